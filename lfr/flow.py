@@ -1,0 +1,165 @@
+"""A flow: the compiled graph that the engine runs. Plain frozen data, and its canonical JSON.
+
+A flow is made by `language.compile_flow` and never changes afterwards; every workflow that runs the
+same text shares it by its digest. Steps are numbered in source order from 0 (the start) to the last
+one (the end), so a step's index is its place in `Flow.steps`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Any
+"""A value as `json.loads` gives it: dict, list, str, int, float, bool or None."""
+
+
+class Kind(StrEnum):
+    """What a step is, and so what the engine does when it starts."""
+
+    START = "start"
+    END = "end"
+    TASK = "task"
+    SUBFLOW = "subflow"
+    SUBFLOW_END = "subflow-end"
+    LITERAL = "literal"
+    RESOURCE = "resource"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node of a flow. Fields that say nothing for its kind keep their defaults.
+
+    index       its number, from 0, in source order
+    name        at a task: its name as written; at a subflow: the declared task that it stands for
+    base        at a task: the task behind an alias; else empty
+    parameters  at a task or resource: the value, defaults merged in; None if there are none
+    merge       whether a list input is merged into one object first
+    iterate     whether the step runs once for each item of its input
+    guard       the guard's expression without back quotes, or None
+    end         at a subflow: the index of its subflow-end; else -1
+    value       at a literal: the value
+    uri, sink   at a resource: what is loaded, or, if `sink`, stored
+    """
+
+    index: int
+    kind: Kind
+    name: str = ""
+    base: str = ""
+    parameters: Json = None
+    merge: bool = False
+    iterate: bool = False
+    guard: str | None = None
+    end: int = -1
+    value: Json = None
+    uri: str = ""
+    sink: bool = False
+
+    @property
+    def task(self) -> str:
+        """The task that a worker is chosen by: the one behind the alias, else the name itself."""
+        return self.base or self.name
+
+    def to_dict(self) -> dict[str, Json]:
+        """The step as plain data: `index`, `kind`, and only those fields that say something."""
+        data: dict[str, Json] = {"index": self.index, "kind": self.kind.value}
+        for key in ("name", "base", "parameters", "merge", "iterate", "guard", "uri", "sink"):
+            value = getattr(self, key)
+            if value is not None and value is not False and value != "":
+                data[key] = value
+        if self.kind is Kind.SUBFLOW:
+            data["end"] = self.end
+        if self.kind is Kind.LITERAL:
+            data["value"] = self.value
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Json]) -> Step:
+        """The step that `to_dict` wrote. Raises KeyError, TypeError or ValueError on anything else."""
+        return cls(**{**data, "kind": Kind(data["kind"])})
+
+
+Edge: TypeAlias = tuple[int, int]
+"""From a step's index to a step's index: when the first ends, the second gets an activation."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A compiled flow.
+
+    steps  by index; the first is the start, the last is the end
+    edges  sorted, each once
+    name   from `@flow NAME`, else empty
+    doc    the documentation of `@flow`
+    docs   the documentation of declared tasks, by name
+    """
+
+    steps: tuple[Step, ...]
+    edges: tuple[Edge, ...]
+    name: str = ""
+    doc: str = ""
+    docs: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def successors(self) -> tuple[tuple[int, ...], ...]:
+        """By index: the steps that get an activation when this one ends, ascending."""
+        lists: list[list[int]] = [[] for _ in self.steps]
+        for source, target in self.edges:
+            lists[source].append(target)
+        return tuple(map(tuple, lists))
+
+    @cached_property
+    def predecessors(self) -> tuple[tuple[int, ...], ...]:
+        """By index: the steps whose outputs are this one's input, ascending."""
+        lists: list[list[int]] = [[] for _ in self.steps]
+        for source, target in self.edges:
+            lists[target].append(source)
+        return tuple(map(tuple, lists))
+
+    @cached_property
+    def thresholds(self) -> tuple[int, ...]:
+        """By index: how many activations start the step. The start's is always 1, else no loop could run."""
+        return (1, *(max(1, len(sources)) for sources in self.predecessors[1:]))
+
+    @property
+    def last(self) -> int:
+        """The index of the end, whose output is the workflow's."""
+        return len(self.steps) - 1
+
+    def to_dict(self) -> dict[str, Json]:
+        """The flow as plain data: `steps`, `edges`, and `name`, `doc`, `docs` where there are any."""
+        data: dict[str, Json] = {
+            "steps": [step.to_dict() for step in self.steps],
+            "edges": [list(edge) for edge in self.edges],
+        }
+        for key in ("name", "doc", "docs"):
+            value = getattr(self, key)
+            if value:
+                data[key] = dict(value) if key == "docs" else value
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Json]) -> Flow:
+        """The flow that `to_dict` wrote. Raises KeyError, TypeError or ValueError on anything else."""
+        return cls(
+            steps=tuple(Step.from_dict(step) for step in data["steps"]),
+            edges=tuple((source, target) for source, target in data["edges"]),
+            name=data.get("name", ""),
+            doc=data.get("doc", ""),
+            docs=data.get("docs", {}),
+        )
+
+    @cached_property
+    def canonical_json(self) -> str:
+        """The one JSON text of this flow: keys sorted, no white space."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+
+    @cached_property
+    def digest(self) -> str:
+        """What the flow is known by: the SHA-256 of its canonical JSON, in hexadecimal."""
+        return hashlib.sha256(self.canonical_json.encode()).hexdigest()
