@@ -1,0 +1,88 @@
+"""Every setting once: name, type, default, variable, help, secret or not.
+
+The table is the fields of `Settings`. The configuration file, the environment, the command line,
+`lfr config` and the documentation all read it, so none of them can tell something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+def _setting(default: Any, name: str, help: str, *, variable: str = "", secret: bool = False) -> Any:
+    """A field of `Settings`: its name in the file, its variable (`LFR_` and the name, unless given)."""
+    variable = variable or "LFR_" + name.replace(".", "_").upper()
+    return field(
+        default=default, metadata={"name": name, "help": help, "variable": variable, "secret": secret}
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The effective values. Durations are in seconds."""
+
+    redis_url: str = _setting(
+        "", "redis.url", "address as redis://, rediss:// or unix://; wins over host and port"
+    )
+    redis_host: str = _setting("0.0.0.0", "redis.host", "host of Redis", variable="REDIS_HOST")
+    redis_port: int = _setting(6379, "redis.port", "port of Redis", variable="REDIS_PORT")
+    redis_username: str = _setting(
+        "", "redis.username", "user name for Redis, if it asks for one", variable="REDIS_USERNAME"
+    )
+    redis_password: str = _setting(
+        "", "redis.password", "password for Redis", variable="REDIS_PASSWORD", secret=True
+    )
+    redis_timeout_seconds: float = _setting(
+        10.0, "redis.timeout", "seconds without an answer after which a connection counts as lost"
+    )
+    stream: str = _setting("workflows:run", "stream", "key of the stream that holds every event")
+    log_level: str = _setting(
+        "INFO", "log.level", "least level that is logged: DEBUG, INFO, WARNING or ERROR", variable="LOG_LEVEL"
+    )
+    batch: int = _setting(500, "batch", "most events that a role takes in one pass")
+    lease_seconds: float = _setting(
+        5.0, "lease", "seconds after which what a lifecycle, wait or receipts role had read goes to another"
+    )
+    tasks_lease_seconds: float = _setting(
+        30.0, "tasks.lease", "seconds after which a task of a worker that has stopped goes to another"
+    )
+    receipts_forget_seconds: float = _setting(
+        3600.0,
+        "receipts.forget",
+        "seconds without a live consumer after which a group no longer holds the stream",
+    )
+    up_data: str = _setting("", "up.data", "folder in which `lfr up` keeps its data", variable="LFR_DATA")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table.
+
+    attribute  the field of `Settings`
+    name       in the configuration file, with dots between the levels: `redis.host`
+    type       str, int or float
+    """
+
+    attribute: str
+    name: str
+    type: type
+    default: str | int | float
+    variable: str
+    help: str
+    secret: bool
+
+
+def table() -> Iterator[Setting]:
+    """Every setting, in the order of `Settings`."""
+    for entry in fields(Settings):
+        yield Setting(
+            attribute=entry.name,
+            name=entry.metadata["name"],
+            type=type(entry.default),
+            default=entry.default,
+            variable=entry.metadata["variable"],
+            help=entry.metadata["help"],
+            secret=entry.metadata["secret"],
+        )
