@@ -1,0 +1,264 @@
+"""THE ALGORITHM: what begins a workflow, and what one ended step changes in it.
+
+When a step ends, each of its successors gets an activation. A step that has received as many as its
+threshold uses them up and starts: it is given its input, which is merged if `>` says so and shown to
+its guard. A task then runs until its end-task comes; a start, an end, a literal and a subflow pass,
+that is they end at once and activate their own successors, within the same transition. A step whose
+guard says no is skipped: its input is its output, and its successors go on. When nothing runs any
+more, the workflow has finished.
+
+A step that fails gives its activations back to itself, as if it had never started, and from then on
+nothing starts: a restart has only to start what has activations enough.
+
+The work for one ended step depends on the steps that it touches, never on the size of the flow. What
+it must know of those may not have been loaded; then the answer is `Needed`, and nothing has changed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from lfr.engine.inputs import WORKFLOW_INPUT, NotMergeable, as_output, gather, sources
+from lfr.engine.progress import UNTOUCHED, Progress, StepProgress
+from lfr.engine.transition import Fact, Start, Transition, What
+from lfr.flow import Flow, Json, Kind, Step
+from lfr.guard import Guard, parse_guard
+from lfr.states import WorkflowState
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A step's task has ended, as its worker says.
+
+    output   what it gives, if it succeeded
+    failure  why it failed, or None if it succeeded
+    attempt  which attempt the worker speaks of, or None if it does not say
+    """
+
+    index: int
+    output: Json = None
+    failure: str | None = None
+    attempt: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """Cannot say yet: the progress of these steps and these outputs are to be loaded first."""
+
+    steps: frozenset[int]
+    outputs: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Nothing changes, and why: a duplicate, or the end of an attempt that no longer counts."""
+
+    reason: str
+
+
+def begin(flow: Flow, input: Json) -> Transition:
+    """The first transition of a workflow: its start is activated."""
+    draft = Draft(flow, Progress(is_whole=True), {WORKFLOW_INPUT: input})
+    draft.transition.outputs[WORKFLOW_INPUT] = input
+    draft.activate(0)
+    draft.settle()
+    return draft.transition
+
+
+def advance(
+    flow: Flow, progress: Progress, outputs: Mapping[int, Json], ended: Ended
+) -> Transition | Needed | Ignored:
+    """What the end of one task changes. Neither `progress` nor `outputs` is touched.
+
+    `outputs` holds those that are known; with a `progress` that is not whole, one that is not there
+    has not been loaded. Raises IndexError if the flow has no such step.
+    """
+    step = flow.steps[ended.index]
+    known = progress.step(ended.index)
+    if known is None:
+        return Needed(touched(flow, ended.index, LOOK_AHEAD), frozenset())
+    if known.active == 0:
+        return Ignored("the step does not run")
+    if ended.attempt is not None and ended.attempt != known.attempt:
+        return Ignored(f"attempt {ended.attempt} is over, attempt {known.attempt} runs")
+    draft = Draft(flow, progress, outputs)
+    draft.stop(ended.index)
+    if ended.failure is not None:
+        draft.fail(step, ended.failure)
+    else:
+        draft.end(ended.index, What.ENDED, as_output(ended.output))
+    draft.settle()
+    return draft.result()
+
+
+LOOK_AHEAD = 16
+"""How many steps `touched` names at first; a transition that passes through more asks for twice as many."""
+
+
+def touched(flow: Flow, index: int, limit: int) -> frozenset[int]:
+    """The steps whose progress the end of step `index` may need: itself, its successors, and, through
+    those that can end at once, theirs; `limit` steps of these at most go on."""
+    seen = {index}
+    queue = deque([index])
+    while queue and limit > 0:
+        limit -= 1
+        for successor in flow.successors[queue.popleft()]:
+            if successor not in seen:
+                seen.add(successor)
+                step = flow.steps[successor]
+                if step.kind is not Kind.TASK or step.guard is not None:
+                    queue.append(successor)
+                if step.kind is Kind.SUBFLOW and step.guard is not None:
+                    queue.append(step.end)
+                    seen.add(step.end)
+    return frozenset(seen)
+
+
+@lru_cache(maxsize=4096)
+def _guard(text: str) -> Guard:
+    return parse_guard(text)
+
+
+class Draft:
+    """A transition in the making: what is known, and over it what has changed so far."""
+
+    def __init__(self, flow: Flow, progress: Progress, outputs: Mapping[int, Json]) -> None:
+        self.flow = flow
+        self.progress = progress
+        self.outputs = outputs
+        self.transition = Transition(state=progress.state)
+        self._ended: deque[int] = deque()
+        self._needed_steps: set[int] = set()
+        self._needed_outputs: set[int] = set()
+
+    def result(self) -> Transition | Needed:
+        """The transition, or what is missing to make it."""
+        if not self._needed_steps and not self._needed_outputs:
+            return self.transition
+        ahead = max(LOOK_AHEAD, 2 * len(self.progress.steps))
+        steps = frozenset().union(*(touched(self.flow, index, ahead) for index in self._needed_steps))
+        return Needed(
+            frozenset(index for index in steps if self.progress.step(index) is None),
+            frozenset(self._needed_outputs),
+        )
+
+    def settle(self) -> None:
+        """Activate the successors of all that has ended, until only tasks are left that run."""
+        while self._ended:
+            for successor in self.flow.successors[self._ended.popleft()]:
+                self.activate(successor)
+        change = self.transition
+        if change.state is WorkflowState.RUNNING and self.progress.active + change.active == 0:
+            change.state = WorkflowState.FINISHED
+            change.facts.append(Fact(None, What.FINISHED))
+
+    def activate(self, index: int) -> None:
+        """Give a step an activation; if it then has enough of them, it starts."""
+        self._adjust(index, waiting=1)
+        if self.transition.state is WorkflowState.RUNNING:
+            self.start_if_ready(index)
+
+    def start_if_ready(self, index: int) -> bool:
+        """Start a step if it has activations enough; say whether it had."""
+        threshold = self.flow.thresholds[index]
+        if self._step(index).waiting < threshold:
+            return False
+        missing = [source for source in sources(self.flow, index) if not self._has_output(source)]
+        if missing and self.flow.steps[index].kind is not Kind.LITERAL:
+            self._needed_outputs.update(missing)
+            return False
+        self._adjust(index, waiting=-threshold)
+        self._start(self.flow.steps[index])
+        return True
+
+    def stop(self, index: int) -> None:
+        """One invocation of a step runs no longer."""
+        self._adjust(index, active=-1)
+        self.transition.active -= 1
+
+    def put_back(self, index: int) -> None:
+        """A step gets the activations back that it has used, as if it had never started."""
+        self._adjust(index, waiting=self.flow.thresholds[index])
+
+    def end(self, index: int, what: What, output: Json) -> None:
+        """A step has ended with this output; its successors are activated by `settle`."""
+        change = self.transition
+        change.outputs[index] = output
+        change.facts.append(Fact(index, what, self._step(index).attempt))
+        if what is What.SKIPPED:
+            change.skipped += 1
+        else:
+            change.done += 1
+        self._ended.append(index)
+
+    def fail(self, step: Step, reason: str) -> None:
+        """A step has failed: the workflow has, and the step waits for a restart."""
+        change = self.transition
+        self.put_back(step.index)
+        change.facts.append(Fact(step.index, What.FAILED, self._step(step.index).attempt))
+        change.failed += 1
+        change.reason = reason
+        if change.state is WorkflowState.RUNNING:
+            change.state = WorkflowState.FAILED
+            change.facts.append(Fact(None, What.FAILED))
+
+    def _start(self, step: Step) -> None:
+        """A step starts: gather, merge, ask the guard, act."""
+        if step.kind is Kind.LITERAL:
+            self.end(step.index, What.PASSED, as_output(step.value))
+            return
+        try:
+            given = gather(self.flow, self._output, step.index)
+        except NotMergeable as error:
+            self.fail(step, str(error))
+            return
+        if step.guard is not None and not _guard(step.guard).holds(given):
+            self._skip(step, given)
+        elif step.kind is Kind.TASK:
+            self._start_task(step, given)
+        else:
+            self.end(step.index, What.PASSED, as_output(given))
+
+    def _skip(self, step: Step, given: Json) -> None:
+        if step.kind is Kind.SUBFLOW:
+            # What is inside never starts, so the subflow's end stands in for all of it.
+            self.transition.facts.append(Fact(step.index, What.SKIPPED))
+            self.transition.outputs[step.index] = given
+            self.transition.skipped += 1
+            self.end(step.end, What.PASSED, given)
+        else:
+            self.end(step.index, What.SKIPPED, given)
+
+    def _start_task(self, step: Step, given: Json) -> None:
+        self._adjust(step.index, active=1, attempt=1)
+        attempt = self._step(step.index).attempt
+        self.transition.active += 1
+        self.transition.facts.append(Fact(step.index, What.STARTED, attempt))
+        self.transition.starts.append(Start(step.index, given, attempt))
+
+    def _step(self, index: int) -> StepProgress:
+        changed = self.transition.steps.get(index)
+        if changed is not None:
+            return changed
+        known = self.progress.step(index)
+        if known is None:
+            # This draft is not going to be used: what follows from an untouched step does no harm.
+            self._needed_steps.add(index)
+            return UNTOUCHED
+        return known
+
+    def _adjust(self, index: int, *, waiting: int = 0, active: int = 0, attempt: int = 0) -> None:
+        was = self._step(index)
+        self.transition.steps[index] = StepProgress(
+            was.waiting + waiting, was.active + active, was.attempt + attempt
+        )
+
+    def _output(self, index: int) -> Json:
+        changed = self.transition.outputs.get(index)
+        return self.outputs.get(index) if changed is None else changed
+
+    def _has_output(self, index: int) -> bool:
+        return self.progress.is_whole or index in self.outputs or index in self.transition.outputs

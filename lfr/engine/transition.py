@@ -1,0 +1,66 @@
+"""A transition: all that one ended step, or one intervention, changes in a workflow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from lfr.engine.progress import StepProgress
+from lfr.flow import Json
+from lfr.states import WorkflowState
+
+
+class What(StrEnum):
+    """What happened to a step, or, with no step, to the workflow."""
+
+    STARTED = "started"
+    ENDED = "ended"
+    PASSED = "passed"
+    """Started and ended at once: a start, an end, a literal, a subflow."""
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    FINISHED = "finished"
+    TERMINATED = "terminated"
+    RESTARTED = "restarted"
+
+
+class Fact(NamedTuple):
+    """One thing that happened: to the step of this index, or to the workflow if `index` is None."""
+
+    index: int | None
+    what: What
+    attempt: int = 0
+
+
+class Start(NamedTuple):
+    """A task that is to start: what becomes a start-task event."""
+
+    index: int
+    input: Json
+    attempt: int
+
+
+@dataclass(slots=True)
+class Transition:
+    """What changes, all of it at once or none.
+
+    state    the workflow's state afterwards
+    reason   why a step failed, else empty
+    facts    what happened, in order: an entry of the workflow's history
+    starts   tasks that start
+    outputs  outputs of the steps that ended, by index
+    steps    the progress of each step that was touched, as it is afterwards
+    active, done, skipped, failed   by how much these counts of the progress change
+    """
+
+    state: WorkflowState
+    reason: str = ""
+    facts: list[Fact] = field(default_factory=list)
+    starts: list[Start] = field(default_factory=list)
+    outputs: dict[int, Json] = field(default_factory=dict)
+    steps: dict[int, StepProgress] = field(default_factory=dict)
+    active: int = 0
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0

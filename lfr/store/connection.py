@@ -1,0 +1,167 @@
+"""Settings -> connections to Redis, and the one way in which commands travel: many in one write.
+
+redis-py does the connecting (URL, TLS, user, password, time-outs). Pipelines are not taken from it:
+a pass of a role is WATCH and reads in one round trip and MULTI ... EXEC in a second, both on one
+connection, which its pipeline does not do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from lfr.errors import BadSettings, Refused, Unreachable
+from lfr.settings import Settings
+from lfr.store.resp import Parser
+
+Command: TypeAlias = Sequence[str | bytes | int | float]
+"""A Redis command: its name and arguments."""
+
+Reply: TypeAlias = Any
+"""A reply of Redis: bytes, int, None, a list of replies, or redis.ResponseError."""
+
+_CONNECT_SECONDS = 5.0
+
+_CANNOT_SERVE = ("OOM", "READONLY", "MISCONF", "LOADING", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "BUSY ")
+"""How errors begin that say that the server as a whole cannot do it at present."""
+
+_SAYS_NO = ("WRONGPASS", "NOAUTH", "NOPERM", "ERR invalid password", "ERR AUTH")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A Redis server with all that lfr keeps there. Opens connections only when they are used."""
+
+    settings: Settings
+    pool: redis.ConnectionPool
+
+    @property
+    def stream(self) -> str:
+        """The key of the stream that holds every event."""
+        return self.settings.stream
+
+    def link(self) -> Link:
+        """A connection of one's own, for one thread. Use it with `with`."""
+        return Link(self.pool, address(self.settings))
+
+
+def connect(settings: Settings) -> Store:
+    """The store that the settings name. Does not connect yet. Raises BadSettings for a bad URL."""
+    options: dict[str, Any] = {
+        "socket_timeout": settings.redis_timeout_seconds,
+        "socket_connect_timeout": min(_CONNECT_SECONDS, settings.redis_timeout_seconds),
+        "retry": Retry(NoBackoff(), 0),  # who has to try again is the role or the user
+        "protocol": 2,  # rqse reads replies in the form of RESP2
+        "parser_class": Parser,
+        "username": settings.redis_username or None,
+        "password": settings.redis_password or None,
+    }
+    if settings.redis_url:
+        try:
+            return Store(settings, redis.ConnectionPool.from_url(settings.redis_url, **options))
+        except ValueError as error:
+            raise BadSettings(f"the URL of Redis cannot be read: {error}", place="redis.url") from None
+    return Store(
+        settings, redis.ConnectionPool(host=settings.redis_host, port=settings.redis_port, **options)
+    )
+
+
+def address(settings: Settings) -> str:
+    """Where Redis is, for people: without user and password."""
+    if not settings.redis_url:
+        return f"{settings.redis_host}:{settings.redis_port}"
+    scheme, _, rest = settings.redis_url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+class Link:
+    """One connection to Redis, for one thread."""
+
+    def __init__(self, pool: redis.ConnectionPool, address: str) -> None:
+        self._pool = pool
+        self._address = address
+        self._connection: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is not None:
+            if error is not None:
+                self._connection.disconnect()  # it may be watching, or have replies on the way
+            self._pool.release(self._connection)
+            self._connection = None
+
+    def exchange(self, commands: Sequence[Command], *, keep_errors: bool = False) -> list[Reply]:
+        """Send all commands in one write, read a reply to each.
+
+        With `keep_errors`, an error that one command met stands in its place among the replies; else
+        the first is raised as redis.ResponseError. Raises Unreachable if there is no connection, or
+        no answer, or if the server cannot serve at present; Refused for a wrong password or a
+        command that this user may not use.
+        """
+        try:
+            if self._connection is None:
+                self._connection = self._pool.get_connection()
+            connection = self._connection
+            connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            replies = [self._read(connection) for _ in commands]
+        except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
+            raise self._refused(error) from None
+        except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+            raise Unreachable(
+                f"no Redis answers at {self._address}: {_reason(error)}",
+                hint="start it, or say where it is with --url, --host and --port or LFR_REDIS_URL",
+            ) from None
+        except redis.ResponseError as error:  # while connecting: AUTH, SELECT
+            raise self._refused(error) from None
+        for reply in replies:
+            if isinstance(reply, redis.ResponseError):
+                self._judge(reply, keep_errors)
+        return replies
+
+    def transact(self, commands: Sequence[Command]) -> list[Reply] | None:
+        """Do all commands in one MULTI/EXEC: their replies, or None if something watched has moved.
+
+        Raises as `exchange`; then nothing has been done.
+        """
+        replies = self.exchange((("MULTI",), *commands, ("EXEC",)))
+        results: list[Reply] | None = replies[-1]
+        for result in results or ():
+            if isinstance(result, redis.ResponseError):
+                raise result
+        return results
+
+    @staticmethod
+    def _read(connection: Any) -> Reply:
+        try:
+            return connection.read_response()
+        except redis.ResponseError as error:
+            return error
+
+    def _judge(self, error: redis.ResponseError, keep: bool) -> None:
+        text = str(error)
+        if isinstance(error, redis.exceptions.NoPermissionError) or text.startswith(_SAYS_NO):
+            raise self._refused(error)
+        if text.startswith(_CANNOT_SERVE):
+            raise Unreachable(f"Redis at {self._address} cannot serve: {text}")
+        if not keep:
+            raise error
+
+    def _refused(self, error: Exception) -> Refused:
+        return Refused(
+            f"Redis at {self._address} refuses: {_reason(error)}",
+            hint="check REDIS_USERNAME and REDIS_PASSWORD",
+        )
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

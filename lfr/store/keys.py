@@ -1,0 +1,53 @@
+"""Every key: its name, its type, what it holds.
+
+`W` below is a workflow's id, `workflow:NAME-UUID`; a workflow's own keys all begin with it.
+"""
+
+from __future__ import annotations
+
+ALL = "workflows:all"
+"""ZSET: every workflow's id by its start, in milliseconds since the epoch."""
+
+DEAD = "workflows:dead"
+"""STREAM: events that could not be understood: `id`, `reason`, `event` (the raw fields as JSON)."""
+
+FLOW_REFERENCES = "flows:refs"
+"""HASH: digest -> how many workflows use that flow."""
+
+TIMERS = "waits:timers"
+"""ZSET: `W INDEX ATTEMPT` by due time, in milliseconds since the epoch."""
+
+
+def state(name: str) -> str:
+    """ZSET: the ids of the workflows in this state by their start, as in `workflows:all`."""
+    return f"workflows:state:{name}"
+
+
+def flow(digest: str) -> str:
+    """STRING: a compiled flow's canonical JSON; shared by all its workflows."""
+    return f"flow:{digest}"
+
+
+def steps(workflow: str) -> str:
+    """HASH: step index -> "waiting active attempt"; only steps of which one is not zero."""
+    return f"{workflow}:steps"
+
+
+def outputs(workflow: str) -> str:
+    """HASH: step index -> output as JSON; -1 is the workflow's input."""
+    return f"{workflow}:outputs"
+
+
+def history(workflow: str) -> str:
+    """STREAM: one entry for each transition."""
+    return f"{workflow}:history"
+
+
+def handed_over(workflow: str, index: int) -> str:
+    """STRING: an output as JSON, written by a worker for littleflow_redis before its end-task."""
+    return f"{workflow}:output:{index}"
+
+
+def wait(workflow: str, index: int, attempt: int) -> str:
+    """STRING: the values of the end-task event that ends this wait, as JSON."""
+    return f"{workflow}:wait:{index}.{attempt}"
