@@ -15,7 +15,8 @@ def _setting(default: Any, name: str, help: str, *, variable: str = "", secret: 
     """A field of `Settings`: its name in the file, its variable (`LFR_` and the name, unless given)."""
     variable = variable or "LFR_" + name.replace(".", "_").upper()
     return field(
-        default=default, metadata={"name": name, "help": help, "variable": variable, "secret": secret}
+        default=default,
+        metadata={"name": name, "help": help, "variable": variable, "secret": secret, "default": default},
     )
 
 
@@ -80,8 +81,8 @@ def table() -> Iterator[Setting]:
         yield Setting(
             attribute=entry.name,
             name=entry.metadata["name"],
-            type=type(entry.default),
-            default=entry.default,
+            type=type(entry.metadata["default"]),
+            default=entry.metadata["default"],
             variable=entry.metadata["variable"],
             help=entry.metadata["help"],
             secret=entry.metadata["secret"],

@@ -1,10 +1,10 @@
 """The states of workflows and of steps, and which may follow which.
 
-    RUNNING ──> FINISHED                       nothing runs and nothing can start
-       │  ^
-       │  └──────────┬──────────────┐          restart
-       ├──> FAILED ──┘              │          a step failed
-       └──> TERMINATING ──> TERMINATED         terminate
+RUNNING ──> FINISHED                       nothing runs and nothing can start
+   │  ^
+   │  └──────────┬──────────────┐          restart
+   ├──> FAILED ──┘              │          a step failed
+   └──> TERMINATING ──> TERMINATED         terminate
 """
 
 from __future__ import annotations

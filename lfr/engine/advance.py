@@ -79,7 +79,7 @@ def advance(
     step = flow.steps[ended.index]
     known = progress.step(ended.index)
     if known is None:
-        return Needed(touched(flow, ended.index, LOOK_AHEAD), frozenset())
+        return _needed(flow, progress, {ended.index}, frozenset())
     if known.active == 0:
         return Ignored("the step does not run")
     if ended.attempt is not None and ended.attempt != known.attempt:
@@ -117,6 +117,12 @@ def touched(flow: Flow, index: int, limit: int) -> frozenset[int]:
     return frozenset(seen)
 
 
+def _needed(flow: Flow, progress: Progress, steps: set[int], outputs: frozenset[int]) -> Needed:
+    ahead = max(LOOK_AHEAD, 2 * len(progress.steps))
+    around = steps.union(*(touched(flow, index, ahead) for index in steps))
+    return Needed(frozenset(index for index in around if progress.step(index) is None), outputs)
+
+
 @lru_cache(maxsize=4096)
 def _guard(text: str) -> Guard:
     return parse_guard(text)
@@ -138,12 +144,7 @@ class Draft:
         """The transition, or what is missing to make it."""
         if not self._needed_steps and not self._needed_outputs:
             return self.transition
-        ahead = max(LOOK_AHEAD, 2 * len(self.progress.steps))
-        steps = frozenset().union(*(touched(self.flow, index, ahead) for index in self._needed_steps))
-        return Needed(
-            frozenset(index for index in steps if self.progress.step(index) is None),
-            frozenset(self._needed_outputs),
-        )
+        return _needed(self.flow, self.progress, self._needed_steps, frozenset(self._needed_outputs))
 
     def settle(self) -> None:
         """Activate the successors of all that has ended, until only tasks are left that run."""

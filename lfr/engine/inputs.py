@@ -39,9 +39,7 @@ def gather(flow: Flow, output: Callable[[int], Json], index: int) -> Json:
     Raises NotMergeable.
     """
     values = [
-        value
-        for source in sources(flow, index)
-        if (value := output(source)) is not None and value != {}
+        value for source in sources(flow, index) if (value := output(source)) is not None and value != {}
     ]
     gathered: Json = values if len(values) > 1 else values[0] if values else {}
     return merge(gathered) if flow.steps[index].merge and isinstance(gathered, list) else gathered

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
 
 from lfr.engine.progress import StepProgress
 from lfr.flow import Json
@@ -25,7 +24,8 @@ class What(StrEnum):
     RESTARTED = "restarted"
 
 
-class Fact(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Fact:
     """One thing that happened: to the step of this index, or to the workflow if `index` is None."""
 
     index: int | None
@@ -33,7 +33,8 @@ class Fact(NamedTuple):
     attempt: int = 0
 
 
-class Start(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Start:
     """A task that is to start: what becomes a start-task event."""
 
     index: int

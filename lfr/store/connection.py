@@ -18,7 +18,6 @@ from redis.retry import Retry
 
 from lfr.errors import BadSettings, Refused, Unreachable
 from lfr.settings import Settings
-from lfr.store.resp import Parser
 
 Command: TypeAlias = Sequence[str | bytes | int | float]
 """A Redis command: its name and arguments."""
@@ -58,7 +57,6 @@ def connect(settings: Settings) -> Store:
         "socket_connect_timeout": min(_CONNECT_SECONDS, settings.redis_timeout_seconds),
         "retry": Retry(NoBackoff(), 0),  # who has to try again is the role or the user
         "protocol": 2,  # rqse reads replies in the form of RESP2
-        "parser_class": Parser,
         "username": settings.redis_username or None,
         "password": settings.redis_password or None,
     }

@@ -1,0 +1,66 @@
+"""The Python client: what the command line does, for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lfr.errors import BadSettings
+from lfr.flow import Json
+from lfr.operations.observe import follow_workflow, inspect_workflow, list_workflows
+from lfr.operations.send_event import send_event
+from lfr.operations.start import start_workflow
+from lfr.store.connection import connect
+
+
+class TimedOut(TimeoutError):
+    """A workflow has not ended in time. It goes on."""
+
+
+class Client:
+    """A way to an installation of lfr. Threads may share one; it connects when it is first used.
+
+    `url` as redis://, rediss:// or unix://, or the parts `host`, `port`, `username`, `password`; with
+    none of these, Redis is found as the command line finds it: configuration file, environment.
+    Any setting can be given by its attribute in `Settings`. Raises BadSettings.
+    """
+
+    def __init__(self, url: str | None = None, **connection: Any) -> None:
+        from lfr.cli.load_settings import load_settings  # reads YAML only if there is a file
+
+        short = {"host", "port", "username", "password"}
+        given = {f"redis_{name}" if name in short else name: value for name, value in connection.items()}
+        if url is not None:
+            given["redis_url"] = url
+        self._store = connect(load_settings(given))
+
+    def run(self, flow_text: str, input: Json = None, workflow_id: str | None = None) -> str:
+        """Start a workflow; its id. Raises FlowError, BadInput, Conflict, Unreachable, Refused."""
+        return start_workflow(self._store, flow_text, input, workflow_id).id
+
+    def inspect(self, id: str, *, history: bool = False) -> dict[str, Any]:
+        """All that is known of a workflow, as `lfr inspect --json` tells it. Raises NotFound."""
+        return inspect_workflow(self._store, id, history=history)
+
+    def wait(self, id: str, timeout: float | None = None) -> dict[str, Any]:
+        """Wait until a workflow has ended, for up to `timeout` seconds; then as `inspect`.
+
+        Raises TimedOut and NotFound.
+        """
+        state = ""
+        for news in follow_workflow(self._store, id, timeout_seconds=timeout):
+            state = news["state"]
+        found = self.inspect(id)
+        if found["state"] in ("RUNNING", "TERMINATING"):
+            raise TimedOut(f"{id} is still {state} after {timeout} seconds")
+        return found
+
+    def list(
+        self, *, state: str | None = None, name: str | None = None, limit: int = 50
+    ) -> list[dict[str, Any]]:
+        """Workflows, newest first: id, name, state, started, ended of each."""
+        return list_workflows(self._store, state=state, name=name, limit=limit)
+
+    def event(self, kind: str, data: Mapping[str, Json] | None = None) -> str:
+        """Append an event; its id on the stream. Raises BadInput."""
+        return send_event(self._store, kind, data)

@@ -1,0 +1,31 @@
+"""Ids of workflows: as people write them, and new ones."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+from lfr.errors import BadInput
+from lfr.events import WORKFLOW_ID
+from lfr.flow import Flow
+
+PREFIX = "workflow:"
+
+_NOT_IN_AN_ID = re.compile(r"[^\w.:-]")
+
+
+def full_id(text: str) -> str:
+    """The id of a workflow, given with or without `workflow:`. Raises BadInput."""
+    id = text if text.startswith(PREFIX) else PREFIX + text
+    if not WORKFLOW_ID.fullmatch(id) or id.startswith("workflow:latch:"):
+        raise BadInput(
+            f"{text[:60]!r} cannot be a workflow's id",
+            hint="letters, digits and . _ : - only, up to 240 of them",
+        )
+    return id
+
+
+def new_id(flow: Flow, uuid: UUID) -> str:
+    """An id for a workflow that runs `flow`: `workflow:NAME-UUID`, or `workflow:UUID` without a name."""
+    name = _NOT_IN_AN_ID.sub("-", flow.name)[:180]
+    return f"{PREFIX}{name}-{uuid}" if name else f"{PREFIX}{uuid}"

@@ -1,0 +1,63 @@
+"""Events by hand: any event, or the end of a task that its worker does not report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from lfr import events
+from lfr.errors import BadInput, NotFound
+from lfr.flow import Json, Kind
+from lfr.operations.identify import full_id
+from lfr.store.connection import Store
+from lfr.store.flows import FlowCache
+from lfr.store.load import load_flow
+from lfr.store.stream import append
+
+
+def send_event(store: Store, kind: str, data: Mapping[str, Json] | None = None) -> str:
+    """Append an event with these fields; its id on the stream. Raises BadInput."""
+    values = dict(data or {})
+    if not kind or not isinstance(kind, str):
+        raise BadInput("an event needs a kind")
+    reserved = values.keys() & {"kind", "apiVersion", "at"}
+    if reserved:
+        raise BadInput(f"the event's data may not have the field {min(reserved)}: lfr sets it")
+    with store.link() as link:
+        command = append(store.stream, kind, events.timestamp(time.time()), values)
+        return str(link.exchange([command])[0].decode())
+
+
+def end_task(
+    store: Store,
+    id: str,
+    name: str,
+    index: int,
+    *,
+    status: str = events.Status.SUCCESS,
+    reason: str | None = None,
+    output: Json = None,
+) -> str:
+    """Say that the task of a step has ended, in its worker's place; the event's id on the stream.
+
+    `name` is the task's name as in the flow, so that a slip in the index ends nothing. Raises BadInput
+    and NotFound.
+    """
+    id = full_id(id)
+    if status not in tuple(events.Status):
+        raise BadInput(f"the status {status!r} is neither SUCCESS nor FAILURE")
+    with store.link() as link:
+        flow = load_flow(link, FlowCache(), id)
+    if flow is None:
+        raise NotFound(f"there is no workflow {id}")
+    tasks = {step.index: step for step in flow.steps if step.kind is Kind.TASK}
+    if index not in tasks:
+        raise NotFound(f"{id} has no task at index {index}", hint="lfr inspect shows the indices")
+    if name not in (tasks[index].name, tasks[index].base):
+        raise BadInput(f"step {index} of {id} is {tasks[index].name}, not {name}")
+    values: dict[str, Json] = {"workflow": id, "name": name, "index": index, "status": status}
+    if reason is not None:
+        values["reason"] = reason
+    if output is not None:
+        values["output"] = output
+    return send_event(store, events.END_TASK, values)

@@ -1,0 +1,70 @@
+"""Text and input -> a running workflow. Idempotent by id."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from uuid import uuid4
+
+from lfr.engine import begin
+from lfr.engine.inputs import WORKFLOW_INPUT
+from lfr.errors import BadInput, Conflict
+from lfr.flow import Json
+from lfr.language import compile_flow
+from lfr.operations.identify import full_id, new_id
+from lfr.store.commit import commit, create
+from lfr.store.connection import Store
+from lfr.store.load import load_outputs
+from lfr.store.workflows import watch_record
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A workflow that runs. `is_new` is False if the same had been started under this id before."""
+
+    id: str
+    is_new: bool
+
+
+def start_workflow(
+    store: Store,
+    text: str,
+    input: Json = None,
+    workflow_id: str | None = None,
+    *,
+    source: str = "FLOW",
+) -> Started:
+    """Compile `text` and run it on `input`, an object or a list; none is the same as `{}`.
+
+    `source` is what errors call the text. Under an id that is given, the same flow with the same
+    input is started once, however often it is asked for.
+
+    Raises FlowError, BadInput for an id or an input that cannot be used, Conflict if the id is taken
+    by something else, and what `Link.exchange` raises.
+    """
+    flow = compile_flow(text, source=source)
+    given = checked_input(input)
+    id = full_id(workflow_id) if workflow_id is not None else new_id(flow, uuid4())
+    first = begin(flow, given)
+    with store.link() as link:
+        while True:
+            now_ms, present = watch_record(link, id)
+            if present is not None:
+                same = present.digest == flow.digest and load_outputs(link, id)[WORKFLOW_INPUT] == given
+                link.exchange([("UNWATCH",)])
+                if same:
+                    return Started(id, is_new=False)
+                raise Conflict(f"{id} is there already, with another flow or input", hint="choose another id")
+            if commit(link, create(store.stream, id, flow, text, first, now_ms)):
+                return Started(id, is_new=True)
+
+
+def checked_input(input: Json) -> Json:
+    """The input of a workflow as it is kept. Raises BadInput unless it is an object or a list of JSON."""
+    given = {} if input is None else input
+    if not isinstance(given, dict | list):
+        raise BadInput(f"the input is {json.dumps(given)[:40]}", hint="it must be an object or a list")
+    try:
+        return json.loads(json.dumps(given, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadInput(f"the input cannot be written as JSON: {error}") from None

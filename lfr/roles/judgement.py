@@ -1,0 +1,122 @@
+"""What the events of a pass are to the lifecycle: ended steps, news to receipt, foreign, or dead."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lfr import events
+from lfr.engine import Ended
+from lfr.store.commit import forget_handed_over
+from lfr.store.connection import Command
+from lfr.store.dead_letters import bury
+from lfr.store.load import LoadedWorkflow
+from lfr.store.stream import Entry, Reader, acknowledge, append
+
+
+@dataclass(slots=True)
+class Judgement:
+    """The events of one pass, sorted.
+
+    ended        end-tasks by workflow, in the order of the stream
+    news         events that only tell of a workflow: they are owed a receipt
+    dead         events that cannot be understood, by entry, with the reason
+    foreign      ids of all others: theirs to whom they are addressed
+    handed_over  outputs that stand beside the stream, by (workflow, index), as JSON
+    """
+
+    ended: dict[str, list[tuple[Entry, events.EndTask]]] = field(default_factory=dict)
+    news: list[Entry] = field(default_factory=list)
+    dead: list[tuple[Entry, str]] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    handed_over: dict[tuple[str, int], bytes] = field(default_factory=dict)
+
+    @property
+    def concerns_us(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.ended or self.news or self.dead)
+
+    def by_workflow(self) -> Iterator[Judgement]:
+        """The same in parts of which each concerns one workflow."""
+        for workflow, ended in self.ended.items():
+            yield Judgement(ended={workflow: ended})
+        yield Judgement(news=self.news, dead=self.dead)
+
+    def indices(self) -> dict[str, list[int]]:
+        """Which steps have ended, by workflow."""
+        return {id: [task.index for _, task in ended] for id, ended in self.ended.items()}
+
+    def without_output(self) -> list[tuple[str, int]]:
+        """The ended steps whose worker may have put the output beside the stream."""
+        return [
+            (id, task.index)
+            for id, ended in self.ended.items()
+            for _, task in ended
+            if not task.has_output and task.status is events.Status.SUCCESS
+        ]
+
+    def ended_steps(
+        self, loaded: Mapping[str, LoadedWorkflow]
+    ) -> tuple[dict[str, list[Ended]], list[tuple[Entry, str]]]:
+        """The ended steps as the engine takes them; and those that are steps of nothing, with the reason."""
+        steps: dict[str, list[Ended]] = defaultdict(list)
+        lost: list[tuple[Entry, str]] = []
+        for id, ended in self.ended.items():
+            for entry, task in ended:
+                workflow = loaded.get(id)
+                if workflow is None:
+                    lost.append((entry, f"there is no workflow {id}"))
+                elif task.index >= len(workflow.flow.steps):
+                    lost.append((entry, f"{id} has no step {task.index}"))
+                else:
+                    steps[id].append(self._ended(task))
+        return steps, lost
+
+    def settle(self, reader: Reader, lost: Sequence[tuple[Entry, str]], now_ms: int) -> list[Command]:
+        """The commands that do with: receipts, dead letters, and the acknowledgement of it all."""
+        at = events.timestamp(now_ms / 1000)
+        ours = [entry for ended in self.ended.values() for entry, _ in ended] + self.news
+        buried = [*self.dead, *lost]
+        actions = {entry.id: "processed" for entry in ours} | {entry.id: "buried" for entry, _ in buried}
+        commands: list[Command] = [bury(entry, reason, at) for entry, reason in buried]
+        commands += forget_handed_over(self.handed_over)
+        for id, action in actions.items():
+            commands.append(append(reader.stream, events.RECEIPT, at, events.receipt(id, action)))
+        return [*commands, acknowledge(reader, list(actions))]
+
+    def _ended(self, task: events.EndTask) -> Ended:
+        if task.status is events.Status.FAILURE:
+            return Ended(task.index, failure=task.reason or "the worker gave no reason", attempt=task.attempt)
+        output, beside = task.output, self.handed_over.get((task.workflow, task.index))
+        if not task.has_output and beside is not None:
+            try:
+                output = json.loads(beside)
+            except (ValueError, RecursionError):
+                return Ended(task.index, failure="the output that its worker wrote is not JSON")
+        return Ended(task.index, output, attempt=task.attempt)
+
+
+def judge(batch: Sequence[Entry]) -> Judgement:
+    """Sort the events of a pass."""
+    judged = Judgement()
+    for entry in batch:
+        try:
+            _place(judged, entry)
+        except events.Malformed as error:
+            judged.dead.append((entry, str(error)))
+    return judged
+
+
+def _place(judged: Judgement, entry: Entry) -> None:
+    kind = events.read_kind(entry.fields)
+    if kind == events.END_TASK:
+        task = events.read_end_task(entry.fields)
+        judged.ended.setdefault(task.workflow, []).append((entry, task))
+    elif kind in events.WORKFLOW_EVENTS:
+        judged.news.append(entry)
+    else:
+        check = {events.START_TASK: events.read_start_task, events.RECEIPT: events.read_receipt}
+        check.get(kind, events.read_event)(entry.fields)
+        judged.foreign.append(entry.id)

@@ -1,0 +1,70 @@
+"""Stands in for task workers that are not there yet: answers every task after a while, with its input."""
+
+from __future__ import annotations
+
+import heapq
+import random
+import time
+from collections.abc import Sequence
+
+from lfr import events
+from lfr.errors import BadInput
+from lfr.roles.process import run_listeners
+from lfr.store.connection import Link, Store
+from lfr.store.stream import Entry
+from lfr.tasks.catalogue import is_reserved
+from lfr.worker.answer import Answer, answer, read_task
+from lfr.worker.listener import BatchListener
+
+
+class Simulate(BatchListener):
+    """Takes every task but the built-in ones, and ends it after a random part of `wait_seconds`."""
+
+    def __init__(self, store: Store, wait_seconds: float, failures: float) -> None:
+        super().__init__(store, "starting", lease_seconds=store.settings.tasks_lease_seconds)
+        self._wait_seconds = wait_seconds
+        self._failures = failures
+        self._running_tasks: list[tuple[float, str, events.StartTask]] = []
+
+    def on_pass(self, link: Link) -> float:
+        """Answer the tasks whose time has come; in how many seconds the next one's comes."""
+        now = time.monotonic()
+        due: list[Answer] = []
+        while self._running_tasks and self._running_tasks[0][0] <= now:
+            _, id, task = heapq.heappop(self._running_tasks)
+            due.append(self._answer(id, task))
+        answer(link, self.reader, due)
+        return self._running_tasks[0][0] - now if self._running_tasks else super().on_pass(link)
+
+    def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
+        """Take the tasks of a pass."""
+        now = time.monotonic()
+        for entry in batch:
+            task = read_task(entry)
+            if task is None or is_reserved(task.base):
+                self.acknowledge_later([entry.id])
+            else:
+                due = now + random.uniform(0, self._wait_seconds)
+                heapq.heappush(self._running_tasks, (due, entry.id, task))
+
+    def held(self) -> Sequence[str]:
+        """The tasks that have been taken and not answered."""
+        return [id for _, id, _ in self._running_tasks]
+
+    def _answer(self, id: str, task: events.StartTask) -> Answer:
+        if random.uniform(0, 100) < self._failures:
+            return Answer(id, events.end_task(task, failure="simulated failure"))
+        return Answer(id, events.end_task(task, output=task.input))
+
+
+def run(store: Store, wait_period: float = 3.0, failures: float = 0.0) -> int:
+    """Run the role until it is stopped; the process's exit code.
+
+    `wait_period`: seconds that a task takes at most; `failures`: how many fail, in percent. Raises
+    BadInput for numbers that make no sense.
+    """
+    if wait_period < 0:
+        raise BadInput(f"--wait-period is {wait_period}, but cannot be below 0")
+    if not 0 <= failures <= 100:
+        raise BadInput(f"--failures is {failures}, but must be a percentage, 0 to 100")
+    return run_listeners([Simulate(store, wait_period, failures)])

@@ -1,0 +1,50 @@
+"""The roles: name, what each does in a line, where it is, and its options. Imports none of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of a role: its flag, the type of its value, its default, a line of help."""
+
+    flag: str
+    type: type
+    default: float | str | None
+    metavar: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role. `module` has `run(store, **options) -> exit code`, options by their flags' names."""
+
+    name: str
+    module: str
+    help: str
+    options: tuple[Option, ...] = ()
+
+
+ROLES = (
+    Role(
+        "lifecycle", "lfr.roles.lifecycle", "moves workflows on: takes end-task events, starts what follows"
+    ),
+    Role("wait", "lfr.roles.wait", "does the wait: tasks; its timers survive restarts"),
+    Role(
+        "simulate",
+        "lfr.roles.simulate",
+        "stands in for missing task workers: answers every task after a while, with its input",
+        (
+            Option("--wait-period", float, 3.0, "SECONDS", "how long a task takes at most"),
+            Option("--failures", float, 0.0, "PERCENT", "how many tasks fail"),
+        ),
+    ),
+    Role(
+        "receipts",
+        "lfr.roles.receipts",
+        "logs each event that has been dealt with as a line of JSON, then clears it from the stream",
+        (Option("--to", str, None, "FILE", "append to FILE instead of printing"),),
+    ),
+    Role("worker", "lfr.roles.worker", "lifecycle and the built-in tasks in one process"),
+)

@@ -1,0 +1,164 @@
+"""What a batch changed: one MULTI/EXEC, all of it or nothing.
+
+A commit stands on what `load` read on the same link under WATCH. It writes every workflow's `W`, so
+of two processes that move the same workflow from the same state one is refused, and does it again
+from what then stands there. Killed before EXEC, nothing has happened; killed after it, everything
+has, together with the acknowledgement of the events that were the cause.
+
+For one transition, in this order:
+    HSET  W           counts; state, ended and reason if they change
+    HSET  W:outputs   outputs of the steps that ended
+    HSET, HDEL W:steps  progress of the steps that were touched
+    XADD  W:history   the facts
+    ZREM, ZADD workflows:state:...  if the state changes
+    XADD  the stream  start-task events; end-workflow and its like
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+
+from lfr import events
+from lfr.engine import Transition
+from lfr.flow import Flow, Json
+from lfr.states import WorkflowState
+from lfr.store import keys
+from lfr.store.connection import Command, Link
+from lfr.store.flows import store_flow
+from lfr.store.history import tell
+from lfr.store.load import LoadedWorkflow
+from lfr.store.stream import append
+from lfr.store.workflows import change_state, create_record
+
+_TOLD = {
+    WorkflowState.FINISHED: events.END_WORKFLOW,
+    WorkflowState.FAILED: events.FAILED_WORKFLOW,
+    WorkflowState.TERMINATED: events.TERMINATED_WORKFLOW,
+}
+"""The event that tells that a workflow has come to a state."""
+
+
+def commit(link: Link, commands: Sequence[Command]) -> bool:
+    """Do all of it in one transaction; False if somebody else has moved one of the workflows watched."""
+    return link.transact(commands) is not None
+
+
+def change(
+    stream: str, workflow: LoadedWorkflow, transitions: Sequence[Transition], now_ms: int
+) -> list[Command]:
+    """The commands that write what `transitions` changed in a workflow.
+
+    The transitions have been applied to `workflow.progress` in this order; its record still says how
+    it was. `now_ms` is the time in milliseconds since the epoch, the same for everything.
+    """
+    if not transitions:
+        return []
+    id, was = workflow.record.id, workflow.record.state
+    progress = workflow.progress
+    commands = [_counts(workflow, transitions, now_ms)]
+    commands += _outputs(id, transitions)
+    commands += _steps(id, workflow.flow, transitions)
+    commands += [tell(id, now_ms, transition) for transition in transitions]
+    if progress.state is not was:
+        commands += change_state(id, was, progress.state, workflow.record.started_ms)
+    commands += _events(stream, id, workflow.flow, was, transitions, now_ms)
+    return commands
+
+
+def forget_handed_over(steps: Iterable[tuple[str, int]]) -> list[Command]:
+    """The commands that drop outputs which have been taken in from beside the stream."""
+    return [("DEL", keys.handed_over(*step)) for step in steps]
+
+
+def create(
+    stream: str, workflow: str, flow: Flow, source: str, first: Transition, now_ms: int
+) -> list[Command]:
+    """The commands that begin a workflow: its record, its flow, and the first transition."""
+    at = events.timestamp(now_ms / 1000)
+    counts = ("active", first.active, "done", first.done, "skipped", first.skipped, "failed", first.failed)
+    commands = [
+        *store_flow(flow),
+        *create_record(workflow, flow, source, now_ms),
+        ("HSET", workflow, *counts),
+        *_outputs(workflow, [first]),
+        *_steps(workflow, flow, [first]),
+        tell(workflow, now_ms, first),
+        append(stream, events.START_WORKFLOW, at, {"workflow": workflow}),
+    ]
+    if first.state is not WorkflowState.RUNNING:
+        commands += change_state(workflow, WorkflowState.RUNNING, first.state, now_ms)
+        commands.append(("HSET", workflow, *_ending(first.state, first.reason, now_ms)))
+    return commands + _events(stream, workflow, flow, WorkflowState.RUNNING, [first], now_ms)
+
+
+def _counts(workflow: LoadedWorkflow, transitions: Sequence[Transition], now_ms: int) -> Command:
+    progress = workflow.progress
+    fields: list[str | int] = ["active", progress.active, "done", progress.done]
+    fields += ["skipped", progress.skipped, "failed", progress.failed]
+    if progress.state is not workflow.record.state:
+        reason = next((change.reason for change in transitions if change.reason), "")
+        fields += _ending(progress.state, reason, now_ms)
+    return ("HSET", workflow.record.id, *fields)
+
+
+def _ending(state: WorkflowState, reason: str, now_ms: int) -> list[str | int]:
+    return ["state", state, "ended", now_ms if state.has_ended else 0, "reason", reason]
+
+
+def _outputs(id: str, transitions: Iterable[Transition]) -> Iterator[Command]:
+    changed: dict[int, Json] = {}
+    for transition in transitions:
+        changed.update(transition.outputs)
+    if changed:
+        fields: list[str | int] = []
+        for index, value in changed.items():
+            fields += (index, json.dumps(value, separators=(",", ":")))
+        yield ("HSET", keys.outputs(id), *fields)
+
+
+def _steps(id: str, flow: Flow, transitions: Iterable[Transition]) -> Iterator[Command]:
+    # A first attempt that is over leaves nothing behind, unless the step may start again: then the
+    # number has to go on counting, or a late answer to this attempt would be taken for one to the next.
+    least = 0 if flow.predecessors[0] else 1
+    kept: list[str | int] = []
+    gone: list[int] = []
+    changed = {index: step for change in transitions for index, step in change.steps.items()}
+    for index, step in changed.items():
+        if step.waiting or step.active or step.attempt > least:
+            kept += (index, f"{step.waiting} {step.active} {step.attempt}")
+        else:
+            gone.append(index)
+    if kept:
+        yield ("HSET", keys.steps(id), *kept)
+    if gone:
+        yield ("HDEL", keys.steps(id), *gone)
+
+
+def _events(
+    stream: str,
+    id: str,
+    flow: Flow,
+    was: WorkflowState,
+    transitions: Iterable[Transition],
+    now_ms: int,
+) -> list[Command]:
+    at = events.timestamp(now_ms / 1000)
+    told: list[Command] = []
+    for transition in transitions:
+        for start in transition.starts:
+            step = flow.steps[start.index]
+            values = {
+                "workflow": id,
+                "name": step.name,
+                "base": step.task,
+                "index": start.index,
+                "input": start.input,
+                "parameters": {} if step.parameters is None else step.parameters,
+                "attempt": start.attempt,
+            }
+            told.append(append(stream, events.START_TASK, at, values))
+        if transition.state is not was and transition.state in _TOLD:
+            told.append(append(stream, _TOLD[transition.state], at, {"workflow": id}))
+        was = transition.state
+    return told

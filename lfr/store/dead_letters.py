@@ -1,0 +1,22 @@
+"""Events that could not be understood: kept aside with the reason, so that they stop nobody."""
+
+from __future__ import annotations
+
+import json
+
+from lfr.store import keys
+from lfr.store.connection import Command
+from lfr.store.stream import Entry
+
+_MOST = 10_000
+"""About how many dead letters are kept; the oldest go first."""
+
+
+def bury(entry: Entry, reason: str, at: str) -> Command:
+    """The command that copies an entry to the dead letters. (XADD)"""
+    fields = {
+        name.decode(errors="backslashreplace"): value.decode(errors="backslashreplace")
+        for name, value in entry.fields.items()
+    }
+    told = ("id", entry.id, "at", at, "reason", reason, "event", json.dumps(fields))
+    return ("XADD", keys.DEAD, "MAXLEN", "~", _MOST, "*", *told)

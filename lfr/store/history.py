@@ -1,0 +1,90 @@
+"""A workflow's history: a stream with one entry for each transition, which tells the facts of it.
+
+An entry has the fields `at` (milliseconds since the epoch), `facts` and, if a step failed, `reason`.
+The facts are words with a blank between them: a sign, the step's index, and `.ATTEMPT` where it is
+not the first. `+5 -5 =6 ~7 !8.2 finished` says: step 5 started, step 5 ended, step 6 started and
+ended at once, step 7 was skipped, step 8 failed at its second attempt, the workflow has finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lfr.engine import Fact, What
+from lfr.engine.transition import Transition
+from lfr.store import keys
+from lfr.store.connection import Command, Link, Reply
+
+_SIGNS = {What.STARTED: "+", What.ENDED: "-", What.PASSED: "=", What.SKIPPED: "~", What.FAILED: "!"}
+_WORDS = {sign: what for what, sign in _SIGNS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A transition as the history tells it.
+
+    id      of the entry, to go on reading behind it
+    at_ms   when, in milliseconds since the epoch
+    reason  why a step failed, or empty
+    """
+
+    id: str
+    at_ms: int
+    facts: tuple[Fact, ...]
+    reason: str
+
+
+def tell(workflow: str, at_ms: int, transition: Transition) -> Command:
+    """The command that adds a transition to the history. (XADD)"""
+    told = ("XADD", keys.history(workflow), "*", "at", at_ms, "facts", " ".join(map(_word, transition.facts)))
+    return (*told, "reason", transition.reason) if transition.reason else told
+
+
+def read_history(
+    link: Link, workflow: str, *, after: str = "0-0", count: int = 1000, block_ms: int = 0
+) -> list[Moment]:
+    """Up to `count` moments behind the one with id `after`, oldest first. (XREAD)
+
+    If there is none yet, waits for one for up to `block_ms` milliseconds; 0: does not wait.
+    """
+    block = ("BLOCK", block_ms) if block_ms else ()
+    command = ("XREAD", "COUNT", count, *block, "STREAMS", keys.history(workflow), after)
+    reply = link.exchange([command])[0]
+    return [_moment(entry) for entry in reply[0][1]] if reply else []
+
+
+def read_whole_history(link: Link, workflow: str) -> list[Moment]:
+    """All moments of a workflow, oldest first."""
+    moments: list[Moment] = []
+    page = read_history(link, workflow)
+    while page:
+        moments += page
+        page = read_history(link, workflow, after=page[-1].id)
+    return moments
+
+
+def _word(fact: Fact) -> str:
+    if fact.index is None:
+        return fact.what.value
+    attempt = f".{fact.attempt}" if fact.attempt > 1 else ""
+    return f"{_SIGNS[fact.what]}{fact.index}{attempt}"
+
+
+def _fact(word: str) -> Fact:
+    what = _WORDS.get(word[0])
+    if what is None:
+        return Fact(None, What(word))
+    index, _, attempt = word[1:].partition(".")
+    return Fact(int(index), what, int(attempt or 1))
+
+
+def _moment(entry: Sequence[Reply]) -> Moment:
+    id, flat = entry
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    return Moment(
+        id=id.decode(),
+        at_ms=int(fields[b"at"]),
+        facts=tuple(map(_fact, fields[b"facts"].decode().split())),
+        reason=fields.get(b"reason", b"").decode(errors="replace"),
+    )

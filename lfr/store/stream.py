@@ -1,0 +1,102 @@
+"""The stream: append, read a batch, acknowledge, reclaim, keep a claim.
+
+Delivery is at least once: an entry that a consumer has read stays pending in its group until it is
+acknowledged, and goes to another consumer when its reader has been silent for longer than the lease.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import redis
+
+from lfr import events
+from lfr.flow import Json
+from lfr.store.connection import Command, Link, Reply
+
+
+class Entry(NamedTuple):
+    """An entry of the stream: its id and its fields as they stand there."""
+
+    id: str
+    fields: events.Fields
+
+
+class Reader(NamedTuple):
+    """Who reads: a consumer of a group on a stream."""
+
+    stream: str
+    group: str
+    consumer: str
+
+
+class NoGroup(Exception):
+    """The stream or the group is gone: somebody has deleted it. Create it and go on."""
+
+
+def create_group(link: Link, stream: str, group: str) -> None:
+    """Create a group that sees all that the stream still holds, and the stream if need be. (XGROUP CREATE)"""
+    reply = link.exchange([("XGROUP", "CREATE", stream, group, "0", "MKSTREAM")], keep_errors=True)[0]
+    if isinstance(reply, redis.ResponseError) and not str(reply).startswith("BUSYGROUP"):
+        raise reply
+
+
+def append(stream: str, kind: str, at: str, values: Mapping[str, Json]) -> Command:
+    """The command that appends an event. `at` as `events.timestamp` gives it. (XADD)"""
+    return ("XADD", stream, "*", *events.encode(kind, at, values))
+
+
+def acknowledge(reader: Reader, ids: Sequence[str]) -> Command:
+    """The command that takes entries off the group's pending ones. (XACK)"""
+    return ("XACK", reader.stream, reader.group, *ids)
+
+
+def read_batch(
+    link: Link, reader: Reader, *, count: int, block_ms: int, done: Sequence[str] = ()
+) -> list[Entry]:
+    """Up to `count` new entries; waits up to `block_ms` milliseconds for the first. (XREADGROUP)
+
+    First acknowledges `done`, in the same write. Raises NoGroup.
+    """
+    read: Command = (
+        *("XREADGROUP", "GROUP", reader.group, reader.consumer, "COUNT", count, "BLOCK", max(1, block_ms)),
+        *("STREAMS", reader.stream, ">"),
+    )
+    commands = [acknowledge(reader, done), read] if done else [read]
+    reply = _checked(link.exchange(commands, keep_errors=True)[-1])
+    return _entries(reply[0][1]) if reply else []
+
+
+def reclaim(link: Link, reader: Reader, *, idle_ms: int, count: int) -> list[Entry]:
+    """Take over up to `count` entries that nobody has touched for `idle_ms` milliseconds. (XAUTOCLAIM)
+
+    Those that have been deleted from the stream meanwhile are acknowledged. Raises NoGroup.
+    """
+    command = ("XAUTOCLAIM", *reader, idle_ms, "0-0", "COUNT", count)
+    reply = _checked(link.exchange([command], keep_errors=True)[0])
+    # Redis 6.2 answers an entry that has been deleted as nil; from 7.0 on it drops these by itself.
+    return _entries(entry for entry in reply[1] if entry is not None and entry[1] is not None)
+
+
+def keep_claims(link: Link, reader: Reader, ids: Sequence[str]) -> None:
+    """Say that this consumer still works on these entries: their idle time begins anew. (XCLAIM JUSTID)"""
+    if ids:
+        link.exchange([("XCLAIM", *reader, 0, *ids, "JUSTID")])
+
+
+def leave_group(link: Link, reader: Reader) -> None:
+    """Take this consumer off its group, unless entries are pending for it. (XGROUP DELCONSUMER)"""
+    pending = ("XPENDING", reader.stream, reader.group, "-", "+", 1, reader.consumer)
+    if not _checked(link.exchange([pending], keep_errors=True)[0]):
+        link.exchange([("XGROUP", "DELCONSUMER", *reader)], keep_errors=True)
+
+
+def _checked(reply: Reply) -> Reply:
+    if isinstance(reply, redis.ResponseError):
+        raise NoGroup(str(reply)) if str(reply).startswith("NOGROUP") else reply
+    return reply
+
+
+def _entries(reply: Iterable[Reply]) -> list[Entry]:
+    return [Entry(id.decode(), dict(zip(flat[::2], flat[1::2], strict=True))) for id, flat in reply]

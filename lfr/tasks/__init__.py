@@ -1,0 +1,1 @@
+"""What the built-in tasks mean. Pure: parameters in, meaning or a reason out."""

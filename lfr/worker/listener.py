@@ -1,0 +1,163 @@
+"""rqse's `EventListener` interface over a loop that blocks on the stream and takes events in batches.
+
+What rqse promises to a subclass holds here too: `process(id, event)` for each event that
+`should_process`, acknowledged if it answers True; `ignore` for the others; `onStart`,
+`onEstablished`, `onStop`; `stop()`. The loop is another: it sleeps nowhere, and survives a Redis that
+goes away, comes back empty, or falls silent. A role overrides `process_batch` and `on_pass`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Sequence
+from uuid import uuid4
+
+from rqse import EventListener
+
+from lfr import events
+from lfr.errors import Refused, Unreachable
+from lfr.flow import Json
+from lfr.store.connection import Link, Store
+from lfr.store.stream import (
+    Entry,
+    NoGroup,
+    Reader,
+    create_group,
+    keep_claims,
+    leave_group,
+    read_batch,
+    reclaim,
+)
+
+LOGGER = logging.getLogger(__name__)
+
+_LONGEST_BLOCK_SECONDS = 1.0
+"""How long a pass waits for events: a stop is noticed within it, and it stays under every time-out."""
+
+_LONGEST_BACKOFF_SECONDS = 5.0
+
+
+class BatchListener(EventListener):
+    """A consumer of the stream. One thread runs `listen`; `stop` may be called from any.
+
+    group          the consumer group; every group sees every event
+    select         the kinds that `process` is called for; empty: all
+    lease_seconds  after this long without a sign of life, what a consumer had read goes to another
+    """
+
+    def __init__(
+        self, store: Store, group: str, *, select: Sequence[str] = (), lease_seconds: float | None = None
+    ) -> None:
+        super().__init__(store.stream, group, pool=store.pool, select=list(select))
+        self.store = store
+        consumer = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+        self._consumer = consumer
+        self.reader = Reader(store.stream, group, consumer)
+        self.lease_seconds = store.settings.lease_seconds if lease_seconds is None else lease_seconds
+        self._reclaim_at = 0.0
+        self._keep_at = 0.0
+        self._done: list[str] = []
+
+    def listen(self) -> None:
+        """Take passes until `stop` is called. Whatever Redis does meanwhile, go on when it is back."""
+        self._running = True
+        self.onStart()
+        backoff = 0.1
+        while self.listening:
+            try:
+                with self.store.link() as link:
+                    create_group(link, self.store.stream, self._group)
+                    self._established, backoff = True, 0.1
+                    LOGGER.info("%s listens to %s as %s", self._group, self.store.stream, self._consumer)
+                    self.onEstablished()
+                    while self.listening:
+                        self._take_pass(link)
+                    self._leave(link)
+            except NoGroup:
+                LOGGER.warning("the group %s is gone from the stream; creating it again", self._group)
+            except (Unreachable, Refused) as error:
+                LOGGER.error("%s; trying again in %.1f s", error, backoff)
+                self.sleep(backoff)
+                backoff = min(backoff * 2, _LONGEST_BACKOFF_SECONDS)
+            self._established = False
+        self._running = False
+        self.onStop()
+
+    def on_pass(self, link: Link) -> float:
+        """What is due by the clock, before each read. Returns in how many seconds the next is due."""
+        return _LONGEST_BLOCK_SECONDS
+
+    def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
+        """Deal with the events of one pass: here, rqse's interface, one event at a time."""
+        for entry in batch:
+            try:
+                event = events.read_event(entry.fields)
+            except events.Malformed as error:
+                LOGGER.warning("event %s cannot be understood: %s", entry.id, error)
+                self.acknowledge_later([entry.id])
+                continue
+            if not self.should_process(event):
+                self.ignore(entry.id, event)
+            elif self.process(entry.id, event):
+                self.acknowledge(entry.id, event)
+
+    def acknowledge(self, id: str, event: Json) -> None:
+        """This event has been dealt with."""
+        self.acknowledge_later([id])
+
+    def ignore(self, id: str, event: Json) -> None:
+        """This event is not ours."""
+        self.acknowledge_later([id])
+
+    def acknowledge_later(self, ids: Sequence[str]) -> None:
+        """Acknowledge these together with the next read: nothing depends on it being at once."""
+        self._done += ids
+
+    def held(self) -> Sequence[str]:
+        """The entries that this consumer works on beyond a pass: their claims are kept alive."""
+        return ()
+
+    def _take_pass(self, link: Link) -> None:
+        """One turn: what is due by the clock; what others left behind, else what is new; deal with it."""
+        due_in = self.on_pass(link)
+        self._keep_claims(link)
+        batch = self._left_behind(link)
+        if not batch:
+            done, self._done = self._done, []
+            batch = read_batch(
+                link,
+                self.reader,
+                count=self.store.settings.batch,
+                block_ms=int(1000 * min(max(due_in, 0), _LONGEST_BLOCK_SECONDS)),
+                done=done,
+            )
+        if batch:
+            self.process_batch(link, batch)
+
+    def _left_behind(self, link: Link) -> list[Entry]:
+        now = time.monotonic()
+        if now < self._reclaim_at:
+            return []
+        idle_ms = int(self.lease_seconds * 1000)
+        batch = reclaim(link, self.reader, idle_ms=idle_ms, count=self.store.settings.batch)
+        if batch:
+            LOGGER.info("%s takes over %d events that were left behind", self._group, len(batch))
+        else:
+            self._reclaim_at = now + self.lease_seconds / 2
+        return batch
+
+    def _keep_claims(self, link: Link) -> None:
+        now = time.monotonic()
+        held = self.held()
+        if held and now >= self._keep_at:
+            self._keep_at = now + self.lease_seconds / 4
+            keep_claims(link, self.reader, held)
+
+    def _leave(self, link: Link) -> None:
+        if self._done:
+            read_batch(link, self.reader, count=1, block_ms=1, done=self._done)
+            self._done = []
+        leave_group(link, self.reader)
