@@ -7,18 +7,21 @@ ignored. Reading checks; what cannot be understood raises `Malformed` with the r
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeAlias
 
 from lfr.flow import Json
+from lfr.json_text import SHORT, NotJson, read_json, read_json_lists, write_json
 
 Fields: TypeAlias = Mapping[bytes, bytes]
 """An entry's fields as Redis gives them: name -> JSON, both UTF-8."""
+
+Values: TypeAlias = Mapping[bytes, Json]
+"""An entry's fields with their JSON read, as `decode` gives them."""
 
 API_VERSION = "v1"
 
@@ -87,68 +90,98 @@ class Receipt:
     action: str
 
 
-_KNOWN_KINDS = {
-    json.dumps(kind).encode(): kind for kind in (*WORKFLOW_EVENTS, START_TASK, END_TASK, RECEIPT)
-}
+_REQUIRED = {START_TASK: (b"workflow", b"name", b"index"), RECEIPT: (b"for",)}
+"""The fields without which nobody can make anything of an event."""
 
 
-def read_kind(fields: Fields) -> str:
+def decode_all(entries: Sequence[Fields]) -> list[Values | Malformed]:
+    """The values of each of these events, or why they cannot be read.
+
+    All short ones are read at once, which takes a fraction of the time of reading each field by itself.
+    """
+    short = [fields.values() for fields in entries if not _is_long(fields)]
+    try:
+        lists = iter(read_json_lists(short))
+    except NotJson:
+        return [_decode_one(fields) for fields in entries]
+    return [
+        _decode_one(fields) if _is_long(fields) else dict(zip(fields, next(lists), strict=True))
+        for fields in entries
+    ]
+
+
+def _is_long(fields: Fields) -> bool:
+    return max(map(len, fields.values()), default=0) > SHORT
+
+
+def decode(fields: Fields) -> Values:
+    """The values of one event. Raises Malformed."""
+    values = decode_all([fields])[0]
+    if isinstance(values, Malformed):
+        raise values
+    return values
+
+
+def read_kind(values: Values) -> str:
     """The kind of an event. Raises Malformed if it has none."""
-    encoded = fields.get(b"kind")
-    if encoded is None:
-        raise Malformed("it has no field kind")
-    known = _KNOWN_KINDS.get(encoded)
-    if known is not None:
-        return known
-    kind = _decode("kind", encoded)
-    if not isinstance(kind, str):
-        raise Malformed("its kind is not a string")
-    return kind
+    return _text(values, "kind")
+
+
+def is_kind(fields: Fields, kind: str) -> bool:
+    """Whether an event is of this kind, seen without reading it."""
+    return fields.get(b"kind", b"").strip(b' "') == kind.encode()
 
 
 def read_event(fields: Fields) -> dict[str, Json]:
     """All fields of an event, decoded. Raises Malformed."""
     try:
-        return {name.decode(): _decode(name.decode(), encoded) for name, encoded in fields.items()}
+        return {name.decode(): value for name, value in decode(fields).items()}
     except UnicodeDecodeError:
         raise Malformed("a field's name is not UTF-8") from None
 
 
-def read_start_task(fields: Fields) -> StartTask:
+def check_event(kind: str, values: Values) -> None:
+    """Raise Malformed if an event of this kind lacks what nobody can do without."""
+    for name in _REQUIRED.get(kind, ()):
+        if values.get(name) is None:
+            raise Malformed(f"its field {name.decode()} is missing")
+
+
+def read_start_task(values: Values) -> StartTask:
     """A start-task event. Raises Malformed."""
-    name = _text(fields, "name")
+    name = _text(values, "name")
     return StartTask(
-        workflow=_workflow(fields),
+        workflow=_workflow(values),
         name=name,
-        base=_text(fields, "base", name) or name,
-        index=_index(fields),
-        input=_value(fields, "input"),
-        parameters=_value(fields, "parameters"),
-        attempt=_attempt(fields) or 1,
+        base=_text(values, "base", name) or name,
+        index=_index(values),
+        input=values.get(b"input"),
+        parameters=values.get(b"parameters"),
+        attempt=_attempt(values) or 1,
     )
 
 
-def read_end_task(fields: Fields) -> EndTask:
+def read_end_task(values: Values) -> EndTask:
     """An end-task event, ours or one of a worker written for littleflow_redis. Raises Malformed."""
-    status = _text(fields, "status", Status.SUCCESS)
+    status = _text(values, "status", Status.SUCCESS)
     if status not in (Status.SUCCESS, Status.FAILURE):
         raise Malformed(f"its status is {status[:40]!r}, neither SUCCESS nor FAILURE")
-    reason = _value(fields, "reason")
+    reason = values.get(b"reason")
     return EndTask(
-        workflow=_workflow(fields),
-        name=_text(fields, "name", ""),
-        index=_index(fields),
+        workflow=_workflow(values),
+        name=_text(values, "name", ""),
+        index=_index(values),
         status=Status(status),
-        reason=reason if isinstance(reason, str) else "" if reason is None else json.dumps(reason),
-        output=_value(fields, "output"),
-        has_output=b"output" in fields,
-        attempt=_attempt(fields),
+        reason=reason if isinstance(reason, str) else "" if reason is None else write_json(reason),
+        output=values.get(b"output"),
+        has_output=b"output" in values,
+        attempt=_attempt(values),
     )
 
 
-def read_receipt(fields: Fields) -> Receipt:
+def read_receipt(values: Values) -> Receipt:
     """A receipt. Raises Malformed."""
-    return Receipt(target=_text(fields, "for"), action=_text(fields, "action", ""))
+    return Receipt(target=_text(values, "for"), action=_text(values, "action", ""))
 
 
 def timestamp(at: float) -> str:
@@ -157,16 +190,14 @@ def timestamp(at: float) -> str:
 
 
 def encode(kind: str, at: str, values: Mapping[str, Json]) -> list[str]:
-    """The fields of a new event, flat: name, JSON, name, JSON. `at` as `timestamp` gives it."""
-    flat = ["kind", json.dumps(kind), "apiVersion", '"v1"', "at", f'"{at}"']
+    """The fields of a new event, flat: name, JSON, name, JSON. `at` as `timestamp` gives it. Raises NotJson."""
+    flat = ["kind", write_json(kind), "apiVersion", '"v1"', "at", f'"{at}"']
     for name, value in values.items():
-        flat += (name, json.dumps(value, separators=(",", ":")))
+        flat += (name, write_json(value))
     return flat
 
 
-def end_task(
-    task: StartTask, *, output: Json = None, failure: str | None = None
-) -> dict[str, Json]:
+def end_task(task: StartTask, *, output: Json = None, failure: str | None = None) -> dict[str, Json]:
     """The values of the end-task that answers `task`: with its output, or with why it failed."""
     answer: dict[str, Json] = {
         "workflow": task.workflow,
@@ -184,20 +215,19 @@ def receipt(target: str, action: str = "processed") -> dict[str, Json]:
     return {"for": target, "action": action}
 
 
-def _decode(name: str, encoded: bytes) -> Json:
-    try:
-        return json.loads(encoded)
-    except (ValueError, RecursionError):
-        raise Malformed(f"its field {name[:40]} is not JSON") from None
+def _decode_one(fields: Fields) -> Values | Malformed:
+    values: dict[bytes, Json] = {}
+    for name, encoded in fields.items():
+        try:
+            values[name] = read_json(encoded)
+        except NotJson as error:
+            told = name[:40].decode(errors="backslashreplace")
+            return Malformed(f"its field {told} is not JSON: {error}")
+    return values
 
 
-def _value(fields: Fields, name: str) -> Json:
-    encoded = fields.get(name.encode())
-    return None if encoded is None else _decode(name, encoded)
-
-
-def _text(fields: Fields, name: str, default: str | None = None) -> str:
-    value = _value(fields, name)
+def _text(values: Values, name: str, default: str | None = None) -> str:
+    value = values.get(name.encode())
     if isinstance(value, str):
         return value
     if value is None and default is not None:
@@ -205,22 +235,22 @@ def _text(fields: Fields, name: str, default: str | None = None) -> str:
     raise Malformed(f"its field {name} is {'missing' if value is None else 'not a string'}")
 
 
-def _workflow(fields: Fields) -> str:
-    workflow = _text(fields, "workflow")
+def _workflow(values: Values) -> str:
+    workflow = _text(values, "workflow")
     if not WORKFLOW_ID.fullmatch(workflow):
         raise Malformed(f"its workflow {workflow[:40]!r} is no workflow's id")
     return workflow
 
 
-def _index(fields: Fields) -> int:
-    index = _value(fields, "index")
+def _index(values: Values) -> int:
+    index = values.get(b"index")
     if type(index) is not int or index < 0:
         raise Malformed(f"its index is {'missing' if index is None else 'not a step'}")
     return index
 
 
-def _attempt(fields: Fields) -> int | None:
-    attempt = _value(fields, "attempt")
+def _attempt(values: Values) -> int | None:
+    attempt = values.get(b"attempt")
     if attempt is None or type(attempt) is int:
         return attempt
     raise Malformed("its attempt is not a whole number")

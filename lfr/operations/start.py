@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import uuid4
 
 from lfr.engine import begin
 from lfr.engine.inputs import WORKFLOW_INPUT
 from lfr.errors import BadInput, Conflict
-from lfr.flow import Json
+from lfr.flow import Flow, Json
+from lfr.json_text import NotJson, read_json, write_json
 from lfr.language import compile_flow
 from lfr.operations.identify import full_id, new_id
 from lfr.store.commit import commit, create
 from lfr.store.connection import Store
+from lfr.store.flows import use_flow
 from lfr.store.load import load_outputs
-from lfr.store.workflows import watch_record
+from lfr.store.workflows import watch_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +44,21 @@ def start_workflow(
     Raises FlowError, BadInput for an id or an input that cannot be used, Conflict if the id is taken
     by something else, and what `Link.exchange` raises.
     """
-    flow = compile_flow(text, source=source)
+    flow = _compiled(text, source)
     given = checked_input(input)
     id = full_id(workflow_id) if workflow_id is not None else new_id(flow, uuid4())
     first = begin(flow, given)
     with store.link() as link:
         while True:
-            now_ms, present = watch_record(link, id)
+            now_ms, present, is_stored = watch_new(link, id, flow.digest)
             if present is not None:
                 same = present.digest == flow.digest and load_outputs(link, id)[WORKFLOW_INPUT] == given
                 link.exchange([("UNWATCH",)])
                 if same:
                     return Started(id, is_new=False)
                 raise Conflict(f"{id} is there already, with another flow or input", hint="choose another id")
-            if commit(link, create(store.stream, id, flow, text, first, now_ms)):
+            beginning = create(store.stream, id, flow, text, first, now_ms)
+            if commit(link, use_flow(flow, is_stored=is_stored) + beginning):
                 return Started(id, is_new=True)
 
 
@@ -63,8 +66,14 @@ def checked_input(input: Json) -> Json:
     """The input of a workflow as it is kept. Raises BadInput unless it is an object or a list of JSON."""
     given = {} if input is None else input
     if not isinstance(given, dict | list):
-        raise BadInput(f"the input is {json.dumps(given)[:40]}", hint="it must be an object or a list")
+        raise BadInput(f"the input is {str(given)[:40]}", hint="it must be an object or a list")
     try:
-        return json.loads(json.dumps(given, allow_nan=False))
-    except (TypeError, ValueError, RecursionError) as error:
+        return read_json(write_json(given).encode())
+    except NotJson as error:
         raise BadInput(f"the input cannot be written as JSON: {error}") from None
+
+
+@lru_cache(maxsize=64)
+def _compiled(text: str, source: str) -> Flow:
+    """Programs start the same text again and again; a flow never changes, so all can share one."""
+    return compile_flow(text, source=source)

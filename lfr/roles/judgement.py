@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lfr import events
 from lfr.engine import Ended
+from lfr.json_text import NotJson, read_json
 from lfr.store.commit import forget_handed_over
 from lfr.store.connection import Command
 from lfr.store.dead_letters import bury
@@ -92,8 +92,8 @@ class Judgement:
         output, beside = task.output, self.handed_over.get((task.workflow, task.index))
         if not task.has_output and beside is not None:
             try:
-                output = json.loads(beside)
-            except (ValueError, RecursionError):
+                output = read_json(beside)
+            except NotJson:
                 return Ended(task.index, failure="the output that its worker wrote is not JSON")
         return Ended(task.index, output, attempt=task.attempt)
 
@@ -101,22 +101,36 @@ class Judgement:
 def judge(batch: Sequence[Entry]) -> Judgement:
     """Sort the events of a pass."""
     judged = Judgement()
-    for entry in batch:
+    decoded = events.decode_all([entry.fields for entry in batch])
+    for entry, values in zip(batch, decoded, strict=True):
         try:
-            _place(judged, entry)
+            _place(judged, entry, values)
         except events.Malformed as error:
             judged.dead.append((entry, str(error)))
     return judged
 
 
-def _place(judged: Judgement, entry: Entry) -> None:
-    kind = events.read_kind(entry.fields)
+def _place(judged: Judgement, entry: Entry, values: events.Values | events.Malformed) -> None:
+    if isinstance(values, events.Malformed):
+        task = _ended_without_output(entry, values)
+        judged.ended.setdefault(task.workflow, []).append((entry, task))
+        return
+    kind = events.read_kind(values)
     if kind == events.END_TASK:
-        task = events.read_end_task(entry.fields)
+        task = events.read_end_task(values)
         judged.ended.setdefault(task.workflow, []).append((entry, task))
     elif kind in events.WORKFLOW_EVENTS:
         judged.news.append(entry)
     else:
-        check = {events.START_TASK: events.read_start_task, events.RECEIPT: events.read_receipt}
-        check.get(kind, events.read_event)(entry.fields)
+        events.check_event(kind, values)
         judged.foreign.append(entry.id)
+
+
+def _ended_without_output(entry: Entry, error: events.Malformed) -> events.EndTask:
+    """An end-task of which only the output is unusable: the task has failed, for nobody is to wait for
+    it for ever. Raises `error` for any other event."""
+    rest = {name: value for name, value in entry.fields.items() if name != b"output"}
+    if not events.is_kind(entry.fields, events.END_TASK) or len(rest) == len(entry.fields):
+        raise error
+    task = events.read_end_task(events.decode(rest))
+    return replace(task, status=events.Status.FAILURE, reason=f"its worker's answer is unusable: {error}")

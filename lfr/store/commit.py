@@ -16,20 +16,19 @@ For one transition, in this order:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from lfr import events
-from lfr.engine import Transition
+from lfr.engine import Progress, Transition
 from lfr.flow import Flow, Json
+from lfr.json_text import write_json
 from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.connection import Command, Link
-from lfr.store.flows import store_flow
 from lfr.store.history import tell
 from lfr.store.load import LoadedWorkflow
 from lfr.store.stream import append
-from lfr.store.workflows import change_state, create_record
+from lfr.store.workflows import change_state, create_record, write_counts
 
 _TOLD = {
     WorkflowState.FINISHED: events.END_WORKFLOW,
@@ -74,28 +73,26 @@ def forget_handed_over(steps: Iterable[tuple[str, int]]) -> list[Command]:
 def create(
     stream: str, workflow: str, flow: Flow, source: str, first: Transition, now_ms: int
 ) -> list[Command]:
-    """The commands that begin a workflow: its record, its flow, and the first transition."""
+    """The commands that begin a workflow: its record and the first transition. The flow is stored already."""
+    progress = Progress()
+    progress.apply(first)
     at = events.timestamp(now_ms / 1000)
-    counts = ("active", first.active, "done", first.done, "skipped", first.skipped, "failed", first.failed)
-    commands = [
-        *store_flow(flow),
-        *create_record(workflow, flow, source, now_ms),
-        ("HSET", workflow, *counts),
+    commands = create_record(workflow, flow, source, progress, now_ms)
+    if first.state is not WorkflowState.RUNNING:
+        commands.append(("HSET", workflow, *_ending(first.state, first.reason, now_ms)))
+    return [
+        *commands,
         *_outputs(workflow, [first]),
         *_steps(workflow, flow, [first]),
         tell(workflow, now_ms, first),
         append(stream, events.START_WORKFLOW, at, {"workflow": workflow}),
+        *_events(stream, workflow, flow, WorkflowState.RUNNING, [first], now_ms),
     ]
-    if first.state is not WorkflowState.RUNNING:
-        commands += change_state(workflow, WorkflowState.RUNNING, first.state, now_ms)
-        commands.append(("HSET", workflow, *_ending(first.state, first.reason, now_ms)))
-    return commands + _events(stream, workflow, flow, WorkflowState.RUNNING, [first], now_ms)
 
 
 def _counts(workflow: LoadedWorkflow, transitions: Sequence[Transition], now_ms: int) -> Command:
     progress = workflow.progress
-    fields: list[str | int] = ["active", progress.active, "done", progress.done]
-    fields += ["skipped", progress.skipped, "failed", progress.failed]
+    fields: list[str | int] = [*write_counts(progress)]
     if progress.state is not workflow.record.state:
         reason = next((change.reason for change in transitions if change.reason), "")
         fields += _ending(progress.state, reason, now_ms)
@@ -113,7 +110,7 @@ def _outputs(id: str, transitions: Iterable[Transition]) -> Iterator[Command]:
     if changed:
         fields: list[str | int] = []
         for index, value in changed.items():
-            fields += (index, json.dumps(value, separators=(",", ":")))
+            fields += (index, write_json(value))
         yield ("HSET", keys.outputs(id), *fields)
 
 

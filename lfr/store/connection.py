@@ -18,8 +18,9 @@ from redis.retry import Retry
 
 from lfr.errors import BadSettings, Refused, Unreachable
 from lfr.settings import Settings
+from lfr.store.resp import Parser, pack
 
-Command: TypeAlias = Sequence[str | bytes | int | float]
+Command: TypeAlias = Sequence[str | int | float]
 """A Redis command: its name and arguments."""
 
 Reply: TypeAlias = Any
@@ -56,6 +57,7 @@ def connect(settings: Settings) -> Store:
         "socket_timeout": settings.redis_timeout_seconds,
         "socket_connect_timeout": min(_CONNECT_SECONDS, settings.redis_timeout_seconds),
         "retry": Retry(NoBackoff(), 0),  # who has to try again is the role or the user
+        "parser_class": Parser,
         "protocol": 2,  # rqse reads replies in the form of RESP2
         "username": settings.redis_username or None,
         "password": settings.redis_password or None,
@@ -110,8 +112,9 @@ class Link:
             if self._connection is None:
                 self._connection = self._pool.get_connection()
             connection = self._connection
-            connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-            replies = [self._read(connection) for _ in commands]
+            connection.send_packed_command([pack(commands)], check_health=False)
+            # Not by connection.read_response, which does one at a time, and much for each.
+            replies: list[Reply] = connection._parser.read_replies(len(commands))
         except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
             raise self._refused(error) from None
         except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
@@ -137,13 +140,6 @@ class Link:
             if isinstance(result, redis.ResponseError):
                 raise result
         return results
-
-    @staticmethod
-    def _read(connection: Any) -> Reply:
-        try:
-            return connection.read_response()
-        except redis.ResponseError as error:
-            return error
 
     def _judge(self, error: redis.ResponseError, keep: bool) -> None:
         text = str(error)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from lfr.json_text import write_json
 from lfr.store import keys
 from lfr.store.connection import Command
 from lfr.store.stream import Entry
@@ -12,11 +11,15 @@ _MOST = 10_000
 """About how many dead letters are kept; the oldest go first."""
 
 
-def bury(entry: Entry, reason: str, at: str) -> Command:
-    """The command that copies an entry to the dead letters. (XADD)"""
-    fields = {
+def as_text(entry: Entry) -> dict[str, str]:
+    """The raw fields of an entry as text, whatever they hold."""
+    return {
         name.decode(errors="backslashreplace"): value.decode(errors="backslashreplace")
         for name, value in entry.fields.items()
     }
-    told = ("id", entry.id, "at", at, "reason", reason, "event", json.dumps(fields))
+
+
+def bury(entry: Entry, reason: str, at: str) -> Command:
+    """The command that copies an entry to the dead letters. (XADD)"""
+    told = ("id", entry.id, "at", at, "reason", reason, "event", write_json(as_text(entry)))
     return ("XADD", keys.DEAD, "MAXLEN", "~", _MOST, "*", *told)

@@ -58,9 +58,7 @@ class FlowCache:
         self._flows[digest] = flow
 
 
-def store_flow(flow: Flow) -> list[Command]:
+def use_flow(flow: Flow, *, is_stored: bool) -> list[Command]:
     """The commands that keep a flow for one more workflow."""
-    return [
-        ("SET", keys.flow(flow.digest), flow.canonical_json, "NX"),
-        ("HINCRBY", keys.FLOW_REFERENCES, flow.digest, 1),
-    ]
+    use: Command = ("HINCRBY", keys.FLOW_REFERENCES, flow.digest, 1)
+    return [use] if is_stored else [("SET", keys.flow(flow.digest), flow.canonical_json), use]

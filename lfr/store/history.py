@@ -15,6 +15,7 @@ from lfr.engine import Fact, What
 from lfr.engine.transition import Transition
 from lfr.store import keys
 from lfr.store.connection import Command, Link, Reply
+from lfr.store.stream import pairs
 
 _SIGNS = {What.STARTED: "+", What.ENDED: "-", What.PASSED: "=", What.SKIPPED: "~", What.FAILED: "!"}
 _WORDS = {sign: what for what, sign in _SIGNS.items()}
@@ -81,7 +82,7 @@ def _fact(word: str) -> Fact:
 
 def _moment(entry: Sequence[Reply]) -> Moment:
     id, flat = entry
-    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    fields = pairs(flat)
     return Moment(
         id=id.decode(),
         at_ms=int(fields[b"at"]),

@@ -14,6 +14,10 @@ DEAD = "workflows:dead"
 FLOW_REFERENCES = "flows:refs"
 """HASH: digest -> how many workflows use that flow."""
 
+LOGGED_RECEIPTS = "receipts:logged"
+"""ZSET: `RECEIPT TARGET`, ids of events that have been logged and are to be cleared from the stream once
+every group has read past them, by the receipt's time in milliseconds since the epoch."""
+
 TIMERS = "waits:timers"
 """ZSET: `W INDEX ATTEMPT` by due time, in milliseconds since the epoch."""
 

@@ -6,13 +6,13 @@ from the first command on, so a commit is refused if anybody else has moved one 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lfr.engine import Needed, Progress, StepProgress, Transition
 from lfr.engine.advance import LOOK_AHEAD, touched
 from lfr.flow import Flow, Json
+from lfr.json_text import read_json
 from lfr.store import keys
 from lfr.store.connection import Command, Link, Reply
 from lfr.store.flows import FlowCache
@@ -46,7 +46,7 @@ def load(
     commands: list[Command] = [("TIME",)]
     if concerned:
         commands.insert(0, ("WATCH", *concerned))
-    commands += [read_record(id) for id in concerned]
+    commands += [read_record(id, to_advance=True) for id in concerned]
     first = {id: _first(flow, concerned[id]) for id, flow in guesses.items() if flow is not None}
     commands += [_read_steps(id, indices) for id, indices in first.items()]
     replies = iter(link.exchange(commands, keep_errors=True))
@@ -142,7 +142,7 @@ def _take_steps(progress: Progress, indices: Iterable[int], values: Iterable[Rep
 
 def _take_outputs(outputs: dict[int, Json], indices: Iterable[int], values: Iterable[Reply]) -> None:
     for index, value in zip(indices, values, strict=True):
-        outputs[index] = json.loads(value) if value else {}
+        outputs[index] = read_json(value) if value else {}
 
 
 def load_flow(link: Link, flows: FlowCache, id: str) -> Flow | None:

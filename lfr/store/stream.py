@@ -65,7 +65,7 @@ def read_batch(
     )
     commands = [acknowledge(reader, done), read] if done else [read]
     reply = _checked(link.exchange(commands, keep_errors=True)[-1])
-    return _entries(reply[0][1]) if reply else []
+    return to_entries(reply[0][1]) if reply else []
 
 
 def reclaim(link: Link, reader: Reader, *, idle_ms: int, count: int) -> list[Entry]:
@@ -76,7 +76,7 @@ def reclaim(link: Link, reader: Reader, *, idle_ms: int, count: int) -> list[Ent
     command = ("XAUTOCLAIM", *reader, idle_ms, "0-0", "COUNT", count)
     reply = _checked(link.exchange([command], keep_errors=True)[0])
     # Redis 6.2 answers an entry that has been deleted as nil; from 7.0 on it drops these by itself.
-    return _entries(entry for entry in reply[1] if entry is not None and entry[1] is not None)
+    return to_entries(entry for entry in reply[1] if entry is not None and entry[1] is not None)
 
 
 def keep_claims(link: Link, reader: Reader, ids: Sequence[str]) -> None:
@@ -98,5 +98,12 @@ def _checked(reply: Reply) -> Reply:
     return reply
 
 
-def _entries(reply: Iterable[Reply]) -> list[Entry]:
-    return [Entry(id.decode(), dict(zip(flat[::2], flat[1::2], strict=True))) for id, flat in reply]
+def to_entries(reply: Iterable[Reply]) -> list[Entry]:
+    """Entries as Redis lists them: id, and names and values in turn."""
+    return [Entry(id.decode(), pairs(flat)) for id, flat in reply]
+
+
+def pairs(flat: Iterable[bytes]) -> dict[bytes, Reply]:
+    """Names and values in turn, as a dictionary."""
+    turns = iter(flat)
+    return dict(zip(turns, turns, strict=True))

@@ -7,10 +7,10 @@ refused, so that none is fired twice.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from lfr import events
+from lfr.json_text import read_json, write_json
 from lfr.store import keys
 from lfr.store.connection import Command, Link
 from lfr.store.stream import append
@@ -19,7 +19,7 @@ from lfr.store.stream import append
 def set_timer(task: events.StartTask, due_ms: int) -> list[Command]:
     """The commands that end this task, its output being its input, at a time in ms since the epoch."""
     name = (task.workflow, task.index, task.attempt)
-    ending = json.dumps(events.end_task(task, output=task.input), separators=(",", ":"))
+    ending = write_json(events.end_task(task, output=task.input))
     return [
         ("SET", keys.wait(*name), ending),
         ("ZADD", keys.TIMERS, due_ms, " ".join(map(str, name))),
@@ -50,7 +50,7 @@ def _fire(
 ) -> list[Command]:
     at = events.timestamp(now_ms / 1000)
     commands: list[Command] = [
-        append(stream, events.END_TASK, at, json.loads(ending)) for ending in endings if ending is not None
+        append(stream, events.END_TASK, at, read_json(ending)) for ending in endings if ending is not None
     ]
     return [*commands, ("ZREM", keys.TIMERS, *members), ("DEL", *waits)]
 

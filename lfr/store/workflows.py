@@ -6,7 +6,7 @@ The record is the hash `W`. Its fields:
     flow     digest of the flow                 started  milliseconds since the epoch, of Redis' clock
     name     the flow's name, or empty          ended    the same, once it has ended
     source   the text that it was compiled from reason   why it failed
-    active, done, skipped, failed               how many invocations run, how many steps ended how
+    counts   "active done skipped failed": how many invocations run, how many steps have ended how
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lfr.store.connection import Command, Link, Reply
 
 LAYOUT_VERSION = 1
 
-_FIELDS = ("flow", "name", "state", "started", "ended", "reason", "active", "done", "skipped", "failed")
+_FIELDS = ("flow", "state", "started", "counts", "name", "ended", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,61 +31,68 @@ class Record:
 
     id: str
     digest: str
-    name: str
     state: WorkflowState
     started_ms: int
-    ended_ms: int
-    reason: str
     active: int
     done: int
     skipped: int
     failed: int
+    name: str
+    ended_ms: int
+    reason: str
 
-    def progress(self, *, is_whole: bool = False) -> Progress:
+    def progress(self) -> Progress:
         """The counts and the state as a Progress of which no step has been loaded yet."""
         return Progress(
-            state=self.state,
-            is_whole=is_whole,
-            active=self.active,
-            done=self.done,
-            skipped=self.skipped,
-            failed=self.failed,
+            state=self.state, active=self.active, done=self.done, skipped=self.skipped, failed=self.failed
         )
 
 
-def read_record(workflow: str) -> Command:
-    """The command whose reply `record` takes. (HMGET)"""
-    return ("HMGET", workflow, *_FIELDS)
+def read_record(workflow: str, *, to_advance: bool = False) -> Command:
+    """The command whose reply `record` takes; only what an advance needs, if asked so. (HMGET)"""
+    return ("HMGET", workflow, *(_FIELDS[:4] if to_advance else _FIELDS))
 
 
 def record(workflow: str, reply: Reply) -> Record | None:
     """The record of a workflow, or None if there is no such workflow."""
     if not isinstance(reply, list) or reply[0] is None:
         return None  # an error: the key holds something else
-    digest, name, state, started, ended, reason, *counts = (value or b"" for value in reply)
-    active, done, skipped, failed = (int(count or 0) for count in counts)
+    digest, state, started, counts = reply[:4]
+    active, done, skipped, failed = map(int, counts.split())
+    name, ended, reason = (value or b"" for value in reply[4:] or (None,) * 3)
     return Record(
         id=workflow,
         digest=digest.decode(),
-        name=name.decode(),
-        state=WorkflowState(state.decode()),
-        started_ms=int(started or 0),
-        ended_ms=int(ended or 0),
-        reason=reason.decode(),
+        state=_STATES[state],
+        started_ms=int(started),
         active=active,
         done=done,
         skipped=skipped,
         failed=failed,
+        name=name.decode(),
+        ended_ms=int(ended or 0),
+        reason=reason.decode(),
     )
 
 
-def create_record(workflow: str, flow: Flow, source: str, started_ms: int) -> list[Command]:
-    """The commands that make a workflow known: its record without counts, and the indexes."""
+_STATES = {state.encode(): state for state in WorkflowState}
+
+
+def write_counts(progress: Progress) -> tuple[str, str]:
+    """The field of the record that holds the counts, and its value."""
+    return "counts", f"{progress.active} {progress.done} {progress.skipped} {progress.failed}"
+
+
+def create_record(
+    workflow: str, flow: Flow, source: str, progress: Progress, started_ms: int
+) -> list[Command]:
+    """The commands that make a workflow known: its record, and the indexes."""
+    state = progress.state
     fields = ("version", LAYOUT_VERSION, "flow", flow.digest, "name", flow.name, "source", source)
     return [
-        ("HSET", workflow, *fields, "state", WorkflowState.RUNNING, "started", started_ms),
+        ("HSET", workflow, *fields, "state", state, "started", started_ms, *write_counts(progress)),
         ("ZADD", keys.ALL, started_ms, workflow),
-        ("ZADD", keys.state(WorkflowState.RUNNING), started_ms, workflow),
+        ("ZADD", keys.state(state), started_ms, workflow),
     ]
 
 
@@ -110,12 +117,14 @@ def newest(link: Link, state: WorkflowState | None, *, skip: int, count: int) ->
     return [id.decode() for id in ids]
 
 
-def watch_record(link: Link, workflow: str) -> tuple[int, Record | None]:
-    """Watch and read one record: the time of Redis in milliseconds since the epoch, and what is there.
+def watch_new(link: Link, workflow: str, digest: str) -> tuple[int, Record | None, bool]:
+    """Watch what the beginning of a workflow depends on: its record, and the flow of this digest.
 
-    (WATCH, TIME, HMGET)
+    Returns the time of Redis in milliseconds since the epoch, the record if the id is taken, and
+    whether the flow is stored already. (WATCH, TIME, HMGET, EXISTS)
     """
-    _, (seconds, microseconds), reply = link.exchange(
-        [("WATCH", workflow), ("TIME",), read_record(workflow)], keep_errors=True
-    )
-    return int(seconds) * 1000 + int(microseconds) // 1000, record(workflow, reply)
+    flow = keys.flow(digest)
+    commands: list[Command] = [("WATCH", workflow, flow), ("TIME",), read_record(workflow), ("EXISTS", flow)]
+    _, (seconds, microseconds), reply, is_stored = link.exchange(commands, keep_errors=True)
+    now_ms = int(seconds) * 1000 + int(microseconds) // 1000
+    return now_ms, record(workflow, reply), bool(is_stored)

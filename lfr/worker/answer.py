@@ -22,10 +22,10 @@ class Answer:
 
 def read_task(entry: Entry) -> events.StartTask | None:
     """The task that an event starts. None for any other event, and for one that the lifecycle buries."""
+    if not events.is_kind(entry.fields, events.START_TASK):
+        return None
     try:
-        if events.read_kind(entry.fields) != events.START_TASK:
-            return None
-        return events.read_start_task(entry.fields)
+        return events.read_start_task(events.decode(entry.fields))
     except events.Malformed:
         return None
 

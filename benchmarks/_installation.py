@@ -1,0 +1,97 @@
+"""A Redis of one's own and roles as processes, for the time of a benchmark."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import redis
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@contextmanager
+def server() -> Iterator[redis.Redis]:
+    """A Redis without persistence on a port of the kernel's choice: floor and engine share it."""
+    with tempfile.TemporaryDirectory() as folder:
+        port = _free_port()
+        program = os.environ.get("LFR_VALKEY_SERVER", "redis-server")
+        options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+        client = redis.Redis(host="127.0.0.1", port=port, protocol=2)
+        try:
+            _wait_until_it_answers(client)
+            yield client
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@contextmanager
+def processes(client: redis.Redis, *commands: Sequence[str]) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Python processes with these arguments, which find the server by the environment."""
+    port = client.connection_pool.connection_kwargs["port"]
+    environment = {
+        **os.environ,
+        "LFR_REDIS_URL": f"redis://127.0.0.1:{port}",
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "benchmarks"))),
+        "LOG_LEVEL": "WARNING",
+    }
+    with ExitStack() as stack:
+        started = []
+        for command in commands:
+            process = subprocess.Popen([sys.executable, *command], env=environment, stdout=subprocess.DEVNULL)
+            stack.callback(_stop, process)
+            started.append(process)
+        yield started
+
+
+def wait_for_groups(client: redis.Redis, count: int, stream: str = "workflows:run") -> None:
+    """Wait until that many groups read the stream."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if client.exists(stream) and len(client.xinfo_groups(stream)) >= count:
+            return
+        time.sleep(0.02)
+    raise SystemExit("the roles did not start within 30 s")
+
+
+def peak_memory_mib(process: subprocess.Popen[bytes]) -> float:
+    """The largest resident set that a process has had, in MiB."""
+    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_it_answers(client: redis.Redis) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            client.ping()
+            return
+        except redis.ConnectionError:
+            time.sleep(0.02)
+    raise SystemExit("the server did not start within 10 s")

@@ -1,0 +1,140 @@
+"""Receipts: what each is for, and the clearing of the stream once nobody needs an event any more.
+
+An event and its receipt may go when every group has read past both of them and none has them pending:
+then no reader can miss them. A group counts as long as one of its consumers has given a sign of life
+within `receipts.forget` seconds; entries older than that hold nothing back by being pending.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+from lfr.store import keys
+from lfr.store.connection import Command, Link, Reply
+from lfr.store.stream import Entry, Reader, acknowledge, pairs, to_entries
+
+_MOST_AT_ONCE = 5000
+"""How many logged receipts are looked at in one go."""
+
+_PAGE = 1000
+
+Place: TypeAlias = tuple[int, int]
+"""An entry's id as numbers, so that ids can be compared."""
+
+
+class Logged(NamedTuple):
+    """A receipt that has been logged, and the event that it is for, by their ids."""
+
+    receipt: str
+    target: str
+
+
+def read_targets(link: Link, stream: str, ids: Sequence[str]) -> list[Entry]:
+    """Those events with these ids that are still on the stream. (XRANGE)"""
+    replies = link.exchange([("XRANGE", stream, id, id) for id in ids], keep_errors=True)
+    return [entry for reply in replies if isinstance(reply, list) for entry in to_entries(reply)]
+
+
+def remember_logged(link: Link, reader: Reader, logged: Sequence[Logged]) -> None:
+    """These have been logged: acknowledge them, and note that they are to be cleared. One transaction."""
+    scored: list[str | int] = []
+    for each in logged:
+        scored += (_place(each.receipt)[0], " ".join(each))
+    link.transact(
+        [
+            ("ZADD", keys.LOGGED_RECEIPTS, *scored),
+            acknowledge(reader, [each.receipt for each in logged]),
+        ]
+    )
+
+
+class Clearing:
+    """Clears the stream. Remembers when it first saw each group, for those that never had a consumer."""
+
+    def __init__(self, reader: Reader, forget_seconds: float) -> None:
+        self._reader = reader
+        self._forget_seconds = forget_seconds
+        self._first_seen: dict[str, float] = {}
+
+    def clear(self, link: Link) -> None:
+        """Clear what nobody needs any more. (MULTI/EXEC: XDEL, ZREM)"""
+        members = [b""] * _MOST_AT_ONCE
+        while len(members) == _MOST_AT_ONCE:
+            members = link.exchange([("ZRANGE", keys.LOGGED_RECEIPTS, 0, _MOST_AT_ONCE - 1)])[0]
+            logged = [Logged(*member.decode().split(" ")) for member in members]
+            free = self._free(link, logged) if logged else []
+            if not free:
+                return
+            ids = list(dict.fromkeys(id for each in free for id in each))
+            gone = (" ".join(each) for each in free)
+            link.transact([("XDEL", self._reader.stream, *ids), ("ZREM", keys.LOGGED_RECEIPTS, *gone)])
+
+    def _free(self, link: Link, logged: Sequence[Logged]) -> list[Logged]:
+        """Those of which every group that counts has both entries behind it."""
+        groups, now_ms = self._groups_that_count(link)
+        past = [
+            each for each in logged if all(_place(id) <= group.read_to for group in groups for id in each)
+        ]
+        oldest_ms = now_ms - int(self._forget_seconds * 1000)
+        pending: set[str] = set()
+        for group in groups:
+            if past and group.pending:
+                pending |= self._pending(link, group.name, past, oldest_ms)
+        return [each for each in past if pending.isdisjoint(each)]
+
+    def _groups_that_count(self, link: Link) -> tuple[list[Group], int]:
+        """All groups but our own that are not forgotten, and the time of Redis. (XINFO, TIME)"""
+        reply, (seconds, microseconds) = link.exchange([("XINFO", "GROUPS", self._reader.stream), ("TIME",)])
+        groups = [group for group in map(_group, reply) if group.name != self._reader.group]
+        ask = [("XINFO", "CONSUMERS", self._reader.stream, group.name) for group in groups]
+        consumers = link.exchange(ask, keep_errors=True) if ask else []
+        now_ms = int(seconds) * 1000 + int(microseconds) // 1000
+        return [
+            group for group, them in zip(groups, consumers, strict=True) if self._counts(group, them)
+        ], now_ms
+
+    def _counts(self, group: Group, consumers: Reply) -> bool:
+        seen = self._first_seen.setdefault(group.name, time.monotonic())
+        if not isinstance(consumers, list) or not consumers:
+            return time.monotonic() - seen < self._forget_seconds
+        idle_ms = min(_fields(consumer)["idle"] for consumer in consumers)
+        return bool(idle_ms < self._forget_seconds * 1000)
+
+    def _pending(self, link: Link, group: str, past: Sequence[Logged], oldest_ms: int) -> set[str]:
+        """Which entries between the first and the last of `past` a group has pending. (XPENDING)"""
+        places = [_place(id) for each in past for id in each]
+        start = max(min(places), (oldest_ms, 0))
+        end = "{}-{}".format(*max(places))
+        found: set[str] = set()
+        low = "{}-{}".format(*start)
+        while True:
+            command: Command = ("XPENDING", self._reader.stream, group, low, end, _PAGE)
+            page = link.exchange([command])[0]
+            found.update(row[0].decode() for row in page)
+            if len(page) < _PAGE:
+                return found
+            low = f"({page[-1][0].decode()}"
+
+
+class Group(NamedTuple):
+    """A consumer group: up to which entry it has read, and how many it has pending."""
+
+    name: str
+    read_to: Place
+    pending: int
+
+
+def _group(reply: Reply) -> Group:
+    fields = _fields(reply)
+    return Group(fields["name"].decode(), _place(fields["last-delivered-id"].decode()), fields["pending"])
+
+
+def _fields(flat: Sequence[Reply]) -> dict[str, Reply]:
+    return {name.decode(): value for name, value in pairs(flat).items()}
+
+
+def _place(id: str) -> Place:
+    milliseconds, _, sequence = id.partition("-")
+    return int(milliseconds), int(sequence or 0)
