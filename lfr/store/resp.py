@@ -90,7 +90,7 @@ class Parser:
         open_arrays: list[tuple[int, list[Any]]] = []
         while True:
             if self._next == len(self._lines):
-                self._fill(0)
+                self._fill(3)
             line = self._lines[self._next]
             self._next += 1
             kind = line[0]
@@ -149,7 +149,7 @@ class Parser:
         if size < 0:
             return None
         if self._next == len(self._lines):
-            self._fill(size)
+            self._fill(size + 2)
         value = self._lines[self._next]
         self._next += 1
         if len(value) == size:
@@ -157,15 +157,15 @@ class Parser:
         parts, length = [value], len(value)  # the string has line ends in it
         while length < size:
             if self._next == len(self._lines):
-                self._fill(size - length)
+                self._fill(size - length)  # the rest, but for a line end in it, and the one behind it
             parts.append(self._lines[self._next])
             self._next += 1
             length += 2 + len(parts[-1])
         return b"\r\n".join(parts)
 
     def _fill(self, size: int) -> None:
-        """Read on until there is a whole line, and a string of `size` bytes too: a long one is read in
-        one go and not cut into lines anew with each piece."""
+        """Read on until there are `size` bytes and a whole line: a long string is read in one go, and not
+        cut into lines anew with each piece."""
         pieces, length = [self._tail], len(self._tail)
         while True:
             read = self._sock.recv_into(self._buffer)
@@ -173,7 +173,7 @@ class Parser:
                 raise redis.ConnectionError("the server has closed the connection")
             pieces.append(bytes(self._buffer[:read]))
             length += read
-            if length > size:
+            if length >= size:
                 lines = b"".join(pieces).split(b"\r\n")
                 if len(lines) > 1:
                     break

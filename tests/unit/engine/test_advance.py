@@ -1,0 +1,157 @@
+"""The algorithm case by case: where the properties do not reach."""
+
+from __future__ import annotations
+
+import pytest
+
+from lfr.engine import (
+    Ended,
+    Fact,
+    Ignored,
+    Needed,
+    Progress,
+    StepProgress,
+    Transition,
+    What,
+    advance,
+    begin,
+    restart,
+)
+from lfr.engine.inputs import NotMergeable, as_output, merge
+from lfr.engine.local import LocalFailure, run_local
+from lfr.flow import Flow, Json, Kind, Step
+from lfr.states import WorkflowState
+from tests.support.flows import chain, fan, graph
+
+
+def started(flow: Flow, input: Json = None) -> tuple[Progress, dict[int, Json]]:
+    progress = Progress(is_whole=True)
+    first = begin(flow, input or {})
+    progress.apply(first)
+    return progress, dict(first.outputs)
+
+
+def taken(answer: Transition | Needed | Ignored) -> Transition:
+    assert isinstance(answer, Transition)
+    return answer
+
+
+def test_the_end_of_a_step_that_never_started_is_ignored() -> None:
+    flow = chain("A", "B")
+    progress, outputs = started(flow)
+    assert isinstance(advance(flow, progress, outputs, Ended(2, {})), Ignored)
+
+
+def test_a_failure_stops_the_workflow_and_keeps_what_ends_later() -> None:
+    flow = fan(2)
+    progress, outputs = started(flow)
+    for ended in (Ended(1, {"a": 1}), Ended(2, failure="no disk")):
+        transition = taken(advance(flow, progress, outputs, ended))
+        progress.apply(transition)
+        outputs |= transition.outputs
+    assert transition.state is WorkflowState.FAILED
+    assert transition.reason == "no disk"
+    assert transition.facts == [Fact(2, What.FAILED, 1), Fact(None, What.FAILED)]
+    late = taken(advance(flow, progress, outputs, Ended(3, {"c": 3})))
+    assert late.starts == []
+    assert late.state is WorkflowState.FAILED
+    progress.apply(late)
+    again = taken(restart(flow, progress, outputs | late.outputs))
+    assert [(start.index, start.attempt) for start in again.starts] == [(2, 2)]
+
+
+def test_an_old_attempt_comes_too_late() -> None:
+    flow = chain("A")
+    progress, outputs = started(flow)
+    progress.apply(taken(advance(flow, progress, outputs, Ended(1, failure="once"))))
+    progress.apply(taken(restart(flow, progress, outputs)))
+    assert isinstance(advance(flow, progress, outputs, Ended(1, {"late": 1}, attempt=1)), Ignored)
+    assert taken(advance(flow, progress, outputs, Ended(1, {}, attempt=2))).state is WorkflowState.FINISHED
+
+
+def test_a_worker_that_knows_no_attempts_is_believed() -> None:
+    flow = chain("A")
+    progress, outputs = started(flow)
+    assert taken(advance(flow, progress, outputs, Ended(1, {}))).state is WorkflowState.FINISHED
+
+
+def test_what_cannot_be_merged_fails_the_step_at_its_place_and_a_restart_does_not_hang() -> None:
+    steps = [
+        Step(1, Kind.TASK, name="A"),
+        Step(2, Kind.TASK, name="B"),
+        Step(3, Kind.TASK, name="C", merge=True),
+    ]
+    flow = graph(steps, [(1, 3), (2, 3)])
+    progress, outputs = started(flow)
+    for ended in (Ended(1, [1]), Ended(2, {"b": 1})):
+        transition = taken(advance(flow, progress, outputs, ended))
+        progress.apply(transition)
+        outputs |= transition.outputs
+    assert transition.state is WorkflowState.FAILED
+    assert "cannot merge 1" in transition.reason
+    assert taken(restart(flow, progress, outputs)).state is WorkflowState.FAILED
+
+
+def test_a_loop_to_the_start_runs_again_with_the_workflows_input_and_counts_its_attempts() -> None:
+    flow = Flow(
+        (Step(0, Kind.START), Step(1, Kind.TASK, name="A"), Step(2, Kind.END)), ((0, 1), (1, 0), (1, 2))
+    )
+    progress, outputs = started(flow, {"in": 1})
+    for attempt in (1, 2, 3):
+        transition = taken(advance(flow, progress, outputs, Ended(1, {"out": attempt}, attempt=attempt)))
+        progress.apply(transition)
+        outputs |= transition.outputs
+        assert [(start.input, start.attempt) for start in transition.starts] == [({"in": 1}, attempt + 1)]
+        assert transition.state is WorkflowState.RUNNING
+    assert isinstance(advance(flow, progress, outputs, Ended(1, {}, attempt=2)), Ignored)
+
+
+def test_the_end_of_an_endless_flow_is_refused_locally() -> None:
+    flow = Flow(
+        (Step(0, Kind.START), Step(1, Kind.TASK, name="A"), Step(2, Kind.END)), ((0, 1), (1, 0), (1, 2))
+    )
+    with pytest.raises(LocalFailure):
+        run_local(flow, lambda *_: {}, limit=100)
+
+
+def test_the_work_for_one_end_does_not_grow_with_the_flow() -> None:
+    flow = fan(2000)
+    progress, outputs = started(flow)
+    transition = taken(advance(flow, progress, outputs, Ended(1, {})))
+    progress.apply(transition)
+    one = taken(advance(flow, progress, outputs | transition.outputs, Ended(7, {})))
+    assert one.steps.keys() == {7, 2002}
+
+
+def test_a_long_row_of_steps_that_end_at_once_takes_few_rounds_of_loading() -> None:
+    row = [Step(1, Kind.TASK, name="A")]
+    row += [Step(index, Kind.TASK, name="B", guard="$.never") for index in range(2, 1002)]
+    flow = graph(row, [])
+    known = Progress(active=1, steps={})
+    rounds = 0
+    while isinstance(answer := advance(flow, known, {0: {}}, Ended(1, {"x": 1})), Needed):
+        rounds += 1
+        for index in answer.steps:
+            known.steps[index] = StepProgress(active=1, attempt=1) if index == 1 else StepProgress()
+    assert taken(answer).state is WorkflowState.FINISHED
+    assert rounds < 12
+
+
+@pytest.mark.parametrize(
+    ("value", "output"), [(None, {}), ({}, {}), ([], []), (5, [5]), ("x", ["x"]), (False, [False])]
+)
+def test_outputs(value: Json, output: Json) -> None:
+    assert as_output(value) == output
+
+
+def test_merge_takes_lists_apart_in_place_however_deep() -> None:
+    assert merge([{"a": 1}, [{"a": 2}, [{"b": 3}]], {"c": 4}]) == {"a": 2, "b": 3, "c": 4}
+    deep: Json = {"a": 1}
+    for _ in range(50_000):
+        deep = [deep]
+    assert merge(deep) == {"a": 1}
+
+
+def test_merge_refuses_anything_else() -> None:
+    with pytest.raises(NotMergeable):
+        merge([{"a": 1}, None])

@@ -1,0 +1,95 @@
+"""The protocol of Redis, written and read in bulk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfr.store.resp import Parser, pack
+
+STRINGS = st.one_of(
+    st.binary(max_size=40),
+    st.sampled_from([b"", b"\r\n", b"a\r\nb", b"$3\r\nabc", b"x" * 1023, b"x" * 1024, b"y" * 5000]),
+)
+REPLIES = st.recursive(
+    st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), STRINGS),
+    lambda inner: st.lists(inner, max_size=6),
+    max_leaves=30,
+)
+ENTRIES = st.lists(st.lists(STRINGS, max_size=8).map(lambda fields: [b"1-0", fields]), max_size=5)
+
+
+class Connection:
+    """A socket that hands over what it has in pieces of the given sizes, then hangs up."""
+
+    def __init__(self, data: bytes, sizes: list[int]) -> None:
+        self._sock = self
+        self._data = data
+        self._sizes = sizes
+
+    def recv_into(self, buffer: memoryview) -> int:
+        size = min(self._sizes.pop(0) if self._sizes else len(buffer), len(self._data), len(buffer))
+        buffer[:size] = self._data[:size]
+        self._data = self._data[size:]
+        return size
+
+
+def encoded(reply: Any) -> bytes:
+    if reply is None:
+        return b"$-1\r\n"
+    if isinstance(reply, int):
+        return b":%d\r\n" % reply
+    if isinstance(reply, bytes):
+        return b"$%d\r\n%b\r\n" % (len(reply), reply)
+    return b"*%d\r\n" % len(reply) + b"".join(map(encoded, reply))
+
+
+def parser(data: bytes, sizes: list[int]) -> Parser:
+    parser = Parser(0)
+    parser.on_connect(Connection(data, sizes))
+    return parser
+
+
+@given(
+    st.lists(st.one_of(REPLIES, ENTRIES), min_size=1, max_size=4), st.lists(st.integers(1, 50), max_size=40)
+)
+def test_replies_are_read_as_they_were_sent_in_whatever_pieces(replies: list[Any], sizes: list[int]) -> None:
+    data = b"".join(map(encoded, replies))
+    assert parser(data, sizes).read_replies(len(replies)) == replies
+
+
+@given(st.lists(st.lists(st.one_of(st.text(), st.integers()), min_size=1, max_size=5), max_size=5))
+def test_commands_are_written_as_arrays_of_strings(commands: list[list[str | int]]) -> None:
+    sent = [[str(argument).encode() for argument in command] for command in commands]
+    assert pack(commands) == b"".join(map(encoded, sent))
+
+
+def test_status_queued_errors_and_missing_arrays() -> None:
+    replies = parser(b"+OK\r\n+QUEUED\r\n-WRONGTYPE no\r\n*-1\r\n", []).read_replies(4)
+    assert replies[:2] == [b"OK", b"QUEUED"]
+    assert isinstance(replies[2], redis.ResponseError)
+    assert replies[3] is None
+
+
+def test_a_server_that_hangs_up_in_the_middle_is_noticed() -> None:
+    with pytest.raises(redis.ConnectionError):
+        parser(b"*2\r\n$3\r\nabc\r\n$5\r\nab", []).read_replies(1)
+
+
+def test_a_long_string_is_read_in_time_linear_in_its_size() -> None:
+    sizes: list[int] = []
+
+    class Counting(Connection):
+        def recv_into(self, buffer: memoryview) -> int:
+            sizes.append(size := super().recv_into(buffer))
+            return size
+
+    long = b"z\r\n" * 1_000_000
+    found = Parser(0)
+    found.on_connect(Counting(encoded(long), []))
+    assert found.read_replies(1) == [long]
+    assert len(sizes) < 100

@@ -1,0 +1,131 @@
+"""Events: to and from the fields of the stream, and what is malformed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rqse.client import decode_dictionary, encode_dictionary
+from rqse.messaging import message, receipt_for
+
+from lfr import events
+from lfr.flow import Json
+
+JSON = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text()
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(), inner, max_size=4)),
+    max_leaves=8,
+)
+AT = "2026-01-02T03:04:05.678+00:00"
+
+
+def fields(flat: list[str]) -> dict[bytes, bytes]:
+    return {name.encode(): value.encode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def raw(**values: Json) -> dict[bytes, bytes]:
+    return {name.encode(): value.encode() for name, value in encode_dictionary(values).items()}
+
+
+@given(
+    st.dictionaries(st.text(min_size=1).filter(lambda name: name not in ("kind", "apiVersion", "at")), JSON)
+)
+def test_rqse_reads_what_we_write(values: dict[str, Json]) -> None:
+    told = fields(events.encode("my-kind", AT, values))
+    assert decode_dictionary(told) == {"kind": "my-kind", "apiVersion": "v1", "at": AT, **values}
+
+
+@given(st.lists(st.dictionaries(st.text(min_size=1), JSON, max_size=5), max_size=6))
+def test_we_read_what_rqse_writes_all_at_once_as_one_by_one(entries: list[dict[str, Json]]) -> None:
+    written = [raw(**message(dict(values), kind="k")) for values in entries]
+    assert events.decode_all(written) == [events.decode(each) for each in written]
+    for values, each in zip(entries, written, strict=True):
+        read = events.read_event(each)
+        assert {name: read[name] for name in values} == values
+
+
+def test_one_bad_entry_does_not_touch_its_neighbours() -> None:
+    good = raw(kind="k", n=1)
+    for bad in (b"1,2", b"[1", b"", b"1]", b"NaN", b"\xff", b"1],[2"):
+        first, broken, last = events.decode_all([good, {b"kind": b'"k"', b"n": bad}, good])
+        assert first == last == {b"kind": "k", b"n": 1}
+        assert isinstance(broken, events.Malformed)
+        assert "n is not JSON" in str(broken)
+
+
+def test_values_that_only_together_are_json_are_refused() -> None:
+    together = events.decode_all([{b"kind": b'"k"', b"a": b"[1"}, {b"b": b"2]", b"c": b"3,4"}])
+    assert all(isinstance(each, events.Malformed) for each in together)
+
+
+def test_a_value_nested_too_deeply_is_refused_and_a_wide_one_is_not() -> None:
+    deep, wide = b"[" * 300 + b"]" * 300, b"[" + b",".join([b"{}"] * 1000) + b"]"
+    assert isinstance(events.decode_all([{b"a": deep}])[0], events.Malformed)
+    assert events.decode_all([{b"a": wide}]) == [{b"a": [{}] * 1000}]
+
+
+def test_start_task() -> None:
+    values = {
+        "workflow": "workflow:x",
+        "name": "X",
+        "base": "A",
+        "index": 3,
+        "input": [1],
+        "parameters": {"p": 1},
+    }
+    told = fields(events.encode(events.START_TASK, AT, values | {"attempt": 2}))
+    assert events.read_start_task(events.decode(told)) == events.StartTask(
+        "workflow:x", "X", "A", 3, [1], {"p": 1}, 2
+    )
+
+
+def test_an_end_task_as_the_original_writes_it() -> None:
+    task = events.read_end_task(events.decode(raw(kind="end-task", workflow="workflow:x", index=2)))
+    assert (task.status, task.has_output, task.attempt) == (events.Status.SUCCESS, False, None)
+
+
+def test_our_answer_is_read_as_it_was_meant() -> None:
+    task = events.StartTask("workflow:x", "X", "A", 3, {}, {}, 2)
+    done = events.read_end_task(
+        events.decode(fields(events.encode(events.END_TASK, AT, events.end_task(task, output={"o": 1}))))
+    )
+    assert (done.workflow, done.index, done.attempt, done.output) == ("workflow:x", 3, 2, {"o": 1})
+    failed = events.read_end_task(
+        events.decode(fields(events.encode(events.END_TASK, AT, events.end_task(task, failure="no"))))
+    )
+    assert (failed.status, failed.reason) == (events.Status.FAILURE, "no")
+
+
+def test_a_receipt_of_rqse_is_one_of_ours() -> None:
+    assert events.read_receipt(events.decode(raw(**receipt_for("1-2")))) == events.Receipt("1-2", "processed")
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"workflow": "workflow:x"}, "index is missing"),
+        ({"workflow": "workflow:x", "index": -1}, "index is not a step"),
+        ({"workflow": "workflow:x", "index": True}, "index is not a step"),
+        ({"workflow": "workflow:x", "index": "1"}, "index is not a step"),
+        ({"workflow": "x", "index": 1}, "no workflow's id"),
+        ({"workflow": 5, "index": 1}, "workflow is not a string"),
+        ({"index": 1}, "workflow is missing"),
+        ({"workflow": "workflow:x", "index": 1, "status": "MAYBE"}, "MAYBE"),
+        ({"workflow": "workflow:x", "index": 1, "attempt": "1"}, "attempt"),
+    ],
+)
+def test_a_malformed_end_task_says_why(values: dict[str, Json], reason: str) -> None:
+    with pytest.raises(events.Malformed, match=reason):
+        events.read_end_task(events.decode(raw(kind="end-task", **values)))
+
+
+def test_a_kind_is_seen_without_reading() -> None:
+    assert events.is_kind(raw(kind="receipt"), "receipt")
+    assert not events.is_kind(raw(kind="receipts"), "receipt")
+    assert not events.is_kind({}, "receipt")
+
+
+def test_timestamps_are_utc_to_the_millisecond() -> None:
+    assert events.timestamp(0.0015) == "1970-01-01T00:00:00.001+00:00"
