@@ -42,7 +42,8 @@ class Judgement:
         """The same in parts of which each concerns one workflow."""
         for workflow, ended in self.ended.items():
             yield Judgement(ended={workflow: ended})
-        yield Judgement(news=self.news, dead=self.dead)
+        if self.news or self.dead:
+            yield Judgement(news=self.news, dead=self.dead)
 
     def indices(self) -> dict[str, list[int]]:
         """Which steps have ended, by workflow."""

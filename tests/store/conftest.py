@@ -1,0 +1,69 @@
+"""Roles in this process, one pass at a time, on a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+import redis
+
+from lfr.settings import Settings
+from lfr.store.connection import Link, Store, connect
+from lfr.store.stream import create_group
+from lfr.worker.listener import BatchListener
+
+
+@pytest.fixture
+def settings(redis_url: str) -> Settings:
+    return Settings(redis_url=redis_url, redis_timeout_seconds=5)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    return connect(settings)
+
+
+@pytest.fixture
+def client(redis_url: str) -> redis.Redis:
+    """A client of its own, that knows nothing of ours."""
+    return redis.Redis.from_url(redis_url, decode_responses=True, protocol=2)
+
+
+class Stepper:
+    """Takes single passes of a role, and never waits for events."""
+
+    def __init__(self, listener: BatchListener, link: Link) -> None:
+        self.listener = listener
+        self.link = link
+        create_group(link, listener.store.stream, listener.reader.group)
+
+    def step(self) -> None:
+        """One pass, with whatever is on the stream by now."""
+        self.listener._take_pass(self.link)
+
+
+@pytest.fixture
+def stepper(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[BatchListener], Stepper]]:
+    """Make a Stepper of a role."""
+    monkeypatch.setattr("lfr.worker.listener._LONGEST_BLOCK_SECONDS", 0.001)
+    with ExitStack() as stack:
+
+        def make(listener: BatchListener) -> Stepper:
+            return Stepper(listener, stack.enter_context(listener.store.link()))
+
+        yield make
+
+
+def append(client: redis.Redis, **fields: Any) -> str:
+    """Append an event as another program would."""
+    from rqse.client import encode_dictionary
+    from rqse.messaging import message
+
+    return str(client.xadd("workflows:run", encode_dictionary(message(fields))))
+
+
+def started_tasks(client: redis.Redis) -> list[dict[str, str]]:
+    """The start-task events on the stream, raw."""
+    return [fields for _, fields in client.xrange("workflows:run") if fields["kind"] == '"start-task"']

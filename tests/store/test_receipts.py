@@ -1,0 +1,114 @@
+"""Receipts: each logged with its target, both cleared once nobody needs them any more."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+
+from lfr.operations.start import start_workflow
+from lfr.roles import receipts as module
+from lfr.roles.lifecycle import Lifecycle
+from lfr.roles.receipts import Receipts
+from lfr.store.connection import Store
+from lfr.worker.listener import BatchListener
+from tests.store.conftest import Stepper, append
+
+Make = Callable[[BatchListener], Stepper]
+
+
+@pytest.fixture(autouse=True)
+def clear_at_every_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_CLEAR_EVERY_SECONDS", 0)
+
+
+def lines(log: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.getvalue().splitlines()]
+
+
+def test_a_receipt_and_its_target_are_logged_and_cleared(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    log = io.StringIO()
+    lifecycle, receipts = stepper(Lifecycle(store)), stepper(Receipts(store, log))
+    id = start_workflow(store, "A").id
+    append(client, kind="end-task", workflow=id, name="A", index=1, output={"a": 1})
+    lifecycle.step()
+    receipts.step()
+    lifecycle.step()
+    receipts.step()
+    told = {line["target"]["kind"]: line for line in lines(log)}
+    assert told.keys() == {"start-workflow", "end-task", "end-workflow"}
+    assert told["end-task"]["target"]["output"] == {"a": 1}
+    lifecycle.step()
+    receipts.step()
+    left = [fields["kind"] for _, fields in client.xrange("workflows:run")]
+    assert left == ['"start-task"']  # nobody has dealt with that
+
+
+def test_a_group_that_lags_holds_what_it_has_not_read(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    lifecycle, receipts = stepper(Lifecycle(store)), stepper(Receipts(store, io.StringIO()))
+    client.xgroup_create("workflows:run", "mine", "0")
+    client.xreadgroup("mine", "me", {"workflows:run": ">"})
+    event = append(client, kind="approved", order=7)
+    append(client, kind="receipt", **{"for": event, "action": "processed"})
+    for _ in range(3):
+        lifecycle.step()
+        receipts.step()
+    assert client.xrange("workflows:run", event, event)
+    client.xreadgroup("mine", "me", {"workflows:run": ">"})
+    receipts.step()
+    assert client.xrange("workflows:run", event, event)  # read, but pending: it may be read again
+    client.xack("workflows:run", "mine", *[row["message_id"] for row in pending(client, "mine")])
+    receipts.step()
+    assert client.xlen("workflows:run") == 0
+
+
+def test_a_group_without_a_live_consumer_is_forgotten(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    role = Receipts(store, io.StringIO())
+    role._clearing._forget_seconds = 0.05
+    lifecycle, receipts = stepper(Lifecycle(store)), stepper(role)
+    client.xgroup_create("workflows:run", "mine", "0")
+    event = append(client, kind="approved")
+    append(client, kind="receipt", **{"for": event, "action": "processed"})
+    from tests.support.waiting import eventually
+
+    def cleared() -> bool:
+        lifecycle.step()
+        receipts.step()
+        return client.xlen("workflows:run") == 0
+
+    eventually(cleared)
+
+
+def test_a_receipt_for_nothing_goes_by_itself(store: Store, client: redis.Redis, stepper: Make) -> None:
+    log = io.StringIO()
+    receipts = stepper(Receipts(store, log))
+    append(client, kind="receipt", **{"for": "9999999999999-0", "action": "processed"})
+    receipts.step()
+    receipts.step()
+    assert [line["target"] for line in lines(log)] == [None]
+    assert client.xlen("workflows:run") == 0
+
+
+def test_garbage_is_logged_as_text(store: Store, client: redis.Redis, stepper: Make) -> None:
+    log = io.StringIO()
+    lifecycle, receipts = stepper(Lifecycle(store)), stepper(Receipts(store, log))
+    client.xadd("workflows:run", {"foo": "bar\n", b"\xff": b"\xff"})
+    lifecycle.step()
+    receipts.step()
+    (line,) = lines(log)
+    assert line["action"] == "buried"
+    assert line["target"] == {"foo": "bar\n", "\\xff": "\\xff"}
+
+
+def pending(client: redis.Redis, group: str) -> list[dict[str, Any]]:
+    return list(client.xpending_range("workflows:run", group, "-", "+", 100))
