@@ -1,0 +1,49 @@
+"""Guards: the text after `?` in a flow, and whether it lets its step run.
+
+A guard is a path into the step's input, and holds if the path leads to at least one value; which
+value does not matter. The path is littleflow's, not that of RFC 9535: a filter `[?(...)]` tests the
+value that it stands behind, not the members of it, so it is `$[*][?(@.n=0)]` that asks for members.
+
+    path     = ("$" | "@") { "." NAME | ".*" | ".." (NAME | "*" | selectors) | selectors }
+    selectors = "[" selector { "," selector } "]"
+    selector = STRING | INTEGER | [INTEGER] ":" [INTEGER] [":" [INTEGER]] | "*" | "?" test
+    test     = both { ("or" | "||") both }        both = plain { ("and" | "&&") plain }
+    plain    = { "not" | "!" } ( "(" test ")" | value [ sign value ] )
+    sign     = "=" | "==" | "!=" | "<" | "<=" | ">" | ">="
+    value    = path | NUMBER | STRING | "true" | "false" | "null"
+
+`$` is the whole input, `@` the value that the filter tests. White space is free between all of these.
+A comparison holds if it does for any pair of values, so with a path that leads nowhere it never does.
+
+A guard never runs code, and its work is bounded: what it meets twice it looks at once, so a path
+costs time in proportion to the input. Only `..` in filters behind `..` can cost more, and there is a
+limit to that. Neither a deep guard nor a deep input makes it recurse deeply.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lfr.flow import Json
+from lfr.guard.ask import Question
+from lfr.guard.read import read_guard
+from lfr.guard.syntax import GuardError, Path
+
+__all__ = ["Guard", "GuardError", "parse_guard"]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A guard that has been read. `text` is without back quotes."""
+
+    text: str
+    path: Path
+
+    def holds(self, value: Json) -> bool:
+        """Whether the step may run on this input. Raises GuardError if that is too much work."""
+        return bool(Question(value).values(self.path, value))
+
+
+def parse_guard(text: str) -> Guard:
+    """Read a guard, given without its back quotes. Raises GuardError."""
+    return Guard(text, read_guard(text))

@@ -1,0 +1,253 @@
+"""Tree -> Flow: numbering, subflows, labels, edges.
+
+Steps are numbered by one count through the text, from left to right: 0 is the flow's start, the last
+number its end. A subflow takes a number at its opening bracket, where edges into it lead, and another
+at its closing bracket, where edges out of it begin. A task that is declared as a subflow is replaced by
+it at each use. `A|B` is a subflow of one statement for each task.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import pairwise, product
+from typing import Any, Final, NamedTuple
+
+from lfr.flow import Edge, Flow, Kind
+from lfr.flow import Step as FlowStep
+from lfr.language.declarations import Declared, Meaning, Mismatch, declared, merged
+from lfr.language.errors import BadSyntax, Problem, Source
+from lfr.language.labels import END, START, check_labels
+from lfr.language.parse import DEEPEST, parse
+from lfr.language.syntax import (
+    FlowText,
+    Label,
+    Literal,
+    Resource,
+    Scope,
+    Statement,
+    Step,
+    Task,
+    all_scopes,
+)
+
+MOST_STEPS: Final = 1_000_000
+"""Declared subflows in declared subflows double with each level: a short text can ask for any number."""
+
+MOST_EDGES: Final = 2_000_000
+"""A label makes an edge from each step before it to each step behind it: as many as their product."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def compile_flow(text: str, *, source: str = "FLOW") -> Flow:
+    """The flow that a text describes. Messages call the text by the name `source`.
+
+    Raises FlowError, with all that is wrong and its places.
+    """
+    flow, tree = _build(text, source)
+    unsupported = list(_not_supported_yet(tree))
+    if unsupported:
+        raise Source(text, source).error(unsupported)
+    return flow
+
+
+def build_flow(text: str, *, source: str = "FLOW") -> Flow:
+    """As `compile_flow`, with the constructs too that the engine cannot run yet."""
+    return _build(text, source)[0]
+
+
+def _not_supported_yet(tree: FlowText) -> Iterator[Problem]:
+    """What the language has and the engine has not."""
+    for scope in all_scopes(tree):
+        for statement in scope.statements:
+            for step in statement.steps:
+                if step.iterates_at is not None:
+                    hint = "leave the * away and let one task work on the whole list"
+                    yield Problem(step.iterates_at, "iteration (*) is not supported yet", hint)
+            to = statement.target.to if statement.target else None
+            for resource in (statement.source, to):
+                if isinstance(resource, Resource):
+                    hint = "let a task of your own load or store it"
+                    yield Problem(resource.at, "resources (<URI>) are not supported yet", hint)
+
+
+def _build(text: str, name: str) -> tuple[Flow, FlowText]:
+    text = text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
+    source = Source(text, name)
+    if half := _SURROGATE.search(text):
+        raise source.error([Problem(half.start(), "half of a surrogate pair is no character")])
+    parsed = parse(text)
+    if parsed.tree is None:
+        raise source.error(parsed.problems)
+    tree, problems = parsed.tree, parsed.problems
+    for scope in all_scopes(tree):
+        problems.extend(check_labels(scope))
+    meanings = declared(tree)
+    problems.extend(meanings.problems)
+    if problems:
+        raise source.error(problems)
+    builder = _Builder(meanings)
+    try:
+        flow = builder.flow(tree.scope)
+    except BadSyntax as error:
+        raise source.error([*builder.problems, error.problem]) from None
+    if builder.problems:
+        raise source.error(builder.problems)
+    return flow, tree
+
+
+class _Span(NamedTuple):
+    """A step: where edges lead to, and where they begin. The two differ at a subflow."""
+
+    entry: int
+    exit: int
+
+
+class _Flags(NamedTuple):
+    """What a statement says of a step, be it a task or a subflow."""
+
+    merge: bool = False
+    iterate: bool = False
+    guard: str | None = None
+
+
+@dataclass(slots=True)
+class _Open:
+    """A scope whose end has no number yet.
+
+    start      the step that it begins with
+    at         its place in the text
+    consumers  by label: the entries that it leads to; `:start` and `:end` are labels, too
+    producers  by label: the exits that lead to it
+    merging    labels behind a `>`: their consumers merge what they get
+    """
+
+    start: int
+    at: int
+    consumers: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    producers: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    merging: set[str] = field(default_factory=set)
+
+
+class _Builder:
+    """The flow in the making."""
+
+    def __init__(self, names: Declared) -> None:
+        self.problems: list[Problem] = []
+        self._names = names
+        self._steps: list[FlowStep] = []
+        self._edges: list[Edge] = []
+        self._merging: set[int] = set()
+        self._depth = 0
+
+    def flow(self, scope: Scope) -> Flow:
+        opened = _Open(self._add(Kind.START, scope.at), scope.at)
+        self._fill(opened, scope.statements, Kind.END)
+        for index in self._merging:
+            self._steps[index] = replace(self._steps[index], merge=True)
+        edges = tuple(sorted(set(self._edges)))
+        return Flow(tuple(self._steps), edges, self._names.name, self._names.doc, self._names.docs)
+
+    def _add(self, kind: Kind, at: int, **fields: Any) -> int:
+        """A new step with these fields; its number. `at` is its place in the text."""
+        index = len(self._steps)
+        if index >= MOST_STEPS:
+            raise BadSyntax(at, f"here the flow has more than {MOST_STEPS:,} steps")
+        self._steps.append(FlowStep(index, kind, **fields))
+        return index
+
+    def _connect(self, at: int, sources: list[int], targets: list[int]) -> None:
+        """An edge from each to each."""
+        if len(self._edges) + len(sources) * len(targets) > MOST_EDGES:
+            raise BadSyntax(at, f"here the flow has more than {MOST_EDGES:,} edges")
+        self._edges.extend(product(sources, targets))
+
+    def _fill(self, opened: _Open, statements: Iterable[Statement], closing: Kind) -> int:
+        """All of a scope behind its start; the number of its end."""
+        for statement in statements:
+            self._statement(statement, opened)
+        end = self._add(closing, opened.at)
+        opened.consumers[START].append(opened.start)
+        opened.consumers[END].append(end)
+        for name, exits in opened.producers.items():
+            self._connect(opened.at, exits, opened.consumers[name])
+        for name in opened.merging:
+            self._merging.update(opened.consumers[name])
+        return end
+
+    def _statement(self, statement: Statement, opened: _Open) -> None:
+        source, target = statement.source, statement.target
+        spans: list[_Span] = []
+        if isinstance(source, Literal):
+            spans.append(self._single(Kind.LITERAL, source.at, value=source.value))
+        elif isinstance(source, Resource):
+            spans.append(self._resource(source))
+        spans.extend(self._step(step, opened) for step in statement.steps)
+        label = END
+        if target and isinstance(target.to, Resource):
+            spans.append(self._resource(target.to, sink=True, merge=target.merges_at is not None))
+        elif target and isinstance(target.to, Label):
+            label = target.to.name
+            if target.merges_at is not None:
+                opened.merging.add(label)
+        for one, following in pairwise(spans):
+            self._connect(opened.at, [one.exit], [following.entry])
+        if isinstance(source, Label) and source.name != START:
+            opened.consumers[source.name].append(spans[0].entry)
+        else:
+            self._connect(opened.at, [opened.start], [spans[0].entry])
+        opened.producers[label].append(spans[-1].exit)
+
+    def _single(self, kind: Kind, at: int, **fields: Any) -> _Span:
+        index = self._add(kind, at, **fields)
+        return _Span(index, index)
+
+    def _resource(self, resource: Resource, *, sink: bool = False, merge: bool = False) -> _Span:
+        parameters = merged(None, resource.parameters)
+        return self._single(
+            Kind.RESOURCE, resource.at, uri=resource.uri, parameters=parameters, sink=sink, merge=merge
+        )
+
+    def _step(self, step: Step, opened: _Open) -> _Span:
+        flags = _Flags(step.merges, step.iterates_at is not None, step.guard)
+        if isinstance(step.content, Scope):
+            span = self._subflow(step.content.statements, step.content.at, flags)
+        elif len(step.content) == 1:
+            span = self._task(step.content[0], flags)
+        else:
+            each = [Statement(None, (Step((task,)),), None) for task in step.content]
+            span = self._subflow(each, step.content[0].at, flags)
+        if step.before:
+            opened.consumers[step.before.name].append(span.entry)
+        if step.after:
+            opened.producers[step.after.name].append(span.exit)
+        return span
+
+    def _task(self, task: Task, flags: _Flags) -> _Span:
+        meaning = self._names.meanings.get(task.name, _PLAIN)
+        if meaning.subflow is not None:
+            return self._subflow(meaning.subflow.statements, task.at, flags, task.name)
+        try:
+            parameters = merged(meaning.parameters, task.parameters)
+        except Mismatch as error:
+            self.problems.append(error.problem)
+            parameters = None
+        return self._single(
+            Kind.TASK, task.at, name=task.name, base=meaning.base, parameters=parameters, **flags._asdict()
+        )
+
+    def _subflow(self, statements: Iterable[Statement], at: int, flags: _Flags, name: str = "") -> _Span:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise BadSyntax(at, f"here subflows are more than {DEEPEST} levels deep")
+        index = self._add(Kind.SUBFLOW, at, name=name, **flags._asdict())
+        end = self._fill(_Open(index, at), statements, Kind.SUBFLOW_END)
+        self._steps[index] = replace(self._steps[index], end=end)
+        self._depth -= 1
+        return _Span(index, end)
+
+
+_PLAIN: Final = Meaning()

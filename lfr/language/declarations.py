@@ -1,0 +1,171 @@
+"""`@flow` and `@task`: names, documentation, aliases, defaults; and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from lfr.flow import Json
+from lfr.language.errors import Problem
+from lfr.language.syntax import Declaration, FlowText, Literal, Scope, scopes
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a task's name stands for.
+
+    base        the task behind the alias, at the end of the chain; empty if the name is no alias
+    parameters  the defaults: those of the aliased task under its own; None if there are none
+    subflow     what the task consists of, if it has been declared so
+    """
+
+    base: str = ""
+    parameters: Json = None
+    subflow: Scope | None = None
+
+
+@dataclass(slots=True)
+class Declared:
+    """All that is declared in a text. `meanings` is by name; a name that is not there is a plain task."""
+
+    name: str = ""
+    doc: str = ""
+    docs: dict[str, str] = field(default_factory=dict)
+    meanings: dict[str, Meaning] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def declared(text: FlowText) -> Declared:
+    """What the declarations of a text say. With circles among its problems, no task can be resolved."""
+    found = Declared()
+    tasks: dict[str, Declaration] = {}
+    for declaration in text.declarations:
+        found.problems.extend(_faults(declaration))
+        if declaration.keyword == "task":
+            tasks[declaration.name] = declaration
+    flows = [declaration for declaration in text.declarations if declaration.keyword == "flow"]
+    found.problems.extend(Problem(extra.at, "a flow has one name only, and one @flow") for extra in flows[1:])
+    if flows:
+        found.name, found.doc = flows[0].name, flows[0].doc
+    found.docs = {name: task.doc for name, task in tasks.items() if task.doc}
+    for name in tasks:
+        _resolve(name, tasks, found)
+    found.problems.extend(_circle_of_subflows(tasks, found.meanings))
+    return found
+
+
+def _faults(declaration: Declaration) -> Iterator[Problem]:
+    if declaration.keyword == "flow" and declaration.alias:
+        yield Problem(declaration.at, "@flow names the flow itself: there are no aliases of flows")
+    elif declaration.keyword == "flow" and declaration.subflow:
+        hint = "write ; behind @flow if a statement is to begin with this bracket"
+        yield Problem(declaration.at, "@flow declares no subflow", hint)
+    elif declaration.alias and declaration.subflow:
+        yield Problem(declaration.at, "a task is an alias (=) or a subflow ({ }), but not both")
+
+
+def _resolve(name: str, tasks: Mapping[str, Declaration], found: Declared) -> None:
+    """Find the meaning of a name, and so of all names on the way to the end of its chain of aliases."""
+    chain: list[Declaration] = []
+    ahead: set[str] = set()
+    while name in tasks and name not in found.meanings:
+        if name in ahead:
+            _tell_circle(chain, name, found)
+            return
+        ahead.add(name)
+        chain.append(tasks[name])
+        name = tasks[name].alias
+    for declaration in reversed(chain):
+        found.meanings[declaration.name] = _meaning(declaration, found)
+
+
+def _tell_circle(chain: list[Declaration], name: str, found: Declared) -> None:
+    names = [declaration.name for declaration in chain]
+    circle = chain[names.index(name) :]
+    first = min(circle, key=lambda declaration: declaration.at)
+    path = " = ".join([declaration.name for declaration in circle[:5]] + [name])
+    found.problems.append(Problem(first.at, f"{first.name} is an alias of itself: {path}"))
+    for declaration in chain:
+        found.meanings[declaration.name] = Meaning()
+
+
+def _meaning(declaration: Declaration, found: Declared) -> Meaning:
+    if not declaration.alias:
+        return Meaning("", _value(declaration.parameters), declaration.subflow)
+    behind = found.meanings.get(declaration.alias, Meaning())
+    try:
+        parameters = merged(behind.parameters, declaration.parameters)
+    except Mismatch as error:
+        found.problems.append(error.problem)
+        parameters = None
+    return Meaning(behind.base or declaration.alias, parameters, behind.subflow)
+
+
+class Mismatch(ValueError):
+    """Parameters are an object where the defaults are a list, or the other way round."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def merged(defaults: Json, given: Literal | None) -> Json:
+    """Parameters: what is given over the defaults, key by key at the top level; None if there are none.
+
+    Lists and scalars replace the defaults; what is empty changes nothing. Raises Mismatch.
+    """
+    value = _value(given)
+    if value is None or given is None:
+        return defaults
+    if isinstance(defaults, dict) and isinstance(value, dict):
+        return {**defaults, **value}
+    if (
+        isinstance(defaults, dict | list)
+        and isinstance(value, dict | list)
+        and type(defaults) is not type(value)
+    ):
+        names = {dict: "an object", list: "a list"}
+        message = f"the defaults are {names[type(defaults)]}, these parameters {names[type(value)]}"
+        raise Mismatch(Problem(given.at, message))
+    return value
+
+
+def _value(literal: Literal | None) -> Json:
+    """The value of parameters; None for all that is empty."""
+    return None if literal is None or literal.value in ({}, []) else literal.value
+
+
+def _circle_of_subflows(
+    tasks: Mapping[str, Declaration], meanings: Mapping[str, Meaning]
+) -> Iterator[Problem]:
+    """The first subflow that contains itself. Found depth first, without recursion."""
+    inside = {name: _subflows_in(meaning, meanings) for name, meaning in meanings.items() if meaning.subflow}
+    done: set[str] = set()
+    for name in inside:
+        path: dict[str, Iterator[str]] = {} if name in done else {name: iter(inside[name])}
+        while path:
+            current, following = next(reversed(path.items()))
+            ahead = next(following, None)
+            if ahead is None:
+                done.add(current)
+                del path[current]
+            elif ahead in path:
+                names = [*list(path)[list(path).index(ahead) :], ahead]
+                yield Problem(tasks[ahead].at, f"{ahead} contains itself: {' > '.join(names[-6:])}")
+                return
+            elif ahead not in done:
+                path[ahead] = iter(inside[ahead])
+
+
+def _subflows_in(meaning: Meaning, meanings: Mapping[str, Meaning]) -> list[str]:
+    """The declared subflows that are used in a declared subflow, each once."""
+    assert meaning.subflow is not None
+    names = {
+        task.name: None
+        for scope in scopes(meaning.subflow)
+        for statement in scope.statements
+        for step in statement.steps
+        if not isinstance(step.content, Scope)
+        for task in step.content
+    }
+    return [name for name in names if name in meanings and meanings[name].subflow is not None]

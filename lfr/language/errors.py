@@ -1,0 +1,142 @@
+"""FlowError: what is wrong with the text of a flow, with line, column and a caret under the place."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+from unicodedata import combining, east_asian_width
+
+from lfr.errors import BadInput
+
+MOST_SHOWN: Final = 20
+"""How many errors of one text are told; the rest is counted."""
+
+_SHOWN_BEFORE: Final = 60
+_SHOWN_AFTER: Final = 40
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong at a place.
+
+    at     the place: an index into the text, from 0
+    hint   what to do about it
+    cause  where exactly, if that is not `at` itself but somewhere inside what begins there
+    """
+
+    at: int
+    message: str
+    hint: str = ""
+    cause: int | None = None
+
+
+class BadSyntax(Exception):
+    """The text cannot be read any further."""
+
+    def __init__(self, at: int, message: str, hint: str = "", cause: int | None = None) -> None:
+        super().__init__(message)
+        self.problem = Problem(at, message, hint, cause)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowMistake:
+    """One error of a flow's text.
+
+    place         `SOURCE:LINE:COLUMN`
+    line, column  from 1; columns in characters
+    message       what is wrong, in one line
+    hint          what to do about it, or empty
+    source_line   the line as it stands in the text, without its end
+    """
+
+    place: str
+    line: int
+    column: int
+    message: str
+    hint: str
+    source_line: str
+
+    def __str__(self) -> str:
+        """`PLACE: message (hint)`, the line of the text, and a caret under the place."""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.place}: {self.message}{hint}\n{_excerpt(self.source_line, self.column - 1)}"
+
+
+class FlowError(BadInput):
+    """The text is no flow. `errors` holds what is wrong with it, in the order of the text."""
+
+    def __init__(self, errors: Iterable[FlowMistake]) -> None:
+        self.errors: tuple[FlowMistake, ...] = tuple(errors)
+        first, more = self.errors[0], len(self.errors) - 1
+        message = f"{first.message} (and {more} more)" if more else first.message
+        super().__init__(message, place=first.place, hint=first.hint)
+
+    def __str__(self) -> str:
+        """Every error as `SOURCE:LINE:COLUMN: what is wrong`, the line of the text, and a caret line."""
+        shown = [str(error) for error in self.errors[:MOST_SHOWN]]
+        if len(self.errors) > MOST_SHOWN:
+            shown.append(f"and {len(self.errors) - MOST_SHOWN} more")
+        return "\n".join(shown)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A flow's text, and what messages call it."""
+
+    text: str
+    name: str
+
+    def error(self, problems: Iterable[Problem]) -> FlowError:
+        """The error for these problems, each once, in the order of the text."""
+        lines: dict[int, str] = {}
+        ordered = sorted(dict.fromkeys(problems), key=lambda problem: problem.at)
+        return FlowError([self._mistake(problem, lines) for problem in ordered])
+
+    def line_column(self, at: int) -> tuple[int, int]:
+        """Line and column, both from 1, of the character at this index."""
+        line = bisect_right(self._line_starts, at)
+        return line, at - self._line_starts[line - 1] + 1
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(match.end() for match in _LINE_END.finditer(self.text))]
+
+    def _mistake(self, problem: Problem, lines: dict[int, str]) -> FlowMistake:
+        """`lines` holds those that are cut out already: a long one with many errors is kept once."""
+        line, column = self.line_column(problem.at)
+        if line not in lines:
+            start = self._line_starts[line - 1]
+            end = _LINE_END.search(self.text, start)
+            lines[line] = self.text[start : end.start() if end else len(self.text)]
+        message = problem.message
+        if problem.cause is not None:
+            message += ", at line {}, column {}".format(*self.line_column(problem.cause))
+        return FlowMistake(f"{self.name}:{line}:{column}", line, column, message, problem.hint, lines[line])
+
+
+def _excerpt(line: str, at: int) -> str:
+    """The line, cut around the place if it is long, and a second line with the caret."""
+    start = at - _SHOWN_BEFORE if at > _SHOWN_BEFORE + 20 else 0
+    end = at + _SHOWN_AFTER if len(line) > at + _SHOWN_AFTER + 20 else len(line)
+    before = ("…" if start else "") + _printable(line[start:at])
+    after = _printable(line[at:end]) + ("…" if end < len(line) else "")
+    return f"    {before}{after}\n    {''.join(map(_blank, before))}^"
+
+
+def _printable(text: str) -> str:
+    """Without what would move the cursor or colour the terminal."""
+    return "".join(
+        char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in text
+    )
+
+
+def _blank(char: str) -> str:
+    """White space as wide as the character: a tab stays a tab, wide letters take two columns."""
+    if char == "\t" or combining(char):
+        return char if char == "\t" else ""
+    return "  " if east_asian_width(char) in "WF" else " "

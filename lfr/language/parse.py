@@ -1,0 +1,287 @@
+"""Flow text -> tree. Recursive, one level for each bracket, and therefore with a limit to brackets.
+
+    flow        = { declaration | statement }
+    declaration = ("@flow" | "@task") NAME [ "=" NAME ] [ params ] [ doc ] [ subflow ] [ ";" ]
+    statement   = [ source ARROW ] step { ARROW step } [ ARROW target ] [ ";" ]
+    source      = LABEL | resource | literal
+    target      = [ ">" ] ( LABEL | resource )
+    step        = [ LABEL ] [ "*" | ">" ] [ "?" GUARD ] ( task { "|" task } | subflow ) [ LABEL ]
+    task        = NAME [ params ]
+    subflow     = "{" statement { statement } "}" | "[" statement { statement } "]"
+    params      = "(" ")" | "({" JSON "})" | "([" JSON "])" | "(-" YAML "-)"
+    literal     = "<" ">" | "<{" JSON "}>" | "<[" JSON "]>" | "<-" YAML "->"
+    resource    = "<" URI ">" [ params ]
+
+A label after a step belongs to that step. A label after an arrow belongs to the step that follows, if
+what follows can begin one; else it is the target, and so it always is behind `>`. `;` ends a statement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from lfr.guard import GuardError, parse_guard
+from lfr.language.errors import BadSyntax, Problem
+from lfr.language.scan import Kind, Scanner, Token, shown
+from lfr.language.syntax import (
+    Declaration,
+    FlowText,
+    Label,
+    Literal,
+    Resource,
+    Scope,
+    Statement,
+    Step,
+    Target,
+    Task,
+)
+
+DEEPEST: Final = 100
+"""How many subflows may stand inside each other."""
+
+_SUBFLOW: Final = {Kind.OPEN_BRACE: Kind.CLOSE_BRACE, Kind.OPEN_BRACKET: Kind.CLOSE_BRACKET}
+_STEP: Final = frozenset({Kind.NAME, Kind.ITERATE, Kind.MERGE, Kind.ASK, *_SUBFLOW})
+_STATEMENT: Final = _STEP | {Kind.LABEL, Kind.LITERAL, Kind.RESOURCE}
+_AFTER_STATEMENT: Final = _STATEMENT | {Kind.DECLARATION, Kind.END, *_SUBFLOW.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The tree of a text; None if it could not be read to its end, which then is among the problems."""
+
+    tree: FlowText | None
+    problems: list[Problem]
+
+
+def parse(text: str) -> Parsed:
+    """Read a text as far as it can be read."""
+    parser = _Parser(text)
+    try:
+        return Parsed(parser.flow(), parser.problems)
+    except BadSyntax as error:
+        if not parser.is_guessing:
+            parser.problems.append(error.problem)
+        return Parsed(None, parser.problems)
+
+
+class _Parser:
+    """Where the reading stands: the token at hand, and the subflows that are open."""
+
+    def __init__(self, text: str) -> None:
+        self._scanner = Scanner(text)
+        self._token = Token(Kind.END, "", 0, 0)
+        self._open: list[Token] = []
+
+    @property
+    def problems(self) -> list[Problem]:
+        return self._scanner.problems
+
+    @property
+    def is_guessing(self) -> bool:
+        return self._scanner.is_guessing
+
+    def flow(self) -> FlowText:
+        self._take()
+        declarations: list[Declaration] = []
+        statements: list[Statement] = []
+        while self._token.kind is not Kind.END:
+            if self._token.kind is Kind.DECLARATION:
+                declarations.append(self._declaration())
+            else:
+                statements.append(self._statement())
+        if not statements:
+            self._fail("a flow needs at least one statement, such as a task's name")
+        return FlowText(tuple(declarations), Scope(tuple(statements), 0, is_subflow=False))
+
+    def _take(self) -> Token:
+        token, self._token = self._token, self._scanner.next()
+        return token
+
+    def _take_if(self, kind: Kind) -> Token | None:
+        return self._take() if self._token.kind is kind else None
+
+    def _expect(self, kind: Kind) -> Token:
+        if self._token.kind is not kind:
+            self._fail_expecting(kind.value)
+        return self._take()
+
+    def _fail(self, message: str, hint: str = "") -> NoReturn:
+        raise BadSyntax(self._token.at, message, hint)
+
+    def _fail_expecting(self, expected: str) -> NoReturn:
+        token = self._token
+        opening = self._open[-1] if self._open else None
+        if opening and token.kind is Kind.END:
+            message, closing = f"the text ends, but a {opening.text} is not closed", _SUBFLOW[opening.kind]
+            raise BadSyntax(token.at, message, f"{closing.value} closes it", opening.at)
+        if opening and token.kind in _SUBFLOW.values() and token.kind is not _SUBFLOW[opening.kind]:
+            raise BadSyntax(token.at, f"{token.text} cannot close {opening.text}", cause=opening.at)
+        self._fail(f"expected {expected}, found {_described(token)}", _advice(token))
+
+    def _declaration(self) -> Declaration:
+        keyword = self._take()
+        if keyword.text not in ("flow", "task"):
+            raise BadSyntax(
+                keyword.at, f"there is no declaration @{keyword.text}", "there are @flow and @task"
+            )
+        name = self._expect(Kind.NAME).text
+        alias = self._expect(Kind.NAME).text if self._take_if(Kind.EQUALS) else ""
+        parameters = self._parameters()
+        doc = self._take_if(Kind.DOC)
+        subflow = self._subflow() if self._token.kind in _SUBFLOW else None
+        self._take_if(Kind.SEMICOLON)
+        text = doc.text.strip() if doc else ""
+        return Declaration(keyword.text, name, alias, parameters, text, subflow, keyword.at)
+
+    def _statement(self) -> Statement:
+        source, before = self._source()
+        steps = [self._step(before)]
+        target = None
+        while target is None and self._take_if(Kind.ARROW):
+            following = self._step_or_target()
+            if isinstance(following, Target):
+                target = following
+            else:
+                steps.append(following)
+        if target is not None and self._token.kind is Kind.ARROW:
+            self._fail("nothing can follow the target of a statement", _AFTER_TARGET)
+        if not self._take_if(Kind.SEMICOLON) and self._token.kind not in _AFTER_STATEMENT:
+            self._fail_expecting("an arrow or a new statement")
+        return Statement(source, tuple(steps), target)
+
+    def _source(self) -> tuple[Label | Literal | Resource | None, Label | None]:
+        """What stands before the first arrow, if it is no step; and the label of the first step, if that
+        has been read while looking for the arrow."""
+        if self._token.kind not in _STATEMENT:
+            self._fail_expecting("a statement")
+        source: Label | Literal | Resource | None = None
+        if self._token.kind is Kind.LABEL:
+            label = self._label()
+            if self._token.kind in _STEP:
+                return None, label
+            source = label
+        elif self._token.kind is Kind.LITERAL:
+            source = self._literal()
+        elif self._token.kind is Kind.RESOURCE:
+            source = self._resource()
+        if source is not None:
+            self._expect(Kind.ARROW)
+        return source, None
+
+    def _step_or_target(self) -> Step | Target:
+        """What follows an arrow."""
+        merge = self._take_if(Kind.MERGE)
+        merges_at = merge.at if merge else None
+        if self._token.kind is Kind.RESOURCE:
+            return Target(self._resource(), merges_at)
+        if self._token.kind is Kind.LABEL:
+            label = self._label()
+            if merge or self._token.kind not in _STEP:
+                return Target(label, merges_at)
+            return self._step(label)
+        return self._step(None, merge)
+
+    def _step(self, before: Label | None, merge: Token | None = None) -> Step:
+        """A step. Its label and its `>` may have been read already."""
+        if before is None and merge is None and self._token.kind is Kind.LABEL:
+            before = self._label()
+        iterate = self._take_if(Kind.ITERATE)
+        merge = merge or self._take_if(Kind.MERGE)
+        if (iterate and merge) or self._token.kind is Kind.ITERATE:
+            self._fail("* and > exclude each other", "put what merges into a step of its own before this one")
+        guard = self._guard() if self._take_if(Kind.ASK) else None
+        if self._token.kind not in (Kind.NAME, *_SUBFLOW):
+            self._fail_expecting("a task or a subflow")
+        content = self._tasks() if self._token.kind is Kind.NAME else self._subflow()
+        after = self._label() if self._token.kind is Kind.LABEL else None
+        return Step(content, before, after, iterate.at if iterate else None, merge is not None, guard)
+
+    def _guard(self) -> str:
+        token = self._expect(Kind.GUARD)
+        try:
+            parse_guard(token.text)
+        except GuardError as error:
+            cause = token.at + 1 + error.offset
+            self.problems.append(Problem(token.at, f"guard: {error.message}", cause=cause))
+        return token.text
+
+    def _tasks(self) -> tuple[Task, ...]:
+        tasks = [self._task()]
+        while self._take_if(Kind.BAR):
+            tasks.append(self._task())
+        return tuple(tasks)
+
+    def _task(self) -> Task:
+        name = self._expect(Kind.NAME)
+        return Task(name.text, self._parameters(), name.at)
+
+    def _subflow(self) -> Scope:
+        opening = self._take()
+        self._open.append(opening)
+        if len(self._open) > DEEPEST:
+            raise BadSyntax(opening.at, f"more than {DEEPEST} subflows inside each other")
+        statements = [self._statement()]
+        while self._token.kind is not _SUBFLOW[opening.kind]:
+            statements.append(self._statement())
+        self._open.pop()
+        self._take()
+        return Scope(tuple(statements), opening.at, is_subflow=True)
+
+    def _label(self) -> Label:
+        token = self._take()
+        return Label(token.text, token.at)
+
+    def _literal(self) -> Literal:
+        token = self._take()
+        if not isinstance(token.value, dict | list | None):
+            self.problems.append(
+                Problem(token.at, "a literal must be an object or a list", "put [ ] around it")
+            )
+        return Literal({} if token.value is None else token.value, token.at)
+
+    def _resource(self) -> Resource:
+        token = self._take()
+        return Resource(token.text, self._parameters(), token.at)
+
+    def _parameters(self) -> Literal | None:
+        token = self._take_if(Kind.PARAMETERS)
+        return Literal(token.value, token.at) if token else None
+
+
+_AFTER_TARGET: Final = "write ; and go on with a new statement, such as :label -> task"
+
+_ADVICE: Final = {
+    **dict.fromkeys("-=–—⇒➔➜⟶", "an arrow is written -> or →"),  # noqa: RUF001 - what people type for arrows
+    **dict.fromkeys("0123456789", "a name begins with a letter or _"),
+    ";": "it ends a statement, and there is none here",
+    ",": "statements need nothing between them, or ;",
+    ":": "a label is written :name, with no blank between",
+    "$": "a guard stands in back quotes, after ?",
+}
+
+_ADVICE_FOR_KIND: Final = {
+    Kind.ARROW: "something is missing before it",
+    Kind.LITERAL: "a literal can only begin a statement",
+    Kind.RESOURCE: "a resource is the first thing in a statement, or the last",
+    Kind.DECLARATION: "declarations stand outside of subflows",
+    Kind.DOC: "documentation belongs to a declaration, behind its parameters",
+    Kind.GUARD: "a guard comes after ?",
+    Kind.CLOSE_BRACE: "it closes nothing, or nothing is in it",
+    Kind.CLOSE_BRACKET: "it closes nothing, or nothing is in it",
+}
+
+
+def _described(token: Token) -> str:
+    match token.kind:
+        case Kind.NAME | Kind.GUARD:
+            return f"{token.kind.value}, {token.text[:40]}"
+        case Kind.LABEL | Kind.DECLARATION:
+            return f"{token.kind.value}, {':' if token.kind is Kind.LABEL else '@'}{token.text[:40]}"
+        case Kind.UNKNOWN:
+            return shown(token.text)
+    return token.kind.value
+
+
+def _advice(token: Token) -> str:
+    return _ADVICE_FOR_KIND.get(token.kind) or _ADVICE.get(token.text, "")
