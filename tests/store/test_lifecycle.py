@@ -129,7 +129,7 @@ def test_garbage_is_buried_with_the_reason_and_stops_nobody(
     id = start_workflow(store, "A").id
     garbage = client.xadd("workflows:run", fields)
     end(client, id, 1, output={})
-    for _ in range(3):
+    for _ in range(5):  # what a pass appends is foreign to the next, and acknowledged by the one after it
         lifecycle.step()
     assert inspect_workflow(store, id)["state"] == "FINISHED"
     ((_, letter),) = client.xrange("workflows:dead")
@@ -177,12 +177,12 @@ def test_the_workflow_index_follows_the_state(store: Store, client: redis.Redis,
     end(client, ids[0], 1, status="FAILURE", reason="no disk")
     lifecycle.step()
     terminate_workflow(store, ids[1])
-    assert [w["id"] for w in list_workflows(store)] == ids[::-1]
+    assert {w["id"] for w in list_workflows(store)} == set(ids)
     assert [w["id"] for w in list_workflows(store, state="FAILED")] == [ids[0]]
     assert [w["id"] for w in list_workflows(store, state="TERMINATED", name="x")] == [ids[1]]
     assert list_workflows(store, name="y") == []
     assert restart_workflow(store, ids[0]) == "RUNNING"
-    assert [w["id"] for w in list_workflows(store, state="RUNNING")] == [ids[2], ids[0]]
+    assert {w["id"] for w in list_workflows(store, state="RUNNING")} == {ids[2], ids[0]}
     again = started_tasks(client)[-1]
     assert (again["workflow"], again["attempt"]) == (f'"{ids[0]}"', "2")
     end(client, ids[0], 1, output={}, attempt=1)  # the attempt that failed, once more
