@@ -9,7 +9,7 @@ from lfr.cli.load_settings import load_settings
 from lfr.roles.process import run_listeners
 from lfr.store.connection import Link, connect
 from lfr.store.stream import Entry
-from lfr.worker.answer import Answer, answer, read_task
+from lfr.worker.answer import Answer, answer, read_tasks
 from lfr.worker.listener import BatchListener
 
 
@@ -18,14 +18,13 @@ class NoOp(BatchListener):
 
     def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
         """Answer the tasks of a pass."""
-        tasks = [(entry, read_task(entry)) for entry in batch]
-        self.acknowledge_later([entry.id for entry, task in tasks if task is None])
-        done = [
-            Answer(entry.id, events.end_task(task, output=task.input))
-            for entry, task in tasks
-            if task is not None
-        ]
-        answer(link, self.reader, done)
+        tasks, foreign = read_tasks(batch)
+        self.acknowledge_later(foreign)
+        answer(
+            link,
+            self.reader,
+            [Answer(id, events.end_task(task, output=task.input)) for id, task in tasks],
+        )
 
 
 if __name__ == "__main__":

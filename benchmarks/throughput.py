@@ -53,7 +53,9 @@ def main() -> None:
         for _ in range(3):
             base = floor(client, workflows * TASKS)
             ours = engine(client, workflows)
-            print(f"floor {base:8.0f} tasks/s   lfr {ours:8.0f} tasks/s   ratio {ours / base:.3f}  (at least 0.20)")
+            print(
+                f"floor {base:8.0f} tasks/s   lfr {ours:8.0f} tasks/s   ratio {ours / base:.3f}  (at least 0.20)"
+            )
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -57,14 +57,11 @@ class Receipts(BatchListener):
 
     def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
         """Log the receipts of a pass, all lines before any of them counts as logged."""
-        ours: list[tuple[Entry, events.Receipt]] = []
-        for entry in batch:
-            receipt = _receipt(entry)
-            if receipt is None:
-                self._seen[entry.id] = entry
-                self.acknowledge_later([entry.id])
-            else:
-                ours.append((entry, receipt))
+        ours = _receipts(batch)
+        receipts = {entry.id for entry, _ in ours}
+        foreign = {entry.id: entry for entry in batch if entry.id not in receipts}
+        self._seen |= foreign
+        self.acknowledge_later(list(foreign))
         if ours:
             targets = self._targets(link, [receipt.target for _, receipt in ours])
             self._write(_line(entry, receipt, targets.get(receipt.target)) for entry, receipt in ours)
@@ -93,15 +90,18 @@ class Receipts(BatchListener):
             raise Conflict(f"cannot write the log of receipts: {error.strerror}") from None
 
 
-def _receipt(entry: Entry) -> events.Receipt | None:
-    """The receipt, or None for any other event, and for one that the lifecycle buries."""
-    if not events.is_kind(entry.fields, events.RECEIPT):
-        return None
-    try:
-        receipt = events.read_receipt(events.decode(entry.fields))
-    except events.Malformed:
-        return None
-    return receipt if _ENTRY_ID.fullmatch(receipt.target) else None
+def _receipts(batch: Sequence[Entry]) -> list[tuple[Entry, events.Receipt]]:
+    """The receipts of a batch. What only looks like one is not among them: the lifecycle buries it."""
+    found: list[tuple[Entry, events.Receipt]] = []
+    candidates = [entry for entry in batch if events.is_kind(entry.fields, events.RECEIPT)]
+    decoded = events.decode_all([entry.fields for entry in candidates])
+    for entry, values in zip(candidates, decoded, strict=True):
+        if not isinstance(values, events.Malformed):
+            with suppress(events.Malformed):
+                receipt = events.read_receipt(values)
+                if _ENTRY_ID.fullmatch(receipt.target):
+                    found.append((entry, receipt))
+    return found
 
 
 def _line(entry: Entry, receipt: events.Receipt, target: Entry | None) -> str:

@@ -13,7 +13,7 @@ from lfr.roles.process import run_listeners
 from lfr.store.connection import Link, Store
 from lfr.store.stream import Entry
 from lfr.tasks.catalogue import is_reserved
-from lfr.worker.answer import Answer, answer, read_task
+from lfr.worker.answer import Answer, answer, read_tasks
 from lfr.worker.listener import BatchListener
 
 
@@ -38,14 +38,15 @@ class Simulate(BatchListener):
 
     def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
         """Take the tasks of a pass."""
+        tasks, foreign = read_tasks(batch)
+        self.acknowledge_later(foreign)
         now = time.monotonic()
-        for entry in batch:
-            task = read_task(entry)
-            if task is None or is_reserved(task.base):
-                self.acknowledge_later([entry.id])
+        for id, task in tasks:
+            if is_reserved(task.base):
+                self.acknowledge_later([id])
             else:
                 due = now + random.uniform(0, self._wait_seconds)
-                heapq.heappush(self._running_tasks, (due, entry.id, task))
+                heapq.heappush(self._running_tasks, (due, id, task))
 
     def held(self) -> Sequence[str]:
         """The tasks that have been taken and not answered."""

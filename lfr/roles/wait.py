@@ -11,7 +11,7 @@ from lfr.store.stream import Entry, acknowledge, append
 from lfr.store.timers import fire_due, next_due, set_timer
 from lfr.tasks.catalogue import DELAY
 from lfr.tasks.delay import BadParameter, delay_seconds
-from lfr.worker.answer import read_task
+from lfr.worker.answer import read_tasks
 from lfr.worker.listener import BatchListener
 
 
@@ -33,20 +33,16 @@ class Wait(BatchListener):
 
     def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
         """Set a timer for each delay that starts, in one transaction with its acknowledgement."""
-        ours: list[tuple[Entry, events.StartTask]] = []
-        for entry in batch:
-            task = read_task(entry)
-            if task is None or task.base != DELAY:
-                self.acknowledge_later([entry.id])
-            else:
-                ours.append((entry, task))
+        tasks, foreign = read_tasks(batch)
+        ours = [(id, task) for id, task in tasks if task.base == DELAY]
+        self.acknowledge_later(foreign)
+        self.acknowledge_later([id for id, task in tasks if task.base != DELAY])
         if ours:
             now_ms, _ = next_due(link)
-            commands = [command for _, task in ours for command in self._begin(task, now_ms)]
             at = events.timestamp(now_ms / 1000)
-            for entry, _ in ours:
-                commands.append(append(self.store.stream, events.RECEIPT, at, events.receipt(entry.id)))
-            link.transact([*commands, acknowledge(self.reader, [entry.id for entry, _ in ours])])
+            commands = [command for _, task in ours for command in self._begin(task, now_ms)]
+            commands += [append(self.store.stream, events.RECEIPT, at, events.receipt(id)) for id, _ in ours]
+            link.transact([*commands, acknowledge(self.reader, [id for id, _ in ours])])
 
     def _begin(self, task: events.StartTask, now_ms: int) -> list[Command]:
         try:

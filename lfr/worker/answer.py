@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from lfr import events
@@ -20,14 +21,20 @@ class Answer:
     values: Mapping[str, Json]
 
 
-def read_task(entry: Entry) -> events.StartTask | None:
-    """The task that an event starts. None for any other event, and for one that the lifecycle buries."""
-    if not events.is_kind(entry.fields, events.START_TASK):
-        return None
-    try:
-        return events.read_start_task(events.decode(entry.fields))
-    except events.Malformed:
-        return None
+def read_tasks(batch: Sequence[Entry]) -> tuple[list[tuple[str, events.StartTask]], list[str]]:
+    """The tasks that a batch of events starts, each with the event's id; and the ids of all other events.
+
+    Among those others is what only looks like a start-task: the lifecycle buries it.
+    """
+    candidates = [entry for entry in batch if events.is_kind(entry.fields, events.START_TASK)]
+    tasks: dict[str, events.StartTask] = {}
+    for entry, values in zip(
+        candidates, events.decode_all([entry.fields for entry in candidates]), strict=True
+    ):
+        if not isinstance(values, events.Malformed):
+            with suppress(events.Malformed):
+                tasks[entry.id] = events.read_start_task(values)
+    return list(tasks.items()), [entry.id for entry in batch if entry.id not in tasks]
 
 
 def answer(link: Link, reader: Reader, answers: Sequence[Answer]) -> None:

@@ -1,0 +1,74 @@
+"""The layers: imports point one way, and the pure rooms do no I/O."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import lfr
+
+ROOT = Path(lfr.__file__).parent
+
+LAYERS = (
+    {"errors", "flow", "states", "settings", "guard", "json_text", "events"},
+    {"language", "tasks", "engine"},
+    {"store"},
+    {"operations"},
+    {"worker", "host", "roles", "cli", "client", "__init__", "__main__"},
+)
+"""From the inside out. A room imports from its own layer and from those before it."""
+
+IMPURE = {"redis", "rqse", "os", "time", "socket", "random", "threading", "subprocess", "io", "pathlib", "signal"}
+
+
+def imports(path: Path) -> set[str]:
+    """The modules that a file imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names if node.module == "lfr")
+    return found
+
+
+def room(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def test_every_room_has_a_layer() -> None:
+    rooms = {room(path) for path in ROOT.rglob("*.py")}
+    assert rooms <= set().union(*LAYERS)
+
+
+def test_imports_point_inwards() -> None:
+    layer_of = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in ROOT.rglob("*.py")
+        for module in imports(path)
+        if module.startswith("lfr.") and layer_of[module.split(".")[1]] > layer_of[room(path)]
+    ]
+    assert wrong == []
+
+
+def test_words_and_pure_rooms_do_no_io() -> None:
+    pure = set().union(*LAYERS[:2])
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in ROOT.rglob("*.py")
+        for module in imports(path)
+        if room(path) in pure and module.split(".")[0] in IMPURE
+    ]
+    assert wrong == []
+
+
+def test_redis_is_spoken_in_the_store_alone() -> None:
+    wrong = [
+        str(path.relative_to(ROOT))
+        for path in ROOT.rglob("*.py")
+        for module in imports(path)
+        if module.split(".")[0] == "redis" and room(path) != "store"
+    ]
+    assert wrong == []
