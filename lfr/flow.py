@@ -68,10 +68,12 @@ class Step:
     def to_dict(self) -> dict[str, Json]:
         """The step as plain data: `index`, `kind`, and only those fields that say something."""
         data: dict[str, Json] = {"index": self.index, "kind": self.kind.value}
-        for key in ("name", "base", "parameters", "merge", "iterate", "guard", "uri", "sink"):
+        for key in ("name", "base", "merge", "iterate", "guard", "uri", "sink"):
             value = getattr(self, key)
             if value is not None and value is not False and value != "":
                 data[key] = value
+        if self.parameters is not None:
+            data["parameters"] = self.parameters
         if self.kind is Kind.SUBFLOW:
             data["end"] = self.end
         if self.kind is Kind.LITERAL:

@@ -8,14 +8,15 @@ it at each use. `A|B` is a subflow of one statement for each task.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise, product
 from typing import Any, Final, NamedTuple
 
-from lfr.flow import Edge, Flow, Kind
+from lfr.flow import Edge, Flow, Json, Kind
 from lfr.flow import Step as FlowStep
 from lfr.language.declarations import Declared, Meaning, Mismatch, declared, merged
 from lfr.language.errors import BadSyntax, Problem, Source
@@ -38,6 +39,9 @@ MOST_STEPS: Final = 1_000_000
 
 MOST_EDGES: Final = 2_000_000
 """A label makes an edge from each step before it to each step behind it: as many as their product."""
+
+MOST_TEXT: Final = 128 * 1024 * 1024
+"""Characters of all values, names and guards, written out: those of declarations count at each use."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -138,26 +142,40 @@ class _Builder:
     def __init__(self, names: Declared) -> None:
         self.problems: list[Problem] = []
         self._names = names
-        self._steps: list[FlowStep] = []
+        self._steps: list[dict[str, Any]] = []
         self._edges: list[Edge] = []
-        self._merging: set[int] = set()
+        self._text_left = MOST_TEXT
+        self._sizes: dict[int, int] = {}
         self._depth = 0
 
     def flow(self, scope: Scope) -> Flow:
         opened = _Open(self._add(Kind.START, scope.at), scope.at)
         self._fill(opened, scope.statements, Kind.END)
-        for index in self._merging:
-            self._steps[index] = replace(self._steps[index], merge=True)
+        steps = tuple(FlowStep(**fields) for fields in self._steps)
         edges = tuple(sorted(set(self._edges)))
-        return Flow(tuple(self._steps), edges, self._names.name, self._names.doc, self._names.docs)
+        return Flow(steps, edges, self._names.name, self._names.doc, self._names.docs)
 
     def _add(self, kind: Kind, at: int, **fields: Any) -> int:
         """A new step with these fields; its number. `at` is its place in the text."""
         index = len(self._steps)
-        if index >= MOST_STEPS:
-            raise BadSyntax(at, f"here the flow has more than {MOST_STEPS:,} steps")
-        self._steps.append(FlowStep(index, kind, **fields))
+        self._check_room(at, 1)
+        self._text_left -= sum(map(self._size, fields.values()))
+        if self._text_left < 0:
+            raise BadSyntax(at, f"here the flow has more than {MOST_TEXT:,} characters, written out")
+        self._steps.append({"index": index, "kind": kind, **fields})
         return index
+
+    def _size(self, value: Json) -> int:
+        """The length of a value in characters. Values live as long as the tree or the steps do."""
+        if not isinstance(value, dict | list):
+            return len(value) if isinstance(value, str) else 0
+        if id(value) not in self._sizes:
+            self._sizes[id(value)] = len(json.dumps(value))
+        return self._sizes[id(value)]
+
+    def _check_room(self, at: int, steps: int) -> None:
+        if len(self._steps) + steps > MOST_STEPS:
+            raise BadSyntax(at, f"here the flow has more than {MOST_STEPS:,} steps")
 
     def _connect(self, at: int, sources: list[int], targets: list[int]) -> None:
         """An edge from each to each."""
@@ -175,7 +193,8 @@ class _Builder:
         for name, exits in opened.producers.items():
             self._connect(opened.at, exits, opened.consumers[name])
         for name in opened.merging:
-            self._merging.update(opened.consumers[name])
+            for index in opened.consumers[name]:
+                self._steps[index]["merge"] = True
         return end
 
     def _statement(self, statement: Statement, opened: _Open) -> None:
@@ -229,6 +248,7 @@ class _Builder:
     def _task(self, task: Task, flags: _Flags) -> _Span:
         meaning = self._names.meanings.get(task.name, _PLAIN)
         if meaning.subflow is not None:
+            self._check_room(task.at, self._names.sizes[task.name])
             return self._subflow(meaning.subflow.statements, task.at, flags, task.name)
         try:
             parameters = merged(meaning.parameters, task.parameters)
@@ -245,7 +265,7 @@ class _Builder:
             raise BadSyntax(at, f"here subflows are more than {DEEPEST} levels deep")
         index = self._add(Kind.SUBFLOW, at, name=name, **flags._asdict())
         end = self._fill(_Open(index, at), statements, Kind.SUBFLOW_END)
-        self._steps[index] = replace(self._steps[index], end=end)
+        self._steps[index]["end"] = end
         self._depth -= 1
         return _Span(index, end)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from lfr.flow import Json
 from lfr.language.errors import Problem
 from lfr.language.syntax import Declaration, FlowText, Literal, Scope, scopes
+
+TOO_MANY: Final = 10**9
+"""Steps: nobody counts on beyond this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +31,17 @@ class Meaning:
 
 @dataclass(slots=True)
 class Declared:
-    """All that is declared in a text. `meanings` is by name; a name that is not there is a plain task."""
+    """All that is declared in a text.
+
+    meanings  by name; a name that is not there is a plain task
+    sizes     by name: how many steps a declared subflow has, at least, and TOO_MANY at most
+    """
 
     name: str = ""
     doc: str = ""
     docs: dict[str, str] = field(default_factory=dict)
     meanings: dict[str, Meaning] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -50,7 +60,7 @@ def declared(text: FlowText) -> Declared:
     found.docs = {name: task.doc for name, task in tasks.items() if task.doc}
     for name in tasks:
         _resolve(name, tasks, found)
-    found.problems.extend(_circle_of_subflows(tasks, found.meanings))
+    _measure_subflows(tasks, found)
     return found
 
 
@@ -135,37 +145,37 @@ def _value(literal: Literal | None) -> Json:
     return None if literal is None or literal.value in ({}, []) else literal.value
 
 
-def _circle_of_subflows(
-    tasks: Mapping[str, Declaration], meanings: Mapping[str, Meaning]
-) -> Iterator[Problem]:
-    """The first subflow that contains itself. Found depth first, without recursion."""
-    inside = {name: _subflows_in(meaning, meanings) for name, meaning in meanings.items() if meaning.subflow}
-    done: set[str] = set()
-    for name in inside:
-        path: dict[str, Iterator[str]] = {} if name in done else {name: iter(inside[name])}
+def _measure_subflows(tasks: Mapping[str, Declaration], found: Declared) -> None:
+    """Find the sizes of the declared subflows, or the first one that contains itself.
+
+    Depth first, and without recursion: the inner ones are measured before those that use them.
+    """
+    uses = {name: _uses(meaning.subflow) for name, meaning in found.meanings.items() if meaning.subflow}
+    for name in uses:
+        path: dict[str, Iterator[str]] = {} if name in found.sizes else {name: iter(uses[name])}
         while path:
             current, following = next(reversed(path.items()))
-            ahead = next(following, None)
+            ahead = next((used for used in following if used in uses and used not in found.sizes), None)
             if ahead is None:
-                done.add(current)
+                size = sum(times * found.sizes.get(used, 1) for used, times in uses[current].items())
+                found.sizes[current] = min(size + 2, TOO_MANY)
                 del path[current]
             elif ahead in path:
                 names = [*list(path)[list(path).index(ahead) :], ahead]
-                yield Problem(tasks[ahead].at, f"{ahead} contains itself: {' > '.join(names[-6:])}")
+                message = f"{ahead} contains itself: {' > '.join(names[-6:])}"
+                found.problems.append(Problem(tasks[ahead].at, message))
                 return
-            elif ahead not in done:
-                path[ahead] = iter(inside[ahead])
+            else:
+                path[ahead] = iter(uses[ahead])
 
 
-def _subflows_in(meaning: Meaning, meanings: Mapping[str, Meaning]) -> list[str]:
-    """The declared subflows that are used in a declared subflow, each once."""
-    assert meaning.subflow is not None
-    names = {
-        task.name: None
-        for scope in scopes(meaning.subflow)
+def _uses(subflow: Scope) -> Counter[str]:
+    """How often each task is used in a subflow."""
+    return Counter(
+        task.name
+        for scope in scopes(subflow)
         for statement in scope.statements
         for step in statement.steps
         if not isinstance(step.content, Scope)
         for task in step.content
-    }
-    return [name for name in names if name in meanings and meanings[name].subflow is not None]
+    )

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from lfr.flow import Json
-from lfr.language.errors import BadSyntax, Problem
+from lfr.language.errors import MOST_SHOWN, BadSyntax, Problem
 from lfr.language.literals import BadLiteral, read_json, read_yaml
 
 
@@ -182,6 +182,9 @@ class Scanner:
 
     def _note(self, at: int, bad: BadLiteral, hint: str = "") -> None:
         self.problems.append(Problem(at, bad.message, hint, bad.at))
+        if len(self.problems) == MOST_SHOWN:
+            self.is_guessing = True
+            raise BadSyntax(at, "too many errors")
 
 
 def shown(char: str) -> str:

@@ -1,0 +1,73 @@
+"""Flow -> mermaid."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final
+
+from lfr.flow import Flow, Kind, Step
+
+LONGEST_VALUE: Final = 40
+"""Characters of a literal or of parameters that are shown."""
+
+_UNSAFE = re.compile(r"[^\w .,:;=/()\[\]{}@$?!'→-]|(?<![^\W_])_|_(?![^\W_])")
+"""A `_` inside of a word marks nothing up."""
+
+
+def to_mermaid(flow: Flow, *, vertical: bool = False) -> str:
+    """The flow as a mermaid flowchart, from left to right or, if `vertical`, from top to bottom.
+
+    Nodes are called `s` and the step's index. A subflow is drawn as a frame around its own steps, with
+    its start and its end as small circles. `>` before a name says that the step merges its input, `*`
+    that it runs once for each item; a guard is written under the name. Names are escaped: no name of a
+    task can change the drawing.
+    """
+    lines = [f"flowchart {'TB' if vertical else 'LR'}"]
+    depth = 1
+    for step in flow.steps:
+        if step.kind is Kind.SUBFLOW:
+            lines.append(f'{"  " * depth}subgraph f{step.index}["{_label(step) or " "}"]')
+            depth += 1
+        lines.append(f"{'  ' * depth}s{step.index}{_shape(step)}")
+        if step.kind is Kind.SUBFLOW_END:
+            depth -= 1
+            lines.append(f"{'  ' * depth}end")
+    lines.extend(f"  s{source} --> s{target}" for source, target in flow.edges)
+    return "\n".join(lines) + "\n"
+
+
+def _shape(step: Step) -> str:
+    """The node's brackets, with its label between them."""
+    match step.kind:
+        case Kind.START:
+            return '(["start"])'
+        case Kind.END:
+            return f'(["{_escaped("> end" if step.merge else "end")}"])'
+        case Kind.SUBFLOW:
+            return '((" "))'
+        case Kind.SUBFLOW_END:
+            return f'(("{_escaped(">") if step.merge else " "}"))'
+        case Kind.LITERAL:
+            return f'[/"{_escaped(_cut(json.dumps(step.value, ensure_ascii=False)))}"/]'
+        case Kind.RESOURCE:
+            return f'[("{_label(step)}")]'
+    return f'["{_label(step)}"]'
+
+
+def _label(step: Step) -> str:
+    marks = [mark for mark, is_set in ((">", step.merge), ("*", step.iterate)) if is_set]
+    name = _escaped(" ".join([*marks, step.name or _cut(step.uri)]).strip())
+    if step.guard is None:
+        return name
+    guard = _escaped("? " + " ".join(step.guard.split()))
+    return f"{name}<br>{guard}" if name else guard
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+
+
+def _escaped(text: str) -> str:
+    """What could end a label, begin markup or be taken for an entity, as mermaid's `#number;`."""
+    return _UNSAFE.sub(lambda char: f"#{ord(char[0])};", text)
