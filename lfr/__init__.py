@@ -1,3 +1,36 @@
-"""lfr: a workflow engine for people who run servers."""
+"""lfr: a workflow engine for people who run servers.
+
+What programs use is resolved when it is first asked for, so that `import lfr` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lfr.client import Client, TimedOut
+    from lfr.errors import LfrError
+    from lfr.flow import Flow
+    from lfr.language import FlowError, compile_flow
 
 __version__ = "0.1.0"
+
+__all__ = ["Client", "Flow", "FlowError", "LfrError", "TimedOut", "__version__", "compile_flow"]
+
+_HOMES = {
+    "Client": "lfr.client",
+    "TimedOut": "lfr.client",
+    "LfrError": "lfr.errors",
+    "Flow": "lfr.flow",
+    "FlowError": "lfr.language",
+    "compile_flow": "lfr.language",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What stands elsewhere, found when it is first asked for. (PEP 562)"""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lfr' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

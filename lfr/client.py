@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lfr.errors import BadSettings
@@ -48,12 +48,19 @@ class Client:
         Raises TimedOut and NotFound.
         """
         state = ""
-        for news in follow_workflow(self._store, id, timeout_seconds=timeout):
+        for news in self.follow(id, timeout):
             state = news["state"]
         found = self.inspect(id)
         if found["state"] in ("RUNNING", "TERMINATING"):
             raise TimedOut(f"{id} is still {state} after {timeout} seconds")
         return found
+
+    def follow(self, id: str, timeout: float | None = None) -> Iterator[dict[str, Any]]:
+        """Tell of a workflow at once, and at each change until it has ended or the time is over.
+
+        Each time: id, name, state, counts, and the `changes` since the last. Raises NotFound.
+        """
+        return follow_workflow(self._store, id, timeout_seconds=timeout)
 
     def list(
         self, *, state: str | None = None, name: str | None = None, limit: int = 50

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeAlias
 
 from lfr.flow import Json
@@ -184,6 +185,7 @@ def read_receipt(values: Values) -> Receipt:
     return Receipt(target=_text(values, "for"), action=_text(values, "action", ""))
 
 
+@lru_cache(maxsize=4)  # all that one transaction writes bears the same time
 def timestamp(at: float) -> str:
     """Seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")

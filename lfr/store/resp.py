@@ -101,7 +101,7 @@ class Parser:
                 value = int(line[1:])
             elif kind == _ARRAY:
                 size = int(line[1:])
-                value = None if size < 0 else self._entry() if size == 2 else self._strings(size)
+                value = None if size < 0 else self._strings(size)
                 if value is None and size > 0:
                     open_arrays.append((size, []))
                     continue
@@ -110,6 +110,8 @@ class Parser:
             while open_arrays:
                 size, members = open_arrays[-1]
                 members.append(value)
+                if type(value) is list and len(members) < size:
+                    members += self._entries(size - len(members))
                 if len(members) < size:
                     break
                 value = members
@@ -129,21 +131,28 @@ class Parser:
             pass
         return None
 
-    def _entry(self) -> list[Any] | None:
-        """An entry of a stream in one go: a string, and a list of strings. None if it is anything else."""
-        at = self._next
+    def _entries(self, size: int) -> list[Any]:
+        """As many entries of a stream as come next, up to `size`: each a string and a list of strings.
+
+        Stops at anything else, and at what is not all here.
+        """
+        lines, at = self._lines, self._next
+        entries: list[Any] = []
         try:
-            id, head = self._lines[at + 1], self._lines[at + 2]
-            if head[0] != _ARRAY or self._lines[at] != _HEADS[len(id)]:
-                return None
-        except IndexError:
-            return None
-        self._next = at + 3
-        values = self._strings(int(head[1:]))
-        if values is None:
-            self._next = at
-            return None
-        return [id, values]
+            while len(entries) < size and lines[at] == b"*2":
+                id, head = lines[at + 2], lines[at + 3]
+                if head[0] != _ARRAY or lines[at + 1] != _HEADS[len(id)]:
+                    break
+                end = at + 4 + 2 * int(head[1:])
+                values = lines[at + 5 : end : 2]
+                if lines[at + 4 : end : 2] != [_HEADS[len(value)] for value in values] or end > len(lines):
+                    break
+                entries.append([id, values])
+                at = end
+        except IndexError:  # the lines end here, or a string is longer than a short one
+            pass
+        self._next = at
+        return entries
 
     def _string(self, size: int) -> bytes | None:
         if size < 0:

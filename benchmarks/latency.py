@@ -1,0 +1,58 @@
+"""Latency: a chain of 20 no-op tasks alone, warm, and once more after half a minute of idleness.
+
+The floor is a ping-pong of two unbatched stream hops in the same run. Time a step: at most 4 floors.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import redis
+
+from benchmarks import _floor
+from benchmarks._installation import processes, server, wait_for_groups
+from lfr import Client
+
+STEPS = 20
+FLOW = " -> ".join(["task"] * STEPS)
+IDLE_SECONDS = 30
+
+
+def floor(client: redis.Redis) -> float:
+    """Milliseconds for two hops of the floor."""
+    _floor.prepare(client)
+    with processes(client, ["-m", "benchmarks._floor", "1"]):
+        _floor.bounce(client, 200, 1)
+        begun = time.perf_counter()
+        _floor.bounce(client, 2000, 1)
+        return (time.perf_counter() - begun) / 2000 * 1000
+
+
+def a_step(lfr: Client) -> float:
+    """Milliseconds a step of one chain, from start to seen end."""
+    begun = time.perf_counter()
+    lfr.wait(lfr.run(FLOW))
+    return (time.perf_counter() - begun) / STEPS * 1000
+
+
+def main() -> None:
+    """Twenty warm chains, one after idleness, each against the floor."""
+    with server() as client:
+        port = client.connection_pool.connection_kwargs["port"]
+        lfr = Client(f"redis://127.0.0.1:{port}")
+        base = floor(client)
+        with processes(client, ["-m", "lfr", "lifecycle"], ["-m", "benchmarks._noop_worker"]):
+            wait_for_groups(client, 2)
+            a_step(lfr)
+            warm = sorted(a_step(lfr) for _ in range(20))
+            time.sleep(IDLE_SECONDS)
+            idle = a_step(lfr)
+        for name, value in (("warm", statistics.median(warm)), ("worst", warm[-1]), ("after idle", idle)):
+            print(
+                f"{name:10} {value:6.2f} ms a step   floor {base:.2f} ms   ratio {value / base:.2f}  (at most 4)"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Scaling: does a step cost more in a longer chain, or in a wider fan?
+
+The floor of a chain of 10,000 is 1,000 chains of 10, one after the other: at most 1.3 times their time
+a step. The floor of a fan of 5,000 is a fan of 500: at most 1.3 times its time a task.
+"""
+
+from __future__ import annotations
+
+import time
+
+from benchmarks._installation import processes, server, wait_for_groups
+from lfr import Client
+
+
+def chain(length: int) -> str:
+    """A flow of tasks one after the other."""
+    return " -> ".join(["task"] * length)
+
+
+def fan(width: int) -> str:
+    """A flow of one task, `width` side by side, and one."""
+    return "task -> { " + " ".join(["task"] * width) + " } -> task"
+
+
+def microseconds(lfr: Client, text: str, tasks: int, times: int = 1) -> float:
+    """Microseconds a task, run `times` one after the other."""
+    begun = time.perf_counter()
+    for _ in range(times):
+        last = lfr.run(text)
+        for _news in lfr.follow(last):
+            pass
+    return (time.perf_counter() - begun) / tasks / times * 1e6
+
+
+def main() -> None:
+    """Each size, its floor first."""
+    with server() as client:
+        port = client.connection_pool.connection_kwargs["port"]
+        lfr = Client(f"redis://127.0.0.1:{port}")
+        with processes(client, ["-m", "lfr", "lifecycle"], ["-m", "benchmarks._noop_worker"]):
+            wait_for_groups(client, 2)
+            lfr.wait(lfr.run(chain(10)))
+            short = microseconds(lfr, chain(10), 10, times=1000)
+            print(f"chain of     10 x 1,000  {short:8.1f} us a step")
+            for length in (1000, 10_000):
+                long = microseconds(lfr, chain(length), length)
+                print(
+                    f"chain of {length:6,}          {long:8.1f} us a step   ratio {long / short:.2f}  (at most 1.3)"
+                )
+            narrow = microseconds(lfr, fan(500), 502, times=10)
+            print(f"fan of      500 x 10     {narrow:8.1f} us a task")
+            for width in (1000, 5000):
+                wide = microseconds(lfr, fan(width), width + 2)
+                print(
+                    f"fan of   {width:6,}          {wide:8.1f} us a task   ratio {wide / narrow:.2f}  (at most 1.3)"
+                )
+
+
+if __name__ == "__main__":
+    main()
