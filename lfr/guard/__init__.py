@@ -7,12 +7,14 @@ value that it stands behind, not the members of it, so it is `$[*][?(@.n=0)]` th
     path     = ("$" | "@") { "." NAME | ".*" | ".." (NAME | "*" | selectors) | selectors }
     selectors = "[" selector { "," selector } "]"
     selector = STRING | INTEGER | [INTEGER] ":" [INTEGER] [":" [INTEGER]] | "*" | "?" test
-    test     = both { ("or" | "||") both }        both = plain { ("and" | "&&") plain }
+    test     = either { ("and" | "&&") either }
+    either   = plain { ("or" | "||") plain }
     plain    = { "not" | "!" } ( "(" test ")" | value [ sign value ] )
     sign     = "=" | "==" | "!=" | "<" | "<=" | ">" | ">="
     value    = path | NUMBER | STRING | "true" | "false" | "null"
 
 `$` is the whole input, `@` the value that the filter tests. White space is free between all of these.
+Beware: `or` binds more closely than `and`, as it does in littleflow; put parentheses where both meet.
 A comparison holds if it does for any pair of values, so with a path that leads nowhere it never does.
 
 A guard never runs code, and its work is bounded: what it meets twice it looks at once, so a path

@@ -133,7 +133,7 @@ class _Reader:
             return start
         self._next()
         stop = self._integer()
-        at, step = self._at, self._integer() if self._skip(":") else None
+        at, step = (self._at, self._integer()) if self._skip(":") else (0, None)
         if step is not None and step < 1:
             self.fail("the step of a slice is at least 1", at)
         return slice(start, stop, step)
@@ -149,7 +149,7 @@ class _Reader:
         self._depth += 1
         if self._depth > DEEPEST:
             self.fail(f"more than {DEEPEST} levels of parentheses and filters")
-        test = self._joined(False, lambda: self._joined(True, self._plain, "and", "&&"), "or", "||")
+        test = self._joined(True, lambda: self._joined(False, self._plain, "or", "||"), "and", "&&")
         self._depth -= 1
         return test
 

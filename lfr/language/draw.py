@@ -11,7 +11,7 @@ from lfr.flow import Flow, Kind, Step
 LONGEST_VALUE: Final = 40
 """Characters of a literal or of parameters that are shown."""
 
-_UNSAFE = re.compile(r"[^\w .,:;=/()\[\]{}@$?!'→-]|(?<![^\W_])_|_(?![^\W_])")
+_UNSAFE = re.compile(r"[^\w .,:;=/()\[\]{}@$?!'→…-]|(?<![^\W_])_|_(?![^\W_])")
 """A `_` inside of a word marks nothing up."""
 
 

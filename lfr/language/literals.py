@@ -74,6 +74,8 @@ def _check_json(value: Json) -> None:
         depth += 1
         inner: list[Json] = []
         for item in level:
+            if isinstance(item, dict | list) and depth > DEEPEST:
+                raise BadLiteral(too_deep("JSON"))
             if isinstance(item, dict):
                 for key in item:
                     check_text(key)
@@ -85,8 +87,6 @@ def _check_json(value: Json) -> None:
             elif isinstance(item, float) and not math.isfinite(item):
                 raise BadLiteral("JSON: a number that is too big")
         level = inner
-        if depth > DEEPEST and level:
-            raise BadLiteral(too_deep("JSON"))
 
 
 def check_text(text: str) -> None:

@@ -186,10 +186,12 @@ class _Parser:
         """A step. Its label and its `>` may have been read already."""
         if before is None and merge is None and self._token.kind is Kind.LABEL:
             before = self._label()
-        iterate = self._take_if(Kind.ITERATE)
-        merge = merge or self._take_if(Kind.MERGE)
-        if (iterate and merge) or self._token.kind is Kind.ITERATE:
-            self._fail("* and > exclude each other", "put what merges into a step of its own before this one")
+        iterate = None if merge else self._take_if(Kind.ITERATE)
+        merge = merge or (None if iterate else self._take_if(Kind.MERGE))
+        if self._token.kind in (Kind.ITERATE, Kind.MERGE):
+            self._fail(
+                "* and > exclude each other, and stand once", "let a step of its own before this one merge"
+            )
         guard = self._guard() if self._take_if(Kind.ASK) else None
         if self._token.kind not in (Kind.NAME, *_SUBFLOW):
             self._fail_expecting("a task or a subflow")

@@ -80,8 +80,8 @@ class _Reading:
 
     def _enter(self, node: yaml.Node, depth: int) -> None:
         self._count(node, 1)
-        if depth > DEEPEST:
-            self._fail(node, "nested too deeply, or inside itself")
+        if depth > DEEPEST and not isinstance(node, yaml.ScalarNode):
+            self._fail(node, f"nested more than {DEEPEST} levels deep, or inside itself")
 
     def _count(self, node: yaml.Node, size: int) -> None:
         self._left -= size

@@ -1,0 +1,36 @@
+"""The conformance cases, as README.md beside this file describes them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeAlias
+
+Case: TypeAlias = dict[str, Any]
+
+_HERE = Path(__file__).parent
+
+
+def _load(name: str) -> Any:
+    return json.loads((_HERE / name).read_text(encoding="utf-8"))
+
+
+CASES: list[Case] = _load("cases.json")
+"""All cases, in the order of the file."""
+
+RIGHT: list[Case] = [case for case in CASES if "steps" in case]
+"""The flows that can be compiled."""
+
+WRONG: list[Case] = [case for case in CASES if "steps" not in case]
+"""The flows that cannot."""
+
+GUARDS: list[tuple[str, Any, bool]] = [
+    (text, value, verdict) for text, value, verdict in _load("guards.json")
+]
+"""Guards: the expression, an input, and whether the step may run."""
+
+
+def case_id(case: Case) -> str:
+    """What pytest calls a case."""
+    name: str = case["name"]
+    return name

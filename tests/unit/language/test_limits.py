@@ -1,0 +1,67 @@
+"""However big, deep or strange a text is: the right flow or a FlowError. No time is measured here; what
+would not be linear would not end."""
+
+from __future__ import annotations
+
+import pytest
+
+from lfr.language import FlowError, compile, compile_flow
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{" * 10_000 + "a" + "}" * 10_000, "100 subflows"),
+        ("a → " + "[" * 10_000, "100 subflows"),
+        ("@task a " + "{" * 10_000, "100 subflows"),
+        ("a \0", r"U\+0000"),
+        ("a <x\0>", "neither a literal nor a resource"),
+        ("a \ud800", "surrogate"),
+        ("a (- \udfff -)", "surrogate"),
+        ("\n".join(f"@task a{i} {{ a{i + 1} }}" for i in range(20_000)) + "\na0", "100 levels"),
+        ("\n".join(f"@task a{i} = a{(i + 1) % 20_000}" for i in range(20_000)) + "\na0", "alias of itself"),
+        (
+            "\n".join(f"@task a{i} {{ a{(i + 1) % 20_000} }}" for i in range(20_000)) + "\na0",
+            "contains itself",
+        ),
+        ("\n".join(f"@task a{i} {{ a{i + 1} a{i + 1} }}" for i in range(5000)) + "\na0", "1,000,000 steps"),
+        (f'@task a (["{"x" * 1_000_000}"]) ' + "a " * 1000, "written out"),
+        ("; ".join(f"a → :x; :x → b{i}" for i in range(2000)), "2,000,000 edges"),
+        (" → ".join(["a ({x})"] * 20_000), "and|JSON"),
+        (" → ".join(["a (- [ -)"] * 20_000), "YAML"),
+        ("a '''" + "x" * 5_000_000, "not closed"),
+        ("a (- " + "x" * 5_000_000, "not closed"),
+        ("a ([" + "[" * 5_000_000, "levels"),
+    ],
+    ids=range(18),
+)
+def test_refused(text: str, message: str) -> None:
+    with pytest.raises(FlowError, match=message):
+        compile_flow(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("{" * 100 + "a" + "}" * 100, 203),
+        (" → ".join(["a"] * 20_000), 20_002),
+        ("a → {" + "b " * 20_000 + "} → c", 20_006),
+        ("a → " + "|".join(["b"] * 20_000) + " → c", 20_006),
+        ("@task a0 = x " + " ".join(f"@task a{i} = a{i - 1}" for i in range(1, 20_000)) + " a19999", 3),
+        ("a" + "-" * 5_000_000, 3),
+        ("#" + "x" * 5_000_000 + "\n" + "#\n" * 100_000 + " " * 5_000_000 + "a", 3),
+        ('<["' + "x" * 5_000_000 + '"]> → a', 4),
+        ("? `$." + "a" * 5_000_000 + "` a", 3),
+        ("; ".join(f"a{i} → :x{i}; :x{i} → b{i}" for i in range(5000)), 10_002),
+    ],
+    ids=range(10),
+)
+def test_compiled(text: str, steps: int) -> None:
+    assert len(compile_flow(text).steps) == steps
+
+
+def test_a_flow_has_as_many_steps_as_it_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compile, "MOST_STEPS", 10)
+    assert len(compile_flow("a b c d e f g h").steps) == 10
+    with pytest.raises(FlowError, match="10 steps"):
+        compile_flow("a b c d e f g h i")

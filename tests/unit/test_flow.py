@@ -1,0 +1,64 @@
+"""A flow as data: there and back, and the digest that it is known by."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lfr.flow import Flow, Kind, Step
+from lfr.language.compile import build_flow
+from tests.conformance.cases import RIGHT, Case, case_id
+
+
+@pytest.mark.parametrize("case", RIGHT, ids=case_id)
+def test_there_and_back(case: Case) -> None:
+    flow = build_flow(case["flow"])
+    again = Flow.from_dict(json.loads(flow.canonical_json))
+    assert again == flow
+    assert again.digest == flow.digest
+
+
+@pytest.mark.parametrize("parameters", [{"k": 1}, [0], False, "", 0, "text"])
+def test_parameters_of_any_kind_come_back(parameters: object) -> None:
+    step = Step(1, Kind.TASK, "a", parameters=parameters)
+    assert Step.from_dict(step.to_dict()) == step
+
+
+def test_the_digest_tells_flows_apart_and_texts_not() -> None:
+    flow = build_flow('a ({"x": 1, "y": [true]}) → b')
+    assert flow.digest == build_flow("# comment\na (- {y: [yes], x: 1} -)\n-> b;").digest
+    assert flow.digest != build_flow('a ({"x": 1, "y": [1]}) → b').digest
+    assert flow.digest != build_flow('@flow f; a ({"x": 1, "y": [true]}) → b').digest
+
+
+def test_the_digest_is_the_same_in_every_process() -> None:
+    text = (
+        "@task a ({\"x\": {\"z\": 1, \"y\": 2}}) '''é'''\n@task b '''b''' a → b|c :l → ? `$.a` { d }; :l → e"
+    )
+    script = f"from lfr.language import compile_flow; print(compile_flow({text!r}).digest)"
+    for seed in "12":
+        answer = subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=Path(__file__).parents[2],
+            env={"PYTHONHASHSEED": seed},
+        )
+        assert answer.stdout.strip() == build_flow(text).digest
+
+
+def test_the_digest_stays_what_it_was() -> None:
+    """Flows are stored under it: what changes it makes every stored flow a stranger."""
+    flow = build_flow('@flow f a ({"x": 1}) → > b; <[1]> → ? `$.a` { c } → d')
+    assert flow.canonical_json == (
+        '{"edges":[[0,1],[0,3],[1,2],[2,8],[3,4],[4,5],[5,6],[6,7],[7,8]],"name":"f","steps":['
+        '{"index":0,"kind":"start"},{"index":1,"kind":"task","name":"a","parameters":{"x":1}},'
+        '{"index":2,"kind":"task","merge":true,"name":"b"},{"index":3,"kind":"literal","value":[1]},'
+        '{"end":6,"guard":"$.a","index":4,"kind":"subflow"},{"index":5,"kind":"task","name":"c"},'
+        '{"index":6,"kind":"subflow-end"},{"index":7,"kind":"task","name":"d"},{"index":8,"kind":"end"}]}'
+    )
