@@ -25,7 +25,7 @@ from lfr.engine.inputs import WORKFLOW_INPUT, NotMergeable, as_output, gather, s
 from lfr.engine.progress import UNTOUCHED, Progress, StepProgress
 from lfr.engine.transition import Fact, Start, Transition, What
 from lfr.flow import Flow, Json, Kind, Step
-from lfr.guard import Guard, parse_guard
+from lfr.guard import Guard, GuardError, parse_guard
 from lfr.states import WorkflowState
 
 
@@ -213,10 +213,14 @@ class Draft:
             return
         try:
             given = gather(self.flow, self._output, step.index)
+            may_run = step.guard is None or _guard(step.guard).holds(given)
         except NotMergeable as error:
             self.fail(step, str(error))
             return
-        if step.guard is not None and not _guard(step.guard).holds(given):
+        except GuardError as error:
+            self.fail(step, error.message)
+            return
+        if not may_run:
             self._skip(step, given)
         elif step.kind is Kind.TASK:
             self._start_task(step, given)

@@ -110,7 +110,9 @@ class Question:
     def _count(self, looked_at: int) -> None:
         self._work_left -= looked_at + 1
         if self._work_left < 0:
-            raise GuardError(f"it would have to look at more than {MOST_VALUES:,} values", 0)
+            raise GuardError(
+                f"the guard would have to look at more than {MOST_VALUES:,} values of its input", 0
+            )
 
     def _inside(self, values: list[Json]) -> list[Json]:
         """The values, and all that is in them, each once."""

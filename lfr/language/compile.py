@@ -204,7 +204,8 @@ class _Builder:
             spans.append(self._single(Kind.LITERAL, source.at, value=source.value))
         elif isinstance(source, Resource):
             spans.append(self._resource(source))
-        spans.extend(self._step(step, opened) for step in statement.steps)
+        for step in statement.steps:  # a generator here would be a frame more for each level of subflows
+            spans.append(self._step(step, opened))
         label = END
         if target and isinstance(target.to, Resource):
             spans.append(self._resource(target.to, sink=True, merge=target.merges_at is not None))

@@ -155,3 +155,11 @@ def test_merge_takes_lists_apart_in_place_however_deep() -> None:
 def test_merge_refuses_anything_else() -> None:
     with pytest.raises(NotMergeable):
         merge([{"a": 1}, None])
+
+
+def test_a_guard_that_is_too_much_work_for_its_input_fails_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lfr.guard.ask.MOST_VALUES", 100)
+    flow = graph([Step(1, Kind.TASK, name="A", guard="$..[?(@..x)]")], [])
+    first = begin(flow, {"list": [[] for _ in range(200)]})
+    assert first.state is WorkflowState.FAILED
+    assert "100 values" in first.reason

@@ -78,24 +78,26 @@ def assert_flow_is_sound(flow: Flow) -> None:
     to_mermaid(flow)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60) | st.text(st.characters(), max_size=60))
 def test_random_characters(text: str) -> None:
     check(text)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(TOKENS), max_size=25).map(" ".join))
 @example("a (- a: 1 -) b (- b: 1 -)")
 def test_random_tokens(text: str) -> None:
     check(text)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(changed_flows())
 def test_changed_flows(text: str) -> None:
     check(text)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["(-{}-)", "<-{}->→a"]),
     st.text(st.sampled_from("[]{}:,-?&*!|>'\"%@`<=~ \n\t#ab10.\\"), max_size=30),
