@@ -51,16 +51,17 @@ def compile_flow(text: str, *, source: str = "FLOW") -> Flow:
 
     Raises FlowError, with all that is wrong and its places.
     """
-    flow, tree = _build(text, source)
+    given = _without_mark(text, source)
+    flow, tree = _build(given)
     unsupported = list(_not_supported_yet(tree))
     if unsupported:
-        raise Source(text, source).error(unsupported)
+        raise given.error(unsupported)
     return flow
 
 
 def build_flow(text: str, *, source: str = "FLOW") -> Flow:
     """As `compile_flow`, with the constructs too that the engine cannot run yet."""
-    return _build(text, source)[0]
+    return _build(_without_mark(text, source))[0]
 
 
 def _not_supported_yet(tree: FlowText) -> Iterator[Problem]:
@@ -78,12 +79,15 @@ def _not_supported_yet(tree: FlowText) -> Iterator[Problem]:
                     yield Problem(resource.at, "resources (<URI>) are not supported yet", hint)
 
 
-def _build(text: str, name: str) -> tuple[Flow, FlowText]:
-    text = text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
-    source = Source(text, name)
-    if half := _SURROGATE.search(text):
+def _without_mark(text: str, name: str) -> Source:
+    """The text without the byte order mark that some editors put before it."""
+    return Source(text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}"), name)
+
+
+def _build(source: Source) -> tuple[Flow, FlowText]:
+    if half := _SURROGATE.search(source.text):
         raise source.error([Problem(half.start(), "half of a surrogate pair is no character")])
-    parsed = parse(text)
+    parsed = parse(source.text)
     if parsed.tree is None:
         raise source.error(parsed.problems)
     tree, problems = parsed.tree, parsed.problems
