@@ -9,10 +9,18 @@ from typing import Any
 import pytest
 import redis
 
+from lfr.host.valkey import ValkeyServer
 from lfr.settings import Settings
 from lfr.store.connection import Link, Store, connect
 from lfr.store.stream import create_group
 from lfr.worker.listener import BatchListener
+from tests.conftest import emptied
+
+
+@pytest.fixture
+def redis_url(each_server: ValkeyServer) -> str:
+    """These run on each kind of server."""
+    return emptied(each_server)
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What lfr does with the machine that it runs on."""

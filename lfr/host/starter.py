@@ -1,0 +1,52 @@
+"""The one file's `__main__.py`: unpacks the file at first run, and starts lfr from what is unpacked.
+
+The build puts this into the zip in place of shiv's own, with the build's id filled in. It does what
+shiv's bootstrap does, in the same place and under the same lock, but imports it only to unpack: with
+all that it imports itself, it takes longer than the rest of `lfr --version`. With any of shiv's
+switches in the environment, shiv's own takes over.
+
+This runs before the version of Python has been checked, so it is written for old ones too.
+"""
+
+import os
+import sys
+
+BUILD_ID = "@BUILD_ID@"
+
+
+def start():
+    """Unpack if need be, then run."""
+    if sys.version_info < (3, 11):
+        sys.exit("lfr needs Python 3.11 or newer; this is Python %d.%d" % sys.version_info[:2])
+    switches = [name for name in os.environ if name.startswith("SHIV_") and name != "SHIV_ROOT"]
+    root = os.path.expanduser(os.environ.get("SHIV_ROOT") or "~/.shiv")
+    if switches or root.startswith("$"):
+        import _bootstrap
+
+        _bootstrap.bootstrap()
+    name = os.path.basename(os.path.realpath(sys.argv[0]))
+    packages = os.path.join(root, name + "_" + BUILD_ID, "site-packages")
+    if not os.path.isdir(packages):
+        unpack(root, os.path.dirname(packages))
+    sys.path[0] = packages
+    from lfr.__main__ import main
+
+    sys.exit(main())
+
+
+def unpack(root, target):
+    """Unpack the file into `target`, at once or not at all; processes that start together do it once."""
+    from pathlib import Path
+
+    from _bootstrap import current_zipfile, extract_site_packages
+
+    try:
+        with current_zipfile() as archive:
+            extract_site_packages(archive, Path(target), compile_pyc=True)
+    except OSError as error:
+        message = "lfr: cannot unpack itself into %s: %s; set SHIV_ROOT to a folder that can be written"
+        sys.exit(message % (root, error.strerror or error))
+
+
+if __name__ == "__main__":
+    start()

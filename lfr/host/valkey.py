@@ -1,0 +1,180 @@
+"""The server that comes with lfr: found, started, stopped.
+
+`lfr up` and `lfr demo` run it on loopback, with an append-only file in its data folder.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lfr.errors import Conflict, LfrError, NotFound
+from lfr.host.lifeline import die_with_parent
+
+VARIABLE = "LFR_VALKEY_SERVER"
+
+_START_SECONDS = 20.0
+_STOP_SECONDS = 20.0
+_TRIES = 5
+
+
+class CannotStart(LfrError):
+    """The server does not start; the message says why, as far as its log tells."""
+
+
+def find_server() -> Path:
+    """The program to run: the one that `LFR_VALKEY_SERVER` names, the bundled one for this CPU, or one on
+    the PATH. Raises NotFound."""
+    cpu = platform.machine()
+    named = os.environ.get(VARIABLE)
+    bundled = Path(__file__).parent / "servers" / cpu / "valkey-server"
+    for candidate in (named, bundled, shutil.which("valkey-server"), shutil.which("redis-server")):
+        if candidate and os.access(candidate, os.X_OK):
+            return Path(candidate)
+    raise NotFound(
+        f"no Valkey server is bundled for {cpu}, and none is installed",
+        hint=f"install valkey or redis, or name a server with {VARIABLE}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the server listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """As `--url` takes it."""
+        return f"redis://{self.host}:{self.port}"
+
+
+class ValkeyServer:
+    """A server with its data in a folder. It dies with the process that has started it."""
+
+    def __init__(self, data: Path, *, port: int | None = None) -> None:
+        self._data = data
+        self._port = port
+        self._process: subprocess.Popen[bytes] | None = None
+        self.address = Address("127.0.0.1", port or 0)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process, while it runs."""
+        return None if self._process is None else self._process.pid
+
+    def start(self) -> None:
+        """Start the server and wait until it has read its data and answers.
+
+        On a port of the kernel's choice, unless one was given. Raises NotFound without a server to
+        run, CannotStart, and Conflict if the given port is taken.
+        """
+        server = find_server()
+        for _ in range(_TRIES):
+            self.address = Address(self.address.host, self._port or _free_port())
+            self._process = self._launch(server)
+            if self._wait_until_it_answers():
+                return
+            if self._port and "in use" in self._end_of_log():
+                raise Conflict(f"port {self._port} is taken", hint="choose another with --port")
+            if "in use" not in self._end_of_log():
+                break  # else somebody was quicker: another port, then
+        raise CannotStart(f"{server.name} does not start: {self._end_of_log()}", place=str(self._log))
+
+    def is_running(self) -> bool:
+        """Whether the server's process is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        """Stop the server; it writes what it holds first. Does nothing if it does not run."""
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    @property
+    def _log(self) -> Path:
+        return self._data / "valkey.log"
+
+    def _launch(self, server: Path) -> subprocess.Popen[bytes]:
+        self._data.mkdir(parents=True, exist_ok=True)
+        self._log.write_bytes(b"")
+        options = {
+            "bind": self.address.host,
+            "port": str(self.address.port),
+            "dir": str(self._data),
+            "logfile": self._log.name,
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": "",
+            "maxmemory-policy": "noeviction",
+        }
+        arguments = [text for name, value in options.items() for text in (f"--{name}", value)]
+        return subprocess.Popen(
+            [str(server), *arguments],
+            cwd=self._data,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is ours to hear: the server stops last
+            preexec_fn=die_with_parent(),
+        )
+
+    def _wait_until_it_answers(self) -> bool:
+        assert self._process is not None
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                return False
+            if answers(self.address):
+                return True
+            time.sleep(0.01)
+        self.stop()
+        return False
+
+    def _end_of_log(self) -> str:
+        with suppress(OSError):
+            lines = self._log.read_text(errors="replace").splitlines()
+            told = [line for line in lines if "#" in line] or lines
+            return told[-1].strip()[:300] if told else "it says nothing"
+        return "it says nothing"
+
+
+def answers(address: Address, timeout_seconds: float = 1.0) -> bool:
+    """Whether a server listens there that has finished loading. (PING)"""
+    with suppress(OSError), socket.create_connection((address.host, address.port), timeout_seconds) as link:
+        link.sendall(b"*1\r\n$4\r\nPING\r\n")
+        return link.recv(64).startswith((b"+PONG", b"-NOAUTH"))
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

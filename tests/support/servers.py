@@ -1,0 +1,39 @@
+"""Servers for tests: the one that lfr bundles, and Redis where it is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lfr.host.valkey import VARIABLE, ValkeyServer
+
+KINDS = ("valkey", "redis")
+
+
+def program(kind: str) -> str | None:
+    """The server of this kind, if there is one here. `build.py test` says where the bundled one is."""
+    return os.environ.get(VARIABLE) if kind == "valkey" else shutil.which("redis-server")
+
+
+@contextmanager
+def running(kind: str, data: Path) -> Iterator[ValkeyServer]:
+    """A server of this kind on a port of the kernel's choice."""
+    found = program(kind)
+    assert found, f"there is no {kind}"
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = found
+    try:
+        server = ValkeyServer(data)
+        server.start()
+    finally:
+        if before is None:
+            del os.environ[VARIABLE]
+        else:
+            os.environ[VARIABLE] = before
+    try:
+        yield server
+    finally:
+        server.stop()
