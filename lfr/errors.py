@@ -49,3 +49,7 @@ class Refused(LfrError):
 
 class Unreachable(LfrError):
     """Nobody answers at the address, or not in time."""
+
+
+class CannotWrite(LfrError):
+    """A file cannot be written: no permission, no space, no such folder."""

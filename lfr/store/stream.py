@@ -94,7 +94,8 @@ def leave_group(link: Link, reader: Reader) -> None:
 
 def _checked(reply: Reply) -> Reply:
     if isinstance(reply, redis.ResponseError):
-        raise NoGroup(str(reply)) if str(reply).startswith("NOGROUP") else reply
+        # A reader that waits while the stream is deleted is told so by Redis up to 7.0 as UNBLOCKED.
+        raise NoGroup(str(reply)) if str(reply).startswith(("NOGROUP", "UNBLOCKED")) else reply
     return reply
 
 
