@@ -18,7 +18,19 @@ LAYERS = (
 )
 """From the inside out. A room imports from its own layer and from those before it."""
 
-IMPURE = {"redis", "rqse", "os", "time", "socket", "random", "threading", "subprocess", "io", "pathlib", "signal"}
+IMPURE = {
+    "redis",
+    "rqse",
+    "os",
+    "time",
+    "socket",
+    "random",
+    "threading",
+    "subprocess",
+    "io",
+    "pathlib",
+    "signal",
+}
 
 
 def imports(path: Path) -> set[str]:

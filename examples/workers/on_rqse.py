@@ -1,0 +1,37 @@
+"""A task worker on rqse alone: it knows nothing of lfr but the events on the stream.
+
+    python3 on_rqse.py PORT
+
+Does two tasks. `text:upper` puts its output into the end-task event. `text:reverse` hands it over as
+workers for littleflow_redis do: as a string under WORKFLOW:output:INDEX, before the end-task.
+"""
+
+import json
+import sys
+
+from rqse import EventListener, message, receipt_for
+
+
+class TextWorker(EventListener):
+    """Answers start-task events for the tasks text:upper and text:reverse."""
+
+    def process(self, event_id, event):
+        """Do one task; True acknowledges the event."""
+        task = event["base"]
+        if task not in ("text:upper", "text:reverse"):
+            return True
+        answer = {key: event[key] for key in ("workflow", "name", "index")} | {"status": "SUCCESS"}
+        text = event["input"].get("text", "")
+        if task == "text:upper":
+            answer["output"] = {"text": text.upper()}
+        else:
+            key = f"{event['workflow']}:output:{event['index']}"
+            self.connection.set(key, json.dumps({"text": text[::-1]}))
+        self.append(receipt_for(event_id))
+        self.append(message(answer, kind="end-task"))
+        return True
+
+
+if __name__ == "__main__":
+    worker = TextWorker("workflows:run", "text", host="127.0.0.1", port=int(sys.argv[1]), select=["start-task"])
+    worker.listen()

@@ -1,0 +1,100 @@
+"""Every case is run: in this process, and by a real lifecycle on a real server."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import redis
+
+from lfr.engine.local import run_local
+from lfr.flow import Json
+from lfr.language import compile_flow
+from lfr.operations.observe import inspect_workflow
+from lfr.operations.start import start_workflow
+from lfr.roles.lifecycle import Lifecycle
+from lfr.settings import Settings
+from lfr.store.connection import connect
+from lfr.store.stream import create_group
+from tests.conformance.cases import RIGHT, case_id
+
+NOT_YET = ("resource", "iterate")
+
+
+def can_run(case: dict[str, Any]) -> bool:
+    """Whether the engine has what the case is about: all but resources and iteration."""
+    asks = {step["kind"] for step in case["steps"]} | {key for step in case["steps"] for key in step}
+    return "trace" in case and asks.isdisjoint(NOT_YET)
+
+
+CASES = [case for case in RIGHT if can_run(case)]
+
+
+def do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
+    """What a task of the cases does, by its name."""
+    if base.startswith("echo"):
+        return input
+    if base.startswith("none"):
+        return None
+    if base.startswith("emit"):
+        return parameters or None
+    return {base: index}
+
+
+def test_nearly_all_cases_are_run() -> None:
+    assert len(CASES) >= 80
+
+
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+def test_in_this_process(case: dict[str, Any]) -> None:
+    trace: list[dict[str, Json]] = []
+
+    def note(index: int, name: str, input: Json) -> None:
+        trace.append({"index": index, "name": name, "input": input})
+
+    assert run_local(compile_flow(case["flow"]), do, case.get("input"), note) == case["result"]
+    assert sorted(trace, key=lambda entry: entry["index"]) == case["trace"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+def test_by_a_lifecycle(case: dict[str, Any], redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lfr.worker.listener._LONGEST_BLOCK_SECONDS", 0.001)
+    store = connect(Settings(redis_url=redis_url))
+    lifecycle = Lifecycle(store)
+    client = redis.Redis.from_url(redis_url, decode_responses=True, protocol=2)
+    id = start_workflow(store, case["flow"], case.get("input")).id
+    trace: list[dict[str, Json]] = []
+    answered: set[str] = set()
+    with store.link() as link:
+        create_group(link, store.stream, "lifecycle")
+        while answer_all(client, answered, trace):
+            lifecycle._take_pass(link)
+    found = inspect_workflow(store, id)
+    assert (found["state"], found["output"]) == ("FINISHED", case["result"])
+    assert sorted(trace, key=lambda entry: entry["index"]) == case["trace"]
+    skipped = [step["index"] for step in found["steps"] if step["state"] == "SKIPPED"]
+    assert skipped == case["skipped"]
+    client.close()
+
+
+def answer_all(client: redis.Redis, answered: set[str], trace: list[dict[str, Json]]) -> int:
+    """Do every task that has been started; how many there were."""
+    tasks = [
+        (id, {name: json.loads(value) for name, value in fields.items()})
+        for id, fields in client.xrange("workflows:run")
+        if fields["kind"] == '"start-task"' and id not in answered
+    ]
+    for id, task in tasks:
+        answered.add(id)
+        trace.append({key: task[key] for key in ("index", "name", "input")})
+        output = do(task["name"], task["base"], task["index"], task["input"], task["parameters"])
+        answer = {key: task[key] for key in ("workflow", "name", "index", "attempt")}
+        fields = {
+            "kind": "end-task",
+            "status": "SUCCESS",
+            **answer,
+            **({} if output is None else {"output": output}),
+        }
+        client.xadd("workflows:run", {name: json.dumps(value) for name, value in fields.items()})
+    return len(tasks)

@@ -1,0 +1,76 @@
+"""Kill -9 of each role in turn, while much is going on: all workflows finish, each transition once."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections import Counter
+from contextlib import ExitStack
+
+import redis
+
+from lfr import Client
+from tests.support.processes import role
+from tests.support.waiting import eventually
+
+WORKFLOWS = 200
+FLOW = (
+    "@flow busy\n"
+    + " -> ".join(f"t{n}" for n in range(6))
+    + " -> { a b ?`$.never` c d } -> wait:delay (- duration: 0.5 -) -> { { e f } g } -> "
+    + " -> ".join(f"u{n}" for n in range(7))
+)
+ROLES = (("lifecycle",), ("wait",), ("simulate", "--wait-period", "0.1"), ("receipts",))
+QUICK = {"LFR_LEASE": "1", "LFR_TASKS_LEASE": "2"}
+
+
+class Restarted:
+    """A role that is killed and started again."""
+
+    def __init__(self, arguments: tuple[str, ...], url: str, stack: ExitStack) -> None:
+        self._arguments, self._url, self._stack = arguments, url, stack
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return self._stack.enter_context(role(*self._arguments, url=self._url, more=QUICK))
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def start(self) -> None:
+        self.process = self._start()
+
+
+def test_kill_each_role_in_turn(redis_url: str) -> None:
+    client = redis.Redis.from_url(redis_url, decode_responses=True, protocol=2)
+    lfr = Client(redis_url)
+    with ExitStack() as stack:
+        roles = [Restarted(arguments, redis_url, stack) for arguments in ROLES]
+        ids = [lfr.run(FLOW, {"n": n}) for n in range(WORKFLOWS)]
+        pause = threading.Event()
+
+        def finished() -> int:
+            return int(client.zcard("workflows:state:FINISHED"))
+
+        kills = 0
+        while finished() < WORKFLOWS and kills < 3 * len(roles):
+            victim = roles[kills % len(roles)]
+            victim.kill()
+            pause.wait(1)
+            victim.start()
+            kills += 1
+        eventually(lambda: finished() == WORKFLOWS, deadline_seconds=120)
+        assert kills >= len(roles)
+        assert client.xlen("workflows:dead") == 0
+        eventually(lambda: client.xlen("workflows:run") == 0, deadline_seconds=60)
+    for id in ids:
+        found = lfr.inspect(id, history=True)
+        ends = Counter(
+            fact["index"] for fact in found["history"] if fact["event"] in ("ended", "skipped") and fact["index"]
+        )
+        assert set(ends.values()) == {1}, found["history"]
+        assert {step["state"] for step in found["steps"]} == {"DONE", "SKIPPED"}
+        assert found["steps"][9]["state"] == "SKIPPED"
+    assert client.keys("*:wait:*") == []
+    client.close()
