@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from lfr.flow import Json
-from lfr.json_text import SHORT, NotJson, read_json, read_json_lists, write_json
+from lfr.json_text import NotJson, read_json, read_json_lists, write_json
 
 Fields: TypeAlias = Mapping[bytes, bytes]
 """An entry's fields as Redis gives them: name -> JSON, both UTF-8."""
@@ -98,21 +98,14 @@ _REQUIRED = {START_TASK: (b"workflow", b"name", b"index"), RECEIPT: (b"for",)}
 def decode_all(entries: Sequence[Fields]) -> list[Values | Malformed]:
     """The values of each of these events, or why they cannot be read.
 
-    All short ones are read at once, which takes a fraction of the time of reading each field by itself.
+    All are read at once, which takes a fraction of the time of reading each field by itself; only if
+    that cannot be, it is done field by field.
     """
-    short = [fields.values() for fields in entries if not _is_long(fields)]
     try:
-        lists = iter(read_json_lists(short))
+        lists = read_json_lists([fields.values() for fields in entries])
     except NotJson:
         return [_decode_one(fields) for fields in entries]
-    return [
-        _decode_one(fields) if _is_long(fields) else dict(zip(fields, next(lists), strict=True))
-        for fields in entries
-    ]
-
-
-def _is_long(fields: Fields) -> bool:
-    return max(map(len, fields.values()), default=0) > SHORT
+    return [dict(zip(fields, values, strict=True)) for fields, values in zip(entries, lists, strict=True)]
 
 
 def decode(fields: Fields) -> Values:

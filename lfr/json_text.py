@@ -18,7 +18,7 @@ from lfr.flow import Json
 DEEPEST = 200
 """How deeply a value may be nested: the engine puts values into lists, and Python's own limit is near."""
 
-SHORT = 2 * DEEPEST
+_SHORT = 2 * DEEPEST
 """A text of no more characters cannot be nested too deeply."""
 
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])')
@@ -39,7 +39,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 def read_json(encoded: bytes) -> Json:
     """The value of a JSON text in UTF-8. Raises NotJson, also for one that is nested too deeply."""
     text, value = _read(encoded)
-    if text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST:
+    if _may_be_deep(encoded) and _depth(text) > DEEPEST:
         raise NotJson(f"it is nested more than {DEEPEST} levels deep")
     return value
 
@@ -47,10 +47,12 @@ def read_json(encoded: bytes) -> Json:
 def read_json_lists(lists: Sequence[Collection[bytes]]) -> list[list[Json]]:
     """The values of many JSON texts at once, list by list, in a fraction of the time.
 
-    They are to be short, for how deeply they are nested is not looked at. Raises NotJson if any of
-    them is not JSON.
+    Raises NotJson if any of them is not JSON, or might be nested too deeply.
     """
-    values: list[list[Json]] = _read(b"[[" + b"],[".join(map(b",".join, lists)) + b"]]")[1]
+    joined = list(map(b",".join, lists))
+    if any(len(text) > _SHORT and _may_be_deep(text) for text in joined):
+        raise NotJson("one of them might be nested too deeply")
+    values: list[list[Json]] = _read(b"[[" + b"],[".join(joined) + b"]]")[1]
     if list(map(len, values)) != list(map(len, lists)):
         raise NotJson("one of them is not JSON")
     return values
@@ -65,6 +67,10 @@ def _read(encoded: bytes) -> tuple[str, Json]:
     if end != len(text):
         raise NotJson(f"there is more behind the value, at character {end}")
     return text, value
+
+
+def _may_be_deep(encoded: bytes) -> bool:
+    return encoded.count(b"[") + encoded.count(b"{") > DEEPEST
 
 
 def _depth(text: str) -> int:

@@ -28,7 +28,7 @@ from lfr.worker.listener import BatchListener
 
 _ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
 
-_NICE = 5
+_NICE = 10
 """Where the processor is short, work goes before clearing up after it."""
 
 _CLEAR_EVERY_SECONDS = 0.25
