@@ -1,0 +1,1 @@
+"""The command line: argv -> operation or role -> words on a terminal."""

@@ -1,0 +1,226 @@
+"""The commands: name, group, help, examples, exit codes that matter, and where each is.
+
+Imports none of them: `lfr --help` is drawn from this table, and a command's module is imported when it
+is used. Such a module has `HANDLERS`: by the command's name, how its arguments are declared and what
+runs it.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+from lfr.cli.exit_codes import Exit
+from lfr.cli.terminal import Terminal
+from lfr.roles.table import ROLES
+
+
+class Handler(NamedTuple):
+    """How a command declares its arguments, and what runs it and gives the exit code."""
+
+    add_arguments: Callable[[ArgumentParser], None]
+    run: Callable[[Namespace, Terminal], int]
+
+
+Handlers: TypeAlias = dict[str, Handler]
+
+
+class Command(NamedTuple):
+    """One command.
+
+    help      a line, for the overview
+    about     what more there is to know, for its own help
+    examples  command lines without `lfr`, each with what it does, or empty
+    exits     the exit codes that matter besides 0 and those that every command has
+    """
+
+    name: str
+    group: str
+    module: str
+    help: str
+    about: str = ""
+    examples: tuple[tuple[str, str], ...] = ()
+    exits: tuple[Exit, ...] = ()
+
+
+LOOK, FLOWS, ROLE, SETUP = "Run and look", "Flows", "Roles", "Set-up"
+GROUPS = (LOOK, FLOWS, ROLE, SETUP)
+
+OF_REDIS = (Exit.UNREACHABLE, Exit.REFUSED, Exit.BAD_SETTINGS)
+"""The exit codes of every command that talks to Redis."""
+
+_WORKFLOWS = (
+    Command(
+        "run",
+        LOOK,
+        "lfr.cli.run",
+        "start a workflow",
+        "Compiles FILE, starts a workflow of it and prints the workflow's id on stdout, and nothing else "
+        "there. With --wait it follows the workflow on stderr until it has ended, and its exit code says "
+        "how it ended; interrupted or timed out, the workflow goes on.",
+        (
+            ("run build.flow", "start it and go"),
+            ('run build.flow --input \'{"branch": "main"}\' --wait', "start it and look on"),
+            ("run build.flow --input @input.json --wait --json", "for a script"),
+            ("run build.flow --workflow-id nightly-2026-01-31", "started once, however often it is run"),
+            ("run -", "the flow comes from stdin"),
+        ),
+        (
+            Exit.FAILED,
+            Exit.TERMINATED,
+            Exit.TIMED_OUT,
+            Exit.BAD_INPUT,
+            Exit.NOT_FOUND,
+            Exit.CONFLICT,
+            *OF_REDIS,
+        ),
+    ),
+    Command(
+        "inspect",
+        LOOK,
+        "lfr.cli.inspect",
+        "show a workflow and every step of it",
+        "Tells a workflow's state, its input and output, and of each step the state, times, attempt, and "
+        "output or reason. ID may stand without `workflow:`.",
+        (
+            ("inspect workflow:build-5f0c", ""),
+            ("inspect build-5f0c --all", "with the history"),
+            ("inspect build-5f0c --json", "one JSON object, nothing cut"),
+        ),
+        (Exit.BAD_INPUT, Exit.NOT_FOUND, *OF_REDIS),
+    ),
+    Command(
+        "list",
+        LOOK,
+        "lfr.cli.inspect",
+        "list workflows, newest first",
+        "",
+        (
+            ("list", "the latest 50"),
+            ("list --state FAILED --name build", "those of one flow that failed"),
+            ("list --limit 1000 --json", "a JSON list"),
+        ),
+        (Exit.BAD_INPUT, *OF_REDIS),
+    ),
+    Command(
+        "end",
+        LOOK,
+        "lfr.cli.manage",
+        "end a task by hand, in its worker's place",
+        "Says that the task NAME at step INDEX has ended, as its worker would, and prints the event's id. "
+        "NAME is asked for so that a slip in INDEX ends nothing.",
+        (
+            ("end build-5f0c approve 4", ""),
+            ('end build-5f0c approve 4 --output \'{"by": "ann"}\'', "with an output"),
+            ("end build-5f0c deploy 5 --status FAILURE --reason 'host is gone'", "the workflow FAILS"),
+        ),
+        (Exit.BAD_INPUT, Exit.NOT_FOUND, *OF_REDIS),
+    ),
+    Command(
+        "event",
+        LOOK,
+        "lfr.cli.manage",
+        "append an event",
+        "Appends an event of any kind to the stream and prints its id.",
+        (("event approved --data '{\"order\": 7}'", ""), ("event approved --data @order.json", "")),
+        (Exit.BAD_INPUT, *OF_REDIS),
+    ),
+    Command(
+        "terminate",
+        LOOK,
+        "lfr.cli.manage",
+        "stop a workflow",
+        "Nothing more starts in it, and what still runs counts no more.",
+        (("terminate build-5f0c", ""),),
+        (Exit.BAD_INPUT, Exit.NOT_FOUND, Exit.CONFLICT, *OF_REDIS),
+    ),
+    Command(
+        "restart",
+        LOOK,
+        "lfr.cli.manage",
+        "go on with a failed or terminated workflow",
+        "Starts the steps again that failed or were stopped. What has ended is not done again.",
+        (("restart build-5f0c", ""),),
+        (Exit.BAD_INPUT, Exit.NOT_FOUND, Exit.CONFLICT, *OF_REDIS),
+    ),
+)
+
+_FLOWS = (
+    Command(
+        "check",
+        FLOWS,
+        "lfr.cli.flows",
+        "say whether a flow is right, else where it is wrong",
+        "Prints each error as FILE:LINE:COLUMN: what is wrong, with the line and a caret. Needs no Redis.",
+        (("check build.flow", ""), ("check -", "the flow comes from stdin")),
+        (Exit.BAD_INPUT, Exit.NOT_FOUND),
+    ),
+    Command(
+        "graph",
+        FLOWS,
+        "lfr.cli.flows",
+        "draw a flow, as mermaid",
+        "Prints the graph in mermaid's language, which many tools draw. Needs no Redis.",
+        (("graph build.flow > build.mmd", ""), ("graph build.flow --vertical", "from top to bottom")),
+        (Exit.BAD_INPUT, Exit.NOT_FOUND),
+    ),
+)
+
+_ROLE_ABOUT = (
+    "Runs until SIGTERM or Ctrl-C, and then finishes what it has begun. When Redis goes away it waits until "
+    "it is back. Any number of these may run side by side. It logs to stderr."
+)
+
+_ROLES = tuple(
+    Command(
+        role.name,
+        ROLE,
+        "lfr.cli.roles",
+        role.help,
+        _ROLE_ABOUT,
+        ((role.name, ""), (f"{role.name} --url redis://queue.example:6379", "another server")),
+        (Exit.BAD_INPUT, Exit.CANNOT_WRITE, Exit.BAD_SETTINGS),
+    )
+    for role in ROLES
+)
+
+_SETUP = (
+    Command(
+        "up",
+        SETUP,
+        "lfr.cli.up",
+        "all in one: the bundled Valkey, with a folder that lasts, and the roles",
+        "Runs until Ctrl-C or SIGTERM. A role that dies is started again. A second terminal finds it by "
+        "--data with the same folder, or by the line that this command prints.",
+        (
+            ("up", ""),
+            ("up --data ./data --port 7000", ""),
+            ("up --no-simulate", "with task workers of your own"),
+        ),
+        (Exit.CONFLICT, Exit.CANNOT_WRITE, Exit.INTERRUPTED, Exit.STOPPED),
+    ),
+    Command(
+        "demo",
+        SETUP,
+        "lfr.cli.demo",
+        "an example in some seconds, that leaves nothing behind",
+        "Starts the bundled Valkey and the roles, runs a workflow, shows it, and stops all of it again.",
+        (("demo", ""),),
+        (Exit.FAILED, Exit.INTERRUPTED, Exit.STOPPED),
+    ),
+    Command(
+        "config",
+        SETUP,
+        "lfr.cli.config",
+        "show each setting: its value and where that comes from",
+        "Settings come, weakest first, from defaults; the YAML file (--config, else $LFR_CONFIG, else "
+        "/etc/lfr/lfr.yaml); the environment; credentials of systemd; the command line. Secrets are masked.",
+        (("config", ""), ("config --json", "one JSON object")),
+        (Exit.BAD_SETTINGS,),
+    ),
+    Command("version", SETUP, "lfr.cli.config", "print the version", "", (("version", ""),)),
+)
+
+COMMANDS: dict[str, Command] = {command.name: command for command in (*_WORKFLOWS, *_FLOWS, *_ROLES, *_SETUP)}
+"""Every command by its name, in the order of the overview."""

@@ -1,0 +1,152 @@
+"""A workflow in words: what `lfr inspect` and `lfr list` show to people. Text from outside is escaped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from lfr.cli.table import Cell, Column, draw_table
+from lfr.cli.terminal import Terminal, cut, printable
+from lfr.cli.times import clock, day, duration, full_time, seconds_between
+from lfr.flow import Json
+
+COLOUR_OF_STATE: Final = {
+    "PENDING": "dim",
+    "RUNNING": "cyan",
+    "DONE": "green",
+    "FINISHED": "green",
+    "SKIPPED": "dim",
+    "FAILED": "red",
+    "TERMINATING": "yellow",
+    "TERMINATED": "yellow",
+}
+
+_STEP_COLUMNS: Final = (
+    Column("#", right=True),
+    Column("step", most=30),
+    Column("state"),
+    Column("start"),
+    Column("end"),
+    Column("duration", right=True),
+    Column("try", right=True),
+    Column("output or reason"),
+)
+
+_LIST_COLUMNS: Final = (
+    Column("state"),
+    Column("started"),
+    Column("duration", right=True),
+    Column("name", most=30),
+    Column("id", most=1000),
+)
+
+_HISTORY_COLUMNS: Final = (
+    Column("time"),
+    Column("#", right=True),
+    Column("step", most=30),
+    Column("event"),
+    Column("reason"),
+)
+
+
+def draw_workflow(terminal: Terminal, workflow: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of `lfr inspect`: the workflow as a whole, then a table of its steps."""
+    state = workflow["state"]
+    yield f"{terminal.paint(workflow['id'], 'bold')}  {terminal.paint(state, COLOUR_OF_STATE[state])}"
+    for name, text in _about(workflow):
+        yield cut(f"  {name:9}{printable(text)}", terminal.width)
+    yield ""
+    yield from draw_table(terminal, _STEP_COLUMNS, [_step_row(step) for step in workflow["steps"]])
+
+
+def _about(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if workflow["name"]:
+        yield "flow", workflow["name"]
+    yield "started", full_time(workflow["started"])
+    lasted = duration(seconds_between(workflow["started"], workflow["ended"]))
+    yield (
+        "ended",
+        f"{full_time(workflow['ended'])} ({lasted})" if workflow["ended"] else f"not yet ({lasted})",
+    )
+    yield "input", short_json(workflow["input"])
+    if workflow["output"] is not None:
+        yield "output", short_json(workflow["output"])
+    if workflow["reason"]:
+        yield "reason", workflow["reason"]
+    counts = ", ".join(f"{number} {state}" for state, number in workflow["counts"].items())
+    yield "steps", f"{len(workflow['steps'])}: {counts}"
+
+
+def draw_history(terminal: Terminal, workflow: Mapping[str, Any]) -> list[str]:
+    """The lines of a workflow's history, oldest first."""
+    steps = workflow["steps"]
+    rows = []
+    for fact in workflow["history"]:
+        index = fact["index"]
+        step = "" if index is None else step_name(steps[index])
+        number = "" if index is None else str(index)
+        event = Cell(fact["event"], "red" if fact["event"] == "failed" else "")
+        rows.append([_time(fact["at"]), Cell(number), Cell(step), event, Cell(fact.get("reason") or "")])
+    return draw_table(terminal, _HISTORY_COLUMNS, rows)
+
+
+def draw_list(terminal: Terminal, workflows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The lines of `lfr list`. An id is never cut: it is there to be copied."""
+    rows = [
+        [
+            Cell(workflow["state"], COLOUR_OF_STATE[workflow["state"]]),
+            Cell(f"{day(workflow['started'])} {clock(workflow['started'])[:8]}"),
+            Cell(duration(seconds_between(workflow["started"], workflow["ended"]))),
+            Cell(workflow["name"]),
+            Cell(workflow["id"]),
+        ]
+        for workflow in workflows
+    ]
+    return draw_table(terminal, _LIST_COLUMNS, rows, width=10_000)
+
+
+def _step_row(step: Mapping[str, Any]) -> list[Cell]:
+    state = step["state"]
+    plain = "" if step["name"] else "dim"
+    attempt = str(step["attempt"]) if step["attempt"] else ""
+    return [
+        Cell(str(step["index"]), plain),
+        Cell(step_name(step), plain),
+        Cell(state, COLOUR_OF_STATE[state]),
+        _time(step["started"]),
+        _time(step["ended"]),
+        Cell(duration(seconds_between(step["started"], step["ended"]))),
+        Cell(attempt),
+        _outcome(step),
+    ]
+
+
+def _outcome(step: Mapping[str, Any]) -> Cell:
+    if step["reason"]:
+        return Cell(step["reason"], "red")
+    if step["state"] == "SKIPPED":
+        return Cell("its guard said no", "dim")
+    return Cell("" if step["output"] is None else short_json(step["output"]))
+
+
+def _time(text: str | None) -> Cell:
+    return Cell(clock(text))
+
+
+def step_name(step: Mapping[str, Any]) -> str:
+    """The step's name, with the task behind an alias; a step without a name is known by its kind."""
+    if not step["name"]:
+        return f"({step['kind']})"
+    base = step["base"]
+    return f"{step['name']} ({base})" if base and base != step["name"] else str(step["name"])
+
+
+def short_json(value: Json) -> str:
+    """JSON for people: in one line, letters of all languages as they are."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def long_json(value: Json) -> str:
+    """JSON for programs: in ASCII, so that it is exact in any encoding and harmless on any terminal."""
+    return json.dumps(value, indent=2)

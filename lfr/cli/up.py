@@ -1,0 +1,160 @@
+"""`lfr up`: the bundled server with a folder that lasts, and the roles, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from lfr.cli.bundled import Bundle, RoleLine, running_bundle
+from lfr.cli.commands import Handler, Handlers
+from lfr.cli.exit_codes import Exit
+from lfr.cli.load_settings import Layer, Sourced, load_with_origins
+from lfr.cli.options import count
+from lfr.cli.terminal import Terminal
+from lfr.settings import Settings
+
+LOGGER = logging.getLogger(__name__)
+
+_LOOK_EVERY_SECONDS: Final = 0.25
+_LONGEST_BACKOFF_SECONDS: Final = 30.0
+_STEADY_SECONDS: Final = 60.0
+"""Who has lived this long did not die of how it was started: the next start is at once again."""
+
+_HOPELESS: Final = (Exit.USAGE, Exit.BAD_INPUT, Exit.CANNOT_WRITE, Exit.BAD_SETTINGS)
+"""Exit codes after which it is no use to start a role again."""
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        "--data-dir",
+        dest="data_folder",
+        metavar="DIR",
+        help="where the data is kept (default: $LFR_DATA, else ~/.local/share/lfr)",
+    )
+    parser.add_argument("--port", metavar="N", type=count, help="port of Valkey (default: a free one)")
+    parser.add_argument(
+        "--no-simulate", action="store_true", help="leave tasks to your own workers; else they are simulated"
+    )
+    parser.add_argument("--receipts", metavar="FILE", help="keep a log of receipts (default: none is kept)")
+    parser.add_argument("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR")
+    parser.add_argument("--config", metavar="FILE", default="", help="YAML file of settings")
+
+
+def _run(arguments: Namespace, terminal: Terminal) -> int:
+    settings = _settings(arguments)
+    from lfr.host.children import Children
+    from lfr.host.data_folder import occupied
+    from lfr.host.journal import set_up_logging
+
+    set_up_logging(settings.log_level, terminal.err)
+    folder = Path(arguments.data_folder or settings.up_data or _default_folder()).expanduser().absolute()
+    children = Children({"LOG_LEVEL": settings.log_level})
+    roles = _roles(arguments)
+    with occupied(folder), running_bundle(folder, roles, children, port=arguments.port) as bundle:
+        _greet(terminal, bundle, simulates=not arguments.no_simulate)
+        code = _Keeper(bundle).keep()
+        LOGGER.error("stopping")
+        return code
+
+
+def _settings(arguments: Namespace) -> Settings:
+    given: Layer = {}
+    if arguments.log_level:
+        given["log_level"] = Sourced(arguments.log_level, "--log-level")
+    return load_with_origins(given, config=arguments.config).settings
+
+
+def _default_folder() -> Path:
+    """As the XDG Base Directory Specification has it."""
+    base = os.environ.get("XDG_DATA_HOME", "")
+    return Path(base if os.path.isabs(base) else "~/.local/share") / "lfr"
+
+
+def _roles(arguments: Namespace) -> list[RoleLine]:
+    config = ["--config", str(Path(arguments.config).absolute())] if arguments.config else []
+    receipts = str(Path(arguments.receipts).absolute()) if arguments.receipts else os.devnull
+    lines = [["lifecycle"], ["wait"], ["receipts", "--to", receipts]]
+    if not arguments.no_simulate:
+        lines.append(["simulate"])
+    return [[*line, *config] for line in lines]
+
+
+def _greet(terminal: Terminal, bundle: Bundle, *, simulates: bool) -> None:
+    terminal.print(f"lfr runs, with its data in {bundle.folder}. Ctrl-C stops it. In another terminal:\n")
+    terminal.print(f"  export LFR_REDIS_URL={bundle.server.address.url}")
+    terminal.print("  lfr run FILE --wait")
+    terminal.print("  lfr list\n")
+    terminal.print(f"or without the variable: lfr list --data {bundle.folder}")
+    if simulates:
+        terminal.print("Tasks are simulated. With workers of your own: lfr up --no-simulate")
+    terminal.out.flush()
+
+
+@dataclass(slots=True)
+class _Lives:
+    """When something was started last, and how long to wait before it is started again."""
+
+    started: float = field(default_factory=time.monotonic)
+    backoff: float = 0.5
+
+    def next_start(self, now: float) -> float:
+        """When to start it again, if it has died now: the sooner it died, the later."""
+        self.backoff = (
+            0.5 if now - self.started > _STEADY_SECONDS else min(2 * self.backoff, _LONGEST_BACKOFF_SECONDS)
+        )
+        return now + self.backoff
+
+
+class _Keeper:
+    """Starts again what dies, and says so."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self._lives: dict[str, _Lives] = {child.name: _Lives() for child in bundle.children.running}
+        self._due: list[tuple[float, RoleLine]] = []
+
+    def keep(self) -> int:
+        """Look after the server and the roles until one of them cannot be helped; that one's exit code."""
+        while True:
+            time.sleep(_LOOK_EVERY_SECONDS)
+            self._keep_server()
+            hopeless = self._bury()
+            if hopeless is not None:
+                return hopeless
+            self._start_due()
+
+    def _keep_server(self) -> None:
+        server = self._bundle.server
+        if not server.is_running():
+            LOGGER.error("Valkey has died; starting it again at %s", server.address.url)
+            self._bundle.restart_server()
+
+    def _bury(self) -> int | None:
+        now = time.monotonic()
+        for child in self._bundle.children.take_dead():
+            code = child.process.returncode
+            how = f"was killed by signal {-code}" if code < 0 else f"has ended with exit code {code}"
+            if code in _HOPELESS:
+                LOGGER.error("the role %s %s: to start it again is no use", child.name, how)
+                return int(code)
+            start_at = self._lives[child.name].next_start(now)
+            LOGGER.error("the role %s %s; starting it again in %.0f s", child.name, how, start_at - now)
+            self._due.append((start_at, child.arguments))
+        return None
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        for start_at, line in self._due:
+            if start_at <= now:
+                self._lives[line[0]] = _Lives(now, self._lives[line[0]].backoff)
+                self._bundle.children.start(line)
+        self._due = [(start_at, line) for start_at, line in self._due if start_at > now]
+
+
+HANDLERS: Handlers = {"up": Handler(_add_arguments, _run)}
