@@ -122,8 +122,16 @@ def read_kind(values: Values) -> str:
 
 
 def is_kind(fields: Fields, kind: str) -> bool:
-    """Whether an event is of this kind, seen without reading it."""
-    return fields.get(b"kind", b"").strip(b' "') == kind.encode()
+    """Whether an event is of this kind, seen without reading the rest of it."""
+    return _kind(fields.get(b"kind", b"null")) == kind
+
+
+@lru_cache(maxsize=1024)
+def _kind(encoded: bytes) -> Json:
+    try:
+        return read_json(encoded)
+    except NotJson:
+        return None
 
 
 def read_event(fields: Fields) -> dict[str, Json]:

@@ -67,10 +67,12 @@ def test_kill_each_role_in_turn(redis_url: str) -> None:
     for id in ids:
         found = lfr.inspect(id, history=True)
         ends = Counter(
-            fact["index"] for fact in found["history"] if fact["event"] in ("ended", "skipped") and fact["index"]
+            fact["index"]
+            for fact in found["history"]
+            if fact["event"] in ("ended", "skipped") and fact["index"]
         )
         assert set(ends.values()) == {1}, found["history"]
-        assert {step["state"] for step in found["steps"]} == {"DONE", "SKIPPED"}
-        assert found["steps"][9]["state"] == "SKIPPED"
+        skipped = [step["name"] for step in found["steps"] if step["state"] != "DONE"]
+        assert skipped == ["c"]
     assert client.keys("*:wait:*") == []
     client.close()
