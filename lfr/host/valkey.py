@@ -26,6 +26,7 @@ VARIABLE = "LFR_VALKEY_SERVER"
 _START_SECONDS = 20.0
 _STOP_SECONDS = 20.0
 _TRIES = 5
+_ANSWER_SECONDS = 1.0
 
 
 class CannotStart(LfrError):
@@ -95,10 +96,10 @@ class ValkeyServer:
             self._process = self._launch(server)
             if self._wait_until_it_answers():
                 return
-            if self._port and "in use" in self._end_of_log():
+            if "in use" not in self._log.read_text(errors="replace"):
+                break
+            if self._port:
                 raise Conflict(f"port {self._port} is taken", hint="choose another with --port")
-            if "in use" not in self._end_of_log():
-                break  # else somebody was quicker: another port, then
         raise CannotStart(f"{server.name} does not start: {self._end_of_log()}", place=str(self._log))
 
     def is_running(self) -> bool:
@@ -152,7 +153,7 @@ class ValkeyServer:
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 return False
-            if answers(self.address):
+            if answers(self.address, self._process.pid):
                 return True
             time.sleep(0.01)
         self.stop()
@@ -166,11 +167,19 @@ class ValkeyServer:
         return "it says nothing"
 
 
-def answers(address: Address, timeout_seconds: float = 1.0) -> bool:
-    """Whether a server listens there that has finished loading. (PING)"""
-    with suppress(OSError), socket.create_connection((address.host, address.port), timeout_seconds) as link:
-        link.sendall(b"*1\r\n$4\r\nPING\r\n")
-        return link.recv(64).startswith((b"+PONG", b"-NOAUTH"))
+def answers(address: Address, pid: int | None = None) -> bool:
+    """Whether a server listens there that has finished loading, and is this process. (PING, INFO)"""
+    with suppress(OSError), socket.create_connection((address.host, address.port), _ANSWER_SECONDS) as link:
+        link.sendall(b"*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n")
+        told = b""
+        while b"process_id:" not in told and not told.startswith(b"-"):
+            piece = link.recv(4096)
+            if not piece:
+                return False
+            told += piece
+        if told.startswith(b"-NOAUTH"):
+            return pid is None
+        return told.startswith(b"+PONG") and (pid is None or b"process_id:%d\r" % pid in told)
     return False
 
 

