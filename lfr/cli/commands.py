@@ -162,7 +162,7 @@ _FLOWS = (
         "lfr.cli.flows",
         "draw a flow, as mermaid",
         "Prints the graph in mermaid's language, which many tools draw. Needs no Redis.",
-        (("graph build.flow > build.mmd", ""), ("graph build.flow --vertical", "from top to bottom")),
+        (("graph build.flow", ""), ("graph build.flow --vertical", "from top to bottom")),
         (Exit.BAD_INPUT, Exit.NOT_FOUND),
     ),
 )

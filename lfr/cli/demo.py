@@ -42,6 +42,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
         children = Children({"LFR_CONFIG": os.devnull}, log_folder=folder)
         with running_bundle(folder, roles, children) as bundle:
             signal.signal(signal.SIGCHLD, lambda *_: _check_alive(bundle))
+            _check_alive(bundle)
             names = ", ".join(line[0] for line in roles)
             terminal.say(f"Valkey runs on {bundle.server.address.url}, with the roles {names}.")
             terminal.say("The flow, as in examples/demo.flow:\n")

@@ -9,7 +9,7 @@ from typing import Any, Final
 from lfr.cli.table import Cell, Column, draw_table
 from lfr.cli.terminal import Terminal, cut, printable
 from lfr.cli.times import clock, day, duration, full_time, seconds_between
-from lfr.flow import Json
+from lfr.flow import Json, Kind
 
 COLOUR_OF_STATE: Final = {
     "PENDING": "dim",
@@ -109,7 +109,7 @@ def draw_list(terminal: Terminal, workflows: Sequence[Mapping[str, Any]]) -> lis
 def _step_row(step: Mapping[str, Any]) -> list[Cell]:
     state = step["state"]
     plain = "" if step["name"] else "dim"
-    attempt = str(step["attempt"]) if step["attempt"] else ""
+    attempt = str(step["attempt"]) if step["attempt"] and step["kind"] == Kind.TASK else ""
     return [
         Cell(str(step["index"]), plain),
         Cell(step_name(step), plain),

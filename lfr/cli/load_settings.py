@@ -59,8 +59,12 @@ class LoadedSettings:
 
 
 def load_settings(given: Mapping[str, Any] | None = None) -> Settings:
-    """The settings of this process, with those that are `given` by attribute. Raises BadSettings."""
-    layer = {name: Sourced(value, f"the argument {name}") for name, value in (given or {}).items()}
+    """The settings of this process, with those that are `given` by attribute; None says nothing.
+
+    Raises BadSettings.
+    """
+    arguments = (given or {}).items()
+    layer = {name: Sourced(value, f"argument {name}") for name, value in arguments if value is not None}
     return load_with_origins(layer).settings
 
 

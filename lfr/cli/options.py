@@ -146,20 +146,21 @@ def _file_error(error: OSError, file: str) -> LfrError:
 
 
 def seconds(text: str) -> float:
-    """The type of an option that takes a number of seconds."""
-    return number(text, 0)
-
-
-def number(text: str, least: float) -> float:
-    """A finite number, not below `least`. Raises ArgumentTypeError, which argparse tells the user."""
+    """The type of an option that takes seconds. Raises ArgumentTypeError, which argparse tells the user."""
     try:
         value = float(text)
     except ValueError:
         raise ArgumentTypeError(f"{text!r} is not a number") from None
-    if not least <= value < float("inf"):
-        raise ArgumentTypeError(
-            f"{text} is below {least:g}" if value < least else f"{text} is no finite number"
-        )
+    if not 0 <= value < float("inf"):
+        raise ArgumentTypeError(f"{text} is not a number of seconds, 0 or more")
+    return value
+
+
+def port(text: str) -> int:
+    """The type of an option that takes a port."""
+    value = count(text)
+    if value > 65535:
+        raise ArgumentTypeError(f"{text} is no port, 1 to 65535")
     return value
 
 

@@ -61,7 +61,11 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
         terminal.out.flush()
     if not arguments.wait:
         return Exit.OK
-    state = look_on(store, started.id, terminal, timeout_seconds=arguments.timeout)
+    try:
+        state = look_on(store, started.id, terminal, timeout_seconds=arguments.timeout)
+    except KeyboardInterrupt:
+        terminal.say(f"lfr: no longer looking on; it goes on (lfr terminate {started.id} stops it)")
+        raise
     outcome = inspect_workflow(store, started.id)
     if arguments.json:
         terminal.print(long_json(outcome))
@@ -86,14 +90,10 @@ def look_on(store: Store, id: str, terminal: Terminal, *, timeout_seconds: float
     Raises NotFound; Unreachable if Redis is gone for a minute.
     """
     state = ""
-    try:
-        with progress_view(terminal) as view:
-            for news in _follow(store, id, terminal, timeout_seconds):
-                view.tell(news)
-                state = news["state"]
-    except KeyboardInterrupt:
-        terminal.say(f"lfr: no longer looking on; the workflow goes on (lfr terminate {id} stops it)")
-        raise
+    with progress_view(terminal) as view:
+        for news in _follow(store, id, terminal, timeout_seconds):
+            view.tell(news)
+            state = news["state"]
     return state
 
 

@@ -14,7 +14,7 @@ from lfr.cli.bundled import Bundle, RoleLine, running_bundle
 from lfr.cli.commands import Handler, Handlers
 from lfr.cli.exit_codes import Exit
 from lfr.cli.load_settings import Layer, Sourced, load_with_origins
-from lfr.cli.options import count
+from lfr.cli.options import port
 from lfr.cli.terminal import Terminal
 from lfr.settings import Settings
 
@@ -37,7 +37,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         metavar="DIR",
         help="where the data is kept (default: $LFR_DATA, else ~/.local/share/lfr)",
     )
-    parser.add_argument("--port", metavar="N", type=count, help="port of Valkey (default: a free one)")
+    parser.add_argument("--port", metavar="N", type=port, help="port of Valkey (default: a free one)")
     parser.add_argument(
         "--no-simulate", action="store_true", help="leave tasks to your own workers; else they are simulated"
     )
@@ -58,9 +58,10 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     roles = _roles(arguments)
     with occupied(folder), running_bundle(folder, roles, children, port=arguments.port) as bundle:
         _greet(terminal, bundle, simulates=not arguments.no_simulate)
-        code = _Keeper(bundle).keep()
-        LOGGER.error("stopping")
-        return code
+        try:
+            return _Keeper(bundle).keep()
+        finally:
+            terminal.say(f"lfr: stopping; the data stays in {folder}")
 
 
 def _settings(arguments: Namespace) -> Settings:

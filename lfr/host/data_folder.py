@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lfr.errors import BadInput, Conflict
+from lfr.errors import CannotWrite, Conflict
 from lfr.host.valkey import Address, answers
 
 _RECORD = "lfr-up.json"
@@ -18,12 +18,12 @@ _LOCK = "lfr-up.lock"
 
 @contextmanager
 def occupied(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process. Raises Conflict if another has it, BadInput if it cannot be made."""
+    """Hold a folder for this process. Raises Conflict if another has it, CannotWrite if it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = (folder / _LOCK).open("a+")
     except OSError as error:
-        raise BadInput(f"cannot keep data in {folder}: {error.strerror}") from None
+        raise CannotWrite(f"cannot keep data in {folder}: {error.strerror}") from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

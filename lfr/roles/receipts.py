@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 from lfr import events
-from lfr.errors import BadInput, Conflict
+from lfr.errors import CannotWrite
 from lfr.json_text import NotJson, read_json, write_json
 from lfr.roles.process import run_listeners
 from lfr.store.connection import Link, Store
@@ -87,7 +87,7 @@ class Receipts(BatchListener):
             self._log.writelines(lines)
             self._log.flush()
         except OSError as error:
-            raise Conflict(f"cannot write the log of receipts: {error.strerror}") from None
+            raise CannotWrite(f"cannot write the log of receipts: {error.strerror}") from None
 
 
 def _receipts(batch: Sequence[Entry]) -> list[tuple[Entry, events.Receipt]]:
@@ -124,12 +124,12 @@ def _json(entry: Entry) -> str:
 def run(store: Store, to: str | None = None) -> int:
     """Run the role until it is stopped; the process's exit code. `to`: a file to append to, not stdout.
 
-    Raises BadInput if the file cannot be written.
+    Raises CannotWrite if the file cannot be written.
     """
     try:
-        log = nullcontext(sys.stdout) if to is None else Path(to).open("a", encoding="utf-8")
+        log = nullcontext(sys.stdout) if to is None else Path(to).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
     except OSError as error:
-        raise BadInput(f"cannot append to {to}: {error.strerror}") from None
+        raise CannotWrite(f"cannot append to {to}: {error.strerror}") from None
     os.nice(_NICE)
     with log as lines:
         return run_listeners([Receipts(store, lines)])

@@ -1,0 +1,269 @@
+"""The built file as people use it: what it prints where, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from lfr.host.valkey import ValkeyServer
+from tests.support.processes import built_file, environment, lfr, role
+from tests.support.servers import running
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> str:
+    path = tmp_path / "chain.flow"
+    path.write_text("@flow chain\nA -> ? `$.more` B -> C")
+    return str(path)
+
+
+@pytest.fixture
+def roles(redis_url: str) -> Iterator[str]:
+    """The address of a server with all the roles that a flow of plain tasks needs."""
+    with role("worker", url=redis_url), role("simulate", "--wait-period", "0.01", url=redis_url):
+        yield redis_url
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line on stderr of a command that has failed for a reason."""
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def test_run_prints_the_id_alone(redis_url: str, flow: str) -> None:
+    done = lfr("run", flow, url=redis_url)
+    assert (done.returncode, done.stderr) == (0, "")
+    id = done.stdout.strip()
+    assert done.stdout == f"{id}\n"
+    assert id.startswith("workflow:chain-")
+    assert json.loads(lfr("inspect", id, "--json", url=redis_url).stdout)["state"] == "RUNNING"
+    assert id in lfr("list", "--state", "running", "--name", "chain", url=redis_url).stdout
+    assert id.removeprefix("workflow:") in lfr("inspect", id.removeprefix("workflow:"), url=redis_url).stdout
+
+
+def test_wait_tells_the_steps_and_the_end(roles: str, flow: str) -> None:
+    done = lfr("run", flow, "--input", '{"x": 1}', "--wait", url=roles)
+    assert done.returncode == 0
+    assert done.stdout.startswith("workflow:chain-") and done.stdout.count("\n") == 1
+    for words in ("1 A started", "1 A ended", "2 B skipped", "3 C ended", "finished"):
+        assert words in done.stderr
+
+
+def test_wait_with_json_gives_the_outcome_as_one_object(roles: str, tmp_path: Path, flow: str) -> None:
+    (tmp_path / "input.json").write_text('{"more": true}')
+    done = lfr("run", flow, "--input", f"@{tmp_path}/input.json", "--wait", "--json", url=roles)
+    assert done.returncode == 0
+    outcome = json.loads(done.stdout)
+    assert (outcome["state"], outcome["output"]) == ("FINISHED", {"more": True})
+    assert [step["state"] for step in outcome["steps"]] == ["DONE"] * 5
+
+
+def test_the_exit_code_tells_of_a_failure(redis_url: str, flow: str) -> None:
+    with (
+        role("lifecycle", url=redis_url),
+        role("simulate", "--wait-period", "0", "--failures", "100", url=redis_url),
+    ):
+        done = lfr("run", flow, "--wait", url=redis_url)
+        assert done.returncode == 1
+        assert "1 A failed" in done.stderr
+        assert "simulated failure" in done.stderr
+
+
+def test_a_time_out_leaves_the_workflow_alone_and_terminate_ends_it(redis_url: str, flow: str) -> None:
+    done = lfr("run", flow, "--wait", "--timeout", "0.1", "--workflow-id", "x", url=redis_url)
+    assert (done.returncode, done.stdout) == (4, "workflow:x\n")
+    assert "still RUNNING" in done.stderr
+    assert lfr("terminate", "x", url=redis_url).stdout == "TERMINATED\n"
+    assert lfr("run", flow, "--wait", "--workflow-id", "x", url=redis_url).returncode == 3
+    assert "is TERMINATED" in one_line(again := lfr("terminate", "x", url=redis_url))
+    assert again.returncode == 69
+    assert lfr("restart", "x", url=redis_url).stdout == "RUNNING\n"
+
+
+def test_a_task_is_ended_by_hand(redis_url: str, flow: str) -> None:
+    lfr("run", flow, "--workflow-id", "x", url=redis_url)
+    slip = lfr("end", "x", "C", "1", url=redis_url)
+    assert (slip.returncode, one_line(slip)) == (65, "lfr: step 1 of workflow:x is A, not C\n")
+    with role("lifecycle", url=redis_url):
+        assert lfr("end", "x", "A", "1", "--output", '{"by": "hand"}', url=redis_url).returncode == 0
+        eventually(
+            lambda: '"input": {\n        "by": "hand"' in lfr("inspect", "x", "--json", url=redis_url).stdout
+        )
+        lfr("end", "x", "C", "3", "--status", "failure", "--reason", "no \x1b[31mway", url=redis_url)
+        eventually(lambda: "FAILED" in lfr("list", url=redis_url).stdout)
+    shown = lfr("inspect", "x", "--all", url=redis_url).stdout
+    assert r"no \x1b[31mway" in shown and "\x1b" not in shown
+
+
+def test_an_event_of_any_kind(redis_url: str) -> None:
+    done = lfr("event", "approved", "--data", '{"order": 7}', url=redis_url)
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        ((id, fields),) = client.xrange("workflows:run")
+    assert done.stdout == f"{id}\n"
+    assert (fields["kind"], fields["order"]) == ('"approved"', "7")
+
+
+def test_the_flow_may_come_from_stdin(redis_url: str) -> None:
+    assert lfr("run", "-", url=redis_url, input="A -> B").stdout.startswith("workflow:")
+    wrong = lfr("run", "-", url=redis_url, input="A -> ?")
+    assert wrong.returncode == 65
+    assert wrong.stderr.startswith("stdin:1:")
+
+
+def test_a_flow_with_an_error(redis_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.flow"
+    path.write_text('A (- !!python/object/apply:os.system ["id"] -)')
+    done = lfr("run", str(path), url=redis_url)
+    assert (done.returncode, done.stdout) == (65, "")
+    assert done.stderr.startswith(f"{path}:1:3: ")
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.keys() == []
+
+
+def test_an_unknown_workflow(redis_url: str) -> None:
+    for words in (["inspect", "x"], ["terminate", "x"], ["restart", "x"], ["end", "x", "A", "1"]):
+        done = lfr(*words, url=redis_url)
+        assert done.returncode == 66
+        assert "there is no workflow workflow:x" in one_line(done)
+
+
+def test_an_id_that_is_taken(redis_url: str, flow: str) -> None:
+    lfr("run", flow, "--workflow-id", "x", url=redis_url)
+    again = lfr("run", flow, "--workflow-id", "x", url=redis_url)
+    assert (again.returncode, again.stdout) == (0, "workflow:x\n")
+    other = lfr("run", flow, "--workflow-id", "x", "--input", "[1]", url=redis_url)
+    assert other.returncode == 69
+    assert "workflow:x is there already" in one_line(other)
+
+
+def test_no_redis_at_the_address(flow: str) -> None:
+    for words in (["run", flow], ["list"], ["inspect", "x"], ["event", "x"]):
+        done = lfr(*words, "--host", "127.0.0.1", "--port", "1")
+        assert done.returncode == 75
+        assert "no Redis answers at 127.0.0.1:1" in one_line(done)
+
+
+def test_a_wrong_password_and_no_permission(server: ValkeyServer, redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.acl_setuser(
+            "reader", enabled=True, passwords=["+right"], keys=["*"], commands=["+@read", "+info"]
+        )
+        try:
+            address = f"127.0.0.1:{server.address.port}"
+            wrong = lfr("list", url=f"redis://reader:wrong@{address}")
+            assert wrong.returncode == 77
+            assert f"Redis at redis://{address} refuses" in one_line(wrong)
+            assert "wrong" not in wrong.stderr.replace("WRONGPASS", "").replace("wrong password", "")
+            right = {"REDIS_USERNAME": "reader", "REDIS_PASSWORD": "right"}
+            assert lfr("list", url=f"redis://{address}", more=right).returncode == 0
+            forbidden = lfr("event", "x", url=f"redis://{address}", more=right)
+            assert forbidden.returncode == 77
+            assert "refuses" in one_line(forbidden)
+        finally:
+            client.acl_deluser("reader")
+
+
+def test_a_password_that_is_missing(tmp_path: Path) -> None:
+    with running("valkey", tmp_path) as server, redis.Redis.from_url(server.address.url) as client:
+        client.config_set("requirepass", "secret")
+        assert lfr("list", url=server.address.url).returncode == 77
+        assert lfr("list", url=server.address.url, more={"REDIS_PASSWORD": "secret"}).returncode == 0
+        credentials = tmp_path / "credentials"
+        credentials.mkdir()
+        (credentials / "redis.password").write_text("secret\n")
+        by_systemd = {"CREDENTIALS_DIRECTORY": str(credentials)}
+        assert lfr("list", url=server.address.url, more=by_systemd).returncode == 0
+
+
+def test_a_reader_that_goes_away_is_no_error(redis_url: str) -> None:
+    """More output than a pipe holds, and nobody who reads it."""
+    lfr("run", "-", "--workflow-id", "x", url=redis_url, input="->".join(f"t{n}" for n in range(3000)))
+    process = subprocess.Popen(
+        [sys.executable, str(built_file()), "inspect", "x"],
+        env=environment(redis_url),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.read(10)
+    process.stdout.close()
+    assert (process.wait(30), process.stderr.read()) == (141, b"")
+    process.stderr.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["config"]])
+def test_output_that_cannot_be_written(words: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, str(built_file()), *words],
+            env=environment(None),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 73
+    assert done.stderr == "lfr: cannot write the output: No space left on device\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_who_looks_on_may_leave(redis_url: str, flow: str, number: signal.Signals, code: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, str(built_file()), "run", flow, "--wait", "--workflow-id", "x"],
+        env=environment(redis_url),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "workflow:x\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "Traceback" not in err
+    assert "RUNNING" in lfr("list", url=redis_url).stdout
+
+
+def test_the_live_view_on_a_terminal(roles: str, flow: str) -> None:
+    """stderr is a terminal, stdout is not: the view is drawn, the id still stands alone."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, str(built_file()), "run", flow, "--wait"],
+        env=environment(roles, {"TERM": "xterm", "NO_COLOR": "1"}),
+        stdout=subprocess.PIPE,
+        stderr=slave,
+        text=True,
+    )
+    os.close(slave)
+    out, _ = process.communicate(timeout=30)
+    drawn = read_all(master)
+    assert process.returncode == 0
+    assert out.startswith("workflow:chain-") and out.count("\n") == 1
+    assert "FINISHED  5 of 5 steps" in drawn
+    assert drawn.count("\x1b[?25l") == drawn.count("\x1b[?25h") == 1
+
+
+def read_all(master: int) -> str:
+    """All that has been written to a pseudo-terminal whose other end is closed."""
+    data = bytearray()
+    try:
+        while chunk := os.read(master, 65536):
+            data += chunk
+    except OSError:  # EIO is how Linux tells the end
+        pass
+    finally:
+        os.close(master)
+    return data.decode()

@@ -1,0 +1,140 @@
+"""`lfr demo` and `lfr up`: all in one, and nothing of it is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import built_file, environment, lfr
+from tests.support.waiting import eventually
+
+
+@contextmanager
+def started(*words: str, more: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A command that goes on until it is told to stop."""
+    process = subprocess.Popen(
+        [sys.executable, str(built_file()), *words],
+        env=environment(None, more),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=60)
+
+
+def descendants(pid: int) -> dict[int, str]:
+    """The children of a process, by id, with their command lines. (proc(5))"""
+    found: dict[int, str] = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == pid:
+                found[int(path.name)] = (path / "cmdline").read_text().replace("\0", " ")
+        except OSError:  # it has just ended
+            continue
+    return found
+
+
+def are_gone(pids: Mapping[int, str]) -> bool:
+    return not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def test_the_demo_shows_a_finished_workflow_and_leaves_nothing(tmp_path: Path) -> None:
+    hostile = {"TMPDIR": str(tmp_path), "REDIS_PASSWORD": "none", "REDIS_HOST": "nowhere.invalid"}
+    done = lfr("demo", more=hostile)
+    assert done.returncode == 0, done.stderr
+    assert "  FINISHED" in done.stdout.splitlines()[0]
+    assert "call-helper" in done.stdout
+    assert "its guard said no" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_demo_that_is_stopped_leaves_nothing(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    with started("demo", more={"TMPDIR": str(tmp_path)}) as demo:
+        children = eventually(lambda: found if len(found := descendants(demo.pid)) == 5 else None)
+        demo.send_signal(number)
+        _, err = demo.communicate(timeout=60)
+    assert demo.returncode == code
+    assert "Traceback" not in err
+    assert are_gone(children)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_demo_whose_role_dies_says_so(tmp_path: Path) -> None:
+    with started("demo", more={"TMPDIR": str(tmp_path)}) as demo:
+        children = eventually(lambda: found if len(found := descendants(demo.pid)) == 5 else None)
+        assert demo.stderr is not None
+        for line in demo.stderr:
+            if "receive started" in line:
+                break
+        victim = next(pid for pid, words in children.items() if " lifecycle " in words)
+        os.kill(victim, signal.SIGKILL)
+        _, err = demo.communicate(timeout=60)
+    assert demo.returncode == 69
+    assert "the role lifecycle has died" in err
+    assert are_gone(children)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_up_is_found_by_its_folder_and_by_its_line_and_keeps_its_data(tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    (tmp_path / "a.flow").write_text("A -> wait:delay (- duration: 0.01 -)")
+    more = {"HOME": str(tmp_path)}
+    with started("up", "--data", data, more=more) as up:
+        assert up.stdout is not None
+        url = next(line for line in up.stdout if "export LFR_REDIS_URL=" in line).strip().partition("=")[2]
+        flow = str(tmp_path / "a.flow")
+        assert lfr("run", flow, "--wait", "--workflow-id", "x", "--data", data).returncode == 0
+        assert "workflow:x" in lfr("list", url=url).stdout
+        second = lfr("up", "--data", data, more=more)
+        assert second.returncode == 69
+        assert f"in use by process {up.pid}" in second.stderr
+        children = descendants(up.pid)
+        up.send_signal(signal.SIGINT)
+        up.communicate(timeout=60)
+    assert up.returncode == 130
+    assert are_gone(children)
+    assert lfr("list", "--data", data).returncode == 75
+    with started("up", "--data", data, more=more) as again:
+        assert again.stdout is not None
+        next(line for line in again.stdout if "export" in line)
+        assert "FINISHED" in lfr("list", "--data", data).stdout
+
+
+def test_up_starts_again_what_dies_and_says_so(tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    (tmp_path / "a.flow").write_text("A -> B")
+    with started("up", "--data", data, more={"HOME": str(tmp_path)}) as up:
+        assert up.stdout is not None and up.stderr is not None
+        next(line for line in up.stdout if "export" in line)
+        before = descendants(up.pid)
+        for words in (" lifecycle ", "valkey-server"):
+            os.kill(next(pid for pid, line in before.items() if words in line), signal.SIGKILL)
+        said = [next(line for line in up.stderr if "starting it again" in line) for _ in range(2)]
+        assert any("the role lifecycle was killed by signal 9" in line for line in said)
+        assert any("Valkey has died" in line for line in said)
+        done = eventually(
+            lambda: (
+                found
+                if (found := lfr("run", str(tmp_path / "a.flow"), "--wait", "--data", data)).returncode != 75
+                else None
+            )
+        )
+        assert done.returncode == 0
+        assert len(descendants(up.pid)) == len(before)

@@ -1,0 +1,79 @@
+"""What `inspect` and `list` show to people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lfr.cli.draw_workflow import COLOUR_OF_STATE, draw_history, draw_list, draw_workflow
+from lfr.cli.terminal import columns
+from lfr.states import StepState, WorkflowState
+from tests.support.screens import terminal
+
+
+def step(index: int, kind: str = "task", **facts: Any) -> dict[str, Any]:
+    blank = {"name": "", "base": "", "state": "PENDING", "attempt": 0}
+    nothing = dict.fromkeys(("started", "ended", "input", "output", "reason"))
+    return {"index": index, "kind": kind, **blank, **nothing, **facts}
+
+
+def workflow() -> dict[str, Any]:
+    times = {"started": "2026-01-31T12:00:00.000Z", "ended": "2026-01-31T12:00:02.500Z"}
+    steps = [
+        step(0, "start", state="DONE", attempt=1, output={}, **times),
+        step(1, name="big", base="resize", state="DONE", attempt=2, output={"é": "\x1b"}, **times),
+        step(2, name="B", base="B", state="SKIPPED", output={}, **times),
+        step(3, name="C", base="C", state="FAILED", attempt=1, reason="no\nway", **times),
+        step(4, "end"),
+    ]
+    history = [
+        {"at": times["started"], "index": 1, "event": "started", "reason": None},
+        {"at": times["ended"], "index": 3, "event": "failed", "reason": "no\nway"},
+        {"at": times["ended"], "index": None, "event": "failed", "reason": None},
+    ]
+    return {
+        "id": "workflow:x",
+        "name": "x",
+        "state": "FAILED",
+        **times,
+        "input": {"long": "z" * 500},
+        "output": None,
+        "reason": "step 3 (C) failed",
+        "counts": {"DONE": 2, "SKIPPED": 1, "FAILED": 1, "PENDING": 1},
+        "steps": steps,
+        "history": history,
+    }
+
+
+def test_a_workflow_is_shown_with_each_step_and_nothing_raw() -> None:
+    lines = list(draw_workflow(terminal(), workflow()))
+    assert lines[0] == "workflow:x  FAILED"
+    assert all(columns(line) <= 100 and line.isprintable() for line in lines)
+    assert "  reason   step 3 (C) failed" in lines
+    assert "  steps    5: 2 DONE, 1 SKIPPED, 1 FAILED, 1 PENDING" in lines
+    assert any(line.endswith("(2.5 s)") for line in lines)
+    table = lines[lines.index("") + 1 :]
+    assert table[2].split()[:4] == ["1", "big", "(resize)", "DONE"]
+    assert table[2].endswith(r'  2.5 s    2  {"é": "\u001b"}')
+    assert table[3].endswith("its guard said no")
+    assert table[4].endswith(r"no\nway")
+    assert table[5].split() == ["4", "(end)", "PENDING"]
+
+
+def test_a_history_names_the_steps() -> None:
+    lines = draw_history(terminal(), workflow())
+    assert [line.split()[1:] for line in lines[1:]] == [
+        ["1", "big", "(resize)", "started"],
+        ["3", "C", "failed", r"no\nway"],
+        ["failed"],
+    ]
+
+
+def test_a_list_never_cuts_an_id() -> None:
+    id = "workflow:" + "x" * 240
+    line = draw_list(terminal(), [{**workflow(), "id": id}])[1]
+    assert line.endswith(id)
+    assert line.startswith("FAILED  2026-01-31 ")
+
+
+def test_every_state_has_a_colour() -> None:
+    assert {*WorkflowState, *StepState} == COLOUR_OF_STATE.keys()

@@ -1,0 +1,92 @@
+"""Looking on at a workflow while Redis comes and goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+
+from lfr.cli import run
+from lfr.errors import NotFound, Unreachable
+from lfr.states import WorkflowState
+from lfr.store.connection import Store
+from tests.support.screens import terminal, written
+from tests.unit.cli.test_progress import change, news
+
+STARTED = change(1, 1, "started", "A")
+ENDED = change(2, 1, "ended", "A")
+FINISHED = change(2, None, "finished")
+
+NO_STORE = cast(Store, None)
+"""These tests stand in for what would use it."""
+
+
+def attempts(monkeypatch: pytest.MonkeyPatch, *scripts: list[Any]) -> list[float | None]:
+    """Each call of `follow_workflow` plays a script: news to tell, errors to raise. The time-outs it got."""
+    left = list(scripts)
+    timeouts: list[float | None] = []
+
+    def follow(_: Store, id: str, *, timeout_seconds: float | None) -> Iterator[Any]:
+        timeouts.append(timeout_seconds)
+        for entry in left.pop(0):
+            if isinstance(entry, Exception):
+                raise entry
+            yield entry
+
+    monkeypatch.setattr("lfr.operations.observe.follow_workflow", follow)
+    monkeypatch.setattr(run.time, "sleep", lambda _: None)
+    return timeouts
+
+
+def test_after_an_interruption_nothing_is_told_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = Unreachable("no Redis answers")
+    attempts(
+        monkeypatch,
+        [news(STARTED), gone],
+        [gone],
+        [news(STARTED, ENDED), news(FINISHED, state="FINISHED")],
+    )
+    screen = terminal()
+    assert run.look_on(NO_STORE, "workflow:x", screen) == "FINISHED"
+    told = written(screen.err).splitlines()
+    assert [line.partition("  ")[2] or line for line in told] == [
+        "1 A started",
+        "lfr: no Redis answers; trying for a minute",
+        "1 A ended after 1.0 s",
+        "workflow:x finished",
+    ]
+
+
+def test_who_never_saw_redis_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts(monkeypatch, [Unreachable("no Redis answers")])
+    with pytest.raises(Unreachable):
+        run.look_on(NO_STORE, "workflow:x", terminal())
+
+
+def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = Unreachable("no Redis answers")
+    attempts(monkeypatch, [news(STARTED), gone], *[[gone]] * 5)
+    clock = iter([0.0, 59.0, 60.0, 61.0])
+    monkeypatch.setattr(run.time, "monotonic", lambda: next(clock))
+    with pytest.raises(Unreachable):
+        run.look_on(NO_STORE, "workflow:x", terminal())
+    assert list(clock) == []
+
+
+def test_what_is_gone_from_redis_is_no_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts(monkeypatch, [news(STARTED), Unreachable("gone")], [NotFound("there is no workflow x")])
+    with pytest.raises(NotFound):
+        run.look_on(NO_STORE, "workflow:x", terminal())
+
+
+def test_the_time_that_is_left_is_what_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    timeouts = attempts(monkeypatch, [news(STARTED), Unreachable("gone")], [news(STARTED)])
+    clock = iter([100.0, 100.0, 104.0, 104.0])
+    monkeypatch.setattr(run.time, "monotonic", lambda: next(clock))
+    assert run.look_on(NO_STORE, "workflow:x", terminal(), timeout_seconds=10) == "RUNNING"
+    assert timeouts == [10.0, 6.0]
+
+
+def test_every_end_has_an_exit_code() -> None:
+    assert run.EXIT_OF_STATE.keys() == {state for state in WorkflowState if state.has_ended}

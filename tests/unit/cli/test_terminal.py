@@ -1,0 +1,99 @@
+"""Widths, cutting, escaping, tables, durations."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfr.cli.table import Cell, Column, draw_table
+from lfr.cli.terminal import columns, cut, padded, printable
+from lfr.cli.times import duration, seconds_between
+from tests.support.screens import terminal
+
+
+@given(st.text(), st.integers(0, 30))
+def test_what_is_cut_fits_and_is_the_beginning(text: str, width: int) -> None:
+    shown = cut(printable(text), width)
+    assert columns(shown) <= width
+    assert printable(text).startswith(shown.removesuffix("…"))
+
+
+@given(st.text(max_size=20), st.integers(1, 30), st.booleans())
+def test_what_is_padded_is_exactly_as_wide(text: str, width: int, right: bool) -> None:
+    assert columns(padded(printable(text), width, right=right)) == width
+
+
+@given(st.text())
+def test_printable_text_cannot_steer_the_terminal(text: str) -> None:
+    assert printable(text).isprintable()
+    if text.isprintable():
+        assert printable(text) == text
+
+
+def test_control_characters_are_shown_escaped() -> None:
+    assert printable("a\x1b[31mb\nc\x9b") == r"a\x1b[31mb\nc\x9b"
+
+
+def test_wide_and_combining_letters_are_counted_in_columns() -> None:
+    assert [columns(text) for text in ("abc", "日本", "e\N{COMBINING ACUTE ACCENT}")] == [3, 4, 1]
+    assert cut("日本語", 4) == "日…"
+
+
+def test_a_table_aligns_and_cuts_its_last_column() -> None:
+    rows = [
+        [Cell("7"), Cell("resize"), Cell("x" * 50)],
+        [Cell("10"), Cell("日本"), Cell("")],
+    ]
+    headings = [Column("#", right=True), Column("step"), Column("output")]
+    assert draw_table(terminal(), headings, rows, width=30) == [
+        " #  step    output",
+        " 7  resize  " + "x" * 17 + "…",
+        "10  日本",
+    ]
+
+
+def test_a_column_is_no_wider_than_its_most() -> None:
+    lines = draw_table(terminal(), [Column("a", most=4), Column("b")], [[Cell("abcdefgh"), Cell("z")]])
+    assert lines == ["a     b", "abc…  z"]
+
+
+def test_colours_only_where_they_are_shown() -> None:
+    row = [[Cell("FAILED", "red")]]
+    live = {"TERM": "xterm"}
+    assert "\x1b[31mFAILED" in draw_table(terminal(live, live=True), [Column("s")], row)[1]
+    for plain in (
+        terminal(live),
+        terminal({**live, "NO_COLOR": "1"}, live=True),
+        terminal({"TERM": "dumb"}, live=True),
+    ):
+        assert draw_table(plain, [Column("s")], row)[1] == "FAILED"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, ""),
+        (0, "0 ms"),
+        (0.0004, "0 ms"),
+        (0.34, "340 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1.0 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1 m 00 s"),
+        (60, "1 m 00 s"),
+        (185.4, "3 m 05 s"),
+        (3599.7, "1 h 00 m"),
+        (7620, "2 h 07 m"),
+        (86400 * 4 + 3600 * 3, "4 d 03 h"),
+    ],
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_seconds_between_two_times() -> None:
+    start, end = "2026-01-31T23:59:59.500Z", "2026-02-01T01:00:00.250+01:00"
+    assert seconds_between(start, end) == 0.75
+    assert seconds_between(None, end) is None
+    assert seconds_between(end, start) == 0  # two clocks: nothing takes less than no time

@@ -1,0 +1,56 @@
+"""Logs for people and for the journal."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lfr.host.journal import is_journal, set_up_logging
+
+
+@pytest.fixture(autouse=True)
+def _put_back() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def journal_of(path: Path) -> dict[str, str]:
+    about = os.stat(path)
+    return {"JOURNAL_STREAM": f"{about.st_dev}:{about.st_ino}"}
+
+
+def test_in_the_journal_each_line_has_its_priority_and_no_time(tmp_path: Path) -> None:
+    path = tmp_path / "stream"
+    with path.open("w") as stream:
+        set_up_logging("DEBUG", stream, journal_of(path))
+        log = logging.getLogger("lfr.test")
+        log.debug("a")
+        log.info("b %d", 1)
+        log.warning("c")
+        log.error("d\ne")
+    assert path.read_text() == "<7>a\n<6>b 1\n<4>c\n<3>d\n<3>e\n"
+
+
+def test_elsewhere_lines_have_a_time_and_a_level(tmp_path: Path) -> None:
+    path, other = tmp_path / "stream", tmp_path / "other"
+    other.touch()
+    with path.open("w") as stream:
+        set_up_logging("INFO", stream, journal_of(other))
+        logging.getLogger("lfr.test").debug("not told")
+        logging.getLogger("lfr.test").info("told")
+    assert path.read_text().endswith(" INFO told\n")
+    assert path.read_text().count("\n") == 1
+
+
+def test_what_is_no_file_is_no_journal(tmp_path: Path) -> None:
+    with (tmp_path / "stream").open("w") as stream:
+        assert not is_journal(stream, {})
+        assert not is_journal(stream, {"JOURNAL_STREAM": "1:2"})
+    assert not is_journal(stream, {"JOURNAL_STREAM": "1:2"})
