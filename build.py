@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Build, test and check lfr, with nothing but Python 3.11 or newer.
 
-    python3 build.py                 build dist/lfr, the one file
-    python3 build.py demo            build it if need be, and run a real workflow on it to its end
-    python3 build.py test [ARGS]     build it if need be, and run the tests (ARGS go to pytest)
-    python3 build.py check           lint, format and types
-    python3 build.py bench [NAMES]   run the benchmarks
-    python3 build.py lock [NAMES]    resolve the dependencies anew, with hashes
-    python3 build.py clean           remove all that has been built
+python3 build.py                 build dist/lfr, the one file
+python3 build.py demo            build it if need be, and run a real workflow on it to its end
+python3 build.py test [ARGS]     build it if need be, and run the tests (ARGS go to pytest)
+python3 build.py check           lint, format and types
+python3 build.py bench [NAMES]   run the benchmarks
+python3 build.py lock [NAMES]    resolve the dependencies anew, with hashes
+python3 build.py clean           remove all that has been built
 
-    --with PACKAGE   (build) bundle one more package; may be given more than once
+--with PACKAGE   (build) bundle one more package; may be given more than once
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ NATIVE = (".so", ".pyd", ".dylib")
 
 def main(argv: Sequence[str]) -> int:
     """Run one command; the process's exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     parser.add_argument("command", nargs="?", default="build", choices=sorted(COMMANDS), metavar="COMMAND")
     parser.add_argument("--with", dest="extra", action="append", default=[], metavar="PACKAGE")
     given, rest = parser.parse_known_args(argv)
@@ -201,7 +202,8 @@ def _refuse_native(stage: Path) -> None:
 def _zip(stage: Path, target: Path) -> None:
     """Let shiv make the zipapp."""
     command = [_environment("build"), "-m", "shiv", "--site-packages", str(stage), "-o", str(target)]
-    command += ["-e", "lfr.__main__:main", "-p", INTERPRETER, "--reproducible", "--compressed", "--compile-pyc"]
+    command += ["-e", "lfr.__main__:main", "-p", INTERPRETER]
+    command += ["--reproducible", "--compressed", "--compile-pyc"]
     environment = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
     subprocess.run(command, check=True, env=environment)
 
@@ -346,4 +348,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except subprocess.CalledProcessError as error:
-        sys.exit(f"build.py: {' '.join(map(str, error.cmd[:4]))} ... failed with exit code {error.returncode}")
+        told = " ".join(map(str, error.cmd[:4]))
+        sys.exit(f"build.py: {told} ... failed with exit code {error.returncode}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lfr.errors import BadSettings
 from lfr.flow import Json
 from lfr.operations.observe import follow_workflow, inspect_workflow, list_workflows
 from lfr.operations.send_event import send_event

@@ -123,7 +123,7 @@ def read_kind(values: Values) -> str:
 
 def is_kind(fields: Fields, kind: str) -> bool:
     """Whether an event is of this kind, seen without reading the rest of it."""
-    return _kind(fields.get(b"kind", b"null")) == kind
+    return bool(_kind(fields.get(b"kind", b"null")) == kind)
 
 
 @lru_cache(maxsize=1024)
@@ -193,7 +193,7 @@ def timestamp(at: float) -> str:
 
 
 def encode(kind: str, at: str, values: Mapping[str, Json]) -> list[str]:
-    """The fields of a new event, flat: name, JSON, name, JSON. `at` as `timestamp` gives it. Raises NotJson."""
+    """The fields of a new event, flat: name, JSON, name, JSON. `at` as by `timestamp`. Raises NotJson."""
     flat = ["kind", write_json(kind), "apiVersion", '"v1"', "at", f'"{at}"']
     for name, value in values.items():
         flat += (name, write_json(value))

@@ -14,7 +14,6 @@ from typing import NoReturn
 
 from lfr.flow import Json
 
-
 DEEPEST = 200
 """How deeply a value may be nested: the engine puts values into lists, and Python's own limit is near."""
 

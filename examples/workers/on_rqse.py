@@ -33,5 +33,5 @@ class TextWorker(EventListener):
 
 
 if __name__ == "__main__":
-    worker = TextWorker("workflows:run", "text", host="127.0.0.1", port=int(sys.argv[1]), select=["start-task"])
-    worker.listen()
+    port = int(sys.argv[1])
+    TextWorker("workflows:run", "text", host="127.0.0.1", port=port, select=["start-task"]).listen()

@@ -33,10 +33,9 @@ def sources(flow: Flow, index: int) -> tuple[int, ...]:
 def gather(flow: Flow, output: Callable[[int], Json], index: int) -> Json:
     """The input of a step: its predecessors' outputs by ascending index, without those that are `{}`.
 
-    `output` gives the output of a step, or None. None left: `{}`; one left: that one as it is; more: the list of them. A predecessor that has no
-    output yet counts as `{}`. With `>` on the step, a list becomes one object.
-
-    Raises NotMergeable.
+    None left: `{}`; one left: that one as it is; more: the list of them. With `>` on the step, a list
+    becomes one object. `output` gives the output of a step, or None if it has none yet, which counts as
+    `{}`. Raises NotMergeable.
     """
     values = [
         value for source in sources(flow, index) if (value := output(source)) is not None and value != {}

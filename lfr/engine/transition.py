@@ -24,7 +24,7 @@ class What(StrEnum):
     RESTARTED = "restarted"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fact:
     """One thing that happened: to the step of this index, or to the workflow if `index` is None."""
 
@@ -33,7 +33,7 @@ class Fact:
     attempt: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Start:
     """A task that is to start: what becomes a start-task event."""
 

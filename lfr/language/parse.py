@@ -254,7 +254,7 @@ class _Parser:
 _AFTER_TARGET: Final = "write ; and go on with a new statement, such as :label -> task"
 
 _ADVICE: Final = {
-    **dict.fromkeys("-=–—⇒➔➜⟶", "an arrow is written -> or →"),  # noqa: RUF001 - what people type for arrows
+    **dict.fromkeys("-=–—⇒➔➜⟶", "an arrow is written -> or →"),
     **dict.fromkeys("0123456789", "a name begins with a letter or _"),
     ";": "it ends a statement, and there is none here",
     ",": "statements need nothing between them, or ;",

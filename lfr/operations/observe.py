@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from lfr import events
@@ -212,10 +213,8 @@ def _untouched(step: Step) -> dict[str, Any]:
 def _tell_values(step: dict[str, Any], flow: Flow, outputs: dict[int, Json]) -> None:
     if step["state"] == StepState.PENDING:
         return
-    try:
+    with suppress(NotMergeable):  # which is why it failed; the reason says so
         step["input"] = gather(flow, outputs.get, step["index"])
-    except NotMergeable:
-        pass  # which is why it failed; the reason says so
     if step["state"] != StepState.RUNNING:
         step["output"] = outputs.get(step["index"])
 

@@ -11,7 +11,7 @@ https://redis.io/docs/latest/develop/reference/protocol-spec/
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
@@ -22,7 +22,7 @@ _READ_SIZE = 1 << 17
 _BULK, _ARRAY, _INTEGER, _ERROR = b"$*:-"
 
 
-def pack(commands: Iterable[Sequence[str | int | float]]) -> bytes:
+def pack(commands: Sequence[Sequence[str | int | float]]) -> bytes:
     """The commands as Redis reads them."""
     parts: list[str] = []
     add = parts.append
@@ -30,9 +30,20 @@ def pack(commands: Iterable[Sequence[str | int | float]]) -> bytes:
         add(f"*{len(command)}\r\n")
         for argument in command:
             text = argument if type(argument) is str else str(argument)
-            size = len(text) if text.isascii() else len(text.encode())
-            add(f"${size}\r\n{text}\r\n")
-    return "".join(parts).encode()
+            add(f"${len(text)}\r\n{text}\r\n")
+    told = "".join(parts)
+    return told.encode() if told.isascii() else _pack_beyond_ascii(commands)
+
+
+def _pack_beyond_ascii(commands: Sequence[Sequence[str | int | float]]) -> bytes:
+    """The same where bytes and characters are not the same number."""
+    parts: list[bytes] = []
+    for command in commands:
+        parts.append(b"*%d\r\n" % len(command))
+        for argument in command:
+            encoded = str(argument).encode()
+            parts.append(b"$%d\r\n%b\r\n" % (len(encoded), encoded))
+    return b"".join(parts)
 
 
 _HEADS = [b"$%d" % size for size in range(1024)]
@@ -122,6 +133,8 @@ class Parser:
     def _strings(self, size: int) -> list[bytes] | None:
         """An array of `size` strings in one go, or None if it holds anything else or is not all here."""
         start, end = self._next, self._next + 2 * size
+        if size and start < len(self._lines) and self._lines[start][0] != _BULK:
+            return None
         values = self._lines[start + 1 : end : 2]
         try:
             if len(values) == size and self._lines[start:end:2] == [_HEADS[len(value)] for value in values]:

@@ -164,11 +164,10 @@ def test_a_failed_workflow_restarts_to_the_same_end(
             answer = run.end(start)
         assert isinstance(answer, Transition)
         run.take(answer)
-        if run.progress.state is WorkflowState.FAILED and order.random() < 0.5 or not run.open:
-            if run.progress.state is WorkflowState.FAILED:
-                again = restart(flow, run.progress, run.outputs)
-                assert isinstance(again, Transition)
-                run.take(again)
+        if run.progress.state is WorkflowState.FAILED and (not run.open or order.random() < 0.5):
+            again = restart(flow, run.progress, run.outputs)
+            assert isinstance(again, Transition)
+            run.take(again)
     assert run.progress.state is WorkflowState.FINISHED
     assert {index: run.outputs[index] for index in outputs} == outputs
 

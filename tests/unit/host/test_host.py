@@ -81,9 +81,9 @@ def test_the_server_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_folder_belongs_to_one_process(tmp_path: Path) -> None:
-    with occupied(tmp_path / "data"):
-        with pytest.raises(Conflict, match=str(os.getpid())), occupied(tmp_path / "data"):
-            pass
+    again = occupied(tmp_path / "data")
+    with occupied(tmp_path / "data"), pytest.raises(Conflict, match=str(os.getpid())), again:
+        pass
     with occupied(tmp_path / "data"):
         pass
 
