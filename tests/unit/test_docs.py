@@ -1,0 +1,62 @@
+"""The documentation tells of everything that there is, and of nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from lfr.cli.commands import COMMANDS, Command
+from lfr.cli.exit_codes import MEANING
+from lfr.language import compile_flow
+from lfr.settings import table
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = (ROOT / "docs" / "commands.md").read_text()
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of a table's rows, by the heading before it; all tables, for an empty one."""
+    part = REFERENCE.partition(f"## {heading}\n")[2].partition("\n## ")[0] if heading else REFERENCE
+    lines = [line for line in part.splitlines() if line.startswith("| ")]
+    return [[cell.strip().strip("`") for cell in line.strip("| ").split(" | ")] for line in lines]
+
+
+def commands() -> list[Command]:
+    return list(COMMANDS.values() if isinstance(COMMANDS, dict) else COMMANDS)
+
+
+def test_every_command_is_told() -> None:
+    told = rows("")
+    for command in commands():
+        assert [command.name, command.help] in told
+
+
+def test_every_setting_is_told_and_no_other() -> None:
+    told = rows("Settings")[2:]
+    assert [row[:2] for row in told] == [[setting.name, setting.variable] for setting in table()]
+    assert [row[-1] for row in told] == [setting.help for setting in table()]
+
+
+def test_every_exit_code_is_told_and_no_other() -> None:
+    told = [(int(code), meaning) for code, meaning in rows("Exit codes")[2:]]
+    assert told == [(int(code), meaning) for code, meaning in MEANING.items()]
+
+
+def test_links_lead_somewhere() -> None:
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} leads to {target}"
+
+
+def test_files_that_are_named_are_there() -> None:
+    for page in (ROOT / "README.md", ROOT / "docs" / "ARCHITECTURE.md"):
+        for name in re.findall(
+            r"`((?:tests|examples|store|engine|roles|worker)/[\w/]+\.\w+)`", page.read_text()
+        ):
+            folder = ROOT if name.startswith(("tests", "examples")) else ROOT / "lfr"
+            assert (folder / name).exists(), f"{page.name} names {name}"
+
+
+def test_the_examples_are_right() -> None:
+    for path in (*ROOT.glob("examples/*.flow"), *ROOT.glob("lfr/**/*.flow")):
+        compile_flow(path.read_text(), source=path.name)
