@@ -7,6 +7,7 @@ connection, which its pipeline does not do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -28,10 +29,22 @@ Reply: TypeAlias = Any
 
 _CONNECT_SECONDS = 5.0
 
-_CANNOT_SERVE = ("OOM", "READONLY", "MISCONF", "LOADING", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "BUSY ")
-"""How errors begin that say that the server as a whole cannot do it at present."""
+_CANNOT_SERVE = (
+    redis.BusyLoadingError,
+    redis.ReadOnlyError,
+    redis.OutOfMemoryError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.MasterDownError,
+    redis.ConnectionError,  # too many clients
+)
+_CANNOT_SERVE_WORDS = ("MISCONF", "NOREPLICAS", "BUSY ")
+"""The errors that say that the server as a whole cannot do it at present. For some of them redis-py has
+classes, and takes their first word away; the others are known by it."""
 
-_SAYS_NO = ("WRONGPASS", "NOAUTH", "NOPERM", "ERR invalid password", "ERR AUTH")
+_SAYS_NO = (redis.AuthenticationError, redis.exceptions.NoPermissionError)
+
+_CONNECTING = re.compile(r"Error (-?\d+ )?connecting to .*?\. (?=\S)")
+"""What redis-py says before the reason why it cannot connect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +138,7 @@ class Link:
         except redis.ResponseError as error:  # while connecting: AUTH, SELECT
             raise self._refused(error) from None
         for reply in replies:
-            if isinstance(reply, redis.ResponseError):
+            if isinstance(reply, redis.RedisError):
                 self._judge(reply, keep_errors)
         return replies
 
@@ -141,12 +154,11 @@ class Link:
                 raise result
         return results
 
-    def _judge(self, error: redis.ResponseError, keep: bool) -> None:
-        text = str(error)
-        if isinstance(error, redis.exceptions.NoPermissionError) or text.startswith(_SAYS_NO):
+    def _judge(self, error: redis.RedisError, keep: bool) -> None:
+        if isinstance(error, _SAYS_NO):
             raise self._refused(error)
-        if text.startswith(_CANNOT_SERVE):
-            raise Unreachable(f"Redis at {self._address} cannot serve: {text}")
+        if isinstance(error, _CANNOT_SERVE) or str(error).startswith(_CANNOT_SERVE_WORDS):
+            raise Unreachable(f"Redis at {self._address} cannot serve: {_reason(error)}")
         if not keep:
             raise error
 
@@ -158,4 +170,4 @@ class Link:
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return _CONNECTING.sub("", " ".join(str(error).split()), count=1).rstrip(".") or type(error).__name__

@@ -1,0 +1,103 @@
+"""What a server can say instead of an answer, and what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from lfr.errors import LfrError, Refused, Unreachable
+from lfr.settings import Settings
+from lfr.store.connection import connect
+from tests.support.servers import running
+
+APPEND = ("XADD", "key", "*", "field", "value")
+
+
+@pytest.fixture(scope="module")
+def own_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that these tests may put into any state."""
+    with running("valkey", tmp_path_factory.mktemp("own")) as server:
+        yield server.address.url
+
+
+@pytest.fixture
+def admin(own_url: str) -> Iterator[redis.Redis]:
+    """A connection that was there before the server got into its state."""
+    with redis.Redis.from_url(own_url, protocol=2) as client:
+        client.ping()
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("state", "way_back", "kind", "word"),
+    [
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", Unreachable, "cannot serve"),
+        (
+            "CONFIG SET min-replicas-to-write 1",
+            "CONFIG SET min-replicas-to-write 0",
+            Unreachable,
+            "NOREPLICAS",
+        ),
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", Unreachable, "read only"),
+        ("CONFIG SET requirepass x", "CONFIG SET requirepass ''", Refused, "Authentication required"),
+        ("ACL SETUSER default -xadd", "ACL SETUSER default +@all", Refused, "no permissions"),
+    ],
+)
+def test_a_server_that_does_not_do_it(
+    own_url: str, admin: redis.Redis, state: str, way_back: str, kind: type[LfrError], word: str
+) -> None:
+    store = connect(Settings(redis_url=own_url))
+    with admin.client() as connection:
+        connection.execute_command(*state.split())
+        try:
+            for commands in ([APPEND], [("MULTI",), APPEND, ("EXEC",)]):
+                with pytest.raises(kind, match=word), store.link() as link:
+                    link.exchange(commands, keep_errors=True)
+        finally:
+            connection.execute_command(*(word.strip("'") for word in way_back.split()))
+    with store.link() as link:
+        assert link.exchange([("PING",)]) == [b"PONG"]
+
+
+def test_a_master_that_is_gone(own_url: str, admin: redis.Redis) -> None:
+    with admin.client() as connection:
+        connection.config_set("replica-serve-stale-data", "no")
+        connection.execute_command("REPLICAOF", "127.0.0.1", "1")
+        try:
+            with (
+                pytest.raises(Unreachable, match="cannot serve"),
+                connect(Settings(redis_url=own_url)).link() as link,
+            ):
+                link.exchange([("GET", "key")])
+        finally:
+            connection.execute_command("REPLICAOF", "NO", "ONE")
+
+
+def test_an_error_of_one_command_is_kept_where_that_is_asked_for(own_url: str) -> None:
+    with connect(Settings(redis_url=own_url)).link() as link:
+        replies = link.exchange([("SET", "s", "x"), ("INCR", "s"), ("GET", "s")], keep_errors=True)
+        assert isinstance(replies[1], redis.ResponseError)
+        assert replies[2] == b"x"
+        with pytest.raises(redis.ResponseError):
+            link.exchange([("INCR", "s")])
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (
+            Settings(redis_host="127.0.0.1", redis_port=1),
+            "no Redis answers at 127.0.0.1:1: Connection refused",
+        ),
+        (
+            Settings(redis_url="unix:///nowhere/redis.sock"),
+            "no Redis answers at unix:///nowhere/redis.sock: No such file or directory",
+        ),
+    ],
+)
+def test_nobody_there_is_told_in_few_words(settings: Settings, reason: str) -> None:
+    with pytest.raises(Unreachable) as caught, connect(settings).link() as link:
+        link.exchange([("PING",)])
+    assert caught.value.message == reason
