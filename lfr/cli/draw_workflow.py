@@ -109,7 +109,7 @@ def draw_list(terminal: Terminal, workflows: Sequence[Mapping[str, Any]]) -> lis
 def _step_row(step: Mapping[str, Any]) -> list[Cell]:
     state = step["state"]
     plain = "" if step["name"] else "dim"
-    attempt = str(step["attempt"]) if step["attempt"] and step["kind"] == Kind.TASK else ""
+    was_tried = step["attempt"] and step["kind"] == Kind.TASK and state != "SKIPPED"
     return [
         Cell(str(step["index"]), plain),
         Cell(step_name(step), plain),
@@ -117,7 +117,7 @@ def _step_row(step: Mapping[str, Any]) -> list[Cell]:
         _time(step["started"]),
         _time(step["ended"]),
         Cell(duration(seconds_between(step["started"], step["ended"]))),
-        Cell(attempt),
+        Cell(str(step["attempt"]) if was_tried else ""),
         _outcome(step),
     ]
 
