@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 import lfr
-from lfr.host.lifeline import die_with_parent
+from lfr.host.lifeline import die_with_parent, uninterrupted
 
 
 def own_command() -> list[str]:
@@ -74,7 +74,7 @@ class Children:
 
     def start(self, arguments: Sequence[str]) -> Child:
         """Start `lfr ARGUMENTS...`."""
-        with ExitStack() as stack:
+        with uninterrupted(), ExitStack() as stack:
             log = None if self._log_folder is None else self._log_folder / f"{arguments[0]}.log"
             output = None if log is None else stack.enter_context(log.open("ab"))
             process = subprocess.Popen(
@@ -86,8 +86,8 @@ class Children:
                 start_new_session=True,
                 preexec_fn=die_with_parent(),
             )
-        child = Child(tuple(arguments), process, log)
-        self.running.append(child)
+            child = Child(tuple(arguments), process, log)
+            self.running.append(child)
         return child
 
     def take_dead(self) -> list[Child]:

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from lfr.errors import Conflict, LfrError, NotFound
-from lfr.host.lifeline import die_with_parent
+from lfr.host.lifeline import die_with_parent, uninterrupted
 
 VARIABLE = "LFR_VALKEY_SERVER"
 
@@ -93,7 +93,8 @@ class ValkeyServer:
         server = find_server()
         for _ in range(_TRIES):
             self.address = Address(self.address.host, self._port or _free_port())
-            self._process = self._launch(server)
+            with uninterrupted():
+                self._process = self._launch(server)
             if self._wait_until_it_answers():
                 return
             if "in use" not in self._log.read_text(errors="replace"):
