@@ -48,5 +48,5 @@ def uninterrupted() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    for number, frame in came[:1]:
-        handlers[signal.Signals(number)](number, frame)
+    for caught, frame in came[:1]:
+        handlers[signal.Signals(caught)](caught, frame)
