@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO, TextIO
 from unicodedata import combining, east_asian_width
@@ -87,7 +88,8 @@ def _lenient(stream: TextIO | None) -> TextIO:
     if stream is None:
         return open(os.devnull, "w", encoding="utf-8")
     if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="replace")
+        with suppress(OSError):  # it writes first what it still holds, and may be unable to
+            stream.reconfigure(errors="replace")
     return stream
 
 

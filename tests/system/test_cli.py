@@ -204,12 +204,13 @@ def test_a_reader_that_goes_away_is_no_error(redis_url: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
 @pytest.mark.parametrize("words", [["--version"], ["--help"], ["config"]])
-def test_output_that_cannot_be_written(words: list[str]) -> None:
+def test_output_that_cannot_be_written(words: list[str], locale: str) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [sys.executable, str(built_file()), *words],
-            env=environment(None),
+            env=environment(None, {"LC_ALL": locale}),
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
