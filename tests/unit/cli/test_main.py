@@ -118,7 +118,7 @@ def test_help_of_a_command_either_way(capsys: pytest.CaptureFixture[str]) -> Non
         (["run", "good.flow", "--input", "7"], Exit.BAD_INPUT, "must be an object or a list"),
         (["run", "good.flow", "--input", "[NaN]"], Exit.BAD_INPUT, "--input: not JSON"),
         (["run", "good.flow", "--input", "@none"], Exit.NOT_FOUND, "none: there is no such file"),
-        (["run", "good.flow", "--input", "@bad.json"], Exit.BAD_INPUT, "bad.json:3:1: not JSON"),
+        (["run", "good.flow", "--input", "@bad.json"], Exit.BAD_INPUT, "bad.json:3:2: not JSON"),
         (["run", "good.flow", "--workflow-id", "a b"], Exit.BAD_INPUT, "'a b' cannot be a workflow's id"),
         (["inspect", "a b"], Exit.BAD_INPUT, "cannot be a workflow's id"),
         (["event", "x", "--data", "[1]"], Exit.BAD_INPUT, "--data must be an object"),
@@ -133,7 +133,7 @@ def test_what_is_wrong_is_one_line_and_a_code(
 ) -> None:
     (tmp_path / "good.flow").write_text("a -> b")
     (tmp_path / "latin.flow").write_bytes(b"a\n# caf\xe9")
-    (tmp_path / "bad.json").write_text('\n{"a": 1,\n}')
+    (tmp_path / "bad.json").write_text('\n{"a": 1\n "b": 2}')
     assert main(words) == code
     out, err = capsys.readouterr()
     assert out == ""
