@@ -11,13 +11,16 @@ from lfr.flow import Flow
 
 PREFIX = "workflow:"
 
+_KEY_OF_ANOTHER = re.compile(r":(steps|outputs|history|output:\d+|wait:\d+\.\d+)$")
+"""How the keys end that belong to a workflow: an id must not be one of them."""
+
 _NOT_IN_AN_ID = re.compile(r"[^\w.:-]")
 
 
 def full_id(text: str) -> str:
     """The id of a workflow, given with or without `workflow:`. Raises BadInput."""
     id = text if text.startswith(PREFIX) else PREFIX + text
-    if not WORKFLOW_ID.fullmatch(id) or id.startswith("workflow:latch:"):
+    if not WORKFLOW_ID.fullmatch(id) or id.startswith("workflow:latch:") or _KEY_OF_ANOTHER.search(id):
         raise BadInput(
             f"{text[:60]!r} cannot be a workflow's id",
             hint="letters, digits and . _ : - only, up to 240 of them",

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from lfr.store import keys
 from lfr.store.connection import Command, Link, Reply
-from lfr.store.stream import Entry, Reader, acknowledge, pairs, to_entries
+from lfr.store.stream import Entry, Reader, acknowledge, checked, pairs, to_entries
 
 _MOST_AT_ONCE = 5000
 """How many logged receipts are looked at in one go."""
@@ -86,8 +86,9 @@ class Clearing:
 
     def _groups_that_count(self, link: Link) -> tuple[list[Group], int]:
         """All groups but our own that are not forgotten, and the time of Redis. (XINFO, TIME)"""
-        reply, (seconds, microseconds) = link.exchange([("XINFO", "GROUPS", self._reader.stream), ("TIME",)])
-        groups = [group for group in map(_group, reply) if group.name != self._reader.group]
+        about = [("XINFO", "GROUPS", self._reader.stream), ("TIME",)]
+        reply, (seconds, microseconds) = link.exchange(about, keep_errors=True)
+        groups = [group for group in map(_group, checked(reply)) if group.name != self._reader.group]
         ask = [("XINFO", "CONSUMERS", self._reader.stream, group.name) for group in groups]
         consumers = link.exchange(ask, keep_errors=True) if ask else []
         now_ms = int(seconds) * 1000 + int(microseconds) // 1000
@@ -111,7 +112,7 @@ class Clearing:
         low = "{}-{}".format(*start)
         while True:
             command: Command = ("XPENDING", self._reader.stream, group, low, end, _PAGE)
-            page = link.exchange([command])[0]
+            page = checked(link.exchange([command], keep_errors=True)[0])
             found.update(row[0].decode() for row in page)
             if len(page) < _PAGE:
                 return found

@@ -64,7 +64,7 @@ def read_batch(
         *("STREAMS", reader.stream, ">"),
     )
     commands = [acknowledge(reader, done), read] if done else [read]
-    reply = _checked(link.exchange(commands, keep_errors=True)[-1])
+    reply = checked(link.exchange(commands, keep_errors=True)[-1])
     return to_entries(reply[0][1]) if reply else []
 
 
@@ -74,7 +74,7 @@ def reclaim(link: Link, reader: Reader, *, idle_ms: int, count: int) -> list[Ent
     Those that have been deleted from the stream meanwhile are acknowledged. Raises NoGroup.
     """
     command = ("XAUTOCLAIM", *reader, idle_ms, "0-0", "COUNT", count)
-    reply = _checked(link.exchange([command], keep_errors=True)[0])
+    reply = checked(link.exchange([command], keep_errors=True)[0])
     # Redis 6.2 answers an entry that has been deleted as nil; from 7.0 on it drops these by itself.
     return to_entries(entry for entry in reply[1] if entry is not None and entry[1] is not None)
 
@@ -82,20 +82,25 @@ def reclaim(link: Link, reader: Reader, *, idle_ms: int, count: int) -> list[Ent
 def keep_claims(link: Link, reader: Reader, ids: Sequence[str]) -> None:
     """Say that this consumer still works on these entries: their idle time begins anew. (XCLAIM JUSTID)"""
     if ids:
-        link.exchange([("XCLAIM", *reader, 0, *ids, "JUSTID")])
+        checked(link.exchange([("XCLAIM", *reader, 0, *ids, "JUSTID")], keep_errors=True)[0])
 
 
 def leave_group(link: Link, reader: Reader) -> None:
     """Take this consumer off its group, unless entries are pending for it. (XGROUP DELCONSUMER)"""
     pending = ("XPENDING", reader.stream, reader.group, "-", "+", 1, reader.consumer)
-    if not _checked(link.exchange([pending], keep_errors=True)[0]):
+    if not checked(link.exchange([pending], keep_errors=True)[0]):
         link.exchange([("XGROUP", "DELCONSUMER", *reader)], keep_errors=True)
 
 
-def _checked(reply: Reply) -> Reply:
+_GONE = ("NOGROUP", "UNBLOCKED", "no such key")
+"""How errors begin that say that the stream or the group is gone. A reader that waits while the stream
+is deleted hears UNBLOCKED, from Redis up to 7.0."""
+
+
+def checked(reply: Reply) -> Reply:
+    """The reply. Raises NoGroup if it says that the stream or the group is gone, or the error that it is."""
     if isinstance(reply, redis.ResponseError):
-        # A reader that waits while the stream is deleted is told so by Redis up to 7.0 as UNBLOCKED.
-        raise NoGroup(str(reply)) if str(reply).startswith(("NOGROUP", "UNBLOCKED")) else reply
+        raise NoGroup(str(reply)) if str(reply).startswith(_GONE) else reply
     return reply
 
 

@@ -15,6 +15,7 @@ from lfr.roles import receipts as module
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.receipts import Receipts
 from lfr.store.connection import Store
+from lfr.store.stream import NoGroup, Reader, keep_claims
 from lfr.worker.listener import BatchListener
 from tests.store.conftest import Stepper, append
 
@@ -98,6 +99,23 @@ def test_a_receipt_for_nothing_goes_by_itself(store: Store, client: redis.Redis,
     receipts.step()
     assert [line["target"] for line in lines(log)] == [None]
     assert client.xlen("workflows:run") == 0
+
+
+def test_a_stream_that_is_deleted_while_receipts_wait_is_a_missing_group(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    receipts = stepper(Receipts(store, io.StringIO()))
+    client.xgroup_create("workflows:run", "mine", "0")
+    append(client, kind="receipt", **{"for": "9999999999999-0", "action": "processed"})
+    receipts.step()
+    client.delete("workflows:run")
+    with pytest.raises(NoGroup):
+        receipts.step()
+
+
+def test_a_claim_in_a_group_that_is_gone_is_a_missing_group(store: Store) -> None:
+    with store.link() as link, pytest.raises(NoGroup):
+        keep_claims(link, Reader("workflows:run", "nobody", "me"), ["1-1"])
 
 
 def test_garbage_is_logged_as_text(store: Store, client: redis.Redis, stepper: Make) -> None:
