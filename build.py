@@ -12,23 +12,25 @@ python3 build.py clean           remove all that has been built
 --with PACKAGE   (build) bundle one more package; may be given more than once
 """
 
-from __future__ import annotations
-
 import sys
 
+# Old Pythons get as far as this line: nothing above it, and no syntax below it, is newer than Python 3.6.
 if sys.version_info < (3, 11):
     sys.exit("lfr needs Python 3.11 or newer; this is " + sys.version.split()[0])
 
 import argparse
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 import venv
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -42,14 +44,14 @@ INTERPRETER = "/usr/bin/python3 -sE"
 CPUS = ("x86_64", "aarch64")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
-NATIVE = (".so", ".pyd", ".dylib")
+NATIVE = {".so", ".pyd", ".dylib"}
 """What would tie the file to one CPU and one version of Python."""
 
 
 def main(argv: Sequence[str]) -> int:
     """Run one command; the process's exit code."""
     layout = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout, allow_abbrev=False)
     parser.add_argument("command", nargs="?", default="build", choices=sorted(COMMANDS), metavar="COMMAND")
     parser.add_argument("--with", dest="extra", action="append", default=[], metavar="PACKAGE")
     given, rest = parser.parse_known_args(argv)
@@ -69,7 +71,7 @@ def build(extra: Sequence[str] = ()) -> int:
         _refuse_native(stage)
         unfinished = Path(scratch, "lfr")
         _zip(stage, unfinished)
-        _start_quickly(unfinished)
+        _finish(unfinished)
         unfinished.chmod(0o755)
         unfinished.replace(FILE)
     (BUILD / "stamp").write_text("" if extra else _inputs())
@@ -112,7 +114,7 @@ def check(_: Sequence[str] = ()) -> int:
     results = [
         _wait_for([ruff, "check", "."]),
         _wait_for([ruff, "format", "--check", "."]),
-        _wait_for([mypy, "--strict", "lfr"]),
+        _wait_for([mypy, "--strict", "lfr", "build.py"]),
     ]
     return max(results)
 
@@ -154,7 +156,7 @@ def lock(names: Sequence[str]) -> int:
     return 0
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "build": build,
     "demo": demo,
     "test": test,
@@ -166,7 +168,7 @@ COMMANDS = {
 
 
 def _stage(stage: Path, extra: Sequence[str]) -> None:
-    """Put together what the file holds: our code, the packages, the servers; the same modes everywhere."""
+    """Put together what the file holds: our code and licence, the packages, the servers."""
     for wheel in _wheels("bundle"):
         _unpack(wheel, stage)
     for wheel in _extra_wheels(extra):
@@ -175,13 +177,12 @@ def _stage(stage: Path, extra: Sequence[str]) -> None:
         target = stage / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
+    shutil.copyfile(ROOT / "LICENSE", stage / "lfr" / "LICENSE")
     for cpu in CPUS:
         server = stage / "lfr" / "host" / "servers" / cpu / "valkey-server"
         server.parent.mkdir(parents=True)
         shutil.copyfile(_valkey(cpu), server)
         shutil.copyfile(_valkey(cpu).with_name("LICENSE"), server.with_name("LICENSE"))
-    for path in stage.rglob("*"):
-        path.chmod(0o755 if path.is_dir() or path.name == "valkey-server" else 0o644)
 
 
 def _unpack(wheel: Path, stage: Path) -> None:
@@ -194,7 +195,7 @@ def _unpack(wheel: Path, stage: Path) -> None:
 
 
 def _refuse_native(stage: Path) -> None:
-    native = [str(path.relative_to(stage)) for path in stage.rglob("*") if path.suffix in NATIVE]
+    native = [str(path.relative_to(stage)) for path in stage.rglob("*") if NATIVE & set(path.suffixes)]
     if native:
         sys.exit("build.py: the file must be pure Python, but this is not: " + ", ".join(native))
 
@@ -208,28 +209,37 @@ def _zip(stage: Path, target: Path) -> None:
     subprocess.run(command, check=True, env=environment)
 
 
-def _start_quickly(target: Path) -> None:
-    """Replace shiv's `__main__.py` by ours, which knows the build's id and imports next to nothing."""
+def _finish(target: Path) -> None:
+    """Replace shiv's `__main__.py` by ours, which knows the build's id and imports next to nothing; and take
+    out what still depends on the machine: shiv adds its bootstrap in the order and with the modes that the
+    files have on disk."""
     finished = target.with_suffix(".new")
     with zipfile.ZipFile(target) as old, finished.open("wb") as file:
         file.write(f"#!{INTERPRETER}\n".encode())
         build_id = json.loads(old.read("environment.json"))["build_id"]
         starter = (ROOT / "lfr" / "host" / "starter.py").read_text().replace("@BUILD_ID@", build_id)
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as new:
-            for entry in old.infolist():
+            for entry in sorted(old.infolist(), key=lambda entry: entry.filename):
                 data = starter.encode() if entry.filename == "__main__.py" else old.read(entry)
+                is_program = entry.filename.endswith("/valkey-server")
+                entry.external_attr = (stat.S_IFREG | (0o755 if is_program else 0o644)) << 16
                 new.writestr(entry, data, zipfile.ZIP_DEFLATED, compresslevel=9)
     finished.replace(target)
 
 
 def _sources() -> list[Path]:
     """What of lfr/ belongs into the file."""
-    return sorted(path for path in (ROOT / "lfr").rglob("*") if path.is_file() and path.suffix != ".pyc")
+    left_behind = (".pyc", "~")  # by Python, by editors
+    return sorted(
+        path
+        for path in (ROOT / "lfr").rglob("*")
+        if path.is_file() and not path.name.endswith(left_behind) and not path.name.startswith(".")
+    )
 
 
 def _inputs() -> str:
     """A digest of everything that the file is made of."""
-    paths = [Path(__file__), *_sources(), *sorted(REQUIREMENTS.glob("*.txt"))]
+    paths = [Path(__file__).resolve(), ROOT / "LICENSE", *_sources(), *sorted(REQUIREMENTS.glob("*.txt"))]
     told = "".join(f"{path.relative_to(ROOT)} {_digest(path)}\n" for path in paths)
     return hashlib.sha256(told.encode()).hexdigest()
 
@@ -253,13 +263,26 @@ def _wheels(name: str, *, cpu: str = "x86_64") -> list[Path]:
 
 
 def _extra_wheels(packages: Sequence[str]) -> list[Path]:
+    """The wheels of packages and of what they need; what is bundled anyway stays at its version."""
     if not packages:
         return []
     folder = BUILD / "extra"
     shutil.rmtree(folder, ignore_errors=True)
-    _pip("download", *_platform("3.11", "x86_64", with_dependencies=True), *packages, "-d", str(folder))
-    ours = {wheel.name for wheel in _wheels("bundle")}
-    return sorted(wheel for wheel in folder.glob("*.whl") if wheel.name not in ours)
+    ours = [wheel.name for wheel in _wheels("bundle")]
+    pins = ["==".join(name.split("-")[:2]) for name in ours]
+    options = [*_platform("3.11", "x86_64", with_dependencies=True), "-d", str(folder)]
+    _pip("download", *options, *pins, *packages)
+    extra = sorted(wheel for wheel in folder.glob("*.whl") if wheel.name not in ours)
+    return [wheel if wheel.stem.endswith("-any") else _pure(wheel) for wheel in extra]
+
+
+def _pure(native: Path) -> Path:
+    """The wheel of the same release that is pure Python; the native one if there is no such wheel."""
+    release = native.name.split("-")[:2]
+    options = ["--quiet", "--disable-pip-version-check", "--only-binary=:all:", "--no-deps"]
+    with suppress(subprocess.CalledProcessError):
+        _pip("download", *options, "--platform", "any", "-d", str(native.parent), "==".join(release))
+    return next(native.parent.glob(f"{release[0]}-{release[1]}-*-any.whl"), native)
 
 
 def _valkey(cpu: str) -> Path:
@@ -302,35 +325,40 @@ def _platform(version: str, cpu: str, *, with_dependencies: bool = False) -> lis
 def _environment(name: str) -> str:
     """The Python of a virtual environment with what requirements/NAME.txt locks; made once."""
     locked = REQUIREMENTS / f"{name}.txt"
-    tag = f"{sys.version_info.major}.{sys.version_info.minor}-{_digest(locked)[:16]}"
-    folder = BUILD / f"{name}-{tag}"
-    python = folder / "bin" / "python"
+    folder = BUILD / f"{name}-{sys.version_info.major}.{sys.version_info.minor}-{_digest(locked)[:16]}"
+    install = ["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(locked)]
     if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
         print(f"build.py: making the environment for {name} ...", file=sys.stderr)
-        venv.create(folder, with_pip=True)
-        install = ["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(locked)]
-        subprocess.run([python, "-m", "pip", *install], check=True)
-        (folder / "complete").touch()
-    return str(python)
+    return _made_once(folder, install)
 
 
 def _pip(*arguments: str) -> None:
     """Run pip, of an environment that has nothing else."""
-    folder = BUILD / "pip"
+    subprocess.run([_made_once(BUILD / "pip"), "-m", "pip", *arguments], check=True)
+
+
+def _made_once(folder: Path, install: Sequence[str] = ()) -> str:
+    """The Python of the virtual environment in a folder; if it is not there yet, pip makes it complete."""
+    python = folder / "bin" / "python"
     if not (folder / "complete").exists():
+        if importlib.util.find_spec("ensurepip") is None:
+            sys.exit("build.py: this Python has no ensurepip; on Debian and Ubuntu: apt install python3-venv")
         shutil.rmtree(folder, ignore_errors=True)
-        venv.create(folder, with_pip=True)
+        venv.create(folder, with_pip=True, symlinks=True)
+        if install:
+            subprocess.run([python, "-m", "pip", *install], check=True)
         (folder / "complete").touch()
-    subprocess.run([str(folder / "bin" / "python"), "-m", "pip", *arguments], check=True)
+    return str(python)
 
 
 def _wait_for(command: Sequence[str], environment: dict[str, str] | None = None) -> int:
-    """Run a command to its end, also if Ctrl-C is pressed meanwhile: it has heard it too."""
+    """Run a command to its end, also if Ctrl-C is pressed meanwhile: it has heard it too. Its exit code, as
+    a shell tells it."""
     process = subprocess.Popen(command, cwd=ROOT, env=environment)
     while True:
         try:
-            return process.wait()
+            code = process.wait()
+            return code if code >= 0 else 128 - code
         except KeyboardInterrupt:
             continue
 

