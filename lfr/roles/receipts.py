@@ -12,13 +12,13 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TextIO
 
 from lfr import events
 from lfr.errors import CannotWrite
-from lfr.json_text import NotJson, read_json, write_json
+from lfr.json_text import write_json
 from lfr.roles.process import run_listeners
 from lfr.store.connection import Link, Store
 from lfr.store.dead_letters import as_text
@@ -33,8 +33,9 @@ _NICE = 10
 
 _CLEAR_EVERY_SECONDS = 0.25
 
-_MOST_SEEN = 20_000
-"""How many events are kept in memory until their receipt comes by."""
+_MOST_SEEN = 10_000
+_LARGEST_SEEN = 4096
+"""How many events are kept in memory until their receipt comes by, and of how many bytes at most."""
 
 
 class Receipts(BatchListener):
@@ -45,7 +46,7 @@ class Receipts(BatchListener):
         self._log = log
         self._clearing = Clearing(self.reader, store.settings.receipts_forget_seconds)
         self._clear_at = 0.0
-        self._seen: dict[str, Entry] = {}
+        self._seen: dict[str, str] = {}  # events that have come by, as JSON, by id
 
     def on_pass(self, link: Link) -> float:
         """Clear what every group has read past, now and then: a group that is busy has much pending."""
@@ -57,11 +58,17 @@ class Receipts(BatchListener):
 
     def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
         """Log the receipts of a pass, all lines before any of them counts as logged."""
-        ours = _receipts(batch)
-        receipts = {entry.id for entry, _ in ours}
-        foreign = {entry.id: entry for entry in batch if entry.id not in receipts}
-        self._seen |= foreign
-        self.acknowledge_later(list(foreign))
+        ours: list[tuple[Entry, events.Receipt]] = []
+        foreign: list[str] = []
+        for entry, values in _decoded(batch):
+            receipt = _receipt(values)
+            if receipt is not None:
+                ours.append((entry, receipt))
+                continue
+            foreign.append(entry.id)
+            if sum(map(len, entry.fields.values())) <= _LARGEST_SEEN:
+                self._seen[entry.id] = _json(entry, values)
+        self.acknowledge_later(foreign)
         if ours:
             targets = self._targets(link, [receipt.target for _, receipt in ours])
             self._write(_line(entry, receipt, targets.get(receipt.target)) for entry, receipt in ours)
@@ -72,12 +79,13 @@ class Receipts(BatchListener):
             ]
             remember_logged(link, self.reader, logged)
 
-    def _targets(self, link: Link, ids: Sequence[str]) -> dict[str, Entry]:
-        """The events with these ids: most have just come by, the others are looked up."""
+    def _targets(self, link: Link, ids: Sequence[str]) -> dict[str, str]:
+        """The events with these ids, as JSON: most have just come by, the others are looked up."""
         found = {id: self._seen.pop(id) for id in ids if id in self._seen}
         missing = [id for id in ids if id not in found]
         if missing:
-            found.update((entry.id, entry) for entry in read_targets(link, self.store.stream, missing))
+            there = read_targets(link, self.store.stream, missing)
+            found.update((entry.id, _json(entry, values)) for entry, values in _decoded(there))
         while len(self._seen) > _MOST_SEEN:
             del self._seen[next(iter(self._seen))]
         return found
@@ -90,35 +98,36 @@ class Receipts(BatchListener):
             raise CannotWrite(f"cannot write the log of receipts: {error.strerror}") from None
 
 
-def _receipts(batch: Sequence[Entry]) -> list[tuple[Entry, events.Receipt]]:
-    """The receipts of a batch. What only looks like one is not among them: the lifecycle buries it."""
-    found: list[tuple[Entry, events.Receipt]] = []
-    candidates = [entry for entry in batch if events.is_kind(entry.fields, events.RECEIPT)]
-    decoded = events.decode_all([entry.fields for entry in candidates])
-    for entry, values in zip(candidates, decoded, strict=True):
-        if not isinstance(values, events.Malformed):
-            with suppress(events.Malformed):
-                receipt = events.read_receipt(values)
-                if _ENTRY_ID.fullmatch(receipt.target):
-                    found.append((entry, receipt))
-    return found
+def _decoded(entries: Sequence[Entry]) -> Iterable[tuple[Entry, events.Values | events.Malformed]]:
+    return zip(entries, events.decode_all([entry.fields for entry in entries]), strict=True)
 
 
-def _line(entry: Entry, receipt: events.Receipt, target: Entry | None) -> str:
-    about = f'"receipt":"{entry.id}","for":"{receipt.target}","action":{write_json(receipt.action)}'
-    at = entry.fields.get(b"at", b"null").decode()
-    return f'{{{about},"at":{at},"target":{"null" if target is None else _json(target)}}}\n'
-
-
-def _json(entry: Entry) -> str:
-    """An event as one JSON object. Its fields are JSON already; if they are not, as text."""
-    fields = (f"{write_json(name.decode())}:{value.decode()}" for name, value in entry.fields.items())
+def _receipt(values: events.Values | events.Malformed) -> events.Receipt | None:
+    """The receipt, or None for any other event, and for one that the lifecycle buries."""
+    if isinstance(values, events.Malformed) or values.get(b"kind") != events.RECEIPT:
+        return None
     try:
-        text = "{" + ",".join(fields) + "}"
-        read_json(text.encode())
-    except (UnicodeDecodeError, NotJson):
+        receipt = events.read_receipt(values)
+    except events.Malformed:
+        return None
+    return receipt if _ENTRY_ID.fullmatch(receipt.target) else None
+
+
+def _line(entry: Entry, receipt: events.Receipt, target: str | None) -> str:
+    at = entry.fields.get(b"at", b"null").decode()
+    about = f'"receipt":"{entry.id}","for":"{receipt.target}","action":{write_json(receipt.action)}'
+    return f'{{{about},"at":{at},"target":{target or "null"}}}'.replace("\n", " ") + "\n"
+
+
+def _json(entry: Entry, values: events.Values | events.Malformed) -> str:
+    """An event as one JSON object: its fields are JSON already. If they are not, as text."""
+    if isinstance(values, events.Malformed):
         return write_json(as_text(entry))
-    return text.replace("\n", " ")
+    fields = (
+        f"{write_json(name.decode(errors='backslashreplace'))}:{value.decode()}"
+        for name, value in entry.fields.items()
+    )
+    return "{" + ",".join(fields) + "}"
 
 
 def run(store: Store, to: str | None = None) -> int:

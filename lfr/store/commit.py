@@ -83,7 +83,7 @@ def create(
     return [
         *commands,
         *_outputs(workflow, [first]),
-        *_steps(workflow, flow, [first]),
+        *_steps(workflow, flow, [first], existed=False),
         tell(workflow, now_ms, first),
         append(stream, events.START_WORKFLOW, at, {"workflow": workflow}),
         *_events(stream, workflow, flow, WorkflowState.RUNNING, [first], now_ms),
@@ -114,7 +114,9 @@ def _outputs(id: str, transitions: Iterable[Transition]) -> Iterator[Command]:
         yield ("HSET", keys.outputs(id), *fields)
 
 
-def _steps(id: str, flow: Flow, transitions: Iterable[Transition]) -> Iterator[Command]:
+def _steps(
+    id: str, flow: Flow, transitions: Iterable[Transition], *, existed: bool = True
+) -> Iterator[Command]:
     # A first attempt that is over leaves nothing behind, unless the step may start again: then the
     # number has to go on counting, or a late answer to this attempt would be taken for one to the next.
     least = 0 if flow.predecessors[0] else 1
@@ -128,7 +130,7 @@ def _steps(id: str, flow: Flow, transitions: Iterable[Transition]) -> Iterator[C
             gone.append(index)
     if kept:
         yield ("HSET", keys.steps(id), *kept)
-    if gone:
+    if gone and existed:
         yield ("HDEL", keys.steps(id), *gone)
 
 

@@ -80,15 +80,19 @@ class Parser:
             return True
         if getattr(self._sock, "pending", int)():  # TLS: read from the socket, and not yet by us
             return True
-        return bool(select.select([self._sock], [], [], timeout)[0])
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        return bool(poll.poll(timeout * 1000))
 
     def read_replies(self, count: int) -> list[Any]:
         """The next replies, each as `read_response` gives it."""
         replies: list[Any] = []
         while len(replies) < count:
-            if self._next < len(self._lines) and self._lines[self._next] == b"+QUEUED":
-                self._next += 1  # a transaction answers so to each command: not worth a call
-                replies.append(b"QUEUED")
+            # A transaction answers +QUEUED to each of its commands: a call for each would not be worth it.
+            queued = self._lines[self._next : self._next + count - len(replies) - 1]
+            if queued and queued.count(b"+QUEUED") == len(queued):
+                self._next += len(queued)
+                replies += [b"QUEUED"] * len(queued)
             else:
                 replies.append(self.read_response())
         return replies
@@ -114,6 +118,8 @@ class Parser:
                 size = int(line[1:])
                 value = None if size < 0 else self._strings(size)
                 if value is None and size > 0:
+                    value = self._scalars(size)
+                if value is None and size > 0:
                     open_arrays.append((size, []))
                     continue
             else:
@@ -133,8 +139,6 @@ class Parser:
     def _strings(self, size: int) -> list[bytes] | None:
         """An array of `size` strings in one go, or None if it holds anything else or is not all here."""
         start, end = self._next, self._next + 2 * size
-        if size and start < len(self._lines) and self._lines[start][0] != _BULK:
-            return None
         values = self._lines[start + 1 : end : 2]
         try:
             if len(values) == size and self._lines[start:end:2] == [_HEADS[len(value)] for value in values]:
@@ -143,6 +147,29 @@ class Parser:
         except IndexError:  # one of them is longer
             pass
         return None
+
+    def _scalars(self, size: int) -> list[Any] | None:
+        """An array of `size` integers, strings and nils in one go, or None like `_strings`."""
+        lines, at = self._lines, self._next
+        values: list[Any] = []
+        try:
+            while len(values) < size:
+                line = lines[at]
+                if line[0] == _INTEGER:
+                    values.append(int(line[1:]))
+                    at += 1
+                elif line == b"$-1":
+                    values.append(None)
+                    at += 1
+                elif line == _HEADS[len(lines[at + 1])]:
+                    values.append(lines[at + 1])
+                    at += 2
+                else:
+                    return None
+        except IndexError:  # the lines end here, or a string is longer than a short one
+            return None
+        self._next = at
+        return values
 
     def _entries(self, size: int) -> list[Any]:
         """As many entries of a stream as come next, up to `size`: each a string and a list of strings.
