@@ -14,16 +14,26 @@ import sys
 BUILD_ID = "@BUILD_ID@"
 
 
+CANNOT_WRITE = 73
+BAD_SETTINGS = 78
+INTERRUPTED = 130
+"""As in lfr/cli/exit_codes.py, which cannot be imported yet. 1 would say that a workflow has failed."""
+
+
 def start():
     """Unpack if need be, then run."""
     if sys.version_info < (3, 11):
-        sys.exit("lfr needs Python 3.11 or newer; this is Python %d.%d" % sys.version_info[:2])
+        give_up(BAD_SETTINGS, "lfr needs Python 3.11 or newer; this is Python %d.%d" % sys.version_info[:2])
+    named = os.environ.get("SHIV_ROOT") or "~/.shiv"
     switches = [name for name in os.environ if name.startswith("SHIV_") and name != "SHIV_ROOT"]
-    root = os.path.expanduser(os.environ.get("SHIV_ROOT") or "~/.shiv")
-    if switches or root.startswith("$"):
+    if switches or named.startswith("$"):
         import _bootstrap
 
         _bootstrap.bootstrap()
+    root = os.path.expanduser(named)
+    if root.startswith("~"):  # neither HOME nor an account says where that is
+        give_up(CANNOT_WRITE, "lfr: cannot tell where %s is, to unpack itself; set SHIV_ROOT" % named)
+    root = os.path.abspath(root)
     name = os.path.basename(os.path.realpath(sys.argv[0]))
     packages = os.path.join(root, name + "_" + BUILD_ID, "site-packages")
     if not os.path.isdir(packages):
@@ -45,7 +55,15 @@ def unpack(root, target):
             extract_site_packages(archive, Path(target), compile_pyc=True)
     except OSError as error:
         message = "lfr: cannot unpack itself into %s: %s; set SHIV_ROOT to a folder that can be written"
-        sys.exit(message % (root, error.strerror or error))
+        give_up(CANNOT_WRITE, message % (root, error.strerror or error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def give_up(code, message):
+    """End with one line."""
+    sys.stderr.write(message + "\n")
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from lfr.cli.exit_codes import Exit
 from tests.support.processes import built_file
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,20 +89,36 @@ def test_alone_in_an_empty_folder(python: str, tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("root", ["FILE", "FILE/below", "~nobody-of-this-name/.shiv"])
+def test_a_place_that_cannot_be_unpacked_to_is_named(root: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    environment = {**os.environ, "SHIV_ROOT": str(tmp_path / "file")}
+    named = root.replace("FILE", str(tmp_path / "file"))
     done = subprocess.run(
         [sys.executable, str(built_file()), "--version"],
-        env=environment,
+        env={**os.environ, "SHIV_ROOT": named},
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 1
-    assert str(tmp_path / "file") in done.stderr
-    assert "SHIV_ROOT" in done.stderr
+    assert done.returncode == Exit.CANNOT_WRITE
+    assert named in done.stderr
+    assert "set SHIV_ROOT" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_was_killed_while_it_unpacked_is_mended(tmp_path: Path) -> None:
+    command = [sys.executable, str(built_file()), "--version"]
+    environment = {**os.environ, "SHIV_ROOT": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        eventually(lambda: list(tmp_path.glob("*.tmp/site-packages/lfr/__init__.py")))
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    for _ in range(2):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert (done.stdout[:4], done.stderr) == ("lfr ", "")
+    assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
 
 
 def test_first_starts_at_the_same_time_unpack_once(tmp_path: Path) -> None:
