@@ -12,7 +12,21 @@ import sys
 import redis
 
 OUT, BACK = "floor:out", "floor:back"
-EVENT = {"kind": '"task"', "workflow": '"workflow:0f8f8f8f"', "index": "1"}
+BARE = {"kind": '"task"', "workflow": '"workflow:0f8f8f8f"', "index": "1"}
+
+FULL = {
+    "kind": '"start-task"',
+    "apiVersion": '"v1"',
+    "at": '"2026-01-02T03:04:05.678+00:00"',
+    "workflow": '"workflow:0f8f8f8f-1111-2222-3333-444444444444"',
+    "name": '"task"',
+    "base": '"task"',
+    "index": "1",
+    "input": "{}",
+    "parameters": "{}",
+    "attempt": "1",
+}
+"""What travels: three fields, or the ten of a start-task event."""
 
 
 def prepare(client: redis.Redis) -> None:
@@ -22,11 +36,18 @@ def prepare(client: redis.Redis) -> None:
         client.xgroup_create(stream, "floor", "0", mkstream=True)
 
 
-def send(client: redis.Redis, stream: str, count: int, done: list[bytes], read_from: str) -> None:
+def send(
+    client: redis.Redis,
+    stream: str,
+    count: int,
+    done: list[bytes],
+    read_from: str,
+    event: dict[str, str],
+) -> None:
     """Append `count` events and acknowledge those that were the cause, in one pipeline."""
     pipeline = client.pipeline(transaction=False)
     for _ in range(count):
-        pipeline.xadd(stream, EVENT)
+        pipeline.xadd(stream, event)
     if done:
         pipeline.xack(read_from, "floor", *done)
     pipeline.execute()
@@ -38,26 +59,27 @@ def receive(client: redis.Redis, stream: str, count: int) -> list[bytes]:
     return [id for id, _ in reply[0][1]] if reply else []
 
 
-def echo(client: redis.Redis, batch: int) -> None:
+def echo(client: redis.Redis, batch: int, event: dict[str, str]) -> None:
     """The other process: sends back as many as come, for ever."""
     while True:
         ids = receive(client, OUT, batch)
         if ids:
-            send(client, BACK, len(ids), ids, OUT)
+            send(client, BACK, len(ids), ids, OUT, event)
 
 
-def bounce(client: redis.Redis, tasks: int, batch: int) -> None:
+def bounce(client: redis.Redis, tasks: int, batch: int, event: dict[str, str] = BARE) -> None:
     """This process: `tasks` events out and back, `batch` at a time."""
     left = tasks
-    send(client, OUT, min(batch, left), [], BACK)
+    send(client, OUT, min(batch, left), [], BACK, event)
     sent = min(batch, left)
     while left:
         ids = receive(client, BACK, batch)
         left -= len(ids)
         more = min(len(ids), tasks - sent)
         sent += more
-        send(client, OUT, more, ids, BACK)
+        send(client, OUT, more, ids, BACK, event)
 
 
 if __name__ == "__main__":
-    echo(redis.Redis.from_url(os.environ["LFR_REDIS_URL"], protocol=2), int(sys.argv[1]))
+    server = redis.Redis.from_url(os.environ["LFR_REDIS_URL"], protocol=2)
+    echo(server, int(sys.argv[1]), FULL if sys.argv[2:] == ["full"] else BARE)

@@ -22,6 +22,13 @@ _READ_SIZE = 1 << 17
 _BULK, _ARRAY, _INTEGER, _ERROR = b"$*:-"
 
 
+_SHORT = 1024
+
+_HEADS = [b"$%d" % size for size in range(_SHORT)]
+_SIZES = [f"${size}" for size in range(_SHORT)]
+"""How a string of each size is announced, if it is short: as it is read, and as it is written."""
+
+
 def pack(commands: Sequence[Sequence[str | int | float]]) -> bytes:
     """The commands as Redis reads them."""
     parts: list[str] = []
@@ -30,7 +37,8 @@ def pack(commands: Sequence[Sequence[str | int | float]]) -> bytes:
         add(f"*{len(command)}\r\n")
         for argument in command:
             text = argument if type(argument) is str else str(argument)
-            add(f"${len(text)}\r\n{text}\r\n")
+            size = len(text)
+            add(f"{_SIZES[size] if size < _SHORT else f'${size}'}\r\n{text}\r\n")
     told = "".join(parts)
     return told.encode() if told.isascii() else _pack_beyond_ascii(commands)
 
@@ -45,9 +53,6 @@ def _pack_beyond_ascii(commands: Sequence[Sequence[str | int | float]]) -> bytes
             parts.append(b"$%d\r\n%b\r\n" % (len(encoded), encoded))
     return b"".join(parts)
 
-
-_HEADS = [b"$%d" % size for size in range(1024)]
-"""How a string of each size is announced, if it is short."""
 
 _parse_error: Callable[[str], Exception] = DefaultParser.parse_error
 
