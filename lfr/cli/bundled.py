@@ -25,6 +25,11 @@ class Bundle:
     server: ValkeyServer
     children: Children
 
+    def start_server(self) -> None:
+        """Start the server, and leave word of it in the folder. Raises as `ValkeyServer.start`."""
+        self.server.start()
+        write_address(self.folder, self.server.address, self.server.pid)
+
     def start_role(self, line: RoleLine) -> None:
         """Start a role process. It finds the server by the folder, whatever else it is configured to."""
         self.children.start([*line, "--data", str(self.folder)])
@@ -32,7 +37,7 @@ class Bundle:
     def restart_server(self) -> None:
         """Start the server again where it was. Raises as `ValkeyServer.start`."""
         self.server = ValkeyServer(self.folder, port=self.server.address.port)
-        self.server.start()
+        self.start_server()
 
 
 @contextmanager
@@ -50,8 +55,7 @@ def running_bundle(
         stack.callback(lambda: bundle.server.stop())
         stack.enter_context(children)
         stack.callback(_let_nothing_interrupt)
-        server.start()
-        write_address(folder, server.address)
+        bundle.start_server()
         for line in roles:
             bundle.start_role(line)
         yield bundle

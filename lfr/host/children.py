@@ -15,7 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import lfr
 from lfr.host.lifeline import die_with_parent, uninterrupted
 
 
@@ -58,9 +57,6 @@ class Children:
 
     def __init__(self, environment: Mapping[str, str], log_folder: Path | None = None) -> None:
         self._environment = {**os.environ, **environment}
-        package = str(Path(lfr.__file__).parent.parent)
-        known = self._environment.get("PYTHONPATH")
-        self._environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package, known)))
         self._log_folder = log_folder
         self.running: list[Child] = []
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from lfr.errors import CannotWrite, Conflict
+from lfr.errors import CannotWrite
+from lfr.host.folder_lock import folder_lock
 from lfr.host.valkey import Address, answers
 
 _RECORD = "lfr-up.json"
@@ -19,38 +18,28 @@ _LOCK = "lfr-up.lock"
 @contextmanager
 def occupied(folder: Path) -> Iterator[None]:
     """Hold a folder for this process. Raises Conflict if another has it, CannotWrite if it cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (folder / _LOCK).open("a+")
-    except OSError as error:
-        raise CannotWrite(f"cannot keep data in {folder}: {error.strerror}") from None
-    with lock:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            raise Conflict(f"{folder} is in use by process {lock.read().strip() or '?'}") from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                (folder / _RECORD).unlink()
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            stack.enter_context(folder_lock(folder / _LOCK))
+        except OSError as error:
+            raise CannotWrite(f"cannot keep data in {folder}: {error.strerror}") from None
+        stack.callback((folder / _RECORD).unlink, missing_ok=True)
+        yield
 
 
-def write_address(folder: Path, address: Address) -> None:
-    """Leave word of where the server listens, for other commands with the same folder."""
+def write_address(folder: Path, address: Address, pid: int | None) -> None:
+    """Leave word, for other commands with the same folder, of where the server with this id listens."""
     unfinished = folder / f"{_RECORD}.new"
-    unfinished.write_text(json.dumps({"host": address.host, "port": address.port}))
+    unfinished.write_text(json.dumps({"host": address.host, "port": address.port, "pid": pid}))
     unfinished.replace(folder / _RECORD)
 
 
 def read_address(folder: Path) -> str | None:
-    """The URL of the server that runs on this folder, or None if none does."""
+    """The URL of the server that runs on this folder, or None if none does. What was left by a server that
+    was killed does not count, even if another one has got its port."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         told = json.loads((folder / _RECORD).read_text())
         address = Address(str(told["host"]), int(told["port"]))
-        return address.url if answers(address) else None
+        return address.url if answers(address, int(told["pid"])) else None
     return None

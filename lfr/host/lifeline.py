@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,13 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(number: int = signal.SIGTERM) -> Callable[[], None]:
-    """What a child is to do between fork and exec, so that it gets this signal when its parent dies."""
+    """What a child is to do between fork and exec, so that it gets this signal when its parent dies.
+
+    Its parent is the thread that starts it, not the process. Linux alone knows of that: elsewhere a child
+    outlives a parent that is killed.
+    """
+    if sys.platform != "linux":
+        return lambda: None
     import ctypes  # in the parent: nothing is to be imported between fork and exec
 
     prctl = ctypes.CDLL(None).prctl

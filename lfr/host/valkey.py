@@ -16,9 +16,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from lfr.errors import Conflict, LfrError, NotFound
+from lfr.host.folder_lock import folder_lock, tell_holder
 from lfr.host.lifeline import die_with_parent, uninterrupted
 
 VARIABLE = "LFR_VALKEY_SERVER"
@@ -34,18 +35,23 @@ class CannotStart(LfrError):
 
 
 def find_server() -> Path:
-    """The program to run: the one that `LFR_VALKEY_SERVER` names, the bundled one for this CPU, or one on
-    the PATH. Raises NotFound."""
-    cpu = platform.machine()
+    """The program to run: the one that `LFR_VALKEY_SERVER` names, else the bundled one for this CPU, else one
+    on the PATH. Raises NotFound."""
     named = os.environ.get(VARIABLE)
+    if named:
+        found = shutil.which(named)
+        if found is None:
+            raise NotFound(f"{VARIABLE} names {named}, which is no program")
+        return Path(found)
+    cpu = platform.machine()
     bundled = Path(__file__).parent / "servers" / cpu / "valkey-server"
-    for candidate in (named, bundled, shutil.which("valkey-server"), shutil.which("redis-server")):
-        if candidate and os.access(candidate, os.X_OK):
+    for candidate in (shutil.which(bundled), shutil.which("valkey-server"), shutil.which("redis-server")):
+        if candidate:
             return Path(candidate)
-    raise NotFound(
-        f"no Valkey server is bundled for {cpu}, and none is installed",
-        hint=f"install valkey or redis, or name a server with {VARIABLE}",
-    )
+    hint = f"install valkey or redis, or name a server with {VARIABLE}"
+    if bundled.exists():
+        raise NotFound(f"no program may be run in {bundled.parent} (mounted noexec?)", hint=hint)
+    raise NotFound(f"no Valkey server is bundled for {cpu}, and none is installed", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +93,23 @@ class ValkeyServer:
     def start(self) -> None:
         """Start the server and wait until it has read its data and answers.
 
-        On a port of the kernel's choice, unless one was given. Raises NotFound without a server to
-        run, CannotStart, and Conflict if the given port is taken.
+        On a port of the kernel's choice, unless one was given. The folder is the server's for as long as it
+        lives: one whose parent was killed is waited for until it has ended. Raises NotFound without a
+        server to run, CannotStart, and Conflict if the folder or the given port is taken.
         """
         server = find_server()
+        self._data.mkdir(parents=True, exist_ok=True)
+        with folder_lock(self._data / "valkey.lock", patience_seconds=_STOP_SECONDS) as lock:
+            with suppress(FileNotFoundError):
+                self._log.replace(self._log.with_name("valkey.log.1"))  # it may tell why it had died
+            self._start(server, lock)
+
+    def _start(self, server: Path, lock: TextIO) -> None:
         for _ in range(_TRIES):
             self.address = Address(self.address.host, self._port or _free_port())
             with uninterrupted():
-                self._process = self._launch(server)
+                self._process = self._launch(server, lock)
+            tell_holder(lock, self._process.pid)
             if self._wait_until_it_answers():
                 return
             if "in use" not in self._log.read_text(errors="replace"):
@@ -124,8 +139,7 @@ class ValkeyServer:
     def _log(self) -> Path:
         return self._data / "valkey.log"
 
-    def _launch(self, server: Path) -> subprocess.Popen[bytes]:
-        self._data.mkdir(parents=True, exist_ok=True)
+    def _launch(self, server: Path, lock: TextIO) -> subprocess.Popen[bytes]:
         self._log.write_bytes(b"")
         options = {
             "bind": self.address.host,
@@ -147,6 +161,7 @@ class ValkeyServer:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is ours to hear: the server stops last
             preexec_fn=die_with_parent(),
+            pass_fds=[lock.fileno()],
         )
 
     def _wait_until_it_answers(self) -> bool:
@@ -155,8 +170,11 @@ class ValkeyServer:
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 return False
-            if answers(self.address, self._process.pid):
+            told = _ask(self.address)
+            if _is_ready(told, self._process.pid):  # and not another that was quicker to take the port
                 return True
+            if told.startswith(b"-LOADING"):  # that takes as long as there is data
+                deadline = time.monotonic() + _START_SECONDS
             time.sleep(0.01)
         self.stop()
         return False
@@ -169,20 +187,26 @@ class ValkeyServer:
         return "it says nothing"
 
 
-def answers(address: Address, pid: int | None = None) -> bool:
+def answers(address: Address, pid: int) -> bool:
     """Whether a server listens there that has finished loading, and is this process. (PING, INFO)"""
+    return _is_ready(_ask(address), pid)
+
+
+def _ask(address: Address) -> bytes:
+    """What a server there says to PING and INFO; nothing if there is none. An error ends the answer."""
+    told = b""
     with suppress(OSError), socket.create_connection((address.host, address.port), _ANSWER_SECONDS) as link:
         link.sendall(b"*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n")
-        told = b""
         while b"process_id:" not in told and not told.startswith(b"-"):
             piece = link.recv(4096)
             if not piece:
-                return False
+                break
             told += piece
-        if told.startswith(b"-NOAUTH"):
-            return pid is None
-        return told.startswith(b"+PONG") and (pid is None or b"process_id:%d\r" % pid in told)
-    return False
+    return told
+
+
+def _is_ready(told: bytes, pid: int) -> bool:
+    return told.startswith(b"+PONG") and b"process_id:%d\r" % pid in told
 
 
 def _free_port() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from lfr.errors import CannotWrite, Conflict, NotFound
 from lfr.host import valkey
 from lfr.host.children import Children, own_command
 from lfr.host.data_folder import occupied, read_address, write_address
-from lfr.host.valkey import CannotStart, ValkeyServer, answers
+from lfr.host.valkey import Address, CannotStart, ValkeyServer, answers
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
@@ -36,7 +37,7 @@ def test_the_server_keeps_what_it_was_told(tmp_path: Path) -> None:
             pid = server.pid
         assert pid is not None
         assert not alive(pid)
-    assert not answers(server.address)
+    assert not answers(server.address, pid)
 
 
 def test_a_port_that_is_taken_is_a_conflict(tmp_path: Path) -> None:
@@ -56,6 +57,46 @@ def test_without_any_server_the_cpu_is_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("platform.machine", lambda: "vax")
     with pytest.raises(NotFound, match="vax"):
         valkey.find_server()
+
+
+def test_a_server_that_is_named_and_not_there_is_not_replaced_by_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(valkey.VARIABLE, "/nowhere/valkey-server")
+    with pytest.raises(NotFound, match="/nowhere/valkey-server"):
+        valkey.find_server()
+
+
+def test_a_bundled_server_that_may_not_be_run_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = tmp_path / "servers" / platform.machine() / "valkey-server"
+    server.parent.mkdir(parents=True)
+    server.touch(mode=0o644)
+    monkeypatch.setattr(valkey, "__file__", str(tmp_path / "valkey.py"))
+    monkeypatch.delenv(valkey.VARIABLE)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NotFound, match=f"may be run in {server.parent}"):
+        valkey.find_server()
+    server.chmod(0o755)
+    assert valkey.find_server() == server
+
+
+def test_a_server_is_waited_for_while_it_reads_its_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = valkey._ask
+    calls = []
+
+    def loading(address: Address) -> bytes:
+        calls.append(address)
+        told = ask(address)
+        return told if len(calls) > 30 and told.startswith(b"+PONG") else b"-LOADING"
+
+    monkeypatch.setattr(valkey, "_ask", loading)
+    monkeypatch.setattr(valkey, "_START_SECONDS", 0.1)
+    with ValkeyServer(tmp_path) as server:
+        assert server.is_running()
 
 
 PARENT = """
@@ -80,6 +121,28 @@ def test_the_server_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     eventually(lambda: not alive(pid))
 
 
+def test_a_folder_is_the_servers_until_it_has_ended_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        os.kill(pid, signal.SIGSTOP)
+        parent.send_signal(signal.SIGKILL)
+    try:
+        with monkeypatch.context() as impatient, pytest.raises(Conflict, match=f"by process {pid}$"):
+            impatient.setattr(valkey, "_STOP_SECONDS", 0.1)
+            ValkeyServer(tmp_path).start()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    with ValkeyServer(tmp_path) as server:
+        assert server.is_running()
+        assert not alive(pid)
+    assert (tmp_path / "valkey.log.1").exists()
+
+
 def test_a_folder_belongs_to_one_process(tmp_path: Path) -> None:
     again = occupied(tmp_path / "data")
     with occupied(tmp_path / "data"), pytest.raises(Conflict, match=str(os.getpid())), again:
@@ -97,8 +160,12 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_an_address_counts_while_the_server_answers(tmp_path: Path) -> None:
     assert read_address(tmp_path) is None
     with ValkeyServer(tmp_path) as server:
-        write_address(tmp_path, server.address)
+        assert server.pid
+        write_address(tmp_path, server.address, server.pid)
         assert read_address(tmp_path) == server.address.url
+        write_address(tmp_path, server.address, server.pid + 1)  # another has got the port
+        assert read_address(tmp_path) is None
+        write_address(tmp_path, server.address, server.pid)
     assert read_address(tmp_path) is None
     (tmp_path / "lfr-up.json").write_text("garbage")
     assert read_address(tmp_path) is None
