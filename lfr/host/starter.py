@@ -45,14 +45,17 @@ def start():
 
 
 def unpack(root, target):
-    """Unpack the file into `target`, at once or not at all; processes that start together do it once."""
+    """Unpack the file into `target`, at once or not at all; processes that start together do it once.
+
+    It is compiled by this process alone: helpers of `multiprocessing` would stay for as long as lfr runs.
+    """
     from pathlib import Path
 
     from _bootstrap import current_zipfile, extract_site_packages
 
     try:
         with current_zipfile() as archive:
-            extract_site_packages(archive, Path(target), compile_pyc=True)
+            extract_site_packages(archive, Path(target), compile_pyc=True, compile_workers=1)
     except OSError as error:
         message = "lfr: cannot unpack itself into %s: %s; set SHIV_ROOT to a folder that can be written"
         give_up(CANNOT_WRITE, message % (root, error.strerror or error))

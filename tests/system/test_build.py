@@ -131,6 +131,19 @@ def test_first_starts_at_the_same_time_unpack_once(tmp_path: Path) -> None:
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
 
 
+def test_the_first_start_starts_no_helpers(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", str(built_file()), "--version"],
+        env={**os.environ, "SHIV_ROOT": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "compileall" in done.stderr
+    assert "multiprocessing" not in done.stderr
+    assert list(tmp_path.glob("*/site-packages/redis/__pycache__/client.*.pyc"))
+
+
 @pytest.mark.parametrize("program", ["build.py", "lfr/host/starter.py"])
 def test_an_old_python_gets_as_far_as_being_told_so(program: str) -> None:
     text = (ROOT / program).read_text()
