@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -99,6 +100,9 @@ class Flow:
     name   from `@flow NAME`, else empty
     doc    the documentation of `@flow`
     docs   the documentation of declared tasks, by name
+
+    What runs for one item of an iterated step is a part of a flow: all its steps, of which only those
+    from `first` to `last` take part, under the numbers that they have in the whole. `part` makes it.
     """
 
     steps: tuple[Step, ...]
@@ -106,6 +110,8 @@ class Flow:
     name: str = ""
     doc: str = ""
     docs: Mapping[str, str] = field(default_factory=dict)
+    first: int = 0
+    part_end: int | None = None
 
     @cached_property
     def successors(self) -> tuple[tuple[int, ...], ...]:
@@ -131,7 +137,22 @@ class Flow:
     @property
     def last(self) -> int:
         """The index of the end, whose output is the workflow's."""
-        return len(self.steps) - 1
+        return len(self.steps) - 1 if self.part_end is None else self.part_end
+
+    def part(self, index: int) -> Flow:
+        """What runs for each item of step `index`, which is a task or a subflow.
+
+        Of a task: that step alone. Of a subflow: all from its start, which is the part's start, to its
+        end. The step's guard has been asked before, and it is not iterated again.
+        """
+        step = self.steps[index]
+        alone = replace(step, iterate=False, merge=False, guard=None)
+        if step.kind is not Kind.SUBFLOW:
+            return replace(self, steps=_with(self.steps, alone), edges=(), first=index, part_end=index)
+        begin, end = bisect_left(self.edges, (index,)), bisect_left(self.edges, (step.end,))
+        steps = _with(self.steps, replace(alone, kind=Kind.START, end=-1))
+        steps = _with(steps, replace(steps[step.end], kind=Kind.END))
+        return replace(self, steps=steps, edges=self.edges[begin:end], first=index, part_end=step.end)
 
     def to_dict(self) -> dict[str, Json]:
         """The flow as plain data: `steps`, `edges`, and `name`, `doc`, `docs` where there are any."""
@@ -165,3 +186,8 @@ class Flow:
     def digest(self) -> str:
         """What the flow is known by: the SHA-256 of its canonical JSON, in hexadecimal."""
         return hashlib.sha256(self.canonical_json.encode()).hexdigest()
+
+
+def _with(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
+    """The steps with this one in its place."""
+    return (*steps[: step.index], step, *steps[step.index + 1 :])

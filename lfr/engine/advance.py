@@ -2,10 +2,13 @@
 
 When a step ends, each of its successors gets an activation. A step that has received as many as its
 threshold uses them up and starts: it is given its input, which is merged if `>` says so and shown to
-its guard. A task then runs until its end-task comes; a start, an end, a literal and a subflow pass,
-that is they end at once and activate their own successors, within the same transition. A step whose
-guard says no is skipped: its input is its output, and its successors go on. When nothing runs any
-more, the workflow has finished.
+its guard. A task or a resource then runs until its end-task comes; a start, an end, a literal and a
+subflow pass, that is they end at once and activate their own successors, within the same transition. A
+step whose guard says no is skipped: its input is its output, and its successors go on. When nothing runs
+any more, the workflow has finished.
+
+A step that is iterated runs as a task does: it starts with the list of its items and ends with the
+list of their outputs. That each item is a workflow of its own is no concern of this algorithm.
 
 A step that fails gives its activations back to itself, as if it had never started, and from then on
 nothing starts: a restart has only to start what has activations enough.
@@ -60,10 +63,11 @@ class Ignored:
 
 
 def begin(flow: Flow, input: Json) -> Transition:
-    """The first transition of a workflow: its start is activated."""
+    """The first transition of a workflow, or of the part of a flow that runs for an item: its first step
+    is activated. `input` is an object or a list; an item may be any value."""
     draft = Draft(flow, Progress(is_whole=True), {WORKFLOW_INPUT: input})
     draft.transition.outputs[WORKFLOW_INPUT] = input
-    draft.activate(0)
+    draft.activate(flow.first)
     draft.settle()
     return draft.transition
 
@@ -89,7 +93,7 @@ def advance(
     if ended.failure is not None:
         draft.fail(step, ended.failure)
     else:
-        draft.end(ended.index, What.ENDED, as_output(ended.output))
+        draft.leave(step, What.ENDED, as_output(ended.output))
     draft.settle()
     return draft.result()
 
@@ -101,20 +105,29 @@ LOOK_AHEAD = 16
 def touched(flow: Flow, index: int, limit: int) -> frozenset[int]:
     """The steps whose progress the end of step `index` may need: itself, its successors, and, through
     those that can end at once, theirs; `limit` steps of these at most go on."""
-    seen = {index}
-    queue = deque([index])
+    seen = {index, _exit(flow.steps[index])}
+    queue = deque([_exit(flow.steps[index])])
     while queue and limit > 0:
         limit -= 1
         for successor in flow.successors[queue.popleft()]:
             if successor not in seen:
                 seen.add(successor)
                 step = flow.steps[successor]
-                if step.kind is not Kind.TASK or step.guard is not None:
-                    queue.append(successor)
-                if step.kind is Kind.SUBFLOW and step.guard is not None:
+                if step.kind not in _RUNNING or step.guard is not None or step.iterate:
+                    queue.append(_exit(step))
+                if step.kind is Kind.SUBFLOW and (step.guard is not None or step.iterate):
                     queue.append(step.end)
                     seen.add(step.end)
     return frozenset(seen)
+
+
+_RUNNING = frozenset({Kind.TASK, Kind.RESOURCE})
+"""The kinds of steps that somebody does. All others end at once."""
+
+
+def _exit(step: Step) -> int:
+    """The step whose end activates what follows: of a subflow that is iterated, its end."""
+    return step.end if step.kind is Kind.SUBFLOW and step.iterate else step.index
 
 
 def _needed(flow: Flow, progress: Progress, steps: set[int], outputs: frozenset[int]) -> Needed:
@@ -168,7 +181,7 @@ class Draft:
         if self._step(index).waiting < threshold:
             return False
         missing = [source for source in sources(self.flow, index) if not self._has_output(source)]
-        if missing and self.flow.steps[index].kind is not Kind.LITERAL:
+        if missing:
             self._needed_outputs.update(missing)
             return False
         self._adjust(index, waiting=-threshold)
@@ -189,11 +202,19 @@ class Draft:
         change = self.transition
         change.outputs[index] = output
         change.facts.append(Fact(index, what, self._step(index).attempt))
-        if what is What.SKIPPED:
-            change.skipped += 1
-        else:
-            change.done += 1
+        self._count(what)
         self._ended.append(index)
+
+    def leave(self, step: Step, what: What, output: Json) -> None:
+        """A step has ended with all that is inside of it: of a subflow nothing starts any more, and its
+        end has the same output."""
+        if step.kind is Kind.SUBFLOW:
+            self.transition.facts.append(Fact(step.index, what, self._step(step.index).attempt))
+            self.transition.outputs[step.index] = output
+            self._count(what)
+            self.end(step.end, What.PASSED, output)
+        else:
+            self.end(step.index, what, output)
 
     def fail(self, step: Step, reason: str) -> None:
         """A step has failed: the workflow has, and the step waits for a restart."""
@@ -221,21 +242,26 @@ class Draft:
             self.fail(step, error.message)
             return
         if not may_run:
-            self._skip(step, given)
-        elif step.kind is Kind.TASK:
+            self.leave(step, What.SKIPPED, given)
+        elif step.iterate:
+            self._start_items(step, given)
+        elif step.kind in _RUNNING:
             self._start_task(step, given)
         else:
-            self.end(step.index, What.PASSED, as_output(given))
+            self.end(step.index, What.PASSED, given)
 
-    def _skip(self, step: Step, given: Json) -> None:
-        if step.kind is Kind.SUBFLOW:
-            # What is inside never starts, so the subflow's end stands in for all of it.
-            self.transition.facts.append(Fact(step.index, What.SKIPPED))
-            self.transition.outputs[step.index] = given
-            self.transition.skipped += 1
-            self.end(step.end, What.PASSED, given)
+    def _start_items(self, step: Step, given: Json) -> None:
+        items = given if isinstance(given, list) else [given]
+        if items:
+            self._start_task(step, items)
         else:
-            self.end(step.index, What.SKIPPED, given)
+            self.leave(step, What.PASSED, [])
+
+    def _count(self, what: What) -> None:
+        if what is What.SKIPPED:
+            self.transition.skipped += 1
+        else:
+            self.transition.done += 1
 
     def _start_task(self, step: Step, given: Json) -> None:
         self._adjust(step.index, active=1, attempt=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from lfr.flow import Flow, Json
+from lfr.flow import Flow, Json, Kind
 
 WORKFLOW_INPUT = -1
 """The index under which the workflow's own input stands among the outputs."""
@@ -24,9 +24,15 @@ def as_output(value: Json) -> Json:
 
 
 def sources(flow: Flow, index: int) -> tuple[int, ...]:
-    """The indices of the outputs that make the input of a step. None for a literal: it ignores its input."""
-    if index == 0:
+    """The indices of the outputs that make the input of a step.
+
+    None for a literal and for a resource that is loaded: they ignore what comes before them.
+    """
+    if index == flow.first:
         return (WORKFLOW_INPUT,)
+    step = flow.steps[index]
+    if step.kind is Kind.LITERAL or (step.kind is Kind.RESOURCE and not step.sink):
+        return ()
     return flow.predecessors[index]
 
 

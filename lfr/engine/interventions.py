@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from lfr.engine.advance import Draft, Needed
 from lfr.engine.progress import Progress
-from lfr.engine.transition import Fact, Transition, What
+from lfr.engine.transition import Fact, Start, Transition, What
 from lfr.flow import Flow, Json
 from lfr.states import WorkflowState
 
@@ -27,6 +27,7 @@ def restart(flow: Flow, progress: Progress, outputs: Mapping[int, Json]) -> Tran
     """Go on with a failed or terminated workflow: start every step that has activations enough.
 
     Outputs of what has ended are kept. With nothing to start and nothing that runs, it finishes.
+    An iterated step that still ran when another one failed is told to go on with its items.
     """
     draft = Draft(flow, progress, outputs)
     change = draft.transition
@@ -34,6 +35,9 @@ def restart(flow: Flow, progress: Progress, outputs: Mapping[int, Json]) -> Tran
     change.failed = -progress.failed
     change.facts.append(Fact(None, What.RESTARTED))
     for index in sorted(progress.steps):
+        step = progress.steps[index]
+        if step.active and flow.steps[index].iterate:
+            change.starts.append(Start(index, None, step.attempt))
         while change.state is WorkflowState.RUNNING and draft.start_if_ready(index):
             pass
     draft.settle()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from lfr.engine.advance import Ended, advance, begin
-from lfr.engine.inputs import WORKFLOW_INPUT
+from lfr.engine.inputs import as_output
 from lfr.engine.progress import Progress
 from lfr.engine.transition import Start, Transition
 from lfr.errors import LfrError
 from lfr.flow import Flow, Json
 from lfr.states import WorkflowState
+from lfr.tasks.invocation import invoked
 
 Task: TypeAlias = Callable[[str, str, int, Json, Json], Json]
 """A task as a function: (name, base, index, input, parameters) -> output."""
@@ -32,37 +34,59 @@ def run_local(
 ) -> Json:
     """Run `flow` to its end and return its output, or None if its end is never reached.
 
-    `tasks` is one function for all, or a function for each task by its name (`base`, for an alias).
-    `trace(index, name, input)` is called before each task. After `limit` tasks a flow counts as
-    endless. Raises LocalFailure if a step fails or a task has no function; what a function raises
-    passes through.
+    `tasks` is one function for all, or a function for each task by its name (`base`, for an alias;
+    `resource:load` and `resource:store` for resources). `trace(index, name, input)` is called before
+    each task. The items of an iterated step are done one after the other. After `limit` tasks a flow
+    counts as endless. Raises LocalFailure if a step fails or a task has no function; what a function
+    raises passes through.
     """
-    outputs: dict[int, Json] = {}
-    progress = Progress(is_whole=True)
-    starts: deque[Start] = deque()
+    given = {} if input is None else as_output(input)
+    return _Local(tasks, trace, limit).run(flow, given)
 
-    def take(transition: Transition) -> None:
-        progress.apply(transition)
-        outputs.update(transition.outputs)
-        starts.extend(transition.starts)
-        if transition.state is WorkflowState.FAILED:
-            raise LocalFailure(transition.reason)
 
-    take(begin(flow, {} if input is None else input))
-    while starts:
-        limit -= 1
-        if limit < 0:
-            raise LocalFailure("the flow does not come to an end", hint="does it lead back to its :start?")
-        start = starts.popleft()
+@dataclass(slots=True)
+class _Local:
+    """What all parts of a local run share: the functions, who looks on, how many tasks are left."""
+
+    tasks: Mapping[str, Task] | Task
+    trace: Callable[[int, str, Json], None] | None
+    left: int
+
+    def run(self, flow: Flow, input: Json) -> Json:
+        """Run a flow, or the part of one that runs for an item; its output."""
+        outputs: dict[int, Json] = {}
+        progress = Progress(is_whole=True)
+        starts: deque[Start] = deque()
+
+        def take(transition: Transition) -> None:
+            progress.apply(transition)
+            outputs.update(transition.outputs)
+            starts.extend(transition.starts)
+            if transition.state is WorkflowState.FAILED:
+                raise LocalFailure(transition.reason)
+
+        take(begin(flow, input))
+        while starts:
+            start = starts.popleft()
+            answer = advance(flow, progress, outputs, Ended(start.index, self._do(flow, start)))
+            assert isinstance(answer, Transition)  # a whole progress needs nothing, and no task ends twice
+            take(answer)
+        return outputs.get(flow.last)
+
+    def _do(self, flow: Flow, start: Start) -> Json:
+        """The output of one step."""
         step = flow.steps[start.index]
-        if trace is not None:
-            trace(start.index, step.name, start.input)
-        task = tasks if callable(tasks) else tasks.get(step.task)
+        if step.iterate:
+            part = flow.part(step.index)
+            outputs = (self.run(part, item) for item in start.input)
+            return [{} if output is None else output for output in outputs]
+        self.left -= 1
+        if self.left < 0:
+            raise LocalFailure("the flow does not come to an end", hint="does it lead back to its :start?")
+        name, base, parameters = invoked(step)
+        if self.trace is not None:
+            self.trace(step.index, name, start.input)
+        task = self.tasks if callable(self.tasks) else self.tasks.get(base)
         if task is None:
-            raise LocalFailure(f"there is no function for task {step.task}")
-        output = task(step.name, step.task, start.index, start.input, step.parameters)
-        answer = advance(flow, progress, outputs, Ended(start.index, output))
-        assert isinstance(answer, Transition)  # a whole progress needs nothing, and no task ends twice
-        take(answer)
-    outputs.pop(WORKFLOW_INPUT, None)
-    return outputs.get(flow.last)
+            raise LocalFailure(f"there is no function for task {base}")
+        return task(name, base, step.index, start.input, parameters)

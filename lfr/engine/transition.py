@@ -26,16 +26,21 @@ class What(StrEnum):
 
 @dataclass(slots=True)
 class Fact:
-    """One thing that happened: to the step of this index, or to the workflow if `index` is None."""
+    """One thing that happened: to the step of this index, or to the workflow if `index` is None.
+
+    With `item`, it happened to that one of the items of an iterated step, numbered from 0.
+    """
 
     index: int | None
     what: What
     attempt: int = 0
+    item: int | None = None
 
 
 @dataclass(slots=True)
 class Start:
-    """A task that is to start: what becomes a start-task event."""
+    """A task that is to start: what becomes a start-task event. Of an iterated step, `input` is the list
+    of its items; or None, to say that it goes on with the items that it has."""
 
     index: int
     input: Json

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise, product
 from typing import Any, Final, NamedTuple
@@ -23,7 +23,6 @@ from lfr.language.errors import BadSyntax, Problem, Source
 from lfr.language.labels import END, START, check_labels
 from lfr.language.parse import DEEPEST, parse
 from lfr.language.syntax import (
-    FlowText,
     Label,
     Literal,
     Resource,
@@ -51,32 +50,7 @@ def compile_flow(text: str, *, source: str = "FLOW") -> Flow:
 
     Raises FlowError, with all that is wrong and its places.
     """
-    given = _without_mark(text, source)
-    flow, tree = _build(given)
-    unsupported = list(_not_supported_yet(tree))
-    if unsupported:
-        raise given.error(unsupported)
-    return flow
-
-
-def build_flow(text: str, *, source: str = "FLOW") -> Flow:
-    """As `compile_flow`, with the constructs too that the engine cannot run yet."""
-    return _build(_without_mark(text, source))[0]
-
-
-def _not_supported_yet(tree: FlowText) -> Iterator[Problem]:
-    """What the language has and the engine has not."""
-    for scope in all_scopes(tree):
-        for statement in scope.statements:
-            for step in statement.steps:
-                if step.iterates_at is not None:
-                    hint = "leave the * away and let one task work on the whole list"
-                    yield Problem(step.iterates_at, "iteration (*) is not supported yet", hint)
-            to = statement.target.to if statement.target else None
-            for resource in (statement.source, to):
-                if isinstance(resource, Resource):
-                    hint = "let a task of your own load or store it"
-                    yield Problem(resource.at, "resources (<URI>) are not supported yet", hint)
+    return _build(_without_mark(text, source))
 
 
 def _without_mark(text: str, name: str) -> Source:
@@ -84,7 +58,7 @@ def _without_mark(text: str, name: str) -> Source:
     return Source(text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}"), name)
 
 
-def _build(source: Source) -> tuple[Flow, FlowText]:
+def _build(source: Source) -> Flow:
     if half := _SURROGATE.search(source.text):
         raise source.error([Problem(half.start(), "half of a surrogate pair is no character")])
     parsed = parse(source.text)
@@ -104,7 +78,7 @@ def _build(source: Source) -> tuple[Flow, FlowText]:
         raise source.error([*builder.problems, error.problem]) from None
     if builder.problems:
         raise source.error(builder.problems)
-    return flow, tree
+    return flow
 
 
 class _Span(NamedTuple):

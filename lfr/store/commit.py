@@ -29,6 +29,7 @@ from lfr.store.history import tell
 from lfr.store.load import LoadedWorkflow
 from lfr.store.stream import append
 from lfr.store.workflows import change_state, create_record, write_counts
+from lfr.tasks.invocation import invoked
 
 _TOLD = {
     WorkflowState.FINISHED: events.END_WORKFLOW,
@@ -146,14 +147,14 @@ def _events(
     told: list[Command] = []
     for transition in transitions:
         for start in transition.starts:
-            step = flow.steps[start.index]
+            task = invoked(flow.steps[start.index])
             values = {
                 "workflow": id,
-                "name": step.name,
-                "base": step.task,
+                "name": task.name,
+                "base": task.base,
                 "index": start.index,
                 "input": start.input,
-                "parameters": {} if step.parameters is None else step.parameters,
+                "parameters": task.parameters,
                 "attempt": start.attempt,
             }
             told.append(append(stream, events.START_TASK, at, values))

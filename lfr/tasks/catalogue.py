@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-RESERVED = ("wait:", "request:", "redis:")
+RESERVED = ("lfr:", "wait:", "request:", "redis:", "resource:")
 """How the names of built-in tasks begin, also of those to come: no other worker answers them."""
 
 
@@ -17,6 +17,12 @@ class BuiltIn:
     help: str
     parameters: dict[str, str]
 
+
+EACH = "lfr:each"
+"""What a step that is iterated asks for. The lifecycle does it: one workflow for each item."""
+
+LOAD, STORE = "resource:load", "resource:store"
+"""What a resource asks for, as a source and as a target."""
 
 DELAY = "wait:delay"
 

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from lfr.flow import Flow, Kind
 from lfr.guard import parse_guard
-from lfr.language import FlowError
-from lfr.language.compile import build_flow
+from lfr.language import FlowError, compile_flow
 from lfr.language.draw import to_mermaid
 from tests.conformance.cases import CASES
 
@@ -47,7 +46,7 @@ def changed_flows(draw: st.DrawFn) -> str:
 
 def check(text: str) -> None:
     try:
-        flow = build_flow(text)
+        flow = compile_flow(text)
     except FlowError as error:
         assert_error_is_sound(error, text)
     else:

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lfr.flow import Flow, Kind, Step
-from lfr.language.compile import build_flow
+from lfr.language import compile_flow
 from lfr.language.draw import to_mermaid
 
 
 def test_all_that_a_flow_has() -> None:
     text = '<{"k": 1}> → a → ? `$.n` { b|c → > d } → > :end; <u> → * e → <v>'
     assert (
-        to_mermaid(build_flow(text))
+        to_mermaid(compile_flow(text))
         == """\
 flowchart LR
   s0(["start"])
@@ -56,17 +56,17 @@ flowchart LR
 
 
 def test_from_top_to_bottom() -> None:
-    assert to_mermaid(build_flow("a"), vertical=True).startswith("flowchart TB\n")
+    assert to_mermaid(compile_flow("a"), vertical=True).startswith("flowchart TB\n")
 
 
 def test_a_declared_subflow_has_its_name_and_a_guard_stands_under_a_name() -> None:
-    drawn = to_mermaid(build_flow("@task both { a b } ? `$.x` both → ? `$.y` c"))
+    drawn = to_mermaid(compile_flow("@task both { a b } ? `$.x` both → ? `$.y` c"))
     assert 'subgraph f1["both<br>? $.x"]' in drawn
     assert 's5["c<br>? $.y"]' in drawn
 
 
 def test_a_long_literal_is_cut() -> None:
-    drawn = to_mermaid(build_flow('<["' + "x" * 1000 + '"]> → a'))
+    drawn = to_mermaid(compile_flow('<["' + "x" * 1000 + '"]> → a'))
     assert "x" * 37 + "…" in drawn
     assert "x" * 39 not in drawn
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from lfr.flow import Flow, Kind
-from lfr.language import FlowError, compile_flow
-from lfr.language.compile import build_flow
+from lfr.language import compile_flow
 
 
 def names(flow: Flow) -> list[str]:
@@ -44,7 +43,7 @@ def names(flow: Flow) -> list[str]:
     ],
 )
 def test_two_ways_to_write_one_flow(text: str, same: str) -> None:
-    assert build_flow(text) == build_flow(same)
+    assert compile_flow(text) == compile_flow(same)
 
 
 def test_a_label_before_a_statement_without_a_semicolon_belongs_to_the_step_before() -> None:
@@ -114,12 +113,13 @@ def test_declared_subflows_between_bars() -> None:
     assert {(1, 2), (5, 7), (1, 6), (6, 7)} <= set(flow.edges)
 
 
-def test_iteration_and_resources_are_in_the_tree_and_refused_at_their_place() -> None:
-    text = "a → * b\n→ <x>; { <y>() → * {c} }"
-    assert build_flow(text).steps[2].iterate
-    with pytest.raises(FlowError) as caught:
-        compile_flow(text)
-    assert [(error.line, error.column) for error in caught.value.errors] == [(1, 5), (2, 3), (2, 10), (2, 18)]
+def test_iteration_and_resources_are_steps() -> None:
+    steps = compile_flow("a → * b\n→ <x>; { <y>() → * {c} }").steps
+    assert [step.index for step in steps if step.iterate] == [2, 6]
+    assert [(step.uri, step.sink) for step in steps if step.kind is Kind.RESOURCE] == [
+        ("x", True),
+        ("y", False),
+    ]
 
 
 def test_yaml_is_not_imported_before_it_is_needed() -> None:

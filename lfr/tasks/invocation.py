@@ -1,0 +1,42 @@
+"""What a step asks for when it starts: which task, under which name, with which parameters."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from lfr.flow import Json, Kind, Step
+from lfr.tasks.catalogue import EACH, LOAD, STORE
+
+RESERVED_KEY: Final = "lfr"
+"""The key among a step's parameters that speaks to lfr and not to the task: it never reaches a worker."""
+
+
+class Invocation(NamedTuple):
+    """A task that is to be done, as its worker is told.
+
+    name        as the flow has it
+    base        what the worker is chosen by: the task behind an alias, or one of lfr's own
+    parameters  without the reserved key; `{}` if there are none
+    """
+
+    name: str
+    base: str
+    parameters: Json
+
+
+def invoked(step: Step) -> Invocation:
+    """What a task, a resource, or a step that is iterated, asks for."""
+    if step.iterate:
+        return Invocation(EACH, EACH, {})
+    parameters = own_parameters(step.parameters)
+    if step.kind is Kind.RESOURCE:
+        name = STORE if step.sink else LOAD
+        return Invocation(name, name, {**parameters, "uri": step.uri})
+    return Invocation(step.name, step.base or step.name, parameters)
+
+
+def own_parameters(parameters: Json) -> Json:
+    """The parameters that are the task's own: all but what the reserved key holds."""
+    if isinstance(parameters, dict):
+        return {key: value for key, value in parameters.items() if key != RESERVED_KEY}
+    return {} if parameters is None else parameters

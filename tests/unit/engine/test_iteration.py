@@ -1,0 +1,106 @@
+"""Steps that are iterated, and resources: to the engine, tasks that start with a list of items."""
+
+from __future__ import annotations
+
+import pytest
+
+from lfr.engine import Ended, Progress, Start, Transition, What, advance, begin, restart
+from lfr.engine.local import run_local
+from lfr.flow import Flow, Json, Kind
+from lfr.language import compile_flow
+from lfr.states import WorkflowState
+
+
+def do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
+    """The task `echo` gives what it is given; any other its name and index."""
+    return input if base == "echo" else {base: index}
+
+
+@pytest.mark.parametrize(
+    ("text", "input", "output"),
+    [
+        ("* a", [1, 2], [{"a": 1}, {"a": 1}]),
+        ("* echo", [1, None, "x", {}], [[1], {}, ["x"], {}]),
+        ("* echo", {"x": 1}, [{"x": 1}]),
+        ("* echo", {}, [{}]),
+        ("* a", [], []),
+        ("* { a -> b  c }", [1, 2], [[{"b": 3}, {"c": 4}], [{"b": 3}, {"c": 4}]]),
+        ("* { a } -> echo", [], []),
+        ("* a|b", [1], [[{"a": 2}, {"b": 3}]]),
+        ("* { * echo }", [[1, 2], [], [3]], [[[1], [2]], [], [[3]]]),
+        ("* ?`$.x` { a }", {"y": 1}, {"y": 1}),
+        ("* ?`$[*]` { a }", [7], [{"a": 2}]),
+        ("@task X { a -> > b } * X", [7], [{"b": 3}]),
+    ],
+)
+def test_in_this_process(text: str, input: Json, output: Json) -> None:
+    assert run_local(compile_flow(text), do, input) == output
+
+
+def test_the_numbers_of_an_item_are_those_of_the_whole() -> None:
+    trace: list[tuple[int, str, Json]] = []
+    run_local(compile_flow("x -> * { a -> b }"), do, None, lambda *told: trace.append(told))
+    assert trace == [(1, "x", {}), (3, "a", {"x": 1}), (4, "b", {"a": 3})]
+
+
+def test_a_part_is_the_step_alone_or_what_is_between_the_brackets() -> None:
+    flow = compile_flow("x -> * { a -> * b  c -> > :end } -> y")
+    whole = flow.part(2)
+    assert (whole.first, whole.last) == (2, 6)
+    assert whole.edges == ((2, 3), (2, 5), (3, 4), (4, 6), (5, 6))
+    assert [step.kind for step in whole.steps[2:7:4]] == [Kind.START, Kind.END]
+    assert (whole.steps[6].merge, whole.steps[4].iterate) == (True, True)
+    alone = whole.part(4)
+    assert (alone.first, alone.last, alone.edges) == (4, 4, ())
+    assert not alone.steps[4].iterate
+
+
+def test_a_step_that_is_iterated_runs_until_its_end_is_told() -> None:
+    flow = compile_flow("* { a } -> b")
+    first = begin(flow, [1, 2])
+    assert first.starts == [Start(1, [1, 2], 1)]
+    progress = Progress(is_whole=True)
+    progress.apply(first)
+    ended = advance(flow, progress, first.outputs, Ended(1, [{}, {}]))
+    assert isinstance(ended, Transition)
+    assert [(fact.index, fact.what) for fact in ended.facts] == [
+        (1, What.ENDED),
+        (3, What.PASSED),
+        (4, What.STARTED),
+    ]
+    assert ended.outputs[3] == [{}, {}]
+    assert first.done + ended.done == 3
+
+
+def test_a_restart_tells_items_that_still_run_to_go_on() -> None:
+    flow = compile_flow("* a  b")
+    progress = Progress(is_whole=True)
+    first = begin(flow, [1])
+    progress.apply(first)
+    failed = advance(flow, progress, first.outputs, Ended(2, failure="no"))
+    assert isinstance(failed, Transition)
+    progress.apply(failed)
+    assert progress.state is WorkflowState.FAILED
+    again = restart(flow, progress, first.outputs)
+    assert isinstance(again, Transition)
+    assert again.starts == [Start(1, None, 1), Start(2, [1], 2)]
+
+
+def resources(text: str) -> tuple[Flow, list[Start]]:
+    flow = compile_flow(text)
+    return flow, begin(flow, {"x": 1}).starts
+
+
+def test_a_resource_runs_as_a_task_does() -> None:
+    flow, starts = resources("<a.json> -> b")
+    assert starts == [Start(1, {}, 1)]
+    flow, starts = resources('b -> <http://h/x> ({"method": "PUT"})')
+    assert starts == [Start(1, {"x": 1}, 1)]
+    given: list[tuple[str, Json, Json]] = []
+
+    def note(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
+        given.append((base, input, parameters))
+        return {"b": 1} if base == "b" else None
+
+    assert run_local(flow, note) == {}
+    assert given[1] == ("resource:store", {"b": 1}, {"method": "PUT", "uri": "http://h/x"})
