@@ -11,11 +11,22 @@ if TYPE_CHECKING:
     from lfr.client import Client, TimedOut
     from lfr.errors import LfrError
     from lfr.flow import Flow
-    from lfr.language import FlowError, compile_flow
+    from lfr.language import FlowError
+    from lfr.local import LocalFailure, compile_flow, run_local
 
 __version__ = "0.1.0"
 
-__all__ = ["Client", "Flow", "FlowError", "LfrError", "TimedOut", "__version__", "compile_flow"]
+__all__ = [
+    "Client",
+    "Flow",
+    "FlowError",
+    "LfrError",
+    "LocalFailure",
+    "TimedOut",
+    "__version__",
+    "compile_flow",
+    "run_local",
+]
 
 _HOMES = {
     "Client": "lfr.client",
@@ -23,7 +34,9 @@ _HOMES = {
     "LfrError": "lfr.errors",
     "Flow": "lfr.flow",
     "FlowError": "lfr.language",
-    "compile_flow": "lfr.language",
+    "LocalFailure": "lfr.local",
+    "compile_flow": "lfr.local",
+    "run_local": "lfr.local",
 }
 
 

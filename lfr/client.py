@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lfr.bases import Base, absolute_base
 from lfr.flow import Json
 from lfr.operations.observe import follow_workflow, inspect_workflow, list_workflows
 from lfr.operations.send_event import send_event
@@ -33,9 +34,14 @@ class Client:
             given["redis_url"] = url
         self._store = connect(load_settings(given))
 
-    def run(self, flow_text: str, input: Json = None, workflow_id: str | None = None) -> str:
-        """Start a workflow; its id. Raises FlowError, BadInput, Conflict, Unreachable, Refused."""
-        return start_workflow(self._store, flow_text, input, workflow_id).id
+    def run(
+        self, flow_text: str, input: Json = None, workflow_id: str | None = None, *, base: Base = None
+    ) -> str:
+        """Start a workflow; its id. Relative resources are resolved against `base`, a folder or a URL.
+
+        Raises FlowError, BadInput, Conflict, Unreachable, Refused.
+        """
+        return start_workflow(self._store, flow_text, input, workflow_id, base=absolute_base(base)).id
 
     def inspect(self, id: str, *, history: bool = False) -> dict[str, Any]:
         """All that is known of a workflow, as `lfr inspect --json` tells it. Raises NotFound."""

@@ -22,6 +22,7 @@ from lfr.language.declarations import Declared, Meaning, Mismatch, declared, mer
 from lfr.language.errors import BadSyntax, Problem, Source
 from lfr.language.labels import END, START, check_labels
 from lfr.language.parse import DEEPEST, parse
+from lfr.language.resolve import resolve, root_of
 from lfr.language.syntax import (
     Label,
     Literal,
@@ -45,12 +46,14 @@ MOST_TEXT: Final = 128 * 1024 * 1024
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def compile_flow(text: str, *, source: str = "FLOW") -> Flow:
+def compile_flow(text: str, base: str | None = None, *, source: str = "FLOW") -> Flow:
     """The flow that a text describes. Messages call the text by the name `source`.
 
-    Raises FlowError, with all that is wrong and its places.
+    Relative resources are resolved against `base`, an absolute folder or a URL; without one they stay as
+    they are written. Raises FlowError, with all that is wrong and its places, and BadInput for a base
+    that is neither.
     """
-    return _build(_without_mark(text, source))
+    return _build(_without_mark(text, source), base)
 
 
 def _without_mark(text: str, name: str) -> Source:
@@ -58,7 +61,8 @@ def _without_mark(text: str, name: str) -> Source:
     return Source(text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}"), name)
 
 
-def _build(source: Source) -> Flow:
+def _build(source: Source, base: str | None) -> Flow:
+    root = "" if base is None else root_of(base)
     if half := _SURROGATE.search(source.text):
         raise source.error([Problem(half.start(), "half of a surrogate pair is no character")])
     parsed = parse(source.text)
@@ -71,7 +75,7 @@ def _build(source: Source) -> Flow:
     problems.extend(meanings.problems)
     if problems:
         raise source.error(problems)
-    builder = _Builder(meanings)
+    builder = _Builder(meanings, root)
     try:
         flow = builder.flow(tree.scope)
     except BadSyntax as error:
@@ -115,11 +119,12 @@ class _Open:
 
 
 class _Builder:
-    """The flow in the making."""
+    """The flow in the making. Resources are resolved against `root`, if it is not empty."""
 
-    def __init__(self, names: Declared) -> None:
+    def __init__(self, names: Declared, root: str) -> None:
         self.problems: list[Problem] = []
         self._names = names
+        self._root = root
         self._steps: list[dict[str, Any]] = []
         self._edges: list[Edge] = []
         self._text_left = MOST_TEXT
@@ -206,8 +211,15 @@ class _Builder:
     def _resource(self, resource: Resource, *, sink: bool = False, merge: bool = False) -> _Span:
         parameters = merged(None, resource.parameters)
         return self._single(
-            Kind.RESOURCE, resource.at, uri=resource.uri, parameters=parameters, sink=sink, merge=merge
+            Kind.RESOURCE, resource.at, uri=self._uri(resource), parameters=parameters, sink=sink, merge=merge
         )
+
+    def _uri(self, resource: Resource) -> str:
+        try:
+            return resolve(resource.uri, self._root) if self._root else resource.uri
+        except ValueError as error:
+            self.problems.append(Problem(resource.at, f"this URI cannot be read: {error}"))
+            return resource.uri
 
     def _step(self, step: Step, opened: _Open) -> _Span:
         flags = _Flags(step.merges, step.iterates_at is not None, step.guard)

@@ -8,11 +8,11 @@ from uuid import uuid4
 
 from lfr.engine import begin
 from lfr.engine.inputs import WORKFLOW_INPUT
-from lfr.errors import BadInput, Conflict
+from lfr.errors import Conflict
 from lfr.flow import Flow, Json
-from lfr.json_text import NotJson, read_json, write_json
 from lfr.language import compile_flow
 from lfr.operations.identify import full_id, new_id
+from lfr.operations.inputs import checked_input
 from lfr.store.commit import commit, create
 from lfr.store.connection import Store
 from lfr.store.flows import use_flow
@@ -34,17 +34,18 @@ def start_workflow(
     input: Json = None,
     workflow_id: str | None = None,
     *,
+    base: str | None = None,
     source: str = "FLOW",
 ) -> Started:
     """Compile `text` and run it on `input`, an object or a list; none is the same as `{}`.
 
-    `source` is what errors call the text. Under an id that is given, the same flow with the same
+    `base` and `source` are those of `compile_flow`. Under an id that is given, the same flow with the same
     input is started once, however often it is asked for.
 
-    Raises FlowError, BadInput for an id or an input that cannot be used, Conflict if the id is taken
+    Raises FlowError, BadInput for an id, an input or a base that cannot be used, Conflict if the id is taken
     by something else, and what `Link.exchange` raises.
     """
-    flow = _compiled(text, source)
+    flow = _compiled(text, base, source)
     given = checked_input(input)
     id = full_id(workflow_id) if workflow_id is not None else new_id(flow, uuid4())
     first = begin(flow, given)
@@ -62,18 +63,7 @@ def start_workflow(
                 return Started(id, is_new=True)
 
 
-def checked_input(input: Json) -> Json:
-    """The input of a workflow as it is kept. Raises BadInput unless it is an object or a list of JSON."""
-    given = {} if input is None else input
-    if not isinstance(given, dict | list):
-        raise BadInput(f"the input is {str(given)[:40]}", hint="it must be an object or a list")
-    try:
-        return read_json(write_json(given).encode())
-    except NotJson as error:
-        raise BadInput(f"the input cannot be written as JSON: {error}") from None
-
-
 @lru_cache(maxsize=64)
-def _compiled(text: str, source: str) -> Flow:
+def _compiled(text: str, base: str | None, source: str) -> Flow:
     """Programs start the same text again and again; a flow never changes, so all can share one."""
-    return compile_flow(text, source=source)
+    return compile_flow(text, base, source=source)

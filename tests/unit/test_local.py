@@ -1,0 +1,197 @@
+"""Flows in this process: what programs and their tests get."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+import lfr
+from lfr import Flow, FlowError, LocalFailure, compile_flow, run_local
+from lfr.errors import BadInput
+from lfr.flow import Json
+
+
+def test_everything_that_is_exported_is_there() -> None:
+    for name in lfr.__all__:
+        assert getattr(lfr, name) is not None
+    with pytest.raises(AttributeError):
+        _ = lfr.nothing
+
+
+def test_text_and_flow_run_alike() -> None:
+    tasks = {"A": lambda: {"n": 1}, "B": lambda input: {"n": input["n"] + 1}}
+    flow = compile_flow("A -> B")
+    assert isinstance(flow, Flow)
+    assert run_local(flow, tasks) == run_local("A -> B", tasks) == {"n": 2}
+
+
+def test_a_text_that_is_no_flow() -> None:
+    with pytest.raises(FlowError) as caught:
+        run_local("A\n  -> %", {})
+    (error,) = caught.value.errors
+    assert (error.line, error.column) == (2, 6)
+    assert error.message
+
+
+def test_a_function_gets_as_much_as_it_takes() -> None:
+    got: list[tuple[Any, ...]] = []
+    tasks = {
+        "none": lambda: got.append(()),
+        "input": lambda input: got.append((input,)),
+        "both": lambda input, parameters: got.append((input, parameters)),
+        "more": lambda input, parameters, retries=3: got.append((input, parameters, retries)),
+        "five": lambda name, base, index, input, parameters: got.append((name, base, index, input)),
+        "any": lambda *given: got.append(given),
+    }
+    text = "none -> input -> both(- a: 1 -) -> more(- b: 2 -) -> five -> any(- a: 1 -)"
+    assert run_local(text, tasks, [7]) == {}
+    assert got == [
+        (),
+        ({},),
+        ({}, {"a": 1}),
+        ({}, {"b": 2}, 3),
+        ("five", "five", 5, {}),
+        ("any", "any", 6, {}, {"a": 1}),
+    ]
+
+
+def test_functions_that_do_not_tell_what_they_take() -> None:
+    assert run_local("A", {"A": dict}, {"n": 1}) == {"n": 1}
+    mock = Mock(return_value={"n": 1})
+    assert run_local("A", {"A": mock}) == {"n": 1}
+    assert mock.call_args.args[:4] == ("A", "A", 1, {})
+
+
+def test_a_function_that_takes_something_else() -> None:
+    with pytest.raises(BadInput, match="the function for task A cannot be called"):
+        run_local("A", {"A": lambda one, two, three: {}})
+
+
+def test_one_function_for_all() -> None:
+    calls = []
+
+    def do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
+        calls.append((name, base, index))
+        return {"n": index}
+
+    assert run_local("@task X = A\nX -> wait:delay -> B", do) == {"n": 3}
+    assert calls == [("X", "A", 1), ("wait:delay", "wait:delay", 2), ("B", "B", 3)]
+
+
+def test_an_alias_has_its_own_function_or_that_of_its_task() -> None:
+    text = "@task X = A\nX -> A"
+    told: list[str] = []
+    behind = {"A": lambda: told.append("A")}
+    run_local(text, behind)
+    run_local(text, {**behind, "X": lambda: told.append("X")})
+    assert told == ["A", "A", "X", "A"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("A -> B", "there is no function for task B"),
+        ("A -> X\n@task X = B", "there is no function for task X, which is an alias of B"),
+        ("A -> request:http", "there is no function for task request:http"),
+    ],
+)
+def test_a_missing_function(text: str, message: str) -> None:
+    with pytest.raises(LocalFailure) as caught:
+        run_local(text, {"A": lambda: None})
+    assert caught.value.message == message
+
+
+def test_what_a_function_raises_passes_through() -> None:
+    def broken(input: Json) -> Json:
+        raise ZeroDivisionError("by zero")
+
+    with pytest.raises(ZeroDivisionError, match="by zero") as caught:
+        run_local("A -> B", {"A": lambda: {}, "B": broken})
+    assert caught.value.__notes__ == ["in step 2 of a flow, task B"]
+
+
+def test_a_step_that_fails_by_itself() -> None:
+    with pytest.raises(LocalFailure, match="cannot merge"):
+        run_local("A -> > B", {"A": lambda: [1], "B": dict})
+
+
+def test_a_delay_does_not_wait_but_is_checked() -> None:
+    text = "A -> wait:delay(- duration: %s -)"
+    tasks: dict[str, Any] = {"A": lambda: {"n": 1}}
+    assert run_local(text % 3600, tasks) == {"n": 1}
+    with pytest.raises(LocalFailure, match="duration"):
+        run_local(text % "soon", tasks)
+    assert run_local(text % "soon", {**tasks, "wait:delay": lambda: {"n": 2}}) == {"n": 2}
+
+
+def test_tasks_share_no_values() -> None:
+    def spoil(input: Json) -> Json:
+        input["list"].append("spoilt")
+        return (input["list"],)
+
+    seen = []
+    given = {"list": [1]}
+    tasks = {"A": spoil, "B": lambda input: seen.append(input)}
+    assert run_local("A -> B; B", tasks, given) == {}
+    assert seen == [{"list": [1]}, [[1, "spoilt"]]]
+    assert given == {"list": [1]}
+
+
+@pytest.mark.parametrize("output", [{1, 2}, {"x": object()}, float("nan"), [Path()]])
+def test_an_output_that_is_not_json(output: object) -> None:
+    with pytest.raises(LocalFailure, match="what task A, step 1, gives is not JSON"):
+        run_local("A", {"A": lambda: output})
+
+
+@pytest.mark.parametrize("input", [7, "text", True])
+def test_an_input_that_no_workflow_could_have(input: Json) -> None:
+    with pytest.raises(BadInput, match="the input is"):
+        run_local("A", {"A": dict}, input)
+
+
+def test_the_trace_tells_of_each_task_before_it_is_done() -> None:
+    told: list[Any] = []
+    tasks = {"A": lambda: told.append("done") or {"n": 1}, "B": dict}
+    run_local("A -> B", tasks, {"x": 1}, lambda *task: told.append(task))
+    assert told == [(1, "A", {"x": 1}), "done", (2, "B", {"n": 1})]
+
+
+def test_an_end_that_is_never_reached_gives_none() -> None:
+    assert run_local(":w -> A -> B -> :w; C -> { :x -> A -> :x }", {"C": dict}) is None
+
+
+def test_a_loop_is_stopped() -> None:
+    with pytest.raises(LocalFailure, match="does not come to an end"):
+        run_local("A -> :start", {"A": dict}, limit=50)
+
+
+def test_any_mapping_will_do() -> None:
+    class Lazily(Mapping[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            return lambda: {"name": name}
+
+        def __contains__(self, name: object) -> bool:
+            return True
+
+        def __iter__(self) -> Any:
+            return iter(())
+
+        def __len__(self) -> int:
+            return 0
+
+    assert run_local("A -> B", Lazily()) == {"name": "B"}
+
+
+def test_a_base_may_be_relative_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lfr.bases import absolute_base
+
+    monkeypatch.chdir(tmp_path)
+    assert absolute_base("flows") == absolute_base(Path("flows/")) == os.path.join(os.getcwd(), "flows")
+    assert absolute_base("http://example.com/") == "http://example.com/"
+    assert absolute_base(None) is None
+    assert compile_flow("A", base="flows") == compile_flow("A", tmp_path)
