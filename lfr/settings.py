@@ -6,18 +6,21 @@ The table is the fields of `Settings`. The configuration file, the environment, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, TypeAlias
+
+Value: TypeAlias = str | int | float | tuple[str, ...] | Mapping[str, str]
+"""What a setting can be: a single value, a list of texts, or texts by name."""
 
 
 def _setting(default: Any, name: str, help: str, *, variable: str = "", secret: bool = False) -> Any:
     """A field of `Settings`: its name in the file, its variable (`LFR_` and the name, unless given)."""
     variable = variable or "LFR_" + name.replace(".", "_").upper()
-    return field(
-        default=default,
-        metadata={"name": name, "help": help, "variable": variable, "secret": secret, "default": default},
-    )
+    metadata = {"name": name, "help": help, "variable": variable, "secret": secret, "default": default}
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,15 @@ class Settings:
         "receipts.forget",
         "seconds without a live consumer after which a group no longer holds the stream",
     )
+    resources_allow: tuple[str, ...] = _setting(
+        (), "resources.allow", "folders and beginnings of URLs that flows may load from and store to"
+    )
+    resources_size: int = _setting(
+        10_000_000, "resources.size", "most bytes that a resource may have, loaded or stored"
+    )
+    resources_timeout_seconds: float = _setting(
+        30.0, "resources.timeout", "seconds that loading or storing a resource may take in all"
+    )
     up_data: str = _setting("", "up.data", "folder in which `lfr up` keeps its data", variable="LFR_DATA")
 
 
@@ -63,13 +75,13 @@ class Setting:
 
     attribute  the field of `Settings`
     name       in the configuration file, with dots between the levels: `redis.host`
-    type       str, int or float
+    type       str, int, float; tuple for a list of texts; dict for texts by name
     """
 
     attribute: str
     name: str
     type: type
-    default: str | int | float
+    default: Value
     variable: str
     help: str
     secret: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 
 from lfr import __version__
 from lfr.cli.commands import Handler, Handlers
@@ -12,7 +13,7 @@ from lfr.cli.load_settings import DEFAULT, DEFAULT_FILE, LoadedSettings
 from lfr.cli.options import add_connection, settings_of
 from lfr.cli.table import Cell, Column, draw_table
 from lfr.cli.terminal import Terminal
-from lfr.settings import Setting, table
+from lfr.settings import Setting, Value, table
 
 _MASK = "********"
 
@@ -47,14 +48,22 @@ def _row(setting: Setting, loaded: LoadedSettings) -> list[Cell]:
     value = _shown(setting, loaded)
     return [
         Cell(setting.name),
-        Cell(f"{value:g}" if isinstance(value, float) else str(value), "" if is_default else "bold"),
+        Cell(_text(value), "" if is_default else "bold"),
         Cell(origin, "dim" if is_default else ""),
         Cell(setting.help, "dim"),
     ]
 
 
-def _shown(setting: Setting, loaded: LoadedSettings) -> str | int | float:
-    value: str | int | float = getattr(loaded.settings, setting.attribute)
+def _text(value: Value) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={text}" for name, text in value.items())
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _shown(setting: Setting, loaded: LoadedSettings) -> Value:
+    value: Value = getattr(loaded.settings, setting.attribute)
     return _MASK if setting.secret and value else value
 
 

@@ -19,7 +19,6 @@ taken out of the URL, so that no URL that is shown or logged holds a secret.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,12 +26,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
+from lfr.cli.setting_values import checked
 from lfr.errors import BadSettings
 from lfr.settings import Setting, Settings, table
 
 DEFAULT_FILE: Final = "/etc/lfr/lfr.yaml"
-
-LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 DEFAULT: Final = "default"
 """The origin of a value that nobody has set."""
@@ -114,7 +112,7 @@ def _file_layer(file: str, settings: list[Setting]) -> Layer:
 
     by_name = {setting.name: setting for setting in settings}
     layer: Layer = {}
-    for name, raw, place in read_settings_file(file, by_name):
+    for name, raw, place in read_settings_file(file, {name: by_name[name].type for name in by_name}):
         layer[by_name[name].attribute] = Sourced(checked(by_name[name], raw, place), place)
     return layer
 
@@ -154,41 +152,6 @@ def _given_layer(given: Layer, settings: list[Setting]) -> Layer:
             raise BadSettings(f"there is no setting {name}", hint="one of " + ", ".join(by_attribute))
         layer[name] = Sourced(checked(by_attribute[name], raw, origin), origin)
     return layer
-
-
-def checked(setting: Setting, raw: Any, place: str) -> str | int | float:
-    """The value of a setting, from text or from a value of its type. Raises BadSettings, without the
-    value if it is secret."""
-    shown = "that value" if setting.secret else repr(raw)
-    value = _converted(setting.type, raw)
-    if value is None:
-        kind = {int: "a whole number", float: "a number"}.get(setting.type, "text")
-        raise BadSettings(f"{setting.name} must be {kind}, not {shown}", place=place)
-    if isinstance(value, int | float) and value <= 0:
-        raise BadSettings(f"{setting.name} must be above 0, not {shown}", place=place)
-    if setting.attribute == "redis_port" and int(value) > 65535:
-        raise BadSettings(f"{setting.name} must be a port, 1 to 65535, not {shown}", place=place)
-    if setting.attribute == "log_level":
-        value = str(value).upper()
-        if value not in LOG_LEVELS:
-            hint = "one of " + ", ".join(LOG_LEVELS)
-            raise BadSettings(f"there is no {setting.name} {shown}", place=place, hint=hint)
-    return value
-
-
-def _converted(kind: type, raw: Any) -> str | int | float | None:
-    """The value as one of its type, or None if it cannot be."""
-    if kind is str:
-        return raw if isinstance(raw, str) else None
-    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
-        return None
-    if kind is int and isinstance(raw, float):
-        return None
-    try:
-        number: int | float = int(raw) if kind is int else float(raw)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _without_user_in_url(layer: Layer) -> Layer:

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from lfr.cli.load_settings import LoadedSettings, Sourced, load_settings, load_with_origins
+from lfr.cli.setting_values import checked
+from lfr.cli.settings_file import read_settings_file
 from lfr.errors import BadSettings
+from lfr.settings import Setting
 
 
 class Layers:
@@ -169,6 +172,9 @@ def test_dotted_names_are_understood_too(layers: Layers) -> None:
         ("batch: -1", 1, "batch must be above 0"),
         ("log: {level: loud}", 1, "there is no log.level 'loud'"),
         ("stream: [a]", 1, "stream must have a single value"),
+        ("resources:\n  allow:\n  - /a\n  - b: c\n", 4, "each of resources.allow must have a single value"),
+        ("resources:\n  allow:\n  - /a\n  -\n", 4, "each of resources.allow must have a single value"),
+        ("resources:\n  allow: {a: b}", 2, "resources.allow must have a single value"),
         ("redis: 6379", 1, "redis has no settings in it"),
         ("- a\n", 1, "the file has no settings in it"),
         ("stream: a\nstream: b", 2, "stream is there twice"),
@@ -225,3 +231,68 @@ def test_a_program_gives_settings_by_attribute(monkeypatch: pytest.MonkeyPatch) 
     assert load_settings({}).redis_host == "from-environment"
     with pytest.raises(BadSettings, match="there is no setting redis_hots"):
         load_settings({"redis_hots": "x"})
+
+
+def test_a_list_is_a_list_or_one_text_in_the_file(layers: Layers) -> None:
+    def allowed(text: str) -> tuple[str, ...]:
+        return layers.load(layers.write_file(text)).settings.resources_allow
+
+    assert allowed("resources: {allow: ['/a b', 'http://h/,x', 007]}") == ("/a b", "http://h/,x", "007")
+    assert allowed("resources.allow: /a, b") == ("/a, b",)
+    assert allowed("resources: {allow: []}") == ()
+    assert allowed("resources: {allow: }") == ()
+
+
+def test_a_list_is_separated_by_commas_or_white_space_where_there_is_only_text(layers: Layers) -> None:
+    layers.environment["LFR_RESOURCES_ALLOW"] = " /a, /b\t/c,\n/d "
+    loaded = layers.load()
+    assert loaded.settings.resources_allow == ("/a", "/b", "/c", "/d")
+    assert loaded.origins["resources_allow"] == "$LFR_RESOURCES_ALLOW"
+    layers.write_credential("resources.allow", "/e\n/f\n")
+    assert layers.load().settings.resources_allow == ("/e", "/f")
+    assert layers.load(given={"resources_allow": ["/g h"]}).settings.resources_allow == ("/g h",)
+    with pytest.raises(BadSettings, match=r"resources\.allow must be a list of texts, not 7"):
+        layers.load(given={"resources_allow": 7})
+
+
+URLS = Setting("urls", "request.urls", dict, {}, "LFR_URLS", "texts by name", secret=False)
+
+
+def read_urls(file: str) -> list[tuple[str, object]]:
+    return [(name, value) for name, value, _ in read_settings_file(file, {URLS.name: URLS.type})]
+
+
+def test_texts_by_name_are_mappings_in_the_file(layers: Layers) -> None:
+    file = layers.write_file(
+        "request:\n  urls:\n    a: http://a\n    b: {c: 'http://c, d', e: }\n    f.g: 1\n"
+    )
+    assert read_urls(file) == [("request.urls", {"a": "http://a", "f.g": "1", "b.c": "http://c, d"})]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("request:\n  urls: http://a", 2, "request.urls must have texts by name"),
+        ("request:\n  urls:\n    a: [b]", 3, "request.urls.a must have a single value"),
+        ("request:\n  urls:\n    a: b\n    a: c", 4, "a is there twice"),
+        ("request:\n  urls:\n    a.b: c\n    a:\n      b: d", 5, "request.urls.a.b is there twice"),
+        ("request:\n  urls: &u\n    a: *u", 2, "request.urls must have texts by name"),
+    ],
+)
+def test_what_is_wrong_in_texts_by_name_is_told_with_its_line(
+    layers: Layers, text: str, line: int, message: str
+) -> None:
+    file = layers.write_file(text)
+    with pytest.raises(BadSettings) as caught:
+        read_urls(file)
+    assert caught.value.place == f"{file}:{line}"
+    assert message in caught.value.message
+
+
+def test_texts_by_name_are_pairs_where_there_is_only_text() -> None:
+    expected = {"a": "http://a?b=c", "d.e": ""}
+    assert checked(URLS, "a=http://a?b=c, d.e=", "$LFR_URLS") == expected
+    assert checked(URLS, expected, "argument urls") == expected
+    for wrong in ("a", "=b", "a=b a=c", ["a=b"], {"a": 1}):
+        with pytest.raises(BadSettings, match=r"request\.urls must be NAME=TEXT"):
+            checked(URLS, wrong, "$LFR_URLS")

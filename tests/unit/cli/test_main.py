@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shlex
 import signal
@@ -172,6 +173,15 @@ def test_config_masks_secrets_and_says_where_values_come_from(
     assert "not used: redis.url" in out
     assert '"origin": "$REDIS_PASSWORD"' in out
     assert '"origin": "--host"' in out
+
+
+def test_config_shows_lists(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("LFR_RESOURCES_ALLOW", "/srv http://h/")
+    assert main(["config"]) == Exit.OK
+    assert "/srv, http://h/" in capsys.readouterr().out
+    assert main(["config", "--json"]) == Exit.OK
+    told = json.loads(capsys.readouterr().out)["resources.allow"]
+    assert told == {"value": ["/srv", "http://h/"], "origin": "$LFR_RESOURCES_ALLOW"}
 
 
 def test_a_defect_asks_for_a_report_and_shows_its_place_only_when_asked(
