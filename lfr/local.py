@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 from lfr import language
 from lfr.bases import Base, absolute_base
 from lfr.engine import local
-from lfr.engine.local import LocalFailure, Task
+from lfr.engine.local import LocalFailure, Task, Trace
 from lfr.errors import BadInput
 from lfr.flow import Flow, Json
 from lfr.json_text import NotJson, read_json, write_json
@@ -22,9 +22,6 @@ __all__ = ["LocalFailure", "compile_flow", "run_local"]
 Function: TypeAlias = Callable[..., Any]
 """A task as a function of (name, base, index, input, parameters), or of (input, parameters), or of (input),
 or of nothing. It gives the output: an object or a list; None counts as {}, a scalar as a list of one."""
-
-Trace: TypeAlias = Callable[[int, str, Json], None]
-"""Is told of each task before it is done: (index, name, input)."""
 
 
 def compile_flow(text: str, base: Base = None, *, source: str = "FLOW") -> Flow:
@@ -43,13 +40,15 @@ def run_local(
     input: Json = None,
     trace: Trace | None = None,
     *,
+    skipped: Trace | None = None,
     base: Base = None,
     limit: int = 1_000_000,
 ) -> Json:
     """Run a flow, or the text of one, to its end; its output, or None if its end is never reached.
 
     `tasks` holds a function for each task, by its name or, for an alias, by that of the task behind it.
-    One function instead of them does all tasks. `trace(index, name, input)` is called before each.
+    One function instead of them does all tasks. `trace(index, name, input)` is called before each task,
+    `skipped` likewise for each step whose guard says no.
 
     A `wait:delay` without a function of its own does not wait: its output is its input. Any other
     built-in task needs one, under its name: `request:...`, `resource:load`, `resource:store`.
@@ -62,7 +61,9 @@ def run_local(
     task has no function, or if what it gives is no JSON.
     """
     compiled = compile_flow(flow, base) if isinstance(flow, str) else flow
-    return local.run_local(compiled, _as_task(tasks), checked_input(input), trace, limit=limit)
+    return local.run_local(
+        compiled, _as_task(tasks), checked_input(input), trace, skipped=skipped, limit=limit
+    )
 
 
 def _as_task(tasks: Mapping[str, Function] | Function) -> Task:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from lfr.engine.advance import Ended, advance, begin
 from lfr.engine.inputs import as_output
 from lfr.engine.progress import Progress
-from lfr.engine.transition import Start, Transition
+from lfr.engine.transition import Start, Transition, What
 from lfr.errors import LfrError
 from lfr.flow import Flow, Json
 from lfr.states import WorkflowState
@@ -20,28 +20,33 @@ Task: TypeAlias = Callable[[str, str, int, Json, Json], Json]
 """A task as a function: (name, base, index, input, parameters) -> output."""
 
 
+Trace: TypeAlias = Callable[[int, str, Json], None]
+"""Is told of a step: (index, name, input)."""
+
+
 class LocalFailure(LfrError):
-    """A local run has failed."""
+    """A local run has failed. `place` is the step, if one failed by itself."""
 
 
 def run_local(
     flow: Flow,
     tasks: Mapping[str, Task] | Task,
     input: Json = None,
-    trace: Callable[[int, str, Json], None] | None = None,
+    trace: Trace | None = None,
     *,
+    skipped: Trace | None = None,
     limit: int = 1_000_000,
 ) -> Json:
     """Run `flow` to its end and return its output, or None if its end is never reached.
 
     `tasks` is one function for all, or a function for each task by its name (`base`, for an alias;
     `resource:load` and `resource:store` for resources). `trace(index, name, input)` is called before
-    each task. The items of an iterated step are done one after the other. After `limit` tasks a flow
-    counts as endless. Raises LocalFailure if a step fails or a task has no function; what a function
-    raises passes through.
+    each task, `skipped` for each step whose guard says no. The items of an iterated step are done one
+    after the other. After `limit` tasks a flow counts as endless. Raises LocalFailure if a step fails or
+    a task has no function; what a function raises passes through.
     """
     given = {} if input is None else as_output(input)
-    return _Local(tasks, trace, limit).run(flow, given)
+    return _Local(tasks, trace, skipped, limit).run(flow, given)
 
 
 @dataclass(slots=True)
@@ -49,7 +54,8 @@ class _Local:
     """What all parts of a local run share: the functions, who looks on, how many tasks are left."""
 
     tasks: Mapping[str, Task] | Task
-    trace: Callable[[int, str, Json], None] | None
+    trace: Trace | None
+    skipped: Trace | None
     left: int
 
     def run(self, flow: Flow, input: Json) -> Json:
@@ -62,8 +68,10 @@ class _Local:
             progress.apply(transition)
             outputs.update(transition.outputs)
             starts.extend(transition.starts)
+            self._tell_skipped(flow, transition)
             if transition.state is WorkflowState.FAILED:
-                raise LocalFailure(transition.reason)
+                failed = next(fact.index for fact in transition.facts if fact.what is What.FAILED)
+                raise LocalFailure(transition.reason, place=f"step {failed}")
 
         take(begin(flow, input))
         while starts:
@@ -72,6 +80,12 @@ class _Local:
             assert isinstance(answer, Transition)  # a whole progress needs nothing, and no task ends twice
             take(answer)
         return outputs.get(flow.last)
+
+    def _tell_skipped(self, flow: Flow, transition: Transition) -> None:
+        if self.skipped is not None:
+            for fact in transition.facts:
+                if fact.what is What.SKIPPED and fact.index is not None:
+                    self.skipped(fact.index, flow.steps[fact.index].name, transition.outputs[fact.index])
 
     def _do(self, flow: Flow, start: Start) -> Json:
         """The output of one step."""
