@@ -21,6 +21,7 @@ LAYERS = (
 IMPURE = {
     "redis",
     "rqse",
+    "urllib3",
     "os",
     "time",
     "socket",
