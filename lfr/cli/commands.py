@@ -58,13 +58,16 @@ _WORKFLOWS = (
         "start a workflow",
         "Compiles FILE, starts a workflow of it and prints the workflow's id on stdout, and nothing else "
         "there. With --wait it follows the workflow on stderr until it has ended, and its exit code says "
-        "how it ended; interrupted or timed out, the workflow goes on.",
+        "how it ended; interrupted or timed out, the workflow goes on. With --local the flow is run in this "
+        "process, without Redis: each task gives back its input, its start is told on stderr, and the result "
+        "is printed on stdout. Nothing is loaded, stored, sent or waited for.",
         (
             ("run build.flow", "start it and go"),
             ('run build.flow --input \'{"branch": "main"}\' --wait', "start it and look on"),
             ("run build.flow --input @input.json --wait --json", "for a script"),
             ("run build.flow --workflow-id nightly-2026-01-31", "started once, however often it is run"),
             ("run -", "the flow comes from stdin"),
+            ("run build.flow --local --input '{}'", "try it out: no Redis, no workers"),
         ),
         (
             Exit.FAILED,

@@ -84,7 +84,7 @@ def draw_history(terminal: Terminal, workflow: Mapping[str, Any]) -> list[str]:
     rows = []
     for fact in workflow["history"]:
         index = fact["index"]
-        step = "" if index is None else step_name(steps[index])
+        step = "" if index is None else _name_of(steps[index])
         number = "" if index is None else str(index)
         event = Cell(fact["event"], "red" if fact["event"] == "failed" else "")
         rows.append([_time(fact["at"]), Cell(number), Cell(step), event, Cell(fact.get("reason") or "")])
@@ -112,7 +112,7 @@ def _step_row(step: Mapping[str, Any]) -> list[Cell]:
     was_tried = step["attempt"] and step["kind"] == Kind.TASK and state != "SKIPPED"
     return [
         Cell(str(step["index"]), plain),
-        Cell(step_name(step), plain),
+        Cell(_name_of(step), plain),
         Cell(state, COLOUR_OF_STATE[state]),
         _time(step["started"]),
         _time(step["ended"]),
@@ -130,16 +130,19 @@ def _outcome(step: Mapping[str, Any]) -> Cell:
     return Cell("" if step["output"] is None else short_json(step["output"]))
 
 
+def _name_of(step: Mapping[str, Any]) -> str:
+    return step_name(step["name"], step["base"], step["kind"])
+
+
 def _time(text: str | None) -> Cell:
     return Cell(clock(text))
 
 
-def step_name(step: Mapping[str, Any]) -> str:
-    """The step's name, with the task behind an alias; a step without a name is known by its kind."""
-    if not step["name"]:
-        return f"({step['kind']})"
-    base = step["base"]
-    return f"{step['name']} ({base})" if base and base != step["name"] else str(step["name"])
+def step_name(name: str, base: str, kind: str) -> str:
+    """A step's name, with the task behind an alias; a step without a name is known by its kind."""
+    if not name:
+        return f"({kind})"
+    return f"{name} ({base})" if base and base != name else name
 
 
 def short_json(value: Json) -> str:

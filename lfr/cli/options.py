@@ -64,6 +64,13 @@ def settings_of(arguments: Namespace) -> LoadedSettings:
     return load_with_origins(given, config=arguments.config)
 
 
+def given_connection(arguments: Namespace) -> list[str]:
+    """The options of `add_connection` that stand on this command line."""
+    given = [flag for flag, name, *_ in _FLAGS if hasattr(arguments, name)]
+    others = (("--data", arguments.data_folder is not None), ("--config", bool(arguments.config)))
+    return given + [flag for flag, is_given in others if is_given]
+
+
 def open_store(arguments: Namespace) -> Store:
     """The store for this command line; it connects when it is first used. Raises as `settings_of`."""
     settings = settings_of(arguments).settings
@@ -79,6 +86,21 @@ def _running_address(folder: str) -> str:
     if address is None:
         raise Unreachable(f"nothing runs in {folder}", hint=f"lfr up --data {folder} starts it")
     return address
+
+
+def add_base(parser: ArgumentParser, default: str = "where FILE is") -> None:
+    """The option that says where a flow's relative resources are. `default` is what its help says."""
+    help = f"where relative resources are, such as <data.json> (default: {default})"
+    parser.add_argument("--base", metavar="DIR|URL", help=help)
+
+
+def base_of(arguments: Namespace) -> str | None:
+    """The base of the flow in FILE: what --base says, else its folder; None for stdin."""
+    from lfr.bases import absolute_base
+
+    if arguments.base is not None or arguments.file == STDIN:
+        return absolute_base(arguments.base)
+    return absolute_base(Path(arguments.file).parent)
 
 
 def read_flow(file: str, terminal: Terminal) -> tuple[str, str]:

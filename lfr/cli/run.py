@@ -1,4 +1,4 @@
-"""`lfr run`: start a workflow, and look on until it has ended."""
+"""`lfr run`: start a workflow, and look on until it has ended; or run its flow right here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 from lfr.cli.commands import Handler, Handlers
 from lfr.cli.draw_workflow import long_json
 from lfr.cli.exit_codes import Exit
-from lfr.cli.options import add_connection, open_store, read_flow, read_json_option, seconds
+from lfr.cli.options import (
+    add_base,
+    add_connection,
+    base_of,
+    given_connection,
+    open_store,
+    read_flow,
+    read_json_option,
+    seconds,
+)
 from lfr.cli.parser import UsageError
 from lfr.cli.progress import progress_view
 from lfr.cli.terminal import Terminal
@@ -40,8 +49,16 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--wait", action="store_true", help="look on until the workflow has ended")
     parser.add_argument("--timeout", metavar="SECONDS", type=seconds, help="with --wait: look on no longer")
     parser.add_argument(
-        "--json", action="store_true", help="with --wait: the outcome on stdout, as inspect --json has it"
+        "--json",
+        action="store_true",
+        help="with --wait: the outcome on stdout, as inspect --json has it; with --local: with the trace",
     )
+    parser.add_argument(
+        "--local",
+        action="store_true",
+        help="try it out in this process: no Redis, tasks echo their input, nothing is stored or sent",
+    )
+    add_base(parser)
     add_connection(parser)
 
 
@@ -49,11 +66,17 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     _check(arguments)
     text, source = read_flow(arguments.file, terminal)
     given = read_json_option("--input", arguments.input, terminal)
+    if arguments.local:
+        from lfr.cli.run_here import run_here
+
+        return run_here(text, given, terminal, source=source, base=base_of(arguments), json=arguments.json)
     store = open_store(arguments)
     from lfr.operations.observe import inspect_workflow
     from lfr.operations.start import start_workflow
 
-    started = start_workflow(store, text, given, arguments.workflow_id, source=source)
+    started = start_workflow(
+        store, text, given, arguments.workflow_id, base=base_of(arguments), source=source
+    )
     if not started.is_new:
         terminal.say(f"lfr: {started.id} had been started before, with the same flow and input")
     if not arguments.json:
@@ -77,11 +100,27 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
 
 
 def _check(arguments: Namespace) -> None:
-    for flag, is_given in (("--timeout", arguments.timeout is not None), ("--json", arguments.json)):
-        if is_given and not arguments.wait:
-            raise UsageError(f"{flag} goes with --wait (lfr run --help)")
+    if arguments.local:
+        _check_local(arguments)
+    elif arguments.timeout is not None and not arguments.wait:
+        raise UsageError("--timeout goes with --wait (lfr run --help)")
+    elif arguments.json and not arguments.wait:
+        raise UsageError("--json goes with --wait, or with --local (lfr run --help)")
     if arguments.file == "-" and arguments.input == "@-":
         raise UsageError("the flow and the input cannot both come from stdin (lfr run --help)")
+
+
+def _check_local(arguments: Namespace) -> None:
+    """What makes no sense for a run that is over when the command is. Raises UsageError."""
+    options = (
+        ("--wait", arguments.wait),
+        ("--timeout", arguments.timeout is not None),
+        ("--workflow-id", arguments.workflow_id is not None),
+    )
+    for flag in [flag for flag, is_given in options if is_given]:
+        raise UsageError(f"{flag} does not go with --local, which starts no workflow (lfr run --help)")
+    for flag in given_connection(arguments):
+        raise UsageError(f"{flag} does not go with --local, which asks no Redis (lfr run --help)")
 
 
 def look_on(store: Store, id: str, terminal: Terminal, *, timeout_seconds: float | None = None) -> str:

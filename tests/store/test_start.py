@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
@@ -76,3 +77,11 @@ def test_a_flow_without_tasks_is_finished_at_once(store: Store, client: redis.Re
     found = inspect_workflow(store, id)
     assert (found["state"], found["output"]) == ("FINISHED", {"a": 1})
     assert client.zscore("workflows:state:FINISHED", id)
+
+
+def test_resources_are_kept_as_the_base_makes_them(store: Store, client: redis.Redis) -> None:
+    start_workflow(store, "<set.json> -> A", base="/srv")
+    (task,) = started_tasks(client)
+    assert json.loads(task["parameters"]) == {"uri": "file:///srv/set.json"}
+    with pytest.raises(BadInput, match="the base"):
+        start_workflow(store, "A", base="relative")

@@ -1,0 +1,90 @@
+"""`lfr run --local`: a flow in this process, to see what it does.
+
+Each task gives back its input, nothing waits, and nothing outside is touched: what a resource would load
+is `{}`, and what it would store goes nowhere.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lfr.cli.draw_workflow import long_json, short_json, step_name
+from lfr.cli.exit_codes import Exit
+from lfr.cli.terminal import Terminal, columns, cut, padded, printable
+from lfr.flow import Flow, Json, Kind, Step
+from lfr.local import LocalFailure, compile_flow, run_local
+from lfr.tasks.catalogue import LOAD
+
+MOST_TASKS: Final = 100_000
+"""After so many a flow counts as endless."""
+
+_WIDEST_NAME: Final = 40
+
+
+def run_here(
+    text: str, input: Json, terminal: Terminal, *, source: str, base: str | None, json: bool
+) -> Exit:
+    """Run a flow's text; tell of each step on stderr and of the result on stdout; how it ended.
+
+    `json`: print the whole outcome, with the trace. Raises FlowError, and BadInput.
+    """
+    flow = compile_flow(text, base, source=source)
+    teller = _Teller(flow, terminal)
+    output: Json = None
+    reason = ""
+    try:
+        output = run_local(flow, _echo, input, teller.starts, skipped=teller.skips, limit=MOST_TASKS)
+    except LocalFailure as error:
+        reason = str(error)
+        terminal.say(f"lfr: {printable(reason)}")
+    if json:
+        state = "FAILED" if reason else "FINISHED"
+        outcome = {"state": state, "reason": reason or None, "output": output}
+        terminal.print(long_json({**outcome, "trace": teller.trace, "skipped": sorted(teller.skipped)}))
+    elif not reason:
+        terminal.print(long_json(output))
+    if output is None and not reason:
+        terminal.say("lfr: nothing is left to do, but the end has not been reached: there is no result")
+    return Exit.FAILED if reason else Exit.OK
+
+
+def _echo(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
+    return {} if base == LOAD else input
+
+
+class _Teller:
+    """What has happened so far; each step that has a name is told in a line: index, name, input."""
+
+    def __init__(self, flow: Flow, terminal: Terminal) -> None:
+        self.trace: list[dict[str, Json]] = []
+        self.skipped: list[int] = []
+        self._steps = flow.steps
+        self._names = [_name(step) for step in flow.steps]
+        self._widest = min(_WIDEST_NAME, max(map(columns, self._names)))
+        self._digits = len(str(flow.last))
+        self._terminal = terminal
+
+    def starts(self, index: int, name: str, input: Json) -> None:
+        """A task is about to be done."""
+        self.trace.append({"index": index, "name": name, "input": input})
+        uri = self._steps[index].uri
+        self._tell(index, uri if name == LOAD else f"{uri} {short_json(input)}".lstrip())
+
+    def skips(self, index: int, name: str, input: Json) -> None:
+        """A guard has said no."""
+        self.skipped.append(index)
+        self._tell(index, f"skipped: its guard says no to {short_json(input)}", "dim")
+
+    def _tell(self, index: int, words: str, colour: str = "") -> None:
+        name = padded(self._names[index], self._widest)
+        line = cut(f"{index:{self._digits}}  {name}  {printable(words)}", self._terminal.width)
+        self._terminal.say(self._terminal.paint(line, colour, self._terminal.err))
+
+
+def _name(step: Step) -> str:
+    """What a line calls a step; empty for one that no line can be about."""
+    if step.kind is Kind.RESOURCE:
+        return "store" if step.sink else "load"
+    if step.kind is Kind.TASK or step.guard is not None:
+        return printable(step_name(step.name, step.base, step.kind))
+    return ""

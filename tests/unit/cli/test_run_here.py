@@ -1,0 +1,120 @@
+"""`lfr run --local`: a flow in this process, told line by line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lfr.cli import run_here
+from lfr.cli.exit_codes import Exit
+from lfr.cli.main import main
+from lfr.language import FlowError
+from tests.support.screens import terminal, written
+
+FLOW = """
+@task upper = text:upper
+<set.json> -> upper -> ? `$.yes` { B -> C } -> <out.json>;
+A | D -> wait:delay(- duration: 3600 -) -> ? `$.yes` E -> * F
+"""
+
+
+def run(text: str, input: Any = None, *, base: str | None = None, json: bool = False) -> tuple[Any, str, str]:
+    """The exit code, what is on stdout, and on stderr."""
+    screen = terminal()
+    code = run_here.run_here(text, input, screen, source="x.flow", base=base, json=json)
+    return code, written(screen.out), written(screen.err)
+
+
+def test_each_step_is_told_with_its_input_and_the_result_printed() -> None:
+    code, out, err = run(FLOW, {"n": 1}, base="/srv")
+    assert code == Exit.OK
+    assert json.loads(out) == [{"n": 1}, {"n": 1}]
+    assert err.splitlines() == [
+        " 1  load                file:///srv/set.json",
+        ' 9  A                   {"n": 1}',
+        '10  D                   {"n": 1}',
+        " 2  upper (text:upper)  {}",
+        " 3  (subflow)           skipped: its guard says no to {}",
+        '12  wait:delay          [{"n": 1}, {"n": 1}]',
+        '13  E                   skipped: its guard says no to [{"n": 1}, {"n": 1}]',
+        " 7  store               file:///srv/out.json {}",
+        '14  F                   {"n": 1}',
+        '14  F                   {"n": 1}',
+    ]
+
+
+def test_the_whole_outcome_as_json() -> None:
+    code, out, _ = run("A -> ? `$.no` B", {"n": 1}, json=True)
+    assert code == Exit.OK
+    assert json.loads(out) == {
+        "state": "FINISHED",
+        "reason": None,
+        "output": {"n": 1},
+        "trace": [{"index": 1, "name": "A", "input": {"n": 1}}],
+        "skipped": [2],
+    }
+
+
+def test_a_step_that_fails_has_the_exit_code_of_a_workflow_that_fails() -> None:
+    code, out, err = run("A -> > B", [1])
+    assert (code, out) == (Exit.FAILED, "")
+    assert err.splitlines()[-1] == "lfr: step 2: cannot merge 1: only objects can be merged"
+    code, out, _ = run("A -> > B", [1], json=True)
+    assert code == Exit.FAILED
+    assert json.loads(out)["state"] == "FAILED"
+    assert json.loads(out)["reason"] == "step 2: cannot merge 1: only objects can be merged"
+
+
+def test_an_endless_loop_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_here, "MOST_TASKS", 20)
+    code, out, err = run("A -> :start")
+    assert (code, out) == (Exit.FAILED, "")
+    *told, last = err.splitlines()
+    assert len(told) == 20
+    assert last == "lfr: the flow does not come to an end (does it lead back to its :start?)"
+
+
+def test_an_end_that_is_never_reached() -> None:
+    code, out, err = run(":a -> A -> :a; B -> { :a -> A -> :a }")
+    assert (code, out) == (Exit.OK, "null\n")
+    assert "there is no result" in err
+
+
+def test_what_is_long_is_cut_and_nothing_has_power_over_the_terminal() -> None:
+    _, out, err = run("A -> " + "b" * 60, {"x": "\x1b[31m" + "y" * 200})
+    assert max(map(len, err.splitlines())) == 100
+    assert "\x1b" not in out + err
+    assert json.loads(out)["x"].startswith("\x1b[31m")
+
+
+def test_a_flow_that_is_wrong_is_told_with_its_place() -> None:
+    with pytest.raises(FlowError, match=r"x\.flow:1:5"):
+        run("A -> ")
+
+
+def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Relative resources stand beside the flow, unless --base says where."""
+    flow = tmp_path / "a b" / "x.flow"
+    flow.parent.mkdir()
+    flow.write_text("<set.json> -> A")
+    assert main(["run", "--local", str(flow), "--input", "[1]"]) == Exit.OK
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {}
+    assert f"load  file://{tmp_path}/a%20b/" in err.splitlines()[0]
+    assert main(["run", "--local", str(flow), "--base", "http://example.com/x/"]) == Exit.OK
+    assert "load  http://example.com/x/set.json" in capsys.readouterr().err
+
+
+def test_graphs_show_resources_as_written_unless_a_base_is_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow = tmp_path / "x.flow"
+    flow.write_text("<set.json> -> A")
+    assert main(["check", str(flow)]) == Exit.OK
+    assert main(["graph", str(flow)]) == Exit.OK
+    assert '"set.json"' in capsys.readouterr().out
+    assert main(["graph", str(flow), "--base", str(tmp_path)]) == Exit.OK
+    assert f'"file://{tmp_path}/set.json'[:40] in capsys.readouterr().out
