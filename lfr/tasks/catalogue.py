@@ -1,8 +1,11 @@
-"""The built-in tasks: which there are, what they do, which role does them."""
+"""The built-in tasks: which there are, what they do, which role does them, with which parameters."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+from lfr.tasks.parameters import Parameter, seconds
 
 RESERVED = ("lfr:", "wait:", "request:", "redis:", "resource:")
 """How the names of built-in tasks begin, also of those to come: no other worker answers them."""
@@ -10,12 +13,15 @@ RESERVED = ("lfr:", "wait:", "request:", "redis:", "resource:")
 
 @dataclass(frozen=True, slots=True)
 class BuiltIn:
-    """One built-in task: its name, the role that does it, a line of help, its parameters with theirs."""
+    """One built-in task: its name, the role that does it, a line of help, its parameters.
+
+    A name that ends in capitals, `redis:COMMAND`, stands for all that begin so.
+    """
 
     name: str
     role: str
     help: str
-    parameters: dict[str, str]
+    parameters: tuple[Parameter, ...]
 
 
 EACH = "lfr:each"
@@ -26,14 +32,25 @@ LOAD, STORE = "resource:load", "resource:store"
 
 DELAY = "wait:delay"
 
-CATALOGUE = (
+CATALOGUE: Final = (
     BuiltIn(
         DELAY,
         role="wait",
         help="ends after a while; its output is its input",
-        parameters={"duration": "seconds: a number that is not negative"},
+        parameters=(
+            Parameter("duration", seconds(0, 3_162_240_000), "how long, in seconds", is_needed=True),
+        ),
     ),
 )
+
+
+def built_in(task: str) -> BuiltIn | None:
+    """The built-in task of this name, or None."""
+    for each in CATALOGUE:
+        beginning = each.name.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        if task == each.name or (beginning != each.name and task.startswith(beginning) and task != beginning):
+            return each
+    return None
 
 
 def is_reserved(task: str) -> bool:

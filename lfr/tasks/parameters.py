@@ -1,0 +1,129 @@
+"""What a task's parameters can be, and how they are read: by the table in `catalogue`.
+
+Null says nothing: such a parameter counts as not given. What is wrong is told by task, parameter and
+value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lfr.flow import Json
+
+_MOST_SHOWN: Final = 40
+
+
+class BadParameter(ValueError):
+    """A parameter that its task cannot use; the text names task, parameter and value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a parameter can be: in words, and as a function from JSON to its value, None if it is none."""
+
+    words: str
+    read: Callable[[Json], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a task: its name, what it can be, a line of help, what it is if it is not given."""
+
+    name: str
+    kind: Kind
+    help: str
+    default: Json = None
+    is_needed: bool = False
+
+
+def read_parameters(task: str, table: Sequence[Parameter], given: Json) -> dict[str, Any]:
+    """The value of every parameter in the table, from those that are given. Raises BadParameter.
+
+    Others than those in the table are no mistake: templates may use them.
+    """
+    if given is not None and not isinstance(given, dict):
+        raise bad_parameter(task, "the parameters", given, "an object")
+    return {each.name: read_parameter(task, each, (given or {}).get(each.name)) for each in table}
+
+
+def read_parameter(task: str, parameter: Parameter, given: Json, *, place: str = "") -> Any:
+    """The value of one parameter. `place` says where it stands, if not among the parameters.
+
+    Raises BadParameter.
+    """
+    if given is None:
+        if parameter.is_needed:
+            raise BadParameter(f"{task} needs the parameter {parameter.name}, {parameter.kind.words}")
+        given = parameter.default
+    if given is None:
+        return None
+    value = parameter.kind.read(given)
+    if value is None:
+        raise bad_parameter(task, f"{parameter.name}{place}", given, parameter.kind.words)
+    return value
+
+
+def bad_parameter(task: str, name: str, value: Json, expected: str) -> BadParameter:
+    """The reason why this value of a parameter cannot be used: what it must be instead."""
+    shown = json.dumps(value, ensure_ascii=False)
+    if len(shown) > _MOST_SHOWN:
+        shown = f"{shown[:_MOST_SHOWN]}…"
+    verb = "are" if name.startswith("the ") else "is"
+    return BadParameter(f"{task}: {name} {verb} {shown}, but must be {expected}")
+
+
+def whole(least: int, most: int) -> Kind:
+    """A whole number within these bounds."""
+
+    def read(value: Json) -> int | None:
+        return value if type(value) is int and least <= value <= most else None
+
+    return Kind(f"a whole number from {least} to {most}", read)
+
+
+def seconds(least: float, most: float) -> Kind:
+    """A number of seconds within these bounds."""
+
+    def read(value: Json) -> float | None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float(value) if least <= value <= most else None
+
+    return Kind(f"a number of seconds from {least:.10g} to {most:.10g}", read)
+
+
+def one_of(*texts: str) -> Kind:
+    """One of these texts."""
+    return Kind(f"one of {', '.join(texts)}", lambda value: value if value in texts else None)
+
+
+def some_of(*texts: str) -> Kind:
+    """One of these texts, or a list of them."""
+
+    def read(value: Json) -> list[str] | None:
+        listed = value if isinstance(value, list) else [value]
+        return listed if all(text in texts for text in listed) else None
+
+    return Kind(f"{', '.join(texts)}, or a list of these", read)
+
+
+def _texts_by_name(value: Json) -> dict[str, str] | None:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        return None
+    return value
+
+
+def _words(value: Json) -> list[str] | None:
+    if not isinstance(value, list):
+        return None
+    told = [json.dumps(item) if type(item) in (int, float) else item for item in value]
+    return told if all(isinstance(item, str) for item in told) else None
+
+
+TEXT: Final = Kind("a text", lambda value: value if isinstance(value, str) else None)
+FLAG: Final = Kind("true or false", lambda value: value if isinstance(value, bool) else None)
+TEXTS_BY_NAME: Final = Kind("an object of texts", _texts_by_name)
+WORDS: Final = Kind("a list of texts and numbers", _words)
