@@ -1,0 +1,147 @@
+"""Every example of docs/language.md is compiled, and does what the page says that it does.
+
+Fenced blocks tell what to do: `flow` is a flow that is right, `flow wrong` one that is not; `console` holds
+commands that are run on the flow before it, whatever they call its file, and what they print; `python` is
+run as it stands.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from lfr.cli.main import main
+from lfr.guard import parse_guard
+from lfr.guard.ask import MOST_VALUES
+from lfr.guard.read import DEEPEST as DEEPEST_GUARD
+from lfr.json_text import DEEPEST as DEEPEST_VALUE
+from lfr.language import FlowError, compile_flow
+from lfr.language.compile import MOST_EDGES, MOST_STEPS, MOST_TEXT
+from lfr.language.literals import DEEPEST as DEEPEST_LITERAL
+from lfr.language.literals import LONGEST_NUMBER
+from lfr.language.parse import DEEPEST
+from lfr.language.yaml_values import LONGEST_YAML, MOST_YAML
+
+PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
+
+
+class Block(NamedTuple):
+    """A fenced block: its line in the page, its tag, its text; and the text of the flow before it."""
+
+    line: int
+    tag: str
+    text: str
+    flow: str
+
+
+def blocks(*tags: str) -> list[Block]:
+    """The blocks with one of these tags, in the order of the page."""
+    found: list[Block] = []
+    flow = ""
+    for match in re.finditer(r"^```([^\n]+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL):
+        tag, text = match.groups()
+        flow = text if tag.startswith("flow") else flow
+        found.append(Block(PAGE.count("\n", 0, match.start()) + 1, tag, text, flow))
+    return [block for block in found if block.tag in tags]
+
+
+def line_of(block: Block) -> str:
+    """What pytest calls a block."""
+    return f"line {block.line}"
+
+
+def commands(block: Block) -> list[tuple[str, str]]:
+    """The command lines of a console block, without `$ lfr `, each with what the page says it prints."""
+    parts = re.split(r"^\$ lfr (.*)\n", block.text, flags=re.MULTILINE)
+    return list(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def run(words: str, flow: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command line prints, on a terminal where stderr and stdout are one, in an empty folder."""
+    arguments = shlex.split(words)
+    (file,) = (word for word in arguments if word.endswith(".flow"))
+    Path(file).write_text(flow, encoding="utf-8")
+    main(arguments)
+    out, err = capsys.readouterr()
+    return err + out
+
+
+def test_the_page_has_examples_of_all_kinds() -> None:
+    tags = [block.tag for block in blocks("flow", "flow wrong", "console", "python")]
+    assert {tag for tag, _ in groupby(sorted(tags))} == {"flow", "flow wrong", "console", "python"}
+    assert len(tags) == PAGE.count("\n```") / 2
+
+
+@pytest.mark.parametrize("block", blocks("flow"), ids=line_of)
+def test_a_flow_is_right(block: Block) -> None:
+    compile_flow(block.text)
+
+
+@pytest.mark.parametrize("block", blocks("flow wrong"), ids=line_of)
+def test_a_wrong_flow_is_wrong(block: Block) -> None:
+    with pytest.raises(FlowError):
+        compile_flow(block.text)
+
+
+@pytest.mark.parametrize("block", blocks("console"), ids=line_of)
+def test_a_command_prints_what_the_page_shows(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert commands(block)
+    for words, shown in commands(block):
+        assert run(words, block.flow, capsys) == shown
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=line_of)
+def test_python_runs(block: Block) -> None:
+    exec(compile(block.text, "docs/language.md", "exec"), {})
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the first table behind a heading, without its head."""
+    part = PAGE.partition(f"\n## {heading}\n")[2]
+    lines = next(
+        list(group) for is_row, group in groupby(part.splitlines(), lambda line: line[:1] == "|") if is_row
+    )
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+@pytest.mark.parametrize(("guard", "yes", "no"), rows("Guards"))
+def test_a_guard_says_what_the_page_says(guard: str, yes: str, no: str) -> None:
+    asked = parse_guard(guard.strip("`"))
+    assert asked.holds(json.loads(yes.strip("`")))
+    assert not asked.holds(json.loads(no.strip("`")))
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    assert [limit for _, limit in rows("Errors and limits")] == [
+        f"{limit:,}"
+        for limit in (
+            DEEPEST,
+            MOST_STEPS,
+            MOST_EDGES,
+            MOST_TEXT,
+            DEEPEST_LITERAL,
+            DEEPEST_VALUE,
+            LONGEST_YAML,
+            MOST_YAML,
+            LONGEST_NUMBER,
+            DEEPEST_GUARD,
+            MOST_VALUES,
+        )
+    ]
+
+
+def test_links_within_the_page_lead_somewhere() -> None:
+    headings = {
+        re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= headings
