@@ -37,8 +37,8 @@ RECEIPT = "receipt"
 WORKFLOW_EVENTS = frozenset({START_WORKFLOW, END_WORKFLOW, FAILED_WORKFLOW, TERMINATED_WORKFLOW})
 """The events that tell of a workflow as a whole."""
 
-WORKFLOW_ID = re.compile(r"workflow:[\w.:/-]{1,240}")
-"""What a workflow's id looks like."""
+WORKFLOW_ID = re.compile(r"workflow:[\w.:-]{1,240}(/\d{1,7}\.\d{1,9}(\.\d{1,9})?){0,100}")
+"""What a workflow's id looks like; behind a slash, which item of which of its steps it runs for."""
 
 
 class Malformed(ValueError):

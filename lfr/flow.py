@@ -39,7 +39,8 @@ class Step:
     index       its number, from 0, in source order
     name        at a task: its name as written; at a subflow: the declared task that it stands for
     base        at a task: the task behind an alias; else empty
-    parameters  at a task or resource: the value, defaults merged in; None if there are none
+    parameters  at a task or resource: the value, defaults merged in; None if there are none; at a
+                declared subflow only what is said to lfr (`lfr`)
     merge       whether a list input is merged into one object first
     iterate     whether the step runs once for each item of its input
     guard       the guard's expression without back quotes, or None
@@ -102,7 +103,8 @@ class Flow:
     docs   the documentation of declared tasks, by name
 
     What runs for one item of an iterated step is a part of a flow: all its steps, of which only those
-    from `first` to `last` take part, under the numbers that they have in the whole. `part` makes it.
+    from `first` to `last` take part, under the numbers that they have in the whole. `part` makes it, and
+    gives it the `part_name`.
     """
 
     steps: tuple[Step, ...]
@@ -112,6 +114,7 @@ class Flow:
     docs: Mapping[str, str] = field(default_factory=dict)
     first: int = 0
     part_end: int | None = None
+    part_name: str = ""
 
     @cached_property
     def successors(self) -> tuple[tuple[int, ...], ...]:
@@ -139,6 +142,11 @@ class Flow:
         """The index of the end, whose output is the workflow's."""
         return len(self.steps) - 1 if self.part_end is None else self.part_end
 
+    @property
+    def own_steps(self) -> tuple[Step, ...]:
+        """The steps that take part."""
+        return self.steps if not self.part_name else self.steps[self.first : self.last + 1]
+
     def part(self, index: int) -> Flow:
         """What runs for each item of step `index`, which is a task or a subflow.
 
@@ -147,12 +155,20 @@ class Flow:
         """
         step = self.steps[index]
         alone = replace(step, iterate=False, merge=False, guard=None)
+        name = f"{self.reference}/{index}"
         if step.kind is not Kind.SUBFLOW:
-            return replace(self, steps=_with(self.steps, alone), edges=(), first=index, part_end=index)
-        begin, end = bisect_left(self.edges, (index,)), bisect_left(self.edges, (step.end,))
+            steps = _with(self.steps, alone)
+            return replace(self, steps=steps, edges=(), first=index, part_end=index, part_name=name)
         steps = _with(self.steps, replace(alone, kind=Kind.START, end=-1))
         steps = _with(steps, replace(steps[step.end], kind=Kind.END))
-        return replace(self, steps=steps, edges=self.edges[begin:end], first=index, part_end=step.end)
+        begin, end = bisect_left(self.edges, (index,)), bisect_left(self.edges, (step.end,))
+        edges = self.edges[begin:end]
+        return replace(self, steps=steps, edges=edges, first=index, part_end=step.end, part_name=name)
+
+    @cached_property
+    def reference(self) -> str:
+        """What a workflow's record calls the flow: its digest, and behind it `/INDEX` for each `part`."""
+        return self.part_name or self.digest
 
     def to_dict(self) -> dict[str, Json]:
         """The flow as plain data: `steps`, `edges`, and `name`, `doc`, `docs` where there are any."""

@@ -15,8 +15,7 @@ from lfr.flow import Flow, Json
 from lfr.json_text import NotJson, read_json, write_json
 from lfr.operations.inputs import checked_input
 from lfr.tasks.catalogue import DELAY
-from lfr.tasks.delay import delay_seconds
-from lfr.tasks.parameters import BadParameter
+from lfr.tasks.delay import BadParameter, delay_seconds
 
 __all__ = ["LocalFailure", "compile_flow", "run_local"]
 

@@ -66,6 +66,9 @@ class Settings:
     resources_timeout_seconds: float = _setting(
         30.0, "resources.timeout", "seconds that loading or storing a resource may take in all"
     )
+    iterate_limit: int = _setting(
+        100, "iterate.limit", "most items of an iterated step (`*`) that are worked on at once"
+    )
     up_data: str = _setting("", "up.data", "folder in which `lfr up` keeps its data", variable="LFR_DATA")
 
 

@@ -58,6 +58,11 @@ def draw_workflow(terminal: Terminal, workflow: Mapping[str, Any]) -> Iterator[s
         yield cut(f"  {name:9}{printable(text)}", terminal.width)
     yield ""
     yield from draw_table(terminal, _STEP_COLUMNS, [_step_row(step) for step in workflow["steps"]])
+    opened = [item for step in workflow["steps"] for item in step.get("items", {}).get("open", ())]
+    if opened:
+        yield "\nitems that are not done, each with steps of its own to inspect:"
+    for item in opened:
+        yield f"  {terminal.paint(item['state'], COLOUR_OF_STATE[item['state']])}  {item['id']}"
 
 
 def _about(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -80,12 +85,12 @@ def _about(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def draw_history(terminal: Terminal, workflow: Mapping[str, Any]) -> list[str]:
     """The lines of a workflow's history, oldest first."""
-    steps = workflow["steps"]
+    steps = {step["index"]: step for step in workflow["steps"]}
     rows = []
     for fact in workflow["history"]:
         index = fact["index"]
         step = "" if index is None else _name_of(steps[index])
-        number = "" if index is None else str(index)
+        number = "" if index is None else str(index) if fact["item"] is None else f"{index}/{fact['item']}"
         event = Cell(fact["event"], "red" if fact["event"] == "failed" else "")
         rows.append([_time(fact["at"]), Cell(number), Cell(step), event, Cell(fact.get("reason") or "")])
     return draw_table(terminal, _HISTORY_COLUMNS, rows)
@@ -123,8 +128,11 @@ def _step_row(step: Mapping[str, Any]) -> list[Cell]:
 
 
 def _outcome(step: Mapping[str, Any]) -> Cell:
+    items = step.get("items")
     if step["reason"]:
         return Cell(step["reason"], "red")
+    if items and step["state"] != "DONE":
+        return Cell(f"{items['done']} of {items['total']} items done, {items['running']} running")
     if step["state"] == "SKIPPED":
         return Cell("its guard said no", "dim")
     return Cell("" if step["output"] is None else short_json(step["output"]))

@@ -39,7 +39,10 @@ def progress_view(terminal: Terminal) -> ProgressView:
 
 
 class PlainProgress:
-    """A line on stderr for each change of a step that has a name, and for each failure."""
+    """A line on stderr for each change of a step that has a name, and for each failure.
+
+    Of the items of an iterated step, which may be many, only those that fail have one.
+    """
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
@@ -59,6 +62,9 @@ class PlainProgress:
             index, event = change["index"], change["event"]
             if index is None:
                 self._terminal.say(f"{clock(change['at'])}  {news['id']} {event}")
+            elif change["item"] is not None:
+                if event == "failed":
+                    self._terminal.say(f"{clock(change['at'])}  {index} item {change['item']} failed")
             elif change["name"] or event == "failed":
                 self._terminal.say(f"{clock(change['at'])}  {index} {self._words(change)}")
 
@@ -84,6 +90,8 @@ class _StepLine:
     ended: str | None = None
     reason: str = ""
     changed: int = 0
+    items_running: int = 0
+    items_done: int = 0
 
 
 class Board:
@@ -104,8 +112,16 @@ class Board:
             self._started = self._started or change["at"]
             self._ended = change["at"]
             index = change["index"]
-            if index is not None and (change["name"] or change["event"] == "failed"):
+            if index is not None and change["item"] is not None:
+                self._take_item(index, change["event"])
+            elif index is not None and (change["name"] or change["event"] == "failed"):
                 self._take_step(index, change)
+
+    def _take_item(self, index: int, event: str) -> None:
+        line = self._steps.setdefault(index, _StepLine(f"step {index}"))
+        line.changed = self._changes
+        line.items_running += 1 if event == "started" else -1
+        line.items_done += event == "ended"
 
     def _take_step(self, index: int, change: Mapping[str, Any]) -> None:
         line = self._steps.setdefault(index, _StepLine(change["name"] or f"step {index}"))
@@ -156,8 +172,11 @@ def _draw_step(terminal: Terminal, index: int, line: _StepLine, name_width: int)
     lasted = "" if line.state == "SKIPPED" else duration(seconds_between(line.started, line.ended))
     before = f"{index:5}  {padded(printable(line.name), name_width)}  "
     room = terminal.width - 1 - columns(before) - 7 - 12
-    reason = f"  {cut(printable(line.reason), room)}" if line.reason and room > 0 else ""
-    return f"{before}{state}  {lasted:>8}{reason}"
+    behind = line.reason
+    if not behind and line.items_running + line.items_done:
+        behind = f"items: {line.items_done} done, {line.items_running} running"
+    behind = f"  {cut(printable(behind), room)}" if behind and room > 0 else ""
+    return f"{before}{state}  {lasted:>8}{behind}"
 
 
 class LiveProgress:

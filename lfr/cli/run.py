@@ -69,7 +69,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     if arguments.local:
         from lfr.cli.run_here import run_here
 
-        return run_here(text, given, terminal, source=source, base=base_of(arguments), whole=arguments.json)
+        return run_here(text, given, terminal, source=source, base=base_of(arguments), json=arguments.json)
     store = open_store(arguments)
     from lfr.operations.observe import inspect_workflow
     from lfr.operations.start import start_workflow

@@ -6,7 +6,6 @@ is `{}`, and what it would store goes nowhere.
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 from lfr.cli.draw_workflow import long_json, short_json, step_name
@@ -23,11 +22,11 @@ _WIDEST_NAME: Final = 40
 
 
 def run_here(
-    text: str, input: Json, terminal: Terminal, *, source: str, base: str | None, whole: bool
+    text: str, input: Json, terminal: Terminal, *, source: str, base: str | None, json: bool
 ) -> Exit:
     """Run a flow's text; tell of each step on stderr and of the result on stdout; how it ended.
 
-    `whole`: print the whole outcome, with the trace. Raises FlowError, and BadInput.
+    `json`: print the whole outcome, with the trace. Raises FlowError, and BadInput.
     """
     flow = compile_flow(text, base, source=source)
     teller = _Teller(flow, terminal)
@@ -38,12 +37,12 @@ def run_here(
     except LocalFailure as error:
         reason = str(error)
         terminal.say(f"lfr: {printable(reason)}")
-    if whole:
+    if json:
         state = "FAILED" if reason else "FINISHED"
         outcome = {"state": state, "reason": reason or None, "output": output}
         terminal.print(long_json({**outcome, "trace": teller.trace, "skipped": sorted(teller.skipped)}))
     elif not reason:
-        terminal.print(json.dumps(output))
+        terminal.print(long_json(output))
     if output is None and not reason:
         terminal.say("lfr: nothing is left to do, but the end has not been reached: there is no result")
     return Exit.FAILED if reason else Exit.OK

@@ -28,7 +28,8 @@ class What(StrEnum):
 class Fact:
     """One thing that happened: to the step of this index, or to the workflow if `index` is None.
 
-    With `item`, it happened to that one of the items of an iterated step, numbered from 0.
+    With `item`, it happened to that one of the items of an iterated step, numbered from 0; `attempt` is
+    then that of the step which began with the items.
     """
 
     index: int | None

@@ -33,6 +33,7 @@ from lfr.language.syntax import (
     Task,
     all_scopes,
 )
+from lfr.tasks.common import RESERVED_KEY, BadCommon, common_of
 
 MOST_STEPS: Final = 1_000_000
 """Declared subflows in declared subflows double with each level: a short text can ask for any number."""
@@ -209,7 +210,7 @@ class _Builder:
         return _Span(index, index)
 
     def _resource(self, resource: Resource, *, sink: bool = False, merge: bool = False) -> _Span:
-        parameters = merged(None, resource.parameters)
+        parameters = self._parameters(_PLAIN, resource)
         return self._single(
             Kind.RESOURCE, resource.at, uri=self._uri(resource), parameters=parameters, sink=sink, merge=merge
         )
@@ -240,15 +241,29 @@ class _Builder:
         meaning = self._names.meanings.get(task.name, _PLAIN)
         if meaning.subflow is not None:
             self._check_room(task.at, self._names.sizes[task.name])
-            return self._subflow(meaning.subflow.statements, task.at, flags, task.name)
-        try:
-            parameters = merged(meaning.parameters, task.parameters)
-        except Mismatch as error:
-            self.problems.append(error.problem)
-            parameters = None
+            told = self._parameters(meaning, task)
+            span = self._subflow(meaning.subflow.statements, task.at, flags, task.name)
+            if isinstance(told, dict) and RESERVED_KEY in told:
+                self._steps[span.entry]["parameters"] = {RESERVED_KEY: told[RESERVED_KEY]}
+            return span
+        parameters = self._parameters(meaning, task)
         return self._single(
             Kind.TASK, task.at, name=task.name, base=meaning.base, parameters=parameters, **flags._asdict()
         )
+
+    def _parameters(self, meaning: Meaning, use: Task | Resource) -> Json:
+        """What a use of a task is given: the defaults, and over them its own."""
+        try:
+            parameters = merged(meaning.parameters, use.parameters)
+            common_of(parameters)
+        except Mismatch as error:
+            self.problems.append(error.problem)
+        except BadCommon as error:
+            at = use.parameters.at if use.parameters else use.at
+            self.problems.append(Problem(at, str(error)))
+        else:
+            return parameters
+        return None
 
     def _subflow(self, statements: Iterable[Statement], at: int, flags: _Flags, name: str = "") -> _Span:
         self._depth += 1

@@ -8,17 +8,26 @@ from uuid import UUID
 from lfr.errors import BadInput
 from lfr.events import WORKFLOW_ID
 from lfr.flow import Flow
+from lfr.item_ids import is_item
 
 PREFIX = "workflow:"
 
-_KEY_OF_ANOTHER = re.compile(r":(steps|outputs|history|output:\d+|wait:\d+\.\d+)$")
+_KEY_OF_ANOTHER = re.compile(r":(steps|outputs|history|items:\d+|output:\d+|wait:\d+\.\d+)$")
 """How the keys end that belong to a workflow: an id must not be one of them."""
 
 _NOT_IN_AN_ID = re.compile(r"[^\w.:-]")
 
 
+def chosen_id(text: str) -> str:
+    """The id that somebody chose for a new workflow, with or without `workflow:`. Raises BadInput."""
+    id = full_id(text)
+    if is_item(id):
+        raise BadInput(f"{text[:60]!r} is the id of an item", hint="a workflow's own id has no slash")
+    return id
+
+
 def full_id(text: str) -> str:
-    """The id of a workflow, given with or without `workflow:`. Raises BadInput."""
+    """The id of a workflow or an item, given with or without `workflow:`. Raises BadInput."""
     id = text if text.startswith(PREFIX) else PREFIX + text
     if not WORKFLOW_ID.fullmatch(id) or id.startswith("workflow:latch:") or _KEY_OF_ANOTHER.search(id):
         raise BadInput(

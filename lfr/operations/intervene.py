@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lfr.engine import Needed, Transition, restart, terminate
 from lfr.errors import Conflict, NotFound
+from lfr.item_ids import read_item_id
 from lfr.operations.identify import full_id
 from lfr.states import MAY_FOLLOW, WorkflowState
 from lfr.store.commit import change, commit
@@ -30,6 +31,9 @@ def restart_workflow(store: Store, id: str) -> WorkflowState:
 
 def _intervene(store: Store, id: str, wanted: WorkflowState, word: str) -> WorkflowState:
     id = full_id(id)
+    item = read_item_id(id)
+    if item is not None:
+        raise Conflict(f"{id} is an item of {item.parent}, and is {word} with it", hint=f"name {item.parent}")
     with store.link() as link:
         while True:
             now_ms, workflow = load_whole(link, FlowCache(), id)
@@ -38,13 +42,14 @@ def _intervene(store: Store, id: str, wanted: WorkflowState, word: str) -> Workf
             state = workflow.record.state
             if wanted not in MAY_FOLLOW[state]:
                 raise Conflict(f"{id} is {state} and cannot be {word}")
-            transition = _transition(workflow, wanted)
+            transition = transition_to(workflow, wanted)
             workflow.take(transition)
             if commit(link, change(store.stream, workflow, [transition], now_ms)):
                 return transition.state
 
 
-def _transition(workflow: LoadedWorkflow, wanted: WorkflowState) -> Transition:
+def transition_to(workflow: LoadedWorkflow, wanted: WorkflowState) -> Transition:
+    """What terminating or restarting changes in a workflow that has been loaded whole."""
     if wanted is WorkflowState.TERMINATED:
         return terminate(workflow.flow, workflow.progress)
     answer = restart(workflow.flow, workflow.progress, workflow.outputs)

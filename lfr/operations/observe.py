@@ -14,6 +14,7 @@ from lfr.engine.inputs import WORKFLOW_INPUT, NotMergeable, gather
 from lfr.errors import BadInput, NotFound
 from lfr.flow import Flow, Json, Kind, Step
 from lfr.operations.identify import full_id
+from lfr.operations.observe_items import tell_items
 from lfr.states import StepState, WorkflowState
 from lfr.store.connection import Link, Store
 from lfr.store.flows import FlowCache
@@ -37,8 +38,9 @@ def inspect_workflow(store: Store, id: str, *, history: bool = False) -> dict[st
     """All that is known of a workflow, as plain data; times in ISO 8601, UTC, or None.
 
     Keys: id, name, state, started, ended, input, output, reason, counts (steps by state), and steps:
-    index, name, base, kind, state, started, ended, attempt, input, output, reason of each. With
-    `history` also `history`: at, index (None: the workflow), event. Raises NotFound.
+    index, name, base, kind, state, started, ended, attempt, input, output, reason of each; of an
+    iterated step that has started also items, as `tell_items` gives them. With `history` also
+    `history`: at, index (None: the workflow), item, event. Raises NotFound.
     """
     id = full_id(id)
     with store.link() as link:
@@ -148,7 +150,7 @@ def _news(record: Record, flow: Flow, moments: list[Moment]) -> dict[str, Any]:
         "name": record.name,
         "state": record.state.value,
         "counts": {
-            "total": len(flow.steps),
+            "total": len(flow.own_steps),
             "running": record.active,
             "done": record.done,
             "skipped": record.skipped,
@@ -166,17 +168,17 @@ def _facts(moments: list[Moment]) -> Iterator[dict[str, Any]]:
             reason = moment.reason or None if fact.what is What.FAILED else None
             words = ("started", "ended") if fact.what is What.PASSED else (fact.what.value,)
             for word in words:
-                yield {"at": at, "index": fact.index, "event": word, "reason": reason}
+                yield {"at": at, "index": fact.index, "item": fact.item, "event": word, "reason": reason}
 
 
 def _tell_steps(
     flow: Flow, outputs: dict[int, Json], moments: list[Moment], record: Record
 ) -> list[dict[str, Any]]:
-    told = [_untouched(step) for step in flow.steps]
+    told = {step.index: _untouched(step) for step in flow.own_steps}
     for moment in moments:
         at = _time(moment.at_ms)
         for fact in moment.facts:
-            if fact.index is None:
+            if fact.index is None or fact.item is not None:
                 continue
             step = told[fact.index]
             step["state"] = _STATE_AFTER[fact.what].value
@@ -187,11 +189,13 @@ def _tell_steps(
             if fact.what is What.FAILED:
                 step["ended"], step["reason"] = at, moment.reason
             step["attempt"] = fact.attempt
-    for step in told:
+    for index, step in told.items():
         _tell_values(step, flow, outputs)
+        if step["attempt"] and flow.steps[index].iterate and step["state"] != StepState.SKIPPED:
+            step["items"] = tell_items(record, index, moments, step["input"])
         if step["state"] == StepState.RUNNING and record.state is WorkflowState.TERMINATED:
             step["state"] = StepState.PENDING.value  # a restart starts it again
-    return told
+    return list(told.values())
 
 
 def _untouched(step: Step) -> dict[str, Any]:

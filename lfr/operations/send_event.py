@@ -50,11 +50,13 @@ def end_task(
         flow = load_flow(link, FlowCache(), id)
     if flow is None:
         raise NotFound(f"there is no workflow {id}")
-    tasks = {step.index: step for step in flow.steps if step.kind is Kind.TASK}
+    tasks = {step.index: step for step in flow.own_steps if step.kind is Kind.TASK}
     if index not in tasks:
         raise NotFound(f"{id} has no task at index {index}", hint="lfr inspect shows the indices")
     if name not in (tasks[index].name, tasks[index].base):
         raise BadInput(f"step {index} of {id} is {tasks[index].name}, not {name}")
+    if tasks[index].iterate:
+        raise BadInput(f"step {index} of {id} is iterated", hint="end the tasks of its items")
     values: dict[str, Json] = {"workflow": id, "name": name, "index": index, "status": status}
     if reason is not None:
         values["reason"] = reason

@@ -11,7 +11,7 @@ from lfr.engine.inputs import WORKFLOW_INPUT
 from lfr.errors import Conflict
 from lfr.flow import Flow, Json
 from lfr.language import compile_flow
-from lfr.operations.identify import full_id, new_id
+from lfr.operations.identify import chosen_id, new_id
 from lfr.operations.inputs import checked_input
 from lfr.store.commit import commit, create
 from lfr.store.connection import Store
@@ -47,7 +47,7 @@ def start_workflow(
     """
     flow = _compiled(text, base, source)
     given = checked_input(input)
-    id = full_id(workflow_id) if workflow_id is not None else new_id(flow, uuid4())
+    id = chosen_id(workflow_id) if workflow_id is not None else new_id(flow, uuid4())
     first = begin(flow, given)
     with store.link() as link:
         while True:

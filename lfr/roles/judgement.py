@@ -1,4 +1,5 @@
-"""What the events of a pass are to the lifecycle: ended steps, news to receipt, foreign, or dead."""
+"""What the events of a pass are to the lifecycle: ended steps, news of items, news to receipt, foreign, or
+dead."""
 
 from __future__ import annotations
 
@@ -8,12 +9,15 @@ from dataclasses import dataclass, field, replace
 
 from lfr import events
 from lfr.engine import Ended
+from lfr.item_ids import is_item, read_item_id
 from lfr.json_text import NotJson, read_json
+from lfr.roles.item_news import ItemNews
 from lfr.store.commit import forget_handed_over
 from lfr.store.connection import Command
 from lfr.store.dead_letters import bury
 from lfr.store.load import LoadedWorkflow
-from lfr.store.stream import Entry, Reader, acknowledge, append
+from lfr.store.stream import Entry, Reader, settle
+from lfr.tasks.catalogue import EACH
 
 
 @dataclass(slots=True)
@@ -21,6 +25,7 @@ class Judgement:
     """The events of one pass, sorted.
 
     ended        end-tasks by workflow, in the order of the stream
+    items        what was heard of iterated steps, by workflow
     news         events that only tell of a workflow: they are owed a receipt
     dead         events that cannot be understood, by entry, with the reason
     foreign      ids of all others: theirs to whom they are addressed
@@ -28,6 +33,7 @@ class Judgement:
     """
 
     ended: dict[str, list[tuple[Entry, events.EndTask]]] = field(default_factory=dict)
+    items: dict[str, ItemNews] = field(default_factory=dict)
     news: list[Entry] = field(default_factory=list)
     dead: list[tuple[Entry, str]] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
@@ -67,6 +73,8 @@ class Judgement:
         for id, ended in self.ended.items():
             for entry, task in ended:
                 workflow = loaded.get(id)
+                if workflow is None and is_item(id):
+                    continue  # said twice: an item that is done is gone
                 if workflow is None:
                     lost.append((entry, f"there is no workflow {id}"))
                 elif task.index >= len(workflow.flow.steps):
@@ -83,9 +91,7 @@ class Judgement:
         actions = {entry.id: "processed" for entry in ours} | {entry.id: "buried" for entry, _ in buried}
         commands: list[Command] = [bury(entry, reason, at) for entry, reason in buried]
         commands += forget_handed_over(self.handed_over)
-        for id, action in actions.items():
-            commands.append(append(reader.stream, events.RECEIPT, at, events.receipt(id, action)))
-        return [*commands, acknowledge(reader, list(actions))]
+        return commands + settle(reader, actions, at)
 
     def _ended(self, task: events.EndTask) -> Ended:
         if task.status is events.Status.FAILURE:
@@ -121,10 +127,25 @@ def _place(judged: Judgement, entry: Entry, values: events.Values | events.Malfo
         task = events.read_end_task(values)
         judged.ended.setdefault(task.workflow, []).append((entry, task))
     elif kind in events.WORKFLOW_EVENTS:
-        judged.news.append(entry)
+        _place_news(judged, entry, kind, values)
+    elif kind == events.START_TASK and values.get(b"base") == EACH:
+        start = events.read_start_task(values)
+        judged.items.setdefault(start.workflow, ItemNews()).add_start(entry, start)
     else:
         events.check_event(kind, values)
         judged.foreign.append(entry.id)
+
+
+def _place_news(judged: Judgement, entry: Entry, kind: str, values: events.Values) -> None:
+    """News of a workflow: those of an item concern its parent, and a termination concerns the items."""
+    id = str(values.get(b"workflow"))
+    item = read_item_id(id)
+    if kind == events.TERMINATED_WORKFLOW:
+        judged.items.setdefault(id, ItemNews()).add_stop(entry)
+    elif item is not None and kind != events.START_WORKFLOW:
+        judged.items.setdefault(item.parent, ItemNews()).add_ended(entry, item)
+    else:
+        judged.news.append(entry)
 
 
 def _ended_without_output(entry: Entry, error: events.Malformed) -> events.EndTask:

@@ -1,21 +1,22 @@
 """The orchestrator: end-task -> start-task. Read; load; advance each workflow; commit.
 
 This screen is the way of the data. `BatchListener` reads the events of a pass and hands them to
-`process_batch`; all that they change is written by one transaction, with their acknowledgement.
+`process_batch`; all that they change is written by one transaction, with their acknowledgement. What they
+tell of iterated steps has transactions of its own, one for each workflow.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
-from lfr.engine import Ended, Needed, Transition, advance
+from lfr.roles.advancing import advance_all
+from lfr.roles.iteration import Iteration
 from lfr.roles.judgement import Judgement, judge
 from lfr.roles.process import run_listeners
 from lfr.store.commit import change, commit
 from lfr.store.connection import Command, Link, Store
 from lfr.store.flows import FlowCache
-from lfr.store.load import LoadedWorkflow, load, load_more, read_handed_over
+from lfr.store.load import load, read_handed_over
 from lfr.store.stream import Entry
 from lfr.worker.listener import BatchListener
 
@@ -26,6 +27,7 @@ class Lifecycle(BatchListener):
     def __init__(self, store: Store) -> None:
         super().__init__(store, "lifecycle")
         self._flows = FlowCache()
+        self._iteration = Iteration(store, self.reader, self._flows)
 
     def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
         """Deal with the events of a pass in one transaction; if that is refused, workflow by workflow."""
@@ -35,6 +37,8 @@ class Lifecycle(BatchListener):
             for part in judged.by_workflow():
                 while not self._transact(link, part):
                     pass  # somebody moved this workflow again: look at it as it now stands
+        for id, news in judged.items.items():
+            self._iteration.process(link, id, news)
 
     def _transact(self, link: Link, judged: Judgement) -> bool:
         """Load, advance, commit. False if somebody else has moved one of these workflows meanwhile."""
@@ -46,31 +50,6 @@ class Lifecycle(BatchListener):
         for id, transitions in moved.items():
             commands += change(self.store.stream, loaded[id], transitions, now_ms)
         return commit(link, commands + judged.settle(self.reader, lost, now_ms))
-
-
-def advance_all(
-    link: Link, loaded: Mapping[str, LoadedWorkflow], ended: Mapping[str, Iterable[Ended]]
-) -> dict[str, list[Transition]]:
-    """Move each workflow on by its ended steps, in order; load what turns out to be needed."""
-    moved: dict[str, list[Transition]] = {id: [] for id in ended}
-    left = {id: deque(steps) for id, steps in ended.items()}
-    while left:
-        needs: list[tuple[LoadedWorkflow, Needed]] = []
-        for id, steps in list(left.items()):
-            workflow = loaded[id]
-            while steps:
-                answer = advance(workflow.flow, workflow.progress, workflow.outputs, steps[0])
-                if isinstance(answer, Needed):
-                    needs.append((workflow, answer))
-                    break
-                steps.popleft()
-                if isinstance(answer, Transition):
-                    workflow.take(answer)
-                    moved[id].append(answer)
-            else:
-                del left[id]
-        load_more(link, needs)
-    return moved
 
 
 def run(store: Store) -> int:

@@ -10,8 +10,7 @@ from lfr.store.connection import Command, Link, Store
 from lfr.store.stream import Entry, acknowledge, append
 from lfr.store.timers import fire_due, next_due, set_timer
 from lfr.tasks.catalogue import DELAY
-from lfr.tasks.delay import delay_seconds
-from lfr.tasks.parameters import BadParameter
+from lfr.tasks.delay import BadParameter, delay_seconds
 from lfr.worker.answer import read_tasks
 from lfr.worker.listener import BatchListener
 

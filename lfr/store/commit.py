@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from lfr import events
 from lfr.engine import Progress, Transition
 from lfr.flow import Flow, Json
+from lfr.item_ids import is_item
 from lfr.json_text import write_json
 from lfr.states import WorkflowState
 from lfr.store import keys
@@ -74,7 +75,10 @@ def forget_handed_over(steps: Iterable[tuple[str, int]]) -> list[Command]:
 def create(
     stream: str, workflow: str, flow: Flow, source: str, first: Transition, now_ms: int
 ) -> list[Command]:
-    """The commands that begin a workflow: its record and the first transition. The flow is stored already."""
+    """The commands that begin a workflow: its record and the first transition. The flow is stored already.
+
+    That an item begins is told by its parent's history alone.
+    """
     progress = Progress()
     progress.apply(first)
     at = events.timestamp(now_ms / 1000)
@@ -86,7 +90,7 @@ def create(
         *_outputs(workflow, [first]),
         *_steps(workflow, flow, [first], existed=False),
         tell(workflow, now_ms, first),
-        append(stream, events.START_WORKFLOW, at, {"workflow": workflow}),
+        *([] if is_item(workflow) else [append(stream, events.START_WORKFLOW, at, {"workflow": workflow})]),
         *_events(stream, workflow, flow, WorkflowState.RUNNING, [first], now_ms),
     ]
 

@@ -1,4 +1,8 @@
-"""Compiled flows by digest: each stands in Redis once, however many workflows run it."""
+"""Compiled flows by digest: each stands in Redis once, however many workflows run it.
+
+A workflow's record has the flow's reference: the digest, or, for an item, the part of the flow that it
+runs, which is made here and stands nowhere in Redis.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ class FlowCache:
         self._most_workflows = workflows
 
     def digest_of(self, workflow: str) -> str | None:
-        """The digest of the flow that a workflow was last seen to run."""
+        """The reference of the flow that a workflow was last seen to run."""
         return self._digests.get(workflow)
 
     def flow_of(self, workflow: str) -> Flow | None:
@@ -33,29 +37,48 @@ class FlowCache:
         return self._flows.get(self._digests.get(workflow, ""))
 
     def remember(self, workflow: str, digest: str) -> None:
-        """This workflow runs the flow of this digest."""
+        """This workflow runs the flow of this reference."""
         self._digests[workflow] = digest
         self._digests.move_to_end(workflow)
         if len(self._digests) > self._most_workflows:
             self._digests.popitem(last=False)
 
-    def fetch(self, link: Link, digests: Iterable[str]) -> dict[str, Flow]:
-        """The flows of these digests, those not in the cache from Redis in one round trip. (GET)"""
-        wanted = set(digests)
-        missing = [digest for digest in wanted if digest not in self._flows]
+    def fetch(self, link: Link, references: Iterable[str]) -> dict[str, Flow]:
+        """The flows of these references, those not in the cache from Redis in one round trip. (GET)"""
+        wanted = set(references)
+        found = {reference: self._flows[reference] for reference in wanted if reference in self._flows}
+        missing = wanted - found.keys()
         if missing:
-            texts = link.exchange([("GET", keys.flow(digest)) for digest in missing])
-            for digest, text in zip(missing, texts, strict=True):
-                if text is not None:
-                    self._keep(digest, Flow.from_dict(json.loads(text)))
-        for digest in wanted & self._flows.keys():
-            self._flows.move_to_end(digest)
-        return {digest: self._flows[digest] for digest in wanted & self._flows.keys()}
+            wholes = self._fetch_wholes(link, {reference.partition("/")[0] for reference in missing})
+            for reference in missing:
+                digest, *indices = reference.split("/")
+                if digest in wholes:
+                    found[reference] = _part(wholes[digest], indices)
+                    self._keep(reference, found[reference])
+        for reference in found.keys() & self._flows.keys():
+            self._flows.move_to_end(reference)
+        return found
 
-    def _keep(self, digest: str, flow: Flow) -> None:
+    def _fetch_wholes(self, link: Link, digests: Iterable[str]) -> dict[str, Flow]:
+        found = {digest: self._flows[digest] for digest in digests if digest in self._flows}
+        missing = [digest for digest in digests if digest not in found]
+        texts = link.exchange([("GET", keys.flow(digest)) for digest in missing]) if missing else []
+        for digest, text in zip(missing, texts, strict=True):
+            if text is not None:
+                found[digest] = Flow.from_dict(json.loads(text))
+                self._keep(digest, found[digest])
+        return found
+
+    def _keep(self, reference: str, flow: Flow) -> None:
         if len(self._flows) >= self._most_flows:
             self._flows.popitem(last=False)
-        self._flows[digest] = flow
+        self._flows[reference] = flow
+
+
+def _part(flow: Flow, indices: Iterable[str]) -> Flow:
+    for index in indices:
+        flow = flow.part(int(index))
+    return flow
 
 
 def use_flow(flow: Flow, *, is_stored: bool) -> list[Command]:

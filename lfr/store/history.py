@@ -1,9 +1,10 @@
 """A workflow's history: a stream with one entry for each transition, which tells the facts of it.
 
 An entry has the fields `at` (milliseconds since the epoch), `facts` and, if a step failed, `reason`.
-The facts are words with a blank between them: a sign, the step's index, and `.ATTEMPT` where it is
-not the first. `+5 -5 =6 ~7 !8.2 finished` says: step 5 started, step 5 ended, step 6 started and
-ended at once, step 7 was skipped, step 8 failed at its second attempt, the workflow has finished.
+The facts are words with a blank between them: a sign, the step's index, `/ITEM` if it is about one item
+of it, and `.ATTEMPT` where it is not the first. `+5 -5 =6 ~7 !8.2 +9/0 finished` says: step 5 started,
+step 5 ended, step 6 started and ended at once, step 7 was skipped, step 8 failed at its second attempt,
+the first item of step 9 started, the workflow has finished.
 """
 
 from __future__ import annotations
@@ -68,16 +69,18 @@ def read_whole_history(link: Link, workflow: str) -> list[Moment]:
 def _word(fact: Fact) -> str:
     if fact.index is None:
         return fact.what.value
+    item = "" if fact.item is None else f"/{fact.item}"
     attempt = f".{fact.attempt}" if fact.attempt > 1 else ""
-    return f"{_SIGNS[fact.what]}{fact.index}{attempt}"
+    return f"{_SIGNS[fact.what]}{fact.index}{item}{attempt}"
 
 
 def _fact(word: str) -> Fact:
     what = _WORDS.get(word[0])
     if what is None:
         return Fact(None, What(word))
-    index, _, attempt = word[1:].partition(".")
-    return Fact(int(index), what, int(attempt or 1))
+    place, _, attempt = word[1:].partition(".")
+    index, _, item = place.partition("/")
+    return Fact(int(index), what, int(attempt or 1), int(item) if item else None)
 
 
 def _moment(entry: Sequence[Reply]) -> Moment:

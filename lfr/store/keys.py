@@ -47,6 +47,15 @@ def history(workflow: str) -> str:
     return f"{workflow}:history"
 
 
+def items(workflow: str, index: int) -> str:
+    """HASH: how far the items of an iterated step have come; there while it runs or can go on.
+
+    total, begun, done: how many; round: see ItemId; iN: the item N as JSON, until it begins; oN: its
+    output as JSON, once it has ended.
+    """
+    return f"{workflow}:items:{index}"
+
+
 def handed_over(workflow: str, index: int) -> str:
     """STRING: an output as JSON, written by a worker for littleflow_redis before its end-task."""
     return f"{workflow}:output:{index}"

@@ -13,6 +13,7 @@ from lfr.engine import Needed, Progress, StepProgress, Transition
 from lfr.engine.advance import LOOK_AHEAD, touched
 from lfr.flow import Flow, Json
 from lfr.json_text import read_json
+from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.connection import Command, Link, Reply
 from lfr.store.flows import FlowCache
@@ -118,6 +119,12 @@ def load_whole(link: Link, flows: FlowCache, id: str) -> tuple[int, LoadedWorkfl
         _take_steps(workflow.progress, map(int, steps[::2]), steps[1::2])
         _take_outputs(workflow.outputs, map(int, outputs[::2]), outputs[1::2])
     return now_ms, workflow
+
+
+def watch_state(link: Link, id: str) -> WorkflowState | None:
+    """Watch a workflow; its state, or None if there is no such workflow. (WATCH, HGET)"""
+    state = link.exchange([("WATCH", id), ("HGET", id, "state")])[1]
+    return None if state is None else WorkflowState(state.decode())
 
 
 def _first(flow: Flow, ended: Iterable[int]) -> list[int]:

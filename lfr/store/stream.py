@@ -52,6 +52,13 @@ def acknowledge(reader: Reader, ids: Sequence[str]) -> Command:
     return ("XACK", reader.stream, reader.group, *ids)
 
 
+def settle(reader: Reader, actions: Mapping[str, str], at: str) -> list[Command]:
+    """The commands that say that entries have been dealt with: a receipt for each, by what was done with
+    it, and their acknowledgement. (XADD, XACK)"""
+    receipts = [append(reader.stream, events.RECEIPT, at, events.receipt(*each)) for each in actions.items()]
+    return [*receipts, acknowledge(reader, list(actions))] if actions else []
+
+
 def read_batch(
     link: Link, reader: Reader, *, count: int, block_ms: int, done: Sequence[str] = ()
 ) -> list[Entry]:

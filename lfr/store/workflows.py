@@ -3,10 +3,12 @@
 The record is the hash `W`. Its fields:
 
     version  1, the layout of what is kept      state    one of WorkflowState
-    flow     digest of the flow                 started  milliseconds since the epoch, of Redis' clock
+    flow     reference of the flow              started  milliseconds since the epoch, of Redis' clock
     name     the flow's name, or empty          ended    the same, once it has ended
     source   the text that it was compiled from reason   why it failed
     counts   "active done skipped failed": how many invocations run, how many steps have ended how
+
+The workflow of an item stands in no index: it is found by the step of its parent.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 
 from lfr.engine import Progress
 from lfr.flow import Flow
+from lfr.item_ids import is_item
 from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.connection import Command, Link, Reply
@@ -88,9 +91,14 @@ def create_record(
 ) -> list[Command]:
     """The commands that make a workflow known: its record, and the indexes."""
     state = progress.state
-    fields = ("version", LAYOUT_VERSION, "flow", flow.digest, "name", flow.name, "source", source)
+    fields: list[str | int] = ["version", LAYOUT_VERSION, "flow", flow.reference, "name", flow.name]
+    fields += ("source", source) if source else ()
+    fields += ("state", state, "started", started_ms, *write_counts(progress))
+    known: Command = ("HSET", workflow, *fields)
+    if is_item(workflow):
+        return [known]
     return [
-        ("HSET", workflow, *fields, "state", state, "started", started_ms, *write_counts(progress)),
+        known,
         ("ZADD", keys.ALL, started_ms, workflow),
         ("ZADD", keys.state(state), started_ms, workflow),
     ]
@@ -98,6 +106,8 @@ def create_record(
 
 def change_state(workflow: str, was: WorkflowState, now: WorkflowState, started_ms: int) -> list[Command]:
     """The commands that move a workflow from one state's index to another's."""
+    if is_item(workflow):
+        return []
     return [
         ("ZREM", keys.state(was), workflow),
         ("ZADD", keys.state(now), started_ms, workflow),

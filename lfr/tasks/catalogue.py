@@ -1,11 +1,8 @@
-"""The built-in tasks: which there are, what they do, which role does them, with which parameters."""
+"""The built-in tasks: which there are, what they do, which role does them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
-
-from lfr.tasks.parameters import Parameter, seconds
 
 RESERVED = ("lfr:", "wait:", "request:", "redis:", "resource:")
 """How the names of built-in tasks begin, also of those to come: no other worker answers them."""
@@ -13,15 +10,12 @@ RESERVED = ("lfr:", "wait:", "request:", "redis:", "resource:")
 
 @dataclass(frozen=True, slots=True)
 class BuiltIn:
-    """One built-in task: its name, the role that does it, a line of help, its parameters.
-
-    A name that ends in capitals, `redis:COMMAND`, stands for all that begin so.
-    """
+    """One built-in task: its name, the role that does it, a line of help, its parameters with theirs."""
 
     name: str
     role: str
     help: str
-    parameters: tuple[Parameter, ...]
+    parameters: dict[str, str]
 
 
 EACH = "lfr:each"
@@ -32,25 +26,14 @@ LOAD, STORE = "resource:load", "resource:store"
 
 DELAY = "wait:delay"
 
-CATALOGUE: Final = (
+CATALOGUE = (
     BuiltIn(
         DELAY,
         role="wait",
         help="ends after a while; its output is its input",
-        parameters=(
-            Parameter("duration", seconds(0, 3_162_240_000), "how long, in seconds", is_needed=True),
-        ),
+        parameters={"duration": "seconds: a number that is not negative"},
     ),
 )
-
-
-def built_in(task: str) -> BuiltIn | None:
-    """The built-in task of this name, or None."""
-    for each in CATALOGUE:
-        beginning = each.name.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-        if task == each.name or (beginning != each.name and task.startswith(beginning) and task != beginning):
-            return each
-    return None
 
 
 def is_reserved(task: str) -> bool:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 
 from lfr.flow import Json
-from lfr.tasks.parameters import BadParameter
 
 LONGEST_SECONDS = 100 * 366 * 24 * 3600
 """A hundred years: what is longer is a mistake in the unit."""
+
+
+class BadParameter(ValueError):
+    """A parameter that its task cannot use; the text names task, parameter and value."""
 
 
 def delay_seconds(parameters: Json) -> float:

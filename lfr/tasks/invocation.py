@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from lfr.flow import Json, Kind, Step
 from lfr.tasks.catalogue import EACH, LOAD, STORE
-
-RESERVED_KEY: Final = "lfr"
-"""The key among a step's parameters that speaks to lfr and not to the task: it never reaches a worker."""
+from lfr.tasks.common import task_parameters
 
 
 class Invocation(NamedTuple):
@@ -28,15 +26,8 @@ def invoked(step: Step) -> Invocation:
     """What a task, a resource, or a step that is iterated, asks for."""
     if step.iterate:
         return Invocation(EACH, EACH, {})
-    parameters = own_parameters(step.parameters)
+    parameters = task_parameters(step.parameters)
     if step.kind is Kind.RESOURCE:
         name = STORE if step.sink else LOAD
         return Invocation(name, name, {**parameters, "uri": step.uri})
     return Invocation(step.name, step.base or step.name, parameters)
-
-
-def own_parameters(parameters: Json) -> Json:
-    """The parameters that are the task's own: all but what the reserved key holds."""
-    if isinstance(parameters, dict):
-        return {key: value for key, value in parameters.items() if key != RESERVED_KEY}
-    return {} if parameters is None else parameters

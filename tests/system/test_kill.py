@@ -19,6 +19,7 @@ FLOW = (
     + " -> ".join(f"t{n}" for n in range(6))
     + " -> { a b ?`$.never` c d } -> wait:delay (- duration: 0.5 -) -> { { e f } g } -> "
     + " -> ".join(f"u{n}" for n in range(7))
+    + '; <[{"n": 1}, {"n": 2}, {"n": 3}]> -> * { v -> w }'
 )
 ROLES = (("lifecycle",), ("wait",), ("simulate", "--wait-period", "0.1"), ("receipts",))
 QUICK = {"LFR_LEASE": "1", "LFR_TASKS_LEASE": "2"}
@@ -67,12 +68,15 @@ def test_kill_each_role_in_turn(redis_url: str) -> None:
     for id in ids:
         found = lfr.inspect(id, history=True)
         ends = Counter(
-            fact["index"]
+            (fact["index"], fact["item"])
             for fact in found["history"]
             if fact["event"] in ("ended", "skipped") and fact["index"]
         )
         assert set(ends.values()) == {1}, found["history"]
-        skipped = [step["name"] for step in found["steps"] if step["state"] != "DONE"]
+        iterated = next(step for step in found["steps"] if "items" in step)
+        assert iterated["output"] == [{"n": 1}, {"n": 2}, {"n": 3}]
+        inside = found["steps"][iterated["index"] + 1 : iterated["index"] + 3]
+        skipped = [step["name"] for step in found["steps"] if step["state"] != "DONE" and step not in inside]
         assert skipped == ["c"]
-    assert client.keys("*:wait:*") == []
+    assert client.keys("*:wait:*") + client.keys("*/*") == []
     client.close()

@@ -10,7 +10,7 @@ import lfr
 ROOT = Path(lfr.__file__).parent
 
 LAYERS = (
-    {"errors", "flow", "states", "settings", "guard", "json_text", "events"},
+    {"errors", "flow", "states", "settings", "guard", "json_text", "events", "item_ids"},
     {"language", "tasks", "engine"},
     {"store"},
     {"operations"},

@@ -26,9 +26,9 @@ def workflow() -> dict[str, Any]:
         step(4, "end"),
     ]
     history = [
-        {"at": times["started"], "index": 1, "event": "started", "reason": None},
-        {"at": times["ended"], "index": 3, "event": "failed", "reason": "no\nway"},
-        {"at": times["ended"], "index": None, "event": "failed", "reason": None},
+        {"at": times["started"], "index": 1, "item": None, "event": "started", "reason": None},
+        {"at": times["ended"], "index": 3, "item": None, "event": "failed", "reason": "no\nway"},
+        {"at": times["ended"], "index": None, "item": None, "event": "failed", "reason": None},
     ]
     return {
         "id": "workflow:x",

@@ -14,7 +14,7 @@ LIVE = {"TERM": "xterm", "NO_COLOR": "1"}
 
 def change(second: float, index: int | None, event: str, name: str = "", reason: str | None = None) -> Any:
     at = f"2026-01-31T12:00:{second:06.3f}Z"
-    return {"at": at, "index": index, "name": name, "event": event, "reason": reason}
+    return {"at": at, "index": index, "item": None, "name": name, "event": event, "reason": reason}
 
 
 def news(*changes: Any, state: str = "RUNNING", total: int = 9, **counts: int) -> dict[str, Any]:

@@ -21,12 +21,10 @@ A | D -> wait:delay(- duration: 3600 -) -> ? `$.yes` E -> * F
 """
 
 
-def run(
-    text: str, input: Any = None, *, base: str | None = None, whole: bool = False
-) -> tuple[Any, str, str]:
+def run(text: str, input: Any = None, *, base: str | None = None, json: bool = False) -> tuple[Any, str, str]:
     """The exit code, what is on stdout, and on stderr."""
     screen = terminal()
-    code = run_here.run_here(text, input, screen, source="x.flow", base=base, whole=whole)
+    code = run_here.run_here(text, input, screen, source="x.flow", base=base, json=json)
     return code, written(screen.out), written(screen.err)
 
 
@@ -49,7 +47,7 @@ def test_each_step_is_told_with_its_input_and_the_result_printed() -> None:
 
 
 def test_the_whole_outcome_as_json() -> None:
-    code, out, _ = run("A -> ? `$.no` B", {"n": 1}, whole=True)
+    code, out, _ = run("A -> ? `$.no` B", {"n": 1}, json=True)
     assert code == Exit.OK
     assert json.loads(out) == {
         "state": "FINISHED",
@@ -64,7 +62,7 @@ def test_a_step_that_fails_has_the_exit_code_of_a_workflow_that_fails() -> None:
     code, out, err = run("A -> > B", [1])
     assert (code, out) == (Exit.FAILED, "")
     assert err.splitlines()[-1] == "lfr: step 2: cannot merge 1: only objects can be merged"
-    code, out, _ = run("A -> > B", [1], whole=True)
+    code, out, _ = run("A -> > B", [1], json=True)
     assert code == Exit.FAILED
     assert json.loads(out)["state"] == "FAILED"
     assert json.loads(out)["reason"] == "step 2: cannot merge 1: only objects can be merged"

@@ -1,0 +1,257 @@
+"""Iterated steps by a lifecycle: one workflow for each item, on a real server, pass by pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import redis
+
+from lfr.errors import BadInput, Conflict
+from lfr.flow import Json
+from lfr.operations.intervene import restart_workflow, terminate_workflow
+from lfr.operations.observe import inspect_workflow
+from lfr.operations.send_event import end_task
+from lfr.operations.start import start_workflow
+from lfr.roles.lifecycle import Lifecycle
+from lfr.settings import Settings
+from lfr.store.connection import Store, connect
+from tests.store.conftest import Stepper, append
+
+MakeStepper = Callable[[Lifecycle], Stepper]
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    """At most two items at once, so that a few are many."""
+    return connect(replace(settings, iterate_limit=2))
+
+
+class Worker:
+    """Answers tasks; an input that is in `bad` fails."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+        self.seen: set[str] = set()
+        self.bad: list[Json] = []
+        self.done: list[Json] = []
+
+    def open_tasks(self) -> list[dict[str, Any]]:
+        """The tasks that have been started and not been taken."""
+        tasks = []
+        for id, fields in self.client.xrange("workflows:run"):
+            task = {name: json.loads(value) for name, value in fields.items()}
+            if task["kind"] == "start-task" and task["base"] != "lfr:each" and id not in self.seen:
+                tasks.append({**task, "id": id})
+        return tasks
+
+    def take(self, task: dict[str, Any]) -> None:
+        """Do one task."""
+        self.seen.add(task["id"])
+        answer = {key: task[key] for key in ("workflow", "name", "index", "attempt")}
+        if task["input"] in self.bad:
+            append(self.client, kind="end-task", status="FAILURE", reason="bad", **answer)
+        else:
+            self.done.append(task["input"])
+            append(self.client, kind="end-task", output={"was": task["input"]}, **answer)
+
+    def take_all(self) -> bool:
+        """Do every task that is open; whether there was one."""
+        tasks = self.open_tasks()
+        for task in tasks:
+            self.take(task)
+        return bool(tasks)
+
+
+@pytest.fixture
+def worker(client: redis.Redis) -> Worker:
+    return Worker(client)
+
+
+@pytest.fixture
+def lifecycle(store: Store, stepper: MakeStepper) -> Stepper:
+    return stepper(Lifecycle(store))
+
+
+def settle(lifecycle: Stepper) -> None:
+    """Passes until the stream has nothing new for the lifecycle."""
+    link, key = lifecycle.link, lifecycle.listener.store.stream
+    while True:
+        last = link.exchange([("XREVRANGE", key, "+", "-", "COUNT", 1)])[0][0][0]
+        lifecycle.step()
+        if last == link.exchange([("XREVRANGE", key, "+", "-", "COUNT", 1)])[0][0][0]:
+            lifecycle.step()
+            return
+
+
+def finish(lifecycle: Stepper, worker: Worker) -> None:
+    settle(lifecycle)
+    while worker.take_all():
+        settle(lifecycle)
+
+
+def test_outputs_in_the_order_of_the_items(store: Store, lifecycle: Stepper, worker: Worker) -> None:
+    id = start_workflow(store, "* a -> b", [1, 2, 3, 4, 5]).id
+    settle(lifecycle)
+    first, second = worker.open_tasks()
+    assert [first["workflow"], second["workflow"]] == [f"{id}/1.0", f"{id}/1.1"]
+    assert (first["index"], first["input"]) == (1, 1)
+    worker.take(second)
+    settle(lifecycle)
+    assert [task["input"] for task in worker.open_tasks()] == [1, 3]
+    finish(lifecycle, worker)
+    found = inspect_workflow(store, id)
+    assert found["state"] == "FINISHED"
+    assert found["output"] == {"was": [{"was": number} for number in (1, 2, 3, 4, 5)]}
+    assert found["steps"][1]["items"] == {"total": 5, "done": 5, "running": 0, "failed": 0, "open": []}
+
+
+def test_what_an_item_leaves_behind(
+    store: Store, lifecycle: Stepper, worker: Worker, client: redis.Redis
+) -> None:
+    id = start_workflow(store, "* { a -> b }", [1, 2, 3]).id
+    finish(lifecycle, worker)
+    kept = {id, f"{id}:outputs", f"{id}:history"}
+    assert set(client.scan_iter(match="workflow:*")) == kept
+    assert client.zcard("workflows:all") == 1
+    assert client.xlen("workflows:dead") == 0
+
+
+def test_items_of_items(store: Store, lifecycle: Stepper, worker: Worker) -> None:
+    id = start_workflow(store, "* { x -> * { a } } -> b", [[1, 2, 3]]).id
+    settle(lifecycle)
+    worker.take_all()
+    settle(lifecycle)
+    assert [task["workflow"] for task in worker.open_tasks()] == [f"{id}/1.0/3.0"]
+    finish(lifecycle, worker)
+    assert inspect_workflow(store, id)["state"] == "FINISHED"
+
+
+@pytest.mark.parametrize("input", [[], {"x": 1}])
+def test_no_items_and_one_that_is_no_list(
+    store: Store, lifecycle: Stepper, worker: Worker, input: Json
+) -> None:
+    id = start_workflow(store, "* {a}", input).id
+    finish(lifecycle, worker)
+    found = inspect_workflow(store, id)
+    assert (found["state"], found["output"]) == ("FINISHED", [] if input == [] else [{"was": input}])
+
+
+def test_a_failing_item_and_a_restart_after_it(store: Store, lifecycle: Stepper, worker: Worker) -> None:
+    id = start_workflow(store, "* { a -> b }", [1, 2, 3, 4]).id
+    worker.bad = [2]
+    finish(lifecycle, worker)
+    found = inspect_workflow(store, id)
+    assert (found["state"], found["reason"]) == ("FAILED", "item 1: bad")
+    step = found["steps"][1]
+    assert (step["state"], step["items"]["failed"]) == ("FAILED", 1)
+    assert step["items"]["open"] == [{"id": f"{id}/1.1", "state": "FAILED"}]
+    item = inspect_workflow(store, f"{id}/1.1")
+    assert (item["state"], item["reason"], [step["index"] for step in item["steps"]]) == (
+        "FAILED",
+        "bad",
+        [1, 2, 3, 4],
+    )
+    before = list(worker.done)
+    worker.bad = []
+    restart_workflow(store, id)
+    finish(lifecycle, worker)
+    assert inspect_workflow(store, id)["output"] == [{"was": {"was": n}} for n in (1, 2, 3, 4)]
+    again = worker.done[len(before) :]
+    assert [value for value in again if value in before] == []
+
+
+def test_terminate_and_restart_reach_the_items(store: Store, lifecycle: Stepper, worker: Worker) -> None:
+    id = start_workflow(store, "* { * a }", [[1, 2, 3], [4, 5, 6]]).id
+    settle(lifecycle)
+    late = worker.open_tasks()
+    assert len(late) == 4
+    terminate_workflow(store, id)
+    settle(lifecycle)
+    for item in (f"{id}/1.0", f"{id}/1.1", f"{id}/1.0/2.0", f"{id}/1.1/2.1"):
+        assert inspect_workflow(store, item)["state"] == "TERMINATED"
+    for task in late:
+        worker.take(task)  # too late: of no effect
+    finish(lifecycle, worker)
+    assert inspect_workflow(store, id)["state"] == "TERMINATED"
+    restart_workflow(store, id)
+    finish(lifecycle, worker)
+    output = [[{"was": number} for number in numbers] for numbers in ([1, 2, 3], [4, 5, 6])]
+    assert inspect_workflow(store, id)["output"] == output
+
+
+def test_items_go_on_when_a_workflow_does_that_failed_elsewhere(
+    store: Store, lifecycle: Stepper, worker: Worker
+) -> None:
+    id = start_workflow(store, "* a  b", [1, 2, 3, 4]).id
+    settle(lifecycle)
+    worker.bad = [[1, 2, 3, 4]]
+    finish(lifecycle, worker)
+    assert inspect_workflow(store, id)["state"] == "FAILED"
+    assert sorted(worker.done) == [1, 2]
+    worker.bad = []
+    restart_workflow(store, id)
+    finish(lifecycle, worker)
+    found = inspect_workflow(store, id)
+    assert found["output"] == [[{"was": n} for n in (1, 2, 3, 4)], {"was": [1, 2, 3, 4]}]
+
+
+def test_an_item_is_terminated_with_its_parent_alone(
+    store: Store, lifecycle: Stepper, worker: Worker
+) -> None:
+    id = start_workflow(store, "* a", [1]).id
+    settle(lifecycle)
+    with pytest.raises(Conflict, match="is an item of"):
+        terminate_workflow(store, f"{id}/1.0")
+
+
+def test_news_that_come_twice_change_nothing(
+    store: Store, lifecycle: Stepper, worker: Worker, client: redis.Redis
+) -> None:
+    id = start_workflow(store, "* a -> b", [1, 2, 3]).id
+    finish(lifecycle, worker)
+    whole = client.xrange("workflows:run")
+    done = list(worker.done)
+    for _, fields in whole:
+        if json.loads(fields["kind"]) in ("end-task", "end-workflow", "start-task"):
+            client.xadd("workflows:run", fields)
+    worker.seen |= {id for id, _ in client.xrange("workflows:run")}
+    finish(lifecycle, worker)
+    assert worker.done == done
+    assert client.xlen("workflows:dead") == 0
+    assert inspect_workflow(store, id)["state"] == "FINISHED"
+
+
+def test_of_two_lifecycles_each_item_is_taken_in_once(
+    store: Store, stepper: MakeStepper, worker: Worker
+) -> None:
+    one, two = stepper(Lifecycle(store)), stepper(Lifecycle(store))
+    id = start_workflow(store, "* { a }", list(range(20))).id
+    while inspect_workflow(store, id)["state"] == "RUNNING":
+        one.step()
+        worker.take_all()
+        two.step()
+        worker.take_all()
+    assert inspect_workflow(store, id)["output"] == [{"was": n} for n in range(20)]
+    assert sorted(worker.done) == list(range(20))
+
+
+def test_the_limit_of_a_step(store: Store, lifecycle: Stepper, worker: Worker) -> None:
+    start_workflow(store, "* a (- lfr: {limit: 3} -)", [1, 2, 3, 4])
+    start_workflow(store, "@task X { a } * X (- lfr: {limit: 4} -)", [1, 2, 3, 4])
+    settle(lifecycle)
+    assert len(worker.open_tasks()) == 7
+    assert all(task["parameters"] == {} for task in worker.open_tasks())
+
+
+def test_what_only_a_whole_workflow_or_an_item_takes(store: Store, lifecycle: Stepper) -> None:
+    id = start_workflow(store, "* a", [1]).id
+    settle(lifecycle)
+    with pytest.raises(BadInput, match="is iterated"):
+        end_task(store, id, "a", 1)
+    assert end_task(store, f"{id}/1.0", "a", 1)
+    with pytest.raises(BadInput, match="is the id of an item"):
+        start_workflow(store, "a", workflow_id=f"{id}/1.0")
