@@ -211,6 +211,9 @@ class _Builder:
 
     def _resource(self, resource: Resource, *, sink: bool = False, merge: bool = False) -> _Span:
         parameters = self._parameters(_PLAIN, resource)
+        if resource.parameters and not isinstance(parameters, dict | None):
+            message = "the parameters of a resource are an object, such as (- method: PUT -)"
+            self.problems.append(Problem(resource.parameters.at, message))
         return self._single(
             Kind.RESOURCE, resource.at, uri=self._uri(resource), parameters=parameters, sink=sink, merge=merge
         )

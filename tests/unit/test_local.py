@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -185,6 +187,23 @@ def test_any_mapping_will_do() -> None:
             return 0
 
     assert run_local("A -> B", Lazily()) == {"name": "B"}
+
+
+def test_neither_redis_nor_anything_big_is_needed() -> None:
+    heavy = {"redis", "rqse", "yaml", "urllib3"}
+    script = f"""
+import lfr, sys
+assert lfr.run_local("A -> B", {{"A": lambda: [1], "B": list}}) == [1]
+sys.exit(" ".join(sys.modules.keys() & {heavy!r}) or None)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_base_may_be_relative_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

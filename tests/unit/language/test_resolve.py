@@ -82,3 +82,12 @@ def test_what_cannot_be_read_is_an_error_at_its_place() -> None:
     (error,) = caught.value.errors
     assert (error.line, error.column) == (2, 6)
     assert "this URI cannot be read" in error.message
+
+
+@pytest.mark.parametrize("text", ["<x>([1]) -> A", "A\n-> <y>(- 5 -)"])
+def test_parameters_of_a_resource_are_an_object(text: str) -> None:
+    with pytest.raises(FlowError, match="the parameters of a resource are an object") as caught:
+        compile_flow(text)
+    (error,) = caught.value.errors
+    assert text.splitlines()[error.line - 1][error.column - 1] == "("
+    assert compile_flow("<x>() -> A").steps[1].parameters is None
