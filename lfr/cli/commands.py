@@ -153,10 +153,20 @@ _FLOWS = (
     Command(
         "check",
         FLOWS,
-        "lfr.cli.flows",
-        "say whether a flow is right, else where it is wrong",
-        "Prints each error as FILE:LINE:COLUMN: what is wrong, with the line and a caret. Needs no Redis.",
-        (("check build.flow", ""), ("check -", "the flow comes from stdin")),
+        "lfr.cli.check",
+        "say what is wrong with flows, or doubtful",
+        "Prints each error as FILE:LINE:COLUMN: what is wrong, with the line and a caret, and each warning "
+        "about what is right as it stands, but hardly meant. After an error it goes on with the next "
+        "statement. Warnings alone leave the exit code 0. Needs no Redis.",
+        (
+            ("check build.flow", ""),
+            ("check *.flow --strict", "a warning is an error, too"),
+            (
+                "check --json build.flow",
+                "for editors: file, line, column, end_column, severity, message, hint",
+            ),
+            ("check -", "the flow comes from stdin"),
+        ),
         (Exit.BAD_INPUT, Exit.NOT_FOUND),
     ),
     Command(

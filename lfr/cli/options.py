@@ -94,26 +94,23 @@ def add_base(parser: ArgumentParser, default: str = "where FILE is") -> None:
     parser.add_argument("--base", metavar="DIR|URL", help=help)
 
 
-def base_of(arguments: Namespace) -> str | None:
-    """The base of the flow in FILE: what --base says, else its folder; None for stdin."""
+def base_of(given: str | None, file: str) -> str | None:
+    """The base of the flow in a file: what --base says, else the file's folder; None for stdin."""
     from lfr.bases import absolute_base
 
-    if arguments.base is not None or arguments.file == STDIN:
-        return absolute_base(arguments.base)
-    return absolute_base(Path(arguments.file).parent)
+    if given is not None or file == STDIN:
+        return absolute_base(given)
+    return absolute_base(Path(file).parent)
 
 
 def read_flow(file: str, terminal: Terminal) -> tuple[str, str]:
-    """The text of a flow and what errors call it. `-` is stdin. Raises as `_read_file`, and BadInput."""
-    name = "stdin" if file == STDIN else file
+    """The text of a flow and what errors call it. `-` is stdin. Raises as `_read_file`.
+
+    A byte that is not UTF-8 becomes half of a surrogate pair (PEP 383), which the compiler refuses with
+    its place.
+    """
     raw = terminal.input.read() if file == STDIN else _read_file(file)
-    try:
-        return raw.decode("utf-8-sig"), name
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise BadInput(
-            f"this is not UTF-8 text: byte 0x{raw[error.start]:02x}", place=f"{name}:{line}"
-        ) from None
+    return raw.decode("utf-8-sig", "surrogateescape"), "stdin" if file == STDIN else file
 
 
 def read_json_option(flag: str, text: str | None, terminal: Terminal) -> Json:

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from lfr.cli.check import say_warnings
 from lfr.cli.commands import Handler, Handlers
 from lfr.cli.draw_workflow import long_json
 from lfr.cli.exit_codes import Exit
@@ -66,16 +67,22 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     _check(arguments)
     text, source = read_flow(arguments.file, terminal)
     given = read_json_option("--input", arguments.input, terminal)
+    from lfr.language import check_flow
+
+    base = base_of(arguments.base, arguments.file)
+    checked = check_flow(text, base, source=source)
+    if checked.flow is not None:  # else running it says why not
+        say_warnings(checked.findings, terminal)
     if arguments.local:
         from lfr.cli.run_here import run_here
 
-        return run_here(text, given, terminal, source=source, base=base_of(arguments), whole=arguments.json)
+        return run_here(text, given, terminal, source=source, base=base, whole=arguments.json)
     store = open_store(arguments)
     from lfr.operations.observe import inspect_workflow
     from lfr.operations.start import start_workflow
 
     started = start_workflow(
-        store, text, given, arguments.workflow_id, base=base_of(arguments), source=source
+        store, text, given, arguments.workflow_id, base=base, source=source, flow=checked.flow
     )
     if not started.is_new:
         terminal.say(f"lfr: {started.id} had been started before, with the same flow and input")

@@ -36,10 +36,14 @@ __all__ = ["Guard", "GuardError", "parse_guard"]
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A guard that has been read. `text` is without back quotes."""
+    """A guard that has been read. `text` is without back quotes.
+
+    mixed_at  where, from 0, a test begins that mixes `and` and `or` without parentheses; None if none does
+    """
 
     text: str
     path: Path
+    mixed_at: int | None = None
 
     def holds(self, value: Json) -> bool:
         """Whether the step may run on this input. Raises GuardError if that is too much work."""
@@ -48,4 +52,4 @@ class Guard:
 
 def parse_guard(text: str) -> Guard:
     """Read a guard, given without its back quotes. Raises GuardError."""
-    return Guard(text, read_guard(text))
+    return Guard(text, *read_guard(text))

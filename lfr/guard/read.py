@@ -27,15 +27,16 @@ DEEPEST: Final = 32
 """How many parentheses and filters may stand inside each other."""
 
 
-def read_guard(text: str) -> Path:
-    """The path that a guard is. Raises GuardError."""
+def read_guard(text: str) -> tuple[Path, int | None]:
+    """The path that a guard is, and the place of the first test in it that mixes `and` and `or` without
+    parentheses, from 0, or None. Raises GuardError."""
     reader = _Reader(text)
     if reader.peek() != "$":
         reader.fail("a guard begins with $, the input of its step")
     path = reader.path()
     if reader.peek():
         reader.fail(f"cannot read {reader.peek()!r} here")
-    return path
+    return path, min(reader.mixed_at, default=None)
 
 
 _TOKEN = re.compile(
@@ -59,6 +60,7 @@ class _Reader:
         self._text = text
         self._end = 0
         self._depth = 0
+        self.mixed_at: list[int] = []
         self._next()
 
     def peek(self) -> str:
@@ -149,15 +151,24 @@ class _Reader:
         self._depth += 1
         if self._depth > DEEPEST:
             self.fail(f"more than {DEEPEST} levels of parentheses and filters")
-        test = self._joined(True, lambda: self._joined(False, self._plain, "or", "||"), "and", "&&")
-        self._depth -= 1
-        return test
+        at, ors = self._at, []
 
-    def _joined(self, needs_all: bool, part: Callable[[], Test], *words: str) -> Test:
+        def either() -> Test:
+            tests = self._list(self._plain, "or", "||")
+            ors.append(len(tests))
+            return _joined(False, tests)
+
+        tests = self._list(either, "and", "&&")
+        if len(tests) > 1 and max(ors) > 1:
+            self.mixed_at.append(at)
+        self._depth -= 1
+        return _joined(True, tests)
+
+    def _list(self, part: Callable[[], Test], *words: str) -> list[Test]:
         tests = [part()]
         while self._skip(*words):
             tests.append(part())
-        return tests[0] if len(tests) == 1 else Join(needs_all, tuple(tests))
+        return tests
 
     def _plain(self) -> Test:
         is_negated = False
@@ -213,3 +224,7 @@ class _Reader:
                 'a backslash in text is followed by one of " \\ / b f n r t, or by u and four digits', at
             )
         return string
+
+
+def _joined(needs_all: bool, tests: list[Test]) -> Test:
+    return tests[0] if len(tests) == 1 else Join(needs_all, tuple(tests))

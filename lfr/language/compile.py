@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise, product
 from typing import Any, Final, NamedTuple
 
@@ -21,9 +21,11 @@ from lfr.flow import Step as FlowStep
 from lfr.language.declarations import Declared, Meaning, Mismatch, declared, merged
 from lfr.language.errors import BadSyntax, Problem, Source
 from lfr.language.labels import END, START, check_labels
+from lfr.language.loops import check_loops
 from lfr.language.parse import DEEPEST, parse
 from lfr.language.resolve import resolve, root_of
 from lfr.language.syntax import (
+    FlowText,
     Label,
     Literal,
     Resource,
@@ -47,6 +49,22 @@ MOST_TEXT: Final = 128 * 1024 * 1024
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A flow, and what its text knows beyond it.
+
+    places   by step: its place in the text; that of a subflow is its bracket or, if it has been declared,
+             its name where it is used
+    returns  by step: the place of the `:start` behind it, if it goes back there
+    """
+
+    flow: Flow
+    tree: FlowText
+    names: Declared
+    places: tuple[int, ...]
+    returns: Mapping[int, int]
+
+
 def compile_flow(text: str, base: str | None = None, *, source: str = "FLOW") -> Flow:
     """The flow that a text describes. Messages call the text by the name `source`.
 
@@ -54,36 +72,41 @@ def compile_flow(text: str, base: str | None = None, *, source: str = "FLOW") ->
     they are written. Raises FlowError, with all that is wrong and its places, and BadInput for a base
     that is neither.
     """
-    return _build(_without_mark(text, source), base)
+    return compile_source(Source.of(text, source), base).flow
 
 
-def _without_mark(text: str, name: str) -> Source:
-    """The text without the byte order mark that some editors put before it."""
-    return Source(text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}"), name)
-
-
-def _build(source: Source, base: str | None) -> Flow:
+def compile_source(source: Source, base: str | None = None) -> Compiled:
+    """As `compile_flow`, with what there is to know for warnings."""
     root = "" if base is None else root_of(base)
     if half := _SURROGATE.search(source.text):
-        raise source.error([Problem(half.start(), "half of a surrogate pair is no character")])
+        raise source.error([_half_character(half)])
     parsed = parse(source.text)
-    if parsed.tree is None:
-        raise source.error(parsed.problems)
     tree, problems = parsed.tree, parsed.problems
     for scope in all_scopes(tree):
-        problems.extend(check_labels(scope))
-    meanings = declared(tree)
-    problems.extend(meanings.problems)
+        if parsed.is_whole or scope.is_subflow:  # else there may be labels in what could not be read
+            problems.extend(check_labels(scope))
+    names = declared(tree)
+    problems.extend(names.problems)
     if problems:
         raise source.error(problems)
-    builder = _Builder(meanings, root)
+    builder = _Builder(names, root)
     try:
         flow = builder.flow(tree.scope)
     except BadSyntax as error:
         raise source.error([*builder.problems, error.problem]) from None
-    if builder.problems:
-        raise source.error(builder.problems)
-    return flow
+    compiled = Compiled(flow, tree, names, tuple(builder.places), builder.returns)
+    problems = [*builder.problems, *check_loops(flow, builder.returns)]
+    if problems:
+        raise source.error(problems)
+    return compiled
+
+
+def _half_character(half: re.Match[str]) -> Problem:
+    """What to say of half a surrogate pair. Who decodes with `surrogateescape` has one for each bad byte."""
+    byte = ord(half[0]) - 0xDC00
+    if 0x80 <= byte <= 0xFF:
+        return Problem(half.start(), f"this is not UTF-8 text: byte 0x{byte:02x}", "save it as UTF-8")
+    return Problem(half.start(), "half of a surrogate pair is no character")
 
 
 class _Span(NamedTuple):
@@ -124,9 +147,11 @@ class _Builder:
 
     def __init__(self, names: Declared, root: str) -> None:
         self.problems: list[Problem] = []
+        self.places: list[int] = []
+        self.returns: dict[int, int] = {}
         self._names = names
         self._root = root
-        self._steps: list[dict[str, Any]] = []
+        self._steps: list[FlowStep] = []
         self._edges: list[Edge] = []
         self._text_left = MOST_TEXT
         self._sizes: dict[int, int] = {}
@@ -135,9 +160,8 @@ class _Builder:
     def flow(self, scope: Scope) -> Flow:
         opened = _Open(self._add(Kind.START, scope.at), scope.at)
         self._fill(opened, scope.statements, Kind.END)
-        steps = tuple(FlowStep(**fields) for fields in self._steps)
         edges = tuple(sorted(set(self._edges)))
-        return Flow(steps, edges, self._names.name, self._names.doc, self._names.docs)
+        return Flow(tuple(self._steps), edges, self._names.name, self._names.doc, self._names.docs)
 
     def _add(self, kind: Kind, at: int, **fields: Any) -> int:
         """A new step with these fields; its number. `at` is its place in the text."""
@@ -146,7 +170,8 @@ class _Builder:
         self._text_left -= sum(map(self._size, fields.values()))
         if self._text_left < 0:
             raise BadSyntax(at, f"here the flow has more than {MOST_TEXT:,} characters, written out")
-        self._steps.append({"index": index, "kind": kind, **fields})
+        self._steps.append(FlowStep(index, kind, **fields))
+        self.places.append(at)
         return index
 
     def _size(self, value: Json) -> int:
@@ -178,7 +203,7 @@ class _Builder:
             self._connect(opened.at, exits, opened.consumers[name])
         for name in opened.merging:
             for index in opened.consumers[name]:
-                self._steps[index]["merge"] = True
+                self._steps[index] = replace(self._steps[index], merge=True)
         return end
 
     def _statement(self, statement: Statement, opened: _Open) -> None:
@@ -195,6 +220,8 @@ class _Builder:
             spans.append(self._resource(target.to, sink=True, merge=target.merges_at is not None))
         elif target and isinstance(target.to, Label):
             label = target.to.name
+            if label == START:
+                self.returns[spans[-1].exit] = target.to.at
             if target.merges_at is not None:
                 opened.merging.add(label)
         for one, following in pairwise(spans):
@@ -247,7 +274,8 @@ class _Builder:
             told = self._parameters(meaning, task)
             span = self._subflow(meaning.subflow.statements, task.at, flags, task.name)
             if isinstance(told, dict) and RESERVED_KEY in told:
-                self._steps[span.entry]["parameters"] = {RESERVED_KEY: told[RESERVED_KEY]}
+                own = {RESERVED_KEY: told[RESERVED_KEY]}
+                self._steps[span.entry] = replace(self._steps[span.entry], parameters=own)
             return span
         parameters = self._parameters(meaning, task)
         return self._single(
@@ -274,7 +302,7 @@ class _Builder:
             raise BadSyntax(at, f"here subflows are more than {DEEPEST} levels deep")
         index = self._add(Kind.SUBFLOW, at, name=name, **flags._asdict())
         end = self._fill(_Open(index, at), statements, Kind.SUBFLOW_END)
-        self._steps[index]["end"] = end
+        self._steps[index] = replace(self._steps[index], end=end)
         self._depth -= 1
         return _Span(index, end)
 

@@ -150,7 +150,7 @@ def _measure_subflows(tasks: Mapping[str, Declaration], found: Declared) -> None
 
     Depth first, and without recursion: the inner ones are measured before those that use them.
     """
-    uses = {name: _uses(meaning.subflow) for name, meaning in found.meanings.items() if meaning.subflow}
+    uses = {name: uses_of(meaning.subflow) for name, meaning in found.meanings.items() if meaning.subflow}
     for name in uses:
         path: dict[str, Iterator[str]] = {} if name in found.sizes else {name: iter(uses[name])}
         while path:
@@ -169,11 +169,11 @@ def _measure_subflows(tasks: Mapping[str, Declaration], found: Declared) -> None
                 path[ahead] = iter(uses[ahead])
 
 
-def _uses(subflow: Scope) -> Counter[str]:
-    """How often each task is used in a subflow."""
+def uses_of(outermost: Scope) -> Counter[str]:
+    """How often each task is used in a scope, and in those that are inside it."""
     return Counter(
         task.name
-        for scope in scopes(subflow)
+        for scope in scopes(outermost)
         for statement in scope.statements
         for step in statement.steps
         if not isinstance(step.content, Scope)

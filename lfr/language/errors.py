@@ -1,11 +1,12 @@
-"""FlowError: what is wrong with the text of a flow, with line, column and a caret under the place."""
+"""What is wrong with the text of a flow, or doubtful: with line, column and a caret under the place."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from typing import Final
 from unicodedata import combining, east_asian_width
@@ -18,6 +19,14 @@ MOST_SHOWN: Final = 20
 _SHOWN_BEFORE: Final = 60
 _SHOWN_AFTER: Final = 40
 _LINE_END = re.compile(r"\r\n|\n|\r")
+_WORD = re.compile(r"->|[:@]?[A-Za-z_](?:[\w:]++|-(?!>))*+|[^\s(<`'\"]")
+
+
+class Severity(StrEnum):
+    """Whether a text with this in it can be run."""
+
+    ERROR = "error"
+    WARNING = "warning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +54,15 @@ class BadSyntax(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FlowMistake:
-    """One error of a flow's text.
+    """One error of a flow's text, or one warning.
 
     place         `SOURCE:LINE:COLUMN`
     line, column  from 1; columns in characters
     message       what is wrong, in one line
     hint          what to do about it, or empty
     source_line   the line as it stands in the text, without its end
+    severity      whether it is an error or a warning
+    end_column    the column behind the word or sign that stands at the place; None if none does
     """
 
     place: str
@@ -60,11 +71,19 @@ class FlowMistake:
     message: str
     hint: str
     source_line: str
+    severity: Severity = Severity.ERROR
+    end_column: int | None = None
+
+    @property
+    def headline(self) -> str:
+        """`PLACE: message (hint)`, with `warning: ` before the message of a warning."""
+        hint = f" ({self.hint})" if self.hint else ""
+        warning = "warning: " if self.severity is Severity.WARNING else ""
+        return f"{_printable(self.place)}: {warning}{self.message}{hint}"
 
     def __str__(self) -> str:
-        """`PLACE: message (hint)`, the line of the text, and a caret under the place."""
-        hint = f" ({self.hint})" if self.hint else ""
-        return f"{self.place}: {self.message}{hint}\n{_excerpt(self.source_line, self.column - 1)}"
+        """The headline, the line of the text, and a caret under the place."""
+        return f"{self.headline}\n{_excerpt(self.source_line, self.column - 1)}"
 
 
 class FlowError(BadInput):
@@ -78,10 +97,15 @@ class FlowError(BadInput):
 
     def __str__(self) -> str:
         """Every error as `SOURCE:LINE:COLUMN: what is wrong`, the line of the text, and a caret line."""
-        shown = [str(error) for error in self.errors[:MOST_SHOWN]]
-        if len(self.errors) > MOST_SHOWN:
-            shown.append(f"and {len(self.errors) - MOST_SHOWN} more")
-        return "\n".join(shown)
+        return tell(self.errors)
+
+
+def tell(mistakes: Sequence[FlowMistake]) -> str:
+    """The first of these mistakes, each with its line and a caret, and how many more there are."""
+    shown = list(map(str, mistakes[:MOST_SHOWN]))
+    if len(mistakes) > MOST_SHOWN:
+        shown.append(f"and {len(mistakes) - MOST_SHOWN} more")
+    return "\n".join(shown)
 
 
 @dataclass(frozen=True)
@@ -91,11 +115,20 @@ class Source:
     text: str
     name: str
 
+    @classmethod
+    def of(cls, text: str, name: str) -> Source:
+        """The text without the byte order mark that some editors put before it."""
+        return cls(text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}"), name)
+
     def error(self, problems: Iterable[Problem]) -> FlowError:
-        """The error for these problems, each once, in the order of the text."""
+        """The error for these problems."""
+        return FlowError(self.mistakes(problems, Severity.ERROR))
+
+    def mistakes(self, problems: Iterable[Problem], severity: Severity) -> list[FlowMistake]:
+        """These problems, each once, in the order of the text."""
         lines: dict[int, str] = {}
         ordered = sorted(dict.fromkeys(problems), key=lambda problem: problem.at)
-        return FlowError([self._mistake(problem, lines) for problem in ordered])
+        return [self._mistake(problem, severity, lines) for problem in ordered]
 
     def line_column(self, at: int) -> tuple[int, int]:
         """Line and column, both from 1, of the character at this index."""
@@ -106,7 +139,7 @@ class Source:
     def _line_starts(self) -> list[int]:
         return [0, *(match.end() for match in _LINE_END.finditer(self.text))]
 
-    def _mistake(self, problem: Problem, lines: dict[int, str]) -> FlowMistake:
+    def _mistake(self, problem: Problem, severity: Severity, lines: dict[int, str]) -> FlowMistake:
         """`lines` holds those that are cut out already: a long one with many errors is kept once."""
         line, column = self.line_column(problem.at)
         if line not in lines:
@@ -116,7 +149,17 @@ class Source:
         message = problem.message
         if problem.cause is not None:
             message += ", at line {}, column {}".format(*self.line_column(problem.cause))
-        return FlowMistake(f"{self.name}:{line}:{column}", line, column, message, problem.hint, lines[line])
+        word = _WORD.match(self.text, problem.at)
+        return FlowMistake(
+            place=f"{self.name}:{line}:{column}",
+            line=line,
+            column=column,
+            message=_printable(message),
+            hint=problem.hint,
+            source_line=lines[line],
+            severity=severity,
+            end_column=column + len(word[0]) if word else None,
+        )
 
 
 def _excerpt(line: str, at: int) -> str:

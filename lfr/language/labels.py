@@ -22,8 +22,8 @@ def check_labels(scope: Scope) -> Iterator[Problem]:
     destinations = [target.to for target in targets if isinstance(target.to, Label)]
     yield from _at_steps(before, "before")
     yield from _at_steps(after, "after")
-    yield from _sources(sources, {label.name for label in after + destinations})
-    yield from _destinations(destinations, {label.name for label in before + sources}, scope.is_subflow)
+    yield from _sources(sources, after + destinations, before)
+    yield from _destinations(destinations, before + sources, after, scope.is_subflow)
     for target in targets:
         if target.merges_at is not None and isinstance(target.to, Label) and target.to.name == START:
             message = "> merges nothing at :start, which gives the workflow's input again"
@@ -43,21 +43,33 @@ def _at_steps(labels: list[Label], side: str) -> Iterator[Problem]:
         seen.add(label.name)
 
 
-def _sources(labels: list[Label], produced: set[str]) -> Iterator[Problem]:
+def _sources(labels: list[Label], producing: list[Label], before: list[Label]) -> Iterator[Problem]:
     """Labels before the first arrow of a statement: something leads to each."""
+    produced, misread = _names(producing), _names(before)
     for label in labels:
         if label.name == END:
             yield Problem(label.at, "nothing can come from :end", "it stands behind an arrow")
         elif label.name != START and label.name not in produced:
             hint = f"write it behind a step (A :{label.name}) or an arrow (A -> :{label.name})"
+            if label.name in misread:
+                hint = f"there is a step behind another :{label.name}; is a ; missing between them?"
             yield Problem(label.at, f"no step leads to :{label.name}", hint)
 
 
-def _destinations(labels: list[Label], consumed: set[str], is_in_subflow: bool) -> Iterator[Problem]:
+def _destinations(
+    labels: list[Label], consuming: list[Label], after: list[Label], is_in_subflow: bool
+) -> Iterator[Problem]:
     """Labels behind the last arrow of a statement: something follows each."""
+    consumed, misread = _names(consuming), _names(after)
     for label in labels:
         if label.name == START and is_in_subflow:
             yield Problem(label.at, "a subflow cannot go back to its start", "only the whole flow can")
         elif label.name not in (START, END) and label.name not in consumed:
             hint = f"begin a statement with it (:{label.name} -> B), or a step (A -> :{label.name} B)"
+            if label.name in misread:
+                hint = f"there is a step before another :{label.name}; is a ; missing between them?"
             yield Problem(label.at, f"no step follows :{label.name}", hint)
+
+
+def _names(labels: list[Label]) -> set[str]:
+    return {label.name for label in labels}

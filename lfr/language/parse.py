@@ -18,11 +18,12 @@ what follows can begin one; else it is the target, and so it always is behind `>
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from lfr.guard import GuardError, parse_guard
-from lfr.language.errors import BadSyntax, Problem
+from lfr.language.errors import MOST_SHOWN, BadSyntax, Problem
 from lfr.language.scan import Kind, Scanner, Token, shown
 from lfr.language.syntax import (
     Declaration,
@@ -46,53 +47,96 @@ _STATEMENT: Final = _STEP | {Kind.LABEL, Kind.LITERAL, Kind.RESOURCE}
 _AFTER_STATEMENT: Final = _STATEMENT | {Kind.DECLARATION, Kind.END, *_SUBFLOW.values()}
 
 
+_CONTINUES: Final = frozenset(
+    {Kind.ARROW, Kind.BAR, Kind.MERGE, Kind.ITERATE, Kind.ASK, Kind.GUARD, Kind.EQUALS}
+)
+"""Behind these, a statement goes on in the next line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The tree of a text; None if it could not be read to its end, which then is among the problems."""
+    """The tree of a text, and what is wrong with it.
 
-    tree: FlowText | None
+    is_whole  whether the tree holds all of the text: what cannot be read is left out of it
+    """
+
+    tree: FlowText
     problems: list[Problem]
+    is_whole: bool
 
 
 def parse(text: str) -> Parsed:
-    """Read a text as far as it can be read."""
-    parser = _Parser(text)
-    try:
-        return Parsed(parser.flow(), parser.problems)
-    except BadSyntax as error:
-        if not parser.is_guessing:
-            parser.problems.append(error.problem)
-        return Parsed(None, parser.problems)
+    """Read a text as far as it can be read; behind a statement that cannot be read, it goes on."""
+    return _Parser(text).read()
 
 
 class _Parser:
     """Where the reading stands: the token at hand, and the subflows that are open."""
 
     def __init__(self, text: str) -> None:
+        self._text = text
         self._scanner = Scanner(text)
         self._token = Token(Kind.END, "", 0, 0)
         self._open: list[Token] = []
+        self._declarations: list[Declaration] = []
+        self._statements: list[Statement] = []
 
     @property
     def problems(self) -> list[Problem]:
         return self._scanner.problems
 
-    @property
-    def is_guessing(self) -> bool:
-        return self._scanner.is_guessing
+    def read(self) -> Parsed:
+        is_whole, go_on = True, True
+        resume: Callable[[], object] = self._take
+        while go_on:
+            try:
+                resume()
+                self._read_on()
+                go_on = False
+            except BadSyntax as error:
+                is_whole, go_on = False, self._tell(error.problem)
+                resume = self._skip_statement
+        scope = Scope(tuple(self._statements), 0, is_subflow=False)
+        return Parsed(FlowText(tuple(self._declarations), scope), self.problems, is_whole)
 
-    def flow(self) -> FlowText:
-        self._take()
-        declarations: list[Declaration] = []
-        statements: list[Statement] = []
+    def _read_on(self) -> None:
         while self._token.kind is not Kind.END:
             if self._token.kind is Kind.DECLARATION:
-                declarations.append(self._declaration())
+                self._declarations.append(self._declaration())
             else:
-                statements.append(self._statement())
-        if not statements:
+                self._statements.append(self._statement())
+        if not self._statements and not self.problems:
             self._fail("a flow needs at least one statement, such as a task's name")
-        return FlowText(tuple(declarations), Scope(tuple(statements), 0, is_subflow=False))
+
+    def _tell(self, problem: Problem) -> bool:
+        """Note what is wrong; say whether what follows can still be understood."""
+        if self._scanner.is_guessing or problem in self.problems:  # again: the scanner cannot get past it
+            return False
+        self.problems.append(problem)
+        return len(self.problems) < MOST_SHOWN
+
+    def _skip_statement(self) -> None:
+        """Go to where the next statement begins: outside of brackets, behind a `;`, or at the beginning of
+        a line. A beginning that is none would bring errors that are none, so when in doubt it goes on."""
+        depth = len(self._open)
+        self._open.clear()
+        before: Token | None = None
+        while self._token.kind is not Kind.END:
+            if depth == 0 and self._begins_statement(before):
+                return
+            before = self._take()
+            if before.kind is Kind.SEMICOLON and depth == 0:
+                return
+            depth += (before.kind in _SUBFLOW) - (before.kind in _SUBFLOW.values() and depth > 0)
+
+    def _begins_statement(self, before: Token | None) -> bool:
+        kind, at = self._token.kind, self._token.at
+        if kind is Kind.MERGE or kind not in _STATEMENT | {Kind.DECLARATION}:
+            return False
+        if before is not None and before.kind in _CONTINUES:
+            return False
+        line_start = max(self._text.rfind("\n", 0, at), self._text.rfind("\r", 0, at)) + 1
+        return not self._text[line_start:at].strip()
 
     def _take(self) -> Token:
         token, self._token = self._token, self._scanner.next()
@@ -192,12 +236,15 @@ class _Parser:
             self._fail(
                 "* and > exclude each other, and stand once", "let a step of its own before this one merge"
             )
-        guard = self._guard() if self._take_if(Kind.ASK) else None
+        asks = self._take_if(Kind.ASK)
+        guard_at = self._token.at if asks else None
+        guard = self._guard() if asks else None
         if self._token.kind not in (Kind.NAME, *_SUBFLOW):
             self._fail_expecting("a task or a subflow")
         content = self._tasks() if self._token.kind is Kind.NAME else self._subflow()
         after = self._label() if self._token.kind is Kind.LABEL else None
-        return Step(content, before, after, iterate.at if iterate else None, merge is not None, guard)
+        iterates_at = iterate.at if iterate else None
+        return Step(content, before, after, iterates_at, merge is not None, guard, guard_at)
 
     def _guard(self) -> str:
         token = self._expect(Kind.GUARD)

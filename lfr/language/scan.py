@@ -182,7 +182,7 @@ class Scanner:
 
     def _note(self, at: int, bad: BadLiteral, hint: str = "") -> None:
         self.problems.append(Problem(at, bad.message, hint, bad.at))
-        if len(self.problems) == MOST_SHOWN:
+        if len(self.problems) >= MOST_SHOWN:
             self.is_guessing = True
             raise BadSyntax(at, "too many errors")
 

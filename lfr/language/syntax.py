@@ -48,6 +48,7 @@ class Step:
 
     before, after  its labels
     iterates_at    the place of its `*`, or None
+    guard          without its back quotes; `guard_at` is the first of these
     """
 
     content: tuple[Task, ...] | Scope
@@ -56,6 +57,12 @@ class Step:
     iterates_at: int | None = None
     merges: bool = False
     guard: str | None = None
+    guard_at: int | None = None
+
+    @property
+    def at(self) -> int:
+        """The place of the first task, or of the bracket."""
+        return self.content.at if isinstance(self.content, Scope) else self.content[0].at
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +129,11 @@ def all_scopes(text: FlowText) -> Iterator[Scope]:
     """Every scope of a text: the flow's, the declared subflows', and all that are inside them."""
     declared = (declaration.subflow for declaration in text.declarations)
     return scopes(text.scope, *(subflow for subflow in declared if subflow is not None))
+
+
+def tasks_of(scope: Scope) -> Iterator[Task]:
+    """The tasks of a scope, without those of the subflows in it."""
+    for statement in scope.statements:
+        for step in statement.steps:
+            if not isinstance(step.content, Scope):
+                yield from step.content

@@ -36,16 +36,18 @@ def start_workflow(
     *,
     base: str | None = None,
     source: str = "FLOW",
+    flow: Flow | None = None,
 ) -> Started:
     """Compile `text` and run it on `input`, an object or a list; none is the same as `{}`.
 
-    `base` and `source` are those of `compile_flow`. Under an id that is given, the same flow with the same
-    input is started once, however often it is asked for.
+    `base` and `source` are those of `compile_flow`; `flow` is what that gives, if the caller has it already.
+    Under an id that is given, the same flow with the same input is started once, however often it is
+    asked for.
 
     Raises FlowError, BadInput for an id, an input or a base that cannot be used, Conflict if the id is taken
     by something else, and what `Link.exchange` raises.
     """
-    flow = _compiled(text, base, source)
+    flow = flow or _compiled(text, base, source)
     given = checked_input(input)
     id = chosen_id(workflow_id) if workflow_id is not None else new_id(flow, uuid4())
     first = begin(flow, given)

@@ -129,7 +129,6 @@ def test_help_of_a_command_either_way(capsys: pytest.CaptureFixture[str]) -> Non
         (["run", "none.flow"], Exit.NOT_FOUND, "none.flow: there is no such file"),
         (["run", "a\x00b"], Exit.NOT_FOUND, "there is no such file"),
         (["run", "."], Exit.BAD_INPUT, "this is a folder"),
-        (["check", "latin.flow"], Exit.BAD_INPUT, "latin.flow:2: this is not UTF-8 text: byte 0xe9"),
         (["run", "good.flow", "--input", "{"], Exit.BAD_INPUT, "--input:1:2: not JSON"),
         (["run", "good.flow", "--input", "{'a': 1}"], Exit.BAD_INPUT, "double quotes"),
         (["run", "good.flow", "--input", "7"], Exit.BAD_INPUT, "must be an object or a list"),
@@ -149,7 +148,6 @@ def test_what_is_wrong_is_one_line_and_a_code(
     words: list[str], code: Exit, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "good.flow").write_text("a -> b")
-    (tmp_path / "latin.flow").write_bytes(b"a\n# caf\xe9")
     (tmp_path / "bad.json").write_text('\n{"a": 1\n "b": 2}')
     assert main(words) == code
     out, err = capsys.readouterr()
@@ -163,16 +161,14 @@ def test_the_errors_of_a_flow_stand_as_editors_want_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path(tmp_path, "bad.flow").write_text("a -> b\nc ->\n")
-    assert main(["check", "bad.flow"]) == Exit.BAD_INPUT
+    assert main(["graph", "bad.flow"]) == Exit.BAD_INPUT
     first, line, caret = capsys.readouterr().err.splitlines()
     assert first.startswith("bad.flow:2:")
     assert (line.strip(), caret.strip()) == ("c ->", "^")
 
 
-def test_a_flow_that_is_right(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_flow_that_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path(tmp_path, "good.flow").write_text("@flow nightly\na -> b")
-    assert main(["check", "good.flow"]) == Exit.OK
-    assert capsys.readouterr().out == "good.flow: ok (nightly): 4 steps, 2 of them tasks\n"
     assert main(["graph", "good.flow", "--vertical"]) == Exit.OK
     assert capsys.readouterr().out.startswith("flowchart TB\n")
 

@@ -1,0 +1,114 @@
+"""`lfr check`: what it prints, for people and for editors, and its exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lfr.cli.check import HANDLERS, say_warnings
+from lfr.cli.commands import COMMANDS
+from lfr.cli.exit_codes import Exit
+from lfr.cli.parser import make_parser
+from lfr.cli.terminal import Terminal
+from lfr.language import check_flow
+
+
+class Session:
+    """`lfr check` on a terminal of its own."""
+
+    def __init__(self) -> None:
+        self.out, self.err = io.StringIO(), io.StringIO()
+
+    def run(self, *words: str, stdin: bytes = b"") -> int:
+        terminal = Terminal(self.out, self.err, io.BytesIO(stdin))
+        parser = make_parser(COMMANDS["check"], HANDLERS["check"])
+        return HANDLERS["check"].run(parser.parse_args(words), terminal)
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    monkeypatch.chdir(tmp_path)
+    Path("good.flow").write_text("@flow nightly\na -> b")
+    Path("doubtful.flow").write_text("a :x -> b\nc -> :start")
+    Path("bad.flow").write_text("a -> -> b\nc ->\n")
+    Path("latin.flow").write_bytes(b"a\n# caf\xe9")
+    yield Session()
+
+
+def test_a_flow_that_is_right(session: Session) -> None:
+    assert session.run("good.flow") == Exit.OK
+    assert session.out.getvalue() == "good.flow: ok (nightly): 4 steps, 2 of them tasks\n"
+    assert session.err.getvalue() == ""
+
+
+def test_errors_are_what_was_asked_for(session: Session) -> None:
+    assert session.run("bad.flow") == Exit.BAD_INPUT
+    assert session.out.getvalue().splitlines()[:3] == [
+        "bad.flow:1:6: expected a task or a subflow, found an arrow (something is missing before it)",
+        "    a -> -> b",
+        "         ^",
+    ]
+    assert "bad.flow:2:5: " in session.out.getvalue()
+    assert session.err.getvalue() == ""
+
+
+def test_warnings_alone_are_no_failure_unless_one_wants_so(session: Session) -> None:
+    assert session.run("doubtful.flow") == Exit.OK
+    told = session.out.getvalue().splitlines()
+    assert told[0] == "doubtful.flow:1:3: warning: nobody uses :x (leave it away)"
+    assert told[-1] == "doubtful.flow: ok, 2 warnings: 5 steps, 3 of them tasks"
+    assert session.run("doubtful.flow", "--strict") == Exit.BAD_INPUT
+    assert session.run("good.flow", "--strict") == Exit.OK
+
+
+def test_several_files_and_one_that_is_not_there(session: Session) -> None:
+    assert session.run("none.flow", "bad.flow", "good.flow") == Exit.NOT_FOUND
+    assert session.run("good.flow", "bad.flow", "none.flow") == Exit.BAD_INPUT
+    assert session.err.getvalue() == "lfr: none.flow: there is no such file\n" * 2
+    assert session.out.getvalue().count("good.flow: ok") == 2
+
+
+def test_json_for_editors(session: Session) -> None:
+    assert session.run("--json", "good.flow", "bad.flow", "doubtful.flow", "latin.flow") == Exit.BAD_INPUT
+    findings = json.loads(session.out.getvalue())
+    assert findings[0] == {
+        "file": "bad.flow",
+        "line": 1,
+        "column": 6,
+        "end_column": 8,
+        "severity": "error",
+        "message": "expected a task or a subflow, found an arrow",
+        "hint": "something is missing before it",
+    }
+    assert [(each["file"], each["severity"], each["line"]) for each in findings[1:]] == [
+        ("bad.flow", "error", 2),
+        ("doubtful.flow", "warning", 1),
+        ("doubtful.flow", "warning", 2),
+        ("latin.flow", "error", 2),
+    ]
+    assert [each["message"] for each in findings if each["file"] == "latin.flow"] == [
+        "this is not UTF-8 text: byte 0xe9"
+    ]
+
+
+def test_json_of_what_is_right_is_an_empty_list(session: Session) -> None:
+    assert session.run("--json", "-", stdin=b"\xef\xbb\xbfa -> b") == Exit.OK
+    assert json.loads(session.out.getvalue()) == []
+
+
+def test_a_flow_from_stdin(session: Session) -> None:
+    assert session.run("-", stdin=b"a\xff") == Exit.BAD_INPUT
+    assert session.out.getvalue().startswith("stdin:1:2: this is not UTF-8 text: byte 0xff")
+
+
+def test_other_commands_tell_some_warnings_in_a_line_each() -> None:
+    err = io.StringIO()
+    terminal = Terminal(io.StringIO(), err, io.BytesIO())
+    say_warnings(check_flow("; ".join(f"a :x{number}" for number in range(8))).findings, terminal)
+    lines = err.getvalue().splitlines()
+    assert lines[0] == "lfr: FLOW:1:3: warning: nobody uses :x0 (leave it away)"
+    assert lines[5:] == ["lfr: and 3 warnings more (lfr check tells all)"]

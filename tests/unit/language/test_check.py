@@ -1,0 +1,130 @@
+"""All the errors of a text in one go, and no error that is none; loops that would turn in an instant."""
+
+from __future__ import annotations
+
+import pytest
+
+from lfr.language import FlowError, FlowMistake, Severity, check_flow, compile_flow
+
+
+def places(text: str) -> list[tuple[int, int]]:
+    return [(finding.line, finding.column) for finding in check_flow(text).findings]
+
+
+def test_findings_are_those_of_the_compiler() -> None:
+    text = "a → → b\n"
+    with pytest.raises(FlowError) as caught:
+        compile_flow(text, source="x.flow")
+    checked = check_flow(text, source="x.flow")
+    assert checked.flow is None
+    assert checked.findings == caught.value.errors
+    assert checked.findings == (
+        FlowMistake(
+            place="x.flow:1:5",
+            line=1,
+            column=5,
+            message="expected a task or a subflow, found an arrow",
+            hint="something is missing before it",
+            source_line="a → → b",
+            severity=Severity.ERROR,
+            end_column=6,
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a → → b; c → ;\nd ( ) → 1", [(1, 5), (1, 14), (2, 9)]),
+        ("a → 1\nb\nc 2\nd", [(1, 5), (3, 3)]),
+        ("a → 1\n → b → 2\nc → 3", [(1, 5), (3, 5)]),
+        ("@job x { a; b → → c }\n@task x =\n@task y { → }\nz → → z", [(1, 1), (3, 1), (3, 11), (4, 5)]),
+        ("a { ; b; c }; d → → e", [(1, 5), (1, 19)]),
+        ("{ a ]; b → → c", [(1, 5), (1, 12)]),
+        ("a }; b → → c", [(1, 3), (1, 10)]),
+        ("a → 1\n<u> b\n<{}> c", [(1, 5), (2, 5), (3, 6)]),
+        ("a → 1 →\n<u>\nb", [(1, 5)]),
+        ("a → 1 →\n:x\nb", [(1, 5)]),
+        ("a → 1 |\nb → c", [(1, 5)]),
+        ("a → 1\n> b", [(1, 5)]),
+        ("a → 1\n  :x → b\n:y → c", [(1, 5)]),
+        ("{ :x → a; b } → → c", [(1, 17)]),
+        ("{ :x → a }; b → → c", [(1, 3), (1, 17)]),
+        ("a → 1\n{ b → 2\n → c } → d → 3\ne", [(1, 5), (2, 7)]),
+        ("a → 1\n(x) → b", [(1, 5), (2, 2)]),
+        ("a → 1\nb (- k: 1 → c", [(1, 5), (2, 3)]),
+        ("a → 1\n@task b = b; :x → b", [(1, 5), (2, 1)]),
+    ],
+)
+def test_after_an_error_it_goes_on_with_the_next_statement(
+    text: str, expected: list[tuple[int, int]]
+) -> None:
+    assert places(text) == expected
+
+
+def test_it_does_not_go_on_for_ever() -> None:
+    assert len(check_flow("a → 1\n" * 100_000).findings) == 20
+    assert len(check_flow("{ a → 1 " * 90).findings) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "end_column"),
+    [
+        ("a → b-c → → d", 12),
+        ("a → b; c → :nowhere", 20),
+        ("@job x", 5),
+        ("a -> ->", 8),
+        ("a (x)", 5),
+        ("a →", None),
+        ("a '''x", None),
+    ],
+)
+def test_the_end_of_the_word(text: str, end_column: int | None) -> None:
+    (finding,) = check_flow(text).findings
+    assert finding.end_column == end_column
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("<{}> → {a} → :start", None),
+        ("? `$.x` a → :start", (1, 13)),
+        ("* a → :start; b", (1, 7)),
+        ("* { a } → ? `$.y` { b } → > :start", None),
+        ("? `$.y` { b } → :start", (1, 17)),
+        ("a → :x; ? `$.x` b → :x; :x → ? `$.x` c → :start", None),
+        ("? `$.x` a → :x; * b → :x; :x → ? `$.x` c → :start", (1, 44)),
+        ("{ ? `$.x` a :m; :m → ? `$.x` b } → :start", (1, 36)),
+        ("<u> → ? `$.x` a → :start", None),
+        ("<[1]> → ? `$.x` a → <u>; ? `$.x` a → :start", (1, 38)),
+    ],
+)
+def test_a_loop_that_could_turn_without_a_task_is_refused(text: str, place: tuple[int, int] | None) -> None:
+    errors = [finding for finding in check_flow(text).findings if finding.severity is Severity.ERROR]
+    if place is None:
+        assert all("> merges nothing" in error.message for error in errors)
+    else:
+        (error,) = errors
+        assert error.message.startswith("this loop can turn without doing any task")
+        assert (error.line, error.column) == place
+
+
+@pytest.mark.parametrize("text", ["a `\x1b[2J\n`", "a \x1b", "`\u202e`"])
+def test_no_message_has_power_over_a_terminal(text: str) -> None:
+    (finding,) = check_flow(text, source="a\x1b[2J.flow").findings
+    assert finding.message.isprintable()
+    assert all(line.isprintable() for line in str(finding).split("\n"))
+
+
+@pytest.mark.parametrize(
+    ("raw", "place", "byte"),
+    [
+        (b"a\n# caf\xe9", "x:2:6", "0xe9"),
+        (b"\xff\xfea\0", "x:1:1", "0xff"),
+        (b"\xef\xbb\xbfa \x80", "x:1:3", "0x80"),
+    ],
+)
+def test_bytes_that_are_not_utf_8(raw: bytes, place: str, byte: str) -> None:
+    (finding,) = check_flow(raw.decode("utf-8-sig", "surrogateescape"), source="x").findings
+    assert finding.place == place
+    assert finding.message == f"this is not UTF-8 text: byte {byte}"

@@ -1,0 +1,128 @@
+"""What `check_flow` warns of, and what it does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from lfr.language import Severity, check_flow
+from tests.conformance.cases import RIGHT, Case, case_id
+
+
+def warnings(text: str) -> list[tuple[int, int, str]]:
+    checked = check_flow(text)
+    assert checked.flow is not None
+    assert {finding.severity for finding in checked.findings} <= {Severity.WARNING}
+    return [(finding.line, finding.column, finding.message) for finding in checked.findings]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("@task a ({}) b", (1, 1), "a is declared and never used"),
+        ("@task a { b }; c", (1, 1), "a is declared and never used"),
+        ("@task a; @task a = b; a", (1, 10), "a is declared again: this replaces what was declared before"),
+        ("@task a { b }; a ([1])", (1, 18), "a is a subflow: nobody gets these parameters"),
+        ("@task a (- k: 1 -) { b }; a", (1, 9), "a is a subflow: nobody gets these parameters"),
+        (
+            '@task a { b } @task c = a; { c ({"k": 1, "lfr": {}}) }',
+            (1, 32),
+            "c is a subflow: nobody gets these parameters",
+        ),
+        ("a- > b", (1, 1), "the last character of the name a- is -"),
+        ("a: b", (1, 1), "the last character of the name a: is :"),
+        ("a → :x:; :x: → b", (1, 5), "the last character of the name x: is :"),
+        ("a → wait:dealy", (1, 5), "there is no task wait:dealy in lfr, and nobody else may do it"),
+        ("@task x = redis:x; x", (1, 1), "there is no task redis:x in lfr, and nobody else may do it"),
+        ("a :x", (1, 3), "nobody uses :x"),
+        (":x a", (1, 1), "nothing leads to :x"),
+        ("{ a → b :x → c }", (1, 9), "nobody uses :x"),
+        ("a → :x # so\nb; c :x", (1, 5), ":x is the label of the step in the next line"),
+        ("<{}> → :x\r\nb; c :x", (1, 8), ":x is the label of the step in the next line"),
+        ("a\n  :x → b → :x c", (2, 3), ":x is the label of the step in the line before"),
+        ("a → <http://x>{{method:PUT}}", (1, 15), "this subflow is a statement of its own, not"),
+        ("? `$[?(@.a or @.b and @.c)]` a", (1, 3), "guard: or binds more closely than and here, at line 1"),
+        ("? `$[?(@.a)]` { ? `$[?(@[?(@.a && @ || @.b)])]` a }", (1, 19), "guard: or binds more closely"),
+        ("{ a b } → ? `$[?(@.s=0)]` c", (1, 27), "several outputs come here as a list, and to every list"),
+        ("a → :m; b → :m; :m → ? `$.s` { c }", (1, 30), "several outputs come here as a list, and to every"),
+        ("{ { a b } } → ? `$[?(not @.s)]` c", (1, 33), "several outputs come here as a list, and to every"),
+        ("<[1]> → ? `$.s` c", (1, 17), "several outputs come here as a list, and to every list"),
+        ("a → :start", (1, 5), "this loop never ends: each turn starts the flow again, with its first input"),
+        (
+            ":w a → b → :w",
+            (1, 4),
+            "a can never start: it waits for itself (a -> b -> a); so neither does the flow's",
+        ),
+        (":w → a → b → :w; c", (1, 6), "a can never start: it waits for itself (a -> b -> a)"),
+        (
+            "{ :w → a → { b } → :w } → c",
+            (1, 8),
+            "a can never start: it waits for itself (a -> a subflow -> a)",
+        ),
+        (":w → { a } → :w; c", (1, 6), "a subflow can never start: it waits for itself"),
+    ],
+)
+def test_a_warning_at_its_place(text: str, place: tuple[int, int], message: str) -> None:
+    found = warnings(text)
+    assert any((line, column) == place and told.startswith(message) for line, column, told in found), found
+
+
+def test_what_waits_for_itself_and_what_waits_for_that() -> None:
+    (found,) = warnings("x → :w a → b → :w; :w → c → d → { e } → <uri>")
+    assert found[2] == (
+        "a can never start: it waits for itself (a -> b -> a); so neither do c, d, a subflow, e, "
+        "<uri> and 1 more"
+    )
+
+
+def test_an_end_that_no_statement_leads_to() -> None:
+    found = warnings("{ a → :s; :s b → c → :s } → d; { :t → e → :t } → f")
+    assert [told for *_, told in found] == [
+        "b can never start: it waits for itself (b -> c -> b); so neither do d, the flow's end",
+        "e can never start: it waits for itself; so neither does f",
+    ]
+
+
+def test_loops_that_become_more_and_more() -> None:
+    found = warnings("a → :start; b → :start")
+    assert [message.split(",")[0] for *_, message in found] == ["several loops"] * 2
+
+
+def test_each_use_of_a_declared_subflow_is_told_once() -> None:
+    found = warnings("@task s { a b } @task t { s → ? `$.x` c } t → t")
+    assert [(line, column) for line, column, _ in found] == [(1, 39)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@task a = b @task b { c }; a",
+        "@task a; a :x → b; :x → c",
+        '@task a { b }; a ({"lfr": {"limit": 2}}) → a ()',
+        "a → :x;\nb; :x → c",
+        "a :x\nb → :y c; d :y; :x e",
+        "a → <http://x>; {{b}}",
+        "a → <http://x> {b}",
+        "? `$[?((@.a or @.b) and @.c)]` a",
+        "? `$[?(@.a or (@.b and @.c))]` a",
+        "? `$[?(@.a or @.b)][?(@.c and @.d)]` a",
+        "{ a b } → > ? `$.s` c",
+        "{ a b } → ? `$[*][?(@.s)]` c",
+        "{ a b } → ? `$..s` c",
+        "{ a b } → ? `$[0]` c",
+        "{ a b } → > { c } → ? `$.s` d",
+        "{ a b } → c → ? `$.s` d",
+        "? `$.s` a; ? `$.s` b",
+        "? `$.s` { a → :x; :x → b → :end } → c",
+        "wait:delay (- duration: 1 -)",
+    ],
+)
+def test_nothing_to_warn_of(text: str) -> None:
+    assert warnings(text) == []
+
+
+@pytest.mark.parametrize("case", RIGHT, ids=case_id)
+def test_every_flow_of_the_table_can_be_looked_at(case: Case) -> None:
+    checked = check_flow(case["flow"])
+    assert checked.flow is not None
+    for finding in checked.findings:
+        assert finding.message
