@@ -41,6 +41,11 @@ class Settings:
     redis_timeout_seconds: float = _setting(
         10.0, "redis.timeout", "seconds without an answer after which a connection counts as lost"
     )
+    redis_commands: tuple[str, ...] = _setting(
+        (),
+        "redis.commands",
+        "commands that redis: tasks may send; `usual` stands for those allowed if none is named",
+    )
     stream: str = _setting("workflows:run", "stream", "key of the stream that holds every event")
     log_level: str = _setting(
         "INFO", "log.level", "least level that is logged: DEBUG, INFO, WARNING or ERROR", variable="LOG_LEVEL"

@@ -31,6 +31,7 @@ ROLES = (
         "lifecycle", "lfr.roles.lifecycle", "moves workflows on: takes end-task events, starts what follows"
     ),
     Role("wait", "lfr.roles.wait", "does the wait: tasks; its timers survive restarts"),
+    Role("redis", "lfr.roles.redis", "does the redis: tasks: sends commands to Redis for workflows"),
     Role(
         "simulate",
         "lfr.roles.simulate",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.process import run_listeners
+from lfr.roles.redis import RedisTasks
 from lfr.roles.wait import Wait
 from lfr.store.connection import Store
 
 
 def run(store: Store) -> int:
     """Run the role until it is stopped; the process's exit code."""
-    return run_listeners([Lifecycle(store), Wait(store)])
+    return run_listeners([Lifecycle(store), Wait(store), RedisTasks(store)])

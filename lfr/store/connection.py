@@ -121,6 +121,17 @@ class Link:
         no answer, or if the server cannot serve at present; Refused for a wrong password or a
         command that this user may not use.
         """
+        replies = self.send(commands)
+        for reply in replies:
+            if isinstance(reply, redis.RedisError):
+                self._judge(reply, keep_errors)
+        return replies
+
+    def send(self, commands: Sequence[Command]) -> list[Reply]:
+        """As `exchange`, but every error that Redis answers stands among the replies.
+
+        Raises Unreachable and Refused for the connection alone.
+        """
         try:
             if self._connection is None:
                 self._connection = self._pool.get_connection()
@@ -137,9 +148,6 @@ class Link:
             ) from None
         except redis.ResponseError as error:  # while connecting: AUTH, SELECT
             raise self._refused(error) from None
-        for reply in replies:
-            if isinstance(reply, redis.RedisError):
-                self._judge(reply, keep_errors)
         return replies
 
     def transact(self, commands: Sequence[Command]) -> list[Reply] | None:
@@ -171,3 +179,8 @@ class Link:
 
 def _reason(error: Exception) -> str:
     return _CONNECTING.sub("", " ".join(str(error).split()), count=1).rstrip(".") or type(error).__name__
+
+
+def is_error(reply: Reply) -> bool:
+    """Whether a reply is an error, as `Link.send` leaves it among the others."""
+    return isinstance(reply, redis.RedisError)

@@ -5,6 +5,13 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
+_OWN: Final = re.compile(
+    r"(?:workflow|workflows|flow|flows|waits|receipts|littleflow):.*|.*env:[^:]*:[^:]*_url", re.DOTALL
+)
+
 ALL = "workflows:all"
 """ZSET: every workflow's id by its start, in milliseconds since the epoch."""
 
@@ -64,3 +71,9 @@ def handed_over(workflow: str, index: int) -> str:
 def wait(workflow: str, index: int, attempt: int) -> str:
     """STRING: the values of the end-task event that ends this wait, as JSON."""
     return f"{workflow}:wait:{index}.{attempt}"
+
+
+def is_own(key: str) -> bool:
+    """Whether a key is one of lfr's, or one that it goes by: those below, those of littleflow_redis, and
+    those that say where `request:` tasks go. The stream may have another name: ask for that besides."""
+    return _OWN.fullmatch(key) is not None

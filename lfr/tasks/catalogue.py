@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from lfr.tasks.parameters import Parameter, seconds
+from lfr.tasks.parameters import FLAG, TEXT, WORDS, Parameter, one_of, seconds
 
 RESERVED = ("lfr:", "wait:", "request:", "redis:", "resource:")
 """How the names of built-in tasks begin, also of those to come: no other worker answers them."""
@@ -32,6 +32,9 @@ LOAD, STORE = "resource:load", "resource:store"
 
 DELAY = "wait:delay"
 
+REDIS = "redis:"
+"""How the names of the tasks begin that send a command to Redis."""
+
 CATALOGUE: Final = (
     BuiltIn(
         DELAY,
@@ -39,6 +42,17 @@ CATALOGUE: Final = (
         help="ends after a while; its output is its input",
         parameters=(
             Parameter("duration", seconds(0, 3_162_240_000), "how long, in seconds", is_needed=True),
+        ),
+    ),
+    BuiltIn(
+        f"{REDIS}COMMAND",
+        role="redis",
+        help="sends a command to Redis and puts the reply into the output",
+        parameters=(
+            Parameter("args", WORDS, "the command's arguments, templates", default=[]),
+            Parameter("format", FLAG, "whether the arguments are templates", default=True),
+            Parameter("key", TEXT, "the reply's name in the output; if not given, the first argument"),
+            Parameter("type", one_of("string", "int"), "how the reply is read", default="string"),
         ),
     ),
 )

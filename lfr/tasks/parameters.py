@@ -75,6 +75,15 @@ def bad_parameter(task: str, name: str, value: Json, expected: str) -> BadParame
     return BadParameter(f"{task}: {name} {verb} {shown}, but must be {expected}")
 
 
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written in UTF-8: JSON may hold what cannot, such as `"\\ud800"`."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def whole(least: int, most: int) -> Kind:
     """A whole number within these bounds."""
 

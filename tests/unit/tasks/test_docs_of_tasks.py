@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from lfr.language import compile_flow
 from lfr.tasks.catalogue import CATALOGUE, BuiltIn
 from lfr.tasks.parameters import Parameter
+from lfr.tasks.redis_rules import USUAL_COMMANDS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "tasks.md").read_text()
 CHAPTERS = {chapter.partition("\n")[0]: chapter for chapter in PAGE.split("\n## ")[1:]}
@@ -44,3 +46,8 @@ def test_the_examples_are_right() -> None:
         if ":" in heading:
             assert examples, f"{heading} has no example"
             compile_flow("\n".join(examples))
+
+
+def test_the_usual_commands_are_told() -> None:
+    listed = [line for line in CHAPTERS["redis:COMMAND"].splitlines() if line.startswith("> ")]
+    assert re.findall(r"`(\w+)`", "".join(listed)) == sorted(USUAL_COMMANDS)

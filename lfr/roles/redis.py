@@ -1,0 +1,66 @@
+"""Sends commands to Redis for workflows: the `redis:` tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lfr import events
+from lfr.errors import BadSettings
+from lfr.flow import Json
+from lfr.roles.process import run_listeners
+from lfr.store.connection import Link, Reply, Store, is_error
+from lfr.store.keys import is_own
+from lfr.store.stream import Entry
+from lfr.tasks.catalogue import REDIS
+from lfr.tasks.parameters import BadParameter
+from lfr.tasks.redis_command import RedisCommand, output_of, read_command
+from lfr.tasks.redis_rules import Rules, allowed_commands
+from lfr.worker.answer import Answer, answer, read_tasks
+from lfr.worker.listener import BatchListener
+
+
+class RedisTasks(BatchListener):
+    """Sends what a pass's tasks ask for in one write, and answers them in one transaction.
+
+    Raises BadSettings for commands that cannot be allowed.
+    """
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store, "redis")
+        try:
+            commands = allowed_commands(store.settings.redis_commands)
+        except ValueError as error:
+            raise BadSettings(str(error), place="redis.commands") from None
+        self._rules = Rules(commands, lambda key: key == store.stream or is_own(key))
+
+    def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
+        """Do the tasks of a pass that are ours."""
+        tasks, foreign = read_tasks(batch)
+        self.acknowledge_later(foreign)
+        self.acknowledge_later([id for id, task in tasks if not task.base.startswith(REDIS)])
+        commands: list[tuple[str, events.StartTask, RedisCommand]] = []
+        answers: list[Answer] = []
+        for id, task in tasks:
+            if task.base.startswith(REDIS):
+                try:
+                    commands.append((id, task, read_command(task, self._rules)))
+                except BadParameter as error:
+                    answers.append(Answer(id, events.end_task(task, failure=str(error))))
+        replies = link.send([command.words for _, _, command in commands]) if commands else []
+        for (id, task, command), reply in zip(commands, replies, strict=True):
+            answers.append(Answer(id, _answer(task, command, reply)))
+        answer(link, self.reader, answers)
+
+
+def _answer(task: events.StartTask, command: RedisCommand, reply: Reply) -> dict[str, Json]:
+    if is_error(reply):
+        return events.end_task(task, failure=f"{task.base}: Redis refuses {command.words[0]}: {reply}")
+    try:
+        return events.end_task(task, output=output_of(command, task.input, reply))
+    except BadParameter as error:
+        return events.end_task(task, failure=str(error))
+
+
+def run(store: Store) -> int:
+    """Run the role until it is stopped; the process's exit code. Raises BadSettings."""
+    return run_listeners([RedisTasks(store)])

@@ -1,0 +1,32 @@
+"""Which names stand for built-in tasks."""
+
+from __future__ import annotations
+
+import pytest
+
+from lfr.roles.table import ROLES
+from lfr.tasks.catalogue import CATALOGUE, built_in, is_reserved
+
+
+@pytest.mark.parametrize(
+    ("task", "found"),
+    [
+        ("wait:delay", "wait:delay"),
+        ("redis:get", "redis:COMMAND"),
+        ("redis:JSON.SET", "redis:COMMAND"),
+        ("redis:", None),
+        ("wait:nothing", None),
+        ("delay", None),
+    ],
+)
+def test_a_task_is_found_by_its_name(task: str, found: str | None) -> None:
+    described = built_in(task)
+    assert (described and described.name) == found
+
+
+def test_every_built_in_task_has_a_name_that_is_kept_and_a_role() -> None:
+    roles = {role.name for role in ROLES}
+    for task in CATALOGUE:
+        assert is_reserved(task.name)
+        assert task.role in roles
+        assert len({parameter.name for parameter in task.parameters}) == len(task.parameters)

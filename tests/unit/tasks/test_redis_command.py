@@ -1,0 +1,154 @@
+"""redis:COMMAND: what is sent, what is refused, what becomes of the reply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lfr.events import StartTask
+from lfr.store import keys
+from lfr.tasks.parameters import BadParameter
+from lfr.tasks.redis_command import MOST_CHARACTERS, RedisCommand, output_of, read_command
+from lfr.tasks.redis_rules import NEVER, USUAL_COMMANDS, Rules, allowed_commands
+
+RULES = Rules(allowed_commands(()), keys.is_own)
+INPUT = {"id": 7, "list": [1]}
+
+
+def task(command: str, parameters: Any = None, input: Any = INPUT) -> StartTask:
+    return StartTask("workflow:x", "alias", f"redis:{command}", 1, input, parameters, 1)
+
+
+@pytest.mark.parametrize(
+    ("command", "parameters", "words", "key"),
+    [
+        ("get", {"args": ["user:{input[id]}"]}, ("GET", "user:7"), "user:7"),
+        ("GET", {"args": ["{x}"], "format": False}, ("GET", "{x}"), "{x}"),
+        ("ping", {}, ("PING",), None),
+        ("ping", None, ("PING",), None),
+        ("set", {"args": ["a", 1.5], "key": "k"}, ("SET", "a", "1.5"), "k"),
+        ("rpush", {"args": ["a", "{input}"]}, ("RPUSH", "a", '{"id":7,"list":[1]}'), "a"),
+        ("get", {"args": ["{parameters[to]}"], "to": "b", "key": ""}, ("GET", "b"), ""),
+        ("set", {"args": ["last", "workflow:x"]}, ("SET", "last", "workflow:x"), "last"),
+        ("hgetall", {"args": ["workflow:x"]}, ("HGETALL", "workflow:x"), "workflow:x"),
+    ],
+)
+def test_what_is_sent(command: str, parameters: Any, words: tuple[str, ...], key: str | None) -> None:
+    found = read_command(task(command, parameters), RULES)
+    assert (found.words, found.key) == (words, key)
+
+
+@pytest.mark.parametrize(
+    ("command", "parameters", "reason"),
+    [
+        ("get", {"args": "a"}, 'redis:get: args is "a", but must be a list of texts and numbers'),
+        ("get", {"args": {}}, "redis:get: args is {}, but must be a list of texts and numbers"),
+        ("get", {"args": [None]}, "redis:get: args is [null], but must be a list of texts and numbers"),
+        ("get", {"args": ["a"], "format": "no"}, 'redis:get: format is "no", but must be true or false'),
+        ("get", {"args": ["a"], "key": 5}, "redis:get: key is 5, but must be a text"),
+        (
+            "get",
+            {"args": ["a"], "type": "float"},
+            'redis:get: type is "float", but must be one of string, int',
+        ),
+        ("get", ["a"], 'redis:get: the parameters are ["a"], but must be an object'),
+        ("get", {"args": ["{input[x]}"]}, 'redis:get: args: {input[x]}: the input has no "x"'),
+        ("get", {"args": ["{input.id}"]}, "redis:get: args: a template only looks items up: "),
+        ("get", {"args": ["\ud800"]}, "redis:get: args: '\\ud800' cannot be written in UTF-8"),
+        ("set", {"args": ["a", "{input}{input}"]}, "redis:set: args are longer than"),
+        ("flushall", {}, "redis:flushall: the configuration (redis.commands) does not allow FLUSHALL"),
+        ("nonsense", {}, "redis:nonsense: the configuration (redis.commands) does not allow NONSENSE"),
+        ("del", {"args": ["a", "workflows:all"]}, "workflows:all is a key of lfr's own: no workflow may"),
+        ("mset", {"args": ["a", "b", "flow:x", "b"]}, "flow:x is a key of lfr's own"),
+        ("smove", {"args": ["a", "waits:timers", "b"]}, "waits:timers is a key of lfr's own"),
+        ("set", {"args": ["{input[key]}", "x"]}, "littleflow:config:env-prefix is a key of lfr's own"),
+    ],
+)
+def test_what_is_refused_is_named(command: str, parameters: Any, reason: str) -> None:
+    input: Any = {"key": "littleflow:config:env-prefix"}
+    if "longer" in reason:
+        input = "x" * (MOST_CHARACTERS // 2)
+    with pytest.raises(BadParameter) as caught:
+        read_command(task(command, parameters, input), RULES)
+    assert reason in str(caught.value)
+    assert str(caught.value).startswith(f"redis:{command}: ")
+
+
+def test_of_a_command_that_is_not_known_every_argument_counts_as_a_key() -> None:
+    rules = Rules(allowed_commands(["rename", "json.set"]), keys.is_own)
+    assert read_command(task("rename", {"args": ["a", "b"]}), rules).words == ("RENAME", "a", "b")
+    assert read_command(task("json.set", {"args": ["a", "$", "1"]}), rules).words[0] == "JSON.SET"
+    with pytest.raises(BadParameter, match="workflow:x is a key"):
+        read_command(task("rename", {"args": ["a", "workflow:x"]}), rules)
+    with pytest.raises(BadParameter, match="does not allow GET"):
+        read_command(task("get", {"args": ["a"]}), rules)
+
+
+def test_what_the_configuration_can_allow() -> None:
+    assert allowed_commands(()) == allowed_commands(["usual"]) == allowed_commands(["USUAL", "get"])
+    assert allowed_commands(["Publish", "usual"]) >= {"PUBLISH", "GET"}
+    assert allowed_commands(["get"]) == {"GET"}
+    assert not USUAL_COMMANDS & NEVER
+    with pytest.raises(ValueError, match="EVAL, FLUSHALL cannot be allowed"):
+        allowed_commands(["usual", "flushall", "eval"])
+
+
+def test_every_key_of_lfr_is_its_own() -> None:
+    named = [value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)]
+    made = [
+        keys.state("RUNNING"),
+        keys.flow("0"),
+        keys.steps("workflow:x"),
+        keys.outputs("workflow:x"),
+        keys.history("workflow:x"),
+        keys.handed_over("workflow:x", 1),
+        keys.wait("workflow:x", 1, 1),
+    ]
+    assert len(named) >= 5
+    assert [key for key in named + made if not keys.is_own(key)] == []
+    assert keys.is_own("prod:env:global:base_url")
+    assert not keys.is_own("user:7")
+
+
+@pytest.mark.parametrize(
+    ("words", "type", "reply", "output"),
+    [
+        (("GET", "a"), "string", b"5", {"id": 7, "a": "5"}),
+        (("GET", "a"), "int", b"-5", {"id": 7, "a": -5}),
+        (("GET", "a"), "string", b"OK", {"id": 7, "a": "OK"}),
+        (("GET", "id"), "string", None, {}),
+        (("SET", "id", "1"), "string", b"OK", {"id": 7}),
+        (("SET", "id", "1", "GET"), "string", b"0", {"id": "0"}),
+        (("INCR", "a"), "string", 3, {"id": 7, "a": 3}),
+        (
+            ("LRANGE", "a", "0", "-1"),
+            "string",
+            [b"x", None, [b"y", 1]],
+            {"id": 7, "a": ["x", None, ["y", 1]]},
+        ),
+        (("MGET", "a", "b"), "int", [b"1", None], {"id": 7, "a": [1, None]}),
+        (("HGETALL", "a"), "int", [b"x", b"1", b"y", b"2"], {"id": 7, "a": {"x": 1, "y": 2}}),
+    ],
+)
+def test_what_becomes_of_a_reply(words: tuple[str, ...], type: str, reply: Any, output: Any) -> None:
+    assert output_of(RedisCommand("redis:x", words, words[1], type), {"id": 7}, reply) == output
+
+
+@pytest.mark.parametrize("input", [None, [1], "text"])
+def test_an_input_that_is_no_object_gives_way_to_the_reply(input: Any) -> None:
+    command = RedisCommand("redis:get", ("GET", "a"), "a", "string")
+    assert output_of(command, input, b"5") == {"a": "5"}
+    assert output_of(command, input, None) == input
+    assert output_of(RedisCommand("redis:ping", ("PING",), None, "string"), input, b"PONG") == input
+
+
+@pytest.mark.parametrize("reply", [b"", b"1.5", b"1_0", "٣".encode(), b"9" * 5000])
+def test_a_reply_that_is_no_number_fails_where_one_is_asked_for(reply: bytes) -> None:
+    with pytest.raises(BadParameter, match="redis:get: type is int, but Redis answers"):
+        output_of(RedisCommand("redis:get", ("GET", "a"), "a", "int"), {}, reply)
+
+
+def test_a_reply_that_is_no_text_fails() -> None:
+    with pytest.raises(BadParameter, match="redis:get: Redis answers what is no text in UTF-8"):
+        output_of(RedisCommand("redis:get", ("GET", "a"), "a", "string"), {}, b"\xff")
