@@ -9,6 +9,7 @@ from lfr.cli.load_settings import load_settings
 from lfr.roles.process import run_listeners
 from lfr.store.connection import Link, connect
 from lfr.store.stream import Entry
+from lfr.tasks.catalogue import is_reserved
 from lfr.worker.answer import Answer, answer, read_tasks
 from lfr.worker.listener import BatchListener
 
@@ -19,11 +20,15 @@ class NoOp(BatchListener):
     def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
         """Answer the tasks of a pass."""
         tasks, foreign = read_tasks(batch)
-        self.acknowledge_later(foreign)
+        self.acknowledge_later([*foreign, *(id for id, task in tasks if is_reserved(task.base))])
         answer(
             link,
             self.reader,
-            [Answer(id, events.end_task(task, output=task.input)) for id, task in tasks],
+            [
+                Answer(id, events.end_task(task, output=task.input))
+                for id, task in tasks
+                if not is_reserved(task.base)
+            ],
         )
 
 
