@@ -96,11 +96,12 @@ Edge: TypeAlias = tuple[int, int]
 class Flow:
     """A compiled flow.
 
-    steps  by index; the first is the start, the last is the end
-    edges  sorted, each once
-    name   from `@flow NAME`, else empty
-    doc    the documentation of `@flow`
-    docs   the documentation of declared tasks, by name
+    steps       by index; the first is the start, the last is the end
+    edges       sorted, each once
+    name        from `@flow NAME`, else empty
+    doc         the documentation of `@flow`
+    docs        the documentation of declared tasks, by name
+    parameters  those of `@flow`, None if there are none: kept for whoever reads the flow; no run asks them
 
     What runs for one item of an iterated step is a part of a flow: all its steps, of which only those
     from `first` to `last` take part, under the numbers that they have in the whole. `part` makes it, and
@@ -112,6 +113,7 @@ class Flow:
     name: str = ""
     doc: str = ""
     docs: Mapping[str, str] = field(default_factory=dict)
+    parameters: Json = None
     first: int = 0
     part_end: int | None = None
     part_name: str = ""
@@ -171,7 +173,8 @@ class Flow:
         return self.part_name or self.digest
 
     def to_dict(self) -> dict[str, Json]:
-        """The flow as plain data: `steps`, `edges`, and `name`, `doc`, `docs` where there are any."""
+        """The flow as plain data: `steps`, `edges`, and `name`, `doc`, `docs`, `parameters` where there are
+        any."""
         data: dict[str, Json] = {
             "steps": [step.to_dict() for step in self.steps],
             "edges": [list(edge) for edge in self.edges],
@@ -180,6 +183,8 @@ class Flow:
             value = getattr(self, key)
             if value:
                 data[key] = dict(value) if key == "docs" else value
+        if self.parameters is not None:
+            data["parameters"] = self.parameters
         return data
 
     @classmethod
@@ -191,6 +196,7 @@ class Flow:
             name=data.get("name", ""),
             doc=data.get("doc", ""),
             docs=data.get("docs", {}),
+            parameters=data.get("parameters"),
         )
 
     @cached_property

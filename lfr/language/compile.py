@@ -161,7 +161,8 @@ class _Builder:
         opened = _Open(self._add(Kind.START, scope.at), scope.at)
         self._fill(opened, scope.statements, Kind.END)
         edges = tuple(sorted(set(self._edges)))
-        return Flow(tuple(self._steps), edges, self._names.name, self._names.doc, self._names.docs)
+        names = self._names
+        return Flow(tuple(self._steps), edges, names.name, names.doc, names.docs, names.parameters)
 
     def _add(self, kind: Kind, at: int, **fields: Any) -> int:
         """A new step with these fields; its number. `at` is its place in the text."""

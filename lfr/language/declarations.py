@@ -33,12 +33,14 @@ class Meaning:
 class Declared:
     """All that is declared in a text.
 
+    name, doc, parameters   those of `@flow`
     meanings  by name; a name that is not there is a plain task
     sizes     by name: how many steps a declared subflow has, at least, and TOO_MANY at most
     """
 
     name: str = ""
     doc: str = ""
+    parameters: Json = None
     docs: dict[str, str] = field(default_factory=dict)
     meanings: dict[str, Meaning] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
@@ -56,7 +58,7 @@ def declared(text: FlowText) -> Declared:
     flows = [declaration for declaration in text.declarations if declaration.keyword == "flow"]
     found.problems.extend(Problem(extra.at, "a flow has one name only, and one @flow") for extra in flows[1:])
     if flows:
-        found.name, found.doc = flows[0].name, flows[0].doc
+        found.name, found.doc, found.parameters = flows[0].name, flows[0].doc, _value(flows[0].parameters)
     found.docs = {name: task.doc for name, task in tasks.items() if task.doc}
     for name in tasks:
         _resolve(name, tasks, found)

@@ -28,6 +28,18 @@ def test_parameters_of_any_kind_come_back(parameters: object) -> None:
     assert Step.from_dict(step.to_dict()) == step
 
 
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [("@flow f A", None), ("@flow f () A", None), ("@flow f (- {owner: ann} -) A", {"owner": "ann"})]
+    + [(f"@flow f (- {value} -) A", json.loads(value)) for value in ("[1]", "0", "false", '""')],
+)
+def test_parameters_of_the_flow_are_kept(text: str, parameters: object) -> None:
+    flow = compile_flow(text)
+    assert flow.parameters == parameters
+    assert Flow.from_dict(json.loads(flow.canonical_json)) == flow
+    assert ("parameters" in flow.to_dict()) == (parameters is not None)
+
+
 def test_the_digest_tells_flows_apart_and_texts_not() -> None:
     flow = compile_flow('a ({"x": 1, "y": [true]}) → b')
     assert flow.digest == compile_flow("# comment\na (- {y: [yes], x: 1} -)\n-> b;").digest
