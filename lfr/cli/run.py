@@ -67,7 +67,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     _check(arguments)
     text, source = read_flow(arguments.file, terminal)
     given = read_json_option("--input", arguments.input, terminal)
-    from lfr.language import check_flow
+    from lfr.language import check_flow, compile_flow
 
     base = base_of(arguments.base, arguments.file)
     checked = check_flow(text, base, source=source)
@@ -76,7 +76,8 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     if arguments.local:
         from lfr.cli.run_here import run_here
 
-        return run_here(text, given, terminal, source=source, base=base, whole=arguments.json)
+        flow = checked.flow or compile_flow(text, base, source=source)
+        return run_here(flow, given, terminal, whole=arguments.json)
     store = open_store(arguments)
     from lfr.operations.observe import inspect_workflow
     from lfr.operations.start import start_workflow

@@ -13,7 +13,7 @@ from lfr.cli.draw_workflow import long_json, short_json, step_name
 from lfr.cli.exit_codes import Exit
 from lfr.cli.terminal import Terminal, columns, cut, padded, printable
 from lfr.flow import Flow, Json, Kind, Step
-from lfr.local import LocalFailure, compile_flow, run_local
+from lfr.local import LocalFailure, run_local
 from lfr.tasks.catalogue import LOAD
 
 MOST_TASKS: Final = 100_000
@@ -22,14 +22,11 @@ MOST_TASKS: Final = 100_000
 _WIDEST_NAME: Final = 40
 
 
-def run_here(
-    text: str, input: Json, terminal: Terminal, *, source: str, base: str | None, whole: bool
-) -> Exit:
-    """Run a flow's text; tell of each step on stderr and of the result on stdout; how it ended.
+def run_here(flow: Flow, input: Json, terminal: Terminal, *, whole: bool) -> Exit:
+    """Run a flow; tell of each step on stderr and of the result on stdout; how it ended.
 
-    `whole`: print the whole outcome, with the trace. Raises FlowError, and BadInput.
+    `whole`: print the whole outcome, with the trace. Raises BadInput for an input that cannot be used.
     """
-    flow = compile_flow(text, base, source=source)
     teller = _Teller(flow, terminal)
     output: Json = None
     reason = ""

@@ -11,7 +11,7 @@ import pytest
 from lfr.cli import run_here
 from lfr.cli.exit_codes import Exit
 from lfr.cli.main import main
-from lfr.language import FlowError
+from lfr.language import compile_flow
 from tests.support.screens import terminal, written
 
 FLOW = """
@@ -26,7 +26,7 @@ def run(
 ) -> tuple[Any, str, str]:
     """The exit code, what is on stdout, and on stderr."""
     screen = terminal()
-    code = run_here.run_here(text, input, screen, source="x.flow", base=base, whole=whole)
+    code = run_here.run_here(compile_flow(text, base), input, screen, whole=whole)
     return code, written(screen.out), written(screen.err)
 
 
@@ -92,9 +92,15 @@ def test_what_is_long_is_cut_and_nothing_has_power_over_the_terminal() -> None:
     assert json.loads(out)["x"].startswith("\x1b[31m")
 
 
-def test_a_flow_that_is_wrong_is_told_with_its_place() -> None:
-    with pytest.raises(FlowError, match=r"x\.flow:1:5"):
-        run("A -> ")
+def test_a_flow_that_is_wrong_is_told_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x.flow").write_text("A -> %")
+    assert main(["run", "--local", "x.flow"]) == Exit.BAD_INPUT
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("x.flow:1:6: ")
 
 
 def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
