@@ -14,6 +14,8 @@ from lfr.cli.main import main
 from lfr.language import compile_flow
 from tests.support.screens import terminal, written
 
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
 FLOW = """
 @task upper = text:upper
 <set.json> -> upper -> ? `$.yes` { B -> C } -> <out.json>;
@@ -126,3 +128,9 @@ def test_graphs_show_resources_as_written_unless_a_base_is_given(
     assert '"set.json"' in capsys.readouterr().out
     assert main(["graph", str(flow), "--base", str(tmp_path)]) == Exit.OK
     assert f'"file://{tmp_path}/set.json'[:40] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.flow")), ids=lambda path: path.name)
+def test_the_examples_can_be_tried_out(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--local", str(path)]) == Exit.OK
+    assert isinstance(json.loads(capsys.readouterr().out), dict | list)
