@@ -92,6 +92,16 @@ def keep_claims(link: Link, reader: Reader, ids: Sequence[str]) -> None:
         checked(link.exchange([("XCLAIM", *reader, 0, *ids, "JUSTID")], keep_errors=True)[0])
 
 
+def give_back(link: Link, reader: Reader, ids: Sequence[str]) -> None:
+    """Say that this consumer does not work on these entries: another may take them over at once. (XCLAIM)"""
+    if ids:
+        claim: Command = ("XCLAIM", *reader, 0, *ids, "IDLE", _LONG_AGO_MS, "JUSTID")
+        checked(link.exchange([claim], keep_errors=True)[0])
+
+
+_LONG_AGO_MS = 30 * 24 * 3600 * 1000
+
+
 def leave_group(link: Link, reader: Reader) -> None:
     """Take this consumer off its group, unless entries are pending for it. (XGROUP DELCONSUMER)"""
     pending = ("XPENDING", reader.stream, reader.group, "-", "+", 1, reader.consumer)

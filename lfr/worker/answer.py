@@ -15,10 +15,11 @@ from lfr.store.stream import Entry, Reader, acknowledge, append
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a worker says to the start-task with this id: the values of an end-task event."""
+    """What a worker says to the start-task with this id: the values of an end-task event, or None if
+    somebody else says it."""
 
     id: str
-    values: Mapping[str, Json]
+    values: Mapping[str, Json] | None
 
 
 def read_tasks(batch: Sequence[Entry]) -> tuple[list[tuple[str, events.StartTask]], list[str]]:
@@ -44,6 +45,7 @@ def answer(link: Link, reader: Reader, answers: Sequence[Answer]) -> None:
     at = events.timestamp(time.time())
     commands: list[Command] = []
     for each in answers:
-        commands.append(append(reader.stream, events.END_TASK, at, each.values))
+        if each.values is not None:
+            commands.append(append(reader.stream, events.END_TASK, at, each.values))
         commands.append(append(reader.stream, events.RECEIPT, at, events.receipt(each.id)))
     link.transact([*commands, acknowledge(reader, [each.id for each in answers])])

@@ -116,6 +116,14 @@ class BatchListener(EventListener):
         """Acknowledge these together with the next read: nothing depends on it being at once."""
         self._done += ids
 
+    def room(self) -> int:
+        """How many events a pass may take; with 0 it takes none, and `wait_for_room` is called instead."""
+        return self.store.settings.batch
+
+    def wait_for_room(self, seconds: float) -> None:
+        """Wait until there may be room, for that long at most."""
+        self.sleep(seconds)
+
     def held(self) -> Sequence[str]:
         """The entries that this consumer works on beyond a pass: their claims are kept alive."""
         return ()
@@ -124,25 +132,26 @@ class BatchListener(EventListener):
         """One turn: what is due by the clock; what others left behind, else what is new; deal with it."""
         due_in = self.on_pass(link)
         self._keep_claims(link)
-        batch = self._left_behind(link)
+        seconds = min(max(due_in, 0), _LONGEST_BLOCK_SECONDS)
+        if self.held():
+            seconds = min(seconds, self.lease_seconds / 4)  # the claims are to be kept in time
+        room = self.room()
+        if not room:
+            self.wait_for_room(seconds)
+            return
+        batch = self._left_behind(link, room)
         if not batch:
             done, self._done = self._done, []
-            batch = read_batch(
-                link,
-                self.reader,
-                count=self.store.settings.batch,
-                block_ms=int(1000 * min(max(due_in, 0), _LONGEST_BLOCK_SECONDS)),
-                done=done,
-            )
+            batch = read_batch(link, self.reader, count=room, block_ms=int(1000 * seconds), done=done)
         if batch:
             self.process_batch(link, batch)
 
-    def _left_behind(self, link: Link) -> list[Entry]:
+    def _left_behind(self, link: Link, room: int) -> list[Entry]:
         now = time.monotonic()
         if now < self._reclaim_at:
             return []
         idle_ms = int(self.lease_seconds * 1000)
-        batch = reclaim(link, self.reader, idle_ms=idle_ms, count=self.store.settings.batch)
+        batch = reclaim(link, self.reader, idle_ms=idle_ms, count=room)
         if batch:
             LOGGER.info("%s takes over %d events that were left behind", self._group, len(batch))
         else:
