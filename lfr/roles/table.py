@@ -32,6 +32,7 @@ ROLES = (
     ),
     Role("wait", "lfr.roles.wait", "does the wait: tasks; its timers survive restarts"),
     Role("redis", "lfr.roles.redis", "does the redis: tasks: sends commands to Redis for workflows"),
+    Role("resource", "lfr.roles.resource", "loads and stores the resources of flows: files, and by HTTP"),
     Role(
         "simulate",
         "lfr.roles.simulate",

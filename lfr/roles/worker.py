@@ -5,10 +5,11 @@ from __future__ import annotations
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.process import run_listeners
 from lfr.roles.redis import RedisTasks
+from lfr.roles.resource import resource_runner
 from lfr.roles.wait import Wait
 from lfr.store.connection import Store
 
 
 def run(store: Store) -> int:
-    """Run the role until it is stopped; the process's exit code."""
-    return run_listeners([Lifecycle(store), Wait(store), RedisTasks(store)])
+    """Run the role until it is stopped; the process's exit code. Raises BadSettings."""
+    return run_listeners([Lifecycle(store), Wait(store), RedisTasks(store), resource_runner(store)])

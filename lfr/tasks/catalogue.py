@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from lfr.tasks.content_types import CONTENT_TYPE
 from lfr.tasks.parameters import FLAG, TEXT, WORDS, Parameter, one_of, seconds
 
 RESERVED = ("lfr:", "wait:", "request:", "redis:", "resource:")
@@ -35,6 +36,10 @@ DELAY = "wait:delay"
 REDIS = "redis:"
 """How the names of the tasks begin that send a command to Redis."""
 
+_CONTENT_TYPE = Parameter(
+    "content-type", CONTENT_TYPE, "how it is written, whatever its ending or the server says"
+)
+
 CATALOGUE: Final = (
     BuiltIn(
         DELAY,
@@ -53,6 +58,23 @@ CATALOGUE: Final = (
             Parameter("format", FLAG, "whether the arguments are templates", default=True),
             Parameter("key", TEXT, "the reply's name in the output; if not given, the first argument"),
             Parameter("type", one_of("string", "int"), "how the reply is read", default="string"),
+        ),
+    ),
+    BuiltIn(
+        LOAD,
+        role="resource",
+        help="loads a file or what a URL leads to; its output is what stands there",
+        parameters=(Parameter("method", one_of("GET"), "how a server is asked", "GET"), _CONTENT_TYPE),
+    ),
+    BuiltIn(
+        STORE,
+        role="resource",
+        help="stores its input in a file or at a URL; its output is {}",
+        parameters=(
+            Parameter(
+                "method", one_of("POST", "PUT", "PATCH"), "how: if not given, PUT for a file, POST for a URL"
+            ),
+            _CONTENT_TYPE,
         ),
     ),
 )

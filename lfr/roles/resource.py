@@ -1,0 +1,50 @@
+"""Loads and stores what flows name, files and by HTTP: the `resource:` tasks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lfr import events
+from lfr.flow import Json
+from lfr.host.resources import ResourceFailed, Resources
+from lfr.roles.process import run_listeners
+from lfr.store.connection import Store
+from lfr.tasks.catalogue import LOAD, STORE
+from lfr.tasks.parameters import BadParameter
+from lfr.tasks.places import BadPlace
+from lfr.tasks.resource import idempotency_key, read_load, read_store
+from lfr.worker.task_runner import TaskFailed, TaskRunner
+
+_CONCURRENCY: Final = 16
+"""How many resources are loaded and stored at once: most of the time is spent waiting for servers."""
+
+
+def resource_runner(store: Store) -> TaskRunner:
+    """Does the tasks of resources. Any number of these may run side by side. Raises BadSettings."""
+    resources = Resources(store.settings, connections=_CONCURRENCY)
+
+    def work(task: events.StartTask) -> Json:
+        return load_or_store(resources, task)
+
+    return TaskRunner(
+        store, "resource", work, is_ours=lambda task: task in (LOAD, STORE), concurrency=_CONCURRENCY
+    )
+
+
+def load_or_store(resources: Resources, task: events.StartTask) -> Json:
+    """Do one task; its output. Raises TaskFailed."""
+    try:
+        if task.base == LOAD:
+            return resources.load(read_load(task.parameters))
+        key = idempotency_key(task.workflow, task.index, task.input)
+        resources.store(read_store(task.parameters), task.input, key)
+        return {}
+    except BadParameter as error:
+        raise TaskFailed(str(error)) from None
+    except (BadPlace, ResourceFailed) as error:
+        raise TaskFailed(f"{task.base}: {error}") from None
+
+
+def run(store: Store) -> int:
+    """Run the role until it is stopped; the process's exit code. Raises BadSettings."""
+    return run_listeners([resource_runner(store)])

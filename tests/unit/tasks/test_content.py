@@ -1,0 +1,211 @@
+"""Content of resources: what is understood, and that what is written can be read."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfr.flow import Json
+from lfr.tasks.content import BadContent, decode, encode
+from lfr.tasks.content_types import (
+    ContentType,
+    Form,
+    UnknownType,
+    read_content_type,
+    type_by_ending,
+    type_of_answer,
+)
+
+JSON = ContentType("application/json", Form.JSON)
+YAML = ContentType("application/yaml", Form.YAML)
+TEXT = ContentType("text/plain", Form.TEXT)
+LATIN = ContentType("text/plain", Form.TEXT, "iso-8859-1")
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "charset"),
+    [
+        ("application/json", Form.JSON, "utf-8"),
+        ("Application/JSON; Charset=UTF-8", Form.JSON, "utf-8"),
+        ("application/problem+json", Form.JSON, "utf-8"),
+        ("application/yaml", Form.YAML, "utf-8"),
+        ("text/x-yaml ; charset=utf8", Form.YAML, "utf-8"),
+        ("application/openapi+yaml", Form.YAML, "utf-8"),
+        ('text/csv; header=present; charset="iso-8859-1"', Form.TEXT, "iso-8859-1"),
+        ("text/plain", Form.TEXT, "utf-8"),
+    ],
+)
+def test_media_types_that_are_understood(text: str, form: Form, charset: str) -> None:
+    found = read_content_type(text)
+    assert found == ContentType(text, form, charset)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "json",
+        "text/",
+        "a/b+jso",
+        "application/octet-stream",
+        "text/plain; charset=rot13",
+        "text/plain\r\nX: y",
+        "text/plain; x=é",
+    ],
+)
+def test_media_types_that_are_not(text: str) -> None:
+    assert read_content_type(text) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/a/b.json", Form.JSON),
+        ("/a.b/C.YML", Form.YAML),
+        ("/x.yaml", Form.YAML),
+        ("/x.csv", Form.TEXT),
+        ("/x.json/y", None),
+        ("/json", None),
+        ("/x.tar", None),
+        ("/", None),
+    ],
+)
+def test_endings(path: str, form: Form | None) -> None:
+    found = type_by_ending(path)
+    assert (found and found.form) == form
+
+
+@pytest.mark.parametrize(
+    ("told", "path", "form"),
+    [
+        ("", "/x.yaml", Form.YAML),
+        ("application/json", "/x.yaml", Form.JSON),
+        ("application/yaml", "/x", Form.YAML),
+        ("text/plain; charset=utf-8", "/x.yaml", Form.YAML),
+        ("application/octet-stream", "/x.json", Form.JSON),
+        ("text/html", "/x", Form.TEXT),
+        ("text/plain; charset=iso-8859-1", "/x.txt", Form.TEXT),
+    ],
+)
+def test_data_by_its_type_else_by_its_ending(told: str, path: str, form: Form) -> None:
+    assert type_of_answer(told, path).form is form
+
+
+def test_a_server_knows_the_charset_of_its_text() -> None:
+    assert type_of_answer("text/plain; charset=iso-8859-1", "/x.txt").charset == "iso-8859-1"
+
+
+@pytest.mark.parametrize(("told", "said"), [("", "does not end in"), ("image/png", "'image/png'")])
+def test_what_is_not_understood_is_refused_with_what_would_help(told: str, said: str) -> None:
+    with pytest.raises(UnknownType) as caught:
+        type_of_answer(told, "/x")
+    assert said in str(caught.value)
+    assert "the parameter content-type decides" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "type", "value"),
+    [
+        (b' {"a": [1, null]}\n', JSON, {"a": [1, None]}),
+        (b"\xef\xbb\xbf[]", JSON, []),
+        (b"5", JSON, 5),
+        (b"a: 2026-01-31\nb: [yes, 1.5]\n", YAML, {"a": "2026-01-31", "b": [True, 1.5]}),
+        (b"", YAML, {}),
+        ("grün\r\n".encode(), TEXT, {"text": "grün\r\n"}),
+        (b"", TEXT, {"text": ""}),
+        (b"gr\xfcn", LATIN, {"text": "grün"}),
+    ],
+)
+def test_content_that_is_read(content: bytes, type: ContentType, value: Json) -> None:
+    assert decode(content, type) == value
+
+
+@pytest.mark.parametrize(
+    ("content", "type", "reason"),
+    [
+        (b'{\n  "a": ]', JSON, "not JSON: expecting value, at line 2, column 8"),
+        (b"", JSON, "not JSON: expecting value, at line 1, column 1"),
+        (b"{} {}", JSON, "there is more behind the value, at line 1, column 4"),
+        (b"[NaN]", JSON, "NaN is no JSON"),
+        (b"[1e999]", JSON, "a number that is too big"),
+        (b'["\\ud800"]', JSON, "half of a surrogate pair"),
+        (b"[" * 100_000, JSON, "nested more than"),
+        (b"9" * 5000, JSON, "more than 4000 digits"),
+        (b"a: b: c", YAML, "not YAML:"),
+        (b"x: !!python/object/apply:os.system [id]", YAML, "is not JSON"),
+        (b"a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n" + b"d: " + b"x" * 300_000, YAML, "characters"),
+        (b"\xff{}", JSON, "not utf-8: byte 0xff in line 1"),
+        (b"a\nb\xe9", TEXT, "not utf-8: byte 0xe9 in line 2"),
+    ],
+)
+def test_content_that_cannot_be_read_is_refused_with_its_place(
+    content: bytes, type: ContentType, reason: str
+) -> None:
+    with pytest.raises(BadContent) as caught:
+        decode(content, type)
+    assert reason in str(caught.value)
+
+
+def test_an_alias_bomb_is_refused() -> None:
+    bomb = b"a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+    for level in range(1, 10):
+        aliases = b", ".join([b"*a%d" % (level - 1)] * 10)
+        bomb += b"a%d: &a%d [%s]\n" % (level, level, aliases)
+    with pytest.raises(BadContent, match="too big with all its aliases"):
+        decode(bomb, YAML)
+
+
+@pytest.mark.parametrize(
+    ("value", "type", "reason"),
+    [
+        ({"a": 1}, TEXT, '{"text": ...} and nothing else'),
+        ({"text": 1}, TEXT, '{"text": ...} and nothing else'),
+        ([], TEXT, '{"text": ...} and nothing else'),
+        (
+            {"text": "€"},
+            LATIN,
+            "'€' is no character of iso-8859-1",
+        ),
+        (["\ud800"], JSON, "is no character of utf-8"),
+        ({"x": "y" * 600_000}, YAML, "store it as JSON"),
+        ({"x": "y" * 300_000}, YAML, "store it as JSON"),
+    ],
+)
+def test_values_that_cannot_be_written(value: Json, type: ContentType, reason: str) -> None:
+    with pytest.raises(BadContent) as caught:
+        encode(value, type)
+    assert reason in str(caught.value)
+
+
+def test_what_is_written_is_for_people_to_read() -> None:
+    assert encode({"grün": [1, {}]}, JSON) == '{\n  "grün": [\n    1,\n    {}\n  ]\n}\n'.encode()
+    assert encode({"b": "grün", "a": [1]}, YAML) == "b: grün\na:\n- 1\n".encode()
+    assert encode({"text": "as it is"}, TEXT) == b"as it is"
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(VALUES, st.sampled_from([JSON, YAML]))
+def test_what_is_written_is_read_again(value: Json, type: ContentType) -> None:
+    assert decode(encode(value, type), type) == value
+
+
+@given(TEXTS)
+def test_text_is_read_again(text: str) -> None:
+    assert decode(encode({"text": text}, TEXT), TEXT) == {"text": text.removeprefix("\ufeff")}
+
+
+@given(st.binary(max_size=60), st.sampled_from([JSON, YAML, TEXT]))
+def test_any_bytes_are_a_value_or_refused(content: bytes, type: ContentType) -> None:
+    try:
+        value = decode(content, type)
+    except BadContent:
+        return
+    assert decode(encode(value, type), type) == value

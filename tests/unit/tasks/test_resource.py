@@ -1,0 +1,72 @@
+"""What resource:load and resource:store ask for, by their parameters."""
+
+from __future__ import annotations
+
+import pytest
+
+from lfr.flow import Json
+from lfr.tasks.content import Form
+from lfr.tasks.parameters import BadParameter
+from lfr.tasks.places import FilePlace
+from lfr.tasks.resource import Store, idempotency_key, read_load, read_store
+
+
+def test_a_load() -> None:
+    load = read_load({"uri": "file:///srv/a.json"})
+    assert (load.place, load.type) == (FilePlace("/srv/a.json"), None)
+    told = read_load({"uri": "http://h/a", "method": "GET", "content-type": "text/yaml"})
+    assert told.type is not None
+    assert told.type.form is Form.YAML
+
+
+@pytest.mark.parametrize(
+    ("parameters", "method", "form"),
+    [
+        ({"uri": "/srv/a.json"}, "PUT", Form.JSON),
+        ({"uri": "/srv/a.yml", "method": "PUT"}, "PUT", Form.YAML),
+        ({"uri": "/srv/a", "content-type": "text/plain"}, "PUT", Form.TEXT),
+        ({"uri": "http://h/a"}, "POST", Form.JSON),
+        ({"uri": "http://h/a.yaml", "method": "PUT"}, "PUT", Form.YAML),
+        ({"uri": "http://h/a.tar", "method": "PATCH"}, "PATCH", Form.JSON),
+        ({"uri": "http://h/a.yaml", "content-type": "application/json"}, "POST", Form.JSON),
+    ],
+)
+def test_a_store(parameters: Json, method: str, form: Form) -> None:
+    store = read_store(parameters)
+    assert isinstance(store, Store)
+    assert (store.method, store.type.form) == (method, form)
+
+
+@pytest.mark.parametrize(
+    ("read", "parameters", "reason"),
+    [
+        (
+            read_load,
+            {"uri": "/a", "method": "POST"},
+            'resource:load: method is "POST", but must be one of GET',
+        ),
+        (read_load, {"uri": "/a", "method": 1}, "resource:load: method is 1, but must be one of GET"),
+        (read_load, {"uri": "/a", "content-type": "json"}, 'resource:load: content-type is "json", but must'),
+        (read_load, {}, "resource:load needs the parameter uri"),
+        (read_load, [], "resource:load: the parameters are [], but must be an object"),
+        (read_load, {"uri": 5}, "resource:load: uri is 5, but must be a text"),
+        (read_store, {"uri": "/a.json", "method": "POST"}, 'method is "POST", but must be PUT for a file'),
+        (read_store, {"uri": "http://h/", "method": "DELETE"}, "must be one of POST, PUT, PATCH"),
+        (read_store, {"uri": "/a"}, "resource:store needs the parameter content-type, for /a does not end"),
+        (read_store, {"uri": "/a.json", "content-type": []}, "content-type is [], but must be a media type"),
+    ],
+)
+def test_a_wrong_parameter_is_named_with_its_value(read: object, parameters: Json, reason: str) -> None:
+    assert callable(read)
+    with pytest.raises(BadParameter) as caught:
+        read(parameters)
+    assert reason in str(caught.value)
+
+
+def test_the_key_of_a_store_is_the_same_for_the_same_step_and_content() -> None:
+    key = idempotency_key("workflow:x", 3, {"a": 1})
+    assert key.startswith("workflow:x/3/")
+    assert key == idempotency_key("workflow:x", 3, {"a": 1})
+    assert key != idempotency_key("workflow:x", 3, {"a": 2})
+    assert key != idempotency_key("workflow:x", 4, {"a": 1})
+    assert idempotency_key("workflow:ü€ 1", 3, {}).isascii()
