@@ -11,6 +11,9 @@ from lfr.errors import BadInput
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _BASES: Final = ("http", "https", "file")
+_NO_HOST: Final = "file:///"
+_LOCAL_HOST: Final = "file://localhost/"
+"""These say the same. (RFC 8089, section 2)"""
 _SAFE: Final = "%!#$&'()*+,/:;=?@[]~"
 """What may stand in a URI as it is. (RFC 3986, sections 2.1 to 2.3)"""
 
@@ -48,4 +51,7 @@ def resolve(uri: str, root: str) -> str:
     """
     if _SCHEME.match(uri):
         return uri
-    return urljoin(root, quote(_STRAY_PERCENT.sub("%25", uri), safe=_SAFE))
+    reference = quote(_STRAY_PERCENT.sub("%25", uri), safe=_SAFE)
+    # Python 3.13.0 loses the slashes of a URL without a host when there are more `..` than folders.
+    joined = urljoin(root.replace(_NO_HOST, _LOCAL_HOST, 1), reference)
+    return joined.replace(_LOCAL_HOST, _NO_HOST, 1)
