@@ -37,15 +37,12 @@ class ResourceFailed(Exception):
 
 
 class Resources:
-    """What `resources.*` allows. Any number of threads may use it.
+    """What `resources.*` allows. Any number of threads may use it. Raises BadSettings."""
 
-    `connections`: how many to one server are kept for the next time. Raises BadSettings.
-    """
-
-    def __init__(self, settings: Settings, connections: int = 1) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._entries = settings.resources_allow
         self._most_bytes = settings.resources_size
-        self._web = Web(settings.resources_timeout_seconds, self._most_bytes, connections)
+        self._web = Web(settings.resources_timeout_seconds, self._most_bytes)
         try:
             self._allowed = read_allowed(self._entries)
         except BadPlace as error:

@@ -45,12 +45,16 @@ class WebAnswer:
 
 
 class Web:
-    """A pool of connections, for any number of threads. Certificates are checked against the system's."""
+    """Asks servers, for any number of threads. Certificates are checked against the system's.
 
-    def __init__(self, timeout_seconds: float, most_bytes: int, connections: int = 1) -> None:
+    Each request has a connection of its own: one that was kept may be dead by its next use, and nobody
+    could tell then whether a POST was done.
+    """
+
+    def __init__(self, timeout_seconds: float, most_bytes: int) -> None:
         self._timeout_seconds = timeout_seconds
         self._most_bytes = most_bytes
-        self._pool = urllib3.PoolManager(maxsize=connections, retries=False)
+        self._pool = urllib3.PoolManager(retries=False)
 
     def ask(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, content: bytes | None = None
@@ -65,7 +69,7 @@ class Web:
                 method,
                 url,
                 body=content,
-                headers={"User-Agent": f"lfr/{__version__}", **(headers or {})},
+                headers={"User-Agent": f"lfr/{__version__}", "Connection": "close", **(headers or {})},
                 timeout=urllib3.Timeout(total=self._timeout_seconds),
                 redirect=False,
                 preload_content=False,
@@ -73,7 +77,7 @@ class Web:
             try:
                 read, is_cut = self._read(response, deadline)
             finally:
-                response.close()  # does nothing to a connection that is back in the pool
+                response.close()
         except exceptions.HTTPError as error:
             raise NoAnswer(self._told(error)) from None
         return WebAnswer(response.status, response.reason or "", response.headers, read, is_cut)

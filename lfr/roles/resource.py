@@ -21,7 +21,7 @@ _CONCURRENCY: Final = 16
 
 def resource_runner(store: Store) -> TaskRunner:
     """Does the tasks of resources. Any number of these may run side by side. Raises BadSettings."""
-    resources = Resources(store.settings, connections=_CONCURRENCY)
+    resources = Resources(store.settings)
 
     def work(task: events.StartTask) -> Json:
         return load_or_store(resources, task)

@@ -34,7 +34,7 @@ class ContentType:
 _JSON: Final = ContentType("application/json", Form.JSON)
 _YAML: Final = ContentType("application/yaml", Form.YAML)  # RFC 9512
 
-_ENDINGS: Final = {
+ENDINGS: Final = {
     ".json": _JSON,
     ".yaml": _YAML,
     ".yml": _YAML,
@@ -43,7 +43,7 @@ _ENDINGS: Final = {
     ".csv": ContentType("text/csv; charset=utf-8", Form.TEXT),
 }
 
-_FORMS: Final = {
+FORMS: Final = {
     "application/json": Form.JSON,
     "text/json": Form.JSON,
     "application/yaml": Form.YAML,
@@ -52,7 +52,7 @@ _FORMS: Final = {
     "text/x-yaml": Form.YAML,
 }
 
-_CHARSETS: Final = ("utf-8", "us-ascii", "iso-8859-1", "windows-1252")
+CHARSETS: Final = ("utf-8", "us-ascii", "iso-8859-1", "windows-1252")
 
 UNDERSTOOD: Final = "JSON, YAML and text/*"
 
@@ -62,12 +62,12 @@ def read_content_type(text: str) -> ContentType | None:
     media, *parameters = (part.strip() for part in text.lower().split(";"))
     given = dict(parameter.partition("=")[::2] for parameter in parameters)
     charset = given.get("charset", "utf-8").strip('"').replace("utf8", "utf-8")
-    form = _FORMS.get(media)
+    form = FORMS.get(media)
     if form is None and media.startswith("text/") and len(media) > len("text/"):
         form = Form.TEXT
     if form is None and media.endswith(("+json", "+yaml")):
         form = Form(media[-4:])
-    if form is None or charset not in _CHARSETS or not (text.isascii() and text.isprintable()):
+    if form is None or charset not in CHARSETS or not (text.isascii() and text.isprintable()):
         return None
     return ContentType(text, form, charset)
 
@@ -75,7 +75,7 @@ def read_content_type(text: str) -> ContentType | None:
 def type_by_ending(path: str) -> ContentType | None:
     """What the ending of a file's name says, or None."""
     name = path.rpartition("/")[2].lower()
-    return _ENDINGS.get("." + name.rpartition(".")[2]) if "." in name else None
+    return ENDINGS.get("." + name.rpartition(".")[2]) if "." in name else None
 
 
 def type_of_answer(told: str, path: str) -> ContentType:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+_LONGEST_HOLD_SECONDS = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -21,12 +23,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is answered to every request for a path."""
+    """What is answered to every request for a path, once `hold` is set if there is one."""
 
     content: bytes = b""
     type: str = ""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    hold: threading.Event | None = None
 
 
 @dataclass(slots=True)
@@ -48,6 +51,8 @@ def web_server() -> Iterator[WebServer]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             server.asked.append(Asked(self.command, self.path, headers, content))
             page = server.pages.get(self.path, Page(b"nothing here", "text/plain", 404))
+            if page.hold:
+                page.hold.wait(_LONGEST_HOLD_SECONDS)
             self.send_response(page.status)
             told = {"Content-Length": str(len(page.content)), "Content-Type": page.type, **page.headers}
             for name, value in told.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from lfr import Client
 from tests.support.processes import lfr, role
+from tests.support.waiting import eventually
 from tests.support.web import Page, WebServer, web_server
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "resources"
@@ -76,6 +78,28 @@ def test_a_page_that_fails_is_loaded_again_by_a_restart(roles: str, tmp_path: Pa
         server.pages["/in.json"] = Page(b'{"x": 1}')
         assert lfr("restart", failed["id"], url=roles).returncode == 0
         assert Client(roles).wait(failed["id"], timeout=60)["output"] == {"x": 1}
+
+
+def test_a_store_whose_role_is_killed_is_done_again_under_the_same_key(roles: str, tmp_path: Path) -> None:
+    released = threading.Event()
+    with web_server() as server:
+        more = {"LFR_RESOURCES_ALLOW": server.url, "LFR_TASKS_LEASE": "1"}
+        server.pages["/out"] = Page(status=201, hold=released)
+        flow = tmp_path / "store.flow"
+        flow.write_text(f"A -> <{server.url}/out>")
+        try:
+            with role("resource", url=roles, more=more) as killed:
+                id = lfr("run", str(flow), "--input", '{"x": 1}', url=roles).stdout.strip()
+                eventually(lambda: server.asked)
+                killed.kill()
+        finally:
+            released.set()
+        with role("resource", url=roles, more=more):
+            assert Client(roles).wait(id, timeout=60)["state"] == "FINISHED"
+    first, second = server.asked
+    assert (first.method, first.content) == (second.method, second.content)
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+    assert first.headers["idempotency-key"].startswith(f"{id}/2/")
 
 
 def test_a_list_that_could_never_match_stops_the_role(redis_url: str) -> None:

@@ -1,0 +1,50 @@
+"""docs/resources.md tells what is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from lfr.cli.load_settings import load_with_origins
+from lfr.language import compile_flow
+from lfr.language.yaml_values import LONGEST_YAML
+from lfr.settings import table
+from lfr.tasks.content_types import CHARSETS, ENDINGS, FORMS, Form
+from lfr.tasks.places import read_allowed
+
+PAGE = (Path(__file__).parents[2] / "docs" / "resources.md").read_text(encoding="utf-8")
+
+
+def blocks(tag: str) -> list[str]:
+    return re.findall(rf"^```{tag}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_its_flows_are_right() -> None:
+    assert blocks("flow")
+    for text in blocks("flow"):
+        compile_flow(text, "/srv/flows")
+
+
+def test_its_configuration_can_be_used(tmp_path: Path) -> None:
+    (text,) = blocks("yaml")
+    file = tmp_path / "lfr.yaml"
+    file.write_text(text)
+    settings = load_with_origins({}, config=str(file), environment={}).settings
+    assert len(read_allowed(settings.resources_allow)) == 2
+
+
+def test_its_limits_are_the_defaults() -> None:
+    for setting in table():
+        if setting.name in ("resources.size", "resources.timeout"):
+            assert f"| `{setting.name}` | {setting.default:.10g} |" in PAGE
+    assert str(LONGEST_YAML) in PAGE
+
+
+def test_what_is_understood_is_told() -> None:
+    rows = {row.split(" | ")[0].strip("| ").lower(): row for row in PAGE.splitlines() if row.startswith("| ")}
+    for media, form in FORMS.items():
+        assert f"`{media}`" in rows[form.value]
+    for ending, type in ENDINGS.items():
+        assert f"`{ending}`" in rows[type.form.value]
+    assert "`+json`" in rows[Form.JSON.value]
+    assert all(f"`{charset}`" in PAGE for charset in CHARSETS)
