@@ -32,6 +32,7 @@ FAILED_WORKFLOW = "failed-workflow"
 TERMINATED_WORKFLOW = "terminated-workflow"
 START_TASK = "start-task"
 END_TASK = "end-task"
+CANCEL_TASK = "cancel-task"
 RECEIPT = "receipt"
 
 WORKFLOW_EVENTS = frozenset({START_WORKFLOW, END_WORKFLOW, FAILED_WORKFLOW, TERMINATED_WORKFLOW})

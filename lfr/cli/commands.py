@@ -147,6 +147,37 @@ _WORKFLOWS = (
         (("restart build-5f0c", ""),),
         (Exit.BAD_INPUT, Exit.NOT_FOUND, Exit.CONFLICT, *OF_REDIS),
     ),
+    Command(
+        "retry",
+        LOOK,
+        "lfr.cli.manage",
+        "start a task anew",
+        "For a task that hangs: another attempt is started, and what the worker says of the one so far "
+        "counts no more. If the step has failed, the workflow goes on as by lfr restart.",
+        (("retry build-5f0c 4", ""),),
+        (Exit.BAD_INPUT, Exit.NOT_FOUND, Exit.CONFLICT, *OF_REDIS),
+    ),
+    Command(
+        "skip",
+        LOOK,
+        "lfr.cli.manage",
+        "go on without a task",
+        "The task runs, has failed or was stopped; the workflow goes on as if it had ended.",
+        (
+            ("skip build-5f0c 4", "its output is its input"),
+            ('skip build-5f0c 4 --output \'{"by": "ann"}\'', ""),
+        ),
+        (Exit.BAD_INPUT, Exit.NOT_FOUND, Exit.CONFLICT, *OF_REDIS),
+    ),
+    Command(
+        "fail",
+        LOOK,
+        "lfr.cli.manage",
+        "let a task that runs fail",
+        "Without another attempt: the workflow FAILS, and a restart goes on from there.",
+        (("fail build-5f0c 4 --reason 'host is gone'", ""),),
+        (Exit.BAD_INPUT, Exit.NOT_FOUND, Exit.CONFLICT, *OF_REDIS),
+    ),
 )
 
 _FLOWS = (

@@ -1,4 +1,4 @@
-"""`lfr end`, `event`, `terminate`, `restart`: what people do to workflows by hand."""
+"""`lfr end`, `event`, `terminate`, `restart`, `retry`, `skip`, `fail`: what people do by hand."""
 
 from __future__ import annotations
 
@@ -89,9 +89,55 @@ def _restart(arguments: Namespace, terminal: Terminal) -> int:
     return Exit.OK
 
 
+def _add_step(parser: ArgumentParser) -> None:
+    _add_id(parser)
+    parser.add_argument("index", metavar="INDEX", type=int, help="the step's number; lfr inspect shows it")
+    add_connection(parser)
+
+
+def _retry(arguments: Namespace, terminal: Terminal) -> int:
+    store = open_store(arguments)
+    from lfr.operations.intervene import retry_task
+
+    retry_task(store, arguments.id, arguments.index)
+    return Exit.OK
+
+
+def _add_skip_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", metavar="JSON|@FILE", help="its output (default: its input)"
+    )
+    _add_step(parser)
+
+
+def _skip(arguments: Namespace, terminal: Terminal) -> int:
+    output = read_json_option("--output", arguments.output, terminal)
+    store = open_store(arguments)
+    from lfr.operations.intervene import skip_task
+
+    skip_task(store, arguments.id, arguments.index, output)
+    return Exit.OK
+
+
+def _add_fail_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--reason", metavar="TEXT", default="failed by hand", help="why")
+    _add_step(parser)
+
+
+def _fail(arguments: Namespace, terminal: Terminal) -> int:
+    store = open_store(arguments)
+    from lfr.operations.intervene import fail_task
+
+    fail_task(store, arguments.id, arguments.index, arguments.reason)
+    return Exit.OK
+
+
 HANDLERS: Handlers = {
     "end": Handler(_add_end_arguments, _end),
     "event": Handler(_add_event_arguments, _event),
     "terminate": Handler(_add_only_id, _terminate),
     "restart": Handler(_add_only_id, _restart),
+    "retry": Handler(_add_step, _retry),
+    "skip": Handler(_add_skip_arguments, _skip),
+    "fail": Handler(_add_fail_arguments, _fail),
 }

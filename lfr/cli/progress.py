@@ -12,7 +12,13 @@ from lfr.cli.draw_workflow import COLOUR_OF_STATE
 from lfr.cli.terminal import Terminal, columns, cut, padded, printable
 from lfr.cli.times import clock, duration, seconds_between
 
-_STATE_AFTER: Final = {"started": "RUNNING", "ended": "DONE", "skipped": "SKIPPED", "failed": "FAILED"}
+_STATE_AFTER: Final = {
+    "started": "RUNNING",
+    "ended": "DONE",
+    "skipped": "SKIPPED",
+    "failed": "FAILED",
+    "retried": "RUNNING",
+}
 
 _REDRAW_SECONDS: Final = 0.1
 

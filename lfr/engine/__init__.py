@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 from lfr.engine.advance import Ended, Ignored, Needed, advance, begin
-from lfr.engine.interventions import restart, terminate
+from lfr.engine.interventions import NotPossible, fail_step, restart, retry_step, skip_step, terminate
 from lfr.engine.progress import Progress, StepProgress
-from lfr.engine.transition import Fact, Start, Transition, What
+from lfr.engine.transition import Cancel, Fact, Start, Transition, What
 
 __all__ = [
+    "Cancel",
     "Ended",
     "Fact",
     "Ignored",
     "Needed",
+    "NotPossible",
     "Progress",
     "Start",
     "StepProgress",
@@ -22,6 +24,9 @@ __all__ = [
     "What",
     "advance",
     "begin",
+    "fail_step",
     "restart",
+    "retry_step",
+    "skip_step",
     "terminate",
 ]

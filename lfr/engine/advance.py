@@ -10,8 +10,9 @@ any more, the workflow has finished.
 A step that is iterated runs as a task does: it starts with the list of its items and ends with the
 list of their outputs. That each item is a workflow of its own is no concern of this algorithm.
 
-A step that fails gives its activations back to itself, as if it had never started, and from then on
-nothing starts: a restart has only to start what has activations enough.
+A task that fails is tried again if its step says so. Else the step gives its activations back to
+itself, as if it had never started, and from then on nothing starts: a restart has only to start what has
+activations enough.
 
 The work for one ended step depends on the steps that it touches, never on the size of the flow. What
 it must know of those may not have been loaded; then the answer is `Needed`, and nothing has changed.
@@ -26,10 +27,11 @@ from functools import lru_cache
 
 from lfr.engine.inputs import WORKFLOW_INPUT, NotMergeable, as_output, gather, sources
 from lfr.engine.progress import UNTOUCHED, Progress, StepProgress
-from lfr.engine.transition import Fact, Start, Transition, What
+from lfr.engine.transition import Cancel, Fact, Start, Transition, What
 from lfr.flow import Flow, Json, Kind, Step
 from lfr.guard import Guard, GuardError, parse_guard
 from lfr.states import WorkflowState
+from lfr.tasks.common import common_of, delay_before, is_retried
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,14 @@ class Ended:
     output   what it gives, if it succeeded
     failure  why it failed, or None if it succeeded
     attempt  which attempt the worker speaks of, or None if it does not say
+    chance   from 0 to 1: what the jitter of a retry goes by
     """
 
     index: int
     output: Json = None
     failure: str | None = None
     attempt: int | None = None
+    chance: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +94,25 @@ def advance(
         return Ignored(f"attempt {ended.attempt} is over, attempt {known.attempt} runs")
     draft = Draft(flow, progress, outputs)
     draft.stop(ended.index)
-    if ended.failure is not None:
-        draft.fail(step, ended.failure)
-    else:
+    if ended.failure is None:
         draft.leave(step, What.ENDED, as_output(ended.output))
+    elif (delay := _retry_delay(step, known, ended)) is not None and progress.state is WorkflowState.RUNNING:
+        draft.try_again(step, ended.failure, delay, known.retries + 1)
+    else:
+        draft.fail(step, ended.failure)
     draft.settle()
     return draft.result()
+
+
+def _retry_delay(step: Step, known: StepProgress, ended: Ended) -> float | None:
+    """In how many seconds a task that has failed is tried again; None if it is not. Of an iterated step,
+    its items have been tried again before."""
+    retry = common_of(step.parameters).retry
+    if retry is None or step.iterate or known.retries >= retry.times:
+        return None
+    if not is_retried(retry, ended.failure or ""):
+        return None
+    return delay_before(retry, known.retries + 1, ended.chance)
 
 
 LOOK_AHEAD = 16
@@ -178,11 +195,7 @@ class Draft:
     def start_if_ready(self, index: int) -> bool:
         """Start a step if it has activations enough; say whether it had."""
         threshold = self.flow.thresholds[index]
-        if self._step(index).waiting < threshold:
-            return False
-        missing = [source for source in sources(self.flow, index) if not self._has_output(source)]
-        if missing:
-            self._needed_outputs.update(missing)
+        if self._step(index).waiting < threshold or not self._has_input(index):
             return False
         self._adjust(index, waiting=-threshold)
         self._start(self.flow.steps[index])
@@ -190,12 +203,36 @@ class Draft:
 
     def stop(self, index: int) -> None:
         """One invocation of a step runs no longer."""
-        self._adjust(index, active=-1)
+        self._adjust(index, active=-1, retries=0)
         self.transition.active -= 1
+
+    def cancel(self, index: int) -> None:
+        """One invocation of a step runs no longer, and its worker is to hear of it."""
+        if not self.flow.steps[index].iterate:  # its items are stopped each by itself
+            self.transition.cancels.append(Cancel(index, self._step(index).attempt))
+        self.stop(index)
+
+    def try_again(self, step: Step, reason: str, delay: float, retries: int) -> None:
+        """A step whose attempt has failed, and was stopped, starts anew in so many seconds."""
+        if not self._has_input(step.index):
+            return
+        change = self.transition
+        change.reason = reason
+        change.facts.append(Fact(step.index, What.RETRIED, self._step(step.index).attempt))
+        try:
+            given = gather(self.flow, self._output, step.index)
+        except NotMergeable as error:  # a loop has changed what comes before it
+            self.fail(step, str(error))
+            return
+        self._start_task(step, given, delay=delay, retries=retries)
 
     def put_back(self, index: int) -> None:
         """A step gets the activations back that it has used, as if it had never started."""
         self._adjust(index, waiting=self.flow.thresholds[index])
+
+    def take_back(self, index: int) -> None:
+        """The activations that were put back are used up after all."""
+        self._adjust(index, waiting=-self.flow.thresholds[index])
 
     def end(self, index: int, what: What, output: Json) -> None:
         """A step has ended with this output; its successors are activated by `settle`."""
@@ -263,12 +300,13 @@ class Draft:
         else:
             self.transition.done += 1
 
-    def _start_task(self, step: Step, given: Json) -> None:
-        self._adjust(step.index, active=1, attempt=1)
+    def _start_task(self, step: Step, given: Json, *, delay: float = 0.0, retries: int = 0) -> None:
+        self._adjust(step.index, active=1, attempt=1, retries=retries)
         attempt = self._step(step.index).attempt
         self.transition.active += 1
-        self.transition.facts.append(Fact(step.index, What.STARTED, attempt))
-        self.transition.starts.append(Start(step.index, given, attempt))
+        if not delay:
+            self.transition.facts.append(Fact(step.index, What.STARTED, attempt))
+        self.transition.starts.append(Start(step.index, given, attempt, delay))
 
     def _step(self, index: int) -> StepProgress:
         changed = self.transition.steps.get(index)
@@ -281,11 +319,22 @@ class Draft:
             return UNTOUCHED
         return known
 
-    def _adjust(self, index: int, *, waiting: int = 0, active: int = 0, attempt: int = 0) -> None:
+    def _adjust(
+        self, index: int, *, waiting: int = 0, active: int = 0, attempt: int = 0, retries: int | None = None
+    ) -> None:
+        """Change the progress of a step by so much; `retries` is what they are from now on."""
         was = self._step(index)
         self.transition.steps[index] = StepProgress(
-            was.waiting + waiting, was.active + active, was.attempt + attempt
+            was.waiting + waiting,
+            was.active + active,
+            was.attempt + attempt,
+            was.retries if retries is None else retries,
         )
+
+    def _has_input(self, index: int) -> bool:
+        missing = [source for source in sources(self.flow, index) if not self._has_output(source)]
+        self._needed_outputs.update(missing)
+        return not missing
 
     def _output(self, index: int) -> Json:
         changed = self.transition.outputs.get(index)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lfr.engine.advance import Draft, Needed
-from lfr.engine.progress import Progress
+from lfr.engine.inputs import NotMergeable, as_output, gather
+from lfr.engine.progress import UNTOUCHED, Progress
 from lfr.engine.transition import Fact, Start, Transition, What
 from lfr.flow import Flow, Json
-from lfr.states import WorkflowState
+from lfr.states import MAY_FOLLOW, WorkflowState
 
 
 def terminate(flow: Flow, progress: Progress) -> Transition:
@@ -16,7 +17,7 @@ def terminate(flow: Flow, progress: Progress) -> Transition:
     draft = Draft(flow, progress, {})
     for index, step in progress.steps.items():
         for _ in range(step.active):
-            draft.stop(index)
+            draft.cancel(index)
             draft.put_back(index)
     draft.transition.state = WorkflowState.TERMINATED
     draft.transition.facts.append(Fact(None, What.TERMINATED))
@@ -30,15 +31,93 @@ def restart(flow: Flow, progress: Progress, outputs: Mapping[int, Json]) -> Tran
     An iterated step that still ran when another one failed is told to go on with its items.
     """
     draft = Draft(flow, progress, outputs)
+    _go_on(draft)
+    _start_all(draft)
+    return draft.result()
+
+
+def _go_on(draft: Draft) -> None:
+    draft.transition.state = WorkflowState.RUNNING
+    draft.transition.failed = -draft.progress.failed
+    draft.transition.facts.append(Fact(None, What.RESTARTED))
+
+
+def _start_all(draft: Draft) -> None:
+    """Start whatever has activations enough, and what follows from it."""
     change = draft.transition
-    change.state = WorkflowState.RUNNING
-    change.failed = -progress.failed
-    change.facts.append(Fact(None, What.RESTARTED))
-    for index in sorted(progress.steps):
-        step = progress.steps[index]
-        if step.active and flow.steps[index].iterate:
+    for index in sorted(draft.progress.steps):
+        step = draft.progress.steps[index]
+        if step.active and draft.flow.steps[index].iterate:
             change.starts.append(Start(index, None, step.attempt))
         while change.state is WorkflowState.RUNNING and draft.start_if_ready(index):
             pass
     draft.settle()
+
+
+class NotPossible(ValueError):
+    """A step is not in a state in which this can be done to it; the text says in which it is."""
+
+
+def retry_step(
+    flow: Flow, progress: Progress, outputs: Mapping[int, Json], index: int
+) -> Transition | Needed:
+    """Start a task anew that runs, as another attempt: what its worker says counts no more. Of one that
+    has failed or was stopped, this is the restart of its workflow. Raises NotPossible for any other.
+    """
+    if not progress.steps.get(index, UNTOUCHED).active and _waits_for_restart(flow, progress, index):
+        return restart(flow, progress, outputs)
+    draft = _draft_of_running(flow, progress, outputs, index)
+    draft.cancel(index)
+    draft.try_again(flow.steps[index], "tried again by hand", 0.0, 0)
     return draft.result()
+
+
+def fail_step(flow: Flow, progress: Progress, index: int, reason: str) -> Transition | Needed:
+    """Let a task that runs fail, without another attempt. Raises NotPossible if it does not run."""
+    draft = _draft_of_running(flow, progress, {}, index)
+    draft.cancel(index)
+    draft.fail(flow.steps[index], reason)
+    draft.settle()
+    return draft.result()
+
+
+def skip_step(
+    flow: Flow, progress: Progress, outputs: Mapping[int, Json], index: int, output: Json
+) -> Transition | Needed:
+    """Go on without a task that runs, has failed or was stopped: its output is this one, or with None its
+    input. A workflow that has failed or was terminated goes on as by a restart. Raises NotPossible.
+    """
+    draft = Draft(flow, progress, outputs)
+    if progress.steps.get(index, UNTOUCHED).active:
+        draft.cancel(index)
+        draft.leave(flow.steps[index], What.SKIPPED, _output_of_skipped(flow, outputs, index, output))
+        draft.settle()
+    elif _waits_for_restart(flow, progress, index):
+        draft.take_back(index)
+        _go_on(draft)
+        draft.leave(flow.steps[index], What.SKIPPED, _output_of_skipped(flow, outputs, index, output))
+        _start_all(draft)
+    else:
+        raise NotPossible("it neither runs nor waits for a restart")
+    return draft.result()
+
+
+def _output_of_skipped(flow: Flow, outputs: Mapping[int, Json], index: int, output: Json) -> Json:
+    if output is not None:
+        return as_output(output)
+    try:
+        return gather(flow, outputs.get, index)
+    except NotMergeable:  # which is why it failed
+        return {}
+
+
+def _waits_for_restart(flow: Flow, progress: Progress, index: int) -> bool:
+    """Whether a step has failed or was stopped."""
+    waiting = progress.steps.get(index, UNTOUCHED).waiting
+    return WorkflowState.RUNNING in MAY_FOLLOW[progress.state] and waiting >= flow.thresholds[index]
+
+
+def _draft_of_running(flow: Flow, progress: Progress, outputs: Mapping[int, Json], index: int) -> Draft:
+    if not progress.steps.get(index, UNTOUCHED).active:
+        raise NotPossible("it does not run")
+    return Draft(flow, progress, outputs)

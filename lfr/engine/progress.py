@@ -18,11 +18,13 @@ class StepProgress(NamedTuple):
     active   its invocations that run now
     attempt  how often its task has been started in this workflow; an end-task that names another
              attempt than the latest comes too late
+    retries  how many of these were made because the one before had failed, since the step last started
     """
 
     waiting: int = 0
     active: int = 0
     attempt: int = 0
+    retries: int = 0
 
 
 UNTOUCHED = StepProgress()

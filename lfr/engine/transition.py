@@ -19,6 +19,8 @@ class What(StrEnum):
     """Started and ended at once: a start, an end, a literal, a subflow."""
     SKIPPED = "skipped"
     FAILED = "failed"
+    RETRIED = "retried"
+    """An attempt has failed, and another is made."""
     FINISHED = "finished"
     TERMINATED = "terminated"
     RESTARTED = "restarted"
@@ -40,11 +42,23 @@ class Fact:
 
 @dataclass(slots=True)
 class Start:
-    """A task that is to start: what becomes a start-task event. Of an iterated step, `input` is the list
-    of its items; or None, to say that it goes on with the items that it has."""
+    """A task that is to start: what becomes a start-task event.
+
+    input  of an iterated step, the list of its items; or None: it goes on with the items that it has
+    delay  seconds until then; it counts as running meanwhile
+    """
 
     index: int
     input: Json
+    attempt: int
+    delay: float = 0.0
+
+
+@dataclass(slots=True)
+class Cancel:
+    """An attempt that runs and counts no more: what becomes a cancel-task event."""
+
+    index: int
     attempt: int
 
 
@@ -53,9 +67,10 @@ class Transition:
     """What changes, all of it at once or none.
 
     state    the workflow's state afterwards
-    reason   why a step failed, else empty
+    reason   why a step, or an attempt of it, failed; else empty
     facts    what happened, in order: an entry of the workflow's history
     starts   tasks that start
+    cancels  attempts that run and count no more
     outputs  outputs of the steps that ended, by index
     steps    the progress of each step that was touched, as it is afterwards
     active, done, skipped, failed   by how much these counts of the progress change
@@ -65,6 +80,7 @@ class Transition:
     reason: str = ""
     facts: list[Fact] = field(default_factory=list)
     starts: list[Start] = field(default_factory=list)
+    cancels: list[Cancel] = field(default_factory=list)
     outputs: dict[int, Json] = field(default_factory=dict)
     steps: dict[int, StepProgress] = field(default_factory=dict)
     active: int = 0

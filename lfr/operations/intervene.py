@@ -1,9 +1,22 @@
-"""What people do to a workflow that exists: terminate it, restart it."""
+"""What people do to a workflow that exists, or to one step of it: terminate, restart; retry, fail, skip."""
 
 from __future__ import annotations
 
-from lfr.engine import Needed, Transition, restart, terminate
-from lfr.errors import Conflict, NotFound
+from collections.abc import Callable
+
+from lfr.engine import (
+    Needed,
+    NotPossible,
+    Progress,
+    Transition,
+    fail_step,
+    restart,
+    retry_step,
+    skip_step,
+    terminate,
+)
+from lfr.errors import BadInput, Conflict, NotFound
+from lfr.flow import Flow, Json
 from lfr.item_ids import read_item_id
 from lfr.operations.identify import full_id
 from lfr.states import MAY_FOLLOW, WorkflowState
@@ -27,6 +40,59 @@ def restart_workflow(store: Store, id: str) -> WorkflowState:
     Raises NotFound, and Conflict if it runs or has finished.
     """
     return _intervene(store, id, WorkflowState.RUNNING, "restarted")
+
+
+def retry_task(store: Store, id: str, index: int) -> None:
+    """Start the running task of a step anew; what its worker says of the attempt so far counts no more.
+
+    If it has failed or was stopped, the workflow goes on as by a restart. Raises BadInput, NotFound, and
+    Conflict if it is in another state.
+    """
+    _touch(store, id, index, lambda workflow: retry_step(*_parts(workflow), index))
+
+
+def fail_task(store: Store, id: str, index: int, reason: str) -> None:
+    """Let the running task of a step fail, without another attempt. Raises as `retry_task`."""
+    _touch(store, id, index, lambda workflow: fail_step(workflow.flow, workflow.progress, index, reason))
+
+
+def skip_task(store: Store, id: str, index: int, output: Json = None) -> None:
+    """Go on without a task that runs, has failed or was stopped. Its output is `output`, or its input.
+
+    A workflow that has failed or was terminated goes on, as by a restart. Raises as `retry_task`.
+    """
+    _touch(store, id, index, lambda workflow: skip_step(*_parts(workflow), index, output))
+
+
+def _parts(workflow: LoadedWorkflow) -> tuple[Flow, Progress, dict[int, Json]]:
+    return workflow.flow, workflow.progress, workflow.outputs
+
+
+def _touch(store: Store, id: str, index: int, act: Callable[[LoadedWorkflow], Transition | Needed]) -> None:
+    id = full_id(id)
+    with store.link() as link:
+        while True:
+            now_ms, workflow = load_whole(link, FlowCache(), id)
+            if workflow is None:
+                raise NotFound(f"there is no workflow {id}")
+            _check_step(workflow, index)
+            try:
+                transition = act(workflow)
+            except NotPossible as error:
+                raise Conflict(f"step {index} of {id}: {error}") from None
+            assert isinstance(transition, Transition)  # the whole progress is loaded
+            workflow.take(transition)
+            if commit(link, change(store.stream, workflow, [transition], now_ms)):
+                return
+
+
+def _check_step(workflow: LoadedWorkflow, index: int) -> None:
+    id = workflow.record.id
+    steps = {step.index: step for step in workflow.flow.own_steps}
+    if index not in steps:
+        raise NotFound(f"{id} has no step {index}", hint="lfr inspect shows the indices")
+    if steps[index].iterate:
+        raise BadInput(f"step {index} of {id} is iterated", hint="name one of its items")
 
 
 def _intervene(store: Store, id: str, wanted: WorkflowState, word: str) -> WorkflowState:

@@ -28,6 +28,7 @@ _STATE_AFTER = {
     What.PASSED: StepState.DONE,
     What.SKIPPED: StepState.SKIPPED,
     What.FAILED: StepState.FAILED,
+    What.RETRIED: StepState.RUNNING,
 }
 
 _PAGE = 200
@@ -165,7 +166,7 @@ def _facts(moments: list[Moment]) -> Iterator[dict[str, Any]]:
     for moment in moments:
         at = _time(moment.at_ms)
         for fact in moment.facts:
-            reason = moment.reason or None if fact.what is What.FAILED else None
+            reason = moment.reason or None if fact.what in (What.FAILED, What.RETRIED) else None
             words = ("started", "ended") if fact.what is What.PASSED else (fact.what.value,)
             for word in words:
                 yield {"at": at, "index": fact.index, "item": fact.item, "event": word, "reason": reason}
@@ -182,6 +183,9 @@ def _tell_steps(
                 continue
             step = told[fact.index]
             step["state"] = _STATE_AFTER[fact.what].value
+            if fact.what is What.RETRIED:
+                step["reason"], step["attempt"] = moment.reason, fact.attempt
+                continue
             if fact.what is not What.ENDED and not (fact.what is What.FAILED and step["started"]):
                 step["started"], step["ended"], step["reason"] = at, None, None
             if fact.what is not What.STARTED:

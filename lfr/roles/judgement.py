@@ -3,6 +3,7 @@ dead."""
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -95,7 +96,8 @@ class Judgement:
 
     def _ended(self, task: events.EndTask) -> Ended:
         if task.status is events.Status.FAILURE:
-            return Ended(task.index, failure=task.reason or "the worker gave no reason", attempt=task.attempt)
+            reason = task.reason or "the worker gave no reason"
+            return Ended(task.index, failure=reason, attempt=task.attempt, chance=random.random())
         output, beside = task.output, self.handed_over.get((task.workflow, task.index))
         if not task.has_output and beside is not None:
             try:

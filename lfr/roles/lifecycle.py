@@ -13,6 +13,7 @@ from lfr.roles.advancing import advance_all
 from lfr.roles.iteration import Iteration
 from lfr.roles.judgement import Judgement, judge
 from lfr.roles.process import run_listeners
+from lfr.roles.step_clock import StepClock
 from lfr.store.commit import change, commit
 from lfr.store.connection import Command, Link, Store
 from lfr.store.flows import FlowCache
@@ -28,6 +29,11 @@ class Lifecycle(BatchListener):
         super().__init__(store, "lifecycle")
         self._flows = FlowCache()
         self._iteration = Iteration(store, self.reader, self._flows)
+        self._clock = StepClock(store)
+
+    def on_pass(self, link: Link) -> float:
+        """Fire what is due for steps; in how many seconds something is next."""
+        return self._clock.fire(link)
 
     def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
         """Deal with the events of a pass in one transaction; if that is refused, workflow by workflow."""

@@ -11,7 +11,8 @@ For one transition, in this order:
     HSET, HDEL W:steps  progress of the steps that were touched
     XADD  W:history   the facts
     ZREM, ZADD workflows:state:...  if the state changes
-    XADD  the stream  start-task events; end-workflow and its like
+    XADD  the stream  start-task and cancel-task events; end-workflow and its like
+    ZADD, ZREM steps:...  deadlines, and starts that are delayed
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from lfr import events
-from lfr.engine import Progress, Transition
-from lfr.flow import Flow, Json
+from lfr.engine import Cancel, Progress, Start, Transition, What
+from lfr.flow import Flow, Json, Step
 from lfr.item_ids import is_item
 from lfr.json_text import write_json
 from lfr.states import WorkflowState
@@ -28,8 +29,10 @@ from lfr.store import keys
 from lfr.store.connection import Command, Link
 from lfr.store.history import tell
 from lfr.store.load import LoadedWorkflow
+from lfr.store.step_timers import deadline_member, delay_start, drop_deadlines, drop_starts, set_deadline
 from lfr.store.stream import append
 from lfr.store.workflows import change_state, create_record, write_counts
+from lfr.tasks.common import common_of
 from lfr.tasks.invocation import invoked
 
 _TOLD = {
@@ -99,7 +102,8 @@ def _counts(workflow: LoadedWorkflow, transitions: Sequence[Transition], now_ms:
     progress = workflow.progress
     fields: list[str | int] = [*write_counts(progress)]
     if progress.state is not workflow.record.state:
-        reason = next((change.reason for change in transitions if change.reason), "")
+        failed = (change for change in transitions if change.state is WorkflowState.FAILED)
+        reason = next((change.reason for change in failed if change.reason), "")
         fields += _ending(progress.state, reason, now_ms)
     return ("HSET", workflow.record.id, *fields)
 
@@ -130,7 +134,8 @@ def _steps(
     changed = {index: step for change in transitions for index, step in change.steps.items()}
     for index, step in changed.items():
         if step.waiting or step.active or step.attempt > least:
-            kept += (index, f"{step.waiting} {step.active} {step.attempt}")
+            retries = f" {step.retries}" if step.retries else ""
+            kept += (index, f"{step.waiting} {step.active} {step.attempt}{retries}")
         else:
             gone.append(index)
     if kept:
@@ -150,19 +155,60 @@ def _events(
     at = events.timestamp(now_ms / 1000)
     told: list[Command] = []
     for transition in transitions:
+        told += _over(stream, id, flow, transition, at)
         for start in transition.starts:
-            task = invoked(flow.steps[start.index])
-            values = {
-                "workflow": id,
-                "name": task.name,
-                "base": task.base,
-                "index": start.index,
-                "input": start.input,
-                "parameters": task.parameters,
-                "attempt": start.attempt,
-            }
-            told.append(append(stream, events.START_TASK, at, values))
+            told += _start(stream, id, flow.steps[start.index], start, now_ms)
         if transition.state is not was and transition.state in _TOLD:
             told.append(append(stream, _TOLD[transition.state], at, {"workflow": id}))
         was = transition.state
     return told
+
+
+def _start(stream: str, id: str, step: Step, start: Start, now_ms: int) -> list[Command]:
+    """A task starts: now, or after a while; and its time begins to run, if that is limited."""
+    task = invoked(step)
+    values = {
+        "workflow": id,
+        "name": task.name,
+        "base": task.base,
+        "index": start.index,
+        "input": start.input,
+        "parameters": task.parameters,
+        "attempt": start.attempt,
+    }
+    timeout = _timeout(step)
+    if start.delay:
+        return delay_start(values, start.delay, timeout, now_ms)
+    started = append(stream, events.START_TASK, events.timestamp(now_ms / 1000), values)
+    return [started] if timeout is None else [started, set_deadline(values, timeout, now_ms)]
+
+
+def _over(stream: str, id: str, flow: Flow, transition: Transition, at: str) -> list[Command]:
+    """Attempts are over: those that were cancelled are told of, and what was to come for them is dropped."""
+    over = {
+        (fact.index, fact.attempt) for fact in transition.facts if fact.what in _OVER and fact.item is None
+    }
+    over |= {(cancel.index, cancel.attempt) for cancel in transition.cancels}
+    deadlines: list[str] = []
+    for index, attempt in over:
+        if index is not None and (timeout := _timeout(flow.steps[index])) is not None:
+            name = invoked(flow.steps[index]).name
+            deadlines.append(deadline_member(id, index, attempt, timeout, name))
+    return [
+        *drop_deadlines(deadlines),
+        *drop_starts(id, transition.cancels),
+        *(_cancel(stream, id, flow, cancel, at) for cancel in transition.cancels),
+    ]
+
+
+_OVER = frozenset({What.ENDED, What.FAILED, What.RETRIED})
+
+
+def _cancel(stream: str, id: str, flow: Flow, cancel: Cancel, at: str) -> Command:
+    task = invoked(flow.steps[cancel.index])
+    place = {"workflow": id, "index": cancel.index, "attempt": cancel.attempt}
+    return append(stream, events.CANCEL_TASK, at, {**place, "name": task.name, "base": task.base})
+
+
+def _timeout(step: Step) -> float | None:
+    return None if step.iterate else common_of(step.parameters).timeout

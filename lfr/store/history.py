@@ -4,7 +4,8 @@ An entry has the fields `at` (milliseconds since the epoch), `facts` and, if a s
 The facts are words with a blank between them: a sign, the step's index, `/ITEM` if it is about one item
 of it, and `.ATTEMPT` where it is not the first. `+5 -5 =6 ~7 !8.2 +9/0 finished` says: step 5 started,
 step 5 ended, step 6 started and ended at once, step 7 was skipped, step 8 failed at its second attempt,
-the first item of step 9 started, the workflow has finished.
+the first item of step 9 started, the workflow has finished. `^5.2`: attempt 2 of step 5 has failed, and
+another is made.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ from lfr.store import keys
 from lfr.store.connection import Command, Link, Reply
 from lfr.store.stream import pairs
 
-_SIGNS = {What.STARTED: "+", What.ENDED: "-", What.PASSED: "=", What.SKIPPED: "~", What.FAILED: "!"}
+_SIGNS = {
+    What.STARTED: "+",
+    What.ENDED: "-",
+    What.PASSED: "=",
+    What.SKIPPED: "~",
+    What.FAILED: "!",
+    What.RETRIED: "^",
+}
 _WORDS = {sign: what for what, sign in _SIGNS.items()}
 
 

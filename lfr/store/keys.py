@@ -29,6 +29,14 @@ TIMERS = "waits:timers"
 """ZSET: `W INDEX ATTEMPT` by due time, in milliseconds since the epoch."""
 
 
+DEADLINES = "steps:deadlines"
+"""ZSET: `W INDEX ATTEMPT SECONDS NAME`, attempts that may take that long, by the time when it is over, in
+milliseconds since the epoch."""
+
+DELAYED_STARTS = "steps:delayed"
+"""ZSET: `W INDEX ATTEMPT`, attempts that are still to be made, by their due time, as above."""
+
+
 def state(name: str) -> str:
     """ZSET: the ids of the workflows in this state by their start, as in `workflows:all`."""
     return f"workflows:state:{name}"
@@ -40,7 +48,8 @@ def flow(digest: str) -> str:
 
 
 def steps(workflow: str) -> str:
-    """HASH: step index -> "waiting active attempt"; only steps of which one is not zero."""
+    """HASH: step index -> "waiting active attempt", or with retries as a fourth number if there are any;
+    only steps of which one is not zero."""
     return f"{workflow}:steps"
 
 
@@ -52,6 +61,11 @@ def outputs(workflow: str) -> str:
 def history(workflow: str) -> str:
     """STREAM: one entry for each transition."""
     return f"{workflow}:history"
+
+
+def delayed_start(workflow: str, index: int, attempt: int) -> str:
+    """STRING: the values of the start-task event that begins this attempt, and its timeout, as JSON."""
+    return f"{workflow}:start:{index}.{attempt}"
 
 
 def items(workflow: str, index: int) -> str:

@@ -20,9 +20,6 @@ from lfr.tasks.durations import FORM, read_duration
 RESERVED_KEY: Final = "lfr"
 """The key among a step's parameters that speaks to lfr and not to the task."""
 
-ON_TIMEOUT: Final = "timeout"
-"""What `retry.on` calls an attempt that took too long."""
-
 MOST_RETRIES: Final = 1_000_000
 
 
@@ -38,8 +35,8 @@ class Retry:
     delay    seconds before the first of them; `backoff`: by how much each is multiplied for the next
     longest  seconds that a delay may grow to
     jitter   by which part of itself a delay is varied at most, from 0 to 1
-    on       texts of which one must stand in the reason of the failure; `timeout` stands for attempts
-             that took too long; none: every failure counts
+    on       texts of which one must stand in the reason of the failure; `timeout` stands in that of an
+             attempt which took too long; none: every failure counts
     """
 
     times: int
@@ -91,9 +88,9 @@ def delay_before(retry: Retry, number: int, chance: float) -> float:
     return float(delay * (1 + retry.jitter * (2 * chance - 1)))
 
 
-def is_retried(retry: Retry, reason: str, *, timed_out: bool) -> bool:
+def is_retried(retry: Retry, reason: str) -> bool:
     """Whether a failure for this reason is one that another attempt may mend."""
-    return not retry.on or any(timed_out if text == ON_TIMEOUT else text in reason for text in retry.on)
+    return not retry.on or any(text in reason for text in retry.on)
 
 
 def _retry(value: Json) -> Retry:

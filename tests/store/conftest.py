@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -75,3 +76,12 @@ def append(client: redis.Redis, **fields: Any) -> str:
 def started_tasks(client: redis.Redis) -> list[dict[str, str]]:
     """The start-task events on the stream, raw."""
     return [fields for _, fields in client.xrange("workflows:run") if fields["kind"] == '"start-task"']
+
+
+def events_of(client: redis.Redis, kind: str) -> list[dict[str, Any]]:
+    """The events of a kind on the stream, in order."""
+    found = [
+        {name: json.loads(value) for name, value in fields.items()}
+        for _, fields in client.xrange("workflows:run")
+    ]
+    return [event for event in found if event["kind"] == kind]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from lfr.flow import Json
 from lfr.settings import Settings
 from lfr.store.connection import Store, connect
 from lfr.worker.task_runner import AnsweredElsewhere, TaskFailed, TaskRunner, Work
-from tests.store.conftest import append
+from tests.store.conftest import append, events_of
 from tests.support.waiting import eventually
 
 
@@ -48,15 +47,6 @@ def start(client: redis.Redis, index: int, base: str = "mine", input: Json = Non
     return append(client, kind="start-task", input=input or {}, parameters={}, **told)
 
 
-def told(client: redis.Redis, kind: str) -> list[dict[str, Any]]:
-    """The events of a kind on the stream."""
-    found = [
-        {name: json.loads(value) for name, value in fields.items()}
-        for _, fields in client.xrange("workflows:run")
-    ]
-    return [event for event in found if event["kind"] == kind]
-
-
 def pending(client: redis.Redis) -> int:
     """How many events the runner's group has taken and not acknowledged."""
     count: int = client.xpending("workflows:run", "runner")["pending"]
@@ -78,9 +68,9 @@ def test_outputs_failures_and_receipts(store: Store, client: redis.Redis) -> Non
     with running(store, work):
         ids = [start(client, index, input={"n": index}) for index in (1, 2, 3, 4, 5)]
         start(client, 6, base="theirs")
-        eventually(lambda: len(told(client, "receipt")) == 5)
+        eventually(lambda: len(events_of(client, "receipt")) == 5)
         eventually(lambda: pending(client) == 0)
-    ended = {event["index"]: event for event in told(client, "end-task")}
+    ended = {event["index"]: event for event in events_of(client, "end-task")}
     assert ended[1]["output"] == {"was": {"n": 1}}
     assert ended[1]["attempt"] == 1
     assert [(ended[n]["status"], ended[n]["reason"]) for n in (2, 3)] == [
@@ -89,7 +79,7 @@ def test_outputs_failures_and_receipts(store: Store, client: redis.Redis) -> Non
     ]
     assert ended[4]["reason"].startswith("the output of mine is not JSON")
     assert set(ended) == {1, 2, 3, 4}
-    assert {event["for"] for event in told(client, "receipt")} == set(ids)
+    assert {event["for"] for event in events_of(client, "receipt")} == set(ids)
 
 
 def test_no_more_are_taken_than_there_is_room_for(store: Store, client: redis.Redis) -> None:
@@ -106,7 +96,7 @@ def test_no_more_are_taken_than_there_is_room_for(store: Store, client: redis.Re
         assert began.acquire(timeout=20) and began.acquire(timeout=20)
         assert pending(client) == 2
         go.set()
-        eventually(lambda: len(told(client, "end-task")) == 5)
+        eventually(lambda: len(events_of(client, "end-task")) == 5)
 
 
 def test_a_task_longer_than_the_lease_runs_once(store: Store, client: redis.Redis) -> None:
@@ -121,7 +111,7 @@ def test_a_task_longer_than_the_lease_runs_once(store: Store, client: redis.Redi
 
     with running(store, work), running(store, work):
         start(client, 1)
-        eventually(lambda: bool(told(client, "end-task")))
+        eventually(lambda: bool(events_of(client, "end-task")))
     assert count == 1
 
 
@@ -139,7 +129,7 @@ def test_a_stop_waits_for_what_runs(store: Store, client: redis.Redis) -> None:
         runner.stop()
         start(client, 2)
         go.set()
-    assert [event["index"] for event in told(client, "end-task")] == [1]
+    assert [event["index"] for event in events_of(client, "end-task")] == [1]
 
 
 def test_what_outlives_the_grace_is_left_to_others(store: Store, client: redis.Redis) -> None:
@@ -154,5 +144,6 @@ def test_what_outlives_the_grace_is_left_to_others(store: Store, client: redis.R
         start(client, 1)
         assert began.wait(20)
     with running(store, lambda task: {"by": "another"}):
-        eventually(lambda: [event.get("output") for event in told(client, "end-task")] == [{"by": "another"}])
+        ended = eventually(lambda: events_of(client, "end-task"))
+    assert [event.get("output") for event in ended] == [{"by": "another"}]
     never.set()

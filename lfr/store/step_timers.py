@@ -1,0 +1,132 @@
+"""What is due for steps by the clock: attempts that have taken too long, and attempts that wait to be made.
+
+A deadline is one member of a zset that says all that is to be said, so to fire it twice does no harm: the
+second end-task speaks of an attempt that is over. A start that waits is a member and a string of its own,
+which holds the event to come. Whoever fires it watches that string, so that of two only one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from lfr import events
+from lfr.engine import Cancel, Fact, Transition, What
+from lfr.flow import Json
+from lfr.json_text import read_json, write_json
+from lfr.states import WorkflowState
+from lfr.store import keys
+from lfr.store.connection import Command, Link
+from lfr.store.history import tell
+from lfr.store.stream import append
+
+
+class Due(NamedTuple):
+    """The time of Redis, and when the next deadline and the next start are due, in ms since the epoch."""
+
+    now_ms: int
+    deadline_ms: int | None
+    start_ms: int | None
+
+
+def set_deadline(task: Mapping[str, Json], seconds: float, now_ms: int) -> Command:
+    """The command that lets an attempt fail unless it ends in time. `task`: the values of its start-task
+    event. (ZADD)"""
+    member = deadline_member(task["workflow"], task["index"], task["attempt"], seconds, task["name"])
+    return ("ZADD", keys.DEADLINES, now_ms + round(1000 * seconds), member)
+
+
+def drop_deadlines(members: Sequence[str]) -> list[Command]:
+    """The command that forgets deadlines, by what `deadline_member` gives. (ZREM)"""
+    return [("ZREM", keys.DEADLINES, *members)] if members else []
+
+
+def deadline_member(workflow: str, index: int, attempt: int, seconds: float, name: str) -> str:
+    """What a deadline is known by."""
+    return f"{_name(workflow, index, attempt)} {seconds:g} {name}"
+
+
+def delay_start(task: Mapping[str, Json], delay: float, timeout: float | None, now_ms: int) -> list[Command]:
+    """The commands that keep a start-task event until it is due, in so many seconds. (SET, ZADD)"""
+    workflow, index, attempt = task["workflow"], task["index"], task["attempt"]
+    kept = write_json({"task": task, "timeout": timeout})
+    due_ms = now_ms + round(1000 * delay)
+    return [
+        ("SET", keys.delayed_start(workflow, index, attempt), kept),
+        ("ZADD", keys.DELAYED_STARTS, due_ms, _name(workflow, index, attempt)),
+    ]
+
+
+def drop_starts(workflow: str, cancels: Iterable[Cancel]) -> list[Command]:
+    """The commands that forget starts which wait. (DEL, ZREM)"""
+    names = [(workflow, each.index, each.attempt) for each in cancels]
+    if not names:
+        return []
+    members = [_name(*name) for name in names]
+    waiting = [keys.delayed_start(*name) for name in names]
+    return [("DEL", *waiting), ("ZREM", keys.DELAYED_STARTS, *members)]
+
+
+def next_due(link: Link) -> Due:
+    """When something is due next. (TIME, ZRANGE)"""
+    first = [("ZRANGE", key, 0, 0, "WITHSCORES") for key in (keys.DEADLINES, keys.DELAYED_STARTS)]
+    (seconds, microseconds), *dues = link.exchange([("TIME",), *first])
+    deadline, start = (int(float(due[1])) if due else None for due in dues)
+    return Due(int(seconds) * 1000 + int(microseconds) // 1000, deadline, start)
+
+
+def fire_deadlines(link: Link, stream: str, now_ms: int, *, count: int) -> None:
+    """Let up to `count` attempts fail that have taken too long. (ZRANGEBYSCORE; MULTI/EXEC)"""
+    members = _due(link, keys.DEADLINES, now_ms, count)
+    if not members:
+        return
+    at = events.timestamp(now_ms / 1000)
+    commands: list[Command] = []
+    for member in members:
+        workflow, index, attempt, seconds, name = member.split(" ", 4)
+        attempt_of = {"workflow": workflow, "name": name, "index": int(index), "attempt": int(attempt)}
+        reason = f"timeout: it has not ended within {seconds} s"
+        failed = {**attempt_of, "status": events.Status.FAILURE, "reason": reason}
+        commands.append(append(stream, events.END_TASK, at, failed))
+        commands.append(append(stream, events.CANCEL_TASK, at, attempt_of))
+    link.transact([*commands, ("ZREM", keys.DEADLINES, *members)])
+
+
+def fire_starts(link: Link, stream: str, now_ms: int, *, count: int) -> None:
+    """Append up to `count` start-task events that are due. (ZRANGEBYSCORE; WATCH, GET; MULTI/EXEC)"""
+    members = _due(link, keys.DELAYED_STARTS, now_ms, count)
+    if not members:
+        return
+    waiting = [keys.delayed_start(*_read_name(member)) for member in members]
+    kept = link.exchange([("WATCH", *waiting), *(("GET", key) for key in waiting)])[1:]
+    commands: list[Command] = []
+    for value in kept:
+        if value is not None:
+            commands += _start(stream, read_json(value), now_ms)
+    link.transact([*commands, ("DEL", *waiting), ("ZREM", keys.DELAYED_STARTS, *members)])
+
+
+def _start(stream: str, kept: Json, now_ms: int) -> list[Command]:
+    task, timeout = kept["task"], kept["timeout"]
+    started = Transition(
+        state=WorkflowState.RUNNING, facts=[Fact(task["index"], What.STARTED, task["attempt"])]
+    )
+    return [
+        append(stream, events.START_TASK, events.timestamp(now_ms / 1000), task),
+        tell(task["workflow"], now_ms, started),
+        *([] if timeout is None else [set_deadline(task, timeout, now_ms)]),
+    ]
+
+
+def _due(link: Link, key: str, now_ms: int, count: int) -> list[str]:
+    members = link.exchange([("ZRANGEBYSCORE", key, "-inf", now_ms, "LIMIT", 0, count)])[0]
+    return [member.decode() for member in members]
+
+
+def _name(workflow: str, index: int, attempt: int) -> str:
+    return f"{workflow} {index} {attempt}"
+
+
+def _read_name(member: str) -> tuple[str, int, int]:
+    workflow, index, attempt = member.split(" ")
+    return workflow, int(index), int(attempt)
