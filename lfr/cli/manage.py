@@ -104,9 +104,7 @@ def _retry(arguments: Namespace, terminal: Terminal) -> int:
 
 
 def _add_skip_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--output", metavar="JSON|@FILE", help="its output (default: its input)"
-    )
+    parser.add_argument("--output", metavar="JSON|@FILE", help="its output (default: its input)")
     _add_step(parser)
 
 

@@ -12,7 +12,7 @@ For one transition, in this order:
     XADD  W:history   the facts
     ZREM, ZADD workflows:state:...  if the state changes
     XADD  the stream  start-task and cancel-task events; end-workflow and its like
-    ZADD, ZREM steps:...  deadlines, and starts that are delayed
+    ZADD, ZREM waits:...  deadlines, and starts that are delayed
 """
 
 from __future__ import annotations

@@ -29,11 +29,11 @@ TIMERS = "waits:timers"
 """ZSET: `W INDEX ATTEMPT` by due time, in milliseconds since the epoch."""
 
 
-DEADLINES = "steps:deadlines"
+DEADLINES = "waits:deadlines"
 """ZSET: `W INDEX ATTEMPT SECONDS NAME`, attempts that may take that long, by the time when it is over, in
 milliseconds since the epoch."""
 
-DELAYED_STARTS = "steps:delayed"
+DELAYED_STARTS = "waits:delayed"
 """ZSET: `W INDEX ATTEMPT`, attempts that are still to be made, by their due time, as above."""
 
 

@@ -82,7 +82,7 @@ def test_a_failed_task_is_tried_again_until_it_succeeds(
         ("started", None),
         ("ended", None),
     ]
-    assert client.keys("*:start:*") == [] and client.zcard("steps:delayed") == 0
+    assert client.keys("*:start:*") == [] and client.zcard("waits:delayed") == 0
     assert not any(value.count(" ") > 2 for value in client.hvals(f"{id}:steps"))
 
 
@@ -114,7 +114,7 @@ def test_a_worker_that_never_answers(store: Store, client: redis.Redis, lifecycl
     eventually(lambda: lifecycle.step() or inspect_workflow(store, id)["state"] == "FAILED")
     assert inspect_workflow(store, id)["reason"] == "timeout: it has not ended within 0.03 s"
     assert cancelled(client) == [("a", 1), ("a", 2)]
-    assert client.zcard("steps:deadlines") == 0
+    assert client.zcard("waits:deadlines") == 0
 
 
 def test_a_worker_that_answers_too_late(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
@@ -128,10 +128,10 @@ def test_a_worker_that_answers_too_late(store: Store, client: redis.Redis, lifec
 
 def test_a_task_in_time_leaves_no_deadline(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
     start(store, "{timeout: 1h}")
-    assert client.zcard("steps:deadlines") == 1
+    assert client.zcard("waits:deadlines") == 1
     answer(client, attempts(client, lifecycle, 1)[-1])
     attempts(client, lifecycle, 2)
-    assert client.zcard("steps:deadlines") == 0
+    assert client.zcard("waits:deadlines") == 0
 
 
 def test_terminating_cancels_what_runs_and_forgets_what_is_to_come(
@@ -140,13 +140,13 @@ def test_terminating_cancels_what_runs_and_forgets_what_is_to_come(
     id = start(store, "{timeout: 1h, retry: {times: 1, delay: 1h}}", "{ a (- lfr: {} -) b }")
     task = next(task for task in attempts(client, lifecycle, 2) if task["name"] == "a")
     answer(client, task, status="FAILURE", reason="no")
-    eventually(lambda: lifecycle.step() or client.zcard("steps:delayed") == 1)
-    assert client.zcard("steps:deadlines") == 0
+    eventually(lambda: lifecycle.step() or client.zcard("waits:delayed") == 1)
+    assert client.zcard("waits:deadlines") == 0
     step = inspect_workflow(store, id)["steps"][2]
     assert (step["state"], step["reason"]) == ("RUNNING", "no")
     terminate_workflow(store, id)
     assert sorted(cancelled(client)) == [("a", 2), ("b", 1)]
-    assert client.zcard("steps:delayed") == 0 and client.keys("*:start:*") == []
+    assert client.zcard("waits:delayed") == 0 and client.keys("*:start:*") == []
     restart_workflow(store, id)
     assert [task["attempt"] for task in events_of(client, "start-task")] == [1, 1, 3, 2]
 
