@@ -60,7 +60,7 @@ _WORKFLOWS = (
         "there. With --wait it follows the workflow on stderr until it has ended, and its exit code says "
         "how it ended; interrupted or timed out, the workflow goes on. With --local the flow is run in this "
         "process, without Redis: each task gives back its input, its start is told on stderr, and the result "
-        "is printed on stdout. Nothing is loaded, stored, sent or waited for.",
+        "is printed on stdout. Files are loaded; nothing is stored, sent, fetched or waited for.",
         (
             ("run build.flow", "start it and go"),
             ('run build.flow --input \'{"branch": "main"}\' --wait', "start it and look on"),

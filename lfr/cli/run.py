@@ -57,7 +57,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--local",
         action="store_true",
-        help="try it out in this process: no Redis, tasks echo their input, nothing is stored or sent",
+        help="try it out in this process: no Redis, tasks give back their input, nothing is stored or sent",
     )
     add_base(parser)
     add_connection(parser)

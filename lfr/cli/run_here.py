@@ -1,7 +1,7 @@
 """`lfr run --local`: a flow in this process, to see what it does.
 
-Each task gives back its input, nothing waits, and nothing outside is touched: what a resource would load
-is `{}`, and what it would store goes nowhere.
+Each task gives back its input, and nothing waits. Files that a flow loads are really loaded, for else there
+would be little to see; but nothing is stored, sent, or fetched from the web.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ from lfr.cli.exit_codes import Exit
 from lfr.cli.terminal import Terminal, columns, cut, padded, printable
 from lfr.flow import Flow, Json, Kind, Step
 from lfr.local import LocalFailure, run_local
-from lfr.tasks.catalogue import LOAD
+from lfr.settings import Settings
+from lfr.tasks.catalogue import LOAD, STORE, built_in
+from lfr.tasks.parameters import BadParameter, read_parameters
+from lfr.tasks.places import BadPlace, FilePlace
+from lfr.tasks.resource import Load, read_load, read_store
 
 MOST_TASKS: Final = 100_000
 """After so many a flow counts as endless."""
@@ -31,7 +35,7 @@ def run_here(flow: Flow, input: Json, terminal: Terminal, *, whole: bool) -> Exi
     output: Json = None
     reason = ""
     try:
-        output = run_local(flow, _echo, input, teller.starts, skipped=teller.skips, limit=MOST_TASKS)
+        output = run_local(flow, _do, input, teller.starts, skipped=teller.skips, limit=MOST_TASKS)
     except LocalFailure as error:
         reason = str(error)
         terminal.say(f"lfr: {printable(reason)}")
@@ -46,8 +50,31 @@ def run_here(flow: Flow, input: Json, terminal: Terminal, *, whole: bool) -> Exi
     return Exit.FAILED if reason else Exit.OK
 
 
-def _echo(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
-    return {} if base == LOAD else input
+def _do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
+    """What a task gives: its input. Raises LocalFailure for parameters that would fail a built-in task."""
+    try:
+        if base == LOAD:
+            return _load(read_load(parameters), index)
+        if base == STORE:
+            read_store(parameters)
+            return {}
+        if entry := built_in(base):
+            read_parameters(base, entry.parameters, parameters)
+    except (BadParameter, BadPlace) as error:
+        raise LocalFailure(str(error), place=f"step {index}") from None
+    return input
+
+
+def _load(load: Load, index: int) -> Json:
+    """What is in a file; `{}` for what is on the web. Raises LocalFailure."""
+    if not isinstance(load.place, FilePlace):
+        return {}
+    from lfr.host.resources import ResourceFailed, Resources  # imports urllib3
+
+    try:
+        return Resources(Settings(resources_allow=("/",))).load(load)
+    except ResourceFailed as error:
+        raise LocalFailure(str(error), place=f"step {index}") from None
 
 
 class _Teller:

@@ -11,6 +11,7 @@ import pytest
 from lfr.cli import run_here
 from lfr.cli.exit_codes import Exit
 from lfr.cli.main import main
+from lfr.cli.terminal import cut
 from lfr.language import compile_flow
 from tests.support.screens import terminal, written
 
@@ -32,19 +33,21 @@ def run(
     return code, written(screen.out), written(screen.err)
 
 
-def test_each_step_is_told_with_its_input_and_the_result_printed() -> None:
-    code, out, err = run(FLOW, {"n": 1}, base="/srv")
+def test_each_step_is_told_with_its_input_and_the_result_printed(tmp_path: Path) -> None:
+    (tmp_path / "set.json").write_text("[7]")
+    code, out, err = run(FLOW, {"n": 1}, base=str(tmp_path))
     assert code == Exit.OK
     assert json.loads(out) == [{"n": 1}, {"n": 1}]
+    assert [path.name for path in tmp_path.iterdir()] == ["set.json"]
     assert err.splitlines() == [
-        " 1  load                file:///srv/set.json",
+        cut(f" 1  load                file://{tmp_path}/set.json", 100),
         ' 9  A                   {"n": 1}',
         '10  D                   {"n": 1}',
-        " 2  upper (text:upper)  {}",
-        " 3  (subflow)           skipped: its guard says no to {}",
+        " 2  upper (text:upper)  [7]",
+        " 3  (subflow)           skipped: its guard says no to [7]",
         '12  wait:delay          [{"n": 1}, {"n": 1}]',
         '13  E                   skipped: its guard says no to [{"n": 1}, {"n": 1}]',
-        " 7  store               file:///srv/out.json {}",
+        cut(f" 7  store               file://{tmp_path}/out.json [7]", 100),
         '14  F                   {"n": 1}',
         '14  F                   {"n": 1}',
     ]
@@ -109,13 +112,39 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     """Relative resources stand beside the flow, unless --base says where."""
     flow = tmp_path / "a b" / "x.flow"
     flow.parent.mkdir()
-    flow.write_text("<set.json> -> A")
+    flow.write_text("<set.yaml> -> A")
+    (flow.parent / "set.yaml").write_text("name: ann")
     assert main(["run", "--local", str(flow), "--input", "[1]"]) == Exit.OK
-    out, err = capsys.readouterr()
-    assert json.loads(out) == {}
-    assert f"load  file://{tmp_path}/a%20b/" in err.splitlines()[0]
-    assert main(["run", "--local", str(flow), "--base", "http://example.com/x/"]) == Exit.OK
-    assert "load  http://example.com/x/set.json" in capsys.readouterr().err
+    assert json.loads(capsys.readouterr().out) == {"name": "ann"}
+    assert main(["run", "--local", str(flow), "--base", str(tmp_path)]) == Exit.FAILED
+    assert f"lfr: step 1: {tmp_path}/set.yaml: there is no such file" in capsys.readouterr().err
+
+
+def test_what_is_on_the_web_is_not_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run("<x.yaml> -> A -> <x.csv>", base="http://0.0.0.0:1/")
+    assert (code, out) == (Exit.OK, "{}\n")
+    assert err.splitlines()[0] == "1  load   http://0.0.0.0:1/x.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("A -> <out.dat>", "step 2: resource:store needs the parameter content-type"),
+        ("A -> wait:delay (- duration: -1 -)", "step 2: wait:delay: duration is -1"),
+        ("<set.json>(- content-type: image/png -) -> A", "step 1: resource:load: content-type"),
+    ],
+)
+def test_parameters_that_a_built_in_task_could_not_use(text: str, message: str, tmp_path: Path) -> None:
+    code, _, err = run(text, base=str(tmp_path))
+    assert code == Exit.FAILED
+    assert f"lfr: {message}" in err
+
+
+def test_a_relative_resource_without_a_base() -> None:
+    code, _, err = run("<set.json> -> A")
+    assert code == Exit.FAILED
+    assert "step 1: 'set.json' is relative" in err
+    assert "--base" in err
 
 
 def test_graphs_show_resources_as_written_unless_a_base_is_given(
@@ -130,7 +159,7 @@ def test_graphs_show_resources_as_written_unless_a_base_is_given(
     assert f'"file://{tmp_path}/set.json'[:40] in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.flow")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.flow")), ids=lambda path: path.name)
 def test_the_examples_can_be_tried_out(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--local", str(path)]) == Exit.OK
     assert isinstance(json.loads(capsys.readouterr().out), dict | list)
