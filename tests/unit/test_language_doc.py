@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from dataclasses import fields
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +28,8 @@ from lfr.language.literals import DEEPEST as DEEPEST_LITERAL
 from lfr.language.literals import LONGEST_NUMBER
 from lfr.language.parse import DEEPEST
 from lfr.language.yaml_values import LONGEST_YAML, MOST_YAML
+from lfr.tasks.common import Common, Retry
+from lfr.tasks.durations import read_duration
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
 
@@ -136,6 +139,21 @@ def test_the_limits_are_those_of_the_code() -> None:
             DEEPEST_GUARD,
             MOST_VALUES,
         )
+    ]
+
+
+def test_what_is_said_to_lfr_is_told_with_its_defaults() -> None:
+    told = {key.strip("`"): default.strip("`") for key, _, default in rows("Time-outs and retries")}
+    own = {key: default for key, default in told.items() if "." not in key}
+    assert own == {"timeout": "for ever", "retry": "0", "limit": "iterate.limit"}
+    assert own.keys() == {each.name for each in fields(Common)}
+    of_retry = {key.removeprefix("retry."): told[key] for key in told if key.startswith("retry.")}
+    assert of_retry.keys() == {each.name for each in fields(Retry)}
+    assert [read_duration(of_retry[name]) for name in ("delay", "backoff", "longest", "jitter")] == [
+        Retry(0).delay,
+        Retry(0).backoff,
+        Retry(0).longest,
+        Retry(0).jitter,
     ]
 
 
