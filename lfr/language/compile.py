@@ -277,6 +277,7 @@ class _Builder:
             if isinstance(told, dict) and RESERVED_KEY in told:
                 own = {RESERVED_KEY: told[RESERVED_KEY]}
                 self._steps[span.entry] = replace(self._steps[span.entry], parameters=own)
+                self._check_subflow(own, task)
             return span
         parameters = self._parameters(meaning, task)
         return self._single(
@@ -296,6 +297,13 @@ class _Builder:
         else:
             return parameters
         return None
+
+    def _check_subflow(self, parameters: Json, use: Task) -> None:
+        said = common_of(parameters)
+        if said.timeout is not None or said.retry is not None:
+            at = use.parameters.at if use.parameters else use.at
+            message = f"{use.name} is a subflow: timeout and retry are for its tasks"
+            self.problems.append(Problem(at, message, "only limit can stand here"))
 
     def _subflow(self, statements: Iterable[Statement], at: int, flags: _Flags, name: str = "") -> _Span:
         self._depth += 1

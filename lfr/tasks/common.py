@@ -84,7 +84,10 @@ def task_parameters(parameters: Json) -> Json:
 
 def delay_before(retry: Retry, number: int, chance: float) -> float:
     """The seconds before the `number`-th retry, from 1. `chance`, from 0 to 1, is what jitter goes by."""
-    delay = min(retry.delay * retry.backoff ** min(number - 1, 1000), retry.longest)
+    try:
+        delay = min(retry.delay * retry.backoff ** (number - 1), retry.longest)
+    except OverflowError:
+        delay = retry.longest if retry.delay else 0.0
     return float(delay * (1 + retry.jitter * (2 * chance - 1)))
 
 
