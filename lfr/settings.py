@@ -74,6 +74,25 @@ class Settings:
     iterate_limit: int = _setting(
         100, "iterate.limit", "most items of an iterated step (`*`) that are worked on at once"
     )
+    request_urls: Mapping[str, str] = _setting(
+        {}, "request.urls", "base URLs of request: tasks, by environment and category: global.base and so on"
+    )
+    request_size: int = _setting(
+        10_000_000, "request.size", "most bytes of an answer that a request: task puts into its output"
+    )
+    request_token: str = _setting(
+        "", "request.token", "token that request: tasks send to the servers of the base URLs", secret=True
+    )
+    request_token_for: tuple[str, ...] = _setting(
+        (), "request.token_for", "other servers that get the token, each as https://HOST"
+    )
+    request_issuer: str = _setting(
+        "",
+        "request.issuer",
+        "a JSON file, or its text: client_email, private_key, private_key_id; signs a token each hour",
+        variable="ISSUER",
+        secret=True,
+    )
     up_data: str = _setting("", "up.data", "folder in which `lfr up` keeps its data", variable="LFR_DATA")
 
 

@@ -59,7 +59,7 @@ def _do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json
             read_store(parameters)
             return {}
         if entry := built_in(base):
-            read_parameters(base, entry.parameters, parameters)
+            read_parameters(base, entry.parameters, parameters, input)
     except (BadParameter, BadPlace) as error:
         raise LocalFailure(str(error), place=f"step {index}") from None
     return input

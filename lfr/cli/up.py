@@ -80,7 +80,7 @@ def _default_folder() -> Path:
 def _roles(arguments: Namespace) -> list[RoleLine]:
     config = ["--config", str(Path(arguments.config).absolute())] if arguments.config else []
     receipts = str(Path(arguments.receipts).absolute()) if arguments.receipts else os.devnull
-    lines = [["lifecycle"], ["wait"], ["resource"], ["redis"], ["receipts", "--to", receipts]]
+    lines = [["lifecycle"], ["wait"], ["request"], ["resource"], ["redis"], ["receipts", "--to", receipts]]
     if not arguments.no_simulate:
         lines.append(["simulate"])
     return [[*line, *config] for line in lines]

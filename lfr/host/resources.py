@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 from urllib.parse import urljoin
@@ -42,7 +42,8 @@ class Resources:
     def __init__(self, settings: Settings) -> None:
         self._entries = settings.resources_allow
         self._most_bytes = settings.resources_size
-        self._web = Web(settings.resources_timeout_seconds, self._most_bytes)
+        self._timeout_seconds = settings.resources_timeout_seconds
+        self._web = Web(self._most_bytes)
         try:
             self._allowed = read_allowed(self._entries)
         except BadPlace as error:
@@ -109,7 +110,7 @@ class Resources:
         """The answer, and the place where the last redirect led: each of these must be allowed too."""
         place = named
         for _ in range(_MOST_REDIRECTS + 1):
-            answer = self._web.ask("GET", str(place), {"Accept": accept})
+            answer = self._ask("GET", place, {"Accept": accept})
             target = _redirected(place, answer)
             if target is None:
                 _check(answer)
@@ -120,11 +121,16 @@ class Resources:
             place = target
         raise _Failed(f"it is redirected more than {_MOST_REDIRECTS} times")
 
+    def _ask(
+        self, method: str, place: WebPlace, headers: Mapping[str, str], content: bytes | None = None
+    ) -> WebAnswer:
+        return self._web.ask(method, str(place), headers, content, timeout_seconds=self._timeout_seconds)
+
     def _send(self, place: WebPlace, store: Store, content: bytes, key: str) -> None:
         headers = {"Content-Type": store.type.name}
         if store.method not in REPEATABLE:
             headers["Idempotency-Key"] = key
-        answer = self._web.ask(store.method, str(place), headers, content)
+        answer = self._ask(store.method, place, headers, content)
         target = _redirected(place, answer)
         if target is not None:
             raise _Failed(f"it answers {answer.status} and leads to {target}, and a store follows nowhere")

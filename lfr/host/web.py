@@ -51,26 +51,33 @@ class Web:
     could tell then whether a POST was done.
     """
 
-    def __init__(self, timeout_seconds: float, most_bytes: int) -> None:
-        self._timeout_seconds = timeout_seconds
+    def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._pool = urllib3.PoolManager(retries=False)
 
     def ask(
-        self, method: str, url: str, headers: Mapping[str, str] | None = None, content: bytes | None = None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        *,
+        timeout_seconds: float,
     ) -> WebAnswer:
         """Send a request and read its answer, up to `most_bytes` of it. Raises NoAnswer.
 
         `timeout_seconds` bound each wait for the server, and all of the reading.
         """
-        deadline = time.monotonic() + self._timeout_seconds
+        deadline = time.monotonic() + timeout_seconds
+        sent = urllib3.HTTPHeaderDict({"User-Agent": f"lfr/{__version__}", "Connection": "close"})
+        sent.update(headers or {})
         try:
             response = self._pool.request(
                 method,
                 url,
                 body=content,
-                headers={"User-Agent": f"lfr/{__version__}", "Connection": "close", **(headers or {})},
-                timeout=urllib3.Timeout(total=self._timeout_seconds),
+                headers=sent,
+                timeout=urllib3.Timeout(total=timeout_seconds),
                 redirect=False,
                 preload_content=False,
             )
@@ -79,7 +86,7 @@ class Web:
             finally:
                 response.close()
         except exceptions.HTTPError as error:
-            raise NoAnswer(self._told(error)) from None
+            raise NoAnswer(_told(error, timeout_seconds)) from None
         return WebAnswer(response.status, response.reason or "", response.headers, read, is_cut)
 
     def _read(self, response: urllib3.BaseHTTPResponse, deadline: float) -> tuple[bytes, bool]:
@@ -91,23 +98,21 @@ class Web:
             if len(read) > self._most_bytes:
                 return bytes(read[: self._most_bytes]), True
             if time.monotonic() > deadline:
-                raise NoAnswer(self._too_late())
+                raise exceptions.TimeoutError
         return bytes(read), False
 
-    def _too_late(self) -> str:
-        return f"no whole answer within {self._timeout_seconds:g} s"
 
-    def _told(self, error: exceptions.HTTPError) -> str:
-        match error:
-            case exceptions.NameResolutionError():
-                return "there is no such host"
-            case exceptions.NewConnectionError():
-                cause = error.__cause__ or error.__context__
-                return f"no connection: {getattr(cause, 'strerror', None) or cause}"
-            case exceptions.TimeoutError():
-                return self._too_late()
-            case exceptions.SSLError():
-                return f"TLS: {error}"
-            case exceptions.ProtocolError():
-                return f"the connection broke off: {error.args[-1]}"
-        return str(error)
+def _told(error: exceptions.HTTPError, seconds: float) -> str:
+    match error:
+        case exceptions.NameResolutionError():
+            return "there is no such host"
+        case exceptions.NewConnectionError():
+            cause = error.__cause__ or error.__context__
+            return f"no connection: {getattr(cause, 'strerror', None) or cause}"
+        case exceptions.TimeoutError():
+            return f"no whole answer within {seconds:g} s"
+        case exceptions.SSLError():
+            return f"TLS: {error}"
+        case exceptions.ProtocolError():
+            return f"the connection broke off: {error.args[-1]}"
+    return str(error)

@@ -10,9 +10,10 @@ from lfr.host.resources import ResourceFailed, Resources
 from lfr.roles.process import run_listeners
 from lfr.store.connection import Store
 from lfr.tasks.catalogue import LOAD, STORE
+from lfr.tasks.idempotency import idempotency_key
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.places import BadPlace
-from lfr.tasks.resource import idempotency_key, read_load, read_store
+from lfr.tasks.resource import read_load, read_store
 from lfr.worker.task_runner import TaskFailed, TaskRunner
 
 _CONCURRENCY: Final = 16

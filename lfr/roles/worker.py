@@ -5,6 +5,7 @@ from __future__ import annotations
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.process import run_listeners
 from lfr.roles.redis import RedisTasks
+from lfr.roles.request import request_runner
 from lfr.roles.resource import resource_runner
 from lfr.roles.wait import Wait
 from lfr.store.connection import Store
@@ -12,4 +13,11 @@ from lfr.store.connection import Store
 
 def run(store: Store) -> int:
     """Run the role until it is stopped; the process's exit code. Raises BadSettings."""
-    return run_listeners([Lifecycle(store), Wait(store), RedisTasks(store), resource_runner(store)])
+    listeners = [
+        Lifecycle(store),
+        Wait(store),
+        RedisTasks(store),
+        request_runner(store),
+        resource_runner(store),
+    ]
+    return run_listeners(listeners)

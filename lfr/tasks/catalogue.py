@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lfr.tasks.content_types import CONTENT_TYPE
-from lfr.tasks.parameters import FLAG, TEXT, WORDS, Parameter, one_of, seconds
+from lfr.tasks.parameters import FLAG, TEXT, TEXTS_BY_NAME, WORDS, Parameter, one_of, seconds, some_of, whole
 
 RESERVED = ("lfr:", "wait:", "request:", "redis:", "resource:")
 """How the names of built-in tasks begin, also of those to come: no other worker answers them."""
@@ -40,6 +40,81 @@ _CONTENT_TYPE = Parameter(
     "content-type", CONTENT_TYPE, "how it is written, whatever its ending or the server says"
 )
 
+REQUEST = "request:"
+"""How the names of the tasks begin that send an HTTP request."""
+
+STATUS, RESPONSE_TEXT, RESPONSE_JSON = "status", "response_text", "response_json"
+"""What of an answer goes into the output of a request."""
+
+_REQUEST_PARAMETERS: Final = (
+    Parameter(
+        "url",
+        TEXT,
+        "where to, a template; relative to the base URL, if there is one",
+        is_needed=True,
+        input_first=True,
+    ),
+    Parameter(
+        "sync",
+        FLAG,
+        "`false`: the task ends when an end-task comes for it from elsewhere",
+        default=True,
+        input_first=True,
+    ),
+    Parameter("environ", TEXT, "the environment whose base URL is taken", default="global", input_first=True),
+    Parameter(
+        "template",
+        TEXT,
+        "the body, a template; without one, `post`, `put` and `patch` send the input as JSON",
+        input_first=True,
+    ),
+    Parameter(
+        "content_type",
+        TEXT,
+        "what the body is, a template",
+        default="application/json",
+        input_first=True,
+    ),
+    Parameter(
+        "use_context_parameters",
+        FLAG,
+        "with `sync: false`: tell the far side, in the query, which task it is to end",
+        default=True,
+        input_first=True,
+    ),
+    Parameter(
+        "output_mode",
+        some_of(STATUS, RESPONSE_TEXT, RESPONSE_JSON),
+        "what of the answer is put into the output: as `request_status`, as `response`",
+        default=[],
+        input_first=True,
+    ),
+    Parameter(
+        "error_on_status",
+        FLAG,
+        "whether an answer other than 2xx fails the task",
+        default=True,
+        input_first=True,
+    ),
+    Parameter("category", TEXT, "which of the environment's base URLs is taken", default="base"),
+    Parameter("headers", TEXTS_BY_NAME, "header fields; their values are templates", default={}),
+    Parameter("timeout", seconds(0.001, 3600), "seconds that a try may take", default=30),
+    Parameter(
+        "retries",
+        whole(0, 10),
+        "tries after the first, if nobody answers, or 429, 502, 503 or 504",
+        default=0,
+    ),
+)
+
+_REQUESTS: Final = {
+    "get": "asks for a URL",
+    "post": "sends something to a URL by POST",
+    "put": "sends something to a URL by PUT",
+    "patch": "sends something to a URL by PATCH",
+    "delete": "deletes what is at a URL",
+}
+
 CATALOGUE: Final = (
     BuiltIn(
         DELAY,
@@ -48,6 +123,10 @@ CATALOGUE: Final = (
         parameters=(
             Parameter("duration", seconds(0, 3_162_240_000), "how long, in seconds", is_needed=True),
         ),
+    ),
+    *(
+        BuiltIn(REQUEST + method, role="request", help=help, parameters=_REQUEST_PARAMETERS)
+        for method, help in _REQUESTS.items()
     ),
     BuiltIn(
         f"{REDIS}COMMAND",

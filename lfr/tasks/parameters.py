@@ -30,40 +30,47 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a task: its name, what it can be, a line of help, what it is if it is not given."""
+    """A parameter of a task: its name, what it can be, a line of help, what it is if it is not given.
+
+    input_first  whether a member of the input is taken first, if one has that name
+    """
 
     name: str
     kind: Kind
     help: str
     default: Json = None
     is_needed: bool = False
+    input_first: bool = False
 
 
-def read_parameters(task: str, table: Sequence[Parameter], given: Json) -> dict[str, Any]:
+def read_parameters(task: str, table: Sequence[Parameter], given: Json, input: Json = None) -> dict[str, Any]:
     """The value of every parameter in the table, from those that are given. Raises BadParameter.
 
     Others than those in the table are no mistake: templates may use them.
     """
     if given is not None and not isinstance(given, dict):
         raise bad_parameter(task, "the parameters", given, "an object")
-    return {each.name: read_parameter(task, each, (given or {}).get(each.name)) for each in table}
+    members = input if isinstance(input, dict) else {}
+    values: dict[str, Any] = {}
+    for each in table:
+        if each.input_first and members.get(each.name) is not None:
+            values[each.name] = _read(task, each, members[each.name], f"{each.name} in the input")
+        else:
+            values[each.name] = _read(task, each, (given or {}).get(each.name), each.name)
+    return values
 
 
-def read_parameter(task: str, parameter: Parameter, given: Json, *, place: str = "") -> Any:
-    """The value of one parameter. `place` says where it stands, if not among the parameters.
-
-    Raises BadParameter.
-    """
-    if given is None:
-        if parameter.is_needed:
-            raise BadParameter(f"{task} needs the parameter {parameter.name}, {parameter.kind.words}")
-        given = parameter.default
-    if given is None:
-        return None
-    value = parameter.kind.read(given)
+def _read(task: str, parameter: Parameter, given: Json, told: str) -> Any:
+    """The value of one parameter, which reasons call `told`."""
+    if given is None and parameter.is_needed:
+        raise BadParameter(f"{task} needs the parameter {parameter.name}, {parameter.kind.words}")
+    value = parameter.default if given is None else given
     if value is None:
-        raise bad_parameter(task, f"{parameter.name}{place}", given, parameter.kind.words)
-    return value
+        return None
+    read = parameter.kind.read(value)
+    if read is None:
+        raise bad_parameter(task, told, value, parameter.kind.words)
+    return read
 
 
 def bad_parameter(task: str, name: str, value: Json, expected: str) -> BadParameter:
@@ -132,7 +139,7 @@ def _words(value: Json) -> list[str] | None:
     return told if all(isinstance(item, str) for item in told) else None
 
 
-TEXT: Final = Kind("a text", lambda value: value if isinstance(value, str) else None)
+TEXT: Final = Kind("a text", lambda value: value if isinstance(value, str) and is_unicode(value) else None)
 FLAG: Final = Kind("true or false", lambda value: value if isinstance(value, bool) else None)
 TEXTS_BY_NAME: Final = Kind("an object of texts", _texts_by_name)
 WORDS: Final = Kind("a list of texts and numbers", _words)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote
 
 from lfr.flow import Json
-from lfr.json_text import write_json
 from lfr.tasks.catalogue import LOAD, STORE, built_in
 from lfr.tasks.content_types import ContentType, Form, type_by_ending
 from lfr.tasks.parameters import TEXT, BadParameter, Parameter, bad_parameter, read_parameters
@@ -57,15 +54,6 @@ def read_store(parameters: Json) -> Store:
             f"{STORE} needs the parameter content-type, for {place} does not end in .json or .yaml"
         )
     return Store(place, "PUT", type)
-
-
-def idempotency_key(workflow: str, index: int, value: Json) -> str:
-    """What names a store, in ASCII, so that a server can tell that it is asked for the second time.
-
-    The same when a role has died, or a step is tried again: workflow, step and a digest of the value.
-    """
-    digest = hashlib.sha256(write_json(value).encode()).hexdigest()
-    return f"{quote(workflow, safe=':/.')}/{index}/{digest[:16]}"
 
 
 def _read(task: str, parameters: Json) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def warnings(text: str) -> list[tuple[int, int, str]]:
         ("a: b", (1, 1), "the last character of the name a: is :"),
         ("a → :x:; :x: → b", (1, 5), "the last character of the name x: is :"),
         ("a → wait:dealy", (1, 5), "there is no task wait:dealy in lfr, and nobody else may do it"),
-        ("@task x = redis:x; x", (1, 1), "there is no task redis:x in lfr, and nobody else may do it"),
+        ("@task x = request:x; x", (1, 1), "there is no task request:x in lfr, and nobody else may do it"),
         ("a :x", (1, 3), "nobody uses :x"),
         (":x a", (1, 1), "nothing leads to :x"),
         ("{ a → b :x → c }", (1, 9), "nobody uses :x"),

@@ -34,6 +34,19 @@ def test_what_is_not_given_or_null_has_its_default() -> None:
     assert read_parameters("t:a", TABLE, {"url": "u", "retries": None, "more": 1}) == found
 
 
+def test_a_member_of_the_input_comes_first_where_that_is_so() -> None:
+    table = (
+        Parameter("url", TEXT, "where to", is_needed=True, input_first=True),
+        Parameter("to", TEXT, "who"),
+    )
+    input = {"url": "mine", "to": "mine"}
+    assert read_parameters("t:a", table, {"url": "u", "to": "t"}, input) == {"url": "mine", "to": "t"}
+    assert read_parameters("t:a", table, None, input) == {"url": "mine", "to": None}
+    assert read_parameters("t:a", table, {"url": "u"}, {"url": None}) == {"url": "u", "to": None}
+    with pytest.raises(BadParameter, match="t:a: url in the input is 5, but must be a text"):
+        read_parameters("t:a", table, {"url": "u"}, {"url": 5})
+
+
 @pytest.mark.parametrize(
     ("given", "reason"),
     [

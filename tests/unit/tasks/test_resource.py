@@ -6,9 +6,10 @@ import pytest
 
 from lfr.flow import Json
 from lfr.tasks.content import Form
+from lfr.tasks.idempotency import idempotency_key
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.places import FilePlace
-from lfr.tasks.resource import Store, idempotency_key, read_load, read_store
+from lfr.tasks.resource import Store, read_load, read_store
 
 
 def test_a_load() -> None:

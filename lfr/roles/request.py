@@ -1,0 +1,97 @@
+"""Sends HTTP requests for workflows: the `request:` tasks."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from lfr import events
+from lfr.errors import Refused, Unreachable
+from lfr.flow import Json
+from lfr.host.requests import RequestFailed, Requests
+from lfr.roles.process import run_listeners
+from lfr.store.base_urls import read_base_url
+from lfr.store.connection import Link, Store
+from lfr.store.handing_over import hand_over, take_back
+from lfr.tasks.catalogue import REQUEST
+from lfr.tasks.parameters import BadParameter
+from lfr.tasks.request import Request, Wanted, make_request, read_wanted
+from lfr.worker.task_runner import AnsweredElsewhere, TaskFailed, TaskRunner
+
+LOGGER = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_CONCURRENCY: Final = 32
+"""How many requests are on their way at once: most of the time is spent waiting for servers."""
+
+_BACKOFF_SECONDS: Final = 1.0
+
+
+def request_runner(store: Store) -> TaskRunner:
+    """Does the request: tasks. Any number of these may run side by side. Raises BadSettings."""
+    requests = Requests(store.settings)
+
+    def work(task: events.StartTask) -> Json:
+        try:
+            return do_request(store, requests, task)
+        except (BadParameter, RequestFailed) as error:
+            raise TaskFailed(str(error)) from None
+
+    return TaskRunner(
+        store, "request", work, is_ours=lambda task: task.startswith(REQUEST), concurrency=_CONCURRENCY
+    )
+
+
+def do_request(store: Store, requests: Requests, task: events.StartTask) -> Json:
+    """Send what a task asks for; its output.
+
+    Raises BadParameter, RequestFailed, and AnsweredElsewhere if the far side is to end the task.
+    """
+    wanted = read_wanted(task)
+    base = _base_url(store, wanted)
+    request = make_request(wanted, base)
+    if request.is_sync:
+        return requests.send(request, base)
+    _send_and_leave(store, requests, request, base)
+    raise AnsweredElsewhere
+
+
+def _base_url(store: Store, wanted: Wanted) -> str:
+    """That of the configuration, else that in Redis; empty if there is none."""
+    configured = store.settings.request_urls.get(f"{wanted.environ}.{wanted.category}")
+    if configured:
+        return configured
+    return _with_redis(store, lambda link: read_base_url(link, wanted.environ, wanted.category))
+
+
+def _send_and_leave(store: Store, requests: Requests, request: Request, base: str) -> None:
+    """Send a request whose task the far side ends. If that gives no output, it is what is left here: the
+    input at first, for the far side may be quick, then with what of the answer was asked for."""
+    step = (request.task.workflow, request.task.index)
+    _with_redis(store, lambda link: hand_over(link, *step, request.task.input))
+    try:
+        output = requests.send(request, base)
+    except RequestFailed:
+        _with_redis(store, lambda link: take_back(link, *step))
+        raise
+    if request.output_modes:
+        _with_redis(store, lambda link: hand_over(link, *step, output, again=True))
+
+
+def _with_redis(store: Store, do: Callable[[Link], T]) -> T:
+    """Do this as often as it takes: that Redis is away for a while is not the task's fault."""
+    while True:
+        try:
+            with store.link() as link:
+                return do(link)
+        except (Unreachable, Refused) as error:
+            LOGGER.error("%s; a request waits", error)
+            time.sleep(_BACKOFF_SECONDS)
+
+
+def run(store: Store) -> int:
+    """Run the role until it is stopped; the process's exit code. Raises BadSettings."""
+    return run_listeners([request_runner(store)])

@@ -1,0 +1,252 @@
+"""request:*: the request that a task asks for, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfr.events import StartTask
+from lfr.tasks.parameters import BadParameter
+from lfr.tasks.request import Request, make_request, read_wanted
+from lfr.tasks.request_body import fill_body
+
+BASE = "https://api.test/v1/"
+INPUT = {"id": "a/7", "n": 3, "dots": "..", "quoted": 'say "hi"\n'}
+
+
+def task(method: str, parameters: Any, input: Any = INPUT) -> StartTask:
+    return StartTask("workflow:w", "fetch", f"request:{method}", 4, input, parameters, 2)
+
+
+def request(method: str, parameters: Any, input: Any = INPUT, base: str = BASE) -> Request:
+    return make_request(read_wanted(task(method, parameters, input)), base)
+
+
+def url(parameters: Any, input: Any = INPUT, base: str = BASE) -> str:
+    return str(request("get", parameters, input, base).place)
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("https://other.test/x", "https://other.test/x"),
+        ("users", "https://api.test/v1/users"),
+        ("/users?a=b", "https://api.test/users?a=b"),
+        ("../v2/users", "https://api.test/v2/users"),
+        ("users/{input[id]}?q={input[quoted]}", "https://api.test/v1/users/a%2F7?q=say%20%22hi%22%0A"),
+        ("{input[id]}", "https://api.test/v1/a/7"),
+        ("", "https://api.test/v1/"),
+        ("é ü", "https://api.test/v1/%C3%A9%20%C3%BC"),
+    ],
+)
+def test_the_url(template: str, expected: str) -> None:
+    if " " in template:
+        template = template.replace(" ", "%20")
+    assert url({"url": template}) == expected
+
+
+def test_what_is_at_the_beginning_of_the_url_is_taken_as_it_is() -> None:
+    assert url({"url": "{input[at]}/{input[at]}"}, {"at": "http://h/a"}) == "http://h/a/http%3A%2F%2Fh%2Fa"
+
+
+@pytest.mark.parametrize("item", ["..", ".", "../..", "a/../../b", "?x=1", "#x", "@evil.test", "//evil.test"])
+def test_what_is_filled_into_a_url_stays_in_its_place(item: str) -> None:
+    try:
+        made = url({"url": "users/{input[id]}/edit"}, {"id": item})
+    except BadParameter as error:
+        assert "must not have . or .." in str(error)
+    else:
+        assert made.startswith("https://api.test/v1/users/")
+        assert made.endswith("/edit")
+        assert made.count("/") == "https://api.test/v1/users/x/edit".count("/")
+
+
+@given(st.text(min_size=1))
+def test_any_text_that_is_filled_into_a_url_stays_in_its_place(item: str) -> None:
+    try:
+        place = request("get", {"url": "users/{input[id]}/edit"}, {"id": item}).place
+    except BadParameter:
+        return
+    assert (place.origin, place.path.count("/"), place.query) == ("https://api.test", 4, "")
+
+
+def test_the_input_overrides_some_parameters() -> None:
+    found = request(
+        "post",
+        {"url": "a", "timeout": 5, "category": "mine", "headers": {"X-A": "b"}},
+        {"url": "b", "timeout": 9, "category": "theirs", "headers": {"X-A": "c"}, "sync": False, "n": 1},
+    )
+    assert found.place.path == "/v1/b"
+    assert (found.timeout, found.is_sync) == (5, False)
+    assert found.headers["X-A"] == "b"
+    wanted = read_wanted(task("get", {"url": "a", "category": "mine"}, {"category": "x", "environ": "test"}))
+    assert (wanted.environ, wanted.category) == ("test", "mine")
+
+
+def test_defaults() -> None:
+    wanted = read_wanted(task("get", {"url": "a"}))
+    assert (wanted.environ, wanted.category) == ("global", "base")
+    found = make_request(wanted, BASE)
+    assert (found.method, found.content, found.timeout, found.retries) == ("GET", None, 30, 0)
+    assert (found.is_sync, found.error_on_status, found.output_modes) == (True, True, ())
+    assert found.headers == {"Accept": "*/*"}
+
+
+@pytest.mark.parametrize("input", [None, {}, [], "text", 5])
+@pytest.mark.parametrize("method", ["post", "put", "patch"])
+def test_without_a_template_the_input_is_sent_as_json(method: str, input: Any) -> None:
+    found = request(method, {"url": "a"}, input)
+    assert found.content is not None
+    assert json.loads(found.content) == input
+    assert found.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("method", ["get", "delete"])
+def test_get_and_delete_send_a_body_only_by_a_template(method: str) -> None:
+    assert request(method, {"url": "a"}).content is None
+    found = request(method, {"url": "a", "template": "é {input[n]}", "content_type": "text/x-{input[n]}"})
+    assert found.content == "é 3".encode()
+    assert found.headers["Content-Type"] == "text/x-3"
+
+
+@pytest.mark.parametrize(
+    ("template", "content_type", "expected"),
+    [
+        ('{{"a": "{input[quoted]}"}}', "application/json", r'{"a": "say \"hi\"\n"}'),
+        ('{{"a": "\\"{input[quoted]}", "n": {input[n]}}}', "a/b+json", r'{"a": "\"say \"hi\"\n", "n": 3}'),
+        (
+            '{{"a": {input}}}',
+            "application/JSON; charset=x",
+            '{"a": ' + json.dumps(INPUT, separators=(",", ":")) + "}",
+        ),
+        ("a={input[quoted]}&b={input[n]}", "application/x-www-form-urlencoded", "a=say+%22hi%22%0A&b=3"),
+        ("{input[quoted]}", "text/plain", 'say "hi"\n'),
+    ],
+)
+def test_what_is_filled_into_a_body_is_written_as_its_kind_wants_it(
+    template: str, content_type: str, expected: str
+) -> None:
+    assert fill_body(template, content_type, {"input": INPUT}) == expected
+
+
+@given(st.text(), st.text())
+def test_no_text_gets_out_of_a_text_in_json(one: str, two: str) -> None:
+    body = fill_body(
+        '{{"{input[one]}": ["{input[two]}"]}}', "application/json", {"input": {"one": one, "two": two}}
+    )
+    assert json.loads(body) == {one: [two]}
+
+
+@given(st.text(), st.text())
+def test_no_text_gets_out_of_a_field_of_a_form(one: str, two: str) -> None:
+    template = "one=.{input[one]}&two=.{input[two]}"
+    body = fill_body(template, "application/x-www-form-urlencoded", {"input": {"one": one, "two": two}})
+    assert parse_qs(body, strict_parsing=True) == {"one": ["." + one], "two": ["." + two]}
+
+
+def test_with_sync_false_the_far_side_is_told_which_task_it_ends() -> None:
+    found = request("get", {"url": "a?b=c&d", "sync": False})
+    query = "littleflow-name=fetch&littleflow-base=request:get&littleflow-index=4"
+    assert found.place.query == f"b=c&d&{query}&littleflow-workflow=workflow:w&littleflow-attempt=2"
+    assert request("get", {"url": "a", "sync": False, "use_context_parameters": False}).place.query == ""
+    assert request("get", {"url": "a", "use_context_parameters": True}).place.query == ""
+
+
+def test_headers_are_ours_and_the_tasks_own() -> None:
+    given = {"x-id": "{input[n]}", "accept": "text/csv", "Content-TYPE": "text/x"}
+    headers = dict(request("post", {"url": "a", "headers": given}).headers)
+    assert headers.pop("Idempotency-Key").startswith("workflow:w/4/")  # and a digest
+    assert headers == {
+        "x-id": "3",
+        "accept": "text/csv",
+        "Content-TYPE": "text/x",
+    }
+    assert request("get", {"url": "a", "output_mode": "response_json"}).headers == {
+        "Accept": "application/json"
+    }
+    assert "Idempotency-Key" not in request("put", {"url": "a"}).headers
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({}, "request:post needs the parameter url, a text"),
+        ({"url": 5}, "request:post: url is 5, but must be a text"),
+        ({"url": "a", "sync": "no"}, 'request:post: sync is "no", but must be true or false'),
+        ({"url": "a", "environ": 1}, "request:post: environ is 1, but must be a text"),
+        ({"url": "a", "category": []}, "request:post: category is [], but must be a text"),
+        ({"url": "a", "template": {}}, "request:post: template is {}, but must be a text"),
+        ({"url": "a", "content_type": 1}, "request:post: content_type is 1, but must be a text"),
+        ({"url": "a", "use_context_parameters": 1}, "use_context_parameters is 1, but must be true or false"),
+        (
+            {"url": "a", "output_mode": "all"},
+            'output_mode is "all", but must be status, response_text, response_',
+        ),
+        ({"url": "a", "error_on_status": 0}, "error_on_status is 0, but must be true or false"),
+        ({"url": "a", "headers": ["a"]}, 'headers is ["a"], but must be an object of texts'),
+        ({"url": "a", "headers": {"a": 1}}, 'headers is {"a": 1}, but must be an object of texts'),
+        ({"url": "a", "timeout": 0}, "timeout is 0, but must be a number of seconds from 0.001 to 3600"),
+        (
+            {"url": "a", "timeout": "5s"},
+            'timeout is "5s", but must be a number of seconds from 0.001 to 3600',
+        ),
+        ({"url": "a", "retries": -1}, "retries is -1, but must be a whole number from 0 to 10"),
+        ({"url": "a", "retries": 1.5}, "retries is 1.5, but must be a whole number from 0 to 10"),
+        (["a"], 'request:post: the parameters are ["a"], but must be an object'),
+        ({"url": "{input[x]}"}, 'request:post: url: {input[x]}: the input has no "x"'),
+        ({"url": "{input.x}"}, "request:post: url: a template only looks items up"),
+        ({"url": "a", "template": "{"}, 'request:post: template: "{" is not closed'),
+        ({"url": "a", "content_type": "{input}\n{x}"}, "request:post: content_type: {x}: there is no x"),
+        ({"url": "a", "content_type": "a\r\nX: b"}, r"headers: Content-Type cannot be 'a\r\nX: b'"),
+        ({"url": "a", "headers": {"X-A": "{input[quoted]}"}}, "headers: X-A cannot be 'say \"hi\"\\n'"),
+        ({"url": "a", "headers": {"X-A": "→"}}, r"headers: X-A cannot be '\u2192'"),
+        ({"url": "a", "headers": {"X-A": "{x}"}}, "headers: X-A: {x}: there is no x"),
+        ({"url": "a", "headers": {"X A": "b"}}, "headers: 'X A' is no header that a task can give"),
+        ({"url": "a", "headers": {"HOST": "b"}}, "headers: 'HOST' is no header that a task can give"),
+        ({"url": "ftp://h/a"}, "url: 'ftp://h/a' begins neither with http: nor with https:"),
+        ({"url": "file:///etc/passwd"}, "url: 'file:///etc/passwd' begins neither with http: nor"),
+        ({"url": "https://me:pw@h/a"}, "url: 'h/a': no user or password may stand before the host"),
+        ({"url": "https://h/a b"}, "url: 'https://h/a b': a URI has no blanks"),
+        ({"url": "https://[h/a"}, "url: 'https://[h/a' is no URL"),
+    ],
+)
+def test_what_is_wrong_is_named(parameters: Any, reason: str) -> None:
+    with pytest.raises(BadParameter) as caught:
+        request("post", parameters)
+    assert reason in str(caught.value)
+    assert str(caught.value).startswith("request:post")
+
+
+@pytest.mark.parametrize(
+    ("member", "reason"),
+    [
+        ({"url": ["x"]}, 'request:get: url in the input is ["x"], but must be a text'),
+        ({"sync": "yes"}, 'request:get: sync in the input is "yes", but must be true or false'),
+        ({"output_mode": 1}, "request:get: output_mode in the input is 1, but must be"),
+    ],
+)
+def test_what_is_wrong_in_the_input_is_named(member: Any, reason: str) -> None:
+    with pytest.raises(BadParameter) as caught:
+        request("get", {"url": "a"}, member)
+    assert str(caught.value).startswith(reason)
+
+
+def test_a_relative_url_without_a_base_is_told_how_to_get_one() -> None:
+    with pytest.raises(BadParameter, match=r"'a' is relative.*: request.urls has none for test\.mine"):
+        url({"url": "a", "environ": "test", "category": "mine"}, base="")
+
+
+@pytest.mark.parametrize("base", ["api.test", "ftp://api.test/", "file:///", "https://me@h/"])
+def test_a_base_that_cannot_be_used_is_told(base: str) -> None:
+    with pytest.raises(BadParameter, match="request:get: url: "):
+        url({"url": "https://h/"}, base=base)
+
+
+def test_a_method_that_there_is_not() -> None:
+    with pytest.raises(BadParameter, match="request:head: there is no such task, only get, post"):
+        read_wanted(task("head", {"url": "a"}))
