@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from lfr.tasks.content_types import CONTENT_TYPE
-from lfr.tasks.parameters import FLAG, TEXT, TEXTS_BY_NAME, WORDS, Parameter, one_of, seconds, some_of, whole
+from lfr.tasks.parameters import (
+    FLAG,
+    TEXT,
+    TEXTS_BY_NAME,
+    WORDS,
+    Parameter,
+    duration,
+    one_of,
+    seconds,
+    some_of,
+    whole,
+)
 
 RESERVED = ("lfr:", "wait:", "request:", "redis:", "resource:")
 """How the names of built-in tasks begin, also of those to come: no other worker answers them."""
@@ -98,7 +109,7 @@ _REQUEST_PARAMETERS: Final = (
     ),
     Parameter("category", TEXT, "which of the environment's base URLs is taken", default="base"),
     Parameter("headers", TEXTS_BY_NAME, "header fields; their values are templates", default={}),
-    Parameter("timeout", seconds(0.001, 3600), "seconds that a try may take", default=30),
+    Parameter("timeout", duration(0.001, 3600), "how long a try may take", default=30),
     Parameter(
         "retries",
         whole(0, 10),

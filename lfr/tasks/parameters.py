@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lfr.flow import Json
+from lfr.tasks.durations import FORM, read_duration
 
 _MOST_SHOWN: Final = 40
 
@@ -109,6 +110,16 @@ def seconds(least: float, most: float) -> Kind:
         return float(value) if least <= value <= most else None
 
     return Kind(f"a number of seconds from {least:.10g} to {most:.10g}", read)
+
+
+def duration(least: float, most: float) -> Kind:
+    """A duration as people write it, within these bounds in seconds; read as seconds."""
+
+    def read(value: Json) -> float | None:
+        found = read_duration(value)
+        return found if found is not None and least <= found <= most else None
+
+    return Kind(f"{FORM}; from {least:.10g} s to {most:.10g} s", read)
 
 
 def one_of(*texts: str) -> Kind:
