@@ -38,6 +38,11 @@ RECEIPT = "receipt"
 WORKFLOW_EVENTS = frozenset({START_WORKFLOW, END_WORKFLOW, FAILED_WORKFLOW, TERMINATED_WORKFLOW})
 """The events that tell of a workflow as a whole."""
 
+LATCH_ZERO = "countdown-latch-zero"
+
+OWN_KINDS = WORKFLOW_EVENTS | {START_TASK, END_TASK, CANCEL_TASK, RECEIPT}
+"""What lfr and its workers say to each other. All others are the users' own, and can be waited for."""
+
 WORKFLOW_ID = re.compile(r"workflow:[\w.:-]{1,240}(/\d{1,7}\.\d{1,9}(\.\d{1,9})?){0,100}")
 """What a workflow's id looks like; behind a slash, which item of which of its steps it runs for."""
 
@@ -85,6 +90,15 @@ class EndTask:
 
 
 @dataclass(frozen=True, slots=True)
+class CancelTask:
+    """An attempt of a step is over before its task has ended: whoever does that task may stop."""
+
+    workflow: str
+    index: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """Somebody has dealt with the event `target` (its id on the stream)."""
 
@@ -125,6 +139,12 @@ def read_kind(values: Values) -> str:
 def is_kind(fields: Fields, kind: str) -> bool:
     """Whether an event is of this kind, seen without reading the rest of it."""
     return bool(_kind(fields.get(b"kind", b"null")) == kind)
+
+
+def peek_kind(fields: Fields) -> str | None:
+    """The kind of an event, seen without reading the rest of it; None if it has none."""
+    kind = _kind(fields.get(b"kind", b"null"))
+    return kind if isinstance(kind, str) else None
 
 
 @lru_cache(maxsize=1024)
@@ -180,6 +200,11 @@ def read_end_task(values: Values) -> EndTask:
         has_output=b"output" in values,
         attempt=_attempt(values),
     )
+
+
+def read_cancel_task(values: Values) -> CancelTask:
+    """A cancel-task event. Raises Malformed."""
+    return CancelTask(_workflow(values), _index(values), _attempt(values) or 1)
 
 
 def read_receipt(values: Values) -> Receipt:

@@ -27,7 +27,7 @@ class Judgement:
 
     ended        end-tasks by workflow, in the order of the stream
     items        what was heard of iterated steps, by workflow
-    news         events that only tell of a workflow: they are owed a receipt
+    news         events that only tell of a workflow or a step: they are owed a receipt
     dead         events that cannot be understood, by entry, with the reason
     foreign      ids of all others: theirs to whom they are addressed
     handed_over  outputs that stand beside the stream, by (workflow, index), as JSON
@@ -130,6 +130,9 @@ def _place(judged: Judgement, entry: Entry, values: events.Values | events.Malfo
         judged.ended.setdefault(task.workflow, []).append((entry, task))
     elif kind in events.WORKFLOW_EVENTS:
         _place_news(judged, entry, kind, values)
+    elif kind == events.CANCEL_TASK:
+        events.read_cancel_task(values)
+        judged.news.append(entry)
     elif kind == events.START_TASK and values.get(b"base") == EACH:
         start = events.read_start_task(values)
         judged.items.setdefault(start.workflow, ItemNews()).add_start(entry, start)

@@ -149,6 +149,10 @@ def test_terminating_cancels_what_runs_and_forgets_what_is_to_come(
     assert client.zcard("waits:delayed") == 0 and client.keys("*:start:*") == []
     restart_workflow(store, id)
     assert [task["attempt"] for task in events_of(client, "start-task")] == [1, 1, 3, 2]
+    told = [event for event, fields in client.xrange("workflows:run") if fields["kind"] == '"cancel-task"']
+    eventually(
+        lambda: lifecycle.step() or set(told) <= {each["for"] for each in events_of(client, "receipt")}
+    )
 
 
 def test_of_two_lifecycles_one_makes_the_attempt(

@@ -129,3 +129,18 @@ def test_a_kind_is_seen_without_reading() -> None:
 
 def test_timestamps_are_utc_to_the_millisecond() -> None:
     assert events.timestamp(0.0015) == "1970-01-01T00:00:00.001+00:00"
+
+
+def test_a_cancel_task_says_which_attempt_is_over() -> None:
+    told = {b"workflow": "workflow:a", b"index": 3}
+    assert events.read_cancel_task({**told, b"attempt": 2}) == events.CancelTask("workflow:a", 3, 2)
+    assert events.read_cancel_task(told).attempt == 1
+    for bad in ({b"index": 3}, {b"workflow": "workflow:a"}, {**told, b"attempt": "2"}):
+        with pytest.raises(events.Malformed):
+            events.read_cancel_task(bad)
+
+
+def test_the_kind_is_seen_without_the_rest() -> None:
+    assert events.peek_kind({b"kind": b'"approved"', b"broken": b"{"}) == "approved"
+    for none in ({}, {b"kind": b"7"}, {b"kind": b"approved"}):
+        assert events.peek_kind(none) is None
