@@ -95,10 +95,12 @@ def create_record(
     fields += ("source", source) if source else ()
     fields += ("state", state, "started", started_ms, *write_counts(progress))
     known: Command = ("HSET", workflow, *fields)
-    if is_item(workflow):
-        return [known]
+    return [known] if is_item(workflow) else [known, *index_workflow(workflow, state, started_ms)]
+
+
+def index_workflow(workflow: str, state: WorkflowState, started_ms: int) -> list[Command]:
+    """The commands that put a workflow where lists look for it."""
     return [
-        known,
         ("ZADD", keys.ALL, started_ms, workflow),
         ("ZADD", keys.state(state), started_ms, workflow),
     ]
