@@ -4,6 +4,7 @@
 python3 build.py                 build dist/lfr, the one file
 python3 build.py demo            build it if need be, and run a real workflow on it to its end
 python3 build.py test [ARGS]     build it if need be, and run the tests (ARGS go to pytest)
+python3 build.py test --fuzz     try 400,000 random texts on the compiler: some minutes
 python3 build.py check           lint, format and types
 python3 build.py bench [NAMES]   run the benchmarks
 python3 build.py lock [NAMES]    resolve the dependencies anew, with hashes
@@ -93,6 +94,9 @@ def test(arguments: Sequence[str]) -> int:
         print(f"build.py test: {line}: its tests are left out", file=sys.stderr)
     if left_out and os.environ.get("CI") == "true":
         return 1
+    if "--fuzz" in arguments:
+        os.environ["LFR_FUZZ"] = str(FUZZ)
+        arguments = [word for word in arguments if word != "--fuzz"] or ["tests/unit/language/test_fuzz.py"]
     environment = {
         **os.environ,
         "LFR_FILE": str(FILE),
@@ -102,6 +106,9 @@ def test(arguments: Sequence[str]) -> int:
     python = _environment("test")
     return _wait_for([python, "-m", "pytest", *(arguments or ["tests"])], environment)
 
+
+FUZZ = 200_000
+"""How many texts of each sort --fuzz tries."""
 
 TOOLS = {"redis-server": "apt install redis-server"}
 """What the tests use beyond Python, and how to get it."""

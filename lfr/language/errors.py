@@ -154,7 +154,7 @@ class Source:
             place=f"{self.name}:{line}:{column}",
             line=line,
             column=column,
-            message=_printable(message),
+            message=_printable(message.replace("\t", " ")),
             hint=problem.hint,
             source_line=lines[line],
             severity=severity,

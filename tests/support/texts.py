@@ -1,0 +1,97 @@
+"""Texts that may be flows, and what holds for any text: a Flow that holds together, or errors with places."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from lfr.engine.local import LocalFailure, run_local
+from lfr.flow import Flow, Json, Kind
+from lfr.guard import parse_guard
+from lfr.language import FlowMistake, Severity, check_flow
+from lfr.language.draw import to_mermaid
+from lfr.language.loops import ending_steps
+from tests.conformance.cases import CASES
+
+FLOWS: list[str] = [case["flow"] for case in CASES]
+
+_SIGNS = [
+    *"→;|*>?{}[]()=`#\\\0\r\t1é",
+    "->",
+    "-)",
+    "})",
+    "])",
+    "}>",
+    "]>",
+    "({",
+    "([",
+    "(-",
+    "<{",
+    "<[",
+    "<-",
+]
+_WORDS = ["a", "b-c", ":x", ":start", ":end", "k:", "[v]", "!!x", "&y", "*y", "<<", "@task", "@flow", "@x"]
+_WHOLE = ["()", '({"k":1})', "([1])", "(- k: v -)", "<>", "<{}>", "<[]>", "<u>", "'''d'''", '"""', "'''"]
+_GUARDS = ["`$.a`", "`a`", "`$[?(@.a and @.b or @.c)]`", "? `$.a`", "* a", "→ :start", "{ a b }"]
+TOKENS = _SIGNS + _WORDS + _WHOLE + _GUARDS
+
+MOST_TASKS = 30
+"""How many tasks of a flow are run: some never end."""
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+def check_text(text: str) -> None:
+    """Compile a text, look for warnings, draw, write, read and run the flow that it is."""
+    checked = check_flow(text)
+    for finding in checked.findings:
+        assert_finding_is_sound(finding, text)
+    severities = {finding.severity for finding in checked.findings}
+    if checked.flow is None:
+        assert severities == {Severity.ERROR}
+    else:
+        assert severities <= {Severity.WARNING}
+        assert_flow_is_sound(checked.flow)
+        run_some_tasks(checked.flow)
+
+
+def assert_finding_is_sound(finding: FlowMistake, text: str) -> None:
+    lines = _LINE_END.split(text.removeprefix("\ufeff"))
+    assert 1 <= finding.line <= len(lines)
+    assert 1 <= finding.column <= len(lines[finding.line - 1]) + 2
+    assert finding.end_column is None or finding.column < finding.end_column
+    assert finding.source_line == lines[finding.line - 1]
+    assert finding.message and finding.message.isprintable()
+    assert str(finding).count("\n") == 2
+
+
+def assert_flow_is_sound(flow: Flow) -> None:
+    assert [step.index for step in flow.steps] == list(range(len(flow.steps)))
+    assert (flow.steps[0].kind, flow.steps[-1].kind) == (Kind.START, Kind.END)
+    assert list(flow.edges) == sorted(set(flow.edges))
+    assert all(0 <= source <= flow.last and 0 <= target <= flow.last for source, target in flow.edges)
+    for step in flow.steps:
+        if step.kind is Kind.SUBFLOW:
+            assert flow.steps[step.end].kind is Kind.SUBFLOW_END
+        if step.guard is not None:
+            parse_guard(step.guard)
+    assert Flow.from_dict(json.loads(flow.canonical_json)) == flow
+    to_mermaid(flow)
+
+
+def run_some_tasks(flow: Flow) -> None:
+    """Run a flow whose tasks echo: it ends, fails or is found endless; without guards, loops and items all
+    start that can start, and nothing else does."""
+    started: set[int] = set()
+    try:
+        run_local(flow, _echo, {"a": 1}, lambda index, *_: started.add(index), limit=MOST_TASKS)
+    except LocalFailure:
+        return
+    can_end = ending_steps(flow, lambda _: True)
+    can_start = {step.index for step in flow.steps if step.kind is Kind.TASK and step.index in can_end}
+    if not any(step.guard is not None or step.iterate for step in flow.steps):
+        assert {index for index in started if flow.steps[index].kind is Kind.TASK} == can_start
+
+
+def _echo(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
+    return input
