@@ -16,6 +16,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, TypeAlias
 
+from lfr.collector import no_collections
+
 Json: TypeAlias = Any
 """A value as `json.loads` gives it: dict, list, str, int, float, bool or None."""
 
@@ -175,10 +177,11 @@ class Flow:
     def to_dict(self) -> dict[str, Json]:
         """The flow as plain data: `steps`, `edges`, and `name`, `doc`, `docs`, `parameters` where there are
         any."""
-        data: dict[str, Json] = {
-            "steps": [step.to_dict() for step in self.steps],
-            "edges": [list(edge) for edge in self.edges],
-        }
+        with no_collections():
+            data: dict[str, Json] = {
+                "steps": [step.to_dict() for step in self.steps],
+                "edges": [list(edge) for edge in self.edges],
+            }
         for key in ("name", "doc", "docs"):
             value = getattr(self, key)
             if value:
@@ -190,9 +193,12 @@ class Flow:
     @classmethod
     def from_dict(cls, data: Mapping[str, Json]) -> Flow:
         """The flow that `to_dict` wrote. Raises KeyError, TypeError or ValueError on anything else."""
+        with no_collections():
+            steps = tuple(Step.from_dict(step) for step in data["steps"])
+            edges = tuple((source, target) for source, target in data["edges"])
         return cls(
-            steps=tuple(Step.from_dict(step) for step in data["steps"]),
-            edges=tuple((source, target) for source, target in data["edges"]),
+            steps=steps,
+            edges=edges,
             name=data.get("name", ""),
             doc=data.get("doc", ""),
             docs=data.get("docs", {}),

@@ -35,7 +35,7 @@ def read_guard(text: str) -> tuple[Path, int | None]:
         reader.fail("a guard begins with $, the input of its step")
     path = reader.path()
     if reader.peek():
-        reader.fail(f"cannot read {reader.peek()!r} here")
+        reader.fail(f"cannot read {reader.peek()[:40]!r} here")
     return path, min(reader.mixed_at, default=None)
 
 
@@ -102,7 +102,8 @@ class _Reader:
 
     def _expect(self, sign: str) -> None:
         if not self._skip(sign):
-            self.fail(f"expected {sign!r}, found {self._token!r}" if self._token else f"{sign!r} is missing")
+            found = f"expected {sign!r}, found {self._token[:40]!r}"
+            self.fail(found if self._token else f"{sign!r} is missing")
 
     def _segment(self) -> Segment:
         descends = self._token == ".."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lfr.collector import no_collections
 from lfr.flow import Flow
 from lfr.language.compile import compile_source
 from lfr.language.errors import FlowError, FlowMistake, Severity, Source
@@ -28,9 +29,10 @@ def check_flow(text: str, base: str | None = None, *, source: str = "FLOW") -> C
     Errors of the text are among the findings. Raises BadInput for a base that cannot be used.
     """
     given = Source.of(text, source)
-    try:
-        compiled = compile_source(given, base)
-    except FlowError as error:
-        return Checked(None, error.errors)
-    doubts = find_doubts(compiled, given.text)
-    return Checked(compiled.flow, tuple(given.mistakes(doubts, Severity.WARNING)))
+    with no_collections():
+        try:
+            compiled = compile_source(given, base)
+        except FlowError as error:
+            return Checked(None, error.errors)
+        doubts = find_doubts(compiled, given.text)
+        return Checked(compiled.flow, tuple(given.mistakes(doubts, Severity.WARNING)))

@@ -13,9 +13,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import pairwise, product
+from itertools import groupby, pairwise, product
 from typing import Any, Final, NamedTuple
 
+from lfr.collector import no_collections
 from lfr.flow import Edge, Flow, Json, Kind
 from lfr.flow import Step as FlowStep
 from lfr.language.declarations import Declared, Meaning, Mismatch, declared, merged
@@ -72,7 +73,8 @@ def compile_flow(text: str, base: str | None = None, *, source: str = "FLOW") ->
     they are written. Raises FlowError, with all that is wrong and its places, and BadInput for a base
     that is neither.
     """
-    return compile_source(Source.of(text, source), base).flow
+    with no_collections():
+        return compile_source(Source.of(text, source), base).flow
 
 
 def compile_source(source: Source, base: str | None = None) -> Compiled:
@@ -160,7 +162,7 @@ class _Builder:
     def flow(self, scope: Scope) -> Flow:
         opened = _Open(self._add(Kind.START, scope.at), scope.at)
         self._fill(opened, scope.statements, Kind.END)
-        edges = tuple(sorted(set(self._edges)))
+        edges = tuple(edge for edge, _ in groupby(sorted(self._edges)))
         names = self._names
         return Flow(tuple(self._steps), edges, names.name, names.doc, names.docs, names.parameters)
 

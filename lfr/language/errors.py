@@ -16,6 +16,9 @@ from lfr.errors import BadInput
 MOST_SHOWN: Final = 20
 """How many errors of one text are told; the rest is counted."""
 
+_LONGEST: Final = 400
+"""Characters of a message."""
+
 _SHOWN_BEFORE: Final = 60
 _SHOWN_AFTER: Final = 40
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -154,8 +157,8 @@ class Source:
             place=f"{self.name}:{line}:{column}",
             line=line,
             column=column,
-            message=_printable(message.replace("\t", " ")),
-            hint=problem.hint,
+            message=_one_line(message),
+            hint=_one_line(problem.hint),
             source_line=lines[line],
             severity=severity,
             end_column=column + len(word[0]) if word else None,
@@ -169,6 +172,12 @@ def _excerpt(line: str, at: int) -> str:
     before = ("…" if start else "") + _printable(line[start:at])
     after = _printable(line[at:end]) + ("…" if end < len(line) else "")
     return f"    {before}{after}\n    {''.join(map(_blank, before))}^"
+
+
+def _one_line(text: str) -> str:
+    """The text as it can stand in a message: names may be as long as the text of the flow."""
+    cut = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return _printable(cut.replace("\t", " "))
 
 
 def _printable(text: str) -> str:

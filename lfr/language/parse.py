@@ -24,7 +24,7 @@ from typing import Final, NoReturn
 
 from lfr.guard import GuardError, parse_guard
 from lfr.language.errors import MOST_SHOWN, BadSyntax, Problem
-from lfr.language.scan import Kind, Scanner, Token, shown
+from lfr.language.scan import Kind, Scanner, Token, begins_line, shown
 from lfr.language.syntax import (
     Declaration,
     FlowText,
@@ -135,8 +135,7 @@ class _Parser:
             return False
         if before is not None and before.kind in _CONTINUES:
             return False
-        line_start = max(self._text.rfind("\n", 0, at), self._text.rfind("\r", 0, at)) + 1
-        return not self._text[line_start:at].strip()
+        return begins_line(self._text, at)
 
     def _take(self) -> Token:
         token, self._token = self._token, self._scanner.next()

@@ -197,6 +197,13 @@ def shown(char: str) -> str:
     )
 
 
+def begins_line(text: str, at: int) -> bool:
+    """Whether nothing but blanks stands before this index in its line."""
+    while at > 0 and text[at - 1] in " \t\f\v":
+        at -= 1
+    return at == 0 or text[at - 1] in "\r\n"
+
+
 def _of(kind: Kind) -> str:
     return "these parameters are" if kind is Kind.PARAMETERS else "this literal is"
 

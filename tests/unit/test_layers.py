@@ -10,7 +10,7 @@ import lfr
 ROOT = Path(lfr.__file__).parent
 
 LAYERS = (
-    {"errors", "flow", "states", "settings", "guard", "json_text", "events", "item_ids"},
+    {"errors", "flow", "states", "settings", "guard", "json_text", "events", "item_ids", "collector"},
     {"language", "tasks", "engine"},
     {"store"},
     {"operations"},

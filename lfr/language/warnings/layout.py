@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from lfr.language.errors import Problem
+from lfr.language.scan import begins_line
 from lfr.language.syntax import FlowText, Label, Resource, Scope, Statement, all_scopes
 
 _LINE_END = re.compile(r"[ \t\f\v]*(?:#|[\r\n])")
-_LINE_START = re.compile(r"[ \t\f\v]*\Z")
 
 
 def doubtful_layout(tree: FlowText, text: str) -> Iterator[Problem]:
@@ -29,18 +29,13 @@ def _over_the_end_of_a_line(statement: Statement, text: str) -> Iterator[Problem
         if is_behind_arrow and step.before is not None and _ends_line(step.before, text):
             message = f":{step.before.name} is the label of the step in the next line"
             yield Problem(step.before.at, message, "if it is to end the statement, write ; behind it")
-        if step.after is not None and _begins_line(step.after, text):
+        if step.after is not None and begins_line(text, step.after.at):
             message = f":{step.after.name} is the label of the step in the line before"
             yield Problem(step.after.at, message, "if it is to begin a statement, write ; before it")
 
 
 def _ends_line(label: Label, text: str) -> bool:
     return _LINE_END.match(text, label.at + 1 + len(label.name)) is not None
-
-
-def _begins_line(label: Label, text: str) -> bool:
-    line_start = max(text.rfind("\n", 0, label.at), text.rfind("\r", 0, label.at)) + 1
-    return _LINE_START.match(text, line_start, label.at) is not None and line_start > 0
 
 
 def _braces_behind_resource(one: Statement, following: Statement, text: str) -> Iterator[Problem]:
