@@ -47,6 +47,9 @@ _STATEMENT: Final = _STEP | {Kind.LABEL, Kind.LITERAL, Kind.RESOURCE}
 _AFTER_STATEMENT: Final = _STATEMENT | {Kind.DECLARATION, Kind.END, *_SUBFLOW.values()}
 
 
+MOST_SKIPPED: Final = 100_000
+"""How many tokens behind an error are looked at for the beginning of a statement."""
+
 _CONTINUES: Final = frozenset(
     {Kind.ARROW, Kind.BAR, Kind.MERGE, Kind.ITERATE, Kind.ASK, Kind.GUARD, Kind.EQUALS}
 )
@@ -117,17 +120,19 @@ class _Parser:
 
     def _skip_statement(self) -> None:
         """Go to where the next statement begins: outside of brackets, behind a `;`, or at the beginning of
-        a line. A beginning that is none would bring errors that are none, so when in doubt it goes on."""
+        a line. A beginning that is none would bring errors that are none, so when in doubt it goes on.
+        If none is found, nothing more is read."""
         depth = len(self._open)
         self._open.clear()
         before: Token | None = None
-        while self._token.kind is not Kind.END:
-            if depth == 0 and self._begins_statement(before):
+        for _ in range(MOST_SKIPPED):
+            if self._token.kind is Kind.END or (depth == 0 and self._begins_statement(before)):
                 return
             before = self._take()
             if before.kind is Kind.SEMICOLON and depth == 0:
                 return
             depth += (before.kind in _SUBFLOW) - (before.kind in _SUBFLOW.values() and depth > 0)
+        self._token = Token(Kind.END, "", self._token.at, self._token.at)
 
     def _begins_statement(self, before: Token | None) -> bool:
         kind, at = self._token.kind, self._token.at

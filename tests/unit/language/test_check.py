@@ -65,6 +65,7 @@ def test_after_an_error_it_goes_on_with_the_next_statement(
 def test_it_does_not_go_on_for_ever() -> None:
     assert len(check_flow("a → 1\n" * 100_000).findings) == 20
     assert len(check_flow("{ a → 1 " * 90).findings) == 1
+    assert len(check_flow("a → 1 " + "b " * 200_000 + "\nc → 1").findings) == 1
 
 
 @pytest.mark.parametrize(

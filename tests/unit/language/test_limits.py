@@ -3,6 +3,8 @@ would not be linear would not end."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from lfr.language import FlowError, compile, compile_flow
@@ -32,8 +34,25 @@ from lfr.language import FlowError, compile, compile_flow
         ("a '''" + "x" * 5_000_000, "not closed"),
         ("a (- " + "x" * 5_000_000, "not closed"),
         ("a ([" + "[" * 5_000_000, "levels"),
+        ("a -> 1 " + "b " * 2_000_000, "found"),
+        ("a -> 1\n" * 200_000, "FLOW:20:6"),
+        ("? `$[?(" + "(" * 10_000 + "@.a" + ")" * 10_000 + ")]` a", "32 levels"),
+        ('a (["\0"])', "control character"),
+        ("a (- \0 -)", "special characters"),
+        ("? `$.\0` a", "expected a name"),
+        ('a (["\\ud800"])', "surrogate"),
+        ("a \ufeff b", r"U\+FEFF"),
+        (":" + "x" * 2_000_000 + " -> a", "no step leads to :x{300}"),
+        ("a (- k: &a [*a] -)", "inside itself"),
+        (
+            "a (-\n"
+            + "a: &a [x, x, x, x, x, x, x, x, x]\n"
+            + "\n".join(f"{two}: &{two} [{', '.join([f'*{one}'] * 9)}]" for one, two in pairwise("abcdefghi"))
+            + "\n-)",
+            "aliases written out",
+        ),
     ],
-    ids=range(18),
+    ids=range(29),
 )
 def test_refused(text: str, message: str) -> None:
     with pytest.raises(FlowError, match=message):
@@ -53,8 +72,11 @@ def test_refused(text: str, message: str) -> None:
         ('<["' + "x" * 5_000_000 + '"]> → a', 4),
         ("? `$." + "a" * 5_000_000 + "` a", 3),
         ("; ".join(f"a{i} → :x{i}; :x{i} → b{i}" for i in range(5000)), 10_002),
+        ("\ufeff\ta\t->\r\n\tb\t(-\tx: 1\t-)\r\n# c\rc\t", 5),
+        ("@task a '''\0''' a", 3),
+        ("a # \0\x1b\u2028\n", 3),
     ],
-    ids=range(10),
+    ids=range(13),
 )
 def test_compiled(text: str, steps: int) -> None:
     assert len(compile_flow(text).steps) == steps
