@@ -4,7 +4,8 @@ A guard is a path into the step's input, and holds if the path leads to at least
 value does not matter. The path is littleflow's, not that of RFC 9535: a filter `[?(...)]` tests the
 value that it stands behind, not the members of it, so it is `$[*][?(@.n=0)]` that asks for members.
 
-    path     = ("$" | "@") { "." NAME | ".*" | ".." (NAME | "*" | selectors) | selectors }
+    path     = ("$" | "@") { "." member | ".." (member | selectors) | selectors }
+    member   = NAME | "*" | "length" "(" ")"
     selectors = "[" selector { "," selector } "]"
     selector = STRING | INTEGER | [INTEGER] ":" [INTEGER] [":" [INTEGER]] | "*" | "?" test
     test     = either { ("and" | "&&") either }
@@ -15,7 +16,8 @@ value that it stands behind, not the members of it, so it is `$[*][?(@.n=0)]` th
 
 `$` is the whole input, `@` the value that the filter tests. White space is free between all of these.
 Beware: `or` binds more closely than `and`, as it does in littleflow; put parentheses where both meet.
-A comparison holds if it does for any pair of values, so with a path that leads nowhere it never does.
+`length()` leads to the number of items of a list, or of characters of a text. A comparison holds if it
+does for any pair of values, so with a path that leads nowhere it never does.
 
 A guard never runs code, and its work is bounded: what it meets twice it looks at once, so a path
 costs time in proportion to the input. Only `..` in filters behind `..` can cost more, and there is a

@@ -15,6 +15,7 @@ from lfr.guard.syntax import (
     Filter,
     GuardError,
     Join,
+    Length,
     Not,
     Path,
     Selector,
@@ -130,6 +131,8 @@ class Question:
         match selector:
             case Every():
                 return _members(value)
+            case Length():
+                return (len(value),) if isinstance(value, list | str) else ()
             case Filter(test):
                 return (value,) if self.holds(test, value) else ()
             case str():
@@ -142,6 +145,7 @@ class Question:
 
     def holds(self, test: Test, current: Json) -> bool:
         """Whether a test is true of a value."""
+        self._count(0)
         match test:
             case Path():
                 return bool(self.values(test, current))

@@ -15,6 +15,7 @@ from lfr.guard.syntax import (
     Filter,
     GuardError,
     Join,
+    Length,
     Not,
     Path,
     Segment,
@@ -76,7 +77,7 @@ class _Reader:
         while self._token in (".", "..", "["):
             segments.append(self._segment())
         if self._token == "(" and segments:
-            self.fail("there are no functions in guards")
+            self.fail("there is no function in guards but length()")
         if self._token == "-" or self._kind == "number":
             self.fail('a name with other characters is written ["..."]')
         return Path(is_absolute, tuple(segments))
@@ -110,7 +111,7 @@ class _Reader:
         if self._token != "[":
             self._next()
             if self._kind == "word":
-                return Segment((self._take(),), descends)
+                return Segment((self._name_or_length(),), descends)
             if self._skip("*"):
                 return Segment((Every(),), descends)
             if not descends or self._token != "[":
@@ -121,6 +122,13 @@ class _Reader:
             selectors.append(self._selector())
         self._expect("]")
         return Segment(tuple(selectors), descends)
+
+    def _name_or_length(self) -> Selector:
+        name = self._take()
+        if name != "length" or not self._skip("("):
+            return name
+        self._expect(")")
+        return Length()
 
     def _selector(self) -> Selector:
         if self._kind == "string":

@@ -32,8 +32,13 @@ class Filter:
     test: Test
 
 
-Selector: TypeAlias = str | int | slice | Every | Filter
-"""A member by name, an item by number, items by a slice, or one of the two above."""
+@dataclass(frozen=True, slots=True)
+class Length:
+    """`.length()`: how many items a list has, or characters a text. Of anything else: nothing."""
+
+
+Selector: TypeAlias = str | int | slice | Every | Filter | Length
+"""A member by name, an item by number, items by a slice, or one of the three above."""
 
 
 @dataclass(frozen=True, slots=True)

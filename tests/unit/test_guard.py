@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lfr.guard import GuardError, ask, parse_guard
+from lfr.guard.ask import Question
 
 values = st.recursive(
     st.none()
@@ -70,6 +71,15 @@ def test_two_ways_to_write_one_guard(text: str, same: str, value: Any) -> None:
         ("$[-2]", [1], False),
         ("$[0,1,0]", [1], True),
         ("$[?(@.n > $.limit)]", {"n": 3, "limit": 2}, True),
+        ("$.length()", [], True),
+        ("$.length()", {"a": 1}, False),
+        ("$.n.length()", {"n": 5}, False),
+        ("$.length", {"length": 1}, True),
+        ("$[?(@.s.length ( ) = 2)]", {"s": "日本"}, True),
+        ("$[?(@.length() > 1)]", [1], False),
+        ("$[*][?(@..length() = 3)]", [[[1, 2, 3]]], True),
+        ("$.a.length()[0]", {"a": [1]}, False),
+        ("$[?(@.a.length() = @.b.length())]", {"a": [1, 2], "b": "xy"}, True),
     ],
 )
 def test_verdicts(text: str, value: Any, verdict: bool) -> None:
@@ -99,7 +109,9 @@ def test_equality_is_that_of_python_for_json(left: Any, right: Any) -> None:
         ("$.a b", 4),
         ("$.dry-run", 5),
         ("$.1a", 2),
-        ("$.length()", 8),
+        ("$.keys()", 6),
+        ("$.length(1)", 9),
+        ("$.length().size()", 15),
         ("$[1.5]", 2),
         ("$[" + "9" * 5000 + "]", 2),
         ("$[::0]", 4),
@@ -166,10 +178,55 @@ def test_what_would_be_too_much_work_is_refused(monkeypatch: pytest.MonkeyPatch)
         guard.holds(deep)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$.items[*].name[*]",
+        "$" + "[*,*]" * 40,
+        "$.items[0:,*,:][?(@.n > 1 and not @.x)]",
+        "$.items[*][?($.items[*].x)]",
+        "$.items[*][?($.items[*][?(@.n < 0)] or @.x)]",
+        "$.items[*][?(@.n = $.items[*].x)]",
+        "$.items[*][?($.items[*].n != @.n and @.tags[*] < $.items[*].n)][?(@.x)]",
+        "$[?(@.items[*][?(@.tags[?(@[*][?(@ = $.items)])])])].x",
+        "$[?($.items = @.items)].x",
+        "$.items[*][?(@.tags.length() > $.items[*].tags.length())].x",
+    ],
+)
+def test_without_descending_the_work_grows_as_the_input_does(text: str) -> None:
+    assert _work(text, 2000) <= 2.1 * _work(text, 1000)
+
+
+def _work(text: str, count: int) -> int:
+    """How much work a guard is on a list of so many items."""
+    items = [{"n": number, "name": [str(number)], "tags": [[number], 0]} for number in range(count)]
+    question = Question({"items": items})
+    question.values(parse_guard(text).path, question._root)
+    return ask.MOST_VALUES - question._work_left
+
+
+def test_a_long_guard_on_a_long_input_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ask, "MOST_VALUES", 10_000)
+    guard = parse_guard("$[*][?(" + " or ".join(["1=2"] * 1000) + ")]")
+    assert not guard.holds([1])
+    with pytest.raises(GuardError, match="10,000"):
+        guard.holds([1] * 1000)
+
+
+def test_the_message_of_a_long_guard_is_short() -> None:
+    with pytest.raises(GuardError) as caught:
+        parse_guard('$[?(@.a "' + "x" * 1_000_000 + '")]')
+    assert len(str(caught.value)) < 200
+
+
 def test_a_value_reached_in_many_ways_is_looked_at_once() -> None:
     value = {"a": {"a": [1, 2]}}
     assert not holds("$" + "[*,*,*,*]" * 60, value)
     assert holds("$" + "..*" * 3, json.loads("[" * 90 + "]" * 90))
+
+
+def test_a_deep_input_and_many_selectors() -> None:
+    assert holds("$" + "[*,*]" * 90, json.loads("[" * 91 + "]" * 91))
 
 
 def test_a_value_that_is_compared_by_an_absolute_path_is_found_once() -> None:
