@@ -13,6 +13,7 @@ from lfr.cli.check import HANDLERS, say_warnings
 from lfr.cli.commands import COMMANDS
 from lfr.cli.exit_codes import Exit
 from lfr.cli.parser import make_parser
+from lfr.cli.run import HANDLERS as RUN
 from lfr.cli.terminal import Terminal
 from lfr.language import check_flow
 
@@ -112,3 +113,14 @@ def test_other_commands_tell_some_warnings_in_a_line_each() -> None:
     lines = err.getvalue().splitlines()
     assert lines[0] == "lfr: FLOW:1:3: warning: nobody uses :x0 (leave it away)"
     assert lines[5:] == ["lfr: and 3 warnings more (lfr check tells all)"]
+
+
+def test_run_tells_warnings_on_stderr_and_nothing_of_them_on_stdout(session: Session) -> None:
+    Path("doubtful.flow").write_text("a :x -> b")
+    terminal = Terminal(session.out, session.err, io.BytesIO())
+    parser = make_parser(COMMANDS["run"], RUN["run"])
+    assert RUN["run"].run(parser.parse_args(["doubtful.flow", "--local"]), terminal) == Exit.OK
+    assert session.out.getvalue() == "{}\n"
+    assert session.err.getvalue().startswith(
+        "lfr: doubtful.flow:1:3: warning: nobody uses :x (leave it away)\n"
+    )

@@ -33,6 +33,15 @@ def warnings(text: str) -> list[tuple[int, int, str]]:
         ("a → :x:; :x: → b", (1, 5), "the last character of the name x: is :"),
         ("a → wait:dealy", (1, 5), "there is no task wait:dealy in lfr, and nobody else may do it"),
         ("@task x = request:x; x", (1, 1), "there is no task request:x in lfr, and nobody else may do it"),
+        ("wait:delay", (1, 1), "this would fail: wait:delay needs the parameter duration"),
+        (
+            "a → * wait:delay (- duration: soon -)",
+            (1, 7),
+            'this would fail: wait:delay: duration is "soon", but',
+        ),
+        ("request:post ([1])", (1, 1), "this would fail: request:post: the parameters are [1], but must be"),
+        ("request:post (- sync: 1 -)", (1, 1), "this would fail: request:post: sync is 1, but must be true"),
+        ("a → <x> (- method: GET -)", (1, 5), 'this would fail: resource:store: method is "GET", but'),
         ("a :x", (1, 3), "nobody uses :x"),
         (":x a", (1, 1), "nothing leads to :x"),
         ("{ a → b :x → c }", (1, 9), "nobody uses :x"),
@@ -113,7 +122,8 @@ def test_each_use_of_a_declared_subflow_is_told_once() -> None:
         "{ a b } → c → ? `$.s` d",
         "? `$.s` a; ? `$.s` b",
         "? `$.s` { a → :x; :x → b → :end } → c",
-        "wait:delay (- duration: 1 -)",
+        "wait:delay (- duration: 1 -) → request:get → redis:hget ([])",
+        '<x> → wait:delay ({"duration": 1, "lfr": {"timeout": 9}}) → <y>',
     ],
 )
 def test_nothing_to_warn_of(text: str) -> None:
