@@ -93,6 +93,12 @@ class Settings:
         variable="ISSUER",
         secret=True,
     )
+    api_token: str = _setting("", "api.token", "token that the API asks for; it allows changes", secret=True)
+    api_read_token: str = _setting("", "api.read_token", "token that allows reading alone", secret=True)
+    api_hosts: tuple[str, ...] = _setting(
+        (), "api.hosts", "names under which the API may be asked, besides its machine's own"
+    )
+    api_body: int = _setting(10_000_000, "api.body", "most bytes that a request to the API may have")
     up_data: str = _setting("", "up.data", "folder in which `lfr up` keeps its data", variable="LFR_DATA")
 
 

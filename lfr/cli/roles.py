@@ -14,6 +14,12 @@ from lfr.roles.table import ROLES, Role
 
 def _add_arguments(role: Role, parser: ArgumentParser) -> None:
     for option in role.options:
+        if not option.flag.startswith("-"):
+            metavar = f"[{option.metavar}]"
+            parser.add_argument(
+                option.flag, nargs="?", default=option.default, metavar=metavar, help=option.help
+            )
+            continue
         default = f" (default: {option.default:g})" if isinstance(option.default, float) else ""
         parser.add_argument(
             option.flag,

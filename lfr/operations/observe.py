@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from lfr.store.connection import Link, Store
 from lfr.store.flows import FlowCache
 from lfr.store.history import Moment, read_history, read_whole_history
 from lfr.store.load import load_flow, load_outputs
-from lfr.store.workflows import Record, newest, read_records
+from lfr.store.workflows import Record, newest, read_records, source_of
 
 _STATE_AFTER = {
     What.STARTED: StepState.RUNNING,
@@ -53,7 +54,7 @@ def inspect_workflow(store: Store, id: str, *, history: bool = False) -> dict[st
         raise NotFound(f"the flow of {id} is gone from Redis")
     steps = _tell_steps(flow, outputs, moments, record)
     answer: dict[str, Any] = {
-        **_summary(record),
+        **summary(record),
         "input": outputs.get(WORKFLOW_INPUT),
         "output": outputs.get(flow.last) if record.state is WorkflowState.FINISHED else None,
         "reason": record.reason or None,
@@ -86,17 +87,48 @@ def list_workflows(
             skip += len(ids)
             records = read_records(link, ids)
             found += [
-                _summary(record)
+                summary(record)
                 for record in records
                 if record is not None and (name is None or record.name == name)
             ]
     return found[:limit]
 
 
+def read_source(store: Store, id: str) -> str:
+    """The text of the flow that a workflow runs; of an item, that of its parent. Raises NotFound."""
+    id = full_id(id)
+    with store.link() as link:
+        _record(link, id)
+        return source_of(link, id.partition("/")[0])
+
+
+def read_flow(store: Store, id: str) -> Flow:
+    """The flow that a workflow runs. Raises NotFound."""
+    id = full_id(id)
+    with store.link() as link:
+        flow = load_flow(link, FlowCache(), id)
+    if flow is None:
+        raise NotFound(f"there is no workflow {id}", hint="lfr list shows what there is")
+    return flow
+
+
+def read_facts(store: Store, id: str) -> list[dict[str, Any]]:
+    """A workflow's history, oldest first: at, index (None: the workflow), item, event, reason of each.
+
+    Raises NotFound.
+    """
+    id = full_id(id)
+    with store.link() as link:
+        _record(link, id)
+        return list(_facts(read_whole_history(link, id)))
+
+
 def follow_workflow(
-    store: Store, id: str, *, timeout_seconds: float | None = None
+    store: Store, id: str, *, timeout_seconds: float | None = None, tick_seconds: float | None = None
 ) -> Iterator[dict[str, Any]]:
     """Tell of a workflow at once, and at each change until it has ended or the time is over.
+
+    With `tick_seconds`, tell as often as that also if nothing has changed.
 
     Each time: id, name, state, counts (total, running, done, skipped, failed) and the `changes` since
     the last: at, index, name, event, reason. Waits on the workflow's history, so it sees every
@@ -117,7 +149,8 @@ def follow_workflow(
             if record.state.has_ended:
                 return
             moments = []
-            while not moments:
+            tick = math.inf if tick_seconds is None else time.monotonic() + tick_seconds
+            while not moments and time.monotonic() < tick:
                 left = 1.0 if deadline is None else min(1.0, deadline - time.monotonic())
                 if left <= 0:
                     return
@@ -131,7 +164,8 @@ def _record(link: Link, id: str) -> Record:
     return record
 
 
-def _summary(record: Record) -> dict[str, Any]:
+def summary(record: Record) -> dict[str, Any]:
+    """What a list tells of a workflow: id, name, state, started, ended."""
     return {
         "id": record.id,
         "name": record.name,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option of a role: its flag, the type of its value, its default, a line of help."""
+    """An option of a role: its flag, the type of its value, its default, a line of help. A flag without
+    dashes is a word of its own behind the role, that may be left out."""
 
     flag: str
     type: type
@@ -48,6 +49,12 @@ ROLES = (
         "lfr.roles.receipts",
         "logs each event that has been dealt with as a line of JSON, then clears it from the stream",
         (Option("--to", str, None, "FILE", "append to FILE instead of printing"),),
+    ),
+    Role(
+        "api",
+        "lfr.roles.api",
+        "serves the HTTP API",
+        (Option("address", str, "", "HOST[:PORT]", "where to listen (default: 0.0.0.0:5000)"),),
     ),
     Role("worker", "lfr.roles.worker", "lifecycle and the built-in tasks in one process"),
 )

@@ -122,11 +122,40 @@ def read_records(link: Link, workflows: Sequence[str]) -> list[Record | None]:
     return [record(workflow, reply) for workflow, reply in zip(workflows, replies, strict=True)]
 
 
+def source_of(link: Link, workflow: str) -> str:
+    """The text that a workflow's flow was compiled from; empty if it is not known. (HGET)"""
+    source = link.exchange([("HGET", workflow, "source")])[0]
+    return "" if source is None else str(source.decode())
+
+
 def newest(link: Link, state: WorkflowState | None, *, skip: int, count: int) -> list[str]:
     """Ids of workflows, newest first, of one state or of all. (ZREVRANGE: O(log n + skip + count))"""
     key = keys.ALL if state is None else keys.state(state)
     ids = link.exchange([("ZREVRANGE", key, skip, skip + count - 1)])[0]
     return [id.decode() for id in ids]
+
+
+def newest_after(
+    link: Link, state: WorkflowState | None, after: tuple[int, str] | None, *, count: int
+) -> list[tuple[int, str]]:
+    """Starts (milliseconds since the epoch) and ids of workflows, newest first, behind the one `after`.
+
+    Stays in place while new ones arrive. (ZREVRANK, or ZCOUNT if that one is gone; ZREVRANGE)
+    """
+    key = keys.ALL if state is None else keys.state(state)
+    first = 0
+    if after is not None:
+        started_ms, id = after
+        rank, newer = link.exchange([("ZREVRANK", key, id), ("ZCOUNT", key, f"({started_ms}", "+inf")])
+        first = newer if rank is None else rank + 1
+    flat = link.exchange([("ZREVRANGE", key, first, first + count - 1, "WITHSCORES")])[0]
+    return [(int(float(score)), id.decode()) for id, score in zip(flat[::2], flat[1::2], strict=True)]
+
+
+def count_states(link: Link) -> dict[WorkflowState, int]:
+    """How many workflows are in each state. (ZCARD)"""
+    counts = link.exchange([("ZCARD", keys.state(state)) for state in WorkflowState])
+    return dict(zip(WorkflowState, counts, strict=True))
 
 
 def watch_new(link: Link, workflow: str, digest: str) -> tuple[int, Record | None, bool]:

@@ -14,7 +14,7 @@ LAYERS = (
     {"language", "tasks", "engine"},
     {"store"},
     {"operations"},
-    {"worker", "host", "roles", "cli", "client", "local", "bases", "__init__", "__main__"},
+    {"worker", "host", "roles", "web", "cli", "client", "local", "bases", "__init__", "__main__"},
 )
 """From the inside out. A room imports from its own layer and from those before it."""
 

@@ -1,0 +1,1 @@
+"""HTTP over operations/: the API. No Redis command stands here, and no rule of workflows."""

@@ -1,0 +1,143 @@
+"""Routes -> a WSGI application (PEP 3333) with bottle: access checked, bodies read, errors told."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from http import HTTPStatus
+from threading import BoundedSemaphore
+from typing import Any, Final
+
+import bottle
+
+from lfr.errors import LfrError
+from lfr.flow import Json
+from lfr.json_text import NotJson, read_json
+from lfr.store.connection import Store
+from lfr.web.access import Rules, check
+from lfr.web.exchange import Access, Answer, Request, Route, json_answer
+from lfr.web.openapi import describe
+from lfr.web.problems import HttpError, problem, problem_of
+from lfr.web.routes import about, events, flows, steps, workflows
+
+LOGGER = logging.getLogger(__name__)
+
+MOST_STREAMS: Final = 48
+
+_SUBJECTS = (about, workflows, steps, flows, events)
+
+_PATTERNS: Final = {
+    "id": r"<id:re:[\w.:-]{1,300}(?:/\d{1,7}\.\d{1,9}(?:\.\d{1,9})?){0,100}>",
+    "index": r"<index:re:[^/]+>",
+}
+"""What stands for a part of a path. An item's id has slashes in it, but `/1.0`, not `/state`."""
+
+_SECURE: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def all_routes() -> tuple[Route, ...]:
+    """Every route of the API, its own description among them."""
+    routes = tuple(route for subject in _SUBJECTS for route in subject.ROUTES)
+
+    def openapi(request: Request) -> Answer:
+        return json_answer(describe((*routes, own)))
+
+    answers = {200: ("application/json", {"type": "object"})}
+    own = Route("GET", "/openapi.json", openapi, Access.NONE, "This description.", answers=answers)
+    return (*routes, own)
+
+
+def make_app(store: Store, rules: Rules, *, most_bytes: int, root: str = "") -> bottle.Bottle:
+    """The API as a WSGI application. A body may have `most_bytes`; `root` is where it is mounted."""
+    app = bottle.Bottle(catchall=True)
+    base = Request(store, {}, {}, root=root, streams=BoundedSemaphore(MOST_STREAMS))
+    for route in sorted(all_routes(), key=lambda route: "{" in route.path):
+        path = re.sub(r"\{(\w+)\}", lambda part: _PATTERNS[part[1]], route.path)
+        app.route(path, route.method, _handler(route, base, rules, most_bytes))
+    app.default_error_handler = _not_routed
+    return app
+
+
+def _handler(
+    route: Route, base: Request, rules: Rules, most_bytes: int
+) -> Callable[..., bottle.HTTPResponse]:
+    def handle(**path: str) -> bottle.HTTPResponse:
+        try:
+            check(rules, route.method, route.access, _headers())
+            query = {name: bottle.request.query.getunicode(name, "") for name in bottle.request.query}
+            request = replace(base, path=path, query=query, body=_body(route, most_bytes))
+            return _response(route.handler(request))
+        except (LfrError, HttpError) as error:
+            return _response(problem_of(error))
+        except Exception:  # a defect must not show itself to strangers
+            LOGGER.exception("a defect in lfr at %s %s; please report it", route.method, route.path)
+            return _response(problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a defect in lfr; its log tells more"))
+
+    return handle
+
+
+def _headers() -> dict[str, str]:
+    return {name.lower(): value for name, value in bottle.request.headers.items() if value is not None}
+
+
+def _body(route: Route, most_bytes: int) -> Json:
+    """The body as a value, if this route takes one. Raises HttpError."""
+    request = bottle.request
+    length = request.content_length
+    if length > most_bytes:
+        raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {most_bytes:,} bytes")
+    if not route.body or length <= 0:
+        return None
+    raw = request.body.read(most_bytes + 1)
+    request.body.seek(0)
+    media = (request.content_type or "").partition(";")[0].strip().lower()
+    if media not in route.body:
+        kinds = " or ".join(route.body)
+        raise HttpError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body must be {kinds}, not {media or 'unnamed'}"
+        )
+    try:
+        if media == "multipart/form-data":
+            return _form()
+        return raw.decode("utf-8-sig") if media == "text/plain" else read_json(raw)
+    except UnicodeDecodeError:
+        raise HttpError(HTTPStatus.BAD_REQUEST, "the body is not UTF-8") from None
+    except bottle.HTTPError as error:
+        raise HttpError(HTTPStatus.BAD_REQUEST, f"the form cannot be read: {error.body}") from None
+    except NotJson as error:
+        raise HttpError(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from None
+
+
+def _form() -> dict[str, str]:
+    """The fields of a form, files among them, as text. (RFC 7578)"""
+    files = {name: upload.file.read().decode("utf-8-sig") for name, upload in bottle.request.files.items()}
+    fields = {name: bottle.request.forms.getunicode(name, "") for name in bottle.request.forms}
+    return fields | files
+
+
+def _response(answer: Answer) -> bottle.HTTPResponse:
+    headers = {**_SECURE, **answer.headers}
+    if answer.content_type:
+        headers["Content-Type"] = answer.content_type
+    content: bytes | Iterator[bytes] | Iterable[Any] = answer.content
+    return bottle.HTTPResponse(content, int(answer.status), headers)
+
+
+def _not_routed(error: bottle.HTTPError) -> bytes:
+    """What bottle answers by itself: no such path, another method."""
+    status = HTTPStatus(error.status_code)
+    told = {HTTPStatus.NOT_FOUND: "there is nothing at this path"}.get(
+        status, status.description or status.phrase
+    )
+    answer = problem(status, told)
+    for name, value in {**_SECURE, "Content-Type": answer.content_type}.items():
+        bottle.response.set_header(name, value)
+    assert isinstance(answer.content, bytes)
+    return answer.content

@@ -1,0 +1,72 @@
+"""Errors -> problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from lfr.errors import BadInput, BadSettings, Conflict, LfrError, NotFound, Refused, Unreachable
+from lfr.flow import Json
+from lfr.json_text import write_json
+from lfr.language import FlowError
+from lfr.web.exchange import Answer
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+_STATUS: Final[tuple[tuple[type[LfrError], HTTPStatus], ...]] = (
+    (BadInput, HTTPStatus.BAD_REQUEST),
+    (NotFound, HTTPStatus.NOT_FOUND),
+    (Conflict, HTTPStatus.CONFLICT),
+    (Unreachable, HTTPStatus.SERVICE_UNAVAILABLE),
+    (Refused, HTTPStatus.BAD_GATEWAY),
+    (BadSettings, HTTPStatus.INTERNAL_SERVER_ERROR),
+)
+
+
+class HttpError(Exception):
+    """A request that cannot be served, for a reason of HTTP's."""
+
+    def __init__(self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers or {}
+
+
+def problem(
+    status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None, **more: Json
+) -> Answer:
+    """An answer that says what was wrong."""
+    told = {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail, **more}
+    return Answer(write_json(told).encode(), status, MEDIA_TYPE, headers or {})
+
+
+def problem_of(error: LfrError | HttpError) -> Answer:
+    """The problem that an error is."""
+    if isinstance(error, HttpError):
+        return problem(error.status, error.detail, error.headers)
+    status = next((status for kind, status in _STATUS if isinstance(error, kind)), HTTPStatus.CONFLICT)
+    more: dict[str, Any] = {}
+    if error.hint:
+        more["hint"] = error.hint
+    if isinstance(error, FlowError):
+        more["errors"] = [
+            {"line": each.line, "column": each.column, "message": each.message, "hint": each.hint}
+            for each in error.errors
+        ]
+    return problem(status, error.message, **more)
+
+
+SCHEMA: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "hint": {"type": "string"},
+        "errors": {"type": "array", "items": {"type": "object"}},
+    },
+}

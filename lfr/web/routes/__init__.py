@@ -1,0 +1,1 @@
+"""What can be asked for, by subject. Each module has ROUTES."""

@@ -1,0 +1,57 @@
+"""Flows that are not run: checked."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from lfr.errors import BadInput
+from lfr.language import FlowMistake, Severity, check_flow
+from lfr.web.exchange import Access, Answer, Request, Route, json_answer
+from lfr.web.routes.schemas import FINDING, FLOW, TEXT, array, record
+
+_CHECKED: Final = record(
+    {"ok": {"type": "boolean"}, "name": TEXT, "errors": array(FINDING), "warnings": array(FINDING)},
+    {"flow": FLOW},
+)
+
+
+def _check(request: Request) -> Answer:
+    body = request.body
+    text = body.get("workflow") if isinstance(body, dict) else body
+    if not isinstance(text, str):
+        raise BadInput("workflow is missing: the text of a flow")
+    checked = check_flow(text)
+    told: dict[str, Any] = {
+        "ok": checked.flow is not None,
+        "name": checked.flow.name if checked.flow else "",
+        "errors": _told(checked.findings, Severity.ERROR),
+        "warnings": _told(checked.findings, Severity.WARNING),
+    }
+    return json_answer(told if checked.flow is None else {**told, "flow": checked.flow.to_dict()})
+
+
+def _told(findings: Any, severity: Severity) -> list[dict[str, Any]]:
+    return [_finding(finding) for finding in findings if finding.severity is severity]
+
+
+def _finding(finding: FlowMistake) -> dict[str, Any]:
+    return {
+        "line": finding.line,
+        "column": finding.column,
+        "message": finding.message,
+        "hint": finding.hint,
+    }
+
+
+ROUTES: Final = (
+    Route(
+        "POST",
+        "/workflows/check",
+        _check,
+        Access.READ,
+        "Errors and warnings of a flow, each with line and column. Nothing is run.",
+        body={"application/json": record({"workflow": TEXT}), "text/plain": TEXT},
+        answers={200: ("application/json", _CHECKED)},
+        problems=(400,),
+    ),
+)

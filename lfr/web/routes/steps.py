@@ -1,0 +1,62 @@
+"""One step of a workflow: tried again, skipped, failed, by hand."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from lfr.errors import BadInput, NotFound
+from lfr.operations.intervene import fail_task, retry_task, skip_task
+from lfr.web.exchange import Access, Answer, Request, Route, no_content
+from lfr.web.routes.schemas import ANYTHING, TEXT, record
+
+
+def _retry(request: Request) -> Answer:
+    retry_task(request.store, request.path["id"], _index(request))
+    return no_content()
+
+
+def _skip(request: Request) -> Answer:
+    skip_task(request.store, request.path["id"], _index(request), _body(request).get("output"))
+    return no_content()
+
+
+def _fail(request: Request) -> Answer:
+    reason = _body(request).get("reason", "failed by hand")
+    if not isinstance(reason, str):
+        raise BadInput("reason must be a text")
+    fail_task(request.store, request.path["id"], _index(request), reason)
+    return no_content()
+
+
+def _index(request: Request) -> int:
+    text = request.path["index"]
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise NotFound(f"there is no step {text[:20]}")
+    return int(text)
+
+
+def _body(request: Request) -> dict[str, Any]:
+    body = {} if request.body is None else request.body
+    if not isinstance(body, dict):
+        raise BadInput("the body must be a JSON object")
+    return body
+
+
+def _route(word: str, handler: Any, summary: str, body: Any) -> Route:
+    return Route(
+        "POST",
+        f"/workflows/{{id}}/steps/{{index}}/{word}",
+        handler,
+        Access.OPERATE,
+        summary,
+        body={} if body is None else {"application/json": body},
+        answers={204: ("", ANYTHING)},
+        problems=(400, 404, 409),
+    )
+
+
+ROUTES: Final = (
+    _route("retry", _retry, "Start a task anew.", None),
+    _route("skip", _skip, "Go on without a task.", record({}, {"output": ANYTHING})),
+    _route("fail", _fail, "Let a task that runs fail.", record({}, {"reason": TEXT})),
+)

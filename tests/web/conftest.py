@@ -1,0 +1,103 @@
+"""The API called without a network, as a WSGI application, on a real store."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from lfr.settings import Settings
+from lfr.store.connection import Store, connect
+from lfr.web.access import Rules
+from lfr.web.app import make_app
+
+
+@dataclass
+class Reply:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes = b""
+    stream: Any = field(default=None, repr=False)
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+class Caller:
+    """Sends requests to an application."""
+
+    def __init__(self, app: Callable[..., Any]) -> None:
+        self._app = app
+
+    def __call__(
+        self, method: str, path: str, body: Any = None, *, stream: bool = False, **headers: str
+    ) -> Reply:
+        """A request with JSON, text or bytes; headers as `content_type=`. With `stream` its lines are left
+        to the caller, who closes it."""
+        path, _, query = path.partition("?")
+        raw, media = _encoded(body)
+        environ = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": path.encode().decode("latin-1"),
+            "QUERY_STRING": query,
+            "SERVER_NAME": "127.0.0.1",
+            "SERVER_PORT": "5000",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "HTTP_HOST": "127.0.0.1:5000",
+            "wsgi.input": io.BytesIO(raw),
+            "wsgi.errors": io.StringIO(),
+            "wsgi.url_scheme": "http",
+            "CONTENT_LENGTH": str(len(raw)),
+        }
+        if media:
+            environ["CONTENT_TYPE"] = media
+        for name, value in headers.items():
+            key = name.upper()
+            environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
+        told: list[Any] = []
+        answer = self._app(environ, lambda status, sent, *_: told.extend((status, sent)))
+        reply = Reply(int(told[0].split()[0]), dict(told[1]))
+        if stream:
+            reply.stream = answer
+        else:
+            reply.body = b"".join(answer)
+        return reply
+
+
+def _encoded(body: Any) -> tuple[bytes, str]:
+    if body is None:
+        return b"", ""
+    if isinstance(body, bytes):
+        return body, "application/octet-stream"
+    if isinstance(body, str):
+        return body.encode(), "text/plain"
+    return json.dumps(body).encode(), "application/json"
+
+
+@pytest.fixture
+def store(redis_url: str) -> Iterator[Store]:
+    store = connect(Settings(redis_url=redis_url))
+    yield store
+    store.pool.disconnect()
+
+
+@pytest.fixture
+def call(store: Store) -> Caller:
+    """The API without tokens."""
+    return Caller(make_app(store, Rules(), most_bytes=100_000))
+
+
+@pytest.fixture
+def guarded(store: Store) -> Caller:
+    """The API that asks for a token."""
+    return Caller(
+        make_app(store, Rules("may-operate", "may-read", frozenset({"lfr.example"})), most_bytes=1000)
+    )
