@@ -162,7 +162,7 @@ _WORKFLOWS = (
         "lfr.cli.archive",
         "write all of a workflow as one JSON document",
         "Its flow, progress, outputs and history. lfr restore makes a workflow of it again, also elsewhere.",
-        (("archive build-5f0c --output build.json", ""), ("archive build-5f0c | gzip > build.json.gz", "")),
+        (("archive build-5f0c --output build.json", ""),),
         (Exit.BAD_INPUT, Exit.NOT_FOUND, Exit.CANNOT_WRITE, *OF_REDIS),
     ),
     Command(
