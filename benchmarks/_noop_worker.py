@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from lfr import events
 from lfr.cli.load_settings import load_settings
-from lfr.roles.process import run_listeners
+from lfr.host.notify import Supervisor
+from lfr.roles.process import Life, run_listeners
 from lfr.store.connection import Link, connect
 from lfr.store.stream import Entry
 from lfr.tasks.catalogue import is_reserved
@@ -33,4 +34,5 @@ class NoOp(BatchListener):
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_listeners([NoOp(connect(load_settings({})), "no-op")]))
+    life = Life("no-op", Supervisor(), lambda: None)
+    raise SystemExit(run_listeners(life, [NoOp(connect(load_settings({})), "no-op")]))

@@ -282,6 +282,18 @@ _SETUP = (
         (Exit.FAILED, Exit.INTERRUPTED, Exit.STOPPED),
     ),
     Command(
+        "status",
+        SETUP,
+        "lfr.cli.status",
+        "show how all of it is: roles, stream, this host's units",
+        "The roles that are alive, on all hosts, by the signs of life that they give; how much each group of "
+        "consumers has to read and has pending; dead letters; what waits; and the units of this host. The "
+        "exit code is 0 if all is well, and 69 if a unit has failed, if no lifecycle runs, or if the stream "
+        "grows because nobody clears it.",
+        (("status", ""), ("status --json", "one JSON object, with `problems`")),
+        (Exit.CONFLICT, *OF_REDIS),
+    ),
+    Command(
         "config",
         SETUP,
         "lfr.cli.config",

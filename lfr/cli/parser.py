@@ -9,7 +9,7 @@ from importlib import import_module
 from textwrap import fill
 from typing import NamedTuple, NoReturn
 
-from lfr.cli.commands import COMMANDS, GROUPS, Command, Handler
+from lfr.cli.commands import COMMANDS, GROUPS, ROLE, Command, Handler
 from lfr.cli.exit_codes import MEANING
 from lfr.cli.terminal import Terminal
 
@@ -45,11 +45,18 @@ def parse(words: Sequence[str], terminal: Terminal) -> Call | None:
     name, *rest = words
     if name == "help":
         name, rest = words[1], ["--help"]
-    command = COMMANDS.get(name)
+    command = COMMANDS.get(name) or _numbered_role(name)
     if command is None:
         raise UsageError(_unknown(name))
-    handler: Handler = import_module(command.module).HANDLERS[name]
-    return Call(handler, make_parser(command, handler).parse_args(rest))
+    handler: Handler = import_module(command.module).HANDLERS[command.name]
+    return Call(handler, make_parser(command, handler).parse_args(rest, Namespace(command=name)))
+
+
+def _numbered_role(name: str) -> Command | None:
+    """The command of `lifecycle.2`, one of several processes of a role; None if it is no such name."""
+    role, _, number = name.partition(".")
+    command = COMMANDS.get(role)
+    return command if command and command.group == ROLE and number.isdecimal() else None
 
 
 def make_parser(command: Command, handler: Handler) -> ArgumentParser:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from argparse import ArgumentParser, Namespace
 from functools import partial
 from importlib import import_module
 
 from lfr.cli.commands import Handler, Handlers
-from lfr.cli.options import add_connection, open_store
+from lfr.cli.options import add_connection, open_store, settings_of
 from lfr.cli.terminal import Terminal
+from lfr.errors import LfrError
 from lfr.roles.table import ROLES, Role
+from lfr.settings import Settings, table
+
+LOGGER = logging.getLogger(__name__)
 
 
 def _add_arguments(role: Role, parser: ArgumentParser) -> None:
@@ -36,10 +41,30 @@ def _run(role: Role, arguments: Namespace, terminal: Terminal) -> int:
     options = {name: getattr(arguments, name) for name in names}
     store = open_store(arguments)
     from lfr.host.journal import set_up_logging
+    from lfr.host.notify import Supervisor
+    from lfr.roles.process import Life
 
     set_up_logging(store.settings.log_level, terminal.err)
-    code: int = import_module(role.module).run(store, **options)
+    life = Life(arguments.command, Supervisor.of_process(), partial(_reload, arguments, store.settings))
+    code: int = import_module(role.module).run(store, life, **options)
     return code
+
+
+def _reload(arguments: Namespace, running: Settings) -> None:
+    """Take up the level of the log as it is configured now, and say what else has changed."""
+    try:
+        settings = settings_of(arguments).settings
+    except LfrError as error:
+        LOGGER.error("the configuration cannot be used, so nothing changes: %s", error)
+        return
+    logging.getLogger().setLevel(settings.log_level)
+    rows = (setting for setting in table() if setting.attribute != "log_level")
+    changed = [
+        row.name for row in rows if getattr(settings, row.attribute) != getattr(running, row.attribute)
+    ]
+    LOGGER.info("the log's level is %s", settings.log_level)
+    if changed:
+        LOGGER.warning("a restart of the role is needed for what else has changed: %s", ", ".join(changed))
 
 
 HANDLERS: Handlers = {

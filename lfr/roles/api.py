@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from lfr.roles.process import Life
 from lfr.store.connection import Store
 from lfr.web.access import Rules
 from lfr.web.app import make_app
@@ -13,7 +14,7 @@ from lfr.web.tokens import tokens_for
 LOGGER = logging.getLogger(__name__)
 
 
-def run(store: Store, address: str = "") -> int:
+def run(store: Store, life: Life, address: str = "") -> int:
     """Serve until the process is told to stop; its exit code. Raises BadInput and CannotWrite."""
     where = read_address(address, Address("0.0.0.0", 5000))
     tokens = tokens_for(store.settings, is_local=where.is_local)
@@ -23,5 +24,6 @@ def run(store: Store, address: str = "") -> int:
         LOGGER.info("the API listens at http://%s", at)
         if tokens.file is not None:
             LOGGER.info("it asks for the token in %s", tokens.file)
+        life.supervisor.tell("READY=1", f"STATUS=listens at http://{at}")
 
     return serve(make_app(store, rules, most_bytes=store.settings.api_body), where, ready)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from lfr.roles.advancing import advance_all
 from lfr.roles.iteration import Iteration
 from lfr.roles.judgement import Judgement, judge
-from lfr.roles.process import run_listeners
+from lfr.roles.process import Life, run_listeners
 from lfr.roles.step_clock import StepClock
 from lfr.store.commit import change, commit
 from lfr.store.connection import Command, Link, Store
@@ -58,6 +58,6 @@ class Lifecycle(BatchListener):
         return commit(link, commands + judged.settle(self.reader, lost, now_ms))
 
 
-def run(store: Store) -> int:
+def run(store: Store, life: Life) -> int:
     """Run the role until it is stopped; the process's exit code."""
-    return run_listeners([Lifecycle(store)])
+    return run_listeners(life, [Lifecycle(store)])

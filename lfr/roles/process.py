@@ -6,10 +6,14 @@ import gc
 import logging
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from types import FrameType
 
-from lfr.errors import LfrError
+from lfr.errors import LfrError, Refused, Unreachable
+from lfr.host.notify import Supervisor
+from lfr.roles.vital_signs import VitalSigns
 from lfr.worker.listener import BatchListener
 
 LOGGER = logging.getLogger(__name__)
@@ -18,15 +22,31 @@ EXIT_DEFECT = 70
 EXIT_CANNOT_WRITE = 73
 
 
-def run_listeners(listeners: Sequence[BatchListener]) -> int:
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What a role's process is told at its start.
+
+    name        the role, perhaps with a number behind it: `lifecycle.2`
+    supervisor  who has started it, and wants to be told how it is
+    reload      takes up the configuration anew, as far as a process that runs can
+    """
+
+    name: str
+    supervisor: Supervisor
+    reload: Callable[[], None]
+
+
+def run_listeners(life: Life, listeners: Sequence[BatchListener]) -> int:
     """Run each listener in a thread of its own until the process is told to stop.
 
     Returns the process's exit code: 0 if it was asked to stop, 73 if a listener could not write its
     log, 70 if one met a defect; the others then stop too, so that a supervisor can start the role anew.
     """
     broken: list[int] = []
+    signs = VitalSigns(life.name, listeners, life.supervisor)
 
     def stop(signum: int = 0, frame: FrameType | None = None) -> None:
+        signs.stopping()
         for listener in listeners:
             listener.stop()
 
@@ -43,14 +63,32 @@ def run_listeners(listeners: Sequence[BatchListener]) -> int:
             stop()
 
     _spare_the_collector()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    _heed_signals(life, stop)
+    for listener in listeners:
+        listener.watcher = signs
     threads = [threading.Thread(target=listen, args=(listener,)) for listener in listeners]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    with suppress(Unreachable, Refused), listeners[0].store.link() as link:
+        signs.gone(link)
     return broken[0] if broken else 0
+
+
+def _heed_signals(life: Life, stop: Callable[[int, FrameType | None], None]) -> None:
+    """SIGTERM and SIGINT stop. So does SIGHUP, for the terminal has gone; but a supervisor means by it that
+    the configuration has changed. Who has it ignored, as nohup does, keeps that."""
+
+    def reload(signum: int, frame: FrameType | None) -> None:
+        life.supervisor.tell("RELOADING=1")
+        life.reload()
+        life.supervisor.tell("READY=1")
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, reload if life.supervisor.is_there else stop)
 
 
 def _spare_the_collector() -> None:

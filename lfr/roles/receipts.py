@@ -12,14 +12,14 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TextIO
 
 from lfr import events
 from lfr.errors import CannotWrite
 from lfr.json_text import write_json
-from lfr.roles.process import run_listeners
+from lfr.roles.process import Life, run_listeners
 from lfr.store.connection import Link, Store
 from lfr.store.dead_letters import as_text
 from lfr.store.receipts import Clearing, Logged, read_targets, remember_logged
@@ -130,7 +130,7 @@ def _json(entry: Entry, values: events.Values | events.Malformed) -> str:
     return "{" + ",".join(fields) + "}"
 
 
-def run(store: Store, to: str | None = None) -> int:
+def run(store: Store, life: Life, to: str | None = None) -> int:
     """Run the role until it is stopped; the process's exit code. `to`: a file to append to, not stdout.
 
     Raises CannotWrite if the file cannot be written.
@@ -139,6 +139,7 @@ def run(store: Store, to: str | None = None) -> int:
         log = nullcontext(sys.stdout) if to is None else Path(to).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
     except OSError as error:
         raise CannotWrite(f"cannot append to {to}: {error.strerror}") from None
-    os.nice(_NICE)
+    with suppress(PermissionError):  # a sandbox may say no; then it is as urgent as the others
+        os.nice(_NICE)
     with log as lines:
-        return run_listeners([Receipts(store, lines)])
+        return run_listeners(life, [Receipts(store, lines)])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lfr import events
 from lfr.errors import BadSettings
 from lfr.flow import Json
-from lfr.roles.process import run_listeners
+from lfr.roles.process import Life, run_listeners
 from lfr.store.connection import Link, Reply, Store, is_error
 from lfr.store.keys import is_own
 from lfr.store.stream import Entry
@@ -61,6 +61,6 @@ def _answer(task: events.StartTask, command: RedisCommand, reply: Reply) -> dict
         return events.end_task(task, failure=str(error))
 
 
-def run(store: Store) -> int:
+def run(store: Store, life: Life) -> int:
     """Run the role until it is stopped; the process's exit code. Raises BadSettings."""
-    return run_listeners([RedisTasks(store)])
+    return run_listeners(life, [RedisTasks(store)])

@@ -11,7 +11,7 @@ from lfr import events
 from lfr.errors import Refused, Unreachable
 from lfr.flow import Json
 from lfr.host.requests import RequestFailed, Requests
-from lfr.roles.process import run_listeners
+from lfr.roles.process import Life, run_listeners
 from lfr.store.base_urls import read_base_url
 from lfr.store.connection import Link, Store
 from lfr.store.handing_over import hand_over, take_back
@@ -92,6 +92,6 @@ def _with_redis(store: Store, do: Callable[[Link], T]) -> T:
             time.sleep(_BACKOFF_SECONDS)
 
 
-def run(store: Store) -> int:
+def run(store: Store, life: Life) -> int:
     """Run the role until it is stopped; the process's exit code. Raises BadSettings."""
-    return run_listeners([request_runner(store)])
+    return run_listeners(life, [request_runner(store)])

@@ -7,7 +7,7 @@ from typing import Final
 from lfr import events
 from lfr.flow import Json
 from lfr.host.resources import ResourceFailed, Resources
-from lfr.roles.process import run_listeners
+from lfr.roles.process import Life, run_listeners
 from lfr.store.connection import Store
 from lfr.tasks.catalogue import LOAD, STORE
 from lfr.tasks.idempotency import idempotency_key
@@ -46,6 +46,6 @@ def load_or_store(resources: Resources, task: events.StartTask) -> Json:
         raise TaskFailed(f"{task.base}: {error}") from None
 
 
-def run(store: Store) -> int:
+def run(store: Store, life: Life) -> int:
     """Run the role until it is stopped; the process's exit code. Raises BadSettings."""
-    return run_listeners([resource_runner(store)])
+    return run_listeners(life, [resource_runner(store)])

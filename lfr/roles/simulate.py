@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from lfr import events
 from lfr.errors import BadInput
-from lfr.roles.process import run_listeners
+from lfr.roles.process import Life, run_listeners
 from lfr.store.connection import Link, Store
 from lfr.store.stream import Entry
 from lfr.tasks.catalogue import is_reserved
@@ -58,7 +58,7 @@ class Simulate(BatchListener):
         return Answer(id, events.end_task(task, output=task.input))
 
 
-def run(store: Store, wait_period: float = 3.0, failures: float = 0.0) -> int:
+def run(store: Store, life: Life, wait_period: float = 3.0, failures: float = 0.0) -> int:
     """Run the role until it is stopped; the process's exit code.
 
     `wait_period`: seconds that a task takes at most; `failures`: how many fail, in percent. Raises
@@ -68,4 +68,4 @@ def run(store: Store, wait_period: float = 3.0, failures: float = 0.0) -> int:
         raise BadInput(f"--wait-period is {wait_period}, but cannot be below 0")
     if not 0 <= failures <= 100:
         raise BadInput(f"--failures is {failures}, but must be a percentage, 0 to 100")
-    return run_listeners([Simulate(store, wait_period, failures)])
+    return run_listeners(life, [Simulate(store, wait_period, failures)])

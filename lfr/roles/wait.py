@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lfr import events
-from lfr.roles.process import run_listeners
+from lfr.roles.process import Life, run_listeners
 from lfr.store.connection import Command, Link, Store
 from lfr.store.stream import Entry, acknowledge, append
 from lfr.store.timers import fire_due, next_due, set_timer
@@ -54,6 +54,6 @@ class Wait(BatchListener):
             return [append(self.store.stream, events.END_TASK, at, failed)]
 
 
-def run(store: Store) -> int:
+def run(store: Store, life: Life) -> int:
     """Run the role until it is stopped; the process's exit code."""
-    return run_listeners([Wait(store)])
+    return run_listeners(life, [Wait(store)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lfr.roles.lifecycle import Lifecycle
-from lfr.roles.process import run_listeners
+from lfr.roles.process import Life, run_listeners
 from lfr.roles.redis import RedisTasks
 from lfr.roles.request import request_runner
 from lfr.roles.resource import resource_runner
@@ -11,7 +11,7 @@ from lfr.roles.wait import Wait
 from lfr.store.connection import Store
 
 
-def run(store: Store) -> int:
+def run(store: Store, life: Life) -> int:
     """Run the role until it is stopped; the process's exit code. Raises BadSettings."""
     listeners = [
         Lifecycle(store),
@@ -20,4 +20,4 @@ def run(store: Store) -> int:
         request_runner(store),
         resource_runner(store),
     ]
-    return run_listeners(listeners)
+    return run_listeners(life, listeners)

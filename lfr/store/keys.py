@@ -21,9 +21,15 @@ DEAD = "workflows:dead"
 FLOW_REFERENCES = "flows:refs"
 """HASH: digest -> how many workflows use that flow."""
 
+PROCESSES = "workflows:processes"
+"""SET: ids of the roles' processes that have given a sign of life; some may be gone by now."""
+
 LOGGED_RECEIPTS = "receipts:logged"
 """ZSET: `RECEIPT TARGET`, ids of events that have been logged and are to be cleared from the stream once
 every group has read past them, by the receipt's time in milliseconds since the epoch."""
+
+LATCHES = "waits:latches"
+"""ZSET: the names of latches, by when each came to zero in milliseconds since the epoch; +inf: it is not."""
 
 TIMERS = "waits:timers"
 """ZSET: `W INDEX ATTEMPT` by due time, in milliseconds since the epoch."""
@@ -85,6 +91,11 @@ def handed_over(workflow: str, index: int) -> str:
 def wait(workflow: str, index: int, attempt: int) -> str:
     """STRING: the values of the end-task event that ends this wait, as JSON."""
     return f"{workflow}:wait:{index}.{attempt}"
+
+
+def process(id: str) -> str:
+    """STRING: what a role's process tells of itself, as JSON; expires when it gives no sign of life."""
+    return f"workflows:process:{id}"
 
 
 def is_own(key: str) -> bool:

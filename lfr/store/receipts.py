@@ -18,6 +18,8 @@ from lfr.store.stream import Entry, Reader, acknowledge, checked, pairs, to_entr
 _MOST_AT_ONCE = 5000
 """How many logged receipts are looked at in one go."""
 
+_MOST_ROUNDS = 20
+
 _PAGE = 1000
 
 Place: TypeAlias = tuple[int, int]
@@ -59,9 +61,11 @@ class Clearing:
         self._first_seen: dict[str, float] = {}
 
     def clear(self, link: Link) -> None:
-        """Clear what nobody needs any more. (MULTI/EXEC: XDEL, ZREM)"""
-        members = [b""] * _MOST_AT_ONCE
-        while len(members) == _MOST_AT_ONCE:
+        """Clear what nobody needs any more, so much at most that a pass does not take minutes.
+
+        (MULTI/EXEC: XDEL, ZREM)
+        """
+        for _ in range(_MOST_ROUNDS):
             members = link.exchange([("ZRANGE", keys.LOGGED_RECEIPTS, 0, _MOST_AT_ONCE - 1)])[0]
             logged = [Logged(*member.decode().split(" ")) for member in members]
             free = self._free(link, logged) if logged else []
@@ -70,6 +74,8 @@ class Clearing:
             ids = list(dict.fromkeys(id for each in free for id in each))
             gone = (" ".join(each) for each in free)
             link.transact([("XDEL", self._reader.stream, *ids), ("ZREM", keys.LOGGED_RECEIPTS, *gone)])
+            if len(members) < _MOST_AT_ONCE:
+                return
 
     def _free(self, link: Link, logged: Sequence[Logged]) -> list[Logged]:
         """Those of which every group that counts has both entries behind it."""

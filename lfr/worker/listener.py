@@ -13,6 +13,7 @@ import os
 import socket
 import time
 from collections.abc import Sequence
+from typing import Protocol
 from uuid import uuid4
 
 from rqse import EventListener
@@ -40,10 +41,22 @@ _LONGEST_BLOCK_SECONDS = 1.0
 _LONGEST_BACKOFF_SECONDS = 5.0
 
 
+class Watcher(Protocol):
+    """Who looks whether a listener is alive. Called in the listener's thread."""
+
+    def passed(self, listener: BatchListener, link: Link) -> None:
+        """A pass is complete. May use the link; raises as that does."""
+
+    def cut_off(self, listener: BatchListener, why: str) -> None:
+        """Redis could not be reached, or did not answer in time; another try follows."""
+
+
 class BatchListener(EventListener):
     """A consumer of the stream. One thread runs `listen`; `stop` may be called from any.
 
     group          the consumer group; every group sees every event
+    watcher        who is told of each pass, if there is one
+    taken          how many events it has taken
     select         the kinds that `process` is called for; empty: all
     lease_seconds  after this long without a sign of life, what a consumer had read goes to another
     """
@@ -57,6 +70,8 @@ class BatchListener(EventListener):
         self._consumer = consumer
         self.reader = Reader(store.stream, group, consumer)
         self.lease_seconds = store.settings.lease_seconds if lease_seconds is None else lease_seconds
+        self.watcher: Watcher | None = None
+        self.taken = 0
         self._reclaim_at = 0.0
         self._keep_at = 0.0
         self._done: list[str] = []
@@ -75,11 +90,15 @@ class BatchListener(EventListener):
                     self.onEstablished()
                     while self.listening:
                         self._take_pass(link)
+                        if self.watcher:
+                            self.watcher.passed(self, link)
                     self._leave(link)
             except NoGroup:
                 LOGGER.warning("the group %s is gone from the stream; creating it again", self._group)
             except (Unreachable, Refused) as error:
                 LOGGER.error("%s; trying again in %.1f s", error, backoff)
+                if self.watcher:
+                    self.watcher.cut_off(self, error.message)
                 self.sleep(backoff)
                 backoff = min(backoff * 2, _LONGEST_BACKOFF_SECONDS)
             self._established = False
@@ -144,6 +163,7 @@ class BatchListener(EventListener):
             done, self._done = self._done, []
             batch = read_batch(link, self.reader, count=room, block_ms=int(1000 * seconds), done=done)
         if batch:
+            self.taken += len(batch)
             self.process_batch(link, batch)
 
     def _left_behind(self, link: Link, room: int) -> list[Entry]:

@@ -1,0 +1,67 @@
+"""How the installation as a whole is: roles, stream, what waits, what could not be understood."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lfr.states import WorkflowState
+from lfr.store.connection import Link, Store
+from lfr.store.groups import Group, ask_groups, count_lag, groups
+from lfr.store.processes import Sign, read_signs
+from lfr.store.totals import read_totals
+
+
+def system_state(store: Store) -> dict[str, Any]:
+    """All of it as plain data.
+
+    redis         version, memory (bytes in use), is_persistent (it keeps an append-only file), since of the
+                  server: see `read_totals`
+    roles         of each process that is alive: name, role, host, pid, version, since, passes, events, and
+                  age, the seconds since its latest sign of life
+    stream        key and length
+    groups        of each: name, consumers, lag (events still to read; up to 1000 where Redis does not tell),
+                  pending (read and not acknowledged)
+    dead_letters  how many are kept
+    timers        how many delays, deadlines of attempts, attempts that are still to be made
+    latches       how many
+    workflows     how many by state
+
+    Raises Unreachable, Refused.
+    """
+    with store.link() as link:
+        totals = read_totals(link, store.stream)
+        found = groups(link.exchange([ask_groups(store.stream)], keep_errors=True)[0])
+        return {
+            "redis": totals.server,
+            "roles": [_tell_sign(sign) for sign in read_signs(link)],
+            "stream": {"key": store.stream, "length": totals.stream_length},
+            "groups": [_tell_group(link, store.stream, group) for group in found],
+            "dead_letters": totals.dead_letters,
+            "timers": totals.timers,
+            "latches": totals.latches,
+            "workflows": {state.value: totals.workflows[state] for state in WorkflowState},
+        }
+
+
+def _tell_sign(sign: Sign) -> dict[str, Any]:
+    process = sign.process
+    return {
+        "name": process.name,
+        "role": process.role,
+        "host": process.host,
+        "pid": process.pid,
+        "version": process.version,
+        "since": process.since,
+        "passes": process.passes,
+        "events": process.events,
+        "age": round(sign.age_seconds, 1),
+    }
+
+
+def _tell_group(link: Link, stream: str, group: Group) -> dict[str, Any]:
+    return {
+        "name": group.name,
+        "consumers": group.consumers,
+        "lag": count_lag(link, stream, group),
+        "pending": group.pending,
+    }
