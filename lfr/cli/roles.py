@@ -44,7 +44,7 @@ def _run(role: Role, arguments: Namespace, terminal: Terminal) -> int:
     from lfr.host.notify import Supervisor
     from lfr.roles.process import Life
 
-    set_up_logging(store.settings.log_level, terminal.err)
+    set_up_logging(store.settings.log_level, terminal.err, role=arguments.command)
     life = Life(arguments.command, Supervisor.of_process(), partial(_reload, arguments, store.settings))
     code: int = import_module(role.module).run(store, life, **options)
     return code

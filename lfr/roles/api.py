@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from lfr.roles.process import Life
+from lfr.roles.serving import ServerSigns
 from lfr.store.connection import Store
 from lfr.web.access import Rules
 from lfr.web.app import make_app
@@ -20,10 +21,14 @@ def run(store: Store, life: Life, address: str = "") -> int:
     tokens = tokens_for(store.settings, is_local=where.is_local)
     rules = Rules(tokens.operate, tokens.read, own_names(where) | frozenset(store.settings.api_hosts))
 
+    signs = ServerSigns(life, store)
+
     def ready(at: Address) -> None:
         LOGGER.info("the API listens at http://%s", at)
         if tokens.file is not None:
             LOGGER.info("it asks for the token in %s", tokens.file)
-        life.supervisor.tell("READY=1", f"STATUS=listens at http://{at}")
+        signs.ready(at)
 
-    return serve(make_app(store, rules, most_bytes=store.settings.api_body), where, ready)
+    code = serve(make_app(store, rules, most_bytes=store.settings.api_body), where, ready, signs.alive)
+    signs.gone()
+    return code

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from lfr.roles.advancing import advance_all
 from lfr.roles.iteration import Iteration
 from lfr.roles.judgement import Judgement, judge
+from lfr.roles.log_transitions import log_transitions
 from lfr.roles.process import Life, run_listeners
 from lfr.roles.step_clock import StepClock
 from lfr.store.commit import change, commit
@@ -55,7 +56,10 @@ class Lifecycle(BatchListener):
         commands: list[Command] = []
         for id, transitions in moved.items():
             commands += change(self.store.stream, loaded[id], transitions, now_ms)
-        return commit(link, commands + judged.settle(self.reader, lost, now_ms))
+        is_done = commit(link, commands + judged.settle(self.reader, lost, now_ms))
+        if is_done:
+            log_transitions(loaded, moved)
+        return is_done
 
 
 def run(store: Store, life: Life) -> int:

@@ -76,19 +76,25 @@ def run_listeners(life: Life, listeners: Sequence[BatchListener]) -> int:
     return broken[0] if broken else 0
 
 
-def _heed_signals(life: Life, stop: Callable[[int, FrameType | None], None]) -> None:
-    """SIGTERM and SIGINT stop. So does SIGHUP, for the terminal has gone; but a supervisor means by it that
-    the configuration has changed. Who has it ignored, as nohup does, keeps that."""
+def heed_reload(life: Life) -> None:
+    """A supervisor says by SIGHUP that the configuration has changed."""
 
     def reload(signum: int, frame: FrameType | None) -> None:
         life.supervisor.tell("RELOADING=1")
         life.reload()
         life.supervisor.tell("READY=1")
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, reload if life.supervisor.is_there else stop)
+    if life.supervisor.is_there:
+        signal.signal(signal.SIGHUP, reload)
+
+
+def _heed_signals(life: Life, stop: Callable[[int, FrameType | None], None]) -> None:
+    """SIGTERM and SIGINT stop. So does SIGHUP without a supervisor, for the terminal has gone; who has it
+    ignored, as nohup does, keeps that."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
+    heed_reload(life)
 
 
 def _spare_the_collector() -> None:

@@ -30,6 +30,20 @@ _PASSES_IN_TIME: Final = 3.0
 """The watchdog waits as long as so many time-outs of Redis, at least: a pass that meets one is no hang."""
 
 
+def this_process(name: str) -> Process:
+    """This process, that runs the role of this name, as it is told in Redis."""
+    host = socket.gethostname()
+    return Process(
+        id=f"{name} {host} {os.getpid()} {uuid4().hex[:8]}",
+        role=name.partition(".")[0],
+        name=name,
+        host=host,
+        pid=os.getpid(),
+        version=__version__,
+        since=events.timestamp(time.time()),
+    )
+
+
 class VitalSigns:
     """Watches the listeners of this process. `name`: the role, perhaps with a number (`lifecycle.2`)."""
 
@@ -43,16 +57,7 @@ class VitalSigns:
         self._lock = threading.Lock()
         self._due = 0.0
         self._is_ready = False
-        host = socket.gethostname()
-        self._about = Process(
-            id=f"{name} {host} {os.getpid()} {uuid4().hex[:8]}",
-            role=name.partition(".")[0],
-            name=name,
-            host=host,
-            pid=os.getpid(),
-            version=__version__,
-            since=events.timestamp(time.time()),
-        )
+        self._about = this_process(name)
         longest = max(listener.store.settings.redis_timeout_seconds for listener in listeners)
         if 0 < supervisor.watchdog_seconds < _PASSES_IN_TIME * longest:
             supervisor.tell(f"WATCHDOG_USEC={int(_PASSES_IN_TIME * longest * 1e6)}")

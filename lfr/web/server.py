@@ -22,6 +22,7 @@ _MOST_CONNECTIONS: Final = 500
 _LARGEST_HEADERS: Final = 32_768
 _IDLE_SECONDS: Final = 60
 _DRAIN_SECONDS: Final = 5.0
+_LOOK_EVERY_SECONDS: Final = 2.0
 
 
 class Address(NamedTuple):
@@ -53,17 +54,25 @@ def read_address(text: str, default: Address) -> Address:
     return Address(host or default.host, int(port) if port else default.port)
 
 
-def serve(app: Callable[..., Any], address: Address, ready: Callable[[Address], None]) -> int:
+def serve(
+    app: Callable[..., Any],
+    address: Address,
+    ready: Callable[[Address], None],
+    alive: Callable[[], None] = lambda: None,
+) -> int:
     """Serve until SIGTERM or SIGINT, then let requests end; the exit code. `ready` is called with the
-    address once connections are taken (of port 0: with the one that the kernel chose).
+    address once connections are taken (of port 0: with the one that the kernel chose); `alive` every other
+    second, if the loop that serves has turned since.
 
     Raises CannotWrite if the address cannot be had.
     """
     import waitress
 
+    sockets: dict[int, Any] = {}
     try:
         server = waitress.create_server(
             app,
+            map=sockets,
             host=address.host,
             port=address.port,
             threads=_THREADS,
@@ -82,12 +91,25 @@ def serve(app: Callable[..., Any], address: Address, ready: Callable[[Address], 
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    threading.Thread(target=server.run, daemon=True).start()
+    turned = threading.Event()
+    threading.Thread(target=_turn, args=(sockets, turned), daemon=True).start()
     ready(Address(address.host, int(server.effective_port)))
-    over.wait()
+    while not over.wait(_LOOK_EVERY_SECONDS):
+        if turned.is_set():
+            turned.clear()
+            alive()
     server.close()
     server.task_dispatcher.shutdown(timeout=_DRAIN_SECONDS)
     return 0
+
+
+def _turn(sockets: dict[int, Any], turned: threading.Event) -> None:
+    """What `server.run` does, but each turn of the loop can be seen: one comes every second at least."""
+    from waitress import wasyncore
+
+    while sockets:
+        wasyncore.loop(timeout=1.0, use_poll=True, map=sockets, count=1)
+        turned.set()
 
 
 def own_names(address: Address) -> frozenset[str]:

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from lfr import events
 from lfr.errors import Refused, Unreachable
 from lfr.flow import Json
+from lfr.host.journal import about
 from lfr.json_text import NotJson, write_json
 from lfr.store.connection import Link, Store
 from lfr.store.stream import Entry, give_back
@@ -115,7 +116,8 @@ class TaskRunner(BatchListener):
         except NotJson as error:
             return events.end_task(task, failure=f"the output of {task.base} is not JSON: {error}")
         except Exception as error:  # whatever a task raises is its failure, not the runner's
-            LOGGER.exception("%s of %s, step %d, has failed", task.base, task.workflow, task.index)
+            what = (task.base, task.workflow, task.index)
+            LOGGER.exception("%s of %s, step %d, has failed", *what, extra=about(task.workflow, task.index))
             return events.end_task(task, failure=f"{type(error).__name__}: {error}")
         return events.end_task(task, output=output)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from lfr.host.journal import is_journal, set_up_logging
+from lfr.host.journal import about, is_journal, set_up_logging
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +19,9 @@ def _put_back() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -26,10 +31,36 @@ def journal_of(path: Path) -> dict[str, str]:
     return {"JOURNAL_STREAM": f"{about.st_dev}:{about.st_ino}"}
 
 
-def test_in_the_journal_each_line_has_its_priority_and_no_time(tmp_path: Path) -> None:
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[socket.socket]:
+    """A socket in the journal's place."""
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as link:
+        link.bind(str(tmp_path / "socket"))
+        link.settimeout(5)
+        yield link
+
+
+def test_the_journal_gets_entries_with_fields(tmp_path: Path, journal: socket.socket) -> None:
     path = tmp_path / "stream"
     with path.open("w") as stream:
-        set_up_logging("DEBUG", stream, journal_of(path))
+        set_up_logging("INFO", stream, journal_of(path), role="wait.2", journal=journal.getsockname())
+        log = logging.getLogger("lfr.test")
+        log.debug("not told")
+        log.info("a %d", 1)
+        assert journal.recv(1000) == b"MESSAGE=a 1\nPRIORITY=6\nSYSLOG_IDENTIFIER=lfr\nLFR_ROLE=wait.2\n"
+        log.error("b\nc", extra=about("workflow:w", 4))
+        assert journal.recv(1000) == (
+            b"MESSAGE\n\3\0\0\0\0\0\0\0b\nc\nPRIORITY=3\nSYSLOG_IDENTIFIER=lfr\nLFR_ROLE=wait.2\n"
+            b"LFR_WORKFLOW=workflow:w\nLFR_STEP=4\n"
+        )
+        log.warning("d" * 10_000_000)
+    assert path.read_text() == "<4>" + "d" * 10_000_000 + "\n"
+
+
+def test_without_the_journals_socket_each_line_has_its_priority_and_no_time(tmp_path: Path) -> None:
+    path = tmp_path / "stream"
+    with path.open("w") as stream:
+        set_up_logging("DEBUG", stream, journal_of(path), journal=str(tmp_path / "none"))
         log = logging.getLogger("lfr.test")
         log.debug("a")
         log.info("b %d", 1)

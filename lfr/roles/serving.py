@@ -1,0 +1,44 @@
+"""The signs of life of a role that serves HTTP: to systemd, and to Redis."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from lfr.errors import Refused, Unreachable
+from lfr.roles.process import Life, heed_reload
+from lfr.roles.vital_signs import this_process
+from lfr.store.connection import Store
+from lfr.store.processes import sign, sign_off
+
+
+class ServerSigns:
+    """Says what a server of pages and answers does. Called by the thread that waits for its end."""
+
+    def __init__(self, life: Life, store: Store) -> None:
+        self._supervisor = life.supervisor
+        self._store = store
+        self._about = this_process(life.name)
+        self._does = ""
+        heed_reload(life)
+
+    def ready(self, address: object) -> None:
+        """Connections are taken at this address."""
+        self._does = f"listens at http://{address}"
+        self._supervisor.tell("READY=1", f"STATUS={self._does}")
+
+    def alive(self) -> None:
+        """The loop that serves has turned. A Redis that is away is told, and no reason to be killed."""
+        self._about = replace(self._about, passes=self._about.passes + 1)
+        status = self._does
+        try:
+            with self._store.link() as link:
+                link.exchange(sign(self._about))
+        except (Unreachable, Refused) as error:
+            status = f"{status}; {error.message}"
+        self._supervisor.tell("WATCHDOG=1", f"STATUS={status}")
+
+    def gone(self) -> None:
+        """The last word."""
+        with suppress(Unreachable, Refused), self._store.link() as link:
+            link.exchange(sign_off(self._about))
