@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from lfr.flow import Flow
     from lfr.language import FlowError
     from lfr.local import LocalFailure, compile_flow, run_local
+    from lfr.worker.context import Context
+    from lfr.worker.registry import task
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Client",
+    "Context",
     "Flow",
     "FlowError",
     "LfrError",
@@ -26,6 +29,7 @@ __all__ = [
     "__version__",
     "compile_flow",
     "run_local",
+    "task",
 ]
 
 _HOMES = {
@@ -37,6 +41,8 @@ _HOMES = {
     "LocalFailure": "lfr.local",
     "compile_flow": "lfr.local",
     "run_local": "lfr.local",
+    "Context": "lfr.worker.context",
+    "task": "lfr.worker.registry",
 }
 
 

@@ -257,6 +257,23 @@ _ROLES = tuple(
     for role in ROLES
 )
 
+_TASKS = (
+    Command(
+        "tasks",
+        ROLE,
+        "lfr.cli.tasks",
+        "do the tasks of a Python file",
+        'Runs the functions of FILE.py that are marked with @task("NAME"), in threads or, with --processes, '
+        "in processes of their own. SIGTERM lets what runs end and takes nothing new.",
+        (
+            ("tasks images.py", "eight tasks at once"),
+            ("tasks images.py --concurrency 50", "for tasks that mostly wait"),
+            ("tasks images.py --processes 4", "for tasks that compute"),
+        ),
+        (Exit.BAD_INPUT, Exit.NOT_FOUND, Exit.BAD_SETTINGS),
+    ),
+)
+
 _SETUP = (
     Command(
         "up",
@@ -306,5 +323,7 @@ _SETUP = (
     Command("version", SETUP, "lfr.cli.config", "print the version", "", (("version", ""),)),
 )
 
-COMMANDS: dict[str, Command] = {command.name: command for command in (*_WORKFLOWS, *_FLOWS, *_ROLES, *_SETUP)}
+COMMANDS: dict[str, Command] = {
+    command.name: command for command in (*_WORKFLOWS, *_FLOWS, *_ROLES, *_TASKS, *_SETUP)
+}
 """Every command by its name, in the order of the overview."""

@@ -131,6 +131,9 @@ def _outcome(step: Mapping[str, Any]) -> Cell:
     items = step.get("items")
     if step["reason"]:
         return Cell(step["reason"], "red")
+    progress = step.get("progress")
+    if progress:
+        return Cell(f"{progress['fraction']:.0%} {progress['text']}".strip())
     if items and step["state"] != "DONE":
         return Cell(f"{items['done']} of {items['total']} items done, {items['running']} running")
     if step["state"] == "SKIPPED":

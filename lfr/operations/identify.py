@@ -12,7 +12,9 @@ from lfr.item_ids import is_item
 
 PREFIX = "workflow:"
 
-_KEY_OF_ANOTHER = re.compile(r":(steps|outputs|history|items:\d+|output:\d+|start:\d+\.\d+|wait:\d+\.\d+)$")
+_KEY_OF_ANOTHER = re.compile(
+    r":(steps|outputs|history|items:\d+|progress:\d+|output:\d+|start:\d+\.\d+|wait:\d+\.\d+)$"
+)
 """How the keys end that belong to a workflow: an id must not be one of them."""
 
 _NOT_IN_AN_ID = re.compile(r"[^\w.:-]")

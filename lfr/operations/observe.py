@@ -17,6 +17,7 @@ from lfr.flow import Flow, Json, Kind, Step
 from lfr.operations.identify import full_id
 from lfr.operations.observe_items import tell_items
 from lfr.states import StepState, WorkflowState
+from lfr.store.attempts import read_progress
 from lfr.store.connection import Link, Store
 from lfr.store.flows import FlowCache
 from lfr.store.history import Moment, read_history, read_whole_history
@@ -41,7 +42,8 @@ def inspect_workflow(store: Store, id: str, *, history: bool = False) -> dict[st
 
     Keys: id, name, state, started, ended, input, output, reason, counts (steps by state), and steps:
     index, name, base, kind, state, started, ended, attempt, input, output, reason of each; of an
-    iterated step that has started also items, as `tell_items` gives them. With `history` also
+    iterated step that has started also items, as `tell_items` gives them; of a running one also progress,
+    if its worker tells of it: at, fraction (from 0 to 1), text. With `history` also
     `history`: at, index (None: the workflow), item, event. Raises NotFound.
     """
     id = full_id(id)
@@ -50,9 +52,10 @@ def inspect_workflow(store: Store, id: str, *, history: bool = False) -> dict[st
         flow = load_flow(link, FlowCache(), id)
         outputs = load_outputs(link, id)
         moments = read_whole_history(link, id)
-    if flow is None:
-        raise NotFound(f"the flow of {id} is gone from Redis")
-    steps = _tell_steps(flow, outputs, moments, record)
+        if flow is None:
+            raise NotFound(f"the flow of {id} is gone from Redis")
+        steps = _tell_steps(flow, outputs, moments, record)
+        _tell_progress(link, id, steps)
     answer: dict[str, Any] = {
         **summary(record),
         "input": outputs.get(WORKFLOW_INPUT),
@@ -234,6 +237,14 @@ def _tell_steps(
         if step["state"] == StepState.RUNNING and record.state is WorkflowState.TERMINATED:
             step["state"] = StepState.PENDING.value  # a restart starts it again
     return list(told.values())
+
+
+def _tell_progress(link: Link, id: str, steps: list[dict[str, Any]]) -> None:
+    running = {step["index"]: step for step in steps if step["state"] == StepState.RUNNING}
+    for index, told in read_progress(link, id, list(running)).items():
+        if told["attempt"] == running[index]["attempt"]:
+            said = {"at": _time(told["at"]), "fraction": told["fraction"], "text": told["text"]}
+            running[index]["progress"] = said
 
 
 def _untouched(step: Step) -> dict[str, Any]:

@@ -69,6 +69,11 @@ def history(workflow: str) -> str:
     return f"{workflow}:history"
 
 
+def told_progress(workflow: str, index: int) -> str:
+    """STRING: how far the running task of a step is, as its worker tells: at, attempt, fraction, text."""
+    return f"{workflow}:progress:{index}"
+
+
 def delayed_start(workflow: str, index: int, attempt: int) -> str:
     """STRING: the values of the start-task event that begins this attempt, and its timeout, as JSON."""
     return f"{workflow}:start:{index}.{attempt}"

@@ -1,0 +1,64 @@
+"""What a running task can ask and tell."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+from lfr import events
+from lfr.errors import Refused, Unreachable
+from lfr.store.attempts import still_counts, tell_progress
+from lfr.store.connection import Store
+
+LOGGER = logging.getLogger(__name__)
+
+_ASK_EVERY_SECONDS: Final = 1.0
+_TELL_EVERY_SECONDS: Final = 0.25
+
+
+class Context:
+    """The attempt that a function works on.
+
+    workflow, name, index, attempt  which it is
+    """
+
+    def __init__(self, store: Store, task: events.StartTask) -> None:
+        self.workflow = task.workflow
+        self.name = task.name
+        self.index = task.index
+        self.attempt = task.attempt
+        self._store = store
+        self._task = task
+        self._asked = 0.0
+        self._told = 0.0
+        self._counts = True
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits for the end of this any more: its workflow was terminated, it has taken too
+        long, or another attempt was started. Ask now and then, and return early. Redis is asked once a
+        second at most; if it cannot be, the answer is what it was.
+        """
+        if self._counts and time.monotonic() - self._asked >= _ASK_EVERY_SECONDS:
+            self._asked = time.monotonic()
+            try:
+                with self._store.link() as link:
+                    self._counts = still_counts(link, self._task)
+            except (Unreachable, Refused) as error:
+                LOGGER.warning("%s", error)
+        return not self._counts
+
+    def progress(self, fraction: float, text: str = "") -> None:
+        """Say how far this is, from 0 to 1, with a word on it: `lfr inspect` shows it. Say it as often as you
+        like: it is sent four times a second at most, and not at all while Redis is away."""
+        now = time.monotonic()
+        if now - self._told < _TELL_EVERY_SECONDS:
+            return
+        self._told = now
+        try:
+            with self._store.link() as link:
+                within = min(max(float(fraction), 0.0), 1.0)
+                tell_progress(link, self._task, int(time.time() * 1000), within, str(text)[:200])
+        except (Unreachable, Refused) as error:
+            LOGGER.warning("%s", error)

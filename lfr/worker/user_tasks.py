@@ -1,0 +1,55 @@
+"""The tasks of a file, as a runner does them: parameters checked, async functions awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Mapping
+from contextlib import suppress
+
+from lfr import events
+from lfr.errors import Refused, Unreachable
+from lfr.flow import Json
+from lfr.store.attempts import forget_progress, still_counts
+from lfr.store.connection import Store
+from lfr.worker.context import Context
+from lfr.worker.registry import BadCall, Task
+from lfr.worker.task_runner import TaskFailed, TaskRunner, Work
+
+
+def make_runner(
+    store: Store, group: str, tasks: Mapping[str, Task], *, concurrency: int, grace_seconds: float
+) -> TaskRunner:
+    """A runner of these tasks."""
+    work = _work(store, tasks)
+    return TaskRunner(
+        store, group, work, is_ours=tasks.__contains__, concurrency=concurrency, grace_seconds=grace_seconds
+    )
+
+
+def _work(store: Store, tasks: Mapping[str, Task]) -> Work:
+    def work(started: events.StartTask) -> Json:
+        with store.link() as link:
+            if not still_counts(link, started):
+                raise TaskFailed("cancelled before it began")
+        context = Context(store, started)
+        try:
+            return _do(tasks[started.base], started, context)
+        finally:
+            with suppress(Unreachable, Refused), store.link() as link:
+                forget_progress(link, started)
+
+    return work
+
+
+def _do(task: Task, started: events.StartTask, context: Context) -> Json:
+    try:
+        call = task.arguments(started.input, started.parameters, context)
+    except BadCall as error:
+        raise TaskFailed(f"{started.base}: {error}") from None
+    output = task.function(*call.args, **call.kwargs)
+    return asyncio.run(_awaited(output)) if inspect.isawaitable(output) else output
+
+
+async def _awaited(output: Json) -> Json:
+    return await output

@@ -1,0 +1,133 @@
+"""`lfr tasks` by the built file: threads, processes, kill -9, SIGTERM, cancellation, progress."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lfr import Client
+from tests.support.processes import lfr, role
+from tests.support.waiting import eventually
+
+QUICK = {"LFR_LEASE": "1", "LFR_TASKS_LEASE": "2"}
+
+TASKS = """
+import asyncio, os, time
+from pathlib import Path
+from lfr import Context, task
+
+HERE = Path(__file__).parent
+
+@task("upper")
+def upper(input, *, times: int = 1):
+    return {"text": input["text"].upper() * times}
+
+@task("later")
+async def later(input):
+    await asyncio.sleep(0.01)
+    return {"pid": os.getpid()}
+
+@task("slow")
+def slow(input, *, context: Context):
+    (HERE / "began").open("a").write(f"{context.attempt} {os.getpid()}\\n")
+    while not (HERE / "go").exists() and not context.cancelled:
+        context.progress(0.5, "half of it")
+        time.sleep(0.02)
+    (HERE / "ended").open("a").write("cancelled\\n" if context.cancelled else "done\\n")
+    return {"done": True}
+
+@task("breaks")
+def breaks(input):
+    raise ValueError("no such picture")
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "some_tasks.py"
+    path.write_text(TASKS)
+    return path
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[Client]:
+    with role("lifecycle", url=redis_url, more=QUICK):
+        yield Client(redis_url)
+
+
+def lines(file: Path, name: str) -> list[str]:
+    """What the tasks have written."""
+    path = file.parent / name
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def step(client: Client, id: str, index: int) -> Any:
+    """A step, as inspect tells it."""
+    return client.inspect(id)["steps"][index]
+
+
+def test_sync_and_async_functions_and_their_failures(redis_url: str, client: Client, file: Path) -> None:
+    with role("tasks", str(file), url=redis_url):
+        found = client.wait(client.run("upper (- times: 2 -) -> upper", {"text": "a"}), 30)
+        assert found["output"] == {"text": "AA"}
+        assert "pid" in client.wait(client.run("later"), 30)["output"]
+        assert client.wait(client.run("breaks"), 30)["reason"] == "ValueError: no such picture"
+        wrong = client.wait(client.run("upper (- times: two -)", {"text": "a"}), 30)
+        assert wrong["reason"] == "upper: times is 'two', but must be a whole number"
+
+
+def test_processes(redis_url: str, client: Client, file: Path) -> None:
+    with role("tasks", str(file), "--processes", "2", url=redis_url) as parent:
+        output = client.wait(client.run(" ".join(["later"] * 40)), 60)["output"]
+        pids = {each["pid"] for each in output}
+        assert len(pids) == 2 and parent.pid not in pids
+        os.kill(pids.pop(), signal.SIGKILL)
+        assert client.wait(client.run(" ".join(["later"] * 40)), 60)["state"] == "FINISHED"
+
+
+def test_a_task_of_a_killed_worker_goes_to_another(redis_url: str, client: Client, file: Path) -> None:
+    with role("tasks", str(file), url=redis_url, more=QUICK) as victim:
+        id = client.run("slow")
+        eventually(lambda: lines(file, "began"))
+        victim.kill()
+    with role("tasks", str(file), url=redis_url, more=QUICK):
+        eventually(lambda: len(lines(file, "began")) == 2)
+        (file.parent / "go").touch()
+        assert client.wait(id, 30)["output"] == {"done": True}
+
+
+def test_a_stop_waits_for_what_runs(redis_url: str, client: Client, file: Path) -> None:
+    with role("tasks", str(file), "--grace", "20", url=redis_url) as worker:
+        id = client.run("slow")
+        eventually(lambda: lines(file, "began"))
+        worker.terminate()
+        (file.parent / "go").touch()
+        assert worker.wait(20) == 0
+    assert client.wait(id, 30)["output"] == {"done": True}
+
+
+def test_progress_and_cancellation(redis_url: str, client: Client, file: Path) -> None:
+    with role("tasks", str(file), url=redis_url):
+        id = client.run("slow")
+        told = eventually(lambda: step(client, id, 1).get("progress"))
+        assert (told["fraction"], told["text"]) == (0.5, "half of it")
+        assert "50% half of it" in lfr("inspect", id, url=redis_url).stdout
+        assert lfr("terminate", id, url=redis_url).returncode == 0
+        eventually(lambda: lines(file, "ended") == ["cancelled"])
+        timed_out = client.run("slow (- lfr: {timeout: 100ms} -)")
+        assert client.wait(timed_out, 30)["reason"].startswith("timeout")
+        eventually(lambda: lines(file, "ended") == ["cancelled"] * 2)
+
+
+def test_a_file_that_is_wrong_is_told_in_a_line(redis_url: str, file: Path) -> None:
+    file.write_text("from lfr import task\nboom()")
+    done = lfr("tasks", str(file), url=redis_url)
+    assert done.returncode == 65
+    assert done.stderr == f"lfr: {file}:2: it cannot be imported: NameError: name 'boom' is not defined\n"
+    assert lfr("tasks", str(file), "--processes", "2", url=redis_url).returncode == 65
+    assert lfr("tasks", "none.py", url=redis_url).returncode == 66

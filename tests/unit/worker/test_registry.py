@@ -1,0 +1,110 @@
+"""Functions as tasks: how a file is read, and what parameters a function is called with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lfr.errors import BadInput, LfrError, NotFound
+from lfr.worker.registry import BadCall, load_tasks, task
+
+
+def file(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "some.py"
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_marked_function_is_still_itself(tmp_path: Path) -> None:
+    @task("img:resize", "img:scale")
+    def resize(input: Any, *, width: int = 3) -> Any:
+        return {"width": width, **input}
+
+    assert resize({"a": 1}, width=2) == {"width": 2, "a": 1}
+    text = (
+        "from lfr import task\n@task('a', 'b:c')\ndef f(input): pass\n"
+        "@task('d')\nasync def g(input, *, context): pass"
+    )
+    found = load_tasks(file(tmp_path, text))
+    assert {name: each.has_context for name, each in found.items()} == {"a": False, "b:c": False, "d": True}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("x = 1", "there are no tasks in this file"),
+        (
+            "from lfr import task\nboom()",
+            "some.py:2: it cannot be imported: NameError: name 'boom' is",
+        ),
+        ("def f(:", "some.py:1: it cannot be imported: SyntaxError"),
+        ("import nothing_like_it", "some.py:1: it cannot be imported: ModuleNotFoundError"),
+        (
+            "from lfr import task\n@task('wait:delay')\ndef f(input): pass",
+            "wait:delay is a task of lfr's own",
+        ),
+        ("from lfr import task\n@task('a b')\ndef f(input): pass", "'a b' is no name of a task"),
+        ("from lfr import task\n@task()\ndef f(input): pass", "@task needs the name"),
+        (
+            "from lfr import task\n@task('a')\ndef f(input): pass\n@task('a')\ndef g(input): pass",
+            "two functions do the task a",
+        ),
+    ],
+)
+def test_what_a_file_can_have_wrong(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        load_tasks(file(tmp_path, text))
+    assert told in str(caught.value)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        load_tasks(str(tmp_path / "none.py"))
+    with pytest.raises(LfrError):
+        load_tasks(str(tmp_path))
+
+
+TEXT = """
+from __future__ import annotations
+from lfr import Context, task
+
+@task("t")
+def f(
+    input, *, width: int, ratio: float = 1.0, name: str = "", on: bool = False, of: list = (), more=None
+): ...
+
+@task("any")
+def g(input, context: Context, **parameters): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({}, "missing a required"),
+        ({"widht": 1, "width": 1}, "got an unexpected keyword argument 'widht' (given: widht, width)"),
+        ({"width": "3"}, "width is '3', but must be a whole number"),
+        ({"width": True}, "width is True, but must be a whole number"),
+        ({"width": 1, "ratio": "x"}, "ratio is 'x', but must be a number"),
+        ({"width": 1, "name": 1}, "name is 1, but must be a text"),
+        ({"width": 1, "on": 1}, "on is 1, but must be true or false"),
+        ({"width": 1, "of": {}}, "of is {}, but must be a list"),
+        ([1], "its parameters are [1], but must be an object"),
+    ],
+)
+def test_parameters_that_do_not_fit(tmp_path: Path, parameters: Any, told: str) -> None:
+    with pytest.raises(BadCall) as caught:
+        load_tasks(file(tmp_path, TEXT))["t"].arguments({}, parameters, None)
+    assert told in str(caught.value)
+
+
+def test_parameters_that_fit(tmp_path: Path) -> None:
+    tasks = load_tasks(file(tmp_path, TEXT))
+    call = tasks["t"].arguments({"i": 1}, {"width": 1, "ratio": 2, "more": object}, None)
+    assert (call.args, call.kwargs["width"], call.kwargs["ratio"]) == (({"i": 1},), 1, 2)
+    call = tasks["any"].arguments([], {"x": 1}, "the context")
+    assert call.arguments["context"] == "the context" and call.arguments["parameters"] == {"x": 1}
+    with pytest.raises(BadCall, match="cannot be called context"):
+        tasks["any"].arguments([], {"context": 1}, "the context")
