@@ -6,6 +6,7 @@ import logging
 from argparse import ArgumentParser, Namespace
 from functools import partial
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from lfr.cli.commands import Handler, Handlers
 from lfr.cli.options import add_connection, open_store, settings_of
@@ -13,6 +14,10 @@ from lfr.cli.terminal import Terminal
 from lfr.errors import LfrError
 from lfr.roles.table import ROLES, Role
 from lfr.settings import Settings, table
+
+if TYPE_CHECKING:
+    from lfr.roles.process import Life
+    from lfr.store.connection import Store
 
 LOGGER = logging.getLogger(__name__)
 
@@ -40,14 +45,19 @@ def _run(role: Role, arguments: Namespace, terminal: Terminal) -> int:
     names = [option.flag.removeprefix("--").replace("-", "_") for option in role.options]
     options = {name: getattr(arguments, name) for name in names}
     store = open_store(arguments)
+    life = begin_life(store, arguments, terminal)
+    code: int = import_module(role.module).run(store, life, **options)
+    return code
+
+
+def begin_life(store: Store, arguments: Namespace, terminal: Terminal) -> Life:
+    """Set the log of a role's process up; what the role is told at its start."""
     from lfr.host.journal import set_up_logging
     from lfr.host.notify import Supervisor
     from lfr.roles.process import Life
 
     set_up_logging(store.settings.log_level, terminal.err, role=arguments.command)
-    life = Life(arguments.command, Supervisor.of_process(), partial(_reload, arguments, store.settings))
-    code: int = import_module(role.module).run(store, life, **options)
-    return code
+    return Life(arguments.command, Supervisor.of_process(), partial(_reload, arguments, store.settings))
 
 
 def _reload(arguments: Namespace, running: Settings) -> None:

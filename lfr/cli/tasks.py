@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from lfr.cli.commands import Handler, Handlers
 from lfr.cli.exit_codes import Exit
 from lfr.cli.options import add_connection, count, open_store, seconds
+from lfr.cli.roles import begin_life
 from lfr.cli.terminal import Terminal
 from lfr.errors import BadInput
 
@@ -42,12 +43,10 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     from lfr.worker.registry import load_tasks
 
     tasks = load_tasks(arguments.file)
-    store = open_store(arguments)
-    from lfr.host.journal import set_up_logging
-
-    set_up_logging(store.settings.log_level, terminal.err)
     if arguments.processes:
         return _run_processes(arguments)
+    store = open_store(arguments)
+    life = begin_life(store, arguments, terminal)
     from lfr.roles.process import run_listeners
     from lfr.worker.user_tasks import make_runner
 
@@ -57,7 +56,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     runner = make_runner(
         store, group, tasks, concurrency=arguments.concurrency or 8, grace_seconds=arguments.grace
     )
-    return run_listeners([runner])
+    return run_listeners(life, [runner])
 
 
 _TAKEN: Final = frozenset({"lifecycle", "wait", "starting", "request", "redis", "resource", "__receipt__"})

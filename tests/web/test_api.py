@@ -182,6 +182,12 @@ def test_each_error_is_a_problem(
     assert "Traceback" not in reply.json["detail"]
 
 
+def test_the_system_is_told(call: Caller) -> None:
+    start(call)
+    told = call("GET", "/system").json
+    assert (told["workflows"]["RUNNING"], told["dead_letters"], told["roles"]) == (1, 0, [])
+
+
 def test_an_item_has_a_place_of_its_own(call: Caller, store: Store) -> None:
     id = start(call, "* {a}", input=[7])
     step(store)

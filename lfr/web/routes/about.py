@@ -6,8 +6,9 @@ from typing import Final
 
 from lfr import __version__
 from lfr.operations.listing import count_workflows
+from lfr.operations.system import system_state
 from lfr.web.exchange import Access, Answer, Request, Route, json_answer
-from lfr.web.routes.schemas import TEXT, record
+from lfr.web.routes.schemas import OBJECT, TEXT, record
 
 _STATUS: Final = record({"status": TEXT})
 
@@ -18,6 +19,10 @@ def _version(request: Request) -> Answer:
 
 def _live(request: Request) -> Answer:
     return json_answer({"status": "ok"})
+
+
+def _system(request: Request) -> Answer:
+    return json_answer(system_state(request.store))
 
 
 def _ready(request: Request) -> Answer:
@@ -33,6 +38,14 @@ ROUTES: Final = (
         Access.READ,
         "The version.",
         answers={200: ("application/json", record({"lfr": TEXT}))},
+    ),
+    Route(
+        "GET",
+        "/system",
+        _system,
+        Access.READ,
+        "Roles that are alive, the stream, its groups, what waits, and dead letters.",
+        answers={200: ("application/json", OBJECT)},
     ),
     Route(
         "GET",

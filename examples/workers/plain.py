@@ -1,0 +1,88 @@
+"""A task worker in Python without any package: it speaks to Redis itself.
+
+    python3 plain.py PORT
+
+Does the task `text:count`: how many words a text has. Shows all that a worker owes: read start-task events in
+a group of its own, take over what a worker that died had read, answer with end-task, a receipt and XACK.
+"""
+
+import json
+import os
+import socket
+import sys
+
+STREAM, GROUP, ME = "workflows:run", "plain", f"plain-{os.getpid()}"
+
+
+class Redis:
+    """A connection: `call` sends one command and gives the reply (RESP2)."""
+
+    def __init__(self, port):
+        self.file = socket.create_connection(("127.0.0.1", port)).makefile("rwb")
+
+    def call(self, *words):
+        parts = [f"*{len(words)}\r\n".encode()]
+        for word in map(str, words):
+            parts.append(b"$%d\r\n%b\r\n" % (len(word.encode()), word.encode()))
+        self.file.write(b"".join(parts))
+        self.file.flush()
+        return self.reply()
+
+    def reply(self):
+        line = self.file.readline().rstrip()
+        kind, rest = line[:1], line[1:]
+        if kind == b"$":
+            return None if rest == b"-1" else self.file.read(int(rest) + 2)[:-2].decode()
+        if kind == b"*":
+            return None if rest == b"-1" else [self.reply() for _ in range(int(rest))]
+        if kind == b"-":
+            raise RuntimeError(rest.decode())
+        return int(rest) if kind == b":" else rest.decode()
+
+
+def do(event):
+    """The task: its output, from the event's input and parameters."""
+    return {"words": len(event["input"]["text"].split())}
+
+
+def append(redis, kind, **fields):
+    """Every field of an event is JSON by itself."""
+    fields = {"kind": kind, "apiVersion": "v1", **fields}
+    redis.call(
+        "XADD", STREAM, "*", *(word for name, value in fields.items() for word in (name, json.dumps(value)))
+    )
+
+
+def handle(redis, id, flat):
+    event = {name: json.loads(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
+    if event["kind"] == "start-task" and event["base"] == "text:count":
+        answer = {name: event[name] for name in ("workflow", "name", "index", "attempt")}
+        try:
+            answer.update(status="SUCCESS", output=do(event))
+        except Exception as error:
+            answer.update(status="FAILURE", reason=f"{type(error).__name__}: {error}")
+        redis.call("MULTI")  # all of it or nothing: a worker that dies here leaves the task to another
+        append(redis, "end-task", **answer)
+        append(redis, "receipt", **{"for": id, "action": "processed"})
+        redis.call("XACK", STREAM, GROUP, id)
+        redis.call("EXEC")
+    else:
+        redis.call("XACK", STREAM, GROUP, id)
+
+
+def main(port):
+    redis = Redis(port)
+    try:
+        redis.call("XGROUP", "CREATE", STREAM, GROUP, "0", "MKSTREAM")
+    except RuntimeError as error:
+        if not str(error).startswith("BUSYGROUP"):
+            raise
+    while True:
+        left = redis.call("XAUTOCLAIM", STREAM, GROUP, ME, 30_000, "0-0", "COUNT", 10)[1]
+        new = redis.call("XREADGROUP", "GROUP", GROUP, ME, "COUNT", 10, "BLOCK", 1000, "STREAMS", STREAM, ">")
+        for id, flat in [*left, *(new[0][1] if new else [])]:
+            handle(redis, id, flat)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,71 @@
+// A task worker in Node without any package:  node reverse.mjs PORT
+// Does the task `text:reverse-words`: the words of a text, the other way round.
+
+import { connect } from "node:net";
+
+const STREAM = "workflows:run", GROUP = "reverse", ME = `reverse-${process.pid}`;
+const socket = connect(Number(process.argv[2]), "127.0.0.1");
+const waiting = [];
+let data = Buffer.alloc(0);
+
+/** One command; a promise of its reply. */
+function call(...words) {
+  const parts = words.map(String).map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
+  socket.write(`*${parts.length}\r\n${parts.join("")}`);
+  return new Promise((resolve, reject) => waiting.push({ resolve, reject }));
+}
+
+/** A reply (RESP2) that begins at `at`: its value and where the next begins; undefined if it is not all there. */
+function read(at) {
+  const end = data.indexOf("\r\n", at);
+  if (end < 0) return undefined;
+  const kind = String.fromCharCode(data[at]), rest = data.toString("utf8", at + 1, end), size = Number(rest);
+  if (kind === "$" && size >= 0) {
+    const next = end + 2 + size + 2;
+    return data.length < next ? undefined : { value: data.toString("utf8", end + 2, next - 2), next };
+  }
+  if (kind === "*" && size >= 0) {
+    const value = [];
+    let next = end + 2;
+    for (let i = 0; i < size; i++) {
+      const item = read(next);
+      if (!item) return undefined;
+      value.push(item.value);
+      next = item.next;
+    }
+    return { value, next };
+  }
+  return { value: kind === "-" ? new Error(rest) : kind === "+" ? rest : size < 0 ? null : size, next: end + 2 };
+}
+
+socket.on("data", (more) => {
+  data = Buffer.concat([data, more]);
+  for (let reply; waiting.length && (reply = read(0)); ) {
+    data = data.subarray(reply.next);
+    const { resolve, reject } = waiting.shift();
+    reply.value instanceof Error ? reject(reply.value) : resolve(reply.value);
+  }
+});
+
+/** Append an event: every field is JSON by itself. */
+const append = (event) =>
+  call("XADD", STREAM, "*", ...Object.entries({ apiVersion: "v1", ...event }).flatMap(([name, value]) => [name, JSON.stringify(value)]));
+
+async function handle(id, flat) {
+  const event = {};
+  for (let i = 0; i < flat.length; i += 2) event[flat[i]] = JSON.parse(flat[i + 1]);
+  if (event.kind === "start-task" && event.base === "text:reverse-words") {
+    const { workflow, name, index, attempt, input } = event;
+    const output = { text: input.text.split(" ").reverse().join(" ") };
+    await append({ kind: "end-task", status: "SUCCESS", workflow, name, index, attempt, output });
+    await append({ kind: "receipt", for: id, action: "processed" });
+  }
+  await call("XACK", STREAM, GROUP, id);
+}
+
+await call("XGROUP", "CREATE", STREAM, GROUP, "0", "MKSTREAM").catch(() => {}); // it is there already
+for (;;) {
+  const [, left] = await call("XAUTOCLAIM", STREAM, GROUP, ME, 30000, "0-0", "COUNT", 10);
+  const found = await call("XREADGROUP", "GROUP", GROUP, ME, "COUNT", 10, "BLOCK", 1000, "STREAMS", STREAM, ">");
+  for (const [id, flat] of [...left, ...(found ? found[0][1] : [])]) await handle(id, flat);
+}

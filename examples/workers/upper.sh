@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# A task worker in Bash, with redis-cli and python3 for the JSON:  bash upper.sh PORT
+# Does the task `text:shout`: the text of its input in capitals. One task at a time.
+set -euo pipefail
+
+redis() { redis-cli -p "$port" --raw "$@"; }
+json() { python3 -c "import json, sys; $1" "${@:2}"; }
+
+port=$1 stream=workflows:run group=shout me=shout-$$
+redis XGROUP CREATE $stream $group 0 MKSTREAM >/dev/null 2>&1 || true
+
+while true; do
+    # The id, then the names and the values of one event, a line each: every value is JSON in one line.
+    mapfile -t lines < <(redis XREADGROUP GROUP $group $me COUNT 1 BLOCK 1000 STREAMS $stream '>')
+    ((${#lines[@]} > 2)) || continue
+    id=${lines[1]}
+    declare -A event=()
+    for ((i = 2; i + 1 < ${#lines[@]}; i += 2)); do event[${lines[i]}]=${lines[i + 1]}; done
+    if [[ ${event[kind]} == '"start-task"' && ${event[base]} == '"text:shout"' ]]; then
+        output=$(json 'print(json.dumps({"text": json.loads(sys.argv[1])["text"].upper()}))' "${event[input]}")
+        redis XADD $stream '*' kind '"end-task"' apiVersion '"v1"' status '"SUCCESS"' output "$output" \
+            workflow "${event[workflow]}" name "${event[name]}" index "${event[index]}" \
+            attempt "${event[attempt]}" >/dev/null
+        redis XADD $stream '*' kind '"receipt"' apiVersion '"v1"' for "\"$id\"" action '"processed"' >/dev/null
+    fi
+    redis XACK $stream $group "$id" >/dev/null
+done

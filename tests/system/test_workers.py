@@ -1,0 +1,96 @@
+"""The example workers, each run as its first lines say; and one workflow through four languages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from lfr import Client
+from lfr.host.valkey import ValkeyServer
+from tests.support.processes import role
+
+WORKERS = Path(__file__).parents[2] / "examples" / "workers"
+
+PROGRAMS = {
+    "plain.py": (sys.executable, ()),
+    "sleep.py": (sys.executable, ()),
+    "on_rqse.py": (sys.executable, ()),
+    "upper.sh": ("bash", ("redis-cli", "python3")),
+    "reverse.mjs": ("node", ()),
+}
+"""The workers: what runs each, and what else it needs."""
+
+
+def needed(name: str) -> None:
+    """Leave a test out, or fail where nothing may be missing, if a worker cannot be run here."""
+    program, more = PROGRAMS[name]
+    for each in (program, *more):
+        if shutil.which(each) is None:
+            reason = f"{each} is not installed: {name} cannot be run"
+            pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+
+
+@contextmanager
+def worker(name: str, server: ValkeyServer) -> Iterator[None]:
+    """One of the workers, for as long as the block runs."""
+    needed(name)
+    process = subprocess.Popen([PROGRAMS[name][0], str(WORKERS / name), str(server.address.port)])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    ("name", "flow", "input", "output"),
+    [
+        ("plain.py", "text:count", {"text": "a b c"}, {"words": 3}),
+        ("on_rqse.py", "text:upper -> text:reverse -> text:upper", {"text": "abc"}, {"text": "CBA"}),
+        ("sleep.py", "sleep (- seconds: 0.01 -)", {"x": 1}, {"x": 1}),
+        ("upper.sh", "text:shout", {"text": 'a\'b "é" c'}, {"text": 'A\'B "É" C'}),
+        ("reverse.mjs", "text:reverse-words", {"text": "a é c"}, {"text": "c é a"}),
+    ],
+)
+def test_each(
+    server: ValkeyServer, redis_url: str, name: str, flow: str, input: object, output: object
+) -> None:
+    lfr = Client(redis_url)
+    with role("lifecycle", url=redis_url), worker(name, server):
+        assert lfr.wait(lfr.run(flow, input), 30)["output"] == output
+
+
+def test_a_task_that_fails_says_why(server: ValkeyServer, redis_url: str) -> None:
+    lfr = Client(redis_url)
+    with role("lifecycle", url=redis_url), worker("plain.py", server):
+        assert lfr.wait(lfr.run("text:count"), 30)["reason"] == "KeyError: 'text'"
+
+
+def test_four_languages_in_one_workflow(server: ValkeyServer, redis_url: str, tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(
+        "from lfr import task\n@task('text:join')\ndef join(input, *, by: str):\n"
+        "    return {'text': by.join(each['text'] for each in input)}\n"
+    )
+    flow = """
+    { text:upper -> text:shout
+      text:reverse-words
+    } -> text:join (- by: ' ' -) -> text:count
+    """
+    lfr = Client(redis_url)
+    with ExitStack() as stack:
+        for name in ("on_rqse.py", "upper.sh", "reverse.mjs", "plain.py"):
+            stack.enter_context(worker(name, server))
+        for words in (("lifecycle",), ("receipts",), ("tasks", str(own))):
+            stack.enter_context(role(*words, url=redis_url))
+        found = lfr.wait(lfr.run(flow, {"text": "one two"}), 60)
+    joined = next(step for step in found["steps"] if step["name"] == "text:join")
+    assert joined["output"] == {"text": "ONE TWO two one"}
+    assert (found["state"], found["output"]) == ("FINISHED", {"words": 4})
