@@ -88,3 +88,16 @@ def write_json(value: Json) -> str:
         return _encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise NotJson(str(error)) from None
+
+
+def write_lines(*values: Json) -> str:
+    """The JSON texts of values, a line for each: put into a list they would be nested one level deeper.
+
+    Raises NotJson.
+    """
+    return "\n".join(map(write_json, values))
+
+
+def read_lines(text: bytes) -> list[Json]:
+    """The values that `write_lines` has written. Raises NotJson."""
+    return [read_json(line) for line in text.split(b"\n")]

@@ -15,7 +15,7 @@ from lfr.flow import Flow, Json
 from lfr.json_text import NotJson, read_json, write_json
 from lfr.operations.inputs import checked_input
 from lfr.tasks.catalogue import DELAY
-from lfr.tasks.delay import delay_seconds
+from lfr.tasks.delay import delay_due
 from lfr.tasks.parameters import BadParameter
 
 __all__ = ["LocalFailure", "compile_flow", "run_local"]
@@ -130,7 +130,7 @@ def _copy(value: Json) -> Json:
 def _delay(input: Json, parameters: Json) -> Json:
     """A `wait:delay` that has waited. Raises LocalFailure where a real one would fail."""
     try:
-        delay_seconds(parameters)
+        delay_due(input, parameters, 0)
     except BadParameter as error:
         raise LocalFailure(str(error)) from None
     return input

@@ -62,6 +62,12 @@ class Settings:
         "receipts.forget",
         "seconds without a live consumer after which a group no longer holds the stream",
     )
+    events_retain_seconds: float = _setting(
+        3600.0,
+        "events.retain",
+        "seconds for which an event is kept for a wait:event that begins after it, and on the stream if "
+        "nobody has dealt with it",
+    )
     resources_allow: tuple[str, ...] = _setting(
         (), "resources.allow", "folders and beginnings of URLs that flows may load from and store to"
     )

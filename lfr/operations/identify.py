@@ -13,7 +13,7 @@ from lfr.item_ids import is_item
 PREFIX = "workflow:"
 
 _KEY_OF_ANOTHER = re.compile(
-    r":(steps|outputs|history|items:\d+|progress:\d+|output:\d+|start:\d+\.\d+|wait:\d+\.\d+)$"
+    r":(steps|outputs|history|items:\d+|progress:\d+|output:\d+|start:\d+\.\d+|wait:\d+\.\d+|latched)$"
 )
 """How the keys end that belong to a workflow: an id must not be one of them."""
 

@@ -1,59 +1,103 @@
-"""Waits for workflows: delays. All of it stands in Redis, so a restart loses none."""
+"""Waits for workflows: for a time, for an event, for a latch. All of it stands in Redis, so a restart loses
+nothing, and a wait costs this process nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, TypeVar
 
-from lfr import events
 from lfr.roles.process import Life, run_listeners
-from lfr.store.connection import Command, Link, Store
-from lfr.store.stream import Entry, acknowledge, append
-from lfr.store.timers import fire_due, next_due, set_timer
-from lfr.tasks.catalogue import DELAY
-from lfr.tasks.delay import delay_seconds
-from lfr.tasks.parameters import BadParameter
-from lfr.worker.answer import read_tasks
+from lfr.roles.wait_news import sort_news
+from lfr.store.connection import Link, Store
+from lfr.store.event_arrivals import FEW, MANY, Arrival, Outcome, take_arrivals
+from lfr.store.event_waits import keep_event_waits
+from lfr.store.field_sets import forget_field_sets
+from lfr.store.latches import do_latch_steps, end_countdowns, let_go
+from lfr.store.stream import Entry, acknowledge
+from lfr.store.timers import fire_due, look
+from lfr.store.wait_tasks import cancel_waits, keep_delays
+from lfr.worker.answer import answer
 from lfr.worker.listener import BatchListener
 
+_SOON_SECONDS: Final = 0.02
+"""In how many seconds to look again for what another role is about to finish."""
 
-class Wait(BatchListener):
-    """Keeps timers and fires them. Any number of these may run side by side."""
+_TIDY_EVERY_SECONDS: Final = 60.0
+
+T = TypeVar("T")
+
+
+class WaitTasks(BatchListener):
+    """Keeps waits and ends them. Any number of these may run side by side."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store, "wait")
+        self._retain_ms = round(1000 * store.settings.events_retain_seconds)
+        self._tidy_at = 0.0
 
     def on_pass(self, link: Link) -> float:
-        """End the waits that are due; in how many seconds the next is."""
-        while True:
-            now_ms, due_ms = next_due(link)
-            if due_ms is None:
-                return super().on_pass(link)
-            if due_ms > now_ms:
-                return (due_ms - now_ms) / 1000
-            fire_due(link, self.store.stream, now_ms, count=self.store.settings.batch)
+        """End some of what ends without an event; in how many seconds something is next."""
+        due = look(link)
+        if due.opened:
+            let_go(link, self.store.stream, due.now_ms)
+        if due.is_due:
+            fire_due(link, self.store.stream, due.now_ms, count=self.store.settings.batch)
+        if due.opened or due.is_due:
+            return 0.0  # there may be more
+        seconds = super().on_pass(link) if due.next_ms is None else (due.next_ms - due.now_ms) / 1000
+        if due.countdowns:
+            self._end_countdowns(link, due.now_ms)
+            return min(seconds, _SOON_SECONDS)
+        return seconds
 
     def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
-        """Set a timer for each delay that starts, in one transaction with its acknowledgement."""
-        tasks, foreign = read_tasks(batch)
-        ours = [(id, task) for id, task in tasks if task.base == DELAY]
-        self.acknowledge_later(foreign)
-        self.acknowledge_later([id for id, task in tasks if task.base != DELAY])
-        if ours:
-            now_ms, _ = next_due(link)
-            at = events.timestamp(now_ms / 1000)
-            commands = [command for _, task in ours for command in self._begin(task, now_ms)]
-            commands += [append(self.store.stream, events.RECEIPT, at, events.receipt(id)) for id, _ in ours]
-            link.transact([*commands, acknowledge(self.reader, [id for id, _ in ours])])
+        """Deal with the events of a pass, each in one transaction with its acknowledgement.
 
-    def _begin(self, task: events.StartTask, now_ms: int) -> list[Command]:
-        try:
-            return set_timer(task, now_ms + round(1000 * delay_seconds(task.parameters)))
-        except BadParameter as error:
-            at = events.timestamp(now_ms / 1000)
-            failed = events.end_task(task, failure=str(error))
-            return [append(self.store.stream, events.END_TASK, at, failed)]
+        The order does not matter to waits and events: what is older goes by the stream.
+        """
+        news = sort_news(batch)
+        self.acknowledge_later(news.foreign)
+        answer(link, self.reader, news.failures)
+        _do_all(news.delays, partial(keep_delays, link, self.reader))
+        _do_all(news.event_waits, partial(keep_event_waits, link, self.reader, retain_ms=self._retain_ms))
+        _do_all(news.latch_steps, partial(do_latch_steps, link, self.reader))
+        _do_all(list(news.cancels.items()), lambda some: cancel_waits(link, self.reader, dict(some)))
+        self._take(link, news.arrivals)
+        if news.has_countdowns:
+            self._end_countdowns(link, look(link).now_ms)
+
+    def _take(self, link: Link, arrivals: Sequence[Arrival]) -> None:
+        """Let events end waits: all at once; one by one those that end many, or if that is refused."""
+        if not arrivals:
+            return
+        take = partial(take_arrivals, link, self.reader, retain_ms=self._retain_ms)
+        outcome = take(arrivals, most=FEW)
+        for arrival in arrivals if outcome.is_refused else outcome.unfinished:
+            outcome = Outcome(is_refused=True, unfinished=())
+            while outcome.is_refused or outcome.unfinished:
+                outcome = take([arrival], most=MANY)
+        if time.monotonic() >= self._tidy_at:
+            self._tidy_at = time.monotonic() + _TIDY_EVERY_SECONDS
+            forget_field_sets(link, {arrival.kind for arrival in arrivals})
+
+    def _end_countdowns(self, link: Link, now_ms: int) -> None:
+        """What this role has read and found foreign must not stand as pending: it would be waited for."""
+        if self._done:
+            done, self._done = self._done, []
+            link.exchange([acknowledge(self.reader, done)])
+        end_countdowns(link, self.reader, now_ms)
+
+
+def _do_all(items: Sequence[T], do: Callable[[Sequence[T]], bool]) -> None:
+    """Do all at once; if that is refused, one by one, each until it is done."""
+    if items and not do(items):
+        for item in items:
+            while not do([item]):
+                pass
 
 
 def run(store: Store, life: Life) -> int:
     """Run the role until it is stopped; the process's exit code."""
-    return run_listeners(life, [Wait(store)])
+    return run_listeners(life, [WaitTasks(store)])

@@ -7,7 +7,7 @@ from lfr.roles.process import Life, run_listeners
 from lfr.roles.redis import RedisTasks
 from lfr.roles.request import request_runner
 from lfr.roles.resource import resource_runner
-from lfr.roles.wait import Wait
+from lfr.roles.wait import WaitTasks
 from lfr.store.connection import Store
 
 
@@ -15,7 +15,7 @@ def run(store: Store, life: Life) -> int:
     """Run the role until it is stopped; the process's exit code. Raises BadSettings."""
     listeners = [
         Lifecycle(store),
-        Wait(store),
+        WaitTasks(store),
         RedisTasks(store),
         request_runner(store),
         resource_runner(store),

@@ -34,6 +34,12 @@ LATCHES = "waits:latches"
 TIMERS = "waits:timers"
 """ZSET: `W INDEX ATTEMPT` by due time, in milliseconds since the epoch."""
 
+COUNTDOWNS = "waits:countdowns"
+"""ZSET: `W INDEX ATTEMPT`, countdowns that began at a latch of zero, by the time of their start-task event.
+They end once no older event is still to be dealt with, for that might be an acquire."""
+
+OPENED = "waits:opened"
+"""SET: the names of what `opened` holds."""
 
 DEADLINES = "waits:deadlines"
 """ZSET: `W INDEX ATTEMPT SECONDS NAME`, attempts that may take that long, by the time when it is over, in
@@ -94,8 +100,64 @@ def handed_over(workflow: str, index: int) -> str:
 
 
 def wait(workflow: str, index: int, attempt: int) -> str:
-    """STRING: the values of the end-task event that ends this wait, as JSON."""
+    """STRING: what a step waits for, as JSON; empty for a while after an attempt has been cancelled."""
     return f"{workflow}:wait:{index}.{attempt}"
+
+
+def latched(workflow: str) -> str:
+    """HASH: `INDEX.ATTEMPT` -> the latch that this attempt has acquired or released."""
+    return f"{workflow}:latched"
+
+
+def latch(name: str) -> str:
+    """STRING: a latch's count; it expires some time after it has come to zero."""
+    return f"workflow:latch:{name}"
+
+
+def latch_waiters(name: str) -> str:
+    """ZSET: `W INDEX ATTEMPT`, the countdowns of a latch, by the time of their start-task event."""
+    return f"waits:latch:{name}"
+
+
+def opened(name: str) -> str:
+    """ZSET: as `latch_waiters`: those that a latch at zero has let go, until each has been told."""
+    return f"waits:opened:{name}"
+
+
+def field_sets(kind: str) -> str:
+    """HASH: field set -> 1, or 0 until the kept events of this kind are to be found by it. Each set of fields
+    that waits for events of this kind ask for, see `lfr.tasks.matching`."""
+    return f"waits:fields:{kind}"
+
+
+def field_set_waits(kind: str) -> str:
+    """HASH: field set -> how many waits ask for it."""
+    return f"waits:counts:{kind}"
+
+
+def event_waits(place: str) -> str:
+    """ZSET: `W INDEX ATTEMPT`, the waits in this place, by the time of their start-task event."""
+    return f"waits:place:{place}"
+
+
+def event(id: str) -> str:
+    """STRING: an event that is kept, as JSON; expires."""
+    return f"waits:event:{id}"
+
+
+def kept(kind: str) -> str:
+    """ZSET: the ids of the events of this kind that are kept, by their time in ms; expires."""
+    return f"waits:kept:{kind}"
+
+
+def free(place: str) -> str:
+    """ZSET: as `kept`: those that waits in this place ask for, and that have ended no wait yet; expires."""
+    return f"waits:free:{place}"
+
+
+def taken(place: str) -> str:
+    """ZSET: as `free`: those that have ended a wait. They still end waits that are older than they are."""
+    return f"waits:taken:{place}"
 
 
 def process(id: str) -> str:

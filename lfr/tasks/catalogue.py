@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from lfr.tasks.content_types import CONTENT_TYPE
+from lfr.tasks.durations import LONGEST_SECONDS
 from lfr.tasks.parameters import (
     FLAG,
+    MATCH,
+    TEMPLATE,
     TEXT,
     TEXTS_BY_NAME,
+    TIME,
     WORDS,
     Parameter,
     duration,
     one_of,
-    seconds,
+    or_template,
     some_of,
     whole,
 )
@@ -43,6 +47,11 @@ LOAD, STORE = "resource:load", "resource:store"
 """What a resource asks for, as a source and as a target."""
 
 DELAY = "wait:delay"
+EVENT = "wait:event"
+ACQUIRE, RELEASE, COUNTDOWN = "wait:acquire", "wait:release", "wait:countdown"
+
+WAIT = "wait:"
+"""How the names of the tasks begin that wait."""
 
 REDIS = "redis:"
 """How the names of the tasks begin that send a command to Redis."""
@@ -126,14 +135,37 @@ _REQUESTS: Final = {
     "delete": "deletes what is at a URL",
 }
 
+_LATCH: Final = Parameter("name", TEMPLATE, "the latch's name", is_needed=True)
+
 CATALOGUE: Final = (
     BuiltIn(
         DELAY,
         role="wait",
-        help="ends after a while; its output is its input",
+        help="ends after a while, or at a time; its output is its input",
         parameters=(
-            Parameter("duration", seconds(0, 3_162_240_000), "how long, in seconds", is_needed=True),
+            Parameter("duration", or_template(duration(0, LONGEST_SECONDS)), "how long"),
+            Parameter("until", or_template(TIME), "until when, if not how long; a time that is past is now"),
         ),
+    ),
+    BuiltIn(
+        EVENT,
+        role="wait",
+        help="ends when an event comes",
+        parameters=(
+            Parameter("event", TEMPLATE, "the event's kind", is_needed=True),
+            Parameter("match", MATCH, "what must be equal in the event; if not given, any event does"),
+            Parameter("receipt", FLAG, "whether the event gets a receipt when it ends a wait", default=True),
+            Parameter("timeout", or_template(duration(0, LONGEST_SECONDS)), "how long, at most"),
+            Parameter("on_timeout", one_of("fail", "continue"), "whether it then fails", default="fail"),
+        ),
+    ),
+    *(
+        BuiltIn(task, role="wait", help=help, parameters=(_LATCH,))
+        for task, help in (
+            (ACQUIRE, "adds one to a latch; its output is its input"),
+            (RELEASE, "takes one off a latch; its output is its input"),
+            (COUNTDOWN, "ends when a latch is at zero; its output is its input"),
+        )
     ),
     *(
         BuiltIn(REQUEST + method, role="request", help=help, parameters=_REQUEST_PARAMETERS)

@@ -1,25 +1,21 @@
-"""`wait:delay`: how long."""
+"""`wait:delay`: until when."""
 
 from __future__ import annotations
 
-import math
-
 from lfr.flow import Json
+from lfr.tasks.catalogue import DELAY
 from lfr.tasks.parameters import BadParameter
-
-LONGEST_SECONDS = 100 * 366 * 24 * 3600
-"""A hundred years: what is longer is a mistake in the unit."""
+from lfr.tasks.wait_parameters import wait_parameters
 
 
-def delay_seconds(parameters: Json) -> float:
-    """The `duration` of a wait:delay, in seconds. Raises BadParameter."""
-    duration = parameters.get("duration") if isinstance(parameters, dict) else None
-    if duration is None:
-        raise BadParameter("wait:delay needs the parameter duration, in seconds")
-    if isinstance(duration, bool) or not isinstance(duration, int | float) or not math.isfinite(duration):
-        raise BadParameter(f"wait:delay: duration is {str(duration)[:40]!r}, not a number of seconds")
-    if not 0 <= duration <= LONGEST_SECONDS:
-        raise BadParameter(
-            f"wait:delay: duration is {str(duration)[:40]} seconds, below 0 or above 100 years"
-        )
-    return float(duration)
+def delay_due(input: Json, parameters: Json, started_ms: int) -> int:
+    """When a delay is over that starts at this time; both in milliseconds since the epoch.
+
+    Raises BadParameter.
+    """
+    given = wait_parameters(DELAY, input, parameters)
+    if (given["duration"] is None) == (given["until"] is None):
+        raise BadParameter(f"{DELAY} needs one of the parameters duration and until")
+    if given["until"] is not None:
+        return int(given["until"])
+    return started_ms + round(1000 * float(given["duration"]))

@@ -7,12 +7,14 @@ value.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from lfr.flow import Json
 from lfr.tasks.durations import FORM, read_duration
+from lfr.tasks.template import TemplateError, fill
+from lfr.tasks.times import read_time
 
 _MOST_SHOWN: Final = 40
 
@@ -122,6 +124,43 @@ def duration(least: float, most: float) -> Kind:
     return Kind(f"{FORM}; from {least:.10g} s to {most:.10g} s", read)
 
 
+@dataclass(frozen=True, slots=True)
+class Unfilled:
+    """A parameter that is a template: its text, and what it must be once it is filled."""
+
+    text: str
+    kind: Kind
+
+
+def or_template(kind: Kind) -> Kind:
+    """What is of this kind, or a template that makes it, which is read as `Unfilled`."""
+
+    def read(value: Json) -> Any:
+        if isinstance(value, str) and ("{" in value or "}" in value):
+            return Unfilled(value, kind)
+        return kind.read(value)
+
+    return Kind(f"{kind.words}; or a template", read)
+
+
+def fill_parameters(task: str, values: Mapping[str, Any], names: Mapping[str, Json]) -> dict[str, Any]:
+    """The values that `read_parameters` gave, templates filled. `names` is that of `template.fill`.
+
+    Raises BadParameter.
+    """
+    filled = dict(values)
+    for name, value in values.items():
+        if isinstance(value, Unfilled):
+            try:
+                text = fill(value.text, names)
+            except TemplateError as error:
+                raise BadParameter(f"{task}: {name}: {error}") from None
+            filled[name] = value.kind.read(text)
+            if filled[name] is None:
+                raise bad_parameter(task, name, text, value.kind.words)
+    return filled
+
+
 def one_of(*texts: str) -> Kind:
     """One of these texts."""
     return Kind(f"one of {', '.join(texts)}", lambda value: value if value in texts else None)
@@ -150,7 +189,14 @@ def _words(value: Json) -> list[str] | None:
     return told if all(isinstance(item, str) for item in told) else None
 
 
+def _match(value: Json) -> Json:
+    return value if value == "input" or isinstance(value, dict) else None
+
+
 TEXT: Final = Kind("a text", lambda value: value if isinstance(value, str) and is_unicode(value) else None)
 FLAG: Final = Kind("true or false", lambda value: value if isinstance(value, bool) else None)
 TEXTS_BY_NAME: Final = Kind("an object of texts", _texts_by_name)
 WORDS: Final = Kind("a list of texts and numbers", _words)
+TIME: Final = Kind("a time in ISO 8601, in UTC unless it names its zone", read_time)
+TEMPLATE: Final = Kind("a template", lambda value: Unfilled(value, TEXT) if isinstance(value, str) else None)
+MATCH: Final = Kind("input, or an object of which the texts are templates", _match)

@@ -83,6 +83,17 @@ def fill(template: str, names: Mapping[str, Json]) -> str:
     return "".join(piece.text for piece in pieces(template, names))
 
 
+def fill_value(template: str, names: Mapping[str, Json]) -> Json:
+    """As `fill`; but of a template that is one hole and nothing else the item itself, a number as a number.
+
+    Raises as `fill`.
+    """
+    parts = read_template(template)
+    if len(parts) == 1 and isinstance(parts[0], Hole):
+        return _look_up(parts[0], names)
+    return fill(template, names)
+
+
 def pieces(template: str, names: Mapping[str, Json]) -> Iterator[Piece]:
     """The parts of the filled template in order, for whoever must quote what is filled in.
 

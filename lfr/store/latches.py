@@ -1,0 +1,193 @@
+"""Latches: counters that all workflows share, and who waits for one to be at zero.
+
+Acquire and release are done once for each attempt of a step: the attempt stands in `W:latched` from the
+transaction on that counts it. A release to zero moves the waiters aside with one command, however many they
+are; they are let go in transactions of bounded size, by any role that finds them there.
+
+A countdown always begins to wait. If the latch is at zero it ends as soon as the group has nothing older
+pending: an acquire that was read before by a role that has died counts, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from lfr import events
+from lfr.flow import Json
+from lfr.store import keys
+from lfr.store.connection import Command, Link, Reply
+from lfr.store.stream import Reader, append, checked
+from lfr.store.wait_tasks import settle_started, watch_started
+from lfr.store.waits import forget_waits, keep_wait, member, tell_ends, watch_waits
+from lfr.tasks.catalogue import ACQUIRE, COUNTDOWN
+from lfr.tasks.waits import LatchStep, Wait, place_on_stream
+
+AT_ONCE = 500
+"""How many waiters are let go in one transaction."""
+
+_REMEMBERED_MS = 3_600_000
+"""How long a latch is listed after it has come to zero."""
+
+
+@dataclass(slots=True)
+class Latch:
+    """A latch in the making of a transaction. `count` is None if its key holds no whole number."""
+
+    name: str
+    count: int | None
+    has_waiters: bool
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What a transaction changes."""
+
+    stream: str
+    now_ms: int
+    ends: list[dict[str, Json]] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+
+
+def do_latch_steps(link: Link, reader: Reader, steps: Sequence[LatchStep]) -> bool:
+    """Acquire, release, begin to count down, in the order of the stream; False if somebody else has touched
+    one of these latches or steps. (WATCH, GET, EXISTS, HGET; MULTI/EXEC)"""
+    standing = watch_started(link, reader, steps)
+    latches = watch_latches(link, [step.latch for step in steps])
+    is_counted = _watch_marks(link, steps)
+    draft = _Draft(reader.stream, standing.now_ms)
+    for step in sorted(steps, key=lambda step: place_on_stream(step.since)):
+        if step.since not in standing.wanted:
+            continue
+        if step.task.base == COUNTDOWN:
+            _count_down(draft, step, latches[step.latch])
+        elif not is_counted[step.since]:
+            _count(draft, step, latches[step.latch])
+    commands = [*draft.commands, *tell_ends(reader.stream, draft.ends, standing.now_ms)]
+    return link.transact(commands + settle_started(reader, steps, standing.now_ms)) is not None
+
+
+def watch_latches(link: Link, names: Iterable[str]) -> dict[str, Latch]:
+    """Watch and read latches. (WATCH, GET, EXISTS)"""
+    wanted = list(dict.fromkeys(names))
+    if not wanted:
+        return {}
+    pairs = [(keys.latch(name), keys.latch_waiters(name)) for name in wanted]
+    commands: list[Command] = [("WATCH", *(key for pair in pairs for key in pair))]
+    for count, waiters in pairs:
+        commands += (("GET", count), ("EXISTS", waiters))
+    replies = link.exchange(commands, keep_errors=True)[1:]
+    return {
+        name: Latch(name, _number(replies[2 * place]), bool(replies[2 * place + 1]))
+        for place, name in enumerate(wanted)
+    }
+
+
+def bring_to_zero(stream: str, latch: Latch, tag: str, now_ms: int) -> list[Command]:
+    """The commands that bring a latch to zero, move its waiters aside and tell of it. `tag` is unique."""
+    at = events.timestamp(now_ms / 1000)
+    commands: list[Command] = [
+        ("SET", keys.latch(latch.name), 0, "PX", _REMEMBERED_MS),
+        ("ZREMRANGEBYSCORE", keys.LATCHES, "-inf", now_ms - _REMEMBERED_MS),
+        ("ZADD", keys.LATCHES, now_ms, latch.name),
+    ]
+    if latch.has_waiters:
+        commands.append(("RENAME", keys.latch_waiters(latch.name), keys.opened(tag)))
+        commands.append(("SADD", keys.OPENED, tag))
+    told = {"latch": keys.latch(latch.name), "name": latch.name}
+    return [*commands, append(stream, events.LATCH_ZERO, at, told)]
+
+
+def let_go(link: Link, stream: str, now_ms: int) -> bool:
+    """End some of the countdowns that a latch at zero has let go; whether there may be more. (SRANDMEMBER,
+    ZRANGE; WATCH, GET; MULTI/EXEC)"""
+    tag = link.exchange([("SRANDMEMBER", keys.OPENED)])[0]
+    if tag is None:
+        return False
+    opened = keys.opened(tag.decode())
+    members = [name.decode() for name in link.exchange([("ZRANGE", opened, 0, AT_ONCE - 1)])[0]]
+    waits = [wait for wait in watch_waits(link, members) if wait is not None]
+    commands = tell_ends(stream, [wait.ending() for wait in waits], now_ms) + forget_waits(waits)
+    commands += [("ZREM", opened, *members)] if members else []
+    commands += [("SREM", keys.OPENED, tag.decode())] if len(members) < AT_ONCE else []
+    link.transact(commands)
+    return True
+
+
+def end_countdowns(link: Link, reader: Reader, now_ms: int) -> None:
+    """End some of the countdowns that began at a latch of zero, if nothing older can change that any more.
+    (ZRANGE, XPENDING; WATCH, GET; MULTI/EXEC)"""
+    ask: list[Command] = [
+        ("ZRANGE", keys.COUNTDOWNS, 0, AT_ONCE - 1),
+        ("XPENDING", reader.stream, reader.group),
+    ]
+    names, pending = (checked(reply) for reply in link.exchange(ask, keep_errors=True))
+    members = [name.decode() for name in names]
+    oldest = place_on_stream(pending[1].decode()) if pending[1] else None
+    waits = dict(zip(members, watch_waits(link, members), strict=True))
+    settled = {
+        name: wait
+        for name, wait in waits.items()
+        if wait is None or oldest is None or place_on_stream(wait.since) < oldest
+    }
+    if not settled:
+        link.exchange([("UNWATCH",)])
+        return
+    there = [wait for wait in settled.values() if wait is not None]
+    latches = watch_latches(link, (wait.latch or "" for wait in there))
+    ended = [wait for wait in there if (latches[wait.latch or ""].count or 0) <= 0]
+    commands = tell_ends(reader.stream, [wait.ending() for wait in ended], now_ms) + forget_waits(ended)
+    link.transact([*commands, ("ZREM", keys.COUNTDOWNS, *settled)])
+
+
+def _watch_marks(link: Link, steps: Sequence[LatchStep]) -> dict[str, bool]:
+    """Whether each of these attempts has been counted, by the id of its start-task. (WATCH, HEXISTS)"""
+    commands: list[Command] = [("WATCH", *(keys.latched(step.task.workflow) for step in steps))]
+    commands += [("HEXISTS", keys.latched(step.task.workflow), _attempt(step)) for step in steps]
+    replies = link.exchange(commands)[1:]
+    return {step.since: bool(reply) for step, reply in zip(steps, replies, strict=True)}
+
+
+def _count(draft: _Draft, step: LatchStep, latch: Latch) -> None:
+    """Acquire or release; or say why that cannot be."""
+    task, name = step.task, step.latch
+    draft.commands.append(("HSET", keys.latched(task.workflow), _attempt(step), name))
+    if latch.count is None:
+        failure = f"{task.base}: {keys.latch(name)} holds something that is no whole number"
+        draft.ends.append(events.end_task(task, failure=failure))
+        return
+    if task.base == ACQUIRE:
+        latch.count = max(latch.count, 0) + 1
+        draft.commands.append(("SET", keys.latch(name), latch.count))
+        draft.commands.append(("ZADD", keys.LATCHES, "+inf", name))
+    elif latch.count <= 0:
+        failure = f"{task.base}: the latch {name} is at zero, so there is nothing to release"
+        draft.ends.append(events.end_task(task, failure=failure))
+        return
+    elif latch.count == 1:
+        draft.commands += bring_to_zero(draft.stream, latch, step.since, draft.now_ms)
+        latch.count, latch.has_waiters = 0, False
+    else:
+        latch.count -= 1
+        draft.commands.append(("SET", keys.latch(name), latch.count))
+    draft.ends.append(events.end_task(task, output=task.input))
+
+
+def _count_down(draft: _Draft, step: LatchStep, latch: Latch) -> None:
+    """Begin to wait for a latch."""
+    wait = Wait(step.task, step.since, latch=step.latch)
+    draft.commands += keep_wait(wait)
+    latch.has_waiters = True
+    if latch.count is not None and latch.count <= 0:
+        draft.commands.append(("ZADD", keys.COUNTDOWNS, place_on_stream(step.since)[0], member(wait)))
+
+
+def _attempt(step: LatchStep) -> str:
+    return f"{step.task.index}.{step.task.attempt}"
+
+
+def _number(reply: Reply) -> int | None:
+    try:
+        return int(reply or 0)
+    except (TypeError, ValueError):
+        return None

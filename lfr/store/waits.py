@@ -1,0 +1,77 @@
+"""Waits in Redis: one string for each, and the indexes that lead to it.
+
+The string `W:wait:INDEX.ATTEMPT` is what two processes that end the same wait watch: the first to commit
+deletes it, so the other is refused. Each index holds the wait's name, `W INDEX ATTEMPT`: `waits:timers` by
+its due time, the place of what it waits for, the waiters of its latch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lfr import events
+from lfr.flow import Json
+from lfr.store import keys
+from lfr.store.connection import Command, Link
+from lfr.store.stream import append
+from lfr.tasks.matching import field_set, place
+from lfr.tasks.waits import Wait, place_on_stream, read_wait, write_wait
+
+
+def member(wait: Wait) -> str:
+    """The name by which indexes know a wait."""
+    return " ".join(map(str, wait.name))
+
+
+def key_of(member: str) -> str:
+    """The key of the wait that an index knows by this name."""
+    workflow, index, attempt = member.rsplit(" ", 2)
+    return keys.wait(workflow, int(index), int(attempt))
+
+
+def keep_wait(wait: Wait) -> list[Command]:
+    """The commands that keep a wait, with its indexes."""
+    name, since_ms = member(wait), place_on_stream(wait.since)[0]
+    commands: list[Command] = [("SET", keys.wait(*wait.name), write_wait(wait))]
+    if wait.due_ms is not None:
+        commands.append(("ZADD", keys.TIMERS, wait.due_ms, name))
+    if wait.event is not None:
+        kind, match = wait.event.kind, wait.event.match
+        commands.append(("ZADD", keys.event_waits(place(kind, match)), since_ms, name))
+        commands.append(("HINCRBY", keys.field_set_waits(kind), field_set(match), 1))
+    if wait.latch is not None:
+        commands.append(("ZADD", keys.latch_waiters(wait.latch), since_ms, name))
+    return commands
+
+
+def forget_waits(waits: Sequence[Wait]) -> list[Command]:
+    """The commands that undo `keep_wait` for these."""
+    if not waits:
+        return []
+    commands: list[Command] = [("DEL", *(keys.wait(*wait.name) for wait in waits))]
+    timed = [member(wait) for wait in waits if wait.due_ms is not None]
+    if timed:
+        commands.append(("ZREM", keys.TIMERS, *timed))
+    for wait in waits:
+        if wait.event is not None:
+            kind, match = wait.event.kind, wait.event.match
+            commands.append(("ZREM", keys.event_waits(place(kind, match)), member(wait)))
+            commands.append(("HINCRBY", keys.field_set_waits(kind), field_set(match), -1))
+        if wait.latch is not None:
+            commands.append(("ZREM", keys.latch_waiters(wait.latch), member(wait)))
+    return commands
+
+
+def watch_waits(link: Link, members: Sequence[str]) -> list[Wait | None]:
+    """Watch and read the waits of these names; None for one that is over. (WATCH, GET)"""
+    if not members:
+        return []
+    waits = [key_of(member) for member in members]
+    found = link.exchange([("WATCH", *waits), *(("GET", wait) for wait in waits)])[1:]
+    return [read_wait(text) if text else None for text in found]
+
+
+def tell_ends(stream: str, endings: Sequence[dict[str, Json]], now_ms: int) -> list[Command]:
+    """The commands that append these end-task events."""
+    at = events.timestamp(now_ms / 1000)
+    return [append(stream, events.END_TASK, at, ending) for ending in endings]
