@@ -22,7 +22,7 @@ from lfr.json_text import write_json
 from lfr.roles.process import Life, run_listeners
 from lfr.store.connection import Link, Store
 from lfr.store.dead_letters import as_text
-from lfr.store.receipts import Clearing, Logged, read_targets, remember_logged
+from lfr.store.receipts import Clearing, Logged, note_unclaimed, read_targets, remember_logged
 from lfr.store.stream import Entry
 from lfr.worker.listener import BatchListener
 
@@ -46,12 +46,15 @@ class Receipts(BatchListener):
         self._log = log
         self._clearing = Clearing(self.reader, store.settings.receipts_forget_seconds)
         self._clear_at = 0.0
+        self._retain_ms = round(1000 * store.settings.events_retain_seconds)
+        self._unclaimed_to = "0-0"
         self._seen: dict[str, str] = {}  # events that have come by, as JSON, by id
 
     def on_pass(self, link: Link) -> float:
         """Clear what every group has read past, now and then: a group that is busy has much pending."""
         now = time.monotonic()
         if now >= self._clear_at:
+            self._unclaimed_to = note_unclaimed(link, self.store.stream, self._unclaimed_to, self._retain_ms)
             self._clearing.clear(link)
             self._clear_at = now + _CLEAR_EVERY_SECONDS
         return super().on_pass(link)

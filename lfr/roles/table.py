@@ -31,7 +31,9 @@ ROLES = (
     Role(
         "lifecycle", "lfr.roles.lifecycle", "moves workflows on: takes end-task events, starts what follows"
     ),
-    Role("wait", "lfr.roles.wait", "does the wait: tasks; its timers survive restarts"),
+    Role(
+        "wait", "lfr.roles.wait", "does the wait: tasks: delays, events, latches; all waits survive restarts"
+    ),
     Role("request", "lfr.roles.request", "does the request: tasks: sends HTTP requests for workflows"),
     Role("redis", "lfr.roles.redis", "does the redis: tasks: sends commands to Redis for workflows"),
     Role("resource", "lfr.roles.resource", "loads and stores the resources of flows: files, and by HTTP"),

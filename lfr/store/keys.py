@@ -26,7 +26,8 @@ PROCESSES = "workflows:processes"
 
 LOGGED_RECEIPTS = "receipts:logged"
 """ZSET: `RECEIPT TARGET`, ids of events that have been logged and are to be cleared from the stream once
-every group has read past them, by the receipt's time in milliseconds since the epoch."""
+every group has read past them, by the receipt's time in milliseconds since the epoch. An event without a
+receipt that has grown old stands there as both."""
 
 LATCHES = "waits:latches"
 """ZSET: the names of latches, by when each came to zero in milliseconds since the epoch; +inf: it is not."""

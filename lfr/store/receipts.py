@@ -3,6 +3,8 @@
 An event and its receipt may go when every group has read past both of them and none has them pending:
 then no reader can miss them. A group counts as long as one of its consumers has given a sign of life
 within `receipts.forget` seconds; entries older than that hold nothing back by being pending.
+
+The same holds for users' own events to which nobody has given a receipt, when they have grown old.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
+from lfr import events
 from lfr.store import keys
 from lfr.store.connection import Command, Link, Reply
 from lfr.store.stream import Entry, Reader, acknowledge, checked, pairs, to_entries
@@ -21,6 +24,9 @@ _MOST_AT_ONCE = 5000
 _MOST_ROUNDS = 20
 
 _PAGE = 1000
+
+_MOST_LOOKED_AT = 200
+"""How many of the oldest entries are looked at in one go: they are read whole."""
 
 Place: TypeAlias = tuple[int, int]
 """An entry's id as numbers, so that ids can be compared."""
@@ -50,6 +56,27 @@ def remember_logged(link: Link, reader: Reader, logged: Sequence[Logged]) -> Non
             acknowledge(reader, [each.receipt for each in logged]),
         ]
     )
+
+
+def note_unclaimed(link: Link, stream: str, after: str, retain_ms: int) -> str:
+    """Note that events are to be cleared to which nobody has given a receipt: users' own events that are older
+    than `retain_ms`. Looks at some entries behind the id `after`; up to which one, in whole or part of what
+    there is. (TIME, XRANGE, ZADD)"""
+    seconds, microseconds = link.exchange([("TIME",)])[0]
+    newest_ms = int(seconds) * 1000 + int(microseconds) // 1000 - retain_ms
+    if newest_ms <= _place(after)[0]:
+        return after
+    entries = to_entries(
+        link.exchange([("XRANGE", stream, f"({after}", newest_ms, "COUNT", _MOST_LOOKED_AT)])[0]
+    )
+    scored: list[str | int] = []
+    for entry in entries:
+        kind = events.peek_kind(entry.fields)
+        if kind is not None and kind not in events.OWN_KINDS:
+            scored += (_place(entry.id)[0], f"{entry.id} {entry.id}")
+    if scored:
+        link.exchange([("ZADD", keys.LOGGED_RECEIPTS, *scored)])
+    return entries[-1].id if entries else after
 
 
 class Clearing:

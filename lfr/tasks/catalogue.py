@@ -143,7 +143,7 @@ CATALOGUE: Final = (
         role="wait",
         help="ends after a while, or at a time; its output is its input",
         parameters=(
-            Parameter("duration", or_template(duration(0, LONGEST_SECONDS)), "how long"),
+            Parameter("duration", or_template(duration(0, LONGEST_SECONDS)), "how long", instead="until"),
             Parameter("until", or_template(TIME), "until when, if not how long; a time that is past is now"),
         ),
     ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from lfr.flow import Json
 from lfr.tasks.catalogue import DELAY
-from lfr.tasks.parameters import BadParameter
 from lfr.tasks.wait_parameters import wait_parameters
 
 
@@ -14,8 +13,6 @@ def delay_due(input: Json, parameters: Json, started_ms: int) -> int:
     Raises BadParameter.
     """
     given = wait_parameters(DELAY, input, parameters)
-    if (given["duration"] is None) == (given["until"] is None):
-        raise BadParameter(f"{DELAY} needs one of the parameters duration and until")
     if given["until"] is not None:
         return int(given["until"])
     return started_ms + round(1000 * float(given["duration"]))

@@ -36,6 +36,7 @@ class Parameter:
     """A parameter of a task: its name, what it can be, a line of help, what it is if it is not given.
 
     input_first  whether a member of the input is taken first, if one has that name
+    instead      another parameter: just one of the two must be given
     """
 
     name: str
@@ -44,6 +45,7 @@ class Parameter:
     default: Json = None
     is_needed: bool = False
     input_first: bool = False
+    instead: str = ""
 
 
 def read_parameters(task: str, table: Sequence[Parameter], given: Json, input: Json = None) -> dict[str, Any]:
@@ -60,6 +62,9 @@ def read_parameters(task: str, table: Sequence[Parameter], given: Json, input: J
             values[each.name] = _read(task, each, members[each.name], f"{each.name} in the input")
         else:
             values[each.name] = _read(task, each, (given or {}).get(each.name), each.name)
+    for each in table:
+        if each.instead and (values[each.name] is None) == (values[each.instead] is None):
+            raise BadParameter(f"{task} needs one of the parameters {each.name} and {each.instead}")
     return values
 
 
@@ -101,17 +106,6 @@ def whole(least: int, most: int) -> Kind:
         return value if type(value) is int and least <= value <= most else None
 
     return Kind(f"a whole number from {least} to {most}", read)
-
-
-def seconds(least: float, most: float) -> Kind:
-    """A number of seconds within these bounds."""
-
-    def read(value: Json) -> float | None:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return None
-        return float(value) if least <= value <= most else None
-
-    return Kind(f"a number of seconds from {least:.10g} to {most:.10g}", read)
 
 
 def duration(least: float, most: float) -> Kind:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ from lfr.operations.start import start_workflow
 from lfr.roles import receipts as module
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.receipts import Receipts
-from lfr.store.connection import Store
+from lfr.settings import Settings
+from lfr.store.connection import Store, connect
 from lfr.store.stream import NoGroup, Reader, keep_claims
 from lfr.worker.listener import BatchListener
 from tests.store.conftest import Stepper, append
+from tests.support.waiting import eventually
 
 Make = Callable[[BatchListener], Stepper]
 
@@ -81,7 +84,6 @@ def test_a_group_without_a_live_consumer_is_forgotten(
     client.xgroup_create("workflows:run", "mine", "0")
     event = append(client, kind="approved")
     append(client, kind="receipt", **{"for": event, "action": "processed"})
-    from tests.support.waiting import eventually
 
     def cleared() -> bool:
         lifecycle.step()
@@ -99,6 +101,39 @@ def test_a_receipt_for_nothing_goes_by_itself(store: Store, client: redis.Redis,
     receipts.step()
     assert [line["target"] for line in lines(log)] == [None]
     assert client.xlen("workflows:run") == 0
+
+
+def test_an_event_without_a_receipt_is_cleared_when_it_is_old_and_every_group_has_read_it(
+    settings: Settings, client: redis.Redis, stepper: Make
+) -> None:
+    store = connect(replace(settings, events_retain_seconds=0.1))
+    log = io.StringIO()
+    receipts, lifecycle = stepper(Receipts(store, log)), stepper(Lifecycle(store))
+    client.xgroup_create("workflows:run", "mine", "0")
+    start_workflow(store, "A")
+    event = append(client, kind="approved", order=7)
+
+    def step() -> bool:
+        lifecycle.step()
+        receipts.step()
+        return bool(client.zscore("receipts:logged", f"{event} {event}"))
+
+    eventually(step)
+    assert client.xrange("workflows:run", event, event)  # one group has not read it
+    client.xreadgroup("mine", "me", {"workflows:run": ">"})
+    client.xack("workflows:run", "mine", *[row["message_id"] for row in pending(client, "mine")])
+    eventually(lambda: step() or client.xlen("workflows:run") == 1)
+    assert [fields["kind"] for _, fields in client.xrange("workflows:run")] == ['"start-task"']
+    assert [line["target"]["kind"] for line in lines(log)] == ["start-workflow"]
+
+
+def test_a_young_event_without_a_receipt_stays(store: Store, client: redis.Redis, stepper: Make) -> None:
+    receipts = stepper(Receipts(store, io.StringIO()))
+    append(client, kind="approved")
+    for _ in range(3):
+        receipts.step()
+    assert client.xlen("workflows:run") == 1
+    assert client.zcard("receipts:logged") == 0
 
 
 def test_a_stream_that_is_deleted_while_receipts_wait_is_a_missing_group(

@@ -33,7 +33,7 @@ def warnings(text: str) -> list[tuple[int, int, str]]:
         ("a → :x:; :x: → b", (1, 5), "the last character of the name x: is :"),
         ("a → wait:dealy", (1, 5), "there is no task wait:dealy in lfr, and nobody else may do it"),
         ("@task x = request:x; x", (1, 1), "there is no task request:x in lfr, and nobody else may do it"),
-        ("wait:delay", (1, 1), "this would fail: wait:delay needs the parameter duration"),
+        ("wait:delay", (1, 1), "this would fail: wait:delay needs one of the parameters duration and until"),
         (
             "a → * wait:delay (- duration: soon -)",
             (1, 7),

@@ -17,7 +17,6 @@ from lfr.tasks.parameters import (
     duration,
     one_of,
     read_parameters,
-    seconds,
     some_of,
     whole,
 )
@@ -72,7 +71,6 @@ def test_what_is_wrong_is_named(given: Any, reason: str) -> None:
         (TEXT, ["", "a"], [1, True, [], {}]),
         (FLAG, [True, False], [0, 1, "true", []]),
         (whole(1, 3), [1, 3], [0, 4, 2.0, "2", True, []]),
-        (seconds(0, 3), [0.0, 1.5, 3.0], [-1, 3.1, float("nan"), float("inf"), 10**400, True, "1", []]),
         (duration(1, 60), [1, 60.0], [0.5, "2m", 61, "soon", True, None, []]),
         (one_of("a", "b"), ["a", "b"], ["c", "", 1, [], ["a"]]),
         (TEXTS_BY_NAME, [{}, {"a": "b"}], [{"a": 1}, [], "a"]),
