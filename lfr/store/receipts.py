@@ -59,9 +59,10 @@ def remember_logged(link: Link, reader: Reader, logged: Sequence[Logged]) -> Non
 
 
 def note_unclaimed(link: Link, stream: str, after: str, retain_ms: int) -> str:
-    """Note that events are to be cleared to which nobody has given a receipt: users' own events that are older
-    than `retain_ms`. Looks at some entries behind the id `after`; up to which one, in whole or part of what
-    there is. (TIME, XRANGE, ZADD)"""
+    """Note that users' events are to be cleared that are older than `retain_ms` and have no receipt.
+
+    Looks at some of the entries behind the id `after`; the id of the last of these. (TIME, XRANGE, ZADD)
+    """
     seconds, microseconds = link.exchange([("TIME",)])[0]
     newest_ms = int(seconds) * 1000 + int(microseconds) // 1000 - retain_ms
     if newest_ms <= _place(after)[0]:
