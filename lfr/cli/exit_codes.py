@@ -2,7 +2,7 @@
 
 Below 10 they tell how a workflow ended; from 64 on they are those of sysexits(3) where one fits. 200 to
 244 and 255 are left alone, for systemd reports its own failures with them (systemd.exec(5), "Process
-Exit Codes"). A unit does not restart a role after 64 or 78: trying again mends neither.
+Exit Codes").
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ MEANING: dict[Exit, str] = {
     Exit.STOPPED: "stopped by SIGTERM",
 }
 """Each code in words, for help and documentation."""
+
+NO_USE_TO_RESTART = (Exit.USAGE, Exit.BAD_INPUT, Exit.NOT_FOUND, Exit.BAD_SETTINGS)
+"""What a role ends with that would only end so again: its unit does not restart it then."""
 
 _CODES: tuple[tuple[type[LfrError], Exit], ...] = (
     (BadInput, Exit.BAD_INPUT),

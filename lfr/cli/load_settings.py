@@ -6,8 +6,8 @@ first:
 1. the defaults of `settings.py`
 2. the YAML file: `--config`, else `$LFR_CONFIG`, else /etc/lfr/lfr.yaml if there is one
 3. the environment; a variable that is empty says nothing
-4. systemd's credentials: files in `$CREDENTIALS_DIRECTORY` that are named like a setting
-   (systemd.exec(5), "Credentials")
+4. systemd's credentials: files in `$CREDENTIALS_DIRECTORY` that are named like a setting; or like it with
+   `lfr_` before it, as `LoadCredential=lfr:FOLDER` names those of a folder (systemd.exec(5), "Credentials")
 5. what is given: the command line, or the arguments of `Client`
 
 Where Redis is, is said by a URL or by host and port, and there the strongest layer that says either
@@ -132,8 +132,9 @@ def _credentials_layer(folder: str, settings: list[Setting]) -> Layer:
     if not folder:
         return layer
     for setting in settings:
-        path = Path(folder, setting.name)
-        if not path.is_file():
+        paths = (Path(folder, setting.name), Path(folder, f"lfr_{setting.name}"))
+        path = next((path for path in paths if path.is_file()), None)
+        if path is None:
             continue
         origin = f"credential {setting.name}"
         try:

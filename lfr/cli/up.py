@@ -12,7 +12,7 @@ from typing import Final
 
 from lfr.cli.bundled import Bundle, RoleLine, running_bundle
 from lfr.cli.commands import Handler, Handlers
-from lfr.cli.exit_codes import Exit
+from lfr.cli.exit_codes import NO_USE_TO_RESTART, Exit
 from lfr.cli.load_settings import Layer, Sourced, load_with_origins
 from lfr.cli.options import port
 from lfr.cli.terminal import Terminal
@@ -25,8 +25,8 @@ _LONGEST_BACKOFF_SECONDS: Final = 30.0
 _STEADY_SECONDS: Final = 60.0
 """Who has lived this long did not die of how it was started: the next start is at once again."""
 
-_HOPELESS: Final = (Exit.USAGE, Exit.BAD_INPUT, Exit.CANNOT_WRITE, Exit.BAD_SETTINGS)
-"""Exit codes after which it is no use to start a role again."""
+_HOPELESS: Final = (*NO_USE_TO_RESTART, Exit.CANNOT_WRITE)
+"""Exit codes after which it ends: who looks on can mend a disk that is full, and start it again."""
 
 
 def _add_arguments(parser: ArgumentParser) -> None:

@@ -44,7 +44,7 @@ def find_server() -> Path:
             raise NotFound(f"{VARIABLE} names {named}, which is no program")
         return Path(found)
     cpu = platform.machine()
-    bundled = Path(__file__).parent / "servers" / cpu / "valkey-server"
+    bundled = _bundled(cpu)
     for candidate in (shutil.which(bundled), shutil.which("valkey-server"), shutil.which("redis-server")):
         if candidate:
             return Path(candidate)
@@ -52,6 +52,18 @@ def find_server() -> Path:
     if bundled.exists():
         raise NotFound(f"no program may be run in {bundled.parent} (mounted noexec?)", hint=hint)
     raise NotFound(f"no Valkey server is bundled for {cpu}, and none is installed", hint=hint)
+
+
+def find_bundled_server() -> Path:
+    """The program that comes with lfr for this CPU. Raises NotFound."""
+    bundled = _bundled(platform.machine())
+    if not bundled.is_file():
+        raise NotFound(f"no Valkey server is bundled for {platform.machine()}")
+    return bundled
+
+
+def _bundled(cpu: str) -> Path:
+    return Path(__file__).parent / "servers" / cpu / "valkey-server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +202,12 @@ class ValkeyServer:
 def answers(address: Address, pid: int) -> bool:
     """Whether a server listens there that has finished loading, and is this process. (PING, INFO)"""
     return _is_ready(_ask(address), pid)
+
+
+def is_served(address: Address) -> bool:
+    """Whether a server of Redis' protocol answers there and has read its data. One that wants a password
+    first counts too. (PING)"""
+    return _ask(address).startswith((b"+PONG", b"-NOAUTH"))
 
 
 def _ask(address: Address) -> bytes:

@@ -218,6 +218,13 @@ def test_a_bad_secret_is_not_shown(layers: Layers) -> None:
     assert "12345" not in str(caught.value)
 
 
+def test_credentials_of_a_folder_carry_its_name(layers: Layers) -> None:
+    layers.write_credential("lfr_redis.password", "secret\n")
+    loaded = layers.load()
+    assert loaded.settings.redis_password == "secret"
+    assert loaded.origins["redis_password"] == "credential redis.password"
+
+
 def test_a_credential_that_is_no_text_is_named(layers: Layers) -> None:
     layers.write_credential("redis.password", "")
     Path(layers.environment["CREDENTIALS_DIRECTORY"], "redis.password").write_bytes(b"\xff")
