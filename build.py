@@ -110,7 +110,7 @@ def test(arguments: Sequence[str]) -> int:
 FUZZ = 200_000
 """How many texts of each sort --fuzz tries."""
 
-TOOLS = {"redis-server": "apt install redis-server"}
+TOOLS = {"redis-server": "apt install redis-server", "node": "apt install nodejs"}
 """What the tests use beyond Python, and how to get it."""
 
 

@@ -239,6 +239,23 @@ _FLOWS = (
     ),
 )
 
+_FMT = (
+    Command(
+        "fmt",
+        FLOWS,
+        "lfr.cli.fmt",
+        "put flows into their canonical layout",
+        "Rewrites each FILE in place, comments kept; a file with errors is left alone. With --check nothing "
+        "is written: files that would change are printed, and the exit code is 1. Needs no Redis.",
+        (
+            ("fmt build.flow", ""),
+            ("fmt --check build.flow deploy.flow", "for a commit hook"),
+            ("fmt -", "from stdin to stdout"),
+        ),
+        (Exit.BAD_INPUT, Exit.NOT_FOUND, Exit.CANNOT_WRITE),
+    ),
+)
+
 _ROLE_ABOUT = (
     "Runs until SIGTERM or Ctrl-C, and then finishes what it has begun. When Redis goes away it waits until "
     "it is back. Any number of these may run side by side. It logs to stderr."
@@ -358,6 +375,6 @@ _SETUP = (
 )
 
 COMMANDS: dict[str, Command] = {
-    command.name: command for command in (*_WORKFLOWS, *_FLOWS, *_ROLES, *_TASKS, *_SETUP)
+    command.name: command for command in (*_WORKFLOWS, *_FLOWS, *_FMT, *_ROLES, *_TASKS, *_SETUP)
 }
 """Every command by its name, in the order of the overview."""

@@ -183,6 +183,7 @@ class _Parser:
         return Declaration(keyword.text, name, alias, parameters, text, subflow, keyword.at)
 
     def _statement(self) -> Statement:
+        at = self._token.at
         source, before = self._source()
         steps = [self._step(before)]
         target = None
@@ -196,7 +197,7 @@ class _Parser:
             self._fail("nothing can follow the target of a statement", _AFTER_TARGET)
         if not self._take_if(Kind.SEMICOLON) and self._token.kind not in _AFTER_STATEMENT:
             self._fail_expecting("an arrow or a new statement")
-        return Statement(source, tuple(steps), target)
+        return Statement(source, tuple(steps), target, at)
 
     def _source(self) -> tuple[Label | Literal | Resource | None, Label | None]:
         """What stands before the first arrow, if it is no step; and the label of the first step, if that

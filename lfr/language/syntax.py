@@ -75,11 +75,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Steps with arrows between them; perhaps from a source, perhaps to a target."""
+    """Steps with arrows between them; perhaps from a source, perhaps to a target. `at` is its first sign."""
 
     source: Label | Literal | Resource | None
     steps: tuple[Step, ...]
     target: Target | None
+    at: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,12 @@ import re
 from lfr.engine.local import LocalFailure, run_local
 from lfr.flow import Flow, Json, Kind
 from lfr.guard import parse_guard
-from lfr.language import FlowMistake, Severity, check_flow
+from lfr.language import FlowMistake, Severity, check_flow, compile_flow
 from lfr.language.draw import to_mermaid
+from lfr.language.layout import format_flow
 from lfr.language.loops import ending_steps
+from lfr.language.scan import Kind as TokenKind
+from lfr.language.scan import Scanner
 from tests.conformance.cases import CASES
 
 FLOWS: list[str] = [case["flow"] for case in CASES]
@@ -29,6 +32,7 @@ _SIGNS = [
     "<{",
     "<[",
     "<-",
+    "# c\n",
 ]
 _WORDS = ["a", "b-c", ":x", ":start", ":end", "k:", "[v]", "!!x", "&y", "*y", "<<", "@task", "@flow", "@x"]
 _WHOLE = ["()", '({"k":1})', "([1])", "(- k: v -)", "<>", "<{}>", "<[]>", "<u>", "'''d'''", '"""', "'''"]
@@ -52,6 +56,7 @@ def check_text(text: str) -> None:
     else:
         assert severities <= {Severity.WARNING}
         assert_flow_is_sound(checked.flow)
+        assert_layout_is_sound(text)
         run_some_tasks(checked.flow)
 
 
@@ -63,6 +68,27 @@ def assert_finding_is_sound(finding: FlowMistake, text: str) -> None:
     assert finding.source_line == lines[finding.line - 1]
     assert finding.message and finding.message.isprintable()
     assert str(finding).count("\n") == 2
+
+
+def assert_layout_is_sound(text: str) -> None:
+    """The canonical layout of a flow is the same flow, is its own layout, and has the same comments."""
+    formatted = format_flow(text)
+    assert format_flow(formatted) == formatted
+    assert compile_flow(formatted) == compile_flow(text)
+    assert comments(formatted) == comments(text)
+
+
+def comments(text: str) -> list[str]:
+    """The comments of a flow, in order."""
+    found: list[str] = []
+    scanner, end = Scanner(text.removeprefix("\ufeff")), 0
+    token = None
+    while token is None or token.kind is not TokenKind.END:
+        token = scanner.next()
+        gap = text.removeprefix("\ufeff")[end : None if token.kind is TokenKind.END else token.at]
+        found += [line.strip() for line in _LINE_END.split(gap) if line.strip()]
+        end = token.end
+    return found
 
 
 def assert_flow_is_sound(flow: Flow) -> None:

@@ -1,0 +1,67 @@
+"""`lfr fmt`: flows in their canonical layout."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from lfr.cli.commands import Handler, Handlers
+from lfr.cli.exit_codes import Exit, exit_code
+from lfr.cli.options import STDIN, read_flow
+from lfr.cli.terminal import Terminal
+from lfr.errors import CannotWrite, LfrError
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "file", metavar="FILE", nargs="+", help="rewritten in place; - is from stdin to stdout"
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; say which would change")
+
+
+def _fmt(arguments: Namespace, terminal: Terminal) -> int:
+    codes = [_one(file, arguments.check, terminal) for file in arguments.file]
+    return next((code for code in codes if code), Exit.OK)
+
+
+def _one(file: str, only_check: bool, terminal: Terminal) -> int:
+    """Format a file. One that has errors is left alone, with its errors told."""
+    from lfr.language.layout import format_flow
+
+    try:
+        text, name = read_flow(file, terminal)
+        formatted = format_flow(text, source=name)
+        if file == STDIN and not only_check:
+            terminal.out.write(formatted)
+            return Exit.OK
+        is_so = formatted == text if file == STDIN else formatted.encode() == Path(file).read_bytes()
+        return Exit.OK if is_so else _change(file, formatted, only_check, terminal)
+    except LfrError as error:
+        terminal.say(str(error))
+        return exit_code(error)
+
+
+def _change(file: str, formatted: str, only_check: bool, terminal: Terminal) -> int:
+    if only_check:
+        terminal.print(file)
+        return Exit.FAILED
+    _replace(Path(file), formatted)
+    terminal.say(f"{file} has been changed")
+    return Exit.OK
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all, with the rights that it had."""
+    target = path.resolve()
+    beside = target.with_name(f".{target.name}.{os.getpid()}.new")
+    try:
+        beside.write_bytes(text.encode())
+        beside.chmod(target.stat().st_mode & 0o7777)
+        beside.replace(target)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise CannotWrite(f"cannot write {path}: {error.strerror}") from None
+
+
+HANDLERS: Handlers = {"fmt": Handler(_add_arguments, _fmt)}
