@@ -126,7 +126,7 @@ def take_in(item: EndedItem) -> list[Command]:
     id = str(item.id)
     return [
         ("HSET", keys.items(item.id.parent, item.id.index), f"o{item.id.number}", item.output.decode()),
-        ("DEL", id, keys.steps(id), keys.outputs(id), keys.history(id)),
+        ("DEL", id, keys.steps(id), keys.outputs(id), keys.history(id), keys.latched(id)),
     ]
 
 

@@ -101,7 +101,7 @@ def handed_over(workflow: str, index: int) -> str:
 
 
 def wait(workflow: str, index: int, attempt: int) -> str:
-    """STRING: what a step waits for, as JSON; empty for a while after an attempt has been cancelled."""
+    """STRING: what a step waits for, as JSON; or a mark, for a while after the attempt has been cancelled."""
     return f"{workflow}:wait:{index}.{attempt}"
 
 

@@ -115,7 +115,7 @@ def _write_items(id: str, index: int, flow: Flow, items: dict[str, Any]) -> Iter
 
 def own_keys(link: Link, id: str, flow: Flow) -> Iterator[str]:
     """Every key that belongs to a workflow, with those of its items. (HMGET, HKEYS)"""
-    yield from (id, keys.steps(id), keys.outputs(id), keys.history(id))
+    yield from (id, keys.steps(id), keys.outputs(id), keys.history(id), keys.latched(id))
     iterated = [step.index for step in flow.own_steps if step.iterate]
     for index, items in load_items(link, id, iterated).items():
         yield keys.items(id, index)

@@ -14,10 +14,8 @@ from lfr import events
 from lfr.store import keys
 from lfr.store.connection import Command, Link
 from lfr.store.stream import Reader, acknowledge, checked, settle
-from lfr.store.waits import forget_waits, keep_wait, watch_waits
+from lfr.store.waits import forget_waits, keep_wait, mark_cancelled, may_begin, watch_waits
 from lfr.tasks.waits import LatchStep, Wait
-
-_CANCELLED_MS = 3_600_000
 
 
 class Standing(NamedTuple):
@@ -45,7 +43,7 @@ def watch_started(link: Link, reader: Reader, tasks: Sequence[Wait | LatchStep])
     for each, name in zip(tasks, names, strict=True):
         workflow, index, _ = name
         commands += (
-            ("EXISTS", keys.wait(*name)),
+            ("GET", keys.wait(*name)),
             ("XPENDING", reader.stream, reader.group, each.since, each.since, 1),
             ("HGET", keys.steps(workflow), index),
             ("HGET", root_of(workflow), "started"),
@@ -54,8 +52,9 @@ def watch_started(link: Link, reader: Reader, tasks: Sequence[Wait | LatchStep])
     wanted: set[str] = set()
     started_ms: dict[str, int] = {}
     for number, each in enumerate(tasks):
-        is_known, pending, progress, started = replies[2 + 4 * number : 6 + 4 * number]
-        if not is_known and pending and started and _runs(progress, each.task.attempt):
+        text, pending, progress, started = replies[2 + 4 * number : 6 + 4 * number]
+        is_due = may_begin(text, each.since) and _runs(progress, each.task.attempt)
+        if is_due and pending and started:
             wanted.add(each.since)
             started_ms[each.task.workflow] = int(started)
     seconds, microseconds = replies[1]
@@ -73,13 +72,12 @@ def cancel_waits(link: Link, reader: Reader, cancels: Mapping[str, events.Cancel
     """Forget the waits of attempts that are over, by the id of the cancel-task event; False if somebody else
     has touched one.
 
-    A mark is left in place of each: its start-task may still be to come, read by a role that has died. The
-    lifecycle gives the receipts.
+    A mark is left in place of each. The lifecycle gives the receipts.
     """
     names = [(each.workflow, each.index, each.attempt) for each in cancels.values()]
     found = watch_waits(link, [" ".join(map(str, name)) for name in names])
     commands = forget_waits([wait for wait in found if wait is not None])
-    commands += [("SET", keys.wait(*name), "", "PX", _CANCELLED_MS) for name in names]
+    commands += [mark_cancelled(name, id) for id, name in zip(cancels, names, strict=True)]
     return link.transact([*commands, acknowledge(reader, list(cancels))]) is not None
 
 

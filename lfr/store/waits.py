@@ -2,12 +2,14 @@
 
 The string `W:wait:INDEX.ATTEMPT` is what two processes that end the same wait watch: the first to commit
 deletes it, so the other is refused. Each index holds the wait's name, `W INDEX ATTEMPT`: `waits:timers` by
-its due time, the place of what it waits for, the waiters of its latch.
+its due time, the place of what it waits for, the waiters of its latch. After an attempt has been cancelled a
+mark stands in its place for a while.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from lfr import events
 from lfr.flow import Json
@@ -16,6 +18,11 @@ from lfr.store.connection import Command, Link
 from lfr.store.stream import append
 from lfr.tasks.matching import field_set, place
 from lfr.tasks.waits import Wait, place_on_stream, read_wait, write_wait
+
+_CANCELLED: Final = b"cancelled "
+
+_REMEMBERED_MS: Final = 3_600_000
+"""How long a mark stays: longer than any role takes to find a start-task that another has left behind."""
 
 
 def member(wait: Wait) -> str:
@@ -68,7 +75,25 @@ def watch_waits(link: Link, members: Sequence[str]) -> list[Wait | None]:
         return []
     waits = [key_of(member) for member in members]
     found = link.exchange([("WATCH", *waits), *(("GET", wait) for wait in waits)])[1:]
-    return [read_wait(text) if text else None for text in found]
+    return [None if text is None or text.startswith(_CANCELLED) else read_wait(text) for text in found]
+
+
+def mark_cancelled(name: tuple[str, int, int], by: str) -> Command:
+    """The command that leaves a mark in the place of a wait, for its start-task may still be to come. `by`:
+    the id of the cancel-task event. (SET)"""
+    return ("SET", keys.wait(*name), _CANCELLED.decode() + by, "PX", _REMEMBERED_MS)
+
+
+def may_begin(text: bytes | None, since: str) -> bool:
+    """Whether a wait may begin whose start-task has the id `since`, by what stands in its place.
+
+    That may be nothing, or an older mark, left by a workflow that had the same id.
+    """
+    if text is None:
+        return True
+    if not text.startswith(_CANCELLED):
+        return False
+    return place_on_stream(text.removeprefix(_CANCELLED).decode()) < place_on_stream(since)
 
 
 def tell_ends(stream: str, endings: Sequence[dict[str, Json]], now_ms: int) -> list[Command]:

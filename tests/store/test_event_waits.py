@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis
 
+from lfr.operations.delete import delete_workflow
 from lfr.operations.intervene import terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
@@ -247,7 +248,7 @@ def test_a_terminated_workflow_waits_for_nothing(
     assert len(left(client)) == 4
     terminate_workflow(store, waiting)
     settle_all(client, role, lifecycle)
-    marks = {key for key in left(client) if client.get(key) == ""}
+    marks = {key for key in left(client) if "cancelled" in str(client.get(key))}
     assert left(client) == marks
     assert all(client.pttl(key) > 0 for key in marks)
     append(client, kind="ok")
@@ -265,7 +266,23 @@ def test_a_wait_that_is_read_after_its_end_is_not_begun(
         other.step()
     terminate_workflow(store, id)
     settle_all(client, role, lifecycle)
-    assert {client.get(key) for key in left(client)} == {""}
+    assert ["cancelled" in str(client.get(key)) for key in left(client)] == [True]
+
+
+def test_a_workflow_that_is_deleted_and_started_again_under_its_id_waits_again(
+    client: redis.Redis, store: Store, role: Stepper, stepper: Make
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    for _ in range(2):
+        id = start_workflow(store, ANY, {}, "again").id
+        settle_all(client, role, lifecycle)
+        terminate_workflow(store, id)
+        settle_all(client, role, lifecycle)
+        delete_workflow(store, id)
+    start_workflow(store, ANY, {}, "again")
+    append(client, kind="ok")
+    settle_all(client, role, lifecycle)
+    assert ended(client) == ["workflow:again"]
 
 
 KILLS = list(itertools.product((0, 1, 11, 12, 13, 14, 15), (False, True)))

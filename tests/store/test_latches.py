@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 import redis
 
+from lfr.operations.delete import delete_workflow
+from lfr.operations.intervene import restart_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks
@@ -202,9 +204,23 @@ def test_the_next_attempt_counts_by_itself(
     settle(client, role, lifecycle)
     assert client.hget(id, "state") == "FAILED"
     client.set(COUNT, 3)
-    from lfr.operations.intervene import restart_workflow
-
     restart_workflow(store, id)
     settle(client, role, lifecycle)
     assert client.hget(id, "state") == "FINISHED"
+    assert client.get(COUNT) == "2"
+
+
+def test_what_has_been_counted_is_forgotten_with_the_workflow_and_with_an_item(
+    client: redis.Redis, store: Store, role: Stepper, stepper: Make
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    flow = "wait:acquire (- name: 'of-{input[0]}' -) -> * wait:acquire (- name: all -)"
+    id = start_workflow(store, flow, [7, 8]).id
+    eventually(lambda: settle(client, role, lifecycle) or client.hget(id, "state") == "FINISHED")
+    assert client.get("workflow:latch:all") == "2"
+    assert client.keys("*:latched") == [f"{id}:latched"]
+    delete_workflow(store, id)
+    assert client.keys("*:latched") == []
+    start_workflow(store, ACQUIRE, {"id": 7}, id)
+    settle(client, role, lifecycle)
     assert client.get(COUNT) == "2"
