@@ -130,6 +130,21 @@ _WORKFLOWS = (
         (Exit.BAD_INPUT, *OF_REDIS),
     ),
     Command(
+        "latches",
+        LOOK,
+        "lfr.cli.latches",
+        "list latches with their waiters, or bring one to zero",
+        "Lists the latches that workflows have acquired, what each counts, and who counts it down; also "
+        "those that came to zero within the last hour. `reset NAME` brings one to zero, whoever holds it, "
+        "and lets all go that count it down; a release that comes later is refused.",
+        (
+            ("latches", ""),
+            ("latches --json", "a JSON list"),
+            ("latches reset house-12", "after its holder has died"),
+        ),
+        (Exit.BAD_INPUT, Exit.NOT_FOUND, *OF_REDIS),
+    ),
+    Command(
         "terminate",
         LOOK,
         "lfr.cli.manage",

@@ -134,11 +134,26 @@ def _outcome(step: Mapping[str, Any]) -> Cell:
     progress = step.get("progress")
     if progress:
         return Cell(f"{progress['fraction']:.0%} {progress['text']}".strip())
+    if step.get("waits_for"):
+        return Cell(_wait(step["waits_for"]), "dim")
     if items and step["state"] != "DONE":
         return Cell(f"{items['done']} of {items['total']} items done, {items['running']} running")
     if step["state"] == "SKIPPED":
         return Cell("its guard said no", "dim")
     return Cell("" if step["output"] is None else short_json(step["output"]))
+
+
+def _wait(wait: Mapping[str, Any]) -> str:
+    """What a step waits for, in words."""
+    words = []
+    if "event" in wait:
+        asked = f" with {short_json(wait['match'])}" if wait["match"] else ""
+        words.append(f"for the event {wait['event']}{asked}")
+    if "latch" in wait:
+        words.append(f"for the latch {wait['latch']} to be zero")
+    if wait["until"]:
+        words.append(f"until {full_time(wait['until'])}")
+    return "waits " + ", ".join(words)
 
 
 def _name_of(step: Mapping[str, Any]) -> str:

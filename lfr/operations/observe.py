@@ -22,7 +22,9 @@ from lfr.store.connection import Link, Store
 from lfr.store.flows import FlowCache
 from lfr.store.history import Moment, read_history, read_whole_history
 from lfr.store.load import load_flow, load_outputs
+from lfr.store.waits import read_waits
 from lfr.store.workflows import Record, newest, read_records, source_of
+from lfr.tasks.catalogue import WAIT
 
 _STATE_AFTER = {
     What.STARTED: StepState.RUNNING,
@@ -43,7 +45,8 @@ def inspect_workflow(store: Store, id: str, *, history: bool = False) -> dict[st
     Keys: id, name, state, started, ended, input, output, reason, counts (steps by state), and steps:
     index, name, base, kind, state, started, ended, attempt, input, output, reason of each; of an
     iterated step that has started also items, as `tell_items` gives them; of a running one also progress,
-    if its worker tells of it: at, fraction (from 0 to 1), text. With `history` also
+    if its worker tells of it: at, fraction (from 0 to 1), text; and of one that waits also waits_for: until
+    (or None), event (its kind) with match, or latch (its name). With `history` also
     `history`: at, index (None: the workflow), item, event. Raises NotFound.
     """
     id = full_id(id)
@@ -56,6 +59,7 @@ def inspect_workflow(store: Store, id: str, *, history: bool = False) -> dict[st
             raise NotFound(f"the flow of {id} is gone from Redis")
         steps = _tell_steps(flow, outputs, moments, record)
         _tell_progress(link, id, steps)
+        _tell_waits(link, id, steps)
     answer: dict[str, Any] = {
         **summary(record),
         "input": outputs.get(WORKFLOW_INPUT),
@@ -245,6 +249,19 @@ def _tell_progress(link: Link, id: str, steps: list[dict[str, Any]]) -> None:
         if told["attempt"] == running[index]["attempt"]:
             said = {"at": _time(told["at"]), "fraction": told["fraction"], "text": told["text"]}
             running[index]["progress"] = said
+
+
+def _tell_waits(link: Link, id: str, steps: list[dict[str, Any]]) -> None:
+    waiting = [step for step in steps if step["state"] == StepState.RUNNING and step["base"].startswith(WAIT)]
+    names = [(id, step["index"], step["attempt"]) for step in waiting]
+    for step, wait in zip(waiting, read_waits(link, names), strict=True):
+        if wait is not None:
+            said: dict[str, Any] = {"until": None if wait.due_ms is None else _time(wait.due_ms)}
+            if wait.event is not None:
+                said |= {"event": wait.event.kind, "match": dict(wait.event.match)}
+            if wait.latch is not None:
+                said["latch"] = wait.latch
+            step["waits_for"] = said
 
 
 def _untouched(step: Step) -> dict[str, Any]:

@@ -26,6 +26,8 @@ from lfr.tasks.waits import LatchStep, Wait, place_on_stream
 AT_ONCE = 500
 """How many waiters are let go in one transaction."""
 
+_MOST_SHOWN = 100
+
 _REMEMBERED_MS = 3_600_000
 """How long a latch is listed after it has come to zero."""
 
@@ -81,6 +83,60 @@ def watch_latches(link: Link, names: Iterable[str]) -> dict[str, Latch]:
         name: Latch(name, _number(replies[2 * place]), bool(replies[2 * place + 1]))
         for place, name in enumerate(wanted)
     }
+
+
+@dataclass(frozen=True, slots=True)
+class SeenLatch:
+    """A latch as it is told of: its count (None if its key holds no whole number), how many count it down,
+    and the first of these by workflow and index."""
+
+    name: str
+    count: int | None
+    waiters: int
+    first: Sequence[tuple[str, int]] = ()
+
+
+def read_latches(link: Link) -> list[SeenLatch]:
+    """All latches that are listed, by name. (TIME, ZRANGEBYSCORE; GET, ZCARD, ZRANGE)"""
+    now_ms = _now_ms(link)
+    listed = link.exchange([("ZRANGEBYSCORE", keys.LATCHES, now_ms - _REMEMBERED_MS, "+inf")])[0]
+    names = sorted(name.decode() for name in listed)
+    commands: list[Command] = []
+    for name in names:
+        waiters = keys.latch_waiters(name)
+        commands += (("GET", keys.latch(name)), ("ZCARD", waiters), ("ZRANGE", waiters, 0, _MOST_SHOWN - 1))
+    replies = link.exchange(commands, keep_errors=True) if commands else []
+    seen: list[SeenLatch] = []
+    for place, name in enumerate(names):
+        count, waiters, first = replies[3 * place : 3 * place + 3]
+        shown = [member.decode().rsplit(" ", 2) for member in first]
+        steps = [(workflow, int(index)) for workflow, index, _ in shown]
+        seen.append(SeenLatch(name, _number(count), waiters, steps))
+    return seen
+
+
+def reset(link: Link, stream: str, name: str, tag: str) -> SeenLatch | None:
+    """Bring a latch to zero, if it is not there or somebody counts it down; what it was, or None if somebody
+    else has touched it meanwhile. `tag` is unique. (WATCH, GET, EXISTS, ZCARD; MULTI/EXEC)"""
+    now_ms = _now_ms(link)
+    latch = watch_latches(link, [name])[name]
+    waiters = link.exchange([("ZCARD", keys.latch_waiters(name))])[0]
+    if latch.count == 0 and not waiters:
+        link.exchange([("UNWATCH",)])
+    elif link.transact(bring_to_zero(stream, latch, tag, now_ms)) is None:
+        return None
+    return SeenLatch(name, latch.count, waiters)
+
+
+def let_all_go(link: Link, stream: str) -> None:
+    """End all countdowns that have been let go."""
+    while let_go(link, stream, _now_ms(link)):
+        pass
+
+
+def _now_ms(link: Link) -> int:
+    seconds, microseconds = link.exchange([("TIME",)])[0]
+    return int(seconds) * 1000 + int(microseconds) // 1000
 
 
 def bring_to_zero(stream: str, latch: Latch, tag: str, now_ms: int) -> list[Command]:
@@ -178,7 +234,9 @@ def _count_down(draft: _Draft, step: LatchStep, latch: Latch) -> None:
     wait = Wait(step.task, step.since, latch=step.latch)
     draft.commands += keep_wait(wait)
     latch.has_waiters = True
-    if latch.count is not None and latch.count <= 0:
+    if latch.count is None or latch.count > 0:
+        draft.commands.append(("ZADD", keys.LATCHES, "NX", "+inf", step.latch))
+    else:
         draft.commands.append(("ZADD", keys.COUNTDOWNS, place_on_stream(step.since)[0], member(wait)))
 
 

@@ -74,8 +74,16 @@ def watch_waits(link: Link, members: Sequence[str]) -> list[Wait | None]:
     if not members:
         return []
     waits = [key_of(member) for member in members]
-    found = link.exchange([("WATCH", *waits), *(("GET", wait) for wait in waits)])[1:]
-    return [None if text is None or text.startswith(_CANCELLED) else read_wait(text) for text in found]
+    return _read(link.exchange([("WATCH", *waits), *(("GET", wait) for wait in waits)])[1:])
+
+
+def read_waits(link: Link, names: Sequence[tuple[str, int, int]]) -> list[Wait | None]:
+    """The waits of these attempts, by workflow, index and attempt; None where there is none. (GET)"""
+    return _read(link.exchange([("GET", keys.wait(*name)) for name in names]) if names else [])
+
+
+def _read(texts: Sequence[bytes | None]) -> list[Wait | None]:
+    return [None if text is None or text.startswith(_CANCELLED) else read_wait(text) for text in texts]
 
 
 def mark_cancelled(name: tuple[str, int, int], by: str) -> Command:

@@ -12,6 +12,7 @@ import redis
 
 from lfr.operations.delete import delete_workflow
 from lfr.operations.intervene import terminate_workflow
+from lfr.operations.observe import inspect_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks
@@ -431,3 +432,14 @@ def test_what_is_not_matched_is_kept_for_a_while_and_no_longer(
     append(client, kind="ok")
     settle(client, role)
     assert all(0 < client.pttl(key) <= 1000 for key in client.keys("waits:*"))
+
+
+def test_inspect_tells_what_a_step_waits_for(client: redis.Redis, store: Store, role: Stepper) -> None:
+    flow = BY_ID.replace("}} -)", "}, timeout: 1h} -)")
+    id = start_workflow(store, f"{{ {flow} wait:delay (- until: 2100-01-01 -) A }}", {"id": 5}).id
+    settle(client, role)
+    event, delay, other = inspect_workflow(store, id)["steps"][2:5]
+    assert (event["waits_for"]["event"], event["waits_for"]["match"]) == ("ok", {"id": 5})
+    assert event["waits_for"]["until"] > event["started"]
+    assert delay["waits_for"] == {"until": "2100-01-01T00:00:00.000+00:00"}
+    assert "waits_for" not in other

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 import redis
 
+from lfr.errors import NotFound
 from lfr.operations.delete import delete_workflow
 from lfr.operations.intervene import restart_workflow
+from lfr.operations.latches import list_latches, reset_latch
+from lfr.operations.observe import inspect_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks
@@ -224,3 +228,49 @@ def test_what_has_been_counted_is_forgotten_with_the_workflow_and_with_an_item(
     start_workflow(store, ACQUIRE, {"id": 7}, id)
     settle(client, role, lifecycle)
     assert client.get(COUNT) == "2"
+
+
+def test_latches_are_listed_with_who_waits(client: redis.Redis, store: Store, role: Stepper) -> None:
+    assert list_latches(store) == []
+    for _ in range(2):
+        start(store, ACQUIRE)
+    ids = [start(store, COUNTDOWN) for _ in range(2)]
+    start(store, ACQUIRE, 8)
+    settle(client, role)
+    start(store, RELEASE, 8)
+    settle(client, role)
+    seven, eight = list_latches(store)
+    waiting = sorted(ids)
+    assert (seven["name"], seven["value"], seven["waiters"]) == ("of-7", 2, 2)
+    assert sorted(each["workflow"] for each in seven["waiting"]) == waiting
+    assert {each["index"] for each in seven["waiting"]} == {1}
+    assert eight == {"name": "of-8", "value": 0, "waiters": 0, "waiting": []}
+    assert inspect_workflow(store, ids[0])["steps"][1]["waits_for"] == {"until": None, "latch": "of-7"}
+
+
+def test_a_reset_lets_go_who_waits_without_a_role(client: redis.Redis, store: Store, role: Stepper) -> None:
+    for _ in range(2):
+        start(store, ACQUIRE)
+    ids = [start(store, COUNTDOWN) for _ in range(3)]
+    settle(client, role)
+    assert reset_latch(store, "of-7") == {"name": "of-7", "value": 2, "waiters": 3}
+    assert sorted(ended(client, "wait:countdown")) == sorted(ids)
+    assert len(events_of(client, "countdown-latch-zero")) == 1
+    start(store, RELEASE)
+    settle(client, role)
+    assert "at zero" in events_of(client, "end-task")[-1]["reason"]
+    for name in ("of-7", "never"):
+        with pytest.raises(NotFound):
+            reset_latch(store, name)
+
+
+def test_a_reset_that_is_overtaken_is_done_again(
+    client: redis.Redis, store: Store, role: Stepper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(store, ACQUIRE)
+    settle(client, role)
+    with store.link() as link:
+        overtake(monkeypatch, link, lambda: client.incr(COUNT))
+        monkeypatch.setattr(type(store), "link", lambda self: nullcontext(link))
+        assert reset_latch(store, "of-7")["value"] == 2
+    assert client.get(COUNT) == "0"

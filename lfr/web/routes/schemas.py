@@ -54,7 +54,7 @@ STEP: Final = record(
         "output": ANYTHING,
         "reason": {"type": ["string", "null"]},
     },
-    {"items": OBJECT},
+    {"items": OBJECT, "progress": OBJECT, "waits_for": OBJECT},
 )
 
 FLOW: Final = record(

@@ -59,6 +59,24 @@ def test_a_workflow_is_shown_with_each_step_and_nothing_raw() -> None:
     assert table[5].split() == ["4", "(end)", "PENDING"]
 
 
+def test_a_step_that_waits_says_for_what() -> None:
+    waits = [
+        {"until": None, "event": "paid", "match": {"order": 7}},
+        {"until": "2026-01-31T12:00:00.000+00:00", "event": "paid\n", "match": {}},
+        {"until": None, "latch": "house"},
+        {"until": "2026-01-31T12:00:00.000+00:00"},
+    ]
+    steps = [
+        step(n, name="w", base="wait:x", state="RUNNING", waits_for=wait) for n, wait in enumerate(waits)
+    ]
+    told = [line.partition("waits ")[2] for line in draw_workflow(terminal(), {**workflow(), "steps": steps})]
+    event, timed, latch, delay = (words for words in told if words)
+    assert event == 'for the event paid with {"order": 7}'
+    assert timed.startswith(r"for the event paid\n, until 2026-01-")
+    assert latch == "for the latch house to be zero"
+    assert delay.startswith("until 2026-01-")
+
+
 def test_a_history_names_the_steps() -> None:
     lines = draw_history(terminal(), workflow())
     assert [line.split()[1:] for line in lines[1:]] == [

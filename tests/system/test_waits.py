@@ -1,0 +1,125 @@
+"""Waits under kill -9, with two wait roles side by side: each ends once, and none too early."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import redis
+
+from lfr import Client
+from tests.support.processes import lfr, role
+from tests.support.waiting import eventually
+
+WORKFLOWS = 1000
+FLOW = """
+@flow waits;
+{
+  wait:delay (- duration: 2 -)
+  wait:event (- {event: answer, match: {id: '{input[id]}'}} -)
+  wait:event (- {event: never, timeout: 2s, on_timeout: continue} -)
+  wait:event (- event: all -)
+}
+"""
+QUICK = {"LFR_LEASE": "1"}
+
+
+class WaitRoles:
+    """Wait roles of which one at a time is killed, and started again, until the block is over."""
+
+    def __init__(self, url: str, stack: ExitStack, count: int) -> None:
+        self._start: Callable[[], Any] = lambda: stack.enter_context(role("wait", url=url, more=QUICK))
+        self._roles = [self._start() for _ in range(count)]
+        self._stop = threading.Event()
+        self.kills = 0
+        self._killer = threading.Thread(target=self._kill)
+        self._killer.start()
+        stack.callback(self.spare)
+
+    def _kill(self) -> None:
+        while not self._stop.wait(1):
+            number = self.kills % len(self._roles)
+            self._roles[number].kill()
+            self._roles[number].wait()
+            self._roles[number] = self._start()
+            self.kills += 1
+
+    def spare(self) -> None:
+        """Kill no more."""
+        self._stop.set()
+        self._killer.join()
+
+
+def events_of(client: redis.Redis, kind: str) -> list[dict[str, Any]]:
+    found = [fields for _, fields in client.xrange("workflows:run") if fields["kind"] == json.dumps(kind)]
+    return [{name: json.loads(value) for name, value in fields.items()} for fields in found]
+
+
+def test_waits_end_once_and_none_early(redis_url: str) -> None:
+    client = redis.Redis.from_url(redis_url, decode_responses=True, protocol=2)
+    ours = Client(redis_url)
+    with ExitStack() as stack:
+        stack.enter_context(role("lifecycle", url=redis_url, more=QUICK))
+        roles = WaitRoles(redis_url, stack, 2)
+        ids = []
+        for n in range(WORKFLOWS):
+            ids.append(ours.run(FLOW, {"id": n}))
+            if n % 2:
+                ours.event("answer", {"id": n - n % 4 // 2})
+                ours.event("answer", {"id": n // 2})
+        for n in range(WORKFLOWS):
+            ours.event("answer", {"id": n, "output": {"n": n}})
+        ours.event("all")
+        eventually(lambda: client.zcard("workflows:state:FINISHED") == WORKFLOWS, deadline_seconds=120)
+        roles.spare()
+        assert roles.kills > 0
+    ends = Counter((end["workflow"], end["index"]) for end in events_of(client, "end-task"))
+    assert len(ends) == 4 * WORKFLOWS
+    assert set(ends.values()) == {1}
+    started = {id: int(client.hget(id, "started") or 0) for id in ids}
+    for id, fields in client.xrange("workflows:run"):
+        if fields["kind"] == '"end-task"' and json.loads(fields["index"]) in (2, 4):
+            assert int(id.partition("-")[0]) >= started[json.loads(fields["workflow"])] + 2000
+    assert client.keys("*:wait:*") + client.keys("waits:place:*") == []
+    assert client.zcard("waits:timers") == 0
+    client.close()
+
+
+def test_a_latch_that_many_hold_comes_to_zero_once_for_all_who_count_it_down(redis_url: str) -> None:
+    client = redis.Redis.from_url(redis_url, decode_responses=True, protocol=2)
+    ours = Client(redis_url)
+    hold = "wait:acquire (- name: all -) -> wait:delay (- duration: 4 -) -> wait:release (- name: all -)"
+    with ExitStack() as stack:
+        stack.enter_context(role("lifecycle", url=redis_url, more=QUICK))
+        roles = WaitRoles(redis_url, stack, 1)
+        for _ in range(50):
+            ours.run(hold)
+        counting = [ours.run("wait:countdown (- name: all -)") for _ in range(20)]
+        eventually(lambda: client.zcard("workflows:state:FINISHED") == 70, deadline_seconds=120)
+        roles.spare()
+        assert roles.kills > 0
+    assert client.get("workflow:latch:all") == "0"
+    ends = [event for event in events_of(client, "end-task") if event["name"] == "wait:countdown"]
+    assert sorted(event["workflow"] for event in ends) == sorted(counting)
+    told = [(fields["kind"], fields.get("name")) for _, fields in client.xrange("workflows:run")]
+    assert told.index(('"countdown-latch-zero"', '"all"')) < told.index(('"end-task"', '"wait:countdown"'))
+    client.close()
+
+
+def test_latches_are_listed_and_reset(redis_url: str) -> None:
+    ours = Client(redis_url)
+    with role("worker", url=redis_url):
+        ours.wait(ours.run("wait:acquire (- name: 'house 12' -)"))
+        id = ours.run("wait:countdown (- name: 'house 12' -)")
+        eventually(lambda: json.loads(lfr("latches", "--json", url=redis_url).stdout)[0]["waiters"] == 1)
+        shown = lfr("latches", url=redis_url).stdout.splitlines()
+        assert shown[1].split()[:4] == ["1", "1", "house", "12"]
+        assert lfr("latches", "reset", url=redis_url).returncode == 65
+        assert lfr("latches", "reset", "house 13", url=redis_url).returncode == 66
+        told = lfr("latches", "reset", "house 12", url=redis_url)
+        assert (told.returncode, told.stdout) == (0, "house 12 was 1, and is 0; 1 went on\n")
+        assert ours.wait(id)["state"] == "FINISHED"
