@@ -1,0 +1,185 @@
+"""Many waits at once: what they cost, and that each ends once, none too early, with the role killed twice.
+
+    python -m benchmarks.waiting [WAITS] [ROLES]
+
+Starts WAITS workflows (default 100,000) of one delay and one wait for an event that has the workflow's
+number; kills a wait role (of ROLES, default 1) while they begin and another while they end, both with
+SIGKILL; looks at each end-task event on the stream. Then, with nothing else to do, how late 2,000 delays end.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+import redis
+
+from benchmarks._installation import peak_memory_mib, processes, server, wait_for_groups
+from lfr import Client
+
+FLOW = """
+{ wait:delay (- until: "{input[due]}" -)
+  wait:event (- {event: answer, match: {number: "{input[number]}"}} -) }
+"""
+WAIT = ["-m", "lfr", "wait"]
+
+
+class WaitRoles:
+    """The processes of the role, one of which can be killed and started again."""
+
+    def __init__(self, client: redis.Redis, stack: ExitStack, count: int) -> None:
+        self._start: Callable[[], list[subprocess.Popen[bytes]]] = lambda: stack.enter_context(
+            processes(client, WAIT)
+        )
+        self._processes = [process for _ in range(count) for process in self._start()]
+        self._peaks: list[float] = []
+
+    def kill_one(self) -> None:
+        """Kill the first with SIGKILL, and start another."""
+        victim = self._processes.pop(0)
+        self._peaks.append(peak_memory_mib(victim))
+        victim.kill()
+        victim.wait()
+        self._processes += self._start()
+
+    def peak_mib(self) -> float:
+        """The most memory that any of them has had."""
+        return max([*self._peaks, *map(peak_memory_mib, self._processes)])
+
+
+def main() -> None:
+    """Measure, check, print."""
+    waits = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    roles = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    with server() as client:
+        many(client, waits, roles)
+    with server() as client:
+        lateness(client)
+
+
+def many(client: redis.Redis, waits: int, count: int) -> None:
+    """The waits begin, and end; one role is killed at each."""
+    with ExitStack() as stack:
+        stack.enter_context(processes(client, ["-m", "lfr", "lifecycle"]))
+        roles = WaitRoles(client, stack, count)
+        wait_for_groups(client, 2)
+        spread = max(10.0, waits / 2000)
+        first_due = time.time() + waits / 250 + 10
+        dues = start(client, waits, first_due, spread, roles)
+        until(lambda: client.zcard("waits:timers") + ended(client) >= waits)
+        until(lambda: int(client.hvals("waits:counts:answer")[0]) == waits)
+        print(
+            f"{waits:,} delays and {waits:,} waits for events stand, {first_due - time.time():.0f} s early:"
+        )
+        data = client.info("memory")["used_memory"] / 2**20
+        length, connections = client.xlen("workflows:run"), len(client.client_list())
+        print(f"  Redis {data:,.0f} MiB with the stream of {length:,}")
+        print(f"  wait role {roles.peak_mib():.0f} MiB at most; {connections} connections in all")
+        began = time.monotonic()
+        answer(client, waits, roles)
+        until(lambda: int(client.hvals("waits:counts:answer")[0]) == 0)
+        print(f"  all events have ended their waits after {time.monotonic() - began:.1f} s")
+        until(lambda: client.zcard("workflows:state:FINISHED") == waits)
+        print(f"  wait role {roles.peak_mib():.0f} MiB at most")
+    check(client, dues)
+
+
+def start(
+    client: redis.Redis, waits: int, first_due: float, spread: float, roles: WaitRoles
+) -> dict[str, float]:
+    """Start the workflows; a role is killed in the middle. When each delay is due, by the workflow's id."""
+    lfr = Client(f"redis://127.0.0.1:{client.connection_pool.connection_kwargs['port']}")
+    dues: dict[str, float] = {}
+    for number in range(waits):
+        due = round(first_due + random.uniform(0, spread), 3)
+        told = datetime.fromtimestamp(due, UTC).isoformat(timespec="milliseconds")
+        dues[lfr.run(FLOW, {"number": number, "due": told})] = due
+        if number == waits // 2:
+            roles.kill_one()
+    return dues
+
+
+def answer(client: redis.Redis, waits: int, roles: WaitRoles) -> None:
+    """Append the events, in no order; a role is killed in the middle."""
+    numbers = random.sample(range(waits), waits)
+    for start in range(0, waits, 1000):
+        pipeline = client.pipeline(transaction=False)
+        for number in numbers[start : start + 1000]:
+            pipeline.xadd("workflows:run", {"kind": '"answer"', "number": str(number)})
+        pipeline.execute()
+        if start == waits // 2000 * 1000:
+            roles.kill_one()
+
+
+def check(client: redis.Redis, dues: dict[str, float]) -> None:
+    """Each wait has ended once, and no delay before it was due."""
+    ends: Counter[tuple[str, str]] = Counter()
+    early, late = 0, []
+    for id, event in entries(client):
+        if event[b"kind"] == b'"end-task"':
+            workflow, name = json.loads(event[b"workflow"]), json.loads(event[b"name"])
+            ends[workflow, name] += 1
+            if name == "wait:delay":
+                late.append(int(id.partition(b"-")[0]) / 1000 - dues[workflow])
+                early += late[-1] < 0
+    twice = sum(count > 1 for count in ends.values())
+    print(f"  {len(ends):,} waits of {2 * len(dues):,} have ended, {twice} twice, {early} delays early")
+    print(f"  delays: {percentiles(late)}")
+
+
+def lateness(client: redis.Redis) -> None:
+    """2,000 delays over 20 seconds, with nothing else to do."""
+    with processes(client, ["-m", "lfr", "lifecycle"], WAIT):
+        wait_for_groups(client, 2)
+        lfr = Client(f"redis://127.0.0.1:{client.connection_pool.connection_kwargs['port']}")
+        first_due = time.time() + 10
+        dues: dict[str, float] = {}
+        for _ in range(2000):
+            due = round(first_due + random.uniform(0, 20), 3)
+            told = datetime.fromtimestamp(due, UTC).isoformat(timespec="milliseconds")
+            dues[lfr.run('wait:delay (- until: "{input[due]}" -)', {"due": told})] = due
+        until(lambda: client.zcard("workflows:state:FINISHED") == len(dues))
+        late = [
+            int(client.hget(id, "ended")) / 1000 - due  # type: ignore[arg-type]  # redis-py's awaitables
+            for id, due in dues.items()
+        ]
+    print(f"2,000 delays by themselves, to the end of the workflow: {percentiles(late)}")
+
+
+def entries(client: redis.Redis) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
+    """All that stands on the stream."""
+    page = client.xrange("workflows:run", count=10_000)
+    while page:
+        yield from page
+        page = client.xrange("workflows:run", min=b"(" + page[-1][0], count=10_000)
+
+
+def ended(client: redis.Redis) -> int:
+    return int(client.zcard("workflows:state:FINISHED"))
+
+
+def until(fact: Callable[[], bool]) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + 900
+    while not fact():
+        if time.monotonic() > deadline:
+            raise SystemExit("it takes more than 15 minutes")
+        time.sleep(0.1)
+
+
+def percentiles(late: list[float]) -> str:
+    """How late, in milliseconds."""
+    late.sort()
+    half, most, worst = (round(1000 * late[int((len(late) - 1) * part)]) for part in (0.5, 0.95, 1))
+    return f"half within {half} ms, 95 % within {most} ms, all within {worst} ms of their time"
+
+
+if __name__ == "__main__":
+    main()
