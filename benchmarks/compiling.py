@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from lfr.drawing.mermaid import to_mermaid
 from lfr.flow import Flow
 from lfr.language import check_flow, compile_flow
-from lfr.language.draw import to_mermaid
 
 SHORT, LONG = 1_000, 100_000
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from lfr.cli.commands import Handler, Handlers
 from lfr.cli.exit_codes import Exit
-from lfr.cli.options import add_connection, open_store, read_json_option
+from lfr.cli.options import add_connection, open_store, read_json_option, write_file
 from lfr.cli.terminal import Terminal
-from lfr.errors import CannotWrite
 
 
 def _add_archive_arguments(parser: ArgumentParser) -> None:
@@ -28,19 +25,8 @@ def _archive(arguments: Namespace, terminal: Terminal) -> int:
     if arguments.output is None:
         terminal.print(text)
     else:
-        _write(Path(arguments.output), text)
+        write_file(arguments.output, text + "\n")
     return Exit.OK
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all: an archive is often all that is left of a workflow."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        beside.write_text(text + "\n", encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise CannotWrite(f"cannot write {path}: {error.strerror}") from None
 
 
 def _add_restore_arguments(parser: ArgumentParser) -> None:

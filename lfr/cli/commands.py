@@ -247,10 +247,15 @@ _FLOWS = (
         "graph",
         FLOWS,
         "lfr.cli.flows",
-        "draw a flow, as mermaid",
-        "Prints the graph in mermaid's language, which many tools draw. Needs no Redis.",
-        (("graph build.flow", ""), ("graph build.flow --vertical", "from top to bottom")),
-        (Exit.BAD_INPUT, Exit.NOT_FOUND),
+        "draw a flow: as mermaid, Graphviz' DOT, JSON or SVG",
+        "Prints the graph. SVG is a picture for every browser; mermaid and DOT are drawn by many tools; JSON "
+        "is the compiled flow. Needs no Redis.",
+        (
+            ("graph build.flow --format svg --output build.svg", "a picture"),
+            ("graph build.flow --vertical", "mermaid, from top to bottom"),
+            ("graph build.flow --format json", "steps and edges, for programs"),
+        ),
+        (Exit.BAD_INPUT, Exit.NOT_FOUND, Exit.CANNOT_WRITE),
     ),
 )
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from lfr.cli.commands import Handler, Handlers
 from lfr.cli.exit_codes import Exit, exit_code
-from lfr.cli.options import STDIN, read_flow
+from lfr.cli.options import STDIN, read_flow, write_file
 from lfr.cli.terminal import Terminal
-from lfr.errors import CannotWrite, LfrError
+from lfr.errors import LfrError
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -46,22 +45,9 @@ def _change(file: str, formatted: str, only_check: bool, terminal: Terminal) -> 
     if only_check:
         terminal.print(file)
         return Exit.FAILED
-    _replace(Path(file), formatted)
+    write_file(file, formatted)
     terminal.say(f"{file} has been changed")
     return Exit.OK
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all, with the rights that it had."""
-    target = path.resolve()
-    beside = target.with_name(f".{target.name}.{os.getpid()}.new")
-    try:
-        beside.write_bytes(text.encode())
-        beside.chmod(target.stat().st_mode & 0o7777)
-        beside.replace(target)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise CannotWrite(f"cannot write {path}: {error.strerror}") from None
 
 
 HANDLERS: Handlers = {"fmt": Handler(_add_arguments, _fmt)}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 
+from lfr.drawing.mermaid import to_mermaid
 from lfr.engine.local import LocalFailure, run_local
 from lfr.flow import Flow, Json, Kind
 from lfr.guard import parse_guard
 from lfr.language import FlowMistake, Severity, check_flow, compile_flow
-from lfr.language.draw import to_mermaid
 from lfr.language.layout import format_flow
 from lfr.language.loops import ending_steps
 from lfr.language.scan import Kind as TokenKind

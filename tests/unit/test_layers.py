@@ -11,7 +11,7 @@ ROOT = Path(lfr.__file__).parent
 
 LAYERS = (
     {"errors", "flow", "states", "settings", "guard", "json_text", "events", "item_ids", "collector"},
-    {"language", "tasks", "engine"},
+    {"language", "tasks", "engine", "drawing"},
     {"store"},
     {"operations"},
     {"worker", "host", "roles", "web", "cli", "client", "local", "bases", "__init__", "__main__"},

@@ -7,10 +7,10 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+from lfr.drawing.mermaid import to_mermaid
 from lfr.errors import BadInput
 from lfr.flow import Json
 from lfr.json_text import NotJson, read_json
-from lfr.language.draw import to_mermaid
 from lfr.operations.archive import archive_workflow, restore_workflow
 from lfr.operations.delete import delete_workflow
 from lfr.operations.intervene import restart_workflow, terminate_workflow

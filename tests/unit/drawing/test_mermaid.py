@@ -7,9 +7,9 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lfr.drawing.mermaid import to_mermaid
 from lfr.flow import Flow, Kind, Step
 from lfr.language import compile_flow
-from lfr.language.draw import to_mermaid
 
 
 def test_all_that_a_flow_has() -> None:

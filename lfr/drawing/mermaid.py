@@ -15,15 +15,17 @@ _UNSAFE = re.compile(r"[^\w .,:;=/()\[\]{}@$?!'→…-]|(?<![^\W_])_|_(?![^\W_])
 """A `_` inside of a word marks nothing up."""
 
 
-def to_mermaid(flow: Flow, *, vertical: bool = False) -> str:
+def to_mermaid(flow: Flow, *, vertical: bool = False, docs: bool = True) -> str:
     """The flow as a mermaid flowchart, from left to right or, if `vertical`, from top to bottom.
 
     Nodes are called `s` and the step's index. A subflow is drawn as a frame around its own steps, with
     its start and its end as small circles. `>` before a name says that the step merges its input, `*`
     that it runs once for each item; a guard is written under the name. Names are escaped: no name of a
-    task can change the drawing.
+    task can change the drawing. With `docs`, what the flow says of itself and of its tasks stands in
+    comments.
     """
-    lines = [f"flowchart {'TB' if vertical else 'LR'}"]
+    lines = _comments(flow) if docs else []
+    lines += [f"flowchart {'TB' if vertical else 'LR'}"]
     depth = 1
     for step in flow.steps:
         if step.kind is Kind.SUBFLOW:
@@ -35,6 +37,13 @@ def to_mermaid(flow: Flow, *, vertical: bool = False) -> str:
             lines.append(f"{'  ' * depth}end")
     lines.extend(f"  s{source} --> s{target}" for source, target in flow.edges)
     return "\n".join(lines) + "\n"
+
+
+def _comments(flow: Flow) -> list[str]:
+    """The documentation, as lines that mermaid leaves alone: they begin with `%%`, and are no directive."""
+    told = [*flow.doc.splitlines()]
+    told += [f"{name}: {line}" for name, doc in flow.docs.items() for line in doc.splitlines()]
+    return [f"%% {''.join(char if char.isprintable() else ' ' for char in line)}" for line in told]
 
 
 def _shape(step: Step) -> str:

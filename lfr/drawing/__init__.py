@@ -1,0 +1,1 @@
+"""Flows as pictures: mermaid, Graphviz' DOT, SVG. Pure."""

@@ -1,0 +1,66 @@
+"""Flow -> DOT, the language of Graphviz."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from lfr.drawing.labels import doc_of, lines_of
+from lfr.flow import Flow, Kind, Step
+
+_SHAPES: Final = {
+    Kind.START: 'shape=box, style="rounded,filled"',
+    Kind.END: 'shape=box, style="rounded,filled"',
+    Kind.TASK: "shape=box",
+    Kind.SUBFLOW: "shape=circle, width=0.2",
+    Kind.SUBFLOW_END: "shape=circle, width=0.2",
+    Kind.LITERAL: "shape=parallelogram",
+    Kind.RESOURCE: "shape=cylinder",
+}
+
+
+def to_dot(flow: Flow, *, vertical: bool = False, docs: bool = True) -> str:
+    """The flow as a directed graph, from left to right or, if `vertical`, from top to bottom.
+
+    A subflow is a cluster around its own steps, with circles for its start and end. With `docs`, what the
+    flow says of itself and of its tasks stands in tooltips.
+    """
+    return "\n".join(_lines(flow, vertical, docs)) + "\n"
+
+
+def _lines(flow: Flow, vertical: bool, docs: bool) -> Iterator[str]:
+    yield f"digraph {_quoted(flow.name or 'flow')} {{"
+    yield f"  rankdir={'TB' if vertical else 'LR'}"
+    yield '  node [fontname="sans-serif"]'
+    if docs and flow.doc:
+        yield f"  tooltip={_quoted(flow.doc)}"
+    depth = 1
+    for step in flow.steps:
+        if step.kind is Kind.SUBFLOW:
+            yield f"{'  ' * depth}subgraph cluster_{step.index} {{"
+            depth += 1
+            yield f"{'  ' * depth}label={_quoted(_joined(step))}"
+        yield f"{'  ' * depth}s{step.index} [{_node(flow, step, docs)}]"
+        if step.kind is Kind.SUBFLOW_END:
+            depth -= 1
+            yield f"{'  ' * depth}}}"
+    for source, target in flow.edges:
+        yield f"  s{source} -> s{target}"
+    yield "}"
+
+
+def _node(flow: Flow, step: Step, docs: bool) -> str:
+    is_circle = step.kind in (Kind.SUBFLOW, Kind.SUBFLOW_END)
+    label = (">" if step.merge else "") if is_circle else _joined(step)
+    doc = doc_of(flow, step) if docs else ""
+    tooltip = f", tooltip={_quoted(doc)}" if doc else ""
+    return f"label={_quoted(label)}, {_SHAPES[step.kind]}{tooltip}"
+
+
+def _joined(step: Step) -> str:
+    return "\n".join(lines_of(step))
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{"".join(char if char.isprintable() else " " for char in escaped)}"'

@@ -1,0 +1,42 @@
+"""What is written at a step, in every kind of picture."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from lfr.flow import Flow, Kind, Step
+
+LONGEST: Final = 40
+"""Characters of a value or a URI that are shown."""
+
+
+def lines_of(step: Step) -> list[str]:
+    """The lines at a step: its name with `>` for merge and `*` for iteration; its guard, after `?`."""
+    marks = [mark for mark, is_set in ((">", step.merge), ("*", step.iterate)) if is_set]
+    name = " ".join([*marks, _name(step)]).strip()
+    guard = [] if step.guard is None else [f"? {' '.join(step.guard.split())}"]
+    return [line for line in [name, *guard] if line]
+
+
+def doc_of(flow: Flow, step: Step) -> str:
+    """What the flow says of a step's task, or empty."""
+    return flow.docs.get(step.name, "") if step.name else ""
+
+
+def cut(text: str) -> str:
+    """A text, or its beginning."""
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _name(step: Step) -> str:
+    match step.kind:
+        case Kind.START:
+            return "start"
+        case Kind.END:
+            return "end"
+        case Kind.LITERAL:
+            return cut(json.dumps(step.value, ensure_ascii=False))
+        case Kind.RESOURCE:
+            return cut(step.uri)
+    return step.name

@@ -1,0 +1,144 @@
+"""Pictures of flows: nothing overlaps, nothing is lost, and no name does harm."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+
+from lfr.drawing.dot import to_dot
+from lfr.drawing.mermaid import to_mermaid
+from lfr.drawing.places import Rectangle, place
+from lfr.drawing.svg import to_svg
+from lfr.flow import Flow, Kind
+from lfr.language import compile_flow
+from lfr.states import StepState
+from tests.conformance.cases import RIGHT, Case, case_id
+from tests.support.flows import acyclic_flows, chain, fan
+
+SVG = "{http://www.w3.org/2000/svg}"
+ROOT = Path(__file__).parents[3]
+
+
+def meet(one: Rectangle, other: Rectangle) -> bool:
+    return (
+        one.x < other.x + other.width
+        and other.x < one.x + one.width
+        and one.y < other.y + other.height
+        and other.y < one.y + one.height
+    )
+
+
+def holds(outer: Rectangle, inner: Rectangle) -> bool:
+    return (
+        outer.x < inner.x
+        and outer.y < inner.y
+        and inner.x + inner.width < outer.x + outer.width
+        and inner.y + inner.height < outer.y + outer.height
+    )
+
+
+def assert_places_are_sound(flow: Flow, *, vertical: bool) -> None:
+    sizes = {step.index: (30.0 + 7 * (step.index % 9), 20.0 + step.index % 5) for step in flow.steps}
+    labels = {step.index: 5.0 * (step.index % 40) for step in flow.steps}
+    places = place(flow, sizes, labels, vertical=vertical)
+    assert places == place(flow, sizes, labels, vertical=vertical)
+    for index, at in places.steps.items():
+        assert (at.width, at.height) == pytest.approx(sizes[index])
+    assert not any(meet(one, other) for one, other in combinations(places.steps.values(), 2))
+    for index, frame in places.frames.items():
+        end = flow.steps[index].end
+        for other, at in places.steps.items():
+            assert holds(frame, at) if index <= other <= end else not meet(frame, at)
+    for (source, target), points in places.edges.items():
+        one, other = places.steps[source], places.steps[target]
+        if vertical:
+            assert points[0] == pytest.approx((one.x + one.width / 2, one.y + one.height))
+            assert points[-1] == pytest.approx((other.x + other.width / 2, other.y))
+        else:
+            assert points[0] == pytest.approx((one.x + one.width, one.y + one.height / 2))
+            assert points[-1] == pytest.approx((other.x, other.y + other.height / 2))
+    assert set(places.edges) == set(flow.edges)
+
+
+@pytest.mark.parametrize("case", RIGHT, ids=case_id)
+@pytest.mark.parametrize("vertical", [False, True])
+def test_every_case_has_its_places(case: Case, vertical: bool) -> None:
+    assert_places_are_sound(compile_flow(case["flow"]), vertical=vertical)
+
+
+@given(acyclic_flows())
+def test_any_flow_has_its_places(flow: Flow) -> None:
+    assert_places_are_sound(flow, vertical=False)
+
+
+@pytest.mark.parametrize("case", RIGHT, ids=case_id)
+def test_every_case_is_a_picture(case: Case) -> None:
+    flow = compile_flow(case["flow"])
+    states = {step.index: list(StepState)[step.index % 5] for step in flow.steps}
+    for options in ({}, {"vertical": True, "docs": False}, {"states": states}):
+        root = ET.fromstring(to_svg(flow, **options))
+        assert len(root.findall(f"{SVG}g")) == len(flow.steps)
+        assert len(root.findall(f"{SVG}path[@class='edge']")) == len(flow.edges)
+    assert to_dot(flow).count(" -> ") >= len(flow.edges)
+
+
+def hostile() -> Flow:
+    """A flow whose texts hold all that could end a label or begin markup."""
+    flow = compile_flow("@flow x '''d'''\n@task a '''d'''\n? `$[\"</text><script>\"]` a -> <http://h/\"'&x>")
+    doc = "<script>alert(1)</script> ]]> & \"'\\ \u202e\x07 --> %%{init}%%\nend"
+    return Flow(flow.steps, flow.edges, name=doc, doc=doc, docs={"a": doc})
+
+
+def test_what_is_hostile_is_text() -> None:
+    flow = hostile()
+    root = ET.fromstring(to_svg(flow))
+    assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
+        *("svg", "title", "style", "defs", "marker", "path", "rect", "g", "text", "circle"),
+    }
+    assert not re.search(r"\bon\w+=|href|\x07|\u202e", to_svg(flow))
+    for line in to_dot(flow).splitlines():
+        assert line.count('"') - line.count('\\"') in (0, 2, 4, 6)
+        assert line.isprintable()
+    comments = [line for line in to_mermaid(flow).splitlines() if "script" in line]
+    assert comments and all(line.startswith("%% ") for line in comments if "alert" in line)
+
+
+def test_docs_can_be_left_out() -> None:
+    flow = compile_flow("@flow f '''of the flow'''\n@task a '''of the task'''\na")
+    for draw in (to_svg, to_dot, to_mermaid):
+        assert "of the flow" in draw(flow) and "of the task" in draw(flow)
+        assert "of the" not in draw(flow, docs=False)
+
+
+@pytest.mark.parametrize("flow", [chain(*("t" for _ in range(3000))), fan(3000)], ids=["chain", "fan"])
+def test_large_flows_are_drawn(flow: Flow) -> None:
+    assert to_svg(flow).count("<g ") == len(flow.steps)
+
+
+def test_a_loop_runs_outside_and_within_the_picture() -> None:
+    flow = compile_flow("a -> b; c -> :start")
+    assert any(target <= source for source, target in flow.edges)
+    for vertical in (False, True):
+        root = ET.fromstring(to_svg(flow, vertical=vertical))
+        left, top, width, height = map(float, root.attrib["viewBox"].split())
+        for path in root.findall(f"{SVG}path[@class='edge']"):
+            numbers = re.findall(r"-?[\d.]+", path.attrib["d"])
+            assert all(min(left, top) <= float(number) <= max(width, height) for number in numbers)
+
+
+def test_the_picture_in_the_documentation() -> None:
+    flow = compile_flow((ROOT / "examples" / "demo.flow").read_text())
+    assert (ROOT / "docs" / "demo.svg").read_text() == to_svg(flow), (
+        "lfr graph examples/demo.flow --format svg"
+    )
+
+
+def test_a_subflow_is_a_frame() -> None:
+    flow = compile_flow("a -> { b c } -> d")
+    assert "subgraph cluster_2" in to_dot(flow)
+    assert [step.kind for step in flow.steps].count(Kind.SUBFLOW) == to_svg(flow).count('class="frame"') == 1
