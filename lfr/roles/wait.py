@@ -24,7 +24,7 @@ from lfr.worker.listener import BatchListener
 _SOON_SECONDS: Final = 0.02
 """In how many seconds to look again for what another role is about to finish."""
 
-_TIDY_EVERY_SECONDS: Final = 60.0
+_TIDY_EVERY_SECONDS: Final = 10.0
 
 T = TypeVar("T")
 
@@ -40,6 +40,9 @@ class WaitTasks(BatchListener):
     def on_pass(self, link: Link) -> float:
         """End some of what ends without an event; in how many seconds something is next."""
         due = look(link)
+        if time.monotonic() >= self._tidy_at:
+            self._tidy_at = time.monotonic() + _TIDY_EVERY_SECONDS
+            forget_field_sets(link, due.now_ms)
         if due.opened:
             let_go(link, self.store.stream, due.now_ms)
         if due.is_due:
@@ -48,7 +51,8 @@ class WaitTasks(BatchListener):
             return 0.0  # there may be more
         seconds = super().on_pass(link) if due.next_ms is None else (due.next_ms - due.now_ms) / 1000
         if due.countdowns:
-            self._end_countdowns(link, due.now_ms)
+            self._acknowledge_now(link)
+            end_countdowns(link, self.reader, due.now_ms)
             return min(seconds, _SOON_SECONDS)
         return seconds
 
@@ -62,11 +66,11 @@ class WaitTasks(BatchListener):
         answer(link, self.reader, news.failures)
         _do_all(news.delays, partial(keep_delays, link, self.reader))
         _do_all(news.event_waits, partial(keep_event_waits, link, self.reader, retain_ms=self._retain_ms))
-        _do_all(news.latch_steps, partial(do_latch_steps, link, self.reader))
+        if news.latch_steps:
+            self._acknowledge_now(link)
+        _do_all(news.latch_steps, partial(do_latch_steps, link, self.reader, first=batch[0].id))
         _do_all(list(news.cancels.items()), lambda some: cancel_waits(link, self.reader, dict(some)))
         self._take(link, news.arrivals)
-        if news.has_countdowns:
-            self._end_countdowns(link, look(link).now_ms)
 
     def _take(self, link: Link, arrivals: Sequence[Arrival]) -> None:
         """Let events end waits: all at once; one by one those that end many, or if that is refused."""
@@ -78,16 +82,12 @@ class WaitTasks(BatchListener):
             outcome = Outcome(is_refused=True, unfinished=())
             while outcome.is_refused or outcome.unfinished:
                 outcome = take([arrival], most=MANY)
-        if time.monotonic() >= self._tidy_at:
-            self._tidy_at = time.monotonic() + _TIDY_EVERY_SECONDS
-            forget_field_sets(link, {arrival.kind for arrival in arrivals})
 
-    def _end_countdowns(self, link: Link, now_ms: int) -> None:
+    def _acknowledge_now(self, link: Link) -> None:
         """What this role has read and found foreign must not stand as pending: it would be waited for."""
         if self._done:
             done, self._done = self._done, []
             link.exchange([acknowledge(self.reader, done)])
-        end_countdowns(link, self.reader, now_ms)
 
 
 def _do_all(items: Sequence[T], do: Callable[[Sequence[T]], bool]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from lfr import events
 from lfr.store.event_arrivals import Arrival
 from lfr.store.stream import Entry
-from lfr.tasks.catalogue import COUNTDOWN, WAIT
+from lfr.tasks.catalogue import WAIT
 from lfr.tasks.parameters import BadParameter, is_unicode
 from lfr.tasks.waits import LatchStep, Wait, asked_wait
 from lfr.worker.answer import Answer, read_tasks
@@ -35,11 +35,6 @@ class WaitNews:
     cancels: dict[str, events.CancelTask] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
-
-    @property
-    def has_countdowns(self) -> bool:
-        """Whether a step begins to count down."""
-        return any(step.task.base == COUNTDOWN for step in self.latch_steps)
 
 
 def sort_news(batch: Sequence[Entry]) -> WaitNews:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lfr.store import keys
-from lfr.store.connection import Link
+from lfr.store.connection import Command, Link
 from lfr.store.stream import pairs
 from lfr.tasks.matching import FieldSet
 
-_FEW = 16
-"""So many field sets of a kind may stand there unused: it costs less than to introduce them again."""
+_LOOK_AGAIN_MS = 600_000
+"""How long a field set may stand there unused: to introduce it again costs more than to look for it."""
+
+_AT_ONCE = 1000
 
 
 def watch_field_sets(link: Link, kinds: Iterable[str]) -> dict[str, dict[FieldSet, bool]]:
@@ -29,15 +31,25 @@ def watch_field_sets(link: Link, kinds: Iterable[str]) -> dict[str, dict[FieldSe
     }
 
 
-def forget_field_sets(link: Link, kinds: Iterable[str]) -> None:
-    """Forget the field sets of these kinds that no wait asks for, if they are many. If a wait begins or ends
-    meanwhile, it is left for another time. (WATCH, HGETALL; MULTI/EXEC)"""
-    for kind in kinds:
-        asked, counts = keys.field_sets(kind), keys.field_set_waits(kind)
-        _, ready, counted = link.exchange([("WATCH", asked, counts), ("HGETALL", asked), ("HGETALL", counts)])
-        waits = {names: int(count) for names, count in pairs(counted).items()}
-        unused = [names.decode() for names in pairs(ready) if waits.get(names, 0) <= 0]
-        if len(ready) > 2 * _FEW and unused:
-            link.transact([("HDEL", asked, *unused), ("HDEL", counts, *unused)])
-        else:
-            link.exchange([("UNWATCH",)])
+def forget_field_sets(link: Link, now_ms: int) -> None:
+    """Forget field sets that no wait asks for, of some kinds for which nobody has looked for a while.
+
+    A kind of which a wait begins or ends meanwhile is left for the next time. (ZRANGEBYSCORE; WATCH, HGETALL;
+    MULTI/EXEC)
+    """
+    oldest = ("ZRANGEBYSCORE", keys.AWAITED_KINDS, "-inf", now_ms - _LOOK_AGAIN_MS, "LIMIT", 0, _AT_ONCE)
+    for kind in link.exchange([oldest])[0]:
+        _forget(link, kind.decode(), now_ms)
+
+
+def _forget(link: Link, kind: str, now_ms: int) -> None:
+    asked, counts = keys.field_sets(kind), keys.field_set_waits(kind)
+    _, ready, counted = link.exchange([("WATCH", asked, counts), ("HGETALL", asked), ("HGETALL", counts)])
+    waits = {names: int(count) for names, count in pairs(counted).items()}
+    unused = [names.decode() for names in pairs(ready) if waits.get(names, 0) <= 0]
+    commands: list[Command] = [("HDEL", asked, *unused), ("HDEL", counts, *unused)] if unused else []
+    if 2 * len(unused) == len(ready):
+        commands.append(("ZREM", keys.AWAITED_KINDS, kind))
+    else:
+        commands.append(("ZADD", keys.AWAITED_KINDS, now_ms, kind))
+    link.transact(commands)

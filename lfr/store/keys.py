@@ -42,6 +42,10 @@ They end once no older event is still to be dealt with, for that might be an acq
 OPENED = "waits:opened"
 """SET: the names of what `opened` holds."""
 
+AWAITED_KINDS = "waits:kinds"
+"""ZSET: the kinds of events that waits ask for, by when it was last seen which of their field sets are in
+use, in milliseconds since the epoch."""
+
 DEADLINES = "waits:deadlines"
 """ZSET: `W INDEX ATTEMPT SECONDS NAME`, attempts that may take that long, by the time when it is over, in
 milliseconds since the epoch."""

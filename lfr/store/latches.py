@@ -4,8 +4,8 @@ Acquire and release are done once for each attempt of a step: the attempt stands
 transaction on that counts it. A release to zero moves the waiters aside with one command, however many they
 are; they are let go in transactions of bounded size, by any role that finds them there.
 
-A countdown always begins to wait. If the latch is at zero it ends as soon as the group has nothing older
-pending: an acquire that was read before by a role that has died counts, too.
+A countdown at zero ends at once if the group has nothing older pending, else as soon as that is so: there may
+be an acquire that was read before, by a role that has died.
 """
 
 from __future__ import annotations
@@ -40,33 +40,47 @@ class Latch:
     count: int | None
     has_waiters: bool
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether nobody holds it."""
+        return self.count is not None and self.count <= 0
+
 
 @dataclass(slots=True)
 class _Draft:
-    """What a transaction changes."""
+    """What a transaction changes. `is_certain`: nothing older than these steps is still to be dealt with."""
 
     stream: str
     now_ms: int
+    is_certain: bool
     ends: list[dict[str, Json]] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
 
+    def end(self, step: LatchStep, failure: str | None = None) -> None:
+        """A step has ended with its input, or failed."""
+        reason = None if failure is None else f"{step.task.base}: {failure}"
+        self.ends.append(events.end_task(step.task, output=step.task.input, failure=reason))
 
-def do_latch_steps(link: Link, reader: Reader, steps: Sequence[LatchStep]) -> bool:
+
+def do_latch_steps(link: Link, reader: Reader, steps: Sequence[LatchStep], *, first: str) -> bool:
     """Acquire, release, begin to count down, in the order of the stream; False if somebody else has touched
-    one of these latches or steps. (WATCH, GET, EXISTS, HGET; MULTI/EXEC)"""
+    one of these latches or steps. (WATCH, GET, EXISTS, HGET, XPENDING; MULTI/EXEC)
+
+    `first` is the oldest event that was read with them. A release for which an acquire may be missing that
+    is older still is left pending: it will be read again.
+    """
     standing = watch_started(link, reader, steps)
     latches = watch_latches(link, [step.latch for step in steps])
     is_counted = _watch_marks(link, steps)
-    draft = _Draft(reader.stream, standing.now_ms)
+    oldest = _oldest_pending(link, reader)
+    draft = _Draft(reader.stream, standing.now_ms, oldest is None or oldest >= place_on_stream(first))
+    done: list[LatchStep] = []
     for step in sorted(steps, key=lambda step: place_on_stream(step.since)):
-        if step.since not in standing.wanted:
-            continue
-        if step.task.base == COUNTDOWN:
-            _count_down(draft, step, latches[step.latch])
-        elif not is_counted[step.since]:
-            _count(draft, step, latches[step.latch])
+        is_wanted = step.since in standing.wanted and not is_counted[step.since]
+        if not is_wanted or _do(draft, step, latches[step.latch]):
+            done.append(step)
     commands = [*draft.commands, *tell_ends(reader.stream, draft.ends, standing.now_ms)]
-    return link.transact(commands + settle_started(reader, steps, standing.now_ms)) is not None
+    return link.transact(commands + settle_started(reader, done, standing.now_ms)) is not None
 
 
 def watch_latches(link: Link, names: Iterable[str]) -> dict[str, Latch]:
@@ -173,13 +187,9 @@ def let_go(link: Link, stream: str, now_ms: int) -> bool:
 def end_countdowns(link: Link, reader: Reader, now_ms: int) -> None:
     """End some of the countdowns that began at a latch of zero, if nothing older can change that any more.
     (ZRANGE, XPENDING; WATCH, GET; MULTI/EXEC)"""
-    ask: list[Command] = [
-        ("ZRANGE", keys.COUNTDOWNS, 0, AT_ONCE - 1),
-        ("XPENDING", reader.stream, reader.group),
-    ]
-    names, pending = (checked(reply) for reply in link.exchange(ask, keep_errors=True))
+    names = link.exchange([("ZRANGE", keys.COUNTDOWNS, 0, AT_ONCE - 1)])[0]
+    oldest = _oldest_pending(link, reader)
     members = [name.decode() for name in names]
-    oldest = place_on_stream(pending[1].decode()) if pending[1] else None
     waits = dict(zip(members, watch_waits(link, members), strict=True))
     settled = {
         name: wait
@@ -191,7 +201,7 @@ def end_countdowns(link: Link, reader: Reader, now_ms: int) -> None:
         return
     there = [wait for wait in settled.values() if wait is not None]
     latches = watch_latches(link, (wait.latch or "" for wait in there))
-    ended = [wait for wait in there if (latches[wait.latch or ""].count or 0) <= 0]
+    ended = [wait for wait in there if latches[wait.latch or ""].is_zero]
     commands = tell_ends(reader.stream, [wait.ending() for wait in ended], now_ms) + forget_waits(ended)
     link.transact([*commands, ("ZREM", keys.COUNTDOWNS, *settled)])
 
@@ -204,40 +214,59 @@ def _watch_marks(link: Link, steps: Sequence[LatchStep]) -> dict[str, bool]:
     return {step.since: bool(reply) for step, reply in zip(steps, replies, strict=True)}
 
 
-def _count(draft: _Draft, step: LatchStep, latch: Latch) -> None:
-    """Acquire or release; or say why that cannot be."""
-    task, name = step.task, step.latch
-    draft.commands.append(("HSET", keys.latched(task.workflow), _attempt(step), name))
+def _oldest_pending(link: Link, reader: Reader) -> tuple[int, int] | None:
+    """The oldest event that a role has read and not dealt with. (XPENDING)"""
+    pending = checked(link.exchange([("XPENDING", reader.stream, reader.group)], keep_errors=True)[0])
+    return place_on_stream(pending[1].decode()) if pending[1] else None
+
+
+def _do(draft: _Draft, step: LatchStep, latch: Latch) -> bool:
+    """Do a step, or say why that cannot be; False if it is to be done later."""
     if latch.count is None:
-        failure = f"{task.base}: {keys.latch(name)} holds something that is no whole number"
-        draft.ends.append(events.end_task(task, failure=failure))
-        return
-    if task.base == ACQUIRE:
-        latch.count = max(latch.count, 0) + 1
-        draft.commands.append(("SET", keys.latch(name), latch.count))
-        draft.commands.append(("ZADD", keys.LATCHES, "+inf", name))
-    elif latch.count <= 0:
-        failure = f"{task.base}: the latch {name} is at zero, so there is nothing to release"
-        draft.ends.append(events.end_task(task, failure=failure))
-        return
-    elif latch.count == 1:
-        draft.commands += bring_to_zero(draft.stream, latch, step.since, draft.now_ms)
-        latch.count, latch.has_waiters = 0, False
+        draft.end(step, f"{keys.latch(latch.name)} holds something that is no whole number")
+    elif step.task.base == COUNTDOWN:
+        _count_down(draft, step, latch)
+    elif step.task.base == ACQUIRE:
+        _set(draft, latch, max(latch.count, 0) + 1)
+        draft.commands.append(("ZADD", keys.LATCHES, "+inf", latch.name))
+        _mark(draft, step)
+    elif latch.is_zero and not draft.is_certain:
+        return False
+    elif latch.is_zero:
+        _mark(draft, step, f"the latch {latch.name} is at zero, so there is nothing to release")
     else:
-        latch.count -= 1
-        draft.commands.append(("SET", keys.latch(name), latch.count))
-    draft.ends.append(events.end_task(task, output=task.input))
+        if latch.count == 1:
+            draft.commands += bring_to_zero(draft.stream, latch, step.since, draft.now_ms)
+            latch.count, latch.has_waiters = 0, False
+        else:
+            _set(draft, latch, latch.count - 1)
+        _mark(draft, step)
+    return True
+
+
+def _set(draft: _Draft, latch: Latch, count: int) -> None:
+    latch.count = count
+    draft.commands.append(("SET", keys.latch(latch.name), count))
+
+
+def _mark(draft: _Draft, step: LatchStep, failure: str | None = None) -> None:
+    """The step has been counted, or refused, and ends."""
+    draft.commands.append(("HSET", keys.latched(step.task.workflow), _attempt(step), step.latch))
+    draft.end(step, failure)
 
 
 def _count_down(draft: _Draft, step: LatchStep, latch: Latch) -> None:
-    """Begin to wait for a latch."""
+    """End at once, or begin to wait."""
+    if latch.is_zero and draft.is_certain:
+        draft.end(step)
+        return
     wait = Wait(step.task, step.since, latch=step.latch)
     draft.commands += keep_wait(wait)
     latch.has_waiters = True
-    if latch.count is None or latch.count > 0:
-        draft.commands.append(("ZADD", keys.LATCHES, "NX", "+inf", step.latch))
-    else:
+    if latch.is_zero:
         draft.commands.append(("ZADD", keys.COUNTDOWNS, place_on_stream(step.since)[0], member(wait)))
+    else:
+        draft.commands.append(("ZADD", keys.LATCHES, "NX", "+inf", step.latch))
 
 
 def _attempt(step: LatchStep) -> str:

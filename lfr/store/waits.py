@@ -46,6 +46,7 @@ def keep_wait(wait: Wait) -> list[Command]:
         kind, match = wait.event.kind, wait.event.match
         commands.append(("ZADD", keys.event_waits(place(kind, match)), since_ms, name))
         commands.append(("HINCRBY", keys.field_set_waits(kind), field_set(match), 1))
+        commands.append(("ZADD", keys.AWAITED_KINDS, "NX", since_ms, kind))
     if wait.latch is not None:
         commands.append(("ZADD", keys.latch_waiters(wait.latch), since_ms, name))
     return commands

@@ -60,8 +60,8 @@ def settle(client: redis.Redis, *roles: Stepper) -> None:
 
 def left(client: redis.Redis) -> set[str]:
     """The keys of waits, but for events that are kept and for field sets, which stay for a while."""
-    kept = ("waits:event:", "waits:kept:", "waits:free:", "waits:taken:", "waits:fields:", "waits:counts:")
-    return {key for key in client.keys("*wait*") if not key.startswith(kept)}
+    kept = ("event:", "kept:", "free:", "taken:", "fields:", "counts:", "kinds")
+    return {key for key in client.keys("*wait*") if not key.removeprefix("waits:").startswith(kept)}
 
 
 def test_an_event_ends_the_wait_that_asks_for_it_and_gets_a_receipt(
@@ -414,14 +414,21 @@ def test_field_sets_that_nobody_asks_for_are_forgotten(
     append(client, kind="ok", **{f"f{n}": 1 for n in range(20)})
     settle(client, role)
     assert len(ended(client)) == 20
-    append(client, kind="ok", f3=1)
+    client.zadd("waits:kinds", {"ok": 1})
     role.listener._tidy_at = 0.0  # type: ignore[attr-defined]  # of this role
-    settle(client, role)
-    assert client.hkeys("waits:fields:ok") == ['["never"]']
+    role.step()
+    assert client.hkeys("waits:fields:ok") == client.hkeys("waits:counts:ok") == ['["never"]']
+    assert float(client.zscore("waits:kinds", "ok") or 0) > 1
     late = start_workflow(store, "wait:event (- {event: ok, match: input} -)", {"f3": 1}).id
     append(client, kind="ok", f3=1)
     settle(client, role)
     assert ended(client)[-1] == late
+    append(client, kind="ok", never=1)
+    settle(client, role)
+    client.zadd("waits:kinds", {"ok": 1})
+    role.listener._tidy_at = 0.0  # type: ignore[attr-defined]  # of this role
+    role.step()
+    assert client.keys("waits:fields:*") + client.keys("waits:counts:*") + client.keys("waits:kinds") == []
 
 
 def test_what_is_not_matched_is_kept_for_a_while_and_no_longer(

@@ -90,7 +90,7 @@ def test_a_release_below_zero_is_refused(client: redis.Redis, store: Store, role
     assert client.get(COUNT) is None
 
 
-@pytest.mark.parametrize("flow", [ACQUIRE, RELEASE])
+@pytest.mark.parametrize("flow", [ACQUIRE, RELEASE, COUNTDOWN])
 def test_a_key_that_holds_something_else_is_left_alone(
     client: redis.Redis, store: Store, role: Stepper, flow: str
 ) -> None:
@@ -152,6 +152,24 @@ def test_an_acquire_that_a_dead_role_has_read_counts_before_a_countdown(
     start(store, RELEASE)
     settle(client, role)
     assert ended(client, "wait:countdown") == [id]
+
+
+def test_a_release_waits_for_an_acquire_that_a_dead_role_has_read(
+    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
+    start(store, ACQUIRE)
+    kill(monkeypatch, dying.link, at=0)
+    with pytest.raises(Killed):
+        dying.step()
+    start(store, RELEASE)
+    role.listener._reclaim_at = float("inf")
+    role.step()
+    assert events_of(client, "end-task") == []
+    role.listener._reclaim_at = 0.0
+    settle(client, role)
+    assert [event["status"] for event in events_of(client, "end-task")] == ["SUCCESS"] * 2
+    assert client.get(COUNT) == "0"
 
 
 @pytest.mark.parametrize("after", [False, True])
