@@ -24,7 +24,7 @@ from lfr.store.meetings import Meeting, awaited
 from lfr.store.stream import Reader
 from lfr.store.wait_tasks import Standing, settle_started, watch_started
 from lfr.store.waits import keep_wait
-from lfr.tasks.matching import field_set, place
+from lfr.tasks.matching import FieldSet, field_set, place
 from lfr.tasks.waits import Wait, place_on_stream
 
 _MORE = 100
@@ -47,12 +47,12 @@ def keep_event_waits(link: Link, reader: Reader, waits: Sequence[Wait], *, retai
     standing = watch_started(link, reader, waits)
     wanted = [wait for wait in waits if wait.since in standing.wanted]
     asked = watch_field_sets(link, (awaited(wait).kind for wait in wanted))
-    for wait in wanted:
-        kind, names = awaited(wait).kind, field_set(awaited(wait).match)
-        if not asked[kind].get(names):
-            link.exchange([("UNWATCH",)])
+    unknown = _unknown(wanted, asked)
+    if unknown:
+        link.exchange([("UNWATCH",)])
+        for kind, names in unknown:
             introduce(link, kind, names, retain_ms)
-            return False
+        return False
     found = _find(link, wanted, standing)
     meeting = None if found is None else _watch_found(link, found)
     if found is None or meeting is None:
@@ -66,6 +66,14 @@ def keep_event_waits(link: Link, reader: Reader, waits: Sequence[Wait], *, retai
             meeting.end(wait, event)
     commands += meeting.commands(reader.stream, asked, retain_ms, standing.now_ms)
     return link.transact(commands + settle_started(reader, waits, standing.now_ms)) is not None
+
+
+def _unknown(
+    waits: Sequence[Wait], asked: Mapping[str, Mapping[FieldSet, bool]]
+) -> set[tuple[str, FieldSet]]:
+    """The kinds and field sets by which kept events are not found yet."""
+    wanted = {(awaited(wait).kind, field_set(awaited(wait).match)) for wait in waits}
+    return {(kind, names) for kind, names in wanted if not asked[kind].get(names)}
 
 
 def _place(wait: Wait) -> str:
