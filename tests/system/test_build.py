@@ -24,7 +24,7 @@ def build_elsewhere(folder: Path, umask: int) -> bytes:
     """The file as a copy of the sources in another folder builds it, with this umask from the beginning;
     downloads are shared."""
     folder.mkdir()
-    for name in ("lfr", "requirements"):
+    for name in ("lfr", "requirements", "units"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("build.py", "LICENSE"):
         shutil.copy(ROOT / name, folder)
