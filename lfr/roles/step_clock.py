@@ -20,17 +20,14 @@ class StepClock:
         self._stream = store.stream
         self._batch = store.settings.batch
         self._look_at = 0.0
-        self._due_at = 0.0
 
     def fire(self, link: Link) -> float:
         """Fire what is due; in how many seconds to look again."""
         now = time.monotonic()
-        if now < self._look_at:
-            return self._due_at - now
+        if now < self._look_at:  # a pass between has perhaps set what is due soon
+            return self._look_at - now
         self._look_at = now + _LOOK_EVERY_SECONDS
-        seconds = self._fire(link)
-        self._due_at = now + max(seconds, _LOOK_EVERY_SECONDS)
-        return seconds
+        return self._fire(link)
 
     def _fire(self, link: Link) -> float:
         due = next_due(link)
