@@ -110,7 +110,12 @@ def test(arguments: Sequence[str]) -> int:
 FUZZ = 200_000
 """How many texts of each sort --fuzz tries."""
 
-TOOLS = {"redis-server": "apt install redis-server", "node": "apt install nodejs"}
+TOOLS = {
+    "redis-server": "apt install redis-server",
+    "node": "apt install nodejs",
+    "/lib/systemd/systemd": "apt install systemd",
+    "unshare": "apt install util-linux",
+}
 """What the tests use beyond Python, and how to get it."""
 
 

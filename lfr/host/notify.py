@@ -44,7 +44,7 @@ class Supervisor:
     def tell(self, *assignments: str) -> None:
         """Tell these, each as `NAME=VALUE`, in one datagram. What cannot be told is not told: a role does
         not fail because its supervisor is busy."""
-        if not self.address:
+        if not (self.address and assignments):
             return
         lines = "\n".join(" ".join(assignment.split("\n")) for assignment in assignments)
         with (

@@ -22,12 +22,13 @@ from lfr.host.notify import Supervisor
 from lfr.store.connection import Link
 from lfr.store.groups import Group, ask_groups, groups
 from lfr.store.processes import Process, sign, sign_off
-from lfr.worker.listener import BatchListener
+from lfr.worker.listener import LONGEST_BACKOFF_SECONDS, BatchListener
 
 _EVERY_SECONDS: Final = 2.0
 
-_PASSES_IN_TIME: Final = 3.0
-"""The watchdog waits as long as so many time-outs of Redis, at least: a pass that meets one is no hang."""
+_TIME_OUTS_IN_A_PASS: Final = 2.0
+"""To connect, and to read: with the pause before, that is how long a try to reach Redis may take. A watchdog
+that waits less is asked to wait so long."""
 
 
 def this_process(name: str) -> Process:
@@ -58,11 +59,8 @@ class VitalSigns:
         self._due = 0.0
         self._is_ready = False
         self._about = this_process(name)
-        longest = max(listener.store.settings.redis_timeout_seconds for listener in listeners)
-        if 0 < supervisor.watchdog_seconds < _PASSES_IN_TIME * longest:
-            supervisor.tell(f"WATCHDOG_USEC={int(_PASSES_IN_TIME * longest * 1e6)}")
-        watchdog = supervisor.watchdog_seconds or _PASSES_IN_TIME * _EVERY_SECONDS
-        self._every_seconds = min(_EVERY_SECONDS, watchdog / 3)
+        supervisor.tell(*self._more_patience())
+        self._every_seconds = min(_EVERY_SECONDS, (supervisor.watchdog_seconds or 60) / 3)
 
     def passed(self, listener: BatchListener, link: Link) -> None:
         """A pass is complete: give a sign, if it is time and all the others are well too."""
@@ -86,6 +84,13 @@ class VitalSigns:
     def gone(self, link: Link) -> None:
         """The last word, in Redis: so nobody waits for the sign to expire."""
         link.exchange(sign_off(self._about))
+
+    def _more_patience(self) -> list[str]:
+        """What the supervisor is asked, if its watchdog waits less than a try to reach Redis may take."""
+        timeout = max(listener.store.settings.redis_timeout_seconds for listener in self._listeners)
+        least = LONGEST_BACKOFF_SECONDS + _TIME_OUTS_IN_A_PASS * timeout
+        asks = 0 < self._supervisor.watchdog_seconds < least
+        return [f"WATCHDOG_USEC={int(least * 1e6)}"] if asks else []
 
     def _is_time(self) -> bool:
         """Whether a sign is due. Of threads that ask at once, one is told so."""

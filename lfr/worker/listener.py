@@ -38,7 +38,8 @@ LOGGER = logging.getLogger(__name__)
 _LONGEST_BLOCK_SECONDS = 1.0
 """How long a pass waits for events: a stop is noticed within it, and it stays under every time-out."""
 
-_LONGEST_BACKOFF_SECONDS = 5.0
+LONGEST_BACKOFF_SECONDS = 5.0
+"""How long a listener waits at most before it tries again to reach Redis."""
 
 
 class Watcher(Protocol):
@@ -100,7 +101,7 @@ class BatchListener(EventListener):
                 if self.watcher:
                     self.watcher.cut_off(self, error.message)
                 self.sleep(backoff)
-                backoff = min(backoff * 2, _LONGEST_BACKOFF_SECONDS)
+                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
             self._established = False
         self._running = False
         self.onStop()
@@ -151,7 +152,9 @@ class BatchListener(EventListener):
         """One turn: what is due by the clock; what others left behind, else what is new; deal with it."""
         due_in = self.on_pass(link)
         self._keep_claims(link)
-        seconds = min(max(due_in, 0), _LONGEST_BLOCK_SECONDS)
+        # Less than the time-out by far: else a server that has nothing to tell seems to be gone.
+        longest = min(_LONGEST_BLOCK_SECONDS, self.store.settings.redis_timeout_seconds / 2)
+        seconds = min(max(due_in, 0), longest)
         if self.held():
             seconds = min(seconds, self.lease_seconds / 4)  # the claims are to be kept in time
         room = self.room()

@@ -126,7 +126,7 @@ def test_a_process_whose_sign_has_expired_is_forgotten(
 def test_the_watchdog_waits_longer_than_a_time_out_of_redis(store: Store, told: Told) -> None:
     slow = connect(replace(store.settings, redis_timeout_seconds=60))
     VitalSigns("lifecycle", [Lifecycle(slow)], told.supervisor)
-    assert told.so_far() == ["WATCHDOG_USEC=180000000"]
+    assert told.so_far() == ["WATCHDOG_USEC=125000000"]
     VitalSigns("lifecycle", [Lifecycle(store)], told.supervisor)
     assert told.so_far() == []
 

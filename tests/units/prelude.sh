@@ -1,0 +1,51 @@
+#!/bin/bash
+# What the scripts of the tests share. The first command that fails ends a script, and is shown.
+set -euo pipefail
+trap 'code=$?; ((code == 0)) || tell_end $code "$BASH_COMMAND" "$LINENO"' EXIT
+
+tell_end() {
+  echo "line $3 of the script: $2: exit code $1"
+  journalctl --no-pager -q -o short-monotonic -u 'lfr*' | grep -v '"receipt"' | tail -40 || true
+}
+
+ROLES="lifecycle wait simulate receipts"
+printf '@flow quick\na -> wait:delay (- duration: 0.2 -) -> { b c } -> d\n' >quick.flow
+
+# Ask until the answer is yes; fail after 40 seconds.
+eventually() {
+  local end=$((SECONDS + 40))
+  until "$@" >/dev/null 2>&1; do
+    if ((SECONDS >= end)); then
+      echo "still not: $*"
+      return 1
+    fi
+    sleep 0.1
+  done
+}
+
+# A property of a unit, as systemctl show prints it.
+property() { systemctl show --property="$2" --value "$1"; }
+
+# Whether a property of a unit is this.
+is() { [[ $(property "$1" "$2") == "$3" ]]; }
+
+# Whether a property of a unit begins with this.
+begins() { [[ $(property "$1" "$2") == "$3"* ]]; }
+
+restarts() { for role in $ROLES; do property "lfr@$role" NRestarts; done | paste -sd' '; }
+
+# The bare system gets lfr. Tasks are answered at once.
+install_lfr() {
+  mkdir -p /etc/lfr
+  echo 'LFR_OPTIONS=--wait-period 0.1' >/etc/lfr/simulate.env
+  ./lfr install --enable $ROLES --now 2>install.log || { cat install.log; return 1; }
+}
+
+# What the workflows in a state are, as a number.
+count() { lfr status --json | python3 -c "import json, sys; print(json.load(sys.stdin)['workflows']['$1'])"; }
+
+# Whether each role is alive, and as one process.
+each_is_once() {
+  test "$(lfr status --json | python3 -c "import json, sys
+print(*sorted(role['name'] for role in json.load(sys.stdin)['roles']))")" = "lifecycle receipts simulate wait"
+}
