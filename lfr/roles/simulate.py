@@ -11,7 +11,7 @@ from lfr import events
 from lfr.errors import BadInput
 from lfr.roles.process import Life, run_listeners
 from lfr.store.connection import Link, Store
-from lfr.store.stream import Entry
+from lfr.store.stream import Entry, give_back
 from lfr.tasks.catalogue import is_reserved
 from lfr.worker.answer import Answer, answer, read_tasks
 from lfr.worker.listener import BatchListener
@@ -51,6 +51,11 @@ class Simulate(BatchListener):
     def held(self) -> Sequence[str]:
         """The tasks that have been taken and not answered."""
         return [id for _, id, _ in self._running_tasks]
+
+    def _leave(self, link: Link) -> None:
+        """What has been taken is for another, at once: nobody can tell how far it has come."""
+        give_back(link, self.reader, self.held())
+        super()._leave(link)
 
     def _answer(self, id: str, task: events.StartTask) -> Answer:
         if random.uniform(0, 100) < self._failures:
