@@ -49,7 +49,7 @@ def all_routes() -> tuple[Route, ...]:
     def openapi(request: Request) -> Answer:
         return json_answer(describe((*routes, own)))
 
-    answers = {200: ("application/json", {"type": "object"})}
+    answers = {200: {"application/json": {"type": "object"}}}
     own = Route("GET", "/openapi.json", openapi, Access.NONE, "This description.", answers=answers)
     return (*routes, own)
 
@@ -109,8 +109,8 @@ def _body(route: Route, most_bytes: int) -> Json:
         return raw.decode("utf-8-sig") if media == "text/plain" else read_json(raw)
     except UnicodeDecodeError:
         raise HttpError(HTTPStatus.BAD_REQUEST, "the body is not UTF-8") from None
-    except bottle.HTTPError as error:
-        raise HttpError(HTTPStatus.BAD_REQUEST, f"the form cannot be read: {error.body}") from None
+    except (bottle.HTTPError, ValueError, LookupError) as error:  # bottle's parser lets all of these out
+        raise HttpError(HTTPStatus.BAD_REQUEST, f"the form cannot be read: {error}") from None
     except NotJson as error:
         raise HttpError(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from None
 

@@ -70,7 +70,7 @@ class Route:
     path      with parts in braces: `/workflows/{id}`
     summary   a line of help
     body      media type -> JSON schema of what may be sent; empty: nothing
-    answers   status -> media type and JSON schema of what comes back; an empty media type: no content
+    answers   status -> media type -> JSON schema of what comes back; no media type: no content
     problems  the statuses of errors, besides those that every route has
     """
 
@@ -81,7 +81,7 @@ class Route:
     summary: str
     query: tuple[Parameter, ...] = ()
     body: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    answers: Mapping[int, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
+    answers: Mapping[int, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     problems: tuple[int, ...] = ()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lfr import __version__
@@ -37,7 +37,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "operationId": "-".join([route.method.lower(), *words]),
         "summary": route.summary,
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
-        "responses": {str(status): _response(*answer) for status, answer in route.answers.items()},
+        "responses": {str(status): _response(answer) for status, answer in route.answers.items()},
     }
     for status in (*_problems(route),):
         told["responses"][str(status)] = {
@@ -59,8 +59,9 @@ def _problems(route: Route) -> list[int]:
     return sorted(statuses)
 
 
-def _response(media: str, schema: Any) -> dict[str, Any]:
-    return {"description": "done", **({"content": {media: {"schema": schema}}} if media else {})}
+def _response(answer: Mapping[str, Any]) -> dict[str, Any]:
+    content = {media: {"schema": schema} for media, schema in answer.items()}
+    return {"description": "done", **({"content": content} if content else {})}
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:

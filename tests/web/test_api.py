@@ -165,6 +165,13 @@ def test_streams_have_places(store: Store, call: Caller) -> None:
         ("POST", "/workflows/start", b"a", {"content_type": "text/html"}, 415),
         ("POST", "/workflows/start", b"a" * 200_000, {"content_type": "text/plain"}, 413),
         ("POST", "/workflows/start/upload", b"--x", {"content_type": "multipart/form-data; boundary=x"}, 400),
+        (
+            "POST",
+            "/workflows/start/upload",
+            b'--x\r\nContent-Disposition: form-data; name="\xf2\x00"\r\n\r\na\r\n--x--\r\n',
+            {"content_type": "multipart/form-data; boundary=x"},
+            400,
+        ),
         ("POST", "/workflows/restore", {"format": "lfr-workflow"}, {}, 400),
         ("POST", "/events", {"kind": ""}, {}, 400),
         ("POST", "/events", {"kind": "x", "data": {"at": 1}}, {}, 400),

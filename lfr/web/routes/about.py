@@ -37,7 +37,7 @@ ROUTES: Final = (
         _version,
         Access.READ,
         "The version.",
-        answers={200: ("application/json", record({"lfr": TEXT}))},
+        answers={200: {"application/json": record({"lfr": TEXT})}},
     ),
     Route(
         "GET",
@@ -45,7 +45,7 @@ ROUTES: Final = (
         _system,
         Access.READ,
         "Roles that are alive, the stream, its groups, what waits, and dead letters.",
-        answers={200: ("application/json", OBJECT)},
+        answers={200: {"application/json": OBJECT}},
     ),
     Route(
         "GET",
@@ -53,7 +53,7 @@ ROUTES: Final = (
         _live,
         Access.NONE,
         "Whether this process serves.",
-        answers={200: ("application/json", _STATUS)},
+        answers={200: {"application/json": _STATUS}},
     ),
     Route(
         "GET",
@@ -61,6 +61,6 @@ ROUTES: Final = (
         _ready,
         Access.NONE,
         "Whether Redis can be reached, too.",
-        answers={200: ("application/json", _STATUS)},
+        answers={200: {"application/json": _STATUS}},
     ),
 )

@@ -29,7 +29,7 @@ ROUTES: Final = (
         Access.OPERATE,
         "Append an event of any kind.",
         body={"application/json": record({"kind": TEXT}, {"data": OBJECT})},
-        answers={201: ("application/json", record({"id": TEXT}))},
+        answers={201: {"application/json": record({"id": TEXT})}},
         problems=(400,),
     ),
 )

@@ -51,7 +51,7 @@ ROUTES: Final = (
         Access.READ,
         "Errors and warnings of a flow, each with line and column. Nothing is run.",
         body={"application/json": record({"workflow": TEXT}), "text/plain": TEXT},
-        answers={200: ("application/json", _CHECKED)},
+        answers={200: {"application/json": _CHECKED}},
         problems=(400,),
     ),
 )

@@ -50,7 +50,7 @@ def _route(word: str, handler: Any, summary: str, body: Any) -> Route:
         Access.OPERATE,
         summary,
         body={} if body is None else {"application/json": body},
-        answers={204: ("", ANYTHING)},
+        answers={204: {}},
         problems=(400, 404, 409),
     )
 

@@ -29,6 +29,7 @@ from lfr.web.live import News, event_stream
 from lfr.web.routes.schemas import (
     ANYTHING,
     FACT,
+    FLOW,
     NUMBER,
     OBJECT,
     STARTED,
@@ -201,8 +202,8 @@ def _object(body: Json) -> dict[str, Any]:
     return body
 
 
-def _ok(schema: Any) -> dict[int, tuple[str, Any]]:
-    return {200: (_JSON, schema)}
+def _ok(schema: Any) -> dict[int, dict[str, Any]]:
+    return {200: {_JSON: schema}}
 
 
 _GONE: Final = (400, 404)
@@ -232,7 +233,7 @@ ROUTES: Final = (
         _live_list,
         Access.READ,
         "Counts by state, and changes among the newest workflows, as server-sent events.",
-        answers={200: ("text/event-stream", TEXT)},
+        answers={200: {"text/event-stream": TEXT}},
         problems=(503,),
     ),
     Route("GET", "/inprogress", _running, Access.READ, "Ids of what runs.", answers=_ok(array(TEXT))),
@@ -254,7 +255,7 @@ ROUTES: Final = (
             _JSON: record({"workflow": TEXT}, {"input": ANYTHING, "id": TEXT}),
             **_FLOW_TEXT,
         },
-        answers={201: (_JSON, STARTED), 200: (_JSON, STARTED)},
+        answers={201: {_JSON: STARTED}, 200: {_JSON: STARTED}},
         problems=(400, 409),
     ),
     Route(
@@ -264,7 +265,7 @@ ROUTES: Final = (
         Access.OPERATE,
         "Start a workflow by a form: the flow as the file or the field `workflow`, its input as `input`.",
         body={"multipart/form-data": record({"workflow": TEXT}, {"input": TEXT, "id": TEXT})},
-        answers={201: (_JSON, STARTED), 200: (_JSON, STARTED)},
+        answers={201: {_JSON: STARTED}, 200: {_JSON: STARTED}},
         problems=(400, 409),
     ),
     Route(
@@ -275,7 +276,7 @@ ROUTES: Final = (
         "Make a workflow of an archive.",
         query=(Parameter("workflow", TEXT, "its id; else as it was if that is free, else a new one"),),
         body={_JSON: OBJECT},
-        answers={201: (_JSON, STARTED)},
+        answers={201: {_JSON: STARTED}},
         problems=(400, 409),
     ),
     Route(
@@ -312,7 +313,7 @@ ROUTES: Final = (
         _source,
         Access.READ,
         "The text of the flow.",
-        answers={200: ("text/plain", TEXT)},
+        answers={200: {"text/plain": TEXT}},
         problems=_GONE,
     ),
     Route(
@@ -325,7 +326,7 @@ ROUTES: Final = (
             Parameter("format", {"type": "string", "enum": ["mermaid", "json"]}, "mermaid if it is left out"),
             Parameter("orientation", {"type": "string", "enum": ["horizontal", "vertical"]}, "of mermaid"),
         ),
-        answers={200: ("text/plain", TEXT)},
+        answers={200: {"text/plain": TEXT, _JSON: FLOW}},
         problems=_GONE,
     ),
     Route(
@@ -343,7 +344,7 @@ ROUTES: Final = (
         _live,
         Access.READ,
         "Changes of a workflow until it has ended, as server-sent events.",
-        answers={200: ("text/event-stream", TEXT)},
+        answers={200: {"text/event-stream": TEXT}},
         problems=(*_GONE, 503),
     ),
     Route(
@@ -370,7 +371,7 @@ ROUTES: Final = (
         _delete,
         Access.OPERATE,
         "Delete a workflow that has ended.",
-        answers={204: ("", ANYTHING)},
+        answers={204: {}},
         problems=(*_GONE, 409),
     ),
 )
