@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from lfr.cli.commands import Handler, Handlers
+from lfr.cli.commands import COMMANDS, ROLE, Handler, Handlers
 from lfr.cli.exit_codes import Exit
 from lfr.cli.load_settings import DEFAULT, load_with_origins
 from lfr.cli.table import Cell, Column, draw_table
@@ -32,7 +32,6 @@ from lfr.host.installation import (
 from lfr.host.steps import Step
 from lfr.host.systemd import is_booted
 from lfr.host.units import FILES, read_unit
-from lfr.roles.table import ROLES
 
 _PYTHON: Final = "/usr/bin/python3"
 """What the one file's first line names."""
@@ -72,8 +71,9 @@ def _add_common(parser: ArgumentParser) -> None:
 def _role(text: str) -> str:
     """The type of an option that takes a role, perhaps with a number."""
     name, dot, number = text.partition(".")
-    if name not in {role.name for role in ROLES} or (dot and not number.isdecimal()):
-        raise ArgumentTypeError(f"there is no role {text!r}; there are {', '.join(r.name for r in ROLES)}")
+    roles = [command.name for command in COMMANDS.values() if command.group == ROLE]
+    if name not in roles or (dot and not number.isdecimal()):
+        raise ArgumentTypeError(f"there is no role {text!r}; there are {', '.join(roles)}")
     return text
 
 

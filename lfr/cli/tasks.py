@@ -65,8 +65,10 @@ _TAKEN: Final = frozenset({"lifecycle", "wait", "starting", "request", "redis", 
 def _run_processes(arguments: Namespace) -> int:
     """A process of this file for each, alike but for their number; one that dies is started again."""
     from lfr.host.children import Children
+    from lfr.host.notify import Supervisor
 
     over = threading.Event()
+    supervisor = Supervisor.of_process()
 
     def stop(number: int, frame: FrameType | None) -> None:
         over.set()
@@ -77,12 +79,17 @@ def _run_processes(arguments: Namespace) -> int:
     with Children({}) as children:
         for _ in range(arguments.processes):
             children.start(line)
+        if supervisor.is_there:
+            signal.signal(signal.SIGHUP, lambda number, frame: children.tell(number))
+        supervisor.tell("READY=1", f"STATUS={arguments.processes} processes")
         while not over.wait(_LOOK_EVERY_SECONDS):
+            supervisor.tell("WATCHDOG=1")  # what this process is for is to look after the others
             for child in children.take_dead():
                 if _is_hopeless(child):
                     return int(child.process.returncode)
                 over.wait(1.0)
                 children.start(line)
+        supervisor.tell("STOPPING=1")
         children.stop(arguments.grace + 5.0)
     return Exit.OK
 

@@ -92,11 +92,15 @@ class Children:
         self.running = [child for child in self.running if child not in dead]
         return dead
 
-    def stop(self, grace_seconds: float = 15.0) -> None:
-        """Ask all to stop, at once; wait; kill what is left."""
+    def tell(self, number: int) -> None:
+        """Send a signal to all that run."""
         for child in self.running:
             with suppress(ProcessLookupError):
-                child.process.send_signal(signal.SIGTERM)
+                child.process.send_signal(number)
+
+    def stop(self, grace_seconds: float = 15.0) -> None:
+        """Ask all to stop, at once; wait; kill what is left."""
+        self.tell(signal.SIGTERM)
         deadline = time.monotonic() + grace_seconds
         for child in self.running:
             try:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from lfr import events
-from lfr.errors import BadInput
+from lfr.errors import BadInput, Refused, Unreachable
 from lfr.roles.process import Life, run_listeners
 from lfr.store.connection import Link, Store
 from lfr.store.stream import Entry, give_back
@@ -29,11 +29,15 @@ class Simulate(BatchListener):
     def on_pass(self, link: Link) -> float:
         """Answer the tasks whose time has come; in how many seconds the next one's comes."""
         now = time.monotonic()
-        due: list[Answer] = []
+        due: list[tuple[float, str, events.StartTask]] = []
         while self._running_tasks and self._running_tasks[0][0] <= now:
-            _, id, task = heapq.heappop(self._running_tasks)
-            due.append(self._answer(id, task))
-        answer(link, self.reader, due)
+            due.append(heapq.heappop(self._running_tasks))
+        try:
+            answer(link, self.reader, [self._answer(id, task) for _, id, task in due])
+        except (Unreachable, Refused):
+            for each in due:  # nobody has heard the answers
+                heapq.heappush(self._running_tasks, each)
+            raise
         return self._running_tasks[0][0] - now if self._running_tasks else super().on_pass(link)
 
     def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import redis
 
+from lfr.errors import Unreachable
 from lfr.operations.start import start_workflow
 from lfr.roles.simulate import Simulate
 from lfr.store.connection import Store
@@ -26,3 +28,25 @@ def test_what_one_has_taken_when_it_stops_another_does_at_once(
     quick.step()
     quick.step()
     assert [event["name"] for event in events_of(client, "end-task")] == ["a"]
+
+
+def test_what_could_not_be_answered_is_answered_later(
+    store: Store,
+    client: redis.Redis,
+    stepper: Callable[[BatchListener], Stepper],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start_workflow(store, "a")
+    simulate = stepper(Simulate(store, 0, 0))
+    simulate.step()
+    with monkeypatch.context() as broken:
+        broken.setattr("lfr.roles.simulate.answer", _nobody_answers)
+        with pytest.raises(Unreachable):
+            simulate.step()
+    assert len(simulate.listener.held()) == 1
+    simulate.step()
+    assert [event["name"] for event in events_of(client, "end-task")] == ["a"]
+
+
+def _nobody_answers(*_: object) -> None:
+    raise Unreachable("no Redis answers")

@@ -160,6 +160,32 @@ def test_a_stop_drains_and_the_next_start_goes_on(tmp_path: Path) -> None:
     )
 
 
+def test_the_functions_of_a_file_are_a_service(tmp_path: Path) -> None:
+    in_box(
+        """
+        mkdir -p /srv/tasks /etc/lfr
+        echo 'from lfr import task' >/srv/tasks/text.py
+        echo '@task("text:double")' >>/srv/tasks/text.py
+        echo 'def double(input): return input * 2' >>/srv/tasks/text.py
+        echo 'LFR_OPTIONS=/srv/tasks/text.py' >/etc/lfr/tasks.env
+        echo 'LFR_OPTIONS=/srv/tasks/text.py --processes 2' >/etc/lfr/tasks.2.env
+        ./lfr install --enable lifecycle tasks --now
+        echo 'text:double' >double.flow
+        run() { lfr run double.flow --input '[7]' --wait --timeout 30; }
+        run
+        systemctl stop lfr@tasks
+        systemctl start lfr@tasks.2
+        run
+        systemctl reload lfr@tasks.2
+        run
+        is lfr@tasks.2 NRestarts 0
+        systemctl stop lfr@tasks.2
+        is lfr@tasks.2 Result success
+        """,
+        tmp_path,
+    )
+
+
 def test_a_password_is_a_credential(tmp_path: Path) -> None:
     in_box(
         """
