@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -15,10 +16,7 @@ from lfr.web.server import Address, read_address
 from lfr.web.tokens import tokens_for
 from tests.web.conftest import Caller
 
-EVERY = [
-    (route.method, route.path.replace("{id}", "x").replace("{index}", "1"), route.access)
-    for route in all_routes()
-]
+EVERY = [(route.method, re.sub(r"\{\w+\}", "1", route.path), route.access) for route in all_routes()]
 
 
 @pytest.mark.parametrize(("method", "path", "access"), EVERY)

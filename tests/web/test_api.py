@@ -9,6 +9,7 @@ import pytest
 
 from lfr.operations.send_event import end_task
 from lfr.roles.lifecycle import Lifecycle
+from lfr.roles.wait import WaitTasks
 from lfr.store.connection import Store
 from lfr.store.stream import create_group
 from lfr.web.app import all_routes
@@ -193,6 +194,19 @@ def test_the_system_is_told(call: Caller) -> None:
     start(call)
     told = call("GET", "/system").json
     assert (told["workflows"]["RUNNING"], told["dead_letters"], told["roles"]) == (1, 0, [])
+
+
+def test_latches(call: Caller, store: Store) -> None:
+    assert call("GET", "/latches").json == []
+    assert call("POST", "/latches/none/reset").status == 404
+    with store.link() as link:
+        wait = WaitTasks(store)
+        create_group(link, store.stream, "wait")
+        start(call, "wait:acquire (- name: a/b -)")
+        wait._take_pass(link)
+    assert [(each["name"], each["value"]) for each in call("GET", "/latches").json] == [("a/b", 1)]
+    assert call("POST", "/latches/a/b/reset").json["value"] == 1
+    assert call("POST", "/latches/a/b/reset").status == 404
 
 
 def test_an_item_has_a_place_of_its_own(call: Caller, store: Store) -> None:
