@@ -41,6 +41,10 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--no-simulate", action="store_true", help="leave tasks to your own workers; else they are simulated"
     )
+    parser.add_argument(
+        "--api", metavar="HOST:PORT", help="where the API listens (default: 127.0.0.1, a free port)"
+    )
+    parser.add_argument("--no-api", action="store_true", help="without the API")
     parser.add_argument("--receipts", metavar="FILE", help="keep a log of receipts (default: none is kept)")
     parser.add_argument("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR")
     parser.add_argument("--config", metavar="FILE", default="", help="YAML file of settings")
@@ -55,9 +59,10 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     set_up_logging(settings.log_level, terminal.err)
     folder = Path(arguments.data_folder or settings.up_data or _default_folder()).expanduser().absolute()
     children = Children({"LOG_LEVEL": settings.log_level})
-    roles = _roles(arguments)
+    api = None if arguments.no_api else _api_address(arguments.api)
+    roles = _roles(arguments, api)
     with occupied(folder), running_bundle(folder, roles, children, port=arguments.port) as bundle:
-        _greet(terminal, bundle, simulates=not arguments.no_simulate)
+        _greet(terminal, bundle, api, simulates=not arguments.no_simulate)
         try:
             return _Keeper(bundle).keep()
         finally:
@@ -77,21 +82,31 @@ def _default_folder() -> Path:
     return Path(base if os.path.isabs(base) else "~/.local/share") / "lfr"
 
 
-def _roles(arguments: Namespace) -> list[RoleLine]:
+def _api_address(given: str | None) -> str:
+    from lfr.host.ports import free_port
+
+    return given or f"127.0.0.1:{free_port()}"
+
+
+def _roles(arguments: Namespace, api: str | None) -> list[RoleLine]:
     config = ["--config", str(Path(arguments.config).absolute())] if arguments.config else []
     receipts = str(Path(arguments.receipts).absolute()) if arguments.receipts else os.devnull
     lines = [["lifecycle"], ["wait"], ["request"], ["resource"], ["redis"], ["receipts", "--to", receipts]]
     if not arguments.no_simulate:
         lines.append(["simulate"])
+    if api is not None:
+        lines.append(["api", api])
     return [[*line, *config] for line in lines]
 
 
-def _greet(terminal: Terminal, bundle: Bundle, *, simulates: bool) -> None:
+def _greet(terminal: Terminal, bundle: Bundle, api: str | None, *, simulates: bool) -> None:
     terminal.print(f"lfr runs, with its data in {bundle.folder}. Ctrl-C stops it. In another terminal:\n")
     terminal.print(f"  export LFR_REDIS_URL={bundle.server.address.url}")
     terminal.print("  lfr run FILE --wait")
     terminal.print("  lfr list\n")
     terminal.print(f"or without the variable: lfr list --data {bundle.folder}")
+    if api is not None:
+        terminal.print(f"The API: http://{api}/workflows")
     if simulates:
         terminal.print("Tasks are simulated. With workers of your own: lfr up --no-simulate")
     terminal.out.flush()

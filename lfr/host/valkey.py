@@ -21,6 +21,7 @@ from typing import Self, TextIO
 from lfr.errors import Conflict, LfrError, NotFound
 from lfr.host.folder_lock import folder_lock, tell_holder
 from lfr.host.lifeline import die_with_parent, uninterrupted
+from lfr.host.ports import free_port
 
 VARIABLE = "LFR_VALKEY_SERVER"
 
@@ -118,7 +119,7 @@ class ValkeyServer:
 
     def _start(self, server: Path, lock: TextIO) -> None:
         for _ in range(_TRIES):
-            self.address = Address(self.address.host, self._port or _free_port())
+            self.address = Address(self.address.host, self._port or free_port())
             with uninterrupted():
                 self._process = self._launch(server, lock)
             tell_holder(lock, self._process.pid)
@@ -225,9 +226,3 @@ def _ask(address: Address) -> bytes:
 
 def _is_ready(told: bytes, pid: int) -> bool:
     return told.startswith(b"+PONG") and b"process_id:%d\r" % pid in told
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

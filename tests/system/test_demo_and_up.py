@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 
@@ -64,6 +66,15 @@ def test_the_demo_shows_a_finished_workflow_and_leaves_nothing(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
+def page(url: str) -> str:
+    """What stands at an address; nothing while nobody answers there."""
+    try:
+        with urlopen(url, timeout=5) as reply:
+            return str(reply.read().decode())
+    except URLError:
+        return ""
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
@@ -104,6 +115,8 @@ def test_up_is_found_by_its_folder_and_by_its_line_and_keeps_its_data(tmp_path: 
         flow = str(tmp_path / "a.flow")
         assert lfr("run", flow, "--wait", "--workflow-id", "x", "--data", data).returncode == 0
         assert "workflow:x" in lfr("list", url=url).stdout
+        api = next(line for line in up.stdout if line.startswith("The API: ")).split()[-1]
+        assert "workflow:x" in eventually(lambda: page(api))
         second = lfr("up", "--data", data, more=more)
         assert second.returncode == 69
         assert f"in use by process {up.pid}" in second.stderr
