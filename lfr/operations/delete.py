@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from lfr.errors import Conflict, NotFound
+from lfr.flow import Flow
 from lfr.item_ids import read_item_id
 from lfr.operations.identify import full_id
-from lfr.operations.intervene import terminate_workflow
-from lfr.states import WorkflowState
-from lfr.store.commit import commit
-from lfr.store.connection import Store
+from lfr.operations.intervene import terminate_workflow, transition_to
+from lfr.states import MAY_FOLLOW, WorkflowState
+from lfr.store.commit import change, commit
+from lfr.store.connection import Link, Store
 from lfr.store.flows import FlowCache
-from lfr.store.load import load_whole
+from lfr.store.items import load_items, load_open
+from lfr.store.load import load_whole, watch_state
 from lfr.store.removal import remove, watch_references
 from lfr.store.snapshot import own_keys
 
@@ -41,6 +43,29 @@ def _delete(store: Store, id: str) -> bool:
         if record.active and record.state is WorkflowState.FAILED:
             terminate_workflow(store, id)
             return False
+        _stop_items(store, link, id, workflow.flow)
+        if watch_state(link, id) is not record.state:
+            return False
         references = watch_references(link, record.digest)
         own = list(own_keys(link, id, workflow.flow))
         return commit(link, remove(id, record.state, own, record.digest, references))
+
+
+def _stop_items(store: Store, link: Link, id: str, flow: Flow) -> None:
+    """Stop what still runs in items: their waits and their workers are to hear of it, too."""
+    iterated = [step.index for step in flow.own_steps if step.iterate]
+    for index, items in load_items(link, id, iterated).items():
+        for item in load_open(link, id, index, items):
+            while not _stop_item(store, link, str(item)):
+                pass  # somebody moved it meanwhile
+            _stop_items(store, link, str(item), flow.part(index))
+
+
+def _stop_item(store: Store, link: Link, id: str) -> bool:
+    now_ms, item = load_whole(link, FlowCache(), id)
+    if item is None or WorkflowState.TERMINATED not in MAY_FOLLOW[item.record.state]:
+        link.exchange([("UNWATCH",)])
+        return True
+    transition = transition_to(item, WorkflowState.TERMINATED)
+    item.take(transition)
+    return commit(link, change(store.stream, item, [transition], now_ms))

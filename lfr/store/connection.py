@@ -100,6 +100,7 @@ class Link:
         self._pool = pool
         self._address = address
         self._connection: Any = None
+        self._watches = False
 
     def __enter__(self) -> Self:
         return self
@@ -108,8 +109,8 @@ class Link:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._connection is not None:
-            if error is not None:
-                self._connection.disconnect()  # it may be watching, or have replies on the way
+            if error is not None or self._watches:  # whoever has it next must not be refused for us
+                self._connection.disconnect()
             self._pool.release(self._connection)
             self._connection = None
 
@@ -120,6 +121,8 @@ class Link:
         the first is raised as redis.ResponseError. Raises Unreachable if there is no connection, or
         no answer, or if the server cannot serve at present; Refused for a wrong password or a
         command that this user may not use.
+
+        A WATCH must be the first of the commands.
         """
         replies = self.send(commands)
         for reply in replies:
@@ -136,6 +139,7 @@ class Link:
             if self._connection is None:
                 self._connection = self._pool.get_connection()
             connection = self._connection
+            self._note_watch(commands)
             connection.send_packed_command([pack(commands)], check_health=False)
             # Not by connection.read_response, which does one at a time, and much for each.
             replies: list[Reply] = connection._parser.read_replies(len(commands))
@@ -149,6 +153,12 @@ class Link:
         except redis.ResponseError as error:  # while connecting: AUTH, SELECT
             raise self._refused(error) from None
         return replies
+
+    def _note_watch(self, commands: Sequence[Command]) -> None:
+        """WATCH stands first; what ends it, last."""
+        if commands:
+            begins, ends = commands[0][0] == "WATCH", commands[-1][0] in ("EXEC", "UNWATCH")
+            self._watches = (self._watches or begins) and not ends
 
     def transact(self, commands: Sequence[Command]) -> list[Reply] | None:
         """Do all commands in one MULTI/EXEC: their replies, or None if something watched has moved.

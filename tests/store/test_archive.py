@@ -133,6 +133,24 @@ def test_a_failed_workflow_is_deleted_with_what_still_runs(
     assert of_workflows(client) == set()
 
 
+def test_items_that_still_run_are_stopped_before_they_are_deleted(
+    store: Store, client: redis.Redis, worker: Worker
+) -> None:
+    id = start_workflow(store, "* { * a (- lfr: {timeout: 1h} -) }", [[1], [2]]).id
+    worker.work("a")
+    append(
+        client, kind="end-task", workflow=f"{id}/1.0/2.0", name="a", index=2, status="FAILURE", reason="no"
+    )
+    worker.work("a")
+    assert inspect_workflow(store, id)["state"] == "FAILED"
+    delete_workflow(store, id)
+    told = [(event["name"], event["workflow"]) for event in events_of(client, "cancel-task")]
+    assert told == [("a", f"{id}/1.1/2.0")]
+    worker.work("a")
+    assert of_workflows(client) == set()
+    assert client.xlen("workflows:dead") == 0
+
+
 def test_ids(store: Store, worker: Worker) -> None:
     id = start_workflow(store, "a").id
     document = archive_workflow(store, id)

@@ -9,7 +9,7 @@ import redis
 
 from lfr.errors import LfrError, Refused, Unreachable
 from lfr.settings import Settings
-from lfr.store.connection import connect
+from lfr.store.connection import Store, connect
 from tests.support.servers import running
 
 APPEND = ("XADD", "key", "*", "field", "value")
@@ -101,3 +101,11 @@ def test_nobody_there_is_told_in_few_words(settings: Settings, reason: str) -> N
     with pytest.raises(Unreachable) as caught, connect(settings).link() as link:
         link.exchange([("PING",)])
     assert caught.value.message == reason
+
+
+def test_a_watch_goes_with_its_link(store: Store, client: redis.Redis) -> None:
+    with store.link() as link:
+        link.exchange([("WATCH", "x"), ("GET", "x")])
+    client.set("x", "moved")
+    with store.link() as link:
+        assert link.transact([("SET", "y", "1")]) is not None
