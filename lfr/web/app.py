@@ -20,13 +20,13 @@ from lfr.web.access import Rules, check
 from lfr.web.exchange import Access, Answer, Request, Route, json_answer
 from lfr.web.openapi import describe
 from lfr.web.problems import HttpError, problem, problem_of
-from lfr.web.routes import about, events, flows, latches, steps, workflows
+from lfr.web.routes import about, events, flows, latches, metrics, steps, workflows
 
 LOGGER = logging.getLogger(__name__)
 
 MOST_STREAMS: Final = 48
 
-_SUBJECTS = (about, workflows, steps, flows, events, latches)
+_SUBJECTS = (about, workflows, steps, flows, events, latches, metrics)
 
 _PATTERNS: Final = {
     "id": r"<id:re:[\w.:-]{1,300}(?:/\d{1,7}\.\d{1,9}(?:\.\d{1,9})?){0,100}>",

@@ -196,6 +196,19 @@ def test_the_system_is_told(call: Caller) -> None:
     assert (told["workflows"]["RUNNING"], told["dead_letters"], told["roles"]) == (1, 0, [])
 
 
+def test_figures_for_prometheus(call: Caller, store: Store) -> None:
+    start(call, "@flow x a")
+    step(store)
+    reply = call("GET", "/metrics")
+    assert reply.headers["Content-Type"].startswith("text/plain")
+    lines = reply.body.decode().splitlines()
+    assert 'lfr_workflows{state="RUNNING"} 1.0' in lines
+    assert any(line.startswith('lfr_group_lag{group="lifecycle"} ') for line in lines)
+    assert "lfr_dead_letters 0.0" in lines
+    names = {line.split()[2] for line in lines if line.startswith("# HELP")}
+    assert len(names) == 8
+
+
 def test_latches(call: Caller, store: Store) -> None:
     assert call("GET", "/latches").json == []
     assert call("POST", "/latches/none/reset").status == 404
