@@ -104,6 +104,9 @@ class Settings:
     api_hosts: tuple[str, ...] = _setting(
         (), "api.hosts", "names under which the API may be asked, besides its machine's own"
     )
+    archive_folder: str = _setting(
+        "", "archive.folder", "folder in which the API keeps archives that it is asked to write"
+    )
     api_body: int = _setting(10_000_000, "api.body", "most bytes that a request to the API may have")
     up_data: str = _setting("", "up.data", "folder in which `lfr up` keeps its data", variable="LFR_DATA")
 

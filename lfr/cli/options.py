@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from lfr.cli.load_settings import Layer, LoadedSettings, Sourced, load_with_origins
 from lfr.cli.parser import UsageError
 from lfr.cli.terminal import Terminal
-from lfr.errors import BadInput, CannotWrite, LfrError, NotFound, Refused, Unreachable
+from lfr.errors import BadInput, LfrError, NotFound, Refused, Unreachable
 from lfr.flow import Json
 from lfr.json_text import NotJson, read_json
 
@@ -146,16 +145,9 @@ def _not_json(name: str, raw: bytes, error: NotJson, hint: str) -> BadInput:
 
 def write_file(file: str, text: str) -> None:
     """Write a file whole or not at all; one that is there keeps its rights. Raises CannotWrite."""
-    target = Path(file).resolve()
-    beside = target.with_name(f".{target.name}.{os.getpid()}.new")
-    try:
-        beside.write_bytes(text.encode())
-        if target.exists():
-            beside.chmod(target.stat().st_mode & 0o7777)
-        beside.replace(target)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise CannotWrite(f"cannot write {file}: {error.strerror}") from None
+    from lfr.host.whole_files import write_whole
+
+    write_whole(Path(file), text)
 
 
 def _read_file(file: str) -> bytes:

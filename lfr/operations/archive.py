@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -32,6 +33,12 @@ def archive_workflow(store: Store, id: str) -> dict[str, Any]:
             snapshot = read_snapshot(link, id, flow)
             if commit(link, [("PING",)]):
                 return {"format": FORMAT, "version": VERSION, "id": id, "flow": flow.to_dict(), **snapshot}
+
+
+def archive_name(document: dict[str, Any]) -> str:
+    """What the file of an archive is called."""
+    name = str(document["id"]).removeprefix("workflow:")
+    return re.sub(r"[^\w.-]", "-", name, flags=re.ASCII)[:200] + ".json"
 
 
 def restore_workflow(store: Store, document: Any, workflow_id: str | None = None) -> str:

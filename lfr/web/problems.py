@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from lfr.errors import BadInput, BadSettings, Conflict, LfrError, NotFound, Refused, Unreachable
+from lfr.errors import BadInput, BadSettings, CannotWrite, Conflict, LfrError, NotFound, Refused, Unreachable
 from lfr.flow import Json
 from lfr.json_text import write_json
 from lfr.language import FlowError
@@ -20,6 +20,7 @@ _STATUS: Final[tuple[tuple[type[LfrError], HTTPStatus], ...]] = (
     (Conflict, HTTPStatus.CONFLICT),
     (Unreachable, HTTPStatus.SERVICE_UNAVAILABLE),
     (Refused, HTTPStatus.BAD_GATEWAY),
+    (CannotWrite, HTTPStatus.INSUFFICIENT_STORAGE),
     (BadSettings, HTTPStatus.INTERNAL_SERVER_ERROR),
 )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +12,11 @@ import pytest
 from lfr.operations.send_event import end_task
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks
-from lfr.store.connection import Store
+from lfr.settings import Settings
+from lfr.store.connection import Store, connect
 from lfr.store.stream import create_group
-from lfr.web.app import all_routes
+from lfr.web.access import Rules
+from lfr.web.app import all_routes, make_app
 from lfr.web.openapi import describe
 from tests.web.conftest import Caller, Reply
 
@@ -196,6 +200,21 @@ def test_the_system_is_told(call: Caller) -> None:
     assert (told["workflows"]["RUNNING"], told["dead_letters"], told["roles"]) == (1, 0, [])
 
 
+def test_archives_are_kept_in_the_folder(store: Store, tmp_path: Path) -> None:
+    def caller(folder: str) -> Caller:
+        settings = replace(store.settings, archive_folder=folder)
+        return Caller(make_app(replace(store, settings=settings), Rules(), most_bytes=100_000))
+
+    call = caller(str(tmp_path))
+    id = start(call, id="a:b")
+    kept = call("POST", f"/workflows/{id}/archive")
+    assert (kept.status, kept.json) == (201, {"file": str(tmp_path / "a-b.json")})
+    document = json.loads((tmp_path / "a-b.json").read_text())
+    assert call("POST", "/workflows/restore", document).status == 201
+    assert caller("")("POST", f"/workflows/{id}/archive").status == 409
+    assert caller(str(tmp_path / "none"))("POST", f"/workflows/{id}/archive").status == 507
+
+
 def test_figures_for_prometheus(call: Caller, store: Store) -> None:
     start(call, "@flow x a")
     step(store)
@@ -248,11 +267,6 @@ def test_safe_headers_stand_on_everything(call: Caller) -> None:
 
 
 def test_redis_away_is_said(store: Store) -> None:
-    from lfr.settings import Settings
-    from lfr.store.connection import connect
-    from lfr.web.access import Rules
-    from lfr.web.app import make_app
-
     away = Caller(make_app(connect(Settings(redis_url="redis://127.0.0.1:1")), Rules(), most_bytes=1000))
     assert away("GET", "/health/live").status == 200
     assert away("GET", "/health/ready").status == 503

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from lfr.drawing.mermaid import to_mermaid
-from lfr.errors import BadInput
+from lfr.errors import BadInput, Conflict
 from lfr.flow import Json
-from lfr.json_text import NotJson, read_json
-from lfr.operations.archive import archive_workflow, restore_workflow
+from lfr.host.whole_files import write_whole
+from lfr.json_text import NotJson, read_json, write_json
+from lfr.operations.archive import archive_name, archive_workflow, restore_workflow
 from lfr.operations.delete import delete_workflow
 from lfr.operations.intervene import restart_workflow, terminate_workflow
 from lfr.operations.listing import count_workflows, list_page
@@ -135,8 +137,18 @@ def _graph(request: Request) -> Answer:
 
 def _archive(request: Request) -> Answer:
     document = archive_workflow(request.store, request.path["id"])
-    name = document["id"].removeprefix("workflow:").replace("/", "-")
-    return json_answer(document, headers={"Content-Disposition": f'attachment; filename="{name}.json"'})
+    name = archive_name(document)
+    return json_answer(document, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+def _keep_archive(request: Request) -> Answer:
+    folder = request.store.settings.archive_folder
+    if not folder:
+        raise Conflict("there is no folder for archives here", hint="the setting archive.folder names one")
+    document = archive_workflow(request.store, request.path["id"])
+    path = Path(folder) / archive_name(document)
+    write_whole(path, write_json(document) + "\n")
+    return json_answer({"file": str(path)}, HTTPStatus.CREATED)
 
 
 def _terminate(request: Request) -> Answer:
@@ -337,6 +349,15 @@ ROUTES: Final = (
         "All of a workflow as one document.",
         answers=_ok(OBJECT),
         problems=_GONE,
+    ),
+    Route(
+        "POST",
+        "/workflows/{id}/archive",
+        _keep_archive,
+        Access.OPERATE,
+        "Write all of a workflow into the server's folder for archives.",
+        answers={201: {_JSON: record({"file": TEXT})}},
+        problems=(*_GONE, 409, 507),
     ),
     Route(
         "GET",
