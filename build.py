@@ -201,7 +201,9 @@ def _stage(stage: Path, extra: Sequence[str]) -> None:
         shutil.copyfile(path, target)
     shutil.copyfile(ROOT / "LICENSE", stage / "lfr" / "LICENSE")
     shutil.copytree(ROOT / "units", stage / "lfr" / "units", ignore=shutil.ignore_patterns("*~", ".*"))
-    shutil.copytree(CONSOLE, stage / "lfr" / "console_static", ignore=shutil.ignore_patterns("*~", ".*", "package*.json"))
+    shutil.copytree(
+        CONSOLE, stage / "lfr" / "console_static", ignore=shutil.ignore_patterns("*~", ".*", "package*.json")
+    )
     _vendor(stage / "lfr" / "console_static" / "vendor")
     for cpu in CPUS:
         server = stage / "lfr" / "host" / "servers" / cpu / "valkey-server"
@@ -228,7 +230,11 @@ def _npm_packages() -> Path:
         with tempfile.TemporaryDirectory(dir=_made(BUILD)) as scratch:
             for path in (locked, CONSOLE / "package.json"):
                 shutil.copy(path, scratch)
-            subprocess.run([*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], check=True, cwd=scratch)
+            subprocess.run(
+                [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"],
+                check=True,
+                cwd=scratch,
+            )
             Path(scratch).rename(folder)
             Path(scratch).mkdir()
     return folder / "node_modules"

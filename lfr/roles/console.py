@@ -16,6 +16,8 @@ def run(store: Store, life: Life, address: str = "") -> int:
     files = read_files()
 
     def make(rules: Rules) -> Application:
-        return make_console(make_app(store, rules, most_bytes=store.settings.api_body, root=API), rules, files)
+        return make_console(
+            make_app(store, rules, most_bytes=store.settings.api_body, root=API), rules, files
+        )
 
     return serve_http("console", store, life, address, Address("0.0.0.0", 8000), make)
