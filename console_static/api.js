@@ -30,6 +30,14 @@ export function forgetToken() {
   localStorage.removeItem(TOKEN);
 }
 
+const REFUSED = "lfr:refused";
+
+/** Call this whenever the API asks for a token that it has not got. Gives what ends that. */
+export function whenRefused(call) {
+  addEventListener(REFUSED, call);
+  return () => removeEventListener(REFUSED, call);
+}
+
 /** Ask, and get the response itself. Raises Problem if it is no success. */
 export async function ask(method, path, { body, headers = {}, signal } = {}) {
   const sent = { ...headers };
@@ -42,6 +50,7 @@ export async function ask(method, path, { body, headers = {}, signal } = {}) {
     throw new Problem(0);
   }
   if (response.ok) return response;
+  if (response.status === 401) dispatchEvent(new Event(REFUSED));
   const text = await response.text().catch(() => "");
   throw new Problem(response.status, told(text, response));
 }
