@@ -9,6 +9,7 @@ from lfr.roles.serving import ServerSigns
 from lfr.store.connection import Store
 from lfr.web.access import Rules
 from lfr.web.app import make_app
+from lfr.web.exchange import Streams
 from lfr.web.server import Address, own_names, read_address, serve
 from lfr.web.tokens import tokens_for
 
@@ -29,6 +30,8 @@ def run(store: Store, life: Life, address: str = "") -> int:
             LOGGER.info("it asks for the token in %s", tokens.file)
         signs.ready(at)
 
-    code = serve(make_app(store, rules, most_bytes=store.settings.api_body), where, ready, signs.alive)
+    streams = Streams()
+    app = make_app(store, rules, most_bytes=store.settings.api_body, streams=streams)
+    code = serve(app, where, ready, signs.alive, streams.close)
     signs.gone()
     return code
