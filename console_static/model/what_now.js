@@ -34,7 +34,7 @@ function failed(workflow) {
 function sentence(step, workflow, now) {
   const subject = `Step ${step.index}, ${called(step, workflow)},`;
   const waits = step.waits_for;
-  if (waits?.event) return { tone: "running", step: step.index, waits, text: `${subject} waits for an event ${waits.event}${waits.until ? `, until ${ahead(waits.until, now)}` : ""}` };
+  if (waits?.event) return { tone: "running", step: step.index, waits, text: `${subject} waits for an event ${waits.event}${waits.until ? `; its time-out comes ${ahead(waits.until, now)}` : ""}` };
   if (waits?.latch) return { tone: "running", step: step.index, text: `${subject} waits until the latch ${waits.latch} is at zero` };
   if (waits?.until) return { tone: "running", step: step.index, text: `${subject} goes on ${ahead(waits.until, now)}` };
   if (step.items) return { tone: "running", step: step.index, text: `${subject} has done ${step.items.done} of ${step.items.total ?? "its"} items` };
