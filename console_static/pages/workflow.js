@@ -1,6 +1,7 @@
 // One workflow: what it is at now, its graph, timeline, steps, values, source, history; what can be done to it.
 
-import { html, useEffect, useMemo, useState } from "../vendor/preact.js";
+import { html, useMemo } from "../vendor/preact.js";
+import { makeGraph } from "../model/graph.js";
 import { address, shortId, workflowPath } from "../model/route.js";
 import { hasEnded } from "../model/states.js";
 import { stepAt } from "../model/workflow.js";
@@ -23,7 +24,6 @@ import { WorkflowActions } from "../parts/workflow_actions.js";
 import { useWorkflow } from "../parts/workflow_data.js";
 
 const VIEWS = { graph: "Graph", timeline: "Timeline", steps: "Steps", values: "Input and output", source: "Source", history: "History" };
-const MOST_DRAWN = 2000; // steps: above, the table comes first
 const NARROW = matchMedia("(max-width: 640px)");
 
 export function WorkflowPage() {
@@ -39,7 +39,7 @@ export function WorkflowPage() {
 
 function Shown({ workflow, facts, problem, refresh, params }) {
   const now = useNow(!hasEnded(workflow.state));
-  const first = workflow.flow.steps.length > MOST_DRAWN || NARROW.matches ? "steps" : "graph";
+  const first = useMemo(() => (NARROW.matches || makeGraph(workflow.flow).tooLarge ? "steps" : "graph"), [workflow.flow]);
   const view = VIEWS[params.view] ? params.view : first;
   const chosen = /^\d+$/.test(params.step ?? "") ? Number(params.step) : null;
   const show = (changes) => address(workflowPath(workflow.id), { ...params, ...changes });
@@ -58,7 +58,7 @@ function Shown({ workflow, facts, problem, refresh, params }) {
     <nav class="tabs views" aria-label="Views">${Object.entries(VIEWS).map(([name, label]) => html`
       <a key=${name} href=${show({ view: name })} aria-current=${name === view ? "true" : null}>${label}</a>`)}</nav>
     <div class=${`split ${step ? "with-panel" : ""}`}>
-      <div class="view">${view === "graph" ? html`<${GraphView} ...${{ workflow, now, chosen, choose, params, show, first }} />`
+      <div class="view">${view === "graph" ? html`<${GraphView} ...${{ workflow, now, chosen, choose, params, show }} />`
         : view === "timeline" ? html`<${Timeline} facts=${facts} flow=${workflow.flow} steps=${workflow.steps} now=${now} chosen=${chosen} onChoose=${choose} />`
         : view === "steps" ? html`<${StepsView} workflow=${workflow} now=${now} chosen=${chosen} onChoose=${choose} />`
         : view === "values" ? html`<${ValuesView} workflow=${workflow} />`
@@ -85,17 +85,10 @@ function Header({ workflow, now, refresh }) {
   </header>`;
 }
 
-function GraphView({ workflow, now, chosen, choose, params, show, first }) {
+function GraphView({ workflow, now, chosen, choose, params, show }) {
   const orientation = params.dir === "TB" ? "TB" : "LR";
-  const [anyway, setAnyway] = useState(false);
-  useEffect(() => setAnyway(false), [workflow.id]);
-  if (first === "steps" && !NARROW.matches && !anyway) {
-    return html`<div class="empty"><h2>${workflow.flow.steps.length.toLocaleString("en")} steps</h2>
-      <p>are too many for one picture. <a href=${show({ view: "steps" })}>The table</a> has them all.</p>
-      <button onClick=${() => setAnyway(true)}>Try to draw it all the same</button></div>`;
-  }
   return html`<div class="graph-view">
     <p class="tools"><a class="button" href=${show({ dir: orientation === "LR" ? "TB" : "" })}>${orientation === "LR" ? "Top to bottom" : "Left to right"}</a></p>
-    <${Graph} key=${orientation} flow=${workflow.flow} steps=${workflow.steps} orientation=${orientation} chosen=${chosen} onChoose=${choose} now=${now} />
+    <div class="graph-frame"><${Graph} flow=${workflow.flow} steps=${workflow.steps} orientation=${orientation} chosen=${chosen} onChoose=${choose} now=${now} /></div>
   </div>`;
 }

@@ -29,7 +29,7 @@ export function useWorkflow(id) {
     try {
       const [whole, history] = await Promise.all([get(workflowAt(id, "?values=false")), get(workflowAt(id, "/history"))]);
       if (shown.current !== id) return;
-      setWorkflow(whole);
+      setWorkflow((was) => (was?.id === whole.id ? { ...whole, flow: was.flow } : whole)); // a workflow's flow never changes
       setFacts(history);
       setProblem(null);
     } catch (error) {
