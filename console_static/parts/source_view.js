@@ -20,6 +20,6 @@ export function SourceView({ workflow }) {
     <p class="tools"><${Copy} text=${text} label="Copy" />
       <button class="quiet" onClick=${() => downloadSource(workflow.id, workflow.name)}>Download</button>
       <button class="quiet" onClick=${() => handOver(text, "")}>Start another like it</button></p>
-    <pre class="numbered">${text.replace(/\n$/, "").split("\n").map((line, at) => html`<span key=${at} class="line">${line}\n</span>`)}</pre>
+    <pre class="numbered">${text.replace(/\n$/, "").split("\n").map((line, at) => html`<span key=${at} class="line">${`${line}\n`}</span>`)}</pre>
   </div>`;
 }
