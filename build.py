@@ -201,10 +201,9 @@ def _stage(stage: Path, extra: Sequence[str]) -> None:
         shutil.copyfile(path, target)
     shutil.copyfile(ROOT / "LICENSE", stage / "lfr" / "LICENSE")
     shutil.copytree(ROOT / "units", stage / "lfr" / "units", ignore=shutil.ignore_patterns("*~", ".*"))
-    shutil.copytree(
-        CONSOLE, stage / "lfr" / "console_static", ignore=shutil.ignore_patterns("*~", ".*", "package*.json")
-    )
-    _vendor(stage / "lfr" / "console_static" / "vendor")
+    console = stage / "lfr" / "console_static"
+    shutil.copytree(CONSOLE, console, ignore=shutil.ignore_patterns("*~", ".*", "package*.json", "vendor"))
+    _vendor(console / "vendor")
     for cpu in CPUS:
         server = stage / "lfr" / "host" / "servers" / cpu / "valkey-server"
         server.parent.mkdir(parents=True)
@@ -305,7 +304,7 @@ def _inputs() -> str:
     """A digest of everything that the file is made of."""
     paths = [Path(__file__).resolve(), ROOT / "LICENSE", *_sources(), *sorted(REQUIREMENTS.glob("*.txt"))]
     paths += sorted((ROOT / "units").iterdir())
-    paths += sorted(path for path in CONSOLE.rglob("*") if path.is_file())
+    paths += sorted(path for path in CONSOLE.rglob("*") if path.is_file() and "vendor" not in path.parts)
     told = "".join(f"{path.relative_to(ROOT)} {_digest(path)}\n" for path in paths)
     return hashlib.sha256(told.encode()).hexdigest()
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from lfr.bases import Base, absolute_base
 from lfr.flow import Json
-from lfr.operations.observe import follow_workflow, inspect_workflow, list_workflows
+from lfr.operations.follow import follow_workflow
+from lfr.operations.listing import list_workflows
+from lfr.operations.observe import inspect_workflow
 from lfr.operations.send_event import send_event
 from lfr.operations.start import start_workflow
 from lfr.store.connection import connect
@@ -70,7 +72,7 @@ class Client:
     def list(
         self, *, state: str | None = None, name: str | None = None, limit: int = 50
     ) -> list[dict[str, Any]]:
-        """Workflows, newest first: id, name, state, started, ended of each."""
+        """Workflows, newest first: id, name, state, reason, started, ended, parent, counts of each."""
         return list_workflows(self._store, state=state, name=name, limit=limit)
 
     def event(self, kind: str, data: Mapping[str, Json] | None = None) -> str:

@@ -151,6 +151,11 @@ class Flow:
         """The steps that take part."""
         return self.steps if not self.part_name else self.steps[self.first : self.last + 1]
 
+    @property
+    def size(self) -> int:
+        """How many steps take part."""
+        return self.last - self.first + 1
+
     def part(self, index: int) -> Flow:
         """What runs for each item of step `index`, which is a task or a subflow.
 

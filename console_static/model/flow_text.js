@@ -1,12 +1,13 @@
 // The text of a flow, as an editor shows it.
 
-export const EXAMPLE = `@flow order
-/** An order, from its payment to the parcel. */
+export const EXAMPLE = `@flow order '''
+An order, from its payment to the parcel.
+'''
 
 check:stock -> {
-  pay -> wait:delay (- duration: 5s -)
+  pay -> wait:delay (- duration: 5 -)
   pack
-} -> > ship
+} -> > ship -> ? \`$[?(@.gift == true)]\` wrap
 `;
 
 /** The place of a line and column (both from 1, in characters) as an offset into the text (in UTF-16 units). */

@@ -12,12 +12,13 @@ export function fits(workflow, { state, name, text }) {
  * The list after news: rows change where they stand, and none moves. What is new is not put in, but counted.
  *
  * @param {{rows: object[], fresh: string[]}} list
- * @param {object[]} changed workflows, as the API tells them
+ * @param {{changed: object[], gone: string[]}} told as `/live` tells it; what is gone stays, marked by `isGone`
  * @param {object} chosen what the list is chosen by
  */
-export function takeNews(list, changed, chosen) {
+export function takeNews(list, { changed, gone }, chosen) {
   const news = new Map(changed.map((workflow) => [workflow.id, workflow]));
-  const rows = list.rows.map((row) => news.get(row.id) ?? row);
+  const deleted = new Set(gone);
+  const rows = list.rows.map((row) => news.get(row.id) ?? (deleted.has(row.id) ? { ...row, isGone: true } : row));
   const known = new Set([...rows.map((row) => row.id), ...list.fresh]);
   const newest = rows[0]?.started ?? "";
   const fresh = changed.filter((workflow) => !known.has(workflow.id) && workflow.started >= newest && fits(workflow, chosen));

@@ -113,7 +113,7 @@ export function StartPage() {
       </div>
       <div class="preview">
         <h2>${checked?.name || "Picture"}</h2>
-        ${checked?.flow ? html`<${Graph} key=${form.text} flow=${checked.flow} steps=${[]} orientation="LR" now=${0} />`
+        ${checked?.flow ? html`<div class="graph-frame"><${Graph} flow=${checked.flow} orientation="TB" chosen=${null} onChoose=${() => {}} now=${0} /></div>`
           : html`<div class="empty"><p>${form.text.trim() ? "A picture comes when the flow is right." : "Drop a file, open one, or write a flow. Its picture comes here."}</p></div>`}
       </div>
     </div>

@@ -53,7 +53,7 @@ export function WorkflowsPage() {
   useLive("/live", (name, news) => {
     if (name !== "workflows") return;
     setCounts(news.counts);
-    setList((was) => was && takeNews(was, news.changed, chosen));
+    setList((was) => was && takeNews(was, news, chosen));
   }, load);
   useEffect(() => {
     if (list && !list.rows.length && list.fresh.length && !params.next) load();
@@ -123,9 +123,9 @@ function Rows({ rows, ticked, setTicked, change }) {
       <th class="tick"><input type="checkbox" aria-label="Choose all on this page" checked=${all} onChange=${() => tick(rows.map((row) => row.id), !all)} /></th>
       <th>State</th><th>Workflow</th><th>Started</th><th class="right">Duration</th><th>Steps</th><th>Now</th>
     </tr></thead>
-    <tbody>${rows.map((row) => html`<tr key=${row.id} class=${ticked.has(row.id) ? "ticked" : ""}>
+    <tbody>${rows.map((row) => html`<tr key=${row.id} class=${row.isGone ? "gone" : ticked.has(row.id) ? "ticked" : ""}>
       <td class="tick"><input type="checkbox" aria-label=${`Choose ${shortId(row.id)}`} checked=${ticked.has(row.id)} onChange=${(event) => tick([row.id], event.target.checked)} /></td>
-      <td><${State} state=${row.state} /></td>
+      <td>${row.isGone ? html`<span class="muted">deleted</span>` : html`<${State} state=${row.state} />`}</td>
       <td class="name"><a class="row-link" href=${workflowPath(row.id)} title=${row.id}><strong>${row.name || "no name"}</strong> <span class="id">${tail(row)}</span></a>
         <span class="row-tools">${row.name && html`<a class="quiet" href=${change({ name: row.name })} title="Only workflows of this flow">of this flow</a>`}<${Copy} text=${row.id} /></span></td>
       <td data-label="Started"><${Ago} at=${row.started} now=${now} /></td>
@@ -136,18 +136,20 @@ function Rows({ rows, ticked, setTicked, change }) {
   </table>`;
 }
 
-/** What of the id the name does not say. */
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** What of the id the name does not say; of a random one the beginning, as it is enough to tell it from others. */
 const tail = (row) => {
   const id = shortId(row.id);
-  return row.name && id.startsWith(`${row.name}-`) ? id.slice(row.name.length + 1) : id;
+  const rest = row.name && id.startsWith(`${row.name}-`) ? id.slice(row.name.length + 1) : id;
+  return UUID.test(rest) ? rest.slice(0, 8) : rest;
 };
 
 /** What a workflow is at: its running steps, or why it failed. */
 function nowText(row) {
   if (row.reason) return html`<span class="tone-failed reason" title=${row.reason}>${row.reason}</span>`;
-  if (hasEnded(row.state)) return "";
-  if (row.now?.length) return html`<span title=${row.now.join(", ")}>${row.now.join(", ")}${row.counts?.running > row.now.length ? " …" : ""}</span>`;
-  return row.counts ? `${row.counts.running} running` : "";
+  if (hasEnded(row.state)) return null;
+  return `${row.counts.running} running`;
 }
 
 function Bulk({ ids, onDone, onClear }) {

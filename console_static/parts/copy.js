@@ -16,7 +16,7 @@ export function Copy({ text, label = "Copy id" }) {
     else selectFallback(text);
     setDone(true);
   };
-  return html`<button class="quiet copy" title=${`${label}: ${text}`} onClick=${copy}>${done ? "Copied" : label}</button>`;
+  return html`<button class="quiet copy" title=${text.length < 200 ? text : ""} onClick=${copy}>${done ? "Copied" : label}</button>`;
 }
 
 /** Without the clipboard (plain http from another host) the old way is left. */

@@ -32,7 +32,7 @@ export function FlowEditor({ text, findings, onInput }) {
 function caret(text, { line, column }) {
   const source = text.split("\n")[line - 1] ?? "";
   if (!source.trim() || source.length > 200) return "";
-  return html`<pre class="caret">${source.replaceAll("\t", " ")}\n${" ".repeat(Math.max(0, column - 1))}^</pre>`;
+  return html`<pre class="caret">${`${source.replaceAll("\t", " ")}\n${" ".repeat(Math.max(0, column - 1))}^`}</pre>`;
 }
 
 const lineHeight = (element) => Number.parseFloat(getComputedStyle(element).lineHeight) || 20;

@@ -3,29 +3,24 @@
 import { html, useMemo, useState } from "../vendor/preact.js";
 import { saveAs } from "../api.js";
 import { ExactNumber, writeJson } from "../model/exact_json.js";
+import { Copy } from "./copy.js";
 
 const AT_ONCE = 20_000; // characters that are shown before anybody asks for more
 const OPEN_DEPTH = 2;
 const ITEMS_AT_ONCE = 100;
 
-/** A value with its tools: as a tree or as text, copied, saved. `name` is that of the file. */
-export function Json({ value, name }) {
+/** A value under its title, with its tools: as a tree or as text, copied, saved. `name` is that of the file. */
+export function Json({ title, value, name }) {
   const text = useMemo(() => writeJson(value), [value]);
   const [plain, setPlain] = useState(false);
   const [all, setAll] = useState(false);
-  const [copied, setCopied] = useState(false);
-  const copy = async () => {
-    await navigator.clipboard.writeText(text);
-    setCopied(true);
-  };
   const isTree = !plain && value !== null && typeof value === "object" && !(value instanceof ExactNumber);
   const shown = all ? text : text.slice(0, AT_ONCE);
   return html`<div class="json">
-    <div class="tools">
+    <div class="json-head"><h3>${title}</h3><span class="muted">${size(text.length)}</span>
       ${typeof value === "object" && value !== null && html`<button class="quiet" onClick=${() => setPlain(!plain)}>${plain ? "Tree" : "Text"}</button>`}
-      ${navigator.clipboard && html`<button class="quiet" onClick=${copy}>${copied ? "Copied" : "Copy"}</button>`}
+      <${Copy} text=${text} label="Copy" />
       <button class="quiet" onClick=${() => saveAs(`${name}.json`, text)}>Download</button>
-      <span class="muted">${size(text.length)}</span>
     </div>
     ${isTree ? html`<div class="tree"><${Node} value=${value} depth=${0} /></div>` : html`<pre>${shown}</pre>`}
     ${!isTree && shown.length < text.length && html`<button onClick=${() => setAll(true)}>Show all ${size(text.length)}</button>`}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -79,8 +80,9 @@ def _about(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "output", short_json(workflow["output"])
     if workflow["reason"]:
         yield "reason", workflow["reason"]
-    counts = ", ".join(f"{number} {state}" for state, number in workflow["counts"].items())
-    yield "steps", f"{len(workflow['steps'])}: {counts}"
+    states = Counter(step["state"] for step in workflow["steps"])
+    told = ", ".join(f"{number} {state}" for state, number in states.items())
+    yield "steps", f"{len(workflow['steps'])}: {told}"
 
 
 def draw_history(terminal: Terminal, workflow: Mapping[str, Any]) -> list[str]:
@@ -136,7 +138,7 @@ def _outcome(step: Mapping[str, Any]) -> Cell:
         return Cell(f"{progress['fraction']:.0%} {progress['text']}".strip())
     if step.get("waits_for"):
         return Cell(_wait(step["waits_for"]), "dim")
-    if items and step["state"] != "DONE":
+    if items and items["total"] is not None and step["state"] != "DONE":
         return Cell(f"{items['done']} of {items['total']} items done, {items['running']} running")
     if step["state"] == "SKIPPED":
         return Cell("its guard said no", "dim")

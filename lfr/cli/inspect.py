@@ -41,13 +41,13 @@ def _add_list_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--state", metavar="STATE", type=str.upper, help=f"only those that are {states}")
     parser.add_argument("--name", metavar="NAME", help="only those of this flow")
     parser.add_argument("--limit", metavar="N", type=count, default=50, help="at most so many (default: 50)")
-    parser.add_argument("--json", action="store_true", help="a JSON list of id, name, state, started, ended")
+    parser.add_argument("--json", action="store_true", help="a JSON list, with counts of steps of each")
     add_connection(parser)
 
 
 def _list(arguments: Namespace, terminal: Terminal) -> int:
     store = open_store(arguments)
-    from lfr.operations.observe import list_workflows
+    from lfr.operations.listing import list_workflows
 
     workflows = list_workflows(store, state=arguments.state, name=arguments.name, limit=arguments.limit)
     if arguments.json:

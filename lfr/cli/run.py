@@ -148,7 +148,7 @@ def _follow(
     store: Store, id: str, terminal: Terminal, timeout_seconds: float | None
 ) -> Iterator[dict[str, Any]]:
     """`follow_workflow`, over interruptions of Redis; what has been told is not told again."""
-    from lfr.operations.observe import follow_workflow
+    from lfr.operations.follow import follow_workflow
 
     deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
     told, gone_at = 0, None

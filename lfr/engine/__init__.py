@@ -6,7 +6,16 @@
 from __future__ import annotations
 
 from lfr.engine.advance import Ended, Ignored, Needed, advance, begin
-from lfr.engine.interventions import NotPossible, fail_step, restart, retry_step, skip_step, terminate
+from lfr.engine.interventions import (
+    NotPossible,
+    StepAction,
+    fail_step,
+    restart,
+    retry_step,
+    skip_step,
+    terminate,
+    why_not,
+)
 from lfr.engine.progress import Progress, StepProgress
 from lfr.engine.transition import Cancel, Fact, Start, Transition, What
 
@@ -19,6 +28,7 @@ __all__ = [
     "NotPossible",
     "Progress",
     "Start",
+    "StepAction",
     "StepProgress",
     "Transition",
     "What",
@@ -29,4 +39,5 @@ __all__ = [
     "retry_step",
     "skip_step",
     "terminate",
+    "why_not",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 from lfr.engine.advance import Draft, Needed
 from lfr.engine.inputs import NotMergeable, as_output, gather
@@ -54,8 +55,31 @@ def _start_all(draft: Draft) -> None:
     draft.settle()
 
 
+class StepAction(StrEnum):
+    """What people do to one step."""
+
+    RETRY = "retry"
+    SKIP = "skip"
+    FAIL = "fail"
+
+
 class NotPossible(ValueError):
     """A step is not in a state in which this can be done to it; the text says in which it is."""
+
+
+def why_not(action: StepAction, flow: Flow, progress: Progress, index: int) -> str:
+    """Why this cannot be done to a step now, or an empty text if it can. Of the progress, that of the step
+    must be there."""
+    if progress.steps.get(index, UNTOUCHED).active:
+        return ""
+    if action is StepAction.FAIL:
+        return "it does not run"
+    return "" if _waits_for_restart(flow, progress, index) else "it neither runs nor waits for a restart"
+
+
+def _check(action: StepAction, flow: Flow, progress: Progress, index: int) -> None:
+    if reason := why_not(action, flow, progress, index):
+        raise NotPossible(reason)
 
 
 def retry_step(
@@ -64,9 +88,10 @@ def retry_step(
     """Start a task anew that runs, as another attempt: what its worker says counts no more. Of one that
     has failed or was stopped, this is the restart of its workflow. Raises NotPossible for any other.
     """
-    if not progress.steps.get(index, UNTOUCHED).active and _waits_for_restart(flow, progress, index):
+    _check(StepAction.RETRY, flow, progress, index)
+    if not progress.steps.get(index, UNTOUCHED).active:
         return restart(flow, progress, outputs)
-    draft = _draft_of_running(flow, progress, outputs, index)
+    draft = Draft(flow, progress, outputs)
     draft.cancel(index)
     draft.try_again(flow.steps[index], "tried again by hand", 0.0, 0)
     return draft.result()
@@ -74,7 +99,8 @@ def retry_step(
 
 def fail_step(flow: Flow, progress: Progress, index: int, reason: str) -> Transition | Needed:
     """Let a task that runs fail, without another attempt. Raises NotPossible if it does not run."""
-    draft = _draft_of_running(flow, progress, {}, index)
+    _check(StepAction.FAIL, flow, progress, index)
+    draft = Draft(flow, progress, {})
     draft.cancel(index)
     draft.fail(flow.steps[index], reason)
     draft.settle()
@@ -87,18 +113,17 @@ def skip_step(
     """Go on without a task that runs, has failed or was stopped: its output is this one, or with None its
     input. A workflow that has failed or was terminated goes on as by a restart. Raises NotPossible.
     """
+    _check(StepAction.SKIP, flow, progress, index)
     draft = Draft(flow, progress, outputs)
     if progress.steps.get(index, UNTOUCHED).active:
         draft.cancel(index)
         draft.leave(flow.steps[index], What.SKIPPED, _output_of_skipped(flow, outputs, index, output))
         draft.settle()
-    elif _waits_for_restart(flow, progress, index):
+    else:
         draft.take_back(index)
         _go_on(draft)
         draft.leave(flow.steps[index], What.SKIPPED, _output_of_skipped(flow, outputs, index, output))
         _start_all(draft)
-    else:
-        raise NotPossible("it neither runs nor waits for a restart")
     return draft.result()
 
 
@@ -115,9 +140,3 @@ def _waits_for_restart(flow: Flow, progress: Progress, index: int) -> bool:
     """Whether a step has failed or was stopped."""
     waiting = progress.steps.get(index, UNTOUCHED).waiting
     return WorkflowState.RUNNING in MAY_FOLLOW[progress.state] and waiting >= flow.thresholds[index]
-
-
-def _draft_of_running(flow: Flow, progress: Progress, outputs: Mapping[int, Json], index: int) -> Draft:
-    if not progress.steps.get(index, UNTOUCHED).active:
-        raise NotPossible("it does not run")
-    return Draft(flow, progress, outputs)

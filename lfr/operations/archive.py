@@ -9,6 +9,7 @@ from uuid import uuid4
 from lfr.engine import Progress, StepProgress, terminate
 from lfr.errors import Conflict, NotFound
 from lfr.flow import Flow
+from lfr.operations.allowed import Action, check_action
 from lfr.operations.archive_check import FORMAT, VERSION, checked_document
 from lfr.operations.identify import chosen_id, full_id, new_id
 from lfr.states import WorkflowState
@@ -22,14 +23,15 @@ from lfr.store.workflows import index_workflow, watch_new
 
 def archive_workflow(store: Store, id: str) -> dict[str, Any]:
     """All that is kept of a workflow, as a document that `restore_workflow` takes. One that runs is told as
-    it stands at one moment. Raises NotFound."""
+    it stands at one moment. Raises NotFound, and Conflict for an item of another."""
     id = full_id(id)
     with store.link() as link:
         while True:
             state = watch_state(link, id)
-            flow = None if state is None else load_flow(link, FlowCache(), id)
+            check_action(Action.ARCHIVE, id, state)
+            flow = load_flow(link, FlowCache(), id)
             if flow is None:
-                raise NotFound(f"there is no workflow {id}")
+                raise NotFound(f"the flow of {id} is gone from Redis")
             snapshot = read_snapshot(link, id, flow)
             if commit(link, [("PING",)]):
                 return {"format": FORMAT, "version": VERSION, "id": id, "flow": flow.to_dict(), **snapshot}

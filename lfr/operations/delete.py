@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from lfr.errors import Conflict, NotFound
 from lfr.flow import Flow
-from lfr.item_ids import read_item_id
+from lfr.operations.allowed import Action, check_action
 from lfr.operations.identify import full_id
 from lfr.operations.intervene import terminate_workflow, transition_to
 from lfr.states import MAY_FOLLOW, WorkflowState
@@ -23,11 +22,6 @@ def delete_workflow(store: Store, id: str) -> None:
     Raises NotFound, and Conflict if it runs or is an item of another.
     """
     id = full_id(id)
-    item = read_item_id(id)
-    if item is not None:
-        raise Conflict(
-            f"{id} is an item of {item.parent}, and is deleted with it", hint=f"name {item.parent}"
-        )
     while not _delete(store, id):
         pass  # somebody moved it meanwhile
 
@@ -35,11 +29,9 @@ def delete_workflow(store: Store, id: str) -> None:
 def _delete(store: Store, id: str) -> bool:
     with store.link() as link:
         _, workflow = load_whole(link, FlowCache(), id)
-        if workflow is None:
-            raise NotFound(f"there is no workflow {id}")
+        check_action(Action.DELETE, id, None if workflow is None else workflow.record.state)
+        assert workflow is not None
         record = workflow.record
-        if not record.state.has_ended:
-            raise Conflict(f"{id} is {record.state} and cannot be deleted", hint="terminate it first")
         if record.active and record.state is WorkflowState.FAILED:
             terminate_workflow(store, id)
             return False

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from lfr.engine import (
     Needed,
-    NotPossible,
     Progress,
+    StepAction,
     Transition,
     fail_step,
     restart,
@@ -15,11 +15,11 @@ from lfr.engine import (
     skip_step,
     terminate,
 )
-from lfr.errors import BadInput, Conflict, NotFound
+from lfr.errors import NotFound
 from lfr.flow import Flow, Json
-from lfr.item_ids import read_item_id
+from lfr.operations.allowed import Action, check_action, step_refusal
 from lfr.operations.identify import full_id
-from lfr.states import MAY_FOLLOW, WorkflowState
+from lfr.states import WorkflowState
 from lfr.store.commit import change, commit
 from lfr.store.connection import Store
 from lfr.store.flows import FlowCache
@@ -31,7 +31,7 @@ def terminate_workflow(store: Store, id: str) -> WorkflowState:
 
     Raises NotFound, and Conflict if it has ended already.
     """
-    return _intervene(store, id, WorkflowState.TERMINATED, "terminated")
+    return _intervene(store, id, Action.TERMINATE, WorkflowState.TERMINATED)
 
 
 def restart_workflow(store: Store, id: str) -> WorkflowState:
@@ -39,7 +39,7 @@ def restart_workflow(store: Store, id: str) -> WorkflowState:
 
     Raises NotFound, and Conflict if it runs or has finished.
     """
-    return _intervene(store, id, WorkflowState.RUNNING, "restarted")
+    return _intervene(store, id, Action.RESTART, WorkflowState.RUNNING)
 
 
 def retry_task(store: Store, id: str, index: int) -> None:
@@ -48,12 +48,16 @@ def retry_task(store: Store, id: str, index: int) -> None:
     If it has failed or was stopped, the workflow goes on as by a restart. Raises BadInput, NotFound, and
     Conflict if it is in another state.
     """
-    _touch(store, id, index, lambda workflow: retry_step(*_parts(workflow), index))
+    _touch(store, id, index, StepAction.RETRY, lambda workflow: retry_step(*_parts(workflow), index))
 
 
 def fail_task(store: Store, id: str, index: int, reason: str) -> None:
     """Let the running task of a step fail, without another attempt. Raises as `retry_task`."""
-    _touch(store, id, index, lambda workflow: fail_step(workflow.flow, workflow.progress, index, reason))
+
+    def act(workflow: LoadedWorkflow) -> Transition | Needed:
+        return fail_step(workflow.flow, workflow.progress, index, reason)
+
+    _touch(store, id, index, StepAction.FAIL, act)
 
 
 def skip_task(store: Store, id: str, index: int, output: Json = None) -> None:
@@ -61,53 +65,43 @@ def skip_task(store: Store, id: str, index: int, output: Json = None) -> None:
 
     A workflow that has failed or was terminated goes on, as by a restart. Raises as `retry_task`.
     """
-    _touch(store, id, index, lambda workflow: skip_step(*_parts(workflow), index, output))
+    _touch(store, id, index, StepAction.SKIP, lambda workflow: skip_step(*_parts(workflow), index, output))
 
 
 def _parts(workflow: LoadedWorkflow) -> tuple[Flow, Progress, dict[int, Json]]:
     return workflow.flow, workflow.progress, workflow.outputs
 
 
-def _touch(store: Store, id: str, index: int, act: Callable[[LoadedWorkflow], Transition | Needed]) -> None:
+def _touch(
+    store: Store,
+    id: str,
+    index: int,
+    action: StepAction,
+    act: Callable[[LoadedWorkflow], Transition | Needed],
+) -> None:
     id = full_id(id)
     with store.link() as link:
         while True:
             now_ms, workflow = load_whole(link, FlowCache(), id)
             if workflow is None:
                 raise NotFound(f"there is no workflow {id}")
-            _check_step(workflow, index)
-            try:
-                transition = act(workflow)
-            except NotPossible as error:
-                raise Conflict(f"step {index} of {id}: {error}") from None
+            error = step_refusal(action, id, workflow.flow, workflow.progress, index)
+            if error is not None:
+                raise error
+            transition = act(workflow)
             assert isinstance(transition, Transition)  # the whole progress is loaded
             workflow.take(transition)
             if commit(link, change(store.stream, workflow, [transition], now_ms)):
                 return
 
 
-def _check_step(workflow: LoadedWorkflow, index: int) -> None:
-    id = workflow.record.id
-    steps = {step.index: step for step in workflow.flow.own_steps}
-    if index not in steps:
-        raise NotFound(f"{id} has no step {index}", hint="lfr inspect shows the indices")
-    if steps[index].iterate:
-        raise BadInput(f"step {index} of {id} is iterated", hint="name one of its items")
-
-
-def _intervene(store: Store, id: str, wanted: WorkflowState, word: str) -> WorkflowState:
+def _intervene(store: Store, id: str, action: Action, wanted: WorkflowState) -> WorkflowState:
     id = full_id(id)
-    item = read_item_id(id)
-    if item is not None:
-        raise Conflict(f"{id} is an item of {item.parent}, and is {word} with it", hint=f"name {item.parent}")
     with store.link() as link:
         while True:
             now_ms, workflow = load_whole(link, FlowCache(), id)
-            if workflow is None:
-                raise NotFound(f"there is no workflow {id}")
-            state = workflow.record.state
-            if wanted not in MAY_FOLLOW[state]:
-                raise Conflict(f"{id} is {state} and cannot be {word}")
+            check_action(action, id, None if workflow is None else workflow.record.state)
+            assert workflow is not None
             transition = transition_to(workflow, wanted)
             workflow.take(transition)
             if commit(link, change(store.stream, workflow, [transition], now_ms)):

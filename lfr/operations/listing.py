@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lfr.errors import BadInput
-from lfr.operations.observe import summary
+from lfr.operations.summary import summary
 from lfr.states import WorkflowState
 from lfr.store.connection import Store
 from lfr.store.workflows import count_states, newest_after, read_records
@@ -39,9 +40,11 @@ def list_page(
     text: str | None = None,
     size: int = 50,
     after: str | None = None,
+    most_read: int = _MOST_READ,
 ) -> Page:
     """Up to `size` workflows behind the place `after`, which an earlier page has given. New workflows do
-    not shift it. Raises BadInput for a state or a place that there is not.
+    not shift it. No more than about `most_read` are looked at. Raises BadInput for a state or a place that
+    there is not.
     """
     if state is not None and state not in tuple(WorkflowState):
         raise BadInput(f"there is no state {state[:40]}", hint="one of " + ", ".join(WorkflowState))
@@ -54,18 +57,32 @@ def list_page(
     with store.link() as link:
         while True:
             ids = newest_after(link, chosen, place, count=size)
-            records = read_records(link, [id for _, id in ids])
+            records = read_records(link, [id for _, id in ids], for_list=True)
             for (started_ms, id), record in zip(ids, records, strict=True):
                 place = (started_ms, id)
-                if record is not None and _fits(record.id, record.name, name, text):
-                    found.append(summary(record))
+                if record is not None and fits(told := summary(record), name, text):
+                    found.append(told)
                     if len(found) == size:
                         break
             read += len(ids)
             if len(ids) < size:
                 return Page(found, None)
-            if len(found) == size or read >= _MOST_READ:
+            if len(found) == size or read >= most_read:
                 return Page(found, None if place is None else "{}_{}".format(*place))
+
+
+def list_workflows(
+    store: Store, *, state: str | None = None, name: str | None = None, limit: int = 50
+) -> list[dict[str, Any]]:
+    """The newest workflows, up to `limit`, as `summary` tells each; of this state, and of the flow of this
+    name. Raises BadInput for a state that there is not."""
+    found: list[dict[str, Any]] = []
+    page = Page([], "")
+    while len(found) < limit and page.next is not None:
+        size = min(limit - len(found), LARGEST_PAGE)
+        page = list_page(store, state=state, name=name, size=size, after=page.next or None)
+        found += page.workflows
+    return found
 
 
 def count_workflows(store: Store) -> dict[str, int]:
@@ -74,10 +91,14 @@ def count_workflows(store: Store) -> dict[str, int]:
         return {state.value: count for state, count in count_states(link).items()}
 
 
-def _fits(id: str, flow_name: str, name: str | None, text: str | None) -> bool:
-    if name is not None and flow_name != name:
+def fits(workflow: Mapping[str, Any], name: str | None, text: str | None) -> bool:
+    """Whether the flow has this name, and id or name this text in it; None fits all."""
+    if name is not None and workflow["name"] != name:
         return False
-    return not text or text.casefold() in id.casefold() or text.casefold() in flow_name.casefold()
+    if not text:
+        return True
+    wanted = text.casefold()
+    return wanted in workflow["id"].casefold() or wanted in workflow["name"].casefold()
 
 
 def _read_cursor(after: str) -> tuple[int, str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 from lfr.engine import What
-from lfr.flow import Json
 from lfr.item_ids import ItemId
 from lfr.states import StepState, WorkflowState
 from lfr.store.history import Moment
@@ -22,26 +21,39 @@ _STATE_AFTER = {
 }
 
 
-def tell_items(record: Record, index: int, moments: Sequence[Moment], input: Json) -> dict[str, Any]:
-    """The items of a step as plain data: how many there are in all (total), and of those that have begun
-    how many are done, running, failed; and open: id and state of those that are not done, the first 100.
+ItemStates: TypeAlias = tuple[int, dict[int, StepState]]
+"""The latest round of a step's items, and by number the states of those that have begun in it."""
 
-    Only the latest round counts: a loop that comes back begins with new items.
-    """
-    states: dict[int, StepState] = {}
-    round = 0
+
+def item_states(moments: Iterable[Moment]) -> dict[int, ItemStates]:
+    """What the history says of items, by the index of their step. Only the latest round counts: a loop that
+    comes back begins with new items."""
+    found: dict[int, ItemStates] = {}
     for moment in moments:
         for fact in moment.facts:
-            if fact.index == index and fact.item is not None:
+            if fact.index is not None and fact.item is not None:
+                round, states = found.get(fact.index, (0, {}))
                 if fact.attempt > round:
-                    states, round = {}, fact.attempt
+                    states = {}
+                    found[fact.index] = (fact.attempt, states)
                 states[fact.item] = _STATE_AFTER[fact.what]
+    return found
+
+
+def tell_items(
+    record: Record, index: int, known: ItemStates | None, total: int | None, *, has_ended: bool
+) -> dict[str, Any]:
+    """The items of a step as plain data: how many there are in all (total; None if they are not laid out
+    yet), and of those that have begun how many are done, running, failed; and open: id and state of those
+    that are not done, the first 100.
+    """
+    round, states = known or (1, {})
     if record.state is WorkflowState.TERMINATED:
         states = {item: _stopped(state) for item, state in states.items()}
     counts = list(states.values())
     undone = [item for item in sorted(states) if states[item] is not StepState.DONE]
     return {
-        "total": len(input) if isinstance(input, list) else 1,
+        "total": len(states) if total is None and has_ended else total,
         "done": counts.count(StepState.DONE),
         "running": counts.count(StepState.RUNNING),
         "failed": counts.count(StepState.FAILED),

@@ -21,9 +21,8 @@ from lfr.errors import CannotWrite
 from lfr.json_text import write_json
 from lfr.roles.process import Life, run_listeners
 from lfr.store.connection import Link, Store
-from lfr.store.dead_letters import as_text
 from lfr.store.receipts import Clearing, Logged, note_unclaimed, read_targets, remember_logged
-from lfr.store.stream import Entry
+from lfr.store.stream import Entry, as_text
 from lfr.worker.listener import BatchListener
 
 _ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")

@@ -13,6 +13,7 @@ from lfr.roles.vital_signs import this_process
 from lfr.store.connection import Store
 from lfr.store.processes import sign, sign_off
 from lfr.web.access import Rules
+from lfr.web.exchange import Streams
 from lfr.web.server import Address, Application, own_names, read_address, serve
 from lfr.web.tokens import tokens_for
 
@@ -25,7 +26,7 @@ def serve_http(
     life: Life,
     address: str,
     default: Address,
-    make: Callable[[Rules], Application],
+    make: Callable[[Rules, Streams], Application],
 ) -> int:
     """Serve what `make` makes, until the process is told to stop; its exit code.
 
@@ -43,7 +44,8 @@ def serve_http(
             LOGGER.info("it asks for the token in %s", tokens.file)
         signs.ready(at)
 
-    code = serve(make(rules), where, ready, signs.alive)
+    streams = Streams()
+    code = serve(make(rules, streams), where, ready, signs.alive, streams.close)
     signs.gone()
     return code
 

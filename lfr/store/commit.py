@@ -31,7 +31,7 @@ from lfr.store.history import tell
 from lfr.store.load import LoadedWorkflow
 from lfr.store.step_timers import deadline_member, delay_start, drop_deadlines, drop_starts, set_deadline
 from lfr.store.stream import append
-from lfr.store.workflows import change_state, create_record, write_counts
+from lfr.store.workflows import change_state, create_record, write_counts, write_reason
 from lfr.tasks.common import common_of
 from lfr.tasks.invocation import invoked
 
@@ -109,7 +109,7 @@ def _counts(workflow: LoadedWorkflow, transitions: Sequence[Transition], now_ms:
 
 
 def _ending(state: WorkflowState, reason: str, now_ms: int) -> list[str | int]:
-    return ["state", state, "ended", now_ms if state.has_ended else 0, "reason", reason]
+    return ["state", state, "ended", now_ms if state.has_ended else 0, *write_reason(reason)]
 
 
 def _outputs(id: str, transitions: Iterable[Transition]) -> Iterator[Command]:

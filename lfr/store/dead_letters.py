@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
-from lfr.json_text import write_json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lfr.json_text import NotJson, read_json, write_json
 from lfr.store import keys
-from lfr.store.connection import Command
-from lfr.store.stream import Entry
+from lfr.store.connection import Command, Link
+from lfr.store.stream import Entry, as_text, newest
 
 _MOST = 10_000
 """About how many dead letters are kept; the oldest go first."""
-
-
-def as_text(entry: Entry) -> dict[str, str]:
-    """The raw fields of an entry as text, whatever they hold."""
-    return {
-        name.decode(errors="backslashreplace"): value.decode(errors="backslashreplace")
-        for name, value in entry.fields.items()
-    }
 
 
 def bury(entry: Entry, reason: str, at: str) -> Command:
     """The command that copies an entry to the dead letters. (XADD)"""
     told = ("id", entry.id, "at", at, "reason", reason, "event", write_json(as_text(entry)))
     return ("XADD", keys.DEAD, "MAXLEN", "~", _MOST, "*", *told)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that could not be understood.
+
+    id      that it had on the stream
+    at      when that was found, in ISO 8601, UTC
+    fields  as they were, as text
+    """
+
+    id: str
+    at: str
+    reason: str
+    fields: Mapping[str, str]
+
+
+def newest_letters(link: Link, *, count: int) -> list[DeadLetter]:
+    """Up to `count` dead letters, newest first. (XREVRANGE)"""
+    return [_letter(as_text(entry)) for entry in newest(link, keys.DEAD, count=count)]
+
+
+def _letter(told: Mapping[str, str]) -> DeadLetter:
+    try:
+        fields = read_json(told.get("event", "{}").encode())
+    except NotJson:
+        fields = {}
+    known = {str(name): str(text) for name, text in fields.items()} if isinstance(fields, dict) else {}
+    return DeadLetter(told.get("id", ""), told.get("at", ""), told.get("reason", ""), known)

@@ -164,3 +164,18 @@ def load_outputs(link: Link, id: str) -> dict[int, Json]:
     outputs: dict[int, Json] = {}
     _take_outputs(outputs, map(int, reply[::2]), reply[1::2])
     return outputs
+
+
+def load_some_outputs(link: Link, id: str, indices: Sequence[int]) -> dict[int, Json]:
+    """The outputs of these steps of a workflow, by index; none of a step that has none. (HMGET)"""
+    values = link.exchange([_read_outputs(id, indices)])[0]
+    return {
+        index: read_json(value) for index, value in zip(indices, values, strict=True) if value is not None
+    }
+
+
+def load_step(link: Link, record: Record, index: int) -> Progress:
+    """The progress of a workflow, as far as it is about one step. (HMGET)"""
+    progress = record.progress()
+    _take_steps(progress, [index], link.exchange([_read_steps(record.id, [index])])[0])
+    return progress

@@ -19,7 +19,7 @@ from lfr.store import keys
 from lfr.store.connection import Command, Link
 from lfr.store.items import load_items, load_open
 from lfr.store.stream import pairs
-from lfr.store.workflows import LAYOUT_VERSION
+from lfr.store.workflows import LAYOUT_VERSION, write_reason
 
 _RECORD = ("name", "source", "state", "reason", "started", "ended")
 
@@ -85,7 +85,8 @@ def write_snapshot(id: str, flow: Flow, snapshot: dict[str, Any]) -> Iterator[Co
     """The commands that make a workflow, or an item, of a snapshot. Neither the flow nor the indexes of
     workflows are written by them. (HSET, XADD)"""
     record = snapshot["record"]
-    told = [value for name in _RECORD for value in (name, record[name])]
+    told = [value for name in _RECORD if name != "reason" for value in (name, record[name])]
+    told += (*write_reason(record["reason"]), "steps", flow.size)
     counts = " ".join(map(str, snapshot["counts"]))
     yield ("HSET", id, "version", LAYOUT_VERSION, "flow", flow.reference, "counts", counts, *told)
     for key, values in (

@@ -31,6 +31,14 @@ class Reader(NamedTuple):
     consumer: str
 
 
+def as_text(entry: Entry) -> dict[str, str]:
+    """The raw fields of an entry as text, whatever they hold."""
+    return {
+        name.decode(errors="backslashreplace"): value.decode(errors="backslashreplace")
+        for name, value in entry.fields.items()
+    }
+
+
 class NoGroup(Exception):
     """The stream or the group is gone: somebody has deleted it. Create it and go on."""
 
@@ -107,6 +115,20 @@ def leave_group(link: Link, reader: Reader) -> None:
     pending = ("XPENDING", reader.stream, reader.group, "-", "+", 1, reader.consumer)
     if not checked(link.exchange([pending], keep_errors=True)[0]):
         link.exchange([("XGROUP", "DELCONSUMER", *reader)], keep_errors=True)
+
+
+def latest_id(link: Link, stream: str) -> str:
+    """The id of the latest entry that was ever appended; empty if there is no stream. (XINFO STREAM)"""
+    reply = link.exchange([("XINFO", "STREAM", stream)], keep_errors=True)[0]
+    if isinstance(reply, redis.ResponseError):
+        return ""
+    return str(pairs(reply)[b"last-generated-id"].decode())
+
+
+def newest(link: Link, stream: str, *, before: str = "+", count: int) -> list[Entry]:
+    """Up to `count` entries, newest first; of those before the one with the id `before`. (XREVRANGE)"""
+    end = before if before == "+" else f"({before}"
+    return to_entries(link.exchange([("XREVRANGE", stream, end, "-", "COUNT", count)])[0])
 
 
 _GONE = ("NOGROUP", "UNBLOCKED", "no such key")

@@ -6,6 +6,7 @@ The record is the hash `W`. Its fields:
     flow     reference of the flow              started  milliseconds since the epoch, of Redis' clock
     name     the flow's name, or empty          ended    the same, once it has ended
     source   the text that it was compiled from reason   why it failed
+    steps    how many steps its flow has        brief    the beginning of `reason`, which lists show
     counts   "active done skipped failed": how many invocations run, how many steps have ended how
 
 The workflow of an item stands in no index: it is found by the step of its parent.
@@ -25,12 +26,20 @@ from lfr.store.connection import Command, Link, Reply
 
 LAYOUT_VERSION = 1
 
-_FIELDS = ("flow", "state", "started", "counts", "name", "ended", "reason")
+LONGEST_BRIEF = 300
+"""Characters: a list must not carry reasons of any length."""
+
+_FIELDS = ("flow", "state", "started", "counts", "name", "ended", "steps", "reason")
+_LISTED = (*_FIELDS[:-1], "brief")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of a workflow as a whole. Times in milliseconds since the epoch; 0: not yet."""
+    """What is known of a workflow as a whole. Times in milliseconds since the epoch; 0: not yet.
+
+    `total` is how many steps its flow has, None if the record does not say it; `reason` may be cut, where
+    the record was read for a list.
+    """
 
     id: str
     digest: str
@@ -42,6 +51,7 @@ class Record:
     failed: int
     name: str
     ended_ms: int
+    total: int | None
     reason: str
 
     def progress(self) -> Progress:
@@ -62,7 +72,7 @@ def record(workflow: str, reply: Reply) -> Record | None:
         return None  # an error: the key holds something else
     digest, state, started, counts = reply[:4]
     active, done, skipped, failed = map(int, counts.split())
-    name, ended, reason = (value or b"" for value in reply[4:] or (None,) * 3)
+    name, ended, total, reason = (value or b"" for value in reply[4:] or (None,) * 4)
     return Record(
         id=workflow,
         digest=digest.decode(),
@@ -74,6 +84,7 @@ def record(workflow: str, reply: Reply) -> Record | None:
         failed=failed,
         name=name.decode(),
         ended_ms=int(ended or 0),
+        total=int(total) if total else None,
         reason=reason.decode(),
     )
 
@@ -92,7 +103,7 @@ def create_record(
     """The commands that make a workflow known: its record, and the indexes."""
     state = progress.state
     fields: list[str | int] = ["version", LAYOUT_VERSION, "flow", flow.reference, "name", flow.name]
-    fields += ("source", source) if source else ()
+    fields += ("steps", flow.size, *(("source", source) if source else ()))
     fields += ("state", state, "started", started_ms, *write_counts(progress))
     known: Command = ("HSET", workflow, *fields)
     return [known] if is_item(workflow) else [known, *index_workflow(workflow, state, started_ms)]
@@ -116,9 +127,16 @@ def change_state(workflow: str, was: WorkflowState, now: WorkflowState, started_
     ]
 
 
-def read_records(link: Link, workflows: Sequence[str]) -> list[Record | None]:
-    """The records of these workflows, in this order, in one round trip."""
-    replies = link.exchange([read_record(workflow) for workflow in workflows], keep_errors=True)
+def write_reason(reason: str) -> tuple[str, str, str, str]:
+    """The fields of the record that hold why a workflow failed, and their values."""
+    return "reason", reason, "brief", reason[:LONGEST_BRIEF]
+
+
+def read_records(link: Link, workflows: Sequence[str], *, for_list: bool = False) -> list[Record | None]:
+    """The records of these workflows, in this order, in one round trip; with `for_list`, reasons are cut.
+    (HMGET)"""
+    fields = _LISTED if for_list else _FIELDS
+    replies = link.exchange([("HMGET", workflow, *fields) for workflow in workflows], keep_errors=True)
     return [record(workflow, reply) for workflow, reply in zip(workflows, replies, strict=True)]
 
 
@@ -126,13 +144,6 @@ def source_of(link: Link, workflow: str) -> str:
     """The text that a workflow's flow was compiled from; empty if it is not known. (HGET)"""
     source = link.exchange([("HGET", workflow, "source")])[0]
     return "" if source is None else str(source.decode())
-
-
-def newest(link: Link, state: WorkflowState | None, *, skip: int, count: int) -> list[str]:
-    """Ids of workflows, newest first, of one state or of all. (ZREVRANGE: O(log n + skip + count))"""
-    key = keys.ALL if state is None else keys.state(state)
-    ids = link.exchange([("ZREVRANGE", key, skip, skip + count - 1)])[0]
-    return [id.decode() for id in ids]
 
 
 def newest_after(
@@ -156,6 +167,11 @@ def count_states(link: Link) -> dict[WorkflowState, int]:
     """How many workflows are in each state. (ZCARD)"""
     counts = link.exchange([("ZCARD", keys.state(state)) for state in WorkflowState])
     return dict(zip(WorkflowState, counts, strict=True))
+
+
+def count_all(link: Link) -> int:
+    """How many workflows there are. (ZCARD)"""
+    return int(link.exchange([("ZCARD", keys.ALL)])[0])
 
 
 def watch_new(link: Link, workflow: str, digest: str) -> tuple[int, Record | None, bool]:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
-from threading import BoundedSemaphore
 from typing import Any, Final
 
 import bottle
@@ -17,16 +16,26 @@ from lfr.flow import Json
 from lfr.json_text import NotJson, read_json
 from lfr.store.connection import Store
 from lfr.web.access import Rules, check
-from lfr.web.exchange import Access, Answer, Request, Route, json_answer
+from lfr.web.exchange import Access, Answer, Request, Route, Streams, json_answer
 from lfr.web.openapi import describe
 from lfr.web.problems import HttpError, problem, problem_of
-from lfr.web.routes import about, events, flows, latches, metrics, steps, workflows
+from lfr.web.routes import (
+    about,
+    archives,
+    events,
+    flows,
+    latches,
+    listing,
+    live,
+    metrics,
+    starting,
+    steps,
+    workflows,
+)
 
 LOGGER = logging.getLogger(__name__)
 
-MOST_STREAMS: Final = 48
-
-_SUBJECTS = (about, workflows, steps, flows, events, latches, metrics)
+_SUBJECTS = (about, listing, starting, archives, workflows, steps, live, flows, events, latches, metrics)
 
 _PATTERNS: Final = {
     "id": r"<id:re:[\w.:-]{1,300}(?:/\d{1,7}\.\d{1,9}(?:\.\d{1,9})?){0,100}>",
@@ -55,10 +64,13 @@ def all_routes() -> tuple[Route, ...]:
     return (*routes, own)
 
 
-def make_app(store: Store, rules: Rules, *, most_bytes: int, root: str = "") -> bottle.Bottle:
-    """The API as a WSGI application. A body may have `most_bytes`; `root` is where it is mounted."""
+def make_app(
+    store: Store, rules: Rules, *, most_bytes: int, root: str = "", streams: Streams | None = None
+) -> bottle.Bottle:
+    """The API as a WSGI application. A body may have `most_bytes`; `root` is where it is mounted; whoever
+    serves it closes `streams` when it stops."""
     app = bottle.Bottle(catchall=True)
-    base = Request(store, {}, {}, root=root, streams=BoundedSemaphore(MOST_STREAMS))
+    base = Request(store, {}, {}, root=root, streams=streams or Streams())
     for route in sorted(all_routes(), key=lambda route: "{" in route.path):
         path = re.sub(r"\{(\w+)\}", lambda part: _PATTERNS[part[1]], route.path)
         app.route(path, route.method, _handler(route, base, rules, most_bytes))
@@ -72,8 +84,14 @@ def _handler(
     def handle(**path: str) -> bottle.HTTPResponse:
         try:
             check(rules, route.method, route.access, _headers())
-            query = {name: bottle.request.query.getunicode(name, "") for name in bottle.request.query}
-            request = replace(base, path=path, query=query, body=_body(route, most_bytes))
+            request = replace(
+                base,
+                path=path,
+                query=_query(route),
+                body=_body(route, most_bytes),
+                after=bottle.request.get_header("Last-Event-ID", ""),
+                is_gone=bottle.request.environ.get("waitress.client_disconnected", base.is_gone),
+            )
             return _response(route.handler(request))
         except (LfrError, HttpError) as error:
             return _response(problem_of(error))
@@ -86,6 +104,15 @@ def _handler(
 
 def _headers() -> dict[str, str]:
     return {name.lower(): value for name, value in bottle.request.headers.items() if value is not None}
+
+
+def _query(route: Route) -> dict[str, str]:
+    """The parameters of the query; empty ones count as left out. Raises BadInput."""
+    given = {name: bottle.request.query.getunicode(name, "") for name in bottle.request.query}
+    for parameter in route.query:
+        if given.get(parameter.name):
+            parameter.check(given[parameter.name])
+    return {name: value for name, value in given.items() if value}
 
 
 def _body(route: Route, most_bytes: int) -> Json:

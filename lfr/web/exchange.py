@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
-from threading import BoundedSemaphore
-from typing import Any, TypeAlias
+from threading import BoundedSemaphore, Event
+from typing import Any, Final, TypeAlias
 
+from lfr.errors import BadInput
 from lfr.flow import Json
 from lfr.json_text import write_json
 from lfr.store.connection import Store
@@ -22,15 +23,36 @@ class Access(StrEnum):
     OPERATE = "operate"
 
 
+MOST_STREAMS: Final = 48
+
+
+class Streams:
+    """Places for answers that stay open: each takes a thread and a connection to Redis. Once the server is
+    told to stop, they end."""
+
+    def __init__(self) -> None:
+        self.places = BoundedSemaphore(MOST_STREAMS)
+        self.over = Event()
+
+    def close(self) -> None:
+        """Let all streams end soon, and no other begin."""
+        self.over.set()
+
+
+def _stays() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a handler is given.
 
     path   the named parts of the path
-    query  the query's parameters, each with its last value
+    query  the query's parameters, each with its last value; those that the route knows fit its schema
     body   the body: JSON as a value, text as text, else bytes; None if there is none
     root   what stands before the API's own paths, without a slash at its end
-    streams  places for answers that stay open: each takes a thread and a connection to Redis
+    after    the header Last-Event-ID: what a reader of a stream has seen last, or empty
+    is_gone  whether nobody waits for the answer any more
     """
 
     store: Store
@@ -38,7 +60,23 @@ class Request:
     query: Mapping[str, str]
     body: Json = None
     root: str = ""
-    streams: BoundedSemaphore = field(default_factory=BoundedSemaphore)
+    streams: Streams = field(default_factory=Streams)
+    after: str = ""
+    is_gone: Callable[[], bool] = _stays
+
+    def number(self, name: str, default: int) -> int:
+        """A number of the query."""
+        return int(self.query.get(name) or default)
+
+    def flag(self, name: str, default: bool) -> bool:
+        """Yes or no, in the query."""
+        return self.query.get(name, str(default)).lower() == "true"
+
+    def fields(self) -> dict[str, Any]:
+        """The body, which must be an object. Raises BadInput."""
+        if not isinstance(self.body, dict):
+            raise BadInput("the body must be a JSON object")
+        return self.body
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +99,20 @@ class Parameter:
     name: str
     schema: Mapping[str, Any]
     help: str
+
+    def check(self, text: str) -> None:
+        """Raise BadInput if this is no value of it."""
+        allowed = self.schema.get("enum", ("true", "false") if self.schema["type"] == "boolean" else None)
+        if allowed is not None and text not in allowed:
+            raise BadInput(f"{self.name} is {text[:20]!r}, but must be one of {', '.join(allowed)}")
+        if self.schema["type"] == "integer":
+            self._check_number(text)
+
+    def _check_number(self, text: str) -> None:
+        least, most = self.schema["minimum"], self.schema["maximum"]
+        is_number = text.isascii() and text.isdigit() and len(text) < 20
+        if not (is_number and least <= int(text) <= most):
+            raise BadInput(f"{self.name} is {text[:20]!r}, but must be a number from {least} to {most}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,10 +62,11 @@ def serve(
     address: Address,
     ready: Callable[[Address], None],
     alive: Callable[[], None] = lambda: None,
+    stopping: Callable[[], None] = lambda: None,
 ) -> int:
     """Serve until SIGTERM or SIGINT, then let requests end; the exit code. `ready` is called with the
     address once connections are taken (of port 0: with the one that the kernel chose); `alive` every other
-    second, if the loop that serves has turned since.
+    second, if the loop that serves has turned since; `stopping` when it stops, to end what stays open.
 
     Raises CannotWrite if the address cannot be had.
     """
@@ -82,6 +83,7 @@ def serve(
             connection_limit=_MOST_CONNECTIONS,
             max_request_header_size=_LARGEST_HEADERS,
             channel_timeout=_IDLE_SECONDS,
+            channel_request_lookahead=1,  # so that it is noticed if somebody goes away who is being served
             ident=None,
             clear_untrusted_proxy_headers=True,
         )
@@ -101,6 +103,7 @@ def serve(
         if turned.is_set():
             turned.clear()
             alive()
+    stopping()
     server.close()
     server.task_dispatcher.shutdown(timeout=_DRAIN_SECONDS)
     return 0

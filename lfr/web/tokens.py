@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Final, NamedTuple
 
 from lfr.errors import CannotWrite
@@ -43,19 +45,25 @@ def _folder() -> Path:
 def _kept(file: Path) -> str:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        token = file.read_text().strip() if file.exists() else ""
-        return token or _made(file)
+        if not file.exists():
+            _make(file)
+        token = file.read_text().strip()
     except OSError as error:
         what = f"the token cannot be kept in {file}: {error.strerror}"
         raise CannotWrite(what, hint="set api.token") from None
-
-
-def _made(file: Path) -> str:
-    """A new token, in a file of which nobody ever sees a half and nobody else reads."""
-    token = secrets.token_urlsafe(32)
-    beside = file.with_name(f".{file.name}.{os.getpid()}.new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as new:
-        new.write(f"{token}\n")
-    beside.replace(file)
+    if not token:
+        raise CannotWrite(f"there is no token in {file}", hint="delete the file, and a new one is made")
     return token
+
+
+def _make(file: Path) -> None:
+    """Put a new token into a file of which nobody ever sees a half and nobody else reads. If another process
+    has been faster, its token stays. (link(2) fails if the name is taken)"""
+    descriptor, beside = mkstemp(prefix=f".{file.name}.", dir=file.parent)  # with mode 0600
+    try:
+        with os.fdopen(descriptor, "w") as new:
+            new.write(f"{secrets.token_urlsafe(32)}\n")
+        with suppress(FileExistsError):
+            os.link(beside, file)
+    finally:
+        os.unlink(beside)

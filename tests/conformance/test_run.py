@@ -10,7 +10,8 @@ import redis
 
 from lfr.flow import Json
 from lfr.local import run_local
-from lfr.operations.observe import inspect_workflow, list_workflows
+from lfr.operations.listing import list_workflows
+from lfr.operations.observe import inspect_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.settings import Settings

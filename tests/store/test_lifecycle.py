@@ -10,7 +10,8 @@ import pytest
 import redis
 
 from lfr.operations.intervene import restart_workflow, terminate_workflow
-from lfr.operations.observe import inspect_workflow, list_workflows
+from lfr.operations.listing import list_workflows
+from lfr.operations.observe import inspect_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.store.connection import Store

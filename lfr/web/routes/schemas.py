@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
+from lfr.engine import StepAction
+from lfr.flow import Kind
+from lfr.operations.allowed import Action
 from lfr.states import StepState, WorkflowState
 
 Schema: TypeAlias = Mapping[str, Any]
 
+JSON: Final = "application/json"
+
 TEXT: Final[Schema] = {"type": "string"}
+BOOLEAN: Final[Schema] = {"type": "boolean"}
 NUMBER: Final[Schema] = {"type": "integer"}
 ANYTHING: Final[Schema] = {}
 OBJECT: Final[Schema] = {"type": "object"}
+INPUT: Final[Schema] = {"type": ["object", "array", "null"]}
 TIME: Final[Schema] = {"type": ["string", "null"], "format": "date-time"}
-STATE: Final[Schema] = {"type": "string", "enum": [state.value for state in WorkflowState]}
-STEP_STATE: Final[Schema] = {"type": "string", "enum": [state.value for state in StepState]}
+MAYBE_TEXT: Final[Schema] = {"type": ["string", "null"]}
+MAYBE_NUMBER: Final[Schema] = {"type": ["integer", "null"]}
+
+
+def word(*words: str) -> Schema:
+    """One of these."""
+    return {"type": "string", "enum": list(words)}
+
+
+def whole(least: int, most: int) -> Schema:
+    """A whole number within these bounds."""
+    return {"type": "integer", "minimum": least, "maximum": most}
 
 
 def array(items: Schema) -> Schema:
@@ -28,33 +45,90 @@ def record(needed: Mapping[str, Schema], optional: Mapping[str, Schema] | None =
     return {"type": "object", "required": list(needed), "properties": {**needed, **(optional or {})}}
 
 
-SUMMARY: Final = record({"id": TEXT, "name": TEXT, "state": STATE, "started": TIME, "ended": TIME})
+def ok(schema: Schema) -> dict[int, dict[str, Schema]]:
+    """The answers of a route that gives JSON like this."""
+    return {200: {JSON: schema}}
+
+
+STATE: Final = word(*WorkflowState)
+STEP_STATE: Final = word(*StepState)
+
+COUNTS: Final = record(
+    {"total": MAYBE_NUMBER, "running": NUMBER, "done": NUMBER, "skipped": NUMBER, "failed": NUMBER}
+)
+COUNTS_BY_STATE: Final = record({state.value: NUMBER for state in WorkflowState})
+
+SUMMARY: Final = record(
+    {
+        "id": TEXT,
+        "name": TEXT,
+        "state": STATE,
+        "reason": MAYBE_TEXT,
+        "started": TIME,
+        "ended": TIME,
+        "parent": MAYBE_TEXT,
+        "counts": COUNTS,
+    }
+)
 
 FACT: Final = record(
     {
         "at": TIME,
-        "index": {"type": ["integer", "null"]},
-        "item": {"type": ["integer", "null"]},
+        "index": MAYBE_NUMBER,
+        "item": MAYBE_NUMBER,
         "event": TEXT,
-        "reason": {"type": ["string", "null"]},
+        "attempt": MAYBE_NUMBER,
+        "reason": MAYBE_TEXT,
     }
 )
 
-STEP: Final = record(
+_STEP: Final[Mapping[str, Schema]] = {
+    "index": NUMBER,
+    "name": TEXT,
+    "base": TEXT,
+    "kind": word(*Kind),
+    "state": STEP_STATE,
+    "started": TIME,
+    "ended": TIME,
+    "attempt": NUMBER,
+    "reason": MAYBE_TEXT,
+}
+
+_ITEMS: Final = record(
     {
-        "index": NUMBER,
-        "name": TEXT,
-        "base": TEXT,
-        "kind": TEXT,
-        "state": STEP_STATE,
-        "started": TIME,
-        "ended": TIME,
-        "attempt": NUMBER,
+        "total": MAYBE_NUMBER,
+        "done": NUMBER,
+        "running": NUMBER,
+        "failed": NUMBER,
+        "open": array(record({"id": TEXT, "state": STEP_STATE})),
+    }
+)
+
+_NEWS: Final[Mapping[str, Schema]] = {
+    "items": _ITEMS,
+    "progress": record({"at": TIME, "fraction": {"type": "number"}, "text": TEXT}),
+    "waits_for": record({"until": TIME}, {"event": TEXT, "match": OBJECT, "latch": TEXT}),
+}
+
+STEP: Final = record(_STEP, {"input": ANYTHING, "output": ANYTHING, **_NEWS})
+
+
+def _actions(words: Iterable[str]) -> Schema:
+    """By action: null if it can be done now, else why not."""
+    return record({word: MAYBE_TEXT for word in words})
+
+
+WHOLE_STEP: Final = record(
+    {
+        **_STEP,
         "input": ANYTHING,
         "output": ANYTHING,
-        "reason": {"type": ["string", "null"]},
+        "parameters": ANYTHING,
+        "guard": MAYBE_TEXT,
+        "actions": _actions(StepAction),
+        "attempts": array(FACT),
     },
-    {"items": OBJECT, "progress": OBJECT, "waits_for": OBJECT},
+    _NEWS,
 )
 
 FLOW: Final = record(
@@ -64,14 +138,15 @@ FLOW: Final = record(
 WORKFLOW: Final = record(
     {
         **SUMMARY["properties"],
-        "input": ANYTHING,
-        "output": ANYTHING,
-        "reason": {"type": ["string", "null"]},
-        "counts": OBJECT,
+        "actions": _actions(Action),
+        "moment": TEXT,
         "steps": array(STEP),
         "flow": FLOW,
-    }
+    },
+    {"input": ANYTHING, "output": ANYTHING},
 )
+
+STATE_OF_STEPS: Final = record({"state": STATE, "reason": MAYBE_TEXT, "counts": COUNTS, "steps": array(STEP)})
 
 FINDING: Final = record({"line": NUMBER, "column": NUMBER, "message": TEXT, "hint": TEXT})
 

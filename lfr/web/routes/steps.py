@@ -6,8 +6,13 @@ from typing import Any, Final
 
 from lfr.errors import BadInput, NotFound
 from lfr.operations.intervene import fail_task, retry_task, skip_task
-from lfr.web.exchange import Access, Answer, Request, Route, no_content
-from lfr.web.routes.schemas import ANYTHING, TEXT, record
+from lfr.operations.observe import inspect_step
+from lfr.web.exchange import Access, Answer, Request, Route, json_answer, no_content
+from lfr.web.routes.schemas import ANYTHING, TEXT, WHOLE_STEP, ok, record
+
+
+def _show(request: Request) -> Answer:
+    return json_answer(inspect_step(request.store, request.path["id"], _index(request)))
 
 
 def _retry(request: Request) -> Answer:
@@ -56,6 +61,15 @@ def _route(word: str, handler: Any, summary: str, body: Any) -> Route:
 
 
 ROUTES: Final = (
+    Route(
+        "GET",
+        "/workflows/{id}/steps/{index}",
+        _show,
+        Access.READ,
+        "All that is known of a step.",
+        answers=ok(WHOLE_STEP),
+        problems=(400, 404),
+    ),
     _route("retry", _retry, "Start a task anew.", None),
     _route("skip", _skip, "Go on without a task.", record({}, {"output": ANYTHING})),
     _route("fail", _fail, "Let a task that runs fail.", record({}, {"reason": TEXT})),

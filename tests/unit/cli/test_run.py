@@ -34,7 +34,7 @@ def attempts(monkeypatch: pytest.MonkeyPatch, *scripts: list[Any]) -> list[float
                 raise entry
             yield entry
 
-    monkeypatch.setattr("lfr.operations.observe.follow_workflow", follow)
+    monkeypatch.setattr("lfr.operations.follow.follow_workflow", follow)
     monkeypatch.setattr(run.time, "sleep", lambda _: None)
     return timeouts
 

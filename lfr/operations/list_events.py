@@ -1,0 +1,84 @@
+"""The newest events on the stream, and those that could not be understood."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lfr.flow import Json
+from lfr.json_text import NotJson, read_json
+from lfr.operations.identify import full_id
+from lfr.store.connection import Store
+from lfr.store.dead_letters import DeadLetter, newest_letters
+from lfr.store.stream import Entry, as_text, newest
+
+LARGEST_LIST: Final = 500
+
+_CHUNK: Final = 50
+_MOST_READ: Final = 5000
+"""How many events are looked at, if a kind or a workflow chooses among them."""
+
+_MOST_BYTES: Final = 16 * 2**20
+"""As `_MOST_READ`: events may be large."""
+
+_LONGEST: Final = 2000
+"""Characters of a field that are told."""
+
+
+def list_events(
+    store: Store, *, size: int = 50, kind: str | None = None, workflow: str | None = None
+) -> list[dict[str, Any]]:
+    """The newest events, newest first: id, at, kind, workflow (or None), and fields: by name, the JSON that
+    stands there, of which no more than 2000 characters are told.
+
+    `kind` and `workflow` choose among the newest 5000, or the newest 16 MiB if those are fewer. Raises
+    BadInput for an id that cannot be one.
+    """
+    wanted = {"kind": kind, "workflow": None if workflow is None else full_id(workflow)}
+    found: list[dict[str, Any]] = []
+    read = size_read = 0
+    before = "+"
+    with store.link() as link:
+        while len(found) < size and read < _MOST_READ and size_read < _MOST_BYTES:
+            entries = newest(link, store.stream, before=before, count=_CHUNK)
+            for entry in entries:
+                told = _tell(entry)
+                if all(value in (None, told[name]) for name, value in wanted.items()):
+                    found.append(told)
+            read += len(entries)
+            size_read += sum(len(value) for entry in entries for value in entry.fields.values())
+            if len(entries) < _CHUNK:
+                break
+            before = entries[-1].id
+    return found[:size]
+
+
+def list_dead_letters(store: Store, *, size: int = 50) -> list[dict[str, Any]]:
+    """Events that could not be understood, newest first: id (on the stream), at (when that was found),
+    reason, and fields as in `list_events`, but as they were."""
+    with store.link() as link:
+        return [_tell_letter(letter) for letter in newest_letters(link, count=size)]
+
+
+def _tell(entry: Entry) -> dict[str, Any]:
+    words = {name: _word(entry.fields.get(name.encode())) for name in ("at", "kind", "workflow")}
+    return {"id": entry.id, **words, "fields": _cut(as_text(entry))}
+
+
+def _tell_letter(letter: DeadLetter) -> dict[str, Any]:
+    return {"id": letter.id, "at": letter.at, "reason": letter.reason, "fields": _cut(letter.fields)}
+
+
+def _word(encoded: bytes | None) -> str | None:
+    try:
+        value: Json = None if encoded is None else read_json(encoded)
+    except NotJson:
+        return None
+    return value[:_LONGEST] if isinstance(value, str) else None
+
+
+def _cut(fields: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name[:_LONGEST]: text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+        for name, text in fields.items()
+    }
