@@ -36,6 +36,7 @@ class Declared:
     name, doc, parameters   those of `@flow`
     meanings  by name; a name that is not there is a plain task
     sizes     by name: how many steps a declared subflow has, at least, and TOO_MANY at most
+    has_circle  whether a declared subflow contains itself: then not all sizes are there
     """
 
     name: str = ""
@@ -44,11 +45,12 @@ class Declared:
     docs: dict[str, str] = field(default_factory=dict)
     meanings: dict[str, Meaning] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
+    has_circle: bool = False
     problems: list[Problem] = field(default_factory=list)
 
 
 def declared(text: FlowText) -> Declared:
-    """What the declarations of a text say. With circles among its problems, no task can be resolved."""
+    """What the declarations of a text say. With a circle of subflows, not all tasks can be resolved."""
     found = Declared()
     tasks: dict[str, Declaration] = {}
     for declaration in text.declarations:
@@ -166,6 +168,7 @@ def _measure_subflows(tasks: Mapping[str, Declaration], found: Declared) -> None
                 names = [*list(path)[list(path).index(ahead) :], ahead]
                 message = f"{ahead} contains itself: {' > '.join(names[-6:])}"
                 found.problems.append(Problem(tasks[ahead].at, message))
+                found.has_circle = True
                 return
             else:
                 path[ahead] = iter(uses[ahead])

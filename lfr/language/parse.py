@@ -61,11 +61,13 @@ class Parsed:
     """The tree of a text, and what is wrong with it.
 
     is_whole  whether the tree holds all of the text: what cannot be read is left out of it
+    is_sure   whether it holds all that it was read from: the end of a broken literal can only be guessed
     """
 
     tree: FlowText
     problems: list[Problem]
     is_whole: bool
+    is_sure: bool
 
 
 def parse(text: str) -> Parsed:
@@ -100,7 +102,7 @@ class _Parser:
                 is_whole, go_on = False, self._tell(error.problem)
                 resume = self._skip_statement
         scope = Scope(tuple(self._statements), 0, is_subflow=False)
-        return Parsed(FlowText(tuple(self._declarations), scope), self.problems, is_whole)
+        return Parsed(FlowText(tuple(self._declarations), scope), self.problems, is_whole, not self._scanner.may_have_skipped)
 
     def _read_on(self) -> None:
         while self._token.kind is not Kind.END:
