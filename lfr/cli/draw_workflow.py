@@ -9,6 +9,7 @@ from typing import Any, Final
 from lfr.cli.table import Cell, Column, draw_table
 from lfr.cli.terminal import Terminal, cut, printable
 from lfr.cli.times import clock, day, duration, full_time, seconds_between
+from lfr.drawing.labels import resource_title
 from lfr.flow import Json, Kind
 
 COLOUR_OF_STATE: Final = {
@@ -32,6 +33,8 @@ _STEP_COLUMNS: Final = (
     Column("try", right=True),
     Column("output or reason"),
 )
+
+_WORKS: Final = (Kind.TASK, Kind.RESOURCE)
 
 _LIST_COLUMNS: Final = (
     Column("state"),
@@ -113,8 +116,8 @@ def draw_list(terminal: Terminal, workflows: Sequence[Mapping[str, Any]]) -> lis
 
 def _step_row(step: Mapping[str, Any]) -> list[Cell]:
     state = step["state"]
-    plain = "" if step["name"] else "dim"
-    was_tried = step["attempt"] and step["kind"] == Kind.TASK and state != "SKIPPED"
+    plain = "" if step["kind"] in _WORKS or step["name"] else "dim"
+    was_tried = step["attempt"] and step["kind"] in _WORKS and state != "SKIPPED"
     return [
         Cell(str(step["index"]), plain),
         Cell(_name_of(step), plain),
@@ -157,6 +160,8 @@ def _wait(wait: Mapping[str, Any]) -> str:
 
 
 def _name_of(step: Mapping[str, Any]) -> str:
+    if step["kind"] == Kind.RESOURCE:
+        return resource_title(step["uri"], is_sink=step["sink"])
     return step_name(step["name"], step["base"], step["kind"])
 
 

@@ -102,7 +102,8 @@ class _Parser:
                 is_whole, go_on = False, self._tell(error.problem)
                 resume = self._skip_statement
         scope = Scope(tuple(self._statements), 0, is_subflow=False)
-        return Parsed(FlowText(tuple(self._declarations), scope), self.problems, is_whole, not self._scanner.may_have_skipped)
+        tree = FlowText(tuple(self._declarations), scope)
+        return Parsed(tree, self.problems, is_whole, is_sure=not self._scanner.may_have_skipped)
 
     def _read_on(self) -> None:
         while self._token.kind is not Kind.END:
@@ -246,6 +247,8 @@ class _Parser:
         asks = self._take_if(Kind.ASK)
         guard_at = self._token.at if asks else None
         guard = self._guard() if asks else None
+        if guard is not None and self._token.kind in (Kind.ITERATE, Kind.MERGE):
+            self._fail(f"{self._token.text} stands before the ? of a guard", "such as * ? `$.a` task")
         if self._token.kind not in (Kind.NAME, *_SUBFLOW):
             self._fail_expecting("a task or a subflow")
         content = self._tasks() if self._token.kind is Kind.NAME else self._subflow()

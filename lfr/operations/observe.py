@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from lfr import events
+from lfr.drawing.labels import resource_title
 from lfr.engine import What
 from lfr.engine.inputs import WORKFLOW_INPUT, NotMergeable, gather
 from lfr.errors import BadInput, NotFound
@@ -43,11 +44,11 @@ def inspect_workflow(store: Store, id: str, *, history: bool = False) -> dict[st
     """All that is known of a workflow, as plain data; times in ISO 8601, UTC, or None.
 
     Keys: id, name, state, started, ended, input, output, reason, counts (steps by state), and steps:
-    index, name, base, kind, state, started, ended, attempt, input, output, reason of each; of an
-    iterated step that has started also items, as `tell_items` gives them; of a running one also progress,
-    if its worker tells of it: at, fraction (from 0 to 1), text; and of one that waits also waits_for: until
-    (or None), event (its kind) with match, or latch (its name). With `history` also
-    `history`: at, index (None: the workflow), item, event. Raises NotFound.
+    index, name, base, kind, state, started, ended, attempt, input, output, reason of each; of a resource
+    also uri and sink; of an iterated step that has started also items, as `tell_items` gives them; of a
+    running one also progress, if its worker tells of it: at, fraction (from 0 to 1), text; and of one that
+    waits also waits_for: until (or None), event (its kind) with match, or latch (its name). With `history`
+    also `history`: at, index (None: the workflow), item, event. Raises NotFound.
     """
     id = full_id(id)
     with store.link() as link:
@@ -184,7 +185,7 @@ def summary(record: Record) -> dict[str, Any]:
 
 def _news(record: Record, flow: Flow, moments: list[Moment]) -> dict[str, Any]:
     changes = [
-        {**fact, "name": "" if fact["index"] is None else flow.steps[fact["index"]].name}
+        {**fact, "name": "" if fact["index"] is None else _title(flow.steps[fact["index"]])}
         for fact in _facts(moments)
     ]
     return {
@@ -200,6 +201,10 @@ def _news(record: Record, flow: Flow, moments: list[Moment]) -> dict[str, Any]:
         },
         "changes": changes,
     }
+
+
+def _title(step: Step) -> str:
+    return resource_title(step.uri, is_sink=step.sink) if step.kind is Kind.RESOURCE else step.name
 
 
 def _facts(moments: list[Moment]) -> Iterator[dict[str, Any]]:
@@ -270,6 +275,7 @@ def _untouched(step: Step) -> dict[str, Any]:
         "name": step.name,
         "base": step.task if step.kind is Kind.TASK else "",
         "kind": step.kind.value,
+        **({"uri": step.uri, "sink": step.sink} if step.kind is Kind.RESOURCE else {}),
         "state": StepState.PENDING.value,
         "started": None,
         "ended": None,

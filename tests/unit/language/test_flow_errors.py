@@ -89,6 +89,8 @@ def error(text: str) -> FlowError:
             "    ? `$.dry-run` b\n      ^",
         ),
         ("* > a", "FLOW:1:3: * and > exclude each other"),
+        ("? `$.a` > a", "FLOW:1:9: > stands before the ? of a guard (such as * ? `$.a` task)"),
+        ("? `$.a` * a", "FLOW:1:9: * stands before the ? of a guard"),
         ("> * a", "FLOW:1:3: * and > exclude each other"),
         ("a → > :start", "FLOW:1:5: > merges nothing at :start"),
         ("{ a → :start }", "FLOW:1:7: a subflow cannot go back to its start"),
