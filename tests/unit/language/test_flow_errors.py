@@ -24,13 +24,13 @@ def error(text: str) -> FlowError:
         ),
         (
             "a → :x;\nb\n:x → c",
-            "FLOW:1:5: no step follows :x; another :x is read as the label behind a step, at line 3, column 1 "
-            "(is there a ; missing between that step and it?)\n    a → :x;\n        ^",
+            "FLOW:1:5: no step follows :x; another :x is read as the label behind a step, at line 3, column "
+            "1 (is there a ; missing between that step and it?)\n    a → :x;\n        ^",
         ),
         (
             ":x → a;\nb → :x\nc",
-            "FLOW:1:1: no step leads to :x; another :x is read as the label before a step, at line 2, column 5 "
-            "(is there a ; missing between that step and it?)\n    :x → a;\n    ^",
+            "FLOW:1:1: no step leads to :x; another :x is read as the label before a step, at line 2, column "
+            "5 (is there a ; missing between that step and it?)\n    :x → a;\n    ^",
         ),
         (
             "a → → b",
