@@ -153,7 +153,7 @@ class Scanner:
         bad = BadSyntax(
             at,
             "neither a literal nor a resource",
-            "literals are written <- YAML ->, <{JSON}>, <[JSON]> or <>; resources <URI>, with %20 for a blank",
+            "literals are written <- YAML ->, <{JSON}>, <[JSON]> or <>; resources <URI>, a blank as %20",
         )
         return self._misspelt(Kind.RESOURCE, at, _LIKE_RESOURCE, bad)
 
