@@ -9,6 +9,7 @@ from typing import Final
 
 from lfr.flow import Json
 from lfr.language.errors import Problem
+from lfr.language.parse import AFTER_DECLARATION
 from lfr.language.syntax import Declaration, FlowText, Literal, Scope, scopes
 
 TOO_MANY: Final = 10**9
@@ -72,10 +73,10 @@ def _faults(declaration: Declaration) -> Iterator[Problem]:
     if declaration.keyword == "flow" and declaration.alias:
         yield Problem(declaration.at, "@flow names the flow itself: there are no aliases of flows")
     elif declaration.keyword == "flow" and declaration.subflow:
-        hint = "write ; behind @flow if a statement is to begin with this bracket"
-        yield Problem(declaration.at, "@flow declares no subflow", hint)
+        yield Problem(declaration.at, "@flow declares no subflow", AFTER_DECLARATION)
     elif declaration.alias and declaration.subflow:
-        yield Problem(declaration.at, "a task is an alias (=) or a subflow ({ }), but not both")
+        message = "a task is an alias (=) or a subflow ({ }), but not both"
+        yield Problem(declaration.at, message, AFTER_DECLARATION)
 
 
 def _resolve(name: str, tasks: Mapping[str, Declaration], found: Declared) -> None:

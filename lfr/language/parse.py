@@ -160,7 +160,7 @@ class _Parser:
     def _fail(self, message: str, hint: str = "") -> NoReturn:
         raise BadSyntax(self._token.at, message, hint)
 
-    def _fail_expecting(self, expected: str) -> NoReturn:
+    def _fail_expecting(self, expected: str, hint: str = "") -> NoReturn:
         token = self._token
         opening = self._open[-1] if self._open else None
         if opening and token.kind is Kind.END:
@@ -168,7 +168,7 @@ class _Parser:
             raise BadSyntax(token.at, message, f"{closing.value} closes it", opening.at)
         if opening and token.kind in _SUBFLOW.values() and token.kind is not _SUBFLOW[opening.kind]:
             raise BadSyntax(token.at, f"{token.text} cannot close {opening.text}", cause=opening.at)
-        self._fail(f"expected {expected}, found {_described(token)}", _advice(token))
+        self._fail(f"expected {expected}, found {_described(token)}", hint or _advice(token))
 
     def _declaration(self) -> Declaration:
         keyword = self._take()
@@ -181,7 +181,8 @@ class _Parser:
         parameters = self._parameters()
         doc = self._take_if(Kind.DOC)
         subflow = self._subflow() if self._token.kind in _SUBFLOW else None
-        self._take_if(Kind.SEMICOLON)
+        if not self._take_if(Kind.SEMICOLON) and subflow is not None and self._token.kind is Kind.ARROW:
+            self._fail_expecting("a statement", AFTER_DECLARATION)
         text = doc.text.strip() if doc else ""
         return Declaration(keyword.text, name, alias, parameters, text, subflow, keyword.at)
 
@@ -307,6 +308,10 @@ class _Parser:
         token = self._take_if(Kind.PARAMETERS)
         return Literal(token.value, token.at) if token else None
 
+
+AFTER_DECLARATION: Final = (
+    "write ; behind the declaration if a statement is to begin with the bracket after it"
+)
 
 _AFTER_TARGET: Final = "write ; and go on with a new statement, such as :label -> task"
 

@@ -89,6 +89,15 @@ def error(text: str) -> FlowError:
             "    ? `$.dry-run` b\n      ^",
         ),
         ("* > a", "FLOW:1:3: * and > exclude each other"),
+        (
+            "@task a (- k: 1 -)\n{ b } → c",
+            "FLOW:2:7: expected a statement, found an arrow (write ; behind the declaration if a statement is to "
+            "begin with the bracket after it)",
+        ),
+        (
+            "@task a = b { c } d",
+            "FLOW:1:1: a task is an alias (=) or a subflow ({ }), but not both (write ; ",
+        ),
         ("? `$.a` > a", "FLOW:1:9: > stands before the ? of a guard (such as * ? `$.a` task)"),
         ("? `$.a` * a", "FLOW:1:9: * stands before the ? of a guard"),
         ("> * a", "FLOW:1:3: * and > exclude each other"),
