@@ -91,8 +91,8 @@ def error(text: str) -> FlowError:
         ("* > a", "FLOW:1:3: * and > exclude each other"),
         (
             "@task a (- k: 1 -)\n{ b } → c",
-            "FLOW:2:7: expected a statement, found an arrow (write ; behind the declaration if a statement is "
-            "to begin with the bracket after it)",
+            "FLOW:2:7: expected a statement, found an arrow (write ; behind the declaration if a statement "
+            "is to begin with the bracket after it)",
         ),
         (
             "@task a = b { c } d",
