@@ -34,6 +34,9 @@ _STEP_COLUMNS: Final = (
     Column("output or reason"),
 )
 
+_MOST_ITEMS: Final = 10
+"""Items of one step that are shown."""
+
 _WORKS: Final = (Kind.TASK, Kind.RESOURCE)
 
 _LIST_COLUMNS: Final = (
@@ -61,11 +64,18 @@ def draw_workflow(terminal: Terminal, workflow: Mapping[str, Any]) -> Iterator[s
         yield cut(f"  {name:9}{printable(text)}", terminal.width)
     yield ""
     yield from draw_table(terminal, _STEP_COLUMNS, [_step_row(step) for step in workflow["steps"]])
-    opened = [item for step in workflow["steps"] for item in step.get("items", {}).get("open", ())]
-    if opened:
-        yield "\nitems that are not done, each with steps of its own to inspect:"
-    for item in opened:
+    for step in workflow["steps"]:
+        yield from _open_items(terminal, step.get("items"))
+
+
+def _open_items(terminal: Terminal, items: Mapping[str, Any] | None) -> Iterator[str]:
+    if not items or not items["open"]:
+        return
+    yield "\nitems that have begun and are not done, each with steps of its own to inspect:"
+    for item in items["open"][:_MOST_ITEMS]:
         yield f"  {terminal.paint(item['state'], COLOUR_OF_STATE[item['state']])}  {item['id']}"
+    if len(items["open"]) > _MOST_ITEMS:
+        yield f"  ... {items['total'] - items['done']:,} of {items['total']:,} are not done"
 
 
 def _about(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,8 @@ _STATE_AFTER = {
 
 def tell_items(record: Record, index: int, moments: Sequence[Moment], input: Json) -> dict[str, Any]:
     """The items of a step as plain data: how many there are in all (total), and of those that have begun
-    how many are done, running, failed; and open: id and state of those that are not done, the first 100.
+    how many are done, running, failed; and open: id and state of those that are not done, 100 at most,
+    those that failed first.
 
     Only the latest round counts: a loop that comes back begins with new items.
     """
@@ -39,7 +40,8 @@ def tell_items(record: Record, index: int, moments: Sequence[Moment], input: Jso
     if record.state is WorkflowState.TERMINATED:
         states = {item: _stopped(state) for item, state in states.items()}
     counts = list(states.values())
-    undone = [item for item in sorted(states) if states[item] is not StepState.DONE]
+    undone = [item for item in states if states[item] is not StepState.DONE]
+    undone.sort(key=lambda item: (states[item] is not StepState.FAILED, item))
     return {
         "total": len(input) if isinstance(input, list) else 1,
         "done": counts.count(StepState.DONE),

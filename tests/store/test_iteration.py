@@ -164,6 +164,21 @@ def test_a_failing_item_and_a_restart_after_it(store: Store, lifecycle: Stepper,
     assert [value for value in again if value in before] == []
 
 
+def test_items_that_failed_are_told_before_those_that_run(
+    store: Store, lifecycle: Stepper, worker: Worker
+) -> None:
+    worker.bad = [5]
+    id = start_workflow(store, "* a (- lfr: {limit: 6} -)", list(range(6))).id
+    settle(lifecycle)
+    for task in worker.open_tasks():
+        if task["input"] == 5:
+            worker.take(task)
+    settle(lifecycle)
+    opened = inspect_workflow(store, id)["steps"][1]["items"]["open"]
+    numbers = [int(item["id"].rpartition(".")[2]) for item in opened]
+    assert (numbers, opened[0]["state"]) == ([5, 0, 1, 2, 3, 4], "FAILED")
+
+
 def test_terminate_and_restart_reach_the_items(store: Store, lifecycle: Stepper, worker: Worker) -> None:
     id = start_workflow(store, "* { * a }", [[1, 2, 3], [4, 5, 6]]).id
     settle(lifecycle)

@@ -73,6 +73,21 @@ def test_a_resource_is_called_by_what_is_done_and_by_its_last_part() -> None:
     assert four.split()[:3] == ["4", "store", "/"]
 
 
+def test_some_of_many_items_are_shown() -> None:
+    opened = [{"id": f"workflow:x/1.{n}", "state": "RUNNING" if n else "FAILED"} for n in range(100)]
+    items = {"total": 5000, "done": 3000, "running": 999, "failed": 1, "open": opened}
+    steps = [
+        step(1, name="a", base="a", state="RUNNING", attempt=1, items=items),
+        step(2, name="b", base="b"),
+    ]
+    lines = list(draw_workflow(terminal(), {**workflow(), "steps": steps}))
+    assert lines[-12].startswith("\nitems that have begun and are not done")
+    assert lines[-11] == "  FAILED  workflow:x/1.0"
+    assert lines[-1] == "  ... 2,000 of 5,000 are not done"
+    items["open"] = opened[:10]
+    assert list(draw_workflow(terminal(), {**workflow(), "steps": steps}))[-1].endswith("/1.9")
+
+
 def test_a_step_that_waits_says_for_what() -> None:
     waits = [
         {"until": None, "event": "paid", "match": {"order": 7}},
