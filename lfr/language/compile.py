@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise, product
 from typing import Any, Final, NamedTuple
@@ -23,7 +23,7 @@ from lfr.language.declarations import Declared, Meaning, Mismatch, declared, mer
 from lfr.language.errors import BadSyntax, Problem, Source
 from lfr.language.labels import END, START, check_labels
 from lfr.language.loops import check_loops
-from lfr.language.parse import DEEPEST, parse
+from lfr.language.parse import DEEPEST, Parsed, parse
 from lfr.language.resolve import resolve, root_of
 from lfr.language.syntax import (
     FlowText,
@@ -83,24 +83,28 @@ def compile_source(source: Source, base: str | None = None) -> Compiled:
     if half := _SURROGATE.search(source.text):
         raise source.error([_half_character(half)])
     parsed = parse(source.text)
-    tree, problems = parsed.tree, parsed.problems
-    for scope in all_scopes(tree):
-        if parsed.is_whole or scope.is_subflow:  # else there may be labels in what could not be read
-            problems.extend(check_labels(scope))
-    names = declared(tree)
-    problems.extend(names.problems)
-    if problems:
+    tree, names = parsed.tree, declared(parsed.tree)
+    problems = [*parsed.problems, *_label_problems(parsed), *names.problems]
+    if names.has_circle or not parsed.is_sure:
         raise source.error(problems)
     builder = _Builder(names, root)
     try:
         flow = builder.flow(tree.scope)
     except BadSyntax as error:
-        raise source.error([*builder.problems, error.problem]) from None
-    compiled = Compiled(flow, tree, names, tuple(builder.places), builder.returns)
-    problems = [*builder.problems, *check_loops(flow, builder.returns)]
+        raise source.error([*problems, *builder.problems, error.problem]) from None
+    problems += builder.problems
+    if not problems:  # else edges may be missing that are there
+        problems += check_loops(flow, builder.returns)
     if problems:
         raise source.error(problems)
-    return compiled
+    return Compiled(flow, tree, names, tuple(builder.places), builder.returns)
+
+
+def _label_problems(parsed: Parsed) -> Iterator[Problem]:
+    """What is wrong with labels. None of a scope that may have others, in what could not be read."""
+    for scope in all_scopes(parsed.tree):
+        if parsed.is_sure and (parsed.is_whole or scope.is_subflow):
+            yield from check_labels(scope)
 
 
 def _half_character(half: re.Match[str]) -> Problem:

@@ -9,6 +9,7 @@ from typing import Final
 
 from lfr.flow import Json
 from lfr.language.errors import Problem
+from lfr.language.parse import AFTER_DECLARATION
 from lfr.language.syntax import Declaration, FlowText, Literal, Scope, scopes
 
 TOO_MANY: Final = 10**9
@@ -36,6 +37,7 @@ class Declared:
     name, doc, parameters   those of `@flow`
     meanings  by name; a name that is not there is a plain task
     sizes     by name: how many steps a declared subflow has, at least, and TOO_MANY at most
+    has_circle  whether a declared subflow contains itself: then not all sizes are there
     """
 
     name: str = ""
@@ -44,11 +46,12 @@ class Declared:
     docs: dict[str, str] = field(default_factory=dict)
     meanings: dict[str, Meaning] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
+    has_circle: bool = False
     problems: list[Problem] = field(default_factory=list)
 
 
 def declared(text: FlowText) -> Declared:
-    """What the declarations of a text say. With circles among its problems, no task can be resolved."""
+    """What the declarations of a text say. With a circle of subflows, not all tasks can be resolved."""
     found = Declared()
     tasks: dict[str, Declaration] = {}
     for declaration in text.declarations:
@@ -70,10 +73,10 @@ def _faults(declaration: Declaration) -> Iterator[Problem]:
     if declaration.keyword == "flow" and declaration.alias:
         yield Problem(declaration.at, "@flow names the flow itself: there are no aliases of flows")
     elif declaration.keyword == "flow" and declaration.subflow:
-        hint = "write ; behind @flow if a statement is to begin with this bracket"
-        yield Problem(declaration.at, "@flow declares no subflow", hint)
+        yield Problem(declaration.at, "@flow declares no subflow", AFTER_DECLARATION)
     elif declaration.alias and declaration.subflow:
-        yield Problem(declaration.at, "a task is an alias (=) or a subflow ({ }), but not both")
+        message = "a task is an alias (=) or a subflow ({ }), but not both"
+        yield Problem(declaration.at, message, AFTER_DECLARATION)
 
 
 def _resolve(name: str, tasks: Mapping[str, Declaration], found: Declared) -> None:
@@ -166,6 +169,7 @@ def _measure_subflows(tasks: Mapping[str, Declaration], found: Declared) -> None
                 names = [*list(path)[list(path).index(ahead) :], ahead]
                 message = f"{ahead} contains itself: {' > '.join(names[-6:])}"
                 found.problems.append(Problem(tasks[ahead].at, message))
+                found.has_circle = True
                 return
             else:
                 path[ahead] = iter(uses[ahead])

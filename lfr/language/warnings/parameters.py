@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from lfr.flow import Json, Kind, Step
 from lfr.language.compile import Compiled
 from lfr.language.errors import Problem
+from lfr.language.resolve import is_absolute
 from lfr.tasks.catalogue import LOAD, STORE, BuiltIn, built_in
 from lfr.tasks.common import task_parameters
+from lfr.tasks.invocation import invoked
 from lfr.tasks.parameters import BadParameter, read_parameters
+from lfr.tasks.places import BadPlace
+from lfr.tasks.resource import read_load, read_store
 
 
 def doubtful_parameters(compiled: Compiled) -> Iterator[Problem]:
@@ -22,8 +26,23 @@ def doubtful_parameters(compiled: Compiled) -> Iterator[Problem]:
                 known[name] = built_in(name)
             task = known[name]
             fault = None if task is None else _fault(task, name, task_parameters(step.parameters))
+            if step.kind is Kind.RESOURCE and fault is None:
+                fault = _resource_fault(step)
             if fault is not None:
                 yield Problem(compiled.places[step.index], f"this would fail: {fault}")
+
+
+def _resource_fault(step: Step) -> str | None:
+    """What is wrong with a resource's URI, or with its parameters for such a URI. What one that is relative
+    will be, is not known here."""
+    if not is_absolute(step.uri):
+        return None
+    read = read_store if step.sink else read_load
+    try:
+        read(invoked(step).parameters)
+    except (BadParameter, BadPlace) as error:
+        return str(error)
+    return None
 
 
 def _task(step: Step) -> str:
