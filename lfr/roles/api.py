@@ -31,7 +31,8 @@ def run(store: Store, life: Life, address: str = "") -> int:
         signs.ready(at)
 
     streams = Streams()
-    app = make_app(store, rules, most_bytes=store.settings.api_body, streams=streams)
-    code = serve(app, where, ready, signs.alive, streams.close)
+    most_bytes = store.settings.api_body
+    app = make_app(store, rules, most_bytes=most_bytes, streams=streams)
+    code = serve(app, where, ready, signs.alive, streams.close, most_bytes=most_bytes)
     signs.gone()
     return code
