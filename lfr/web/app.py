@@ -77,7 +77,8 @@ def make_app(
     return app
 
 
-_METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+_METHODS: Final = frozenset({"GET", "POST", "DELETE", "ANY"})
+"""Those of our routes, and bottle's word for all others."""
 
 
 def _methods_of_words(routes: Iterable[Route]) -> dict[str, set[str]]:
@@ -91,13 +92,17 @@ def _methods_of_words(routes: Iterable[Route]) -> dict[str, set[str]]:
 
 def _refusal(allowed: Iterable[str]) -> Callable[[], bottle.HTTPResponse]:
     def refuse() -> bottle.HTTPResponse:
-        raise bottle.HTTPError(HTTPStatus.METHOD_NOT_ALLOWED, Allow=",".join(sorted(allowed)))
+        raise bottle.HTTPError(HTTPStatus.METHOD_NOT_ALLOWED, Allow=", ".join(sorted(allowed)))
 
     return refuse
 
 
 def _without_last_slash() -> None:
     environ = bottle.request.environ
+    try:
+        environ["bottle.raw_path"].encode("latin-1").decode()
+    except UnicodeDecodeError:  # bottle leaves out what it cannot read: another path would be left
+        raise bottle.HTTPError(HTTPStatus.NOT_FOUND) from None
     environ["PATH_INFO"] = environ["PATH_INFO"].rstrip("/") or "/"
 
 
@@ -107,11 +112,13 @@ def _handler(
     def handle(**path: str) -> bottle.HTTPResponse:
         try:
             check(rules, route.method, route.access, _headers())
+            media, body = _body(route, most_bytes)
             request = replace(
                 base,
                 path=path,
                 query=_query(route),
-                body=_body(route, most_bytes),
+                body=body,
+                media=media,
                 after=bottle.request.get_header("Last-Event-ID", ""),
                 is_gone=bottle.request.environ.get("waitress.client_disconnected", base.is_gone),
             )
@@ -130,22 +137,25 @@ def _headers() -> dict[str, str]:
 
 
 def _query(route: Route) -> dict[str, str]:
-    """The parameters of the query; empty ones count as left out. Raises BadInput."""
-    given = {name: bottle.request.query.getunicode(name, "") for name in bottle.request.query}
+    """The parameters of the query; empty texts count as left out. Raises BadInput."""
+    try:
+        given: dict[str, str] = dict(bottle.request.query.decode())
+    except UnicodeDecodeError:
+        raise HttpError(HTTPStatus.BAD_REQUEST, "the query is not UTF-8") from None
     for parameter in route.query:
-        if given.get(parameter.name):
+        if parameter.name in given:
             parameter.check(given[parameter.name])
     return {name: value for name, value in given.items() if value}
 
 
-def _body(route: Route, most_bytes: int) -> Json:
-    """The body as a value, if this route takes one. Raises HttpError."""
+def _body(route: Route, most_bytes: int) -> tuple[str, Json]:
+    """The media type of the body, and the body as a value, if this route takes one. Raises HttpError."""
     request = bottle.request
     length = request.content_length
     if length > most_bytes:
         raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {most_bytes:,} bytes")
     if not route.body or length <= 0:
-        return None
+        return "", None
     raw = request.body.read(most_bytes + 1)
     request.body.seek(0)
     media = (request.content_type or "").partition(";")[0].strip().lower()
@@ -156,14 +166,14 @@ def _body(route: Route, most_bytes: int) -> Json:
         )
     try:
         if media == "multipart/form-data":
-            return _form()
-        return raw.decode("utf-8-sig") if media == "text/plain" else read_json(raw)
+            return media, _form()
+        return media, raw.decode("utf-8-sig") if media == "text/plain" else read_json(raw)
     except UnicodeDecodeError:
         raise HttpError(HTTPStatus.BAD_REQUEST, "the body is not UTF-8") from None
-    except (bottle.HTTPError, ValueError, LookupError) as error:  # bottle's parser lets all of these out
-        raise HttpError(HTTPStatus.BAD_REQUEST, f"the form cannot be read: {error}") from None
     except NotJson as error:
         raise HttpError(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from None
+    except (bottle.HTTPError, ValueError, LookupError) as error:  # bottle's parser lets all of these out
+        raise HttpError(HTTPStatus.BAD_REQUEST, f"the form cannot be read: {error}") from None
 
 
 def _form() -> dict[str, str]:

@@ -38,13 +38,16 @@ class TooSlow(Error):  # type: ignore[misc]  # waitress has no types
     reason = HTTPStatus.REQUEST_TIMEOUT.phrase
 
 
+_WORDS: Final = {413: "the body has too many bytes", 431: "the headers have too many bytes"}
+
+
 class _Problem(ErrorTask):  # type: ignore[misc]
     """Tells what waitress finds wrong with a request as problem details."""
 
     def execute(self) -> None:
         """Write the answer."""
         error = self.request.error
-        answer = problem(HTTPStatus(error.code), str(error.body))
+        answer = problem(HTTPStatus(error.code), _WORDS.get(error.code) or str(error.body))
         assert isinstance(answer.content, bytes)
         self.status = f"{error.code} {error.reason}"
         self.response_headers.extend({**SAFE_HEADERS, "Content-Type": answer.content_type}.items())
@@ -93,7 +96,8 @@ class Loop:
     def __init__(
         self, app: Callable[..., Any], listening: Sequence[socket.socket], limits: Mapping[str, Any]
     ) -> None:
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # else a line for each request that waits
+        logging.getLogger("waitress").setLevel(logging.WARNING)  # else a line for each reader that goes away
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # and for each request that has to wait
         self._sockets: dict[int, Any] = {}
         self._server = waitress.create_server(app, map=self._sockets, sockets=list(listening), **limits)
         self._servers = [each for each in self._sockets.values() if isinstance(each, BaseWSGIServer)]
