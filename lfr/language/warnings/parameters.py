@@ -45,7 +45,9 @@ def limits_in_vain(tree: FlowText) -> Iterator[Problem]:
                 for task in step.content:
                     if task.parameters and common_of(task.parameters.value).limit is not None:
                         message = "limit is for a step that is iterated, and this one is not"
-                        yield Problem(task.parameters.at, message, f"as in * {task.name} (- lfr: {{limit: 5}} -)")
+                        yield Problem(
+                            task.parameters.at, message, f"as in * {task.name} (- lfr: {{limit: 5}} -)"
+                        )
 
 
 def _resource_fault(step: Step) -> str | None:
