@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 from lfr.collector import no_collections
 from lfr.flow import Edge, Flow, Json, Kind
 from lfr.flow import Step as FlowStep
-from lfr.language.declarations import Declared, Meaning, Mismatch, declared, merged
+from lfr.language.declarations import Declared, Meaning, Mismatch, common_problem, declared, merged
 from lfr.language.errors import BadSyntax, Problem, Source
 from lfr.language.labels import END, START, check_labels
 from lfr.language.loops import check_loops
@@ -36,7 +36,7 @@ from lfr.language.syntax import (
     Task,
     all_scopes,
 )
-from lfr.tasks.common import RESERVED_KEY, BadCommon, common_of
+from lfr.tasks.common import RESERVED_KEY
 
 MOST_STEPS: Final = 1_000_000
 """Declared subflows in declared subflows double with each level: a short text can ask for any number."""
@@ -283,7 +283,6 @@ class _Builder:
             if isinstance(told, dict) and RESERVED_KEY in told:
                 own = {RESERVED_KEY: told[RESERVED_KEY]}
                 self._steps[span.entry] = replace(self._steps[span.entry], parameters=own)
-                self._check_subflow(own, task)
             return span
         parameters = self._parameters(meaning, task)
         return self._single(
@@ -292,24 +291,16 @@ class _Builder:
 
     def _parameters(self, meaning: Meaning, use: Task | Resource) -> Json:
         """What a use of a task is given: the defaults, and over them its own."""
+        name = use.name if isinstance(use, Task) else ""
+        problem = common_problem(use.parameters, name, meaning.subflow)
         try:
             parameters = merged(meaning.parameters, use.parameters)
-            common_of(parameters)
         except Mismatch as error:
-            self.problems.append(error.problem)
-        except BadCommon as error:
-            at = use.parameters.at if use.parameters else use.at
-            self.problems.append(Problem(at, str(error)))
-        else:
+            problem = error.problem
+        if problem is None:
             return parameters
+        self.problems.append(problem)
         return None
-
-    def _check_subflow(self, parameters: Json, use: Task) -> None:
-        said = common_of(parameters)
-        if said.timeout is not None or said.retry is not None:
-            at = use.parameters.at if use.parameters else use.at
-            message = f"{use.name} is a subflow: timeout and retry are for its tasks"
-            self.problems.append(Problem(at, message, "only limit can stand here"))
 
     def _subflow(self, statements: Iterable[Statement], at: int, flags: _Flags, name: str = "") -> _Span:
         self._depth += 1

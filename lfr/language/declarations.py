@@ -11,6 +11,7 @@ from lfr.flow import Json
 from lfr.language.errors import Problem
 from lfr.language.parse import AFTER_DECLARATION
 from lfr.language.syntax import Declaration, FlowText, Literal, Scope, scopes
+from lfr.tasks.common import BadCommon, common_of
 
 TOO_MANY: Final = 10**9
 """Steps: nobody counts on beyond this."""
@@ -105,15 +106,33 @@ def _tell_circle(chain: list[Declaration], name: str, found: Declared) -> None:
 
 
 def _meaning(declaration: Declaration, found: Declared) -> Meaning:
-    if not declaration.alias:
-        return Meaning("", _value(declaration.parameters), declaration.subflow)
-    behind = found.meanings.get(declaration.alias, Meaning())
+    behind, own = Meaning(subflow=declaration.subflow), declaration.parameters
+    if declaration.alias:
+        behind = found.meanings.get(declaration.alias, Meaning())
+    problem = common_problem(own, declaration.name, behind.subflow)
+    if problem is not None:
+        found.problems.append(problem)
+        own = None
     try:
-        parameters = merged(behind.parameters, declaration.parameters)
+        parameters = merged(behind.parameters, own)
     except Mismatch as error:
         found.problems.append(error.problem)
         parameters = None
     return Meaning(behind.base or declaration.alias, parameters, behind.subflow)
+
+
+def common_problem(parameters: Literal | None, name: str, subflow: Scope | None) -> Problem | None:
+    """What is wrong with what parameters say to lfr: those of a task, or of one that is a subflow."""
+    if parameters is None:
+        return None
+    try:
+        said = common_of(parameters.value)
+    except BadCommon as error:
+        return Problem(parameters.at, str(error))
+    if subflow is None or (said.timeout is None and said.retry is None):
+        return None
+    message = f"{name} is a subflow: timeout and retry are for its tasks"
+    return Problem(parameters.at, message, "only limit can stand here")
 
 
 class Mismatch(ValueError):

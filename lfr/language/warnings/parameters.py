@@ -8,8 +8,9 @@ from lfr.flow import Json, Kind, Step
 from lfr.language.compile import Compiled
 from lfr.language.errors import Problem
 from lfr.language.resolve import is_absolute
+from lfr.language.syntax import FlowText, Scope, all_scopes
 from lfr.tasks.catalogue import LOAD, STORE, BuiltIn, built_in
-from lfr.tasks.common import task_parameters
+from lfr.tasks.common import common_of, task_parameters
 from lfr.tasks.invocation import invoked
 from lfr.tasks.parameters import BadParameter, read_parameters
 from lfr.tasks.places import BadPlace
@@ -30,6 +31,23 @@ def doubtful_parameters(compiled: Compiled) -> Iterator[Problem]:
                 fault = _resource_fault(step)
             if fault is not None:
                 yield Problem(compiled.places[step.index], f"this would fail: {fault}")
+
+
+def limits_in_vain(tree: FlowText) -> Iterator[Problem]:
+    """A `limit` where nothing is iterated, or at a task of an `a|b` that is iterated as a whole."""
+    for scope in all_scopes(tree):
+        for statement in scope.statements:
+            for step in statement.steps:
+                if isinstance(step.content, Scope) or (
+                    step.iterates_at is not None and len(step.content) == 1
+                ):
+                    continue
+                for task in step.content:
+                    if task.parameters and common_of(task.parameters.value).limit is not None:
+                        message = "limit is for a step that is iterated, and this one is not"
+                        yield Problem(
+                            task.parameters.at, message, f"as in * {task.name} (- lfr: {{limit: 5}} -)"
+                        )
 
 
 def _resource_fault(step: Step) -> str | None:

@@ -84,6 +84,16 @@ def test_a_circle_of_subflows_is_told_with_the_errors_around_it() -> None:
     assert places("@task a { b }\n@task b { a }\na → :x") == [(1, 1), (3, 5)]
 
 
+def test_what_a_declaration_says_to_lfr_is_wrong_where_it_stands() -> None:
+    text = (
+        "@task a (- lfr: {timeout: soon} -)\n"
+        "@task b (- lfr: {retry: 1} -) { c }\n"
+        "@task d = b (- lfr: {timeout: 1} -)\n"
+        "a a b d (- lfr: {limit: 0} -); d (- lfr: {timeout: 2} -)"
+    )
+    assert places(text) == [(1, 9), (2, 9), (3, 13), (4, 9), (4, 34)]
+
+
 def test_a_loop_is_judged_only_where_all_is_known() -> None:
     assert places("{ ? `$.a` a } → :start") == [(1, 17)]
     assert places("{ ? `$.a` a } → :start; b → 1") == [(1, 29)]

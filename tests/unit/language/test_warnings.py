@@ -50,6 +50,8 @@ def warnings(text: str) -> list[tuple[int, int, str]]:
         ),
         ("a → <file:///x.bin>", (1, 5), "this would fail: resource:store needs the parameter content-type"),
         ("<https://a:b@h/x> → a", (1, 1), "this would fail: 'h/x': no user or password may stand"),
+        ("a (- lfr: {limit: 5} -)", (1, 3), "limit is for a step that is iterated, and this one is not"),
+        ("* a|b (- lfr: {limit: 5} -)", (1, 7), "limit is for a step that is iterated, and this one is not"),
         ("a :x", (1, 3), "nobody uses :x"),
         (":x a", (1, 1), "nothing leads to :x"),
         ("{ a → b :x → c }", (1, 9), "nobody uses :x"),
@@ -114,7 +116,7 @@ def test_each_use_of_a_declared_subflow_is_told_once() -> None:
     [
         "@task a = b @task b { c }; a",
         "@task a; a :x → b; :x → c",
-        '@task a { b }; a ({"lfr": {"limit": 2}}) → a ()',
+        '@task a { b }; * a ({"lfr": {"limit": 2}}) → a ()',
         "a → :x;\nb; :x → c",
         "a :x\nb → :y c; d :y; :x e",
         "a → <http://x>; {{b}}",
