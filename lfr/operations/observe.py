@@ -152,6 +152,8 @@ def follow_workflow(
         while True:
             last = moments[-1].id if moments else last
             record = _record(link, id)
+            if record.state.has_ended:  # perhaps since its history was read
+                moments += read_whole_history(link, id, after=last)
             yield _news(record, flow, moments)
             if record.state.has_ended:
                 return

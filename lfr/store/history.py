@@ -64,10 +64,10 @@ def read_history(
     return [_moment(entry) for entry in reply[0][1]] if reply else []
 
 
-def read_whole_history(link: Link, workflow: str) -> list[Moment]:
-    """All moments of a workflow, oldest first."""
+def read_whole_history(link: Link, workflow: str, *, after: str = "0-0") -> list[Moment]:
+    """All moments of a workflow behind the one with id `after`, oldest first."""
     moments: list[Moment] = []
-    page = read_history(link, workflow)
+    page = read_history(link, workflow, after=after)
     while page:
         moments += page
         page = read_history(link, workflow, after=page[-1].id)
