@@ -1,13 +1,25 @@
-"""One step of a workflow: tried again, skipped, failed, by hand."""
+"""One step of a workflow: ended from afar; tried again, skipped, failed, by hand."""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from lfr.errors import BadInput, NotFound
+from lfr.events import Status
 from lfr.operations.intervene import fail_task, retry_task, skip_task
-from lfr.web.exchange import Access, Answer, Request, Route, no_content
-from lfr.web.routes.schemas import ANYTHING, TEXT, record
+from lfr.operations.send_event import end_task
+from lfr.web.exchange import Access, Answer, Request, Route, json_answer, no_content
+from lfr.web.routes.schemas import ANYTHING, NUMBER, TEXT, record
+
+
+def _end(request: Request) -> Answer:
+    body = _body(request)
+    if not isinstance(body.get("reason", ""), str):
+        raise BadInput("reason must be a text")
+    told = {name: body[name] for name in ("attempt", "status", "reason", "output") if name in body}
+    event = end_task(request.store, request.path["id"], None, _index(request), **told)
+    return json_answer({"id": event}, HTTPStatus.ACCEPTED)
 
 
 def _retry(request: Request) -> Answer:
@@ -56,6 +68,26 @@ def _route(word: str, handler: Any, summary: str, body: Any) -> Route:
 
 
 ROUTES: Final = (
+    Route(
+        "POST",
+        "/workflows/{id}/steps/{index}/end",
+        _end,
+        Access.OPERATE,
+        "Say that a task has ended, in its worker's place: a request with `sync: false`, for instance.",
+        body={
+            "application/json": record(
+                {},
+                {
+                    "status": {"type": "string", "enum": [status.value for status in Status]},
+                    "output": ANYTHING,
+                    "reason": TEXT,
+                    "attempt": NUMBER,
+                },
+            )
+        },
+        answers={202: {"application/json": record({"id": TEXT})}},
+        problems=(400, 404),
+    ),
     _route("retry", _retry, "Start a task anew.", None),
     _route("skip", _skip, "Go on without a task.", record({}, {"output": ANYTHING})),
     _route("fail", _fail, "Let a task that runs fail.", record({}, {"reason": TEXT})),
