@@ -9,7 +9,7 @@ from lfr import events
 from lfr.json_text import read_json, write_json
 from lfr.states import WorkflowState
 from lfr.store import keys
-from lfr.store.connection import Command, Link
+from lfr.store.connection import Command, Link, is_error
 
 _KEPT_SECONDS = 24 * 3600
 """A worker that has died does not take back what it told last."""
@@ -20,7 +20,9 @@ def still_counts(link: Link, task: events.StartTask) -> bool:
     failed by a timeout, or another attempt was started. (HGET)"""
     steps = keys.steps(task.workflow)
     asked: list[Command] = [("HGET", task.workflow, "state"), ("HGET", steps, task.index)]
-    state, step = link.exchange(asked)
+    state, step = link.exchange(asked, keep_errors=True)
+    if is_error(state) or is_error(step):  # WRONGTYPE: this is no workflow
+        return False
     if state is None or step is None or state.decode() == WorkflowState.TERMINATED:
         return False
     _, active, attempt, *_ = map(int, step.split())

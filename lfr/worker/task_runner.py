@@ -6,24 +6,22 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from lfr import events
-from lfr.errors import Refused, Unreachable
 from lfr.flow import Json
 from lfr.host.journal import about
 from lfr.json_text import NotJson, write_json
 from lfr.store.connection import Link, Store
 from lfr.store.stream import Entry, give_back
 from lfr.worker.answer import Answer, answer, read_tasks
+from lfr.worker.insist import insist
 from lfr.worker.listener import BatchListener
 
 LOGGER = logging.getLogger(__name__)
 
 Work: TypeAlias = Callable[[events.StartTask], Json]
-"""What does a task: returns its output; raises TaskFailed, or AnsweredElsewhere."""
-
-_LONGEST_BACKOFF_SECONDS: Final = 5.0
+"""What does a task: returns its output; raises TaskFailed, AnsweredElsewhere or NotWanted."""
 
 
 class TaskFailed(Exception):
@@ -32,6 +30,10 @@ class TaskFailed(Exception):
 
 class AnsweredElsewhere(Exception):
     """The task has been handed on: somebody else will say that it has ended."""
+
+
+class NotWanted(Exception):
+    """Nobody waits for the end of the task any more."""
 
 
 class TaskRunner(BatchListener):
@@ -105,11 +107,11 @@ class TaskRunner(BatchListener):
                 self._changed.notify_all()
 
     def _do(self, task: events.StartTask) -> dict[str, Json] | None:
-        """Do a task: the values of its end-task event, or None if somebody else will append that."""
+        """Do a task: the values of its end-task event, or None if that is not ours to append."""
         try:
             output = self._work(task)
             write_json(output)
-        except AnsweredElsewhere:
+        except (AnsweredElsewhere, NotWanted):
             return None
         except TaskFailed as error:
             return events.end_task(task, failure=str(error) or "it gave no reason")
@@ -123,16 +125,7 @@ class TaskRunner(BatchListener):
 
     def _tell(self, told: Answer) -> None:
         """Send an answer, as often as it takes: Redis may be away for a while."""
-        backoff = 0.1
-        while True:
-            try:
-                with self.store.link() as link:
-                    answer(link, self.reader, [told])
-                return
-            except (Unreachable, Refused) as error:
-                LOGGER.error("%s; the answer to %s waits", error, told.id)
-                time.sleep(backoff)
-                backoff = min(2 * backoff, _LONGEST_BACKOFF_SECONDS)
+        insist(self.store, lambda link: answer(link, self.reader, [told]), f"the answer to {told.id}")
 
     def _leave(self, link: Link) -> None:
         """Wait for what runs, keeping its claims, before the group is left."""

@@ -13,6 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import redis
 
+from lfr.operations.delete import delete_workflow
+from lfr.operations.intervene import terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.request import request_runner
@@ -132,3 +134,18 @@ def test_with_sync_false_a_request_that_fails_fails_the_task(store: Store, clien
     end = run(store, client, "request:get (- {url: 'http://127.0.0.1:1/', sync: false} -)", {"a": 1})
     assert end["status"] == "FAILURE"
     assert client.keys("*:output:*") == []
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_what_nobody_waits_for_is_not_sent(
+    store: Store, client: redis.Redis, web: WebServer, is_gone: bool
+) -> None:
+    id = start_workflow(store, f"request:post (- url: '{web.url}/' -)", {}).id
+    terminate_workflow(store, id)
+    if is_gone:
+        delete_workflow(store, id)
+    with running(store):
+        eventually(lambda: [fields for _, fields in client.xrange("workflows:run") if "for" in fields])
+    assert web.asked == []
+    assert ends(client) == []  # of what is gone it would be a dead letter
+    assert client.xpending("workflows:run", "request")["pending"] == 0
