@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from lfr import events
-from lfr.engine import What
+from lfr.engine import Fact, What
 from lfr.engine.inputs import WORKFLOW_INPUT, NotMergeable, gather
 from lfr.errors import BadInput, NotFound
 from lfr.flow import Flow, Json, Kind, Step
@@ -22,6 +22,7 @@ from lfr.store.connection import Link, Store
 from lfr.store.flows import FlowCache
 from lfr.store.history import Moment, read_history, read_whole_history
 from lfr.store.load import load_flow, load_outputs
+from lfr.store.step_timers import read_delayed_starts
 from lfr.store.waits import read_waits
 from lfr.store.workflows import Record, newest, read_records, source_of
 from lfr.tasks.catalogue import WAIT
@@ -45,8 +46,8 @@ def inspect_workflow(store: Store, id: str, *, history: bool = False) -> dict[st
     Keys: id, name, state, started, ended, input, output, reason, counts (steps by state), and steps:
     index, name, base, kind, state, started, ended, attempt, input, output, reason of each; of an
     iterated step that has started also items, as `tell_items` gives them; of a running one also progress,
-    if its worker tells of it: at, fraction (from 0 to 1), text; and of one that waits also waits_for: until
-    (or None), event (its kind) with match, or latch (its name). With `history` also
+    if its worker tells of it: at, fraction (from 0 to 1), text; and of one that waits, or is to be tried
+    again, also waits_for: until (or None), event (its kind) with match, or latch (its name). With `history` also
     `history`: at, index (None: the workflow), item, event. Raises NotFound.
     """
     id = full_id(id)
@@ -60,6 +61,7 @@ def inspect_workflow(store: Store, id: str, *, history: bool = False) -> dict[st
         steps = _tell_steps(flow, outputs, moments, record)
         _tell_progress(link, id, steps)
         _tell_waits(link, id, steps)
+        _tell_next_attempts(link, id, steps)
     answer: dict[str, Any] = {
         **summary(record),
         "input": outputs.get(WORKFLOW_INPUT),
@@ -220,22 +222,9 @@ def _tell_steps(
 ) -> list[dict[str, Any]]:
     told = {step.index: _untouched(step) for step in flow.own_steps}
     for moment in moments:
-        at = _time(moment.at_ms)
         for fact in moment.facts:
-            if fact.index is None or fact.item is not None:
-                continue
-            step = told[fact.index]
-            step["state"] = _STATE_AFTER[fact.what].value
-            if fact.what is What.RETRIED:
-                step["reason"], step["attempt"] = moment.reason, fact.attempt
-                continue
-            if fact.what is not What.ENDED and not (fact.what is What.FAILED and step["started"]):
-                step["started"], step["ended"], step["reason"] = at, None, None
-            if fact.what is not What.STARTED:
-                step["ended"] = at
-            if fact.what is What.FAILED:
-                step["ended"], step["reason"] = at, moment.reason
-            step["attempt"] = fact.attempt
+            if fact.index is not None and fact.item is None:
+                _tell_fact(told[fact.index], fact, moment)
     for index, step in told.items():
         _tell_values(step, flow, outputs)
         if step["attempt"] and flow.steps[index].iterate and step["state"] != StepState.SKIPPED:
@@ -243,6 +232,25 @@ def _tell_steps(
         if step["state"] == StepState.RUNNING and record.state is WorkflowState.TERMINATED:
             step["state"] = StepState.PENDING.value  # a restart starts it again
     return list(told.values())
+
+
+def _tell_fact(step: dict[str, Any], fact: Fact, moment: Moment) -> None:
+    """What has happened to a step, from the state in which it was."""
+    at = _time(moment.at_ms)
+    had_begun = step["state"] in (StepState.RUNNING, StepState.FAILED)
+    step["state"], step["attempt"] = _STATE_AFTER[fact.what].value, fact.attempt
+    if fact.what is What.RETRIED:
+        step["reason"] = moment.reason
+        return
+    if fact.what in (What.STARTED, What.PASSED) or (fact.what is not What.ENDED and not had_begun):
+        step["started"] = at
+    step["ended"] = None if fact.what is What.STARTED else at
+    if fact.what is What.FAILED:
+        step["reason"] = moment.reason
+    elif fact.what is What.SKIPPED and had_begun:  # its guard had said yes
+        step["reason"] = "skipped by hand"
+    else:
+        step["reason"] = None
 
 
 def _tell_progress(link: Link, id: str, steps: list[dict[str, Any]]) -> None:
@@ -264,6 +272,15 @@ def _tell_waits(link: Link, id: str, steps: list[dict[str, Any]]) -> None:
             if wait.latch is not None:
                 said["latch"] = wait.latch
             step["waits_for"] = said
+
+
+def _tell_next_attempts(link: Link, id: str, steps: list[dict[str, Any]]) -> None:
+    """When a step is tried again whose attempt has failed."""
+    failed = [step for step in steps if step["state"] == StepState.RUNNING and step["reason"]]
+    names = [(id, step["index"], step["attempt"] + 1) for step in failed]
+    for step, due_ms in zip(failed, read_delayed_starts(link, names), strict=True):
+        if due_ms is not None:
+            step["waits_for"] = {"until": _time(due_ms)}
 
 
 def _untouched(step: Step) -> dict[str, Any]:

@@ -67,6 +67,13 @@ def drop_starts(workflow: str, cancels: Iterable[Cancel]) -> list[Command]:
     return [("DEL", *waiting), ("ZREM", keys.DELAYED_STARTS, *members)]
 
 
+def read_delayed_starts(link: Link, names: Sequence[tuple[str, int, int]]) -> list[int | None]:
+    """When each of these attempts is due, by workflow, index and attempt, in ms since the epoch; None if it
+    does not wait. (ZSCORE)"""
+    asked: list[Command] = [("ZSCORE", keys.DELAYED_STARTS, _name(*name)) for name in names]
+    return [None if due is None else int(float(due)) for due in (link.exchange(asked) if asked else ())]
+
+
 def next_due(link: Link) -> Due:
     """When something is due next. (TIME, ZRANGE)"""
     first = [("ZRANGE", key, 0, 0, "WITHSCORES") for key in (keys.DEADLINES, keys.DELAYED_STARTS)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -218,9 +219,32 @@ def test_a_task_is_skipped(
     found = inspect_workflow(store, id)
     assert [step["state"] for step in found["steps"]] == ["DONE", "SKIPPED", "RUNNING", "PENDING"]
     assert (found["state"], found["reason"]) == ("RUNNING", None)
+    skipped = found["steps"][1]
+    assert (skipped["reason"], skipped["output"]) == ("skipped by hand", output or {})
+    assert skipped["started"] == found["started"]
     assert events_of(client, "start-task")[-1]["input"] == (output or {})
     answer(client, events_of(client, "start-task")[-1])
     eventually(lambda: lifecycle.step() or inspect_workflow(store, id)["state"] == "FINISHED")
+
+
+def test_a_step_that_its_guard_skips_is_told_otherwise(store: Store) -> None:
+    step = inspect_workflow(store, start(store, "", "? `$.x` a -> b"))["steps"][1]
+    assert (step["state"], step["reason"], step["output"]) == ("SKIPPED", None, {})
+
+
+def test_when_a_step_is_tried_again_is_told(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
+    id = start(store, "{retry: {times: 1, delay: 1h}}")
+    answer(client, attempts(client, lifecycle, 1)[-1], status="FAILURE", reason="no")
+
+    def step() -> dict[str, Any]:
+        lifecycle.step()
+        told: dict[str, Any] = inspect_workflow(store, id)["steps"][1]
+        return told if told["reason"] else {}
+
+    told = eventually(step)
+    assert (told["state"], told["attempt"], told["reason"]) == ("RUNNING", 1, "no")
+    until = datetime.fromisoformat(told["waits_for"]["until"])
+    assert 3590 < (until - datetime.fromisoformat(told["started"])).total_seconds() < 3700
 
 
 def test_what_cannot_be_done_to_a_step(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
