@@ -47,8 +47,8 @@ def inspect_workflow(store: Store, id: str, *, history: bool = False) -> dict[st
     index, name, base, kind, state, started, ended, attempt, input, output, reason of each; of an
     iterated step that has started also items, as `tell_items` gives them; of a running one also progress,
     if its worker tells of it: at, fraction (from 0 to 1), text; and of one that waits, or is to be tried
-    again, also waits_for: until (or None), event (its kind) with match, or latch (its name). With `history` also
-    `history`: at, index (None: the workflow), item, event. Raises NotFound.
+    again, also waits_for: until (or None), event (its kind) with match, or latch (its name). With `history`
+    also `history`: at, index (None: the workflow), item, event. Raises NotFound.
     """
     id = full_id(id)
     with store.link() as link:
