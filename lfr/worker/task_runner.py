@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from types import TracebackType
+from typing import Final, TypeAlias
 
 from lfr import events
 from lfr.flow import Json
@@ -19,6 +20,8 @@ from lfr.worker.insist import insist
 from lfr.worker.listener import BatchListener
 
 LOGGER = logging.getLogger(__name__)
+
+_NOT_THE_TASKS: Final = ("lfr", "asyncio")
 
 Work: TypeAlias = Callable[[events.StartTask], Json]
 """What does a task: returns its output; raises TaskFailed, AnsweredElsewhere or NotWanted."""
@@ -117,9 +120,12 @@ class TaskRunner(BatchListener):
             return events.end_task(task, failure=str(error) or "it gave no reason")
         except NotJson as error:
             return events.end_task(task, failure=f"the output of {task.base} is not JSON: {error}")
-        except Exception as error:  # whatever a task raises is its failure, not the runner's
+        except BaseException as error:  # whatever a task raises, SystemExit too, is its failure, not ours
             what = (task.base, task.workflow, task.index)
-            LOGGER.exception("%s of %s, step %d, has failed", *what, extra=about(task.workflow, task.index))
+            shown = (type(error), error, _of_the_task(error.__traceback__))
+            LOGGER.error(
+                "%s of %s, step %d, has failed", *what, exc_info=shown, extra=about(task.workflow, task.index)
+            )
             return events.end_task(task, failure=f"{type(error).__name__}: {error}")
         return events.end_task(task, output=output)
 
@@ -138,3 +144,11 @@ class TaskRunner(BatchListener):
             LOGGER.warning("%d tasks are left to others after %.0f s", len(unfinished), self._grace_seconds)
             give_back(link, self.reader, unfinished)
         super()._leave(link)
+
+
+def _of_the_task(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback from where it leaves lfr: what is above says nothing to who wrote the task."""
+    own = trace
+    while own is not None and own.tb_frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_TASKS:
+        own = own.tb_next
+    return own or trace

@@ -89,3 +89,16 @@ def test_what_nobody_waits_for_is_not_begun(
         eventually(lambda: client.xpending("workflows:run", "mine")["pending"] == 0)
     done = tasks["A"].function.__globals__["done"]
     assert (done, events_of(client, "end-task")) == ([], [])
+
+
+def test_the_log_shows_where_in_the_file_a_task_has_failed(
+    store: Store, client: redis.Redis, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "some_tasks_that_break.py"
+    file.write_text("from lfr import task\n@task('A')\nasync def a(input):\n    input['nothing']\n")
+    start_workflow(store, "A", {})
+    with running(store, load_tasks(str(file))):
+        eventually(lambda: events_of(client, "end-task"))
+    (shown,) = [record.exc_text or "" for record in caplog.records if record.exc_info]
+    assert shown.splitlines()[1].strip() == f'File "{file}", line 4, in a'
+    assert shown.splitlines()[-1] == "KeyError: 'nothing'"
