@@ -141,7 +141,7 @@ class TaskRunner(BatchListener):
             with self._changed:
                 self._changed.wait_for(lambda: not self._running_tasks, min(left, self.lease_seconds / 4))
         if unfinished := self.held():
-            LOGGER.warning("%d tasks are left to others after %.0f s", len(unfinished), self._grace_seconds)
+            LOGGER.warning("%d tasks are left to others after %g s", len(unfinished), self._grace_seconds)
             give_back(link, self.reader, unfinished)
         super()._leave(link)
 

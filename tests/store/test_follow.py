@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import redis
 
-from lfr.operations import observe
+from lfr import Client
 from lfr.operations.intervene import terminate_workflow
-from lfr.operations.observe import follow_workflow
 from lfr.operations.start import start_workflow
 from lfr.store import keys
-from lfr.store.connection import Store
+from lfr.store.connection import Command, Link, Store
 
 
 def events(store: Store, id: str) -> list[str]:
-    return [change["event"] for news in follow_workflow(store, id) for change in news["changes"]]
+    ours = Client(store.settings.redis_url)
+    return [change["event"] for news in ours.follow(id) for change in news["changes"]]
 
 
 def test_what_ends_between_two_reads_is_told_whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     id = start_workflow(store, "A", {}).id
-    read, calls = observe.read_records, [0]
+    exchange, ends = Link.exchange, [lambda: terminate_workflow(store, id)]
 
-    def read_later(*arguments: Any) -> Any:
-        calls[0] += 1
-        if calls[0] == 2:  # its history has been read
-            terminate_workflow(store, id)
-        return read(*arguments)
+    def exchange_and_end(link: Link, commands: Sequence[Command], **options: Any) -> list[Any]:
+        replies = exchange(link, commands, **options)
+        if ends and commands[0][0] == "XREAD":  # its history has been read, and not yet what it is
+            ends.pop()()
+        return replies
 
-    monkeypatch.setattr(observe, "read_records", read_later)
+    monkeypatch.setattr(Link, "exchange", exchange_and_end)
     assert events(store, id)[-1] == "terminated"
 
 
