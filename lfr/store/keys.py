@@ -120,7 +120,8 @@ def latch(name: str) -> str:
 
 
 def latch_waiters(name: str) -> str:
-    """ZSET: `W INDEX ATTEMPT`, the countdowns of a latch, by the time of their start-task event."""
+    """ZSET: `W INDEX ATTEMPT`, the countdowns of a latch, in the order of their start-task events, see
+    `order_on_stream`."""
     return f"waits:latch:{name}"
 
 
@@ -141,7 +142,7 @@ def field_set_waits(kind: str) -> str:
 
 
 def event_waits(place: str) -> str:
-    """ZSET: `W INDEX ATTEMPT`, the waits in this place, by the time of their start-task event."""
+    """ZSET: `W INDEX ATTEMPT`, the waits in this place, in the order of their start-task events, as above."""
     return f"waits:place:{place}"
 
 
