@@ -56,7 +56,10 @@ def attempts(client: redis.Redis, lifecycle: Stepper, count: int) -> list[dict[s
 
 def cancelled(client: redis.Redis) -> list[tuple[str, int]]:
     """Whose workers were told to stop: names and attempts."""
-    return [(event["name"], event["attempt"]) for event in events_of(client, "cancel-task")]
+    told = events_of(client, "cancel-task")
+    wanted = {"workflow", "name", "base", "index", "attempt"}
+    assert all(event.keys() == wanted | {"kind", "apiVersion", "at"} for event in told)
+    return [(event["name"], event["attempt"]) for event in told]
 
 
 def history(store: Store, id: str, index: int) -> list[tuple[str, str | None]]:
@@ -116,6 +119,14 @@ def test_a_worker_that_never_answers(store: Store, client: redis.Redis, lifecycl
     assert inspect_workflow(store, id)["reason"] == "timeout: it has not ended within 0.03 s"
     assert cancelled(client) == [("a", 1), ("a", 2)]
     assert client.zcard("waits:deadlines") == 0
+
+
+def test_who_is_told_of_a_timeout_knows_the_task_behind_an_alias(
+    store: Store, client: redis.Redis, lifecycle: Stepper
+) -> None:
+    start(store, "{timeout: 30ms}", "@task x = a\nx (- lfr: {} -)")
+    told = eventually(lambda: lifecycle.step() or events_of(client, "cancel-task"))
+    assert (told[0]["name"], told[0]["base"]) == ("x", "a")
 
 
 def test_a_worker_that_answers_too_late(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
