@@ -12,7 +12,7 @@ from typing import Any
 from lfr import events
 from lfr.drawing.labels import resource_title
 from lfr.engine import What
-from lfr.engine.inputs import WORKFLOW_INPUT, NotMergeable, gather
+from lfr.engine.inputs import WORKFLOW_INPUT, NoInput, gather
 from lfr.errors import BadInput, NotFound
 from lfr.flow import Flow, Json, Kind, Step
 from lfr.operations.identify import full_id
@@ -289,7 +289,7 @@ def _untouched(step: Step) -> dict[str, Any]:
 def _tell_values(step: dict[str, Any], flow: Flow, outputs: dict[int, Json]) -> None:
     if step["state"] == StepState.PENDING:
         return
-    with suppress(NotMergeable):  # which is why it failed; the reason says so
+    with suppress(NoInput):  # which is why it failed; the reason says so
         step["input"] = gather(flow, outputs.get, step["index"])
     if step["state"] != StepState.RUNNING:
         step["output"] = outputs.get(step["index"])
