@@ -40,13 +40,15 @@ def until(connection: socket.socket, words: bytes) -> bytes:
 
 
 def test_a_body_that_is_too_large_is_not_even_read(redis_url: str) -> None:
-    with serving(redis_url, more={"LFR_API_BODY": "1000"}) as (_, port):
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
-            connection.putrequest("POST", "/workflows/start")
-            connection.putheader("Content-Length", "1001")
-            connection.endheaders()
-            reply = connection.getresponse()
-            assert (reply.status, reply.headers["Content-Type"]) == (413, "application/problem+json")
+    with (
+        serving(redis_url, more={"LFR_API_BODY": "1000"}) as (_, port),
+        closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection,
+    ):
+        connection.putrequest("POST", "/workflows/start")
+        connection.putheader("Content-Length", "1001")
+        connection.endheaders()
+        reply = connection.getresponse()
+        assert (reply.status, reply.headers["Content-Type"]) == (413, "application/problem+json")
 
 
 def test_two_processes_ask_for_one_token(redis_url: str, tmp_path: Path) -> None:
