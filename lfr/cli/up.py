@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,10 @@ _HOPELESS: Final = (*NO_USE_TO_RESTART, Exit.CANNOT_WRITE)
 """Exit codes after which it ends: who looks on can mend a disk that is full, and start it again."""
 
 
+_SERVERS: Final = {"api": ("the API", 5000), "console": ("the console", 8000)}
+"""Roles that are asked by HTTP: what each is called, and its usual port."""
+
+
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--data",
@@ -41,10 +46,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--no-simulate", action="store_true", help="leave tasks to your own workers; else they are simulated"
     )
-    parser.add_argument(
-        "--api", metavar="HOST:PORT", help="where the API listens (default: 127.0.0.1, a free port)"
-    )
-    parser.add_argument("--no-api", action="store_true", help="without the API")
+    for server, (what, usual) in _SERVERS.items():
+        parser.add_argument(
+            f"--{server}",
+            metavar="HOST:PORT",
+            help=f"where {what} listens (default: 127.0.0.1:{usual}, or a free port if that is taken)",
+        )
+        parser.add_argument(f"--no-{server}", action="store_true", help=f"without {what}")
     parser.add_argument("--receipts", metavar="FILE", help="keep a log of receipts (default: none is kept)")
     parser.add_argument("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR")
     parser.add_argument("--config", metavar="FILE", default="", help="YAML file of settings")
@@ -59,10 +67,10 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     set_up_logging(settings.log_level, terminal.err)
     folder = Path(arguments.data_folder or settings.up_data or _default_folder()).expanduser().absolute()
     children = Children({"LOG_LEVEL": settings.log_level})
-    api = None if arguments.no_api else _api_address(arguments.api)
-    roles = _roles(arguments, api)
+    servers = {name: _address(arguments, name) for name in _SERVERS if not getattr(arguments, f"no_{name}")}
+    roles = _roles(arguments, servers)
     with occupied(folder), running_bundle(folder, roles, children, port=arguments.port) as bundle:
-        _greet(terminal, bundle, api, simulates=not arguments.no_simulate)
+        _greet(terminal, bundle, servers, simulates=not arguments.no_simulate)
         try:
             return _Keeper(bundle).keep()
         finally:
@@ -82,31 +90,34 @@ def _default_folder() -> Path:
     return Path(base if os.path.isabs(base) else "~/.local/share") / "lfr"
 
 
-def _api_address(given: str | None) -> str:
+def _address(arguments: Namespace, server: str) -> str:
     from lfr.host.ports import free_port
 
-    return given or f"127.0.0.1:{free_port()}"
+    given: str | None = getattr(arguments, server)
+    return given or f"127.0.0.1:{free_port(_SERVERS[server][1])}"
 
 
-def _roles(arguments: Namespace, api: str | None) -> list[RoleLine]:
+def _roles(arguments: Namespace, servers: Mapping[str, str]) -> list[RoleLine]:
     config = ["--config", str(Path(arguments.config).absolute())] if arguments.config else []
     receipts = str(Path(arguments.receipts).absolute()) if arguments.receipts else os.devnull
     lines = [["lifecycle"], ["wait"], ["request"], ["resource"], ["redis"], ["receipts", "--to", receipts]]
     if not arguments.no_simulate:
         lines.append(["simulate"])
-    if api is not None:
-        lines.append(["api", api])
+    lines += [[name, address] for name, address in servers.items()]
     return [[*line, *config] for line in lines]
 
 
-def _greet(terminal: Terminal, bundle: Bundle, api: str | None, *, simulates: bool) -> None:
-    terminal.print(f"lfr runs, with its data in {bundle.folder}. Ctrl-C stops it. In another terminal:\n")
+def _greet(terminal: Terminal, bundle: Bundle, servers: Mapping[str, str], *, simulates: bool) -> None:
+    terminal.print(f"lfr runs, with its data in {bundle.folder}. Ctrl-C stops it.")
+    if "console" in servers:
+        terminal.print(f"The console: http://{servers['console']}/")
+    if "api" in servers:
+        terminal.print(f"The API: http://{servers['api']}/workflows")
+    terminal.print("In another terminal:\n")
     terminal.print(f"  export LFR_REDIS_URL={bundle.server.address.url}")
     terminal.print("  lfr run FILE --wait")
     terminal.print("  lfr list\n")
     terminal.print(f"or without the variable: lfr list --data {bundle.folder}")
-    if api is not None:
-        terminal.print(f"The API: http://{api}/workflows")
     if simulates:
         terminal.print("Tasks are simulated. With workers of your own: lfr up --no-simulate")
     terminal.out.flush()

@@ -1,7 +1,9 @@
-"""The signs of life of a role that serves HTTP: to systemd, and to Redis."""
+"""The life of a role that serves HTTP: who may ask, what is told to systemd and to Redis."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -10,6 +12,44 @@ from lfr.roles.process import Life, heed_reload
 from lfr.roles.vital_signs import this_process
 from lfr.store.connection import Store
 from lfr.store.processes import sign, sign_off
+from lfr.web.access import Rules
+from lfr.web.exchange import Streams
+from lfr.web.server import Address, Application, own_names, read_address, serve
+from lfr.web.tokens import tokens_for
+
+LOGGER = logging.getLogger(__name__)
+
+
+def serve_http(
+    what: str,
+    store: Store,
+    life: Life,
+    address: str,
+    default: Address,
+    make: Callable[[Rules, Streams], Application],
+) -> int:
+    """Serve what `make` makes, until the process is told to stop; its exit code.
+
+    `address`: where to listen, as it was given; `default` has what is left out of it. Raises BadInput and
+    CannotWrite.
+    """
+    where = read_address(address, default)
+    tokens = tokens_for(store.settings, is_local=where.is_local)
+    rules = Rules(tokens.operate, tokens.read, own_names(where) | frozenset(store.settings.api_hosts))
+    signs = ServerSigns(life, store)
+
+    def ready(at: Address) -> None:
+        LOGGER.info("the %s listens at http://%s", what, at)
+        if tokens.file is not None:
+            LOGGER.info("it asks for the token in %s", tokens.file)
+        signs.ready(at)
+
+    streams = Streams()
+    app = make(rules, streams)
+    most_bytes = store.settings.api_body
+    code = serve(app, where, ready, signs.alive, streams.close, most_bytes=most_bytes)
+    signs.gone()
+    return code
 
 
 class ServerSigns:

@@ -58,5 +58,11 @@ ROLES = (
         "serves the HTTP API",
         (Option("address", str, "", "HOST[:PORT]", "where to listen (default: 0.0.0.0:5000)"),),
     ),
+    Role(
+        "console",
+        "lfr.roles.console",
+        "serves the console, for browsers, with an API of its own",
+        (Option("address", str, "", "HOST[:PORT]", "where to listen (default: 0.0.0.0:8000)"),),
+    ),
     Role("worker", "lfr.roles.worker", "lifecycle and the built-in tasks in one process"),
 )

@@ -6,12 +6,15 @@ import errno
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from types import FrameType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from lfr.errors import BadInput, CannotWrite
+
+Application: TypeAlias = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+"""As PEP 3333 has it."""
 
 _THREADS: Final = 64
 """For requests and for streams that stay open: more than there are places for streams."""
@@ -55,7 +58,7 @@ def read_address(text: str, default: Address) -> Address:
 
 
 def serve(
-    app: Callable[..., Any],
+    app: Application,
     address: Address,
     ready: Callable[[Address], None],
     alive: Callable[[], None] = lambda: None,

@@ -24,13 +24,13 @@ def build_elsewhere(folder: Path, umask: int) -> bytes:
     """The file as a copy of the sources in another folder builds it, with this umask from the beginning;
     downloads are shared."""
     folder.mkdir()
-    for name in ("lfr", "requirements", "units"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("lfr", "requirements", "units", "console_static"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
     for name in ("build.py", "LICENSE"):
         shutil.copy(ROOT / name, folder)
     (folder / ".build").mkdir()
     for made in (ROOT / ".build").iterdir():
-        if made.name == "wheels" or made.name == "pip":
+        if made.name in ("wheels", "pip") or made.name.startswith("npm-"):
             (folder / ".build" / made.name).symlink_to(made)
         elif made.name.startswith("build-"):
             copy = Path(shutil.copytree(made, folder / ".build" / made.name, symlinks=True))
@@ -59,6 +59,11 @@ def test_what_is_in_the_file() -> None:
     servers = "site-packages/lfr/host/servers"
     assert executable == {f"{servers}/{cpu}/valkey-server" for cpu in ("aarch64", "x86_64")}
     assert {f"{servers}/x86_64/LICENSE", "site-packages/lfr/LICENSE"} <= set(names)
+    console = "site-packages/lfr/console_static"
+    assert {
+        f"{console}/{name}" for name in ("index.html", "app.js", "vendor/preact.js", "vendor/dagre.js")
+    } <= set(names)
+    assert {f"{console}/vendor/{name}.LICENSE" for name in ("preact", "dagre")} <= set(names)
     for package in ("redis", "rqse", "yaml", "async_timeout"):
         assert f"site-packages/{package}/__init__.py" in names
 

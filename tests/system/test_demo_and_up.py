@@ -14,6 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from lfr.host.ports import free_port
 from tests.support.processes import built_file, environment, lfr
 from tests.support.waiting import eventually
 
@@ -66,6 +67,11 @@ def test_the_demo_shows_a_finished_workflow_and_leaves_nothing(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
+def ports() -> list[str]:
+    """Where an `up` of these tests serves: ports of the kernel's choice, as others may use the usual ones."""
+    return ["--api", f"127.0.0.1:{free_port()}", "--console", f"127.0.0.1:{free_port()}"]
+
+
 def page(url: str) -> str:
     """What stands at an address; nothing while nobody answers there."""
     try:
@@ -109,14 +115,17 @@ def test_up_is_found_by_its_folder_and_by_its_line_and_keeps_its_data(tmp_path: 
     data = str(tmp_path / "data")
     (tmp_path / "a.flow").write_text("A -> wait:delay (- duration: 0.01 -)")
     more = {"HOME": str(tmp_path)}
-    with started("up", "--data", data, more=more) as up:
+    with started("up", "--data", data, *ports(), more=more) as up:
         assert up.stdout is not None
+        lines = [line.strip() for line in iter(up.stdout.readline, "\n") if line.strip()]
+        console, api = (line.split()[-1] for line in lines if line.startswith("The "))
         url = next(line for line in up.stdout if "export LFR_REDIS_URL=" in line).strip().partition("=")[2]
         flow = str(tmp_path / "a.flow")
         assert lfr("run", flow, "--wait", "--workflow-id", "x", "--data", data).returncode == 0
         assert "workflow:x" in lfr("list", url=url).stdout
-        api = next(line for line in up.stdout if line.startswith("The API: ")).split()[-1]
         assert "workflow:x" in eventually(lambda: page(api))
+        assert "<title>lfr</title>" in eventually(lambda: page(console))
+        assert "workflow:x" in page(f"{console}api/workflows")
         second = lfr("up", "--data", data, more=more)
         assert second.returncode == 69
         assert f"in use by process {up.pid}" in second.stderr
@@ -126,7 +135,7 @@ def test_up_is_found_by_its_folder_and_by_its_line_and_keeps_its_data(tmp_path: 
     assert up.returncode == 130
     assert are_gone(children)
     assert lfr("list", "--data", data).returncode == 75
-    with started("up", "--data", data, more=more) as again:
+    with started("up", "--data", data, *ports(), more=more) as again:
         assert again.stdout is not None
         next(line for line in again.stdout if "export" in line)
         assert "FINISHED" in lfr("list", "--data", data).stdout
@@ -135,7 +144,7 @@ def test_up_is_found_by_its_folder_and_by_its_line_and_keeps_its_data(tmp_path: 
 def test_up_starts_again_what_dies_and_says_so(tmp_path: Path) -> None:
     data = str(tmp_path / "data")
     (tmp_path / "a.flow").write_text("A -> B")
-    with started("up", "--data", data, more={"HOME": str(tmp_path)}) as up:
+    with started("up", "--data", data, *ports(), more={"HOME": str(tmp_path)}) as up:
         assert up.stdout is not None and up.stderr is not None
         next(line for line in up.stdout if "export" in line)
         before = descendants(up.pid)

@@ -1,0 +1,94 @@
+// One workflow: what it is at now, its graph, timeline, steps, values, source, history; what can be done to it.
+
+import { html, useMemo } from "../vendor/preact.js";
+import { makeGraph } from "../model/graph.js";
+import { address, shortId, workflowPath } from "../model/route.js";
+import { hasEnded } from "../model/states.js";
+import { stepAt } from "../model/workflow.js";
+import { Copy } from "../parts/copy.js";
+import { Progress } from "../parts/counts.js";
+import { Trouble } from "../parts/dialog.js";
+import { Graph } from "../parts/graph.js";
+import { HistoryView } from "../parts/history_view.js";
+import { useKeys } from "../parts/keys.js";
+import { go, useRoute } from "../parts/navigation.js";
+import { Ago, Duration, useNow } from "../parts/now.js";
+import { SourceView } from "../parts/source_view.js";
+import { State } from "../parts/state.js";
+import { StepPanel } from "../parts/step_panel.js";
+import { StepsView } from "../parts/steps_view.js";
+import { Timeline } from "../parts/timeline.js";
+import { ValuesView } from "../parts/values_view.js";
+import { WhatNow } from "../parts/what_now.js";
+import { WorkflowActions } from "../parts/workflow_actions.js";
+import { useWorkflow } from "../parts/workflow_data.js";
+
+const VIEWS = { graph: "Graph", timeline: "Timeline", steps: "Steps", values: "Input and output", source: "Source", history: "History" };
+const NARROW = matchMedia("(max-width: 640px)");
+
+export function WorkflowPage() {
+  const { id, params } = useRoute();
+  const data = useWorkflow(id);
+  const { workflow, problem, refresh } = data;
+  if (!workflow) {
+    if (!problem) return html`<p class="loading">Loading …</p>`;
+    return html`<section class="page"><h1>${shortId(id)}</h1><${Trouble} problem=${problem} /><p><a href="/">All workflows</a></p></section>`;
+  }
+  return html`<${Shown} ...${data} key=${workflow.id} params=${params} refresh=${refresh} />`;
+}
+
+function Shown({ workflow, facts, problem, refresh, params }) {
+  const now = useNow(!hasEnded(workflow.state));
+  const first = useMemo(() => (NARROW.matches || makeGraph(workflow.flow).tooLarge ? "steps" : "graph"), [workflow.flow]);
+  const view = VIEWS[params.view] ? params.view : first;
+  const chosen = /^\d+$/.test(params.step ?? "") ? Number(params.step) : null;
+  const show = (changes) => address(workflowPath(workflow.id), { ...params, ...changes });
+  const choose = (index) => go(show({ step: index === chosen ? "" : index }), true);
+  const step = chosen === null ? null : stepAt(workflow, chosen);
+  const keys = useMemo(() => {
+    const views = Object.keys(VIEWS).map((name, at) => [String(at + 1), () => go(show({ view: name }), true)]);
+    return { ...Object.fromEntries(views), Escape: () => chosen !== null && go(show({ step: "" }), true) };
+  }, [workflow.id, params]);
+  useKeys(keys);
+
+  return html`<section class="page workflow">
+    <${Header} workflow=${workflow} now=${now} refresh=${refresh} />
+    ${problem && html`<${Trouble} problem=${problem} />`}
+    <${WhatNow} workflow=${workflow} now=${now} onChoose=${choose} />
+    <nav class="tabs views" aria-label="Views">${Object.entries(VIEWS).map(([name, label]) => html`
+      <a key=${name} href=${show({ view: name })} aria-current=${name === view ? "true" : null}>${label}</a>`)}</nav>
+    <div class=${`split ${step ? "with-panel" : ""}`}>
+      <div class="view">${view === "graph" ? html`<${GraphView} ...${{ workflow, now, chosen, choose, params, show }} />`
+        : view === "timeline" ? html`<${Timeline} facts=${facts} flow=${workflow.flow} steps=${workflow.steps} now=${now} chosen=${chosen} onChoose=${choose} />`
+        : view === "steps" ? html`<${StepsView} workflow=${workflow} now=${now} chosen=${chosen} onChoose=${choose} />`
+        : view === "values" ? html`<${ValuesView} workflow=${workflow} />`
+        : view === "source" ? html`<${SourceView} workflow=${workflow} />`
+        : html`<${HistoryView} workflow=${workflow} facts=${facts} now=${now} onChoose=${choose} />`}</div>
+      ${step && html`<${StepPanel} key=${chosen} workflow=${workflow} step=${step} now=${now} onChoose=${choose} onClose=${() => choose(chosen)} refresh=${refresh} />`}
+    </div>
+  </section>`;
+}
+
+function Header({ workflow, now, refresh }) {
+  const { id, name, state, started, ended, parent, counts } = workflow;
+  return html`<header class="heading workflow-heading">
+    <div>
+      ${parent && html`<p class="crumbs"><a href=${workflowPath(parent)}>${shortId(parent)}</a> ›</p>`}
+      <h1>${name || shortId(id)} <${State} state=${state} /></h1>
+      <p class="facts"><code class="id">${id}</code> <${Copy} text=${id} />
+        <span>started <${Ago} at=${started} now=${now} /></span>
+        <span>${ended ? "took" : "for"} <${Duration} start=${started} end=${ended} now=${now} /></span>
+        <${Progress} counts=${counts} /></p>
+      ${workflow.flow.doc && html`<p class="doc">${workflow.flow.doc}</p>`}
+    </div>
+    <${WorkflowActions} workflow=${workflow} refresh=${refresh} />
+  </header>`;
+}
+
+function GraphView({ workflow, now, chosen, choose, params, show }) {
+  const orientation = params.dir === "TB" ? "TB" : "LR";
+  return html`<div class="graph-view">
+    <p class="tools"><a class="button" href=${show({ dir: orientation === "LR" ? "TB" : "" })}>${orientation === "LR" ? "Top to bottom" : "Left to right"}</a></p>
+    <div class="graph-frame"><${Graph} flow=${workflow.flow} steps=${workflow.steps} orientation=${orientation} chosen=${chosen} onChoose=${choose} now=${now} /></div>
+  </div>`;
+}

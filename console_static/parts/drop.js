@@ -1,0 +1,39 @@
+// Files that are dropped onto a page, or picked.
+
+import { html, useEffect, useRef, useState } from "../vendor/preact.js";
+
+/** Call `onFile(file)` with each file that is dropped anywhere on the page; whether one hovers over it now. */
+export function useDrop(onFile) {
+  const [over, setOver] = useState(false);
+  const handler = useRef(onFile);
+  handler.current = onFile;
+  useEffect(() => {
+    const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+    const drag = (event) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      setOver(true);
+    };
+    const leave = (event) => event.relatedTarget === null && setOver(false);
+    const drop = (event) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      setOver(false);
+      for (const file of event.dataTransfer.files) handler.current(file);
+    };
+    const listeners = { dragover: drag, dragleave: leave, drop };
+    for (const [name, listener] of Object.entries(listeners)) addEventListener(name, listener);
+    return () => Object.entries(listeners).forEach(([name, listener]) => removeEventListener(name, listener));
+  }, []);
+  return over;
+}
+
+/** A button that picks a file. */
+export const PickFile = ({ label, accept, onFile }) => html`<label class="button">${label}
+  <input class="hidden" type="file" accept=${accept} onChange=${(event) => {
+    for (const file of event.target.files) onFile(file);
+    event.target.value = "";
+  }} /></label>`;
+
+/** What is shown while a file hovers over the page. */
+export const DropHint = ({ over, children }) => over && html`<div class="drop-hint" aria-hidden="true"><p>${children}</p></div>`;

@@ -1,0 +1,40 @@
+// What can be done to a workflow as a whole. What cannot be done now says why.
+
+import { html, useState } from "../vendor/preact.js";
+import { send, workflowAt } from "../api.js";
+import { ACTIONS } from "../model/actions.js";
+import { shortId } from "../model/route.js";
+import { act, downloadArchive } from "./actions.js";
+import { Confirm } from "./dialog.js";
+import { go } from "./navigation.js";
+import { say } from "./notices.js";
+
+export function WorkflowActions({ workflow, refresh }) {
+  const [asked, setAsked] = useState(null);
+  const [archived, setArchived] = useState(false);
+  const { id, actions } = workflow;
+  const name = shortId(id);
+  const tell = (promise) => promise.catch((problem) => say(`${problem.message} ${problem.hint ?? ""}`, "failed"));
+  const archive = async () => {
+    await downloadArchive(id);
+    setArchived(true);
+  };
+  const keep = async () => say(`Archived in ${(await send("POST", workflowAt(id, "/archive"))).file} on the server`);
+  const done = (action) => {
+    say(`${name} ${ACTIONS[action].said}`);
+    if (action === "delete") go("/");
+    else refresh();
+  };
+  return html`<div class="buttons actions">
+    ${Object.entries(ACTIONS).map(([action, { label, title }]) => html`<button key=${action} disabled=${actions[action] !== null}
+      title=${actions[action] ?? title} onClick=${() => setAsked(action)}>${label}</button>`)}
+    <details class="menu"><summary class="button" role="button">Archive</summary><div>
+      <button disabled=${actions.archive !== null} title=${actions.archive ?? "All of it as one JSON document"} onClick=${() => tell(archive())}>Download</button>
+      <button disabled=${actions.archive !== null} title=${actions.archive ?? "Into the server's archive.folder"} onClick=${() => tell(keep())}>Keep on the server</button>
+    </div></details>
+    ${asked && html`<${Confirm} title=${ACTIONS[asked].ask(name)} word=${ACTIONS[asked].label} danger=${ACTIONS[asked].danger}
+      act=${() => act(asked, id)} onDone=${() => done(asked)} onClose=${() => setAsked(null)}>
+      <p>${ACTIONS[asked].means}</p>
+      ${asked === "delete" && html`<p><button onClick=${() => tell(archive())}>${archived ? "The archive is downloaded" : "Download its archive first"}</button></p>`}<//>`}
+  </div>`;
+}
