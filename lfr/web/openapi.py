@@ -10,7 +10,7 @@ from lfr import __version__
 from lfr.web.exchange import Access, Route
 from lfr.web.problems import MEDIA_TYPE, SCHEMA
 
-_ALWAYS = (421, 500, 503)
+_ALWAYS = (400, 421, 500, 503)
 _WITH_TOKEN = (401, 403)
 _WITH_BODY = (411, 413, 415)
 
@@ -55,7 +55,7 @@ def _operation(route: Route) -> dict[str, Any]:
 def _problems(route: Route) -> list[int]:
     statuses = {*_ALWAYS, *route.problems, *(_WITH_TOKEN if route.access is not Access.NONE else ())}
     if route.method == "POST":
-        statuses |= {400, *_WITH_BODY}
+        statuses |= {*_WITH_BODY}
     return sorted(statuses)
 
 
