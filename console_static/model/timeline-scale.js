@@ -79,6 +79,7 @@ function without(points, busy) {
 
 /**
  * @typedef {object} Scale
+ * @property {number} width
  * @property {(time: number) => number} x
  * @property {(x: number) => number} time
  * @property {{x: number, width: number, ms: number}[]} cuts
@@ -105,6 +106,7 @@ export function makeScale(pieces, width) {
   });
   const step = stepFor(MOST_TICKS_APART / perMs);
   return {
+    width,
     x: (time) => place(placed, time, "from", "to", "x", "width"),
     time: (at) => timeAt(placed, at),
     cuts: placed.filter((piece) => piece.isCut).map((piece) => ({ x: piece.x, width: piece.width, ms: piece.to - piece.from })),
