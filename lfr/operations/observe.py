@@ -30,11 +30,11 @@ def inspect_workflow(store: Store, id: str, *, history: bool = False, values: bo
 
     Keys: those of `summary`; actions: by action, why it cannot be done now, or None; moment, the id of the
     latest entry of its history (empty: none), behind which `follow_workflow` goes on; input, output; and
-    steps: index, name, base, kind, state, started, ended, attempt, input, output, reason of each; of an
-    iterated step that has started also items, as `tell_items` gives them; of a running one also progress,
-    if its worker tells of it: at, fraction (from 0 to 1), text; and of one that waits also waits_for: until
-    (or None), event (its kind) with match, or latch (its name). With `history` also `history`, as
-    `tell_facts` gives it.
+    steps: index, name, base, kind, state, started, ended, attempt, input, output, reason of each; of a
+    resource also uri and sink; of an iterated step that has started also items, as `tell_items` gives them;
+    of a running one also progress, if its worker tells of it: at, fraction (from 0 to 1), text; and of one
+    that waits also waits_for: until (or None), event (its kind) with match, or latch (its name). With
+    `history` also `history`, as `tell_facts` gives it.
 
     Without `values`, what may be large is left out: input and output, match, and more than the beginning of
     a reason. Raises NotFound.

@@ -60,6 +60,7 @@ def _untouched(step: Step) -> dict[str, Any]:
         "name": step.name,
         "base": step.task if step.kind is Kind.TASK else "",
         "kind": step.kind.value,
+        **({"uri": step.uri, "sink": step.sink} if step.kind is Kind.RESOURCE else {}),
         "state": StepState.PENDING.value,
         "started": None,
         "ended": None,

@@ -103,6 +103,23 @@ def task(*names: str) -> Callable[[F], F]:
     return mark
 
 
+def is_task(function: Callable[..., Any]) -> bool:
+    """Whether a function is marked by `@task`."""
+    return hasattr(function, _MARK)
+
+
+def finished(output: Any) -> Any:
+    """What a function has returned, awaited if it is an async one."""
+    if not inspect.isawaitable(output):
+        return output
+    import asyncio  # takes a while, and few functions need it
+
+    async def awaited() -> Any:
+        return await output
+
+    return asyncio.run(awaited())
+
+
 def load_tasks(file: str) -> dict[str, Task]:
     """The tasks of a Python file, by name. Runs the file.
 
@@ -117,7 +134,7 @@ def load_tasks(file: str) -> dict[str, Task]:
         for name in getattr(value, _MARK, ()):
             if name in found and found[name].function is not value:
                 raise BadInput(f"two functions do the task {name}", place=file)
-            found[name] = _task(name, value)
+            found[name] = task_of(name, value)
     if not found:
         hint = 'mark functions with @task("NAME"), of: from lfr import task'
         raise BadInput("there are no tasks in this file", place=file, hint=hint)
@@ -154,7 +171,8 @@ def _place(error: Exception, path: Path, file: str) -> str:
     return f"{file}:{line}" if line else file
 
 
-def _task(name: str, function: Callable[..., Any]) -> Task:
+def task_of(name: str, function: Callable[..., Any]) -> Task:
+    """The task of this name, done by this function."""
     signature = inspect.signature(function)
     try:
         hints = typing.get_type_hints(function)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -13,7 +11,7 @@ from lfr.flow import Json
 from lfr.store.attempts import forget_progress, still_counts
 from lfr.store.connection import Store
 from lfr.worker.context import Context
-from lfr.worker.registry import BadCall, Task
+from lfr.worker.registry import BadCall, Task, finished
 from lfr.worker.task_runner import TaskFailed, TaskRunner, Work
 
 
@@ -47,9 +45,4 @@ def _do(task: Task, started: events.StartTask, context: Context) -> Json:
         call = task.arguments(started.input, started.parameters, context)
     except BadCall as error:
         raise TaskFailed(f"{started.base}: {error}") from None
-    output = task.function(*call.args, **call.kwargs)
-    return asyncio.run(_awaited(output)) if inspect.isawaitable(output) else output
-
-
-async def _awaited(output: Json) -> Json:
-    return await output
+    return finished(task.function(*call.args, **call.kwargs))
