@@ -150,7 +150,6 @@ export function shortJson(value, limit) {
 }
 
 function write(value, parts, room) {
-  if (room.left < 0) return;
   if (value instanceof ExactNumber) put(value.text, parts, room);
   else if (Array.isArray(value)) writeAll("[", value, "]", parts, room, (item) => write(item, parts, room));
   else if (value !== null && typeof value === "object") {
