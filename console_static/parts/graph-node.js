@@ -8,6 +8,8 @@ import { STEP_STATES } from "../model/states.js";
 const INSET = 12;
 const ICON = 16;
 const FOLD = 18;
+/** Between a node and the line around it if it is chosen or has the focus. */
+const HALO = 4;
 
 /**
  * A node of the graph.
@@ -54,6 +56,7 @@ function Round({ node, step, told, isTurned }) {
   const middle = node.width / 2;
   const [x, y, anchor] = isTurned ? [node.width + 6, middle + 4, "start"] : [middle, node.height + 12, "middle"];
   return html`
+    <circle class="halo" cx=${middle} cy=${middle} r=${middle + HALO} />
     <circle class="card" cx=${middle} cy=${middle} r=${middle} />
     ${node.width > 20 && step && told && html`<path class="icon" transform=${`translate(${middle - 6} ${middle - 6}) scale(0.75)`} d=${told.icon} />`}
     ${node.width > 20 && html`<text class="below" x=${x} y=${y} text-anchor=${anchor}>${node.title}</text>`}`;
@@ -69,6 +72,7 @@ function Card({ node, step, told, state, figures, took, times, measure }) {
   const count = node.kind === "folded" ? figures : step?.items ? itemFigures(step.items) : "";
   const beside = firstThatFits([[count, took].filter(Boolean).join(" · "), count || took], right - left, small);
   return html`
+    <rect class="halo" x=${-HALO} y=${node.tab - HALO} width=${node.width + 2 * HALO} height=${height + 2 * HALO} rx=${8 + HALO} />
     ${node.kind === "folded" && html`<rect class="card under" x="4" y=${node.tab + 4} width=${node.width} height=${height} rx="8" />`}
     <rect class="card" y=${node.tab} width=${node.width} height=${height} rx="8" />
     ${node.guard && html`<${Guard} text=${node.guard} width=${small(node.guard)} y=${node.tab} />`}

@@ -53,6 +53,8 @@ test("no character is cut in two", () => {
 test("titles are one line, and say what the step is", () => {
   assert.equal(titleOf({ kind: "task", name: "wait:delay" }), "wait:delay");
   assert.equal(titleOf({ kind: "literal", value: { a: 1 } }), '{"a": 1}');
+  assert.equal(titleOf({ kind: "literal" }), "a value", "where values are left out");
+  assert.equal(titleOf({ kind: "literal", value: null }), "null");
   assert.equal(titleOf({ kind: "resource", uri: "a\n b" }), "a b");
   assert.equal(titleOf({ kind: "subflow" }), "subflow");
   assert.equal(aboutOf({ kind: "task", name: "notify", base: "mail:send" }), "mail:send");
