@@ -52,6 +52,7 @@ export function readHistory(facts, flow) {
     } else take(rowOf(rows, fact, flow), fact, at);
   }
   const all = [...rows.values()].filter((row) => isShown(row, flow));
+  for (const row of all) if (row.item !== null) endWithStep(row, rows.get(`${row.index}`));
   const isOpen = !hasEnded || all.some(runs);
   return { ...sorted(all), marks, begin: Date.parse(facts[0].at), last: at, isOpen };
 }
@@ -102,6 +103,12 @@ function tryAgain(bar, at, reason) {
 
 function stop(row, at) {
   for (const bar of row.bars) if (bar.end === null) end(bar, at, "stopped", "");
+}
+
+/** Of items that go on after their step has failed, its history says no more: they end with it. */
+function endWithStep(row, step) {
+  if (!step || runs(step)) return;
+  for (const bar of row.bars) if (bar.end === null) end(bar, Math.max(bar.begin, step.bars.at(-1).end), "stopped", "");
 }
 
 /** Whether a row has a bar that still grows. */

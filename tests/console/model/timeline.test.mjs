@@ -52,6 +52,16 @@ test("items have rows of their own, below their step when it is opened", () => {
   assert.equal(rows[9].bars[0].segments[0].reason, "bad");
 });
 
+test("items of which nothing more is heard end with their step", () => {
+  const items = [[1, 1, "started", 0], [1, 1, "started", 1], [2, 1, "failed", 1, "bad"]];
+  const going = readHistory(facts([0, 1, "started"], ...items), flow);
+  assert.deepEqual(going.items.get(1).map(runs), [true, false]);
+  const failed = readHistory(facts([0, 1, "started"], ...items, [3, 1, "failed", null, "bad"], [3, null, "failed"]), flow);
+  const [silent] = failed.items.get(1);
+  assert.deepEqual(silent.bars.map(({ begin, end, segments }) => [(begin - ZERO) / 1000, (end - ZERO) / 1000, segments[0].outcome]), [[1, 3, "stopped"]]);
+  assert.equal(failed.isOpen, false);
+});
+
 const pieces = (history, to) => piecesOf(history, history.begin, to ?? history.last).map(({ from, to, isCut }) => [(from - ZERO) / 1000, (to - ZERO) / 1000, isCut]);
 
 test("hours in which nothing works are cut out, and what works is not", () => {
