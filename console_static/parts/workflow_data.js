@@ -54,7 +54,7 @@ export function useWorkflow(id) {
     [id, round, workflow === null, workflow && hasEnded(workflow.state)],
   );
   useLive(path, (name, news) => {
-    if (name === "end") return refresh();
+    if (name === "end" || name === "problem") return refresh();
     if (name !== "change") return undefined;
     setFacts((was) => (news.changes.length ? [...was, ...news.changes] : was));
     setWorkflow((was) => {

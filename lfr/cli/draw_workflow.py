@@ -143,18 +143,20 @@ def _step_row(step: Mapping[str, Any]) -> list[Cell]:
 
 
 def _outcome(step: Mapping[str, Any]) -> Cell:
-    items = step.get("items")
+    items, waits_for = step.get("items"), step.get("waits_for")
+    if step["state"] == "SKIPPED":
+        output = "" if step["output"] is None else f": {short_json(step['output'])}"
+        return Cell(f"{step['reason']}{output}" if step["reason"] else "its guard said no", "dim")
     if step["reason"]:
-        return Cell(step["reason"], "red")
+        again = f"again at {clock(waits_for['until'])}: " if waits_for else ""
+        return Cell(again + step["reason"], "red")
     progress = step.get("progress")
     if progress:
         return Cell(f"{progress['fraction']:.0%} {progress['text']}".strip())
-    if step.get("waits_for"):
-        return Cell(_wait(step["waits_for"]), "dim")
+    if waits_for:
+        return Cell(_wait(waits_for), "dim")
     if items and items["total"] is not None and step["state"] != "DONE":
         return Cell(f"{items['done']} of {items['total']} items done, {items['running']} running")
-    if step["state"] == "SKIPPED":
-        return Cell("its guard said no", "dim")
     return Cell("" if step["output"] is None else short_json(step["output"]))
 
 

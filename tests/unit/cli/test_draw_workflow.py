@@ -106,6 +106,16 @@ def test_a_step_that_waits_says_for_what() -> None:
     assert delay.startswith("until 2026-01-")
 
 
+def test_a_step_that_is_skipped_by_hand_or_is_tried_again_says_so() -> None:
+    steps = [
+        step(0, name="a", state="SKIPPED", reason="skipped by hand", output={"by": "me"}),
+        step(1, name="b", state="RUNNING", reason="no way", waits_for={"until": "2026-01-31T12:00:00.000Z"}),
+    ]
+    skipped, again = list(draw_workflow(terminal(), {**workflow(), "steps": steps}))[-2:]
+    assert skipped.endswith('skipped by hand: {"by": "me"}')
+    assert again.endswith("again at 12:00:00.000: no way")
+
+
 def test_a_history_names_the_steps() -> None:
     lines = draw_history(terminal(), workflow())
     assert [line.split()[1:] for line in lines[1:]] == [
