@@ -158,6 +158,8 @@ def test_streams_have_places(call: Caller) -> None:
     assert call("GET", "/live").status == 503
     for reply in replies:
         reply.stream.close()
+    for _ in range(MOST_STREAMS + 1):
+        assert call("HEAD", "/live").status == 200
     call("GET", "/live", stream=True).stream.close()
 
 
