@@ -1,9 +1,10 @@
 // Events: the newest on the stream, those that could not be understood, latches; and one by hand.
 
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useState } from "../vendor/preact.js";
 import { get, send } from "../api.js";
 import { address, shortId, workflowPath } from "../model/route.js";
 import { Confirm, Trouble } from "../parts/dialog.js";
+import { usePolled } from "../parts/live.js";
 import { go, useRoute } from "../parts/navigation.js";
 import { say } from "../parts/notices.js";
 import { Clock, useNow } from "../parts/now.js";
@@ -19,20 +20,14 @@ export function EventsPage() {
   const [reset, setReset] = useState(null);
   const now = useNow(true);
   const query = address("", { size: 50, kind: params.kind, workflow: params.workflow });
-  const load = () =>
-    document.hidden ||
-    Promise.all([get(`/events${query}`), get("/dead-letters?size=50"), get("/latches")]).then(
-      ([events, dead, latches]) => {
-        setFound({ events, dead, latches });
-        setProblem(null);
-      },
-      setProblem,
-    );
-  useEffect(() => {
-    load();
-    const timer = setInterval(load, EVERY);
-    return () => clearInterval(timer);
-  }, [query]);
+  const load = usePolled(query, {
+    ask: () => Promise.all([get(`/events${query}`), get("/dead-letters?size=50"), get("/latches")]),
+    told: ([events, dead, latches]) => {
+      setFound({ events, dead, latches });
+      setProblem(null);
+    },
+    failed: setProblem,
+  }, EVERY);
   const choose = (changes) => go(address("/events", { ...params, ...changes }), true);
   return html`<section class="page events">
     <div class="heading"><h1>Events</h1><div class="buttons"><button class="primary" onClick=${() => setSending(true)}>Send an event</button></div></div>
@@ -74,6 +69,6 @@ const Fields = ({ fields }) => {
 function waiters(latch) {
   if (!latch.waiters) return "–";
   const shown = latch.waiting.slice(0, 5);
-  return html`${shown.map(({ workflow, index }) => html`<a class="id" href=${address(workflowPath(workflow), { step: index })}>${shortId(workflow)}</a> `)}
+  return html`${shown.map(({ workflow, index }) => html`<a key=${`${workflow} ${index}`} class="id" href=${address(workflowPath(workflow), { step: index })}>${shortId(workflow)}</a> `)}
     ${latch.waiters > shown.length ? `and ${latch.waiters - shown.length} more` : ""}`;
 }

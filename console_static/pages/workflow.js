@@ -1,8 +1,9 @@
 // One workflow: what it is at now, its graph, timeline, steps, values, source, history; what can be done to it.
 
-import { html, useEffect, useMemo, useState } from "../vendor/preact.js";
+import { html, useMemo } from "../vendor/preact.js";
 import { address, shortId, workflowPath } from "../model/route.js";
-import { hasEnded } from "../model/states.js";
+import { WORKFLOW_STATES, hasEnded } from "../model/states.js";
+import { makeGraph } from "../model/graph.js";
 import { stepAt } from "../model/workflow.js";
 import { Copy } from "../parts/copy.js";
 import { Progress } from "../parts/counts.js";
@@ -23,14 +24,13 @@ import { WorkflowActions } from "../parts/workflow_actions.js";
 import { useWorkflow } from "../parts/workflow_data.js";
 
 const VIEWS = { graph: "Graph", timeline: "Timeline", steps: "Steps", values: "Input and output", source: "Source", history: "History" };
-const MOST_DRAWN = 2000; // steps: above, the table comes first
 const NARROW = matchMedia("(max-width: 640px)");
 
 export function WorkflowPage() {
   const { id, params } = useRoute();
   const data = useWorkflow(id);
   const { workflow, problem, refresh } = data;
-  if (!workflow) {
+  if (!workflow || problem?.status === 404) {
     if (!problem) return html`<p class="loading">Loading …</p>`;
     return html`<section class="page"><h1>${shortId(id)}</h1><${Trouble} problem=${problem} /><p><a href="/">All workflows</a></p></section>`;
   }
@@ -39,8 +39,9 @@ export function WorkflowPage() {
 
 function Shown({ workflow, facts, problem, refresh, params }) {
   const now = useNow(!hasEnded(workflow.state));
-  const first = workflow.flow.steps.length > MOST_DRAWN || NARROW.matches ? "steps" : "graph";
-  const view = VIEWS[params.view] ? params.view : first;
+  const isLarge = useMemo(() => makeGraph(workflow.flow).tooLarge > 0, [workflow.flow]);
+  const first = isLarge || NARROW.matches ? "steps" : "graph"; // the graph itself says what it is too large for
+  const view = Object.hasOwn(VIEWS, params.view ?? "") ? params.view : first;
   const chosen = /^\d+$/.test(params.step ?? "") ? Number(params.step) : null;
   const show = (changes) => address(workflowPath(workflow.id), { ...params, ...changes });
   const choose = (index) => go(show({ step: index === chosen ? "" : index }), true);
@@ -58,8 +59,8 @@ function Shown({ workflow, facts, problem, refresh, params }) {
     <nav class="tabs views" aria-label="Views">${Object.entries(VIEWS).map(([name, label]) => html`
       <a key=${name} href=${show({ view: name })} aria-current=${name === view ? "true" : null}>${label}</a>`)}</nav>
     <div class=${`split ${step ? "with-panel" : ""}`}>
-      <div class="view">${view === "graph" ? html`<${GraphView} ...${{ workflow, now, chosen, choose, params, show, first }} />`
-        : view === "timeline" ? html`<${Timeline} facts=${facts} flow=${workflow.flow} steps=${workflow.steps} now=${now} chosen=${chosen} onChoose=${choose} />`
+      <div class="view">${view === "graph" ? html`<${GraphView} ...${{ workflow, now, chosen, choose, params, show }} />`
+        : view === "timeline" ? html`<div class="picture"><${Timeline} facts=${facts} flow=${workflow.flow} steps=${workflow.steps} now=${now} chosen=${chosen} onChoose=${choose} /></div>`
         : view === "steps" ? html`<${StepsView} workflow=${workflow} now=${now} chosen=${chosen} onChoose=${choose} />`
         : view === "values" ? html`<${ValuesView} workflow=${workflow} />`
         : view === "source" ? html`<${SourceView} workflow=${workflow} />`
@@ -75,6 +76,7 @@ function Header({ workflow, now, refresh }) {
     <div>
       ${parent && html`<p class="crumbs"><a href=${workflowPath(parent)}>${shortId(parent)}</a> ›</p>`}
       <h1>${name || shortId(id)} <${State} state=${state} /></h1>
+      <p class="hidden" role="status">${name || shortId(id)}: ${WORKFLOW_STATES[state]?.label}</p>
       <p class="facts"><code class="id">${id}</code> <${Copy} text=${id} />
         <span>started <${Ago} at=${started} now=${now} /></span>
         <span>${ended ? "took" : "for"} <${Duration} start=${started} end=${ended} now=${now} /></span>
@@ -85,17 +87,10 @@ function Header({ workflow, now, refresh }) {
   </header>`;
 }
 
-function GraphView({ workflow, now, chosen, choose, params, show, first }) {
+function GraphView({ workflow, now, chosen, choose, params, show }) {
   const orientation = params.dir === "TB" ? "TB" : "LR";
-  const [anyway, setAnyway] = useState(false);
-  useEffect(() => setAnyway(false), [workflow.id]);
-  if (first === "steps" && !NARROW.matches && !anyway) {
-    return html`<div class="empty"><h2>${workflow.flow.steps.length.toLocaleString("en")} steps</h2>
-      <p>are too many for one picture. <a href=${show({ view: "steps" })}>The table</a> has them all.</p>
-      <button onClick=${() => setAnyway(true)}>Try to draw it all the same</button></div>`;
-  }
   return html`<div class="graph-view">
     <p class="tools"><a class="button" href=${show({ dir: orientation === "LR" ? "TB" : "" })}>${orientation === "LR" ? "Top to bottom" : "Left to right"}</a></p>
-    <${Graph} key=${orientation} flow=${workflow.flow} steps=${workflow.steps} orientation=${orientation} chosen=${chosen} onChoose=${choose} now=${now} />
+    <div class="picture"><${Graph} flow=${workflow.flow} steps=${workflow.steps} orientation=${orientation} chosen=${chosen} onChoose=${choose} now=${now} /></div>
   </div>`;
 }
