@@ -36,7 +36,7 @@ export function EventsPage() {
       ${found.dead.length > 0 && html`<h2 class="tone-failed">Dead letters</h2>
         <p class="muted">Events that could not be understood. Each was laid aside, and stopped nobody.</p>
         <table class="list"><thead><tr><th>Time</th><th>Why</th><th>Event</th></tr></thead>
-          <tbody>${found.dead.map((letter) => html`<tr key=${letter.id}><td><${Clock} at=${letter.at} now=${now} /></td><td class="reason">${letter.reason}</td><td><${Fields} fields=${letter.fields} /></td></tr>`)}</tbody></table>`}
+          <tbody>${found.dead.map((letter) => html`<tr key=${letter.id}><td><${Clock} at=${letter.at} now=${now} /></td><td class="reason">${letter.reason}</td><td><${Fields} fields=${letter.fields} shown=${NOTHING} /></td></tr>`)}</tbody></table>`}
       <h2>Latches</h2>
       ${found.latches.length ? html`<table class="list"><thead><tr><th>Name</th><th class="right">Value</th><th>Who waits until it is zero</th><th></th></tr></thead>
         <tbody>${found.latches.map((latch) => html`<tr key=${latch.name}><td class="name"><strong>${latch.name}</strong></td><td data-label="Value" class="right number">${latch.value}</td>
@@ -56,11 +56,12 @@ export function EventsPage() {
   </section>`;
 }
 
+const NOTHING = new Set();
 const SHOWN_ELSEWHERE = new Set(["kind", "at", "apiVersion", "workflow"]);
 
 /** An event's fields, each as the JSON that stands there, on a line of its own. */
-const Fields = ({ fields }) => {
-  const rows = Object.entries(fields).filter(([name]) => !SHOWN_ELSEWHERE.has(name));
+const Fields = ({ fields, shown = SHOWN_ELSEWHERE }) => {
+  const rows = Object.entries(fields).filter(([name]) => !shown.has(name));
   if (!rows.length) return "";
   const text = rows.map(([name, value]) => `${name}: ${value}`);
   return html`<details class="event-fields"><summary><code>${text.join("  ").slice(0, 160)}</code></summary><pre>${text.join("\n")}</pre></details>`;

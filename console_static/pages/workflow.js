@@ -88,9 +88,10 @@ function Header({ workflow, now, refresh }) {
 }
 
 function GraphView({ workflow, now, chosen, choose, params, show }) {
-  const orientation = params.dir === "TB" ? "TB" : "LR";
+  const orientation = ["LR", "TB"].includes(params.dir) ? params.dir : NARROW.matches ? "TB" : "LR";
+  const other = orientation === "TB" ? "LR" : "TB";
   return html`<div class="graph-view">
-    <p class="tools"><a class="button" href=${show({ dir: orientation === "LR" ? "TB" : "" })}>${orientation === "LR" ? "Top to bottom" : "Left to right"}</a></p>
+    <p class="tools"><a class="button" href=${show({ dir: other })}>${orientation === "LR" ? "Top to bottom" : "Left to right"}</a></p>
     <div class="picture"><${Graph} flow=${workflow.flow} steps=${workflow.steps} orientation=${orientation} chosen=${chosen} onChoose=${choose} now=${now} /></div>
   </div>`;
 }

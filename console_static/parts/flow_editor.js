@@ -37,7 +37,7 @@ function numbers(count, findings) {
       plain += `${line}\n`;
       continue;
     }
-    told.push(plain, html`<span class=${`marked tone-${marks.get(line)}`}>${line}\n</span>`);
+    told.push(plain, html`<span class=${`marked tone-${marks.get(line)}`}>${`${line}\n`}</span>`);
     plain = "";
   }
   return [...told, plain];
@@ -47,7 +47,7 @@ function numbers(count, findings) {
 function caret(text, { line, column }) {
   const source = text.split("\n", line)[line - 1] ?? "";
   if (!source.trim() || source.length > 200) return "";
-  return html`<pre class="caret">${source.replaceAll("\t", " ")}\n${" ".repeat(Math.max(0, column - 1))}^</pre>`;
+  return html`<pre class="caret">${`${source.replaceAll("\t", " ")}\n${" ".repeat(Math.max(0, column - 1))}^`}</pre>`;
 }
 
 const lineHeight = (element) => Number.parseFloat(getComputedStyle(element).lineHeight) || 20;

@@ -54,7 +54,7 @@ export function Alarm() {
     return html`<p class="alarm tone-failed" role="alert"><strong>${what}</strong> ${problem.hint} What is shown is as it was; it is tried again.</p>`;
   }
   if (system && !isAlive(system, "lifecycle")) {
-    return html`<p class="alarm tone-terminating" role="alert"><strong>No lifecycle is running: workflows do not move on.</strong>
+    return html`<p class="alarm tone-terminating" role="alert"><strong>No lifecycle is running: workflows do not move on.</strong>${" "}
       Start one: <code>systemctl start lfr@lifecycle</code> or <code>lfr lifecycle</code>. <a href="/system">System</a></p>`;
   }
   return null;

@@ -1,6 +1,6 @@
 // One step beside the graph or the table: parameters, input, output, attempts, what it waits for, what can be done.
 
-import { html, useEffect, useMemo, useState } from "../vendor/preact.js";
+import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
 import { get, workflowAt } from "../api.js";
 import { shortId, workflowPath } from "../model/route.js";
 import { stepName } from "../model/workflow.js";
@@ -10,6 +10,8 @@ import { Clock, Duration } from "./now.js";
 import { SendEvent } from "./send_event.js";
 import { State } from "./state.js";
 import { StepActions } from "./step_actions.js";
+
+const STACKED = matchMedia("(max-width: 1000px)"); // above what was clicked, maybe out of sight
 
 export function StepPanel({ workflow, step, now, onChoose, onClose, refresh }) {
   const [whole, setWhole] = useState(null);
@@ -25,9 +27,11 @@ export function StepPanel({ workflow, step, now, onChoose, onClose, refresh }) {
       old = true;
     };
   }, [workflow.id, workflow.state, step.index, step.state, step.attempt, step.items?.done, step.items?.failed, step.waits_for?.until]);
+  const panel = useRef(null);
+  useEffect(() => STACKED.matches && panel.current.scrollIntoView({ block: "nearest" }), []);
   const flowStep = workflow.flow.steps[step.index];
   const doc = workflow.flow.docs?.[step.name];
-  return html`<aside class="panel step-panel" aria-label=${`Step ${step.index}`}>
+  return html`<aside ref=${panel} class="panel step-panel" aria-label=${`Step ${step.index}`}>
     <div class="heading"><h2><span class="muted">${step.index}</span> ${stepName(step, flowStep)}</h2>
       <button class="quiet" aria-label="Close" title="Close (Esc)" onClick=${onClose}>×</button></div>
     <p class="facts"><${State} step state=${step.state} />
@@ -75,7 +79,7 @@ function WaitsFor({ step, now, onSend }) {
 
 const Items = ({ items }) => html`<section><h3>Items</h3>
   <p>${items.done} of ${items.total ?? "?"} done${items.running ? `, ${items.running} running` : ""}${items.failed ? html`, <span class="tone-failed">${items.failed} failed</span>` : ""}</p>
-  ${items.open?.length > 0 && html`<ul class="ids">${items.open.map(({ id, state }) => html`<li key=${id}><${State} step state=${state} /> <a href=${workflowPath(id)}>${id.slice(id.indexOf("/") + 1)}</a></li>`)}</ul>`}
+  ${items.open?.length > 0 && html`<ul class="items">${items.open.map(({ id, state }) => html`<li key=${id}><${State} step state=${state} /> <a href=${workflowPath(id)}>item ${id.slice(id.lastIndexOf(".") + 1)}</a></li>`)}</ul>`}
 </section>`;
 
 const Attempts = ({ attempts, now }) => attempts.length > 2 && html`<section><h3>Attempts</h3><ul class="attempts">

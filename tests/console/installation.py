@@ -13,6 +13,7 @@ from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 from lfr import Client
+from lfr.errors import NotFound
 from lfr.host.ports import free_port
 from lfr.host.valkey import ValkeyServer
 from lfr.operations.send_event import end_task
@@ -60,8 +61,11 @@ class Installation:
         end_task(self.store, id, step["name"], index, status=status, reason=reason, output=output)
 
     def _running(self, id: str, index: int) -> Any:
-        step = self.lfr.inspect(id)["steps"][index]
-        return step if step["state"] == "RUNNING" else None
+        try:
+            steps = self.lfr.inspect(id)["steps"]
+        except NotFound:  # an item that has not begun
+            return None
+        return next((step for step in steps if step["index"] == index and step["state"] == "RUNNING"), None)
 
     def state(self, id: str) -> str:
         """The state that a workflow is in."""
