@@ -119,7 +119,7 @@ def answer(client: redis.Redis, waits: int, roles: WaitRoles) -> None:
 
 
 def check(client: redis.Redis, dues: dict[str, float]) -> None:
-    """Each wait has ended once, and no delay before it was due."""
+    """Each wait has ended once, and no delay before it was due; else this program fails."""
     ends: Counter[tuple[str, str]] = Counter()
     early, late = 0, []
     for id, event in entries(client):
@@ -132,6 +132,8 @@ def check(client: redis.Redis, dues: dict[str, float]) -> None:
     twice = sum(count > 1 for count in ends.values())
     print(f"  {len(ends):,} waits of {2 * len(dues):,} have ended, {twice} twice, {early} delays early")
     print(f"  delays: {percentiles(late)}")
+    if len(ends) < 2 * len(dues) or twice or early:
+        raise SystemExit("not every wait has ended once and in time")
 
 
 def lateness(client: redis.Redis) -> None:

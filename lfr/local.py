@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from lfr import language
@@ -17,12 +18,14 @@ from lfr.operations.inputs import checked_input
 from lfr.tasks.catalogue import DELAY
 from lfr.tasks.delay import delay_due
 from lfr.tasks.parameters import BadParameter
+from lfr.worker.registry import BadCall, finished, is_task, task_of
 
 __all__ = ["LocalFailure", "compile_flow", "run_local"]
 
 Function: TypeAlias = Callable[..., Any]
 """A task as a function of (name, base, index, input, parameters), or of (input, parameters), or of (input),
-or of nothing. It gives the output: an object or a list; None counts as {}, a scalar as a list of one."""
+or of nothing; or one that is marked by `@task`. It may be async. It gives the output: an object or a list;
+None counts as {}, a scalar as a list of one."""
 
 
 def compile_flow(text: str, base: Base = None, *, source: str = "FLOW") -> Flow:
@@ -76,7 +79,7 @@ def _as_task(tasks: Mapping[str, Function] | Function) -> Task:
             found = _find(tasks, name, base) if isinstance(tasks, Mapping) else tasks
             known[name, base] = _adapted(found, name)
         try:
-            output = known[name, base](name, base, index, _copy(input), _copy(parameters))
+            output = finished(known[name, base](name, base, index, _copy(input), _copy(parameters)))
         except Exception as error:
             error.add_note(f"in step {index} of a flow, task {name}")
             raise
@@ -99,7 +102,9 @@ def _find(tasks: Mapping[str, Function], name: str, base: str) -> Function:
 
 
 def _adapted(function: Function, name: str) -> Task:
-    """The function, called with as many arguments as it takes."""
+    """The function, called with as many arguments as it takes, or as its worker calls it."""
+    if is_task(function):
+        return _as_worker(function, name)
     try:
         signature = inspect.signature(function)
     except ValueError:  # some that are written in C do not tell
@@ -120,6 +125,35 @@ def _adapted(function: Function, name: str) -> Task:
         f"the function for task {name} cannot be called",
         hint="it takes (input), (input, parameters) or (name, base, index, input, parameters)",
     )
+
+
+def _as_worker(function: Function, name: str) -> Task:
+    """A function with `@task`: it is given its input and, by name, its parameters, which are held to its
+    signature."""
+    task = task_of(name, function)
+
+    def do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
+        try:
+            call = task.arguments(input, parameters, LocalContext(name, index))
+        except BadCall as error:
+            raise LocalFailure(f"{base}: {error}", place=f"step {index}") from None
+        return function(*call.args, **call.kwargs)
+
+    return do
+
+
+@dataclass(frozen=True, slots=True)
+class LocalContext:
+    """What a worker's function is given as its `context` in a local run: nobody looks on or cancels."""
+
+    name: str
+    index: int
+    workflow: str = "local"
+    attempt: int = 1
+    cancelled: bool = False
+
+    def progress(self, fraction: float, text: str = "") -> None:
+        """Say how far this is, to nobody."""
 
 
 def _copy(value: Json) -> Json:

@@ -34,12 +34,15 @@ function failed(workflow) {
 function sentence(step, workflow, now) {
   const subject = `Step ${step.index}, ${called(step, workflow)},`;
   const waits = step.waits_for;
+  if (step.reason) {
+    const again = waits?.until ? `is tried again ${ahead(waits.until, now)}` : `is tried again (attempt ${step.attempt})`;
+    return { tone: "terminating", step: step.index, text: `${subject} ${again}: ${step.reason}` };
+  }
   if (waits?.event) return { tone: "running", step: step.index, waits, text: `${subject} waits for an event ${waits.event}${waits.until ? `; its time-out comes ${ahead(waits.until, now)}` : ""}` };
   if (waits?.latch) return { tone: "running", step: step.index, text: `${subject} waits until the latch ${waits.latch} is at zero` };
   if (waits?.until) return { tone: "running", step: step.index, text: `${subject} goes on ${ahead(waits.until, now)}` };
   if (step.items) return { tone: "running", step: step.index, text: `${subject} has done ${step.items.done} of ${step.items.total ?? "its"} items` };
   if (step.progress) return { tone: "running", step: step.index, text: `${subject} is at ${Math.round(100 * step.progress.fraction)} %${step.progress.text ? `: ${step.progress.text}` : ""}` };
-  if (step.reason) return { tone: "terminating", step: step.index, text: `${subject} is tried again (attempt ${step.attempt}): ${step.reason}` };
   if (now - Date.parse(step.started) > LONG) return { tone: "running", step: step.index, text: `${subject} has waited for its worker's answer for ${between(step.started, null, now)}` };
   return null;
 }

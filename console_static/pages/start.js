@@ -98,7 +98,7 @@ export function StartPage() {
       </form>
       <div class="preview">
         <h2>${checked?.name || "Picture"}</h2>
-        ${checked?.flow ? html`<div class="picture"><${Graph} flow=${checked.flow} now=${0} /></div>`
+        ${checked?.flow ? html`<div class="picture"><${Graph} flow=${checked.flow} orientation="TB" now=${0} /></div>`
           : html`<div class="empty"><p>${form.text.trim() ? "A picture comes when the flow is right." : "Drop a file, open one, or write a flow. Its picture comes here."}</p></div>`}
       </div>
     </div>

@@ -10,6 +10,7 @@ from typing import Any, Final
 from lfr.cli.table import Cell, Column, draw_table
 from lfr.cli.terminal import Terminal, cut, printable
 from lfr.cli.times import clock, day, duration, full_time, seconds_between
+from lfr.drawing.labels import resource_title
 from lfr.flow import Json, Kind
 
 COLOUR_OF_STATE: Final = {
@@ -33,6 +34,11 @@ _STEP_COLUMNS: Final = (
     Column("try", right=True),
     Column("output or reason"),
 )
+
+_MOST_ITEMS: Final = 10
+"""Items of one step that are shown."""
+
+_WORKS: Final = (Kind.TASK, Kind.RESOURCE)
 
 _LIST_COLUMNS: Final = (
     Column("state"),
@@ -59,11 +65,18 @@ def draw_workflow(terminal: Terminal, workflow: Mapping[str, Any]) -> Iterator[s
         yield cut(f"  {name:9}{printable(text)}", terminal.width)
     yield ""
     yield from draw_table(terminal, _STEP_COLUMNS, [_step_row(step) for step in workflow["steps"]])
-    opened = [item for step in workflow["steps"] for item in step.get("items", {}).get("open", ())]
-    if opened:
-        yield "\nitems that are not done, each with steps of its own to inspect:"
-    for item in opened:
+    for step in workflow["steps"]:
+        yield from _open_items(terminal, step.get("items"))
+
+
+def _open_items(terminal: Terminal, items: Mapping[str, Any] | None) -> Iterator[str]:
+    if not items or not items["open"]:
+        return
+    yield "\nitems that have begun and are not done, each with steps of its own to inspect:"
+    for item in items["open"][:_MOST_ITEMS]:
         yield f"  {terminal.paint(item['state'], COLOUR_OF_STATE[item['state']])}  {item['id']}"
+    if len(items["open"]) > _MOST_ITEMS:
+        yield f"  ... {items['total'] - items['done']:,} of {items['total']:,} are not done"
 
 
 def _about(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -115,8 +128,8 @@ def draw_list(terminal: Terminal, workflows: Sequence[Mapping[str, Any]]) -> lis
 
 def _step_row(step: Mapping[str, Any]) -> list[Cell]:
     state = step["state"]
-    plain = "" if step["name"] else "dim"
-    was_tried = step["attempt"] and step["kind"] == Kind.TASK and state != "SKIPPED"
+    plain = "" if step["kind"] in _WORKS or step["name"] else "dim"
+    was_tried = step["attempt"] and step["kind"] in _WORKS and state != "SKIPPED"
     return [
         Cell(str(step["index"]), plain),
         Cell(_name_of(step), plain),
@@ -130,18 +143,20 @@ def _step_row(step: Mapping[str, Any]) -> list[Cell]:
 
 
 def _outcome(step: Mapping[str, Any]) -> Cell:
-    items = step.get("items")
+    items, waits_for = step.get("items"), step.get("waits_for")
+    if step["state"] == "SKIPPED":
+        output = "" if step["output"] is None else f": {short_json(step['output'])}"
+        return Cell(f"{step['reason']}{output}" if step["reason"] else "its guard said no", "dim")
     if step["reason"]:
-        return Cell(step["reason"], "red")
+        again = f"again at {clock(waits_for['until'])}: " if waits_for else ""
+        return Cell(again + step["reason"], "red")
     progress = step.get("progress")
     if progress:
         return Cell(f"{progress['fraction']:.0%} {progress['text']}".strip())
-    if step.get("waits_for"):
-        return Cell(_wait(step["waits_for"]), "dim")
+    if waits_for:
+        return Cell(_wait(waits_for), "dim")
     if items and items["total"] is not None and step["state"] != "DONE":
         return Cell(f"{items['done']} of {items['total']} items done, {items['running']} running")
-    if step["state"] == "SKIPPED":
-        return Cell("its guard said no", "dim")
     return Cell("" if step["output"] is None else short_json(step["output"]))
 
 
@@ -159,6 +174,8 @@ def _wait(wait: Mapping[str, Any]) -> str:
 
 
 def _name_of(step: Mapping[str, Any]) -> str:
+    if step["kind"] == Kind.RESOURCE:
+        return resource_title(step["uri"], is_sink=step["sink"])
     return step_name(step["name"], step["base"], step["kind"])
 
 

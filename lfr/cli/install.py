@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -40,6 +41,9 @@ _WANTS: Final = Path("/etc/systemd/system/lfr.target.wants")
 """Where systemd keeps what is enabled."""
 
 _STORE_SECONDS: Final = 60.0
+
+_CONSOLE_PORT: Final = 8000
+_TOKEN: Final = "/var/lib/lfr/api-token"
 
 _FILE_COLUMNS = (Column("file"), Column("goes to", most=60), Column("what it is"))
 
@@ -177,6 +181,9 @@ def _wait_for_store() -> None:
 def _tell_what_is_next(terminal: Terminal, wish: Wish) -> None:
     if wish.now:
         terminal.say("lfr: installed and started; lfr status shows how it is")
+        if "console" in wish.roles:
+            where = f"http://{socket.gethostname()}:{_CONSOLE_PORT}/"
+            terminal.say(f"lfr: the console: {where}, with the token api.token or else that in {_TOKEN}")
     elif not wish.units:
         terminal.say("lfr: installed; --enable ROLE ... says what is to start with this host")
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Final
+from urllib.parse import unquote
 
 from lfr.flow import Flow, Kind, Step
 
@@ -22,6 +23,12 @@ def lines_of(step: Step) -> list[str]:
 def doc_of(flow: Flow, step: Step) -> str:
     """What the flow says of a step's task, or empty."""
     return flow.docs.get(step.name, "") if step.name else ""
+
+
+def resource_title(uri: str, *, is_sink: bool) -> str:
+    """What lists call a resource: what is done, and the last part of where it is."""
+    place = uri.partition("?")[0].rstrip("/").rpartition("/")[2]
+    return f"{'store' if is_sink else 'load'} {cut(unquote(place) or uri)}"
 
 
 def cut(text: str) -> str:

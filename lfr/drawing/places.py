@@ -358,4 +358,10 @@ def _path(whole: _Scope, source: int, target: int) -> tuple[tuple[float, float],
         return (begin, end)
     bend, straighten = whole.spans[source, target]
     lanes = whole.lanes.get((source, target), ())
-    return (begin, (bend, begin[1]), *lanes, (straighten, end[1]), end)
+    between = ((bend, begin[1]), *lanes, (straighten, end[1]))
+    return (begin, *(point for point in between if not _meet(point, begin) and not _meet(point, end)), end)
+
+
+def _meet(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether two points are one: a curve between them would have no direction, nor would its arrow."""
+    return abs(one[0] - other[0]) + abs(one[1] - other[1]) < 1

@@ -47,6 +47,7 @@ rect,path,circle,ellipse{stroke:var(--line);stroke-width:1.2;fill:var(--node)}
 text{fill:var(--text);text-anchor:middle;dominant-baseline:central}
 .guard,.caption{fill:var(--line);font-size:11px}
 .frame{fill:var(--frame);stroke-dasharray:4 3} .edge{fill:none}
+.label{paint-order:stroke;stroke:var(--page);stroke-width:4} .left{text-anchor:start}
 .page{fill:var(--page);stroke:none} .head{fill:var(--line);stroke:none}
 .end rect{rx:16px} .literal path{fill:var(--node)}
 .PENDING{opacity:.62} .RUNNING rect,.RUNNING path{stroke:#0969da;stroke-width:2.4}
@@ -94,12 +95,14 @@ def _lines(
     yield '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"'
     yield ' orient="auto"><path class="head" d="M0 0L8 4L0 8z"/></marker></defs>'
     yield f'<rect class="page" x="{-margin:g}" y="{-margin:g}" {extent}/>'
-    for index, frame in places.frames.items():
-        yield from _frame(flow.steps[index], frame)
+    for frame in places.frames.values():
+        yield f'<rect class="frame" rx="10" {_box(frame)}/>'
     for edge, points in places.edges.items():
         is_back = edge[1] <= edge[0]
         path = _around(places, points, vertical) if is_back else _curve(points, vertical)
         yield f'<path class="edge" marker-end="url(#head)" d="{path}"/>'
+    for index, frame in places.frames.items():
+        yield from _frame_label(flow.steps[index], frame, vertical)
     for step in flow.steps:
         yield from _node(step, places.steps[step.index], doc_of(flow, step) if docs else "", states)
     for number, line in enumerate(caption):
@@ -108,10 +111,11 @@ def _lines(
     yield "</svg>"
 
 
-def _frame(step: Step, at: Rectangle) -> Iterator[str]:
-    yield f'<rect class="frame" rx="10" {_box(at)}/>'
+def _frame_label(step: Step, at: Rectangle, vertical: bool) -> Iterator[str]:
+    """What is written at the top of a frame: beside the edge that comes in there, if there is room."""
     if label := _label(step):
-        yield f'<text class="guard" x="{at.x + at.width / 2:.1f}" y="{at.y + 12:.1f}">{_text(label)}</text>'
+        x, classes = (at.x + 10, "guard label left") if vertical else (at.x + at.width / 2, "guard label")
+        yield f'<text class="{classes}" x="{x:.1f}" y="{at.y + 12:.1f}">{_text(label)}</text>'
 
 
 def _node(step: Step, at: Rectangle, doc: str, states: Mapping[int, StepState]) -> Iterator[str]:

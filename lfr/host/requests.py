@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 
 from lfr.errors import BadSettings
 from lfr.flow import Json
@@ -40,8 +40,9 @@ class Requests:
         self._trusted = frozenset(_origins("request.token_for", settings.request_token_for))
         _origins("request.urls", settings.request_urls.values())
 
-    def send(self, request: Request, base: str) -> Json:
-        """Send a request, again if it is worth it; the output of its task. Raises RequestFailed.
+    def send(self, request: Request, base: str, is_wanted: Callable[[], bool] = lambda: True) -> Json:
+        """Send a request, again if it is worth it and still wanted; the output of its task. Raises
+        RequestFailed.
 
         The server of the base URL gets the token, as do those that the settings name.
         """
@@ -54,6 +55,8 @@ class Requests:
             delay = delay_before(number, retry_after)
             LOGGER.warning("%s: %s; trying again in %g s", told_request(request), _told(outcome), delay)
             time.sleep(delay)
+            if not is_wanted():
+                break
             outcome = self._try(request, trusted)
         if isinstance(outcome, NoAnswer):
             raise RequestFailed(f"{told_request(request)}: {outcome}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise, product
 from typing import Any, Final, NamedTuple
@@ -19,11 +19,11 @@ from typing import Any, Final, NamedTuple
 from lfr.collector import no_collections
 from lfr.flow import Edge, Flow, Json, Kind
 from lfr.flow import Step as FlowStep
-from lfr.language.declarations import Declared, Meaning, Mismatch, declared, merged
+from lfr.language.declarations import Declared, Meaning, Mismatch, common_problem, declared, merged
 from lfr.language.errors import BadSyntax, Problem, Source
 from lfr.language.labels import END, START, check_labels
 from lfr.language.loops import check_loops
-from lfr.language.parse import DEEPEST, parse
+from lfr.language.parse import DEEPEST, Parsed, parse
 from lfr.language.resolve import resolve, root_of
 from lfr.language.syntax import (
     FlowText,
@@ -36,7 +36,7 @@ from lfr.language.syntax import (
     Task,
     all_scopes,
 )
-from lfr.tasks.common import RESERVED_KEY, BadCommon, common_of
+from lfr.tasks.common import RESERVED_KEY
 
 MOST_STEPS: Final = 1_000_000
 """Declared subflows in declared subflows double with each level: a short text can ask for any number."""
@@ -83,24 +83,28 @@ def compile_source(source: Source, base: str | None = None) -> Compiled:
     if half := _SURROGATE.search(source.text):
         raise source.error([_half_character(half)])
     parsed = parse(source.text)
-    tree, problems = parsed.tree, parsed.problems
-    for scope in all_scopes(tree):
-        if parsed.is_whole or scope.is_subflow:  # else there may be labels in what could not be read
-            problems.extend(check_labels(scope))
-    names = declared(tree)
-    problems.extend(names.problems)
-    if problems:
+    tree, names = parsed.tree, declared(parsed.tree)
+    problems = [*parsed.problems, *_label_problems(parsed), *names.problems]
+    if names.has_circle or not parsed.is_sure:
         raise source.error(problems)
     builder = _Builder(names, root)
     try:
         flow = builder.flow(tree.scope)
     except BadSyntax as error:
-        raise source.error([*builder.problems, error.problem]) from None
-    compiled = Compiled(flow, tree, names, tuple(builder.places), builder.returns)
-    problems = [*builder.problems, *check_loops(flow, builder.returns)]
+        raise source.error([*problems, *builder.problems, error.problem]) from None
+    problems += builder.problems
+    if not problems:  # else edges may be missing that are there
+        problems += check_loops(flow, builder.returns)
     if problems:
         raise source.error(problems)
-    return compiled
+    return Compiled(flow, tree, names, tuple(builder.places), builder.returns)
+
+
+def _label_problems(parsed: Parsed) -> Iterator[Problem]:
+    """What is wrong with labels. None of a scope that may have others, in what could not be read."""
+    for scope in all_scopes(parsed.tree):
+        if parsed.is_sure and (parsed.is_whole or scope.is_subflow):
+            yield from check_labels(scope)
 
 
 def _half_character(half: re.Match[str]) -> Problem:
@@ -279,7 +283,6 @@ class _Builder:
             if isinstance(told, dict) and RESERVED_KEY in told:
                 own = {RESERVED_KEY: told[RESERVED_KEY]}
                 self._steps[span.entry] = replace(self._steps[span.entry], parameters=own)
-                self._check_subflow(own, task)
             return span
         parameters = self._parameters(meaning, task)
         return self._single(
@@ -288,24 +291,16 @@ class _Builder:
 
     def _parameters(self, meaning: Meaning, use: Task | Resource) -> Json:
         """What a use of a task is given: the defaults, and over them its own."""
+        name = use.name if isinstance(use, Task) else ""
+        problem = common_problem(use.parameters, name, meaning.subflow)
         try:
             parameters = merged(meaning.parameters, use.parameters)
-            common_of(parameters)
         except Mismatch as error:
-            self.problems.append(error.problem)
-        except BadCommon as error:
-            at = use.parameters.at if use.parameters else use.at
-            self.problems.append(Problem(at, str(error)))
-        else:
+            problem = error.problem
+        if problem is None:
             return parameters
+        self.problems.append(problem)
         return None
-
-    def _check_subflow(self, parameters: Json, use: Task) -> None:
-        said = common_of(parameters)
-        if said.timeout is not None or said.retry is not None:
-            at = use.parameters.at if use.parameters else use.at
-            message = f"{use.name} is a subflow: timeout and retry are for its tasks"
-            self.problems.append(Problem(at, message, "only limit can stand here"))
 
     def _subflow(self, statements: Iterable[Statement], at: int, flags: _Flags, name: str = "") -> _Span:
         self._depth += 1

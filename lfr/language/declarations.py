@@ -9,7 +9,9 @@ from typing import Final
 
 from lfr.flow import Json
 from lfr.language.errors import Problem
+from lfr.language.parse import AFTER_DECLARATION
 from lfr.language.syntax import Declaration, FlowText, Literal, Scope, scopes
+from lfr.tasks.common import BadCommon, common_of
 
 TOO_MANY: Final = 10**9
 """Steps: nobody counts on beyond this."""
@@ -36,6 +38,7 @@ class Declared:
     name, doc, parameters   those of `@flow`
     meanings  by name; a name that is not there is a plain task
     sizes     by name: how many steps a declared subflow has, at least, and TOO_MANY at most
+    has_circle  whether a declared subflow contains itself: then not all sizes are there
     """
 
     name: str = ""
@@ -44,11 +47,12 @@ class Declared:
     docs: dict[str, str] = field(default_factory=dict)
     meanings: dict[str, Meaning] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
+    has_circle: bool = False
     problems: list[Problem] = field(default_factory=list)
 
 
 def declared(text: FlowText) -> Declared:
-    """What the declarations of a text say. With circles among its problems, no task can be resolved."""
+    """What the declarations of a text say. With a circle of subflows, not all tasks can be resolved."""
     found = Declared()
     tasks: dict[str, Declaration] = {}
     for declaration in text.declarations:
@@ -70,10 +74,10 @@ def _faults(declaration: Declaration) -> Iterator[Problem]:
     if declaration.keyword == "flow" and declaration.alias:
         yield Problem(declaration.at, "@flow names the flow itself: there are no aliases of flows")
     elif declaration.keyword == "flow" and declaration.subflow:
-        hint = "write ; behind @flow if a statement is to begin with this bracket"
-        yield Problem(declaration.at, "@flow declares no subflow", hint)
+        yield Problem(declaration.at, "@flow declares no subflow", AFTER_DECLARATION)
     elif declaration.alias and declaration.subflow:
-        yield Problem(declaration.at, "a task is an alias (=) or a subflow ({ }), but not both")
+        message = "a task is an alias (=) or a subflow ({ }), but not both"
+        yield Problem(declaration.at, message, AFTER_DECLARATION)
 
 
 def _resolve(name: str, tasks: Mapping[str, Declaration], found: Declared) -> None:
@@ -102,15 +106,33 @@ def _tell_circle(chain: list[Declaration], name: str, found: Declared) -> None:
 
 
 def _meaning(declaration: Declaration, found: Declared) -> Meaning:
-    if not declaration.alias:
-        return Meaning("", _value(declaration.parameters), declaration.subflow)
-    behind = found.meanings.get(declaration.alias, Meaning())
+    behind, own = Meaning(subflow=declaration.subflow), declaration.parameters
+    if declaration.alias:
+        behind = found.meanings.get(declaration.alias, Meaning())
+    problem = common_problem(own, declaration.name, behind.subflow)
+    if problem is not None:
+        found.problems.append(problem)
+        own = None
     try:
-        parameters = merged(behind.parameters, declaration.parameters)
+        parameters = merged(behind.parameters, own)
     except Mismatch as error:
         found.problems.append(error.problem)
         parameters = None
     return Meaning(behind.base or declaration.alias, parameters, behind.subflow)
+
+
+def common_problem(parameters: Literal | None, name: str, subflow: Scope | None) -> Problem | None:
+    """What is wrong with what parameters say to lfr: those of a task, or of one that is a subflow."""
+    if parameters is None:
+        return None
+    try:
+        said = common_of(parameters.value)
+    except BadCommon as error:
+        return Problem(parameters.at, str(error))
+    if subflow is None or (said.timeout is None and said.retry is None):
+        return None
+    message = f"{name} is a subflow: timeout and retry are for its tasks"
+    return Problem(parameters.at, message, "only limit can stand here")
 
 
 class Mismatch(ValueError):
@@ -166,6 +188,7 @@ def _measure_subflows(tasks: Mapping[str, Declaration], found: Declared) -> None
                 names = [*list(path)[list(path).index(ahead) :], ahead]
                 message = f"{ahead} contains itself: {' > '.join(names[-6:])}"
                 found.problems.append(Problem(tasks[ahead].at, message))
+                found.has_circle = True
                 return
             else:
                 path[ahead] = iter(uses[ahead])

@@ -45,31 +45,37 @@ def _at_steps(labels: list[Label], side: str) -> Iterator[Problem]:
 
 def _sources(labels: list[Label], producing: list[Label], before: list[Label]) -> Iterator[Problem]:
     """Labels before the first arrow of a statement: something leads to each."""
-    produced, misread = _names(producing), _names(before)
+    produced, misread = _by_name(producing), _by_name(before)
     for label in labels:
         if label.name == END:
             yield Problem(label.at, "nothing can come from :end", "it stands behind an arrow")
         elif label.name != START and label.name not in produced:
+            message = f"no step leads to :{label.name}"
             hint = f"write it behind a step (A :{label.name}) or an arrow (A -> :{label.name})"
-            if label.name in misread:
-                hint = f"there is a step behind another :{label.name}; is a ; missing between them?"
-            yield Problem(label.at, f"no step leads to :{label.name}", hint)
+            yield _perhaps_misread(Problem(label.at, message, hint), misread.get(label.name), "before")
 
 
 def _destinations(
     labels: list[Label], consuming: list[Label], after: list[Label], is_in_subflow: bool
 ) -> Iterator[Problem]:
     """Labels behind the last arrow of a statement: something follows each."""
-    consumed, misread = _names(consuming), _names(after)
+    consumed, misread = _by_name(consuming), _by_name(after)
     for label in labels:
         if label.name == START and is_in_subflow:
             yield Problem(label.at, "a subflow cannot go back to its start", "only the whole flow can")
         elif label.name not in (START, END) and label.name not in consumed:
+            message = f"no step follows :{label.name}"
             hint = f"begin a statement with it (:{label.name} -> B), or a step (A -> :{label.name} B)"
-            if label.name in misread:
-                hint = f"there is a step before another :{label.name}; is a ; missing between them?"
-            yield Problem(label.at, f"no step follows :{label.name}", hint)
+            yield _perhaps_misread(Problem(label.at, message, hint), misread.get(label.name), "behind")
 
 
-def _names(labels: list[Label]) -> set[str]:
-    return {label.name for label in labels}
+def _perhaps_misread(problem: Problem, label: Label | None, side: str) -> Problem:
+    """What is wrong; or rather that a label of this name was read as that of the step beside it."""
+    if label is None:
+        return problem
+    message = f"{problem.message}; another :{label.name} is read as the label {side} a step"
+    return Problem(problem.at, message, "is there a ; missing between that step and it?", label.at)
+
+
+def _by_name(labels: list[Label]) -> dict[str, Label]:
+    return {label.name: label for label in reversed(labels)}

@@ -61,11 +61,13 @@ class Parsed:
     """The tree of a text, and what is wrong with it.
 
     is_whole  whether the tree holds all of the text: what cannot be read is left out of it
+    is_sure   whether it holds all that it was read from: the end of a broken literal can only be guessed
     """
 
     tree: FlowText
     problems: list[Problem]
     is_whole: bool
+    is_sure: bool
 
 
 def parse(text: str) -> Parsed:
@@ -100,7 +102,8 @@ class _Parser:
                 is_whole, go_on = False, self._tell(error.problem)
                 resume = self._skip_statement
         scope = Scope(tuple(self._statements), 0, is_subflow=False)
-        return Parsed(FlowText(tuple(self._declarations), scope), self.problems, is_whole)
+        tree = FlowText(tuple(self._declarations), scope)
+        return Parsed(tree, self.problems, is_whole, is_sure=not self._scanner.may_have_skipped)
 
     def _read_on(self) -> None:
         while self._token.kind is not Kind.END:
@@ -157,7 +160,7 @@ class _Parser:
     def _fail(self, message: str, hint: str = "") -> NoReturn:
         raise BadSyntax(self._token.at, message, hint)
 
-    def _fail_expecting(self, expected: str) -> NoReturn:
+    def _fail_expecting(self, expected: str, hint: str = "") -> NoReturn:
         token = self._token
         opening = self._open[-1] if self._open else None
         if opening and token.kind is Kind.END:
@@ -165,7 +168,7 @@ class _Parser:
             raise BadSyntax(token.at, message, f"{closing.value} closes it", opening.at)
         if opening and token.kind in _SUBFLOW.values() and token.kind is not _SUBFLOW[opening.kind]:
             raise BadSyntax(token.at, f"{token.text} cannot close {opening.text}", cause=opening.at)
-        self._fail(f"expected {expected}, found {_described(token)}", _advice(token))
+        self._fail(f"expected {expected}, found {_described(token)}", hint or _advice(token))
 
     def _declaration(self) -> Declaration:
         keyword = self._take()
@@ -178,7 +181,8 @@ class _Parser:
         parameters = self._parameters()
         doc = self._take_if(Kind.DOC)
         subflow = self._subflow() if self._token.kind in _SUBFLOW else None
-        self._take_if(Kind.SEMICOLON)
+        if not self._take_if(Kind.SEMICOLON) and subflow is not None and self._token.kind is Kind.ARROW:
+            self._fail_expecting("a statement", AFTER_DECLARATION)
         text = doc.text.strip() if doc else ""
         return Declaration(keyword.text, name, alias, parameters, text, subflow, keyword.at)
 
@@ -244,6 +248,8 @@ class _Parser:
         asks = self._take_if(Kind.ASK)
         guard_at = self._token.at if asks else None
         guard = self._guard() if asks else None
+        if guard is not None and self._token.kind in (Kind.ITERATE, Kind.MERGE):
+            self._fail(f"{self._token.text} stands before the ? of a guard", "such as * ? `$.a` task")
         if self._token.kind not in (Kind.NAME, *_SUBFLOW):
             self._fail_expecting("a task or a subflow")
         content = self._tasks() if self._token.kind is Kind.NAME else self._subflow()
@@ -302,6 +308,10 @@ class _Parser:
         token = self._take_if(Kind.PARAMETERS)
         return Literal(token.value, token.at) if token else None
 
+
+AFTER_DECLARATION: Final = (
+    "write ; behind the declaration if a statement is to begin with the bracket after it"
+)
 
 _AFTER_TARGET: Final = "write ; and go on with a new statement, such as :label -> task"
 

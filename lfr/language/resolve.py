@@ -23,6 +23,11 @@ def is_url(base: str) -> bool:
     return "://" in base and _SCHEME.match(base) is not None
 
 
+def is_absolute(uri: str) -> bool:
+    """Whether a resource names its place without a base."""
+    return uri.startswith("/") or _SCHEME.match(uri) is not None
+
+
 def root_of(base: str) -> str:
     """The URL against which relative resources are resolved.
 

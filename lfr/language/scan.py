@@ -61,12 +61,17 @@ _LINE_REST = re.compile(r"[^\r\n]*+")
 _NAME = re.compile(r"[A-Za-z_](?:[\w:]++|-(?!>))*+")
 _URI = re.compile(r"[^\s>\x00-\x1f\x7f]++")
 
+_LIKE_PARAMETERS = re.compile(r"""\((?:[^()\r\n"'`#]|"(?:[^"\\\r\n]|\\.)*+"|'[^'\r\n]*+')*+\)""")
+_LIKE_RESOURCE = re.compile(r"""<[^<>\r\n"'`({\[]*+(?<!-)>""")
+"""What is in brackets in one line, with nothing in it that could be a token of another kind."""
+
 
 class Scanner:
     """Where the reading of a text stands.
 
     `problems` are literals whose content is wrong; the scanner goes on behind them. If it could only
     guess where one of them ends, `is_guessing` is set: what seems to be wrong after it may be right.
+    If statements may have been taken for content by that, `may_have_skipped` is set, too.
     """
 
     def __init__(self, text: str) -> None:
@@ -74,6 +79,7 @@ class Scanner:
         self._end = 0
         self.problems: list[Problem] = []
         self.is_guessing = False
+        self.may_have_skipped = False
 
     def next(self) -> Token:
         """The next token; at the end, END, which is placed behind the last one. Raises BadSyntax."""
@@ -126,11 +132,12 @@ class Scanner:
             return Token(Kind.PARAMETERS, "", at, closing + 1, {})
         if closing == len(self._text):
             raise BadSyntax(at, "these parameters are not closed", "they end with )")
-        raise BadSyntax(
+        bad = BadSyntax(
             closing,
             f"parameters cannot begin with {shown(self._text[closing])}",
             "they are written (- YAML -), ({JSON}), ([JSON]) or (), without blanks between the two signs",
         )
+        return self._misspelt(Kind.PARAMETERS, at, _LIKE_PARAMETERS, bad)
 
     def _literal_or_resource(self, at: int) -> Token:
         if self._text.startswith(("{", "["), at + 1):
@@ -141,13 +148,23 @@ class Scanner:
         if self._text.startswith(">", closing):
             return Token(Kind.LITERAL, "", at, closing + 1, {})
         uri = _URI.match(self._text, at + 1)
-        if uri is None or not self._text.startswith(">", uri.end()):
-            raise BadSyntax(
-                at,
-                "neither a literal nor a resource",
-                "literals are written <- YAML ->, <{JSON}>, <[JSON]> or <>, resources <URI>, without blanks",
-            )
-        return Token(Kind.RESOURCE, uri[0], at, uri.end() + 1)
+        if uri is not None and self._text.startswith(">", uri.end()):
+            return Token(Kind.RESOURCE, uri[0], at, uri.end() + 1)
+        bad = BadSyntax(
+            at,
+            "neither a literal nor a resource",
+            "literals are written <- YAML ->, <{JSON}>, <[JSON]> or <>; resources <URI>, a blank as %20",
+        )
+        return self._misspelt(Kind.RESOURCE, at, _LIKE_RESOURCE, bad)
+
+    def _misspelt(self, kind: Kind, at: int, like: re.Pattern[str], bad: BadSyntax) -> Token:
+        """What is wrong, but so plainly meant to be one token that reading goes on behind it; else `bad`
+        is raised."""
+        meant = like.match(self._text, at)
+        if meant is None:
+            raise bad
+        self._add(bad.problem)
+        return Token(kind, "", at, meant.end())
 
     def _yaml(self, kind: Kind, at: int, closing: str) -> Token:
         start = at + 2
@@ -173,7 +190,7 @@ class Scanner:
         except BadLiteral as error:
             bad = error
         self._note(at, bad)
-        self.is_guessing = True
+        self.is_guessing = self.may_have_skipped = True
         bracket = "}" if self._text[at + 1] == "{" else "]"
         end = self._text.find(bracket + closing, at)
         if end < 0:
@@ -181,10 +198,13 @@ class Scanner:
         return Token(kind, "", at, end + 2)
 
     def _note(self, at: int, bad: BadLiteral, hint: str = "") -> None:
-        self.problems.append(Problem(at, bad.message, hint, bad.at))
+        self._add(Problem(at, bad.message, hint, bad.at))
+
+    def _add(self, problem: Problem) -> None:
+        self.problems.append(problem)
         if len(self.problems) >= MOST_SHOWN:
             self.is_guessing = True
-            raise BadSyntax(at, "too many errors")
+            raise BadSyntax(problem.at, "too many errors")
 
 
 def shown(char: str) -> str:

@@ -11,7 +11,8 @@ from lfr.errors import Conflict, NotFound
 from lfr.flow import Flow
 from lfr.operations.allowed import Action, check_action
 from lfr.operations.archive_check import FORMAT, VERSION, checked_document
-from lfr.operations.identify import chosen_id, full_id, new_id
+from lfr.operations.identify import PREFIX, chosen_id, full_id, new_id
+from lfr.operations.littleflow_archive import from_littleflow, is_from_littleflow
 from lfr.states import WorkflowState
 from lfr.store.commit import commit
 from lfr.store.connection import Store
@@ -45,10 +46,12 @@ def archive_name(document: dict[str, Any]) -> str:
 
 def restore_workflow(store: Store, document: Any, workflow_id: str | None = None) -> str:
     """Make a workflow of what `archive_workflow` gave; its id: `workflow_id`, else the one in the document
-    if it is free, else a new one. What ran counts as terminated.
+    if it is free, else a new one. What ran counts as terminated. Archives of littleflow_redis are taken, too.
 
     Raises BadInput for what is no such document, and Conflict if `workflow_id` is taken.
     """
+    if is_from_littleflow(document):
+        document = from_littleflow(document, f"{PREFIX}{uuid4()}")
     flow, snapshot, archived_id = checked_document(document)
     stopped = _stopped(flow, snapshot)
     with store.link() as link:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
+from lfr.drawing.labels import resource_title
 from lfr.engine import What
 from lfr.errors import NotFound
-from lfr.flow import Flow
+from lfr.flow import Flow, Kind
 from lfr.operations.facts import tell_facts
 from lfr.operations.identify import full_id
 from lfr.operations.observe import read_one, told_progress
@@ -115,7 +116,10 @@ class _Follower:
         return {**told, "changes": self._changes, "moment": self._last, "progress": progress}
 
     def _name(self, index: int | None) -> str:
-        return "" if index is None else self._flow.steps[index].name
+        if index is None:
+            return ""
+        step = self._flow.steps[index]
+        return resource_title(step.uri, is_sink=step.sink) if step.kind is Kind.RESOURCE else step.name
 
     def _note(self, moment: Moment) -> None:
         for fact in moment.facts:

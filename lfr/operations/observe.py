@@ -20,6 +20,7 @@ from lfr.store.connection import Link, Store
 from lfr.store.flows import FlowCache
 from lfr.store.history import Moment, read_whole_history
 from lfr.store.load import load_flow, load_outputs, load_some_outputs, load_step
+from lfr.store.step_timers import read_delayed_starts
 from lfr.store.waits import read_waits
 from lfr.store.workflows import LONGEST_BRIEF, Record, read_records, source_of
 from lfr.tasks.catalogue import WAIT
@@ -30,11 +31,11 @@ def inspect_workflow(store: Store, id: str, *, history: bool = False, values: bo
 
     Keys: those of `summary`; actions: by action, why it cannot be done now, or None; moment, the id of the
     latest entry of its history (empty: none), behind which `follow_workflow` goes on; input, output; and
-    steps: index, name, base, kind, state, started, ended, attempt, input, output, reason of each; of an
-    iterated step that has started also items, as `tell_items` gives them; of a running one also progress,
-    if its worker tells of it: at, fraction (from 0 to 1), text; and of one that waits also waits_for: until
-    (or None), event (its kind) with match, or latch (its name). With `history` also `history`, as
-    `tell_facts` gives it.
+    steps: index, name, base, kind, state, started, ended, attempt, input, output, reason of each; of a
+    resource also uri and sink; of an iterated step that has started also items, as `tell_items` gives them;
+    of a running one also progress, if its worker tells of it: at, fraction (from 0 to 1), text; and of one
+    that waits, or is to be tried again, also waits_for: until (or None), event (its kind) with match, or
+    latch (its name). With `history` also `history`, as `tell_facts` gives it.
 
     Without `values`, what may be large is left out: input and output, match, and more than the beginning of
     a reason. Raises NotFound.
@@ -147,11 +148,15 @@ def _add_values(step: dict[str, Any], flow: Flow, outputs: Mapping[int, Json]) -
 
 
 def _add_news(link: Link, id: str, steps: Iterable[dict[str, Any]]) -> None:
-    """Add to what runs how far it is, and what it waits for."""
+    """Add to what runs how far it is, what it waits for, and when it is tried again."""
     running = {step["index"]: step for step in steps if step["state"] == StepState.RUNNING}
     for index, told in told_progress(link, id, {i: step["attempt"] for i, step in running.items()}).items():
         running[index]["progress"] = told
-    waiting = [step for step in running.values() if step["base"].startswith(WAIT)]
+    _add_waits(link, id, [step for step in running.values() if step["base"].startswith(WAIT)])
+    _add_next_attempts(link, id, [step for step in running.values() if step["reason"]])
+
+
+def _add_waits(link: Link, id: str, waiting: list[dict[str, Any]]) -> None:
     names = [(id, step["index"], step["attempt"]) for step in waiting]
     for step, wait in zip(waiting, read_waits(link, names), strict=True):
         if wait is not None:
@@ -161,6 +166,13 @@ def _add_news(link: Link, id: str, steps: Iterable[dict[str, Any]]) -> None:
             if wait.latch is not None:
                 said["latch"] = wait.latch
             step["waits_for"] = said
+
+
+def _add_next_attempts(link: Link, id: str, failed: list[dict[str, Any]]) -> None:
+    names = [(id, step["index"], step["attempt"] + 1) for step in failed]
+    for step, due_ms in zip(failed, read_delayed_starts(link, names), strict=True):
+        if due_ms is not None:
+            step["waits_for"] = {"until": tell_time(due_ms)}
 
 
 def told_progress(link: Link, id: str, attempts: Mapping[int, int]) -> dict[int, dict[str, Any]]:

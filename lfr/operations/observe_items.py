@@ -45,13 +45,14 @@ def tell_items(
 ) -> dict[str, Any]:
     """The items of a step as plain data: how many there are in all (total; None if they are not laid out
     yet), and of those that have begun how many are done, running, failed; and open: id and state of those
-    that are not done, the first 100.
+    that are not done, 100 at most, those that failed first.
     """
     round, states = known or (1, {})
     if record.state is WorkflowState.TERMINATED:
         states = {item: _stopped(state) for item, state in states.items()}
     counts = list(states.values())
-    undone = [item for item in sorted(states) if states[item] is not StepState.DONE]
+    undone = [item for item in states if states[item] is not StepState.DONE]
+    undone.sort(key=lambda item: (states[item] is not StepState.FAILED, item))
     return {
         "total": len(states) if total is None and has_ended else total,
         "done": counts.count(StepState.DONE),

@@ -41,17 +41,21 @@ def tell_steps(flow: Flow, moments: Iterable[Moment], record: Record) -> list[di
 
 
 def _take(step: dict[str, Any], fact: Fact, at: str | None, reason: str) -> None:
-    step["state"] = _STATE_AFTER[fact.what].value
-    step["attempt"] = fact.attempt
+    """What has happened to a step, from the state in which it was."""
+    had_begun = step["state"] in (StepState.RUNNING, StepState.FAILED)
+    step["state"], step["attempt"] = _STATE_AFTER[fact.what].value, fact.attempt
     if fact.what is What.RETRIED:
         step["reason"] = reason
         return
-    if fact.what is not What.ENDED and not (fact.what is What.FAILED and step["started"]):
-        step["started"], step["ended"], step["reason"] = at, None, None
-    if fact.what is not What.STARTED:
-        step["ended"] = at
+    if fact.what in (What.STARTED, What.PASSED) or (fact.what is not What.ENDED and not had_begun):
+        step["started"] = at
+    step["ended"] = None if fact.what is What.STARTED else at
     if fact.what is What.FAILED:
         step["reason"] = reason
+    elif fact.what is What.SKIPPED and had_begun:  # its guard had said yes
+        step["reason"] = "skipped by hand"
+    else:
+        step["reason"] = None
 
 
 def _untouched(step: Step) -> dict[str, Any]:
@@ -60,6 +64,7 @@ def _untouched(step: Step) -> dict[str, Any]:
         "name": step.name,
         "base": step.task if step.kind is Kind.TASK else "",
         "kind": step.kind.value,
+        **({"uri": step.uri, "sink": step.sink} if step.kind is Kind.RESOURCE else {}),
         "state": StepState.PENDING.value,
         "started": None,
         "ended": None,

@@ -31,21 +31,24 @@ def send_event(store: Store, kind: str, data: Mapping[str, Json] | None = None) 
 def end_task(
     store: Store,
     id: str,
-    name: str,
+    name: str | None,
     index: int,
     *,
+    attempt: int | None = None,
     status: str = events.Status.SUCCESS,
     reason: str | None = None,
     output: Json = None,
 ) -> str:
     """Say that the task of a step has ended, in its worker's place; the event's id on the stream.
 
-    `name` is the task's name as in the flow, so that a slip in the index ends nothing. Raises BadInput
-    and NotFound.
+    `name` is the task's name as in the flow, so that a slip in the index ends nothing; `attempt` likewise,
+    for one that is over. Raises BadInput and NotFound.
     """
     id = full_id(id)
     if status not in tuple(events.Status):
         raise BadInput(f"the status {status!r} is neither SUCCESS nor FAILURE")
+    if attempt is not None and (type(attempt) is not int or attempt < 1):
+        raise BadInput("the attempt must be a whole number from 1")
     with store.link() as link:
         flow = load_flow(link, FlowCache(), id)
     if flow is None:
@@ -53,13 +56,11 @@ def end_task(
     tasks = {step.index: step for step in flow.own_steps if step.kind is Kind.TASK}
     if index not in tasks:
         raise NotFound(f"{id} has no task at index {index}", hint="lfr inspect shows the indices")
-    if name not in (tasks[index].name, tasks[index].base):
+    if name not in (None, tasks[index].name, tasks[index].base):
         raise BadInput(f"step {index} of {id} is {tasks[index].name}, not {name}")
     if tasks[index].iterate:
         raise BadInput(f"step {index} of {id} is iterated", hint="end the tasks of its items")
-    values: dict[str, Json] = {"workflow": id, "name": name, "index": index, "status": status}
-    if reason is not None:
-        values["reason"] = reason
-    if output is not None:
-        values["output"] = output
+    told = {"attempt": attempt, "reason": reason, "output": output}
+    values: dict[str, Json] = {"workflow": id, "name": name or tasks[index].name, "index": index}
+    values |= {"status": status} | {key: value for key, value in told.items() if value is not None}
     return send_event(store, events.END_TASK, values)

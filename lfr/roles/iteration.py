@@ -151,7 +151,7 @@ class Iteration:
         indices = [index for index in news.indices() if index < len(flow.steps) and flow.steps[index].iterate]
         laid_out = load_items(link, id, indices)
         steps = {index: _Step(index, laid_out.get(index)) for index in indices}
-        last = {index: flow.part(index).last for index in indices}
+        last = {index: self._flows.part(flow, index).last for index in indices}
         ended = load_ended(link, [item for item in news.ended if item.index in last], last)
         for index, step in steps.items():
             if index in news.starts:
@@ -184,7 +184,7 @@ class Iteration:
         numbers = range(items.begun, items.begun + count)
         values = step.values[: len(numbers)] or load_values(link, id, index, numbers)
         ids = [ItemId(id, index, number, items.round) for number in numbers]
-        part = workflow.flow.part(index)
+        part = self._flows.part(workflow.flow, index)
         step.commands += lay_out(id, index, step.values)
         step.commands += begin_items(self._stream, part, ids, values, now_ms)
         items.begun += count

@@ -18,7 +18,7 @@ from lfr.store.connection import Command
 from lfr.store.dead_letters import bury
 from lfr.store.load import LoadedWorkflow
 from lfr.store.stream import Entry, Reader, settle
-from lfr.tasks.catalogue import EACH
+from lfr.tasks.catalogue import EACH, REQUEST
 
 
 @dataclass(slots=True)
@@ -31,6 +31,7 @@ class Judgement:
     dead         events that cannot be understood, by entry, with the reason
     foreign      ids of all others: theirs to whom they are addressed
     handed_over  outputs that stand beside the stream, by (workflow, index), as JSON
+    taken        the steps, likewise, for which nothing is to stand there any more
     """
 
     ended: dict[str, list[tuple[Entry, events.EndTask]]] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class Judgement:
     dead: list[tuple[Entry, str]] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     handed_over: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    taken: set[tuple[str, int]] = field(default_factory=set)
 
     @property
     def concerns_us(self) -> bool:
@@ -82,7 +84,18 @@ class Judgement:
                     lost.append((entry, f"{id} has no step {task.index}"))
                 else:
                     steps[id].append(self._ended(task))
+                    self._take_from_beside(workflow, task)
         return steps, lost
+
+    def _take_from_beside(self, workflow: LoadedWorkflow, task: events.EndTask) -> None:
+        """What was left for this step has been taken in; or, by the far side of a request, it is not needed.
+        But what a later attempt has left is not for the end of this one."""
+        step = workflow.progress.step(task.index)
+        if step is not None and task.attempt not in (None, step.attempt):
+            return
+        beside = (task.workflow, task.index)
+        if beside in self.handed_over or workflow.flow.steps[task.index].task.startswith(REQUEST):
+            self.taken.add(beside)
 
     def settle(self, reader: Reader, lost: Sequence[tuple[Entry, str]], now_ms: int) -> list[Command]:
         """The commands that do with: receipts, dead letters, and the acknowledgement of it all."""
@@ -91,7 +104,7 @@ class Judgement:
         buried = [*self.dead, *lost]
         actions = {entry.id: "processed" for entry in ours} | {entry.id: "buried" for entry, _ in buried}
         commands: list[Command] = [bury(entry, reason, at) for entry, reason in buried]
-        commands += forget_handed_over(self.handed_over)
+        commands += forget_handed_over(self.taken)
         return commands + settle(reader, actions, at)
 
     def _ended(self, task: events.EndTask) -> Ended:

@@ -8,6 +8,7 @@ from lfr import events
 from lfr.errors import BadSettings
 from lfr.flow import Json
 from lfr.roles.process import Life, run_listeners
+from lfr.store.attempts import which_count
 from lfr.store.connection import Link, Reply, Store, is_error
 from lfr.store.keys import is_own
 from lfr.store.stream import Entry
@@ -38,14 +39,17 @@ class RedisTasks(BatchListener):
         tasks, foreign = read_tasks(batch)
         self.acknowledge_later(foreign)
         self.acknowledge_later([id for id, task in tasks if not task.base.startswith(REDIS)])
+        ours = [(id, task) for id, task in tasks if task.base.startswith(REDIS)]
         commands: list[tuple[str, events.StartTask, RedisCommand]] = []
         answers: list[Answer] = []
-        for id, task in tasks:
-            if task.base.startswith(REDIS):
-                try:
-                    commands.append((id, task, read_command(task, self._rules)))
-                except BadParameter as error:
-                    answers.append(Answer(id, events.end_task(task, failure=str(error))))
+        for (id, task), is_wanted in zip(ours, which_count(link, [task for _, task in ours]), strict=True):
+            if not is_wanted:
+                answers.append(Answer(id, None))
+                continue
+            try:
+                commands.append((id, task, read_command(task, self._rules)))
+            except BadParameter as error:
+                answers.append(Answer(id, events.end_task(task, failure=str(error))))
         replies = link.send([command.words for _, _, command in commands]) if commands else []
         for (id, task, command), reply in zip(commands, replies, strict=True):
             answers.append(Answer(id, _answer(task, command, reply)))

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable
-from typing import Final, TypeVar
+from functools import partial
+from typing import Final
 
 from lfr import events
-from lfr.errors import Refused, Unreachable
 from lfr.flow import Json
 from lfr.host.requests import RequestFailed, Requests
 from lfr.roles.process import Life, run_listeners
 from lfr.store.base_urls import read_base_url
-from lfr.store.connection import Link, Store
+from lfr.store.connection import Store
 from lfr.store.handing_over import hand_over, take_back
 from lfr.tasks.catalogue import REQUEST
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.request import Request, Wanted, make_request, read_wanted
-from lfr.worker.task_runner import AnsweredElsewhere, TaskFailed, TaskRunner
-
-LOGGER = logging.getLogger(__name__)
-
-T = TypeVar("T")
+from lfr.worker.insist import insist, is_wanted
+from lfr.worker.task_runner import AnsweredElsewhere, NotWanted, TaskFailed, TaskRunner
 
 _CONCURRENCY: Final = 32
 """How many requests are on their way at once: most of the time is spent waiting for servers."""
-
-_BACKOFF_SECONDS: Final = 1.0
 
 
 def request_runner(store: Store) -> TaskRunner:
@@ -48,14 +41,17 @@ def request_runner(store: Store) -> TaskRunner:
 def do_request(store: Store, requests: Requests, task: events.StartTask) -> Json:
     """Send what a task asks for; its output.
 
-    Raises BadParameter, RequestFailed, and AnsweredElsewhere if the far side is to end the task.
+    Raises BadParameter, RequestFailed, NotWanted, and AnsweredElsewhere if the far side is to end the task.
     """
+    if not is_wanted(store, task):
+        raise NotWanted
     wanted = read_wanted(task)
     base = _base_url(store, wanted)
     request = make_request(wanted, base)
+    send = partial(requests.send, request, base, is_wanted=lambda: is_wanted(store, task))
     if request.is_sync:
-        return requests.send(request, base)
-    _send_and_leave(store, requests, request, base)
+        return send()
+    _send_and_leave(store, request, send)
     raise AnsweredElsewhere
 
 
@@ -64,32 +60,21 @@ def _base_url(store: Store, wanted: Wanted) -> str:
     configured = store.settings.request_urls.get(f"{wanted.environ}.{wanted.category}")
     if configured:
         return configured
-    return _with_redis(store, lambda link: read_base_url(link, wanted.environ, wanted.category))
+    return insist(store, lambda link: read_base_url(link, wanted.environ, wanted.category), "a request")
 
 
-def _send_and_leave(store: Store, requests: Requests, request: Request, base: str) -> None:
+def _send_and_leave(store: Store, request: Request, send: Callable[[], Json]) -> None:
     """Send a request whose task the far side ends. If that gives no output, it is what is left here: the
     input at first, for the far side may be quick, then with what of the answer was asked for."""
     step = (request.task.workflow, request.task.index)
-    _with_redis(store, lambda link: hand_over(link, *step, request.task.input))
+    insist(store, lambda link: hand_over(link, *step, request.task.input), "a request")
     try:
-        output = requests.send(request, base)
+        output = send()
     except RequestFailed:
-        _with_redis(store, lambda link: take_back(link, *step))
+        insist(store, lambda link: take_back(link, *step), "a request")
         raise
     if request.output_modes:
-        _with_redis(store, lambda link: hand_over(link, *step, output, again=True))
-
-
-def _with_redis(store: Store, do: Callable[[Link], T]) -> T:
-    """Do this as often as it takes: that Redis is away for a while is not the task's fault."""
-    while True:
-        try:
-            with store.link() as link:
-                return do(link)
-        except (Unreachable, Refused) as error:
-            LOGGER.error("%s; a request waits", error)
-            time.sleep(_BACKOFF_SECONDS)
+        insist(store, lambda link: hand_over(link, *step, output, again=True), "a request")
 
 
 def run(store: Store, life: Life) -> int:

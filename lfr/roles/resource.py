@@ -14,7 +14,8 @@ from lfr.tasks.idempotency import idempotency_key
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.places import BadPlace
 from lfr.tasks.resource import read_load, read_store
-from lfr.worker.task_runner import TaskFailed, TaskRunner
+from lfr.worker.insist import is_wanted
+from lfr.worker.task_runner import NotWanted, TaskFailed, TaskRunner
 
 _CONCURRENCY: Final = 16
 """How many resources are loaded and stored at once: most of the time is spent waiting for servers."""
@@ -25,6 +26,8 @@ def resource_runner(store: Store) -> TaskRunner:
     resources = Resources(store.settings)
 
     def work(task: events.StartTask) -> Json:
+        if not is_wanted(store, task):
+            raise NotWanted
         return load_or_store(resources, task)
 
     return TaskRunner(

@@ -45,7 +45,9 @@ def serve_http(
         signs.ready(at)
 
     streams = Streams()
-    code = serve(make(rules, streams), where, ready, signs.alive, streams.close)
+    app = make(rules, streams)
+    most_bytes = store.settings.api_body
+    code = serve(app, where, ready, signs.alive, streams.close, most_bytes=most_bytes)
     signs.gone()
     return code
 

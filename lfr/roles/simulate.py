@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from lfr import events
 from lfr.errors import BadInput, Refused, Unreachable
 from lfr.roles.process import Life, run_listeners
+from lfr.store.attempts import which_count
 from lfr.store.connection import Link, Store
 from lfr.store.stream import Entry, give_back
 from lfr.tasks.catalogue import is_reserved
@@ -33,7 +34,12 @@ class Simulate(BatchListener):
         while self._running_tasks and self._running_tasks[0][0] <= now:
             due.append(heapq.heappop(self._running_tasks))
         try:
-            answer(link, self.reader, [self._answer(id, task) for _, id, task in due])
+            wanted = which_count(link, [task for _, _, task in due])
+            told = [
+                self._answer(id, task, is_wanted)
+                for (_, id, task), is_wanted in zip(due, wanted, strict=True)
+            ]
+            answer(link, self.reader, told)
         except (Unreachable, Refused):
             for each in due:  # nobody has heard the answers
                 heapq.heappush(self._running_tasks, each)
@@ -61,7 +67,9 @@ class Simulate(BatchListener):
         give_back(link, self.reader, self.held())
         super()._leave(link)
 
-    def _answer(self, id: str, task: events.StartTask) -> Answer:
+    def _answer(self, id: str, task: events.StartTask, is_wanted: bool) -> Answer:
+        if not is_wanted:
+            return Answer(id, None)
         if random.uniform(0, 100) < self._failures:
             return Answer(id, events.end_task(task, failure="simulated failure"))
         return Answer(id, events.end_task(task, output=task.input))

@@ -9,7 +9,7 @@ from lfr import events
 from lfr.json_text import read_json, write_json
 from lfr.states import WorkflowState
 from lfr.store import keys
-from lfr.store.connection import Command, Link
+from lfr.store.connection import Command, Link, Reply
 
 _KEPT_SECONDS = 24 * 3600
 """A worker that has died does not take back what it told last."""
@@ -18,13 +18,23 @@ _KEPT_SECONDS = 24 * 3600
 def still_counts(link: Link, task: events.StartTask) -> bool:
     """Whether anybody waits for the end of this attempt: False once its workflow was terminated, or it has
     failed by a timeout, or another attempt was started. (HGET)"""
-    steps = keys.steps(task.workflow)
-    asked: list[Command] = [("HGET", task.workflow, "state"), ("HGET", steps, task.index)]
-    state, step = link.exchange(asked)
-    if state is None or step is None or state.decode() == WorkflowState.TERMINATED:
+    return which_count(link, [task])[0]
+
+
+def which_count(link: Link, tasks: Sequence[events.StartTask]) -> list[bool]:
+    """`still_counts` of each of these, in one round trip."""
+    asked: list[Command] = []
+    for task in tasks:
+        asked += (("HGET", task.workflow, "state"), ("HGET", keys.steps(task.workflow), task.index))
+    replies = link.exchange(asked, keep_errors=True) if asked else []
+    return [_counts(task, *replies[2 * n : 2 * n + 2]) for n, task in enumerate(tasks)]
+
+
+def _counts(task: events.StartTask, state: Reply, step: Reply) -> bool:
+    if not isinstance(state, bytes) or not isinstance(step, bytes):  # gone; or no workflow: WRONGTYPE
         return False
     _, active, attempt, *_ = map(int, step.split())
-    return active > 0 and attempt == task.attempt
+    return state.decode() != WorkflowState.TERMINATED and active > 0 and attempt == task.attempt
 
 
 def tell_progress(link: Link, task: events.StartTask, at_ms: int, fraction: float, text: str) -> None:

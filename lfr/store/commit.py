@@ -192,8 +192,8 @@ def _over(stream: str, id: str, flow: Flow, transition: Transition, at: str) -> 
     deadlines: list[str] = []
     for index, attempt in over:
         if index is not None and (timeout := _timeout(flow.steps[index])) is not None:
-            name = invoked(flow.steps[index]).name
-            deadlines.append(deadline_member(id, index, attempt, timeout, name))
+            task = invoked(flow.steps[index])
+            deadlines.append(deadline_member(id, index, attempt, timeout, task.name, task.base))
     return [
         *drop_deadlines(deadlines),
         *drop_starts(id, transition.cancels),

@@ -59,6 +59,15 @@ class FlowCache:
             self._flows.move_to_end(reference)
         return found
 
+    def part(self, flow: Flow, index: int) -> Flow:
+        """`flow.part(index)`, made once: to make it, and to follow its edges the first time, takes a time
+        that grows with the whole flow."""
+        reference = f"{flow.reference}/{index}"
+        if reference not in self._flows:
+            self._keep(reference, flow.part(index))
+        self._flows.move_to_end(reference)
+        return self._flows[reference]
+
     def _fetch_wholes(self, link: Link, digests: Iterable[str]) -> dict[str, Flow]:
         found = {digest: self._flows[digest] for digest in digests if digest in self._flows}
         missing = [digest for digest in digests if digest not in found]

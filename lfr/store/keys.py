@@ -47,8 +47,8 @@ AWAITED_KINDS = "waits:kinds"
 use, in milliseconds since the epoch."""
 
 DEADLINES = "waits:deadlines"
-"""ZSET: `W INDEX ATTEMPT SECONDS NAME`, attempts that may take that long, by the time when it is over, in
-milliseconds since the epoch."""
+"""ZSET: `W INDEX ATTEMPT SECONDS NAME BASE`, attempts that may take that long, by the time when it is over,
+in milliseconds since the epoch."""
 
 DELAYED_STARTS = "waits:delayed"
 """ZSET: `W INDEX ATTEMPT`, attempts that are still to be made, by their due time, as above."""
@@ -120,7 +120,8 @@ def latch(name: str) -> str:
 
 
 def latch_waiters(name: str) -> str:
-    """ZSET: `W INDEX ATTEMPT`, the countdowns of a latch, by the time of their start-task event."""
+    """ZSET: `W INDEX ATTEMPT`, the countdowns of a latch, in the order of their start-task events, see
+    `order_on_stream`."""
     return f"waits:latch:{name}"
 
 
@@ -141,7 +142,7 @@ def field_set_waits(kind: str) -> str:
 
 
 def event_waits(place: str) -> str:
-    """ZSET: `W INDEX ATTEMPT`, the waits in this place, by the time of their start-task event."""
+    """ZSET: `W INDEX ATTEMPT`, the waits in this place, in the order of their start-task events, as above."""
     return f"waits:place:{place}"
 
 

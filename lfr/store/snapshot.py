@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lfr.flow import Flow, Json
+from lfr.flow import Flow, Json, Kind
 from lfr.item_ids import ItemId
 from lfr.json_text import read_json, write_json
 from lfr.store import keys
@@ -117,6 +117,7 @@ def _write_items(id: str, index: int, flow: Flow, items: dict[str, Any]) -> Iter
 def own_keys(link: Link, id: str, flow: Flow) -> Iterator[str]:
     """Every key that belongs to a workflow, with those of its items. (HMGET, HKEYS)"""
     yield from (id, keys.steps(id), keys.outputs(id), keys.history(id), keys.latched(id))
+    yield from (keys.handed_over(id, step.index) for step in flow.own_steps if step.kind is Kind.TASK)
     iterated = [step.index for step in flow.own_steps if step.iterate]
     for index, items in load_items(link, id, iterated).items():
         yield keys.items(id, index)

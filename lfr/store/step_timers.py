@@ -32,7 +32,8 @@ class Due(NamedTuple):
 def set_deadline(task: Mapping[str, Json], seconds: float, now_ms: int) -> Command:
     """The command that lets an attempt fail unless it ends in time. `task`: the values of its start-task
     event. (ZADD)"""
-    member = deadline_member(task["workflow"], task["index"], task["attempt"], seconds, task["name"])
+    place = (task["workflow"], task["index"], task["attempt"])
+    member = deadline_member(*place, seconds, task["name"], task["base"])
     return ("ZADD", keys.DEADLINES, now_ms + round(1000 * seconds), member)
 
 
@@ -41,9 +42,9 @@ def drop_deadlines(members: Sequence[str]) -> list[Command]:
     return [("ZREM", keys.DEADLINES, *members)] if members else []
 
 
-def deadline_member(workflow: str, index: int, attempt: int, seconds: float, name: str) -> str:
+def deadline_member(workflow: str, index: int, attempt: int, seconds: float, name: str, base: str) -> str:
     """What a deadline is known by."""
-    return f"{_name(workflow, index, attempt)} {seconds:g} {name}"
+    return f"{_name(workflow, index, attempt)} {seconds:.10g} {name} {base}"
 
 
 def delay_start(task: Mapping[str, Json], delay: float, timeout: float | None, now_ms: int) -> list[Command]:
@@ -67,6 +68,13 @@ def drop_starts(workflow: str, cancels: Iterable[Cancel]) -> list[Command]:
     return [("DEL", *waiting), ("ZREM", keys.DELAYED_STARTS, *members)]
 
 
+def read_delayed_starts(link: Link, names: Sequence[tuple[str, int, int]]) -> list[int | None]:
+    """When each of these attempts is due, by workflow, index and attempt, in ms since the epoch; None if it
+    does not wait. (ZSCORE)"""
+    asked: list[Command] = [("ZSCORE", keys.DELAYED_STARTS, _name(*name)) for name in names]
+    return [None if due is None else int(float(due)) for due in (link.exchange(asked) if asked else ())]
+
+
 def next_due(link: Link) -> Due:
     """When something is due next. (TIME, ZRANGE)"""
     first = [("ZRANGE", key, 0, 0, "WITHSCORES") for key in (keys.DEADLINES, keys.DELAYED_STARTS)]
@@ -83,12 +91,12 @@ def fire_deadlines(link: Link, stream: str, now_ms: int, *, count: int) -> None:
     at = events.timestamp(now_ms / 1000)
     commands: list[Command] = []
     for member in members:
-        workflow, index, attempt, seconds, name = member.split(" ", 4)
+        workflow, index, attempt, seconds, name, base = member.rsplit(" ", 5)
         attempt_of = {"workflow": workflow, "name": name, "index": int(index), "attempt": int(attempt)}
         reason = f"timeout: it has not ended within {seconds} s"
         failed = {**attempt_of, "status": events.Status.FAILURE, "reason": reason}
         commands.append(append(stream, events.END_TASK, at, failed))
-        commands.append(append(stream, events.CANCEL_TASK, at, attempt_of))
+        commands.append(append(stream, events.CANCEL_TASK, at, {**attempt_of, "base": base}))
     link.transact([*commands, ("ZREM", keys.DEADLINES, *members)])
 
 

@@ -17,7 +17,7 @@ from lfr.store import keys
 from lfr.store.connection import Command, Link
 from lfr.store.stream import append
 from lfr.tasks.matching import field_set, place
-from lfr.tasks.waits import Wait, place_on_stream, read_wait, write_wait
+from lfr.tasks.waits import Wait, order_on_stream, place_on_stream, read_wait, write_wait
 
 _CANCELLED: Final = b"cancelled "
 
@@ -38,17 +38,17 @@ def key_of(member: str) -> str:
 
 def keep_wait(wait: Wait) -> list[Command]:
     """The commands that keep a wait, with its indexes."""
-    name, since_ms = member(wait), place_on_stream(wait.since)[0]
+    name, since = member(wait), order_on_stream(wait.since)
     commands: list[Command] = [("SET", keys.wait(*wait.name), write_wait(wait))]
     if wait.due_ms is not None:
         commands.append(("ZADD", keys.TIMERS, wait.due_ms, name))
     if wait.event is not None:
         kind, match = wait.event.kind, wait.event.match
-        commands.append(("ZADD", keys.event_waits(place(kind, match)), since_ms, name))
+        commands.append(("ZADD", keys.event_waits(place(kind, match)), since, name))
         commands.append(("HINCRBY", keys.field_set_waits(kind), field_set(match), 1))
-        commands.append(("ZADD", keys.AWAITED_KINDS, "NX", since_ms, kind))
+        commands.append(("ZADD", keys.AWAITED_KINDS, "NX", int(since), kind))
     if wait.latch is not None:
-        commands.append(("ZADD", keys.latch_waiters(wait.latch), since_ms, name))
+        commands.append(("ZADD", keys.latch_waiters(wait.latch), since, name))
     return commands
 
 

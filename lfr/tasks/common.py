@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from lfr.flow import Json
-from lfr.tasks.durations import FORM, read_duration
+from lfr.tasks.durations import FORM, read_duration, write_duration
 
 RESERVED_KEY: Final = "lfr"
 """The key among a step's parameters that speaks to lfr and not to the task."""
@@ -69,9 +69,9 @@ def common_of(parameters: Json) -> Common:
         return NOTHING
     told = _mapping(RESERVED_KEY, parameters[RESERVED_KEY], ("timeout", "retry", "limit"))
     return Common(
-        timeout=_seconds("timeout", told["timeout"], least=0.001) if "timeout" in told else None,
+        timeout=_seconds("lfr.timeout", told["timeout"], least=0.001) if "timeout" in told else None,
         retry=_retry(told["retry"]) if "retry" in told else None,
-        limit=_whole("limit", told["limit"], 1, 1_000_000) if "limit" in told else None,
+        limit=_whole("lfr.limit", told["limit"], 1, 1_000_000) if "limit" in told else None,
     )
 
 
@@ -98,16 +98,16 @@ def is_retried(retry: Retry, reason: str) -> bool:
 
 def _retry(value: Json) -> Retry:
     if isinstance(value, int):
-        return Retry(_whole("retry", value, 0, MOST_RETRIES))
-    told = _mapping("retry", value, ("times", "delay", "backoff", "longest", "jitter", "on"))
+        return Retry(_whole("lfr.retry", value, 0, MOST_RETRIES))
+    told = _mapping("lfr.retry", value, ("times", "delay", "backoff", "longest", "jitter", "on"))
     default = Retry(0)
     return Retry(
-        times=_whole("retry.times", told.get("times"), 0, MOST_RETRIES),
-        delay=_seconds("retry.delay", told.get("delay", default.delay)),
-        backoff=_number("retry.backoff", told.get("backoff", default.backoff), 1, 1000),
-        longest=_seconds("retry.longest", told.get("longest", default.longest)),
-        jitter=_number("retry.jitter", told.get("jitter", default.jitter), 0, 1),
-        on=_texts("retry.on", told.get("on", [])),
+        times=_whole("lfr.retry.times", told.get("times"), 0, MOST_RETRIES),
+        delay=_seconds("lfr.retry.delay", told.get("delay", default.delay)),
+        backoff=_number("lfr.retry.backoff", told.get("backoff", default.backoff), 1, 1000),
+        longest=_seconds("lfr.retry.longest", told.get("longest", default.longest)),
+        jitter=_number("lfr.retry.jitter", told.get("jitter", default.jitter), 0, 1),
+        on=_texts("lfr.retry.on", told.get("on", [])),
     )
 
 
@@ -125,7 +125,7 @@ def _mapping(name: str, value: Json, known: tuple[str, ...]) -> dict[str, Any]:
 def _seconds(name: str, value: Json, least: float = 0.0) -> float:
     seconds = read_duration(value)
     if seconds is None or seconds < least:
-        raise _bad(name, value, FORM)
+        raise _bad(name, value, f"{FORM}; at least {write_duration(least)}" if least else FORM)
     return seconds
 
 

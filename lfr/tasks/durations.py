@@ -35,6 +35,15 @@ def read_duration(value: Json) -> float | None:
     return float(value) if math.isfinite(value) and 0 <= value <= LONGEST_SECONDS else None
 
 
+def write_duration(seconds: float) -> str:
+    """A duration as `read_duration` takes it, to the millisecond: `1h30m`."""
+    left, text = round(1000 * seconds), ""
+    for unit, size in _UNITS.items():
+        number, left = divmod(left, round(1000 * size))
+        text += f"{number}{unit}" if number else ""
+    return text or "0s"
+
+
 def _read_text(text: str) -> float | None:
     if len(text) > 100 or not text:
         return None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lfr.flow import Json
-from lfr.tasks.durations import FORM, read_duration
+from lfr.tasks.durations import FORM, read_duration, write_duration
 from lfr.tasks.template import TemplateError, fill
 from lfr.tasks.times import read_time
 
@@ -63,9 +63,19 @@ def read_parameters(task: str, table: Sequence[Parameter], given: Json, input: J
         else:
             values[each.name] = _read(task, each, (given or {}).get(each.name), each.name)
     for each in table:
-        if each.instead and (values[each.name] is None) == (values[each.instead] is None):
-            raise BadParameter(f"{task} needs one of the parameters {each.name} and {each.instead}")
+        if each.instead:
+            _check_one_of(task, each, values, given or {})
     return values
+
+
+def _check_one_of(task: str, parameter: Parameter, values: Mapping[str, Any], given: Json) -> None:
+    """Just one of two parameters must be given. Raises BadParameter."""
+    name, instead = parameter.name, parameter.instead
+    if values[name] is None and values[instead] is None:
+        raise BadParameter(f"{task} needs one of the parameters {name} and {instead}")
+    if values[name] is not None and values[instead] is not None:
+        both = f"{name} is {_shown(given[name])} and {instead} is {_shown(given[instead])}"
+        raise BadParameter(f"{task}: {both}, but only one of them can be given")
 
 
 def _read(task: str, parameter: Parameter, given: Json, told: str) -> Any:
@@ -83,11 +93,13 @@ def _read(task: str, parameter: Parameter, given: Json, told: str) -> Any:
 
 def bad_parameter(task: str, name: str, value: Json, expected: str) -> BadParameter:
     """The reason why this value of a parameter cannot be used: what it must be instead."""
-    shown = json.dumps(value, ensure_ascii=False)
-    if len(shown) > _MOST_SHOWN:
-        shown = f"{shown[:_MOST_SHOWN]}…"
     verb = "are" if name.startswith("the ") else "is"
-    return BadParameter(f"{task}: {name} {verb} {shown}, but must be {expected}")
+    return BadParameter(f"{task}: {name} {verb} {_shown(value)}, but must be {expected}")
+
+
+def _shown(value: Json) -> str:
+    shown = json.dumps(value, ensure_ascii=False)
+    return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}…"
 
 
 def is_unicode(text: str) -> bool:
@@ -115,7 +127,7 @@ def duration(least: float, most: float) -> Kind:
         found = read_duration(value)
         return found if found is not None and least <= found <= most else None
 
-    return Kind(f"{FORM}; from {least:.10g} s to {most:.10g} s", read)
+    return Kind(f"{FORM}; from {write_duration(least)} to {write_duration(most)}", read)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,13 @@ def place_on_stream(id: str) -> tuple[int, int]:
     return int(milliseconds), int(sequence or 0)
 
 
+def order_on_stream(id: str) -> float:
+    """A number that grows with an event's id: milliseconds, and how many events of that millisecond came
+    before it, in parts of 4096. A double holds both exactly; of more than 4096 the last are equal."""
+    milliseconds, sequence = place_on_stream(id)
+    return milliseconds + min(sequence, 4095) / 4096
+
+
 def write_wait(wait: Wait) -> str:
     """A wait as JSON, in lines: all but its input, that, and what must be equal in its event."""
     task, awaited = wait.task, wait.event

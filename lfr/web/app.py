@@ -18,7 +18,7 @@ from lfr.store.connection import Store
 from lfr.web.access import Rules, check
 from lfr.web.exchange import Access, Answer, Request, Route, Streams, json_answer
 from lfr.web.openapi import describe
-from lfr.web.problems import HttpError, problem, problem_of
+from lfr.web.problems import SAFE_HEADERS, HttpError, problem, problem_of
 from lfr.web.routes import (
     about,
     archives,
@@ -44,24 +44,18 @@ _PATTERNS: Final = {
 }
 """What stands for a part of a path. An item's id has slashes in it, but `/1.0`, not `/state`."""
 
-_SECURE: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
-
 
 def all_routes() -> tuple[Route, ...]:
     """Every route of the API, its own description among them."""
     routes = tuple(route for subject in _SUBJECTS for route in subject.ROUTES)
 
     def openapi(request: Request) -> Answer:
-        return json_answer(describe((*routes, own)))
+        return json_answer(describe((*routes, own, alias)))
 
     answers = {200: {"application/json": {"type": "object"}}}
     own = Route("GET", "/openapi.json", openapi, Access.NONE, "This description.", answers=answers)
-    return (*routes, own)
+    alias = replace(own, path="/apispec.json", summary="This description, where littleflow_redis has it.")
+    return (*routes, own, alias)
 
 
 def make_app(
@@ -71,11 +65,45 @@ def make_app(
     serves it closes `streams` when it stops."""
     app = bottle.Bottle(catchall=True)
     base = Request(store, {}, {}, root=root, streams=streams or Streams())
-    for route in sorted(all_routes(), key=lambda route: "{" in route.path):
+    routes = all_routes()
+    for path, allowed in _methods_of_words(routes).items():
+        for method in _METHODS - allowed:
+            app.route(path, method, _refusal(allowed))
+    for route in sorted(routes, key=lambda route: "{" in route.path):
         path = re.sub(r"\{(\w+)\}", lambda part: _PATTERNS[part[1]], route.path)
         app.route(path, route.method, _handler(route, base, rules, most_bytes))
+    app.add_hook("before_request", _without_last_slash)
     app.default_error_handler = _not_routed
     return app
+
+
+_METHODS: Final = frozenset({"GET", "POST", "DELETE", "ANY"})
+"""Those of our routes, and bottle's word for all others."""
+
+
+def _methods_of_words(routes: Iterable[Route]) -> dict[str, set[str]]:
+    """The methods of each path without parts in braces. None of these is ever taken for an id."""
+    found: dict[str, set[str]] = {}
+    for route in routes:
+        if "{" not in route.path:
+            found.setdefault(route.path, set()).add(route.method)
+    return found
+
+
+def _refusal(allowed: Iterable[str]) -> Callable[[], bottle.HTTPResponse]:
+    def refuse() -> bottle.HTTPResponse:
+        raise bottle.HTTPError(HTTPStatus.METHOD_NOT_ALLOWED, Allow=", ".join(sorted(allowed)))
+
+    return refuse
+
+
+def _without_last_slash() -> None:
+    environ = bottle.request.environ
+    try:
+        environ["bottle.raw_path"].encode("latin-1").decode()
+    except UnicodeDecodeError:  # bottle leaves out what it cannot read: another path would be left
+        raise bottle.HTTPError(HTTPStatus.NOT_FOUND) from None
+    environ["PATH_INFO"] = environ["PATH_INFO"].rstrip("/") or "/"
 
 
 def _handler(
@@ -84,11 +112,13 @@ def _handler(
     def handle(**path: str) -> bottle.HTTPResponse:
         try:
             check(rules, route.method, route.access, _headers())
+            media, body = _body(route, most_bytes)
             request = replace(
                 base,
                 path=path,
                 query=_query(route),
-                body=_body(route, most_bytes),
+                body=body,
+                media=media,
                 after=bottle.request.get_header("Last-Event-ID", ""),
                 is_gone=bottle.request.environ.get("waitress.client_disconnected", base.is_gone),
             )
@@ -107,22 +137,25 @@ def _headers() -> dict[str, str]:
 
 
 def _query(route: Route) -> dict[str, str]:
-    """The parameters of the query; empty ones count as left out. Raises BadInput."""
-    given = {name: bottle.request.query.getunicode(name, "") for name in bottle.request.query}
+    """The parameters of the query; empty texts count as left out. Raises BadInput."""
+    try:
+        given: dict[str, str] = dict(bottle.request.query.decode())
+    except UnicodeDecodeError:
+        raise HttpError(HTTPStatus.BAD_REQUEST, "the query is not UTF-8") from None
     for parameter in route.query:
-        if given.get(parameter.name):
+        if parameter.name in given:
             parameter.check(given[parameter.name])
     return {name: value for name, value in given.items() if value}
 
 
-def _body(route: Route, most_bytes: int) -> Json:
-    """The body as a value, if this route takes one. Raises HttpError."""
+def _body(route: Route, most_bytes: int) -> tuple[str, Json]:
+    """The media type of the body, and the body as a value, if this route takes one. Raises HttpError."""
     request = bottle.request
     length = request.content_length
     if length > most_bytes:
         raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {most_bytes:,} bytes")
     if not route.body or length <= 0:
-        return None
+        return "", None
     raw = request.body.read(most_bytes + 1)
     request.body.seek(0)
     media = (request.content_type or "").partition(";")[0].strip().lower()
@@ -133,14 +166,14 @@ def _body(route: Route, most_bytes: int) -> Json:
         )
     try:
         if media == "multipart/form-data":
-            return _form()
-        return raw.decode("utf-8-sig") if media == "text/plain" else read_json(raw)
+            return media, _form()
+        return media, raw.decode("utf-8-sig") if media == "text/plain" else read_json(raw)
     except UnicodeDecodeError:
         raise HttpError(HTTPStatus.BAD_REQUEST, "the body is not UTF-8") from None
-    except (bottle.HTTPError, ValueError, LookupError) as error:  # bottle's parser lets all of these out
-        raise HttpError(HTTPStatus.BAD_REQUEST, f"the form cannot be read: {error}") from None
     except NotJson as error:
         raise HttpError(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from None
+    except (bottle.HTTPError, ValueError, LookupError) as error:  # bottle's parser lets all of these out
+        raise HttpError(HTTPStatus.BAD_REQUEST, f"the form cannot be read: {error}") from None
 
 
 def _form() -> dict[str, str]:
@@ -151,21 +184,25 @@ def _form() -> dict[str, str]:
 
 
 def _response(answer: Answer) -> bottle.HTTPResponse:
-    headers = {**_SECURE, **answer.headers}
+    headers = {**SAFE_HEADERS, **answer.headers}
     if answer.content_type:
         headers["Content-Type"] = answer.content_type
     content: bytes | Iterator[bytes] | Iterable[Any] = answer.content
     return bottle.HTTPResponse(content, int(answer.status), headers)
 
 
+_TOLD: Final = {
+    HTTPStatus.NOT_FOUND: "there is nothing at this path",
+    HTTPStatus.METHOD_NOT_ALLOWED: "this cannot be done here; the header Allow tells what can",
+}
+
+
 def _not_routed(error: bottle.HTTPError) -> bytes:
     """What bottle answers by itself: no such path, another method."""
     status = HTTPStatus(error.status_code)
-    told = {HTTPStatus.NOT_FOUND: "there is nothing at this path"}.get(
-        status, status.description or status.phrase
-    )
+    told = _TOLD.get(status, status.description or status.phrase)
     answer = problem(status, told)
-    for name, value in {**_SECURE, "Content-Type": answer.content_type}.items():
+    for name, value in {**SAFE_HEADERS, "Content-Type": answer.content_type}.items():
         bottle.response.set_header(name, value)
     assert isinstance(answer.content, bytes)
     return answer.content

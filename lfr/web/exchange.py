@@ -49,7 +49,8 @@ class Request:
 
     path   the named parts of the path
     query  the query's parameters, each with its last value; those that the route knows fit its schema
-    body   the body: JSON as a value, text as text, else bytes; None if there is none
+    body   the body: JSON as a value, text as text, a form as its fields; None if there is none
+    media  its media type
     root   what stands before the API's own paths, without a slash at its end
     after    the header Last-Event-ID: what a reader of a stream has seen last, or empty
     is_gone  whether nobody waits for the answer any more
@@ -59,6 +60,7 @@ class Request:
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: Json = None
+    media: str = ""
     root: str = ""
     streams: Streams = field(default_factory=Streams)
     after: str = ""

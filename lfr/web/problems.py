@@ -14,6 +14,14 @@ from lfr.web.exchange import Answer
 
 MEDIA_TYPE: Final = "application/problem+json"
 
+SAFE_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+"""What stands on every answer."""
+
 _STATUS: Final[tuple[tuple[type[LfrError], HTTPStatus], ...]] = (
     (BadInput, HTTPStatus.BAD_REQUEST),
     (NotFound, HTTPStatus.NOT_FOUND),

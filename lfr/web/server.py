@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import errno
 import signal
 import socket
 import threading
@@ -13,8 +13,6 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from lfr.errors import BadInput, CannotWrite
 
-LOGGER = logging.getLogger(__name__)
-
 Application: TypeAlias = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 """As PEP 3333 has it."""
 
@@ -22,6 +20,8 @@ _THREADS: Final = 64
 """For requests and for streams that stay open: more than there are places for streams."""
 
 _MOST_CONNECTIONS: Final = 500
+_BACKLOG: Final = 1024
+_LARGEST_BODY: Final = 16 * 2**20
 _LARGEST_HEADERS: Final = 32_768
 _IDLE_SECONDS: Final = 60
 _DRAIN_SECONDS: Final = 5.0
@@ -63,32 +63,19 @@ def serve(
     ready: Callable[[Address], None],
     alive: Callable[[], None] = lambda: None,
     stopping: Callable[[], None] = lambda: None,
+    *,
+    most_bytes: int = _LARGEST_BODY,
 ) -> int:
     """Serve until SIGTERM or SIGINT, then let requests end; the exit code. `ready` is called with the
     address once connections are taken (of port 0: with the one that the kernel chose); `alive` every other
     second, if the loop that serves has turned since; `stopping` when it stops, to end what stays open.
+    Nothing is kept of a body of more than `most_bytes`.
 
     Raises CannotWrite if the address cannot be had.
     """
-    import waitress
+    from lfr.web.loop import Loop  # imports waitress
 
-    sockets: dict[int, Any] = {}
-    try:
-        server = waitress.create_server(
-            app,
-            map=sockets,
-            host=address.host,
-            port=address.port,
-            threads=_THREADS,
-            connection_limit=_MOST_CONNECTIONS,
-            max_request_header_size=_LARGEST_HEADERS,
-            channel_timeout=_IDLE_SECONDS,
-            channel_request_lookahead=1,  # so that it is noticed if somebody goes away who is being served
-            ident=None,
-            clear_untrusted_proxy_headers=True,
-        )
-    except OSError as error:
-        raise CannotWrite(f"cannot listen at {address}: {error.strerror}") from None
+    listening = _listen(address)
     over = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -96,26 +83,56 @@ def serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    turned = threading.Event()
-    threading.Thread(target=_turn, args=(sockets, turned), daemon=True).start()
-    ready(Address(address.host, int(server.effective_port)))
+    loop = Loop(app, listening, _limits(most_bytes))
+    threading.Thread(target=loop.run, daemon=True).start()
+    ready(Address(address.host, listening[0].getsockname()[1]))
     while not over.wait(_LOOK_EVERY_SECONDS):
-        if turned.is_set():
-            turned.clear()
+        if loop.has_turned():
             alive()
     stopping()
-    server.close()
-    server.task_dispatcher.shutdown(timeout=_DRAIN_SECONDS)
+    loop.drain(_DRAIN_SECONDS)
     return 0
 
 
-def _turn(sockets: dict[int, Any], turned: threading.Event) -> None:
-    """What `server.run` does, but each turn of the loop can be seen: one comes every second at least."""
-    from waitress import wasyncore
+def _limits(most_bytes: int) -> dict[str, Any]:
+    return {
+        "threads": _THREADS,
+        "connection_limit": _MOST_CONNECTIONS,
+        "max_request_header_size": _LARGEST_HEADERS,
+        "max_request_body_size": most_bytes + 1,
+        "channel_timeout": _IDLE_SECONDS,
+        "channel_request_lookahead": 1,  # so that it is noticed if somebody goes away who is being served
+        "ident": None,
+        "clear_untrusted_proxy_headers": True,
+    }
 
-    while sockets:
-        wasyncore.loop(timeout=1.0, use_poll=True, map=sockets, count=1)
-        turned.set()
+
+def _listen(address: Address) -> list[socket.socket]:
+    """Sockets that listen at the address: more than one if its name stands for IPv4 and IPv6."""
+    sockets: list[socket.socket] = []
+    port, reason = address.port, None
+    try:
+        found = socket.getaddrinfo(address.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, _, _, _, place in found:
+            try:
+                sockets.append(socket.create_server((str(place[0]), port), family=family, backlog=_BACKLOG))
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                reason = error.strerror
+            else:
+                port = sockets[0].getsockname()[1]
+    except OSError as error:
+        for each in sockets:
+            each.close()
+        raise CannotWrite(f"cannot listen at {address}: {error.strerror}") from None
+    if not sockets:
+        raise CannotWrite(f"cannot listen at {address}: {reason}")
+    return sockets
+
+
+_NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+"""A host without IPv6 may know `localhost` by it all the same."""
 
 
 def own_names(address: Address) -> frozenset[str]:

@@ -15,8 +15,8 @@ from lfr.store.stream import Entry, Reader, acknowledge, append
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a worker says to the start-task with this id: the values of an end-task event, or None if
-    somebody else says it."""
+    """What a worker says to the start-task with this id: the values of an end-task event; or None if
+    somebody else says it, or nobody waits for it."""
 
     id: str
     values: Mapping[str, Json] | None

@@ -43,6 +43,13 @@ _CHECKED: Final[Mapping[Any, tuple[tuple[type, ...], str]]] = {
 """Annotations of parameters that are held: to what values, and what these are called."""
 
 
+_UNNAMED: Final = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.VAR_POSITIONAL,
+    inspect.Parameter.VAR_KEYWORD,
+)
+
+
 class BadCall(ValueError):
     """The parameters do not fit the function; the text names the parameter and its value."""
 
@@ -66,13 +73,32 @@ class Task:
         given = {} if parameters is None else parameters
         if not isinstance(given, dict):
             raise BadCall(f"its parameters are {_shown(given)}, but must be an object")
+        more = {"context": context} if self.has_context else {}
         for name, value in given.items():
             self._check(name, value)
+        self._check_names(given)
         try:
-            more = {"context": context} if self.has_context else {}
             return self.signature.bind(input, **given, **more)
-        except TypeError as error:
-            raise BadCall(f"{error} (given: {', '.join(given) or 'no parameters'})") from None
+        except TypeError as error:  # a parameter that is called as what the input is
+            raise BadCall(f"{error} (given: {', '.join(given)})") from None
+
+    def _named(self) -> dict[str, inspect.Parameter]:
+        """What a flow can give by name."""
+        behind = list(self.signature.parameters.items())[1:]
+        return {name: each for name, each in behind if each.kind not in _UNNAMED and name != "context"}
+
+    def _check_names(self, given: Mapping[str, Any]) -> None:
+        """The function takes all these, and is given all that it needs."""
+        named = self._named()
+        takes_any = any(each.kind is each.VAR_KEYWORD for each in self.signature.parameters.values())
+        for name, value in given.items():
+            if name not in named and not takes_any:
+                known = f"but only {', '.join(named)}" if named else "nor any other"
+                raise BadCall(f"{name} is {_shown(value)}, but it has no such parameter, {known}")
+        for name, each in named.items():
+            if each.default is each.empty and name not in given:
+                words = f", {_CHECKED[self.kinds[name]][1]}" if name in self.kinds else ""
+                raise BadCall(f"it needs the parameter {name}{words}")
 
     def _check(self, name: str, value: Any) -> None:
         if name == "context" and self.has_context:
@@ -103,6 +129,23 @@ def task(*names: str) -> Callable[[F], F]:
     return mark
 
 
+def is_task(function: Callable[..., Any]) -> bool:
+    """Whether a function is marked by `@task`."""
+    return hasattr(function, _MARK)
+
+
+def finished(output: Any) -> Any:
+    """What a function has returned, awaited if it is an async one."""
+    if not inspect.isawaitable(output):
+        return output
+    import asyncio  # takes a while, and few functions need it
+
+    async def awaited() -> Any:
+        return await output
+
+    return asyncio.run(awaited())
+
+
 def load_tasks(file: str) -> dict[str, Task]:
     """The tasks of a Python file, by name. Runs the file.
 
@@ -117,7 +160,8 @@ def load_tasks(file: str) -> dict[str, Task]:
         for name in getattr(value, _MARK, ()):
             if name in found and found[name].function is not value:
                 raise BadInput(f"two functions do the task {name}", place=file)
-            found[name] = _task(name, value)
+            found[name] = task_of(name, value)
+            _check_signature(found[name], file)
     if not found:
         hint = 'mark functions with @task("NAME"), of: from lfr import task'
         raise BadInput("there are no tasks in this file", place=file, hint=hint)
@@ -154,7 +198,8 @@ def _place(error: Exception, path: Path, file: str) -> str:
     return f"{file}:{line}" if line else file
 
 
-def _task(name: str, function: Callable[..., Any]) -> Task:
+def task_of(name: str, function: Callable[..., Any]) -> Task:
+    """The task of this name, done by this function."""
     signature = inspect.signature(function)
     try:
         hints = typing.get_type_hints(function)
@@ -164,6 +209,17 @@ def _task(name: str, function: Callable[..., Any]) -> Task:
     first = next(iter(signature.parameters), None)
     kinds = {key: hint for key, hint in known.items() if key != first}
     return Task(name, function, signature, kinds, "context" in signature.parameters)
+
+
+def _check_signature(task: Task, file: str) -> None:
+    """The function can be called with an input. Raises BadInput."""
+    needed = [each.name for each in task.signature.parameters.values() if each.kind is each.KEYWORD_ONLY]
+    try:
+        task.signature.bind_partial(None, **dict.fromkeys(needed))
+    except TypeError:
+        name = getattr(task.function, "__name__", task.name)
+        hint = f"write it as def {name}(input, *, ...)"
+        raise BadInput(f"the function for {task.name} takes no input", place=file, hint=hint) from None
 
 
 def _shown(value: Any) -> str:

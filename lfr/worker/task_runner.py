@@ -6,24 +6,25 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from types import TracebackType
 from typing import Final, TypeAlias
 
 from lfr import events
-from lfr.errors import Refused, Unreachable
 from lfr.flow import Json
 from lfr.host.journal import about
 from lfr.json_text import NotJson, write_json
 from lfr.store.connection import Link, Store
 from lfr.store.stream import Entry, give_back
 from lfr.worker.answer import Answer, answer, read_tasks
+from lfr.worker.insist import insist
 from lfr.worker.listener import BatchListener
 
 LOGGER = logging.getLogger(__name__)
 
-Work: TypeAlias = Callable[[events.StartTask], Json]
-"""What does a task: returns its output; raises TaskFailed, or AnsweredElsewhere."""
+_NOT_THE_TASKS: Final = ("lfr", "asyncio")
 
-_LONGEST_BACKOFF_SECONDS: Final = 5.0
+Work: TypeAlias = Callable[[events.StartTask], Json]
+"""What does a task: returns its output; raises TaskFailed, AnsweredElsewhere or NotWanted."""
 
 
 class TaskFailed(Exception):
@@ -32,6 +33,10 @@ class TaskFailed(Exception):
 
 class AnsweredElsewhere(Exception):
     """The task has been handed on: somebody else will say that it has ended."""
+
+
+class NotWanted(Exception):
+    """Nobody waits for the end of the task any more."""
 
 
 class TaskRunner(BatchListener):
@@ -105,34 +110,28 @@ class TaskRunner(BatchListener):
                 self._changed.notify_all()
 
     def _do(self, task: events.StartTask) -> dict[str, Json] | None:
-        """Do a task: the values of its end-task event, or None if somebody else will append that."""
+        """Do a task: the values of its end-task event, or None if that is not ours to append."""
         try:
             output = self._work(task)
             write_json(output)
-        except AnsweredElsewhere:
+        except (AnsweredElsewhere, NotWanted):
             return None
         except TaskFailed as error:
             return events.end_task(task, failure=str(error) or "it gave no reason")
         except NotJson as error:
             return events.end_task(task, failure=f"the output of {task.base} is not JSON: {error}")
-        except Exception as error:  # whatever a task raises is its failure, not the runner's
+        except BaseException as error:  # whatever a task raises, SystemExit too, is its failure, not ours
             what = (task.base, task.workflow, task.index)
-            LOGGER.exception("%s of %s, step %d, has failed", *what, extra=about(task.workflow, task.index))
+            shown = (type(error), error, _of_the_task(error.__traceback__))
+            LOGGER.error(
+                "%s of %s, step %d, has failed", *what, exc_info=shown, extra=about(task.workflow, task.index)
+            )
             return events.end_task(task, failure=f"{type(error).__name__}: {error}")
         return events.end_task(task, output=output)
 
     def _tell(self, told: Answer) -> None:
         """Send an answer, as often as it takes: Redis may be away for a while."""
-        backoff = 0.1
-        while True:
-            try:
-                with self.store.link() as link:
-                    answer(link, self.reader, [told])
-                return
-            except (Unreachable, Refused) as error:
-                LOGGER.error("%s; the answer to %s waits", error, told.id)
-                time.sleep(backoff)
-                backoff = min(2 * backoff, _LONGEST_BACKOFF_SECONDS)
+        insist(self.store, lambda link: answer(link, self.reader, [told]), f"the answer to {told.id}")
 
     def _leave(self, link: Link) -> None:
         """Wait for what runs, keeping its claims, before the group is left."""
@@ -142,6 +141,14 @@ class TaskRunner(BatchListener):
             with self._changed:
                 self._changed.wait_for(lambda: not self._running_tasks, min(left, self.lease_seconds / 4))
         if unfinished := self.held():
-            LOGGER.warning("%d tasks are left to others after %.0f s", len(unfinished), self._grace_seconds)
+            LOGGER.warning("%d tasks are left to others after %g s", len(unfinished), self._grace_seconds)
             give_back(link, self.reader, unfinished)
         super()._leave(link)
+
+
+def _of_the_task(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback from where it leaves lfr: what is above says nothing to who wrote the task."""
+    own = trace
+    while own is not None and own.tb_frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_TASKS:
+        own = own.tb_next
+    return own or trace

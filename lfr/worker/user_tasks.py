@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Mapping
 from contextlib import suppress
 
 from lfr import events
 from lfr.errors import Refused, Unreachable
 from lfr.flow import Json
-from lfr.store.attempts import forget_progress, still_counts
+from lfr.store.attempts import forget_progress
 from lfr.store.connection import Store
 from lfr.worker.context import Context
-from lfr.worker.registry import BadCall, Task
-from lfr.worker.task_runner import TaskFailed, TaskRunner, Work
+from lfr.worker.insist import is_wanted
+from lfr.worker.registry import BadCall, Task, finished
+from lfr.worker.task_runner import NotWanted, TaskFailed, TaskRunner, Work
 
 
 def make_runner(
@@ -29,9 +28,8 @@ def make_runner(
 
 def _work(store: Store, tasks: Mapping[str, Task]) -> Work:
     def work(started: events.StartTask) -> Json:
-        with store.link() as link:
-            if not still_counts(link, started):
-                raise TaskFailed("cancelled before it began")
+        if not is_wanted(store, started):
+            raise NotWanted
         context = Context(store, started)
         try:
             return _do(tasks[started.base], started, context)
@@ -47,9 +45,4 @@ def _do(task: Task, started: events.StartTask, context: Context) -> Json:
         call = task.arguments(started.input, started.parameters, context)
     except BadCall as error:
         raise TaskFailed(f"{started.base}: {error}") from None
-    output = task.function(*call.args, **call.kwargs)
-    return asyncio.run(_awaited(output)) if inspect.isawaitable(output) else output
-
-
-async def _awaited(output: Json) -> Json:
-    return await output
+    return finished(task.function(*call.args, **call.kwargs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -55,7 +56,10 @@ def attempts(client: redis.Redis, lifecycle: Stepper, count: int) -> list[dict[s
 
 def cancelled(client: redis.Redis) -> list[tuple[str, int]]:
     """Whose workers were told to stop: names and attempts."""
-    return [(event["name"], event["attempt"]) for event in events_of(client, "cancel-task")]
+    told = events_of(client, "cancel-task")
+    wanted = {"workflow", "name", "base", "index", "attempt"}
+    assert all(event.keys() == wanted | {"kind", "apiVersion", "at"} for event in told)
+    return [(event["name"], event["attempt"]) for event in told]
 
 
 def history(store: Store, id: str, index: int) -> list[tuple[str, str | None]]:
@@ -115,6 +119,14 @@ def test_a_worker_that_never_answers(store: Store, client: redis.Redis, lifecycl
     assert inspect_workflow(store, id)["reason"] == "timeout: it has not ended within 0.03 s"
     assert cancelled(client) == [("a", 1), ("a", 2)]
     assert client.zcard("waits:deadlines") == 0
+
+
+def test_who_is_told_of_a_timeout_knows_the_task_behind_an_alias(
+    store: Store, client: redis.Redis, lifecycle: Stepper
+) -> None:
+    start(store, "{timeout: 30ms}", "@task x = a\nx (- lfr: {} -)")
+    told = eventually(lambda: lifecycle.step() or events_of(client, "cancel-task"))
+    assert (told[0]["name"], told[0]["base"]) == ("x", "a")
 
 
 def test_a_worker_that_answers_too_late(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
@@ -218,9 +230,32 @@ def test_a_task_is_skipped(
     found = inspect_workflow(store, id)
     assert [step["state"] for step in found["steps"]] == ["DONE", "SKIPPED", "RUNNING", "PENDING"]
     assert (found["state"], found["reason"]) == ("RUNNING", None)
+    skipped = found["steps"][1]
+    assert (skipped["reason"], skipped["output"]) == ("skipped by hand", output or {})
+    assert skipped["started"] == found["started"]
     assert events_of(client, "start-task")[-1]["input"] == (output or {})
     answer(client, events_of(client, "start-task")[-1])
     eventually(lambda: lifecycle.step() or inspect_workflow(store, id)["state"] == "FINISHED")
+
+
+def test_a_step_that_its_guard_skips_is_told_otherwise(store: Store) -> None:
+    step = inspect_workflow(store, start(store, "", "? `$.x` a -> b"))["steps"][1]
+    assert (step["state"], step["reason"], step["output"]) == ("SKIPPED", None, {})
+
+
+def test_when_a_step_is_tried_again_is_told(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
+    id = start(store, "{retry: {times: 1, delay: 1h}}")
+    answer(client, attempts(client, lifecycle, 1)[-1], status="FAILURE", reason="no")
+
+    def step() -> dict[str, Any]:
+        lifecycle.step()
+        told: dict[str, Any] = inspect_workflow(store, id)["steps"][1]
+        return told if told["reason"] else {}
+
+    told = eventually(step)
+    assert (told["state"], told["attempt"], told["reason"]) == ("RUNNING", 1, "no")
+    until = datetime.fromisoformat(told["waits_for"]["until"])
+    assert 3590 < (until - datetime.fromisoformat(told["started"])).total_seconds() < 3700
 
 
 def test_what_cannot_be_done_to_a_step(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:

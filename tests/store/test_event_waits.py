@@ -18,12 +18,16 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks
 from lfr.settings import Settings
 from lfr.store.connection import Store, connect
+from lfr.store.event_arrivals import FEW
 from lfr.worker.listener import BatchListener
 from tests.store.conftest import Stepper, append, events_of
 from tests.support.interference import Killed, kill, overtake
 from tests.support.waiting import eventually
 
 Make = Callable[[BatchListener], Stepper]
+
+ALWAYS_MS = 4_000_000_000_000
+"""A time that is always to come, in milliseconds since the epoch."""
 
 ANY = "wait:event (- event: ok -)"
 BY_ID = "wait:event (- {event: ok, match: {id: '{input[id]}'}} -)"
@@ -83,6 +87,23 @@ def test_an_event_ends_the_wait_that_asks_for_it_and_gets_a_receipt(
     told = [receipt["for"] for receipt in events_of(client, "receipt")]
     assert told.count(right) == 1
     assert len(told) == 3
+
+
+def test_of_waits_of_one_millisecond_an_event_ends_those_that_are_older(
+    client: redis.Redis, store: Store, stepper: Make
+) -> None:
+    many = 2 * FEW + 4
+    start_workflow(store, "{ " + f"{ANY} " * 2 * many + "}")
+    starts = [fields for _, fields in client.xrange("workflows:run") if fields["kind"] == '"start-task"']
+    client.delete("workflows:run")
+    starts.sort(key=lambda fields: fields["index"])  # as the names of waits of one time are sorted
+    younger, older = starts[:many], starts[many:]
+    event = {"kind": '"ok"', "apiVersion": '"v1"', "at": '"2026-01-31T12:00:00.000Z"'}
+    for number, fields in enumerate([*older, event, *younger]):
+        client.xadd("workflows:run", fields, id=f"{ALWAYS_MS}-{number}")
+    settle(client, stepper(WaitTasks(store)))
+    ends = [end["index"] for end in events_of(client, "end-task")]
+    assert sorted(ends) == sorted(int(fields["index"]) for fields in older)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from lfr.errors import BadInput, Conflict
-from lfr.flow import Json
+from lfr.flow import Flow, Json
 from lfr.operations.intervene import restart_workflow, terminate_workflow
 from lfr.operations.observe import inspect_workflow
 from lfr.operations.send_event import end_task
@@ -164,6 +164,21 @@ def test_a_failing_item_and_a_restart_after_it(store: Store, lifecycle: Stepper,
     assert [value for value in again if value in before] == []
 
 
+def test_items_that_failed_are_told_before_those_that_run(
+    store: Store, lifecycle: Stepper, worker: Worker
+) -> None:
+    worker.bad = [5]
+    id = start_workflow(store, "* a (- lfr: {limit: 6} -)", list(range(6))).id
+    settle(lifecycle)
+    for task in worker.open_tasks():
+        if task["input"] == 5:
+            worker.take(task)
+    settle(lifecycle)
+    opened = inspect_workflow(store, id)["steps"][1]["items"]["open"]
+    numbers = [int(item["id"].rpartition(".")[2]) for item in opened]
+    assert (numbers, opened[0]["state"]) == ([5, 0, 1, 2, 3, 4], "FAILED")
+
+
 def test_terminate_and_restart_reach_the_items(store: Store, lifecycle: Stepper, worker: Worker) -> None:
     id = start_workflow(store, "* { * a }", [[1, 2, 3], [4, 5, 6]]).id
     settle(lifecycle)
@@ -245,6 +260,22 @@ def test_the_limit_of_a_step(store: Store, lifecycle: Stepper, worker: Worker) -
     settle(lifecycle)
     assert len(worker.open_tasks()) == 7
     assert all(task["parameters"] == {} for task in worker.open_tasks())
+
+
+def test_what_runs_for_an_item_is_made_once_of_the_flow(
+    store: Store, lifecycle: Stepper, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    part = Flow.part
+
+    def counted(flow: Flow, index: int) -> Flow:
+        made.append(index)
+        return part(flow, index)
+
+    monkeypatch.setattr(Flow, "part", counted)
+    start_workflow(store, "* { a -> * b }", [[1, 2, 3], [4, 5], [6]])
+    finish(lifecycle, worker)
+    assert sorted(made) == [1, 3]
 
 
 def test_what_only_a_whole_workflow_or_an_item_takes(store: Store, lifecycle: Stepper) -> None:

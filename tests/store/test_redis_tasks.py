@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from lfr.errors import BadSettings
+from lfr.operations.intervene import terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.redis import RedisTasks
 from lfr.settings import Settings
@@ -92,3 +93,18 @@ def test_what_redis_itself_forbids_fails_the_task_and_not_the_role(
 def test_commands_that_cannot_be_allowed_stop_the_role(settings: Settings) -> None:
     with pytest.raises(BadSettings, match=r"redis\.commands: EVAL cannot be allowed"):
         RedisTasks(connect(Settings(redis_url=settings.redis_url, redis_commands=("eval",))))
+
+
+def test_commands_that_nobody_waits_for_are_not_sent(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    for name in ("one", "two"):
+        id = start_workflow(store, f"redis:set (- args: [{name}, 1] -)").id
+        if name == "one":
+            terminate_workflow(store, id)
+    role = stepper(RedisTasks(store))
+    for _ in range(3):  # what is foreign is acknowledged with the next read
+        role.step()
+    assert (client.get("one"), client.get("two")) == (None, "1")
+    assert [end["workflow"] for end in ends(client)] == [id]
+    assert client.xpending("workflows:run", "redis")["pending"] == 0

@@ -13,6 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import redis
 
+from lfr.operations.delete import delete_workflow
+from lfr.operations.intervene import retry_task, terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.request import request_runner
@@ -128,7 +130,63 @@ def test_with_sync_false_the_far_side_ends_the_task(
     assert client.get(keys.handed_over(id, 1)) is None
 
 
+@pytest.mark.parametrize("told", [{"output": {"b": 2}}, {"status": "FAILURE", "reason": "no"}])
+def test_what_the_far_side_does_not_need_is_not_left(
+    store: Store,
+    client: redis.Redis,
+    web: WebServer,
+    stepper: Callable[[BatchListener], Stepper],
+    told: dict[str, Any],
+) -> None:
+    web.pages["/"] = Page()
+    flow = f"request:post (- {{url: '{web.url}/', sync: false, use_context_parameters: false}} -)"
+    id = start_workflow(store, flow, {"a": 1}).id
+    with running(store):
+        eventually(lambda: client.get(keys.handed_over(id, 1)))
+    append(client, kind="end-task", workflow=id, name="request:post", index=1, attempt=1, **told)
+    stepper(Lifecycle(store)).step()
+    assert client.get(keys.handed_over(id, 1)) is None
+
+
+def test_a_late_end_does_not_take_what_a_later_attempt_has_left(
+    store: Store, client: redis.Redis, stepper: Callable[[BatchListener], Stepper]
+) -> None:
+    id = start_workflow(store, "request:post (- {url: 'http://x', sync: false} -)", {"a": 1}).id
+    retry_task(store, id, 1)
+    client.set(keys.handed_over(id, 1), '{"a":1}')
+    lifecycle = stepper(Lifecycle(store))
+    for attempt in (1, 2):
+        end = {"workflow": id, "name": "request:post", "index": 1, "attempt": attempt, "status": "SUCCESS"}
+        append(client, kind="end-task", **end)
+        lifecycle.step()
+    assert json.loads(client.hget(keys.outputs(id), "1") or "null") == {"a": 1}
+    assert client.get(keys.handed_over(id, 1)) is None
+
+
+def test_a_deletion_takes_what_was_left(store: Store, client: redis.Redis) -> None:
+    id = start_workflow(store, "request:post (- {url: 'http://x', sync: false} -)", {"a": 1}).id
+    client.set(keys.handed_over(id, 1), '{"a":1}')
+    terminate_workflow(store, id)
+    delete_workflow(store, id)
+    assert client.keys(f"{id}*") == []
+
+
 def test_with_sync_false_a_request_that_fails_fails_the_task(store: Store, client: redis.Redis) -> None:
     end = run(store, client, "request:get (- {url: 'http://127.0.0.1:1/', sync: false} -)", {"a": 1})
     assert end["status"] == "FAILURE"
     assert client.keys("*:output:*") == []
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_what_nobody_waits_for_is_not_sent(
+    store: Store, client: redis.Redis, web: WebServer, is_gone: bool
+) -> None:
+    id = start_workflow(store, f"request:post (- url: '{web.url}/' -)", {}).id
+    terminate_workflow(store, id)
+    if is_gone:
+        delete_workflow(store, id)
+    with running(store):
+        eventually(lambda: [fields for _, fields in client.xrange("workflows:run") if "for" in fields])
+    assert web.asked == []
+    assert ends(client) == []  # of what is gone it would be a dead letter
+    assert client.xpending("workflows:run", "request")["pending"] == 0

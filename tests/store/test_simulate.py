@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from lfr.errors import Unreachable
+from lfr.operations.intervene import terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.simulate import Simulate
 from lfr.store.connection import Store
@@ -46,6 +47,19 @@ def test_what_could_not_be_answered_is_answered_later(
     assert len(simulate.listener.held()) == 1
     simulate.step()
     assert [event["name"] for event in events_of(client, "end-task")] == ["a"]
+
+
+def test_what_nobody_waits_for_is_not_answered(
+    store: Store, client: redis.Redis, stepper: Callable[[BatchListener], Stepper]
+) -> None:
+    id = start_workflow(store, "a").id
+    simulate = stepper(Simulate(store, 0, 0))
+    simulate.step()
+    terminate_workflow(store, id)
+    simulate.step()
+    assert events_of(client, "end-task") == []
+    assert simulate.listener.held() == []
+    assert len(events_of(client, "receipt")) == 1
 
 
 def _nobody_answers(*_: object) -> None:

@@ -63,22 +63,25 @@ def test_outputs_failures_and_receipts(store: Store, client: redis.Redis) -> Non
             return {"not": {"JSON"}}
         if task.index == 5:
             raise AnsweredElsewhere
+        if task.index == 6:
+            raise SystemExit(3)
         return {"was": task.input}
 
     with running(store, work):
-        ids = [start(client, index, input={"n": index}) for index in (1, 2, 3, 4, 5)]
-        start(client, 6, base="theirs")
-        eventually(lambda: len(events_of(client, "receipt")) == 5)
+        ids = [start(client, index, input={"n": index}) for index in range(1, 7)]
+        start(client, 7, base="theirs")
+        eventually(lambda: len(events_of(client, "receipt")) == 6)
         eventually(lambda: pending(client) == 0)
     ended = {event["index"]: event for event in events_of(client, "end-task")}
     assert ended[1]["output"] == {"was": {"n": 1}}
     assert ended[1]["attempt"] == 1
-    assert [(ended[n]["status"], ended[n]["reason"]) for n in (2, 3)] == [
+    assert [(ended[n]["status"], ended[n]["reason"]) for n in (2, 3, 6)] == [
         ("FAILURE", "no such file"),
         ("FAILURE", "KeyError: 'size'"),
+        ("FAILURE", "SystemExit: 3"),
     ]
     assert ended[4]["reason"].startswith("the output of mine is not JSON")
-    assert set(ended) == {1, 2, 3, 4}
+    assert set(ended) == {1, 2, 3, 4, 6}
     assert {event["for"] for event in events_of(client, "receipt")} == set(ids)
 
 

@@ -34,11 +34,13 @@ class Page:
 
 @dataclass(slots=True)
 class WebServer:
-    """`pages` by path; what is not there is answered with 404. `asked`: the requests, oldest first."""
+    """`pages` by path; what is not there is answered with 404, once `hold` is set if there is one. `asked`:
+    the requests, oldest first."""
 
     url: str
     pages: dict[str, Page] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
+    hold: threading.Event | None = None
 
 
 @contextmanager
@@ -50,7 +52,7 @@ def web_server() -> Iterator[WebServer]:
             content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
             server.asked.append(Asked(self.command, self.path, headers, content))
-            page = server.pages.get(self.path, Page(b"nothing here", "text/plain", 404))
+            page = server.pages.get(self.path, Page(b"nothing here", "text/plain", 404, hold=server.hold))
             if page.hold:
                 page.hold.wait(_LONGEST_HOLD_SECONDS)
             self.send_response(page.status)

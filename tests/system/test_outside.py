@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.parse import parse_qsl, urlsplit
+from urllib.request import Request, urlopen
+
+import pytest
 
 from lfr import Client
+from lfr.host.ports import free_port
 from tests.support.processes import role
+from tests.support.waiting import eventually
 from tests.support.web import Page, web_server
 
 FLOW = """
@@ -42,3 +52,39 @@ def test_requests_and_commands_in_one_workflow(redis_url: str, tmp_path: Path) -
     get, post = web.asked
     assert (get.method, post.method, post.content) == ("GET", "POST", rb'{"to": "Ann \"A\""}')
     assert get.headers["authorization"] == post.headers["authorization"] == "Bearer t0ken"
+
+
+@pytest.mark.parametrize("is_quick", [False, True])
+def test_the_far_side_ends_a_task_by_the_api(redis_url: str, is_quick: bool) -> None:
+    """With `is_quick` it does so before it answers the request."""
+    port, hold = free_port(), threading.Event()
+    with (
+        web_server() as web,
+        role("lifecycle", url=redis_url),
+        role("request", url=redis_url),
+        role("api", f"127.0.0.1:{port}", url=redis_url),
+    ):
+        lfr = Client(redis_url)
+        flow = f"request:get (- {{url: '{web.url}/jobs', sync: false, error_on_status: false}} -)"
+        if is_quick:
+            web.hold = hold
+        id = lfr.run(flow, {"a": 1})
+        told = dict(parse_qsl(urlsplit(eventually(lambda: web.asked)[0].path).query))
+        step = f"{told['littleflow-workflow']}/steps/{told['littleflow-index']}"
+        answer = {"attempt": int(told["littleflow-attempt"]), "output": {"b": 2}}
+        assert eventually(lambda: post(f"http://127.0.0.1:{port}/workflows/{step}/end", answer)) == 202
+        found = lfr.wait(id, timeout=60)
+        hold.set()
+    assert (found["state"], found["output"]) == ("FINISHED", {"b": 2})
+
+
+def post(url: str, body: Any) -> int | None:
+    """The status of the answer; None if nobody listens yet."""
+    content = json.dumps(body).encode()
+    try:
+        with urlopen(Request(url, content, {"Content-Type": "application/json"}), timeout=10) as answer:
+            return int(answer.status)
+    except URLError as error:
+        if isinstance(error.reason, ConnectionError):
+            return None
+        raise

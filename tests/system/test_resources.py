@@ -41,6 +41,7 @@ def test_the_example_needs_the_line_that_its_failure_tells(roles: str, folder: P
         done = lfr("run", str(folder / "bill.flow"), "--wait", "--json", url=roles)
     failed = json.loads(done.stdout)
     assert (done.returncode, failed["state"]) == (1, "FAILED")
+    assert " load order.yaml failed" in done.stderr
     assert f"resource:load: {folder}/order.yaml: it is not allowed" in failed["reason"]
     assert not (folder / "bill.json").exists()
 
@@ -48,6 +49,8 @@ def test_the_example_needs_the_line_that_its_failure_tells(roles: str, folder: P
     with role("resource", "--config", str(config), url=roles):
         assert lfr("restart", failed["id"], url=roles).returncode == 0
         assert Client(roles).wait(failed["id"], timeout=60)["state"] == "FINISHED"
+    steps = {step["index"]: step for step in Client(roles).inspect(failed["id"])["steps"]}
+    assert (steps[1]["uri"].rpartition("/")[2], steps[1]["sink"]) == ("order.yaml", False)
     bill = json.loads((folder / "bill.json").read_text())
     assert bill["date"] == "2026-01-31"
     assert [line["pieces"] for line in bill["lines"]] == [200, 150]

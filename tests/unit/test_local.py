@@ -13,7 +13,7 @@ from unittest.mock import Mock
 import pytest
 
 import lfr
-from lfr import Flow, FlowError, LocalFailure, compile_flow, run_local
+from lfr import Context, Flow, FlowError, LocalFailure, compile_flow, run_local, task
 from lfr.errors import BadInput
 from lfr.flow import Json
 
@@ -60,6 +60,29 @@ def test_a_function_gets_as_much_as_it_takes() -> None:
         ("five", "five", 5, {}),
         ("any", "any", 6, {}, {"a": 1}),
     ]
+
+
+def test_a_function_of_a_worker_is_called_as_its_worker_does() -> None:
+    @task("text:upper")
+    def upper(input: Json, times: int = 1, *, context: Context) -> Json:
+        context.progress(0.5, "half of it")
+        told = (context.workflow, context.name, context.index, context.attempt, context.cancelled)
+        assert told == ("local", "big", 1, 1, False)
+        return {"text": input["text"].upper() * times}
+
+    text = "@task big = text:upper (- times: %s -)\nbig"
+    assert run_local(text % 2, {"text:upper": upper}, {"text": "a"}) == {"text": "AA"}
+    with pytest.raises(LocalFailure, match="text:upper: times is 'b', but must be a whole number") as caught:
+        run_local(text % "b", {"text:upper": upper}, {"text": "a"})
+    assert caught.value.place == "step 1"
+
+
+def test_functions_may_be_async() -> None:
+    async def double(input: Json) -> Json:
+        return {"n": 2 * input["n"]}
+
+    marked = task("b")(double)
+    assert run_local("a -> b -> c", {"a": double, "b": marked, "c": dict}, {"n": 1}) == {"n": 4}
 
 
 def test_functions_that_do_not_tell_what_they_take() -> None:

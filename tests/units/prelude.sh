@@ -8,7 +8,7 @@ tell_end() {
   journalctl --no-pager -q -o short-monotonic -u 'lfr*' | grep -v '"receipt"' | tail -40 || true
 }
 
-ROLES="lifecycle wait simulate receipts"
+ROLES="lifecycle wait simulate receipts api console"
 printf '@flow quick\na -> wait:delay (- duration: 0.2 -) -> { b c } -> d\n' >quick.flow
 
 # Ask until the answer is yes; fail after 40 seconds.
@@ -32,7 +32,28 @@ is() { [[ $(property "$1" "$2") == "$3" ]]; }
 # Whether a property of a unit begins with this.
 begins() { [[ $(property "$1" "$2") == "$3"* ]]; }
 
+# Whether a property of a unit has this in it.
+contains() { [[ $(property "$1" "$2") == *"$3"* ]]; }
+
 restarts() { for role in $ROLES; do property "lfr@$role" NRestarts; done | paste -sd' '; }
+
+# What is answered to a GET: its status, and its body in the file `answer`.
+ask() {
+  python3 - "$@" <<'END'
+import sys
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+url, *token = sys.argv[1:]
+headers = {"Authorization": f"Bearer {token[0]}"} if token else {}
+try:
+    reply = urlopen(Request(url, headers=headers), timeout=20)
+except HTTPError as error:
+    reply = error
+open("answer", "wb").write(reply.read())
+print(reply.status)
+END
+}
 
 # The bare system gets lfr. Tasks are answered at once.
 install_lfr() {
@@ -47,5 +68,5 @@ count() { lfr status --json | python3 -c "import json, sys; print(json.load(sys.
 # Whether each role is alive, and as one process.
 each_is_once() {
   test "$(lfr status --json | python3 -c "import json, sys
-print(*sorted(role['name'] for role in json.load(sys.stdin)['roles']))")" = "lifecycle receipts simulate wait"
+print(*sorted(role['name'] for role in json.load(sys.stdin)['roles']))")" = "$(printf '%s\n' $ROLES | sort | paste -sd' ')"
 }

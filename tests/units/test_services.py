@@ -28,6 +28,16 @@ def test_a_bare_system_runs_workflows_after_one_command(tmp_path: Path) -> None:
         test "$(stat -c '%U %a' /etc/lfr/credentials /var/lib/lfr /var/lib/lfr-valkey | paste -sd,)" = \\
           "root 700,lfr 700,lfr-valkey 700"
 
+        # API and console ask for one token, which only lfr and root can read.
+        for url in 127.0.0.1:5000/workflows 127.0.0.1:8000/api/workflows; do
+          test "$(ask http://$url)" = 401
+          test "$(ask http://$url "$(cat /var/lib/lfr/api-token)")" = 200
+          grep -q FINISHED answer
+        done
+        test "$(ask http://127.0.0.1:8000/)" = 200
+        grep -q '<title>lfr</title>' answer
+        test "$(stat -c '%U %a' /var/lib/lfr/api-token)" = "lfr 600"
+
         # Log entries have a priority, and fields to look for.
         journalctl -q -o json -p info -n 1 LFR_ROLE=wait | grep '"PRIORITY":"6"'
         test -n "$(journalctl -q _SYSTEMD_UNIT=lfr@receipts.service | grep end-workflow)"
@@ -93,17 +103,21 @@ def test_roles_that_are_killed_or_hang_are_started_again_and_work_goes_on(tmp_pa
           eventually is lfr@$role NRestarts 1
           eventually is lfr@$role ActiveState active
         done
-        all_finished() { test "$(count FINISHED)" = 20; }
+        all_finished() { test "$(count FINISHED)" = 30; }
         eventually all_finished
 
-        # A role that is there but does nothing gives no sign of life.
+        # A role that is there but does nothing gives no sign of life; nor does a server that answers nobody.
+        systemctl kill --kill-whom=main --signal=STOP lfr@console
         pid=$(property lfr@wait MainPID)
         systemctl kill --kill-whom=main --signal=STOP lfr@wait
         lfr run quick.flow --wait --timeout 40
         is lfr@wait NRestarts 2
         test $pid != $(property lfr@wait MainPID)
         journalctl -q -o cat -u lfr@wait | grep -q 'Watchdog timeout'
-        test "$(restarts)" = "1 2 1 1"
+        eventually is lfr@console NRestarts 2
+        eventually is lfr@console ActiveState active
+        test "$(ask http://127.0.0.1:8000/)" = 200
+        test "$(restarts)" = "1 2 1 1 1 2"
         """,
         tmp_path,
     )
@@ -118,11 +132,16 @@ def test_without_redis_roles_stay_and_say_so_and_go_on_when_it_is_back(tmp_path:
         install_lfr
         id=$(lfr run quick.flow --wait --timeout 30)
         systemctl stop lfr-valkey
-        for role in $ROLES; do eventually begins lfr@$role StatusText "no Redis answers at 0.0.0.0:6379"; done
+        for role in lifecycle wait simulate receipts; do
+          eventually begins lfr@$role StatusText "no Redis answers at 0.0.0.0:6379"
+        done
+        for role in api console; do eventually contains lfr@$role StatusText "; no Redis answers at"; done
+        test "$(ask http://127.0.0.1:5000/health/live)" = 200
+        test "$(ask http://127.0.0.1:5000/health/ready)" = 503
         code=0; lfr status >/dev/null 2>&1 || code=$?
         test $code = 75
-        sleep 9 # longer than the watchdog waits, twice
-        test "$(restarts)" = "0 0 0 0"
+        sleep 30 # much longer than the watchdog waits
+        test "$(restarts)" = "0 0 0 0 0 0"
 
         # A role that starts now is ready all the same.
         systemctl restart lfr@wait
@@ -135,7 +154,7 @@ def test_without_redis_roles_stay_and_say_so_and_go_on_when_it_is_back(tmp_path:
         systemctl kill --kill-whom=main --signal=CONT lfr-valkey
         lfr run quick.flow --wait --timeout 30
         lfr inspect $id >/dev/null # it has forgotten nothing
-        test "$(restarts)" = "0 0 0 0"
+        test "$(restarts)" = "0 0 0 0 0 0"
         """,
         tmp_path,
     )
@@ -209,7 +228,7 @@ def test_a_newer_file_replaces_the_old_one_and_uninstall_leaves_nothing(tmp_path
         echo 'lease: 6' >/etc/lfr/lfr.yaml
         pid=$(property lfr@wait MainPID)
         store=$(property lfr-valkey MainPID)
-        lfr install --enable wait.2 api --now 2>&1
+        lfr install --enable wait.2 --now 2>&1
         test $pid != $(property lfr@wait MainPID)
         is lfr-valkey MainPID $store
         is lfr@wait.2 ActiveState active

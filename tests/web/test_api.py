@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from lfr.operations.send_event import end_task
 from lfr.roles.lifecycle import Lifecycle
@@ -66,6 +67,21 @@ def test_the_life_of_a_workflow(call: Caller, store: Store) -> None:
     history = call("GET", f"/workflows/{id}/history").json
     assert history[-1]["event"] == "failed"
     assert call("GET", f"/workflows/{id}/history?since={history[-1]['at'].replace('+', '%2B')}").json == []
+
+
+def test_a_task_is_ended_from_afar(call: Caller, store: Store, redis_url: str) -> None:
+    id = start(call, input={"n": 1})
+    late = call("POST", f"/workflows/{id}/steps/1/end", {"attempt": 2, "output": {"by": "nobody"}})
+    told = call("POST", f"/workflows/{id}/steps/1/end", {"attempt": 1, "output": {"by": "afar"}})
+    assert (late.status, told.status) == (202, 202)
+    assert redis.Redis.from_url(redis_url).xrange("workflows:run", told.json["id"], told.json["id"])
+    step(store)
+    assert call("GET", f"/workflows/{id}").json["steps"][2]["input"] == {"by": "afar"}
+    failure = {"status": "FAILURE", "reason": "cannot"}
+    assert call("POST", f"/workflows/{id}/steps/2/end", failure).status == 202
+    step(store)
+    assert call("GET", f"/workflows/{id}").json["reason"] == "cannot"
+    assert call("POST", f"/workflows/{id}/steps/0/end").status == 404  # the flow's start is no task
 
 
 def test_start_is_idempotent_by_id(call: Caller) -> None:
@@ -182,6 +198,11 @@ def test_streams_have_places(store: Store, call: Caller) -> None:
         ("POST", "/events", {"kind": "x", "data": {"at": 1}}, {}, 400),
         ("POST", "/workflows/x/steps/1/retry", None, {}, 404),
         ("POST", "/workflows/x/steps/one/retry", None, {}, 404),
+        ("POST", "/workflows/x/steps/1/end", None, {}, 404),
+        ("POST", "/workflows/x/steps/1/end", {"status": "DONE"}, {}, 400),
+        ("POST", "/workflows/x/steps/1/end", {"reason": 1}, {}, 400),
+        ("POST", "/workflows/x/steps/1/end", {"attempt": "1"}, {}, 400),
+        ("POST", "/workflows/x/steps/1/end", {"attempt": 0}, {}, 400),
         ("POST", "/workflows/x/terminate", None, {}, 404),
     ],
 )

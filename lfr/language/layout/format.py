@@ -134,11 +134,16 @@ def _flat_block(block: Block) -> str | None:
         flat = _flat_entry(entry)
         if flat is None:
             return None
-        between = "" if following is None else "; " if _needs_end(entry, following) else "  "
-        words.append(flat + between)
+        words.append(flat + ("" if following is None else _between(entry, following)))
     text = f"{{ {''.join(words)} }}"
     is_plain = len(entries) == 1 or all(len(entry.segments) == 1 for entry in entries)
     return text if is_plain or len(text) <= _WIDEST_BLOCK else None
+
+
+def _between(entry: Entry, following: Entry) -> str:
+    """What parts two statements in one line: blanks, if these are single steps."""
+    is_plain = len(entry.segments) == len(following.segments) == 1
+    return "  " if is_plain and not _needs_end(entry, following) else "; "
 
 
 def _hugged(entry: Entry, indent: str, end: str) -> Iterator[_Line]:

@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from lfr.flow import Json, Kind, Step
 from lfr.language.compile import Compiled
 from lfr.language.errors import Problem
+from lfr.language.resolve import is_absolute
+from lfr.language.syntax import FlowText, Scope, all_scopes
 from lfr.tasks.catalogue import LOAD, STORE, BuiltIn, built_in
-from lfr.tasks.common import task_parameters
+from lfr.tasks.common import common_of, task_parameters
+from lfr.tasks.invocation import invoked
 from lfr.tasks.parameters import BadParameter, read_parameters
+from lfr.tasks.places import BadPlace
+from lfr.tasks.resource import read_load, read_store
 
 
 def doubtful_parameters(compiled: Compiled) -> Iterator[Problem]:
@@ -22,8 +27,40 @@ def doubtful_parameters(compiled: Compiled) -> Iterator[Problem]:
                 known[name] = built_in(name)
             task = known[name]
             fault = None if task is None else _fault(task, name, task_parameters(step.parameters))
+            if step.kind is Kind.RESOURCE and fault is None:
+                fault = _resource_fault(step)
             if fault is not None:
                 yield Problem(compiled.places[step.index], f"this would fail: {fault}")
+
+
+def limits_in_vain(tree: FlowText) -> Iterator[Problem]:
+    """A `limit` where nothing is iterated, or at a task of an `a|b` that is iterated as a whole."""
+    for scope in all_scopes(tree):
+        for statement in scope.statements:
+            for step in statement.steps:
+                if isinstance(step.content, Scope) or (
+                    step.iterates_at is not None and len(step.content) == 1
+                ):
+                    continue
+                for task in step.content:
+                    if task.parameters and common_of(task.parameters.value).limit is not None:
+                        message = "limit is for a step that is iterated, and this one is not"
+                        yield Problem(
+                            task.parameters.at, message, f"as in * {task.name} (- lfr: {{limit: 5}} -)"
+                        )
+
+
+def _resource_fault(step: Step) -> str | None:
+    """What is wrong with a resource's URI, or with its parameters for such a URI. What one that is relative
+    will be, is not known here."""
+    if not is_absolute(step.uri):
+        return None
+    read = read_store if step.sink else read_load
+    try:
+        read(invoked(step).parameters)
+    except (BadParameter, BadPlace) as error:
+        return str(error)
+    return None
 
 
 def _task(step: Step) -> str:

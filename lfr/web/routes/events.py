@@ -9,7 +9,7 @@ from lfr.errors import BadInput
 from lfr.operations.list_events import LARGEST_LIST, list_dead_letters, list_events
 from lfr.operations.send_event import send_event
 from lfr.web.exchange import Access, Answer, Parameter, Request, Route, json_answer
-from lfr.web.routes.schemas import MAYBE_TEXT, OBJECT, TEXT, array, ok, record, whole
+from lfr.web.routes.schemas import MAYBE_TEXT, OBJECT, TEXT, WORD, array, ok, record, whole
 
 
 def _append(request: Request) -> Answer:
@@ -83,7 +83,7 @@ ROUTES: Final = (
         _append,
         Access.OPERATE,
         "Append an event of any kind.",
-        body={"application/json": record({"kind": TEXT}, {"data": OBJECT})},
+        body={"application/json": record({"kind": WORD}, {"data": OBJECT})},
         answers={201: {"application/json": record({"id": TEXT})}},
         problems=(400,),
     ),

@@ -7,7 +7,7 @@ from typing import Any, Final
 from lfr.errors import BadInput
 from lfr.language import FlowMistake, Severity, check_flow
 from lfr.web.exchange import Access, Answer, Request, Route, json_answer
-from lfr.web.routes.schemas import FINDING, FLOW, TEXT, array, record
+from lfr.web.routes.schemas import FINDING, FLOW, FLOW_TEXT, TEXT, array, record
 
 _CHECKED: Final = record(
     {"ok": {"type": "boolean"}, "name": TEXT, "errors": array(FINDING), "warnings": array(FINDING)},
@@ -16,8 +16,7 @@ _CHECKED: Final = record(
 
 
 def _check(request: Request) -> Answer:
-    body = request.body
-    text = body.get("workflow") if isinstance(body, dict) else body
+    text = request.body if request.media == "text/plain" else request.fields().get("workflow")
     if not isinstance(text, str):
         raise BadInput("workflow is missing: the text of a flow")
     checked = check_flow(text)
@@ -50,7 +49,7 @@ ROUTES: Final = (
         _check,
         Access.READ,
         "Errors and warnings of a flow, each with line and column. Nothing is run.",
-        body={"application/json": record({"workflow": TEXT}), "text/plain": TEXT},
+        body={"application/json": record({"workflow": FLOW_TEXT}), "text/plain": FLOW_TEXT},
         answers={200: {"application/json": _CHECKED}},
         problems=(400,),
     ),

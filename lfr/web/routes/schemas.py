@@ -15,6 +15,11 @@ Schema: TypeAlias = Mapping[str, Any]
 JSON: Final = "application/json"
 
 TEXT: Final[Schema] = {"type": "string"}
+FLOW_TEXT: Final[Schema] = {
+    "type": "string",
+    "examples": ["@flow build\nfetch -> { compile test } -> publish"],
+}
+WORD: Final[Schema] = {"type": "string", "minLength": 1}
 BOOLEAN: Final[Schema] = {"type": "boolean"}
 NUMBER: Final[Schema] = {"type": "integer"}
 ANYTHING: Final[Schema] = {}

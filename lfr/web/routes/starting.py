@@ -11,11 +11,11 @@ from lfr.flow import Json
 from lfr.json_text import NotJson, read_json
 from lfr.operations.start import start_workflow
 from lfr.web.exchange import Access, Answer, Request, Route, json_answer
-from lfr.web.routes.schemas import INPUT, JSON, STARTED, TEXT, record
+from lfr.web.routes.schemas import FLOW_TEXT, INPUT, JSON, STARTED, TEXT, record
 
 
 def _start(request: Request) -> Answer:
-    if isinstance(request.body, str):
+    if request.media == "text/plain":
         return _started(request, request.body, None, None)
     body = request.fields()
     text, input, id = body.get("workflow"), body.get("input"), body.get("id")
@@ -54,8 +54,8 @@ ROUTES: Final = (
         Access.OPERATE,
         "Start a workflow. Under an id of your choice the same is started once.",
         body={
-            JSON: record({"workflow": TEXT}, {"input": INPUT, "id": {"type": ["string", "null"]}}),
-            "text/plain": TEXT,
+            JSON: record({"workflow": FLOW_TEXT}, {"input": INPUT, "id": {"type": ["string", "null"]}}),
+            "text/plain": FLOW_TEXT,
         },
         answers=_ANSWERS,
         problems=(400, 409),
@@ -66,7 +66,7 @@ ROUTES: Final = (
         _upload,
         Access.OPERATE,
         "Start a workflow by a form: the flow as the file or the field `workflow`, its input as `input`.",
-        body={"multipart/form-data": record({"workflow": TEXT}, {"input": TEXT, "id": TEXT})},
+        body={"multipart/form-data": record({"workflow": FLOW_TEXT}, {"input": TEXT, "id": TEXT})},
         answers=_ANSWERS,
         problems=(400, 409),
     ),

@@ -1,18 +1,30 @@
-"""One step of a workflow: tried again, skipped, failed, by hand."""
+"""One step of a workflow: ended from afar; tried again, skipped, failed, by hand."""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from lfr.errors import BadInput, NotFound
+from lfr.events import Status
 from lfr.operations.intervene import fail_task, retry_task, skip_task
 from lfr.operations.observe import inspect_step
+from lfr.operations.send_event import end_task
 from lfr.web.exchange import Access, Answer, Request, Route, json_answer, no_content
-from lfr.web.routes.schemas import ANYTHING, TEXT, WHOLE_STEP, ok, record
+from lfr.web.routes.schemas import ANYTHING, NUMBER, TEXT, WHOLE_STEP, ok, record
 
 
 def _show(request: Request) -> Answer:
     return json_answer(inspect_step(request.store, request.path["id"], _index(request)))
+
+
+def _end(request: Request) -> Answer:
+    body = _body(request)
+    if not isinstance(body.get("reason", ""), str):
+        raise BadInput("reason must be a text")
+    told = {name: body[name] for name in ("attempt", "status", "reason", "output") if name in body}
+    event = end_task(request.store, request.path["id"], None, _index(request), **told)
+    return json_answer({"id": event}, HTTPStatus.ACCEPTED)
 
 
 def _retry(request: Request) -> Answer:
@@ -68,6 +80,26 @@ ROUTES: Final = (
         Access.READ,
         "All that is known of a step.",
         answers=ok(WHOLE_STEP),
+        problems=(400, 404),
+    ),
+    Route(
+        "POST",
+        "/workflows/{id}/steps/{index}/end",
+        _end,
+        Access.OPERATE,
+        "Say that a task has ended, in its worker's place: a request with `sync: false`, for instance.",
+        body={
+            "application/json": record(
+                {},
+                {
+                    "status": {"type": "string", "enum": [status.value for status in Status]},
+                    "output": ANYTHING,
+                    "reason": TEXT,
+                    "attempt": NUMBER,
+                },
+            )
+        },
+        answers={202: {"application/json": record({"id": TEXT})}},
         problems=(400, 404),
     ),
     _route("retry", _retry, "Start a task anew.", None),

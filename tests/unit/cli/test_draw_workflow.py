@@ -59,6 +59,35 @@ def test_a_workflow_is_shown_with_each_step_and_nothing_raw() -> None:
     assert table[5].split() == ["4", "(end)", "PENDING"]
 
 
+def test_a_resource_is_called_by_what_is_done_and_by_its_last_part() -> None:
+    steps = [
+        step(1, "resource", uri="file:///srv/my%20flows/order.yaml", sink=False, state="DONE", attempt=1),
+        step(2, "resource", uri="https://shop.example/v1/rates/?day=1", sink=True),
+        step(3, "resource", uri="https://shop.example/my%20rates", sink=False),
+        step(4, "resource", uri="/", sink=True),
+    ]
+    *_, one, two, three, four = draw_workflow(terminal(), {**workflow(), "steps": steps})
+    assert one.split() == ["1", "load", "order.yaml", "DONE", "1"]
+    assert two.split()[:3] == ["2", "store", "rates"]
+    assert three.split()[:4] == ["3", "load", "my", "rates"]
+    assert four.split()[:3] == ["4", "store", "/"]
+
+
+def test_some_of_many_items_are_shown() -> None:
+    opened = [{"id": f"workflow:x/1.{n}", "state": "RUNNING" if n else "FAILED"} for n in range(100)]
+    items = {"total": 5000, "done": 3000, "running": 999, "failed": 1, "open": opened}
+    steps = [
+        step(1, name="a", base="a", state="RUNNING", attempt=1, items=items),
+        step(2, name="b", base="b"),
+    ]
+    lines = list(draw_workflow(terminal(), {**workflow(), "steps": steps}))
+    assert lines[-12].startswith("\nitems that have begun and are not done")
+    assert lines[-11] == "  FAILED  workflow:x/1.0"
+    assert lines[-1] == "  ... 2,000 of 5,000 are not done"
+    items["open"] = opened[:10]
+    assert list(draw_workflow(terminal(), {**workflow(), "steps": steps}))[-1].endswith("/1.9")
+
+
 def test_a_step_that_waits_says_for_what() -> None:
     waits = [
         {"until": None, "event": "paid", "match": {"order": 7}},
@@ -75,6 +104,16 @@ def test_a_step_that_waits_says_for_what() -> None:
     assert timed.startswith(r"for the event paid\n, until 2026-01-")
     assert latch == "for the latch house to be zero"
     assert delay.startswith("until 2026-01-")
+
+
+def test_a_step_that_is_skipped_by_hand_or_is_tried_again_says_so() -> None:
+    steps = [
+        step(0, name="a", state="SKIPPED", reason="skipped by hand", output={"by": "me"}),
+        step(1, name="b", state="RUNNING", reason="no way", waits_for={"until": "2026-01-31T12:00:00.000Z"}),
+    ]
+    skipped, again = list(draw_workflow(terminal(), {**workflow(), "steps": steps}))[-2:]
+    assert skipped.endswith('skipped by hand: {"by": "me"}')
+    assert again.endswith("again at 12:00:00.000: no way")
 
 
 def test_a_history_names_the_steps() -> None:

@@ -87,6 +87,27 @@ def test_every_case_is_a_picture(case: Case) -> None:
     assert to_dot(flow).count(" -> ") >= len(flow.edges)
 
 
+@pytest.mark.parametrize("case", RIGHT, ids=case_id)
+@pytest.mark.parametrize("vertical", [False, True])
+def test_arrows_point_along_the_flow(case: Case, vertical: bool) -> None:
+    """An arrow has the direction of the last two points of its path, so these must differ."""
+    flow = compile_flow(case["flow"])
+    root = ET.fromstring(to_svg(flow, vertical=vertical))
+    for path in root.findall(f"{SVG}path[@class='edge']"):
+        *_, x, y, to_x, to_y = map(float, re.findall(r"-?[\d.]+", path.attrib["d"]))
+        across, along = (abs(to_x - x), to_y - y) if vertical else (abs(to_y - y), to_x - x)
+        assert across == 0 and along > 0
+
+
+def test_what_is_written_in_a_frame_is_written_over_edges() -> None:
+    for vertical in (False, True):
+        parts = list(ET.fromstring(to_svg(compile_flow("a -> ? `$.b` { c } -> d"), vertical=vertical)))
+        label = next(number for number, part in enumerate(parts) if part.text == "? $.b")
+        edges = [number for number, part in enumerate(parts) if part.get("class") == "edge"]
+        assert label > max(edges)
+        assert ("left" in parts[label].attrib["class"]) == vertical
+
+
 def hostile() -> Flow:
     """A flow whose texts hold all that could end a label or begin markup."""
     flow = compile_flow("@flow x '''d'''\n@task a '''d'''\n? `$[\"</text><script>\"]` a -> <http://h/\"'&x>")

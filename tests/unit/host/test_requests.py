@@ -114,6 +114,15 @@ def test_it_is_tried_again_with_longer_and_longer_waits(web: WebServer, delays: 
     assert delays == [1, 2, 4, 30, 30, 30]
 
 
+def test_it_is_not_tried_again_once_nobody_waits_for_it(web: WebServer, delays: list[float]) -> None:
+    web.pages["/busy"] = Page(status=503)
+    request = make_request(read_wanted(task("post", {"url": f"{web.url}/busy", "retries": 9}, {})), "")
+    left = iter([True, False])
+    with pytest.raises(RequestFailed, match="answers 503"):
+        Requests(Settings()).send(request, "", is_wanted=lambda: next(left))
+    assert len(web.asked) == 2
+
+
 def test_nobody_answers(delays: list[float]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/a"

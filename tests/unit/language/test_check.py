@@ -54,12 +54,56 @@ def test_findings_are_those_of_the_compiler() -> None:
         ("a → 1\n(x) → b", [(1, 5), (2, 2)]),
         ("a → 1\nb (- k: 1 → c", [(1, 5), (2, 3)]),
         ("a → 1\n@task b = b; :x → b", [(1, 5), (2, 1)]),
+        ("a (k: 1) → b\nc → 1", [(1, 4), (2, 5)]),
+        ('a ( {"k": ")"} ) → b (\'n)\') → 1', [(1, 5), (1, 23), (1, 31)]),
+        ("a → <my file.json>; <b c> → d → 2", [(1, 5), (1, 21), (1, 33)]),
+        ("a (k → b\nc) → 1", [(1, 4)]),
+        ("a < b → c -> 1", [(1, 3)]),
+        ("a → 1\nb (- lfr: {timeout: x} -); c ({})", [(1, 5), (2, 3)]),
     ],
 )
 def test_after_an_error_it_goes_on_with_the_next_statement(
     text: str, expected: list[tuple[int, int]]
 ) -> None:
     assert places(text) == expected
+
+
+def test_errors_of_all_sorts_are_told_together() -> None:
+    text = (
+        "@task a ({})\n@task b ([1])\n@task c = c\n"
+        "a → :nobody;\n"
+        'b ({"k": 1});\n'
+        "d (- lfr: {timeout: soon} -);\n"
+        "e → <u> ([1]);\n"
+        "? `$.[` f (- [ -)"
+    )
+    assert places(text) == [(3, 1), (4, 5), (5, 3), (6, 3), (7, 9), (8, 3), (8, 11)]
+
+
+def test_a_circle_of_subflows_is_told_with_the_errors_around_it() -> None:
+    assert places("@task a { b }\n@task b { a }\na → :x") == [(1, 1), (3, 5)]
+
+
+def test_what_a_declaration_says_to_lfr_is_wrong_where_it_stands() -> None:
+    text = (
+        "@task a (- lfr: {timeout: soon} -)\n"
+        "@task b (- lfr: {retry: 1} -) { c }\n"
+        "@task d = b (- lfr: {timeout: 1} -)\n"
+        "a a b d (- lfr: {limit: 0} -); d (- lfr: {timeout: 2} -)"
+    )
+    assert places(text) == [(1, 9), (2, 9), (3, 13), (4, 9), (4, 34)]
+
+
+def test_a_loop_is_judged_only_where_all_is_known() -> None:
+    assert places("{ ? `$.a` a } → :start") == [(1, 17)]
+    assert places("{ ? `$.a` a } → :start; b → 1") == [(1, 29)]
+
+
+@pytest.mark.parametrize(
+    "text", ['a → :x; b ({"k": 1) ; :x → c ({})', '{ a → :x; b ({"k": 1) ; :x → c ({"k": 2}) }']
+)
+def test_labels_that_were_taken_for_the_content_of_a_literal_are_not_missed(text: str) -> None:
+    assert [finding.message[:5] for finding in check_flow(text).findings] == ["JSON:"]
 
 
 def test_it_does_not_go_on_for_ever() -> None:

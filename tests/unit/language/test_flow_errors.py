@@ -23,6 +23,16 @@ def error(text: str) -> FlowError:
             "(A -> :nowhere B))\n    c → :nowhere\n        ^",
         ),
         (
+            "a → :x;\nb\n:x → c",
+            "FLOW:1:5: no step follows :x; another :x is read as the label behind a step, at line 3, column "
+            "1 (is there a ; missing between that step and it?)\n    a → :x;\n        ^",
+        ),
+        (
+            ":x → a;\nb → :x\nc",
+            "FLOW:1:1: no step leads to :x; another :x is read as the label before a step, at line 2, column "
+            "5 (is there a ; missing between that step and it?)\n    :x → a;\n    ^",
+        ),
+        (
             "a → → b",
             "FLOW:1:5: expected a task or a subflow, found an arrow (something is missing before it)\n"
             "    a → → b\n        ^",
@@ -79,6 +89,17 @@ def error(text: str) -> FlowError:
             "    ? `$.dry-run` b\n      ^",
         ),
         ("* > a", "FLOW:1:3: * and > exclude each other"),
+        (
+            "@task a (- k: 1 -)\n{ b } → c",
+            "FLOW:2:7: expected a statement, found an arrow (write ; behind the declaration if a statement "
+            "is to begin with the bracket after it)",
+        ),
+        (
+            "@task a = b { c } d",
+            "FLOW:1:1: a task is an alias (=) or a subflow ({ }), but not both (write ; ",
+        ),
+        ("? `$.a` > a", "FLOW:1:9: > stands before the ? of a guard (such as * ? `$.a` task)"),
+        ("? `$.a` * a", "FLOW:1:9: * stands before the ? of a guard"),
         ("> * a", "FLOW:1:3: * and > exclude each other"),
         ("a → > :start", "FLOW:1:5: > merges nothing at :start"),
         ("{ a → :start }", "FLOW:1:7: a subflow cannot go back to its start"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lfr.flow import Json
 from lfr.language import FlowError, compile_flow
 from lfr.tasks.common import NOTHING, BadCommon, Common, Retry, common_of, delay_before, is_retried
-from lfr.tasks.durations import read_duration
+from lfr.tasks.durations import read_duration, write_duration
 from lfr.tasks.invocation import invoked
 
 
@@ -48,6 +48,26 @@ def test_durations(value: Json, seconds: float | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (0.001, "1ms"),
+        (90, "1m30s"),
+        (3600, "1h"),
+        (100 * 366 * 86400, "36600d"),
+        (1.25, "1s250ms"),
+    ],
+)
+def test_durations_are_written(seconds: float, text: str) -> None:
+    assert write_duration(seconds) == text
+
+
+@given(st.integers(0, 10**12))
+def test_what_is_written_is_read_again(milliseconds: int) -> None:
+    assert read_duration(write_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
+
+
+@pytest.mark.parametrize(
     ("said", "meant"),
     [
         ({}, Common()),
@@ -71,15 +91,15 @@ def test_what_is_said(said: Json, meant: Common) -> None:
     [
         (3, "lfr is 3, but must be an object with some of timeout, retry, limit"),
         ({"retries": 3}, "lfr knows timeout, retry, limit, but not retries; did you mean retry?"),
-        ({"timeout": 0}, "timeout is 0, but must be a number of seconds"),
-        ({"timeout": "soon"}, 'timeout is "soon", but must be'),
-        ({"limit": True}, "limit is true, but must be a whole number from 1 to"),
-        ({"retry": "often"}, 'retry is "often", but must be an object'),
-        ({"retry": True}, "retry is true"),
-        ({"retry": {}}, "retry.times is missing: a whole number"),
-        ({"retry": {"times": 1, "jitter": 2}}, "retry.jitter is 2, but must be a number from 0 to 1"),
-        ({"retry": {"times": 1, "backoff": 0.5}}, "retry.backoff is 0.5, but must be a number from 1 to"),
-        ({"retry": {"times": 1, "on": [""]}}, 'retry.on is [""], but must be a text or a list of texts'),
+        ({"timeout": 0}, "lfr.timeout is 0, but must be a number of seconds"),
+        ({"timeout": "soon"}, 'lfr.timeout is "soon", but must be'),
+        ({"limit": True}, "lfr.limit is true, but must be a whole number from 1 to"),
+        ({"retry": "often"}, 'lfr.retry is "often", but must be an object'),
+        ({"retry": True}, "lfr.retry is true"),
+        ({"retry": {}}, "lfr.retry.times is missing: a whole number"),
+        ({"retry": {"times": 1, "jitter": 2}}, "lfr.retry.jitter is 2, but must be a number from 0 to 1"),
+        ({"retry": {"times": 1, "backoff": 0.5}}, "lfr.retry.backoff is 0.5, but must be a number from 1 to"),
+        ({"retry": {"times": 1, "on": [""]}}, 'lfr.retry.on is [""], but must be a text or a list of texts'),
     ],
 )
 def test_what_cannot_be_meant(said: Json, told: str) -> None:

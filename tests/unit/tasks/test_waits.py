@@ -107,7 +107,7 @@ def test_the_name_of_a_latch(task: str, name: str, found: str) -> None:
     assert (step.latch, step.since) == (found, "1000-0")
 
 
-DURATION = "a number of seconds, or a text such as 90s, 5m, 1h30m or 2d; from 0 s to 3162240000 s"
+DURATION = "a number of seconds, or a text such as 90s, 5m, 1h30m or 2d; from 0s to 36600d"
 ISO = "a time in ISO 8601, in UTC unless it names its zone"
 
 
@@ -115,7 +115,11 @@ ISO = "a time in ISO 8601, in UTC unless it names its zone"
     ("task", "parameters", "reason"),
     [
         (DELAY, None, "wait:delay needs one of the parameters duration and until"),
-        (DELAY, {"duration": 1, "until": "2026-01-31"}, "wait:delay needs one of"),
+        (
+            DELAY,
+            {"duration": 1, "until": "2026-01-31"},
+            'wait:delay: duration is 1 and until is "2026-01-31", but only one of them can be given',
+        ),
         (DELAY, [5], "wait:delay: the parameters are [5], but must be an object"),
         (DELAY, {"duration": "soon"}, f'wait:delay: duration is "soon", but must be {DURATION}'),
         (DELAY, {"duration": -1}, f"wait:delay: duration is -1, but must be {DURATION}"),

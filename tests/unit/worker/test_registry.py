@@ -51,6 +51,8 @@ def test_a_marked_function_is_still_itself(tmp_path: Path) -> None:
             "from lfr import task\n@task('a')\ndef f(input): pass\n@task('a')\ndef g(input): pass",
             "two functions do the task a",
         ),
+        ("from lfr import task\n@task('a')\ndef f(): pass", "the function for a takes no input"),
+        ("from lfr import task\n@task('a')\ndef f(*, b): pass", "the function for a takes no input"),
     ],
 )
 def test_what_a_file_can_have_wrong(tmp_path: Path, text: str, told: str) -> None:
@@ -83,8 +85,12 @@ def g(input, context: Context, **parameters): ...
 @pytest.mark.parametrize(
     ("parameters", "told"),
     [
-        ({}, "missing a required"),
-        ({"widht": 1, "width": 1}, "got an unexpected keyword argument 'widht' (given: widht, width)"),
+        ({}, "it needs the parameter width, a whole number"),
+        (
+            {"widht": 1, "width": 1},
+            "widht is 1, but it has no such parameter, but only width, ratio, name, on, of, more",
+        ),
+        ({"input": 1, "width": 1}, "input is 1, but it has no such parameter"),
         ({"width": "3"}, "width is '3', but must be a whole number"),
         ({"width": True}, "width is True, but must be a whole number"),
         ({"width": 1, "ratio": "x"}, "ratio is 'x', but must be a number"),
@@ -106,5 +112,7 @@ def test_parameters_that_fit(tmp_path: Path) -> None:
     assert (call.args, call.kwargs["width"], call.kwargs["ratio"]) == (({"i": 1},), 1, 2)
     call = tasks["any"].arguments([], {"x": 1}, "the context")
     assert call.arguments["context"] == "the context" and call.arguments["parameters"] == {"x": 1}
+    with pytest.raises(BadCall, match="multiple values"):
+        tasks["any"].arguments([], {"input": 1}, "the context")
     with pytest.raises(BadCall, match="cannot be called context"):
         tasks["any"].arguments([], {"context": 1}, "the context")

@@ -1,0 +1,165 @@
+"""Every parameter of every built-in task, with what it cannot be: the reason names task, parameter, value.
+
+The catalogue says which there are, so one that is added without a row here fails.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from lfr.events import StartTask
+from lfr.flow import Json
+from lfr.tasks.catalogue import CATALOGUE, BuiltIn
+from lfr.tasks.common import BadCommon, common_of
+from lfr.tasks.parameters import BadParameter, Parameter
+from lfr.tasks.redis_command import read_command
+from lfr.tasks.redis_rules import Rules, allowed_commands
+from lfr.tasks.request import make_request, read_wanted
+from lfr.tasks.resource import read_load, read_store
+from lfr.tasks.waits import asked_wait
+
+NO_TEXTS = [5, 1.5, True, [], ["a"], {}, {"a": 1}]
+NO_FLAGS = ["yes", "true", 0, 1, [], {}]
+NO_DURATIONS = ["", "soon", "1w", "-1s", "30m1h", "1e3", "٣s", -1, -0.001, True, [], {}, 1e300, "36601d"]
+NO_TIMES = ["", "soon", "2026-13-01", "2026-01-31T25:00", "31.1.2026", 1769817600, 0, True, [], {}]
+
+WRONG: Mapping[tuple[str, str], list[Json]] = {
+    ("wait:delay", "duration"): NO_DURATIONS,
+    ("wait:delay", "until"): NO_TIMES,
+    ("wait:event", "event"): ["", *NO_TEXTS],
+    ("wait:event", "match"): ["output", "", 5, True, [], ["input"]],
+    ("wait:event", "receipt"): NO_FLAGS,
+    ("wait:event", "timeout"): NO_DURATIONS,
+    ("wait:event", "on_timeout"): ["stop", "", "Fail", 1, True, [], {}],
+    ("wait:", "name"): ["", "x" * 1001, "\ud800", *NO_TEXTS],
+    ("request:", "url"): NO_TEXTS,
+    ("request:", "sync"): NO_FLAGS,
+    ("request:", "environ"): NO_TEXTS,
+    ("request:", "template"): NO_TEXTS,
+    ("request:", "content_type"): NO_TEXTS,
+    ("request:", "use_context_parameters"): NO_FLAGS,
+    ("request:", "output_mode"): ["all", "", 5, True, {}, ["status", "all"], [1]],
+    ("request:", "error_on_status"): NO_FLAGS,
+    ("request:", "category"): NO_TEXTS,
+    ("request:", "headers"): ["a: b", 5, True, [], {"a": 5}, {"a": None}, {"a": ["b"]}],
+    ("request:", "timeout"): [0, "0s", 3601, "2h", *NO_DURATIONS],
+    ("request:", "retries"): [-1, 11, 1.0, "1", True, [], {}],
+    ("redis:", "args"): ["a", 5, True, {}, [True], [None], [[]], [{}]],
+    ("redis:", "format"): NO_FLAGS,
+    ("redis:", "key"): NO_TEXTS,
+    ("redis:", "type"): ["float", "", "INT", 1, True, [], {}],
+    ("resource:load", "method"): ["POST", "get", "", 1, True, [], {}],
+    ("resource:store", "method"): ["GET", "put", "", 1, True, [], {}],
+    ("resource:", "content-type"): ["csv", "image/png", "", 1, True, [], {}],
+}
+"""By the task, or how its name begins, and by the parameter: values that it cannot have."""
+
+NEEDED: Mapping[str, dict[str, Json]] = {
+    "wait:delay": {},
+    "wait:event": {"event": "paid"},
+    "wait:": {"name": "house"},
+    "request:": {"url": "http://127.0.0.1/"},
+    "redis:": {"args": ["a"]},
+    "resource:": {"uri": "file:///a.json"},
+}
+"""What a task needs besides, likewise."""
+
+
+def row(table: Mapping[Any, Any], task: str, *more: str) -> Any:
+    """The row of a task: its own, else that of how its name begins."""
+    beginning = task.partition(":")[0] + ":"
+    for name in (task, beginning):
+        key = (name, *more) if more else name
+        if key in table:
+            return table[key]
+    pytest.fail(f"there is no row for {task} {' '.join(more)}")
+
+
+def cases(wanted: Callable[[Parameter], bool] = lambda parameter: True) -> list[Any]:
+    """The parameters of all tasks that are wanted, each with its task."""
+    return [
+        pytest.param(task, parameter, id=f"{task.name} {parameter.name}")
+        for task in CATALOGUE
+        for parameter in task.parameters
+        if wanted(parameter)
+    ]
+
+
+def reason(task: str, parameters: Json, input: Json = None) -> str:
+    """Why a task cannot be done, as its role reads it."""
+    started = StartTask("workflow:w", task, task, 1, input or {}, parameters, 1)
+    rules = Rules(allowed_commands(()), lambda key: False)
+    read: Mapping[str, Callable[[], object]] = {
+        "wait": lambda: asked_wait("1000-0", started),
+        "request": lambda: make_request(read_wanted(started), ""),
+        "redis": lambda: read_command(started, rules),
+        "resource": lambda: (read_load if task.endswith("load") else read_store)(parameters),
+    }
+    with pytest.raises(BadParameter) as caught:
+        read[task.partition(":")[0]]()
+    return str(caught.value)
+
+
+def shown(value: Json) -> str:
+    """How a reason begins to show a value."""
+    return json.dumps(value, ensure_ascii=False)[:40]
+
+
+@pytest.mark.parametrize(("task", "parameter"), cases())
+def test_what_a_parameter_cannot_be_is_told(task: BuiltIn, parameter: Parameter) -> None:
+    name = task.name.replace("COMMAND", "get")
+    for value in row(WRONG, task.name, parameter.name):
+        told = reason(name, {**row(NEEDED, task.name), parameter.name: value})
+        assert told.startswith(f"{name}: {parameter.name} is {shown(value)}"), value
+        assert ", but must be " in told
+
+
+@pytest.mark.parametrize(("task", "parameter"), cases(lambda parameter: parameter.input_first))
+def test_what_is_wrong_in_the_input_is_told(task: BuiltIn, parameter: Parameter) -> None:
+    for value in row(WRONG, task.name, parameter.name):
+        told = reason(task.name, row(NEEDED, task.name), {parameter.name: value})
+        wanted = f"{task.name}: {parameter.name} in the input is {shown(value)}"
+        assert told.startswith(wanted), value
+
+
+@pytest.mark.parametrize(("task", "parameter"), cases(lambda parameter: parameter.is_needed))
+def test_what_is_missing_is_told(task: BuiltIn, parameter: Parameter) -> None:
+    for parameters in ({}, None, {parameter.name: None}):
+        told = reason(task.name, parameters)
+        assert told == f"{task.name} needs the parameter {parameter.name}, {parameter.kind.words}"
+
+
+@pytest.mark.parametrize("task", CATALOGUE, ids=lambda task: task.name)
+@pytest.mark.parametrize("parameters", [5, "a", True, [], [{}]])
+def test_parameters_that_are_none_are_told(task: BuiltIn, parameters: Json) -> None:
+    name = task.name.replace("COMMAND", "get")
+    told = reason(name, parameters)
+    assert told == f"{name}: the parameters are {shown(parameters)}, but must be an object"
+
+
+COMMON: Mapping[str, list[Json]] = {
+    "timeout": [0, *NO_DURATIONS],
+    "limit": [0, -1, 1_000_001, 1.0, "1", True, [], {}],
+    "retry": [-1, 1_000_001, 1.0, "1", True, []],
+    "retry.times": [-1, 1_000_001, 1.0, "1", True, [], {}],
+    "retry.delay": NO_DURATIONS,
+    "retry.backoff": [0, 0.5, 1001, "2", True, [], {}],
+    "retry.longest": NO_DURATIONS,
+    "retry.jitter": [-0.1, 1.1, "0", True, [], {}],
+    "retry.on": [5, True, {}, [""], [1], [[]]],
+}
+"""What a step may say to lfr, with values that it cannot have."""
+
+
+@pytest.mark.parametrize("name", COMMON)
+def test_what_a_step_cannot_say_to_lfr_is_told(name: str) -> None:
+    outer, _, inner = name.partition(".")
+    for value in COMMON[name]:
+        said = {outer: {"times": 1, inner: value} if inner else value}
+        with pytest.raises(BadCommon) as caught:
+            common_of({"lfr": said})
+        assert str(caught.value).startswith(f"lfr.{name} is {shown(value)}, but must be "), value
