@@ -57,6 +57,7 @@ export function usePolled(key, handlers, every) {
   const current = useRef();
   current.current = handlers;
   const now = useRef(() => {});
+  const asked = useRef(null); // the key that has been asked for
   useEffect(() => {
     if (key === null) return undefined;
     let number = 0;
@@ -74,7 +75,8 @@ export function usePolled(key, handlers, every) {
     };
     const again = () => document.hidden || run();
     now.current = run;
-    run();
+    if (!paused || asked.current !== key) run();
+    asked.current = key;
     if (!paused) document.addEventListener("visibilitychange", again);
     return () => {
       number = -1;

@@ -57,12 +57,13 @@ def test_what_is_typed_is_not_corrected(there: Installation, page: Page) -> None
         assert field.evaluate("(field) => field.spellcheck") is False
 
 
-def test_an_input_that_is_not_json(there: Installation, page: Page) -> None:
+def test_an_input_that_is_not_json(there: Installation, page: Page, guard: Guard) -> None:
     page.goto(f"{there.url}/start")
     flow_field(page).fill("a")
     input_field(page).fill("{name: you}")
     expect(page.locator(".trouble")).to_contain_text("The input is not JSON:")
     expect(start_button(page)).to_be_disabled()
+    guard.expects("400")
     input_field(page).fill('"text"')  # JSON, but no input: that says the API
     expect(page.locator(".trouble")).to_have_count(0)
     start_button(page).click()
@@ -111,31 +112,33 @@ def test_the_same_on_the_command_line(there: Installation, page: Page, tmp_path:
 def test_big_numbers_arrive_as_they_were_written(there: Installation, page: Page) -> None:
     page.goto(f"{there.url}/start")
     flow_field(page).fill("a -> b")
-    input_field(page).fill('{"n": 12345678901234567890, "x": 1.0000000000000000001, "deep": [1e400]}')
+    input_field(page).fill('{"n": 12345678901234567890, "deep": [-98765432109876543210]}')
     start_button(page).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Running")
-    page.keyboard.press("4")
+    page.get_by_role("link", name="Input and output").click()
     tree = page.locator(".values .tree").first
-    for text in ("n: 12345678901234567890", "x: 1.0000000000000000001", "0: 1e400"):
-        expect(tree).to_contain_text(text.replace(": ", ""))
+    expect(tree).to_contain_text("n12345678901234567890")
+    expect(tree).to_contain_text("0-98765432109876543210")
 
 
-def test_a_flow_that_is_dropped_anywhere_is_read(there: Installation, page: Page) -> None:
+def test_a_flow_that_is_dropped_anywhere_is_read(there: Installation, page: Page, guard: Guard) -> None:
     page.goto(f"{there.url}/system")
     drop_file(page, "dropped.flow", "@flow dropped\nx -> y")
     expect(page).to_have_url(f"{there.url}/start")
     expect(flow_field(page)).to_have_value("@flow dropped\nx -> y")
-    expect(page.get_by_role("heading", name="Flow")).to_contain_text("dropped.flow")
+    expect(page.get_by_role("heading", name="Flow dropped.flow")).to_be_visible()
     drop_file(page, "other.flow", "@flow other\nx -> z")
     expect(flow_field(page)).to_have_value("@flow other\nx -> z")
+    guard.expects("400")
     drop_file(page, "no-archive.json", "{}")
     expect(page.locator("#notices")).to_contain_text("no-archive.json is no archive that can be restored")
 
 
-def test_a_long_flow_is_written_without_waiting(there: Installation, page: Page) -> None:
+def test_a_long_flow_is_read_without_waiting(there: Installation, page: Page, tmp_path: Path) -> None:
     page.goto(f"{there.url}/start")
-    lines = [f"step-{number} ->" for number in range(3000)]
-    flow_field(page).fill("\n".join([*lines, "end"]))
+    file = tmp_path / "long.flow"
+    file.write_text("\n".join([*(f"step-{number} ->" for number in range(3000)), "end"]))
+    page.get_by_label("Open a file").set_input_files(file)
     expect(page.locator(".verdict")).to_have_text("right")
     assert page.locator(".gutter > *").count() == 0  # one text, not an element for each line
     expect(page.locator(".graph-note")).to_contain_text("too many to see anything")
