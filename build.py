@@ -125,6 +125,7 @@ TOOLS = {
     "node": "apt install nodejs",
     "/lib/systemd/systemd": "apt install systemd",
     "unshare": "apt install util-linux",
+    "chromium": "apt install chromium",
 }
 """What the tests use beyond Python, and how to get it."""
 

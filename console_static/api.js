@@ -38,8 +38,10 @@ export function whenRefused(call) {
   return () => removeEventListener(REFUSED, call);
 }
 
+const PATIENCE = 120_000; // milliseconds, for an answer as a whole
+
 /** Ask, and get the response itself. Raises Problem if it is no success. */
-export async function ask(method, path, { body, headers = {}, signal } = {}) {
+export async function ask(method, path, { body, headers = {}, signal = AbortSignal.timeout(PATIENCE) } = {}) {
   const sent = { ...headers };
   if (token()) sent.Authorization = `Bearer ${token()}`;
   let response;
@@ -63,25 +65,35 @@ function told(text, response) {
   }
 }
 
+/** All of an answer. Raises Problem if it breaks off. */
+const textOf = (response) => response.text().catch(() => Promise.reject(new Problem(0)));
+
 /** What is at a path, read as JSON. */
-export const get = async (path, options) => readJson(await (await ask("GET", path, options)).text());
+export const get = async (path) => readJson(await getText(path));
 
 /** What is at a path, as text. */
-export const getText = async (path, options) => (await ask("GET", path, options)).text();
+export const getText = async (path) => textOf(await ask("GET", path));
 
 /** A page of a list, and where the next one begins: null behind the last. */
-export async function getPage(path, options) {
-  const response = await ask("GET", path, options);
+export async function getPage(path) {
+  const response = await ask("GET", path);
   const link = /<([^>]*)>; rel="next"/.exec(response.headers.get("Link") ?? "");
   const next = link ? new URL(link[1], location.origin).searchParams.get("next") : null;
-  return { items: readJson(await response.text()), next };
+  return { items: readJson(await textOf(response)), next };
+}
+
+/** A file, as text, and the name that the API gives it. */
+export async function getFile(path) {
+  const response = await ask("GET", path);
+  const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1];
+  return { name, text: await textOf(response) };
 }
 
 /** Send JSON, and get what is answered. */
 export async function send(method, path, value) {
   const body = value === undefined ? undefined : typeof value === "string" ? value : writeJson(value, 0);
   const headers = value === undefined ? {} : { "Content-Type": "application/json" };
-  const text = await (await ask(method, path, { body, headers })).text();
+  const text = await textOf(await ask(method, path, { body, headers }));
   return text ? readJson(text) : null;
 }
 

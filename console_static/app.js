@@ -3,6 +3,7 @@
 import { html, render, useCallback, useEffect, useErrorBoundary, useMemo, useRef, useState } from "./vendor/preact.js";
 import { get, keepToken, forgetToken, token, whenRefused, workflowAt } from "./api.js";
 import { address, workflowPath } from "./model/route.js";
+import { Drop } from "./parts/drop.js";
 import { Alarm, InstallationProvider, useAskedInstallation } from "./parts/installation.js";
 import { LiveMark, LiveProvider } from "./parts/live.js";
 import { useKeys } from "./parts/keys.js";
@@ -10,7 +11,7 @@ import { RouteProvider, go, useLocation } from "./parts/navigation.js";
 import { Help } from "./parts/help.js";
 import { TokenPage } from "./pages/token.js";
 import { EventsPage } from "./pages/events.js";
-import { StartPage } from "./pages/start.js";
+import { StartPage, receive } from "./pages/start.js";
 import { SystemPage } from "./pages/system.js";
 import { WorkflowPage } from "./pages/workflow.js";
 import { WorkflowsPage } from "./pages/workflows.js";
@@ -22,7 +23,7 @@ const THEMES = { "": "Theme: as the system", light: "Theme: light", dark: "Theme
 function App() {
   const route = useLocation();
   const [access, setAccess] = useState({ token: token(), refused: false });
-  const [live, setLive] = useState({ state: "none", since: Date.now() });
+  const [live, setLive] = useState({ state: "none", since: new Date().toISOString() });
   const [paused, setPaused] = useState(false);
   const [help, setHelp] = useState(false);
   const search = useRef(null);
@@ -61,6 +62,7 @@ function App() {
     ${access.refused ? html`<main><${TokenPage} onEnter=${enter} /></main>` : html`<main key=${access.token}>
       <${Alarm} />
       <${Guarded} key=${route.page + route.id}><${Page} /><//>
+      <${Drop} onFile=${receive}>Drop a flow to start it, or an archive to restore it<//>
     </main>`}
     ${help && html`<${Help} onClose=${() => setHelp(false)} />`}
   <//><//><//>`;

@@ -41,5 +41,6 @@ function isSame(value, source) {
   if (String(value) === source) return true;
   if (!Number.isFinite(value)) return false;
   if (/^-?\d+$/.test(source)) return Number.isSafeInteger(value) || value === 0;
-  return source.replace(/^-/, "").replace(/[eE].*$/, "").replace(".", "").replace(/^0+|0+$/g, "").length <= 15;
+  const digits = source.replace(/^-/, "").replace(/[eE].*$/, "").replace(".", "").replace(/^0+|0+$/g, "");
+  return digits.length <= 15 && (value !== 0) === (digits !== "");
 }

@@ -6,6 +6,7 @@
  * right; for a graph from top to bottom the sides of all that is laid out are swapped before and after.
  */
 
+import { bundle, placesIn } from "./graph-bundles.js";
 import { pathOf } from "./graph-routes.js";
 
 /** Pixels around all, inside of a box around what is in it, and what the heading of a box takes. */
@@ -30,7 +31,9 @@ const BACK = { gap: 18, lane: 9, lanes: 8, stub: 12 };
  * @property {number} height
  * @property {Map<number, {x: number, y: number}>} nodes by id: the upper left corner
  * @property {Map<number, {x: number, y: number, width: number, height: number}>} groups by id
- * @property {string[]} edges a path for each edge of the graph, in their order
+ * @property {{x: number, y: number, width: number, height: number}[]} blocks behind the nodes of wide fans
+ * @property {string[]} edges a path for each edge of the graph, in their order; "" for one that another stands for:
+ *   one edge leads to all of a wide fan, and one from it
  */
 
 /**
@@ -49,17 +52,31 @@ export function arrange(graph, layFlat) {
     outer.boxes.set(group.id, box);
   }
   const whole = { laid: layScope(scopes.get(-1), layFlat), dx: MARGIN, dy: MARGIN };
-  const placed = { nodes: new Map(), groups: new Map(), scopes: new Map() };
+  const placed = { nodes: new Map(), groups: new Map(), scopes: new Map(), blocks: new Map() };
   put(whole, scopes, -1, 0, 0, placed);
   const edges = graph.edges.map((edge, place) => {
-    const way = wayOf(placed.scopes.get(lifted[place].scope), lifted[place]);
-    return pathOf(placed.nodes.get(edge.from), placed.nodes.get(edge.to), way, turned);
+    const scope = placed.scopes.get(lifted[place].scope);
+    const ends = [edge.from, edge.to].map((id) => endOf(id, scope.laid, placed));
+    return ends.includes(null) ? "" : pathOf(...ends, wayOf(scope, lifted[place]), turned);
   });
   const { width, height } = whole.laid;
   const size = { width: width + 2 * MARGIN, height: height + 2 * MARGIN };
-  if (!turned) return { ...size, nodes: placed.nodes, groups: placed.groups, edges };
-  const swapped = (places) => new Map([...places].map(([id, place]) => [id, swap(place)]));
-  return { ...swap({ x: 0, y: 0, ...size }), nodes: swapped(placed.nodes), groups: swapped(placed.groups), edges };
+  const turn = turned ? swap : (place) => place;
+  const turnAll = (places) => new Map([...places].map(([id, place]) => [id, turn(place)]));
+  return {
+    ...turn({ x: 0, y: 0, ...size }),
+    nodes: turnAll(placed.nodes),
+    groups: turnAll(placed.groups),
+    blocks: [...turnAll(placed.blocks).values()],
+    edges,
+  };
+}
+
+/** Where an edge ends: at its node; at the block that this stands in, if it is the first there; else nowhere. */
+function endOf(id, laid, placed) {
+  const block = laid.blockOf.get(id);
+  if (block === undefined) return placed.nodes.get(id);
+  return block === id ? placed.blocks.get(id) : null;
 }
 
 const swap = ({ x, y, width, height }) => ({ x: y, y: x, width: height, height: width });
@@ -77,7 +94,8 @@ function sortIntoScopes(graph, turned) {
   }
   const scopeOf = new Map();
   for (const { id, scope, width, height } of graph.nodes) {
-    scopes.get(scope).nodes.push(turned ? { id, width: height, height: width } : { id, width, height });
+    const size = turned ? { width: height, height: width } : { width, height };
+    scopes.get(scope).nodes.push({ id, isStep: true, ...size });
     scopeOf.set(id, scope);
   }
   const lifted = graph.edges.map((edge) => lift(edge, scopeOf, around));
@@ -113,17 +131,25 @@ function* outwards(id, scopeOf, around) {
 /** The nodes of one box in their places, beginning at 0, 0, and the columns and lanes for its edges. */
 function layScope(scope, layFlat) {
   const nodes = [...scope.nodes].sort((one, other) => one.id - other.id);
-  const edges = [...scope.edges.values()];
-  const layers = BETWEEN_LAYERS + Math.min(MOST_FOR_FANS, Math.max(0, widestFan(edges) - 6) * 2);
-  const laid = layFlat({ nodes, edges }, { layers, nodes: BETWEEN_NODES });
+  const { flat, blocks } = bundle({ nodes, edges: [...scope.edges.values()] });
+  const layers = BETWEEN_LAYERS + Math.min(MOST_FOR_FANS, Math.max(0, widestFan(flat.edges) - 6) * 2);
+  const laid = layFlat(flat, { layers, nodes: BETWEEN_NODES });
   const halves = new Map();
-  for (const { id, width } of nodes) {
+  for (const { id, width } of flat.nodes) {
     const column = Math.round(laid.at.get(id).x);
     halves.set(column, Math.max(halves.get(column) ?? 0, width / 2));
   }
+  const blockOf = new Map();
+  for (const block of blocks) {
+    block.at = laid.at.get(block.id);
+    for (const [id, at] of placesIn(block, block.at)) {
+      laid.at.set(id, at);
+      blockOf.set(id, block.id);
+    }
+  }
   const lanes = Math.min(scope.backs.length, BACK.lanes);
   const below = lanes ? BACK.gap + (lanes - 1) * BACK.lane : 0;
-  return { ...laid, nodes, halves, content: laid.height, height: laid.height + below, backs: scope.backs };
+  return { ...laid, nodes, halves, blocks, blockOf, content: laid.height, height: laid.height + below, backs: scope.backs };
 }
 
 function widestFan(edges) {
@@ -146,8 +172,8 @@ function boxAround(laid, { id, end, room }, turned) {
   const doors = [id, end].map((door) => laid.nodes.find((node) => node.id === door)?.width ?? 0);
   const [first, last] = [laid.at.get(id), laid.at.get(end)];
   const inner = laid.width - (doors[0] + doors[1]) / 2;
-  const width = turned ? inner + HEADING : Math.max(inner, room);
-  const dx = (turned ? HEADING : (width - inner) / 2) - doors[0] / 2;
+  const width = turned ? inner : Math.max(inner, room); // turned, the heading stands beside the way in
+  const dx = (width - inner) / 2 - doors[0] / 2;
   const wanted = turned ? Math.max(0, room - laid.height) / 2 : 0;
   let [above, below] = [Math.max(PADDING, wanted) + (turned ? 0 : HEADING - PADDING), Math.max(PADDING, wanted)];
   const door = first?.y ?? laid.height / 2;
@@ -164,6 +190,9 @@ function boxAround(laid, { id, end, room }, turned) {
 function put({ laid, dx, dy }, scopes, scope, left, top, placed) {
   const [x0, y0] = [left + dx, top + dy];
   placed.scopes.set(scope, { laid, x0, y0 });
+  for (const { id, at, width, height } of laid.blocks) {
+    placed.blocks.set(id, { x: x0 + at.x - width / 2, y: y0 + at.y - height / 2, width, height });
+  }
   for (const { id, width, height } of laid.nodes) {
     const at = laid.at.get(id);
     const place = { x: x0 + at.x - width / 2, y: y0 + at.y - height / 2, width, height };
@@ -179,7 +208,8 @@ function put({ laid, dx, dy }, scopes, scope, left, top, placed) {
 /** How an edge gets through its box: where it leaves its first column, its lanes, where it enters its last. */
 function wayOf({ laid, x0, y0 }, { from, to, back }) {
   const half = (x) => laid.halves.get(Math.round(x)) ?? 0;
-  const [one, other] = [laid.at.get(from), laid.at.get(to)];
+  const middle = (id) => laid.blocks.find((block) => block.id === id)?.at ?? laid.at.get(id);
+  const [one, other] = [middle(from), middle(to)];
   const [right, left] = [x0 + one.x + half(one.x), x0 + other.x - half(other.x)];
   if (back) {
     const lane = laid.backs.indexOf(`${from}-${to}`) % BACK.lanes;

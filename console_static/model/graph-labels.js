@@ -31,7 +31,7 @@ export function roughWidth(text, font) {
 export function titleOf(step) {
   switch (step.kind) {
     case "literal":
-      return shortJson(step.value, LONGEST_TITLE);
+      return valueOf(step, LONGEST_TITLE);
     case "resource":
       return oneLine(step.uri ?? "");
     case "task":
@@ -43,6 +43,11 @@ export function titleOf(step) {
     default:
       return step.kind;
   }
+}
+
+/** The value of a literal; where values are left out, what it is. */
+function valueOf({ value }, limit) {
+  return value === undefined ? "a value" : shortJson(value, limit);
 }
 
 /**
@@ -82,7 +87,7 @@ export function aboutOf(step) {
 export function hintOf(step, flow) {
   const docs = flow.docs ?? {};
   const doc = step.name && Object.hasOwn(docs, step.name) ? docs[step.name] : "";
-  const title = step.kind === "literal" ? shortJson(step.value, LONGEST_HINT) : titleOf(step);
+  const title = step.kind === "literal" ? valueOf(step, LONGEST_HINT) : titleOf(step);
   return [
     `${step.index}: ${title}`,
     step.base && step.base !== step.name ? `task ${step.base}` : "",
@@ -150,7 +155,6 @@ export function shortJson(value, limit) {
 }
 
 function write(value, parts, room) {
-  if (room.left < 0) return;
   if (value instanceof ExactNumber) put(value.text, parts, room);
   else if (Array.isArray(value)) writeAll("[", value, "]", parts, room, (item) => write(item, parts, room));
   else if (value !== null && typeof value === "object") {

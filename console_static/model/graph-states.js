@@ -55,12 +55,40 @@ export function subflowState(known, index, end) {
 const isUntouched = (counts) => counts.PENDING === counts.total;
 
 /**
- * The state that a node is drawn in.
+ * The states that nodes and boxes are drawn in, by id. Inside of a subflow that was skipped, all is skipped. Inside
+ * of one that is done for each item, steps have as many states as there are items, and so none here: null.
+ * @param {import("./graph.js").GraphToDraw} graph
+ * @param {Known} known
+ * @returns {{nodes: Map<number, string|null>, groups: Map<number, string|null>}}
+ */
+export function statesOf(graph, known) {
+  const inside = new Map();
+  const groups = new Map();
+  const within = (scope, state) => (inside.has(scope) ? inside.get(scope) : state);
+  for (const { id, end, scope, iterates } of graph.groups) {
+    const state = within(scope, subflowState(known, id, end));
+    groups.set(id, state);
+    if (state === "SKIPPED" || state === null) inside.set(id, state);
+    else if (iterates) inside.set(id, null);
+  }
+  const own = (node) => (node.kind === "folded" ? subflowState(known, node.id, node.end) : known.step(node.id).state);
+  const stateOf = (node) => {
+    const isDoor = groups.has(node.id) || node.kind === "subflow-end";
+    return isDoor ? own(node) : within(node.scope, own(node));
+  };
+  return { nodes: new Map(graph.nodes.map((node) => [node.id, stateOf(node)])), groups };
+}
+
+/**
+ * What there is to say of a node's step: of a folded subflow, that of its first step, which ends with its last.
  * @param {Known} known
  * @param {import("./graph.js").Node} node
+ * @param {string} state
  */
-export function nodeState(known, node) {
-  return node.kind === "folded" ? subflowState(known, node.id, node.end) : known.step(node.id).state;
+export function nodeStep(known, node, state) {
+  const step = known.step(node.id);
+  if (node.kind !== "folded" || step.items || step.state !== "DONE") return step;
+  return { ...step, ended: state === "DONE" ? known.step(node.end).ended : null };
 }
 
 /**
@@ -90,9 +118,9 @@ export function itemFigures(items) {
  * @param {Map<number, string>} states by node
  */
 export function isTravelled(known, { from, to, back }, states) {
-  const ended = states.get(from) === "DONE" || states.get(from) === "SKIPPED";
-  if (back) return ended && (known.step(to).attempt ?? 0) > 1;
-  return ended && states.get(to) !== "PENDING";
+  const [source, target] = [known.step(from), known.step(to)];
+  const hasEnded = (states.get(from) === "DONE" || states.get(from) === "SKIPPED") && source.state !== "PENDING";
+  return hasEnded && states.has(to) && target.state !== "PENDING" && (!back || target.attempt > 1);
 }
 
 /**
@@ -106,12 +134,12 @@ export function textsOf(step, state, now) {
   if (!step.started || state === "PENDING") return { took: "", times: [] };
   if (state === "SKIPPED") return { took: "", times: [day(clock(step.ended ?? step.started, now))] };
   const took = state === "RUNNING" || step.ended ? between(step.started, step.ended, now) : "";
-  return { took, times: timesOf(step, now) };
+  return { took, times: timesOf(step, state, now) };
 }
 
-function timesOf(step, now) {
+function timesOf(step, state, now) {
   const start = day(clock(step.started, now));
-  if (!step.ended) return [...waitOf(step), `since ${start}`, start];
+  if (!step.ended) return state === "RUNNING" ? [...waitOf(step), `since ${start}`, start] : [`from ${start}`, start];
   const end = clock(step.ended, Date.parse(step.started));
   return [`${start} – ${end}`, start];
 }

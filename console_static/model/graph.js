@@ -44,6 +44,7 @@ const SMALL = { start: 26, end: 26, subflow: 14, "subflow-end": 14 };
  * @property {number} scope the box around it, or -1
  * @property {string} title empty at a subflow with no name, guard or sign
  * @property {string} signs
+ * @property {boolean} iterates whether it is done for each item
  * @property {string} guard
  * @property {string[]} hint
  * @property {number} room pixels that its heading takes
@@ -203,6 +204,7 @@ function makeGroup(step, flow, scope, width, measure) {
     scope,
     title,
     signs,
+    iterates: Boolean(step.iterate),
     guard: shown,
     hint: hintOf(step, flow),
     room: Math.ceil(words) + BESIDE_HEADING,

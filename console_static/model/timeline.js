@@ -6,7 +6,7 @@
  * @typedef {object} Segment one attempt
  * @property {number} begin
  * @property {number|null} end null: it runs
- * @property {"running"|"done"|"failed"|"skipped"|"stopped"} outcome
+ * @property {"running"|"done"|"failed"|"skipped"|"stopped"|"delayed"} outcome "delayed": the next attempt is to begin
  * @property {number} attempt from 1, within its bar
  * @property {string} reason why it failed, or ""
  *
@@ -48,11 +48,12 @@ export function readHistory(facts, flow) {
     if (fact.index === null) {
       marks.push({ at, event: fact.event });
       hasEnded = ENDS.has(fact.event);
-      if (fact.event === "terminated") for (const row of rows.values()) close(row, at, "stopped", "");
+      if (fact.event === "terminated") for (const row of rows.values()) stop(row, at);
     } else take(rowOf(rows, fact, flow), fact, at);
   }
   const all = [...rows.values()].filter((row) => isShown(row, flow));
-  const isOpen = !hasEnded || all.some((row) => row.bars.at(-1).end === null);
+  for (const row of all) if (row.item !== null) endWithStep(row, rows.get(`${row.index}`));
+  const isOpen = !hasEnded || all.some(runs);
   return { ...sorted(all), marks, begin: Date.parse(facts[0].at), last: at, isOpen };
 }
 
@@ -66,28 +67,52 @@ function rowOf(rows, { index, item }, flow) {
 const isWait = (step) => (step?.base || step?.name || "").startsWith("wait:");
 
 function take(row, { event, reason }, at) {
-  if (event === "started") open(row, at);
-  else if (event === "retried") {
-    close(row, at, "failed", reason ?? "", true);
-  } else if (event in OUTCOMES) {
-    if (!row.bars.length || row.bars.at(-1).end !== null) open(row, at);
-    close(row, at, OUTCOMES[event], reason ?? "");
+  if (event === "started") begin(row, at);
+  else if (event === "retried") tryAgain(openBar(row), at, reason ?? "");
+  else if (event in OUTCOMES) end(openBar(row) ?? begin(row, at), at, OUTCOMES[event], reason ?? "");
+}
+
+/** The bar that a fact is about: the oldest that runs. In a loop, a step may run more than once at a time. */
+const openBar = (row) => row.bars.find((bar) => bar.end === null);
+
+/** Another bar; or, in one that waits for its next attempt, that attempt. */
+function begin(row, at) {
+  const delayed = row.bars.find((bar) => bar.end === null && bar.segments.at(-1).outcome === "delayed");
+  if (delayed) {
+    const { attempt, ...rest } = delayed.segments.pop();
+    if (rest.begin < at) delayed.segments.push({ ...rest, attempt, end: at });
+    delayed.segments.push(segment(at, attempt));
+    return delayed;
   }
+  row.bars.push({ begin: at, end: null, segments: [segment(at, 1)] });
+  return row.bars.at(-1);
 }
 
-function open(row, at) {
-  row.bars.push({ begin: at, end: null, segments: [{ begin: at, end: null, outcome: "running", attempt: 1, reason: "" }] });
+const segment = (begin, attempt, outcome = "running") => ({ begin, end: null, outcome, attempt, reason: "" });
+
+function end(bar, at, outcome, reason) {
+  Object.assign(bar.segments.at(-1), { end: at, outcome, reason });
+  bar.end = at;
 }
 
-/** End what runs in a row, if anything does; `again`: with another attempt after it. */
-function close(row, at, outcome, reason, again = false) {
-  const bar = row.bars.at(-1);
-  if (!bar || bar.end !== null) return;
-  const segment = bar.segments.at(-1);
-  Object.assign(segment, { end: at, outcome, reason });
-  if (again) bar.segments.push({ begin: at, end: null, outcome: "running", attempt: segment.attempt + 1, reason: "" });
-  else bar.end = at;
+function tryAgain(bar, at, reason) {
+  if (!bar) return;
+  const { attempt } = Object.assign(bar.segments.at(-1), { end: at, outcome: "failed", reason });
+  bar.segments.push(segment(at, attempt + 1, "delayed"));
 }
+
+function stop(row, at) {
+  for (const bar of row.bars) if (bar.end === null) end(bar, at, "stopped", "");
+}
+
+/** Of items that go on after their step has failed, its history says no more: they end with it. */
+function endWithStep(row, step) {
+  if (!step || runs(step)) return;
+  for (const bar of row.bars) if (bar.end === null) end(bar, Math.max(bar.begin, step.bars.at(-1).end), "stopped", "");
+}
+
+/** Whether a row has a bar that still grows. */
+export const runs = (row) => row.bars.some((bar) => bar.end === null);
 
 /** What passes in no time has no row: starts, ends, values; unless there is something to say of it. */
 function isShown(row, flow) {

@@ -1,5 +1,11 @@
 // One workflow as the API tells it, and what news make of it. Nothing here touches the page.
 
+/** Facts that a page keeps: a workflow that loops for days has more. */
+export const MOST_FACTS = 50_000;
+
+/** Characters of a reason that are shown before anybody asks for all of it, as in the API's short answers. */
+const LONGEST_REASON = 300;
+
 const AFTER = { started: "RUNNING", ended: "DONE", skipped: "SKIPPED", failed: "FAILED", retried: "RUNNING" };
 
 /**
@@ -27,14 +33,36 @@ function changedStep(step, { at, event, attempt, reason }) {
   const state = AFTER[event];
   if (!state) return step;
   const changed = { ...step, state, attempt };
-  if (event === "retried") return { ...changed, reason };
+  if (event === "retried") return { ...changed, reason: shortReason(reason) };
   if (event === "started" || event === "skipped" || (event === "failed" && !step.started)) {
     Object.assign(changed, { started: at, ended: null, reason: null, waits_for: undefined, progress: undefined });
   }
   if (event !== "started") Object.assign(changed, { ended: at, waits_for: undefined, progress: undefined });
-  if (event === "failed") changed.reason = reason;
+  if (event === "failed") changed.reason = shortReason(reason);
   return changed;
 }
+
+/** A reason that may be very long, short enough for a table; null if there is none. */
+export const shortReason = (reason) => (reason?.length > LONGEST_REASON ? `${reason.slice(0, LONGEST_REASON)}…` : reason ?? null);
+
+/** Whether a moment, `1795831999924-0`, is later than another one. */
+export function isLater(moment, other) {
+  const [ms, number] = moment.split("-").map(Number);
+  const [otherMs, otherNumber] = other.split("-").map(Number);
+  return ms > otherMs || (ms === otherMs && number > otherNumber);
+}
+
+/** The facts with more behind them. Some of those may be known: streams and answers overlap. */
+export function addFacts(facts, more) {
+  if (!more.length) return facts;
+  let place = facts.length;
+  while (place > 0 && facts[place - 1].at >= more[0].at) place -= 1;
+  const known = new Set(facts.slice(place).map(toldOf));
+  const fresh = more.filter((fact) => !known.has(toldOf(fact)));
+  return fresh.length ? [...facts, ...fresh].slice(-MOST_FACTS) : facts;
+}
+
+const toldOf = ({ at, index, item, event, attempt }) => [at, index, item, event, attempt].join(" ");
 
 /** Whether news may have changed what only the whole answer tells: waits, items, what can be done. */
 export const wantsWhole = (news, workflow) =>

@@ -1,9 +1,10 @@
 // Events: the newest on the stream, those that could not be understood, latches; and one by hand.
 
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useState } from "../vendor/preact.js";
 import { get, send } from "../api.js";
 import { address, shortId, workflowPath } from "../model/route.js";
 import { Confirm, Trouble } from "../parts/dialog.js";
+import { usePolled } from "../parts/live.js";
 import { go, useRoute } from "../parts/navigation.js";
 import { say } from "../parts/notices.js";
 import { Clock, useNow } from "../parts/now.js";
@@ -19,20 +20,14 @@ export function EventsPage() {
   const [reset, setReset] = useState(null);
   const now = useNow(true);
   const query = address("", { size: 50, kind: params.kind, workflow: params.workflow });
-  const load = () =>
-    document.hidden ||
-    Promise.all([get(`/events${query}`), get("/dead-letters?size=50"), get("/latches")]).then(
-      ([events, dead, latches]) => {
-        setFound({ events, dead, latches });
-        setProblem(null);
-      },
-      setProblem,
-    );
-  useEffect(() => {
-    load();
-    const timer = setInterval(load, EVERY);
-    return () => clearInterval(timer);
-  }, [query]);
+  const load = usePolled(query, {
+    ask: () => Promise.all([get(`/events${query}`), get("/dead-letters?size=50"), get("/latches")]),
+    told: ([events, dead, latches]) => {
+      setFound({ events, dead, latches });
+      setProblem(null);
+    },
+    failed: setProblem,
+  }, EVERY);
   const choose = (changes) => go(address("/events", { ...params, ...changes }), true);
   return html`<section class="page events">
     <div class="heading"><h1>Events</h1><div class="buttons"><button class="primary" onClick=${() => setSending(true)}>Send an event</button></div></div>
@@ -41,7 +36,7 @@ export function EventsPage() {
       ${found.dead.length > 0 && html`<h2 class="tone-failed">Dead letters</h2>
         <p class="muted">Events that could not be understood. Each was laid aside, and stopped nobody.</p>
         <table class="list"><thead><tr><th>Time</th><th>Why</th><th>Event</th></tr></thead>
-          <tbody>${found.dead.map((letter) => html`<tr key=${letter.id}><td><${Clock} at=${letter.at} now=${now} /></td><td class="reason">${letter.reason}</td><td><${Fields} fields=${letter.fields} /></td></tr>`)}</tbody></table>`}
+          <tbody>${found.dead.map((letter) => html`<tr key=${letter.id}><td><${Clock} at=${letter.at} now=${now} /></td><td class="reason">${letter.reason}</td><td><${Fields} fields=${letter.fields} shown=${NOTHING} /></td></tr>`)}</tbody></table>`}
       <h2>Latches</h2>
       ${found.latches.length ? html`<table class="list"><thead><tr><th>Name</th><th class="right">Value</th><th>Who waits until it is zero</th><th></th></tr></thead>
         <tbody>${found.latches.map((latch) => html`<tr key=${latch.name}><td class="name"><strong>${latch.name}</strong></td><td data-label="Value" class="right number">${latch.value}</td>
@@ -61,11 +56,12 @@ export function EventsPage() {
   </section>`;
 }
 
+const NOTHING = new Set();
 const SHOWN_ELSEWHERE = new Set(["kind", "at", "apiVersion", "workflow"]);
 
 /** An event's fields, each as the JSON that stands there, on a line of its own. */
-const Fields = ({ fields }) => {
-  const rows = Object.entries(fields).filter(([name]) => !SHOWN_ELSEWHERE.has(name));
+const Fields = ({ fields, shown = SHOWN_ELSEWHERE }) => {
+  const rows = Object.entries(fields).filter(([name]) => !shown.has(name));
   if (!rows.length) return "";
   const text = rows.map(([name, value]) => `${name}: ${value}`);
   return html`<details class="event-fields"><summary><code>${text.join("  ").slice(0, 160)}</code></summary><pre>${text.join("\n")}</pre></details>`;
@@ -74,6 +70,6 @@ const Fields = ({ fields }) => {
 function waiters(latch) {
   if (!latch.waiters) return "–";
   const shown = latch.waiting.slice(0, 5);
-  return html`${shown.map(({ workflow, index }) => html`<a class="id" href=${address(workflowPath(workflow), { step: index })}>${shortId(workflow)}</a> `)}
+  return html`${shown.map(({ workflow, index }) => html`<a key=${`${workflow} ${index}`} class="id" href=${address(workflowPath(workflow), { step: index })}>${shortId(workflow)}</a> `)}
     ${latch.waiters > shown.length ? `and ${latch.waiters - shown.length} more` : ""}`;
 }

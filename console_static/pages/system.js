@@ -1,10 +1,11 @@
 // How the installation is: roles, stream, groups, Redis; for what is red, the command that mends it.
 
-import { html, useEffect } from "../vendor/preact.js";
+import { html } from "../vendor/preact.js";
 import { WORKFLOW_STATES } from "../model/states.js";
 import { Trouble } from "../parts/dialog.js";
 import { isAlive, useInstallation } from "../parts/installation.js";
 import { size } from "../parts/json.js";
+import { usePolled } from "../parts/live.js";
 import { Ago, useNow } from "../parts/now.js";
 
 const NEEDED = [
@@ -12,17 +13,18 @@ const NEEDED = [
   ["wait", "does delays, waits for events, latches"],
   ["receipts", "clears the stream of what is done"],
 ];
+const EVERY = 2000;
 const SILENT_AFTER = 6; // seconds: a process gives a sign every other second
 
 export function SystemPage() {
   const { system, problem, refresh } = useInstallation();
   const now = useNow(true);
-  useEffect(() => {
-    const timer = setInterval(refresh, 2000);
-    return () => clearInterval(timer);
-  }, [refresh]);
+  usePolled("", { ask: async () => {
+    const against = await refresh();
+    if (against) throw against;
+  } }, EVERY);
   if (!system) return html`<section class="page"><h1>System</h1>${problem ? html`<${Trouble} problem=${problem} />` : html`<p class="loading">Loading …</p>`}</section>`;
-  const missing = NEEDED.filter(([role]) => !isAlive(system, role));
+  const missing = NEEDED.filter(([role]) => role !== "lifecycle" && !isAlive(system, role)); // that one is told on every page
   return html`<section class="page system">
     <h1>System</h1>
     ${missing.map(([role, does]) => html`<p class="alarm tone-terminating"><strong>No ${role} is running</strong>, which ${does}. <code>systemctl start lfr@${role}</code></p>`)}

@@ -14,7 +14,7 @@ export function TokenPage({ onEnter }) {
   return html`<form class="narrow panel" onSubmit=${submit}>
     <h1>A token is asked for</h1>
     ${token() && html`<p class="trouble" role="alert"><strong>The token that was given is not known here.</strong></p>`}
-    <p>The server was started beyond this machine alone, so it asks who comes. Its token is the setting
+    <p>The server was started beyond this machine alone, so it asks who comes. Its token is the setting${" "}
       <code>api.token</code>; if none was set, one was made at its first start, and the server's log says in which file.</p>
     <label>Token <input type="password" autocomplete="current-password" autofocus value=${text} onInput=${(event) => setText(event.target.value)} /></label>
     <label class="check"><input type="checkbox" checked=${remember} onChange=${(event) => setRemember(event.target.checked)} /> Remember it in this browser</label>

@@ -1,9 +1,9 @@
 // One workflow: what it is at now, its graph, timeline, steps, values, source, history; what can be done to it.
 
 import { html, useMemo } from "../vendor/preact.js";
-import { makeGraph } from "../model/graph.js";
 import { address, shortId, workflowPath } from "../model/route.js";
-import { hasEnded } from "../model/states.js";
+import { WORKFLOW_STATES, hasEnded } from "../model/states.js";
+import { makeGraph } from "../model/graph.js";
 import { stepAt } from "../model/workflow.js";
 import { Copy } from "../parts/copy.js";
 import { Progress } from "../parts/counts.js";
@@ -30,7 +30,7 @@ export function WorkflowPage() {
   const { id, params } = useRoute();
   const data = useWorkflow(id);
   const { workflow, problem, refresh } = data;
-  if (!workflow) {
+  if (!workflow || problem?.status === 404) {
     if (!problem) return html`<p class="loading">Loading …</p>`;
     return html`<section class="page"><h1>${shortId(id)}</h1><${Trouble} problem=${problem} /><p><a href="/">All workflows</a></p></section>`;
   }
@@ -39,8 +39,9 @@ export function WorkflowPage() {
 
 function Shown({ workflow, facts, problem, refresh, params }) {
   const now = useNow(!hasEnded(workflow.state));
-  const first = useMemo(() => (NARROW.matches || makeGraph(workflow.flow).tooLarge ? "steps" : "graph"), [workflow.flow]);
-  const view = VIEWS[params.view] ? params.view : first;
+  const isLarge = useMemo(() => makeGraph(workflow.flow).tooLarge > 0, [workflow.flow]);
+  const first = isLarge || NARROW.matches ? "steps" : "graph"; // the graph itself says what it is too large for
+  const view = Object.hasOwn(VIEWS, params.view ?? "") ? params.view : first;
   const chosen = /^\d+$/.test(params.step ?? "") ? Number(params.step) : null;
   const show = (changes) => address(workflowPath(workflow.id), { ...params, ...changes });
   const choose = (index) => go(show({ step: index === chosen ? "" : index }), true);
@@ -59,7 +60,7 @@ function Shown({ workflow, facts, problem, refresh, params }) {
       <a key=${name} href=${show({ view: name })} aria-current=${name === view ? "true" : null}>${label}</a>`)}</nav>
     <div class=${`split ${step ? "with-panel" : ""}`}>
       <div class="view">${view === "graph" ? html`<${GraphView} ...${{ workflow, now, chosen, choose, params, show }} />`
-        : view === "timeline" ? html`<${Timeline} facts=${facts} flow=${workflow.flow} steps=${workflow.steps} now=${now} chosen=${chosen} onChoose=${choose} />`
+        : view === "timeline" ? html`<div class="picture"><${Timeline} facts=${facts} flow=${workflow.flow} steps=${workflow.steps} now=${now} chosen=${chosen} onChoose=${choose} /></div>`
         : view === "steps" ? html`<${StepsView} workflow=${workflow} now=${now} chosen=${chosen} onChoose=${choose} />`
         : view === "values" ? html`<${ValuesView} workflow=${workflow} />`
         : view === "source" ? html`<${SourceView} workflow=${workflow} />`
@@ -75,6 +76,7 @@ function Header({ workflow, now, refresh }) {
     <div>
       ${parent && html`<p class="crumbs"><a href=${workflowPath(parent)}>${shortId(parent)}</a> ›</p>`}
       <h1>${name || shortId(id)} <${State} state=${state} /></h1>
+      <p class="hidden" role="status">${name || shortId(id)}: ${WORKFLOW_STATES[state]?.label}</p>
       <p class="facts"><code class="id">${id}</code> <${Copy} text=${id} />
         <span>started <${Ago} at=${started} now=${now} /></span>
         <span>${ended ? "took" : "for"} <${Duration} start=${started} end=${ended} now=${now} /></span>
@@ -86,9 +88,10 @@ function Header({ workflow, now, refresh }) {
 }
 
 function GraphView({ workflow, now, chosen, choose, params, show }) {
-  const orientation = params.dir === "TB" ? "TB" : "LR";
+  const orientation = ["LR", "TB"].includes(params.dir) ? params.dir : NARROW.matches ? "TB" : "LR";
+  const other = orientation === "TB" ? "LR" : "TB";
   return html`<div class="graph-view">
-    <p class="tools"><a class="button" href=${show({ dir: orientation === "LR" ? "TB" : "" })}>${orientation === "LR" ? "Top to bottom" : "Left to right"}</a></p>
-    <div class="graph-frame"><${Graph} flow=${workflow.flow} steps=${workflow.steps} orientation=${orientation} chosen=${chosen} onChoose=${choose} now=${now} /></div>
+    <p class="tools"><a class="button" href=${show({ dir: other })}>${orientation === "LR" ? "Top to bottom" : "Left to right"}</a></p>
+    <div class="picture"><${Graph} flow=${workflow.flow} steps=${workflow.steps} orientation=${orientation} chosen=${chosen} onChoose=${choose} now=${now} /></div>
   </div>`;
 }

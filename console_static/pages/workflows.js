@@ -1,23 +1,22 @@
 // The list of workflows: live, by state, by a text in id or name, page by page.
 
-import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
+import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { getPage, get } from "../api.js";
 import { ACTIONS } from "../model/actions.js";
-import { forEach, takeNews } from "../model/lists.js";
+import { MOST_FRESH, forEach, makeList, takeNews } from "../model/lists.js";
 import { address, shortId, workflowPath } from "../model/route.js";
 import { WORKFLOW_STATES, hasEnded } from "../model/states.js";
-import { act, downloadArchive, restore } from "../parts/actions.js";
+import { act, downloadArchive } from "../parts/actions.js";
 import { Copy } from "../parts/copy.js";
 import { Progress } from "../parts/counts.js";
 import { Confirm, Dialog, Trouble } from "../parts/dialog.js";
-import { DropHint, PickFile, useDrop } from "../parts/drop.js";
-import { useKeys } from "../parts/keys.js";
+import { PickFile } from "../parts/drop.js";
+import { useRowKeys } from "../parts/keys.js";
 import { useLive } from "../parts/live.js";
 import { go, useRoute } from "../parts/navigation.js";
-import { say } from "../parts/notices.js";
 import { Ago, Duration, useNow } from "../parts/now.js";
 import { State } from "../parts/state.js";
-import { handOver } from "./start.js";
+import { receive } from "./start.js";
 
 const PAGE = 50;
 
@@ -38,7 +37,9 @@ export function WorkflowsPage() {
     try {
       const [page, numbers] = await Promise.all([getPage(`/workflows${query}`), get("/workflows/counts")]);
       if (latest.current !== asked) return; // another choice was made meanwhile
-      setList({ rows: page.items, fresh: [] });
+      setList(makeList(page.items, { isFirst: !params.next, isLast: page.next === null }));
+      const shown = new Set(page.items.map((row) => row.id));
+      setTicked((was) => new Set([...was].filter((id) => shown.has(id)))); // nothing is done to what nobody sees
       setNext(page.next);
       setCounts(numbers);
       setProblem(null);
@@ -50,16 +51,19 @@ export function WorkflowsPage() {
     setTicked(new Set());
     load();
   }, [query]);
-  useLive("/live", (name, news) => {
-    if (name !== "workflows") return;
-    setCounts(news.counts);
-    setList((was) => was && takeNews(was, news, chosen));
-  }, load);
+  useLive("/live", {
+    news: (name, news) => {
+      if (name !== "workflows") return;
+      setCounts(news.counts);
+      setList((was) => was && takeNews(was, news, chosen));
+      if (problem) load();
+    },
+    join: load,
+  });
   useEffect(() => {
     if (list && !list.rows.length && list.fresh.length && !params.next) load();
   }, [list]);
 
-  const over = useDrop(receive);
   useRowKeys();
   const change = (changes) => address("/", { ...chosen, ...changes });
   return html`<section class="page">
@@ -77,7 +81,7 @@ export function WorkflowsPage() {
     </p>`}
     ${problem && html`<${Trouble} problem=${problem} />`}
     ${ticked.size > 0 && html`<${Bulk} ids=${[...ticked]} onDone=${() => { setTicked(new Set()); load(); }} onClear=${() => setTicked(new Set())} />`}
-    ${list?.fresh.length > 0 && list.rows.length > 0 && html`<button class="fresh" onClick=${() => (params.next ? go(change({})) : load())}>${list.fresh.length} new</button>`}
+    ${list?.fresh.length > 0 && list.rows.length > 0 && html`<button class="fresh" onClick=${() => (params.next ? go(change({})) : load())}>${list.fresh.length}${list.fresh.length === MOST_FRESH ? " or more" : ""} new</button>`}
     ${!list ? !problem && html`<p class="loading">Loading …</p>` : list.rows.length
       ? html`<${Rows} rows=${list.rows} ticked=${ticked} setTicked=${setTicked} change=${change} />`
       : html`<${Empty} chosen=${chosen} more=${next} counts=${counts} />`}
@@ -85,21 +89,7 @@ export function WorkflowsPage() {
       onNext=${() => { setTrail([...trail, params.next ?? ""]); go(change({ next })); }}
       onBack=${trail.length ? () => { setTrail(trail.slice(0, -1)); go(change({ next: trail.at(-1) })); } : null}
       newest=${change({})} />`}
-    <${DropHint} over=${over}>Drop a flow to start it, or an archive to restore it<//>
   </section>`;
-}
-
-/** A file that was dropped or picked: an archive is restored, anything else is taken for a flow. */
-async function receive(file) {
-  const text = await file.text();
-  if (!file.name.endsWith(".json")) return handOver(text, file.name);
-  try {
-    const id = await restore(text);
-    say(`${shortId(id)} is restored; Restart goes on with it`);
-    go(workflowPath(id));
-  } catch (problem) {
-    say(`${file.name} cannot be restored: ${problem.message}`, "failed");
-  }
 }
 
 const Tabs = ({ counts, state, to }) => {
@@ -192,14 +182,4 @@ function Empty({ chosen, more, counts }) {
     <p><a class="button primary" href="/start">Start a workflow</a></p>
     <p>or on the command line:</p><pre>echo 'hello -> world' | lfr run - --wait</pre>
     <p class="muted">A flow that is dropped here is started, an archive is restored.</p></div>`;
-}
-
-/** j and k go from row to row; Enter is the link's own. */
-function useRowKeys() {
-  const move = (step) => () => {
-    const links = [...document.querySelectorAll(".row-link")];
-    const at = links.indexOf(document.activeElement);
-    links[Math.min(Math.max(at + step, 0), links.length - 1)]?.focus();
-  };
-  useKeys(useMemo(() => ({ j: move(1), k: move(-1) }), []));
 }

@@ -1,6 +1,6 @@
 // What people do to workflows, as the API does it.
 
-import { ask, getText, saveAs, send, workflowAt } from "../api.js";
+import { getFile, getText, saveAs, send, workflowAt } from "../api.js";
 
 /** Stop, restart or delete a workflow. Raises Problem. */
 export const act = (action, id) =>
@@ -8,9 +8,8 @@ export const act = (action, id) =>
 
 /** Let the browser save a workflow's archive, under the name that the API gives it. */
 export async function downloadArchive(id) {
-  const response = await ask("GET", workflowAt(id, "/archive"));
-  const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1];
-  saveAs(name ?? "workflow.json", await response.text());
+  const { name, text } = await getFile(workflowAt(id, "/archive"));
+  saveAs(name ?? "workflow.json", text);
 }
 
 /** Let the browser save a flow's text. */

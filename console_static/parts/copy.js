@@ -12,18 +12,17 @@ export function Copy({ text, label = "Copy id" }) {
   const copy = async (event) => {
     event.stopPropagation();
     event.preventDefault();
-    if (navigator.clipboard) await navigator.clipboard.writeText(text);
-    else selectFallback(text);
+    await (navigator.clipboard?.writeText(text) ?? Promise.reject()).catch(() => copySelected(text));
     setDone(true);
   };
   return html`<button class="quiet copy" title=${text.length < 200 ? text : ""} onClick=${copy}>${done ? "Copied" : label}</button>`;
 }
 
 /** Without the clipboard (plain http from another host) the old way is left. */
-function selectFallback(text) {
+function copySelected(text) {
   const area = document.createElement("textarea");
   area.value = text;
-  document.body.append(area);
+  (document.querySelector("dialog[open]") ?? document.body).append(area); // what is behind a dialog cannot be selected
   area.select();
   document.execCommand("copy");
   area.remove();

@@ -11,7 +11,7 @@ export function Progress({ counts }) {
   const parts = [["done", ended], ["failed", failed], ["running", running]];
   const title = `${done} done, ${skipped} skipped, ${running} running, ${failed} failed`;
   return html`<span class="progress" title=${title}>
-    ${total && html`<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
+    ${total > 0 && html`<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
       <rect class="rest" width="100" height="6" />
       ${stacked(parts, total).map(([tone, x, width]) => html`<rect class=${`fill-${tone}`} x=${x} width=${width} height="6" />`)}
     </svg>`}

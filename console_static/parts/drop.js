@@ -1,12 +1,10 @@
 // Files that are dropped onto a page, or picked.
 
-import { html, useEffect, useRef, useState } from "../vendor/preact.js";
+import { html, useEffect, useState } from "../vendor/preact.js";
 
-/** Call `onFile(file)` with each file that is dropped anywhere on the page; whether one hovers over it now. */
-export function useDrop(onFile) {
+/** Calls `onFile(file)` with each file that is dropped anywhere, and shows that it can be, while one hovers. */
+export function Drop({ onFile, children }) {
   const [over, setOver] = useState(false);
-  const handler = useRef(onFile);
-  handler.current = onFile;
   useEffect(() => {
     const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
     const drag = (event) => {
@@ -19,13 +17,13 @@ export function useDrop(onFile) {
       if (!hasFiles(event)) return;
       event.preventDefault();
       setOver(false);
-      for (const file of event.dataTransfer.files) handler.current(file);
+      for (const file of event.dataTransfer.files) onFile(file);
     };
     const listeners = { dragover: drag, dragleave: leave, drop };
     for (const [name, listener] of Object.entries(listeners)) addEventListener(name, listener);
     return () => Object.entries(listeners).forEach(([name, listener]) => removeEventListener(name, listener));
-  }, []);
-  return over;
+  }, [onFile]);
+  return over && html`<div class="drop-hint" aria-hidden="true"><p>${children}</p></div>`;
 }
 
 /** A button that picks a file. */
@@ -34,6 +32,3 @@ export const PickFile = ({ label, accept, onFile }) => html`<label class="button
     for (const file of event.target.files) onFile(file);
     event.target.value = "";
   }} /></label>`;
-
-/** What is shown while a file hovers over the page. */
-export const DropHint = ({ over, children }) => over && html`<div class="drop-hint" aria-hidden="true"><p>${children}</p></div>`;

@@ -8,21 +8,24 @@ import { STEP_STATES } from "../model/states.js";
 const INSET = 12;
 const ICON = 16;
 const FOLD = 18;
+/** Between a node and the line around it if it is chosen or has the focus. */
+const HALO = 4;
 
 /**
  * A node of the graph.
  * @param {object} props
  * @param {import("../model/graph.js").Node} props.node
  * @param {{x: number, y: number}} props.at
- * @param {object|null} props.step what the API says of it; null in a preview
- * @param {string} props.state
+ * @param {object|null} props.step what the API says of it; null where that is not shown
+ * @param {string|null} props.state null: it has none here
  * @param {string} props.figures of a folded subflow
  * @param {boolean} props.isChosen
  * @param {boolean} props.isEntry whether Tab comes to it
+ * @param {boolean} props.isTurned whether the graph goes from top to bottom
  * @param {number} props.now
  * @param {Function} props.measure
  */
-export function Node({ node, at, step, state, figures, isChosen, isEntry, now, measure }) {
+export function Node({ node, at, step, state, figures, isChosen, isEntry, isTurned, now, measure }) {
   const shownAt = state === "RUNNING" ? now : day(now);
   return useMemo(() => {
     const told = STEP_STATES[state];
@@ -30,7 +33,7 @@ export function Node({ node, at, step, state, figures, isChosen, isEntry, now, m
     const isSmall = node.width < 40;
     const words = [node.hint[0], step ? (told?.label ?? state) : "", took, step?.reason ?? ""].filter(Boolean).join(", ");
     const name = `node kind-${node.kind} ${step ? `state-${told?.tone ?? "pending"}` : "plain"}${isChosen ? " chosen" : ""}`;
-    const inside = { node, step, told, state, figures, took, times, measure };
+    const inside = { node, step, told, state, figures, took, times, isTurned, measure };
     return html`<g class=${name} transform=${`translate(${at.x} ${at.y})`} data-index=${node.id} tabindex=${isEntry ? 0 : -1}
       role="button" aria-label=${words} aria-pressed=${isChosen ? "true" : "false"}>
       <title>${hintFor(node, step, told?.label ?? state)}</title>
@@ -49,34 +52,44 @@ function hintFor(node, step, word) {
   return [`${word}${attempt}`, ...said, ...node.hint].filter(Boolean).map((line) => line.slice(0, 1000)).join("\n");
 }
 
-function Round({ node, step, told }) {
+function Round({ node, step, told, isTurned }) {
   const middle = node.width / 2;
+  const [x, y, anchor] = isTurned ? [node.width + 6, middle + 4, "start"] : [middle, node.height + 12, "middle"];
   return html`
+    <circle class="halo" cx=${middle} cy=${middle} r=${middle + HALO} />
     <circle class="card" cx=${middle} cy=${middle} r=${middle} />
     ${node.width > 20 && step && told && html`<path class="icon" transform=${`translate(${middle - 6} ${middle - 6}) scale(0.75)`} d=${told.icon} />`}
-    ${node.width > 20 && html`<text class="below" x=${middle} y=${node.height + 12} text-anchor="middle">${node.title}</text>`}`;
+    ${node.width > 20 && html`<text class="below" x=${x} y=${y} text-anchor=${anchor}>${node.title}</text>`}`;
 }
 
 function Card({ node, step, told, state, figures, took, times, measure }) {
   const height = node.height - node.tab;
   const right = node.width - INSET;
   const small = (text) => measure(text, "small");
-  const fits = times.find((text) => small(text) <= right - INSET) ?? "";
+  const fits = firstThatFits(times, right - INSET, small);
   const isFlat = node.kind === "literal";
-  const beside = node.kind === "folded" ? figures : step?.items ? itemFigures(step.items) : took;
+  const left = INSET + (step ? small(wordOf(step, told, state)) + 12 : 0);
+  const count = node.kind === "folded" ? figures : step?.items ? itemFigures(step.items) : "";
+  const beside = firstThatFits([[count, took].filter(Boolean).join(" · "), count || took], right - left, small);
   return html`
+    <rect class="halo" x=${-HALO} y=${node.tab - HALO} width=${node.width + 2 * HALO} height=${height + 2 * HALO} rx=${8 + HALO} />
     ${node.kind === "folded" && html`<rect class="card under" x="4" y=${node.tab + 4} width=${node.width} height=${height} rx="8" />`}
     <rect class="card" y=${node.tab} width=${node.width} height=${height} rx="8" />
     ${node.guard && html`<${Guard} text=${node.guard} width=${small(node.guard)} y=${node.tab} />`}
     ${state === "RUNNING" && html`<circle class="ring" cx=${INSET + ICON / 2} cy=${node.tab + 21} r="11" />`}
     ${step && told && html`<path class="icon" transform=${`translate(${INSET} ${node.tab + 13})`} d=${told.icon} />`}
-    <text class=${`title ${node.kind}`} x=${step ? INSET + ICON + 8 : INSET} y=${node.tab + 25}>${node.signs && html`<tspan class="signs">${node.signs} </tspan>`}${node.title}</text>
+    ${step && told && html`<path class="icon from-far" transform=${`translate(${node.width / 2 - 18} ${node.tab + height / 2 - 18}) scale(2.25)`} d=${told.icon} />`}
+    <text class=${`title ${node.kind}`} x=${step ? INSET + ICON + 8 : INSET} y=${node.tab + (step || node.about ? 25 : height / 2 + 4.5)}>${node.signs && html`<tspan class="signs">${node.signs} </tspan>`}${node.title}</text>
     ${step && html`<text class="word" x=${INSET} y=${node.tab + (isFlat ? 39 : 41)}>${told?.label ?? state}${step.attempt > 1 ? html`<tspan class="attempt"> · attempt ${step.attempt}</tspan>` : ""}</text>`}
     ${step && !isFlat && html`<text class="took" x=${right} y=${node.tab + 41} text-anchor="end">${beside}</text>`}
     ${!isFlat && html`<text class="times" x=${INSET} y=${node.tab + (step ? 55 : 42)}>${fits || cut(node.about, right - INSET, small)}</text>`}
     ${state === "RUNNING" && html`<${Share} step=${step} width=${node.width - 2 * INSET} y=${node.height - 3.5} />`}
     ${node.kind === "folded" && html`<${FoldButton} id=${node.id} x=${node.width - FOLD - 4} y=${node.tab + 4} isFolded=${true} />`}`;
 }
+
+const firstThatFits = (texts, room, measure) => texts.find((text) => measure(text) <= room) ?? "";
+
+const wordOf = (step, told, state) => `${told?.label ?? state}${step.attempt > 1 ? ` · attempt ${step.attempt}` : ""}`;
 
 const Guard = ({ text, width, y }) => html`<g class="guard">
   <rect x=${INSET - 4} y=${y - 10} width=${Math.ceil(width) + 16} height="18" rx="9" />
@@ -106,13 +119,13 @@ const FoldButton = ({ id, x, y, isFolded }) => html`<g class="fold" transform=${
  * @param {Function} props.measure
  */
 export function Box({ group, at, known, state, measure }) {
-  const told = STEP_STATES[state];
+  const told = state && STEP_STATES[state];
   const head = [group.signs, group.title].filter(Boolean).join(" ");
   const guardAt = INSET + (head ? measure(head, "title") + 10 : 0);
   const guardWidth = group.guard ? Math.ceil(measure(group.guard, "small")) : 0;
-  const figures = known ? subflowFigures(known, group.id, group.end) : "";
+  const figures = told ? subflowFigures(known, group.id, group.end) : "";
   const right = at.width - FOLD - 10;
-  return html`<g class=${`box ${known ? `state-${told?.tone ?? "pending"}` : "plain"}`} transform=${`translate(${at.x} ${at.y})`}>
+  return html`<g class=${`box ${told ? `state-${told.tone}` : "plain"}`} transform=${`translate(${at.x} ${at.y})`}>
     <rect class="frame" width=${at.width} height=${at.height} rx="12" />
     <g class="heading" data-index=${group.id}><title>${group.hint.join("\n")}</title>
       ${head && html`<text class="title" x=${INSET} y="19">${group.signs && html`<tspan class="signs">${group.signs} </tspan>`}${group.title}</text>`}

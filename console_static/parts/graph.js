@@ -2,7 +2,7 @@
 
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
 import { makeGraph } from "../model/graph.js";
-import { isTravelled, knowSteps, nodeState, subflowFigures, subflowState } from "../model/graph-states.js";
+import { isTravelled, knowSteps, nodeStep, statesOf, subflowFigures } from "../model/graph-states.js";
 import { nextPlace } from "../model/graph-view.js";
 import { Superseded, makeLayouts } from "../model/layout.js";
 import { Box, Node } from "./graph-node.js";
@@ -76,11 +76,14 @@ function TooLarge({ count, onDraw }) {
 function Picture({ flow, steps, arranged, chosen, onChoose, onFold, now, measure }) {
   const { graph } = arranged;
   const known = useMemo(() => (steps ? knowSteps(steps, flow.steps.length) : null), [steps, flow]);
-  const states = useMemo(() => new Map(graph.nodes.map((node) => [node.id, known ? nodeState(known, node) : "PENDING"])), [graph, known]);
+  const { nodes: states, groups: boxes } = useMemo(() => (known ? statesOf(graph, known) : NO_STATES), [graph, known]);
+  const told = useMemo(() => new Map(graph.nodes.filter((node) => states.get(node.id)).map((node) => [node.id, nodeStep(known, node, states.get(node.id))])), [graph, states]);
   const [follows, setFollows] = useState(true);
   const { svg, layer, actions } = useViewport(arranged, () => setFollows(false));
   const places = useMemo(() => graph.nodes.map((node) => ({ ...arranged.nodes.get(node.id), id: node.id })), [arranged]);
   const running = useMemo(() => firstOf(graph.nodes, states, "RUNNING"), [graph, states]);
+  const hasRun = useRef(false); // between two steps nothing runs for a moment
+  hasRun.current ||= running !== null;
   const home = chosen === null ? null : graph.home[chosen];
   useBeginning(arranged, flow, actions, running ?? firstOf(graph.nodes, states, "FAILED") ?? graph.nodes[0].id);
   useEffect(() => {
@@ -115,17 +118,21 @@ function Picture({ flow, steps, arranged, chosen, onChoose, onFold, now, measure
       <${Heads} />
       <g ref=${layer}>
         ${graph.groups.map((group) => html`<${Box} key=${`box ${group.id}`} group=${group} at=${arranged.groups.get(group.id)} known=${known}
-          state=${known ? subflowState(known, group.id, group.end) : "PENDING"} measure=${measure} />`)}
+          state=${boxes.get(group.id) ?? null} measure=${measure} />`)}
+        ${arranged.blocks.map((place) => html`<rect key=${`block ${place.x} ${place.y}`} class="block" rx="12" ...${place} />`)}
         <${Edges} arranged=${arranged} known=${known} states=${states} />
-        ${graph.nodes.map((node) => html`<${Node} key=${node.id} node=${node} at=${arranged.nodes.get(node.id)} step=${known?.step(node.id) ?? null}
-          state=${states.get(node.id)} figures=${known && node.kind === "folded" ? subflowFigures(known, node.id, node.end) : ""}
-          isChosen=${node.id === home} isEntry=${node.id === entry} now=${now} measure=${measure} />`)}
+        ${graph.nodes.map((node) => html`<${Node} key=${node.id} node=${node} at=${arranged.nodes.get(node.id)} step=${told.get(node.id) ?? null}
+          state=${states.get(node.id) ?? null} figures=${known && node.kind === "folded" ? subflowFigures(known, node.id, node.end) : ""}
+          isChosen=${node.id === home} isEntry=${node.id === entry} isTurned=${graph.orientation === "TB"} now=${now} measure=${measure} />`)}
       </g>
     </svg>
-    <${Tools} actions=${actions} follows=${follows} canFollow=${running !== null} onFollow=${setFollows} />
+    <${Tools} actions=${actions} follows=${follows} canFollow=${hasRun.current} onFollow=${setFollows} />
     ${counts && html`<${Legend} counts=${counts} />`}
   </div>`;
 }
+
+/** Of a flow that does not run. */
+const NO_STATES = { nodes: new Map(), groups: new Map() };
 
 const firstOf = (nodes, states, state) => nodes.find((node) => states.get(node.id) === state && node.width > 40)?.id ?? null;
 
@@ -157,6 +164,7 @@ const Heads = () => html`<defs>${["edge-head", "edge-head-travelled"].map((id) =
 function Edges({ arranged, known, states }) {
   return useMemo(
     () => arranged.graph.edges.map((edge, place) => {
+      if (!arranged.edges[place]) return null;
       const travelled = known !== null && isTravelled(known, edge, states);
       const name = `edge${travelled ? " travelled" : ""}${edge.back ? " back" : ""}`;
       return html`<path key=${`${edge.from}-${edge.to}`} class=${name} d=${arranged.edges[place]} marker-end=${`url(#edge-head${travelled ? "-travelled" : ""})`} />`;

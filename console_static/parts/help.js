@@ -17,7 +17,7 @@ const KEYS = [
 /** Help in front of the page. */
 export const Help = ({ onClose }) => html`<${Dialog} title="Keys" onClose=${onClose}>
   <dl class="keys">${KEYS.map(([key, what]) => html`<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`)}</dl>
-  <p class="muted">Everything here can also be done by <code>lfr</code> on the command line (<code>lfr --help</code>) and by the
+  <p class="muted">Everything here can also be done by <code>lfr</code> on the command line (<code>lfr --help</code>) and by the${" "}
     <a href="/api/openapi.json" target="_blank" rel="noreferrer">API</a>.</p>
   <div class="buttons"><button onClick=${onClose} autofocus>Close</button></div>
 <//>`;

@@ -2,7 +2,7 @@
 
 import { html, useState } from "../vendor/preact.js";
 import { clock, exact } from "../model/times.js";
-import { stepAt, stepName } from "../model/workflow.js";
+import { shortReason, stepAt, stepName } from "../model/workflow.js";
 
 const AT_ONCE = 300;
 const TONES = { started: "running", ended: "done", finished: "done", failed: "failed", retried: "terminating", terminated: "terminated", skipped: "skipped", restarted: "running" };
@@ -16,7 +16,7 @@ export function HistoryView({ workflow, facts, now, onChoose }) {
       <td><time datetime=${fact.at} title=${exact(fact.at)}>${clock(fact.at, now)}<span class="muted">.${fact.at?.slice(20, 23)}</span></time></td>
       <td class=${`tone-${TONES[fact.event] ?? "pending"}`}>${fact.event}${fact.attempt > 1 && fact.event === "started" ? ` (attempt ${fact.attempt})` : ""}</td>
       <td class="name">${fact.index === null ? html`<em>the workflow</em>` : html`<button class="link" onClick=${() => onChoose(fact.index)}>${fact.index} ${named(workflow, fact.index)}${fact.item !== null ? `, item ${fact.item}` : ""}</button>`}</td>
-      <td class="now">${fact.reason ?? ""}</td></tr>`)}</tbody></table>
+      <td class="now">${fact.reason && html`<span>${shortReason(fact.reason)}</span>`}</td></tr>`)}</tbody></table>
     ${facts.length > count && html`<button onClick=${() => setCount(count + 10 * AT_ONCE)}>${(facts.length - count).toLocaleString("en")} earlier</button>`}
   </div>`;
 }

@@ -4,6 +4,7 @@ import { createContext, html, useContext, useEffect, useState } from "../vendor/
 import { get } from "../api.js";
 
 const EVERY = 10_000;
+const EVERY_IN_TROUBLE = 2000;
 
 const Installation = createContext(null);
 export const InstallationProvider = Installation.Provider;
@@ -11,24 +12,35 @@ export const InstallationProvider = Installation.Provider;
 /** The installation as `/system` has it, and what is against asking; null before the first answer. */
 export const useInstallation = () => useContext(Installation);
 
-/** Ask for it now and then, while the page is shown. */
+/** Ask for it now and then, while the page is shown; sooner again while it cannot be told. */
 export function useAskedInstallation(token) {
-  const [known, setKnown] = useState({ system: null, problem: null, refresh: () => {} });
+  const [known, setKnown] = useState({ system: null, problem: null, refresh: async () => {} });
   useEffect(() => {
-    let gone = false;
-    const ask = () =>
-      document.hidden ||
-      get("/system").then(
-        (system) => gone || setKnown({ system, problem: null, refresh: ask }),
-        (problem) => gone || setKnown((before) => ({ ...before, problem, refresh: ask })),
+    let isOver = false;
+    let asking = null;
+    let timer;
+    const ask = () => {
+      asking ??= get("/system").then(
+        (system) => hear({ system, problem: null, refresh: ask }),
+        (problem) => hear({ problem, refresh: ask }),
       );
+      return asking;
+    };
+    const hear = (told) => {
+      asking = null;
+      if (isOver) return null;
+      setKnown((before) => ({ ...before, ...told }));
+      clearTimeout(timer);
+      timer = setTimeout(again, told.problem ? EVERY_IN_TROUBLE : EVERY);
+      return told.problem;
+    };
+    const again = () => document.hidden || ask();
     ask();
-    const timer = setInterval(ask, EVERY);
-    document.addEventListener("visibilitychange", ask);
+    document.addEventListener("visibilitychange", again);
     return () => {
-      gone = true;
-      clearInterval(timer);
-      document.removeEventListener("visibilitychange", ask);
+      isOver = true;
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", again);
     };
   }, [token]);
   return known;
@@ -42,12 +54,15 @@ export function Alarm() {
     return html`<p class="alarm tone-failed" role="alert"><strong>${what}</strong> ${problem.hint} What is shown is as it was; it is tried again.</p>`;
   }
   if (system && !isAlive(system, "lifecycle")) {
-    return html`<p class="alarm tone-terminating" role="alert"><strong>No lifecycle is running: workflows do not move on.</strong>
+    return html`<p class="alarm tone-terminating" role="alert"><strong>No lifecycle is running: workflows do not move on.</strong>${" "}
       Start one: <code>systemctl start lfr@lifecycle</code> or <code>lfr lifecycle</code>. <a href="/system">System</a></p>`;
   }
   return null;
 }
 
-/** Whether a process of this role gives signs of life. The worker does what lifecycle and wait do. */
+/** What `lfr worker` does in one process. */
+const WORKER = ["lifecycle", "wait", "request", "redis", "resource"];
+
+/** Whether a process gives signs of life that does what this role does. */
 export const isAlive = (system, role) =>
-  system.roles.some((process) => process.role === role || process.role === "worker");
+  system.roles.some((process) => process.role === role || (process.role === "worker" && WORKER.includes(role)));

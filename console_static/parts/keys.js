@@ -20,3 +20,13 @@ export function useKeys(keys) {
     return () => removeEventListener("keydown", pressed);
   }, []);
 }
+
+/** j and k go from row to row of the page's list; Enter is the link's own. */
+export function useRowKeys() {
+  const move = (step) => {
+    const links = [...document.querySelectorAll(".row-link")];
+    const at = links.indexOf(document.activeElement);
+    links[Math.min(Math.max(at + step, 0), links.length - 1)]?.focus();
+  };
+  useKeys({ j: () => move(1), k: () => move(-1) });
+}

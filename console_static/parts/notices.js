@@ -3,13 +3,14 @@
 import { html, render } from "../vendor/preact.js";
 
 const SECONDS = 6;
+const MOST = 5; // the oldest goes, so that they never cover the page
 
 let shown = [];
 
 /** Say something. `tone`: `done` or `failed`. */
 export function say(text, tone = "done") {
   const notice = { text, tone };
-  shown = [...shown, notice];
+  shown = [...shown, notice].slice(-MOST);
   draw();
   if (tone !== "failed") setTimeout(() => forget(notice), SECONDS * 1000);
 }

@@ -11,6 +11,7 @@ export function SendEvent({ waitOf, onClose, onDone }) {
   const [kind, setKind] = useState("");
   const [data, setData] = useState("{}");
   const [problem, setProblem] = useState(null);
+  const [busy, setBusy] = useState(false);
   useEffect(() => {
     if (!waitOf) return;
     get(workflowAt(waitOf.id, `/steps/${waitOf.step}`)).then((step) => {
@@ -20,6 +21,8 @@ export function SendEvent({ waitOf, onClose, onDone }) {
   }, []);
   async function submit(event) {
     event.preventDefault();
+    setBusy(true);
+    setProblem(null);
     try {
       await send("POST", "/events", { kind: kind.trim(), data: readJson(data.trim() || "{}") });
       say(`An event ${kind.trim()} is sent`);
@@ -27,14 +30,15 @@ export function SendEvent({ waitOf, onClose, onDone }) {
       onDone?.();
     } catch (error) {
       setProblem(error);
+      setBusy(false);
     }
   }
   return html`<${Dialog} title="Send an event" onClose=${onClose}>
     <form class="fields" onSubmit=${submit}>
-      <label>Kind <input value=${kind} required spellcheck="false" placeholder="order-paid" onInput=${(event) => setKind(event.target.value)} /></label>
-      <label>Fields, as a JSON object <textarea rows="6" spellcheck="false" value=${data} onInput=${(event) => setData(event.target.value)} /></label>
+      <label>Kind <input value=${kind} required spellcheck=${false} placeholder="order-paid" onInput=${(event) => setKind(event.target.value)} /></label>
+      <label>Fields, as a JSON object <textarea rows="6" spellcheck=${false} value=${data} onInput=${(event) => setData(event.target.value)} /></label>
       ${waitOf && html`<p class="muted">What stands in <code>output</code> goes into the output of the step.</p>`}
       ${problem && html`<${Trouble} problem=${problem} />`}
-      <div class="buttons"><button type="button" onClick=${onClose}>Cancel</button><button class="primary">Send</button></div>
+      <div class="buttons"><button type="button" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy}>Send</button></div>
     </form><//>`;
 }

@@ -1,11 +1,13 @@
 // The text of the flow that a workflow runs.
 
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useEffect, useMemo, useState } from "../vendor/preact.js";
 import { getText, workflowAt } from "../api.js";
 import { handOver } from "../pages/start.js";
 import { downloadSource } from "./actions.js";
 import { Copy } from "./copy.js";
 import { Trouble } from "./dialog.js";
+
+const MOST_NUMBERED = 5000; // lines: more of them would make the page slow
 
 export function SourceView({ workflow }) {
   const [text, setText] = useState(null);
@@ -20,6 +22,13 @@ export function SourceView({ workflow }) {
     <p class="tools"><${Copy} text=${text} label="Copy" />
       <button class="quiet" onClick=${() => downloadSource(workflow.id, workflow.name)}>Download</button>
       <button class="quiet" onClick=${() => handOver(text, "")}>Start another like it</button></p>
-    <pre class="numbered">${text.replace(/\n$/, "").split("\n").map((line, at) => html`<span key=${at} class="line">${`${line}\n`}</span>`)}</pre>
+    <${Numbered} text=${text} />
   </div>`;
 }
+
+/** The text with a number before each line, as errors name it. The template would cut off a line's end. */
+const Numbered = ({ text }) => useMemo(() => {
+  const lines = text.replace(/\n$/, "").split("\n");
+  if (lines.length > MOST_NUMBERED) return html`<pre>${text}</pre>`;
+  return html`<pre class="numbered">${lines.map((line, at) => html`<span key=${at} class="line">${`${line}\n`}</span>`)}</pre>`;
+}, [text]);

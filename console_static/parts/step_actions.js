@@ -17,7 +17,7 @@ export function StepActions({ workflow, step, refresh }) {
   const [asked, setAsked] = useState(null);
   const [text, setText] = useState("");
   const possible = Object.keys(WORDS).filter((word) => step.actions[word] === null);
-  if (!possible.length) return null;
+  if (!possible.length && !asked) return null; // what is asked stays until it is answered
   const name = `step ${step.index}, ${stepName(step)}`;
   const ask = (word) => {
     setText(word === "fail" ? "failed by hand" : "");
@@ -33,7 +33,7 @@ export function StepActions({ workflow, step, refresh }) {
       act=${async () => send("POST", workflowAt(workflow.id, `/steps/${step.index}/${asked}`), body())}
       onDone=${() => { say(`${name} ${WORDS[asked].said}`); refresh(); }} onClose=${() => setAsked(null)}>
       <p>${WORDS[asked].means}</p>
-      ${asked === "skip" && html`<label>Output, as JSON <textarea rows="5" spellcheck="false" placeholder=${writeJson(step.input).slice(0, 500)} value=${text} onInput=${(event) => setText(event.target.value)} /></label>`}
+      ${asked === "skip" && html`<label>Output, as JSON <textarea rows="5" spellcheck=${false} placeholder=${writeJson(step.input).slice(0, 500)} value=${text} onInput=${(event) => setText(event.target.value)} /></label>`}
       ${asked === "fail" && html`<label>Reason <input value=${text} onInput=${(event) => setText(event.target.value)} /></label>`}
       ${asked !== "fail" && html`<p class="muted">${scope(workflow, step.index)}</p>`}<//>`}
   </div>`;

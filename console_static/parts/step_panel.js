@@ -1,6 +1,6 @@
 // One step beside the graph or the table: parameters, input, output, attempts, what it waits for, what can be done.
 
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
 import { get, workflowAt } from "../api.js";
 import { shortId, workflowPath } from "../model/route.js";
 import { stepName } from "../model/workflow.js";
@@ -11,9 +11,12 @@ import { SendEvent } from "./send_event.js";
 import { State } from "./state.js";
 import { StepActions } from "./step_actions.js";
 
+const STACKED = matchMedia("(max-width: 1000px)"); // above what was clicked, maybe out of sight
+
 export function StepPanel({ workflow, step, now, onChoose, onClose, refresh }) {
   const [whole, setWhole] = useState(null);
   const [problem, setProblem] = useState(null);
+  const [sending, setSending] = useState(false);
   useEffect(() => {
     let old = false;
     get(workflowAt(workflow.id, `/steps/${step.index}`)).then(
@@ -23,10 +26,12 @@ export function StepPanel({ workflow, step, now, onChoose, onClose, refresh }) {
     return () => {
       old = true;
     };
-  }, [workflow.id, workflow.state, step.index, step.state, step.attempt, step.items?.done, step.waits_for?.until]);
+  }, [workflow.id, workflow.state, step.index, step.state, step.attempt, step.items?.done, step.items?.failed, step.waits_for?.until]);
+  const panel = useRef(null);
+  useEffect(() => STACKED.matches && panel.current.scrollIntoView({ block: "nearest" }), []);
   const flowStep = workflow.flow.steps[step.index];
   const doc = workflow.flow.docs?.[step.name];
-  return html`<aside class="panel step-panel" aria-label=${`Step ${step.index}`}>
+  return html`<aside ref=${panel} class="panel step-panel" aria-label=${`Step ${step.index}`}>
     <div class="heading"><h2><span class="muted">${step.index}</span> ${stepName(step, flowStep)}</h2>
       <button class="quiet" aria-label="Close" title="Close (Esc)" onClick=${onClose}>×</button></div>
     <p class="facts"><${State} step state=${step.state} />
@@ -36,9 +41,10 @@ export function StepPanel({ workflow, step, now, onChoose, onClose, refresh }) {
     ${step.reason && html`<p class=${`reason ${step.state === "FAILED" ? "tone-failed" : "tone-terminating"}`}>${whole?.reason ?? step.reason}</p>`}
     ${problem && html`<${Trouble} problem=${problem} />`}
     ${whole && html`<${StepActions} workflow=${workflow} step=${whole} refresh=${refresh} />`}
-    ${whole?.waits_for && html`<${WaitsFor} workflow=${workflow} step=${whole} now=${now} />`}
+    ${whole?.waits_for && step.state === "RUNNING" && html`<${WaitsFor} step=${whole} now=${now} onSend=${() => setSending(true)} />`}
+    ${sending && html`<${SendEvent} waitOf=${{ id: workflow.id, step: step.index }} onClose=${() => setSending(false)} />`}
     ${step.progress && html`<p><progress max="1" value=${step.progress.fraction} /> ${step.progress.text}</p>`}
-    ${(whole?.items ?? step.items) && html`<${Items} items=${whole?.items ?? step.items} />`}
+    ${(step.items ?? whole?.items) && html`<${Items} items=${step.items ?? whole.items} />`}
     <dl class="about">
       ${step.base && step.base !== step.name && html`<dt>Task</dt><dd><code>${step.base}</code></dd>`}
       ${flowStep.guard && html`<dt>Guard</dt><dd><code>${flowStep.guard}</code></dd>`}
@@ -54,25 +60,26 @@ export function StepPanel({ workflow, step, now, onChoose, onClose, refresh }) {
   </aside>`;
 }
 
-const Value = ({ name, value, step, workflow }) => html`<section>
-  <${Json} title=${name} value=${value} name=${`${shortId(workflow.id).replaceAll("/", "-")}-${step.index}-${name.toLowerCase()}`} /></section>`;
+/** A value of the step; drawn anew only if it has changed, for it may be large. */
+function Value({ name, value, step, workflow }) {
+  const file = `${shortId(workflow.id).replaceAll("/", "-")}-${step.index}-${name.toLowerCase()}`;
+  return useMemo(() => html`<section><${Json} title=${name} value=${value} name=${file} /></section>`, [name, value, file]);
+}
 
-function WaitsFor({ workflow, step, now }) {
-  const [sending, setSending] = useState(false);
+function WaitsFor({ step, now, onSend }) {
   const { event, match, latch, until } = step.waits_for;
   return html`<section><h3>Waits for</h3>
     ${event && html`<p>an event <a href=${`/events?kind=${encodeURIComponent(event)}`}>${event}</a>
-      <button class="quiet" onClick=${() => setSending(true)}>Send it</button></p>`}
+      <button class="quiet" onClick=${onSend}>Send it</button></p>`}
     ${match && Object.keys(match).length > 0 && html`<${Json} title="with" value=${match} name="match" />`}
     ${latch && html`<p>the <a href="/events">latch ${latch}</a> to be at zero</p>`}
     ${until && html`<p>${event || latch ? "at the most " : ""}until <${Clock} at=${until} now=${now} /></p>`}
-    ${sending && html`<${SendEvent} waitOf=${{ id: workflow.id, step: step.index }} onClose=${() => setSending(false)} />`}
   </section>`;
 }
 
 const Items = ({ items }) => html`<section><h3>Items</h3>
   <p>${items.done} of ${items.total ?? "?"} done${items.running ? `, ${items.running} running` : ""}${items.failed ? html`, <span class="tone-failed">${items.failed} failed</span>` : ""}</p>
-  ${items.open?.length > 0 && html`<ul class="ids">${items.open.map(({ id, state }) => html`<li key=${id}><${State} step state=${state} /> <a href=${workflowPath(id)}>${id.slice(id.indexOf("/") + 1)}</a></li>`)}</ul>`}
+  ${items.open?.length > 0 && html`<ul class="items">${items.open.map(({ id, state }) => html`<li key=${id}><${State} step state=${state} /> <a href=${workflowPath(id)}>item ${id.slice(id.lastIndexOf(".") + 1)}</a></li>`)}</ul>`}
 </section>`;
 
 const Attempts = ({ attempts, now }) => attempts.length > 2 && html`<section><h3>Attempts</h3><ul class="attempts">

@@ -1,8 +1,9 @@
 // The steps of a workflow as a table.
 
-import { html, useState } from "../vendor/preact.js";
+import { html, useMemo, useState } from "../vendor/preact.js";
 import { STEP_STATES } from "../model/states.js";
 import { stepName } from "../model/workflow.js";
+import { useRowKeys } from "./keys.js";
 import { Clock, Duration } from "./now.js";
 import { State } from "./state.js";
 
@@ -14,7 +15,9 @@ export function StepsView({ workflow, now, chosen, onChoose }) {
   const [text, setText] = useState("");
   const [all, setAll] = useState(false);
   const [count, setCount] = useState(AT_ONCE);
-  const named = workflow.steps.map((step) => ({ step, name: stepName(step, workflow.flow.steps[step.index]) }));
+  const named = useMemo(() => workflow.steps.map((step) => ({ step, name: stepName(step, workflow.flow.steps[step.index]) })), [workflow.steps]);
+  const counts = useMemo(() => countStates(workflow.steps), [workflow.steps]);
+  useRowKeys();
   const wanted = text.trim().toLowerCase();
   const fitting = named.filter(({ step, name }) => (all || !SMALL.has(step.kind)) && (!state || step.state === state)
     && (!wanted || name.toLowerCase().includes(wanted) || String(step.index) === wanted));
@@ -22,7 +25,7 @@ export function StepsView({ workflow, now, chosen, onChoose }) {
     <p class="tools">
       <input type="search" aria-label="Search steps" placeholder="Name or index" value=${text} onInput=${(event) => setText(event.target.value)} />
       <select aria-label="State" value=${state} onChange=${(event) => setState(event.target.value)}><option value="">All states</option>
-        ${Object.entries(STEP_STATES).map(([word, { label }]) => html`<option value=${word}>${label} (${workflow.steps.filter((step) => step.state === word).length})</option>`)}</select>
+        ${Object.entries(STEP_STATES).map(([word, { label }]) => html`<option value=${word}>${label} (${counts.get(word) ?? 0})</option>`)}</select>
       <label class="check"><input type="checkbox" checked=${all} onChange=${(event) => setAll(event.target.checked)} /> starts and ends, too</label>
     </p>
     <table class="list"><thead><tr><th class="right">Step</th><th>Task</th><th>State</th><th class="right">Attempt</th><th>Started</th><th class="right">Duration</th><th>What</th></tr></thead>
@@ -37,6 +40,12 @@ export function StepsView({ workflow, now, chosen, onChoose }) {
     ${!fitting.length && html`<p class="empty">No step is like that.</p>`}
     ${fitting.length > count && html`<button onClick=${() => setCount(count + 10 * AT_ONCE)}>${(fitting.length - count).toLocaleString("en")} more</button>`}
   </div>`;
+}
+
+function countStates(steps) {
+  const counts = new Map();
+  for (const { state } of steps) counts.set(state, (counts.get(state) ?? 0) + 1);
+  return counts;
 }
 
 /** What is to be said of a step in a few words: why it failed, what it waits for, how far it is. */

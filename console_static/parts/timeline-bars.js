@@ -9,7 +9,11 @@ const THICK = 14;
 const MIDDLE = TOP + THICK / 2;
 /** A bar is never less than this, or nobody would see it. */
 const LEAST = 3;
-const WORDS = { running: "runs", done: "done", failed: "failed", skipped: "skipped", stopped: "stopped" };
+const APART = 1.5;
+/** Pixels of a letter, roughly; and right of the axis, for what is said of the last bars. */
+const LETTER = 6.5;
+export const ROOM = 56;
+const WORDS = { running: "runs", done: "done", failed: "failed", skipped: "skipped", stopped: "stopped", delayed: "is to be tried again" };
 
 /** All bars of one row, those that reach into the time that is shown. */
 export function Bars({ row, scale, from, to, end, name }) {
@@ -17,27 +21,36 @@ export function Bars({ row, scale, from, to, end, name }) {
   const last = shown.at(-1);
   return html`<svg class="timeline-bars" width="100%" height="30" aria-hidden="true">
     ${shown.map((bar) => html`<${Bar} key=${bar.begin} bar=${bar} waits=${row.waits} scale=${scale} end=${end} name=${name} />`)}
-    ${last && html`<text class="took" x=${after(scale, last, end)} y=${MIDDLE + 4}>${said(last, end)}</text>`}
+    ${last && html`<${Beside} texts=${said(last, end)} first=${shown[0]} last=${last} scale=${scale} end=${end} />`}
   </svg>`;
 }
 
-const after = (scale, bar, end) => Math.max(scale.x(bar.end ?? end), scale.x(bar.begin) + LEAST) + 6;
+/** What is said of the last bar: behind it; if there is no room, before the first; else less of it. */
+function Beside({ texts, first, last, scale, end }) {
+  const [before, after] = [scale.x(first.begin) - 6, Math.max(scale.x(last.end ?? end), scale.x(last.begin) + LEAST) + 6];
+  const [behind, ahead] = [scale.width + ROOM - after, before].map((room) => texts.find((text) => text.length * LETTER <= room));
+  const isBehind = behind === texts[0] || ahead !== texts[0];
+  return html`<text class="took" x=${isBehind ? after : before} y=${MIDDLE + 4} text-anchor=${isBehind ? "start" : "end"}>${isBehind ? behind : ahead}</text>`;
+}
 
+/** What is said of a bar, at length and in short. */
 function said(bar, end) {
-  const { outcome } = bar.segments.at(-1);
-  if (outcome === "skipped") return "skipped";
+  const { outcome, attempt } = bar.segments.at(-1);
+  if (outcome === "skipped") return ["skipped"];
   const took = duration((bar.end ?? end) - bar.begin);
-  return outcome === "stopped" ? `${took}, stopped` : took;
+  const word = outcome === "stopped" || outcome === "failed" ? `, ${outcome}` : "";
+  return [`${took}${attempt > 1 ? `, ${attempt} attempts` : ""}${word}`, took];
 }
 
 function Bar({ bar, waits, scale, end, name }) {
   return bar.segments.map((segment) => {
     const [x, until] = [scale.x(segment.begin), scale.x(segment.end ?? end)];
-    const width = Math.max(LEAST, until - x - (segment.outcome === "failed" && segment !== bar.segments.at(-1) ? 1.5 : 0));
-    const kind = `segment ${segment.outcome}${waits ? " waits" : ""}`;
+    const width = Math.max(LEAST, until - x - (segment === bar.segments.at(-1) ? 0 : APART));
+    const isIdle = waits || segment.outcome === "delayed";
+    const kind = `segment ${segment.outcome}${isIdle ? " waits" : ""}`;
     return html`<g key=${segment.begin} class=${kind}><title>${hint(segment, bar, end, name)}</title>
       <rect x=${x} y=${TOP} width=${width} height=${THICK} rx="3" />
-      ${waits && html`<rect class="hatch" x=${x} y=${TOP} width=${width} height=${THICK} rx="3" fill="url(#timeline-hatch)" />`}</g>`;
+      ${isIdle && html`<rect class="hatch" x=${x} y=${TOP} width=${width} height=${THICK} rx="3" fill="url(#timeline-hatch)" />`}</g>`;
   });
 }
 

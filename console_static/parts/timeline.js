@@ -3,9 +3,10 @@
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/preact.js";
 import { titleOf } from "../model/graph-labels.js";
 import { STEP_STATES } from "../model/states.js";
-import { readHistory, rowsToShow } from "../model/timeline.js";
+import { clock } from "../model/times.js";
+import { readHistory, rowsToShow, runs } from "../model/timeline.js";
 import { makeScale, piecesOf } from "../model/timeline-scale.js";
-import { Axis, Bars, Grid } from "./timeline-bars.js";
+import { Axis, Bars, Grid, ROOM } from "./timeline-bars.js";
 
 const ROW = 30;
 const BEYOND = 10;
@@ -35,7 +36,7 @@ function Chart({ history, flow, states, now, chosen, onChoose }) {
   const end = Math.max(history.last, history.isOpen ? now : 0, history.begin + 1);
   const [from, to] = range ?? [history.begin, end];
   const pieces = useMemo(() => piecesOf(history, from, to), [history, from, to]);
-  const scale = useMemo(() => makeScale(pieces, Math.max(80, width - names - 56)), [pieces, width, names]);
+  const scale = useMemo(() => makeScale(pieces, Math.max(80, width - names - ROOM)), [pieces, width, names]);
   const rows = useMemo(() => rowsToShow(history, opened), [history, opened]);
   const first = Math.max(0, Math.floor(top / ROW) - BEYOND);
   const shown = rows.slice(first, Math.ceil((top + height) / ROW) + BEYOND);
@@ -55,7 +56,7 @@ function Chart({ history, flow, states, now, chosen, onChoose }) {
   };
   return html`<div class="timeline" onClick=${clicked}>
     <div class="timeline-head" style=${{ gridTemplateColumns: `${names}px 1fr` }}>
-      <div class="timeline-day">${dayOf(from)}${range && html`<button onClick=${() => setRange(null)}>Whole</button>`}</div>
+      <div class="timeline-day">${scale.ticks.length ? dayOf(from) : `from ${clock(new Date(from).toISOString(), from)}`}${range && html`<button onClick=${() => setRange(null)}>Whole</button>`}</div>
       <${Axis} scale=${scale} onRange=${setRange} />
     </div>
     <div class="timeline-rows" ref=${pane} tabindex="-1">
@@ -79,10 +80,9 @@ function Line({ row, step, state, names, scale, from, to, end, isChosen, isOpen 
   const told = STEP_STATES[state];
   const isItem = row.item !== null;
   const title = isItem ? `item ${row.item}` : titleOf(step);
-  const runs = row.bars.at(-1).end === null;
   const bars = useMemo(
     () => html`<${Bars} row=${row} scale=${scale} from=${from} to=${to} end=${end} name=${title} />`,
-    [row, scale, from, to, runs ? end : 0],
+    [row, scale, from, to, runs(row) ? end : 0],
   );
   return html`<div class=${`timeline-row state-${told?.tone ?? "pending"}${isChosen && !isItem ? " chosen" : ""}${isItem ? " item" : ""}`}
       data-row=${row.index} style=${{ gridTemplateColumns: `${names}px 1fr` }}>
@@ -97,7 +97,7 @@ function Line({ row, step, state, names, scale, from, to, end, isChosen, isOpen 
   </div>`;
 }
 
-const OF_OUTCOME = { running: "RUNNING", done: "DONE", failed: "FAILED", skipped: "SKIPPED", stopped: "PENDING" };
+const OF_OUTCOME = { running: "RUNNING", done: "DONE", failed: "FAILED", skipped: "SKIPPED", stopped: "PENDING", delayed: "RUNNING" };
 const stateOf = (row, states) => (row.item === null ? states.get(row.index) : null) ?? OF_OUTCOME[row.bars.at(-1).segments.at(-1).outcome];
 
 const dayOf = (time) => {

@@ -1,6 +1,6 @@
 // What went into a workflow, and what came out.
 
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useEffect, useMemo, useState } from "../vendor/preact.js";
 import { get, workflowAt } from "../api.js";
 import { hasEnded } from "../model/states.js";
 import { shortId } from "../model/route.js";
@@ -13,16 +13,25 @@ export function ValuesView({ workflow }) {
   const last = workflow.steps.at(-1).index;
   useEffect(() => {
     // The start's output is the input, the end's output is the output: two small answers instead of all values.
-    const first = workflow.steps[0].index;
-    Promise.all([first, last].map((index) => get(workflowAt(workflow.id, `/steps/${index}`))))
-      .then(([start, end]) => setValues({ input: start.input ?? start.output, output: end.output }), setProblem);
+    let isOld = false;
+    const hear = (told) => (isOld ? undefined : told());
+    Promise.all([workflow.steps[0].index, last].map((index) => get(workflowAt(workflow.id, `/steps/${index}`)))).then(
+      ([start, end]) => hear(() => (setValues({ input: start.input ?? start.output, output: end.output }), setProblem(null))),
+      (error) => hear(() => setProblem(error)),
+    );
+    return () => {
+      isOld = true;
+    };
   }, [workflow.id, workflow.state]);
-  if (problem) return html`<${Trouble} problem=${problem} />`;
-  if (!values) return html`<p class="loading">Loading …</p>`;
-  const name = shortId(workflow.id);
-  return html`<div class="values">
-    <section><${Json} title="Input" value=${values.input} name=${`${name}-input`} /></section>
-    <section>${workflow.state === "FINISHED" ? html`<${Json} title="Output" value=${values.output} name=${`${name}-output`} />`
-      : html`<h3>Output</h3><p class="muted">${hasEnded(workflow.state) ? "It has none: it did not finish. Each step that is done keeps its own." : "Not yet: it is the output of the last step."}</p>`}</section>
-  </div>`;
+  return useMemo(() => {
+    if (problem) return html`<${Trouble} problem=${problem} />`;
+    if (!values) return html`<p class="loading">Loading …</p>`;
+    return html`<${Values} values=${values} state=${workflow.state} name=${shortId(workflow.id)} />`;
+  }, [values, problem, workflow.state]);
 }
+
+const Values = ({ values, state, name }) => html`<div class="values">
+  <section><${Json} title="Input" value=${values.input} name=${`${name}-input`} /></section>
+  <section>${state === "FINISHED" ? html`<${Json} title="Output" value=${values.output} name=${`${name}-output`} />`
+    : html`<h3>Output</h3><p class="muted">${hasEnded(state) ? "It has none: it did not finish. Each step that is done keeps its own." : "Not yet: it is the output of the last step."}</p>`}</section>
+</div>`;

@@ -8,8 +8,8 @@ import { SendEvent } from "./send_event.js";
 export function WhatNow({ workflow, now, onChoose }) {
   const [sending, setSending] = useState(null);
   const told = whatNow(workflow, now);
-  if (!told.length) return null;
-  return html`<div class="what-now" role="status">${told.map(({ tone, text, step, waits }) => html`<p class=${`tone-${tone}`}>
+  if (!told.length && !sending) return null; // what is being written stays until it is sent or given up
+  return html`<div class="what-now">${told.map(({ tone, text, step, waits }) => html`<p class=${`tone-${tone}`}>
       <span>${text}</span>
       ${step !== undefined && html`<button class="quiet" onClick=${() => onChoose(step)}>Look</button>`}
       ${waits?.event && html`<button class="quiet" onClick=${() => setSending({ id: workflow.id, step })}>Send it</button>`}

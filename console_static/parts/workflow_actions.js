@@ -1,4 +1,4 @@
-// What can be done to a workflow as a whole. What cannot be done now says why.
+// What can be done to a workflow as a whole. What cannot be done now says why, also to those who have no pointer.
 
 import { html, useState } from "../vendor/preact.js";
 import { send, workflowAt } from "../api.js";
@@ -26,15 +26,16 @@ export function WorkflowActions({ workflow, refresh }) {
     else refresh();
   };
   return html`<div class="buttons actions">
-    ${Object.entries(ACTIONS).map(([action, { label, title }]) => html`<button key=${action} disabled=${actions[action] !== null}
-      title=${actions[action] ?? title} onClick=${() => setAsked(action)}>${label}</button>`)}
-    <details class="menu"><summary class="button" role="button">Archive</summary><div>
-      <button disabled=${actions.archive !== null} title=${actions.archive ?? "All of it as one JSON document"} onClick=${() => tell(archive())}>Download</button>
-      <button disabled=${actions.archive !== null} title=${actions.archive ?? "Into the server's archive.folder"} onClick=${() => tell(keep())}>Keep on the server</button>
-    </div></details>
+    ${Object.entries(ACTIONS).map(([action, { label, title }]) => html`<${Possible} key=${action} label=${label} title=${title} refusal=${actions[action]} onClick=${() => setAsked(action)} />`)}
+    <${Possible} label="Download archive" title="All of it as one JSON document, that can be restored" refusal=${actions.archive} onClick=${() => tell(archive())} />
+    <${Possible} label="Archive on server" title="Its archive into the folder that the setting archive.folder names" refusal=${actions.archive} onClick=${() => tell(keep())} />
     ${asked && html`<${Confirm} title=${ACTIONS[asked].ask(name)} word=${ACTIONS[asked].label} danger=${ACTIONS[asked].danger}
       act=${() => act(asked, id)} onDone=${() => done(asked)} onClose=${() => setAsked(null)}>
       <p>${ACTIONS[asked].means}</p>
       ${asked === "delete" && html`<p><button onClick=${() => tell(archive())}>${archived ? "The archive is downloaded" : "Download its archive first"}</button></p>`}<//>`}
   </div>`;
 }
+
+/** A button that can always be reached. If it cannot be used now, it says why not. */
+const Possible = ({ label, title, refusal, onClick }) => html`<button aria-disabled=${refusal === null ? null : "true"} title=${refusal ?? title}
+  onClick=${refusal === null ? onClick : () => say(refusal, "failed")}>${label}</button>`;

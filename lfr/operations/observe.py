@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from lfr.engine.inputs import WORKFLOW_INPUT, NotMergeable, gather, sources
+from lfr.engine.inputs import WORKFLOW_INPUT, NoInput, gather, sources
 from lfr.errors import NotFound
 from lfr.flow import Flow, Json
 from lfr.operations.allowed import actions, step_actions
@@ -145,7 +145,7 @@ def _add_values(step: dict[str, Any], flow: Flow, outputs: Mapping[int, Json]) -
     step["input"] = step["output"] = None
     if step["state"] == StepState.PENDING:
         return
-    with suppress(NotMergeable):  # which is why it failed; the reason says so
+    with suppress(NoInput):  # which is why it failed; the reason says so
         step["input"] = gather(flow, outputs.get, step["index"])
     if step["state"] != StepState.RUNNING:
         step["output"] = outputs.get(step["index"])

@@ -75,12 +75,12 @@ def make_console(api: Application, rules: Rules, files: Mapping[str, File]) -> A
         headers = {**_SECURE, **answer.headers}
         if answer.content_type:
             headers["Content-Type"] = answer.content_type
-        content = b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.content
-        assert isinstance(content, bytes)
-        headers["Content-Length"] = str(len(content))
+        assert isinstance(answer.content, bytes)
         status = HTTPStatus(answer.status)
+        if status is not HTTPStatus.NOT_MODIFIED:
+            headers["Content-Length"] = str(len(answer.content))
         start_response(f"{status} {status.phrase}", list(headers.items()))
-        return [content]
+        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.content]
 
     return serve
 
@@ -93,12 +93,21 @@ def _answer(environ: Mapping[str, Any], path: str, rules: Rules, files: Mapping[
     if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
         return problem(HTTPStatus.METHOD_NOT_ALLOWED, "pages are only read", {"Allow": "GET, HEAD"})
     file = files.get(_DOCUMENT if _PAGES.fullmatch(path) else path)
+    if file is None and "text/html" in environ.get("HTTP_ACCEPT", ""):
+        document = files[_DOCUMENT]  # says to people what the status says to programs
+        return Answer(document.content, HTTPStatus.NOT_FOUND, document.media_type)
     if file is None:
         return problem(HTTPStatus.NOT_FOUND, "there is nothing at this path")
     headers = {"ETag": file.tag}
-    if environ.get("HTTP_IF_NONE_MATCH") == file.tag:
+    if _has(environ.get("HTTP_IF_NONE_MATCH", ""), file.tag):
         return Answer(status=HTTPStatus.NOT_MODIFIED, content_type="", headers=headers)
     return Answer(file.content, content_type=file.media_type, headers=headers)
+
+
+def _has(tags: str, tag: str) -> bool:
+    """Whether one of these is this tag. A proxy may have weakened it. (RFC 9110, section 13.1.2)"""
+    known = [each.strip().removeprefix("W/") for each in tags.split(",")]
+    return tag in known or known == ["*"]
 
 
 def _read(path: Path) -> File:

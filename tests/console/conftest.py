@@ -1,0 +1,75 @@
+"""The console in a real Chromium, on real processes of the built file. Each test has a fresh profile, and a
+guard that looks at all that the browser did."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+
+from tests.console.guard import Guard
+from tests.console.installation import Installation, installed
+
+ARGUMENTS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+DEADLINE_MS = 20_000
+"""How long is waited for what must come. It comes much sooner, but machines are busy."""
+
+
+@pytest.fixture(scope="package")
+def playwright() -> Iterator[Playwright]:
+    expect.set_options(timeout=DEADLINE_MS)
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    if program is None:
+        assert os.environ.get("CI") != "true", "there is no chromium"
+        pytest.skip("chromium is not installed (apt install chromium)")
+    browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="package")
+def there(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Installation]:
+    """An installation that all tests share: each looks at workflows of its own."""
+    with installed(tmp_path_factory.mktemp("console")) as there:
+        yield there
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    context.set_default_timeout(DEADLINE_MS)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def guard(context: BrowserContext) -> Iterator[Guard]:
+    """Fails the test at its end if the browser did what the console must never make it do."""
+    guard = Guard(context)
+    yield guard
+    guard.check()
+
+
+@pytest.fixture
+def page(context: BrowserContext, guard: Guard) -> Page:
+    return context.new_page()
+
+
+@pytest.fixture
+def example() -> Path:
+    """A flow with two waits and a guard that says yes, and one that says no."""
+    return Path(__file__).parents[2] / "examples" / "demo.flow"

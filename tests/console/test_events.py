@@ -1,0 +1,97 @@
+"""The pages of events and of the system."""
+
+from __future__ import annotations
+
+import re
+
+import redis
+from playwright.sync_api import Page, expect
+
+from tests.console.installation import Installation
+from tests.console.pages import state_of
+
+
+def test_events_are_filtered_and_sent(there: Installation, page: Page) -> None:
+    id = there.lfr.run("@flow told\na -> b", {"n": 1})
+    page.goto(f"{there.url}/events")
+    page.get_by_role("button", name="Send an event").click()
+    dialog = page.get_by_role("dialog", name="Send an event")
+    expect(dialog.get_by_label("Kind")).to_be_focused()
+    dialog.get_by_label("Kind").fill("order-paid")
+    dialog.get_by_label("Fields").fill('{"id": 12345678901234567890')
+    dialog.get_by_role("button", name="Send").click()
+    expect(dialog.locator(".trouble")).to_be_visible()
+    dialog.get_by_label("Fields").fill('{"id": 12345678901234567890}')
+    dialog.get_by_role("button", name="Send").click()
+    expect(dialog).to_have_count(0)
+    rows = page.locator("h2:has-text('On the stream') ~ table tbody tr")
+    expect(rows.first).to_contain_text("order-paid")
+    rows.first.locator("summary").click()
+    expect(rows.first.locator("pre")).to_have_text("id: 12345678901234567890")
+    page.get_by_label("Workflow", exact=True).fill(id)
+    page.get_by_label("Workflow", exact=True).press("Enter")
+    expect(page).to_have_url(re.compile("workflow="))
+    expect(rows).to_have_text([re.compile("start-task"), re.compile("start-workflow")])
+    page.get_by_label("Kind", exact=True).fill("end-task")
+    page.get_by_label("Kind", exact=True).press("Enter")
+    expect(page.locator(".events")).to_contain_text("None of the newest is like that.")
+    page.reload()
+    expect(page.get_by_label("Kind", exact=True)).to_have_value("end-task")
+    expect(page.locator(".events")).to_contain_text("None of the newest is like that.")
+
+
+def test_dead_letters_are_shown_whole(there: Installation, page: Page) -> None:
+    with redis.Redis.from_url(there.redis) as client:
+        client.xadd(there.store.stream, {"kind": '"end-task"', "workflow": "neither JSON nor an id"})
+    page.goto(f"{there.url}/events")
+    row = page.locator("h2:has-text('Dead letters') ~ table tbody tr").first
+    expect(row).to_contain_text("its field workflow is not JSON")
+    expect(row.locator("summary")).to_contain_text("workflow: neither JSON nor an id")
+
+
+def test_a_latch_is_set_to_zero(there: Installation, page: Page) -> None:
+    latch = "@flow latch\nwait:acquire (- name: a door -) -> wait:countdown (- name: a door -) -> b"
+    id = there.lfr.run(latch, {}, "latch-1")
+    page.goto(there.page(id))
+    expect(page.locator(".what-now")).to_contain_text("waits until the latch a door is at zero")
+    page.get_by_role("link", name="Events").click()
+    row = page.locator("tr", has=page.get_by_role("button", name="Set to zero")).filter(has_text="a door")
+    expect(row).to_contain_text("latch-1")
+    row.get_by_role("button", name="Set to zero").click()
+    dialog = page.get_by_role("dialog", name="Set the latch a door to zero?")
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    dialog.get_by_role("button", name="Set to zero").click()
+    expect(row).to_have_count(0)
+    page.goto(there.page(id))
+    expect(page.locator('.graph .node[data-index="3"]')).to_contain_text("Running")
+    expect(state_of(page)).to_contain_text("Running")
+
+
+def test_events_come_by_themselves_unless_paused(there: Installation, page: Page) -> None:
+    page.goto(f"{there.url}/events?kind=by-itself")
+    expect(page.get_by_role("button", name="Live")).to_be_visible()
+    there.lfr.event("by-itself", {"n": 1})
+    rows = page.locator("h2:has-text('On the stream') ~ table tbody tr")
+    expect(rows).to_have_count(1)
+    page.keyboard.press("p")
+    expect(page.get_by_role("button", name="Paused")).to_be_visible()
+    there.lfr.event("by-itself", {"n": 2})
+    page.wait_for_timeout(3500)  # one more than the page's own pace
+    expect(rows).to_have_count(1)
+    page.keyboard.press("p")
+    expect(rows).to_have_count(2)
+
+
+def test_the_system(there: Installation, page: Page) -> None:
+    page.goto(f"{there.url}/system")
+    row = page.locator("tr", has_text="worker")
+    expect(row).to_contain_text("alive")
+    expect(page.locator(".card", has_text="Redis")).to_contain_text("Valkey")
+    expect(page.locator(".card", has_text="Redis")).to_contain_text("append-only file")
+    expect(page.locator(".alarm")).to_have_text(re.compile("No receipts is running.*systemctl start lfr@receipts"))
+    expect(page.locator("tr", has_text="lifecycle")).to_be_visible()
+    passes = row.locator("[data-label=Passes]")
+    before = passes.inner_text()
+    expect(passes).not_to_have_text(before)
+    page.locator(".card", has_text="Workflows").get_by_role("link", name="Failed").click()
+    expect(page).to_have_url(f"{there.url}/?state=FAILED")

@@ -1,0 +1,198 @@
+"""The list of workflows: chosen, paged, searched, live, and what is done to many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from lfr.operations.delete import delete_workflow
+from lfr.operations.intervene import terminate_workflow
+from tests.console.guard import Guard
+from tests.console.installation import Installation, installed
+
+ROWS = "table.workflows tbody tr"
+
+
+@pytest.fixture(scope="module")
+def hundred(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Installation]:
+    """A hundred and twenty workflows, one-0 the oldest; the tests change only the newest twenty."""
+    with installed(tmp_path_factory.mktemp("list")) as there:
+        for number in range(120):
+            there.lfr.run("@flow one\na -> b" if number % 2 else "@flow two\na -> b", {}, f"one-{number}")
+        for number in (116, 118):
+            terminate_workflow(there.store, f"one-{number}")
+        there.end("one-119", 1, reason="the disk is full")
+        there.until("one-119", "FAILED")
+        yield there
+
+
+def ids(page: Page) -> list[str]:
+    titles: list[str] = page.locator(f"{ROWS} .row-link").evaluate_all("(links) => links.map((link) => link.title)")
+    return [title.removeprefix("workflow:") for title in titles]
+
+
+def test_nothing_yet(page: Page, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with installed(tmp_path_factory.mktemp("none")) as there:
+        page.goto(there.url)
+        expect(page.get_by_role("heading", name="No workflows yet")).to_be_visible()
+        there.lfr.run("a -> b", {}, "first")
+        expect(page.locator(ROWS)).to_have_count(1)  # where nothing stands, nothing can move
+
+
+def test_states_have_tabs_with_counts(hundred: Installation, page: Page) -> None:
+    page.goto(hundred.url)
+    tabs = page.get_by_role("navigation", name="States")
+    expect(tabs.get_by_role("link", name="All")).to_contain_text("120")
+    expect(tabs.get_by_role("link", name="Running")).to_contain_text("117")
+    tabs.get_by_role("link", name="Terminated").click()
+    expect(page).to_have_url(f"{hundred.url}/?state=TERMINATED")
+    expect(page.locator(ROWS)).to_have_count(2)
+    assert ids(page) == ["one-118", "one-116"]
+    tabs.get_by_role("link", name="Failed").click()
+    expect(page.locator(ROWS)).to_have_count(1)
+    expect(page.locator(ROWS)).to_contain_text("the disk is full")
+    page.reload()
+    expect(page.locator(ROWS)).to_have_count(1)
+    page.go_back()
+    expect(page.locator(ROWS)).to_have_count(2)
+    expect(tabs.get_by_role("link", name="Terminated")).to_have_attribute("aria-current", "true")
+
+
+def test_search_finds_a_text_and_opens_an_id(hundred: Installation, page: Page, guard: Guard) -> None:
+    guard.expects("404")  # what is looked for may be an id
+    page.goto(hundred.url)
+    page.keyboard.press("/")
+    search = page.get_by_role("searchbox", name="Search workflows")
+    expect(search).to_be_focused()
+    search.fill("one-11")
+    search.press("Enter")
+    expect(page.locator(ROWS)).to_have_count(11)
+    expect(page.get_by_role("link", name="with “one-11”")).to_be_visible()
+    page.get_by_role("link", name="with “one-11”").click()
+    expect(page.locator(ROWS)).to_have_count(50)
+    search.fill("no such workflow")
+    search.press("Enter")
+    expect(page.get_by_role("heading", name="Nothing fits")).to_be_visible()
+    search.fill("workflow:one-7")
+    search.press("Enter")
+    expect(page).to_have_url(hundred.page("workflow:one-7"))
+    page.go_back()
+    page.get_by_role("link", name="Show all").click()
+    page.locator(ROWS).first.hover()
+    page.locator(ROWS).first.get_by_role("link", name="of this flow").click()
+    expect(page.get_by_role("link", name="of the flow one")).to_be_visible()
+    assert all(int(id.split("-")[1]) % 2 for id in ids(page))
+
+
+def test_pages(hundred: Installation, page: Page) -> None:
+    page.goto(hundred.url)
+    expect(page.locator(ROWS)).to_have_count(50)
+    assert ids(page)[0] == "one-119"
+    page.get_by_role("button", name="Older").click()
+    expect(page.locator(f"{ROWS} .row-link").first).to_have_attribute("title", "workflow:one-69")
+    second = page.url
+    page.get_by_role("button", name="Older").click()
+    expect(page.locator(ROWS)).to_have_count(20)
+    expect(page.get_by_role("button", name="Older")).to_have_count(0)
+    page.get_by_role("button", name="Newer").click()
+    expect(page).to_have_url(second)
+    page.get_by_role("link", name="Newest").click()
+    expect(page.locator(f"{ROWS} .row-link").first).to_have_attribute("title", "workflow:one-119")
+    page.goto(second)  # an address like any other
+    expect(page.locator(f"{ROWS} .row-link").first).to_have_attribute("title", "workflow:one-69")
+    expect(page.get_by_role("button", name="Live")).to_be_visible()
+    expect(page.locator(".fresh")).to_have_count(0)  # what stands on pages before is not new
+
+
+def test_keys_go_from_row_to_row(hundred: Installation, page: Page) -> None:
+    page.goto(hundred.url)
+    expect(page.locator(ROWS)).to_have_count(50)
+    for key in "jjjk":
+        page.keyboard.press(key)
+    expect(page.locator(f"{ROWS} .row-link").nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(hundred.page("workflow:one-118"))
+
+
+def test_many_at_once(hundred: Installation, page: Page, guard: Guard) -> None:
+    guard.expects("409")
+    page.goto(hundred.url)
+    for number in (114, 115, 116):
+        page.get_by_label(f"Choose one-{number}", exact=True).check()
+    bulk = page.get_by_role("toolbar", name="For what is chosen")
+    expect(bulk).to_contain_text("3 chosen")
+    bulk.get_by_role("button", name="Stop").click()
+    dialog = page.get_by_role("dialog", name="Stop 3 workflows?")
+    expect(dialog.locator("li")).to_have_text(["one-114", "one-115", "one-116"])
+    dialog.get_by_role("button", name="Stop 3").click()
+    refused = page.get_by_role("dialog", name="1 of 3 could not be done")
+    expect(refused).to_contain_text("one-116: workflow:one-116 is TERMINATED and cannot be terminated")
+    refused.get_by_role("button", name="Close").click()
+    for number in (114, 115):
+        row = page.locator(ROWS).filter(has=page.get_by_label(f"Choose one-{number}", exact=True))
+        expect(row).to_contain_text("Terminated")
+    expect(bulk).to_have_count(0)
+    page.get_by_label("Choose one-115", exact=True).check()
+    with page.expect_download() as download:
+        bulk.get_by_role("button", name="Download archives").click()
+    assert download.value.suggested_filename == "one-115.json"
+
+
+def test_news_change_rows_where_they_are(hundred: Installation, page: Page) -> None:
+    there = hundred
+    page.goto(there.url)
+    expect(page.locator(ROWS)).to_have_count(50)
+    page.get_by_label("Choose one-113", exact=True).check()
+    before = ids(page)
+    terminate_workflow(there.store, "one-112")
+    row = page.locator(ROWS).filter(has=page.get_by_label("Choose one-112", exact=True))
+    expect(row).to_contain_text("Terminated")
+    delete_workflow(there.store, "one-112")
+    expect(row).to_contain_text("deleted")
+    there.lfr.run("@flow new\na", {}, "new-1")
+    there.lfr.run("@flow new\na", {}, "new-2")
+    expect(page.get_by_role("button", name="2 new")).to_be_visible()
+    assert ids(page) == before  # nothing has moved
+    expect(page.get_by_label("Choose one-113", exact=True)).to_be_checked()
+    page.get_by_role("button", name="2 new").click()
+    expect(page.locator(f"{ROWS} .row-link").first).to_have_attribute("title", "workflow:new-2")
+    expect(page.get_by_role("button", name="2 new")).to_have_count(0)
+    expect(page.get_by_label("Choose one-113", exact=True)).to_be_checked()
+    for name in ("new-1", "new-2"):
+        terminate_workflow(there.store, name)
+        delete_workflow(there.store, name)
+
+
+def test_nothing_is_done_to_what_is_not_seen(hundred: Installation, page: Page) -> None:
+    there = hundred
+    page.goto(there.url)
+    last = page.locator(ROWS).nth(49).get_by_role("checkbox")
+    last.check()
+    expect(page.get_by_role("toolbar")).to_contain_text("1 chosen")
+    there.lfr.run("@flow new\na", {}, "new-3")
+    page.get_by_role("button", name="1 new").click()
+    expect(page.locator(f"{ROWS} .row-link").first).to_have_attribute("title", "workflow:new-3")
+    expect(page.get_by_role("toolbar")).to_have_count(0)  # its row was pushed off the page
+    terminate_workflow(there.store, "new-3")
+    delete_workflow(there.store, "new-3")
+
+
+def test_paused_nothing_changes(hundred: Installation, page: Page) -> None:
+    there = hundred
+    page.goto(there.url)
+    expect(page.get_by_role("button", name="Live")).to_be_visible()
+    page.keyboard.press("p")
+    expect(page.get_by_role("button", name="Paused")).to_have_attribute("aria-pressed", "true")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    terminate_workflow(there.store, "one-111")
+    there.until("one-111", "TERMINATED")
+    row = page.locator(ROWS).filter(has=page.get_by_label("Choose one-111", exact=True))
+    page.wait_for_timeout(1500)  # longer than news take; that nothing comes cannot be waited for otherwise
+    expect(row).to_contain_text("Running")
+    assert [url for url in asked if "/system" not in url] == []
+    page.keyboard.press("p")
+    expect(row).to_contain_text("Terminated")
+    expect(page.get_by_role("button", name="Live")).to_be_visible()

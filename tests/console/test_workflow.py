@@ -1,0 +1,289 @@
+"""A workflow's page: its views, its steps, what can be done to them, and its news."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from lfr.operations.delete import delete_workflow
+from lfr.operations.intervene import restart_workflow, terminate_workflow
+from tests.console.guard import Guard
+from tests.console.installation import Installation
+from tests.console.pages import state_of
+
+FLOW = """@flow sights '''
+Two at once.
+'''
+@task b = real:b (- {size: 12345678901234567890, note: first} -)
+a -> { b  c } -> > d
+"""
+
+
+def test_the_views_and_their_keys(there: Installation, page: Page) -> None:
+    id = there.lfr.run(FLOW, {"n": 1})
+    page.goto(there.page(id))
+    expect(page.locator(".graph .node").first).to_be_visible()
+    shown = {
+        "2": (".timeline-row", "timeline"),
+        "3": (".steps tbody tr", "steps"),
+        "4": (".values .tree", "values"),
+        "5": (".source .line", "source"),
+        "6": (".history tbody tr", "history"),
+        "1": (".graph .node", "graph"),
+    }
+    for key, (there_is, view) in shown.items():
+        page.keyboard.press(key)
+        expect(page.locator(there_is).first).to_be_visible()
+        expect(page).to_have_url(re.compile(f"view={view}"))
+    page.get_by_role("link", name="Source").click()
+    expect(page.locator(".source pre")).to_have_text(FLOW, use_inner_text=True)
+    page.get_by_role("link", name="History").click()
+    expect(page.locator(".history tbody tr").first).to_contain_text("1 a")
+    page.go_back()
+    expect(page.locator(".source pre")).to_be_visible()
+    page.keyboard.press("1")
+    expect(page.locator(".graph .node").first).to_be_visible()
+    page.get_by_role("link", name="Top to bottom").click()
+    expect(page).to_have_url(re.compile("dir=TB"))
+    expect(page.get_by_role("link", name="Left to right")).to_be_visible()
+
+
+def test_a_step_that_is_chosen_is_chosen_in_every_view(there: Installation, page: Page) -> None:
+    id = there.lfr.run(FLOW, {"n": 1, "big": 98765432109876543210})
+    there.end(id, 1, {"from": "a"})
+    page.goto(there.page(id, view="graph"))
+    page.locator(".graph .node", has_text="real:b").or_(page.locator('.graph .node[data-index="3"]')).first.click()
+    panel = page.get_by_role("complementary", name="Step 3")
+    expect(panel).to_contain_text("real:b")
+    expect(panel.locator(".json", has_text="Parameters")).to_contain_text("size12345678901234567890")
+    expect(panel.locator(".json", has_text="Input")).to_contain_text('from"a"')
+    expect(page).to_have_url(re.compile("step=3"))
+    page.keyboard.press("3")
+    expect(page.locator(".steps tr.chosen")).to_contain_text("real:b")
+    page.reload()
+    expect(page.locator(".steps tr.chosen")).to_contain_text("real:b")
+    expect(panel).to_be_visible()
+    panel.get_by_role("button", name="1 a").count()
+    panel.get_by_role("button", name=re.compile("^5 ")).or_(panel.locator("dd button").last).first.click()
+    expect(panel).to_have_count(0)  # another step has the panel
+    page.keyboard.press("Escape")
+    expect(page.locator(".step-panel")).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("step="))
+
+
+def test_values_are_told_as_they_are(there: Installation, page: Page) -> None:
+    id = there.lfr.run(FLOW, {"big": 98765432109876543210, "many": list(range(500)), "long": "x" * 30_000})
+    page.goto(there.page(id, view="values"))
+    value = page.locator(".values .json").first
+    expect(value).to_contain_text("big98765432109876543210")
+    value.get_by_text("500 items").click()
+    expect(value.get_by_role("button", name="400 more")).to_be_visible()
+    value.get_by_role("button", name="400 more").click()
+    expect(value.get_by_role("button", name="400 more")).to_have_count(0)
+    value.get_by_role("button", name="all 30 kB").click()
+    expect(value).to_contain_text("x" * 30_000)
+    value.get_by_role("button", name="Text").click()
+    expect(value.locator("pre")).to_contain_text('"big": 98765432109876543210')
+    value.get_by_role("button", name="Show all").click()
+    with page.expect_download() as download:
+        value.get_by_role("button", name="Download").click()
+    assert '"big": 98765432109876543210' in download.value.path().read_text()
+    expect(page.locator(".values")).to_contain_text("Not yet: it is the output of the last step.")
+
+
+def test_news_come_without_a_reload_and_without_a_move(there: Installation, page: Page) -> None:
+    id = there.lfr.run(FLOW, {"n": 1})
+    page.goto(there.page(id, view="graph", step=1))
+    node = page.locator('.graph .node[data-index="1"]')
+    expect(node).to_contain_text("Running")
+    page.get_by_role("button", name="Zoom in").click()
+    before = page.locator(".graph svg > g, .graph-picture > g").first.get_attribute("transform")
+    panel = page.locator(".step-panel")
+    expect(panel).to_contain_text("Running")
+    there.end(id, 1, {"from": "a"})
+    expect(node).to_contain_text("Done")
+    expect(panel.locator(".json", has_text="Output")).to_contain_text('from"a"')
+    expect(page.locator('.graph .node[data-index="3"]')).to_contain_text("Running")
+    there.end(id, 3, {})
+    there.end(id, 4, {})
+    there.end(id, 6, {"done": True})
+    expect(state_of(page)).to_contain_text("Finished")
+    expect(page.locator(".workflow [role=status]").first).to_have_text("sights: Finished")
+    expect(page.locator('.graph .node[data-index="6"]')).to_contain_text("Done")
+    after = page.locator(".graph svg > g, .graph-picture > g").first.get_attribute("transform")
+    assert before is not None
+    assert after == before  # neither zoom nor place has changed
+
+
+def test_what_others_do_is_seen(there: Installation, page: Page, guard: Guard) -> None:
+    id = there.lfr.run(FLOW, {"n": 1})
+    page.goto(there.page(id))
+    terminate_workflow(there.store, id)
+    expect(state_of(page)).to_contain_text("Terminated")
+    restart_workflow(there.store, id)
+    expect(state_of(page)).to_contain_text("Running")
+    there.end(id, 1, {})
+    expect(page.locator('.graph .node[data-index="3"]')).to_contain_text("Running")
+    terminate_workflow(there.store, id)
+    expect(state_of(page)).to_contain_text("Terminated")
+    guard.expects("404")
+    delete_workflow(there.store, id)
+    expect(page.locator(".trouble")).to_contain_text(f"there is no workflow {id}")
+    expect(page.get_by_role("button", name="Restart")).to_have_count(0)
+
+
+def test_each_fact_is_told_once_also_after_a_pause(there: Installation, page: Page) -> None:
+    id = there.lfr.run("@flow chain\na -> b -> c -> d", {})
+    page.goto(there.page(id, view="history"))
+    rows = page.locator(".history tbody tr")
+    expect(rows).to_have_count(3)  # the start, started and ended; a, started
+    there.end(id, 1, {})
+    expect(rows).to_have_count(5)
+    page.keyboard.press("p")
+    expect(page.get_by_role("button", name="Paused")).to_be_visible()
+    there.end(id, 2, {})
+    there.end(id, 3, {})
+    page.keyboard.press("p")
+    expect(rows).to_have_count(9)
+    there.end(id, 4, {})
+    expect(state_of(page)).to_contain_text("Finished")
+    expect(rows.first).to_contain_text("finished")
+    told = [text for text in rows.all_inner_texts()]
+    assert len(set(told)) == len(told) == 13
+
+
+def test_a_step_is_tried_again_skipped_and_failed_by_hand(there: Installation, page: Page) -> None:
+    id = there.lfr.run("@flow hand\na -> b -> c", {"n": 1})
+    page.goto(there.page(id, step=1))
+    panel = page.locator(".step-panel")
+    dialog = page.get_by_role("dialog")
+    panel.get_by_role("button", name="Retry").click()
+    expect(dialog).to_contain_text("After it come: 2 b, 3 c.")
+    dialog.get_by_role("button", name="Retry").click()
+    expect(panel).to_contain_text("attempt 2")
+    panel.get_by_role("button", name="Skip").click()
+    dialog.get_by_label("Output, as JSON").fill('{"by": hand}')
+    dialog.get_by_role("button", name="Skip").click()
+    expect(dialog.locator(".trouble")).to_contain_text("JSON")
+    dialog.get_by_label("Output, as JSON").fill('{"by": "hand", "big": 12345678901234567890}')
+    dialog.get_by_role("button", name="Skip").click()
+    expect(panel.locator(".state")).to_contain_text("Skipped")
+    expect(panel.locator(".json", has_text="Output")).to_contain_text("big12345678901234567890")
+    page.goto(there.page(id, step=2))
+    panel.get_by_role("button", name="Fail").click()
+    dialog.get_by_label("Reason").fill("out of stock")
+    dialog.get_by_role("button", name="Fail").click()
+    expect(state_of(page)).to_contain_text("Failed")
+    expect(page.locator(".what-now")).to_contain_text("Step 2, b, failed: out of stock")
+    expect(panel.locator(".reason")).to_have_text("out of stock")
+
+
+def test_a_dialog_stays_whatever_happens_behind_it(there: Installation, page: Page, guard: Guard) -> None:
+    guard.expects("409")
+    id = there.lfr.run("@flow behind\na -> b", {})
+    page.goto(there.page(id, step=1))
+    page.locator(".step-panel").get_by_role("button", name="Fail").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("typed for a while")
+    there.end(id, 1, {})
+    expect(page.locator('.graph .node[data-index="1"]')).to_contain_text("Done")
+    expect(page.locator(".step-panel .json", has_text="Output")).to_have_count(1)
+    expect(dialog.get_by_label("Reason")).to_have_value("typed for a while")
+    dialog.get_by_role("button", name="Fail").click()
+    expect(dialog.locator(".trouble")).to_contain_text("step 1")
+
+
+def test_what_cannot_be_done_says_why(there: Installation, page: Page) -> None:
+    id = there.lfr.run("@flow not-yet\na", {}, "not-yet-1")
+    page.goto(there.page(id))
+    delete = page.get_by_role("button", name="Delete")
+    expect(delete).to_have_attribute("aria-disabled", "true")
+    delete.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#notices")).to_contain_text("workflow:not-yet-1 is RUNNING and cannot be deleted (terminate")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_what_is_waited_for_is_told_and_can_be_sent(there: Installation, page: Page) -> None:
+    wait = "@flow waiting\nwait:event (- {event: arrived, match: {id: '{input[id]}'}, timeout: 2h} -) -> b"
+    id = there.lfr.run(wait, {"id": 123456789012345678901})
+    page.goto(there.page(id, step=1))
+    expect(page.locator(".what-now")).to_contain_text("waits for an event arrived; its time-out comes in 1 h 59 min")
+    panel = page.locator(".step-panel")
+    expect(panel).to_contain_text("at the most until")
+    panel.get_by_role("button", name="Send it").click()
+    dialog = page.get_by_role("dialog", name="Send an event")
+    expect(dialog.get_by_label("Fields")).to_have_value(re.compile("123456789012345678901"))
+    dialog.get_by_role("button", name="Send").click()
+    expect(panel.locator(".state")).to_contain_text("Done")
+    expect(page.locator('.graph .node[data-index="2"]')).to_contain_text("Running")
+    expect(page.locator(".what-now")).to_have_count(0)
+
+
+def test_items_of_an_iterated_step(there: Installation, page: Page) -> None:
+    id = there.lfr.run("@flow several\n* each (- lfr: {limit: 2} -) -> after", [{"n": n} for n in range(5)])
+    page.goto(there.page(id, step=1))
+    panel = page.locator(".step-panel")
+    expect(panel).to_contain_text("0 of 5 done, 2 running")
+    there.end(f"{id}/1.0", 1, {"ok": 0})
+    expect(panel).to_contain_text("1 of 5 done, 2 running")
+    expect(page.locator(".what-now")).to_contain_text("has done 1 of 5 items")
+    there.end(f"{id}/1.1", 1, reason="no picture")
+    expect(page.locator(".what-now")).to_contain_text("item 1: no picture")
+    panel.get_by_role("link", name="item 1").click()
+    expect(page).to_have_url(there.page(f"{id}/1.1"))
+    expect(state_of(page)).to_contain_text("Failed")
+    expect(page.locator(".what-now")).to_contain_text("no picture")
+    page.get_by_role("link", name="Input and output").click()
+    expect(page.locator(".values .tree").first).to_contain_text("n1")
+    page.locator(".crumbs a").click()
+    expect(page).to_have_url(there.page(id))
+
+
+def test_attempts_are_told(there: Installation, page: Page) -> None:
+    id = there.lfr.run("@flow attempts\na (- lfr: {retry: {times: 1, delay: 0}} -)", {})
+    there.end(id, 1, reason="the first time")
+    page.goto(there.page(id, step=1))
+    expect(page.locator(".step-panel")).to_contain_text("attempt 2")
+    there.end(id, 1, reason="the second time")
+    expect(state_of(page)).to_contain_text("Failed")
+    attempts = page.locator(".attempts li")
+    expect(attempts.nth(1)).to_contain_text("retried")
+    expect(attempts.nth(1)).to_contain_text("the first time")
+    expect(attempts.last).to_contain_text("the second time")
+
+
+def test_the_steps_table(there: Installation, page: Page) -> None:
+    id = there.lfr.run(FLOW, {})
+    there.end(id, 1, {})
+    page.goto(there.page(id, view="steps"))
+    rows = page.locator(".steps tbody tr")
+    expect(rows).to_have_count(5)
+    page.get_by_label("starts and ends, too").check()
+    expect(rows).to_have_count(8)
+    page.get_by_label("State").select_option("RUNNING")
+    expect(rows).to_have_count(2)
+    page.get_by_label("Search steps").fill("c")
+    expect(rows).to_have_count(1)
+    page.get_by_label("Search steps").fill("nothing")
+    expect(page.locator(".steps")).to_contain_text("No step is like that.")
+    page.get_by_label("Search steps").fill("")
+    page.get_by_label("Search steps").blur()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator(".step-panel")).to_contain_text("3 b")
+
+
+def test_a_flow_too_large_for_a_picture(there: Installation, page: Page) -> None:
+    text = "@flow large\n" + " -> ".join(f"s{number}" for number in range(2500))
+    id = there.lfr.run(text, {})
+    page.goto(there.page(id))
+    expect(page.locator(".steps tbody tr").first).to_be_visible()
+    page.get_by_role("button", name="2,200 more").click()
+    expect(page.get_by_role("button", name="more")).to_have_count(0)
+    page.get_by_role("link", name="Graph").click()
+    expect(page.locator(".graph-note")).to_contain_text("too many to see anything")
+    there.end(id, 1, {})
+    page.get_by_role("link", name="Steps").click()
+    expect(page.locator(".steps tbody tr").nth(1)).to_contain_text("Running")
