@@ -46,7 +46,7 @@ def _operation(route: Route) -> dict[str, Any]:
         }
     if route.body:
         content = {media: {"schema": schema} for media, schema in route.body.items()}
-        told["requestBody"] = {"required": True, "content": content}
+        told["requestBody"] = {"required": route.needs_body, "content": content}
     if route.access is not Access.NONE:
         told["security"] = [{"token": []}]
     return told

@@ -52,6 +52,8 @@ def _body(route: Route, most_bytes: int) -> tuple[str, Json]:
     if length > most_bytes:
         raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {most_bytes:,} bytes")
     if not route.body or length <= 0:
+        if route.body and route.needs_body:
+            raise HttpError(HTTPStatus.BAD_REQUEST, f"a body is missing: {' or '.join(route.body)}")
         return "", None
     raw = request.body.read(most_bytes + 1)
     request.body.seek(0)
