@@ -21,7 +21,7 @@ from lfr.errors import BadSettings, Refused, Unreachable
 from lfr.settings import Settings
 from lfr.store.resp import Parser, pack
 
-Command: TypeAlias = Sequence[str | int | float]
+Command: TypeAlias = Sequence[str | bytes | int | float]
 """A Redis command: its name and arguments."""
 
 Reply: TypeAlias = Any

@@ -86,7 +86,7 @@ class Clearing:
     def __init__(self, reader: Reader, forget_seconds: float) -> None:
         self._reader = reader
         self._forget_seconds = forget_seconds
-        self._first_seen: dict[str, float] = {}
+        self._first_seen: dict[bytes, float] = {}
 
     def clear(self, link: Link) -> None:
         """Clear what nobody needs any more, so much at most that a pass does not take minutes.
@@ -122,22 +122,25 @@ class Clearing:
         """All groups but our own that are not forgotten, and the time of Redis. (XINFO, TIME)"""
         about = [("XINFO", "GROUPS", self._reader.stream), ("TIME",)]
         reply, (seconds, microseconds) = link.exchange(about, keep_errors=True)
-        groups = [group for group in map(_group, checked(reply)) if group.name != self._reader.group]
+        groups = [group for group in map(_group, checked(reply)) if group.name != self._reader.group.encode()]
         ask = [("XINFO", "CONSUMERS", self._reader.stream, group.name) for group in groups]
         consumers = link.exchange(ask, keep_errors=True) if ask else []
+        self._first_seen = {
+            group.name: self._first_seen.get(group.name, time.monotonic()) for group in groups
+        }
         now_ms = int(seconds) * 1000 + int(microseconds) // 1000
         return [
             group for group, them in zip(groups, consumers, strict=True) if self._counts(group, them)
         ], now_ms
 
     def _counts(self, group: Group, consumers: Reply) -> bool:
-        seen = self._first_seen.setdefault(group.name, time.monotonic())
+        seen = self._first_seen[group.name]
         if not isinstance(consumers, list) or not consumers:
             return time.monotonic() - seen < self._forget_seconds
         idle_ms = min(_fields(consumer)["idle"] for consumer in consumers)
         return bool(idle_ms < self._forget_seconds * 1000)
 
-    def _pending(self, link: Link, group: str, past: Sequence[Logged], oldest_ms: int) -> set[str]:
+    def _pending(self, link: Link, group: bytes, past: Sequence[Logged], oldest_ms: int) -> set[str]:
         """Which entries between the first and the last of `past` a group has pending. (XPENDING)"""
         places = [_place(id) for each in past for id in each]
         start = max(min(places), (oldest_ms, 0))
@@ -154,16 +157,16 @@ class Clearing:
 
 
 class Group(NamedTuple):
-    """A consumer group: up to which entry it has read, and how many it has pending."""
+    """A consumer group: up to which entry it has read, and how many it has pending. The name may be no text."""
 
-    name: str
+    name: bytes
     read_to: Place
     pending: int
 
 
 def _group(reply: Reply) -> Group:
     fields = _fields(reply)
-    return Group(fields["name"].decode(), _place(fields["last-delivered-id"].decode()), fields["pending"])
+    return Group(fields["name"], _place(fields["last-delivered-id"].decode()), fields["pending"])
 
 
 def _fields(flat: Sequence[Reply]) -> dict[str, Reply]:
