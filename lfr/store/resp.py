@@ -198,7 +198,7 @@ class Parser:
         try:
             while len(entries) < size and lines[at] == b"*2":
                 id, head = lines[at + 2], lines[at + 3]
-                if head[0] != _ARRAY or lines[at + 1] != _HEADS[len(id)]:
+                if head[0] != _ARRAY or head == b"*-1" or lines[at + 1] != _HEADS[len(id)]:
                     break
                 end = at + 4 + 2 * int(head[1:])
                 values = lines[at + 5 : end : 2]
