@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import threading
+from dataclasses import replace
 from collections.abc import Callable
 from typing import Any
 
@@ -12,13 +14,16 @@ import redis
 
 from lfr.operations.observe import inspect_workflow
 from lfr.operations.start import start_workflow
+from lfr.errors import BadInput
+from lfr.roles.advancing import advance_all
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.receipts import Receipts
 from lfr.roles.wait import WaitTasks
 from lfr.settings import Settings
-from lfr.store.connection import Store
+from lfr.store.connection import Store, connect
 from lfr.worker.listener import BatchListener
 from tests.store.conftest import Stepper, append, started_tasks
+from tests.support.waiting import eventually
 
 Make = Callable[[BatchListener], Stepper]
 
@@ -106,8 +111,34 @@ def test_a_group_whose_name_is_no_text_stops_no_receipts_role_and_misses_nothing
 
 
 def test_the_name_of_a_workflow_is_not_that_of_what_holds_latches(store: Store) -> None:
-    from lfr.errors import BadInput
-
     with pytest.raises(BadInput):
         start_workflow(store, "A", workflow_id="latch")
     assert inspect_workflow(store, start_workflow(store, "A", workflow_id="latches").id)
+
+
+def test_an_event_that_meets_a_defect_stops_nobody_and_is_tried_again(
+    settings: Settings, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = connect(replace(settings, lease_seconds=0.2))
+    spoilt, *others = (start_workflow(store, "A").id for _ in range(20))
+    for id in (*others[:10], spoilt, *others[10:]):
+        append(client, kind="end-task", workflow=id, name="A", index=1, attempt=1)
+    tries: list[int] = []
+
+    def advance(link: Any, loaded: Any, ended: Any) -> Any:
+        if spoilt in ended and len(tries) < 4:
+            tries.append(len(ended))
+            raise KeyError("a defect")
+        return advance_all(link, loaded, ended)
+
+    monkeypatch.setattr("lfr.roles.lifecycle.advance_all", advance)
+    lifecycle = Lifecycle(store)
+    thread = threading.Thread(target=lifecycle.listen)
+    thread.start()
+    try:
+        eventually(lambda: client.zcard("workflows:state:FINISHED") == 20, deadline_seconds=30)
+    finally:
+        lifecycle.stop()
+        thread.join()
+    assert tries[:2] == [20, 1]
+    assert client.xlen("workflows:dead") == 0
