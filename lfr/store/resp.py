@@ -59,9 +59,7 @@ def _pack_beyond_ascii(commands: Sequence[Sequence[str | bytes | int | float]]) 
     for command in commands:
         parts.append(b"*%d\r\n" % len(command))
         for argument in command:
-            encoded = (
-                argument if type(argument) is bytes else str(argument).encode(errors="backslashreplace")
-            )
+            encoded = argument if type(argument) is bytes else str(argument).encode(errors="backslashreplace")
             parts.append(b"$%d\r\n%b\r\n" % (len(encoded), encoded))
     return b"".join(parts)
 

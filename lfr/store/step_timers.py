@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from lfr import events
-from lfr.engine import Cancel, Fact, Transition, What
+from lfr.engine import Fact, Transition, What
 from lfr.flow import Json
 from lfr.json_text import read_lines, write_lines
 from lfr.states import WorkflowState
@@ -63,9 +63,9 @@ def delay_start(task: Mapping[str, Json], delay: float, timeout: float | None, n
     ]
 
 
-def drop_starts(workflow: str, cancels: Iterable[Cancel]) -> list[Command]:
-    """The commands that forget starts which wait. (DEL, ZREM)"""
-    names = [(workflow, each.index, each.attempt) for each in cancels]
+def drop_starts(workflow: str, attempts: Iterable[tuple[int, int]]) -> list[Command]:
+    """The commands that forget starts which wait, by index and attempt. (DEL, ZREM)"""
+    names = [(workflow, *attempt) for attempt in attempts]
     if not names:
         return []
     members = [_name(*name) for name in names]

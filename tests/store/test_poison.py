@@ -105,7 +105,11 @@ def test_a_group_whose_name_is_no_text_stops_no_receipts_role_and_misses_nothing
     while entries := raw.xreadgroup(b"\xff\r\n\xfe", "c", {store.stream: ">"}):
         raw.xack(store.stream, b"\xff\r\n\xfe", *(id for id, _ in entries[0][1]))
     assert step()  # the first is still pending
-    raw.xack(store.stream, b"\xff\r\n\xfe", raw.xpending_range(store.stream, b"\xff\r\n\xfe", "-", "+", 1)[0]["message_id"])
+    raw.xack(
+        store.stream,
+        b"\xff\r\n\xfe",
+        raw.xpending_range(store.stream, b"\xff\r\n\xfe", "-", "+", 1)[0]["message_id"],
+    )
     assert step() == 0
     raw.close()
 
