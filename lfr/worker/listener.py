@@ -28,6 +28,7 @@ from lfr.store.stream import (
     NoGroup,
     Reader,
     create_group,
+    forget_consumers,
     keep_claims,
     leave_group,
     read_batch,
@@ -41,6 +42,12 @@ _LONGEST_BLOCK_SECONDS = 1.0
 
 LONGEST_BACKOFF_SECONDS = 5.0
 """How long a listener waits at most before it tries again to reach Redis."""
+
+
+_FORGOTTEN_AFTER_SECONDS = 3600.0
+"""How long a consumer of a group may be silent; a process that has died does not take its leave."""
+
+_FORGET_EVERY_SECONDS = 600.0
 
 
 class Watcher(Protocol):
@@ -76,6 +83,7 @@ class BatchListener(EventListener):
         self.taken = 0
         self._reclaim_at = 0.0
         self._keep_at = 0.0
+        self._forget_at = 0.0
         self._done: list[str] = []
         self._at_hand: list[Entry] = []  # the events of the pass that has begun
         self._one_by_one: deque[Entry] = deque()  # those of a pass that has failed
@@ -213,7 +221,13 @@ class BatchListener(EventListener):
             LOGGER.info("%s takes over %d events that were left behind", self._group, len(batch))
         else:
             self._reclaim_at = now + self.lease_seconds / 2
+            self._forget_the_dead(link, now)
         return batch
+
+    def _forget_the_dead(self, link: Link, now: float) -> None:
+        if now >= self._forget_at:
+            self._forget_at = now + _FORGET_EVERY_SECONDS
+            forget_consumers(link, self.reader, idle_ms=round(1000 * _FORGOTTEN_AFTER_SECONDS))
 
     def _keep_claims(self, link: Link) -> None:
         now = time.monotonic()
