@@ -170,6 +170,7 @@ class Draft:
         self.outputs = outputs
         self.transition = Transition(state=progress.state)
         self._sizes = Sizes()
+        self._has_gathered = False
         self._ended: deque[int] = deque()
         self._needed_steps: set[int] = set()
         self._needed_outputs: set[int] = set()
@@ -294,11 +295,15 @@ class Draft:
     def _gather(self, step: Step) -> Json:
         """The input of a step. Raises NoInput."""
         given = gather(self.flow, self._output, step.index)
-        if isinstance(given, list) and len(sources(self.flow, step.index)) > 1:
-            try:
+        is_made = isinstance(given, list) and len(sources(self.flow, step.index)) > 1
+        try:
+            if is_made:
                 self._sizes.check(given)
-            except TooBig as error:
-                raise NoInput(f"its input {error}") from None
+            if is_made or self._has_gathered:  # one output that goes to one step needs no look
+                self._sizes.hand_on(given)
+        except TooBig as error:
+            raise NoInput(f"its input {error}") from None
+        self._has_gathered = True
         return given
 
     def refusal(self, output: Json) -> str | None:
