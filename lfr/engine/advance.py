@@ -178,6 +178,7 @@ class Draft:
     def result(self) -> Transition | Needed:
         """The transition, or what is missing to make it."""
         if not self._needed_steps and not self._needed_outputs:
+            self.transition.handed_on = self._sizes.handed_on
             return self.transition
         return _needed(self.flow, self.progress, self._needed_steps, frozenset(self._needed_outputs))
 
