@@ -66,7 +66,7 @@ def change(
     commands += [tell(id, now_ms, transition) for transition in transitions]
     if progress.state is not was:
         commands += change_state(id, was, progress.state, workflow.record.started_ms)
-    commands += _events(stream, id, workflow.flow, was, transitions, now_ms)
+    commands += _events(stream, id, workflow.flow, transitions, now_ms)
     return commands
 
 
@@ -94,14 +94,15 @@ def create(
         *_steps(workflow, flow, [first], existed=False),
         tell(workflow, now_ms, first),
         *([] if is_item(workflow) else [append(stream, events.START_WORKFLOW, at, {"workflow": workflow})]),
-        *_events(stream, workflow, flow, WorkflowState.RUNNING, [first], now_ms),
+        *_events(stream, workflow, flow, [first], now_ms),
     ]
 
 
 def _counts(workflow: LoadedWorkflow, transitions: Sequence[Transition], now_ms: int) -> Command:
     progress = workflow.progress
     fields: list[str | int] = [*write_counts(progress)]
-    if progress.state is not workflow.record.state:
+    was = workflow.record.state
+    if progress.state is not was or (was is not WorkflowState.RUNNING and any(map(_turns, transitions))):
         failed = (change for change in transitions if change.state is WorkflowState.FAILED)
         reason = next((change.reason for change in failed if change.reason), "")
         fields += _ending(progress.state, reason, now_ms)
@@ -148,7 +149,6 @@ def _events(
     stream: str,
     id: str,
     flow: Flow,
-    was: WorkflowState,
     transitions: Iterable[Transition],
     now_ms: int,
 ) -> list[Command]:
@@ -158,10 +158,15 @@ def _events(
         told += _over(stream, id, flow, transition, at)
         for start in transition.starts:
             told += _start(stream, id, flow.steps[start.index], start, now_ms)
-        if transition.state is not was and transition.state in _TOLD:
+        if transition.state in _TOLD and _turns(transition):
             told.append(append(stream, _TOLD[transition.state], at, {"workflow": id}))
-        was = transition.state
     return told
+
+
+def _turns(transition: Transition) -> bool:
+    """Whether something happens to the workflow as a whole. Its state may be the same afterwards: who is
+    restarted may fail again at once."""
+    return any(fact.index is None for fact in transition.facts)
 
 
 def _start(stream: str, id: str, step: Step, start: Start, now_ms: int) -> list[Command]:

@@ -326,6 +326,18 @@ def test_a_lifecycle_that_is_overtaken_between_two_looks(
     assert inspect_workflow(store, id)["state"] == "FINISHED"
 
 
+def test_an_item_that_fails_at_once_when_it_goes_on(store: Store, lifecycle: Stepper) -> None:
+    id = start_workflow(store, "* { > a }", [[1]]).id
+    for _ in range(3):
+        settle(lifecycle)
+        found = inspect_workflow(store, id)
+        assert (found["state"], found["reason"]) == (
+            "FAILED",
+            "item 0: cannot merge 1: only objects can be merged",
+        )
+        restart_workflow(store, id)
+
+
 def test_the_limit_of_a_step(store: Store, lifecycle: Stepper, worker: Worker) -> None:
     start_workflow(store, "* a (- lfr: {limit: 3} -)", [1, 2, 3, 4])
     start_workflow(store, "@task X { a } * X (- lfr: {limit: 4} -)", [1, 2, 3, 4])

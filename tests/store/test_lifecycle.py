@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import redis
 
-from lfr.operations.intervene import restart_workflow, terminate_workflow
+from lfr.operations.intervene import restart_workflow, skip_task, terminate_workflow
 from lfr.operations.listing import list_workflows
 from lfr.operations.observe import inspect_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.store.connection import Store
 from lfr.worker.listener import BatchListener
-from tests.store.conftest import Stepper, append, started_tasks
+from tests.store.conftest import Stepper, append, events_of, started_tasks
 
 Make = Callable[[BatchListener], Stepper]
 
@@ -220,3 +220,18 @@ def test_a_deleted_stream_is_made_again(store: Store, client: redis.Redis, stepp
     finally:
         lifecycle.stop()
         thread.join()
+
+
+def test_a_restart_that_fails_at_once_is_told(store: Store, client: redis.Redis, stepper: Make) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    id = start_workflow(store, "A -> > B; C -> > D").id
+    end(client, id, 1, output=[1])
+    end(client, id, 3, output=[2])
+    lifecycle.step()
+    first = inspect_workflow(store, id)
+    assert (first["state"], first["reason"]) == ("FAILED", "cannot merge 1: only objects can be merged")
+    skip_task(store, id, 2, {})
+    again = inspect_workflow(store, id)
+    assert (again["state"], again["reason"]) == ("FAILED", "cannot merge 2: only objects can be merged")
+    assert again["ended"] > first["ended"]
+    assert len(events_of(client, "failed-workflow")) == 2

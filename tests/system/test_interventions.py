@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from random import Random
 
+import pytest
 import redis
 
 from lfr.engine import What
@@ -25,6 +26,7 @@ from lfr.operations.intervene import (
     skip_task,
     terminate_workflow,
 )
+from lfr.operations.observe import inspect_workflow, read_source
 from lfr.operations.send_event import end_task, send_event
 from lfr.operations.start import start_workflow
 from lfr.settings import Settings
@@ -119,6 +121,31 @@ class Stress:
             if record.state is not WorkflowState.FINISHED and not is_refused(record)
         ]
 
+    def tell_left(self) -> str:
+        """What there is to know of the workflows that hang."""
+        left = self.left()
+        told = [f"{len(left)} of {len(self.ids)} workflows hang"]
+        for id in left[:5]:
+            told += [read_source(self.store, id), *self._tell(id)]
+        return "\n".join(told)
+
+    def _tell(self, id: str) -> list[str]:
+        try:
+            found = inspect_workflow(self.store, id, history=True)
+        except NotFound:
+            return [f"{id} is gone"]
+        running = [step for step in found["steps"] if step["state"] not in ("DONE", "SKIPPED", "PENDING")]
+        facts = [
+            f"{fact['at'][17:23]} {fact['index']}{'' if fact['item'] is None else '/' + str(fact['item'])}"
+            f".{fact['attempt']} {fact['event']}"
+            for fact in found["history"]
+        ]
+        told = [f"{id} {found['state']} {found['reason']} {found['counts']} {running}", ", ".join(facts)]
+        for step in running:
+            for item in step.get("items", {}).get("open", ()):
+                told += self._tell(item["id"])
+        return told
+
     def records(self) -> list[Record]:
         with self.store.link() as link:
             ids = [id for id in dict.fromkeys(self.ids) if id not in self.deleted]
@@ -183,7 +210,10 @@ def test_whatever_people_do_and_whatever_dies(redis_url: str) -> None:
                 role.kill()
                 role.start()
                 killed += 1
-        eventually(lambda: not stress.left(), deadline_seconds=120 + SECONDS)
+        try:
+            eventually(lambda: not stress.left(), deadline_seconds=60 + SECONDS)
+        except AssertionError:
+            pytest.fail(stress.tell_left())
         assert killed
         assert client.xlen("workflows:dead") == len(
             [
