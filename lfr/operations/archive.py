@@ -17,6 +17,7 @@ from lfr.states import WorkflowState
 from lfr.store.commit import commit
 from lfr.store.connection import Store
 from lfr.store.flows import FlowCache, use_flow
+from lfr.store.history import write_facts
 from lfr.store.load import load_flow, watch_state
 from lfr.store.snapshot import Gone, read_snapshot, write_snapshot
 from lfr.store.workflows import index_workflow, watch_new
@@ -78,7 +79,8 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
 
 
 def _stopped(flow: Flow, snapshot: dict[str, Any]) -> dict[str, Any]:
-    """The snapshot of a workflow of which nothing runs: a restart starts again what did."""
+    """The snapshot of a workflow of which nothing runs: a restart starts again what did. It ended when the last
+    thing happened that is known of it."""
     items = {
         index: {
             **items,
@@ -92,10 +94,14 @@ def _stopped(flow: Flow, snapshot: dict[str, Any]) -> dict[str, Any]:
         return {**snapshot, "items": items}
     steps = {int(index): StepProgress(*step) for index, step in snapshot["steps"].items()}
     progress = Progress(state, steps, True, active, done, skipped, failed)
-    progress.apply(terminate(flow, progress))
+    change = terminate(flow, progress)
+    progress.apply(change)
+    record, history = snapshot["record"], snapshot["history"]
+    at_ms = history[-1]["at"] if history else record["started"]
     return {
         **snapshot,
-        "record": {**snapshot["record"], "state": progress.state.value},
+        "record": {**record, "state": progress.state.value, "ended": at_ms},
+        "history": [*history, {"at": at_ms, "facts": write_facts(change.facts)}],
         "counts": [progress.active, progress.done, progress.skipped, progress.failed],
         "steps": {str(index): list(step) for index, step in progress.steps.items() if any(step)},
         "items": items,

@@ -10,7 +10,7 @@ another is made.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lfr.engine import Fact, What
@@ -47,7 +47,7 @@ class Moment:
 
 def tell(workflow: str, at_ms: int, transition: Transition) -> Command:
     """The command that adds a transition to the history. (XADD)"""
-    told = ("XADD", keys.history(workflow), "*", "at", at_ms, "facts", " ".join(map(_word, transition.facts)))
+    told = ("XADD", keys.history(workflow), "*", "at", at_ms, "facts", write_facts(transition.facts))
     return (*told, "reason", transition.reason) if transition.reason else told
 
 
@@ -72,6 +72,11 @@ def read_whole_history(link: Link, workflow: str) -> list[Moment]:
         moments += page
         page = read_history(link, workflow, after=page[-1].id)
     return moments
+
+
+def write_facts(facts: Iterable[Fact]) -> str:
+    """Facts as the history tells them."""
+    return " ".join(map(_word, facts))
 
 
 def _word(fact: Fact) -> str:

@@ -16,6 +16,7 @@ from lfr.operations.delete import delete_workflow
 from lfr.operations.intervene import restart_workflow, terminate_workflow
 from lfr.operations.observe import inspect_workflow
 from lfr.operations.send_event import end_task
+from lfr.operations.summary import tell_time
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.store.connection import Command, Link, Store
@@ -75,6 +76,11 @@ def of_workflows(client: redis.Redis) -> set[str]:
     return {key for key in client.scan_iter() if key not in ("workflows:run", "receipts:logged")}
 
 
+def document_time(document: dict[str, Any]) -> str | None:
+    """When the last thing happened that an archive tells of."""
+    return tell_time(document["history"][-1]["at"])
+
+
 @pytest.mark.parametrize("held", ["a", "b", "d", "e", "f", "nothing"])
 def test_archived_at_any_time_restored_elsewhere_and_gone_on_with(
     store: Store, client: redis.Redis, worker: Worker, held: str
@@ -97,6 +103,9 @@ def test_archived_at_any_time_restored_elsewhere_and_gone_on_with(
         assert found["state"] == "FINISHED"
     else:
         assert found["state"] == "TERMINATED"
+        last = inspect_workflow(store, id, history=True)["history"][-1]
+        assert (last["index"], last["event"]) == (None, "terminated")
+        assert found["ended"] == last["at"] == document_time(document)
         restart_workflow(store, id)
         worker.work()
     ended = inspect_workflow(store, id)
