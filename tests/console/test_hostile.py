@@ -19,7 +19,7 @@ HARM = (
     "</script></style></textarea></title><script>window.harmed = 1</script>"
     "<img src=x onerror='window.harmed = 1'><svg onload=window.harmed=1>"
     '" onfocus="window.harmed = 1" autofocus x="` + ${window.harmed = 1} + `'
-    " {{window.harmed = 1}} javascript:window.harmed=1 &lt;b&gt; \u202egnp.tenalp\u2066 \x00 \ud83d\ude00 "
+    " {{window.harmed = 1}} javascript:window.harmed=1 &lt;b&gt; \u202egnp.tenalp\u2066 \x00 \U0001f600 "
 )
 LONG = HARM + "W" * 1_000_000
 DEEP: Any = HARM
@@ -59,8 +59,9 @@ def hostile(there: Installation) -> dict[str, str]:
     there.until(items, "FAILED")
     latch = "@flow latch\nwait:acquire (- name: '{input[harm]}' -) -> wait:countdown (- name: '{input[harm]}' -)"
     found |= {"failed": failed, "items": items, "latch": there.lfr.run(latch, {"harm": HARM}, "hostile-latch")}
-    event = {"event": HARM, "match": {"x": HARM}}
-    wait = f"@flow waits\nwait:event (- {json.dumps(event)} -) -> b"
+    literally = HARM.replace("{", "{{").replace("}", "}}")  # it is a template
+    event = {"event": literally, "match": {"x": literally}}
+    wait = f"@flow waits\nwait:event (- {json.dumps(event, ensure_ascii=False)} -) -> b"
     found["waits"] = there.lfr.run(wait, {}, "hostile-waits")
     there.lfr.event(HARM, {HARM: LONG, "deep": DEEP})
     with redis.Redis.from_url(there.redis) as client:
@@ -71,17 +72,11 @@ def hostile(there: Installation) -> dict[str, str]:
     return found
 
 
-@pytest.fixture
-def guard(guard: Guard, page: Page) -> Guard:
-    """Also holds that nothing of all that has been run, and that the page can still be used."""
-    return guard
-
-
 def unharmed(page: Page) -> None:
     """Nothing was executed, nothing stands in the page that is not the console's, and the page still answers."""
     assert page.evaluate("window.harmed") is None
     assert page.evaluate("({}).polluted") is None
-    strangers = "script:not([src='/app.js']), img:not([src='/icon.svg']), [onerror], [onload], [onfocus], [style], iframe"
+    strangers = "script:not([src='/app.js']), img:not([src='/icon.svg']), [onerror], [onload], [onfocus], iframe"
     assert page.locator(strangers).count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.keyboard.press("?")
@@ -108,9 +103,19 @@ def test_every_view(there: Installation, hostile: dict[str, str], page: Page, wh
         unharmed(page)
     for index in (1, 2):
         page.goto(there.page(hostile[which], view="steps", step=index))
-        expect(page.locator(".step-panel dl, .step-panel .json").first).to_be_visible()
+        expect(page.locator(".step-panel h2")).to_be_visible()
         expect(page.locator(".step-panel .loading")).to_have_count(0)
         unharmed(page)
+
+
+_OPEN_ALL = """async () => {
+  let opened = 0;
+  for (let closed; (closed = document.querySelector(".values details:not([open]) > summary")); opened += 1) {
+    closed.click();
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  }
+  return opened;
+}"""
 
 
 def test_a_value_is_opened_to_its_end(there: Installation, hostile: dict[str, str], page: Page) -> None:
@@ -120,12 +125,8 @@ def test_a_value_is_opened_to_its_end(there: Installation, hostile: dict[str, st
     value.get_by_text("5000 keys").click()
     value.get_by_role("button", name="4900 more").click()
     expect(value.locator("details details .leaf").nth(1000)).to_be_attached()
-    closed = value.locator("details:not([open]) > summary", has_text="1 ")
-    for _ in range(200):
-        if closed.count() == 0:
-            break
-        closed.first.evaluate("(summary) => summary.click()")
-        page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    opened = page.evaluate(_OPEN_ALL)
+    assert opened > 180  # as deep as the value is
     value.get_by_role("button", name="all 1.0 MB").click()
     expect(value.locator(".text", has_text="W" * 1000).first).to_be_attached()
     value.get_by_role("button", name="Text").click()
