@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def server() -> Iterator[redis.Redis]:
     """A Redis without persistence on a port of the kernel's choice: floor and engine share it."""
     with tempfile.TemporaryDirectory() as folder:
-        port = _free_port()
+        port = free_port()
         program = os.environ.get("LFR_VALKEY_SERVER", "redis-server")
         options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
         process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
@@ -80,7 +80,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody uses."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -8,6 +8,7 @@ and Infinity are no JSON; other languages could not read them.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Collection, Sequence
 from typing import NoReturn
@@ -31,7 +32,14 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-_decode = json.JSONDecoder(parse_constant=_refuse).raw_decode
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):  # such as 1e999, which nobody could write again
+        raise ValueError(f"a number that is too big: {digits[:20]}")
+    return number
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).raw_decode
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 

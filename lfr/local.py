@@ -47,6 +47,7 @@ def run_local(
     skipped: Trace | None = None,
     base: Base = None,
     limit: int = 1_000_000,
+    turns: int | None = None,
 ) -> Json:
     """Run a flow, or the text of one, to its end; its output, or None if its end is never reached.
 
@@ -59,14 +60,20 @@ def run_local(
 
     Tasks get and give JSON, as workers do: what one changes in its input no other one sees. What a
     function raises passes through. `base` is that of `compile_flow`, for a text. After `limit` tasks a
-    flow counts as endless.
+    run is stopped, and after so many `turns` one that leads back to its `:start`: that has no end.
 
     Raises FlowError; BadInput for an input that is no object or list; LocalFailure if a step fails, if a
-    task has no function, or if what it gives is no JSON.
+    task has no function, if what it gives is no JSON, or if the run was stopped.
     """
     compiled = compile_flow(flow, base) if isinstance(flow, str) else flow
     return local.run_local(
-        compiled, _as_task(tasks), checked_input(input), trace, skipped=skipped, limit=limit
+        compiled,
+        _as_task(tasks),
+        checked_input(input),
+        trace,
+        skipped=skipped,
+        limit=limit,
+        turns=turns,
     )
 
 

@@ -128,6 +128,7 @@ function timeAt(placed, x) {
 }
 
 const MOST_TICKS_APART = 96;
+/** Pixels that half a label takes, and some more. */
 const TICK_ROOM = 34;
 const [SECOND, MINUTE, HOUR, DAY] = [1000, 60_000, 3_600_000, 86_400_000];
 const STEPS = [
@@ -149,7 +150,8 @@ function ticksIn(piece, step, width) {
   const ticks = [];
   for (let time = Math.ceil((piece.from - zone) / step) * step + zone; time <= piece.to; time += step) {
     const x = piece.x + ((time - piece.from) / Math.max(1, piece.to - piece.from)) * piece.width;
-    const hasRoom = x >= piece.x + (piece.x ? TICK_ROOM / 2 : 0) && x <= piece.x + piece.width && x <= width - TICK_ROOM / 2;
+    const isLast = piece.x + piece.width > width - 1;
+    const hasRoom = x >= piece.x + (piece.x ? TICK_ROOM / 2 : 0) && x <= piece.x + piece.width - (isLast ? 0 : TICK_ROOM);
     if (hasRoom) ticks.push({ x, time });
   }
   return ticks;

@@ -10,7 +10,7 @@ const FACTOR = 1.3;
 export function Tools({ actions, follows, canFollow, onFollow }) {
   useKeys({ f: () => actions.fit(), "+": () => actions.zoomBy(FACTOR), "-": () => actions.zoomBy(1 / FACTOR) });
   return html`<div class="graph-tools" role="toolbar" aria-label="View of the graph">
-    ${(canFollow || !follows) && html`<button class="follow" aria-pressed=${follows ? "true" : "false"} title="Keep the running step in sight"
+    ${canFollow && html`<button class="follow" aria-pressed=${follows ? "true" : "false"} title="Keep the running step in sight"
       onClick=${() => onFollow(!follows)}>Follow</button>`}
     <button aria-label="Zoom out" title="Zoom out (-)" onClick=${() => actions.zoomBy(1 / FACTOR)}>−</button>
     <button aria-label="Zoom in" title="Zoom in (+)" onClick=${() => actions.zoomBy(FACTOR)}>+</button>

@@ -82,6 +82,8 @@ function Picture({ flow, steps, arranged, chosen, onChoose, onFold, now, measure
   const { svg, layer, actions } = useViewport(arranged, () => setFollows(false));
   const places = useMemo(() => graph.nodes.map((node) => ({ ...arranged.nodes.get(node.id), id: node.id })), [arranged]);
   const running = useMemo(() => firstOf(graph.nodes, states, "RUNNING"), [graph, states]);
+  const hasRun = useRef(false); // between two steps nothing runs for a moment
+  hasRun.current ||= running !== null;
   const home = chosen === null ? null : graph.home[chosen];
   useBeginning(arranged, flow, actions, running ?? firstOf(graph.nodes, states, "FAILED") ?? graph.nodes[0].id);
   useEffect(() => {
@@ -124,7 +126,7 @@ function Picture({ flow, steps, arranged, chosen, onChoose, onFold, now, measure
           isChosen=${node.id === home} isEntry=${node.id === entry} isTurned=${graph.orientation === "TB"} now=${now} measure=${measure} />`)}
       </g>
     </svg>
-    <${Tools} actions=${actions} follows=${follows} canFollow=${running !== null} onFollow=${setFollows} />
+    <${Tools} actions=${actions} follows=${follows} canFollow=${hasRun.current} onFollow=${setFollows} />
     ${counts && html`<${Legend} counts=${counts} />`}
   </div>`;
 }

@@ -3,6 +3,7 @@
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/preact.js";
 import { titleOf } from "../model/graph-labels.js";
 import { STEP_STATES } from "../model/states.js";
+import { clock } from "../model/times.js";
 import { readHistory, rowsToShow, runs } from "../model/timeline.js";
 import { makeScale, piecesOf } from "../model/timeline-scale.js";
 import { Axis, Bars, Grid, ROOM } from "./timeline-bars.js";
@@ -55,7 +56,7 @@ function Chart({ history, flow, states, now, chosen, onChoose }) {
   };
   return html`<div class="timeline" onClick=${clicked}>
     <div class="timeline-head" style=${{ gridTemplateColumns: `${names}px 1fr` }}>
-      <div class="timeline-day">${dayOf(from)}${range && html`<button onClick=${() => setRange(null)}>Whole</button>`}</div>
+      <div class="timeline-day">${scale.ticks.length ? dayOf(from) : `from ${clock(new Date(from).toISOString(), from)}`}${range && html`<button onClick=${() => setRange(null)}>Whole</button>`}</div>
       <${Axis} scale=${scale} onRange=${setRange} />
     </div>
     <div class="timeline-rows" ref=${pane} tabindex="-1">

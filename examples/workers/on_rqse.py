@@ -17,16 +17,20 @@ class TextWorker(EventListener):
 
     def process(self, event_id, event):
         """Do one task; True acknowledges the event."""
-        task = event["base"]
+        task = event.get("base")
         if task not in ("text:upper", "text:reverse"):
             return True
-        answer = {key: event[key] for key in ("workflow", "name", "index")} | {"status": "SUCCESS"}
-        text = event["input"].get("text", "")
-        if task == "text:upper":
-            answer["output"] = {"text": text.upper()}
-        else:
-            key = f"{event['workflow']}:output:{event['index']}"
-            self.connection.set(key, json.dumps({"text": text[::-1]}))
+        answer = {key: event.get(key) for key in ("workflow", "name", "index")}
+        try:
+            text = event["input"]["text"]
+            if task == "text:upper":
+                answer["output"] = {"text": text.upper()}
+            else:
+                key = f"{event['workflow']}:output:{event['index']}"
+                self.connection.set(key, json.dumps({"text": text[::-1]}))
+            answer["status"] = "SUCCESS"
+        except Exception as error:  # without an answer the workflow would wait for ever
+            answer |= {"status": "FAILURE", "reason": f"{type(error).__name__}: {error}"}
         self.append(receipt_for(event_id))
         self.append(message(answer, kind="end-task"))
         return True

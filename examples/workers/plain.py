@@ -32,7 +32,7 @@ class Redis:
         line = self.file.readline().rstrip()
         kind, rest = line[:1], line[1:]
         if kind == b"$":
-            return None if rest == b"-1" else self.file.read(int(rest) + 2)[:-2].decode()
+            return None if rest == b"-1" else self.file.read(int(rest) + 2)[:-2].decode(errors="replace")
         if kind == b"*":
             return None if rest == b"-1" else [self.reply() for _ in range(int(rest))]
         if kind == b"-":
@@ -53,10 +53,18 @@ def append(redis, kind, **fields):
     )
 
 
+def read(flat):
+    """An event from its names and values. One that cannot be read is nobody's: the engine puts it aside."""
+    try:
+        return {name: json.loads(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
+    except ValueError:
+        return {}
+
+
 def handle(redis, id, flat):
-    event = {name: json.loads(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
-    if event["kind"] == "start-task" and event["base"] == "text:count":
-        answer = {name: event[name] for name in ("workflow", "name", "index", "attempt")}
+    event = read(flat)
+    if event.get("kind") == "start-task" and event.get("base") == "text:count":
+        answer = {name: event.get(name) for name in ("workflow", "name", "index", "attempt")}
         try:
             answer.update(status="SUCCESS", output=do(event))
         except Exception as error:

@@ -51,13 +51,31 @@ socket.on("data", (more) => {
 const append = (event) =>
   call("XADD", STREAM, "*", ...Object.entries({ apiVersion: "v1", ...event }).flatMap(([name, value]) => [name, JSON.stringify(value)]));
 
-async function handle(id, flat) {
+/** An event from its names and values. One that cannot be read is nobody's: the engine puts it aside. */
+function readEvent(flat) {
   const event = {};
-  for (let i = 0; i < flat.length; i += 2) event[flat[i]] = JSON.parse(flat[i + 1]);
+  try {
+    for (let i = 0; i < flat.length; i += 2) event[flat[i]] = JSON.parse(flat[i + 1]);
+  } catch {
+    return {};
+  }
+  return event;
+}
+
+/** The task: its output, or why there is none. */
+function work({ input }) {
+  try {
+    return { status: "SUCCESS", output: { text: input.text.split(" ").reverse().join(" ") } };
+  } catch (error) {
+    return { status: "FAILURE", reason: String(error) };
+  }
+}
+
+async function handle(id, flat) {
+  const event = readEvent(flat);
   if (event.kind === "start-task" && event.base === "text:reverse-words") {
-    const { workflow, name, index, attempt, input } = event;
-    const output = { text: input.text.split(" ").reverse().join(" ") };
-    await append({ kind: "end-task", status: "SUCCESS", workflow, name, index, attempt, output });
+    const { workflow = null, name = null, index = null, attempt = null } = event;
+    await append({ kind: "end-task", workflow, name, index, attempt, ...work(event) });
     await append({ kind: "receipt", for: id, action: "processed" });
   }
   await call("XACK", STREAM, GROUP, id);

@@ -14,11 +14,15 @@ class SleepWorker(EventListener):
 
     def process(self, event_id, event):
         """Do one task; True acknowledges the event."""
-        if event["base"] == "sleep":
-            time.sleep((event.get("parameters") or {}).get("seconds", 1))
-            answer = {key: event[key] for key in ("workflow", "name", "index", "attempt")}
+        if event.get("base") == "sleep":
+            answer = {key: event.get(key) for key in ("workflow", "name", "index", "attempt")}
+            try:
+                time.sleep((event.get("parameters") or {}).get("seconds", 1))
+                answer |= {"status": "SUCCESS", "output": event.get("input")}
+            except Exception as error:  # without an answer the workflow would wait for ever
+                answer |= {"status": "FAILURE", "reason": f"{type(error).__name__}: {error}"}
             self.append(receipt_for(event_id))
-            self.append(message({**answer, "output": event["input"]}, kind="end-task"))
+            self.append(message(answer, kind="end-task"))
         return True  # also for other tasks: in this group nobody else does them
 
 

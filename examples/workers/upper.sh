@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A task worker in Bash, with redis-cli and python3 for the JSON:  bash upper.sh PORT
-# Does the task `text:shout`: the text of its input in capitals. One task at a time.
+# Does the task `text:shout`: the text of its input in capitals. One task at a time; what it had taken when it
+# died stays taken: plain.py shows how another takes it over.
 set -euo pipefail
 
 redis() { redis-cli -p "$port" --raw "$@"; }
@@ -12,15 +13,18 @@ redis XGROUP CREATE $stream $group 0 MKSTREAM >/dev/null 2>&1 || true
 while true; do
     # The id, then the names and the values of one event, a line each: every value is JSON in one line.
     mapfile -t lines < <(redis XREADGROUP GROUP $group $me COUNT 1 BLOCK 1000 STREAMS $stream '>')
-    ((${#lines[@]} > 2)) || continue
+    ((${#lines[@]} > 2)) || { sleep 0.1; continue; } # nothing new, or Redis is away
     id=${lines[1]}
     declare -A event=()
     for ((i = 2; i + 1 < ${#lines[@]}; i += 2)); do event[${lines[i]}]=${lines[i + 1]}; done
-    if [[ ${event[kind]} == '"start-task"' && ${event[base]} == '"text:shout"' ]]; then
-        output=$(json 'print(json.dumps({"text": json.loads(sys.argv[1])["text"].upper()}))' "${event[input]}")
-        redis XADD $stream '*' kind '"end-task"' apiVersion '"v1"' status '"SUCCESS"' output "$output" \
-            workflow "${event[workflow]}" name "${event[name]}" index "${event[index]}" \
-            attempt "${event[attempt]}" >/dev/null
+    if [[ ${event[kind]:-} == '"start-task"' && ${event[base]:-} == '"text:shout"' ]]; then
+        if output=$(json 'print(json.dumps({"text": json.loads(sys.argv[1])["text"].upper()}))' "${event[input]:-}"); then
+            answer=(status '"SUCCESS"' output "$output")
+        else
+            answer=(status '"FAILURE"' reason '"the input has no text"')
+        fi
+        for name in workflow name index attempt; do answer+=("$name" "${event[$name]:-null}"); done
+        redis XADD $stream '*' kind '"end-task"' apiVersion '"v1"' "${answer[@]}" >/dev/null
         redis XADD $stream '*' kind '"receipt"' apiVersion '"v1"' for "\"$id\"" action '"processed"' >/dev/null
     fi
     redis XACK $stream $group "$id" >/dev/null

@@ -21,7 +21,10 @@ from lfr.tasks.places import BadPlace, FilePlace
 from lfr.tasks.resource import Load, read_load, read_store
 
 MOST_TASKS: Final = 100_000
-"""After so many a flow counts as endless."""
+"""After so many it is stopped."""
+
+MOST_TURNS: Final = 3
+"""After so many turns of a loop there is nothing new to see."""
 
 _WIDEST_NAME: Final = 40
 
@@ -35,7 +38,9 @@ def run_here(flow: Flow, input: Json, terminal: Terminal, *, whole: bool) -> Exi
     output: Json = None
     reason = ""
     try:
-        output = run_local(flow, _do, input, teller.starts, skipped=teller.skips, limit=MOST_TASKS)
+        output = run_local(
+            flow, _do, input, teller.starts, skipped=teller.skips, limit=MOST_TASKS, turns=MOST_TURNS
+        )
     except LocalFailure as error:
         reason = str(error)
         terminal.say(f"lfr: {printable(reason)}")

@@ -22,11 +22,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from lfr.engine.inputs import WORKFLOW_INPUT, NotMergeable, as_output, gather, sources
+from lfr.engine.inputs import WORKFLOW_INPUT, NoInput, as_output, gather, sources
 from lfr.engine.progress import UNTOUCHED, Progress, StepProgress
+from lfr.engine.sizes import Sizes, TooBig
 from lfr.engine.transition import Cancel, Fact, Start, Transition, What
 from lfr.flow import Flow, Json, Kind, Step
 from lfr.guard import Guard, GuardError, parse_guard
@@ -94,6 +95,8 @@ def advance(
         return Ignored(f"attempt {ended.attempt} is over, attempt {known.attempt} runs")
     draft = Draft(flow, progress, outputs)
     draft.stop(ended.index)
+    if step.iterate and ended.failure is None:
+        ended = replace(ended, failure=draft.refusal(ended.output))
     if ended.failure is None:
         draft.leave(step, What.ENDED, as_output(ended.output))
     elif (delay := _retry_delay(step, known, ended)) is not None and progress.state is WorkflowState.RUNNING:
@@ -166,6 +169,7 @@ class Draft:
         self.progress = progress
         self.outputs = outputs
         self.transition = Transition(state=progress.state)
+        self._sizes = Sizes()
         self._ended: deque[int] = deque()
         self._needed_steps: set[int] = set()
         self._needed_outputs: set[int] = set()
@@ -220,8 +224,8 @@ class Draft:
         change.reason = reason
         change.facts.append(Fact(step.index, What.RETRIED, self._step(step.index).attempt))
         try:
-            given = gather(self.flow, self._output, step.index)
-        except NotMergeable as error:  # a loop has changed what comes before it
+            given = self._gather(step)
+        except NoInput as error:  # a loop has changed what comes before it
             self.fail(step, str(error))
             return
         self._start_task(step, given, delay=delay, retries=retries)
@@ -270,9 +274,9 @@ class Draft:
             self.end(step.index, What.PASSED, as_output(step.value))
             return
         try:
-            given = gather(self.flow, self._output, step.index)
+            given = self._gather(step)
             may_run = step.guard is None or _guard(step.guard).holds(given)
-        except NotMergeable as error:
+        except NoInput as error:
             self.fail(step, str(error))
             return
         except GuardError as error:
@@ -286,6 +290,24 @@ class Draft:
             self._start_task(step, given)
         else:
             self.end(step.index, What.PASSED, given)
+
+    def _gather(self, step: Step) -> Json:
+        """The input of a step. Raises NoInput."""
+        given = gather(self.flow, self._output, step.index)
+        if isinstance(given, list) and len(sources(self.flow, step.index)) > 1:
+            try:
+                self._sizes.check(given)
+            except TooBig as error:
+                raise NoInput(f"its input {error}") from None
+        return given
+
+    def refusal(self, output: Json) -> str | None:
+        """Why the list of the outputs of all items cannot be an output; None if it can."""
+        try:
+            self._sizes.check(output)
+        except TooBig as error:
+            return f"its output {error}"
+        return None
 
     def _start_items(self, step: Step, given: Json) -> None:
         items = given if isinstance(given, list) else [given]

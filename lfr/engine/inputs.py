@@ -10,8 +10,8 @@ WORKFLOW_INPUT = -1
 """The index under which the workflow's own input stands among the outputs."""
 
 
-class NotMergeable(ValueError):
-    """A list input that `>` cannot merge: one of its members is neither object nor list."""
+class NoInput(ValueError):
+    """What comes before a step makes no input: `>` cannot merge it, or it is too big. The text says why."""
 
 
 def as_output(value: Json) -> Json:
@@ -41,7 +41,7 @@ def gather(flow: Flow, output: Callable[[int], Json], index: int) -> Json:
 
     None left: `{}`; one left: that one as it is; more: the list of them. With `>` on the step, a list
     becomes one object. `output` gives the output of a step, or None if it has none yet, which counts as
-    `{}`. Raises NotMergeable.
+    `{}`. Raises NoInput.
     """
     values = [
         value for source in sources(flow, index) if (value := output(source)) is not None and value != {}
@@ -53,7 +53,7 @@ def gather(flow: Flow, output: Callable[[int], Json], index: int) -> Json:
 def merge(members: Iterable[Json]) -> dict[str, Json]:
     """One object from a list of objects: later members win, key by key at the top level.
 
-    A list among the members is merged in its place. Raises NotMergeable for anything else.
+    A list among the members is merged in its place. Raises NoInput for anything else.
     """
     merged: dict[str, Json] = {}
     stack = [iter(members)]  # not recursive: a worker may answer with lists in lists of any depth
@@ -65,7 +65,7 @@ def merge(members: Iterable[Json]) -> dict[str, Json]:
                 stack.append(iter(member))
                 break
             else:
-                raise NotMergeable(f"cannot merge {_short(member)}: only objects can be merged")
+                raise NoInput(f"cannot merge {_short(member)}: only objects can be merged")
         else:
             stack.pop()
     return merged

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from lfr.engine.advance import Draft, Needed
-from lfr.engine.inputs import NotMergeable, as_output, gather
+from lfr.engine.inputs import NoInput, as_output, gather
 from lfr.engine.progress import UNTOUCHED, Progress
 from lfr.engine.transition import Fact, Start, Transition, What
 from lfr.flow import Flow, Json
@@ -132,7 +132,7 @@ def _output_of_skipped(flow: Flow, outputs: Mapping[int, Json], index: int, outp
         return as_output(output)
     try:
         return gather(flow, outputs.get, index)
-    except NotMergeable:  # which is why it failed
+    except NoInput:  # which is why it failed
         return {}
 
 

@@ -36,27 +36,35 @@ def run_local(
     *,
     skipped: Trace | None = None,
     limit: int = 1_000_000,
+    turns: int | None = None,
 ) -> Json:
     """Run `flow` to its end and return its output, or None if its end is never reached.
 
     `tasks` is one function for all, or a function for each task by its name (`base`, for an alias;
     `resource:load` and `resource:store` for resources). `trace(index, name, input)` is called before
     each task, `skipped` for each step whose guard says no. The items of an iterated step are done one
-    after the other. After `limit` tasks a flow counts as endless. Raises LocalFailure if a step fails or
-    a task has no function; what a function raises passes through.
+    after the other. After `limit` tasks a run is stopped, and after so many `turns` one that leads back to
+    its start. Raises LocalFailure then, if a step fails, or if a task has no function; what a function
+    raises passes through.
     """
     given = {} if input is None else as_output(input)
-    return _Local(tasks, trace, skipped, limit).run(flow, given)
+    return _Local(tasks, trace, skipped, limit, turns).run(flow, given)
 
 
 @dataclass(slots=True)
 class _Local:
-    """What all parts of a local run share: the functions, who looks on, how many tasks are left."""
+    """What all parts of a local run share: the functions, who looks on, how much there may be.
+
+    done  how many tasks have been; `turned`: how many turns
+    """
 
     tasks: Mapping[str, Task] | Task
     trace: Trace | None
     skipped: Trace | None
-    left: int
+    limit: int
+    turns: int | None
+    done: int = 0
+    turned: int = 0
 
     def run(self, flow: Flow, input: Json) -> Json:
         """Run a flow, or the part of one that runs for an item; its output."""
@@ -69,6 +77,7 @@ class _Local:
             outputs.update(transition.outputs)
             starts.extend(transition.starts)
             self._tell_skipped(flow, transition)
+            self._count_turns(flow, transition)
             if transition.state is WorkflowState.FAILED:
                 failed = next(fact.index for fact in transition.facts if fact.what is What.FAILED)
                 raise LocalFailure(transition.reason, place=f"step {failed}")
@@ -80,6 +89,14 @@ class _Local:
             assert isinstance(answer, Transition)  # a whole progress needs nothing, and no task ends twice
             take(answer)
         return outputs.get(flow.last)
+
+    def _count_turns(self, flow: Flow, transition: Transition) -> None:
+        """A turn begins when the start of the whole flow passes; those of items turn once."""
+        if self.turns is None or flow.part_name:
+            return
+        self.turned += sum(fact.index == 0 and fact.what is What.PASSED for fact in transition.facts)
+        if self.turned > self.turns:
+            raise LocalFailure("the flow leads back to its :start, and so has no end")
 
     def _tell_skipped(self, flow: Flow, transition: Transition) -> None:
         if self.skipped is not None:
@@ -94,9 +111,9 @@ class _Local:
             part = flow.part(step.index)
             outputs = (self.run(part, item) for item in start.input)
             return [{} if output is None else output for output in outputs]
-        self.left -= 1
-        if self.left < 0:
-            raise LocalFailure("the flow does not come to an end", hint="does it lead back to its :start?")
+        self.done += 1
+        if self.done > self.limit:
+            raise LocalFailure(f"after {self.limit} tasks the run was stopped")
         name, base, parameters = invoked(step)
         if self.trace is not None:
             self.trace(step.index, name, start.input)

@@ -7,7 +7,6 @@ from collections.abc import Generator
 from typing import Any, Final
 
 from lfr.operations.listing import count_workflows, fits, list_page
-from lfr.operations.summary import summary
 from lfr.states import WorkflowState
 from lfr.store.connection import Store
 from lfr.store.stream import latest_id
@@ -17,7 +16,7 @@ SHOWN: Final = 100
 """How many of the newest are looked at."""
 
 _MOST_READ: Final = 1000
-"""How many records are read for these, if a name or a text chooses among them."""
+"""How many are looked at for these, if a name or a text chooses among them."""
 
 
 def follow_list(
@@ -74,5 +73,5 @@ def _gone(store: Store, ids: list[str], state: str | None, name: str | None, tex
         for id, record in zip(ids, records, strict=True)
         if record is None
         or (chosen is not None and record.state is not chosen)
-        or not fits(summary(record), name, text)
+        or not fits(record.id, record.name, name, text)
     ]

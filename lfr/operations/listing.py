@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lfr.errors import BadInput
 from lfr.operations.summary import summary
 from lfr.states import WorkflowState
-from lfr.store.connection import Store
-from lfr.store.workflows import count_states, newest_after, read_records
+from lfr.store.connection import Link, Store
+from lfr.store.workflows import count_states, newest_after, read_names, read_records
 
 LARGEST_PAGE = 1000
 
 _MOST_READ = 5000
-"""How many records are looked at for one page, if a name or a text chooses among them."""
+"""How many workflows are looked at for one page, if a name or a text chooses among them."""
+
+_CHUNK = 500
+"""How many names are read at a time, if so."""
 
 _CURSOR = re.compile(r"(\d{1,16})_(workflow:.{1,300})", re.ASCII)
 
@@ -54,21 +56,32 @@ def list_page(
     place = None if after is None else _read_cursor(after)
     found: list[dict[str, Any]] = []
     read = 0
+    chunk = size if name is None and not text else max(size, _CHUNK)
     with store.link() as link:
         while True:
-            ids = newest_after(link, chosen, place, count=size)
-            records = read_records(link, [id for _, id in ids], for_list=True)
-            for (started_ms, id), record in zip(ids, records, strict=True):
-                place = (started_ms, id)
-                if record is not None and fits(told := summary(record), name, text):
-                    found.append(told)
-                    if len(found) == size:
-                        break
+            ids = newest_after(link, chosen, place, count=chunk)
+            fitting = _fitting(link, ids, name, text)
+            taken = fitting[: size - len(found)]
+            records = read_records(link, [id for _, id in taken], for_list=True)
+            found += [summary(record) for record in records if record is not None]
             read += len(ids)
-            if len(ids) < size:
+            is_over = len(ids) < chunk and len(taken) == len(fitting)
+            if is_over:
                 return Page(found, None)
+            place = ids[-1] if len(taken) == len(fitting) else taken[-1]
             if len(found) == size or read >= most_read:
-                return Page(found, None if place is None else "{}_{}".format(*place))
+                return Page(found, "{}_{}".format(*place))
+
+
+def _fitting(
+    link: Link, ids: list[tuple[int, str]], name: str | None, text: str | None
+) -> list[tuple[int, str]]:
+    """Those of these workflows, by start and id, that `fits` chooses. Reads only what it needs for that."""
+    if name is None and not text:
+        return ids
+    asked = [id for _, id in ids if name is not None or not _is_in(text, id)]
+    names = dict(zip(asked, read_names(link, asked), strict=True))
+    return [each for each in ids if fits(each[1], names.get(each[1], ""), name, text)]
 
 
 def list_workflows(
@@ -91,14 +104,15 @@ def count_workflows(store: Store) -> dict[str, int]:
         return {state.value: count for state, count in count_states(link).items()}
 
 
-def fits(workflow: Mapping[str, Any], name: str | None, text: str | None) -> bool:
+def fits(id: str, flow_name: str, name: str | None, text: str | None) -> bool:
     """Whether the flow has this name, and id or name this text in it; None fits all."""
-    if name is not None and workflow["name"] != name:
+    if name is not None and flow_name != name:
         return False
-    if not text:
-        return True
-    wanted = text.casefold()
-    return wanted in workflow["id"].casefold() or wanted in workflow["name"].casefold()
+    return not text or _is_in(text, id) or _is_in(text, flow_name)
+
+
+def _is_in(text: str | None, words: str) -> bool:
+    return text is not None and text.casefold() in words.casefold()
 
 
 def _read_cursor(after: str) -> tuple[int, str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
-from lfr.engine.inputs import WORKFLOW_INPUT, NotMergeable, gather, sources
+from lfr.engine.inputs import WORKFLOW_INPUT, NoInput, gather, sources
 from lfr.errors import NotFound
 from lfr.flow import Flow, Json
 from lfr.operations.allowed import actions, step_actions
@@ -25,8 +25,14 @@ from lfr.store.waits import read_waits
 from lfr.store.workflows import LONGEST_BRIEF, Record, read_records, source_of
 from lfr.tasks.catalogue import WAIT
 
+_MOST_WORDS: Final = 6
+_LONGEST_WORD: Final = 40
+"""What a small value is: so many words at the most, none longer than so many characters."""
 
-def inspect_workflow(store: Store, id: str, *, history: bool = False, values: bool = True) -> dict[str, Any]:
+
+def inspect_workflow(
+    store: Store, id: str, *, history: bool = False, values: bool = True, flow: bool = False
+) -> dict[str, Any]:
     """All that is known of a workflow, as plain data; times in ISO 8601, UTC, or None.
 
     Keys: those of `summary`; actions: by action, why it cannot be done now, or None; moment, the id of the
@@ -35,34 +41,36 @@ def inspect_workflow(store: Store, id: str, *, history: bool = False, values: bo
     resource also uri and sink; of an iterated step that has started also items, as `tell_items` gives them;
     of a running one also progress, if its worker tells of it: at, fraction (from 0 to 1), text; and of one
     that waits, or is to be tried again, also waits_for: until (or None), event (its kind) with match, or
-    latch (its name). With `history` also `history`, as `tell_facts` gives it.
+    latch (its name). With `history` also `history`, as `tell_facts` gives it; with `flow` also `flow`, as
+    `Flow.to_dict` does.
 
-    Without `values`, what may be large is left out: input and output, match, and more than the beginning of
-    a reason. Raises NotFound.
+    Without `values`, what may be large is left out: input and output, parameters, literals of more than a
+    few words, match, and more than the beginning of a reason. Raises NotFound.
     """
     id = full_id(id)
     with store.link() as link:
         record = read_one(link, id)
-        flow = _flow_of(link, id)
+        runs = _flow_of(link, id)
         moments = read_whole_history(link, id)
-        steps = tell_steps(flow, moments, record)
-        by_index = {step["index"]: step for step in steps}
-        add_items(link, flow, record, moments, by_index)
+        steps = tell_steps(runs, moments, record)
+        add_items(link, runs, record, moments, {step["index"]: step for step in steps})
         _add_news(link, id, steps)
         told = {**summary(record), "actions": actions(id, record.state), "moment": last_id(moments)}
         if values:
             outputs = load_outputs(link, id)
             told["input"] = outputs.get(WORKFLOW_INPUT)
-            told["output"] = outputs.get(flow.last) if record.state is WorkflowState.FINISHED else None
+            told["output"] = outputs.get(runs.last) if record.state is WorkflowState.FINISHED else None
             for step in steps:
-                _add_values(step, flow, outputs)
+                _add_values(step, runs, outputs)
         else:
-            _cut_reasons([told, *steps])
-            for step in steps:
-                step.get("waits_for", {}).pop("match", None)
-    told["counts"]["total"] = flow.size
+            _leave_out_values([told, *steps])
+    told["counts"]["total"] = runs.size
     told["steps"] = steps
-    return {**told, "history": list(tell_facts(moments))} if history else told
+    if history:
+        told["history"] = list(tell_facts(moments))
+    if flow:
+        told["flow"] = runs.to_dict() if values else _outline(runs)
+    return told
 
 
 def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
@@ -141,7 +149,7 @@ def _add_values(step: dict[str, Any], flow: Flow, outputs: Mapping[int, Json]) -
     step["input"] = step["output"] = None
     if step["state"] == StepState.PENDING:
         return
-    with suppress(NotMergeable):  # which is why it failed; the reason says so
+    with suppress(NoInput):  # which is why it failed; the reason says so
         step["input"] = gather(flow, outputs.get, step["index"])
     if step["state"] != StepState.RUNNING:
         step["output"] = outputs.get(step["index"])
@@ -184,7 +192,32 @@ def told_progress(link: Link, id: str, attempts: Mapping[int, int]) -> dict[int,
     }
 
 
-def _cut_reasons(told: Iterable[dict[str, Any]]) -> None:
+def _leave_out_values(told: Iterable[dict[str, Any]]) -> None:
     for each in told:
         if each["reason"]:
             each["reason"] = each["reason"][:LONGEST_BRIEF]
+        each.get("waits_for", {}).pop("match", None)
+
+
+def _outline(flow: Flow) -> dict[str, Any]:
+    """A flow without its values, but for literals of a few words, which are what their steps are known by."""
+    data = flow.to_dict()
+    data.pop("parameters", None)
+    for step in data["steps"]:
+        step.pop("parameters", None)
+        if not _is_small(step.get("value")):
+            del step["value"]
+    return data
+
+
+def _is_small(value: Json) -> bool:
+    """Whether a value is told in a few words."""
+    if isinstance(value, dict | list):
+        inner = list(value.values() if isinstance(value, dict) else value)[:_MOST_WORDS]
+        names = value if isinstance(value, dict) else ()
+        return len(value) < _MOST_WORDS and all(_is_word(each) for each in (*names, *inner))
+    return _is_word(value)
+
+
+def _is_word(value: Json) -> bool:
+    return not isinstance(value, dict | list) and not (isinstance(value, str) and len(value) > _LONGEST_WORD)

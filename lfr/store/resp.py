@@ -44,12 +44,16 @@ def pack(commands: Sequence[Sequence[str | int | float]]) -> bytes:
 
 
 def _pack_beyond_ascii(commands: Sequence[Sequence[str | int | float]]) -> bytes:
-    """The same where bytes and characters are not the same number."""
+    """The same where bytes and characters are not the same number.
+
+    Half of a surrogate pair, which JSON can hold and UTF-8 cannot, is written as its escape: a text from
+    outside, such as the reason of a failure, must not stop who writes it.
+    """
     parts: list[bytes] = []
     for command in commands:
         parts.append(b"*%d\r\n" % len(command))
         for argument in command:
-            encoded = str(argument).encode()
+            encoded = str(argument).encode(errors="backslashreplace")
             parts.append(b"$%d\r\n%b\r\n" % (len(encoded), encoded))
     return b"".join(parts)
 

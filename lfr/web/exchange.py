@@ -124,6 +124,7 @@ class Route:
     path      with parts in braces: `/workflows/{id}`
     summary   a line of help
     body      media type -> JSON schema of what may be sent; empty: nothing
+    needs_body  whether it must be sent
     answers   status -> media type -> JSON schema of what comes back; no media type: no content
     problems  the statuses of errors, besides those that every route has
     """
@@ -135,6 +136,7 @@ class Route:
     summary: str
     query: tuple[Parameter, ...] = ()
     body: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    needs_body: bool = True
     answers: Mapping[int, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     problems: tuple[int, ...] = ()
 

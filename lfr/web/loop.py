@@ -74,7 +74,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     def hurry(self, now: float) -> None:
         """End it if whoever is at its other end makes us wait for too long."""
         if self.total_outbufs_len and now - self.last_activity > _LONGEST_UNREAD_SECONDS:
-            self.will_close = True
+            self.handle_close()  # at once: `will_close` is looked at when more can be sent
         elif self.request is not None and now - self.begun > _LONGEST_REQUEST_SECONDS:
             self._give_up()
 

@@ -10,7 +10,7 @@ from lfr import __version__
 from lfr.web.exchange import Access, Route
 from lfr.web.problems import MEDIA_TYPE, SCHEMA
 
-_ALWAYS = (421, 500, 503)
+_ALWAYS = (400, 421, 500, 503)
 _WITH_TOKEN = (401, 403)
 _WITH_BODY = (411, 413, 415)
 
@@ -47,7 +47,7 @@ def _operation(route: Route) -> dict[str, Any]:
         }
     if route.body:
         content = {media: {"schema": schema} for media, schema in route.body.items()}
-        told["requestBody"] = {"required": True, "content": content}
+        told["requestBody"] = {"required": route.needs_body, "content": content}
     if route.access is not Access.NONE:
         told["security"] = [{"token": []}]
     return told
@@ -56,7 +56,7 @@ def _operation(route: Route) -> dict[str, Any]:
 def _problems(route: Route) -> list[int]:
     statuses = {*_ALWAYS, *route.problems, *(_WITH_TOKEN if route.access is not Access.NONE else ())}
     if route.method == "POST":
-        statuses |= {400, *_WITH_BODY}
+        statuses |= {*_WITH_BODY}
     return sorted(statuses)
 
 

@@ -122,6 +122,8 @@ def _listen(address: Address) -> list[socket.socket]:
                 reason = error.strerror
             else:
                 port = sockets[0].getsockname()[1]
+                # Connections have it from here: a reader whose host is gone is given up.
+                sockets[-1].setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _IDLE_SECONDS * 1000)
     except OSError as error:
         for each in sockets:
             each.close()

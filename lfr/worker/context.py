@@ -58,7 +58,7 @@ class Context:
         self._told = now
         try:
             with self._store.link() as link:
-                within = min(max(float(fraction), 0.0), 1.0)
+                within = max(0.0, min(1.0, float(fraction)))  # in this order: of NaN it makes 1
                 tell_progress(link, self._task, int(time.time() * 1000), within, str(text)[:200])
         except (Unreachable, Refused) as error:
             LOGGER.warning("%s", error)

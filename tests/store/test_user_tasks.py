@@ -12,11 +12,14 @@ import pytest
 import redis
 
 from lfr.errors import Unreachable
+from lfr.events import StartTask
 from lfr.operations.intervene import terminate_workflow
+from lfr.operations.observe import inspect_workflow
 from lfr.operations.start import start_workflow
 from lfr.store import attempts, keys
 from lfr.store.connection import Store
 from lfr.worker import insist
+from lfr.worker.context import Context
 from lfr.worker.registry import Task, load_tasks
 from lfr.worker.user_tasks import make_runner
 from tests.store.conftest import append, events_of
@@ -102,3 +105,11 @@ def test_the_log_shows_where_in_the_file_a_task_has_failed(
     (shown,) = [record.exc_text or "" for record in caplog.records if record.exc_info]
     assert shown.splitlines()[1].strip() == f'File "{file}", line 4, in a'
     assert shown.splitlines()[-1] == "KeyError: 'nothing'"
+
+
+@pytest.mark.parametrize(("said", "told"), [(0.25, 0.25), (-1, 0.0), (7, 1.0), (float("nan"), 1.0)])
+def test_any_number_is_a_progress(store: Store, said: float, told: float) -> None:
+    id = start_workflow(store, "A", {}).id
+    Context(store, StartTask(id, "A", "A", 1, {}, {}, 1)).progress(said, "so far")
+    step = inspect_workflow(store, id)["steps"][1]
+    assert (step["progress"]["fraction"], step["progress"]["text"]) == (told, "so far")

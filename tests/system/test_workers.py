@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+import redis
 
 from lfr import Client
 from lfr.host.valkey import ValkeyServer
@@ -67,10 +68,34 @@ def test_each(
         assert lfr.wait(lfr.run(flow, input), 30)["output"] == output
 
 
-def test_a_task_that_fails_says_why(server: ValkeyServer, redis_url: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "flow", "reason"),
+    [
+        ("plain.py", "text:count", "KeyError: 'text'"),
+        ("on_rqse.py", "text:upper", "KeyError: 'text'"),
+        ("sleep.py", "sleep (- seconds: soon -)", "TypeError: "),
+        ("upper.sh", "text:shout", "the input has no text"),
+        ("reverse.mjs", "text:reverse-words", "TypeError: "),
+    ],
+)
+def test_a_task_that_fails_says_why_and_garbage_stops_no_worker(
+    server: ValkeyServer, redis_url: str, name: str, flow: str, reason: str
+) -> None:
     lfr = Client(redis_url)
-    with role("lifecycle", url=redis_url), worker("plain.py", server):
-        assert lfr.wait(lfr.run("text:count"), 30)["reason"] == "KeyError: 'text'"
+    client = redis.Redis.from_url(redis_url, protocol=2)
+    task = '"' + flow.split()[0] + '"'
+    garbage = [{"kind": '"start-task"'}, {"kind": '"start-task"', "base": task}, {"a": "1"}]
+    if "rqse" not in (WORKERS / name).read_text():  # which waits for ten seconds before it goes on
+        garbage += [
+            {"kind": "nonsense"},
+            {"kind": b"\xff"},
+            {"kind": '"start-task"', "base": task, "input": "{"},
+        ]
+    for each in garbage:
+        client.xadd("workflows:run", each)
+    with role("lifecycle", url=redis_url), worker(name, server):
+        assert lfr.wait(lfr.run(flow, {"other": 1}), 60)["reason"].startswith(reason)
+    client.close()
 
 
 def test_four_languages_in_one_workflow(server: ValkeyServer, redis_url: str, tmp_path: Path) -> None:

@@ -60,6 +60,12 @@ def test_values_that_only_together_are_json_are_refused() -> None:
     assert all(isinstance(each, events.Malformed) for each in together)
 
 
+@pytest.mark.parametrize("value", [b"1e999", b"[-1e999]", b'{"a":[0.5,1' + b"0" * 400 + b".0]}"])
+def test_a_number_that_nobody_could_write_again_is_refused(value: bytes) -> None:
+    with pytest.raises(events.Malformed, match="a number that is too big"):
+        events.decode({b"kind": b'"end-task"', b"output": value})
+
+
 def test_a_value_nested_too_deeply_is_refused_and_a_wide_one_is_not() -> None:
     deep, wide = b"[" * 300 + b"]" * 300, b"[" + b",".join([b"{}"] * 1000) + b"]"
     assert isinstance(events.decode_all([{b"a": deep}])[0], events.Malformed)

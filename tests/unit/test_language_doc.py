@@ -18,6 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from lfr.cli.main import main
+from lfr.engine.sizes import MOST_VALUES as MOST_MADE
 from lfr.guard import parse_guard
 from lfr.guard.ask import MOST_VALUES
 from lfr.guard.read import DEEPEST as DEEPEST_GUARD
@@ -133,6 +134,7 @@ def test_the_limits_are_those_of_the_code() -> None:
             MOST_TEXT,
             DEEPEST_LITERAL,
             DEEPEST_VALUE,
+            MOST_MADE,
             LONGEST_YAML,
             MOST_YAML,
             LONGEST_NUMBER,

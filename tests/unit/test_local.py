@@ -191,8 +191,18 @@ def test_an_end_that_is_never_reached_gives_none() -> None:
 
 
 def test_a_loop_is_stopped() -> None:
-    with pytest.raises(LocalFailure, match="does not come to an end"):
+    with pytest.raises(LocalFailure, match="after 50 tasks the run was stopped"):
         run_local("A -> :start", {"A": dict}, limit=50)
+
+
+def test_a_loop_is_stopped_after_so_many_turns() -> None:
+    told: list[int] = []
+    with pytest.raises(LocalFailure, match="leads back to its :start"):
+        run_local(
+            "* A -> B -> :start", lambda *task: {}, [1, 2], lambda index, *_: told.append(index), turns=3
+        )
+    assert told == [1, 1, 2] * 3
+    assert run_local("A -> * B", lambda *task: [1], turns=1) == [[1]]
 
 
 def test_any_mapping_will_do() -> None:

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import redis
 
+from lfr.roles.lifecycle import Lifecycle
 from lfr.settings import Settings
 from lfr.store.connection import Store, connect
+from lfr.store.stream import create_group
 from lfr.web.access import Rules
 from lfr.web.app import make_app
 
@@ -36,6 +39,7 @@ class Caller:
 
     def __init__(self, app: Callable[..., Any]) -> None:
         self._app = app
+        self.is_gone = False
 
     def __call__(
         self, method: str, path: str, body: Any = None, *, stream: bool = False, **headers: str
@@ -62,6 +66,7 @@ class Caller:
         for name, value in headers.items():
             key = name.upper()
             environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
+        environ["waitress.client_disconnected"] = lambda: self.is_gone
         told: list[Any] = []
         answer = self._app(environ, lambda status, sent, *_: told.extend((status, sent)))
         reply = Reply(int(told[0].split()[0]), dict(told[1]))
@@ -82,11 +87,34 @@ def _encoded(body: Any) -> tuple[bytes, str]:
     return json.dumps(body).encode(), "application/json"
 
 
+def start(call: Caller, text: str = "@flow x\na -> b", **more: Any) -> str:
+    """Start a workflow; its id."""
+    reply = call("POST", "/workflows/start", {"workflow": text, **more})
+    assert reply.status == 201
+    id: str = reply.json["workflow"]
+    assert reply.headers["Location"].endswith(f"/workflows/{id.replace(':', '%3A')}")
+    return id
+
+
+def step(store: Store) -> None:
+    """Let a lifecycle deal with what is on the stream."""
+    lifecycle = Lifecycle(store)
+    with store.link() as link:
+        create_group(link, store.stream, "lifecycle")
+        lifecycle._take_pass(link)
+
+
 @pytest.fixture
 def store(redis_url: str) -> Iterator[Store]:
     store = connect(Settings(redis_url=redis_url))
     yield store
     store.pool.disconnect()
+
+
+@pytest.fixture
+def client(redis_url: str) -> redis.Redis:
+    """A client of its own, that knows nothing of ours."""
+    return redis.Redis.from_url(redis_url, decode_responses=True, protocol=2)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lfr.errors import CannotWrite
 from lfr.settings import Settings
 from lfr.web.app import all_routes
 from lfr.web.exchange import Access
@@ -85,6 +86,21 @@ def test_a_token_is_made_once_and_nobody_else_reads_it(
     assert tokens_for(Settings(), is_local=False) == first
     assert tokens_for(Settings(), is_local=True) == ("", "", None)
     assert tokens_for(Settings(api_read_token="r"), is_local=True) == ("", "r", None)
+
+
+def test_all_who_start_at_once_have_the_same_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(Path, "exists", lambda _: False)  # each finds that there is none yet
+    tokens = {tokens_for(Settings(), is_local=False) for _ in range(3)}
+    assert len(tokens) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["api-token"]
+
+
+def test_an_empty_file_is_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    (tmp_path / "api-token").touch()
+    with pytest.raises(CannotWrite, match="no token"):
+        tokens_for(Settings(), is_local=False)
 
 
 @pytest.mark.parametrize(

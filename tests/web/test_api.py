@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 import redis
 
-from lfr.operations.send_event import end_task
-from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks
 from lfr.settings import Settings
 from lfr.store.connection import Store, connect
@@ -19,24 +17,7 @@ from lfr.store.stream import create_group
 from lfr.web.access import Rules
 from lfr.web.app import all_routes, make_app
 from lfr.web.openapi import describe
-from tests.web.conftest import Caller, Reply
-
-
-def start(call: Caller, text: str = "@flow x\na -> b", **more: Any) -> str:
-    """Start a workflow; its id."""
-    reply = call("POST", "/workflows/start", {"workflow": text, **more})
-    assert reply.status == 201
-    id: str = reply.json["workflow"]
-    assert reply.headers["Location"].endswith(f"/workflows/{id.replace(':', '%3A')}")
-    return id
-
-
-def step(store: Store) -> None:
-    """Let a lifecycle deal with what is on the stream."""
-    lifecycle = Lifecycle(store)
-    with store.link() as link:
-        create_group(link, store.stream, "lifecycle")
-        lifecycle._take_pass(link)
+from tests.web.conftest import Caller, Reply, start, step
 
 
 def test_the_life_of_a_workflow(call: Caller, store: Store) -> None:
@@ -130,44 +111,24 @@ def test_pages_stay_where_they_are_while_new_ones_arrive(call: Caller) -> None:
     assert call("GET", "/workflows/counts").json["RUNNING"] > 7
 
 
-def test_live_changes_of_a_workflow(call: Caller, store: Store) -> None:
-    id = start(call, "a")
-    reply = call("GET", f"/workflows/{id}/live", stream=True)
-    assert reply.headers["Content-Type"] == "text/event-stream"
-    lines = iter(reply.stream)
-    assert next(lines) == b"retry: 2000\n\n"
-    assert json.loads(next(lines).split(b"data: ")[1])["state"] == "RUNNING"
-    end_task(store, id, "a", 1)
-    step(store)
-    assert json.loads(next(lines).split(b"data: ")[1])["state"] == "FINISHED"
-    assert next(lines) == b"event: end\ndata: {}\n\n"
-    reply.stream.close()
-    assert call("GET", "/workflows/none/live").status == 404
-
-
-def test_live_changes_of_the_list(call: Caller) -> None:
-    reply = call("GET", "/live", stream=True)
-    lines = iter(reply.stream)
-    next(lines)
-    next(lines)
-    id = start(call, "a")
-    told = json.loads(next(lines).split(b"data: ")[1])
-    assert (told["counts"]["RUNNING"], [workflow["id"] for workflow in told["changed"]]) == (1, [id])
-    reply.stream.close()
-
-
-def test_streams_have_places(store: Store, call: Caller) -> None:
-    replies = [call("GET", "/live", stream=True) for _ in range(48)]
-    assert call("GET", "/live").status == 503
-    for reply in replies:
-        reply.stream.close()
-    call("GET", "/live", stream=True).stream.close()
-
-
 @pytest.mark.parametrize(
     ("method", "path", "body", "headers", "status"),
     [
         ("GET", "/nothing", None, {}, 404),
+        ("GET", "/workflows/%ff", None, {}, 404),
+        ("GET", "/workflows?text=%ff", None, {}, 400),
+        ("GET", "/workflows?state=", None, {}, 400),
+        ("GET", "/workflows?size=1001", None, {}, 400),
+        ("GET", "/workflows/x?values=yes", None, {}, 400),
+        ("GET", "/workflows/x/graph?format=png", None, {}, 400),
+        ("GET", "/events?size=501", None, {}, 400),
+        ("GET", "/events?workflow=%20", None, {}, 400),
+        ("GET", "/workflows/x/steps/1", None, {}, 404),
+        ("POST", "/workflows/start", "", {}, 400),
+        ("POST", "/workflows/start", "a", {"content_type": "application/json"}, 400),
+        ("POST", "/workflows/check", b'"a"', {"content_type": "application/json"}, 400),
+        ("POST", "/workflows/terminate", {"workflow": "x"}, {}, 404),
+        ("POST", "/workflows/terminate", {}, {}, 400),
         ("PUT", "/workflows", None, {}, 405),
         ("GET", "/workflows?state=GONE", None, {}, 400),
         ("GET", "/workflows?size=x", None, {}, 400),
@@ -213,6 +174,187 @@ def test_each_error_is_a_problem(
     assert (reply.status, reply.headers["Content-Type"]) == (status, "application/problem+json")
     assert reply.json["status"] == status and reply.json["detail"]
     assert "Traceback" not in reply.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", "/workflows/x/restart", {"POST"}),
+        ("GET", "/workflows/restore", {"POST"}),
+        ("GET", "/workflows/start", {"POST"}),
+        ("DELETE", "/workflows/counts", {"GET"}),
+        ("OPTIONS", "/workflows", {"GET"}),
+        ("PUT", "/workflows/x", {"GET", "DELETE"}),
+    ],
+)
+def test_what_can_be_done_stands_in_allow(call: Caller, method: str, path: str, allow: set[str]) -> None:
+    reply = call(method, path)
+    assert (reply.status, reply.headers["Content-Type"]) == (405, "application/problem+json")
+    assert set(reply.headers["Allow"].replace(" ", "").split(",")) == allow
+
+
+def test_a_slash_at_the_end_changes_nothing(call: Caller) -> None:
+    id = start(call)
+    assert [workflow["id"] for workflow in call("GET", "/workflows/").json] == [id]
+    assert call("GET", f"/workflows/{id}/").json["id"] == id
+    assert call("GET", "//").status == 200
+
+
+def test_words_of_paths_are_no_ids(call: Caller) -> None:
+    start(call, id="counts")
+    assert "RUNNING" in call("GET", "/workflows/counts").json
+    assert call("GET", "/workflows/workflow:counts").json["id"] == "workflow:counts"
+    assert call("POST", "/workflows/terminate", {"workflow": "counts"}).json == {"state": "TERMINATED"}
+
+
+def test_a_list_tells_how_far_each_is_and_why_it_failed(call: Caller) -> None:
+    id = start(call, "a -> b -> c")
+    counts = {"total": 5, "running": 1, "done": 1, "skipped": 0, "failed": 0}
+    assert call("GET", "/workflows").json[0]["counts"] == counts
+    call("POST", f"/workflows/{id}/steps/1/fail", {"reason": "é" * 1000})
+    found = call("GET", "/workflows").json[0]
+    assert (found["reason"], found["parent"]) == ("é" * 300, None)
+    assert found["counts"] == {**counts, "running": 0, "failed": 1}
+    assert call("GET", f"/workflows/{id}").json["reason"] == "é" * 1000
+    call("POST", f"/workflows/{id}/restart")
+    assert call("GET", "/workflows").json[0]["reason"] is None
+
+
+def test_a_record_without_the_number_of_its_steps_is_told_all_the_same(
+    call: Caller, client: redis.Redis
+) -> None:
+    id = start(call)
+    client.hdel(id, "steps")
+    assert call("GET", "/workflows").json[0]["counts"]["total"] is None
+    assert call("GET", f"/workflows/{id}").json["counts"]["total"] == 4
+
+
+@pytest.mark.parametrize("query", ["size=7", "size=7&state=RUNNING", "size=7&text=w1", "size=7&name=x"])
+def test_a_page_costs_what_it_shows(call: Caller, client: redis.Redis, query: str) -> None:
+    for number in range(60):
+        start(call, id=f"w1{number:02}")
+    client.config_resetstat()
+    assert len(call("GET", f"/workflows?{query}").json) == 7
+    calls = {name.partition("_")[2]: told["calls"] for name, told in client.info("commandstats").items()}
+    assert calls["hmget"] == 7
+    assert not calls.keys() & {"hgetall", "get", "xrange", "xread", "hvals", "hkeys"}
+
+
+def test_a_page_of_few_among_many_goes_on_where_it_ended(call: Caller) -> None:
+    for number in range(30):
+        start(call, f"@flow n{number % 3} a", id=f"w{number:02}")
+    seen: list[str] = []
+    path = "/workflows?size=4&name=n1"
+    while path:
+        reply = call("GET", path)
+        assert len(reply.json) <= 4
+        seen += [workflow["id"] for workflow in reply.json]
+        path = reply.headers.get("Link", "").partition("<")[2].partition(">")[0]
+    assert seen == [f"workflow:w{number:02}" for number in range(28, 0, -3)]
+
+
+def test_a_workflow_without_its_values(call: Caller) -> None:
+    big = "x" * 1000
+    id = start(
+        call,
+        f'<{{"v": "{big}"}}> -> a (- p: {big} -) -> b\n<{{"v": [1]}}> -> c\n<{{"v": 1}}> -> d',
+        input={"n": big},
+    )
+    assert call("GET", f"/workflows/{id}").body.count(big.encode()) > 3
+    reply = call("GET", f"/workflows/{id}?values=false")
+    assert big.encode() not in reply.body
+    assert reply.json["steps"][2]["state"] == "RUNNING"
+    assert reply.json["flow"]["steps"][2] == {"index": 2, "kind": "task", "name": "a"}
+    assert "input" not in reply.json and "input" not in reply.json["steps"][2]
+    literals = [step.get("value") for step in reply.json["flow"]["steps"] if step["kind"] == "literal"]
+    assert literals == [None, None, {"v": 1}]  # one of a few words is told: its step is known by it
+
+
+def test_one_step_with_its_values_and_attempts(call: Caller, client: redis.Redis) -> None:
+    id = start(call, "a -> ?`$[?(@.n)]` b (- p: [1] -) -> c", input={"n": 1})
+    call("POST", f"/workflows/{id}/steps/1/retry")
+    told = call("GET", f"/workflows/{id}/steps/1").json
+    assert (told["state"], told["input"], told["attempt"]) == ("RUNNING", {"n": 1}, 2)
+    events = [(each["event"], each["attempt"], each["reason"]) for each in told["attempts"]]
+    assert events == [("started", 1, None), ("retried", 1, "tried again by hand"), ("started", 2, None)]
+    assert told["actions"] == {"retry": None, "skip": None, "fail": None}
+    call("POST", f"/workflows/{id}/steps/1/skip", {"output": {"n": 2}})
+    call("POST", f"/workflows/{id}/steps/2/fail", {"reason": "no"})
+    told = call("GET", f"/workflows/{id}/steps/2").json
+    assert (told["parameters"], told["guard"], told["input"]) == ({"p": [1]}, "$[?(@.n)]", {"n": 2})
+    assert (told["state"], told["reason"], told["output"]) == ("FAILED", "no", None)
+    assert told["actions"]["retry"] is None and "does not run" in told["actions"]["fail"]
+    client.config_resetstat()
+    call("GET", f"/workflows/{id}/steps/2")
+    assert "cmdstat_hgetall" not in client.info("commandstats")
+
+
+@pytest.mark.parametrize("word", ["retry", "skip", "fail"])
+@pytest.mark.parametrize("index", [0, 1, 2, 3])
+@pytest.mark.parametrize("state", ["RUNNING", "FAILED", "TERMINATED"])
+def test_steps_tell_what_can_be_done_to_them(call: Caller, word: str, index: int, state: str) -> None:
+    id = start(call, "a -> b")
+    if state == "FAILED":
+        call("POST", f"/workflows/{id}/steps/1/fail")
+    if state == "TERMINATED":
+        call("POST", f"/workflows/{id}/terminate")
+    told = call("GET", f"/workflows/{id}/steps/{index}").json["actions"][word]
+    reply = call("POST", f"/workflows/{id}/steps/{index}/{word}", {} if word != "retry" else None)
+    assert (reply.status == 204) == (told is None)
+    if told is not None:
+        assert (reply.status, reply.json["detail"]) == (409, told)
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "FINISHED", "FAILED", "TERMINATED"])
+@pytest.mark.parametrize(
+    ("word", "method", "path"),
+    [
+        ("terminate", "POST", "/terminate"),
+        ("restart", "POST", "/restart"),
+        ("delete", "DELETE", ""),
+        ("archive", "GET", "/archive"),
+    ],
+)
+def test_workflows_tell_what_can_be_done_to_them(
+    call: Caller, state: str, word: str, method: str, path: str
+) -> None:
+    id = start(call, "<{}> -> ?`$[?(@.x)]` a" if state == "FINISHED" else "a -> b")
+    if state == "FAILED":
+        call("POST", f"/workflows/{id}/steps/1/fail")
+    if state == "TERMINATED":
+        call("POST", f"/workflows/{id}/terminate")
+    found = call("GET", f"/workflows/{id}").json
+    assert found["state"] == state
+    reply = call(method, f"/workflows/{id}{path}")
+    assert (reply.status < 300) == (found["actions"][word] is None)
+    if reply.status >= 300:
+        assert reply.status == 409 and found["actions"][word].startswith(reply.json["detail"])
+
+
+def test_events_are_told_newest_first(call: Caller) -> None:
+    id = start(call, "a")
+    for number in range(60):
+        call("POST", "/events", {"kind": "paid", "data": {"order": number, "text": "x" * 3000}})
+    found = call("GET", "/events?size=2").json
+    assert [each["fields"]["order"] for each in found] == ["59", "58"]
+    assert found[0]["kind"] == "paid" and found[0]["workflow"] is None
+    assert len(found[0]["fields"]["text"]) == 2000
+    assert [each["kind"] for each in call("GET", f"/events?workflow={id}").json] == [
+        "start-task",
+        "start-workflow",
+    ]
+    assert [each["workflow"] for each in call("GET", "/events?kind=start-task").json] == [id]
+    assert call("GET", "/events?kind=none").json == []
+
+
+def test_dead_letters_are_told_with_their_reason(call: Caller, store: Store, client: redis.Redis) -> None:
+    assert call("GET", "/dead-letters").json == []
+    id = client.xadd(store.stream, {"kind": '"end-task"', "workflow": b"\xff<script>"})
+    step(store)
+    told = call("GET", "/dead-letters").json
+    assert [each["id"] for each in told] == [id]
+    assert told[0]["fields"] == {"kind": '"end-task"', "workflow": "\\xff<script>"}
+    assert told[0]["reason"] and told[0]["at"]
 
 
 def test_the_system_is_told(call: Caller) -> None:
@@ -268,6 +410,9 @@ def test_an_item_has_a_place_of_its_own(call: Caller, store: Store) -> None:
     item = call("GET", f"/workflows/{id}/1.0").json
     assert (item["id"], item["steps"][1]["input"]) == (f"{id}/1.0", 7)
     assert call("GET", f"/workflows/{id}/1.0/source").body == b"* {a}"
+    assert item["parent"] == id and all("is an item of" in why for why in item["actions"].values())
+    assert call("GET", f"/workflows/{id}/1.0/archive").status == 409
+    assert call("GET", f"/workflows/{id}").json["steps"][1]["items"]["total"] == 1
     assert call("POST", f"/workflows/{id}/1.0/terminate").status == 409
 
 

@@ -11,7 +11,7 @@ from lfr.operations.intervene import fail_task, retry_task, skip_task
 from lfr.operations.observe import inspect_step
 from lfr.operations.send_event import end_task
 from lfr.web.exchange import Access, Answer, Request, Route, json_answer, no_content
-from lfr.web.routes.schemas import ANYTHING, NUMBER, TEXT, WHOLE_STEP, ok, record
+from lfr.web.routes.schemas import ANYTHING, MAYBE_NUMBER, TEXT, WHOLE_STEP, ok, record
 
 
 def _show(request: Request) -> Answer:
@@ -53,10 +53,8 @@ def _index(request: Request) -> int:
 
 
 def _body(request: Request) -> dict[str, Any]:
-    body = {} if request.body is None else request.body
-    if not isinstance(body, dict):
-        raise BadInput("the body must be a JSON object")
-    return body
+    """The body, which may be left out."""
+    return request.fields() if request.media else {}
 
 
 def _route(word: str, handler: Any, summary: str, body: Any) -> Route:
@@ -67,6 +65,7 @@ def _route(word: str, handler: Any, summary: str, body: Any) -> Route:
         Access.OPERATE,
         summary,
         body={} if body is None else {"application/json": body},
+        needs_body=False,
         answers={204: {}},
         problems=(400, 404, 409),
     )
@@ -95,10 +94,11 @@ ROUTES: Final = (
                     "status": {"type": "string", "enum": [status.value for status in Status]},
                     "output": ANYTHING,
                     "reason": TEXT,
-                    "attempt": NUMBER,
+                    "attempt": MAYBE_NUMBER,
                 },
             )
         },
+        needs_body=False,
         answers={202: {"application/json": record({"id": TEXT})}},
         problems=(400, 404),
     ),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from lfr.drawing.mermaid import to_mermaid
 from lfr.errors import BadInput
-from lfr.flow import Flow
 from lfr.operations.delete import delete_workflow
 from lfr.operations.intervene import restart_workflow, terminate_workflow
 from lfr.operations.observe import inspect_workflow, read_facts, read_flow, read_source
@@ -29,20 +28,8 @@ from lfr.web.routes.schemas import (
 
 
 def _show(request: Request) -> Answer:
-    id, values = request.path["id"], request.flag("values", True)
-    found = inspect_workflow(request.store, id, values=values)
-    flow = read_flow(request.store, id)
-    return json_answer({**found, "flow": flow.to_dict() if values else _outline(flow)})
-
-
-def _outline(flow: Flow) -> dict[str, Any]:
-    """A flow without its values."""
-    data = flow.to_dict()
-    data.pop("parameters", None)
-    for step in data["steps"]:
-        step.pop("parameters", None)
-        step.pop("value", None)
-    return data
+    values = request.flag("values", True)
+    return json_answer(inspect_workflow(request.store, request.path["id"], values=values, flow=True))
 
 
 def _state(request: Request) -> Answer:

@@ -112,6 +112,11 @@ test("ticks stand at round times, with the date where the day changes", () => {
   const scale = makeScale([{ from: ZERO + 300, to: ZERO + 60_300, isCut: false }], 1000);
   assert.equal(scale.step, 10_000);
   assert.ok(scale.ticks.every((tick) => tick.time % 10_000 === 0));
+  const minute = { from: ZERO, to: ZERO + 60_000, isCut: false };
+  const cut = makeScale([minute, { from: ZERO + 60_000, to: ZERO + 9e6, isCut: true }, { from: ZERO + 9e6, to: ZERO + 9.06e6, isCut: false }], 800);
+  const [{ x, width }] = cut.cuts;
+  assert.ok(cut.ticks.length > 2);
+  assert.ok(cut.ticks.every((tick) => tick.x <= x - 34 || tick.x >= x + width + 17), "no label runs into that of a cut");
   const day = new Date(2026, 10, 28, 23, 0).getTime();
   assert.equal(tickLabel(day, 3_600_000, null), "23:00");
   assert.equal(tickLabel(day + 3_600_000, 3_600_000, day), "11-29 00:00");

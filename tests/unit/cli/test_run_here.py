@@ -75,13 +75,21 @@ def test_a_step_that_fails_has_the_exit_code_of_a_workflow_that_fails() -> None:
     assert json.loads(out)["reason"] == "step 2: cannot merge 1: only objects can be merged"
 
 
-def test_an_endless_loop_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_here, "MOST_TASKS", 20)
+def test_an_endless_loop_is_stopped_after_some_turns() -> None:
     code, out, err = run("A -> :start")
     assert (code, out) == (Exit.FAILED, "")
     *told, last = err.splitlines()
+    assert told == ["1  A  {}"] * 3
+    assert last == "lfr: the flow leads back to its :start, and so has no end"
+
+
+def test_after_very_many_tasks_a_run_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_here, "MOST_TASKS", 20)
+    code, out, err = run("* A", list(range(21)))
+    assert (code, out) == (Exit.FAILED, "")
+    *told, last = err.splitlines()
     assert len(told) == 20
-    assert last == "lfr: the flow does not come to an end (does it lead back to its :start?)"
+    assert last == "lfr: after 20 tasks the run was stopped"
 
 
 def test_an_end_that_is_never_reached() -> None:

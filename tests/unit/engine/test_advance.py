@@ -17,7 +17,7 @@ from lfr.engine import (
     begin,
     restart,
 )
-from lfr.engine.inputs import NotMergeable, as_output, merge
+from lfr.engine.inputs import NoInput, as_output, merge
 from lfr.engine.local import LocalFailure, run_local
 from lfr.flow import Flow, Json, Kind, Step
 from lfr.states import WorkflowState
@@ -153,7 +153,7 @@ def test_merge_takes_lists_apart_in_place_however_deep() -> None:
 
 
 def test_merge_refuses_anything_else() -> None:
-    with pytest.raises(NotMergeable):
+    with pytest.raises(NoInput):
         merge([{"a": 1}, None])
 
 

@@ -93,3 +93,7 @@ def test_a_long_string_is_read_in_time_linear_in_its_size() -> None:
     found.on_connect(Counting(encoded(long), []))
     assert found.read_replies(1) == [long]
     assert len(sizes) < 100
+
+
+def test_what_utf_8_cannot_hold_is_written_as_its_escape() -> None:
+    assert pack([("SET", "é", "\ud800")]) == "*3\r\n$3\r\nSET\r\n$2\r\né\r\n$6\r\n\\ud800\r\n".encode()

@@ -1,0 +1,38 @@
+"""`lfr api` as a real process."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from tests.support.processes import built_file, environment
+
+
+@contextmanager
+def serving(
+    url: str, address: str = "127.0.0.1:0", more: Mapping[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The process and its port, for as long as the block runs."""
+    process = subprocess.Popen(
+        [sys.executable, str(built_file()), "api", address],
+        env={**environment(url, more), "LOG_LEVEL": "INFO"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            if found := re.search(r"listens at http://\S+:(\d+)$", line):
+                yield process, int(found[1])
+                break
+        else:
+            raise AssertionError("it did not start")
+    finally:
+        process.terminate()
+        process.wait(15)
+        process.stderr.close()

@@ -1,0 +1,186 @@
+"""Streams of changes: what they tell, where they go on, when they end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from lfr import events
+from lfr.operations.follow_list import follow_list
+from lfr.operations.send_event import end_task
+from lfr.store.attempts import tell_progress
+from lfr.store.connection import Store
+from lfr.web.access import Rules
+from lfr.web.app import make_app
+from lfr.web.exchange import MOST_STREAMS, Streams
+from tests.web.conftest import Caller, Reply, start, step
+
+
+def messages(reply: Reply) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Name, data and id of each message; proofs of life are left out."""
+    for block in reply.stream:
+        lines = dict(line.split(": ", 1) for line in block.decode().splitlines() if line and line[0] != ":")
+        if "event" in lines:
+            yield lines["event"], json.loads(lines["data"]), lines.get("id", "")
+
+
+def test_changes_of_a_workflow(call: Caller, store: Store) -> None:
+    id = start(call, "a")
+    reply = call("GET", f"/workflows/{id}/live", stream=True)
+    assert reply.headers["Content-Type"] == "text/event-stream"
+    told = messages(reply)
+    name, first, place = next(told)
+    assert (name, first["state"], place) == ("change", "RUNNING", first["moment"])
+    assert first["counts"] == {"total": 3, "running": 1, "done": 1, "skipped": 0, "failed": 0}
+    assert [(each["index"], each["name"], each["event"]) for each in first["changes"]] == [
+        (0, "", "started"),
+        (0, "", "ended"),
+        (1, "a", "started"),
+    ]
+    end_task(store, id, "a", 1, status="FAILURE", reason="no")
+    step(store)
+    _, last, _ = next(told)
+    assert (last["state"], last["reason"], last["counts"]["failed"]) == ("FAILED", "no", 1)
+    assert last["ended"] and last["changes"][0]["attempt"] == 1 and last["changes"][0]["reason"] == "no"
+    assert next(told) == ("end", {}, "")
+    assert next(told, None) is None
+    reply.stream.close()
+    assert call("GET", "/workflows/none/live").status == 404
+
+
+def test_a_stream_goes_on_behind_what_was_seen(call: Caller, store: Store) -> None:
+    id = start(call, "a -> b")
+    moment = call("GET", f"/workflows/{id}?values=false").json["moment"]
+    end_task(store, id, "a", 1)
+    step(store)
+    for path, headers in (
+        (f"/workflows/{id}/live?after={moment}", {}),
+        (f"/workflows/{id}/live", {"last_event_id": moment}),
+        (f"/workflows/{id}/live?after=0-0", {"last_event_id": moment}),
+    ):
+        reply = call("GET", path, None, stream=True, **headers)
+        _, first, _ = next(messages(reply))
+        assert [(each["index"], each["event"]) for each in first["changes"]] == [(1, "ended"), (2, "started")]
+        reply.stream.close()
+    reply = call("GET", f"/workflows/{id}/live", None, stream=True, last_event_id="what?")
+    assert len(next(messages(reply))[1]["changes"]) == 5
+    reply.stream.close()
+
+
+def test_progress_of_what_runs_is_told(call: Caller, store: Store) -> None:
+    id = start(call, "a")
+    reply = call("GET", f"/workflows/{id}/live", stream=True)
+    told = messages(reply)
+    assert next(told)[1]["progress"] == {}
+    with store.link() as link:
+        tell_progress(link, events.StartTask(id, "a", "a", 1, {}, {}, 1), 1_700_000_000_000, 0.5, "half")
+    name, news, _ = next(told)
+    assert (name, news["changes"], news["progress"]["1"]["fraction"]) == ("change", [], 0.5)
+    reply.stream.close()
+
+
+def test_a_long_history_is_told_whole(call: Caller, client: redis.Redis) -> None:
+    id = start(call, "a -> b")
+    call("POST", f"/workflows/{id}/terminate")
+    for _ in range(2500):
+        client.xadd(f"{id}:history", {"at": 1, "facts": "restarted terminated"})
+    reply = call("GET", f"/workflows/{id}/live", stream=True)
+    told = [news for name, news, _ in messages(reply) if name == "change"]
+    assert sum(len(news["changes"]) for news in told) == 5003 + 1
+    assert len(told) == 3
+    reply.stream.close()
+
+
+def test_a_workflow_that_is_deleted_meanwhile(call: Caller) -> None:
+    id = start(call, "a")
+    reply = call("GET", f"/workflows/{id}/live", stream=True)
+    told = messages(reply)
+    next(told)
+    call("POST", f"/workflows/{id}/terminate")
+    call("DELETE", f"/workflows/{id}")
+    names = [(name, data.get("status")) for name, data, _ in told]
+    assert names == [("problem", 404)]
+    reply.stream.close()
+
+
+def test_changes_of_the_list(call: Caller) -> None:
+    reply = call("GET", "/live", stream=True)
+    told = messages(reply)
+    assert next(told)[1]["changed"] == []
+    id = start(call, "a")
+    _, news, _ = next(told)
+    assert (news["counts"]["RUNNING"], [workflow["id"] for workflow in news["changed"]]) == (1, [id])
+    call("POST", f"/workflows/{id}/terminate")
+    _, news, _ = next(told)
+    assert [(each["id"], each["state"]) for each in news["changed"]] == [(id, "TERMINATED")]
+    call("DELETE", f"/workflows/{id}")
+    _, news, _ = next(told)
+    assert (news["changed"], news["gone"], news["counts"]["TERMINATED"]) == ([], [id], 0)
+    reply.stream.close()
+
+
+@pytest.mark.parametrize("query", ["state=RUNNING", "name=x", "text=FIT"])
+def test_changes_among_those_that_are_chosen(call: Caller, query: str) -> None:
+    reply = call("GET", f"/live?{query}", stream=True)
+    told = messages(reply)
+    next(told)
+    other = start(call, "@flow y a", id="other")
+    call("POST", f"/workflows/{other}/terminate")
+    id = start(call, "@flow x\na", id="fits")
+    seen = [workflow["id"] for workflow in next(told)[1]["changed"]]
+    seen += [] if seen else [workflow["id"] for workflow in next(told)[1]["changed"]]
+    assert seen == [id]
+    call("POST", f"/workflows/{id}/terminate")
+    _, news, _ = next(told)
+    if query == "state=RUNNING":
+        assert (news["changed"], news["gone"]) == ([], [id])
+    else:
+        assert (news["changed"][0]["state"], news["gone"]) == ("TERMINATED", [])
+    reply.stream.close()
+    assert call("GET", "/live?state=GONE").status == 400
+
+
+def test_a_list_in_which_nothing_happens_is_not_read(call: Caller, store: Store, client: redis.Redis) -> None:
+    start(call, "a")
+    news = follow_list(store, tick_seconds=0)
+    assert next(news) is not None
+    client.config_resetstat()
+    assert next(news) is None
+    assert not {"cmdstat_hmget", "cmdstat_zrevrange"} & client.info("commandstats").keys()
+
+
+def test_streams_have_places(call: Caller) -> None:
+    replies = [call("GET", "/live", stream=True) for _ in range(MOST_STREAMS)]
+    assert call("GET", "/live").status == 503
+    for reply in replies:
+        reply.stream.close()
+    for _ in range(MOST_STREAMS + 1):
+        assert call("HEAD", "/live").status == 200
+    call("GET", "/live", stream=True).stream.close()
+
+
+def test_a_stream_ends_with_its_reader(call: Caller) -> None:
+    reply = call("GET", "/live", stream=True)
+    assert next(messages(reply))
+    call.is_gone = True
+    assert next(messages(reply), None) is None
+    reply.stream.close()
+
+
+def test_streams_end_when_the_server_stops(store: Store) -> None:
+    streams = Streams()
+    call = Caller(make_app(store, Rules(), most_bytes=1000, streams=streams))
+    id = start(call, "a")
+    replies = [call("GET", path, stream=True) for path in ("/live", f"/workflows/{id}/live")]
+    told = [messages(reply) for reply in replies]
+    for each in told:
+        next(each)
+    streams.close()
+    assert [list(each) for each in told] == [[], []]
+    assert call("GET", "/live").status == 503
+    for reply in replies:
+        reply.stream.close()

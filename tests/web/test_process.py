@@ -1,0 +1,71 @@
+"""`lfr api` as a process: it serves, its streams end when it is stopped, two share one token."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import socket
+from contextlib import closing
+from pathlib import Path
+
+from lfr.operations.start import start_workflow
+from lfr.store.connection import Store
+from tests.web.serving import serving
+
+
+def test_open_streams_end_when_it_is_stopped(redis_url: str, store: Store) -> None:
+    id = start_workflow(store, "a").id
+    with serving(redis_url) as (process, port), open_stream(port, "/live") as all_of_them:
+        with open_stream(port, f"/workflows/{id}/live") as one:
+            told = [until(stream, b"data: ") for stream in (all_of_them, one)]
+            process.send_signal(signal.SIGTERM)
+            told += [b"".join(iter(lambda: all_of_them.recv(65536), b""))]
+            told += [b"".join(iter(lambda: one.recv(65536), b""))]
+        assert process.wait(10) == 0
+    assert all(end.endswith(b"0\r\n\r\n") for end in told[2:])  # chunked, and whole (RFC 9112, section 7.1)
+
+
+def open_stream(port: int, path: str) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), 10)
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    return connection
+
+
+def until(connection: socket.socket, words: bytes) -> bytes:
+    """What comes, up to these words at least."""
+    told = b""
+    while words not in told:
+        told += connection.recv(65536)
+    return told
+
+
+def test_a_body_that_is_too_large_is_not_even_read(redis_url: str) -> None:
+    with (
+        serving(redis_url, more={"LFR_API_BODY": "1000"}) as (_, port),
+        closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection,
+    ):
+        connection.putrequest("POST", "/workflows/start")
+        connection.putheader("Content-Length", "1001")
+        connection.endheaders()
+        reply = connection.getresponse()
+        assert (reply.status, reply.headers["Content-Type"]) == (413, "application/problem+json")
+
+
+def test_two_processes_ask_for_one_token(redis_url: str, tmp_path: Path) -> None:
+    more = {"STATE_DIRECTORY": str(tmp_path)}
+    with (
+        serving(redis_url, "0.0.0.0:0", more) as (_, first),
+        serving(redis_url, "0.0.0.0:0", more) as (_, second),
+    ):
+        token = (tmp_path / "api-token").read_text().strip()
+        assert [ask(port, token) for port in (first, second)] == [200, 200]
+        assert [ask(port, "another") for port in (first, second)] == [401, 401]
+
+
+def ask(port: int, token: str) -> int:
+    """The status of an answer to a request with this token."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("GET", "/workflows", headers={"Authorization": f"Bearer {token}"})
+        with connection.getresponse() as reply:
+            reply.read()
+            return reply.status
