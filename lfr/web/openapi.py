@@ -16,7 +16,7 @@ _WITH_BODY = (411, 413, 415)
 
 
 def describe(routes: Iterable[Route], root: str = "") -> dict[str, Any]:
-    """The description of these routes, as `/openapi.json` gives it. `root`: what stands before their paths."""
+    """The description of these routes, as `/openapi.json` gives it; `root` stands before their paths."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)

@@ -26,13 +26,22 @@ DEEP: Any = HARM
 for level in range(190):
     DEEP = [DEEP] if level % 2 else {HARM: DEEP}
 MANY = {f"{HARM}{number}": number for number in range(5000)}
-INPUT = {"harm": HARM, "long": LONG, "deep": DEEP, "many": MANY, "__proto__": {"polluted": 1}, "constructor": HARM, HARM: [HARM]}
+INPUT = {
+    "harm": HARM,
+    "long": LONG,
+    "deep": DEEP,
+    "many": MANY,
+    "__proto__": {"polluted": 1},
+    "constructor": HARM,
+    HARM: [HARM],
+}
 
 
 @pytest.fixture(scope="module")
 def hostile(there: Installation) -> dict[str, str]:
     """Workflows by the state that they are in. Names come by an archive: no flow can be written with them."""
-    text = "@flow f '''doc'''\n@task a '''doc'''\na -> ? `$.harm` b -> wait:event (- {event: e, match: {x: y}} -) -> c"
+    wait = "wait:event (- {event: e, match: {x: y}} -)"
+    text = f"@flow f '''doc'''\n@task a '''doc'''\na -> ? `$.harm` b -> {wait} -> c"
     id = there.lfr.run(text, INPUT, "hostile-plain")
     there.end(id, 1, {**INPUT, "many": None})
     there.end(id, 2, INPUT)
@@ -50,22 +59,33 @@ def hostile(there: Installation) -> dict[str, str]:
     document["flow"]["docs"] = {step["name"]: HARM for step in document["flow"]["steps"] if step.get("name")}
     document["record"]["source"] = f"{HARM}\n{LONG}\n" + HARM
     found = {"plain": id, "named": restore_workflow(there.store, document, "hostile-named")}
-    failed = there.lfr.run("@flow failing\na (- lfr: {retry: {times: 1, delay: 0}} -) -> b", {}, "hostile-failed")
+    failed = there.lfr.run(
+        "@flow failing\na (- lfr: {retry: {times: 1, delay: 0}} -) -> b", {}, "hostile-failed"
+    )
     there.end(failed, 1, reason=LONG)
     there.end(failed, 1, reason=LONG)
     there.until(failed, "FAILED")
     items = there.lfr.run("@flow items\n* a -> b", [INPUT["harm"], {"n": HARM}], "hostile-items")
     there.end(f"{items}/1.0", 1, reason=HARM)
     there.until(items, "FAILED")
-    latch = "@flow latch\nwait:acquire (- name: '{input[harm]}' -) -> wait:countdown (- name: '{input[harm]}' -)"
-    found |= {"failed": failed, "items": items, "latch": there.lfr.run(latch, {"harm": HARM}, "hostile-latch")}
+    latch = (
+        "@flow latch\nwait:acquire (- name: '{input[harm]}' -) -> wait:countdown (- name: '{input[harm]}' -)"
+    )
+    found |= {
+        "failed": failed,
+        "items": items,
+        "latch": there.lfr.run(latch, {"harm": HARM}, "hostile-latch"),
+    }
     literally = HARM.replace("{", "{{").replace("}", "}}")  # it is a template
     event = {"event": literally, "match": {"x": literally}}
     wait = f"@flow waits\nwait:event (- {json.dumps(event, ensure_ascii=False)} -) -> b"
     found["waits"] = there.lfr.run(wait, {}, "hostile-waits")
     there.lfr.event(HARM, {HARM: LONG, "deep": DEEP})
     with redis.Redis.from_url(there.redis) as client:
-        client.xadd(there.store.stream, {"kind": json.dumps(HARM), HARM: HARM, "workflow": json.dumps(HARM), "at": HARM})
+        client.xadd(
+            there.store.stream,
+            {"kind": json.dumps(HARM), HARM: HARM, "workflow": json.dumps(HARM), "at": HARM},
+        )
         client.xadd(there.store.stream, {"kind": '"end-task"', HARM: HARM, "workflow": LONG})
         client.xadd(there.store.stream, {b"\xff<script>": b"\xff<img src=x onerror=window.harmed=1>"})
     eventually(lambda: len(there.ask("GET", "/dead-letters")) >= 2)
@@ -73,10 +93,12 @@ def hostile(there: Installation) -> dict[str, str]:
 
 
 def unharmed(page: Page) -> None:
-    """Nothing was executed, nothing stands in the page that is not the console's, and the page still answers."""
+    """Nothing was executed, nothing stands in the page but what is the console's, and it still answers."""
     assert page.evaluate("window.harmed") is None
     assert page.evaluate("({}).polluted") is None
-    strangers = "script:not([src='/app.js']), img:not([src='/icon.svg']), [onerror], [onload], [onfocus], iframe"
+    strangers = (
+        "script:not([src='/app.js']), img:not([src='/icon.svg']), [onerror], [onload], [onfocus], iframe"
+    )
     assert page.locator(strangers).count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.keyboard.press("?")
@@ -134,9 +156,17 @@ def test_a_value_is_opened_to_its_end(there: Installation, hostile: dict[str, st
     unharmed(page)
 
 
-def test_lists_events_and_what_is_typed(there: Installation, hostile: dict[str, str], page: Page, guard: Guard) -> None:
+def test_lists_events_and_what_is_typed(
+    there: Installation, hostile: dict[str, str], page: Page, guard: Guard
+) -> None:
     guard.expects("400")
-    for address in ("/", f"/?text={'%3Cimg%20src=x%20onerror=window.harmed=1%3E'}", "/?name=%22%3E%3Cscript%3E", "/events", "/system"):
+    for address in (
+        "/",
+        f"/?text={'%3Cimg%20src=x%20onerror=window.harmed=1%3E'}",
+        "/?name=%22%3E%3Cscript%3E",
+        "/events",
+        "/system",
+    ):
         page.goto(there.url + address)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         expect(page.locator(".loading")).to_have_count(0)
@@ -146,9 +176,15 @@ def test_lists_events_and_what_is_typed(there: Installation, hostile: dict[str, 
         summary.click()
     unharmed(page)
     page.goto(f"{there.url}/start")
-    flow_field(page).evaluate("(area, text) => { area.value = text; area.dispatchEvent(new Event('input', { bubbles: true })); }", LONG)
+    flow_field(page).evaluate(
+        "(area, text) => { area.value = text; area.dispatchEvent(new Event('input', { bubbles: true })); }",
+        LONG,
+    )
     expect(page.locator(".findings li").first).to_be_visible()
-    input_field(page).evaluate("(area, text) => { area.value = text; area.dispatchEvent(new Event('input', { bubbles: true })); }", LONG)
+    input_field(page).evaluate(
+        "(area, text) => { area.value = text; area.dispatchEvent(new Event('input', { bubbles: true })); }",
+        LONG,
+    )
     expect(page.locator("p.trouble")).to_be_visible()
     unharmed(page)
 
@@ -159,7 +195,10 @@ def test_what_turns_the_direction_of_writing_ends_with_its_words(
     page.goto(there.url)
     row = page.locator("table.workflows tbody tr", has=page.get_by_label("Choose hostile-named"))
     for selector in ("strong", ".id", ".state"):
-        assert row.locator(selector).first.evaluate("(element) => getComputedStyle(element).unicodeBidi") == "isolate"
+        assert (
+            row.locator(selector).first.evaluate("(element) => getComputedStyle(element).unicodeBidi")
+            == "isolate"
+        )
     page.goto(there.page(hostile["waits"]))
     sentence = page.locator(".what-now p > span").first
     expect(sentence).to_contain_text("waits for an event")

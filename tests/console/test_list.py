@@ -65,6 +65,7 @@ def test_states_have_tabs_with_counts(hundred: Installation, page: Page) -> None
 def test_search_finds_a_text_and_opens_an_id(hundred: Installation, page: Page, guard: Guard) -> None:
     guard.expects("404")  # what is looked for may be an id
     page.goto(hundred.url)
+    expect(page.locator(ROWS)).to_have_count(50)
     page.keyboard.press("/")
     search = page.get_by_role("searchbox", name="Search workflows")
     expect(search).to_be_focused()

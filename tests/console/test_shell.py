@@ -14,7 +14,12 @@ GROUND = "getComputedStyle(document.documentElement).backgroundColor"
 def test_the_pages_are_gone_to_without_loading_anew(there: Installation, page: Page) -> None:
     page.goto(there.url)
     page.evaluate("window.isSame = true")
-    for name, heading in (("Start", "Start a workflow"), ("Events", "Events"), ("System", "System"), ("Workflows", "Workflows")):
+    for name, heading in (
+        ("Start", "Start a workflow"),
+        ("Events", "Events"),
+        ("System", "System"),
+        ("Workflows", "Workflows"),
+    ):
         link = page.get_by_role("navigation", name="Pages").get_by_role("link", name=name)
         link.click()
         expect(page.get_by_role("heading", level=1)).to_have_text(heading)
@@ -95,12 +100,26 @@ def test_with_the_keyboard_alone(there: Installation, page: Page) -> None:
               const element = document.activeElement;
               const style = getComputedStyle(element);
               const inner = element.closest(".code, .node, .fold");
-              return [(element.getAttribute("aria-label") ?? element.textContent).trim(), style.outlineStyle !== "none" || inner !== null];
+              const name = (element.getAttribute("aria-label") ?? element.textContent).trim();
+              return [name, style.outlineStyle !== "none" || inner !== null];
             }"""
         )
         seen.add(name)
         assert outlined or name == "" or element_is_body(page), f"the focus on {name!r} is not seen"
-    wanted = {"Stop", "Restart", "Delete", "Download archive", "Graph", "Timeline", "Retry", "Skip", "Fail", "Close", "Fit", "Help"}
+    wanted = {
+        "Stop",
+        "Restart",
+        "Delete",
+        "Download archive",
+        "Graph",
+        "Timeline",
+        "Retry",
+        "Skip",
+        "Fail",
+        "Close",
+        "Fit",
+        "Help",
+    }
     assert wanted <= seen
 
 
@@ -115,6 +134,27 @@ def test_copying(there: Installation, page: Page) -> None:
     page.get_by_role("button", name="Copy id").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == id
+
+
+def test_copying_where_the_browser_does_not_allow_it(there: Installation, page: Page) -> None:
+    """It does on https and on localhost, if asked by the user; else there is the old way."""
+    page.add_init_script("navigator.clipboard.writeText = () => Promise.reject(new Error('not allowed'))")
+    there.lfr.run("@flow copied\na -> b", {}, "copied-2")
+    page.goto(there.page("workflow:copied-2"))
+    page.evaluate("addEventListener('copy', () => { window.copied = document.activeElement.value; })")
+    page.get_by_role("button", name="Copy id").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("window.copied") == "workflow:copied-2"
+
+
+def test_words_of_trouble_never_cover_the_page(there: Installation, page: Page) -> None:
+    there.lfr.run("@flow refused\na -> b", {}, "refused-1")
+    page.goto(there.page("workflow:refused-1"))
+    for _ in range(8):
+        page.get_by_role("button", name="Delete").click()
+    expect(page.locator(".notice")).to_have_count(5)
+    page.locator(".notice").first.get_by_role("button", name="Close").click()
+    expect(page.locator(".notice")).to_have_count(4)
 
 
 @pytest.mark.parametrize("path", ["/", "/start", "/events", "/system"])

@@ -31,7 +31,12 @@ def enter(page: Page, token: str) -> None:
 
 
 def test_without_a_token_nothing_is_shown(closed: Installation, page: Page) -> None:
-    for address in (closed.url, closed.page("workflow:closed-1"), f"{closed.url}/events", f"{closed.url}/system"):
+    for address in (
+        closed.url,
+        closed.page("workflow:closed-1"),
+        f"{closed.url}/events",
+        f"{closed.url}/system",
+    ):
         page.goto(address)
         expect(page.get_by_role("heading", name="A token is asked for")).to_be_visible()
         expect(page.get_by_label("Token")).to_be_focused()
@@ -75,7 +80,9 @@ def test_it_is_remembered_if_that_is_wished(closed: Installation, page: Page) ->
     expect(page.get_by_role("heading", name="A token is asked for")).to_be_visible()
 
 
-def test_with_a_read_token_one_looks_and_changes_nothing(closed: Installation, page: Page, guard: Guard) -> None:
+def test_with_a_read_token_one_looks_and_changes_nothing(
+    closed: Installation, page: Page, guard: Guard
+) -> None:
     guard.expects("403")
     page.goto(closed.page("workflow:closed-1"))
     enter(page, "may-read")

@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from lfr.host.ports import free_port
 from lfr.host.valkey import ValkeyServer
 from lfr.operations.intervene import terminate_workflow
 from tests.console.guard import Guard
-from tests.console.installation import Installation, console
+from tests.console.installation import Installation, answers, console
 from tests.console.pages import state_of
 from tests.support.processes import role
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -49,7 +50,9 @@ def test_redis_goes_and_comes_back(server: ValkeyServer, page: Page, guard: Guar
         expect(page.get_by_role("alert")).to_have_count(0)
         server.stop()
         expect(page.get_by_role("button", name=re.compile(r"No news since \d\d:\d\d:\d\d"))).to_be_visible()
-        expect(page.get_by_role("alert").first).to_contain_text("What is shown is as it was; it is tried again.")
+        expect(page.get_by_role("alert").first).to_contain_text(
+            "What is shown is as it was; it is tried again."
+        )
         expect(state_of(page)).to_contain_text("through Running")  # what was known is still shown
         server.start()
         expect(page.get_by_role("button", name="Live")).to_be_visible()
@@ -77,27 +80,25 @@ def test_pages_that_are_opened_while_redis_is_away_fill_by_themselves(
 
 
 def test_the_console_itself_goes_and_comes_back(server: ValkeyServer, page: Page, guard: Guard) -> None:
-    guard.expects("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE")
-    port = free_port()
-    with role("console", f"127.0.0.1:{port}", url=server.address.url) as process:
-        page.goto(_until_served(port))
+    guard.expects(
+        "ERR_CONNECTION_REFUSED",
+        "ERR_INCOMPLETE_CHUNKED_ENCODING",
+        "ERR_CONNECTION_RESET",
+        "ERR_EMPTY_RESPONSE",
+    )
+    address = f"127.0.0.1:{free_port()}"
+    url = f"http://{address}"
+    with role("console", address, url=server.address.url) as process:
+        eventually(lambda: answers(url))
+        page.goto(url)
         expect(page.get_by_role("button", name="Live")).to_be_visible()
         process.send_signal(signal.SIGTERM)
         process.wait(15)
         expect(page.get_by_role("button", name=re.compile("No news since"))).to_be_visible()
         expect(page.get_by_role("alert")).to_contain_text("The console's server cannot be reached.")
-    with role("console", f"127.0.0.1:{port}", url=server.address.url):
+    with role("console", address, url=server.address.url):
         expect(page.get_by_role("button", name="Live")).to_be_visible()
         expect(page.get_by_role("alert")).not_to_contain_text("cannot be reached")
-
-
-def _until_served(port: int) -> str:
-    from tests.console.installation import _answers
-    from tests.support.waiting import eventually
-
-    url = f"http://127.0.0.1:{port}"
-    eventually(lambda: _answers(url))
-    return url
 
 
 def test_a_line_that_fell_silent_is_noticed(there: Installation, page: Page) -> None:
@@ -116,7 +117,7 @@ def test_a_late_answer_does_not_undo_news(there: Installation, page: Page) -> No
     page.goto(there.page(id, view="steps"))
     rows = page.locator(".steps tbody tr")
     expect(rows.first).to_contain_text("Running")
-    held: list[tuple[Route, object]] = []
+    held: list[tuple[Route, APIResponse]] = []
 
     def hold(route: Route) -> None:
         if held:
@@ -137,7 +138,7 @@ def test_a_late_answer_does_not_undo_news(there: Installation, page: Page) -> No
     expect(rows.nth(2)).to_contain_text("Running")
     route, answer = held[0]
     with page.expect_response(re.compile("history")):
-        route.fulfill(response=answer)  # type: ignore[arg-type]
+        route.fulfill(response=answer)
     page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
     expect(rows.first).to_contain_text("Done", timeout=1)
     expect(rows.nth(2)).to_contain_text("Running", timeout=1)

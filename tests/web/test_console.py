@@ -15,7 +15,15 @@ from lfr.web.app import make_app
 from lfr.web.console import API, File, make_console, read_files
 from tests.web.conftest import Caller
 
-PAGES = ("/", "/start", "/events", "/system", "/workflows/workflow:x", "/workflows/workflow:x/1.0", "/workflows/a%20b")
+PAGES = (
+    "/",
+    "/start",
+    "/events",
+    "/system",
+    "/workflows/workflow:x",
+    "/workflows/workflow:x/1.0",
+    "/workflows/a%20b",
+)
 
 
 def made(store: Store, rules: Rules) -> Caller:
@@ -54,7 +62,11 @@ def test_the_document_loads_nothing_that_is_not_there(console: Caller) -> None:
 
 @pytest.mark.parametrize(
     ("suffix", "media_type"),
-    [(".js", "text/javascript; charset=utf-8"), (".css", "text/css; charset=utf-8"), (".svg", "image/svg+xml")],
+    [
+        (".js", "text/javascript; charset=utf-8"),
+        (".css", "text/css; charset=utf-8"),
+        (".svg", "image/svg+xml"),
+    ],
 )
 def test_files_have_types_that_browsers_take(console: Caller, suffix: str, media_type: str) -> None:
     paths = [path for path in read_files() if path.endswith(suffix)]
@@ -120,7 +132,16 @@ def test_pages_are_only_read(console: Caller) -> None:
 
 
 def test_what_is_not_there(console: Caller) -> None:
-    for path in ("/nowhere", "/api", "/workflows", "/workflows/", "/app.js/", "/model", "/start/now", "//app.js"):
+    for path in (
+        "/nowhere",
+        "/api",
+        "/workflows",
+        "/workflows/",
+        "/app.js/",
+        "/model",
+        "/start/now",
+        "//app.js",
+    ):
         reply = console("GET", path)
         assert (reply.status, reply.json["title"]) == (404, "Not Found"), path
     to_people = console("GET", "/nowhere", accept="text/html,application/xhtml+xml")
