@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import redis
 
 from lfr.host.valkey import ValkeyServer
 from tests.support.servers import KINDS, program, running
+
+hypothesis.settings.register_profile("lfr", deadline=None)  # a busy machine is no mistake
+hypothesis.settings.load_profile("lfr")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from lfr.engine.inputs import WORKFLOW_INPUT, NoInput, gather, sources
 from lfr.errors import NotFound
@@ -25,6 +25,10 @@ from lfr.store.waits import read_waits
 from lfr.store.workflows import LONGEST_BRIEF, Record, read_records, source_of
 from lfr.tasks.catalogue import WAIT
 
+_MOST_WORDS: Final = 6
+_LONGEST_WORD: Final = 40
+"""What a small value is: so many words at the most, none longer than so many characters."""
+
 
 def inspect_workflow(
     store: Store, id: str, *, history: bool = False, values: bool = True, flow: bool = False
@@ -40,8 +44,8 @@ def inspect_workflow(
     latch (its name). With `history` also `history`, as `tell_facts` gives it; with `flow` also `flow`, as
     `Flow.to_dict` does.
 
-    Without `values`, what may be large is left out: input and output, parameters, literals, match, and more
-    than the beginning of a reason. Raises NotFound.
+    Without `values`, what may be large is left out: input and output, parameters, literals of more than a
+    few words, match, and more than the beginning of a reason. Raises NotFound.
     """
     id = full_id(id)
     with store.link() as link:
@@ -196,10 +200,24 @@ def _leave_out_values(told: Iterable[dict[str, Any]]) -> None:
 
 
 def _outline(flow: Flow) -> dict[str, Any]:
-    """A flow without its values."""
+    """A flow without its values, but for literals of a few words, which are what their steps are known by."""
     data = flow.to_dict()
     data.pop("parameters", None)
     for step in data["steps"]:
         step.pop("parameters", None)
-        step.pop("value", None)
+        if not _is_small(step.get("value")):
+            del step["value"]
     return data
+
+
+def _is_small(value: Json) -> bool:
+    """Whether a value is told in a few words."""
+    if isinstance(value, dict | list):
+        inner = list(value.values() if isinstance(value, dict) else value)[:_MOST_WORDS]
+        names = value if isinstance(value, dict) else ()
+        return len(value) < _MOST_WORDS and all(_is_word(each) for each in (*names, *inner))
+    return _is_word(value)
+
+
+def _is_word(value: Json) -> bool:
+    return not isinstance(value, dict | list) and not (isinstance(value, str) and len(value) > _LONGEST_WORD)

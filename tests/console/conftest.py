@@ -14,10 +14,16 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expec
 from tests.console.guard import Guard
 from tests.console.installation import Installation, installed
 
-ARGUMENTS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 DEADLINE_MS = 20_000
 """How long is waited for what must come. It comes much sooner, but machines are busy."""

@@ -88,7 +88,9 @@ def test_the_system(there: Installation, page: Page) -> None:
     expect(row).to_contain_text("alive")
     expect(page.locator(".card", has_text="Redis")).to_contain_text("Valkey")
     expect(page.locator(".card", has_text="Redis")).to_contain_text("append-only file")
-    expect(page.locator(".alarm")).to_have_text(re.compile("No receipts is running.*systemctl start lfr@receipts"))
+    expect(page.locator(".alarm")).to_have_text(
+        re.compile("No receipts is running.*systemctl start lfr@receipts")
+    )
     expect(page.locator("tr", has_text="lifecycle")).to_be_visible()
     passes = row.locator("[data-label=Passes]")
     before = passes.inner_text()

@@ -29,7 +29,9 @@ def hundred(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Itera
 
 
 def ids(page: Page) -> list[str]:
-    titles: list[str] = page.locator(f"{ROWS} .row-link").evaluate_all("(links) => links.map((link) => link.title)")
+    titles: list[str] = page.locator(f"{ROWS} .row-link").evaluate_all(
+        "(links) => links.map((link) => link.title)"
+    )
     return [title.removeprefix("workflow:") for title in titles]
 
 

@@ -120,4 +120,3 @@ def _send_the_event(page: Page) -> None:
     expect(dialog.get_by_label("Fields")).to_have_value(re.compile('"order"'))
     dialog.get_by_role("button", name="Send").click()
     expect(dialog).to_have_count(0)
-

@@ -53,7 +53,9 @@ def test_a_step_that_is_chosen_is_chosen_in_every_view(there: Installation, page
     id = there.lfr.run(FLOW, {"n": 1, "big": 98765432109876543210})
     there.end(id, 1, {"from": "a"})
     page.goto(there.page(id, view="graph"))
-    page.locator(".graph .node", has_text="real:b").or_(page.locator('.graph .node[data-index="3"]')).first.click()
+    page.locator(".graph .node", has_text="real:b").or_(
+        page.locator('.graph .node[data-index="3"]')
+    ).first.click()
     panel = page.get_by_role("complementary", name="Step 3")
     expect(panel).to_contain_text("real:b")
     expect(panel.locator(".json", has_text="Parameters")).to_contain_text("size12345678901234567890")
@@ -201,7 +203,9 @@ def test_what_cannot_be_done_says_why(there: Installation, page: Page) -> None:
     expect(delete).to_have_attribute("aria-disabled", "true")
     delete.focus()
     page.keyboard.press("Enter")
-    expect(page.locator("#notices")).to_contain_text("workflow:not-yet-1 is RUNNING and cannot be deleted (terminate")
+    expect(page.locator("#notices")).to_contain_text(
+        "workflow:not-yet-1 is RUNNING and cannot be deleted (terminate"
+    )
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
@@ -209,7 +213,9 @@ def test_what_is_waited_for_is_told_and_can_be_sent(there: Installation, page: P
     wait = "@flow waiting\nwait:event (- {event: arrived, match: {id: '{input[id]}'}, timeout: 2h} -) -> b"
     id = there.lfr.run(wait, {"id": 123456789012345678901})
     page.goto(there.page(id, step=1))
-    expect(page.locator(".what-now")).to_contain_text("waits for an event arrived; its time-out comes in 1 h 59 min")
+    expect(page.locator(".what-now")).to_contain_text(
+        "waits for an event arrived; its time-out comes in 1 h 59 min"
+    )
     panel = page.locator(".step-panel")
     expect(panel).to_contain_text("at the most until")
     panel.get_by_role("button", name="Send it").click()

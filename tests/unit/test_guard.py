@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lfr.guard import GuardError, ask, parse_guard
@@ -44,7 +44,6 @@ def holds(text: str, value: Any) -> bool:
         ("$[?(@.a or @.b and @.c)]", "$[?((@.a or @.b) and @.c)]"),
     ],
 )
-@settings(deadline=None)
 @given(value=values)
 def test_two_ways_to_write_one_guard(text: str, same: str, value: Any) -> None:
     assert holds(text, value) == holds(same, value)
@@ -86,7 +85,6 @@ def test_verdicts(text: str, value: Any, verdict: bool) -> None:
     assert holds(text, value) is verdict
 
 
-@settings(deadline=None)
 @given(left=values, right=values)
 def test_equality_is_that_of_python_for_json(left: Any, right: Any) -> None:
     assert holds("$[?(@.a=@.b)]", {"a": left, "b": right}) == (left == right)
@@ -132,7 +130,6 @@ def test_what_cannot_be_read_is_refused_at_its_place(text: str, offset: int) -> 
     assert f"character {offset + 1} " in str(caught.value)
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("$@.*[]()?:,=!<>&|ab01-'\"\\ ") | st.characters(), max_size=40))
 @example("$[?(" * 10)
 @example("$['\\")

@@ -255,13 +255,19 @@ def test_a_page_of_few_among_many_goes_on_where_it_ended(call: Caller) -> None:
 
 def test_a_workflow_without_its_values(call: Caller) -> None:
     big = "x" * 1000
-    id = start(call, f'<{{"v": "{big}"}}> -> a (- p: {big} -) -> b', input={"n": big})
+    id = start(
+        call,
+        f'<{{"v": "{big}"}}> -> a (- p: {big} -) -> b\n<{{"v": [1]}}> -> c\n<{{"v": 1}}> -> d',
+        input={"n": big},
+    )
     assert call("GET", f"/workflows/{id}").body.count(big.encode()) > 3
     reply = call("GET", f"/workflows/{id}?values=false")
     assert big.encode() not in reply.body
     assert reply.json["steps"][2]["state"] == "RUNNING"
     assert reply.json["flow"]["steps"][2] == {"index": 2, "kind": "task", "name": "a"}
     assert "input" not in reply.json and "input" not in reply.json["steps"][2]
+    literals = [step.get("value") for step in reply.json["flow"]["steps"] if step["kind"] == "literal"]
+    assert literals == [None, None, {"v": 1}]  # one of a few words is told: its step is known by it
 
 
 def test_one_step_with_its_values_and_attempts(call: Caller, client: redis.Redis) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lfr.drawing.mermaid import to_mermaid
@@ -71,7 +71,6 @@ def test_a_long_literal_is_cut() -> None:
     assert "x" * 39 not in drawn
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1), st.text())
 def test_no_name_and_no_guard_can_change_the_drawing(name: str, guard: str) -> None:
     steps = (Step(0, Kind.START), Step(1, Kind.TASK, name, guard=guard), Step(2, Kind.END))

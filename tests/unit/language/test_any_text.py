@@ -18,26 +18,24 @@ def changed_flows(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60) | st.text(st.characters(), max_size=60))
 def test_random_characters(text: str) -> None:
     check_text(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(TOKENS), max_size=25).map(" ".join))
 @example("a (- a: 1 -) b (- b: 1 -)")
 def test_random_tokens(text: str) -> None:
     check_text(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(changed_flows())
 def test_changed_flows(text: str) -> None:
     check_text(text)
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["(-{}-)", "<-{}->→a"]),
     st.text(st.sampled_from("[]{}:,-?&*!|>'\"%@`<=~ \n\t#ab10.\\"), max_size=30),
