@@ -33,7 +33,7 @@ _LOOK = """
     const text = walker.currentNode.data.trim();
     const isSeen = element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
     if (!text || !isSeen) continue;
-    if (element.closest("svg, option, .hidden, button:disabled, [aria-disabled], .gone, .drop-hint")) continue;
+    if (element.closest("svg, option, .hidden, :disabled, [aria-disabled], .gone, .drop-hint")) continue;
     const style = getComputedStyle(element);
     const behind = ground(element);
     const lights = [light(over(rgba(style.color), behind)), light(behind)];
