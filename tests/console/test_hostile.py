@@ -93,7 +93,7 @@ def hostile(there: Installation) -> dict[str, str]:
 
 
 def unharmed(page: Page) -> None:
-    """Nothing was executed, nothing stands in the page but what is the console's, and it still answers."""
+    """Nothing was executed, and nothing stands in the page but what is the console's."""
     assert page.evaluate("window.harmed") is None
     assert page.evaluate("({}).polluted") is None
     strangers = (
@@ -101,6 +101,10 @@ def unharmed(page: Page) -> None:
     )
     assert page.locator(strangers).count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def usable(page: Page) -> None:
+    """The page still answers."""
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     page.keyboard.press("Escape")
@@ -123,6 +127,7 @@ def test_every_view(there: Installation, hostile: dict[str, str], page: Page, wh
         page.goto(there.page(hostile[which], view=view))
         expect(page.locator(shown).first).to_be_visible()
         unharmed(page)
+    usable(page)
     for index in (1, 2):
         page.goto(there.page(hostile[which], view="steps", step=index))
         expect(page.locator(".step-panel h2")).to_be_visible()
@@ -154,6 +159,7 @@ def test_a_value_is_opened_to_its_end(there: Installation, hostile: dict[str, st
     value.get_by_role("button", name="Text").click()
     value.get_by_role("button", name="Show all").click()
     unharmed(page)
+    usable(page)
 
 
 def test_lists_events_and_what_is_typed(
@@ -175,6 +181,7 @@ def test_lists_events_and_what_is_typed(
     for summary in page.locator(".event-fields summary").all()[:10]:
         summary.click()
     unharmed(page)
+    usable(page)
     page.goto(f"{there.url}/start")
     flow_field(page).evaluate(
         "(area, text) => { area.value = text; area.dispatchEvent(new Event('input', { bubbles: true })); }",
