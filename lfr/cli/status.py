@@ -77,6 +77,7 @@ def problems_of(state: Mapping[str, Any], units: Sequence[UnitState]) -> Iterato
     for unit in units:
         if unit.is_broken:
             yield f"{unit.name} does not run (journalctl -u {unit.name} says why)"
+    yield from state["redis"]["warnings"]
     alive = {role["role"] for role in state["roles"]}
     if not alive & _MOVES_ON:
         yield "no lifecycle runs: no workflow moves on (lfr lifecycle)"

@@ -31,7 +31,7 @@ def chosen_id(text: str) -> str:
 def full_id(text: str) -> str:
     """The id of a workflow or an item, given with or without `workflow:`. Raises BadInput."""
     id = text if text.startswith(PREFIX) else PREFIX + text
-    if not WORKFLOW_ID.fullmatch(id) or id.startswith("workflow:latch:") or _KEY_OF_ANOTHER.search(id):
+    if not WORKFLOW_ID.fullmatch(id) or _KEY_OF_ANOTHER.search(id):
         raise BadInput(
             f"{text[:60]!r} cannot be a workflow's id",
             hint="letters, digits and . _ : - only, up to 240 of them",

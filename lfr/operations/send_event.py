@@ -11,8 +11,10 @@ from lfr.flow import Json, Kind
 from lfr.operations.identify import full_id
 from lfr.store.connection import Store
 from lfr.store.flows import FlowCache
-from lfr.store.load import load_flow
+from lfr.store.load import load_flow, load_step
 from lfr.store.stream import append
+from lfr.store.workflows import read_records
+from lfr.tasks.catalogue import WAIT
 
 
 def send_event(store: Store, kind: str, data: Mapping[str, Json] | None = None) -> str:
@@ -50,9 +52,11 @@ def end_task(
     if attempt is not None and (type(attempt) is not int or attempt < 1):
         raise BadInput("the attempt must be a whole number from 1")
     with store.link() as link:
+        workflow = read_records(link, [id])[0]
         flow = load_flow(link, FlowCache(), id)
-    if flow is None:
-        raise NotFound(f"there is no workflow {id}")
+        if workflow is None or flow is None:
+            raise NotFound(f"there is no workflow {id}")
+        latest = load_step(link, workflow, index).steps[index].attempt
     tasks = {step.index: step for step in flow.own_steps if step.kind is Kind.TASK}
     if index not in tasks:
         raise NotFound(f"{id} has no task at index {index}", hint="lfr inspect shows the indices")
@@ -60,7 +64,24 @@ def end_task(
         raise BadInput(f"step {index} of {id} is {tasks[index].name}, not {name}")
     if tasks[index].iterate:
         raise BadInput(f"step {index} of {id} is iterated", hint="end the tasks of its items")
+    base, named = tasks[index].base or tasks[index].name, name or tasks[index].name
+    if base.startswith(WAIT):
+        attempt = attempt or latest
     told = {"attempt": attempt, "reason": reason, "output": output}
-    values: dict[str, Json] = {"workflow": id, "name": name or tasks[index].name, "index": index}
+    values: dict[str, Json] = {"workflow": id, "name": named, "index": index}
     values |= {"status": status} | {key: value for key, value in told.items() if value is not None}
-    return send_event(store, events.END_TASK, values)
+    return _append_end(store, values, base)
+
+
+def _append_end(store: Store, values: Mapping[str, Json], base: str) -> str:
+    """Append an end-task. Where a wait is ended, the wait role is to hear of it: else the wait would stay, and
+    the event that it waits for would be taken by it."""
+    at = events.timestamp(time.time())
+    commands = [append(store.stream, events.END_TASK, at, values)]
+    if base.startswith(WAIT):
+        over = {name: values[name] for name in ("workflow", "name", "index", "attempt")}
+        commands.append(append(store.stream, events.CANCEL_TASK, at, {**over, "base": base}))
+    with store.link() as link:
+        replies = link.transact(commands)
+    assert replies is not None  # nothing is watched
+    return str(replies[0].decode())

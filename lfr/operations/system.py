@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lfr.states import WorkflowState
@@ -14,8 +15,7 @@ from lfr.store.totals import read_totals
 def system_state(store: Store) -> dict[str, Any]:
     """All of it as plain data.
 
-    redis         version, memory (bytes in use), is_persistent (it keeps an append-only file), since of the
-                  server: see `read_totals`
+    redis         what `Totals.server` tells; and warnings, texts: what of it endangers workflows, and what to do
     roles         of each process that is alive: name, role, host, pid, version, since, passes, events, and
                   age, the seconds since its latest sign of life
     stream        key and length
@@ -32,7 +32,7 @@ def system_state(store: Store) -> dict[str, Any]:
         totals = read_totals(link, store.stream)
         found = groups(link.exchange([ask_groups(store.stream)], keep_errors=True)[0])
         return {
-            "redis": totals.server,
+            "redis": {**totals.server, "warnings": list(_warnings(totals.server))},
             "roles": [_tell_sign(sign) for sign in read_signs(link)],
             "stream": {"key": store.stream, "length": totals.stream_length},
             "groups": [_tell_group(link, store.stream, group) for group in found],
@@ -41,6 +41,27 @@ def system_state(store: Store) -> dict[str, Any]:
             "latches": totals.latches,
             "workflows": {state.value: totals.workflows[state] for state in WorkflowState},
         }
+
+
+_NEARLY_FULL = 0.9
+
+
+def _warnings(server: Mapping[str, Any]) -> Iterator[str]:
+    most = server["max_memory"]
+    if server["is_replica"]:
+        yield "this Redis is a replica: nothing can be written here (name the other one, or REPLICAOF NO ONE)"
+    if server["evicts"]:
+        yield (
+            f"Redis deletes keys when its memory is full, by {server['evicts']}: workflows would be lost "
+            "(CONFIG SET maxmemory-policy noeviction)"
+        )
+    if most and server["memory"] > _NEARLY_FULL * most:
+        yield (
+            f"Redis uses {server['memory'] / most:.0%} of its memory; when it is full nothing moves on "
+            "(delete workflows, or CONFIG SET maxmemory)"
+        )
+    for file in server["cannot_write"]:
+        yield f"Redis could not write its {file}: its disk may be full (its log says why)"
 
 
 def _tell_sign(sign: Sign) -> dict[str, Any]:

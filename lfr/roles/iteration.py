@@ -152,7 +152,7 @@ class Iteration:
         laid_out = load_items(link, id, indices)
         steps = {index: _Step(index, laid_out.get(index)) for index in indices}
         last = {index: self._flows.part(flow, index).last for index in indices}
-        ended = load_ended(link, [item for item in news.ended if item.index in last], last)
+        ended = _load_ended(link, id, news, laid_out, last)
         for index, step in steps.items():
             if index in news.starts:
                 _lay_out(workflow, step, news.starts[index])
@@ -190,6 +190,21 @@ class Iteration:
         items.begun += count
         for number in numbers:
             step.tell(What.STARTED, number)
+
+
+def _load_ended(
+    link: Link, id: str, news: ItemNews, laid_out: Mapping[int, Items], last: Mapping[int, int]
+) -> list[EndedItem]:
+    """The items that have ended: those of which it was heard; and, of steps that go on, those that are done
+    without that anybody will tell it any more, for the stream may have been lost."""
+    heard = [item for item in news.ended if item.index in last]
+    found = [
+        item
+        for index in laid_out.keys() & news.starts.keys()
+        for item in load_open(link, id, index, laid_out[index])
+    ]
+    ended = load_ended(link, [*heard, *found], last)
+    return [each for each in ended if each.failure is None or each.id in heard]
 
 
 def _runs(workflow: LoadedWorkflow, index: int) -> bool:

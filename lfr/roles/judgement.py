@@ -76,6 +76,8 @@ class Judgement:
         for id, ended in self.ended.items():
             for entry, task in ended:
                 workflow = loaded.get(id)
+                if workflow is None and (id, task.index) in self.handed_over:
+                    self.taken.add((id, task.index))  # nobody else will
                 if workflow is None and is_item(id):
                     continue  # said twice: an item that is done is gone
                 if workflow is None:

@@ -32,6 +32,9 @@ _NICE = 10
 
 _CLEAR_EVERY_SECONDS = 0.25
 
+_LOOK_AGAIN_SECONDS = 60.0
+"""How often the stream is looked through from its beginning for what nobody will give a receipt to."""
+
 _MOST_SEEN = 10_000
 _LARGEST_SEEN = 4096
 """How many events are kept in memory until their receipt comes by, and of how many bytes at most."""
@@ -47,16 +50,23 @@ class Receipts(BatchListener):
         self._clear_at = 0.0
         self._retain_ms = round(1000 * store.settings.events_retain_seconds)
         self._unclaimed_to = "0-0"
+        self._look_again_at = 0.0
         self._seen: dict[str, str] = {}  # events that have come by, as JSON, by id
 
     def on_pass(self, link: Link) -> float:
         """Clear what every group has read past, now and then: a group that is busy has much pending."""
         now = time.monotonic()
         if now >= self._clear_at:
-            self._unclaimed_to = note_unclaimed(link, self.store.stream, self._unclaimed_to, self._retain_ms)
+            self._note_unclaimed(link, now)
             self._clearing.clear(link)
             self._clear_at = now + _CLEAR_EVERY_SECONDS
         return super().on_pass(link)
+
+    def _note_unclaimed(self, link: Link, now: float) -> None:
+        before = self._unclaimed_to
+        self._unclaimed_to = note_unclaimed(link, self.store.stream, before, self._retain_ms)
+        if self._unclaimed_to == before and now >= self._look_again_at:
+            self._unclaimed_to, self._look_again_at = "0-0", now + _LOOK_AGAIN_SECONDS
 
     def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
         """Log the receipts of a pass, all lines before any of them counts as logged."""

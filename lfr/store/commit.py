@@ -32,7 +32,7 @@ from lfr.store.load import LoadedWorkflow
 from lfr.store.step_timers import deadline_member, delay_start, drop_deadlines, drop_starts, set_deadline
 from lfr.store.stream import append
 from lfr.store.workflows import change_state, create_record, write_counts, write_reason
-from lfr.tasks.common import common_of
+from lfr.tasks.common import NOTHING, common_of
 from lfr.tasks.invocation import invoked
 
 _TOLD = {
@@ -190,13 +190,20 @@ def _over(stream: str, id: str, flow: Flow, transition: Transition, at: str) -> 
     }
     over |= {(cancel.index, cancel.attempt) for cancel in transition.cancels}
     deadlines: list[str] = []
+    delayed: list[tuple[int, int]] = []
     for index, attempt in over:
-        if index is not None and (timeout := _timeout(flow.steps[index])) is not None:
-            task = invoked(flow.steps[index])
-            deadlines.append(deadline_member(id, index, attempt, timeout, task.name, task.base))
+        if index is None:
+            continue
+        step = flow.steps[index]
+        common = NOTHING if step.iterate else common_of(step.parameters)
+        if common.timeout is not None:
+            task = invoked(step)
+            deadlines.append(deadline_member(id, index, attempt, common.timeout, task.name, task.base))
+        if common.retry is not None and attempt > 1:  # somebody may have ended it before it was made
+            delayed.append((index, attempt))
     return [
         *drop_deadlines(deadlines),
-        *drop_starts(id, transition.cancels),
+        *drop_starts(id, delayed),
         *(_cancel(stream, id, flow, cancel, at) for cancel in transition.cancels),
     ]
 

@@ -21,7 +21,7 @@ from lfr.errors import BadSettings, Refused, Unreachable
 from lfr.settings import Settings
 from lfr.store.resp import Parser, pack
 
-Command: TypeAlias = Sequence[str | int | float]
+Command: TypeAlias = Sequence[str | bytes | int | float]
 """A Redis command: its name and arguments."""
 
 Reply: TypeAlias = Any
@@ -35,6 +35,7 @@ _CANNOT_SERVE = (
     redis.OutOfMemoryError,
     redis.exceptions.ClusterDownError,
     redis.exceptions.MasterDownError,
+    redis.exceptions.ExecAbortError,  # EXEC itself; where another command was the cause, that is judged first
     redis.ConnectionError,  # too many clients
 )
 _CANNOT_SERVE_WORDS = ("MISCONF", "NOREPLICAS", "BUSY ")
@@ -169,7 +170,7 @@ class Link:
         results: list[Reply] | None = replies[-1]
         for result in results or ():
             if isinstance(result, redis.ResponseError):
-                raise result
+                self._judge(result, keep=False)
         return results
 
     def _judge(self, error: redis.RedisError, keep: bool) -> None:

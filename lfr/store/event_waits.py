@@ -51,7 +51,7 @@ def keep_event_waits(link: Link, reader: Reader, waits: Sequence[Wait], *, retai
     if unknown:
         link.exchange([("UNWATCH",)])
         for kind, names in unknown:
-            introduce(link, kind, names, retain_ms)
+            introduce(link, kind, names, retain_ms, standing.now_ms)
         return False
     found = _find(link, wanted, standing)
     meeting = None if found is None else _watch_found(link, found)

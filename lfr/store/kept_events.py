@@ -72,13 +72,15 @@ def put_event(event: KeptEvent, asked: Iterable[FieldSet], retain_ms: int, now_m
     return commands
 
 
-def introduce(link: Link, kind: str, names: FieldSet, retain_ms: int) -> None:
-    """Have the kept events of a kind found by these fields. (HSETNX; ZRANGE, GET, ZADD; HSET)
+def introduce(link: Link, kind: str, names: FieldSet, retain_ms: int, now_ms: int) -> None:
+    """Have the kept events of a kind found by these fields. (ZADD, HSETNX; ZRANGE, GET, ZADD; HSET)
 
     From the first command on, whoever keeps an event puts it there; those that were kept before are put
     there now. Killed in between, the next wait that asks for these fields begins again.
     """
-    link.exchange([("HSETNX", keys.field_sets(kind), names, 0)])
+    # Who waits may be ended at once, and never be kept: so it is noted here what is to be forgotten one day.
+    noted: Command = ("ZADD", keys.AWAITED_KINDS, "NX", now_ms, kind)
+    link.exchange([noted, ("HSETNX", keys.field_sets(kind), names, 0)])
     ids = [id.decode() for id in link.exchange([("ZRANGE", keys.kept(kind), 0, -1)])[0]]
     for start in range(0, len(ids), _PAGE):
         page = ids[start : start + _PAGE]

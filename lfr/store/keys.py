@@ -86,7 +86,8 @@ def told_progress(workflow: str, index: int) -> str:
 
 
 def delayed_start(workflow: str, index: int, attempt: int) -> str:
-    """STRING: the values of the start-task event that begins this attempt, and its timeout, as JSON."""
+    """STRING: the start-task event that begins this attempt, as JSON: a line with its values and
+    its timeout, and a line each with its input and its parameters."""
     return f"{workflow}:start:{index}.{attempt}"
 
 

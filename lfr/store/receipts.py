@@ -4,17 +4,20 @@ An event and its receipt may go when every group has read past both of them and 
 then no reader can miss them. A group counts as long as one of its consumers has given a sign of life
 within `receipts.forget` seconds; entries older than that hold nothing back by being pending.
 
-The same holds for users' own events to which nobody has given a receipt, when they have grown old.
+The same holds for what has grown old and to which nobody has given a receipt: users' own events, and tasks that
+no worker has taken before they counted no more.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 
 from lfr import events
 from lfr.store import keys
+from lfr.store.attempts import which_count
 from lfr.store.connection import Command, Link, Reply
 from lfr.store.stream import Entry, Reader, acknowledge, checked, pairs, to_entries
 
@@ -59,9 +62,11 @@ def remember_logged(link: Link, reader: Reader, logged: Sequence[Logged]) -> Non
 
 
 def note_unclaimed(link: Link, stream: str, after: str, retain_ms: int) -> str:
-    """Note that users' events are to be cleared that are older than `retain_ms` and have no receipt.
+    """Note that what is older than `retain_ms` and nobody will give a receipt to is to be cleared: users' events,
+    and start-tasks of attempts that count no more.
 
-    Looks at some of the entries behind the id `after`; the id of the last of these. (TIME, XRANGE, ZADD)
+    Looks at some of the entries behind the id `after`; the id of the last of these, or `after` if there is none.
+    (TIME, XRANGE; HGET; ZADD)
     """
     seconds, microseconds = link.exchange([("TIME",)])[0]
     newest_ms = int(seconds) * 1000 + int(microseconds) // 1000 - retain_ms
@@ -70,14 +75,25 @@ def note_unclaimed(link: Link, stream: str, after: str, retain_ms: int) -> str:
     entries = to_entries(
         link.exchange([("XRANGE", stream, f"({after}", newest_ms, "COUNT", _MOST_LOOKED_AT)])[0]
     )
+    kinds = {entry.id: events.peek_kind(entry.fields) for entry in entries}
+    old = [id for id, kind in kinds.items() if kind is not None and kind not in events.OWN_KINDS]
     scored: list[str | int] = []
-    for entry in entries:
-        kind = events.peek_kind(entry.fields)
-        if kind is not None and kind not in events.OWN_KINDS:
-            scored += (_place(entry.id)[0], f"{entry.id} {entry.id}")
+    for id in (*old, *_unwanted(link, entries)):
+        scored += (_place(id)[0], f"{id} {id}")
     if scored:
         link.exchange([("ZADD", keys.LOGGED_RECEIPTS, *scored)])
     return entries[-1].id if entries else after
+
+
+def _unwanted(link: Link, entries: Sequence[Entry]) -> list[str]:
+    """The ids of those entries that start attempts which count no more. (HGET)"""
+    tasks: dict[str, events.StartTask] = {}
+    for entry in entries:
+        if events.is_kind(entry.fields, events.START_TASK):
+            with suppress(events.Malformed):  # the lifecycle buries it
+                tasks[entry.id] = events.read_start_task(events.decode(entry.fields))
+    count = which_count(link, list(tasks.values()))
+    return [id for id, counts in zip(tasks, count, strict=True) if not counts]
 
 
 class Clearing:
@@ -86,7 +102,7 @@ class Clearing:
     def __init__(self, reader: Reader, forget_seconds: float) -> None:
         self._reader = reader
         self._forget_seconds = forget_seconds
-        self._first_seen: dict[str, float] = {}
+        self._first_seen: dict[bytes, float] = {}
 
     def clear(self, link: Link) -> None:
         """Clear what nobody needs any more, so much at most that a pass does not take minutes.
@@ -122,22 +138,25 @@ class Clearing:
         """All groups but our own that are not forgotten, and the time of Redis. (XINFO, TIME)"""
         about = [("XINFO", "GROUPS", self._reader.stream), ("TIME",)]
         reply, (seconds, microseconds) = link.exchange(about, keep_errors=True)
-        groups = [group for group in map(_group, checked(reply)) if group.name != self._reader.group]
+        groups = [group for group in map(_group, checked(reply)) if group.name != self._reader.group.encode()]
         ask = [("XINFO", "CONSUMERS", self._reader.stream, group.name) for group in groups]
         consumers = link.exchange(ask, keep_errors=True) if ask else []
+        self._first_seen = {
+            group.name: self._first_seen.get(group.name, time.monotonic()) for group in groups
+        }
         now_ms = int(seconds) * 1000 + int(microseconds) // 1000
         return [
             group for group, them in zip(groups, consumers, strict=True) if self._counts(group, them)
         ], now_ms
 
     def _counts(self, group: Group, consumers: Reply) -> bool:
-        seen = self._first_seen.setdefault(group.name, time.monotonic())
+        seen = self._first_seen[group.name]
         if not isinstance(consumers, list) or not consumers:
             return time.monotonic() - seen < self._forget_seconds
         idle_ms = min(_fields(consumer)["idle"] for consumer in consumers)
         return bool(idle_ms < self._forget_seconds * 1000)
 
-    def _pending(self, link: Link, group: str, past: Sequence[Logged], oldest_ms: int) -> set[str]:
+    def _pending(self, link: Link, group: bytes, past: Sequence[Logged], oldest_ms: int) -> set[str]:
         """Which entries between the first and the last of `past` a group has pending. (XPENDING)"""
         places = [_place(id) for each in past for id in each]
         start = max(min(places), (oldest_ms, 0))
@@ -154,16 +173,16 @@ class Clearing:
 
 
 class Group(NamedTuple):
-    """A consumer group: up to which entry it has read, and how many it has pending."""
+    """A consumer group: up to which entry it has read, and how many it has pending. The name may be no text."""
 
-    name: str
+    name: bytes
     read_to: Place
     pending: int
 
 
 def _group(reply: Reply) -> Group:
     fields = _fields(reply)
-    return Group(fields["name"].decode(), _place(fields["last-delivered-id"].decode()), fields["pending"])
+    return Group(fields["name"], _place(fields["last-delivered-id"].decode()), fields["pending"])
 
 
 def _fields(flat: Sequence[Reply]) -> dict[str, Reply]:

@@ -29,31 +29,37 @@ _SIZES = [f"${size}" for size in range(_SHORT)]
 """How a string of each size is announced, if it is short: as it is read, and as it is written."""
 
 
-def pack(commands: Sequence[Sequence[str | int | float]]) -> bytes:
+def pack(commands: Sequence[Sequence[str | bytes | int | float]]) -> bytes:
     """The commands as Redis reads them."""
     parts: list[str] = []
     add = parts.append
     for command in commands:
         add(f"*{len(command)}\r\n")
         for argument in command:
-            text = argument if type(argument) is str else str(argument)
+            if type(argument) is str:
+                text = argument
+            elif type(argument) is bytes:
+                return _pack_beyond_ascii(commands)
+            else:
+                text = str(argument)
             size = len(text)
             add(f"{_SIZES[size] if size < _SHORT else f'${size}'}\r\n{text}\r\n")
     told = "".join(parts)
     return told.encode() if told.isascii() else _pack_beyond_ascii(commands)
 
 
-def _pack_beyond_ascii(commands: Sequence[Sequence[str | int | float]]) -> bytes:
+def _pack_beyond_ascii(commands: Sequence[Sequence[str | bytes | int | float]]) -> bytes:
     """The same where bytes and characters are not the same number.
 
     Half of a surrogate pair, which JSON can hold and UTF-8 cannot, is written as its escape: a text from
-    outside, such as the reason of a failure, must not stop who writes it.
+    outside, such as the reason of a failure, must not stop who writes it. Bytes are written as they are: so a
+    name that is no text, as others may have given to a group, can be told to Redis again.
     """
     parts: list[bytes] = []
     for command in commands:
         parts.append(b"*%d\r\n" % len(command))
         for argument in command:
-            encoded = str(argument).encode(errors="backslashreplace")
+            encoded = argument if type(argument) is bytes else str(argument).encode(errors="backslashreplace")
             parts.append(b"$%d\r\n%b\r\n" % (len(encoded), encoded))
     return b"".join(parts)
 
@@ -190,7 +196,7 @@ class Parser:
         try:
             while len(entries) < size and lines[at] == b"*2":
                 id, head = lines[at + 2], lines[at + 3]
-                if head[0] != _ARRAY or lines[at + 1] != _HEADS[len(id)]:
+                if head[0] != _ARRAY or head == b"*-1" or lines[at + 1] != _HEADS[len(id)]:
                     break
                 end = at + 4 + 2 * int(head[1:])
                 values = lines[at + 5 : end : 2]

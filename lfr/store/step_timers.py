@@ -8,17 +8,21 @@ which holds the event to come. Whoever fires it watches that string, so that of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from lfr import events
-from lfr.engine import Cancel, Fact, Transition, What
+from lfr.engine import Fact, Transition, What
 from lfr.flow import Json
-from lfr.json_text import read_json, write_json
+from lfr.json_text import read_lines, write_lines
 from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.connection import Command, Link
 from lfr.store.history import tell
 from lfr.store.stream import append
+
+
+_OF_ANY_DEPTH: Final = ("input", "parameters")
+"""What of a start-task event may be nested as deeply as values may be, so that nothing may stand around it."""
 
 
 class Due(NamedTuple):
@@ -50,7 +54,8 @@ def deadline_member(workflow: str, index: int, attempt: int, seconds: float, nam
 def delay_start(task: Mapping[str, Json], delay: float, timeout: float | None, now_ms: int) -> list[Command]:
     """The commands that keep a start-task event until it is due, in so many seconds. (SET, ZADD)"""
     workflow, index, attempt = task["workflow"], task["index"], task["attempt"]
-    kept = write_json({"task": task, "timeout": timeout})
+    about = {name: value for name, value in task.items() if name not in _OF_ANY_DEPTH}
+    kept = write_lines({"task": about, "timeout": timeout}, *(task[name] for name in _OF_ANY_DEPTH))
     due_ms = now_ms + round(1000 * delay)
     return [
         ("SET", keys.delayed_start(workflow, index, attempt), kept),
@@ -58,9 +63,9 @@ def delay_start(task: Mapping[str, Json], delay: float, timeout: float | None, n
     ]
 
 
-def drop_starts(workflow: str, cancels: Iterable[Cancel]) -> list[Command]:
-    """The commands that forget starts which wait. (DEL, ZREM)"""
-    names = [(workflow, each.index, each.attempt) for each in cancels]
+def drop_starts(workflow: str, attempts: Iterable[tuple[int, int]]) -> list[Command]:
+    """The commands that forget starts which wait, by index and attempt. (DEL, ZREM)"""
+    names = [(workflow, *attempt) for attempt in attempts]
     if not names:
         return []
     members = [_name(*name) for name in names]
@@ -110,12 +115,13 @@ def fire_starts(link: Link, stream: str, now_ms: int, *, count: int) -> None:
     commands: list[Command] = []
     for value in kept:
         if value is not None:
-            commands += _start(stream, read_json(value), now_ms)
+            commands += _start(stream, value, now_ms)
     link.transact([*commands, ("DEL", *waiting), ("ZREM", keys.DELAYED_STARTS, *members)])
 
 
-def _start(stream: str, kept: Json, now_ms: int) -> list[Command]:
-    task, timeout = kept["task"], kept["timeout"]
+def _start(stream: str, kept: bytes, now_ms: int) -> list[Command]:
+    told, *values = read_lines(kept)
+    task, timeout = {**told["task"], **dict(zip(_OF_ANY_DEPTH, values, strict=True))}, told["timeout"]
     started = Transition(
         state=WorkflowState.RUNNING, facts=[Fact(task["index"], What.STARTED, task["attempt"])]
     )

@@ -117,6 +117,29 @@ def leave_group(link: Link, reader: Reader) -> None:
         link.exchange([("XGROUP", "DELCONSUMER", *reader)], keep_errors=True)
 
 
+def forget_consumers(link: Link, reader: Reader, *, idle_ms: int) -> None:
+    """Take consumers off the group which have been idle for so long, and for which nothing is pending.
+
+    To take a consumer off takes what is pending for it along. So it is looked at once more in the same
+    transaction: what one has read that comes back in this very moment is this consumer's then, and due to be
+    reclaimed. (XINFO CONSUMERS; MULTI/EXEC: XPENDING, XGROUP DELCONSUMER; XCLAIM FORCE)
+    """
+    reply = checked(link.exchange([("XINFO", "CONSUMERS", reader.stream, reader.group)], keep_errors=True)[0])
+    for found in map(pairs, reply):
+        name = found[b"name"]
+        if found[b"pending"] or found[b"idle"] < idle_ms or name == reader.consumer.encode():
+            continue
+        look: Command = ("XPENDING", reader.stream, reader.group, "-", "+", _MOST_AT_ONCE, name)
+        replies = link.transact([look, ("XGROUP", "DELCONSUMER", reader.stream, reader.group, name)])
+        if replies and replies[0]:
+            ids = [row[0] for row in replies[0]]
+            link.exchange([("XCLAIM", *reader, 0, *ids, "IDLE", _LONG_AGO_MS, "FORCE", "JUSTID")])
+
+
+_MOST_AT_ONCE = 100_000
+"""More than any consumer reads at once."""
+
+
 def latest_id(link: Link, stream: str) -> str:
     """The id of the latest entry that was ever appended; empty if there is no stream. (XINFO STREAM)"""
     reply = link.exchange([("XINFO", "STREAM", stream)], keep_errors=True)[0]

@@ -16,7 +16,10 @@ _TIMERS = {"delays": keys.TIMERS, "deadlines": keys.DEADLINES, "retries": keys.D
 class Totals:
     """The counts.
 
-    server     of Redis: version, memory (bytes in use), is_persistent (it keeps an append-only file)
+    server     of Redis: version, memory (bytes in use), is_persistent (it keeps an append-only file),
+               max_memory (bytes that it may use; 0: as many as there are), evicts (what it does when it has
+               used them up; empty: it keeps what it has), is_replica, cannot_write (the files that it could
+               not write when it last tried)
     timers     by what they are for: delays, deadlines, retries
     workflows  by their state
     """
@@ -57,4 +60,11 @@ def _server(info: str) -> dict[str, Any]:
         "version": f"Valkey {version}" if version else f"Redis {told.get('redis_version', '')}",
         "memory": int(told.get("used_memory", 0)),
         "is_persistent": told.get("aof_enabled") == "1",
+        "max_memory": int(told.get("maxmemory", 0)),
+        "evicts": told.get("maxmemory_policy", "noeviction").removeprefix("noeviction"),
+        "is_replica": told.get("role") == "slave",
+        "cannot_write": [name for name, field in _FILES.items() if told.get(field, "ok") != "ok"],
     }
+
+
+_FILES = {"snapshot": "rdb_last_bgsave_status", "append-only file": "aof_last_write_status"}

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lfr import events
 from lfr.store import keys
-from lfr.store.connection import Command, Link
+from lfr.store.connection import Command, Link, Reply
 from lfr.store.stream import Reader, acknowledge, checked, settle
 from lfr.store.waits import forget_waits, keep_wait, mark_cancelled, may_begin, watch_waits
 from lfr.tasks.waits import LatchStep, Wait
@@ -48,13 +48,13 @@ def watch_started(link: Link, reader: Reader, tasks: Sequence[Wait | LatchStep])
             ("HGET", keys.steps(workflow), index),
             ("HGET", root_of(workflow), "started"),
         )
-    replies = [checked(reply) for reply in link.exchange(commands, keep_errors=True)]
+    replies = link.exchange(commands, keep_errors=True)
     wanted: set[str] = set()
     started_ms: dict[str, int] = {}
     for number, each in enumerate(tasks):
         text, pending, progress, started = replies[2 + 4 * number : 6 + 4 * number]
-        is_due = may_begin(text, each.since) and _runs(progress, each.task.attempt)
-        if is_due and pending and started:
+        is_due = may_begin(checked(text), each.since) and _runs(progress, each.task.attempt)
+        if is_due and checked(pending) and isinstance(started, bytes):
             wanted.add(each.since)
             started_ms[each.task.workflow] = int(started)
     seconds, microseconds = replies[1]
@@ -86,9 +86,9 @@ def settle_started(reader: Reader, tasks: Sequence[Wait | LatchStep], now_ms: in
     return settle(reader, {each.since: "processed" for each in tasks}, events.timestamp(now_ms / 1000))
 
 
-def _runs(progress: bytes | None, attempt: int) -> bool:
+def _runs(progress: Reply, attempt: int) -> bool:
     """Whether this attempt of a step runs, by what `keys.steps` says of it."""
-    if progress is None:
+    if not isinstance(progress, bytes):  # gone; or what the event names is no workflow: WRONGTYPE
         return False
     _, active, latest = map(int, progress.split()[:3])
     return active > 0 and latest == attempt

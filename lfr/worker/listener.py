@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 from uuid import uuid4
@@ -19,7 +20,7 @@ from uuid import uuid4
 from rqse import EventListener
 
 from lfr import events
-from lfr.errors import Refused, Unreachable
+from lfr.errors import LfrError, Refused, Unreachable
 from lfr.flow import Json
 from lfr.store.connection import Link, Store
 from lfr.store.stream import (
@@ -27,6 +28,7 @@ from lfr.store.stream import (
     NoGroup,
     Reader,
     create_group,
+    forget_consumers,
     keep_claims,
     leave_group,
     read_batch,
@@ -40,6 +42,12 @@ _LONGEST_BLOCK_SECONDS = 1.0
 
 LONGEST_BACKOFF_SECONDS = 5.0
 """How long a listener waits at most before it tries again to reach Redis."""
+
+
+_FORGOTTEN_AFTER_SECONDS = 3600.0
+"""How long a consumer of a group may be silent; a process that has died does not take its leave."""
+
+_FORGET_EVERY_SECONDS = 600.0
 
 
 class Watcher(Protocol):
@@ -75,22 +83,28 @@ class BatchListener(EventListener):
         self.taken = 0
         self._reclaim_at = 0.0
         self._keep_at = 0.0
+        self._forget_at = 0.0
         self._done: list[str] = []
+        self._at_hand: list[Entry] = []  # the events of the pass that has begun
+        self._one_by_one: deque[Entry] = deque()  # those of a pass that has failed
 
     def listen(self) -> None:
-        """Take passes until `stop` is called. Whatever Redis does meanwhile, go on when it is back."""
+        """Take passes until `stop` is called. Whatever Redis does meanwhile, go on when it is back; and
+        whatever an event does, see `_stumble`."""
         self._running = True
         self.onStart()
         backoff = 0.1
         while self.listening:
+            self._at_hand = []
             try:
                 with self.store.link() as link:
                     create_group(link, self.store.stream, self._group)
-                    self._established, backoff = True, 0.1
+                    self._established = True
                     LOGGER.info("%s listens to %s as %s", self._group, self.store.stream, self._consumer)
                     self.onEstablished()
                     while self.listening:
                         self._take_pass(link)
+                        backoff = 0.1
                         if self.watcher:
                             self.watcher.passed(self, link)
                     self._leave(link)
@@ -102,6 +116,10 @@ class BatchListener(EventListener):
                     self.watcher.cut_off(self, error.message)
                 self.sleep(backoff)
                 backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+            except LfrError:
+                raise
+            except Exception:
+                self._stumble()
             self._established = False
         self._running = False
         self.onStop()
@@ -161,13 +179,37 @@ class BatchListener(EventListener):
         if not room:
             self.wait_for_room(seconds)
             return
+        self._at_hand = self._next_batch(link, room, int(1000 * seconds))
+        if self._at_hand:
+            self.process_batch(link, self._at_hand)
+            self._at_hand = []
+
+    def _next_batch(self, link: Link, room: int, block_ms: int) -> list[Entry]:
+        if self._one_by_one:
+            return [self._one_by_one.popleft()]
         batch = self._left_behind(link, room)
         if not batch:
             done, self._done = self._done, []
-            batch = read_batch(link, self.reader, count=room, block_ms=int(1000 * seconds), done=done)
-        if batch:
-            self.taken += len(batch)
-            self.process_batch(link, batch)
+            batch = read_batch(link, self.reader, count=room, block_ms=block_ms, done=done)
+        self.taken += len(batch)
+        return batch
+
+    def _stumble(self) -> None:
+        """A pass has met a defect of ours, in the `except` of which this is called.
+
+        One event must not stop all others, and none is to be lost: each of the pass is done by itself, and
+        the one that it is stays pending, to be tried again after the lease. Who has no event at hand is
+        broken, and says so by what was raised.
+        """
+        batch = self._at_hand
+        if not batch:
+            raise
+        if len(batch) > 1:
+            LOGGER.exception("a defect in lfr; each of these %d events is done by itself", len(batch))
+            self._one_by_one.extend(batch)
+        else:
+            told = (batch[0].id, self._group, self.lease_seconds)
+            LOGGER.exception("a defect in lfr; event %s stays pending in %s for %g s", *told)
 
     def _left_behind(self, link: Link, room: int) -> list[Entry]:
         now = time.monotonic()
@@ -179,7 +221,13 @@ class BatchListener(EventListener):
             LOGGER.info("%s takes over %d events that were left behind", self._group, len(batch))
         else:
             self._reclaim_at = now + self.lease_seconds / 2
+            self._forget_the_dead(link, now)
         return batch
+
+    def _forget_the_dead(self, link: Link, now: float) -> None:
+        if now >= self._forget_at:
+            self._forget_at = now + _FORGET_EVERY_SECONDS
+            forget_consumers(link, self.reader, idle_ms=round(1000 * _FORGOTTEN_AFTER_SECONDS))
 
     def _keep_claims(self, link: Link) -> None:
         now = time.monotonic()

@@ -99,7 +99,13 @@ class TaskRunner(BatchListener):
                 return
             self._running_tasks[id] = task
         # A daemon: a task that outlives the grace must not keep the process.
-        threading.Thread(target=self._run, args=(id, task), name=f"task {id}", daemon=True).start()
+        thread = threading.Thread(target=self._run, args=(id, task), name=f"task {id}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # there are too many: for who has it next
+            with self._changed:
+                del self._running_tasks[id]
+            raise
 
     def _run(self, id: str, task: events.StartTask) -> None:
         try:

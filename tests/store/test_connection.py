@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from unittest import mock
 
 import pytest
 import redis
@@ -59,6 +60,28 @@ def test_a_server_that_does_not_do_it(
             connection.execute_command(*(word.strip("'") for word in way_back.split()))
     with store.link() as link:
         assert link.exchange([("PING",)]) == [b"PONG"]
+
+
+@pytest.mark.parametrize(
+    ("state", "way_back", "kind", "word"),
+    [
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", Unreachable, "OOM"),
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", Unreachable, "READONLY"),
+        ("ACL SETUSER default -xadd", "ACL SETUSER default +@all", Refused, "ACL"),
+    ],
+)
+def test_a_server_that_gets_into_a_state_in_the_middle_of_a_transaction(
+    own_url: str, admin: redis.Redis, state: str, way_back: str, kind: type[LfrError], word: str
+) -> None:
+    with admin.client() as connection, connect(Settings(redis_url=own_url)).link() as link:
+        link.send([("MULTI",), APPEND])
+        connection.execute_command(*state.split())
+        try:
+            replies = link.send([("EXEC",)])
+        finally:
+            connection.execute_command(*way_back.split())
+        with pytest.raises(kind, match=word), mock.patch.object(link, "send", return_value=replies):
+            link.transact([])
 
 
 def test_a_master_that_is_gone(own_url: str, admin: redis.Redis) -> None:

@@ -19,6 +19,7 @@ from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.settings import Settings
 from lfr.store.connection import Store, connect
+from lfr.store.stream import create_group
 from tests.store.conftest import Stepper, append
 
 MakeStepper = Callable[[Lifecycle], Stepper]
@@ -252,6 +253,27 @@ def test_of_two_lifecycles_each_item_is_taken_in_once(
         worker.take_all()
     assert inspect_workflow(store, id)["output"] == [{"was": n} for n in range(20)]
     assert sorted(worker.done) == list(range(20))
+
+
+@pytest.mark.parametrize("moment", range(14))
+def test_a_stream_that_was_lost_is_made_up_for_by_a_restart(
+    store: Store, client: redis.Redis, lifecycle: Stepper, worker: Worker, moment: int
+) -> None:
+    id = start_workflow(store, "* { a -> b } -> c", [{"n": 1}, {"n": 2}, {"n": 3}]).id
+    for number in range(moment):
+        if number % 2:
+            worker.take_all()
+        else:
+            lifecycle.step()
+    client.delete(store.stream)
+    create_group(lifecycle.link, store.stream, "lifecycle")
+    terminate_workflow(store, id)
+    settle(lifecycle)
+    restart_workflow(store, id)
+    finish(lifecycle, worker)
+    found = inspect_workflow(store, id)
+    assert (found["state"], found["reason"]) == ("FINISHED", None)
+    assert found["output"]["was"] == [{"was": {"was": {"n": n}}} for n in (1, 2, 3)]
 
 
 def test_the_limit_of_a_step(store: Store, lifecycle: Stepper, worker: Worker) -> None:

@@ -175,3 +175,29 @@ def test_the_interface_of_a_watcher_is_the_listeners(store: Store) -> None:
     listener.watcher = Once()
     listener.listen()
     assert len(seen) == 1 and seen[0][0] is listener
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "usual", "word"),
+    [
+        ("maxmemory-policy", "allkeys-lru", "noeviction", "CONFIG SET maxmemory-policy noeviction"),
+        ("maxmemory", "1", "0", "when it is full nothing moves on"),
+        ("replicaof", "127.0.0.1 1", "no one", "this Redis is a replica"),
+    ],
+)
+def test_what_a_server_does_that_endangers_workflows_is_told(
+    store: Store, client: redis.Redis, setting: str, value: str, usual: str, word: str
+) -> None:
+    def set_to(words: str) -> None:
+        command = ("REPLICAOF",) if setting == "replicaof" else ("CONFIG", "SET", setting)
+        client.execute_command(*command, *words.split())
+
+    assert system_state(store)["redis"]["warnings"] == []
+    set_to(value)
+    try:
+        state = system_state(store)
+    finally:
+        set_to(usual)
+    [warning] = state["redis"]["warnings"]
+    assert word in warning
+    assert warning in problems_of(state, [])

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 
+from lfr.operations.intervene import terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles import receipts as module
 from lfr.roles.lifecycle import Lifecycle
@@ -166,3 +167,23 @@ def test_garbage_is_logged_as_text(store: Store, client: redis.Redis, stepper: M
 
 def pending(client: redis.Redis, group: str) -> list[dict[str, Any]]:
     return list(client.xpending_range("workflows:run", group, "-", "+", 100))
+
+
+def test_a_task_that_nobody_does_is_cleared_once_it_counts_no_more(
+    settings: Settings, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LOOK_AGAIN_SECONDS", 0)
+    store = connect(replace(settings, events_retain_seconds=0.001))
+    lifecycle, receipts = stepper(Lifecycle(store)), stepper(Receipts(store, io.StringIO()))
+    first, second = (start_workflow(store, "nobody").id for _ in range(2))
+    terminate_workflow(store, first)
+
+    def left() -> list[str]:
+        lifecycle.step()
+        receipts.step()
+        return [fields.get("workflow", "") for _, fields in client.xrange("workflows:run")]
+
+    eventually(lambda: left() == [json.dumps(second)])
+    terminate_workflow(store, second)
+    eventually(lambda: left() == [])
+    assert client.zcard("receipts:logged") == 0

@@ -75,6 +75,17 @@ def test_status_queued_errors_and_missing_arrays() -> None:
     assert replies[3] is None
 
 
+@given(st.lists(st.booleans(), max_size=6), st.lists(st.integers(1, 50), max_size=40))
+def test_entries_that_have_been_deleted_are_read_as_such(are_there: list[bool], sizes: list[int]) -> None:
+    """As XREADGROUP answers them when it is asked for what is pending."""
+    fields = {True: (b"*2\r\n$1\r\na\r\n$1\r\nb\r\n", [b"a", b"b"]), False: (b"*-1\r\n", None)}
+    data = b"*%d\r\n" % len(are_there) + b"".join(
+        b"*2\r\n$3\r\n1-0\r\n" + fields[each][0] for each in are_there
+    )
+    expected = [[b"1-0", fields[each][1]] for each in are_there]
+    assert parser(data + b"+OK\r\n", sizes).read_replies(2) == [expected, b"OK"]
+
+
 def test_a_server_that_hangs_up_in_the_middle_is_noticed() -> None:
     with pytest.raises(redis.ConnectionError):
         parser(b"*2\r\n$3\r\nabc\r\n$5\r\nab", []).read_replies(1)
@@ -93,6 +104,10 @@ def test_a_long_string_is_read_in_time_linear_in_its_size() -> None:
     found.on_connect(Counting(encoded(long), []))
     assert found.read_replies(1) == [long]
     assert len(sizes) < 100
+
+
+def test_bytes_are_written_as_they_are() -> None:
+    assert pack([("GET", b"\xff\r\n")]) == b"*2\r\n$3\r\nGET\r\n$3\r\n\xff\r\n\r\n"
 
 
 def test_what_utf_8_cannot_hold_is_written_as_its_escape() -> None:
