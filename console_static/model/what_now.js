@@ -16,7 +16,7 @@ const LONG = 10_000; // milliseconds after which it is told that a worker has no
 export function whatNow(workflow, now) {
   const { state, steps } = workflow;
   if (state === "FAILED") return failed(workflow);
-  if (state === "TERMINATED") return [{ tone: "terminated", text: "It was stopped. Restart goes on from there; what is done stays done." }];
+  if (state === "TERMINATED") return [{ tone: "terminated", text: "It was terminated. Restart goes on from there; what is done stays done." }];
   if (state !== "RUNNING") return [];
   const running = steps.filter((step) => step.state === "RUNNING" && step.kind !== "subflow");
   const told = running.map((step) => sentence(step, workflow, now)).filter(Boolean);

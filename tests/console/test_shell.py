@@ -107,7 +107,7 @@ def test_with_the_keyboard_alone(there: Installation, page: Page) -> None:
         seen.add(name)
         assert outlined or name == "" or element_is_body(page), f"the focus on {name!r} is not seen"
     wanted = {
-        "Stop",
+        "Terminate",
         "Restart",
         "Delete",
         "Download archive",

@@ -86,9 +86,9 @@ def test_with_a_read_token_one_looks_and_changes_nothing(
     guard.expects("403")
     page.goto(closed.page("workflow:closed-1"))
     enter(page, "may-read")
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Terminate").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name="Stop").click()
+    dialog.get_by_role("button", name="Terminate").click()
     expect(dialog.get_by_role("alert")).to_contain_text("this token is for reading only")
     page.keyboard.press("Escape")
     assert closed.state("workflow:closed-1") == "RUNNING"

@@ -90,15 +90,15 @@ def _bring_the_file(page: Page, folder: Path, way: str) -> None:
 
 
 def _stop_and_restart(page: Page) -> None:
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Terminate").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()  # Enter alone does no harm
     page.keyboard.press("Enter")
     expect(dialog).to_have_count(0)
-    expect(page.get_by_role("button", name="Stop")).to_be_focused()
+    expect(page.get_by_role("button", name="Terminate")).to_be_focused()
     expect(state_of(page)).to_contain_text("Running")
     page.keyboard.press("Enter")
-    dialog.get_by_role("button", name="Stop").click()
+    dialog.get_by_role("button", name="Terminate").click()
     expect(state_of(page)).to_contain_text("Terminated")
     expect(page.locator(".what-now")).to_contain_text("It was stopped")
     page.get_by_role("button", name="Restart").click()
