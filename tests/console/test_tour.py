@@ -100,7 +100,7 @@ def _stop_and_restart(page: Page) -> None:
     page.keyboard.press("Enter")
     dialog.get_by_role("button", name="Terminate").click()
     expect(state_of(page)).to_contain_text("Terminated")
-    expect(page.locator(".what-now")).to_contain_text("It was stopped")
+    expect(page.locator(".what-now")).to_contain_text("It was terminated")
     page.get_by_role("button", name="Restart").click()
     dialog.get_by_role("button", name="Restart").click()
     expect(state_of(page)).to_contain_text("Running")
