@@ -170,6 +170,7 @@ class Draft:
         self.outputs = outputs
         self.transition = Transition(state=progress.state)
         self._sizes = Sizes()
+        self._has_gathered = False
         self._ended: deque[int] = deque()
         self._needed_steps: set[int] = set()
         self._needed_outputs: set[int] = set()
@@ -177,6 +178,7 @@ class Draft:
     def result(self) -> Transition | Needed:
         """The transition, or what is missing to make it."""
         if not self._needed_steps and not self._needed_outputs:
+            self.transition.handed_on = self._sizes.handed_on
             return self.transition
         return _needed(self.flow, self.progress, self._needed_steps, frozenset(self._needed_outputs))
 
@@ -294,11 +296,15 @@ class Draft:
     def _gather(self, step: Step) -> Json:
         """The input of a step. Raises NoInput."""
         given = gather(self.flow, self._output, step.index)
-        if isinstance(given, list) and len(sources(self.flow, step.index)) > 1:
-            try:
+        is_made = isinstance(given, list) and len(sources(self.flow, step.index)) > 1
+        try:
+            if is_made:
                 self._sizes.check(given)
-            except TooBig as error:
-                raise NoInput(f"its input {error}") from None
+            if is_made or self._has_gathered:  # one output that goes to one step needs no look
+                self._sizes.hand_on(given)
+        except TooBig as error:
+            raise NoInput(f"its input {error}") from None
+        self._has_gathered = True
         return given
 
     def refusal(self, output: Json) -> str | None:

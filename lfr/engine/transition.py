@@ -74,6 +74,7 @@ class Transition:
     outputs  outputs of the steps that ended, by index
     steps    the progress of each step that was touched, as it is afterwards
     active, done, skipped, failed   by how much these counts of the progress change
+    handed_on  about how many bytes of JSON steps are given, besides one output that goes to one step
     """
 
     state: WorkflowState
@@ -87,3 +88,4 @@ class Transition:
     done: int = 0
     skipped: int = 0
     failed: int = 0
+    handed_on: int = 0

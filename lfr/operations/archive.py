@@ -18,7 +18,7 @@ from lfr.store.commit import commit
 from lfr.store.connection import Store
 from lfr.store.flows import FlowCache, use_flow
 from lfr.store.load import load_flow, watch_state
-from lfr.store.snapshot import read_snapshot, write_snapshot
+from lfr.store.snapshot import Gone, read_snapshot, write_snapshot
 from lfr.store.workflows import index_workflow, watch_new
 
 
@@ -33,7 +33,12 @@ def archive_workflow(store: Store, id: str) -> dict[str, Any]:
             flow = load_flow(link, FlowCache(), id)
             if flow is None:
                 raise NotFound(f"the flow of {id} is gone from Redis")
-            snapshot = read_snapshot(link, id, flow)
+            try:
+                snapshot = read_snapshot(link, id, flow)
+            except Gone as gone:
+                if commit(link, [("PING",)]):
+                    raise NotFound(f"{gone} is gone from Redis") from None
+                continue  # somebody has moved it meanwhile
             if commit(link, [("PING",)]):
                 return {"format": FORMAT, "version": VERSION, "id": id, "flow": flow.to_dict(), **snapshot}
 

@@ -55,9 +55,11 @@ def start_workflow(
         while True:
             now_ms, present, is_stored = watch_new(link, id, flow.digest)
             if present is not None:
-                same = present.digest == flow.digest and load_outputs(link, id)[WORKFLOW_INPUT] == given
+                outputs = load_outputs(link, id)
                 link.exchange([("UNWATCH",)])
-                if same:
+                if WORKFLOW_INPUT not in outputs:
+                    continue  # it has been deleted since
+                if present.digest == flow.digest and outputs[WORKFLOW_INPUT] == given:
                     return Started(id, is_new=False)
                 raise Conflict(f"{id} is there already, with another flow or input", hint="choose another id")
             beginning = create(store.stream, id, flow, text, first, now_ms)

@@ -31,6 +31,7 @@ from lfr.store.flows import FlowCache
 from lfr.store.items import (
     EndedItem,
     Items,
+    Missing,
     begin_items,
     drop_items,
     lay_out,
@@ -122,6 +123,19 @@ class Iteration:
 
     def _transact(self, link: Link, id: str, news: ItemNews, moved: Iterable[ItemId]) -> bool:
         """Load, work out, commit. False if somebody else has moved the workflow meanwhile."""
+        try:
+            now_ms, commands = self._work_out(link, id, news, moved)
+        except Missing:
+            if link.transact([]) is not None:
+                raise  # nobody has: it is lost
+            return False
+        receipts = {entry.id: "processed" for entry in news.entries}
+        return commit(link, [*commands, *settle(self._reader, receipts, events.timestamp(now_ms / 1000))])
+
+    def _work_out(
+        self, link: Link, id: str, news: ItemNews, moved: Iterable[ItemId]
+    ) -> tuple[int, list[Command]]:
+        """The time of Redis, and the commands that write what the news change. Raises Missing."""
         now_ms, loaded = load(link, self._flows, {id: news.indices()})
         commands: list[Command] = []
         if id in loaded:
@@ -129,8 +143,7 @@ class Iteration:
             for item in moved:
                 steps[item.index].tell(What.STARTED, item.number)
             commands = self._change(link, loaded, id, list(steps.values()), now_ms)
-        receipts = {entry.id: "processed" for entry in news.entries}
-        return commit(link, [*commands, *settle(self._reader, receipts, events.timestamp(now_ms / 1000))])
+        return now_ms, commands
 
     def _change(
         self, link: Link, loaded: Mapping[str, LoadedWorkflow], id: str, steps: Sequence[_Step], now_ms: int
@@ -166,11 +179,11 @@ class Iteration:
         if items is None:
             return
         if items.done == items.total and _runs(workflow, index):
-            outputs = load_outputs(link, id, index, items.total) | step.outputs
-            output = [read_json(outputs[number]) for number in range(items.total)]
-            step.ended.append(Ended(index, output))
+            outputs = load_outputs(link, id, index, items.total, step.outputs)
+            step.ended.append(Ended(index, list(map(read_json, outputs))))
             step.commands.append(drop_items(id, index))
             return
+        step.commands += lay_out(id, index, step.values)  # also if none can begin now, for a restart
         if workflow.progress.state is WorkflowState.RUNNING and _runs(workflow, index) and not step.ended:
             limit = common_of(workflow.flow.steps[index].parameters).limit or self._limit
             room = limit - (items.begun - items.done)
@@ -185,7 +198,6 @@ class Iteration:
         values = step.values[: len(numbers)] or load_values(link, id, index, numbers)
         ids = [ItemId(id, index, number, items.round) for number in numbers]
         part = self._flows.part(workflow.flow, index)
-        step.commands += lay_out(id, index, step.values)
         step.commands += begin_items(self._stream, part, ids, values, now_ms)
         items.begun += count
         for number in numbers:

@@ -54,6 +54,26 @@ class Judgement:
         if self.news or self.dead:
             yield Judgement(news=self.news, dead=self.dead)
 
+    def by_event(self) -> Iterator[Judgement]:
+        """The same in parts of which each concerns one ended step."""
+        for workflow, ended in self.ended.items():
+            for each in ended:
+                yield Judgement(ended={workflow: [each]})
+        if self.news or self.dead:
+            yield Judgement(news=self.news, dead=self.dead)
+
+    @property
+    def is_several(self) -> bool:
+        """Whether several steps have ended."""
+        return len(self.ended) > 1 or any(len(ended) > 1 for ended in self.ended.values())
+
+    @property
+    def size(self) -> int:
+        """How many bytes have come with the ended steps."""
+        entries = (entry for ended in self.ended.values() for entry, _ in ended)
+        beside = sum(map(len, self.handed_over.values()))
+        return beside + sum(sum(map(len, entry.fields.values())) for entry in entries)
+
     def indices(self) -> dict[str, list[int]]:
         """Which steps have ended, by workflow."""
         return {id: [task.index for _, task in ended] for id, ended in self.ended.items()}

@@ -8,6 +8,7 @@ tell of iterated steps has transactions of its own, one for each workflow.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from lfr.roles.advancing import advance_all
 from lfr.roles.iteration import Iteration
@@ -21,6 +22,15 @@ from lfr.store.flows import FlowCache
 from lfr.store.load import load, read_handed_over
 from lfr.store.stream import Entry
 from lfr.worker.listener import BatchListener
+
+
+_MOST_AT_ONCE: Final = 64 * 2**20
+"""How many bytes the events of a transaction, and what they hand on, may have, unless it is one event. Redis hangs
+up on who has sent it more than 1 GiB of a transaction."""
+
+
+class _TooMuch(Exception):
+    """These events are too much for one transaction."""
 
 
 class Lifecycle(BatchListener):
@@ -40,19 +50,36 @@ class Lifecycle(BatchListener):
         """Deal with the events of a pass in one transaction; if that is refused, workflow by workflow."""
         judged = judge(batch)
         self.acknowledge_later(judged.foreign)
-        if judged.concerns_us and not self._transact(link, judged):
-            for part in judged.by_workflow():
-                while not self._transact(link, part):
-                    pass  # somebody moved this workflow again: look at it as it now stands
+        if judged.concerns_us:
+            self._deal_with(link, judged)
         for id, news in judged.items.items():
             self._iteration.process(link, id, news)
 
+    def _deal_with(self, link: Link, judged: Judgement) -> None:
+        while True:
+            try:
+                if self._transact(link, judged):
+                    return
+                parts = list(judged.by_workflow())
+            except _TooMuch:
+                link.exchange([("UNWATCH",)])
+                parts = list(judged.by_event())
+            if len(parts) > 1:
+                for part in parts:
+                    self._deal_with(link, part)
+                return
+            # Somebody moved this workflow again: look at it as it now stands.
+
     def _transact(self, link: Link, judged: Judgement) -> bool:
-        """Load, advance, commit. False if somebody else has moved one of these workflows meanwhile."""
+        """Load, advance, commit. False if somebody else has moved one of these workflows meanwhile. Raises
+        _TooMuch for several events that are to be dealt with one by one."""
         judged.handed_over = read_handed_over(link, judged.without_output())
         now_ms, loaded = load(link, self._flows, judged.indices())
         ended, lost = judged.ended_steps(loaded)
         moved = advance_all(link, loaded, ended)
+        handed_on = sum(change.handed_on for transitions in moved.values() for change in transitions)
+        if judged.size + handed_on > _MOST_AT_ONCE and judged.is_several:
+            raise _TooMuch
         commands: list[Command] = []
         for id, transitions in moved.items():
             commands += change(self.store.stream, loaded[id], transitions, now_ms)

@@ -70,21 +70,33 @@ def load_ended(link: Link, ids: Iterable[ItemId], last: Mapping[int, int]) -> li
     return ended
 
 
+class Missing(Exception):
+    """What must be there of the items of a step is not there: somebody has gone on with them meanwhile."""
+
+
 def load_values(link: Link, workflow: str, index: int, numbers: Sequence[int]) -> list[Json]:
-    """The items of these numbers, which have not begun. (HMGET)"""
+    """The items of these numbers, which have not begun. (HMGET) Raises Missing."""
     if not numbers:
         return []
     key = keys.items(workflow, index)
     values = link.exchange([("HMGET", key, *(f"i{number}" for number in numbers))])[0]
+    if None in values:
+        raise Missing(f"items of step {index} of {workflow}")
     return [read_json(value) for value in values]
 
 
-def load_outputs(link: Link, workflow: str, index: int, total: int) -> dict[int, bytes]:
-    """The outputs of all items that are done, as JSON, by number. (HMGET)"""
+def load_outputs(
+    link: Link, workflow: str, index: int, total: int, known: Mapping[int, bytes]
+) -> list[bytes]:
+    """The outputs of all items as JSON, in their order; `known` are those of the latest. (HMGET) Raises
+    Missing."""
     values: list[Reply] = link.exchange(
         [("HMGET", keys.items(workflow, index), *(f"o{number}" for number in range(total)))]
     )[0]
-    return {number: value for number, value in enumerate(values) if value is not None}
+    outputs = [known.get(number, value) for number, value in enumerate(values)]
+    if None in outputs:
+        raise Missing(f"outputs of step {index} of {workflow}")
+    return outputs
 
 
 def load_open(link: Link, workflow: str, index: int, items: Items) -> list[ItemId]:

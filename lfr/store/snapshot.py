@@ -24,11 +24,16 @@ from lfr.store.workflows import LAYOUT_VERSION, write_reason
 _RECORD = ("name", "source", "state", "reason", "started", "ended")
 
 
+class Gone(Exception):
+    """A workflow, or an item of one, is not there any more."""
+
+
 def read_snapshot(link: Link, id: str, flow: Flow) -> dict[str, Any]:
-    """The snapshot of a workflow, or of an item with its part of the flow. It is one moment's only if the
-    caller watches the workflow before, and finds it unmoved after. (HMGET, HGETALL, XRANGE)"""
-    record, counts, steps, outputs, history = link.exchange(
+    """The snapshot of a workflow, or of an item with its part of the flow; all of it is watched from now on. It is
+    one moment's only if it has not moved after. (WATCH, HMGET, HGETALL, XRANGE) Raises Gone."""
+    _, record, counts, steps, outputs, history = link.exchange(
         [
+            ("WATCH", id),
             ("HMGET", id, *_RECORD),
             ("HGET", id, "counts"),
             ("HGETALL", keys.steps(id)),
@@ -36,6 +41,8 @@ def read_snapshot(link: Link, id: str, flow: Flow) -> dict[str, Any]:
             ("XRANGE", keys.history(id), "-", "+"),
         ]
     )
+    if counts is None:
+        raise Gone(id)
     texts = [(value or b"").decode() for value in record]
     *words, started, ended = texts
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -15,9 +15,10 @@ from lfr.operations.archive import archive_workflow, restore_workflow
 from lfr.operations.delete import delete_workflow
 from lfr.operations.intervene import restart_workflow, terminate_workflow
 from lfr.operations.observe import inspect_workflow
+from lfr.operations.send_event import end_task
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
-from lfr.store.connection import Store
+from lfr.store.connection import Command, Link, Store
 from tests.store.conftest import Stepper, append, events_of
 from tests.support.waiting import eventually
 
@@ -206,3 +207,36 @@ def test_any_change_of_an_archive_is_refused_or_harmless(
             worker.lifecycle.step()
             terminate_workflow(store, copied)
         delete_workflow(store, copied)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_items_that_end_while_they_are_archived(
+    store: Store, lifecycle: Stepper, monkeypatch: pytest.MonkeyPatch, is_late: bool
+) -> None:
+    """Before they are read, or after: what is archived goes on with a restart, and ends."""
+    id = start_workflow(store, "* { a -> b }", [1, 2]).id
+    lifecycle.step()
+    left = [f"{id}/1.0", f"{id}/1.1"]
+    exchange = Link.exchange
+
+    def moved(self: Link, commands: Sequence[Command], **more: Any) -> Any:
+        asks = self is not lifecycle.link and ("HGET", f"{id}/1.0", "counts") in commands and bool(left)
+        if asks and not is_late:
+            end_task(store, left.pop(0), "a", 2)
+            end_task(store, f"{id}/1.0", "b", 3)
+            for _ in range(3):
+                lifecycle.step()
+        replies = exchange(self, commands, **more)
+        if asks and is_late:
+            end_task(store, left.pop(0), "a", 2)
+            lifecycle.step()
+        return replies
+
+    monkeypatch.setattr(Link, "exchange", moved)
+    document = archive_workflow(store, id)
+    items = document["items"]["1"]
+    now = inspect_workflow(store, id)["steps"][1]["items"]
+    assert (items["done"], len(items["open"])) == ((0, 2) if is_late else (1, 1))
+    assert now["done"] == items["done"]
+    if is_late:
+        assert items["open"]["0"]["outputs"].keys() == {"-1", "1", "2"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +18,8 @@ from lfr.operations.send_event import end_task
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.settings import Settings
-from lfr.store.connection import Store, connect
-from lfr.store.stream import create_group
+from lfr.store.connection import Command, Link, Store, connect
+from lfr.store.stream import create_group, to_entries
 from tests.store.conftest import Stepper, append
 
 MakeStepper = Callable[[Lifecycle], Stepper]
@@ -274,6 +274,56 @@ def test_a_stream_that_was_lost_is_made_up_for_by_a_restart(
     found = inspect_workflow(store, id)
     assert (found["state"], found["reason"]) == ("FINISHED", None)
     assert found["output"]["was"] == [{"was": {"was": {"n": n}}} for n in (1, 2, 3)]
+
+
+def test_items_of_a_workflow_that_has_failed_before_they_began(
+    store: Store, lifecycle: Stepper, worker: Worker, client: redis.Redis
+) -> None:
+    id = start_workflow(store, "* a; b", [1, 2, 3]).id
+    append(client, kind="end-task", workflow=id, name="b", index=2, attempt=1, status="FAILURE")
+    settle(lifecycle)
+    assert worker.open_tasks() == worker.open_tasks()[:1]  # only b
+    worker.take_all()
+    restart_workflow(store, id)
+    finish(lifecycle, worker)
+    found = inspect_workflow(store, id)
+    assert (found["state"], found["steps"][1]["output"]) == ("FINISHED", [{"was": n} for n in (1, 2, 3)])
+
+
+@pytest.mark.parametrize("asks_for", ["i1", "o0"])
+def test_a_lifecycle_that_is_overtaken_between_two_looks(
+    store: Store,
+    client: redis.Redis,
+    stepper: MakeStepper,
+    worker: Worker,
+    monkeypatch: pytest.MonkeyPatch,
+    asks_for: str,
+) -> None:
+    """What it looks for is gone when it looks for it: another lifecycle has begun those items, or ended the step."""
+    one, two = (
+        stepper(Lifecycle(store)),
+        stepper(Lifecycle(connect(replace(store.settings, iterate_limit=1)))),
+    )
+    id = start_workflow(store, "* a", [1, 2]).id
+    exchange, times = Link.exchange, [0]
+
+    def overtaken(self: Link, commands: Sequence[Command], **more: Any) -> Any:
+        asked = any(command[0] == "HMGET" and asks_for in command for command in commands)
+        if self is two.link and asked and not times[0]:
+            times[0] = 1
+            pending = client.xpending_range(store.stream, "lifecycle", "-", "+", 10)
+            client.xclaim(store.stream, "lifecycle", "one", 0, [each["message_id"] for each in pending])
+            one.listener.process_batch(
+                one.link, to_entries(one.link.exchange([("XRANGE", store.stream, "-", "+")])[0])
+            )
+        return exchange(self, commands, **more)
+
+    monkeypatch.setattr(Link, "exchange", overtaken)
+    while not times[0]:
+        two.step()
+        worker.take_all()
+    finish(one, worker)
+    assert inspect_workflow(store, id)["state"] == "FINISHED"
 
 
 def test_the_limit_of_a_step(store: Store, lifecycle: Stepper, worker: Worker) -> None:

@@ -22,7 +22,7 @@ from lfr.roles.wait import WaitTasks
 from lfr.settings import Settings
 from lfr.store.connection import Store, connect
 from lfr.worker.listener import BatchListener
-from tests.store.conftest import Stepper, append, started_tasks
+from tests.store.conftest import Stepper, append, events_of, started_tasks
 from tests.support.waiting import eventually
 
 Make = Callable[[BatchListener], Stepper]
@@ -34,6 +34,9 @@ WAITS: dict[str, dict[str, Any]] = {
     "wait:release": {"name": "n"},
     "wait:countdown": {"name": "n"},
 }
+
+
+FAN = "A -> { " + " ".join(f"b{n}" for n in range(50)) + " } -> z"
 
 
 def deep(levels: int) -> Any:
@@ -146,3 +149,41 @@ def test_an_event_that_meets_a_defect_stops_nobody_and_is_tried_again(
         thread.join()
     assert tries[:2] == [20, 1]
     assert client.xlen("workflows:dead") == 0
+
+
+@pytest.mark.parametrize(
+    ("flow", "workflows", "letters", "started"),
+    [
+        ("A -> B", 40, 100_000, 80),
+        (FAN, 40, 4_000, 40 * 51),
+        ("{ " + "; ".join([FAN] * 10) + " } -> z", 1, 4_000, 10 * 51),
+    ],
+)
+def test_a_pass_that_is_too_much_for_one_transaction_is_done_in_parts(
+    settings: Settings,
+    client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    flow: str,
+    workflows: int,
+    letters: int,
+    started: int,
+) -> None:
+    """Redis hangs up on who has sent it more of a transaction than it may."""
+    monkeypatch.setattr("lfr.roles.lifecycle._MOST_AT_ONCE", 500_000)
+    usual = str(client.config_get("client-query-buffer-limit")["client-query-buffer-limit"])
+    store = connect(replace(settings, lease_seconds=0.2))
+    for _ in range(workflows):
+        start_workflow(store, flow)
+    for task in events_of(client, "start-task"):
+        step = {name: task[name] for name in ("workflow", "name", "index", "attempt")}
+        append(client, kind="end-task", output=["x" * letters], **step)
+    client.config_set("client-query-buffer-limit", 2**20)
+    lifecycle = Lifecycle(store)
+    thread = threading.Thread(target=lifecycle.listen)
+    thread.start()
+    try:
+        eventually(lambda: len(started_tasks(client)) == started, deadline_seconds=10)
+    finally:
+        lifecycle.stop()
+        thread.join()
+        client.config_set("client-query-buffer-limit", usual)

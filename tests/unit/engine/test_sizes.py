@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lfr.engine import Ended, Progress, Transition, advance, begin
 from lfr.engine.sizes import MOST_VALUES, Sizes, TooBig
-from lfr.flow import Json
+from lfr.flow import Flow, Json
 from lfr.json_text import DEEPEST, read_json, write_json
 from lfr.language import compile_flow
 from lfr.states import WorkflowState
@@ -90,9 +90,55 @@ def test_what_is_known_already_counts_as_if_it_were_looked_at(values: list[Json]
     sizes = Sizes()
     made: Json = values
     for _ in range(rounds):
-        assert sizes._size(made) == measured(made)
+        assert sizes._size(made)[:2] == measured(made)
         made = [made, *values, made]
-    assert sizes._size(made) == measured(made)
+    assert sizes._size(made)[:2] == measured(made)
+
+
+FAN = compile_flow("a -> { " + " ".join(f"b{n}" for n in range(100)) + " } -> z")
+
+
+def ended(flow: Flow, outputs: list[Json]) -> Transition:
+    """The last transition of a flow whose tasks give these outputs, in their order."""
+    progress, known = Progress(is_whole=True), dict[int, Json]()
+    transition = begin(flow, {})
+    for output in outputs:
+        progress.apply(transition)
+        known.update(transition.outputs)
+        index = next(index for index, step in progress.steps.items() if step.active)
+        last = advance(flow, progress, known, Ended(index, output))
+        assert isinstance(last, Transition)
+        transition = last
+    return transition
+
+
+@pytest.mark.parametrize(
+    ("output", "state"),
+    [
+        ({"text": "x" * 10_000}, WorkflowState.RUNNING),
+        ({"text": "x" * 11_000}, WorkflowState.FAILED),
+        ({"text": "ü" * 1_000}, WorkflowState.RUNNING),
+        ({"text": "ü" * 2_000}, WorkflowState.FAILED),
+        ([1] * 1000, WorkflowState.RUNNING),
+        ([1] * 2000, WorkflowState.FAILED),
+        ({"x" * 11_000: 1}, WorkflowState.FAILED),
+    ],
+)
+def test_what_many_steps_are_given_at_once_has_an_end(
+    monkeypatch: pytest.MonkeyPatch, output: Json, state: WorkflowState
+) -> None:
+    monkeypatch.setattr("lfr.engine.sizes.MOST_BYTES", 2**20)
+    transition = ended(FAN, [output])
+    assert transition.state is state
+    if state is WorkflowState.FAILED:
+        assert transition.reason == "its input is too big: more than 1 MiB for the steps that start at once"
+        assert 50 < len(transition.starts) < 100
+
+
+def test_what_comes_together_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lfr.engine.sizes.MOST_BYTES", 2**20)
+    for size, state in ((4_500, WorkflowState.RUNNING), (11_000, WorkflowState.FAILED)):
+        assert ended(FAN, [{}, *["x" * size] * 100]).state is state
 
 
 def test_nothing_is_kept_of_a_transition_for_the_next() -> None:
