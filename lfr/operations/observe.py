@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from lfr.engine.inputs import WORKFLOW_INPUT, NoInput, gather, sources
-from lfr.errors import NotFound
+from lfr.errors import BadInput, NotFound
 from lfr.flow import Flow, Json
 from lfr.operations.allowed import actions, step_actions
 from lfr.operations.facts import tell_facts
@@ -24,6 +24,7 @@ from lfr.store.step_timers import read_delayed_starts
 from lfr.store.waits import read_waits
 from lfr.store.workflows import LONGEST_BRIEF, Record, read_records, source_of
 from lfr.tasks.catalogue import WAIT
+from lfr.tasks.times import read_time
 
 _MOST_WORDS: Final = 6
 _LONGEST_WORD: Final = 40
@@ -117,12 +118,16 @@ def read_flow(store: Store, id: str) -> Flow:
         return _flow_of(link, id)
 
 
-def read_facts(store: Store, id: str) -> list[dict[str, Any]]:
-    """A workflow's history, oldest first, as `tell_facts` gives it. Raises NotFound."""
+def read_facts(store: Store, id: str, *, since: str = "") -> list[dict[str, Any]]:
+    """A workflow's history, oldest first, as `tell_facts` gives it; if a time is given (ISO 8601), only what
+    has happened since. Raises NotFound and BadInput."""
+    since_ms = read_time(since) if since else 0
+    if since_ms is None:
+        raise BadInput(f"since is {since[:40]!r}, which is no time", hint="as 2026-01-31T18:00:00Z")
     id = full_id(id)
     with store.link() as link:
         read_one(link, id)
-        return list(tell_facts(read_whole_history(link, id)))
+        return list(tell_facts(read_whole_history(link, id, since_ms=max(0, since_ms))))
 
 
 def read_one(link: Link, id: str) -> Record:

@@ -47,7 +47,13 @@ def test_the_life_of_a_workflow(call: Caller, store: Store) -> None:
     assert call("GET", f"/workflows/{id}").json["reason"] == "no"
     history = call("GET", f"/workflows/{id}/history").json
     assert history[-1]["event"] == "failed"
-    assert call("GET", f"/workflows/{id}/history?since={history[-1]['at'].replace('+', '%2B')}").json == []
+    last = history[-1]["at"]
+    for since in (last.replace("+", "%2B"), last, last.removesuffix("+00:00")):
+        assert call("GET", f"/workflows/{id}/history?since={since}").json == []
+    begun = history[0]["at"].removesuffix("+00:00")
+    assert call("GET", f"/workflows/{id}/history?since={begun[:-1]}").json[0]["at"] >= begun
+    assert len(call("GET", f"/workflows/{id}/history?since=1970-01-01").json) == len(history)
+    assert "no time" in call("GET", f"/workflows/{id}/history?since=yesterday").json["detail"]
 
 
 def test_a_task_is_ended_from_afar(call: Caller, store: Store, redis_url: str) -> None:
