@@ -73,7 +73,7 @@ def pages(url: str, count: int) -> dict[str, str]:
         "first": list,
         "middle": behind(list, count // 2 + 25),
         "last": behind(list, 50),
-        "of a state": f"{list}&state=FAILED",
+        "of a state": f"{list}&state=FINISHED",
         "with a text": f"{list}&text=demo",
         "counts": f"{url}/workflows/counts",
     }

@@ -31,6 +31,9 @@ function App() {
   const report = useCallback((state) => setLive((was) => (was.state === state ? was : { state, since: new Date().toISOString() })), []);
   const news = useMemo(() => ({ paused, report }), [paused]);
 
+  useEffect(() => {
+    if (live.state === "on" || live.state === "off") installation.refresh(); // why, or that all is well again
+  }, [live.state]);
   useEffect(() => whenRefused(() => setAccess((was) => ({ ...was, refused: true }))), []);
   useEffect(() => {
     document.title = [route.id.replace(/^workflow:/, "") || route.page, "lfr"].join(" · ");

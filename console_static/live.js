@@ -4,7 +4,7 @@ import { Problem, ask } from "./api.js";
 import { EventReader } from "./model/event_stream.js";
 
 const FIRST_WAIT = 500;
-const LONGEST_WAIT = 15_000;
+const LONGEST_WAIT = 5000;
 const SILENT_AFTER = 40_000; // milliseconds; the server gives a sign of life every 15 s
 const FINAL = [400, 401, 403, 404]; // asking again would be answered alike
 

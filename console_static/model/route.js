@@ -5,7 +5,7 @@ const PAGES = { "/": "workflows", "/start": "start", "/events": "events", "/syst
 /** What an address shows: `page`, the workflow's `id` on that page, and its parameters as an object. */
 export function readRoute(path, search) {
   const params = Object.fromEntries(new URLSearchParams(search));
-  if (path.startsWith("/workflows/")) return { page: "workflow", id: decoded(path.slice("/workflows/".length)), params };
+  if (path.length > "/workflows/".length && path.startsWith("/workflows/")) return { page: "workflow", id: decoded(path.slice("/workflows/".length)), params };
   return { page: PAGES[path] ?? "nothing", id: "", params };
 }
 

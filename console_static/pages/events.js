@@ -40,7 +40,7 @@ export function EventsPage() {
       <h2>Latches</h2>
       ${found.latches.length ? html`<table class="list"><thead><tr><th>Name</th><th class="right">Value</th><th>Who waits until it is zero</th><th></th></tr></thead>
         <tbody>${found.latches.map((latch) => html`<tr key=${latch.name}><td class="name"><strong>${latch.name}</strong></td><td data-label="Value" class="right number">${latch.value}</td>
-          <td data-label="Waiting">${waiters(latch)}</td><td class="right"><button onClick=${() => setReset(latch)}>Set to zero</button></td></tr>`)}</tbody></table>`
+          <td data-label="Waiting">${waiters(latch)}</td><td class="right">${latch.value !== 0 || latch.waiters ? html`<button onClick=${() => setReset(latch)}>Set to zero</button>` : ""}</td></tr>`)}</tbody></table>`
         : html`<p class="muted">All latches are at zero, and nobody waits for one.</p>`}
       <h2>On the stream</h2>
       <p class="tools"><input type="search" aria-label="Kind" placeholder="Kind, as end-task" value=${params.kind ?? ""} onChange=${(event) => choose({ kind: event.target.value.trim() })} />

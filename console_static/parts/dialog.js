@@ -19,7 +19,8 @@ export function Dialog({ title, onClose, children, wide = false }) {
 
 /**
  * Ask whether to do something. `act` does it; what it has against it is shown here. The cautious answer has
- * the focus, so that Enter alone does no harm.
+ * the focus, so that Enter alone does no harm. A button that is at work keeps the focus: if it were disabled,
+ * nothing in the dialog would have it, and Escape would not close it.
  */
 export function Confirm({ title, children, word, danger = false, act, onDone, onClose }) {
   const [busy, setBusy] = useState(false);
@@ -27,6 +28,7 @@ export function Confirm({ title, children, word, danger = false, act, onDone, on
   const cancel = useRef(null);
   useEffect(() => cancel.current.focus(), []);
   async function go() {
+    if (busy) return;
     setBusy(true);
     setProblem(null);
     try {
@@ -43,7 +45,7 @@ export function Confirm({ title, children, word, danger = false, act, onDone, on
     ${problem && html`<${Trouble} problem=${problem} />`}
     <div class="buttons">
       <button ref=${cancel} onClick=${onClose}>Cancel</button>
-      <button class=${danger ? "danger" : "primary"} disabled=${busy} onClick=${go}>${word}</button>
+      <button class=${danger ? "danger" : "primary"} aria-disabled=${busy ? "true" : null} onClick=${go}>${word}</button>
     </div>
   <//>`;
 }

@@ -1,12 +1,12 @@
 // Keys, for people who use them.
 
-import { useEffect, useRef } from "../vendor/preact.js";
+import { useLayoutEffect, useRef } from "../vendor/preact.js";
 
 /** Keys that work while nobody types. */
 export function useKeys(keys) {
   const current = useRef(keys);
   current.current = keys;
-  useEffect(() => {
+  useLayoutEffect(() => { // at once: a key that is pressed as soon as the page is seen is not lost
     const pressed = (event) => {
       const types = event.target.closest?.("input, textarea, select, dialog, [contenteditable]");
       if (types || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -62,13 +62,15 @@ export function usePolled(key, handlers, every) {
     if (key === null) return undefined;
     let number = 0;
     let timer;
+    let isOver = false;
     const run = async () => {
       clearTimeout(timer);
+      if (isOver) return;
       const mine = (number += 1);
       const began = performance.now();
       const { ask, told, failed } = current.current;
       const [state, tell, answer] = await ask().then((answer) => ["on", told, answer], (problem) => ["off", failed, problem]);
-      if (mine !== number) return;
+      if (isOver || mine !== number) return;
       report(state);
       tell?.(answer);
       if (!paused) timer = setTimeout(again, Math.max(every, 5 * (performance.now() - began)));
@@ -79,7 +81,7 @@ export function usePolled(key, handlers, every) {
     asked.current = key;
     if (!paused) document.addEventListener("visibilitychange", again);
     return () => {
-      number = -1;
+      isOver = true;
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", again);
       report("none");

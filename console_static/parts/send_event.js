@@ -21,6 +21,7 @@ export function SendEvent({ waitOf, onClose, onDone }) {
   }, []);
   async function submit(event) {
     event.preventDefault();
+    if (busy) return;
     setBusy(true);
     setProblem(null);
     try {
@@ -39,6 +40,6 @@ export function SendEvent({ waitOf, onClose, onDone }) {
       <label>Fields, as a JSON object <textarea rows="6" spellcheck=${false} value=${data} onInput=${(event) => setData(event.target.value)} /></label>
       ${waitOf && html`<p class="muted">What stands in <code>output</code> goes into the output of the step.</p>`}
       ${problem && html`<${Trouble} problem=${problem} />`}
-      <div class="buttons"><button type="button" onClick=${onClose}>Cancel</button><button class="primary" disabled=${busy}>Send</button></div>
+      <div class="buttons"><button type="button" onClick=${onClose}>Cancel</button><button class="primary" aria-disabled=${busy ? "true" : null}>Send</button></div>
     </form><//>`;
 }

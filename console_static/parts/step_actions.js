@@ -4,6 +4,7 @@ import { html, useState } from "../vendor/preact.js";
 import { send, workflowAt } from "../api.js";
 import { readJson, writeJson } from "../model/exact_json.js";
 import { following, stepName } from "../model/workflow.js";
+import { isolated } from "../model/words.js";
 import { Confirm } from "./dialog.js";
 import { say } from "./notices.js";
 
@@ -18,7 +19,7 @@ export function StepActions({ workflow, step, refresh }) {
   const [text, setText] = useState("");
   const possible = Object.keys(WORDS).filter((word) => step.actions[word] === null);
   if (!possible.length && !asked) return null; // what is asked stays until it is answered
-  const name = `step ${step.index}, ${stepName(step)}`;
+  const name = `step ${step.index}, ${isolated(stepName(step))}`;
   const ask = (word) => {
     setText(word === "fail" ? "failed by hand" : "");
     setAsked(word);
@@ -43,6 +44,6 @@ export function StepActions({ workflow, step, refresh }) {
 function scope(workflow, index) {
   const after = following(workflow.flow, index).filter((at) => workflow.flow.steps[at].kind === "task");
   if (!after.length) return "No task comes after it.";
-  const told = after.slice(0, 8).map((at) => `${at} ${workflow.flow.steps[at].name}`).join(", ");
+  const told = after.slice(0, 8).map((at) => `${at} ${isolated(workflow.flow.steps[at].name)}`).join(", ");
   return `After it come: ${told}${after.length > 8 ? ` and ${after.length - 8} more` : ""}.`;
 }

@@ -115,14 +115,12 @@ class _Reading:
         if not isinstance(node, yaml.ScalarNode) or node.tag not in _KEYS:
             self._fail(node, "a key must be text")
         self._count(node, len(node.value) + 1)
-        check_text(node.value)
-        return str(node.value)
+        return _text(node)
 
     def _scalar(self, node: yaml.ScalarNode) -> Json:
         self._count(node, len(node.value))
         if node.tag in _TEXTS:
-            check_text(node.value)
-            return node.value
+            return _text(node)
         construct = {
             _TAG + "int": self._loader.construct_yaml_int,
             _TAG + "float": self._loader.construct_yaml_float,
@@ -140,6 +138,16 @@ class _Reading:
         if isinstance(value, float) and not math.isfinite(value):
             self._fail(node, f"{node.value[:20]} is not JSON")
         return value
+
+
+def _text(node: yaml.ScalarNode) -> str:
+    """The text of a scalar. Two `\\u` escapes that are a surrogate pair are one character, as in JSON. Raises
+    BadLiteral for a half of one."""
+    text = str(node.value)
+    if node.style == '"' and not text.isascii():
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    check_text(text)
+    return text
 
 
 def _short(tag: str) -> str:

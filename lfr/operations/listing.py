@@ -17,9 +17,6 @@ LARGEST_PAGE = 1000
 _MOST_READ = 5000
 """How many workflows are looked at for one page, if a name or a text chooses among them."""
 
-_CHUNK = 500
-"""How many names are read at a time, if so."""
-
 _CURSOR = re.compile(r"(\d{1,16})_(workflow:.{1,300})", re.ASCII)
 
 
@@ -56,7 +53,7 @@ def list_page(
     place = None if after is None else _read_cursor(after)
     found: list[dict[str, Any]] = []
     read = 0
-    chunk = size if name is None and not text else max(size, _CHUNK)
+    chunk = size
     with store.link() as link:
         while True:
             ids = newest_after(link, chosen, place, count=chunk)
@@ -65,12 +62,12 @@ def list_page(
             records = read_records(link, [id for _, id in taken], for_list=True)
             found += [summary(record) for record in records if record is not None]
             read += len(ids)
-            is_over = len(ids) < chunk and len(taken) == len(fitting)
-            if is_over:
+            if len(taken) == len(fitting) and len(ids) < chunk:
                 return Page(found, None)
             place = ids[-1] if len(taken) == len(fitting) else taken[-1]
             if len(found) == size or read >= most_read:
                 return Page(found, "{}_{}".format(*place))
+            chunk = min(2 * chunk, LARGEST_PAGE)  # they are rare
 
 
 def _fitting(

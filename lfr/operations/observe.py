@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from lfr.engine.inputs import WORKFLOW_INPUT, NoInput, gather, sources
-from lfr.errors import NotFound
+from lfr.errors import BadInput, NotFound
 from lfr.flow import Flow, Json
 from lfr.operations.allowed import actions, step_actions
 from lfr.operations.facts import tell_facts
@@ -24,6 +24,11 @@ from lfr.store.step_timers import read_delayed_starts
 from lfr.store.waits import read_waits
 from lfr.store.workflows import LONGEST_BRIEF, Record, read_records, source_of
 from lfr.tasks.catalogue import WAIT
+from lfr.tasks.times import read_time
+
+_MOST_WORDS: Final = 6
+_LONGEST_WORD: Final = 40
+"""What a small value is: so many words at the most, none longer than so many characters."""
 
 
 def inspect_workflow(
@@ -40,8 +45,8 @@ def inspect_workflow(
     latch (its name). With `history` also `history`, as `tell_facts` gives it; with `flow` also `flow`, as
     `Flow.to_dict` does.
 
-    Without `values`, what may be large is left out: input and output, parameters, literals, match, and more
-    than the beginning of a reason. Raises NotFound.
+    Without `values`, what may be large is left out: input and output, parameters, literals of more than a
+    few words, match, and more than the beginning of a reason. Raises NotFound.
     """
     id = full_id(id)
     with store.link() as link:
@@ -113,12 +118,16 @@ def read_flow(store: Store, id: str) -> Flow:
         return _flow_of(link, id)
 
 
-def read_facts(store: Store, id: str) -> list[dict[str, Any]]:
-    """A workflow's history, oldest first, as `tell_facts` gives it. Raises NotFound."""
+def read_facts(store: Store, id: str, *, since: str = "") -> list[dict[str, Any]]:
+    """A workflow's history, oldest first, as `tell_facts` gives it; if a time is given (ISO 8601), only what
+    has happened since. Raises NotFound and BadInput."""
+    since_ms = read_time(since) if since else 0
+    if since_ms is None:
+        raise BadInput(f"since is {since[:40]!r}, which is no time", hint="as 2026-01-31T18:00:00Z")
     id = full_id(id)
     with store.link() as link:
         read_one(link, id)
-        return list(tell_facts(read_whole_history(link, id)))
+        return list(tell_facts(read_whole_history(link, id, since_ms=max(0, since_ms))))
 
 
 def read_one(link: Link, id: str) -> Record:
@@ -196,10 +205,24 @@ def _leave_out_values(told: Iterable[dict[str, Any]]) -> None:
 
 
 def _outline(flow: Flow) -> dict[str, Any]:
-    """A flow without its values."""
+    """A flow without its values, but for literals of a few words, which are what their steps are known by."""
     data = flow.to_dict()
     data.pop("parameters", None)
     for step in data["steps"]:
         step.pop("parameters", None)
-        step.pop("value", None)
+        if not _is_small(step.get("value")):
+            del step["value"]
     return data
+
+
+def _is_small(value: Json) -> bool:
+    """Whether a value is told in a few words."""
+    if isinstance(value, dict | list):
+        inner = list(value.values() if isinstance(value, dict) else value)[:_MOST_WORDS]
+        names = value if isinstance(value, dict) else ()
+        return len(value) < _MOST_WORDS and all(_is_word(each) for each in (*names, *inner))
+    return _is_word(value)
+
+
+def _is_word(value: Json) -> bool:
+    return not isinstance(value, dict | list) and not (isinstance(value, str) and len(value) > _LONGEST_WORD)

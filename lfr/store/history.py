@@ -64,14 +64,15 @@ def read_history(
     return [_moment(entry) for entry in reply[0][1]] if reply else []
 
 
-def read_whole_history(link: Link, workflow: str) -> list[Moment]:
-    """All moments of a workflow, oldest first."""
+def read_whole_history(link: Link, workflow: str, *, since_ms: int = 0) -> list[Moment]:
+    """All moments of a workflow that are later than `since_ms` (since the epoch), oldest first; no others are
+    read, for an entry's id is no earlier than what it tells."""
     moments: list[Moment] = []
-    page = read_history(link, workflow)
+    page = read_history(link, workflow, after=f"{since_ms}-0")
     while page:
         moments += page
         page = read_history(link, workflow, after=page[-1].id)
-    return moments
+    return [moment for moment in moments if moment.at_ms > since_ms]
 
 
 def write_facts(facts: Iterable[Fact]) -> str:

@@ -49,7 +49,7 @@ def all_routes() -> tuple[Route, ...]:
     routes = tuple(route for subject in _SUBJECTS for route in subject.ROUTES)
 
     def openapi(request: Request) -> Answer:
-        return json_answer(describe((*routes, own, alias)))
+        return json_answer(describe((*routes, own, alias), request.root))
 
     answers = {200: {"application/json": {"type": "object"}}}
     own = Route("GET", "/openapi.json", openapi, Access.NONE, "This description.", answers=answers)

@@ -15,14 +15,15 @@ _WITH_TOKEN = (401, 403)
 _WITH_BODY = (411, 413, 415)
 
 
-def describe(routes: Iterable[Route]) -> dict[str, Any]:
-    """The description of these routes, as `/openapi.json` gives it."""
+def describe(routes: Iterable[Route], root: str = "") -> dict[str, Any]:
+    """The description of these routes, as `/openapi.json` gives it; `root` stands before their paths."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
         "info": {"title": "lfr", "version": __version__},
+        "servers": [{"url": root or "/"}],
         "paths": paths,
         "components": {
             "schemas": {"Problem": SCHEMA},

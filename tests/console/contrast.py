@@ -17,27 +17,31 @@ _LOOK = """
   const over = (top, below) => [0, 1, 2].map((at) => top[at] * top[3] + below[at] * (1 - top[3])).concat(1);
   const ground = (element) => {
     const layers = [];
-    for (let each = element; each; each = each.parentElement) layers.push(rgba(getComputedStyle(each).backgroundColor));
+    for (let each = element; each; each = each.parentElement) {
+      layers.push(rgba(getComputedStyle(each).backgroundColor));
+    }
     return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255, 1]);
   };
   const light = ([r, g, b]) => {
-    const [x, y, z] = [r, g, b].map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+    const linear = (part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
   };
   const found = new Set();
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const element = walker.currentNode.parentElement;
     const text = walker.currentNode.data.trim();
-    if (!text || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
-    if (element.closest("svg, option, .hidden, button:disabled, [aria-disabled], .gone, .drop-hint")) continue;
+    const isSeen = element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+    if (!text || !isSeen) continue;
+    if (element.closest("svg, option, .hidden, :disabled, [aria-disabled], .gone, .drop-hint")) continue;
     const style = getComputedStyle(element);
     const behind = ground(element);
-    const [one, other] = [light(over(rgba(style.color), behind)), light(behind)].sort((a, b) => b - a);
-    const ratio = (one + 0.05) / (other + 0.05);
+    const lights = [light(over(rgba(style.color), behind)), light(behind)];
+    const ratio = (Math.max(...lights) + 0.05) / (Math.min(...lights) + 0.05);
     const size = parseFloat(style.fontSize);
     const isLarge = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
-    if (ratio < (isLarge ? 3 : 4.5)) found.add(`${ratio.toFixed(2)} ${element.localName}.${element.className}: ${text.slice(0, 40)}`);
+    const who = `${element.localName}.${element.className}: ${text.slice(0, 40)}`;
+    if (ratio < (isLarge ? 3 : 4.5)) found.add(`${ratio.toFixed(2)} ${who}`);
   }
   return [...found];
 }

@@ -36,9 +36,9 @@ class Guard:
 
     def check(self) -> None:
         """Raise AssertionError if anything was not as it must be."""
-        assert self.foreign == [], "requests to other origins"
+        assert not self.foreign, f"requests to other origins: {self.foreign}"
         unexpected = [line for line in self.trouble if not any(word in line for word in self._expected)]
-        assert unexpected == [], "trouble on the browser's console"
+        assert not unexpected, f"trouble on the browser's console: {unexpected}"
 
     def _asked(self, request: Request) -> None:
         parts = urlsplit(request.url)

@@ -17,6 +17,7 @@ from lfr.errors import NotFound
 from lfr.host.ports import free_port
 from lfr.host.valkey import ValkeyServer
 from lfr.operations.send_event import end_task
+from lfr.operations.system import system_state
 from lfr.settings import Settings
 from lfr.store.connection import Store, connect
 from tests.support.processes import role
@@ -84,7 +85,7 @@ def console(
     url = f"http://127.0.0.1:{free_port()}"
     store = connect(Settings(redis_url=server.address.url))
     with role("console", url.removeprefix("http://"), url=server.address.url, more=more):
-        eventually(lambda: _answers(url))
+        eventually(lambda: answers(url))
         yield Installation(url, server, store, Client(server.address.url), token)
     store.pool.disconnect()
 
@@ -107,7 +108,8 @@ def installed(
         yield there
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether a console is there."""
     try:
         with urlopen(f"{url}/api/health/live", timeout=5) as answer:
             return bool(answer.status == 200)
@@ -117,6 +119,4 @@ def _answers(url: str) -> bool:
 
 def _signs(there: Installation) -> int:
     """How many roles, besides the console, give signs of life."""
-    from lfr.operations.system import system_state
-
     return sum(role["role"] != "console" for role in system_state(there.store)["roles"])

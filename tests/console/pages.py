@@ -29,7 +29,8 @@ def drop_file(page: Page, name: str, text: str) -> None:
           const dataTransfer = new DataTransfer();
           dataTransfer.items.add(new File([text], name));
           for (const type of ["dragenter", "dragover", "drop"]) {
-            document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+            const event = new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true });
+            document.body.dispatchEvent(event);
           }
         }""",
         [name, text],

@@ -65,6 +65,7 @@ def test_states_have_tabs_with_counts(hundred: Installation, page: Page) -> None
 def test_search_finds_a_text_and_opens_an_id(hundred: Installation, page: Page, guard: Guard) -> None:
     guard.expects("404")  # what is looked for may be an id
     page.goto(hundred.url)
+    expect(page.locator(ROWS)).to_have_count(50)
     page.keyboard.press("/")
     search = page.get_by_role("searchbox", name="Search workflows")
     expect(search).to_be_focused()
@@ -125,10 +126,10 @@ def test_many_at_once(hundred: Installation, page: Page, guard: Guard) -> None:
         page.get_by_label(f"Choose one-{number}", exact=True).check()
     bulk = page.get_by_role("toolbar", name="For what is chosen")
     expect(bulk).to_contain_text("3 chosen")
-    bulk.get_by_role("button", name="Stop").click()
-    dialog = page.get_by_role("dialog", name="Stop 3 workflows?")
+    bulk.get_by_role("button", name="Terminate").click()
+    dialog = page.get_by_role("dialog", name="Terminate 3 workflows?")
     expect(dialog.locator("li")).to_have_text(["one-114", "one-115", "one-116"])
-    dialog.get_by_role("button", name="Stop 3").click()
+    dialog.get_by_role("button", name="Terminate 3").click()
     refused = page.get_by_role("dialog", name="1 of 3 could not be done")
     expect(refused).to_contain_text("one-116: workflow:one-116 is TERMINATED and cannot be terminated")
     refused.get_by_role("button", name="Close").click()

@@ -47,7 +47,13 @@ def test_the_life_of_a_workflow(call: Caller, store: Store) -> None:
     assert call("GET", f"/workflows/{id}").json["reason"] == "no"
     history = call("GET", f"/workflows/{id}/history").json
     assert history[-1]["event"] == "failed"
-    assert call("GET", f"/workflows/{id}/history?since={history[-1]['at'].replace('+', '%2B')}").json == []
+    last = history[-1]["at"]
+    for since in (last.replace("+", "%2B"), last, last.removesuffix("+00:00")):
+        assert call("GET", f"/workflows/{id}/history?since={since}").json == []
+    begun = history[0]["at"].removesuffix("+00:00")
+    assert call("GET", f"/workflows/{id}/history?since={begun[:-1]}").json[0]["at"] >= begun
+    assert len(call("GET", f"/workflows/{id}/history?since=1970-01-01").json) == len(history)
+    assert "no time" in call("GET", f"/workflows/{id}/history?since=yesterday").json["detail"]
 
 
 def test_a_task_is_ended_from_afar(call: Caller, store: Store, redis_url: str) -> None:
@@ -255,13 +261,19 @@ def test_a_page_of_few_among_many_goes_on_where_it_ended(call: Caller) -> None:
 
 def test_a_workflow_without_its_values(call: Caller) -> None:
     big = "x" * 1000
-    id = start(call, f'<{{"v": "{big}"}}> -> a (- p: {big} -) -> b', input={"n": big})
+    id = start(
+        call,
+        f'<{{"v": "{big}"}}> -> a (- p: {big} -) -> b\n<{{"v": [1]}}> -> c\n<{{"v": 1}}> -> d',
+        input={"n": big},
+    )
     assert call("GET", f"/workflows/{id}").body.count(big.encode()) > 3
     reply = call("GET", f"/workflows/{id}?values=false")
     assert big.encode() not in reply.body
     assert reply.json["steps"][2]["state"] == "RUNNING"
     assert reply.json["flow"]["steps"][2] == {"index": 2, "kind": "task", "name": "a"}
     assert "input" not in reply.json and "input" not in reply.json["steps"][2]
+    literals = [step.get("value") for step in reply.json["flow"]["steps"] if step["kind"] == "literal"]
+    assert literals == [None, None, {"v": 1}]  # one of a few words is told: its step is known by it
 
 
 def test_one_step_with_its_values_and_attempts(call: Caller, client: redis.Redis) -> None:

@@ -130,6 +130,6 @@ def test_it_is_drained(monkeypatch: pytest.MonkeyPatch) -> None:
 def _is_refused(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):  # the latter, if it was about to be taken
         return True
     return False

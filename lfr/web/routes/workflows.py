@@ -38,9 +38,10 @@ def _state(request: Request) -> Answer:
 
 
 def _history(request: Request) -> Answer:
-    facts = read_facts(request.store, request.path["id"])
     since = request.query.get("since", "")
-    return json_answer([fact for fact in facts if (fact["at"] or "") > since])
+    if since.endswith(" 00:00"):
+        since = since.removesuffix(" 00:00") + "Z"  # `at` as it is told, with its `+` not encoded
+    return json_answer(read_facts(request.store, request.path["id"], since=since))
 
 
 def _source(request: Request) -> Answer:
@@ -102,7 +103,7 @@ ROUTES: Final = (
         _history,
         Access.READ,
         "What has happened, oldest first.",
-        query=(Parameter("since", TEXT, "only what happened after this time"),),
+        query=(Parameter("since", TEXT, "only what happened after this time, in ISO 8601"),),
         answers=ok(array(FACT)),
         problems=_GONE,
     ),

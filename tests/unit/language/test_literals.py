@@ -59,6 +59,7 @@ def test_json(text: str, value: Any) -> None:
         ("(- a -> b → c -)", "a -> b → c"),
         ("(-\n- x\n- y\n-)", ["x", "y"]),
         ("(- a--)", "a-"),
+        ('(- {"\\ud83d\\ude00": "a\\ud83d\\ude00b"} -)', {"😀": "a😀b"}),  # JSON is YAML
     ],
 )
 def test_yaml(text: str, value: Any) -> None:

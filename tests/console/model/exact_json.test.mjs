@@ -1,0 +1,51 @@
+// JSON whose numbers stay what they were.
+
+import assert from "node:assert/strict";
+import { setFlagsFromString } from "node:v8";
+import { test } from "node:test";
+
+setFlagsFromString("--harmony-json-parse-with-source"); // what browsers have; newer nodes, too
+const { ExactNumber, readJson, writeJson } = await import(`${process.env.LFR_CONSOLE}/model/exact_json.js`);
+
+test("integers of any length come back digit by digit", () => {
+  for (const text of ["0", "-1", "9007199254740991", "9007199254740992", "9007199254740993", "-12345678901234567890", "1".repeat(400)]) {
+    assert.equal(writeJson(readJson(text)), text);
+    assert.equal(writeJson(readJson(`{"deep": [${text}]}`), 0).replace(/\s/g, ""), `{"deep":[${text}]}`);
+  }
+});
+
+test("other numbers change only in how they are written", () => {
+  for (const [text, told] of [["1.0", "1"], ["0.1", "0.1"], ["1e3", "1000"], ["1.50", "1.5"], ["-2.5e-3", "-0.0025"], ["0.0", "0"], ["0e5", "0"]]) {
+    assert.equal(writeJson(readJson(text)), told, text);
+  }
+  for (const text of ["0.12345678901234567", "1e400", "-1e400", "1e-400", "3.14159265358979323846"]) {
+    assert.ok(readJson(text) instanceof ExactNumber, text);
+    assert.equal(writeJson(readJson(text)), text);
+  }
+});
+
+test("what is written is read as the same", () => {
+  const values = [null, true, "", "\u2028\"\\\n\u0000", [], {}, [[], {}, [1, [2]]], { a: { "b c": [null, { "": 0 }] } }, "😀"];
+  for (const value of values) {
+    assert.deepEqual(JSON.parse(writeJson(value)), value);
+    assert.equal(writeJson(value), JSON.stringify(value, null, 2));
+  }
+});
+
+test("no key is another's", () => {
+  const value = readJson('{"__proto__": {"polluted": 1}, "constructor": 2}');
+  assert.equal({}.polluted, undefined);
+  assert.equal(Object.getPrototypeOf(value), Object.prototype);
+  assert.deepEqual(JSON.parse(writeJson(value)), JSON.parse('{"__proto__": {"polluted": 1}, "constructor": 2}'));
+});
+
+test("190 levels and 5,000 keys are nothing special", () => {
+  const deep = "[".repeat(190) + "]".repeat(190);
+  assert.equal(writeJson(readJson(deep)).replace(/\s/g, ""), deep);
+  const wide = Object.fromEntries(Array.from({ length: 5000 }, (_, at) => [`k${at}`, at]));
+  assert.deepEqual(readJson(JSON.stringify(wide)), wide);
+});
+
+test("what is no JSON is an error", () => {
+  for (const text of ["", "{", "{a: 1}", "01", "'a'"]) assert.throws(() => readJson(text), SyntaxError);
+});

@@ -1,0 +1,213 @@
+"""Words from flows, workers and events that want to do harm: they are shown, and that is all."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import redis
+from playwright.sync_api import Page, expect
+
+from lfr.operations.archive import restore_workflow
+from tests.console.guard import Guard
+from tests.console.installation import Installation
+from tests.console.pages import flow_field, input_field
+from tests.support.waiting import eventually
+
+HARM = (
+    "</script></style></textarea></title><script>window.harmed = 1</script>"
+    "<img src=x onerror='window.harmed = 1'><svg onload=window.harmed=1>"
+    '" onfocus="window.harmed = 1" autofocus x="` + ${window.harmed = 1} + `'
+    " {{window.harmed = 1}} javascript:window.harmed=1 &lt;b&gt; \u202egnp.tenalp\u2066 \x00 \U0001f600 "
+)
+LONG = HARM + "W" * 1_000_000
+DEEP: Any = HARM
+for level in range(190):
+    DEEP = [DEEP] if level % 2 else {HARM: DEEP}
+MANY = {f"{HARM}{number}": number for number in range(5000)}
+INPUT = {
+    "harm": HARM,
+    "long": LONG,
+    "deep": DEEP,
+    "many": MANY,
+    "__proto__": {"polluted": 1},
+    "constructor": HARM,
+    HARM: [HARM],
+}
+
+
+@pytest.fixture(scope="module")
+def hostile(there: Installation) -> dict[str, str]:
+    """Workflows by the state that they are in. Names come by an archive: no flow can be written with them."""
+    wait = "wait:event (- {event: e, match: {x: y}} -)"
+    text = f"@flow f '''doc'''\n@task a '''doc'''\na -> ? `$.harm` b -> {wait} -> c"
+    id = there.lfr.run(text, INPUT, "hostile-plain")
+    there.end(id, 1, {**INPUT, "many": None})
+    there.end(id, 2, INPUT)
+    eventually(lambda: there.lfr.inspect(id)["steps"][3].get("waits_for"))
+    document = there.ask("GET", f"/workflows/{id}/archive")
+    document["flow"]["name"] = HARM
+    document["flow"]["doc"] = HARM
+    for step in document["flow"]["steps"]:
+        if step["kind"] == "task" and not step["name"].startswith("wait:"):
+            step["name"] = HARM + step["name"]
+            step["base"] = HARM
+            step["parameters"] = {HARM: LONG}
+        if step.get("guard"):
+            step["guard"] = "$[?(@.harm == '<img src=x onerror=window.harmed=1>')]"
+    document["flow"]["docs"] = {step["name"]: HARM for step in document["flow"]["steps"] if step.get("name")}
+    document["record"]["source"] = f"{HARM}\n{LONG}\n" + HARM
+    found = {"plain": id, "named": restore_workflow(there.store, document, "hostile-named")}
+    failed = there.lfr.run(
+        "@flow failing\na (- lfr: {retry: {times: 1, delay: 0}} -) -> b", {}, "hostile-failed"
+    )
+    there.end(failed, 1, reason=LONG)
+    there.end(failed, 1, reason=LONG)
+    there.until(failed, "FAILED")
+    items = there.lfr.run("@flow items\n* a -> b", [INPUT["harm"], {"n": HARM}], "hostile-items")
+    there.end(f"{items}/1.0", 1, reason=HARM)
+    there.until(items, "FAILED")
+    latch = (
+        "@flow latch\nwait:acquire (- name: '{input[harm]}' -) -> wait:countdown (- name: '{input[harm]}' -)"
+    )
+    found |= {
+        "failed": failed,
+        "items": items,
+        "latch": there.lfr.run(latch, {"harm": HARM}, "hostile-latch"),
+    }
+    literally = HARM.replace("{", "{{").replace("}", "}}")  # it is a template
+    event = {"event": literally, "match": {"x": literally}}
+    wait = f"@flow waits\nwait:event (- {json.dumps(event, ensure_ascii=False)} -) -> b"
+    found["waits"] = there.lfr.run(wait, {}, "hostile-waits")
+    there.lfr.event(HARM, {HARM: LONG, "deep": DEEP})
+    with redis.Redis.from_url(there.redis) as client:
+        client.xadd(
+            there.store.stream,
+            {"kind": json.dumps(HARM), HARM: HARM, "workflow": json.dumps(HARM), "at": HARM},
+        )
+        client.xadd(there.store.stream, {"kind": '"end-task"', HARM: HARM, "workflow": LONG})
+        client.xadd(there.store.stream, {b"\xff<script>": b"\xff<img src=x onerror=window.harmed=1>"})
+    eventually(lambda: len(there.ask("GET", "/dead-letters")) >= 2)
+    return found
+
+
+def unharmed(page: Page) -> None:
+    """Nothing was executed, and nothing stands in the page but what is the console's."""
+    assert page.evaluate("window.harmed") is None
+    assert page.evaluate("({}).polluted") is None
+    strangers = (
+        "script:not([src='/app.js']), img:not([src='/icon.svg']), [onerror], [onload], [onfocus], iframe"
+    )
+    assert page.locator(strangers).count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def usable(page: Page) -> None:
+    """The page still answers."""
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+VIEWS = {
+    "graph": ".graph .node",
+    "timeline": ".timeline-row",
+    "steps": ".steps tbody tr",
+    "values": ".values .json",
+    "source": ".source pre",
+    "history": ".history tbody tr",
+}
+
+
+@pytest.mark.parametrize("which", ["plain", "named", "failed", "items", "waits", "latch"])
+def test_every_view(there: Installation, hostile: dict[str, str], page: Page, which: str) -> None:
+    for view, shown in VIEWS.items():
+        page.goto(there.page(hostile[which], view=view))
+        expect(page.locator(shown).first).to_be_visible()
+        unharmed(page)
+    usable(page)
+    for index in (1, 2):
+        page.goto(there.page(hostile[which], view="steps", step=index))
+        expect(page.locator(".step-panel h2")).to_be_visible()
+        expect(page.locator(".step-panel .loading")).to_have_count(0)
+        unharmed(page)
+
+
+_OPEN_ALL = """async () => {
+  let opened = 0;
+  for (let closed; (closed = document.querySelector(".values details:not([open]) > summary")); opened += 1) {
+    closed.click();
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  }
+  return opened;
+}"""
+
+
+def test_a_value_is_opened_to_its_end(there: Installation, hostile: dict[str, str], page: Page) -> None:
+    page.goto(there.page(hostile["plain"], view="values"))
+    value = page.locator(".values .json").first
+    expect(value.get_by_text("5000 keys")).to_be_visible()
+    value.get_by_text("5000 keys").click()
+    value.get_by_role("button", name="4900 more").click()
+    expect(value.locator("details details .leaf").nth(1000)).to_be_attached()
+    opened = page.evaluate(_OPEN_ALL)
+    assert opened > 180  # as deep as the value is
+    value.get_by_role("button", name="all 1.0 MB").click()
+    expect(value.locator(".text", has_text="W" * 1000).first).to_be_attached()
+    value.get_by_role("button", name="Text").click()
+    value.get_by_role("button", name="Show all").click()
+    unharmed(page)
+    usable(page)
+
+
+def test_lists_events_and_what_is_typed(
+    there: Installation, hostile: dict[str, str], page: Page, guard: Guard
+) -> None:
+    guard.expects("400")
+    for address in (
+        "/",
+        f"/?text={'%3Cimg%20src=x%20onerror=window.harmed=1%3E'}",
+        "/?name=%22%3E%3Cscript%3E",
+        "/events",
+        "/system",
+    ):
+        page.goto(there.url + address)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        expect(page.locator(".loading")).to_have_count(0)
+        unharmed(page)
+    page.goto(f"{there.url}/events")
+    for summary in page.locator(".event-fields summary").all()[:10]:
+        summary.click()
+    unharmed(page)
+    usable(page)
+    page.goto(f"{there.url}/start")
+    flow_field(page).evaluate(
+        "(area, text) => { area.value = text; area.dispatchEvent(new Event('input', { bubbles: true })); }",
+        LONG,
+    )
+    expect(page.locator(".findings li").first).to_be_visible()
+    input_field(page).evaluate(
+        "(area, text) => { area.value = text; area.dispatchEvent(new Event('input', { bubbles: true })); }",
+        LONG,
+    )
+    expect(page.locator("p.trouble")).to_be_visible()
+    unharmed(page)
+
+
+def test_what_turns_the_direction_of_writing_ends_with_its_words(
+    there: Installation, hostile: dict[str, str], page: Page
+) -> None:
+    page.goto(there.url)
+    row = page.locator("table.workflows tbody tr", has=page.get_by_label("Choose hostile-named"))
+    for selector in ("strong", ".id", ".state"):
+        assert (
+            row.locator(selector).first.evaluate("(element) => getComputedStyle(element).unicodeBidi")
+            == "isolate"
+        )
+    page.goto(there.page(hostile["waits"]))
+    sentence = page.locator(".what-now p > span").first
+    expect(sentence).to_contain_text("waits for an event")
+    assert "\u2068" in sentence.inner_text()
+    assert "\u202e" not in sentence.inner_text().split("\u2069", 1)[1]

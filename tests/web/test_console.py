@@ -1,0 +1,219 @@
+"""The console as a WSGI application: its files and pages, what every answer says, and the API below it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lfr.store.connection import Store
+from lfr.web.access import Rules
+from lfr.web.app import make_app
+from lfr.web.console import API, File, make_console, read_files
+from tests.web.conftest import Caller
+
+PAGES = (
+    "/",
+    "/start",
+    "/events",
+    "/system",
+    "/workflows/workflow:x",
+    "/workflows/workflow:x/1.0",
+    "/workflows/a%20b",
+)
+
+
+def made(store: Store, rules: Rules) -> Caller:
+    api = make_app(store, rules, most_bytes=10_000, root=API)
+    return Caller(make_console(api, rules, read_files()))
+
+
+@pytest.fixture
+def console(store: Store) -> Caller:
+    """The console without tokens."""
+    return made(store, Rules())
+
+
+@pytest.fixture
+def closed(store: Store) -> Caller:
+    """The console that asks for a token."""
+    return made(store, Rules("may-operate", "may-read", frozenset({"lfr.example"})))
+
+
+def test_every_page_is_the_one_document(console: Caller) -> None:
+    document = console("GET", "/index.html").body
+    assert b"<title>lfr</title>" in document
+    for path in PAGES:
+        reply = console("GET", path)
+        assert (reply.status, reply.body) == (200, document), path
+        assert reply.headers["Content-Type"] == "text/html; charset=utf-8"
+
+
+def test_the_document_loads_nothing_that_is_not_there(console: Caller) -> None:
+    document = console("GET", "/").body.decode()
+    named = re.findall(r'(?:href|src)="([^"]+)"', document)
+    assert len(named) >= 4
+    for path in named:
+        assert console("GET", path).status == 200, path
+
+
+@pytest.mark.parametrize(
+    ("suffix", "media_type"),
+    [
+        (".js", "text/javascript; charset=utf-8"),
+        (".css", "text/css; charset=utf-8"),
+        (".svg", "image/svg+xml"),
+    ],
+)
+def test_files_have_types_that_browsers_take(console: Caller, suffix: str, media_type: str) -> None:
+    paths = [path for path in read_files() if path.endswith(suffix)]
+    assert paths
+    assert {console("GET", path).headers["Content-Type"] for path in paths} == {media_type}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("HEAD", "/app.js"),
+        ("GET", "/nowhere"),
+        ("POST", "/"),
+        ("DELETE", "/app.js"),
+        ("GET", "/api/workflows"),
+        ("GET", "/api/nowhere"),
+        ("POST", "/api/workflows"),
+        ("GET", "/api/workflows/workflow:x"),
+    ],
+)
+def test_every_answer_says_what_a_browser_may_do(console: Caller, method: str, path: str) -> None:
+    headers = console(method, path).headers
+    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] in ("'self'", "'none'")
+    assert policy["frame-ancestors"] == "'none'"
+    assert not re.search("unsafe|data:|blob:|http|\\*", headers["Content-Security-Policy"])
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    if path.startswith(API):
+        assert headers["Cache-Control"] == "no-store"
+    else:
+        assert (policy["base-uri"], policy["form-action"], policy["object-src"]) == ("'none'",) * 3
+        assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert headers["Cache-Control"] == "no-cache"
+
+
+def test_what_a_browser_has_already_is_not_sent(console: Caller) -> None:
+    reply = console("GET", "/app.js")
+    tag = reply.headers["ETag"]
+    assert re.fullmatch(r'"[0-9a-f]{32}"', tag)
+    assert console("GET", "/site.css").headers["ETag"] != tag
+    for given in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        again = console("GET", "/app.js", if_none_match=given)
+        assert (again.status, again.body, again.headers["ETag"]) == (304, b"", tag), given
+        assert "Content-Length" not in again.headers  # RFC 9110, section 8.6
+        assert "Content-Security-Policy" in again.headers
+    assert console("GET", "/app.js", if_none_match='"other"').status == 200
+
+
+def test_head_tells_what_get_would(console: Caller) -> None:
+    whole, head = console("GET", "/site.css"), console("HEAD", "/site.css")
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers == whole.headers
+    assert head.headers["Content-Length"] == str(len(whole.body))
+
+
+def test_pages_are_only_read(console: Caller) -> None:
+    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
+        reply = console(method, "/")
+        assert (reply.status, reply.headers["Allow"]) == (405, "GET, HEAD"), method
+        assert reply.headers["Content-Type"] == "application/problem+json"
+
+
+def test_what_is_not_there(console: Caller) -> None:
+    for path in (
+        "/nowhere",
+        "/api",
+        "/workflows",
+        "/workflows/",
+        "/app.js/",
+        "/model",
+        "/start/now",
+        "//app.js",
+    ):
+        reply = console("GET", path)
+        assert (reply.status, reply.json["title"]) == (404, "Not Found"), path
+    to_people = console("GET", "/nowhere", accept="text/html,application/xhtml+xml")
+    assert (to_people.status, to_people.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "ETag" not in to_people.headers
+    assert to_people.body == console("GET", "/").body
+
+
+def test_no_path_leads_out_of_the_files(console: Caller) -> None:
+    secret = Path(__file__)
+    relative = str(secret).lstrip("/")
+    for path in (
+        f"/../../../../../../../../{relative}",
+        f"/model/../../../../../../../../../{relative}",
+        f"/{relative}",
+        f"//{relative}",
+        f"/..\\..\\{relative}",
+        "/../lfr/__init__.py",
+        "/package.json/../../pyproject.toml",
+        "/app.js\0.css",
+        "/%2e%2e/pyproject.toml",
+    ):
+        reply = console("GET", path)
+        assert reply.status == 404, path
+        assert b"lfr =" not in reply.body
+
+
+def test_a_name_that_is_not_ours_is_refused(console: Caller, closed: Caller) -> None:
+    """So that no other site can have the console under a name of its own. (DNS rebinding)"""
+    for path in ("/", "/app.js", "/api/workflows"):
+        assert console("GET", path, host="evil.example").status == 421, path
+        assert console("GET", path, host="").status == 421
+    assert closed("GET", "/", host="lfr.example").status == 200
+    assert closed("GET", "/", host="LFR.example:8000").status == 200
+
+
+def test_the_api_is_below(console: Caller) -> None:
+    started = console("POST", "/api/workflows/start", {"workflow": "a", "id": "x"})
+    assert (started.status, started.headers["Location"]) == (201, "/api/workflows/workflow%3Ax")
+    for number in range(3):
+        console("POST", "/api/workflows/start", {"workflow": "a", "id": f"y{number}"})
+    page = console("GET", "/api/workflows?size=2&text=y")
+    link = re.fullmatch(r'</api/workflows\?([^>]+)>; rel="next"', page.headers["Link"])
+    assert link is not None
+    assert len(console("GET", f"/api/workflows?{link[1]}").json) == 1
+    assert console("GET", started.headers["Location"].replace("%3A", ":")).json["id"] == "workflow:x"
+    assert console("GET", "/api/openapi.json").json["servers"] == [{"url": "/api"}]
+
+
+def test_a_change_from_another_origin_is_refused(console: Caller) -> None:
+    body = {"workflow": "a"}
+    for headers in ({"origin": "http://evil.example"}, {"sec_fetch_site": "cross-site"}, {"origin": "null"}):
+        assert console("POST", "/api/workflows/start", body, **headers).status == 403, headers
+    assert console("POST", "/api/workflows/start", body, origin="http://127.0.0.1:5000").status == 201
+
+
+def test_pages_need_no_token_and_what_they_show_does(closed: Caller) -> None:
+    for path in ("/", "/app.js", "/workflows/workflow:x"):
+        assert closed("GET", path).status == 200
+    asked = closed("GET", "/api/workflows")
+    assert (asked.status, asked.headers["Www-Authenticate"]) == (401, 'Bearer realm="lfr"')
+    assert closed("GET", "/api/workflows", authorization="Bearer wrong").status == 401
+    assert closed("GET", "/api/workflows", authorization="Bearer may-read").status == 200
+    start = ("POST", "/api/workflows/start", {"workflow": "a"})
+    assert closed(*start).status == 401
+    assert closed(*start, authorization="Bearer may-read").status == 403
+    assert closed(*start, authorization="Bearer may-operate").status == 201
+
+
+def test_what_the_console_is_made_of_is_kept_apart_from_what_makes_it(console: Caller) -> None:
+    """Files are read once, when the process starts; what is not text for a browser is sent as text."""
+    files: dict[str, File] = read_files()
+    assert "/index.html" in files
+    app: Callable[..., Any] = make_console(lambda *_: [], Rules(), {"/index.html": files["/index.html"]})
+    assert Caller(app)("GET", "/app.js").status == 404
