@@ -152,3 +152,26 @@ def _text(node: yaml.ScalarNode) -> str:
 
 def _short(tag: str) -> str:
     return "!!" + tag.removeprefix(_TAG) if tag.startswith(_TAG) else tag
+
+
+def mappings(text: str, start: int, end: int) -> Iterator[list[tuple[str, int]]]:
+    """The keys of each mapping of a YAML literal that has been read already, with the index of each in the text;
+    without `<<`."""
+    body = text[start:end]
+    try:
+        root = yaml.SafeLoader(body).get_single_node()
+    except yaml.YAMLError:  # as it was read, then: without the white space around it
+        start += len(body) - len(body.lstrip())
+        root = yaml.SafeLoader(body.strip()).get_single_node()
+    level, seen = [root] if root else [], set[int]()
+    while level:
+        node = level.pop()
+        if id(node) in seen:  # an alias
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            own = [key for key, _ in node.value if key.tag != _TAG + "merge"]
+            yield [(str(key.value), start + key.start_mark.index) for key in own]
+            level.extend(value for _, value in node.value)
+        elif isinstance(node, yaml.SequenceNode):
+            level.extend(node.value)

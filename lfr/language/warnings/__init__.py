@@ -9,7 +9,8 @@ from lfr.language.errors import Problem
 from lfr.language.warnings.declarations import doubtful_declarations
 from lfr.language.warnings.guards import doubtful_guards
 from lfr.language.warnings.layout import doubtful_layout
-from lfr.language.warnings.parameters import doubtful_parameters, limits_in_vain
+from lfr.language.warnings.literals import doubtful_literals
+from lfr.language.warnings.parameters import doubtful_parameters, limits_in_vain, outcomes_in_vain
 from lfr.language.warnings.runs import doubtful_runs
 from lfr.language.warnings.words import doubtful_words
 
@@ -19,7 +20,9 @@ def find_doubts(compiled: Compiled, text: str) -> Iterator[Problem]:
     yield from doubtful_declarations(compiled.tree, compiled.names)
     yield from doubtful_words(compiled.tree, compiled.names)
     yield from doubtful_layout(compiled.tree, text)
+    yield from doubtful_literals(compiled.tree, text)
     yield from doubtful_guards(compiled)
     yield from doubtful_parameters(compiled)
     yield from limits_in_vain(compiled.tree)
+    yield from outcomes_in_vain(compiled)
     yield from doubtful_runs(compiled)

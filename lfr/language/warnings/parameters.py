@@ -9,7 +9,7 @@ from lfr.language.compile import Compiled
 from lfr.language.errors import Problem
 from lfr.language.resolve import is_absolute
 from lfr.language.syntax import FlowText, Scope, all_scopes
-from lfr.tasks.catalogue import LOAD, STORE, BuiltIn, built_in
+from lfr.tasks.catalogue import EVENT, LOAD, STORE, BuiltIn, built_in
 from lfr.tasks.common import common_of, task_parameters
 from lfr.tasks.invocation import invoked
 from lfr.tasks.parameters import BadParameter, read_parameters
@@ -31,6 +31,16 @@ def doubtful_parameters(compiled: Compiled) -> Iterator[Problem]:
                 fault = _resource_fault(step)
             if fault is not None:
                 yield Problem(compiled.places[step.index], f"this would fail: {fault}")
+
+
+def outcomes_in_vain(compiled: Compiled) -> Iterator[Problem]:
+    """An `on_timeout` of a wait that has no timeout: it waits for ever."""
+    for step in compiled.flow.steps:
+        if step.kind is Kind.TASK and step.task == EVENT:
+            given = task_parameters(step.parameters)
+            if isinstance(given, dict) and "on_timeout" in given and given.get("timeout") is None:
+                message = "on_timeout is for a wait with a timeout, and this one has none"
+                yield Problem(compiled.places[step.index], message, "as in timeout: 2d")
 
 
 def limits_in_vain(tree: FlowText) -> Iterator[Problem]:
