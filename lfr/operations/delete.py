@@ -38,8 +38,8 @@ def _delete(store: Store, id: str) -> bool:
         _stop_items(store, link, id, workflow.flow)
         if watch_state(link, id) is not record.state:
             return False
-        references = watch_references(link, record.digest)
         own = list(own_keys(link, id, workflow.flow))
+        references = watch_references(link, record.digest)  # last: whatever starts or goes meanwhile moves them
         return commit(link, remove(id, record.state, own, record.digest, references))
 
 

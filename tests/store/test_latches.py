@@ -232,6 +232,19 @@ def test_the_next_attempt_counts_by_itself(
     assert client.get(COUNT) == "2"
 
 
+def test_of_a_loop_the_latest_turn_is_remembered(client: redis.Redis, store: Store, stepper: Make) -> None:
+    wait, lifecycle = stepper(WaitTasks(store)), stepper(Lifecycle(store))
+    id = start_workflow(store, "wait:acquire (- name: x -) -> wait:release (- name: x -) -> :start").id
+    turns = set()
+    for _ in range(100):
+        wait.step()
+        lifecycle.step()
+        turns |= set(client.hkeys(f"{id}:latched"))
+        assert client.hlen(f"{id}:latched") <= 2
+    assert len(turns) > 10
+    assert client.get("workflow:latch:x") in ("0", "1")
+
+
 def test_what_has_been_counted_is_forgotten_with_the_workflow_and_with_an_item(
     client: redis.Redis, store: Store, role: Stepper, stepper: Make
 ) -> None:
