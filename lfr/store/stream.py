@@ -83,15 +83,23 @@ def read_batch(
     return to_entries(reply[0][1]) if reply else []
 
 
-def reclaim(link: Link, reader: Reader, *, idle_ms: int, count: int) -> list[Entry]:
+FIRST = "0-0"
+"""Less than any entry's id."""
+
+
+def reclaim(
+    link: Link, reader: Reader, *, idle_ms: int, count: int, start: str = FIRST
+) -> tuple[list[Entry], str]:
     """Take over up to `count` entries that nobody has touched for `idle_ms` milliseconds. (XAUTOCLAIM)
 
+    Looks at some of those that are pending from the id `start` on; where to go on, FIRST if there are no more.
     Those that have been deleted from the stream meanwhile are acknowledged. Raises NoGroup.
     """
-    command = ("XAUTOCLAIM", *reader, idle_ms, "0-0", "COUNT", count)
+    command = ("XAUTOCLAIM", *reader, idle_ms, start, "COUNT", count)
     reply = checked(link.exchange([command], keep_errors=True)[0])
     # Redis 6.2 answers an entry that has been deleted as nil; from 7.0 on it drops these by itself.
-    return to_entries(entry for entry in reply[1] if entry is not None and entry[1] is not None)
+    entries = to_entries(entry for entry in reply[1] if entry is not None and entry[1] is not None)
+    return entries, reply[0].decode()
 
 
 def keep_claims(link: Link, reader: Reader, ids: Sequence[str]) -> None:

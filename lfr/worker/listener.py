@@ -14,6 +14,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 from uuid import uuid4
 
@@ -24,6 +25,7 @@ from lfr.errors import LfrError, Refused, Unreachable
 from lfr.flow import Json
 from lfr.store.connection import Link, Store
 from lfr.store.stream import (
+    FIRST,
     Entry,
     NoGroup,
     Reader,
@@ -82,6 +84,7 @@ class BatchListener(EventListener):
         self.watcher: Watcher | None = None
         self.taken = 0
         self._reclaim_at = 0.0
+        self._reclaim_from = FIRST
         self._keep_at = 0.0
         self._forget_at = 0.0
         self._done: list[str] = []
@@ -216,10 +219,11 @@ class BatchListener(EventListener):
         if now < self._reclaim_at:
             return []
         idle_ms = int(self.lease_seconds * 1000)
-        batch = reclaim(link, self.reader, idle_ms=idle_ms, count=room)
+        look = partial(reclaim, link, self.reader, idle_ms=idle_ms, count=room)
+        batch, self._reclaim_from = look(start=self._reclaim_from)
         if batch:
             LOGGER.info("%s takes over %d events that were left behind", self._group, len(batch))
-        else:
+        elif self._reclaim_from == FIRST:
             self._reclaim_at = now + self.lease_seconds / 2
             self._forget_the_dead(link, now)
         return batch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import redis
@@ -11,7 +12,8 @@ import redis
 from lfr.operations.observe import inspect_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
-from lfr.store.connection import Store
+from lfr.settings import Settings
+from lfr.store.connection import Store, connect
 from lfr.worker import listener as module
 from lfr.worker.listener import BatchListener
 from tests.store.conftest import Stepper, append
@@ -70,3 +72,22 @@ def test_who_reads_in_the_moment_in_which_it_is_forgotten_takes_nothing_with_it(
     lifecycle.listener._reclaim_at = 0.0  # instead of waiting for it
     lifecycle.step()
     assert inspect_workflow(store, id)["state"] == "FINISHED"
+
+
+def test_what_was_left_behind_is_found_behind_what_is_worked_on(
+    settings: Settings, client: redis.Redis, stepper: Make
+) -> None:
+    """Redis looks at ten times as many entries as it is asked for, and no further."""
+    store = connect(replace(settings, batch=2, lease_seconds=60))
+    lifecycle = stepper(Lifecycle(store))
+    id = start_workflow(store, "A").id
+    for _ in range(50):
+        append(client, kind="mine")
+    client.xreadgroup(GROUP, "alive", {"workflows:run": ">"}, count=1000)
+    end = append(client, kind="end-task", workflow=id, name="A", index=1, attempt=1)
+    client.xreadgroup(GROUP, "dead", {"workflows:run": ">"})
+    client.xclaim("workflows:run", GROUP, "dead", 0, [end], idle=100_000)
+    for _ in range(10):
+        lifecycle.step()
+    assert inspect_workflow(store, id)["state"] == "FINISHED"
+    assert consumers(client)["alive"] == 52
