@@ -22,10 +22,12 @@ class FlowCache:
     it is deleted and its id taken again: whoever uses `digest_of` checks it against the record.
     """
 
-    def __init__(self, *, flows: int = 256, workflows: int = 50_000) -> None:
+    def __init__(self, *, flows: int = 256, steps: int = 1_000_000, workflows: int = 50_000) -> None:
         self._flows: OrderedDict[str, Flow] = OrderedDict()
         self._digests: OrderedDict[str, str] = OrderedDict()
         self._most_flows = flows
+        self._most_steps = steps
+        self._steps = 0
         self._most_workflows = workflows
 
     def digest_of(self, workflow: str) -> str | None:
@@ -79,9 +81,11 @@ class FlowCache:
         return found
 
     def _keep(self, reference: str, flow: Flow) -> None:
-        if len(self._flows) >= self._most_flows:
-            self._flows.popitem(last=False)
+        if reference not in self._flows:
+            self._steps += flow.size
         self._flows[reference] = flow
+        while len(self._flows) > self._most_flows or (self._steps > self._most_steps and len(self._flows) > 1):
+            self._steps -= self._flows.popitem(last=False)[1].size
 
 
 def _part(flow: Flow, indices: Iterable[str]) -> Flow:
