@@ -39,7 +39,9 @@ def _delete(store: Store, id: str) -> bool:
         if watch_state(link, id) is not record.state:
             return False
         own = list(own_keys(link, id, workflow.flow))
-        references = watch_references(link, record.digest)  # last: whatever starts or goes meanwhile moves them
+        references = watch_references(
+            link, record.digest
+        )  # last: whatever starts or goes meanwhile moves them
         return commit(link, remove(id, record.state, own, record.digest, references))
 
 

@@ -84,7 +84,9 @@ class FlowCache:
         if reference not in self._flows:
             self._steps += flow.size
         self._flows[reference] = flow
-        while len(self._flows) > self._most_flows or (self._steps > self._most_steps and len(self._flows) > 1):
+        while len(self._flows) > self._most_flows or (
+            self._steps > self._most_steps and len(self._flows) > 1
+        ):
             self._steps -= self._flows.popitem(last=False)[1].size
 
 

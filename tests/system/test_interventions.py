@@ -58,7 +58,7 @@ FLOWS = (
     "A -> wait:event (- {event: never, timeout: 0.5s, on_timeout: continue} -) -> B",
 )
 
-REFUSED_FOR_GOOD = ("cannot merge", "the latch")
+REFUSED_FOR_GOOD = ("cannot merge", "the latch", 'the input has no "n"')
 """Reasons for which a step fails as often as it is tried."""
 
 
