@@ -44,8 +44,8 @@ OWN_KINDS = WORKFLOW_EVENTS | {START_TASK, END_TASK, CANCEL_TASK, RECEIPT}
 """What lfr and its workers say to each other. All others are the users' own, and can be waited for."""
 
 WORKFLOW_ID = re.compile(r"workflow:(?!latch(?:[:/]|\Z))[\w.:-]{1,240}(/\d{1,7}\.\d{1,9}(\.\d{1,9})?){0,100}")
-"""What a workflow's id looks like; behind a slash, which item of which of its steps it runs for. What begins
-with `workflow:latch:` is a latch, as in littleflow_redis, so nothing may be kept for a workflow of that name."""
+"""What a workflow's id looks like; behind a slash, which item of which of its steps it runs for. Keys that
+begin with `workflow:latch:` are latches, as in littleflow_redis, so no workflow may have that name."""
 
 
 class Malformed(ValueError):

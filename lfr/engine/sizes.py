@@ -23,7 +23,7 @@ MOST_BYTES: Final = 2**28
 """How many bytes of JSON, about, one transition may hand on to steps."""
 
 _PUNCTUATION: Final = 8
-"""About how many bytes of JSON a value has, besides the letters in it: quotes, a comma; the digits of a number."""
+"""About how many bytes of JSON a value has besides its letters: quotes, a comma, the digits of a number."""
 
 _ESCAPE: Final = 6
 """Bytes of JSON for a letter that is not ASCII, at most."""
@@ -34,7 +34,7 @@ class TooBig(ValueError):
 
 
 class _Size(NamedTuple):
-    """How deeply a value is nested; how many values it is, itself among them; about how many bytes of JSON."""
+    """How deeply a value is nested; how many values it is, itself too; about how many bytes of JSON."""
 
     depth: int
     values: int

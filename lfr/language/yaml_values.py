@@ -155,8 +155,8 @@ def _short(tag: str) -> str:
 
 
 def mappings(text: str, start: int, end: int) -> Iterator[list[tuple[str, int]]]:
-    """The keys of each mapping of a YAML literal that has been read already, with the index of each in the text;
-    without `<<`."""
+    """The keys of each mapping of a YAML literal that has been read already, but for `<<`, with the index of
+    each in the text."""
     body = text[start:end]
     try:
         root = yaml.SafeLoader(body).get_single_node()

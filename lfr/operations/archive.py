@@ -79,8 +79,8 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
 
 
 def _stopped(flow: Flow, snapshot: dict[str, Any]) -> dict[str, Any]:
-    """The snapshot of a workflow of which nothing runs: a restart starts again what did. It ended when the last
-    thing happened that is known of it."""
+    """The snapshot of a workflow of which nothing runs: a restart starts again what did. It ended when the
+    last thing happened that is known of it."""
     items = {
         index: {
             **items,

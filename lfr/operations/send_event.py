@@ -74,8 +74,8 @@ def end_task(
 
 
 def _append_end(store: Store, values: Mapping[str, Json], base: str) -> str:
-    """Append an end-task. Where a wait is ended, the wait role is to hear of it: else the wait would stay, and
-    the event that it waits for would be taken by it."""
+    """Append an end-task. Where a wait is ended, the wait role is to hear of it: else the wait would stay,
+    and the event that it waits for would be taken by it."""
     at = events.timestamp(time.time())
     commands = [append(store.stream, events.END_TASK, at, values)]
     if base.startswith(WAIT):

@@ -15,7 +15,8 @@ from lfr.store.totals import read_totals
 def system_state(store: Store) -> dict[str, Any]:
     """All of it as plain data.
 
-    redis         what `Totals.server` tells; and warnings, texts: what of it endangers workflows, and what to do
+    redis         what `Totals.server` tells; and warnings, texts: what of it endangers workflows, and what to
+                  do
     roles         of each process that is alive: name, role, host, pid, version, since, passes, events, and
                   age, the seconds since its latest sign of life
     stream        key and length

@@ -23,10 +23,9 @@ from lfr.store.load import load, read_handed_over
 from lfr.store.stream import Entry
 from lfr.worker.listener import BatchListener
 
-
 _MOST_AT_ONCE: Final = 64 * 2**20
-"""How many bytes the events of a transaction, and what they hand on, may have, unless it is one event. Redis hangs
-up on who has sent it more than 1 GiB of a transaction."""
+"""How many bytes the events of a transaction, and what they hand on, may have, unless it is one event. Redis
+hangs up on who has sent it more than 1 GiB of a transaction."""
 
 
 class _TooMuch(Exception):

@@ -250,8 +250,8 @@ def _set(draft: _Draft, latch: Latch, count: int) -> None:
 
 
 def _mark(draft: _Draft, step: LatchStep, failure: str | None = None) -> None:
-    """The step has been counted, or refused, and ends. Its attempt before counts no more: in a loop there would
-    be more and more of them."""
+    """The step has been counted, or refused, and ends. Its attempt before counts no more: in a loop there
+    would be more and more of them."""
     task = step.task
     draft.commands.append(("HSET", keys.latched(task.workflow), _attempt(step), step.latch))
     if task.attempt > 1:

@@ -4,8 +4,8 @@ An event and its receipt may go when every group has read past both of them and 
 then no reader can miss them. A group counts as long as one of its consumers has given a sign of life
 within `receipts.forget` seconds; entries older than that hold nothing back by being pending.
 
-The same holds for what has grown old and to which nobody has given a receipt: users' own events, and tasks that
-no worker has taken before they counted no more.
+The same holds for what has grown old and to which nobody has given a receipt: users' own events, and tasks
+that no worker has taken before they counted no more.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ def remember_logged(link: Link, reader: Reader, logged: Sequence[Logged]) -> Non
 
 
 def note_unclaimed(link: Link, stream: str, after: str, retain_ms: int) -> str:
-    """Note that what is older than `retain_ms` and nobody will give a receipt to is to be cleared: users' events,
-    and start-tasks of attempts that count no more.
+    """Note that what is older than `retain_ms` and nobody will give a receipt to is to be cleared: users'
+    events, and start-tasks of attempts that count no more.
 
-    Looks at some of the entries behind the id `after`; the id of the last of these, or `after` if there is none.
-    (TIME, XRANGE; HGET; ZADD)
+    Looks at some of the entries behind the id `after`; the id of the last of these, or `after` if there is
+    none. (TIME, XRANGE; HGET; ZADD)
     """
     seconds, microseconds = link.exchange([("TIME",)])[0]
     newest_ms = int(seconds) * 1000 + int(microseconds) // 1000 - retain_ms
@@ -173,7 +173,7 @@ class Clearing:
 
 
 class Group(NamedTuple):
-    """A consumer group: up to which entry it has read, and how many it has pending. The name may be no text."""
+    """A consumer group: up to which entry it has read, how many it has pending. Its name may be no text."""
 
     name: bytes
     read_to: Place

@@ -20,9 +20,8 @@ from lfr.store.connection import Command, Link
 from lfr.store.history import tell
 from lfr.store.stream import append
 
-
 _OF_ANY_DEPTH: Final = ("input", "parameters")
-"""What of a start-task event may be nested as deeply as values may be, so that nothing may stand around it."""
+"""What of a start-task event may be nested as deeply as values may be: nothing may stand around it."""
 
 
 class Due(NamedTuple):

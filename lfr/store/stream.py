@@ -92,7 +92,7 @@ def reclaim(
 ) -> tuple[list[Entry], str]:
     """Take over up to `count` entries that nobody has touched for `idle_ms` milliseconds. (XAUTOCLAIM)
 
-    Looks at some of those that are pending from the id `start` on; where to go on, FIRST if there are no more.
+    Looks at some of those that are pending from the id `start` on; where to go on, FIRST if there are none.
     Those that have been deleted from the stream meanwhile are acknowledged. Raises NoGroup.
     """
     command = ("XAUTOCLAIM", *reader, idle_ms, start, "COUNT", count)

@@ -16,8 +16,8 @@ from lfr.operations.delete import delete_workflow
 from lfr.operations.intervene import restart_workflow, terminate_workflow
 from lfr.operations.observe import inspect_workflow
 from lfr.operations.send_event import end_task
-from lfr.operations.summary import tell_time
 from lfr.operations.start import start_workflow
+from lfr.operations.summary import tell_time
 from lfr.roles.lifecycle import Lifecycle
 from lfr.store.connection import Command, Link, Store
 from tests.store.conftest import Stepper, append, events_of

@@ -299,7 +299,7 @@ def test_a_lifecycle_that_is_overtaken_between_two_looks(
     monkeypatch: pytest.MonkeyPatch,
     asks_for: str,
 ) -> None:
-    """What it looks for is gone when it looks for it: another lifecycle has begun those items, or ended the step."""
+    """What it looks for is gone: another lifecycle has begun those items, or ended the step."""
     one, two = (
         stepper(Lifecycle(store)),
         stepper(Lifecycle(connect(replace(store.settings, iterate_limit=1)))),

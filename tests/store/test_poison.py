@@ -5,16 +5,16 @@ from __future__ import annotations
 import io
 import json
 import threading
-from dataclasses import replace
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import redis
 
+from lfr.errors import BadInput
 from lfr.operations.observe import inspect_workflow
 from lfr.operations.start import start_workflow
-from lfr.errors import BadInput
 from lfr.roles.advancing import advance_all
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.receipts import Receipts

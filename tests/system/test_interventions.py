@@ -9,7 +9,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from random import Random
 
 import pytest
@@ -96,10 +96,8 @@ class Stress:
             lambda: self.ids.append(restore_workflow(store, archive_workflow(store, id))),
             lambda: self._delete(id),
         )
-        try:
+        with suppress(BadInput, Conflict, NotFound):
             random.choice(acts)()
-        except (BadInput, Conflict, NotFound):
-            pass
 
     def _delete(self, id: str) -> None:
         delete_workflow(self.store, id)
@@ -110,10 +108,8 @@ class Stress:
         records = self.records()
         for record in records:
             if record.state in (WorkflowState.FAILED, WorkflowState.TERMINATED) and not is_refused(record):
-                try:
+                with suppress(Conflict):
                     restart_workflow(self.store, record.id)
-                except Conflict:
-                    pass
         send_event(self.store, "go")
         return [
             record.id
