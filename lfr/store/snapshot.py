@@ -29,8 +29,8 @@ class Gone(Exception):
 
 
 def read_snapshot(link: Link, id: str, flow: Flow) -> dict[str, Any]:
-    """The snapshot of a workflow, or of an item with its part of the flow; all of it is watched from now on. It
-    is one moment's only if it has not moved after. (WATCH, HMGET, HGETALL, XRANGE) Raises Gone."""
+    """The snapshot of a workflow, or of an item with its part of the flow; all of it is watched from now on.
+    It is one moment's only if it has not moved after. (WATCH, HMGET, HGETALL, XRANGE) Raises Gone."""
     _, record, counts, steps, outputs, history = link.exchange(
         [
             ("WATCH", id),

@@ -9,12 +9,18 @@ from typing import Any
 import pytest
 import redis
 
-from lfr.operations.intervene import restart_workflow, skip_task, terminate_workflow
+from lfr.operations.intervene import (
+    restart_workflow,
+    retry_task,
+    skip_task,
+    terminate_workflow,
+)
 from lfr.operations.listing import list_workflows
 from lfr.operations.observe import inspect_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.store.connection import Store
+from lfr.store.stream import create_group
 from lfr.worker.listener import BatchListener
 from tests.store.conftest import Stepper, append, events_of, started_tasks
 
@@ -235,3 +241,17 @@ def test_a_restart_that_fails_at_once_is_told(store: Store, client: redis.Redis,
     assert (again["state"], again["reason"]) == ("FAILED", "cannot merge 2: only objects can be merged")
     assert again["ended"] > first["ended"]
     assert len(events_of(client, "failed-workflow")) == 2
+
+
+def test_a_task_whose_start_was_lost_is_started_anew_by_hand(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    id = start_workflow(store, "A").id
+    client.delete(store.stream)
+    create_group(lifecycle.link, store.stream, "lifecycle")
+    retry_task(store, id, 1)
+    (task,) = events_of(client, "start-task")
+    end(client, id, 1, attempt=task["attempt"])
+    lifecycle.step()
+    assert (task["attempt"], inspect_workflow(store, id)["state"]) == (2, "FINISHED")
