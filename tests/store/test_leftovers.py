@@ -146,7 +146,7 @@ def test_nothing_is_left(settings: Settings, client: redis.Redis, stepper: Make,
     eventually(is_clear)
     with store.link() as link:
         forget_field_sets(link, 10**15)
-    kept = {str(key) for key in client if client.ttl(key) == -1}
+    kept = {str(key) for key in client.scan_iter() if client.ttl(key) == -1}
     assert kept == {"workflows:run", "waits:latches"}, {key: client.type(key) for key in kept}
     assert client.xrange("workflows:run") == []
 
