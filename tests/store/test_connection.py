@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Iterator
 from unittest import mock
 
@@ -9,9 +11,12 @@ import pytest
 import redis
 
 from lfr.errors import LfrError, Refused, Unreachable
+from lfr.operations.start import start_workflow
+from lfr.roles.lifecycle import Lifecycle
 from lfr.settings import Settings
 from lfr.store.connection import Store, connect
 from tests.support.servers import running
+from tests.support.waiting import eventually
 
 APPEND = ("XADD", "key", "*", "field", "value")
 
@@ -132,3 +137,43 @@ def test_a_watch_goes_with_its_link(store: Store, client: redis.Redis) -> None:
     client.set("x", "moved")
     with store.link() as link:
         assert link.transact([("SET", "y", "1")]) is not None
+
+
+@pytest.mark.parametrize(
+    ("state", "way_back"),
+    [
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
+        ("CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0"),
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
+    ],
+)
+def test_a_role_says_so_stays_and_goes_on(
+    own_url: str, admin: redis.Redis, caplog: pytest.LogCaptureFixture, state: str, way_back: str
+) -> None:
+    admin.flushall()
+    store = connect(Settings(redis_url=own_url, lease_seconds=0.2))
+    id = start_workflow(store, "A -> B").id
+    lifecycle = Lifecycle(store)
+    thread = threading.Thread(target=lifecycle.listen)
+    thread.start()
+    try:
+        with admin.client() as connection:
+            connection.execute_command("MULTI")  # so that the role is sure not to see it before
+            connection.execute_command(
+                *("XADD", "workflows:run", "*", "kind", '"end-task"', "index", "1"),
+                *("name", '"A"', "workflow", json.dumps(id), "attempt", "1"),
+            )
+            if "REPLICAOF" not in state:
+                connection.execute_command(*state.split())
+            connection.execute_command("EXEC")
+            if "REPLICAOF" in state:
+                connection.execute_command(*state.split())
+            try:
+                eventually(lambda: "cannot serve" in caplog.text)
+                assert thread.is_alive()
+            finally:
+                connection.execute_command(*way_back.split())
+        eventually(lambda: str(admin.hget(id, "counts"), "utf-8").split()[1] == "2")
+    finally:
+        lifecycle.stop()
+        thread.join()
