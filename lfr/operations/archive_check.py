@@ -74,8 +74,6 @@ def _check_step(flow: Flow, position: int) -> None:
         raise ValueError(f"step {position} has another index")
     if not all(isinstance(getattr(step, name), kind) for name, kind in _STEP_TYPES.items()):
         raise ValueError(f"step {position} has a field of a wrong type")
-    if any(re.search(r"\s", name) for name in (step.name, step.base)):
-        raise ValueError(f"the name of step {position} is not one word")
     if step.kind is Kind.SUBFLOW and not (type(step.end) is int and position < step.end < len(flow.steps)):
         raise ValueError(f"step {position} has no end")
     if step.iterate and step.kind not in (Kind.SUBFLOW, Kind.TASK):

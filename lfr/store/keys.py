@@ -47,8 +47,8 @@ AWAITED_KINDS = "waits:kinds"
 use, in milliseconds since the epoch."""
 
 DEADLINES = "waits:deadlines"
-"""ZSET: `W INDEX ATTEMPT SECONDS NAME BASE`, attempts that may take that long, by the time when it is over,
-in milliseconds since the epoch."""
+"""ZSET: `W INDEX ATTEMPT SECONDS ["NAME","BASE"]`, attempts that may take that long, by the time when it is
+over, in milliseconds since the epoch."""
 
 DELAYED_STARTS = "waits:delayed"
 """ZSET: `W INDEX ATTEMPT`, attempts that are still to be made, by their due time, as above."""

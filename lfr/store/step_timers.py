@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from lfr import events
 from lfr.engine import Fact, Transition, What
 from lfr.flow import Json
-from lfr.json_text import read_lines, write_lines
+from lfr.json_text import read_json, read_lines, write_json, write_lines
 from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.connection import Command, Link
@@ -46,8 +46,8 @@ def drop_deadlines(members: Sequence[str]) -> list[Command]:
 
 
 def deadline_member(workflow: str, index: int, attempt: int, seconds: float, name: str, base: str) -> str:
-    """What a deadline is known by."""
-    return f"{_name(workflow, index, attempt)} {seconds:.10g} {name} {base}"
+    """What a deadline is known by. The names may be any text: of an archive from elsewhere."""
+    return f"{_name(workflow, index, attempt)} {seconds:.10g} {write_json([name, base])}"
 
 
 def delay_start(task: Mapping[str, Json], delay: float, timeout: float | None, now_ms: int) -> list[Command]:
@@ -95,7 +95,8 @@ def fire_deadlines(link: Link, stream: str, now_ms: int, *, count: int) -> None:
     at = events.timestamp(now_ms / 1000)
     commands: list[Command] = []
     for member in members:
-        workflow, index, attempt, seconds, name, base = member.rsplit(" ", 5)
+        workflow, index, attempt, seconds, names = member.split(" ", 4)
+        name, base = read_json(names.encode())
         attempt_of = {"workflow": workflow, "name": name, "index": int(index), "attempt": int(attempt)}
         reason = f"timeout: it has not ended within {seconds} s"
         failed = {**attempt_of, "status": events.Status.FAILURE, "reason": reason}

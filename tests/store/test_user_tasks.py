@@ -83,9 +83,9 @@ def test_that_redis_is_away_for_a_while_is_not_the_tasks_fault(
 def test_what_nobody_waits_for_is_not_begun(
     store: Store, client: redis.Redis, tasks: Mapping[str, Task]
 ) -> None:
-    terminate_workflow(store, start_workflow(store, "A", {}).id)
-    other = keys.latch("no-workflow")
-    client.set(other, 1)
+    id = start_workflow(store, "A", {}).id
+    terminate_workflow(store, id)
+    other = keys.history(id)  # a key that is there, and no workflow
     garbage = append(client, kind="start-task", workflow=other, name="A", base="A", index=1, input={})
     with running(store, tasks):
         eventually(lambda: garbage in receipts(client))
