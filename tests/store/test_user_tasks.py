@@ -16,7 +16,7 @@ from lfr.events import StartTask
 from lfr.operations.intervene import terminate_workflow
 from lfr.operations.observe import inspect_workflow
 from lfr.operations.start import start_workflow
-from lfr.store import attempts, keys
+from lfr.store import attempts
 from lfr.store.connection import Store
 from lfr.worker import insist
 from lfr.worker.context import Context
@@ -84,7 +84,7 @@ def test_what_nobody_waits_for_is_not_begun(
     store: Store, client: redis.Redis, tasks: Mapping[str, Task]
 ) -> None:
     terminate_workflow(store, start_workflow(store, "A", {}).id)
-    other = keys.latch("no-workflow")
+    other = "workflow:of-something-else"
     client.set(other, 1)
     garbage = append(client, kind="start-task", workflow=other, name="A", base="A", index=1, input={})
     with running(store, tasks):
