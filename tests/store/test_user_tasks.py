@@ -16,7 +16,7 @@ from lfr.events import StartTask
 from lfr.operations.intervene import terminate_workflow
 from lfr.operations.observe import inspect_workflow
 from lfr.operations.start import start_workflow
-from lfr.store import attempts, keys
+from lfr.store import attempts
 from lfr.store.connection import Store
 from lfr.worker import insist
 from lfr.worker.context import Context
@@ -83,9 +83,9 @@ def test_that_redis_is_away_for_a_while_is_not_the_tasks_fault(
 def test_what_nobody_waits_for_is_not_begun(
     store: Store, client: redis.Redis, tasks: Mapping[str, Task]
 ) -> None:
-    id = start_workflow(store, "A", {}).id
-    terminate_workflow(store, id)
-    other = keys.history(id)  # a key that is there, and no workflow
+    terminate_workflow(store, start_workflow(store, "A", {}).id)
+    other = "workflow:of-something-else"
+    client.set(other, 1)
     garbage = append(client, kind="start-task", workflow=other, name="A", base="A", index=1, input={})
     with running(store, tasks):
         eventually(lambda: garbage in receipts(client))
