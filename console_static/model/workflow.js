@@ -69,6 +69,10 @@ export const wantsWhole = (news, workflow) =>
   news.state !== workflow.state ||
   news.changes.some((change) => change.item !== null || (change.event === "started" && stepAt(workflow, change.index)?.base?.startsWith("wait:")));
 
+/** Whether a step waits, and is not told what for: its start is told by news, its wait begins a moment later by none. */
+export const lacksWait = (workflow) =>
+  workflow.state === "RUNNING" && workflow.steps.some((step) => step.state === "RUNNING" && step.base?.startsWith("wait:") && !step.waits_for);
+
 /** The step of this index; undefined if the workflow has none. */
 export function stepAt(workflow, index) {
   const first = workflow.steps[0]?.index ?? 0;

@@ -1,6 +1,6 @@
 // Events: the newest on the stream, those that could not be understood, latches; and one by hand.
 
-import { html, useState } from "../vendor/preact.js";
+import { html, useEffect, useState } from "../vendor/preact.js";
 import { get, send } from "../api.js";
 import { address, shortId, workflowPath } from "../model/route.js";
 import { Confirm, Trouble } from "../parts/dialog.js";
@@ -43,8 +43,8 @@ export function EventsPage() {
           <td data-label="Waiting">${waiters(latch)}</td><td class="right">${latch.value !== 0 || latch.waiters ? html`<button onClick=${() => setReset(latch)}>Set to zero</button>` : ""}</td></tr>`)}</tbody></table>`
         : html`<p class="muted">All latches are at zero, and nobody waits for one.</p>`}
       <h2>On the stream</h2>
-      <p class="tools"><input type="search" aria-label="Kind" placeholder="Kind, as end-task" value=${params.kind ?? ""} onChange=${(event) => choose({ kind: event.target.value.trim() })} />
-        <input type="search" aria-label="Workflow" placeholder="Workflow's id" value=${params.workflow ?? ""} onChange=${(event) => choose({ workflow: event.target.value.trim() })} /></p>
+      <p class="tools"><${Filter} label="Kind" hint="Kind, as end-task" value=${params.kind} onChoose=${(kind) => choose({ kind })} />
+        <${Filter} label="Workflow" hint="Workflow's id" value=${params.workflow} onChoose=${(workflow) => choose({ workflow })} /></p>
       ${found.events.length ? html`<table class="list"><thead><tr><th>Time</th><th>Kind</th><th>Workflow</th><th>Fields</th></tr></thead>
         <tbody>${found.events.map((event) => html`<tr key=${event.id}><td title=${event.id}><${Clock} at=${event.at} now=${now} /></td>
           <td class="name"><strong>${event.kind ?? "?"}</strong></td><td class="id">${event.workflow ? html`<a href=${workflowPath(event.workflow)}>${shortId(event.workflow)}</a>` : ""}</td><td><${Fields} fields=${event.fields} /></td></tr>`)}</tbody></table>`
@@ -54,6 +54,14 @@ export function EventsPage() {
       act=${() => send("POST", `/latches/${encodeURIComponent(reset.name)}/reset`)} onClose=${() => setReset(null)} onDone=${() => { say(`The latch ${reset.name} is at zero`); load(); }}>
       <p>Whoever counts it down goes on at once, also if what it stands for is not done.</p><//>`}
   </section>`;
+}
+
+/** A field that chooses when it is left, or by Enter. What is typed is kept meanwhile, whatever the page shows anew. */
+function Filter({ label, hint, value = "", onChoose }) {
+  const [typed, setTyped] = useState(value);
+  useEffect(() => setTyped(value), [value]);
+  return html`<input type="search" aria-label=${label} placeholder=${hint} value=${typed}
+    onInput=${(event) => setTyped(event.target.value)} onChange=${(event) => onChoose(event.target.value.trim())} />`;
 }
 
 const NOTHING = new Set();

@@ -1,7 +1,7 @@
 // What is known of one workflow: asked for, kept true by its news, asked for again where news do not tell all.
 
 import { workflowAt } from "../api.js";
-import { addFacts, isLater, takeChanges, wantsWhole } from "../model/workflow.js";
+import { addFacts, isLater, lacksWait, takeChanges, wantsWhole } from "../model/workflow.js";
 
 const SOONEST = 300;
 const SLOWEST = 10_000;
@@ -24,6 +24,7 @@ export class WorkflowSource {
   #isWanted = false;
   #meanwhile = [];
   #timer = null;
+  #patience = SOONEST; // milliseconds until it is asked again for what no news will tell
   #isClosed = false;
 
   /** `get(path)`: what the API has there; `tell()` is called whenever something has changed. */
@@ -49,6 +50,7 @@ export class WorkflowSource {
     const before = this.workflow;
     this.workflow = takeChanges(before, news);
     this.facts = addFacts(this.facts, news.changes);
+    this.#patience = SOONEST;
     if (wantsWhole(news, before)) this.#refreshSoon();
     this.#tell();
   }
@@ -60,9 +62,9 @@ export class WorkflowSource {
   }
 
   /** Wait as many times as long as an answer takes: a large workflow is not asked for all the time. */
-  #refreshSoon() {
-    if (this.#timer) return;
-    const wait = Math.min(Math.max(SOONEST, 5 * this.took), SLOWEST);
+  #refreshSoon(least = SOONEST) {
+    if (this.#timer || this.#isClosed) return;
+    const wait = Math.min(Math.max(least, 5 * this.took), SLOWEST);
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.refresh();
@@ -76,6 +78,7 @@ export class WorkflowSource {
       const began = performance.now();
       await this.#load().then(() => this.#hear(null), (problem) => this.#hear(problem));
       this.took = performance.now() - began;
+      this.#askForWaits();
     }
   }
 
@@ -98,6 +101,13 @@ export class WorkflowSource {
     const newer = this.#meanwhile.filter((news) => isLater(news.moment, whole.moment));
     this.workflow = newer.reduce(takeChanges, { ...whole, flow });
     this.facts = addFacts(isSame ? this.facts : [], history);
+  }
+
+  /** What a step waits for is written a moment after its start, and no news tell of it. */
+  #askForWaits() {
+    if (!this.workflow || !lacksWait(this.workflow)) return;
+    this.#refreshSoon(this.#patience);
+    this.#patience = Math.min(2 * this.#patience, SLOWEST);
   }
 
   /** Whether this is the workflow that is known, and not another that was started under its id. */

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from lfr.cli.main import main
+from lfr.engine.sizes import MOST_BYTES
 from lfr.engine.sizes import MOST_VALUES as MOST_MADE
 from lfr.guard import parse_guard
 from lfr.guard.ask import MOST_VALUES
@@ -135,6 +136,7 @@ def test_the_limits_are_those_of_the_code() -> None:
             DEEPEST_LITERAL,
             DEEPEST_VALUE,
             MOST_MADE,
+            MOST_BYTES,
             LONGEST_YAML,
             MOST_YAML,
             LONGEST_NUMBER,

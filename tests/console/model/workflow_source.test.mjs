@@ -125,6 +125,23 @@ test("trouble is told, what was known stays, and the next answer ends it", async
   assert.equal(there.source.problem, null);
 });
 
+test("a wait that begins after its step is asked for until it is told", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const there = made();
+  const waits = (more) => whole("5-0", [], { steps: [{ ...step(0, "RUNNING"), base: "wait:event", ...more }] });
+  await load(there, waits({}));
+  for (const rest of [300, 600]) {
+    context.mock.timers.tick(rest - 1);
+    await settled();
+    assert.equal(there.asked.length, 0);
+    context.mock.timers.tick(1);
+    await answered(there.asked, waits(rest === 300 ? {} : { waits_for: { until: null, event: "paid" } }));
+  }
+  context.mock.timers.tick(20_000);
+  await settled();
+  assert.equal(there.asked.length, 0);
+});
+
 test("once it is closed, nothing is told any more", async () => {
   const there = made();
   const done = there.source.refresh();
