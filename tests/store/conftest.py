@@ -30,14 +30,17 @@ def settings(redis_url: str) -> Settings:
 
 
 @pytest.fixture
-def store(settings: Settings) -> Store:
-    return connect(settings)
+def store(settings: Settings) -> Iterator[Store]:
+    store = connect(settings)
+    yield store
+    store.pool.disconnect()
 
 
 @pytest.fixture
-def client(redis_url: str) -> redis.Redis:
+def client(redis_url: str) -> Iterator[redis.Redis]:
     """A client of its own, that knows nothing of ours."""
-    return redis.Redis.from_url(redis_url, decode_responses=True, protocol=2)
+    with redis.Redis.from_url(redis_url, decode_responses=True, protocol=2) as client:
+        yield client
 
 
 class Stepper:
