@@ -28,6 +28,7 @@ export function SystemPage() {
   return html`<section class="page system">
     <h1>System</h1>
     ${missing.map(([role, does]) => html`<p class="alarm tone-terminating"><strong>No ${role} is running</strong>, which ${does}. <code>systemctl start lfr@${role}</code></p>`)}
+    ${system.redis.warnings.map((text) => html`<p class="alarm tone-terminating">${text}</p>`)}
     <div class="cards">
       <${Card} name="Workflows" value=${sum(system.workflows)}>${Object.entries(WORKFLOW_STATES).map(([word, { label, tone }]) => html`<a class=${`tone-${tone}`} href=${`/?state=${word}`}>${label} ${number(system.workflows[word])}</a>`)}<//>
       <${Card} name="Stream" value=${system.stream.length}><span>entries in <code>${system.stream.key}</code></span><//>

@@ -95,6 +95,12 @@ def test_the_system(there: Installation, page: Page) -> None:
     expect(page.locator(".alarm")).to_have_text(
         re.compile("No receipts is running.*systemctl start lfr@receipts")
     )
+    with redis.Redis.from_url(there.redis) as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            expect(page.locator(".alarm", has_text="workflows would be lost")).to_be_visible()
+        finally:
+            client.config_set("maxmemory-policy", "noeviction")
     expect(page.locator("tr", has_text="lifecycle")).to_be_visible()
     passes = row.locator("[data-label=Passes]")
     before = passes.inner_text()
