@@ -281,7 +281,7 @@ def _finish(target: Path) -> None:
     with zipfile.ZipFile(target) as old, finished.open("wb") as file:
         file.write(f"#!{INTERPRETER}\n".encode())
         build_id = json.loads(old.read("environment.json"))["build_id"]
-        starter = (ROOT / "lfr" / "host" / "starter.py").read_text().replace("@BUILD_ID@", build_id)
+        starter = (ROOT / "lfr" / "host" / "zipapp_main.py").read_text().replace("@BUILD_ID@", build_id)
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as new:
             for entry in sorted(old.infolist(), key=lambda entry: entry.filename):
                 data = starter.encode() if entry.filename == "__main__.py" else old.read(entry)

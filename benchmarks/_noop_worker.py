@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lfr import events
-from lfr.cli.load_settings import load_settings
+from lfr.config.load import load_settings
 from lfr.host.notify import Supervisor
-from lfr.roles.process import Life, run_listeners
-from lfr.store.connection import Link, connect
-from lfr.store.stream import Entry
+from lfr.runtime.complete import Answer, answer, read_tasks
+from lfr.runtime.consumer import BatchListener
+from lfr.runtime.process import Life, run_listeners
+from lfr.store.redis.connection import Link, connect
+from lfr.store.stream.entries import Entry
 from lfr.tasks.catalogue import is_reserved
-from lfr.worker.answer import Answer, answer, read_tasks
-from lfr.worker.listener import BatchListener
 
 
 class NoOp(BatchListener):

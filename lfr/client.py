@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lfr.bases import Base, absolute_base
-from lfr.flow import Json
+from lfr.base_uri import Base, absolute_base
 from lfr.operations.follow import follow_workflow
-from lfr.operations.listing import list_workflows
-from lfr.operations.observe import inspect_workflow
+from lfr.operations.inspect.workflow import inspect_workflow
+from lfr.operations.list_workflows import list_workflows
 from lfr.operations.send_event import send_event
 from lfr.operations.start import start_workflow
-from lfr.store.connection import connect
+from lfr.store.redis.connection import connect
+from lfr.values.json import Json
 
 
 class TimedOut(TimeoutError):
@@ -28,7 +28,7 @@ class Client:
     """
 
     def __init__(self, url: str | None = None, **connection: Any) -> None:
-        from lfr.cli.load_settings import load_settings  # reads YAML only if there is a file
+        from lfr.config.load import load_settings  # reads YAML only if there is a file
 
         short = {"host", "port", "username", "password"}
         given = {f"redis_{name}" if name in short else name: value for name, value in connection.items()}

@@ -15,8 +15,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TypeAlias
 
-from lfr.flow import Json
-from lfr.json_text import NotJson, read_json, read_json_lists, write_json
+from lfr.values.json import Json, NotJson, read_json, read_json_lists, write_json
 
 Fields: TypeAlias = Mapping[bytes, bytes]
 """An entry's fields as Redis gives them: name -> JSON, both UTF-8."""

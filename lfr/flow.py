@@ -14,12 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from lfr.collector import no_collections
-
-Json: TypeAlias = Any
-"""A value as `json.loads` gives it: dict, list, str, int, float, bool or None."""
+from lfr.gc_pause import no_collections
+from lfr.values.json import Json
 
 
 class Kind(StrEnum):

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from lfr import language
-from lfr.bases import Base, absolute_base
+from lfr.base_uri import Base, absolute_base
 from lfr.engine import local
 from lfr.engine.local import LocalFailure, Task, Trace
 from lfr.errors import BadInput
-from lfr.flow import Flow, Json
-from lfr.json_text import NotJson, read_json, write_json
+from lfr.flow import Flow
 from lfr.operations.inputs import checked_input
 from lfr.tasks.catalogue import DELAY
 from lfr.tasks.delay import delay_due
 from lfr.tasks.parameters import BadParameter
+from lfr.values.json import Json, NotJson, read_json, write_json
 from lfr.worker.registry import BadCall, finished, is_task, task_of
 
 __all__ = ["LocalFailure", "compile_flow", "run_local"]

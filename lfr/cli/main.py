@@ -29,8 +29,8 @@ def _run(words: list[str]) -> int:
     if words in (["--version"], ["version"]):
         sys.stdout.write(f"lfr {__version__}\n")
         return 0
-    from lfr.cli.parser import parse
-    from lfr.cli.terminal import process_terminal
+    from lfr.cli.ui.parser import parse
+    from lfr.cli.ui.terminal import process_terminal
 
     terminal = process_terminal()
     call = parse(words, terminal)
@@ -60,8 +60,8 @@ def _unwind_on_signals() -> None:
 def _report(error: BaseException) -> int:
     """Say what went wrong, in one line on stderr; the exit code."""
     from lfr.cli.exit_codes import Exit, exit_code
-    from lfr.cli.parser import UsageError
-    from lfr.cli.terminal import printable, process_terminal
+    from lfr.cli.ui.parser import UsageError
+    from lfr.cli.ui.terminal import printable, process_terminal
     from lfr.errors import LfrError
 
     terminal = process_terminal()
@@ -89,7 +89,7 @@ def _report(error: BaseException) -> int:
 
 def _words(error: Exception) -> str:
     """The errors of a flow stand as they are, for editors to find the place; others are one line."""
-    from lfr.cli.terminal import printable
+    from lfr.cli.ui.terminal import printable
 
     mistakes = getattr(error, "errors", ())
     return str(error) if mistakes else f"lfr: {printable(str(error))}"
@@ -99,7 +99,7 @@ def _report_defect(error: BaseException) -> int:
     import os
 
     from lfr.cli.exit_codes import Exit
-    from lfr.cli.terminal import printable, process_terminal
+    from lfr.cli.ui.terminal import printable, process_terminal
 
     if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG":
         import traceback

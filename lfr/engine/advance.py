@@ -25,14 +25,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from lfr.engine.inputs import WORKFLOW_INPUT, NoInput, as_output, gather, sources
+from lfr.engine.payload_limits import Sizes, TooBig
 from lfr.engine.progress import UNTOUCHED, Progress, StepProgress
-from lfr.engine.sizes import Sizes, TooBig
+from lfr.engine.step_inputs import WORKFLOW_INPUT, NoInput, as_output, gather, sources
 from lfr.engine.transition import Cancel, Fact, Start, Transition, What
-from lfr.flow import Flow, Json, Kind, Step
+from lfr.flow import Flow, Kind, Step
 from lfr.guard import Guard, GuardError, parse_guard
 from lfr.states import WorkflowState
-from lfr.tasks.common import common_of, delay_before, is_retried
+from lfr.tasks.step_options import common_of, delay_before, is_retried
+from lfr.values.json import Json
 
 
 @dataclass(frozen=True, slots=True)

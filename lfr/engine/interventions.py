@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from lfr.engine.advance import Draft, Needed
-from lfr.engine.inputs import NoInput, as_output, gather
 from lfr.engine.progress import UNTOUCHED, Progress
+from lfr.engine.step_inputs import NoInput, as_output, gather
 from lfr.engine.transition import Fact, Start, Transition, What
-from lfr.flow import Flow, Json
+from lfr.flow import Flow
 from lfr.states import MAY_FOLLOW, WorkflowState
+from lfr.values.json import Json
 
 
 def terminate(flow: Flow, progress: Progress) -> Transition:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from lfr.engine.advance import Ended, advance, begin
-from lfr.engine.inputs import as_output
 from lfr.engine.progress import Progress
+from lfr.engine.step_inputs import as_output
 from lfr.engine.transition import Start, Transition, What
 from lfr.errors import LfrError
-from lfr.flow import Flow, Json
+from lfr.flow import Flow
 from lfr.states import WorkflowState
 from lfr.tasks.invocation import invoked
+from lfr.values.json import Json
 
 Task: TypeAlias = Callable[[str, str, int, Json, Json], Json]
 """A task as a function: (name, base, index, input, parameters) -> output."""

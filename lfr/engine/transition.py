@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lfr.engine.progress import StepProgress
-from lfr.flow import Json
 from lfr.states import WorkflowState
+from lfr.values.json import Json
 
 
 class What(StrEnum):

@@ -28,10 +28,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lfr.flow import Json
-from lfr.guard.ask import Question
-from lfr.guard.read import read_guard
-from lfr.guard.syntax import GuardError, Path
+from lfr.guard.ast import GuardError, Path
+from lfr.guard.evaluate import Question
+from lfr.guard.parse import read_guard
+from lfr.values.json import Json
 
 __all__ = ["Guard", "GuardError", "parse_guard"]
 

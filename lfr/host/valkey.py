@@ -19,8 +19,8 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from lfr.errors import Conflict, LfrError, NotFound
+from lfr.host.child_process import die_with_parent, uninterrupted
 from lfr.host.folder_lock import folder_lock, tell_holder
-from lfr.host.lifeline import die_with_parent, uninterrupted
 from lfr.host.ports import free_port
 
 VARIABLE = "LFR_VALKEY_SERVER"

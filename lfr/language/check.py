@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lfr.collector import no_collections
 from lfr.flow import Flow
+from lfr.gc_pause import no_collections
 from lfr.language.compile import compile_source
 from lfr.language.errors import FlowError, FlowMistake, Severity, Source
-from lfr.language.warnings import find_doubts
+from lfr.language.lint import find_doubts
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,16 +16,10 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise, product
 from typing import Any, Final, NamedTuple
 
-from lfr.collector import no_collections
-from lfr.flow import Edge, Flow, Json, Kind
+from lfr.flow import Edge, Flow, Kind
 from lfr.flow import Step as FlowStep
-from lfr.language.declarations import Declared, Meaning, Mismatch, common_problem, declared, merged
-from lfr.language.errors import BadSyntax, Problem, Source
-from lfr.language.labels import END, START, check_labels
-from lfr.language.loops import check_loops
-from lfr.language.parse import DEEPEST, Parsed, parse
-from lfr.language.resolve import resolve, root_of
-from lfr.language.syntax import (
+from lfr.gc_pause import no_collections
+from lfr.language.ast import (
     FlowText,
     Label,
     Literal,
@@ -36,7 +30,14 @@ from lfr.language.syntax import (
     Task,
     all_scopes,
 )
-from lfr.tasks.common import RESERVED_KEY
+from lfr.language.declarations import Declared, Meaning, Mismatch, common_problem, declared, merged
+from lfr.language.errors import BadSyntax, Problem, Source
+from lfr.language.labels import END, START, check_labels
+from lfr.language.loops import check_loops
+from lfr.language.parse import DEEPEST, Parsed, parse
+from lfr.language.resolve import resolve, root_of
+from lfr.tasks.step_options import RESERVED_KEY
+from lfr.values.json import Json
 
 MOST_STEPS: Final = 1_000_000
 """Declared subflows in declared subflows double with each level: a short text can ask for any number."""

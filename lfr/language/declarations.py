@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from lfr.flow import Json
+from lfr.language.ast import Declaration, FlowText, Literal, Scope, scopes
 from lfr.language.errors import Problem
 from lfr.language.parse import AFTER_DECLARATION
-from lfr.language.syntax import Declaration, FlowText, Literal, Scope, scopes
-from lfr.tasks.common import BadCommon, common_of
+from lfr.tasks.step_options import BadCommon, common_of
+from lfr.values.json import Json
 
 TOO_MANY: Final = 10**9
 """Steps: nobody counts on beyond this."""

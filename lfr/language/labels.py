@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from lfr.language.ast import Label, Scope
 from lfr.language.errors import Problem
-from lfr.language.syntax import Label, Scope
 
 START: Final = "start"
 END: Final = "end"

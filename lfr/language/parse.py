@@ -23,9 +23,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from lfr.guard import GuardError, parse_guard
-from lfr.language.errors import MOST_SHOWN, BadSyntax, Problem
-from lfr.language.scan import Kind, Scanner, Token, begins_line, shown
-from lfr.language.syntax import (
+from lfr.language.ast import (
     Declaration,
     FlowText,
     Label,
@@ -37,6 +35,8 @@ from lfr.language.syntax import (
     Target,
     Task,
 )
+from lfr.language.errors import MOST_SHOWN, BadSyntax, Problem
+from lfr.language.lexer import Kind, Scanner, Token, begins_line, shown
 
 DEEPEST: Final = 100
 """How many subflows may stand inside each other."""

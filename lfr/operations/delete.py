@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from lfr.flow import Flow
-from lfr.operations.allowed import Action, check_action
-from lfr.operations.identify import full_id
 from lfr.operations.intervene import terminate_workflow, transition_to
+from lfr.operations.permitted_actions import Action, check_action
+from lfr.operations.workflow_ids import full_id
 from lfr.states import MAY_FOLLOW, WorkflowState
-from lfr.store.commit import change, commit
-from lfr.store.connection import Link, Store
-from lfr.store.flows import FlowCache
-from lfr.store.items import load_items, load_open
-from lfr.store.load import load_whole, watch_state
-from lfr.store.removal import remove, watch_references
-from lfr.store.snapshot import own_keys
+from lfr.store.redis.connection import Link, Store
+from lfr.store.workflows.commit import change, commit
+from lfr.store.workflows.delete import remove, watch_references
+from lfr.store.workflows.export import own_keys
+from lfr.store.workflows.flows import FlowCache
+from lfr.store.workflows.items import load_items, load_open
+from lfr.store.workflows.load import load_whole, watch_state
 
 
 def delete_workflow(store: Store, id: str) -> None:

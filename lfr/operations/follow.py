@@ -12,16 +12,16 @@ from lfr.drawing.labels import resource_title
 from lfr.engine import What
 from lfr.errors import NotFound
 from lfr.flow import Flow, Kind
-from lfr.operations.facts import tell_facts
-from lfr.operations.identify import full_id
-from lfr.operations.observe import read_one, told_progress
-from lfr.operations.summary import summary
+from lfr.operations.inspect.history_view import tell_facts
+from lfr.operations.inspect.summary import summary
+from lfr.operations.inspect.workflow import read_one, told_progress
+from lfr.operations.workflow_ids import full_id
 from lfr.states import WorkflowState
-from lfr.store.connection import Link, Store
-from lfr.store.flows import FlowCache
-from lfr.store.history import Moment, read_history
-from lfr.store.load import load_flow
-from lfr.store.workflows import Record
+from lfr.store.redis.connection import Link, Store
+from lfr.store.workflows.flows import FlowCache
+from lfr.store.workflows.history import Moment, read_history
+from lfr.store.workflows.load import load_flow
+from lfr.store.workflows.record import Record
 
 _PAGE: Final = 1000
 """How many moments are read, and told, at a time."""

@@ -6,11 +6,11 @@ import time
 from collections.abc import Generator
 from typing import Any, Final
 
-from lfr.operations.listing import count_workflows, fits, list_page
+from lfr.operations.list_workflows import count_workflows, fits, list_page
 from lfr.states import WorkflowState
-from lfr.store.connection import Store
-from lfr.store.stream import latest_id
-from lfr.store.workflows import count_all, read_records
+from lfr.store.redis.connection import Store
+from lfr.store.stream.entries import latest_id
+from lfr.store.workflows.record import count_all, read_records
 
 SHOWN: Final = 100
 """How many of the newest are looked at."""

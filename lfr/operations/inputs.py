@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from lfr.errors import BadInput
-from lfr.flow import Json
-from lfr.json_text import NotJson, read_json, write_json
+from lfr.values.json import Json, NotJson, read_json, write_json
 
 
 def checked_input(input: Json) -> Json:

@@ -16,14 +16,15 @@ from lfr.engine import (
     terminate,
 )
 from lfr.errors import NotFound
-from lfr.flow import Flow, Json
-from lfr.operations.allowed import Action, check_action, step_refusal
-from lfr.operations.identify import full_id
+from lfr.flow import Flow
+from lfr.operations.permitted_actions import Action, check_action, step_refusal
+from lfr.operations.workflow_ids import full_id
 from lfr.states import WorkflowState
-from lfr.store.commit import change, commit
-from lfr.store.connection import Store
-from lfr.store.flows import FlowCache
-from lfr.store.load import LoadedWorkflow, load_whole
+from lfr.store.redis.connection import Store
+from lfr.store.workflows.commit import change, commit
+from lfr.store.workflows.flows import FlowCache
+from lfr.store.workflows.load import LoadedWorkflow, load_whole
+from lfr.values.json import Json
 
 
 def terminate_workflow(store: Store, id: str) -> WorkflowState:

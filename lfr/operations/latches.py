@@ -6,8 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 from lfr.errors import NotFound
-from lfr.store.connection import Store
-from lfr.store.latches import let_all_go, read_latches, reset
+from lfr.store.redis.connection import Store
+from lfr.store.waits.latches import let_all_go, read_latches, reset
 
 
 def list_latches(store: Store) -> list[dict[str, Any]]:

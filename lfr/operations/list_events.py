@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lfr.flow import Json
-from lfr.json_text import NotJson, read_json
-from lfr.operations.identify import full_id
-from lfr.store.connection import Store
-from lfr.store.dead_letters import DeadLetter, newest_letters
-from lfr.store.stream import Entry, as_text, newest
+from lfr.operations.workflow_ids import full_id
+from lfr.store.redis.connection import Store
+from lfr.store.stream.dead_letters import DeadLetter, newest_letters
+from lfr.store.stream.entries import Entry, as_text, newest
+from lfr.values.json import Json, NotJson, read_json
 
 LARGEST_LIST: Final = 500
 

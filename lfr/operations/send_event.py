@@ -7,14 +7,15 @@ from collections.abc import Mapping
 
 from lfr import events
 from lfr.errors import BadInput, NotFound
-from lfr.flow import Json, Kind
-from lfr.operations.identify import full_id
-from lfr.store.connection import Store
-from lfr.store.flows import FlowCache
-from lfr.store.load import load_flow, load_step
-from lfr.store.stream import append
-from lfr.store.workflows import read_records
+from lfr.flow import Kind
+from lfr.operations.workflow_ids import full_id
+from lfr.store.redis.connection import Store
+from lfr.store.stream.entries import append
+from lfr.store.workflows.flows import FlowCache
+from lfr.store.workflows.load import load_flow, load_step
+from lfr.store.workflows.record import read_records
 from lfr.tasks.catalogue import WAIT
+from lfr.values.json import Json
 
 
 def send_event(store: Store, kind: str, data: Mapping[str, Json] | None = None) -> str:

@@ -7,17 +7,18 @@ from functools import lru_cache
 from uuid import uuid4
 
 from lfr.engine import begin
-from lfr.engine.inputs import WORKFLOW_INPUT
+from lfr.engine.step_inputs import WORKFLOW_INPUT
 from lfr.errors import Conflict
-from lfr.flow import Flow, Json
+from lfr.flow import Flow
 from lfr.language import compile_flow
-from lfr.operations.identify import chosen_id, new_id
 from lfr.operations.inputs import checked_input
-from lfr.store.commit import commit, create
-from lfr.store.connection import Store
-from lfr.store.flows import use_flow
-from lfr.store.load import load_outputs
-from lfr.store.workflows import watch_new
+from lfr.operations.workflow_ids import chosen_id, new_id
+from lfr.store.redis.connection import Store
+from lfr.store.workflows.commit import commit, create
+from lfr.store.workflows.flows import use_flow
+from lfr.store.workflows.load import load_outputs
+from lfr.store.workflows.record import watch_new
+from lfr.values.json import Json
 
 
 @dataclass(frozen=True, slots=True)

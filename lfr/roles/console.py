@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from lfr.roles.process import Life
-from lfr.roles.serving import serve_http
-from lfr.store.connection import Store
-from lfr.web.access import Rules
+from lfr.runtime.process import Life
+from lfr.store.redis.connection import Store
 from lfr.web.app import make_app
+from lfr.web.auth import Rules
 from lfr.web.console import API, make_console, read_files
-from lfr.web.exchange import Streams
+from lfr.web.http import Streams
+from lfr.web.http_process import serve_http
 from lfr.web.server import Address, Application
 
 

@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from lfr.roles.advancing import advance_all
-from lfr.roles.iteration import Iteration
-from lfr.roles.judgement import Judgement, judge
-from lfr.roles.log_transitions import log_transitions
-from lfr.roles.process import Life, run_listeners
-from lfr.roles.step_clock import StepClock
-from lfr.store.commit import change, commit
-from lfr.store.connection import Command, Link, Store
-from lfr.store.flows import FlowCache
-from lfr.store.load import load, read_handed_over
-from lfr.store.stream import Entry
-from lfr.worker.listener import BatchListener
+from lfr.lifecycle.advance_batch import advance_all
+from lfr.lifecycle.classify import Judgement, judge
+from lfr.lifecycle.deadlines import StepClock
+from lfr.lifecycle.items import Iteration
+from lfr.lifecycle.log import log_transitions
+from lfr.runtime.consumer import BatchListener
+from lfr.runtime.process import Life, run_listeners
+from lfr.store.redis.connection import Command, Link, Store
+from lfr.store.stream.entries import Entry
+from lfr.store.workflows.commit import change, commit
+from lfr.store.workflows.flows import FlowCache
+from lfr.store.workflows.load import load, read_handed_over
 
 _MOST_AT_ONCE: Final = 64 * 2**20
 """How many bytes the events of a transaction, and what they hand on, may have, unless it is one event. Redis

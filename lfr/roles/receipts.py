@@ -18,12 +18,12 @@ from typing import TextIO
 
 from lfr import events
 from lfr.errors import CannotWrite
-from lfr.json_text import write_json
-from lfr.roles.process import Life, run_listeners
-from lfr.store.connection import Link, Store
-from lfr.store.receipts import Clearing, Logged, note_unclaimed, read_targets, remember_logged
-from lfr.store.stream import Entry, as_text
-from lfr.worker.listener import BatchListener
+from lfr.runtime.consumer import BatchListener
+from lfr.runtime.process import Life, run_listeners
+from lfr.store.redis.connection import Link, Store
+from lfr.store.stream.entries import Entry, as_text
+from lfr.store.stream.receipts import Clearing, Logged, note_unclaimed, read_targets, remember_logged
+from lfr.values.json import write_json
 
 _ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
 

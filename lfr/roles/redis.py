@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 from lfr import events
 from lfr.errors import BadSettings
-from lfr.flow import Json
-from lfr.roles.process import Life, run_listeners
-from lfr.store.attempts import which_count
-from lfr.store.connection import Link, Reply, Store, is_error
+from lfr.runtime.complete import Answer, answer, read_tasks
+from lfr.runtime.consumer import BatchListener
+from lfr.runtime.process import Life, run_listeners
 from lfr.store.keys import is_own
-from lfr.store.stream import Entry
+from lfr.store.redis.connection import Link, Reply, Store, is_error
+from lfr.store.stream.entries import Entry
+from lfr.store.workflows.attempt_status import which_count
 from lfr.tasks.catalogue import REDIS
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.redis_command import RedisCommand, output_of, read_command
 from lfr.tasks.redis_rules import Rules, allowed_commands
-from lfr.worker.answer import Answer, answer, read_tasks
-from lfr.worker.listener import BatchListener
+from lfr.values.json import Json
 
 
 class RedisTasks(BatchListener):

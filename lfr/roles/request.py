@@ -7,17 +7,17 @@ from functools import partial
 from typing import Final
 
 from lfr import events
-from lfr.flow import Json
-from lfr.host.requests import RequestFailed, Requests
-from lfr.roles.process import Life, run_listeners
+from lfr.outbound.request_sender import RequestFailed, Requests
+from lfr.runtime.process import Life, run_listeners
+from lfr.runtime.retry import insist, is_wanted
 from lfr.store.base_urls import read_base_url
-from lfr.store.connection import Store
-from lfr.store.handing_over import hand_over, take_back
+from lfr.store.littleflow_compat import hand_over, take_back
+from lfr.store.redis.connection import Store
 from lfr.tasks.catalogue import REQUEST
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.request import Request, Wanted, make_request, read_wanted
-from lfr.worker.insist import insist, is_wanted
-from lfr.worker.task_runner import AnsweredElsewhere, NotWanted, TaskFailed, TaskRunner
+from lfr.values.json import Json
+from lfr.worker.executor import AnsweredElsewhere, NotWanted, TaskFailed, TaskRunner
 
 _CONCURRENCY: Final = 32
 """How many requests are on their way at once: most of the time is spent waiting for servers."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from lfr import events
-from lfr.flow import Json
-from lfr.host.resources import ResourceFailed, Resources
-from lfr.roles.process import Life, run_listeners
-from lfr.store.connection import Store
+from lfr.outbound.resources import ResourceFailed, Resources
+from lfr.runtime.process import Life, run_listeners
+from lfr.runtime.retry import is_wanted
+from lfr.store.redis.connection import Store
 from lfr.tasks.catalogue import LOAD, STORE
 from lfr.tasks.idempotency import idempotency_key
 from lfr.tasks.parameters import BadParameter
-from lfr.tasks.places import BadPlace
 from lfr.tasks.resource import read_load, read_store
-from lfr.worker.insist import is_wanted
-from lfr.worker.task_runner import NotWanted, TaskFailed, TaskRunner
+from lfr.tasks.uri_policy import BadPlace
+from lfr.values.json import Json
+from lfr.worker.executor import NotWanted, TaskFailed, TaskRunner
 
 _CONCURRENCY: Final = 16
 """How many resources are loaded and stored at once: most of the time is spent waiting for servers."""

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 from lfr import events
 from lfr.errors import BadInput, Refused, Unreachable
-from lfr.roles.process import Life, run_listeners
-from lfr.store.attempts import which_count
-from lfr.store.connection import Link, Store
-from lfr.store.stream import Entry, give_back
+from lfr.runtime.complete import Answer, answer, read_tasks
+from lfr.runtime.consumer import BatchListener
+from lfr.runtime.process import Life, run_listeners
+from lfr.store.redis.connection import Link, Store
+from lfr.store.stream.entries import Entry, give_back
+from lfr.store.workflows.attempt_status import which_count
 from lfr.tasks.catalogue import is_reserved
-from lfr.worker.answer import Answer, answer, read_tasks
-from lfr.worker.listener import BatchListener
 
 
 class Simulate(BatchListener):

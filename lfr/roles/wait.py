@@ -8,18 +8,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
-from lfr.roles.process import Life, run_listeners
-from lfr.roles.wait_news import sort_news
-from lfr.store.connection import Link, Store
-from lfr.store.event_arrivals import FEW, MANY, Arrival, Outcome, take_arrivals
-from lfr.store.event_waits import keep_event_waits
-from lfr.store.field_sets import forget_field_sets
-from lfr.store.latches import do_latch_steps, end_countdowns, let_go
-from lfr.store.stream import Entry, acknowledge
-from lfr.store.timers import fire_due, look
-from lfr.store.wait_tasks import cancel_waits, keep_delays
-from lfr.worker.answer import answer
-from lfr.worker.listener import BatchListener
+from lfr.roles.wait_classify import sort_news
+from lfr.runtime.complete import answer
+from lfr.runtime.consumer import BatchListener
+from lfr.runtime.process import Life, run_listeners
+from lfr.store.redis.connection import Link, Store
+from lfr.store.stream.entries import Entry, acknowledge
+from lfr.store.waits.deliver_event import FEW, MANY, Arrival, Outcome, take_arrivals
+from lfr.store.waits.latches import do_latch_steps, end_countdowns, let_go
+from lfr.store.waits.match_index import forget_field_sets
+from lfr.store.waits.start import cancel_waits, keep_delays
+from lfr.store.waits.start_event_waits import keep_event_waits
+from lfr.store.waits.timers import fire_due, look
 
 _SOON_SECONDS: Final = 0.02
 """In how many seconds to look again for what another role is about to finish."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from lfr.roles.lifecycle import Lifecycle
-from lfr.roles.process import Life, run_listeners
 from lfr.roles.redis import RedisTasks
 from lfr.roles.request import request_runner
 from lfr.roles.resource import resource_runner
 from lfr.roles.wait import WaitTasks
-from lfr.store.connection import Store
+from lfr.runtime.process import Life, run_listeners
+from lfr.store.redis.connection import Store
 
 
 def run(store: Store, life: Life) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lfr.store.connection import Link
+from lfr.store.redis.connection import Link
 
 _PREFIX = "littleflow:config:env-prefix"
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 
 from lfr.store import keys
-from lfr.store.connection import Command, Link
+from lfr.store.redis.connection import Command, Link
 
 EXPIRES_SECONDS = 10
 """A process that has given no sign for so long counts as gone."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from lfr.tasks.content_types import CONTENT_TYPE
-from lfr.tasks.durations import LONGEST_SECONDS
 from lfr.tasks.parameters import (
     FLAG,
     MATCH,
@@ -22,6 +21,7 @@ from lfr.tasks.parameters import (
     some_of,
     whole,
 )
+from lfr.values.durations import LONGEST_SECONDS
 
 RESERVED = ("lfr:", "wait:", "request:", "redis:", "resource:")
 """How the names of built-in tasks begin, also of those to come: no other worker answers them."""

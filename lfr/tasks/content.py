@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from lfr.flow import Json
-from lfr.language.literals import BadLiteral, read_json, read_yaml
 from lfr.tasks.content_types import ContentType, Form
+from lfr.values.json import Json
+from lfr.values.literals import BadLiteral, read_json, read_yaml
 
 
 class BadContent(ValueError):
@@ -74,7 +74,7 @@ def _text(value: Json, type: ContentType) -> str:
 
 
 def _yaml(value: Json) -> str:
-    from lfr.tasks.write_yaml import LONGEST_YAML, write_yaml  # here: most resources are JSON
+    from lfr.values.yaml_writer import LONGEST_YAML, write_yaml  # here: most resources are JSON
 
     text = write_yaml(value)
     if text is None:

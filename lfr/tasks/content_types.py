@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from lfr.flow import Json
 from lfr.tasks.parameters import Kind
+from lfr.values.json import Json
 
 
 class UnknownType(ValueError):

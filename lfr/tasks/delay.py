@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lfr.flow import Json
 from lfr.tasks.catalogue import DELAY
 from lfr.tasks.wait_parameters import wait_parameters
+from lfr.values.json import Json
 
 
 def delay_due(input: Json, parameters: Json, started_ms: int) -> int:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lfr.events import OWN_KINDS
-from lfr.flow import Json
-from lfr.json_text import NotJson, read_json, write_json
 from lfr.tasks.catalogue import EVENT
 from lfr.tasks.parameters import BadParameter, bad_parameter, is_unicode
 from lfr.tasks.template import TemplateError, fill_value
 from lfr.tasks.wait_parameters import wait_parameters
+from lfr.values.json import Json, NotJson, read_json, write_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 from urllib.parse import quote
 
-from lfr.flow import Json
-from lfr.json_text import write_json
+from lfr.values.json import Json, write_json
 
 
 def idempotency_key(workflow: str, index: int, value: Json) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lfr.flow import Json, Kind, Step
+from lfr.flow import Kind, Step
 from lfr.tasks.catalogue import EACH, LOAD, STORE
-from lfr.tasks.common import task_parameters
+from lfr.tasks.step_options import task_parameters
+from lfr.values.json import Json
 
 
 class Invocation(NamedTuple):

@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
-from lfr.flow import Json
+from lfr.values.json import Json
 
 FieldSet: TypeAlias = str
 """Names of fields, as a JSON list in alphabetic order."""

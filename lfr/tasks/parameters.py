@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lfr.flow import Json
-from lfr.tasks.durations import FORM, read_duration, write_duration
 from lfr.tasks.template import TemplateError, fill
-from lfr.tasks.times import read_time
+from lfr.values.durations import FORM, read_duration, write_duration
+from lfr.values.json import Json
+from lfr.values.timestamps import read_time
 
 _MOST_SHOWN: Final = 40
 

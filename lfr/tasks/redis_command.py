@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lfr.events import StartTask
-from lfr.flow import Json
 from lfr.tasks.catalogue import REDIS, built_in
 from lfr.tasks.parameters import BadParameter, is_unicode, read_parameters
 from lfr.tasks.redis_rules import Rules, written_keys
 from lfr.tasks.template import TemplateError, fill
+from lfr.values.json import Json
 
 MOST_CHARACTERS: Final = 16 * 1024 * 1024
 """How long all arguments of a command may be together."""

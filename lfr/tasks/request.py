@@ -13,14 +13,13 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from lfr.events import StartTask
-from lfr.flow import Json
-from lfr.json_text import write_json
 from lfr.tasks.catalogue import REQUEST, RESPONSE_JSON, built_in
 from lfr.tasks.idempotency import idempotency_key
 from lfr.tasks.parameters import BadParameter, is_unicode, read_parameters
-from lfr.tasks.places import BadPlace, WebPlace, read_place
 from lfr.tasks.request_body import fill_body
 from lfr.tasks.template import TemplateError, fill, pieces
+from lfr.tasks.uri_policy import BadPlace, WebPlace, read_place
+from lfr.values.json import Json, write_json
 
 _WITH_BODY: Final = ("post", "put", "patch")
 """The methods that send the input if there is no template."""

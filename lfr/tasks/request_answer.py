@@ -7,11 +7,10 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import urljoin
 
-from lfr.flow import Json
-from lfr.json_text import NotJson, read_json
 from lfr.tasks.catalogue import RESPONSE_JSON, RESPONSE_TEXT, STATUS
-from lfr.tasks.places import WebPlace, read_place
 from lfr.tasks.request import Request
+from lfr.tasks.uri_policy import WebPlace, read_place
+from lfr.values.json import Json, NotJson, read_json
 
 MOST_REDIRECTS: Final = 5
 

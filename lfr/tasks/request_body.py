@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import quote_plus
 
-from lfr.flow import Json
 from lfr.tasks.template import pieces
+from lfr.values.json import Json
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _JSON: Final = re.compile(r"application/json|[^;\s]+\+json")

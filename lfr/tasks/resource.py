@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lfr.flow import Json
 from lfr.tasks.catalogue import LOAD, STORE, built_in
 from lfr.tasks.content_types import ContentType, Form, type_by_ending
 from lfr.tasks.parameters import TEXT, BadParameter, Parameter, bad_parameter, read_parameters
-from lfr.tasks.places import FilePlace, Place, read_place
+from lfr.tasks.uri_policy import FilePlace, Place, read_place
+from lfr.values.json import Json
 
 _URI: Final = Parameter("uri", TEXT, "where it is", is_needed=True)
 

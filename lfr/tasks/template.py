@@ -20,8 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, NoReturn, TypeAlias
 
-from lfr.flow import Json
-from lfr.json_text import NotJson, write_json
+from lfr.values.json import Json, NotJson, write_json
 
 MOST_CHARACTERS: Final = 16 * 1024 * 1024
 """How long a filled template may be: one hole, written many times, could hold a large input each time."""

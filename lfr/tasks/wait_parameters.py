@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lfr.flow import Json
 from lfr.tasks.catalogue import built_in
 from lfr.tasks.parameters import fill_parameters, read_parameters
+from lfr.values.json import Json
 
 
 def wait_parameters(task: str, input: Json, parameters: Json) -> dict[str, Any]:

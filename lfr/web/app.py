@@ -12,12 +12,12 @@ from typing import Any, Final
 import bottle
 
 from lfr.errors import LfrError
-from lfr.store.connection import Store
-from lfr.web.access import Rules, check
-from lfr.web.exchange import Access, Answer, Request, Route, Streams, json_answer
+from lfr.store.redis.connection import Store
+from lfr.web.auth import Rules, check
+from lfr.web.http import Access, Answer, Request, Route, Streams, json_answer
 from lfr.web.openapi import describe
 from lfr.web.problems import SAFE_HEADERS, HttpError, problem, problem_of
-from lfr.web.reading import read_headers, read_request
+from lfr.web.request_parser import read_headers, read_request
 from lfr.web.routes import (
     about,
     archives,

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from lfr.errors import NotFound
-from lfr.web.access import Rules, check
-from lfr.web.exchange import Access, Answer
+from lfr.web.auth import Rules, check
+from lfr.web.http import Access, Answer
 from lfr.web.problems import HttpError, problem, problem_of
 from lfr.web.server import Application
 

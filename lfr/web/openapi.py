@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lfr import __version__
-from lfr.web.exchange import Access, Route
+from lfr.web.http import Access, Route
 from lfr.web.problems import MEDIA_TYPE, SCHEMA
 
 _ALWAYS = (400, 421, 500, 503)

@@ -7,10 +7,9 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from lfr.errors import BadInput, BadSettings, CannotWrite, Conflict, LfrError, NotFound, Refused, Unreachable
-from lfr.flow import Json
-from lfr.json_text import write_json
 from lfr.language import FlowError
-from lfr.web.exchange import Answer
+from lfr.values.json import Json, write_json
+from lfr.web.http import Answer
 
 MEDIA_TYPE: Final = "application/problem+json"
 

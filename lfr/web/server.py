@@ -73,7 +73,7 @@ def serve(
 
     Raises CannotWrite if the address cannot be had.
     """
-    from lfr.web.loop import Loop  # imports waitress
+    from lfr.web.waitress_server import Loop  # imports waitress
 
     listening = _listen(address)
     over = threading.Event()

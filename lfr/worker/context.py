@@ -8,8 +8,8 @@ from typing import Final
 
 from lfr import events
 from lfr.errors import Refused, Unreachable
-from lfr.store.attempts import still_counts, tell_progress
-from lfr.store.connection import Store
+from lfr.store.redis.connection import Store
+from lfr.store.workflows.attempt_status import still_counts, tell_progress
 
 LOGGER = logging.getLogger(__name__)
 

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import redis
 
-from lfr.flow import Json
+from lfr.config.settings import Settings
 from lfr.local import run_local
-from lfr.operations.listing import list_workflows
-from lfr.operations.observe import inspect_workflow
+from lfr.operations.inspect.workflow import inspect_workflow
+from lfr.operations.list_workflows import list_workflows
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
-from lfr.settings import Settings
-from lfr.store.connection import connect
-from lfr.store.stream import create_group
+from lfr.store.redis.connection import connect
+from lfr.store.stream.entries import create_group
+from lfr.values.json import Json
 from tests.conformance.cases import RIGHT, case_id
 
 CASES = [case for case in RIGHT if "trace" in case]
@@ -57,7 +57,7 @@ def test_in_this_process(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=case_id)
 def test_by_a_lifecycle(case: dict[str, Any], redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lfr.worker.listener._LONGEST_BLOCK_SECONDS", 0.001)
+    monkeypatch.setattr("lfr.runtime.consumer._LONGEST_BLOCK_SECONDS", 0.001)
     store = connect(Settings(redis_url=redis_url))
     lifecycle = Lifecycle(store)
     client = redis.Redis.from_url(redis_url, decode_responses=True, protocol=2)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
-from tests.console.guard import Guard
+from tests.console.browser_checks import Guard
 from tests.console.installation import Installation, installed
 
 ARGUMENTS = [

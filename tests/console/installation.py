@@ -13,13 +13,13 @@ from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 from lfr import Client
+from lfr.config.settings import Settings
 from lfr.errors import NotFound
 from lfr.host.ports import free_port
 from lfr.host.valkey import ValkeyServer
 from lfr.operations.send_event import end_task
-from lfr.operations.system import system_state
-from lfr.settings import Settings
-from lfr.store.connection import Store, connect
+from lfr.operations.status import system_state
+from lfr.store.redis.connection import Store, connect
 from tests.support.processes import role
 from tests.support.servers import running
 from tests.support.waiting import eventually

@@ -9,8 +9,8 @@ import pytest
 import redis
 from playwright.sync_api import Page, expect
 
-from lfr.operations.archive import restore_workflow
-from tests.console.guard import Guard
+from lfr.operations.archive.archive import restore_workflow
+from tests.console.browser_checks import Guard
 from tests.console.installation import Installation
 from tests.console.pages import flow_field, input_field
 from tests.support.waiting import eventually

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from lfr.operations.delete import delete_workflow
 from lfr.operations.intervene import terminate_workflow
-from tests.console.guard import Guard
+from tests.console.browser_checks import Guard
 from tests.console.installation import Installation, installed
 
 ROWS = "table.workflows tbody tr"

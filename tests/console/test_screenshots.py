@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.console.browser_checks import Guard
 from tests.console.conftest import DEADLINE_MS
 from tests.console.contrast import too_faint
 from tests.console.gallery import Gallery, fill
-from tests.console.guard import Guard
 from tests.console.installation import Installation, installed
 
 FOLDER = Path(__file__).parents[2] / ".build" / "screenshots"

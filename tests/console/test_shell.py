@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.console.guard import Guard
+from tests.console.browser_checks import Guard
 from tests.console.installation import Installation
 
 GROUND = "getComputedStyle(document.documentElement).backgroundColor"

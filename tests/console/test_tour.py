@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.console.guard import Guard
+from tests.console.browser_checks import Guard
 from tests.console.installation import Installation, installed
 from tests.console.pages import drop_file, start_button, state_of
 

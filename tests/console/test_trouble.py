@@ -13,7 +13,7 @@ from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 from lfr.host.ports import free_port
 from lfr.host.valkey import ValkeyServer
 from lfr.operations.intervene import terminate_workflow
-from tests.console.guard import Guard
+from tests.console.browser_checks import Guard
 from tests.console.installation import Installation, answers, console
 from tests.console.pages import state_of
 from tests.support.processes import role

@@ -7,8 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from lfr.flow import Flow, Json, Kind, Step
+from lfr.flow import Flow, Kind, Step
 from lfr.guard import parse_guard
+from lfr.values.json import Json
 
 GUARDS = ("$.yes", "$[?(@.n > 2)]", "$[*]")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lfr.store.connection import Command, Link
+from lfr.store.redis.connection import Command, Link
 
 _TRANSACT = Link.transact
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO, StringIO
 
-from lfr.cli.terminal import Terminal
+from lfr.cli.ui.terminal import Terminal
 
 
 class Screen(StringIO):

@@ -7,13 +7,14 @@ import re
 
 from lfr.drawing.mermaid import to_mermaid
 from lfr.engine.local import LocalFailure, run_local
-from lfr.flow import Flow, Json, Kind
+from lfr.flow import Flow, Kind
 from lfr.guard import parse_guard
 from lfr.language import FlowMistake, Severity, check_flow, compile_flow
-from lfr.language.layout import format_flow
+from lfr.language.formatter import format_flow
+from lfr.language.lexer import Kind as TokenKind
+from lfr.language.lexer import Scanner
 from lfr.language.loops import ending_steps
-from lfr.language.scan import Kind as TokenKind
-from lfr.language.scan import Scanner
+from lfr.values.json import Json
 from tests.conformance.cases import CASES
 
 FLOWS: list[str] = [case["flow"] for case in CASES]

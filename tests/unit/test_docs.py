@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lfr.cli.commands import COMMANDS, Command
+from lfr.cli.command_table import COMMANDS, Command
 from lfr.cli.exit_codes import MEANING
+from lfr.config.settings import table
 from lfr.language import compile_flow
-from lfr.settings import table
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs" / "commands.md").read_text()

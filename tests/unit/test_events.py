@@ -9,7 +9,7 @@ from rqse.client import decode_dictionary, encode_dictionary
 from rqse.messaging import message, receipt_for
 
 from lfr import events
-from lfr.flow import Json
+from lfr.values.json import Json
 
 JSON = st.recursive(
     st.one_of(

@@ -18,20 +18,20 @@ from typing import NamedTuple
 import pytest
 
 from lfr.cli.main import main
-from lfr.engine.sizes import MOST_BYTES
-from lfr.engine.sizes import MOST_VALUES as MOST_MADE
+from lfr.engine.payload_limits import MOST_BYTES
+from lfr.engine.payload_limits import MOST_VALUES as MOST_MADE
 from lfr.guard import parse_guard
-from lfr.guard.ask import MOST_VALUES
-from lfr.guard.read import DEEPEST as DEEPEST_GUARD
-from lfr.json_text import DEEPEST as DEEPEST_VALUE
+from lfr.guard.evaluate import MOST_VALUES
+from lfr.guard.parse import DEEPEST as DEEPEST_GUARD
 from lfr.language import FlowError, compile_flow
 from lfr.language.compile import MOST_EDGES, MOST_STEPS, MOST_TEXT
-from lfr.language.literals import DEEPEST as DEEPEST_LITERAL
-from lfr.language.literals import LONGEST_NUMBER
 from lfr.language.parse import DEEPEST
-from lfr.language.yaml_values import LONGEST_YAML, MOST_YAML
-from lfr.tasks.common import Common, Retry
-from lfr.tasks.durations import read_duration
+from lfr.tasks.step_options import Common, Retry
+from lfr.values.durations import read_duration
+from lfr.values.json import DEEPEST as DEEPEST_VALUE
+from lfr.values.literals import DEEPEST as DEEPEST_LITERAL
+from lfr.values.literals import LONGEST_NUMBER
+from lfr.values.yaml import LONGEST_YAML, MOST_YAML
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
 

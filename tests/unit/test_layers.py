@@ -10,11 +10,20 @@ import lfr
 ROOT = Path(lfr.__file__).parent
 
 LAYERS = (
-    {"errors", "flow", "states", "settings", "guard", "json_text", "events", "item_ids", "collector"},
-    {"language", "tasks", "engine", "drawing"},
+    {"errors", "item_ids", "states", "gc_pause"},
+    {"values"},
+    {"guard"},
+    {"flow", "config.settings"},
+    {"events", "tasks", "language"},
+    {"drawing", "engine"},
     {"store"},
     {"operations"},
-    {"worker", "host", "roles", "web", "cli", "client", "local", "bases", "__init__", "__main__"},
+    {"host", "outbound", "base_uri", "config"},
+    {"runtime"},
+    {"worker", "lifecycle"},
+    {"roles", "web", "client", "local"},
+    {"cli"},
+    {"__init__", "__main__"},
 )
 """From the inside out. A room imports from its own layer and from those before it."""
 
@@ -46,8 +55,15 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+def room_of(module: str) -> str:
+    """The longest name in LAYERS that a dotted module below `lfr` stands in."""
+    parts = module.split(".")
+    names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((name for name in names if any(name in layer for layer in LAYERS)), parts[0])
+
+
 def room(path: Path) -> str:
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+    return room_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
 
 
 def test_every_room_has_a_layer() -> None:
@@ -61,13 +77,17 @@ def test_imports_point_inwards() -> None:
         f"{path.relative_to(ROOT)} imports {module}"
         for path in ROOT.rglob("*.py")
         for module in imports(path)
-        if module.startswith("lfr.") and layer_of.get(module.split(".")[1], 0) > layer_of[room(path)]
+        if module.startswith("lfr.") and layer_of.get(room_of(module[4:]), 0) > layer_of[room(path)]
     ]
-    assert wrong == []
+    assert wrong == [ENTRY]
+
+
+ENTRY = "host/zipapp_main.py imports lfr.__main__"
+"""The start of the zipapp: it stands in `host` and becomes the file's `__main__`."""
 
 
 def test_words_and_pure_rooms_do_no_io() -> None:
-    pure = set().union(*LAYERS[:2])
+    pure = set().union(*LAYERS[:6])
     wrong = [
         f"{path.relative_to(ROOT)} imports {module}"
         for path in ROOT.rglob("*.py")

@@ -15,7 +15,7 @@ import pytest
 import lfr
 from lfr import Context, Flow, FlowError, LocalFailure, compile_flow, run_local, task
 from lfr.errors import BadInput
-from lfr.flow import Json
+from lfr.values.json import Json
 
 
 def test_everything_that_is_exported_is_there() -> None:
@@ -240,7 +240,7 @@ sys.exit(" ".join(sys.modules.keys() & {heavy!r}) or None)
 
 
 def test_a_base_may_be_relative_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lfr.bases import absolute_base
+    from lfr.base_uri import absolute_base
 
     monkeypatch.chdir(tmp_path)
     assert absolute_base("flows") == absolute_base(Path("flows/")) == os.path.join(os.getcwd(), "flows")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lfr.cli.load_settings import load_with_origins
+from lfr.config.load import load_with_origins
+from lfr.config.settings import table
 from lfr.language import compile_flow
-from lfr.language.yaml_values import LONGEST_YAML
-from lfr.settings import table
 from lfr.tasks.content_types import CHARSETS, ENDINGS, FORMS, Form
-from lfr.tasks.places import read_allowed
+from lfr.tasks.uri_policy import read_allowed
+from lfr.values.yaml import LONGEST_YAML
 
 PAGE = (Path(__file__).parents[2] / "docs" / "resources.md").read_text(encoding="utf-8")
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import redis
 
+from lfr.config.settings import Settings
 from lfr.roles.lifecycle import Lifecycle
-from lfr.settings import Settings
-from lfr.store.connection import Store, connect
-from lfr.store.stream import create_group
-from lfr.web.access import Rules
+from lfr.store.redis.connection import Store, connect
+from lfr.store.stream.entries import create_group
 from lfr.web.app import make_app
+from lfr.web.auth import Rules
 
 
 @dataclass

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from lfr.config.settings import Settings
 from lfr.errors import CannotWrite
-from lfr.settings import Settings
 from lfr.web.app import all_routes
-from lfr.web.exchange import Access
+from lfr.web.http import Access
 from lfr.web.server import Address, read_address
-from lfr.web.tokens import tokens_for
+from lfr.web.token_file import tokens_for
 from tests.web.conftest import Caller
 
 EVERY = [(route.method, re.sub(r"\{\w+\}", "1", route.path), route.access) for route in all_routes()]

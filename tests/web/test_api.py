@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import redis
 
+from lfr.config.settings import Settings
 from lfr.roles.wait import WaitTasks
-from lfr.settings import Settings
-from lfr.store.connection import Store, connect
-from lfr.store.stream import create_group
-from lfr.web.access import Rules
+from lfr.store.redis.connection import Store, connect
+from lfr.store.stream.entries import create_group
 from lfr.web.app import all_routes, make_app
+from lfr.web.auth import Rules
 from lfr.web.openapi import describe
 from tests.web.conftest import Caller, Reply, start, step
 

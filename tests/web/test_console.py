@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from lfr.store.connection import Store
-from lfr.web.access import Rules
+from lfr.store.redis.connection import Store
 from lfr.web.app import make_app
+from lfr.web.auth import Rules
 from lfr.web.console import API, File, make_console, read_files
 from tests.web.conftest import Caller
 

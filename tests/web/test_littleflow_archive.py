@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lfr.operations.send_event import end_task
-from lfr.store.connection import Store
+from lfr.store.redis.connection import Store
 from tests.web.conftest import Caller, step
 
 TEXT = (Path(__file__).parent / "littleflow-archive.json").read_text()

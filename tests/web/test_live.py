@@ -12,11 +12,11 @@ import redis
 from lfr import events
 from lfr.operations.follow_list import follow_list
 from lfr.operations.send_event import end_task
-from lfr.store.attempts import tell_progress
-from lfr.store.connection import Store
-from lfr.web.access import Rules
+from lfr.store.redis.connection import Store
+from lfr.store.workflows.attempt_status import tell_progress
 from lfr.web.app import make_app
-from lfr.web.exchange import MOST_STREAMS, Streams
+from lfr.web.auth import Rules
+from lfr.web.http import MOST_STREAMS, Streams
 from tests.web.conftest import Caller, Reply, start, step
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from lfr.web import loop as loop_module
-from lfr.web.loop import Loop
+from lfr.web import waitress_server as loop_module
+from lfr.web.waitress_server import Loop
 from tests.support.waiting import eventually
 
 LIMITS = {"threads": 4, "max_request_header_size": 2000, "max_request_body_size": 1001, "ident": None}

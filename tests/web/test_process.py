@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from lfr.operations.start import start_workflow
-from lfr.store.connection import Store
+from lfr.store.redis.connection import Store
 from tests.web.serving import serving
 
 

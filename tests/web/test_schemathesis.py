@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lfr.operations.start import start_workflow
-from lfr.store.connection import Store
+from lfr.store.redis.connection import Store
 from tests.web.serving import serving
 
 EXAMPLES = int(os.environ.get("LFR_SCHEMATHESIS", "20"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from lfr import __version__
-from lfr.operations.listing import count_workflows
-from lfr.operations.system import system_state
-from lfr.web.exchange import Access, Answer, Request, Route, json_answer
+from lfr.operations.list_workflows import count_workflows
+from lfr.operations.status import system_state
+from lfr.web.http import Access, Answer, Request, Route, json_answer
 from lfr.web.routes.schemas import OBJECT, TEXT, record
 
 _STATUS: Final = record({"status": TEXT})

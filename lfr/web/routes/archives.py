@@ -8,10 +8,10 @@ from typing import Final
 from urllib.parse import quote
 
 from lfr.errors import Conflict
-from lfr.host.whole_files import write_whole
-from lfr.json_text import write_json
-from lfr.operations.archive import archive_name, archive_workflow, restore_workflow
-from lfr.web.exchange import Access, Answer, Parameter, Request, Route, json_answer
+from lfr.host.atomic_write import write_whole
+from lfr.operations.archive.archive import archive_name, archive_workflow, restore_workflow
+from lfr.values.json import write_json
+from lfr.web.http import Access, Answer, Parameter, Request, Route, json_answer
 from lfr.web.routes.schemas import JSON, OBJECT, STARTED, TEXT, ok, record
 
 

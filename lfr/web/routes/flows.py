@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from lfr.errors import BadInput
 from lfr.language import FlowMistake, Severity, check_flow
-from lfr.web.exchange import Access, Answer, Request, Route, json_answer
+from lfr.web.http import Access, Answer, Request, Route, json_answer
 from lfr.web.routes.schemas import FINDING, FLOW, FLOW_TEXT, TEXT, array, record
 
 _CHECKED: Final = record(

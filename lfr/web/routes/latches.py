@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from lfr.operations.latches import list_latches, reset_latch
-from lfr.web.exchange import Access, Answer, Request, Route, json_answer
+from lfr.web.http import Access, Answer, Request, Route, json_answer
 from lfr.web.routes.schemas import OBJECT, array
 
 

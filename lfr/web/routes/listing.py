@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlencode
 
-from lfr.operations.listing import LARGEST_PAGE, count_workflows, list_page
+from lfr.operations.list_workflows import LARGEST_PAGE, count_workflows, list_page
 from lfr.states import WorkflowState
-from lfr.web.exchange import Access, Answer, Parameter, Request, Route, json_answer
+from lfr.web.http import Access, Answer, Parameter, Request, Route, json_answer
 from lfr.web.routes.schemas import COUNTS_BY_STATE, JSON, STATE, SUMMARY, TEXT, array, ok, whole
 
 CHOICE: Final = (

@@ -6,10 +6,10 @@ from typing import Final
 
 from lfr.operations.follow import follow_workflow
 from lfr.operations.follow_list import follow_list
-from lfr.web.exchange import Access, Answer, Parameter, Request, Route
-from lfr.web.live import Message, News, event_stream
+from lfr.web.http import Access, Answer, Parameter, Request, Route
 from lfr.web.routes.listing import CHOICE
 from lfr.web.routes.schemas import TEXT
+from lfr.web.sse import Message, News, event_stream
 
 _STREAM: Final = {200: {"text/event-stream": TEXT}}
 

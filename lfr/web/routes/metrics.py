@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from lfr.operations.system import system_state
-from lfr.web.exchange import Access, Answer, Request, Route, text_answer
+from lfr.operations.status import system_state
+from lfr.web.http import Access, Answer, Request, Route, text_answer
 from lfr.web.routes.schemas import TEXT
 
 

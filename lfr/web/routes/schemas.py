@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from lfr.engine import StepAction
 from lfr.flow import Kind
-from lfr.operations.allowed import Action
+from lfr.operations.permitted_actions import Action
 from lfr.states import StepState, WorkflowState
 
 Schema: TypeAlias = Mapping[str, Any]

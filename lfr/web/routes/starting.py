@@ -7,10 +7,9 @@ from typing import Final
 from urllib.parse import quote
 
 from lfr.errors import BadInput
-from lfr.flow import Json
-from lfr.json_text import NotJson, read_json
 from lfr.operations.start import start_workflow
-from lfr.web.exchange import Access, Answer, Request, Route, json_answer
+from lfr.values.json import Json, NotJson, read_json
+from lfr.web.http import Access, Answer, Request, Route, json_answer
 from lfr.web.routes.schemas import FLOW_TEXT, INPUT, JSON, STARTED, TEXT, record
 
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from lfr.errors import BadInput, NotFound
 from lfr.events import Status
+from lfr.operations.inspect.workflow import inspect_step
 from lfr.operations.intervene import fail_task, retry_task, skip_task
-from lfr.operations.observe import inspect_step
 from lfr.operations.send_event import end_task
-from lfr.web.exchange import Access, Answer, Request, Route, json_answer, no_content
+from lfr.web.http import Access, Answer, Request, Route, json_answer, no_content
 from lfr.web.routes.schemas import ANYTHING, MAYBE_NUMBER, TEXT, WHOLE_STEP, ok, record
 
 

@@ -7,9 +7,9 @@ from typing import Final
 from lfr.drawing.mermaid import to_mermaid
 from lfr.errors import BadInput
 from lfr.operations.delete import delete_workflow
+from lfr.operations.inspect.workflow import inspect_workflow, read_facts, read_flow, read_source
 from lfr.operations.intervene import restart_workflow, terminate_workflow
-from lfr.operations.observe import inspect_workflow, read_facts, read_flow, read_source
-from lfr.web.exchange import Access, Answer, Parameter, Request, Route, json_answer, no_content, text_answer
+from lfr.web.http import Access, Answer, Parameter, Request, Route, json_answer, no_content, text_answer
 from lfr.web.routes.schemas import (
     BOOLEAN,
     FACT,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lfr.cli.check import HANDLERS, say_warnings
-from lfr.cli.commands import COMMANDS
+from lfr.cli.command_table import COMMANDS
+from lfr.cli.commands.check import HANDLERS, say_warnings
+from lfr.cli.commands.run import HANDLERS as RUN
 from lfr.cli.exit_codes import Exit
-from lfr.cli.parser import make_parser
-from lfr.cli.run import HANDLERS as RUN
-from lfr.cli.terminal import Terminal
+from lfr.cli.ui.parser import make_parser
+from lfr.cli.ui.terminal import Terminal
 from lfr.language import check_flow
 
 

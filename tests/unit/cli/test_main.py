@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from lfr.cli.commands import COMMANDS, GROUPS, Command
+from lfr.cli.command_table import COMMANDS, GROUPS, Command
 from lfr.cli.exit_codes import MEANING, Exit, exit_code
 from lfr.cli.main import main
-from lfr.cli.parser import make_parser
+from lfr.cli.ui.parser import make_parser
 from lfr.errors import LfrError
-from lfr.roles.table import ROLES
+from lfr.runtime.role_table import ROLES
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any
 
-from lfr.cli.progress import Board, LiveProgress, PlainProgress, progress_view
-from lfr.cli.terminal import Terminal, columns
+from lfr.cli.ui.progress import Board, LiveProgress, PlainProgress, progress_view
+from lfr.cli.ui.terminal import Terminal, columns
 from tests.support.screens import Screen, terminal, written
 
 LIVE = {"TERM": "xterm", "NO_COLOR": "1"}

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from lfr.cli import run
+from lfr.cli.commands import run
 from lfr.errors import NotFound, Unreachable
 from lfr.states import WorkflowState
-from lfr.store.connection import Store
+from lfr.store.redis.connection import Store
 from tests.support.screens import terminal, written
 from tests.unit.cli.test_progress import change, news
 

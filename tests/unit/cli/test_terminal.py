@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfr.cli.table import Cell, Column, draw_table
-from lfr.cli.terminal import columns, cut, padded, printable
-from lfr.cli.times import duration, seconds_between
+from lfr.cli.ui.table import Cell, Column, draw_table
+from lfr.cli.ui.terminal import columns, cut, padded, printable
+from lfr.cli.ui.times import duration, seconds_between
 from tests.support.screens import terminal
 
 

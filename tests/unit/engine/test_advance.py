@@ -17,10 +17,11 @@ from lfr.engine import (
     begin,
     restart,
 )
-from lfr.engine.inputs import NoInput, as_output, merge
 from lfr.engine.local import LocalFailure, run_local
-from lfr.flow import Flow, Json, Kind, Step
+from lfr.engine.step_inputs import NoInput, as_output, merge
+from lfr.flow import Flow, Kind, Step
 from lfr.states import WorkflowState
+from lfr.values.json import Json
 from tests.support.flows import chain, fan, graph
 
 
@@ -158,7 +159,7 @@ def test_merge_refuses_anything_else() -> None:
 
 
 def test_a_guard_that_is_too_much_work_for_its_input_fails_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lfr.guard.ask.MOST_VALUES", 100)
+    monkeypatch.setattr("lfr.guard.evaluate.MOST_VALUES", 100)
     flow = graph([Step(1, Kind.TASK, name="A", guard="$..[?(@..x)]")], [])
     first = begin(flow, {"list": [[] for _ in range(200)]})
     assert first.state is WorkflowState.FAILED

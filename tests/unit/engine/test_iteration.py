@@ -6,9 +6,10 @@ import pytest
 
 from lfr.engine import Ended, Progress, Start, Transition, What, advance, begin, restart
 from lfr.engine.local import run_local
-from lfr.flow import Flow, Json, Kind
+from lfr.flow import Flow, Kind
 from lfr.language import compile_flow
 from lfr.states import WorkflowState
+from lfr.values.json import Json
 
 
 def do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:

@@ -21,8 +21,9 @@ from lfr.engine import (
     restart,
     terminate,
 )
-from lfr.flow import Flow, Json
+from lfr.flow import Flow
 from lfr.states import WorkflowState
+from lfr.values.json import Json
 from tests.support.flows import acyclic_flows, do, interpret
 
 INPUTS = st.sampled_from([{}, {"yes": 1}, {"n": 1}, [{"n": 9}]])

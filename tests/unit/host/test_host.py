@@ -16,8 +16,8 @@ import redis
 
 from lfr.errors import CannotWrite, Conflict, NotFound
 from lfr.host import valkey
-from lfr.host.children import Children, own_command
 from lfr.host.data_folder import occupied, read_address, write_address
+from lfr.host.role_processes import Children, own_command
 from lfr.host.valkey import Address, CannotStart, ValkeyServer, answers
 from tests.support.waiting import eventually
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from lfr.language.scan import Kind, Scanner
+from lfr.language.lexer import Kind, Scanner
 from tests.conformance.cases import RIGHT, Case, case_id
 
 GRAMMAR = json.loads((Path(__file__).parents[3] / "docs" / "littleflow.tmLanguage.json").read_text())

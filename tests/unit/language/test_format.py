@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfr.language import FlowError
-from lfr.language.layout import format_flow
-from lfr.language.scan import Kind, Scanner
+from lfr.language.formatter import format_flow
+from lfr.language.lexer import Kind, Scanner
 from tests.conformance.cases import RIGHT, Case, case_id
 from tests.support.texts import assert_layout_is_sound
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lfr.store.connection import Command
-from lfr.store.flows import FlowCache
+from lfr.store.redis.connection import Command
+from lfr.store.workflows.flows import FlowCache
 from tests.support.flows import chain
 
 

@@ -9,7 +9,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfr.store.resp import Parser, pack
+from lfr.store.redis.resp import Parser, pack
 
 STRINGS = st.one_of(
     st.binary(max_size=40),

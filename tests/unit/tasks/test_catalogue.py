@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lfr.roles.table import ROLES
+from lfr.runtime.role_table import ROLES
 from lfr.tasks.catalogue import CATALOGUE, built_in, is_reserved
 
 

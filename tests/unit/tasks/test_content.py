@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfr.flow import Json
 from lfr.tasks.content import BadContent, decode, encode
 from lfr.tasks.content_types import (
     ContentType,
@@ -16,6 +15,7 @@ from lfr.tasks.content_types import (
     type_by_ending,
     type_of_answer,
 )
+from lfr.values.json import Json
 
 JSON = ContentType("application/json", Form.JSON)
 YAML = ContentType("application/yaml", Form.YAML)

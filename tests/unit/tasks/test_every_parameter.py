@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from lfr.events import StartTask
-from lfr.flow import Json
 from lfr.tasks.catalogue import CATALOGUE, BuiltIn
-from lfr.tasks.common import BadCommon, common_of
 from lfr.tasks.parameters import BadParameter, Parameter
 from lfr.tasks.redis_command import read_command
 from lfr.tasks.redis_rules import Rules, allowed_commands
 from lfr.tasks.request import make_request, read_wanted
 from lfr.tasks.resource import read_load, read_store
-from lfr.tasks.waits import asked_wait
+from lfr.tasks.step_options import BadCommon, common_of
+from lfr.tasks.wait_spec import asked_wait
+from lfr.values.json import Json
 
 NO_TEXTS = [5, 1.5, True, [], ["a"], {}, {"a": 1}]
 NO_FLAGS = ["yes", "true", 0, 1, [], {}]

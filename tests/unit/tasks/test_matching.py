@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfr.flow import Json
 from lfr.tasks.matching import field_set, place, places
+from lfr.values.json import Json
 
 FEW = st.sampled_from([None, True, 1, 1.0, 0, False, "1", "", [], [1], {}, {"a": 1}, {"b": 1.0, "a": [2]}])
 FIELDS = st.dictionaries(st.sampled_from("abc"), FEW, max_size=3)

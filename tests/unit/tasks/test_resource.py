@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from lfr.flow import Json
 from lfr.tasks.content import Form
 from lfr.tasks.idempotency import idempotency_key
 from lfr.tasks.parameters import BadParameter
-from lfr.tasks.places import FilePlace
 from lfr.tasks.resource import Store, read_load, read_store
+from lfr.tasks.uri_policy import FilePlace
+from lfr.values.json import Json
 
 
 def test_a_load() -> None:

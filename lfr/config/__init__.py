@@ -1,0 +1,1 @@
+"""Settings: the table of them, and where their values come from."""

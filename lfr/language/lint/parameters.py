@@ -1,0 +1,91 @@
+"""Parameters with which a built-in task is sure to fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lfr.flow import Kind, Step
+from lfr.language.ast import FlowText, Scope, all_scopes
+from lfr.language.compile import Compiled
+from lfr.language.errors import Problem
+from lfr.language.resolve import is_absolute
+from lfr.tasks.catalogue import EVENT, LOAD, STORE, BuiltIn, built_in
+from lfr.tasks.invocation import invoked
+from lfr.tasks.parameters import BadParameter, read_parameters
+from lfr.tasks.resource import read_load, read_store
+from lfr.tasks.step_options import common_of, task_parameters
+from lfr.tasks.uri_policy import BadPlace
+from lfr.values.json import Json
+
+
+def doubtful_parameters(compiled: Compiled) -> Iterator[Problem]:
+    """Parameters of built-in tasks that are missing, or are something else than they can be."""
+    known: dict[str, BuiltIn | None] = {}
+    for step in compiled.flow.steps:
+        if step.kind in (Kind.TASK, Kind.RESOURCE):
+            name = _task(step)
+            if name not in known:
+                known[name] = built_in(name)
+            task = known[name]
+            fault = None if task is None else _fault(task, name, task_parameters(step.parameters))
+            if step.kind is Kind.RESOURCE and fault is None:
+                fault = _resource_fault(step)
+            if fault is not None:
+                yield Problem(compiled.places[step.index], f"this would fail: {fault}")
+
+
+def outcomes_in_vain(compiled: Compiled) -> Iterator[Problem]:
+    """An `on_timeout` of a wait that has no timeout: it waits for ever."""
+    for step in compiled.flow.steps:
+        if step.kind is Kind.TASK and step.task == EVENT:
+            given = task_parameters(step.parameters)
+            if isinstance(given, dict) and "on_timeout" in given and given.get("timeout") is None:
+                message = "on_timeout is for a wait with a timeout, and this one has none"
+                yield Problem(compiled.places[step.index], message, "as in timeout: 2d")
+
+
+def limits_in_vain(tree: FlowText) -> Iterator[Problem]:
+    """A `limit` where nothing is iterated, or at a task of an `a|b` that is iterated as a whole."""
+    for scope in all_scopes(tree):
+        for statement in scope.statements:
+            for step in statement.steps:
+                if isinstance(step.content, Scope) or (
+                    step.iterates_at is not None and len(step.content) == 1
+                ):
+                    continue
+                for task in step.content:
+                    if task.parameters and common_of(task.parameters.value).limit is not None:
+                        message = "limit is for a step that is iterated, and this one is not"
+                        yield Problem(
+                            task.parameters.at, message, f"as in * {task.name} (- lfr: {{limit: 5}} -)"
+                        )
+
+
+def _resource_fault(step: Step) -> str | None:
+    """What is wrong with a resource's URI, or with its parameters for such a URI. What one that is relative
+    will be, is not known here."""
+    if not is_absolute(step.uri):
+        return None
+    read = read_store if step.sink else read_load
+    try:
+        read(invoked(step).parameters)
+    except (BadParameter, BadPlace) as error:
+        return str(error)
+    return None
+
+
+def _task(step: Step) -> str:
+    if step.kind is Kind.RESOURCE:
+        return STORE if step.sink else LOAD
+    return step.task
+
+
+def _fault(task: BuiltIn, name: str, given: Json) -> str | None:
+    """What is wrong with parameters, whatever the input is: some may come from there."""
+    there = given if isinstance(given, dict) else {}
+    table = [each for each in task.parameters if not each.input_first or each.name in there]
+    try:
+        read_parameters(name, table, given)
+    except BadParameter as error:
+        return str(error)
+    return None

@@ -1,0 +1,1 @@
+"""Workflows as JSON documents, and back."""

@@ -1,0 +1,108 @@
+"""A workflow as one JSON document, and back: also on another Redis. A restored one goes on by a restart."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import uuid4
+
+from lfr.engine import Progress, StepProgress, terminate
+from lfr.errors import Conflict, NotFound
+from lfr.flow import Flow
+from lfr.operations.archive.check import FORMAT, VERSION, checked_document
+from lfr.operations.archive.littleflow import from_littleflow, is_from_littleflow
+from lfr.operations.permitted_actions import Action, check_action
+from lfr.operations.workflow_ids import PREFIX, chosen_id, full_id, new_id
+from lfr.states import WorkflowState
+from lfr.store.redis.connection import Store
+from lfr.store.workflows.commit import commit
+from lfr.store.workflows.export import Gone, read_snapshot, write_snapshot
+from lfr.store.workflows.flows import FlowCache, use_flow
+from lfr.store.workflows.history import write_facts
+from lfr.store.workflows.load import load_flow, watch_state
+from lfr.store.workflows.record import index_workflow, watch_new
+
+
+def archive_workflow(store: Store, id: str) -> dict[str, Any]:
+    """All that is kept of a workflow, as a document that `restore_workflow` takes. One that runs is told as
+    it stands at one moment. Raises NotFound, and Conflict for an item of another."""
+    id = full_id(id)
+    with store.link() as link:
+        while True:
+            state = watch_state(link, id)
+            check_action(Action.ARCHIVE, id, state)
+            flow = load_flow(link, FlowCache(), id)
+            if flow is None:
+                raise NotFound(f"the flow of {id} is gone from Redis")
+            try:
+                snapshot = read_snapshot(link, id, flow)
+            except Gone as gone:
+                if commit(link, [("PING",)]):
+                    raise NotFound(f"{gone} is gone from Redis") from None
+                continue  # somebody has moved it meanwhile
+            if commit(link, [("PING",)]):
+                return {"format": FORMAT, "version": VERSION, "id": id, "flow": flow.to_dict(), **snapshot}
+
+
+def archive_name(document: dict[str, Any]) -> str:
+    """What the file of an archive is called."""
+    name = str(document["id"]).removeprefix("workflow:")
+    return re.sub(r"[^\w.-]", "-", name, flags=re.ASCII)[:200] + ".json"
+
+
+def restore_workflow(store: Store, document: Any, workflow_id: str | None = None) -> str:
+    """Make a workflow of what `archive_workflow` gave; its id: `workflow_id`, else the one in the document
+    if it is free, else a new one. What ran counts as terminated. Archives of littleflow_redis are taken, too.
+
+    Raises BadInput for what is no such document, and Conflict if `workflow_id` is taken.
+    """
+    if is_from_littleflow(document):
+        document = from_littleflow(document, f"{PREFIX}{uuid4()}")
+    flow, snapshot, archived_id = checked_document(document)
+    stopped = _stopped(flow, snapshot)
+    with store.link() as link:
+        id = chosen_id(workflow_id or archived_id)
+        while True:
+            _, present, is_stored = watch_new(link, id, flow.digest)
+            if present is not None:
+                link.exchange([("UNWATCH",)])
+                if workflow_id is not None:
+                    raise Conflict(f"{id} is there already", hint="choose another id")
+                id = new_id(flow, uuid4())
+                continue
+            state = WorkflowState(stopped["record"]["state"])
+            commands = use_flow(flow, is_stored=is_stored)
+            commands += write_snapshot(id, flow, stopped)
+            commands += index_workflow(id, state, stopped["record"]["started"])
+            if commit(link, commands):
+                return id
+
+
+def _stopped(flow: Flow, snapshot: dict[str, Any]) -> dict[str, Any]:
+    """The snapshot of a workflow of which nothing runs: a restart starts again what did. It ended when the
+    last thing happened that is known of it."""
+    items = {
+        index: {
+            **items,
+            "open": {number: _stopped(flow.part(int(index)), item) for number, item in items["open"].items()},
+        }
+        for index, items in snapshot["items"].items()
+    }
+    state = WorkflowState(snapshot["record"]["state"])
+    active, done, skipped, failed = snapshot["counts"]
+    if state.has_ended and not active:
+        return {**snapshot, "items": items}
+    steps = {int(index): StepProgress(*step) for index, step in snapshot["steps"].items()}
+    progress = Progress(state, steps, True, active, done, skipped, failed)
+    change = terminate(flow, progress)
+    progress.apply(change)
+    record, history = snapshot["record"], snapshot["history"]
+    at_ms = history[-1]["at"] if history else record["started"]
+    return {
+        **snapshot,
+        "record": {**record, "state": progress.state.value, "ended": at_ms},
+        "history": [*history, {"at": at_ms, "facts": write_facts(change.facts)}],
+        "counts": [progress.active, progress.done, progress.skipped, progress.failed],
+        "steps": {str(index): list(step) for index, step in progress.steps.items() if any(step)},
+        "items": items,
+    }

@@ -1,0 +1,212 @@
+"""Whether a document is an archive that can be restored: it may come from anywhere, so all is checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from lfr.errors import BadInput
+from lfr.flow import Flow, Kind
+from lfr.guard import GuardError, parse_guard
+from lfr.operations.workflow_ids import full_id
+from lfr.states import WorkflowState
+from lfr.tasks.step_options import BadCommon, common_of
+from lfr.values.json import Json, NotJson, write_json
+
+FORMAT: Final = "lfr-workflow"
+VERSION: Final = 1
+
+_FACTS: Final = re.compile(
+    r"((\+|-|=|~|!|\^)\d{1,7}(/\d{1,9})?(\.\d{1,9})?|"
+    r"finished|failed|terminated|restarted)( (?!$)|$)"
+)
+_LARGEST: Final = 2**53
+
+
+def checked_document(document: Json) -> tuple[Flow, dict[str, Any], str]:
+    """The flow, the snapshot and the id of an archive. Raises BadInput for what is no archive."""
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise _bad('its "format" is not "lfr-workflow"')
+    if document.get("version") != VERSION:
+        raise _bad(f"its version is {str(document.get('version'))[:20]}; this lfr reads version {VERSION}")
+    id = document.get("id")
+    if not isinstance(id, str):
+        raise _bad("it has no id")
+    flow = _flow(document.get("flow"))
+    return flow, _snapshot(document, flow, depth=0), full_id(id)
+
+
+def _flow(data: Json) -> Flow:
+    try:
+        flow = Flow.from_dict(data)
+        write_json(flow.to_dict())
+        if not all(isinstance(text, str) for text in (flow.name, flow.doc, *flow.docs, *flow.docs.values())):
+            raise ValueError("its name and its docs are texts")
+        for position, step in enumerate(flow.steps):
+            _check_step(flow, position)
+            common_of(step.parameters)
+            if step.guard is not None:
+                parse_guard(step.guard)
+    except (KeyError, TypeError, ValueError, AttributeError, NotJson, GuardError, BadCommon) as error:
+        raise _bad(f"its flow cannot be read: {type(error).__name__}: {str(error)[:80]}") from None
+    steps = range(len(flow.steps))
+    good = all(type(end) is int and end in steps for edge in flow.edges for end in edge)
+    if len(flow.steps) < 2 or not good or list(flow.edges) != sorted(set(flow.edges)):
+        raise _bad("the edges of its flow do not fit its steps")
+    return flow
+
+
+_STEP_TYPES: Final = {
+    "name": str,
+    "base": str,
+    "uri": str,
+    "merge": bool,
+    "iterate": bool,
+    "sink": bool,
+    "guard": str | None,
+}
+
+
+def _check_step(flow: Flow, position: int) -> None:
+    step = flow.steps[position]
+    if type(step.index) is not int or step.index != position:
+        raise ValueError(f"step {position} has another index")
+    if not all(isinstance(getattr(step, name), kind) for name, kind in _STEP_TYPES.items()):
+        raise ValueError(f"step {position} has a field of a wrong type")
+    if step.kind is Kind.SUBFLOW and not (type(step.end) is int and position < step.end < len(flow.steps)):
+        raise ValueError(f"step {position} has no end")
+    if step.iterate and step.kind not in (Kind.SUBFLOW, Kind.TASK):
+        raise ValueError(f"step {position} cannot be iterated")
+
+
+def _snapshot(data: Json, flow: Flow, depth: int) -> dict[str, Any]:
+    """What is known of it, and no more."""
+    record = _mapping(data, "record")
+    last = len(flow.steps)
+    counts = data.get("counts")
+    if not (isinstance(counts, list) and len(counts) == 4 and all(map(_is_count, counts))):
+        raise _bad("its counts are not four numbers")
+    return {
+        "record": {
+            "name": flow.name,
+            "source": _text(record, "source"),
+            "state": _state(record),
+            "reason": _text(record, "reason"),
+            "started": _count(record, "started"),
+            "ended": _count(record, "ended"),
+        },
+        "counts": counts,
+        "steps": _by_number(data, "steps", range(last), _progress),
+        "outputs": _by_number(data, "outputs", range(-1, last), _output),
+        "history": [_moment(moment, last) for moment in _list(data, "history")],
+        "items": _items(_by_number(data, "items", range(last), _anything), flow, depth),
+    }
+
+
+def _items(data: dict[str, Any], flow: Flow, depth: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for index, items in data.items():
+        if not flow.steps[int(index)].iterate or depth > 100:
+            raise _bad(f"it has items of step {index}, which is not iterated")
+        total, begun, done, round = (_count(items, name) for name in ("total", "begun", "done", "round"))
+        if not done <= begun <= total or not round:
+            raise _bad(f"the items of step {index} are not counted right")
+        part = flow.part(int(index))
+
+        def item(data: Json, part: Flow = part) -> dict[str, Any]:
+            return _snapshot(data, part, depth + 1)
+
+        found[index] = {
+            "total": total,
+            "begun": begun,
+            "done": done,
+            "round": round,
+            "values": _by_number(items, "values", range(begun, total), _output),
+            "outputs": _by_number(items, "outputs", range(begun), _output),
+            "open": _by_number(items, "open", range(begun), item),
+        }
+        sizes = (len(found[index][name]) for name in ("values", "outputs", "open"))
+        if list(sizes) != [total - begun, done, begun - done]:
+            raise _bad(f"the items of step {index} are not all there")
+    return found
+
+
+def _by_number(data: Json, name: str, numbers: range, read: Callable[[Any], Any]) -> dict[str, Any]:
+    found = {}
+    for key, value in _mapping(data, name).items():
+        if not re.fullmatch(r"-1|0|[1-9]\d{0,8}", key) or int(key) not in numbers:
+            raise _bad(f"its {name} speak of {key[:20]!r}, which there is not")
+        found[key] = read(value)
+    return found
+
+
+def _anything(value: Json) -> Json:
+    return value
+
+
+def _progress(value: Json) -> list[int]:
+    if not (isinstance(value, list) and 3 <= len(value) <= 4 and all(map(_is_count, value))):
+        raise _bad("the progress of a step is not three or four numbers")
+    return value
+
+
+def _output(value: Json) -> Json:
+    try:
+        write_json(value)
+    except NotJson as error:
+        raise _bad(f"an output is not JSON: {error}") from None
+    return value
+
+
+def _moment(moment: Json, last: int) -> dict[str, Any]:
+    facts = _text(moment, "facts")
+    if _FACTS.sub("", facts):
+        raise _bad("its history cannot be read")
+    if any(int(index) >= last for index in re.findall(r"[-+=~!^](\d+)", facts)):
+        raise _bad("its history speaks of a step that there is not")
+    told: dict[str, Any] = {"at": _count(moment, "at"), "facts": facts}
+    return {**told, "reason": _text(moment, "reason")} if moment.get("reason") else told
+
+
+def _state(record: dict[str, Any]) -> str:
+    state = record.get("state")
+    if state not in tuple(WorkflowState):
+        raise _bad(f"there is no state {str(state)[:20]}")
+    return str(state)
+
+
+def _mapping(data: Json, name: str) -> dict[str, Any]:
+    value = data.get(name) if isinstance(data, dict) else None
+    if not isinstance(value, dict):
+        raise _bad(f"its {name} is no object")
+    return value
+
+
+def _list(data: dict[str, Any], name: str) -> list[Any]:
+    value = data.get(name)
+    if not isinstance(value, list):
+        raise _bad(f"its {name} is no list")
+    return value
+
+
+def _text(data: Json, name: str) -> str:
+    value = data.get(name, "") if isinstance(data, dict) else None
+    if not isinstance(value, str):
+        raise _bad(f"its {name} is no text")
+    return value
+
+
+def _count(data: Json, name: str) -> int:
+    value: Json = data.get(name) if isinstance(data, dict) else None
+    if not _is_count(value):
+        raise _bad(f"its {name} is no number")
+    return int(value)
+
+
+def _is_count(value: Json) -> bool:
+    return type(value) is int and 0 <= value < _LARGEST
+
+
+def _bad(why: str) -> BadInput:
+    return BadInput(f"this is no archive of a workflow: {why}")

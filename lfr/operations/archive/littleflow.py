@@ -1,0 +1,165 @@
+"""An archive that littleflow_redis has written -> one of ours. Its shape: `F`, the matrix of transitions;
+`T`, of each step the name of a class and its fields; `S` and `A`, newest first, each a time and a vector by
+step: how many of its invocations start (or, below zero, end), and how many activations it gets (or uses up).
+
+Outputs and the workflow's input are not in it: what has ended counts as having given `{}`, but for literals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from lfr.errors import BadInput
+from lfr.flow import Flow, Kind, Step
+from lfr.operations.archive.check import FORMAT, VERSION
+from lfr.values.json import Json
+
+_KINDS: Final = {
+    "StartFlow": Kind.START,
+    "InvokeTask": Kind.TASK,
+    "InvokeFlow": Kind.SUBFLOW,
+    "Sink": Kind.SUBFLOW_END,
+    "Source": Kind.LITERAL,
+}
+_LARGEST: Final = 1_000_000
+
+
+def is_from_littleflow(document: Json) -> bool:
+    """Whether a document has the shape of such an archive."""
+    return isinstance(document, dict) and all(isinstance(document.get(name), list) for name in "FTSA")
+
+
+def from_littleflow(document: dict[str, Any], id: str) -> dict[str, Any]:
+    """The archive of a terminated workflow with this id. What ran, starts again with a restart. Raises
+    BadInput for what cannot be read; what it gives is still to be checked, as any archive."""
+    steps = _steps(document["T"])
+    flow = Flow(steps, _edges(document["F"], len(steps)), docs=_docs(document["T"]))
+    changes = sorted(_vectors(document["S"], len(steps)), key=lambda each: each[0])
+    received = [vector for _, vector in _vectors(document["A"], len(steps))]
+    history, active, attempts, done = _play(changes, len(steps))
+    waiting = [sum(vector[index] for vector in received) for index in range(len(steps))]
+    progress = {
+        str(index): [max(0, waiting[index]) + active[index] * flow.thresholds[index], 0, attempts[index]]
+        for index in range(len(steps))
+        if waiting[index] > 0 or active[index] or attempts[index] > 1
+    }
+    times = [at for at, _ in changes] or [0]
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "id": id,
+        "flow": flow.to_dict(),
+        "record": {"state": "TERMINATED", "started": times[0], "ended": times[-1]},
+        "counts": [0, done, 0, 0],
+        "steps": progress,
+        "outputs": {
+            str(step.index): step.value
+            for step in steps
+            if step.kind is Kind.LITERAL and attempts[step.index] > active[step.index]
+        },
+        "history": [*history, {"at": times[-1], "facts": "terminated"}],
+        "items": {},
+    }
+
+
+def _steps(classes: list[Any]) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    open: list[int] = []
+    for index, each in enumerate(classes):
+        name, fields = each if isinstance(each, list) and len(each) == 2 else ("", {})
+        if not (isinstance(name, str) and name in _KINDS and isinstance(fields, dict)):
+            raise _bad(f"step {index} is of no class that it has")
+        kind = _kind(_KINDS[name], index, len(classes))
+        if kind is Kind.SUBFLOW_END:
+            if not open:
+                raise _bad(f"step {index} ends a subflow that has not begun")
+            begin = open.pop()
+            steps[begin] = replace(steps[begin], end=index)
+        elif kind is Kind.SUBFLOW:
+            open.append(index)
+        steps.append(_step(index, kind, fields))
+    if open:
+        raise _bad(f"the subflow at step {open[-1]} has no end")
+    return tuple(steps)
+
+
+def _kind(kind: Kind, index: int, size: int) -> Kind:
+    if index == 0:
+        return Kind.START
+    if kind is Kind.START:
+        raise _bad(f"step {index} is a second start")
+    return Kind.END if index == size - 1 else kind
+
+
+def _step(index: int, kind: Kind, fields: dict[str, Any]) -> Step:
+    is_task = kind is Kind.TASK
+    guard = fields.get("guard")
+    return Step(
+        index,
+        kind,
+        name=str(fields.get("name") or "") if is_task else "",
+        base=str(fields.get("base") or "") if is_task else "",
+        parameters=(fields.get("parameters") or None) if is_task else None,
+        merge=bool(fields.get("merge")),
+        guard=guard.strip("`") if isinstance(guard, str) and guard else None,
+        value=fields.get("value") if kind is Kind.LITERAL else None,
+    )
+
+
+def _docs(classes: list[Any]) -> dict[str, str]:
+    tasks = (fields for _, fields in classes if fields.get("name") and fields.get("doc"))
+    return {str(fields["name"]): str(fields["doc"]) for fields in tasks}
+
+
+def _edges(matrix: list[Any], size: int) -> tuple[tuple[int, int], ...]:
+    if len(matrix) != size or not all(isinstance(row, list) and len(row) == size for row in matrix):
+        raise _bad(f"F is no matrix of {size} by {size}")
+    return tuple((source, target) for source, row in enumerate(matrix) for target, n in enumerate(row) if n)
+
+
+def _vectors(trace: list[Any], size: int) -> Iterator[tuple[int, list[int]]]:
+    """Times in milliseconds since the epoch, and vectors, oldest first."""
+    for each in reversed(trace):
+        if not (isinstance(each, list) and len(each) == 2 and isinstance(each[1], list)):
+            raise _bad("S and A are not lists of a time and a vector")
+        at, vector = each
+        if len(vector) != size or not all(type(n) is int and abs(n) <= _LARGEST for n in vector):
+            raise _bad(f"a vector does not have {size} numbers")
+        yield _time(at), vector
+
+
+def _play(
+    changes: list[tuple[int, list[int]]], size: int
+) -> tuple[list[dict[str, Any]], list[int], list[int], int]:
+    """The history, and by step how many invocations run at its end and how many have started; how many
+    steps have ended."""
+    history: list[dict[str, Any]] = []
+    active, attempts, done = [0] * size, [0] * size, 0
+    for at, vector in changes:
+        facts: list[str] = []
+        for index, number in enumerate(vector):
+            if number > 0:
+                attempts[index] += number
+                facts.append(f"+{index}.{attempts[index]}")
+            elif number < 0 and active[index]:
+                done += 1
+                facts.append(f"-{index}.{attempts[index]}")
+            active[index] = max(0, active[index] + number)
+        if facts:
+            history.append({"at": at, "facts": " ".join(facts)})
+    return history, active, attempts, done
+
+
+def _time(text: Json) -> int:
+    try:
+        at = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise _bad(f"{str(text)[:40]!r} is no time") from None
+    return max(0, int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000))
+
+
+def _bad(why: str) -> BadInput:
+    return BadInput(f"this archive of littleflow_redis cannot be read: {why}")

@@ -1,0 +1,92 @@
+"""What is known of the steps of a workflow by its flow and its history: all but what they were given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from lfr.engine import Fact, What
+from lfr.flow import Flow, Kind, Step
+from lfr.operations.inspect.items import item_states, tell_items
+from lfr.operations.inspect.summary import tell_time
+from lfr.states import StepState, WorkflowState
+from lfr.store.redis.connection import Link
+from lfr.store.workflows.history import Moment
+from lfr.store.workflows.items import load_items
+from lfr.store.workflows.record import Record
+
+_STATE_AFTER: Final = {
+    What.STARTED: StepState.RUNNING,
+    What.ENDED: StepState.DONE,
+    What.PASSED: StepState.DONE,
+    What.SKIPPED: StepState.SKIPPED,
+    What.FAILED: StepState.FAILED,
+    What.RETRIED: StepState.RUNNING,
+}
+
+
+def tell_steps(flow: Flow, moments: Iterable[Moment], record: Record) -> list[dict[str, Any]]:
+    """By index, each step: index, name, base, kind, state, started, ended, attempt, reason."""
+    told = {step.index: _untouched(step) for step in flow.own_steps}
+    for moment in moments:
+        at = tell_time(moment.at_ms)
+        for fact in moment.facts:
+            if fact.index is not None and fact.item is None:
+                _take(told[fact.index], fact, at, moment.reason)
+    if record.state is WorkflowState.TERMINATED:
+        for step in told.values():
+            if step["state"] == StepState.RUNNING:
+                step["state"] = StepState.PENDING.value  # a restart starts it again
+    return list(told.values())
+
+
+def _take(step: dict[str, Any], fact: Fact, at: str | None, reason: str) -> None:
+    """What has happened to a step, from the state in which it was."""
+    had_begun = step["state"] in (StepState.RUNNING, StepState.FAILED)
+    step["state"], step["attempt"] = _STATE_AFTER[fact.what].value, fact.attempt
+    if fact.what is What.RETRIED:
+        step["reason"] = reason
+        return
+    if fact.what in (What.STARTED, What.PASSED) or (fact.what is not What.ENDED and not had_begun):
+        step["started"] = at
+    step["ended"] = None if fact.what is What.STARTED else at
+    if fact.what is What.FAILED:
+        step["reason"] = reason
+    elif fact.what is What.SKIPPED and had_begun:  # its guard had said yes
+        step["reason"] = "skipped by hand"
+    else:
+        step["reason"] = None
+
+
+def _untouched(step: Step) -> dict[str, Any]:
+    return {
+        "index": step.index,
+        "name": step.name,
+        "base": step.task if step.kind is Kind.TASK else "",
+        "kind": step.kind.value,
+        **({"uri": step.uri, "sink": step.sink} if step.kind is Kind.RESOURCE else {}),
+        "state": StepState.PENDING.value,
+        "started": None,
+        "ended": None,
+        "attempt": 0,
+        "reason": None,
+    }
+
+
+def add_items(
+    link: Link, flow: Flow, record: Record, moments: Iterable[Moment], steps: Mapping[int, dict[str, Any]]
+) -> None:
+    """Add `items`, as `tell_items` gives them, to those of these steps that are iterated and have started."""
+    iterated = [
+        index
+        for index, step in steps.items()
+        if flow.steps[index].iterate and step["attempt"] and step["state"] != StepState.SKIPPED
+    ]
+    if not iterated:
+        return
+    kept = load_items(link, record.id, iterated)
+    states = item_states(moments)
+    for index in iterated:
+        total = kept[index].total if index in kept else None
+        has_ended = steps[index]["ended"] is not None
+        steps[index]["items"] = tell_items(record, index, states.get(index), total, has_ended=has_ended)

@@ -1,0 +1,116 @@
+"""Sends the requests of workflows: follows redirects, tries again, and gives its token to few."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Set
+
+from lfr.config.settings import Settings
+from lfr.errors import BadSettings
+from lfr.outbound.credentials import Tokens
+from lfr.outbound.http_client import NoAnswer, Web, WebAnswer
+from lfr.tasks.request import Request, read_base
+from lfr.tasks.request_answer import (
+    MOST_REDIRECTS,
+    BadAnswer,
+    delay_before,
+    is_worth_another_try,
+    output_of,
+    redirected,
+    told_failure,
+    told_request,
+)
+from lfr.tasks.uri_policy import BadPlace
+from lfr.values.json import Json
+
+LOGGER = logging.getLogger(__name__)
+
+
+class RequestFailed(Exception):
+    """A request has failed; the text says which one and why."""
+
+
+class Requests:
+    """What sends requests. Any number of threads may use it. Raises BadSettings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._web = Web(settings.request_size)
+        self._tokens = Tokens(settings)
+        self._trusted = frozenset(_origins("request.token_for", settings.request_token_for))
+        _origins("request.urls", settings.request_urls.values())
+
+    def send(self, request: Request, base: str, is_wanted: Callable[[], bool] = lambda: True) -> Json:
+        """Send a request, again if it is worth it and still wanted; the output of its task. Raises
+        RequestFailed.
+
+        The server of the base URL gets the token, as do those that the settings name.
+        """
+        trusted = self._trusted | ({read_base(base).origin} if base else frozenset())
+        outcome = self._try(request, trusted)
+        for number in range(1, request.retries + 1):
+            retry_after = outcome.headers.get("Retry-After", "") if isinstance(outcome, WebAnswer) else ""
+            if isinstance(outcome, WebAnswer) and not is_worth_another_try(outcome.code):
+                break
+            delay = delay_before(number, retry_after)
+            LOGGER.warning("%s: %s; trying again in %g s", told_request(request), _told(outcome), delay)
+            time.sleep(delay)
+            if not is_wanted():
+                break
+            outcome = self._try(request, trusted)
+        if isinstance(outcome, NoAnswer):
+            raise RequestFailed(f"{told_request(request)}: {outcome}")
+        return _output(request, outcome)
+
+    def _try(self, request: Request, trusted: Set[str]) -> WebAnswer | NoAnswer:
+        """The answer, or that to the last request that it leads to."""
+        asked = request
+        for _ in range(MOST_REDIRECTS):
+            answer = self._ask(asked, trusted)
+            if isinstance(answer, NoAnswer):
+                return answer
+            following = redirected(asked, answer.code, answer.headers.get("Location", ""))
+            if following is None:
+                return answer
+            asked = following
+        return self._ask(asked, trusted)
+
+    def _ask(self, request: Request, trusted: Set[str]) -> WebAnswer | NoAnswer:
+        headers = dict(request.headers)
+        token = self._tokens.authorization() if request.place.origin in trusted else ""
+        if token and "authorization" not in {name.lower() for name in headers}:
+            headers["Authorization"] = token
+        try:
+            return self._web.ask(
+                request.method,
+                str(request.place),
+                headers,
+                request.content,
+                timeout_seconds=request.timeout,
+            )
+        except NoAnswer as error:
+            return error
+
+
+def _output(request: Request, answer: WebAnswer) -> Json:
+    """What the task's output is, for the last answer. Raises RequestFailed."""
+    if request.error_on_status and not answer.is_ok:
+        location = answer.headers.get("Location", "")
+        raise RequestFailed(told_failure(request, answer.status, location, answer.content))
+    content_type = answer.headers.get("Content-Type", "")
+    try:
+        return output_of(request, answer.code, content_type, answer.content, is_cut=answer.is_cut)
+    except BadAnswer as error:
+        raise RequestFailed(str(error)) from None
+
+
+def _told(outcome: WebAnswer | NoAnswer) -> str:
+    return outcome.status if isinstance(outcome, WebAnswer) else str(outcome)
+
+
+def _origins(setting: str, urls: Iterable[str]) -> list[str]:
+    """Scheme, host and port of these URLs. Raises BadSettings."""
+    try:
+        return [read_base(url).origin for url in urls]
+    except BadPlace as error:
+        raise BadSettings(str(error), place=setting) from None

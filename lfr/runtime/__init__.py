@@ -1,0 +1,1 @@
+"""What every long-running process of lfr shares: consumer, process, heartbeat, retry."""

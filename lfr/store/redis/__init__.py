@@ -1,0 +1,1 @@
+"""Connections to Redis, and how commands travel."""

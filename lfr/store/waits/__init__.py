@@ -1,0 +1,1 @@
+"""Waits in Redis: timers, events, latches."""

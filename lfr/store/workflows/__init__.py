@@ -1,0 +1,1 @@
+"""Workflows in Redis: record, flow, progress, history, items."""

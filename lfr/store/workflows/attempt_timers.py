@@ -1,0 +1,145 @@
+"""What is due for steps by the clock: attempts that have taken too long, and attempts that wait to be made.
+
+A deadline is one member of a zset that says all that is to be said, so to fire it twice does no harm: the
+second end-task speaks of an attempt that is over. A start that waits is a member and a string of its own,
+which holds the event to come. Whoever fires it watches that string, so that of two only one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from lfr import events
+from lfr.engine import Fact, Transition, What
+from lfr.states import WorkflowState
+from lfr.store import keys
+from lfr.store.redis.connection import Command, Link
+from lfr.store.stream.entries import append
+from lfr.store.workflows.history import tell
+from lfr.values.json import Json, read_json, read_lines, write_json, write_lines
+
+_OF_ANY_DEPTH: Final = ("input", "parameters")
+"""What of a start-task event may be nested as deeply as values may be: nothing may stand around it."""
+
+
+class Due(NamedTuple):
+    """The time of Redis, and when the next deadline and the next start are due, in ms since the epoch."""
+
+    now_ms: int
+    deadline_ms: int | None
+    start_ms: int | None
+
+
+def set_deadline(task: Mapping[str, Json], seconds: float, now_ms: int) -> Command:
+    """The command that lets an attempt fail unless it ends in time. `task`: the values of its start-task
+    event. (ZADD)"""
+    place = (task["workflow"], task["index"], task["attempt"])
+    member = deadline_member(*place, seconds, task["name"], task["base"])
+    return ("ZADD", keys.DEADLINES, now_ms + round(1000 * seconds), member)
+
+
+def drop_deadlines(members: Sequence[str]) -> list[Command]:
+    """The command that forgets deadlines, by what `deadline_member` gives. (ZREM)"""
+    return [("ZREM", keys.DEADLINES, *members)] if members else []
+
+
+def deadline_member(workflow: str, index: int, attempt: int, seconds: float, name: str, base: str) -> str:
+    """What a deadline is known by. The names may be any text: of an archive from elsewhere."""
+    return f"{_name(workflow, index, attempt)} {seconds:.10g} {write_json([name, base])}"
+
+
+def delay_start(task: Mapping[str, Json], delay: float, timeout: float | None, now_ms: int) -> list[Command]:
+    """The commands that keep a start-task event until it is due, in so many seconds. (SET, ZADD)"""
+    workflow, index, attempt = task["workflow"], task["index"], task["attempt"]
+    about = {name: value for name, value in task.items() if name not in _OF_ANY_DEPTH}
+    kept = write_lines({"task": about, "timeout": timeout}, *(task[name] for name in _OF_ANY_DEPTH))
+    due_ms = now_ms + round(1000 * delay)
+    return [
+        ("SET", keys.delayed_start(workflow, index, attempt), kept),
+        ("ZADD", keys.DELAYED_STARTS, due_ms, _name(workflow, index, attempt)),
+    ]
+
+
+def drop_starts(workflow: str, attempts: Iterable[tuple[int, int]]) -> list[Command]:
+    """The commands that forget starts which wait, by index and attempt. (DEL, ZREM)"""
+    names = [(workflow, *attempt) for attempt in attempts]
+    if not names:
+        return []
+    members = [_name(*name) for name in names]
+    waiting = [keys.delayed_start(*name) for name in names]
+    return [("DEL", *waiting), ("ZREM", keys.DELAYED_STARTS, *members)]
+
+
+def read_delayed_starts(link: Link, names: Sequence[tuple[str, int, int]]) -> list[int | None]:
+    """When each of these attempts is due, by workflow, index and attempt, in ms since the epoch; None if it
+    does not wait. (ZSCORE)"""
+    asked: list[Command] = [("ZSCORE", keys.DELAYED_STARTS, _name(*name)) for name in names]
+    return [None if due is None else int(float(due)) for due in (link.exchange(asked) if asked else ())]
+
+
+def next_due(link: Link) -> Due:
+    """When something is due next. (TIME, ZRANGE)"""
+    first = [("ZRANGE", key, 0, 0, "WITHSCORES") for key in (keys.DEADLINES, keys.DELAYED_STARTS)]
+    (seconds, microseconds), *dues = link.exchange([("TIME",), *first])
+    deadline, start = (int(float(due[1])) if due else None for due in dues)
+    return Due(int(seconds) * 1000 + int(microseconds) // 1000, deadline, start)
+
+
+def fire_deadlines(link: Link, stream: str, now_ms: int, *, count: int) -> None:
+    """Let up to `count` attempts fail that have taken too long. (ZRANGEBYSCORE; MULTI/EXEC)"""
+    members = _due(link, keys.DEADLINES, now_ms, count)
+    if not members:
+        return
+    at = events.timestamp(now_ms / 1000)
+    commands: list[Command] = []
+    for member in members:
+        workflow, index, attempt, seconds, names = member.split(" ", 4)
+        name, base = read_json(names.encode())
+        attempt_of = {"workflow": workflow, "name": name, "index": int(index), "attempt": int(attempt)}
+        reason = f"timeout: it has not ended within {seconds} s"
+        failed = {**attempt_of, "status": events.Status.FAILURE, "reason": reason}
+        commands.append(append(stream, events.END_TASK, at, failed))
+        commands.append(append(stream, events.CANCEL_TASK, at, {**attempt_of, "base": base}))
+    link.transact([*commands, ("ZREM", keys.DEADLINES, *members)])
+
+
+def fire_starts(link: Link, stream: str, now_ms: int, *, count: int) -> None:
+    """Append up to `count` start-task events that are due. (ZRANGEBYSCORE; WATCH, GET; MULTI/EXEC)"""
+    members = _due(link, keys.DELAYED_STARTS, now_ms, count)
+    if not members:
+        return
+    waiting = [keys.delayed_start(*_read_name(member)) for member in members]
+    kept = link.exchange([("WATCH", *waiting), *(("GET", key) for key in waiting)])[1:]
+    commands: list[Command] = []
+    for value in kept:
+        if value is not None:
+            commands += _start(stream, value, now_ms)
+    link.transact([*commands, ("DEL", *waiting), ("ZREM", keys.DELAYED_STARTS, *members)])
+
+
+def _start(stream: str, kept: bytes, now_ms: int) -> list[Command]:
+    told, *values = read_lines(kept)
+    task, timeout = {**told["task"], **dict(zip(_OF_ANY_DEPTH, values, strict=True))}, told["timeout"]
+    started = Transition(
+        state=WorkflowState.RUNNING, facts=[Fact(task["index"], What.STARTED, task["attempt"])]
+    )
+    return [
+        append(stream, events.START_TASK, events.timestamp(now_ms / 1000), task),
+        tell(task["workflow"], now_ms, started),
+        *([] if timeout is None else [set_deadline(task, timeout, now_ms)]),
+    ]
+
+
+def _due(link: Link, key: str, now_ms: int, count: int) -> list[str]:
+    members = link.exchange([("ZRANGEBYSCORE", key, "-inf", now_ms, "LIMIT", 0, count)])[0]
+    return [member.decode() for member in members]
+
+
+def _name(workflow: str, index: int, attempt: int) -> str:
+    return f"{workflow} {index} {attempt}"
+
+
+def _read_name(member: str) -> tuple[str, int, int]:
+    workflow, index, attempt = member.split(" ")
+    return workflow, int(index), int(attempt)

@@ -1,0 +1,1 @@
+"""Values of a workflow as text and back: JSON, YAML, durations, timestamps."""

@@ -1,0 +1,177 @@
+"""YAML -> values. YAML 1.1 as PyYAML's safe loader reads it, in pure Python: what JSON can hold, no more.
+
+Dates stay text, and the keys of mappings stay the text that is written (`on: 1` has the key "on").
+Anything else that is not JSON is an error: other tags, keys that are lists, numbers that are not finite.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Final, NoReturn
+
+import yaml
+
+from lfr.values.json import Json
+from lfr.values.literals import DEEPEST, LONGEST_NUMBER, BadLiteral, check_text, too_deep
+
+LONGEST_YAML: Final = 256 * 1024
+"""Characters. PyYAML needs up to some three seconds for as many."""
+
+MOST_YAML: Final = 4 * LONGEST_YAML
+"""Values and characters that a YAML literal may have once its aliases are written out."""
+
+_TAG: Final = "tag:yaml.org,2002:"
+_TEXTS: Final = frozenset(_TAG + name for name in ("str", "timestamp", "value"))
+_KEYS: Final = _TEXTS | {_TAG + name for name in ("int", "float", "bool", "null")}
+
+
+def load_yaml(body: str, start: int) -> Json:
+    """The value of a YAML text that begins at index `start` of the flow; nothing is `{}`.
+
+    Raises BadLiteral.
+    """
+    try:
+        loader = yaml.SafeLoader(body)
+        node = loader.get_single_node()
+        return {} if node is None else _Reading(loader, start).value(node, 1)
+    except BadLiteral:
+        raise
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise BadLiteral(_said(error), None if mark is None else start + min(mark.index, len(body))) from None
+    except yaml.YAMLError as error:  # a character that YAML does not allow
+        at = start + getattr(error, "position", 0)
+        raise BadLiteral(f"YAML: {str(error).splitlines()[0]}", at) from None
+    except RecursionError:
+        raise BadLiteral(too_deep("YAML")) from None
+    except (ValueError, OverflowError):  # PyYAML's scanner: "\\UFFFFFFFF", or a %YAML of 5000 digits
+        raise BadLiteral("YAML: a number in it is too big") from None
+
+
+def _said(error: yaml.MarkedYAMLError) -> str:
+    problem = error.problem or error.context or "cannot be read"
+    if problem.startswith("but "):
+        problem = f"{error.context}, {problem}"
+    return f"YAML: {problem}"
+
+
+class _Reading:
+    """One YAML document on its way from nodes to values.
+
+    PyYAML would share what aliases stand for, and so hide how big the whole is; and a `<<` in a `<<`
+    would grow without any bound. Here every value counts as often as it is there.
+    """
+
+    def __init__(self, loader: yaml.SafeLoader, start: int) -> None:
+        self._loader = loader
+        self._start = start
+        self._left = MOST_YAML
+
+    def value(self, node: yaml.Node, depth: int) -> Json:
+        self._enter(node, depth)
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
+            return [self.value(item, depth + 1) for item in node.value]
+        if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
+            return self._mapping(node, depth)
+        self._fail(node, f"{_short(node.tag)} is not JSON")
+
+    def _enter(self, node: yaml.Node, depth: int) -> None:
+        self._count(node, 1)
+        if depth > DEEPEST and not isinstance(node, yaml.ScalarNode):
+            self._fail(node, f"nested more than {DEEPEST} levels deep, or inside itself")
+
+    def _count(self, node: yaml.Node, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            self._fail(node, "too big with all its aliases written out")
+
+    def _fail(self, node: yaml.Node, message: str) -> NoReturn:
+        raise BadLiteral(f"YAML: {message}", self._start + node.start_mark.index)
+
+    def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Json]:
+        values: dict[str, Json] = {}
+        own: list[tuple[str, Json]] = []
+        for key, value in node.value:
+            if key.tag == _TAG + "merge":
+                for merged in self._merged(value):
+                    self._enter(merged, depth + 1)
+                    values.update(self._mapping(merged, depth + 1))
+            else:
+                own.append((self._key(key), self.value(value, depth + 1)))
+        values.update(own)
+        return values
+
+    def _merged(self, node: yaml.Node) -> Iterator[yaml.MappingNode]:
+        """The mappings behind a `<<`, the weakest first."""
+        for merged in node.value[::-1] if isinstance(node, yaml.SequenceNode) else [node]:
+            if not isinstance(merged, yaml.MappingNode):
+                self._fail(merged, "<< stands before mappings only")
+            yield merged
+
+    def _key(self, node: yaml.Node) -> str:
+        if not isinstance(node, yaml.ScalarNode) or node.tag not in _KEYS:
+            self._fail(node, "a key must be text")
+        self._count(node, len(node.value) + 1)
+        return _text(node)
+
+    def _scalar(self, node: yaml.ScalarNode) -> Json:
+        self._count(node, len(node.value))
+        if node.tag in _TEXTS:
+            return _text(node)
+        construct = {
+            _TAG + "int": self._loader.construct_yaml_int,
+            _TAG + "float": self._loader.construct_yaml_float,
+            _TAG + "bool": self._loader.construct_yaml_bool,
+            _TAG + "null": self._loader.construct_yaml_null,
+        }.get(node.tag)
+        if construct is None:
+            self._fail(node, f"{_short(node.tag)} is not JSON")
+        if len(node.value) > LONGEST_NUMBER:
+            self._fail(node, f"a number of more than {LONGEST_NUMBER} digits")
+        try:
+            value: Any = construct(node)
+        except (ValueError, LookupError):  # `!!int x`, `!!bool x`, `!!int ''`
+            self._fail(node, f"{node.value[:20]!r} is no {_short(node.tag)}")
+        if isinstance(value, float) and not math.isfinite(value):
+            self._fail(node, f"{node.value[:20]} is not JSON")
+        return value
+
+
+def _text(node: yaml.ScalarNode) -> str:
+    """The text of a scalar. Two `\\u` escapes that are a surrogate pair are one character, as in JSON. Raises
+    BadLiteral for a half of one."""
+    text = str(node.value)
+    if node.style == '"' and not text.isascii():
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    check_text(text)
+    return text
+
+
+def _short(tag: str) -> str:
+    return "!!" + tag.removeprefix(_TAG) if tag.startswith(_TAG) else tag
+
+
+def mappings(text: str, start: int, end: int) -> Iterator[list[tuple[str, int]]]:
+    """The keys of each mapping of a YAML literal that has been read already, but for `<<`, with the index of
+    each in the text."""
+    body = text[start:end]
+    try:
+        root = yaml.SafeLoader(body).get_single_node()
+    except yaml.YAMLError:  # as it was read, then: without the white space around it
+        start += len(body) - len(body.lstrip())
+        root = yaml.SafeLoader(body.strip()).get_single_node()
+    level, seen = [root] if root else [], set[int]()
+    while level:
+        node = level.pop()
+        if id(node) in seen:  # an alias
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            own = [key for key, _ in node.value if key.tag != _TAG + "merge"]
+            yield [(str(key.value), start + key.start_mark.index) for key in own]
+            level.extend(value for _, value in node.value)
+        elif isinstance(node, yaml.SequenceNode):
+            level.extend(node.value)

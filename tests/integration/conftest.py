@@ -1,0 +1,90 @@
+"""Roles in this process, one pass at a time, on a real server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+import redis
+
+from lfr.config.settings import Settings
+from lfr.host.valkey import ValkeyServer
+from lfr.runtime.consumer import BatchListener
+from lfr.store.redis.connection import Link, Store, connect
+from lfr.store.stream.entries import create_group
+from tests.conftest import emptied
+
+
+@pytest.fixture
+def redis_url(each_server: ValkeyServer) -> str:
+    """These run on each kind of server."""
+    return emptied(each_server)
+
+
+@pytest.fixture
+def settings(redis_url: str) -> Settings:
+    return Settings(redis_url=redis_url, redis_timeout_seconds=5)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    store = connect(settings)
+    yield store
+    store.pool.disconnect()
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    """A client of its own, that knows nothing of ours."""
+    with redis.Redis.from_url(redis_url, decode_responses=True, protocol=2) as client:
+        yield client
+
+
+class Stepper:
+    """Takes single passes of a role, and never waits for events."""
+
+    def __init__(self, listener: BatchListener, link: Link) -> None:
+        self.listener = listener
+        self.link = link
+        create_group(link, listener.store.stream, listener.reader.group)
+
+    def step(self) -> None:
+        """One pass, with whatever is on the stream by now."""
+        self.listener._take_pass(self.link)
+
+
+@pytest.fixture
+def stepper(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[BatchListener], Stepper]]:
+    """Make a Stepper of a role."""
+    monkeypatch.setattr("lfr.runtime.consumer._LONGEST_BLOCK_SECONDS", 0.001)
+    with ExitStack() as stack:
+
+        def make(listener: BatchListener) -> Stepper:
+            return Stepper(listener, stack.enter_context(listener.store.link()))
+
+        yield make
+
+
+def append(client: redis.Redis, **fields: Any) -> str:
+    """Append an event as another program would."""
+    from rqse.client import encode_dictionary
+    from rqse.messaging import message
+
+    return str(client.xadd("workflows:run", encode_dictionary(message(fields))))
+
+
+def started_tasks(client: redis.Redis) -> list[dict[str, str]]:
+    """The start-task events on the stream, raw."""
+    return [fields for _, fields in client.xrange("workflows:run") if fields["kind"] == '"start-task"']
+
+
+def events_of(client: redis.Redis, kind: str) -> list[dict[str, Any]]:
+    """The events of a kind on the stream, in order."""
+    found = [
+        {name: json.loads(value) for name, value in fields.items()}
+        for _, fields in client.xrange("workflows:run")
+    ]
+    return [event for event in found if event["kind"] == kind]

@@ -1,0 +1,266 @@
+"""Archive, delete, restore, restart: nothing is lost on the way, and nothing is left behind."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import redis
+
+from lfr.errors import BadInput, Conflict, NotFound
+from lfr.operations.archive.archive import archive_workflow, restore_workflow
+from lfr.operations.delete import delete_workflow
+from lfr.operations.inspect.summary import tell_time
+from lfr.operations.inspect.workflow import inspect_workflow
+from lfr.operations.intervene import restart_workflow, terminate_workflow
+from lfr.operations.send_event import end_task
+from lfr.operations.start import start_workflow
+from lfr.roles.lifecycle import Lifecycle
+from lfr.store.redis.connection import Command, Link, Store
+from tests.integration.conftest import Stepper, append, events_of
+from tests.support.waiting import eventually
+
+MakeStepper = Callable[[Lifecycle], Stepper]
+
+FLOW = "@flow big\na -> { b ?`$.never` c } -> <[[1, 2], [3]]> -> * { d -> * e } -> f".replace(
+    "-> <[[1, 2], [3]]> ->", ";\n<[[1, 2], [3]]> ->"
+)
+
+
+@pytest.fixture
+def lifecycle(store: Store, stepper: MakeStepper) -> Stepper:
+    return stepper(Lifecycle(store))
+
+
+class Worker:
+    """Answers tasks with their name; those of `held` are left alone."""
+
+    def __init__(self, client: redis.Redis, lifecycle: Stepper) -> None:
+        self.client = client
+        self.lifecycle = lifecycle
+        self.seen: set[tuple[Any, ...]] = set()
+
+    def work(self, *held: str) -> None:
+        """Answer until nothing is to be done any more."""
+        idle = 0
+        while idle < 5:
+            tasks = [
+                task
+                for task in events_of(self.client, "start-task")
+                if task["base"] != "lfr:each"
+                and task["name"] not in held
+                and self.place(task) not in self.seen
+            ]
+            for task in tasks:
+                self.seen.add(self.place(task))
+                answer = {key: task[key] for key in ("workflow", "name", "index", "attempt")}
+                append(self.client, kind="end-task", output={task["name"]: task["input"]}, **answer)
+            self.lifecycle.step()
+            idle = 0 if tasks else idle + 1
+
+    def place(self, task: dict[str, Any]) -> tuple[Any, ...]:
+        """What a task is known by."""
+        return tuple(task[key] for key in ("workflow", "index", "attempt"))
+
+
+@pytest.fixture
+def worker(client: redis.Redis, lifecycle: Stepper) -> Worker:
+    return Worker(client, lifecycle)
+
+
+def of_workflows(client: redis.Redis) -> set[str]:
+    """All keys but those of the stream and the receipts."""
+    return {key for key in client.scan_iter() if key not in ("workflows:run", "receipts:logged")}
+
+
+def document_time(document: dict[str, Any]) -> str | None:
+    """When the last thing happened that an archive tells of."""
+    return tell_time(document["history"][-1]["at"])
+
+
+@pytest.mark.parametrize("held", ["a", "b", "d", "e", "f", "nothing"])
+def test_archived_at_any_time_restored_elsewhere_and_gone_on_with(
+    store: Store, client: redis.Redis, worker: Worker, held: str
+) -> None:
+    whole = start_workflow(store, FLOW).id
+    worker.work()
+    wanted = inspect_workflow(store, whole)
+    delete_workflow(store, whole)
+
+    id = start_workflow(store, FLOW).id
+    worker.work(held)
+    document = json.loads(json.dumps(archive_workflow(store, id)))
+    client.flushall()
+    worker.seen.clear()
+    worker.lifecycle = Stepper(worker.lifecycle.listener, worker.lifecycle.link)
+
+    assert restore_workflow(store, document) == id
+    found = inspect_workflow(store, id)
+    if held == "nothing":
+        assert found["state"] == "FINISHED"
+    else:
+        assert found["state"] == "TERMINATED"
+        last = inspect_workflow(store, id, history=True)["history"][-1]
+        assert (last["index"], last["event"]) == (None, "terminated")
+        assert found["ended"] == last["at"] == document_time(document)
+        restart_workflow(store, id)
+        worker.work()
+    ended = inspect_workflow(store, id)
+    assert (ended["state"], ended["output"]) == ("FINISHED", wanted["output"])
+    assert [step["state"] for step in ended["steps"]] == [step["state"] for step in wanted["steps"]]
+
+
+@pytest.mark.parametrize("held", ["a", "e", "nothing"])
+def test_a_deletion_leaves_nothing(store: Store, client: redis.Redis, worker: Worker, held: str) -> None:
+    other = start_workflow(store, FLOW).id
+    id = start_workflow(store, FLOW).id
+    worker.work(held)
+    for each in (id, other):
+        if inspect_workflow(store, each)["state"] == "RUNNING":
+            with pytest.raises(Conflict, match="terminate it first"):
+                delete_workflow(store, each)
+            terminate_workflow(store, each)
+    delete_workflow(store, id)
+    with pytest.raises(NotFound):
+        inspect_workflow(store, id)
+    assert inspect_workflow(store, other)["name"] == "big"
+    delete_workflow(store, other)
+    worker.work(held)
+    assert of_workflows(client) == set()
+
+
+def test_a_failed_workflow_is_deleted_with_what_still_runs(
+    store: Store, client: redis.Redis, worker: Worker
+) -> None:
+    id = start_workflow(store, "a (- lfr: {timeout: 1h} -) b").id
+    append(client, kind="end-task", workflow=id, name="b", index=2, status="FAILURE", reason="no", attempt=1)
+    eventually(lambda: worker.lifecycle.step() or inspect_workflow(store, id)["state"] == "FAILED")
+    delete_workflow(store, id)
+    assert [event["name"] for event in events_of(client, "cancel-task")] == ["a"]
+    assert of_workflows(client) == set()
+
+
+def test_items_that_still_run_are_stopped_before_they_are_deleted(
+    store: Store, client: redis.Redis, worker: Worker
+) -> None:
+    id = start_workflow(store, "* { * a (- lfr: {timeout: 1h} -) }", [[1], [2]]).id
+    worker.work("a")
+    append(
+        client, kind="end-task", workflow=f"{id}/1.0/2.0", name="a", index=2, status="FAILURE", reason="no"
+    )
+    worker.work("a")
+    assert inspect_workflow(store, id)["state"] == "FAILED"
+    delete_workflow(store, id)
+    told = [(event["name"], event["workflow"]) for event in events_of(client, "cancel-task")]
+    assert told == [("a", f"{id}/1.1/2.0")]
+    worker.work("a")
+    assert of_workflows(client) == set()
+    assert client.xlen("workflows:dead") == 0
+
+
+def test_ids(store: Store, worker: Worker) -> None:
+    id = start_workflow(store, "a").id
+    document = archive_workflow(store, id)
+    copied = restore_workflow(store, document)
+    assert copied != id
+    with pytest.raises(Conflict, match="is there already"):
+        restore_workflow(store, document, id)
+    assert restore_workflow(store, document, "mine") == "workflow:mine"
+    with pytest.raises(Conflict, match="is an item of"):
+        delete_workflow(store, f"{id}/1.0")
+
+
+def spoiled(document: Any) -> list[tuple[tuple[str | int, ...], Any]]:
+    """Every place in a document, with each of some values that do not belong there."""
+    places: list[tuple[tuple[str | int, ...], Any]] = []
+
+    def visit(value: Any, path: tuple[str | int, ...]) -> None:
+        places.extend((path, wrong) for wrong in (None, -5, "x", [], {"q": 1}, [1, "z"], 10**30))
+        if isinstance(value, dict):
+            for key in value:
+                visit(value[key], (*path, key))
+        elif isinstance(value, list):
+            for index in range(min(2, len(value))):
+                visit(value[index], (*path, index))
+
+    visit(document, ())
+    return places
+
+
+def test_any_change_of_an_archive_is_refused_or_harmless(
+    store: Store, client: redis.Redis, worker: Worker
+) -> None:
+    id = start_workflow(store, FLOW).id
+    worker.work("e")
+    document = json.loads(json.dumps(archive_workflow(store, id)))
+    for path, wrong in spoiled(document):
+        changed = copy.deepcopy(document)
+        at: Any = changed
+        for key in path[:-1]:
+            at = at[key]
+        if path:
+            at[path[-1]] = wrong
+        else:
+            changed = wrong
+        try:
+            copied = restore_workflow(store, changed)
+        except (BadInput, Conflict):
+            continue
+        inspect_workflow(store, copied, history=True)
+        archive_workflow(store, copied)
+        if inspect_workflow(store, copied)["state"] == "TERMINATED":
+            restart_workflow(store, copied)
+            worker.lifecycle.step()
+            terminate_workflow(store, copied)
+        delete_workflow(store, copied)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_items_that_end_while_they_are_archived(
+    store: Store, lifecycle: Stepper, monkeypatch: pytest.MonkeyPatch, is_late: bool
+) -> None:
+    """Before they are read, or after: what is archived goes on with a restart, and ends."""
+    id = start_workflow(store, "* { a -> b }", [1, 2]).id
+    lifecycle.step()
+    left = [f"{id}/1.0", f"{id}/1.1"]
+    exchange = Link.exchange
+
+    def moved(self: Link, commands: Sequence[Command], **more: Any) -> Any:
+        asks = self is not lifecycle.link and ("HGET", f"{id}/1.0", "counts") in commands and bool(left)
+        if asks and not is_late:
+            end_task(store, left.pop(0), "a", 2)
+            end_task(store, f"{id}/1.0", "b", 3)
+            for _ in range(3):
+                lifecycle.step()
+        replies = exchange(self, commands, **more)
+        if asks and is_late:
+            end_task(store, left.pop(0), "a", 2)
+            lifecycle.step()
+        return replies
+
+    monkeypatch.setattr(Link, "exchange", moved)
+    document = archive_workflow(store, id)
+    items = document["items"]["1"]
+    now = inspect_workflow(store, id)["steps"][1]["items"]
+    assert (items["done"], len(items["open"])) == ((0, 2) if is_late else (1, 1))
+    assert now["done"] == items["done"]
+    if is_late:
+        assert items["open"]["0"]["outputs"].keys() == {"-1", "1", "2"}
+
+
+@pytest.mark.parametrize("name", ["two words", "a\nb", " ", "\u2003", '["', "\ud800"])
+def test_a_deadline_of_a_task_with_any_name(
+    store: Store, client: redis.Redis, lifecycle: Stepper, name: str
+) -> None:
+    id = start_workflow(store, "a (- lfr: {timeout: 0.001} -)").id
+    document = archive_workflow(store, id)
+    terminate_workflow(store, id)
+    document["flow"]["steps"][1]["name"] = name
+    restored = restore_workflow(store, document)
+    restart_workflow(store, restored)
+    eventually(lambda: lifecycle.step() or client.hget(restored, "state") == "FAILED")
+    assert "timeout" in inspect_workflow(store, restored)["reason"]
+    assert client.zcard("waits:deadlines") == 0

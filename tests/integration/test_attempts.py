@@ -1,0 +1,267 @@
+"""Attempts: retries with back-off, timeouts, late answers, cancellation; pass by pass on a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+import redis
+
+from lfr.errors import Conflict, NotFound
+from lfr.operations.inspect.workflow import inspect_workflow
+from lfr.operations.intervene import (
+    fail_task,
+    restart_workflow,
+    retry_task,
+    skip_task,
+    terminate_workflow,
+)
+from lfr.operations.start import start_workflow
+from lfr.roles.lifecycle import Lifecycle
+from lfr.store.redis.connection import Store
+from tests.integration.conftest import Stepper, append, events_of
+from tests.support.waiting import eventually
+
+MakeStepper = Callable[[Lifecycle], Stepper]
+
+
+@pytest.fixture
+def lifecycle(store: Store, stepper: MakeStepper) -> Stepper:
+    return stepper(Lifecycle(store))
+
+
+def start(store: Store, common: str, text: str = "a (- lfr: {} -) -> b") -> str:
+    """A workflow whose task `a` says this to lfr."""
+    return start_workflow(store, text.replace("{}", common)).id
+
+
+def answer(client: redis.Redis, task: dict[str, Any], **told: Any) -> None:
+    """Say that a task has ended."""
+    place = {key: task[key] for key in ("workflow", "name", "index", "attempt")}
+    append(client, kind="end-task", **place, **told)
+
+
+def attempts(client: redis.Redis, lifecycle: Stepper, count: int) -> list[dict[str, Any]]:
+    """The start-task events, once the lifecycle has come to so many."""
+
+    def found() -> list[dict[str, Any]]:
+        lifecycle.step()
+        return events_of(client, "start-task")
+
+    eventually(lambda: len(found()) >= count)
+    return found()
+
+
+def cancelled(client: redis.Redis) -> list[tuple[str, int]]:
+    """Whose workers were told to stop: names and attempts."""
+    told = events_of(client, "cancel-task")
+    wanted = {"workflow", "name", "base", "index", "attempt"}
+    assert all(event.keys() == wanted | {"kind", "apiVersion", "at"} for event in told)
+    return [(event["name"], event["attempt"]) for event in told]
+
+
+def history(store: Store, id: str, index: int) -> list[tuple[str, str | None]]:
+    """What happened to a step, and why."""
+    told = inspect_workflow(store, id, history=True)["history"]
+    return [(fact["event"], fact["reason"]) for fact in told if fact["index"] == index]
+
+
+def test_a_failed_task_is_tried_again_until_it_succeeds(
+    store: Store, client: redis.Redis, lifecycle: Stepper
+) -> None:
+    id = start(store, "{retry: {times: 3, delay: 10ms}}")
+    for number in (1, 2):
+        task = attempts(client, lifecycle, number)[-1]
+        assert task["attempt"] == number and task["parameters"] == {}
+        answer(client, task, status="FAILURE", reason=f"no {number}")
+    answer(client, attempts(client, lifecycle, 3)[-1], output={"well": True})
+    assert attempts(client, lifecycle, 4)[-1]["name"] == "b"
+    assert history(store, id, 1) == [
+        ("started", None),
+        ("retried", "no 1"),
+        ("started", None),
+        ("retried", "no 2"),
+        ("started", None),
+        ("ended", None),
+    ]
+    assert client.keys("*:start:*") == [] and client.zcard("waits:delayed") == 0
+    assert not any(value.count(" ") > 2 for value in client.hvals(f"{id}:steps"))
+
+
+def test_when_no_retry_is_left_the_workflow_fails_and_a_restart_begins_to_count_anew(
+    store: Store, client: redis.Redis, lifecycle: Stepper
+) -> None:
+    id = start(store, "{retry: {times: 1, delay: 0}}")
+    for number in (1, 2):
+        answer(client, attempts(client, lifecycle, number)[-1], status="FAILURE", reason=f"no {number}")
+    eventually(lambda: lifecycle.step() or inspect_workflow(store, id)["state"] == "FAILED")
+    assert inspect_workflow(store, id)["reason"] == "no 2"
+    restart_workflow(store, id)
+    for number in (3, 4):
+        answer(client, attempts(client, lifecycle, number)[-1], status="FAILURE", reason=f"no {number}")
+    eventually(lambda: lifecycle.step() or inspect_workflow(store, id)["reason"] == "no 4")
+    assert len(events_of(client, "start-task")) == 4
+
+
+def test_only_failures_that_a_retry_is_for(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
+    id = start(store, "{retry: {times: 9, delay: 0, on: [refused, timeout]}}")
+    answer(client, attempts(client, lifecycle, 1)[-1], status="FAILURE", reason="connection refused")
+    answer(client, attempts(client, lifecycle, 2)[-1], status="FAILURE", reason="no such file")
+    eventually(lambda: lifecycle.step() or inspect_workflow(store, id)["state"] == "FAILED")
+
+
+def test_a_worker_that_never_answers(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
+    id = start(store, "{timeout: 30ms, retry: {times: 1, delay: 0, on: timeout}}")
+    attempts(client, lifecycle, 2)
+    eventually(lambda: lifecycle.step() or inspect_workflow(store, id)["state"] == "FAILED")
+    assert inspect_workflow(store, id)["reason"] == "timeout: it has not ended within 0.03 s"
+    assert cancelled(client) == [("a", 1), ("a", 2)]
+    assert client.zcard("waits:deadlines") == 0
+
+
+def test_who_is_told_of_a_timeout_knows_the_task_behind_an_alias(
+    store: Store, client: redis.Redis, lifecycle: Stepper
+) -> None:
+    start(store, "{timeout: 30ms}", "@task x = a\nx (- lfr: {} -)")
+    told = eventually(lambda: lifecycle.step() or events_of(client, "cancel-task"))
+    assert (told[0]["name"], told[0]["base"]) == ("x", "a")
+
+
+def test_a_worker_that_answers_too_late(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
+    id = start(store, "{timeout: 30ms, retry: {times: 1, delay: 0}}")
+    late, current = attempts(client, lifecycle, 2)
+    answer(client, late, output={"by": "the first"})
+    answer(client, current, output={"by": "the second"})
+    eventually(lambda: lifecycle.step() or inspect_workflow(store, id)["steps"][1]["state"] == "DONE")
+    assert inspect_workflow(store, id)["steps"][1]["output"] == {"by": "the second"}
+
+
+def test_a_task_in_time_leaves_no_deadline(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
+    start(store, "{timeout: 1h}")
+    assert client.zcard("waits:deadlines") == 1
+    answer(client, attempts(client, lifecycle, 1)[-1])
+    attempts(client, lifecycle, 2)
+    assert client.zcard("waits:deadlines") == 0
+
+
+def test_terminating_cancels_what_runs_and_forgets_what_is_to_come(
+    store: Store, client: redis.Redis, lifecycle: Stepper
+) -> None:
+    id = start(store, "{timeout: 1h, retry: {times: 1, delay: 1h}}", "{ a (- lfr: {} -) b }")
+    task = next(task for task in attempts(client, lifecycle, 2) if task["name"] == "a")
+    answer(client, task, status="FAILURE", reason="no")
+    eventually(lambda: lifecycle.step() or client.zcard("waits:delayed") == 1)
+    assert client.zcard("waits:deadlines") == 0
+    step = inspect_workflow(store, id)["steps"][2]
+    assert (step["state"], step["reason"]) == ("RUNNING", "no")
+    terminate_workflow(store, id)
+    assert sorted(cancelled(client)) == [("a", 2), ("b", 1)]
+    assert client.zcard("waits:delayed") == 0 and client.keys("*:start:*") == []
+    restart_workflow(store, id)
+    assert [task["attempt"] for task in events_of(client, "start-task")] == [1, 1, 3, 2]
+    told = [event for event, fields in client.xrange("workflows:run") if fields["kind"] == '"cancel-task"']
+    eventually(
+        lambda: lifecycle.step() or set(told) <= {each["for"] for each in events_of(client, "receipt")}
+    )
+
+
+def test_of_two_lifecycles_one_makes_the_attempt(
+    store: Store, client: redis.Redis, stepper: MakeStepper
+) -> None:
+    one, two = stepper(Lifecycle(store)), stepper(Lifecycle(store))
+    start(store, "{retry: {times: 1, delay: 20ms}}")
+    answer(client, attempts(client, one, 1)[-1], status="FAILURE", reason="no")
+    eventually(lambda: (one.step(), two.step(), len(events_of(client, "start-task")) > 1)[-1])
+    for _ in range(20):
+        one.step()
+        two.step()
+    assert len(events_of(client, "start-task")) == 2
+
+
+def test_items_are_tried_again_each_by_itself(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
+    id = start_workflow(store, "* a (- lfr: {retry: {times: 1, delay: 0}} -)", [1, 2]).id
+    tasks = [task for task in attempts(client, lifecycle, 3) if task["name"] == "a"]
+    answer(client, tasks[0], status="FAILURE", reason="no")
+    answer(client, tasks[1])
+    answer(client, attempts(client, lifecycle, 4)[-1], output={"second": "attempt"})
+    eventually(lambda: lifecycle.step() or inspect_workflow(store, id)["state"] == "FINISHED")
+    assert inspect_workflow(store, id)["output"] == [{"second": "attempt"}, {}]
+
+
+def running(store: Store, client: redis.Redis, lifecycle: Stepper) -> str:
+    """A workflow whose first task runs."""
+    id = start(store, "{retry: {times: 5, delay: 0}}")
+    attempts(client, lifecycle, 1)
+    return id
+
+
+def test_a_task_is_tried_again_by_hand(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
+    id = running(store, client, lifecycle)
+    retry_task(store, id, 1)
+    first, second = events_of(client, "start-task")
+    assert cancelled(client) == [("a", 1)]
+    answer(client, first, output={"late": 1})
+    answer(client, second, output={"well": 1})
+    assert attempts(client, lifecycle, 3)[-1]["input"] == {"well": 1}
+
+
+def test_a_task_fails_by_hand_and_is_not_tried_again(
+    store: Store, client: redis.Redis, lifecycle: Stepper
+) -> None:
+    id = running(store, client, lifecycle)
+    fail_task(store, id, 1, "enough")
+    found = inspect_workflow(store, id)
+    assert (found["state"], found["reason"]) == ("FAILED", "enough")
+    retry_task(store, id, 1)
+    assert events_of(client, "start-task")[-1]["attempt"] == 2
+
+
+@pytest.mark.parametrize("output", [None, {"by": "hand"}])
+@pytest.mark.parametrize("has_failed", [False, True])
+def test_a_task_is_skipped(
+    store: Store, client: redis.Redis, lifecycle: Stepper, output: object, has_failed: bool
+) -> None:
+    id = running(store, client, lifecycle)
+    if has_failed:
+        fail_task(store, id, 1, "enough")
+    skip_task(store, id, 1, output)
+    found = inspect_workflow(store, id)
+    assert [step["state"] for step in found["steps"]] == ["DONE", "SKIPPED", "RUNNING", "PENDING"]
+    assert (found["state"], found["reason"]) == ("RUNNING", None)
+    skipped = found["steps"][1]
+    assert (skipped["reason"], skipped["output"]) == ("skipped by hand", output or {})
+    assert skipped["started"] == found["started"]
+    assert events_of(client, "start-task")[-1]["input"] == (output or {})
+    answer(client, events_of(client, "start-task")[-1])
+    eventually(lambda: lifecycle.step() or inspect_workflow(store, id)["state"] == "FINISHED")
+
+
+def test_a_step_that_its_guard_skips_is_told_otherwise(store: Store) -> None:
+    step = inspect_workflow(store, start(store, "", "? `$.x` a -> b"))["steps"][1]
+    assert (step["state"], step["reason"], step["output"]) == ("SKIPPED", None, {})
+
+
+def test_when_a_step_is_tried_again_is_told(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
+    id = start(store, "{retry: {times: 1, delay: 1h}}")
+    answer(client, attempts(client, lifecycle, 1)[-1], status="FAILURE", reason="no")
+
+    def step() -> dict[str, Any]:
+        lifecycle.step()
+        told: dict[str, Any] = inspect_workflow(store, id)["steps"][1]
+        return told if told["reason"] else {}
+
+    told = eventually(step)
+    assert (told["state"], told["attempt"], told["reason"]) == ("RUNNING", 1, "no")
+    until = datetime.fromisoformat(told["waits_for"]["until"])
+    assert 3590 < (until - datetime.fromisoformat(told["started"])).total_seconds() < 3700
+
+
+def test_what_cannot_be_done_to_a_step(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
+    id = running(store, client, lifecycle)
+    for act in (retry_task, skip_task, lambda *place: fail_task(*place, "")):
+        with pytest.raises(Conflict, match="step 2 of"):
+            act(store, id, 2)
+        with pytest.raises(NotFound, match="has no step 9"):
+            act(store, id, 9)

@@ -1,0 +1,179 @@
+"""What a server can say instead of an answer, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from unittest import mock
+
+import pytest
+import redis
+
+from lfr.config.settings import Settings
+from lfr.errors import LfrError, Refused, Unreachable
+from lfr.operations.start import start_workflow
+from lfr.roles.lifecycle import Lifecycle
+from lfr.store.redis.connection import Store, connect
+from tests.support.servers import running
+from tests.support.waiting import eventually
+
+APPEND = ("XADD", "key", "*", "field", "value")
+
+
+@pytest.fixture(scope="module")
+def own_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that these tests may put into any state."""
+    with running("valkey", tmp_path_factory.mktemp("own")) as server:
+        yield server.address.url
+
+
+@pytest.fixture
+def admin(own_url: str) -> Iterator[redis.Redis]:
+    """A connection that was there before the server got into its state."""
+    with redis.Redis.from_url(own_url, protocol=2) as client:
+        client.ping()
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("state", "way_back", "kind", "word"),
+    [
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", Unreachable, "cannot serve"),
+        (
+            "CONFIG SET min-replicas-to-write 1",
+            "CONFIG SET min-replicas-to-write 0",
+            Unreachable,
+            "NOREPLICAS",
+        ),
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", Unreachable, "read only"),
+        ("CONFIG SET requirepass x", "CONFIG SET requirepass ''", Refused, "Authentication required"),
+        ("ACL SETUSER default -xadd", "ACL SETUSER default +@all", Refused, "no permissions"),
+    ],
+)
+def test_a_server_that_does_not_do_it(
+    own_url: str, admin: redis.Redis, state: str, way_back: str, kind: type[LfrError], word: str
+) -> None:
+    store = connect(Settings(redis_url=own_url))
+    with admin.client() as connection:
+        connection.execute_command(*state.split())
+        try:
+            for commands in ([APPEND], [("MULTI",), APPEND, ("EXEC",)]):
+                with pytest.raises(kind, match=word), store.link() as link:
+                    link.exchange(commands, keep_errors=True)
+        finally:
+            connection.execute_command(*(word.strip("'") for word in way_back.split()))
+    with store.link() as link:
+        assert link.exchange([("PING",)]) == [b"PONG"]
+
+
+@pytest.mark.parametrize(
+    ("state", "way_back", "kind", "word"),
+    [
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", Unreachable, "OOM"),
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", Unreachable, "READONLY"),
+        ("ACL SETUSER default -xadd", "ACL SETUSER default +@all", Refused, "ACL"),
+    ],
+)
+def test_a_server_that_gets_into_a_state_in_the_middle_of_a_transaction(
+    own_url: str, admin: redis.Redis, state: str, way_back: str, kind: type[LfrError], word: str
+) -> None:
+    with admin.client() as connection, connect(Settings(redis_url=own_url)).link() as link:
+        link.send([("MULTI",), APPEND])
+        connection.execute_command(*state.split())
+        try:
+            replies = link.send([("EXEC",)])
+        finally:
+            connection.execute_command(*way_back.split())
+        with pytest.raises(kind, match=word), mock.patch.object(link, "send", return_value=replies):
+            link.transact([])
+
+
+def test_a_master_that_is_gone(own_url: str, admin: redis.Redis) -> None:
+    with admin.client() as connection:
+        connection.config_set("replica-serve-stale-data", "no")
+        connection.execute_command("REPLICAOF", "127.0.0.1", "1")
+        try:
+            with (
+                pytest.raises(Unreachable, match="cannot serve"),
+                connect(Settings(redis_url=own_url)).link() as link,
+            ):
+                link.exchange([("GET", "key")])
+        finally:
+            connection.execute_command("REPLICAOF", "NO", "ONE")
+
+
+def test_an_error_of_one_command_is_kept_where_that_is_asked_for(own_url: str) -> None:
+    with connect(Settings(redis_url=own_url)).link() as link:
+        replies = link.exchange([("SET", "s", "x"), ("INCR", "s"), ("GET", "s")], keep_errors=True)
+        assert isinstance(replies[1], redis.ResponseError)
+        assert replies[2] == b"x"
+        with pytest.raises(redis.ResponseError):
+            link.exchange([("INCR", "s")])
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (
+            Settings(redis_host="127.0.0.1", redis_port=1),
+            "no Redis answers at 127.0.0.1:1: Connection refused",
+        ),
+        (
+            Settings(redis_url="unix:///nowhere/redis.sock"),
+            "no Redis answers at unix:///nowhere/redis.sock: No such file or directory",
+        ),
+    ],
+)
+def test_nobody_there_is_told_in_few_words(settings: Settings, reason: str) -> None:
+    with pytest.raises(Unreachable) as caught, connect(settings).link() as link:
+        link.exchange([("PING",)])
+    assert caught.value.message == reason
+
+
+def test_a_watch_goes_with_its_link(store: Store, client: redis.Redis) -> None:
+    with store.link() as link:
+        link.exchange([("WATCH", "x"), ("GET", "x")])
+    client.set("x", "moved")
+    with store.link() as link:
+        assert link.transact([("SET", "y", "1")]) is not None
+
+
+@pytest.mark.parametrize(
+    ("state", "way_back"),
+    [
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
+        ("CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0"),
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
+    ],
+)
+def test_a_role_says_so_stays_and_goes_on(
+    own_url: str, admin: redis.Redis, caplog: pytest.LogCaptureFixture, state: str, way_back: str
+) -> None:
+    admin.flushall()
+    store = connect(Settings(redis_url=own_url, lease_seconds=0.2))
+    id = start_workflow(store, "A -> B").id
+    lifecycle = Lifecycle(store)
+    thread = threading.Thread(target=lifecycle.listen)
+    thread.start()
+    try:
+        with admin.client() as connection:
+            connection.execute_command("MULTI")  # so that the role is sure not to see it before
+            connection.execute_command(
+                *("XADD", "workflows:run", "*", "kind", '"end-task"', "index", "1"),
+                *("name", '"A"', "workflow", json.dumps(id), "attempt", "1"),
+            )
+            if "REPLICAOF" not in state:
+                connection.execute_command(*state.split())
+            connection.execute_command("EXEC")
+            if "REPLICAOF" in state:
+                connection.execute_command(*state.split())
+            try:
+                eventually(lambda: "cannot serve" in caplog.text)
+                assert thread.is_alive()
+            finally:
+                connection.execute_command(*way_back.split())
+        eventually(lambda: str(admin.hget(id, "counts"), "utf-8").split()[1] == "2")
+    finally:
+        lifecycle.stop()
+        thread.join()

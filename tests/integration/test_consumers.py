@@ -1,0 +1,93 @@
+"""Consumers of processes that have died: what they had read goes to others, then they are forgotten."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import redis
+
+from lfr.config.settings import Settings
+from lfr.operations.inspect.workflow import inspect_workflow
+from lfr.operations.start import start_workflow
+from lfr.roles.lifecycle import Lifecycle
+from lfr.runtime import consumer as module
+from lfr.runtime.consumer import BatchListener
+from lfr.store.redis.connection import Store, connect
+from tests.integration.conftest import Stepper, append
+from tests.support.interference import overtake
+
+Make = Callable[[BatchListener], Stepper]
+
+GROUP = "lifecycle"
+
+
+def consumers(client: redis.Redis) -> dict[str, int]:
+    return {found["name"]: found["pending"] for found in client.xinfo_consumers("workflows:run", GROUP)}
+
+
+def test_who_has_died_long_ago_is_forgotten(
+    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FORGOTTEN_AFTER_SECONDS", 0.2)
+    lifecycle = stepper(Lifecycle(store))
+    start_workflow(store, "A")
+    client.xreadgroup(GROUP, "dead and pending", {"workflows:run": ">"}, count=1)
+    client.xgroup_createconsumer("workflows:run", GROUP, "dead")
+    client.xgroup_createconsumer("workflows:run", GROUP, b"dead \xff")
+    time.sleep(0.25)  # so long they have been dead
+    client.xgroup_createconsumer("workflows:run", GROUP, "alive")
+    lifecycle.step()
+    lifecycle.step()
+    assert consumers(client).keys() == {"dead and pending", "alive", lifecycle.listener.reader.consumer}
+    assert consumers(client)["dead and pending"] == 1
+
+
+def test_who_is_quiet_for_a_while_is_kept(store: Store, client: redis.Redis, stepper: Make) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    client.xgroup_createconsumer("workflows:run", GROUP, "quiet")
+    lifecycle.step()
+    lifecycle.step()
+    assert "quiet" in consumers(client)
+
+
+def test_who_reads_in_the_moment_in_which_it_is_forgotten_takes_nothing_with_it(
+    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FORGOTTEN_AFTER_SECONDS", 0.0)
+    lifecycle = stepper(Lifecycle(store))
+    id = start_workflow(store, "A").id
+    client.xgroup_createconsumer("workflows:run", GROUP, "frozen")
+    append(client, kind="end-task", workflow=id, name="A", index=1, attempt=1)
+    time.sleep(0.01)
+
+    def thaw() -> None:
+        assert client.xreadgroup(GROUP, "frozen", {"workflows:run": ">"})
+
+    overtake(monkeypatch, lifecycle.link, thaw)
+    lifecycle.step()
+    assert "frozen" not in consumers(client)
+    lifecycle.listener._reclaim_at = 0.0  # instead of waiting for it
+    lifecycle.step()
+    assert inspect_workflow(store, id)["state"] == "FINISHED"
+
+
+def test_what_was_left_behind_is_found_behind_what_is_worked_on(
+    settings: Settings, client: redis.Redis, stepper: Make
+) -> None:
+    """Redis looks at ten times as many entries as it is asked for, and no further."""
+    store = connect(replace(settings, batch=2, lease_seconds=60))
+    lifecycle = stepper(Lifecycle(store))
+    id = start_workflow(store, "A").id
+    for _ in range(50):
+        append(client, kind="mine")
+    client.xreadgroup(GROUP, "alive", {"workflows:run": ">"}, count=1000)
+    end = append(client, kind="end-task", workflow=id, name="A", index=1, attempt=1)
+    client.xreadgroup(GROUP, "dead", {"workflows:run": ">"})
+    client.xclaim("workflows:run", GROUP, "dead", 0, [end], idle=100_000)
+    for _ in range(10):
+        lifecycle.step()
+    assert inspect_workflow(store, id)["state"] == "FINISHED"
+    assert consumers(client)["alive"] == 52

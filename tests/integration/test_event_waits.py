@@ -1,0 +1,473 @@
+"""Waits for events: whichever comes first, whoever reads what, each wait ends once and by the right event."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import redis
+
+from lfr.config.settings import Settings
+from lfr.operations.delete import delete_workflow
+from lfr.operations.inspect.workflow import inspect_workflow
+from lfr.operations.intervene import terminate_workflow
+from lfr.operations.start import start_workflow
+from lfr.roles.lifecycle import Lifecycle
+from lfr.roles.wait import WaitTasks
+from lfr.runtime.consumer import BatchListener
+from lfr.store.redis.connection import Store, connect
+from lfr.store.waits.deliver_event import FEW
+from tests.integration.conftest import Stepper, append, events_of
+from tests.support.interference import Killed, kill, overtake
+from tests.support.waiting import eventually
+
+Make = Callable[[BatchListener], Stepper]
+
+ALWAYS_MS = 4_000_000_000_000
+"""A time that is always to come, in milliseconds since the epoch."""
+
+ANY = "wait:event (- event: ok -)"
+BY_ID = "wait:event (- {event: ok, match: {id: '{input[id]}'}} -)"
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    """What a dead role had read goes to another at once."""
+    return connect(replace(settings, lease_seconds=0.1))
+
+
+@pytest.fixture
+def role(store: Store, stepper: Make) -> Stepper:
+    return stepper(WaitTasks(store))
+
+
+def ended(client: redis.Redis) -> list[str]:
+    """The workflows of all end-tasks, in order."""
+    return [event["workflow"] for event in events_of(client, "end-task")]
+
+
+def settle(client: redis.Redis, *roles: Stepper) -> None:
+    """Let the roles take passes until nothing is unread or pending."""
+
+    def step() -> bool:
+        for each in roles:
+            each.step()
+        (group,) = (each for each in client.xinfo_groups("workflows:run") if each["name"] == "wait")
+        (last, _), *_ = client.xrevrange("workflows:run", count=1)
+        return bool(group["pending"] == 0 and group["last-delivered-id"] == last)
+
+    eventually(step)
+
+
+def left(client: redis.Redis) -> set[str]:
+    """The keys of waits, but for events that are kept and for field sets, which stay for a while."""
+    kept = ("event:", "kept:", "free:", "taken:", "fields:", "counts:", "kinds")
+    return {key for key in client.keys("*wait*") if not key.removeprefix("waits:").startswith(kept)}
+
+
+def test_an_event_ends_the_wait_that_asks_for_it_and_gets_a_receipt(
+    client: redis.Redis, store: Store, role: Stepper
+) -> None:
+    flow = "wait:event (- {event: ok, match: input} -)"
+    one = start_workflow(store, flow, {"id": 1, "of": "a"}).id
+    start_workflow(store, flow, {"id": 2, "of": "a"})
+    role.step()
+    append(client, kind="ok", id=1, of="b")
+    append(client, kind="other", id=1, of="a")
+    append(client, kind="ok", id="1", of="a")
+    append(client, kind="ok", id=1)
+    right = append(client, kind="ok", id=1.0, of="a", output={"by": "ann", "of": "c"}, more=[1])
+    settle(client, role)
+    (event,) = events_of(client, "end-task")
+    assert (event["workflow"], event["index"], event["attempt"]) == (one, 1, 1)
+    assert event["output"] == {"id": 1, "of": "c", "by": "ann"}
+    told = [receipt["for"] for receipt in events_of(client, "receipt")]
+    assert told.count(right) == 1
+    assert len(told) == 3
+
+
+def test_of_waits_of_one_millisecond_an_event_ends_those_that_are_older(
+    client: redis.Redis, store: Store, stepper: Make
+) -> None:
+    many = 2 * FEW + 4
+    start_workflow(store, "{ " + f"{ANY} " * 2 * many + "}")
+    starts = [fields for _, fields in client.xrange("workflows:run") if fields["kind"] == '"start-task"']
+    client.delete("workflows:run")
+    starts.sort(key=lambda fields: fields["index"])  # as the names of waits of one time are sorted
+    younger, older = starts[:many], starts[many:]
+    event = {"kind": '"ok"', "apiVersion": '"v1"', "at": '"2026-01-31T12:00:00.000Z"'}
+    for number, fields in enumerate([*older, event, *younger]):
+        client.xadd("workflows:run", fields, id=f"{ALWAYS_MS}-{number}")
+    settle(client, stepper(WaitTasks(store)))
+    ends = [end["index"] for end in events_of(client, "end-task")]
+    assert sorted(ends) == sorted(int(fields["index"]) for fields in older)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "input", "event", "output"),
+    [
+        ("event: ok", {"a": 1}, {}, {"a": 1}),
+        ("event: ok", {"a": 1}, {"output": {"b": 2}}, {"b": 2}),
+        ("event: ok", {"a": 1}, {"output": None}, {"a": 1}),
+        ("event: ok, match: input", {"a": 1}, {"a": 1}, {"a": 1}),
+        ("event: ok, match: input", [{"a": 1}, {"b": 2}], {"a": 1}, [{"a": 1}, {"b": 2}]),
+        ("event: ok, match: input", [{"a": 1}], {"a": 1, "output": {"c": 3}}, {"a": 1, "c": 3}),
+        ("event: ok, match: input", {"a": {"x": [1], "y": None}}, {"a": {"y": None, "x": [1]}}, ...),
+        ("event: ok, match: {n: '{input[a]}', t: 'x{input[a]}'}", {"a": 1}, {"n": 1, "t": "x1"}, {"a": 1}),
+        ("event: ok, match: {n: '{input[a]}'}", {"a": 1}, {"n": 1, "output": [5]}, [5]),
+        ("event: 'ok', match: {}", {"a": 1}, {"n": 1}, {"a": 1}),
+        ("event: '{input[a]}'", {"a": "ok"}, {}, {"a": "ok"}),
+    ],
+)
+def test_what_is_matched_and_what_comes_out(
+    client: redis.Redis, store: Store, role: Stepper, parameters: str, input: Any, event: Any, output: Any
+) -> None:
+    start_workflow(store, f"wait:event (- {{{parameters}}} -)", input)
+    role.step()
+    append(client, kind="ok", **event)
+    settle(client, role)
+    (end,) = events_of(client, "end-task")
+    assert (end["status"], end["output"]) == ("SUCCESS", input if output is ... else output)
+    assert left(client) == set()
+
+
+def test_without_a_receipt(client: redis.Redis, store: Store, role: Stepper) -> None:
+    start_workflow(store, "wait:event (- {event: ok, receipt: false} -)")
+    role.step()
+    id = append(client, kind="ok")
+    settle(client, role)
+    assert len(ended(client)) == 1
+    assert id not in [receipt["for"] for receipt in events_of(client, "receipt")]
+
+
+def test_an_event_ends_all_waits_that_ask_for_it_however_many(
+    client: redis.Redis, store: Store, role: Stepper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lfr.roles.wait.MANY", 7)
+    ids = [start_workflow(store, ANY).id for _ in range(20)]
+    ids += [start_workflow(store, BY_ID, {"id": 5}).id for _ in range(20)]
+    start_workflow(store, BY_ID, {"id": 6})
+    settle(client, role)
+    append(client, kind="ok", id=5)
+    settle(client, role)
+    assert sorted(ended(client)) == sorted(ids)
+    assert len(left(client)) == 2
+
+
+def test_an_event_that_comes_before_the_wait_but_after_the_workflow_ends_one_wait(
+    client: redis.Redis, store: Store, role: Stepper, stepper: Make
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    append(client, kind="ok", n="stale")
+    flow = f"A -> {ANY} -> {ANY}"
+    first, second = (start_workflow(store, flow).id for _ in range(2))
+    append(client, kind="ok", n="early")
+    settle_all(client, role, lifecycle)
+    append(client, kind="end-task", workflow=first, name="A", index=1)
+    settle_all(client, role, lifecycle)
+    append(client, kind="end-task", workflow=second, name="A", index=1)
+    settle_all(client, role, lifecycle)
+    assert [event["index"] for event in events_of(client, "end-task") if event["name"] != "A"] == [2]
+    assert client.hget(f"{first}:steps", "3") is not None
+    append(client, kind="ok", n="late")
+    settle_all(client, role, lifecycle)
+    told = [(event["workflow"], event["index"]) for event in events_of(client, "end-task")]
+    assert told.count((first, 3)) == told.count((second, 2)) == 1
+
+
+def settle_all(client: redis.Redis, *roles: Stepper) -> None:
+    """As `settle`, with several groups."""
+
+    def step() -> bool:
+        for each in roles:
+            each.step()
+        (last, _), *_ = client.xrevrange("workflows:run", count=1)
+        groups = client.xinfo_groups("workflows:run")
+        return all(group["pending"] == 0 and group["last-delivered-id"] == last for group in groups)
+
+    eventually(step)
+
+
+def test_an_event_of_another_time_ends_nothing(
+    client: redis.Redis, store: Store, role: Stepper, stepper: Make
+) -> None:
+    """In one millisecond or in two: what came before a workflow had started is not for it."""
+    lifecycle = stepper(Lifecycle(store))
+    for n in range(30):
+        append(client, kind="ok", id=n)
+        id = start_workflow(store, f"A -> {BY_ID}", {"id": n}).id
+        append(client, kind="end-task", workflow=id, name="A", index=1, output={"id": n})
+    settle_all(client, role, lifecycle)
+    assert client.hlen("waits:counts:ok") == 1
+    assert client.hvals("waits:counts:ok") == ["30"]
+
+
+def test_an_event_that_comes_right_after_the_start_is_never_lost(
+    client: redis.Redis, store: Store, role: Stepper, stepper: Make
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    for n in range(30):
+        id = start_workflow(store, f"A -> {BY_ID}", {"id": n}).id
+        append(client, kind="ok", id=n)
+        append(client, kind="end-task", workflow=id, name="A", index=1, output={"id": n})
+    settle_all(client, role, lifecycle)
+    assert client.hvals("waits:counts:ok") in ([], ["0"])
+    assert client.zcard("workflows:state:FINISHED") == 30
+
+
+def test_kept_events_are_found_by_fields_that_nobody_had_asked_for(
+    client: redis.Redis, store: Store, role: Stepper, stepper: Make
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    ids = [start_workflow(store, f"A -> {BY_ID}", {"id": n}).id for n in range(5)]
+    for n in range(5):
+        append(client, kind="ok", id=n, output={"n": n})
+    settle_all(client, role, lifecycle)
+    assert client.keys("waits:free:*") == []
+    for n, id in enumerate(ids):
+        append(client, kind="end-task", workflow=id, name="A", index=1, output={"id": n})
+    settle_all(client, role, lifecycle)
+    outputs = [event["output"] for event in events_of(client, "end-task") if event["name"] != "A"]
+    assert outputs == [{"id": n, "n": n} for n in range(5)]
+
+
+def test_after_the_timeout_it_fails_or_goes_on(client: redis.Redis, store: Store, role: Stepper) -> None:
+    start_workflow(store, "wait:event (- {event: ok, timeout: 10ms} -)", {"a": 1})
+    start_workflow(store, "wait:event (- {event: ok, timeout: 10ms, on_timeout: continue} -)", {"a": 2})
+    eventually(lambda: role.step() or len(ended(client)) == 2)
+    fails, goes_on = sorted(events_of(client, "end-task"), key=lambda event: event["status"])
+    assert (fails["status"], fails["reason"]) == (
+        "FAILURE",
+        "wait:event: no event ok has come within 0.01 s",
+    )
+    assert (goes_on["status"], goes_on["output"]) == ("SUCCESS", {"a": 2})
+    append(client, kind="ok")
+    settle(client, role)
+    assert len(ended(client)) == 2
+    assert left(client) == set()
+    assert client.hvals("waits:counts:ok") == ["0"]
+
+
+def test_an_event_in_time_leaves_no_timer(client: redis.Redis, store: Store, role: Stepper) -> None:
+    start_workflow(store, "wait:event (- {event: ok, timeout: 1h} -)")
+    role.step()
+    assert client.zcard("waits:timers") == 1
+    append(client, kind="ok")
+    settle(client, role)
+    assert len(ended(client)) == 1
+    assert left(client) == set()
+
+
+def test_a_terminated_workflow_waits_for_nothing(
+    client: redis.Redis, store: Store, role: Stepper, stepper: Make
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    waiting = start_workflow(store, "{ " + ANY + " wait:delay (- duration: 1h -) }").id
+    settle_all(client, role, lifecycle)
+    assert len(left(client)) == 4
+    terminate_workflow(store, waiting)
+    settle_all(client, role, lifecycle)
+    marks = {key for key in left(client) if "cancelled" in str(client.get(key))}
+    assert left(client) == marks
+    assert all(client.pttl(key) > 0 for key in marks)
+    append(client, kind="ok")
+    settle_all(client, role, lifecycle)
+    assert ended(client) == []
+
+
+def test_a_wait_that_is_read_after_its_end_is_not_begun(
+    client: redis.Redis, store: Store, role: Stepper, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lifecycle, other = stepper(Lifecycle(store)), stepper(WaitTasks(store))
+    id = start_workflow(store, ANY).id
+    kill(monkeypatch, other.link, at=0)
+    with pytest.raises(Killed):
+        other.step()
+    terminate_workflow(store, id)
+    settle_all(client, role, lifecycle)
+    assert ["cancelled" in str(client.get(key)) for key in left(client)] == [True]
+
+
+def test_a_workflow_that_is_deleted_and_started_again_under_its_id_waits_again(
+    client: redis.Redis, store: Store, role: Stepper, stepper: Make
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    for _ in range(2):
+        id = start_workflow(store, ANY, {}, "again").id
+        settle_all(client, role, lifecycle)
+        terminate_workflow(store, id)
+        settle_all(client, role, lifecycle)
+        delete_workflow(store, id)
+    start_workflow(store, ANY, {}, "again")
+    append(client, kind="ok")
+    settle_all(client, role, lifecycle)
+    assert ended(client) == ["workflow:again"]
+
+
+KILLS = list(itertools.product((0, 1, 11, 12, 13, 14, 15), (False, True)))
+
+
+@pytest.mark.parametrize(("at", "after"), KILLS)
+def test_a_role_that_dies_anywhere_loses_nothing_and_doubles_nothing(
+    client: redis.Redis,
+    store: Store,
+    stepper: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    at: int,
+    after: bool,
+) -> None:
+    monkeypatch.setattr("lfr.roles.wait.MANY", 3)
+    monkeypatch.setattr("lfr.roles.wait.FEW", 3)
+    dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
+    ids = [start_workflow(store, ANY).id for _ in range(10)]
+    ids += [start_workflow(store, BY_ID, {"id": 5}).id for _ in range(2)]
+    append(client, kind="ok", id=5)
+    kill(monkeypatch, dying.link, at=at, after=after)
+    with pytest.raises(Killed):
+        dying.step()
+    settle(client, role)
+    assert sorted(ended(client)) == sorted(ids)
+    assert left(client) == set()
+    assert [receipt["for"] for receipt in events_of(client, "receipt")].count(events_id(client, "ok")) == 1
+
+
+def events_id(client: redis.Redis, kind: str) -> str:
+    """The id of the one event of this kind."""
+    (id,) = (id for id, fields in client.xrange("workflows:run") if fields["kind"] == f'"{kind}"')
+    return str(id)
+
+
+def test_a_wait_that_was_read_by_a_role_that_died_still_gets_the_event_that_others_have_had(
+    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
+    start_workflow(store, ANY)
+    kill(monkeypatch, dying.link, at=0)
+    with pytest.raises(Killed):
+        dying.step()
+    start_workflow(store, ANY)
+    append(client, kind="ok")
+    role.listener._reclaim_at = float("inf")
+    role.step()
+    assert len(ended(client)) == 1
+    role.listener._reclaim_at = 0.0
+    settle(client, role)
+    assert len(ended(client)) == 2
+
+
+@pytest.mark.parametrize("overtaken", ["wait", "event"])
+def test_a_wait_and_its_event_that_meet_in_two_roles_do_not_miss_each_other(
+    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch, overtaken: str
+) -> None:
+    one, two, lifecycle = stepper(WaitTasks(store)), stepper(WaitTasks(store)), stepper(Lifecycle(store))
+    start_workflow(store, BY_ID, {"id": 0})  # so that the field set is known
+    id = start_workflow(store, f"A -> {BY_ID}", {"id": 7}).id
+    settle(client, one)
+
+    def wait() -> None:
+        append(client, kind="end-task", workflow=id, name="A", index=1, output={"id": 7})
+        eventually(lambda: lifecycle.step() or len(events_of(client, "start-task")) == 3)
+
+    def event() -> None:
+        append(client, kind="ok", id=7)
+
+    first, second = (wait, event) if overtaken == "wait" else (event, wait)
+    first()
+    overtake(monkeypatch, one.link, lambda: (second(), two.step()))
+    one.step()
+    settle(client, one, two)
+    assert ended(client) == [id, id]
+
+
+def test_the_timeout_and_the_event_end_a_wait_once(
+    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = stepper(WaitTasks(store)), stepper(WaitTasks(store))
+    start_workflow(store, "wait:event (- {event: ok, timeout: 1h} -)")
+    one.step()
+    append(client, kind="ok")
+
+    def time_is_over() -> None:
+        (name,) = client.zrange("waits:timers", 0, 0)
+        client.zadd("waits:timers", {name: 1})
+        two.step()
+
+    overtake(monkeypatch, one.link, time_is_over)
+    one.step()
+    settle(client, one, two)
+    assert [event["status"] for event in events_of(client, "end-task")] == ["FAILURE"]
+    assert left(client) == set()
+
+
+@pytest.fixture
+def two_roles(store: Store, stepper: Make) -> Iterator[tuple[Stepper, Stepper]]:
+    yield stepper(WaitTasks(store)), stepper(WaitTasks(store))
+
+
+def test_two_roles_that_take_over_from_each_other_all_the_time(
+    client: redis.Redis, store: Store, two_roles: tuple[Stepper, Stepper]
+) -> None:
+    """With a lease that is over at once each reads what the other is about to do."""
+    ids = []
+    for n in range(60):
+        ids.append(start_workflow(store, BY_ID, {"id": n % 6}).id)
+        for role in two_roles:
+            role.listener._reclaim_at = 0.0
+            role.step()
+        if n % 10 == 9:
+            for m in range(6):
+                append(client, kind="ok", id=m)
+    settle(client, *two_roles)
+    assert sorted(ended(client)) == sorted(ids)
+
+
+def test_field_sets_that_nobody_asks_for_are_forgotten(
+    client: redis.Redis, store: Store, role: Stepper
+) -> None:
+    for n in range(20):
+        start_workflow(store, "wait:event (- {event: ok, match: input} -)", {f"f{n}": 1})
+    start_workflow(store, "wait:event (- {event: ok, match: input} -)", {"never": 1})
+    settle(client, role)
+    assert client.hlen("waits:fields:ok") == 21
+    append(client, kind="ok", **{f"f{n}": 1 for n in range(20)})
+    settle(client, role)
+    assert len(ended(client)) == 20
+    client.zadd("waits:kinds", {"ok": 1})
+    role.listener._tidy_at = 0.0  # type: ignore[attr-defined]  # of this role
+    role.step()
+    assert client.hkeys("waits:fields:ok") == client.hkeys("waits:counts:ok") == ['["never"]']
+    assert float(client.zscore("waits:kinds", "ok") or 0) > 1
+    late = start_workflow(store, "wait:event (- {event: ok, match: input} -)", {"f3": 1}).id
+    append(client, kind="ok", f3=1)
+    settle(client, role)
+    assert ended(client)[-1] == late
+    append(client, kind="ok", never=1)
+    settle(client, role)
+    client.zadd("waits:kinds", {"ok": 1})
+    role.listener._tidy_at = 0.0  # type: ignore[attr-defined]  # of this role
+    role.step()
+    assert client.keys("waits:fields:*") + client.keys("waits:counts:*") + client.keys("waits:kinds") == []
+
+
+def test_what_is_not_matched_is_kept_for_a_while_and_no_longer(
+    client: redis.Redis, settings: Settings, stepper: Make
+) -> None:
+    store = connect(replace(settings, events_retain_seconds=0.0))
+    role = stepper(WaitTasks(store))
+    append(client, kind="ok")
+    settle(client, role)
+    assert all(0 < client.pttl(key) <= 1000 for key in client.keys("waits:*"))
+
+
+def test_inspect_tells_what_a_step_waits_for(client: redis.Redis, store: Store, role: Stepper) -> None:
+    flow = BY_ID.replace("}} -)", "}, timeout: 1h} -)")
+    id = start_workflow(store, f"{{ {flow} wait:delay (- until: 2100-01-01 -) A }}", {"id": 5}).id
+    settle(client, role)
+    event, delay, other = inspect_workflow(store, id)["steps"][2:5]
+    assert (event["waits_for"]["event"], event["waits_for"]["match"]) == ("ok", {"id": 5})
+    assert event["waits_for"]["until"] > event["started"]
+    assert delay["waits_for"] == {"until": "2100-01-01T00:00:00.000+00:00"}
+    assert "waits_for" not in other

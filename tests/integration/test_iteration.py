@@ -1,0 +1,373 @@
+"""Iterated steps by a lifecycle: one workflow for each item, on a real server, pass by pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import redis
+
+from lfr.config.settings import Settings
+from lfr.errors import BadInput, Conflict
+from lfr.flow import Flow
+from lfr.operations.inspect.workflow import inspect_workflow
+from lfr.operations.intervene import restart_workflow, terminate_workflow
+from lfr.operations.send_event import end_task
+from lfr.operations.start import start_workflow
+from lfr.roles.lifecycle import Lifecycle
+from lfr.store.redis.connection import Command, Link, Store, connect
+from lfr.store.stream.entries import create_group, to_entries
+from lfr.values.json import Json
+from tests.integration.conftest import Stepper, append
+
+MakeStepper = Callable[[Lifecycle], Stepper]
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    """At most two items at once, so that a few are many."""
+    return connect(replace(settings, iterate_limit=2))
+
+
+class Worker:
+    """Answers tasks; an input that is in `bad` fails."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+        self.seen: set[str] = set()
+        self.bad: list[Json] = []
+        self.done: list[Json] = []
+
+    def open_tasks(self) -> list[dict[str, Any]]:
+        """The tasks that have been started and not been taken."""
+        tasks = []
+        for id, fields in self.client.xrange("workflows:run"):
+            task = {name: json.loads(value) for name, value in fields.items()}
+            if task["kind"] == "start-task" and task["base"] != "lfr:each" and id not in self.seen:
+                tasks.append({**task, "id": id})
+        return tasks
+
+    def take(self, task: dict[str, Any]) -> None:
+        """Do one task."""
+        self.seen.add(task["id"])
+        answer = {key: task[key] for key in ("workflow", "name", "index", "attempt")}
+        if task["input"] in self.bad:
+            append(self.client, kind="end-task", status="FAILURE", reason="bad", **answer)
+        else:
+            self.done.append(task["input"])
+            append(self.client, kind="end-task", output={"was": task["input"]}, **answer)
+
+    def take_all(self) -> bool:
+        """Do every task that is open; whether there was one."""
+        tasks = self.open_tasks()
+        for task in tasks:
+            self.take(task)
+        return bool(tasks)
+
+
+@pytest.fixture
+def worker(client: redis.Redis) -> Worker:
+    return Worker(client)
+
+
+@pytest.fixture
+def lifecycle(store: Store, stepper: MakeStepper) -> Stepper:
+    return stepper(Lifecycle(store))
+
+
+def settle(lifecycle: Stepper) -> None:
+    """Passes until the stream has nothing new for the lifecycle."""
+    link, key = lifecycle.link, lifecycle.listener.store.stream
+    while True:
+        last = link.exchange([("XREVRANGE", key, "+", "-", "COUNT", 1)])[0][0][0]
+        lifecycle.step()
+        if last == link.exchange([("XREVRANGE", key, "+", "-", "COUNT", 1)])[0][0][0]:
+            lifecycle.step()
+            return
+
+
+def finish(lifecycle: Stepper, worker: Worker) -> None:
+    settle(lifecycle)
+    while worker.take_all():
+        settle(lifecycle)
+
+
+def test_outputs_in_the_order_of_the_items(store: Store, lifecycle: Stepper, worker: Worker) -> None:
+    id = start_workflow(store, "* a -> b", [1, 2, 3, 4, 5]).id
+    settle(lifecycle)
+    first, second = worker.open_tasks()
+    assert [first["workflow"], second["workflow"]] == [f"{id}/1.0", f"{id}/1.1"]
+    assert (first["index"], first["input"]) == (1, 1)
+    worker.take(second)
+    settle(lifecycle)
+    assert [task["input"] for task in worker.open_tasks()] == [1, 3]
+    finish(lifecycle, worker)
+    found = inspect_workflow(store, id)
+    assert found["state"] == "FINISHED"
+    assert found["output"] == {"was": [{"was": number} for number in (1, 2, 3, 4, 5)]}
+    assert found["steps"][1]["items"] == {"total": 5, "done": 5, "running": 0, "failed": 0, "open": []}
+
+
+def test_what_an_item_leaves_behind(
+    store: Store, lifecycle: Stepper, worker: Worker, client: redis.Redis
+) -> None:
+    id = start_workflow(store, "* { a -> b }", [1, 2, 3]).id
+    finish(lifecycle, worker)
+    kept = {id, f"{id}:outputs", f"{id}:history"}
+    assert set(client.scan_iter(match="workflow:*")) == kept
+    assert client.zcard("workflows:all") == 1
+    assert client.xlen("workflows:dead") == 0
+
+
+def test_items_of_items(store: Store, lifecycle: Stepper, worker: Worker) -> None:
+    id = start_workflow(store, "* { x -> * { a } } -> b", [[1, 2, 3]]).id
+    settle(lifecycle)
+    worker.take_all()
+    settle(lifecycle)
+    assert [task["workflow"] for task in worker.open_tasks()] == [f"{id}/1.0/3.0"]
+    finish(lifecycle, worker)
+    assert inspect_workflow(store, id)["state"] == "FINISHED"
+
+
+@pytest.mark.parametrize("input", [[], {"x": 1}])
+def test_no_items_and_one_that_is_no_list(
+    store: Store, lifecycle: Stepper, worker: Worker, input: Json
+) -> None:
+    id = start_workflow(store, "* {a}", input).id
+    finish(lifecycle, worker)
+    found = inspect_workflow(store, id)
+    assert (found["state"], found["output"]) == ("FINISHED", [] if input == [] else [{"was": input}])
+
+
+def test_a_failing_item_and_a_restart_after_it(store: Store, lifecycle: Stepper, worker: Worker) -> None:
+    id = start_workflow(store, "* { a -> b }", [1, 2, 3, 4]).id
+    worker.bad = [2]
+    finish(lifecycle, worker)
+    found = inspect_workflow(store, id)
+    assert (found["state"], found["reason"]) == ("FAILED", "item 1: bad")
+    step = found["steps"][1]
+    assert (step["state"], step["items"]["failed"]) == ("FAILED", 1)
+    assert step["items"]["open"] == [{"id": f"{id}/1.1", "state": "FAILED"}]
+    item = inspect_workflow(store, f"{id}/1.1")
+    assert (item["state"], item["reason"], [step["index"] for step in item["steps"]]) == (
+        "FAILED",
+        "bad",
+        [1, 2, 3, 4],
+    )
+    before = list(worker.done)
+    worker.bad = []
+    restart_workflow(store, id)
+    finish(lifecycle, worker)
+    assert inspect_workflow(store, id)["output"] == [{"was": {"was": n}} for n in (1, 2, 3, 4)]
+    again = worker.done[len(before) :]
+    assert [value for value in again if value in before] == []
+
+
+def test_items_that_failed_are_told_before_those_that_run(
+    store: Store, lifecycle: Stepper, worker: Worker
+) -> None:
+    worker.bad = [5]
+    id = start_workflow(store, "* a (- lfr: {limit: 6} -)", list(range(6))).id
+    settle(lifecycle)
+    for task in worker.open_tasks():
+        if task["input"] == 5:
+            worker.take(task)
+    settle(lifecycle)
+    opened = inspect_workflow(store, id)["steps"][1]["items"]["open"]
+    numbers = [int(item["id"].rpartition(".")[2]) for item in opened]
+    assert (numbers, opened[0]["state"]) == ([5, 0, 1, 2, 3, 4], "FAILED")
+
+
+def test_terminate_and_restart_reach_the_items(store: Store, lifecycle: Stepper, worker: Worker) -> None:
+    id = start_workflow(store, "* { * a }", [[1, 2, 3], [4, 5, 6]]).id
+    settle(lifecycle)
+    late = worker.open_tasks()
+    assert len(late) == 4
+    terminate_workflow(store, id)
+    settle(lifecycle)
+    for item in (f"{id}/1.0", f"{id}/1.1", f"{id}/1.0/2.0", f"{id}/1.1/2.1"):
+        assert inspect_workflow(store, item)["state"] == "TERMINATED"
+    for task in late:
+        worker.take(task)  # too late: of no effect
+    finish(lifecycle, worker)
+    assert inspect_workflow(store, id)["state"] == "TERMINATED"
+    restart_workflow(store, id)
+    finish(lifecycle, worker)
+    output = [[{"was": number} for number in numbers] for numbers in ([1, 2, 3], [4, 5, 6])]
+    assert inspect_workflow(store, id)["output"] == output
+
+
+def test_items_go_on_when_a_workflow_does_that_failed_elsewhere(
+    store: Store, lifecycle: Stepper, worker: Worker
+) -> None:
+    id = start_workflow(store, "* a  b", [1, 2, 3, 4]).id
+    settle(lifecycle)
+    worker.bad = [[1, 2, 3, 4]]
+    finish(lifecycle, worker)
+    assert inspect_workflow(store, id)["state"] == "FAILED"
+    assert sorted(worker.done) == [1, 2]
+    worker.bad = []
+    restart_workflow(store, id)
+    finish(lifecycle, worker)
+    found = inspect_workflow(store, id)
+    assert found["output"] == [[{"was": n} for n in (1, 2, 3, 4)], {"was": [1, 2, 3, 4]}]
+
+
+def test_an_item_is_terminated_with_its_parent_alone(
+    store: Store, lifecycle: Stepper, worker: Worker
+) -> None:
+    id = start_workflow(store, "* a", [1]).id
+    settle(lifecycle)
+    with pytest.raises(Conflict, match="is an item of"):
+        terminate_workflow(store, f"{id}/1.0")
+
+
+def test_news_that_come_twice_change_nothing(
+    store: Store, lifecycle: Stepper, worker: Worker, client: redis.Redis
+) -> None:
+    id = start_workflow(store, "* a -> b", [1, 2, 3]).id
+    finish(lifecycle, worker)
+    whole = client.xrange("workflows:run")
+    done = list(worker.done)
+    for _, fields in whole:
+        if json.loads(fields["kind"]) in ("end-task", "end-workflow", "start-task"):
+            client.xadd("workflows:run", fields)
+    worker.seen |= {id for id, _ in client.xrange("workflows:run")}
+    finish(lifecycle, worker)
+    assert worker.done == done
+    assert client.xlen("workflows:dead") == 0
+    assert inspect_workflow(store, id)["state"] == "FINISHED"
+
+
+def test_of_two_lifecycles_each_item_is_taken_in_once(
+    store: Store, stepper: MakeStepper, worker: Worker
+) -> None:
+    one, two = stepper(Lifecycle(store)), stepper(Lifecycle(store))
+    id = start_workflow(store, "* { a }", list(range(20))).id
+    while inspect_workflow(store, id)["state"] == "RUNNING":
+        one.step()
+        worker.take_all()
+        two.step()
+        worker.take_all()
+    assert inspect_workflow(store, id)["output"] == [{"was": n} for n in range(20)]
+    assert sorted(worker.done) == list(range(20))
+
+
+@pytest.mark.parametrize("moment", range(14))
+def test_a_stream_that_was_lost_is_made_up_for_by_a_restart(
+    store: Store, client: redis.Redis, lifecycle: Stepper, worker: Worker, moment: int
+) -> None:
+    id = start_workflow(store, "* { a -> b } -> c", [{"n": 1}, {"n": 2}, {"n": 3}]).id
+    for number in range(moment):
+        if number % 2:
+            worker.take_all()
+        else:
+            lifecycle.step()
+    client.delete(store.stream)
+    create_group(lifecycle.link, store.stream, "lifecycle")
+    terminate_workflow(store, id)
+    settle(lifecycle)
+    restart_workflow(store, id)
+    finish(lifecycle, worker)
+    found = inspect_workflow(store, id)
+    assert (found["state"], found["reason"]) == ("FINISHED", None)
+    assert found["output"]["was"] == [{"was": {"was": {"n": n}}} for n in (1, 2, 3)]
+
+
+def test_items_of_a_workflow_that_has_failed_before_they_began(
+    store: Store, lifecycle: Stepper, worker: Worker, client: redis.Redis
+) -> None:
+    id = start_workflow(store, "* a; b", [1, 2, 3]).id
+    append(client, kind="end-task", workflow=id, name="b", index=2, attempt=1, status="FAILURE")
+    settle(lifecycle)
+    assert worker.open_tasks() == worker.open_tasks()[:1]  # only b
+    worker.take_all()
+    restart_workflow(store, id)
+    finish(lifecycle, worker)
+    found = inspect_workflow(store, id)
+    assert (found["state"], found["steps"][1]["output"]) == ("FINISHED", [{"was": n} for n in (1, 2, 3)])
+
+
+@pytest.mark.parametrize("asks_for", ["i1", "o0"])
+def test_a_lifecycle_that_is_overtaken_between_two_looks(
+    store: Store,
+    client: redis.Redis,
+    stepper: MakeStepper,
+    worker: Worker,
+    monkeypatch: pytest.MonkeyPatch,
+    asks_for: str,
+) -> None:
+    """What it looks for is gone: another lifecycle has begun those items, or ended the step."""
+    one, two = (
+        stepper(Lifecycle(store)),
+        stepper(Lifecycle(connect(replace(store.settings, iterate_limit=1)))),
+    )
+    id = start_workflow(store, "* a", [1, 2]).id
+    exchange, times = Link.exchange, [0]
+
+    def overtaken(self: Link, commands: Sequence[Command], **more: Any) -> Any:
+        asked = any(command[0] == "HMGET" and asks_for in command for command in commands)
+        if self is two.link and asked and not times[0]:
+            times[0] = 1
+            pending = client.xpending_range(store.stream, "lifecycle", "-", "+", 10)
+            client.xclaim(store.stream, "lifecycle", "one", 0, [each["message_id"] for each in pending])
+            one.listener.process_batch(
+                one.link, to_entries(one.link.exchange([("XRANGE", store.stream, "-", "+")])[0])
+            )
+        return exchange(self, commands, **more)
+
+    monkeypatch.setattr(Link, "exchange", overtaken)
+    while not times[0]:
+        two.step()
+        worker.take_all()
+    finish(one, worker)
+    assert inspect_workflow(store, id)["state"] == "FINISHED"
+
+
+def test_an_item_that_fails_at_once_when_it_goes_on(store: Store, lifecycle: Stepper) -> None:
+    id = start_workflow(store, "* { > a }", [[1]]).id
+    for _ in range(3):
+        settle(lifecycle)
+        found = inspect_workflow(store, id)
+        assert (found["state"], found["reason"]) == (
+            "FAILED",
+            "item 0: cannot merge 1: only objects can be merged",
+        )
+        restart_workflow(store, id)
+
+
+def test_the_limit_of_a_step(store: Store, lifecycle: Stepper, worker: Worker) -> None:
+    start_workflow(store, "* a (- lfr: {limit: 3} -)", [1, 2, 3, 4])
+    start_workflow(store, "@task X { a } * X (- lfr: {limit: 4} -)", [1, 2, 3, 4])
+    settle(lifecycle)
+    assert len(worker.open_tasks()) == 7
+    assert all(task["parameters"] == {} for task in worker.open_tasks())
+
+
+def test_what_runs_for_an_item_is_made_once_of_the_flow(
+    store: Store, lifecycle: Stepper, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    part = Flow.part
+
+    def counted(flow: Flow, index: int) -> Flow:
+        made.append(index)
+        return part(flow, index)
+
+    monkeypatch.setattr(Flow, "part", counted)
+    start_workflow(store, "* { a -> * b }", [[1, 2, 3], [4, 5], [6]])
+    finish(lifecycle, worker)
+    assert sorted(made) == [1, 3]
+
+
+def test_what_only_a_whole_workflow_or_an_item_takes(store: Store, lifecycle: Stepper) -> None:
+    id = start_workflow(store, "* a", [1]).id
+    settle(lifecycle)
+    with pytest.raises(BadInput, match="is iterated"):
+        end_task(store, id, "a", 1)
+    assert end_task(store, f"{id}/1.0", "a", 1)
+    with pytest.raises(BadInput, match="is the id of an item"):
+        start_workflow(store, "a", workflow_id=f"{id}/1.0")

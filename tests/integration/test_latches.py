@@ -1,0 +1,307 @@
+"""Latches: counted once for each step, and whoever counts down goes on when it is at zero, and not before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+
+import pytest
+import redis
+
+from lfr.config.settings import Settings
+from lfr.errors import NotFound
+from lfr.operations.delete import delete_workflow
+from lfr.operations.inspect.workflow import inspect_workflow
+from lfr.operations.intervene import restart_workflow
+from lfr.operations.latches import list_latches, reset_latch
+from lfr.operations.start import start_workflow
+from lfr.roles.lifecycle import Lifecycle
+from lfr.roles.wait import WaitTasks
+from lfr.runtime.consumer import BatchListener
+from lfr.store.redis.connection import Store, connect
+from tests.integration.conftest import Stepper, append, events_of
+from tests.support.interference import Killed, kill, overtake
+from tests.support.waiting import eventually
+
+Make = Callable[[BatchListener], Stepper]
+
+ACQUIRE = "wait:acquire (- name: 'of-{input[id]}' -)"
+RELEASE = "wait:release (- name: 'of-{input[id]}' -)"
+COUNTDOWN = "wait:countdown (- name: 'of-{input[id]}' -)"
+COUNT = "workflow:latch:of-7"
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    return connect(replace(settings, lease_seconds=0.1))
+
+
+@pytest.fixture
+def role(store: Store, stepper: Make) -> Stepper:
+    return stepper(WaitTasks(store))
+
+
+def start(store: Store, flow: str, id: int = 7) -> str:
+    return start_workflow(store, flow, {"id": id}).id
+
+
+def settle(client: redis.Redis, *roles: Stepper) -> None:
+    """Let the roles take passes until nothing is unread or pending."""
+
+    def step() -> bool:
+        for each in roles:
+            each.step()
+        (last, _), *_ = client.xrevrange("workflows:run", count=1)
+        groups = client.xinfo_groups("workflows:run")
+        return all(group["pending"] == 0 and group["last-delivered-id"] == last for group in groups)
+
+    eventually(step)
+
+
+def ended(client: redis.Redis, name: str) -> list[str]:
+    """The workflows of which this task has ended, in order."""
+    return [event["workflow"] for event in events_of(client, "end-task") if event["name"] == name]
+
+
+def test_acquire_and_release_count_and_give_their_input_on(
+    client: redis.Redis, store: Store, role: Stepper
+) -> None:
+    for flow in (ACQUIRE, ACQUIRE, RELEASE):
+        start(store, flow)
+    settle(client, role)
+    assert client.get(COUNT) == "1"
+    assert client.ttl(COUNT) == -1
+    assert [event["output"] for event in events_of(client, "end-task")] == [{"id": 7}] * 3
+    assert events_of(client, "countdown-latch-zero") == []
+    start(store, RELEASE)
+    settle(client, role)
+    assert client.get(COUNT) == "0"
+    assert 3500 < client.ttl(COUNT) <= 3600
+    (told,) = events_of(client, "countdown-latch-zero")
+    assert (told["latch"], told["name"]) == (COUNT, "of-7")
+
+
+def test_a_release_below_zero_is_refused(client: redis.Redis, store: Store, role: Stepper) -> None:
+    start(store, RELEASE)
+    settle(client, role)
+    (event,) = events_of(client, "end-task")
+    assert event["reason"] == "wait:release: the latch of-7 is at zero, so there is nothing to release"
+    assert client.get(COUNT) is None
+
+
+@pytest.mark.parametrize("flow", [ACQUIRE, RELEASE, COUNTDOWN])
+def test_a_key_that_holds_something_else_is_left_alone(
+    client: redis.Redis, store: Store, role: Stepper, flow: str
+) -> None:
+    client.set(COUNT, "mine")
+    start(store, flow)
+    settle(client, role)
+    (event,) = events_of(client, "end-task")
+    assert event["reason"].endswith(f"{COUNT} holds something that is no whole number")
+    assert client.get(COUNT) == "mine"
+
+
+def test_a_countdown_at_zero_ends_at_once(client: redis.Redis, store: Store, role: Stepper) -> None:
+    id = start(store, COUNTDOWN)
+    role.step()
+    assert ended(client, "wait:countdown") == [id]
+    assert client.keys("*:wait:*") + client.keys("waits:*") == []
+
+
+def test_a_release_to_zero_lets_all_go_that_count_down(
+    client: redis.Redis, store: Store, role: Stepper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lfr.store.waits.latches.AT_ONCE", 4)
+    start(store, ACQUIRE)
+    ids = [start(store, COUNTDOWN) for _ in range(10)]
+    start(store, ACQUIRE, 8)
+    start(store, COUNTDOWN, 8)
+    settle(client, role)
+    assert ended(client, "wait:countdown") == []
+    start(store, RELEASE)
+    settle(client, role)
+    assert sorted(ended(client, "wait:countdown")) == sorted(ids)
+    assert client.keys("waits:opened*") == []
+    assert len(client.keys("*:wait:*")) == 1
+
+
+def test_who_begins_to_count_down_after_zero_waits_for_the_next(
+    client: redis.Redis, store: Store, role: Stepper
+) -> None:
+    flows = (ACQUIRE, COUNTDOWN, RELEASE, ACQUIRE, COUNTDOWN)
+    ids = [start(store, flow) for flow in flows]
+    settle(client, role)
+    assert ended(client, "wait:countdown") == [ids[1]]
+    start(store, RELEASE)
+    settle(client, role)
+    assert ended(client, "wait:countdown") == [ids[1], ids[4]]
+
+
+def test_an_acquire_that_a_dead_role_has_read_counts_before_a_countdown(
+    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
+    start(store, ACQUIRE)
+    kill(monkeypatch, dying.link, at=0)
+    with pytest.raises(Killed):
+        dying.step()
+    id = start(store, COUNTDOWN)
+    settle(client, role)
+    assert ended(client, "wait:countdown") == []
+    start(store, RELEASE)
+    settle(client, role)
+    assert ended(client, "wait:countdown") == [id]
+
+
+def test_a_release_waits_for_an_acquire_that_a_dead_role_has_read(
+    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
+    start(store, ACQUIRE)
+    kill(monkeypatch, dying.link, at=0)
+    with pytest.raises(Killed):
+        dying.step()
+    start(store, RELEASE)
+    role.listener._reclaim_at = float("inf")
+    role.step()
+    assert events_of(client, "end-task") == []
+    role.listener._reclaim_at = 0.0
+    settle(client, role)
+    assert [event["status"] for event in events_of(client, "end-task")] == ["SUCCESS"] * 2
+    assert client.get(COUNT) == "0"
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("at", range(4))
+def test_a_role_that_dies_counts_each_step_once(
+    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch, at: int, after: bool
+) -> None:
+    monkeypatch.setattr("lfr.store.waits.latches.AT_ONCE", 2)
+    dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
+    ids = [start(store, flow) for flow in (ACQUIRE, ACQUIRE, *[COUNTDOWN] * 5, RELEASE, RELEASE)]
+    kill(monkeypatch, dying.link, at=at, after=after)
+    with pytest.raises(Killed):
+        for _ in range(4):
+            dying.step()
+    settle(client, role)
+    assert client.get(COUNT) == "0"
+    assert sorted(ended(client, "wait:countdown")) == sorted(ids[2:7])
+    assert len(ended(client, "wait:acquire")) == len(ended(client, "wait:release")) == 2
+    assert client.keys("*:wait:*") + client.keys("waits:opened*") == []
+
+
+@pytest.mark.parametrize("flow", [ACQUIRE, RELEASE])
+def test_a_step_that_two_roles_have_read_is_counted_once(
+    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch, flow: str
+) -> None:
+    client.set(COUNT, 5)
+    store = connect(replace(store.settings, lease_seconds=0.0))
+    slow, quick = stepper(WaitTasks(store)), stepper(WaitTasks(store))
+    start(store, flow)
+    overtake(monkeypatch, slow.link, quick.step)
+    slow.step()
+    assert client.get(COUNT) == ("6" if flow == ACQUIRE else "4")
+    assert len(events_of(client, "end-task")) == 1
+
+
+def test_a_start_task_that_is_told_twice_is_counted_once(
+    client: redis.Redis, store: Store, role: Stepper
+) -> None:
+    start(store, ACQUIRE)
+    settle(client, role)
+    (task,) = events_of(client, "start-task")
+    append(client, **task)
+    settle(client, role)
+    assert client.get(COUNT) == "1"
+
+
+def test_the_next_attempt_counts_by_itself(
+    client: redis.Redis, store: Store, role: Stepper, stepper: Make
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    flow = f"A -> {RELEASE}"
+    id = start_workflow(store, flow, {"id": 7}).id
+    append(client, kind="end-task", workflow=id, name="A", index=1, output={"id": 7})
+    settle(client, role, lifecycle)
+    assert client.hget(id, "state") == "FAILED"
+    client.set(COUNT, 3)
+    restart_workflow(store, id)
+    settle(client, role, lifecycle)
+    assert client.hget(id, "state") == "FINISHED"
+    assert client.get(COUNT) == "2"
+
+
+def test_of_a_loop_the_latest_turn_is_remembered(client: redis.Redis, store: Store, stepper: Make) -> None:
+    wait, lifecycle = stepper(WaitTasks(store)), stepper(Lifecycle(store))
+    id = start_workflow(store, "wait:acquire (- name: x -) -> wait:release (- name: x -) -> :start").id
+    turns = set()
+    for _ in range(100):
+        wait.step()
+        lifecycle.step()
+        turns |= set(client.hkeys(f"{id}:latched"))
+        assert client.hlen(f"{id}:latched") <= 2
+    assert len(turns) > 10
+    assert client.get("workflow:latch:x") in ("0", "1")
+
+
+def test_what_has_been_counted_is_forgotten_with_the_workflow_and_with_an_item(
+    client: redis.Redis, store: Store, role: Stepper, stepper: Make
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    flow = "wait:acquire (- name: 'of-{input[0]}' -) -> * wait:acquire (- name: all -)"
+    id = start_workflow(store, flow, [7, 8]).id
+    eventually(lambda: settle(client, role, lifecycle) or client.hget(id, "state") == "FINISHED")
+    assert client.get("workflow:latch:all") == "2"
+    assert client.keys("*:latched") == [f"{id}:latched"]
+    delete_workflow(store, id)
+    assert client.keys("*:latched") == []
+    start_workflow(store, ACQUIRE, {"id": 7}, id)
+    settle(client, role, lifecycle)
+    assert client.get(COUNT) == "2"
+
+
+def test_latches_are_listed_with_who_waits(client: redis.Redis, store: Store, role: Stepper) -> None:
+    assert list_latches(store) == []
+    for _ in range(2):
+        start(store, ACQUIRE)
+    ids = [start(store, COUNTDOWN) for _ in range(2)]
+    start(store, ACQUIRE, 8)
+    settle(client, role)
+    start(store, RELEASE, 8)
+    settle(client, role)
+    seven, eight = list_latches(store)
+    waiting = sorted(ids)
+    assert (seven["name"], seven["value"], seven["waiters"]) == ("of-7", 2, 2)
+    assert sorted(each["workflow"] for each in seven["waiting"]) == waiting
+    assert {each["index"] for each in seven["waiting"]} == {1}
+    assert eight == {"name": "of-8", "value": 0, "waiters": 0, "waiting": []}
+    assert inspect_workflow(store, ids[0])["steps"][1]["waits_for"] == {"until": None, "latch": "of-7"}
+
+
+def test_a_reset_lets_go_who_waits_without_a_role(client: redis.Redis, store: Store, role: Stepper) -> None:
+    for _ in range(2):
+        start(store, ACQUIRE)
+    ids = [start(store, COUNTDOWN) for _ in range(3)]
+    settle(client, role)
+    assert reset_latch(store, "of-7") == {"name": "of-7", "value": 2, "waiters": 3}
+    assert sorted(ended(client, "wait:countdown")) == sorted(ids)
+    assert len(events_of(client, "countdown-latch-zero")) == 1
+    start(store, RELEASE)
+    settle(client, role)
+    assert "at zero" in events_of(client, "end-task")[-1]["reason"]
+    for name in ("of-7", "never"):
+        with pytest.raises(NotFound):
+            reset_latch(store, name)
+
+
+def test_a_reset_that_is_overtaken_is_done_again(
+    client: redis.Redis, store: Store, role: Stepper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(store, ACQUIRE)
+    settle(client, role)
+    with store.link() as link:
+        overtake(monkeypatch, link, lambda: client.incr(COUNT))
+        monkeypatch.setattr(type(store), "link", lambda self: nullcontext(link))
+        assert reset_latch(store, "of-7")["value"] == 2
+    assert client.get(COUNT) == "0"

@@ -1,0 +1,172 @@
+"""After much has happened and all of it was deleted, nothing is left but what says how long it stays."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from random import Random
+
+import pytest
+import redis
+
+from lfr import events
+from lfr.config.settings import Settings
+from lfr.errors import Conflict
+from lfr.operations.delete import delete_workflow
+from lfr.operations.intervene import retry_task, skip_task, terminate_workflow
+from lfr.operations.latches import list_latches, reset_latch
+from lfr.operations.send_event import end_task, send_event
+from lfr.operations.start import start_workflow
+from lfr.roles.lifecycle import Lifecycle
+from lfr.roles.receipts import Receipts
+from lfr.roles.wait import WaitTasks
+from lfr.runtime.complete import Answer, answer, read_tasks
+from lfr.runtime.consumer import BatchListener
+from lfr.store.redis.connection import Link, Store, connect
+from lfr.store.stream.entries import Entry
+from lfr.store.waits.match_index import forget_field_sets
+from lfr.tasks.catalogue import is_reserved
+from tests.integration.conftest import Stepper, append, events_of
+from tests.support.waiting import eventually
+
+Make = Callable[[BatchListener], Stepper]
+
+FLOWS = (
+    "A -> { B ?`$.never` C D } -> > E",
+    "<[1, 2, 3, 4, 5, 6]> -> * { A -> B } -> C",
+    "<[1, 2, 3]> -> * { A -> nobody -> wait:event (- event: never -) }",
+    "A -> wait:event (- {event: 'early-{input[n]}', match: {n: '{input[n]}'}} -) -> B",
+    "wait:event (- {event: 'late-{input[n]}', match: {x: 1}, timeout: 1h} -) -> B",
+    "wait:event (- event: 'late-{input[n]}' -) -> B",
+    "wait:delay (- duration: 0.01 -) -> B -> wait:delay (- duration: 1h -)",
+    "wait:acquire (- name: 'l-{input[n]}' -) -> A -> wait:release (- name: 'l-{input[n]}' -) -> A",
+    "wait:acquire (- name: all -) -> A -> wait:release (- name: all -); wait:countdown (- name: all -) -> B",
+    "nobody -> A",
+    "A -> nobody (- lfr: {timeout: 1h} -)",
+    "A -> nobody (- lfr: {timeout: 0.01} -)",
+    "fails (- lfr: {retry: {times: 3, delay: 1h}} -); A",
+    "fails (- lfr: {retry: {times: 2, delay: 0.01}, timeout: 1h} -); nobody",
+    "<[1, 2]> -> * fails (- lfr: {retry: {times: 1, delay: 1h}} -)",
+    "old -> old -> * old",
+)
+
+
+class Worker(BatchListener):
+    """Does all tasks but those of nobody; `old` as workers for littleflow_redis do, and sometimes twice."""
+
+    def __init__(self, store: Store, client: redis.Redis) -> None:
+        super().__init__(store, "worker")
+        self._client = client
+        self._random = Random(1)
+
+    def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
+        tasks, foreign = read_tasks(batch)
+        self.acknowledge_later(foreign)
+        for id, task in tasks:
+            if is_reserved(task.base) or task.base == "nobody":
+                self.acknowledge_later([id])
+            elif task.base == "fails":
+                answer(link, self.reader, [Answer(id, events.end_task(task, failure="it fails"))])
+            elif task.base == "old":
+                for _ in range(self._random.randint(1, 2)):
+                    self._client.set(f"{task.workflow}:output:{task.index}", "[1, 2]")
+                    told = {"workflow": task.workflow, "name": task.name, "index": task.index}
+                    answer(link, self.reader, [Answer(id, told)])
+            else:
+                answer(link, self.reader, [Answer(id, events.end_task(task, output=task.input))])
+
+
+def interfere(store: Store, random: Random, id: str) -> None:
+    """Somebody does something to a workflow that may or may not be possible."""
+    try:
+        random.choice(
+            (
+                lambda: None,
+                lambda: None,
+                lambda: terminate_workflow(store, id),
+                lambda: retry_task(store, id, random.randint(1, 3)),
+                lambda: skip_task(store, id, random.randint(1, 3)),
+                lambda: end_task(store, id, None, random.randint(1, 3)),
+            )
+        )()
+    except Exception as error:
+        if type(error).__name__ not in ("Conflict", "NotFound", "BadInput"):
+            raise
+
+
+def delete(store: Store, id: str) -> None:
+    try:
+        delete_workflow(store, id)
+    except Conflict:
+        terminate_workflow(store, id)
+        delete_workflow(store, id)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nothing_is_left(settings: Settings, client: redis.Redis, stepper: Make, seed: int) -> None:
+    store = connect(replace(settings, events_retain_seconds=0.5, lease_seconds=0.05))
+    receipts = Receipts(store, io.StringIO())
+    lifecycle, wait, worker = Lifecycle(store), WaitTasks(store), Worker(store, client)
+    roles = [stepper(listener) for listener in (lifecycle, wait, worker, receipts)]
+
+    def step() -> None:
+        receipts._clear_at = receipts._look_again_at = lifecycle._clock._look_at = 0.0
+        for role in roles:
+            role.step()
+
+    ids = []
+    for n in range(5 * len(FLOWS)):
+        random = Random(1000 * seed + n)
+        ids.append(start_workflow(store, FLOWS[n % len(FLOWS)], {"n": n}).id)
+        for kind in ("early", "late"):
+            if random.randrange(2):
+                send_event(store, f"{kind}-{n}", {"n": n, "x": 1})
+        step()
+        interfere(store, random, random.choice(ids))
+    for id in ids:
+        send_event(store, "late-4", {"x": 1})
+        step()
+        interfere(store, random, id)
+    random.shuffle(ids)
+    for id in ids:
+        delete(store, id)
+        if random.randrange(2):
+            step()
+    for _ in range(3):
+        step()
+    for latch in list_latches(store):
+        if latch["value"]:  # whoever held it is gone
+            reset_latch(store, latch["name"])
+
+    def is_clear() -> bool:
+        step()
+        return client.xlen("workflows:run") == 0
+
+    eventually(is_clear)
+    with store.link() as link:
+        forget_field_sets(link, 10**15)
+    kept = {str(key) for key in client.scan_iter() if client.ttl(key) == -1}
+    assert kept == {"workflows:run", "waits:latches"}, {key: client.type(key) for key in kept}
+    assert client.xrange("workflows:run") == []
+
+
+@pytest.mark.parametrize("flow", ["old", "<[1]> -> * old"])
+def test_an_output_that_comes_too_late_is_not_left(
+    store: Store, client: redis.Redis, stepper: Make, flow: str
+) -> None:
+    """From a worker for littleflow_redis that has done the task once more than it was wanted."""
+    lifecycle, worker = stepper(Lifecycle(store)), stepper(Worker(store, client))
+    id = start_workflow(store, flow).id
+    for _ in range(20):
+        lifecycle.step()
+        worker.step()
+    task = events_of(client, "end-task")[-1]
+    assert client.hget(id, "state") == "FINISHED"
+    if task["workflow"] == id:
+        delete_workflow(store, id)
+    client.set(f"{task['workflow']}:output:{task['index']}", "[1]")
+    append(client, kind="end-task", workflow=task["workflow"], name="old", index=task["index"])
+    lifecycle.step()
+    lifecycle.step()
+    assert client.keys("*:output:*") == []

@@ -1,0 +1,189 @@
+"""Values and events that are right for one room and wrong for the next: no role is stopped by them."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import redis
+
+from lfr.config.settings import Settings
+from lfr.errors import BadInput
+from lfr.lifecycle.advance_batch import advance_all
+from lfr.operations.inspect.workflow import inspect_workflow
+from lfr.operations.start import start_workflow
+from lfr.roles.lifecycle import Lifecycle
+from lfr.roles.receipts import Receipts
+from lfr.roles.wait import WaitTasks
+from lfr.runtime.consumer import BatchListener
+from lfr.store.redis.connection import Store, connect
+from tests.integration.conftest import Stepper, append, events_of, started_tasks
+from tests.support.waiting import eventually
+
+Make = Callable[[BatchListener], Stepper]
+
+WAITS: dict[str, dict[str, Any]] = {
+    "wait:delay": {"duration": 1},
+    "wait:event": {"event": "ok"},
+    "wait:acquire": {"name": "n"},
+    "wait:release": {"name": "n"},
+    "wait:countdown": {"name": "n"},
+}
+
+
+FAN = "A -> { " + " ".join(f"b{n}" for n in range(50)) + " } -> z"
+
+
+def deep(levels: int) -> Any:
+    """A list in a list in a list."""
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def acquire_latches(client: redis.Redis, wait: Stepper, store: Store, *names: str) -> None:
+    for name in names:
+        start_workflow(store, f"wait:acquire (- name: {name} -)")
+    wait.step()
+    assert all(client.get(f"workflow:latch:{name}") == "1" for name in names)
+
+
+@pytest.mark.parametrize("base", WAITS)
+def test_a_start_task_that_names_another_key_as_its_workflow_stops_no_wait_role(
+    store: Store, client: redis.Redis, stepper: Make, base: str
+) -> None:
+    wait = stepper(WaitTasks(store))
+    acquire_latches(client, wait, store, "steps", "latched", "n")
+    id = start_workflow(store, "A").id
+    tasks = []
+    for workflow in (f"{id}:history", f"{id}:outputs", "workflow:latch:n", "workflow:latch"):
+        task = {"workflow": workflow, "name": base, "base": base, "index": 1, "attempt": 1}
+        tasks.append(append(client, kind="start-task", input={}, parameters=WAITS[base], **task))
+    wait.step()
+    wait.step()  # what is foreign is acknowledged with the next read
+    assert client.xpending_range("workflows:run", "wait", tasks[0], tasks[-1], 10) == []
+    assert client.get("workflow:latch:n") == "1"
+
+
+def test_an_input_as_deep_as_inputs_may_be_is_tried_again_after_a_delay(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    id = start_workflow(store, "A -> B (- lfr: {retry: {times: 1, delay: 0.001}} -)").id
+    append(client, kind="end-task", workflow=id, name="A", index=1, attempt=1, output=deep(200))
+    lifecycle.step()
+    append(client, kind="end-task", workflow=id, name="B", index=2, attempt=1, status="FAILURE")
+    for _ in range(100):
+        lifecycle.step()
+        if len(started_tasks(client)) == 3:
+            break
+    first, again = started_tasks(client)[1:]
+    assert json.loads(again["input"]) == json.loads(first["input"]) == deep(200)
+
+
+def test_a_group_whose_name_is_no_text_stops_no_receipts_role_and_misses_nothing(
+    store: Store, settings: Settings, stepper: Make
+) -> None:
+    raw = redis.Redis.from_url(settings.redis_url, protocol=2)
+    lifecycle, receipts = stepper(Lifecycle(store)), stepper(Receipts(store, io.StringIO()))
+    raw.xgroup_create(store.stream, b"\xff\r\n\xfe", id="0")
+    start_workflow(store, "? `$.never` A")
+    raw.xreadgroup(b"\xff\r\n\xfe", "c", {store.stream: ">"}, count=1)
+
+    def step() -> int:
+        for _ in range(5):
+            lifecycle.step()
+            receipts.listener._clear_at = 0.0
+            receipts.step()
+        return int(raw.xlen(store.stream))
+
+    kept = step()
+    assert kept
+    while entries := raw.xreadgroup(b"\xff\r\n\xfe", "c", {store.stream: ">"}):
+        raw.xack(store.stream, b"\xff\r\n\xfe", *(id for id, _ in entries[0][1]))
+    assert step()  # the first is still pending
+    raw.xack(
+        store.stream,
+        b"\xff\r\n\xfe",
+        raw.xpending_range(store.stream, b"\xff\r\n\xfe", "-", "+", 1)[0]["message_id"],
+    )
+    assert step() == 0
+    raw.close()
+
+
+def test_the_name_of_a_workflow_is_not_that_of_what_holds_latches(store: Store) -> None:
+    with pytest.raises(BadInput):
+        start_workflow(store, "A", workflow_id="latch")
+    assert inspect_workflow(store, start_workflow(store, "A", workflow_id="latches").id)
+
+
+def test_an_event_that_meets_a_defect_stops_nobody_and_is_tried_again(
+    settings: Settings, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = connect(replace(settings, lease_seconds=0.2))
+    spoilt, *others = (start_workflow(store, "A").id for _ in range(20))
+    for id in (*others[:10], spoilt, *others[10:]):
+        append(client, kind="end-task", workflow=id, name="A", index=1, attempt=1)
+    tries: list[int] = []
+
+    def advance(link: Any, loaded: Any, ended: Any) -> Any:
+        if spoilt in ended and len(tries) < 4:
+            tries.append(len(ended))
+            raise KeyError("a defect")
+        return advance_all(link, loaded, ended)
+
+    monkeypatch.setattr("lfr.roles.lifecycle.advance_all", advance)
+    lifecycle = Lifecycle(store)
+    thread = threading.Thread(target=lifecycle.listen)
+    thread.start()
+    try:
+        eventually(lambda: client.zcard("workflows:state:FINISHED") == 20, deadline_seconds=30)
+    finally:
+        lifecycle.stop()
+        thread.join()
+    assert tries[:2] == [20, 1]
+    assert client.xlen("workflows:dead") == 0
+
+
+@pytest.mark.parametrize(
+    ("flow", "workflows", "letters", "started"),
+    [
+        ("A -> B", 40, 100_000, 80),
+        (FAN, 40, 4_000, 40 * 51),
+        ("{ " + "; ".join([FAN] * 10) + " } -> z", 1, 4_000, 10 * 51),
+    ],
+)
+def test_a_pass_that_is_too_much_for_one_transaction_is_done_in_parts(
+    settings: Settings,
+    client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    flow: str,
+    workflows: int,
+    letters: int,
+    started: int,
+) -> None:
+    """Redis hangs up on who has sent it more of a transaction than it may."""
+    monkeypatch.setattr("lfr.roles.lifecycle._MOST_AT_ONCE", 500_000)
+    usual = str(client.config_get("client-query-buffer-limit")["client-query-buffer-limit"])
+    store = connect(replace(settings, lease_seconds=0.2))
+    for _ in range(workflows):
+        start_workflow(store, flow)
+    for task in events_of(client, "start-task"):
+        step = {name: task[name] for name in ("workflow", "name", "index", "attempt")}
+        append(client, kind="end-task", output=["x" * letters], **step)
+    client.config_set("client-query-buffer-limit", 2**20)
+    lifecycle = Lifecycle(store)
+    thread = threading.Thread(target=lifecycle.listen)
+    thread.start()
+    try:
+        eventually(lambda: len(started_tasks(client)) == started, deadline_seconds=10)
+    finally:
+        lifecycle.stop()
+        thread.join()
+        client.config_set("client-query-buffer-limit", usual)

@@ -1,0 +1,192 @@
+"""The role that sends HTTP requests for workflows, on a real Redis and a real web server."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import redis
+
+from lfr.operations.delete import delete_workflow
+from lfr.operations.intervene import retry_task, terminate_workflow
+from lfr.operations.start import start_workflow
+from lfr.roles.lifecycle import Lifecycle
+from lfr.roles.request import request_runner
+from lfr.runtime.consumer import BatchListener
+from lfr.store import keys
+from lfr.store.redis.connection import Store, connect
+from tests.integration.conftest import Stepper, append
+from tests.support.waiting import eventually
+from tests.support.web import Page, WebServer, web_server
+
+
+@pytest.fixture
+def web() -> Iterator[WebServer]:
+    with web_server() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def quick_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop is noticed when a read is over."""
+    monkeypatch.setattr("lfr.runtime.consumer._LONGEST_BLOCK_SECONDS", 0.02)
+
+
+@contextmanager
+def running(store: Store) -> Iterator[None]:
+    """The role, in a thread of its own."""
+    runner = request_runner(store)
+    thread = threading.Thread(target=runner.listen)
+    thread.start()
+    try:
+        yield
+    finally:
+        runner.stop()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def ends(client: redis.Redis) -> list[dict[str, Any]]:
+    return [
+        {name: json.loads(value) for name, value in fields.items()}
+        for _, fields in client.xrange("workflows:run")
+        if fields["kind"] == '"end-task"'
+    ]
+
+
+def run(store: Store, client: redis.Redis, flow: str, input: Any) -> dict[str, Any]:
+    """The end of the only task of a flow."""
+    start_workflow(store, flow, input)
+    with running(store):
+        (end,) = eventually(lambda: ends(client))
+    return end
+
+
+def test_a_request_ends_its_task_with_the_answer(store: Store, client: redis.Redis, web: WebServer) -> None:
+    web.pages["/users/7"] = Page(b'{"name": "Ann"}', "application/json")
+    store = connect(replace(store.settings, request_urls={"test.base": f"{web.url}/"}))
+    flow = "request:get (- {url: 'users/{input[id]}', output_mode: response_json} -)"
+    end = run(store, client, flow, {"id": 7, "environ": "test"})
+    assert end["status"] == "SUCCESS", end
+    assert end["output"] == {"id": 7, "environ": "test", "response": {"name": "Ann"}}
+    assert client.xpending("workflows:run", "request")["pending"] == 0
+
+
+@pytest.mark.parametrize(
+    ("flow", "reason"),
+    [
+        ("request:get", "request:get needs the parameter url, a text"),
+        ("request:head (- url: a -)", "request:head: there is no such task"),
+        ("request:get (- url: a -)", "request:get: url: 'a' is relative, and there is no base URL for it"),
+        ("request:get (- url: 'http://127.0.0.1:1/' -)", "request:get: http://127.0.0.1:1/: no connection"),
+    ],
+)
+def test_what_is_wrong_fails_the_task(store: Store, client: redis.Redis, flow: str, reason: str) -> None:
+    end = run(store, client, flow, {})
+    assert end["status"] == "FAILURE"
+    assert end["reason"].startswith(reason)
+
+
+@pytest.mark.parametrize(("prefix", "key"), [("", "base_url"), ("", "_url"), ("prod:", "base_url")])
+def test_base_urls_of_littleflow_redis_are_found(
+    store: Store, client: redis.Redis, web: WebServer, prefix: str, key: str
+) -> None:
+    web.pages["/a"] = Page()
+    client.set(f"{prefix}env:global:{key}", f"{web.url}/")
+    if prefix:
+        client.set("littleflow:config:env-prefix", prefix)
+    assert run(store, client, "request:delete (- url: a -)", {})["status"] == "SUCCESS"
+
+
+def test_with_sync_false_the_far_side_ends_the_task(
+    store: Store, client: redis.Redis, web: WebServer, stepper: Callable[[BatchListener], Stepper]
+) -> None:
+    flow = (
+        f"request:post (- {{url: '{web.url}/', sync: false, error_on_status: false, output_mode: status}} -)"
+    )
+    id = start_workflow(store, flow, {"a": 1}).id
+    with running(store):
+        eventually(lambda: web.asked and client.get(keys.handed_over(id, 1)) != '{"a":1}')
+        eventually(lambda: client.xpending("workflows:run", "request")["pending"] == 0)
+    assert ends(client) == []
+    told = {name: values[0] for name, values in parse_qs(urlsplit(web.asked[0].path).query).items()}
+    assert told == {
+        "littleflow-name": "request:post",
+        "littleflow-base": "request:post",
+        "littleflow-index": "1",
+        "littleflow-workflow": id,
+        "littleflow-attempt": "1",
+    }
+    append(client, kind="end-task", workflow=id, name="request:post", index=1, attempt=1, status="SUCCESS")
+    stepper(Lifecycle(store)).step()
+    output = json.loads(client.hget(keys.outputs(id), "1") or "null")
+    assert output == {"a": 1, "request_status": 404}
+    assert client.get(keys.handed_over(id, 1)) is None
+
+
+@pytest.mark.parametrize("told", [{"output": {"b": 2}}, {"status": "FAILURE", "reason": "no"}])
+def test_what_the_far_side_does_not_need_is_not_left(
+    store: Store,
+    client: redis.Redis,
+    web: WebServer,
+    stepper: Callable[[BatchListener], Stepper],
+    told: dict[str, Any],
+) -> None:
+    web.pages["/"] = Page()
+    flow = f"request:post (- {{url: '{web.url}/', sync: false, use_context_parameters: false}} -)"
+    id = start_workflow(store, flow, {"a": 1}).id
+    with running(store):
+        eventually(lambda: client.get(keys.handed_over(id, 1)))
+    append(client, kind="end-task", workflow=id, name="request:post", index=1, attempt=1, **told)
+    stepper(Lifecycle(store)).step()
+    assert client.get(keys.handed_over(id, 1)) is None
+
+
+def test_a_late_end_does_not_take_what_a_later_attempt_has_left(
+    store: Store, client: redis.Redis, stepper: Callable[[BatchListener], Stepper]
+) -> None:
+    id = start_workflow(store, "request:post (- {url: 'http://x', sync: false} -)", {"a": 1}).id
+    retry_task(store, id, 1)
+    client.set(keys.handed_over(id, 1), '{"a":1}')
+    lifecycle = stepper(Lifecycle(store))
+    for attempt in (1, 2):
+        end = {"workflow": id, "name": "request:post", "index": 1, "attempt": attempt, "status": "SUCCESS"}
+        append(client, kind="end-task", **end)
+        lifecycle.step()
+    assert json.loads(client.hget(keys.outputs(id), "1") or "null") == {"a": 1}
+    assert client.get(keys.handed_over(id, 1)) is None
+
+
+def test_a_deletion_takes_what_was_left(store: Store, client: redis.Redis) -> None:
+    id = start_workflow(store, "request:post (- {url: 'http://x', sync: false} -)", {"a": 1}).id
+    client.set(keys.handed_over(id, 1), '{"a":1}')
+    terminate_workflow(store, id)
+    delete_workflow(store, id)
+    assert client.keys(f"{id}*") == []
+
+
+def test_with_sync_false_a_request_that_fails_fails_the_task(store: Store, client: redis.Redis) -> None:
+    end = run(store, client, "request:get (- {url: 'http://127.0.0.1:1/', sync: false} -)", {"a": 1})
+    assert end["status"] == "FAILURE"
+    assert client.keys("*:output:*") == []
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_what_nobody_waits_for_is_not_sent(
+    store: Store, client: redis.Redis, web: WebServer, is_gone: bool
+) -> None:
+    id = start_workflow(store, f"request:post (- url: '{web.url}/' -)", {}).id
+    terminate_workflow(store, id)
+    if is_gone:
+        delete_workflow(store, id)
+    with running(store):
+        eventually(lambda: [fields for _, fields in client.xrange("workflows:run") if "for" in fields])
+    assert web.asked == []
+    assert ends(client) == []  # of what is gone it would be a dead letter
+    assert client.xpending("workflows:run", "request")["pending"] == 0

@@ -1,0 +1,87 @@
+"""Starting: once for each id, however often it is asked for."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+import redis
+
+from lfr.errors import BadInput, Conflict
+from lfr.operations.start import start_workflow
+from lfr.store.redis.connection import Store
+from tests.integration.conftest import started_tasks
+
+
+def test_the_same_again_under_an_id_is_the_same_workflow(store: Store, client: redis.Redis) -> None:
+    first = start_workflow(store, "A -> B", {"n": 1}, "mine")
+    again = start_workflow(store, "A -> B", {"n": 1}, "workflow:mine")
+    assert (first.id, first.is_new, again.id, again.is_new) == ("workflow:mine", True, "workflow:mine", False)
+    assert len(started_tasks(client)) == 1
+
+
+@pytest.mark.parametrize(("text", "input"), [("A -> C", {"n": 1}), ("A -> B", {"n": 2})])
+def test_something_else_under_an_id_is_a_conflict(store: Store, text: str, input: dict[str, int]) -> None:
+    start_workflow(store, "A -> B", {"n": 1}, "mine")
+    with pytest.raises(Conflict):
+        start_workflow(store, text, input, "mine")
+
+
+def test_many_at_once_under_one_id_start_one(store: Store, client: redis.Redis) -> None:
+    started: list[bool] = []
+    gate = threading.Barrier(8)
+
+    def start() -> None:
+        gate.wait()
+        started.append(start_workflow(store, "A", {}, "mine").is_new)
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(started) == [False] * 7 + [True]
+    assert len(started_tasks(client)) == 1
+
+
+def test_a_flow_is_kept_once_and_counted(store: Store, client: redis.Redis) -> None:
+    for _ in range(3):
+        start_workflow(store, "A -> B")
+    assert len(client.keys("flow:*")) == 1
+    assert list(client.hgetall("flows:refs").values()) == ["3"]
+
+
+def test_the_name_of_the_flow_is_in_the_id(store: Store) -> None:
+    assert start_workflow(store, "@flow my-flow\nA").id.startswith("workflow:my-flow-")
+
+
+@pytest.mark.parametrize(
+    "id", ["", "a b", "latch:x", "x" * 300, "x:steps", "x:history", "x:output:3", "a\n", "é\ud800"]
+)
+def test_an_id_that_cannot_be_is_refused(store: Store, id: str) -> None:
+    with pytest.raises(BadInput):
+        start_workflow(store, "A", {}, id)
+
+
+@pytest.mark.parametrize("input", [5, "x", True, {"n": float("nan")}, {"o": object()}])
+def test_an_input_that_cannot_be_is_refused(store: Store, input: object) -> None:
+    with pytest.raises(BadInput):
+        start_workflow(store, "A", input)
+
+
+def test_a_flow_without_tasks_is_finished_at_once(store: Store, client: redis.Redis) -> None:
+    from lfr.operations.inspect.workflow import inspect_workflow
+
+    id = start_workflow(store, '<{"a": 1}> -> { > { ?`$.no` A } }').id
+    found = inspect_workflow(store, id)
+    assert (found["state"], found["output"]) == ("FINISHED", {"a": 1})
+    assert client.zscore("workflows:state:FINISHED", id)
+
+
+def test_resources_are_kept_as_the_base_makes_them(store: Store, client: redis.Redis) -> None:
+    start_workflow(store, "<set.json> -> A", base="/srv")
+    (task,) = started_tasks(client)
+    assert json.loads(task["parameters"]) == {"uri": "file:///srv/set.json"}
+    with pytest.raises(BadInput, match="the base"):
+        start_workflow(store, "A", base="relative")

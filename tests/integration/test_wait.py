@@ -1,0 +1,161 @@
+"""Delays: kept in Redis, fired once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import redis
+
+from lfr.operations.start import start_workflow
+from lfr.roles.wait import WaitTasks
+from lfr.runtime.consumer import BatchListener
+from lfr.store.redis.connection import Store, connect
+from tests.integration.conftest import Stepper
+from tests.support.interference import Killed, kill, overtake
+from tests.support.waiting import eventually
+
+Make = Callable[[BatchListener], Stepper]
+
+
+def ends(client: redis.Redis) -> list[dict[str, Any]]:
+    return [
+        {name: json.loads(value) for name, value in fields.items()}
+        for _, fields in client.xrange("workflows:run")
+        if fields["kind"] == '"end-task"'
+    ]
+
+
+def test_a_delay_is_set_once_and_ends_when_due_with_its_input(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    wait = stepper(WaitTasks(store))
+    id = start_workflow(store, "wait:delay (- duration: 3600 -)", {"keep": "this"}).id
+    wait.step()
+    ((member, due),) = client.zrange("waits:timers", 0, -1, withscores=True)
+    seconds, _ = client.time()
+    assert 3598 <= due / 1000 - seconds <= 3601
+    wait.step()
+    wait.step()
+    assert client.xpending("workflows:run", "wait")["pending"] == 0
+    assert ends(client) == []
+    client.zadd("waits:timers", {member: 1})
+    wait.step()
+    (ended,) = ends(client)
+    assert (ended["workflow"], ended["index"], ended["attempt"]) == (id, 1, 1)
+    assert (ended["status"], ended["output"]) == ("SUCCESS", {"keep": "this"})
+    assert client.keys("*wait*") == []
+
+
+def test_a_role_that_comes_later_fires_what_another_set(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    start_workflow(store, "wait:delay (- duration: 0 -)")
+    stepper(WaitTasks(store)).step()
+    stepper(WaitTasks(store)).step()
+    assert len(ends(client)) == 1
+
+
+def test_two_roles_fire_a_timer_once(
+    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = stepper(WaitTasks(store)), stepper(WaitTasks(store))
+    start_workflow(store, "wait:delay (- duration: 0 -)")
+    one.step()
+    overtake(monkeypatch, one.link, two.step)
+    one.step()
+    two.step()
+    assert len(ends(client)) == 1
+
+
+def test_a_delay_that_is_read_twice_ends_once(
+    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A role that is slow has read what another takes over, begins and ends."""
+    store = connect(replace(store.settings, lease_seconds=0.0))
+    slow, quick = stepper(WaitTasks(store)), stepper(WaitTasks(store))
+    start_workflow(store, "wait:delay (- duration: 0 -)")
+    overtake(monkeypatch, slow.link, lambda: [quick.step() for _ in range(3)])
+    slow.step()
+    slow.step()
+    assert len(ends(client)) == 1
+    assert client.keys("*:wait:*") == []
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_role_that_dies_loses_no_delay_and_doubles_none(
+    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch, at: int, after: bool
+) -> None:
+    store = connect(replace(store.settings, lease_seconds=0.05))
+    dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
+    ids = [start_workflow(store, "wait:delay (- duration: 0 -)").id for _ in range(3)]
+    kill(monkeypatch, dying.link, at=at, after=after)
+    with pytest.raises(Killed):
+        dying.step()
+        dying.step()
+    eventually(lambda: role.step() or (len(ends(client)) == 3 and not client.keys("*:wait:*")))
+    for _ in range(5):
+        role.step()
+    assert sorted(end["workflow"] for end in ends(client)) == sorted(ids)
+
+
+def test_a_delay_counts_from_when_its_step_started(store: Store, client: redis.Redis, stepper: Make) -> None:
+    start_workflow(store, "wait:delay (- duration: 1h -)")
+    started = next(id for id, fields in client.xrange("workflows:run") if fields["kind"] == '"start-task"')
+    stepper(WaitTasks(store)).step()
+    ((_, due),) = client.zrange("waits:timers", 0, -1, withscores=True)
+    assert due == int(started.partition("-")[0]) + 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("parameters", "seconds"),
+    [
+        ("until: 2000-01-01", None),
+        ("until: '2100-01-31T12:00:00+01:00'", 4105076400),
+        ("until: '{input[at]}'", 4105080000),
+    ],
+)
+def test_until_a_time(
+    store: Store, client: redis.Redis, stepper: Make, parameters: str, seconds: float | None
+) -> None:
+    start_workflow(store, f"wait:delay (- {parameters} -)", {"at": "2100-01-31T12:00:00"})
+    wait = stepper(WaitTasks(store))
+    wait.step()
+    wait.step()
+    due = [score / 1000 for _, score in client.zrange("waits:timers", 0, -1, withscores=True)]
+    assert (due, len(ends(client))) == (([], 1) if seconds is None else ([seconds], 0))
+
+
+def test_a_wait_that_there_is_not_fails(store: Store, client: redis.Redis, stepper: Make) -> None:
+    start_workflow(store, "wait:forever")
+    stepper(WaitTasks(store)).step()
+    (ended,) = ends(client)
+    assert ended["reason"] == "there is no task wait:forever in lfr"
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    ["", "({})", '({"duration": "soon"})', '({"duration": -1})', '({"duration": true})'],
+)
+def test_a_bad_duration_fails_the_step_and_names_it(
+    store: Store, client: redis.Redis, stepper: Make, parameters: str
+) -> None:
+    start_workflow(store, f"wait:delay {parameters}")
+    stepper(WaitTasks(store)).step()
+    (ended,) = ends(client)
+    assert ended["status"] == "FAILURE"
+    assert "wait:delay" in ended["reason"]
+    assert "duration" in ended["reason"]
+
+
+def test_other_tasks_are_left_alone(store: Store, client: redis.Redis, stepper: Make) -> None:
+    start_workflow(store, "A")
+    wait = stepper(WaitTasks(store))
+    wait.step()
+    wait.step()
+    assert ends(client) == []
+    assert client.xpending("workflows:run", "wait")["pending"] == 0

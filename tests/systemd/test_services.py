@@ -1,0 +1,248 @@
+"""lfr as services: installed from the one file on a bare system, killed, frozen, without Redis, stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.systemd.box import in_box
+
+
+def test_a_bare_system_runs_workflows_after_one_command(tmp_path: Path) -> None:
+    in_box(
+        """
+        install_lfr
+        lfr run quick.flow --wait --timeout 30
+        lfr status
+        for unit in lfr.target lfr-valkey $(printf 'lfr@%s ' $ROLES); do
+          is $unit ActiveState active
+          is $unit UnitFileState enabled
+        done
+        eventually begins lfr@wait StatusText "0 to read, 0 pending; "
+
+        # What is installed is right, and closed.
+        cd /etc/systemd/system
+        test -z "$(systemd-analyze verify ./lfr{@.service,.target,-valkey.service} lfr@wait.service 2>&1)"
+        for unit in lfr-valkey $(printf 'lfr@%s ' $ROLES); do
+          systemd-analyze security --threshold=15 $unit >/dev/null
+        done
+        test "$(stat -c '%U %a' /etc/lfr/credentials /var/lib/lfr /var/lib/lfr-valkey | paste -sd,)" = \\
+          "root 700,lfr 700,lfr-valkey 700"
+
+        # API and console ask for one token, which only lfr and root can read.
+        for url in 127.0.0.1:5000/workflows 127.0.0.1:8000/api/workflows; do
+          test "$(ask http://$url)" = 401
+          test "$(ask http://$url "$(cat /var/lib/lfr/api-token)")" = 200
+          grep -q FINISHED answer
+        done
+        test "$(ask http://127.0.0.1:8000/)" = 200
+        grep -q '<title>lfr</title>' answer
+        test "$(stat -c '%U %a' /var/lib/lfr/api-token)" = "lfr 600"
+
+        # Log entries have a priority, and fields to look for.
+        journalctl -q -o json -p info -n 1 LFR_ROLE=wait | grep '"PRIORITY":"6"'
+        test -n "$(journalctl -q _SYSTEMD_UNIT=lfr@receipts.service | grep end-workflow)"
+        """,
+        tmp_path,
+    )
+
+
+def test_the_log_of_a_workflow_is_found_by_its_fields(tmp_path: Path) -> None:
+    in_box(
+        """
+        install_lfr
+        echo 'LFR_OPTIONS=--wait-period 0 --failures 100' >/etc/lfr/simulate.env
+        systemctl restart lfr@simulate
+        id=$(lfr run quick.flow)
+        eventually sh -c "journalctl -q -o cat LFR_WORKFLOW=$id LFR_STEP=1 | grep 'simulated failure'"
+        """,
+        tmp_path,
+    )
+
+
+def test_a_reload_takes_up_the_level_of_the_log_and_names_what_needs_a_restart(tmp_path: Path) -> None:
+    in_box(
+        """
+        install_lfr
+        pid=$(property lfr@lifecycle MainPID)
+        printf 'log:\\n  level: DEBUG\\nlease: 7\\n' >/etc/lfr/lfr.yaml
+        systemctl reload lfr@lifecycle
+        eventually sh -c "journalctl -q -o cat -u lfr@lifecycle | grep 'restart of the role is needed.*lease'"
+        id=$(lfr run quick.flow --wait --timeout 30)
+        eventually sh -c "journalctl -q -o cat -p debug LFR_WORKFLOW=$id | grep finished"
+
+        # What cannot be read changes nothing.
+        echo 'lease: soon' >/etc/lfr/lfr.yaml
+        systemctl reload lfr@lifecycle
+        eventually sh -c "journalctl -q -o cat -u lfr@lifecycle | grep 'nothing changes'"
+        is lfr@lifecycle MainPID $pid
+
+        # But a role does not start with it, and is not tried again and again.
+        systemctl restart lfr@lifecycle || true
+        is lfr@lifecycle ActiveState failed
+        is lfr@lifecycle ExecMainStatus 78
+        is lfr@lifecycle NRestarts 0
+        code=0; REDIS_PORT=6379 lfr status --config /dev/null >status.out 2>&1 || code=$?
+        test $code = 69
+        grep -q 'lfr@lifecycle.service does not run' status.out
+        """,
+        tmp_path,
+    )
+
+
+def test_roles_that_are_killed_or_hang_are_started_again_and_work_goes_on(tmp_path: Path) -> None:
+    in_box(
+        """
+        mkdir -p /etc/systemd/system/lfr@.service.d
+        printf '[Service]\\nWatchdogSec=4\\n' >/etc/systemd/system/lfr@.service.d/quick.conf
+        mkdir -p /etc/lfr
+        printf 'lease: 1\\ntasks:\\n  lease: 2\\nredis:\\n  timeout: 1\\n' >/etc/lfr/lfr.yaml
+        install_lfr
+        for role in $ROLES; do
+          for n in 1 2 3 4 5; do lfr run quick.flow >/dev/null; done
+          systemctl kill --kill-whom=main --signal=KILL lfr@$role
+          eventually is lfr@$role NRestarts 1
+          eventually is lfr@$role ActiveState active
+        done
+        all_finished() { test "$(count FINISHED)" = 30; }
+        eventually all_finished
+
+        # A role that is there but does nothing gives no sign of life; nor does a server that answers nobody.
+        systemctl kill --kill-whom=main --signal=STOP lfr@console
+        pid=$(property lfr@wait MainPID)
+        systemctl kill --kill-whom=main --signal=STOP lfr@wait
+        lfr run quick.flow --wait --timeout 40
+        is lfr@wait NRestarts 2
+        test $pid != $(property lfr@wait MainPID)
+        journalctl -q -o cat -u lfr@wait | grep -q 'Watchdog timeout'
+        eventually is lfr@console NRestarts 2
+        eventually is lfr@console ActiveState active
+        test "$(ask http://127.0.0.1:8000/)" = 200
+        test "$(restarts)" = "1 2 1 1 1 2"
+        """,
+        tmp_path,
+    )
+
+
+def test_without_redis_roles_stay_and_say_so_and_go_on_when_it_is_back(tmp_path: Path) -> None:
+    in_box(
+        """
+        mkdir -p /etc/systemd/system/lfr@.service.d /etc/lfr
+        printf '[Service]\\nWatchdogSec=4\\n' >/etc/systemd/system/lfr@.service.d/quick.conf
+        printf 'redis:\\n  timeout: 1\\n' >/etc/lfr/lfr.yaml
+        install_lfr
+        id=$(lfr run quick.flow --wait --timeout 30)
+        systemctl stop lfr-valkey
+        for role in lifecycle wait simulate receipts; do
+          eventually begins lfr@$role StatusText "no Redis answers at 0.0.0.0:6379"
+        done
+        for role in api console; do eventually contains lfr@$role StatusText "; no Redis answers at"; done
+        test "$(ask http://127.0.0.1:5000/health/live)" = 200
+        test "$(ask http://127.0.0.1:5000/health/ready)" = 503
+        code=0; lfr status >/dev/null 2>&1 || code=$?
+        test $code = 75
+        sleep 30 # much longer than the watchdog waits
+        test "$(restarts)" = "0 0 0 0 0 0"
+
+        # A role that starts now is ready all the same.
+        systemctl restart lfr@wait
+        begins lfr@wait StatusText "no Redis answers"
+
+        # One that accepts and says nothing is no other thing.
+        systemctl start lfr-valkey
+        systemctl kill --kill-whom=main --signal=STOP lfr-valkey
+        sleep 5
+        systemctl kill --kill-whom=main --signal=CONT lfr-valkey
+        lfr run quick.flow --wait --timeout 30
+        lfr inspect $id >/dev/null # it has forgotten nothing
+        test "$(restarts)" = "0 0 0 0 0 0"
+        """,
+        tmp_path,
+    )
+
+
+def test_a_stop_drains_and_the_next_start_goes_on(tmp_path: Path) -> None:
+    in_box(
+        """
+        install_lfr
+        ids=$(for n in 1 2 3; do lfr run quick.flow; done)
+        systemctl stop lfr.target
+        for unit in lfr-valkey $(printf 'lfr@%s ' $ROLES); do
+          eventually is $unit ActiveState inactive
+          is $unit Result success
+        done
+        systemctl start lfr.target
+        all_finished() { test "$(count FINISHED)" = 3; }
+        eventually all_finished
+        eventually each_is_once # those that have stopped have said so
+        """,
+        tmp_path,
+    )
+
+
+def test_the_functions_of_a_file_are_a_service(tmp_path: Path) -> None:
+    in_box(
+        """
+        mkdir -p /srv/tasks /etc/lfr
+        echo 'from lfr import task' >/srv/tasks/text.py
+        echo '@task("text:double")' >>/srv/tasks/text.py
+        echo 'def double(input): return input * 2' >>/srv/tasks/text.py
+        echo 'LFR_OPTIONS=/srv/tasks/text.py' >/etc/lfr/tasks.env
+        echo 'LFR_OPTIONS=/srv/tasks/text.py --processes 2' >/etc/lfr/tasks.2.env
+        ./lfr install --enable lifecycle tasks --now
+        echo 'text:double' >double.flow
+        run() { lfr run double.flow --input '[7]' --wait --timeout 30; }
+        run
+        systemctl stop lfr@tasks
+        systemctl start lfr@tasks.2
+        run
+        systemctl reload lfr@tasks.2
+        run
+        is lfr@tasks.2 NRestarts 0
+        systemctl stop lfr@tasks.2
+        is lfr@tasks.2 Result success
+        """,
+        tmp_path,
+    )
+
+
+def test_a_password_is_a_credential(tmp_path: Path) -> None:
+    in_box(
+        """
+        mkdir -p -m 700 /etc/lfr/credentials
+        echo 'no secret here' >/etc/lfr/credentials/redis.password
+        ./lfr units valkey.conf >/etc/lfr/valkey.conf
+        sed -i 's/^# requirepass .*/requirepass "no secret here"/' /etc/lfr/valkey.conf
+        install_lfr
+        REDIS_PASSWORD='no secret here' lfr run quick.flow --wait --timeout 30
+        code=0; lfr status 2>/dev/null || code=$?
+        test $code = 77
+        """,
+        tmp_path,
+    )
+
+
+def test_a_newer_file_replaces_the_old_one_and_uninstall_leaves_nothing(tmp_path: Path) -> None:
+    in_box(
+        """
+        install_lfr
+        echo 'lease: 6' >/etc/lfr/lfr.yaml
+        pid=$(property lfr@wait MainPID)
+        store=$(property lfr-valkey MainPID)
+        lfr install --enable wait.2 --now 2>&1
+        test $pid != $(property lfr@wait MainPID)
+        is lfr-valkey MainPID $store
+        is lfr@wait.2 ActiveState active
+        eventually begins lfr@api StatusText "listens at http://"
+        test "$(cat /etc/lfr/lfr.yaml)" = 'lease: 6'
+        lfr run quick.flow --wait --timeout 30
+        eventually sh -c "lfr status | grep '^wait.2 '"
+
+        lfr uninstall 2>&1
+        test -f /etc/lfr/lfr.yaml -a -d /var/lib/lfr-valkey/appendonlydir
+        test -z "$(pgrep -f '/usr/local/(bin|lib)/lfr')"
+        ./lfr uninstall --purge >/dev/null 2>&1
+        test -z "$(find /etc /usr/local /var/lib /var/log -xdev -name '*lfr*')"
+        test -z "$(getent passwd lfr lfr-valkey)"
+        """,
+        tmp_path,
+    )

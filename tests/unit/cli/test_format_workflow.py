@@ -1,0 +1,136 @@
+"""What `inspect` and `list` show to people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lfr.cli.ui.format_workflow import COLOUR_OF_STATE, draw_history, draw_list, draw_workflow
+from lfr.cli.ui.terminal import columns
+from lfr.states import StepState, WorkflowState
+from tests.support.screens import terminal
+
+
+def step(index: int, kind: str = "task", **facts: Any) -> dict[str, Any]:
+    blank = {"name": "", "base": "", "state": "PENDING", "attempt": 0}
+    nothing = dict.fromkeys(("started", "ended", "input", "output", "reason"))
+    return {"index": index, "kind": kind, **blank, **nothing, **facts}
+
+
+def workflow() -> dict[str, Any]:
+    times = {"started": "2026-01-31T12:00:00.000Z", "ended": "2026-01-31T12:00:02.500Z"}
+    steps = [
+        step(0, "start", state="DONE", attempt=1, output={}, **times),
+        step(1, name="big", base="resize", state="DONE", attempt=2, output={"é": "\x1b"}, **times),
+        step(2, name="B", base="B", state="SKIPPED", output={}, **times),
+        step(3, name="C", base="C", state="FAILED", attempt=1, reason="no\nway", **times),
+        step(4, "end"),
+    ]
+    history = [
+        {"at": times["started"], "index": 1, "item": None, "event": "started", "reason": None},
+        {"at": times["ended"], "index": 3, "item": None, "event": "failed", "reason": "no\nway"},
+        {"at": times["ended"], "index": None, "item": None, "event": "failed", "reason": None},
+    ]
+    return {
+        "id": "workflow:x",
+        "name": "x",
+        "state": "FAILED",
+        **times,
+        "input": {"long": "z" * 500},
+        "output": None,
+        "reason": "step 3 (C) failed",
+        "counts": {"DONE": 2, "SKIPPED": 1, "FAILED": 1, "PENDING": 1},
+        "steps": steps,
+        "history": history,
+    }
+
+
+def test_a_workflow_is_shown_with_each_step_and_nothing_raw() -> None:
+    lines = list(draw_workflow(terminal(), workflow()))
+    assert lines[0] == "workflow:x  FAILED"
+    assert all(columns(line) <= 100 and line.isprintable() for line in lines)
+    assert "  reason   step 3 (C) failed" in lines
+    assert "  steps    5: 2 DONE, 1 SKIPPED, 1 FAILED, 1 PENDING" in lines
+    assert any(line.endswith("(2.5 s)") for line in lines)
+    table = lines[lines.index("") + 1 :]
+    assert table[2].split()[:4] == ["1", "big", "(resize)", "DONE"]
+    assert table[2].endswith(r'  2.5 s    2  {"é": "\u001b"}')
+    assert table[3].endswith("its guard said no")
+    assert table[4].endswith(r"no\nway")
+    assert table[5].split() == ["4", "(end)", "PENDING"]
+
+
+def test_a_resource_is_called_by_what_is_done_and_by_its_last_part() -> None:
+    steps = [
+        step(1, "resource", uri="file:///srv/my%20flows/order.yaml", sink=False, state="DONE", attempt=1),
+        step(2, "resource", uri="https://shop.example/v1/rates/?day=1", sink=True),
+        step(3, "resource", uri="https://shop.example/my%20rates", sink=False),
+        step(4, "resource", uri="/", sink=True),
+    ]
+    *_, one, two, three, four = draw_workflow(terminal(), {**workflow(), "steps": steps})
+    assert one.split() == ["1", "load", "order.yaml", "DONE", "1"]
+    assert two.split()[:3] == ["2", "store", "rates"]
+    assert three.split()[:4] == ["3", "load", "my", "rates"]
+    assert four.split()[:3] == ["4", "store", "/"]
+
+
+def test_some_of_many_items_are_shown() -> None:
+    opened = [{"id": f"workflow:x/1.{n}", "state": "RUNNING" if n else "FAILED"} for n in range(100)]
+    items = {"total": 5000, "done": 3000, "running": 999, "failed": 1, "open": opened}
+    steps = [
+        step(1, name="a", base="a", state="RUNNING", attempt=1, items=items),
+        step(2, name="b", base="b"),
+    ]
+    lines = list(draw_workflow(terminal(), {**workflow(), "steps": steps}))
+    assert lines[-12].startswith("\nitems that have begun and are not done")
+    assert lines[-11] == "  FAILED  workflow:x/1.0"
+    assert lines[-1] == "  ... 2,000 of 5,000 are not done"
+    items["open"] = opened[:10]
+    assert list(draw_workflow(terminal(), {**workflow(), "steps": steps}))[-1].endswith("/1.9")
+
+
+def test_a_step_that_waits_says_for_what() -> None:
+    waits = [
+        {"until": None, "event": "paid", "match": {"order": 7}},
+        {"until": "2026-01-31T12:00:00.000+00:00", "event": "paid\n", "match": {}},
+        {"until": None, "latch": "house"},
+        {"until": "2026-01-31T12:00:00.000+00:00"},
+    ]
+    steps = [
+        step(n, name="w", base="wait:x", state="RUNNING", waits_for=wait) for n, wait in enumerate(waits)
+    ]
+    told = [line.partition("waits ")[2] for line in draw_workflow(terminal(), {**workflow(), "steps": steps})]
+    event, timed, latch, delay = (words for words in told if words)
+    assert event == 'for the event paid with {"order": 7}'
+    assert timed.startswith(r"for the event paid\n, until 2026-01-")
+    assert latch == "for the latch house to be zero"
+    assert delay.startswith("until 2026-01-")
+
+
+def test_a_step_that_is_skipped_by_hand_or_is_tried_again_says_so() -> None:
+    steps = [
+        step(0, name="a", state="SKIPPED", reason="skipped by hand", output={"by": "me"}),
+        step(1, name="b", state="RUNNING", reason="no way", waits_for={"until": "2026-01-31T12:00:00.000Z"}),
+    ]
+    skipped, again = list(draw_workflow(terminal(), {**workflow(), "steps": steps}))[-2:]
+    assert skipped.endswith('skipped by hand: {"by": "me"}')
+    assert again.endswith("again at 12:00:00.000: no way")
+
+
+def test_a_history_names_the_steps() -> None:
+    lines = draw_history(terminal(), workflow())
+    assert [line.split()[1:] for line in lines[1:]] == [
+        ["1", "big", "(resize)", "started"],
+        ["3", "C", "failed", r"no\nway"],
+        ["failed"],
+    ]
+
+
+def test_a_list_never_cuts_an_id() -> None:
+    id = "workflow:" + "x" * 240
+    line = draw_list(terminal(), [{**workflow(), "id": id}])[1]
+    assert line.endswith(id)
+    assert line.startswith("FAILED  2026-01-31 ")
+
+
+def test_every_state_has_a_colour() -> None:
+    assert {*WorkflowState, *StepState} == COLOUR_OF_STATE.keys()

@@ -1,0 +1,305 @@
+"""Which layer wins, where each value came from, and what is wrong with a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lfr.config.check import checked
+from lfr.config.file import read_settings_file
+from lfr.config.load import LoadedSettings, Sourced, load_settings, load_with_origins
+from lfr.config.settings import Setting
+from lfr.errors import BadSettings
+
+
+class Layers:
+    """The layers, set one by one, away from those of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment: dict[str, str] = {}
+
+    def write_file(self, text: str) -> str:
+        path = self.folder / "lfr.yaml"
+        path.write_text(text)
+        return str(path)
+
+    def write_credential(self, name: str, text: str) -> None:
+        credentials = self.folder / "credentials"
+        credentials.mkdir(exist_ok=True)
+        (credentials / name).write_text(text)
+        self.environment["CREDENTIALS_DIRECTORY"] = str(credentials)
+
+    def load(self, config: str = "", given: Mapping[str, Any] | None = None) -> LoadedSettings:
+        layer = {name: Sourced(value, f"--{name}") for name, value in (given or {}).items()}
+        absent = str(self.folder / "absent.yaml")
+        return load_with_origins(layer, config=config, environment=self.environment, default_file=absent)
+
+
+@pytest.fixture
+def layers(tmp_path: Path) -> Layers:
+    return Layers(tmp_path)
+
+
+def test_defaults_are_those_of_the_table(layers: Layers) -> None:
+    loaded = layers.load()
+    assert (loaded.settings.redis_host, loaded.settings.redis_port) == ("0.0.0.0", 6379)
+    assert set(loaded.origins.values()) == {"default"}
+    assert loaded.file == ""
+
+
+def test_each_layer_beats_the_one_before_and_says_so(layers: Layers) -> None:
+    def stream() -> tuple[str, str]:
+        loaded = layers.load(config, given)
+        return loaded.settings.stream, loaded.origins["stream"]
+
+    config, given = "", {}
+    assert stream() == ("workflows:run", "default")
+    config = layers.write_file("# ours\n\nstream: from-file\n")
+    assert stream() == ("from-file", f"{config}:3")
+    layers.environment["LFR_STREAM"] = "from-environment"
+    assert stream() == ("from-environment", "$LFR_STREAM")
+    layers.write_credential("stream", "from-credential\n")
+    assert stream() == ("from-credential", "credential stream")
+    given = {"stream": "from-argv"}
+    assert stream() == ("from-argv", "--stream")
+
+
+def test_the_file_is_the_named_one_else_that_of_the_variable_else_the_default(tmp_path: Path) -> None:
+    named, variable, default = (tmp_path / name for name in ("named", "variable", "default"))
+    for path in (named, variable, default):
+        path.write_text(f"stream: {path.name}")
+
+    def stream(config: str, environment: dict[str, str]) -> str:
+        loaded = load_with_origins({}, config=config, environment=environment, default_file=str(default))
+        assert loaded.file == str(tmp_path / loaded.settings.stream)
+        return loaded.settings.stream
+
+    assert stream(str(named), {"LFR_CONFIG": str(variable)}) == "named"
+    assert stream("", {"LFR_CONFIG": str(variable)}) == "variable"
+    assert stream("", {}) == "default"
+
+
+@pytest.mark.parametrize(
+    ("file", "environment", "given", "expected"),
+    [
+        # (url, host, port) as they are used; a URL that is not used is empty
+        ("redis: {url: 'redis://f'}", {}, {}, ("redis://f", None, None)),
+        ("redis: {url: 'redis://f', host: fh}", {}, {}, ("redis://f", None, None)),
+        ("redis: {url: 'redis://f'}", {"REDIS_HOST": "e"}, {}, ("", "e", 6379)),
+        ("redis: {url: 'redis://f', port: 7}", {"REDIS_HOST": "e"}, {}, ("", "e", 7)),
+        ("redis: {url: 'redis://f'}", {"REDIS_PORT": "8"}, {}, ("", "0.0.0.0", 8)),
+        ("redis: {host: fh}", {"LFR_REDIS_URL": "redis://e"}, {}, ("redis://e", None, None)),
+        ("", {"LFR_REDIS_URL": "redis://e", "REDIS_HOST": "e"}, {}, ("redis://e", None, None)),
+        ("", {"LFR_REDIS_URL": "redis://e"}, {"redis_host": "c"}, ("", "c", 6379)),
+        ("", {"LFR_REDIS_URL": "redis://e"}, {"redis_port": "9"}, ("", "0.0.0.0", 9)),
+        ("", {"REDIS_HOST": "e"}, {"redis_url": "unix:///c"}, ("unix:///c", None, None)),
+        ("", {}, {"redis_url": "redis://c", "redis_host": "h"}, ("redis://c", None, None)),
+        ("redis: {host: fh}", {"LFR_REDIS_URL": "redis://e"}, {"redis_port": "9"}, ("", "fh", 9)),
+        ("", {"LFR_REDIS_URL": "", "REDIS_HOST": ""}, {}, ("", "0.0.0.0", 6379)),
+    ],
+)
+def test_the_strongest_layer_that_says_where_redis_is_decides(
+    layers: Layers,
+    file: str,
+    environment: dict[str, str],
+    given: dict[str, str],
+    expected: tuple[str, str | None, int | None],
+) -> None:
+    layers.environment.update(environment)
+    settings = layers.load(layers.write_file(file), given).settings
+    url, host, port = expected
+    assert settings.redis_url == url
+    if not url:
+        assert (settings.redis_host, settings.redis_port) == (host, port)
+
+
+@pytest.mark.parametrize(
+    ("url", "bare", "user", "password"),
+    [
+        ("redis://ann:p%40ss@h:1/2", "redis://h:1/2", "ann", "p@ss"),
+        ("rediss://:pw@h?ssl_cert_reqs=none", "rediss://h?ssl_cert_reqs=none", "", "pw"),
+        ("redis://h:1?password=pw&db=3", "redis://h:1?db=3", "", "pw"),
+        ("unix://ann:pw@/run/redis.sock?db=1", "unix:///run/redis.sock?db=1", "ann", "pw"),
+        ("unix:///run/redis.sock?password=pw", "unix:///run/redis.sock", "", "pw"),
+        ("redis://h:1/2", "redis://h:1/2", "kept", "kept too"),
+        ("unix:///run/redis.sock", "unix:///run/redis.sock", "kept", "kept too"),
+    ],
+)
+def test_user_and_password_are_taken_out_of_a_url(
+    layers: Layers, url: str, bare: str, user: str, password: str
+) -> None:
+    layers.environment.update(REDIS_USERNAME="kept", REDIS_PASSWORD="kept too")
+    settings = layers.load(given={"redis_url": url}).settings
+    assert (settings.redis_url, settings.redis_username, settings.redis_password) == (bare, user, password)
+
+
+def test_a_stronger_layers_password_beats_that_of_a_url(layers: Layers) -> None:
+    layers.environment["LFR_REDIS_URL"] = "redis://ann:old@h"
+    settings = layers.load(given={"redis_password": "new"}).settings
+    assert (settings.redis_url, settings.redis_username, settings.redis_password) == (
+        "redis://h",
+        "ann",
+        "new",
+    )
+
+
+def test_text_settings_take_yaml_scalars_as_they_are_written(layers: Layers) -> None:
+    config = layers.write_file("redis:\n  password: 007\n  username: yes\nstream:\nlog:\n")
+    settings = layers.load(config).settings
+    assert (settings.redis_password, settings.redis_username) == ("007", "yes")
+    assert settings.stream == "workflows:run"
+
+
+def test_dotted_names_are_understood_too(layers: Layers) -> None:
+    assert layers.load(layers.write_file("tasks.lease: 12.5\nlease: 3")).settings.tasks_lease_seconds == 12.5
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("redis:\n  hots: x\n", 2, "there is no setting redis.hots"),
+        ("stream: s\nstraem: s\n", 2, "there is no setting straem"),
+        ("\nredis:\n  port: many\n", 3, "redis.port must be a whole number, not 'many'"),
+        ("redis: {port: 1.5}", 1, "redis.port must be a whole number"),
+        ("redis: {port: 70000}", 1, "redis.port must be a port"),
+        ("redis: {port: true}", 1, "redis.port must be a whole number"),
+        ("lease: .inf", 1, "lease must be a number"),
+        ("\nlease: 0", 2, "lease must be above 0"),
+        ("batch: -1", 1, "batch must be above 0"),
+        ("log: {level: loud}", 1, "there is no log.level 'loud'"),
+        ("stream: [a]", 1, "stream must have a single value"),
+        ("resources:\n  allow:\n  - /a\n  - b: c\n", 4, "each of resources.allow must have a single value"),
+        ("resources:\n  allow:\n  - /a\n  -\n", 4, "each of resources.allow must have a single value"),
+        ("resources:\n  allow: {a: b}", 2, "resources.allow must have a single value"),
+        ("redis: 6379", 1, "redis has no settings in it"),
+        ("- a\n", 1, "the file has no settings in it"),
+        ("stream: a\nstream: b", 2, "stream is there twice"),
+        ("a: b: c", 1, "not YAML"),
+        ("redis: &r\n  x: *r\n", 2, "there is no setting redis.x"),
+        ("? [a]\n: b\n", 1, "there is no setting ?"),
+        ("x: !!python/object/apply:os.system [id]", 1, "there is no setting x"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_told_with_its_line(
+    layers: Layers, text: str, line: int, message: str
+) -> None:
+    config = layers.write_file(text)
+    with pytest.raises(BadSettings) as caught:
+        layers.load(config)
+    assert caught.value.place == f"{config}:{line}"
+    assert message in caught.value.message
+
+
+def test_a_file_that_is_named_must_be_there(layers: Layers) -> None:
+    with pytest.raises(BadSettings, match="No such file"):
+        layers.load(str(layers.folder / "missing.yaml"))
+    layers.environment["LFR_CONFIG"] = "/nowhere/lfr.yaml"
+    with pytest.raises(BadSettings, match=r"/nowhere/lfr\.yaml"):
+        layers.load()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"), [("REDIS_PORT", "six"), ("LFR_LEASE", "nan"), ("LOG_LEVEL", "loud")]
+)
+def test_a_bad_variable_is_named(layers: Layers, variable: str, text: str) -> None:
+    layers.environment[variable] = text
+    with pytest.raises(BadSettings) as caught:
+        layers.load()
+    assert caught.value.place == f"${variable}"
+
+
+def test_a_bad_secret_is_not_shown(layers: Layers) -> None:
+    with pytest.raises(BadSettings) as caught:
+        layers.load(given={"redis_password": 12345})
+    assert "12345" not in str(caught.value)
+
+
+def test_credentials_of_a_folder_carry_its_name(layers: Layers) -> None:
+    layers.write_credential("lfr_redis.password", "secret\n")
+    loaded = layers.load()
+    assert loaded.settings.redis_password == "secret"
+    assert loaded.origins["redis_password"] == "credential redis.password"
+
+
+def test_a_credential_that_is_no_text_is_named(layers: Layers) -> None:
+    layers.write_credential("redis.password", "")
+    Path(layers.environment["CREDENTIALS_DIRECTORY"], "redis.password").write_bytes(b"\xff")
+    with pytest.raises(BadSettings, match=r"credential redis\.password"):
+        layers.load()
+
+
+def test_a_program_gives_settings_by_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_HOST", "from-environment")
+    assert load_settings({"redis_port": 7, "redis_host": None}).redis_port == 7
+    assert load_settings({}).redis_host == "from-environment"
+    with pytest.raises(BadSettings, match="there is no setting redis_hots"):
+        load_settings({"redis_hots": "x"})
+
+
+def test_a_list_is_a_list_or_one_text_in_the_file(layers: Layers) -> None:
+    def allowed(text: str) -> tuple[str, ...]:
+        return layers.load(layers.write_file(text)).settings.resources_allow
+
+    assert allowed("resources: {allow: ['/a b', 'http://h/,x', 007]}") == ("/a b", "http://h/,x", "007")
+    assert allowed("resources.allow: /a, b") == ("/a, b",)
+    assert allowed("resources: {allow: []}") == ()
+    assert allowed("resources: {allow: }") == ()
+
+
+def test_a_list_is_separated_by_commas_or_white_space_where_there_is_only_text(layers: Layers) -> None:
+    layers.environment["LFR_RESOURCES_ALLOW"] = " /a, /b\t/c,\n/d "
+    loaded = layers.load()
+    assert loaded.settings.resources_allow == ("/a", "/b", "/c", "/d")
+    assert loaded.origins["resources_allow"] == "$LFR_RESOURCES_ALLOW"
+    layers.write_credential("resources.allow", "/e\n/f\n")
+    assert layers.load().settings.resources_allow == ("/e", "/f")
+    assert layers.load(given={"resources_allow": ["/g h"]}).settings.resources_allow == ("/g h",)
+    with pytest.raises(BadSettings, match=r"resources\.allow must be a list of texts, not 7"):
+        layers.load(given={"resources_allow": 7})
+
+
+URLS = Setting("urls", "request.urls", dict, {}, "LFR_URLS", "texts by name", secret=False)
+
+
+def read_urls(file: str) -> list[tuple[str, object]]:
+    return [(name, value) for name, value, _ in read_settings_file(file, {URLS.name: URLS.type})]
+
+
+def test_texts_by_name_are_mappings_in_the_file(layers: Layers) -> None:
+    file = layers.write_file(
+        "request:\n  urls:\n    a: http://a\n    b: {c: 'http://c, d', e: }\n    f.g: 1\n"
+    )
+    assert read_urls(file) == [("request.urls", {"a": "http://a", "f.g": "1", "b.c": "http://c, d"})]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("request:\n  urls: http://a", 2, "request.urls must have texts by name"),
+        ("request:\n  urls:\n    a: [b]", 3, "request.urls.a must have a single value"),
+        ("request:\n  urls:\n    a: b\n    a: c", 4, "a is there twice"),
+        ("request:\n  urls:\n    a.b: c\n    a:\n      b: d", 5, "request.urls.a.b is there twice"),
+        ("request:\n  urls: &u\n    a: *u", 2, "request.urls must have texts by name"),
+    ],
+)
+def test_what_is_wrong_in_texts_by_name_is_told_with_its_line(
+    layers: Layers, text: str, line: int, message: str
+) -> None:
+    file = layers.write_file(text)
+    with pytest.raises(BadSettings) as caught:
+        read_urls(file)
+    assert caught.value.place == f"{file}:{line}"
+    assert message in caught.value.message
+
+
+def test_texts_by_name_are_pairs_where_there_is_only_text() -> None:
+    expected = {"a": "http://a?b=c", "d.e": ""}
+    assert checked(URLS, "a=http://a?b=c, d.e=", "$LFR_URLS") == expected
+    assert checked(URLS, expected, "argument urls") == expected
+    for wrong in ("a", "=b", "a=b a=c", ["a=b"], {"a": 1}):
+        with pytest.raises(BadSettings, match=r"request\.urls must be NAME=TEXT"):
+            checked(URLS, wrong, "$LFR_URLS")

@@ -1,0 +1,179 @@
+"""lfr install and uninstall, as steps; and the files that they are about."""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from lfr.cli.commands import install
+from lfr.cli.exit_codes import NO_USE_TO_RESTART, Exit
+from lfr.cli.main import main
+from lfr.errors import CannotWrite, Conflict, NotFound
+from lfr.host.install_actions import Remove, Run, Write
+from lfr.host.install_plan import Program, Wish, files_steps, old_builds, start_steps, uninstall_steps
+from lfr.host.units import FILES, placed, read_unit
+
+UNITS = Path(__file__).parents[3] / "units"
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    """A file that could be lfr, and a server."""
+    with zipfile.ZipFile(tmp_path / "new-lfr", "w") as file:
+        file.writestr("__main__.py", "")
+    (tmp_path / "server").write_bytes(b"server")
+    return Program(tmp_path / "new-lfr", tmp_path / "server")
+
+
+def test_all_files_are_in_the_table_and_no_other() -> None:
+    assert {path.name for path in UNITS.iterdir()} == {file.name for file in FILES}
+    with pytest.raises(NotFound):
+        read_unit("lfr.socket")
+
+
+def test_a_unit_does_not_restart_what_a_restart_does_not_mend() -> None:
+    found = re.search(r"^RestartPreventExitStatus=(.*)$", read_unit("lfr@.service"), re.MULTILINE)
+    assert found and tuple(map(int, found[1].split())) == NO_USE_TO_RESTART
+
+
+def test_the_units_name_the_prefix_and_nothing_but_it() -> None:
+    text = placed(read_unit("lfr@.service"), Path("/opt/x"), "/usr/bin/python3.12")
+    assert "ExecStart=/usr/bin/python3.12 -sE /opt/x/bin/lfr %i $LFR_OPTIONS\n" in text
+    assert "Environment=SHIV_ROOT=/opt/x/lib/lfr\n" in text
+    assert "/usr/local" not in text
+    text = placed(read_unit("lfr-valkey.service"), Path("/opt/x"), "/usr/bin/python3.12")
+    assert "ExecStart=/opt/x/lib/lfr/valkey-server /etc/lfr/valkey.conf\n" in text
+
+
+def test_the_program_comes_first_and_the_configuration_is_kept(program: Program) -> None:
+    steps = list(files_steps(program, Wish(prefix=Path("/opt/x"))))
+    told = [str(step) for step in steps]
+    assert told[:3] == [
+        "write /opt/x/bin/lfr",
+        "SHIV_ROOT=/opt/x/lib/lfr /opt/x/bin/lfr version",
+        "write /opt/x/lib/lfr/valkey-server",
+    ]
+    kept = [step.target.name for step in steps if isinstance(step, Write) and step.is_kept]
+    assert kept == ["lfr.yaml", "valkey.conf"]
+
+
+def test_systemd_knows_the_units_before_they_start_and_valkey_is_not_started_anew() -> None:
+    wish = Wish(roles=["wait", "lifecycle.2"], store=True, now=True)
+    assert [str(step) for step in start_steps(wish)] == [
+        "systemctl daemon-reload",
+        "systemctl enable lfr.target lfr-valkey.service lfr@wait.service lfr@lifecycle.2.service",
+        "systemctl start lfr-valkey.service",
+        "systemctl try-restart lfr@*.service",
+        "systemctl start lfr.target lfr-valkey.service lfr@wait.service lfr@lifecycle.2.service",
+    ]
+    assert [str(step) for step in start_steps(Wish(roles=["wait"], is_booted=False))] == [
+        "systemctl enable lfr.target lfr@wait.service"
+    ]
+
+
+def test_what_is_there_to_stay_stays_and_other_files_are_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "etc" / "lfr.yaml"
+    Write(target, b"first", 0o640).do()
+    assert target.stat().st_mode & 0o777 == 0o640
+    Write(target, b"second", is_kept=True).do()
+    assert target.read_bytes() == b"first"
+    with target.open("rb") as open_before:
+        Write(target, b"second").do()
+        assert (target.read_bytes(), open_before.read()) == (b"second", b"first")
+    assert [path.name for path in target.parent.iterdir()] == ["lfr.yaml"]
+    with pytest.raises(CannotWrite):
+        Write(target / "below", b"").do()
+
+
+def test_what_is_removed_may_be_gone_already(tmp_path: Path) -> None:
+    (tmp_path / "tree" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "tree")
+    for name in ("link", "tree", "tree"):
+        Remove(tmp_path / name).do()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_that_fails_is_told_with_its_last_words() -> None:
+    with pytest.raises(Conflict, match="has failed: no such unit"):
+        Run(["sh", "-c", "echo 'no such unit' >&2; exit 5"]).do()
+    with pytest.raises(Conflict, match="cannot be run"):
+        Run(["/there/is/none"]).do()
+    Run(["sh", "-c", "exit 5"], may_fail=True).do()
+
+
+def test_two_builds_stay(tmp_path: Path) -> None:
+    for age, name in enumerate(("lfr_new", "lfr_before", "lfr_old")):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (10_000 - age, 10_000 - age))
+    (tmp_path / "valkey-server").touch()
+    assert old_builds(tmp_path) == [Remove(tmp_path / "lfr_old"), Remove(tmp_path / ".lfr_old_lock")]
+
+
+def test_data_goes_only_if_that_is_asked_for() -> None:
+    modest = {str(step) for step in uninstall_steps(Path("/usr/local"), [], purge=False, is_booted=True)}
+    thorough = {str(step) for step in uninstall_steps(Path("/usr/local"), [], purge=True, is_booted=True)}
+    assert "remove /usr/local/bin/lfr" in modest
+    assert thorough - modest == {
+        "remove /etc/lfr",
+        "remove /var/lib/lfr",
+        "remove /var/lib/lfr-valkey",
+        "remove /var/log/lfr",
+        "userdel lfr",
+        "userdel lfr-valkey",
+    }
+
+
+def test_a_dry_run_prints_the_steps_and_does_none(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [str(program.file)])
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(install, "_needs_store", lambda: True)
+    words = ["install", "--enable", "wait", "--now", "--dry-run", "--prefix", str(tmp_path / "usr")]
+    assert main(words) == Exit.OK
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == f"write {tmp_path}/usr/bin/lfr"
+    assert printed[-1] == "systemctl start lfr.target lfr-valkey.service lfr@wait.service"
+    assert not (tmp_path / "usr").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--enable", "waits"], ["--enable", "wait.x"], ["--prefix", "/a b"], ["--prefix", "/a%i"]],
+)
+def test_what_cannot_be_a_unit_is_refused(words: list[str]) -> None:
+    assert main(["install", "--dry-run", *words]) == Exit.USAGE
+
+
+def test_only_the_one_file_can_be_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["lfr"])
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
+    assert main(["install", "--dry-run"]) == Exit.CONFLICT
+    assert "only the one file" in capsys.readouterr().err
+
+
+def test_units_are_listed_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["units"]) == Exit.OK
+    listed = capsys.readouterr().out
+    assert all(file.name in listed and file.target in listed for file in FILES)
+    assert main(["units", "lfr.yaml"]) == Exit.OK
+    assert capsys.readouterr().out == (UNITS / "lfr.yaml").read_text()
+    assert main(["units", "lfr.socket"]) == Exit.NOT_FOUND
+
+
+def test_the_configuration_that_is_installed_can_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it is, and with each of its settings taken out of its comment."""
+    text = (UNITS / "lfr.yaml").read_text()
+    setting = re.compile(r"^# ((?: {2})*[a-z]+:(?: .*)?|(?: {2})+- .*)$", re.MULTILINE)
+    for name, content in (("as-it-is", text), ("all", setting.sub(r"\1", text))):
+        (tmp_path / name).write_text(content)
+        assert main(["config", "--config", str(tmp_path / name)]) == Exit.OK, capsys.readouterr().err
+    assert "rediss://" in capsys.readouterr().out

@@ -1,0 +1,95 @@
+"""Tokens: the configured one, and those that are signed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from base64 import urlsafe_b64decode
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lfr.config.settings import Settings
+from lfr.errors import BadSettings
+from lfr.outbound import credentials as module
+from lfr.outbound.credentials import Issuer, Tokens, read_issuer, sign_token
+
+ISSUER = {"client_email": "me@x.test", "private_key": "KEY", "private_key_id": "k1"}
+
+
+def decoded(part: str) -> Any:
+    return json.loads(urlsafe_b64decode(part + "=="))
+
+
+def test_no_token_and_a_configured_one() -> None:
+    assert Tokens(Settings()).authorization() == ""
+    assert Tokens(Settings(request_token="abc")).authorization() == "Bearer abc"
+
+
+def test_a_token_says_who_and_until_when() -> None:
+    token = sign_token(Issuer("me@x.test", "k1", lambda signed: b"\xff" + signed[:2]), 1000)
+    header, claims, signature = token.split(".")
+    assert decoded(header) == {"alg": "RS256", "typ": "JWT", "kid": "k1"}
+    who = "me@x.test"
+    assert decoded(claims) == {"iat": 1000, "exp": 4600, "iss": who, "sub": who, "email": who}
+    assert urlsafe_b64decode(signature) == b"\xff" + header[:2].encode()
+    assert "=" not in token
+
+
+def test_a_token_is_signed_anew_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    signed: list[bytes] = []
+
+    def sign(text: bytes) -> bytes:
+        signed.append(text)
+        return b"s"
+
+    monkeypatch.setattr(module, "_signer", lambda key, place: sign)
+    monkeypatch.setattr(module.time, "time", lambda: now)
+    tokens = Tokens(Settings(request_issuer=json.dumps(ISSUER)))
+    first = tokens.authorization()
+    now += 3000
+    assert tokens.authorization() == first
+    now += 400
+    assert tokens.authorization() != first
+    assert len(signed) == 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("{", "request.issuer: the issuer is not JSON"),
+        ("/nowhere/issuer.json", "/nowhere/issuer.json: the issuer cannot be read: No such file"),
+        ('{"client_email": "a"}', "an issuer has client_email and private_key"),
+        ('{"client_email": "a", "private_key": 5}', "an issuer has client_email and private_key"),
+    ],
+)
+def test_an_issuer_that_cannot_be_used_is_told(setting: str, message: str) -> None:
+    with pytest.raises(BadSettings) as caught:
+        read_issuer(setting)
+    assert message in str(caught.value)
+
+
+def test_what_is_no_object_is_no_issuer(tmp_path: Path) -> None:
+    path = tmp_path / "issuer.json"
+    path.write_text("[]")
+    with pytest.raises(BadSettings, match="the issuer is no object"):
+        read_issuer(str(path))
+
+
+def test_without_the_package_that_signs_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.padding", None)
+    with pytest.raises(BadSettings, match=r"takes the package cryptography.*build\.py --with cryptography"):
+        read_issuer(json.dumps(ISSUER))
+
+
+def test_a_key_is_no_part_of_what_is_told() -> None:
+    with pytest.raises(BadSettings) as caught:
+        read_issuer(json.dumps(ISSUER))
+    assert "KEY" not in str(caught.value)
+
+
+def test_only_one_kind_of_token() -> None:
+    with pytest.raises(BadSettings, match="only one of them can be used"):
+        Tokens(Settings(request_token="abc", request_issuer=json.dumps(ISSUER)))

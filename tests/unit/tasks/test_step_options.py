@@ -1,0 +1,149 @@
+"""What a step says to lfr: read, checked, kept from the worker."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfr.language import FlowError, compile_flow
+from lfr.tasks.invocation import invoked
+from lfr.tasks.step_options import NOTHING, BadCommon, Common, Retry, common_of, delay_before, is_retried
+from lfr.values.durations import read_duration, write_duration
+from lfr.values.json import Json
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (0, 0),
+        (1.5, 1.5),
+        ("90", 90),
+        ("90s", 90),
+        ("5m", 300),
+        ("2h", 7200),
+        ("1d", 86400),
+        ("1h30m", 5400),
+        ("1d 2h", 93600),
+        ("250ms", 0.25),
+        ("1.5h", 5400),
+        ("1s250ms", 1.25),
+        ("", None),
+        ("m", None),
+        ("30m1h", None),
+        ("-1s", None),
+        (-1, None),
+        (True, None),
+        (None, None),
+        (float("nan"), None),
+        (float("inf"), None),
+        ("1e3s", None),
+        ("200000d", None),
+        ("٣s", None),
+        ("9" * 500 + "s", None),
+    ],
+)
+def test_durations(value: Json, seconds: float | None) -> None:
+    assert read_duration(value) == seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (0.001, "1ms"),
+        (90, "1m30s"),
+        (3600, "1h"),
+        (100 * 366 * 86400, "36600d"),
+        (1.25, "1s250ms"),
+    ],
+)
+def test_durations_are_written(seconds: float, text: str) -> None:
+    assert write_duration(seconds) == text
+
+
+@given(st.integers(0, 10**12))
+def test_what_is_written_is_read_again(milliseconds: int) -> None:
+    assert read_duration(write_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ({}, Common()),
+        ({"timeout": "5m"}, Common(timeout=300)),
+        ({"limit": 3}, Common(limit=3)),
+        ({"retry": 4}, Common(retry=Retry(4))),
+        (
+            {"retry": {"times": 1, "delay": "1s", "backoff": 3, "longest": "1h", "jitter": 0.5, "on": "x"}},
+            Common(retry=Retry(1, 1.0, 3.0, 3600.0, 0.5, ("x",))),
+        ),
+    ],
+)
+def test_what_is_said(said: Json, meant: Common) -> None:
+    assert common_of({"lfr": said, "own": 1}) == meant
+    assert common_of({"own": 1}) is NOTHING
+    assert common_of([1]) is NOTHING
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (3, "lfr is 3, but must be an object with some of timeout, retry, limit"),
+        ({"retries": 3}, "lfr knows timeout, retry, limit, but not retries; did you mean retry?"),
+        ({"timeout": 0}, "lfr.timeout is 0, but must be a number of seconds"),
+        ({"timeout": "soon"}, 'lfr.timeout is "soon", but must be'),
+        ({"limit": True}, "lfr.limit is true, but must be a whole number from 1 to"),
+        ({"retry": "often"}, 'lfr.retry is "often", but must be an object'),
+        ({"retry": True}, "lfr.retry is true"),
+        ({"retry": {}}, "lfr.retry.times is missing: a whole number"),
+        ({"retry": {"times": 1, "jitter": 2}}, "lfr.retry.jitter is 2, but must be a number from 0 to 1"),
+        ({"retry": {"times": 1, "backoff": 0.5}}, "lfr.retry.backoff is 0.5, but must be a number from 1 to"),
+        ({"retry": {"times": 1, "on": [""]}}, 'lfr.retry.on is [""], but must be a text or a list of texts'),
+    ],
+)
+def test_what_cannot_be_meant(said: Json, told: str) -> None:
+    with pytest.raises(BadCommon) as caught:
+        common_of({"lfr": said})
+    assert str(caught.value).startswith(told)
+
+
+def test_it_is_wrong_at_its_place() -> None:
+    with pytest.raises(FlowError) as caught:
+        compile_flow("@task S { x }\na -> b (- lfr: {limit: 0} -) -> S (- lfr: {timeout: 3} -)")
+    places = [(error.line, error.column) for error in caught.value.errors]
+    assert places == [(2, 8), (2, 35)]
+
+
+@given(
+    st.integers(1, 10_000),
+    st.floats(0, 100),
+    st.floats(1, 1000),
+    st.floats(0, 1),
+    st.floats(0, 1),
+)
+def test_delays_grow_to_their_bound_and_vary_by_the_jitter(
+    number: int, delay: float, backoff: float, jitter: float, chance: float
+) -> None:
+    retry = Retry(9, delay, backoff, longest=60.0, jitter=jitter)
+    plain = delay
+    for _ in range(number - 1):
+        plain = min(plain * backoff, 60.0)
+    plain = min(plain, 60.0)
+    found = delay_before(retry, number, chance)
+    assert plain * (1 - jitter) - 1e-6 <= found <= 60.0 * (1 + jitter) + 1e-6
+    steady = delay_before(Retry(9, delay, backoff, 60.0), number, chance)
+    assert steady == pytest.approx(plain, rel=1e-6)
+
+
+def test_which_failures_are_retried() -> None:
+    assert is_retried(Retry(1), "anything")
+    assert is_retried(Retry(1, on=("gone", "timeout")), "timeout: it has not ended within 3 s")
+    assert not is_retried(Retry(1, on=("gone",)), "no such file")
+
+
+def test_a_worker_is_told_its_own_parameters_alone() -> None:
+    flow = compile_flow(
+        'a (- {lfr: {timeout: 3}, size: 1} -) -> b (- lfr: {retry: 1} -) -> <f.json> ({"lfr": {}})'
+    )
+    assert [invoked(step).parameters for step in flow.steps[1:4]] == [{"size": 1}, {}, {"uri": "f.json"}]

@@ -1,0 +1,231 @@
+"""URIs and the list of what is allowed: what a hostile flow might try."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfr.tasks.uri_policy import BadPlace, FilePlace, WebPlace, is_allowed, read_allowed, read_place, refusal
+
+ALLOWED = (
+    "https://api.example/v1/",
+    "http://localhost:8080/data",
+    "http://[::1]:81",
+    "/srv/flows",
+    "/srv/a b.json",
+)
+
+
+def allows(uri: str) -> bool:
+    return is_allowed(read_place(uri), read_allowed(ALLOWED))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://api.example/v1/",
+        "https://api.example/v1/x/y.json?q=/../#part",
+        "HTTPS://API.example:443/v1/x",
+        "https://api.example/%76%31/x",
+        "https://api.example/v1/a%20b/ä",
+        "http://localhost:8080/data",
+        "http://localhost:8080/data?x",
+        "http://localhost:8080/data/x",
+        "http://[::1]:81/anything",
+        "file:///srv/flows/x.json",
+        "file://localhost/srv/flows/x.json",
+        "/srv/flows/deep/x.json",
+        "/srv/flows",
+        "file:///srv/a%20b.json",
+    ],
+)
+def test_what_begins_as_an_entry_is_allowed(uri: str) -> None:
+    assert allows(uri)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://api.example/v1/x",
+        "https://api.example/v1",
+        "https://api.example/v10/x",
+        "https://api.example/",
+        "https://api.example./v1/x",
+        "https://api.example:444/v1/x",
+        "https://api.example.evil/v1/x",
+        "https://evil/https://api.example/v1/x",
+        "https://evil/?https://api.example/v1/",
+        "https://evil/#@api.example/v1/",
+        "https://api.example/V1/x",
+        "https://api.example/v1%2Fx",
+        "http://localhost/data",
+        "http://localhost:8080/database",
+        "http://127.0.0.1:8080/data",
+        "http://[::1]:82/",
+        "http://[0:0::1]:81/",
+        "file:///srv/flows2/x.json",
+        "file:///srv/x.json",
+        "/srv/a b.json.bak".replace(" ", "%20"),
+        "/etc/passwd",
+        "/",
+    ],
+)
+def test_what_only_looks_like_an_entry_is_not_allowed(uri: str) -> None:
+    assert not allows(uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("https://api.example@evil/v1/", "no user or password"),
+        ("https://api.example%40evil/v1/", "the host must be"),
+        ("https://user:secret@api.example/v1/", "no user or password"),
+        ("https://api.example\\@evil/v1/", "no blanks, control characters or backslashes"),
+        ("https://api.exam\tple/v1/", "no blanks, control"),
+        ("https://api.example/v1/\r\nHost: evil", "no blanks, control"),
+        ("https://api.exämple/v1/", "the host must be"),
+        ("https://%61pi.example/v1/", "the host must be"),
+        ("https://api.example/v1/../x", "must not have . or .."),
+        ("https://api.example/v1/%2e%2E/x", "must not have . or .."),
+        ("https://api.example/v1/%252e%252e/x", "must not have . or .."),
+        ("https://api.example/v1/.%2e/x", "must not have . or .."),
+        ("https://api.example/v1/..%2Fx", "must not have . or .."),
+        ("https://api.example/v1/..%5Cx", "must not have . or .."),
+        ("https://api.example/v1/..;a=b/x", "must not have . or .."),
+        ("https://api.example/v1/./x", "must not have . or .."),
+        ("https://api.example:99999/v1/", "the port is not"),
+        ("https://api.example:0x1bb/v1/", "the port is not"),
+        ("https:///v1/", "the host must be"),
+        ("https:api.example/v1/", "the host must be"),
+        ("https://[::1/", "is no URI"),
+        ("https://[v1.x]/", ""),
+        ("ftp://api.example/v1/x", "not 'ftp'"),
+        ("javascript:alert(1)", "not 'javascript'"),
+        ("data:application/json,{}", "not 'data'"),
+        ("file://evil/srv/flows/x", "a file has no host"),
+        ("file:srv/flows/x", "not the absolute path"),
+        ("file:///srv/flows/x%00.json", "not the absolute path"),
+        ("/srv/flows/\ud800", "not the absolute path"),
+        ("file:///srv/flows/x?y", "%3F"),
+        ("file:///srv/flows/x#y", "%23"),
+        ("data.json", "--base"),
+        ("../data.json", "--base"),
+        ("//api.example/v1/x", "--base"),
+        ("?x", "--base"),
+        ("", "--base"),
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_refused_with_a_reason(uri: str, reason: str) -> None:
+    with pytest.raises(BadPlace) as caught:
+        read_place(uri)
+    assert reason in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_what_is_asked_for_is_put_together_from_what_was_checked() -> None:
+    place = read_place("HTTP://LocalHost:080/%7euser/%c3%a4/a b?q=ü&r=%2f#part".replace(" ", "%20"))
+    assert place == WebPlace("http", "localhost", 80, "/~user/%C3%A4/a%20b", "q=%C3%BC&r=%2F")
+    assert str(place) == "http://localhost/~user/%C3%A4/a%20b?q=%C3%BC&r=%2F"
+    assert str(read_place("https://h:8443")) == "https://h:8443/"
+    assert read_place("/100%/%ff") == FilePlace("/100%/\udcff")
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ("data", "neither an absolute path nor a URL"),
+        ("", "neither an absolute path nor a URL"),
+        ("api.example/v1", "neither an absolute path nor a URL"),
+        ("https://", "the host must be"),
+        ("https://u@h/", "no user"),
+        ("https://h/?q", "has a query"),
+        ("https://h/a/../b", "must not have"),
+        ("ftp://h/", "not 'ftp'"),
+    ],
+)
+def test_an_entry_that_could_never_match_is_an_error(entry: str, reason: str) -> None:
+    with pytest.raises(BadPlace) as caught:
+        read_allowed([entry])
+    assert reason in str(caught.value)
+
+
+def test_nothing_is_allowed_at_first() -> None:
+    assert not is_allowed(FilePlace("/srv/x"), read_allowed(()))
+    assert not is_allowed(read_place("http://localhost/"), read_allowed(()))
+
+
+def test_the_root_as_an_entry_allows_every_file_and_no_url() -> None:
+    allowed = read_allowed(["/"])
+    assert is_allowed(FilePlace("/etc/passwd"), allowed)
+    assert not is_allowed(read_place("http://localhost/"), allowed)
+
+
+@pytest.mark.parametrize(
+    "uri", ["https://h:8443/a/b?c", "https://h", "http://[::1]/x", "/srv/a'b\"c/x", "/x"]
+)
+@pytest.mark.parametrize("before", [(), ("/srv/flows", "https://other/")])
+def test_the_line_that_a_refusal_tells_allows_it(uri: str, before: tuple[str, ...]) -> None:
+    place = read_place(uri)
+    assert not is_allowed(place, read_allowed(before))
+    reason = refusal(place, before)
+    assert ("in place of" in reason) == bool(before)
+    line = yaml.safe_load(reason.partition("`")[2].rpartition("`")[0])
+    assert tuple(line["resources.allow"][:-1]) == before
+    assert is_allowed(place, read_allowed(line["resources.allow"]))
+
+
+WORDS = (
+    "http https file ftp : // / \\ @ ? # . .. %2e %2f %25 % ; api.example evil v1 :443 :80 [::1] ä \uff0e x"
+)
+PIECES = st.sampled_from([*WORDS.split(" "), *" \n\0\ud800\udc80"])
+
+
+@given(st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=30))
+def test_any_text_is_a_place_or_refused(uri: str) -> None:
+    try:
+        place = read_place(uri)
+    except BadPlace:
+        return
+    if isinstance(place, FilePlace):
+        assert os.fsencode(place.path).startswith(b"/")
+    else:
+        assert str(place).isascii()
+        assert read_place(str(place)) == place
+
+
+@given(st.lists(PIECES, max_size=10).map("".join))
+def test_whatever_follows_an_entry_asks_the_same_server_under_the_same_path(rest: str) -> None:
+    """As the library that does the asking reads it."""
+    from urllib3.util import parse_url
+
+    try:
+        place = read_place("https://api.example/v1/" + rest)
+    except BadPlace:
+        return
+    assert is_allowed(place, read_allowed(["https://api.example/v1/"]))
+    asked = parse_url(str(place))
+    assert (asked.scheme, asked.auth, asked.host, asked.port) == ("https", None, "api.example", None)
+    assert (asked.path or "").startswith("/v1/")
+    assert asked.url == str(place)
+
+
+@given(st.lists(PIECES, max_size=10).map("".join))
+def test_whatever_is_allowed_is_asked_of_the_servers_that_are_allowed(uri: str) -> None:
+    from urllib3.util import parse_url
+
+    try:
+        place = read_place(uri)
+    except BadPlace:
+        return
+    if isinstance(place, WebPlace) and is_allowed(place, read_allowed(["https://api.example"])):
+        asked = parse_url(str(place))
+        assert (asked.scheme, asked.auth, asked.host, asked.port or 443) == (
+            "https",
+            None,
+            "api.example",
+            443,
+        )

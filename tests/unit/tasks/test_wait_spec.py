@@ -1,0 +1,209 @@
+"""What the `wait:` tasks ask for, by their parameters; and why that cannot be."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfr.events import StartTask
+from lfr.tasks.catalogue import ACQUIRE, COUNTDOWN, DELAY, EVENT, RELEASE
+from lfr.tasks.event_wait import Awaited
+from lfr.tasks.parameters import BadParameter
+from lfr.tasks.wait_spec import LatchStep, Wait, asked_wait, place_on_stream, read_wait, write_wait
+from lfr.values.json import Json
+from lfr.values.timestamps import read_time
+
+INPUT = {"id": 7, "wait": "1m", "at": "2026-01-31", "deep": {"er": [1, {"x": None}]}}
+
+
+def asked(base: str, parameters: Json, input: Json = INPUT) -> Any:
+    """What a task asks for that started one second after the epoch."""
+    return asked_wait("1000-0", StartTask("workflow:a", "name", base, 1, input, parameters, 2))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "due_ms"),
+    [
+        ({"duration": 0}, 1000),
+        ({"duration": 1.5}, 2500),
+        ({"duration": "90s"}, 91_000),
+        ({"duration": "1h30m"}, 5_401_000),
+        ({"duration": "{input[wait]}"}, 61_000),
+        ({"duration": "{input[id]}"}, 8000),
+        ({"duration": 1, "until": None}, 2000),
+        ({"until": "1970-01-01T00:00:05Z"}, 5000),
+        ({"until": "1970-01-01T00:00:00+01:00"}, -3_600_000),
+        ({"until": "{input[at]}"}, 1_769_817_600_000),
+    ],
+)
+def test_until_when_a_delay_lasts(parameters: Json, due_ms: int) -> None:
+    assert asked(DELAY, parameters).due_ms == due_ms
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2026-01-31T18:00:00", datetime(2026, 1, 31, 18, tzinfo=UTC)),
+        ("2026-01-31T18:00:00.25Z", datetime(2026, 1, 31, 18, 0, 0, 250_000, tzinfo=UTC)),
+        ("2026-01-31T18:00+02:00", datetime(2026, 1, 31, 16, tzinfo=UTC)),
+        (" 2026-01-31 ", datetime(2026, 1, 31, tzinfo=UTC)),
+    ],
+)
+def test_times(text: str, time: datetime) -> None:
+    assert read_time(text) == time.timestamp() * 1000
+
+
+@pytest.mark.parametrize("text", ["", "soon", "18:00", "2026-02-30", 2026, None, True, ["2026-01-31"]])
+def test_what_is_no_time(text: Json) -> None:
+    assert read_time(text) is None
+
+
+@pytest.mark.parametrize(
+    ("parameters", "input", "match"),
+    [
+        ({}, INPUT, {}),
+        ({"match": None}, INPUT, {}),
+        ({"match": "input"}, {"a": 1}, {"a": 1}),
+        ({"match": "input"}, [{"a": 1}, 5], {"a": 1}),
+        ({"match": {"a": "{input[id]}", "b": "n{input[id]}"}}, INPUT, {"a": 7, "b": "n7"}),
+        ({"match": {"a": ["{input[deep][er]}", 1.5], "b": {"c": "{{}}"}}}, INPUT, ...),
+        ({"match": {"a": "{parameters[x]}"}, "x": [True]}, INPUT, {"a": [True]}),
+    ],
+)
+def test_what_must_be_equal(parameters: dict[str, Json], input: Json, match: Any) -> None:
+    if match is ...:
+        match = {"a": [[1, {"x": None}], 1.5], "b": {"c": "{}"}}
+    assert asked(EVENT, {"event": "ok", **parameters}, input).event.match == match
+
+
+def test_an_event_with_a_timeout() -> None:
+    wait = asked(EVENT, {"event": "ok", "timeout": "2s"})
+    assert (wait.due_ms, wait.failure) == (3000, "wait:event: no event ok has come within 2 s")
+    wait = asked(EVENT, {"event": "ok", "timeout": 2, "on_timeout": "continue", "receipt": False})
+    assert (wait.due_ms, wait.failure, wait.event.is_receipted) == (3000, None, False)
+    assert asked(EVENT, {"event": "ok"}).due_ms is None
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("my-{input[id]}", "my-7"),
+        ('my-{input["id"]}', "my-7"),
+        ("my-{input['id']}", "my-7"),
+        ("{parameters[x]}", "why"),
+        ("{input[deep][er][1][x]}", "null"),
+        ("{{{input[id]}}}", "{7}"),
+        ("plain", "plain"),
+    ],
+)
+@pytest.mark.parametrize("task", [ACQUIRE, RELEASE, COUNTDOWN])
+def test_the_name_of_a_latch(task: str, name: str, found: str) -> None:
+    step = asked(task, {"name": name, "x": "why"})
+    assert isinstance(step, LatchStep)
+    assert (step.latch, step.since) == (found, "1000-0")
+
+
+DURATION = "a number of seconds, or a text such as 90s, 5m, 1h30m or 2d; from 0s to 36600d"
+ISO = "a time in ISO 8601, in UTC unless it names its zone"
+
+
+@pytest.mark.parametrize(
+    ("task", "parameters", "reason"),
+    [
+        (DELAY, None, "wait:delay needs one of the parameters duration and until"),
+        (
+            DELAY,
+            {"duration": 1, "until": "2026-01-31"},
+            'wait:delay: duration is 1 and until is "2026-01-31", but only one of them can be given',
+        ),
+        (DELAY, [5], "wait:delay: the parameters are [5], but must be an object"),
+        (DELAY, {"duration": "soon"}, f'wait:delay: duration is "soon", but must be {DURATION}'),
+        (DELAY, {"duration": -1}, f"wait:delay: duration is -1, but must be {DURATION}"),
+        (DELAY, {"duration": True}, "wait:delay: duration is true, but must be"),
+        (DELAY, {"duration": 1e12}, "wait:delay: duration is 1000000000000.0, but must be"),
+        (DELAY, {"duration": "{input[at]}"}, f'wait:delay: duration is "2026-01-31", but must be {DURATION}'),
+        (DELAY, {"duration": "{input[no]}"}, 'wait:delay: duration: {input[no]}: the input has no "no"'),
+        (DELAY, {"duration": "{input"}, 'wait:delay: duration: "{" is not closed'),
+        (DELAY, {"until": 5}, f"wait:delay: until is 5, but must be {ISO}"),
+        (DELAY, {"until": "tomorrow"}, f'wait:delay: until is "tomorrow", but must be {ISO}'),
+        (DELAY, {"until": "{input[wait]}"}, f'wait:delay: until is "1m", but must be {ISO}'),
+        (EVENT, {}, "wait:event needs the parameter event"),
+        (EVENT, {"event": 5}, "wait:event: event is 5, but must be a template"),
+        (EVENT, {"event": ""}, 'wait:event: event is "", but must be the kind of an event'),
+        (EVENT, {"event": "\ud800"}, "wait:event: event is"),
+        (EVENT, {"event": "end-task"}, "wait:event: event is end-task, which is one of lfr's own events"),
+        (EVENT, {"event": "{input[no]}"}, 'wait:event: event: {input[no]}: the input has no "no"'),
+        (EVENT, {"event": "ok", "match": "output"}, 'wait:event: match is "output", but must be input, or'),
+        (EVENT, {"event": "ok", "match": [1]}, "wait:event: match is [1], but must be"),
+        (EVENT, {"event": "ok", "match": {"a": "{input[no]}"}}, "wait:event: match: {input[no]}: the input"),
+        (EVENT, {"event": "ok", "receipt": "yes"}, 'wait:event: receipt is "yes", but must be true or false'),
+        (EVENT, {"event": "ok", "timeout": "soon"}, f'wait:event: timeout is "soon", but must be {DURATION}'),
+        (
+            EVENT,
+            {"event": "ok", "on_timeout": "stop"},
+            'wait:event: on_timeout is "stop", but must be one of',
+        ),
+        (ACQUIRE, {}, "wait:acquire needs the parameter name, a template"),
+        (RELEASE, {"name": 5}, "wait:release: name is 5, but must be a template"),
+        (COUNTDOWN, {"name": ""}, 'wait:countdown: name is "", but must be a text of 1 to 1000 characters'),
+        (ACQUIRE, {"name": "x" * 1001}, 'wait:acquire: name is "xxxxx'),
+        (ACQUIRE, {"name": "{input.id}"}, "wait:acquire: name: a template only looks items up"),
+        (RELEASE, {"name": "{input[no]}"}, 'wait:release: name: {input[no]}: the input has no "no"'),
+        (COUNTDOWN, {"name": "}"}, 'wait:countdown: name: a single "}"'),
+        ("wait:forever", {}, "there is no task wait:forever in lfr"),
+    ],
+)
+def test_what_cannot_be_names_task_parameter_and_value(task: str, parameters: Json, reason: str) -> None:
+    with pytest.raises(BadParameter) as caught:
+        asked(task, parameters)
+    assert str(caught.value).startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("input", "what"), [([], "first item of the input"), ([1], "first item"), (5, "input")]
+)
+def test_an_input_that_has_no_fields_cannot_be_matched(input: Json, what: str) -> None:
+    with pytest.raises(BadParameter, match=f"match is input, but the {what}.* is no object"):
+        asked(EVENT, {"event": "ok", "match": "input"}, input)
+
+
+def test_a_match_that_would_be_nested_too_deeply_is_refused() -> None:
+    deep: Json = []
+    for _ in range(198):
+        deep = [deep]
+    with pytest.raises(BadParameter, match=r"wait:event: match: it is nested more than 200 levels deep"):
+        asked(EVENT, {"event": "ok", "match": {"a": ["{input[deep]}"]}}, {"deep": deep})
+    kept = asked(EVENT, {"event": "ok", "match": "input"}, {"deep": deep})
+    assert read_wait(write_wait(kept).encode()).event == kept.event
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    st.text(),
+    JSON,
+    st.none() | st.integers(),
+    st.none() | st.text(),
+    st.none() | st.builds(Awaited, st.text(), st.dictionaries(st.text(), JSON, max_size=3), st.booleans()),
+    st.none() | st.text(),
+)
+def test_a_wait_is_kept_as_it_is(
+    name: str, input: Json, due_ms: int | None, failure: str | None, event: Awaited | None, latch: str | None
+) -> None:
+    task = StartTask("workflow:a", name, "wait:event", 3, input, None, 2)
+    wait = Wait(task, "5-1", due_ms, failure, event, latch)
+    assert read_wait(write_wait(wait).encode()) == wait
+
+
+def test_the_order_of_the_stream_is_not_that_of_texts() -> None:
+    ids = ["9-5", "10-0", "10-2", "10-10"]
+    assert sorted(ids, key=place_on_stream) == ids
