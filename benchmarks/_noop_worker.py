@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lfr import events
 from lfr.config.load import load_settings
-from lfr.host.notify import Supervisor
+from lfr.host.notify import ServiceManager
 from lfr.runtime.complete import Answer, answer, read_tasks
 from lfr.runtime.consumer import BatchListener
 from lfr.runtime.process import Life, run_listeners
@@ -26,7 +26,7 @@ class NoOp(BatchListener):
             link,
             self.reader,
             [
-                Answer(id, events.end_task(task, output=task.input))
+                Answer(id, events.end_task_values(task, output=task.input))
                 for id, task in tasks
                 if not is_reserved(task.base)
             ],
@@ -34,5 +34,5 @@ class NoOp(BatchListener):
 
 
 if __name__ == "__main__":
-    life = Life("no-op", Supervisor(), lambda: None)
+    life = Life("no-op", ServiceManager(), lambda: None)
     raise SystemExit(run_listeners(life, [NoOp(connect(load_settings({})), "no-op")]))

@@ -131,7 +131,7 @@ def decode(fields: Fields) -> Values:
     return values
 
 
-def read_kind(values: Values) -> str:
+def parse_kind(values: Values) -> str:
     """The kind of an event. Raises Malformed if it has none."""
     return _text(values, "kind")
 
@@ -155,7 +155,7 @@ def _kind(encoded: bytes) -> Json:
         return None
 
 
-def read_event(fields: Fields) -> dict[str, Json]:
+def decode_event(fields: Fields) -> dict[str, Json]:
     """All fields of an event, decoded. Raises Malformed."""
     try:
         return {name.decode(): value for name, value in decode(fields).items()}
@@ -170,7 +170,7 @@ def check_event(kind: str, values: Values) -> None:
             raise Malformed(f"its field {name.decode()} is missing")
 
 
-def read_start_task(values: Values) -> StartTask:
+def parse_start_task(values: Values) -> StartTask:
     """A start-task event. Raises Malformed."""
     name = _text(values, "name")
     return StartTask(
@@ -184,7 +184,7 @@ def read_start_task(values: Values) -> StartTask:
     )
 
 
-def read_end_task(values: Values) -> EndTask:
+def parse_end_task(values: Values) -> EndTask:
     """An end-task event, ours or one of a worker written for littleflow_redis. Raises Malformed."""
     status = _text(values, "status", Status.SUCCESS)
     if status not in (Status.SUCCESS, Status.FAILURE):
@@ -202,12 +202,12 @@ def read_end_task(values: Values) -> EndTask:
     )
 
 
-def read_cancel_task(values: Values) -> CancelTask:
+def parse_cancel_task(values: Values) -> CancelTask:
     """A cancel-task event. Raises Malformed."""
     return CancelTask(_workflow(values), _index(values), _attempt(values) or 1)
 
 
-def read_receipt(values: Values) -> Receipt:
+def parse_receipt(values: Values) -> Receipt:
     """A receipt. Raises Malformed."""
     return Receipt(target=_text(values, "for"), action=_text(values, "action", ""))
 
@@ -226,7 +226,7 @@ def encode(kind: str, at: str, values: Mapping[str, Json]) -> list[str]:
     return flat
 
 
-def end_task(task: StartTask, *, output: Json = None, failure: str | None = None) -> dict[str, Json]:
+def end_task_values(task: StartTask, *, output: Json = None, failure: str | None = None) -> dict[str, Json]:
     """The values of the end-task that answers `task`: with its output, or with why it failed."""
     answer: dict[str, Json] = {
         "workflow": task.workflow,
@@ -239,7 +239,7 @@ def end_task(task: StartTask, *, output: Json = None, failure: str | None = None
     return {**answer, "status": Status.SUCCESS, "output": output}
 
 
-def receipt(target: str, action: str = "processed") -> dict[str, Json]:
+def receipt_values(target: str, action: str = "processed") -> dict[str, Json]:
     """The values of a receipt for the event with id `target`."""
     return {"for": target, "action": action}
 

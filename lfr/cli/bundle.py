@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lfr.host.data_folder import write_address
-from lfr.host.role_processes import Children
+from lfr.host.role_processes import RoleProcesses
 from lfr.host.valkey import ValkeyServer
 
 RoleLine: TypeAlias = Sequence[str]
@@ -23,7 +23,7 @@ class Bundle:
 
     folder: Path
     server: ValkeyServer
-    children: Children
+    children: RoleProcesses
 
     def start_server(self) -> None:
         """Start the server, and leave word of it in the folder. Raises as `ValkeyServer.start`."""
@@ -42,7 +42,7 @@ class Bundle:
 
 @contextmanager
 def running_bundle(
-    folder: Path, roles: Sequence[RoleLine], children: Children, *, port: int | None = None
+    folder: Path, roles: Sequence[RoleLine], children: RoleProcesses, *, port: int | None = None
 ) -> Iterator[Bundle]:
     """Start the server and the roles; stop all of it at the end, roles first, whatever happens meanwhile.
 

@@ -32,7 +32,7 @@ from lfr.engine.transition import Cancel, Fact, Start, Transition, What
 from lfr.flow import Flow, Kind, Step
 from lfr.guard import Guard, GuardError, parse_guard
 from lfr.states import WorkflowState
-from lfr.tasks.step_options import common_of, delay_before, is_retried
+from lfr.tasks.step_options import is_retryable, parse_step_options, retry_delay
 from lfr.values.json import Json
 
 
@@ -111,12 +111,12 @@ def advance(
 def _retry_delay(step: Step, known: StepProgress, ended: Ended) -> float | None:
     """In how many seconds a task that has failed is tried again; None if it is not. Of an iterated step,
     its items have been tried again before."""
-    retry = common_of(step.parameters).retry
+    retry = parse_step_options(step.parameters).retry
     if retry is None or step.iterate or known.retries >= retry.times:
         return None
-    if not is_retried(retry, ended.failure or ""):
+    if not is_retryable(retry, ended.failure or ""):
         return None
-    return delay_before(retry, known.retries + 1, ended.chance)
+    return retry_delay(retry, known.retries + 1, ended.chance)
 
 
 LOOK_AHEAD = 16

@@ -14,7 +14,7 @@ from lfr.engine.transition import Start, Transition, What
 from lfr.errors import LfrError
 from lfr.flow import Flow
 from lfr.states import WorkflowState
-from lfr.tasks.invocation import invoked
+from lfr.tasks.invocation import invocation_of
 from lfr.values.json import Json
 
 Task: TypeAlias = Callable[[str, str, int, Json, Json], Json]
@@ -115,7 +115,7 @@ class _Local:
         self.done += 1
         if self.done > self.limit:
             raise LocalFailure(f"after {self.limit} tasks the run was stopped")
-        name, base, parameters = invoked(step)
+        name, base, parameters = invocation_of(step)
         if self.trace is not None:
             self.trace(step.index, name, start.input)
         task = self.tasks if callable(self.tasks) else self.tasks.get(base)

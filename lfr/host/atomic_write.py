@@ -8,7 +8,7 @@ from pathlib import Path
 from lfr.errors import CannotWrite
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str) -> None:
     """Write a file so that nobody ever sees a part of it; one that is there keeps its rights. Raises
     CannotWrite."""
     target = path.resolve()

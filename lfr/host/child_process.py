@@ -14,7 +14,7 @@ _PR_SET_PDEATHSIG = 1
 """prctl(2): the signal that this process gets when its parent dies."""
 
 
-def die_with_parent(number: int = signal.SIGTERM) -> Callable[[], None]:
+def terminate_with_parent(number: int = signal.SIGTERM) -> Callable[[], None]:
     """What a child is to do between fork and exec, so that it gets this signal when its parent dies.
 
     Its parent is the thread that starts it, not the process. Linux alone knows of that: elsewhere a child
@@ -36,7 +36,7 @@ def die_with_parent(number: int = signal.SIGTERM) -> Callable[[], None]:
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
+def deferred_signals() -> Iterator[None]:
     """Put off what SIGINT, SIGTERM and SIGHUP do to this process until the block is done.
 
     Around the start of a child: an exception between its fork and the moment when it is known would

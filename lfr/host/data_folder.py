@@ -8,20 +8,20 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from lfr.errors import CannotWrite
-from lfr.host.folder_lock import folder_lock
-from lfr.host.valkey import Address, answers
+from lfr.host.folder_lock import hold_lock
+from lfr.host.valkey import Address, is_serving
 
 _RECORD = "lfr-up.json"
 _LOCK = "lfr-up.lock"
 
 
 @contextmanager
-def occupied(folder: Path) -> Iterator[None]:
+def hold_data_folder(folder: Path) -> Iterator[None]:
     """Hold a folder for this process. Raises Conflict if another has it, CannotWrite if it cannot be made."""
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            stack.enter_context(folder_lock(folder / _LOCK))
+            stack.enter_context(hold_lock(folder / _LOCK))
         except OSError as error:
             raise CannotWrite(f"cannot keep data in {folder}: {error.strerror}") from None
         stack.callback((folder / _RECORD).unlink, missing_ok=True)
@@ -41,5 +41,5 @@ def read_address(folder: Path) -> str | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
         told = json.loads((folder / _RECORD).read_text())
         address = Address(str(told["host"]), int(told["port"]))
-        return address.url if answers(address, int(told["pid"])) else None
+        return address.url if is_serving(address, int(told["pid"])) else None
     return None

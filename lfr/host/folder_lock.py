@@ -14,7 +14,7 @@ from lfr.errors import Conflict
 
 
 @contextmanager
-def folder_lock(path: Path, *, patience_seconds: float = 0.0) -> Iterator[TextIO]:
+def hold_lock(path: Path, *, patience_seconds: float = 0.0) -> Iterator[TextIO]:
     """Hold the lock file at `path`, which is made if need be; wait for it for so long.
 
     A child process that is handed the open file holds it too, until it ends, even if this process has been
@@ -28,11 +28,11 @@ def folder_lock(path: Path, *, patience_seconds: float = 0.0) -> Iterator[TextIO
                 lock.seek(0)
                 raise Conflict(f"{path.parent} is in use by process {lock.read().strip() or '?'}")
             time.sleep(0.05)
-        tell_holder(lock, os.getpid())
+        write_lock_holder(lock, os.getpid())
         yield lock
 
 
-def tell_holder(lock: TextIO, pid: int) -> None:
+def write_lock_holder(lock: TextIO, pid: int) -> None:
     """Write down who holds the lock from now on."""
     lock.truncate(0)
     lock.write(str(pid))

@@ -89,4 +89,4 @@ class Run:
             raise Conflict(f"{self} has failed: {said[-1] if said else f'exit code {done.returncode}'}")
 
 
-Step: TypeAlias = Write | Remove | Run
+Action: TypeAlias = Write | Remove | Run

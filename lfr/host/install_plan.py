@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from lfr.host.install_actions import Remove, Run, Step, Write
-from lfr.host.units import FILES, placed, read_unit
+from lfr.host.install_actions import Action, Remove, Run, Write
+from lfr.host.units import FILES, load_unit_file, relocate_unit_file
 
 STORE: Final = "lfr-valkey.service"
 TARGET: Final = "lfr.target"
@@ -36,7 +36,7 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class InstallOptions:
     """What of it is asked for.
 
     roles      that are to start with the host, as `lifecycle` or `lifecycle.2`
@@ -57,7 +57,7 @@ class Wish:
         return [*[STORE] * self.store, *(f"lfr@{role}.service" for role in self.roles)]
 
 
-def files_steps(program: Program, wish: Wish) -> Iterator[Step]:
+def file_actions(program: Program, wish: InstallOptions) -> Iterator[Action]:
     """Put the program and its files where they belong, and let systemd make users and folders."""
     installed, tree = wish.prefix / "bin" / "lfr", wish.prefix / "lib" / "lfr"
     if program.file.resolve() != installed.resolve():
@@ -67,13 +67,13 @@ def files_steps(program: Program, wish: Wish) -> Iterator[Step]:
     if program.server is not None:
         yield Write(tree / "valkey-server", program.server.read_bytes(), 0o755)
     for file in FILES:
-        text = placed(read_unit(file.name), wish.prefix, program.interpreter)
+        text = relocate_unit_file(load_unit_file(file.name), wish.prefix, program.interpreter)
         yield Write(Path(file.target), text.encode(), is_kept=file.is_kept)
     yield Run(["systemd-sysusers", "/etc/sysusers.d/lfr.conf"])
     yield Run(["systemd-tmpfiles", "--create", "/etc/tmpfiles.d/lfr.conf"])
 
 
-def start_steps(wish: Wish) -> Iterator[Step]:
+def start_actions(wish: InstallOptions) -> Iterator[Action]:
     """Enable what is asked for; start it. Roles that run already are started anew, from the new program;
     Valkey is not, so that it is away only when somebody wants that."""
     if wish.is_booted:
@@ -87,7 +87,7 @@ def start_steps(wish: Wish) -> Iterator[Step]:
         yield Run(["systemctl", "start", TARGET, *wish.units])
 
 
-def old_builds(tree: Path) -> list[Step]:
+def old_build_removals(tree: Path) -> list[Action]:
     """Remove what was unpacked for builds from before the one before this. `tree`: PREFIX/lib/lfr."""
     builds = [path for path in tree.glob("lfr_*") if path.is_dir()]
     builds.sort(key=lambda path: path.stat().st_mtime, reverse=True)
@@ -95,7 +95,9 @@ def old_builds(tree: Path) -> list[Step]:
     return [Remove(path) for build in old for path in (build, build.with_name(f".{build.name}_lock"))]
 
 
-def uninstall_steps(prefix: Path, enabled: Sequence[str], *, purge: bool, is_booted: bool) -> Iterator[Step]:
+def uninstall_actions(
+    prefix: Path, enabled: Sequence[str], *, purge: bool, is_booted: bool
+) -> Iterator[Action]:
     """Stop and remove everything but the configuration and the data; with `purge` those too. `enabled`:
     the units that start with the host."""
     if is_booted:

@@ -15,7 +15,7 @@ from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
-class Supervisor:
+class ServiceManager:
     """Who wants to be told how this process is.
 
     address           of the socket: a path, or a name that begins with a NUL (unix(7), "abstract"); empty:
@@ -27,7 +27,7 @@ class Supervisor:
     watchdog_seconds: float = 0.0
 
     @classmethod
-    def of_process(cls, environment: Mapping[str, str] | None = None) -> Self:
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
         """The one that has started this process. (sd_notify(3), sd_watchdog_enabled(3))"""
         environment = os.environ if environment is None else environment
         named = environment.get("NOTIFY_SOCKET", "")
@@ -37,7 +37,7 @@ class Supervisor:
         return cls(address, _watchdog_seconds(environment))
 
     @property
-    def is_there(self) -> bool:
+    def is_present(self) -> bool:
         """Whether somebody wants to be told."""
         return bool(self.address)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lfr.host.child_process import die_with_parent, uninterrupted
+from lfr.host.child_process import deferred_signals, terminate_with_parent
 
 
 def own_command() -> list[str]:
@@ -28,7 +28,7 @@ def own_command() -> list[str]:
 
 
 @dataclass(slots=True)
-class Child:
+class RoleProcess:
     """One role process: how it was started, its process, where its output goes."""
 
     arguments: tuple[str, ...]
@@ -40,7 +40,7 @@ class Child:
         """The role."""
         return self.arguments[0]
 
-    def last_words(self, lines: int = 5) -> str:
+    def log_tail(self, lines: int = 5) -> str:
         """The end of what it has written."""
         if self.log is None:
             return ""
@@ -49,7 +49,7 @@ class Child:
         return ""
 
 
-class Children:
+class RoleProcesses:
     """Role processes. They die with the process that has started them; Ctrl-C does not reach them.
 
     Each writes to `ROLE.log` in `log_folder`, or to where this process writes if there is none.
@@ -58,7 +58,7 @@ class Children:
     def __init__(self, environment: Mapping[str, str], log_folder: Path | None = None) -> None:
         self._environment = {**os.environ, **environment}
         self._log_folder = log_folder
-        self.running: list[Child] = []
+        self.running: list[RoleProcess] = []
 
     def __enter__(self) -> Self:
         return self
@@ -68,9 +68,9 @@ class Children:
     ) -> None:
         self.stop()
 
-    def start(self, arguments: Sequence[str]) -> Child:
+    def start(self, arguments: Sequence[str]) -> RoleProcess:
         """Start `lfr ARGUMENTS...`."""
-        with uninterrupted(), ExitStack() as stack:
+        with deferred_signals(), ExitStack() as stack:
             log = None if self._log_folder is None else self._log_folder / f"{arguments[0]}.log"
             output = None if log is None else stack.enter_context(log.open("ab"))
             process = subprocess.Popen(
@@ -80,13 +80,13 @@ class Children:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=die_with_parent(),
+                preexec_fn=terminate_with_parent(),
             )
-            child = Child(tuple(arguments), process, log)
+            child = RoleProcess(tuple(arguments), process, log)
             self.running.append(child)
         return child
 
-    def take_dead(self) -> list[Child]:
+    def pop_exited(self) -> list[RoleProcess]:
         """The children that have ended since the last call; they count no longer."""
         dead = [child for child in self.running if child.process.poll() is not None]
         self.running = [child for child in self.running if child not in dead]

@@ -40,7 +40,7 @@ def is_booted() -> bool:
     return Path("/run/systemd/system").is_dir()
 
 
-def unit_states() -> list[UnitState]:
+def load_unit_states() -> list[UnitState]:
     """lfr's units that systemd knows of, by name; none where systemd does not run the host."""
     if not is_booted():
         return []
@@ -50,10 +50,10 @@ def unit_states() -> list[UnitState]:
         text=True,
         check=False,
     )
-    return sorted(read_states(told.stdout), key=lambda state: state.name)
+    return sorted(parse_unit_states(told.stdout), key=lambda state: state.name)
 
 
-def read_states(shown: str) -> Iterator[UnitState]:
+def parse_unit_states(shown: str) -> Iterator[UnitState]:
     """The units of what `systemctl show` prints: `NAME=VALUE` lines, a blank line between two units."""
     for block in shown.split("\n\n"):
         told = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)

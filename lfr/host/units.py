@@ -46,7 +46,7 @@ _FOLDERS: Final = (_PACKAGE / "units", _PACKAGE.parent / "units")
 """In the one file; in a checkout."""
 
 
-def read_unit(name: str) -> str:
+def load_unit_file(name: str) -> str:
     """The text of one of the files, as it stands for /usr/local. Raises NotFound."""
     if name not in {file.name for file in FILES}:
         raise NotFound(f"there is no file {name}", hint="one of " + ", ".join(file.name for file in FILES))
@@ -56,7 +56,7 @@ def read_unit(name: str) -> str:
     raise NotFound(f"{name} is not in this installation of lfr: it travels in the one file")
 
 
-def placed(text: str, prefix: Path, interpreter: str = "") -> str:
+def relocate_unit_file(text: str, prefix: Path, interpreter: str = "") -> str:
     """The text for a program below another folder, started by this interpreter if it is not its own."""
     program = f"ExecStart={PREFIX}bin/lfr "
     if interpreter:

@@ -19,8 +19,8 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from lfr.errors import Conflict, LfrError, NotFound
-from lfr.host.child_process import die_with_parent, uninterrupted
-from lfr.host.folder_lock import folder_lock, tell_holder
+from lfr.host.child_process import deferred_signals, terminate_with_parent
+from lfr.host.folder_lock import hold_lock, write_lock_holder
 from lfr.host.ports import free_port
 
 VARIABLE = "LFR_VALKEY_SERVER"
@@ -112,7 +112,7 @@ class ValkeyServer:
         """
         server = find_server()
         self._data.mkdir(parents=True, exist_ok=True)
-        with folder_lock(self._data / "valkey.lock", patience_seconds=_STOP_SECONDS) as lock:
+        with hold_lock(self._data / "valkey.lock", patience_seconds=_STOP_SECONDS) as lock:
             with suppress(FileNotFoundError):
                 self._log.replace(self._log.with_name("valkey.log.1"))  # it may tell why it had died
             self._start(server, lock)
@@ -120,9 +120,9 @@ class ValkeyServer:
     def _start(self, server: Path, lock: TextIO) -> None:
         for _ in range(_TRIES):
             self.address = Address(self.address.host, self._port or free_port())
-            with uninterrupted():
+            with deferred_signals():
                 self._process = self._launch(server, lock)
-            tell_holder(lock, self._process.pid)
+            write_lock_holder(lock, self._process.pid)
             if self._wait_until_it_answers():
                 return
             if "in use" not in self._log.read_text(errors="replace"):
@@ -173,7 +173,7 @@ class ValkeyServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is ours to hear: the server stops last
-            preexec_fn=die_with_parent(),
+            preexec_fn=terminate_with_parent(),
             pass_fds=[lock.fileno()],
         )
 
@@ -200,12 +200,12 @@ class ValkeyServer:
         return "it says nothing"
 
 
-def answers(address: Address, pid: int) -> bool:
+def is_serving(address: Address, pid: int) -> bool:
     """Whether a server listens there that has finished loading, and is this process. (PING, INFO)"""
     return _is_ready(_ask(address), pid)
 
 
-def is_served(address: Address) -> bool:
+def is_reachable(address: Address) -> bool:
     """Whether a server of Redis' protocol answers there and has read its data. One that wants a password
     first counts too. (PING)"""
     return _ask(address).startswith((b"+PONG", b"-NOAUTH"))

@@ -10,7 +10,7 @@ from typing import Final
 from lfr.language.ast import Declaration, FlowText, Literal, Scope, scopes
 from lfr.language.errors import Problem
 from lfr.language.parse import AFTER_DECLARATION
-from lfr.tasks.step_options import BadCommon, common_of
+from lfr.tasks.step_options import BadStepOptions, parse_step_options
 from lfr.values.json import Json
 
 TOO_MANY: Final = 10**9
@@ -126,8 +126,8 @@ def common_problem(parameters: Literal | None, name: str, subflow: Scope | None)
     if parameters is None:
         return None
     try:
-        said = common_of(parameters.value)
-    except BadCommon as error:
+        said = parse_step_options(parameters.value)
+    except BadStepOptions as error:
         return Problem(parameters.at, str(error))
     if subflow is None or (said.timeout is None and said.retry is None):
         return None

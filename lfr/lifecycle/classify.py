@@ -17,7 +17,7 @@ from lfr.store.stream.dead_letters import bury
 from lfr.store.stream.entries import Entry, Reader, settle
 from lfr.store.workflows.commit import forget_handed_over
 from lfr.store.workflows.load import LoadedWorkflow
-from lfr.tasks.catalogue import EACH, REQUEST
+from lfr.tasks.catalogue import EACH, REQUEST_PREFIX
 from lfr.values.json import NotJson, read_json
 
 
@@ -116,7 +116,7 @@ class Judgement:
         if step is not None and task.attempt not in (None, step.attempt):
             return
         beside = (task.workflow, task.index)
-        if beside in self.handed_over or workflow.flow.steps[task.index].task.startswith(REQUEST):
+        if beside in self.handed_over or workflow.flow.steps[task.index].task.startswith(REQUEST_PREFIX):
             self.taken.add(beside)
 
     def settle(self, reader: Reader, lost: Sequence[tuple[Entry, str]], now_ms: int) -> list[Command]:
@@ -159,17 +159,17 @@ def _place(judged: Judgement, entry: Entry, values: events.Values | events.Malfo
         task = _ended_without_output(entry, values)
         judged.ended.setdefault(task.workflow, []).append((entry, task))
         return
-    kind = events.read_kind(values)
+    kind = events.parse_kind(values)
     if kind == events.END_TASK:
-        task = events.read_end_task(values)
+        task = events.parse_end_task(values)
         judged.ended.setdefault(task.workflow, []).append((entry, task))
     elif kind in events.WORKFLOW_EVENTS:
         _place_news(judged, entry, kind, values)
     elif kind == events.CANCEL_TASK:
-        events.read_cancel_task(values)
+        events.parse_cancel_task(values)
         judged.news.append(entry)
     elif kind == events.START_TASK and values.get(b"base") == EACH:
-        start = events.read_start_task(values)
+        start = events.parse_start_task(values)
         judged.items.setdefault(start.workflow, ItemNews()).add_start(entry, start)
     else:
         events.check_event(kind, values)
@@ -194,5 +194,5 @@ def _ended_without_output(entry: Entry, error: events.Malformed) -> events.EndTa
     rest = {name: value for name, value in entry.fields.items() if name != b"output"}
     if not events.is_kind(entry.fields, events.END_TASK) or len(rest) == len(entry.fields):
         raise error
-    task = events.read_end_task(events.decode(rest))
+    task = events.parse_end_task(events.decode(rest))
     return replace(task, status=events.Status.FAILURE, reason=f"its worker's answer is unusable: {error}")

@@ -43,7 +43,7 @@ from lfr.store.workflows.items import (
     write_items,
 )
 from lfr.store.workflows.load import LoadedWorkflow, load, load_whole, watch_state
-from lfr.tasks.step_options import common_of
+from lfr.tasks.step_options import parse_step_options
 from lfr.values.json import Json, read_json
 
 BUSY = "the loop has come back to this step while its items were still worked on"
@@ -184,7 +184,7 @@ class Iteration:
             return
         step.commands += lay_out(id, index, step.values)  # also if none can begin now, for a restart
         if workflow.progress.state is WorkflowState.RUNNING and _runs(workflow, index) and not step.ended:
-            limit = common_of(workflow.flow.steps[index].parameters).limit or self._limit
+            limit = parse_step_options(workflow.flow.steps[index].parameters).limit or self._limit
             room = limit - (items.begun - items.done)
             self._begin(link, workflow, step, items, max(0, min(room, items.total - items.begun)), now_ms)
         step.commands.append(write_items(id, index, items))

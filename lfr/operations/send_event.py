@@ -14,7 +14,7 @@ from lfr.store.stream.entries import append
 from lfr.store.workflows.flows import FlowCache
 from lfr.store.workflows.load import load_flow, load_step
 from lfr.store.workflows.record import read_records
-from lfr.tasks.catalogue import WAIT
+from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.json import Json
 
 
@@ -66,7 +66,7 @@ def end_task(
     if tasks[index].iterate:
         raise BadInput(f"step {index} of {id} is iterated", hint="end the tasks of its items")
     base, named = tasks[index].base or tasks[index].name, name or tasks[index].name
-    if base.startswith(WAIT):
+    if base.startswith(WAIT_PREFIX):
         attempt = attempt or latest
     told = {"attempt": attempt, "reason": reason, "output": output}
     values: dict[str, Json] = {"workflow": id, "name": named, "index": index}
@@ -79,7 +79,7 @@ def _append_end(store: Store, values: Mapping[str, Json], base: str) -> str:
     and the event that it waits for would be taken by it."""
     at = events.timestamp(time.time())
     commands = [append(store.stream, events.END_TASK, at, values)]
-    if base.startswith(WAIT):
+    if base.startswith(WAIT_PREFIX):
         over = {name: values[name] for name in ("workflow", "name", "index", "attempt")}
         commands.append(append(store.stream, events.CANCEL_TASK, at, {**over, "base": base}))
     with store.link() as link:

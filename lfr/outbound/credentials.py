@@ -18,7 +18,7 @@ _VALID_SECONDS: Final = 3600
 _RENEWED_SECONDS: Final = 300
 """A token of ours is used until it is valid for no longer than this."""
 
-Sign: TypeAlias = Callable[[bytes], bytes]
+Signer: TypeAlias = Callable[[bytes], bytes]
 """Signs with RSASSA-PKCS1-v1_5 and SHA-256."""
 
 
@@ -28,10 +28,10 @@ class Issuer:
 
     email: str
     key_id: str
-    sign: Sign
+    sign: Signer
 
 
-class Tokens:
+class TokenSource:
     """The token for other servers, if the settings have any. Any number of threads may ask for it.
 
     Raises BadSettings if it cannot be made.
@@ -43,7 +43,7 @@ class Tokens:
             raise BadSettings("it has blanks or other characters that no token has", place="request.token")
         if self._token and settings.request_issuer:
             raise BadSettings("only one of them can be used", place="request.token and request.issuer")
-        self._issuer = read_issuer(settings.request_issuer) if settings.request_issuer else None
+        self._issuer = load_issuer(settings.request_issuer) if settings.request_issuer else None
         self._lock = threading.Lock()
         self._renew_at = 0.0
 
@@ -66,7 +66,7 @@ def sign_token(issuer: Issuer, now: int) -> str:
     return f"{signed}.{_base64(issuer.sign(signed.encode()))}"
 
 
-def read_issuer(setting: str) -> Issuer:
+def load_issuer(setting: str) -> Issuer:
     """The issuer from a JSON file, or from its text: `client_email`, `private_key`, `private_key_id`.
 
     Raises BadSettings: for what it lacks, and if the package is not there that signs.
@@ -88,7 +88,7 @@ def read_issuer(setting: str) -> Issuer:
     return Issuer(email, key_id, _signer(key, place))
 
 
-def _signer(key: str, place: str) -> Sign:
+def _signer(key: str, place: str) -> Signer:
     try:
         from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
         from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey

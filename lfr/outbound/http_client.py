@@ -14,12 +14,12 @@ from lfr import __version__
 _CHUNK = 64 * 1024
 
 
-class NoAnswer(Exception):
+class NoResponse(Exception):
     """There is no answer, or not all of it; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class WebAnswer:
+class HttpResponse:
     """What a server has answered.
 
     status   the status code and its phrase, as `404 Not Found`: `code` is the number alone
@@ -44,7 +44,7 @@ class WebAnswer:
         return 200 <= self.code < 300
 
 
-class Web:
+class HttpClient:
     """Asks servers, for any number of threads. Certificates are checked against the system's.
 
     Each request has a connection of its own: one that was kept may be dead by its next use, and nobody
@@ -63,8 +63,8 @@ class Web:
         content: bytes | None = None,
         *,
         timeout_seconds: float,
-    ) -> WebAnswer:
-        """Send a request and read its answer, up to `most_bytes` of it. Raises NoAnswer.
+    ) -> HttpResponse:
+        """Send a request and read its answer, up to `most_bytes` of it. Raises NoResponse.
 
         `timeout_seconds` bound each wait for the server, and all of the reading.
         """
@@ -86,8 +86,8 @@ class Web:
             finally:
                 response.close()
         except exceptions.HTTPError as error:
-            raise NoAnswer(_told(error, timeout_seconds)) from None
-        return WebAnswer(response.status, response.reason or "", response.headers, read, is_cut)
+            raise NoResponse(_told(error, timeout_seconds)) from None
+        return HttpResponse(response.status, response.reason or "", response.headers, read, is_cut)
 
     def _read(self, response: urllib3.BaseHTTPResponse, deadline: float) -> tuple[bytes, bool]:
         """What came, and whether there is more. `read1` returns what there is: a server that trickles

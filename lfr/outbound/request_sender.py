@@ -8,20 +8,20 @@ from collections.abc import Callable, Iterable, Set
 
 from lfr.config.settings import Settings
 from lfr.errors import BadSettings
-from lfr.outbound.credentials import Tokens
-from lfr.outbound.http_client import NoAnswer, Web, WebAnswer
-from lfr.tasks.request import Request, read_base
+from lfr.outbound.credentials import TokenSource
+from lfr.outbound.http_client import HttpClient, HttpResponse, NoResponse
+from lfr.tasks.request import Request, parse_base_url
 from lfr.tasks.request_answer import (
     MOST_REDIRECTS,
-    BadAnswer,
-    delay_before,
-    is_worth_another_try,
-    output_of,
-    redirected,
-    told_failure,
-    told_request,
+    BadResponse,
+    describe_request,
+    failure_message,
+    is_retryable,
+    redirected_request,
+    response_output,
+    retry_delay,
 )
-from lfr.tasks.uri_policy import BadPlace
+from lfr.tasks.uri_policy import BadLocation
 from lfr.values.json import Json
 
 LOGGER = logging.getLogger(__name__)
@@ -31,12 +31,12 @@ class RequestFailed(Exception):
     """A request has failed; the text says which one and why."""
 
 
-class Requests:
+class RequestSender:
     """What sends requests. Any number of threads may use it. Raises BadSettings."""
 
     def __init__(self, settings: Settings) -> None:
-        self._web = Web(settings.request_size)
-        self._tokens = Tokens(settings)
+        self._web = HttpClient(settings.request_size)
+        self._tokens = TokenSource(settings)
         self._trusted = frozenset(_origins("request.token_for", settings.request_token_for))
         _origins("request.urls", settings.request_urls.values())
 
@@ -46,36 +46,36 @@ class Requests:
 
         The server of the base URL gets the token, as do those that the settings name.
         """
-        trusted = self._trusted | ({read_base(base).origin} if base else frozenset())
+        trusted = self._trusted | ({parse_base_url(base).origin} if base else frozenset())
         outcome = self._try(request, trusted)
         for number in range(1, request.retries + 1):
-            retry_after = outcome.headers.get("Retry-After", "") if isinstance(outcome, WebAnswer) else ""
-            if isinstance(outcome, WebAnswer) and not is_worth_another_try(outcome.code):
+            retry_after = outcome.headers.get("Retry-After", "") if isinstance(outcome, HttpResponse) else ""
+            if isinstance(outcome, HttpResponse) and not is_retryable(outcome.code):
                 break
-            delay = delay_before(number, retry_after)
-            LOGGER.warning("%s: %s; trying again in %g s", told_request(request), _told(outcome), delay)
+            delay = retry_delay(number, retry_after)
+            LOGGER.warning("%s: %s; trying again in %g s", describe_request(request), _told(outcome), delay)
             time.sleep(delay)
             if not is_wanted():
                 break
             outcome = self._try(request, trusted)
-        if isinstance(outcome, NoAnswer):
-            raise RequestFailed(f"{told_request(request)}: {outcome}")
+        if isinstance(outcome, NoResponse):
+            raise RequestFailed(f"{describe_request(request)}: {outcome}")
         return _output(request, outcome)
 
-    def _try(self, request: Request, trusted: Set[str]) -> WebAnswer | NoAnswer:
+    def _try(self, request: Request, trusted: Set[str]) -> HttpResponse | NoResponse:
         """The answer, or that to the last request that it leads to."""
         asked = request
         for _ in range(MOST_REDIRECTS):
             answer = self._ask(asked, trusted)
-            if isinstance(answer, NoAnswer):
+            if isinstance(answer, NoResponse):
                 return answer
-            following = redirected(asked, answer.code, answer.headers.get("Location", ""))
+            following = redirected_request(asked, answer.code, answer.headers.get("Location", ""))
             if following is None:
                 return answer
             asked = following
         return self._ask(asked, trusted)
 
-    def _ask(self, request: Request, trusted: Set[str]) -> WebAnswer | NoAnswer:
+    def _ask(self, request: Request, trusted: Set[str]) -> HttpResponse | NoResponse:
         headers = dict(request.headers)
         token = self._tokens.authorization() if request.place.origin in trusted else ""
         if token and "authorization" not in {name.lower() for name in headers}:
@@ -88,29 +88,29 @@ class Requests:
                 request.content,
                 timeout_seconds=request.timeout,
             )
-        except NoAnswer as error:
+        except NoResponse as error:
             return error
 
 
-def _output(request: Request, answer: WebAnswer) -> Json:
+def _output(request: Request, answer: HttpResponse) -> Json:
     """What the task's output is, for the last answer. Raises RequestFailed."""
     if request.error_on_status and not answer.is_ok:
         location = answer.headers.get("Location", "")
-        raise RequestFailed(told_failure(request, answer.status, location, answer.content))
+        raise RequestFailed(failure_message(request, answer.status, location, answer.content))
     content_type = answer.headers.get("Content-Type", "")
     try:
-        return output_of(request, answer.code, content_type, answer.content, is_cut=answer.is_cut)
-    except BadAnswer as error:
+        return response_output(request, answer.code, content_type, answer.content, is_cut=answer.is_cut)
+    except BadResponse as error:
         raise RequestFailed(str(error)) from None
 
 
-def _told(outcome: WebAnswer | NoAnswer) -> str:
-    return outcome.status if isinstance(outcome, WebAnswer) else str(outcome)
+def _told(outcome: HttpResponse | NoResponse) -> str:
+    return outcome.status if isinstance(outcome, HttpResponse) else str(outcome)
 
 
 def _origins(setting: str, urls: Iterable[str]) -> list[str]:
     """Scheme, host and port of these URLs. Raises BadSettings."""
     try:
-        return [read_base(url).origin for url in urls]
-    except BadPlace as error:
+        return [parse_base_url(url).origin for url in urls]
+    except BadLocation as error:
         raise BadSettings(str(error), place=setting) from None

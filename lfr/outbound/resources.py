@@ -9,20 +9,20 @@ from urllib.parse import urljoin
 
 from lfr.config.settings import Settings
 from lfr.errors import BadSettings
-from lfr.outbound.http_client import NoAnswer, Web, WebAnswer
+from lfr.outbound.http_client import HttpClient, HttpResponse, NoResponse
 from lfr.outbound.safe_files import read_file, real_path, replace_file
 from lfr.tasks.content import BadContent, decode, encode
-from lfr.tasks.content_types import UnknownType, type_of_answer
+from lfr.tasks.content_types import UnknownType, detect_content_type
 from lfr.tasks.resource import REPEATABLE, Load, Store
 from lfr.tasks.uri_policy import (
-    BadPlace,
-    FilePlace,
-    Place,
-    WebPlace,
+    BadLocation,
+    FileLocation,
+    Location,
+    WebLocation,
+    denial_reason,
     is_allowed,
-    read_allowed,
-    read_place,
-    refusal,
+    parse_allow_list,
+    parse_location,
 )
 from lfr.values.json import Json
 
@@ -36,29 +36,29 @@ class ResourceFailed(Exception):
     """A resource cannot be loaded or stored; the text says which one and why."""
 
 
-class Resources:
+class ResourceClient:
     """What `resources.*` allows. Any number of threads may use it. Raises BadSettings."""
 
     def __init__(self, settings: Settings) -> None:
         self._entries = settings.resources_allow
         self._most_bytes = settings.resources_size
         self._timeout_seconds = settings.resources_timeout_seconds
-        self._web = Web(self._most_bytes)
+        self._web = HttpClient(self._most_bytes)
         try:
-            self._allowed = read_allowed(self._entries)
-        except BadPlace as error:
+            self._allowed = parse_allow_list(self._entries)
+        except BadLocation as error:
             raise BadSettings(str(error), hint="lfr config says where it is set") from None
 
     def load(self, load: Load) -> Json:
         """What is in a file, or what a server answers. Raises ResourceFailed."""
         with _failing_with(load.place):
             place = self._permitted(load.place, load.place)
-            if isinstance(place, FilePlace):
+            if isinstance(place, FileLocation):
                 content, told, path = self._read(place), "", load.place.path
             else:
                 place, answer = self._fetch(place, load.type.name if load.type else _ACCEPT)
                 content, told, path = answer.content, answer.headers.get("Content-Type", ""), place.path
-            return decode(content, load.type or type_of_answer(told, path))
+            return decode(content, load.type or detect_content_type(told, path))
 
     def store(self, store: Store, value: Json, key: str) -> None:
         """Write a value to a file, or send it to a server. Raises ResourceFailed.
@@ -70,7 +70,7 @@ class Resources:
             content = encode(value, store.type)
             if len(content) > self._most_bytes:
                 raise _Failed(f"it has {len(content)} bytes, more than {self._limit}")
-            if isinstance(place, FilePlace):
+            if isinstance(place, FileLocation):
                 self._write(place, content)
             else:
                 self._send(place, store, content, key)
@@ -79,15 +79,15 @@ class Resources:
     def _limit(self) -> str:
         return f"the {self._most_bytes} that resources.size allows"
 
-    def _permitted(self, place: Place, named: Place) -> Place:
+    def _permitted(self, place: Location, named: Location) -> Location:
         """The place, of a file by its real path, if it is allowed. `named` is what the flow says."""
         real = _real(place)
         if not is_allowed(real, [_real(each) for each in self._allowed]):
             where = "it is" if real == place == named else f"it leads to {real}, which is"
-            raise _Failed(f"{where} {refusal(real, self._entries)}")
+            raise _Failed(f"{where} {denial_reason(real, self._entries)}")
         return real
 
-    def _read(self, place: FilePlace) -> bytes:
+    def _read(self, place: FileLocation) -> bytes:
         try:
             content, is_cut = read_file(place.path, self._most_bytes)
         except FileNotFoundError:
@@ -98,7 +98,7 @@ class Resources:
             raise _Failed(f"it has more than {self._limit}")
         return content
 
-    def _write(self, place: FilePlace, content: bytes) -> None:
+    def _write(self, place: FileLocation, content: bytes) -> None:
         try:
             replace_file(place.path, content)
         except FileNotFoundError:
@@ -106,7 +106,7 @@ class Resources:
         except OSError as error:
             raise _Failed(f"it cannot be written: {error.strerror}") from None
 
-    def _fetch(self, named: WebPlace, accept: str) -> tuple[WebPlace, WebAnswer]:
+    def _fetch(self, named: WebLocation, accept: str) -> tuple[WebLocation, HttpResponse]:
         """The answer, and the place where the last redirect led: each of these must be allowed too."""
         place = named
         for _ in range(_MOST_REDIRECTS + 1):
@@ -122,11 +122,11 @@ class Resources:
         raise _Failed(f"it is redirected more than {_MOST_REDIRECTS} times")
 
     def _ask(
-        self, method: str, place: WebPlace, headers: Mapping[str, str], content: bytes | None = None
-    ) -> WebAnswer:
+        self, method: str, place: WebLocation, headers: Mapping[str, str], content: bytes | None = None
+    ) -> HttpResponse:
         return self._web.ask(method, str(place), headers, content, timeout_seconds=self._timeout_seconds)
 
-    def _send(self, place: WebPlace, store: Store, content: bytes, key: str) -> None:
+    def _send(self, place: WebLocation, store: Store, content: bytes, key: str) -> None:
         headers = {"Content-Type": store.type.name}
         if store.method not in REPEATABLE:
             headers["Idempotency-Key"] = key
@@ -142,32 +142,32 @@ class _Failed(Exception):
 
 
 @contextmanager
-def _failing_with(place: Place) -> Iterator[None]:
+def _failing_with(place: Location) -> Iterator[None]:
     try:
         yield
-    except (_Failed, NoAnswer, BadContent, UnknownType, BadPlace) as error:
+    except (_Failed, NoResponse, BadContent, UnknownType, BadLocation) as error:
         raise ResourceFailed(f"{place}: {error}") from None
 
 
-def _real(place: Place) -> Place:
-    return FilePlace(real_path(place.path)) if isinstance(place, FilePlace) else place
+def _real(place: Location) -> Location:
+    return FileLocation(real_path(place.path)) if isinstance(place, FileLocation) else place
 
 
-def _redirected(place: WebPlace, answer: WebAnswer) -> WebPlace | None:
+def _redirected(place: WebLocation, answer: HttpResponse) -> WebLocation | None:
     """Where an answer leads, if it leads somewhere. (RFC 9110, 15.4)"""
     location = answer.headers.get("Location", "")
     if answer.code not in _REDIRECTS or not location:
         return None
     try:
-        target = read_place(urljoin(str(place), location))
+        target = parse_location(urljoin(str(place), location))
     except ValueError as error:  # also that of a URI that `urljoin` cannot read
         raise _Failed(f"it is redirected to what cannot be used: {error}") from None
-    if not isinstance(target, WebPlace):
+    if not isinstance(target, WebLocation):
         raise _Failed(f"it is redirected to {target}, which is not on the web")
     return target
 
 
-def _check(answer: WebAnswer) -> None:
+def _check(answer: HttpResponse) -> None:
     if answer.is_ok:
         return
     said = " ".join(answer.content[:_MOST_SHOWN].decode(errors="replace").split())

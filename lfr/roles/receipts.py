@@ -119,7 +119,7 @@ def _receipt(values: events.Values | events.Malformed) -> events.Receipt | None:
     if isinstance(values, events.Malformed) or values.get(b"kind") != events.RECEIPT:
         return None
     try:
-        receipt = events.read_receipt(values)
+        receipt = events.parse_receipt(values)
     except events.Malformed:
         return None
     return receipt if _ENTRY_ID.fullmatch(receipt.target) else None

@@ -13,10 +13,10 @@ from lfr.store.keys import is_own
 from lfr.store.redis.connection import Link, Reply, Store, is_error
 from lfr.store.stream.entries import Entry
 from lfr.store.workflows.attempt_status import which_count
-from lfr.tasks.catalogue import REDIS
+from lfr.tasks.catalogue import REDIS_PREFIX
 from lfr.tasks.parameters import BadParameter
-from lfr.tasks.redis_command import RedisCommand, output_of, read_command
-from lfr.tasks.redis_rules import Rules, allowed_commands
+from lfr.tasks.redis_command import RedisCommand, parse_command, reply_output
+from lfr.tasks.redis_rules import CommandPolicy, allowed_commands
 from lfr.values.json import Json
 
 
@@ -32,14 +32,14 @@ class RedisTasks(BatchListener):
             commands = allowed_commands(store.settings.redis_commands)
         except ValueError as error:
             raise BadSettings(str(error), place="redis.commands") from None
-        self._rules = Rules(commands, lambda key: key == store.stream or is_own(key))
+        self._rules = CommandPolicy(commands, lambda key: key == store.stream or is_own(key))
 
     def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
         """Do the tasks of a pass that are ours."""
         tasks, foreign = read_tasks(batch)
         self.acknowledge_later(foreign)
-        self.acknowledge_later([id for id, task in tasks if not task.base.startswith(REDIS)])
-        ours = [(id, task) for id, task in tasks if task.base.startswith(REDIS)]
+        self.acknowledge_later([id for id, task in tasks if not task.base.startswith(REDIS_PREFIX)])
+        ours = [(id, task) for id, task in tasks if task.base.startswith(REDIS_PREFIX)]
         commands: list[tuple[str, events.StartTask, RedisCommand]] = []
         answers: list[Answer] = []
         for (id, task), is_wanted in zip(ours, which_count(link, [task for _, task in ours]), strict=True):
@@ -47,9 +47,9 @@ class RedisTasks(BatchListener):
                 answers.append(Answer(id, None))
                 continue
             try:
-                commands.append((id, task, read_command(task, self._rules)))
+                commands.append((id, task, parse_command(task, self._rules)))
             except BadParameter as error:
-                answers.append(Answer(id, events.end_task(task, failure=str(error))))
+                answers.append(Answer(id, events.end_task_values(task, failure=str(error))))
         replies = link.send([command.words for _, _, command in commands]) if commands else []
         for (id, task, command), reply in zip(commands, replies, strict=True):
             answers.append(Answer(id, _answer(task, command, reply)))
@@ -58,11 +58,11 @@ class RedisTasks(BatchListener):
 
 def _answer(task: events.StartTask, command: RedisCommand, reply: Reply) -> dict[str, Json]:
     if is_error(reply):
-        return events.end_task(task, failure=f"{task.base}: Redis refuses {command.words[0]}: {reply}")
+        return events.end_task_values(task, failure=f"{task.base}: Redis refuses {command.words[0]}: {reply}")
     try:
-        return events.end_task(task, output=output_of(command, task.input, reply))
+        return events.end_task_values(task, output=reply_output(command, task.input, reply))
     except BadParameter as error:
-        return events.end_task(task, failure=str(error))
+        return events.end_task_values(task, failure=str(error))
 
 
 def run(store: Store, life: Life) -> int:

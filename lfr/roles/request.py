@@ -7,15 +7,15 @@ from functools import partial
 from typing import Final
 
 from lfr import events
-from lfr.outbound.request_sender import RequestFailed, Requests
+from lfr.outbound.request_sender import RequestFailed, RequestSender
 from lfr.runtime.process import Life, run_listeners
 from lfr.runtime.retry import insist, is_wanted
 from lfr.store.base_urls import read_base_url
 from lfr.store.littleflow_compat import hand_over, take_back
 from lfr.store.redis.connection import Store
-from lfr.tasks.catalogue import REQUEST
+from lfr.tasks.catalogue import REQUEST_PREFIX
 from lfr.tasks.parameters import BadParameter
-from lfr.tasks.request import Request, Wanted, make_request, read_wanted
+from lfr.tasks.request import Request, RequestParameters, build_request, parse_request_parameters
 from lfr.values.json import Json
 from lfr.worker.executor import AnsweredElsewhere, NotWanted, TaskFailed, TaskRunner
 
@@ -25,7 +25,7 @@ _CONCURRENCY: Final = 32
 
 def request_runner(store: Store) -> TaskRunner:
     """Does the request: tasks. Any number of these may run side by side. Raises BadSettings."""
-    requests = Requests(store.settings)
+    requests = RequestSender(store.settings)
 
     def work(task: events.StartTask) -> Json:
         try:
@@ -34,20 +34,20 @@ def request_runner(store: Store) -> TaskRunner:
             raise TaskFailed(str(error)) from None
 
     return TaskRunner(
-        store, "request", work, is_ours=lambda task: task.startswith(REQUEST), concurrency=_CONCURRENCY
+        store, "request", work, is_ours=lambda task: task.startswith(REQUEST_PREFIX), concurrency=_CONCURRENCY
     )
 
 
-def do_request(store: Store, requests: Requests, task: events.StartTask) -> Json:
+def do_request(store: Store, requests: RequestSender, task: events.StartTask) -> Json:
     """Send what a task asks for; its output.
 
     Raises BadParameter, RequestFailed, NotWanted, and AnsweredElsewhere if the far side is to end the task.
     """
     if not is_wanted(store, task):
         raise NotWanted
-    wanted = read_wanted(task)
+    wanted = parse_request_parameters(task)
     base = _base_url(store, wanted)
-    request = make_request(wanted, base)
+    request = build_request(wanted, base)
     send = partial(requests.send, request, base, is_wanted=lambda: is_wanted(store, task))
     if request.is_sync:
         return send()
@@ -55,7 +55,7 @@ def do_request(store: Store, requests: Requests, task: events.StartTask) -> Json
     raise AnsweredElsewhere
 
 
-def _base_url(store: Store, wanted: Wanted) -> str:
+def _base_url(store: Store, wanted: RequestParameters) -> str:
     """That of the configuration, else that in Redis; empty if there is none."""
     configured = store.settings.request_urls.get(f"{wanted.environ}.{wanted.category}")
     if configured:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from lfr import events
-from lfr.outbound.resources import ResourceFailed, Resources
+from lfr.outbound.resources import ResourceClient, ResourceFailed
 from lfr.runtime.process import Life, run_listeners
 from lfr.runtime.retry import is_wanted
 from lfr.store.redis.connection import Store
 from lfr.tasks.catalogue import LOAD, STORE
 from lfr.tasks.idempotency import idempotency_key
 from lfr.tasks.parameters import BadParameter
-from lfr.tasks.resource import read_load, read_store
-from lfr.tasks.uri_policy import BadPlace
+from lfr.tasks.resource import parse_load, parse_store
+from lfr.tasks.uri_policy import BadLocation
 from lfr.values.json import Json
 from lfr.worker.executor import NotWanted, TaskFailed, TaskRunner
 
@@ -23,7 +23,7 @@ _CONCURRENCY: Final = 16
 
 def resource_runner(store: Store) -> TaskRunner:
     """Does the tasks of resources. Any number of these may run side by side. Raises BadSettings."""
-    resources = Resources(store.settings)
+    resources = ResourceClient(store.settings)
 
     def work(task: events.StartTask) -> Json:
         if not is_wanted(store, task):
@@ -35,17 +35,17 @@ def resource_runner(store: Store) -> TaskRunner:
     )
 
 
-def load_or_store(resources: Resources, task: events.StartTask) -> Json:
+def load_or_store(resources: ResourceClient, task: events.StartTask) -> Json:
     """Do one task; its output. Raises TaskFailed."""
     try:
         if task.base == LOAD:
-            return resources.load(read_load(task.parameters))
+            return resources.load(parse_load(task.parameters))
         key = idempotency_key(task.workflow, task.index, task.input)
-        resources.store(read_store(task.parameters), task.input, key)
+        resources.store(parse_store(task.parameters), task.input, key)
         return {}
     except BadParameter as error:
         raise TaskFailed(str(error)) from None
-    except (BadPlace, ResourceFailed) as error:
+    except (BadLocation, ResourceFailed) as error:
         raise TaskFailed(f"{task.base}: {error}") from None
 
 

@@ -71,8 +71,8 @@ class Simulate(BatchListener):
         if not is_wanted:
             return Answer(id, None)
         if random.uniform(0, 100) < self._failures:
-            return Answer(id, events.end_task(task, failure="simulated failure"))
-        return Answer(id, events.end_task(task, output=task.input))
+            return Answer(id, events.end_task_values(task, failure="simulated failure"))
+        return Answer(id, events.end_task_values(task, output=task.input))
 
 
 def run(store: Store, life: Life, wait_period: float = 3.0, failures: float = 0.0) -> int:

@@ -11,7 +11,7 @@ from lfr import events
 from lfr.runtime.complete import Answer, read_tasks
 from lfr.store.stream.entries import Entry
 from lfr.store.waits.deliver_event import Arrival
-from lfr.tasks.catalogue import WAIT
+from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.tasks.parameters import BadParameter, is_unicode
 from lfr.tasks.wait_spec import LatchStep, Wait, asked_wait
 
@@ -42,7 +42,7 @@ def sort_news(batch: Sequence[Entry]) -> WaitNews:
     news = WaitNews()
     tasks, others = read_tasks(batch)
     for id, task in tasks:
-        if task.base.startswith(WAIT):
+        if task.base.startswith(WAIT_PREFIX):
             _place_task(news, id, task)
         else:
             news.foreign.append(id)
@@ -57,7 +57,7 @@ def _place_task(news: WaitNews, id: str, task: events.StartTask) -> None:
     try:
         asked = asked_wait(id, task)
     except BadParameter as error:
-        news.failures.append(Answer(id, events.end_task(task, failure=str(error))))
+        news.failures.append(Answer(id, events.end_task_values(task, failure=str(error))))
         return
     if isinstance(asked, LatchStep):
         news.latch_steps.append(asked)
@@ -74,10 +74,10 @@ def _place_event(news: WaitNews, entry: Entry) -> bool:
         if kind == events.CANCEL_TASK:
             values = events.decode(entry.fields)
             base = values.get(b"base")
-            if not isinstance(base, str) or base.startswith(WAIT):
-                news.cancels[entry.id] = events.read_cancel_task(values)
+            if not isinstance(base, str) or base.startswith(WAIT_PREFIX):
+                news.cancels[entry.id] = events.parse_cancel_task(values)
                 return True
         elif kind is not None and kind not in events.OWN_KINDS and is_unicode(kind):
-            news.arrivals.append(Arrival(entry.id, kind, events.read_event(entry.fields)))
+            news.arrivals.append(Arrival(entry.id, kind, events.decode_event(entry.fields)))
             return True
     return False

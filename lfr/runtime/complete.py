@@ -34,7 +34,7 @@ def read_tasks(batch: Sequence[Entry]) -> tuple[list[tuple[str, events.StartTask
     ):
         if not isinstance(values, events.Malformed):
             with suppress(events.Malformed):
-                tasks[entry.id] = events.read_start_task(values)
+                tasks[entry.id] = events.parse_start_task(values)
     return list(tasks.items()), [entry.id for entry in batch if entry.id not in tasks]
 
 
@@ -47,5 +47,5 @@ def answer(link: Link, reader: Reader, answers: Sequence[Answer]) -> None:
     for each in answers:
         if each.values is not None:
             commands.append(append(reader.stream, events.END_TASK, at, each.values))
-        commands.append(append(reader.stream, events.RECEIPT, at, events.receipt(each.id)))
+        commands.append(append(reader.stream, events.RECEIPT, at, events.receipt_values(each.id)))
     link.transact([*commands, acknowledge(reader, [each.id for each in answers])])

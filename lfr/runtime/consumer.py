@@ -135,7 +135,7 @@ class BatchListener(EventListener):
         """Deal with the events of one pass: here, rqse's interface, one event at a time."""
         for entry in batch:
             try:
-                event = events.read_event(entry.fields)
+                event = events.decode_event(entry.fields)
             except events.Malformed as error:
                 LOGGER.warning("event %s cannot be understood: %s", entry.id, error)
                 self.acknowledge_later([entry.id])

@@ -18,7 +18,7 @@ from typing import Final
 from uuid import uuid4
 
 from lfr import __version__, events
-from lfr.host.notify import Supervisor
+from lfr.host.notify import ServiceManager
 from lfr.runtime.consumer import LONGEST_BACKOFF_SECONDS, BatchListener
 from lfr.store.processes import Process, sign, sign_off
 from lfr.store.redis.connection import Link
@@ -48,7 +48,7 @@ def this_process(name: str) -> Process:
 class VitalSigns:
     """Watches the listeners of this process. `name`: the role, perhaps with a number (`lifecycle.2`)."""
 
-    def __init__(self, name: str, listeners: Sequence[BatchListener], supervisor: Supervisor) -> None:
+    def __init__(self, name: str, listeners: Sequence[BatchListener], supervisor: ServiceManager) -> None:
         self._supervisor = supervisor
         self._listeners = listeners
         self._groups = {listener.reader.group for listener in listeners}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from lfr.errors import LfrError, Refused, Unreachable
-from lfr.host.notify import Supervisor
+from lfr.host.notify import ServiceManager
 from lfr.runtime.consumer import BatchListener
 from lfr.runtime.heartbeat import VitalSigns
 
@@ -32,7 +32,7 @@ class Life:
     """
 
     name: str
-    supervisor: Supervisor
+    supervisor: ServiceManager
     reload: Callable[[], None]
 
 
@@ -84,7 +84,7 @@ def heed_reload(life: Life) -> None:
         life.reload()
         life.supervisor.tell("READY=1")
 
-    if life.supervisor.is_there:
+    if life.supervisor.is_present:
         signal.signal(signal.SIGHUP, reload)
 
 

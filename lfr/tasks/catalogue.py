@@ -23,12 +23,12 @@ from lfr.tasks.parameters import (
 )
 from lfr.values.durations import LONGEST_SECONDS
 
-RESERVED = ("lfr:", "wait:", "request:", "redis:", "resource:")
+RESERVED_PREFIXES = ("lfr:", "wait:", "request:", "redis:", "resource:")
 """How the names of built-in tasks begin, also of those to come: no other worker answers them."""
 
 
 @dataclass(frozen=True, slots=True)
-class BuiltIn:
+class BuiltInTask:
     """One built-in task: its name, the role that does it, a line of help, its parameters.
 
     A name that ends in capitals, `redis:COMMAND`, stands for all that begin so.
@@ -50,17 +50,17 @@ DELAY = "wait:delay"
 EVENT = "wait:event"
 ACQUIRE, RELEASE, COUNTDOWN = "wait:acquire", "wait:release", "wait:countdown"
 
-WAIT = "wait:"
+WAIT_PREFIX = "wait:"
 """How the names of the tasks begin that wait."""
 
-REDIS = "redis:"
+REDIS_PREFIX = "redis:"
 """How the names of the tasks begin that send a command to Redis."""
 
 _CONTENT_TYPE = Parameter(
     "content-type", CONTENT_TYPE, "how it is written, whatever its ending or the server says"
 )
 
-REQUEST = "request:"
+REQUEST_PREFIX = "request:"
 """How the names of the tasks begin that send an HTTP request."""
 
 STATUS, RESPONSE_TEXT, RESPONSE_JSON = "status", "response_text", "response_json"
@@ -138,7 +138,7 @@ _REQUESTS: Final = {
 _LATCH: Final = Parameter("name", TEMPLATE, "the latch's name", is_needed=True)
 
 CATALOGUE: Final = (
-    BuiltIn(
+    BuiltInTask(
         DELAY,
         role="wait",
         help="ends after a while, or at a time; its output is its input",
@@ -147,7 +147,7 @@ CATALOGUE: Final = (
             Parameter("until", or_template(TIME), "until when, if not how long; a time that is past is now"),
         ),
     ),
-    BuiltIn(
+    BuiltInTask(
         EVENT,
         role="wait",
         help="ends when an event comes",
@@ -160,7 +160,7 @@ CATALOGUE: Final = (
         ),
     ),
     *(
-        BuiltIn(task, role="wait", help=help, parameters=(_LATCH,))
+        BuiltInTask(task, role="wait", help=help, parameters=(_LATCH,))
         for task, help in (
             (ACQUIRE, "adds one to a latch; its output is its input"),
             (RELEASE, "takes one off a latch; its output is its input"),
@@ -168,11 +168,11 @@ CATALOGUE: Final = (
         )
     ),
     *(
-        BuiltIn(REQUEST + method, role="request", help=help, parameters=_REQUEST_PARAMETERS)
+        BuiltInTask(REQUEST_PREFIX + method, role="request", help=help, parameters=_REQUEST_PARAMETERS)
         for method, help in _REQUESTS.items()
     ),
-    BuiltIn(
-        f"{REDIS}COMMAND",
+    BuiltInTask(
+        f"{REDIS_PREFIX}COMMAND",
         role="redis",
         help="sends a command to Redis and puts the reply into the output",
         parameters=(
@@ -182,13 +182,13 @@ CATALOGUE: Final = (
             Parameter("type", one_of("string", "int"), "how the reply is read", default="string"),
         ),
     ),
-    BuiltIn(
+    BuiltInTask(
         LOAD,
         role="resource",
         help="loads a file or what a URL leads to; its output is what stands there",
         parameters=(Parameter("method", one_of("GET"), "how a server is asked", "GET"), _CONTENT_TYPE),
     ),
-    BuiltIn(
+    BuiltInTask(
         STORE,
         role="resource",
         help="stores its input in a file or at a URL; its output is {}",
@@ -202,7 +202,7 @@ CATALOGUE: Final = (
 )
 
 
-def built_in(task: str) -> BuiltIn | None:
+def find_built_in(task: str) -> BuiltInTask | None:
     """The built-in task of this name, or None."""
     for each in CATALOGUE:
         beginning = each.name.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -213,4 +213,4 @@ def built_in(task: str) -> BuiltIn | None:
 
 def is_reserved(task: str) -> bool:
     """Whether a task is one of ours to do, by its name."""
-    return task.startswith(RESERVED)
+    return task.startswith(RESERVED_PREFIXES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from lfr.tasks.content_types import ContentType, Form
+from lfr.tasks.content_types import ContentType, Format
 from lfr.values.json import Json
 from lfr.values.literals import BadLiteral, read_json, read_yaml
 
@@ -18,11 +18,11 @@ def decode(content: bytes, type: ContentType) -> Json:
     text = _decoded(content, type)
     try:
         match type.form:
-            case Form.JSON:
+            case Format.JSON:
                 return _read_json(text)
-            case Form.YAML:
+            case Format.YAML:
                 return read_yaml(text, 0, len(text))
-            case Form.TEXT:
+            case Format.TEXT:
                 return {"text": text}
     except BadLiteral as error:
         raise BadContent(f"not {error.message}{_place(text, error.at)}") from None
@@ -55,11 +55,11 @@ def _place(text: str, at: int | None) -> str:
 def encode(value: Json, type: ContentType) -> bytes:
     """The bytes to write. Text is taken from `{"text": ...}`, as `decode` gives it. Raises BadContent."""
     match type.form:
-        case Form.JSON:
+        case Format.JSON:
             text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
-        case Form.YAML:
+        case Format.YAML:
             text = _yaml(value)
-        case Form.TEXT:
+        case Format.TEXT:
             text = _text(value, type)
     try:
         return text.encode(type.charset)

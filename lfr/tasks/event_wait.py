@@ -9,7 +9,7 @@ from typing import Any
 from lfr.events import OWN_KINDS
 from lfr.tasks.catalogue import EVENT
 from lfr.tasks.parameters import BadParameter, bad_parameter, is_unicode
-from lfr.tasks.template import TemplateError, fill_value
+from lfr.tasks.template import TemplateError, fill_or_look_up
 from lfr.tasks.wait_parameters import wait_parameters
 from lfr.values.json import Json, NotJson, read_json, write_json
 
@@ -85,7 +85,7 @@ def _match(match: Any, input: Json, parameters: Json) -> dict[str, Json]:
 
 def _fill(value: Json, names: Mapping[str, Json]) -> Json:
     if isinstance(value, str):
-        return fill_value(value, names)
+        return fill_or_look_up(value, names)
     if isinstance(value, list):
         return [_fill(item, names) for item in value]
     if isinstance(value, dict):

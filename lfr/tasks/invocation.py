@@ -23,7 +23,7 @@ class Invocation(NamedTuple):
     parameters: Json
 
 
-def invoked(step: Step) -> Invocation:
+def invocation_of(step: Step) -> Invocation:
     """What a task, a resource, or a step that is iterated, asks for."""
     if step.iterate:
         return Invocation(EACH, EACH, {})

@@ -48,7 +48,9 @@ class Parameter:
     instead: str = ""
 
 
-def read_parameters(task: str, table: Sequence[Parameter], given: Json, input: Json = None) -> dict[str, Any]:
+def parse_parameters(
+    task: str, table: Sequence[Parameter], given: Json, input: Json = None
+) -> dict[str, Any]:
     """The value of every parameter in the table, from those that are given. Raises BadParameter.
 
     Others than those in the table are no mistake: templates may use them.
@@ -131,7 +133,7 @@ def duration(least: float, most: float) -> Kind:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfilled:
+class TemplateValue:
     """A parameter that is a template: its text, and what it must be once it is filled."""
 
     text: str
@@ -139,24 +141,24 @@ class Unfilled:
 
 
 def or_template(kind: Kind) -> Kind:
-    """What is of this kind, or a template that makes it, which is read as `Unfilled`."""
+    """What is of this kind, or a template that makes it, which is read as `TemplateValue`."""
 
     def read(value: Json) -> Any:
         if isinstance(value, str) and ("{" in value or "}" in value):
-            return Unfilled(value, kind)
+            return TemplateValue(value, kind)
         return kind.read(value)
 
     return Kind(f"{kind.words}; or a template", read)
 
 
 def fill_parameters(task: str, values: Mapping[str, Any], names: Mapping[str, Json]) -> dict[str, Any]:
-    """The values that `read_parameters` gave, templates filled. `names` is that of `template.fill`.
+    """The values that `parse_parameters` gave, templates filled. `names` is that of `template.fill`.
 
     Raises BadParameter.
     """
     filled = dict(values)
     for name, value in values.items():
-        if isinstance(value, Unfilled):
+        if isinstance(value, TemplateValue):
             try:
                 text = fill(value.text, names)
             except TemplateError as error:
@@ -204,5 +206,7 @@ FLAG: Final = Kind("true or false", lambda value: value if isinstance(value, boo
 TEXTS_BY_NAME: Final = Kind("an object of texts", _texts_by_name)
 WORDS: Final = Kind("a list of texts and numbers", _words)
 TIME: Final = Kind("a time in ISO 8601, in UTC unless it names its zone", read_time)
-TEMPLATE: Final = Kind("a template", lambda value: Unfilled(value, TEXT) if isinstance(value, str) else None)
+TEMPLATE: Final = Kind(
+    "a template", lambda value: TemplateValue(value, TEXT) if isinstance(value, str) else None
+)
 MATCH: Final = Kind("input, or an object of which the texts are templates", _match)

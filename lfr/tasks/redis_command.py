@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lfr.events import StartTask
-from lfr.tasks.catalogue import REDIS, built_in
-from lfr.tasks.parameters import BadParameter, is_unicode, read_parameters
-from lfr.tasks.redis_rules import Rules, written_keys
+from lfr.tasks.catalogue import REDIS_PREFIX, find_built_in
+from lfr.tasks.parameters import BadParameter, is_unicode, parse_parameters
+from lfr.tasks.redis_rules import CommandPolicy, written_keys
 from lfr.tasks.template import TemplateError, fill
 from lfr.values.json import Json
 
@@ -36,14 +36,14 @@ class RedisCommand:
     type: str
 
 
-def read_command(task: StartTask, rules: Rules) -> RedisCommand:
+def parse_command(task: StartTask, rules: CommandPolicy) -> RedisCommand:
     """The command that a task asks for. Raises BadParameter, also for what is not allowed."""
-    name = task.base.removeprefix(REDIS).upper()
+    name = task.base.removeprefix(REDIS_PREFIX).upper()
     if name not in rules.commands:
         raise BadParameter(f"{task.base}: the configuration (redis.commands) does not allow {name}")
-    described = built_in(task.base)
+    described = find_built_in(task.base)
     assert described is not None  # by its beginning
-    values = read_parameters(task.base, described.parameters, task.parameters)
+    values = parse_parameters(task.base, described.parameters, task.parameters)
     arguments = _arguments(task, values)
     for written in written_keys(name, arguments):
         if rules.is_own(written):
@@ -52,7 +52,7 @@ def read_command(task: StartTask, rules: Rules) -> RedisCommand:
     return RedisCommand(task.base, (name, *arguments), key, values["type"])
 
 
-def output_of(command: RedisCommand, input: Json, reply: Any) -> Json:
+def reply_output(command: RedisCommand, input: Json, reply: Any) -> Json:
     """The input with the reply in it, under its name; of an input that is no object, the reply alone.
 
     Nil leaves its name out, OK is not told. `reply` as Redis gives it: bytes, int, None, or a list of

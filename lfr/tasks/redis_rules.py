@@ -64,12 +64,14 @@ _ABOUT_THE_SERVER: Final = _names(
 )
 _SCRIPTING: Final = _names("EVAL EVALSHA EVALSHA_RO EVAL_RO FCALL FCALL_RO FUNCTION SCRIPT")
 _SEARCHING_ALL_KEYS: Final = _names("KEYS RANDOMKEY SCAN")
-NEVER: Final = _ABOUT_THE_CONNECTION | _BLOCKING | _ABOUT_THE_SERVER | _SCRIPTING | _SEARCHING_ALL_KEYS
+FORBIDDEN_COMMANDS: Final = (
+    _ABOUT_THE_CONNECTION | _BLOCKING | _ABOUT_THE_SERVER | _SCRIPTING | _SEARCHING_ALL_KEYS
+)
 """The commands that no configuration can allow: they could stop the role, or do anything to its Redis."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class CommandPolicy:
     """What is allowed: these commands, in capitals; and to write every key but those that are `is_own`."""
 
     commands: frozenset[str]
@@ -82,7 +84,7 @@ def allowed_commands(configured: Iterable[str]) -> frozenset[str]:
     Raises ValueError for one that is never allowed.
     """
     named = frozenset(name.upper() for name in configured) or frozenset({USUAL})
-    if refused := named & NEVER:
+    if refused := named & FORBIDDEN_COMMANDS:
         raise ValueError(f"{', '.join(sorted(refused))} cannot be allowed: lfr itself would not be safe")
     return named | USUAL_COMMANDS if USUAL in named else named
 

@@ -1,6 +1,6 @@
 """`request:get`, `post`, `put`, `patch`, `delete`: the request that a task asks for.
 
-First `read_wanted`, which says whose base URL is wanted; then, with that base, `make_request`.
+First `parse_request_parameters`, which says whose base URL is wanted; then, with that base, `build_request`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from lfr.events import StartTask
-from lfr.tasks.catalogue import REQUEST, RESPONSE_JSON, built_in
+from lfr.tasks.catalogue import REQUEST_PREFIX, RESPONSE_JSON, find_built_in
 from lfr.tasks.idempotency import idempotency_key
-from lfr.tasks.parameters import BadParameter, is_unicode, read_parameters
+from lfr.tasks.parameters import BadParameter, is_unicode, parse_parameters
 from lfr.tasks.request_body import fill_body
 from lfr.tasks.template import TemplateError, fill, pieces
-from lfr.tasks.uri_policy import BadPlace, WebPlace, read_place
+from lfr.tasks.uri_policy import BadLocation, WebLocation, parse_location
 from lfr.values.json import Json, write_json
 
 _WITH_BODY: Final = ("post", "put", "patch")
@@ -39,7 +39,7 @@ _NOT_THE_FLOWS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RequestParameters:
     """What a task asks for, before its base URL is known: the task, and its parameters by name."""
 
     task: StartTask
@@ -70,7 +70,7 @@ class Request:
 
     task: StartTask
     method: str
-    place: WebPlace
+    place: WebLocation
     headers: Mapping[str, str]
     content: bytes | None
     timeout: float
@@ -80,18 +80,20 @@ class Request:
     is_sync: bool
 
 
-def read_wanted(task: StartTask) -> Wanted:
+def parse_request_parameters(task: StartTask) -> RequestParameters:
     """What a task asks for, by its parameters and what overrides them in the input. Raises BadParameter."""
-    described = built_in(task.base)
+    described = find_built_in(task.base)
     if described is None:
         raise BadParameter(f"{task.base}: there is no such task, only get, post, put, patch and delete")
-    return Wanted(task, read_parameters(task.base, described.parameters, task.parameters, task.input))
+    return RequestParameters(
+        task, parse_parameters(task.base, described.parameters, task.parameters, task.input)
+    )
 
 
-def make_request(wanted: Wanted, base: str) -> Request:
+def build_request(wanted: RequestParameters, base: str) -> Request:
     """The request, once the base URL is known; an empty one is none. Raises BadParameter."""
     task, values = wanted.task, wanted.values
-    method = task.base.removeprefix(REQUEST)
+    method = task.base.removeprefix(REQUEST_PREFIX)
     with _naming(task, "content_type"):
         content_type = fill(values["content_type"], _names(task))
     content = _content(wanted, method, content_type)
@@ -109,12 +111,12 @@ def make_request(wanted: Wanted, base: str) -> Request:
     )
 
 
-def read_base(base: str) -> WebPlace:
-    """A base URL, taken apart. Raises BadPlace."""
+def parse_base_url(base: str) -> WebLocation:
+    """A base URL, taken apart. Raises BadLocation."""
     if not base.lower().startswith(("http://", "https://")):
-        raise BadPlace(f"the base URL {base[:200]!r} begins neither with http:// nor with https://")
-    place = read_place(base)
-    assert isinstance(place, WebPlace)  # by its scheme
+        raise BadLocation(f"the base URL {base[:200]!r} begins neither with http:// nor with https://")
+    place = parse_location(base)
+    assert isinstance(place, WebLocation)  # by its scheme
     return place
 
 
@@ -128,16 +130,16 @@ def _naming(task: StartTask, parameter: str) -> Iterator[None]:
     """What goes wrong inside is told with this task and parameter."""
     try:
         yield
-    except (TemplateError, BadPlace) as error:
+    except (TemplateError, BadLocation) as error:
         raise BadParameter(f"{task.base}: {parameter}: {error}") from None
 
 
-def _place(wanted: Wanted, base: str) -> WebPlace:
+def _place(wanted: RequestParameters, base: str) -> WebLocation:
     task = wanted.task
     with _naming(task, "url"):
         url = _joined(wanted, base, _filled_url(wanted.values["url"], _names(task)))
-        place = read_place(url)
-    assert isinstance(place, WebPlace)  # by its scheme
+        place = parse_location(url)
+    assert isinstance(place, WebLocation)  # by its scheme
     if wanted.values["sync"] or not wanted.values["use_context_parameters"]:
         return place
     told = {
@@ -167,25 +169,25 @@ def _quoted(text: str) -> str:
     return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="")
 
 
-def _joined(wanted: Wanted, base: str, url: str) -> str:
+def _joined(wanted: RequestParameters, base: str, url: str) -> str:
     if base:
-        read_base(base)
+        parse_base_url(base)
     try:
         joined = urljoin(base, url)
         scheme = urlsplit(joined).scheme
     except ValueError as error:
-        raise BadPlace(f"{url[:200]!r} is no URL: {error}") from None
+        raise BadLocation(f"{url[:200]!r} is no URL: {error}") from None
     if not scheme:
-        raise BadPlace(
+        raise BadLocation(
             f"{url[:200]!r} is relative, and there is no base URL for it: "
             f"request.urls has none for {wanted.environ}.{wanted.category}"
         )
     if scheme not in ("http", "https"):
-        raise BadPlace(f"{joined[:200]!r} begins neither with http: nor with https:")
+        raise BadLocation(f"{joined[:200]!r} begins neither with http: nor with https:")
     return joined
 
 
-def _content(wanted: Wanted, method: str, content_type: str) -> bytes | None:
+def _content(wanted: RequestParameters, method: str, content_type: str) -> bytes | None:
     task, template = wanted.task, wanted.values["template"]
     if template is None:
         return write_json(task.input).encode() if method in _WITH_BODY else None
@@ -196,7 +198,9 @@ def _content(wanted: Wanted, method: str, content_type: str) -> bytes | None:
     return body.encode()
 
 
-def _headers(wanted: Wanted, method: str, content_type: str, content: bytes | None) -> dict[str, str]:
+def _headers(
+    wanted: RequestParameters, method: str, content_type: str, content: bytes | None
+) -> dict[str, str]:
     """Ours, and the task's own, which replace them."""
     task = wanted.task
     headers = {"Accept": "application/json" if RESPONSE_JSON in wanted.values["output_mode"] else "*/*"}
@@ -213,7 +217,7 @@ def _headers(wanted: Wanted, method: str, content_type: str, content: bytes | No
     return headers
 
 
-def _given_headers(wanted: Wanted) -> dict[str, str]:
+def _given_headers(wanted: RequestParameters) -> dict[str, str]:
     task = wanted.task
     given: dict[str, str] = {}
     for name, template in wanted.values["headers"].items():

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 from lfr.tasks.catalogue import RESPONSE_JSON, RESPONSE_TEXT, STATUS
 from lfr.tasks.request import Request
-from lfr.tasks.uri_policy import WebPlace, read_place
+from lfr.tasks.uri_policy import WebLocation, parse_location
 from lfr.values.json import Json, NotJson, read_json
 
 MOST_REDIRECTS: Final = 5
@@ -23,11 +23,11 @@ _ABOUT_CONTENT: Final = ("content-type", "idempotency-key")
 _WORTH_ANOTHER_TRY: Final = (429, 502, 503, 504)
 
 
-class BadAnswer(Exception):
+class BadResponse(Exception):
     """An answer that cannot be put into the output as it was asked for; the text says why."""
 
 
-def redirected(request: Request, code: int, location: str) -> Request | None:
+def redirected_request(request: Request, code: int, location: str) -> Request | None:
     """The request that an answer leads to, or None if it leads nowhere, or is not followed.
 
     A GET is followed. What is not a GET becomes one by 303, is repeated by 307 and 308, and is not
@@ -48,7 +48,7 @@ def redirected(request: Request, code: int, location: str) -> Request | None:
     return replace(request, place=target, headers=kept, content=None)
 
 
-def delay_before(number: int, retry_after: str = "") -> float:
+def retry_delay(number: int, retry_after: str = "") -> float:
     """The seconds to wait before the `number`-th retry, from 1: twice as long each time, or as the answer
     says, up to a minute. (RFC 9110, 10.2.3)"""
     if _SECONDS.fullmatch(retry_after):
@@ -56,27 +56,27 @@ def delay_before(number: int, retry_after: str = "") -> float:
     return min(2.0 ** min(number - 1, 10), LONGEST_DELAY_SECONDS)
 
 
-def is_worth_another_try(code: int) -> bool:
+def is_retryable(code: int) -> bool:
     """Whether an answer of this status may be another one later."""
     return code in _WORTH_ANOTHER_TRY
 
 
-def told_failure(request: Request, status: str, location: str, content: bytes) -> str:
+def failure_message(request: Request, status: str, location: str, content: bytes) -> str:
     """Why an answer other than 2xx fails the task: with its status, where it leads, how its body begins."""
     said = " ".join(content[: 4 * _MOST_SHOWN].decode(errors="replace").split())[:_MOST_SHOWN]
     leads = f" and leads to {location[:_MOST_SHOWN]}, which is not followed" if location else ""
-    return f"{told_request(request)} answers {status}{leads}{f': {said}' if said else ''}"
+    return f"{describe_request(request)} answers {status}{leads}{f': {said}' if said else ''}"
 
 
-def told_request(request: Request) -> str:
+def describe_request(request: Request) -> str:
     """What was asked, for reasons and logs: without the query, which may hold secrets."""
     return f"{request.task.base}: {replace(request.place, query='')}"
 
 
-def output_of(request: Request, code: int, content_type: str, content: bytes, *, is_cut: bool) -> Json:
+def response_output(request: Request, code: int, content_type: str, content: bytes, *, is_cut: bool) -> Json:
     """The input, with what `output_mode` asks for: an input that is no object gives way to that.
 
-    Raises BadAnswer.
+    Raises BadResponse.
     """
     input = request.task.input
     if not request.output_modes:
@@ -87,7 +87,7 @@ def output_of(request: Request, code: int, content_type: str, content: bytes, *,
             output["request_status"] = code
             continue
         if is_cut:
-            raise BadAnswer(f"{told_request(request)} answers more than request.size allows")
+            raise BadResponse(f"{describe_request(request)} answers more than request.size allows")
         if mode == RESPONSE_TEXT:
             output["response"] = _text(content_type, content)
         elif mode == RESPONSE_JSON:
@@ -95,14 +95,14 @@ def output_of(request: Request, code: int, content_type: str, content: bytes, *,
     return output
 
 
-def _target(place: WebPlace, location: str) -> WebPlace | None:
+def _target(place: WebLocation, location: str) -> WebLocation | None:
     if not location:
         return None
     try:
-        target = read_place(urljoin(str(place), location))
-    except ValueError:  # BadPlace, and what `urljoin` cannot read
+        target = parse_location(urljoin(str(place), location))
+    except ValueError:  # BadLocation, and what `urljoin` cannot read
         return None
-    return target if isinstance(target, WebPlace) else None
+    return target if isinstance(target, WebLocation) else None
 
 
 def _text(content_type: str, content: bytes) -> str:
@@ -118,4 +118,4 @@ def _json(request: Request, content: bytes) -> Json:
     try:
         return read_json(content)
     except NotJson as error:
-        raise BadAnswer(f"{told_request(request)} answers what is not JSON: {error}") from None
+        raise BadResponse(f"{describe_request(request)} answers what is not JSON: {error}") from None

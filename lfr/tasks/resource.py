@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lfr.tasks.catalogue import LOAD, STORE, built_in
-from lfr.tasks.content_types import ContentType, Form, type_by_ending
-from lfr.tasks.parameters import TEXT, BadParameter, Parameter, bad_parameter, read_parameters
-from lfr.tasks.uri_policy import FilePlace, Place, read_place
+from lfr.tasks.catalogue import LOAD, STORE, find_built_in
+from lfr.tasks.content_types import ContentType, Format, type_by_extension
+from lfr.tasks.parameters import TEXT, BadParameter, Parameter, bad_parameter, parse_parameters
+from lfr.tasks.uri_policy import FileLocation, Location, parse_location
 from lfr.values.json import Json
 
 _URI: Final = Parameter("uri", TEXT, "where it is", is_needed=True)
@@ -21,7 +21,7 @@ REPEATABLE: Final = ("PUT",)
 class Load:
     """What a resource:load asks for. `type` is None if what is loaded decides."""
 
-    place: Place
+    place: Location
     type: ContentType | None
 
 
@@ -29,24 +29,24 @@ class Load:
 class Store:
     """What a resource:store asks for."""
 
-    place: Place
+    place: Location
     method: str
     type: ContentType
 
 
-def read_load(parameters: Json) -> Load:
-    """What is to be loaded. Raises BadParameter, and BadPlace for its URI."""
+def parse_load(parameters: Json) -> Load:
+    """What is to be loaded. Raises BadParameter, and BadLocation for its URI."""
     given = _read(LOAD, parameters)
-    return Load(read_place(given["uri"]), given["content-type"])
+    return Load(parse_location(given["uri"]), given["content-type"])
 
 
-def read_store(parameters: Json) -> Store:
-    """What is to be stored, where and how. Raises BadParameter, and BadPlace for its URI."""
+def parse_store(parameters: Json) -> Store:
+    """What is to be stored, where and how. Raises BadParameter, and BadLocation for its URI."""
     given = _read(STORE, parameters)
-    place = read_place(given["uri"])
-    type = given["content-type"] or type_by_ending(place.path)
-    if not isinstance(place, FilePlace):
-        return Store(place, given["method"] or "POST", type or ContentType("application/json", Form.JSON))
+    place = parse_location(given["uri"])
+    type = given["content-type"] or type_by_extension(place.path)
+    if not isinstance(place, FileLocation):
+        return Store(place, given["method"] or "POST", type or ContentType("application/json", Format.JSON))
     if given["method"] not in (None, "PUT"):
         raise bad_parameter(STORE, "method", given["method"], "PUT for a file")
     if type is None:
@@ -57,6 +57,6 @@ def read_store(parameters: Json) -> Store:
 
 
 def _read(task: str, parameters: Json) -> dict[str, Any]:
-    entry = built_in(task)
+    entry = find_built_in(task)
     assert entry, f"{task} is in the catalogue"
-    return read_parameters(task, (_URI, *entry.parameters), parameters)
+    return parse_parameters(task, (_URI, *entry.parameters), parameters)

@@ -20,10 +20,10 @@ from lfr.values.json import Json
 RESERVED_KEY: Final = "lfr"
 """The key among a step's parameters that speaks to lfr and not to the task."""
 
-MOST_RETRIES: Final = 1_000_000
+MAX_RETRIES: Final = 1_000_000
 
 
-class BadCommon(ValueError):
+class BadStepOptions(ValueError):
     """What stands under the reserved key cannot be used; the text says what and why."""
 
 
@@ -48,7 +48,7 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
-class Common:
+class StepOptions:
     """What a step says to lfr.
 
     timeout  seconds that an attempt of its task may take
@@ -60,15 +60,15 @@ class Common:
     limit: int | None = None
 
 
-NOTHING: Final = Common()
+NO_OPTIONS: Final = StepOptions()
 
 
-def common_of(parameters: Json) -> Common:
-    """What these parameters say to lfr. Raises BadCommon."""
+def parse_step_options(parameters: Json) -> StepOptions:
+    """What these parameters say to lfr. Raises BadStepOptions."""
     if not isinstance(parameters, dict) or RESERVED_KEY not in parameters:
-        return NOTHING
+        return NO_OPTIONS
     told = _mapping(RESERVED_KEY, parameters[RESERVED_KEY], ("timeout", "retry", "limit"))
-    return Common(
+    return StepOptions(
         timeout=_seconds("lfr.timeout", told["timeout"], least=0.001) if "timeout" in told else None,
         retry=_retry(told["retry"]) if "retry" in told else None,
         limit=_whole("lfr.limit", told["limit"], 1, 1_000_000) if "limit" in told else None,
@@ -82,7 +82,7 @@ def task_parameters(parameters: Json) -> Json:
     return {} if parameters is None else parameters
 
 
-def delay_before(retry: Retry, number: int, chance: float) -> float:
+def retry_delay(retry: Retry, number: int, chance: float) -> float:
     """The seconds before the `number`-th retry, from 1. `chance`, from 0 to 1, is what jitter goes by."""
     try:
         delay = min(retry.delay * retry.backoff ** (number - 1), retry.longest)
@@ -91,18 +91,18 @@ def delay_before(retry: Retry, number: int, chance: float) -> float:
     return float(delay * (1 + retry.jitter * (2 * chance - 1)))
 
 
-def is_retried(retry: Retry, reason: str) -> bool:
+def is_retryable(retry: Retry, reason: str) -> bool:
     """Whether a failure for this reason is one that another attempt may mend."""
     return not retry.on or any(text in reason for text in retry.on)
 
 
 def _retry(value: Json) -> Retry:
     if isinstance(value, int):
-        return Retry(_whole("lfr.retry", value, 0, MOST_RETRIES))
+        return Retry(_whole("lfr.retry", value, 0, MAX_RETRIES))
     told = _mapping("lfr.retry", value, ("times", "delay", "backoff", "longest", "jitter", "on"))
     default = Retry(0)
     return Retry(
-        times=_whole("lfr.retry.times", told.get("times"), 0, MOST_RETRIES),
+        times=_whole("lfr.retry.times", told.get("times"), 0, MAX_RETRIES),
         delay=_seconds("lfr.retry.delay", told.get("delay", default.delay)),
         backoff=_number("lfr.retry.backoff", told.get("backoff", default.backoff), 1, 1000),
         longest=_seconds("lfr.retry.longest", told.get("longest", default.longest)),
@@ -118,7 +118,7 @@ def _mapping(name: str, value: Json, known: tuple[str, ...]) -> dict[str, Any]:
         if key not in known:
             near = get_close_matches(key, known, n=1)
             question = f"; did you mean {near[0]}?" if near else ""
-            raise BadCommon(f"{name} knows {', '.join(known)}, but not {key}{question}")
+            raise BadStepOptions(f"{name} knows {', '.join(known)}, but not {key}{question}")
     return value
 
 
@@ -148,8 +148,8 @@ def _texts(name: str, value: Json) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def _bad(name: str, value: Json, expected: str) -> BadCommon:
+def _bad(name: str, value: Json, expected: str) -> BadStepOptions:
     if value is None:
-        return BadCommon(f"{name} is missing: {expected}")
+        return BadStepOptions(f"{name} is missing: {expected}")
     shown = json.dumps(value, ensure_ascii=False)
-    return BadCommon(f"{name} is {shown[:40]}, but must be {expected}")
+    return BadStepOptions(f"{name} is {shown[:40]}, but must be {expected}")

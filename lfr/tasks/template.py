@@ -49,7 +49,7 @@ Key: TypeAlias = str | int
 
 
 @dataclass(frozen=True, slots=True)
-class Hole:
+class Placeholder:
     """A place to be filled: where to look, and the way from there; `text` as it is written."""
 
     name: str
@@ -82,13 +82,13 @@ def fill(template: str, names: Mapping[str, Json]) -> str:
     return "".join(piece.text for piece in pieces(template, names))
 
 
-def fill_value(template: str, names: Mapping[str, Json]) -> Json:
+def fill_or_look_up(template: str, names: Mapping[str, Json]) -> Json:
     """As `fill`; but of a template that is one hole and nothing else the item itself, a number as a number.
 
     Raises as `fill`.
     """
-    parts = read_template(template)
-    if len(parts) == 1 and isinstance(parts[0], Hole):
+    parts = parse_template(template)
+    if len(parts) == 1 and isinstance(parts[0], Placeholder):
         return _look_up(parts[0], names)
     return fill(template, names)
 
@@ -99,7 +99,7 @@ def pieces(template: str, names: Mapping[str, Json]) -> Iterator[Piece]:
     Raises as `fill`; BadTemplate before the first piece.
     """
     length = 0
-    for part in read_template(template):
+    for part in parse_template(template):
         piece = Piece(part, False) if isinstance(part, str) else Piece(_as_text(part, names), True)
         length += len(piece.text)
         if length > MOST_CHARACTERS:
@@ -107,16 +107,16 @@ def pieces(template: str, names: Mapping[str, Json]) -> Iterator[Piece]:
         yield piece
 
 
-def read_template(template: str) -> list[str | Hole]:
+def parse_template(template: str) -> list[str | Placeholder]:
     """The parts of a template: text (its braces single) and holes. Raises BadTemplate."""
-    parts: list[str | Hole] = []
+    parts: list[str | Placeholder] = []
     at = 0
     while at < len(template):
         if text := _TEXT.match(template, at):
             parts.append(text[0].replace("{{", "{").replace("}}", "}"))
             at = text.end()
         elif hole := _HOLE.match(template, at):
-            parts.append(Hole(hole["name"], tuple(_keys(hole["path"])), hole[0]))
+            parts.append(Placeholder(hole["name"], tuple(_keys(hole["path"])), hole[0]))
             at = hole.end()
         else:
             _explain(template, at)
@@ -153,7 +153,7 @@ def _explain(template: str, at: int) -> NoReturn:
     raise BadTemplate(f'cannot read "{sign}" here, only "[" and "}}"', column)
 
 
-def _as_text(hole: Hole, names: Mapping[str, Json]) -> str:
+def _as_text(hole: Placeholder, names: Mapping[str, Json]) -> str:
     value = _look_up(hole, names)
     if isinstance(value, str):
         return value
@@ -163,7 +163,7 @@ def _as_text(hole: Hole, names: Mapping[str, Json]) -> str:
         raise TemplateError(f"{_shown(hole.text)}: cannot be written as JSON: {error}") from None
 
 
-def _look_up(hole: Hole, names: Mapping[str, Json]) -> Json:
+def _look_up(hole: Placeholder, names: Mapping[str, Json]) -> Json:
     if hole.name not in names:
         known = " and ".join(names)
         raise MissingItem(f"{_shown(hole.text)}: there is no {_shown(hole.name)}; a template knows {known}")

@@ -26,12 +26,12 @@ _SAFE: Final = "%!$&'()*+,/:;=@~?"
 """What stands in a path or a query as it is. (RFC 3986, sections 3.3 and 3.4)"""
 
 
-class BadPlace(ValueError):
+class BadLocation(ValueError):
     """A URI that cannot be used, or is not allowed; the text says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
-class FilePlace:
+class FileLocation:
     """A file or a folder, by its absolute path."""
 
     path: str
@@ -41,7 +41,7 @@ class FilePlace:
 
 
 @dataclass(frozen=True, slots=True)
-class WebPlace:
+class WebLocation:
     """Something on the web, in normal form: letter case, port and percent-encoding say nothing any more.
 
     `path` begins with a slash; `query` has no question mark and may be empty.
@@ -65,46 +65,46 @@ class WebPlace:
         return f"{self.scheme}://{self.host}{port}"
 
 
-Place: TypeAlias = FilePlace | WebPlace
+Location: TypeAlias = FileLocation | WebLocation
 
 
-def read_place(uri: str) -> Place:
-    """The place that a URI names: http, https or file, or an absolute path. Raises BadPlace."""
+def parse_location(uri: str) -> Location:
+    """The place that a URI names: http, https or file, or an absolute path. Raises BadLocation."""
     if _FORBIDDEN.search(uri):
-        raise BadPlace(f"{_shown(uri)}: a URI has no blanks, control characters or backslashes")
+        raise BadLocation(f"{_shown(uri)}: a URI has no blanks, control characters or backslashes")
     try:
         parts = urlsplit(uri)
     except ValueError as error:
-        raise BadPlace(f"{_shown(uri)} is no URI: {error}") from None
+        raise BadLocation(f"{_shown(uri)} is no URI: {error}") from None
     if parts.scheme in _PORTS:
         return _web_place(uri, parts)
     if parts.scheme == "file" or (not parts.scheme and uri.startswith("/") and not parts.netloc):
         return _file_place(uri, parts)
     if parts.scheme and ":" in uri.partition("/")[0]:
-        raise BadPlace(f"{_shown(uri)}: resources are http, https and files, not {_shown(parts.scheme)}")
-    raise BadPlace(
+        raise BadLocation(f"{_shown(uri)}: resources are http, https and files, not {_shown(parts.scheme)}")
+    raise BadLocation(
         f"{_shown(uri)} is relative, and the flow was started without a base: "
         "say what it is relative to with --base, a folder or a URL"
     )
 
 
-def read_allowed(entries: Sequence[str]) -> tuple[Place, ...]:
-    """The places of the setting `resources.allow`. Raises BadPlace for one that could never match."""
+def parse_allow_list(entries: Sequence[str]) -> tuple[Location, ...]:
+    """The places of the setting `resources.allow`. Raises BadLocation for one that could never match."""
     places = []
     for entry in entries:
         if entry.startswith("/"):
-            place: Place = FilePlace(entry)
+            place: Location = FileLocation(entry)
         elif "://" in entry:
-            place = read_place(entry)
+            place = parse_location(entry)
         else:
-            raise BadPlace(f"{SETTING}: {_shown(entry)} is neither an absolute path nor a URL")
-        if isinstance(place, WebPlace) and place.query:
-            raise BadPlace(f"{SETTING}: {_shown(entry)} has a query, which is not compared")
+            raise BadLocation(f"{SETTING}: {_shown(entry)} is neither an absolute path nor a URL")
+        if isinstance(place, WebLocation) and place.query:
+            raise BadLocation(f"{SETTING}: {_shown(entry)} has a query, which is not compared")
         places.append(place)
     return tuple(places)
 
 
-def is_allowed(place: Place, allowed: Sequence[Place]) -> bool:
+def is_allowed(place: Location, allowed: Sequence[Location]) -> bool:
     """Whether one of the allowed places is this place or holds it.
 
     Of files, all paths must be real ones, without links.
@@ -112,11 +112,11 @@ def is_allowed(place: Place, allowed: Sequence[Place]) -> bool:
     return any(_holds(each, place) for each in allowed)
 
 
-def _holds(outer: Place, inner: Place) -> bool:
-    if isinstance(outer, WebPlace) and isinstance(inner, WebPlace):
+def _holds(outer: Location, inner: Location) -> bool:
+    if isinstance(outer, WebLocation) and isinstance(inner, WebLocation):
         same = (outer.scheme, outer.host, outer.port) == (inner.scheme, inner.host, inner.port)
         return same and _is_under(inner.path, outer.path)
-    if isinstance(outer, FilePlace) and isinstance(inner, FilePlace):
+    if isinstance(outer, FileLocation) and isinstance(inner, FileLocation):
         return _is_under(inner.path, outer.path)
     return False
 
@@ -125,11 +125,11 @@ def _is_under(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
-def refusal(place: Place, allowed: Sequence[str]) -> str:
+def denial_reason(place: Location, allowed: Sequence[str]) -> str:
     """Why a place is not used that is not among the allowed ones, with the line that would allow its folder:
     `not allowed: ...`."""
     folder = place.path.rpartition("/")[0]
-    entry = f"{place.origin}{folder}/" if isinstance(place, WebPlace) else folder or place.path
+    entry = f"{place.origin}{folder}/" if isinstance(place, WebLocation) else folder or place.path
     line = f"{SETTING}: {json.dumps([*allowed, entry], ensure_ascii=False)}"
     instead = f", in place of its present {SETTING}" if allowed else ""
     return (
@@ -138,31 +138,31 @@ def refusal(place: Place, allowed: Sequence[str]) -> str:
     )
 
 
-def _web_place(uri: str, parts: SplitResult) -> WebPlace:
+def _web_place(uri: str, parts: SplitResult) -> WebLocation:
     if "@" in parts.netloc:
-        raise BadPlace(f"{_shown(uri.rpartition('@')[2])}: no user or password may stand before the host")
+        raise BadLocation(f"{_shown(uri.rpartition('@')[2])}: no user or password may stand before the host")
     try:
         port = parts.port or _PORTS[parts.scheme]
     except ValueError:
-        raise BadPlace(f"{_shown(uri)}: the port is not a number from 1 to 65535") from None
+        raise BadLocation(f"{_shown(uri)}: the port is not a number from 1 to 65535") from None
     host = f"[{parts.hostname}]" if "[" in parts.netloc else parts.hostname or ""
     if not _HOST.fullmatch(host):
-        raise BadPlace(f"{_shown(uri)}: the host must be letters, digits, dots and hyphens, or an address")
+        raise BadLocation(f"{_shown(uri)}: the host must be letters, digits, dots and hyphens, or an address")
     path = _normal(parts.path or "/")
     if _has_dots(path):
-        raise BadPlace(f"{_shown(uri)}: a path must not have . or .. between its slashes")
-    return WebPlace(parts.scheme, host, port, path, _normal(parts.query))
+        raise BadLocation(f"{_shown(uri)}: a path must not have . or .. between its slashes")
+    return WebLocation(parts.scheme, host, port, path, _normal(parts.query))
 
 
-def _file_place(uri: str, parts: SplitResult) -> FilePlace:
+def _file_place(uri: str, parts: SplitResult) -> FileLocation:
     if parts.netloc not in ("", "localhost"):
-        raise BadPlace(f"{_shown(uri)}: a file has no host; it is file:///FOLDER/FILE")
+        raise BadLocation(f"{_shown(uri)}: a file has no host; it is file:///FOLDER/FILE")
     if parts.query or parts.fragment:
-        raise BadPlace(f"{_shown(uri)}: in a file's name ? is written %3F, and # is written %23")
+        raise BadLocation(f"{_shown(uri)}: in a file's name ? is written %3F, and # is written %23")
     path = unquote(parts.path, errors="surrogateescape")
     if not path.startswith("/") or "\0" in path or not _is_name(path):
-        raise BadPlace(f"{_shown(uri)} is not the absolute path of a file")
-    return FilePlace(path)
+        raise BadLocation(f"{_shown(uri)} is not the absolute path of a file")
+    return FileLocation(path)
 
 
 def _is_name(path: str) -> bool:

@@ -43,8 +43,8 @@ class Wait:
     def ending(self) -> dict[str, Json]:
         """The values of the end-task event when the wait is over by the clock, or by its latch."""
         if self.failure is not None:
-            return events.end_task(self.task, failure=self.failure)
-        return events.end_task(self.task, output=self.task.input)
+            return events.end_task_values(self.task, failure=self.failure)
+        return events.end_task_values(self.task, output=self.task.input)
 
 
 @dataclass(frozen=True, slots=True)

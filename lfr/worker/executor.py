@@ -122,17 +122,17 @@ class TaskRunner(BatchListener):
         except (AnsweredElsewhere, NotWanted):
             return None
         except TaskFailed as error:
-            return events.end_task(task, failure=str(error) or "it gave no reason")
+            return events.end_task_values(task, failure=str(error) or "it gave no reason")
         except NotJson as error:
-            return events.end_task(task, failure=f"the output of {task.base} is not JSON: {error}")
+            return events.end_task_values(task, failure=f"the output of {task.base} is not JSON: {error}")
         except BaseException as error:  # whatever a task raises, SystemExit too, is its failure, not ours
             what = (task.base, task.workflow, task.index)
             shown = (type(error), error, _of_the_task(error.__traceback__))
             LOGGER.error(
                 "%s of %s, step %d, has failed", *what, exc_info=shown, extra=about(task.workflow, task.index)
             )
-            return events.end_task(task, failure=f"{type(error).__name__}: {error}")
-        return events.end_task(task, output=output)
+            return events.end_task_values(task, failure=f"{type(error).__name__}: {error}")
+        return events.end_task_values(task, output=output)
 
     def _tell(self, told: Answer) -> None:
         """Send an answer, as often as it takes: Redis may be away for a while."""

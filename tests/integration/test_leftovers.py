@@ -67,14 +67,14 @@ class Worker(BatchListener):
             if is_reserved(task.base) or task.base == "nobody":
                 self.acknowledge_later([id])
             elif task.base == "fails":
-                answer(link, self.reader, [Answer(id, events.end_task(task, failure="it fails"))])
+                answer(link, self.reader, [Answer(id, events.end_task_values(task, failure="it fails"))])
             elif task.base == "old":
                 for _ in range(self._random.randint(1, 2)):
                     self._client.set(f"{task.workflow}:output:{task.index}", "[1, 2]")
                     told = {"workflow": task.workflow, "name": task.name, "index": task.index}
                     answer(link, self.reader, [Answer(id, told)])
             else:
-                answer(link, self.reader, [Answer(id, events.end_task(task, output=task.input))])
+                answer(link, self.reader, [Answer(id, events.end_task_values(task, output=task.input))])
 
 
 def interfere(store: Store, random: Random, id: str) -> None:

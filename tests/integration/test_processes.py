@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from lfr.cli.commands.status import problems_of
-from lfr.host.notify import Supervisor
+from lfr.host.notify import ServiceManager
 from lfr.operations.start import start_workflow
 from lfr.operations.status import system_state
 from lfr.roles.lifecycle import Lifecycle
@@ -29,7 +29,7 @@ from tests.support.waiting import eventually
 class Told:
     """A socket in systemd's place."""
 
-    def __init__(self, link: socket.socket, supervisor: Supervisor) -> None:
+    def __init__(self, link: socket.socket, supervisor: ServiceManager) -> None:
         self._link, self.supervisor = link, supervisor
 
     def so_far(self) -> list[str]:
@@ -47,7 +47,7 @@ def told(tmp_path: Path) -> Iterator[Told]:
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as link:
         link.bind(str(tmp_path / "notify"))
         link.setblocking(False)
-        yield Told(link, Supervisor(str(tmp_path / "notify"), watchdog_seconds=60))
+        yield Told(link, ServiceManager(str(tmp_path / "notify"), watchdog_seconds=60))
 
 
 @pytest.fixture

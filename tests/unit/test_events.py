@@ -42,7 +42,7 @@ def test_we_read_what_rqse_writes_all_at_once_as_one_by_one(entries: list[dict[s
     written = [raw(**message(dict(values), kind="k")) for values in entries]
     assert events.decode_all(written) == [events.decode(each) for each in written]
     for values, each in zip(entries, written, strict=True):
-        read = events.read_event(each)
+        read = events.decode_event(each)
         assert {name: read[name] for name in values} == values
 
 
@@ -82,30 +82,34 @@ def test_start_task() -> None:
         "parameters": {"p": 1},
     }
     told = fields(events.encode(events.START_TASK, AT, values | {"attempt": 2}))
-    assert events.read_start_task(events.decode(told)) == events.StartTask(
+    assert events.parse_start_task(events.decode(told)) == events.StartTask(
         "workflow:x", "X", "A", 3, [1], {"p": 1}, 2
     )
 
 
 def test_an_end_task_as_the_original_writes_it() -> None:
-    task = events.read_end_task(events.decode(raw(kind="end-task", workflow="workflow:x", index=2)))
+    task = events.parse_end_task(events.decode(raw(kind="end-task", workflow="workflow:x", index=2)))
     assert (task.status, task.has_output, task.attempt) == (events.Status.SUCCESS, False, None)
 
 
 def test_our_answer_is_read_as_it_was_meant() -> None:
     task = events.StartTask("workflow:x", "X", "A", 3, {}, {}, 2)
-    done = events.read_end_task(
-        events.decode(fields(events.encode(events.END_TASK, AT, events.end_task(task, output={"o": 1}))))
+    done = events.parse_end_task(
+        events.decode(
+            fields(events.encode(events.END_TASK, AT, events.end_task_values(task, output={"o": 1})))
+        )
     )
     assert (done.workflow, done.index, done.attempt, done.output) == ("workflow:x", 3, 2, {"o": 1})
-    failed = events.read_end_task(
-        events.decode(fields(events.encode(events.END_TASK, AT, events.end_task(task, failure="no"))))
+    failed = events.parse_end_task(
+        events.decode(fields(events.encode(events.END_TASK, AT, events.end_task_values(task, failure="no"))))
     )
     assert (failed.status, failed.reason) == (events.Status.FAILURE, "no")
 
 
 def test_a_receipt_of_rqse_is_one_of_ours() -> None:
-    assert events.read_receipt(events.decode(raw(**receipt_for("1-2")))) == events.Receipt("1-2", "processed")
+    assert events.parse_receipt(events.decode(raw(**receipt_for("1-2")))) == events.Receipt(
+        "1-2", "processed"
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,7 +128,7 @@ def test_a_receipt_of_rqse_is_one_of_ours() -> None:
 )
 def test_a_malformed_end_task_says_why(values: dict[str, Json], reason: str) -> None:
     with pytest.raises(events.Malformed, match=reason):
-        events.read_end_task(events.decode(raw(kind="end-task", **values)))
+        events.parse_end_task(events.decode(raw(kind="end-task", **values)))
 
 
 def test_a_kind_is_seen_without_reading() -> None:
@@ -139,11 +143,11 @@ def test_timestamps_are_utc_to_the_millisecond() -> None:
 
 def test_a_cancel_task_says_which_attempt_is_over() -> None:
     told = {b"workflow": "workflow:a", b"index": 3}
-    assert events.read_cancel_task({**told, b"attempt": 2}) == events.CancelTask("workflow:a", 3, 2)
-    assert events.read_cancel_task(told).attempt == 1
+    assert events.parse_cancel_task({**told, b"attempt": 2}) == events.CancelTask("workflow:a", 3, 2)
+    assert events.parse_cancel_task(told).attempt == 1
     for bad in ({b"index": 3}, {b"workflow": "workflow:a"}, {**told, b"attempt": "2"}):
         with pytest.raises(events.Malformed):
-            events.read_cancel_task(bad)
+            events.parse_cancel_task(bad)
 
 
 def test_the_kind_is_seen_without_the_rest() -> None:

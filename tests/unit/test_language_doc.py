@@ -26,7 +26,7 @@ from lfr.guard.parse import DEEPEST as DEEPEST_GUARD
 from lfr.language import FlowError, compile_flow
 from lfr.language.compile import MOST_EDGES, MOST_STEPS, MOST_TEXT
 from lfr.language.parse import DEEPEST
-from lfr.tasks.step_options import Common, Retry
+from lfr.tasks.step_options import Retry, StepOptions
 from lfr.values.durations import read_duration
 from lfr.values.json import DEEPEST as DEEPEST_VALUE
 from lfr.values.literals import DEEPEST as DEEPEST_LITERAL
@@ -150,7 +150,7 @@ def test_what_is_said_to_lfr_is_told_with_its_defaults() -> None:
     told = {key.strip("`"): default.strip("`") for key, _, default in rows("Time-outs and retries")}
     own = {key: default for key, default in told.items() if "." not in key}
     assert own == {"timeout": "for ever", "retry": "0", "limit": "iterate.limit"}
-    assert own.keys() == {each.name for each in fields(Common)}
+    assert own.keys() == {each.name for each in fields(StepOptions)}
     of_retry = {key.removeprefix("retry."): told[key] for key in told if key.startswith("retry.")}
     assert of_retry.keys() == {each.name for each in fields(Retry)}
     assert [read_duration(of_retry[name]) for name in ("delay", "backoff", "longest", "jitter")] == [

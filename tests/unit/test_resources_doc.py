@@ -8,8 +8,8 @@ from pathlib import Path
 from lfr.config.load import load_with_origins
 from lfr.config.settings import table
 from lfr.language import compile_flow
-from lfr.tasks.content_types import CHARSETS, ENDINGS, FORMS, Form
-from lfr.tasks.uri_policy import read_allowed
+from lfr.tasks.content_types import CHARSETS, EXTENSIONS, MEDIA_TYPES, Format
+from lfr.tasks.uri_policy import parse_allow_list
 from lfr.values.yaml import LONGEST_YAML
 
 PAGE = (Path(__file__).parents[2] / "docs" / "resources.md").read_text(encoding="utf-8")
@@ -30,7 +30,7 @@ def test_its_configuration_can_be_used(tmp_path: Path) -> None:
     file = tmp_path / "lfr.yaml"
     file.write_text(text)
     settings = load_with_origins({}, config=str(file), environment={}).settings
-    assert len(read_allowed(settings.resources_allow)) == 2
+    assert len(parse_allow_list(settings.resources_allow)) == 2
 
 
 def test_its_limits_are_the_defaults() -> None:
@@ -42,9 +42,9 @@ def test_its_limits_are_the_defaults() -> None:
 
 def test_what_is_understood_is_told() -> None:
     rows = {row.split(" | ")[0].strip("| ").lower(): row for row in PAGE.splitlines() if row.startswith("| ")}
-    for media, form in FORMS.items():
+    for media, form in MEDIA_TYPES.items():
         assert f"`{media}`" in rows[form.value]
-    for ending, type in ENDINGS.items():
+    for ending, type in EXTENSIONS.items():
         assert f"`{ending}`" in rows[type.form.value]
-    assert "`+json`" in rows[Form.JSON.value]
+    assert "`+json`" in rows[Format.JSON.value]
     assert all(f"`{charset}`" in PAGE for charset in CHARSETS)

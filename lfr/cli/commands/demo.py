@@ -28,7 +28,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> int:
-    from lfr.host.role_processes import Children
+    from lfr.host.role_processes import RoleProcesses
 
     with TemporaryDirectory(prefix="lfr-demo-") as temporary:
         folder = Path(temporary)
@@ -39,7 +39,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
             ("receipts", "--to", str(folder / "receipts.jsonl")),
         )
         # Without the user's configuration: the demo is the same everywhere.
-        children = Children({"LFR_CONFIG": os.devnull}, log_folder=folder)
+        children = RoleProcesses({"LFR_CONFIG": os.devnull}, log_folder=folder)
         with running_bundle(folder, roles, children) as bundle:
             signal.signal(signal.SIGCHLD, lambda *_: _check_alive(bundle))
             _check_alive(bundle)
@@ -73,8 +73,8 @@ def _show(bundle: Bundle, text: str, terminal: Terminal) -> int:
 
 def _check_alive(bundle: Bundle) -> None:
     """A child has died. Raises Conflict with its last words, rather than to wait for what it would do."""
-    for child in bundle.children.take_dead():
-        raise Conflict(f"the role {child.name} has died: {child.last_words() or 'it says nothing'}")
+    for child in bundle.children.pop_exited():
+        raise Conflict(f"the role {child.name} has died: {child.log_tail() or 'it says nothing'}")
     if not bundle.server.is_running():
         raise Conflict("the bundled Valkey has died")
 

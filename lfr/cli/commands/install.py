@@ -20,19 +20,19 @@ from lfr.cli.ui.table import Cell, Column, draw_table
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import DEFAULT, load_with_origins
 from lfr.errors import Conflict, Refused, Unreachable
-from lfr.host.install_actions import Step
+from lfr.host.install_actions import Action
 from lfr.host.install_plan import (
     STORE,
     TARGET,
+    InstallOptions,
     Program,
-    Wish,
-    files_steps,
-    old_builds,
-    start_steps,
-    uninstall_steps,
+    file_actions,
+    old_build_removals,
+    start_actions,
+    uninstall_actions,
 )
 from lfr.host.systemd import is_booted
-from lfr.host.units import FILES, read_unit
+from lfr.host.units import FILES, load_unit_file
 
 _PYTHON: Final = "/usr/bin/python3"
 """What the one file's first line names."""
@@ -92,7 +92,7 @@ def _install(arguments: Namespace, terminal: Terminal) -> int:
     _need_root(arguments, "install")
     if arguments.now and not (is_booted() or arguments.dry_run):
         raise Conflict("systemd does not run this host, so nothing can be started", hint="leave out --now")
-    wish = Wish(
+    wish = InstallOptions(
         prefix=arguments.prefix,
         roles=list(dict.fromkeys(arguments.enable)),
         store=bool(arguments.enable) and not arguments.no_valkey and _needs_store(),
@@ -100,9 +100,9 @@ def _install(arguments: Namespace, terminal: Terminal) -> int:
         is_booted=is_booted() or arguments.dry_run,
     )
     tree = wish.prefix / "lib" / "lfr"
-    _do(files_steps(_program(), wish), arguments, terminal)
-    _do(start_steps(wish), arguments, terminal)
-    _do(old_builds(tree), arguments, terminal)
+    _do(file_actions(_program(), wish), arguments, terminal)
+    _do(start_actions(wish), arguments, terminal)
+    _do(old_build_removals(tree), arguments, terminal)
     if arguments.dry_run:
         return Exit.OK
     if wish.now and wish.store:
@@ -111,7 +111,7 @@ def _install(arguments: Namespace, terminal: Terminal) -> int:
     return Exit.OK
 
 
-def _do(steps: Iterable[Step], arguments: Namespace, terminal: Terminal) -> None:
+def _do(steps: Iterable[Action], arguments: Namespace, terminal: Terminal) -> None:
     for step in steps:
         if arguments.dry_run:
             terminal.print(str(step))
@@ -155,22 +155,22 @@ def _needs_store() -> bool:
 
     The environment does not count, for roles do not have that of this shell.
     """
-    from lfr.host.valkey import Address, is_served
+    from lfr.host.valkey import Address, is_reachable
 
     loaded = load_with_origins({}, environment={})
     names = ("redis_url", "redis_host", "redis_port")
     if any(loaded.origins[name] != DEFAULT for name in names):
         return False
     ours = (_WANTS / STORE).is_symlink()
-    return ours or not is_served(Address("127.0.0.1", loaded.settings.redis_port))
+    return ours or not is_reachable(Address("127.0.0.1", loaded.settings.redis_port))
 
 
 def _wait_for_store() -> None:
     """Wait until Valkey has read its data: who has installed lfr wants to use it. Raises Unreachable."""
-    from lfr.host.valkey import Address, is_served
+    from lfr.host.valkey import Address, is_reachable
 
     deadline = time.monotonic() + _STORE_SECONDS
-    while not is_served(Address("127.0.0.1", 6379)):
+    while not is_reachable(Address("127.0.0.1", 6379)):
         if time.monotonic() > deadline:
             raise Unreachable(
                 f"Valkey does not answer after {_STORE_SECONDS:.0f} s", hint=f"journalctl -u {STORE}"
@@ -178,7 +178,7 @@ def _wait_for_store() -> None:
         time.sleep(0.1)
 
 
-def _tell_what_is_next(terminal: Terminal, wish: Wish) -> None:
+def _tell_what_is_next(terminal: Terminal, wish: InstallOptions) -> None:
     if wish.now:
         terminal.say("lfr: installed and started; lfr status shows how it is")
         if "console" in wish.roles:
@@ -200,7 +200,7 @@ def _add_uninstall_arguments(parser: ArgumentParser) -> None:
 def _uninstall(arguments: Namespace, terminal: Terminal) -> int:
     _need_root(arguments, "uninstall")
     enabled = [TARGET, *sorted(path.name for path in _WANTS.glob("lfr*"))]
-    steps = uninstall_steps(arguments.prefix, enabled, purge=arguments.purge, is_booted=is_booted())
+    steps = uninstall_actions(arguments.prefix, enabled, purge=arguments.purge, is_booted=is_booted())
     _do(list(steps), arguments, terminal)
     if not (arguments.purge or arguments.dry_run):
         terminal.say("lfr: configuration and data are still there; lfr uninstall --purge removes them")
@@ -213,7 +213,7 @@ def _add_units_arguments(parser: ArgumentParser) -> None:
 
 def _units(arguments: Namespace, terminal: Terminal) -> int:
     if arguments.name is not None:
-        terminal.print(read_unit(arguments.name).rstrip("\n"))
+        terminal.print(load_unit_file(arguments.name).rstrip("\n"))
         return Exit.OK
     rows = [[Cell(file.name, "bold"), Cell(file.target), Cell(file.help)] for file in FILES]
     for line in draw_table(terminal, _FILE_COLUMNS, rows):

@@ -53,11 +53,13 @@ def _run(role: Role, arguments: Namespace, terminal: Terminal) -> int:
 def begin_life(store: Store, arguments: Namespace, terminal: Terminal) -> Life:
     """Set the log of a role's process up; what the role is told at its start."""
     from lfr.host.journal import set_up_logging
-    from lfr.host.notify import Supervisor
+    from lfr.host.notify import ServiceManager
     from lfr.runtime.process import Life
 
     set_up_logging(store.settings.log_level, terminal.err, role=arguments.command)
-    return Life(arguments.command, Supervisor.of_process(), partial(_reload, arguments, store.settings))
+    return Life(
+        arguments.command, ServiceManager.from_environment(), partial(_reload, arguments, store.settings)
+    )
 
 
 def _reload(arguments: Namespace, running: Settings) -> None:

@@ -15,10 +15,10 @@ from lfr.cli.ui.terminal import Terminal, columns, cut, padded, printable
 from lfr.config.settings import Settings
 from lfr.flow import Flow, Kind, Step
 from lfr.local import LocalFailure, run_local
-from lfr.tasks.catalogue import LOAD, STORE, built_in
-from lfr.tasks.parameters import BadParameter, read_parameters
-from lfr.tasks.resource import Load, read_load, read_store
-from lfr.tasks.uri_policy import BadPlace, FilePlace
+from lfr.tasks.catalogue import LOAD, STORE, find_built_in
+from lfr.tasks.parameters import BadParameter, parse_parameters
+from lfr.tasks.resource import Load, parse_load, parse_store
+from lfr.tasks.uri_policy import BadLocation, FileLocation
 from lfr.values.json import Json
 
 MOST_TASKS: Final = 100_000
@@ -60,25 +60,25 @@ def _do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json
     """What a task gives: its input. Raises LocalFailure for parameters that would fail a built-in task."""
     try:
         if base == LOAD:
-            return _load(read_load(parameters), index)
+            return _load(parse_load(parameters), index)
         if base == STORE:
-            read_store(parameters)
+            parse_store(parameters)
             return {}
-        if entry := built_in(base):
-            read_parameters(base, entry.parameters, parameters, input)
-    except (BadParameter, BadPlace) as error:
+        if entry := find_built_in(base):
+            parse_parameters(base, entry.parameters, parameters, input)
+    except (BadParameter, BadLocation) as error:
         raise LocalFailure(str(error), place=f"step {index}") from None
     return input
 
 
 def _load(load: Load, index: int) -> Json:
     """What is in a file; `{}` for what is on the web. Raises LocalFailure."""
-    if not isinstance(load.place, FilePlace):
+    if not isinstance(load.place, FileLocation):
         return {}
-    from lfr.outbound.resources import ResourceFailed, Resources  # imports urllib3
+    from lfr.outbound.resources import ResourceClient, ResourceFailed  # imports urllib3
 
     try:
-        return Resources(Settings(resources_allow=("/",))).load(load)
+        return ResourceClient(Settings(resources_allow=("/",))).load(load)
     except ResourceFailed as error:
         raise LocalFailure(str(error), place=f"step {index}") from None
 

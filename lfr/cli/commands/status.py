@@ -48,11 +48,11 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _status(arguments: Namespace, terminal: Terminal) -> int:
     store = open_store(arguments)
-    from lfr.host.systemd import unit_states
+    from lfr.host.systemd import load_unit_states
     from lfr.operations.status import system_state
     from lfr.store.redis.connection import address
 
-    units = unit_states()
+    units = load_unit_states()
     trouble: LfrError | None = None
     state: dict[str, Any] = {}
     try:

@@ -19,7 +19,7 @@ from lfr.cli.ui.terminal import Terminal
 from lfr.errors import BadInput
 
 if TYPE_CHECKING:
-    from lfr.host.role_processes import Child
+    from lfr.host.role_processes import RoleProcess
 
 _LOOK_EVERY_SECONDS: Final = 0.2
 
@@ -64,11 +64,11 @@ _TAKEN: Final = frozenset({"lifecycle", "wait", "starting", "request", "redis", 
 
 def _run_processes(arguments: Namespace) -> int:
     """A process of this file for each, alike but for their number; one that dies is started again."""
-    from lfr.host.notify import Supervisor
-    from lfr.host.role_processes import Children
+    from lfr.host.notify import ServiceManager
+    from lfr.host.role_processes import RoleProcesses
 
     over = threading.Event()
-    supervisor = Supervisor.of_process()
+    supervisor = ServiceManager.from_environment()
 
     def stop(number: int, frame: FrameType | None) -> None:
         over.set()
@@ -76,15 +76,15 @@ def _run_processes(arguments: Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     line = _line(sys.argv[1:], arguments)
-    with Children({}) as children:
+    with RoleProcesses({}) as children:
         for _ in range(arguments.processes):
             children.start(line)
-        if supervisor.is_there:
+        if supervisor.is_present:
             signal.signal(signal.SIGHUP, lambda number, frame: children.tell(number))
         supervisor.tell("READY=1", f"STATUS={arguments.processes} processes")
         while not over.wait(_LOOK_EVERY_SECONDS):
             supervisor.tell("WATCHDOG=1")  # what this process is for is to look after the others
-            for child in children.take_dead():
+            for child in children.pop_exited():
                 if _is_hopeless(child):
                     return int(child.process.returncode)
                 over.wait(1.0)
@@ -106,7 +106,7 @@ def _line(words: Sequence[str], arguments: Namespace) -> list[str]:
     return line if arguments.concurrency else [*line, "--concurrency", "1"]
 
 
-def _is_hopeless(child: Child) -> bool:
+def _is_hopeless(child: RoleProcess) -> bool:
     """Whether starting it again would end in the same way."""
     return child.process.returncode in (Exit.USAGE, Exit.BAD_INPUT, Exit.BAD_SETTINGS, Exit.NOT_FOUND)
 

@@ -60,16 +60,16 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, terminal: Terminal) -> int:
     settings = _settings(arguments)
-    from lfr.host.data_folder import occupied
+    from lfr.host.data_folder import hold_data_folder
     from lfr.host.journal import set_up_logging
-    from lfr.host.role_processes import Children
+    from lfr.host.role_processes import RoleProcesses
 
     set_up_logging(settings.log_level, terminal.err)
     folder = Path(arguments.data_folder or settings.up_data or _default_folder()).expanduser().absolute()
-    children = Children({"LOG_LEVEL": settings.log_level})
+    children = RoleProcesses({"LOG_LEVEL": settings.log_level})
     servers = {name: _address(arguments, name) for name in _SERVERS if not getattr(arguments, f"no_{name}")}
     roles = _roles(arguments, servers)
-    with occupied(folder), running_bundle(folder, roles, children, port=arguments.port) as bundle:
+    with hold_data_folder(folder), running_bundle(folder, roles, children, port=arguments.port) as bundle:
         _greet(terminal, bundle, servers, simulates=not arguments.no_simulate)
         try:
             return _Keeper(bundle).keep()
@@ -164,7 +164,7 @@ class _Keeper:
 
     def _bury(self) -> int | None:
         now = time.monotonic()
-        for child in self._bundle.children.take_dead():
+        for child in self._bundle.children.pop_exited():
             code = child.process.returncode
             how = f"was killed by signal {-code}" if code < 0 else f"has ended with exit code {code}"
             if code in _HOPELESS:

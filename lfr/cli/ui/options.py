@@ -144,9 +144,9 @@ def _not_json(name: str, raw: bytes, error: NotJson, hint: str) -> BadInput:
 
 def write_file(file: str, text: str) -> None:
     """Write a file whole or not at all; one that is there keeps its rights. Raises CannotWrite."""
-    from lfr.host.atomic_write import write_whole
+    from lfr.host.atomic_write import write_atomically
 
-    write_whole(Path(file), text)
+    write_atomically(Path(file), text)
 
 
 def _read_file(file: str) -> bytes:

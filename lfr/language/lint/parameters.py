@@ -9,23 +9,23 @@ from lfr.language.ast import FlowText, Scope, all_scopes
 from lfr.language.compile import Compiled
 from lfr.language.errors import Problem
 from lfr.language.resolve import is_absolute
-from lfr.tasks.catalogue import EVENT, LOAD, STORE, BuiltIn, built_in
-from lfr.tasks.invocation import invoked
-from lfr.tasks.parameters import BadParameter, read_parameters
-from lfr.tasks.resource import read_load, read_store
-from lfr.tasks.step_options import common_of, task_parameters
-from lfr.tasks.uri_policy import BadPlace
+from lfr.tasks.catalogue import EVENT, LOAD, STORE, BuiltInTask, find_built_in
+from lfr.tasks.invocation import invocation_of
+from lfr.tasks.parameters import BadParameter, parse_parameters
+from lfr.tasks.resource import parse_load, parse_store
+from lfr.tasks.step_options import parse_step_options, task_parameters
+from lfr.tasks.uri_policy import BadLocation
 from lfr.values.json import Json
 
 
 def doubtful_parameters(compiled: Compiled) -> Iterator[Problem]:
     """Parameters of built-in tasks that are missing, or are something else than they can be."""
-    known: dict[str, BuiltIn | None] = {}
+    known: dict[str, BuiltInTask | None] = {}
     for step in compiled.flow.steps:
         if step.kind in (Kind.TASK, Kind.RESOURCE):
             name = _task(step)
             if name not in known:
-                known[name] = built_in(name)
+                known[name] = find_built_in(name)
             task = known[name]
             fault = None if task is None else _fault(task, name, task_parameters(step.parameters))
             if step.kind is Kind.RESOURCE and fault is None:
@@ -54,7 +54,7 @@ def limits_in_vain(tree: FlowText) -> Iterator[Problem]:
                 ):
                     continue
                 for task in step.content:
-                    if task.parameters and common_of(task.parameters.value).limit is not None:
+                    if task.parameters and parse_step_options(task.parameters.value).limit is not None:
                         message = "limit is for a step that is iterated, and this one is not"
                         yield Problem(
                             task.parameters.at, message, f"as in * {task.name} (- lfr: {{limit: 5}} -)"
@@ -66,10 +66,10 @@ def _resource_fault(step: Step) -> str | None:
     will be, is not known here."""
     if not is_absolute(step.uri):
         return None
-    read = read_store if step.sink else read_load
+    read = parse_store if step.sink else parse_load
     try:
-        read(invoked(step).parameters)
-    except (BadParameter, BadPlace) as error:
+        read(invocation_of(step).parameters)
+    except (BadParameter, BadLocation) as error:
         return str(error)
     return None
 
@@ -80,12 +80,12 @@ def _task(step: Step) -> str:
     return step.task
 
 
-def _fault(task: BuiltIn, name: str, given: Json) -> str | None:
+def _fault(task: BuiltInTask, name: str, given: Json) -> str | None:
     """What is wrong with parameters, whatever the input is: some may come from there."""
     there = given if isinstance(given, dict) else {}
     table = [each for each in task.parameters if not each.input_first or each.name in there]
     try:
-        read_parameters(name, table, given)
+        parse_parameters(name, table, given)
     except BadParameter as error:
         return str(error)
     return None

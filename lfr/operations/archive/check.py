@@ -11,7 +11,7 @@ from lfr.flow import Flow, Kind
 from lfr.guard import GuardError, parse_guard
 from lfr.operations.workflow_ids import full_id
 from lfr.states import WorkflowState
-from lfr.tasks.step_options import BadCommon, common_of
+from lfr.tasks.step_options import BadStepOptions, parse_step_options
 from lfr.values.json import Json, NotJson, write_json
 
 FORMAT: Final = "lfr-workflow"
@@ -45,10 +45,10 @@ def _flow(data: Json) -> Flow:
             raise ValueError("its name and its docs are texts")
         for position, step in enumerate(flow.steps):
             _check_step(flow, position)
-            common_of(step.parameters)
+            parse_step_options(step.parameters)
             if step.guard is not None:
                 parse_guard(step.guard)
-    except (KeyError, TypeError, ValueError, AttributeError, NotJson, GuardError, BadCommon) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, NotJson, GuardError, BadStepOptions) as error:
         raise _bad(f"its flow cannot be read: {type(error).__name__}: {str(error)[:80]}") from None
     steps = range(len(flow.steps))
     good = all(type(end) is int and end in steps for edge in flow.edges for end in edge)

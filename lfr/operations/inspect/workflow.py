@@ -23,7 +23,7 @@ from lfr.store.workflows.flows import FlowCache
 from lfr.store.workflows.history import Moment, read_whole_history
 from lfr.store.workflows.load import load_flow, load_outputs, load_some_outputs, load_step
 from lfr.store.workflows.record import LONGEST_BRIEF, Record, read_records, source_of
-from lfr.tasks.catalogue import WAIT
+from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.json import Json
 from lfr.values.timestamps import read_time
 
@@ -166,7 +166,7 @@ def _add_news(link: Link, id: str, steps: Iterable[dict[str, Any]]) -> None:
     running = {step["index"]: step for step in steps if step["state"] == StepState.RUNNING}
     for index, told in told_progress(link, id, {i: step["attempt"] for i, step in running.items()}).items():
         running[index]["progress"] = told
-    _add_waits(link, id, [step for step in running.values() if step["base"].startswith(WAIT)])
+    _add_waits(link, id, [step for step in running.values() if step["base"].startswith(WAIT_PREFIX)])
     _add_next_attempts(link, id, [step for step in running.values() if step["reason"]])
 
 

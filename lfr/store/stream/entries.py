@@ -63,7 +63,9 @@ def acknowledge(reader: Reader, ids: Sequence[str]) -> Command:
 def settle(reader: Reader, actions: Mapping[str, str], at: str) -> list[Command]:
     """The commands that say that entries have been dealt with: a receipt for each, by what was done with
     it, and their acknowledgement. (XADD, XACK)"""
-    receipts = [append(reader.stream, events.RECEIPT, at, events.receipt(*each)) for each in actions.items()]
+    receipts = [
+        append(reader.stream, events.RECEIPT, at, events.receipt_values(*each)) for each in actions.items()
+    ]
     return [*receipts, acknowledge(reader, list(actions))] if actions else []
 
 

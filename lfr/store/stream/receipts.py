@@ -91,7 +91,7 @@ def _unwanted(link: Link, entries: Sequence[Entry]) -> list[str]:
     for entry in entries:
         if events.is_kind(entry.fields, events.START_TASK):
             with suppress(events.Malformed):  # the lifecycle buries it
-                tasks[entry.id] = events.read_start_task(events.decode(entry.fields))
+                tasks[entry.id] = events.parse_start_task(events.decode(entry.fields))
     count = which_count(link, list(tasks.values()))
     return [id for id, counts in zip(tasks, count, strict=True) if not counts]
 

@@ -59,7 +59,7 @@ class _Draft:
     def end(self, step: LatchStep, failure: str | None = None) -> None:
         """A step has ended with its input, or failed."""
         reason = None if failure is None else f"{step.task.base}: {failure}"
-        self.ends.append(events.end_task(step.task, output=step.task.input, failure=reason))
+        self.ends.append(events.end_task_values(step.task, output=step.task.input, failure=reason))
 
 
 def do_latch_steps(link: Link, reader: Reader, steps: Sequence[LatchStep], *, first: str) -> bool:

@@ -49,13 +49,13 @@ class Meeting:
         commands = tell_ends(
             stream,
             [
-                events.end_task(wait.task, output=awaited(wait).output(event.values, wait.task.input))
+                events.end_task_values(wait.task, output=awaited(wait).output(event.values, wait.task.input))
                 for wait, event in self.ended
             ],
             now_ms,
         )
         at = events.timestamp(now_ms / 1000)
-        commands += [append(stream, events.RECEIPT, at, events.receipt(id)) for id in self.receipts]
+        commands += [append(stream, events.RECEIPT, at, events.receipt_values(id)) for id in self.receipts]
         for id in sorted(self.changed):
             event = self.events[id]
             commands += put_event(event, asked.get(event.kind, ()), retain_ms, now_ms)

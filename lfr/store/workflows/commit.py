@@ -37,8 +37,8 @@ from lfr.store.workflows.attempt_timers import (
 from lfr.store.workflows.history import tell
 from lfr.store.workflows.load import LoadedWorkflow
 from lfr.store.workflows.record import change_state, create_record, write_counts, write_reason
-from lfr.tasks.invocation import invoked
-from lfr.tasks.step_options import NOTHING, common_of
+from lfr.tasks.invocation import invocation_of
+from lfr.tasks.step_options import NO_OPTIONS, parse_step_options
 from lfr.values.json import Json, write_json
 
 _TOLD = {
@@ -177,7 +177,7 @@ def _turns(transition: Transition) -> bool:
 
 def _start(stream: str, id: str, step: Step, start: Start, now_ms: int) -> list[Command]:
     """A task starts: now, or after a while; and its time begins to run, if that is limited."""
-    task = invoked(step)
+    task = invocation_of(step)
     values = {
         "workflow": id,
         "name": task.name,
@@ -206,9 +206,9 @@ def _over(stream: str, id: str, flow: Flow, transition: Transition, at: str) -> 
         if index is None:
             continue
         step = flow.steps[index]
-        common = NOTHING if step.iterate else common_of(step.parameters)
+        common = NO_OPTIONS if step.iterate else parse_step_options(step.parameters)
         if common.timeout is not None:
-            task = invoked(step)
+            task = invocation_of(step)
             deadlines.append(deadline_member(id, index, attempt, common.timeout, task.name, task.base))
         if common.retry is not None and attempt > 1:  # somebody may have ended it before it was made
             delayed.append((index, attempt))
@@ -223,10 +223,10 @@ _OVER = frozenset({What.ENDED, What.FAILED, What.RETRIED})
 
 
 def _cancel(stream: str, id: str, flow: Flow, cancel: Cancel, at: str) -> Command:
-    task = invoked(flow.steps[cancel.index])
+    task = invocation_of(flow.steps[cancel.index])
     place = {"workflow": id, "index": cancel.index, "attempt": cancel.attempt}
     return append(stream, events.CANCEL_TASK, at, {**place, "name": task.name, "base": task.base})
 
 
 def _timeout(step: Step) -> float | None:
-    return None if step.iterate else common_of(step.parameters).timeout
+    return None if step.iterate else parse_step_options(step.parameters).timeout

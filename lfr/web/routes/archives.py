@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import quote
 
 from lfr.errors import Conflict
-from lfr.host.atomic_write import write_whole
+from lfr.host.atomic_write import write_atomically
 from lfr.operations.archive.archive import archive_name, archive_workflow, restore_workflow
 from lfr.values.json import write_json
 from lfr.web.http import Access, Answer, Parameter, Request, Route, json_answer
@@ -27,7 +27,7 @@ def _keep_archive(request: Request) -> Answer:
         raise Conflict("there is no folder for archives here", hint="the setting archive.folder names one")
     document = archive_workflow(request.store, request.path["id"])
     path = Path(folder) / archive_name(document)
-    write_whole(path, write_json(document) + "\n")
+    write_atomically(path, write_json(document) + "\n")
     return json_answer({"file": str(path)}, HTTPStatus.CREATED)
 
 

@@ -8,13 +8,13 @@ import threading
 
 import pytest
 
-from lfr.host.child_process import uninterrupted
+from lfr.host.child_process import deferred_signals
 
 
 def test_an_interruption_comes_when_the_block_is_done() -> None:
     done = []
     with pytest.raises(KeyboardInterrupt):
-        with uninterrupted():
+        with deferred_signals():
             os.kill(os.getpid(), signal.SIGINT)
             done.append("to the end")
         done.append("not reached")
@@ -24,7 +24,7 @@ def test_an_interruption_comes_when_the_block_is_done() -> None:
 
 def test_without_an_interruption_nothing_is_changed() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
-    with uninterrupted():
+    with deferred_signals():
         pass
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
 
@@ -33,7 +33,7 @@ def test_in_another_thread_there_is_nothing_to_put_off() -> None:
     reached = threading.Event()
 
     def work() -> None:
-        with uninterrupted():
+        with deferred_signals():
             reached.set()
 
     thread = threading.Thread(target=work)

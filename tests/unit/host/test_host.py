@@ -16,9 +16,9 @@ import redis
 
 from lfr.errors import CannotWrite, Conflict, NotFound
 from lfr.host import valkey
-from lfr.host.data_folder import occupied, read_address, write_address
-from lfr.host.role_processes import Children, own_command
-from lfr.host.valkey import Address, CannotStart, ValkeyServer, answers
+from lfr.host.data_folder import hold_data_folder, read_address, write_address
+from lfr.host.role_processes import RoleProcesses, own_command
+from lfr.host.valkey import Address, CannotStart, ValkeyServer, is_serving
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
@@ -39,7 +39,7 @@ def test_the_server_keeps_what_it_was_told(tmp_path: Path) -> None:
             pid = server.pid
         assert pid is not None
         assert not alive(pid)
-    assert not answers(server.address, pid)
+    assert not is_serving(server.address, pid)
 
 
 def test_a_port_that_is_taken_is_a_conflict(tmp_path: Path) -> None:
@@ -149,16 +149,16 @@ def test_a_folder_is_the_servers_until_it_has_ended_too(
 
 
 def test_a_folder_belongs_to_one_process(tmp_path: Path) -> None:
-    again = occupied(tmp_path / "data")
-    with occupied(tmp_path / "data"), pytest.raises(Conflict, match=str(os.getpid())), again:
+    again = hold_data_folder(tmp_path / "data")
+    with hold_data_folder(tmp_path / "data"), pytest.raises(Conflict, match=str(os.getpid())), again:
         pass
-    with occupied(tmp_path / "data"):
+    with hold_data_folder(tmp_path / "data"):
         pass
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CannotWrite, match="file/data"), occupied(tmp_path / "file" / "data"):
+    with pytest.raises(CannotWrite, match="file/data"), hold_data_folder(tmp_path / "file" / "data"):
         pass
 
 
@@ -190,18 +190,18 @@ def test_children_write_to_their_logs_and_their_end_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", [os.environ["LFR_FILE"]])
-    with Children({}, tmp_path) as children:
+    with RoleProcesses({}, tmp_path) as children:
         child = children.start(["lifecycle", "--port", "nonsense"])
-        assert eventually(children.take_dead) == [child]
+        assert eventually(children.pop_exited) == [child]
         assert children.running == []
-        assert "nonsense" in child.last_words()
+        assert "nonsense" in child.log_tail()
 
 
 def test_children_are_stopped_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str
 ) -> None:
     monkeypatch.setattr(sys, "argv", [os.environ["LFR_FILE"]])
-    with Children({"LFR_REDIS_URL": redis_url}, tmp_path) as children:
+    with RoleProcesses({"LFR_REDIS_URL": redis_url}, tmp_path) as children:
         started = [children.start([role]) for role in ("lifecycle", "wait")]
         client = redis.Redis.from_url(redis_url)
         eventually(lambda: client.exists("workflows:run") and len(client.xinfo_groups("workflows:run")) == 2)

@@ -14,8 +14,15 @@ from lfr.cli.exit_codes import NO_USE_TO_RESTART, Exit
 from lfr.cli.main import main
 from lfr.errors import CannotWrite, Conflict, NotFound
 from lfr.host.install_actions import Remove, Run, Write
-from lfr.host.install_plan import Program, Wish, files_steps, old_builds, start_steps, uninstall_steps
-from lfr.host.units import FILES, placed, read_unit
+from lfr.host.install_plan import (
+    InstallOptions,
+    Program,
+    file_actions,
+    old_build_removals,
+    start_actions,
+    uninstall_actions,
+)
+from lfr.host.units import FILES, load_unit_file, relocate_unit_file
 
 UNITS = Path(__file__).parents[3] / "units"
 
@@ -32,25 +39,25 @@ def program(tmp_path: Path) -> Program:
 def test_all_files_are_in_the_table_and_no_other() -> None:
     assert {path.name for path in UNITS.iterdir()} == {file.name for file in FILES}
     with pytest.raises(NotFound):
-        read_unit("lfr.socket")
+        load_unit_file("lfr.socket")
 
 
 def test_a_unit_does_not_restart_what_a_restart_does_not_mend() -> None:
-    found = re.search(r"^RestartPreventExitStatus=(.*)$", read_unit("lfr@.service"), re.MULTILINE)
+    found = re.search(r"^RestartPreventExitStatus=(.*)$", load_unit_file("lfr@.service"), re.MULTILINE)
     assert found and tuple(map(int, found[1].split())) == NO_USE_TO_RESTART
 
 
 def test_the_units_name_the_prefix_and_nothing_but_it() -> None:
-    text = placed(read_unit("lfr@.service"), Path("/opt/x"), "/usr/bin/python3.12")
+    text = relocate_unit_file(load_unit_file("lfr@.service"), Path("/opt/x"), "/usr/bin/python3.12")
     assert "ExecStart=/usr/bin/python3.12 -sE /opt/x/bin/lfr %i $LFR_OPTIONS\n" in text
     assert "Environment=SHIV_ROOT=/opt/x/lib/lfr\n" in text
     assert "/usr/local" not in text
-    text = placed(read_unit("lfr-valkey.service"), Path("/opt/x"), "/usr/bin/python3.12")
+    text = relocate_unit_file(load_unit_file("lfr-valkey.service"), Path("/opt/x"), "/usr/bin/python3.12")
     assert "ExecStart=/opt/x/lib/lfr/valkey-server /etc/lfr/valkey.conf\n" in text
 
 
 def test_the_program_comes_first_and_the_configuration_is_kept(program: Program) -> None:
-    steps = list(files_steps(program, Wish(prefix=Path("/opt/x"))))
+    steps = list(file_actions(program, InstallOptions(prefix=Path("/opt/x"))))
     told = [str(step) for step in steps]
     assert told[:3] == [
         "write /opt/x/bin/lfr",
@@ -62,15 +69,15 @@ def test_the_program_comes_first_and_the_configuration_is_kept(program: Program)
 
 
 def test_systemd_knows_the_units_before_they_start_and_valkey_is_not_started_anew() -> None:
-    wish = Wish(roles=["wait", "lifecycle.2"], store=True, now=True)
-    assert [str(step) for step in start_steps(wish)] == [
+    wish = InstallOptions(roles=["wait", "lifecycle.2"], store=True, now=True)
+    assert [str(step) for step in start_actions(wish)] == [
         "systemctl daemon-reload",
         "systemctl enable lfr.target lfr-valkey.service lfr@wait.service lfr@lifecycle.2.service",
         "systemctl start lfr-valkey.service",
         "systemctl try-restart lfr@*.service",
         "systemctl start lfr.target lfr-valkey.service lfr@wait.service lfr@lifecycle.2.service",
     ]
-    assert [str(step) for step in start_steps(Wish(roles=["wait"], is_booted=False))] == [
+    assert [str(step) for step in start_actions(InstallOptions(roles=["wait"], is_booted=False))] == [
         "systemctl enable lfr.target lfr@wait.service"
     ]
 
@@ -110,12 +117,12 @@ def test_two_builds_stay(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         os.utime(tmp_path / name, (10_000 - age, 10_000 - age))
     (tmp_path / "valkey-server").touch()
-    assert old_builds(tmp_path) == [Remove(tmp_path / "lfr_old"), Remove(tmp_path / ".lfr_old_lock")]
+    assert old_build_removals(tmp_path) == [Remove(tmp_path / "lfr_old"), Remove(tmp_path / ".lfr_old_lock")]
 
 
 def test_data_goes_only_if_that_is_asked_for() -> None:
-    modest = {str(step) for step in uninstall_steps(Path("/usr/local"), [], purge=False, is_booted=True)}
-    thorough = {str(step) for step in uninstall_steps(Path("/usr/local"), [], purge=True, is_booted=True)}
+    modest = {str(step) for step in uninstall_actions(Path("/usr/local"), [], purge=False, is_booted=True)}
+    thorough = {str(step) for step in uninstall_actions(Path("/usr/local"), [], purge=True, is_booted=True)}
     assert "remove /usr/local/bin/lfr" in modest
     assert thorough - modest == {
         "remove /etc/lfr",

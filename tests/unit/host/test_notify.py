@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from lfr.host.notify import Supervisor
+from lfr.host.notify import ServiceManager
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -26,21 +26,21 @@ def listening(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[
 
 def test_all_is_told_in_one_datagram(listening: tuple[socket.socket, str]) -> None:
     link, name = listening
-    supervisor = Supervisor.of_process({"NOTIFY_SOCKET": name})
-    assert supervisor.is_there
+    supervisor = ServiceManager.from_environment({"NOTIFY_SOCKET": name})
+    assert supervisor.is_present
     supervisor.tell("READY=1", "STATUS=two\nlines → one")
     assert link.recv(1000).decode() == "READY=1\nSTATUS=two lines → one"
 
 
 def test_without_a_socket_nobody_is_told() -> None:
     for environment in ({}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "vsock:2:1234"}):
-        supervisor = Supervisor.of_process(environment)
-        assert not supervisor.is_there
+        supervisor = ServiceManager.from_environment(environment)
+        assert not supervisor.is_present
         supervisor.tell("READY=1")
 
 
 def test_a_supervisor_that_has_gone_is_no_error(tmp_path: Path) -> None:
-    Supervisor.of_process({"NOTIFY_SOCKET": str(tmp_path / "gone")}).tell("READY=1")
+    ServiceManager.from_environment({"NOTIFY_SOCKET": str(tmp_path / "gone")}).tell("READY=1")
 
 
 @pytest.mark.parametrize(
@@ -54,5 +54,5 @@ def test_a_supervisor_that_has_gone_is_no_error(tmp_path: Path) -> None:
     ],
 )
 def test_the_watchdog_is_that_of_this_process(environment: dict[str, str], seconds: float) -> None:
-    told = Supervisor.of_process({"NOTIFY_SOCKET": "/run/notify", **environment})
+    told = ServiceManager.from_environment({"NOTIFY_SOCKET": "/run/notify", **environment})
     assert told.watchdog_seconds == seconds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lfr.host.systemd import UnitState, read_states
+from lfr.host.systemd import UnitState, parse_unit_states
 
 SHOWN = """\
 Id=lfr@wait.service
@@ -28,12 +28,12 @@ NRestarts=0
 
 
 def test_the_units_are_those_that_are_installed_or_run() -> None:
-    assert list(read_states(SHOWN)) == [
+    assert list(parse_unit_states(SHOWN)) == [
         UnitState("lfr@wait.service", "activating", "auto-restart", True, 4, ""),
         UnitState("lfr@lifecycle.2.service", "active", "running", False, 0, "0 to read, 3 pending; a=b"),
     ]
-    assert [unit.is_broken for unit in read_states(SHOWN)] == [True, False]
+    assert [unit.is_broken for unit in parse_unit_states(SHOWN)] == [True, False]
 
 
 def test_nothing_is_no_unit() -> None:
-    assert list(read_states("")) == []
+    assert list(parse_unit_states("")) == []

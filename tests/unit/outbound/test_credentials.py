@@ -1,4 +1,4 @@
-"""Tokens: the configured one, and those that are signed."""
+"""TokenSource: the configured one, and those that are signed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from lfr.config.settings import Settings
 from lfr.errors import BadSettings
 from lfr.outbound import credentials as module
-from lfr.outbound.credentials import Issuer, Tokens, read_issuer, sign_token
+from lfr.outbound.credentials import Issuer, TokenSource, load_issuer, sign_token
 
 ISSUER = {"client_email": "me@x.test", "private_key": "KEY", "private_key_id": "k1"}
 
@@ -23,8 +23,8 @@ def decoded(part: str) -> Any:
 
 
 def test_no_token_and_a_configured_one() -> None:
-    assert Tokens(Settings()).authorization() == ""
-    assert Tokens(Settings(request_token="abc")).authorization() == "Bearer abc"
+    assert TokenSource(Settings()).authorization() == ""
+    assert TokenSource(Settings(request_token="abc")).authorization() == "Bearer abc"
 
 
 def test_a_token_says_who_and_until_when() -> None:
@@ -47,7 +47,7 @@ def test_a_token_is_signed_anew_before_it_ends(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(module, "_signer", lambda key, place: sign)
     monkeypatch.setattr(module.time, "time", lambda: now)
-    tokens = Tokens(Settings(request_issuer=json.dumps(ISSUER)))
+    tokens = TokenSource(Settings(request_issuer=json.dumps(ISSUER)))
     first = tokens.authorization()
     now += 3000
     assert tokens.authorization() == first
@@ -67,7 +67,7 @@ def test_a_token_is_signed_anew_before_it_ends(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_an_issuer_that_cannot_be_used_is_told(setting: str, message: str) -> None:
     with pytest.raises(BadSettings) as caught:
-        read_issuer(setting)
+        load_issuer(setting)
     assert message in str(caught.value)
 
 
@@ -75,21 +75,21 @@ def test_what_is_no_object_is_no_issuer(tmp_path: Path) -> None:
     path = tmp_path / "issuer.json"
     path.write_text("[]")
     with pytest.raises(BadSettings, match="the issuer is no object"):
-        read_issuer(str(path))
+        load_issuer(str(path))
 
 
 def test_without_the_package_that_signs_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.padding", None)
     with pytest.raises(BadSettings, match=r"takes the package cryptography.*build\.py --with cryptography"):
-        read_issuer(json.dumps(ISSUER))
+        load_issuer(json.dumps(ISSUER))
 
 
 def test_a_key_is_no_part_of_what_is_told() -> None:
     with pytest.raises(BadSettings) as caught:
-        read_issuer(json.dumps(ISSUER))
+        load_issuer(json.dumps(ISSUER))
     assert "KEY" not in str(caught.value)
 
 
 def test_only_one_kind_of_token() -> None:
     with pytest.raises(BadSettings, match="only one of them can be used"):
-        Tokens(Settings(request_token="abc", request_issuer=json.dumps(ISSUER)))
+        TokenSource(Settings(request_token="abc", request_issuer=json.dumps(ISSUER)))

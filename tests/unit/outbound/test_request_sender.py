@@ -1,4 +1,4 @@
-"""Requests to a server of our own: redirects, other tries, who gets the token."""
+"""RequestSender to a server of our own: redirects, other tries, who gets the token."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from lfr.config.settings import Settings
 from lfr.errors import BadSettings
 from lfr.outbound import request_sender as module
-from lfr.outbound.request_sender import RequestFailed, Requests
-from lfr.tasks.request import make_request, read_wanted
+from lfr.outbound.request_sender import RequestFailed, RequestSender
+from lfr.tasks.request import build_request, parse_request_parameters
 from lfr.values.json import Json
 from tests.support.web import Page, WebServer, web_server
 from tests.unit.tasks.test_request import task
@@ -35,8 +35,10 @@ def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def send(
     method: str, base: str, settings: Settings | None = None, input: Json = None, **parameters: Any
 ) -> Json:
-    requests = Requests(settings or Settings())
-    return requests.send(make_request(read_wanted(task(method, parameters, input or {})), base), base)
+    requests = RequestSender(settings or Settings())
+    return requests.send(
+        build_request(parse_request_parameters(task(method, parameters, input or {})), base), base
+    )
 
 
 def test_an_answer_is_put_into_the_output(web: WebServer) -> None:
@@ -116,10 +118,12 @@ def test_it_is_tried_again_with_longer_and_longer_waits(web: WebServer, delays: 
 
 def test_it_is_not_tried_again_once_nobody_waits_for_it(web: WebServer, delays: list[float]) -> None:
     web.pages["/busy"] = Page(status=503)
-    request = make_request(read_wanted(task("post", {"url": f"{web.url}/busy", "retries": 9}, {})), "")
+    request = build_request(
+        parse_request_parameters(task("post", {"url": f"{web.url}/busy", "retries": 9}, {})), ""
+    )
     left = iter([True, False])
     with pytest.raises(RequestFailed, match="answers 503"):
-        Requests(Settings()).send(request, "", is_wanted=lambda: next(left))
+        RequestSender(Settings()).send(request, "", is_wanted=lambda: next(left))
     assert len(web.asked) == 2
 
 
@@ -151,5 +155,5 @@ def test_a_large_body_is_not_taken_in(web: WebServer) -> None:
 )
 def test_settings_that_cannot_be_used_are_told(settings: Settings, place: str) -> None:
     with pytest.raises(BadSettings) as caught:
-        Requests(settings)
+        RequestSender(settings)
     assert caught.value.place == place

@@ -8,7 +8,7 @@ import pytest
 
 from lfr import events
 from lfr.config.settings import Settings
-from lfr.outbound.resources import Resources
+from lfr.outbound.resources import ResourceClient
 from lfr.roles.resource import load_or_store
 from lfr.values.json import Json
 from lfr.worker.executor import TaskFailed
@@ -16,7 +16,7 @@ from lfr.worker.executor import TaskFailed
 
 def do(folder: Path, base: str, parameters: Json, input: Json = None) -> Json:
     task = events.StartTask("workflow:w", base, base, 3, input, parameters, 1)
-    return load_or_store(Resources(Settings(resources_allow=(str(folder),))), task)
+    return load_or_store(ResourceClient(Settings(resources_allow=(str(folder),))), task)
 
 
 def test_what_is_stored_can_be_loaded(tmp_path: Path) -> None:

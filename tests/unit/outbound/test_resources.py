@@ -14,8 +14,8 @@ import pytest
 
 from lfr.config.settings import Settings
 from lfr.errors import BadSettings
-from lfr.outbound.resources import ResourceFailed, Resources
-from lfr.tasks.resource import read_load, read_store
+from lfr.outbound.resources import ResourceClient, ResourceFailed
+from lfr.tasks.resource import parse_load, parse_store
 from lfr.values.json import Json
 from tests.support.web import Page, WebServer, web_server
 
@@ -26,8 +26,8 @@ def server() -> Iterator[WebServer]:
         yield server
 
 
-def resources(*allow: object, size: int = 1000, timeout_seconds: float = 10) -> Resources:
-    return Resources(
+def resources(*allow: object, size: int = 1000, timeout_seconds: float = 10) -> ResourceClient:
+    return ResourceClient(
         Settings(
             resources_allow=tuple(map(str, allow)),
             resources_size=size,
@@ -36,22 +36,22 @@ def resources(*allow: object, size: int = 1000, timeout_seconds: float = 10) -> 
     )
 
 
-def load(allowing: Resources, uri: object, **more: Json) -> Json:
-    return allowing.load(read_load({"uri": str(uri), **{k.replace("_", "-"): v for k, v in more.items()}}))
+def load(allowing: ResourceClient, uri: object, **more: Json) -> Json:
+    return allowing.load(parse_load({"uri": str(uri), **{k.replace("_", "-"): v for k, v in more.items()}}))
 
 
-def store(allowing: Resources, uri: object, value: Json, **more: Json) -> None:
+def store(allowing: ResourceClient, uri: object, value: Json, **more: Json) -> None:
     parameters: Json = {"uri": str(uri), **{k.replace("_", "-"): v for k, v in more.items()}}
-    allowing.store(read_store(parameters), value, "workflow:w/1/d")
+    allowing.store(parse_store(parameters), value, "workflow:w/1/d")
 
 
-def reason(allowing: Resources, uri: object, **more: Json) -> str:
+def reason(allowing: ResourceClient, uri: object, **more: Json) -> str:
     with pytest.raises(ResourceFailed) as caught:
         load(allowing, uri, **more)
     return str(caught.value)
 
 
-def refused(allowing: Resources, uri: object, value: Json, **more: Json) -> str:
+def refused(allowing: ResourceClient, uri: object, value: Json, **more: Json) -> str:
     with pytest.raises(ResourceFailed) as caught:
         store(allowing, uri, value, **more)
     return str(caught.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lfr.runtime.role_table import ROLES
-from lfr.tasks.catalogue import CATALOGUE, built_in, is_reserved
+from lfr.tasks.catalogue import CATALOGUE, find_built_in, is_reserved
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from lfr.tasks.catalogue import CATALOGUE, built_in, is_reserved
     ],
 )
 def test_a_task_is_found_by_its_name(task: str, found: str | None) -> None:
-    described = built_in(task)
+    described = find_built_in(task)
     assert (described and described.name) == found
 
 

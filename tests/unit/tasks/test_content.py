@@ -9,35 +9,35 @@ from hypothesis import strategies as st
 from lfr.tasks.content import BadContent, decode, encode
 from lfr.tasks.content_types import (
     ContentType,
-    Form,
+    Format,
     UnknownType,
-    read_content_type,
-    type_by_ending,
-    type_of_answer,
+    detect_content_type,
+    parse_content_type,
+    type_by_extension,
 )
 from lfr.values.json import Json
 
-JSON = ContentType("application/json", Form.JSON)
-YAML = ContentType("application/yaml", Form.YAML)
-TEXT = ContentType("text/plain", Form.TEXT)
-LATIN = ContentType("text/plain", Form.TEXT, "iso-8859-1")
+JSON = ContentType("application/json", Format.JSON)
+YAML = ContentType("application/yaml", Format.YAML)
+TEXT = ContentType("text/plain", Format.TEXT)
+LATIN = ContentType("text/plain", Format.TEXT, "iso-8859-1")
 
 
 @pytest.mark.parametrize(
     ("text", "form", "charset"),
     [
-        ("application/json", Form.JSON, "utf-8"),
-        ("Application/JSON; Charset=UTF-8", Form.JSON, "utf-8"),
-        ("application/problem+json", Form.JSON, "utf-8"),
-        ("application/yaml", Form.YAML, "utf-8"),
-        ("text/x-yaml ; charset=utf8", Form.YAML, "utf-8"),
-        ("application/openapi+yaml", Form.YAML, "utf-8"),
-        ('text/csv; header=present; charset="iso-8859-1"', Form.TEXT, "iso-8859-1"),
-        ("text/plain", Form.TEXT, "utf-8"),
+        ("application/json", Format.JSON, "utf-8"),
+        ("Application/JSON; Charset=UTF-8", Format.JSON, "utf-8"),
+        ("application/problem+json", Format.JSON, "utf-8"),
+        ("application/yaml", Format.YAML, "utf-8"),
+        ("text/x-yaml ; charset=utf8", Format.YAML, "utf-8"),
+        ("application/openapi+yaml", Format.YAML, "utf-8"),
+        ('text/csv; header=present; charset="iso-8859-1"', Format.TEXT, "iso-8859-1"),
+        ("text/plain", Format.TEXT, "utf-8"),
     ],
 )
-def test_media_types_that_are_understood(text: str, form: Form, charset: str) -> None:
-    found = read_content_type(text)
+def test_media_types_that_are_understood(text: str, form: Format, charset: str) -> None:
+    found = parse_content_type(text)
     assert found == ContentType(text, form, charset)
 
 
@@ -55,51 +55,51 @@ def test_media_types_that_are_understood(text: str, form: Form, charset: str) ->
     ],
 )
 def test_media_types_that_are_not(text: str) -> None:
-    assert read_content_type(text) is None
+    assert parse_content_type(text) is None
 
 
 @pytest.mark.parametrize(
     ("path", "form"),
     [
-        ("/a/b.json", Form.JSON),
-        ("/a.b/C.YML", Form.YAML),
-        ("/x.yaml", Form.YAML),
-        ("/x.csv", Form.TEXT),
+        ("/a/b.json", Format.JSON),
+        ("/a.b/C.YML", Format.YAML),
+        ("/x.yaml", Format.YAML),
+        ("/x.csv", Format.TEXT),
         ("/x.json/y", None),
         ("/json", None),
         ("/x.tar", None),
         ("/", None),
     ],
 )
-def test_endings(path: str, form: Form | None) -> None:
-    found = type_by_ending(path)
+def test_endings(path: str, form: Format | None) -> None:
+    found = type_by_extension(path)
     assert (found and found.form) == form
 
 
 @pytest.mark.parametrize(
     ("told", "path", "form"),
     [
-        ("", "/x.yaml", Form.YAML),
-        ("application/json", "/x.yaml", Form.JSON),
-        ("application/yaml", "/x", Form.YAML),
-        ("text/plain; charset=utf-8", "/x.yaml", Form.YAML),
-        ("application/octet-stream", "/x.json", Form.JSON),
-        ("text/html", "/x", Form.TEXT),
-        ("text/plain; charset=iso-8859-1", "/x.txt", Form.TEXT),
+        ("", "/x.yaml", Format.YAML),
+        ("application/json", "/x.yaml", Format.JSON),
+        ("application/yaml", "/x", Format.YAML),
+        ("text/plain; charset=utf-8", "/x.yaml", Format.YAML),
+        ("application/octet-stream", "/x.json", Format.JSON),
+        ("text/html", "/x", Format.TEXT),
+        ("text/plain; charset=iso-8859-1", "/x.txt", Format.TEXT),
     ],
 )
-def test_data_by_its_type_else_by_its_ending(told: str, path: str, form: Form) -> None:
-    assert type_of_answer(told, path).form is form
+def test_data_by_its_type_else_by_its_ending(told: str, path: str, form: Format) -> None:
+    assert detect_content_type(told, path).form is form
 
 
 def test_a_server_knows_the_charset_of_its_text() -> None:
-    assert type_of_answer("text/plain; charset=iso-8859-1", "/x.txt").charset == "iso-8859-1"
+    assert detect_content_type("text/plain; charset=iso-8859-1", "/x.txt").charset == "iso-8859-1"
 
 
 @pytest.mark.parametrize(("told", "said"), [("", "does not end in"), ("image/png", "'image/png'")])
 def test_what_is_not_understood_is_refused_with_what_would_help(told: str, said: str) -> None:
     with pytest.raises(UnknownType) as caught:
-        type_of_answer(told, "/x")
+        detect_content_type(told, "/x")
     assert said in str(caught.value)
     assert "the parameter content-type decides" in str(caught.value)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lfr.language import compile_flow
-from lfr.tasks.catalogue import CATALOGUE, BuiltIn
+from lfr.tasks.catalogue import CATALOGUE, BuiltInTask
 from lfr.tasks.parameters import Parameter
 from lfr.tasks.redis_rules import USUAL_COMMANDS
 
@@ -17,7 +17,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "tasks.md").read_text()
 CHAPTERS = {chapter.partition("\n")[0]: chapter for chapter in PAGE.split("\n## ")[1:]}
 
 
-def chapter_of(task: BuiltIn) -> str:
+def chapter_of(task: BuiltInTask) -> str:
     """The text under the heading that names the task."""
     found = [text for heading, text in CHAPTERS.items() if task.name in heading.split(", ")]
     assert len(found) == 1, f"{task.name} has {len(found)} chapters"
@@ -33,7 +33,7 @@ def told(parameter: Parameter) -> str:
 
 
 @pytest.mark.parametrize("task", CATALOGUE, ids=lambda task: task.name)
-def test_every_task_is_told_with_its_parameters_and_no_others(task: BuiltIn) -> None:
+def test_every_task_is_told_with_its_parameters_and_no_others(task: BuiltInTask) -> None:
     chapter = chapter_of(task)
     rows = [line for line in chapter.splitlines() if line.startswith("| `")]
     assert rows == [told(parameter) for parameter in task.parameters]

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from lfr.events import StartTask
-from lfr.tasks.catalogue import CATALOGUE, BuiltIn
+from lfr.tasks.catalogue import CATALOGUE, BuiltInTask
 from lfr.tasks.parameters import BadParameter, Parameter
-from lfr.tasks.redis_command import read_command
-from lfr.tasks.redis_rules import Rules, allowed_commands
-from lfr.tasks.request import make_request, read_wanted
-from lfr.tasks.resource import read_load, read_store
-from lfr.tasks.step_options import BadCommon, common_of
+from lfr.tasks.redis_command import parse_command
+from lfr.tasks.redis_rules import CommandPolicy, allowed_commands
+from lfr.tasks.request import build_request, parse_request_parameters
+from lfr.tasks.resource import parse_load, parse_store
+from lfr.tasks.step_options import BadStepOptions, parse_step_options
 from lfr.tasks.wait_spec import asked_wait
 from lfr.values.json import Json
 
@@ -92,12 +92,12 @@ def cases(wanted: Callable[[Parameter], bool] = lambda parameter: True) -> list[
 def reason(task: str, parameters: Json, input: Json = None) -> str:
     """Why a task cannot be done, as its role reads it."""
     started = StartTask("workflow:w", task, task, 1, input or {}, parameters, 1)
-    rules = Rules(allowed_commands(()), lambda key: False)
+    rules = CommandPolicy(allowed_commands(()), lambda key: False)
     read: Mapping[str, Callable[[], object]] = {
         "wait": lambda: asked_wait("1000-0", started),
-        "request": lambda: make_request(read_wanted(started), ""),
-        "redis": lambda: read_command(started, rules),
-        "resource": lambda: (read_load if task.endswith("load") else read_store)(parameters),
+        "request": lambda: build_request(parse_request_parameters(started), ""),
+        "redis": lambda: parse_command(started, rules),
+        "resource": lambda: (parse_load if task.endswith("load") else parse_store)(parameters),
     }
     with pytest.raises(BadParameter) as caught:
         read[task.partition(":")[0]]()
@@ -110,7 +110,7 @@ def shown(value: Json) -> str:
 
 
 @pytest.mark.parametrize(("task", "parameter"), cases())
-def test_what_a_parameter_cannot_be_is_told(task: BuiltIn, parameter: Parameter) -> None:
+def test_what_a_parameter_cannot_be_is_told(task: BuiltInTask, parameter: Parameter) -> None:
     name = task.name.replace("COMMAND", "get")
     for value in row(WRONG, task.name, parameter.name):
         told = reason(name, {**row(NEEDED, task.name), parameter.name: value})
@@ -119,7 +119,7 @@ def test_what_a_parameter_cannot_be_is_told(task: BuiltIn, parameter: Parameter)
 
 
 @pytest.mark.parametrize(("task", "parameter"), cases(lambda parameter: parameter.input_first))
-def test_what_is_wrong_in_the_input_is_told(task: BuiltIn, parameter: Parameter) -> None:
+def test_what_is_wrong_in_the_input_is_told(task: BuiltInTask, parameter: Parameter) -> None:
     for value in row(WRONG, task.name, parameter.name):
         told = reason(task.name, row(NEEDED, task.name), {parameter.name: value})
         wanted = f"{task.name}: {parameter.name} in the input is {shown(value)}"
@@ -127,7 +127,7 @@ def test_what_is_wrong_in_the_input_is_told(task: BuiltIn, parameter: Parameter)
 
 
 @pytest.mark.parametrize(("task", "parameter"), cases(lambda parameter: parameter.is_needed))
-def test_what_is_missing_is_told(task: BuiltIn, parameter: Parameter) -> None:
+def test_what_is_missing_is_told(task: BuiltInTask, parameter: Parameter) -> None:
     for parameters in ({}, None, {parameter.name: None}):
         told = reason(task.name, parameters)
         assert told == f"{task.name} needs the parameter {parameter.name}, {parameter.kind.words}"
@@ -135,7 +135,7 @@ def test_what_is_missing_is_told(task: BuiltIn, parameter: Parameter) -> None:
 
 @pytest.mark.parametrize("task", CATALOGUE, ids=lambda task: task.name)
 @pytest.mark.parametrize("parameters", [5, "a", True, [], [{}]])
-def test_parameters_that_are_none_are_told(task: BuiltIn, parameters: Json) -> None:
+def test_parameters_that_are_none_are_told(task: BuiltInTask, parameters: Json) -> None:
     name = task.name.replace("COMMAND", "get")
     told = reason(name, parameters)
     assert told == f"{name}: the parameters are {shown(parameters)}, but must be an object"
@@ -160,6 +160,6 @@ def test_what_a_step_cannot_say_to_lfr_is_told(name: str) -> None:
     outer, _, inner = name.partition(".")
     for value in COMMON[name]:
         said = {outer: {"times": 1, inner: value} if inner else value}
-        with pytest.raises(BadCommon) as caught:
-            common_of({"lfr": said})
+        with pytest.raises(BadStepOptions) as caught:
+            parse_step_options({"lfr": said})
         assert str(caught.value).startswith(f"lfr.{name} is {shown(value)}, but must be "), value

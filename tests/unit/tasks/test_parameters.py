@@ -16,7 +16,7 @@ from lfr.tasks.parameters import (
     Parameter,
     duration,
     one_of,
-    read_parameters,
+    parse_parameters,
     some_of,
     whole,
 )
@@ -30,8 +30,8 @@ TABLE = (
 
 def test_what_is_not_given_or_null_has_its_default() -> None:
     found = {"url": "u", "retries": 2, "note": None}
-    assert read_parameters("t:a", TABLE, {"url": "u"}) == found
-    assert read_parameters("t:a", TABLE, {"url": "u", "retries": None, "more": 1}) == found
+    assert parse_parameters("t:a", TABLE, {"url": "u"}) == found
+    assert parse_parameters("t:a", TABLE, {"url": "u", "retries": None, "more": 1}) == found
 
 
 def test_a_member_of_the_input_comes_first_where_that_is_so() -> None:
@@ -40,11 +40,11 @@ def test_a_member_of_the_input_comes_first_where_that_is_so() -> None:
         Parameter("to", TEXT, "who"),
     )
     input = {"url": "mine", "to": "mine"}
-    assert read_parameters("t:a", table, {"url": "u", "to": "t"}, input) == {"url": "mine", "to": "t"}
-    assert read_parameters("t:a", table, None, input) == {"url": "mine", "to": None}
-    assert read_parameters("t:a", table, {"url": "u"}, {"url": None}) == {"url": "u", "to": None}
+    assert parse_parameters("t:a", table, {"url": "u", "to": "t"}, input) == {"url": "mine", "to": "t"}
+    assert parse_parameters("t:a", table, None, input) == {"url": "mine", "to": None}
+    assert parse_parameters("t:a", table, {"url": "u"}, {"url": None}) == {"url": "u", "to": None}
     with pytest.raises(BadParameter, match="t:a: url in the input is 5, but must be a text"):
-        read_parameters("t:a", table, {"url": "u"}, {"url": 5})
+        parse_parameters("t:a", table, {"url": "u"}, {"url": 5})
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_member_of_the_input_comes_first_where_that_is_so() -> None:
 )
 def test_what_is_wrong_is_named(given: Any, reason: str) -> None:
     with pytest.raises(BadParameter) as caught:
-        read_parameters("t:a", TABLE, given)
+        parse_parameters("t:a", TABLE, given)
     assert str(caught.value) == reason
 
 

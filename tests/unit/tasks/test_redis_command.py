@@ -9,10 +9,10 @@ import pytest
 from lfr.events import StartTask
 from lfr.store import keys
 from lfr.tasks.parameters import BadParameter
-from lfr.tasks.redis_command import MOST_CHARACTERS, RedisCommand, output_of, read_command
-from lfr.tasks.redis_rules import NEVER, USUAL_COMMANDS, Rules, allowed_commands
+from lfr.tasks.redis_command import MOST_CHARACTERS, RedisCommand, parse_command, reply_output
+from lfr.tasks.redis_rules import FORBIDDEN_COMMANDS, USUAL_COMMANDS, CommandPolicy, allowed_commands
 
-RULES = Rules(allowed_commands(()), keys.is_own)
+RULES = CommandPolicy(allowed_commands(()), keys.is_own)
 INPUT = {"id": 7, "list": [1]}
 
 
@@ -35,7 +35,7 @@ def task(command: str, parameters: Any = None, input: Any = INPUT) -> StartTask:
     ],
 )
 def test_what_is_sent(command: str, parameters: Any, words: tuple[str, ...], key: str | None) -> None:
-    found = read_command(task(command, parameters), RULES)
+    found = parse_command(task(command, parameters), RULES)
     assert (found.words, found.key) == (words, key)
 
 
@@ -70,26 +70,26 @@ def test_what_is_refused_is_named(command: str, parameters: Any, reason: str) ->
     if "longer" in reason:
         input = "x" * (MOST_CHARACTERS // 2)
     with pytest.raises(BadParameter) as caught:
-        read_command(task(command, parameters, input), RULES)
+        parse_command(task(command, parameters, input), RULES)
     assert reason in str(caught.value)
     assert str(caught.value).startswith(f"redis:{command}: ")
 
 
 def test_of_a_command_that_is_not_known_every_argument_counts_as_a_key() -> None:
-    rules = Rules(allowed_commands(["rename", "json.set"]), keys.is_own)
-    assert read_command(task("rename", {"args": ["a", "b"]}), rules).words == ("RENAME", "a", "b")
-    assert read_command(task("json.set", {"args": ["a", "$", "1"]}), rules).words[0] == "JSON.SET"
+    rules = CommandPolicy(allowed_commands(["rename", "json.set"]), keys.is_own)
+    assert parse_command(task("rename", {"args": ["a", "b"]}), rules).words == ("RENAME", "a", "b")
+    assert parse_command(task("json.set", {"args": ["a", "$", "1"]}), rules).words[0] == "JSON.SET"
     with pytest.raises(BadParameter, match="workflow:x is a key"):
-        read_command(task("rename", {"args": ["a", "workflow:x"]}), rules)
+        parse_command(task("rename", {"args": ["a", "workflow:x"]}), rules)
     with pytest.raises(BadParameter, match="does not allow GET"):
-        read_command(task("get", {"args": ["a"]}), rules)
+        parse_command(task("get", {"args": ["a"]}), rules)
 
 
 def test_what_the_configuration_can_allow() -> None:
     assert allowed_commands(()) == allowed_commands(["usual"]) == allowed_commands(["USUAL", "get"])
     assert allowed_commands(["Publish", "usual"]) >= {"PUBLISH", "GET"}
     assert allowed_commands(["get"]) == {"GET"}
-    assert not USUAL_COMMANDS & NEVER
+    assert not USUAL_COMMANDS & FORBIDDEN_COMMANDS
     with pytest.raises(ValueError, match="EVAL, FLUSHALL cannot be allowed"):
         allowed_commands(["usual", "flushall", "eval"])
 
@@ -132,23 +132,23 @@ def test_every_key_of_lfr_is_its_own() -> None:
     ],
 )
 def test_what_becomes_of_a_reply(words: tuple[str, ...], type: str, reply: Any, output: Any) -> None:
-    assert output_of(RedisCommand("redis:x", words, words[1], type), {"id": 7}, reply) == output
+    assert reply_output(RedisCommand("redis:x", words, words[1], type), {"id": 7}, reply) == output
 
 
 @pytest.mark.parametrize("input", [None, [1], "text"])
 def test_an_input_that_is_no_object_gives_way_to_the_reply(input: Any) -> None:
     command = RedisCommand("redis:get", ("GET", "a"), "a", "string")
-    assert output_of(command, input, b"5") == {"a": "5"}
-    assert output_of(command, input, None) == input
-    assert output_of(RedisCommand("redis:ping", ("PING",), None, "string"), input, b"PONG") == input
+    assert reply_output(command, input, b"5") == {"a": "5"}
+    assert reply_output(command, input, None) == input
+    assert reply_output(RedisCommand("redis:ping", ("PING",), None, "string"), input, b"PONG") == input
 
 
 @pytest.mark.parametrize("reply", [b"", b"1.5", b"1_0", "٣".encode(), b"9" * 5000])
 def test_a_reply_that_is_no_number_fails_where_one_is_asked_for(reply: bytes) -> None:
     with pytest.raises(BadParameter, match="redis:get: type is int, but Redis answers"):
-        output_of(RedisCommand("redis:get", ("GET", "a"), "a", "int"), {}, reply)
+        reply_output(RedisCommand("redis:get", ("GET", "a"), "a", "int"), {}, reply)
 
 
 def test_a_reply_that_is_no_text_fails() -> None:
     with pytest.raises(BadParameter, match="redis:get: Redis answers what is no text in UTF-8"):
-        output_of(RedisCommand("redis:get", ("GET", "a"), "a", "string"), {}, b"\xff")
+        reply_output(RedisCommand("redis:get", ("GET", "a"), "a", "string"), {}, b"\xff")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lfr.events import StartTask
 from lfr.tasks.parameters import BadParameter
-from lfr.tasks.request import Request, make_request, read_wanted
+from lfr.tasks.request import Request, build_request, parse_request_parameters
 from lfr.tasks.request_body import fill_body
 
 BASE = "https://api.test/v1/"
@@ -24,7 +24,7 @@ def task(method: str, parameters: Any, input: Any = INPUT) -> StartTask:
 
 
 def request(method: str, parameters: Any, input: Any = INPUT, base: str = BASE) -> Request:
-    return make_request(read_wanted(task(method, parameters, input)), base)
+    return build_request(parse_request_parameters(task(method, parameters, input)), base)
 
 
 def url(parameters: Any, input: Any = INPUT, base: str = BASE) -> str:
@@ -84,14 +84,16 @@ def test_the_input_overrides_some_parameters() -> None:
     assert found.place.path == "/v1/b"
     assert (found.timeout, found.is_sync) == (5, False)
     assert found.headers["X-A"] == "b"
-    wanted = read_wanted(task("get", {"url": "a", "category": "mine"}, {"category": "x", "environ": "test"}))
+    wanted = parse_request_parameters(
+        task("get", {"url": "a", "category": "mine"}, {"category": "x", "environ": "test"})
+    )
     assert (wanted.environ, wanted.category) == ("test", "mine")
 
 
 def test_defaults() -> None:
-    wanted = read_wanted(task("get", {"url": "a"}))
+    wanted = parse_request_parameters(task("get", {"url": "a"}))
     assert (wanted.environ, wanted.category) == ("global", "base")
-    found = make_request(wanted, BASE)
+    found = build_request(wanted, BASE)
     assert (found.method, found.content, found.timeout, found.retries) == ("GET", None, 30, 0)
     assert (found.is_sync, found.error_on_status, found.output_modes) == (True, True, ())
     assert found.headers == {"Accept": "*/*"}
@@ -249,4 +251,4 @@ def test_a_base_that_cannot_be_used_is_told(base: str) -> None:
 
 def test_a_method_that_there_is_not() -> None:
     with pytest.raises(BadParameter, match="request:head: there is no such task, only get, post"):
-        read_wanted(task("head", {"url": "a"}))
+        parse_request_parameters(task("head", {"url": "a"}))

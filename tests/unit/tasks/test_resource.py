@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import pytest
 
-from lfr.tasks.content import Form
+from lfr.tasks.content import Format
 from lfr.tasks.idempotency import idempotency_key
 from lfr.tasks.parameters import BadParameter
-from lfr.tasks.resource import Store, read_load, read_store
-from lfr.tasks.uri_policy import FilePlace
+from lfr.tasks.resource import Store, parse_load, parse_store
+from lfr.tasks.uri_policy import FileLocation
 from lfr.values.json import Json
 
 
 def test_a_load() -> None:
-    load = read_load({"uri": "file:///srv/a.json"})
-    assert (load.place, load.type) == (FilePlace("/srv/a.json"), None)
-    told = read_load({"uri": "http://h/a", "method": "GET", "content-type": "text/yaml"})
+    load = parse_load({"uri": "file:///srv/a.json"})
+    assert (load.place, load.type) == (FileLocation("/srv/a.json"), None)
+    told = parse_load({"uri": "http://h/a", "method": "GET", "content-type": "text/yaml"})
     assert told.type is not None
-    assert told.type.form is Form.YAML
+    assert told.type.form is Format.YAML
 
 
 @pytest.mark.parametrize(
     ("parameters", "method", "form"),
     [
-        ({"uri": "/srv/a.json"}, "PUT", Form.JSON),
-        ({"uri": "/srv/a.yml", "method": "PUT"}, "PUT", Form.YAML),
-        ({"uri": "/srv/a", "content-type": "text/plain"}, "PUT", Form.TEXT),
-        ({"uri": "http://h/a"}, "POST", Form.JSON),
-        ({"uri": "http://h/a.yaml", "method": "PUT"}, "PUT", Form.YAML),
-        ({"uri": "http://h/a.tar", "method": "PATCH"}, "PATCH", Form.JSON),
-        ({"uri": "http://h/a.yaml", "content-type": "application/json"}, "POST", Form.JSON),
+        ({"uri": "/srv/a.json"}, "PUT", Format.JSON),
+        ({"uri": "/srv/a.yml", "method": "PUT"}, "PUT", Format.YAML),
+        ({"uri": "/srv/a", "content-type": "text/plain"}, "PUT", Format.TEXT),
+        ({"uri": "http://h/a"}, "POST", Format.JSON),
+        ({"uri": "http://h/a.yaml", "method": "PUT"}, "PUT", Format.YAML),
+        ({"uri": "http://h/a.tar", "method": "PATCH"}, "PATCH", Format.JSON),
+        ({"uri": "http://h/a.yaml", "content-type": "application/json"}, "POST", Format.JSON),
     ],
 )
-def test_a_store(parameters: Json, method: str, form: Form) -> None:
-    store = read_store(parameters)
+def test_a_store(parameters: Json, method: str, form: Format) -> None:
+    store = parse_store(parameters)
     assert isinstance(store, Store)
     assert (store.method, store.type.form) == (method, form)
 
@@ -42,19 +42,23 @@ def test_a_store(parameters: Json, method: str, form: Form) -> None:
     ("read", "parameters", "reason"),
     [
         (
-            read_load,
+            parse_load,
             {"uri": "/a", "method": "POST"},
             'resource:load: method is "POST", but must be one of GET',
         ),
-        (read_load, {"uri": "/a", "method": 1}, "resource:load: method is 1, but must be one of GET"),
-        (read_load, {"uri": "/a", "content-type": "json"}, 'resource:load: content-type is "json", but must'),
-        (read_load, {}, "resource:load needs the parameter uri"),
-        (read_load, [], "resource:load: the parameters are [], but must be an object"),
-        (read_load, {"uri": 5}, "resource:load: uri is 5, but must be a text"),
-        (read_store, {"uri": "/a.json", "method": "POST"}, 'method is "POST", but must be PUT for a file'),
-        (read_store, {"uri": "http://h/", "method": "DELETE"}, "must be one of POST, PUT, PATCH"),
-        (read_store, {"uri": "/a"}, "resource:store needs the parameter content-type, for /a does not end"),
-        (read_store, {"uri": "/a.json", "content-type": []}, "content-type is [], but must be a media type"),
+        (parse_load, {"uri": "/a", "method": 1}, "resource:load: method is 1, but must be one of GET"),
+        (
+            parse_load,
+            {"uri": "/a", "content-type": "json"},
+            'resource:load: content-type is "json", but must',
+        ),
+        (parse_load, {}, "resource:load needs the parameter uri"),
+        (parse_load, [], "resource:load: the parameters are [], but must be an object"),
+        (parse_load, {"uri": 5}, "resource:load: uri is 5, but must be a text"),
+        (parse_store, {"uri": "/a.json", "method": "POST"}, 'method is "POST", but must be PUT for a file'),
+        (parse_store, {"uri": "http://h/", "method": "DELETE"}, "must be one of POST, PUT, PATCH"),
+        (parse_store, {"uri": "/a"}, "resource:store needs the parameter content-type, for /a does not end"),
+        (parse_store, {"uri": "/a.json", "content-type": []}, "content-type is [], but must be a media type"),
     ],
 )
 def test_a_wrong_parameter_is_named_with_its_value(read: object, parameters: Json, reason: str) -> None:

@@ -7,8 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfr.language import FlowError, compile_flow
-from lfr.tasks.invocation import invoked
-from lfr.tasks.step_options import NOTHING, BadCommon, Common, Retry, common_of, delay_before, is_retried
+from lfr.tasks.invocation import invocation_of
+from lfr.tasks.step_options import (
+    NO_OPTIONS,
+    BadStepOptions,
+    Retry,
+    StepOptions,
+    is_retryable,
+    parse_step_options,
+    retry_delay,
+)
 from lfr.values.durations import read_duration, write_duration
 from lfr.values.json import Json
 
@@ -70,20 +78,20 @@ def test_what_is_written_is_read_again(milliseconds: int) -> None:
 @pytest.mark.parametrize(
     ("said", "meant"),
     [
-        ({}, Common()),
-        ({"timeout": "5m"}, Common(timeout=300)),
-        ({"limit": 3}, Common(limit=3)),
-        ({"retry": 4}, Common(retry=Retry(4))),
+        ({}, StepOptions()),
+        ({"timeout": "5m"}, StepOptions(timeout=300)),
+        ({"limit": 3}, StepOptions(limit=3)),
+        ({"retry": 4}, StepOptions(retry=Retry(4))),
         (
             {"retry": {"times": 1, "delay": "1s", "backoff": 3, "longest": "1h", "jitter": 0.5, "on": "x"}},
-            Common(retry=Retry(1, 1.0, 3.0, 3600.0, 0.5, ("x",))),
+            StepOptions(retry=Retry(1, 1.0, 3.0, 3600.0, 0.5, ("x",))),
         ),
     ],
 )
-def test_what_is_said(said: Json, meant: Common) -> None:
-    assert common_of({"lfr": said, "own": 1}) == meant
-    assert common_of({"own": 1}) is NOTHING
-    assert common_of([1]) is NOTHING
+def test_what_is_said(said: Json, meant: StepOptions) -> None:
+    assert parse_step_options({"lfr": said, "own": 1}) == meant
+    assert parse_step_options({"own": 1}) is NO_OPTIONS
+    assert parse_step_options([1]) is NO_OPTIONS
 
 
 @pytest.mark.parametrize(
@@ -103,8 +111,8 @@ def test_what_is_said(said: Json, meant: Common) -> None:
     ],
 )
 def test_what_cannot_be_meant(said: Json, told: str) -> None:
-    with pytest.raises(BadCommon) as caught:
-        common_of({"lfr": said})
+    with pytest.raises(BadStepOptions) as caught:
+        parse_step_options({"lfr": said})
     assert str(caught.value).startswith(told)
 
 
@@ -130,20 +138,24 @@ def test_delays_grow_to_their_bound_and_vary_by_the_jitter(
     for _ in range(number - 1):
         plain = min(plain * backoff, 60.0)
     plain = min(plain, 60.0)
-    found = delay_before(retry, number, chance)
+    found = retry_delay(retry, number, chance)
     assert plain * (1 - jitter) - 1e-6 <= found <= 60.0 * (1 + jitter) + 1e-6
-    steady = delay_before(Retry(9, delay, backoff, 60.0), number, chance)
+    steady = retry_delay(Retry(9, delay, backoff, 60.0), number, chance)
     assert steady == pytest.approx(plain, rel=1e-6)
 
 
 def test_which_failures_are_retried() -> None:
-    assert is_retried(Retry(1), "anything")
-    assert is_retried(Retry(1, on=("gone", "timeout")), "timeout: it has not ended within 3 s")
-    assert not is_retried(Retry(1, on=("gone",)), "no such file")
+    assert is_retryable(Retry(1), "anything")
+    assert is_retryable(Retry(1, on=("gone", "timeout")), "timeout: it has not ended within 3 s")
+    assert not is_retryable(Retry(1, on=("gone",)), "no such file")
 
 
 def test_a_worker_is_told_its_own_parameters_alone() -> None:
     flow = compile_flow(
         'a (- {lfr: {timeout: 3}, size: 1} -) -> b (- lfr: {retry: 1} -) -> <f.json> ({"lfr": {}})'
     )
-    assert [invoked(step).parameters for step in flow.steps[1:4]] == [{"size": 1}, {}, {"uri": "f.json"}]
+    assert [invocation_of(step).parameters for step in flow.steps[1:4]] == [
+        {"size": 1},
+        {},
+        {"uri": "f.json"},
+    ]

@@ -15,8 +15,8 @@ from lfr.tasks.template import (
     MissingItem,
     TemplateError,
     fill,
+    parse_template,
     pieces,
-    read_template,
 )
 
 INPUT = {"id": "a7", "n": 3, "order": {"id": 12, "lines": [{"sku": "x"}, 1.5]}, "0": "zero", "a b": True}
@@ -114,7 +114,7 @@ def test_an_input_that_is_no_object_lacks_every_name(input: Any) -> None:
 )
 def test_what_is_no_template_is_told_with_its_column(template: str, column: int, message: str) -> None:
     with pytest.raises(BadTemplate, match=f"at column {column} of the template") as caught:
-        read_template(template)
+        parse_template(template)
     assert caught.value.column == column
     assert message in str(caught.value)
 

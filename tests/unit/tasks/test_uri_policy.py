@@ -9,7 +9,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfr.tasks.uri_policy import BadPlace, FilePlace, WebPlace, is_allowed, read_allowed, read_place, refusal
+from lfr.tasks.uri_policy import (
+    BadLocation,
+    FileLocation,
+    WebLocation,
+    denial_reason,
+    is_allowed,
+    parse_allow_list,
+    parse_location,
+)
 
 ALLOWED = (
     "https://api.example/v1/",
@@ -21,7 +29,7 @@ ALLOWED = (
 
 
 def allows(uri: str) -> bool:
-    return is_allowed(read_place(uri), read_allowed(ALLOWED))
+    return is_allowed(parse_location(uri), parse_allow_list(ALLOWED))
 
 
 @pytest.mark.parametrize(
@@ -120,18 +128,18 @@ def test_what_only_looks_like_an_entry_is_not_allowed(uri: str) -> None:
     ],
 )
 def test_what_could_be_read_in_two_ways_is_refused_with_a_reason(uri: str, reason: str) -> None:
-    with pytest.raises(BadPlace) as caught:
-        read_place(uri)
+    with pytest.raises(BadLocation) as caught:
+        parse_location(uri)
     assert reason in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
 def test_what_is_asked_for_is_put_together_from_what_was_checked() -> None:
-    place = read_place("HTTP://LocalHost:080/%7euser/%c3%a4/a b?q=ü&r=%2f#part".replace(" ", "%20"))
-    assert place == WebPlace("http", "localhost", 80, "/~user/%C3%A4/a%20b", "q=%C3%BC&r=%2F")
+    place = parse_location("HTTP://LocalHost:080/%7euser/%c3%a4/a b?q=ü&r=%2f#part".replace(" ", "%20"))
+    assert place == WebLocation("http", "localhost", 80, "/~user/%C3%A4/a%20b", "q=%C3%BC&r=%2F")
     assert str(place) == "http://localhost/~user/%C3%A4/a%20b?q=%C3%BC&r=%2F"
-    assert str(read_place("https://h:8443")) == "https://h:8443/"
-    assert read_place("/100%/%ff") == FilePlace("/100%/\udcff")
+    assert str(parse_location("https://h:8443")) == "https://h:8443/"
+    assert parse_location("/100%/%ff") == FileLocation("/100%/\udcff")
 
 
 @pytest.mark.parametrize(
@@ -148,20 +156,20 @@ def test_what_is_asked_for_is_put_together_from_what_was_checked() -> None:
     ],
 )
 def test_an_entry_that_could_never_match_is_an_error(entry: str, reason: str) -> None:
-    with pytest.raises(BadPlace) as caught:
-        read_allowed([entry])
+    with pytest.raises(BadLocation) as caught:
+        parse_allow_list([entry])
     assert reason in str(caught.value)
 
 
 def test_nothing_is_allowed_at_first() -> None:
-    assert not is_allowed(FilePlace("/srv/x"), read_allowed(()))
-    assert not is_allowed(read_place("http://localhost/"), read_allowed(()))
+    assert not is_allowed(FileLocation("/srv/x"), parse_allow_list(()))
+    assert not is_allowed(parse_location("http://localhost/"), parse_allow_list(()))
 
 
 def test_the_root_as_an_entry_allows_every_file_and_no_url() -> None:
-    allowed = read_allowed(["/"])
-    assert is_allowed(FilePlace("/etc/passwd"), allowed)
-    assert not is_allowed(read_place("http://localhost/"), allowed)
+    allowed = parse_allow_list(["/"])
+    assert is_allowed(FileLocation("/etc/passwd"), allowed)
+    assert not is_allowed(parse_location("http://localhost/"), allowed)
 
 
 @pytest.mark.parametrize(
@@ -169,13 +177,13 @@ def test_the_root_as_an_entry_allows_every_file_and_no_url() -> None:
 )
 @pytest.mark.parametrize("before", [(), ("/srv/flows", "https://other/")])
 def test_the_line_that_a_refusal_tells_allows_it(uri: str, before: tuple[str, ...]) -> None:
-    place = read_place(uri)
-    assert not is_allowed(place, read_allowed(before))
-    reason = refusal(place, before)
+    place = parse_location(uri)
+    assert not is_allowed(place, parse_allow_list(before))
+    reason = denial_reason(place, before)
     assert ("in place of" in reason) == bool(before)
     line = yaml.safe_load(reason.partition("`")[2].rpartition("`")[0])
     assert tuple(line["resources.allow"][:-1]) == before
-    assert is_allowed(place, read_allowed(line["resources.allow"]))
+    assert is_allowed(place, parse_allow_list(line["resources.allow"]))
 
 
 WORDS = (
@@ -187,14 +195,14 @@ PIECES = st.sampled_from([*WORDS.split(" "), *" \n\0\ud800\udc80"])
 @given(st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=30))
 def test_any_text_is_a_place_or_refused(uri: str) -> None:
     try:
-        place = read_place(uri)
-    except BadPlace:
+        place = parse_location(uri)
+    except BadLocation:
         return
-    if isinstance(place, FilePlace):
+    if isinstance(place, FileLocation):
         assert os.fsencode(place.path).startswith(b"/")
     else:
         assert str(place).isascii()
-        assert read_place(str(place)) == place
+        assert parse_location(str(place)) == place
 
 
 @given(st.lists(PIECES, max_size=10).map("".join))
@@ -203,10 +211,10 @@ def test_whatever_follows_an_entry_asks_the_same_server_under_the_same_path(rest
     from urllib3.util import parse_url
 
     try:
-        place = read_place("https://api.example/v1/" + rest)
-    except BadPlace:
+        place = parse_location("https://api.example/v1/" + rest)
+    except BadLocation:
         return
-    assert is_allowed(place, read_allowed(["https://api.example/v1/"]))
+    assert is_allowed(place, parse_allow_list(["https://api.example/v1/"]))
     asked = parse_url(str(place))
     assert (asked.scheme, asked.auth, asked.host, asked.port) == ("https", None, "api.example", None)
     assert (asked.path or "").startswith("/v1/")
@@ -218,10 +226,10 @@ def test_whatever_is_allowed_is_asked_of_the_servers_that_are_allowed(uri: str) 
     from urllib3.util import parse_url
 
     try:
-        place = read_place(uri)
-    except BadPlace:
+        place = parse_location(uri)
+    except BadLocation:
         return
-    if isinstance(place, WebPlace) and is_allowed(place, read_allowed(["https://api.example"])):
+    if isinstance(place, WebLocation) and is_allowed(place, parse_allow_list(["https://api.example"])):
         asked = parse_url(str(place))
         assert (asked.scheme, asked.auth, asked.host, asked.port or 443) == (
             "https",
