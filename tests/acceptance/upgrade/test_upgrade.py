@@ -39,7 +39,7 @@ OUTPUTS: dict[str, Any] = {
     "buffered": {"text": "C"},
     "countdown": {"text": "d"},
     "delay": {"text": "E"},
-    "event": {"yes": True},
+    "event": {"id": 7, "yes": True},
     "failed": {"text": "F"},
     "items": {"count": 3},
     "retry": {"text": "J"},
