@@ -66,7 +66,7 @@ def run_local(
     task has no function, if what it gives is no JSON, or if the run was stopped.
     """
     compiled = compile_flow(flow, base) if isinstance(flow, str) else flow
-    return local.run_local(
+    return local.run_flow(
         compiled,
         _as_task(tasks),
         checked_input(input),

@@ -1,43 +1,43 @@
-"""The engine: (flow, progress, ended step) -> transition. Pure: no Redis, no clock, no randomness.
+"""The engine: (flow, progress, result of a step) -> transition. Pure: no Redis, no clock, no randomness.
 
-`advance` is the algorithm. It may answer `Needed`: load that and ask again.
+`advance` is the algorithm. It may return a `LoadRequest`: load that and call it again.
 """
 
 from __future__ import annotations
 
-from lfr.engine.advance import Ended, Ignored, Needed, advance, begin
+from lfr.engine.advance import LoadRequest, StaleResult, StepResult, advance, begin
 from lfr.engine.interventions import (
     NotPossible,
     StepAction,
     fail_step,
+    refusal_reason,
     restart,
     retry_step,
     skip_step,
     terminate,
-    why_not,
 )
 from lfr.engine.progress import Progress, StepProgress
-from lfr.engine.transition import Cancel, Fact, Start, Transition, What
+from lfr.engine.transition import Cancel, Fact, FactKind, Start, Transition
 
 __all__ = [
     "Cancel",
-    "Ended",
     "Fact",
-    "Ignored",
-    "Needed",
+    "FactKind",
+    "LoadRequest",
     "NotPossible",
     "Progress",
+    "StaleResult",
     "Start",
     "StepAction",
     "StepProgress",
+    "StepResult",
     "Transition",
-    "What",
     "advance",
     "begin",
     "fail_step",
+    "refusal_reason",
     "restart",
     "retry_step",
     "skip_step",
     "terminate",
-    "why_not",
 ]

@@ -25,10 +25,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from lfr.engine.payload_limits import Sizes, TooBig
+from lfr.engine.payload_limits import PayloadMeter, TooBig
 from lfr.engine.progress import UNTOUCHED, Progress, StepProgress
-from lfr.engine.step_inputs import WORKFLOW_INPUT, NoInput, as_output, gather, sources
-from lfr.engine.transition import Cancel, Fact, Start, Transition, What
+from lfr.engine.step_inputs import WORKFLOW_INPUT, InputError, gather_input, input_sources, normalize_output
+from lfr.engine.transition import Cancel, Fact, FactKind, Start, Transition
 from lfr.flow import Flow, Kind, Step
 from lfr.guard import Guard, GuardError, parse_guard
 from lfr.states import WorkflowState
@@ -37,7 +37,7 @@ from lfr.values.json import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class StepResult:
     """A step's task has ended, as its worker says.
 
     output   what it gives, if it succeeded
@@ -54,7 +54,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Needed:
+class LoadRequest:
     """Cannot say yet: the progress of these steps and these outputs are to be loaded first."""
 
     steps: frozenset[int]
@@ -62,7 +62,7 @@ class Needed:
 
 
 @dataclass(frozen=True, slots=True)
-class Ignored:
+class StaleResult:
     """Nothing changes, and why: a duplicate, or the end of an attempt that no longer counts."""
 
     reason: str
@@ -71,7 +71,7 @@ class Ignored:
 def begin(flow: Flow, input: Json) -> Transition:
     """The first transition of a workflow, or of the part of a flow that runs for an item: its first step
     is activated. `input` is an object or a list; an item may be any value."""
-    draft = Draft(flow, Progress(is_whole=True), {WORKFLOW_INPUT: input})
+    draft = TransitionBuilder(flow, Progress(is_whole=True), {WORKFLOW_INPUT: input})
     draft.transition.outputs[WORKFLOW_INPUT] = input
     draft.activate(flow.first)
     draft.settle()
@@ -79,8 +79,8 @@ def begin(flow: Flow, input: Json) -> Transition:
 
 
 def advance(
-    flow: Flow, progress: Progress, outputs: Mapping[int, Json], ended: Ended
-) -> Transition | Needed | Ignored:
+    flow: Flow, progress: Progress, outputs: Mapping[int, Json], ended: StepResult
+) -> Transition | LoadRequest | StaleResult:
     """What the end of one task changes. Neither `progress` nor `outputs` is touched.
 
     `outputs` holds those that are known; with a `progress` that is not whole, one that is not there
@@ -91,15 +91,15 @@ def advance(
     if known is None:
         return _needed(flow, progress, {ended.index}, frozenset())
     if known.active == 0:
-        return Ignored("the step does not run")
+        return StaleResult("the step does not run")
     if ended.attempt is not None and ended.attempt != known.attempt:
-        return Ignored(f"attempt {ended.attempt} is over, attempt {known.attempt} runs")
-    draft = Draft(flow, progress, outputs)
+        return StaleResult(f"attempt {ended.attempt} is over, attempt {known.attempt} runs")
+    draft = TransitionBuilder(flow, progress, outputs)
     draft.stop(ended.index)
     if step.iterate and ended.failure is None:
         ended = replace(ended, failure=draft.refusal(ended.output))
     if ended.failure is None:
-        draft.leave(step, What.ENDED, as_output(ended.output))
+        draft.leave(step, FactKind.ENDED, normalize_output(ended.output))
     elif (delay := _retry_delay(step, known, ended)) is not None and progress.state is WorkflowState.RUNNING:
         draft.try_again(step, ended.failure, delay, known.retries + 1)
     else:
@@ -108,7 +108,7 @@ def advance(
     return draft.result()
 
 
-def _retry_delay(step: Step, known: StepProgress, ended: Ended) -> float | None:
+def _retry_delay(step: Step, known: StepProgress, ended: StepResult) -> float | None:
     """In how many seconds a task that has failed is tried again; None if it is not. Of an iterated step,
     its items have been tried again before."""
     retry = parse_step_options(step.parameters).retry
@@ -151,10 +151,10 @@ def _exit(step: Step) -> int:
     return step.end if step.kind is Kind.SUBFLOW and step.iterate else step.index
 
 
-def _needed(flow: Flow, progress: Progress, steps: set[int], outputs: frozenset[int]) -> Needed:
+def _needed(flow: Flow, progress: Progress, steps: set[int], outputs: frozenset[int]) -> LoadRequest:
     ahead = max(LOOK_AHEAD, 2 * len(progress.steps))
     around = steps.union(*(touched(flow, index, ahead) for index in steps))
-    return Needed(frozenset(index for index in around if progress.step(index) is None), outputs)
+    return LoadRequest(frozenset(index for index in around if progress.step(index) is None), outputs)
 
 
 @lru_cache(maxsize=4096)
@@ -162,7 +162,7 @@ def _guard(text: str) -> Guard:
     return parse_guard(text)
 
 
-class Draft:
+class TransitionBuilder:
     """A transition in the making: what is known, and over it what has changed so far."""
 
     def __init__(self, flow: Flow, progress: Progress, outputs: Mapping[int, Json]) -> None:
@@ -170,16 +170,16 @@ class Draft:
         self.progress = progress
         self.outputs = outputs
         self.transition = Transition(state=progress.state)
-        self._sizes = Sizes()
+        self._sizes = PayloadMeter()
         self._has_gathered = False
         self._ended: deque[int] = deque()
         self._needed_steps: set[int] = set()
         self._needed_outputs: set[int] = set()
 
-    def result(self) -> Transition | Needed:
+    def result(self) -> Transition | LoadRequest:
         """The transition, or what is missing to make it."""
         if not self._needed_steps and not self._needed_outputs:
-            self.transition.handed_on = self._sizes.handed_on
+            self.transition.input_bytes = self._sizes.input_bytes
             return self.transition
         return _needed(self.flow, self.progress, self._needed_steps, frozenset(self._needed_outputs))
 
@@ -191,7 +191,7 @@ class Draft:
         change = self.transition
         if change.state is WorkflowState.RUNNING and self.progress.active + change.active == 0:
             change.state = WorkflowState.FINISHED
-            change.facts.append(Fact(None, What.FINISHED))
+            change.facts.append(Fact(None, FactKind.FINISHED))
 
     def activate(self, index: int) -> None:
         """Give a step an activation; if it then has enough of them, it starts."""
@@ -225,10 +225,10 @@ class Draft:
             return
         change = self.transition
         change.reason = reason
-        change.facts.append(Fact(step.index, What.RETRIED, self._step(step.index).attempt))
+        change.facts.append(Fact(step.index, FactKind.RETRIED, self._step(step.index).attempt))
         try:
             given = self._gather(step)
-        except NoInput as error:  # a loop has changed what comes before it
+        except InputError as error:  # a loop has changed what comes before it
             self.fail(step, str(error))
             return
         self._start_task(step, given, delay=delay, retries=retries)
@@ -241,7 +241,7 @@ class Draft:
         """The activations that were put back are used up after all."""
         self._adjust(index, waiting=-self.flow.thresholds[index])
 
-    def end(self, index: int, what: What, output: Json) -> None:
+    def end(self, index: int, what: FactKind, output: Json) -> None:
         """A step has ended with this output; its successors are activated by `settle`."""
         change = self.transition
         change.outputs[index] = output
@@ -249,14 +249,14 @@ class Draft:
         self._count(what)
         self._ended.append(index)
 
-    def leave(self, step: Step, what: What, output: Json) -> None:
+    def leave(self, step: Step, what: FactKind, output: Json) -> None:
         """A step has ended with all that is inside of it: of a subflow nothing starts any more, and its
         end has the same output."""
         if step.kind is Kind.SUBFLOW:
             self.transition.facts.append(Fact(step.index, what, self._step(step.index).attempt))
             self.transition.outputs[step.index] = output
             self._count(what)
-            self.end(step.end, What.PASSED, output)
+            self.end(step.end, FactKind.PASSED, output)
         else:
             self.end(step.index, what, output)
 
@@ -264,47 +264,47 @@ class Draft:
         """A step has failed: the workflow has, and the step waits for a restart."""
         change = self.transition
         self.put_back(step.index)
-        change.facts.append(Fact(step.index, What.FAILED, self._step(step.index).attempt))
+        change.facts.append(Fact(step.index, FactKind.FAILED, self._step(step.index).attempt))
         change.failed += 1
         change.reason = reason
         if change.state is WorkflowState.RUNNING:
             change.state = WorkflowState.FAILED
-            change.facts.append(Fact(None, What.FAILED))
+            change.facts.append(Fact(None, FactKind.FAILED))
 
     def _start(self, step: Step) -> None:
         """A step starts: gather, merge, ask the guard, act."""
         if step.kind is Kind.LITERAL:
-            self.end(step.index, What.PASSED, as_output(step.value))
+            self.end(step.index, FactKind.PASSED, normalize_output(step.value))
             return
         try:
             given = self._gather(step)
             may_run = step.guard is None or _guard(step.guard).holds(given)
-        except NoInput as error:
+        except InputError as error:
             self.fail(step, str(error))
             return
         except GuardError as error:
             self.fail(step, error.message)
             return
         if not may_run:
-            self.leave(step, What.SKIPPED, given)
+            self.leave(step, FactKind.SKIPPED, given)
         elif step.iterate:
             self._start_items(step, given)
         elif step.kind in _RUNNING:
             self._start_task(step, given)
         else:
-            self.end(step.index, What.PASSED, given)
+            self.end(step.index, FactKind.PASSED, given)
 
     def _gather(self, step: Step) -> Json:
         """The input of a step. Raises NoInput."""
-        given = gather(self.flow, self._output, step.index)
-        is_made = isinstance(given, list) and len(sources(self.flow, step.index)) > 1
+        given = gather_input(self.flow, self._output, step.index)
+        is_made = isinstance(given, list) and len(input_sources(self.flow, step.index)) > 1
         try:
             if is_made:
                 self._sizes.check(given)
             if is_made or self._has_gathered:  # one output that goes to one step needs no look
                 self._sizes.hand_on(given)
         except TooBig as error:
-            raise NoInput(f"its input {error}") from None
+            raise InputError(f"its input {error}") from None
         self._has_gathered = True
         return given
 
@@ -321,10 +321,10 @@ class Draft:
         if items:
             self._start_task(step, items)
         else:
-            self.leave(step, What.PASSED, [])
+            self.leave(step, FactKind.PASSED, [])
 
-    def _count(self, what: What) -> None:
-        if what is What.SKIPPED:
+    def _count(self, what: FactKind) -> None:
+        if what is FactKind.SKIPPED:
             self.transition.skipped += 1
         else:
             self.transition.done += 1
@@ -334,7 +334,7 @@ class Draft:
         attempt = self._step(step.index).attempt
         self.transition.active += 1
         if not delay:
-            self.transition.facts.append(Fact(step.index, What.STARTED, attempt))
+            self.transition.facts.append(Fact(step.index, FactKind.STARTED, attempt))
         self.transition.starts.append(Start(step.index, given, attempt, delay))
 
     def _step(self, index: int) -> StepProgress:
@@ -361,7 +361,7 @@ class Draft:
         )
 
     def _has_input(self, index: int) -> bool:
-        missing = [source for source in sources(self.flow, index) if not self._has_output(source)]
+        missing = [source for source in input_sources(self.flow, index) if not self._has_output(source)]
         self._needed_outputs.update(missing)
         return not missing
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lfr.engine.advance import Ended, advance, begin
+from lfr.engine.advance import StepResult, advance, begin
 from lfr.engine.progress import Progress
-from lfr.engine.step_inputs import as_output
-from lfr.engine.transition import Start, Transition, What
+from lfr.engine.step_inputs import normalize_output
+from lfr.engine.transition import FactKind, Start, Transition
 from lfr.errors import LfrError
 from lfr.flow import Flow
 from lfr.states import WorkflowState
@@ -29,7 +29,7 @@ class LocalFailure(LfrError):
     """A local run has failed. `place` is the step, if one failed by itself."""
 
 
-def run_local(
+def run_flow(
     flow: Flow,
     tasks: Mapping[str, Task] | Task,
     input: Json = None,
@@ -48,7 +48,7 @@ def run_local(
     its start. Raises LocalFailure then, if a step fails, or if a task has no function; what a function
     raises passes through.
     """
-    given = {} if input is None else as_output(input)
+    given = {} if input is None else normalize_output(input)
     return _Local(tasks, trace, skipped, limit, turns).run(flow, given)
 
 
@@ -80,13 +80,13 @@ class _Local:
             self._tell_skipped(flow, transition)
             self._count_turns(flow, transition)
             if transition.state is WorkflowState.FAILED:
-                failed = next(fact.index for fact in transition.facts if fact.what is What.FAILED)
+                failed = next(fact.index for fact in transition.facts if fact.kind is FactKind.FAILED)
                 raise LocalFailure(transition.reason, place=f"step {failed}")
 
         take(begin(flow, input))
         while starts:
             start = starts.popleft()
-            answer = advance(flow, progress, outputs, Ended(start.index, self._do(flow, start)))
+            answer = advance(flow, progress, outputs, StepResult(start.index, self._do(flow, start)))
             assert isinstance(answer, Transition)  # a whole progress needs nothing, and no task ends twice
             take(answer)
         return outputs.get(flow.last)
@@ -95,14 +95,14 @@ class _Local:
         """A turn begins when the start of the whole flow passes; those of items turn once."""
         if self.turns is None or flow.part_name:
             return
-        self.turned += sum(fact.index == 0 and fact.what is What.PASSED for fact in transition.facts)
+        self.turned += sum(fact.index == 0 and fact.kind is FactKind.PASSED for fact in transition.facts)
         if self.turned > self.turns:
             raise LocalFailure("the flow leads back to its :start, and so has no end")
 
     def _tell_skipped(self, flow: Flow, transition: Transition) -> None:
         if self.skipped is not None:
             for fact in transition.facts:
-                if fact.what is What.SKIPPED and fact.index is not None:
+                if fact.kind is FactKind.SKIPPED and fact.index is not None:
                     self.skipped(fact.index, flow.steps[fact.index].name, transition.outputs[fact.index])
 
     def _do(self, flow: Flow, start: Start) -> Json:

@@ -40,7 +40,7 @@ class _Size(NamedTuple):
     bytes: int
 
 
-class Sizes:
+class PayloadMeter:
     """Measures what one transition makes, each value once: what is in it twice, is the same one.
 
     handed_on  how many bytes of JSON `hand_on` has been told of, about
@@ -49,7 +49,7 @@ class Sizes:
     def __init__(self) -> None:
         self._known: dict[int, tuple[Json, _Size]] = {}  # with the value: while it lives, its id is its own
         self._left = MOST_VALUES
-        self.handed_on = 0
+        self.input_bytes = 0
 
     def check(self, made: Json) -> None:
         """A list has been made of outputs. Raises TooBig if it is too much."""
@@ -63,8 +63,8 @@ class Sizes:
     def hand_on(self, given: Json) -> None:
         """A step is given this. Raises TooBig if that is too much with all that others have been given."""
         known = self._known.get(id(given))
-        self.handed_on += (known[1] if known else self._size(given)).bytes
-        if self.handed_on > MOST_BYTES:
+        self.input_bytes += (known[1] if known else self._size(given)).bytes
+        if self.input_bytes > MOST_BYTES:
             most = f"{MOST_BYTES / 2**20:.0f} MiB"
             raise TooBig(f"is too big: more than {most} for the steps that start at once")
 

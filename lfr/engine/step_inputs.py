@@ -11,11 +11,11 @@ WORKFLOW_INPUT = -1
 """The index under which the workflow's own input stands among the outputs."""
 
 
-class NoInput(ValueError):
+class InputError(ValueError):
     """What comes before a step makes no input: `>` cannot merge it, or it is too big. The text says why."""
 
 
-def as_output(value: Json) -> Json:
+def normalize_output(value: Json) -> Json:
     """What a task handed over, as an output: nothing is `{}`, a scalar is a list of one."""
     if value is None:
         return {}
@@ -24,7 +24,7 @@ def as_output(value: Json) -> Json:
     return [value]
 
 
-def sources(flow: Flow, index: int) -> tuple[int, ...]:
+def input_sources(flow: Flow, index: int) -> tuple[int, ...]:
     """The indices of the outputs that make the input of a step.
 
     None for a literal and for a resource that is loaded: they ignore what comes before them.
@@ -37,7 +37,7 @@ def sources(flow: Flow, index: int) -> tuple[int, ...]:
     return flow.predecessors[index]
 
 
-def gather(flow: Flow, output: Callable[[int], Json], index: int) -> Json:
+def gather_input(flow: Flow, output: Callable[[int], Json], index: int) -> Json:
     """The input of a step: its predecessors' outputs by ascending index, without those that are `{}`.
 
     None left: `{}`; one left: that one as it is; more: the list of them. With `>` on the step, a list
@@ -45,7 +45,9 @@ def gather(flow: Flow, output: Callable[[int], Json], index: int) -> Json:
     `{}`. Raises NoInput.
     """
     values = [
-        value for source in sources(flow, index) if (value := output(source)) is not None and value != {}
+        value
+        for source in input_sources(flow, index)
+        if (value := output(source)) is not None and value != {}
     ]
     gathered: Json = values if len(values) > 1 else values[0] if values else {}
     return merge(gathered) if flow.steps[index].merge and isinstance(gathered, list) else gathered
@@ -66,7 +68,7 @@ def merge(members: Iterable[Json]) -> dict[str, Json]:
                 stack.append(iter(member))
                 break
             else:
-                raise NoInput(f"cannot merge {_short(member)}: only objects can be merged")
+                raise InputError(f"cannot merge {_short(member)}: only objects can be merged")
         else:
             stack.pop()
     return merged

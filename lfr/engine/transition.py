@@ -10,7 +10,7 @@ from lfr.states import WorkflowState
 from lfr.values.json import Json
 
 
-class What(StrEnum):
+class FactKind(StrEnum):
     """What happened to a step, or, with no step, to the workflow."""
 
     STARTED = "started"
@@ -35,7 +35,7 @@ class Fact:
     """
 
     index: int | None
-    what: What
+    kind: FactKind
     attempt: int = 0
     item: int | None = None
 
@@ -88,4 +88,4 @@ class Transition:
     done: int = 0
     skipped: int = 0
     failed: int = 0
-    handed_on: int = 0
+    input_bytes: int = 0

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lfr import events
-from lfr.engine import Ended
+from lfr.engine import StepResult
 from lfr.item_ids import is_item, read_item_id
 from lfr.lifecycle.item_events import ItemNews
 from lfr.store.redis.connection import Command
@@ -89,9 +89,9 @@ class Judgement:
 
     def ended_steps(
         self, loaded: Mapping[str, LoadedWorkflow]
-    ) -> tuple[dict[str, list[Ended]], list[tuple[Entry, str]]]:
+    ) -> tuple[dict[str, list[StepResult]], list[tuple[Entry, str]]]:
         """The ended steps as the engine takes them; and those that are steps of nothing, with the reason."""
-        steps: dict[str, list[Ended]] = defaultdict(list)
+        steps: dict[str, list[StepResult]] = defaultdict(list)
         lost: list[tuple[Entry, str]] = []
         for id, ended in self.ended.items():
             for entry, task in ended:
@@ -129,17 +129,17 @@ class Judgement:
         commands += forget_handed_over(self.taken)
         return commands + settle(reader, actions, at)
 
-    def _ended(self, task: events.EndTask) -> Ended:
+    def _ended(self, task: events.EndTask) -> StepResult:
         if task.status is events.Status.FAILURE:
             reason = task.reason or "the worker gave no reason"
-            return Ended(task.index, failure=reason, attempt=task.attempt, chance=random.random())
+            return StepResult(task.index, failure=reason, attempt=task.attempt, chance=random.random())
         output, beside = task.output, self.handed_over.get((task.workflow, task.index))
         if not task.has_output and beside is not None:
             try:
                 output = read_json(beside)
             except NotJson:
-                return Ended(task.index, failure="the output that its worker wrote is not JSON")
-        return Ended(task.index, output, attempt=task.attempt)
+                return StepResult(task.index, failure="the output that its worker wrote is not JSON")
+        return StepResult(task.index, output, attempt=task.attempt)
 
 
 def judge(batch: Sequence[Entry]) -> Judgement:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lfr import events
-from lfr.engine import Ended, Fact, Transition, What
+from lfr.engine import Fact, FactKind, StepResult, Transition
 from lfr.item_ids import ItemId
 from lfr.lifecycle.advance_batch import advance_all
 from lfr.lifecycle.item_events import ItemNews
@@ -65,10 +65,10 @@ class _Step:
     values: list[Json] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     outputs: dict[int, bytes] = field(default_factory=dict)
-    ended: list[Ended] = field(default_factory=list)
+    ended: list[StepResult] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
 
-    def tell(self, what: What, number: int) -> None:
+    def tell(self, what: FactKind, number: int) -> None:
         """Something happened to an item."""
         assert self.items is not None
         self.facts.append(Fact(self.index, what, self.items.round, number))
@@ -140,7 +140,7 @@ class Iteration:
         if id in loaded:
             steps = self._take_news(link, loaded[id], news, now_ms)
             for item in moved:
-                steps[item.index].tell(What.STARTED, item.number)
+                steps[item.index].tell(FactKind.STARTED, item.number)
             commands = self._change(link, loaded, id, list(steps.values()), now_ms)
         return now_ms, commands
 
@@ -179,7 +179,7 @@ class Iteration:
             return
         if items.done == items.total and _runs(workflow, index):
             outputs = load_outputs(link, id, index, items.total, step.outputs)
-            step.ended.append(Ended(index, list(map(read_json, outputs))))
+            step.ended.append(StepResult(index, list(map(read_json, outputs))))
             step.commands.append(drop_items(id, index))
             return
         step.commands += lay_out(id, index, step.values)  # also if none can begin now, for a restart
@@ -200,7 +200,7 @@ class Iteration:
         step.commands += begin_items(self._stream, part, ids, values, now_ms)
         items.begun += count
         for number in numbers:
-            step.tell(What.STARTED, number)
+            step.tell(FactKind.STARTED, number)
 
 
 def _load_ended(
@@ -229,7 +229,7 @@ def _lay_out(workflow: LoadedWorkflow, step: _Step, start: events.StartTask) -> 
     if progress is None or not progress.active or start.attempt != progress.attempt:
         return  # it was stopped before this was read
     if progress.active > 1:
-        step.ended.append(Ended(step.index, failure=BUSY))
+        step.ended.append(StepResult(step.index, failure=BUSY))
     elif step.items is None and isinstance(start.input, list):
         step.items = Items(len(start.input), begun=0, done=0, round=start.attempt)
         step.values = start.input
@@ -246,7 +246,7 @@ def _take_in(workflow: LoadedWorkflow, step: _Step, ended: Sequence[EndedItem]) 
             step.items.done += 1
             step.outputs[each.id.number] = each.output
             step.commands += take_in(each)
-            step.tell(What.ENDED, each.id.number)
+            step.tell(FactKind.ENDED, each.id.number)
         elif _runs(workflow, step.index):
-            step.ended.append(Ended(step.index, failure=f"item {each.id.number}: {each.failure}"))
-            step.tell(What.FAILED, each.id.number)
+            step.ended.append(StepResult(step.index, failure=f"item {each.id.number}: {each.failure}"))
+            step.tell(FactKind.FAILED, each.id.number)

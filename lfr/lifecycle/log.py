@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
-from lfr.engine import Transition, What
+from lfr.engine import FactKind, Transition
 from lfr.host.journal import about
 from lfr.store.workflows.load import LoadedWorkflow
 
 LOGGER = logging.getLogger(__name__)
 
-_TROUBLE = {What.FAILED, What.RETRIED}
+_TROUBLE = {FactKind.FAILED, FactKind.RETRIED}
 
 
 def log_transitions(loaded: Mapping[str, LoadedWorkflow], moved: Mapping[str, Sequence[Transition]]) -> None:
@@ -25,12 +25,12 @@ def log_transitions(loaded: Mapping[str, LoadedWorkflow], moved: Mapping[str, Se
 
 def _log(id: str, workflow: LoadedWorkflow, transition: Transition) -> None:
     for fact in transition.facts:
-        level = logging.WARNING if fact.what in _TROUBLE else logging.DEBUG
-        why = f": {transition.reason}" if fact.what in _TROUBLE else ""
+        level = logging.WARNING if fact.kind in _TROUBLE else logging.DEBUG
+        why = f": {transition.reason}" if fact.kind in _TROUBLE else ""
         extra = about(id, fact.index)
         if fact.index is None:
-            LOGGER.log(level, "%s %s%s", id, fact.what, why, extra=extra)
+            LOGGER.log(level, "%s %s%s", id, fact.kind, why, extra=extra)
         else:
             step = workflow.flow.steps[fact.index]
-            what = (id, fact.index, step.name or step.kind.value, fact.what, why)
+            what = (id, fact.index, step.name or step.kind.value, fact.kind, why)
             LOGGER.log(level, "%s: step %d, %s, %s%s", *what, extra=extra)

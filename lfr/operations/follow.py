@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, Final
 
 from lfr.drawing.labels import resource_title
-from lfr.engine import What
+from lfr.engine import FactKind
 from lfr.errors import NotFound
 from lfr.flow import Flow, Kind
 from lfr.operations.inspect.history_view import tell_facts
@@ -123,11 +123,11 @@ class _Follower:
 
     def _note(self, moment: Moment) -> None:
         for fact in moment.facts:
-            if fact.index is None and fact.what is What.TERMINATED:
+            if fact.index is None and fact.kind is FactKind.TERMINATED:
                 self._running.clear()
             elif fact.index is not None and fact.item is None:
                 self._running.pop(fact.index, None)
-                if fact.what in (What.STARTED, What.RETRIED):
+                if fact.kind in (FactKind.STARTED, FactKind.RETRIED):
                     self._running[fact.index] = fact.attempt
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lfr.engine import (
-    Needed,
+    LoadRequest,
     Progress,
     StepAction,
     Transition,
@@ -55,7 +55,7 @@ def retry_task(store: Store, id: str, index: int) -> None:
 def fail_task(store: Store, id: str, index: int, reason: str) -> None:
     """Let the running task of a step fail, without another attempt. Raises as `retry_task`."""
 
-    def act(workflow: LoadedWorkflow) -> Transition | Needed:
+    def act(workflow: LoadedWorkflow) -> Transition | LoadRequest:
         return fail_step(workflow.flow, workflow.progress, index, reason)
 
     _touch(store, id, index, StepAction.FAIL, act)
@@ -78,7 +78,7 @@ def _touch(
     id: str,
     index: int,
     action: StepAction,
-    act: Callable[[LoadedWorkflow], Transition | Needed],
+    act: Callable[[LoadedWorkflow], Transition | LoadRequest],
 ) -> None:
     id = full_id(id)
     with store.link() as link:
@@ -114,5 +114,5 @@ def transition_to(workflow: LoadedWorkflow, wanted: WorkflowState) -> Transition
     if wanted is WorkflowState.TERMINATED:
         return terminate(workflow.flow, workflow.progress)
     answer = restart(workflow.flow, workflow.progress, workflow.outputs)
-    assert not isinstance(answer, Needed)  # the whole progress is loaded
+    assert not isinstance(answer, LoadRequest)  # the whole progress is loaded
     return answer

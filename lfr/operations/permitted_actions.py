@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from lfr.engine import Progress, StepAction, why_not
+from lfr.engine import Progress, StepAction, refusal_reason
 from lfr.errors import BadInput, Conflict, LfrError, NotFound
 from lfr.flow import Flow
 from lfr.item_ids import read_item_id
@@ -55,7 +55,7 @@ def step_refusal(action: StepAction, id: str, flow: Flow, progress: Progress, in
         return NotFound(f"{id} has no step {index}", hint="lfr inspect shows the indices")
     if flow.steps[index].iterate:
         return BadInput(f"step {index} of {id} is iterated", hint="name one of its items")
-    reason = why_not(action, flow, progress, index)
+    reason = refusal_reason(action, flow, progress, index)
     return Conflict(f"step {index} of {id}: {reason}") if reason else None
 
 

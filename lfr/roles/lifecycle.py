@@ -76,8 +76,8 @@ class Lifecycle(BatchListener):
         now_ms, loaded = load(link, self._flows, judged.indices())
         ended, lost = judged.ended_steps(loaded)
         moved = advance_all(link, loaded, ended)
-        handed_on = sum(change.handed_on for transitions in moved.values() for change in transitions)
-        if judged.size + handed_on > _MOST_AT_ONCE and judged.is_several:
+        input_bytes = sum(change.input_bytes for transitions in moved.values() for change in transitions)
+        if judged.size + input_bytes > _MOST_AT_ONCE and judged.is_several:
             raise _TooMuch
         commands: list[Command] = []
         for id, transitions in moved.items():

@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from lfr.config.settings import Settings
-from lfr.engine import What
+from lfr.engine import FactKind
 from lfr.errors import BadInput, Conflict, NotFound
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.delete import delete_workflow
@@ -163,19 +163,19 @@ def check_history(record: Record, moments: Sequence[Moment]) -> None:
     ends: Counter[tuple[int, int | None, int]] = Counter()
     over: Counter[tuple[int, int | None]] = Counter()
     told = {
-        What.FAILED: WorkflowState.FAILED,
-        What.FINISHED: WorkflowState.FINISHED,
-        What.TERMINATED: WorkflowState.TERMINATED,
-        What.RESTARTED: WorkflowState.RUNNING,
+        FactKind.FAILED: WorkflowState.FAILED,
+        FactKind.FINISHED: WorkflowState.FINISHED,
+        FactKind.TERMINATED: WorkflowState.TERMINATED,
+        FactKind.RESTARTED: WorkflowState.RUNNING,
     }
     for fact in (fact for moment in moments for fact in moment.facts):
         if fact.index is None:
-            assert told[fact.what] in MAY_FOLLOW[state], what
-            state = told[fact.what]
-        elif fact.what is What.STARTED and fact.item is None:
+            assert told[fact.kind] in MAY_FOLLOW[state], what
+            state = told[fact.kind]
+        elif fact.kind is FactKind.STARTED and fact.item is None:
             assert fact.attempt > attempts.get(fact.index, 0), what
             attempts[fact.index] = fact.attempt
-        elif fact.what in (What.ENDED, What.PASSED, What.SKIPPED):
+        elif fact.kind in (FactKind.ENDED, FactKind.PASSED, FactKind.SKIPPED):
             ends[(fact.index, fact.item, fact.attempt)] += 1
             over[(fact.index, fact.item)] += fact.item is None
     assert state is record.state, what

@@ -6,7 +6,7 @@ import json
 import re
 
 from lfr.drawing.mermaid import to_mermaid
-from lfr.engine.local import LocalFailure, run_local
+from lfr.engine.local import LocalFailure, run_flow
 from lfr.flow import Flow, Kind
 from lfr.guard import parse_guard
 from lfr.language import FlowMistake, Severity, check_flow, compile_flow
@@ -111,7 +111,7 @@ def run_some_tasks(flow: Flow) -> None:
     start that can start, and nothing else does."""
     started: set[int] = set()
     try:
-        run_local(flow, _echo, {"a": 1}, lambda index, *_: started.add(index), limit=MOST_TASKS)
+        run_flow(flow, _echo, {"a": 1}, lambda index, *_: started.add(index), limit=MOST_TASKS)
     except LocalFailure:
         return
     can_end = ending_steps(flow, lambda _: True)

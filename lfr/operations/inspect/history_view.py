@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lfr.engine import What
+from lfr.engine import FactKind
 from lfr.operations.inspect.summary import tell_time
 from lfr.store.workflows.history import Moment
 
@@ -16,8 +16,8 @@ def tell_facts(moments: Iterable[Moment]) -> Iterator[dict[str, Any]]:
     for moment in moments:
         at = tell_time(moment.at_ms)
         for fact in moment.facts:
-            reason = moment.reason or None if fact.what in (What.FAILED, What.RETRIED) else None
-            words = ("started", "ended") if fact.what is What.PASSED else (fact.what.value,)
+            reason = moment.reason or None if fact.kind in (FactKind.FAILED, FactKind.RETRIED) else None
+            words = ("started", "ended") if fact.kind is FactKind.PASSED else (fact.kind.value,)
             for word in words:
                 yield {
                     "at": at,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from lfr.engine import What
+from lfr.engine import FactKind
 from lfr.item_ids import ItemId
 from lfr.states import StepState, WorkflowState
 from lfr.store.workflows.history import Moment
@@ -15,9 +15,9 @@ MOST_SHOWN = 100
 """How many of the items that are not done are told one by one."""
 
 _STATE_AFTER = {
-    What.STARTED: StepState.RUNNING,
-    What.ENDED: StepState.DONE,
-    What.FAILED: StepState.FAILED,
+    FactKind.STARTED: StepState.RUNNING,
+    FactKind.ENDED: StepState.DONE,
+    FactKind.FAILED: StepState.FAILED,
 }
 
 
@@ -36,7 +36,7 @@ def item_states(moments: Iterable[Moment]) -> dict[int, ItemStates]:
                 if fact.attempt > round:
                     states = {}
                     found[fact.index] = (fact.attempt, states)
-                states[fact.item] = _STATE_AFTER[fact.what]
+                states[fact.item] = _STATE_AFTER[fact.kind]
     return found
 
 

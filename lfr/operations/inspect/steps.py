@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from lfr.engine import Fact, What
+from lfr.engine import Fact, FactKind
 from lfr.flow import Flow, Kind, Step
 from lfr.operations.inspect.items import item_states, tell_items
 from lfr.operations.inspect.summary import tell_time
@@ -16,12 +16,12 @@ from lfr.store.workflows.items import load_items
 from lfr.store.workflows.record import Record
 
 _STATE_AFTER: Final = {
-    What.STARTED: StepState.RUNNING,
-    What.ENDED: StepState.DONE,
-    What.PASSED: StepState.DONE,
-    What.SKIPPED: StepState.SKIPPED,
-    What.FAILED: StepState.FAILED,
-    What.RETRIED: StepState.RUNNING,
+    FactKind.STARTED: StepState.RUNNING,
+    FactKind.ENDED: StepState.DONE,
+    FactKind.PASSED: StepState.DONE,
+    FactKind.SKIPPED: StepState.SKIPPED,
+    FactKind.FAILED: StepState.FAILED,
+    FactKind.RETRIED: StepState.RUNNING,
 }
 
 
@@ -43,16 +43,18 @@ def tell_steps(flow: Flow, moments: Iterable[Moment], record: Record) -> list[di
 def _take(step: dict[str, Any], fact: Fact, at: str | None, reason: str) -> None:
     """What has happened to a step, from the state in which it was."""
     had_begun = step["state"] in (StepState.RUNNING, StepState.FAILED)
-    step["state"], step["attempt"] = _STATE_AFTER[fact.what].value, fact.attempt
-    if fact.what is What.RETRIED:
+    step["state"], step["attempt"] = _STATE_AFTER[fact.kind].value, fact.attempt
+    if fact.kind is FactKind.RETRIED:
         step["reason"] = reason
         return
-    if fact.what in (What.STARTED, What.PASSED) or (fact.what is not What.ENDED and not had_begun):
+    if fact.kind in (FactKind.STARTED, FactKind.PASSED) or (
+        fact.kind is not FactKind.ENDED and not had_begun
+    ):
         step["started"] = at
-    step["ended"] = None if fact.what is What.STARTED else at
-    if fact.what is What.FAILED:
+    step["ended"] = None if fact.kind is FactKind.STARTED else at
+    if fact.kind is FactKind.FAILED:
         step["reason"] = reason
-    elif fact.what is What.SKIPPED and had_begun:  # its guard had said yes
+    elif fact.kind is FactKind.SKIPPED and had_begun:  # its guard had said yes
         step["reason"] = "skipped by hand"
     else:
         step["reason"] = None

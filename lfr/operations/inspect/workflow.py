@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from lfr.engine.step_inputs import WORKFLOW_INPUT, NoInput, gather, sources
+from lfr.engine.step_inputs import WORKFLOW_INPUT, InputError, gather_input, input_sources
 from lfr.errors import BadInput, NotFound
 from lfr.flow import Flow
 from lfr.operations.inspect.history_view import tell_facts
@@ -90,7 +90,7 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
         told = next(step for step in tell_steps(flow, moments, record) if step["index"] == index)
         add_items(link, flow, record, moments, {index: told})
         _add_news(link, id, [told])
-        _add_values(told, flow, load_some_outputs(link, id, [*sources(flow, index), index]))
+        _add_values(told, flow, load_some_outputs(link, id, [*input_sources(flow, index), index]))
         progress = load_step(link, record, index)
     step = flow.steps[index]
     facts = tell_facts(moments)
@@ -155,8 +155,8 @@ def _add_values(step: dict[str, Any], flow: Flow, outputs: Mapping[int, Json]) -
     step["input"] = step["output"] = None
     if step["state"] == StepState.PENDING:
         return
-    with suppress(NoInput):  # which is why it failed; the reason says so
-        step["input"] = gather(flow, outputs.get, step["index"])
+    with suppress(InputError):  # which is why it failed; the reason says so
+        step["input"] = gather_input(flow, outputs.get, step["index"])
     if step["state"] != StepState.RUNNING:
         step["output"] = outputs.get(step["index"])
 

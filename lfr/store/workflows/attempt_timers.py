@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from lfr import events
-from lfr.engine import Fact, Transition, What
+from lfr.engine import Fact, FactKind, Transition
 from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Link
@@ -122,7 +122,7 @@ def _start(stream: str, kept: bytes, now_ms: int) -> list[Command]:
     told, *values = read_lines(kept)
     task, timeout = {**told["task"], **dict(zip(_OF_ANY_DEPTH, values, strict=True))}, told["timeout"]
     started = Transition(
-        state=WorkflowState.RUNNING, facts=[Fact(task["index"], What.STARTED, task["attempt"])]
+        state=WorkflowState.RUNNING, facts=[Fact(task["index"], FactKind.STARTED, task["attempt"])]
     )
     return [
         append(stream, events.START_TASK, events.timestamp(now_ms / 1000), task),

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from lfr import events
-from lfr.engine import Cancel, Progress, Start, Transition, What
+from lfr.engine import Cancel, FactKind, Progress, Start, Transition
 from lfr.flow import Flow, Step
 from lfr.item_ids import is_item
 from lfr.states import WorkflowState
@@ -197,7 +197,7 @@ def _start(stream: str, id: str, step: Step, start: Start, now_ms: int) -> list[
 def _over(stream: str, id: str, flow: Flow, transition: Transition, at: str) -> list[Command]:
     """Attempts are over: those that were cancelled are told of, and what was to come for them is dropped."""
     over = {
-        (fact.index, fact.attempt) for fact in transition.facts if fact.what in _OVER and fact.item is None
+        (fact.index, fact.attempt) for fact in transition.facts if fact.kind in _OVER and fact.item is None
     }
     over |= {(cancel.index, cancel.attempt) for cancel in transition.cancels}
     deadlines: list[str] = []
@@ -219,7 +219,7 @@ def _over(stream: str, id: str, flow: Flow, transition: Transition, at: str) -> 
     ]
 
 
-_OVER = frozenset({What.ENDED, What.FAILED, What.RETRIED})
+_OVER = frozenset({FactKind.ENDED, FactKind.FAILED, FactKind.RETRIED})
 
 
 def _cancel(stream: str, id: str, flow: Flow, cancel: Cancel, at: str) -> Command:

@@ -13,19 +13,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lfr.engine import Fact, What
+from lfr.engine import Fact, FactKind
 from lfr.engine.transition import Transition
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Link, Reply
 from lfr.store.stream.entries import pairs
 
 _SIGNS = {
-    What.STARTED: "+",
-    What.ENDED: "-",
-    What.PASSED: "=",
-    What.SKIPPED: "~",
-    What.FAILED: "!",
-    What.RETRIED: "^",
+    FactKind.STARTED: "+",
+    FactKind.ENDED: "-",
+    FactKind.PASSED: "=",
+    FactKind.SKIPPED: "~",
+    FactKind.FAILED: "!",
+    FactKind.RETRIED: "^",
 }
 _WORDS = {sign: what for what, sign in _SIGNS.items()}
 
@@ -82,16 +82,16 @@ def write_facts(facts: Iterable[Fact]) -> str:
 
 def _word(fact: Fact) -> str:
     if fact.index is None:
-        return fact.what.value
+        return fact.kind.value
     item = "" if fact.item is None else f"/{fact.item}"
     attempt = f".{fact.attempt}" if fact.attempt > 1 else ""
-    return f"{_SIGNS[fact.what]}{fact.index}{item}{attempt}"
+    return f"{_SIGNS[fact.kind]}{fact.index}{item}{attempt}"
 
 
 def _fact(word: str) -> Fact:
     what = _WORDS.get(word[0])
     if what is None:
-        return Fact(None, What(word))
+        return Fact(None, FactKind(word))
     place, _, attempt = word[1:].partition(".")
     index, _, item = place.partition("/")
     return Fact(int(index), what, int(attempt or 1), int(item) if item else None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lfr.engine import Needed, Progress, StepProgress, Transition
+from lfr.engine import LoadRequest, Progress, StepProgress, Transition
 from lfr.engine.advance import LOOK_AHEAD, touched
 from lfr.flow import Flow
 from lfr.states import WorkflowState
@@ -67,7 +67,10 @@ def load(
         if id in loaded and flows.digest_of(id) == loaded[id].record.digest:
             _take_steps(loaded[id].progress, indices, reply)
     late = {
-        workflow.record.id: (workflow, Needed(frozenset(_first(workflow.flow, concerned[id])), frozenset()))
+        workflow.record.id: (
+            workflow,
+            LoadRequest(frozenset(_first(workflow.flow, concerned[id])), frozenset()),
+        )
         for id, workflow in loaded.items()
         if not workflow.progress.steps
     }
@@ -77,7 +80,7 @@ def load(
     return int(seconds) * 1000 + int(microseconds) // 1000, loaded
 
 
-def load_more(link: Link, needs: Iterable[tuple[LoadedWorkflow, Needed]]) -> None:
+def load_more(link: Link, needs: Iterable[tuple[LoadedWorkflow, LoadRequest]]) -> None:
     """Read what `advance` has found to be missing, all of it in one round trip. (HMGET)"""
     asked: list[tuple[LoadedWorkflow, list[int], list[int]]] = []
     commands: list[Command] = []

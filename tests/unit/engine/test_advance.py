@@ -5,20 +5,20 @@ from __future__ import annotations
 import pytest
 
 from lfr.engine import (
-    Ended,
     Fact,
-    Ignored,
-    Needed,
+    FactKind,
+    LoadRequest,
     Progress,
+    StaleResult,
     StepProgress,
+    StepResult,
     Transition,
-    What,
     advance,
     begin,
     restart,
 )
-from lfr.engine.local import LocalFailure, run_local
-from lfr.engine.step_inputs import NoInput, as_output, merge
+from lfr.engine.local import LocalFailure, run_flow
+from lfr.engine.step_inputs import InputError, merge, normalize_output
 from lfr.flow import Flow, Kind, Step
 from lfr.states import WorkflowState
 from lfr.values.json import Json
@@ -32,7 +32,7 @@ def started(flow: Flow, input: Json = None) -> tuple[Progress, dict[int, Json]]:
     return progress, dict(first.outputs)
 
 
-def taken(answer: Transition | Needed | Ignored) -> Transition:
+def taken(answer: Transition | LoadRequest | StaleResult) -> Transition:
     assert isinstance(answer, Transition)
     return answer
 
@@ -40,20 +40,20 @@ def taken(answer: Transition | Needed | Ignored) -> Transition:
 def test_the_end_of_a_step_that_never_started_is_ignored() -> None:
     flow = chain("A", "B")
     progress, outputs = started(flow)
-    assert isinstance(advance(flow, progress, outputs, Ended(2, {})), Ignored)
+    assert isinstance(advance(flow, progress, outputs, StepResult(2, {})), StaleResult)
 
 
 def test_a_failure_stops_the_workflow_and_keeps_what_ends_later() -> None:
     flow = fan(2)
     progress, outputs = started(flow)
-    for ended in (Ended(1, {"a": 1}), Ended(2, failure="no disk")):
+    for ended in (StepResult(1, {"a": 1}), StepResult(2, failure="no disk")):
         transition = taken(advance(flow, progress, outputs, ended))
         progress.apply(transition)
         outputs |= transition.outputs
     assert transition.state is WorkflowState.FAILED
     assert transition.reason == "no disk"
-    assert transition.facts == [Fact(2, What.FAILED, 1), Fact(None, What.FAILED)]
-    late = taken(advance(flow, progress, outputs, Ended(3, {"c": 3})))
+    assert transition.facts == [Fact(2, FactKind.FAILED, 1), Fact(None, FactKind.FAILED)]
+    late = taken(advance(flow, progress, outputs, StepResult(3, {"c": 3})))
     assert late.starts == []
     assert late.state is WorkflowState.FAILED
     progress.apply(late)
@@ -64,16 +64,18 @@ def test_a_failure_stops_the_workflow_and_keeps_what_ends_later() -> None:
 def test_an_old_attempt_comes_too_late() -> None:
     flow = chain("A")
     progress, outputs = started(flow)
-    progress.apply(taken(advance(flow, progress, outputs, Ended(1, failure="once"))))
+    progress.apply(taken(advance(flow, progress, outputs, StepResult(1, failure="once"))))
     progress.apply(taken(restart(flow, progress, outputs)))
-    assert isinstance(advance(flow, progress, outputs, Ended(1, {"late": 1}, attempt=1)), Ignored)
-    assert taken(advance(flow, progress, outputs, Ended(1, {}, attempt=2))).state is WorkflowState.FINISHED
+    assert isinstance(advance(flow, progress, outputs, StepResult(1, {"late": 1}, attempt=1)), StaleResult)
+    assert (
+        taken(advance(flow, progress, outputs, StepResult(1, {}, attempt=2))).state is WorkflowState.FINISHED
+    )
 
 
 def test_a_worker_that_knows_no_attempts_is_believed() -> None:
     flow = chain("A")
     progress, outputs = started(flow)
-    assert taken(advance(flow, progress, outputs, Ended(1, {}))).state is WorkflowState.FINISHED
+    assert taken(advance(flow, progress, outputs, StepResult(1, {}))).state is WorkflowState.FINISHED
 
 
 def test_what_cannot_be_merged_fails_the_step_at_its_place_and_a_restart_does_not_hang() -> None:
@@ -84,7 +86,7 @@ def test_what_cannot_be_merged_fails_the_step_at_its_place_and_a_restart_does_no
     ]
     flow = graph(steps, [(1, 3), (2, 3)])
     progress, outputs = started(flow)
-    for ended in (Ended(1, [1]), Ended(2, {"b": 1})):
+    for ended in (StepResult(1, [1]), StepResult(2, {"b": 1})):
         transition = taken(advance(flow, progress, outputs, ended))
         progress.apply(transition)
         outputs |= transition.outputs
@@ -99,12 +101,12 @@ def test_a_loop_to_the_start_runs_again_with_the_workflows_input_and_counts_its_
     )
     progress, outputs = started(flow, {"in": 1})
     for attempt in (1, 2, 3):
-        transition = taken(advance(flow, progress, outputs, Ended(1, {"out": attempt}, attempt=attempt)))
+        transition = taken(advance(flow, progress, outputs, StepResult(1, {"out": attempt}, attempt=attempt)))
         progress.apply(transition)
         outputs |= transition.outputs
         assert [(start.input, start.attempt) for start in transition.starts] == [({"in": 1}, attempt + 1)]
         assert transition.state is WorkflowState.RUNNING
-    assert isinstance(advance(flow, progress, outputs, Ended(1, {}, attempt=2)), Ignored)
+    assert isinstance(advance(flow, progress, outputs, StepResult(1, {}, attempt=2)), StaleResult)
 
 
 def test_the_end_of_an_endless_flow_is_refused_locally() -> None:
@@ -112,15 +114,15 @@ def test_the_end_of_an_endless_flow_is_refused_locally() -> None:
         (Step(0, Kind.START), Step(1, Kind.TASK, name="A"), Step(2, Kind.END)), ((0, 1), (1, 0), (1, 2))
     )
     with pytest.raises(LocalFailure):
-        run_local(flow, lambda *_: {}, limit=100)
+        run_flow(flow, lambda *_: {}, limit=100)
 
 
 def test_the_work_for_one_end_does_not_grow_with_the_flow() -> None:
     flow = fan(2000)
     progress, outputs = started(flow)
-    transition = taken(advance(flow, progress, outputs, Ended(1, {})))
+    transition = taken(advance(flow, progress, outputs, StepResult(1, {})))
     progress.apply(transition)
-    one = taken(advance(flow, progress, outputs | transition.outputs, Ended(7, {})))
+    one = taken(advance(flow, progress, outputs | transition.outputs, StepResult(7, {})))
     assert one.steps.keys() == {7, 2002}
 
 
@@ -130,7 +132,7 @@ def test_a_long_row_of_steps_that_end_at_once_takes_few_rounds_of_loading() -> N
     flow = graph(row, [])
     known = Progress(active=1, steps={})
     rounds = 0
-    while isinstance(answer := advance(flow, known, {0: {}}, Ended(1, {"x": 1})), Needed):
+    while isinstance(answer := advance(flow, known, {0: {}}, StepResult(1, {"x": 1})), LoadRequest):
         rounds += 1
         for index in answer.steps:
             known.steps[index] = StepProgress(active=1, attempt=1) if index == 1 else StepProgress()
@@ -142,7 +144,7 @@ def test_a_long_row_of_steps_that_end_at_once_takes_few_rounds_of_loading() -> N
     ("value", "output"), [(None, {}), ({}, {}), ([], []), (5, [5]), ("x", ["x"]), (False, [False])]
 )
 def test_outputs(value: Json, output: Json) -> None:
-    assert as_output(value) == output
+    assert normalize_output(value) == output
 
 
 def test_merge_takes_lists_apart_in_place_however_deep() -> None:
@@ -154,7 +156,7 @@ def test_merge_takes_lists_apart_in_place_however_deep() -> None:
 
 
 def test_merge_refuses_anything_else() -> None:
-    with pytest.raises(NoInput):
+    with pytest.raises(InputError):
         merge([{"a": 1}, None])
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lfr.engine import Ended, Progress, Start, Transition, What, advance, begin, restart
-from lfr.engine.local import run_local
+from lfr.engine import FactKind, Progress, Start, StepResult, Transition, advance, begin, restart
+from lfr.engine.local import run_flow
 from lfr.flow import Flow, Kind
 from lfr.language import compile_flow
 from lfr.states import WorkflowState
@@ -35,12 +35,12 @@ def do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
     ],
 )
 def test_in_this_process(text: str, input: Json, output: Json) -> None:
-    assert run_local(compile_flow(text), do, input) == output
+    assert run_flow(compile_flow(text), do, input) == output
 
 
 def test_the_numbers_of_an_item_are_those_of_the_whole() -> None:
     trace: list[tuple[int, str, Json]] = []
-    run_local(compile_flow("x -> * { a -> b }"), do, None, lambda *told: trace.append(told))
+    run_flow(compile_flow("x -> * { a -> b }"), do, None, lambda *told: trace.append(told))
     assert trace == [(1, "x", {}), (3, "a", {"x": 1}), (4, "b", {"a": 3})]
 
 
@@ -62,12 +62,12 @@ def test_a_step_that_is_iterated_runs_until_its_end_is_told() -> None:
     assert first.starts == [Start(1, [1, 2], 1)]
     progress = Progress(is_whole=True)
     progress.apply(first)
-    ended = advance(flow, progress, first.outputs, Ended(1, [{}, {}]))
+    ended = advance(flow, progress, first.outputs, StepResult(1, [{}, {}]))
     assert isinstance(ended, Transition)
-    assert [(fact.index, fact.what) for fact in ended.facts] == [
-        (1, What.ENDED),
-        (3, What.PASSED),
-        (4, What.STARTED),
+    assert [(fact.index, fact.kind) for fact in ended.facts] == [
+        (1, FactKind.ENDED),
+        (3, FactKind.PASSED),
+        (4, FactKind.STARTED),
     ]
     assert ended.outputs[3] == [{}, {}]
     assert first.done + ended.done == 3
@@ -78,7 +78,7 @@ def test_a_restart_tells_items_that_still_run_to_go_on() -> None:
     progress = Progress(is_whole=True)
     first = begin(flow, [1])
     progress.apply(first)
-    failed = advance(flow, progress, first.outputs, Ended(2, failure="no"))
+    failed = advance(flow, progress, first.outputs, StepResult(2, failure="no"))
     assert isinstance(failed, Transition)
     progress.apply(failed)
     assert progress.state is WorkflowState.FAILED
@@ -103,5 +103,5 @@ def test_a_resource_runs_as_a_task_does() -> None:
         given.append((base, input, parameters))
         return {"b": 1} if base == "b" else None
 
-    assert run_local(flow, note) == {}
+    assert run_flow(flow, note) == {}
     assert given[1] == ("resource:store", {"b": 1}, {"method": "PUT", "uri": "http://h/x"})

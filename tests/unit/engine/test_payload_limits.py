@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfr.engine import Ended, Progress, Transition, advance, begin
-from lfr.engine.payload_limits import MOST_VALUES, Sizes, TooBig
+from lfr.engine import Progress, StepResult, Transition, advance, begin
+from lfr.engine.payload_limits import MOST_VALUES, PayloadMeter, TooBig
 from lfr.flow import Flow
 from lfr.language import compile_flow
 from lfr.states import WorkflowState
@@ -34,7 +34,7 @@ def test_what_one_transition_makes_counts_together(monkeypatch: pytest.MonkeyPat
         progress = Progress(is_whole=True)
         first = begin(flow, {})
         progress.apply(first)
-        ended = advance(flow, progress, dict(first.outputs), Ended(1, [1] * length))
+        ended = advance(flow, progress, dict(first.outputs), StepResult(1, [1] * length))
         assert isinstance(ended, Transition)
         assert ended.state is state
 
@@ -62,7 +62,7 @@ def test_the_outputs_of_items_are_a_list_around_them(levels: int) -> None:
     progress = Progress(is_whole=True)
     first = begin(flow, [1])
     progress.apply(first)
-    ended = advance(flow, progress, dict(first.outputs), Ended(1, [deep(levels)]))
+    ended = advance(flow, progress, dict(first.outputs), StepResult(1, [deep(levels)]))
     assert isinstance(ended, Transition)
     if levels < DEEPEST:
         assert [start.index for start in ended.starts] == [2]
@@ -87,7 +87,7 @@ def measured(value: Json) -> tuple[int, int]:
 
 @given(st.lists(JSON, min_size=2, max_size=3), st.integers(0, 4))
 def test_what_is_known_already_counts_as_if_it_were_looked_at(values: list[Json], rounds: int) -> None:
-    sizes = Sizes()
+    sizes = PayloadMeter()
     made: Json = values
     for _ in range(rounds):
         assert sizes._size(made)[:2] == measured(made)
@@ -106,7 +106,7 @@ def ended(flow: Flow, outputs: list[Json]) -> Transition:
         progress.apply(transition)
         known.update(transition.outputs)
         index = next(index for index, step in progress.steps.items() if step.active)
-        last = advance(flow, progress, known, Ended(index, output))
+        last = advance(flow, progress, known, StepResult(index, output))
         assert isinstance(last, Transition)
         transition = last
     return transition
@@ -143,6 +143,6 @@ def test_what_comes_together_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_nothing_is_kept_of_a_transition_for_the_next() -> None:
     for _ in range(3):
-        Sizes().check([0] * (MOST_VALUES // 2))
+        PayloadMeter().check([0] * (MOST_VALUES // 2))
     with pytest.raises(TooBig, match="too big"):
-        Sizes().check([0] * MOST_VALUES)
+        PayloadMeter().check([0] * MOST_VALUES)

@@ -9,13 +9,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lfr.engine import (
-    Ended,
-    Ignored,
-    Needed,
+    FactKind,
+    LoadRequest,
     Progress,
+    StaleResult,
     Start,
+    StepResult,
     Transition,
-    What,
     advance,
     begin,
     restart,
@@ -37,19 +37,19 @@ class Run:
         self.progress = Progress(is_whole=True)
         self.outputs: dict[int, Json] = {}
         self.open: list[Start] = []
-        self.facts: Counter[tuple[int | None, What]] = Counter()
+        self.facts: Counter[tuple[int | None, FactKind]] = Counter()
         self.take(begin(flow, input))
 
     def take(self, transition: Transition) -> None:
         self.progress.apply(transition)
         self.outputs.update(transition.outputs)
         self.open += transition.starts
-        self.facts.update((fact.index, fact.what) for fact in transition.facts)
+        self.facts.update((fact.index, fact.kind) for fact in transition.facts)
 
-    def end(self, start: Start) -> Transition | Needed | Ignored:
+    def end(self, start: Start) -> Transition | LoadRequest | StaleResult:
         output = do(self.flow.steps[start.index], start.input)
         return advance(
-            self.flow, self.progress, self.outputs, Ended(start.index, output, attempt=start.attempt)
+            self.flow, self.progress, self.outputs, StepResult(start.index, output, attempt=start.attempt)
         )
 
     def finish(self, order: random.Random) -> None:
@@ -61,7 +61,7 @@ class Run:
 
     @property
     def skipped(self) -> set[int]:
-        return {index for (index, what) in self.facts if what is What.SKIPPED and index is not None}
+        return {index for (index, what) in self.facts if what is FactKind.SKIPPED and index is not None}
 
 
 def oracle(flow: Flow, input: Json) -> tuple[dict[int, Json], set[int]]:
@@ -91,7 +91,7 @@ def test_every_step_runs_exactly_once(flow: Flow, input: Json, order: random.Ran
     run.finish(order)
     ends = Counter[int | None]()
     for (index, what), times in run.facts.items():
-        if what in (What.ENDED, What.PASSED, What.SKIPPED):
+        if what in (FactKind.ENDED, FactKind.PASSED, FactKind.SKIPPED):
             ends[index] += times
     assert ends == Counter(range(len(flow.steps)))
     assert run.progress.active == 0
@@ -105,7 +105,7 @@ def test_a_duplicate_end_changes_nothing(flow: Flow, input: Json, order: random.
     ended: list[Start] = []
     while run.open:
         for start in ended:
-            assert isinstance(run.end(start), Ignored)
+            assert isinstance(run.end(start), StaleResult)
         ended.append(run.open.pop(order.randrange(len(run.open))))
         answer = run.end(ended[-1])
         assert isinstance(answer, Transition)
@@ -127,14 +127,14 @@ def test_what_is_loaded_on_demand_gives_the_same_as_the_whole(
         run.take(whole)
 
 
-def advance_on_demand(run: Run, start: Start) -> Transition | Ignored:
+def advance_on_demand(run: Run, start: Start) -> Transition | StaleResult:
     """As the store does it: knows nothing at first, and loads what the engine says it needs."""
     known = Progress(state=run.progress.state, active=run.progress.active)
     outputs: dict[int, Json] = {}
-    ended = Ended(start.index, do(run.flow.steps[start.index], start.input), attempt=start.attempt)
+    ended = StepResult(start.index, do(run.flow.steps[start.index], start.input), attempt=start.attempt)
     for _ in range(2 * len(run.flow.steps)):
         answer = advance(run.flow, known, outputs, ended)
-        if not isinstance(answer, Needed):
+        if not isinstance(answer, LoadRequest):
             return answer
         assert answer.steps or answer.outputs
         assert not answer.steps & known.steps.keys()
@@ -159,7 +159,7 @@ def test_a_failed_workflow_restarts_to_the_same_end(
         start = run.open.pop(order.randrange(len(run.open)))
         if start.index in fails:
             fails.discard(start.index)
-            ended = Ended(start.index, failure="no", attempt=start.attempt)
+            ended = StepResult(start.index, failure="no", attempt=start.attempt)
             answer = advance(flow, run.progress, run.outputs, ended)
         else:
             answer = run.end(start)
@@ -193,7 +193,7 @@ def test_a_terminated_workflow_restarts_to_the_same_end(
     assert isinstance(again, Transition)
     assert {start.index for start in again.starts} == {start.index for start in late}
     run.take(again)
-    assert all(isinstance(run.end(start), Ignored) for start in late)  # an old attempt
+    assert all(isinstance(run.end(start), StaleResult) for start in late)  # an old attempt
     run.finish(order)
     assert run.progress.state is WorkflowState.FINISHED
     assert {index: run.outputs[index] for index in outputs} == outputs
