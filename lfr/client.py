@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lfr.base_uri import Base, absolute_base
+from lfr.operations.events import send_event
 from lfr.operations.follow import follow_workflow
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.list_workflows import list_workflows
-from lfr.operations.send_event import send_event
 from lfr.operations.start import start_workflow
 from lfr.store.redis.connection import connect
 from lfr.values.json import Json

@@ -11,9 +11,9 @@ from lfr import language
 from lfr.base_uri import Base, absolute_base
 from lfr.engine import local
 from lfr.engine.local import LocalFailure, Task, Trace
+from lfr.engine.step_inputs import normalize_input
 from lfr.errors import BadInput
 from lfr.flow import Flow
-from lfr.operations.inputs import checked_input
 from lfr.tasks.catalogue import DELAY
 from lfr.tasks.delay import delay_due
 from lfr.tasks.parameters import BadParameter
@@ -69,7 +69,7 @@ def run_local(
     return local.run_flow(
         compiled,
         _as_task(tasks),
-        checked_input(input),
+        normalize_input(input),
         trace,
         skipped=skipped,
         limit=limit,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from lfr.errors import BadInput
 from lfr.flow import Flow, Kind
-from lfr.values.json import Json
+from lfr.values.json import Json, NotJson, read_json, write_json
 
 WORKFLOW_INPUT = -1
 """The index under which the workflow's own input stands among the outputs."""
@@ -13,6 +14,20 @@ WORKFLOW_INPUT = -1
 
 class InputError(ValueError):
     """What comes before a step makes no input: `>` cannot merge it, or it is too big. The text says why."""
+
+
+def normalize_input(input: Json) -> Json:
+    """Return the input of a workflow as JSON data; None becomes `{}`.
+
+    Raises BadInput unless the input is an object or a list of JSON values.
+    """
+    value = {} if input is None else input
+    if not isinstance(value, dict | list):
+        raise BadInput(f"the input is {str(value)[:40]}", hint="it must be an object or a list")
+    try:
+        return read_json(write_json(value).encode())
+    except NotJson as error:
+        raise BadInput(f"the input cannot be written as JSON: {error}") from None
 
 
 def normalize_output(value: Json) -> Json:

@@ -12,10 +12,9 @@ from lfr.drawing.labels import resource_title
 from lfr.engine import FactKind
 from lfr.errors import NotFound
 from lfr.flow import Flow, Kind
-from lfr.operations.inspect.history_view import tell_facts
-from lfr.operations.inspect.summary import summary
-from lfr.operations.inspect.workflow import read_one, told_progress
-from lfr.operations.workflow_ids import full_id
+from lfr.operations.inspect.summary import describe_facts, summarize
+from lfr.operations.inspect.workflow import load_attempt_progress, require_record
+from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Link, Store
 from lfr.store.workflows.flows import FlowCache
@@ -43,12 +42,12 @@ def follow_workflow(
     With `tick_seconds`, tell as often as that also if nothing has changed. Changes up to the moment
     `after`, an earlier news' `moment`, are not told.
 
-    Each time: what `summary` tells; `changes` since the last, as `tell_facts` gives them, each with the
+    Each time: what `summary` tells; `changes` since the last, as `describe_facts` gives them, each with the
     `name` of its step; `moment`, behind which to go on; and `progress` by index, as `inspect_workflow` has
     it, of up to 100 steps that run. Waits on the workflow's history, so it sees every change and polls
     nothing. (XREAD BLOCK) Raises NotFound.
     """
-    id = full_id(id)
+    id = parse_workflow_id(id)
     deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
     with store.link() as link:
         flow = load_flow(link, FlowCache(), id)
@@ -57,7 +56,7 @@ def follow_workflow(
         follower = _Follower(link, id, flow, after)
         while True:
             is_whole = follower.read()
-            record = read_one(link, id)
+            record = require_record(link, id)
             yield follower.news(record)
             if not is_whole or (record.state.has_ended and follower.wait(0)):
                 continue
@@ -101,7 +100,7 @@ class _Follower:
         for moment in moments:
             self._note(moment)
         new = [moment for moment in moments if _place(moment.id) > self._after]
-        self._changes = [{**fact, "name": self._name(fact["index"])} for fact in tell_facts(new)]
+        self._changes = [{**fact, "name": self._name(fact["index"])} for fact in describe_facts(new)]
         if moments:
             self._last = moments[-1].id
         return len(moments) < _PAGE
@@ -110,9 +109,11 @@ class _Follower:
         """What is to be told now."""
         running = {} if record.state is WorkflowState.TERMINATED else self._running
         newest = dict(islice(reversed(running.items()), _MOST_PROGRESS))
-        told = summary(record)
+        told = summarize(record)
         told["counts"]["total"] = self._flow.size
-        progress = {str(index): each for index, each in told_progress(self._link, self._id, newest).items()}
+        progress = {
+            str(index): each for index, each in load_attempt_progress(self._link, self._id, newest).items()
+        }
         return {**told, "changes": self._changes, "moment": self._last, "progress": progress}
 
     def _name(self, index: int | None) -> str:

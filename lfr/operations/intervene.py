@@ -17,13 +17,16 @@ from lfr.engine import (
 )
 from lfr.errors import NotFound
 from lfr.flow import Flow
-from lfr.operations.permitted_actions import Action, check_action, step_refusal
-from lfr.operations.workflow_ids import full_id
-from lfr.states import WorkflowState
-from lfr.store.redis.connection import Store
+from lfr.operations.permitted_actions import WorkflowAction, check_action, step_refusal
+from lfr.operations.workflow_ids import parse_workflow_id
+from lfr.states import MAY_FOLLOW, WorkflowState
+from lfr.store.redis.connection import Link, Store
 from lfr.store.workflows.commit import change, commit
+from lfr.store.workflows.delete import remove, watch_references
+from lfr.store.workflows.export import own_keys
 from lfr.store.workflows.flows import FlowCache
-from lfr.store.workflows.load import LoadedWorkflow, load_whole
+from lfr.store.workflows.items import load_items, load_open
+from lfr.store.workflows.load import LoadedWorkflow, load_whole, watch_state
 from lfr.values.json import Json
 
 
@@ -32,7 +35,7 @@ def terminate_workflow(store: Store, id: str) -> WorkflowState:
 
     Raises NotFound, and Conflict if it has ended already.
     """
-    return _intervene(store, id, Action.TERMINATE, WorkflowState.TERMINATED)
+    return _intervene(store, id, WorkflowAction.TERMINATE, WorkflowState.TERMINATED)
 
 
 def restart_workflow(store: Store, id: str) -> WorkflowState:
@@ -40,7 +43,7 @@ def restart_workflow(store: Store, id: str) -> WorkflowState:
 
     Raises NotFound, and Conflict if it runs or has finished.
     """
-    return _intervene(store, id, Action.RESTART, WorkflowState.RUNNING)
+    return _intervene(store, id, WorkflowAction.RESTART, WorkflowState.RUNNING)
 
 
 def retry_task(store: Store, id: str, index: int) -> None:
@@ -80,7 +83,7 @@ def _touch(
     action: StepAction,
     act: Callable[[LoadedWorkflow], Transition | LoadRequest],
 ) -> None:
-    id = full_id(id)
+    id = parse_workflow_id(id)
     with store.link() as link:
         while True:
             now_ms, workflow = load_whole(link, FlowCache(), id)
@@ -96,8 +99,8 @@ def _touch(
                 return
 
 
-def _intervene(store: Store, id: str, action: Action, wanted: WorkflowState) -> WorkflowState:
-    id = full_id(id)
+def _intervene(store: Store, id: str, action: WorkflowAction, wanted: WorkflowState) -> WorkflowState:
+    id = parse_workflow_id(id)
     with store.link() as link:
         while True:
             now_ms, workflow = load_whole(link, FlowCache(), id)
@@ -116,3 +119,52 @@ def transition_to(workflow: LoadedWorkflow, wanted: WorkflowState) -> Transition
     answer = restart(workflow.flow, workflow.progress, workflow.outputs)
     assert not isinstance(answer, LoadRequest)  # the whole progress is loaded
     return answer
+
+
+def delete_workflow(store: Store, id: str) -> None:
+    """Delete a workflow that has ended. Tasks that still run in one that has failed are stopped first.
+
+    Raises NotFound, and Conflict if it runs or is an item of another.
+    """
+    id = parse_workflow_id(id)
+    while not _delete(store, id):
+        pass  # somebody moved it meanwhile
+
+
+def _delete(store: Store, id: str) -> bool:
+    with store.link() as link:
+        _, workflow = load_whole(link, FlowCache(), id)
+        check_action(WorkflowAction.DELETE, id, None if workflow is None else workflow.record.state)
+        assert workflow is not None
+        record = workflow.record
+        if record.active and record.state is WorkflowState.FAILED:
+            terminate_workflow(store, id)
+            return False
+        _stop_items(store, link, id, workflow.flow)
+        if watch_state(link, id) is not record.state:
+            return False
+        own = list(own_keys(link, id, workflow.flow))
+        references = watch_references(
+            link, record.digest
+        )  # last: whatever starts or goes meanwhile moves them
+        return commit(link, remove(id, record.state, own, record.digest, references))
+
+
+def _stop_items(store: Store, link: Link, id: str, flow: Flow) -> None:
+    """Stop what still runs in items: their waits and their workers are to hear of it, too."""
+    iterated = [step.index for step in flow.own_steps if step.iterate]
+    for index, items in load_items(link, id, iterated).items():
+        for item in load_open(link, id, index, items):
+            while not _stop_item(store, link, str(item)):
+                pass  # somebody moved it meanwhile
+            _stop_items(store, link, str(item), flow.part(index))
+
+
+def _stop_item(store: Store, link: Link, id: str) -> bool:
+    now_ms, item = load_whole(link, FlowCache(), id)
+    if item is None or WorkflowState.TERMINATED not in MAY_FOLLOW[item.record.state]:
+        link.exchange([("UNWATCH",)])
+        return True
+    transition = transition_to(item, WorkflowState.TERMINATED)
+    item.take(transition)
+    return commit(link, change(store.stream, item, [transition], now_ms))

@@ -11,7 +11,7 @@ from lfr.item_ids import read_item_id
 from lfr.states import MAY_FOLLOW, WorkflowState
 
 
-class Action(StrEnum):
+class WorkflowAction(StrEnum):
     """What people do to a workflow as a whole."""
 
     TERMINATE = "terminate"
@@ -20,17 +20,20 @@ class Action(StrEnum):
     ARCHIVE = "archive"
 
 
-_LEADS_TO = {Action.TERMINATE: WorkflowState.TERMINATED, Action.RESTART: WorkflowState.RUNNING}
+_LEADS_TO = {
+    WorkflowAction.TERMINATE: WorkflowState.TERMINATED,
+    WorkflowAction.RESTART: WorkflowState.RUNNING,
+}
 
 _DONE = {
-    Action.TERMINATE: "terminated",
-    Action.RESTART: "restarted",
-    Action.DELETE: "deleted",
-    Action.ARCHIVE: "archived",
+    WorkflowAction.TERMINATE: "terminated",
+    WorkflowAction.RESTART: "restarted",
+    WorkflowAction.DELETE: "deleted",
+    WorkflowAction.ARCHIVE: "archived",
 }
 
 
-def refusal(action: Action, id: str, state: WorkflowState | None) -> LfrError | None:
+def refusal(action: WorkflowAction, id: str, state: WorkflowState | None) -> LfrError | None:
     """Why this cannot be done to the workflow `id`, which is in this state (None: there is no such workflow):
     Conflict or NotFound; None if it can."""
     item = read_item_id(id)
@@ -43,7 +46,7 @@ def refusal(action: Action, id: str, state: WorkflowState | None) -> LfrError | 
         return NotFound(f"there is no workflow {id}")
     if action in _LEADS_TO and _LEADS_TO[action] not in MAY_FOLLOW[state]:
         return Conflict(f"{id} is {state} and cannot be {done}")
-    if action is Action.DELETE and not state.has_ended:
+    if action is WorkflowAction.DELETE and not state.has_ended:
         return Conflict(f"{id} is {state} and cannot be deleted", hint="terminate it first")
     return None
 
@@ -59,7 +62,7 @@ def step_refusal(action: StepAction, id: str, flow: Flow, progress: Progress, in
     return Conflict(f"step {index} of {id}: {reason}") if reason else None
 
 
-def check_action(action: Action, id: str, state: WorkflowState | None) -> None:
+def check_action(action: WorkflowAction, id: str, state: WorkflowState | None) -> None:
     """Raise what `refusal` gives."""
     error = refusal(action, id, state)
     if error is not None:
@@ -68,7 +71,7 @@ def check_action(action: Action, id: str, state: WorkflowState | None) -> None:
 
 def actions(id: str, state: WorkflowState) -> dict[str, str | None]:
     """By action, why it cannot be done to the workflow, or None."""
-    return {action.value: _words(refusal(action, id, state)) for action in Action}
+    return {action.value: _words(refusal(action, id, state)) for action in WorkflowAction}
 
 
 def step_actions(id: str, flow: Flow, progress: Progress, index: int) -> dict[str, str | None]:

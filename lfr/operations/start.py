@@ -7,12 +7,11 @@ from functools import lru_cache
 from uuid import uuid4
 
 from lfr.engine import begin
-from lfr.engine.step_inputs import WORKFLOW_INPUT
+from lfr.engine.step_inputs import WORKFLOW_INPUT, normalize_input
 from lfr.errors import Conflict
 from lfr.flow import Flow
 from lfr.language import compile_flow
-from lfr.operations.inputs import checked_input
-from lfr.operations.workflow_ids import chosen_id, new_id
+from lfr.operations.workflow_ids import generate_workflow_id, parse_new_workflow_id
 from lfr.store.redis.connection import Store
 from lfr.store.workflows.commit import commit, create
 from lfr.store.workflows.flows import use_flow
@@ -49,8 +48,10 @@ def start_workflow(
     by something else, and what `Link.exchange` raises.
     """
     flow = flow or _compiled(text, base, source)
-    given = checked_input(input)
-    id = chosen_id(workflow_id) if workflow_id is not None else new_id(flow, uuid4())
+    given = normalize_input(input)
+    id = (
+        parse_new_workflow_id(workflow_id) if workflow_id is not None else generate_workflow_id(flow, uuid4())
+    )
     first = begin(flow, given)
     with store.link() as link:
         while True:

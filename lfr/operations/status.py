@@ -12,7 +12,7 @@ from lfr.store.statistics import read_totals
 from lfr.store.stream.groups import Group, ask_groups, count_lag, groups
 
 
-def system_state(store: Store) -> dict[str, Any]:
+def load_status(store: Store) -> dict[str, Any]:
     """All of it as plain data.
 
     redis         what `Totals.server` tells; and warnings, texts: what of it endangers workflows, and what to

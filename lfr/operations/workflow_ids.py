@@ -20,15 +20,15 @@ _KEY_OF_ANOTHER = re.compile(
 _NOT_IN_AN_ID = re.compile(r"[^\w.:-]")
 
 
-def chosen_id(text: str) -> str:
+def parse_new_workflow_id(text: str) -> str:
     """The id that somebody chose for a new workflow, with or without `workflow:`. Raises BadInput."""
-    id = full_id(text)
+    id = parse_workflow_id(text)
     if is_item(id):
         raise BadInput(f"{text[:60]!r} is the id of an item", hint="a workflow's own id has no slash")
     return id
 
 
-def full_id(text: str) -> str:
+def parse_workflow_id(text: str) -> str:
     """The id of a workflow or an item, given with or without `workflow:`. Raises BadInput."""
     id = text if text.startswith(PREFIX) else PREFIX + text
     if not WORKFLOW_ID.fullmatch(id) or _KEY_OF_ANOTHER.search(id):
@@ -39,7 +39,7 @@ def full_id(text: str) -> str:
     return id
 
 
-def new_id(flow: Flow, uuid: UUID) -> str:
+def generate_workflow_id(flow: Flow, uuid: UUID) -> str:
     """An id for a workflow that runs `flow`: `workflow:NAME-UUID`, or `workflow:UUID` without a name."""
     name = _NOT_IN_AN_ID.sub("-", flow.name)[:180]
     return f"{PREFIX}{name}-{uuid}" if name else f"{PREFIX}{uuid}"

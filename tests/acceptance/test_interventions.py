@@ -19,16 +19,17 @@ from lfr.config.settings import Settings
 from lfr.engine import FactKind
 from lfr.errors import BadInput, Conflict, NotFound
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
-from lfr.operations.delete import delete_workflow
-from lfr.operations.inspect.workflow import inspect_workflow, read_source
+from lfr.operations.complete_task import complete_task
+from lfr.operations.events import send_event
+from lfr.operations.inspect.workflow import inspect_workflow, read_flow_text
 from lfr.operations.intervene import (
+    delete_workflow,
     fail_task,
     restart_workflow,
     retry_task,
     skip_task,
     terminate_workflow,
 )
-from lfr.operations.send_event import end_task, send_event
 from lfr.operations.start import start_workflow
 from lfr.states import MAY_FOLLOW, WorkflowState
 from lfr.store.redis.connection import Store, connect
@@ -91,7 +92,7 @@ class Stress:
             lambda: retry_task(store, id, index),
             lambda: skip_task(store, id, index, random.choice((None, {"skipped": True}))),
             lambda: fail_task(store, id, index, "by hand"),
-            lambda: end_task(store, id, None, index, output={"by": "hand"}),
+            lambda: complete_task(store, id, None, index, output={"by": "hand"}),
             lambda: retry_task(store, f"{id}/2.{random.randrange(5)}", 3),
             lambda: self.ids.append(restore_workflow(store, archive_workflow(store, id))),
             lambda: self._delete(id),
@@ -122,7 +123,7 @@ class Stress:
         left = self.left()
         told = [f"{len(left)} of {len(self.ids)} workflows hang"]
         for id in left[:5]:
-            told += [read_source(self.store, id), *self._tell(id)]
+            told += [read_flow_text(self.store, id), *self._tell(id)]
         return "\n".join(told)
 
     def _tell(self, id: str) -> list[str]:

@@ -17,8 +17,8 @@ from lfr.config.settings import Settings
 from lfr.errors import NotFound
 from lfr.host.ports import free_port
 from lfr.host.valkey import ValkeyServer
-from lfr.operations.send_event import end_task
-from lfr.operations.status import system_state
+from lfr.operations.complete_task import complete_task
+from lfr.operations.status import load_status
 from lfr.store.redis.connection import Store, connect
 from tests.support.processes import role
 from tests.support.servers import running
@@ -59,7 +59,7 @@ class Installation:
         """Answer the task of a step as its worker would, once it runs."""
         step = eventually(lambda: self._running(id, index))
         status = "SUCCESS" if reason is None else "FAILURE"
-        end_task(self.store, id, step["name"], index, status=status, reason=reason, output=output)
+        complete_task(self.store, id, step["name"], index, status=status, reason=reason, output=output)
 
     def _running(self, id: str, index: int) -> Any:
         try:
@@ -119,4 +119,4 @@ def answers(url: str) -> bool:
 
 def _signs(there: Installation) -> int:
     """How many roles, besides the console, give signs of life."""
-    return sum(role["role"] != "console" for role in system_state(there.store)["roles"])
+    return sum(role["role"] != "console" for role in load_status(there.store)["roles"])

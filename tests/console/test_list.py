@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from lfr.operations.delete import delete_workflow
-from lfr.operations.intervene import terminate_workflow
+from lfr.operations.intervene import delete_workflow, terminate_workflow
 from tests.console.browser_checks import Guard
 from tests.console.installation import Installation, installed
 

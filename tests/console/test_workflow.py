@@ -6,8 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from lfr.operations.delete import delete_workflow
-from lfr.operations.intervene import restart_workflow, terminate_workflow
+from lfr.operations.intervene import delete_workflow, restart_workflow, terminate_workflow
 from tests.console.browser_checks import Guard
 from tests.console.installation import Installation
 from tests.console.pages import state_of

@@ -12,11 +12,10 @@ import redis
 
 from lfr.errors import BadInput, Conflict, NotFound
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
-from lfr.operations.delete import delete_workflow
-from lfr.operations.inspect.summary import tell_time
+from lfr.operations.complete_task import complete_task
+from lfr.operations.inspect.summary import iso_time
 from lfr.operations.inspect.workflow import inspect_workflow
-from lfr.operations.intervene import restart_workflow, terminate_workflow
-from lfr.operations.send_event import end_task
+from lfr.operations.intervene import delete_workflow, restart_workflow, terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.store.redis.connection import Command, Link, Store
@@ -78,7 +77,7 @@ def of_workflows(client: redis.Redis) -> set[str]:
 
 def document_time(document: dict[str, Any]) -> str | None:
     """When the last thing happened that an archive tells of."""
-    return tell_time(document["history"][-1]["at"])
+    return iso_time(document["history"][-1]["at"])
 
 
 @pytest.mark.parametrize("held", ["a", "b", "d", "e", "f", "nothing"])
@@ -231,13 +230,13 @@ def test_items_that_end_while_they_are_archived(
     def moved(self: Link, commands: Sequence[Command], **more: Any) -> Any:
         asks = self is not lifecycle.link and ("HGET", f"{id}/1.0", "counts") in commands and bool(left)
         if asks and not is_late:
-            end_task(store, left.pop(0), "a", 2)
-            end_task(store, f"{id}/1.0", "b", 3)
+            complete_task(store, left.pop(0), "a", 2)
+            complete_task(store, f"{id}/1.0", "b", 3)
             for _ in range(3):
                 lifecycle.step()
         replies = exchange(self, commands, **more)
         if asks and is_late:
-            end_task(store, left.pop(0), "a", 2)
+            complete_task(store, left.pop(0), "a", 2)
             lifecycle.step()
         return replies
 

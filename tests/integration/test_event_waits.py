@@ -11,9 +11,8 @@ import pytest
 import redis
 
 from lfr.config.settings import Settings
-from lfr.operations.delete import delete_workflow
 from lfr.operations.inspect.workflow import inspect_workflow
-from lfr.operations.intervene import terminate_workflow
+from lfr.operations.intervene import delete_workflow, terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks

@@ -13,9 +13,9 @@ import redis
 from lfr.config.settings import Settings
 from lfr.errors import BadInput, Conflict
 from lfr.flow import Flow
+from lfr.operations.complete_task import complete_task
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import restart_workflow, terminate_workflow
-from lfr.operations.send_event import end_task
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.store.redis.connection import Command, Link, Store, connect
@@ -367,7 +367,7 @@ def test_what_only_a_whole_workflow_or_an_item_takes(store: Store, lifecycle: St
     id = start_workflow(store, "* a", [1]).id
     settle(lifecycle)
     with pytest.raises(BadInput, match="is iterated"):
-        end_task(store, id, "a", 1)
-    assert end_task(store, f"{id}/1.0", "a", 1)
+        complete_task(store, id, "a", 1)
+    assert complete_task(store, f"{id}/1.0", "a", 1)
     with pytest.raises(BadInput, match="is the id of an item"):
         start_workflow(store, "a", workflow_id=f"{id}/1.0")

@@ -11,9 +11,8 @@ import redis
 
 from lfr.config.settings import Settings
 from lfr.errors import NotFound
-from lfr.operations.delete import delete_workflow
 from lfr.operations.inspect.workflow import inspect_workflow
-from lfr.operations.intervene import restart_workflow
+from lfr.operations.intervene import delete_workflow, restart_workflow
 from lfr.operations.latches import list_latches, reset_latch
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle

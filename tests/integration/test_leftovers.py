@@ -13,10 +13,10 @@ import redis
 from lfr import events
 from lfr.config.settings import Settings
 from lfr.errors import Conflict
-from lfr.operations.delete import delete_workflow
-from lfr.operations.intervene import retry_task, skip_task, terminate_workflow
+from lfr.operations.complete_task import complete_task
+from lfr.operations.events import send_event
+from lfr.operations.intervene import delete_workflow, retry_task, skip_task, terminate_workflow
 from lfr.operations.latches import list_latches, reset_latch
-from lfr.operations.send_event import end_task, send_event
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.receipts import Receipts
@@ -87,7 +87,7 @@ def interfere(store: Store, random: Random, id: str) -> None:
                 lambda: terminate_workflow(store, id),
                 lambda: retry_task(store, id, random.randint(1, 3)),
                 lambda: skip_task(store, id, random.randint(1, 3)),
-                lambda: end_task(store, id, None, random.randint(1, 3)),
+                lambda: complete_task(store, id, None, random.randint(1, 3)),
             )
         )()
     except Exception as error:

@@ -15,7 +15,7 @@ import redis
 from lfr.cli.commands.status import problems_of
 from lfr.host.notify import ServiceManager
 from lfr.operations.start import start_workflow
-from lfr.operations.status import system_state
+from lfr.operations.status import load_status
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.simulate import Simulate
 from lfr.runtime.consumer import BatchListener
@@ -77,7 +77,7 @@ def test_a_pass_is_a_sign_of_life(
     status, watchdog = told.so_far()
     assert watchdog == "WATCHDOG=1"
     assert status == f"STATUS=0 to read, 0 pending; {taken} events taken in 2 passes"
-    state = system_state(store)
+    state = load_status(store)
     [role] = state["roles"]
     assert (role["name"], role["role"], role["events"], role["passes"]) == (
         "lifecycle.2",
@@ -93,7 +93,7 @@ def test_a_pass_is_a_sign_of_life(
     assert list(problems_of(state, [])) == []
     signs.gone(lifecycle.link)
     assert client.keys("workflows:process*") == []
-    assert "no lifecycle runs" in next(problems_of(system_state(store), []))
+    assert "no lifecycle runs" in next(problems_of(load_status(store), []))
 
 
 @pytest.mark.usefixtures("quick")
@@ -104,7 +104,7 @@ def test_no_sign_is_given_while_one_listener_hangs(
     signs = VitalSigns("worker", [well.listener, hangs.listener], told.supervisor)
     for _ in range(3):
         signs.passed(well.listener, well.link)
-    assert told.so_far() == [] and system_state(store)["roles"] == []
+    assert told.so_far() == [] and load_status(store)["roles"] == []
     signs.cut_off(hangs.listener, "no Redis answers at nowhere")
     assert told.so_far() == ["STATUS=no Redis answers at nowhere; trying again", "WATCHDOG=1", "READY=1"]
     signs.passed(hangs.listener, hangs.link)
@@ -119,7 +119,7 @@ def test_a_process_whose_sign_has_expired_is_forgotten(
     [id] = client.smembers(keys.PROCESSES)
     assert 0 < client.pttl(keys.process(id)) <= 10_000
     client.delete(keys.process(id))
-    assert system_state(store)["roles"] == []
+    assert load_status(store)["roles"] == []
     assert client.scard(keys.PROCESSES) == 0
 
 
@@ -138,7 +138,7 @@ def test_what_a_group_has_to_read_is_known_also_if_redis_does_not_tell(
     ids = [start_workflow(store, "a").id for _ in range(3)]
     first, second = (entry[0] for entry in client.xrange("workflows:run", count=2))
     assert first and client.xdel("workflows:run", second) and len(ids) == 3
-    [group] = system_state(store)["groups"]
+    [group] = load_status(store)["groups"]
     assert group["lag"] == client.xlen("workflows:run") == 5
 
 
@@ -192,10 +192,10 @@ def test_what_a_server_does_that_endangers_workflows_is_told(
         command = ("REPLICAOF",) if setting == "replicaof" else ("CONFIG", "SET", setting)
         client.execute_command(*command, *words.split())
 
-    assert system_state(store)["redis"]["warnings"] == []
+    assert load_status(store)["redis"]["warnings"] == []
     set_to(value)
     try:
-        state = system_state(store)
+        state = load_status(store)
     finally:
         set_to(usual)
     [warning] = state["redis"]["warnings"]

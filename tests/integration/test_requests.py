@@ -13,8 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import redis
 
-from lfr.operations.delete import delete_workflow
-from lfr.operations.intervene import retry_task, terminate_workflow
+from lfr.operations.intervene import delete_workflow, retry_task, terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.request import request_runner

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lfr.operations.send_event import end_task
+from lfr.operations.complete_task import complete_task
 from lfr.store.redis.connection import Store
 from tests.web.conftest import Caller, step
 
@@ -39,8 +39,8 @@ def test_it_goes_on_where_it_was(call: Caller, store: Store) -> None:
     ]
     assert found["flow"]["steps"][1]["parameters"] == {"k": 1} and found["flow"]["steps"][6]["merge"]
     assert call("POST", "/workflows/old/restart").json == {"state": "RUNNING"}
-    end_task(store, "old", "c", 4, output={"c": 1})
-    end_task(store, "old", "d", 6, output={"d": 1})
+    complete_task(store, "old", "c", 4, output={"c": 1})
+    complete_task(store, "old", "d", 6, output={"d": 1})
     step(store)
     found = call("GET", "/workflows/old").json
     assert (found["state"], found["output"], found["steps"][6]["input"]) == ("FINISHED", {"d": 1}, {"c": 1})

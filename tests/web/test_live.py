@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from lfr import events
-from lfr.operations.follow_list import follow_list
-from lfr.operations.send_event import end_task
+from lfr.operations.complete_task import complete_task
+from lfr.operations.list_workflows import follow_workflow_list
 from lfr.store.redis.connection import Store
 from lfr.store.workflows.attempt_status import tell_progress
 from lfr.web.app import make_app
@@ -41,7 +41,7 @@ def test_changes_of_a_workflow(call: Caller, store: Store) -> None:
         (0, "", "ended"),
         (1, "a", "started"),
     ]
-    end_task(store, id, "a", 1, status="FAILURE", reason="no")
+    complete_task(store, id, "a", 1, status="FAILURE", reason="no")
     step(store)
     _, last, _ = next(told)
     assert (last["state"], last["reason"], last["counts"]["failed"]) == ("FAILED", "no", 1)
@@ -55,7 +55,7 @@ def test_changes_of_a_workflow(call: Caller, store: Store) -> None:
 def test_a_stream_goes_on_behind_what_was_seen(call: Caller, store: Store) -> None:
     id = start(call, "a -> b")
     moment = call("GET", f"/workflows/{id}?values=false").json["moment"]
-    end_task(store, id, "a", 1)
+    complete_task(store, id, "a", 1)
     step(store)
     for path, headers in (
         (f"/workflows/{id}/live?after={moment}", {}),
@@ -146,7 +146,7 @@ def test_changes_among_those_that_are_chosen(call: Caller, query: str) -> None:
 
 def test_a_list_in_which_nothing_happens_is_not_read(call: Caller, store: Store, client: redis.Redis) -> None:
     start(call, "a")
-    news = follow_list(store, tick_seconds=0)
+    news = follow_workflow_list(store, tick_seconds=0)
     assert next(news) is not None
     client.config_resetstat()
     assert next(news) is None

@@ -51,7 +51,7 @@ def _add_delete_arguments(parser: ArgumentParser) -> None:
 
 def _delete(arguments: Namespace, terminal: Terminal) -> int:
     store = open_store(arguments)
-    from lfr.operations.delete import delete_workflow
+    from lfr.operations.intervene import delete_workflow
 
     for id in arguments.id:
         delete_workflow(store, id)

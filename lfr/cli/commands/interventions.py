@@ -40,10 +40,10 @@ def _add_end_arguments(parser: ArgumentParser) -> None:
 def _end(arguments: Namespace, terminal: Terminal) -> int:
     output = read_json_option("--output", arguments.output, terminal)
     store = open_store(arguments)
-    from lfr.operations.send_event import end_task
+    from lfr.operations.complete_task import complete_task
 
     terminal.print(
-        end_task(
+        complete_task(
             store,
             arguments.id,
             arguments.name,
@@ -67,7 +67,7 @@ def _event(arguments: Namespace, terminal: Terminal) -> int:
     if fields is not None and not isinstance(fields, dict):
         raise BadInput('--data must be an object, as {"order": 7}')
     store = open_store(arguments)
-    from lfr.operations.send_event import send_event
+    from lfr.operations.events import send_event
 
     terminal.print(send_event(store, arguments.kind, fields))
     return Exit.OK

@@ -49,14 +49,14 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _status(arguments: Namespace, terminal: Terminal) -> int:
     store = open_store(arguments)
     from lfr.host.systemd import load_unit_states
-    from lfr.operations.status import system_state
+    from lfr.operations.status import load_status
     from lfr.store.redis.connection import address
 
     units = load_unit_states()
     trouble: LfrError | None = None
     state: dict[str, Any] = {}
     try:
-        state = system_state(store)
+        state = load_status(store)
     except LfrError as error:
         trouble = error
     problems = list(problems_of(state, units)) if trouble is None else []
@@ -73,7 +73,7 @@ def _status(arguments: Namespace, terminal: Terminal) -> int:
 
 
 def problems_of(state: Mapping[str, Any], units: Sequence[UnitState]) -> Iterator[str]:
-    """What is wrong, each with what to do about it. `state`: as `system_state` gives it."""
+    """What is wrong, each with what to do about it. `state`: as `load_status` gives it."""
     for unit in units:
         if unit.is_broken:
             yield f"{unit.name} does not run (journalctl -u {unit.name} says why)"

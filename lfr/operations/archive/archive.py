@@ -9,10 +9,10 @@ from uuid import uuid4
 from lfr.engine import Progress, StepProgress, terminate
 from lfr.errors import Conflict, NotFound
 from lfr.flow import Flow
-from lfr.operations.archive.check import FORMAT, VERSION, checked_document
-from lfr.operations.archive.littleflow import from_littleflow, is_from_littleflow
-from lfr.operations.permitted_actions import Action, check_action
-from lfr.operations.workflow_ids import PREFIX, chosen_id, full_id, new_id
+from lfr.operations.archive.check import FORMAT, VERSION, parse_archive
+from lfr.operations.archive.littleflow import convert_littleflow_archive, is_littleflow_archive
+from lfr.operations.permitted_actions import WorkflowAction, check_action
+from lfr.operations.workflow_ids import PREFIX, generate_workflow_id, parse_new_workflow_id, parse_workflow_id
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Store
 from lfr.store.workflows.commit import commit
@@ -26,11 +26,11 @@ from lfr.store.workflows.record import index_workflow, watch_new
 def archive_workflow(store: Store, id: str) -> dict[str, Any]:
     """All that is kept of a workflow, as a document that `restore_workflow` takes. One that runs is told as
     it stands at one moment. Raises NotFound, and Conflict for an item of another."""
-    id = full_id(id)
+    id = parse_workflow_id(id)
     with store.link() as link:
         while True:
             state = watch_state(link, id)
-            check_action(Action.ARCHIVE, id, state)
+            check_action(WorkflowAction.ARCHIVE, id, state)
             flow = load_flow(link, FlowCache(), id)
             if flow is None:
                 raise NotFound(f"the flow of {id} is gone from Redis")
@@ -44,7 +44,7 @@ def archive_workflow(store: Store, id: str) -> dict[str, Any]:
                 return {"format": FORMAT, "version": VERSION, "id": id, "flow": flow.to_dict(), **snapshot}
 
 
-def archive_name(document: dict[str, Any]) -> str:
+def archive_file_name(document: dict[str, Any]) -> str:
     """What the file of an archive is called."""
     name = str(document["id"]).removeprefix("workflow:")
     return re.sub(r"[^\w.-]", "-", name, flags=re.ASCII)[:200] + ".json"
@@ -56,19 +56,19 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
 
     Raises BadInput for what is no such document, and Conflict if `workflow_id` is taken.
     """
-    if is_from_littleflow(document):
-        document = from_littleflow(document, f"{PREFIX}{uuid4()}")
-    flow, snapshot, archived_id = checked_document(document)
+    if is_littleflow_archive(document):
+        document = convert_littleflow_archive(document, f"{PREFIX}{uuid4()}")
+    flow, snapshot, archived_id = parse_archive(document)
     stopped = _stopped(flow, snapshot)
     with store.link() as link:
-        id = chosen_id(workflow_id or archived_id)
+        id = parse_new_workflow_id(workflow_id or archived_id)
         while True:
             _, present, is_stored = watch_new(link, id, flow.digest)
             if present is not None:
                 link.exchange([("UNWATCH",)])
                 if workflow_id is not None:
                     raise Conflict(f"{id} is there already", hint="choose another id")
-                id = new_id(flow, uuid4())
+                id = generate_workflow_id(flow, uuid4())
                 continue
             state = WorkflowState(stopped["record"]["state"])
             commands = use_flow(flow, is_stored=is_stored)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from lfr.errors import BadInput
 from lfr.flow import Flow, Kind
 from lfr.guard import GuardError, parse_guard
-from lfr.operations.workflow_ids import full_id
+from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
 from lfr.tasks.step_options import BadStepOptions, parse_step_options
 from lfr.values.json import Json, NotJson, write_json
@@ -24,7 +24,7 @@ _FACTS: Final = re.compile(
 _LARGEST: Final = 2**53
 
 
-def checked_document(document: Json) -> tuple[Flow, dict[str, Any], str]:
+def parse_archive(document: Json) -> tuple[Flow, dict[str, Any], str]:
     """The flow, the snapshot and the id of an archive. Raises BadInput for what is no archive."""
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise _bad('its "format" is not "lfr-workflow"')
@@ -34,7 +34,7 @@ def checked_document(document: Json) -> tuple[Flow, dict[str, Any], str]:
     if not isinstance(id, str):
         raise _bad("it has no id")
     flow = _flow(document.get("flow"))
-    return flow, _snapshot(document, flow, depth=0), full_id(id)
+    return flow, _snapshot(document, flow, depth=0), parse_workflow_id(id)
 
 
 def _flow(data: Json) -> Flow:

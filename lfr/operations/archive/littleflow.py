@@ -27,12 +27,12 @@ _KINDS: Final = {
 _LARGEST: Final = 1_000_000
 
 
-def is_from_littleflow(document: Json) -> bool:
+def is_littleflow_archive(document: Json) -> bool:
     """Whether a document has the shape of such an archive."""
     return isinstance(document, dict) and all(isinstance(document.get(name), list) for name in "FTSA")
 
 
-def from_littleflow(document: dict[str, Any], id: str) -> dict[str, Any]:
+def convert_littleflow_archive(document: dict[str, Any], id: str) -> dict[str, Any]:
     """The archive of a terminated workflow with this id. What ran, starts again with a restart. Raises
     BadInput for what cannot be read; what it gives is still to be checked, as any archive."""
     steps = _steps(document["T"])

@@ -1,19 +1,32 @@
-"""What is known of the steps of a workflow by its flow and its history: all but what they were given."""
+"""FactKind is known of the steps of a workflow by its flow and its history: all but what they were given."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from lfr.engine import Fact, FactKind
 from lfr.flow import Flow, Kind, Step
-from lfr.operations.inspect.items import item_states, tell_items
-from lfr.operations.inspect.summary import tell_time
+from lfr.item_ids import ItemId
+from lfr.operations.inspect.summary import iso_time
 from lfr.states import StepState, WorkflowState
 from lfr.store.redis.connection import Link
 from lfr.store.workflows.history import Moment
 from lfr.store.workflows.items import load_items
 from lfr.store.workflows.record import Record
+
+MOST_SHOWN = 100
+"""How many of the items that are not done are told one by one."""
+
+_ITEM_STATE_AFTER = {
+    FactKind.STARTED: StepState.RUNNING,
+    FactKind.ENDED: StepState.DONE,
+    FactKind.FAILED: StepState.FAILED,
+}
+
+
+ItemStates: TypeAlias = tuple[int, dict[int, StepState]]
+"""The latest round of a step's items, and by number the states of those that have begun in it."""
 
 _STATE_AFTER: Final = {
     FactKind.STARTED: StepState.RUNNING,
@@ -29,7 +42,7 @@ def tell_steps(flow: Flow, moments: Iterable[Moment], record: Record) -> list[di
     """By index, each step: index, name, base, kind, state, started, ended, attempt, reason."""
     told = {step.index: _untouched(step) for step in flow.own_steps}
     for moment in moments:
-        at = tell_time(moment.at_ms)
+        at = iso_time(moment.at_ms)
         for fact in moment.facts:
             if fact.index is not None and fact.item is None:
                 _take(told[fact.index], fact, at, moment.reason)
@@ -41,7 +54,7 @@ def tell_steps(flow: Flow, moments: Iterable[Moment], record: Record) -> list[di
 
 
 def _take(step: dict[str, Any], fact: Fact, at: str | None, reason: str) -> None:
-    """What has happened to a step, from the state in which it was."""
+    """FactKind has happened to a step, from the state in which it was."""
     had_begun = step["state"] in (StepState.RUNNING, StepState.FAILED)
     step["state"], step["attempt"] = _STATE_AFTER[fact.kind].value, fact.attempt
     if fact.kind is FactKind.RETRIED:
@@ -92,3 +105,48 @@ def add_items(
         total = kept[index].total if index in kept else None
         has_ended = steps[index]["ended"] is not None
         steps[index]["items"] = tell_items(record, index, states.get(index), total, has_ended=has_ended)
+
+
+def item_states(moments: Iterable[Moment]) -> dict[int, ItemStates]:
+    """FactKind the history says of items, by the index of their step. Only the latest round counts: a loop that
+    comes back begins with new items."""
+    found: dict[int, ItemStates] = {}
+    for moment in moments:
+        for fact in moment.facts:
+            if fact.index is not None and fact.item is not None:
+                round, states = found.get(fact.index, (0, {}))
+                if fact.attempt > round:
+                    states = {}
+                    found[fact.index] = (fact.attempt, states)
+                states[fact.item] = _ITEM_STATE_AFTER[fact.kind]
+    return found
+
+
+def tell_items(
+    record: Record, index: int, known: ItemStates | None, total: int | None, *, has_ended: bool
+) -> dict[str, Any]:
+    """The items of a step as plain data: how many there are in all (total; None if they are not laid out
+    yet), and of those that have begun how many are done, running, failed; and open: id and state of those
+    that are not done, 100 at most, those that failed first.
+    """
+    round, states = known or (1, {})
+    if record.state is WorkflowState.TERMINATED:
+        states = {item: _stopped(state) for item, state in states.items()}
+    counts = list(states.values())
+    undone = [item for item in states if states[item] is not StepState.DONE]
+    undone.sort(key=lambda item: (states[item] is not StepState.FAILED, item))
+    return {
+        "total": len(states) if total is None and has_ended else total,
+        "done": counts.count(StepState.DONE),
+        "running": counts.count(StepState.RUNNING),
+        "failed": counts.count(StepState.FAILED),
+        "open": [
+            {"id": str(ItemId(record.id, index, item, round)), "state": states[item].value}
+            for item in undone[:MOST_SHOWN]
+        ],
+    }
+
+
+def _stopped(state: StepState) -> StepState:
+    """The state that a step has in a workflow that is terminated: what ran, starts again with a restart."""
+    return StepState.PENDING if state is StepState.RUNNING else state

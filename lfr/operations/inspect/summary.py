@@ -1,15 +1,18 @@
-"""What is told of a workflow as a whole, wherever it is told: in lists, in full, live."""
+"""FactKind is told of a workflow as a whole, wherever it is told: in lists, in full, live."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lfr import events
+from lfr.engine import FactKind
 from lfr.item_ids import read_item_id
+from lfr.store.workflows.history import Moment
 from lfr.store.workflows.record import Record
 
 
-def summary(record: Record) -> dict[str, Any]:
+def summarize(record: Record) -> dict[str, Any]:
     """id, name, state, reason (or None), started, ended, parent (of an item, else None), counts."""
     item = read_item_id(record.id)
     return {
@@ -17,8 +20,8 @@ def summary(record: Record) -> dict[str, Any]:
         "name": record.name,
         "state": record.state.value,
         "reason": record.reason or None,
-        "started": tell_time(record.started_ms),
-        "ended": tell_time(record.ended_ms),
+        "started": iso_time(record.started_ms),
+        "ended": iso_time(record.ended_ms),
         "parent": None if item is None else item.parent,
         "counts": counts(record),
     }
@@ -36,6 +39,25 @@ def counts(record: Record) -> dict[str, int | None]:
     }
 
 
-def tell_time(ms: int) -> str | None:
+def iso_time(ms: int) -> str | None:
     """Milliseconds since the epoch in ISO 8601, UTC; None for 0."""
     return events.timestamp(ms / 1000) if ms else None
+
+
+def describe_facts(moments: Iterable[Moment]) -> Iterator[dict[str, Any]]:
+    """The history fact by fact: at, index (None: the workflow), item (of an iterated step, else None), event,
+    attempt (None: the workflow), reason. A step that started and ended at once is told as both."""
+    for moment in moments:
+        at = iso_time(moment.at_ms)
+        for fact in moment.facts:
+            reason = moment.reason or None if fact.kind in (FactKind.FAILED, FactKind.RETRIED) else None
+            words = ("started", "ended") if fact.kind is FactKind.PASSED else (fact.kind.value,)
+            for word in words:
+                yield {
+                    "at": at,
+                    "index": fact.index,
+                    "item": fact.item,
+                    "event": word,
+                    "attempt": None if fact.index is None else fact.attempt,
+                    "reason": reason,
+                }

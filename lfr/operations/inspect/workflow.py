@@ -9,11 +9,10 @@ from typing import Any, Final
 from lfr.engine.step_inputs import WORKFLOW_INPUT, InputError, gather_input, input_sources
 from lfr.errors import BadInput, NotFound
 from lfr.flow import Flow
-from lfr.operations.inspect.history_view import tell_facts
 from lfr.operations.inspect.steps import add_items, tell_steps
-from lfr.operations.inspect.summary import summary, tell_time
+from lfr.operations.inspect.summary import describe_facts, iso_time, summarize
 from lfr.operations.permitted_actions import actions, step_actions
-from lfr.operations.workflow_ids import full_id
+from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import StepState, WorkflowState
 from lfr.store.redis.connection import Link, Store
 from lfr.store.waits.registry import read_waits
@@ -43,21 +42,21 @@ def inspect_workflow(
     resource also uri and sink; of an iterated step that has started also items, as `tell_items` gives them;
     of a running one also progress, if its worker tells of it: at, fraction (from 0 to 1), text; and of one
     that waits, or is to be tried again, also waits_for: until (or None), event (its kind) with match, or
-    latch (its name). With `history` also `history`, as `tell_facts` gives it; with `flow` also `flow`, as
+    latch (its name). With `history` also `history`, as `describe_facts` gives it; with `flow` also `flow`, as
     `Flow.to_dict` does.
 
     Without `values`, what may be large is left out: input and output, parameters, literals of more than a
     few words, match, and more than the beginning of a reason. Raises NotFound.
     """
-    id = full_id(id)
+    id = parse_workflow_id(id)
     with store.link() as link:
-        record = read_one(link, id)
+        record = require_record(link, id)
         runs = _flow_of(link, id)
         moments = read_whole_history(link, id)
         steps = tell_steps(runs, moments, record)
         add_items(link, runs, record, moments, {step["index"]: step for step in steps})
         _add_news(link, id, steps)
-        told = {**summary(record), "actions": actions(id, record.state), "moment": last_id(moments)}
+        told = {**summarize(record), "actions": actions(id, record.state), "moment": last_id(moments)}
         if values:
             outputs = load_outputs(link, id)
             told["input"] = outputs.get(WORKFLOW_INPUT)
@@ -69,7 +68,7 @@ def inspect_workflow(
     told["counts"]["total"] = runs.size
     told["steps"] = steps
     if history:
-        told["history"] = list(tell_facts(moments))
+        told["history"] = list(describe_facts(moments))
     if flow:
         told["flow"] = runs.to_dict() if values else _outline(runs)
     return told
@@ -78,11 +77,11 @@ def inspect_workflow(
 def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
     """All that is known of one step of a workflow: what `inspect_workflow` tells of it, and its parameters,
     guard (or None), actions: by action, why it cannot be done now, or None; and attempts: its starts and
-    ends, oldest first, as `tell_facts` gives them. Raises NotFound.
+    ends, oldest first, as `describe_facts` gives them. Raises NotFound.
     """
-    id = full_id(id)
+    id = parse_workflow_id(id)
     with store.link() as link:
-        record = read_one(link, id)
+        record = require_record(link, id)
         flow = _flow_of(link, id)
         if not flow.first <= index <= flow.last:
             raise NotFound(f"{id} has no step {index}", hint="lfr inspect shows the indices")
@@ -93,7 +92,7 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
         _add_values(told, flow, load_some_outputs(link, id, [*input_sources(flow, index), index]))
         progress = load_step(link, record, index)
     step = flow.steps[index]
-    facts = tell_facts(moments)
+    facts = describe_facts(moments)
     return {
         **told,
         "parameters": step.parameters,
@@ -103,35 +102,35 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
     }
 
 
-def read_source(store: Store, id: str) -> str:
+def read_flow_text(store: Store, id: str) -> str:
     """The text of the flow that a workflow runs; of an item, that of its parent. Raises NotFound."""
-    id = full_id(id)
+    id = parse_workflow_id(id)
     with store.link() as link:
-        read_one(link, id)
+        require_record(link, id)
         return source_of(link, id.partition("/")[0])
 
 
 def read_flow(store: Store, id: str) -> Flow:
     """The flow that a workflow runs. Raises NotFound."""
-    id = full_id(id)
+    id = parse_workflow_id(id)
     with store.link() as link:
-        read_one(link, id)
+        require_record(link, id)
         return _flow_of(link, id)
 
 
-def read_facts(store: Store, id: str, *, since: str = "") -> list[dict[str, Any]]:
-    """A workflow's history, oldest first, as `tell_facts` gives it; if a time is given (ISO 8601), only what
-    has happened since. Raises NotFound and BadInput."""
+def list_history(store: Store, id: str, *, since: str = "") -> list[dict[str, Any]]:
+    """Return a workflow's history, oldest first, as `describe_facts` gives it; only the facts since a time
+    (ISO 8601), if there is one. Raises NotFound and BadInput."""
     since_ms = read_time(since) if since else 0
     if since_ms is None:
         raise BadInput(f"since is {since[:40]!r}, which is no time", hint="as 2026-01-31T18:00:00Z")
-    id = full_id(id)
+    id = parse_workflow_id(id)
     with store.link() as link:
-        read_one(link, id)
-        return list(tell_facts(read_whole_history(link, id, since_ms=max(0, since_ms))))
+        require_record(link, id)
+        return list(describe_facts(read_whole_history(link, id, since_ms=max(0, since_ms))))
 
 
-def read_one(link: Link, id: str) -> Record:
+def require_record(link: Link, id: str) -> Record:
     """The record of a workflow. Raises NotFound."""
     record = read_records(link, [id])[0]
     if record is None:
@@ -164,7 +163,9 @@ def _add_values(step: dict[str, Any], flow: Flow, outputs: Mapping[int, Json]) -
 def _add_news(link: Link, id: str, steps: Iterable[dict[str, Any]]) -> None:
     """Add to what runs how far it is, what it waits for, and when it is tried again."""
     running = {step["index"]: step for step in steps if step["state"] == StepState.RUNNING}
-    for index, told in told_progress(link, id, {i: step["attempt"] for i, step in running.items()}).items():
+    for index, told in load_attempt_progress(
+        link, id, {i: step["attempt"] for i, step in running.items()}
+    ).items():
         running[index]["progress"] = told
     _add_waits(link, id, [step for step in running.values() if step["base"].startswith(WAIT_PREFIX)])
     _add_next_attempts(link, id, [step for step in running.values() if step["reason"]])
@@ -174,7 +175,7 @@ def _add_waits(link: Link, id: str, waiting: list[dict[str, Any]]) -> None:
     names = [(id, step["index"], step["attempt"]) for step in waiting]
     for step, wait in zip(waiting, read_waits(link, names), strict=True):
         if wait is not None:
-            said: dict[str, Any] = {"until": None if wait.due_ms is None else tell_time(wait.due_ms)}
+            said: dict[str, Any] = {"until": None if wait.due_ms is None else iso_time(wait.due_ms)}
             if wait.event is not None:
                 said |= {"event": wait.event.kind, "match": dict(wait.event.match)}
             if wait.latch is not None:
@@ -186,13 +187,13 @@ def _add_next_attempts(link: Link, id: str, failed: list[dict[str, Any]]) -> Non
     names = [(id, step["index"], step["attempt"] + 1) for step in failed]
     for step, due_ms in zip(failed, read_delayed_starts(link, names), strict=True):
         if due_ms is not None:
-            step["waits_for"] = {"until": tell_time(due_ms)}
+            step["waits_for"] = {"until": iso_time(due_ms)}
 
 
-def told_progress(link: Link, id: str, attempts: Mapping[int, int]) -> dict[int, dict[str, Any]]:
+def load_attempt_progress(link: Link, id: str, attempts: Mapping[int, int]) -> dict[int, dict[str, Any]]:
     """How far these attempts, by index, are as their workers tell: at, fraction (from 0 to 1), text."""
     return {
-        index: {"at": tell_time(told["at"]), "fraction": told["fraction"], "text": told["text"]}
+        index: {"at": iso_time(told["at"]), "fraction": told["fraction"], "text": told["text"]}
         for index, told in read_progress(link, id, list(attempts)).items()
         if told["attempt"] == attempts[index]
     }

@@ -6,7 +6,7 @@ from typing import Final
 
 from lfr import __version__
 from lfr.operations.list_workflows import count_workflows
-from lfr.operations.status import system_state
+from lfr.operations.status import load_status
 from lfr.web.http import Access, Answer, Request, Route, json_answer
 from lfr.web.routes.schemas import OBJECT, TEXT, record
 
@@ -22,7 +22,7 @@ def _live(request: Request) -> Answer:
 
 
 def _system(request: Request) -> Answer:
-    return json_answer(system_state(request.store))
+    return json_answer(load_status(request.store))
 
 
 def _ready(request: Request) -> Answer:

@@ -6,8 +6,7 @@ from http import HTTPStatus
 from typing import Final
 
 from lfr.errors import BadInput
-from lfr.operations.list_events import LARGEST_LIST, list_dead_letters, list_events
-from lfr.operations.send_event import send_event
+from lfr.operations.events import LARGEST_LIST, list_dead_letters, list_events, send_event
 from lfr.web.http import Access, Answer, Parameter, Request, Route, json_answer
 from lfr.web.routes.schemas import MAYBE_TEXT, OBJECT, TEXT, WORD, array, ok, record, whole
 

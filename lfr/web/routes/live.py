@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from lfr.operations.follow import follow_workflow
-from lfr.operations.follow_list import follow_list
+from lfr.operations.list_workflows import follow_workflow_list
 from lfr.web.http import Access, Answer, Parameter, Request, Route
 from lfr.web.routes.listing import CHOICE
 from lfr.web.routes.schemas import TEXT
@@ -35,7 +35,7 @@ def _workflow(request: Request) -> Answer:
 
 def _list(request: Request) -> Answer:
     query = request.query
-    news = follow_list(
+    news = follow_workflow_list(
         request.store, state=query.get("state"), name=query.get("name"), text=query.get("text")
     )
 

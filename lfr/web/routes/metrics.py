@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from lfr.operations.status import system_state
+from lfr.operations.status import load_status
 from lfr.web.http import Access, Answer, Request, Route, text_answer
 from lfr.web.routes.schemas import TEXT
 
@@ -16,7 +16,7 @@ def _metrics(request: Request) -> Answer:
     from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
     registry = CollectorRegistry()
-    registry.register(_State(system_state(request.store)))
+    registry.register(_State(load_status(request.store)))
     return text_answer(generate_latest(registry).decode(), CONTENT_TYPE_LATEST)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from lfr.engine import StepAction
 from lfr.flow import Kind
-from lfr.operations.permitted_actions import Action
+from lfr.operations.permitted_actions import WorkflowAction
 from lfr.states import StepState, WorkflowState
 
 Schema: TypeAlias = Mapping[str, Any]
@@ -143,7 +143,7 @@ FLOW: Final = record(
 WORKFLOW: Final = record(
     {
         **SUMMARY["properties"],
-        "actions": _actions(Action),
+        "actions": _actions(WorkflowAction),
         "moment": TEXT,
         "steps": array(STEP),
         "flow": FLOW,

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from lfr.errors import BadInput, NotFound
 from lfr.events import Status
+from lfr.operations.complete_task import complete_task
 from lfr.operations.inspect.workflow import inspect_step
 from lfr.operations.intervene import fail_task, retry_task, skip_task
-from lfr.operations.send_event import end_task
 from lfr.web.http import Access, Answer, Request, Route, json_answer, no_content
 from lfr.web.routes.schemas import ANYTHING, MAYBE_NUMBER, TEXT, WHOLE_STEP, ok, record
 
@@ -23,7 +23,7 @@ def _end(request: Request) -> Answer:
     if not isinstance(body.get("reason", ""), str):
         raise BadInput("reason must be a text")
     told = {name: body[name] for name in ("attempt", "status", "reason", "output") if name in body}
-    event = end_task(request.store, request.path["id"], None, _index(request), **told)
+    event = complete_task(request.store, request.path["id"], None, _index(request), **told)
     return json_answer({"id": event}, HTTPStatus.ACCEPTED)
 
 

@@ -6,9 +6,8 @@ from typing import Final
 
 from lfr.drawing.mermaid import to_mermaid
 from lfr.errors import BadInput
-from lfr.operations.delete import delete_workflow
-from lfr.operations.inspect.workflow import inspect_workflow, read_facts, read_flow, read_source
-from lfr.operations.intervene import restart_workflow, terminate_workflow
+from lfr.operations.inspect.workflow import inspect_workflow, list_history, read_flow, read_flow_text
+from lfr.operations.intervene import delete_workflow, restart_workflow, terminate_workflow
 from lfr.web.http import Access, Answer, Parameter, Request, Route, json_answer, no_content, text_answer
 from lfr.web.routes.schemas import (
     BOOLEAN,
@@ -41,11 +40,11 @@ def _history(request: Request) -> Answer:
     since = request.query.get("since", "")
     if since.endswith(" 00:00"):
         since = since.removesuffix(" 00:00") + "Z"  # `at` as it is told, with its `+` not encoded
-    return json_answer(read_facts(request.store, request.path["id"], since=since))
+    return json_answer(list_history(request.store, request.path["id"], since=since))
 
 
 def _source(request: Request) -> Answer:
-    return text_answer(read_source(request.store, request.path["id"]))
+    return text_answer(read_flow_text(request.store, request.path["id"]))
 
 
 def _graph(request: Request) -> Answer:

@@ -1,4 +1,4 @@
-"""Events by hand: any event, or the end of a task that its worker does not report."""
+"""Complete a task by hand, in place of its worker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from lfr import events
 from lfr.errors import BadInput, NotFound
 from lfr.flow import Kind
-from lfr.operations.workflow_ids import full_id
+from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.store.redis.connection import Store
 from lfr.store.stream.entries import append
 from lfr.store.workflows.flows import FlowCache
@@ -18,20 +18,7 @@ from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.json import Json
 
 
-def send_event(store: Store, kind: str, data: Mapping[str, Json] | None = None) -> str:
-    """Append an event with these fields; its id on the stream. Raises BadInput."""
-    values = dict(data or {})
-    if not kind or not isinstance(kind, str):
-        raise BadInput("an event needs a kind")
-    reserved = values.keys() & {"kind", "apiVersion", "at"}
-    if reserved:
-        raise BadInput(f"the event's data may not have the field {min(reserved)}: lfr sets it")
-    with store.link() as link:
-        command = append(store.stream, kind, events.timestamp(time.time()), values)
-        return str(link.exchange([command])[0].decode())
-
-
-def end_task(
+def complete_task(
     store: Store,
     id: str,
     name: str | None,
@@ -47,7 +34,7 @@ def end_task(
     `name` is the task's name as in the flow, so that a slip in the index ends nothing; `attempt` likewise,
     for one that is over. Raises BadInput and NotFound.
     """
-    id = full_id(id)
+    id = parse_workflow_id(id)
     if status not in tuple(events.Status):
         raise BadInput(f"the status {status!r} is neither SUCCESS nor FAILURE")
     if attempt is not None and (type(attempt) is not int or attempt < 1):

@@ -1,14 +1,17 @@
-"""The newest events on the stream, and those that could not be understood."""
+"""Send events, and list the newest events and dead letters."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lfr.operations.workflow_ids import full_id
+from lfr.errors import BadInput
+from lfr.events import timestamp
+from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.store.redis.connection import Store
 from lfr.store.stream.dead_letters import DeadLetter, newest_letters
-from lfr.store.stream.entries import Entry, as_text, newest
+from lfr.store.stream.entries import Entry, append, as_text, newest
 from lfr.values.json import Json, NotJson, read_json
 
 LARGEST_LIST: Final = 500
@@ -24,6 +27,19 @@ _LONGEST: Final = 2000
 """Characters of a field that are told."""
 
 
+def send_event(store: Store, kind: str, data: Mapping[str, Json] | None = None) -> str:
+    """Append an event with these fields; its id on the stream. Raises BadInput."""
+    values = dict(data or {})
+    if not kind or not isinstance(kind, str):
+        raise BadInput("an event needs a kind")
+    reserved = values.keys() & {"kind", "apiVersion", "at"}
+    if reserved:
+        raise BadInput(f"the event's data may not have the field {min(reserved)}: lfr sets it")
+    with store.link() as link:
+        command = append(store.stream, kind, timestamp(time.time()), values)
+        return str(link.exchange([command])[0].decode())
+
+
 def list_events(
     store: Store, *, size: int = 50, kind: str | None = None, workflow: str | None = None
 ) -> list[dict[str, Any]]:
@@ -33,7 +49,7 @@ def list_events(
     `kind` and `workflow` choose among the newest 5000, or the newest 16 MiB if those are fewer. Raises
     BadInput for an id that cannot be one.
     """
-    wanted = {"kind": kind, "workflow": None if workflow is None else full_id(workflow)}
+    wanted = {"kind": kind, "workflow": None if workflow is None else parse_workflow_id(workflow)}
     found: list[dict[str, Any]] = []
     read = size_read = 0
     before = "+"
