@@ -1,4 +1,4 @@
-"""FactKind is known of the steps of a workflow by its flow and its history: all but what they were given."""
+"""What is known of the steps of a workflow by its flow and its history: all but what they were given."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def tell_steps(flow: Flow, moments: Iterable[Moment], record: Record) -> list[di
 
 
 def _take(step: dict[str, Any], fact: Fact, at: str | None, reason: str) -> None:
-    """FactKind has happened to a step, from the state in which it was."""
+    """What has happened to a step, from the state in which it was."""
     had_begun = step["state"] in (StepState.RUNNING, StepState.FAILED)
     step["state"], step["attempt"] = _STATE_AFTER[fact.kind].value, fact.attempt
     if fact.kind is FactKind.RETRIED:
@@ -108,8 +108,10 @@ def add_items(
 
 
 def item_states(moments: Iterable[Moment]) -> dict[int, ItemStates]:
-    """FactKind the history says of items, by the index of their step. Only the latest round counts: a loop that
-    comes back begins with new items."""
+    """Return the states of items from the history, by the index of their step.
+
+    Only the latest round counts: a loop that comes back begins with new items.
+    """
     found: dict[int, ItemStates] = {}
     for moment in moments:
         for fact in moment.facts:

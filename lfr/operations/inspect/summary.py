@@ -1,4 +1,4 @@
-"""FactKind is told of a workflow as a whole, wherever it is told: in lists, in full, live."""
+"""What is told of a workflow as a whole, wherever it is told: in lists, in full, live."""
 
 from __future__ import annotations
 
