@@ -15,7 +15,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TypeAlias
 
-from lfr.values.json import Json, NotJson, read_json, read_json_lists, write_json
+from lfr.values.json import InvalidJson, Json, decode_json, decode_json_lists, encode_json
 
 Fields: TypeAlias = Mapping[bytes, bytes]
 """An entry's fields as Redis gives them: name -> JSON, both UTF-8."""
@@ -117,8 +117,8 @@ def decode_all(entries: Sequence[Fields]) -> list[Values | Malformed]:
     that cannot be, it is done field by field.
     """
     try:
-        lists = read_json_lists([fields.values() for fields in entries])
-    except NotJson:
+        lists = decode_json_lists([fields.values() for fields in entries])
+    except InvalidJson:
         return [_decode_one(fields) for fields in entries]
     return [dict(zip(fields, values, strict=True)) for fields, values in zip(entries, lists, strict=True)]
 
@@ -150,8 +150,8 @@ def peek_kind(fields: Fields) -> str | None:
 @lru_cache(maxsize=1024)
 def _kind(encoded: bytes) -> Json:
     try:
-        return read_json(encoded)
-    except NotJson:
+        return decode_json(encoded)
+    except InvalidJson:
         return None
 
 
@@ -195,7 +195,7 @@ def parse_end_task(values: Values) -> EndTask:
         name=_text(values, "name", ""),
         index=_index(values),
         status=Status(status),
-        reason=reason if isinstance(reason, str) else "" if reason is None else write_json(reason),
+        reason=reason if isinstance(reason, str) else "" if reason is None else encode_json(reason),
         output=values.get(b"output"),
         has_output=b"output" in values,
         attempt=_attempt(values),
@@ -219,10 +219,10 @@ def timestamp(at: float) -> str:
 
 
 def encode(kind: str, at: str, values: Mapping[str, Json]) -> list[str]:
-    """The fields of a new event, flat: name, JSON, name, JSON. `at` as by `timestamp`. Raises NotJson."""
-    flat = ["kind", write_json(kind), "apiVersion", '"v1"', "at", f'"{at}"']
+    """The fields of a new event, flat: name, JSON, name, JSON. `at` as by `timestamp`. Raises InvalidJson."""
+    flat = ["kind", encode_json(kind), "apiVersion", '"v1"', "at", f'"{at}"']
     for name, value in values.items():
-        flat += (name, write_json(value))
+        flat += (name, encode_json(value))
     return flat
 
 
@@ -248,8 +248,8 @@ def _decode_one(fields: Fields) -> Values | Malformed:
     values: dict[bytes, Json] = {}
     for name, encoded in fields.items():
         try:
-            values[name] = read_json(encoded)
-        except NotJson as error:
+            values[name] = decode_json(encoded)
+        except InvalidJson as error:
             told = name[:40].decode(errors="backslashreplace")
             return Malformed(f"its field {told} is not JSON: {error}")
     return values

@@ -7,20 +7,21 @@ one (the end), so a step's index is its place in `Flow.steps`.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import TypeAlias
 
-from lfr.gc_pause import no_collections
 from lfr.values.json import Json
 
 
-class Kind(StrEnum):
+class StepKind(StrEnum):
     """What a step is, and so what the engine does when it starts."""
 
     START = "start"
@@ -50,7 +51,7 @@ class Step:
     """
 
     index: int
-    kind: Kind
+    kind: StepKind
     name: str = ""
     base: str = ""
     parameters: Json = None
@@ -76,16 +77,16 @@ class Step:
                 data[key] = value
         if self.parameters is not None:
             data["parameters"] = self.parameters
-        if self.kind is Kind.SUBFLOW:
+        if self.kind is StepKind.SUBFLOW:
             data["end"] = self.end
-        if self.kind is Kind.LITERAL:
+        if self.kind is StepKind.LITERAL:
             data["value"] = self.value
         return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Json]) -> Step:
         """The step that `to_dict` wrote. Raises KeyError, TypeError or ValueError on anything else."""
-        return cls(**{**data, "kind": Kind(data["kind"])})
+        return cls(**{**data, "kind": StepKind(data["kind"])})
 
 
 Edge: TypeAlias = tuple[int, int]
@@ -163,11 +164,11 @@ class Flow:
         step = self.steps[index]
         alone = replace(step, iterate=False, merge=False, guard=None)
         name = f"{self.reference}/{index}"
-        if step.kind is not Kind.SUBFLOW:
+        if step.kind is not StepKind.SUBFLOW:
             steps = _with(self.steps, alone)
             return replace(self, steps=steps, edges=(), first=index, part_end=index, part_name=name)
-        steps = _with(self.steps, replace(alone, kind=Kind.START, end=-1))
-        steps = _with(steps, replace(steps[step.end], kind=Kind.END))
+        steps = _with(self.steps, replace(alone, kind=StepKind.START, end=-1))
+        steps = _with(steps, replace(steps[step.end], kind=StepKind.END))
         begin, end = bisect_left(self.edges, (index,)), bisect_left(self.edges, (step.end,))
         edges = self.edges[begin:end]
         return replace(self, steps=steps, edges=edges, first=index, part_end=step.end, part_name=name)
@@ -180,7 +181,7 @@ class Flow:
     def to_dict(self) -> dict[str, Json]:
         """The flow as plain data: `steps`, `edges`, and `name`, `doc`, `docs`, `parameters` where there are
         any."""
-        with no_collections():
+        with gc_paused():
             data: dict[str, Json] = {
                 "steps": [step.to_dict() for step in self.steps],
                 "edges": [list(edge) for edge in self.edges],
@@ -196,7 +197,7 @@ class Flow:
     @classmethod
     def from_dict(cls, data: Mapping[str, Json]) -> Flow:
         """The flow that `to_dict` wrote. Raises KeyError, TypeError or ValueError on anything else."""
-        with no_collections():
+        with gc_paused():
             steps = tuple(Step.from_dict(step) for step in data["steps"])
             edges = tuple((source, target) for source, target in data["edges"])
         return cls(
@@ -222,3 +223,19 @@ class Flow:
 def _with(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
     """The steps with this one in its place."""
     return (*steps[: step.index], step, *steps[step.index + 1 :])
+
+
+@contextmanager
+def gc_paused() -> Iterator[None]:
+    """Disable Python's garbage collector within a block that allocates many objects and no cycles.
+
+    The collector would scan all of them again and again, and free nothing. Threads may enter such blocks
+    at the same time: the collector is enabled again when the first of them leaves its block.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -17,7 +17,7 @@ from lfr.flow import Flow
 from lfr.tasks.catalogue import DELAY
 from lfr.tasks.delay import delay_due
 from lfr.tasks.parameters import BadParameter
-from lfr.values.json import Json, NotJson, read_json, write_json
+from lfr.values.json import InvalidJson, Json, decode_json, encode_json
 from lfr.worker.registry import BadCall, finished, is_task, task_of
 
 __all__ = ["LocalFailure", "compile_flow", "run_local"]
@@ -92,7 +92,7 @@ def _as_task(tasks: Mapping[str, Function] | Function) -> Task:
             raise
         try:
             return _copy(output)
-        except NotJson as error:
+        except InvalidJson as error:
             raise LocalFailure(f"what task {name}, step {index}, gives is not JSON: {error}") from None
 
     return do
@@ -164,8 +164,8 @@ class LocalContext:
 
 
 def _copy(value: Json) -> Json:
-    """The value as it arrives where it is sent as JSON. Raises NotJson."""
-    return None if value is None else read_json(write_json(value).encode())
+    """The value as it arrives where it is sent as JSON. Raises InvalidJson."""
+    return None if value is None else decode_json(encode_json(value).encode())
 
 
 def _delay(input: Json, parameters: Json) -> Json:

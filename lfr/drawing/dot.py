@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from lfr.drawing.labels import doc_of, lines_of
-from lfr.flow import Flow, Kind, Step
+from lfr.drawing.labels import label_lines, task_doc
+from lfr.flow import Flow, Step, StepKind
 
 _SHAPES: Final = {
-    Kind.START: 'shape=box, style="rounded,filled"',
-    Kind.END: 'shape=box, style="rounded,filled"',
-    Kind.TASK: "shape=box",
-    Kind.SUBFLOW: "shape=circle, width=0.2",
-    Kind.SUBFLOW_END: "shape=circle, width=0.2",
-    Kind.LITERAL: "shape=parallelogram",
-    Kind.RESOURCE: "shape=cylinder",
+    StepKind.START: 'shape=box, style="rounded,filled"',
+    StepKind.END: 'shape=box, style="rounded,filled"',
+    StepKind.TASK: "shape=box",
+    StepKind.SUBFLOW: "shape=circle, width=0.2",
+    StepKind.SUBFLOW_END: "shape=circle, width=0.2",
+    StepKind.LITERAL: "shape=parallelogram",
+    StepKind.RESOURCE: "shape=cylinder",
 }
 
 
@@ -36,12 +36,12 @@ def _lines(flow: Flow, vertical: bool, docs: bool) -> Iterator[str]:
         yield f"  tooltip={_quoted(flow.doc)}"
     depth = 1
     for step in flow.steps:
-        if step.kind is Kind.SUBFLOW:
+        if step.kind is StepKind.SUBFLOW:
             yield f"{'  ' * depth}subgraph cluster_{step.index} {{"
             depth += 1
             yield f"{'  ' * depth}label={_quoted(_joined(step))}"
         yield f"{'  ' * depth}s{step.index} [{_node(flow, step, docs)}]"
-        if step.kind is Kind.SUBFLOW_END:
+        if step.kind is StepKind.SUBFLOW_END:
             depth -= 1
             yield f"{'  ' * depth}}}"
     for source, target in flow.edges:
@@ -50,15 +50,15 @@ def _lines(flow: Flow, vertical: bool, docs: bool) -> Iterator[str]:
 
 
 def _node(flow: Flow, step: Step, docs: bool) -> str:
-    is_circle = step.kind in (Kind.SUBFLOW, Kind.SUBFLOW_END)
+    is_circle = step.kind in (StepKind.SUBFLOW, StepKind.SUBFLOW_END)
     label = (">" if step.merge else "") if is_circle else _joined(step)
-    doc = doc_of(flow, step) if docs else ""
+    doc = task_doc(flow, step) if docs else ""
     tooltip = f", tooltip={_quoted(doc)}" if doc else ""
     return f"label={_quoted(label)}, {_SHAPES[step.kind]}{tooltip}"
 
 
 def _joined(step: Step) -> str:
-    return "\n".join(lines_of(step))
+    return "\n".join(label_lines(step))
 
 
 def _quoted(text: str) -> str:

@@ -6,13 +6,13 @@ import json
 from typing import Final
 from urllib.parse import unquote
 
-from lfr.flow import Flow, Kind, Step
+from lfr.flow import Flow, Step, StepKind
 
 LONGEST: Final = 40
 """Characters of a value or a URI that are shown."""
 
 
-def lines_of(step: Step) -> list[str]:
+def label_lines(step: Step) -> list[str]:
     """The lines at a step: its name with `>` for merge and `*` for iteration; its guard, after `?`."""
     marks = [mark for mark, is_set in ((">", step.merge), ("*", step.iterate)) if is_set]
     name = " ".join([*marks, _name(step)]).strip()
@@ -20,7 +20,7 @@ def lines_of(step: Step) -> list[str]:
     return [line for line in [name, *guard] if line]
 
 
-def doc_of(flow: Flow, step: Step) -> str:
+def task_doc(flow: Flow, step: Step) -> str:
     """What the flow says of a step's task, or empty."""
     return flow.docs.get(step.name, "") if step.name else ""
 
@@ -38,12 +38,12 @@ def cut(text: str) -> str:
 
 def _name(step: Step) -> str:
     match step.kind:
-        case Kind.START:
+        case StepKind.START:
             return "start"
-        case Kind.END:
+        case StepKind.END:
             return "end"
-        case Kind.LITERAL:
+        case StepKind.LITERAL:
             return cut(json.dumps(step.value, ensure_ascii=False))
-        case Kind.RESOURCE:
+        case StepKind.RESOURCE:
             return cut(step.uri)
     return step.name

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Final
 
-from lfr.flow import Flow, Kind, Step
+from lfr.flow import Flow, Step, StepKind
 
 LONGEST_VALUE: Final = 40
 """Characters of a literal or of parameters that are shown."""
@@ -28,11 +28,11 @@ def to_mermaid(flow: Flow, *, vertical: bool = False, docs: bool = True) -> str:
     lines += [f"flowchart {'TB' if vertical else 'LR'}"]
     depth = 1
     for step in flow.steps:
-        if step.kind is Kind.SUBFLOW:
+        if step.kind is StepKind.SUBFLOW:
             lines.append(f'{"  " * depth}subgraph f{step.index}["{_label(step) or " "}"]')
             depth += 1
         lines.append(f"{'  ' * depth}s{step.index}{_shape(step)}")
-        if step.kind is Kind.SUBFLOW_END:
+        if step.kind is StepKind.SUBFLOW_END:
             depth -= 1
             lines.append(f"{'  ' * depth}end")
     lines.extend(f"  s{source} --> s{target}" for source, target in flow.edges)
@@ -49,17 +49,17 @@ def _comments(flow: Flow) -> list[str]:
 def _shape(step: Step) -> str:
     """The node's brackets, with its label between them."""
     match step.kind:
-        case Kind.START:
+        case StepKind.START:
             return '(["start"])'
-        case Kind.END:
+        case StepKind.END:
             return f'(["{_escaped("> end" if step.merge else "end")}"])'
-        case Kind.SUBFLOW:
+        case StepKind.SUBFLOW:
             return '((" "))'
-        case Kind.SUBFLOW_END:
+        case StepKind.SUBFLOW_END:
             return f'(("{_escaped(">") if step.merge else " "}"))'
-        case Kind.LITERAL:
+        case StepKind.LITERAL:
             return f'[/"{_escaped(_cut(json.dumps(step.value, ensure_ascii=False)))}"/]'
-        case Kind.RESOURCE:
+        case StepKind.RESOURCE:
             return f'[("{_label(step)}")]'
     return f'["{_label(step)}"]'
 

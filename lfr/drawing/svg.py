@@ -11,9 +11,9 @@ from html import escape
 from itertools import pairwise
 from typing import Final
 
-from lfr.drawing.labels import doc_of, lines_of
-from lfr.drawing.places import Places, Rectangle, place
-from lfr.flow import Flow, Kind, Step
+from lfr.drawing.labels import label_lines, task_doc
+from lfr.drawing.layout import Places, Rectangle, place
+from lfr.flow import Flow, Step, StepKind
 from lfr.states import StepState
 
 _MARGIN: Final = 16.0
@@ -70,7 +70,7 @@ def to_svg(
     index make it the picture of a workflow.
     """
     sizes = {step.index: _size(step) for step in flow.steps}
-    labels = {step.index: _width(_label(step)) for step in flow.steps if step.kind is Kind.SUBFLOW}
+    labels = {step.index: _width(_label(step)) for step in flow.steps if step.kind is StepKind.SUBFLOW}
     places = place(flow, sizes, labels, vertical=vertical)
     caption = flow.doc.splitlines() if docs else []
     return "\n".join(_lines(flow, places, caption, vertical, docs, states or {})) + "\n"
@@ -104,7 +104,7 @@ def _lines(
     for index, frame in places.frames.items():
         yield from _frame_label(flow.steps[index], frame, vertical)
     for step in flow.steps:
-        yield from _node(step, places.steps[step.index], doc_of(flow, step) if docs else "", states)
+        yield from _node(step, places.steps[step.index], task_doc(flow, step) if docs else "", states)
     for number, line in enumerate(caption):
         y = places.height + back + _LINE * (number + 1)
         yield f'<text class="caption" x="{places.width / 2:.1f}" y="{y:.1f}">{_text(line)}</text>'
@@ -128,7 +128,7 @@ def _node(step: Step, at: Rectangle, doc: str, states: Mapping[int, StepState]) 
         )
         yield f"<title>{_text(told)}</title>"
     yield _shape(step, at)
-    lines = [] if step.kind in (Kind.SUBFLOW, Kind.SUBFLOW_END) else lines_of(step)
+    lines = [] if step.kind in (StepKind.SUBFLOW, StepKind.SUBFLOW_END) else label_lines(step)
     if lines and state and _SIGNS[state]:
         lines[0] = f"{_SIGNS[state]} {lines[0]}"
     top = at.y + at.height / 2 - _LINE * (len(lines) - 1) / 2
@@ -141,14 +141,14 @@ def _node(step: Step, at: Rectangle, doc: str, states: Mapping[int, StepState]) 
 def _shape(step: Step, at: Rectangle) -> str:
     middle = at.y + at.height / 2
     match step.kind:
-        case Kind.START | Kind.END:
+        case StepKind.START | StepKind.END:
             return f'<rect rx="{at.height / 2:.1f}" {_box(at)}/>'
-        case Kind.SUBFLOW | Kind.SUBFLOW_END:
+        case StepKind.SUBFLOW | StepKind.SUBFLOW_END:
             return f'<circle cx="{at.x + at.width / 2:.1f}" cy="{middle:.1f}" r="{at.width / 2 - 2:.1f}"/>'
-        case Kind.LITERAL:
+        case StepKind.LITERAL:
             x, y, right, bottom = at.x, at.y, at.x + at.width, at.y + at.height
             return f'<path d="M{x + 8:.1f} {y:.1f}H{right:.1f}L{right - 8:.1f} {bottom:.1f}H{x:.1f}z"/>'
-        case Kind.RESOURCE:
+        case StepKind.RESOURCE:
             return f'<rect rx="2" stroke-dasharray="1 2" {_box(at)}/>'
     return f'<rect rx="6" {_box(at)}/>'
 
@@ -184,17 +184,19 @@ def _around(places: Places, points: tuple[tuple[float, float], ...], vertical: b
 
 
 def _size(step: Step) -> tuple[float, float]:
-    if step.kind in (Kind.SUBFLOW, Kind.SUBFLOW_END):
+    if step.kind in (StepKind.SUBFLOW, StepKind.SUBFLOW_END):
         return _CIRCLE, _CIRCLE
-    lines = lines_of(step)
+    lines = label_lines(step)
     width = (
-        max(map(_width, lines), default=20.0) + 2 * _PADDING + (16.0 if step.kind is Kind.LITERAL else 0.0)
+        max(map(_width, lines), default=20.0)
+        + 2 * _PADDING
+        + (16.0 if step.kind is StepKind.LITERAL else 0.0)
     )
     return width + 14.0, _LINE * max(1, len(lines)) + 14.0
 
 
 def _label(step: Step) -> str:
-    return "  ".join(lines_of(step))
+    return "  ".join(label_lines(step))
 
 
 def _width(text: str) -> float:

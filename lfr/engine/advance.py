@@ -29,7 +29,7 @@ from lfr.engine.payload_limits import PayloadMeter, TooBig
 from lfr.engine.progress import UNTOUCHED, Progress, StepProgress
 from lfr.engine.step_inputs import WORKFLOW_INPUT, InputError, gather_input, input_sources, normalize_output
 from lfr.engine.transition import Cancel, Fact, FactKind, Start, Transition
-from lfr.flow import Flow, Kind, Step
+from lfr.flow import Flow, Step, StepKind
 from lfr.guard import Guard, GuardError, parse_guard
 from lfr.states import WorkflowState
 from lfr.tasks.step_options import is_retryable, parse_step_options, retry_delay
@@ -136,19 +136,19 @@ def touched(flow: Flow, index: int, limit: int) -> frozenset[int]:
                 step = flow.steps[successor]
                 if step.kind not in _RUNNING or step.guard is not None or step.iterate:
                     queue.append(_exit(step))
-                if step.kind is Kind.SUBFLOW and (step.guard is not None or step.iterate):
+                if step.kind is StepKind.SUBFLOW and (step.guard is not None or step.iterate):
                     queue.append(step.end)
                     seen.add(step.end)
     return frozenset(seen)
 
 
-_RUNNING = frozenset({Kind.TASK, Kind.RESOURCE})
+_RUNNING = frozenset({StepKind.TASK, StepKind.RESOURCE})
 """The kinds of steps that somebody does. All others end at once."""
 
 
 def _exit(step: Step) -> int:
     """The step whose end activates what follows: of a subflow that is iterated, its end."""
-    return step.end if step.kind is Kind.SUBFLOW and step.iterate else step.index
+    return step.end if step.kind is StepKind.SUBFLOW and step.iterate else step.index
 
 
 def _needed(flow: Flow, progress: Progress, steps: set[int], outputs: frozenset[int]) -> LoadRequest:
@@ -252,7 +252,7 @@ class TransitionBuilder:
     def leave(self, step: Step, what: FactKind, output: Json) -> None:
         """A step has ended with all that is inside of it: of a subflow nothing starts any more, and its
         end has the same output."""
-        if step.kind is Kind.SUBFLOW:
+        if step.kind is StepKind.SUBFLOW:
             self.transition.facts.append(Fact(step.index, what, self._step(step.index).attempt))
             self.transition.outputs[step.index] = output
             self._count(what)
@@ -273,7 +273,7 @@ class TransitionBuilder:
 
     def _start(self, step: Step) -> None:
         """A step starts: gather, merge, ask the guard, act."""
-        if step.kind is Kind.LITERAL:
+        if step.kind is StepKind.LITERAL:
             self.end(step.index, FactKind.PASSED, normalize_output(step.value))
             return
         try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from lfr.values.json import DEEPEST, Json
+from lfr.values.json import MAX_DEPTH, Json
 
 MOST_VALUES: Final = 10_000_000
 """How many values the lists may hold, in all, that one transition makes of outputs."""
@@ -57,8 +57,8 @@ class PayloadMeter:
         self._left -= size.values
         if self._left < 0:
             raise TooBig(f"is too big: more than {MOST_VALUES:,} values at once")
-        if size.depth > DEEPEST:
-            raise TooBig(f"is nested more than {DEEPEST} levels deep")
+        if size.depth > MAX_DEPTH:
+            raise TooBig(f"is nested more than {MAX_DEPTH} levels deep")
 
     def hand_on(self, given: Json) -> None:
         """A step is given this. Raises TooBig if that is too much with all that others have been given."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from lfr.errors import BadInput
-from lfr.flow import Flow, Kind
-from lfr.values.json import Json, NotJson, read_json, write_json
+from lfr.flow import Flow, StepKind
+from lfr.values.json import InvalidJson, Json, decode_json, encode_json
 
 WORKFLOW_INPUT = -1
 """The index under which the workflow's own input stands among the outputs."""
@@ -25,8 +25,8 @@ def normalize_input(input: Json) -> Json:
     if not isinstance(value, dict | list):
         raise BadInput(f"the input is {str(value)[:40]}", hint="it must be an object or a list")
     try:
-        return read_json(write_json(value).encode())
-    except NotJson as error:
+        return decode_json(encode_json(value).encode())
+    except InvalidJson as error:
         raise BadInput(f"the input cannot be written as JSON: {error}") from None
 
 
@@ -47,7 +47,7 @@ def input_sources(flow: Flow, index: int) -> tuple[int, ...]:
     if index == flow.first:
         return (WORKFLOW_INPUT,)
     step = flow.steps[index]
-    if step.kind is Kind.LITERAL or (step.kind is Kind.RESOURCE and not step.sink):
+    if step.kind is StepKind.LITERAL or (step.kind is StepKind.RESOURCE and not step.sink):
         return ()
     return flow.predecessors[index]
 

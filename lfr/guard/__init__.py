@@ -29,7 +29,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lfr.guard.ast import GuardError, Path
-from lfr.guard.evaluate import Question
+from lfr.guard.evaluate import Evaluation
 from lfr.guard.parse import read_guard
 from lfr.values.json import Json
 
@@ -49,7 +49,7 @@ class Guard:
 
     def holds(self, value: Json) -> bool:
         """Whether the step may run on this input. Raises GuardError if that is too much work."""
-        return bool(Question(value).values(self.path, value))
+        return bool(Evaluation(value).values(self.path, value))
 
 
 def parse_guard(text: str) -> Guard:

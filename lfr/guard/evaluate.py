@@ -23,7 +23,7 @@ from lfr.guard.ast import (
 )
 from lfr.values.json import Json
 
-MOST_VALUES: Final = 5_000_000
+MAX_VALUES: Final = 5_000_000
 """How many values a guard may look at, in all: some seconds of work."""
 
 Form: TypeAlias = Json | object
@@ -70,7 +70,7 @@ def _members(value: Json) -> Collection[Json]:
     return value if isinstance(value, list) else ()
 
 
-class Question:
+class Evaluation:
     """One guard asked of one input: the input, what has been found out so far, and the work left.
 
     Values are told apart by `id`: they belong to the input, which lives as long as the question does.
@@ -78,7 +78,7 @@ class Question:
 
     def __init__(self, root: Json) -> None:
         self._root = root
-        self._work_left = MOST_VALUES
+        self._work_left = MAX_VALUES
         self._found: dict[Path, list[Json]] = {}
         self._sides: dict[Path, Side] = {}
         self._forms: dict[int, Form] = {}
@@ -112,7 +112,7 @@ class Question:
         self._work_left -= looked_at + 1
         if self._work_left < 0:
             raise GuardError(
-                f"the guard would have to look at more than {MOST_VALUES:,} values of its input", 0
+                f"the guard would have to look at more than {MAX_VALUES:,} values of its input", 0
             )
 
     def _inside(self, values: list[Json]) -> list[Json]:

@@ -24,7 +24,7 @@ from lfr.guard.ast import (
     Value,
 )
 
-DEEPEST: Final = 32
+MAX_DEPTH: Final = 32
 """How many parentheses and filters may stand inside each other."""
 
 
@@ -158,8 +158,8 @@ class _Reader:
 
     def _test(self) -> Test:
         self._depth += 1
-        if self._depth > DEEPEST:
-            self.fail(f"more than {DEEPEST} levels of parentheses and filters")
+        if self._depth > MAX_DEPTH:
+            self.fail(f"more than {MAX_DEPTH} levels of parentheses and filters")
         at, ors = self._at, []
 
         def either() -> Test:

@@ -1,7 +1,15 @@
 """The littleflow language: text -> Flow. Pure: nothing is read, written or run."""
 
-from lfr.language.check import Checked, check_flow
+from lfr.language.check import CheckResult, check_flow
 from lfr.language.compile import compile_flow
-from lfr.language.errors import FlowError, FlowMistake, Severity, tell
+from lfr.language.diagnostics import Diagnostic, FlowError, Severity, format_diagnostics
 
-__all__ = ["Checked", "FlowError", "FlowMistake", "Severity", "check_flow", "compile_flow", "tell"]
+__all__ = [
+    "CheckResult",
+    "Diagnostic",
+    "FlowError",
+    "Severity",
+    "check_flow",
+    "compile_flow",
+    "format_diagnostics",
+]

@@ -16,9 +16,8 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise, product
 from typing import Any, Final, NamedTuple
 
-from lfr.flow import Edge, Flow, Kind
+from lfr.flow import Edge, Flow, StepKind, gc_paused
 from lfr.flow import Step as FlowStep
-from lfr.gc_pause import no_collections
 from lfr.language.ast import (
     FlowText,
     Label,
@@ -31,21 +30,21 @@ from lfr.language.ast import (
     all_scopes,
 )
 from lfr.language.declarations import Declared, Meaning, Mismatch, common_problem, declared, merged
-from lfr.language.errors import BadSyntax, Problem, Source
+from lfr.language.diagnostics import BadSyntax, Problem, Source
 from lfr.language.labels import END, START, check_labels
 from lfr.language.loops import check_loops
-from lfr.language.parse import DEEPEST, Parsed, parse
+from lfr.language.parse import MAX_DEPTH, Parsed, parse
 from lfr.language.resolve import resolve, root_of
 from lfr.tasks.step_options import RESERVED_KEY
 from lfr.values.json import Json
 
-MOST_STEPS: Final = 1_000_000
+MAX_STEPS: Final = 1_000_000
 """Declared subflows in declared subflows double with each level: a short text can ask for any number."""
 
-MOST_EDGES: Final = 2_000_000
+MAX_EDGES: Final = 2_000_000
 """A label makes an edge from each step before it to each step behind it: as many as their product."""
 
-MOST_TEXT: Final = 128 * 1024 * 1024
+MAX_CHARACTERS: Final = 128 * 1024 * 1024
 """Characters of all values, names and guards, written out: those of declarations count at each use."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -74,7 +73,7 @@ def compile_flow(text: str, base: str | None = None, *, source: str = "FLOW") ->
     they are written. Raises FlowError, with all that is wrong and its places, and BadInput for a base
     that is neither.
     """
-    with no_collections():
+    with gc_paused():
         return compile_source(Source.of(text, source), base).flow
 
 
@@ -160,24 +159,24 @@ class _Builder:
         self._root = root
         self._steps: list[FlowStep] = []
         self._edges: list[Edge] = []
-        self._text_left = MOST_TEXT
+        self._text_left = MAX_CHARACTERS
         self._sizes: dict[int, int] = {}
         self._depth = 0
 
     def flow(self, scope: Scope) -> Flow:
-        opened = _Open(self._add(Kind.START, scope.at), scope.at)
-        self._fill(opened, scope.statements, Kind.END)
+        opened = _Open(self._add(StepKind.START, scope.at), scope.at)
+        self._fill(opened, scope.statements, StepKind.END)
         edges = tuple(edge for edge, _ in groupby(sorted(self._edges)))
         names = self._names
         return Flow(tuple(self._steps), edges, names.name, names.doc, names.docs, names.parameters)
 
-    def _add(self, kind: Kind, at: int, **fields: Any) -> int:
+    def _add(self, kind: StepKind, at: int, **fields: Any) -> int:
         """A new step with these fields; its number. `at` is its place in the text."""
         index = len(self._steps)
         self._check_room(at, 1)
         self._text_left -= sum(map(self._size, fields.values()))
         if self._text_left < 0:
-            raise BadSyntax(at, f"here the flow has more than {MOST_TEXT:,} characters, written out")
+            raise BadSyntax(at, f"here the flow has more than {MAX_CHARACTERS:,} characters, written out")
         self._steps.append(FlowStep(index, kind, **fields))
         self.places.append(at)
         return index
@@ -191,16 +190,16 @@ class _Builder:
         return self._sizes[id(value)]
 
     def _check_room(self, at: int, steps: int) -> None:
-        if len(self._steps) + steps > MOST_STEPS:
-            raise BadSyntax(at, f"here the flow has more than {MOST_STEPS:,} steps")
+        if len(self._steps) + steps > MAX_STEPS:
+            raise BadSyntax(at, f"here the flow has more than {MAX_STEPS:,} steps")
 
     def _connect(self, at: int, sources: list[int], targets: list[int]) -> None:
         """An edge from each to each."""
-        if len(self._edges) + len(sources) * len(targets) > MOST_EDGES:
-            raise BadSyntax(at, f"here the flow has more than {MOST_EDGES:,} edges")
+        if len(self._edges) + len(sources) * len(targets) > MAX_EDGES:
+            raise BadSyntax(at, f"here the flow has more than {MAX_EDGES:,} edges")
         self._edges.extend(product(sources, targets))
 
-    def _fill(self, opened: _Open, statements: Iterable[Statement], closing: Kind) -> int:
+    def _fill(self, opened: _Open, statements: Iterable[Statement], closing: StepKind) -> int:
         """All of a scope behind its start; the number of its end."""
         for statement in statements:
             self._statement(statement, opened)
@@ -218,7 +217,7 @@ class _Builder:
         source, target = statement.source, statement.target
         spans: list[_Span] = []
         if isinstance(source, Literal):
-            spans.append(self._single(Kind.LITERAL, source.at, value=source.value))
+            spans.append(self._single(StepKind.LITERAL, source.at, value=source.value))
         elif isinstance(source, Resource):
             spans.append(self._resource(source))
         for step in statement.steps:  # a generator here would be a frame more for each level of subflows
@@ -240,7 +239,7 @@ class _Builder:
             self._connect(opened.at, [opened.start], [spans[0].entry])
         opened.producers[label].append(spans[-1].exit)
 
-    def _single(self, kind: Kind, at: int, **fields: Any) -> _Span:
+    def _single(self, kind: StepKind, at: int, **fields: Any) -> _Span:
         index = self._add(kind, at, **fields)
         return _Span(index, index)
 
@@ -250,7 +249,12 @@ class _Builder:
             message = "the parameters of a resource are an object, such as (- method: PUT -)"
             self.problems.append(Problem(resource.parameters.at, message))
         return self._single(
-            Kind.RESOURCE, resource.at, uri=self._uri(resource), parameters=parameters, sink=sink, merge=merge
+            StepKind.RESOURCE,
+            resource.at,
+            uri=self._uri(resource),
+            parameters=parameters,
+            sink=sink,
+            merge=merge,
         )
 
     def _uri(self, resource: Resource) -> str:
@@ -287,7 +291,12 @@ class _Builder:
             return span
         parameters = self._parameters(meaning, task)
         return self._single(
-            Kind.TASK, task.at, name=task.name, base=meaning.base, parameters=parameters, **flags._asdict()
+            StepKind.TASK,
+            task.at,
+            name=task.name,
+            base=meaning.base,
+            parameters=parameters,
+            **flags._asdict(),
         )
 
     def _parameters(self, meaning: Meaning, use: Task | Resource) -> Json:
@@ -305,10 +314,10 @@ class _Builder:
 
     def _subflow(self, statements: Iterable[Statement], at: int, flags: _Flags, name: str = "") -> _Span:
         self._depth += 1
-        if self._depth > DEEPEST:
-            raise BadSyntax(at, f"here subflows are more than {DEEPEST} levels deep")
-        index = self._add(Kind.SUBFLOW, at, name=name, **flags._asdict())
-        end = self._fill(_Open(index, at), statements, Kind.SUBFLOW_END)
+        if self._depth > MAX_DEPTH:
+            raise BadSyntax(at, f"here subflows are more than {MAX_DEPTH} levels deep")
+        index = self._add(StepKind.SUBFLOW, at, name=name, **flags._asdict())
+        end = self._fill(_Open(index, at), statements, StepKind.SUBFLOW_END)
         self._steps[index] = replace(self._steps[index], end=end)
         self._depth -= 1
         return _Span(index, end)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from lfr.language.ast import Declaration, FlowText, Literal, Scope, scopes
-from lfr.language.errors import Problem
+from lfr.language.diagnostics import Problem
 from lfr.language.parse import AFTER_DECLARATION
 from lfr.tasks.step_options import BadStepOptions, parse_step_options
 from lfr.values.json import Json

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from lfr.language.ast import Label, Scope
-from lfr.language.errors import Problem
+from lfr.language.diagnostics import Problem
 
 START: Final = "start"
 END: Final = "end"

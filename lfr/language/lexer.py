@@ -11,12 +11,12 @@ import re
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from lfr.language.errors import MOST_SHOWN, BadSyntax, Problem
+from lfr.language.diagnostics import MAX_SHOWN, BadSyntax, Problem
 from lfr.values.json import Json
-from lfr.values.literals import BadLiteral, read_json, read_yaml
+from lfr.values.literals import BadLiteral, parse_json, parse_yaml
 
 
-class Kind(StrEnum):
+class TokenKind(StrEnum):
     """What a token is; the value is what errors call it, or the sign itself."""
 
     NAME = "a name"
@@ -48,14 +48,14 @@ class Token(NamedTuple):
     `value` is that of a literal or of parameters.
     """
 
-    kind: Kind
+    kind: TokenKind
     text: str
     at: int
     end: int
     value: Json = None
 
 
-_SIGNS: Final = {kind.value: kind for kind in Kind if len(kind.value) == 1}
+_SIGNS: Final = {kind.value: kind for kind in TokenKind if len(kind.value) == 1}
 _BLANK = re.compile(r"[ \t\r\n\f\v]*+")
 _LINE_REST = re.compile(r"[^\r\n]*+")
 _NAME = re.compile(r"[A-Za-z_](?:[\w:]++|-(?!>))*+")
@@ -66,7 +66,7 @@ _LIKE_RESOURCE = re.compile(r"""<[^<>\r\n"'`({\[]*+(?<!-)>""")
 """What is in brackets in one line, with nothing in it that could be a token of another kind."""
 
 
-class Scanner:
+class Lexer:
     """Where the reading of a text stands.
 
     `problems` are literals whose content is wrong; the scanner goes on behind them. If it could only
@@ -84,7 +84,7 @@ class Scanner:
     def next(self) -> Token:
         """The next token; at the end, END, which is placed behind the last one. Raises BadSyntax."""
         behind, at = self._end, self._skip_blanks(self._end)
-        token = self._token(at) if at < len(self._text) else Token(Kind.END, "", behind, behind)
+        token = self._token(at) if at < len(self._text) else Token(TokenKind.END, "", behind, behind)
         self._end = token.end
         return token
 
@@ -97,12 +97,12 @@ class Scanner:
     def _token(self, at: int) -> Token:
         text = self._text
         if name := _NAME.match(text, at):
-            return Token(Kind.NAME, name[0], at, name.end())
+            return Token(TokenKind.NAME, name[0], at, name.end())
         first = text[at]
         if first == "→" or text.startswith("->", at):
-            return Token(Kind.ARROW, first, at, at + (1 if first == "→" else 2))
+            return Token(TokenKind.ARROW, first, at, at + (1 if first == "→" else 2))
         if first in ":@" and (name := _NAME.match(text, at + 1)):
-            return Token(Kind.LABEL if first == ":" else Kind.DECLARATION, name[0], at, name.end())
+            return Token(TokenKind.LABEL if first == ":" else TokenKind.DECLARATION, name[0], at, name.end())
         if first in _SIGNS:
             return Token(_SIGNS[first], first, at, at + 1)
         if first == "(":
@@ -110,12 +110,12 @@ class Scanner:
         if first == "<":
             return self._literal_or_resource(at)
         if first == "`":
-            return self._quoted(Kind.GUARD, at, "`", "guard")
+            return self._quoted(TokenKind.GUARD, at, "`", "guard")
         if text.startswith(("'''", '"""'), at):
-            return self._quoted(Kind.DOC, at, text[at : at + 3], "documentation")
-        return Token(Kind.UNKNOWN, first, at, at + 1)
+            return self._quoted(TokenKind.DOC, at, text[at : at + 3], "documentation")
+        return Token(TokenKind.UNKNOWN, first, at, at + 1)
 
-    def _quoted(self, kind: Kind, at: int, quote: str, what: str) -> Token:
+    def _quoted(self, kind: TokenKind, at: int, quote: str, what: str) -> Token:
         start = at + len(quote)
         end = self._text.find(quote, start)
         if end < 0:
@@ -124,12 +124,12 @@ class Scanner:
 
     def _parameters(self, at: int) -> Token:
         if self._text.startswith(("{", "["), at + 1):
-            return self._json(Kind.PARAMETERS, at, ")")
+            return self._json(TokenKind.PARAMETERS, at, ")")
         if self._text.startswith("-", at + 1):
-            return self._yaml(Kind.PARAMETERS, at, "-)")
+            return self._yaml(TokenKind.PARAMETERS, at, "-)")
         closing = self._skip_blanks(at + 1)
         if self._text.startswith(")", closing):
-            return Token(Kind.PARAMETERS, "", at, closing + 1, {})
+            return Token(TokenKind.PARAMETERS, "", at, closing + 1, {})
         if closing == len(self._text):
             raise BadSyntax(at, "these parameters are not closed", "they end with )")
         bad = BadSyntax(
@@ -137,27 +137,27 @@ class Scanner:
             f"parameters cannot begin with {shown(self._text[closing])}",
             "they are written (- YAML -), ({JSON}), ([JSON]) or (), without blanks between the two signs",
         )
-        return self._misspelt(Kind.PARAMETERS, at, _LIKE_PARAMETERS, bad)
+        return self._misspelt(TokenKind.PARAMETERS, at, _LIKE_PARAMETERS, bad)
 
     def _literal_or_resource(self, at: int) -> Token:
         if self._text.startswith(("{", "["), at + 1):
-            return self._json(Kind.LITERAL, at, ">")
+            return self._json(TokenKind.LITERAL, at, ">")
         if self._text.startswith("-", at + 1):
-            return self._yaml(Kind.LITERAL, at, "->")
+            return self._yaml(TokenKind.LITERAL, at, "->")
         closing = _match_end(_BLANK, self._text, at + 1)
         if self._text.startswith(">", closing):
-            return Token(Kind.LITERAL, "", at, closing + 1, {})
+            return Token(TokenKind.LITERAL, "", at, closing + 1, {})
         uri = _URI.match(self._text, at + 1)
         if uri is not None and self._text.startswith(">", uri.end()):
-            return Token(Kind.RESOURCE, uri[0], at, uri.end() + 1)
+            return Token(TokenKind.RESOURCE, uri[0], at, uri.end() + 1)
         bad = BadSyntax(
             at,
             "neither a literal nor a resource",
             "literals are written <- YAML ->, <{JSON}>, <[JSON]> or <>; resources <URI>, a blank as %20",
         )
-        return self._misspelt(Kind.RESOURCE, at, _LIKE_RESOURCE, bad)
+        return self._misspelt(TokenKind.RESOURCE, at, _LIKE_RESOURCE, bad)
 
-    def _misspelt(self, kind: Kind, at: int, like: re.Pattern[str], bad: BadSyntax) -> Token:
+    def _misspelt(self, kind: TokenKind, at: int, like: re.Pattern[str], bad: BadSyntax) -> Token:
         """What is wrong, but so plainly meant to be one token that reading goes on behind it; else `bad`
         is raised."""
         meant = like.match(self._text, at)
@@ -166,14 +166,14 @@ class Scanner:
         self._add(bad.problem)
         return Token(kind, "", at, meant.end())
 
-    def _yaml(self, kind: Kind, at: int, closing: str) -> Token:
+    def _yaml(self, kind: TokenKind, at: int, closing: str) -> Token:
         start = at + 2
         end = self._text.find(closing, start)
         if end < 0:
             raise BadSyntax(at, f"{_of(kind)} not closed", f"YAML here ends with {closing}")
         token = Token(kind, "", at, end + 2)
         try:
-            return token._replace(value=read_yaml(self._text, start, end))
+            return token._replace(value=parse_yaml(self._text, start, end))
         except BadLiteral as bad:
             is_at_end = bad.at is not None and bad.at >= len(self._text[start:end].rstrip()) + start
             hint = f"the first {closing} ends it; text with {closing} in it is written as JSON"
@@ -181,9 +181,9 @@ class Scanner:
             self.is_guessing |= is_at_end
             return token
 
-    def _json(self, kind: Kind, at: int, closing: str) -> Token:
+    def _json(self, kind: TokenKind, at: int, closing: str) -> Token:
         try:
-            value, end = read_json(self._text, at + 1)
+            value, end = parse_json(self._text, at + 1)
             if self._text.startswith(closing, end):
                 return Token(kind, "", at, end + 1, value)
             bad = BadLiteral(f"JSON: after the value comes {closing}, without blanks", end)
@@ -202,7 +202,7 @@ class Scanner:
 
     def _add(self, problem: Problem) -> None:
         self.problems.append(problem)
-        if len(self.problems) >= MOST_SHOWN:
+        if len(self.problems) >= MAX_SHOWN:
             self.is_guessing = True
             raise BadSyntax(problem.at, "too many errors")
 
@@ -224,8 +224,8 @@ def begins_line(text: str, at: int) -> bool:
     return at == 0 or text[at - 1] in "\r\n"
 
 
-def _of(kind: Kind) -> str:
-    return "these parameters are" if kind is Kind.PARAMETERS else "this literal is"
+def _of(kind: TokenKind) -> str:
+    return "these parameters are" if kind is TokenKind.PARAMETERS else "this literal is"
 
 
 def _match_end(pattern: re.Pattern[str], text: str, at: int) -> int:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from lfr.flow import Flow, Kind, Step
-from lfr.language.errors import Problem
+from lfr.flow import Flow, Step, StepKind
+from lfr.language.diagnostics import Problem
 
-WORKS = (Kind.TASK, Kind.RESOURCE)
+WORKS = (StepKind.TASK, StepKind.RESOURCE)
 """Steps of these kinds take time; all others end when they start."""
 
 
-def ending_steps(flow: Flow, can_end: Callable[[Step], bool]) -> set[int]:
+def completable_steps(flow: Flow, can_end: Callable[[Step], bool]) -> set[int]:
     """The steps that end, sooner or later, once the flow has begun, if only those can that `can_end` names.
 
     The end of a subflow that may be passed over counts among them as soon as the subflow itself does.
@@ -29,7 +29,7 @@ def ending_steps(flow: Flow, can_end: Callable[[Step], bool]) -> set[int]:
         if step.index in ended:
             continue
         ended.add(step.index)
-        if step.kind is Kind.SUBFLOW and may_be_passed_over(step):
+        if step.kind is StepKind.SUBFLOW and may_be_passed_over(step):
             stack.append(step.end)
         for successor in flow.successors[step.index]:
             missing[successor] -= 1
@@ -48,7 +48,7 @@ def check_loops(flow: Flow, returns: Mapping[int, int]) -> Iterator[Problem]:
     passed over. `returns` has the place of each `:start` that something leads to, by the step before it."""
     if not returns:
         return
-    at_once = ending_steps(flow, lambda step: step.kind not in WORKS or may_be_passed_over(step))
+    at_once = completable_steps(flow, lambda step: step.kind not in WORKS or may_be_passed_over(step))
     for index, at in returns.items():
         if index in at_once:
             message = "this loop can turn without doing any task, and would then turn for ever in an instant"

@@ -35,23 +35,34 @@ from lfr.language.ast import (
     Target,
     Task,
 )
-from lfr.language.errors import MOST_SHOWN, BadSyntax, Problem
-from lfr.language.lexer import Kind, Scanner, Token, begins_line, shown
+from lfr.language.diagnostics import MAX_SHOWN, BadSyntax, Problem
+from lfr.language.lexer import Lexer, Token, TokenKind, begins_line, shown
 
-DEEPEST: Final = 100
+MAX_DEPTH: Final = 100
 """How many subflows may stand inside each other."""
 
-_SUBFLOW: Final = {Kind.OPEN_BRACE: Kind.CLOSE_BRACE, Kind.OPEN_BRACKET: Kind.CLOSE_BRACKET}
-_STEP: Final = frozenset({Kind.NAME, Kind.ITERATE, Kind.MERGE, Kind.ASK, *_SUBFLOW})
-_STATEMENT: Final = _STEP | {Kind.LABEL, Kind.LITERAL, Kind.RESOURCE}
-_AFTER_STATEMENT: Final = _STATEMENT | {Kind.DECLARATION, Kind.END, *_SUBFLOW.values()}
+_SUBFLOW: Final = {
+    TokenKind.OPEN_BRACE: TokenKind.CLOSE_BRACE,
+    TokenKind.OPEN_BRACKET: TokenKind.CLOSE_BRACKET,
+}
+_STEP: Final = frozenset({TokenKind.NAME, TokenKind.ITERATE, TokenKind.MERGE, TokenKind.ASK, *_SUBFLOW})
+_STATEMENT: Final = _STEP | {TokenKind.LABEL, TokenKind.LITERAL, TokenKind.RESOURCE}
+_AFTER_STATEMENT: Final = _STATEMENT | {TokenKind.DECLARATION, TokenKind.END, *_SUBFLOW.values()}
 
 
-MOST_SKIPPED: Final = 100_000
+MAX_SKIPPED_TOKENS: Final = 100_000
 """How many tokens behind an error are looked at for the beginning of a statement."""
 
 _CONTINUES: Final = frozenset(
-    {Kind.ARROW, Kind.BAR, Kind.MERGE, Kind.ITERATE, Kind.ASK, Kind.GUARD, Kind.EQUALS}
+    {
+        TokenKind.ARROW,
+        TokenKind.BAR,
+        TokenKind.MERGE,
+        TokenKind.ITERATE,
+        TokenKind.ASK,
+        TokenKind.GUARD,
+        TokenKind.EQUALS,
+    }
 )
 """Behind these, a statement goes on in the next line."""
 
@@ -80,8 +91,8 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._scanner = Scanner(text)
-        self._token = Token(Kind.END, "", 0, 0)
+        self._scanner = Lexer(text)
+        self._token = Token(TokenKind.END, "", 0, 0)
         self._open: list[Token] = []
         self._declarations: list[Declaration] = []
         self._statements: list[Statement] = []
@@ -106,8 +117,8 @@ class _Parser:
         return Parsed(tree, self.problems, is_whole, is_sure=not self._scanner.may_have_skipped)
 
     def _read_on(self) -> None:
-        while self._token.kind is not Kind.END:
-            if self._token.kind is Kind.DECLARATION:
+        while self._token.kind is not TokenKind.END:
+            if self._token.kind is TokenKind.DECLARATION:
                 self._declarations.append(self._declaration())
             else:
                 self._statements.append(self._statement())
@@ -119,7 +130,7 @@ class _Parser:
         if self._scanner.is_guessing or problem in self.problems:  # again: the scanner cannot get past it
             return False
         self.problems.append(problem)
-        return len(self.problems) < MOST_SHOWN
+        return len(self.problems) < MAX_SHOWN
 
     def _skip_statement(self) -> None:
         """Go to where the next statement begins: outside of brackets, behind a `;`, or at the beginning of
@@ -128,18 +139,18 @@ class _Parser:
         depth = len(self._open)
         self._open.clear()
         before: Token | None = None
-        for _ in range(MOST_SKIPPED):
-            if self._token.kind is Kind.END or (depth == 0 and self._begins_statement(before)):
+        for _ in range(MAX_SKIPPED_TOKENS):
+            if self._token.kind is TokenKind.END or (depth == 0 and self._begins_statement(before)):
                 return
             before = self._take()
-            if before.kind is Kind.SEMICOLON and depth == 0:
+            if before.kind is TokenKind.SEMICOLON and depth == 0:
                 return
             depth += (before.kind in _SUBFLOW) - (before.kind in _SUBFLOW.values() and depth > 0)
-        self._token = Token(Kind.END, "", self._token.at, self._token.at)
+        self._token = Token(TokenKind.END, "", self._token.at, self._token.at)
 
     def _begins_statement(self, before: Token | None) -> bool:
         kind, at = self._token.kind, self._token.at
-        if kind is Kind.MERGE or kind not in _STATEMENT | {Kind.DECLARATION}:
+        if kind is TokenKind.MERGE or kind not in _STATEMENT | {TokenKind.DECLARATION}:
             return False
         if before is not None and before.kind in _CONTINUES:
             return False
@@ -149,10 +160,10 @@ class _Parser:
         token, self._token = self._token, self._scanner.next()
         return token
 
-    def _take_if(self, kind: Kind) -> Token | None:
+    def _take_if(self, kind: TokenKind) -> Token | None:
         return self._take() if self._token.kind is kind else None
 
-    def _expect(self, kind: Kind) -> Token:
+    def _expect(self, kind: TokenKind) -> Token:
         if self._token.kind is not kind:
             self._fail_expecting(kind.value)
         return self._take()
@@ -163,7 +174,7 @@ class _Parser:
     def _fail_expecting(self, expected: str, hint: str = "") -> NoReturn:
         token = self._token
         opening = self._open[-1] if self._open else None
-        if opening and token.kind is Kind.END:
+        if opening and token.kind is TokenKind.END:
             message, closing = f"the text ends, but a {opening.text} is not closed", _SUBFLOW[opening.kind]
             raise BadSyntax(token.at, message, f"{closing.value} closes it", opening.at)
         if opening and token.kind in _SUBFLOW.values() and token.kind is not _SUBFLOW[opening.kind]:
@@ -176,12 +187,16 @@ class _Parser:
             raise BadSyntax(
                 keyword.at, f"there is no declaration @{keyword.text}", "there are @flow and @task"
             )
-        name = self._expect(Kind.NAME).text
-        alias = self._expect(Kind.NAME).text if self._take_if(Kind.EQUALS) else ""
+        name = self._expect(TokenKind.NAME).text
+        alias = self._expect(TokenKind.NAME).text if self._take_if(TokenKind.EQUALS) else ""
         parameters = self._parameters()
-        doc = self._take_if(Kind.DOC)
+        doc = self._take_if(TokenKind.DOC)
         subflow = self._subflow() if self._token.kind in _SUBFLOW else None
-        if not self._take_if(Kind.SEMICOLON) and subflow is not None and self._token.kind is Kind.ARROW:
+        if (
+            not self._take_if(TokenKind.SEMICOLON)
+            and subflow is not None
+            and self._token.kind is TokenKind.ARROW
+        ):
             self._fail_expecting("a statement", AFTER_DECLARATION)
         text = doc.text.strip() if doc else ""
         return Declaration(keyword.text, name, alias, parameters, text, subflow, keyword.at)
@@ -191,15 +206,15 @@ class _Parser:
         source, before = self._source()
         steps = [self._step(before)]
         target = None
-        while target is None and self._take_if(Kind.ARROW):
+        while target is None and self._take_if(TokenKind.ARROW):
             following = self._step_or_target()
             if isinstance(following, Target):
                 target = following
             else:
                 steps.append(following)
-        if target is not None and self._token.kind is Kind.ARROW:
+        if target is not None and self._token.kind is TokenKind.ARROW:
             self._fail("nothing can follow the target of a statement", _AFTER_TARGET)
-        if not self._take_if(Kind.SEMICOLON) and self._token.kind not in _AFTER_STATEMENT:
+        if not self._take_if(TokenKind.SEMICOLON) and self._token.kind not in _AFTER_STATEMENT:
             self._fail_expecting("an arrow or a new statement")
         return Statement(source, tuple(steps), target, at)
 
@@ -209,26 +224,26 @@ class _Parser:
         if self._token.kind not in _STATEMENT:
             self._fail_expecting("a statement")
         source: Label | Literal | Resource | None = None
-        if self._token.kind is Kind.LABEL:
+        if self._token.kind is TokenKind.LABEL:
             label = self._label()
             if self._token.kind in _STEP:
                 return None, label
             source = label
-        elif self._token.kind is Kind.LITERAL:
+        elif self._token.kind is TokenKind.LITERAL:
             source = self._literal()
-        elif self._token.kind is Kind.RESOURCE:
+        elif self._token.kind is TokenKind.RESOURCE:
             source = self._resource()
         if source is not None:
-            self._expect(Kind.ARROW)
+            self._expect(TokenKind.ARROW)
         return source, None
 
     def _step_or_target(self) -> Step | Target:
         """What follows an arrow."""
-        merge = self._take_if(Kind.MERGE)
+        merge = self._take_if(TokenKind.MERGE)
         merges_at = merge.at if merge else None
-        if self._token.kind is Kind.RESOURCE:
+        if self._token.kind is TokenKind.RESOURCE:
             return Target(self._resource(), merges_at)
-        if self._token.kind is Kind.LABEL:
+        if self._token.kind is TokenKind.LABEL:
             label = self._label()
             if merge or self._token.kind not in _STEP:
                 return Target(label, merges_at)
@@ -237,28 +252,28 @@ class _Parser:
 
     def _step(self, before: Label | None, merge: Token | None = None) -> Step:
         """A step. Its label and its `>` may have been read already."""
-        if before is None and merge is None and self._token.kind is Kind.LABEL:
+        if before is None and merge is None and self._token.kind is TokenKind.LABEL:
             before = self._label()
-        iterate = None if merge else self._take_if(Kind.ITERATE)
-        merge = merge or (None if iterate else self._take_if(Kind.MERGE))
-        if self._token.kind in (Kind.ITERATE, Kind.MERGE):
+        iterate = None if merge else self._take_if(TokenKind.ITERATE)
+        merge = merge or (None if iterate else self._take_if(TokenKind.MERGE))
+        if self._token.kind in (TokenKind.ITERATE, TokenKind.MERGE):
             self._fail(
                 "* and > exclude each other, and stand once", "let a step of its own before this one merge"
             )
-        asks = self._take_if(Kind.ASK)
+        asks = self._take_if(TokenKind.ASK)
         guard_at = self._token.at if asks else None
         guard = self._guard() if asks else None
-        if guard is not None and self._token.kind in (Kind.ITERATE, Kind.MERGE):
+        if guard is not None and self._token.kind in (TokenKind.ITERATE, TokenKind.MERGE):
             self._fail(f"{self._token.text} stands before the ? of a guard", "such as * ? `$.a` task")
-        if self._token.kind not in (Kind.NAME, *_SUBFLOW):
+        if self._token.kind not in (TokenKind.NAME, *_SUBFLOW):
             self._fail_expecting("a task or a subflow")
-        content = self._tasks() if self._token.kind is Kind.NAME else self._subflow()
-        after = self._label() if self._token.kind is Kind.LABEL else None
+        content = self._tasks() if self._token.kind is TokenKind.NAME else self._subflow()
+        after = self._label() if self._token.kind is TokenKind.LABEL else None
         iterates_at = iterate.at if iterate else None
         return Step(content, before, after, iterates_at, merge is not None, guard, guard_at)
 
     def _guard(self) -> str:
-        token = self._expect(Kind.GUARD)
+        token = self._expect(TokenKind.GUARD)
         try:
             parse_guard(token.text)
         except GuardError as error:
@@ -268,19 +283,19 @@ class _Parser:
 
     def _tasks(self) -> tuple[Task, ...]:
         tasks = [self._task()]
-        while self._take_if(Kind.BAR):
+        while self._take_if(TokenKind.BAR):
             tasks.append(self._task())
         return tuple(tasks)
 
     def _task(self) -> Task:
-        name = self._expect(Kind.NAME)
+        name = self._expect(TokenKind.NAME)
         return Task(name.text, self._parameters(), name.at)
 
     def _subflow(self) -> Scope:
         opening = self._take()
         self._open.append(opening)
-        if len(self._open) > DEEPEST:
-            raise BadSyntax(opening.at, f"more than {DEEPEST} subflows inside each other")
+        if len(self._open) > MAX_DEPTH:
+            raise BadSyntax(opening.at, f"more than {MAX_DEPTH} subflows inside each other")
         statements = [self._statement()]
         while self._token.kind is not _SUBFLOW[opening.kind]:
             statements.append(self._statement())
@@ -305,7 +320,7 @@ class _Parser:
         return Resource(token.text, self._parameters(), token.at)
 
     def _parameters(self) -> Literal | None:
-        token = self._take_if(Kind.PARAMETERS)
+        token = self._take_if(TokenKind.PARAMETERS)
         return Literal(token.value, token.at) if token else None
 
 
@@ -325,24 +340,24 @@ _ADVICE: Final = {
 }
 
 _ADVICE_FOR_KIND: Final = {
-    Kind.ARROW: "something is missing before it",
-    Kind.LITERAL: "a literal can only begin a statement",
-    Kind.RESOURCE: "a resource is the first thing in a statement, or the last",
-    Kind.DECLARATION: "declarations stand outside of subflows",
-    Kind.DOC: "documentation belongs to a declaration, behind its parameters",
-    Kind.GUARD: "a guard comes after ?",
-    Kind.CLOSE_BRACE: "it closes nothing, or nothing is in it",
-    Kind.CLOSE_BRACKET: "it closes nothing, or nothing is in it",
+    TokenKind.ARROW: "something is missing before it",
+    TokenKind.LITERAL: "a literal can only begin a statement",
+    TokenKind.RESOURCE: "a resource is the first thing in a statement, or the last",
+    TokenKind.DECLARATION: "declarations stand outside of subflows",
+    TokenKind.DOC: "documentation belongs to a declaration, behind its parameters",
+    TokenKind.GUARD: "a guard comes after ?",
+    TokenKind.CLOSE_BRACE: "it closes nothing, or nothing is in it",
+    TokenKind.CLOSE_BRACKET: "it closes nothing, or nothing is in it",
 }
 
 
 def _described(token: Token) -> str:
     match token.kind:
-        case Kind.NAME | Kind.GUARD:
+        case TokenKind.NAME | TokenKind.GUARD:
             return f"{token.kind.value}, {token.text[:40]}"
-        case Kind.LABEL | Kind.DECLARATION:
-            return f"{token.kind.value}, {':' if token.kind is Kind.LABEL else '@'}{token.text[:40]}"
-        case Kind.UNKNOWN:
+        case TokenKind.LABEL | TokenKind.DECLARATION:
+            return f"{token.kind.value}, {':' if token.kind is TokenKind.LABEL else '@'}{token.text[:40]}"
+        case TokenKind.UNKNOWN:
             return shown(token.text)
     return token.kind.value
 

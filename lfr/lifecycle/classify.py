@@ -18,7 +18,7 @@ from lfr.store.stream.entries import Entry, Reader, settle
 from lfr.store.workflows.commit import forget_handed_over
 from lfr.store.workflows.load import LoadedWorkflow
 from lfr.tasks.catalogue import EACH, REQUEST_PREFIX
-from lfr.values.json import NotJson, read_json
+from lfr.values.json import InvalidJson, decode_json
 
 
 @dataclass(slots=True)
@@ -136,8 +136,8 @@ class Judgement:
         output, beside = task.output, self.handed_over.get((task.workflow, task.index))
         if not task.has_output and beside is not None:
             try:
-                output = read_json(beside)
-            except NotJson:
+                output = decode_json(beside)
+            except InvalidJson:
                 return StepResult(task.index, failure="the output that its worker wrote is not JSON")
         return StepResult(task.index, output, attempt=task.attempt)
 

@@ -44,7 +44,7 @@ from lfr.store.workflows.items import (
 )
 from lfr.store.workflows.load import LoadedWorkflow, load, load_whole, watch_state
 from lfr.tasks.step_options import parse_step_options
-from lfr.values.json import Json, read_json
+from lfr.values.json import Json, decode_json
 
 BUSY = "the loop has come back to this step while its items were still worked on"
 
@@ -179,7 +179,7 @@ class Iteration:
             return
         if items.done == items.total and _runs(workflow, index):
             outputs = load_outputs(link, id, index, items.total, step.outputs)
-            step.ended.append(StepResult(index, list(map(read_json, outputs))))
+            step.ended.append(StepResult(index, list(map(decode_json, outputs))))
             step.commands.append(drop_items(id, index))
             return
         step.commands += lay_out(id, index, step.values)  # also if none can begin now, for a restart

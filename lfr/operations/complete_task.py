@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from lfr import events
 from lfr.errors import BadInput, NotFound
-from lfr.flow import Kind
+from lfr.flow import StepKind
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.store.redis.connection import Store
 from lfr.store.stream.entries import append
@@ -45,7 +45,7 @@ def complete_task(
         if workflow is None or flow is None:
             raise NotFound(f"there is no workflow {id}")
         latest = load_step(link, workflow, index).steps[index].attempt
-    tasks = {step.index: step for step in flow.own_steps if step.kind is Kind.TASK}
+    tasks = {step.index: step for step in flow.own_steps if step.kind is StepKind.TASK}
     if index not in tasks:
         raise NotFound(f"{id} has no task at index {index}", hint="lfr inspect shows the indices")
     if name not in (None, tasks[index].name, tasks[index].base):

@@ -12,7 +12,7 @@ from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.store.redis.connection import Store
 from lfr.store.stream.dead_letters import DeadLetter, newest_letters
 from lfr.store.stream.entries import Entry, append, as_text, newest
-from lfr.values.json import Json, NotJson, read_json
+from lfr.values.json import InvalidJson, Json, decode_json
 
 LARGEST_LIST: Final = 500
 
@@ -86,8 +86,8 @@ def _tell_letter(letter: DeadLetter) -> dict[str, Any]:
 
 def _word(encoded: bytes | None) -> str | None:
     try:
-        value: Json = None if encoded is None else read_json(encoded)
-    except NotJson:
+        value: Json = None if encoded is None else decode_json(encoded)
+    except InvalidJson:
         return None
     return value[:_LONGEST] if isinstance(value, str) else None
 

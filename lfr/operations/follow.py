@@ -11,7 +11,7 @@ from typing import Any, Final
 from lfr.drawing.labels import resource_title
 from lfr.engine import FactKind
 from lfr.errors import NotFound
-from lfr.flow import Flow, Kind
+from lfr.flow import Flow, StepKind
 from lfr.operations.inspect.summary import describe_facts, summarize
 from lfr.operations.inspect.workflow import load_attempt_progress, require_record
 from lfr.operations.workflow_ids import parse_workflow_id
@@ -120,7 +120,7 @@ class _Follower:
         if index is None:
             return ""
         step = self._flow.steps[index]
-        return resource_title(step.uri, is_sink=step.sink) if step.kind is Kind.RESOURCE else step.name
+        return resource_title(step.uri, is_sink=step.sink) if step.kind is StepKind.RESOURCE else step.name
 
     def _note(self, moment: Moment) -> None:
         for fact in moment.facts:

@@ -23,7 +23,7 @@ from lfr.runtime.process import Life, run_listeners
 from lfr.store.redis.connection import Link, Store
 from lfr.store.stream.entries import Entry, as_text
 from lfr.store.stream.receipts import Clearing, Logged, note_unclaimed, read_targets, remember_logged
-from lfr.values.json import write_json
+from lfr.values.json import encode_json
 
 _ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
 
@@ -127,16 +127,16 @@ def _receipt(values: events.Values | events.Malformed) -> events.Receipt | None:
 
 def _line(entry: Entry, receipt: events.Receipt, target: str | None) -> str:
     at = entry.fields.get(b"at", b"null").decode()
-    about = f'"receipt":"{entry.id}","for":"{receipt.target}","action":{write_json(receipt.action)}'
+    about = f'"receipt":"{entry.id}","for":"{receipt.target}","action":{encode_json(receipt.action)}'
     return f'{{{about},"at":{at},"target":{target or "null"}}}'.replace("\n", " ") + "\n"
 
 
 def _json(entry: Entry, values: events.Values | events.Malformed) -> str:
     """An event as one JSON object: its fields are JSON already. If they are not, as text."""
     if isinstance(values, events.Malformed):
-        return write_json(as_text(entry))
+        return encode_json(as_text(entry))
     fields = (
-        f"{write_json(name.decode(errors='backslashreplace'))}:{value.decode()}"
+        f"{encode_json(name.decode(errors='backslashreplace'))}:{value.decode()}"
         for name, value in entry.fields.items()
     )
     return "{" + ",".join(fields) + "}"

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from lfr.store import keys
 from lfr.store.redis.connection import Link
-from lfr.values.json import Json, write_json
+from lfr.values.json import Json, encode_json
 
 
 def hand_over(link: Link, workflow: str, index: int, output: Json, *, again: bool = False) -> None:
     """Leave the output of a step. With `again`, only if there is still one: else the step has ended since
     and nobody would take it. (SET, XX)"""
-    command = ("SET", keys.handed_over(workflow, index), write_json(output))
+    command = ("SET", keys.handed_over(workflow, index), encode_json(output))
     link.exchange([(*command, "XX") if again else command])
 
 

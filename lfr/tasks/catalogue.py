@@ -21,7 +21,7 @@ from lfr.tasks.parameters import (
     some_of,
     whole,
 )
-from lfr.values.durations import LONGEST_SECONDS
+from lfr.values.times import MAX_DURATION_SECONDS
 
 RESERVED_PREFIXES = ("lfr:", "wait:", "request:", "redis:", "resource:")
 """How the names of built-in tasks begin, also of those to come: no other worker answers them."""
@@ -143,7 +143,9 @@ CATALOGUE: Final = (
         role="wait",
         help="ends after a while, or at a time; its output is its input",
         parameters=(
-            Parameter("duration", or_template(duration(0, LONGEST_SECONDS)), "how long", instead="until"),
+            Parameter(
+                "duration", or_template(duration(0, MAX_DURATION_SECONDS)), "how long", instead="until"
+            ),
             Parameter("until", or_template(TIME), "until when, if not how long; a time that is past is now"),
         ),
     ),
@@ -155,7 +157,7 @@ CATALOGUE: Final = (
             Parameter("event", TEMPLATE, "the event's kind", is_needed=True),
             Parameter("match", MATCH, "what must be equal in the event; if not given, any event does"),
             Parameter("receipt", FLAG, "whether the event gets a receipt when it ends a wait", default=True),
-            Parameter("timeout", or_template(duration(0, LONGEST_SECONDS)), "how long, at most"),
+            Parameter("timeout", or_template(duration(0, MAX_DURATION_SECONDS)), "how long, at most"),
             Parameter("on_timeout", one_of("fail", "continue"), "whether it then fails", default="fail"),
         ),
     ),

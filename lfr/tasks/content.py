@@ -6,7 +6,7 @@ import json
 
 from lfr.tasks.content_types import ContentType, Format
 from lfr.values.json import Json
-from lfr.values.literals import BadLiteral, read_json, read_yaml
+from lfr.values.literals import BadLiteral, parse_json, parse_yaml
 
 
 class BadContent(ValueError):
@@ -21,7 +21,7 @@ def decode(content: bytes, type: ContentType) -> Json:
             case Format.JSON:
                 return _read_json(text)
             case Format.YAML:
-                return read_yaml(text, 0, len(text))
+                return parse_yaml(text, 0, len(text))
             case Format.TEXT:
                 return {"text": text}
     except BadLiteral as error:
@@ -38,7 +38,7 @@ def _decoded(content: bytes, type: ContentType) -> str:
 
 def _read_json(text: str) -> Json:
     start = len(text) - len(text.lstrip(" \t\r\n"))
-    value, end = read_json(text, start)
+    value, end = parse_json(text, start)
     rest = text[end:].lstrip(" \t\r\n")
     if rest:
         raise BadLiteral("JSON: there is more behind the value", len(text) - len(rest))
@@ -74,9 +74,11 @@ def _text(value: Json, type: ContentType) -> str:
 
 
 def _yaml(value: Json) -> str:
-    from lfr.values.yaml_writer import LONGEST_YAML, write_yaml  # here: most resources are JSON
+    from lfr.values.yaml import MAX_YAML_LENGTH, encode_yaml  # here: most resources are JSON
 
-    text = write_yaml(value)
+    text = encode_yaml(value)
     if text is None:
-        raise BadContent(f"more than {LONGEST_YAML:,} characters of YAML, or deeply nested; store it as JSON")
+        raise BadContent(
+            f"more than {MAX_YAML_LENGTH:,} characters of YAML, or deeply nested; store it as JSON"
+        )
     return text

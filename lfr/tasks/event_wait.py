@@ -11,7 +11,7 @@ from lfr.tasks.catalogue import EVENT
 from lfr.tasks.parameters import BadParameter, bad_parameter, is_unicode
 from lfr.tasks.template import TemplateError, fill_or_look_up
 from lfr.tasks.wait_parameters import wait_parameters
-from lfr.values.json import Json, NotJson, read_json, write_json
+from lfr.values.json import InvalidJson, Json, decode_json, encode_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ def _match(match: Any, input: Json, parameters: Json) -> dict[str, Json]:
     except TemplateError as error:
         raise BadParameter(f"{EVENT}: match: {error}") from None
     try:
-        read_json(write_json(filled).encode())
-    except NotJson as error:
+        decode_json(encode_json(filled).encode())
+    except InvalidJson as error:
         raise BadParameter(f"{EVENT}: match: {error}") from None
     assert isinstance(filled, dict)
     return filled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from urllib.parse import quote
 
-from lfr.values.json import Json, write_json
+from lfr.values.json import Json, encode_json
 
 
 def idempotency_key(workflow: str, index: int, value: Json) -> str:
@@ -13,5 +13,5 @@ def idempotency_key(workflow: str, index: int, value: Json) -> str:
 
     The same when a role has died, or a step is tried again: workflow, step and a digest of the value.
     """
-    digest = hashlib.sha256(write_json(value).encode()).hexdigest()
+    digest = hashlib.sha256(encode_json(value).encode()).hexdigest()
     return f"{quote(workflow, safe=':/.')}/{index}/{digest[:16]}"

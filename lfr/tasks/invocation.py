@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lfr.flow import Kind, Step
+from lfr.flow import Step, StepKind
 from lfr.tasks.catalogue import EACH, LOAD, STORE
 from lfr.tasks.step_options import task_parameters
 from lfr.values.json import Json
@@ -28,7 +28,7 @@ def invocation_of(step: Step) -> Invocation:
     if step.iterate:
         return Invocation(EACH, EACH, {})
     parameters = task_parameters(step.parameters)
-    if step.kind is Kind.RESOURCE:
+    if step.kind is StepKind.RESOURCE:
         name = STORE if step.sink else LOAD
         return Invocation(name, name, {**parameters, "uri": step.uri})
     return Invocation(step.name, step.base or step.name, parameters)

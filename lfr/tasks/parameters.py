@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lfr.tasks.template import TemplateError, fill
-from lfr.values.durations import FORM, read_duration, write_duration
 from lfr.values.json import Json
-from lfr.values.timestamps import read_time
+from lfr.values.times import DURATION_FORMAT, format_duration, parse_duration, parse_timestamp
 
 _MOST_SHOWN: Final = 40
 
@@ -126,10 +125,10 @@ def duration(least: float, most: float) -> Kind:
     """A duration as people write it, within these bounds in seconds; read as seconds."""
 
     def read(value: Json) -> float | None:
-        found = read_duration(value)
+        found = parse_duration(value)
         return found if found is not None and least <= found <= most else None
 
-    return Kind(f"{FORM}; from {write_duration(least)} to {write_duration(most)}", read)
+    return Kind(f"{DURATION_FORMAT}; from {format_duration(least)} to {format_duration(most)}", read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +204,7 @@ TEXT: Final = Kind("a text", lambda value: value if isinstance(value, str) and i
 FLAG: Final = Kind("true or false", lambda value: value if isinstance(value, bool) else None)
 TEXTS_BY_NAME: Final = Kind("an object of texts", _texts_by_name)
 WORDS: Final = Kind("a list of texts and numbers", _words)
-TIME: Final = Kind("a time in ISO 8601, in UTC unless it names its zone", read_time)
+TIME: Final = Kind("a time in ISO 8601, in UTC unless it names its zone", parse_timestamp)
 TEMPLATE: Final = Kind(
     "a template", lambda value: TemplateValue(value, TEXT) if isinstance(value, str) else None
 )

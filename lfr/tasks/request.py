@@ -19,7 +19,7 @@ from lfr.tasks.parameters import BadParameter, is_unicode, parse_parameters
 from lfr.tasks.request_body import fill_body
 from lfr.tasks.template import TemplateError, fill, pieces
 from lfr.tasks.uri_policy import BadLocation, WebLocation, parse_location
-from lfr.values.json import Json, write_json
+from lfr.values.json import Json, encode_json
 
 _WITH_BODY: Final = ("post", "put", "patch")
 """The methods that send the input if there is no template."""
@@ -190,7 +190,7 @@ def _joined(wanted: RequestParameters, base: str, url: str) -> str:
 def _content(wanted: RequestParameters, method: str, content_type: str) -> bytes | None:
     task, template = wanted.task, wanted.values["template"]
     if template is None:
-        return write_json(task.input).encode() if method in _WITH_BODY else None
+        return encode_json(task.input).encode() if method in _WITH_BODY else None
     with _naming(task, "template"):
         body = fill_body(template, content_type, _names(task))
         if not is_unicode(body):

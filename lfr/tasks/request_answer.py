@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 from lfr.tasks.catalogue import RESPONSE_JSON, RESPONSE_TEXT, STATUS
 from lfr.tasks.request import Request
 from lfr.tasks.uri_policy import WebLocation, parse_location
-from lfr.values.json import Json, NotJson, read_json
+from lfr.values.json import InvalidJson, Json, decode_json
 
 MOST_REDIRECTS: Final = 5
 
@@ -116,6 +116,6 @@ def _text(content_type: str, content: bytes) -> str:
 
 def _json(request: Request, content: bytes) -> Json:
     try:
-        return read_json(content)
-    except NotJson as error:
+        return decode_json(content)
+    except InvalidJson as error:
         raise BadResponse(f"{describe_request(request)} answers what is not JSON: {error}") from None

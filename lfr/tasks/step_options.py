@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
-from lfr.values.durations import FORM, read_duration, write_duration
 from lfr.values.json import Json
+from lfr.values.times import DURATION_FORMAT, format_duration, parse_duration
 
 RESERVED_KEY: Final = "lfr"
 """The key among a step's parameters that speaks to lfr and not to the task."""
@@ -123,9 +123,11 @@ def _mapping(name: str, value: Json, known: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _seconds(name: str, value: Json, least: float = 0.0) -> float:
-    seconds = read_duration(value)
+    seconds = parse_duration(value)
     if seconds is None or seconds < least:
-        raise _bad(name, value, f"{FORM}; at least {write_duration(least)}" if least else FORM)
+        raise _bad(
+            name, value, f"{DURATION_FORMAT}; at least {format_duration(least)}" if least else DURATION_FORMAT
+        )
     return seconds
 
 

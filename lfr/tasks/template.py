@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, NoReturn, TypeAlias
 
-from lfr.values.json import Json, NotJson, write_json
+from lfr.values.json import InvalidJson, Json, encode_json
 
 MOST_CHARACTERS: Final = 16 * 1024 * 1024
 """How long a filled template may be: one hole, written many times, could hold a large input each time."""
@@ -158,8 +158,8 @@ def _as_text(hole: Placeholder, names: Mapping[str, Json]) -> str:
     if isinstance(value, str):
         return value
     try:
-        return write_json(value)
-    except NotJson as error:
+        return encode_json(value)
+    except InvalidJson as error:
         raise TemplateError(f"{_shown(hole.text)}: cannot be written as JSON: {error}") from None
 
 

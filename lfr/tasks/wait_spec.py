@@ -12,7 +12,7 @@ from lfr.tasks.delay import delay_due
 from lfr.tasks.event_wait import Awaited, read_event_wait
 from lfr.tasks.parameters import BadParameter, is_unicode
 from lfr.tasks.wait_parameters import wait_parameters
-from lfr.values.json import Json, read_lines, write_json, write_lines
+from lfr.values.json import Json, decode_json_lines, encode_json, encode_json_lines
 
 LONGEST_NAME: Final = 1000
 
@@ -74,7 +74,7 @@ def latch_name(task: StartTask) -> str:
     """The name of the latch that a task is about. Raises BadParameter."""
     name = wait_parameters(task.base, task.input, task.parameters)["name"]
     if not name or len(name) > LONGEST_NAME or not is_unicode(name):
-        shown = write_json(name[:40])
+        shown = encode_json(name[:40])
         raise BadParameter(
             f"{task.base}: name is {shown}, but must be a text of 1 to {LONGEST_NAME} characters"
         )
@@ -105,12 +105,12 @@ def write_wait(wait: Wait) -> str:
     told |= {} if wait.failure is None else {"failure": wait.failure}
     told |= {} if wait.latch is None else {"latch": wait.latch}
     told |= {} if awaited is None else {"event": awaited.kind, "receipt": awaited.is_receipted}
-    return write_lines(told, task.input, {} if awaited is None else dict(awaited.match))
+    return encode_json_lines(told, task.input, {} if awaited is None else dict(awaited.match))
 
 
 def read_wait(text: bytes) -> Wait:
     """A wait from what `write_wait` gives."""
-    told, input, match = read_lines(text)
+    told, input, match = decode_json_lines(text)
     workflow, name, base, index, attempt = told["task"]
     return Wait(
         task=StartTask(workflow, name, base, index, input, None, attempt),

@@ -16,16 +16,16 @@ from typing import Any, NoReturn, TypeAlias
 Json: TypeAlias = Any
 """A value as `json.loads` gives it: dict, list, str, int, float, bool or None."""
 
-DEEPEST = 200
+MAX_DEPTH = 200
 """How deeply a value may be nested: the engine puts values into lists, and Python's own limit is near."""
 
-_SHORT = 2 * DEEPEST
+_SHORT = 2 * MAX_DEPTH
 """A text of no more characters cannot be nested too deeply."""
 
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])')
 
 
-class NotJson(ValueError):
+class InvalidJson(ValueError):
     """A text that is not JSON, or a value that cannot be written as JSON."""
 
 
@@ -44,25 +44,25 @@ _decode = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).raw_deco
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
-def read_json(encoded: bytes) -> Json:
-    """The value of a JSON text in UTF-8. Raises NotJson, also for one that is nested too deeply."""
+def decode_json(encoded: bytes) -> Json:
+    """The value of a JSON text in UTF-8. Raises InvalidJson, also for one that is nested too deeply."""
     text, value = _read(encoded)
-    if _may_be_deep(encoded) and _depth(text) > DEEPEST:
-        raise NotJson(f"it is nested more than {DEEPEST} levels deep")
+    if _may_be_deep(encoded) and _depth(text) > MAX_DEPTH:
+        raise InvalidJson(f"it is nested more than {MAX_DEPTH} levels deep")
     return value
 
 
-def read_json_lists(lists: Sequence[Collection[bytes]]) -> list[list[Json]]:
+def decode_json_lists(lists: Sequence[Collection[bytes]]) -> list[list[Json]]:
     """The values of many JSON texts at once, list by list, in a fraction of the time.
 
-    Raises NotJson if any of them is not JSON, or might be nested too deeply.
+    Raises InvalidJson if any of them is not JSON, or might be nested too deeply.
     """
     joined = list(map(b",".join, lists))
     if any(len(text) > _SHORT and _may_be_deep(text) for text in joined):
-        raise NotJson("one of them might be nested too deeply")
+        raise InvalidJson("one of them might be nested too deeply")
     values: list[list[Json]] = _read(b"[[" + b"],[".join(joined) + b"]]")[1]
     if list(map(len, values)) != list(map(len, lists)):
-        raise NotJson("one of them is not JSON")
+        raise InvalidJson("one of them is not JSON")
     return values
 
 
@@ -71,14 +71,14 @@ def _read(encoded: bytes) -> tuple[str, Json]:
         text = encoded.decode().strip(" \t\n\r")
         value, end = _decode(text)
     except (ValueError, RecursionError) as error:
-        raise NotJson(str(error)) from None
+        raise InvalidJson(str(error)) from None
     if end != len(text):
-        raise NotJson(f"there is more behind the value, at character {end}")
+        raise InvalidJson(f"there is more behind the value, at character {end}")
     return text, value
 
 
 def _may_be_deep(encoded: bytes) -> bool:
-    return encoded.count(b"[") + encoded.count(b"{") > DEEPEST
+    return encoded.count(b"[") + encoded.count(b"{") > MAX_DEPTH
 
 
 def _depth(text: str) -> int:
@@ -89,24 +89,24 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def write_json(value: Json) -> str:
-    """The JSON text of a value. Raises NotJson, also for one that is nested too deeply."""
+def encode_json(value: Json) -> str:
+    """The JSON text of a value. Raises InvalidJson, also for one that is nested too deeply."""
     if type(value) is int:
         return str(value)
     try:
         return _encode(value)
     except (TypeError, ValueError, RecursionError) as error:
-        raise NotJson(str(error)) from None
+        raise InvalidJson(str(error)) from None
 
 
-def write_lines(*values: Json) -> str:
+def encode_json_lines(*values: Json) -> str:
     """The JSON texts of values, a line for each: put into a list they would be nested one level deeper.
 
-    Raises NotJson.
+    Raises InvalidJson.
     """
-    return "\n".join(map(write_json, values))
+    return "\n".join(map(encode_json, values))
 
 
-def read_lines(text: bytes) -> list[Json]:
-    """The values that `write_lines` has written. Raises NotJson."""
-    return [read_json(line) for line in text.split(b"\n")]
+def decode_json_lines(text: bytes) -> list[Json]:
+    """The values that `encode_json_lines` has written. Raises InvalidJson."""
+    return [decode_json(line) for line in text.split(b"\n")]

@@ -12,10 +12,10 @@ from typing import Final, NoReturn
 
 from lfr.values.json import Json
 
-DEEPEST: Final = 100
+MAX_DEPTH: Final = 100
 """How many lists and objects may stand inside each other: Python's own JSON ends near 1000."""
 
-LONGEST_NUMBER: Final = 4000
+MAX_DIGITS: Final = 4000
 """Digits: Python refuses to read more than 4300, and to write them again."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -30,7 +30,7 @@ class BadLiteral(ValueError):
         self.at = at
 
 
-def read_json(text: str, at: int) -> tuple[Json, int]:
+def parse_json(text: str, at: int) -> tuple[Json, int]:
     """The JSON value that begins at this index, and the index behind it. Raises BadLiteral."""
     try:
         value, end = _decode(text, at)
@@ -49,8 +49,8 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > LONGEST_NUMBER:
-        raise ValueError(f"a number of more than {LONGEST_NUMBER} digits")
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number of more than {MAX_DIGITS} digits")
     return int(digits)
 
 
@@ -63,7 +63,7 @@ def _plain(message: str) -> str:
 
 def too_deep(form: str) -> str:
     """What to say of a literal that is nested too deeply; `form` is JSON or YAML."""
-    return f"{form}: nested more than {DEEPEST} levels deep"
+    return f"{form}: nested more than {MAX_DEPTH} levels deep"
 
 
 def _check_json(value: Json) -> None:
@@ -74,7 +74,7 @@ def _check_json(value: Json) -> None:
         depth += 1
         inner: list[Json] = []
         for item in level:
-            if isinstance(item, dict | list) and depth > DEEPEST:
+            if isinstance(item, dict | list) and depth > MAX_DEPTH:
                 raise BadLiteral(too_deep("JSON"))
             if isinstance(item, dict):
                 for key in item:
@@ -95,16 +95,16 @@ def check_text(text: str) -> None:
         raise BadLiteral("half of a surrogate pair is no character")
 
 
-def read_yaml(text: str, start: int, end: int) -> Json:
+def parse_yaml(text: str, start: int, end: int) -> Json:
     """The value of the YAML between two indices; nothing is `{}`. Raises BadLiteral.
 
     YAML whose lines begin in other columns than its first one is no YAML as it stands, but may be so
     without the white space around it.
     """
-    from lfr.values.yaml import LONGEST_YAML, load_yaml  # here: most flows have no YAML
+    from lfr.values.yaml import MAX_YAML_LENGTH, load_yaml  # here: most flows have no YAML
 
-    if end - start > LONGEST_YAML:
-        raise BadLiteral(f"YAML: more than {LONGEST_YAML:,} characters; write it as JSON")
+    if end - start > MAX_YAML_LENGTH:
+        raise BadLiteral(f"YAML: more than {MAX_YAML_LENGTH:,} characters; write it as JSON")
     body = text[start:end]
     try:
         return load_yaml(body, start)

@@ -6,6 +6,7 @@ Anything else that is not JSON is an error: other tags, keys that are lists, num
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from typing import Any, Final, NoReturn
@@ -13,12 +14,12 @@ from typing import Any, Final, NoReturn
 import yaml
 
 from lfr.values.json import Json
-from lfr.values.literals import DEEPEST, LONGEST_NUMBER, BadLiteral, check_text, too_deep
+from lfr.values.literals import MAX_DEPTH, MAX_DIGITS, BadLiteral, check_text, too_deep
 
-LONGEST_YAML: Final = 256 * 1024
+MAX_YAML_LENGTH: Final = 256 * 1024
 """Characters. PyYAML needs up to some three seconds for as many."""
 
-MOST_YAML: Final = 4 * LONGEST_YAML
+MAX_YAML_SIZE: Final = 4 * MAX_YAML_LENGTH
 """Values and characters that a YAML literal may have once its aliases are written out."""
 
 _TAG: Final = "tag:yaml.org,2002:"
@@ -66,7 +67,7 @@ class _Reading:
     def __init__(self, loader: yaml.SafeLoader, start: int) -> None:
         self._loader = loader
         self._start = start
-        self._left = MOST_YAML
+        self._left = MAX_YAML_SIZE
 
     def value(self, node: yaml.Node, depth: int) -> Json:
         self._enter(node, depth)
@@ -80,8 +81,8 @@ class _Reading:
 
     def _enter(self, node: yaml.Node, depth: int) -> None:
         self._count(node, 1)
-        if depth > DEEPEST and not isinstance(node, yaml.ScalarNode):
-            self._fail(node, f"nested more than {DEEPEST} levels deep, or inside itself")
+        if depth > MAX_DEPTH and not isinstance(node, yaml.ScalarNode):
+            self._fail(node, f"nested more than {MAX_DEPTH} levels deep, or inside itself")
 
     def _count(self, node: yaml.Node, size: int) -> None:
         self._left -= size
@@ -129,8 +130,8 @@ class _Reading:
         }.get(node.tag)
         if construct is None:
             self._fail(node, f"{_short(node.tag)} is not JSON")
-        if len(node.value) > LONGEST_NUMBER:
-            self._fail(node, f"a number of more than {LONGEST_NUMBER} digits")
+        if len(node.value) > MAX_DIGITS:
+            self._fail(node, f"a number of more than {MAX_DIGITS} digits")
         try:
             value: Any = construct(node)
         except (ValueError, LookupError):  # `!!int x`, `!!bool x`, `!!int ''`
@@ -175,3 +176,26 @@ def mappings(text: str, start: int, end: int) -> Iterator[list[tuple[str, int]]]
             level.extend(value for _, value in node.value)
         elif isinstance(node, yaml.SequenceNode):
             level.extend(node.value)
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's, but for text with line breaks or control characters: it writes some of these in single
+    quotes, where they are read as blanks."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        style = None if data.isprintable() else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
+
+def encode_yaml(value: Json) -> str | None:
+    """The YAML of a value, in block style; None if it is longer than may be read, or nested too deeply."""
+    try:
+        if len(json.dumps(value)) > 2 * MAX_YAML_LENGTH:  # PyYAML would take long to find that out
+            return None
+        text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False)
+    except RecursionError:
+        return None
+    return text if len(text) <= MAX_YAML_LENGTH else None

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from lfr.errors import BadInput
 from lfr.store.redis.connection import Store
-from lfr.values.json import Json, write_json
+from lfr.values.json import Json, encode_json
 
 
 class Access(StrEnum):
@@ -142,7 +142,7 @@ class Route:
 
 def json_answer(value: Json, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Answer:
     """An answer of JSON."""
-    return Answer(write_json(value).encode(), status, headers=headers or {})
+    return Answer(encode_json(value).encode(), status, headers=headers or {})
 
 
 def text_answer(text: str, content_type: str = "text/plain; charset=utf-8") -> Answer:

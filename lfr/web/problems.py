@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from lfr.errors import BadInput, BadSettings, CannotWrite, Conflict, LfrError, NotFound, Refused, Unreachable
 from lfr.language import FlowError
-from lfr.values.json import Json, write_json
+from lfr.values.json import Json, encode_json
 from lfr.web.http import Answer
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -47,7 +47,7 @@ def problem(
 ) -> Answer:
     """An answer that says what was wrong."""
     told = {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail, **more}
-    return Answer(write_json(told).encode(), status, MEDIA_TYPE, headers or {})
+    return Answer(encode_json(told).encode(), status, MEDIA_TYPE, headers or {})
 
 
 def problem_of(error: LfrError | HttpError) -> Answer:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import bottle
 
-from lfr.values.json import Json, NotJson, read_json
+from lfr.values.json import InvalidJson, Json, decode_json
 from lfr.web.http import Request, Route
 from lfr.web.problems import HttpError
 
@@ -65,10 +65,10 @@ def _body(route: Route, most_bytes: int) -> tuple[str, Json]:
     try:
         if media == "multipart/form-data":
             return media, _form()
-        return media, raw.decode("utf-8-sig") if media == "text/plain" else read_json(raw)
+        return media, raw.decode("utf-8-sig") if media == "text/plain" else decode_json(raw)
     except UnicodeDecodeError:
         raise HttpError(HTTPStatus.BAD_REQUEST, "the body is not UTF-8") from None
-    except NotJson as error:
+    except InvalidJson as error:
         raise HttpError(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from None
     except (bottle.HTTPError, ValueError, LookupError) as error:  # bottle's parser lets all of these out
         raise HttpError(HTTPStatus.BAD_REQUEST, f"the form cannot be read: {error}") from None

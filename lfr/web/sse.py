@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from lfr.errors import LfrError
-from lfr.values.json import read_json, write_json
+from lfr.values.json import decode_json, encode_json
 from lfr.web.http import Answer, Request
 from lfr.web.problems import HttpError, problem_of
 
@@ -23,7 +23,7 @@ class Message(NamedTuple):
     def encode(self) -> bytes:
         """As it stands in the stream."""
         place = f"id: {self.id}\n" if self.id else ""
-        return f"{place}event: {self.name}\ndata: {write_json(self.data)}\n\n".encode()
+        return f"{place}event: {self.name}\ndata: {encode_json(self.data)}\n\n".encode()
 
 
 News: TypeAlias = Generator[Message | None, None, None]
@@ -80,4 +80,4 @@ def _lines(news: News, request: Request) -> Generator[bytes, None, None]:
     except LfrError as error:
         content = problem_of(error).content
         assert isinstance(content, bytes)
-        yield Message("problem", read_json(content)).encode()
+        yield Message("problem", decode_json(content)).encode()

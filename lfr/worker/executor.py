@@ -16,7 +16,7 @@ from lfr.runtime.consumer import BatchListener
 from lfr.runtime.retry import insist
 from lfr.store.redis.connection import Link, Store
 from lfr.store.stream.entries import Entry, give_back
-from lfr.values.json import Json, NotJson, write_json
+from lfr.values.json import InvalidJson, Json, encode_json
 
 LOGGER = logging.getLogger(__name__)
 
@@ -118,12 +118,12 @@ class TaskRunner(BatchListener):
         """Do a task: the values of its end-task event, or None if that is not ours to append."""
         try:
             output = self._work(task)
-            write_json(output)
+            encode_json(output)
         except (AnsweredElsewhere, NotWanted):
             return None
         except TaskFailed as error:
             return events.end_task_values(task, failure=str(error) or "it gave no reason")
-        except NotJson as error:
+        except InvalidJson as error:
             return events.end_task_values(task, failure=f"the output of {task.base} is not JSON: {error}")
         except BaseException as error:  # whatever a task raises, SystemExit too, is its failure, not ours
             what = (task.base, task.workflow, task.index)

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from lfr.flow import Flow, Kind, Step
+from lfr.flow import Flow, Step, StepKind
 from lfr.guard import parse_guard
 from lfr.values.json import Json
 
@@ -16,12 +16,12 @@ GUARDS = ("$.yes", "$[?(@.n > 2)]", "$[*]")
 
 def chain(*names: str) -> Flow:
     """Tasks one after the other."""
-    return graph([Step(index, Kind.TASK, name=name) for index, name in enumerate(names, 1)], [])
+    return graph([Step(index, StepKind.TASK, name=name) for index, name in enumerate(names, 1)], [])
 
 
 def fan(width: int) -> Flow:
     """One task, then `width` side by side, then one."""
-    steps = [Step(index, Kind.TASK, name=f"t{index}") for index in range(1, width + 3)]
+    steps = [Step(index, StepKind.TASK, name=f"t{index}") for index in range(1, width + 3)]
     last = width + 2
     edges = [(1, index) for index in range(2, last)] + [(index, last) for index in range(2, last)]
     return graph(steps, edges)
@@ -38,7 +38,7 @@ def graph(inner: Sequence[Step], edges: Sequence[tuple[int, int]]) -> Flow:
             inside.add((0, step.index))
         if step.index not in sources:
             inside.add((step.index, last))
-    steps = (Step(0, Kind.START), *inner, Step(last, Kind.END))
+    steps = (Step(0, StepKind.START), *inner, Step(last, StepKind.END))
     return Flow(steps, tuple(sorted(inside)))
 
 
@@ -50,12 +50,12 @@ def acyclic_flows(draw: Callable[[Any], Any]) -> Flow:
     for index in range(1, count + 1):
         if draw(st.integers(0, 5)) == 0:
             inner.append(
-                Step(index, Kind.LITERAL, value=draw(st.sampled_from([{}, {"yes": 1}, [1], {"n": 5}])))
+                Step(index, StepKind.LITERAL, value=draw(st.sampled_from([{}, {"yes": 1}, [1], {"n": 5}])))
             )
         else:
             merge = draw(st.booleans())
             guard = draw(st.one_of(st.none(), st.sampled_from(GUARDS)))
-            inner.append(Step(index, Kind.TASK, name=f"t{index}", merge=merge, guard=guard))
+            inner.append(Step(index, StepKind.TASK, name=f"t{index}", merge=merge, guard=guard))
     pairs = [(a, b) for a in range(1, count + 1) for b in range(a + 1, count + 1)]
     edges = draw(st.sets(st.sampled_from(pairs), max_size=20)) if pairs else set()
     return graph(inner, sorted(edges))
@@ -79,13 +79,13 @@ def interpret(flow: Flow, input: Json) -> tuple[dict[int, Json], set[int]]:
         given = {} if not kept else kept[0] if len(kept) == 1 else kept
         if step.merge and isinstance(given, list):
             given = {key: value for member in flat(given) for key, value in member.items()}
-        if step.kind is Kind.LITERAL:
+        if step.kind is StepKind.LITERAL:
             outputs[step.index] = step.value
         elif step.guard is not None and not parse_guard(step.guard).holds(given):
             outputs[step.index] = given
             skipped.add(step.index)
         else:
-            outputs[step.index] = do(step, given) if step.kind is Kind.TASK else given
+            outputs[step.index] = do(step, given) if step.kind is StepKind.TASK else given
     return outputs, skipped
 
 

@@ -7,13 +7,12 @@ import re
 
 from lfr.drawing.mermaid import to_mermaid
 from lfr.engine.local import LocalFailure, run_flow
-from lfr.flow import Flow, Kind
+from lfr.flow import Flow, StepKind
 from lfr.guard import parse_guard
-from lfr.language import FlowMistake, Severity, check_flow, compile_flow
+from lfr.language import Diagnostic, Severity, check_flow, compile_flow
 from lfr.language.formatter import format_flow
-from lfr.language.lexer import Kind as TokenKind
-from lfr.language.lexer import Scanner
-from lfr.language.loops import ending_steps
+from lfr.language.lexer import Lexer, TokenKind
+from lfr.language.loops import completable_steps
 from lfr.values.json import Json
 from tests.conformance.cases import CASES
 
@@ -61,7 +60,7 @@ def check_text(text: str) -> None:
         run_some_tasks(checked.flow)
 
 
-def assert_finding_is_sound(finding: FlowMistake, text: str) -> None:
+def assert_finding_is_sound(finding: Diagnostic, text: str) -> None:
     lines = _LINE_END.split(text.removeprefix("\ufeff"))
     assert 1 <= finding.line <= len(lines)
     assert 1 <= finding.column <= len(lines[finding.line - 1]) + 2
@@ -82,7 +81,7 @@ def assert_layout_is_sound(text: str) -> None:
 def comments(text: str) -> list[str]:
     """The comments of a flow, in order."""
     found: list[str] = []
-    scanner, end = Scanner(text.removeprefix("\ufeff")), 0
+    scanner, end = Lexer(text.removeprefix("\ufeff")), 0
     token = None
     while token is None or token.kind is not TokenKind.END:
         token = scanner.next()
@@ -94,12 +93,12 @@ def comments(text: str) -> list[str]:
 
 def assert_flow_is_sound(flow: Flow) -> None:
     assert [step.index for step in flow.steps] == list(range(len(flow.steps)))
-    assert (flow.steps[0].kind, flow.steps[-1].kind) == (Kind.START, Kind.END)
+    assert (flow.steps[0].kind, flow.steps[-1].kind) == (StepKind.START, StepKind.END)
     assert list(flow.edges) == sorted(set(flow.edges))
     assert all(0 <= source <= flow.last and 0 <= target <= flow.last for source, target in flow.edges)
     for step in flow.steps:
-        if step.kind is Kind.SUBFLOW:
-            assert flow.steps[step.end].kind is Kind.SUBFLOW_END
+        if step.kind is StepKind.SUBFLOW:
+            assert flow.steps[step.end].kind is StepKind.SUBFLOW_END
         if step.guard is not None:
             parse_guard(step.guard)
     assert Flow.from_dict(json.loads(flow.canonical_json)) == flow
@@ -114,10 +113,10 @@ def run_some_tasks(flow: Flow) -> None:
         run_flow(flow, _echo, {"a": 1}, lambda index, *_: started.add(index), limit=MOST_TASKS)
     except LocalFailure:
         return
-    can_end = ending_steps(flow, lambda _: True)
-    can_start = {step.index for step in flow.steps if step.kind is Kind.TASK and step.index in can_end}
+    can_end = completable_steps(flow, lambda _: True)
+    can_start = {step.index for step in flow.steps if step.kind is StepKind.TASK and step.index in can_end}
     if not any(step.guard is not None or step.iterate for step in flow.steps):
-        assert {index for index in started if flow.steps[index].kind is Kind.TASK} == can_start
+        assert {index for index in started if flow.steps[index].kind is StepKind.TASK} == can_start
 
 
 def _echo(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lfr.flow import Flow, Kind, Step
+from lfr.flow import Flow, Step, StepKind
 from lfr.language import compile_flow
 from tests.conformance.cases import RIGHT, Case, case_id
 
@@ -24,7 +24,7 @@ def test_there_and_back(case: Case) -> None:
 
 @pytest.mark.parametrize("parameters", [{"k": 1}, [0], False, "", 0, "text"])
 def test_parameters_of_any_kind_come_back(parameters: object) -> None:
-    step = Step(1, Kind.TASK, "a", parameters=parameters)
+    step = Step(1, StepKind.TASK, "a", parameters=parameters)
     assert Step.from_dict(step.to_dict()) == step
 
 

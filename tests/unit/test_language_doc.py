@@ -21,17 +21,17 @@ from lfr.cli.main import main
 from lfr.engine.payload_limits import MOST_BYTES
 from lfr.engine.payload_limits import MOST_VALUES as MOST_MADE
 from lfr.guard import parse_guard
-from lfr.guard.evaluate import MOST_VALUES
-from lfr.guard.parse import DEEPEST as DEEPEST_GUARD
+from lfr.guard.evaluate import MAX_VALUES
+from lfr.guard.parse import MAX_DEPTH as MAX_GUARD_DEPTH
 from lfr.language import FlowError, compile_flow
-from lfr.language.compile import MOST_EDGES, MOST_STEPS, MOST_TEXT
-from lfr.language.parse import DEEPEST
+from lfr.language.compile import MAX_CHARACTERS, MAX_EDGES, MAX_STEPS
+from lfr.language.parse import MAX_DEPTH
 from lfr.tasks.step_options import Retry, StepOptions
-from lfr.values.durations import read_duration
-from lfr.values.json import DEEPEST as DEEPEST_VALUE
-from lfr.values.literals import DEEPEST as DEEPEST_LITERAL
-from lfr.values.literals import LONGEST_NUMBER
-from lfr.values.yaml import LONGEST_YAML, MOST_YAML
+from lfr.values.json import MAX_DEPTH as MAX_VALUE_DEPTH
+from lfr.values.literals import MAX_DEPTH as MAX_LITERAL_DEPTH
+from lfr.values.literals import MAX_DIGITS
+from lfr.values.times import parse_duration
+from lfr.values.yaml import MAX_YAML_LENGTH, MAX_YAML_SIZE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
 
@@ -129,19 +129,19 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert [limit for _, limit in rows("Errors and limits")] == [
         f"{limit:,}"
         for limit in (
-            DEEPEST,
-            MOST_STEPS,
-            MOST_EDGES,
-            MOST_TEXT,
-            DEEPEST_LITERAL,
-            DEEPEST_VALUE,
+            MAX_DEPTH,
+            MAX_STEPS,
+            MAX_EDGES,
+            MAX_CHARACTERS,
+            MAX_LITERAL_DEPTH,
+            MAX_VALUE_DEPTH,
             MOST_MADE,
             MOST_BYTES,
-            LONGEST_YAML,
-            MOST_YAML,
-            LONGEST_NUMBER,
-            DEEPEST_GUARD,
-            MOST_VALUES,
+            MAX_YAML_LENGTH,
+            MAX_YAML_SIZE,
+            MAX_DIGITS,
+            MAX_GUARD_DEPTH,
+            MAX_VALUES,
         )
     ]
 
@@ -153,7 +153,7 @@ def test_what_is_said_to_lfr_is_told_with_its_defaults() -> None:
     assert own.keys() == {each.name for each in fields(StepOptions)}
     of_retry = {key.removeprefix("retry."): told[key] for key in told if key.startswith("retry.")}
     assert of_retry.keys() == {each.name for each in fields(Retry)}
-    assert [read_duration(of_retry[name]) for name in ("delay", "backoff", "longest", "jitter")] == [
+    assert [parse_duration(of_retry[name]) for name in ("delay", "backoff", "longest", "jitter")] == [
         Retry(0).delay,
         Retry(0).backoff,
         Retry(0).longest,

@@ -10,7 +10,7 @@ from lfr.config.settings import table
 from lfr.language import compile_flow
 from lfr.tasks.content_types import CHARSETS, EXTENSIONS, MEDIA_TYPES, Format
 from lfr.tasks.uri_policy import parse_allow_list
-from lfr.values.yaml import LONGEST_YAML
+from lfr.values.yaml import MAX_YAML_LENGTH
 
 PAGE = (Path(__file__).parents[2] / "docs" / "resources.md").read_text(encoding="utf-8")
 
@@ -37,7 +37,7 @@ def test_its_limits_are_the_defaults() -> None:
     for setting in table():
         if setting.name in ("resources.size", "resources.timeout"):
             assert f"| `{setting.name}` | {setting.default:.10g} |" in PAGE
-    assert str(LONGEST_YAML) in PAGE
+    assert str(MAX_YAML_LENGTH) in PAGE
 
 
 def test_what_is_understood_is_told() -> None:

@@ -19,9 +19,9 @@ def _add_archive_arguments(parser: ArgumentParser) -> None:
 def _archive(arguments: Namespace, terminal: Terminal) -> int:
     store = open_store(arguments)
     from lfr.operations.archive.archive import archive_workflow
-    from lfr.values.json import write_json
+    from lfr.values.json import encode_json
 
-    text = write_json(archive_workflow(store, arguments.id))
+    text = encode_json(archive_workflow(store, arguments.id))
     if arguments.output is None:
         terminal.print(text)
     else:

@@ -12,11 +12,11 @@ from lfr.cli.ui.format_workflow import long_json
 from lfr.cli.ui.options import add_base, base_of, read_flow
 from lfr.cli.ui.terminal import Terminal, printable
 from lfr.errors import LfrError
-from lfr.flow import Kind
+from lfr.flow import StepKind
 from lfr.values.json import Json
 
 if TYPE_CHECKING:
-    from lfr.language import Checked, FlowMistake
+    from lfr.language import CheckResult, Diagnostic
 
 _MOST_SAID: Final = 5
 """Warnings that a command tells which was asked for something else."""
@@ -32,7 +32,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _check(arguments: Namespace, terminal: Terminal) -> int:
-    findings: list[Json] = []
+    diagnostics: list[Json] = []
     codes: list[int] = []
     for file in arguments.files:
         try:
@@ -46,40 +46,40 @@ def _check(arguments: Namespace, terminal: Terminal) -> int:
 
         checked = check_flow(text, base, source=source)
         if arguments.json:
-            findings.extend(_as_json(source, finding) for finding in checked.findings)
+            diagnostics.extend(_as_json(source, diagnostic) for diagnostic in checked.diagnostics)
         else:
             terminal.print(_report(source, checked))
-        is_bad = checked.flow is None or (arguments.strict and checked.findings)
+        is_bad = checked.flow is None or (arguments.strict and checked.diagnostics)
         codes.append(Exit.BAD_INPUT if is_bad else Exit.OK)
     if arguments.json:
-        terminal.print(long_json(findings))
+        terminal.print(long_json(diagnostics))
     return next(filter(None, codes), Exit.OK)
 
 
-def _as_json(file: str, finding: FlowMistake) -> Json:
+def _as_json(file: str, diagnostic: Diagnostic) -> Json:
     keys = ("line", "column", "end_column", "severity", "message", "hint")
-    return {"file": file, **{key: getattr(finding, key) for key in keys}}
+    return {"file": file, **{key: getattr(diagnostic, key) for key in keys}}
 
 
-def _report(source: str, checked: Checked) -> str:
-    from lfr.language import tell
+def _report(source: str, checked: CheckResult) -> str:
+    from lfr.language import format_diagnostics
 
-    told = tell(checked.findings)
+    told = format_diagnostics(checked.diagnostics)
     if checked.flow is None:
         return told
     flow = checked.flow
-    tasks = sum(step.kind is Kind.TASK for step in flow.steps)
+    tasks = sum(step.kind is StepKind.TASK for step in flow.steps)
     named = f" ({printable(flow.name)})" if flow.name else ""
-    doubts = f", {_count(checked.findings)}" if checked.findings else ""
+    doubts = f", {_count(checked.diagnostics)}" if checked.diagnostics else ""
     summary = f"{printable(source)}: ok{named}{doubts}: {len(flow.steps)} steps, {tasks} of them tasks"
     return f"{told}\n{summary}" if told else summary
 
 
-def _count(warnings: Sequence[FlowMistake]) -> str:
+def _count(warnings: Sequence[Diagnostic]) -> str:
     return "1 warning" if len(warnings) == 1 else f"{len(warnings)} warnings"
 
 
-def say_warnings(warnings: Iterable[FlowMistake], terminal: Terminal) -> None:
+def say_warnings(warnings: Iterable[Diagnostic], terminal: Terminal) -> None:
     """Tell on stderr what is doubtful about a flow, a line for each, if there are not too many."""
     said = [f"lfr: {printable(warning.headline)}" for warning in warnings]
     for line in said[:_MOST_SAID]:

@@ -72,7 +72,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     base = base_of(arguments.base, arguments.file)
     checked = check_flow(text, base, source=source)
     if checked.flow is not None:  # else running it says why not
-        say_warnings(checked.findings, terminal)
+        say_warnings(checked.diagnostics, terminal)
     if arguments.local:
         from lfr.cli.commands.run_local import run_here
 

@@ -13,7 +13,7 @@ from lfr.cli.exit_codes import Exit
 from lfr.cli.ui.format_workflow import long_json, short_json, step_name
 from lfr.cli.ui.terminal import Terminal, columns, cut, padded, printable
 from lfr.config.settings import Settings
-from lfr.flow import Flow, Kind, Step
+from lfr.flow import Flow, Step, StepKind
 from lfr.local import LocalFailure, run_local
 from lfr.tasks.catalogue import LOAD, STORE, find_built_in
 from lfr.tasks.parameters import BadParameter, parse_parameters
@@ -114,8 +114,8 @@ class _Teller:
 
 def _name(step: Step) -> str:
     """What a line calls a step; empty for one that no line can be about."""
-    if step.kind is Kind.RESOURCE:
+    if step.kind is StepKind.RESOURCE:
         return "store" if step.sink else "load"
-    if step.kind is Kind.TASK or step.guard is not None:
+    if step.kind is StepKind.TASK or step.guard is not None:
         return printable(step_name(step.name, step.base, step.kind))
     return ""

@@ -11,7 +11,7 @@ from lfr.cli.ui.table import Cell, Column, draw_table
 from lfr.cli.ui.terminal import Terminal, cut, printable
 from lfr.cli.ui.times import clock, day, duration, full_time, seconds_between
 from lfr.drawing.labels import resource_title
-from lfr.flow import Kind
+from lfr.flow import StepKind
 from lfr.values.json import Json
 
 COLOUR_OF_STATE: Final = {
@@ -39,7 +39,7 @@ _STEP_COLUMNS: Final = (
 _MOST_ITEMS: Final = 10
 """Items of one step that are shown."""
 
-_WORKS: Final = (Kind.TASK, Kind.RESOURCE)
+_WORKS: Final = (StepKind.TASK, StepKind.RESOURCE)
 
 _LIST_COLUMNS: Final = (
     Column("state"),
@@ -175,7 +175,7 @@ def _wait(wait: Mapping[str, Any]) -> str:
 
 
 def _name_of(step: Mapping[str, Any]) -> str:
-    if step["kind"] == Kind.RESOURCE:
+    if step["kind"] == StepKind.RESOURCE:
         return resource_title(step["uri"], is_sink=step["sink"])
     return step_name(step["name"], step["base"], step["kind"])
 

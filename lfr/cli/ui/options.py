@@ -11,7 +11,7 @@ from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import Layer, LoadedSettings, Sourced, load_with_origins
 from lfr.errors import BadInput, LfrError, NotFound, Refused, Unreachable
-from lfr.values.json import Json, NotJson, read_json
+from lfr.values.json import InvalidJson, Json, decode_json
 
 if TYPE_CHECKING:
     from lfr.store.redis.connection import Store
@@ -124,13 +124,13 @@ def read_json_option(flag: str, text: str | None, terminal: Terminal) -> Json:
         name = "stdin" if text[1:] == STDIN else text[1:]
         raw = terminal.input.read() if text[1:] == STDIN else _read_file(text[1:])
     try:
-        return read_json(raw.removeprefix(b"\xef\xbb\xbf"))
-    except NotJson as error:
+        return decode_json(raw.removeprefix(b"\xef\xbb\xbf"))
+    except InvalidJson as error:
         hint = "" if text.startswith("@") or "'" not in text else "JSON has its text in double quotes"
         raise _not_json(name, raw, error, hint) from None
 
 
-def _not_json(name: str, raw: bytes, error: NotJson, hint: str) -> BadInput:
+def _not_json(name: str, raw: bytes, error: InvalidJson, hint: str) -> BadInput:
     """The error with line and column, which the reader of JSON knows only of the text without its margins."""
     try:
         json.loads(raw.decode("utf-8-sig"))

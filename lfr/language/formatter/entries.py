@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, TypeAlias
 
-from lfr.language.lexer import Kind, Scanner, Token
+from lfr.language.lexer import Lexer, Token, TokenKind
 
 BLANK: Final = ""
 """Among comments: a blank line."""
@@ -66,7 +66,7 @@ class _Spaced:
 def read_entries(text: str, starts: frozenset[int]) -> Block:
     """All of a text that compiles. `starts` are the places at which its statements begin."""
     reader = _Reader(list(_spaced(text)), starts)
-    return reader.block(Kind.END)
+    return reader.block(TokenKind.END)
 
 
 class _Reader:
@@ -77,7 +77,7 @@ class _Reader:
         self._starts = starts
         self._next = 0
 
-    def block(self, closing: Kind) -> Block:
+    def block(self, closing: TokenKind) -> Block:
         """The entries up to this bracket, which is taken, too."""
         block = Block()
         while self._peek().token.kind is not closing:
@@ -101,16 +101,16 @@ class _Reader:
         segment = Segment(before=[*block.closing, *first.before])
         block.closing.clear()
         segments = [segment]
-        is_declaration = first.token.kind is Kind.DECLARATION
+        is_declaration = first.token.kind is TokenKind.DECLARATION
         last = first.token
         while not self._ends(first):
             spaced = self._take()
             if spaced is not first:
                 segment.behind += spaced.behind_last
-            if spaced.token.kind is Kind.SEMICOLON:
+            if spaced.token.kind is TokenKind.SEMICOLON:
                 segment.behind += _words(spaced.before)
                 break
-            if spaced.token.kind is Kind.ARROW:
+            if spaced.token.kind is TokenKind.ARROW:
                 segment = Segment(before=_words(spaced.before))
                 segments.append(segment)
                 continue
@@ -132,7 +132,7 @@ class _Reader:
         if following is first:
             return False
         kind = following.token.kind
-        return kind in _CLOSING or kind is Kind.DECLARATION or following.token.at in self._starts
+        return kind in _CLOSING or kind is TokenKind.DECLARATION or following.token.at in self._starts
 
     def _peek(self) -> _Spaced:
         return self._tokens[self._next]
@@ -179,19 +179,22 @@ def _words(comments: list[str]) -> list[str]:
     return [comment for comment in comments if comment != BLANK]
 
 
-_BRACKETS: Final = {Kind.OPEN_BRACE: Kind.CLOSE_BRACE, Kind.OPEN_BRACKET: Kind.CLOSE_BRACKET}
-_CLOSING: Final = frozenset({*_BRACKETS.values(), Kind.END})
+_BRACKETS: Final = {
+    TokenKind.OPEN_BRACE: TokenKind.CLOSE_BRACE,
+    TokenKind.OPEN_BRACKET: TokenKind.CLOSE_BRACKET,
+}
+_CLOSING: Final = frozenset({*_BRACKETS.values(), TokenKind.END})
 
 
 def _spaced(text: str) -> Iterator[_Spaced]:
-    scanner = Scanner(text)
+    scanner = Lexer(text)
     end = 0
     while True:
         token = scanner.next()
-        at = len(text) if token.kind is Kind.END else token.at
+        at = len(text) if token.kind is TokenKind.END else token.at
         behind, before = _comments(text[end:at], is_first=end == 0)
         yield _Spaced(token, text[token.at : token.end], behind, before)
-        if token.kind is Kind.END:
+        if token.kind is TokenKind.END:
             return
         end = token.end
 

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from lfr.language.ast import all_scopes
 from lfr.language.compile import compile_flow
 from lfr.language.formatter.entries import BLANK, Block, Entry, Piece, Segment, read_entries
-from lfr.language.lexer import Kind
+from lfr.language.lexer import TokenKind
 from lfr.language.parse import parse
 
 WIDTH: Final = 100
@@ -75,9 +75,9 @@ def _needs_end(entry: Entry, following: Entry) -> bool:
         return first in _BRACKETS and last not in _CLOSING
     if following.is_declaration:
         return False
-    if last is Kind.LABEL and len(entry.segments) > 1 and _is_target(entry):
+    if last is TokenKind.LABEL and len(entry.segments) > 1 and _is_target(entry):
         return first in _STEP
-    return first is Kind.LABEL and last in (Kind.NAME, Kind.PARAMETERS, *_CLOSING)
+    return first is TokenKind.LABEL and last in (TokenKind.NAME, TokenKind.PARAMETERS, *_CLOSING)
 
 
 def _is_target(entry: Entry) -> bool:
@@ -86,9 +86,9 @@ def _is_target(entry: Entry) -> bool:
     return len(pieces) == 1 or (pieces[0] == ">" and len(pieces) == 2)
 
 
-_BRACKETS: Final = (Kind.OPEN_BRACE, Kind.OPEN_BRACKET)
-_CLOSING: Final = (Kind.CLOSE_BRACE, Kind.CLOSE_BRACKET)
-_STEP: Final = (Kind.NAME, Kind.ITERATE, Kind.MERGE, Kind.ASK, *_BRACKETS)
+_BRACKETS: Final = (TokenKind.OPEN_BRACE, TokenKind.OPEN_BRACKET)
+_CLOSING: Final = (TokenKind.CLOSE_BRACE, TokenKind.CLOSE_BRACKET)
+_STEP: Final = (TokenKind.NAME, TokenKind.ITERATE, TokenKind.MERGE, TokenKind.ASK, *_BRACKETS)
 
 
 def _entry_lines(entry: Entry, indent: str, end: str) -> Iterator[_Line]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lfr.language.compile import Compiled
-from lfr.language.errors import Problem
+from lfr.language.diagnostics import Problem
 from lfr.language.lint.declarations import doubtful_declarations
 from lfr.language.lint.guards import doubtful_guards
 from lfr.language.lint.layout import doubtful_layout

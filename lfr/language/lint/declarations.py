@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lfr.language.ast import Declaration, FlowText, Literal, all_scopes, tasks_of
 from lfr.language.declarations import Declared, uses_of
-from lfr.language.errors import Problem
+from lfr.language.diagnostics import Problem
 from lfr.tasks.step_options import RESERVED_KEY
 from lfr.values.json import Json
 

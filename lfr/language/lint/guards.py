@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lfr.flow import Flow, Kind, Step
+from lfr.flow import Flow, Step, StepKind
 from lfr.guard import Guard, parse_guard
 from lfr.guard.lint import verdict_on_lists
 from lfr.language.ast import all_scopes
 from lfr.language.compile import Compiled
-from lfr.language.errors import Problem
+from lfr.language.diagnostics import Problem
 
 
 def doubtful_guards(compiled: Compiled) -> Iterator[Problem]:
@@ -47,8 +47,8 @@ def _takes_list(flow: Flow, step: Step) -> bool:
         if len(sources) != 1:
             return len(sources) > 1
         step = flow.steps[sources[0]]
-        if step.kind is Kind.LITERAL:
+        if step.kind is StepKind.LITERAL:
             return isinstance(step.value, list)
-        if step.kind not in (Kind.SUBFLOW, Kind.SUBFLOW_END):
+        if step.kind not in (StepKind.SUBFLOW, StepKind.SUBFLOW_END):
             return False
     return False

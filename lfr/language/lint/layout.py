@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from lfr.language.ast import FlowText, Label, Resource, Scope, Statement, all_scopes
-from lfr.language.errors import Problem
+from lfr.language.diagnostics import Problem
 from lfr.language.lexer import begins_line
 
 _LINE_END = re.compile(r"[ \t\f\v]*(?:#|[\r\n])")

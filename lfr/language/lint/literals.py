@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from lfr.language.ast import FlowText, Literal, Resource, Scope, Statement, all_scopes, tasks_of
-from lfr.language.errors import Problem
+from lfr.language.diagnostics import Problem
 from lfr.values.duplicate_keys import repeated_keys
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lfr.flow import Kind, Step
+from lfr.flow import Step, StepKind
 from lfr.language.ast import FlowText, Scope, all_scopes
 from lfr.language.compile import Compiled
-from lfr.language.errors import Problem
+from lfr.language.diagnostics import Problem
 from lfr.language.resolve import is_absolute
 from lfr.tasks.catalogue import EVENT, LOAD, STORE, BuiltInTask, find_built_in
 from lfr.tasks.invocation import invocation_of
@@ -22,13 +22,13 @@ def doubtful_parameters(compiled: Compiled) -> Iterator[Problem]:
     """Parameters of built-in tasks that are missing, or are something else than they can be."""
     known: dict[str, BuiltInTask | None] = {}
     for step in compiled.flow.steps:
-        if step.kind in (Kind.TASK, Kind.RESOURCE):
+        if step.kind in (StepKind.TASK, StepKind.RESOURCE):
             name = _task(step)
             if name not in known:
                 known[name] = find_built_in(name)
             task = known[name]
             fault = None if task is None else _fault(task, name, task_parameters(step.parameters))
-            if step.kind is Kind.RESOURCE and fault is None:
+            if step.kind is StepKind.RESOURCE and fault is None:
                 fault = _resource_fault(step)
             if fault is not None:
                 yield Problem(compiled.places[step.index], f"this would fail: {fault}")
@@ -37,7 +37,7 @@ def doubtful_parameters(compiled: Compiled) -> Iterator[Problem]:
 def outcomes_in_vain(compiled: Compiled) -> Iterator[Problem]:
     """An `on_timeout` of a wait that has no timeout: it waits for ever."""
     for step in compiled.flow.steps:
-        if step.kind is Kind.TASK and step.task == EVENT:
+        if step.kind is StepKind.TASK and step.task == EVENT:
             given = task_parameters(step.parameters)
             if isinstance(given, dict) and "on_timeout" in given and given.get("timeout") is None:
                 message = "on_timeout is for a wait with a timeout, and this one has none"
@@ -75,7 +75,7 @@ def _resource_fault(step: Step) -> str | None:
 
 
 def _task(step: Step) -> str:
-    if step.kind is Kind.RESOURCE:
+    if step.kind is StepKind.RESOURCE:
         return STORE if step.sink else LOAD
     return step.task
 

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from lfr.flow import Flow, Kind, Step
+from lfr.flow import Flow, Step, StepKind
 from lfr.language.compile import Compiled
-from lfr.language.errors import Problem
-from lfr.language.loops import ending_steps
+from lfr.language.diagnostics import Problem
+from lfr.language.loops import completable_steps
 
 _MOST_NAMED: Final = 5
 """How many steps a message names; the rest is counted."""
@@ -20,7 +20,7 @@ _HINT: Final = "a step waits for all that leads to it; only -> :start makes a lo
 def doubtful_runs(compiled: Compiled) -> Iterator[Problem]:
     """What of a flow never starts, and why; what never ends."""
     flow = compiled.flow
-    ending = ending_steps(flow, lambda step: True)
+    ending = completable_steps(flow, lambda step: True)
     yield from _endless_loops(compiled, ending)
     if len(ending) == len(flow.steps):
         return
@@ -91,7 +91,7 @@ def _consequences(flow: Flow, circle: Sequence[int], behind: Sequence[int]) -> s
     """What else never starts, the ends of subflows not counted."""
     own = set(circle)
     others = [flow.steps[index] for index in behind if index not in own]
-    names = [_name(step) for step in others if step.kind is not Kind.SUBFLOW_END]
+    names = [_name(step) for step in others if step.kind is not StepKind.SUBFLOW_END]
     if not names:
         return ""
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
@@ -101,12 +101,12 @@ def _consequences(flow: Flow, circle: Sequence[int], behind: Sequence[int]) -> s
 
 def _name(step: Step) -> str:
     match step.kind:
-        case Kind.END:
+        case StepKind.END:
             return "the flow's end"
-        case Kind.LITERAL:
+        case StepKind.LITERAL:
             return "a literal"
-        case Kind.RESOURCE:
+        case StepKind.RESOURCE:
             return f"<{step.uri}>"
-        case Kind.SUBFLOW:
+        case StepKind.SUBFLOW:
             return step.name or "a subflow"
     return step.name

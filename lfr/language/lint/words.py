@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from lfr.language.ast import FlowText, Label, Scope, all_scopes, tasks_of
 from lfr.language.declarations import Declared
-from lfr.language.errors import Problem
+from lfr.language.diagnostics import Problem
 from lfr.tasks.catalogue import CATALOGUE, EACH, LOAD, STORE, find_built_in, is_reserved
 
 

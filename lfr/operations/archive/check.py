@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from lfr.errors import BadInput
-from lfr.flow import Flow, Kind
+from lfr.flow import Flow, StepKind
 from lfr.guard import GuardError, parse_guard
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
 from lfr.tasks.step_options import BadStepOptions, parse_step_options
-from lfr.values.json import Json, NotJson, write_json
+from lfr.values.json import InvalidJson, Json, encode_json
 
 FORMAT: Final = "lfr-workflow"
 VERSION: Final = 1
@@ -40,7 +40,7 @@ def parse_archive(document: Json) -> tuple[Flow, dict[str, Any], str]:
 def _flow(data: Json) -> Flow:
     try:
         flow = Flow.from_dict(data)
-        write_json(flow.to_dict())
+        encode_json(flow.to_dict())
         if not all(isinstance(text, str) for text in (flow.name, flow.doc, *flow.docs, *flow.docs.values())):
             raise ValueError("its name and its docs are texts")
         for position, step in enumerate(flow.steps):
@@ -48,7 +48,15 @@ def _flow(data: Json) -> Flow:
             parse_step_options(step.parameters)
             if step.guard is not None:
                 parse_guard(step.guard)
-    except (KeyError, TypeError, ValueError, AttributeError, NotJson, GuardError, BadStepOptions) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        InvalidJson,
+        GuardError,
+        BadStepOptions,
+    ) as error:
         raise _bad(f"its flow cannot be read: {type(error).__name__}: {str(error)[:80]}") from None
     steps = range(len(flow.steps))
     good = all(type(end) is int and end in steps for edge in flow.edges for end in edge)
@@ -74,9 +82,11 @@ def _check_step(flow: Flow, position: int) -> None:
         raise ValueError(f"step {position} has another index")
     if not all(isinstance(getattr(step, name), kind) for name, kind in _STEP_TYPES.items()):
         raise ValueError(f"step {position} has a field of a wrong type")
-    if step.kind is Kind.SUBFLOW and not (type(step.end) is int and position < step.end < len(flow.steps)):
+    if step.kind is StepKind.SUBFLOW and not (
+        type(step.end) is int and position < step.end < len(flow.steps)
+    ):
         raise ValueError(f"step {position} has no end")
-    if step.iterate and step.kind not in (Kind.SUBFLOW, Kind.TASK):
+    if step.iterate and step.kind not in (StepKind.SUBFLOW, StepKind.TASK):
         raise ValueError(f"step {position} cannot be iterated")
 
 
@@ -153,8 +163,8 @@ def _progress(value: Json) -> list[int]:
 
 def _output(value: Json) -> Json:
     try:
-        write_json(value)
-    except NotJson as error:
+        encode_json(value)
+    except InvalidJson as error:
         raise _bad(f"an output is not JSON: {error}") from None
     return value
 

@@ -13,16 +13,16 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from lfr.errors import BadInput
-from lfr.flow import Flow, Kind, Step
+from lfr.flow import Flow, Step, StepKind
 from lfr.operations.archive.check import FORMAT, VERSION
 from lfr.values.json import Json
 
 _KINDS: Final = {
-    "StartFlow": Kind.START,
-    "InvokeTask": Kind.TASK,
-    "InvokeFlow": Kind.SUBFLOW,
-    "Sink": Kind.SUBFLOW_END,
-    "Source": Kind.LITERAL,
+    "StartFlow": StepKind.START,
+    "InvokeTask": StepKind.TASK,
+    "InvokeFlow": StepKind.SUBFLOW,
+    "Sink": StepKind.SUBFLOW_END,
+    "Source": StepKind.LITERAL,
 }
 _LARGEST: Final = 1_000_000
 
@@ -58,7 +58,7 @@ def convert_littleflow_archive(document: dict[str, Any], id: str) -> dict[str, A
         "outputs": {
             str(step.index): step.value
             for step in steps
-            if step.kind is Kind.LITERAL and attempts[step.index] > active[step.index]
+            if step.kind is StepKind.LITERAL and attempts[step.index] > active[step.index]
         },
         "history": [*history, {"at": times[-1], "facts": "terminated"}],
         "items": {},
@@ -73,12 +73,12 @@ def _steps(classes: list[Any]) -> tuple[Step, ...]:
         if not (isinstance(name, str) and name in _KINDS and isinstance(fields, dict)):
             raise _bad(f"step {index} is of no class that it has")
         kind = _kind(_KINDS[name], index, len(classes))
-        if kind is Kind.SUBFLOW_END:
+        if kind is StepKind.SUBFLOW_END:
             if not open:
                 raise _bad(f"step {index} ends a subflow that has not begun")
             begin = open.pop()
             steps[begin] = replace(steps[begin], end=index)
-        elif kind is Kind.SUBFLOW:
+        elif kind is StepKind.SUBFLOW:
             open.append(index)
         steps.append(_step(index, kind, fields))
     if open:
@@ -86,16 +86,16 @@ def _steps(classes: list[Any]) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _kind(kind: Kind, index: int, size: int) -> Kind:
+def _kind(kind: StepKind, index: int, size: int) -> StepKind:
     if index == 0:
-        return Kind.START
-    if kind is Kind.START:
+        return StepKind.START
+    if kind is StepKind.START:
         raise _bad(f"step {index} is a second start")
-    return Kind.END if index == size - 1 else kind
+    return StepKind.END if index == size - 1 else kind
 
 
-def _step(index: int, kind: Kind, fields: dict[str, Any]) -> Step:
-    is_task = kind is Kind.TASK
+def _step(index: int, kind: StepKind, fields: dict[str, Any]) -> Step:
+    is_task = kind is StepKind.TASK
     guard = fields.get("guard")
     return Step(
         index,
@@ -105,7 +105,7 @@ def _step(index: int, kind: Kind, fields: dict[str, Any]) -> Step:
         parameters=(fields.get("parameters") or None) if is_task else None,
         merge=bool(fields.get("merge")),
         guard=guard.strip("`") if isinstance(guard, str) and guard else None,
-        value=fields.get("value") if kind is Kind.LITERAL else None,
+        value=fields.get("value") if kind is StepKind.LITERAL else None,
     )
 
 

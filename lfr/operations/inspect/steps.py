@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from lfr.engine import Fact, FactKind
-from lfr.flow import Flow, Kind, Step
+from lfr.flow import Flow, Step, StepKind
 from lfr.item_ids import ItemId
 from lfr.operations.inspect.summary import iso_time
 from lfr.states import StepState, WorkflowState
@@ -77,9 +77,9 @@ def _untouched(step: Step) -> dict[str, Any]:
     return {
         "index": step.index,
         "name": step.name,
-        "base": step.task if step.kind is Kind.TASK else "",
+        "base": step.task if step.kind is StepKind.TASK else "",
         "kind": step.kind.value,
-        **({"uri": step.uri, "sink": step.sink} if step.kind is Kind.RESOURCE else {}),
+        **({"uri": step.uri, "sink": step.sink} if step.kind is StepKind.RESOURCE else {}),
         "state": StepState.PENDING.value,
         "started": None,
         "ended": None,

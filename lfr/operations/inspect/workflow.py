@@ -24,7 +24,7 @@ from lfr.store.workflows.load import load_flow, load_outputs, load_some_outputs,
 from lfr.store.workflows.record import LONGEST_BRIEF, Record, read_records, source_of
 from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.json import Json
-from lfr.values.timestamps import read_time
+from lfr.values.times import parse_timestamp
 
 _MOST_WORDS: Final = 6
 _LONGEST_WORD: Final = 40
@@ -121,7 +121,7 @@ def read_flow(store: Store, id: str) -> Flow:
 def list_history(store: Store, id: str, *, since: str = "") -> list[dict[str, Any]]:
     """Return a workflow's history, oldest first, as `describe_facts` gives it; only the facts since a time
     (ISO 8601), if there is one. Raises NotFound and BadInput."""
-    since_ms = read_time(since) if since else 0
+    since_ms = parse_timestamp(since) if since else 0
     if since_ms is None:
         raise BadInput(f"since is {since[:40]!r}, which is no time", hint="as 2026-01-31T18:00:00Z")
     id = parse_workflow_id(id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Link
 from lfr.store.stream.entries import Entry, as_text, newest
-from lfr.values.json import NotJson, read_json, write_json
+from lfr.values.json import InvalidJson, decode_json, encode_json
 
 _MOST = 10_000
 """About how many dead letters are kept; the oldest go first."""
@@ -16,7 +16,7 @@ _MOST = 10_000
 
 def bury(entry: Entry, reason: str, at: str) -> Command:
     """The command that copies an entry to the dead letters. (XADD)"""
-    told = ("id", entry.id, "at", at, "reason", reason, "event", write_json(as_text(entry)))
+    told = ("id", entry.id, "at", at, "reason", reason, "event", encode_json(as_text(entry)))
     return ("XADD", keys.DEAD, "MAXLEN", "~", _MOST, "*", *told)
 
 
@@ -42,8 +42,8 @@ def newest_letters(link: Link, *, count: int) -> list[DeadLetter]:
 
 def _letter(told: Mapping[str, str]) -> DeadLetter:
     try:
-        fields = read_json(told.get("event", "{}").encode())
-    except NotJson:
+        fields = decode_json(told.get("event", "{}").encode())
+    except InvalidJson:
         fields = {}
     known = {str(name): str(text) for name, text in fields.items()} if isinstance(fields, dict) else {}
     return DeadLetter(told.get("id", ""), told.get("at", ""), told.get("reason", ""), known)

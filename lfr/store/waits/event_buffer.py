@@ -20,7 +20,7 @@ from lfr.store.stream.entries import to_entries
 from lfr.store.waits.start import root_of
 from lfr.tasks.matching import FieldSet, places
 from lfr.tasks.wait_spec import place_on_stream
-from lfr.values.json import Json, read_lines, write_json, write_lines
+from lfr.values.json import Json, decode_json_lines, encode_json, encode_json_lines
 
 _PAGE = 500
 
@@ -55,7 +55,7 @@ def put_event(event: KeptEvent, asked: Iterable[FieldSet], retain_ms: int, now_m
     came_ms = place_on_stream(event.id)[0]
     oldest_ms = min(now_ms, came_ms) - lasts_ms
     commands: list[Command] = [
-        ("SET", keys.event(event.id), write_lines(told, *event.values.values()), "PX", lasts_ms)
+        ("SET", keys.event(event.id), encode_json_lines(told, *event.values.values()), "PX", lasts_ms)
     ]
     indexes = [keys.kept(event.kind)]
     for place in places(event.kind, event.values, asked).values():
@@ -116,7 +116,7 @@ def came_after_start(link: Link, stream: str, event: str, workflow: str, started
 
 
 def _is_about(fields: events.Fields, workflow: str) -> bool:
-    return fields.get(b"workflow") == write_json(root_of(workflow)).encode()
+    return fields.get(b"workflow") == encode_json(root_of(workflow)).encode()
 
 
 def _hint(event: KeptEvent, asked: Iterable[FieldSet], retain_ms: int) -> list[Command]:
@@ -129,5 +129,5 @@ def _hint(event: KeptEvent, asked: Iterable[FieldSet], retain_ms: int) -> list[C
 
 
 def _read(id: str, text: bytes) -> KeptEvent:
-    (kind, is_taken, is_receipted, names), *values = read_lines(text)
+    (kind, is_taken, is_receipted, names), *values = decode_json_lines(text)
     return KeptEvent(id, kind, dict(zip(names, values, strict=True)), is_taken, is_receipted)

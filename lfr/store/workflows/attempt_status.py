@@ -9,7 +9,7 @@ from lfr import events
 from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Link, Reply
-from lfr.values.json import read_json, write_json
+from lfr.values.json import decode_json, encode_json
 
 _KEPT_SECONDS = 24 * 3600
 """A worker that has died does not take back what it told last."""
@@ -39,7 +39,7 @@ def _counts(task: events.StartTask, state: Reply, step: Reply) -> bool:
 
 def tell_progress(link: Link, task: events.StartTask, at_ms: int, fraction: float, text: str) -> None:
     """Say how far an attempt is: a part from 0 to 1, and a word on it. (SET EX)"""
-    told = write_json({"at": at_ms, "attempt": task.attempt, "fraction": fraction, "text": text})
+    told = encode_json({"at": at_ms, "attempt": task.attempt, "fraction": fraction, "text": text})
     link.exchange([("SET", keys.told_progress(task.workflow, task.index), told, "EX", _KEPT_SECONDS)])
 
 
@@ -53,4 +53,6 @@ def read_progress(link: Link, workflow: str, indices: Sequence[int]) -> dict[int
     if not indices:
         return {}
     told = link.exchange([("MGET", *(keys.told_progress(workflow, index) for index in indices))])[0]
-    return {index: read_json(value) for index, value in zip(indices, told, strict=True) if value is not None}
+    return {
+        index: decode_json(value) for index, value in zip(indices, told, strict=True) if value is not None
+    }

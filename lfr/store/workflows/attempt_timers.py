@@ -17,7 +17,7 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command, Link
 from lfr.store.stream.entries import append
 from lfr.store.workflows.history import tell
-from lfr.values.json import Json, read_json, read_lines, write_json, write_lines
+from lfr.values.json import Json, decode_json, decode_json_lines, encode_json, encode_json_lines
 
 _OF_ANY_DEPTH: Final = ("input", "parameters")
 """What of a start-task event may be nested as deeply as values may be: nothing may stand around it."""
@@ -46,14 +46,14 @@ def drop_deadlines(members: Sequence[str]) -> list[Command]:
 
 def deadline_member(workflow: str, index: int, attempt: int, seconds: float, name: str, base: str) -> str:
     """What a deadline is known by. The names may be any text: of an archive from elsewhere."""
-    return f"{_name(workflow, index, attempt)} {seconds:.10g} {write_json([name, base])}"
+    return f"{_name(workflow, index, attempt)} {seconds:.10g} {encode_json([name, base])}"
 
 
 def delay_start(task: Mapping[str, Json], delay: float, timeout: float | None, now_ms: int) -> list[Command]:
     """The commands that keep a start-task event until it is due, in so many seconds. (SET, ZADD)"""
     workflow, index, attempt = task["workflow"], task["index"], task["attempt"]
     about = {name: value for name, value in task.items() if name not in _OF_ANY_DEPTH}
-    kept = write_lines({"task": about, "timeout": timeout}, *(task[name] for name in _OF_ANY_DEPTH))
+    kept = encode_json_lines({"task": about, "timeout": timeout}, *(task[name] for name in _OF_ANY_DEPTH))
     due_ms = now_ms + round(1000 * delay)
     return [
         ("SET", keys.delayed_start(workflow, index, attempt), kept),
@@ -95,7 +95,7 @@ def fire_deadlines(link: Link, stream: str, now_ms: int, *, count: int) -> None:
     commands: list[Command] = []
     for member in members:
         workflow, index, attempt, seconds, names = member.split(" ", 4)
-        name, base = read_json(names.encode())
+        name, base = decode_json(names.encode())
         attempt_of = {"workflow": workflow, "name": name, "index": int(index), "attempt": int(attempt)}
         reason = f"timeout: it has not ended within {seconds} s"
         failed = {**attempt_of, "status": events.Status.FAILURE, "reason": reason}
@@ -119,7 +119,7 @@ def fire_starts(link: Link, stream: str, now_ms: int, *, count: int) -> None:
 
 
 def _start(stream: str, kept: bytes, now_ms: int) -> list[Command]:
-    told, *values = read_lines(kept)
+    told, *values = decode_json_lines(kept)
     task, timeout = {**told["task"], **dict(zip(_OF_ANY_DEPTH, values, strict=True))}, told["timeout"]
     started = Transition(
         state=WorkflowState.RUNNING, facts=[Fact(task["index"], FactKind.STARTED, task["attempt"])]

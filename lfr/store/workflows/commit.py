@@ -39,7 +39,7 @@ from lfr.store.workflows.load import LoadedWorkflow
 from lfr.store.workflows.record import change_state, create_record, write_counts, write_reason
 from lfr.tasks.invocation import invocation_of
 from lfr.tasks.step_options import NO_OPTIONS, parse_step_options
-from lfr.values.json import Json, write_json
+from lfr.values.json import Json, encode_json
 
 _TOLD = {
     WorkflowState.FINISHED: events.END_WORKFLOW,
@@ -126,7 +126,7 @@ def _outputs(id: str, transitions: Iterable[Transition]) -> Iterator[Command]:
     if changed:
         fields: list[str | int] = []
         for index, value in changed.items():
-            fields += (index, write_json(value))
+            fields += (index, encode_json(value))
         yield ("HSET", keys.outputs(id), *fields)
 
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lfr.flow import Flow, Kind
+from lfr.flow import Flow, StepKind
 from lfr.item_ids import ItemId
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Link
 from lfr.store.stream.entries import pairs
 from lfr.store.workflows.items import load_items, load_open
 from lfr.store.workflows.record import LAYOUT_VERSION, write_reason
-from lfr.values.json import Json, read_json, write_json
+from lfr.values.json import Json, decode_json, encode_json
 
 _RECORD = ("name", "source", "state", "reason", "started", "ended")
 
@@ -53,7 +53,7 @@ def read_snapshot(link: Link, id: str, flow: Flow) -> dict[str, Any]:
         },
         "counts": [int(count) for count in counts.split()],
         "steps": {key.decode(): _numbers(value) for key, value in pairs(steps).items()},
-        "outputs": {key.decode(): read_json(value) for key, value in pairs(outputs).items()},
+        "outputs": {key.decode(): decode_json(value) for key, value in pairs(outputs).items()},
         "history": [_moment(pairs(flat)) for _, flat in history],
         "items": dict(_read_items(link, id, flow)),
     }
@@ -82,7 +82,7 @@ def _read_items(link: Link, id: str, flow: Flow) -> Iterator[tuple[str, dict[str
 
 def _of(fields: dict[bytes, bytes], sign: bytes) -> dict[str, Json]:
     return {
-        name[1:].decode(): read_json(value)
+        name[1:].decode(): decode_json(value)
         for name, value in fields.items()
         if name[:1] == sign and name[1:].isdigit()
     }
@@ -98,7 +98,7 @@ def write_snapshot(id: str, flow: Flow, snapshot: dict[str, Any]) -> Iterator[Co
     yield ("HSET", id, "version", LAYOUT_VERSION, "flow", flow.reference, "counts", counts, *told)
     for key, values in (
         (keys.steps(id), {index: " ".join(map(str, step)) for index, step in snapshot["steps"].items()}),
-        (keys.outputs(id), {index: write_json(output) for index, output in snapshot["outputs"].items()}),
+        (keys.outputs(id), {index: encode_json(output) for index, output in snapshot["outputs"].items()}),
     ):
         if values:
             yield ("HSET", key, *(word for pair in values.items() for word in pair))
@@ -114,7 +114,7 @@ def _write_items(id: str, index: int, flow: Flow, items: dict[str, Any]) -> Iter
         fields += (name, items[name])
     for sign, values in (("i", items["values"]), ("o", items["outputs"])):
         for number, value in values.items():
-            fields += (f"{sign}{number}", write_json(value))
+            fields += (f"{sign}{number}", encode_json(value))
     yield ("HSET", keys.items(id, index), *fields)
     for number, snapshot in items["open"].items():
         item = ItemId(id, index, int(number), items["round"])
@@ -124,7 +124,7 @@ def _write_items(id: str, index: int, flow: Flow, items: dict[str, Any]) -> Iter
 def own_keys(link: Link, id: str, flow: Flow) -> Iterator[str]:
     """Every key that belongs to a workflow, with those of its items. (HMGET, HKEYS)"""
     yield from (id, keys.steps(id), keys.outputs(id), keys.history(id), keys.latched(id))
-    yield from (keys.handed_over(id, step.index) for step in flow.own_steps if step.kind is Kind.TASK)
+    yield from (keys.handed_over(id, step.index) for step in flow.own_steps if step.kind is StepKind.TASK)
     iterated = [step.index for step in flow.own_steps if step.iterate]
     for index, items in load_items(link, id, iterated).items():
         yield keys.items(id, index)

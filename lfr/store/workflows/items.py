@@ -18,7 +18,7 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command, Link, Reply
 from lfr.store.workflows.commit import create
 from lfr.store.workflows.record import read_record, record
-from lfr.values.json import Json, read_json, write_json
+from lfr.values.json import Json, decode_json, encode_json
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ def load_values(link: Link, workflow: str, index: int, numbers: Sequence[int]) -
     values = link.exchange([("HMGET", key, *(f"i{number}" for number in numbers))])[0]
     if None in values:
         raise Missing(f"items of step {index} of {workflow}")
-    return [read_json(value) for value in values]
+    return [decode_json(value) for value in values]
 
 
 def load_outputs(
@@ -110,7 +110,7 @@ def lay_out(workflow: str, index: int, values: Sequence[Json]) -> list[Command]:
     """The commands that keep the items of a step until they begin. (HSET)"""
     fields: list[str | int] = []
     for number, value in enumerate(values):
-        fields += (f"i{number}", write_json(value))
+        fields += (f"i{number}", encode_json(value))
     return [("HSET", keys.items(workflow, index), *fields)] if fields else []
 
 

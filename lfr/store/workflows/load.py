@@ -17,7 +17,7 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command, Link, Reply
 from lfr.store.workflows.flows import FlowCache
 from lfr.store.workflows.record import Record, read_record, record
-from lfr.values.json import Json, read_json
+from lfr.values.json import Json, decode_json
 
 
 @dataclass(slots=True)
@@ -152,7 +152,7 @@ def _take_steps(progress: Progress, indices: Iterable[int], values: Iterable[Rep
 
 def _take_outputs(outputs: dict[int, Json], indices: Iterable[int], values: Iterable[Reply]) -> None:
     for index, value in zip(indices, values, strict=True):
-        outputs[index] = read_json(value) if value else {}
+        outputs[index] = decode_json(value) if value else {}
 
 
 def load_flow(link: Link, flows: FlowCache, id: str) -> Flow | None:
@@ -173,7 +173,7 @@ def load_some_outputs(link: Link, id: str, indices: Sequence[int]) -> dict[int, 
     """The outputs of these steps of a workflow, by index; none of a step that has none. (HMGET)"""
     values = link.exchange([_read_outputs(id, indices)])[0]
     return {
-        index: read_json(value) for index, value in zip(indices, values, strict=True) if value is not None
+        index: decode_json(value) for index, value in zip(indices, values, strict=True) if value is not None
     }
 
 

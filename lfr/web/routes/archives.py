@@ -10,7 +10,7 @@ from urllib.parse import quote
 from lfr.errors import Conflict
 from lfr.host.atomic_write import write_atomically
 from lfr.operations.archive.archive import archive_file_name, archive_workflow, restore_workflow
-from lfr.values.json import write_json
+from lfr.values.json import encode_json
 from lfr.web.http import Access, Answer, Parameter, Request, Route, json_answer
 from lfr.web.routes.schemas import JSON, OBJECT, STARTED, TEXT, ok, record
 
@@ -27,7 +27,7 @@ def _keep_archive(request: Request) -> Answer:
         raise Conflict("there is no folder for archives here", hint="the setting archive.folder names one")
     document = archive_workflow(request.store, request.path["id"])
     path = Path(folder) / archive_file_name(document)
-    write_atomically(path, write_json(document) + "\n")
+    write_atomically(path, encode_json(document) + "\n")
     return json_answer({"file": str(path)}, HTTPStatus.CREATED)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from lfr.errors import BadInput
-from lfr.language import FlowMistake, Severity, check_flow
+from lfr.language import Diagnostic, Severity, check_flow
 from lfr.web.http import Access, Answer, Request, Route, json_answer
 from lfr.web.routes.schemas import FINDING, FLOW, FLOW_TEXT, TEXT, array, record
 
@@ -23,22 +23,22 @@ def _check(request: Request) -> Answer:
     told: dict[str, Any] = {
         "ok": checked.flow is not None,
         "name": checked.flow.name if checked.flow else "",
-        "errors": _told(checked.findings, Severity.ERROR),
-        "warnings": _told(checked.findings, Severity.WARNING),
+        "errors": _told(checked.diagnostics, Severity.ERROR),
+        "warnings": _told(checked.diagnostics, Severity.WARNING),
     }
     return json_answer(told if checked.flow is None else {**told, "flow": checked.flow.to_dict()})
 
 
-def _told(findings: Any, severity: Severity) -> list[dict[str, Any]]:
-    return [_finding(finding) for finding in findings if finding.severity is severity]
+def _told(diagnostics: Any, severity: Severity) -> list[dict[str, Any]]:
+    return [_diagnostic(diagnostic) for diagnostic in diagnostics if diagnostic.severity is severity]
 
 
-def _finding(finding: FlowMistake) -> dict[str, Any]:
+def _diagnostic(diagnostic: Diagnostic) -> dict[str, Any]:
     return {
-        "line": finding.line,
-        "column": finding.column,
-        "message": finding.message,
-        "hint": finding.hint,
+        "line": diagnostic.line,
+        "column": diagnostic.column,
+        "message": diagnostic.message,
+        "hint": diagnostic.hint,
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from lfr.engine import StepAction
-from lfr.flow import Kind
+from lfr.flow import StepKind
 from lfr.operations.permitted_actions import WorkflowAction
 from lfr.states import StepState, WorkflowState
 
@@ -91,7 +91,7 @@ _STEP: Final[Mapping[str, Schema]] = {
     "index": NUMBER,
     "name": TEXT,
     "base": TEXT,
-    "kind": word(*Kind),
+    "kind": word(*StepKind),
     "state": STEP_STATE,
     "started": TIME,
     "ended": TIME,

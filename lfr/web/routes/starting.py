@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from lfr.errors import BadInput
 from lfr.operations.start import start_workflow
-from lfr.values.json import Json, NotJson, read_json
+from lfr.values.json import InvalidJson, Json, decode_json
 from lfr.web.http import Access, Answer, Request, Route, json_answer
 from lfr.web.routes.schemas import FLOW_TEXT, INPUT, JSON, STARTED, TEXT, record
 
@@ -30,8 +30,8 @@ def _upload(request: Request) -> Answer:
     if "workflow" not in fields:
         raise BadInput("workflow is missing: the text of a flow, as a file or a field")
     try:
-        input = read_json(fields["input"].encode()) if fields.get("input") else None
-    except NotJson as error:
+        input = decode_json(fields["input"].encode()) if fields.get("input") else None
+    except InvalidJson as error:
         raise BadInput(f"input is not JSON: {error}") from None
     return _started(request, fields["workflow"], input, fields.get("id") or None)
 

@@ -75,8 +75,8 @@ def test_several_files_and_one_that_is_not_there(session: Session) -> None:
 
 def test_json_for_editors(session: Session) -> None:
     assert session.run("--json", "good.flow", "bad.flow", "doubtful.flow", "latin.flow") == Exit.BAD_INPUT
-    findings = json.loads(session.out.getvalue())
-    assert findings[0] == {
+    diagnostics = json.loads(session.out.getvalue())
+    assert diagnostics[0] == {
         "file": "bad.flow",
         "line": 1,
         "column": 6,
@@ -85,13 +85,13 @@ def test_json_for_editors(session: Session) -> None:
         "message": "expected a task or a subflow, found an arrow",
         "hint": "something is missing before it",
     }
-    assert [(each["file"], each["severity"], each["line"]) for each in findings[1:]] == [
+    assert [(each["file"], each["severity"], each["line"]) for each in diagnostics[1:]] == [
         ("bad.flow", "error", 2),
         ("doubtful.flow", "warning", 1),
         ("doubtful.flow", "warning", 2),
         ("latin.flow", "error", 2),
     ]
-    assert [each["message"] for each in findings if each["file"] == "latin.flow"] == [
+    assert [each["message"] for each in diagnostics if each["file"] == "latin.flow"] == [
         "this is not UTF-8 text: byte 0xe9"
     ]
 
@@ -109,7 +109,7 @@ def test_a_flow_from_stdin(session: Session) -> None:
 def test_other_commands_tell_some_warnings_in_a_line_each() -> None:
     err = io.StringIO()
     terminal = Terminal(io.StringIO(), err, io.BytesIO())
-    say_warnings(check_flow("; ".join(f"a :x{number}" for number in range(8))).findings, terminal)
+    say_warnings(check_flow("; ".join(f"a :x{number}" for number in range(8))).diagnostics, terminal)
     lines = err.getvalue().splitlines()
     assert lines[0] == "lfr: FLOW:1:3: warning: nobody uses :x0 (leave it away)"
     assert lines[5:] == ["lfr: and 3 warnings more (lfr check tells all)"]

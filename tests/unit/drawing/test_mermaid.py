@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfr.drawing.mermaid import to_mermaid
-from lfr.flow import Flow, Kind, Step
+from lfr.flow import Flow, Step, StepKind
 from lfr.language import compile_flow
 
 
@@ -73,7 +73,7 @@ def test_a_long_literal_is_cut() -> None:
 
 @given(st.text(min_size=1), st.text())
 def test_no_name_and_no_guard_can_change_the_drawing(name: str, guard: str) -> None:
-    steps = (Step(0, Kind.START), Step(1, Kind.TASK, name, guard=guard), Step(2, Kind.END))
+    steps = (Step(0, StepKind.START), Step(1, StepKind.TASK, name, guard=guard), Step(2, StepKind.END))
     lines = to_mermaid(Flow(steps, ((0, 1), (1, 2)))).splitlines()
     assert len(lines) == 6
     label = re.fullmatch(r'  s1\["(.*)"\]', lines[2])

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 
 from lfr.drawing.dot import to_dot
+from lfr.drawing.layout import Rectangle, place
 from lfr.drawing.mermaid import to_mermaid
-from lfr.drawing.places import Rectangle, place
 from lfr.drawing.svg import to_svg
-from lfr.flow import Flow, Kind
+from lfr.flow import Flow, StepKind
 from lfr.language import compile_flow
 from lfr.states import StepState
 from tests.conformance.cases import RIGHT, Case, case_id
@@ -162,4 +162,6 @@ def test_the_picture_in_the_documentation() -> None:
 def test_a_subflow_is_a_frame() -> None:
     flow = compile_flow("a -> { b c } -> d")
     assert "subgraph cluster_2" in to_dot(flow)
-    assert [step.kind for step in flow.steps].count(Kind.SUBFLOW) == to_svg(flow).count('class="frame"') == 1
+    assert (
+        [step.kind for step in flow.steps].count(StepKind.SUBFLOW) == to_svg(flow).count('class="frame"') == 1
+    )

@@ -19,7 +19,7 @@ from lfr.engine import (
 )
 from lfr.engine.local import LocalFailure, run_flow
 from lfr.engine.step_inputs import InputError, merge, normalize_output
-from lfr.flow import Flow, Kind, Step
+from lfr.flow import Flow, Step, StepKind
 from lfr.states import WorkflowState
 from lfr.values.json import Json
 from tests.support.flows import chain, fan, graph
@@ -80,9 +80,9 @@ def test_a_worker_that_knows_no_attempts_is_believed() -> None:
 
 def test_what_cannot_be_merged_fails_the_step_at_its_place_and_a_restart_does_not_hang() -> None:
     steps = [
-        Step(1, Kind.TASK, name="A"),
-        Step(2, Kind.TASK, name="B"),
-        Step(3, Kind.TASK, name="C", merge=True),
+        Step(1, StepKind.TASK, name="A"),
+        Step(2, StepKind.TASK, name="B"),
+        Step(3, StepKind.TASK, name="C", merge=True),
     ]
     flow = graph(steps, [(1, 3), (2, 3)])
     progress, outputs = started(flow)
@@ -97,7 +97,8 @@ def test_what_cannot_be_merged_fails_the_step_at_its_place_and_a_restart_does_no
 
 def test_a_loop_to_the_start_runs_again_with_the_workflows_input_and_counts_its_attempts() -> None:
     flow = Flow(
-        (Step(0, Kind.START), Step(1, Kind.TASK, name="A"), Step(2, Kind.END)), ((0, 1), (1, 0), (1, 2))
+        (Step(0, StepKind.START), Step(1, StepKind.TASK, name="A"), Step(2, StepKind.END)),
+        ((0, 1), (1, 0), (1, 2)),
     )
     progress, outputs = started(flow, {"in": 1})
     for attempt in (1, 2, 3):
@@ -111,7 +112,8 @@ def test_a_loop_to_the_start_runs_again_with_the_workflows_input_and_counts_its_
 
 def test_the_end_of_an_endless_flow_is_refused_locally() -> None:
     flow = Flow(
-        (Step(0, Kind.START), Step(1, Kind.TASK, name="A"), Step(2, Kind.END)), ((0, 1), (1, 0), (1, 2))
+        (Step(0, StepKind.START), Step(1, StepKind.TASK, name="A"), Step(2, StepKind.END)),
+        ((0, 1), (1, 0), (1, 2)),
     )
     with pytest.raises(LocalFailure):
         run_flow(flow, lambda *_: {}, limit=100)
@@ -127,8 +129,8 @@ def test_the_work_for_one_end_does_not_grow_with_the_flow() -> None:
 
 
 def test_a_long_row_of_steps_that_end_at_once_takes_few_rounds_of_loading() -> None:
-    row = [Step(1, Kind.TASK, name="A")]
-    row += [Step(index, Kind.TASK, name="B", guard="$.never") for index in range(2, 1002)]
+    row = [Step(1, StepKind.TASK, name="A")]
+    row += [Step(index, StepKind.TASK, name="B", guard="$.never") for index in range(2, 1002)]
     flow = graph(row, [])
     known = Progress(active=1, steps={})
     rounds = 0
@@ -162,7 +164,7 @@ def test_merge_refuses_anything_else() -> None:
 
 def test_a_guard_that_is_too_much_work_for_its_input_fails_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lfr.guard.evaluate.MOST_VALUES", 100)
-    flow = graph([Step(1, Kind.TASK, name="A", guard="$..[?(@..x)]")], [])
+    flow = graph([Step(1, StepKind.TASK, name="A", guard="$..[?(@..x)]")], [])
     first = begin(flow, {"list": [[] for _ in range(200)]})
     assert first.state is WorkflowState.FAILED
     assert "100 values" in first.reason

@@ -6,7 +6,7 @@ import pytest
 
 from lfr.engine import FactKind, Progress, Start, StepResult, Transition, advance, begin, restart
 from lfr.engine.local import run_flow
-from lfr.flow import Flow, Kind
+from lfr.flow import Flow, StepKind
 from lfr.language import compile_flow
 from lfr.states import WorkflowState
 from lfr.values.json import Json
@@ -49,7 +49,7 @@ def test_a_part_is_the_step_alone_or_what_is_between_the_brackets() -> None:
     whole = flow.part(2)
     assert (whole.first, whole.last) == (2, 6)
     assert whole.edges == ((2, 3), (2, 5), (3, 4), (4, 6), (5, 6))
-    assert [step.kind for step in whole.steps[2:7:4]] == [Kind.START, Kind.END]
+    assert [step.kind for step in whole.steps[2:7:4]] == [StepKind.START, StepKind.END]
     assert (whole.steps[6].merge, whole.steps[4].iterate) == (True, True)
     alone = whole.part(4)
     assert (alone.first, alone.last, alone.edges) == (4, 4, ())

@@ -11,7 +11,7 @@ from lfr.engine.payload_limits import MOST_VALUES, PayloadMeter, TooBig
 from lfr.flow import Flow
 from lfr.language import compile_flow
 from lfr.states import WorkflowState
-from lfr.values.json import DEEPEST, Json, read_json, write_json
+from lfr.values.json import MAX_DEPTH, Json, decode_json, encode_json
 
 NOBODY = "{ ? `$.never` a; ? `$.never` b }"
 """Hands on the list of twice what it is given."""
@@ -43,10 +43,10 @@ def test_what_gets_deeper_with_each_step_fails_where_it_could_not_be_read_again(
     flow = compile_flow(" -> ".join([DEEPER] * 1200))
     transition = begin(flow, {"x": 1})
     assert transition.state is WorkflowState.FAILED
-    assert transition.reason == f"its input is nested more than {DEEPEST} levels deep"
+    assert transition.reason == f"its input is nested more than {MAX_DEPTH} levels deep"
     for output in transition.outputs.values():
-        assert read_json(write_json(output).encode()) == output
-    begin(compile_flow(" -> ".join([DEEPER] * (DEEPEST - 1))), {"x": 1})
+        assert decode_json(encode_json(output).encode()) == output
+    begin(compile_flow(" -> ".join([DEEPER] * (MAX_DEPTH - 1))), {"x": 1})
 
 
 def deep(levels: int) -> Json:
@@ -56,7 +56,7 @@ def deep(levels: int) -> Json:
     return value
 
 
-@pytest.mark.parametrize("levels", [DEEPEST - 1, DEEPEST])
+@pytest.mark.parametrize("levels", [MAX_DEPTH - 1, MAX_DEPTH])
 def test_the_outputs_of_items_are_a_list_around_them(levels: int) -> None:
     flow = compile_flow("* a -> b")
     progress = Progress(is_whole=True)
@@ -64,10 +64,10 @@ def test_the_outputs_of_items_are_a_list_around_them(levels: int) -> None:
     progress.apply(first)
     ended = advance(flow, progress, dict(first.outputs), StepResult(1, [deep(levels)]))
     assert isinstance(ended, Transition)
-    if levels < DEEPEST:
+    if levels < MAX_DEPTH:
         assert [start.index for start in ended.starts] == [2]
     else:
-        assert ended.reason == f"its output is nested more than {DEEPEST} levels deep"
+        assert ended.reason == f"its output is nested more than {MAX_DEPTH} levels deep"
 
 
 JSON = st.recursive(

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lfr.guard import GuardError, evaluate, parse_guard
-from lfr.guard.evaluate import Question
+from lfr.guard.evaluate import Evaluation
 
 values = st.recursive(
     st.none()
@@ -165,7 +165,7 @@ def test_a_deep_input_is_no_trouble() -> None:
 
 
 def test_what_would_be_too_much_work_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluate, "MOST_VALUES", 10_000)
+    monkeypatch.setattr(evaluate, "MAX_VALUES", 10_000)
     deep: Any = {}
     for _ in range(300):
         deep = [deep]
@@ -197,13 +197,13 @@ def test_without_descending_the_work_grows_as_the_input_does(text: str) -> None:
 def _work(text: str, count: int) -> int:
     """How much work a guard is on a list of so many items."""
     items = [{"n": number, "name": [str(number)], "tags": [[number], 0]} for number in range(count)]
-    question = Question({"items": items})
+    question = Evaluation({"items": items})
     question.values(parse_guard(text).path, question._root)
-    return evaluate.MOST_VALUES - question._work_left
+    return evaluate.MAX_VALUES - question._work_left
 
 
 def test_a_long_guard_on_a_long_input_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluate, "MOST_VALUES", 10_000)
+    monkeypatch.setattr(evaluate, "MAX_VALUES", 10_000)
     guard = parse_guard("$[*][?(" + " or ".join(["1=2"] * 1000) + ")]")
     assert not guard.holds([1])
     with pytest.raises(GuardError, match="10,000"):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lfr.language import FlowError, FlowMistake, Severity, check_flow, compile_flow
+from lfr.language import Diagnostic, FlowError, Severity, check_flow, compile_flow
 
 
 def places(text: str) -> list[tuple[int, int]]:
-    return [(finding.line, finding.column) for finding in check_flow(text).findings]
+    return [(diagnostic.line, diagnostic.column) for diagnostic in check_flow(text).diagnostics]
 
 
 def test_findings_are_those_of_the_compiler() -> None:
@@ -17,9 +17,9 @@ def test_findings_are_those_of_the_compiler() -> None:
         compile_flow(text, source="x.flow")
     checked = check_flow(text, source="x.flow")
     assert checked.flow is None
-    assert checked.findings == caught.value.errors
-    assert checked.findings == (
-        FlowMistake(
+    assert checked.diagnostics == caught.value.errors
+    assert checked.diagnostics == (
+        Diagnostic(
             place="x.flow:1:5",
             line=1,
             column=5,
@@ -103,13 +103,13 @@ def test_a_loop_is_judged_only_where_all_is_known() -> None:
     "text", ['a → :x; b ({"k": 1) ; :x → c ({})', '{ a → :x; b ({"k": 1) ; :x → c ({"k": 2}) }']
 )
 def test_labels_that_were_taken_for_the_content_of_a_literal_are_not_missed(text: str) -> None:
-    assert [finding.message[:5] for finding in check_flow(text).findings] == ["JSON:"]
+    assert [diagnostic.message[:5] for diagnostic in check_flow(text).diagnostics] == ["JSON:"]
 
 
 def test_it_does_not_go_on_for_ever() -> None:
-    assert len(check_flow("a → 1\n" * 100_000).findings) == 20
-    assert len(check_flow("{ a → 1 " * 90).findings) == 1
-    assert len(check_flow("a → 1 " + "b " * 200_000 + "\nc → 1").findings) == 1
+    assert len(check_flow("a → 1\n" * 100_000).diagnostics) == 20
+    assert len(check_flow("{ a → 1 " * 90).diagnostics) == 1
+    assert len(check_flow("a → 1 " + "b " * 200_000 + "\nc → 1").diagnostics) == 1
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_it_does_not_go_on_for_ever() -> None:
     ],
 )
 def test_the_end_of_the_word(text: str, end_column: int | None) -> None:
-    (finding,) = check_flow(text).findings
-    assert finding.end_column == end_column
+    (diagnostic,) = check_flow(text).diagnostics
+    assert diagnostic.end_column == end_column
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,9 @@ def test_the_end_of_the_word(text: str, end_column: int | None) -> None:
     ],
 )
 def test_a_loop_that_could_turn_without_a_task_is_refused(text: str, place: tuple[int, int] | None) -> None:
-    errors = [finding for finding in check_flow(text).findings if finding.severity is Severity.ERROR]
+    errors = [
+        diagnostic for diagnostic in check_flow(text).diagnostics if diagnostic.severity is Severity.ERROR
+    ]
     if place is None:
         assert all("> merges nothing" in error.message for error in errors)
     else:
@@ -156,9 +158,9 @@ def test_a_loop_that_could_turn_without_a_task_is_refused(text: str, place: tupl
 
 @pytest.mark.parametrize("text", ["a `\x1b[2J\n`", "a \x1b", "`\u202e`"])
 def test_no_message_has_power_over_a_terminal(text: str) -> None:
-    (finding,) = check_flow(text, source="a\x1b[2J.flow").findings
-    assert finding.message.isprintable()
-    assert all(line.isprintable() for line in str(finding).split("\n"))
+    (diagnostic,) = check_flow(text, source="a\x1b[2J.flow").diagnostics
+    assert diagnostic.message.isprintable()
+    assert all(line.isprintable() for line in str(diagnostic).split("\n"))
 
 
 @pytest.mark.parametrize(
@@ -170,6 +172,6 @@ def test_no_message_has_power_over_a_terminal(text: str) -> None:
     ],
 )
 def test_bytes_that_are_not_utf_8(raw: bytes, place: str, byte: str) -> None:
-    (finding,) = check_flow(raw.decode("utf-8-sig", "surrogateescape"), source="x").findings
-    assert finding.place == place
-    assert finding.message == f"this is not UTF-8 text: byte {byte}"
+    (diagnostic,) = check_flow(raw.decode("utf-8-sig", "surrogateescape"), source="x").diagnostics
+    assert diagnostic.place == place
+    assert diagnostic.message == f"this is not UTF-8 text: byte {byte}"

@@ -10,25 +10,25 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from lfr.language.lexer import Kind, Scanner
+from lfr.language.lexer import Lexer, TokenKind
 from tests.conformance.cases import RIGHT, Case, case_id
 
 GRAMMAR = json.loads((Path(__file__).parents[3] / "docs" / "littleflow.tmLanguage.json").read_text())
 
 SCOPES = {
-    Kind.NAME: "entity.name.function",
-    Kind.LABEL: "entity.name.label",
-    Kind.ARROW: "keyword.operator.arrow",
-    Kind.GUARD: "string.regexp.guard",
-    Kind.LITERAL: "meta.literal",
-    Kind.RESOURCE: "markup.underline.link",
-    Kind.PARAMETERS: "meta.parameters",
-    Kind.DECLARATION: "keyword.declaration",
-    Kind.DOC: "string.quoted.docstring",
-    **dict.fromkeys((Kind.ITERATE, Kind.MERGE, Kind.ASK, Kind.BAR), "keyword.operator"),
-    **dict.fromkeys((Kind.SEMICOLON, Kind.EQUALS), "keyword.operator"),
-    **dict.fromkeys((Kind.OPEN_BRACE, Kind.CLOSE_BRACE), "punctuation.section"),
-    **dict.fromkeys((Kind.OPEN_BRACKET, Kind.CLOSE_BRACKET), "punctuation.section"),
+    TokenKind.NAME: "entity.name.function",
+    TokenKind.LABEL: "entity.name.label",
+    TokenKind.ARROW: "keyword.operator.arrow",
+    TokenKind.GUARD: "string.regexp.guard",
+    TokenKind.LITERAL: "meta.literal",
+    TokenKind.RESOURCE: "markup.underline.link",
+    TokenKind.PARAMETERS: "meta.parameters",
+    TokenKind.DECLARATION: "keyword.declaration",
+    TokenKind.DOC: "string.quoted.docstring",
+    **dict.fromkeys((TokenKind.ITERATE, TokenKind.MERGE, TokenKind.ASK, TokenKind.BAR), "keyword.operator"),
+    **dict.fromkeys((TokenKind.SEMICOLON, TokenKind.EQUALS), "keyword.operator"),
+    **dict.fromkeys((TokenKind.OPEN_BRACE, TokenKind.CLOSE_BRACE), "punctuation.section"),
+    **dict.fromkeys((TokenKind.OPEN_BRACKET, TokenKind.CLOSE_BRACKET), "punctuation.section"),
 }
 """The scope of each kind of token, without the name of the language behind it."""
 
@@ -89,14 +89,14 @@ def highlight(text: str) -> list[Span]:
 
 def scanned(text: str) -> list[Span]:
     """The spans that the scanner finds."""
-    scanner, spans = Scanner(text), []
-    while (token := scanner.next()).kind is not Kind.END:
+    scanner, spans = Lexer(text), []
+    while (token := scanner.next()).kind is not TokenKind.END:
         spans.append(Span(f"{SCOPES[token.kind]}.littleflow", token.at, token.end))
     return spans
 
 
 def test_every_kind_of_token_has_a_scope() -> None:
-    assert set(SCOPES) == set(Kind) - {Kind.UNKNOWN, Kind.END}
+    assert set(SCOPES) == set(TokenKind) - {TokenKind.UNKNOWN, TokenKind.END}
 
 
 @pytest.mark.parametrize("case", RIGHT, ids=case_id)

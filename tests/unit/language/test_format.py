@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lfr.language import FlowError
 from lfr.language.formatter import format_flow
-from lfr.language.lexer import Kind, Scanner
+from lfr.language.lexer import Lexer, TokenKind
 from tests.conformance.cases import RIGHT, Case, case_id
 from tests.support.texts import assert_layout_is_sound
 
@@ -31,8 +31,8 @@ def test_the_examples_are_formatted(path: Path) -> None:
 
 def tokens(text: str) -> list[str]:
     """The tokens of a flow, as they are written."""
-    scanner, found = Scanner(text), []
-    while (token := scanner.next()).kind is not Kind.END:
+    scanner, found = Lexer(text), []
+    while (token := scanner.next()).kind is not TokenKind.END:
         found.append(text[token.at : token.end])
     return found
 

@@ -83,7 +83,7 @@ def test_compiled(text: str, steps: int) -> None:
 
 
 def test_a_flow_has_as_many_steps_as_it_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compile, "MOST_STEPS", 10)
+    monkeypatch.setattr(compile, "MAX_STEPS", 10)
     assert len(compile_flow("a b c d e f g h").steps) == 10
     with pytest.raises(FlowError, match="10 steps"):
         compile_flow("a b c d e f g h i")

@@ -11,8 +11,8 @@ from tests.conformance.cases import RIGHT, Case, case_id
 def warnings(text: str) -> list[tuple[int, int, str]]:
     checked = check_flow(text)
     assert checked.flow is not None
-    assert {finding.severity for finding in checked.findings} <= {Severity.WARNING}
-    return [(finding.line, finding.column, finding.message) for finding in checked.findings]
+    assert {diagnostic.severity for diagnostic in checked.diagnostics} <= {Severity.WARNING}
+    return [(diagnostic.line, diagnostic.column, diagnostic.message) for diagnostic in checked.diagnostics]
 
 
 @pytest.mark.parametrize(
@@ -161,5 +161,5 @@ def test_nothing_to_warn_of(text: str) -> None:
 def test_every_flow_of_the_table_can_be_looked_at(case: Case) -> None:
     checked = check_flow(case["flow"])
     assert checked.flow is not None
-    for finding in checked.findings:
-        assert finding.message
+    for diagnostic in checked.diagnostics:
+        assert diagnostic.message

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from lfr.flow import Flow, Kind
+from lfr.flow import Flow, StepKind
 from lfr.language import compile_flow
 
 
 def names(flow: Flow) -> list[str]:
-    return [step.name for step in flow.steps if step.kind is Kind.TASK]
+    return [step.name for step in flow.steps if step.kind is StepKind.TASK]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_what_a_flow_says_of_itself() -> None:
     ],
 )
 def test_parameters_over_defaults(declarations: str, use: str, parameters: object) -> None:
-    (step,) = (step for step in compile_flow(f"{declarations} ; {use}").steps if step.kind is Kind.TASK)
+    (step,) = (step for step in compile_flow(f"{declarations} ; {use}").steps if step.kind is StepKind.TASK)
     assert step.parameters == parameters
 
 
@@ -101,14 +101,14 @@ def test_an_alias_keeps_its_name_and_knows_the_task_at_the_end_of_the_chain() ->
 
 def test_an_alias_of_a_subflow_is_that_subflow() -> None:
     flow = compile_flow("@task one { x → y } @task two = one; ? `$.a` two → > :end")
-    assert (flow.steps[1].kind, flow.steps[1].name, flow.steps[1].guard) == (Kind.SUBFLOW, "two", "$.a")
+    assert (flow.steps[1].kind, flow.steps[1].name, flow.steps[1].guard) == (StepKind.SUBFLOW, "two", "$.a")
     assert names(flow) == ["x", "y"]
 
 
 def test_declared_subflows_between_bars() -> None:
     flow = compile_flow("@task one { x → y } one|z")
     kinds = [step.kind for step in flow.steps]
-    assert kinds[1:3] == [Kind.SUBFLOW, Kind.SUBFLOW]
+    assert kinds[1:3] == [StepKind.SUBFLOW, StepKind.SUBFLOW]
     assert flow.steps[1].end == 7
     assert {(1, 2), (5, 7), (1, 6), (6, 7)} <= set(flow.edges)
 
@@ -116,7 +116,7 @@ def test_declared_subflows_between_bars() -> None:
 def test_iteration_and_resources_are_steps() -> None:
     steps = compile_flow("a → * b\n→ <x>; { <y>() → * {c} }").steps
     assert [step.index for step in steps if step.iterate] == [2, 6]
-    assert [(step.uri, step.sink) for step in steps if step.kind is Kind.RESOURCE] == [
+    assert [(step.uri, step.sink) for step in steps if step.kind is StepKind.RESOURCE] == [
         ("x", True),
         ("y", False),
     ]

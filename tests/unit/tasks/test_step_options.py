@@ -17,8 +17,8 @@ from lfr.tasks.step_options import (
     parse_step_options,
     retry_delay,
 )
-from lfr.values.durations import read_duration, write_duration
 from lfr.values.json import Json
+from lfr.values.times import format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ from lfr.values.json import Json
     ],
 )
 def test_durations(value: Json, seconds: float | None) -> None:
-    assert read_duration(value) == seconds
+    assert parse_duration(value) == seconds
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,12 @@ def test_durations(value: Json, seconds: float | None) -> None:
     ],
 )
 def test_durations_are_written(seconds: float, text: str) -> None:
-    assert write_duration(seconds) == text
+    assert format_duration(seconds) == text
 
 
 @given(st.integers(0, 10**12))
 def test_what_is_written_is_read_again(milliseconds: int) -> None:
-    assert read_duration(write_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
+    assert parse_duration(format_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from lfr.tasks.event_wait import Awaited
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.wait_spec import LatchStep, Wait, asked_wait, place_on_stream, read_wait, write_wait
 from lfr.values.json import Json
-from lfr.values.timestamps import read_time
+from lfr.values.times import parse_timestamp
 
 INPUT = {"id": 7, "wait": "1m", "at": "2026-01-31", "deep": {"er": [1, {"x": None}]}}
 
@@ -54,12 +54,12 @@ def test_until_when_a_delay_lasts(parameters: Json, due_ms: int) -> None:
     ],
 )
 def test_times(text: str, time: datetime) -> None:
-    assert read_time(text) == time.timestamp() * 1000
+    assert parse_timestamp(text) == time.timestamp() * 1000
 
 
 @pytest.mark.parametrize("text", ["", "soon", "18:00", "2026-02-30", 2026, None, True, ["2026-01-31"]])
 def test_what_is_no_time(text: Json) -> None:
-    assert read_time(text) is None
+    assert parse_timestamp(text) is None
 
 
 @pytest.mark.parametrize(

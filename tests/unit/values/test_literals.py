@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from lfr.flow import Kind
+from lfr.flow import StepKind
 from lfr.language import FlowError, compile_flow
 from lfr.values import yaml as limits
 
 
 def parameters(text: str) -> Any:
-    (step,) = (step for step in compile_flow(f"a {text}").steps if step.kind is Kind.TASK)
+    (step,) = (step for step in compile_flow(f"a {text}").steps if step.kind is StepKind.TASK)
     return step.parameters
 
 
@@ -126,7 +126,7 @@ def test_no_json(text: str, message: str) -> None:
         ("(-" + " -" * 100_000 + "\n-)", "levels"),
         ("(- " + "[" * 100_000 + " -)", "levels"),
         ("(- " + "{a: " * 100_000 + " -)", "characters; write it as JSON"),
-        ("(- " + "x" * limits.LONGEST_YAML + "-)", "characters; write it as JSON"),
+        ("(- " + "x" * limits.MAX_YAML_LENGTH + "-)", "characters; write it as JSON"),
     ],
 )
 def test_no_yaml(text: str, message: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from lfr.flow import Flow, Kind
+from lfr.flow import Flow, StepKind
 
 BETWEEN_LAYERS: Final = 44.0
 BETWEEN_NODES: Final = 16.0
@@ -119,16 +119,16 @@ def _place(
     nodes: dict[int, list[Node]] = defaultdict(list)
     for step in flow.steps:
         nodes[scope_of[step.index]].append(step.index)
-        if step.kind is Kind.SUBFLOW:
+        if step.kind is StepKind.SUBFLOW:
             nodes[around[step.index]].append(step.index)
     edges: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for source, target in flow.edges:
-        leaves = flow.steps[source].kind is Kind.SUBFLOW_END
+        leaves = flow.steps[source].kind is StepKind.SUBFLOW_END
         scope = around[scope_of[source]] if leaves else scope_of[source]
         edges[scope].append((source, target))
     boxes: dict[int, _Scope] = {}
     for step in reversed(flow.steps):  # the innermost first: they begin last
-        if step.kind is Kind.SUBFLOW:
+        if step.kind is StepKind.SUBFLOW:
             laid = _lay_out(step.index, nodes[step.index], edges[step.index], sizes, boxes, scope_of)
             label = labels.get(step.index, 0.0)
             boxes[step.index] = (
@@ -146,11 +146,11 @@ def _scopes(flow: Flow) -> tuple[list[int], dict[int, int]]:
     around: dict[int, int] = {}
     open_ = [-1]
     for step in flow.steps:
-        if step.kind is Kind.SUBFLOW:
+        if step.kind is StepKind.SUBFLOW:
             around[step.index] = open_[-1]
             open_.append(step.index)
         scope_of.append(open_[-1])
-        if step.kind is Kind.SUBFLOW_END:
+        if step.kind is StepKind.SUBFLOW_END:
             open_.pop()
     return scope_of, around
 

@@ -13,7 +13,7 @@ from unicodedata import combining, east_asian_width
 
 from lfr.errors import BadInput
 
-MOST_SHOWN: Final = 20
+MAX_SHOWN: Final = 20
 """How many errors of one text are told; the rest is counted."""
 
 _LONGEST: Final = 400
@@ -56,7 +56,7 @@ class BadSyntax(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class FlowMistake:
+class Diagnostic:
     """One error of a flow's text, or one warning.
 
     place         `SOURCE:LINE:COLUMN`
@@ -92,22 +92,22 @@ class FlowMistake:
 class FlowError(BadInput):
     """The text is no flow. `errors` holds what is wrong with it, in the order of the text."""
 
-    def __init__(self, errors: Iterable[FlowMistake]) -> None:
-        self.errors: tuple[FlowMistake, ...] = tuple(errors)
+    def __init__(self, errors: Iterable[Diagnostic]) -> None:
+        self.errors: tuple[Diagnostic, ...] = tuple(errors)
         first, more = self.errors[0], len(self.errors) - 1
         message = f"{first.message} (and {more} more)" if more else first.message
         super().__init__(message, place=first.place, hint=first.hint)
 
     def __str__(self) -> str:
         """Every error as `SOURCE:LINE:COLUMN: what is wrong`, the line of the text, and a caret line."""
-        return tell(self.errors)
+        return format_diagnostics(self.errors)
 
 
-def tell(mistakes: Sequence[FlowMistake]) -> str:
+def format_diagnostics(mistakes: Sequence[Diagnostic]) -> str:
     """The first of these mistakes, each with its line and a caret, and how many more there are."""
-    shown = list(map(str, mistakes[:MOST_SHOWN]))
-    if len(mistakes) > MOST_SHOWN:
-        shown.append(f"and {len(mistakes) - MOST_SHOWN} more")
+    shown = list(map(str, mistakes[:MAX_SHOWN]))
+    if len(mistakes) > MAX_SHOWN:
+        shown.append(f"and {len(mistakes) - MAX_SHOWN} more")
     return "\n".join(shown)
 
 
@@ -127,7 +127,7 @@ class Source:
         """The error for these problems."""
         return FlowError(self.mistakes(problems, Severity.ERROR))
 
-    def mistakes(self, problems: Iterable[Problem], severity: Severity) -> list[FlowMistake]:
+    def mistakes(self, problems: Iterable[Problem], severity: Severity) -> list[Diagnostic]:
         """These problems, each once, in the order of the text."""
         lines: dict[int, str] = {}
         ordered = sorted(dict.fromkeys(problems), key=lambda problem: problem.at)
@@ -142,7 +142,7 @@ class Source:
     def _line_starts(self) -> list[int]:
         return [0, *(match.end() for match in _LINE_END.finditer(self.text))]
 
-    def _mistake(self, problem: Problem, severity: Severity, lines: dict[int, str]) -> FlowMistake:
+    def _mistake(self, problem: Problem, severity: Severity, lines: dict[int, str]) -> Diagnostic:
         """`lines` holds those that are cut out already: a long one with many errors is kept once."""
         line, column = self.line_column(problem.at)
         if line not in lines:
@@ -153,7 +153,7 @@ class Source:
         if problem.cause is not None:
             message += ", at line {}, column {}".format(*self.line_column(problem.cause))
         word = _WORD.match(self.text, problem.at)
-        return FlowMistake(
+        return Diagnostic(
             place=f"{self.name}:{line}:{column}",
             line=line,
             column=column,

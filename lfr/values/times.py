@@ -1,0 +1,77 @@
+"""Durations and timestamps in the form in which users write them.
+
+Durations: `90`, `"90s"`, `"5m"`, `"1h30m"`, `"1d"`, `"250ms"`. Timestamps: `2026-01-31T18:00:00Z`,
+`2026-01-31T18:00+01:00`, `2026-01-31`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from lfr.values.json import Json
+
+MAX_DURATION_SECONDS: Final = 100 * 366 * 24 * 3600
+"""A hundred years. A longer duration is almost certainly given in the wrong unit."""
+
+DURATION_FORMAT: Final = "a number of seconds, or a text such as 90s, 5m, 1h30m or 2d"
+"""The description of a duration in error messages."""
+
+_UNITS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_DURATION: Final = re.compile(
+    r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?",
+    re.ASCII,
+)
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+
+
+def parse_duration(value: Json) -> float | None:
+    """Return a duration in seconds, from 0 to `MAX_DURATION_SECONDS`, or None if the value is no duration.
+
+    A text names its units from the largest to the smallest, each at most once: d, h, m, s, ms. A text
+    without a unit is a number of seconds.
+    """
+    if isinstance(value, str):
+        value = _parse_duration_text(value.replace(" ", ""))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) and 0 <= value <= MAX_DURATION_SECONDS else None
+
+
+def _parse_duration_text(text: str) -> float | None:
+    if len(text) > 100 or not text:
+        return None
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        return None
+    return sum(
+        float(number) * unit for number, unit in zip(match.groups(), _UNITS.values(), strict=True) if number
+    )
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration in the form that `parse_duration` reads, to the millisecond: `1h30m`."""
+    rest_ms, text = round(1000 * seconds), ""
+    for unit, size in _UNITS.items():
+        number, rest_ms = divmod(rest_ms, round(1000 * size))
+        text += f"{number}{unit}" if number else ""
+    return text or "0s"
+
+
+def parse_timestamp(value: Json) -> int | None:
+    """Return a timestamp in milliseconds since the epoch, or None if the value is no timestamp.
+
+    The format is ISO 8601 as `datetime.fromisoformat` reads it. A date means its first moment. Without a
+    time zone the timestamp is in UTC, because the role may run in another zone than the author's.
+    """
+    if not isinstance(value, str):
+        return None
+    try:
+        time = datetime.fromisoformat(value.strip())
+        return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
