@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 import yaml
 
 from lfr.errors import BadSettings
+from lfr.values.checks import suggestion
 
 Raw: TypeAlias = str | list[str] | dict[str, str]
 """What the file says of a setting: the text as it is written, for `007` may be a password; such texts in a
@@ -106,10 +107,7 @@ def _is_null(node: yaml.Node) -> bool:
 
 
 def _hint(name: str, names: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, names, n=1)
-    return f"did you mean {near[0]}?" if near else "lfr config lists the settings"
+    return suggestion(name, names) or "lfr config lists the settings"
 
 
 def _place(file: str, node: yaml.Node) -> str:

@@ -12,8 +12,9 @@ from lfr.runtime.complete import Answer, read_tasks
 from lfr.store.stream.entries import Entry
 from lfr.store.waits.deliver_event import Arrival
 from lfr.tasks.catalogue import WAIT_PREFIX
-from lfr.tasks.parameters import BadParameter, is_unicode
+from lfr.tasks.parameters import BadParameter
 from lfr.tasks.wait_spec import LatchStep, Wait, asked_wait
+from lfr.values.checks import is_unicode
 
 
 @dataclass(slots=True)

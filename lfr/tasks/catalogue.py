@@ -6,21 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from lfr.tasks.content_types import CONTENT_TYPE
-from lfr.tasks.parameters import (
-    FLAG,
-    MATCH,
-    TEMPLATE,
-    TEXT,
-    TEXTS_BY_NAME,
-    TIME,
-    WORDS,
-    Parameter,
-    duration,
-    one_of,
-    or_template,
-    some_of,
-    whole,
-)
+from lfr.tasks.parameters import MATCH, TEMPLATE, Parameter, or_template
+from lfr.values.checks import FLAG, TEXT, TEXTS_BY_NAME, TIME, WORDS, duration, one_of, some_of, whole_number
 from lfr.values.times import MAX_DURATION_SECONDS
 
 RESERVED_PREFIXES = ("lfr:", "wait:", "request:", "redis:", "resource:")
@@ -121,7 +108,7 @@ _REQUEST_PARAMETERS: Final = (
     Parameter("timeout", duration(0.001, 3600), "how long a try may take", default=30),
     Parameter(
         "retries",
-        whole(0, 10),
+        whole_number(0, 10),
         "tries after the first, if nobody answers, or 429, 502, 503 or 504",
         default=0,
     ),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from lfr.tasks.parameters import Kind
+from lfr.values.checks import Check
 from lfr.values.json import Json
 
 
@@ -97,4 +97,4 @@ def _read_parameter(value: Json) -> ContentType | None:
     return parse_content_type(value) if isinstance(value, str) else None
 
 
-CONTENT_TYPE: Final = Kind(f"a media type: {SUPPORTED}", _read_parameter)
+CONTENT_TYPE: Final = Check(f"a media type: {SUPPORTED}", _read_parameter)

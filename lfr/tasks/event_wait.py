@@ -8,9 +8,10 @@ from typing import Any
 
 from lfr.events import OWN_KINDS
 from lfr.tasks.catalogue import EVENT
-from lfr.tasks.parameters import BadParameter, bad_parameter, is_unicode
+from lfr.tasks.parameters import BadParameter, bad_parameter
 from lfr.tasks.template import TemplateError, fill_or_look_up
 from lfr.tasks.wait_parameters import wait_parameters
+from lfr.values.checks import is_unicode
 from lfr.values.json import InvalidJson, Json, decode_json, encode_json
 
 

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from lfr.events import StartTask
 from lfr.tasks.catalogue import REDIS_PREFIX, find_built_in
-from lfr.tasks.parameters import BadParameter, is_unicode, parse_parameters
+from lfr.tasks.parameters import BadParameter, parse_parameters
 from lfr.tasks.redis_rules import CommandPolicy, written_keys
 from lfr.tasks.template import TemplateError, fill
+from lfr.values.checks import is_unicode
 from lfr.values.json import Json
 
 MOST_CHARACTERS: Final = 16 * 1024 * 1024

@@ -15,10 +15,11 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 from lfr.events import StartTask
 from lfr.tasks.catalogue import REQUEST_PREFIX, RESPONSE_JSON, find_built_in
 from lfr.tasks.idempotency import idempotency_key
-from lfr.tasks.parameters import BadParameter, is_unicode, parse_parameters
+from lfr.tasks.parameters import BadParameter, parse_parameters
 from lfr.tasks.request_body import fill_body
 from lfr.tasks.template import TemplateError, fill, pieces
 from lfr.tasks.uri_policy import BadLocation, WebLocation, parse_location
+from lfr.values.checks import is_unicode
 from lfr.values.json import Json, encode_json
 
 _WITH_BODY: Final = ("post", "put", "patch")

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from lfr.tasks.catalogue import LOAD, STORE, find_built_in
 from lfr.tasks.content_types import ContentType, Format, type_by_extension
-from lfr.tasks.parameters import TEXT, BadParameter, Parameter, bad_parameter, parse_parameters
+from lfr.tasks.parameters import BadParameter, Parameter, bad_parameter, parse_parameters
 from lfr.tasks.uri_policy import FileLocation, Location, parse_location
+from lfr.values.checks import TEXT
 from lfr.values.json import Json
 
 _URI: Final = Parameter("uri", TEXT, "where it is", is_needed=True)

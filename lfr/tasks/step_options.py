@@ -9,13 +9,11 @@ It never reaches a worker.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Final
 
+from lfr.values.checks import OBJECT, TEXTS, Check, duration, mismatch, number, suggestion, whole_number
 from lfr.values.json import Json
-from lfr.values.times import DURATION_FORMAT, format_duration, parse_duration
 
 RESERVED_KEY: Final = "lfr"
 """The key among a step's parameters that speaks to lfr and not to the task."""
@@ -62,16 +60,19 @@ class StepOptions:
 
 NO_OPTIONS: Final = StepOptions()
 
+_TIMEOUT: Final = duration(0.001)
+_LIMIT: Final = whole_number(1, 1_000_000)
+
 
 def parse_step_options(parameters: Json) -> StepOptions:
     """What these parameters say to lfr. Raises BadStepOptions."""
     if not isinstance(parameters, dict) or RESERVED_KEY not in parameters:
         return NO_OPTIONS
-    told = _mapping(RESERVED_KEY, parameters[RESERVED_KEY], ("timeout", "retry", "limit"))
+    fields = _object(RESERVED_KEY, parameters[RESERVED_KEY], ("timeout", "retry", "limit"))
     return StepOptions(
-        timeout=_seconds("lfr.timeout", told["timeout"], least=0.001) if "timeout" in told else None,
-        retry=_retry(told["retry"]) if "retry" in told else None,
-        limit=_whole("lfr.limit", told["limit"], 1, 1_000_000) if "limit" in told else None,
+        timeout=_read("lfr.timeout", fields["timeout"], _TIMEOUT) if "timeout" in fields else None,
+        retry=_retry(fields["retry"]) if "retry" in fields else None,
+        limit=_read("lfr.limit", fields["limit"], _LIMIT) if "limit" in fields else None,
     )
 
 
@@ -96,62 +97,47 @@ def is_retryable(retry: Retry, reason: str) -> bool:
     return not retry.on or any(text in reason for text in retry.on)
 
 
+_RETRY_FIELDS: Final = {
+    "times": whole_number(0, MAX_RETRIES),
+    "delay": duration(),
+    "backoff": number(1, 1000),
+    "longest": duration(),
+    "jitter": number(0, 1),
+    "on": TEXTS,
+}
+
+
 def _retry(value: Json) -> Retry:
     if isinstance(value, int):
-        return Retry(_whole("lfr.retry", value, 0, MAX_RETRIES))
-    told = _mapping("lfr.retry", value, ("times", "delay", "backoff", "longest", "jitter", "on"))
-    default = Retry(0)
+        return Retry(_read("lfr.retry", value, _RETRY_FIELDS["times"]))
+    fields = _object("lfr.retry", value, tuple(_RETRY_FIELDS))
     return Retry(
-        times=_whole("lfr.retry.times", told.get("times"), 0, MAX_RETRIES),
-        delay=_seconds("lfr.retry.delay", told.get("delay", default.delay)),
-        backoff=_number("lfr.retry.backoff", told.get("backoff", default.backoff), 1, 1000),
-        longest=_seconds("lfr.retry.longest", told.get("longest", default.longest)),
-        jitter=_number("lfr.retry.jitter", told.get("jitter", default.jitter), 0, 1),
-        on=_texts("lfr.retry.on", told.get("on", [])),
+        **{
+            name: _read(f"lfr.retry.{name}", fields.get(name), check)
+            for name, check in _RETRY_FIELDS.items()
+            if name in fields or name == "times"
+        }
     )
 
 
-def _mapping(name: str, value: Json, known: tuple[str, ...]) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _bad(name, value, f"an object with some of {', '.join(known)}")
-    for key in value:
-        if key not in known:
-            near = get_close_matches(key, known, n=1)
-            question = f"; did you mean {near[0]}?" if near else ""
-            raise BadStepOptions(f"{name} knows {', '.join(known)}, but not {key}{question}")
-    return value
+def _object(name: str, value: Json, keys: tuple[str, ...]) -> dict[str, Any]:
+    """Return an object that has no other keys than these. Raises BadStepOptions."""
+    names = ", ".join(keys)
+    fields: dict[str, Any] = _read(name, value, Check(f"an object with some of {names}", OBJECT.read))
+    for key in fields:
+        if key not in keys:
+            question = suggestion(key, keys)
+            raise BadStepOptions(
+                f"{name} knows {names}, but not {key}" + (f"; {question}" if question else "")
+            )
+    return fields
 
 
-def _seconds(name: str, value: Json, least: float = 0.0) -> float:
-    seconds = parse_duration(value)
-    if seconds is None or seconds < least:
-        raise _bad(
-            name, value, f"{DURATION_FORMAT}; at least {format_duration(least)}" if least else DURATION_FORMAT
-        )
-    return seconds
-
-
-def _whole(name: str, value: Json, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise _bad(name, value, f"a whole number from {least} to {most}")
-    return value
-
-
-def _number(name: str, value: Json, least: float, most: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise _bad(name, value, f"a number from {least} to {most}")
-    return float(value)
-
-
-def _texts(name: str, value: Json) -> tuple[str, ...]:
-    texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list) or not all(isinstance(text, str) and text for text in texts):
-        raise _bad(name, value, "a text or a list of texts")
-    return tuple(texts)
-
-
-def _bad(name: str, value: Json, expected: str) -> BadStepOptions:
+def _read(name: str, value: Json, check: Check) -> Any:
+    """Return the value as the check reads it. Raises BadStepOptions."""
     if value is None:
-        return BadStepOptions(f"{name} is missing: {expected}")
-    shown = json.dumps(value, ensure_ascii=False)
-    return BadStepOptions(f"{name} is {shown[:40]}, but must be {expected}")
+        raise BadStepOptions(f"{name} is missing: {check.words}")
+    read = check.read(value)
+    if read is None:
+        raise BadStepOptions(mismatch(name, value, check.words))
+    return read

@@ -10,8 +10,9 @@ from lfr.events import StartTask
 from lfr.tasks.catalogue import ACQUIRE, COUNTDOWN, DELAY, EVENT, RELEASE
 from lfr.tasks.delay import delay_due
 from lfr.tasks.event_wait import Awaited, read_event_wait
-from lfr.tasks.parameters import BadParameter, is_unicode
+from lfr.tasks.parameters import BadParameter
 from lfr.tasks.wait_parameters import wait_parameters
+from lfr.values.checks import is_unicode
 from lfr.values.json import Json, decode_json_lines, encode_json, encode_json_lines
 
 LONGEST_NAME: Final = 1000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from textwrap import fill
 from typing import NamedTuple, NoReturn
@@ -114,6 +113,7 @@ def _overview(terminal: Terminal) -> Iterator[str]:
 def _unknown(name: str) -> str:
     if name.startswith("-"):
         return f"{name} stands before any command; options follow theirs: lfr run FILE --wait (lfr --help)"
-    near = get_close_matches(name, COMMANDS, n=1)
-    question = f"; did you mean {near[0]}?" if near else ""
-    return f"there is no command {name!r}{question} (lfr --help)"
+    from lfr.values.checks import suggestion  # here: only mistakes need it
+
+    question = suggestion(name, COMMANDS)
+    return f"there is no command {name!r}{question and f'; {question}'} (lfr --help)"

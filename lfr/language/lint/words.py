@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from lfr.language.ast import FlowText, Label, Scope, all_scopes, tasks_of
 from lfr.language.declarations import Declared
 from lfr.language.diagnostics import Problem
 from lfr.tasks.catalogue import CATALOGUE, EACH, LOAD, STORE, find_built_in, is_reserved
+from lfr.values.checks import suggestion
 
 
 class _Word(NamedTuple):
@@ -71,6 +71,5 @@ def _not_built_in(word: _Word) -> Iterator[Problem]:
     """A name that is kept for tasks of lfr's own, and is none of them: it would wait for ever."""
     known = [task.name for task in CATALOGUE]
     if is_reserved(word.text) and find_built_in(word.text) is None and word.text not in (EACH, LOAD, STORE):
-        near = get_close_matches(word.text, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else "choose another name for a task of your own"
+        hint = suggestion(word.text, known) or "choose another name for a task of your own"
         yield Problem(word.at, f"there is no task {word.text} in lfr, and nobody else may do it", hint)

@@ -29,7 +29,7 @@ def told(parameter: Parameter) -> str:
     default = "" if parameter.default is None else f"`{json.dumps(parameter.default).strip(chr(34))}`"
     if parameter.is_needed:
         default = "needed"
-    return f"| `{parameter.name}` | {parameter.kind.words} | {default} | {parameter.help} |"
+    return f"| `{parameter.name}` | {parameter.check.words} | {default} | {parameter.help} |"
 
 
 @pytest.mark.parametrize("task", CATALOGUE, ids=lambda task: task.name)

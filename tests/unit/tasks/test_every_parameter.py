@@ -130,7 +130,7 @@ def test_what_is_wrong_in_the_input_is_told(task: BuiltInTask, parameter: Parame
 def test_what_is_missing_is_told(task: BuiltInTask, parameter: Parameter) -> None:
     for parameters in ({}, None, {parameter.name: None}):
         told = reason(task.name, parameters)
-        assert told == f"{task.name} needs the parameter {parameter.name}, {parameter.kind.words}"
+        assert told == f"{task.name} needs the parameter {parameter.name}, {parameter.check.words}"
 
 
 @pytest.mark.parametrize("task", CATALOGUE, ids=lambda task: task.name)

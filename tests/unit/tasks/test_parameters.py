@@ -6,24 +6,12 @@ from typing import Any
 
 import pytest
 
-from lfr.tasks.parameters import (
-    FLAG,
-    TEXT,
-    TEXTS_BY_NAME,
-    WORDS,
-    BadParameter,
-    Kind,
-    Parameter,
-    duration,
-    one_of,
-    parse_parameters,
-    some_of,
-    whole,
-)
+from lfr.tasks.parameters import BadParameter, Parameter, parse_parameters
+from lfr.values.checks import TEXT, whole_number
 
 TABLE = (
     Parameter("url", TEXT, "where to", is_needed=True),
-    Parameter("retries", whole(0, 10), "how often", default=2),
+    Parameter("retries", whole_number(0, 10), "how often", default=2),
     Parameter("note", TEXT, "if any"),
 )
 
@@ -63,27 +51,3 @@ def test_what_is_wrong_is_named(given: Any, reason: str) -> None:
     with pytest.raises(BadParameter) as caught:
         parse_parameters("t:a", TABLE, given)
     assert str(caught.value) == reason
-
-
-@pytest.mark.parametrize(
-    ("kind", "right", "wrong"),
-    [
-        (TEXT, ["", "a"], [1, True, [], {}]),
-        (FLAG, [True, False], [0, 1, "true", []]),
-        (whole(1, 3), [1, 3], [0, 4, 2.0, "2", True, []]),
-        (duration(1, 60), [1, 60.0], [0.5, "2m", 61, "soon", True, None, []]),
-        (one_of("a", "b"), ["a", "b"], ["c", "", 1, [], ["a"]]),
-        (TEXTS_BY_NAME, [{}, {"a": "b"}], [{"a": 1}, [], "a"]),
-        (WORDS, [[], ["a", "b"]], ["a", [None], [["a"]], [{}], [True]]),
-        (some_of("a", "b"), [["a"], ["b", "a"], []], ["c", ["a", "c"], [["a"]], {}, 1]),
-    ],
-    ids=lambda each: each.words if isinstance(each, Kind) else "",
-)
-def test_what_each_kind_takes(kind: Kind, right: list[Any], wrong: list[Any]) -> None:
-    assert [kind.read(value) for value in right] == right
-    assert [value for value in wrong if kind.read(value) is not None] == []
-
-
-def test_numbers_among_words_are_told_as_json_and_a_single_text_is_a_list_of_one() -> None:
-    assert WORDS.read(["a", 1, 1.5]) == ["a", "1", "1.5"]
-    assert some_of("a", "b").read("b") == ["b"]

@@ -1,0 +1,145 @@
+"""Checks of values: what a value must be, in words, and a function that reads it.
+
+Parameters of tasks, step options, settings, queries of the API and archives are all checked by these, so
+that the same mistake is named by the same words everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lfr.values.json import Json
+from lfr.values.times import (
+    DURATION_FORMAT,
+    MAX_DURATION_SECONDS,
+    format_duration,
+    parse_duration,
+    parse_timestamp,
+)
+
+_MAX_SHOWN: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a value must be: in words, and as a function that returns the value, or None for a misfit."""
+
+    words: str
+    read: Callable[[Json], Any]
+
+
+def mismatch(name: str, value: Json, expected: str) -> str:
+    """Return the message for a value that does not fit: `NAME is VALUE, but must be EXPECTED`."""
+    verb = "are" if name.startswith("the ") else "is"
+    return f"{name} {verb} {abbreviate(value)}, but must be {expected}"
+
+
+def abbreviate(value: Json) -> str:
+    """Return the beginning of a value's JSON, for a message."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+
+
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """Return `did you mean NAME?` with the name that is nearest to this one; empty if none is near."""
+    from difflib import get_close_matches  # here: only mistakes need it
+
+    near = get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]}?" if near else ""
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether a text has an encoding in UTF-8: JSON may hold one that has not, such as `"\\ud800"`."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def whole_number(least: int, most: int) -> Check:
+    """Return the check for a whole number within these bounds."""
+
+    def read(value: Json) -> int | None:
+        return value if type(value) is int and least <= value <= most else None
+
+    return Check(f"a whole number from {least} to {most}", read)
+
+
+def number(least: float, most: float) -> Check:
+    """Return the check for a number within these bounds."""
+
+    def read(value: Json) -> float | None:
+        return float(value) if type(value) in (int, float) and least <= value <= most else None
+
+    return Check(f"a number from {least} to {most}", read)
+
+
+def duration(least: float = 0.0, most: float | None = None) -> Check:
+    """Return the check for a duration (`values.durations`) within these bounds, all in seconds."""
+
+    def read(value: Json) -> float | None:
+        seconds = parse_duration(value)
+        return seconds if seconds is not None and least <= seconds <= (most or MAX_DURATION_SECONDS) else None
+
+    at_least = f"; at least {format_duration(least)}" if least else ""
+    limits = at_least if most is None else f"; from {format_duration(least)} to {format_duration(most)}"
+    return Check(DURATION_FORMAT + limits, read)
+
+
+def one_of(*texts: str) -> Check:
+    """Return the check for one of these texts."""
+    return Check(f"one of {', '.join(texts)}", lambda value: value if value in texts else None)
+
+
+def some_of(*texts: str) -> Check:
+    """Return the check for one of these texts, or a list of them, read as a list."""
+
+    def read(value: Json) -> list[str] | None:
+        items = value if isinstance(value, list) else [value]
+        return items if all(item in texts for item in items) else None
+
+    return Check(f"{', '.join(texts)}, or a list of these", read)
+
+
+def digits(least: int, most: int) -> Check:
+    """Return the check for a text of digits that make a number within these bounds."""
+
+    def read(text: str) -> int | None:
+        is_number = text.isascii() and text.isdigit() and len(text) < 20
+        return int(text) if is_number and least <= int(text) <= most else None
+
+    return Check(f"a number from {least} to {most}", read)
+
+
+def _read_texts_by_name(value: Json) -> dict[str, str] | None:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        return None
+    return value
+
+
+def _read_words(value: Json) -> list[str] | None:
+    if not isinstance(value, list):
+        return None
+    words = [json.dumps(item) if type(item) in (int, float) else item for item in value]
+    return words if all(isinstance(word, str) for word in words) else None
+
+
+def _read_texts(value: Json) -> tuple[str, ...] | None:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) and text for text in texts):
+        return None
+    return tuple(texts)
+
+
+TEXT: Final = Check("a text", lambda value: value if isinstance(value, str) and is_unicode(value) else None)
+FLAG: Final = Check("true or false", lambda value: value if isinstance(value, bool) else None)
+OBJECT: Final = Check("an object", lambda value: value if isinstance(value, dict) else None)
+LIST: Final = Check("a list", lambda value: value if isinstance(value, list) else None)
+TEXTS: Final = Check("a text or a list of texts", _read_texts)
+TEXTS_BY_NAME: Final = Check("an object of texts", _read_texts_by_name)
+WORDS: Final = Check("a list of texts and numbers", _read_words)
+TIME: Final = Check("a time in ISO 8601, in UTC unless it names its zone", parse_timestamp)
