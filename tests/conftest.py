@@ -1,9 +1,10 @@
-"""What all tests share: a server, empty at the beginning of each test."""
+"""Fixtures of all tests: Redis servers that are empty when a test begins; and the order of the tests."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import hypothesis
 import pytest
@@ -12,20 +13,41 @@ import redis
 from lfr.host.valkey import ValkeyServer
 from tests.support.servers import KINDS, program, running
 
-hypothesis.settings.register_profile("lfr", deadline=None)  # a busy machine is no mistake
-hypothesis.settings.load_profile("lfr")
+hypothesis.settings.register_profile("lfr", deadline=None)  # no example fails because the machine is busy
+hypothesis.settings.register_profile("fast", deadline=None, max_examples=20)
+hypothesis.settings.load_profile(os.environ.get("LFR_TEST_PROFILE", "lfr"))
+
+SLOW_FIRST = ("console", "systemd", "acceptance", "web", "integration", "fuzz", "conformance", "unit")
+"""The folders of tests in the order in which they begin: at the end of a run, when the first worker is out of
+tests, the files that the others still run are short."""
+
+
+def fuzz_seed() -> str:
+    """Return the seed of tests/fuzz: LFR_FUZZ_SEED, or the date in UTC."""
+    return os.environ.get("LFR_FUZZ_SEED") or datetime.now(UTC).strftime("%Y%m%d")
+
+
+def pytest_report_header() -> str:
+    return f"LFR_FUZZ_SEED={fuzz_seed()}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the slow folders. Files and the tests in them keep their order."""
+    folders = {name: number for number, name in enumerate(SLOW_FIRST)}
+    tests = config.rootpath / "tests"
+    items.sort(key=lambda item: folders.get(item.path.relative_to(tests).parts[0], len(folders)))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests that ask for `each_server` run on every kind of server that there is here."""
+    """Run tests with the fixture `each_server` on every kind of server that is installed."""
     if "each_server" in metafunc.fixturenames:
-        there = [kind for kind in KINDS if program(kind) or os.environ.get("CI") == "true"]
-        metafunc.parametrize("each_server", there, indirect=True, scope="session")
+        kinds = [kind for kind in KINDS if program(kind) or os.environ.get("CI") == "true"]
+        metafunc.parametrize("each_server", kinds, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """The bundled server."""
+    """The bundled server, one for each pytest worker."""
     with running("valkey", tmp_path_factory.mktemp("valkey")) as server:
         yield server
 
@@ -46,7 +68,7 @@ def redis_url(server: ValkeyServer) -> str:
 
 
 def emptied(server: ValkeyServer) -> str:
-    """The address of a server, after everything on it has been deleted."""
+    """Delete everything on a server. Return its address."""
     with redis.Redis.from_url(server.address.url) as client:
         client.flushall()
     return server.address.url

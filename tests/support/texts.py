@@ -47,27 +47,27 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 
 def check_text(text: str) -> None:
     """Compile a text, look for warnings, draw, write, read and run the flow that it is."""
-    checked = check_flow(text)
-    for finding in checked.findings:
-        assert_finding_is_sound(finding, text)
-    severities = {finding.severity for finding in checked.findings}
-    if checked.flow is None:
+    result = check_flow(text)
+    for diagnostic in result.diagnostics:
+        assert_diagnostic_is_sound(diagnostic, text)
+    severities = {diagnostic.severity for diagnostic in result.diagnostics}
+    if result.flow is None:
         assert severities == {Severity.ERROR}
     else:
         assert severities <= {Severity.WARNING}
-        assert_flow_is_sound(checked.flow)
+        assert_flow_is_sound(result.flow)
         assert_layout_is_sound(text)
-        run_some_tasks(checked.flow)
+        run_some_tasks(result.flow)
 
 
-def assert_finding_is_sound(finding: Diagnostic, text: str) -> None:
+def assert_diagnostic_is_sound(diagnostic: Diagnostic, text: str) -> None:
     lines = _LINE_END.split(text.removeprefix("\ufeff"))
-    assert 1 <= finding.line <= len(lines)
-    assert 1 <= finding.column <= len(lines[finding.line - 1]) + 2
-    assert finding.end_column is None or finding.column < finding.end_column
-    assert finding.source_line == lines[finding.line - 1]
-    assert finding.message and finding.message.isprintable()
-    assert str(finding).count("\n") == 2
+    assert 1 <= diagnostic.line <= len(lines)
+    assert 1 <= diagnostic.column <= len(lines[diagnostic.line - 1]) + 2
+    assert diagnostic.end_column is None or diagnostic.column < diagnostic.end_column
+    assert diagnostic.source_line == lines[diagnostic.line - 1]
+    assert diagnostic.message and diagnostic.message.isprintable()
+    assert str(diagnostic).count("\n") == 2
 
 
 def assert_layout_is_sound(text: str) -> None:

@@ -181,11 +181,13 @@ def test_a_checkout_is_started_as_a_module(monkeypatch: pytest.MonkeyPatch) -> N
     assert own_command()[-2:] == ["-m", "lfr"]
 
 
+@pytest.mark.needs_file
 def test_the_one_file_is_started_as_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", [os.environ["LFR_FILE"]])
     assert own_command()[-1] == os.environ["LFR_FILE"]
 
 
+@pytest.mark.needs_file
 def test_children_write_to_their_logs_and_their_end_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +199,7 @@ def test_children_write_to_their_logs_and_their_end_is_seen(
         assert "nonsense" in child.log_tail()
 
 
+@pytest.mark.needs_file
 def test_children_are_stopped_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str
 ) -> None:
