@@ -1,8 +1,8 @@
-"""What a source says of a setting -> its value: of the right type, and in its bounds.
+"""Checks the values of settings: their type and their bounds.
 
-A list of texts is separated by commas or white space where there is only text to say it in, in the
-environment or a credential; texts by name are so many `NAME=TEXT`. The configuration file has lists and
-mappings of its own, so there a text may hold commas and blanks.
+The environment and credentials have only text: there, commas or white space separate the texts of a list,
+and texts by name are written `NAME=TEXT`. The configuration file has lists and mappings of its own, so
+there a text may hold commas and blanks.
 """
 
 from __future__ import annotations
@@ -14,61 +14,39 @@ from typing import Any, Final
 
 from lfr.config.settings import Setting, Value
 from lfr.errors import BadSettings
+from lfr.values.checks import Check, whole_number
 
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
-
-_KINDS: Final[dict[type, str]] = {
-    str: "text",
-    int: "a whole number",
-    float: "a number",
-    tuple: "a list of texts",
-    dict: "NAME=TEXT with each name once",
-}
 
 _SEPARATOR: Final = re.compile(r"[\s,]+")
 
 
-def checked(setting: Setting, raw: Any, place: str) -> Value:
-    """The value of a setting, from text or from a value of its type. Raises BadSettings, without the
-    value if it is secret."""
-    shown = "that value" if setting.secret else repr(raw)
-    value = _converted(setting.type, raw)
-    if value is None:
-        raise BadSettings(f"{setting.name} must be {_KINDS[setting.type]}, not {shown}", place=place)
-    if isinstance(value, int | float) and value <= 0:
-        raise BadSettings(f"{setting.name} must be above 0, not {shown}", place=place)
-    if setting.attribute == "redis_port" and isinstance(value, int) and value > 65535:
-        raise BadSettings(f"{setting.name} must be a port, 1 to 65535, not {shown}", place=place)
-    if setting.attribute == "log_level":
-        value = str(value).upper()
-        if value not in LOG_LEVELS:
-            hint = "one of " + ", ".join(LOG_LEVELS)
-            raise BadSettings(f"there is no {setting.name} {shown}", place=place, hint=hint)
-    return value
+def check_setting(setting: Setting, raw: Any, place: str) -> Value:
+    """Return the value of a setting, from text or from a value of its type.
+
+    Raises BadSettings; the message of a secret setting leaves the value out.
+    """
+    value: Any = raw
+    for check in (_TYPES[setting.type], _BOUNDS.get(setting.name, _ABOVE_ZERO)):
+        value = check.read(value)
+        if value is None:
+            shown = "that value" if setting.secret else repr(raw)
+            raise BadSettings(f"{setting.name} must be {check.words}, not {shown}", place=place)
+    result: Value = value
+    return result
 
 
-def _converted(kind: type, raw: Any) -> Value | None:
-    """The value as one of its type, or None if it cannot be."""
-    if kind is tuple:
-        return _list(raw)
-    if kind is dict:
-        return _mapping(raw)
-    if kind is str:
-        return raw if isinstance(raw, str) else None
-    return _number(kind, raw)
-
-
-def _list(raw: Any) -> tuple[str, ...] | None:
+def _read_list(raw: Any) -> tuple[str, ...] | None:
     if isinstance(raw, str):
-        return tuple(_separated(raw))
+        return tuple(_split(raw))
     if isinstance(raw, list | tuple) and all(isinstance(item, str) for item in raw):
         return tuple(raw)
     return None
 
 
-def _mapping(raw: Any) -> dict[str, str] | None:
+def _read_mapping(raw: Any) -> dict[str, str] | None:
     if isinstance(raw, str):
-        pairs = [item.partition("=") for item in _separated(raw)]
+        pairs = [item.partition("=") for item in _split(raw)]
         texts = {name: text for name, equals, text in pairs if name and equals}
         return texts if len(texts) == len(pairs) else None
     if isinstance(raw, Mapping) and all(isinstance(text, str) for pair in raw.items() for text in pair):
@@ -76,17 +54,43 @@ def _mapping(raw: Any) -> dict[str, str] | None:
     return None
 
 
-def _separated(text: str) -> list[str]:
+def _split(text: str) -> list[str]:
     return [item for item in _SEPARATOR.split(text) if item]
 
 
-def _number(kind: type, raw: Any) -> int | float | None:
+def _read_whole_number(raw: Any) -> int | None:
+    return None if isinstance(raw, float) else _read_number(raw, int)
+
+
+def _read_number(raw: Any, type: type = float) -> Any:
     if isinstance(raw, bool) or not isinstance(raw, str | int | float):
         return None
-    if kind is int and isinstance(raw, float):
-        return None
     try:
-        number: int | float = int(raw) if kind is int else float(raw)
+        number = type(raw)
     except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
+
+
+def _read_level(text: str) -> str | None:
+    return text.upper() if text.upper() in LOG_LEVELS else None
+
+
+_TYPES: Final[Mapping[type, Check]] = {
+    str: Check("text", lambda raw: raw if isinstance(raw, str) else None),
+    int: Check("a whole number", _read_whole_number),
+    float: Check("a number", _read_number),
+    tuple: Check("a list of texts", _read_list),
+    dict: Check("NAME=TEXT with each name once", _read_mapping),
+}
+
+_BOUNDS: Final[Mapping[str, Check]] = {
+    "redis.port": Check("a port, 1 to 65535", whole_number(1, 65535).read),
+    "log.level": Check(f"one of {', '.join(LOG_LEVELS)}", _read_level),
+}
+"""The checks of single settings, by name."""
+
+_ABOVE_ZERO: Final = Check(
+    "above 0", lambda value: None if isinstance(value, int | float) and value <= 0 else value
+)
+"""The check of all other numbers."""

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from lfr.config.check import checked
+from lfr.config.check import check_setting
 from lfr.config.settings import Setting, Settings, table
 from lfr.errors import BadSettings
 
@@ -113,7 +113,7 @@ def _file_layer(file: str, settings: list[Setting]) -> Layer:
     by_name = {setting.name: setting for setting in settings}
     layer: Layer = {}
     for name, raw, place in read_settings_file(file, {name: by_name[name].type for name in by_name}):
-        layer[by_name[name].attribute] = Sourced(checked(by_name[name], raw, place), place)
+        layer[by_name[name].attribute] = Sourced(check_setting(by_name[name], raw, place), place)
     return layer
 
 
@@ -123,7 +123,7 @@ def _environment_layer(environment: Mapping[str, str], settings: list[Setting]) 
         text = environment.get(setting.variable, "")
         if text:
             origin = f"${setting.variable}"
-            layer[setting.attribute] = Sourced(checked(setting, text, origin), origin)
+            layer[setting.attribute] = Sourced(check_setting(setting, text, origin), origin)
     return layer
 
 
@@ -141,7 +141,7 @@ def _credentials_layer(folder: str, settings: list[Setting]) -> Layer:
             text = path.read_text(encoding="utf-8").removesuffix("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise BadSettings(f"cannot be read: {error}", place=origin) from None
-        layer[setting.attribute] = Sourced(checked(setting, text, origin), origin)
+        layer[setting.attribute] = Sourced(check_setting(setting, text, origin), origin)
     return layer
 
 
@@ -151,7 +151,7 @@ def _given_layer(given: Layer, settings: list[Setting]) -> Layer:
     for name, (raw, origin) in given.items():
         if name not in by_attribute:
             raise BadSettings(f"there is no setting {name}", hint="one of " + ", ".join(by_attribute))
-        layer[name] = Sourced(checked(by_attribute[name], raw, origin), origin)
+        layer[name] = Sourced(check_setting(by_attribute[name], raw, origin), origin)
     return layer
 
 

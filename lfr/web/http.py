@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from lfr.errors import BadInput
 from lfr.store.redis.connection import Store
+from lfr.values.checks import Check, digits, mismatch, one_of
 from lfr.values.json import Json, encode_json
 
 
@@ -103,17 +104,16 @@ class Parameter:
 
     def check(self, text: str) -> None:
         """Raise BadInput if this is no value of it."""
-        allowed = self.schema.get("enum", ("true", "false") if self.schema["type"] == "boolean" else None)
-        if allowed is not None and text not in allowed:
-            raise BadInput(f"{self.name} is {text[:20]!r}, but must be one of {', '.join(allowed)}")
-        if self.schema["type"] == "integer":
-            self._check_number(text)
+        check = self._check
+        if check is not None and check.read(text) is None:
+            raise BadInput(mismatch(self.name, text, check.words))
 
-    def _check_number(self, text: str) -> None:
-        least, most = self.schema["minimum"], self.schema["maximum"]
-        is_number = text.isascii() and text.isdigit() and len(text) < 20
-        if not (is_number and least <= int(text) <= most):
-            raise BadInput(f"{self.name} is {text[:20]!r}, but must be a number from {least} to {most}")
+    @property
+    def _check(self) -> Check | None:
+        if self.schema["type"] == "integer":
+            return digits(self.schema["minimum"], self.schema["maximum"])
+        texts = self.schema.get("enum", ("true", "false") if self.schema["type"] == "boolean" else None)
+        return None if texts is None else one_of(*texts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from lfr.guard import GuardError, parse_guard
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
 from lfr.tasks.step_options import BadStepOptions, parse_step_options
+from lfr.values.checks import LIST, OBJECT, TEXT, Check, whole_number
 from lfr.values.json import InvalidJson, Json, encode_json
 
 FORMAT: Final = "lfr-workflow"
@@ -21,7 +22,7 @@ _FACTS: Final = re.compile(
     r"((\+|-|=|~|!|\^)\d{1,7}(/\d{1,9})?(\.\d{1,9})?|"
     r"finished|failed|terminated|restarted)( (?!$)|$)"
 )
-_LARGEST: Final = 2**53
+_COUNT: Final = whole_number(0, 2**53 - 1)
 
 
 def parse_archive(document: Json) -> tuple[Flow, dict[str, Any], str]:
@@ -92,7 +93,7 @@ def _check_step(flow: Flow, position: int) -> None:
 
 def _snapshot(data: Json, flow: Flow, depth: int) -> dict[str, Any]:
     """What is known of it, and no more."""
-    record = _mapping(data, "record")
+    record = _field(data, "record", OBJECT)
     last = len(flow.steps)
     counts = data.get("counts")
     if not (isinstance(counts, list) and len(counts) == 4 and all(map(_is_count, counts))):
@@ -100,16 +101,16 @@ def _snapshot(data: Json, flow: Flow, depth: int) -> dict[str, Any]:
     return {
         "record": {
             "name": flow.name,
-            "source": _text(record, "source"),
+            "source": _field(record, "source", TEXT, ""),
             "state": _state(record),
-            "reason": _text(record, "reason"),
-            "started": _count(record, "started"),
-            "ended": _count(record, "ended"),
+            "reason": _field(record, "reason", TEXT, ""),
+            "started": _field(record, "started", _COUNT),
+            "ended": _field(record, "ended", _COUNT),
         },
         "counts": counts,
         "steps": _by_number(data, "steps", range(last), _progress),
         "outputs": _by_number(data, "outputs", range(-1, last), _output),
-        "history": [_moment(moment, last) for moment in _list(data, "history")],
+        "history": [_moment(moment, last) for moment in _field(data, "history", LIST)],
         "items": _items(_by_number(data, "items", range(last), _anything), flow, depth),
     }
 
@@ -119,7 +120,9 @@ def _items(data: dict[str, Any], flow: Flow, depth: int) -> dict[str, Any]:
     for index, items in data.items():
         if not flow.steps[int(index)].iterate or depth > 100:
             raise _bad(f"it has items of step {index}, which is not iterated")
-        total, begun, done, round = (_count(items, name) for name in ("total", "begun", "done", "round"))
+        total, begun, done, round = (
+            _field(items, name, _COUNT) for name in ("total", "begun", "done", "round")
+        )
         if not done <= begun <= total or not round:
             raise _bad(f"the items of step {index} are not counted right")
         part = flow.part(int(index))
@@ -144,7 +147,7 @@ def _items(data: dict[str, Any], flow: Flow, depth: int) -> dict[str, Any]:
 
 def _by_number(data: Json, name: str, numbers: range, read: Callable[[Any], Any]) -> dict[str, Any]:
     found = {}
-    for key, value in _mapping(data, name).items():
+    for key, value in _field(data, name, OBJECT).items():
         if not re.fullmatch(r"-1|0|[1-9]\d{0,8}", key) or int(key) not in numbers:
             raise _bad(f"its {name} speak of {key[:20]!r}, which there is not")
         found[key] = read(value)
@@ -170,13 +173,13 @@ def _output(value: Json) -> Json:
 
 
 def _moment(moment: Json, last: int) -> dict[str, Any]:
-    facts = _text(moment, "facts")
+    facts = _field(moment, "facts", TEXT, "")
     if _FACTS.sub("", facts):
         raise _bad("its history cannot be read")
     if any(int(index) >= last for index in re.findall(r"[-+=~!^](\d+)", facts)):
         raise _bad("its history speaks of a step that there is not")
-    told: dict[str, Any] = {"at": _count(moment, "at"), "facts": facts}
-    return {**told, "reason": _text(moment, "reason")} if moment.get("reason") else told
+    told: dict[str, Any] = {"at": _field(moment, "at", _COUNT), "facts": facts}
+    return {**told, "reason": _field(moment, "reason", TEXT, "")} if moment.get("reason") else told
 
 
 def _state(record: dict[str, Any]) -> str:
@@ -186,36 +189,16 @@ def _state(record: dict[str, Any]) -> str:
     return str(state)
 
 
-def _mapping(data: Json, name: str) -> dict[str, Any]:
-    value = data.get(name) if isinstance(data, dict) else None
-    if not isinstance(value, dict):
-        raise _bad(f"its {name} is no object")
+def _field(data: Json, name: str, check: Check, default: Json = None) -> Any:
+    """Return a field of an object, as the check reads it. Raises BadInput."""
+    value = check.read(data.get(name, default)) if isinstance(data, dict) else None
+    if value is None:
+        raise _bad(f"its {name} is not {check.words}")
     return value
-
-
-def _list(data: dict[str, Any], name: str) -> list[Any]:
-    value = data.get(name)
-    if not isinstance(value, list):
-        raise _bad(f"its {name} is no list")
-    return value
-
-
-def _text(data: Json, name: str) -> str:
-    value = data.get(name, "") if isinstance(data, dict) else None
-    if not isinstance(value, str):
-        raise _bad(f"its {name} is no text")
-    return value
-
-
-def _count(data: Json, name: str) -> int:
-    value: Json = data.get(name) if isinstance(data, dict) else None
-    if not _is_count(value):
-        raise _bad(f"its {name} is no number")
-    return int(value)
 
 
 def _is_count(value: Json) -> bool:
-    return type(value) is int and 0 <= value < _LARGEST
+    return _COUNT.read(value) is not None
 
 
 def _bad(why: str) -> BadInput:

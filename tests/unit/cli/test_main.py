@@ -116,7 +116,11 @@ def test_help_of_a_command_either_way(capsys: pytest.CaptureFixture[str]) -> Non
         (["end", "id", "name", "first"], Exit.USAGE, "INDEX"),
         (["up", "--port", "65536"], Exit.USAGE, "65536 is no port"),
         (["list", "--port", "many"], Exit.BAD_SETTINGS, "--port: redis.port must be a whole number"),
-        (["list", "--log-level", "loud"], Exit.BAD_SETTINGS, "there is no log.level 'loud'"),
+        (
+            ["list", "--log-level", "loud"],
+            Exit.BAD_SETTINGS,
+            "log.level must be one of DEBUG, INFO, WARNING, ERROR",
+        ),
         (["list", "--config", "none.yaml"], Exit.BAD_SETTINGS, "none.yaml"),
         (["list", "--url", "http://x"], Exit.BAD_SETTINGS, "URL of Redis cannot be read"),
         (["list", "--data", "nowhere"], Exit.UNREACHABLE, "nothing runs in nowhere"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lfr.config.check import checked
+from lfr.config.check import check_setting
 from lfr.config.file import read_settings_file
 from lfr.config.load import LoadedSettings, Sourced, load_settings, load_with_origins
 from lfr.config.settings import Setting
@@ -170,7 +170,7 @@ def test_dotted_names_are_understood_too(layers: Layers) -> None:
         ("lease: .inf", 1, "lease must be a number"),
         ("\nlease: 0", 2, "lease must be above 0"),
         ("batch: -1", 1, "batch must be above 0"),
-        ("log: {level: loud}", 1, "there is no log.level 'loud'"),
+        ("log: {level: loud}", 1, "log.level must be one of DEBUG, INFO, WARNING, ERROR, not 'loud'"),
         ("stream: [a]", 1, "stream must have a single value"),
         ("resources:\n  allow:\n  - /a\n  - b: c\n", 4, "each of resources.allow must have a single value"),
         ("resources:\n  allow:\n  - /a\n  -\n", 4, "each of resources.allow must have a single value"),
@@ -298,8 +298,8 @@ def test_what_is_wrong_in_texts_by_name_is_told_with_its_line(
 
 def test_texts_by_name_are_pairs_where_there_is_only_text() -> None:
     expected = {"a": "http://a?b=c", "d.e": ""}
-    assert checked(URLS, "a=http://a?b=c, d.e=", "$LFR_URLS") == expected
-    assert checked(URLS, expected, "argument urls") == expected
+    assert check_setting(URLS, "a=http://a?b=c, d.e=", "$LFR_URLS") == expected
+    assert check_setting(URLS, expected, "argument urls") == expected
     for wrong in ("a", "=b", "a=b a=c", ["a=b"], {"a": 1}):
         with pytest.raises(BadSettings, match=r"request\.urls must be NAME=TEXT"):
-            checked(URLS, wrong, "$LFR_URLS")
+            check_setting(URLS, wrong, "$LFR_URLS")
