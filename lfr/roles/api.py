@@ -5,17 +5,16 @@ from __future__ import annotations
 from lfr.runtime.process import Life
 from lfr.store.redis.connection import Store
 from lfr.web.app import make_app
-from lfr.web.auth import Rules
-from lfr.web.http import Streams
+from lfr.web.auth import AccessPolicy
 from lfr.web.http_process import serve_http
-from lfr.web.server import Address, Application
+from lfr.web.server import Address, Application, StreamSlots
 
 
 def run(store: Store, life: Life, address: str = "") -> int:
-    """Serve until the process is told to stop; its exit code. Raises BadInput and CannotWrite."""
+    """Serve until stopped. Return the exit code. Raises BadInput and CannotWrite."""
 
-    def make(rules: Rules, streams: Streams) -> Application:
-        app: Application = make_app(store, rules, most_bytes=store.settings.api_body, streams=streams)
+    def make_api(policy: AccessPolicy, streams: StreamSlots) -> Application:
+        app: Application = make_app(store, policy, max_body=store.settings.api_body, streams=streams)
         return app
 
-    return serve_http("API", store, life, address, Address("0.0.0.0", 5000), make)
+    return serve_http("API", store, life, address, Address("0.0.0.0", 5000), make_api)

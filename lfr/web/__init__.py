@@ -1,1 +1,1 @@
-"""HTTP over operations/: the API. No Redis command stands here, and no rule of workflows."""
+"""The HTTP API and the console, over operations/. Contains no Redis commands and no rules of workflows."""

@@ -1,4 +1,4 @@
-"""Routes -> a WSGI application (PEP 3333) with bottle: access checked, bodies read, errors told."""
+"""Builds a WSGI application (PEP 3333) from the routes, with bottle."""
 
 from __future__ import annotations
 
@@ -13,134 +13,130 @@ import bottle
 
 from lfr.errors import LfrError
 from lfr.store.redis.connection import Store
-from lfr.web.auth import Rules, check
-from lfr.web.http import Access, Answer, Request, Route, Streams, json_answer
-from lfr.web.openapi import describe
-from lfr.web.problems import SAFE_HEADERS, HttpError, problem, problem_of
-from lfr.web.request_parser import read_headers, read_request
-from lfr.web.routes import (
-    about,
-    archives,
-    events,
-    flows,
-    latches,
-    listing,
-    live,
-    metrics,
-    starting,
-    steps,
-    workflows,
-)
+from lfr.web.auth import AccessPolicy, authorize
+from lfr.web.http import Request, Response, json_response
+from lfr.web.openapi import openapi_document
+from lfr.web.problems import SECURITY_HEADERS, HttpError, error_response, problem_response
+from lfr.web.request_parser import parse_request, request_headers
+from lfr.web.route import Access, Route
+from lfr.web.routes import archives, events, latches, live, start, status, steps, workflow_list, workflows
+from lfr.web.server import StreamSlots
 
 LOGGER = logging.getLogger(__name__)
 
-_SUBJECTS = (about, listing, starting, archives, workflows, steps, live, flows, events, latches, metrics)
+_RESOURCES = (status, workflow_list, start, archives, workflows, steps, live, events, latches)
 
 _PATTERNS: Final = {
     "id": r"<id:re:[\w.:-]{1,300}(?:/\d{1,7}\.\d{1,9}(?:\.\d{1,9})?){0,100}>",
     "index": r"<index:re:[^/]+>",
     "name": r"<name:re:.+>",
 }
-"""What stands for a part of a path. An item's id has slashes in it, but `/1.0`, not `/state`."""
+"""bottle's patterns of the variable parts. An item's id has slashes: `/1.0` is a part of it, `/state` not."""
 
 
 def all_routes() -> tuple[Route, ...]:
-    """Every route of the API, its own description among them."""
-    routes = tuple(route for subject in _SUBJECTS for route in subject.ROUTES)
+    """Return every route of the API, `/openapi.json` included."""
+    routes = tuple(route for resource in _RESOURCES for route in resource.ROUTES)
 
-    def openapi(request: Request) -> Answer:
-        return json_answer(describe((*routes, own, alias), request.root))
+    def openapi(request: Request) -> Response:
+        return json_response(openapi_document((*routes, own, alias), request.root))
 
-    answers = {200: {"application/json": {"type": "object"}}}
-    own = Route("GET", "/openapi.json", openapi, Access.NONE, "This description.", answers=answers)
-    alias = replace(own, path="/apispec.json", summary="This description, where littleflow_redis has it.")
+    responses = {200: {"application/json": {"type": "object"}}}
+    own = Route(
+        "GET", "/openapi.json", openapi, Access.NONE, "Get this OpenAPI document.", responses=responses
+    )
+    alias = replace(own, path="/apispec.json", summary="Get this OpenAPI document, as in littleflow_redis.")
     return (*routes, own, alias)
 
 
 def make_app(
-    store: Store, rules: Rules, *, most_bytes: int, root: str = "", streams: Streams | None = None
+    store: Store, policy: AccessPolicy, *, max_body: int, root: str = "", streams: StreamSlots | None = None
 ) -> bottle.Bottle:
-    """The API as a WSGI application. A body may have `most_bytes`; `root` is where it is mounted; whoever
-    serves it closes `streams` when it stops."""
+    """Return the API as a WSGI application.
+
+    max_body  bytes that a request's body may have
+    root      the path at which the application is mounted
+    streams   the slots for open streams; the caller closes them when the server stops
+    """
     app = bottle.Bottle(catchall=True)
-    base = Request(store, {}, {}, root=root, streams=streams or Streams())
+    base = Request(store, {}, {}, root=root, streams=streams or StreamSlots())
     routes = all_routes()
-    for path, allowed in _methods_of_words(routes).items():
-        for method in _METHODS - allowed:
-            app.route(path, method, _refusal(allowed))
+    for path, methods in _methods_by_fixed_path(routes).items():
+        for method in _METHODS - methods:
+            app.route(path, method, _refuse_method(methods))
     for route in sorted(routes, key=lambda route: "{" in route.path):
         path = re.sub(r"\{(\w+)\}", lambda part: _PATTERNS[part[1]], route.path)
-        app.route(path, route.method, _handler(route, base, rules, most_bytes))
-    app.add_hook("before_request", _without_last_slash)
-    app.default_error_handler = _not_routed
+        app.route(path, route.method, _bottle_handler(route, base, policy, max_body))
+    app.add_hook("before_request", _strip_trailing_slash)
+    app.default_error_handler = _unrouted_problem
     return app
 
 
 _METHODS: Final = frozenset({"GET", "POST", "DELETE", "ANY"})
-"""Those of our routes, and bottle's word for all others."""
+"""The methods of our routes; ANY is bottle's word for all others."""
 
 
-def _methods_of_words(routes: Iterable[Route]) -> dict[str, set[str]]:
-    """The methods of each path without parts in braces. None of these is ever taken for an id."""
-    found: dict[str, set[str]] = {}
+def _methods_by_fixed_path(routes: Iterable[Route]) -> dict[str, set[str]]:
+    """Return the methods of each path without variable parts, so that no such path matches as an id."""
+    methods: dict[str, set[str]] = {}
     for route in routes:
         if "{" not in route.path:
-            found.setdefault(route.path, set()).add(route.method)
-    return found
+            methods.setdefault(route.path, set()).add(route.method)
+    return methods
 
 
-def _refusal(allowed: Iterable[str]) -> Callable[[], bottle.HTTPResponse]:
+def _refuse_method(allowed: Iterable[str]) -> Callable[[], bottle.HTTPResponse]:
     def refuse() -> bottle.HTTPResponse:
         raise bottle.HTTPError(HTTPStatus.METHOD_NOT_ALLOWED, Allow=", ".join(sorted(allowed)))
 
     return refuse
 
 
-def _without_last_slash() -> None:
+def _strip_trailing_slash() -> None:
     environ = bottle.request.environ
     try:
         environ["bottle.raw_path"].encode("latin-1").decode()
-    except UnicodeDecodeError:  # bottle leaves out what it cannot read: another path would be left
+    except UnicodeDecodeError:  # bottle drops bytes that are no UTF-8, which makes another path
         raise bottle.HTTPError(HTTPStatus.NOT_FOUND) from None
     environ["PATH_INFO"] = environ["PATH_INFO"].rstrip("/") or "/"
 
 
-def _handler(
-    route: Route, base: Request, rules: Rules, most_bytes: int
+def _bottle_handler(
+    route: Route, base: Request, policy: AccessPolicy, max_body: int
 ) -> Callable[..., bottle.HTTPResponse]:
     def handle(**path: str) -> bottle.HTTPResponse:
         try:
-            check(rules, route.method, route.access, read_headers())
-            return _response(route.handler(read_request(base, route, path, most_bytes)))
+            authorize(policy, route.method, route.access, request_headers())
+            return _bottle_response(route.handler(parse_request(base, route, path, max_body)))
         except (LfrError, HttpError) as error:
-            return _response(problem_of(error))
-        except Exception:  # a defect must not show itself to strangers
+            return _bottle_response(error_response(error))
+        except Exception:  # the details of a defect are not for clients
             LOGGER.exception("a defect in lfr at %s %s; please report it", route.method, route.path)
-            return _response(problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a defect in lfr; its log tells more"))
+            detail = "a defect in lfr; see the log of the server"
+            return _bottle_response(problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
 
     return handle
 
 
-def _response(answer: Answer) -> bottle.HTTPResponse:
-    headers = {**SAFE_HEADERS, **answer.headers}
-    if answer.content_type:
-        headers["Content-Type"] = answer.content_type
-    content: bytes | Iterator[bytes] | Iterable[Any] = answer.content
-    return bottle.HTTPResponse(content, int(answer.status), headers)
+def _bottle_response(response: Response) -> bottle.HTTPResponse:
+    headers = {**SECURITY_HEADERS, **response.headers}
+    if response.content_type:
+        headers["Content-Type"] = response.content_type
+    content: bytes | Iterator[bytes] | Iterable[Any] = response.content
+    return bottle.HTTPResponse(content, int(response.status), headers)
 
 
-_TOLD: Final = {
+_DETAILS: Final = {
     HTTPStatus.NOT_FOUND: "there is nothing at this path",
-    HTTPStatus.METHOD_NOT_ALLOWED: "this cannot be done here; the header Allow tells what can",
+    HTTPStatus.METHOD_NOT_ALLOWED: "the path does not support this method; see the header Allow",
 }
 
 
-def _not_routed(error: bottle.HTTPError) -> bytes:
-    """What bottle answers by itself: no such path, another method."""
+def _unrouted_problem(error: bottle.HTTPError) -> bytes:
+    """Return the body for an error that bottle raises itself: unknown path, wrong method."""
     status = HTTPStatus(error.status_code)
-    told = _TOLD.get(status, status.description or status.phrase)
-    answer = problem(status, told)
-    for name, value in {**SAFE_HEADERS, "Content-Type": answer.content_type}.items():
+    response = problem_response(status, _DETAILS.get(status, status.description or status.phrase))
+    for name, value in {**SECURITY_HEADERS, "Content-Type": response.content_type}.items():
         bottle.response.set_header(name, value)
-    assert isinstance(answer.content, bytes)
-    return answer.content
+    assert isinstance(response.content, bytes)
+    return response.content

@@ -1,4 +1,4 @@
-"""Who may ask for what: tokens, and where a browser's request comes from."""
+"""Authorizes requests: tokens, host names, and the origin of a browser's request."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
-from lfr.web.http import Access
 from lfr.web.problems import HttpError
+from lfr.web.route import Access
 
-_CHANGES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_UNSAFE_METHODS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _LOCAL_NAMES: Final = frozenset({"localhost"})
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """What is asked of a request.
+class AccessPolicy:
+    """The tokens and host names that a server accepts.
 
-    operate, read  tokens; with neither, no token is asked for
-    hosts          names under which this server is known, in lower case; IP addresses always are
+    operate, read  tokens; without either, no token is required
+    hosts          names of this server, in lower case; every IP address is accepted besides
     """
 
     operate: str = ""
@@ -30,47 +30,48 @@ class Rules:
     hosts: frozenset[str] = frozenset()
 
     @property
-    def ask_for_a_token(self) -> bool:
-        """Whether anybody without a token is refused."""
+    def requires_token(self) -> bool:
+        """Whether requests without a token are refused."""
         return bool(self.operate or self.read)
 
 
-def check(rules: Rules, method: str, needed: Access, headers: Mapping[str, str]) -> None:
-    """Raise HttpError if this request may not be served. `headers` by their names in lower case.
+def authorize(policy: AccessPolicy, method: str, access: Access, headers: Mapping[str, str]) -> None:
+    """Raise HttpError if the request is not permitted. `headers` has header names in lower case.
 
-    A page of another site can make a browser send requests here. `Host` is checked so that it cannot
-    do that under a name of its own, and `Origin` so that it can change nothing.
+    A page of another site can make a browser send requests to this server. The check of `Host` prevents
+    DNS rebinding; the check of `Origin` prevents changes.
     """
     host = headers.get("host", "")
-    if not _is_known(host, rules.hosts):
+    if not _is_accepted_host(host, policy.hosts):
         raise HttpError(
             HTTPStatus.MISDIRECTED_REQUEST,
-            f"this server is not known as {host[:80]!r}; the setting api.hosts lists its names",
+            f"{host[:80]!r} is no name of this server; the setting api.hosts lists its names",
         )
-    if method in _CHANGES and not _is_same_origin(headers, host):
+    if method in _UNSAFE_METHODS and not _is_same_origin(headers, host):
         raise HttpError(HTTPStatus.FORBIDDEN, "a page of another origin may change nothing here")
-    if needed is not Access.NONE and rules.ask_for_a_token:
-        _check_token(rules, needed, headers.get("authorization", ""))
+    if access is not Access.NONE and policy.requires_token:
+        _check_token(policy, access, headers.get("authorization", ""))
 
 
-def _check_token(rules: Rules, needed: Access, authorization: str) -> None:
-    scheme, _, token = authorization.partition(" ")
-    given = token.strip() if scheme.lower() == "bearer" else ""
-    may_operate = _is_token(given, rules.operate)
-    if may_operate or (needed is Access.READ and _is_token(given, rules.read)):
+def _check_token(policy: AccessPolicy, access: Access, authorization: str) -> None:
+    scheme, _, credentials = authorization.partition(" ")
+    token = credentials.strip() if scheme.lower() == "bearer" else ""
+    may_operate = _equals(token, policy.operate)
+    may_read = may_operate or _equals(token, policy.read)
+    if may_operate or (access is Access.READ and may_read):
         return
-    if _is_token(given, rules.read):
+    if may_read:
         raise HttpError(HTTPStatus.FORBIDDEN, "this token is for reading only")
     challenge = {"WWW-Authenticate": 'Bearer realm="lfr"'}
-    what = "this token is not known" if given else "a token is asked for: Authorization: Bearer TOKEN"
-    raise HttpError(HTTPStatus.UNAUTHORIZED, what, challenge)
+    detail = "the token is wrong" if token else "a token is required: Authorization: Bearer TOKEN"
+    raise HttpError(HTTPStatus.UNAUTHORIZED, detail, challenge)
 
 
-def _is_token(given: str, known: str) -> bool:
-    return bool(known) and hmac.compare_digest(given.encode(), known.encode())
+def _equals(token: str, secret: str) -> bool:
+    return bool(secret) and hmac.compare_digest(token.encode(), secret.encode())
 
 
-def _is_known(host: str, names: frozenset[str]) -> bool:
+def _is_accepted_host(host: str, names: frozenset[str]) -> bool:
     try:
         name = urlsplit(f"//{host}").hostname
     except ValueError:

@@ -1,6 +1,6 @@
-"""The console: its files, with the API below `/api`, as one WSGI application (PEP 3333).
+"""The console as a WSGI application (PEP 3333): static files, and the API under `/api`.
 
-The console is served by the same process, and so from the same origin, as the API that it speaks to.
+One process serves both, so that they have the same origin.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from lfr.errors import NotFound
-from lfr.web.auth import Rules, check
-from lfr.web.http import Access, Answer
-from lfr.web.problems import HttpError, problem, problem_of
+from lfr.web.auth import AccessPolicy, authorize
+from lfr.web.http import Response
+from lfr.web.problems import HttpError, error_response, problem_response
+from lfr.web.route import Access
 from lfr.web.server import Application
 
 API: Final = "/api"
-"""Where the console finds the API."""
+"""The path at which the console expects the API."""
 
 _PAGES: Final = re.compile(r"/(start|events|system|workflows/.+)?")
-"""Paths of pages: all of them are the one document, which shows what its address says."""
+"""The paths of pages: each serves the one document, which renders the page of its address."""
 
 _DOCUMENT: Final = "/index.html"
 
-_SECURE: Final = {
+_HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
@@ -36,34 +37,34 @@ _SECURE: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",  # asked for again each time, but sent only if it has changed
+    "Cache-Control": "no-cache",  # browsers revalidate each time; an unchanged file is not sent
 }
 
 _PACKAGE: Final = Path(__file__).parents[1]
 _FOLDERS: Final = (_PACKAGE / "console_static", _PACKAGE.parent / "console_static")
-"""In the one file; in a checkout, where what comes from npm is missing."""
+"""The folder in the built file, and in a checkout, which lacks the vendored packages of npm."""
 
 
 @dataclass(frozen=True, slots=True)
-class File:
-    """One file of the console. `tag`: what it is known by (ETag, RFC 9110, section 8.8.3)."""
+class StaticFile:
+    """A file of the console, with its ETag. (RFC 9110, section 8.8.3)"""
 
     content: bytes
     media_type: str
-    tag: str
+    etag: str
 
 
-def read_files() -> dict[str, File]:
-    """Every file of the console, by its path. Raises NotFound if this installation has none."""
+def read_static_files() -> dict[str, StaticFile]:
+    """Read all files of the console, by path. Raises NotFound if this installation has none."""
     for folder in _FOLDERS:
         if (folder / "index.html").is_file():
             paths = [path for path in folder.rglob("*") if path.is_file()]
             return {f"/{path.relative_to(folder).as_posix()}": _read(path) for path in paths}
-    raise NotFound("the console is not in this installation of lfr: it travels in the one file")
+    raise NotFound("this installation of lfr has no console; the built file dist/lfr has it")
 
 
-def make_console(api: Application, rules: Rules, files: Mapping[str, File]) -> Application:
-    """The console over this API, which is to be mounted at `API`."""
+def make_console(api: Application, policy: AccessPolicy, files: Mapping[str, StaticFile]) -> Application:
+    """Return the console with the API mounted at `API`."""
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -71,49 +72,51 @@ def make_console(api: Application, rules: Rules, files: Mapping[str, File]) -> A
             script = environ.get("SCRIPT_NAME", "") + API
             inner = {**environ, "SCRIPT_NAME": script, "PATH_INFO": path.removeprefix(API)}
             return api(inner, start_response)
-        answer = _answer(environ, path, rules, files)
-        headers = {**_SECURE, **answer.headers}
-        if answer.content_type:
-            headers["Content-Type"] = answer.content_type
-        assert isinstance(answer.content, bytes)
-        status = HTTPStatus(answer.status)
+        response = _respond(environ, path, policy, files)
+        headers = {**_HEADERS, **response.headers}
+        if response.content_type:
+            headers["Content-Type"] = response.content_type
+        assert isinstance(response.content, bytes)
+        status = HTTPStatus(response.status)
         if status is not HTTPStatus.NOT_MODIFIED:
-            headers["Content-Length"] = str(len(answer.content))
+            headers["Content-Length"] = str(len(response.content))
         start_response(f"{status} {status.phrase}", list(headers.items()))
-        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.content]
+        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else response.content]
 
     return serve
 
 
-def _answer(environ: Mapping[str, Any], path: str, rules: Rules, files: Mapping[str, File]) -> Answer:
+def _respond(
+    environ: Mapping[str, Any], path: str, policy: AccessPolicy, files: Mapping[str, StaticFile]
+) -> Response:
     try:
-        check(rules, environ["REQUEST_METHOD"], Access.NONE, {"host": environ.get("HTTP_HOST", "")})
+        authorize(policy, environ["REQUEST_METHOD"], Access.NONE, {"host": environ.get("HTTP_HOST", "")})
     except HttpError as error:
-        return problem_of(error)
+        return error_response(error)
     if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-        return problem(HTTPStatus.METHOD_NOT_ALLOWED, "pages are only read", {"Allow": "GET, HEAD"})
+        return problem_response(HTTPStatus.METHOD_NOT_ALLOWED, "pages are read-only", {"Allow": "GET, HEAD"})
     file = files.get(_DOCUMENT if _PAGES.fullmatch(path) else path)
     if file is None and "text/html" in environ.get("HTTP_ACCEPT", ""):
-        document = files[_DOCUMENT]  # says to people what the status says to programs
-        return Answer(document.content, HTTPStatus.NOT_FOUND, document.media_type)
+        document = files[_DOCUMENT]  # people get a page, programs the problem
+        return Response(document.content, HTTPStatus.NOT_FOUND, document.media_type)
     if file is None:
-        return problem(HTTPStatus.NOT_FOUND, "there is nothing at this path")
-    headers = {"ETag": file.tag}
-    if _has(environ.get("HTTP_IF_NONE_MATCH", ""), file.tag):
-        return Answer(status=HTTPStatus.NOT_MODIFIED, content_type="", headers=headers)
-    return Answer(file.content, content_type=file.media_type, headers=headers)
+        return problem_response(HTTPStatus.NOT_FOUND, "there is nothing at this path")
+    headers = {"ETag": file.etag}
+    if _matches(environ.get("HTTP_IF_NONE_MATCH", ""), file.etag):
+        return Response(status=HTTPStatus.NOT_MODIFIED, content_type="", headers=headers)
+    return Response(file.content, content_type=file.media_type, headers=headers)
 
 
-def _has(tags: str, tag: str) -> bool:
-    """Whether one of these is this tag. A proxy may have weakened it. (RFC 9110, section 13.1.2)"""
-    known = [each.strip().removeprefix("W/") for each in tags.split(",")]
-    return tag in known or known == ["*"]
+def _matches(if_none_match: str, etag: str) -> bool:
+    """Return whether the header matches the ETag, also one that a proxy has weakened. (RFC 9110, 13.1.2)"""
+    etags = [each.strip().removeprefix("W/") for each in if_none_match.split(",")]
+    return etag in etags or etags == ["*"]
 
 
-def _read(path: Path) -> File:
+def _read(path: Path) -> StaticFile:
     content = path.read_bytes()
     media_type = _MEDIA_TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "text/plain"
-    return File(content, media_type, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+    return StaticFile(content, media_type, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
 
 
 _MEDIA_TYPES: Final = {
@@ -122,4 +125,4 @@ _MEDIA_TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-"""Those that the console has; the machine's own table may say otherwise."""
+"""The types of the console's files. The machine's own table may differ."""

@@ -1,59 +1,34 @@
-"""A request and an answer, as handlers know them; and a route, from which dispatch and OpenAPI are made."""
+"""Requests and responses, independent of bottle and waitress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from http import HTTPStatus
-from threading import BoundedSemaphore, Event
-from typing import Any, Final, TypeAlias
+from typing import Any
 
 from lfr.errors import BadInput
 from lfr.store.redis.connection import Store
-from lfr.values.checks import Check, digits, mismatch, one_of
 from lfr.values.json import Json, encode_json
+from lfr.web.server import StreamSlots
 
 
-class Access(StrEnum):
-    """What a caller must be allowed to do. Whoever may operate may read."""
-
-    NONE = "none"
-    READ = "read"
-    OPERATE = "operate"
-
-
-MOST_STREAMS: Final = 48
-
-
-class Streams:
-    """Places for answers that stay open: each takes a thread and a connection to Redis. Once the server is
-    told to stop, they end."""
-
-    def __init__(self) -> None:
-        self.places = BoundedSemaphore(MOST_STREAMS)
-        self.over = Event()
-
-    def close(self) -> None:
-        """Let all streams end soon, and no other begin."""
-        self.over.set()
-
-
-def _stays() -> bool:
+def _stays_connected() -> bool:
     return False
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a handler is given.
+    """A request, as handlers get it.
 
-    path   the named parts of the path
-    query  the query's parameters, each with its last value; those that the route knows fit its schema
-    body   the body: JSON as a value, text as text, a form as its fields; None if there is none
-    media  its media type
-    root   what stands before the API's own paths, without a slash at its end
-    after    the header Last-Event-ID: what a reader of a stream has seen last, or empty
-    is_gone  whether nobody waits for the answer any more
+    path             the variable parts of the path, by name
+    query            the query parameters, each with its last value; those of the route match their schema
+    body             the body: JSON as a value, text as text, a form as its fields; None if there is none
+    media            the media type of the body
+    root             the path at which the API is mounted, without a slash at its end
+    streams          the slots for responses that stay open
+    last_event_id    the header Last-Event-ID of a client that resumes an event stream, or empty
+    is_disconnected  returns whether the client has closed its connection
     """
 
     store: Store
@@ -62,28 +37,28 @@ class Request:
     body: Json = None
     media: str = ""
     root: str = ""
-    streams: Streams = field(default_factory=Streams)
-    after: str = ""
-    is_gone: Callable[[], bool] = _stays
+    streams: StreamSlots = field(default_factory=StreamSlots)
+    last_event_id: str = ""
+    is_disconnected: Callable[[], bool] = _stays_connected
 
     def number(self, name: str, default: int) -> int:
-        """A number of the query."""
+        """Return an integer parameter of the query."""
         return int(self.query.get(name) or default)
 
     def flag(self, name: str, default: bool) -> bool:
-        """Yes or no, in the query."""
+        """Return a boolean parameter of the query."""
         return self.query.get(name, str(default)).lower() == "true"
 
     def fields(self) -> dict[str, Any]:
-        """The body, which must be an object. Raises BadInput."""
+        """Return the body as an object. Raises BadInput if it is another value."""
         if not isinstance(self.body, dict):
             raise BadInput("the body must be a JSON object")
         return self.body
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a handler gives: `content` is sent as it is, or bit by bit if it is an iterator."""
+class Response:
+    """A response. An iterator as `content` is sent piece by piece."""
 
     content: bytes | Iterator[bytes] = b""
     status: int = HTTPStatus.OK
@@ -91,65 +66,18 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Handler: TypeAlias = Callable[[Request], Answer]
+def json_response(
+    value: Json, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a response with a JSON body."""
+    return Response(encode_json(value).encode(), status, headers=headers or {})
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter of the query: its name, its JSON schema, a line of help."""
-
-    name: str
-    schema: Mapping[str, Any]
-    help: str
-
-    def check(self, text: str) -> None:
-        """Raise BadInput if this is no value of it."""
-        check = self._check
-        if check is not None and check.read(text) is None:
-            raise BadInput(mismatch(self.name, text, check.words))
-
-    @property
-    def _check(self) -> Check | None:
-        if self.schema["type"] == "integer":
-            return digits(self.schema["minimum"], self.schema["maximum"])
-        texts = self.schema.get("enum", ("true", "false") if self.schema["type"] == "boolean" else None)
-        return None if texts is None else one_of(*texts)
+def text_response(text: str, content_type: str = "text/plain; charset=utf-8") -> Response:
+    """Return a response with a text body."""
+    return Response(text.encode(), content_type=content_type)
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One thing that can be asked for.
-
-    path      with parts in braces: `/workflows/{id}`
-    summary   a line of help
-    body      media type -> JSON schema of what may be sent; empty: nothing
-    needs_body  whether it must be sent
-    answers   status -> media type -> JSON schema of what comes back; no media type: no content
-    problems  the statuses of errors, besides those that every route has
-    """
-
-    method: str
-    path: str
-    handler: Handler
-    access: Access
-    summary: str
-    query: tuple[Parameter, ...] = ()
-    body: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    needs_body: bool = True
-    answers: Mapping[int, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
-    problems: tuple[int, ...] = ()
-
-
-def json_answer(value: Json, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Answer:
-    """An answer of JSON."""
-    return Answer(encode_json(value).encode(), status, headers=headers or {})
-
-
-def text_answer(text: str, content_type: str = "text/plain; charset=utf-8") -> Answer:
-    """An answer of text."""
-    return Answer(text.encode(), content_type=content_type)
-
-
-def no_content() -> Answer:
-    """Done, and there is nothing to say. (RFC 9110, section 15.3.5)"""
-    return Answer(status=HTTPStatus.NO_CONTENT, content_type="")
+def no_content() -> Response:
+    """Return a response without a body. (RFC 9110, section 15.3.5)"""
+    return Response(status=HTTPStatus.NO_CONTENT, content_type="")

@@ -1,4 +1,4 @@
-"""The life of a role that serves HTTP: who may ask, what is told to systemd and to Redis."""
+"""The process of a role that serves HTTP: access policy, and heartbeats to systemd and Redis."""
 
 from __future__ import annotations
 
@@ -12,73 +12,77 @@ from lfr.runtime.heartbeat import this_process
 from lfr.runtime.process import Life, heed_reload
 from lfr.store.processes import sign, sign_off
 from lfr.store.redis.connection import Store
-from lfr.web.auth import Rules
-from lfr.web.http import Streams
-from lfr.web.server import Address, Application, own_names, read_address, serve
-from lfr.web.token_file import tokens_for
+from lfr.web.auth import AccessPolicy
+from lfr.web.server import Address, Application, StreamSlots, host_names, parse_address, serve
+from lfr.web.token_file import load_tokens
 
 LOGGER = logging.getLogger(__name__)
 
 
 def serve_http(
-    what: str,
+    name: str,
     store: Store,
     life: Life,
-    address: str,
+    address_text: str,
     default: Address,
-    make: Callable[[Rules, Streams], Application],
+    make_application: Callable[[AccessPolicy, StreamSlots], Application],
 ) -> int:
-    """Serve what `make` makes, until the process is told to stop; its exit code.
+    """Serve an application until the process is told to stop. Return the exit code.
 
-    `address`: where to listen, as it was given; `default` has what is left out of it. Raises BadInput and
-    CannotWrite.
+    name              the application, for the log
+    address_text      the address to listen at; `default` supplies missing parts
+    make_application  returns the application for an access policy and stream slots
+
+    Raises BadInput and CannotWrite.
     """
-    where = read_address(address, default)
-    tokens = tokens_for(store.settings, is_local=where.is_local)
-    rules = Rules(tokens.operate, tokens.read, own_names(where) | frozenset(store.settings.api_hosts))
-    signs = ServerSigns(life, store)
+    address = parse_address(address_text, default)
+    tokens = load_tokens(store.settings, is_local=address.is_local)
+    policy = AccessPolicy(
+        tokens.operate, tokens.read, host_names(address) | frozenset(store.settings.api_hosts)
+    )
+    heartbeat = ServerHeartbeat(life, store)
 
-    def ready(at: Address) -> None:
-        LOGGER.info("the %s listens at http://%s", what, at)
+    def on_ready(bound: Address) -> None:
+        LOGGER.info("the %s listens at http://%s", name, bound)
         if tokens.file is not None:
-            LOGGER.info("it asks for the token in %s", tokens.file)
-        signs.ready(at)
+            LOGGER.info("it requires the token in %s", tokens.file)
+        heartbeat.start(bound)
 
-    streams = Streams()
-    app = make(rules, streams)
-    most_bytes = store.settings.api_body
-    code = serve(app, where, ready, signs.alive, streams.close, most_bytes=most_bytes)
-    signs.gone()
+    streams = StreamSlots()
+    app = make_application(policy, streams)
+    max_body = store.settings.api_body
+    code = serve(app, address, on_ready, heartbeat.beat, streams.close, max_body=max_body)
+    heartbeat.stop()
     return code
 
 
-class ServerSigns:
-    """Says what a server of pages and answers does. Called by the thread that waits for its end."""
+class ServerHeartbeat:
+    """Reports a server's state to systemd and Redis, from the main thread."""
 
     def __init__(self, life: Life, store: Store) -> None:
         self._supervisor = life.supervisor
         self._store = store
-        self._about = this_process(life.name)
-        self._does = ""
+        self._process = this_process(life.name)
+        self._status = ""
         heed_reload(life)
 
-    def ready(self, address: object) -> None:
-        """Connections are taken at this address."""
-        self._does = f"listens at http://{address}"
-        self._supervisor.tell("READY=1", f"STATUS={self._does}")
+    def start(self, address: object) -> None:
+        """Report that the server accepts connections at the address."""
+        self._status = f"listens at http://{address}"
+        self._supervisor.tell("READY=1", f"STATUS={self._status}")
 
-    def alive(self) -> None:
-        """The loop that serves has turned. A Redis that is away is told, and no reason to be killed."""
-        self._about = replace(self._about, passes=self._about.passes + 1)
-        status = self._does
+    def beat(self) -> None:
+        """Report that the server's loop runs. The watchdog is fed even if Redis is unreachable."""
+        self._process = replace(self._process, passes=self._process.passes + 1)
+        status = self._status
         try:
             with self._store.link() as link:
-                link.exchange(sign(self._about))
+                link.exchange(sign(self._process))
         except (Unreachable, Refused) as error:
             status = f"{status}; {error.message}"
         self._supervisor.tell("WATCHDOG=1", f"STATUS={status}")
 
-    def gone(self) -> None:
-        """The last word."""
+    def stop(self) -> None:
+        """Remove the process from Redis."""
         with suppress(Unreachable, Refused), self._store.link() as link:
-            link.exchange(sign_off(self._about))
+            link.exchange(sign_off(self._process))

@@ -1,4 +1,4 @@
-"""Routes -> their description (OpenAPI 3.1)."""
+"""Routes -> OpenAPI 3.1 document."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lfr import __version__
-from lfr.web.http import Access, Route
-from lfr.web.problems import MEDIA_TYPE, SCHEMA
+from lfr.web.problems import PROBLEM_MEDIA_TYPE, PROBLEM_SCHEMA
+from lfr.web.route import Access, Route
 
 _ALWAYS = (400, 421, 500, 503)
 _WITH_TOKEN = (401, 403)
 _WITH_BODY = (411, 413, 415)
 
 
-def describe(routes: Iterable[Route], root: str = "") -> dict[str, Any]:
-    """The description of these routes, as `/openapi.json` gives it; `root` stands before their paths."""
+def openapi_document(routes: Iterable[Route], root: str = "") -> dict[str, Any]:
+    """Return the document that `/openapi.json` serves. `root` is the path at which the API is mounted."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -26,31 +26,31 @@ def describe(routes: Iterable[Route], root: str = "") -> dict[str, Any]:
         "servers": [{"url": root or "/"}],
         "paths": paths,
         "components": {
-            "schemas": {"Problem": SCHEMA},
+            "schemas": {"Problem": PROBLEM_SCHEMA},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
 
 
 def _operation(route: Route) -> dict[str, Any]:
-    words = re.findall(r"[a-z]+", route.path)
-    told: dict[str, Any] = {
-        "operationId": "-".join([route.method.lower(), *words]),
+    path_words = re.findall(r"[a-z]+", route.path)
+    operation: dict[str, Any] = {
+        "operationId": "-".join([route.method.lower(), *path_words]),
         "summary": route.summary,
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
-        "responses": {str(status): _response(answer) for status, answer in route.answers.items()},
+        "responses": {str(status): _response(schemas) for status, schemas in route.responses.items()},
     }
-    for status in (*_problems(route),):
-        told["responses"][str(status)] = {
-            "description": "what was wrong",
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    for status in _problems(route):
+        operation["responses"][str(status)] = {
+            "description": "the problem",
+            "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
     if route.body:
         content = {media: {"schema": schema} for media, schema in route.body.items()}
-        told["requestBody"] = {"required": route.needs_body, "content": content}
+        operation["requestBody"] = {"required": route.needs_body, "content": content}
     if route.access is not Access.NONE:
-        told["security"] = [{"token": []}]
-    return told
+        operation["security"] = [{"token": []}]
+    return operation
 
 
 def _problems(route: Route) -> list[int]:
@@ -60,9 +60,9 @@ def _problems(route: Route) -> list[int]:
     return sorted(statuses)
 
 
-def _response(answer: Mapping[str, Any]) -> dict[str, Any]:
-    content = {media: {"schema": schema} for media, schema in answer.items()}
-    return {"description": "done", **({"content": content} if content else {})}
+def _response(schemas: Mapping[str, Any]) -> dict[str, Any]:
+    content = {media: {"schema": schema} for media, schema in schemas.items()}
+    return {"description": "success", **({"content": content} if content else {})}
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:

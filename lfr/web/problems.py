@@ -9,17 +9,17 @@ from typing import Any, Final
 from lfr.errors import BadInput, BadSettings, CannotWrite, Conflict, LfrError, NotFound, Refused, Unreachable
 from lfr.language import FlowError
 from lfr.values.json import Json, encode_json
-from lfr.web.http import Answer
+from lfr.web.http import Response
 
-MEDIA_TYPE: Final = "application/problem+json"
+PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 
-SAFE_HEADERS: Final = {
+SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
-"""What stands on every answer."""
+"""Headers of every response of the API."""
 
 _STATUS: Final[tuple[tuple[type[LfrError], HTTPStatus], ...]] = (
     (BadInput, HTTPStatus.BAD_REQUEST),
@@ -33,7 +33,7 @@ _STATUS: Final[tuple[tuple[type[LfrError], HTTPStatus], ...]] = (
 
 
 class HttpError(Exception):
-    """A request that cannot be served, for a reason of HTTP's."""
+    """An error of the HTTP layer, with its status, detail and headers."""
 
     def __init__(self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -42,18 +42,24 @@ class HttpError(Exception):
         self.headers = headers or {}
 
 
-def problem(
+def problem_response(
     status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None, **more: Json
-) -> Answer:
-    """An answer that says what was wrong."""
-    told = {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail, **more}
-    return Answer(encode_json(told).encode(), status, MEDIA_TYPE, headers or {})
+) -> Response:
+    """Return a problem document as a response."""
+    document = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": int(status),
+        "detail": detail,
+        **more,
+    }
+    return Response(encode_json(document).encode(), status, PROBLEM_MEDIA_TYPE, headers or {})
 
 
-def problem_of(error: LfrError | HttpError) -> Answer:
-    """The problem that an error is."""
+def error_response(error: LfrError | HttpError) -> Response:
+    """Return the problem document of an error as a response."""
     if isinstance(error, HttpError):
-        return problem(error.status, error.detail, error.headers)
+        return problem_response(error.status, error.detail, error.headers)
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), HTTPStatus.CONFLICT)
     more: dict[str, Any] = {}
     if error.hint:
@@ -63,10 +69,10 @@ def problem_of(error: LfrError | HttpError) -> Answer:
             {"line": each.line, "column": each.column, "message": each.message, "hint": each.hint}
             for each in error.errors
         ]
-    return problem(status, error.message, **more)
+    return problem_response(status, error.message, **more)
 
 
-SCHEMA: Final[Mapping[str, Any]] = {
+PROBLEM_SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],
     "properties": {

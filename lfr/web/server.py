@@ -1,4 +1,4 @@
-"""A WSGI application served by waitress, within limits, until the process is told to stop."""
+"""Serves a WSGI application until the process is told to stop: address, capacity, signals."""
 
 from __future__ import annotations
 
@@ -14,37 +14,63 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from lfr.errors import BadInput, CannotWrite
 
 Application: TypeAlias = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-"""As PEP 3333 has it."""
+"""A WSGI application (PEP 3333)."""
 
+MAX_STREAMS: Final = 48
 _THREADS: Final = 64
-"""For requests and for streams that stay open: more than there are places for streams."""
+"""More than MAX_STREAMS, so that open streams leave threads for other requests."""
 
-_MOST_CONNECTIONS: Final = 500
+_MAX_CONNECTIONS: Final = 500
 _BACKLOG: Final = 1024
-_LARGEST_BODY: Final = 16 * 2**20
-_LARGEST_HEADERS: Final = 32_768
+_DEFAULT_MAX_BODY: Final = 16 * 2**20
+_MAX_HEADERS: Final = 32_768
 _IDLE_SECONDS: Final = 60
 _DRAIN_SECONDS: Final = 5.0
-_LOOK_EVERY_SECONDS: Final = 2.0
+_ALIVE_INTERVAL_SECONDS: Final = 2.0
+
+
+class StreamSlots:
+    """Limits the responses that stay open: each holds a thread and a connection to Redis."""
+
+    def __init__(self) -> None:
+        self._free = threading.BoundedSemaphore(MAX_STREAMS)
+        self._closed = threading.Event()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the server is stopping, so that all streams must end."""
+        return self._closed.is_set()
+
+    def acquire(self) -> bool:
+        """Take a slot. Return False if none is free or the server is stopping."""
+        return not self.is_closed and self._free.acquire(blocking=False)
+
+    def release(self) -> None:
+        """Free a slot."""
+        self._free.release()
+
+    def close(self) -> None:
+        """End all streams soon, and admit no new ones."""
+        self._closed.set()
 
 
 class Address(NamedTuple):
-    """Where to listen."""
+    """An address to listen at."""
 
     host: str
     port: int
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine can reach it."""
+        """Whether only this machine can reach the address."""
         return self.host == "localhost" or (_is_ip(self.host) and ip_address(self.host).is_loopback)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def read_address(text: str, default: Address) -> Address:
-    """`HOST`, `HOST:PORT`, `:PORT`, `[::1]:PORT`; what is left out is that of `default`. Raises BadInput."""
+def parse_address(text: str, default: Address) -> Address:
+    """Parse `HOST`, `HOST:PORT`, `:PORT`, `[::1]:PORT`; `default` supplies missing parts. Raises BadInput."""
     if text.startswith("["):
         host, _, rest = text[1:].partition("]")
         port = rest.removeprefix(":")
@@ -60,69 +86,73 @@ def read_address(text: str, default: Address) -> Address:
 def serve(
     app: Application,
     address: Address,
-    ready: Callable[[Address], None],
-    alive: Callable[[], None] = lambda: None,
-    stopping: Callable[[], None] = lambda: None,
+    on_ready: Callable[[Address], None],
+    on_alive: Callable[[], None] = lambda: None,
+    on_stop: Callable[[], None] = lambda: None,
     *,
-    most_bytes: int = _LARGEST_BODY,
+    max_body: int = _DEFAULT_MAX_BODY,
 ) -> int:
-    """Serve until SIGTERM or SIGINT, then let requests end; the exit code. `ready` is called with the
-    address once connections are taken (of port 0: with the one that the kernel chose); `alive` every other
-    second, if the loop that serves has turned since; `stopping` when it stops, to end what stays open.
-    Nothing is kept of a body of more than `most_bytes`.
+    """Serve until SIGTERM or SIGINT, then finish the open requests. Return the exit code.
 
-    Raises CannotWrite if the address cannot be had.
+    on_ready  called with the address once the server accepts connections; port 0 becomes the chosen port
+    on_alive  called every other second, if the server's loop has made progress since the last call
+    on_stop   called when the server stops, to end the responses that stay open
+    max_body  bytes of a body; a longer one is not stored
+
+    Raises CannotWrite if the server cannot listen at the address.
     """
-    from lfr.web.waitress_server import Loop  # imports waitress
+    from lfr.web.waitress_server import WaitressServer  # imports waitress
 
-    listening = _listen(address)
-    over = threading.Event()
+    sockets = _listen(address)
+    stop_requested = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
-        over.set()
+        stop_requested.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    loop = Loop(app, listening, _limits(most_bytes))
-    threading.Thread(target=loop.run, daemon=True).start()
-    ready(Address(address.host, listening[0].getsockname()[1]))
-    while not over.wait(_LOOK_EVERY_SECONDS):
-        if loop.has_turned():
-            alive()
-    stopping()
-    loop.drain(_DRAIN_SECONDS)
+    server = WaitressServer(app, sockets, _limits(max_body))
+    threading.Thread(target=server.run, daemon=True).start()
+    on_ready(Address(address.host, sockets[0].getsockname()[1]))
+    while not stop_requested.wait(_ALIVE_INTERVAL_SECONDS):
+        if server.has_iterated():
+            on_alive()
+    on_stop()
+    server.drain(_DRAIN_SECONDS)
     return 0
 
 
-def _limits(most_bytes: int) -> dict[str, Any]:
+def _limits(max_body: int) -> dict[str, Any]:
     return {
         "threads": _THREADS,
-        "connection_limit": _MOST_CONNECTIONS,
-        "max_request_header_size": _LARGEST_HEADERS,
-        "max_request_body_size": most_bytes + 1,
+        "connection_limit": _MAX_CONNECTIONS,
+        "max_request_header_size": _MAX_HEADERS,
+        "max_request_body_size": max_body + 1,
         "channel_timeout": _IDLE_SECONDS,
-        "channel_request_lookahead": 1,  # so that it is noticed if somebody goes away who is being served
+        "channel_request_lookahead": 1,  # else waitress does not notice that a client has disconnected
         "ident": None,
         "clear_untrusted_proxy_headers": True,
     }
 
 
 def _listen(address: Address) -> list[socket.socket]:
-    """Sockets that listen at the address: more than one if its name stands for IPv4 and IPv6."""
+    """Return listening sockets: more than one if the host name resolves to IPv4 and IPv6."""
     sockets: list[socket.socket] = []
     port, reason = address.port, None
     try:
-        found = socket.getaddrinfo(address.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, _, _, _, place in found:
+        infos = socket.getaddrinfo(address.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, _, _, _, sockaddr in infos:
             try:
-                sockets.append(socket.create_server((str(place[0]), port), family=family, backlog=_BACKLOG))
+                sockets.append(
+                    socket.create_server((str(sockaddr[0]), port), family=family, backlog=_BACKLOG)
+                )
             except OSError as error:
-                if error.errno not in _NOT_HERE:
+                if error.errno not in _UNAVAILABLE:
                     raise
                 reason = error.strerror
             else:
                 port = sockets[0].getsockname()[1]
-                # Connections have it from here: a reader whose host is gone is given up.
+                # Connections inherit this option: it closes those whose client host has vanished.
                 sockets[-1].setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _IDLE_SECONDS * 1000)
     except OSError as error:
         for each in sockets:
@@ -133,12 +163,12 @@ def _listen(address: Address) -> list[socket.socket]:
     return sockets
 
 
-_NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-"""A host without IPv6 may know `localhost` by it all the same."""
+_UNAVAILABLE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+"""`localhost` may resolve to an IPv6 address on a host without IPv6."""
 
 
-def own_names(address: Address) -> frozenset[str]:
-    """The names under which this machine may be asked."""
+def host_names(address: Address) -> frozenset[str]:
+    """Return the names of this machine, in lower case."""
     names = {socket.gethostname(), socket.getfqdn(), address.host}
     return frozenset(name.lower() for name in names if name)
 

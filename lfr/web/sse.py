@@ -1,4 +1,4 @@
-"""Server-sent events (WHATWG HTML, section 9.2): news as they come, over one answer that stays open."""
+"""Server-sent events (WHATWG HTML, section 9.2): messages over one response that stays open."""
 
 from __future__ import annotations
 
@@ -9,75 +9,78 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from lfr.errors import LfrError
 from lfr.values.json import decode_json, encode_json
-from lfr.web.http import Answer, Request
-from lfr.web.problems import HttpError, problem_of
+from lfr.web.http import Request, Response
+from lfr.web.problems import HttpError, error_response
 
 
 class Message(NamedTuple):
-    """One thing that a stream tells. `id`: where a reader who has seen it goes on, or empty."""
+    """One message of a stream. A client that resumes sends back the last `id` that it has read."""
 
     name: str
     data: dict[str, Any]
     id: str = ""
 
     def encode(self) -> bytes:
-        """As it stands in the stream."""
-        place = f"id: {self.id}\n" if self.id else ""
-        return f"{place}event: {self.name}\ndata: {encode_json(self.data)}\n\n".encode()
+        """Encode the message as the lines of the stream."""
+        id_line = f"id: {self.id}\n" if self.id else ""
+        return f"{id_line}event: {self.name}\ndata: {encode_json(self.data)}\n\n".encode()
 
 
-News: TypeAlias = Generator[Message | None, None, None]
-"""What a stream tells; None, at least every other second, where there is nothing new."""
+Messages: TypeAlias = Generator[Message | None, None, None]
+"""The messages of a stream; None, at least every other second, while there is none."""
 
-_PROOF_OF_LIFE_SECONDS: Final = 15.0
-"""A line at least this often, so that proxies keep the stream and readers know that it lives."""
+_KEEPALIVE_SECONDS: Final = 15.0
+"""A comment line at this interval keeps proxies from closing an idle stream."""
 
 
-def event_stream(request: Request, news: News) -> Answer:
-    """An answer that tells these news. It ends with them, with its reader, or when the server stops; an
-    error ends it by the message `problem`. Raises HttpError if too many streams are open."""
-    if request.streams.over.is_set() or not request.streams.places.acquire(blocking=False):
-        raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "too many streams are open already")
+def stream_events(request: Request, messages: Messages) -> Response:
+    """Return a response that streams the messages.
+
+    It ends with the messages, with the client's connection, or when the server stops. An error ends it with
+    the message `problem`. Raises HttpError if too many streams are open.
+    """
+    if not request.streams.acquire():
+        raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "too many streams are open")
     headers = {"X-Accel-Buffering": "no"}
-    return Answer(_Lines(news, request), content_type="text/event-stream", headers=headers)
+    return Response(_EventStream(messages, request), content_type="text/event-stream", headers=headers)
 
 
-class _Lines:
-    """The lines of a stream. Gives its place back when it is closed, whether or not it was begun."""
+class _EventStream:
+    """The body of a stream. `close` frees its slot, even if nothing has been read."""
 
-    def __init__(self, news: News, request: Request) -> None:
-        self._lines = _lines(news, request)
-        self._news = news
-        self._places = request.streams.places
+    def __init__(self, messages: Messages, request: Request) -> None:
+        self._blocks = _encode_messages(messages, request)
+        self._messages = messages
+        self._slots = request.streams
         self._is_open = True
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._lines
+        return self._blocks
 
     def __next__(self) -> bytes:
-        return next(self._lines)
+        return next(self._blocks)
 
     def close(self) -> None:
-        """The stream is over. (PEP 3333 calls this, whatever happened.)"""
+        """Free the slot. The WSGI server always calls this. (PEP 3333)"""
         if self._is_open:
             self._is_open = False
-            self._places.release()
-            self._lines.close()
-            self._news.close()
+            self._slots.release()
+            self._blocks.close()
+            self._messages.close()
 
 
-def _lines(news: News, request: Request) -> Generator[bytes, None, None]:
+def _encode_messages(messages: Messages, request: Request) -> Generator[bytes, None, None]:
     yield b"retry: 2000\n\n"
-    told = time.monotonic()
+    sent_at = time.monotonic()
     try:
-        for message in news:
-            if request.streams.over.is_set() or request.is_gone():
+        for message in messages:
+            if request.streams.is_closed or request.is_disconnected():
                 return
-            if message is None and time.monotonic() - told < _PROOF_OF_LIFE_SECONDS:
+            if message is None and time.monotonic() - sent_at < _KEEPALIVE_SECONDS:
                 continue
-            told = time.monotonic()
+            sent_at = time.monotonic()
             yield b": alive\n\n" if message is None else message.encode()
     except LfrError as error:
-        content = problem_of(error).content
+        content = error_response(error).content
         assert isinstance(content, bytes)
         yield Message("problem", decode_json(content)).encode()

@@ -1,4 +1,4 @@
-"""The tokens that callers need: set, or made at the first start and kept."""
+"""Loads the tokens of the API from the settings, or from a file that the first start creates."""
 
 from __future__ import annotations
 
@@ -16,54 +16,60 @@ _NAME: Final = "api-token"
 
 
 class Tokens(NamedTuple):
-    """The tokens for changes and for reading alone; empty: there is none. `file`: where one was made."""
+    """The tokens for changes and for reading; empty: none. `file` holds the token if it was created here."""
 
     operate: str
     read: str
     file: Path | None = None
 
 
-def tokens_for(settings: Settings, *, is_local: bool) -> Tokens:
-    """The tokens to ask for. On loopback none is asked for unless one is set; anywhere else one is made if
-    none is set. Raises CannotWrite if it cannot be kept.
+def load_tokens(settings: Settings, *, is_local: bool) -> Tokens:
+    """Return the tokens that the server requires.
+
+    On loopback, only tokens of the settings count. At other addresses, a token is created if none is set.
+    Raises CannotWrite if it cannot be stored.
     """
     if settings.api_token or settings.api_read_token or is_local:
         return Tokens(settings.api_token, settings.api_read_token)
-    file = _folder() / _NAME
-    return Tokens(_kept(file), "", file)
+    file = _state_folder() / _NAME
+    return Tokens(_read_or_create(file), "", file)
 
 
-def _folder() -> Path:
-    """Where systemd says ($STATE_DIRECTORY), else as the XDG Base Directory Specification has it."""
-    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    if given:
-        return Path(given)
+def _state_folder() -> Path:
+    """Return systemd's $STATE_DIRECTORY, else the folder of the XDG Base Directory Specification."""
+    systemd_folder = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if systemd_folder:
+        return Path(systemd_folder)
     base = os.environ.get("XDG_STATE_HOME", "")
     return Path(base if os.path.isabs(base) else "~/.local/state").expanduser() / "lfr"
 
 
-def _kept(file: Path) -> str:
+def _read_or_create(file: Path) -> str:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists():
-            _make(file)
+            _create(file)
         token = file.read_text().strip()
     except OSError as error:
-        what = f"the token cannot be kept in {file}: {error.strerror}"
-        raise CannotWrite(what, hint="set api.token") from None
+        message = f"cannot store the token in {file}: {error.strerror}"
+        raise CannotWrite(message, hint="set api.token") from None
     if not token:
-        raise CannotWrite(f"there is no token in {file}", hint="delete the file, and a new one is made")
+        raise CannotWrite(
+            f"there is no token in {file}", hint="delete the file; the next start creates a token"
+        )
     return token
 
 
-def _make(file: Path) -> None:
-    """Put a new token into a file of which nobody ever sees a half and nobody else reads. If another process
-    has been faster, its token stays. (link(2) fails if the name is taken)"""
-    descriptor, beside = mkstemp(prefix=f".{file.name}.", dir=file.parent)  # with mode 0600
+def _create(file: Path) -> None:
+    """Create the file with a new token, atomically and with mode 0600.
+
+    If another process creates it first, its token stays. (link(2) fails if the name exists)
+    """
+    descriptor, temporary = mkstemp(prefix=f".{file.name}.", dir=file.parent)  # with mode 0600
     try:
-        with os.fdopen(descriptor, "w") as new:
-            new.write(f"{secrets.token_urlsafe(32)}\n")
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(f"{secrets.token_urlsafe(32)}\n")
         with suppress(FileExistsError):
-            os.link(beside, file)
+            os.link(temporary, file)
     finally:
-        os.unlink(beside)
+        os.unlink(temporary)

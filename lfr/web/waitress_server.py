@@ -1,8 +1,7 @@
-"""The loop that serves: waitress, which tells errors of its own as problems, waits for nobody for ever, and
-can be drained.
+"""A waitress server with problem documents for protocol errors, time-outs for slow clients, and draining.
 
-waitress reads requests and writes answers in one loop, and lets threads work them out. What is added here is
-called by that loop, but for `drain` and `has_turned`.
+waitress reads requests and writes responses in one loop, and runs the application in threads. Only `drain`
+and `has_iterated` are called from outside that loop.
 """
 
 from __future__ import annotations
@@ -22,109 +21,109 @@ from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask
 from waitress.utilities import Error
 
-from lfr.web.problems import SAFE_HEADERS, problem
+from lfr.web.problems import SECURITY_HEADERS, problem_response
 
-_LONGEST_REQUEST_SECONDS: Final = 60.0
-"""A request must be there as a whole within this time."""
+_REQUEST_TIMEOUT_SECONDS: Final = 60.0
+"""A request must arrive completely within this time."""
 
-_LONGEST_UNREAD_SECONDS: Final = 60.0
-"""Who reads nothing of an answer for so long, has gone."""
+_SEND_TIMEOUT_SECONDS: Final = 60.0
+"""Close connections whose client has read nothing for this long."""
 
 
-class TooSlow(Error):  # type: ignore[misc]  # waitress has no types
-    """A request that has not come as a whole in time. (RFC 9110, section 15.5.9)"""
+class RequestTimeout(Error):  # type: ignore[misc]  # waitress has no types
+    """A request that did not arrive completely in time. (RFC 9110, section 15.5.9)"""
 
     code = int(HTTPStatus.REQUEST_TIMEOUT)
     reason = HTTPStatus.REQUEST_TIMEOUT.phrase
 
 
-_WORDS: Final = {413: "the body has too many bytes", 431: "the headers have too many bytes"}
+_DETAILS: Final = {413: "the body has too many bytes", 431: "the headers have too many bytes"}
 
 
-class _Problem(ErrorTask):  # type: ignore[misc]
-    """Tells what waitress finds wrong with a request as problem details."""
+class _ProblemTask(ErrorTask):  # type: ignore[misc]
+    """Answers a request that waitress refuses with a problem document."""
 
     def execute(self) -> None:
-        """Write the answer."""
+        """Write the response."""
         error = self.request.error
-        answer = problem(HTTPStatus(error.code), _WORDS.get(error.code) or str(error.body))
-        assert isinstance(answer.content, bytes)
+        response = problem_response(HTTPStatus(error.code), _DETAILS.get(error.code) or str(error.body))
+        assert isinstance(response.content, bytes)
         self.status = f"{error.code} {error.reason}"
-        self.response_headers.extend({**SAFE_HEADERS, "Content-Type": answer.content_type}.items())
+        self.response_headers.extend({**SECURITY_HEADERS, "Content-Type": response.content_type}.items())
         self.set_close_on_finish()
-        self.content_length = len(answer.content)
-        self.write(answer.content)
+        self.content_length = len(response.content)
+        self.write(response.content)
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection that knows when the request that it is reading began."""
+    """A connection that records when its current request began."""
 
-    error_task_class = _Problem
+    error_task_class = _ProblemTask
     request: Any
-    begun = 0.0
+    began_at = 0.0
 
     def received(self, data: bytes) -> bool:
-        """Take in what has come."""
+        """Parse received bytes."""
         before = self.request
         result = bool(super().received(data))
         if self.request is not None and self.request is not before:
-            self.begun = time.time()
+            self.began_at = time.time()
         return result
 
-    def hurry(self, now: float) -> None:
-        """End it if whoever is at its other end makes us wait for too long."""
-        if self.total_outbufs_len and now - self.last_activity > _LONGEST_UNREAD_SECONDS:
-            self.handle_close()  # at once: `will_close` is looked at when more can be sent
-        elif self.request is not None and now - self.begun > _LONGEST_REQUEST_SECONDS:
-            self._give_up()
+    def enforce_timeouts(self, now: float) -> None:
+        """Close the connection if its client is too slow to read or to send."""
+        if self.total_outbufs_len and now - self.last_activity > _SEND_TIMEOUT_SECONDS:
+            self.handle_close()  # waitress would honour `will_close` only once the client reads again
+        elif self.request is not None and now - self.began_at > _REQUEST_TIMEOUT_SECONDS:
+            self._abort_request()
 
-    def _give_up(self) -> None:
+    def _abort_request(self) -> None:
         with self.requests_lock:
             if self.requests or self.request is None:
                 self.will_close = True
                 return
             request, self.request = self.request, None
-            request.error = TooSlow("the request did not come as a whole in time")
+            request.error = RequestTimeout("the request did not arrive completely in time")
             request.completed = True
             self.requests.append(request)
             self.server.add_task(self)
 
 
-class Loop:
-    """Serves an application at sockets that listen."""
+class WaitressServer:
+    """Serves an application at listening sockets."""
 
     def __init__(
         self, app: Callable[..., Any], listening: Sequence[socket.socket], limits: Mapping[str, Any]
     ) -> None:
-        logging.getLogger("waitress").setLevel(logging.WARNING)  # else a line for each reader that goes away
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # and for each request that has to wait
+        logging.getLogger("waitress").setLevel(logging.WARNING)  # else it logs each client that disconnects
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # and each request that is queued
         self._sockets: dict[int, Any] = {}
         self._server = waitress.create_server(app, map=self._sockets, sockets=list(listening), **limits)
         self._servers = [each for each in self._sockets.values() if isinstance(each, BaseWSGIServer)]
         for server in self._servers:
             server.channel_class = _Channel
-        self._turned = threading.Event()
+        self._iterated = threading.Event()
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """What `server.run` does, without an end; each turn comes within a second."""
+        """Run the loop of `waitress.server.run` endlessly; an iteration takes at most a second."""
         while True:
             wasyncore.loop(timeout=1.0, use_poll=True, map=self._sockets, count=1)
             now = time.time()
             for channel in self._channels():
-                channel.hurry(now)
+                channel.enforce_timeouts(now)
             if self._stopping.is_set() and self._servers[0].accepting:
                 self._stop_listening()
-            self._turned.set()
+            self._iterated.set()
 
-    def has_turned(self) -> bool:
-        """Whether it has made a turn since this was asked last."""
-        turned = self._turned.is_set()
-        self._turned.clear()
-        return turned
+    def has_iterated(self) -> bool:
+        """Return whether the loop has completed an iteration since the last call."""
+        has_iterated = self._iterated.is_set()
+        self._iterated.clear()
+        return has_iterated
 
     def drain(self, seconds: float) -> None:
-        """Take no more connections; wait until all requests have been answered, for so long at most."""
+        """Accept no more connections; wait up to `seconds` until all responses are sent."""
         deadline = time.monotonic() + seconds
         self._stopping.set()
         self._servers[0].pull_trigger()

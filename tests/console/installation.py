@@ -41,7 +41,7 @@ class Installation:
         return self.server.address.url
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """What the API answers, read as JSON."""
+        """What the API responses, read as JSON."""
         headers = {"Content-Type": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
@@ -56,7 +56,7 @@ class Installation:
         return f"{self.url}/workflows/{id}{'?' if query else ''}{query}"
 
     def end(self, id: str, index: int, output: Any = None, *, reason: str | None = None) -> None:
-        """Answer the task of a step as its worker would, once it runs."""
+        """Response the task of a step as its worker would, once it runs."""
         step = eventually(lambda: self._running(id, index))
         status = "SUCCESS" if reason is None else "FAILURE"
         complete_task(self.store, id, step["name"], index, status=status, reason=reason, output=output)
@@ -85,7 +85,7 @@ def console(
     url = f"http://127.0.0.1:{free_port()}"
     store = connect(Settings(redis_url=server.address.url))
     with role("console", url.removeprefix("http://"), url=server.address.url, more=more):
-        eventually(lambda: answers(url))
+        eventually(lambda: responses(url))
         yield Installation(url, server, store, Client(server.address.url), token)
     store.pool.disconnect()
 
@@ -108,7 +108,7 @@ def installed(
         yield there
 
 
-def answers(url: str) -> bool:
+def responses(url: str) -> bool:
     """Whether a console is there."""
     try:
         with urlopen(f"{url}/api/health/live", timeout=5) as answer:

@@ -104,7 +104,7 @@ def unharmed(page: Page) -> None:
 
 
 def usable(page: Page) -> None:
-    """The page still answers."""
+    """The page still responses."""
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     page.keyboard.press("Escape")

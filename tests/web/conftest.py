@@ -16,7 +16,7 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.store.redis.connection import Store, connect
 from lfr.store.stream.entries import create_group
 from lfr.web.app import make_app
-from lfr.web.auth import Rules
+from lfr.web.auth import AccessPolicy
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Caller:
 
     def __init__(self, app: Callable[..., Any]) -> None:
         self._app = app
-        self.is_gone = False
+        self.is_disconnected = False
 
     def __call__(
         self, method: str, path: str, body: Any = None, *, stream: bool = False, **headers: str
@@ -66,10 +66,10 @@ class Caller:
         for name, value in headers.items():
             key = name.upper()
             environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
-        environ["waitress.client_disconnected"] = lambda: self.is_gone
-        told: list[Any] = []
-        answer = self._app(environ, lambda status, sent, *_: told.extend((status, sent)))
-        reply = Reply(int(told[0].split()[0]), dict(told[1]))
+        environ["waitress.client_disconnected"] = lambda: self.is_disconnected
+        start_response_arguments: list[Any] = []
+        answer = self._app(environ, lambda status, sent, *_: start_response_arguments.extend((status, sent)))
+        reply = Reply(int(start_response_arguments[0].split()[0]), dict(start_response_arguments[1]))
         if stream:
             reply.stream = answer
         else:
@@ -120,12 +120,12 @@ def client(redis_url: str) -> redis.Redis:
 @pytest.fixture
 def call(store: Store) -> Caller:
     """The API without tokens."""
-    return Caller(make_app(store, Rules(), most_bytes=100_000))
+    return Caller(make_app(store, AccessPolicy(), max_body=100_000))
 
 
 @pytest.fixture
 def guarded(store: Store) -> Caller:
     """The API that asks for a token."""
     return Caller(
-        make_app(store, Rules("may-operate", "may-read", frozenset({"lfr.example"})), most_bytes=1000)
+        make_app(store, AccessPolicy("may-operate", "may-read", frozenset({"lfr.example"})), max_body=1000)
     )

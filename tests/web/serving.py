@@ -27,8 +27,8 @@ def serving(
     assert process.stderr is not None
     try:
         for line in process.stderr:
-            if found := re.search(r"listens at http://\S+:(\d+)$", line):
-                yield process, int(found[1])
+            if match := re.search(r"listens at http://\S+:(\d+)$", line):
+                yield process, int(match[1])
                 break
         else:
             raise AssertionError("it did not start")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 import redis
 
@@ -14,18 +16,19 @@ from lfr.config.settings import Settings
 from lfr.roles.wait import WaitTasks
 from lfr.store.redis.connection import Store, connect
 from lfr.store.stream.entries import create_group
-from lfr.web.app import all_routes, make_app
-from lfr.web.auth import Rules
-from lfr.web.openapi import describe
+from lfr.web.app import make_app
+from lfr.web.auth import AccessPolicy
 from tests.web.conftest import Caller, Reply, start, step
+
+API_PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 
 
 def test_the_life_of_a_workflow(call: Caller, store: Store) -> None:
     id = start(call, input={"n": 1})
     assert call("GET", "/inprogress").json == [id]
-    found = call("GET", f"/workflows/{id}").json
-    assert (found["state"], found["input"]) == ("RUNNING", {"n": 1})
-    assert found["flow"]["edges"] == [[0, 1], [1, 2], [2, 3]]
+    workflow = call("GET", f"/workflows/{id}").json
+    assert (workflow["state"], workflow["input"]) == ("RUNNING", {"n": 1})
+    assert workflow["flow"]["edges"] == [[0, 1], [1, 2], [2, 3]]
     state = call("GET", f"/workflows/{id.removeprefix('workflow:')}/state").json
     assert state["steps"][1]["state"] == "RUNNING"
     assert call("GET", f"/workflows/{id}/source").body == b"@flow x\na -> b"
@@ -59,9 +62,9 @@ def test_the_life_of_a_workflow(call: Caller, store: Store) -> None:
 def test_a_task_is_ended_from_afar(call: Caller, store: Store, redis_url: str) -> None:
     id = start(call, input={"n": 1})
     late = call("POST", f"/workflows/{id}/steps/1/end", {"attempt": 2, "output": {"by": "nobody"}})
-    told = call("POST", f"/workflows/{id}/steps/1/end", {"attempt": 1, "output": {"by": "afar"}})
-    assert (late.status, told.status) == (202, 202)
-    assert redis.Redis.from_url(redis_url).xrange("workflows:run", told.json["id"], told.json["id"])
+    accepted = call("POST", f"/workflows/{id}/steps/1/end", {"attempt": 1, "output": {"by": "afar"}})
+    assert (late.status, accepted.status) == (202, 202)
+    assert redis.Redis.from_url(redis_url).xrange("workflows:run", accepted.json["id"], accepted.json["id"])
     step(store)
     assert call("GET", f"/workflows/{id}").json["steps"][2]["input"] == {"by": "afar"}
     failure = {"status": "FAILURE", "reason": "cannot"}
@@ -95,22 +98,22 @@ def test_errors_of_a_flow_have_their_places(call: Caller) -> None:
     reply = call("POST", "/workflows/start", {"workflow": "a -> b;\nc -> -> d"})
     assert (reply.status, reply.json["errors"][0]["line"], reply.json["errors"][0]["column"]) == (400, 2, 6)
     checked = call("POST", "/workflows/check", {"workflow": "@task x\na -> b"}).json
-    assert checked["ok"] and [found["line"] for found in checked["warnings"]] == [1]
+    assert checked["ok"] and [warning["line"] for warning in checked["warnings"]] == [1]
     assert not call("POST", "/workflows/check", "->").json["ok"]
     assert call("GET", "/workflows").json == []
 
 
 def test_pages_stay_where_they_are_while_new_ones_arrive(call: Caller) -> None:
     ids = [start(call, f"@flow n{number % 2} a", id=f"w{number}") for number in range(7)]
-    seen: list[str] = []
+    ids_of_pages: list[str] = []
     path = "/workflows?size=3"
     while path:
         reply = call("GET", path)
-        seen += [workflow["id"] for workflow in reply.json]
+        ids_of_pages += [workflow["id"] for workflow in reply.json]
         start(call, "a")
         link = reply.headers.get("Link", "")
         path = link.partition("<")[2].partition(">")[0]
-    assert seen == ids[::-1]
+    assert ids_of_pages == ids[::-1]
     chosen = call("GET", "/workflows?name=n1&state=RUNNING").json
     assert [workflow["id"] for workflow in chosen] == ["workflow:w5", "workflow:w3", "workflow:w1"]
     assert [workflow["id"] for workflow in call("GET", "/workflows?text=W4").json] == ["workflow:w4"]
@@ -218,9 +221,9 @@ def test_a_list_tells_how_far_each_is_and_why_it_failed(call: Caller) -> None:
     counts = {"total": 5, "running": 1, "done": 1, "skipped": 0, "failed": 0}
     assert call("GET", "/workflows").json[0]["counts"] == counts
     call("POST", f"/workflows/{id}/steps/1/fail", {"reason": "é" * 1000})
-    found = call("GET", "/workflows").json[0]
-    assert (found["reason"], found["parent"]) == ("é" * 300, None)
-    assert found["counts"] == {**counts, "running": 0, "failed": 1}
+    workflow = call("GET", "/workflows").json[0]
+    assert (workflow["reason"], workflow["parent"]) == ("é" * 300, None)
+    assert workflow["counts"] == {**counts, "running": 0, "failed": 1}
     assert call("GET", f"/workflows/{id}").json["reason"] == "é" * 1000
     call("POST", f"/workflows/{id}/restart")
     assert call("GET", "/workflows").json[0]["reason"] is None
@@ -241,7 +244,7 @@ def test_a_page_costs_what_it_shows(call: Caller, client: redis.Redis, query: st
         start(call, id=f"w1{number:02}")
     client.config_resetstat()
     assert len(call("GET", f"/workflows?{query}").json) == 7
-    calls = {name.partition("_")[2]: told["calls"] for name, told in client.info("commandstats").items()}
+    calls = {name.partition("_")[2]: stats["calls"] for name, stats in client.info("commandstats").items()}
     assert calls["hmget"] == 7
     assert not calls.keys() & {"hgetall", "get", "xrange", "xread", "hvals", "hkeys"}
 
@@ -249,14 +252,14 @@ def test_a_page_costs_what_it_shows(call: Caller, client: redis.Redis, query: st
 def test_a_page_of_few_among_many_goes_on_where_it_ended(call: Caller) -> None:
     for number in range(30):
         start(call, f"@flow n{number % 3} a", id=f"w{number:02}")
-    seen: list[str] = []
+    ids_of_pages: list[str] = []
     path = "/workflows?size=4&name=n1"
     while path:
         reply = call("GET", path)
         assert len(reply.json) <= 4
-        seen += [workflow["id"] for workflow in reply.json]
+        ids_of_pages += [workflow["id"] for workflow in reply.json]
         path = reply.headers.get("Link", "").partition("<")[2].partition(">")[0]
-    assert seen == [f"workflow:w{number:02}" for number in range(28, 0, -3)]
+    assert ids_of_pages == [f"workflow:w{number:02}" for number in range(28, 0, -3)]
 
 
 def test_a_workflow_without_its_values(call: Caller) -> None:
@@ -279,17 +282,17 @@ def test_a_workflow_without_its_values(call: Caller) -> None:
 def test_one_step_with_its_values_and_attempts(call: Caller, client: redis.Redis) -> None:
     id = start(call, "a -> ?`$[?(@.n)]` b (- p: [1] -) -> c", input={"n": 1})
     call("POST", f"/workflows/{id}/steps/1/retry")
-    told = call("GET", f"/workflows/{id}/steps/1").json
-    assert (told["state"], told["input"], told["attempt"]) == ("RUNNING", {"n": 1}, 2)
-    events = [(each["event"], each["attempt"], each["reason"]) for each in told["attempts"]]
+    step_ = call("GET", f"/workflows/{id}/steps/1").json
+    assert (step_["state"], step_["input"], step_["attempt"]) == ("RUNNING", {"n": 1}, 2)
+    events = [(each["event"], each["attempt"], each["reason"]) for each in step_["attempts"]]
     assert events == [("started", 1, None), ("retried", 1, "tried again by hand"), ("started", 2, None)]
-    assert told["actions"] == {"retry": None, "skip": None, "fail": None}
+    assert step_["actions"] == {"retry": None, "skip": None, "fail": None}
     call("POST", f"/workflows/{id}/steps/1/skip", {"output": {"n": 2}})
     call("POST", f"/workflows/{id}/steps/2/fail", {"reason": "no"})
-    told = call("GET", f"/workflows/{id}/steps/2").json
-    assert (told["parameters"], told["guard"], told["input"]) == ({"p": [1]}, "$[?(@.n)]", {"n": 2})
-    assert (told["state"], told["reason"], told["output"]) == ("FAILED", "no", None)
-    assert told["actions"]["retry"] is None and "does not run" in told["actions"]["fail"]
+    step_ = call("GET", f"/workflows/{id}/steps/2").json
+    assert (step_["parameters"], step_["guard"], step_["input"]) == ({"p": [1]}, "$[?(@.n)]", {"n": 2})
+    assert (step_["state"], step_["reason"], step_["output"]) == ("FAILED", "no", None)
+    assert step_["actions"]["retry"] is None and "does not run" in step_["actions"]["fail"]
     client.config_resetstat()
     call("GET", f"/workflows/{id}/steps/2")
     assert "cmdstat_hgetall" not in client.info("commandstats")
@@ -304,11 +307,11 @@ def test_steps_tell_what_can_be_done_to_them(call: Caller, word: str, index: int
         call("POST", f"/workflows/{id}/steps/1/fail")
     if state == "TERMINATED":
         call("POST", f"/workflows/{id}/terminate")
-    told = call("GET", f"/workflows/{id}/steps/{index}").json["actions"][word]
+    refusal = call("GET", f"/workflows/{id}/steps/{index}").json["actions"][word]
     reply = call("POST", f"/workflows/{id}/steps/{index}/{word}", {} if word != "retry" else None)
-    assert (reply.status == 204) == (told is None)
-    if told is not None:
-        assert (reply.status, reply.json["detail"]) == (409, told)
+    assert (reply.status == 204) == (refusal is None)
+    if refusal is not None:
+        assert (reply.status, reply.json["detail"]) == (409, refusal)
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "FINISHED", "FAILED", "TERMINATED"])
@@ -329,22 +332,22 @@ def test_workflows_tell_what_can_be_done_to_them(
         call("POST", f"/workflows/{id}/steps/1/fail")
     if state == "TERMINATED":
         call("POST", f"/workflows/{id}/terminate")
-    found = call("GET", f"/workflows/{id}").json
-    assert found["state"] == state
+    workflow = call("GET", f"/workflows/{id}").json
+    assert workflow["state"] == state
     reply = call(method, f"/workflows/{id}{path}")
-    assert (reply.status < 300) == (found["actions"][word] is None)
+    assert (reply.status < 300) == (workflow["actions"][word] is None)
     if reply.status >= 300:
-        assert reply.status == 409 and found["actions"][word].startswith(reply.json["detail"])
+        assert reply.status == 409 and workflow["actions"][word].startswith(reply.json["detail"])
 
 
 def test_events_are_told_newest_first(call: Caller) -> None:
     id = start(call, "a")
     for number in range(60):
         call("POST", "/events", {"kind": "paid", "data": {"order": number, "text": "x" * 3000}})
-    found = call("GET", "/events?size=2").json
-    assert [each["fields"]["order"] for each in found] == ["59", "58"]
-    assert found[0]["kind"] == "paid" and found[0]["workflow"] is None
-    assert len(found[0]["fields"]["text"]) == 2000
+    events = call("GET", "/events?size=2").json
+    assert [each["fields"]["order"] for each in events] == ["59", "58"]
+    assert events[0]["kind"] == "paid" and events[0]["workflow"] is None
+    assert len(events[0]["fields"]["text"]) == 2000
     assert [each["kind"] for each in call("GET", f"/events?workflow={id}").json] == [
         "start-task",
         "start-workflow",
@@ -357,27 +360,27 @@ def test_dead_letters_are_told_with_their_reason(call: Caller, store: Store, cli
     assert call("GET", "/dead-letters").json == []
     id = client.xadd(store.stream, {"kind": '"end-task"', "workflow": b"\xff<script>"})
     step(store)
-    told = call("GET", "/dead-letters").json
-    assert [each["id"] for each in told] == [id]
-    assert told[0]["fields"] == {"kind": '"end-task"', "workflow": "\\xff<script>"}
-    assert told[0]["reason"] and told[0]["at"]
+    dead_letters = call("GET", "/dead-letters").json
+    assert [each["id"] for each in dead_letters] == [id]
+    assert dead_letters[0]["fields"] == {"kind": '"end-task"', "workflow": "\\xff<script>"}
+    assert dead_letters[0]["reason"] and dead_letters[0]["at"]
 
 
 def test_the_system_is_told(call: Caller) -> None:
     start(call)
-    told = call("GET", "/system").json
-    assert (told["workflows"]["RUNNING"], told["dead_letters"], told["roles"]) == (1, 0, [])
+    system = call("GET", "/system").json
+    assert (system["workflows"]["RUNNING"], system["dead_letters"], system["roles"]) == (1, 0, [])
 
 
 def test_archives_are_kept_in_the_folder(store: Store, tmp_path: Path) -> None:
     def caller(folder: str) -> Caller:
         settings = replace(store.settings, archive_folder=folder)
-        return Caller(make_app(replace(store, settings=settings), Rules(), most_bytes=100_000))
+        return Caller(make_app(replace(store, settings=settings), AccessPolicy(), max_body=100_000))
 
     call = caller(str(tmp_path))
     id = start(call, id="a:b")
-    kept = call("POST", f"/workflows/{id}/archive")
-    assert (kept.status, kept.json) == (201, {"file": str(tmp_path / "a-b.json")})
+    reply = call("POST", f"/workflows/{id}/archive")
+    assert (reply.status, reply.json) == (201, {"file": str(tmp_path / "a-b.json")})
     document = json.loads((tmp_path / "a-b.json").read_text())
     assert call("POST", "/workflows/restore", document).status == 201
     assert caller("")("POST", f"/workflows/{id}/archive").status == 409
@@ -422,13 +425,33 @@ def test_an_item_has_a_place_of_its_own(call: Caller, store: Store) -> None:
     assert call("POST", f"/workflows/{id}/1.0/terminate").status == 409
 
 
-def test_the_description_knows_every_route(call: Caller) -> None:
-    told = call("GET", "/openapi.json").json
-    assert told == json.loads(json.dumps(describe(all_routes())))
-    paths = {(method.upper(), path) for path, methods in told["paths"].items() for method in methods}
-    assert paths == {(route.method, route.path) for route in all_routes()}
-    ids = [operation["operationId"] for methods in told["paths"].values() for operation in methods.values()]
-    assert len(set(ids)) == len(ids)
+def test_the_openapi_document_has_every_documented_route(call: Caller) -> None:
+    document = call("GET", "/openapi.json").json
+    routes = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert routes == set(re.findall(r"^\| (GET|POST|DELETE) \| `(/\S*)` \|", API_PAGE.read_text(), re.M))
+    assert call("GET", "/apispec.json").json == document
+
+
+def test_the_openapi_document_describes_the_responses(call: Caller) -> None:
+    start(call, "a", id="w")
+    document = call("GET", "/openapi.json").json
+    operations = [
+        (path, method, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    ids = [operation["operationId"] for _, _, operation in operations]
+    assert len(set(ids)) == len(ids) > 30
+    for path, method, operation in operations:
+        names = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
+        assert names == set(re.findall(r"\{(\w+)\}", path))
+        if method == "get" and "text/event-stream" not in operation["responses"]["200"]["content"]:
+            reply = call("GET", path.replace("{id}", "w").replace("{index}", "1"))
+            content = operation["responses"]["200"]["content"]
+            media_type = reply.headers["Content-Type"].partition(";")[0]
+            assert (reply.status, media_type in content) == (200, True), path
+            if media_type == "application/json":
+                jsonschema_rs.validate(content[media_type]["schema"], reply.json)
 
 
 def test_safe_headers_stand_on_everything(call: Caller) -> None:
@@ -439,7 +462,7 @@ def test_safe_headers_stand_on_everything(call: Caller) -> None:
 
 
 def test_redis_away_is_said(store: Store) -> None:
-    away = Caller(make_app(connect(Settings(redis_url="redis://127.0.0.1:1")), Rules(), most_bytes=1000))
+    away = Caller(make_app(connect(Settings(redis_url="redis://127.0.0.1:1")), AccessPolicy(), max_body=1000))
     assert away("GET", "/health/live").status == 200
     assert away("GET", "/health/ready").status == 503
     assert away("GET", "/workflows").status == 503

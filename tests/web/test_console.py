@@ -11,8 +11,8 @@ import pytest
 
 from lfr.store.redis.connection import Store
 from lfr.web.app import make_app
-from lfr.web.auth import Rules
-from lfr.web.console import API, File, make_console, read_files
+from lfr.web.auth import AccessPolicy
+from lfr.web.console import API, StaticFile, make_console, read_static_files
 from tests.web.conftest import Caller
 
 PAGES = (
@@ -26,21 +26,21 @@ PAGES = (
 )
 
 
-def made(store: Store, rules: Rules) -> Caller:
-    api = make_app(store, rules, most_bytes=10_000, root=API)
-    return Caller(make_console(api, rules, read_files()))
+def made(store: Store, rules: AccessPolicy) -> Caller:
+    api = make_app(store, rules, max_body=10_000, root=API)
+    return Caller(make_console(api, rules, read_static_files()))
 
 
 @pytest.fixture
 def console(store: Store) -> Caller:
     """The console without tokens."""
-    return made(store, Rules())
+    return made(store, AccessPolicy())
 
 
 @pytest.fixture
 def closed(store: Store) -> Caller:
     """The console that asks for a token."""
-    return made(store, Rules("may-operate", "may-read", frozenset({"lfr.example"})))
+    return made(store, AccessPolicy("may-operate", "may-read", frozenset({"lfr.example"})))
 
 
 def test_every_page_is_the_one_document(console: Caller) -> None:
@@ -69,7 +69,7 @@ def test_the_document_loads_nothing_that_is_not_there(console: Caller) -> None:
     ],
 )
 def test_files_have_types_that_browsers_take(console: Caller, suffix: str, media_type: str) -> None:
-    paths = [path for path in read_files() if path.endswith(suffix)]
+    paths = [path for path in read_static_files() if path.endswith(suffix)]
     assert paths
     assert {console("GET", path).headers["Content-Type"] for path in paths} == {media_type}
 
@@ -109,19 +109,19 @@ def test_what_a_browser_has_already_is_not_sent(console: Caller) -> None:
     tag = reply.headers["ETag"]
     assert re.fullmatch(r'"[0-9a-f]{32}"', tag)
     assert console("GET", "/site.css").headers["ETag"] != tag
-    for given in (tag, f"W/{tag}", f'"other", {tag}', "*"):
-        again = console("GET", "/app.js", if_none_match=given)
-        assert (again.status, again.body, again.headers["ETag"]) == (304, b"", tag), given
+    for if_none_match_value in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        again = console("GET", "/app.js", if_none_match=if_none_match_value)
+        assert (again.status, again.body, again.headers["ETag"]) == (304, b"", tag), if_none_match_value
         assert "Content-Length" not in again.headers  # RFC 9110, section 8.6
         assert "Content-Security-Policy" in again.headers
     assert console("GET", "/app.js", if_none_match='"other"').status == 200
 
 
 def test_head_tells_what_get_would(console: Caller) -> None:
-    whole, head = console("GET", "/site.css"), console("HEAD", "/site.css")
+    get, head = console("GET", "/site.css"), console("HEAD", "/site.css")
     assert (head.status, head.body) == (200, b"")
-    assert head.headers == whole.headers
-    assert head.headers["Content-Length"] == str(len(whole.body))
+    assert head.headers == get.headers
+    assert head.headers["Content-Length"] == str(len(get.body))
 
 
 def test_pages_are_only_read(console: Caller) -> None:
@@ -144,10 +144,10 @@ def test_what_is_not_there(console: Caller) -> None:
     ):
         reply = console("GET", path)
         assert (reply.status, reply.json["title"]) == (404, "Not Found"), path
-    to_people = console("GET", "/nowhere", accept="text/html,application/xhtml+xml")
-    assert (to_people.status, to_people.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
-    assert "ETag" not in to_people.headers
-    assert to_people.body == console("GET", "/").body
+    page = console("GET", "/nowhere", accept="text/html,application/xhtml+xml")
+    assert (page.status, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "ETag" not in page.headers
+    assert page.body == console("GET", "/").body
 
 
 def test_no_path_leads_out_of_the_files(console: Caller) -> None:
@@ -201,8 +201,8 @@ def test_a_change_from_another_origin_is_refused(console: Caller) -> None:
 def test_pages_need_no_token_and_what_they_show_does(closed: Caller) -> None:
     for path in ("/", "/app.js", "/workflows/workflow:x"):
         assert closed("GET", path).status == 200
-    asked = closed("GET", "/api/workflows")
-    assert (asked.status, asked.headers["Www-Authenticate"]) == (401, 'Bearer realm="lfr"')
+    refused = closed("GET", "/api/workflows")
+    assert (refused.status, refused.headers["Www-Authenticate"]) == (401, 'Bearer realm="lfr"')
     assert closed("GET", "/api/workflows", authorization="Bearer wrong").status == 401
     assert closed("GET", "/api/workflows", authorization="Bearer may-read").status == 200
     start = ("POST", "/api/workflows/start", {"workflow": "a"})
@@ -213,7 +213,9 @@ def test_pages_need_no_token_and_what_they_show_does(closed: Caller) -> None:
 
 def test_what_the_console_is_made_of_is_kept_apart_from_what_makes_it(console: Caller) -> None:
     """Files are read once, when the process starts; what is not text for a browser is sent as text."""
-    files: dict[str, File] = read_files()
+    files: dict[str, StaticFile] = read_static_files()
     assert "/index.html" in files
-    app: Callable[..., Any] = make_console(lambda *_: [], Rules(), {"/index.html": files["/index.html"]})
+    app: Callable[..., Any] = make_console(
+        lambda *_: [], AccessPolicy(), {"/index.html": files["/index.html"]}
+    )
     assert Caller(app)("GET", "/app.js").status == 404

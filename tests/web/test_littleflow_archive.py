@@ -18,16 +18,16 @@ TEXT = (Path(__file__).parent / "littleflow-archive.json").read_text()
 
 
 def document() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(TEXT)
-    return found
+    archive: dict[str, Any] = json.loads(TEXT)
+    return archive
 
 
 def test_it_goes_on_where_it_was(call: Caller, store: Store) -> None:
     reply = call("POST", "/workflows/restore?workflow=old", document())
     assert (reply.status, reply.json) == (201, {"workflow": "workflow:old"})
-    found = call("GET", "/workflows/old").json
-    assert (found["state"], found["started"]) == ("TERMINATED", "2026-11-28T02:16:58.022+00:00")
-    assert [(each["kind"], each["name"], each["state"]) for each in found["steps"]] == [
+    workflow = call("GET", "/workflows/old").json
+    assert (workflow["state"], workflow["started"]) == ("TERMINATED", "2026-11-28T02:16:58.022+00:00")
+    assert [(each["kind"], each["name"], each["state"]) for each in workflow["steps"]] == [
         ("start", "", "DONE"),
         ("task", "a", "DONE"),
         ("subflow", "", "DONE"),
@@ -37,13 +37,17 @@ def test_it_goes_on_where_it_was(call: Caller, store: Store) -> None:
         ("task", "d", "PENDING"),
         ("end", "", "PENDING"),
     ]
-    assert found["flow"]["steps"][1]["parameters"] == {"k": 1} and found["flow"]["steps"][6]["merge"]
+    assert workflow["flow"]["steps"][1]["parameters"] == {"k": 1} and workflow["flow"]["steps"][6]["merge"]
     assert call("POST", "/workflows/old/restart").json == {"state": "RUNNING"}
     complete_task(store, "old", "c", 4, output={"c": 1})
     complete_task(store, "old", "d", 6, output={"d": 1})
     step(store)
-    found = call("GET", "/workflows/old").json
-    assert (found["state"], found["output"], found["steps"][6]["input"]) == ("FINISHED", {"d": 1}, {"c": 1})
+    workflow = call("GET", "/workflows/old").json
+    assert (workflow["state"], workflow["output"], workflow["steps"][6]["input"]) == (
+        "FINISHED",
+        {"d": 1},
+        {"c": 1},
+    )
 
 
 def test_each_gets_an_id_of_its_own(call: Caller) -> None:
@@ -56,15 +60,15 @@ def changed(name: str, value: Any) -> dict[str, Any]:
 
 
 def with_step(index: int, *step: Any) -> dict[str, Any]:
-    found = document()
-    found["T"][index] = list(step)
-    return found
+    archive = document()
+    archive["T"][index] = list(step)
+    return archive
 
 
 def with_vector(name: str, *entry: Any) -> dict[str, Any]:
-    found = document()
-    found[name][0] = list(entry)
-    return found
+    archive = document()
+    archive[name][0] = list(entry)
+    return archive
 
 
 ZEROS = [0] * 8
@@ -104,6 +108,6 @@ def test_guards_and_literals(call: Caller) -> None:
     old["T"][1] = ["Source", {"index": 1, "value": {"n": 1}}]
     old["T"][3][1]["guard"] = "`$[?(@.n)]`"
     id = call("POST", "/workflows/restore", old).json["workflow"]
-    found = call("GET", f"/workflows/{id}").json
-    assert found["flow"]["steps"][3]["guard"] == "$[?(@.n)]"
-    assert found["steps"][1]["output"] == {"n": 1}
+    workflow = call("GET", f"/workflows/{id}").json
+    assert workflow["flow"]["steps"][3]["guard"] == "$[?(@.n)]"
+    assert workflow["steps"][1]["output"] == {"n": 1}

@@ -1,4 +1,4 @@
-"""Streams of changes: what they tell, where they go on, when they end."""
+"""Live streams: their messages, how they resume, when they end."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from lfr.operations.list_workflows import follow_workflow_list
 from lfr.store.redis.connection import Store
 from lfr.store.workflows.attempt_status import tell_progress
 from lfr.web.app import make_app
-from lfr.web.auth import Rules
-from lfr.web.http import MOST_STREAMS, Streams
+from lfr.web.auth import AccessPolicy
+from lfr.web.server import MAX_STREAMS, StreamSlots
 from tests.web.conftest import Caller, Reply, start, step
 
 
@@ -32,9 +32,9 @@ def test_changes_of_a_workflow(call: Caller, store: Store) -> None:
     id = start(call, "a")
     reply = call("GET", f"/workflows/{id}/live", stream=True)
     assert reply.headers["Content-Type"] == "text/event-stream"
-    told = messages(reply)
-    name, first, place = next(told)
-    assert (name, first["state"], place) == ("change", "RUNNING", first["moment"])
+    updates = messages(reply)
+    name, first, id_line = next(updates)
+    assert (name, first["state"], id_line) == ("change", "RUNNING", first["moment"])
     assert first["counts"] == {"total": 3, "running": 1, "done": 1, "skipped": 0, "failed": 0}
     assert [(each["index"], each["name"], each["event"]) for each in first["changes"]] == [
         (0, "", "started"),
@@ -43,11 +43,11 @@ def test_changes_of_a_workflow(call: Caller, store: Store) -> None:
     ]
     complete_task(store, id, "a", 1, status="FAILURE", reason="no")
     step(store)
-    _, last, _ = next(told)
+    _, last, _ = next(updates)
     assert (last["state"], last["reason"], last["counts"]["failed"]) == ("FAILED", "no", 1)
     assert last["ended"] and last["changes"][0]["attempt"] == 1 and last["changes"][0]["reason"] == "no"
-    assert next(told) == ("end", {}, "")
-    assert next(told, None) is None
+    assert next(updates) == ("end", {}, "")
+    assert next(updates, None) is None
     reply.stream.close()
     assert call("GET", "/workflows/none/live").status == 404
 
@@ -74,12 +74,12 @@ def test_a_stream_goes_on_behind_what_was_seen(call: Caller, store: Store) -> No
 def test_progress_of_what_runs_is_told(call: Caller, store: Store) -> None:
     id = start(call, "a")
     reply = call("GET", f"/workflows/{id}/live", stream=True)
-    told = messages(reply)
-    assert next(told)[1]["progress"] == {}
+    updates = messages(reply)
+    assert next(updates)[1]["progress"] == {}
     with store.link() as link:
         tell_progress(link, events.StartTask(id, "a", "a", 1, {}, {}, 1), 1_700_000_000_000, 0.5, "half")
-    name, news, _ = next(told)
-    assert (name, news["changes"], news["progress"]["1"]["fraction"]) == ("change", [], 0.5)
+    name, update, _ = next(updates)
+    assert (name, update["changes"], update["progress"]["1"]["fraction"]) == ("change", [], 0.5)
     reply.stream.close()
 
 
@@ -89,76 +89,76 @@ def test_a_long_history_is_told_whole(call: Caller, client: redis.Redis) -> None
     for _ in range(2500):
         client.xadd(f"{id}:history", {"at": 1, "facts": "restarted terminated"})
     reply = call("GET", f"/workflows/{id}/live", stream=True)
-    told = [news for name, news, _ in messages(reply) if name == "change"]
-    assert sum(len(news["changes"]) for news in told) == 5003 + 1
-    assert len(told) == 3
+    updates = [update for name, update, _ in messages(reply) if name == "change"]
+    assert sum(len(update["changes"]) for update in updates) == 5003 + 1
+    assert len(updates) == 3
     reply.stream.close()
 
 
 def test_a_workflow_that_is_deleted_meanwhile(call: Caller) -> None:
     id = start(call, "a")
     reply = call("GET", f"/workflows/{id}/live", stream=True)
-    told = messages(reply)
-    next(told)
+    updates = messages(reply)
+    next(updates)
     call("POST", f"/workflows/{id}/terminate")
     call("DELETE", f"/workflows/{id}")
-    names = [(name, data.get("status")) for name, data, _ in told]
+    names = [(name, data.get("status")) for name, data, _ in updates]
     assert names == [("problem", 404)]
     reply.stream.close()
 
 
 def test_changes_of_the_list(call: Caller) -> None:
     reply = call("GET", "/live", stream=True)
-    told = messages(reply)
-    assert next(told)[1]["changed"] == []
+    updates = messages(reply)
+    assert next(updates)[1]["changed"] == []
     id = start(call, "a")
-    _, news, _ = next(told)
-    assert (news["counts"]["RUNNING"], [workflow["id"] for workflow in news["changed"]]) == (1, [id])
+    _, update, _ = next(updates)
+    assert (update["counts"]["RUNNING"], [workflow["id"] for workflow in update["changed"]]) == (1, [id])
     call("POST", f"/workflows/{id}/terminate")
-    _, news, _ = next(told)
-    assert [(each["id"], each["state"]) for each in news["changed"]] == [(id, "TERMINATED")]
+    _, update, _ = next(updates)
+    assert [(each["id"], each["state"]) for each in update["changed"]] == [(id, "TERMINATED")]
     call("DELETE", f"/workflows/{id}")
-    _, news, _ = next(told)
-    assert (news["changed"], news["gone"], news["counts"]["TERMINATED"]) == ([], [id], 0)
+    _, update, _ = next(updates)
+    assert (update["changed"], update["gone"], update["counts"]["TERMINATED"]) == ([], [id], 0)
     reply.stream.close()
 
 
 @pytest.mark.parametrize("query", ["state=RUNNING", "name=x", "text=FIT"])
 def test_changes_among_those_that_are_chosen(call: Caller, query: str) -> None:
     reply = call("GET", f"/live?{query}", stream=True)
-    told = messages(reply)
-    next(told)
+    updates = messages(reply)
+    next(updates)
     other = start(call, "@flow y a", id="other")
     call("POST", f"/workflows/{other}/terminate")
     id = start(call, "@flow x\na", id="fits")
-    seen = [workflow["id"] for workflow in next(told)[1]["changed"]]
-    seen += [] if seen else [workflow["id"] for workflow in next(told)[1]["changed"]]
-    assert seen == [id]
+    changed_ids = [workflow["id"] for workflow in next(updates)[1]["changed"]]
+    changed_ids += [] if changed_ids else [workflow["id"] for workflow in next(updates)[1]["changed"]]
+    assert changed_ids == [id]
     call("POST", f"/workflows/{id}/terminate")
-    _, news, _ = next(told)
+    _, update, _ = next(updates)
     if query == "state=RUNNING":
-        assert (news["changed"], news["gone"]) == ([], [id])
+        assert (update["changed"], update["gone"]) == ([], [id])
     else:
-        assert (news["changed"][0]["state"], news["gone"]) == ("TERMINATED", [])
+        assert (update["changed"][0]["state"], update["gone"]) == ("TERMINATED", [])
     reply.stream.close()
     assert call("GET", "/live?state=GONE").status == 400
 
 
 def test_a_list_in_which_nothing_happens_is_not_read(call: Caller, store: Store, client: redis.Redis) -> None:
     start(call, "a")
-    news = follow_workflow_list(store, tick_seconds=0)
-    assert next(news) is not None
+    updates = follow_workflow_list(store, tick_seconds=0)
+    assert next(updates) is not None
     client.config_resetstat()
-    assert next(news) is None
+    assert next(updates) is None
     assert not {"cmdstat_hmget", "cmdstat_zrevrange"} & client.info("commandstats").keys()
 
 
-def test_streams_have_places(call: Caller) -> None:
-    replies = [call("GET", "/live", stream=True) for _ in range(MOST_STREAMS)]
+def test_streams_are_limited(call: Caller) -> None:
+    replies = [call("GET", "/live", stream=True) for _ in range(MAX_STREAMS)]
     assert call("GET", "/live").status == 503
     for reply in replies:
         reply.stream.close()
-    for _ in range(MOST_STREAMS + 1):
+    for _ in range(MAX_STREAMS + 1):
         assert call("HEAD", "/live").status == 200
     call("GET", "/live", stream=True).stream.close()
 
@@ -166,21 +166,21 @@ def test_streams_have_places(call: Caller) -> None:
 def test_a_stream_ends_with_its_reader(call: Caller) -> None:
     reply = call("GET", "/live", stream=True)
     assert next(messages(reply))
-    call.is_gone = True
+    call.is_disconnected = True
     assert next(messages(reply), None) is None
     reply.stream.close()
 
 
 def test_streams_end_when_the_server_stops(store: Store) -> None:
-    streams = Streams()
-    call = Caller(make_app(store, Rules(), most_bytes=1000, streams=streams))
+    streams = StreamSlots()
+    call = Caller(make_app(store, AccessPolicy(), max_body=1000, streams=streams))
     id = start(call, "a")
     replies = [call("GET", path, stream=True) for path in ("/live", f"/workflows/{id}/live")]
-    told = [messages(reply) for reply in replies]
-    for each in told:
+    updates = [messages(reply) for reply in replies]
+    for each in updates:
         next(each)
     streams.close()
-    assert [list(each) for each in told] == [[], []]
+    assert [list(each) for each in updates] == [[], []]
     assert call("GET", "/live").status == 503
     for reply in replies:
         reply.stream.close()

@@ -1,1 +1,1 @@
-"""What can be asked for, by subject. Each module has ROUTES."""
+"""The routes of the API, by resource. Each module has ROUTES."""

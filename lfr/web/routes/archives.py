@@ -1,4 +1,4 @@
-"""Workflows archived, and made again of archives."""
+"""Routes that archive and restore workflows."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from lfr.errors import Conflict
 from lfr.host.atomic_write import write_atomically
 from lfr.operations.archive.archive import archive_file_name, archive_workflow, restore_workflow
 from lfr.values.json import encode_json
-from lfr.web.http import Access, Answer, Parameter, Request, Route, json_answer
-from lfr.web.routes.schemas import JSON, OBJECT, STARTED, TEXT, ok, record
+from lfr.web.http import Request, Response, json_response
+from lfr.web.route import Access, Parameter, Route
+from lfr.web.routes.schemas import JSON, OBJECT, TEXT, WORKFLOW_ID, object_schema, ok
 
 
-def _archive(request: Request) -> Answer:
+def _get_archive(request: Request) -> Response:
     document = archive_workflow(request.store, request.path["id"])
     name = archive_file_name(document)
-    return json_answer(document, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    return json_response(document, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-def _keep_archive(request: Request) -> Answer:
+def _write_archive(request: Request) -> Response:
     folder = request.store.settings.archive_folder
     if not folder:
-        raise Conflict("there is no folder for archives here", hint="the setting archive.folder names one")
+        raise Conflict("this server has no folder for archives", hint="set archive.folder")
     document = archive_workflow(request.store, request.path["id"])
     path = Path(folder) / archive_file_name(document)
     write_atomically(path, encode_json(document) + "\n")
-    return json_answer({"file": str(path)}, HTTPStatus.CREATED)
+    return json_response({"file": str(path)}, HTTPStatus.CREATED)
 
 
-def _restore(request: Request) -> Answer:
+def _restore(request: Request) -> Response:
     id = restore_workflow(request.store, request.body, request.query.get("workflow"))
-    place = f"{request.root}/workflows/{quote(id)}"
-    return json_answer({"workflow": id}, HTTPStatus.CREATED, {"Location": place})
+    location = f"{request.root}/workflows/{quote(id)}"
+    return json_response({"workflow": id}, HTTPStatus.CREATED, {"Location": location})
 
 
 ROUTES: Final = (
@@ -43,28 +44,28 @@ ROUTES: Final = (
         "/workflows/restore",
         _restore,
         Access.OPERATE,
-        "Make a workflow of an archive.",
-        query=(Parameter("workflow", TEXT, "its id; else as it was if that is free, else a new one"),),
+        "Restore a workflow from an archive.",
+        query=(Parameter("workflow", TEXT, "its id; default: the archived id if it is free, else a new id"),),
         body={JSON: OBJECT},
-        answers={201: {JSON: STARTED}},
+        responses={201: {JSON: WORKFLOW_ID}},
         problems=(400, 409),
     ),
     Route(
         "GET",
         "/workflows/{id}/archive",
-        _archive,
+        _get_archive,
         Access.READ,
-        "All of a workflow as one document.",
-        answers=ok(OBJECT),
+        "Get the archive of a workflow.",
+        responses=ok(OBJECT),
         problems=(400, 404, 409),
     ),
     Route(
         "POST",
         "/workflows/{id}/archive",
-        _keep_archive,
+        _write_archive,
         Access.OPERATE,
-        "Write all of a workflow into the server's folder for archives.",
-        answers={201: {JSON: record({"file": TEXT})}},
+        "Write the archive of a workflow to the server's folder for archives.",
+        responses={201: {JSON: object_schema({"file": TEXT})}},
         problems=(400, 404, 409, 507),
     ),
 )

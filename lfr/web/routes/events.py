@@ -1,4 +1,4 @@
-"""Events: those on the stream, those that could not be understood, and events by hand."""
+"""Routes that list and send events, and list dead letters."""
 
 from __future__ import annotations
 
@@ -7,83 +7,81 @@ from typing import Final
 
 from lfr.errors import BadInput
 from lfr.operations.events import LARGEST_LIST, list_dead_letters, list_events, send_event
-from lfr.web.http import Access, Answer, Parameter, Request, Route, json_answer
-from lfr.web.routes.schemas import MAYBE_TEXT, OBJECT, TEXT, WORD, array, ok, record, whole
+from lfr.web.http import Request, Response, json_response
+from lfr.web.route import Access, Parameter, Route
+from lfr.web.routes.schemas import (
+    JSON,
+    NONEMPTY_TEXT,
+    NULLABLE_TEXT,
+    OBJECT,
+    TEXT,
+    array,
+    integer,
+    object_schema,
+    ok,
+)
 
 
-def _append(request: Request) -> Answer:
+def _send_event(request: Request) -> Response:
     body = request.body
     if not isinstance(body, dict) or not isinstance(body.get("kind"), str):
-        raise BadInput("kind is missing: what kind of event it is")
+        raise BadInput("kind is missing: the kind of the event")
     data = body.get("data", {})
     if not isinstance(data, dict):
-        raise BadInput("data must be an object: the event's fields")
-    return json_answer({"id": send_event(request.store, body["kind"], data)}, HTTPStatus.CREATED)
+        raise BadInput("data must be an object: the fields of the event")
+    return json_response({"id": send_event(request.store, body["kind"], data)}, HTTPStatus.CREATED)
 
 
-def _list(request: Request) -> Answer:
+def _list_events(request: Request) -> Response:
     query = request.query
-    found = list_events(
-        request.store,
-        size=request.number("size", 50),
-        kind=query.get("kind"),
-        workflow=query.get("workflow"),
-    )
-    return json_answer(found)
+    size = request.number("size", 50)
+    events = list_events(request.store, size=size, kind=query.get("kind"), workflow=query.get("workflow"))
+    return json_response(events)
 
 
-def _dead(request: Request) -> Answer:
-    return json_answer(list_dead_letters(request.store, size=request.number("size", 50)))
+def _list_dead_letters(request: Request) -> Response:
+    return json_response(list_dead_letters(request.store, size=request.number("size", 50)))
 
 
-_SIZE: Final = Parameter("size", whole(1, LARGEST_LIST), "how many at most; 50 if it is left out")
-_TEXTS: Final = {"type": "object", "additionalProperties": TEXT}
+_SIZE: Final = Parameter("size", integer(1, LARGEST_LIST), "the maximum number; default: 50")
+_FIELDS: Final = {"type": "object", "additionalProperties": TEXT}
+_EVENT: Final = object_schema(
+    {"id": TEXT, "at": NULLABLE_TEXT, "kind": NULLABLE_TEXT, "workflow": NULLABLE_TEXT, "fields": _FIELDS}
+)
 
 ROUTES: Final = (
     Route(
         "GET",
         "/events",
-        _list,
+        _list_events,
         Access.READ,
-        "Events on the stream, newest first: the newest 5000 are looked at.",
+        "List events of the stream, newest first, among the newest 5000.",
         query=(
             _SIZE,
             Parameter("kind", TEXT, "only events of this kind"),
             Parameter("workflow", TEXT, "only events about this workflow"),
         ),
-        answers=ok(
-            array(
-                record(
-                    {
-                        "id": TEXT,
-                        "at": MAYBE_TEXT,
-                        "kind": MAYBE_TEXT,
-                        "workflow": MAYBE_TEXT,
-                        "fields": _TEXTS,
-                    }
-                )
-            )
-        ),
+        responses=ok(array(_EVENT)),
         problems=(400,),
     ),
     Route(
         "GET",
         "/dead-letters",
-        _dead,
+        _list_dead_letters,
         Access.READ,
-        "Events that could not be understood, newest first.",
+        "List events that could not be understood, newest first.",
         query=(_SIZE,),
-        answers=ok(array(record({"id": TEXT, "at": TEXT, "reason": TEXT, "fields": _TEXTS}))),
+        responses=ok(array(object_schema({"id": TEXT, "at": TEXT, "reason": TEXT, "fields": _FIELDS}))),
         problems=(400,),
     ),
     Route(
         "POST",
         "/events",
-        _append,
+        _send_event,
         Access.OPERATE,
-        "Append an event of any kind.",
-        body={"application/json": record({"kind": WORD}, {"data": OBJECT})},
-        answers={201: {"application/json": record({"id": TEXT})}},
+        "Send an event of any kind.",
+        body={JSON: object_schema({"kind": NONEMPTY_TEXT}, {"data": OBJECT})},
+        responses={201: {JSON: object_schema({"id": TEXT})}},
         problems=(400,),
     ),
 )

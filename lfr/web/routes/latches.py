@@ -1,38 +1,39 @@
-"""Latches: listed, set to zero."""
+"""Routes that list and reset latches."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from lfr.operations.latches import list_latches, reset_latch
-from lfr.web.http import Access, Answer, Request, Route, json_answer
-from lfr.web.routes.schemas import OBJECT, array
+from lfr.web.http import Request, Response, json_response
+from lfr.web.route import Access, Route
+from lfr.web.routes.schemas import OBJECT, array, ok
 
 
-def _list(request: Request) -> Answer:
-    return json_answer(list_latches(request.store))
+def _list_latches(request: Request) -> Response:
+    return json_response(list_latches(request.store))
 
 
-def _reset(request: Request) -> Answer:
-    return json_answer(reset_latch(request.store, request.path["name"]))
+def _reset_latch(request: Request) -> Response:
+    return json_response(reset_latch(request.store, request.path["name"]))
 
 
 ROUTES: Final = (
     Route(
         "GET",
         "/latches",
-        _list,
+        _list_latches,
         Access.READ,
-        "Latches, with their values and who counts them down.",
-        answers={200: {"application/json": array(OBJECT)}},
+        "List latches with their values and waiting steps.",
+        responses=ok(array(OBJECT)),
     ),
     Route(
         "POST",
         "/latches/{name}/reset",
-        _reset,
+        _reset_latch,
         Access.OPERATE,
-        "Set a latch to zero; whoever counts it down goes on.",
-        answers={200: {"application/json": OBJECT}},
+        "Set a latch to zero and resume the steps that wait for it.",
+        responses=ok(OBJECT),
         problems=(404,),
     ),
 )

@@ -1,4 +1,4 @@
-"""Changes as they happen, by server-sent events."""
+"""Routes that stream changes as server-sent events."""
 
 from __future__ import annotations
 
@@ -6,65 +6,66 @@ from typing import Final
 
 from lfr.operations.follow import follow_workflow
 from lfr.operations.list_workflows import follow_workflow_list
-from lfr.web.http import Access, Answer, Parameter, Request, Route
-from lfr.web.routes.listing import CHOICE
+from lfr.web.http import Request, Response
+from lfr.web.route import Access, Parameter, Route
 from lfr.web.routes.schemas import TEXT
-from lfr.web.sse import Message, News, event_stream
+from lfr.web.routes.workflow_list import FILTERS
+from lfr.web.sse import Message, Messages, stream_events
 
-_STREAM: Final = {200: {"text/event-stream": TEXT}}
+_EVENT_STREAM: Final = {200: {"text/event-stream": TEXT}}
 
 
-def _workflow(request: Request) -> Answer:
-    after = request.after or request.query.get("after", "")
-    news = follow_workflow(request.store, request.path["id"], after=after, tick_seconds=1)
-    first = next(news)  # so that an unknown id is an error and no stream
+def _stream_workflow(request: Request) -> Response:
+    after = request.last_event_id or request.query.get("after", "")
+    updates = follow_workflow(request.store, request.path["id"], after=after, tick_seconds=1)
+    first = next(updates)  # raises NotFound before the response begins
 
-    def told() -> News:
+    def messages() -> Messages:
         yield Message("change", first, first["moment"])
-        known = {**first, "changes": []}
-        for each in news:
-            if {**each, "changes": []} != known or each["changes"]:
-                known = {**each, "changes": []}
-                yield Message("change", each, each["moment"])
+        summary = {**first, "changes": []}
+        for update in updates:
+            if update["changes"] or {**update, "changes": []} != summary:
+                summary = {**update, "changes": []}
+                yield Message("change", update, update["moment"])
             else:
                 yield None
         yield Message("end", {})
 
-    return event_stream(request, told())
+    return stream_events(request, messages())
 
 
-def _list(request: Request) -> Answer:
+def _stream_list(request: Request) -> Response:
     query = request.query
-    news = follow_workflow_list(
+    updates = follow_workflow_list(
         request.store, state=query.get("state"), name=query.get("name"), text=query.get("text")
     )
 
-    def told() -> News:
-        for each in news:
-            yield None if each is None else Message("workflows", each)
+    def messages() -> Messages:
+        for update in updates:
+            yield None if update is None else Message("workflows", update)
 
-    return event_stream(request, told())
+    return stream_events(request, messages())
 
 
 ROUTES: Final = (
     Route(
         "GET",
         "/live",
-        _list,
+        _stream_list,
         Access.READ,
-        "Counts by state, and changes among the newest workflows, as server-sent events.",
-        query=CHOICE,
-        answers=_STREAM,
+        "Stream the counts by state and the changes of the newest workflows as server-sent events.",
+        query=FILTERS,
+        responses=_EVENT_STREAM,
         problems=(400,),
     ),
     Route(
         "GET",
         "/workflows/{id}/live",
-        _workflow,
+        _stream_workflow,
         Access.READ,
-        "Changes of a workflow until it has ended, as server-sent events.",
-        query=(Parameter("after", TEXT, "only what happened after this moment; as Last-Event-ID"),),
-        answers=_STREAM,
+        "Stream the changes of a workflow as server-sent events until it ends.",
+        query=(Parameter("after", TEXT, "only changes after this moment; as Last-Event-ID"),),
+        responses=_EVENT_STREAM,
         problems=(400, 404),
     ),
 )

@@ -1,4 +1,4 @@
-"""JSON schemas of what travels (JSON Schema 2020-12, as OpenAPI 3.1 takes them)."""
+"""JSON schemas of requests and responses (JSON Schema 2020-12, the dialect of OpenAPI 3.1)."""
 
 from __future__ import annotations
 
@@ -19,128 +19,128 @@ FLOW_TEXT: Final[Schema] = {
     "type": "string",
     "examples": ["@flow build\nfetch -> { compile test } -> publish"],
 }
-WORD: Final[Schema] = {"type": "string", "minLength": 1}
+NONEMPTY_TEXT: Final[Schema] = {"type": "string", "minLength": 1}
 BOOLEAN: Final[Schema] = {"type": "boolean"}
-NUMBER: Final[Schema] = {"type": "integer"}
-ANYTHING: Final[Schema] = {}
+INTEGER: Final[Schema] = {"type": "integer"}
+ANY: Final[Schema] = {}
 OBJECT: Final[Schema] = {"type": "object"}
 INPUT: Final[Schema] = {"type": ["object", "array", "null"]}
 TIME: Final[Schema] = {"type": ["string", "null"], "format": "date-time"}
-MAYBE_TEXT: Final[Schema] = {"type": ["string", "null"]}
-MAYBE_NUMBER: Final[Schema] = {"type": ["integer", "null"]}
+NULLABLE_TEXT: Final[Schema] = {"type": ["string", "null"]}
+NULLABLE_INTEGER: Final[Schema] = {"type": ["integer", "null"]}
 
 
-def word(*words: str) -> Schema:
-    """One of these."""
-    return {"type": "string", "enum": list(words)}
+def enum(*words: str) -> Schema:
+    """Return the schema of a text that is one of these words."""
+    return {"type": "string", "enum": list(map(str, words))}
 
 
-def whole(least: int, most: int) -> Schema:
-    """A whole number within these bounds."""
-    return {"type": "integer", "minimum": least, "maximum": most}
+def integer(minimum: int, maximum: int) -> Schema:
+    """Return the schema of an integer within these bounds."""
+    return {"type": "integer", "minimum": minimum, "maximum": maximum}
 
 
 def array(items: Schema) -> Schema:
-    """A list of these."""
+    """Return the schema of a list of these items."""
     return {"type": "array", "items": items}
 
 
-def record(needed: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
-    """An object with these properties."""
-    return {"type": "object", "required": list(needed), "properties": {**needed, **(optional or {})}}
+def object_schema(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
+    """Return the schema of an object with these properties."""
+    return {"type": "object", "required": list(required), "properties": {**required, **(optional or {})}}
 
 
 def ok(schema: Schema) -> dict[int, dict[str, Schema]]:
-    """The answers of a route that gives JSON like this."""
+    """Return the responses of a route that succeeds with a JSON body."""
     return {200: {JSON: schema}}
 
 
-STATE: Final = word(*WorkflowState)
-STEP_STATE: Final = word(*StepState)
+STATE: Final = enum(*WorkflowState)
+STEP_STATE: Final = enum(*StepState)
 
-COUNTS: Final = record(
-    {"total": MAYBE_NUMBER, "running": NUMBER, "done": NUMBER, "skipped": NUMBER, "failed": NUMBER}
+COUNTS: Final = object_schema(
+    {"total": NULLABLE_INTEGER, "running": INTEGER, "done": INTEGER, "skipped": INTEGER, "failed": INTEGER}
 )
-COUNTS_BY_STATE: Final = record({state.value: NUMBER for state in WorkflowState})
+COUNTS_BY_STATE: Final = object_schema({state.value: INTEGER for state in WorkflowState})
 
-SUMMARY: Final = record(
+SUMMARY: Final = object_schema(
     {
         "id": TEXT,
         "name": TEXT,
         "state": STATE,
-        "reason": MAYBE_TEXT,
+        "reason": NULLABLE_TEXT,
         "started": TIME,
         "ended": TIME,
-        "parent": MAYBE_TEXT,
+        "parent": NULLABLE_TEXT,
         "counts": COUNTS,
     }
 )
 
-FACT: Final = record(
+FACT: Final = object_schema(
     {
         "at": TIME,
-        "index": MAYBE_NUMBER,
-        "item": MAYBE_NUMBER,
+        "index": NULLABLE_INTEGER,
+        "item": NULLABLE_INTEGER,
         "event": TEXT,
-        "attempt": MAYBE_NUMBER,
-        "reason": MAYBE_TEXT,
+        "attempt": NULLABLE_INTEGER,
+        "reason": NULLABLE_TEXT,
     }
 )
 
 _STEP: Final[Mapping[str, Schema]] = {
-    "index": NUMBER,
+    "index": INTEGER,
     "name": TEXT,
     "base": TEXT,
-    "kind": word(*StepKind),
+    "kind": enum(*StepKind),
     "state": STEP_STATE,
     "started": TIME,
     "ended": TIME,
-    "attempt": NUMBER,
-    "reason": MAYBE_TEXT,
+    "attempt": INTEGER,
+    "reason": NULLABLE_TEXT,
 }
 
-_ITEMS: Final = record(
+_ITEMS: Final = object_schema(
     {
-        "total": MAYBE_NUMBER,
-        "done": NUMBER,
-        "running": NUMBER,
-        "failed": NUMBER,
-        "open": array(record({"id": TEXT, "state": STEP_STATE})),
+        "total": NULLABLE_INTEGER,
+        "done": INTEGER,
+        "running": INTEGER,
+        "failed": INTEGER,
+        "open": array(object_schema({"id": TEXT, "state": STEP_STATE})),
     }
 )
 
-_NEWS: Final[Mapping[str, Schema]] = {
+_STEP_DETAILS: Final[Mapping[str, Schema]] = {
     "items": _ITEMS,
-    "progress": record({"at": TIME, "fraction": {"type": "number"}, "text": TEXT}),
-    "waits_for": record({"until": TIME}, {"event": TEXT, "match": OBJECT, "latch": TEXT}),
+    "progress": object_schema({"at": TIME, "fraction": {"type": "number"}, "text": TEXT}),
+    "waits_for": object_schema({"until": TIME}, {"event": TEXT, "match": OBJECT, "latch": TEXT}),
 }
 
-STEP: Final = record(_STEP, {"input": ANYTHING, "output": ANYTHING, **_NEWS})
+STEP: Final = object_schema(_STEP, {"input": ANY, "output": ANY, **_STEP_DETAILS})
 
 
 def _actions(words: Iterable[str]) -> Schema:
-    """By action: null if it can be done now, else why not."""
-    return record({word: MAYBE_TEXT for word in words})
+    """Return the schema of the refusals by action: null if the action is permitted, else the reason."""
+    return object_schema({word: NULLABLE_TEXT for word in words})
 
 
-WHOLE_STEP: Final = record(
+WHOLE_STEP: Final = object_schema(
     {
         **_STEP,
-        "input": ANYTHING,
-        "output": ANYTHING,
-        "parameters": ANYTHING,
-        "guard": MAYBE_TEXT,
+        "input": ANY,
+        "output": ANY,
+        "parameters": ANY,
+        "guard": NULLABLE_TEXT,
         "actions": _actions(StepAction),
         "attempts": array(FACT),
     },
-    _NEWS,
+    _STEP_DETAILS,
 )
 
-FLOW: Final = record(
-    {"steps": array(OBJECT), "edges": array(array(NUMBER))}, {"name": TEXT, "doc": TEXT, "docs": OBJECT}
+FLOW: Final = object_schema(
+    {"steps": array(OBJECT), "edges": array(array(INTEGER))}, {"name": TEXT, "doc": TEXT, "docs": OBJECT}
 )
 
-WORKFLOW: Final = record(
+WORKFLOW: Final = object_schema(
     {
         **SUMMARY["properties"],
         "actions": _actions(WorkflowAction),
@@ -148,11 +148,13 @@ WORKFLOW: Final = record(
         "steps": array(STEP),
         "flow": FLOW,
     },
-    {"input": ANYTHING, "output": ANYTHING},
+    {"input": ANY, "output": ANY},
 )
 
-STATE_OF_STEPS: Final = record({"state": STATE, "reason": MAYBE_TEXT, "counts": COUNTS, "steps": array(STEP)})
+STATE_OF_STEPS: Final = object_schema(
+    {"state": STATE, "reason": NULLABLE_TEXT, "counts": COUNTS, "steps": array(STEP)}
+)
 
-FINDING: Final = record({"line": NUMBER, "column": NUMBER, "message": TEXT, "hint": TEXT})
+DIAGNOSTIC: Final = object_schema({"line": INTEGER, "column": INTEGER, "message": TEXT, "hint": TEXT})
 
-STARTED: Final = record({"workflow": TEXT})
+WORKFLOW_ID: Final = object_schema({"workflow": TEXT})

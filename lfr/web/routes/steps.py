@@ -1,4 +1,4 @@
-"""One step of a workflow: ended from afar; tried again, skipped, failed, by hand."""
+"""Routes about one step of a workflow: inspect, complete, retry, skip, fail."""
 
 from __future__ import annotations
 
@@ -10,35 +10,46 @@ from lfr.events import Status
 from lfr.operations.complete_task import complete_task
 from lfr.operations.inspect.workflow import inspect_step
 from lfr.operations.intervene import fail_task, retry_task, skip_task
-from lfr.web.http import Access, Answer, Request, Route, json_answer, no_content
-from lfr.web.routes.schemas import ANYTHING, MAYBE_NUMBER, TEXT, WHOLE_STEP, ok, record
+from lfr.web.http import Request, Response, json_response, no_content
+from lfr.web.route import Access, Handler, Route
+from lfr.web.routes.schemas import (
+    ANY,
+    JSON,
+    NULLABLE_INTEGER,
+    TEXT,
+    WHOLE_STEP,
+    Schema,
+    enum,
+    object_schema,
+    ok,
+)
 
 
-def _show(request: Request) -> Answer:
-    return json_answer(inspect_step(request.store, request.path["id"], _index(request)))
+def _get(request: Request) -> Response:
+    return json_response(inspect_step(request.store, request.path["id"], _index(request)))
 
 
-def _end(request: Request) -> Answer:
-    body = _body(request)
+def _complete(request: Request) -> Response:
+    body = _optional_body(request)
     if not isinstance(body.get("reason", ""), str):
         raise BadInput("reason must be a text")
-    told = {name: body[name] for name in ("attempt", "status", "reason", "output") if name in body}
-    event = complete_task(request.store, request.path["id"], None, _index(request), **told)
-    return json_answer({"id": event}, HTTPStatus.ACCEPTED)
+    options = {name: body[name] for name in ("attempt", "status", "reason", "output") if name in body}
+    event_id = complete_task(request.store, request.path["id"], None, _index(request), **options)
+    return json_response({"id": event_id}, HTTPStatus.ACCEPTED)
 
 
-def _retry(request: Request) -> Answer:
+def _retry(request: Request) -> Response:
     retry_task(request.store, request.path["id"], _index(request))
     return no_content()
 
 
-def _skip(request: Request) -> Answer:
-    skip_task(request.store, request.path["id"], _index(request), _body(request).get("output"))
+def _skip(request: Request) -> Response:
+    skip_task(request.store, request.path["id"], _index(request), _optional_body(request).get("output"))
     return no_content()
 
 
-def _fail(request: Request) -> Answer:
-    reason = _body(request).get("reason", "failed by hand")
+def _fail(request: Request) -> Response:
+    reason = _optional_body(request).get("reason", "failed by hand")
     if not isinstance(reason, str):
         raise BadInput("reason must be a text")
     fail_task(request.store, request.path["id"], _index(request), reason)
@@ -52,57 +63,55 @@ def _index(request: Request) -> int:
     return int(text)
 
 
-def _body(request: Request) -> dict[str, Any]:
-    """The body, which may be left out."""
+def _optional_body(request: Request) -> dict[str, Any]:
     return request.fields() if request.media else {}
 
 
-def _route(word: str, handler: Any, summary: str, body: Any) -> Route:
+def _intervention(action: str, handler: Handler, summary: str, body: Schema | None) -> Route:
     return Route(
         "POST",
-        f"/workflows/{{id}}/steps/{{index}}/{word}",
+        f"/workflows/{{id}}/steps/{{index}}/{action}",
         handler,
         Access.OPERATE,
         summary,
-        body={} if body is None else {"application/json": body},
+        body={} if body is None else {JSON: body},
         needs_body=False,
-        answers={204: {}},
+        responses={204: {}},
         problems=(400, 404, 409),
     )
 
+
+_COMPLETION: Final = object_schema(
+    {}, {"status": enum(*Status), "output": ANY, "reason": TEXT, "attempt": NULLABLE_INTEGER}
+)
 
 ROUTES: Final = (
     Route(
         "GET",
         "/workflows/{id}/steps/{index}",
-        _show,
+        _get,
         Access.READ,
-        "All that is known of a step.",
-        answers=ok(WHOLE_STEP),
+        "Get a step with its values and attempts.",
+        responses=ok(WHOLE_STEP),
         problems=(400, 404),
     ),
     Route(
         "POST",
         "/workflows/{id}/steps/{index}/end",
-        _end,
+        _complete,
         Access.OPERATE,
-        "Say that a task has ended, in its worker's place: a request with `sync: false`, for instance.",
-        body={
-            "application/json": record(
-                {},
-                {
-                    "status": {"type": "string", "enum": [status.value for status in Status]},
-                    "output": ANYTHING,
-                    "reason": TEXT,
-                    "attempt": MAYBE_NUMBER,
-                },
-            )
-        },
+        "Report that a task has ended, on behalf of its worker, such as a request with `sync: false`.",
+        body={JSON: _COMPLETION},
         needs_body=False,
-        answers={202: {"application/json": record({"id": TEXT})}},
+        responses={202: {JSON: object_schema({"id": TEXT})}},
         problems=(400, 404),
     ),
-    _route("retry", _retry, "Start a task anew.", None),
-    _route("skip", _skip, "Go on without a task.", record({}, {"output": ANYTHING})),
-    _route("fail", _fail, "Let a task that runs fail.", record({}, {"reason": TEXT})),
+    _intervention("retry", _retry, "Start a new attempt of a task.", None),
+    _intervention(
+        "skip",
+        _skip,
+        "End a task that has failed or runs, with this output.",
+        object_schema({}, {"output": ANY}),
+    ),
+    _intervention("fail", _fail, "Fail a task that runs.", object_schema({}, {"reason": TEXT})),
 )

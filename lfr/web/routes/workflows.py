@@ -1,4 +1,4 @@
-"""One workflow: looked at, stopped, gone on with, deleted."""
+"""Routes about one workflow: inspect, terminate, restart, delete."""
 
 from __future__ import annotations
 
@@ -8,153 +8,156 @@ from lfr.drawing.mermaid import to_mermaid
 from lfr.errors import BadInput
 from lfr.operations.inspect.workflow import inspect_workflow, list_history, read_flow, read_flow_text
 from lfr.operations.intervene import delete_workflow, restart_workflow, terminate_workflow
-from lfr.web.http import Access, Answer, Parameter, Request, Route, json_answer, no_content, text_answer
+from lfr.web.http import Request, Response, json_response, no_content, text_response
+from lfr.web.route import Access, Parameter, Route
 from lfr.web.routes.schemas import (
     BOOLEAN,
     FACT,
     FLOW,
     JSON,
+    NONEMPTY_TEXT,
     STATE,
     STATE_OF_STEPS,
     TEXT,
-    WORD,
     WORKFLOW,
     array,
+    enum,
+    object_schema,
     ok,
-    record,
-    word,
 )
 
 
-def _show(request: Request) -> Answer:
+def _get(request: Request) -> Response:
     values = request.flag("values", True)
-    return json_answer(inspect_workflow(request.store, request.path["id"], values=values, flow=True))
+    return json_response(inspect_workflow(request.store, request.path["id"], values=values, flow=True))
 
 
-def _state(request: Request) -> Answer:
-    found = inspect_workflow(request.store, request.path["id"])
-    return json_answer({key: found[key] for key in ("state", "reason", "counts", "steps")})
+def _get_state(request: Request) -> Response:
+    workflow = inspect_workflow(request.store, request.path["id"])
+    return json_response({key: workflow[key] for key in ("state", "reason", "counts", "steps")})
 
 
-def _history(request: Request) -> Answer:
+def _get_history(request: Request) -> Response:
     since = request.query.get("since", "")
     if since.endswith(" 00:00"):
-        since = since.removesuffix(" 00:00") + "Z"  # `at` as it is told, with its `+` not encoded
-    return json_answer(list_history(request.store, request.path["id"], since=since))
+        since = since.removesuffix(" 00:00") + "Z"  # `at` as in the history, with an unencoded `+`
+    return json_response(list_history(request.store, request.path["id"], since=since))
 
 
-def _source(request: Request) -> Answer:
-    return text_answer(read_flow_text(request.store, request.path["id"]))
+def _get_source(request: Request) -> Response:
+    return text_response(read_flow_text(request.store, request.path["id"]))
 
 
-def _graph(request: Request) -> Answer:
+def _get_graph(request: Request) -> Response:
     flow = read_flow(request.store, request.path["id"])
     if request.query.get("format") == "json":
-        return json_answer(flow.to_dict())
-    return text_answer(to_mermaid(flow, vertical=request.query.get("orientation") == "vertical"))
+        return json_response(flow.to_dict())
+    return text_response(to_mermaid(flow, vertical=request.query.get("orientation") == "vertical"))
 
 
-def _terminate(request: Request) -> Answer:
-    return json_answer({"state": terminate_workflow(request.store, request.path["id"]).value})
+def _terminate(request: Request) -> Response:
+    return json_response({"state": terminate_workflow(request.store, request.path["id"]).value})
 
 
-def _terminate_named(request: Request) -> Answer:
+def _terminate_by_body(request: Request) -> Response:
     id = request.fields().get("workflow")
     if not isinstance(id, str):
         raise BadInput("workflow is missing: the id of a workflow")
-    return json_answer({"state": terminate_workflow(request.store, id).value})
+    return json_response({"state": terminate_workflow(request.store, id).value})
 
 
-def _restart(request: Request) -> Answer:
-    return json_answer({"state": restart_workflow(request.store, request.path["id"]).value})
+def _restart(request: Request) -> Response:
+    return json_response({"state": restart_workflow(request.store, request.path["id"]).value})
 
 
-def _delete(request: Request) -> Answer:
+def _delete(request: Request) -> Response:
     delete_workflow(request.store, request.path["id"])
     return no_content()
 
 
-_GONE: Final = (400, 404)
+_ERRORS: Final = (400, 404)
 
 ROUTES: Final = (
     Route(
         "GET",
         "/workflows/{id}",
-        _show,
+        _get,
         Access.READ,
-        "All that is known of a workflow.",
-        query=(Parameter("values", BOOLEAN, "false: without inputs, outputs, parameters, long reasons"),),
-        answers=ok(WORKFLOW),
-        problems=_GONE,
+        "Get a workflow with its steps and its flow.",
+        query=(Parameter("values", BOOLEAN, "false: omit inputs, outputs and parameters, cut long reasons"),),
+        responses=ok(WORKFLOW),
+        problems=_ERRORS,
     ),
     Route(
         "GET",
         "/workflows/{id}/state",
-        _state,
+        _get_state,
         Access.READ,
-        "The state of a workflow and of its steps.",
-        answers=ok(STATE_OF_STEPS),
-        problems=_GONE,
+        "Get the state of a workflow and of its steps.",
+        responses=ok(STATE_OF_STEPS),
+        problems=_ERRORS,
     ),
     Route(
         "GET",
         "/workflows/{id}/history",
-        _history,
+        _get_history,
         Access.READ,
-        "What has happened, oldest first.",
-        query=(Parameter("since", TEXT, "only what happened after this time, in ISO 8601"),),
-        answers=ok(array(FACT)),
-        problems=_GONE,
+        "Get the history of a workflow, oldest fact first.",
+        query=(Parameter("since", TEXT, "only facts after this time, in ISO 8601"),),
+        responses=ok(array(FACT)),
+        problems=_ERRORS,
     ),
     Route(
         "GET",
         "/workflows/{id}/source",
-        _source,
+        _get_source,
         Access.READ,
-        "The text of the flow.",
-        answers={200: {"text/plain": TEXT}},
-        problems=_GONE,
+        "Get the flow text.",
+        responses={200: {"text/plain": TEXT}},
+        problems=_ERRORS,
     ),
     Route(
         "GET",
         "/workflows/{id}/graph",
-        _graph,
+        _get_graph,
         Access.READ,
-        "The flow as a picture for mermaid, or as JSON.",
+        "Get the graph of the flow as mermaid or JSON.",
         query=(
-            Parameter("format", word("mermaid", "json"), "mermaid if it is left out"),
-            Parameter("orientation", word("horizontal", "vertical"), "of mermaid"),
+            Parameter("format", enum("mermaid", "json"), "default: mermaid"),
+            Parameter(
+                "orientation", enum("horizontal", "vertical"), "of the mermaid graph; default: horizontal"
+            ),
         ),
-        answers={200: {"text/plain": TEXT, JSON: FLOW}},
-        problems=_GONE,
+        responses={200: {"text/plain": TEXT, JSON: FLOW}},
+        problems=_ERRORS,
     ),
     Route(
         "POST",
         "/workflows/{id}/terminate",
         _terminate,
         Access.OPERATE,
-        "Stop a workflow.",
-        answers=ok(record({"state": STATE})),
-        problems=(*_GONE, 409),
+        "Terminate a workflow.",
+        responses=ok(object_schema({"state": STATE})),
+        problems=(*_ERRORS, 409),
     ),
     Route(
         "POST",
         "/workflows/terminate",
-        _terminate_named,
+        _terminate_by_body,
         Access.OPERATE,
-        "Stop a workflow that is named in the body.",
-        body={JSON: record({"workflow": WORD})},
-        answers=ok(record({"state": STATE})),
-        problems=(*_GONE, 409),
+        "Terminate the workflow whose id is in the body.",
+        body={JSON: object_schema({"workflow": NONEMPTY_TEXT})},
+        responses=ok(object_schema({"state": STATE})),
+        problems=(*_ERRORS, 409),
     ),
     Route(
         "POST",
         "/workflows/{id}/restart",
         _restart,
         Access.OPERATE,
-        "Go on with a workflow that has failed or was terminated.",
-        answers=ok(record({"state": STATE})),
-        problems=(*_GONE, 409),
+        "Restart a workflow that failed or was terminated from where it stopped.",
+        responses=ok(object_schema({"state": STATE})),
+        problems=(*_ERRORS, 409),
     ),
     Route(
         "DELETE",
@@ -162,7 +165,7 @@ ROUTES: Final = (
         _delete,
         Access.OPERATE,
         "Delete a workflow that has ended.",
-        answers={204: {}},
-        problems=(*_GONE, 409),
+        responses={204: {}},
+        problems=(*_ERRORS, 409),
     ),
 )

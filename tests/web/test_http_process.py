@@ -15,14 +15,15 @@ from tests.web.serving import serving
 
 def test_open_streams_end_when_it_is_stopped(redis_url: str, store: Store) -> None:
     id = start_workflow(store, "a").id
-    with serving(redis_url) as (process, port), open_stream(port, "/live") as all_of_them:
-        with open_stream(port, f"/workflows/{id}/live") as one:
-            told = [until(stream, b"data: ") for stream in (all_of_them, one)]
+    with serving(redis_url) as (process, port), open_stream(port, "/live") as list_stream:
+        with open_stream(port, f"/workflows/{id}/live") as workflow_stream:
+            for stream in (list_stream, workflow_stream):
+                until(stream, b"data: ")
             process.send_signal(signal.SIGTERM)
-            told += [b"".join(iter(lambda: all_of_them.recv(65536), b""))]
-            told += [b"".join(iter(lambda: one.recv(65536), b""))]
+            rests = [b"".join(iter(lambda: list_stream.recv(65536), b""))]
+            rests += [b"".join(iter(lambda: workflow_stream.recv(65536), b""))]
         assert process.wait(10) == 0
-    assert all(end.endswith(b"0\r\n\r\n") for end in told[2:])  # chunked, and whole (RFC 9112, section 7.1)
+    assert all(end.endswith(b"0\r\n\r\n") for end in rests)  # chunked, and whole (RFC 9112, section 7.1)
 
 
 def open_stream(port: int, path: str) -> socket.socket:
@@ -32,11 +33,11 @@ def open_stream(port: int, path: str) -> socket.socket:
 
 
 def until(connection: socket.socket, words: bytes) -> bytes:
-    """What comes, up to these words at least."""
-    told = b""
-    while words not in told:
-        told += connection.recv(65536)
-    return told
+    """Return the received bytes, up to these words at least."""
+    received = b""
+    while words not in received:
+        received += connection.recv(65536)
+    return received
 
 
 def test_a_body_that_is_too_large_is_not_even_read(redis_url: str) -> None:

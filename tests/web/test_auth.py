@@ -12,9 +12,9 @@ import pytest
 from lfr.config.settings import Settings
 from lfr.errors import CannotWrite
 from lfr.web.app import all_routes
-from lfr.web.http import Access
-from lfr.web.server import Address, read_address
-from lfr.web.token_file import tokens_for
+from lfr.web.route import Access
+from lfr.web.server import Address, parse_address
+from lfr.web.token_file import load_tokens
 from tests.web.conftest import Caller
 
 EVERY = [(route.method, re.sub(r"\{\w+\}", "1", route.path), route.access) for route in all_routes()]
@@ -22,10 +22,10 @@ EVERY = [(route.method, re.sub(r"\{\w+\}", "1", route.path), route.access) for r
 
 @pytest.mark.parametrize(("method", "path", "access"), EVERY)
 def test_every_route_asks_for_its_token(guarded: Caller, method: str, path: str, access: Access) -> None:
-    wanted = 401 if access is not Access.NONE else 200
+    expected_status = 401 if access is not Access.NONE else 200
     reply = guarded(method, path)
-    assert reply.status == wanted
-    if wanted == 401:
+    assert reply.status == expected_status
+    if expected_status == 401:
         assert reply.headers["Www-Authenticate"] == 'Bearer realm="lfr"'
         assert guarded(method, path, authorization="Bearer nothing").status == 401
         assert guarded(method, path, authorization="Basic bWF5LW9wZXJhdGU6").status == 401
@@ -80,18 +80,18 @@ def test_a_token_is_made_once_and_nobody_else_reads_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
-    first = tokens_for(Settings(), is_local=False)
+    first = load_tokens(Settings(), is_local=False)
     assert len(first.operate) > 30 and first.file is not None
     assert stat.S_IMODE(os.stat(first.file).st_mode) == 0o600
-    assert tokens_for(Settings(), is_local=False) == first
-    assert tokens_for(Settings(), is_local=True) == ("", "", None)
-    assert tokens_for(Settings(api_read_token="r"), is_local=True) == ("", "r", None)
+    assert load_tokens(Settings(), is_local=False) == first
+    assert load_tokens(Settings(), is_local=True) == ("", "", None)
+    assert load_tokens(Settings(api_read_token="r"), is_local=True) == ("", "r", None)
 
 
 def test_all_who_start_at_once_have_the_same_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     monkeypatch.setattr(Path, "exists", lambda _: False)  # each finds that there is none yet
-    tokens = {tokens_for(Settings(), is_local=False) for _ in range(3)}
+    tokens = {load_tokens(Settings(), is_local=False) for _ in range(3)}
     assert len(tokens) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["api-token"]
 
@@ -100,7 +100,7 @@ def test_an_empty_file_is_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     (tmp_path / "api-token").touch()
     with pytest.raises(CannotWrite, match="no token"):
-        tokens_for(Settings(), is_local=False)
+        load_tokens(Settings(), is_local=False)
 
 
 @pytest.mark.parametrize(
@@ -116,5 +116,5 @@ def test_an_empty_file_is_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_addresses(text: str, host: str, port: int, is_local: bool) -> None:
-    found = read_address(text, Address("0.0.0.0", 5000))
-    assert (found, found.is_local) == ((host, port), is_local)
+    address = parse_address(text, Address("0.0.0.0", 5000))
+    assert (address, address.is_local) == ((host, port), is_local)

@@ -1,4 +1,4 @@
-"""The loop that serves: what is no request, what never comes to an end, and how it is drained."""
+"""The waitress server: malformed requests, slow clients, drain_thread."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from lfr.web import waitress_server as loop_module
-from lfr.web.waitress_server import Loop
+from lfr.web import waitress_server
+from lfr.web.waitress_server import WaitressServer
 from tests.support.waiting import eventually
 
 LIMITS = {"threads": 4, "max_request_header_size": 2000, "max_request_body_size": 1001, "ident": None}
@@ -20,17 +20,17 @@ BIG = b"x" * 20_000_000
 
 
 @contextmanager
-def serving(app: Callable[..., Iterable[bytes]]) -> Iterator[tuple[Loop, int]]:
-    """A loop that serves this application, and its port."""
+def serving(app: Callable[..., Iterable[bytes]]) -> Iterator[tuple[WaitressServer, int]]:
+    """A waitress server with this application, and its port."""
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
-    loop = Loop(app, [listening], LIMITS)
-    thread = threading.Thread(target=loop.run, daemon=True)
+    server = WaitressServer(app, [listening], LIMITS)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
-        yield loop, port
+        yield server, port
     finally:
-        loop.drain(5)
+        server.drain(5)
 
 
 def app(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
@@ -42,8 +42,8 @@ def answer(port: int, request: bytes) -> tuple[int, dict[str, str], bytes]:
     """Status, headers by their names in small letters, and body."""
     with socket.create_connection(("127.0.0.1", port), 10) as connection:
         connection.sendall(request)
-        told = b"".join(iter(lambda: connection.recv(65536), b""))
-    head, _, body = told.partition(b"\r\n\r\n")
+        response = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = response.partition(b"\r\n\r\n")
     first, *lines = head.decode().split("\r\n")
     return int(first.split()[1]), {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}, body
 
@@ -63,11 +63,11 @@ def answer(port: int, request: bytes) -> tuple[int, dict[str, str], bytes]:
 )
 def test_what_is_no_request_is_a_problem(request_: bytes, status: int) -> None:
     with serving(app) as (_, port):
-        found, headers, body = answer(port, request_)
-    assert (found, headers["content-type"]) == (status, "application/problem+json")
+        actual_status, headers, body = answer(port, request_)
+    assert (actual_status, headers["content-type"]) == (status, "application/problem+json")
     assert headers["x-content-type-options"] == "nosniff"
-    told = json.loads(body)
-    assert told["status"] == status and told["detail"] and "waitress" not in body.decode()
+    problem = json.loads(body)
+    assert problem["status"] == status and problem["detail"] and "waitress" not in body.decode()
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_what_is_no_request_is_a_problem(request_: bytes, status: int) -> None:
     ids=["headers", "body"],
 )
 def test_a_request_that_never_comes_to_its_end(monkeypatch: pytest.MonkeyPatch, beginning: bytes) -> None:
-    monkeypatch.setattr(loop_module, "_LONGEST_REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr(waitress_server, "_REQUEST_TIMEOUT_SECONDS", 0.1)
     with serving(app) as (_, port):
         status, headers, _ = answer(port, beginning)
     assert (status, headers["connection"]) == (408, "close")
@@ -84,47 +84,47 @@ def test_a_request_that_never_comes_to_its_end(monkeypatch: pytest.MonkeyPatch, 
 
 def test_a_slow_request_is_not_measured_by_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """One connection may be kept for long, if each request on it comes as a whole."""
-    with serving(app) as (loop, port), socket.create_connection(("127.0.0.1", port), 10) as connection:
+    with serving(app) as (server, port), socket.create_connection(("127.0.0.1", port), 10) as connection:
         for _ in range(3):
             connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            told = b""
-            while not told.endswith(b"fine"):  # headers and body may come one by one
+            response = b""
+            while not response.endswith(b"fine"):  # headers and body may come one by one
                 part = connection.recv(1000)
                 assert part
-                told += part
-            monkeypatch.setattr(loop_module, "_LONGEST_REQUEST_SECONDS", 0.0)
-            loop.has_turned()
-            eventually(loop.has_turned)
+                response += part
+            monkeypatch.setattr(waitress_server, "_REQUEST_TIMEOUT_SECONDS", 0.0)
+            server.has_iterated()
+            eventually(server.has_iterated)
             monkeypatch.undo()
 
 
 def test_who_reads_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop_module, "_LONGEST_UNREAD_SECONDS", 0.1)
-    with serving(app) as (loop, port), socket.create_connection(("127.0.0.1", port), 10) as connection:
+    monkeypatch.setattr(waitress_server, "_SEND_TIMEOUT_SECONDS", 0.1)
+    with serving(app) as (server, port), socket.create_connection(("127.0.0.1", port), 10) as connection:
         connection.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
         connection.recv(10)
-        eventually(lambda: not loop._channels())
+        eventually(lambda: not server._channels())
 
 
 def test_it_is_drained(monkeypatch: pytest.MonkeyPatch) -> None:
-    held, begun = threading.Event(), threading.Event()
+    may_respond, request_began = threading.Event(), threading.Event()
 
     def slow(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
-        begun.set()
-        held.wait(10)
+        request_began.set()
+        may_respond.wait(10)
         return app(environ, start)
 
-    with serving(slow) as (loop, port):
+    with serving(slow) as (server, port):
         with socket.create_connection(("127.0.0.1", port), 10) as connection:
             connection.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            begun.wait(10)
-            draining = threading.Thread(target=loop.drain, args=(10,))
-            draining.start()
+            request_began.wait(10)
+            drain_thread = threading.Thread(target=server.drain, args=(10,))
+            drain_thread.start()
             eventually(lambda: _is_refused(port))
-            held.set()
-            told = b"".join(iter(lambda: connection.recv(65536), b""))
-        draining.join(10)
-    assert told.endswith(BIG)
+            may_respond.set()
+            response = b"".join(iter(lambda: connection.recv(65536), b""))
+        drain_thread.join(10)
+    assert response.endswith(BIG)
 
 
 def _is_refused(port: int) -> bool:

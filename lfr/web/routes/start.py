@@ -1,0 +1,123 @@
+"""Routes that check flows and start workflows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote
+
+from lfr.errors import BadInput
+from lfr.language import Diagnostic, Severity, check_flow
+from lfr.operations.start import start_workflow
+from lfr.values.json import InvalidJson, Json, decode_json
+from lfr.web.http import Request, Response, json_response
+from lfr.web.route import Access, Route
+from lfr.web.routes.schemas import (
+    BOOLEAN,
+    DIAGNOSTIC,
+    FLOW,
+    FLOW_TEXT,
+    INPUT,
+    JSON,
+    NULLABLE_TEXT,
+    TEXT,
+    WORKFLOW_ID,
+    array,
+    object_schema,
+    ok,
+)
+
+
+def _check(request: Request) -> Response:
+    text = request.body if request.media == "text/plain" else request.fields().get("workflow")
+    if not isinstance(text, str):
+        raise BadInput("workflow is missing: the text of a flow")
+    checked = check_flow(text)
+    result: dict[str, Any] = {
+        "ok": checked.flow is not None,
+        "name": checked.flow.name if checked.flow else "",
+        "errors": _diagnostics(checked.diagnostics, Severity.ERROR),
+        "warnings": _diagnostics(checked.diagnostics, Severity.WARNING),
+    }
+    return json_response(result if checked.flow is None else {**result, "flow": checked.flow.to_dict()})
+
+
+def _diagnostics(diagnostics: Iterable[Diagnostic], severity: Severity) -> list[dict[str, Any]]:
+    return [
+        {"line": each.line, "column": each.column, "message": each.message, "hint": each.hint}
+        for each in diagnostics
+        if each.severity is severity
+    ]
+
+
+def _start(request: Request) -> Response:
+    if request.media == "text/plain":
+        return _start_workflow(request, request.body, None, None)
+    body = request.fields()
+    text, input, id = body.get("workflow"), body.get("input"), body.get("id")
+    if not isinstance(text, str):
+        raise BadInput("workflow is missing: the text of a flow")
+    if id is not None and not isinstance(id, str):
+        raise BadInput("id must be a text")
+    return _start_workflow(request, text, input, id)
+
+
+def _upload(request: Request) -> Response:
+    fields = request.fields()
+    if "workflow" not in fields:
+        raise BadInput("workflow is missing: the text of a flow, as a file or a field")
+    try:
+        input = decode_json(fields["input"].encode()) if fields.get("input") else None
+    except InvalidJson as error:
+        raise BadInput(f"input is not JSON: {error}") from None
+    return _start_workflow(request, fields["workflow"], input, fields.get("id") or None)
+
+
+def _start_workflow(request: Request, text: str, input: Json, id: str | None) -> Response:
+    started = start_workflow(request.store, text, input, id)
+    status = HTTPStatus.CREATED if started.is_new else HTTPStatus.OK
+    location = f"{request.root}/workflows/{quote(started.id)}"
+    return json_response({"workflow": started.id}, status, {"Location": location})
+
+
+_CHECK: Final = object_schema(
+    {"ok": BOOLEAN, "name": TEXT, "errors": array(DIAGNOSTIC), "warnings": array(DIAGNOSTIC)}, {"flow": FLOW}
+)
+_STARTED: Final = {201: {JSON: WORKFLOW_ID}, 200: {JSON: WORKFLOW_ID}}
+
+ROUTES: Final = (
+    Route(
+        "POST",
+        "/workflows/check",
+        _check,
+        Access.READ,
+        "Check a flow without running it. Each error and warning has its line and column.",
+        body={JSON: object_schema({"workflow": FLOW_TEXT}), "text/plain": FLOW_TEXT},
+        responses=ok(_CHECK),
+        problems=(400,),
+    ),
+    Route(
+        "POST",
+        "/workflows/start",
+        _start,
+        Access.OPERATE,
+        "Start a workflow. A repeated request with the same id, flow and input starts nothing.",
+        body={
+            JSON: object_schema({"workflow": FLOW_TEXT}, {"input": INPUT, "id": NULLABLE_TEXT}),
+            "text/plain": FLOW_TEXT,
+        },
+        responses=_STARTED,
+        problems=(400, 409),
+    ),
+    Route(
+        "POST",
+        "/workflows/start/upload",
+        _upload,
+        Access.OPERATE,
+        "Start a workflow from a form: the flow as the file or field `workflow`, its input as `input`.",
+        body={"multipart/form-data": object_schema({"workflow": FLOW_TEXT}, {"input": TEXT, "id": TEXT})},
+        responses=_STARTED,
+        problems=(400, 409),
+    ),
+)

@@ -1,0 +1,77 @@
+"""Routes that list and count workflows."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlencode
+
+from lfr.operations.list_workflows import LARGEST_PAGE, count_workflows, list_page
+from lfr.states import WorkflowState
+from lfr.web.http import Request, Response, json_response
+from lfr.web.route import Access, Parameter, Route
+from lfr.web.routes.schemas import COUNTS_BY_STATE, STATE, SUMMARY, TEXT, array, integer, ok
+
+FILTERS: Final = (
+    Parameter("state", STATE, "only workflows in this state"),
+    Parameter("name", TEXT, "only workflows of the flow with this name"),
+    Parameter("text", TEXT, "only workflows with this text in id or name"),
+)
+
+
+def _list(request: Request) -> Response:
+    query = request.query
+    page = list_page(
+        request.store,
+        state=query.get("state"),
+        name=query.get("name"),
+        text=query.get("text"),
+        size=request.number("size", 50),
+        after=query.get("next"),
+    )
+    if page.next is None:
+        return json_response(page.workflows)
+    link = f"{request.root}/workflows?{urlencode({**query, 'next': page.next})}"
+    return json_response(page.workflows, headers={"Link": f'<{link}>; rel="next"'})
+
+
+def _list_running_ids(request: Request) -> Response:
+    page = list_page(request.store, state=WorkflowState.RUNNING, size=LARGEST_PAGE)
+    return json_response([workflow["id"] for workflow in page.workflows])
+
+
+def _count(request: Request) -> Response:
+    return json_response(count_workflows(request.store))
+
+
+ROUTES: Final = (
+    Route(
+        "GET",
+        "/workflows",
+        _list,
+        Access.READ,
+        "List workflows, newest first. The header Link has the address of the next page.",
+        query=(
+            *FILTERS,
+            Parameter("size", integer(1, LARGEST_PAGE), "the maximum number; default: 50"),
+            Parameter("next", TEXT, "the start of the page, from Link"),
+        ),
+        responses=ok(array(SUMMARY)),
+        problems=(400,),
+    ),
+    Route(
+        "GET",
+        "/inprogress",
+        _list_running_ids,
+        Access.READ,
+        "List the ids of the newest 1000 running workflows.",
+        responses=ok(array(TEXT)),
+    ),
+    Route(
+        "GET",
+        "/workflows/counts",
+        _count,
+        Access.READ,
+        "Count the workflows in each state.",
+        responses=ok(COUNTS_BY_STATE),
+    ),
+)
