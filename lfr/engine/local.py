@@ -14,7 +14,7 @@ from lfr.engine.transition import FactKind, Start, Transition
 from lfr.errors import LfrError
 from lfr.flow import Flow
 from lfr.states import WorkflowState
-from lfr.tasks.invocation import invocation_of
+from lfr.tasks.step_options import invocation_of
 from lfr.values.json import Json
 
 Task: TypeAlias = Callable[[str, str, int, Json, Json], Json]

@@ -1,40 +1,42 @@
-"""What every step may say to lfr itself, under the reserved key of its parameters.
+"""What a step asks for: its options, which are for lfr, and the task to run with the task's own parameters.
 
     (- lfr: {timeout: 5m, retry: {times: 3, delay: 10s}} -)     a task or a resource
     (- lfr: {limit: 5} -)                                       a step that is iterated
 
-It is read when a flow is compiled, so that a mistake is found before anything runs; and by the engine.
-It never reaches a worker.
+The compiler reads the options, so that a mistake is found before anything runs, and so does the engine. They
+never reach a worker.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from lfr.flow import Step, StepKind
+from lfr.tasks.catalogue import EACH, LOAD, STORE
 from lfr.values.checks import OBJECT, TEXTS, Check, duration, mismatch, number, suggestion, whole_number
 from lfr.values.json import Json
 
 RESERVED_KEY: Final = "lfr"
-"""The key among a step's parameters that speaks to lfr and not to the task."""
+"""The key among a step's parameters that holds its options."""
 
 MAX_RETRIES: Final = 1_000_000
 
 
 class BadStepOptions(ValueError):
-    """What stands under the reserved key cannot be used; the text says what and why."""
+    """The value under the reserved key cannot be used; the text says what and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """What happens when an attempt fails: it is made again.
+    """How a failed attempt is retried.
 
-    times    how often, at most
-    delay    seconds before the first of them; `backoff`: by how much each is multiplied for the next
+    times    how many retries, at most
+    delay    seconds before the first retry; `backoff`: the factor from one delay to the next
     longest  seconds that a delay may grow to
-    jitter   by which part of itself a delay is varied at most, from 0 to 1
-    on       texts of which one must stand in the reason of the failure; `timeout` stands in that of an
-             attempt which took too long; none: every failure counts
+    jitter   the part of a delay by which it varies at most, from 0 to 1
+    on       texts of which the reason of the failure must contain one; the reason of an attempt that took
+             too long contains `timeout`; empty: every failure is retried
     """
 
     times: int
@@ -47,10 +49,10 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class StepOptions:
-    """What a step says to lfr.
+    """The options of a step.
 
     timeout  seconds that an attempt of its task may take
-    limit    how many of its items are worked on at once, at most
+    limit    how many of its items run at once, at most
     """
 
     timeout: float | None = None
@@ -64,27 +66,51 @@ _TIMEOUT: Final = duration(0.001)
 _LIMIT: Final = whole_number(1, 1_000_000)
 
 
-def parse_step_options(parameters: Json) -> StepOptions:
-    """What these parameters say to lfr. Raises BadStepOptions."""
-    if not isinstance(parameters, dict) or RESERVED_KEY not in parameters:
-        return NO_OPTIONS
-    fields = _object(RESERVED_KEY, parameters[RESERVED_KEY], ("timeout", "retry", "limit"))
-    return StepOptions(
-        timeout=_read("lfr.timeout", fields["timeout"], _TIMEOUT) if "timeout" in fields else None,
-        retry=_retry(fields["retry"]) if "retry" in fields else None,
-        limit=_read("lfr.limit", fields["limit"], _LIMIT) if "limit" in fields else None,
-    )
+class Invocation(NamedTuple):
+    """A task to run, as its worker receives it.
+
+    name        as the flow has it
+    base        chooses the worker: the task behind an alias, or a built-in task
+    parameters  without the reserved key; `{}` if there are none
+    """
+
+    name: str
+    base: str
+    parameters: Json
+
+
+def invocation_of(step: Step) -> Invocation:
+    """Return the task that a step invokes, be it a task, a resource or an iterated step."""
+    if step.iterate:
+        return Invocation(EACH, EACH, {})
+    parameters = task_parameters(step.parameters)
+    if step.kind is StepKind.RESOURCE:
+        name = STORE if step.sink else LOAD
+        return Invocation(name, name, {**parameters, "uri": step.uri})
+    return Invocation(step.name, step.base or step.name, parameters)
 
 
 def task_parameters(parameters: Json) -> Json:
-    """The parameters that are the task's own: all but what the reserved key holds; `{}` for none."""
+    """Return the parameters that are the task's own: all but the reserved key; `{}` if there are none."""
     if isinstance(parameters, dict):
         return {key: value for key, value in parameters.items() if key != RESERVED_KEY}
     return {} if parameters is None else parameters
 
 
+def parse_step_options(parameters: Json) -> StepOptions:
+    """Return the options among a step's parameters. Raises BadStepOptions."""
+    if not isinstance(parameters, dict) or RESERVED_KEY not in parameters:
+        return NO_OPTIONS
+    fields = _object(RESERVED_KEY, parameters[RESERVED_KEY], ("timeout", "retry", "limit"))
+    return StepOptions(
+        timeout=_read("lfr.timeout", fields["timeout"], _TIMEOUT) if "timeout" in fields else None,
+        retry=_parse_retry(fields["retry"]) if "retry" in fields else None,
+        limit=_read("lfr.limit", fields["limit"], _LIMIT) if "limit" in fields else None,
+    )
+
+
 def retry_delay(retry: Retry, number: int, chance: float) -> float:
-    """The seconds before the `number`-th retry, from 1. `chance`, from 0 to 1, is what jitter goes by."""
+    """Return the seconds before the `number`-th retry, from 1. `chance`, from 0 to 1, decides the jitter."""
     try:
         delay = min(retry.delay * retry.backoff ** (number - 1), retry.longest)
     except OverflowError:
@@ -93,7 +119,7 @@ def retry_delay(retry: Retry, number: int, chance: float) -> float:
 
 
 def is_retryable(retry: Retry, reason: str) -> bool:
-    """Whether a failure for this reason is one that another attempt may mend."""
+    """Return whether a failure with this reason is retried."""
     return not retry.on or any(text in reason for text in retry.on)
 
 
@@ -107,17 +133,11 @@ _RETRY_FIELDS: Final = {
 }
 
 
-def _retry(value: Json) -> Retry:
+def _parse_retry(value: Json) -> Retry:
     if isinstance(value, int):
         return Retry(_read("lfr.retry", value, _RETRY_FIELDS["times"]))
-    fields = _object("lfr.retry", value, tuple(_RETRY_FIELDS))
-    return Retry(
-        **{
-            name: _read(f"lfr.retry.{name}", fields.get(name), check)
-            for name, check in _RETRY_FIELDS.items()
-            if name in fields or name == "times"
-        }
-    )
+    fields = {"times": None, **_object("lfr.retry", value, tuple(_RETRY_FIELDS))}
+    return Retry(**{key: _read(f"lfr.retry.{key}", fields[key], _RETRY_FIELDS[key]) for key in fields})
 
 
 def _object(name: str, value: Json, keys: tuple[str, ...]) -> dict[str, Any]:
@@ -126,10 +146,8 @@ def _object(name: str, value: Json, keys: tuple[str, ...]) -> dict[str, Any]:
     fields: dict[str, Any] = _read(name, value, Check(f"an object with some of {names}", OBJECT.read))
     for key in fields:
         if key not in keys:
-            question = suggestion(key, keys)
-            raise BadStepOptions(
-                f"{name} knows {names}, but not {key}" + (f"; {question}" if question else "")
-            )
+            parts = f"{name} knows {names}, but not {key}", suggestion(key, keys)
+            raise BadStepOptions("; ".join(filter(None, parts)))
     return fields
 
 
@@ -137,7 +155,7 @@ def _read(name: str, value: Json, check: Check) -> Any:
     """Return the value as the check reads it. Raises BadStepOptions."""
     if value is None:
         raise BadStepOptions(f"{name} is missing: {check.words}")
-    read = check.read(value)
-    if read is None:
+    parsed = check.read(value)
+    if parsed is None:
         raise BadStepOptions(mismatch(name, value, check.words))
-    return read
+    return parsed

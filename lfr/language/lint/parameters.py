@@ -10,10 +10,9 @@ from lfr.language.compile import Compiled
 from lfr.language.diagnostics import Problem
 from lfr.language.resolve import is_absolute
 from lfr.tasks.catalogue import EVENT, LOAD, STORE, BuiltInTask, find_built_in
-from lfr.tasks.invocation import invocation_of
 from lfr.tasks.parameters import BadParameter, parse_parameters
 from lfr.tasks.resource import parse_load, parse_store
-from lfr.tasks.step_options import parse_step_options, task_parameters
+from lfr.tasks.step_options import invocation_of, parse_step_options, task_parameters
 from lfr.tasks.uri_policy import BadLocation
 from lfr.values.json import Json
 

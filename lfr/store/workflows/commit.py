@@ -37,8 +37,7 @@ from lfr.store.workflows.attempt_timers import (
 from lfr.store.workflows.history import tell
 from lfr.store.workflows.load import LoadedWorkflow
 from lfr.store.workflows.record import change_state, create_record, write_counts, write_reason
-from lfr.tasks.invocation import invocation_of
-from lfr.tasks.step_options import NO_OPTIONS, parse_step_options
+from lfr.tasks.step_options import NO_OPTIONS, invocation_of, parse_step_options
 from lfr.values.json import Json, encode_json
 
 _TOLD = {

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfr.language import FlowError, compile_flow
-from lfr.tasks.invocation import invocation_of
 from lfr.tasks.step_options import (
     NO_OPTIONS,
     BadStepOptions,
     Retry,
     StepOptions,
+    invocation_of,
     is_retryable,
     parse_step_options,
     retry_delay,
