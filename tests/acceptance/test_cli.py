@@ -17,7 +17,7 @@ import redis
 from lfr.host.valkey import ValkeyServer
 from tests.support.processes import built_file, environment, lfr, role
 from tests.support.servers import running
-from tests.support.waiting import eventually
+from tests.support.waiting import STALL_SECONDS, eventually
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_a_reader_that_goes_away_is_no_error(redis_url: str) -> None:
     assert process.stdout is not None and process.stderr is not None
     process.stdout.read(10)
     process.stdout.close()
-    assert (process.wait(30), process.stderr.read()) == (141, b"")
+    assert (process.wait(STALL_SECONDS), process.stderr.read()) == (141, b"")
     process.stderr.close()
 
 
@@ -232,7 +232,7 @@ def test_who_looks_on_may_leave(redis_url: str, flow: str, number: signal.Signal
     assert process.stdout is not None
     assert process.stdout.readline() == "workflow:x\n"
     process.send_signal(number)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=STALL_SECONDS)
     assert process.returncode == code
     assert "Traceback" not in err
     assert "RUNNING" in lfr("list", url=redis_url).stdout
@@ -249,7 +249,7 @@ def test_the_live_view_on_a_terminal(roles: str, flow: str) -> None:
         text=True,
     )
     os.close(slave)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=STALL_SECONDS)
     drawn = read_all(master)
     assert process.returncode == 0
     assert out.startswith("workflow:chain-") and out.count("\n") == 1

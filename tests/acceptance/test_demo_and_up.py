@@ -9,14 +9,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
 
 from lfr.host.ports import free_port
 from tests.support.processes import built_file, environment, lfr
-from tests.support.waiting import eventually
+from tests.support.waiting import STALL_SECONDS, eventually
 
 
 @contextmanager
@@ -37,7 +36,7 @@ def started(*words: str, more: Mapping[str, str]) -> Iterator[subprocess.Popen[s
     finally:
         if process.poll() is None:
             process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=STALL_SECONDS)
 
 
 def descendants(pid: int) -> dict[int, str]:
@@ -75,9 +74,9 @@ def ports() -> list[str]:
 def page(url: str) -> str:
     """What stands at an address; nothing while nobody answers there."""
     try:
-        with urlopen(url, timeout=5) as reply:
+        with urlopen(url, timeout=STALL_SECONDS) as reply:
             return str(reply.read().decode())
-    except URLError:
+    except OSError:
         return ""
 
 
@@ -88,7 +87,7 @@ def test_a_demo_that_is_stopped_leaves_nothing(tmp_path: Path, number: signal.Si
     with started("demo", more={"TMPDIR": str(tmp_path)}) as demo:
         children = eventually(lambda: found if len(found := descendants(demo.pid)) == 5 else None)
         demo.send_signal(number)
-        _, err = demo.communicate(timeout=60)
+        _, err = demo.communicate(timeout=STALL_SECONDS)
     assert demo.returncode == code
     assert "Traceback" not in err
     assert are_gone(children)
@@ -104,7 +103,7 @@ def test_a_demo_whose_role_dies_says_so(tmp_path: Path) -> None:
                 break
         victim = next(pid for pid, words in children.items() if " lifecycle " in words)
         os.kill(victim, signal.SIGKILL)
-        _, err = demo.communicate(timeout=60)
+        _, err = demo.communicate(timeout=STALL_SECONDS)
     assert demo.returncode == 69
     assert "the role lifecycle has died" in err
     assert are_gone(children)
@@ -131,7 +130,7 @@ def test_up_is_found_by_its_folder_and_by_its_line_and_keeps_its_data(tmp_path: 
         assert f"in use by process {up.pid}" in second.stderr
         children = descendants(up.pid)
         up.send_signal(signal.SIGINT)
-        up.communicate(timeout=60)
+        up.communicate(timeout=STALL_SECONDS)
     assert up.returncode == 130
     assert are_gone(children)
     assert lfr("list", "--data", data).returncode == 75

@@ -208,7 +208,7 @@ def test_whatever_people_do_and_whatever_dies(redis_url: str) -> None:
                 role.start()
                 killed += 1
         try:
-            eventually(lambda: not stress.left(), deadline_seconds=60 + SECONDS)
+            eventually(lambda: not stress.left(), progress=stress.left)
         except AssertionError:
             pytest.fail(stress.tell_left())
         assert killed
@@ -225,7 +225,10 @@ def test_whatever_people_do_and_whatever_dies(redis_url: str) -> None:
                 check_history(record, read_whole_history(link, record.id))
         for record in records:
             delete_workflow(store, record.id)
-        eventually(lambda: not client.keys("workflow:*:*") or all_expire(client), deadline_seconds=60)
+        eventually(
+            lambda: not client.keys("workflow:*:*") or all_expire(client),
+            progress=lambda: len(client.keys("workflow:*:*")),
+        )
     client.close()
 
 

@@ -13,7 +13,7 @@ import redis
 
 from lfr import Client
 from tests.support.processes import built_file, environment, lfr, role
-from tests.support.waiting import eventually
+from tests.support.waiting import STALL_SECONDS, eventually
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_an_item_fails_and_a_restart_goes_on_with_it(redis_url: str, flow: str) 
             end(redis_url, f"{id}/1.0", "resize", 2)
             end(redis_url, f"{id}/1.0", "check", 3, "--output", '{"well": 1}')
             end(redis_url, f"{id}/1.1", "resize", 2, "--status", "FAILURE", "--reason", "no picture")
-            assert run.wait(30) == 1
+            assert run.wait(STALL_SECONDS) == 1
         shown = lfr("inspect", id, url=redis_url).stdout
         assert "reason   item 1: no picture" in shown
         assert f"FAILED  {id}/1.1" in shown
@@ -87,7 +87,10 @@ def test_kill_the_lifecycle_among_many_items(redis_url: str) -> None:
             with role("lifecycle", url=redis_url, more=quick) as victim:
                 wait_for_history(client, id, client.xlen(f"{id}:history") + 5)
                 victim.kill()
-        eventually(lambda: client.hget(id, "state") == b"FINISHED", deadline_seconds=240)
+        eventually(
+            lambda: client.hget(id, "state") == b"FINISHED",
+            progress=lambda: client.xlen(f"{id}:history"),
+        )
     output = lfr_client.inspect(id)["output"]
     assert output == [[[number], [number]] for number in range(items)]
     assert client.xlen("workflows:dead") == 0

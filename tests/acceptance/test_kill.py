@@ -11,7 +11,7 @@ import redis
 
 from lfr import Client
 from tests.support.processes import role
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually_equal
 
 WORKFLOWS = 200
 FLOW = (
@@ -61,10 +61,10 @@ def test_kill_each_role_in_turn(redis_url: str) -> None:
             pause.wait(1)
             victim.start()
             kills += 1
-        eventually(lambda: finished() == WORKFLOWS, deadline_seconds=120)
+        eventually_equal(finished, WORKFLOWS)
         assert kills >= len(roles)
         assert client.xlen("workflows:dead") == 0
-        eventually(lambda: client.xlen("workflows:run") == 0, deadline_seconds=60)
+        eventually_equal(lambda: client.xlen("workflows:run"), 0)
     for id in ids:
         found = lfr.inspect(id, history=True)
         ends = Counter(

@@ -15,7 +15,7 @@ import pytest
 from lfr import Client
 from lfr.host.ports import free_port
 from tests.support.processes import role
-from tests.support.waiting import eventually
+from tests.support.waiting import STALL_SECONDS, eventually
 from tests.support.web import Page, web_server
 
 FLOW = """
@@ -39,7 +39,7 @@ def test_requests_and_commands_in_one_workflow(redis_url: str, tmp_path: Path) -
             role("request", "--config", str(config), url=redis_url, more=more),
         ):
             lfr = Client(redis_url)
-            found = lfr.wait(lfr.run(FLOW, {"id": 7}), timeout=60)
+            found = lfr.wait(lfr.run(FLOW, {"id": 7}), timeout=STALL_SECONDS)
     name = 'Ann "A"'
     assert found["state"] == "FINISHED", found["reason"]
     assert found["output"] == {
@@ -73,7 +73,7 @@ def test_the_far_side_ends_a_task_by_the_api(redis_url: str, is_quick: bool) -> 
         step = f"{told['littleflow-workflow']}/steps/{told['littleflow-index']}"
         answer = {"attempt": int(told["littleflow-attempt"]), "output": {"b": 2}}
         assert eventually(lambda: post(f"http://127.0.0.1:{port}/workflows/{step}/end", answer)) == 202
-        found = lfr.wait(id, timeout=60)
+        found = lfr.wait(id, timeout=STALL_SECONDS)
         hold.set()
     assert (found["state"], found["output"]) == ("FINISHED", {"b": 2})
 
@@ -82,7 +82,9 @@ def post(url: str, body: Any) -> int | None:
     """The status of the answer; None if nobody listens yet."""
     content = json.dumps(body).encode()
     try:
-        with urlopen(Request(url, content, {"Content-Type": "application/json"}), timeout=10) as answer:
+        with urlopen(
+            Request(url, content, {"Content-Type": "application/json"}), timeout=STALL_SECONDS
+        ) as answer:
             return int(answer.status)
     except URLError as error:
         if isinstance(error.reason, ConnectionError):

@@ -13,7 +13,7 @@ import pytest
 
 from lfr import Client
 from tests.support.processes import lfr, role
-from tests.support.waiting import eventually
+from tests.support.waiting import STALL_SECONDS, eventually
 from tests.support.web import Page, WebServer, web_server
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "resources"
@@ -48,7 +48,7 @@ def test_the_example_needs_the_line_that_its_failure_tells(roles: str, folder: P
     config.write_text(failed["reason"].partition("`")[2].rpartition("`")[0])
     with role("resource", "--config", str(config), url=roles):
         assert lfr("restart", failed["id"], url=roles).returncode == 0
-        assert Client(roles).wait(failed["id"], timeout=60)["state"] == "FINISHED"
+        assert Client(roles).wait(failed["id"], timeout=STALL_SECONDS)["state"] == "FINISHED"
     steps = {step["index"]: step for step in Client(roles).inspect(failed["id"])["steps"]}
     assert (steps[1]["uri"].rpartition("/")[2], steps[1]["sink"]) == ("order.yaml", False)
     bill = json.loads((folder / "bill.json").read_text())
@@ -80,7 +80,7 @@ def test_a_page_that_fails_is_loaded_again_by_a_restart(roles: str, tmp_path: Pa
         assert failed["reason"].endswith("/in.json: it answers 503 Service Unavailable: back soon")
         server.pages["/in.json"] = Page(b'{"x": 1}')
         assert lfr("restart", failed["id"], url=roles).returncode == 0
-        assert Client(roles).wait(failed["id"], timeout=60)["output"] == {"x": 1}
+        assert Client(roles).wait(failed["id"], timeout=STALL_SECONDS)["output"] == {"x": 1}
 
 
 def test_a_store_whose_role_is_killed_is_done_again_under_the_same_key(roles: str, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_store_whose_role_is_killed_is_done_again_under_the_same_key(roles: st
         finally:
             released.set()
         with role("resource", url=roles, more=more):
-            assert Client(roles).wait(id, timeout=60)["state"] == "FINISHED"
+            assert Client(roles).wait(id, timeout=STALL_SECONDS)["state"] == "FINISHED"
     first, second = server.asked
     assert (first.method, first.content) == (second.method, second.content)
     assert first.headers["idempotency-key"] == second.headers["idempotency-key"]

@@ -11,7 +11,7 @@ from rqse import EventListener
 from lfr import Client
 from lfr.host.valkey import ValkeyServer
 from tests.support.processes import role
-from tests.support.waiting import eventually
+from tests.support.waiting import STALL_SECONDS, eventually
 
 
 class Audit(EventListener):  # type: ignore[misc]  # rqse has no type hints
@@ -38,13 +38,13 @@ def test_an_own_group_sees_every_event(server: ValkeyServer, redis_url: str) -> 
         thread.start()
         ids = [lfr.run("a -> b") for _ in range(10)]
         for id in ids:
-            assert lfr.wait(id, 60)["state"] == "FINISHED"
+            assert lfr.wait(id, STALL_SECONDS)["state"] == "FINISHED"
         kinds = ("start-workflow", "start-task", "start-task", "end-task", "end-task", "end-workflow")
         wanted = sorted((kind, id) for id in ids for kind in kinds)
-        eventually(lambda: len([each for each in audit.seen if each[0] != "receipt"]) >= len(wanted), 60)
+        eventually(lambda: len([each for each in audit.seen if each[0] != "receipt"]) >= len(wanted))
         client = redis.Redis.from_url(redis_url, protocol=2)
-        eventually(lambda: client.xlen("workflows:run") == 0, 60)
+        eventually(lambda: client.xlen("workflows:run") == 0)
         audit.stop()
     assert sorted(each for each in audit.seen if each[0] != "receipt") == wanted
     client.close()
-    thread.join(20)
+    thread.join(STALL_SECONDS)

@@ -12,7 +12,7 @@ import pytest
 
 from lfr import Client
 from tests.support.processes import lfr, role
-from tests.support.waiting import eventually
+from tests.support.waiting import STALL_SECONDS, eventually
 
 QUICK = {"LFR_LEASE": "1", "LFR_TASKS_LEASE": "2"}
 
@@ -98,7 +98,7 @@ def test_a_task_of_a_killed_worker_goes_to_another(redis_url: str, client: Clien
     with role("tasks", str(file), url=redis_url, more=QUICK):
         eventually(lambda: len(lines(file, "began")) == 2)
         (file.parent / "go").touch()
-        assert client.wait(id, 30)["output"] == {"done": True}
+        assert client.wait(id, STALL_SECONDS)["output"] == {"done": True}
 
 
 def test_a_stop_waits_for_what_runs(redis_url: str, client: Client, file: Path) -> None:
@@ -107,8 +107,8 @@ def test_a_stop_waits_for_what_runs(redis_url: str, client: Client, file: Path) 
         eventually(lambda: lines(file, "began"))
         worker.terminate()
         (file.parent / "go").touch()
-        assert worker.wait(20) == 0
-    assert client.wait(id, 30)["output"] == {"done": True}
+        assert worker.wait(STALL_SECONDS) == 0
+    assert client.wait(id, STALL_SECONDS)["output"] == {"done": True}
 
 
 def test_progress_and_cancellation(redis_url: str, client: Client, file: Path) -> None:
@@ -120,7 +120,7 @@ def test_progress_and_cancellation(redis_url: str, client: Client, file: Path) -
         assert lfr("terminate", id, url=redis_url).returncode == 0
         eventually(lambda: lines(file, "ended") == ["cancelled"])
         timed_out = client.run("slow (- lfr: {timeout: 100ms} -)")
-        assert client.wait(timed_out, 30)["reason"].startswith("timeout")
+        assert client.wait(timed_out, STALL_SECONDS)["reason"].startswith("timeout")
         eventually(lambda: lines(file, "ended") == ["cancelled"] * 2)
 
 

@@ -13,7 +13,7 @@ import redis
 
 from lfr import Client
 from tests.support.processes import lfr, role
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, eventually_equal
 
 WORKFLOWS = 1000
 FLOW = """
@@ -74,7 +74,7 @@ def test_waits_end_once_and_none_early(redis_url: str) -> None:
         for n in range(WORKFLOWS):
             ours.event("answer", {"id": n, "output": {"n": n}})
         ours.event("all")
-        eventually(lambda: client.zcard("workflows:state:FINISHED") == WORKFLOWS, deadline_seconds=120)
+        eventually_equal(lambda: client.zcard("workflows:state:FINISHED"), WORKFLOWS)
         roles.spare()
         assert roles.kills > 0
     ends = Counter((end["workflow"], end["index"]) for end in events_of(client, "end-task"))
@@ -99,7 +99,7 @@ def test_a_latch_that_many_hold_comes_to_zero_once_for_all_who_count_it_down(red
         for _ in range(50):
             ours.run(hold)
         counting = [ours.run("wait:countdown (- name: all -)") for _ in range(20)]
-        eventually(lambda: client.zcard("workflows:state:FINISHED") == 70, deadline_seconds=120)
+        eventually_equal(lambda: client.zcard("workflows:state:FINISHED"), 70)
         roles.spare()
         assert roles.kills > 0
     assert client.get("workflow:latch:all") == "0"

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expec
 
 from tests.console.browser_checks import Guard
 from tests.console.installation import Installation, installed
+from tests.support.waiting import STALL_SECONDS
 
 ARGUMENTS = [
     "--headless",
@@ -25,7 +26,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 
-DEADLINE_MS = 20_000
+DEADLINE_MS = 1000 * STALL_SECONDS
 """How long is waited for what must come. It comes much sooner, but machines are busy."""
 
 

@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
@@ -22,7 +21,7 @@ from lfr.operations.status import load_status
 from lfr.store.redis.connection import Store, connect
 from tests.support.processes import role
 from tests.support.servers import running
-from tests.support.waiting import eventually
+from tests.support.waiting import STALL_SECONDS, eventually
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,9 @@ class Installation:
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         data = None if body is None else json.dumps(body).encode()
-        with urlopen(Request(f"{self.url}/api{path}", data, headers, method=method), timeout=30) as answer:
+        with urlopen(
+            Request(f"{self.url}/api{path}", data, headers, method=method), timeout=STALL_SECONDS
+        ) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 
@@ -111,9 +112,9 @@ def installed(
 def responses(url: str) -> bool:
     """Whether a console is there."""
     try:
-        with urlopen(f"{url}/api/health/live", timeout=5) as answer:
+        with urlopen(f"{url}/api/health/live", timeout=STALL_SECONDS) as answer:
             return bool(answer.status == 200)
-    except (URLError, ConnectionError):
+    except OSError:
         return False
 
 

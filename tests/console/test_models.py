@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import built_file
+from tests.support.waiting import STALL_SECONDS
 
 TESTS = sorted((Path(__file__).parent / "model").glob("*.test.mjs"))
 STATIC = "site-packages/lfr/console_static/"
@@ -39,7 +40,7 @@ def test_model(path: Path, console: Path) -> None:
         env={**os.environ, "LFR_CONSOLE": console.as_uri()},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=5 * STALL_SECONDS,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

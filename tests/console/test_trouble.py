@@ -17,7 +17,7 @@ from tests.console.browser_checks import Guard
 from tests.console.installation import Installation, console, responses
 from tests.console.pages import state_of
 from tests.support.processes import role
-from tests.support.waiting import eventually
+from tests.support.waiting import STALL_SECONDS, eventually
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_the_console_itself_goes_and_comes_back(server: ValkeyServer, page: Page
         page.goto(url)
         expect(page.get_by_role("button", name="Live")).to_be_visible()
         process.send_signal(signal.SIGTERM)
-        process.wait(15)
+        process.wait(STALL_SECONDS)
         expect(page.get_by_role("button", name=re.compile("No news since"))).to_be_visible()
         expect(page.get_by_role("alert")).to_contain_text("The console's server cannot be reached.")
     with role("console", address, url=server.address.url):

@@ -23,7 +23,7 @@ from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import BatchListener
 from lfr.store.redis.connection import Store, connect
 from tests.integration.conftest import Stepper, append, events_of, started_tasks
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually_equal
 
 Make = Callable[[BatchListener], Stepper]
 
@@ -143,7 +143,7 @@ def test_an_event_that_meets_a_defect_stops_nobody_and_is_tried_again(
     thread = threading.Thread(target=lifecycle.listen)
     thread.start()
     try:
-        eventually(lambda: client.zcard("workflows:state:FINISHED") == 20, deadline_seconds=30)
+        eventually_equal(lambda: client.zcard("workflows:state:FINISHED"), 20)
     finally:
         lifecycle.stop()
         thread.join()
@@ -182,7 +182,7 @@ def test_a_pass_that_is_too_much_for_one_transaction_is_done_in_parts(
     thread = threading.Thread(target=lifecycle.listen)
     thread.start()
     try:
-        eventually(lambda: len(started_tasks(client)) == started, deadline_seconds=10)
+        eventually_equal(lambda: len(started_tasks(client)), started)
     finally:
         lifecycle.stop()
         thread.join()

@@ -21,7 +21,7 @@ from lfr.runtime.consumer import BatchListener
 from lfr.store import keys
 from lfr.store.redis.connection import Store, connect
 from tests.integration.conftest import Stepper, append
-from tests.support.waiting import eventually
+from tests.support.waiting import STALL_SECONDS, eventually
 from tests.support.web import Page, WebServer, web_server
 
 
@@ -47,7 +47,7 @@ def running(store: Store) -> Iterator[None]:
         yield
     finally:
         runner.stop()
-        thread.join(20)
+        thread.join(STALL_SECONDS)
         assert not thread.is_alive()
 
 

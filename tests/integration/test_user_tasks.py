@@ -23,7 +23,7 @@ from lfr.worker.context import Context
 from lfr.worker.python_tasks import make_runner
 from lfr.worker.registry import Task, load_tasks
 from tests.integration.conftest import append, events_of
-from tests.support.waiting import eventually
+from tests.support.waiting import STALL_SECONDS, eventually
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def running(store: Store, tasks: Mapping[str, Task]) -> Iterator[None]:
         yield
     finally:
         runner.stop()
-        thread.join(20)
+        thread.join(STALL_SECONDS)
         assert not thread.is_alive()
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import STALL_SECONDS
+
 
 def built_file() -> Path:
     """The file that `build.py test` has built."""
@@ -32,7 +34,7 @@ def lfr(
     url: str | None = None,
     more: Mapping[str, str] | None = None,
     input: str | None = None,
-    timeout_seconds: float = 60,
+    timeout_seconds: float = STALL_SECONDS,
 ) -> subprocess.CompletedProcess[str]:
     """Run `lfr ARGUMENTS...` to its end."""
     return subprocess.run(
@@ -62,7 +64,7 @@ def role(
     finally:
         process.terminate()
         try:
-            process.wait(15)
+            process.wait(STALL_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

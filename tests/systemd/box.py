@@ -28,7 +28,7 @@ def missing() -> str:
     return ""
 
 
-def in_box(script: str, tmp_path: Path, *, seconds: int = 170) -> str:
+def in_box(script: str, tmp_path: Path, *, seconds: int = 600) -> str:
     """Run a script of bash inside; what it has printed. Fails with that if a command of it fails.
 
     Where there can be no box the test is left out, and says why; under CI=true it fails.

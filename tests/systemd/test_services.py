@@ -11,7 +11,7 @@ def test_a_bare_system_runs_workflows_after_one_command(tmp_path: Path) -> None:
     in_box(
         """
         install_lfr
-        lfr run quick.flow --wait --timeout 30
+        lfr run quick.flow --wait --timeout 160
         lfr status
         for unit in lfr.target lfr-valkey $(printf 'lfr@%s ' $ROLES); do
           is $unit ActiveState active
@@ -67,7 +67,7 @@ def test_a_reload_takes_up_the_level_of_the_log_and_names_what_needs_a_restart(t
         printf 'log:\\n  level: DEBUG\\nlease: 7\\n' >/etc/lfr/lfr.yaml
         systemctl reload lfr@lifecycle
         eventually sh -c "journalctl -q -o cat -u lfr@lifecycle | grep 'restart of the role is needed.*lease'"
-        id=$(lfr run quick.flow --wait --timeout 30)
+        id=$(lfr run quick.flow --wait --timeout 160)
         eventually sh -c "journalctl -q -o cat -p debug LFR_WORKFLOW=$id | grep finished"
 
         # What cannot be read changes nothing.
@@ -110,7 +110,7 @@ def test_roles_that_are_killed_or_hang_are_started_again_and_work_goes_on(tmp_pa
         systemctl kill --kill-whom=main --signal=STOP lfr@console
         pid=$(property lfr@wait MainPID)
         systemctl kill --kill-whom=main --signal=STOP lfr@wait
-        lfr run quick.flow --wait --timeout 40
+        lfr run quick.flow --wait --timeout 160
         is lfr@wait NRestarts 2
         test $pid != $(property lfr@wait MainPID)
         journalctl -q -o cat -u lfr@wait | grep -q 'Watchdog timeout'
@@ -130,7 +130,7 @@ def test_without_redis_roles_stay_and_say_so_and_go_on_when_it_is_back(tmp_path:
         printf '[Service]\\nWatchdogSec=4\\n' >/etc/systemd/system/lfr@.service.d/quick.conf
         printf 'redis:\\n  timeout: 1\\n' >/etc/lfr/lfr.yaml
         install_lfr
-        id=$(lfr run quick.flow --wait --timeout 30)
+        id=$(lfr run quick.flow --wait --timeout 160)
         systemctl stop lfr-valkey
         for role in lifecycle wait simulate receipts; do
           eventually begins lfr@$role StatusText "no Redis answers at 0.0.0.0:6379"
@@ -152,7 +152,7 @@ def test_without_redis_roles_stay_and_say_so_and_go_on_when_it_is_back(tmp_path:
         systemctl kill --kill-whom=main --signal=STOP lfr-valkey
         sleep 5
         systemctl kill --kill-whom=main --signal=CONT lfr-valkey
-        lfr run quick.flow --wait --timeout 30
+        lfr run quick.flow --wait --timeout 160
         lfr inspect $id >/dev/null # it has forgotten nothing
         test "$(restarts)" = "0 0 0 0 0 0"
         """,
@@ -190,7 +190,7 @@ def test_the_functions_of_a_file_are_a_service(tmp_path: Path) -> None:
         echo 'LFR_OPTIONS=/srv/tasks/text.py --processes 2' >/etc/lfr/tasks.2.env
         ./lfr install --enable lifecycle tasks --now
         echo 'text:double' >double.flow
-        run() { lfr run double.flow --input '[7]' --wait --timeout 30; }
+        run() { lfr run double.flow --input '[7]' --wait --timeout 160; }
         run
         systemctl stop lfr@tasks
         systemctl start lfr@tasks.2
@@ -213,7 +213,7 @@ def test_a_password_is_a_credential(tmp_path: Path) -> None:
         ./lfr units valkey.conf >/etc/lfr/valkey.conf
         sed -i 's/^# requirepass .*/requirepass "no secret here"/' /etc/lfr/valkey.conf
         install_lfr
-        REDIS_PASSWORD='no secret here' lfr run quick.flow --wait --timeout 30
+        REDIS_PASSWORD='no secret here' lfr run quick.flow --wait --timeout 160
         code=0; lfr status 2>/dev/null || code=$?
         test $code = 77
         """,
@@ -234,7 +234,7 @@ def test_a_newer_file_replaces_the_old_one_and_uninstall_leaves_nothing(tmp_path
         is lfr@wait.2 ActiveState active
         eventually begins lfr@api StatusText "listens at http://"
         test "$(cat /etc/lfr/lfr.yaml)" = 'lease: 6'
-        lfr run quick.flow --wait --timeout 30
+        lfr run quick.flow --wait --timeout 160
         eventually sh -c "lfr status | grep '^wait.2 '"
 
         lfr uninstall 2>&1

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from tests.support.processes import built_file, environment
+from tests.support.waiting import STALL_SECONDS
 
 
 @contextmanager
@@ -34,5 +35,5 @@ def serving(
             raise AssertionError("it did not start")
     finally:
         process.terminate()
-        process.wait(15)
+        process.wait(STALL_SECONDS)
         process.stderr.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lfr.operations.start import start_workflow
 from lfr.store.redis.connection import Store
+from tests.support.waiting import STALL_SECONDS
 from tests.web.serving import serving
 
 
@@ -22,7 +23,7 @@ def test_open_streams_end_when_it_is_stopped(redis_url: str, store: Store) -> No
             process.send_signal(signal.SIGTERM)
             rests = [b"".join(iter(lambda: list_stream.recv(65536), b""))]
             rests += [b"".join(iter(lambda: workflow_stream.recv(65536), b""))]
-        assert process.wait(10) == 0
+        assert process.wait(STALL_SECONDS) == 0
     assert all(end.endswith(b"0\r\n\r\n") for end in rests)  # chunked, and whole (RFC 9112, section 7.1)
 
 
@@ -43,7 +44,7 @@ def until(connection: socket.socket, words: bytes) -> bytes:
 def test_a_body_that_is_too_large_is_not_even_read(redis_url: str) -> None:
     with (
         serving(redis_url, more={"LFR_API_BODY": "1000"}) as (_, port),
-        closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection,
+        closing(http.client.HTTPConnection("127.0.0.1", port, timeout=STALL_SECONDS)) as connection,
     ):
         connection.putrequest("POST", "/workflows/start")
         connection.putheader("Content-Length", "1001")
@@ -65,7 +66,7 @@ def test_two_processes_ask_for_one_token(redis_url: str, tmp_path: Path) -> None
 
 def ask(port: int, token: str) -> int:
     """The status of an answer to a request with this token."""
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=STALL_SECONDS)) as connection:
         connection.request("GET", "/workflows", headers={"Authorization": f"Bearer {token}"})
         with connection.getresponse() as reply:
             reply.read()

@@ -13,7 +13,7 @@ import pytest
 
 from lfr.web import waitress_server
 from lfr.web.waitress_server import WaitressServer
-from tests.support.waiting import eventually
+from tests.support.waiting import STALL_SECONDS, eventually
 
 LIMITS = {"threads": 4, "max_request_header_size": 2000, "max_request_body_size": 1001, "ident": None}
 BIG = b"x" * 20_000_000
@@ -111,19 +111,19 @@ def test_it_is_drained(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def slow(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
         request_began.set()
-        may_respond.wait(10)
+        may_respond.wait(STALL_SECONDS)
         return app(environ, start)
 
     with serving(slow) as (server, port):
         with socket.create_connection(("127.0.0.1", port), 10) as connection:
             connection.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            request_began.wait(10)
+            request_began.wait(STALL_SECONDS)
             drain_thread = threading.Thread(target=server.drain, args=(10,))
             drain_thread.start()
             eventually(lambda: _is_refused(port))
             may_respond.set()
             response = b"".join(iter(lambda: connection.recv(65536), b""))
-        drain_thread.join(10)
+        drain_thread.join(STALL_SECONDS)
     assert response.endswith(BIG)
 
 

@@ -17,6 +17,7 @@ from lfr.errors import BadSettings
 from lfr.outbound.resources import ResourceClient, ResourceFailed
 from lfr.tasks.resource import parse_load, parse_store
 from lfr.values.json import Json
+from tests.support.waiting import STALL_SECONDS
 from tests.support.web import Page, WebServer, web_server
 
 
@@ -266,7 +267,7 @@ def test_who_is_silent_is_given_up(said: bytes) -> None:
             connection, _ = listener.accept()
             with connection:
                 connection.sendall(said)
-                given_up.wait(20)
+                given_up.wait(STALL_SECONDS)
 
         thread = threading.Thread(target=answer)
         thread.start()
