@@ -1,4 +1,4 @@
-"""What `lfr up` and `lfr demo` share: the bundled server and role processes over one folder."""
+"""The bundled Valkey and role processes over one folder, as `lfr up` and `lfr demo` run them."""
 
 from __future__ import annotations
 
@@ -13,55 +13,54 @@ from lfr.host.data_folder import write_address
 from lfr.host.role_processes import RoleProcesses
 from lfr.host.valkey import ValkeyServer
 
-RoleLine: TypeAlias = Sequence[str]
+RoleArguments: TypeAlias = Sequence[str]
 """A role and its options, as on a command line."""
 
 
 @dataclass(slots=True)
 class Bundle:
-    """A running server and the roles on it, in one folder."""
+    """A Valkey server and the role processes that use it, in one folder."""
 
     folder: Path
     server: ValkeyServer
-    children: RoleProcesses
+    processes: RoleProcesses
 
     def start_server(self) -> None:
-        """Start the server, and leave word of it in the folder. Raises as `ValkeyServer.start`."""
+        """Start the server and write its address to the folder. Raises as `ValkeyServer.start`."""
         self.server.start()
         write_address(self.folder, self.server.address, self.server.pid)
 
-    def start_role(self, line: RoleLine) -> None:
-        """Start a role process. It finds the server by the folder, whatever else it is configured to."""
-        self.children.start([*line, "--data", str(self.folder)])
+    def start_role(self, arguments: RoleArguments) -> None:
+        """Start a role process. `--data` makes it use this server, whatever else is configured."""
+        self.processes.start([*arguments, "--data", str(self.folder)])
 
     def restart_server(self) -> None:
-        """Start the server again where it was. Raises as `ValkeyServer.start`."""
+        """Start the server again on the same port. Raises as `ValkeyServer.start`."""
         self.server = ValkeyServer(self.folder, port=self.server.address.port)
         self.start_server()
 
 
 @contextmanager
 def running_bundle(
-    folder: Path, roles: Sequence[RoleLine], children: RoleProcesses, *, port: int | None = None
+    folder: Path, roles: Sequence[RoleArguments], processes: RoleProcesses, *, port: int | None = None
 ) -> Iterator[Bundle]:
-    """Start the server and the roles; stop all of it at the end, roles first, whatever happens meanwhile.
+    """Start the server and the roles; in the end stop the roles first, then the server.
 
     Raises as `ValkeyServer.start`.
     """
-    server = ValkeyServer(folder, port=port)
-    bundle = Bundle(folder, server, children)
+    bundle = Bundle(folder, ValkeyServer(folder, port=port), processes)
     with ExitStack() as stack:
-        # Registered first: an interruption while it starts is to stop it too.
+        # Registered before the start, so that an interruption during the start stops the server, too.
         stack.callback(lambda: bundle.server.stop())
-        stack.enter_context(children)
-        stack.callback(_let_nothing_interrupt)
+        stack.enter_context(processes)
+        stack.callback(_ignore_stop_signals)
         bundle.start_server()
-        for line in roles:
-            bundle.start_role(line)
+        for arguments in roles:
+            bundle.start_role(arguments)
         yield bundle
 
 
-def _let_nothing_interrupt() -> None:
-    """A second Ctrl-C must not cut the clearing up short. From here on the process only ends."""
+def _ignore_stop_signals() -> None:
+    """Ignore stop signals from here to the exit, so that a second Ctrl-C does not interrupt the clean-up."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL if number == signal.SIGCHLD else signal.SIG_IGN)

@@ -1,8 +1,8 @@
-"""The exit codes, once: what each means, and which error gets which.
+"""The exit codes: what each means, and which error leads to which.
 
-Below 10 they tell how a workflow ended; from 64 on they are those of sysexits(3) where one fits. 200 to
-244 and 255 are left alone, for systemd reports its own failures with them (systemd.exec(5), "Process
-Exit Codes").
+Codes below 10 say how a workflow ended. Codes from 64 on are those of sysexits(3) where one fits. 200 to 244
+and 255 are not used, because systemd reports its own failures with them (systemd.exec(5), "Process ExitCode
+Codes").
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from enum import IntEnum
 from lfr.errors import BadInput, BadSettings, CannotWrite, Conflict, LfrError, NotFound, Refused, Unreachable
 
 
-class Exit(IntEnum):
-    """What `lfr` tells the shell."""
+class ExitCode(IntEnum):
+    """The exit codes of `lfr`."""
 
     OK = 0
     FAILED = 1
@@ -34,41 +34,44 @@ class Exit(IntEnum):
     STOPPED = 143
 
 
-MEANING: dict[Exit, str] = {
-    Exit.OK: "done; with --wait: the workflow FINISHED",
-    Exit.FAILED: "the workflow FAILED",
-    Exit.TERMINATED: "the workflow was TERMINATED",
-    Exit.TIMED_OUT: "the --timeout was over before the workflow had ended",
-    Exit.USAGE: "the command line cannot be understood",
-    Exit.BAD_INPUT: "a flow, JSON or an id cannot be used",
-    Exit.NOT_FOUND: "a file, a workflow or a step is not there",
-    Exit.CONFLICT: "the state of things does not allow it",
-    Exit.DEFECT: "a defect in lfr; please report it",
-    Exit.CANNOT_WRITE: "a file or the output cannot be written",
-    Exit.UNREACHABLE: "no Redis answers at the address",
-    Exit.REFUSED: "wrong password, or no permission",
-    Exit.BAD_SETTINGS: "the configuration cannot be used",
-    Exit.HUNG_UP: "stopped, for its terminal has gone",
-    Exit.INTERRUPTED: "interrupted by Ctrl-C",
-    Exit.PIPE_CLOSED: "the reader of the output has gone",
-    Exit.STOPPED: "stopped by SIGTERM",
+MEANINGS: dict[ExitCode, str] = {
+    ExitCode.OK: "success; with --wait: the workflow FINISHED",
+    ExitCode.FAILED: "the workflow FAILED",
+    ExitCode.TERMINATED: "the workflow was TERMINATED",
+    ExitCode.TIMED_OUT: "the workflow had not ended within --timeout",
+    ExitCode.USAGE: "the command line is not valid",
+    ExitCode.BAD_INPUT: "a flow, JSON or an id is not valid",
+    ExitCode.NOT_FOUND: "a file, a workflow or a step does not exist",
+    ExitCode.CONFLICT: "the current state does not allow the command",
+    ExitCode.DEFECT: "a defect in lfr; please report it",
+    ExitCode.CANNOT_WRITE: "a file or the output cannot be written",
+    ExitCode.UNREACHABLE: "no Redis answers at the address",
+    ExitCode.REFUSED: "wrong password, or no permission",
+    ExitCode.BAD_SETTINGS: "the configuration is not valid",
+    ExitCode.HUNG_UP: "stopped because its terminal was closed",
+    ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
+    ExitCode.PIPE_CLOSED: "the reader of the output closed the pipe",
+    ExitCode.STOPPED: "stopped by SIGTERM",
 }
-"""Each code in words, for help and documentation."""
+"""The meaning of each code, for help and documentation."""
 
-NO_USE_TO_RESTART = (Exit.USAGE, Exit.BAD_INPUT, Exit.NOT_FOUND, Exit.BAD_SETTINGS)
-"""What a role ends with that would only end so again: its unit does not restart it then."""
+REDIS_ERRORS = (ExitCode.UNREACHABLE, ExitCode.REFUSED, ExitCode.BAD_SETTINGS)
+"""The exit codes of every command that connects to Redis."""
 
-_CODES: tuple[tuple[type[LfrError], Exit], ...] = (
-    (BadInput, Exit.BAD_INPUT),
-    (BadSettings, Exit.BAD_SETTINGS),
-    (NotFound, Exit.NOT_FOUND),
-    (Conflict, Exit.CONFLICT),
-    (CannotWrite, Exit.CANNOT_WRITE),
-    (Refused, Exit.REFUSED),
-    (Unreachable, Exit.UNREACHABLE),
+PERMANENT_FAILURES = (ExitCode.USAGE, ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.BAD_SETTINGS)
+"""Exit codes of a role that a restart would only repeat. systemd does not restart the role then."""
+
+_CODES: tuple[tuple[type[LfrError], ExitCode], ...] = (
+    (BadInput, ExitCode.BAD_INPUT),
+    (BadSettings, ExitCode.BAD_SETTINGS),
+    (NotFound, ExitCode.NOT_FOUND),
+    (Conflict, ExitCode.CONFLICT),
+    (CannotWrite, ExitCode.CANNOT_WRITE),
+    (Refused, ExitCode.REFUSED),
+    (Unreachable, ExitCode.UNREACHABLE),
 )
 
 
-def exit_code(error: LfrError) -> Exit:
-    """The code for an error. One of a class that is not listed here tells of a state of things."""
-    return next((code for kind, code in _CODES if isinstance(error, kind)), Exit.CONFLICT)
+def exit_code(error: LfrError) -> ExitCode:
+    """Return the exit code of an error: CONFLICT for a class that is not in the table."""
+    return next((code for error_class, code in _CODES if isinstance(error, error_class)), ExitCode.CONFLICT)

@@ -1,6 +1,6 @@
-"""argv -> exit code: parse, call, one line for an error.
+"""The entry point: parses argv, runs the command, prints an error in one line, returns the exit code.
 
-Nothing is imported here that `lfr --version` does not need.
+Imports only what `lfr --version` needs.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ _DEFECT_HINT = "please report it; LOG_LEVEL=DEBUG shows where"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line (default: that of the process); the exit code. Lets no exception out."""
+    """Run a command line (default: that of this process) and return its exit code. Raises nothing."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _run(words)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
-    except BaseException as error:  # the one place where each of them becomes a line and a code
+    except BaseException as error:  # the only place that turns an exception into a line and a code
         return _report(error)
 
 
@@ -29,11 +29,11 @@ def _run(words: list[str]) -> int:
     if words in (["--version"], ["version"]):
         sys.stdout.write(f"lfr {__version__}\n")
         return 0
-    from lfr.cli.ui.parser import parse
+    from lfr.cli.ui.parser import parse_command_line
     from lfr.cli.ui.terminal import process_terminal
 
     terminal = process_terminal()
-    call = parse(words, terminal)
+    call = parse_command_line(words, terminal)
     if call is None:
         return 0
     _unwind_on_signals()
@@ -41,16 +41,16 @@ def _run(words: list[str]) -> int:
 
 
 def _unwind_on_signals() -> None:
-    """SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that what was begun is put away.
+    """Make SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that `finally` and `with` clean up.
 
-    Whoever wants a signal to be ignored, as nohup does, keeps that. Roles set handlers of their own.
+    A signal that is ignored (nohup) stays ignored. Roles install handlers of their own.
     """
     import signal
 
-    from lfr.cli.exit_codes import Exit
+    from lfr.cli.exit_codes import ExitCode
 
     def unwind(number: int, _: object) -> None:
-        raise SystemExit(int(Exit.HUNG_UP if number == signal.SIGHUP else Exit.STOPPED))
+        raise SystemExit(int(ExitCode.HUNG_UP if number == signal.SIGHUP else ExitCode.STOPPED))
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
@@ -58,8 +58,8 @@ def _unwind_on_signals() -> None:
 
 
 def _report(error: BaseException) -> int:
-    """Say what went wrong, in one line on stderr; the exit code."""
-    from lfr.cli.exit_codes import Exit, exit_code
+    """Print an error in one line on stderr and return its exit code."""
+    from lfr.cli.exit_codes import ExitCode, exit_code
     from lfr.cli.ui.parser import UsageError
     from lfr.cli.ui.terminal import printable, process_terminal
     from lfr.errors import LfrError
@@ -69,51 +69,45 @@ def _report(error: BaseException) -> int:
         case SystemExit(code=int(code)):
             return code
         case KeyboardInterrupt():
-            terminal.say()
-            return Exit.INTERRUPTED
+            terminal.print_err()
+            return ExitCode.INTERRUPTED
         case BrokenPipeError():
-            _close_output()
-            return Exit.PIPE_CLOSED
+            _discard_output()
+            return ExitCode.PIPE_CLOSED
         case OSError() if error.filename is None:
-            _close_output()
-            terminal.say(f"lfr: cannot write the output: {error.strerror}")
-            return Exit.CANNOT_WRITE
+            _discard_output()
+            terminal.print_err(f"lfr: cannot write the output: {error.strerror}")
+            return ExitCode.CANNOT_WRITE
         case UsageError():
-            terminal.say(f"lfr: {printable(str(error))}")
-            return Exit.USAGE
+            terminal.print_err(f"lfr: {printable(str(error))}")
+            return ExitCode.USAGE
         case LfrError():
-            terminal.say(_words(error))
+            # The errors of a flow keep their lines, so that editors find the place.
+            has_lines = getattr(error, "errors", ())
+            terminal.print_err(str(error) if has_lines else f"lfr: {printable(str(error))}")
             return exit_code(error)
     return _report_defect(error)
-
-
-def _words(error: Exception) -> str:
-    """The errors of a flow stand as they are, for editors to find the place; others are one line."""
-    from lfr.cli.ui.terminal import printable
-
-    mistakes = getattr(error, "errors", ())
-    return str(error) if mistakes else f"lfr: {printable(str(error))}"
 
 
 def _report_defect(error: BaseException) -> int:
     import os
 
-    from lfr.cli.exit_codes import Exit
+    from lfr.cli.exit_codes import ExitCode
     from lfr.cli.ui.terminal import printable, process_terminal
 
     if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG":
         import traceback
 
         traceback.print_exception(error)
-    what = printable(f"{type(error).__name__}: {error}")[:300]
-    process_terminal().say(f"lfr: a defect in lfr {__version__}: {what} ({_DEFECT_HINT})")
-    return Exit.DEFECT
+    text = printable(f"{type(error).__name__}: {error}")[:300]
+    process_terminal().print_err(f"lfr: a defect in lfr {__version__}: {text} ({_DEFECT_HINT})")
+    return ExitCode.DEFECT
 
 
-def _close_output() -> None:
-    """Nobody reads stdout any more; the interpreter would complain about that once more at its end."""
+def _discard_output() -> None:
+    """Redirect stdout to /dev/null, so that the interpreter does not fail to flush it once more at exit."""
     import os
 
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

@@ -36,14 +36,14 @@ DEFAULT: Final = "default"
 """The origin of a value that nobody has set."""
 
 
-class Sourced(NamedTuple):
+class SourcedValue(NamedTuple):
     """A value and where it came from, in words: `$REDIS_HOST`, `--host`, `/etc/lfr/lfr.yaml:3`."""
 
     value: Any
     origin: str
 
 
-Layer: TypeAlias = dict[str, Sourced]
+Layer: TypeAlias = dict[str, SourcedValue]
 """What one source says, by the attributes of `Settings`."""
 
 
@@ -62,7 +62,7 @@ def load_settings(given: Mapping[str, Any] | None = None) -> Settings:
     Raises BadSettings.
     """
     arguments = (given or {}).items()
-    layer = {name: Sourced(value, f"argument {name}") for name, value in arguments if value is not None}
+    layer = {name: SourcedValue(value, f"argument {name}") for name, value in arguments if value is not None}
     return load_with_origins(layer).settings
 
 
@@ -82,7 +82,7 @@ def load_with_origins(
     settings = list(table())
     file = _file(config, environment, default_file)
     layers = [
-        {setting.attribute: Sourced(setting.default, DEFAULT) for setting in settings},
+        {setting.attribute: SourcedValue(setting.default, DEFAULT) for setting in settings},
         _file_layer(file, settings),
         _environment_layer(environment, settings),
         _credentials_layer(environment.get("CREDENTIALS_DIRECTORY", ""), settings),
@@ -91,7 +91,7 @@ def load_with_origins(
     merged: Layer = {}
     for layer in map(_without_user_in_url, layers):
         if "redis_url" not in layer and layer.keys() & {"redis_host", "redis_port"}:
-            merged["redis_url"] = Sourced("", DEFAULT)
+            merged["redis_url"] = SourcedValue("", DEFAULT)
         merged.update(layer)
     return LoadedSettings(
         Settings(**{name: value for name, (value, _) in merged.items()}),
@@ -113,7 +113,7 @@ def _file_layer(file: str, settings: list[Setting]) -> Layer:
     by_name = {setting.name: setting for setting in settings}
     layer: Layer = {}
     for name, raw, place in read_settings_file(file, {name: by_name[name].type for name in by_name}):
-        layer[by_name[name].attribute] = Sourced(check_setting(by_name[name], raw, place), place)
+        layer[by_name[name].attribute] = SourcedValue(check_setting(by_name[name], raw, place), place)
     return layer
 
 
@@ -123,7 +123,7 @@ def _environment_layer(environment: Mapping[str, str], settings: list[Setting]) 
         text = environment.get(setting.variable, "")
         if text:
             origin = f"${setting.variable}"
-            layer[setting.attribute] = Sourced(check_setting(setting, text, origin), origin)
+            layer[setting.attribute] = SourcedValue(check_setting(setting, text, origin), origin)
     return layer
 
 
@@ -141,7 +141,7 @@ def _credentials_layer(folder: str, settings: list[Setting]) -> Layer:
             text = path.read_text(encoding="utf-8").removesuffix("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise BadSettings(f"cannot be read: {error}", place=origin) from None
-        layer[setting.attribute] = Sourced(check_setting(setting, text, origin), origin)
+        layer[setting.attribute] = SourcedValue(check_setting(setting, text, origin), origin)
     return layer
 
 
@@ -151,7 +151,7 @@ def _given_layer(given: Layer, settings: list[Setting]) -> Layer:
     for name, (raw, origin) in given.items():
         if name not in by_attribute:
             raise BadSettings(f"there is no setting {name}", hint="one of " + ", ".join(by_attribute))
-        layer[name] = Sourced(check_setting(by_attribute[name], raw, origin), origin)
+        layer[name] = SourcedValue(check_setting(by_attribute[name], raw, origin), origin)
     return layer
 
 
@@ -175,4 +175,4 @@ def _without_user_in_url(layer: Layer) -> Layer:
     if not host and parts.scheme == "unix":  # `geturl` leaves out the slashes of an empty host
         bare = f"unix://{parts.path}" + (f"?{urlencode(query)}" if query else "")
     found = {"redis_url": bare, "redis_username": user, "redis_password": password}
-    return layer | {name: Sourced(value, origin) for name, value in found.items()}
+    return layer | {name: SourcedValue(value, origin) for name, value in found.items()}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lfr.cli.exit_codes import Exit
+from lfr.cli.exit_codes import ExitCode
 from tests.support.processes import built_file
 from tests.support.waiting import eventually
 
@@ -106,7 +106,7 @@ def test_a_place_that_cannot_be_unpacked_to_is_named(root: str, tmp_path: Path) 
         text=True,
         check=False,
     )
-    assert done.returncode == Exit.CANNOT_WRITE
+    assert done.returncode == ExitCode.CANNOT_WRITE
     assert named in done.stderr
     assert "set SHIV_ROOT" in done.stderr
     assert len(done.stderr.splitlines()) == 1

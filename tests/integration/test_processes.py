@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from lfr.cli.commands.status import problems_of
+from lfr.cli.commands.status import find_problems
 from lfr.host.notify import ServiceManager
 from lfr.operations.start import start_workflow
 from lfr.operations.status import load_status
@@ -90,10 +90,10 @@ def test_a_pass_is_a_sign_of_life(
     assert group == {"name": "lifecycle", "consumers": 1, "lag": 0, "pending": 0}
     assert state["stream"] == {"key": "workflows:run", "length": client.xlen("workflows:run")}
     assert state["workflows"]["RUNNING"] == 1
-    assert list(problems_of(state, [])) == []
+    assert list(find_problems(state, [])) == []
     signs.gone(lifecycle.link)
     assert client.keys("workflows:process*") == []
-    assert "no lifecycle runs" in next(problems_of(load_status(store), []))
+    assert "no lifecycle runs" in next(find_problems(load_status(store), []))
 
 
 @pytest.mark.usefixtures("quick")
@@ -200,4 +200,4 @@ def test_what_a_server_does_that_endangers_workflows_is_told(
         set_to(usual)
     [warning] = state["redis"]["warnings"]
     assert word in warning
-    assert warning in problems_of(state, [])
+    assert warning in find_problems(state, [])

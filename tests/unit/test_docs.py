@@ -1,12 +1,12 @@
-"""The documentation tells of everything that there is, and of nothing else."""
+"""The documentation describes all commands, settings and exit codes, and nothing else."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from lfr.cli.command_table import COMMANDS, Command
-from lfr.cli.exit_codes import MEANING
+from lfr.cli.command_table import COMMANDS
+from lfr.cli.exit_codes import MEANINGS
 from lfr.config.settings import table
 from lfr.language import compile_flow
 
@@ -15,31 +15,27 @@ REFERENCE = (ROOT / "docs" / "commands.md").read_text()
 
 
 def rows(heading: str) -> list[list[str]]:
-    """The cells of a table's rows, by the heading before it; all tables, for an empty one."""
+    """Return the cells of the table rows below a heading; of all tables, if the heading is empty."""
     part = REFERENCE.partition(f"## {heading}\n")[2].partition("\n## ")[0] if heading else REFERENCE
     lines = [line for line in part.splitlines() if line.startswith("| ")]
     return [[cell.strip().strip("`") for cell in line.strip("| ").split(" | ")] for line in lines]
 
 
-def commands() -> list[Command]:
-    return list(COMMANDS.values() if isinstance(COMMANDS, dict) else COMMANDS)
+def test_every_command_is_documented() -> None:
+    documented = rows("")
+    for command in COMMANDS.values():
+        assert [command.name, command.help] in documented
 
 
-def test_every_command_is_told() -> None:
-    told = rows("")
-    for command in commands():
-        assert [command.name, command.help] in told
+def test_every_setting_is_documented_and_no_other() -> None:
+    documented = rows("Settings")[2:]
+    assert [row[:2] for row in documented] == [[setting.name, setting.variable] for setting in table()]
+    assert [row[-1] for row in documented] == [setting.help for setting in table()]
 
 
-def test_every_setting_is_told_and_no_other() -> None:
-    told = rows("Settings")[2:]
-    assert [row[:2] for row in told] == [[setting.name, setting.variable] for setting in table()]
-    assert [row[-1] for row in told] == [setting.help for setting in table()]
-
-
-def test_every_exit_code_is_told_and_no_other() -> None:
-    told = [(int(code), meaning) for code, meaning in rows("Exit codes")[2:]]
-    assert told == [(int(code), meaning) for code, meaning in MEANING.items()]
+def test_every_exit_code_is_documented_and_no_other() -> None:
+    documented = [(int(code), meaning) for code, meaning in rows("Exit codes")[2:]]
+    assert documented == [(int(code), meaning) for code, meaning in MEANINGS.items()]
 
 
 def test_links_lead_somewhere() -> None:

@@ -1,1 +1,1 @@
-"""One module for each command, or for commands that share their options."""
+"""The commands. A module has `HANDLERS`: by the name of each of its commands, the command's `Handler`."""

@@ -1,15 +1,15 @@
-"""`lfr check`: what is wrong with flows, or doubtful. No Redis is needed."""
+"""`lfr check`: report errors and warnings in flow texts. Needs no Redis."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from lfr.cli.command_table import Handler, Handlers
-from lfr.cli.exit_codes import Exit, exit_code
-from lfr.cli.ui.format_workflow import long_json
-from lfr.cli.ui.options import add_base, base_of, read_flow
+from lfr.cli.exit_codes import ExitCode, exit_code
+from lfr.cli.ui.format_values import long_json
+from lfr.cli.ui.options import add_base_option, flow_base, read_flow_text
 from lfr.cli.ui.terminal import Terminal, printable
 from lfr.errors import LfrError
 from lfr.flow import StepKind
@@ -18,17 +18,17 @@ from lfr.values.json import Json
 if TYPE_CHECKING:
     from lfr.language import CheckResult, Diagnostic
 
-_MOST_SAID: Final = 5
-"""Warnings that a command tells which was asked for something else."""
+_MAX_WARNINGS: Final = 5
+"""How many warnings a command prints whose purpose is not to check."""
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("files", metavar="FILE", nargs="+", help="flows; - is stdin")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="flow texts; - is stdin")
     parser.add_argument(
-        "--json", action="store_true", help="one JSON list of all errors and warnings, for editors"
+        "--json", action="store_true", help="print one JSON list of all errors and warnings, for editors"
     )
-    add_base(parser)
-    parser.add_argument("--strict", action="store_true", help="take warnings for errors")
+    add_base_option(parser)
+    parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
 
 
 def _check(arguments: Namespace, terminal: Terminal) -> int:
@@ -36,56 +36,71 @@ def _check(arguments: Namespace, terminal: Terminal) -> int:
     codes: list[int] = []
     for file in arguments.files:
         try:
-            text, source = read_flow(file, terminal)
-            base = base_of(arguments.base, file)
-        except LfrError as error:  # the other files are looked at nevertheless
-            terminal.say(f"lfr: {printable(str(error))}")
+            text, source = read_flow_text(file, terminal)
+            base = flow_base(arguments.base, file)
+        except LfrError as error:  # continue with the other files
+            terminal.print_err(f"lfr: {printable(str(error))}")
             codes.append(exit_code(error))
             continue
         from lfr.language import check_flow
 
         checked = check_flow(text, base, source=source)
         if arguments.json:
-            diagnostics.extend(_as_json(source, diagnostic) for diagnostic in checked.diagnostics)
+            diagnostics.extend(_to_json(source, diagnostic) for diagnostic in checked.diagnostics)
         else:
-            terminal.print(_report(source, checked))
+            terminal.print(_format_report(source, checked))
         is_bad = checked.flow is None or (arguments.strict and checked.diagnostics)
-        codes.append(Exit.BAD_INPUT if is_bad else Exit.OK)
+        codes.append(ExitCode.BAD_INPUT if is_bad else ExitCode.OK)
     if arguments.json:
         terminal.print(long_json(diagnostics))
-    return next(filter(None, codes), Exit.OK)
+    return next(filter(None, codes), ExitCode.OK)
 
 
-def _as_json(file: str, diagnostic: Diagnostic) -> Json:
+def _to_json(file: str, diagnostic: Diagnostic) -> Json:
     keys = ("line", "column", "end_column", "severity", "message", "hint")
     return {"file": file, **{key: getattr(diagnostic, key) for key in keys}}
 
 
-def _report(source: str, checked: CheckResult) -> str:
+def _format_report(source: str, checked: CheckResult) -> str:
     from lfr.language import format_diagnostics
 
-    told = format_diagnostics(checked.diagnostics)
-    if checked.flow is None:
-        return told
+    details = format_diagnostics(checked.diagnostics)
     flow = checked.flow
+    if flow is None:
+        return details
     tasks = sum(step.kind is StepKind.TASK for step in flow.steps)
-    named = f" ({printable(flow.name)})" if flow.name else ""
-    doubts = f", {_count(checked.diagnostics)}" if checked.diagnostics else ""
-    summary = f"{printable(source)}: ok{named}{doubts}: {len(flow.steps)} steps, {tasks} of them tasks"
-    return f"{told}\n{summary}" if told else summary
+    name = f" ({printable(flow.name)})" if flow.name else ""
+    count = len(checked.diagnostics)
+    warnings = f", {count} warning{'s' if count > 1 else ''}" if count else ""
+    verdict = f"{printable(source)}: ok{name}{warnings}: {len(flow.steps)} steps, {tasks} of them tasks"
+    return f"{details}\n{verdict}" if details else verdict
 
 
-def _count(warnings: Sequence[Diagnostic]) -> str:
-    return "1 warning" if len(warnings) == 1 else f"{len(warnings)} warnings"
+def print_warnings(warnings: Iterable[Diagnostic], terminal: Terminal) -> None:
+    """Print warnings about a flow on stderr, a line each, up to a limit."""
+    lines = [f"lfr: {printable(warning.headline)}" for warning in warnings]
+    for line in lines[:_MAX_WARNINGS]:
+        terminal.print_err(line)
+    if len(lines) > _MAX_WARNINGS:
+        terminal.print_err(f"lfr: and {len(lines) - _MAX_WARNINGS} more warnings (lfr check shows all)")
 
 
-def say_warnings(warnings: Iterable[Diagnostic], terminal: Terminal) -> None:
-    """Tell on stderr what is doubtful about a flow, a line for each, if there are not too many."""
-    said = [f"lfr: {printable(warning.headline)}" for warning in warnings]
-    for line in said[:_MOST_SAID]:
-        terminal.say(line)
-    if len(said) > _MOST_SAID:
-        terminal.say(f"lfr: and {len(said) - _MOST_SAID} warnings more (lfr check tells all)")
-
-
-HANDLERS: Handlers = {"check": Handler(_add_arguments, _check)}
+HANDLERS: Handlers = {
+    "check": Handler(
+        _add_arguments,
+        _check,
+        "Prints each error as FILE:LINE:COLUMN: message, with the line and a caret, and likewise each "
+        "warning about a text that compiles but probably means something else. After an error it continues "
+        "with the next statement. Warnings alone leave the exit code 0. Needs no Redis.",
+        (
+            ("check build.flow", ""),
+            ("check *.flow --strict", "treat warnings as errors"),
+            (
+                "check --json build.flow",
+                "for editors: file, line, column, end_column, severity, message, hint",
+            ),
+            ("check -", "read the flow from stdin"),
+        ),
+        (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND),
+    )
+}

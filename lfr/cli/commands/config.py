@@ -1,60 +1,64 @@
-"""`lfr config` and `lfr version`."""
+"""`lfr config`: show each setting with its value and its origin."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 
-from lfr import __version__
 from lfr.cli.command_table import Handler, Handlers
-from lfr.cli.exit_codes import Exit
-from lfr.cli.ui.format_workflow import long_json
-from lfr.cli.ui.options import add_connection, settings_of
-from lfr.cli.ui.table import Cell, Column, draw_table
+from lfr.cli.exit_codes import ExitCode
+from lfr.cli.ui.format_values import long_json
+from lfr.cli.ui.options import add_connection_options, load_command_settings
+from lfr.cli.ui.table import Cell, Column, format_table
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import DEFAULT, DEFAULT_FILE, LoadedSettings
 from lfr.config.settings import Setting, Value, table
 
 _MASK = "********"
 
-_COLUMNS = (Column("setting"), Column("value", most=60), Column("from", most=60), Column("meaning"))
+_COLUMNS = (
+    Column("setting"),
+    Column("value", max_width=60),
+    Column("from", max_width=60),
+    Column("meaning"),
+)
 
 
-def _add_config_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="an object: by name, the value and its origin")
-    add_connection(parser)
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--json", action="store_true", help="print an object: by name, the value and its origin"
+    )
+    add_connection_options(parser)
 
 
 def _config(arguments: Namespace, terminal: Terminal) -> int:
-    loaded = settings_of(arguments)
+    loaded = load_command_settings(arguments)
     if arguments.json:
-        told = {
-            setting.name: {"value": _shown(setting, loaded), "origin": _origin(setting, loaded)}
+        values = {
+            setting.name: {"value": _masked_value(setting, loaded), "origin": _origin(setting, loaded)}
             for setting in table()
         }
-        terminal.print(long_json(told))
-        return Exit.OK
-    rows = [_row(setting, loaded) for setting in table()]
-    for line in draw_table(terminal, _COLUMNS, rows):
+        terminal.print(long_json(values))
+        return ExitCode.OK
+    for line in format_table(terminal, _COLUMNS, [_row(setting, loaded) for setting in table()]):
         terminal.print(line)
     terminal.print()
     terminal.print(f"file: {loaded.file or f'none ({DEFAULT_FILE} is not there)'}")
-    return Exit.OK
+    return ExitCode.OK
 
 
 def _row(setting: Setting, loaded: LoadedSettings) -> list[Cell]:
     origin = _origin(setting, loaded)
     is_default = origin == DEFAULT
-    value = _shown(setting, loaded)
     return [
         Cell(setting.name),
-        Cell(_text(value), "" if is_default else "bold"),
+        Cell(_format_value(_masked_value(setting, loaded)), "" if is_default else "bold"),
         Cell(origin, "dim" if is_default else ""),
         Cell(setting.help, "dim"),
     ]
 
 
-def _text(value: Value) -> str:
+def _format_value(value: Value) -> str:
     if isinstance(value, Mapping):
         return " ".join(f"{name}={text}" for name, text in value.items())
     if isinstance(value, tuple):
@@ -62,7 +66,7 @@ def _text(value: Value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _shown(setting: Setting, loaded: LoadedSettings) -> Value:
+def _masked_value(setting: Setting, loaded: LoadedSettings) -> Value:
     value: Value = getattr(loaded.settings, setting.attribute)
     return _MASK if setting.secret and value else value
 
@@ -73,16 +77,13 @@ def _origin(setting: Setting, loaded: LoadedSettings) -> str:
     return loaded.origins[setting.attribute]
 
 
-def _add_no_arguments(parser: ArgumentParser) -> None:
-    return
-
-
-def _version(arguments: Namespace, terminal: Terminal) -> int:
-    terminal.print(f"lfr {__version__}")
-    return Exit.OK
-
-
 HANDLERS: Handlers = {
-    "config": Handler(_add_config_arguments, _config),
-    "version": Handler(_add_no_arguments, _version),
+    "config": Handler(
+        _add_arguments,
+        _config,
+        "The sources of settings, weakest first: defaults; the YAML file (--config, else $LFR_CONFIG, else "
+        "/etc/lfr/lfr.yaml); the environment; systemd credentials; the command line. Secrets are masked.",
+        (("config", ""), ("config --json", "one JSON object")),
+        (ExitCode.BAD_SETTINGS,),
+    )
 }

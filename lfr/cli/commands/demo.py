@@ -1,4 +1,4 @@
-"""`lfr demo`: an example from start to end on the bundled server, of which nothing is left behind."""
+"""`lfr demo`: run an example on the bundled Valkey and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Final
 
 from lfr.cli.bundle import Bundle, running_bundle
 from lfr.cli.command_table import Handler, Handlers
-from lfr.cli.commands.run import EXIT_OF_STATE, look_on
-from lfr.cli.exit_codes import Exit
-from lfr.cli.ui.format_workflow import draw_workflow
+from lfr.cli.commands.run import EXIT_CODES_BY_STATE, watch_progress
+from lfr.cli.exit_codes import ExitCode
+from lfr.cli.ui.format_workflow import format_workflow
 from lfr.cli.ui.terminal import Terminal
-from lfr.config.load import Sourced, load_with_origins
+from lfr.config.load import SourcedValue, load_with_origins
 from lfr.errors import Conflict
 
 FLOW_FILE: Final = Path(__file__).with_name("demo.flow")
 
-_LONGEST_SECONDS: Final = 120.0
+_TIMEOUT_SECONDS: Final = 120.0
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     return
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
+def _demo(arguments: Namespace, terminal: Terminal) -> int:
     from lfr.host.role_processes import RoleProcesses
 
     with TemporaryDirectory(prefix="lfr-demo-") as temporary:
@@ -38,45 +38,53 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
             ("simulate", "--wait-period", "1.2"),
             ("receipts", "--to", str(folder / "receipts.jsonl")),
         )
-        # Without the user's configuration: the demo is the same everywhere.
-        children = RoleProcesses({"LFR_CONFIG": os.devnull}, log_folder=folder)
-        with running_bundle(folder, roles, children) as bundle:
+        # Without the user's configuration, so that the demo is the same everywhere.
+        processes = RoleProcesses({"LFR_CONFIG": os.devnull}, log_folder=folder)
+        with running_bundle(folder, roles, processes) as bundle:
             signal.signal(signal.SIGCHLD, lambda *_: _check_alive(bundle))
             _check_alive(bundle)
-            names = ", ".join(line[0] for line in roles)
-            terminal.say(f"Valkey runs on {bundle.server.address.url}, with the roles {names}.")
-            terminal.say("The flow, as in examples/demo.flow:\n")
+            names = ", ".join(arguments[0] for arguments in roles)
+            terminal.print_err(f"Valkey runs on {bundle.server.address.url}, with the roles {names}.")
+            terminal.print_err("The flow, as in examples/demo.flow:\n")
             text = FLOW_FILE.read_text(encoding="utf-8")
             for line in text.splitlines():
-                terminal.say(f"  {line}")
-            terminal.say()
-            return _show(bundle, text, terminal)
+                terminal.print_err(f"  {line}")
+            terminal.print_err()
+            return _run_flow(bundle, text, terminal)
 
 
-def _show(bundle: Bundle, text: str, terminal: Terminal) -> int:
-    there = {"redis_url": bundle.server.address.url, "redis_username": "", "redis_password": ""}
-    given = {name: Sourced(value, "lfr demo") for name, value in there.items()}
-    settings = load_with_origins(given, environment={}, default_file=os.devnull).settings
+def _run_flow(bundle: Bundle, text: str, terminal: Terminal) -> int:
+    address = {"redis_url": bundle.server.address.url, "redis_username": "", "redis_password": ""}
+    overrides = {name: SourcedValue(value, "lfr demo") for name, value in address.items()}
+    settings = load_with_origins(overrides, environment={}, default_file=os.devnull).settings
     from lfr.operations.inspect.workflow import inspect_workflow
     from lfr.operations.start import start_workflow
     from lfr.store.redis.connection import connect
 
     store = connect(settings)
-    started = start_workflow(store, text, source=FLOW_FILE.name)
-    state = look_on(store, started.id, terminal, timeout_seconds=_LONGEST_SECONDS)
-    terminal.say()
-    for line in draw_workflow(terminal, inspect_workflow(store, started.id)):
+    id = start_workflow(store, text, source=FLOW_FILE.name).id
+    state = watch_progress(store, id, terminal, timeout_seconds=_TIMEOUT_SECONDS)
+    terminal.print_err()
+    for line in format_workflow(terminal, inspect_workflow(store, id)):
         terminal.print(line)
     terminal.out.flush()
-    return EXIT_OF_STATE.get(state, Exit.TIMED_OUT)
+    return EXIT_CODES_BY_STATE.get(state, ExitCode.TIMED_OUT)
 
 
 def _check_alive(bundle: Bundle) -> None:
-    """A child has died. Raises Conflict with its last words, rather than to wait for what it would do."""
-    for child in bundle.children.pop_exited():
-        raise Conflict(f"the role {child.name} has died: {child.log_tail() or 'it says nothing'}")
+    """Raise Conflict, with the end of its log, if a role or the server has died; nothing would progress."""
+    for process in bundle.processes.pop_exited():
+        raise Conflict(f"the role {process.name} has died: {process.log_tail() or 'its log is empty'}")
     if not bundle.server.is_running():
         raise Conflict("the bundled Valkey has died")
 
 
-HANDLERS: Handlers = {"demo": Handler(_add_arguments, _run)}
+HANDLERS: Handlers = {
+    "demo": Handler(
+        _add_arguments,
+        _demo,
+        "Starts the bundled Valkey and the roles, runs a workflow, shows it, and stops everything again.",
+        (("demo", ""),),
+        (ExitCode.FAILED, ExitCode.INTERRUPTED, ExitCode.STOPPED),
+    )
+}

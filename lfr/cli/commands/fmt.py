@@ -1,4 +1,4 @@
-"""`lfr fmt`: flows in their canonical layout."""
+"""`lfr fmt`: format flow texts in the canonical layout."""
 
 from __future__ import annotations
 
@@ -6,48 +6,61 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from lfr.cli.command_table import Handler, Handlers
-from lfr.cli.exit_codes import Exit, exit_code
-from lfr.cli.ui.options import STDIN, read_flow, write_file
+from lfr.cli.exit_codes import ExitCode, exit_code
+from lfr.cli.ui.options import STDIN, read_flow_text, write_file
 from lfr.cli.ui.terminal import Terminal
 from lfr.errors import LfrError
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "file", metavar="FILE", nargs="+", help="rewritten in place; - is from stdin to stdout"
+        "file", metavar="FILE", nargs="+", help="flow text to rewrite in place; - is stdin to stdout"
     )
-    parser.add_argument("--check", action="store_true", help="write nothing; say which would change")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; print the files that would change"
+    )
 
 
 def _fmt(arguments: Namespace, terminal: Terminal) -> int:
-    codes = [_one(file, arguments.check, terminal) for file in arguments.file]
-    return next((code for code in codes if code), Exit.OK)
+    codes = [_format_file(file, arguments.check, terminal) for file in arguments.file]
+    return next((code for code in codes if code), ExitCode.OK)
 
 
-def _one(file: str, only_check: bool, terminal: Terminal) -> int:
-    """Format a file. One that has errors is left alone, with its errors told."""
+def _format_file(file: str, only_check: bool, terminal: Terminal) -> int:
+    """Format one file. For a file with errors, print these and leave it as it is."""
     from lfr.language.formatter import format_flow
 
     try:
-        text, name = read_flow(file, terminal)
+        text, name = read_flow_text(file, terminal)
         formatted = format_flow(text, source=name)
         if file == STDIN and not only_check:
             terminal.out.write(formatted)
-            return Exit.OK
-        is_so = formatted == text if file == STDIN else formatted.encode() == Path(file).read_bytes()
-        return Exit.OK if is_so else _change(file, formatted, only_check, terminal)
+            return ExitCode.OK
+        is_formatted = formatted == text if file == STDIN else formatted.encode() == Path(file).read_bytes()
+        if is_formatted:
+            return ExitCode.OK
+        if only_check:
+            terminal.print(file)
+            return ExitCode.FAILED
+        write_file(file, formatted)
+        terminal.print_err(f"{file} has been changed")
+        return ExitCode.OK
     except LfrError as error:
-        terminal.say(str(error))
+        terminal.print_err(str(error))
         return exit_code(error)
 
 
-def _change(file: str, formatted: str, only_check: bool, terminal: Terminal) -> int:
-    if only_check:
-        terminal.print(file)
-        return Exit.FAILED
-    write_file(file, formatted)
-    terminal.say(f"{file} has been changed")
-    return Exit.OK
-
-
-HANDLERS: Handlers = {"fmt": Handler(_add_arguments, _fmt)}
+HANDLERS: Handlers = {
+    "fmt": Handler(
+        _add_arguments,
+        _fmt,
+        "Rewrites each FILE in place and keeps its comments. A file with errors stays as it is. With --check "
+        "it writes nothing: it prints the files that would change, and the exit code is 1. Needs no Redis.",
+        (
+            ("fmt build.flow", ""),
+            ("fmt --check build.flow deploy.flow", "for a commit hook"),
+            ("fmt -", "from stdin to stdout"),
+        ),
+        (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.CANNOT_WRITE),
+    )
+}

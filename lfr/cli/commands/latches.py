@@ -1,4 +1,4 @@
-"""`lfr latches`: what the latches count, and who waits for them."""
+"""`lfr latches`: list latches with their waiters, or reset one to zero."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lfr.cli.command_table import Handler, Handlers
-from lfr.cli.exit_codes import Exit
-from lfr.cli.ui.format_workflow import long_json
-from lfr.cli.ui.options import add_connection, open_store
-from lfr.cli.ui.table import Cell, Column, draw_table
+from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
+from lfr.cli.ui.format_values import long_json
+from lfr.cli.ui.options import add_connection_options, open_store
+from lfr.cli.ui.table import Cell, Column, format_table
 from lfr.cli.ui.terminal import Terminal, printable
 from lfr.errors import BadInput
 
 _COLUMNS: Final = (
-    Column("value", right=True),
-    Column("waiters", right=True),
-    Column("latch", most=60),
+    Column("value", align_right=True),
+    Column("waiters", align_right=True),
+    Column("latch", max_width=60),
     Column("who waits"),
 )
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("what", metavar="reset", nargs="?", choices=("reset",), help="bring a latch to zero")
-    parser.add_argument("name", metavar="NAME", nargs="?", help="the latch to bring to zero")
-    parser.add_argument("--json", action="store_true", help="JSON: name, value, waiters, waiting")
-    add_connection(parser)
+    parser.add_argument("what", metavar="reset", nargs="?", choices=("reset",), help="reset a latch to zero")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="the latch to reset")
+    parser.add_argument("--json", action="store_true", help="print JSON: name, value, waiters, waiting")
+    add_connection_options(parser)
 
 
 def _latches(arguments: Namespace, terminal: Terminal) -> int:
@@ -36,24 +36,24 @@ def _latches(arguments: Namespace, terminal: Terminal) -> int:
     from lfr.operations.latches import list_latches, reset_latch
 
     if arguments.what:
-        was = reset_latch(store, arguments.name)
-        told = f"{printable(was['name'])} was {_value(was)}, and is 0; {was['waiters']} went on"
-        terminal.print(long_json(was) if arguments.json else told)
-        return Exit.OK
+        latch = reset_latch(store, arguments.name)
+        text = f"{printable(latch['name'])} was {_value(latch)}, and is 0; {latch['waiters']} went on"
+        terminal.print(long_json(latch) if arguments.json else text)
+        return ExitCode.OK
     latches = list_latches(store)
     if arguments.json:
         terminal.print(long_json(latches))
-        return Exit.OK
+        return ExitCode.OK
     if not latches:
-        terminal.say("no latch is held")
-        return Exit.OK
-    for line in draw_table(terminal, _COLUMNS, [_row(latch) for latch in latches]):
+        terminal.print_err("no latch is held")
+        return ExitCode.OK
+    for line in format_table(terminal, _COLUMNS, [_row(latch) for latch in latches]):
         terminal.print(line)
-    return Exit.OK
+    return ExitCode.OK
 
 
 def _row(latch: Mapping[str, Any]) -> list[Cell]:
-    waiting = ", ".join(f"{each['workflow']} {each['index']}" for each in latch["waiting"])
+    waiting = ", ".join(f"{step['workflow']} {step['index']}" for step in latch["waiting"])
     return [Cell(_value(latch)), Cell(str(latch["waiters"])), Cell(latch["name"]), Cell(waiting)]
 
 
@@ -61,4 +61,18 @@ def _value(latch: Mapping[str, Any]) -> str:
     return "no number" if latch["value"] is None else str(latch["value"])
 
 
-HANDLERS: Handlers = {"latches": Handler(_add_arguments, _latches)}
+HANDLERS: Handlers = {
+    "latches": Handler(
+        _add_arguments,
+        _latches,
+        "Lists the latches that workflows hold, with the count of each and the steps that wait for it, and "
+        "the latches that reached zero within the last hour. `reset NAME` sets a latch to zero, whoever "
+        "holds it, and resumes all steps that wait for it; later releases of its holders are refused.",
+        (
+            ("latches", ""),
+            ("latches --json", "a JSON list"),
+            ("latches reset house-12", "after its holder has died"),
+        ),
+        (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, *REDIS_ERRORS),
+    )
+}

@@ -1,4 +1,4 @@
-"""`lfr ROLE`: run a role in this process until it is told to stop."""
+"""`lfr ROLE`: run a role in this process until it is stopped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from lfr.cli.command_table import Handler, Handlers
-from lfr.cli.ui.options import add_connection, open_store, settings_of
+from lfr.cli.exit_codes import ExitCode
+from lfr.cli.ui.options import add_connection_options, load_command_settings, open_store
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.settings import Settings, table
 from lfr.errors import LfrError
@@ -38,7 +39,7 @@ def _add_arguments(role: Role, parser: ArgumentParser) -> None:
             metavar=option.metavar,
             help=f"{option.help}{default}",
         )
-    add_connection(parser)
+    add_connection_options(parser)
 
 
 def _run(role: Role, arguments: Namespace, terminal: Terminal) -> int:
@@ -51,34 +52,47 @@ def _run(role: Role, arguments: Namespace, terminal: Terminal) -> int:
 
 
 def begin_life(store: Store, arguments: Namespace, terminal: Terminal) -> Life:
-    """Set the log of a role's process up; what the role is told at its start."""
+    """Set up the logging of a role's process and return what the role needs to run in it."""
     from lfr.host.journal import set_up_logging
     from lfr.host.notify import ServiceManager
     from lfr.runtime.process import Life
 
     set_up_logging(store.settings.log_level, terminal.err, role=arguments.command)
-    return Life(
-        arguments.command, ServiceManager.from_environment(), partial(_reload, arguments, store.settings)
-    )
+    reload = partial(_reload, arguments, store.settings)
+    return Life(arguments.command, ServiceManager.from_environment(), reload)
 
 
 def _reload(arguments: Namespace, running: Settings) -> None:
-    """Take up the level of the log as it is configured now, and say what else has changed."""
+    """Load the settings again: apply the log level, and log which other changes need a restart."""
     try:
-        settings = settings_of(arguments).settings
+        settings = load_command_settings(arguments).settings
     except LfrError as error:
-        LOGGER.error("the configuration cannot be used, so nothing changes: %s", error)
+        LOGGER.error("the configuration is not valid, so nothing changes: %s", error)
         return
     logging.getLogger().setLevel(settings.log_level)
-    rows = (setting for setting in table() if setting.attribute != "log_level")
     changed = [
-        row.name for row in rows if getattr(settings, row.attribute) != getattr(running, row.attribute)
+        setting.name
+        for setting in table()
+        if setting.attribute != "log_level"
+        and getattr(settings, setting.attribute) != getattr(running, setting.attribute)
     ]
     LOGGER.info("the log's level is %s", settings.log_level)
     if changed:
-        LOGGER.warning("a restart of the role is needed for what else has changed: %s", ", ".join(changed))
+        LOGGER.warning("restart the role to apply the changes of: %s", ", ".join(changed))
 
+
+_DESCRIPTION = (
+    "Runs until SIGTERM or Ctrl-C, and then finishes the work it has begun. While Redis is away it waits. "
+    "Any number of processes of a role may run at the same time. It logs to stderr."
+)
 
 HANDLERS: Handlers = {
-    role.name: Handler(partial(_add_arguments, role), partial(_run, role)) for role in ROLES
+    role.name: Handler(
+        partial(_add_arguments, role),
+        partial(_run, role),
+        _DESCRIPTION,
+        ((role.name, ""), (f"{role.name} --url redis://queue.example:6379", "another server")),
+        (ExitCode.BAD_INPUT, ExitCode.CANNOT_WRITE, ExitCode.BAD_SETTINGS),
+    )
+    for role in ROLES
 }

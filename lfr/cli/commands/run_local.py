@@ -1,7 +1,7 @@
-"""`lfr run --local`: a flow in this process, to see what it does.
+"""`lfr run --local`: run a flow in this process to see what it does.
 
-Each task gives back its input, and nothing waits. Files that a flow loads are really loaded, for else there
-would be little to see; but nothing is stored, sent, or fetched from the web.
+Each task returns its input, and nothing waits. Files that the flow loads are loaded, because otherwise there
+would be little to see; nothing is stored, sent, or fetched from the web.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from lfr.cli.exit_codes import Exit
-from lfr.cli.ui.format_workflow import long_json, short_json, step_name
-from lfr.cli.ui.terminal import Terminal, columns, cut, padded, printable
+from lfr.cli.exit_codes import ExitCode
+from lfr.cli.ui.format_values import long_json, short_json
+from lfr.cli.ui.format_workflow import step_name
+from lfr.cli.ui.terminal import Terminal, display_width, pad, printable, truncate
 from lfr.config.settings import Settings
 from lfr.flow import Flow, Step, StepKind
 from lfr.local import LocalFailure, run_local
@@ -21,43 +22,49 @@ from lfr.tasks.resource import Load, parse_load, parse_store
 from lfr.tasks.uri_policy import BadLocation, FileLocation
 from lfr.values.json import Json
 
-MOST_TASKS: Final = 100_000
-"""After so many it is stopped."""
+MAX_TASKS: Final = 100_000
+"""The run stops after this many tasks."""
 
-MOST_TURNS: Final = 3
-"""After so many turns of a loop there is nothing new to see."""
+MAX_TURNS: Final = 3
+"""The run stops after this many turns of a loop: more turns would show nothing new."""
 
-_WIDEST_NAME: Final = 40
+_MAX_NAME_WIDTH: Final = 40
 
 
-def run_here(flow: Flow, input: Json, terminal: Terminal, *, whole: bool) -> Exit:
-    """Run a flow; tell of each step on stderr and of the result on stdout; how it ended.
+def run_flow_here(flow: Flow, input: Json, terminal: Terminal, *, with_trace: bool) -> ExitCode:
+    """Run a flow: print each step on stderr and the result on stdout, and return the exit code.
 
-    `whole`: print the whole outcome, with the trace. Raises BadInput for an input that cannot be used.
+    With `with_trace`, print state, reason, output and trace instead. Raises BadInput for the input.
     """
-    teller = _Teller(flow, terminal)
+    trace = _Trace(flow, terminal)
     output: Json = None
     reason = ""
     try:
         output = run_local(
-            flow, _do, input, teller.starts, skipped=teller.skips, limit=MOST_TASKS, turns=MOST_TURNS
+            flow,
+            _run_task,
+            input,
+            trace.task_starts,
+            skipped=trace.step_skipped,
+            limit=MAX_TASKS,
+            turns=MAX_TURNS,
         )
     except LocalFailure as error:
         reason = str(error)
-        terminal.say(f"lfr: {printable(reason)}")
-    if whole:
+        terminal.print_err(f"lfr: {printable(reason)}")
+    if with_trace:
         state = "FAILED" if reason else "FINISHED"
         outcome = {"state": state, "reason": reason or None, "output": output}
-        terminal.print(long_json({**outcome, "trace": teller.trace, "skipped": sorted(teller.skipped)}))
+        terminal.print(long_json({**outcome, "trace": trace.tasks, "skipped": sorted(trace.skipped)}))
     elif not reason:
         terminal.print(json.dumps(output))
     if output is None and not reason:
-        terminal.say("lfr: nothing is left to do, but the end has not been reached: there is no result")
-    return Exit.FAILED if reason else Exit.OK
+        terminal.print_err("lfr: no step can start any more, and the end is not reached: there is no result")
+    return ExitCode.FAILED if reason else ExitCode.OK
 
 
-def _do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
-    """What a task gives: its input. Raises LocalFailure for parameters that would fail a built-in task."""
+def _run_task(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
+    """Return the input as the output. Raises LocalFailure for parameters that a built-in task refuses."""
     try:
         if base == LOAD:
             return _load(parse_load(parameters), index)
@@ -72,7 +79,7 @@ def _do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json
 
 
 def _load(load: Load, index: int) -> Json:
-    """What is in a file; `{}` for what is on the web. Raises LocalFailure."""
+    """Load a file; return `{}` for a URL. Raises LocalFailure."""
     if not isinstance(load.place, FileLocation):
         return {}
     from lfr.outbound.resources import ResourceClient, ResourceFailed  # imports urllib3
@@ -83,37 +90,37 @@ def _load(load: Load, index: int) -> Json:
         raise LocalFailure(str(error), place=f"step {index}") from None
 
 
-class _Teller:
-    """What has happened so far; each step that has a name is told in a line: index, name, input."""
+class _Trace:
+    """The steps so far, and a line on stderr for each step that has a name: index, name, input."""
 
     def __init__(self, flow: Flow, terminal: Terminal) -> None:
-        self.trace: list[dict[str, Json]] = []
+        self.tasks: list[dict[str, Json]] = []
         self.skipped: list[int] = []
         self._steps = flow.steps
-        self._names = [_name(step) for step in flow.steps]
-        self._widest = min(_WIDEST_NAME, max(map(columns, self._names)))
-        self._digits = len(str(flow.last))
+        self._titles = [_title(step) for step in flow.steps]
+        self._title_width = min(_MAX_NAME_WIDTH, max(map(display_width, self._titles)))
+        self._index_width = len(str(flow.last))
         self._terminal = terminal
 
-    def starts(self, index: int, name: str, input: Json) -> None:
-        """A task is about to be done."""
-        self.trace.append({"index": index, "name": name, "input": input})
+    def task_starts(self, index: int, name: str, input: Json) -> None:
+        """Add a task that is about to start."""
+        self.tasks.append({"index": index, "name": name, "input": input})
         uri = self._steps[index].uri
-        self._tell(index, uri if name == LOAD else f"{uri} {short_json(input)}".lstrip())
+        self._print(index, uri if name == LOAD else f"{uri} {short_json(input)}".lstrip())
 
-    def skips(self, index: int, name: str, input: Json) -> None:
-        """A guard has said no."""
+    def step_skipped(self, index: int, name: str, input: Json) -> None:
+        """Add a step whose guard said no."""
         self.skipped.append(index)
-        self._tell(index, f"skipped: its guard says no to {short_json(input)}", "dim")
+        self._print(index, f"skipped: its guard says no to {short_json(input)}", "dim")
 
-    def _tell(self, index: int, words: str, colour: str = "") -> None:
-        name = padded(self._names[index], self._widest)
-        line = cut(f"{index:{self._digits}}  {name}  {printable(words)}", self._terminal.width)
-        self._terminal.say(self._terminal.paint(line, colour, self._terminal.err))
+    def _print(self, index: int, text: str, colour: str = "") -> None:
+        title = pad(self._titles[index], self._title_width)
+        line = truncate(f"{index:{self._index_width}}  {title}  {printable(text)}", self._terminal.width)
+        self._terminal.print_err(self._terminal.paint(line, colour, self._terminal.err))
 
 
-def _name(step: Step) -> str:
-    """What a line calls a step; empty for one that no line can be about."""
+def _title(step: Step) -> str:
+    """Return the name of a step in its line; "" for a step that has no line."""
     if step.kind is StepKind.RESOURCE:
         return "store" if step.sink else "load"
     if step.kind is StepKind.TASK or step.guard is not None:

@@ -1,4 +1,4 @@
-"""`lfr status`: how the installation is: this host's units, the roles everywhere, what is left to do."""
+"""`lfr status`: show the state of the roles on all hosts, of the stream, and of this host's units."""
 
 from __future__ import annotations
 
@@ -8,42 +8,46 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from lfr.cli.command_table import Handler, Handlers
-from lfr.cli.exit_codes import Exit
-from lfr.cli.ui.format_workflow import long_json
-from lfr.cli.ui.options import add_connection, open_store
-from lfr.cli.ui.table import Cell, Column, draw_table
+from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
+from lfr.cli.ui.format_values import format_start, long_json
+from lfr.cli.ui.options import add_connection_options, open_store
+from lfr.cli.ui.table import Cell, Column, format_table
 from lfr.cli.ui.terminal import Terminal
-from lfr.cli.ui.times import clock, day
 from lfr.errors import LfrError
 
 if TYPE_CHECKING:
     from lfr.host.systemd import UnitState
 
-_ROLES = (
+_ROLE_COLUMNS = (
     Column("role"),
     Column("host"),
-    Column("pid", right=True),
+    Column("pid", align_right=True),
     Column("version"),
     Column("since"),
-    Column("events", right=True),
+    Column("events", align_right=True),
     Column("last sign"),
 )
-_GROUPS = (
+_GROUP_COLUMNS = (
     Column("group"),
-    Column("consumers", right=True),
-    Column("to read", right=True),
+    Column("consumers", align_right=True),
+    Column("to read", align_right=True),
     Column("pending"),
 )
-_UNITS = (Column("unit of this host"), Column("state"), Column("restarts", right=True), Column("says"))
+_UNIT_COLUMNS = (
+    Column("unit of this host"),
+    Column("state"),
+    Column("restarts", align_right=True),
+    Column("says"),
+)
 
-_MOVES_ON: Final = {"lifecycle", "worker"}
+_LIFECYCLE_ROLES: Final = {"lifecycle", "worker"}
 _LONG_STREAM: Final = 10_000
-"""So many events lie about only where nobody clears the stream."""
+"""A stream becomes longer than this only if no role clears it."""
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="all of it as one JSON object")
-    add_connection(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_connection_options(parser)
 
 
 def _status(arguments: Namespace, terminal: Terminal) -> int:
@@ -53,55 +57,56 @@ def _status(arguments: Namespace, terminal: Terminal) -> int:
     from lfr.store.redis.connection import address
 
     units = load_unit_states()
-    trouble: LfrError | None = None
-    state: dict[str, Any] = {}
+    redis_error: LfrError | None = None
+    status: dict[str, Any] = {}
     try:
-        state = load_status(store)
+        status = load_status(store)
     except LfrError as error:
-        trouble = error
-    problems = list(problems_of(state, units)) if trouble is None else []
+        redis_error = error
+    problems = list(find_problems(status, units)) if redis_error is None else [str(redis_error)]
     if arguments.json:
-        told = {"address": address(store.settings), **state, "units": [asdict(unit) for unit in units]}
-        terminal.print(long_json({**told, "problems": [str(trouble)] if trouble else problems}))
+        unit_states = [asdict(unit) for unit in units]
+        data = {"address": address(store.settings), **status, "units": unit_states, "problems": problems}
+        terminal.print(long_json(data))
     else:
-        _print(terminal, address(store.settings), state, units)
-    if trouble is not None:
-        raise trouble
+        _print(terminal, address(store.settings), status, units)
+    if redis_error is not None:
+        raise redis_error
     for problem in problems:
-        terminal.say(f"lfr: {terminal.paint(problem, 'red', terminal.err)}")
-    return Exit.CONFLICT if problems else Exit.OK
+        terminal.print_err(f"lfr: {terminal.paint(problem, 'red', terminal.err)}")
+    return ExitCode.CONFLICT if problems else ExitCode.OK
 
 
-def problems_of(state: Mapping[str, Any], units: Sequence[UnitState]) -> Iterator[str]:
-    """What is wrong, each with what to do about it. `state`: as `load_status` gives it."""
+def find_problems(status: Mapping[str, Any], units: Sequence[UnitState]) -> Iterator[str]:
+    """Yield what is wrong, each with what to do about it. `status` is the result of `load_status`."""
     for unit in units:
         if unit.is_broken:
             yield f"{unit.name} does not run (journalctl -u {unit.name} says why)"
-    yield from state["redis"]["warnings"]
-    alive = {role["role"] for role in state["roles"]}
-    if not alive & _MOVES_ON:
-        yield "no lifecycle runs: no workflow moves on (lfr lifecycle)"
-    if "receipts" not in alive and state["stream"]["length"] > _LONG_STREAM:
-        yield "no receipts role runs: the stream is not cleared, and grows (lfr receipts)"
+    yield from status["redis"]["warnings"]
+    running_roles = {role["role"] for role in status["roles"]}
+    if not running_roles & _LIFECYCLE_ROLES:
+        yield "no lifecycle runs: no workflow makes progress (lfr lifecycle)"
+    if "receipts" not in running_roles and status["stream"]["length"] > _LONG_STREAM:
+        yield "no receipts role runs: nothing clears the stream, and it grows (lfr receipts)"
 
 
-def _print(terminal: Terminal, address: str, state: Mapping[str, Any], units: Sequence[UnitState]) -> None:
-    if state:
-        for heading, text in _figures(address, state):
+def _print(terminal: Terminal, address: str, status: Mapping[str, Any], units: Sequence[UnitState]) -> None:
+    if status:
+        for heading, text in _summary(address, status):
             terminal.print(f"{terminal.paint(f'{heading:14}', 'dim')}{text}")
-        _print_table(terminal, _ROLES, [_role_row(role) for role in state["roles"]])
-        _print_table(terminal, _GROUPS, [_group_row(group) for group in state["groups"]])
-    _print_table(terminal, _UNITS, [_unit_row(unit) for unit in units])
+        _print_table(terminal, _ROLE_COLUMNS, [_role_row(role) for role in status["roles"]])
+        _print_table(terminal, _GROUP_COLUMNS, [_group_row(group) for group in status["groups"]])
+    _print_table(terminal, _UNIT_COLUMNS, [_unit_row(unit) for unit in units])
 
 
-def _figures(address: str, state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    redis = state["redis"]
-    kept = "" if redis["is_persistent"] else "; without an append-only file: it forgets when it stops"
-    yield "redis", f"{redis['version']} at {address}, {redis['memory'] / 2**20:,.1f} MiB{kept}"
-    yield "stream", f"{state['stream']['length']:,} events in {state['stream']['key']}"
-    yield "dead letters", f"{state['dead_letters']:,}"
-    yield "workflows", _counts({name.lower(): count for name, count in state["workflows"].items()})
-    yield "waiting", _counts({**state["timers"], "latches": state["latches"]})
+def _summary(address: str, status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    redis, stream = status["redis"], status["stream"]
+    persistence = "" if redis["is_persistent"] else "; without an append-only file: it forgets when it stops"
+    yield "redis", f"{redis['version']} at {address}, {redis['memory'] / 2**20:,.1f} MiB{persistence}"
+    yield "stream", f"{stream['length']:,} events in {stream['key']}"
+    yield "dead letters", f"{status['dead_letters']:,}"
+    yield "workflows", _counts({name.lower(): count for name, count in status["workflows"].items()})
+    yield "waiting", _counts({**status["timers"], "latches": status["latches"]})
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -111,7 +116,7 @@ def _counts(counts: Mapping[str, int]) -> str:
 def _print_table(terminal: Terminal, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
     if rows:
         terminal.print()
-        for line in draw_table(terminal, columns, rows):
+        for line in format_table(terminal, columns, rows):
             terminal.print(line)
 
 
@@ -121,7 +126,7 @@ def _role_row(role: Mapping[str, Any]) -> list[Cell]:
         Cell(role["host"]),
         Cell(str(role["pid"])),
         Cell(role["version"]),
-        Cell(f"{day(role['since'])} {clock(role['since'])[:8]}"),
+        Cell(format_start(role["since"])),
         Cell(f"{role['events']:,}"),
         Cell(f"{role['age']:.1f} s ago"),
     ]
@@ -146,4 +151,15 @@ def _unit_row(unit: UnitState) -> list[Cell]:
     ]
 
 
-HANDLERS: Handlers = {"status": Handler(_add_arguments, _status)}
+HANDLERS: Handlers = {
+    "status": Handler(
+        _add_arguments,
+        _status,
+        "Shows the roles that are alive on all hosts, by their heartbeats; how many events each consumer "
+        "group has to read and has pending; dead letters; waits; and the units of this host. The exit code "
+        "is 0 if there is no problem, and 69 if a unit has failed, if no lifecycle runs, or if the stream "
+        "grows because nothing clears it.",
+        (("status", ""), ("status --json", "one JSON object, with `problems`")),
+        (ExitCode.CONFLICT, *REDIS_ERRORS),
+    )
+}

@@ -1,4 +1,4 @@
-"""`lfr tasks FILE.py`: run the functions of a file as a task worker, in threads and processes."""
+"""`lfr tasks FILE.py`: run the functions of a file as a task worker, in threads or in processes."""
 
 from __future__ import annotations
 
@@ -9,37 +9,42 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from lfr.cli.command_table import Handler, Handlers
 from lfr.cli.commands.roles import begin_life
-from lfr.cli.exit_codes import Exit
-from lfr.cli.ui.options import add_connection, count, open_store, seconds
+from lfr.cli.exit_codes import PERMANENT_FAILURES, ExitCode
+from lfr.cli.ui.options import add_connection_options, open_store, parse_count, parse_seconds
 from lfr.cli.ui.terminal import Terminal
 from lfr.errors import BadInput
 
-if TYPE_CHECKING:
-    from lfr.host.role_processes import RoleProcess
+_POLL_SECONDS: Final = 0.2
 
-_LOOK_EVERY_SECONDS: Final = 0.2
+_RESERVED_GROUPS: Final = frozenset(
+    {"lifecycle", "wait", "starting", "request", "redis", "resource", "__receipt__"}
+)
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE.py", help="functions with @task; see docs/workers.md")
     parser.add_argument(
-        "--concurrency", metavar="N", type=count, help="tasks at once in a process (default: 8)"
+        "--concurrency", metavar="N", type=parse_count, help="concurrent tasks of a process (default: 8)"
     )
     parser.add_argument(
-        "--processes", metavar="N", type=count, help="so many processes, each for one task at once"
+        "--processes", metavar="N", type=parse_count, help="run N processes, each with one task at a time"
     )
     parser.add_argument(
-        "--grace", metavar="SECONDS", type=seconds, default=10.0, help="how long a stop waits (default: 10)"
+        "--grace",
+        metavar="SECONDS",
+        type=parse_seconds,
+        default=10.0,
+        help="how long a stop waits for running tasks (default: 10)",
     )
     parser.add_argument("--group", metavar="NAME", help="the consumer group (default: tasks-FILE)")
-    add_connection(parser)
+    add_connection_options(parser)
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
+def _tasks(arguments: Namespace, terminal: Terminal) -> int:
     from lfr.worker.registry import load_tasks
 
     tasks = load_tasks(arguments.file)
@@ -51,64 +56,69 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     from lfr.worker.python_tasks import make_runner
 
     group = arguments.group or f"tasks-{Path(arguments.file).stem}"
-    if group in _TAKEN:
-        raise BadInput(f"{group} is the group of a role of lfr's own", hint="choose another --group")
+    if group in _RESERVED_GROUPS:
+        raise BadInput(f"the group {group} belongs to a role of lfr", hint="choose another --group")
     runner = make_runner(
         store, group, tasks, concurrency=arguments.concurrency or 8, grace_seconds=arguments.grace
     )
     return run_listeners(life, [runner])
 
 
-_TAKEN: Final = frozenset({"lifecycle", "wait", "starting", "request", "redis", "resource", "__receipt__"})
-
-
 def _run_processes(arguments: Namespace) -> int:
-    """A process of this file for each, alike but for their number; one that dies is started again."""
+    """Run worker processes until a stop signal, and restart those that die."""
     from lfr.host.notify import ServiceManager
     from lfr.host.role_processes import RoleProcesses
 
-    over = threading.Event()
-    supervisor = ServiceManager.from_environment()
+    stopping = threading.Event()
+    service_manager = ServiceManager.from_environment()
 
     def stop(number: int, frame: FrameType | None) -> None:
-        over.set()
+        stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    line = _line(sys.argv[1:], arguments)
-    with RoleProcesses({}) as children:
+    process_arguments = _process_arguments(sys.argv[1:], arguments)
+    with RoleProcesses({}) as processes:
         for _ in range(arguments.processes):
-            children.start(line)
-        if supervisor.is_present:
-            signal.signal(signal.SIGHUP, lambda number, frame: children.tell(number))
-        supervisor.tell("READY=1", f"STATUS={arguments.processes} processes")
-        while not over.wait(_LOOK_EVERY_SECONDS):
-            supervisor.tell("WATCHDOG=1")  # what this process is for is to look after the others
-            for child in children.pop_exited():
-                if _is_hopeless(child):
-                    return int(child.process.returncode)
-                over.wait(1.0)
-                children.start(line)
-        supervisor.tell("STOPPING=1")
-        children.stop(arguments.grace + 5.0)
-    return Exit.OK
+            processes.start(process_arguments)
+        if service_manager.is_present:
+            signal.signal(signal.SIGHUP, lambda number, frame: processes.tell(number))
+        service_manager.tell("READY=1", f"STATUS={arguments.processes} processes")
+        while not stopping.wait(_POLL_SECONDS):
+            service_manager.tell("WATCHDOG=1")  # the only work of this process is this loop
+            for process in processes.pop_exited():
+                if process.process.returncode in PERMANENT_FAILURES:
+                    return int(process.process.returncode)
+                stopping.wait(1.0)
+                processes.start(process_arguments)
+        service_manager.tell("STOPPING=1")
+        processes.stop(arguments.grace + 5.0)
+    return ExitCode.OK
 
 
-def _line(words: Sequence[str], arguments: Namespace) -> list[str]:
-    """The command line of one of the processes: this one's without the number of them."""
-    line: list[str] = []
-    left = iter(words)
-    for word in left:
+def _process_arguments(words: Sequence[str], arguments: Namespace) -> list[str]:
+    """Return the arguments of a worker process: those of this command line without --processes."""
+    process_words: list[str] = []
+    remaining = iter(words)
+    for word in remaining:
         if word == "--processes":
-            next(left)
+            next(remaining)
         elif not word.startswith("--processes="):
-            line.append(word)
-    return line if arguments.concurrency else [*line, "--concurrency", "1"]
+            process_words.append(word)
+    return process_words if arguments.concurrency else [*process_words, "--concurrency", "1"]
 
 
-def _is_hopeless(child: RoleProcess) -> bool:
-    """Whether starting it again would end in the same way."""
-    return child.process.returncode in (Exit.USAGE, Exit.BAD_INPUT, Exit.BAD_SETTINGS, Exit.NOT_FOUND)
-
-
-HANDLERS: Handlers = {"tasks": Handler(_add_arguments, _run)}
+HANDLERS: Handlers = {
+    "tasks": Handler(
+        _add_arguments,
+        _tasks,
+        'Runs the functions of FILE.py that are marked with @task("NAME"), in threads or, with --processes, '
+        "in processes. SIGTERM stops it: running tasks may finish, and no new ones start.",
+        (
+            ("tasks images.py", "eight tasks at a time"),
+            ("tasks images.py --concurrency 50", "for tasks that mostly wait"),
+            ("tasks images.py --processes 4", "for tasks that compute"),
+        ),
+        (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.BAD_SETTINGS),
+    )
+}

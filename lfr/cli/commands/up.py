@@ -1,4 +1,4 @@
-"""`lfr up`: the bundled server with a folder that lasts, and the roles, until it is told to stop."""
+"""`lfr up`: run the bundled Valkey and all roles, with the data in one folder, until it is stopped."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from lfr.cli.bundle import Bundle, RoleLine, running_bundle
+from lfr.cli.bundle import Bundle, RoleArguments, running_bundle
 from lfr.cli.command_table import Handler, Handlers
-from lfr.cli.exit_codes import NO_USE_TO_RESTART, Exit
-from lfr.cli.ui.options import port
+from lfr.cli.exit_codes import PERMANENT_FAILURES, ExitCode
+from lfr.cli.ui.options import parse_port
 from lfr.cli.ui.terminal import Terminal
-from lfr.config.load import Layer, Sourced, load_with_origins
+from lfr.config.load import Layer, SourcedValue, load_with_origins
 from lfr.config.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
 
-_LOOK_EVERY_SECONDS: Final = 0.25
-_LONGEST_BACKOFF_SECONDS: Final = 30.0
-_STEADY_SECONDS: Final = 60.0
-"""Who has lived this long did not die of how it was started: the next start is at once again."""
+_POLL_SECONDS: Final = 0.25
+_MIN_BACKOFF_SECONDS: Final = 0.5
+_MAX_BACKOFF_SECONDS: Final = 30.0
+_STABLE_SECONDS: Final = 60.0
+"""After this uptime, the restart backoff begins anew."""
 
-_HOPELESS: Final = (*NO_USE_TO_RESTART, Exit.CANNOT_WRITE)
-"""Exit codes after which it ends: who looks on can mend a disk that is full, and start it again."""
+_FATAL: Final = (*PERMANENT_FAILURES, ExitCode.CANNOT_WRITE)
+"""Exit codes of a role that end `lfr up`. A full disk is one of them: a person has to make room first."""
 
 
 _SERVERS: Final = {"api": ("the API", 5000), "console": ("the console", 8000)}
-"""Roles that are asked by HTTP: what each is called, and its usual port."""
+"""The title and the default port of each role that serves HTTP."""
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -40,52 +41,54 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--data-dir",
         dest="data_folder",
         metavar="DIR",
-        help="where the data is kept (default: $LFR_DATA, else ~/.local/share/lfr)",
+        help="folder of the data (default: $LFR_DATA, else ~/.local/share/lfr)",
     )
-    parser.add_argument("--port", metavar="N", type=port, help="port of Valkey (default: a free one)")
+    parser.add_argument("--port", metavar="N", type=parse_port, help="port of Valkey (default: a free one)")
     parser.add_argument(
-        "--no-simulate", action="store_true", help="leave tasks to your own workers; else they are simulated"
+        "--no-simulate",
+        action="store_true",
+        help="do not simulate tasks: your own workers do them",
     )
-    for server, (what, usual) in _SERVERS.items():
+    for server, (title, port) in _SERVERS.items():
         parser.add_argument(
             f"--{server}",
             metavar="HOST:PORT",
-            help=f"where {what} listens (default: 127.0.0.1:{usual}, or a free port if that is taken)",
+            help=f"where {title} listens (default: 127.0.0.1:{port}, or a free port if that is in use)",
         )
-        parser.add_argument(f"--no-{server}", action="store_true", help=f"without {what}")
-    parser.add_argument("--receipts", metavar="FILE", help="keep a log of receipts (default: none is kept)")
+        parser.add_argument(f"--no-{server}", action="store_true", help=f"do not run {title}")
+    parser.add_argument("--receipts", metavar="FILE", help="log receipts to FILE (default: no log)")
     parser.add_argument("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR")
-    parser.add_argument("--config", metavar="FILE", default="", help="YAML file of settings")
+    parser.add_argument("--config", metavar="FILE", default="", help="YAML file with settings")
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
-    settings = _settings(arguments)
+def _up(arguments: Namespace, terminal: Terminal) -> int:
+    settings = _load_settings(arguments)
     from lfr.host.data_folder import hold_data_folder
     from lfr.host.journal import set_up_logging
     from lfr.host.role_processes import RoleProcesses
 
     set_up_logging(settings.log_level, terminal.err)
     folder = Path(arguments.data_folder or settings.up_data or _default_folder()).expanduser().absolute()
-    children = RoleProcesses({"LOG_LEVEL": settings.log_level})
+    processes = RoleProcesses({"LOG_LEVEL": settings.log_level})
     servers = {name: _address(arguments, name) for name in _SERVERS if not getattr(arguments, f"no_{name}")}
     roles = _roles(arguments, servers)
-    with hold_data_folder(folder), running_bundle(folder, roles, children, port=arguments.port) as bundle:
-        _greet(terminal, bundle, servers, simulates=not arguments.no_simulate)
+    with hold_data_folder(folder), running_bundle(folder, roles, processes, port=arguments.port) as bundle:
+        _print_addresses(terminal, bundle, servers, simulates=not arguments.no_simulate)
         try:
-            return _Keeper(bundle).keep()
+            return _Supervisor(bundle).run()
         finally:
-            terminal.say(f"lfr: stopping; the data stays in {folder}")
+            terminal.print_err(f"lfr: stopping; the data stays in {folder}")
 
 
-def _settings(arguments: Namespace) -> Settings:
-    given: Layer = {}
+def _load_settings(arguments: Namespace) -> Settings:
+    overrides: Layer = {}
     if arguments.log_level:
-        given["log_level"] = Sourced(arguments.log_level, "--log-level")
-    return load_with_origins(given, config=arguments.config).settings
+        overrides["log_level"] = SourcedValue(arguments.log_level, "--log-level")
+    return load_with_origins(overrides, config=arguments.config).settings
 
 
 def _default_folder() -> Path:
-    """As the XDG Base Directory Specification has it."""
+    """Return the data folder that the XDG Base Directory Specification names."""
     base = os.environ.get("XDG_DATA_HOME", "")
     return Path(base if os.path.isabs(base) else "~/.local/share") / "lfr"
 
@@ -93,21 +96,23 @@ def _default_folder() -> Path:
 def _address(arguments: Namespace, server: str) -> str:
     from lfr.host.ports import free_port
 
-    given: str | None = getattr(arguments, server)
-    return given or f"127.0.0.1:{free_port(_SERVERS[server][1])}"
+    address: str | None = getattr(arguments, server)
+    return address or f"127.0.0.1:{free_port(_SERVERS[server][1])}"
 
 
-def _roles(arguments: Namespace, servers: Mapping[str, str]) -> list[RoleLine]:
+def _roles(arguments: Namespace, servers: Mapping[str, str]) -> list[RoleArguments]:
     config = ["--config", str(Path(arguments.config).absolute())] if arguments.config else []
     receipts = str(Path(arguments.receipts).absolute()) if arguments.receipts else os.devnull
-    lines = [["lifecycle"], ["wait"], ["request"], ["resource"], ["redis"], ["receipts", "--to", receipts]]
+    roles = [["lifecycle"], ["wait"], ["request"], ["resource"], ["redis"], ["receipts", "--to", receipts]]
     if not arguments.no_simulate:
-        lines.append(["simulate"])
-    lines += [[name, address] for name, address in servers.items()]
-    return [[*line, *config] for line in lines]
+        roles.append(["simulate"])
+    roles += [[name, address] for name, address in servers.items()]
+    return [[*role, *config] for role in roles]
 
 
-def _greet(terminal: Terminal, bundle: Bundle, servers: Mapping[str, str], *, simulates: bool) -> None:
+def _print_addresses(
+    terminal: Terminal, bundle: Bundle, servers: Mapping[str, str], *, simulates: bool
+) -> None:
     terminal.print(f"lfr runs, with its data in {bundle.folder}. Ctrl-C stops it.")
     if "console" in servers:
         terminal.print(f"The console: http://{servers['console']}/")
@@ -124,64 +129,78 @@ def _greet(terminal: Terminal, bundle: Bundle, servers: Mapping[str, str], *, si
 
 
 @dataclass(slots=True)
-class _Lives:
-    """When something was started last, and how long to wait before it is started again."""
+class _Backoff:
+    """When a role was last started, and the delay before its next start."""
 
     started: float = field(default_factory=time.monotonic)
-    backoff: float = 0.5
+    delay: float = _MIN_BACKOFF_SECONDS
 
     def next_start(self, now: float) -> float:
-        """When to start it again, if it has died now: the sooner it died, the later."""
-        self.backoff = (
-            0.5 if now - self.started > _STEADY_SECONDS else min(2 * self.backoff, _LONGEST_BACKOFF_SECONDS)
-        )
-        return now + self.backoff
+        """Return when to start the role again. Each early death doubles the delay."""
+        is_stable = now - self.started > _STABLE_SECONDS
+        self.delay = _MIN_BACKOFF_SECONDS if is_stable else min(2 * self.delay, _MAX_BACKOFF_SECONDS)
+        return now + self.delay
 
 
-class _Keeper:
-    """Starts again what dies, and says so."""
+class _Supervisor:
+    """Restarts the server and the roles when they die, and logs that."""
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
-        self._lives: dict[str, _Lives] = {child.name: _Lives() for child in bundle.children.running}
-        self._due: list[tuple[float, RoleLine]] = []
+        self._backoffs: dict[str, _Backoff] = {
+            process.name: _Backoff() for process in bundle.processes.running
+        }
+        self._pending_starts: list[tuple[float, RoleArguments]] = []
 
-    def keep(self) -> int:
-        """Look after the server and the roles until one of them cannot be helped; that one's exit code."""
+    def run(self) -> int:
+        """Supervise until a role ends with a fatal exit code; return that code."""
         while True:
-            time.sleep(_LOOK_EVERY_SECONDS)
-            self._keep_server()
-            hopeless = self._bury()
-            if hopeless is not None:
-                return hopeless
-            self._start_due()
+            time.sleep(_POLL_SECONDS)
+            self._check_server()
+            fatal_code = self._check_roles()
+            if fatal_code is not None:
+                return fatal_code
+            self._start_due_roles()
 
-    def _keep_server(self) -> None:
+    def _check_server(self) -> None:
         server = self._bundle.server
         if not server.is_running():
             LOGGER.error("Valkey has died; starting it again at %s", server.address.url)
             self._bundle.restart_server()
 
-    def _bury(self) -> int | None:
+    def _check_roles(self) -> int | None:
         now = time.monotonic()
-        for child in self._bundle.children.pop_exited():
-            code = child.process.returncode
-            how = f"was killed by signal {-code}" if code < 0 else f"has ended with exit code {code}"
-            if code in _HOPELESS:
-                LOGGER.error("the role %s %s: to start it again is no use", child.name, how)
+        for process in self._bundle.processes.pop_exited():
+            code = process.process.returncode
+            end = f"was killed by signal {-code}" if code < 0 else f"has ended with exit code {code}"
+            if code in _FATAL:
+                LOGGER.error("the role %s %s: a restart would not help", process.name, end)
                 return int(code)
-            start_at = self._lives[child.name].next_start(now)
-            LOGGER.error("the role %s %s; starting it again in %.0f s", child.name, how, start_at - now)
-            self._due.append((start_at, child.arguments))
+            start_at = self._backoffs[process.name].next_start(now)
+            LOGGER.error("the role %s %s; starting it again in %.0f s", process.name, end, start_at - now)
+            self._pending_starts.append((start_at, process.arguments))
         return None
 
-    def _start_due(self) -> None:
+    def _start_due_roles(self) -> None:
         now = time.monotonic()
-        for start_at, line in self._due:
+        for start_at, arguments in self._pending_starts:
             if start_at <= now:
-                self._lives[line[0]] = _Lives(now, self._lives[line[0]].backoff)
-                self._bundle.children.start(line)
-        self._due = [(start_at, line) for start_at, line in self._due if start_at > now]
+                self._backoffs[arguments[0]].started = now
+                self._bundle.processes.start(arguments)
+        self._pending_starts = [pending for pending in self._pending_starts if pending[0] > now]
 
 
-HANDLERS: Handlers = {"up": Handler(_add_arguments, _run)}
+HANDLERS: Handlers = {
+    "up": Handler(
+        _add_arguments,
+        _up,
+        "Runs until Ctrl-C or SIGTERM. A role that dies is started again. In a second terminal, use --data "
+        "with the same folder, or the address that this command prints.",
+        (
+            ("up", ""),
+            ("up --data ./data --port 7000", ""),
+            ("up --no-simulate", "with task workers of your own"),
+        ),
+        (ExitCode.CONFLICT, ExitCode.CANNOT_WRITE, ExitCode.INTERRUPTED, ExitCode.STOPPED),
+    )
+}

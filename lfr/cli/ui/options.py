@@ -1,4 +1,4 @@
-"""What many commands share: how they find Redis, and how they take files and JSON."""
+"""Options that several commands share: how to find Redis, and how to read files and JSON."""
 
 from __future__ import annotations
 
@@ -9,113 +9,117 @@ from typing import TYPE_CHECKING, Final
 
 from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.terminal import Terminal
-from lfr.config.load import Layer, LoadedSettings, Sourced, load_with_origins
+from lfr.config.load import Layer, LoadedSettings, SourcedValue, load_with_origins
 from lfr.errors import BadInput, LfrError, NotFound, Refused, Unreachable
 from lfr.values.json import InvalidJson, Json, decode_json
 
 if TYPE_CHECKING:
     from lfr.store.redis.connection import Store
 
-_FLAGS: Final = (
-    ("--url", "redis_url", "URL", "redis://, rediss:// or unix://; wins over host and port"),
+_SETTING_FLAGS: Final = (
+    ("--url", "redis_url", "URL", "redis://, rediss:// or unix://; overrides host and port"),
     ("--host", "redis_host", "HOST", "host of Redis"),
     ("--port", "redis_port", "PORT", "port of Redis"),
     ("--username", "redis_username", "NAME", "user of Redis"),
-    ("--password", "redis_password", "TEXT", "password; all who see processes see it: prefer REDIS_PASSWORD"),
+    ("--password", "redis_password", "TEXT", "visible to all who can list processes: prefer REDIS_PASSWORD"),
     ("--stream", "stream", "KEY", "key of the stream of events"),
     ("--log-level", "log_level", "LEVEL", "DEBUG, INFO, WARNING or ERROR"),
 )
-"""Settings that stand on the command line: flag, attribute, metavar, help."""
+"""Flag, attribute of `Settings`, metavar and help of each setting that is an option, too."""
+
+_ADDRESS_FLAGS: Final = _SETTING_FLAGS[:5]
 
 STDIN: Final = "-"
 
 
-def add_connection(parser: ArgumentParser, *, data_is_taken: bool = False) -> None:
-    """The options that say where Redis is, and which file holds the settings.
+def add_connection_options(parser: ArgumentParser, *, has_data_option: bool = False) -> None:
+    """Add the options that say where Redis is and which file holds the settings.
 
-    The folder of a running `lfr up` has a second name, for a command that has a `--data` of its own.
+    `--data-dir` is a second name of `--data`, for a command that has a `--data` option of its own.
     """
-    group = parser.add_argument_group("finding Redis (all that is set: lfr config)")
-    for flag, attribute, metavar, help in _FLAGS:
+    group = parser.add_argument_group("finding Redis (all settings: lfr config)")
+    for flag, attribute, metavar, help in _SETTING_FLAGS:
         group.add_argument(flag, dest=attribute, metavar=metavar, default=SUPPRESS, help=help)
-    help = "the folder of a running `lfr up`: use its server"
-    names = {"--data-dir": help} if data_is_taken else {"--data": help, "--data-dir": SUPPRESS}
-    for name, text in names.items():
-        group.add_argument(name, dest="data_folder", metavar="DIR", help=text)
-    group.add_argument("--config", metavar="FILE", default="", help="YAML file of settings")
+    help = "folder of a running `lfr up`: use its server"
+    help_by_flag = {"--data-dir": help} if has_data_option else {"--data": help, "--data-dir": SUPPRESS}
+    for flag, text in help_by_flag.items():
+        group.add_argument(flag, dest="data_folder", metavar="DIR", help=text)
+    group.add_argument("--config", metavar="FILE", default="", help="YAML file with settings")
 
 
-def settings_of(arguments: Namespace) -> LoadedSettings:
-    """The settings for this command line. Raises BadSettings, NotFound for a --data where nothing runs,
-    and UsageError for two answers to where Redis is."""
-    given: Layer = {}
+def load_command_settings(arguments: Namespace) -> LoadedSettings:
+    """Return the settings for this command line.
+
+    Raises BadSettings; Unreachable if no server runs in the folder of --data; UsageError if --data and
+    another option both say where Redis is.
+    """
+    overrides: Layer = {}
     folder = arguments.data_folder
     if folder is not None:
-        rivals = [flag for flag, name, *_ in _FLAGS[:5] if hasattr(arguments, name)]
+        rivals = [flag for flag, attribute, *_ in _ADDRESS_FLAGS if hasattr(arguments, attribute)]
         if rivals:
             raise UsageError(f"--data says where Redis is, and so does {rivals[0]}: use one of them")
-        origin = f"--data {folder}"
-        there = {"redis_url": _running_address(folder), "redis_username": "", "redis_password": ""}
-        given.update({name: Sourced(value, origin) for name, value in there.items()})
-    for flag, attribute, *_ in _FLAGS:
+        address = {"redis_url": _read_address(folder), "redis_username": "", "redis_password": ""}
+        overrides.update({name: SourcedValue(value, f"--data {folder}") for name, value in address.items()})
+    for flag, attribute, *_ in _SETTING_FLAGS:
         if hasattr(arguments, attribute):
-            given[attribute] = Sourced(getattr(arguments, attribute), flag)
-    return load_with_origins(given, config=arguments.config)
+            overrides[attribute] = SourcedValue(getattr(arguments, attribute), flag)
+    return load_with_origins(overrides, config=arguments.config)
 
 
-def given_connection(arguments: Namespace) -> list[str]:
-    """The options of `add_connection` that stand on this command line."""
-    given = [flag for flag, name, *_ in _FLAGS if hasattr(arguments, name)]
+def connection_flags(arguments: Namespace) -> list[str]:
+    """Return the flags of `add_connection_options` that stand on this command line."""
+    flags = [flag for flag, attribute, *_ in _SETTING_FLAGS if hasattr(arguments, attribute)]
     others = (("--data", arguments.data_folder is not None), ("--config", bool(arguments.config)))
-    return given + [flag for flag, is_given in others if is_given]
+    return flags + [flag for flag, is_set in others if is_set]
 
 
 def open_store(arguments: Namespace) -> Store:
-    """The store for this command line; it connects when it is first used. Raises as `settings_of`."""
-    settings = settings_of(arguments).settings
+    """Return the store for this command line. It connects at first use. Raises as `load_command_settings`."""
+    settings = load_command_settings(arguments).settings
     from lfr.store.redis.connection import connect  # imports redis
 
     return connect(settings)
 
 
-def _running_address(folder: str) -> str:
+def _read_address(folder: str) -> str:
     from lfr.host.data_folder import read_address
 
     address = read_address(Path(folder))
     if address is None:
-        raise Unreachable(f"nothing runs in {folder}", hint=f"lfr up --data {folder} starts it")
+        raise Unreachable(f"no lfr up runs in {folder}", hint=f"lfr up --data {folder} starts one")
     return address
 
 
-def add_base(parser: ArgumentParser, default: str = "where FILE is") -> None:
-    """The option that says where a flow's relative resources are. `default` is what its help says."""
-    help = f"where relative resources are, such as <data.json> (default: {default})"
+def add_base_option(parser: ArgumentParser, default: str = "the folder of FILE") -> None:
+    """Add the option for the base of a flow's relative resources. Its help shows `default`."""
+    help = f"base of relative resources such as <data.json> (default: {default})"
     parser.add_argument("--base", metavar="DIR|URL", help=help)
 
 
-def base_of(given: str | None, file: str) -> str | None:
-    """The base of the flow in a file: what --base says, else the file's folder; None for stdin."""
+def flow_base(base: str | None, file: str) -> str | None:
+    """Return the base of the flow in a file: --base, or else the file's folder; None for stdin."""
     from lfr.base_uri import absolute_base
 
-    if given is not None or file == STDIN:
-        return absolute_base(given)
+    if base is not None or file == STDIN:
+        return absolute_base(base)
     return absolute_base(Path(file).parent)
 
 
-def read_flow(file: str, terminal: Terminal) -> tuple[str, str]:
-    """The text of a flow and what errors call it. `-` is stdin. Raises as `_read_file`.
+def read_flow_text(file: str, terminal: Terminal) -> tuple[str, str]:
+    """Read a flow text (`-`: from stdin) and return it with the name that errors call it by.
 
-    A byte that is not UTF-8 becomes half of a surrogate pair (PEP 383), which the compiler refuses with
-    its place.
+    A byte that is not UTF-8 becomes half of a surrogate pair (PEP 383); the compiler refuses it and reports
+    its place. Raises NotFound, Refused and BadInput as `_read_file`.
     """
     raw = terminal.input.read() if file == STDIN else _read_file(file)
     return raw.decode("utf-8-sig", "surrogateescape"), "stdin" if file == STDIN else file
 
 
 def read_json_option(flag: str, text: str | None, terminal: Terminal) -> Json:
-    """The value of an option that takes JSON, or `@FILE` (`@-`: stdin) with JSON in it.
+    """Return the value of an option that takes JSON, or `@FILE` (`@-`: stdin) with JSON in it.
 
-    None if the option was not given. Raises BadInput with the place of the error, and as `_read_file`.
+    Returns None if the option is not set. Raises BadInput with the place of the error, and as `_read_file`.
     """
     if text is None:
         return None
@@ -126,31 +130,31 @@ def read_json_option(flag: str, text: str | None, terminal: Terminal) -> Json:
     try:
         return decode_json(raw.removeprefix(b"\xef\xbb\xbf"))
     except InvalidJson as error:
-        hint = "" if text.startswith("@") or "'" not in text else "JSON has its text in double quotes"
+        hint = "" if text.startswith("@") or "'" not in text else "JSON texts stand in double quotes"
         raise _not_json(name, raw, error, hint) from None
 
 
 def _not_json(name: str, raw: bytes, error: InvalidJson, hint: str) -> BadInput:
-    """The error with line and column, which the reader of JSON knows only of the text without its margins."""
+    """Return the error with line and column in the whole text, which `decode_json` does not count from."""
     try:
         json.loads(raw.decode("utf-8-sig"))
     except json.JSONDecodeError as exact:
-        what = exact.msg[0].lower() + exact.msg[1:]
-        return BadInput(f"not JSON: {what}", place=f"{name}:{exact.lineno}:{exact.colno}", hint=hint)
+        message = exact.msg[0].lower() + exact.msg[1:]
+        return BadInput(f"not JSON: {message}", place=f"{name}:{exact.lineno}:{exact.colno}", hint=hint)
     except (ValueError, RecursionError):
         pass
     return BadInput(f"not JSON: {error}", place=name, hint=hint)
 
 
 def write_file(file: str, text: str) -> None:
-    """Write a file whole or not at all; one that is there keeps its rights. Raises CannotWrite."""
+    """Write a file atomically; a file that exists keeps its permissions. Raises CannotWrite."""
     from lfr.host.atomic_write import write_atomically
 
     write_atomically(Path(file), text)
 
 
 def _read_file(file: str) -> bytes:
-    """All of a file. Raises NotFound, Refused for lack of permission, BadInput for what is no file."""
+    """Read a file. Raises NotFound; Refused without permission; BadInput for a folder."""
     try:
         return Path(file).read_bytes()
     except OSError as error:
@@ -167,11 +171,11 @@ def _file_error(error: OSError, file: str) -> LfrError:
             return Refused("no permission to read this file", place=file)
         case IsADirectoryError():
             return BadInput("this is a folder, not a file", place=file)
-    return NotFound(f"cannot be read: {error.strerror}", place=file)
+    return NotFound(f"cannot read this file: {error.strerror}", place=file)
 
 
-def seconds(text: str) -> float:
-    """The type of an option that takes seconds. Raises ArgumentTypeError, which argparse tells the user."""
+def parse_seconds(text: str) -> float:
+    """Parse an option in seconds. Raises ArgumentTypeError, which argparse reports."""
     try:
         value = float(text)
     except ValueError:
@@ -181,16 +185,16 @@ def seconds(text: str) -> float:
     return value
 
 
-def port(text: str) -> int:
-    """The type of an option that takes a port."""
-    value = count(text)
+def parse_port(text: str) -> int:
+    """Parse an option that is a port. Raises ArgumentTypeError."""
+    value = parse_count(text)
     if value > 65535:
         raise ArgumentTypeError(f"{text} is no port, 1 to 65535")
     return value
 
 
-def count(text: str) -> int:
-    """The type of an option that takes a whole number, at least 1."""
+def parse_count(text: str) -> int:
+    """Parse an option that is a whole number, 1 or more. Raises ArgumentTypeError."""
     try:
         value = int(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Words -> a command and its arguments; and the help, drawn from the tables."""
+"""Parses a command line into a command and its arguments, and prints the help."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from textwrap import fill
 from typing import NamedTuple, NoReturn
 
 from lfr.cli.command_table import COMMANDS, GROUPS, ROLE, Command, Handler
-from lfr.cli.exit_codes import MEANING
+from lfr.cli.exit_codes import MEANINGS
 from lfr.cli.ui.terminal import Terminal
 
 _HELP_WIDTH = 90
 
 
 class UsageError(Exception):
-    """The command line cannot be understood."""
+    """The command line is not valid."""
 
 
 class Call(NamedTuple):
-    """What a command line asks for."""
+    """A command with its parsed arguments."""
 
     handler: Handler
     arguments: Namespace
 
 
 class _Parser(ArgumentParser):
-    """argparse, but with errors that are raised. (Overriding `error` is its documented way to that.)"""
+    """An ArgumentParser that raises its errors. (argparse documents overriding `error` for this.)"""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} ({self.prog} --help)")
 
 
-def parse(words: Sequence[str], terminal: Terminal) -> Call | None:
-    """The command that the words ask for; None if all they asked for was help, which is printed then.
+def parse_command_line(words: Sequence[str], terminal: Terminal) -> Call | None:
+    """Return the command and its arguments; None for the overview, which it prints.
 
-    Raises UsageError, and SystemExit(0) after the help of one command.
+    Raises UsageError, and SystemExit(0) after printing the help of one command.
     """
     if not words or words[0] in ("--help", "-h") or list(words) == ["help"]:
         terminal.print("\n".join(_overview(terminal)))
@@ -46,37 +46,43 @@ def parse(words: Sequence[str], terminal: Terminal) -> Call | None:
         name, rest = words[1], ["--help"]
     command = COMMANDS.get(name) or _numbered_role(name)
     if command is None:
-        raise UsageError(_unknown(name))
-    handler: Handler = import_module(command.module).HANDLERS[command.name]
+        raise UsageError(_unknown_command(name))
+    handler = load_handler(command)
     return Call(handler, make_parser(command, handler).parse_args(rest, Namespace(command=name)))
 
 
+def load_handler(command: Command) -> Handler:
+    """Import the module of a command and return the command's handler."""
+    handler: Handler = import_module(f"lfr.cli.commands.{command.module}").HANDLERS[command.name]
+    return handler
+
+
 def _numbered_role(name: str) -> Command | None:
-    """The command of `lifecycle.2`, one of several processes of a role; None if it is no such name."""
+    """Return the command for `lifecycle.2`, one of several processes of a role; None for other names."""
     role, _, number = name.partition(".")
     command = COMMANDS.get(role)
     return command if command and command.group == ROLE and number.isdecimal() else None
 
 
 def make_parser(command: Command, handler: Handler) -> ArgumentParser:
-    """The parser of one command, with its help."""
+    """Return the parser of one command, with its help."""
     sentence = command.help[0].upper() + command.help[1:] + "."
     parser = _Parser(
         prog=f"lfr {command.name}",
-        description=fill(f"{sentence} {command.about}", _HELP_WIDTH),
-        epilog="\n".join(_epilog(command)),
+        description=fill(f"{sentence} {handler.description}", _HELP_WIDTH),
+        epilog="\n".join(_epilog(handler)),
         formatter_class=_formatter,
         add_help=False,
         allow_abbrev=False,
     )
     handler.add_arguments(parser)
-    parser.add_argument("-h", "--help", action="help", help="show this")
+    parser.add_argument("-h", "--help", action="help", help="show this help")
     parser.usage = _usage(parser)
     return parser
 
 
 def _usage(parser: ArgumentParser) -> str:
-    """The usage in one short line; what options there are stands below it."""
+    """Return the usage in one short line; the help lists the options below it."""
     positionals = [str(action.metavar) for action in parser._get_positional_actions()]
     return " ".join([parser.prog, *positionals, "[options]"])
 
@@ -85,17 +91,17 @@ def _formatter(prog: str) -> RawDescriptionHelpFormatter:
     return RawDescriptionHelpFormatter(prog, max_help_position=28, width=_HELP_WIDTH)
 
 
-def _epilog(command: Command) -> Iterator[str]:
-    lines = [f"lfr {words}" for words, _ in command.examples]
+def _epilog(handler: Handler) -> Iterator[str]:
+    lines = [f"lfr {words}" for words, _ in handler.examples]
     width = min(60, max(map(len, lines), default=0))
     if lines:
         yield "examples:"
-    for line, (_, says) in zip(lines, command.examples, strict=True):
-        yield f"  {line:{width}}  # {says}" if says else f"  {line}"
-    if command.exits:
+    for line, (_, purpose) in zip(lines, handler.examples, strict=True):
+        yield f"  {line:{width}}  # {purpose}" if purpose else f"  {line}"
+    if handler.exit_codes:
         yield "\nexit codes:"
-    for exit in command.exits:
-        yield f"  {int(exit):3}  {MEANING[exit]}"
+    for code in handler.exit_codes:
+        yield f"  {int(code):3}  {MEANINGS[code]}"
 
 
 def _overview(terminal: Terminal) -> Iterator[str]:
@@ -107,12 +113,12 @@ def _overview(terminal: Terminal) -> Iterator[str]:
         for command in COMMANDS.values():
             if command.group == group:
                 yield f"  {command.name:{width}}  {command.help}"
-    yield "\nlfr COMMAND --help tells more, with examples. To see it work: lfr demo"
+    yield "\nlfr COMMAND --help shows the options of a command, with examples. To see lfr work: lfr demo"
 
 
-def _unknown(name: str) -> str:
+def _unknown_command(name: str) -> str:
     if name.startswith("-"):
-        return f"{name} stands before any command; options follow theirs: lfr run FILE --wait (lfr --help)"
+        return f"{name} stands before the command; options follow it: lfr run FILE --wait (lfr --help)"
     from lfr.values.checks import suggestion  # here: only mistakes need it
 
     question = suggestion(name, COMMANDS)

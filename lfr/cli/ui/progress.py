@@ -1,4 +1,4 @@
-"""A workflow's progress while it runs: drawn in place on a terminal, else told line by line."""
+"""Shows the progress of a workflow while it runs: redrawn in place on a terminal, else a line per change."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
-from lfr.cli.ui.format_workflow import COLOUR_OF_STATE
-from lfr.cli.ui.terminal import Terminal, columns, cut, padded, printable
-from lfr.cli.ui.times import clock, duration, seconds_between
+from lfr.cli.ui.format_values import format_duration, format_time, seconds_between
+from lfr.cli.ui.format_workflow import STATE_COLOURS
+from lfr.cli.ui.terminal import Terminal, display_width, pad, printable, truncate
 
 _STATE_AFTER: Final = {
     "started": "RUNNING",
@@ -22,11 +22,11 @@ _STATE_AFTER: Final = {
 
 _REDRAW_SECONDS: Final = 0.1
 
-_WIDEST_NAME: Final = 30
+_MAX_NAME_WIDTH: Final = 30
 
 
 class ProgressView(Protocol):
-    """Something that shows the news that `follow_workflow` gives. Used with `with`."""
+    """A context manager that shows the updates of `follow_workflow`."""
 
     def __enter__(self) -> Self: ...
 
@@ -34,25 +34,25 @@ class ProgressView(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def tell(self, news: Mapping[str, Any]) -> None:
-        """Show what has changed."""
+    def show(self, update: Mapping[str, Any]) -> None:
+        """Show the changes of an update."""
         ...
 
 
 def progress_view(terminal: Terminal) -> ProgressView:
-    """The view that this terminal can show."""
+    """Return the view that suits this terminal."""
     return LiveProgress(terminal) if terminal.is_live else PlainProgress(terminal)
 
 
 class PlainProgress:
-    """A line on stderr for each change of a step that has a name, and for each failure.
+    """Prints a line on stderr for each change of a step that has a name, and for each failure.
 
-    Of the items of an iterated step, which may be many, only those that fail have one.
+    Of the items of an iterated step, of which there may be many, it prints only failures.
     """
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
-        self._started: dict[int, str] = {}
+        self._start_times: dict[int, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -62,33 +62,33 @@ class PlainProgress:
     ) -> None:
         return
 
-    def tell(self, news: Mapping[str, Any]) -> None:
-        """Show what has changed."""
-        for change in news["changes"]:
-            index, event = change["index"], change["event"]
+    def show(self, update: Mapping[str, Any]) -> None:
+        """Print a line for each change that people want to see."""
+        for change in update["changes"]:
+            index, event, time = change["index"], change["event"], format_time(change["at"])
             if index is None:
-                self._terminal.say(f"{clock(change['at'])}  {news['id']} {event}")
+                self._terminal.print_err(f"{time}  {update['id']} {event}")
             elif change["item"] is not None:
                 if event == "failed":
-                    self._terminal.say(f"{clock(change['at'])}  {index} item {change['item']} failed")
+                    self._terminal.print_err(f"{time}  {index} item {change['item']} failed")
             elif change["name"] or event == "failed":
-                self._terminal.say(f"{clock(change['at'])}  {index} {self._words(change)}")
+                self._terminal.print_err(f"{time}  {index} {self._format_change(change)}")
 
-    def _words(self, change: Mapping[str, Any]) -> str:
+    def _format_change(self, change: Mapping[str, Any]) -> str:
         index, event, at = change["index"], change["event"], change["at"]
-        words = f"{change['name']} {event}".strip()
+        text = f"{change['name']} {event}".strip()
         if event == "started":
-            self._started[index] = at
-        elif index in self._started:
-            words += f" after {duration(seconds_between(self._started.pop(index), at))}"
+            self._start_times[index] = at
+        elif index in self._start_times:
+            text += f" after {format_duration(seconds_between(self._start_times.pop(index), at))}"
         if change["reason"]:
-            words += f": {change['reason']}"
-        return printable(words)
+            text += f": {change['reason']}"
+        return printable(text)
 
 
 @dataclass(slots=True)
 class _StepLine:
-    """What is known of a step. `changed` grows with each change: the latest has the highest."""
+    """The state of a step on the board. `changed` is the number of its latest change; it orders the steps."""
 
     name: str
     state: str = "PENDING"
@@ -101,35 +101,35 @@ class _StepLine:
 
 
 class Board:
-    """What the live view shows; knows nothing of terminals but their size."""
+    """The content of the live view. Of the terminal it needs only the size and the colours."""
 
     def __init__(self) -> None:
         self._steps: dict[int, _StepLine] = {}
-        self._news: Mapping[str, Any] = {}
+        self._latest: Mapping[str, Any] = {}
         self._started: str | None = None
         self._ended: str | None = None
         self._changes = 0
 
-    def take(self, news: Mapping[str, Any]) -> None:
-        """Take in what `follow_workflow` gave."""
-        self._news = news
-        for change in news["changes"]:
+    def apply(self, update: Mapping[str, Any]) -> None:
+        """Apply the changes of an update of `follow_workflow`."""
+        self._latest = update
+        for change in update["changes"]:
             self._changes += 1
             self._started = self._started or change["at"]
             self._ended = change["at"]
             index = change["index"]
             if index is not None and change["item"] is not None:
-                self._take_item(index, change["event"])
+                self._apply_to_item(index, change["event"])
             elif index is not None and (change["name"] or change["event"] == "failed"):
-                self._take_step(index, change)
+                self._apply_to_step(index, change)
 
-    def _take_item(self, index: int, event: str) -> None:
+    def _apply_to_item(self, index: int, event: str) -> None:
         line = self._steps.setdefault(index, _StepLine(f"step {index}"))
         line.changed = self._changes
         line.items_running += 1 if event == "started" else -1
         line.items_done += event == "ended"
 
-    def _take_step(self, index: int, change: Mapping[str, Any]) -> None:
+    def _apply_to_step(self, index: int, change: Mapping[str, Any]) -> None:
         line = self._steps.setdefault(index, _StepLine(change["name"] or f"step {index}"))
         line.state = _STATE_AFTER[change["event"]]
         line.changed = self._changes
@@ -140,94 +140,95 @@ class Board:
             line.ended = change["at"]
 
     def lines(self, terminal: Terminal, height: int) -> list[str]:
-        """The view in at most `height` lines that fit into the terminal's width."""
-        if not self._news:
+        """Return the view in at most `height` lines, none wider than the terminal."""
+        if not self._latest:
             return []
-        room = max(1, height - 1)
-        shown = self._chosen(room if len(self._steps) <= room else max(1, room - 1))
+        step_rows = max(1, height - 1)
+        steps = self._select_steps(step_rows if len(self._steps) <= step_rows else max(1, step_rows - 1))
         name_width = min(
-            _WIDEST_NAME, max((columns(printable(line.name)) for line in shown.values()), default=0)
+            _MAX_NAME_WIDTH,
+            max((display_width(printable(line.name)) for line in steps.values()), default=0),
         )
         lines = [self._head(terminal)]
-        lines += [_draw_step(terminal, index, line, name_width) for index, line in shown.items()]
-        if len(shown) < len(self._steps) and room > 1:
-            lines.append(terminal.paint(f"  … and {len(self._steps) - len(shown)} more", "dim", terminal.err))
+        lines += [_format_step(terminal, index, line, name_width) for index, line in steps.items()]
+        if len(steps) < len(self._steps) and step_rows > 1:
+            hidden = len(self._steps) - len(steps)
+            lines.append(terminal.paint(f"  … and {hidden} more", "dim", terminal.err))
         return lines
 
-    def _chosen(self, room: int) -> dict[int, _StepLine]:
-        """The steps that matter most now: those that failed, then those that run, then the latest."""
-        if len(self._steps) <= room:
+    def _select_steps(self, count: int) -> dict[int, _StepLine]:
+        """Return the most important steps: failed ones first, then running ones, then the latest."""
+        if len(self._steps) <= count:
             return dict(sorted(self._steps.items()))
         ranks = {"FAILED": 0, "RUNNING": 1}
         order = sorted(self._steps.items(), key=lambda item: (ranks.get(item[1].state, 2), -item[1].changed))
-        return dict(sorted(order[:room]))
+        return dict(sorted(order[:count]))
 
     def _head(self, terminal: Terminal) -> str:
-        news, counts = self._news, self._news["counts"]
-        state = news["state"]
-        over = state not in ("RUNNING", "TERMINATING")
-        ended = counts["done"] + counts["skipped"] + counts["failed"]
-        lasted = duration(seconds_between(self._started, self._ended if over else None))
-        rest = f"  {ended} of {counts['total']} steps  {lasted}"
-        id = cut(news["id"], max(8, terminal.width - len(state) - len(rest) - 3))
-        return f"{id}  {terminal.paint(state, COLOUR_OF_STATE[state], terminal.err)}{rest}"
+        counts, state = self._latest["counts"], self._latest["state"]
+        has_ended = state not in ("RUNNING", "TERMINATING")
+        steps_ended = counts["done"] + counts["skipped"] + counts["failed"]
+        elapsed = format_duration(seconds_between(self._started, self._ended if has_ended else None))
+        tail = f"  {steps_ended} of {counts['total']} steps  {elapsed}"
+        id = truncate(self._latest["id"], max(8, terminal.width - len(state) - len(tail) - 3))
+        return f"{id}  {terminal.paint(state, STATE_COLOURS[state], terminal.err)}{tail}"
 
 
-def _draw_step(terminal: Terminal, index: int, line: _StepLine, name_width: int) -> str:
-    state = terminal.paint(f"{line.state:7}", COLOUR_OF_STATE[line.state], terminal.err)
-    lasted = "" if line.state == "SKIPPED" else duration(seconds_between(line.started, line.ended))
-    before = f"{index:5}  {padded(printable(line.name), name_width)}  "
-    room = terminal.width - 1 - columns(before) - 7 - 12
-    behind = line.reason
-    if not behind and line.items_running + line.items_done:
-        behind = f"items: {line.items_done} done, {line.items_running} running"
-    behind = f"  {cut(printable(behind), room)}" if behind and room > 0 else ""
-    return f"{before}{state}  {lasted:>8}{behind}"
+def _format_step(terminal: Terminal, index: int, line: _StepLine, name_width: int) -> str:
+    state = terminal.paint(f"{line.state:7}", STATE_COLOURS[line.state], terminal.err)
+    elapsed = "" if line.state == "SKIPPED" else format_duration(seconds_between(line.started, line.ended))
+    head = f"{index:5}  {pad(printable(line.name), name_width)}  "
+    tail_width = terminal.width - 1 - display_width(head) - 7 - 12
+    tail = line.reason
+    if not tail and line.items_running + line.items_done:
+        tail = f"items: {line.items_done} done, {line.items_running} running"
+    tail = f"  {truncate(printable(tail), tail_width)}" if tail and tail_width > 0 else ""
+    return f"{head}{state}  {elapsed:>8}{tail}"
 
 
 class LiveProgress:
-    """The board, drawn in place ten times a second by a thread of its own, so that durations run on."""
+    """Draws the board in place. A thread redraws it ten times a second, so that the durations advance."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
         self._board = Board()
         self._lock = threading.Lock()
-        self._over = threading.Event()
-        self._drawn = 0
-        self._thread = threading.Thread(target=self._keep_drawing, daemon=True)
+        self._stopping = threading.Event()
+        self._lines_drawn = 0
+        self._thread = threading.Thread(target=self._redraw_until_stopped, daemon=True)
 
     def __enter__(self) -> Self:
-        self._write("\x1b[?25l")  # no cursor
+        self._write("\x1b[?25l")  # hide the cursor
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
+        self._stopping.set()
         self._thread.join()
         self._draw()
         self._write("\x1b[?25h")
 
-    def tell(self, news: Mapping[str, Any]) -> None:
-        """Take in what has changed; it is shown with the next drawing."""
+    def show(self, update: Mapping[str, Any]) -> None:
+        """Apply an update to the board; the next redraw shows it."""
         with self._lock:
-            self._board.take(news)
+            self._board.apply(update)
 
-    def _keep_drawing(self) -> None:
-        while not self._over.wait(_REDRAW_SECONDS):
+    def _redraw_until_stopped(self) -> None:
+        while not self._stopping.wait(_REDRAW_SECONDS):
             self._draw()
 
     def _draw(self) -> None:
         with self._lock:
             lines = self._board.lines(self._terminal, self._terminal.height - 1)
-        back = f"\x1b[{self._drawn}F" if self._drawn else ""
-        self._write(back + "".join(f"\x1b[2K{line}\n" for line in lines) + "\x1b[J")
-        self._drawn = len(lines)
+        to_first_line = f"\x1b[{self._lines_drawn}F" if self._lines_drawn else ""
+        self._write(to_first_line + "".join(f"\x1b[2K{line}\n" for line in lines) + "\x1b[J")
+        self._lines_drawn = len(lines)
 
     def _write(self, text: str) -> None:
         try:
             self._terminal.err.write(text)
             self._terminal.err.flush()
         except OSError:
-            pass  # the terminal has gone; the workflow goes on
+            pass  # the terminal was closed; the workflow continues

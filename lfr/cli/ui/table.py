@@ -1,20 +1,20 @@
-"""Tables for people: columns as wide as what is in them, the last one cut to the terminal."""
+"""Formats tables for people. Columns are as wide as their content; the last one is cut to the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lfr.cli.ui.terminal import Terminal, columns, cut, padded, printable
+from lfr.cli.ui.terminal import Terminal, display_width, pad, printable, truncate
 
 _GAP = "  "
-_LEAST = 12
-"""Columns that the last one keeps, however wide the others are."""
+_LAST_COLUMN_MIN = 12
+"""The least width of the last column, however wide the others are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A text in a table; any text, for control characters are shown escaped. `colour` may be empty."""
+    """A text in a table. The table escapes control characters. `colour` may be empty."""
 
     text: str
     colour: str = ""
@@ -22,39 +22,36 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. `most`: columns of the terminal that it takes at most; `right`: numbers and durations."""
+    """A column of a table. `max_width` is in columns of the terminal."""
 
     heading: str
-    most: int = 40
-    right: bool = False
+    max_width: int = 40
+    align_right: bool = False
 
 
-def draw_table(
-    terminal: Terminal, headings: Sequence[Column], rows: Sequence[Sequence[Cell]], *, width: int = 0
+def format_table(
+    terminal: Terminal, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, width: int = 0
 ) -> list[str]:
-    """The lines of a table. The last column gets what is left of `width` (of the terminal, if 0)."""
+    """Return the lines of a table `width` wide; 0 is the width of the terminal."""
     texts = [[printable(cell.text) for cell in row] for row in rows]
     widths = [
-        min(column.most, max([columns(column.heading), *(columns(row[place]) for row in texts)]))
-        for place, column in enumerate(headings)
+        min(column.max_width, max([display_width(column.heading), *(display_width(row[i]) for row in texts)]))
+        for i, column in enumerate(columns)
     ]
-    left = (width or terminal.width) - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1)
-    widths[-1] = max(_LEAST, left)
-    lines = [terminal.paint(_line([column.heading for column in headings], headings, widths), "dim")]
-    for row, line in zip(rows, texts, strict=True):
-        shown = _pad(line, headings, widths)
-        painted = [terminal.paint(text, cell.colour) for text, cell in zip(shown, row, strict=True)]
+    used = sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)
+    widths[-1] = max(_LAST_COLUMN_MIN, (width or terminal.width) - used)
+    headings = _pad_row([column.heading for column in columns], columns, widths)
+    lines = [terminal.paint(_GAP.join(headings).rstrip(), "dim")]
+    for row, row_texts in zip(rows, texts, strict=True):
+        padded = _pad_row(row_texts, columns, widths)
+        painted = [terminal.paint(text, cell.colour) for text, cell in zip(padded, row, strict=True)]
         lines.append(_GAP.join(painted).rstrip())
     return lines
 
 
-def _line(texts: Sequence[str], headings: Sequence[Column], widths: Sequence[int]) -> str:
-    return _GAP.join(_pad(texts, headings, widths)).rstrip()
-
-
-def _pad(texts: Sequence[str], headings: Sequence[Column], widths: Sequence[int]) -> list[str]:
-    padded_texts = [
-        padded(text, width, right=column.right)
-        for text, column, width in zip(texts[:-1], headings, widths, strict=False)
+def _pad_row(texts: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> list[str]:
+    padded = [
+        pad(text, width, align_right=column.align_right)
+        for text, column, width in zip(texts[:-1], columns, widths, strict=False)
     ]
-    return [*padded_texts, cut(texts[-1], widths[-1])]
+    return [*padded, truncate(texts[-1], widths[-1])]

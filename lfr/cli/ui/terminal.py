@@ -1,4 +1,4 @@
-"""The terminal: streams, width, colour. One object, which tests replace."""
+"""The terminal: streams, width, colour. One object, so that tests can replace it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _COLOURS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2"
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Where a command reads and writes.
+    """The streams of a command.
 
-    out          what was asked for: what a script takes
-    err          everything else: progress, notes, errors
+    out          stdout: the result, for scripts
+    err          stderr: everything else, such as progress, notes, errors
     input        stdin, in bytes
     environment  decides on colour: NO_COLOR (no-color.org), TERM
     """
@@ -30,11 +30,11 @@ class Terminal:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def print(self, text: str = "") -> None:
-        """A line to stdout. Raises OSError if it cannot be written."""
+        """Write a line to stdout. Raises OSError if that is not possible."""
         self.out.write(f"{text}\n")
 
-    def say(self, text: str = "") -> None:
-        """A line to stderr. Without a reader of stderr nobody can be told, so that is no error."""
+    def print_err(self, text: str = "") -> None:
+        """Write a line to stderr. Ignores an OSError: without stderr there is no place to report it."""
         try:
             self.err.write(f"{text}\n")
             self.err.flush()
@@ -43,21 +43,21 @@ class Terminal:
 
     @property
     def is_live(self) -> bool:
-        """Whether lines on stderr can be drawn again in place."""
+        """Return whether lines on stderr can be redrawn in place."""
         return self.err.isatty() and self.environment.get("TERM", "dumb") != "dumb"
 
     @property
     def width(self) -> int:
-        """Columns. Of a terminal: its own. Else 100, so that what is piped does not depend on a window."""
+        """The width in columns. Without a terminal 100, so that piped output does not depend on a window."""
         return self._size()[0]
 
     @property
     def height(self) -> int:
-        """Lines."""
+        """The height in lines."""
         return self._size()[1]
 
     def paint(self, text: str, colour: str, stream: TextIO | None = None) -> str:
-        """The text in a colour, if the stream (stdout unless said otherwise) shows colours; "" is none."""
+        """Return the text in a colour if the stream (default: stdout) shows colours. The colour may be ""."""
         if not colour or not self._has_colours(self.out if stream is None else stream):
             return text
         return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
@@ -70,7 +70,7 @@ class Terminal:
         for stream in (self.err, self.out):
             try:
                 columns, lines = os.get_terminal_size(stream.fileno())
-            except (OSError, ValueError):  # no terminal; no file behind it
+            except (OSError, ValueError):  # not a terminal; a stream without a file descriptor
                 continue
             if columns and lines:
                 return columns, lines
@@ -78,55 +78,53 @@ class Terminal:
 
 
 def process_terminal() -> Terminal:
-    """The terminal of this process. A stream that was closed at the start becomes one that is nothing."""
+    """Return the terminal of this process. A stream that was closed at the start becomes /dev/null."""
     out, err = (_lenient(stream) for stream in (sys.stdout, sys.stderr))
     return Terminal(out, err, sys.stdin.buffer if sys.stdin else io.BytesIO(), os.environ)
 
 
 def _lenient(stream: TextIO | None) -> TextIO:
-    """The stream; what its encoding has no character for is written as `?`, not refused."""
+    """Return the stream, set to write `?` for a character that its encoding does not have."""
     if stream is None:
         return open(os.devnull, "w", encoding="utf-8")
     if isinstance(stream, io.TextIOWrapper):
-        with suppress(OSError):  # it writes first what it still holds, and may be unable to
+        with suppress(OSError):  # it flushes first, and that may fail
             stream.reconfigure(errors="replace")
     return stream
 
 
 def printable(text: str) -> str:
-    """The text without power over the terminal: control characters are shown escaped, in one line."""
+    """Return the text in one line, with control characters escaped so that they have no effect."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
+    )
 
 
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
-
-
-def columns(text: str) -> int:
-    """How many columns a printable text takes."""
+def display_width(text: str) -> int:
+    """Return how many columns a printable text takes."""
     if text.isascii():
         return len(text)
     return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
-def cut(text: str, width: int) -> str:
-    """The text in at most `width` columns; what does not fit is replaced by `…`."""
-    if columns(text) <= width:
+def truncate(text: str, width: int) -> str:
+    """Return the text in at most `width` columns; `…` replaces the rest."""
+    if display_width(text) <= width:
         return text
-    kept: list[str] = []
-    left = width - 1
+    head: list[str] = []
+    free_width = width - 1
     for char in text:
-        left -= columns(char)
-        if left < 0:
+        free_width -= display_width(char)
+        if free_width < 0:
             break
-        kept.append(char)
-    return "".join(kept) + "…" if width > 0 else ""
+        head.append(char)
+    return "".join(head) + "…" if width > 0 else ""
 
 
-def padded(text: str, width: int, *, right: bool = False) -> str:
-    """The text in exactly `width` columns, cut or filled with blanks (on the left, if `right`)."""
-    text = cut(text, width)
-    blanks = " " * (width - columns(text))
-    return blanks + text if right else text + blanks
+def pad(text: str, width: int, *, align_right: bool = False) -> str:
+    """Return the text in exactly `width` columns, truncated or filled with blanks."""
+    text = truncate(text, width)
+    blanks = " " * (width - display_width(text))
+    return blanks + text if align_right else text + blanks

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from lfr.cli.command_table import COMMANDS
-from lfr.cli.commands.check import HANDLERS, say_warnings
+from lfr.cli.commands.check import HANDLERS, print_warnings
 from lfr.cli.commands.run import HANDLERS as RUN
-from lfr.cli.exit_codes import Exit
+from lfr.cli.exit_codes import ExitCode
 from lfr.cli.ui.parser import make_parser
 from lfr.cli.ui.terminal import Terminal
 from lfr.language import check_flow
@@ -41,13 +41,13 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session
 
 
 def test_a_flow_that_is_right(session: Session) -> None:
-    assert session.run("good.flow") == Exit.OK
+    assert session.run("good.flow") == ExitCode.OK
     assert session.out.getvalue() == "good.flow: ok (nightly): 4 steps, 2 of them tasks\n"
     assert session.err.getvalue() == ""
 
 
 def test_errors_are_what_was_asked_for(session: Session) -> None:
-    assert session.run("bad.flow") == Exit.BAD_INPUT
+    assert session.run("bad.flow") == ExitCode.BAD_INPUT
     assert session.out.getvalue().splitlines()[:3] == [
         "bad.flow:1:6: expected a task or a subflow, found an arrow (something is missing before it)",
         "    a -> -> b",
@@ -58,23 +58,23 @@ def test_errors_are_what_was_asked_for(session: Session) -> None:
 
 
 def test_warnings_alone_are_no_failure_unless_one_wants_so(session: Session) -> None:
-    assert session.run("doubtful.flow") == Exit.OK
+    assert session.run("doubtful.flow") == ExitCode.OK
     told = session.out.getvalue().splitlines()
     assert told[0] == "doubtful.flow:1:3: warning: nobody uses :x (leave it away)"
     assert told[-1] == "doubtful.flow: ok, 2 warnings: 5 steps, 3 of them tasks"
-    assert session.run("doubtful.flow", "--strict") == Exit.BAD_INPUT
-    assert session.run("good.flow", "--strict") == Exit.OK
+    assert session.run("doubtful.flow", "--strict") == ExitCode.BAD_INPUT
+    assert session.run("good.flow", "--strict") == ExitCode.OK
 
 
 def test_several_files_and_one_that_is_not_there(session: Session) -> None:
-    assert session.run("none.flow", "bad.flow", "good.flow") == Exit.NOT_FOUND
-    assert session.run("good.flow", "bad.flow", "none.flow") == Exit.BAD_INPUT
+    assert session.run("none.flow", "bad.flow", "good.flow") == ExitCode.NOT_FOUND
+    assert session.run("good.flow", "bad.flow", "none.flow") == ExitCode.BAD_INPUT
     assert session.err.getvalue() == "lfr: none.flow: there is no such file\n" * 2
     assert session.out.getvalue().count("good.flow: ok") == 2
 
 
 def test_json_for_editors(session: Session) -> None:
-    assert session.run("--json", "good.flow", "bad.flow", "doubtful.flow", "latin.flow") == Exit.BAD_INPUT
+    assert session.run("--json", "good.flow", "bad.flow", "doubtful.flow", "latin.flow") == ExitCode.BAD_INPUT
     diagnostics = json.loads(session.out.getvalue())
     assert diagnostics[0] == {
         "file": "bad.flow",
@@ -97,29 +97,29 @@ def test_json_for_editors(session: Session) -> None:
 
 
 def test_json_of_what_is_right_is_an_empty_list(session: Session) -> None:
-    assert session.run("--json", "-", stdin=b"\xef\xbb\xbfa -> b") == Exit.OK
+    assert session.run("--json", "-", stdin=b"\xef\xbb\xbfa -> b") == ExitCode.OK
     assert json.loads(session.out.getvalue()) == []
 
 
 def test_a_flow_from_stdin(session: Session) -> None:
-    assert session.run("-", stdin=b"a\xff") == Exit.BAD_INPUT
+    assert session.run("-", stdin=b"a\xff") == ExitCode.BAD_INPUT
     assert session.out.getvalue().startswith("stdin:1:2: this is not UTF-8 text: byte 0xff")
 
 
 def test_other_commands_tell_some_warnings_in_a_line_each() -> None:
     err = io.StringIO()
     terminal = Terminal(io.StringIO(), err, io.BytesIO())
-    say_warnings(check_flow("; ".join(f"a :x{number}" for number in range(8))).diagnostics, terminal)
+    print_warnings(check_flow("; ".join(f"a :x{number}" for number in range(8))).diagnostics, terminal)
     lines = err.getvalue().splitlines()
     assert lines[0] == "lfr: FLOW:1:3: warning: nobody uses :x0 (leave it away)"
-    assert lines[5:] == ["lfr: and 3 warnings more (lfr check tells all)"]
+    assert lines[5:] == ["lfr: and 3 more warnings (lfr check shows all)"]
 
 
 def test_run_tells_warnings_on_stderr_and_nothing_of_them_on_stdout(session: Session) -> None:
     Path("doubtful.flow").write_text("a :x -> b")
     terminal = Terminal(session.out, session.err, io.BytesIO())
     parser = make_parser(COMMANDS["run"], RUN["run"])
-    assert RUN["run"].run(parser.parse_args(["doubtful.flow", "--local"]), terminal) == Exit.OK
+    assert RUN["run"].run(parser.parse_args(["doubtful.flow", "--local"]), terminal) == ExitCode.OK
     assert session.out.getvalue() == "{}\n"
     assert session.err.getvalue().startswith(
         "lfr: doubtful.flow:1:3: warning: nobody uses :x (leave it away)\n"

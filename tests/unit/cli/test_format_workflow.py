@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lfr.cli.ui.format_workflow import COLOUR_OF_STATE, draw_history, draw_list, draw_workflow
-from lfr.cli.ui.terminal import columns
+from lfr.cli.ui.format_workflow import STATE_COLOURS, format_history, format_list, format_workflow
+from lfr.cli.ui.terminal import display_width
 from lfr.states import StepState, WorkflowState
 from tests.support.screens import terminal
 
@@ -45,9 +45,9 @@ def workflow() -> dict[str, Any]:
 
 
 def test_a_workflow_is_shown_with_each_step_and_nothing_raw() -> None:
-    lines = list(draw_workflow(terminal(), workflow()))
+    lines = list(format_workflow(terminal(), workflow()))
     assert lines[0] == "workflow:x  FAILED"
-    assert all(columns(line) <= 100 and line.isprintable() for line in lines)
+    assert all(display_width(line) <= 100 and line.isprintable() for line in lines)
     assert "  reason   step 3 (C) failed" in lines
     assert "  steps    5: 2 DONE, 1 SKIPPED, 1 FAILED, 1 PENDING" in lines
     assert any(line.endswith("(2.5 s)") for line in lines)
@@ -66,7 +66,7 @@ def test_a_resource_is_called_by_what_is_done_and_by_its_last_part() -> None:
         step(3, "resource", uri="https://shop.example/my%20rates", sink=False),
         step(4, "resource", uri="/", sink=True),
     ]
-    *_, one, two, three, four = draw_workflow(terminal(), {**workflow(), "steps": steps})
+    *_, one, two, three, four = format_workflow(terminal(), {**workflow(), "steps": steps})
     assert one.split() == ["1", "load", "order.yaml", "DONE", "1"]
     assert two.split()[:3] == ["2", "store", "rates"]
     assert three.split()[:4] == ["3", "load", "my", "rates"]
@@ -80,12 +80,12 @@ def test_some_of_many_items_are_shown() -> None:
         step(1, name="a", base="a", state="RUNNING", attempt=1, items=items),
         step(2, name="b", base="b"),
     ]
-    lines = list(draw_workflow(terminal(), {**workflow(), "steps": steps}))
+    lines = list(format_workflow(terminal(), {**workflow(), "steps": steps}))
     assert lines[-12].startswith("\nitems that have begun and are not done")
     assert lines[-11] == "  FAILED  workflow:x/1.0"
     assert lines[-1] == "  ... 2,000 of 5,000 are not done"
     items["open"] = opened[:10]
-    assert list(draw_workflow(terminal(), {**workflow(), "steps": steps}))[-1].endswith("/1.9")
+    assert list(format_workflow(terminal(), {**workflow(), "steps": steps}))[-1].endswith("/1.9")
 
 
 def test_a_step_that_waits_says_for_what() -> None:
@@ -98,8 +98,8 @@ def test_a_step_that_waits_says_for_what() -> None:
     steps = [
         step(n, name="w", base="wait:x", state="RUNNING", waits_for=wait) for n, wait in enumerate(waits)
     ]
-    told = [line.partition("waits ")[2] for line in draw_workflow(terminal(), {**workflow(), "steps": steps})]
-    event, timed, latch, delay = (words for words in told if words)
+    lines = format_workflow(terminal(), {**workflow(), "steps": steps})
+    event, timed, latch, delay = filter(None, (line.partition("waits ")[2] for line in lines))
     assert event == 'for the event paid with {"order": 7}'
     assert timed.startswith(r"for the event paid\n, until 2026-01-")
     assert latch == "for the latch house to be zero"
@@ -111,13 +111,13 @@ def test_a_step_that_is_skipped_by_hand_or_is_tried_again_says_so() -> None:
         step(0, name="a", state="SKIPPED", reason="skipped by hand", output={"by": "me"}),
         step(1, name="b", state="RUNNING", reason="no way", waits_for={"until": "2026-01-31T12:00:00.000Z"}),
     ]
-    skipped, again = list(draw_workflow(terminal(), {**workflow(), "steps": steps}))[-2:]
+    skipped, again = list(format_workflow(terminal(), {**workflow(), "steps": steps}))[-2:]
     assert skipped.endswith('skipped by hand: {"by": "me"}')
     assert again.endswith("again at 12:00:00.000: no way")
 
 
 def test_a_history_names_the_steps() -> None:
-    lines = draw_history(terminal(), workflow())
+    lines = format_history(terminal(), workflow())
     assert [line.split()[1:] for line in lines[1:]] == [
         ["1", "big", "(resize)", "started"],
         ["3", "C", "failed", r"no\nway"],
@@ -127,10 +127,10 @@ def test_a_history_names_the_steps() -> None:
 
 def test_a_list_never_cuts_an_id() -> None:
     id = "workflow:" + "x" * 240
-    line = draw_list(terminal(), [{**workflow(), "id": id}])[1]
+    line = format_list(terminal(), [{**workflow(), "id": id}])[1]
     assert line.endswith(id)
     assert line.startswith("FAILED  2026-01-31 ")
 
 
 def test_every_state_has_a_colour() -> None:
-    assert {*WorkflowState, *StepState} == COLOUR_OF_STATE.keys()
+    assert {*WorkflowState, *StepState} == STATE_COLOURS.keys()

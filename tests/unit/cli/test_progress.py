@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import Any
 
 from lfr.cli.ui.progress import Board, LiveProgress, PlainProgress, progress_view
-from lfr.cli.ui.terminal import Terminal, columns
+from lfr.cli.ui.terminal import Terminal, display_width
 from tests.support.screens import Screen, terminal, written
 
 LIVE = {"TERM": "xterm", "NO_COLOR": "1"}
@@ -17,7 +17,7 @@ def change(second: float, index: int | None, event: str, name: str = "", reason:
     return {"at": at, "index": index, "item": None, "name": name, "event": event, "reason": reason}
 
 
-def news(*changes: Any, state: str = "RUNNING", total: int = 9, **counts: int) -> dict[str, Any]:
+def update(*changes: Any, state: str = "RUNNING", total: int = 9, **counts: int) -> dict[str, Any]:
     numbers = {"total": total, "running": 0, "done": 0, "skipped": 0, "failed": 0, **counts}
     return {"id": "workflow:x", "name": "x", "state": state, "counts": numbers, "changes": list(changes)}
 
@@ -26,9 +26,9 @@ def test_plain_lines_tell_of_steps_with_names_and_of_failures() -> None:
     screen = terminal()
     with progress_view(screen) as view:
         assert isinstance(view, PlainProgress)
-        view.tell(news(change(1, 0, "started"), change(1, 0, "ended"), change(1, 1, "started", "A")))
-        view.tell(news(change(1.5, 1, "ended", "A"), change(1.5, 2, "skipped", "B")))
-        view.tell(news(change(2, 3, "failed", "", "cannot merge\x1b[2J"), change(2, None, "failed")))
+        view.show(update(change(1, 0, "started"), change(1, 0, "ended"), change(1, 1, "started", "A")))
+        view.show(update(change(1.5, 1, "ended", "A"), change(1.5, 2, "skipped", "B")))
+        view.show(update(change(2, 3, "failed", "", "cannot merge\x1b[2J"), change(2, None, "failed")))
     lines = [line.partition("  ")[2] for line in written(screen.err).splitlines()]
     assert lines == [
         "1 A started",
@@ -41,9 +41,9 @@ def test_plain_lines_tell_of_steps_with_names_and_of_failures() -> None:
 
 def test_the_board_shows_each_step_with_its_state_and_duration() -> None:
     board = Board()
-    board.take(news(change(1, 0, "started"), change(1, 1, "started", "A"), change(1, 2, "started", "B")))
-    board.take(news(change(1.5, 1, "ended", "A"), change(2, 2, "failed", "B", "no\nway")))
-    board.take(news(change(2, None, "failed"), state="FAILED", done=2, failed=1))
+    board.apply(update(change(1, 0, "started"), change(1, 1, "started", "A"), change(1, 2, "started", "B")))
+    board.apply(update(change(1.5, 1, "ended", "A"), change(2, 2, "failed", "B", "no\nway")))
+    board.apply(update(change(2, None, "failed"), state="FAILED", done=2, failed=1))
     assert board.lines(terminal(), 24) == [
         "workflow:x  FAILED  3 of 9 steps  1.0 s",
         "    1  A  DONE       500 ms",
@@ -53,13 +53,13 @@ def test_the_board_shows_each_step_with_its_state_and_duration() -> None:
 
 def test_the_board_keeps_to_its_size_and_to_what_matters() -> None:
     board = Board()
-    board.take(news(*(change(1, index, "started", f"task-{index}") for index in range(50)), total=52))
-    board.take(news(*(change(2, index, "ended", f"task-{index}") for index in range(49) if index != 7)))
-    board.take(news(change(3, 3, "failed", "task-3", "z" * 500)))
+    board.apply(update(*(change(1, index, "started", f"task-{index}") for index in range(50)), total=52))
+    board.apply(update(*(change(2, index, "ended", f"task-{index}") for index in range(49) if index != 7)))
+    board.apply(update(change(3, 3, "failed", "task-3", "z" * 500)))
     for height in range(2, 60):
         lines = board.lines(terminal(), height)
         assert len(lines) <= height
-        assert all(columns(line) < terminal().width for line in lines)
+        assert all(display_width(line) < terminal().width for line in lines)
     lines = board.lines(terminal(), 6)
     assert [line.split()[1:3] for line in lines[1:5]] == [
         ["task-3", "FAILED"],
@@ -72,8 +72,8 @@ def test_the_board_keeps_to_its_size_and_to_what_matters() -> None:
 
 def test_a_step_of_a_loop_is_shown_as_it_is_now() -> None:
     board = Board()
-    board.take(news(change(1, 1, "started", "A"), change(2, 1, "failed", "A", "once")))
-    board.take(news(change(3, 1, "started", "A"), change(7, 1, "ended", "A")))
+    board.apply(update(change(1, 1, "started", "A"), change(2, 1, "failed", "A", "once")))
+    board.apply(update(change(3, 1, "started", "A"), change(7, 1, "ended", "A")))
     assert board.lines(terminal(), 9)[1] == "    1  A  DONE        4.0 s"
 
 
@@ -81,8 +81,8 @@ def test_the_live_view_leaves_the_last_state_and_the_cursor() -> None:
     screen = terminal(LIVE, live=True)
     with progress_view(screen) as view:
         assert isinstance(view, LiveProgress)
-        view.tell(news(change(1, 1, "started", "A")))
-        view.tell(news(change(2, 1, "ended", "A"), change(2, None, "finished"), state="FINISHED", done=9))
+        view.show(update(change(1, 1, "started", "A")))
+        view.show(update(change(2, 1, "ended", "A"), change(2, None, "finished"), state="FINISHED", done=9))
     drawn = written(screen.err)
     assert drawn.startswith("\x1b[?25l")
     assert drawn.endswith("\x1b[J\x1b[?25h")
@@ -90,9 +90,9 @@ def test_the_live_view_leaves_the_last_state_and_the_cursor() -> None:
 
 
 def test_the_live_view_outlives_its_terminal() -> None:
-    class Gone(Screen):
+    class ClosedScreen(Screen):
         def write(self, text: str) -> int:
             raise OSError(5, "Input/output error")
 
-    with LiveProgress(Terminal(Screen(), Gone(), BytesIO(), LIVE)) as view:
-        view.tell(news(change(1, 1, "started", "A")))
+    with LiveProgress(Terminal(Screen(), ClosedScreen(), BytesIO(), LIVE)) as view:
+        view.show(update(change(1, 1, "started", "A")))

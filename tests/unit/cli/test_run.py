@@ -12,7 +12,7 @@ from lfr.errors import NotFound, Unreachable
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Store
 from tests.support.screens import terminal, written
-from tests.unit.cli.test_progress import change, news
+from tests.unit.cli.test_progress import change, update
 
 STARTED = change(1, 1, "started", "A")
 ENDED = change(2, 1, "ended", "A")
@@ -23,13 +23,13 @@ NO_STORE = cast(Store, None)
 
 
 def attempts(monkeypatch: pytest.MonkeyPatch, *scripts: list[Any]) -> list[float | None]:
-    """Each call of `follow_workflow` plays a script: news to tell, errors to raise. The time-outs it got."""
-    left = list(scripts)
+    """Make each call of `follow_workflow` play a script of updates and errors; return its time-outs."""
+    remaining = list(scripts)
     timeouts: list[float | None] = []
 
     def follow(_: Store, id: str, *, timeout_seconds: float | None) -> Iterator[Any]:
         timeouts.append(timeout_seconds)
-        for entry in left.pop(0):
+        for entry in remaining.pop(0):
             if isinstance(entry, Exception):
                 raise entry
             yield entry
@@ -43,12 +43,12 @@ def test_after_an_interruption_nothing_is_told_twice(monkeypatch: pytest.MonkeyP
     gone = Unreachable("no Redis answers")
     attempts(
         monkeypatch,
-        [news(STARTED), gone],
+        [update(STARTED), gone],
         [gone],
-        [news(STARTED, ENDED), news(FINISHED, state="FINISHED")],
+        [update(STARTED, ENDED), update(FINISHED, state="FINISHED")],
     )
     screen = terminal()
-    assert run.look_on(NO_STORE, "workflow:x", screen) == "FINISHED"
+    assert run.watch_progress(NO_STORE, "workflow:x", screen) == "FINISHED"
     told = written(screen.err).splitlines()
     assert [line.partition("  ")[2] or line for line in told] == [
         "1 A started",
@@ -61,32 +61,32 @@ def test_after_an_interruption_nothing_is_told_twice(monkeypatch: pytest.MonkeyP
 def test_who_never_saw_redis_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     attempts(monkeypatch, [Unreachable("no Redis answers")])
     with pytest.raises(Unreachable):
-        run.look_on(NO_STORE, "workflow:x", terminal())
+        run.watch_progress(NO_STORE, "workflow:x", terminal())
 
 
 def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     gone = Unreachable("no Redis answers")
-    attempts(monkeypatch, [news(STARTED), gone], *[[gone]] * 5)
+    attempts(monkeypatch, [update(STARTED), gone], *[[gone]] * 5)
     clock = iter([0.0, 59.0, 60.0, 61.0])
     monkeypatch.setattr(run.time, "monotonic", lambda: next(clock))
     with pytest.raises(Unreachable):
-        run.look_on(NO_STORE, "workflow:x", terminal())
+        run.watch_progress(NO_STORE, "workflow:x", terminal())
     assert list(clock) == []
 
 
 def test_what_is_gone_from_redis_is_no_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
-    attempts(monkeypatch, [news(STARTED), Unreachable("gone")], [NotFound("there is no workflow x")])
+    attempts(monkeypatch, [update(STARTED), Unreachable("gone")], [NotFound("there is no workflow x")])
     with pytest.raises(NotFound):
-        run.look_on(NO_STORE, "workflow:x", terminal())
+        run.watch_progress(NO_STORE, "workflow:x", terminal())
 
 
 def test_the_time_that_is_left_is_what_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    timeouts = attempts(monkeypatch, [news(STARTED), Unreachable("gone")], [news(STARTED)])
+    timeouts = attempts(monkeypatch, [update(STARTED), Unreachable("gone")], [update(STARTED)])
     clock = iter([100.0, 100.0, 104.0, 104.0])
     monkeypatch.setattr(run.time, "monotonic", lambda: next(clock))
-    assert run.look_on(NO_STORE, "workflow:x", terminal(), timeout_seconds=10) == "RUNNING"
+    assert run.watch_progress(NO_STORE, "workflow:x", terminal(), timeout_seconds=10) == "RUNNING"
     assert timeouts == [10.0, 6.0]
 
 
 def test_every_end_has_an_exit_code() -> None:
-    assert run.EXIT_OF_STATE.keys() == {state for state in WorkflowState if state.has_ended}
+    assert run.EXIT_CODES_BY_STATE.keys() == {state for state in WorkflowState if state.has_ended}

@@ -6,22 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfr.cli.ui.table import Cell, Column, draw_table
-from lfr.cli.ui.terminal import columns, cut, padded, printable
-from lfr.cli.ui.times import duration, seconds_between
+from lfr.cli.ui.format_values import format_duration, seconds_between
+from lfr.cli.ui.table import Cell, Column, format_table
+from lfr.cli.ui.terminal import display_width, pad, printable, truncate
 from tests.support.screens import terminal
 
 
 @given(st.text(), st.integers(0, 30))
 def test_what_is_cut_fits_and_is_the_beginning(text: str, width: int) -> None:
-    shown = cut(printable(text), width)
-    assert columns(shown) <= width
+    shown = truncate(printable(text), width)
+    assert display_width(shown) <= width
     assert printable(text).startswith(shown.removesuffix("…"))
 
 
 @given(st.text(max_size=20), st.integers(1, 30), st.booleans())
 def test_what_is_padded_is_exactly_as_wide(text: str, width: int, right: bool) -> None:
-    assert columns(padded(printable(text), width, right=right)) == width
+    assert display_width(pad(printable(text), width, align_right=right)) == width
 
 
 @given(st.text())
@@ -36,8 +36,8 @@ def test_control_characters_are_shown_escaped() -> None:
 
 
 def test_wide_and_combining_letters_are_counted_in_columns() -> None:
-    assert [columns(text) for text in ("abc", "日本", "e\N{COMBINING ACUTE ACCENT}")] == [3, 4, 1]
-    assert cut("日本語", 4) == "日…"
+    assert [display_width(text) for text in ("abc", "日本", "e\N{COMBINING ACUTE ACCENT}")] == [3, 4, 1]
+    assert truncate("日本語", 4) == "日…"
 
 
 def test_a_table_aligns_and_cuts_its_last_column() -> None:
@@ -45,8 +45,8 @@ def test_a_table_aligns_and_cuts_its_last_column() -> None:
         [Cell("7"), Cell("resize"), Cell("x" * 50)],
         [Cell("10"), Cell("日本"), Cell("")],
     ]
-    headings = [Column("#", right=True), Column("step"), Column("output")]
-    assert draw_table(terminal(), headings, rows, width=30) == [
+    headings = [Column("#", align_right=True), Column("step"), Column("output")]
+    assert format_table(terminal(), headings, rows, width=30) == [
         " #  step    output",
         " 7  resize  " + "x" * 17 + "…",
         "10  日本",
@@ -54,20 +54,20 @@ def test_a_table_aligns_and_cuts_its_last_column() -> None:
 
 
 def test_a_column_is_no_wider_than_its_most() -> None:
-    lines = draw_table(terminal(), [Column("a", most=4), Column("b")], [[Cell("abcdefgh"), Cell("z")]])
+    lines = format_table(terminal(), [Column("a", max_width=4), Column("b")], [[Cell("abcdefgh"), Cell("z")]])
     assert lines == ["a     b", "abc…  z"]
 
 
 def test_colours_only_where_they_are_shown() -> None:
     row = [[Cell("FAILED", "red")]]
     live = {"TERM": "xterm"}
-    assert "\x1b[31mFAILED" in draw_table(terminal(live, live=True), [Column("s")], row)[1]
+    assert "\x1b[31mFAILED" in format_table(terminal(live, live=True), [Column("s")], row)[1]
     for plain in (
         terminal(live),
         terminal({**live, "NO_COLOR": "1"}, live=True),
         terminal({"TERM": "dumb"}, live=True),
     ):
-        assert draw_table(plain, [Column("s")], row)[1] == "FAILED"
+        assert format_table(plain, [Column("s")], row)[1] == "FAILED"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_colours_only_where_they_are_shown() -> None:
     ],
 )
 def test_durations(seconds: float | None, text: str) -> None:
-    assert duration(seconds) == text
+    assert format_duration(seconds) == text
 
 
 def test_seconds_between_two_times() -> None:

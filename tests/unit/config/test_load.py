@@ -10,7 +10,7 @@ import pytest
 
 from lfr.config.check import check_setting
 from lfr.config.file import read_settings_file
-from lfr.config.load import LoadedSettings, Sourced, load_settings, load_with_origins
+from lfr.config.load import LoadedSettings, SourcedValue, load_settings, load_with_origins
 from lfr.config.settings import Setting
 from lfr.errors import BadSettings
 
@@ -34,7 +34,7 @@ class Layers:
         self.environment["CREDENTIALS_DIRECTORY"] = str(credentials)
 
     def load(self, config: str = "", given: Mapping[str, Any] | None = None) -> LoadedSettings:
-        layer = {name: Sourced(value, f"--{name}") for name, value in (given or {}).items()}
+        layer = {name: SourcedValue(value, f"--{name}") for name, value in (given or {}).items()}
         absent = str(self.folder / "absent.yaml")
         return load_with_origins(layer, config=config, environment=self.environment, default_file=absent)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lfr.cli.commands import install
-from lfr.cli.exit_codes import NO_USE_TO_RESTART, Exit
+from lfr.cli.commands import install_uninstall
+from lfr.cli.exit_codes import PERMANENT_FAILURES, ExitCode
 from lfr.cli.main import main
 from lfr.errors import CannotWrite, Conflict, NotFound
 from lfr.host.install_actions import Remove, Run, Write
@@ -44,7 +44,7 @@ def test_all_files_are_in_the_table_and_no_other() -> None:
 
 def test_a_unit_does_not_restart_what_a_restart_does_not_mend() -> None:
     found = re.search(r"^RestartPreventExitStatus=(.*)$", load_unit_file("lfr@.service"), re.MULTILINE)
-    assert found and tuple(map(int, found[1].split())) == NO_USE_TO_RESTART
+    assert found and tuple(map(int, found[1].split())) == PERMANENT_FAILURES
 
 
 def test_the_units_name_the_prefix_and_nothing_but_it() -> None:
@@ -139,9 +139,9 @@ def test_a_dry_run_prints_the_steps_and_does_none(
 ) -> None:
     monkeypatch.setattr("sys.argv", [str(program.file)])
     monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
-    monkeypatch.setattr(install, "_needs_store", lambda: True)
+    monkeypatch.setattr(install_uninstall, "_needs_valkey", lambda: True)
     words = ["install", "--enable", "wait", "--now", "--dry-run", "--prefix", str(tmp_path / "usr")]
-    assert main(words) == Exit.OK
+    assert main(words) == ExitCode.OK
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == f"write {tmp_path}/usr/bin/lfr"
     assert printed[-1] == "systemctl start lfr.target lfr-valkey.service lfr@wait.service"
@@ -153,7 +153,7 @@ def test_a_dry_run_prints_the_steps_and_does_none(
     [["--enable", "waits"], ["--enable", "wait.x"], ["--prefix", "/a b"], ["--prefix", "/a%i"]],
 )
 def test_what_cannot_be_a_unit_is_refused(words: list[str]) -> None:
-    assert main(["install", "--dry-run", *words]) == Exit.USAGE
+    assert main(["install", "--dry-run", *words]) == ExitCode.USAGE
 
 
 def test_only_the_one_file_can_be_installed(
@@ -161,17 +161,17 @@ def test_only_the_one_file_can_be_installed(
 ) -> None:
     monkeypatch.setattr("sys.argv", ["lfr"])
     monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
-    assert main(["install", "--dry-run"]) == Exit.CONFLICT
+    assert main(["install", "--dry-run"]) == ExitCode.CONFLICT
     assert "only the one file" in capsys.readouterr().err
 
 
 def test_units_are_listed_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["units"]) == Exit.OK
+    assert main(["units"]) == ExitCode.OK
     listed = capsys.readouterr().out
     assert all(file.name in listed and file.target in listed for file in FILES)
-    assert main(["units", "lfr.yaml"]) == Exit.OK
+    assert main(["units", "lfr.yaml"]) == ExitCode.OK
     assert capsys.readouterr().out == (UNITS / "lfr.yaml").read_text()
-    assert main(["units", "lfr.socket"]) == Exit.NOT_FOUND
+    assert main(["units", "lfr.socket"]) == ExitCode.NOT_FOUND
 
 
 def test_the_configuration_that_is_installed_can_be_read(
@@ -182,5 +182,5 @@ def test_the_configuration_that_is_installed_can_be_read(
     setting = re.compile(r"^# ((?: {2})*[a-z]+:(?: .*)?|(?: {2})+- .*)$", re.MULTILINE)
     for name, content in (("as-it-is", text), ("all", setting.sub(r"\1", text))):
         (tmp_path / name).write_text(content)
-        assert main(["config", "--config", str(tmp_path / name)]) == Exit.OK, capsys.readouterr().err
+        assert main(["config", "--config", str(tmp_path / name)]) == ExitCode.OK, capsys.readouterr().err
     assert "rediss://" in capsys.readouterr().out

@@ -1,0 +1,37 @@
+"""`lfr units`: list the files that `lfr install` writes, or print one."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from lfr.cli.command_table import Handler, Handlers
+from lfr.cli.exit_codes import ExitCode
+from lfr.cli.ui.table import Cell, Column, format_table
+from lfr.cli.ui.terminal import Terminal
+from lfr.host.units import FILES, load_unit_file
+
+_COLUMNS = (Column("file"), Column("goes to", max_width=60), Column("what it is"))
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("name", metavar="FILE", nargs="?", help="print this file")
+
+
+def _units(arguments: Namespace, terminal: Terminal) -> int:
+    if arguments.name is not None:
+        terminal.print(load_unit_file(arguments.name).rstrip("\n"))
+        return ExitCode.OK
+    rows = [[Cell(file.name, "bold"), Cell(file.target), Cell(file.help)] for file in FILES]
+    for line in format_table(terminal, _COLUMNS, rows):
+        terminal.print(line)
+    return ExitCode.OK
+
+
+HANDLERS: Handlers = {
+    "units": Handler(
+        _add_arguments,
+        _units,
+        examples=(("units", ""), ("units lfr@.service", "print it")),
+        exit_codes=(ExitCode.NOT_FOUND,),
+    )
+}

@@ -1,0 +1,75 @@
+"""Formats times, durations and JSON values for people."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from lfr.values.json import Json
+
+
+def parse_time(text: str) -> datetime:
+    """Parse an ISO 8601 time as the operations return it; the result has a time zone."""
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def seconds_between(start: str | None, end: str | None) -> float | None:
+    """Return the seconds between two ISO times. Without an end, count up to now; without a start, None."""
+    if start is None:
+        return None
+    until = parse_time(end) if end is not None else datetime.now(UTC)
+    return max(0.0, (until - parse_time(start)).total_seconds())
+
+
+def format_duration(seconds: float | None) -> str:
+    """Format a duration briefly: `0 ms`, `340 ms`, `2.4 s`, `3 m 05 s`, `2 h 07 m`, `4 d 03 h`."""
+    if seconds is None:
+        return ""
+    if round(seconds, 3) < 1:
+        return f"{round(seconds * 1000)} ms"
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    for size, unit, smaller_size, smaller in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "m"),
+        (60, "m", 1, "s"),
+    ):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // smaller_size:02} {smaller}"
+    return "1 m 00 s"
+
+
+def format_time(text: str | None) -> str:
+    """Format the time of day of an ISO time in the local zone, with milliseconds; "" for None."""
+    if text is None:
+        return ""
+    return parse_time(text).astimezone().strftime("%H:%M:%S.%f")[:-3]
+
+
+def format_date(text: str) -> str:
+    """Format the local date of an ISO time."""
+    return parse_time(text).astimezone().strftime("%Y-%m-%d")
+
+
+def format_start(text: str) -> str:
+    """Format the local date and time of day of an ISO time, to the second."""
+    return f"{format_date(text)} {format_time(text)[:8]}"
+
+
+def format_date_time(text: str | None) -> str:
+    """Format date, time of day and zone of an ISO time in the local zone; "" for None."""
+    if not text:
+        return ""
+    return f"{format_date(text)} {format_time(text)} {parse_time(text).astimezone().strftime('%Z')}"
+
+
+def short_json(value: Json) -> str:
+    """Format JSON for people: in one line, without escaping letters outside ASCII."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def long_json(value: Json) -> str:
+    """Format JSON for programs: indented, in ASCII, so that every encoding and terminal can take it."""
+    return json.dumps(value, indent=2)
