@@ -1,4 +1,4 @@
-"""What proves to other servers who we are: a token that is configured, or one that we sign ourselves."""
+"""Bearer tokens for other servers: one from the settings, or JSON Web Tokens that lfr signs itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lfr.errors import BadSettings
 
 _VALID_SECONDS: Final = 3600
 _RENEWED_SECONDS: Final = 300
-"""A token of ours is used until it is valid for no longer than this."""
+"""A signed token is replaced when it is valid for no longer than this."""
 
 Signer: TypeAlias = Callable[[bytes], bytes]
 """Signs with RSASSA-PKCS1-v1_5 and SHA-256."""
@@ -24,7 +24,7 @@ Signer: TypeAlias = Callable[[bytes], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Who signs: an e-mail address, the id of the key, and the key itself."""
+    """A service account: its e-mail address, the id of its key, and the function that signs with that key."""
 
     email: str
     key_id: str
@@ -32,9 +32,9 @@ class Issuer:
 
 
 class TokenSource:
-    """The token for other servers, if the settings have any. Any number of threads may ask for it.
+    """Makes the token for other servers, if the settings have one, for any number of threads.
 
-    Raises BadSettings if it cannot be made.
+    Raises BadSettings if the settings cannot be used.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -48,7 +48,7 @@ class TokenSource:
         self._renew_at = 0.0
 
     def authorization(self) -> str:
-        """The value of the header Authorization, or empty. (RFC 6750, 2.1)"""
+        """Return the value of the header Authorization, or an empty text. (RFC 6750, 2.1)"""
         with self._lock:
             now = time.time()
             if self._issuer and now >= self._renew_at:
@@ -58,7 +58,7 @@ class TokenSource:
 
 
 def sign_token(issuer: Issuer, now: int) -> str:
-    """A JSON Web Token that is valid from `now`, in seconds since the epoch, for an hour. (RFC 7519)"""
+    """Return a JSON Web Token that is valid for an hour from `now`, in seconds since the epoch. (RFC 7519)"""
     header = {"alg": "RS256", "typ": "JWT", **({"kid": issuer.key_id} if issuer.key_id else {})}
     claims: dict[str, str | int] = {"iat": now, "exp": now + _VALID_SECONDS}
     claims |= dict.fromkeys(("iss", "sub", "email"), issuer.email)
@@ -67,24 +67,24 @@ def sign_token(issuer: Issuer, now: int) -> str:
 
 
 def load_issuer(setting: str) -> Issuer:
-    """The issuer from a JSON file, or from its text: `client_email`, `private_key`, `private_key_id`.
+    """Return the issuer from a JSON file, or from its text: `client_email`, `private_key`, `private_key_id`.
 
-    Raises BadSettings: for what it lacks, and if the package is not there that signs.
+    Raises BadSettings, also if the package that signs is not installed.
     """
     place = "request.issuer" if setting.lstrip().startswith("{") else setting
     try:
         text = setting if place != setting else Path(setting).read_text(encoding="utf-8")
-        told: Any = json.loads(text)
+        fields: Any = json.loads(text)
     except OSError as error:
         raise BadSettings(f"the issuer cannot be read: {error.strerror}", place=place) from None
     except ValueError:
         raise BadSettings("the issuer is not JSON", place=place) from None
-    if not isinstance(told, dict):
+    if not isinstance(fields, dict):
         raise BadSettings("the issuer is no object", place=place)
-    email, key, key_id = (told.get(name, "") for name in ("client_email", "private_key", "private_key_id"))
+    email, key, key_id = (fields.get(name, "") for name in ("client_email", "private_key", "private_key_id"))
     if not all(isinstance(value, str) for value in (email, key, key_id)) or not email or not key:
-        wanted = "client_email and private_key, and may have private_key_id: texts"
-        raise BadSettings(f"an issuer has {wanted}", place=place)
+        needs = "client_email and private_key, and may have private_key_id: texts"
+        raise BadSettings(f"an issuer has {needs}", place=place)
     return Issuer(email, key_id, _signer(key, place))
 
 
@@ -96,7 +96,7 @@ def _signer(key: str, place: str) -> Signer:
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ImportError:
         raise BadSettings(
-            "to sign tokens takes the package cryptography, which is not bundled, for it is not pure Python",
+            "signing tokens needs the package cryptography, which is not bundled: it is not pure Python",
             place=place,
             hint="install it for this Python (Debian: python3-cryptography), or build the file with "
             "python3 build.py --with cryptography",

@@ -1,4 +1,4 @@
-"""HTTP from our side: one request, one answer, within a time and a size. No redirect is followed."""
+"""An HTTP client: sends one request and reads one response, within a time and a size. Follows no redirect."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _CHUNK = 64 * 1024
 
 
 class NoResponse(Exception):
-    """There is no answer, or not all of it; the text says why."""
+    """There is no response, or only a part of it; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """What a server has answered.
+    """The response of a server.
 
-    status   the status code and its phrase, as `404 Not Found`: `code` is the number alone
+    code     the status code; `phrase`: its text, as `Not Found`
     headers  by name, in any letter case
-    content  decompressed; `is_cut` says that there is more of it
+    content  decompressed; `is_cut`: there is more of it
     """
 
     code: int
@@ -35,27 +35,27 @@ class HttpResponse:
 
     @property
     def status(self) -> str:
-        """Code and phrase: `404 Not Found`."""
+        """Return code and phrase: `404 Not Found`."""
         return f"{self.code} {self.phrase}".rstrip()
 
     @property
     def is_ok(self) -> bool:
-        """Whether it was done. (RFC 9110, 15.3)"""
+        """Return whether the request has succeeded. (RFC 9110, 15.3)"""
         return 200 <= self.code < 300
 
 
 class HttpClient:
-    """Asks servers, for any number of threads. Certificates are checked against the system's.
+    """Sends requests for any number of threads. The system's certificates decide which servers are trusted.
 
-    Each request has a connection of its own: one that was kept may be dead by its next use, and nobody
-    could tell then whether a POST was done.
+    Each request has a connection of its own: a kept connection may be dead by its next use, and then it is
+    unknown whether the server has processed a POST.
     """
 
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self._pool = urllib3.PoolManager(retries=False)
 
-    def ask(
+    def request(
         self,
         method: str,
         url: str,
@@ -64,45 +64,47 @@ class HttpClient:
         *,
         timeout_seconds: float,
     ) -> HttpResponse:
-        """Send a request and read its answer, up to `most_bytes` of it. Raises NoResponse.
+        """Send a request and return its response, up to `max_bytes` of content. Raises NoResponse.
 
-        `timeout_seconds` bound each wait for the server, and all of the reading.
+        `timeout_seconds` limits each wait for the server, and the reading as a whole.
         """
         deadline = time.monotonic() + timeout_seconds
-        sent = urllib3.HTTPHeaderDict({"User-Agent": f"lfr/{__version__}", "Connection": "close"})
-        sent.update(headers or {})
+        all_headers = urllib3.HTTPHeaderDict({"User-Agent": f"lfr/{__version__}", "Connection": "close"})
+        all_headers.update(headers or {})
         try:
             response = self._pool.request(
                 method,
                 url,
                 body=content,
-                headers=sent,
+                headers=all_headers,
                 timeout=urllib3.Timeout(total=timeout_seconds),
                 redirect=False,
                 preload_content=False,
             )
             try:
-                read, is_cut = self._read(response, deadline)
+                body, is_cut = self._read(response, deadline)
             finally:
                 response.close()
         except exceptions.HTTPError as error:
-            raise NoResponse(_told(error, timeout_seconds)) from None
-        return HttpResponse(response.status, response.reason or "", response.headers, read, is_cut)
+            raise NoResponse(_reason(error, timeout_seconds)) from None
+        return HttpResponse(response.status, response.reason or "", response.headers, body, is_cut)
 
     def _read(self, response: urllib3.BaseHTTPResponse, deadline: float) -> tuple[bytes, bool]:
-        """What came, and whether there is more. `read1` returns what there is: a server that trickles
-        cannot hold us."""
-        read = bytearray()
+        """Return the content, and whether it is cut.
+
+        `read1` returns what has arrived, so a slow server cannot exceed the deadline unnoticed.
+        """
+        body = bytearray()
         while chunk := response.read1(_CHUNK):
-            read += chunk
-            if len(read) > self._most_bytes:
-                return bytes(read[: self._most_bytes]), True
+            body += chunk
+            if len(body) > self._max_bytes:
+                return bytes(body[: self._max_bytes]), True
             if time.monotonic() > deadline:
                 raise exceptions.TimeoutError
-        return bytes(read), False
+        return bytes(body), False
 
 
-def _told(error: exceptions.HTTPError, seconds: float) -> str:
+def _reason(error: exceptions.HTTPError, seconds: float) -> str:
     match error:
         case exceptions.NameResolutionError():
             return "there is no such host"

@@ -1,4 +1,4 @@
-"""Sends the requests of workflows: follows redirects, tries again, and gives its token to few."""
+"""Sends the requests of `request:` tasks: with redirects, retries, and a token for trusted servers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from lfr.config.settings import Settings
 from lfr.errors import BadSettings
 from lfr.outbound.credentials import TokenSource
 from lfr.outbound.http_client import HttpClient, HttpResponse, NoResponse
+from lfr.tasks.http import MAX_REDIRECTS
 from lfr.tasks.request import Request, parse_base_url
-from lfr.tasks.request_answer import (
-    MOST_REDIRECTS,
+from lfr.tasks.response import (
     BadResponse,
     describe_request,
     failure_message,
@@ -32,19 +32,19 @@ class RequestFailed(Exception):
 
 
 class RequestSender:
-    """What sends requests. Any number of threads may use it. Raises BadSettings."""
+    """Sends requests for any number of threads. Raises BadSettings."""
 
     def __init__(self, settings: Settings) -> None:
-        self._web = HttpClient(settings.request_size)
+        self._client = HttpClient(settings.request_size)
         self._tokens = TokenSource(settings)
         self._trusted = frozenset(_origins("request.token_for", settings.request_token_for))
         _origins("request.urls", settings.request_urls.values())
 
-    def send(self, request: Request, base: str, is_wanted: Callable[[], bool] = lambda: True) -> Json:
-        """Send a request, again if it is worth it and still wanted; the output of its task. Raises
-        RequestFailed.
+    def send(self, request: Request, base: str, is_current: Callable[[], bool] = lambda: True) -> Json:
+        """Send a request and return the output of its task. Raises RequestFailed.
 
-        The server of the base URL gets the token, as do those that the settings name.
+        Retries as the request says, as long as `is_current` returns that its attempt still counts. The server
+        of the base URL gets the token, and so do those of `request.token_for`.
         """
         trusted = self._trusted | ({parse_base_url(base).origin} if base else frozenset())
         outcome = self._try(request, trusted)
@@ -53,9 +53,10 @@ class RequestSender:
             if isinstance(outcome, HttpResponse) and not is_retryable(outcome.code):
                 break
             delay = retry_delay(number, retry_after)
-            LOGGER.warning("%s: %s; trying again in %g s", describe_request(request), _told(outcome), delay)
+            reason = outcome.status if isinstance(outcome, HttpResponse) else outcome
+            LOGGER.warning("%s: %s; trying again in %g s", describe_request(request), reason, delay)
             time.sleep(delay)
-            if not is_wanted():
+            if not is_current():
                 break
             outcome = self._try(request, trusted)
         if isinstance(outcome, NoResponse):
@@ -63,27 +64,26 @@ class RequestSender:
         return _output(request, outcome)
 
     def _try(self, request: Request, trusted: Set[str]) -> HttpResponse | NoResponse:
-        """The answer, or that to the last request that it leads to."""
-        asked = request
-        for _ in range(MOST_REDIRECTS):
-            answer = self._ask(asked, trusted)
-            if isinstance(answer, NoResponse):
-                return answer
-            following = redirected_request(asked, answer.code, answer.headers.get("Location", ""))
+        """Send a request once, follow its redirects, and return the last response."""
+        for _ in range(MAX_REDIRECTS):
+            response = self._send_once(request, trusted)
+            if isinstance(response, NoResponse):
+                return response
+            following = redirected_request(request, response.code, response.headers.get("Location", ""))
             if following is None:
-                return answer
-            asked = following
-        return self._ask(asked, trusted)
+                return response
+            request = following
+        return self._send_once(request, trusted)
 
-    def _ask(self, request: Request, trusted: Set[str]) -> HttpResponse | NoResponse:
+    def _send_once(self, request: Request, trusted: Set[str]) -> HttpResponse | NoResponse:
         headers = dict(request.headers)
-        token = self._tokens.authorization() if request.place.origin in trusted else ""
+        token = self._tokens.authorization() if request.location.origin in trusted else ""
         if token and "authorization" not in {name.lower() for name in headers}:
             headers["Authorization"] = token
         try:
-            return self._web.ask(
+            return self._client.request(
                 request.method,
-                str(request.place),
+                str(request.location),
                 headers,
                 request.content,
                 timeout_seconds=request.timeout,
@@ -92,24 +92,20 @@ class RequestSender:
             return error
 
 
-def _output(request: Request, answer: HttpResponse) -> Json:
-    """What the task's output is, for the last answer. Raises RequestFailed."""
-    if request.error_on_status and not answer.is_ok:
-        location = answer.headers.get("Location", "")
-        raise RequestFailed(failure_message(request, answer.status, location, answer.content))
-    content_type = answer.headers.get("Content-Type", "")
+def _output(request: Request, response: HttpResponse) -> Json:
+    """Return the task's output for the last response. Raises RequestFailed."""
+    if request.error_on_status and not response.is_ok:
+        header = response.headers.get("Location", "")
+        raise RequestFailed(failure_message(request, response.status, header, response.content))
+    content_type = response.headers.get("Content-Type", "")
     try:
-        return response_output(request, answer.code, content_type, answer.content, is_cut=answer.is_cut)
+        return response_output(request, response.code, content_type, response.content, is_cut=response.is_cut)
     except BadResponse as error:
         raise RequestFailed(str(error)) from None
 
 
-def _told(outcome: HttpResponse | NoResponse) -> str:
-    return outcome.status if isinstance(outcome, HttpResponse) else str(outcome)
-
-
 def _origins(setting: str, urls: Iterable[str]) -> list[str]:
-    """Scheme, host and port of these URLs. Raises BadSettings."""
+    """Return scheme, host and port of each URL. Raises BadSettings."""
     try:
         return [parse_base_url(url).origin for url in urls]
     except BadLocation as error:

@@ -1,19 +1,18 @@
-"""Loads and stores resources, as files and by HTTP: what the settings allow, and no more of it."""
+"""Loads and stores resources, from files and by HTTP, within what the settings allow."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
-from urllib.parse import urljoin
 
 from lfr.config.settings import Settings
 from lfr.errors import BadSettings
 from lfr.outbound.http_client import HttpClient, HttpResponse, NoResponse
 from lfr.outbound.safe_files import read_file, real_path, replace_file
-from lfr.tasks.content import BadContent, decode, encode
-from lfr.tasks.content_types import UnknownType, detect_content_type
-from lfr.tasks.resource import REPEATABLE, Load, Store
+from lfr.tasks.content import BadContent, UnknownType, decode, detect_content_type, encode
+from lfr.tasks.http import MAX_REDIRECTS, NOT_IDEMPOTENT, excerpt, redirect_target
+from lfr.tasks.resource import Load, Store
 from lfr.tasks.uri_policy import (
     BadLocation,
     FileLocation,
@@ -22,13 +21,9 @@ from lfr.tasks.uri_policy import (
     denial_reason,
     is_allowed,
     parse_allow_list,
-    parse_location,
 )
 from lfr.values.json import Json
 
-_REDIRECTS: Final = (301, 302, 303, 307, 308)
-_MOST_REDIRECTS: Final = 5
-_MOST_SHOWN: Final = 200
 _ACCEPT: Final = "application/json, application/yaml, text/*;q=0.9, */*;q=0.5"
 
 
@@ -37,59 +32,66 @@ class ResourceFailed(Exception):
 
 
 class ResourceClient:
-    """What `resources.*` allows. Any number of threads may use it. Raises BadSettings."""
+    """Loads and stores resources that `resources.allow` names. Raises BadSettings.
+
+    Any number of threads may use it.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._entries = settings.resources_allow
-        self._most_bytes = settings.resources_size
+        self._max_bytes = settings.resources_size
         self._timeout_seconds = settings.resources_timeout_seconds
-        self._web = HttpClient(self._most_bytes)
+        self._client = HttpClient(self._max_bytes)
         try:
             self._allowed = parse_allow_list(self._entries)
         except BadLocation as error:
             raise BadSettings(str(error), hint="lfr config says where it is set") from None
 
     def load(self, load: Load) -> Json:
-        """What is in a file, or what a server answers. Raises ResourceFailed."""
-        with _failing_with(load.place):
-            place = self._permitted(load.place, load.place)
-            if isinstance(place, FileLocation):
-                content, told, path = self._read(place), "", load.place.path
+        """Return the content of a file or of a server's response. Raises ResourceFailed."""
+        with _errors_located(load.location):
+            location = self._permitted(load.location, load.location)
+            if isinstance(location, FileLocation):
+                content, header, path = self._read(location), "", load.location.path
             else:
-                place, answer = self._fetch(place, load.type.name if load.type else _ACCEPT)
-                content, told, path = answer.content, answer.headers.get("Content-Type", ""), place.path
-            return decode(content, load.type or detect_content_type(told, path))
+                location, response = self._fetch(location, load.type.name if load.type else _ACCEPT)
+                content, path = response.content, location.path
+                header = response.headers.get("Content-Type", "")
+            return decode(content, load.type or detect_content_type(header, path))
 
     def store(self, store: Store, value: Json, key: str) -> None:
         """Write a value to a file, or send it to a server. Raises ResourceFailed.
 
-        `key` names this store, for a server that is to do it once although it is asked twice.
+        `key` is the Idempotency-Key of this store: a server that gets it twice may store it once.
         """
-        with _failing_with(store.place):
-            place = self._permitted(store.place, store.place)
+        with _errors_located(store.location):
+            location = self._permitted(store.location, store.location)
             content = encode(value, store.type)
-            if len(content) > self._most_bytes:
+            if len(content) > self._max_bytes:
                 raise _Failed(f"it has {len(content)} bytes, more than {self._limit}")
-            if isinstance(place, FileLocation):
-                self._write(place, content)
+            if isinstance(location, FileLocation):
+                self._write(location, content)
             else:
-                self._send(place, store, content, key)
+                self._send(location, store, content, key)
 
     @property
     def _limit(self) -> str:
-        return f"the {self._most_bytes} that resources.size allows"
+        return f"the {self._max_bytes} that resources.size allows"
 
-    def _permitted(self, place: Location, named: Location) -> Location:
-        """The place, of a file by its real path, if it is allowed. `named` is what the flow says."""
-        real = _real(place)
+    def _permitted(self, location: Location, named: Location) -> Location:
+        """Return the location, of a file with its real path, if it is allowed. Raises _Failed.
+
+        `named` is the location that the flow names, which may lead to this one.
+        """
+        real = _real(location)
         if not is_allowed(real, [_real(each) for each in self._allowed]):
-            where = "it is" if real == place == named else f"it leads to {real}, which is"
-            raise _Failed(f"{where} {denial_reason(real, self._entries)}")
+            subject = "it is" if real == location == named else f"it leads to {real}, which is"
+            raise _Failed(f"{subject} {denial_reason(real, self._entries)}")
         return real
 
-    def _read(self, place: FileLocation) -> bytes:
+    def _read(self, location: FileLocation) -> bytes:
         try:
-            content, is_cut = read_file(place.path, self._most_bytes)
+            content, is_cut = read_file(location.path, self._max_bytes)
         except FileNotFoundError:
             raise _Failed("there is no such file") from None
         except OSError as error:
@@ -98,77 +100,74 @@ class ResourceClient:
             raise _Failed(f"it has more than {self._limit}")
         return content
 
-    def _write(self, place: FileLocation, content: bytes) -> None:
+    def _write(self, location: FileLocation, content: bytes) -> None:
         try:
-            replace_file(place.path, content)
+            replace_file(location.path, content)
         except FileNotFoundError:
             raise _Failed("there is no such folder") from None
         except OSError as error:
             raise _Failed(f"it cannot be written: {error.strerror}") from None
 
     def _fetch(self, named: WebLocation, accept: str) -> tuple[WebLocation, HttpResponse]:
-        """The answer, and the place where the last redirect led: each of these must be allowed too."""
-        place = named
-        for _ in range(_MOST_REDIRECTS + 1):
-            answer = self._ask("GET", place, {"Accept": accept})
-            target = _redirected(place, answer)
+        """Return the response and its location, after redirects, each of which must be allowed too."""
+        location = named
+        for _ in range(MAX_REDIRECTS + 1):
+            response = self._request("GET", location, {"Accept": accept})
+            target = _redirect_target(location, response)
             if target is None:
-                _check(answer)
-                if answer.is_cut:
+                _check_status(response)
+                if response.is_cut:
                     raise _Failed(f"it has more than {self._limit}")
-                return place, answer
+                return location, response
             self._permitted(target, named)
-            place = target
-        raise _Failed(f"it is redirected more than {_MOST_REDIRECTS} times")
+            location = target
+        raise _Failed(f"it is redirected more than {MAX_REDIRECTS} times")
 
-    def _ask(
-        self, method: str, place: WebLocation, headers: Mapping[str, str], content: bytes | None = None
+    def _request(
+        self, method: str, location: WebLocation, headers: Mapping[str, str], content: bytes | None = None
     ) -> HttpResponse:
-        return self._web.ask(method, str(place), headers, content, timeout_seconds=self._timeout_seconds)
+        url, seconds = str(location), self._timeout_seconds
+        return self._client.request(method, url, headers, content, timeout_seconds=seconds)
 
-    def _send(self, place: WebLocation, store: Store, content: bytes, key: str) -> None:
+    def _send(self, location: WebLocation, store: Store, content: bytes, key: str) -> None:
         headers = {"Content-Type": store.type.name}
-        if store.method not in REPEATABLE:
+        if store.method in NOT_IDEMPOTENT:
             headers["Idempotency-Key"] = key
-        answer = self._ask(store.method, place, headers, content)
-        target = _redirected(place, answer)
+        response = self._request(store.method, location, headers, content)
+        target = _redirect_target(location, response)
         if target is not None:
-            raise _Failed(f"it answers {answer.status} and leads to {target}, and a store follows nowhere")
-        _check(answer)
+            raise _Failed(f"it answers {response.status} and leads to {target}, and a store follows nowhere")
+        _check_status(response)
 
 
 class _Failed(Exception):
-    """Why it failed, without which resource it was."""
+    """Why a resource failed; the text does not name the resource."""
 
 
 @contextmanager
-def _failing_with(place: Location) -> Iterator[None]:
+def _errors_located(location: Location) -> Iterator[None]:
+    """Turn errors inside the block into ResourceFailed that names this location."""
     try:
         yield
     except (_Failed, NoResponse, BadContent, UnknownType, BadLocation) as error:
-        raise ResourceFailed(f"{place}: {error}") from None
+        raise ResourceFailed(f"{location}: {error}") from None
 
 
-def _real(place: Location) -> Location:
-    return FileLocation(real_path(place.path)) if isinstance(place, FileLocation) else place
+def _real(location: Location) -> Location:
+    return FileLocation(real_path(location.path)) if isinstance(location, FileLocation) else location
 
 
-def _redirected(place: WebLocation, answer: HttpResponse) -> WebLocation | None:
-    """Where an answer leads, if it leads somewhere. (RFC 9110, 15.4)"""
-    location = answer.headers.get("Location", "")
-    if answer.code not in _REDIRECTS or not location:
-        return None
+def _redirect_target(location: WebLocation, response: HttpResponse) -> WebLocation | None:
     try:
-        target = parse_location(urljoin(str(place), location))
-    except ValueError as error:  # also that of a URI that `urljoin` cannot read
+        target = redirect_target(location, response.code, response.headers.get("Location", ""))
+    except BadLocation as error:
         raise _Failed(f"it is redirected to what cannot be used: {error}") from None
-    if not isinstance(target, WebLocation):
+    if isinstance(target, FileLocation):
         raise _Failed(f"it is redirected to {target}, which is not on the web")
     return target
 
 
-def _check(answer: HttpResponse) -> None:
-    if answer.is_ok:
-        return
-    said = " ".join(answer.content[:_MOST_SHOWN].decode(errors="replace").split())
-    raise _Failed(f"it answers {answer.status}" + (f": {said}" if said else ""))
+def _check_status(response: HttpResponse) -> None:
+    if not response.is_ok:
+        body = excerpt(response.content)
+        raise _Failed(f"it answers {response.status}" + (f": {body}" if body else ""))

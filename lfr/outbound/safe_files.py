@@ -1,8 +1,7 @@
-"""Files that others name: read within a size, replaced whole, and never by way of a link.
+"""Reads and replaces files that flows name, without following links.
 
-A path that was checked may lead elsewhere a moment later, if somebody puts a link in its place. So a
-real path is walked folder by folder, each opened in the one before, and a link on the way is an error
-(openat(2), O_NOFOLLOW).
+Somebody may put a link into a path after it was checked. So each folder of a real path is opened inside
+the one before, and a link on the way is an error (openat(2), O_NOFOLLOW).
 """
 
 from __future__ import annotations
@@ -16,30 +15,27 @@ from typing import Final
 
 _FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-"""O_NONBLOCK: to open a named pipe must not wait for its other end."""
+"""O_NONBLOCK: opening a named pipe must not wait for its other end."""
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def real_path(path: str) -> str:
-    """The absolute path without any link in it. What is not there has no links."""
+    """Return the absolute path with all links resolved; parts that do not exist stay as they are."""
     return os.path.realpath(path)
 
 
-def read_file(path: str, most_bytes: int) -> tuple[bytes, bool]:
-    """The beginning of a file by its real path, and whether there is more. Raises OSError."""
+def read_file(path: str, max_bytes: int) -> tuple[bytes, bool]:
+    """Return up to `max_bytes` of a file by its real path, and whether there is more. Raises OSError."""
     with _folder(path) as (folder, name):
         _mode(folder, name)
         file = os.open(name, _READ, dir_fd=folder)
     with open(file, "rb") as opened:
-        content = opened.read(most_bytes + 1)
-    return content[:most_bytes], len(content) > most_bytes
+        content = opened.read(max_bytes + 1)
+    return content[:max_bytes], len(content) > max_bytes
 
 
 def replace_file(path: str, content: bytes) -> None:
-    """Let a file have this content, by its real path: all of it or, if this fails, what it had before.
-
-    Readers see one or the other. The file keeps its mode. Raises OSError.
-    """
+    """Replace the content of a file, by its real path, atomically; keep its mode. Raises OSError."""
     with _folder(path) as (folder, name):
         mode = _mode(folder, name)
         unfinished = f".lfr-{uuid.uuid4().hex}.new"
@@ -59,19 +55,19 @@ def replace_file(path: str, content: bytes) -> None:
 
 
 def _mode(folder: int, name: str) -> int | None:
-    """The mode of the file that is there, or None. Raises OSError for what is there and is no file."""
+    """Return the mode of a file, or None if there is none. Raises OSError for what is no regular file."""
     try:
-        there = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+        mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(there):
+    if not stat.S_ISREG(mode):
         raise OSError(0, "it is not a file")
-    return stat.S_IMODE(there)
+    return stat.S_IMODE(mode)
 
 
 @contextmanager
 def _folder(path: str) -> Iterator[tuple[int, str]]:
-    """The folder of a file, open, and the file's name in it."""
+    """Open the folder of a file; the block gets its descriptor and the file's name in it."""
     *folders, name = path.split("/")[1:]
     inner = os.open("/", _FOLDER)
     try:

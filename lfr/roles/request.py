@@ -48,7 +48,7 @@ def do_request(store: Store, requests: RequestSender, task: events.StartTask) ->
     wanted = parse_request_parameters(task)
     base = _base_url(store, wanted)
     request = build_request(wanted, base)
-    send = partial(requests.send, request, base, is_wanted=lambda: is_wanted(store, task))
+    send = partial(requests.send, request, base, is_current=lambda: is_wanted(store, task))
     if request.is_sync:
         return send()
     _send_and_leave(store, request, send)

@@ -10,7 +10,7 @@ from lfr.runtime.process import Life, run_listeners
 from lfr.runtime.retry import is_wanted
 from lfr.store.redis.connection import Store
 from lfr.tasks.catalogue import LOAD, STORE
-from lfr.tasks.idempotency import idempotency_key
+from lfr.tasks.http import idempotency_key
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.resource import parse_load, parse_store
 from lfr.tasks.uri_policy import BadLocation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from lfr.tasks.content_types import CONTENT_TYPE
+from lfr.tasks.content import CONTENT_TYPE
 from lfr.tasks.parameters import MATCH, TEMPLATE, Parameter, or_template
 from lfr.values.checks import FLAG, TEXT, TEXTS_BY_NAME, TIME, WORDS, duration, one_of, some_of, whole_number
 from lfr.values.times import MAX_DURATION_SECONDS

@@ -1,34 +1,130 @@
-"""Bytes of a resource -> what a step hands on, and back: JSON and YAML as data, text as `{"text": ...}`."""
+"""The content of resources: its format by Content-Type and file extension; bytes to values, and back.
+
+JSON and YAML are data, text is `{"text": ...}`.
+"""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
 
-from lfr.tasks.content_types import ContentType, Format
+from lfr.values.checks import Check
 from lfr.values.json import Json
 from lfr.values.literals import BadLiteral, parse_json, parse_yaml
 
 
+class UnknownType(ValueError):
+    """The type of some content is missing or not supported; the text says so."""
+
+
 class BadContent(ValueError):
-    """Bytes that cannot be read, or a value that cannot be written; the text says why."""
+    """Bytes that cannot be decoded, or a value that cannot be encoded; the text says why."""
+
+
+class Format(Enum):
+    """How content is written."""
+
+    JSON = "json"
+    YAML = "yaml"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class ContentType:
+    """A supported media type: the value of the header, and its format."""
+
+    name: str
+    format: Format
+    charset: str = "utf-8"
+
+
+_JSON: Final = ContentType("application/json", Format.JSON)
+_YAML: Final = ContentType("application/yaml", Format.YAML)  # RFC 9512
+
+EXTENSIONS: Final = {
+    ".json": _JSON,
+    ".yaml": _YAML,
+    ".yml": _YAML,
+    ".txt": ContentType("text/plain; charset=utf-8", Format.TEXT),
+    ".md": ContentType("text/markdown; charset=utf-8", Format.TEXT),
+    ".csv": ContentType("text/csv; charset=utf-8", Format.TEXT),
+}
+
+MEDIA_TYPES: Final = {
+    "application/json": Format.JSON,
+    "text/json": Format.JSON,
+    "application/yaml": Format.YAML,
+    "application/x-yaml": Format.YAML,
+    "text/yaml": Format.YAML,
+    "text/x-yaml": Format.YAML,
+}
+
+CHARSETS: Final = ("utf-8", "us-ascii", "iso-8859-1", "windows-1252")
+
+SUPPORTED: Final = "JSON, YAML and text/*"
+
+
+def parse_content_type(text: str) -> ContentType | None:
+    """Return the type that a Content-Type names, or None if it is not supported. (RFC 9110, 8.3)"""
+    media_type, *parameters = (part.strip() for part in text.lower().split(";"))
+    values = dict(parameter.partition("=")[::2] for parameter in parameters)
+    charset = values.get("charset", "utf-8").strip('"').replace("utf8", "utf-8")
+    format = MEDIA_TYPES.get(media_type)
+    if format is None and media_type.startswith("text/") and len(media_type) > len("text/"):
+        format = Format.TEXT
+    if format is None and media_type.endswith(("+json", "+yaml")):
+        format = Format(media_type[-4:])
+    if format is None or charset not in CHARSETS or not (text.isascii() and text.isprintable()):
+        return None
+    return ContentType(text, format, charset)
+
+
+def type_by_extension(path: str) -> ContentType | None:
+    """Return the type that a file name's extension stands for, or None."""
+    name = path.rpartition("/")[2].lower()
+    return EXTENSIONS.get("." + name.rpartition(".")[2]) if "." in name else None
+
+
+def detect_content_type(header: str, path: str) -> ContentType:
+    """Return the type of loaded content, from its header Content-Type (empty for a file) and its path.
+
+    A header that names JSON or YAML decides. Servers send text/plain or application/octet-stream with
+    anything, so otherwise the extension decides, if it is known. Raises UnknownType.
+    """
+    by_header, by_extension = parse_content_type(header), type_by_extension(path)
+    is_text = by_header is not None and by_header.format is Format.TEXT
+    if by_header and (not is_text or by_extension is None or by_extension.format is Format.TEXT):
+        return by_header
+    if by_extension:
+        return by_extension
+    reason = f"its Content-Type is {header[:80]!r}" if header else "its name does not end in .json or .yaml"
+    raise UnknownType(f"{reason}, and only {SUPPORTED} can be loaded: the parameter content-type decides")
+
+
+CONTENT_TYPE: Final = Check(
+    f"a media type: {SUPPORTED}",
+    lambda value: parse_content_type(value) if isinstance(value, str) else None,
+)
 
 
 def decode(content: bytes, type: ContentType) -> Json:
-    """The value that was written. Raises BadContent, with the place of the error."""
-    text = _decoded(content, type)
+    """Return the value that some bytes stand for. Raises BadContent with line and column of the mistake."""
+    text = _decode_charset(content, type)
     try:
-        match type.form:
+        match type.format:
             case Format.JSON:
-                return _read_json(text)
+                return _parse_json(text)
             case Format.YAML:
                 return parse_yaml(text, 0, len(text))
             case Format.TEXT:
                 return {"text": text}
     except BadLiteral as error:
-        raise BadContent(f"not {error.message}{_place(text, error.at)}") from None
+        raise BadContent(f"not {error.message}{_position(text, error.at)}") from None
 
 
-def _decoded(content: bytes, type: ContentType) -> str:
+def _decode_charset(content: bytes, type: ContentType) -> str:
     try:
         return content.decode("utf-8-sig" if type.charset == "utf-8" else type.charset)
     except UnicodeDecodeError as error:
@@ -36,7 +132,7 @@ def _decoded(content: bytes, type: ContentType) -> str:
         raise BadContent(f"not {type.charset}: byte 0x{content[error.start]:02x} in line {line}") from None
 
 
-def _read_json(text: str) -> Json:
+def _parse_json(text: str) -> Json:
     start = len(text) - len(text.lstrip(" \t\r\n"))
     value, end = parse_json(text, start)
     rest = text[end:].lstrip(" \t\r\n")
@@ -45,7 +141,7 @@ def _read_json(text: str) -> Json:
     return value
 
 
-def _place(text: str, at: int | None) -> str:
+def _position(text: str, at: int | None) -> str:
     if at is None:
         return ""
     line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
@@ -53,27 +149,27 @@ def _place(text: str, at: int | None) -> str:
 
 
 def encode(value: Json, type: ContentType) -> bytes:
-    """The bytes to write. Text is taken from `{"text": ...}`, as `decode` gives it. Raises BadContent."""
-    match type.form:
+    """Return the bytes of a value; of `{"text": ...}`, as `decode` makes it, the text. Raises BadContent."""
+    match type.format:
         case Format.JSON:
             text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
         case Format.YAML:
-            text = _yaml(value)
+            text = _encode_yaml(value)
         case Format.TEXT:
-            text = _text(value, type)
+            text = _text_of(value, type)
     try:
         return text.encode(type.charset)
     except UnicodeEncodeError as error:
         raise BadContent(f"{text[error.start]!r} is no character of {type.charset}") from None
 
 
-def _text(value: Json, type: ContentType) -> str:
+def _text_of(value: Json, type: ContentType) -> str:
     if isinstance(value, dict) and list(value) == ["text"] and isinstance(value["text"], str):
         return value["text"]
     raise BadContent(f'to be stored as {type.name} the input must be {{"text": ...}} and nothing else')
 
 
-def _yaml(value: Json) -> str:
+def _encode_yaml(value: Json) -> str:
     from lfr.values.yaml import MAX_YAML_LENGTH, encode_yaml  # here: most resources are JSON
 
     text = encode_yaml(value)

@@ -1,22 +1,22 @@
-"""`request:get`, `post`, `put`, `patch`, `delete`: the request that a task asks for.
+"""`request:get`, `post`, `put`, `patch`, `delete`: the HTTP request that a task asks for.
 
-First `parse_request_parameters`, which says whose base URL is wanted; then, with that base, `build_request`.
+`parse_request_parameters` tells which base URL is needed; `build_request` makes the request with it.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, quote_plus, urlencode, urljoin, urlsplit
 
 from lfr.events import StartTask
 from lfr.tasks.catalogue import REQUEST_PREFIX, RESPONSE_JSON, find_built_in
-from lfr.tasks.idempotency import idempotency_key
+from lfr.tasks.http import NOT_IDEMPOTENT, idempotency_key
 from lfr.tasks.parameters import BadParameter, parse_parameters
-from lfr.tasks.request_body import fill_body
 from lfr.tasks.template import TemplateError, fill, pieces
 from lfr.tasks.uri_policy import BadLocation, WebLocation, parse_location
 from lfr.values.checks import is_unicode
@@ -25,53 +25,59 @@ from lfr.values.json import Json, encode_json
 _WITH_BODY: Final = ("post", "put", "patch")
 """The methods that send the input if there is no template."""
 
-_NOT_REPEATABLE: Final = ("POST", "PATCH")
-"""The methods that do more if they are done twice. (RFC 9110, 9.2.2)"""
-
-_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE: Final = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 """A header's name and value. (RFC 9110, 5.1 and 5.5)"""
 
-_NOT_THE_FLOWS: Final = (
+_SENDERS_HEADERS: Final = (
     *("accept-encoding", "connection", "content-length", "expect", "host"),
     *("te", "trailer", "transfer-encoding", "upgrade"),
 )
-"""Headers that belong to the connection, or that say what only the sender knows."""
+"""Headers that a flow cannot set: they belong to the connection, or only the sender knows their value."""
+
+_FORM_TYPE: Final = "application/x-www-form-urlencoded"
+_JSON_TYPE: Final = re.compile(r"application/json|[^;\s]+\+json")
+_QUOTE: Final = re.compile(r'\\.|"', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class RequestParameters:
-    """What a task asks for, before its base URL is known: the task, and its parameters by name."""
+    """The parameters of a request task by name, before its base URL is known."""
 
     task: StartTask
     values: Mapping[str, Any]
 
     @property
     def environ(self) -> str:
-        """The environment whose base URL is wanted."""
+        """The environment whose base URL is used."""
         return str(self.values["environ"])
 
     @property
     def category(self) -> str:
-        """Which of its base URLs."""
+        """Which of the environment's base URLs is used."""
         return str(self.values["category"])
+
+    @property
+    def names(self) -> dict[str, Json]:
+        """What the templates look up."""
+        return {"input": self.task.input, "parameters": self.task.parameters}
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request to be sent.
+    """A request to send.
 
     method           in capitals
     content          the body, or None
     timeout          seconds that a try may take; `retries`: tries after the first
-    output_modes     what of the answer goes into the output
-    error_on_status  whether an answer other than 2xx fails the task
-    is_sync          whether the answer ends the task
+    output_modes     what of the response goes into the output
+    error_on_status  whether a response other than 2xx fails the task
+    is_sync          whether the response completes the task
     """
 
     task: StartTask
     method: str
-    place: WebLocation
+    location: WebLocation
     headers: Mapping[str, str]
     content: bytes | None
     timeout: float
@@ -82,27 +88,26 @@ class Request:
 
 
 def parse_request_parameters(task: StartTask) -> RequestParameters:
-    """What a task asks for, by its parameters and what overrides them in the input. Raises BadParameter."""
-    described = find_built_in(task.base)
-    if described is None:
+    """Return the parameters of a task; members of the input override some. Raises BadParameter."""
+    built_in = find_built_in(task.base)
+    if built_in is None:
         raise BadParameter(f"{task.base}: there is no such task, only get, post, put, patch and delete")
-    return RequestParameters(
-        task, parse_parameters(task.base, described.parameters, task.parameters, task.input)
-    )
+    values = parse_parameters(task.base, built_in.parameters, task.parameters, task.input)
+    return RequestParameters(task, values)
 
 
-def build_request(wanted: RequestParameters, base: str) -> Request:
-    """The request, once the base URL is known; an empty one is none. Raises BadParameter."""
-    task, values = wanted.task, wanted.values
+def build_request(parameters: RequestParameters, base: str) -> Request:
+    """Return the request; `base` is the base URL, or empty. Raises BadParameter."""
+    task, values = parameters.task, parameters.values
     method = task.base.removeprefix(REQUEST_PREFIX)
-    with _naming(task, "content_type"):
-        content_type = fill(values["content_type"], _names(task))
-    content = _content(wanted, method, content_type)
+    with _errors_named(task, "content_type"):
+        content_type = fill(values["content_type"], parameters.names)
+    content = _content(parameters, method, content_type)
     return Request(
         task=task,
         method=method.upper(),
-        place=_place(wanted, base),
-        headers=_headers(wanted, method.upper(), content_type, content),
+        location=_location(parameters, base),
+        headers=_headers(parameters, method.upper(), content_type, content),
         content=content,
         timeout=values["timeout"],
         retries=values["retries"],
@@ -113,52 +118,73 @@ def build_request(wanted: RequestParameters, base: str) -> Request:
 
 
 def parse_base_url(base: str) -> WebLocation:
-    """A base URL, taken apart. Raises BadLocation."""
+    """Return the location that a base URL names. Raises BadLocation."""
     if not base.lower().startswith(("http://", "https://")):
         raise BadLocation(f"the base URL {base[:200]!r} begins neither with http:// nor with https://")
-    place = parse_location(base)
-    assert isinstance(place, WebLocation)  # by its scheme
-    return place
+    location = parse_location(base)
+    assert isinstance(location, WebLocation)  # by its scheme
+    return location
 
 
-def _names(task: StartTask) -> dict[str, Json]:
-    """What templates look things up in."""
-    return {"input": task.input, "parameters": task.parameters}
+def fill_body(template: str, content_type: str, names: Mapping[str, Json]) -> str:
+    """Return the body that a template makes for this content type. Raises as `template.fill`.
+
+    Values are escaped where they stand inside a JSON text, between double quotes, and percent-encoded in a
+    form. So no value can end the text or the field that it is filled into.
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    if _JSON_TYPE.fullmatch(media_type):
+        return "".join(_json_pieces(template, names))
+    escape = quote_plus if media_type == _FORM_TYPE else str
+    return "".join(
+        escape(piece.text) if piece.is_filled_in else piece.text for piece in pieces(template, names)
+    )
+
+
+def _json_pieces(template: str, names: Mapping[str, Json]) -> Iterator[str]:
+    is_in_text = False
+    for piece in pieces(template, names):
+        if not piece.is_filled_in:
+            is_in_text ^= sum(match[0] == '"' for match in _QUOTE.finditer(piece.text)) % 2 == 1
+            yield piece.text
+        else:
+            yield json.dumps(piece.text, ensure_ascii=False)[1:-1] if is_in_text else piece.text
 
 
 @contextmanager
-def _naming(task: StartTask, parameter: str) -> Iterator[None]:
-    """What goes wrong inside is told with this task and parameter."""
+def _errors_named(task: StartTask, parameter: str) -> Iterator[None]:
+    """Turn errors inside the block into BadParameter that names this task and parameter."""
     try:
         yield
     except (TemplateError, BadLocation) as error:
         raise BadParameter(f"{task.base}: {parameter}: {error}") from None
 
 
-def _place(wanted: RequestParameters, base: str) -> WebLocation:
-    task = wanted.task
-    with _naming(task, "url"):
-        url = _joined(wanted, base, _filled_url(wanted.values["url"], _names(task)))
-        place = parse_location(url)
-    assert isinstance(place, WebLocation)  # by its scheme
-    if wanted.values["sync"] or not wanted.values["use_context_parameters"]:
-        return place
-    told = {
+def _location(parameters: RequestParameters, base: str) -> WebLocation:
+    task = parameters.task
+    with _errors_named(task, "url"):
+        location = parse_location(_joined(parameters, base, _filled_url(parameters)))
+    assert isinstance(location, WebLocation)  # by its scheme
+    if parameters.values["sync"] or not parameters.values["use_context_parameters"]:
+        return location
+    context = {
         "littleflow-name": task.name,
         "littleflow-base": task.base,
         "littleflow-index": task.index,
         "littleflow-workflow": task.workflow,
         "littleflow-attempt": task.attempt,
     }
-    query = urlencode(told, quote_via=quote, safe=":")
-    return replace(place, query=f"{place.query}&{query}" if place.query else query)
+    query = urlencode(context, quote_via=quote, safe=":")
+    return replace(location, query=f"{location.query}&{query}" if location.query else query)
 
 
-def _filled_url(template: str, names: Mapping[str, Json]) -> str:
-    """The URL, in which what is filled in is percent-encoded, but for what stands at its beginning: that
-    is a URL, or the beginning of one."""
+def _filled_url(parameters: RequestParameters) -> str:
+    """Return the URL with its template filled.
+
+    Values are percent-encoded, except at the beginning: there, a value is a URL or the beginning of one.
+    """
     parts: list[str] = []
-    for piece in pieces(template, names):
+    for piece in pieces(parameters.values["url"], parameters.names):
         if not is_unicode(piece.text):
             raise TemplateError(f"{ascii(piece.text)[:40]} cannot be written in UTF-8")
         parts.append(_quoted(piece.text) if piece.is_filled_in and parts else piece.text)
@@ -166,11 +192,11 @@ def _filled_url(template: str, names: Mapping[str, Json]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """As one segment of a path: `..` would lead out of it, and is refused where it is seen encoded."""
+    """Return a text as one segment of a path; `..`, which would leave the path, is refused later."""
     return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="")
 
 
-def _joined(wanted: RequestParameters, base: str, url: str) -> str:
+def _joined(parameters: RequestParameters, base: str, url: str) -> str:
     if base:
         parse_base_url(base)
     try:
@@ -181,49 +207,50 @@ def _joined(wanted: RequestParameters, base: str, url: str) -> str:
     if not scheme:
         raise BadLocation(
             f"{url[:200]!r} is relative, and there is no base URL for it: "
-            f"request.urls has none for {wanted.environ}.{wanted.category}"
+            f"request.urls has none for {parameters.environ}.{parameters.category}"
         )
     if scheme not in ("http", "https"):
         raise BadLocation(f"{joined[:200]!r} begins neither with http: nor with https:")
     return joined
 
 
-def _content(wanted: RequestParameters, method: str, content_type: str) -> bytes | None:
-    task, template = wanted.task, wanted.values["template"]
+def _content(parameters: RequestParameters, method: str, content_type: str) -> bytes | None:
+    task, template = parameters.task, parameters.values["template"]
     if template is None:
         return encode_json(task.input).encode() if method in _WITH_BODY else None
-    with _naming(task, "template"):
-        body = fill_body(template, content_type, _names(task))
+    with _errors_named(task, "template"):
+        body = fill_body(template, content_type, parameters.names)
         if not is_unicode(body):
             raise TemplateError("what it makes cannot be written in UTF-8")
     return body.encode()
 
 
 def _headers(
-    wanted: RequestParameters, method: str, content_type: str, content: bytes | None
+    parameters: RequestParameters, method: str, content_type: str, content: bytes | None
 ) -> dict[str, str]:
-    """Ours, and the task's own, which replace them."""
-    task = wanted.task
-    headers = {"Accept": "application/json" if RESPONSE_JSON in wanted.values["output_mode"] else "*/*"}
+    """Return the default headers, replaced and completed by those of the task."""
+    task = parameters.task
+    headers = {"Accept": "application/json" if RESPONSE_JSON in parameters.values["output_mode"] else "*/*"}
     if content is not None:
         headers["Content-Type"] = content_type
-    if content is not None and method in _NOT_REPEATABLE:
+    if content is not None and method in NOT_IDEMPOTENT:
         headers["Idempotency-Key"] = idempotency_key(task.workflow, task.index, content.decode())
-    given = _given_headers(wanted)
-    names = {name.lower() for name in given}
-    headers = {name: value for name, value in headers.items() if name.lower() not in names} | given
+    own = _own_headers(parameters)
+    names = {name.lower() for name in own}
+    headers = {name: value for name, value in headers.items() if name.lower() not in names} | own
     for name, value in headers.items():
-        if not _VALUE.fullmatch(value):
+        if not _HEADER_VALUE.fullmatch(value):
             raise BadParameter(f"{task.base}: headers: {name} cannot be {ascii(value)[:40]}")
     return headers
 
 
-def _given_headers(wanted: RequestParameters) -> dict[str, str]:
-    task = wanted.task
-    given: dict[str, str] = {}
-    for name, template in wanted.values["headers"].items():
-        if not _NAME.fullmatch(name) or name.lower() in _NOT_THE_FLOWS:
+def _own_headers(parameters: RequestParameters) -> dict[str, str]:
+    """Return the headers of the task, with their templates filled."""
+    task = parameters.task
+    headers: dict[str, str] = {}
+    for name, template in parameters.values["headers"].items():
+        if not _HEADER_NAME.fullmatch(name) or name.lower() in _SENDERS_HEADERS:
             raise BadParameter(f"{task.base}: headers: {ascii(name)[:40]} is no header that a task can give")
-        with _naming(task, f"headers: {name[:40]}"):
-            given[name] = fill(template, _names(task))
-    return given
+        with _errors_named(task, f"headers: {name[:40]}"):
+            headers[name] = fill(template, parameters.names)
+    return headers

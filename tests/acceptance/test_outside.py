@@ -49,7 +49,7 @@ def test_requests_and_commands_in_one_workflow(redis_url: str, tmp_path: Path) -
         "user": {"name": name},
         "request_status": 201,
     }
-    get, post = web.asked
+    get, post = web.requests
     assert (get.method, post.method, post.content) == ("GET", "POST", rb'{"to": "Ann \"A\""}')
     assert get.headers["authorization"] == post.headers["authorization"] == "Bearer t0ken"
 
@@ -69,7 +69,7 @@ def test_the_far_side_ends_a_task_by_the_api(redis_url: str, is_quick: bool) -> 
         if is_quick:
             web.hold = hold
         id = lfr.run(flow, {"a": 1})
-        told = dict(parse_qsl(urlsplit(eventually(lambda: web.asked)[0].path).query))
+        told = dict(parse_qsl(urlsplit(eventually(lambda: web.requests)[0].path).query))
         step = f"{told['littleflow-workflow']}/steps/{told['littleflow-index']}"
         answer = {"attempt": int(told["littleflow-attempt"]), "output": {"b": 2}}
         assert eventually(lambda: post(f"http://127.0.0.1:{port}/workflows/{step}/end", answer)) == 202

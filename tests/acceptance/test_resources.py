@@ -64,8 +64,11 @@ def test_pages_are_loaded_and_stored_relative_to_a_base(roles: str, tmp_path: Pa
         done = lfr("run", str(flow), "--base", f"{server.url}/v1/", "--wait", "--json", url=roles)
     outcome = json.loads(done.stdout)
     assert (done.returncode, outcome["output"]) == (0, {}), outcome["reason"]
-    assert [(asked.method, asked.path) for asked in server.asked] == [("GET", "/v1/in.yaml"), ("PUT", "/out")]
-    assert json.loads(server.asked[1].content) == [{"x": 1}, {"x": 2}]
+    assert [(request.method, request.path) for request in server.requests] == [
+        ("GET", "/v1/in.yaml"),
+        ("PUT", "/out"),
+    ]
+    assert json.loads(server.requests[1].content) == [{"x": 1}, {"x": 2}]
 
 
 def test_a_page_that_fails_is_loaded_again_by_a_restart(roles: str, tmp_path: Path) -> None:
@@ -93,13 +96,13 @@ def test_a_store_whose_role_is_killed_is_done_again_under_the_same_key(roles: st
         try:
             with role("resource", url=roles, more=more) as killed:
                 id = lfr("run", str(flow), "--input", '{"x": 1}', url=roles).stdout.strip()
-                eventually(lambda: server.asked)
+                eventually(lambda: server.requests)
                 killed.kill()
         finally:
             released.set()
         with role("resource", url=roles, more=more):
             assert Client(roles).wait(id, timeout=STALL_SECONDS)["state"] == "FINISHED"
-    first, second = server.asked
+    first, second = server.requests
     assert (first.method, first.content) == (second.method, second.content)
     assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
     assert first.headers["idempotency-key"].startswith(f"{id}/2/")

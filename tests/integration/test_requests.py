@@ -111,10 +111,10 @@ def test_with_sync_false_the_far_side_ends_the_task(
     )
     id = start_workflow(store, flow, {"a": 1}).id
     with running(store):
-        eventually(lambda: web.asked and client.get(keys.handed_over(id, 1)) != '{"a":1}')
+        eventually(lambda: web.requests and client.get(keys.handed_over(id, 1)) != '{"a":1}')
         eventually(lambda: client.xpending("workflows:run", "request")["pending"] == 0)
     assert ends(client) == []
-    told = {name: values[0] for name, values in parse_qs(urlsplit(web.asked[0].path).query).items()}
+    told = {name: values[0] for name, values in parse_qs(urlsplit(web.requests[0].path).query).items()}
     assert told == {
         "littleflow-name": "request:post",
         "littleflow-base": "request:post",
@@ -186,6 +186,6 @@ def test_what_nobody_waits_for_is_not_sent(
         delete_workflow(store, id)
     with running(store):
         eventually(lambda: [fields for _, fields in client.xrange("workflows:run") if "for" in fields])
-    assert web.asked == []
+    assert web.requests == []
     assert ends(client) == []  # of what is gone it would be a dead letter
     assert client.xpending("workflows:run", "request")["pending"] == 0

@@ -1,4 +1,4 @@
-"""A web server of our own, that answers as it is told and remembers what it was asked."""
+"""A web server for tests: it answers with prepared pages and records the requests."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _LONGEST_HOLD_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request that came. Header names in small letters."""
+class ReceivedRequest:
+    """A request that the server has received. Header names are in small letters."""
 
     method: str
     path: str
@@ -23,7 +23,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is answered to every request for a path, once `hold` is set if there is one."""
+    """The response to every request for a path. If there is `hold`, it is sent once that is set."""
 
     content: bytes = b""
     type: str = ""
@@ -34,30 +34,36 @@ class Page:
 
 @dataclass(slots=True)
 class WebServer:
-    """`pages` by path; what is not there is answered with 404, once `hold` is set if there is one. `asked`:
-    the requests, oldest first."""
+    """A server with `pages` by path, and 404 for others (after `hold`, as for a page).
+
+    `requests` are those received, oldest first.
+    """
 
     url: str
     pages: dict[str, Page] = field(default_factory=dict)
-    asked: list[Asked] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
     hold: threading.Event | None = None
 
 
 @contextmanager
 def web_server() -> Iterator[WebServer]:
-    """A server on a port of the kernel's choice, for as long as the block runs."""
+    """Run a server on a free port for as long as the block runs."""
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            server.asked.append(Asked(self.command, self.path, headers, content))
+            server.requests.append(ReceivedRequest(self.command, self.path, headers, content))
             page = server.pages.get(self.path, Page(b"nothing here", "text/plain", 404, hold=server.hold))
             if page.hold:
                 page.hold.wait(_LONGEST_HOLD_SECONDS)
             self.send_response(page.status)
-            told = {"Content-Length": str(len(page.content)), "Content-Type": page.type, **page.headers}
-            for name, value in told.items():
+            all_headers = {
+                "Content-Length": str(len(page.content)),
+                "Content-Type": page.type,
+                **page.headers,
+            }
+            for name, value in all_headers.items():
                 if value:
                     self.send_header(name, value)
             self.end_headers()

@@ -1,4 +1,4 @@
-"""docs/resources.md tells what is so."""
+"""docs/resources.md agrees with the code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from lfr.config.load import load_with_origins
 from lfr.config.settings import table
 from lfr.language import compile_flow
-from lfr.tasks.content_types import CHARSETS, EXTENSIONS, MEDIA_TYPES, Format
+from lfr.tasks.content import CHARSETS, EXTENSIONS, MEDIA_TYPES, Format
 from lfr.tasks.uri_policy import parse_allow_list
 from lfr.values.yaml import MAX_YAML_LENGTH
 
@@ -40,11 +40,11 @@ def test_its_limits_are_the_defaults() -> None:
     assert str(MAX_YAML_LENGTH) in PAGE
 
 
-def test_what_is_understood_is_told() -> None:
+def test_it_names_each_supported_type() -> None:
     rows = {row.split(" | ")[0].strip("| ").lower(): row for row in PAGE.splitlines() if row.startswith("| ")}
-    for media, form in MEDIA_TYPES.items():
-        assert f"`{media}`" in rows[form.value]
-    for ending, type in EXTENSIONS.items():
-        assert f"`{ending}`" in rows[type.form.value]
+    for media_type, format in MEDIA_TYPES.items():
+        assert f"`{media_type}`" in rows[format.value]
+    for extension, type in EXTENSIONS.items():
+        assert f"`{extension}`" in rows[type.format.value]
     assert "`+json`" in rows[Format.JSON.value]
     assert all(f"`{charset}`" in PAGE for charset in CHARSETS)

@@ -1,4 +1,4 @@
-"""TokenSource: the configured one, and those that are signed."""
+"""Tokens: the configured one, and those that are signed."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def test_a_token_is_signed_anew_before_it_ends(monkeypatch: pytest.MonkeyPatch) 
     now = 1000.0
     signed: list[bytes] = []
 
-    def sign(text: bytes) -> bytes:
+    def signature(text: bytes) -> bytes:
         signed.append(text)
         return b"s"
 
-    monkeypatch.setattr(module, "_signer", lambda key, place: sign)
+    monkeypatch.setattr(module, "_signer", lambda key, place: signature)
     monkeypatch.setattr(module.time, "time", lambda: now)
     tokens = TokenSource(Settings(request_issuer=json.dumps(ISSUER)))
     first = tokens.authorization()
@@ -80,11 +80,11 @@ def test_what_is_no_object_is_no_issuer(tmp_path: Path) -> None:
 
 def test_without_the_package_that_signs_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.padding", None)
-    with pytest.raises(BadSettings, match=r"takes the package cryptography.*build\.py --with cryptography"):
+    with pytest.raises(BadSettings, match=r"needs the package cryptography.*build\.py --with cryptography"):
         load_issuer(json.dumps(ISSUER))
 
 
-def test_a_key_is_no_part_of_what_is_told() -> None:
+def test_a_key_is_no_part_of_a_message() -> None:
     with pytest.raises(BadSettings) as caught:
         load_issuer(json.dumps(ISSUER))
     assert "KEY" not in str(caught.value)

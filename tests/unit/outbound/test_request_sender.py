@@ -1,4 +1,4 @@
-"""RequestSender to a server of our own: redirects, other tries, who gets the token."""
+"""Requests to a server on this machine: redirects, retries, who gets the token."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 
 from lfr.config.settings import Settings
 from lfr.errors import BadSettings
+from lfr.events import StartTask
 from lfr.outbound import request_sender as module
 from lfr.outbound.request_sender import RequestFailed, RequestSender
-from lfr.tasks.request import build_request, parse_request_parameters
+from lfr.tasks.request import Request, build_request, parse_request_parameters
 from lfr.values.json import Json
 from tests.support.web import Page, WebServer, web_server
 from tests.unit.tasks.test_request import task
@@ -26,19 +27,21 @@ def web() -> Iterator[WebServer]:
 
 @pytest.fixture
 def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long was waited between tries; no time passes."""
-    waited: list[float] = []
-    monkeypatch.setattr(module.time, "sleep", waited.append)
-    return waited
+    """The delays between tries; no time passes."""
+    seconds: list[float] = []
+    monkeypatch.setattr(module.time, "sleep", seconds.append)
+    return seconds
+
+
+def build(task: StartTask, base: str) -> Request:
+    return build_request(parse_request_parameters(task), base)
 
 
 def send(
     method: str, base: str, settings: Settings | None = None, input: Json = None, **parameters: Any
 ) -> Json:
-    requests = RequestSender(settings or Settings())
-    return requests.send(
-        build_request(parse_request_parameters(task(method, parameters, input or {})), base), base
-    )
+    sender = RequestSender(settings or Settings())
+    return sender.send(build(task(method, parameters, input or {}), base), base)
 
 
 def test_an_answer_is_put_into_the_output(web: WebServer) -> None:
@@ -46,18 +49,18 @@ def test_an_answer_is_put_into_the_output(web: WebServer) -> None:
     modes = ["status", "response_json"]
     output = send("put", f"{web.url}/", url="a?b={input[b]}", output_mode=modes, input={"b": "c"})
     assert output == {"b": "c", "request_status": 201, "response": {"x": [1]}}
-    (asked,) = web.asked
-    assert (asked.method, asked.content) == ("PUT", b'{"b":"c"}')
-    assert asked.headers["content-type"] == "application/json"
+    (request,) = web.requests
+    assert (request.method, request.content) == ("PUT", b'{"b":"c"}')
+    assert request.headers["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
 def test_every_method(web: WebServer, method: str) -> None:
     web.pages["/a"] = Page()
     assert send(method, "", url=f"{web.url}/a", input={"b": 1}) == {"b": 1}
-    (asked,) = web.asked
-    assert asked.method == method.upper()
-    assert ("idempotency-key" in asked.headers) == (method in ("post", "patch"))
+    (request,) = web.requests
+    assert request.method == method.upper()
+    assert ("idempotency-key" in request.headers) == (method in ("post", "patch"))
 
 
 def test_another_status_fails_unless_that_is_asked_for(web: WebServer) -> None:
@@ -74,10 +77,10 @@ def test_a_redirect_is_followed_and_an_endless_one_fails(web: WebServer) -> None
     web.pages["/b"] = Page(b"here")
     web.pages["/loop"] = Page(status=302, headers={"Location": "/loop"})
     assert send("get", "", url=f"{web.url}/a", output_mode="response_text") == {"response": "here"}
-    web.asked.clear()
+    web.requests.clear()
     with pytest.raises(RequestFailed, match="answers 302 Found and leads to /loop, which is not followed"):
         send("get", "", url=f"{web.url}/loop")
-    assert len(web.asked) == 6
+    assert len(web.requests) == 6
 
 
 def test_the_token_goes_to_the_base_and_to_trusted_servers_alone(web: WebServer) -> None:
@@ -97,10 +100,14 @@ def test_the_token_goes_to_the_base_and_to_trusted_servers_alone(web: WebServer)
             url=f"{other.url}/a",
         )
         send("get", f"{web.url}/", settings, url="a", headers={"AUTHORIZATION": "mine"})
-    told = [asked.headers.get("authorization") for asked in web.asked]
-    assert told == ["Bearer t0ken", None, "Bearer t0ken", "mine"]
-    assert [asked.headers.get("authorization") for asked in other.asked] == [None, None, "Bearer t0ken"]
-    assert [asked.headers.get("x-secret") for asked in other.asked] == [None, None, None]
+    tokens = [request.headers.get("authorization") for request in web.requests]
+    assert tokens == ["Bearer t0ken", None, "Bearer t0ken", "mine"]
+    assert [request.headers.get("authorization") for request in other.requests] == [
+        None,
+        None,
+        "Bearer t0ken",
+    ]
+    assert [request.headers.get("x-secret") for request in other.requests] == [None, None, None]
 
 
 def test_it_is_tried_again_with_longer_and_longer_waits(web: WebServer, delays: list[float]) -> None:
@@ -108,23 +115,21 @@ def test_it_is_tried_again_with_longer_and_longer_waits(web: WebServer, delays: 
     web.pages["/later"] = Page(status=429, headers={"Retry-After": "30"})
     web.pages["/broken"] = Page(status=500)
     for path, tries in (("busy", 4), ("later", 4), ("broken", 1)):
-        web.asked.clear()
+        web.requests.clear()
         with pytest.raises(RequestFailed):
             send("post", "", url=f"{web.url}/{path}", retries=3)
-        assert len(web.asked) == tries
-        assert len({asked.headers["idempotency-key"] for asked in web.asked}) == 1
+        assert len(web.requests) == tries
+        assert len({request.headers["idempotency-key"] for request in web.requests}) == 1
     assert delays == [1, 2, 4, 30, 30, 30]
 
 
 def test_it_is_not_tried_again_once_nobody_waits_for_it(web: WebServer, delays: list[float]) -> None:
     web.pages["/busy"] = Page(status=503)
-    request = build_request(
-        parse_request_parameters(task("post", {"url": f"{web.url}/busy", "retries": 9}, {})), ""
-    )
-    left = iter([True, False])
+    request = build(task("post", {"url": f"{web.url}/busy", "retries": 9}, {}), "")
+    is_current = iter([True, False])
     with pytest.raises(RequestFailed, match="answers 503"):
-        RequestSender(Settings()).send(request, "", is_wanted=lambda: next(left))
-    assert len(web.asked) == 2
+        RequestSender(Settings()).send(request, "", is_current=lambda: next(is_current))
+    assert len(web.requests) == 2
 
 
 def test_nobody_answers(delays: list[float]) -> None:

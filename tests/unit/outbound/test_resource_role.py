@@ -1,4 +1,4 @@
-"""What the role `resource` says to a task."""
+"""How the role `resource` answers a task."""
 
 from __future__ import annotations
 

@@ -37,37 +37,37 @@ def resources(*allow: object, size: int = 1000, timeout_seconds: float = 10) -> 
     )
 
 
-def load(allowing: ResourceClient, uri: object, **more: Json) -> Json:
-    return allowing.load(parse_load({"uri": str(uri), **{k.replace("_", "-"): v for k, v in more.items()}}))
+def load(client: ResourceClient, uri: object, **more: Json) -> Json:
+    return client.load(parse_load({"uri": str(uri), **{k.replace("_", "-"): v for k, v in more.items()}}))
 
 
-def store(allowing: ResourceClient, uri: object, value: Json, **more: Json) -> None:
+def store(client: ResourceClient, uri: object, value: Json, **more: Json) -> None:
     parameters: Json = {"uri": str(uri), **{k.replace("_", "-"): v for k, v in more.items()}}
-    allowing.store(parse_store(parameters), value, "workflow:w/1/d")
+    client.store(parse_store(parameters), value, "workflow:w/1/d")
 
 
-def reason(allowing: ResourceClient, uri: object, **more: Json) -> str:
+def reason(client: ResourceClient, uri: object, **more: Json) -> str:
     with pytest.raises(ResourceFailed) as caught:
-        load(allowing, uri, **more)
+        load(client, uri, **more)
     return str(caught.value)
 
 
-def refused(allowing: ResourceClient, uri: object, value: Json, **more: Json) -> str:
+def refused(client: ResourceClient, uri: object, value: Json, **more: Json) -> str:
     with pytest.raises(ResourceFailed) as caught:
-        store(allowing, uri, value, **more)
+        store(client, uri, value, **more)
     return str(caught.value)
 
 
 def test_files_are_loaded_and_stored(tmp_path: Path) -> None:
-    allowing = resources(tmp_path)
+    client = resources(tmp_path)
     for name in ("a.json", "b.yaml", "c d.yml"):
         uri = (tmp_path / name).as_uri()
-        store(allowing, uri, {"x": [1, "ü"]})
-        assert load(allowing, uri) == {"x": [1, "ü"]}
+        store(client, uri, {"x": [1, "ü"]})
+        assert load(client, uri) == {"x": [1, "ü"]}
     assert json.loads((tmp_path / "a.json").read_text()) == {"x": [1, "ü"]}
     (tmp_path / "d").write_text("x: 2026-01-31")
-    assert load(allowing, tmp_path / "d", content_type="text/yaml") == {"x": "2026-01-31"}
-    assert load(allowing, tmp_path / "d", content_type="text/plain") == {"text": "x: 2026-01-31"}
+    assert load(client, tmp_path / "d", content_type="text/yaml") == {"x": "2026-01-31"}
+    assert load(client, tmp_path / "d", content_type="text/plain") == {"text": "x: 2026-01-31"}
 
 
 def test_nothing_is_allowed_that_is_not_named(tmp_path: Path) -> None:
@@ -90,12 +90,12 @@ def test_links_and_dots_lead_to_what_must_be_allowed_itself(tmp_path: Path) -> N
     (inside / "file.json").symlink_to(outside / "a.json")
     (inside / "new.json").symlink_to(outside / "new.json")
     (inside / "folder").symlink_to(outside)
-    allowing = resources(inside)
+    client = resources(inside)
     for way in ("file.json", "folder/a.json", "../outside/a.json", "folder/../outside/a.json"):
-        assert f"it leads to {outside}/a.json, which is not allowed" in reason(allowing, inside / way)
-        assert "not allowed" in refused(allowing, f"{inside}/{way}", {})
-    assert "not allowed" in reason(allowing, f"{inside}/%2e%2e/outside/a.json")
-    assert "not allowed" in refused(allowing, inside / "new.json", {})
+        assert f"it leads to {outside}/a.json, which is not allowed" in reason(client, inside / way)
+        assert "not allowed" in refused(client, f"{inside}/{way}", {})
+    assert "not allowed" in reason(client, f"{inside}/%2e%2e/outside/a.json")
+    assert "not allowed" in refused(client, inside / "new.json", {})
     assert [path.name for path in outside.iterdir()] == ["a.json"]
     assert (outside / "a.json").read_text() == "[]"
 
@@ -109,32 +109,32 @@ def test_an_allowed_folder_may_be_a_link_itself(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_with_a_file_is_told(tmp_path: Path) -> None:
-    allowing = resources(tmp_path, size=10)
+    client = resources(tmp_path, size=10)
     (tmp_path / "big.json").write_text("[" + " " * 10 + "]")
     (tmp_path / "bad.json").write_text("{]")
     (tmp_path / "a.tar").touch()
     (tmp_path / "folder.json").mkdir()
-    assert "has more than the 10 that resources.size allows" in reason(allowing, tmp_path / "big.json")
-    assert reason(allowing, tmp_path / "bad.json").startswith(f"{tmp_path}/bad.json: not JSON: ")
-    assert "the parameter content-type decides" in reason(allowing, tmp_path / "a.tar")
-    assert "there is no such file" in reason(allowing, tmp_path / "none.json")
-    assert "it is not a file" in reason(allowing, tmp_path / "folder.json")
-    assert "more than the 10 that resources.size allows" in refused(allowing, tmp_path / "a.json", ["x" * 9])
-    assert "there is no such folder" in refused(allowing, tmp_path / "none" / "a.json", [])
-    assert "it is not a file" in refused(allowing, tmp_path / "folder.json", [])
-    assert '{"text": ...}' in refused(allowing, tmp_path / "a.txt", [])
+    assert "has more than the 10 that resources.size allows" in reason(client, tmp_path / "big.json")
+    assert reason(client, tmp_path / "bad.json").startswith(f"{tmp_path}/bad.json: not JSON: ")
+    assert "the parameter content-type decides" in reason(client, tmp_path / "a.tar")
+    assert "there is no such file" in reason(client, tmp_path / "none.json")
+    assert "it is not a file" in reason(client, tmp_path / "folder.json")
+    assert "more than the 10 that resources.size allows" in refused(client, tmp_path / "a.json", ["x" * 9])
+    assert "there is no such folder" in refused(client, tmp_path / "none" / "a.json", [])
+    assert "it is not a file" in refused(client, tmp_path / "folder.json", [])
+    assert '{"text": ...}' in refused(client, tmp_path / "a.txt", [])
 
 
 def test_pages_are_loaded(server: WebServer) -> None:
     server.pages["/a"] = Page(b'{"x": 1}', "application/json; charset=utf-8")
     server.pages["/b.yaml?q=1"] = Page(b"x: 1", "application/octet-stream")
     server.pages["/c"] = Page(b"x: 1", "text/plain")
-    allowing = resources(server.url)
-    assert load(allowing, f"{server.url}/a") == {"x": 1}
-    assert load(allowing, f"{server.url}/b.yaml?q=1#part") == {"x": 1}
-    assert load(allowing, f"{server.url}/c") == {"text": "x: 1"}
-    assert load(allowing, f"{server.url}/c", content_type="application/yaml") == {"x": 1}
-    assert [asked.headers["accept"] for asked in server.asked][2:] == [
+    client = resources(server.url)
+    assert load(client, f"{server.url}/a") == {"x": 1}
+    assert load(client, f"{server.url}/b.yaml?q=1#part") == {"x": 1}
+    assert load(client, f"{server.url}/c") == {"text": "x: 1"}
+    assert load(client, f"{server.url}/c", content_type="application/yaml") == {"x": 1}
+    assert [request.headers["accept"] for request in server.requests][2:] == [
         "application/json, application/yaml, text/*;q=0.9, */*;q=0.5",
         "application/yaml",
     ]
@@ -144,9 +144,9 @@ def test_what_is_compressed_counts_as_it_is_read(server: WebServer) -> None:
     packed = {"Content-Encoding": "gzip"}
     server.pages["/small.json"] = Page(gzip.compress(b'{"x": 1}'), headers=packed)
     server.pages["/bomb.json"] = Page(gzip.compress(b"[" + b" " * 50_000_000 + b"]"), headers=packed)
-    allowing = resources(server.url, size=100_000)
-    assert load(allowing, f"{server.url}/small.json") == {"x": 1}
-    assert "more than the 100000 that" in reason(allowing, f"{server.url}/bomb.json")
+    client = resources(server.url, size=100_000)
+    assert load(client, f"{server.url}/small.json") == {"x": 1}
+    assert "more than the 100000 that" in reason(client, f"{server.url}/bomb.json")
 
 
 def test_a_redirect_leads_where_it_is_allowed_and_nowhere_else(server: WebServer, tmp_path: Path) -> None:
@@ -165,35 +165,37 @@ def test_a_redirect_leads_where_it_is_allowed_and_nowhere_else(server: WebServer
         server.pages[path] = Page(status=302, headers={"Location": target})
     server.pages["/ok/3.json"] = Page(b"[3]")
     server.pages["/other/x.json"] = Page(b"[4]")
-    allowing = resources(f"{server.url}/ok", tmp_path)
+    client = resources(f"{server.url}/ok", tmp_path)
 
-    assert load(allowing, f"{server.url}/ok/1") == [3]
+    assert load(client, f"{server.url}/ok/1") == [3]
     assert f"leads to {server.url}/other/x.json, which is not allowed" in reason(
-        allowing, f"{server.url}/ok/out"
+        client, f"{server.url}/ok/out"
     )
-    assert "leads to http://evil.example/ok/x.json, which is" in reason(allowing, f"{server.url}/ok/host")
-    assert "no user or password" in reason(allowing, f"{server.url}/ok/user")
-    assert "which is not on the web" in reason(allowing, f"{server.url}/ok/file")
-    assert "redirected to what cannot be used" in reason(allowing, f"{server.url}/ok/odd")
-    assert "redirected more than 5 times" in reason(allowing, f"{server.url}/ok/loop")
-    assert "/other/x.json" not in [asked.path for asked in server.asked]
+    assert "leads to http://evil.example/ok/x.json, which is" in reason(client, f"{server.url}/ok/host")
+    assert "no user or password" in reason(client, f"{server.url}/ok/user")
+    assert "which is not on the web" in reason(client, f"{server.url}/ok/file")
+    assert "redirected to what cannot be used" in reason(client, f"{server.url}/ok/odd")
+    assert "redirected more than 5 times" in reason(client, f"{server.url}/ok/loop")
+    assert "/other/x.json" not in [request.path for request in server.requests]
 
 
 def test_an_error_of_a_server_is_told_with_the_beginning_of_its_answer(server: WebServer) -> None:
     server.pages["/down"] = Page(b"sorry,\n  we are closed\n" + b"x" * 5000, status=503)
-    allowing = resources(server.url)
-    told = reason(allowing, f"{server.url}/down")
-    assert told.startswith(f"{server.url}/down: it answers 503 Service Unavailable: sorry, we are closed x")
-    assert len(told) < 400
-    assert "404 Not Found: nothing here" in reason(allowing, f"{server.url}/none")
+    client = resources(server.url)
+    message = reason(client, f"{server.url}/down")
+    assert message.startswith(
+        f"{server.url}/down: it answers 503 Service Unavailable: sorry, we are closed x"
+    )
+    assert len(message) < 400
+    assert "404 Not Found: nothing here" in reason(client, f"{server.url}/none")
 
 
 def test_a_store_sends_its_input(server: WebServer) -> None:
     server.pages["/in"] = Page(b"x" * 5000, status=201)
-    allowing = resources(server.url)
-    store(allowing, f"{server.url}/in", {"x": 1})
-    store(allowing, f"{server.url}/in", {"x": 1}, method="PUT", content_type="application/yaml")
-    post, put = server.asked
+    client = resources(server.url)
+    store(client, f"{server.url}/in", {"x": 1})
+    store(client, f"{server.url}/in", {"x": 1}, method="PUT", content_type="application/yaml")
+    post, put = server.requests
     assert (post.method, json.loads(post.content)) == ("POST", {"x": 1})
     assert post.headers["content-type"] == "application/json"
     assert post.headers["idempotency-key"] == "workflow:w/1/d"
@@ -205,23 +207,23 @@ def test_a_store_sends_its_input(server: WebServer) -> None:
 def test_a_store_that_is_not_done_fails(server: WebServer) -> None:
     server.pages["/moved"] = Page(status=307, headers={"Location": "/in"})
     server.pages["/full"] = Page(b"no space", status=507)
-    allowing = resources(server.url, size=10)
-    assert f"leads to {server.url}/in" in refused(allowing, f"{server.url}/moved", [])
-    assert "507 Insufficient Storage: no space" in refused(allowing, f"{server.url}/full", [])
-    asked = len(server.asked)
-    assert "more than the 10 that" in refused(allowing, f"{server.url}/in", ["x" * 100])
+    client = resources(server.url, size=10)
+    assert f"leads to {server.url}/in" in refused(client, f"{server.url}/moved", [])
+    assert "507 Insufficient Storage: no space" in refused(client, f"{server.url}/full", [])
+    count = len(server.requests)
+    assert "more than the 10 that" in refused(client, f"{server.url}/in", ["x" * 100])
     assert "not allowed" in refused(resources(), f"{server.url}/in", [])
-    assert len(server.asked) == asked
+    assert len(server.requests) == count
 
 
-def test_who_does_not_answer_is_told() -> None:
+def test_a_refused_connection_is_reported() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
         assert reason(resources(url), f"{url}/x") == f"{url}/x: no connection: Connection refused"
 
 
-def test_a_host_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_host_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object) -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
@@ -230,7 +232,7 @@ def test_a_host_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("reply", "message"),
     [
         (b"", "the connection broke off"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", "the connection broke off"),
@@ -239,7 +241,7 @@ def test_a_host_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> No
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope", "gzip"),
     ],
 )
-def test_half_an_answer_is_none(said: bytes, told: str) -> None:
+def test_half_a_response_is_none(reply: bytes, message: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
@@ -247,18 +249,18 @@ def test_half_an_answer_is_none(said: bytes, told: str) -> None:
             connection, _ = listener.accept()
             with connection:
                 connection.recv(65536)
-                connection.sendall(said)
+                connection.sendall(reply)
 
         thread = threading.Thread(target=answer)
         thread.start()
         try:
-            assert told in reason(resources(url), f"{url}/x.json")
+            assert message in reason(resources(url), f"{url}/x.json")
         finally:
             thread.join()
 
 
-@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"])
-def test_who_is_silent_is_given_up(said: bytes) -> None:
+@pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"])
+def test_a_silent_server_is_given_up(reply: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         given_up = threading.Event()
@@ -266,7 +268,7 @@ def test_who_is_silent_is_given_up(said: bytes) -> None:
         def answer() -> None:
             connection, _ = listener.accept()
             with connection:
-                connection.sendall(said)
+                connection.sendall(reply)
                 given_up.wait(STALL_SECONDS)
 
         thread = threading.Thread(target=answer)
@@ -280,7 +282,7 @@ def test_who_is_silent_is_given_up(said: bytes) -> None:
             thread.join()
 
 
-def test_who_trickles_is_given_up() -> None:
+def test_a_server_that_trickles_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         given_up = threading.Event()
@@ -295,8 +297,8 @@ def test_who_trickles_is_given_up() -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         try:
-            told = reason(resources(url, size=10**9, timeout_seconds=0.2), f"{url}/x.json")
-            assert "no whole answer within 0.2 s" in told
+            message = reason(resources(url, size=10**9, timeout_seconds=0.2), f"{url}/x.json")
+            assert "no whole answer within 0.2 s" in message
         finally:
             given_up.set()
             thread.join()

@@ -1,4 +1,4 @@
-"""Files that others name: whole or not at all, and never by way of a link."""
+"""Files that flows name: whole or not at all, and never through a link."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Content of resources: what is understood, and that what is written can be read."""
+"""Content of resources: which types are supported; what is encoded can be decoded."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfr.tasks.content import BadContent, decode, encode
-from lfr.tasks.content_types import (
+from lfr.tasks.content import (
+    BadContent,
     ContentType,
     Format,
     UnknownType,
+    decode,
     detect_content_type,
+    encode,
     parse_content_type,
     type_by_extension,
 )
@@ -24,7 +26,7 @@ LATIN = ContentType("text/plain", Format.TEXT, "iso-8859-1")
 
 
 @pytest.mark.parametrize(
-    ("text", "form", "charset"),
+    ("text", "format", "charset"),
     [
         ("application/json", Format.JSON, "utf-8"),
         ("Application/JSON; Charset=UTF-8", Format.JSON, "utf-8"),
@@ -36,9 +38,8 @@ LATIN = ContentType("text/plain", Format.TEXT, "iso-8859-1")
         ("text/plain", Format.TEXT, "utf-8"),
     ],
 )
-def test_media_types_that_are_understood(text: str, form: Format, charset: str) -> None:
-    found = parse_content_type(text)
-    assert found == ContentType(text, form, charset)
+def test_supported_media_types(text: str, format: Format, charset: str) -> None:
+    assert parse_content_type(text) == ContentType(text, format, charset)
 
 
 @pytest.mark.parametrize(
@@ -54,12 +55,12 @@ def test_media_types_that_are_understood(text: str, form: Format, charset: str) 
         "text/plain; x=é",
     ],
 )
-def test_media_types_that_are_not(text: str) -> None:
+def test_unsupported_media_types(text: str) -> None:
     assert parse_content_type(text) is None
 
 
 @pytest.mark.parametrize(
-    ("path", "form"),
+    ("path", "format"),
     [
         ("/a/b.json", Format.JSON),
         ("/a.b/C.YML", Format.YAML),
@@ -71,13 +72,13 @@ def test_media_types_that_are_not(text: str) -> None:
         ("/", None),
     ],
 )
-def test_endings(path: str, form: Format | None) -> None:
-    found = type_by_extension(path)
-    assert (found and found.form) == form
+def test_extensions(path: str, format: Format | None) -> None:
+    type = type_by_extension(path)
+    assert (type and type.format) == format
 
 
 @pytest.mark.parametrize(
-    ("told", "path", "form"),
+    ("header", "path", "format"),
     [
         ("", "/x.yaml", Format.YAML),
         ("application/json", "/x.yaml", Format.JSON),
@@ -88,19 +89,19 @@ def test_endings(path: str, form: Format | None) -> None:
         ("text/plain; charset=iso-8859-1", "/x.txt", Format.TEXT),
     ],
 )
-def test_data_by_its_type_else_by_its_ending(told: str, path: str, form: Format) -> None:
-    assert detect_content_type(told, path).form is form
+def test_data_by_its_type_else_by_its_extension(header: str, path: str, format: Format) -> None:
+    assert detect_content_type(header, path).format is format
 
 
 def test_a_server_knows_the_charset_of_its_text() -> None:
     assert detect_content_type("text/plain; charset=iso-8859-1", "/x.txt").charset == "iso-8859-1"
 
 
-@pytest.mark.parametrize(("told", "said"), [("", "does not end in"), ("image/png", "'image/png'")])
-def test_what_is_not_understood_is_refused_with_what_would_help(told: str, said: str) -> None:
+@pytest.mark.parametrize(("header", "message"), [("", "does not end in"), ("image/png", "'image/png'")])
+def test_an_unsupported_type_is_refused_with_what_would_help(header: str, message: str) -> None:
     with pytest.raises(UnknownType) as caught:
-        detect_content_type(told, "/x")
-    assert said in str(caught.value)
+        detect_content_type(header, "/x")
+    assert message in str(caught.value)
     assert "the parameter content-type decides" in str(caught.value)
 
 

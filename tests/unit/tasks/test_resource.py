@@ -1,11 +1,11 @@
-"""What resource:load and resource:store ask for, by their parameters."""
+"""What resource:load and resource:store load and store, by their parameters."""
 
 from __future__ import annotations
 
 import pytest
 
 from lfr.tasks.content import Format
-from lfr.tasks.idempotency import idempotency_key
+from lfr.tasks.http import idempotency_key
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.resource import Store, parse_load, parse_store
 from lfr.tasks.uri_policy import FileLocation
@@ -14,14 +14,14 @@ from lfr.values.json import Json
 
 def test_a_load() -> None:
     load = parse_load({"uri": "file:///srv/a.json"})
-    assert (load.place, load.type) == (FileLocation("/srv/a.json"), None)
-    told = parse_load({"uri": "http://h/a", "method": "GET", "content-type": "text/yaml"})
-    assert told.type is not None
-    assert told.type.form is Format.YAML
+    assert (load.location, load.type) == (FileLocation("/srv/a.json"), None)
+    explicit = parse_load({"uri": "http://h/a", "method": "GET", "content-type": "text/yaml"})
+    assert explicit.type is not None
+    assert explicit.type.format is Format.YAML
 
 
 @pytest.mark.parametrize(
-    ("parameters", "method", "form"),
+    ("parameters", "method", "format"),
     [
         ({"uri": "/srv/a.json"}, "PUT", Format.JSON),
         ({"uri": "/srv/a.yml", "method": "PUT"}, "PUT", Format.YAML),
@@ -32,14 +32,14 @@ def test_a_load() -> None:
         ({"uri": "http://h/a.yaml", "content-type": "application/json"}, "POST", Format.JSON),
     ],
 )
-def test_a_store(parameters: Json, method: str, form: Format) -> None:
+def test_a_store(parameters: Json, method: str, format: Format) -> None:
     store = parse_store(parameters)
     assert isinstance(store, Store)
-    assert (store.method, store.type.form) == (method, form)
+    assert (store.method, store.type.format) == (method, format)
 
 
 @pytest.mark.parametrize(
-    ("read", "parameters", "reason"),
+    ("parse", "parameters", "reason"),
     [
         (
             parse_load,
@@ -61,10 +61,10 @@ def test_a_store(parameters: Json, method: str, form: Format) -> None:
         (parse_store, {"uri": "/a.json", "content-type": []}, "content-type is [], but must be a media type"),
     ],
 )
-def test_a_wrong_parameter_is_named_with_its_value(read: object, parameters: Json, reason: str) -> None:
-    assert callable(read)
+def test_a_wrong_parameter_is_named_with_its_value(parse: object, parameters: Json, reason: str) -> None:
+    assert callable(parse)
     with pytest.raises(BadParameter) as caught:
-        read(parameters)
+        parse(parameters)
     assert reason in str(caught.value)
 
 

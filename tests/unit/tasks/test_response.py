@@ -1,4 +1,4 @@
-"""request:*: what becomes of an answer."""
+"""request:*: what follows from a response."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lfr.tasks.request import Request
-from lfr.tasks.request_answer import (
+from lfr.tasks.response import (
     BadResponse,
     failure_message,
     is_retryable,
@@ -15,13 +15,13 @@ from lfr.tasks.request_answer import (
     response_output,
     retry_delay,
 )
-from tests.unit.tasks.test_request import request
+from tests.unit.tasks.test_request import request as build
 
 SECRET = {"Authorization": "secret", "X-Key": "secret"}
 
 
-def asked(method: str, **parameters: Any) -> Request:
-    return request(method, {"url": "a?key=secret", "headers": SECRET, **parameters}, {"old": 1})
+def request_to(method: str, **parameters: Any) -> Request:
+    return build(method, {"url": "a?key=secret", "headers": SECRET, **parameters}, {"old": 1})
 
 
 @pytest.mark.parametrize(
@@ -47,33 +47,33 @@ def asked(method: str, **parameters: Any) -> Request:
     ],
 )
 def test_which_redirects_are_followed(method: str, code: int, location: str, expected: str | None) -> None:
-    found = redirected_request(asked(method), code, location)
-    assert (f"{found.method} {found.place}" if found else None) == expected
+    following = redirected_request(request_to(method), code, location)
+    assert (f"{following.method} {following.location}" if following else None) == expected
 
 
 def test_secrets_stay_with_their_server() -> None:
-    same = redirected_request(asked("get"), 302, "b")
-    other = redirected_request(asked("get"), 302, "https://api.test:8443/")
+    same = redirected_request(request_to("get"), 302, "b")
+    other = redirected_request(request_to("get"), 302, "https://api.test:8443/")
     assert same
     assert other
     assert SECRET.items() <= same.headers.items()
     assert other.headers == {"Accept": "*/*"}
 
 
-def test_a_303_drops_the_body_and_what_is_said_of_it() -> None:
-    found = redirected_request(asked("post"), 303, "b")
-    assert found
-    assert found.content is None
-    assert found.headers == {"Accept": "*/*", **SECRET}
-    kept = redirected_request(asked("post"), 307, "b")
-    assert kept
-    assert kept.content == b'{"old":1}'
-    assert kept.headers["Idempotency-Key"]
+def test_a_303_drops_the_body_and_its_headers() -> None:
+    get = redirected_request(request_to("post"), 303, "b")
+    assert get
+    assert get.content is None
+    assert get.headers == {"Accept": "*/*", **SECRET}
+    post = redirected_request(request_to("post"), 307, "b")
+    assert post
+    assert post.content == b'{"old":1}'
+    assert post.headers["Idempotency-Key"]
 
 
 def test_how_long_to_wait_before_a_retry() -> None:
     assert [retry_delay(number) for number in (1, 2, 3, 7, 1000)] == [1, 2, 4, 60, 60]
-    assert [retry_delay(1, said) for said in ("0", "7", "9999", "soon", "-1", "٣")] == [0, 7, 60, 1, 1, 1]
+    assert [retry_delay(1, header) for header in ("0", "7", "9999", "soon", "-1", "٣")] == [0, 7, 60, 1, 1, 1]
     assert [code for code in range(200, 600) if is_retryable(code)] == [429, 502, 503, 504]
 
 
@@ -87,14 +87,14 @@ def test_how_long_to_wait_before_a_retry() -> None:
     ],
 )
 def test_what_is_put_into_the_output(modes: Any, output: Any) -> None:
-    found = response_output(asked("get", output_mode=modes), 201, "", b'{"x": 1}', is_cut=False)
-    assert found == output
+    request = request_to("get", output_mode=modes)
+    assert response_output(request, 201, "", b'{"x": 1}', is_cut=False) == output
 
 
 def test_an_input_that_is_no_object_gives_way() -> None:
-    on_list = request("get", {"url": "a", "output_mode": "status"}, [1])
+    on_list = build("get", {"url": "a", "output_mode": "status"}, [1])
     assert response_output(on_list, 200, "", b"", is_cut=False) == {"request_status": 200}
-    assert response_output(request("get", {"url": "a"}, [1]), 200, "", b"", is_cut=False) == [1]
+    assert response_output(build("get", {"url": "a"}, [1]), 200, "", b"", is_cut=False) == [1]
 
 
 @pytest.mark.parametrize(
@@ -109,28 +109,26 @@ def test_an_input_that_is_no_object_gives_way() -> None:
     ],
 )
 def test_a_body_is_read_by_its_charset(content_type: str, content: bytes, text: str) -> None:
-    found = response_output(
-        asked("get", output_mode="response_text"), 200, content_type, content, is_cut=False
-    )
-    assert found["response"] == text
+    request = request_to("get", output_mode="response_text")
+    assert response_output(request, 200, content_type, content, is_cut=False)["response"] == text
 
 
 def test_a_body_that_cannot_be_used_is_told() -> None:
-    as_json = asked("get", output_mode="response_json")
+    as_json = request_to("get", output_mode="response_json")
     with pytest.raises(BadResponse, match=r"request:get: https://api\.test/v1/a answers what is not JSON: "):
         response_output(as_json, 200, "", b"<html>", is_cut=False)
     with pytest.raises(BadResponse, match=r"answers more than request\.size allows"):
         response_output(as_json, 200, "", b"1", is_cut=True)
-    assert (
-        response_output(asked("get", output_mode="status"), 200, "", b"1", is_cut=True)["request_status"]
-        == 200
-    )
+    status_only = request_to("get", output_mode="status")
+    assert response_output(status_only, 200, "", b"1", is_cut=True)["request_status"] == 200
 
 
 def test_a_failure_is_told_in_short_and_without_the_query() -> None:
-    told = failure_message(asked("get"), "500 Internal Server Error", "", b"no\n  luck" + b"x" * 9999)
-    assert told.startswith("request:get: https://api.test/v1/a answers 500 Internal Server Error: no luckxx")
-    assert len(told) < 300
-    assert failure_message(asked("get"), "302 Found", "http://b", b"").endswith(
+    message = failure_message(request_to("get"), "500 Internal Server Error", "", b"no\n  luck" + b"x" * 9999)
+    assert message.startswith(
+        "request:get: https://api.test/v1/a answers 500 Internal Server Error: no luckxx"
+    )
+    assert len(message) < 300
+    assert failure_message(request_to("get"), "302 Found", "http://b", b"").endswith(
         "answers 302 Found and leads to http://b, which is not followed"
     )

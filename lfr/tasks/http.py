@@ -1,0 +1,45 @@
+"""Rules of HTTP that requests and resources share: repeating, redirects, what messages show of a response."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+from urllib.parse import quote, urljoin
+
+from lfr.tasks.uri_policy import BadLocation, Location, WebLocation, parse_location
+from lfr.values.json import Json, encode_json
+
+MAX_REDIRECTS: Final = 5
+
+NOT_IDEMPOTENT: Final = ("POST", "PATCH")
+"""The methods that have another effect if they are sent twice. (RFC 9110, 9.2.2)"""
+
+_MAX_SHOWN: Final = 200
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+
+
+def idempotency_key(workflow: str, index: int, value: Json) -> str:
+    """Return the value of the header Idempotency-Key, in ASCII, for what a step sends.
+
+    It is made of workflow, step and a digest of the value, so it stays the same when the step is repeated.
+    """
+    digest = hashlib.sha256(encode_json(value).encode()).hexdigest()
+    return f"{quote(workflow, safe=':/.')}/{index}/{digest[:16]}"
+
+
+def redirect_target(location: WebLocation, status: int, header: str) -> Location | None:
+    """Return where a response with this status and header Location leads; None if it is no redirect.
+
+    Raises BadLocation. (RFC 9110, 15.4)
+    """
+    if status not in _REDIRECTS or not header:
+        return None
+    try:
+        return parse_location(urljoin(str(location), header))
+    except ValueError as error:  # also that of a URI that `urljoin` cannot read
+        raise BadLocation(str(error)) from None
+
+
+def excerpt(content: bytes) -> str:
+    """Return the beginning of a response's body, in one line."""
+    return " ".join(content[: 4 * _MAX_SHOWN].decode(errors="replace").split())[:_MAX_SHOWN]
