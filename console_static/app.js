@@ -1,20 +1,20 @@
 // The shell around every page: navigation, search, news, theme, token; and which page an address is.
 
 import { html, render, useCallback, useEffect, useErrorBoundary, useMemo, useRef, useState } from "./vendor/preact.js";
-import { get, keepToken, forgetToken, token, whenRefused, workflowAt } from "./api.js";
-import { address, workflowPath } from "./model/route.js";
-import { Drop } from "./parts/drop.js";
-import { Alarm, InstallationProvider, useAskedInstallation } from "./parts/installation.js";
-import { LiveMark, LiveProvider } from "./parts/live.js";
-import { useKeys } from "./parts/keys.js";
-import { RouteProvider, go, useLocation } from "./parts/navigation.js";
-import { Help } from "./parts/help.js";
-import { TokenPage } from "./pages/token.js";
-import { EventsPage } from "./pages/events.js";
-import { StartPage, receive } from "./pages/start.js";
-import { SystemPage } from "./pages/system.js";
-import { WorkflowPage } from "./pages/workflow.js";
-import { WorkflowsPage } from "./pages/workflows.js";
+import { get, keepToken, forgetToken, token, whenRefused, workflowAt } from "./client/api.js";
+import { address, workflowPath } from "./state/address.js";
+import { Drop } from "./components/files.js";
+import { Alarm, InstallationProvider, useAskedInstallation } from "./state/installation.js";
+import { LiveMark, LiveProvider } from "./hooks/live.js";
+import { useKeys } from "./hooks/keys.js";
+import { RouteProvider, go, useLocation } from "./hooks/navigation.js";
+import { Help } from "./components/help.js";
+import { TokenPage } from "./pages/token-page.js";
+import { EventsPage } from "./pages/events-page.js";
+import { StartPage, receive } from "./pages/start-page.js";
+import { SystemPage } from "./pages/system-page.js";
+import { WorkflowPage } from "./pages/workflow-page.js";
+import { WorkflowsPage } from "./pages/workflows-page.js";
 
 const PAGES = { workflows: WorkflowsPage, workflow: WorkflowPage, start: StartPage, events: EventsPage, system: SystemPage };
 const LINKS = [["/", "Workflows", ["workflows", "workflow"]], ["/start", "Start", ["start"]], ["/events", "Events", ["events"]], ["/system", "System", ["system"]]];

@@ -108,7 +108,7 @@ def test_what_a_browser_has_already_is_not_sent(console: Caller) -> None:
     reply = console("GET", "/app.js")
     tag = reply.headers["ETag"]
     assert re.fullmatch(r'"[0-9a-f]{32}"', tag)
-    assert console("GET", "/site.css").headers["ETag"] != tag
+    assert console("GET", "/styles/site.css").headers["ETag"] != tag
     for if_none_match_value in (tag, f"W/{tag}", f'"other", {tag}', "*"):
         again = console("GET", "/app.js", if_none_match=if_none_match_value)
         assert (again.status, again.body, again.headers["ETag"]) == (304, b"", tag), if_none_match_value
@@ -118,7 +118,7 @@ def test_what_a_browser_has_already_is_not_sent(console: Caller) -> None:
 
 
 def test_head_tells_what_get_would(console: Caller) -> None:
-    get, head = console("GET", "/site.css"), console("HEAD", "/site.css")
+    get, head = console("GET", "/styles/site.css"), console("HEAD", "/styles/site.css")
     assert (head.status, head.body) == (200, b"")
     assert head.headers == get.headers
     assert head.headers["Content-Length"] == str(len(get.body))
@@ -138,7 +138,7 @@ def test_what_is_not_there(console: Caller) -> None:
         "/workflows",
         "/workflows/",
         "/app.js/",
-        "/model",
+        "/graph",
         "/start/now",
         "//app.js",
     ):
@@ -155,7 +155,7 @@ def test_no_path_leads_out_of_the_files(console: Caller) -> None:
     relative = str(secret).lstrip("/")
     for path in (
         f"/../../../../../../../../{relative}",
-        f"/model/../../../../../../../../../{relative}",
+        f"/graph/../../../../../../../../../{relative}",
         f"/{relative}",
         f"//{relative}",
         f"/..\\..\\{relative}",

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-const { EventReader } = await import(`${process.env.LFR_CONSOLE}/model/event_stream.js`);
+const { EventReader } = await import(`${process.env.LFR_CONSOLE}/client/event-parser.js`);
 
 const STREAM = [
   "retry: 2000\n\n",

@@ -5,7 +5,7 @@ import { setFlagsFromString } from "node:v8";
 import { test } from "node:test";
 
 setFlagsFromString("--harmony-json-parse-with-source"); // what browsers have; newer nodes, too
-const { ExactNumber, readJson, writeJson } = await import(`${process.env.LFR_CONSOLE}/model/exact_json.js`);
+const { ExactNumber, readJson, writeJson } = await import(`${process.env.LFR_CONSOLE}/client/exact-json.js`);
 
 test("integers of any length come back digit by digit", () => {
   for (const text of ["0", "-1", "9007199254740991", "9007199254740992", "9007199254740993", "-12345678901234567890", "1".repeat(400)]) {

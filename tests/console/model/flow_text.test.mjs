@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 
-const { EXAMPLE, commandLine, lineCount, offsetOf, shellQuoted } = await import(`${process.env.LFR_CONSOLE}/model/flow_text.js`);
+const { EXAMPLE, commandLine, lineCount, offsetOf, shellQuoted } = await import(`${process.env.LFR_CONSOLE}/format/flow-text.js`);
 
 test("a place by line and column", () => {
   const text = "ab\n😀x\n\nlast";

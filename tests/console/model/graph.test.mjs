@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { flowOf, largeFlow, randomFlow, randomOf } from "./flows.mjs";
 
-const { DRAW_AT_MOST, FOLD_OVER, foldedAtFirst, makeGraph } = await import(`${process.env.LFR_CONSOLE}/model/graph.js`);
+const { DRAW_AT_MOST, FOLD_OVER, foldedAtFirst, makeGraph } = await import(`${process.env.LFR_CONSOLE}/graph/graph-model.js`);
 
 /** The invariants of every graph. */
 function checkGraph(flow, graph) {

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-const { aboutOf, cut, hintOf, shortJson, titleOf } = await import(`${process.env.LFR_CONSOLE}/model/graph-labels.js`);
-const { ExactNumber } = await import(`${process.env.LFR_CONSOLE}/model/exact_json.js`);
+const { aboutOf, cut, hintOf, shortJson, titleOf } = await import(`${process.env.LFR_CONSOLE}/graph/labels.js`);
+const { ExactNumber } = await import(`${process.env.LFR_CONSOLE}/client/exact-json.js`);
 
 const length = (text) => text.length;
 

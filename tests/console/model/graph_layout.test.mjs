@@ -5,12 +5,12 @@ import { test } from "node:test";
 import { flowOf, largeFlow, randomFlow } from "./flows.mjs";
 
 const base = process.env.LFR_CONSOLE;
-const { makeGraph } = await import(`${base}/model/graph.js`);
-const { arrange } = await import(`${base}/model/graph-arrange.js`);
-const { layoutBy } = await import(`${base}/model/graph-dagre.js`);
-const { layLayers } = await import(`${base}/model/graph-layers.js`);
-const { WIDE } = await import(`${base}/model/graph-bundles.js`);
-const { Superseded, makeLayouts } = await import(`${base}/model/layout.js`);
+const { makeGraph } = await import(`${base}/graph/graph-model.js`);
+const { arrange } = await import(`${base}/graph/arrange.js`);
+const { layoutBy } = await import(`${base}/graph/dagre-layout.js`);
+const { layLayers } = await import(`${base}/graph/layers.js`);
+const { WIDE } = await import(`${base}/graph/bundles.js`);
+const { Superseded, makeLayouts } = await import(`${base}/graph/layout-client.js`);
 const dagre = (await import(`${base}/vendor/dagre.js`)).default;
 
 const LAYOUTS = { dagre: layoutBy(dagre), plain: layLayers };

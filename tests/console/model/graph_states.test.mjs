@@ -5,9 +5,9 @@ import { test } from "node:test";
 import { flowOf } from "./flows.mjs";
 
 const base = process.env.LFR_CONSOLE;
-const { makeGraph } = await import(`${base}/model/graph.js`);
-const { isTravelled, itemFigures, knowSteps, nodeStep, statesOf, subflowFigures, textsOf } = await import(`${base}/model/graph-states.js`);
-const { centred, first, fitted, isInSight, nextPlace, pinched, zoomed } = await import(`${base}/model/graph-view.js`);
+const { makeGraph } = await import(`${base}/graph/graph-model.js`);
+const { isTravelled, itemFigures, knowSteps, nodeStep, statesOf, subflowFigures, textsOf } = await import(`${base}/graph/step-states.js`);
+const { centred, first, fitted, isInSight, nextPlace, pinched, zoomed } = await import(`${base}/graph/viewport.js`);
 
 // 0 start, 1 a, 2 subflow, 3 b, 4 c, 5 subflow-end, 6 d, 7 end
 const flow = (extras = {}) => flowOf([["a", { ...extras, all: [["b"], ["c"]] }, "d"]]);

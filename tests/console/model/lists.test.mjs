@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-const { MOST_FRESH, fits, forEach, makeList, takeNews } = await import(`${process.env.LFR_CONSOLE}/model/lists.js`);
+const { MOST_FRESH, fits, forEach, makeList, takeNews } = await import(`${process.env.LFR_CONSOLE}/state/workflow-list.js`);
 
 const at = (second) => `2026-11-28T12:00:${String(second).padStart(2, "0")}.000Z`;
 const row = (id, second, more = {}) => ({ id: `workflow:${id}`, name: "n", state: "RUNNING", started: at(second), ...more });

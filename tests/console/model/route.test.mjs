@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-const { address, readRoute, shortId, workflowPath } = await import(`${process.env.LFR_CONSOLE}/model/route.js`);
+const { address, readRoute, shortId, workflowPath } = await import(`${process.env.LFR_CONSOLE}/state/address.js`);
 
 test("every page has its address", () => {
   for (const [path, page] of [["/", "workflows"], ["/start", "start"], ["/events", "events"], ["/system", "system"], ["/nowhere", "nothing"], ["/start/", "nothing"], ["/constructor", "nothing"], ["/workflows/", "nothing"]]) {

@@ -5,8 +5,8 @@ import { test } from "node:test";
 import { flowOf, randomOf } from "./flows.mjs";
 
 const base = process.env.LFR_CONSOLE;
-const { MOST_ITEMS, readHistory, rowsToShow, runs } = await import(`${base}/model/timeline.js`);
-const { makeScale, piecesOf, tickLabel } = await import(`${base}/model/timeline-scale.js`);
+const { MOST_ITEMS, readHistory, rowsToShow, runs } = await import(`${base}/timeline/history-rows.js`);
+const { makeScale, piecesOf, tickLabel } = await import(`${base}/timeline/time-scale.js`);
 
 const ZERO = Date.parse("2026-11-28T10:00:00Z");
 const flow = flowOf([["a", "wait:delay", "b"]]); // 0 start, 1 a, 2 wait:delay, 3 b, 4 end

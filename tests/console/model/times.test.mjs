@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 process.env.TZ = "Asia/Kolkata";
-const { ago, ahead, between, clock, duration, exact } = await import(`${process.env.LFR_CONSOLE}/model/times.js`);
+const { ago, ahead, between, clock, duration, exact } = await import(`${process.env.LFR_CONSOLE}/format/times.js`);
 
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-const { whatNow } = await import(`${process.env.LFR_CONSOLE}/model/what_now.js`);
-const { isolated } = await import(`${process.env.LFR_CONSOLE}/model/words.js`);
+const { whatNow } = await import(`${process.env.LFR_CONSOLE}/format/workflow-status.js`);
+const { isolated } = await import(`${process.env.LFR_CONSOLE}/format/bidi.js`);
 
 const now = Date.parse("2026-11-28T12:00:00Z");
 const step = (index, more = {}) => ({ index, kind: "task", name: `s${index}`, state: "RUNNING", started: "2026-11-28T11:59:59Z", ended: null, attempt: 1, reason: null, ...more });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-const { MOST_FACTS, addFacts, following, isLater, shortReason, stepAt, stepName, takeChanges, wantsWhole } = await import(`${process.env.LFR_CONSOLE}/model/workflow.js`);
+const { MOST_FACTS, addFacts, following, isLater, shortReason, stepAt, stepName, takeChanges, wantsWhole } = await import(`${process.env.LFR_CONSOLE}/state/workflow.js`);
 
 const at = (ms) => new Date(1_700_000_000_000 + ms).toISOString();
 const fact = (ms, index, event, more = {}) => ({ at: at(ms), index, item: null, event, attempt: 1, reason: null, ...more });

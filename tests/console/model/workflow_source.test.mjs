@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 globalThis.sessionStorage = globalThis.localStorage = { getItem: () => null };
-const { WorkflowSource } = await import(`${process.env.LFR_CONSOLE}/parts/workflow_source.js`);
+const { WorkflowSource } = await import(`${process.env.LFR_CONSOLE}/state/workflow-source.js`);
 
 const at = (ms) => new Date(1_700_000_000_000 + ms).toISOString();
 const fact = (ms, index, event) => ({ at: at(ms), index, item: null, event, attempt: 1, reason: null });
