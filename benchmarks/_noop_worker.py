@@ -7,26 +7,26 @@ from collections.abc import Sequence
 from lfr import events
 from lfr.config.load import load_settings
 from lfr.host.notify import ServiceManager
-from lfr.runtime.complete import Answer, answer, read_tasks
-from lfr.runtime.consumer import BatchListener
-from lfr.runtime.process import Life, run_listeners
-from lfr.store.redis.connection import Link, connect
+from lfr.runtime.complete import Completion, complete_tasks, parse_tasks
+from lfr.runtime.consumer import Consumer
+from lfr.runtime.process import RoleContext, run_consumers
+from lfr.store.redis.connection import Connection, open_store
 from lfr.store.stream.entries import Entry
 from lfr.tasks.catalogue import is_reserved
 
 
-class NoOp(BatchListener):
+class NoOp(Consumer):
     """Answers a whole batch in one transaction."""
 
-    def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
+    def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Answer the tasks of a pass."""
-        tasks, foreign = read_tasks(batch)
+        tasks, foreign = parse_tasks(batch)
         self.acknowledge_later([*foreign, *(id for id, task in tasks if is_reserved(task.base))])
-        answer(
-            link,
-            self.reader,
+        complete_tasks(
+            connection,
+            self.id,
             [
-                Answer(id, events.end_task_values(task, output=task.input))
+                Completion(id, events.end_task_values(task, output=task.input))
                 for id, task in tasks
                 if not is_reserved(task.base)
             ],
@@ -34,5 +34,5 @@ class NoOp(BatchListener):
 
 
 if __name__ == "__main__":
-    life = Life("no-op", ServiceManager(), lambda: None)
-    raise SystemExit(run_listeners(life, [NoOp(connect(load_settings({})), "no-op")]))
+    context = RoleContext("no-op", ServiceManager(), lambda: None)
+    raise SystemExit(run_consumers(context, [NoOp(open_store(load_settings({})), "no-op")]))

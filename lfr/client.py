@@ -11,7 +11,7 @@ from lfr.operations.follow import follow_workflow
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.list_workflows import list_workflows
 from lfr.operations.start import start_workflow
-from lfr.store.redis.connection import connect
+from lfr.store.redis.connection import open_store
 from lfr.values.json import Json
 
 
@@ -34,7 +34,7 @@ class Client:
         given = {f"redis_{name}" if name in short else name: value for name, value in connection.items()}
         if url is not None:
             given["redis_url"] = url
-        self._store = connect(load_settings(given))
+        self._store = open_store(load_settings(given))
 
     def run(
         self, flow_text: str, input: Json = None, workflow_id: str | None = None, *, base: Base = None

@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 
 from lfr.engine import LoadRequest, StepResult, Transition, advance
-from lfr.store.redis.connection import Link
+from lfr.store.redis.connection import Connection
 from lfr.store.workflows.load import LoadedWorkflow, load_more
 
 
 def advance_all(
-    link: Link, loaded: Mapping[str, LoadedWorkflow], ended: Mapping[str, Iterable[StepResult]]
+    connection: Connection, loaded: Mapping[str, LoadedWorkflow], ended: Mapping[str, Iterable[StepResult]]
 ) -> dict[str, list[Transition]]:
     """Move each workflow on by its ended steps, in order; load what turns out to be needed."""
     moved: dict[str, list[Transition]] = {id: [] for id in ended}
@@ -31,5 +31,5 @@ def advance_all(
                     moved[id].append(answer)
             else:
                 del left[id]
-        load_more(link, needs)
+        load_more(connection, needs)
     return moved

@@ -13,9 +13,9 @@ from lfr.engine import StepResult
 from lfr.item_ids import is_item, read_item_id
 from lfr.lifecycle.item_events import ItemNews
 from lfr.store.redis.connection import Command
-from lfr.store.stream.dead_letters import bury
-from lfr.store.stream.entries import Entry, Reader, settle
-from lfr.store.workflows.commit import forget_handed_over
+from lfr.store.stream.dead_letters import dead_letter_command
+from lfr.store.stream.entries import ConsumerId, Entry, receipt_commands
+from lfr.store.workflows.commit import drop_out_of_band_commands
 from lfr.store.workflows.load import LoadedWorkflow
 from lfr.tasks.catalogue import EACH, REQUEST_PREFIX
 from lfr.values.json import InvalidJson, decode_json
@@ -119,15 +119,15 @@ class Judgement:
         if beside in self.handed_over or workflow.flow.steps[task.index].task.startswith(REQUEST_PREFIX):
             self.taken.add(beside)
 
-    def settle(self, reader: Reader, lost: Sequence[tuple[Entry, str]], now_ms: int) -> list[Command]:
+    def settle(self, consumer: ConsumerId, lost: Sequence[tuple[Entry, str]], now_ms: int) -> list[Command]:
         """The commands that do with: receipts, dead letters, and the acknowledgement of it all."""
         at = events.timestamp(now_ms / 1000)
         ours = [entry for ended in self.ended.values() for entry, _ in ended] + self.news
         buried = [*self.dead, *lost]
         actions = {entry.id: "processed" for entry in ours} | {entry.id: "buried" for entry, _ in buried}
-        commands: list[Command] = [bury(entry, reason, at) for entry, reason in buried]
-        commands += forget_handed_over(self.taken)
-        return commands + settle(reader, actions, at)
+        commands: list[Command] = [dead_letter_command(entry, reason, at) for entry, reason in buried]
+        commands += drop_out_of_band_commands(self.taken)
+        return commands + receipt_commands(consumer, actions, at)
 
     def _ended(self, task: events.EndTask) -> StepResult:
         if task.status is events.Status.FAILURE:

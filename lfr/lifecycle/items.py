@@ -23,24 +23,24 @@ from lfr.lifecycle.advance_batch import advance_all
 from lfr.lifecycle.item_events import ItemNews
 from lfr.operations.intervene import transition_to
 from lfr.states import MAY_FOLLOW, WorkflowState
-from lfr.store.redis.connection import Command, Link, Store
-from lfr.store.stream.entries import Reader, settle
-from lfr.store.workflows.commit import change, commit
+from lfr.store.redis.connection import Command, Connection, Store
+from lfr.store.stream.entries import ConsumerId, receipt_commands
+from lfr.store.workflows.commit import commit, transition_commands
 from lfr.store.workflows.flows import FlowCache
 from lfr.store.workflows.items import (
     EndedItem,
     Items,
     Missing,
-    begin_items,
-    drop_items,
-    lay_out,
+    begin_items_commands,
+    complete_item_commands,
+    drop_items_command,
+    lay_out_commands,
     load_ended,
     load_items,
     load_open,
     load_outputs,
     load_values,
-    take_in,
-    write_items,
+    write_items_command,
 )
 from lfr.store.workflows.load import LoadedWorkflow, load, load_whole, watch_state
 from lfr.tasks.step_options import parse_step_options
@@ -77,134 +77,150 @@ class _Step:
 class Iteration:
     """Does the iterated steps of workflows, for a lifecycle."""
 
-    def __init__(self, store: Store, reader: Reader, flows: FlowCache) -> None:
+    def __init__(self, store: Store, consumer: ConsumerId, flows: FlowCache) -> None:
         self._stream = store.stream
         self._limit = store.settings.iterate_limit
-        self._reader = reader
+        self._consumer_id = consumer
         self._flows = flows
 
-    def process(self, link: Link, id: str, news: ItemNews) -> None:
+    def process(self, connection: Connection, id: str, news: ItemNews) -> None:
         """Deal with what was heard of the iterated steps of workflow `id`, and acknowledge it."""
         if news.is_stopped:
-            self._move_items(link, id, None, WorkflowState.TERMINATED)
-        moved = self._move_items(link, id, news.starts, WorkflowState.RUNNING) if news.starts else []
-        while not self._transact(link, id, news, moved):
+            self._move_items(connection, id, None, WorkflowState.TERMINATED)
+        moved = self._move_items(connection, id, news.starts, WorkflowState.RUNNING) if news.starts else []
+        while not self._transact(connection, id, news, moved):
             pass  # somebody moved this workflow: look at it as it now stands
 
     def _move_items(
-        self, link: Link, id: str, indices: Iterable[int] | None, wanted: WorkflowState
+        self, connection: Connection, id: str, indices: Iterable[int] | None, wanted: WorkflowState
     ) -> list[ItemId]:
         """Terminate, or let go on, the items of these steps (None: of all), as far as the workflow itself
         is in that state. Which have been moved."""
-        _, loaded = load(link, self._flows, {id: ()})
+        _, loaded = load(connection, self._flows, {id: ()})
         if id not in loaded:
             return []
         iterated = [step.index for step in loaded[id].flow.own_steps if step.iterate]
         chosen = iterated if indices is None else sorted(set(iterated) & set(indices))
         return [
             item
-            for index, items in load_items(link, id, chosen).items()
-            for item in load_open(link, id, index, items)
-            if self._move_item(link, item, wanted)
+            for index, items in load_items(connection, id, chosen).items()
+            for item in load_open(connection, id, index, items)
+            if self._move_item(connection, item, wanted)
         ]
 
-    def _move_item(self, link: Link, item: ItemId, wanted: WorkflowState) -> bool:
-        while watch_state(link, item.parent) is wanted:
-            now_ms, found = load_whole(link, self._flows, str(item))
+    def _move_item(self, connection: Connection, item: ItemId, wanted: WorkflowState) -> bool:
+        while watch_state(connection, item.parent) is wanted:
+            now_ms, found = load_whole(connection, self._flows, str(item))
             if found is None or wanted not in MAY_FOLLOW[found.record.state]:
                 break
             transition = transition_to(found, wanted)
             found.take(transition)
-            if commit(link, change(self._stream, found, [transition], now_ms)):
+            if commit(connection, transition_commands(self._stream, found, [transition], now_ms)):
                 return True
-        link.exchange([("UNWATCH",)])
+        connection.execute([("UNWATCH",)])
         return False
 
-    def _transact(self, link: Link, id: str, news: ItemNews, moved: Iterable[ItemId]) -> bool:
+    def _transact(self, connection: Connection, id: str, news: ItemNews, moved: Iterable[ItemId]) -> bool:
         """Load, work out, commit. False if somebody else has moved the workflow meanwhile."""
         try:
-            now_ms, commands = self._work_out(link, id, news, moved)
+            now_ms, commands = self._work_out(connection, id, news, moved)
         except Missing:
-            if link.transact([]) is not None:
+            if connection.transact([]) is not None:
                 raise  # nobody has: it is lost
             return False
         receipts = {entry.id: "processed" for entry in news.entries}
-        return commit(link, [*commands, *settle(self._reader, receipts, events.timestamp(now_ms / 1000))])
+        return commit(
+            connection,
+            [*commands, *receipt_commands(self._consumer_id, receipts, events.timestamp(now_ms / 1000))],
+        )
 
     def _work_out(
-        self, link: Link, id: str, news: ItemNews, moved: Iterable[ItemId]
+        self, connection: Connection, id: str, news: ItemNews, moved: Iterable[ItemId]
     ) -> tuple[int, list[Command]]:
         """The time of Redis, and the commands that write what the news change. Raises Missing."""
-        now_ms, loaded = load(link, self._flows, {id: news.indices()})
+        now_ms, loaded = load(connection, self._flows, {id: news.indices()})
         commands: list[Command] = []
         if id in loaded:
-            steps = self._take_news(link, loaded[id], news, now_ms)
+            steps = self._take_news(connection, loaded[id], news, now_ms)
             for item in moved:
                 steps[item.index].tell(FactKind.STARTED, item.number)
-            commands = self._change(link, loaded, id, list(steps.values()), now_ms)
+            commands = self._change(connection, loaded, id, list(steps.values()), now_ms)
         return now_ms, commands
 
     def _change(
-        self, link: Link, loaded: Mapping[str, LoadedWorkflow], id: str, steps: Sequence[_Step], now_ms: int
+        self,
+        connection: Connection,
+        loaded: Mapping[str, LoadedWorkflow],
+        id: str,
+        steps: Sequence[_Step],
+        now_ms: int,
     ) -> list[Command]:
         """The commands that write all that has changed, in the items and in their parent."""
         workflow = loaded[id]
         facts = [fact for step in steps for fact in step.facts]
         told = [Transition(state=workflow.progress.state, facts=facts)] if facts else []
-        moved = advance_all(link, loaded, {id: [ended for step in steps for ended in step.ended]})
+        moved = advance_all(connection, loaded, {id: [ended for step in steps for ended in step.ended]})
         commands = [command for step in steps for command in step.commands]
-        return commands + change(self._stream, workflow, told + moved[id], now_ms)
+        return commands + transition_commands(self._stream, workflow, told + moved[id], now_ms)
 
     def _take_news(
-        self, link: Link, workflow: LoadedWorkflow, news: ItemNews, now_ms: int
+        self, connection: Connection, workflow: LoadedWorkflow, news: ItemNews, now_ms: int
     ) -> dict[int, _Step]:
         """What the news change in each step that they are about."""
         id, flow = workflow.record.id, workflow.flow
         indices = [index for index in news.indices() if index < len(flow.steps) and flow.steps[index].iterate]
-        laid_out = load_items(link, id, indices)
+        laid_out = load_items(connection, id, indices)
         steps = {index: _Step(index, laid_out.get(index)) for index in indices}
         last = {index: self._flows.part(flow, index).last for index in indices}
-        ended = _load_ended(link, id, news, laid_out, last)
+        ended = _load_ended(connection, id, news, laid_out, last)
         for index, step in steps.items():
             if index in news.starts:
                 _lay_out(workflow, step, news.starts[index])
             _take_in(workflow, step, [each for each in ended if each.id.index == index])
-            self._go_on(link, workflow, step, now_ms)
+            self._go_on(connection, workflow, step, now_ms)
         return steps
 
-    def _go_on(self, link: Link, workflow: LoadedWorkflow, step: _Step, now_ms: int) -> None:
+    def _go_on(self, connection: Connection, workflow: LoadedWorkflow, step: _Step, now_ms: int) -> None:
         """With all items done, end the step; else begin as many as there is room for."""
         items, id, index = step.items, workflow.record.id, step.index
         if items is None:
             return
         if items.done == items.total and _runs(workflow, index):
-            outputs = load_outputs(link, id, index, items.total, step.outputs)
+            outputs = load_outputs(connection, id, index, items.total, step.outputs)
             step.ended.append(StepResult(index, list(map(decode_json, outputs))))
-            step.commands.append(drop_items(id, index))
+            step.commands.append(drop_items_command(id, index))
             return
-        step.commands += lay_out(id, index, step.values)  # also if none can begin now, for a restart
+        step.commands += lay_out_commands(id, index, step.values)  # also if none can begin now, for a restart
         if workflow.progress.state is WorkflowState.RUNNING and _runs(workflow, index) and not step.ended:
             limit = parse_step_options(workflow.flow.steps[index].parameters).limit or self._limit
             room = limit - (items.begun - items.done)
-            self._begin(link, workflow, step, items, max(0, min(room, items.total - items.begun)), now_ms)
-        step.commands.append(write_items(id, index, items))
+            self._begin(
+                connection, workflow, step, items, max(0, min(room, items.total - items.begun)), now_ms
+            )
+        step.commands.append(write_items_command(id, index, items))
 
     def _begin(
-        self, link: Link, workflow: LoadedWorkflow, step: _Step, items: Items, count: int, now_ms: int
+        self,
+        connection: Connection,
+        workflow: LoadedWorkflow,
+        step: _Step,
+        items: Items,
+        count: int,
+        now_ms: int,
     ) -> None:
         id, index = workflow.record.id, step.index
         numbers = range(items.begun, items.begun + count)
-        values = step.values[: len(numbers)] or load_values(link, id, index, numbers)
+        values = step.values[: len(numbers)] or load_values(connection, id, index, numbers)
         ids = [ItemId(id, index, number, items.round) for number in numbers]
         part = self._flows.part(workflow.flow, index)
-        step.commands += begin_items(self._stream, part, ids, values, now_ms)
+        step.commands += begin_items_commands(self._stream, part, ids, values, now_ms)
         items.begun += count
         for number in numbers:
             step.tell(FactKind.STARTED, number)
 
 
 def _load_ended(
-    link: Link, id: str, news: ItemNews, laid_out: Mapping[int, Items], last: Mapping[int, int]
+    connection: Connection, id: str, news: ItemNews, laid_out: Mapping[int, Items], last: Mapping[int, int]
 ) -> list[EndedItem]:
     """The items that have ended: those of which it was heard; and, of steps that go on, those that are done
     without that anybody will tell it any more, for the stream may have been lost."""
@@ -212,9 +228,9 @@ def _load_ended(
     found = [
         item
         for index in laid_out.keys() & news.starts.keys()
-        for item in load_open(link, id, index, laid_out[index])
+        for item in load_open(connection, id, index, laid_out[index])
     ]
-    ended = load_ended(link, [*heard, *found], last)
+    ended = load_ended(connection, [*heard, *found], last)
     return [each for each in ended if each.failure is None or each.id in heard]
 
 
@@ -245,7 +261,7 @@ def _take_in(workflow: LoadedWorkflow, step: _Step, ended: Sequence[EndedItem]) 
         if each.failure is None:
             step.items.done += 1
             step.outputs[each.id.number] = each.output
-            step.commands += take_in(each)
+            step.commands += complete_item_commands(each)
             step.tell(FactKind.ENDED, each.id.number)
         elif _runs(workflow, step.index):
             step.ended.append(StepResult(step.index, failure=f"item {each.id.number}: {each.failure}"))

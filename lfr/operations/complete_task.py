@@ -10,10 +10,10 @@ from lfr.errors import BadInput, NotFound
 from lfr.flow import StepKind
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.store.redis.connection import Store
-from lfr.store.stream.entries import append
+from lfr.store.stream.entries import append_command
 from lfr.store.workflows.flows import FlowCache
 from lfr.store.workflows.load import load_flow, load_step
-from lfr.store.workflows.record import read_records
+from lfr.store.workflows.record import load_records
 from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.json import Json
 
@@ -39,12 +39,12 @@ def complete_task(
         raise BadInput(f"the status {status!r} is neither SUCCESS nor FAILURE")
     if attempt is not None and (type(attempt) is not int or attempt < 1):
         raise BadInput("the attempt must be a whole number from 1")
-    with store.link() as link:
-        workflow = read_records(link, [id])[0]
-        flow = load_flow(link, FlowCache(), id)
+    with store.connect() as connection:
+        workflow = load_records(connection, [id])[0]
+        flow = load_flow(connection, FlowCache(), id)
         if workflow is None or flow is None:
             raise NotFound(f"there is no workflow {id}")
-        latest = load_step(link, workflow, index).steps[index].attempt
+        latest = load_step(connection, workflow, index).steps[index].attempt
     tasks = {step.index: step for step in flow.own_steps if step.kind is StepKind.TASK}
     if index not in tasks:
         raise NotFound(f"{id} has no task at index {index}", hint="lfr inspect shows the indices")
@@ -65,11 +65,11 @@ def _append_end(store: Store, values: Mapping[str, Json], base: str) -> str:
     """Append an end-task. Where a wait is ended, the wait role is to hear of it: else the wait would stay,
     and the event that it waits for would be taken by it."""
     at = events.timestamp(time.time())
-    commands = [append(store.stream, events.END_TASK, at, values)]
+    commands = [append_command(store.stream, events.END_TASK, at, values)]
     if base.startswith(WAIT_PREFIX):
         over = {name: values[name] for name in ("workflow", "name", "index", "attempt")}
-        commands.append(append(store.stream, events.CANCEL_TASK, at, {**over, "base": base}))
-    with store.link() as link:
-        replies = link.transact(commands)
+        commands.append(append_command(store.stream, events.CANCEL_TASK, at, {**over, "base": base}))
+    with store.connect() as connection:
+        replies = connection.transact(commands)
     assert replies is not None  # nothing is watched
     return str(replies[0].decode())

@@ -10,8 +10,8 @@ from lfr.errors import BadInput
 from lfr.events import timestamp
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.store.redis.connection import Store
-from lfr.store.stream.dead_letters import DeadLetter, newest_letters
-from lfr.store.stream.entries import Entry, append, as_text, newest
+from lfr.store.stream.dead_letters import DeadLetter, read_dead_letters
+from lfr.store.stream.entries import Entry, append_command, as_text, read_newest
 from lfr.values.json import InvalidJson, Json, decode_json
 
 LARGEST_LIST: Final = 500
@@ -35,9 +35,9 @@ def send_event(store: Store, kind: str, data: Mapping[str, Json] | None = None) 
     reserved = values.keys() & {"kind", "apiVersion", "at"}
     if reserved:
         raise BadInput(f"the event's data may not have the field {min(reserved)}: lfr sets it")
-    with store.link() as link:
-        command = append(store.stream, kind, timestamp(time.time()), values)
-        return str(link.exchange([command])[0].decode())
+    with store.connect() as connection:
+        command = append_command(store.stream, kind, timestamp(time.time()), values)
+        return str(connection.execute([command])[0].decode())
 
 
 def list_events(
@@ -53,9 +53,9 @@ def list_events(
     found: list[dict[str, Any]] = []
     read = size_read = 0
     before = "+"
-    with store.link() as link:
+    with store.connect() as connection:
         while len(found) < size and read < _MOST_READ and size_read < _MOST_BYTES:
-            entries = newest(link, store.stream, before=before, count=_CHUNK)
+            entries = read_newest(connection, store.stream, before=before, count=_CHUNK)
             for entry in entries:
                 told = _tell(entry)
                 if all(value in (None, told[name]) for name, value in wanted.items()):
@@ -71,8 +71,8 @@ def list_events(
 def list_dead_letters(store: Store, *, size: int = 50) -> list[dict[str, Any]]:
     """Events that could not be understood, newest first: id (on the stream), at (when that was found),
     reason, and fields as in `list_events`, but as they were."""
-    with store.link() as link:
-        return [_tell_letter(letter) for letter in newest_letters(link, count=size)]
+    with store.connect() as connection:
+        return [_tell_letter(letter) for letter in read_dead_letters(connection, count=size)]
 
 
 def _tell(entry: Entry) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from lfr.operations.inspect.summary import describe_facts, summarize
 from lfr.operations.inspect.workflow import load_attempt_progress, require_record
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
-from lfr.store.redis.connection import Link, Store
+from lfr.store.redis.connection import Connection, Store
 from lfr.store.workflows.flows import FlowCache
-from lfr.store.workflows.history import Moment, read_history
+from lfr.store.workflows.history import HistoryEntry, read_history
 from lfr.store.workflows.load import load_flow
 from lfr.store.workflows.record import Record
 
@@ -49,14 +49,14 @@ def follow_workflow(
     """
     id = parse_workflow_id(id)
     deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-    with store.link() as link:
-        flow = load_flow(link, FlowCache(), id)
+    with store.connect() as connection:
+        flow = load_flow(connection, FlowCache(), id)
         if flow is None:
             raise NotFound(f"there is no workflow {id}", hint="lfr list shows what there is")
-        follower = _Follower(link, id, flow, after)
+        follower = _Follower(connection, id, flow, after)
         while True:
             is_whole = follower.read()
-            record = require_record(link, id)
+            record = require_record(connection, id)
             yield follower.news(record)
             if not is_whole or (record.state.has_ended and follower.wait(0)):
                 continue
@@ -77,13 +77,13 @@ def _left(deadline: float | None) -> float:
 class _Follower:
     """What has been told of a workflow, and what runs."""
 
-    def __init__(self, link: Link, id: str, flow: Flow, after: str) -> None:
-        self._link = link
+    def __init__(self, connection: Connection, id: str, flow: Flow, after: str) -> None:
+        self._link = connection
         self._id = id
         self._flow = flow
         self._after = _place(after)
         self._last = "0-0"
-        self._read: list[Moment] = []
+        self._read: list[HistoryEntry] = []
         self._running: dict[int, int] = {}
         self._changes: list[dict[str, Any]] = []
 
@@ -122,7 +122,7 @@ class _Follower:
         step = self._flow.steps[index]
         return resource_title(step.uri, is_sink=step.sink) if step.kind is StepKind.RESOURCE else step.name
 
-    def _note(self, moment: Moment) -> None:
+    def _note(self, moment: HistoryEntry) -> None:
         for fact in moment.facts:
             if fact.index is None and fact.kind is FactKind.TERMINATED:
                 self._running.clear()

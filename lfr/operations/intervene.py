@@ -20,10 +20,10 @@ from lfr.flow import Flow
 from lfr.operations.permitted_actions import WorkflowAction, check_action, step_refusal
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import MAY_FOLLOW, WorkflowState
-from lfr.store.redis.connection import Link, Store
-from lfr.store.workflows.commit import change, commit
-from lfr.store.workflows.delete import remove, watch_references
-from lfr.store.workflows.export import own_keys
+from lfr.store.redis.connection import Connection, Store
+from lfr.store.workflows.commit import commit, transition_commands
+from lfr.store.workflows.delete import delete_workflow_commands, watch_references
+from lfr.store.workflows.export import load_own_keys
 from lfr.store.workflows.flows import FlowCache
 from lfr.store.workflows.items import load_items, load_open
 from lfr.store.workflows.load import LoadedWorkflow, load_whole, watch_state
@@ -84,9 +84,9 @@ def _touch(
     act: Callable[[LoadedWorkflow], Transition | LoadRequest],
 ) -> None:
     id = parse_workflow_id(id)
-    with store.link() as link:
+    with store.connect() as connection:
         while True:
-            now_ms, workflow = load_whole(link, FlowCache(), id)
+            now_ms, workflow = load_whole(connection, FlowCache(), id)
             if workflow is None:
                 raise NotFound(f"there is no workflow {id}")
             error = step_refusal(action, id, workflow.flow, workflow.progress, index)
@@ -95,20 +95,20 @@ def _touch(
             transition = act(workflow)
             assert isinstance(transition, Transition)  # the whole progress is loaded
             workflow.take(transition)
-            if commit(link, change(store.stream, workflow, [transition], now_ms)):
+            if commit(connection, transition_commands(store.stream, workflow, [transition], now_ms)):
                 return
 
 
 def _intervene(store: Store, id: str, action: WorkflowAction, wanted: WorkflowState) -> WorkflowState:
     id = parse_workflow_id(id)
-    with store.link() as link:
+    with store.connect() as connection:
         while True:
-            now_ms, workflow = load_whole(link, FlowCache(), id)
+            now_ms, workflow = load_whole(connection, FlowCache(), id)
             check_action(action, id, None if workflow is None else workflow.record.state)
             assert workflow is not None
             transition = transition_to(workflow, wanted)
             workflow.take(transition)
-            if commit(link, change(store.stream, workflow, [transition], now_ms)):
+            if commit(connection, transition_commands(store.stream, workflow, [transition], now_ms)):
                 return transition.state
 
 
@@ -132,39 +132,39 @@ def delete_workflow(store: Store, id: str) -> None:
 
 
 def _delete(store: Store, id: str) -> bool:
-    with store.link() as link:
-        _, workflow = load_whole(link, FlowCache(), id)
+    with store.connect() as connection:
+        _, workflow = load_whole(connection, FlowCache(), id)
         check_action(WorkflowAction.DELETE, id, None if workflow is None else workflow.record.state)
         assert workflow is not None
         record = workflow.record
         if record.active and record.state is WorkflowState.FAILED:
             terminate_workflow(store, id)
             return False
-        _stop_items(store, link, id, workflow.flow)
-        if watch_state(link, id) is not record.state:
+        _stop_items(store, connection, id, workflow.flow)
+        if watch_state(connection, id) is not record.state:
             return False
-        own = list(own_keys(link, id, workflow.flow))
+        own = list(load_own_keys(connection, id, workflow.flow))
         references = watch_references(
-            link, record.digest
+            connection, record.digest
         )  # last: whatever starts or goes meanwhile moves them
-        return commit(link, remove(id, record.state, own, record.digest, references))
+        return commit(connection, delete_workflow_commands(id, record.state, own, record.digest, references))
 
 
-def _stop_items(store: Store, link: Link, id: str, flow: Flow) -> None:
+def _stop_items(store: Store, connection: Connection, id: str, flow: Flow) -> None:
     """Stop what still runs in items: their waits and their workers are to hear of it, too."""
     iterated = [step.index for step in flow.own_steps if step.iterate]
-    for index, items in load_items(link, id, iterated).items():
-        for item in load_open(link, id, index, items):
-            while not _stop_item(store, link, str(item)):
+    for index, items in load_items(connection, id, iterated).items():
+        for item in load_open(connection, id, index, items):
+            while not _stop_item(store, connection, str(item)):
                 pass  # somebody moved it meanwhile
-            _stop_items(store, link, str(item), flow.part(index))
+            _stop_items(store, connection, str(item), flow.part(index))
 
 
-def _stop_item(store: Store, link: Link, id: str) -> bool:
-    now_ms, item = load_whole(link, FlowCache(), id)
+def _stop_item(store: Store, connection: Connection, id: str) -> bool:
+    now_ms, item = load_whole(connection, FlowCache(), id)
     if item is None or WorkflowState.TERMINATED not in MAY_FOLLOW[item.record.state]:
-        link.exchange([("UNWATCH",)])
+        connection.execute([("UNWATCH",)])
         return True
     transition = transition_to(item, WorkflowState.TERMINATED)
     item.take(transition)
-    return commit(link, change(store.stream, item, [transition], now_ms))
+    return commit(connection, transition_commands(store.stream, item, [transition], now_ms))

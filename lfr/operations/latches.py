@@ -16,7 +16,7 @@ def list_latches(store: Store) -> list[dict[str, Any]]:
     Each as plain data: name; value, the count, or None if its key holds no whole number; waiters, how many
     count it down; and waiting, up to a hundred of these, longest first, with workflow and index.
     """
-    with store.link() as link:
+    with store.connect() as connection:
         return [
             {
                 "name": each.name,
@@ -24,7 +24,7 @@ def list_latches(store: Store) -> list[dict[str, Any]]:
                 "waiters": each.waiters,
                 "waiting": [{"workflow": workflow, "index": index} for workflow, index in each.first],
             }
-            for each in read_latches(link)
+            for each in read_latches(connection)
         ]
 
 
@@ -33,12 +33,12 @@ def reset_latch(store: Store, name: str) -> dict[str, Any]:
 
     Releases that come later are refused. Raises NotFound if it is at zero and nobody waits for it.
     """
-    with store.link() as link:
+    with store.connect() as connection:
         while True:
-            found = reset(link, store.stream, name, str(uuid4()))
+            found = reset(connection, store.stream, name, str(uuid4()))
             if found is None:
                 continue  # somebody has touched it meanwhile
             if not found.waiters and found.count == 0:
                 raise NotFound(f"there is no latch {name}, or it is at zero", hint="lfr latches shows them")
-            let_all_go(link, store.stream)
+            let_all_go(connection, store.stream)
             return {"name": name, "value": found.count, "waiters": found.waiters}

@@ -11,9 +11,9 @@ from typing import Any, Final
 from lfr.errors import BadInput
 from lfr.operations.inspect.summary import summarize
 from lfr.states import WorkflowState
-from lfr.store.redis.connection import Link, Store
-from lfr.store.stream.entries import latest_id
-from lfr.store.workflows.record import count_all, count_states, newest_after, read_names, read_records
+from lfr.store.redis.connection import Connection, Store
+from lfr.store.stream.entries import read_last_id
+from lfr.store.workflows.record import count_all, count_states, load_names, load_page, load_records
 
 LARGEST_PAGE = 1000
 
@@ -63,12 +63,12 @@ def list_page(
     found: list[dict[str, Any]] = []
     read = 0
     chunk = size
-    with store.link() as link:
+    with store.connect() as connection:
         while True:
-            ids = newest_after(link, chosen, place, count=chunk)
-            fitting = _fitting(link, ids, name, text)
+            ids = load_page(connection, chosen, place, count=chunk)
+            fitting = _fitting(connection, ids, name, text)
             taken = fitting[: size - len(found)]
-            records = read_records(link, [id for _, id in taken], for_list=True)
+            records = load_records(connection, [id for _, id in taken], for_list=True)
             found += [summarize(record) for record in records if record is not None]
             read += len(ids)
             if len(taken) == len(fitting) and len(ids) < chunk:
@@ -80,13 +80,13 @@ def list_page(
 
 
 def _fitting(
-    link: Link, ids: list[tuple[int, str]], name: str | None, text: str | None
+    connection: Connection, ids: list[tuple[int, str]], name: str | None, text: str | None
 ) -> list[tuple[int, str]]:
     """Those of these workflows, by start and id, that `fits` chooses. Reads only what it needs for that."""
     if name is None and not text:
         return ids
     asked = [id for _, id in ids if name is not None or not _is_in(text, id)]
-    names = dict(zip(asked, read_names(link, asked), strict=True))
+    names = dict(zip(asked, load_names(connection, asked), strict=True))
     return [each for each in ids if fits(each[1], names.get(each[1], ""), name, text)]
 
 
@@ -106,8 +106,8 @@ def list_workflows(
 
 def count_workflows(store: Store) -> dict[str, int]:
     """How many workflows are in each state."""
-    with store.link() as link:
-        return {state.value: count for state, count in count_states(link).items()}
+    with store.connect() as connection:
+        return {state.value: count for state, count in count_states(connection).items()}
 
 
 def fits(id: str, flow_name: str, name: str | None, text: str | None) -> bool:
@@ -168,16 +168,16 @@ def follow_workflow_list(
 
 def _version(store: Store) -> tuple[str, int]:
     """What changes with each transition (it appends events), each deletion and each restored archive."""
-    with store.link() as link:
-        return latest_id(link, store.stream), count_all(link)
+    with store.connect() as connection:
+        return read_last_id(connection, store.stream), count_all(connection)
 
 
 def _gone(store: Store, ids: list[str], state: str | None, name: str | None, text: str | None) -> list[str]:
     """Those that are deleted or do not fit any more; others have only been pushed off by newer ones."""
     if not ids:
         return []
-    with store.link() as link:
-        records = read_records(link, ids, for_list=True)
+    with store.connect() as connection:
+        records = load_records(connection, ids, for_list=True)
     chosen = None if state is None else WorkflowState(state)
     return [
         id

@@ -13,8 +13,8 @@ from lfr.flow import Flow
 from lfr.language import compile_flow
 from lfr.operations.workflow_ids import generate_workflow_id, parse_new_workflow_id
 from lfr.store.redis.connection import Store
-from lfr.store.workflows.commit import commit, create
-from lfr.store.workflows.flows import use_flow
+from lfr.store.workflows.commit import commit, create_workflow_commands
+from lfr.store.workflows.flows import use_flow_commands
 from lfr.store.workflows.load import load_outputs
 from lfr.store.workflows.record import watch_new
 from lfr.values.json import Json
@@ -45,7 +45,7 @@ def start_workflow(
     asked for.
 
     Raises FlowError, BadInput for an id, an input or a base that cannot be used, Conflict if the id is taken
-    by something else, and what `Link.exchange` raises.
+    by something else, and what `Connection.execute` raises.
     """
     flow = flow or _compiled(text, base, source)
     given = normalize_input(input)
@@ -53,19 +53,19 @@ def start_workflow(
         parse_new_workflow_id(workflow_id) if workflow_id is not None else generate_workflow_id(flow, uuid4())
     )
     first = begin(flow, given)
-    with store.link() as link:
+    with store.connect() as connection:
         while True:
-            now_ms, present, is_stored = watch_new(link, id, flow.digest)
+            now_ms, present, is_stored = watch_new(connection, id, flow.digest)
             if present is not None:
-                outputs = load_outputs(link, id)
-                link.exchange([("UNWATCH",)])
+                outputs = load_outputs(connection, id)
+                connection.execute([("UNWATCH",)])
                 if WORKFLOW_INPUT not in outputs:
                     continue  # it has been deleted since
                 if present.digest == flow.digest and outputs[WORKFLOW_INPUT] == given:
                     return Started(id, is_new=False)
                 raise Conflict(f"{id} is there already, with another flow or input", hint="choose another id")
-            beginning = create(store.stream, id, flow, text, first, now_ms)
-            if commit(link, use_flow(flow, is_stored=is_stored) + beginning):
+            beginning = create_workflow_commands(store.stream, id, flow, text, first, now_ms)
+            if commit(connection, use_flow_commands(flow, is_stored=is_stored) + beginning):
                 return Started(id, is_new=True)
 
 

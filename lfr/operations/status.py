@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lfr.states import WorkflowState
-from lfr.store.processes import Sign, read_signs
-from lfr.store.redis.connection import Link, Store
+from lfr.store.processes import Heartbeat, read_heartbeats
+from lfr.store.redis.connection import Connection, Store
 from lfr.store.statistics import read_totals
-from lfr.store.stream.groups import Group, ask_groups, count_lag, groups
+from lfr.store.stream.groups import Group, count_lag, groups_command, parse_groups
 
 
 def load_status(store: Store) -> dict[str, Any]:
@@ -29,14 +29,14 @@ def load_status(store: Store) -> dict[str, Any]:
 
     Raises Unreachable, Refused.
     """
-    with store.link() as link:
-        totals = read_totals(link, store.stream)
-        found = groups(link.exchange([ask_groups(store.stream)], keep_errors=True)[0])
+    with store.connect() as connection:
+        totals = read_totals(connection, store.stream)
+        found = parse_groups(connection.execute([groups_command(store.stream)], keep_errors=True)[0])
         return {
             "redis": {**totals.server, "warnings": list(_warnings(totals.server))},
-            "roles": [_tell_sign(sign) for sign in read_signs(link)],
+            "roles": [_tell_sign(sign) for sign in read_heartbeats(connection)],
             "stream": {"key": store.stream, "length": totals.stream_length},
-            "groups": [_tell_group(link, store.stream, group) for group in found],
+            "groups": [_tell_group(connection, store.stream, group) for group in found],
             "dead_letters": totals.dead_letters,
             "timers": totals.timers,
             "latches": totals.latches,
@@ -65,7 +65,7 @@ def _warnings(server: Mapping[str, Any]) -> Iterator[str]:
         yield f"Redis could not write its {file}: its disk may be full (its log says why)"
 
 
-def _tell_sign(sign: Sign) -> dict[str, Any]:
+def _tell_sign(sign: Heartbeat) -> dict[str, Any]:
     process = sign.process
     return {
         "name": process.name,
@@ -80,10 +80,10 @@ def _tell_sign(sign: Sign) -> dict[str, Any]:
     }
 
 
-def _tell_group(link: Link, stream: str, group: Group) -> dict[str, Any]:
+def _tell_group(connection: Connection, stream: str, group: Group) -> dict[str, Any]:
     return {
         "name": group.name,
         "consumers": group.consumers,
-        "lag": count_lag(link, stream, group),
+        "lag": count_lag(connection, stream, group),
         "pending": group.pending,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lfr.runtime.process import Life
+from lfr.runtime.process import RoleContext
 from lfr.store.redis.connection import Store
 from lfr.web.app import make_app
 from lfr.web.auth import AccessPolicy
@@ -10,11 +10,11 @@ from lfr.web.http_process import serve_http
 from lfr.web.server import Address, Application, StreamSlots
 
 
-def run(store: Store, life: Life, address: str = "") -> int:
+def run(store: Store, context: RoleContext, address: str = "") -> int:
     """Serve until stopped. Return the exit code. Raises BadInput and CannotWrite."""
 
     def make_api(policy: AccessPolicy, streams: StreamSlots) -> Application:
         app: Application = make_app(store, policy, max_body=store.settings.api_body, streams=streams)
         return app
 
-    return serve_http("API", store, life, address, Address("0.0.0.0", 5000), make_api)
+    return serve_http("API", store, context, address, Address("0.0.0.0", 5000), make_api)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lfr.runtime.process import Life
+from lfr.runtime.process import RoleContext
 from lfr.store.redis.connection import Store
 from lfr.web.app import make_app
 from lfr.web.auth import AccessPolicy
@@ -11,7 +11,7 @@ from lfr.web.http_process import serve_http
 from lfr.web.server import Address, Application, StreamSlots
 
 
-def run(store: Store, life: Life, address: str = "") -> int:
+def run(store: Store, context: RoleContext, address: str = "") -> int:
     """Serve until stopped. Return the exit code. Raises BadInput, CannotWrite and NotFound."""
     files = read_static_files()
 
@@ -19,4 +19,4 @@ def run(store: Store, life: Life, address: str = "") -> int:
         api = make_app(store, policy, max_body=store.settings.api_body, root=API, streams=streams)
         return make_console(api, policy, files)
 
-    return serve_http("console", store, life, address, Address("0.0.0.0", 8000), make)
+    return serve_http("console", store, context, address, Address("0.0.0.0", 8000), make)

@@ -1,6 +1,6 @@
 """The orchestrator: end-task -> start-task. Read; load; advance each workflow; commit.
 
-This screen is the way of the data. `BatchListener` reads the events of a pass and hands them to
+This screen is the way of the data. `Consumer` reads the events of a pass and hands them to
 `process_batch`; all that they change is written by one transaction, with their acknowledgement. What they
 tell of iterated steps has transactions of its own, one for each workflow.
 """
@@ -15,13 +15,13 @@ from lfr.lifecycle.classify import Judgement, judge
 from lfr.lifecycle.deadlines import StepClock
 from lfr.lifecycle.items import Iteration
 from lfr.lifecycle.log import log_transitions
-from lfr.runtime.consumer import BatchListener
-from lfr.runtime.process import Life, run_listeners
-from lfr.store.redis.connection import Command, Link, Store
+from lfr.runtime.consumer import Consumer
+from lfr.runtime.process import RoleContext, run_consumers
+from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.stream.entries import Entry
-from lfr.store.workflows.commit import change, commit
+from lfr.store.workflows.commit import commit, transition_commands
 from lfr.store.workflows.flows import FlowCache
-from lfr.store.workflows.load import load, read_handed_over
+from lfr.store.workflows.load import load, load_out_of_band_outputs
 
 _MOST_AT_ONCE: Final = 64 * 2**20
 """How many bytes the events of a transaction, and what they hand on, may have, unless it is one event. Redis
@@ -32,62 +32,64 @@ class _TooMuch(Exception):
     """These events are too much for one transaction."""
 
 
-class Lifecycle(BatchListener):
+class Lifecycle(Consumer):
     """Moves workflows on. Any number of these may run side by side."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store, "lifecycle")
         self._flows = FlowCache()
-        self._iteration = Iteration(store, self.reader, self._flows)
+        self._iteration = Iteration(store, self.id, self._flows)
         self._clock = StepClock(store)
 
-    def on_pass(self, link: Link) -> float:
+    def on_pass(self, connection: Connection) -> float:
         """Fire what is due for steps; in how many seconds something is next."""
-        return self._clock.fire(link)
+        return self._clock.fire(connection)
 
-    def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
+    def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Deal with the events of a pass in one transaction; if that is refused, workflow by workflow."""
         judged = judge(batch)
         self.acknowledge_later(judged.foreign)
         if judged.concerns_us:
-            self._deal_with(link, judged)
+            self._deal_with(connection, judged)
         for id, news in judged.items.items():
-            self._iteration.process(link, id, news)
+            self._iteration.process(connection, id, news)
 
-    def _deal_with(self, link: Link, judged: Judgement) -> None:
+    def _deal_with(self, connection: Connection, judged: Judgement) -> None:
         while True:
             try:
-                if self._transact(link, judged):
+                if self._transact(connection, judged):
                     return
                 parts = list(judged.by_workflow())
             except _TooMuch:
-                link.exchange([("UNWATCH",)])
+                connection.execute([("UNWATCH",)])
                 parts = list(judged.by_event())
             if len(parts) > 1:
                 for part in parts:
-                    self._deal_with(link, part)
+                    self._deal_with(connection, part)
                 return
             # Somebody moved this workflow again: look at it as it now stands.
 
-    def _transact(self, link: Link, judged: Judgement) -> bool:
+    def _transact(self, connection: Connection, judged: Judgement) -> bool:
         """Load, advance, commit. False if somebody else has moved one of these workflows meanwhile. Raises
         _TooMuch for several events that are to be dealt with one by one."""
-        judged.handed_over = read_handed_over(link, judged.without_output())
-        now_ms, loaded = load(link, self._flows, judged.indices())
+        judged.handed_over = load_out_of_band_outputs(connection, judged.without_output())
+        now_ms, loaded = load(connection, self._flows, judged.indices())
         ended, lost = judged.ended_steps(loaded)
-        moved = advance_all(link, loaded, ended)
-        input_bytes = sum(change.input_bytes for transitions in moved.values() for change in transitions)
+        moved = advance_all(connection, loaded, ended)
+        input_bytes = sum(
+            transition.input_bytes for transitions in moved.values() for transition in transitions
+        )
         if judged.size + input_bytes > _MOST_AT_ONCE and judged.is_several:
             raise _TooMuch
         commands: list[Command] = []
         for id, transitions in moved.items():
-            commands += change(self.store.stream, loaded[id], transitions, now_ms)
-        is_done = commit(link, commands + judged.settle(self.reader, lost, now_ms))
+            commands += transition_commands(self.store.stream, loaded[id], transitions, now_ms)
+        is_done = commit(connection, commands + judged.settle(self.id, lost, now_ms))
         if is_done:
             log_transitions(loaded, moved)
         return is_done
 
 
-def run(store: Store, life: Life) -> int:
+def run(store: Store, context: RoleContext) -> int:
     """Run the role until it is stopped; the process's exit code."""
-    return run_listeners(life, [Lifecycle(store)])
+    return run_consumers(context, [Lifecycle(store)])

@@ -18,9 +18,9 @@ from typing import TextIO
 
 from lfr import events
 from lfr.errors import CannotWrite
-from lfr.runtime.consumer import BatchListener
-from lfr.runtime.process import Life, run_listeners
-from lfr.store.redis.connection import Link, Store
+from lfr.runtime.consumer import Consumer
+from lfr.runtime.process import RoleContext, run_consumers
+from lfr.store.redis.connection import Connection, Store
 from lfr.store.stream.entries import Entry, as_text
 from lfr.store.stream.receipts import Clearing, Logged, note_unclaimed, read_targets, remember_logged
 from lfr.values.json import encode_json
@@ -40,35 +40,35 @@ _LARGEST_SEEN = 4096
 """How many events are kept in memory until their receipt comes by, and of how many bytes at most."""
 
 
-class Receipts(BatchListener):
+class Receipts(Consumer):
     """Reads receipts, writes lines to `log`, clears the stream."""
 
     def __init__(self, store: Store, log: TextIO) -> None:
         super().__init__(store, "__receipt__", select=(events.RECEIPT,))
         self._log = log
-        self._clearing = Clearing(self.reader, store.settings.receipts_forget_seconds)
+        self._clearing = Clearing(self.id, store.settings.receipts_forget_seconds)
         self._clear_at = 0.0
         self._retain_ms = round(1000 * store.settings.events_retain_seconds)
         self._unclaimed_to = "0-0"
         self._look_again_at = 0.0
         self._seen: dict[str, str] = {}  # events that have come by, as JSON, by id
 
-    def on_pass(self, link: Link) -> float:
+    def on_pass(self, connection: Connection) -> float:
         """Clear what every group has read past, now and then: a group that is busy has much pending."""
         now = time.monotonic()
         if now >= self._clear_at:
-            self._note_unclaimed(link, now)
-            self._clearing.clear(link)
+            self._note_unclaimed(connection, now)
+            self._clearing.clear(connection)
             self._clear_at = now + _CLEAR_EVERY_SECONDS
-        return super().on_pass(link)
+        return super().on_pass(connection)
 
-    def _note_unclaimed(self, link: Link, now: float) -> None:
+    def _note_unclaimed(self, connection: Connection, now: float) -> None:
         before = self._unclaimed_to
-        self._unclaimed_to = note_unclaimed(link, self.store.stream, before, self._retain_ms)
+        self._unclaimed_to = note_unclaimed(connection, self.store.stream, before, self._retain_ms)
         if self._unclaimed_to == before and now >= self._look_again_at:
             self._unclaimed_to, self._look_again_at = "0-0", now + _LOOK_AGAIN_SECONDS
 
-    def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
+    def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Log the receipts of a pass, all lines before any of them counts as logged."""
         ours: list[tuple[Entry, events.Receipt]] = []
         foreign: list[str] = []
@@ -82,21 +82,21 @@ class Receipts(BatchListener):
                 self._seen[entry.id] = _json(entry, values)
         self.acknowledge_later(foreign)
         if ours:
-            targets = self._targets(link, [receipt.target for _, receipt in ours])
+            targets = self._targets(connection, [receipt.target for _, receipt in ours])
             self._write(_line(entry, receipt, targets.get(receipt.target)) for entry, receipt in ours)
             logged = [
                 # With its target gone, a receipt has only itself to clear.
                 Logged(entry.id, receipt.target if receipt.target in targets else entry.id)
                 for entry, receipt in ours
             ]
-            remember_logged(link, self.reader, logged)
+            remember_logged(connection, self.id, logged)
 
-    def _targets(self, link: Link, ids: Sequence[str]) -> dict[str, str]:
+    def _targets(self, connection: Connection, ids: Sequence[str]) -> dict[str, str]:
         """The events with these ids, as JSON: most have just come by, the others are looked up."""
         found = {id: self._seen.pop(id) for id in ids if id in self._seen}
         missing = [id for id in ids if id not in found]
         if missing:
-            there = read_targets(link, self.store.stream, missing)
+            there = read_targets(connection, self.store.stream, missing)
             found.update((entry.id, _json(entry, values)) for entry, values in _decoded(there))
         while len(self._seen) > _MOST_SEEN:
             del self._seen[next(iter(self._seen))]
@@ -142,7 +142,7 @@ def _json(entry: Entry, values: events.Values | events.Malformed) -> str:
     return "{" + ",".join(fields) + "}"
 
 
-def run(store: Store, life: Life, to: str | None = None) -> int:
+def run(store: Store, context: RoleContext, to: str | None = None) -> int:
     """Run the role until it is stopped; the process's exit code. `to`: a file to append to, not stdout.
 
     Raises CannotWrite if the file cannot be written.
@@ -154,4 +154,4 @@ def run(store: Store, life: Life, to: str | None = None) -> int:
     with suppress(PermissionError):  # a sandbox may say no; then it is as urgent as the others
         os.nice(_NICE)
     with log as lines:
-        return run_listeners(life, [Receipts(store, lines)])
+        return run_consumers(context, [Receipts(store, lines)])

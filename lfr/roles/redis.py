@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from lfr import events
 from lfr.errors import BadSettings
-from lfr.runtime.complete import Answer, answer, read_tasks
-from lfr.runtime.consumer import BatchListener
-from lfr.runtime.process import Life, run_listeners
+from lfr.runtime.complete import Completion, complete_tasks, parse_tasks
+from lfr.runtime.consumer import Consumer
+from lfr.runtime.process import RoleContext, run_consumers
 from lfr.store.keys import is_own
-from lfr.store.redis.connection import Link, Reply, Store, is_error
+from lfr.store.redis.connection import Connection, Reply, Store, is_error
 from lfr.store.stream.entries import Entry
-from lfr.store.workflows.attempt_status import which_count
+from lfr.store.workflows.attempt_status import are_current
 from lfr.tasks.catalogue import REDIS_PREFIX
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.redis_command import RedisCommand, parse_command, reply_output
@@ -20,7 +20,7 @@ from lfr.tasks.redis_rules import CommandPolicy, allowed_commands
 from lfr.values.json import Json
 
 
-class RedisTasks(BatchListener):
+class RedisTasks(Consumer):
     """Sends what a pass's tasks ask for in one write, and answers them in one transaction.
 
     Raises BadSettings for commands that cannot be allowed.
@@ -34,26 +34,30 @@ class RedisTasks(BatchListener):
             raise BadSettings(str(error), place="redis.commands") from None
         self._rules = CommandPolicy(commands, lambda key: key == store.stream or is_own(key))
 
-    def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
+    def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Do the tasks of a pass that are ours."""
-        tasks, foreign = read_tasks(batch)
+        tasks, foreign = parse_tasks(batch)
         self.acknowledge_later(foreign)
         self.acknowledge_later([id for id, task in tasks if not task.base.startswith(REDIS_PREFIX)])
         ours = [(id, task) for id, task in tasks if task.base.startswith(REDIS_PREFIX)]
         commands: list[tuple[str, events.StartTask, RedisCommand]] = []
-        answers: list[Answer] = []
-        for (id, task), is_wanted in zip(ours, which_count(link, [task for _, task in ours]), strict=True):
+        answers: list[Completion] = []
+        for (id, task), is_wanted in zip(
+            ours, are_current(connection, [task for _, task in ours]), strict=True
+        ):
             if not is_wanted:
-                answers.append(Answer(id, None))
+                answers.append(Completion(id, None))
                 continue
             try:
                 commands.append((id, task, parse_command(task, self._rules)))
             except BadParameter as error:
-                answers.append(Answer(id, events.end_task_values(task, failure=str(error))))
-        replies = link.send([command.words for _, _, command in commands]) if commands else []
+                answers.append(Completion(id, events.end_task_values(task, failure=str(error))))
+        replies = (
+            connection.execute_unchecked([command.words for _, _, command in commands]) if commands else []
+        )
         for (id, task, command), reply in zip(commands, replies, strict=True):
-            answers.append(Answer(id, _answer(task, command, reply)))
-        answer(link, self.reader, answers)
+            answers.append(Completion(id, _answer(task, command, reply)))
+        complete_tasks(connection, self.id, answers)
 
 
 def _answer(task: events.StartTask, command: RedisCommand, reply: Reply) -> dict[str, Json]:
@@ -65,6 +69,6 @@ def _answer(task: events.StartTask, command: RedisCommand, reply: Reply) -> dict
         return events.end_task_values(task, failure=str(error))
 
 
-def run(store: Store, life: Life) -> int:
+def run(store: Store, context: RoleContext) -> int:
     """Run the role until it is stopped; the process's exit code. Raises BadSettings."""
-    return run_listeners(life, [RedisTasks(store)])
+    return run_consumers(context, [RedisTasks(store)])

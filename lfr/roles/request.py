@@ -8,8 +8,8 @@ from typing import Final
 
 from lfr import events
 from lfr.outbound.request_sender import RequestFailed, RequestSender
-from lfr.runtime.process import Life, run_listeners
-from lfr.runtime.retry import insist, is_wanted
+from lfr.runtime.process import RoleContext, run_consumers
+from lfr.runtime.retry import is_current_with_retry, retry_on_disconnect
 from lfr.store.base_urls import read_base_url
 from lfr.store.littleflow_compat import hand_over, take_back
 from lfr.store.redis.connection import Store
@@ -17,13 +17,13 @@ from lfr.tasks.catalogue import REQUEST_PREFIX
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.request import Request, RequestParameters, build_request, parse_request_parameters
 from lfr.values.json import Json
-from lfr.worker.executor import AnsweredElsewhere, NotWanted, TaskFailed, TaskRunner
+from lfr.worker.executor import AttemptOver, CompletedElsewhere, TaskExecutor, TaskFailed
 
 _CONCURRENCY: Final = 32
 """How many requests are on their way at once: most of the time is spent waiting for servers."""
 
 
-def request_runner(store: Store) -> TaskRunner:
+def request_runner(store: Store) -> TaskExecutor:
     """Does the request: tasks. Any number of these may run side by side. Raises BadSettings."""
     requests = RequestSender(store.settings)
 
@@ -33,7 +33,7 @@ def request_runner(store: Store) -> TaskRunner:
         except (BadParameter, RequestFailed) as error:
             raise TaskFailed(str(error)) from None
 
-    return TaskRunner(
+    return TaskExecutor(
         store, "request", work, is_ours=lambda task: task.startswith(REQUEST_PREFIX), concurrency=_CONCURRENCY
     )
 
@@ -43,16 +43,16 @@ def do_request(store: Store, requests: RequestSender, task: events.StartTask) ->
 
     Raises BadParameter, RequestFailed, NotWanted, and AnsweredElsewhere if the far side is to end the task.
     """
-    if not is_wanted(store, task):
-        raise NotWanted
+    if not is_current_with_retry(store, task):
+        raise AttemptOver
     wanted = parse_request_parameters(task)
     base = _base_url(store, wanted)
     request = build_request(wanted, base)
-    send = partial(requests.send, request, base, is_current=lambda: is_wanted(store, task))
+    send = partial(requests.send, request, base, is_current=lambda: is_current_with_retry(store, task))
     if request.is_sync:
         return send()
     _send_and_leave(store, request, send)
-    raise AnsweredElsewhere
+    raise CompletedElsewhere
 
 
 def _base_url(store: Store, wanted: RequestParameters) -> str:
@@ -60,23 +60,29 @@ def _base_url(store: Store, wanted: RequestParameters) -> str:
     configured = store.settings.request_urls.get(f"{wanted.environ}.{wanted.category}")
     if configured:
         return configured
-    return insist(store, lambda link: read_base_url(link, wanted.environ, wanted.category), "a request")
+    return retry_on_disconnect(
+        store, lambda connection: read_base_url(connection, wanted.environ, wanted.category), "a request"
+    )
 
 
 def _send_and_leave(store: Store, request: Request, send: Callable[[], Json]) -> None:
     """Send a request whose task the far side ends. If that gives no output, it is what is left here: the
     input at first, for the far side may be quick, then with what of the answer was asked for."""
     step = (request.task.workflow, request.task.index)
-    insist(store, lambda link: hand_over(link, *step, request.task.input), "a request")
+    retry_on_disconnect(
+        store, lambda connection: hand_over(connection, *step, request.task.input), "a request"
+    )
     try:
         output = send()
     except RequestFailed:
-        insist(store, lambda link: take_back(link, *step), "a request")
+        retry_on_disconnect(store, lambda connection: take_back(connection, *step), "a request")
         raise
     if request.output_modes:
-        insist(store, lambda link: hand_over(link, *step, output, again=True), "a request")
+        retry_on_disconnect(
+            store, lambda connection: hand_over(connection, *step, output, again=True), "a request"
+        )
 
 
-def run(store: Store, life: Life) -> int:
+def run(store: Store, context: RoleContext) -> int:
     """Run the role until it is stopped; the process's exit code. Raises BadSettings."""
-    return run_listeners(life, [request_runner(store)])
+    return run_consumers(context, [request_runner(store)])

@@ -6,8 +6,8 @@ from typing import Final
 
 from lfr import events
 from lfr.outbound.resources import ResourceClient, ResourceFailed
-from lfr.runtime.process import Life, run_listeners
-from lfr.runtime.retry import is_wanted
+from lfr.runtime.process import RoleContext, run_consumers
+from lfr.runtime.retry import is_current_with_retry
 from lfr.store.redis.connection import Store
 from lfr.tasks.catalogue import LOAD, STORE
 from lfr.tasks.http import idempotency_key
@@ -15,22 +15,22 @@ from lfr.tasks.parameters import BadParameter
 from lfr.tasks.resource import parse_load, parse_store
 from lfr.tasks.uri_policy import BadLocation
 from lfr.values.json import Json
-from lfr.worker.executor import NotWanted, TaskFailed, TaskRunner
+from lfr.worker.executor import AttemptOver, TaskExecutor, TaskFailed
 
 _CONCURRENCY: Final = 16
 """How many resources are loaded and stored at once: most of the time is spent waiting for servers."""
 
 
-def resource_runner(store: Store) -> TaskRunner:
+def resource_runner(store: Store) -> TaskExecutor:
     """Does the tasks of resources. Any number of these may run side by side. Raises BadSettings."""
     resources = ResourceClient(store.settings)
 
     def work(task: events.StartTask) -> Json:
-        if not is_wanted(store, task):
-            raise NotWanted
+        if not is_current_with_retry(store, task):
+            raise AttemptOver
         return load_or_store(resources, task)
 
-    return TaskRunner(
+    return TaskExecutor(
         store, "resource", work, is_ours=lambda task: task in (LOAD, STORE), concurrency=_CONCURRENCY
     )
 
@@ -49,6 +49,6 @@ def load_or_store(resources: ResourceClient, task: events.StartTask) -> Json:
         raise TaskFailed(f"{task.base}: {error}") from None
 
 
-def run(store: Store, life: Life) -> int:
+def run(store: Store, context: RoleContext) -> int:
     """Run the role until it is stopped; the process's exit code. Raises BadSettings."""
-    return run_listeners(life, [resource_runner(store)])
+    return run_consumers(context, [resource_runner(store)])

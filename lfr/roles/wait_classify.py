@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from lfr import events
-from lfr.runtime.complete import Answer, read_tasks
+from lfr.runtime.complete import Completion, parse_tasks
 from lfr.store.stream.entries import Entry
 from lfr.store.waits.deliver_event import Arrival
 from lfr.tasks.catalogue import WAIT_PREFIX
@@ -32,7 +32,7 @@ class WaitNews:
     delays: list[Wait] = field(default_factory=list)
     event_waits: list[Wait] = field(default_factory=list)
     latch_steps: list[LatchStep] = field(default_factory=list)
-    failures: list[Answer] = field(default_factory=list)
+    failures: list[Completion] = field(default_factory=list)
     cancels: dict[str, events.CancelTask] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
@@ -41,7 +41,7 @@ class WaitNews:
 def sort_news(batch: Sequence[Entry]) -> WaitNews:
     """Sort the events of a pass."""
     news = WaitNews()
-    tasks, others = read_tasks(batch)
+    tasks, others = parse_tasks(batch)
     for id, task in tasks:
         if task.base.startswith(WAIT_PREFIX):
             _place_task(news, id, task)
@@ -58,7 +58,7 @@ def _place_task(news: WaitNews, id: str, task: events.StartTask) -> None:
     try:
         asked = asked_wait(id, task)
     except BadParameter as error:
-        news.failures.append(Answer(id, events.end_task_values(task, failure=str(error))))
+        news.failures.append(Completion(id, events.end_task_values(task, failure=str(error))))
         return
     if isinstance(asked, LatchStep):
         news.latch_steps.append(asked)

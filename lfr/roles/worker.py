@@ -7,17 +7,17 @@ from lfr.roles.redis import RedisTasks
 from lfr.roles.request import request_runner
 from lfr.roles.resource import resource_runner
 from lfr.roles.wait import WaitTasks
-from lfr.runtime.process import Life, run_listeners
+from lfr.runtime.process import RoleContext, run_consumers
 from lfr.store.redis.connection import Store
 
 
-def run(store: Store, life: Life) -> int:
+def run(store: Store, context: RoleContext) -> int:
     """Run the role until it is stopped; the process's exit code. Raises BadSettings."""
-    listeners = [
+    consumers = [
         Lifecycle(store),
         WaitTasks(store),
         RedisTasks(store),
         request_runner(store),
         resource_runner(store),
     ]
-    return run_listeners(life, listeners)
+    return run_consumers(context, consumers)

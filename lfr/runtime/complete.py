@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from lfr import events
-from lfr.store.redis.connection import Command, Link
-from lfr.store.stream.entries import Entry, Reader, acknowledge, append
+from lfr.store.redis.connection import Command, Connection
+from lfr.store.stream.entries import ConsumerId, Entry, acknowledge_command, append_command
 from lfr.values.json import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Completion:
     """What a worker says to the start-task with this id: the values of an end-task event; or None if
     somebody else says it, or nobody waits for it."""
 
@@ -22,7 +22,7 @@ class Answer:
     values: Mapping[str, Json] | None
 
 
-def read_tasks(batch: Sequence[Entry]) -> tuple[list[tuple[str, events.StartTask]], list[str]]:
+def parse_tasks(batch: Sequence[Entry]) -> tuple[list[tuple[str, events.StartTask]], list[str]]:
     """The tasks that a batch of events starts, each with the event's id; and the ids of all other events.
 
     Among those others is what only looks like a start-task: the lifecycle buries it.
@@ -38,7 +38,7 @@ def read_tasks(batch: Sequence[Entry]) -> tuple[list[tuple[str, events.StartTask
     return list(tasks.items()), [entry.id for entry in batch if entry.id not in tasks]
 
 
-def answer(link: Link, reader: Reader, answers: Sequence[Answer]) -> None:
+def complete_tasks(connection: Connection, consumer: ConsumerId, answers: Sequence[Completion]) -> None:
     """Append the end-tasks and the receipts, and acknowledge the start-tasks, in one transaction."""
     if not answers:
         return
@@ -46,6 +46,6 @@ def answer(link: Link, reader: Reader, answers: Sequence[Answer]) -> None:
     commands: list[Command] = []
     for each in answers:
         if each.values is not None:
-            commands.append(append(reader.stream, events.END_TASK, at, each.values))
-        commands.append(append(reader.stream, events.RECEIPT, at, events.receipt_values(each.id)))
-    link.transact([*commands, acknowledge(reader, [each.id for each in answers])])
+            commands.append(append_command(consumer.stream, events.END_TASK, at, each.values))
+        commands.append(append_command(consumer.stream, events.RECEIPT, at, events.receipt_values(each.id)))
+    connection.transact([*commands, acknowledge_command(consumer, [each.id for each in answers])])

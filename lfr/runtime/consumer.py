@@ -22,18 +22,18 @@ from rqse import EventListener
 
 from lfr import events
 from lfr.errors import LfrError, Refused, Unreachable
-from lfr.store.redis.connection import Link, Store
+from lfr.store.redis.connection import Connection, Store
 from lfr.store.stream.entries import (
     FIRST,
+    ConsumerId,
     Entry,
     NoGroup,
-    Reader,
     create_group,
-    forget_consumers,
-    keep_claims,
     leave_group,
     read_batch,
     reclaim,
+    remove_idle_consumers,
+    renew_claims,
 )
 from lfr.values.json import Json
 
@@ -43,7 +43,7 @@ _LONGEST_BLOCK_SECONDS = 1.0
 """How long a pass waits for events: a stop is noticed within it, and it stays under every time-out."""
 
 LONGEST_BACKOFF_SECONDS = 5.0
-"""How long a listener waits at most before it tries again to reach Redis."""
+"""How long a consumer waits at most before it tries again to reach Redis."""
 
 
 _FORGOTTEN_AFTER_SECONDS = 3600.0
@@ -52,17 +52,17 @@ _FORGOTTEN_AFTER_SECONDS = 3600.0
 _FORGET_EVERY_SECONDS = 600.0
 
 
-class Watcher(Protocol):
-    """Who looks whether a listener is alive. Called in the listener's thread."""
+class PassObserver(Protocol):
+    """Who looks whether a consumer is alive. Called in the consumer's thread."""
 
-    def passed(self, listener: BatchListener, link: Link) -> None:
+    def pass_completed(self, consumer: Consumer, connection: Connection) -> None:
         """A pass is complete. May use the link; raises as that does."""
 
-    def cut_off(self, listener: BatchListener, why: str) -> None:
+    def disconnected(self, consumer: Consumer, why: str) -> None:
         """Redis could not be reached, or did not answer in time; another try follows."""
 
 
-class BatchListener(EventListener):
+class Consumer(EventListener):
     """A consumer of the stream. One thread runs `listen`; `stop` may be called from any.
 
     group          the consumer group; every group sees every event
@@ -79,10 +79,10 @@ class BatchListener(EventListener):
         self.store = store
         consumer = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
         self._consumer = consumer
-        self.reader = Reader(store.stream, group, consumer)
+        self.id = ConsumerId(store.stream, group, consumer)
         self.lease_seconds = store.settings.lease_seconds if lease_seconds is None else lease_seconds
-        self.watcher: Watcher | None = None
-        self.taken = 0
+        self.observer: PassObserver | None = None
+        self.event_count = 0
         self._reclaim_at = 0.0
         self._reclaim_from = FIRST
         self._keep_at = 0.0
@@ -100,23 +100,23 @@ class BatchListener(EventListener):
         while self.listening:
             self._at_hand = []
             try:
-                with self.store.link() as link:
-                    create_group(link, self.store.stream, self._group)
+                with self.store.connect() as connection:
+                    create_group(connection, self.store.stream, self._group)
                     self._established = True
                     LOGGER.info("%s listens to %s as %s", self._group, self.store.stream, self._consumer)
                     self.onEstablished()
                     while self.listening:
-                        self._take_pass(link)
+                        self.run_pass(connection)
                         backoff = 0.1
-                        if self.watcher:
-                            self.watcher.passed(self, link)
-                    self._leave(link)
+                        if self.observer:
+                            self.observer.pass_completed(self, connection)
+                    self._leave(connection)
             except NoGroup:
                 LOGGER.warning("the group %s is gone from the stream; creating it again", self._group)
             except (Unreachable, Refused) as error:
                 LOGGER.error("%s; trying again in %.1f s", error, backoff)
-                if self.watcher:
-                    self.watcher.cut_off(self, error.message)
+                if self.observer:
+                    self.observer.disconnected(self, error.message)
                 self.sleep(backoff)
                 backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
             except LfrError:
@@ -127,11 +127,11 @@ class BatchListener(EventListener):
         self._running = False
         self.onStop()
 
-    def on_pass(self, link: Link) -> float:
+    def on_pass(self, connection: Connection) -> float:
         """What is due by the clock, before each read. Returns in how many seconds the next is due."""
         return _LONGEST_BLOCK_SECONDS
 
-    def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
+    def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Deal with the events of one pass: here, rqse's interface, one event at a time."""
         for entry in batch:
             try:
@@ -157,44 +157,44 @@ class BatchListener(EventListener):
         """Acknowledge these together with the next read: nothing depends on it being at once."""
         self._done += ids
 
-    def room(self) -> int:
-        """How many events a pass may take; with 0 it takes none, and `wait_for_room` is called instead."""
+    def capacity(self) -> int:
+        """How many events a pass may take; with 0, `wait_for_capacity` is called instead."""
         return self.store.settings.batch
 
-    def wait_for_room(self, seconds: float) -> None:
+    def wait_for_capacity(self, seconds: float) -> None:
         """Wait until there may be room, for that long at most."""
         self.sleep(seconds)
 
-    def held(self) -> Sequence[str]:
+    def claimed_ids(self) -> Sequence[str]:
         """The entries that this consumer works on beyond a pass: their claims are kept alive."""
         return ()
 
-    def _take_pass(self, link: Link) -> None:
+    def run_pass(self, connection: Connection) -> None:
         """One turn: what is due by the clock; what others left behind, else what is new; deal with it."""
-        due_in = self.on_pass(link)
-        self._keep_claims(link)
+        due_in = self.on_pass(connection)
+        self._keep_claims(connection)
         # Less than the time-out by far: else a server that has nothing to tell seems to be gone.
         longest = min(_LONGEST_BLOCK_SECONDS, self.store.settings.redis_timeout_seconds / 2)
         seconds = min(max(due_in, 0), longest)
-        if self.held():
+        if self.claimed_ids():
             seconds = min(seconds, self.lease_seconds / 4)  # the claims are to be kept in time
-        room = self.room()
+        room = self.capacity()
         if not room:
-            self.wait_for_room(seconds)
+            self.wait_for_capacity(seconds)
             return
-        self._at_hand = self._next_batch(link, room, int(1000 * seconds))
+        self._at_hand = self._next_batch(connection, room, int(1000 * seconds))
         if self._at_hand:
-            self.process_batch(link, self._at_hand)
+            self.process_batch(connection, self._at_hand)
             self._at_hand = []
 
-    def _next_batch(self, link: Link, room: int, block_ms: int) -> list[Entry]:
+    def _next_batch(self, connection: Connection, room: int, block_ms: int) -> list[Entry]:
         if self._one_by_one:
             return [self._one_by_one.popleft()]
-        batch = self._left_behind(link, room)
+        batch = self._left_behind(connection, room)
         if not batch:
             done, self._done = self._done, []
-            batch = read_batch(link, self.reader, count=room, block_ms=block_ms, done=done)
-        self.taken += len(batch)
+            batch = read_batch(connection, self.id, count=room, block_ms=block_ms, done=done)
+        self.event_count += len(batch)
         return batch
 
     def _stumble(self) -> None:
@@ -214,34 +214,34 @@ class BatchListener(EventListener):
             told = (batch[0].id, self._group, self.lease_seconds)
             LOGGER.exception("a defect in lfr; event %s stays pending in %s for %g s", *told)
 
-    def _left_behind(self, link: Link, room: int) -> list[Entry]:
+    def _left_behind(self, connection: Connection, room: int) -> list[Entry]:
         now = time.monotonic()
         if now < self._reclaim_at:
             return []
         idle_ms = int(self.lease_seconds * 1000)
-        look = partial(reclaim, link, self.reader, idle_ms=idle_ms, count=room)
+        look = partial(reclaim, connection, self.id, idle_ms=idle_ms, count=room)
         batch, self._reclaim_from = look(start=self._reclaim_from)
         if batch:
             LOGGER.info("%s takes over %d events that were left behind", self._group, len(batch))
         elif self._reclaim_from == FIRST:
             self._reclaim_at = now + self.lease_seconds / 2
-            self._forget_the_dead(link, now)
+            self._forget_the_dead(connection, now)
         return batch
 
-    def _forget_the_dead(self, link: Link, now: float) -> None:
+    def _forget_the_dead(self, connection: Connection, now: float) -> None:
         if now >= self._forget_at:
             self._forget_at = now + _FORGET_EVERY_SECONDS
-            forget_consumers(link, self.reader, idle_ms=round(1000 * _FORGOTTEN_AFTER_SECONDS))
+            remove_idle_consumers(connection, self.id, idle_ms=round(1000 * _FORGOTTEN_AFTER_SECONDS))
 
-    def _keep_claims(self, link: Link) -> None:
+    def _keep_claims(self, connection: Connection) -> None:
         now = time.monotonic()
-        held = self.held()
+        held = self.claimed_ids()
         if held and now >= self._keep_at:
             self._keep_at = now + self.lease_seconds / 4
-            keep_claims(link, self.reader, held)
+            renew_claims(connection, self.id, held)
 
-    def _leave(self, link: Link) -> None:
+    def _leave(self, connection: Connection) -> None:
         if self._done:
-            read_batch(link, self.reader, count=1, block_ms=1, done=self._done)
+            read_batch(connection, self.id, count=1, block_ms=1, done=self._done)
             self._done = []
-        leave_group(link, self.reader)
+        leave_group(connection, self.id)

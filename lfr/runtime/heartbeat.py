@@ -1,6 +1,6 @@
 """A role's process shows that it is alive: to systemd (READY, STATUS, WATCHDOG), and to Redis.
 
-A sign is given once every listener of the process has completed a pass since the last one. A failed try to
+A sign is given once every consumer of the process has completed a pass since the last one. A failed try to
 reach Redis counts as a pass, since it is bounded in time: so a loop that hangs is noticed, and a Redis
 that is away starts no storm of restarts. No thread of its own: who only could say that the process is
 there would say nothing of its work.
@@ -19,10 +19,10 @@ from uuid import uuid4
 
 from lfr import __version__, events
 from lfr.host.notify import ServiceManager
-from lfr.runtime.consumer import LONGEST_BACKOFF_SECONDS, BatchListener
-from lfr.store.processes import Process, sign, sign_off
-from lfr.store.redis.connection import Link
-from lfr.store.stream.groups import Group, ask_groups, groups
+from lfr.runtime.consumer import LONGEST_BACKOFF_SECONDS, Consumer
+from lfr.store.processes import Process, heartbeat_commands, remove_process_commands
+from lfr.store.redis.connection import Connection
+from lfr.store.stream.groups import Group, groups_command, parse_groups
 
 _EVERY_SECONDS: Final = 2.0
 
@@ -45,16 +45,16 @@ def this_process(name: str) -> Process:
     )
 
 
-class VitalSigns:
-    """Watches the listeners of this process. `name`: the role, perhaps with a number (`lifecycle.2`)."""
+class HeartbeatMonitor:
+    """Watches the consumers of this process. `name`: the role, perhaps with a number (`lifecycle.2`)."""
 
-    def __init__(self, name: str, listeners: Sequence[BatchListener], supervisor: ServiceManager) -> None:
+    def __init__(self, name: str, consumers: Sequence[Consumer], supervisor: ServiceManager) -> None:
         self._supervisor = supervisor
-        self._listeners = listeners
-        self._groups = {listener.reader.group for listener in listeners}
-        self._passes = dict.fromkeys(listeners, 0)
+        self._listeners = consumers
+        self._groups = {consumer.id.group for consumer in consumers}
+        self._passes = dict.fromkeys(consumers, 0)
         self._seen = dict(self._passes)
-        self._why: dict[BatchListener, str] = {}
+        self._why: dict[Consumer, str] = {}
         self._lock = threading.Lock()
         self._due = 0.0
         self._is_ready = False
@@ -62,18 +62,20 @@ class VitalSigns:
         supervisor.tell(*self._more_patience())
         self._every_seconds = min(_EVERY_SECONDS, (supervisor.watchdog_seconds or 60) / 3)
 
-    def passed(self, listener: BatchListener, link: Link) -> None:
+    def pass_completed(self, consumer: Consumer, connection: Connection) -> None:
         """A pass is complete: give a sign, if it is time and all the others are well too."""
-        self._passes[listener] += 1
-        self._why.pop(listener, None)
+        self._passes[consumer] += 1
+        self._why.pop(consumer, None)
         if self._is_time():
-            reply = link.exchange([*sign(self._now()), ask_groups(listener.store.stream)], keep_errors=True)
-            self._tell(groups(reply[-1]))
+            reply = connection.execute(
+                [*heartbeat_commands(self._now()), groups_command(consumer.store.stream)], keep_errors=True
+            )
+            self._tell(parse_groups(reply[-1]))
 
-    def cut_off(self, listener: BatchListener, why: str) -> None:
+    def disconnected(self, consumer: Consumer, why: str) -> None:
         """Redis is not there: that is no reason to be killed, but one that is told."""
-        self._passes[listener] += 1
-        self._why[listener] = why
+        self._passes[consumer] += 1
+        self._why[consumer] = why
         if self._is_time():
             self._tell([])
 
@@ -81,13 +83,13 @@ class VitalSigns:
         """The process has been told to stop, and finishes what it has begun."""
         self._supervisor.tell("STOPPING=1", "STATUS=finishes what it has begun")
 
-    def gone(self, link: Link) -> None:
+    def gone(self, connection: Connection) -> None:
         """The last word, in Redis: so nobody waits for the sign to expire."""
-        link.exchange(sign_off(self._about))
+        connection.execute(remove_process_commands(self._about))
 
     def _more_patience(self) -> list[str]:
         """What the supervisor is asked, if its watchdog waits less than a try to reach Redis may take."""
-        timeout = max(listener.store.settings.redis_timeout_seconds for listener in self._listeners)
+        timeout = max(consumer.store.settings.redis_timeout_seconds for consumer in self._listeners)
         least = LONGEST_BACKOFF_SECONDS + _TIME_OUTS_IN_A_PASS * timeout
         asks = 0 < self._supervisor.watchdog_seconds < least
         return [f"WATCHDOG_USEC={int(least * 1e6)}"] if asks else []
@@ -105,7 +107,7 @@ class VitalSigns:
             return True
 
     def _now(self) -> Process:
-        passes, taken = sum(self._passes.values()), sum(each.taken for each in self._listeners)
+        passes, taken = sum(self._passes.values()), sum(each.event_count for each in self._listeners)
         return replace(self._about, passes=passes, events=taken)
 
     def _tell(self, all_groups: Sequence[Group]) -> None:

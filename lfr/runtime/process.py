@@ -13,8 +13,8 @@ from types import FrameType
 
 from lfr.errors import LfrError, Refused, Unreachable
 from lfr.host.notify import ServiceManager
-from lfr.runtime.consumer import BatchListener
-from lfr.runtime.heartbeat import VitalSigns
+from lfr.runtime.consumer import Consumer
+from lfr.runtime.heartbeat import HeartbeatMonitor
 
 LOGGER = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ EXIT_CANNOT_WRITE = 73
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class RoleContext:
     """What a role's process is told at its start.
 
     name        the role, perhaps with a number behind it: `lifecycle.2`
@@ -36,23 +36,23 @@ class Life:
     reload: Callable[[], None]
 
 
-def run_listeners(life: Life, listeners: Sequence[BatchListener]) -> int:
-    """Run each listener in a thread of its own until the process is told to stop.
+def run_consumers(context: RoleContext, consumers: Sequence[Consumer]) -> int:
+    """Run each consumer in a thread of its own until the process is told to stop.
 
-    Returns the process's exit code: 0 if it was asked to stop, 73 if a listener could not write its
+    Returns the process's exit code: 0 if it was asked to stop, 73 if a consumer could not write its
     log, 70 if one met a defect; the others then stop too, so that a supervisor can start the role anew.
     """
     broken: list[int] = []
-    signs = VitalSigns(life.name, listeners, life.supervisor)
+    signs = HeartbeatMonitor(context.name, consumers, context.supervisor)
 
     def stop(signum: int = 0, frame: FrameType | None = None) -> None:
         signs.stopping()
-        for listener in listeners:
-            listener.stop()
+        for consumer in consumers:
+            consumer.stop()
 
-    def listen(listener: BatchListener) -> None:
+    def listen(consumer: Consumer) -> None:
         try:
-            listener.listen()
+            consumer.listen()
         except LfrError as error:
             LOGGER.error("%s", error)
             broken.append(EXIT_CANNOT_WRITE)
@@ -63,38 +63,38 @@ def run_listeners(life: Life, listeners: Sequence[BatchListener]) -> int:
             stop()
 
     _spare_the_collector()
-    _heed_signals(life, stop)
-    for listener in listeners:
-        listener.watcher = signs
-    threads = [threading.Thread(target=listen, args=(listener,)) for listener in listeners]
+    _heed_signals(context, stop)
+    for consumer in consumers:
+        consumer.observer = signs
+    threads = [threading.Thread(target=listen, args=(consumer,)) for consumer in consumers]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    with suppress(Unreachable, Refused), listeners[0].store.link() as link:
-        signs.gone(link)
+    with suppress(Unreachable, Refused), consumers[0].store.connect() as connection:
+        signs.gone(connection)
     return broken[0] if broken else 0
 
 
-def heed_reload(life: Life) -> None:
+def handle_reload_signal(context: RoleContext) -> None:
     """A supervisor says by SIGHUP that the configuration has changed."""
 
     def reload(signum: int, frame: FrameType | None) -> None:
-        life.supervisor.tell("RELOADING=1")
-        life.reload()
-        life.supervisor.tell("READY=1")
+        context.supervisor.tell("RELOADING=1")
+        context.reload()
+        context.supervisor.tell("READY=1")
 
-    if life.supervisor.is_present:
+    if context.supervisor.is_present:
         signal.signal(signal.SIGHUP, reload)
 
 
-def _heed_signals(life: Life, stop: Callable[[int, FrameType | None], None]) -> None:
+def _heed_signals(context: RoleContext, stop: Callable[[int, FrameType | None], None]) -> None:
     """SIGTERM and SIGINT stop. So does SIGHUP without a supervisor, for the terminal has gone; who has it
     ignored, as nohup does, keeps that."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, stop)
-    heed_reload(life)
+    handle_reload_signal(context)
 
 
 def _spare_the_collector() -> None:

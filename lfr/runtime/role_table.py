@@ -19,7 +19,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role. `module` has `run(store, life, **options) -> exit code`, options by their flags' names."""
+    """A role. `module` has `run(store, context, **options) -> exit code`, options by their flags' names."""
 
     name: str
     module: str

@@ -122,7 +122,7 @@ def latch(name: str) -> str:
 
 def latch_waiters(name: str) -> str:
     """ZSET: `W INDEX ATTEMPT`, the countdowns of a latch, in the order of their start-task events, see
-    `order_on_stream`."""
+    `StreamId.score`."""
     return f"waits:latch:{name}"
 
 

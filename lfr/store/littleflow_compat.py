@@ -4,17 +4,19 @@ leave it. The lifecycle takes it in, and drops it."""
 from __future__ import annotations
 
 from lfr.store import keys
-from lfr.store.redis.connection import Link
+from lfr.store.redis.connection import Connection
 from lfr.values.json import Json, encode_json
 
 
-def hand_over(link: Link, workflow: str, index: int, output: Json, *, again: bool = False) -> None:
+def hand_over(
+    connection: Connection, workflow: str, index: int, output: Json, *, again: bool = False
+) -> None:
     """Leave the output of a step. With `again`, only if there is still one: else the step has ended since
     and nobody would take it. (SET, XX)"""
     command = ("SET", keys.handed_over(workflow, index), encode_json(output))
-    link.exchange([(*command, "XX") if again else command])
+    connection.execute([(*command, "XX") if again else command])
 
 
-def take_back(link: Link, workflow: str, index: int) -> None:
+def take_back(connection: Connection, workflow: str, index: int) -> None:
     """Drop the output that was left: its step has failed. (DEL)"""
-    link.exchange([("DEL", keys.handed_over(workflow, index))])
+    connection.execute([("DEL", keys.handed_over(workflow, index))])

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link
+from lfr.store.redis.connection import Command, Connection
 
 EXPIRES_SECONDS = 10
 """A process that has given no sign for so long counts as gone."""
@@ -39,14 +39,14 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class Heartbeat:
     """A process, and how many seconds ago it has given its latest sign."""
 
     process: Process
     age_seconds: float
 
 
-def sign(process: Process) -> list[Command]:
+def heartbeat_commands(process: Process) -> list[Command]:
     """The commands that give a sign of life. (SET EX, SADD)"""
     told = json.dumps(asdict(process))
     return [
@@ -55,33 +55,36 @@ def sign(process: Process) -> list[Command]:
     ]
 
 
-def sign_off(process: Process) -> list[Command]:
+def remove_process_commands(process: Process) -> list[Command]:
     """The commands that say that a process has ended. (DEL, SREM)"""
     return [("DEL", keys.process(process.id)), ("SREM", keys.PROCESSES, process.id)]
 
 
-def read_signs(link: Link) -> list[Sign]:
+def read_heartbeats(connection: Connection) -> list[Heartbeat]:
     """The processes that are alive, by role and host; forgets the others. (SMEMBERS; GET, PTTL; SREM)"""
-    ids = sorted(id.decode() for id in link.exchange([("SMEMBERS", keys.PROCESSES)])[0])
+    ids = sorted(id.decode() for id in connection.execute([("SMEMBERS", keys.PROCESSES)])[0])
     if not ids:
         return []
     asked: list[Command] = [each for id in ids for each in _look(id)]
-    replies = link.exchange(asked)
+    replies = connection.execute(asked)
     found = dict(_signs(ids, replies))
     if gone := [id for id in ids if id not in found]:
-        link.exchange([("SREM", keys.PROCESSES, *gone)])
-    return sorted(found.values(), key=lambda sign: (sign.process.name, sign.process.host, sign.process.pid))
+        connection.execute([("SREM", keys.PROCESSES, *gone)])
+    return sorted(
+        found.values(),
+        key=lambda heartbeat: (heartbeat.process.name, heartbeat.process.host, heartbeat.process.pid),
+    )
 
 
 def _look(id: str) -> tuple[Command, Command]:
     return ("GET", keys.process(id)), ("PTTL", keys.process(id))
 
 
-def _signs(ids: Sequence[str], replies: Sequence[object]) -> Iterator[tuple[str, Sign]]:
+def _signs(ids: Sequence[str], replies: Sequence[object]) -> Iterator[tuple[str, Heartbeat]]:
     for id, told, left_ms in zip(ids, replies[::2], replies[1::2], strict=True):
         if isinstance(told, bytes) and isinstance(left_ms, int) and left_ms > 0:
             known = {name: value for name, value in json.loads(told).items() if name in _FIELDS}
-            yield id, Sign(Process(**known), EXPIRES_SECONDS - left_ms / 1000)
+            yield id, Heartbeat(Process(**known), EXPIRES_SECONDS - left_ms / 1000)
 
 
 _FIELDS = {field.name for field in fields(Process)}

@@ -7,7 +7,7 @@ from typing import Any
 
 from lfr.states import WorkflowState
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link
+from lfr.store.redis.connection import Command, Connection
 
 _TIMERS = {"delays": keys.TIMERS, "deadlines": keys.DEADLINES, "retries": keys.DELAYED_STARTS}
 
@@ -32,7 +32,7 @@ class Totals:
     workflows: dict[WorkflowState, int]
 
 
-def read_totals(link: Link, stream: str) -> Totals:
+def read_totals(connection: Connection, stream: str) -> Totals:
     """Count everything, in one round trip. (INFO, XLEN, ZCARD)"""
     asked: list[Command] = [
         ("INFO",),
@@ -42,7 +42,7 @@ def read_totals(link: Link, stream: str) -> Totals:
         *(("ZCARD", key) for key in _TIMERS.values()),
         *(("ZCARD", keys.state(state)) for state in WorkflowState),
     ]
-    info, length, dead, latches, *counts = link.exchange(asked)
+    info, length, dead, latches, *counts = connection.execute(asked)
     return Totals(
         server=_server(info.decode()),
         stream_length=length,

@@ -14,6 +14,7 @@ from lfr.tasks.parameters import BadParameter
 from lfr.tasks.wait_parameters import wait_parameters
 from lfr.values.checks import is_unicode
 from lfr.values.json import Json, decode_json_lines, encode_json, encode_json_lines
+from lfr.values.stream_id import StreamId
 
 LONGEST_NAME: Final = 1000
 
@@ -59,7 +60,7 @@ class LatchStep:
 
 def asked_wait(id: str, task: StartTask) -> Wait | LatchStep:
     """What a `wait:` task asks for; `id` is that of its start-task event. Raises BadParameter."""
-    started_ms = place_on_stream(id)[0]
+    started_ms = StreamId.parse(id).ms
     if task.base == DELAY:
         return Wait(task, id, due_ms=delay_due(task.input, task.parameters, started_ms))
     if task.base == EVENT:
@@ -80,19 +81,6 @@ def latch_name(task: StartTask) -> str:
             f"{task.base}: name is {shown}, but must be a text of 1 to {LONGEST_NAME} characters"
         )
     return str(name)
-
-
-def place_on_stream(id: str) -> tuple[int, int]:
-    """An event's id as numbers, of which the first is when it came, in milliseconds since the epoch."""
-    milliseconds, _, sequence = id.partition("-")
-    return int(milliseconds), int(sequence or 0)
-
-
-def order_on_stream(id: str) -> float:
-    """A number that grows with an event's id: milliseconds, and how many events of that millisecond came
-    before it, in parts of 4096. A double holds both exactly; of more than 4096 the last are equal."""
-    milliseconds, sequence = place_on_stream(id)
-    return milliseconds + min(sequence, 4095) / 4096
 
 
 def write_wait(wait: Wait) -> str:

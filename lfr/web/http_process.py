@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from lfr.errors import Refused, Unreachable
 from lfr.runtime.heartbeat import this_process
-from lfr.runtime.process import Life, heed_reload
-from lfr.store.processes import sign, sign_off
+from lfr.runtime.process import RoleContext, handle_reload_signal
+from lfr.store.processes import heartbeat_commands, remove_process_commands
 from lfr.store.redis.connection import Store
 from lfr.web.auth import AccessPolicy
 from lfr.web.server import Address, Application, StreamSlots, host_names, parse_address, serve
@@ -22,7 +22,7 @@ LOGGER = logging.getLogger(__name__)
 def serve_http(
     name: str,
     store: Store,
-    life: Life,
+    context: RoleContext,
     address_text: str,
     default: Address,
     make_application: Callable[[AccessPolicy, StreamSlots], Application],
@@ -40,7 +40,7 @@ def serve_http(
     policy = AccessPolicy(
         tokens.operate, tokens.read, host_names(address) | frozenset(store.settings.api_hosts)
     )
-    heartbeat = ServerHeartbeat(life, store)
+    heartbeat = ServerHeartbeat(context, store)
 
     def on_ready(bound: Address) -> None:
         LOGGER.info("the %s listens at http://%s", name, bound)
@@ -59,12 +59,12 @@ def serve_http(
 class ServerHeartbeat:
     """Reports a server's state to systemd and Redis, from the main thread."""
 
-    def __init__(self, life: Life, store: Store) -> None:
-        self._supervisor = life.supervisor
+    def __init__(self, context: RoleContext, store: Store) -> None:
+        self._supervisor = context.supervisor
         self._store = store
-        self._process = this_process(life.name)
+        self._process = this_process(context.name)
         self._status = ""
-        heed_reload(life)
+        handle_reload_signal(context)
 
     def start(self, address: object) -> None:
         """Report that the server accepts connections at the address."""
@@ -76,13 +76,13 @@ class ServerHeartbeat:
         self._process = replace(self._process, passes=self._process.passes + 1)
         status = self._status
         try:
-            with self._store.link() as link:
-                link.exchange(sign(self._process))
+            with self._store.connect() as connection:
+                connection.execute(heartbeat_commands(self._process))
         except (Unreachable, Refused) as error:
             status = f"{status}; {error.message}"
         self._supervisor.tell("WATCHDOG=1", f"STATUS={status}")
 
     def stop(self) -> None:
         """Remove the process from Redis."""
-        with suppress(Unreachable, Refused), self._store.link() as link:
-            link.exchange(sign_off(self._process))
+        with suppress(Unreachable, Refused), self._store.connect() as connection:
+            connection.execute(remove_process_commands(self._process))

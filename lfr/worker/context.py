@@ -9,7 +9,7 @@ from typing import Final
 from lfr import events
 from lfr.errors import Refused, Unreachable
 from lfr.store.redis.connection import Store
-from lfr.store.workflows.attempt_status import still_counts, tell_progress
+from lfr.store.workflows.attempt_status import is_current, save_task_progress
 
 LOGGER = logging.getLogger(__name__)
 
@@ -43,8 +43,8 @@ class Context:
         if self._counts and time.monotonic() - self._asked >= _ASK_EVERY_SECONDS:
             self._asked = time.monotonic()
             try:
-                with self._store.link() as link:
-                    self._counts = still_counts(link, self._task)
+                with self._store.connect() as connection:
+                    self._counts = is_current(connection, self._task)
             except (Unreachable, Refused) as error:
                 LOGGER.warning("%s", error)
         return not self._counts
@@ -57,8 +57,8 @@ class Context:
             return
         self._told = now
         try:
-            with self._store.link() as link:
+            with self._store.connect() as connection:
                 within = max(0.0, min(1.0, float(fraction)))  # in this order: of NaN it makes 1
-                tell_progress(link, self._task, int(time.time() * 1000), within, str(text)[:200])
+                save_task_progress(connection, self._task, int(time.time() * 1000), within, str(text)[:200])
         except (Unreachable, Refused) as error:
             LOGGER.warning("%s", error)

@@ -11,11 +11,11 @@ from typing import Final, TypeAlias
 
 from lfr import events
 from lfr.host.journal import about
-from lfr.runtime.complete import Answer, answer, read_tasks
-from lfr.runtime.consumer import BatchListener
-from lfr.runtime.retry import insist
-from lfr.store.redis.connection import Link, Store
-from lfr.store.stream.entries import Entry, give_back
+from lfr.runtime.complete import Completion, complete_tasks, parse_tasks
+from lfr.runtime.consumer import Consumer
+from lfr.runtime.retry import retry_on_disconnect
+from lfr.store.redis.connection import Connection, Store
+from lfr.store.stream.entries import Entry, release_claims
 from lfr.values.json import InvalidJson, Json, encode_json
 
 LOGGER = logging.getLogger(__name__)
@@ -30,15 +30,15 @@ class TaskFailed(Exception):
     """The task has failed; the text is the reason that the workflow is told."""
 
 
-class AnsweredElsewhere(Exception):
+class CompletedElsewhere(Exception):
     """The task has been handed on: somebody else will say that it has ended."""
 
 
-class NotWanted(Exception):
+class AttemptOver(Exception):
     """Nobody waits for the end of the task any more."""
 
 
-class TaskRunner(BatchListener):
+class TaskExecutor(Consumer):
     """A consumer of start-task events that does those which are its own, each in a thread.
 
     work           does one task; called in many threads at once
@@ -65,29 +65,29 @@ class TaskRunner(BatchListener):
         self._running_tasks: dict[str, events.StartTask] = {}
         self._changed = threading.Condition()
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         """As many events as tasks may begin: who has nothing to do finds the others on the stream."""
         with self._changed:
             return self._concurrency - len(self._running_tasks)
 
-    def wait_for_room(self, seconds: float) -> None:
+    def wait_for_capacity(self, seconds: float) -> None:
         """Wait until a task ends."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._running_tasks) < self._concurrency, seconds)
 
-    def held(self) -> Sequence[str]:
+    def claimed_ids(self) -> Sequence[str]:
         """The events of the tasks that run."""
         with self._changed:
             return list(self._running_tasks)
 
-    def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
+    def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Begin the tasks of a pass that are ours."""
-        tasks, foreign = read_tasks(batch)
+        tasks, foreign = parse_tasks(batch)
         self.acknowledge_later(foreign)
         ours = [(id, task) for id, task in tasks if self._is_ours(task.base)]
         self.acknowledge_later([id for id, task in tasks if not self._is_ours(task.base)])
         if not self.listening:  # told to stop while it was waiting for these
-            give_back(link, self.reader, [id for id, _ in ours])
+            release_claims(connection, self.id, [id for id, _ in ours])
             return
         for id, task in ours:
             self._begin(id, task)
@@ -108,7 +108,7 @@ class TaskRunner(BatchListener):
 
     def _run(self, id: str, task: events.StartTask) -> None:
         try:
-            self._tell(Answer(id, self._do(task)))
+            self._tell(Completion(id, self._do(task)))
         finally:
             with self._changed:
                 del self._running_tasks[id]
@@ -119,7 +119,7 @@ class TaskRunner(BatchListener):
         try:
             output = self._work(task)
             encode_json(output)
-        except (AnsweredElsewhere, NotWanted):
+        except (CompletedElsewhere, AttemptOver):
             return None
         except TaskFailed as error:
             return events.end_task_values(task, failure=str(error) or "it gave no reason")
@@ -134,21 +134,25 @@ class TaskRunner(BatchListener):
             return events.end_task_values(task, failure=f"{type(error).__name__}: {error}")
         return events.end_task_values(task, output=output)
 
-    def _tell(self, told: Answer) -> None:
+    def _tell(self, told: Completion) -> None:
         """Send an answer, as often as it takes: Redis may be away for a while."""
-        insist(self.store, lambda link: answer(link, self.reader, [told]), f"the answer to {told.id}")
+        retry_on_disconnect(
+            self.store,
+            lambda connection: complete_tasks(connection, self.id, [told]),
+            f"the answer to {told.id}",
+        )
 
-    def _leave(self, link: Link) -> None:
+    def _leave(self, connection: Connection) -> None:
         """Wait for what runs, keeping its claims, before the group is left."""
         deadline = time.monotonic() + self._grace_seconds
-        while self.held() and (left := deadline - time.monotonic()) > 0:
-            self._keep_claims(link)
+        while self.claimed_ids() and (left := deadline - time.monotonic()) > 0:
+            self._keep_claims(connection)
             with self._changed:
                 self._changed.wait_for(lambda: not self._running_tasks, min(left, self.lease_seconds / 4))
-        if unfinished := self.held():
+        if unfinished := self.claimed_ids():
             LOGGER.warning("%d tasks are left to others after %g s", len(unfinished), self._grace_seconds)
-            give_back(link, self.reader, unfinished)
-        super()._leave(link)
+            release_claims(connection, self.id, unfinished)
+        super()._leave(connection)
 
 
 def _of_the_task(trace: TracebackType | None) -> TracebackType | None:

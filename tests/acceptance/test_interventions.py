@@ -32,9 +32,9 @@ from lfr.operations.intervene import (
 )
 from lfr.operations.start import start_workflow
 from lfr.states import MAY_FOLLOW, WorkflowState
-from lfr.store.redis.connection import Store, connect
-from lfr.store.workflows.history import Moment, read_whole_history
-from lfr.store.workflows.record import Record, read_records
+from lfr.store.redis.connection import Store, open_store
+from lfr.store.workflows.history import HistoryEntry, read_whole_history
+from lfr.store.workflows.record import Record, load_records
 from tests.acceptance.test_kill import Restarted
 from tests.integration.test_flows_at_random import INPUTS, random_text
 from tests.support.waiting import eventually
@@ -144,9 +144,9 @@ class Stress:
         return told
 
     def records(self) -> list[Record]:
-        with self.store.link() as link:
+        with self.store.connect() as connection:
             ids = [id for id in dict.fromkeys(self.ids) if id not in self.deleted]
-            found = read_records(link, ids)
+            found = load_records(connection, ids)
         missing = [id for id, record in zip(ids, found, strict=True) if record is None]
         assert not missing, missing
         return [record for record in found if record is not None]
@@ -156,7 +156,7 @@ def is_refused(record: Record) -> bool:
     return record.state is WorkflowState.FAILED and any(why in record.reason for why in REFUSED_FOR_GOOD)
 
 
-def check_history(record: Record, moments: Sequence[Moment]) -> None:
+def check_history(record: Record, moments: Sequence[HistoryEntry]) -> None:
     """That the state, and the counts, are what the history tells; and that nothing ended twice."""
     what = (record.id, [(moment.facts, moment.reason) for moment in moments])
     state = WorkflowState.RUNNING
@@ -189,7 +189,7 @@ def check_history(record: Record, moments: Sequence[Moment]) -> None:
 
 def test_whatever_people_do_and_whatever_dies(redis_url: str) -> None:
     client = redis.Redis.from_url(redis_url, decode_responses=True, protocol=2)
-    store = connect(Settings(redis_url=redis_url))
+    store = open_store(Settings(redis_url=redis_url))
     stress = Stress(store, Random(SEED))
     with ExitStack() as stack:
         roles = [Restarted(arguments, redis_url, stack) for arguments in ROLES]
@@ -220,9 +220,9 @@ def test_whatever_people_do_and_whatever_dies(redis_url: str) -> None:
             ]
         )
         records = stress.records()
-        with store.link() as link:
+        with store.connect() as connection:
             for record in records:
-                check_history(record, read_whole_history(link, record.id))
+                check_history(record, read_whole_history(connection, record.id))
         for record in records:
             delete_workflow(store, record.id)
         eventually(

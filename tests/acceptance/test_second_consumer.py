@@ -1,4 +1,4 @@
-"""A listener of the user's own, on rqse alone, in a group of its own, sees what all others see."""
+"""A consumer of the user's own, on rqse alone, in a group of its own, sees what all others see."""
 
 from __future__ import annotations
 

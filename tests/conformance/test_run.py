@@ -14,7 +14,7 @@ from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.list_workflows import list_workflows
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
-from lfr.store.redis.connection import connect
+from lfr.store.redis.connection import open_store
 from lfr.store.stream.entries import create_group
 from lfr.values.json import Json
 from tests.conformance.cases import RIGHT, case_id
@@ -58,16 +58,16 @@ def test_in_this_process(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", CASES, ids=case_id)
 def test_by_a_lifecycle(case: dict[str, Any], redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lfr.runtime.consumer._LONGEST_BLOCK_SECONDS", 0.001)
-    store = connect(Settings(redis_url=redis_url))
+    store = open_store(Settings(redis_url=redis_url))
     lifecycle = Lifecycle(store)
     client = redis.Redis.from_url(redis_url, decode_responses=True, protocol=2)
     id = start_workflow(store, case["flow"], case.get("input")).id
     trace: list[dict[str, Json]] = []
     answered: set[str] = set()
-    with store.link() as link:
-        create_group(link, store.stream, "lifecycle")
+    with store.connect() as connection:
+        create_group(connection, store.stream, "lifecycle")
         while answer_all(client, answered, trace) or list_workflows(store, state="RUNNING"):
-            lifecycle._take_pass(link)
+            lifecycle.run_pass(connection)
     found = inspect_workflow(store, id)
     assert (found["state"], found["output"]) == ("FINISHED", case["result"])
     assert sorted(trace, key=lambda entry: entry["index"]) == case["trace"]

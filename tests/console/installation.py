@@ -18,7 +18,7 @@ from lfr.host.ports import free_port
 from lfr.host.valkey import ValkeyServer
 from lfr.operations.complete_task import complete_task
 from lfr.operations.status import load_status
-from lfr.store.redis.connection import Store, connect
+from lfr.store.redis.connection import Store, open_store
 from tests.support.processes import role
 from tests.support.servers import running
 from tests.support.waiting import STALL_SECONDS, eventually
@@ -84,7 +84,7 @@ def console(
 ) -> Iterator[Installation]:
     """A console on a port of the kernel's choice."""
     url = f"http://127.0.0.1:{free_port()}"
-    store = connect(Settings(redis_url=server.address.url))
+    store = open_store(Settings(redis_url=server.address.url))
     with role("console", url.removeprefix("http://"), url=server.address.url, more=more):
         eventually(lambda: responses(url))
         yield Installation(url, server, store, Client(server.address.url), token)

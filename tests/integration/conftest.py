@@ -12,8 +12,8 @@ import redis
 
 from lfr.config.settings import Settings
 from lfr.host.valkey import ValkeyServer
-from lfr.runtime.consumer import BatchListener
-from lfr.store.redis.connection import Link, Store, connect
+from lfr.runtime.consumer import Consumer
+from lfr.store.redis.connection import Connection, Store, open_store
 from lfr.store.stream.entries import create_group
 from tests.conftest import emptied
 
@@ -31,7 +31,7 @@ def settings(redis_url: str) -> Settings:
 
 @pytest.fixture
 def store(settings: Settings) -> Iterator[Store]:
-    store = connect(settings)
+    store = open_store(settings)
     yield store
     store.pool.disconnect()
 
@@ -46,24 +46,24 @@ def client(redis_url: str) -> Iterator[redis.Redis]:
 class Stepper:
     """Takes single passes of a role, and never waits for events."""
 
-    def __init__(self, listener: BatchListener, link: Link) -> None:
-        self.listener = listener
-        self.link = link
-        create_group(link, listener.store.stream, listener.reader.group)
+    def __init__(self, consumer: Consumer, connection: Connection) -> None:
+        self.consumer = consumer
+        self.connection = connection
+        create_group(connection, consumer.store.stream, consumer.id.group)
 
     def step(self) -> None:
         """One pass, with whatever is on the stream by now."""
-        self.listener._take_pass(self.link)
+        self.consumer.run_pass(self.connection)
 
 
 @pytest.fixture
-def stepper(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[BatchListener], Stepper]]:
+def stepper(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Consumer], Stepper]]:
     """Make a Stepper of a role."""
     monkeypatch.setattr("lfr.runtime.consumer._LONGEST_BLOCK_SECONDS", 0.001)
     with ExitStack() as stack:
 
-        def make(listener: BatchListener) -> Stepper:
-            return Stepper(listener, stack.enter_context(listener.store.link()))
+        def make(consumer: Consumer) -> Stepper:
+            return Stepper(consumer, stack.enter_context(consumer.store.connect()))
 
         yield make
 

@@ -18,7 +18,7 @@ from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import delete_workflow, restart_workflow, terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
-from lfr.store.redis.connection import Command, Link, Store
+from lfr.store.redis.connection import Command, Connection, Store
 from tests.integration.conftest import Stepper, append, events_of
 from tests.support.waiting import eventually
 
@@ -94,7 +94,7 @@ def test_archived_at_any_time_restored_elsewhere_and_gone_on_with(
     document = json.loads(json.dumps(archive_workflow(store, id)))
     client.flushall()
     worker.seen.clear()
-    worker.lifecycle = Stepper(worker.lifecycle.listener, worker.lifecycle.link)
+    worker.lifecycle = Stepper(worker.lifecycle.consumer, worker.lifecycle.connection)
 
     assert restore_workflow(store, document) == id
     found = inspect_workflow(store, id)
@@ -225,22 +225,22 @@ def test_items_that_end_while_they_are_archived(
     id = start_workflow(store, "* { a -> b }", [1, 2]).id
     lifecycle.step()
     left = [f"{id}/1.0", f"{id}/1.1"]
-    exchange = Link.exchange
+    execute = Connection.execute
 
-    def moved(self: Link, commands: Sequence[Command], **more: Any) -> Any:
-        asks = self is not lifecycle.link and ("HGET", f"{id}/1.0", "counts") in commands and bool(left)
+    def moved(self: Connection, commands: Sequence[Command], **more: Any) -> Any:
+        asks = self is not lifecycle.connection and ("HGET", f"{id}/1.0", "counts") in commands and bool(left)
         if asks and not is_late:
             complete_task(store, left.pop(0), "a", 2)
             complete_task(store, f"{id}/1.0", "b", 3)
             for _ in range(3):
                 lifecycle.step()
-        replies = exchange(self, commands, **more)
+        replies = execute(self, commands, **more)
         if asks and is_late:
             complete_task(store, left.pop(0), "a", 2)
             lifecycle.step()
         return replies
 
-    monkeypatch.setattr(Link, "exchange", moved)
+    monkeypatch.setattr(Connection, "execute", moved)
     document = archive_workflow(store, id)
     items = document["items"]["1"]
     now = inspect_workflow(store, id)["steps"][1]["items"]

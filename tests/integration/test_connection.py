@@ -14,7 +14,7 @@ from lfr.config.settings import Settings
 from lfr.errors import LfrError, Refused, Unreachable
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
-from lfr.store.redis.connection import Store, connect
+from lfr.store.redis.connection import Store, open_store
 from tests.support.servers import running
 from tests.support.waiting import eventually
 
@@ -54,17 +54,17 @@ def admin(own_url: str) -> Iterator[redis.Redis]:
 def test_a_server_that_does_not_do_it(
     own_url: str, admin: redis.Redis, state: str, way_back: str, kind: type[LfrError], word: str
 ) -> None:
-    store = connect(Settings(redis_url=own_url))
-    with admin.client() as connection:
-        connection.execute_command(*state.split())
+    store = open_store(Settings(redis_url=own_url))
+    with admin.client() as admin_client:
+        admin_client.execute_command(*state.split())
         try:
             for commands in ([APPEND], [("MULTI",), APPEND, ("EXEC",)]):
-                with pytest.raises(kind, match=word), store.link() as link:
-                    link.exchange(commands, keep_errors=True)
+                with pytest.raises(kind, match=word), store.connect() as connection:
+                    connection.execute(commands, keep_errors=True)
         finally:
-            connection.execute_command(*(word.strip("'") for word in way_back.split()))
-    with store.link() as link:
-        assert link.exchange([("PING",)]) == [b"PONG"]
+            admin_client.execute_command(*(word.strip("'") for word in way_back.split()))
+    with store.connect() as connection:
+        assert connection.execute([("PING",)]) == [b"PONG"]
 
 
 @pytest.mark.parametrize(
@@ -78,38 +78,41 @@ def test_a_server_that_does_not_do_it(
 def test_a_server_that_gets_into_a_state_in_the_middle_of_a_transaction(
     own_url: str, admin: redis.Redis, state: str, way_back: str, kind: type[LfrError], word: str
 ) -> None:
-    with admin.client() as connection, connect(Settings(redis_url=own_url)).link() as link:
-        link.send([("MULTI",), APPEND])
-        connection.execute_command(*state.split())
+    with admin.client() as admin_client, open_store(Settings(redis_url=own_url)).connect() as connection:
+        connection.execute_unchecked([("MULTI",), APPEND])
+        admin_client.execute_command(*state.split())
         try:
-            replies = link.send([("EXEC",)])
+            replies = connection.execute_unchecked([("EXEC",)])
         finally:
-            connection.execute_command(*way_back.split())
-        with pytest.raises(kind, match=word), mock.patch.object(link, "send", return_value=replies):
-            link.transact([])
+            admin_client.execute_command(*way_back.split())
+        with (
+            pytest.raises(kind, match=word),
+            mock.patch.object(connection, "execute_unchecked", return_value=replies),
+        ):
+            connection.transact([])
 
 
 def test_a_master_that_is_gone(own_url: str, admin: redis.Redis) -> None:
-    with admin.client() as connection:
-        connection.config_set("replica-serve-stale-data", "no")
-        connection.execute_command("REPLICAOF", "127.0.0.1", "1")
+    with admin.client() as admin_client:
+        admin_client.config_set("replica-serve-stale-data", "no")
+        admin_client.execute_command("REPLICAOF", "127.0.0.1", "1")
         try:
             with (
                 pytest.raises(Unreachable, match="cannot serve"),
-                connect(Settings(redis_url=own_url)).link() as link,
+                open_store(Settings(redis_url=own_url)).connect() as connection,
             ):
-                link.exchange([("GET", "key")])
+                connection.execute([("GET", "key")])
         finally:
-            connection.execute_command("REPLICAOF", "NO", "ONE")
+            admin_client.execute_command("REPLICAOF", "NO", "ONE")
 
 
 def test_an_error_of_one_command_is_kept_where_that_is_asked_for(own_url: str) -> None:
-    with connect(Settings(redis_url=own_url)).link() as link:
-        replies = link.exchange([("SET", "s", "x"), ("INCR", "s"), ("GET", "s")], keep_errors=True)
+    with open_store(Settings(redis_url=own_url)).connect() as connection:
+        replies = connection.execute([("SET", "s", "x"), ("INCR", "s"), ("GET", "s")], keep_errors=True)
         assert isinstance(replies[1], redis.ResponseError)
         assert replies[2] == b"x"
         with pytest.raises(redis.ResponseError):
-            link.exchange([("INCR", "s")])
+            connection.execute([("INCR", "s")])
 
 
 @pytest.mark.parametrize(
@@ -126,17 +129,17 @@ def test_an_error_of_one_command_is_kept_where_that_is_asked_for(own_url: str) -
     ],
 )
 def test_nobody_there_is_told_in_few_words(settings: Settings, reason: str) -> None:
-    with pytest.raises(Unreachable) as caught, connect(settings).link() as link:
-        link.exchange([("PING",)])
+    with pytest.raises(Unreachable) as caught, open_store(settings).connect() as connection:
+        connection.execute([("PING",)])
     assert caught.value.message == reason
 
 
 def test_a_watch_goes_with_its_link(store: Store, client: redis.Redis) -> None:
-    with store.link() as link:
-        link.exchange([("WATCH", "x"), ("GET", "x")])
+    with store.connect() as connection:
+        connection.execute([("WATCH", "x"), ("GET", "x")])
     client.set("x", "moved")
-    with store.link() as link:
-        assert link.transact([("SET", "y", "1")]) is not None
+    with store.connect() as connection:
+        assert connection.transact([("SET", "y", "1")]) is not None
 
 
 @pytest.mark.parametrize(
@@ -151,28 +154,28 @@ def test_a_role_says_so_stays_and_goes_on(
     own_url: str, admin: redis.Redis, caplog: pytest.LogCaptureFixture, state: str, way_back: str
 ) -> None:
     admin.flushall()
-    store = connect(Settings(redis_url=own_url, lease_seconds=0.2))
+    store = open_store(Settings(redis_url=own_url, lease_seconds=0.2))
     id = start_workflow(store, "A -> B").id
     lifecycle = Lifecycle(store)
     thread = threading.Thread(target=lifecycle.listen)
     thread.start()
     try:
-        with admin.client() as connection:
-            connection.execute_command("MULTI")  # so that the role is sure not to see it before
-            connection.execute_command(
+        with admin.client() as admin_client:
+            admin_client.execute_command("MULTI")  # so that the role is sure not to see it before
+            admin_client.execute_command(
                 *("XADD", "workflows:run", "*", "kind", '"end-task"', "index", "1"),
                 *("name", '"A"', "workflow", json.dumps(id), "attempt", "1"),
             )
             if "REPLICAOF" not in state:
-                connection.execute_command(*state.split())
-            connection.execute_command("EXEC")
+                admin_client.execute_command(*state.split())
+            admin_client.execute_command("EXEC")
             if "REPLICAOF" in state:
-                connection.execute_command(*state.split())
+                admin_client.execute_command(*state.split())
             try:
                 eventually(lambda: "cannot serve" in caplog.text)
                 assert thread.is_alive()
             finally:
-                connection.execute_command(*way_back.split())
+                admin_client.execute_command(*way_back.split())
         eventually(lambda: str(admin.hget(id, "counts"), "utf-8").split()[1] == "2")
     finally:
         lifecycle.stop()

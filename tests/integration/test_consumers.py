@@ -14,12 +14,12 @@ from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.runtime import consumer as module
-from lfr.runtime.consumer import BatchListener
-from lfr.store.redis.connection import Store, connect
+from lfr.runtime.consumer import Consumer
+from lfr.store.redis.connection import Store, open_store
 from tests.integration.conftest import Stepper, append
 from tests.support.interference import overtake
 
-Make = Callable[[BatchListener], Stepper]
+Make = Callable[[Consumer], Stepper]
 
 GROUP = "lifecycle"
 
@@ -41,7 +41,7 @@ def test_who_has_died_long_ago_is_forgotten(
     client.xgroup_createconsumer("workflows:run", GROUP, "alive")
     lifecycle.step()
     lifecycle.step()
-    assert consumers(client).keys() == {"dead and pending", "alive", lifecycle.listener.reader.consumer}
+    assert consumers(client).keys() == {"dead and pending", "alive", lifecycle.consumer.id.name}
     assert consumers(client)["dead and pending"] == 1
 
 
@@ -66,10 +66,10 @@ def test_who_reads_in_the_moment_in_which_it_is_forgotten_takes_nothing_with_it(
     def thaw() -> None:
         assert client.xreadgroup(GROUP, "frozen", {"workflows:run": ">"})
 
-    overtake(monkeypatch, lifecycle.link, thaw)
+    overtake(monkeypatch, lifecycle.connection, thaw)
     lifecycle.step()
     assert "frozen" not in consumers(client)
-    lifecycle.listener._reclaim_at = 0.0  # instead of waiting for it
+    lifecycle.consumer._reclaim_at = 0.0  # instead of waiting for it
     lifecycle.step()
     assert inspect_workflow(store, id)["state"] == "FINISHED"
 
@@ -78,7 +78,7 @@ def test_what_was_left_behind_is_found_behind_what_is_worked_on(
     settings: Settings, client: redis.Redis, stepper: Make
 ) -> None:
     """Redis looks at ten times as many entries as it is asked for, and no further."""
-    store = connect(replace(settings, batch=2, lease_seconds=60))
+    store = open_store(replace(settings, batch=2, lease_seconds=60))
     lifecycle = stepper(Lifecycle(store))
     id = start_workflow(store, "A").id
     for _ in range(50):

@@ -16,14 +16,14 @@ from lfr.operations.intervene import delete_workflow, terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks
-from lfr.runtime.consumer import BatchListener
-from lfr.store.redis.connection import Store, connect
+from lfr.runtime.consumer import Consumer
+from lfr.store.redis.connection import Store, open_store
 from lfr.store.waits.deliver_event import FEW
 from tests.integration.conftest import Stepper, append, events_of
 from tests.support.interference import Killed, kill, overtake
 from tests.support.waiting import eventually
 
-Make = Callable[[BatchListener], Stepper]
+Make = Callable[[Consumer], Stepper]
 
 ALWAYS_MS = 4_000_000_000_000
 """A time that is always to come, in milliseconds since the epoch."""
@@ -35,7 +35,7 @@ BY_ID = "wait:event (- {event: ok, match: {id: '{input[id]}'}} -)"
 @pytest.fixture
 def store(settings: Settings) -> Store:
     """What a dead role had read goes to another at once."""
-    return connect(replace(settings, lease_seconds=0.1))
+    return open_store(replace(settings, lease_seconds=0.1))
 
 
 @pytest.fixture
@@ -282,7 +282,7 @@ def test_a_wait_that_is_read_after_its_end_is_not_begun(
 ) -> None:
     lifecycle, other = stepper(Lifecycle(store)), stepper(WaitTasks(store))
     id = start_workflow(store, ANY).id
-    kill(monkeypatch, other.link, at=0)
+    kill(monkeypatch, other.connection, at=0)
     with pytest.raises(Killed):
         other.step()
     terminate_workflow(store, id)
@@ -324,7 +324,7 @@ def test_a_role_that_dies_anywhere_loses_nothing_and_doubles_nothing(
     ids = [start_workflow(store, ANY).id for _ in range(10)]
     ids += [start_workflow(store, BY_ID, {"id": 5}).id for _ in range(2)]
     append(client, kind="ok", id=5)
-    kill(monkeypatch, dying.link, at=at, after=after)
+    kill(monkeypatch, dying.connection, at=at, after=after)
     with pytest.raises(Killed):
         dying.step()
     settle(client, role)
@@ -344,15 +344,15 @@ def test_a_wait_that_was_read_by_a_role_that_died_still_gets_the_event_that_othe
 ) -> None:
     dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     start_workflow(store, ANY)
-    kill(monkeypatch, dying.link, at=0)
+    kill(monkeypatch, dying.connection, at=0)
     with pytest.raises(Killed):
         dying.step()
     start_workflow(store, ANY)
     append(client, kind="ok")
-    role.listener._reclaim_at = float("inf")
+    role.consumer._reclaim_at = float("inf")
     role.step()
     assert len(ended(client)) == 1
-    role.listener._reclaim_at = 0.0
+    role.consumer._reclaim_at = 0.0
     settle(client, role)
     assert len(ended(client)) == 2
 
@@ -375,7 +375,7 @@ def test_a_wait_and_its_event_that_meet_in_two_roles_do_not_miss_each_other(
 
     first, second = (wait, event) if overtaken == "wait" else (event, wait)
     first()
-    overtake(monkeypatch, one.link, lambda: (second(), two.step()))
+    overtake(monkeypatch, one.connection, lambda: (second(), two.step()))
     one.step()
     settle(client, one, two)
     assert ended(client) == [id, id]
@@ -394,7 +394,7 @@ def test_the_timeout_and_the_event_end_a_wait_once(
         client.zadd("waits:timers", {name: 1})
         two.step()
 
-    overtake(monkeypatch, one.link, time_is_over)
+    overtake(monkeypatch, one.connection, time_is_over)
     one.step()
     settle(client, one, two)
     assert [event["status"] for event in events_of(client, "end-task")] == ["FAILURE"]
@@ -414,7 +414,7 @@ def test_two_roles_that_take_over_from_each_other_all_the_time(
     for n in range(60):
         ids.append(start_workflow(store, BY_ID, {"id": n % 6}).id)
         for role in two_roles:
-            role.listener._reclaim_at = 0.0
+            role.consumer._reclaim_at = 0.0
             role.step()
         if n % 10 == 9:
             for m in range(6):
@@ -435,7 +435,7 @@ def test_field_sets_that_nobody_asks_for_are_forgotten(
     settle(client, role)
     assert len(ended(client)) == 20
     client.zadd("waits:kinds", {"ok": 1})
-    role.listener._tidy_at = 0.0  # type: ignore[attr-defined]  # of this role
+    role.consumer._tidy_at = 0.0  # type: ignore[attr-defined]  # of this role
     role.step()
     assert client.hkeys("waits:fields:ok") == client.hkeys("waits:counts:ok") == ['["never"]']
     assert float(client.zscore("waits:kinds", "ok") or 0) > 1
@@ -446,7 +446,7 @@ def test_field_sets_that_nobody_asks_for_are_forgotten(
     append(client, kind="ok", never=1)
     settle(client, role)
     client.zadd("waits:kinds", {"ok": 1})
-    role.listener._tidy_at = 0.0  # type: ignore[attr-defined]  # of this role
+    role.consumer._tidy_at = 0.0  # type: ignore[attr-defined]  # of this role
     role.step()
     assert client.keys("waits:fields:*") + client.keys("waits:counts:*") + client.keys("waits:kinds") == []
 
@@ -454,7 +454,7 @@ def test_field_sets_that_nobody_asks_for_are_forgotten(
 def test_what_is_not_matched_is_kept_for_a_while_and_no_longer(
     client: redis.Redis, settings: Settings, stepper: Make
 ) -> None:
-    store = connect(replace(settings, events_retain_seconds=0.0))
+    store = open_store(replace(settings, events_retain_seconds=0.0))
     role = stepper(WaitTasks(store))
     append(client, kind="ok")
     settle(client, role)

@@ -21,7 +21,7 @@ from lfr.local import run_local
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
-from lfr.store.redis.connection import connect
+from lfr.store.redis.connection import open_store
 from lfr.values.json import Json
 from tests.integration.conftest import Stepper, append
 
@@ -126,7 +126,7 @@ class Worker:
 def test_a_lifecycle_does_what_a_local_run_does(
     settings: Settings, client: redis.Redis, stepper: Callable[[Lifecycle], Stepper], limit: int
 ) -> None:
-    store = connect(replace(settings, iterate_limit=limit))
+    store = open_store(replace(settings, iterate_limit=limit))
     lifecycle = stepper(Lifecycle(store))
     worker = Worker(client, Random(limit))
     ended = Counter[str]()

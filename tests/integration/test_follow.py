@@ -12,7 +12,7 @@ from lfr import Client
 from lfr.operations.intervene import terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link, Store
+from lfr.store.redis.connection import Command, Connection, Store
 
 
 def events(store: Store, id: str) -> list[str]:
@@ -22,15 +22,15 @@ def events(store: Store, id: str) -> list[str]:
 
 def test_what_ends_between_two_reads_is_told_whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     id = start_workflow(store, "A", {}).id
-    exchange, ends = Link.exchange, [lambda: terminate_workflow(store, id)]
+    execute, ends = Connection.execute, [lambda: terminate_workflow(store, id)]
 
-    def exchange_and_end(link: Link, commands: Sequence[Command], **options: Any) -> list[Any]:
-        replies = exchange(link, commands, **options)
+    def execute_and_end(connection: Connection, commands: Sequence[Command], **options: Any) -> list[Any]:
+        replies = execute(connection, commands, **options)
         if ends and commands[0][0] == "XREAD":  # its history has been read, and not yet what it is
             ends.pop()()
         return replies
 
-    monkeypatch.setattr(Link, "exchange", exchange_and_end)
+    monkeypatch.setattr(Connection, "execute", execute_and_end)
     assert events(store, id)[-1] == "terminated"
 
 

@@ -15,11 +15,11 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.receipts import Receipts
 from lfr.roles.simulate import Simulate
 from lfr.roles.wait import WaitTasks
-from lfr.runtime.consumer import BatchListener
+from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store
 from tests.integration.conftest import Stepper
 
-Make = Callable[[BatchListener], Stepper]
+Make = Callable[[Consumer], Stepper]
 
 FLOW = "a -> * b -> c; wait:event (- {event: ok, match: {x: 1}} -) -> d; wait:delay (- duration: 100 -)"
 
@@ -66,13 +66,13 @@ def events(workflow: str, field: str) -> list[dict[str, str | bytes]]:
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_spoilt_field_stops_no_role(store: Store, client: redis.Redis, stepper: Make, field: str) -> None:
-    listeners = (
+    consumers = (
         Lifecycle(store),
         WaitTasks(store),
         Receipts(store, io.StringIO()),
         Simulate(store, 0.0, 0.0),
     )
-    roles = [stepper(listener) for listener in listeners]
+    roles = [stepper(consumer) for consumer in consumers]
     for event in events(start_workflow(store, FLOW).id, field):
         client.xadd(store.stream, event)
     id = start_workflow(store, "a -> b").id

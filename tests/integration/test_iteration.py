@@ -18,8 +18,8 @@ from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import restart_workflow, terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
-from lfr.store.redis.connection import Command, Link, Store, connect
-from lfr.store.stream.entries import create_group, to_entries
+from lfr.store.redis.connection import Command, Connection, Store, open_store
+from lfr.store.stream.entries import create_group, parse_entries
 from lfr.values.json import Json
 from tests.integration.conftest import Stepper, append
 
@@ -29,7 +29,7 @@ MakeStepper = Callable[[Lifecycle], Stepper]
 @pytest.fixture
 def store(settings: Settings) -> Store:
     """At most two items at once, so that a few are many."""
-    return connect(replace(settings, iterate_limit=2))
+    return open_store(replace(settings, iterate_limit=2))
 
 
 class Worker:
@@ -80,11 +80,11 @@ def lifecycle(store: Store, stepper: MakeStepper) -> Stepper:
 
 def settle(lifecycle: Stepper) -> None:
     """Passes until the stream has nothing new for the lifecycle."""
-    link, key = lifecycle.link, lifecycle.listener.store.stream
+    connection, key = lifecycle.connection, lifecycle.consumer.store.stream
     while True:
-        last = link.exchange([("XREVRANGE", key, "+", "-", "COUNT", 1)])[0][0][0]
+        last = connection.execute([("XREVRANGE", key, "+", "-", "COUNT", 1)])[0][0][0]
         lifecycle.step()
-        if last == link.exchange([("XREVRANGE", key, "+", "-", "COUNT", 1)])[0][0][0]:
+        if last == connection.execute([("XREVRANGE", key, "+", "-", "COUNT", 1)])[0][0][0]:
             lifecycle.step()
             return
 
@@ -267,7 +267,7 @@ def test_a_stream_that_was_lost_is_made_up_for_by_a_restart(
         else:
             lifecycle.step()
     client.delete(store.stream)
-    create_group(lifecycle.link, store.stream, "lifecycle")
+    create_group(lifecycle.connection, store.stream, "lifecycle")
     terminate_workflow(store, id)
     settle(lifecycle)
     restart_workflow(store, id)
@@ -303,23 +303,23 @@ def test_a_lifecycle_that_is_overtaken_between_two_looks(
     """What it looks for is gone: another lifecycle has begun those items, or ended the step."""
     one, two = (
         stepper(Lifecycle(store)),
-        stepper(Lifecycle(connect(replace(store.settings, iterate_limit=1)))),
+        stepper(Lifecycle(open_store(replace(store.settings, iterate_limit=1)))),
     )
     id = start_workflow(store, "* a", [1, 2]).id
-    exchange, times = Link.exchange, [0]
+    execute, times = Connection.execute, [0]
 
-    def overtaken(self: Link, commands: Sequence[Command], **more: Any) -> Any:
+    def overtaken(self: Connection, commands: Sequence[Command], **more: Any) -> Any:
         asked = any(command[0] == "HMGET" and asks_for in command for command in commands)
-        if self is two.link and asked and not times[0]:
+        if self is two.connection and asked and not times[0]:
             times[0] = 1
             pending = client.xpending_range(store.stream, "lifecycle", "-", "+", 10)
             client.xclaim(store.stream, "lifecycle", "one", 0, [each["message_id"] for each in pending])
-            one.listener.process_batch(
-                one.link, to_entries(one.link.exchange([("XRANGE", store.stream, "-", "+")])[0])
+            one.consumer.process_batch(
+                one.connection, parse_entries(one.connection.execute([("XRANGE", store.stream, "-", "+")])[0])
             )
-        return exchange(self, commands, **more)
+        return execute(self, commands, **more)
 
-    monkeypatch.setattr(Link, "exchange", overtaken)
+    monkeypatch.setattr(Connection, "execute", overtaken)
     while not times[0]:
         two.step()
         worker.take_all()

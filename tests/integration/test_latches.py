@@ -17,13 +17,13 @@ from lfr.operations.latches import list_latches, reset_latch
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks
-from lfr.runtime.consumer import BatchListener
-from lfr.store.redis.connection import Store, connect
+from lfr.runtime.consumer import Consumer
+from lfr.store.redis.connection import Store, open_store
 from tests.integration.conftest import Stepper, append, events_of
 from tests.support.interference import Killed, kill, overtake
 from tests.support.waiting import eventually
 
-Make = Callable[[BatchListener], Stepper]
+Make = Callable[[Consumer], Stepper]
 
 ACQUIRE = "wait:acquire (- name: 'of-{input[id]}' -)"
 RELEASE = "wait:release (- name: 'of-{input[id]}' -)"
@@ -33,7 +33,7 @@ COUNT = "workflow:latch:of-7"
 
 @pytest.fixture
 def store(settings: Settings) -> Store:
-    return connect(replace(settings, lease_seconds=0.1))
+    return open_store(replace(settings, lease_seconds=0.1))
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_an_acquire_that_a_dead_role_has_read_counts_before_a_countdown(
 ) -> None:
     dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     start(store, ACQUIRE)
-    kill(monkeypatch, dying.link, at=0)
+    kill(monkeypatch, dying.connection, at=0)
     with pytest.raises(Killed):
         dying.step()
     id = start(store, COUNTDOWN)
@@ -158,14 +158,14 @@ def test_a_release_waits_for_an_acquire_that_a_dead_role_has_read(
 ) -> None:
     dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     start(store, ACQUIRE)
-    kill(monkeypatch, dying.link, at=0)
+    kill(monkeypatch, dying.connection, at=0)
     with pytest.raises(Killed):
         dying.step()
     start(store, RELEASE)
-    role.listener._reclaim_at = float("inf")
+    role.consumer._reclaim_at = float("inf")
     role.step()
     assert events_of(client, "end-task") == []
-    role.listener._reclaim_at = 0.0
+    role.consumer._reclaim_at = 0.0
     settle(client, role)
     assert [event["status"] for event in events_of(client, "end-task")] == ["SUCCESS"] * 2
     assert client.get(COUNT) == "0"
@@ -179,7 +179,7 @@ def test_a_role_that_dies_counts_each_step_once(
     monkeypatch.setattr("lfr.store.waits.latches.AT_ONCE", 2)
     dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     ids = [start(store, flow) for flow in (ACQUIRE, ACQUIRE, *[COUNTDOWN] * 5, RELEASE, RELEASE)]
-    kill(monkeypatch, dying.link, at=at, after=after)
+    kill(monkeypatch, dying.connection, at=at, after=after)
     with pytest.raises(Killed):
         for _ in range(4):
             dying.step()
@@ -195,10 +195,10 @@ def test_a_step_that_two_roles_have_read_is_counted_once(
     client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch, flow: str
 ) -> None:
     client.set(COUNT, 5)
-    store = connect(replace(store.settings, lease_seconds=0.0))
+    store = open_store(replace(store.settings, lease_seconds=0.0))
     slow, quick = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     start(store, flow)
-    overtake(monkeypatch, slow.link, quick.step)
+    overtake(monkeypatch, slow.connection, quick.step)
     slow.step()
     assert client.get(COUNT) == ("6" if flow == ACQUIRE else "4")
     assert len(events_of(client, "end-task")) == 1
@@ -299,8 +299,8 @@ def test_a_reset_that_is_overtaken_is_done_again(
 ) -> None:
     start(store, ACQUIRE)
     settle(client, role)
-    with store.link() as link:
-        overtake(monkeypatch, link, lambda: client.incr(COUNT))
-        monkeypatch.setattr(type(store), "link", lambda self: nullcontext(link))
+    with store.connect() as connection:
+        overtake(monkeypatch, connection, lambda: client.incr(COUNT))
+        monkeypatch.setattr(type(store), "connect", lambda self: nullcontext(connection))
         assert reset_latch(store, "of-7")["value"] == 2
     assert client.get(COUNT) == "0"

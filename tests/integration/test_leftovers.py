@@ -21,16 +21,16 @@ from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.receipts import Receipts
 from lfr.roles.wait import WaitTasks
-from lfr.runtime.complete import Answer, answer, read_tasks
-from lfr.runtime.consumer import BatchListener
-from lfr.store.redis.connection import Link, Store, connect
+from lfr.runtime.complete import Completion, complete_tasks, parse_tasks
+from lfr.runtime.consumer import Consumer
+from lfr.store.redis.connection import Connection, Store, open_store
 from lfr.store.stream.entries import Entry
 from lfr.store.waits.match_index import forget_field_sets
 from lfr.tasks.catalogue import is_reserved
 from tests.integration.conftest import Stepper, append, events_of
 from tests.support.waiting import eventually
 
-Make = Callable[[BatchListener], Stepper]
+Make = Callable[[Consumer], Stepper]
 
 FLOWS = (
     "A -> { B ?`$.never` C D } -> > E",
@@ -52,7 +52,7 @@ FLOWS = (
 )
 
 
-class Worker(BatchListener):
+class Worker(Consumer):
     """Does all tasks but those of nobody; `old` as workers for littleflow_redis do, and sometimes twice."""
 
     def __init__(self, store: Store, client: redis.Redis) -> None:
@@ -60,21 +60,25 @@ class Worker(BatchListener):
         self._client = client
         self._random = Random(1)
 
-    def process_batch(self, link: Link, batch: Sequence[Entry]) -> None:
-        tasks, foreign = read_tasks(batch)
+    def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
+        tasks, foreign = parse_tasks(batch)
         self.acknowledge_later(foreign)
         for id, task in tasks:
             if is_reserved(task.base) or task.base == "nobody":
                 self.acknowledge_later([id])
             elif task.base == "fails":
-                answer(link, self.reader, [Answer(id, events.end_task_values(task, failure="it fails"))])
+                complete_tasks(
+                    connection, self.id, [Completion(id, events.end_task_values(task, failure="it fails"))]
+                )
             elif task.base == "old":
                 for _ in range(self._random.randint(1, 2)):
                     self._client.set(f"{task.workflow}:output:{task.index}", "[1, 2]")
                     told = {"workflow": task.workflow, "name": task.name, "index": task.index}
-                    answer(link, self.reader, [Answer(id, told)])
+                    complete_tasks(connection, self.id, [Completion(id, told)])
             else:
-                answer(link, self.reader, [Answer(id, events.end_task_values(task, output=task.input))])
+                complete_tasks(
+                    connection, self.id, [Completion(id, events.end_task_values(task, output=task.input))]
+                )
 
 
 def interfere(store: Store, random: Random, id: str) -> None:
@@ -105,10 +109,10 @@ def delete(store: Store, id: str) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_nothing_is_left(settings: Settings, client: redis.Redis, stepper: Make, seed: int) -> None:
-    store = connect(replace(settings, events_retain_seconds=0.5, lease_seconds=0.05))
+    store = open_store(replace(settings, events_retain_seconds=0.5, lease_seconds=0.05))
     receipts = Receipts(store, io.StringIO())
     lifecycle, wait, worker = Lifecycle(store), WaitTasks(store), Worker(store, client)
-    roles = [stepper(listener) for listener in (lifecycle, wait, worker, receipts)]
+    roles = [stepper(consumer) for consumer in (lifecycle, wait, worker, receipts)]
 
     def step() -> None:
         receipts._clear_at = receipts._look_again_at = lifecycle._clock._look_at = 0.0
@@ -144,8 +148,8 @@ def test_nothing_is_left(settings: Settings, client: redis.Redis, stepper: Make,
         return client.xlen("workflows:run") == 0
 
     eventually(is_clear)
-    with store.link() as link:
-        forget_field_sets(link, 10**15)
+    with store.connect() as connection:
+        forget_field_sets(connection, 10**15)
     kept = {str(key) for key in client.scan_iter() if client.ttl(key) == -1}
     assert kept == {"workflows:run", "waits:latches"}, {key: client.type(key) for key in kept}
     assert client.xrange("workflows:run") == []

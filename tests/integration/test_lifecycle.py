@@ -19,12 +19,12 @@ from lfr.operations.intervene import (
 from lfr.operations.list_workflows import list_workflows
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
-from lfr.runtime.consumer import BatchListener
+from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store
 from lfr.store.stream.entries import create_group
 from tests.integration.conftest import Stepper, append, events_of, started_tasks
 
-Make = Callable[[BatchListener], Stepper]
+Make = Callable[[Consumer], Stepper]
 
 
 def end(client: redis.Redis, workflow: str, index: int, **more: Any) -> str:
@@ -249,7 +249,7 @@ def test_a_task_whose_start_was_lost_is_started_anew_by_hand(
     lifecycle = stepper(Lifecycle(store))
     id = start_workflow(store, "A").id
     client.delete(store.stream)
-    create_group(lifecycle.link, store.stream, "lifecycle")
+    create_group(lifecycle.connection, store.stream, "lifecycle")
     retry_task(store, id, 1)
     (task,) = events_of(client, "start-task")
     end(client, id, 1, attempt=task["attempt"])

@@ -20,12 +20,12 @@ from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.receipts import Receipts
 from lfr.roles.wait import WaitTasks
-from lfr.runtime.consumer import BatchListener
-from lfr.store.redis.connection import Store, connect
+from lfr.runtime.consumer import Consumer
+from lfr.store.redis.connection import Store, open_store
 from tests.integration.conftest import Stepper, append, events_of, started_tasks
 from tests.support.waiting import eventually_equal
 
-Make = Callable[[BatchListener], Stepper]
+Make = Callable[[Consumer], Stepper]
 
 WAITS: dict[str, dict[str, Any]] = {
     "wait:delay": {"duration": 1},
@@ -99,7 +99,7 @@ def test_a_group_whose_name_is_no_text_stops_no_receipts_role_and_misses_nothing
     def step() -> int:
         for _ in range(5):
             lifecycle.step()
-            receipts.listener._clear_at = 0.0
+            receipts.consumer._clear_at = 0.0
             receipts.step()
         return int(raw.xlen(store.stream))
 
@@ -126,17 +126,17 @@ def test_the_name_of_a_workflow_is_not_that_of_what_holds_latches(store: Store) 
 def test_an_event_that_meets_a_defect_stops_nobody_and_is_tried_again(
     settings: Settings, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = connect(replace(settings, lease_seconds=0.2))
+    store = open_store(replace(settings, lease_seconds=0.2))
     spoilt, *others = (start_workflow(store, "A").id for _ in range(20))
     for id in (*others[:10], spoilt, *others[10:]):
         append(client, kind="end-task", workflow=id, name="A", index=1, attempt=1)
     tries: list[int] = []
 
-    def advance(link: Any, loaded: Any, ended: Any) -> Any:
+    def advance(connection: Any, loaded: Any, ended: Any) -> Any:
         if spoilt in ended and len(tries) < 4:
             tries.append(len(ended))
             raise KeyError("a defect")
-        return advance_all(link, loaded, ended)
+        return advance_all(connection, loaded, ended)
 
     monkeypatch.setattr("lfr.roles.lifecycle.advance_all", advance)
     lifecycle = Lifecycle(store)
@@ -171,7 +171,7 @@ def test_a_pass_that_is_too_much_for_one_transaction_is_done_in_parts(
     """Redis hangs up on who has sent it more of a transaction than it may."""
     monkeypatch.setattr("lfr.roles.lifecycle._MOST_AT_ONCE", 500_000)
     usual = str(client.config_get("client-query-buffer-limit")["client-query-buffer-limit"])
-    store = connect(replace(settings, lease_seconds=0.2))
+    store = open_store(replace(settings, lease_seconds=0.2))
     for _ in range(workflows):
         start_workflow(store, flow)
     for task in events_of(client, "start-task"):

@@ -18,10 +18,10 @@ from lfr.operations.start import start_workflow
 from lfr.operations.status import load_status
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.simulate import Simulate
-from lfr.runtime.consumer import BatchListener
-from lfr.runtime.heartbeat import VitalSigns
+from lfr.runtime.consumer import Consumer
+from lfr.runtime.heartbeat import HeartbeatMonitor
 from lfr.store import keys
-from lfr.store.redis.connection import Link, Store, connect
+from lfr.store.redis.connection import Connection, Store, open_store
 from tests.integration.conftest import Stepper
 from tests.support.waiting import eventually
 
@@ -29,8 +29,8 @@ from tests.support.waiting import eventually
 class Told:
     """A socket in systemd's place."""
 
-    def __init__(self, link: socket.socket, supervisor: ServiceManager) -> None:
-        self._link, self.supervisor = link, supervisor
+    def __init__(self, connection: socket.socket, supervisor: ServiceManager) -> None:
+        self._link, self.supervisor = connection, supervisor
 
     def so_far(self) -> list[str]:
         """What has been told since the last look, line by line."""
@@ -44,10 +44,10 @@ class Told:
 
 @pytest.fixture
 def told(tmp_path: Path) -> Iterator[Told]:
-    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as link:
-        link.bind(str(tmp_path / "notify"))
-        link.setblocking(False)
-        yield Told(link, ServiceManager(str(tmp_path / "notify"), watchdog_seconds=60))
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as connection:
+        connection.bind(str(tmp_path / "notify"))
+        connection.setblocking(False)
+        yield Told(connection, ServiceManager(str(tmp_path / "notify"), watchdog_seconds=60))
 
 
 @pytest.fixture
@@ -62,18 +62,18 @@ def names(told: list[str]) -> list[str]:
 
 @pytest.mark.usefixtures("quick")
 def test_a_pass_is_a_sign_of_life(
-    store: Store, client: redis.Redis, told: Told, stepper: Callable[[BatchListener], Stepper]
+    store: Store, client: redis.Redis, told: Told, stepper: Callable[[Consumer], Stepper]
 ) -> None:
     lifecycle = stepper(Lifecycle(store))
-    signs = VitalSigns("lifecycle.2", [lifecycle.listener], told.supervisor)
+    signs = HeartbeatMonitor("lifecycle.2", [lifecycle.consumer], told.supervisor)
     start_workflow(store, "a -> b")
     lifecycle.step()
-    signs.passed(lifecycle.listener, lifecycle.link)
+    signs.pass_completed(lifecycle.consumer, lifecycle.connection)
     assert sorted(names(told.so_far())) == ["READY", "STATUS", "WATCHDOG"]
     for _ in range(2):  # what is not its own it acknowledges with its next read
         lifecycle.step()
     taken = client.xlen("workflows:run")
-    signs.passed(lifecycle.listener, lifecycle.link)
+    signs.pass_completed(lifecycle.consumer, lifecycle.connection)
     status, watchdog = told.so_far()
     assert watchdog == "WATCHDOG=1"
     assert status == f"STATUS=0 to read, 0 pending; {taken} events taken in 2 passes"
@@ -91,31 +91,33 @@ def test_a_pass_is_a_sign_of_life(
     assert state["stream"] == {"key": "workflows:run", "length": client.xlen("workflows:run")}
     assert state["workflows"]["RUNNING"] == 1
     assert list(find_problems(state, [])) == []
-    signs.gone(lifecycle.link)
+    signs.gone(lifecycle.connection)
     assert client.keys("workflows:process*") == []
     assert "no lifecycle runs" in next(find_problems(load_status(store), []))
 
 
 @pytest.mark.usefixtures("quick")
 def test_no_sign_is_given_while_one_listener_hangs(
-    store: Store, told: Told, stepper: Callable[[BatchListener], Stepper]
+    store: Store, told: Told, stepper: Callable[[Consumer], Stepper]
 ) -> None:
     well, hangs = stepper(Lifecycle(store)), stepper(Simulate(store, 0, 0))
-    signs = VitalSigns("worker", [well.listener, hangs.listener], told.supervisor)
+    signs = HeartbeatMonitor("worker", [well.consumer, hangs.consumer], told.supervisor)
     for _ in range(3):
-        signs.passed(well.listener, well.link)
+        signs.pass_completed(well.consumer, well.connection)
     assert told.so_far() == [] and load_status(store)["roles"] == []
-    signs.cut_off(hangs.listener, "no Redis answers at nowhere")
+    signs.disconnected(hangs.consumer, "no Redis answers at nowhere")
     assert told.so_far() == ["STATUS=no Redis answers at nowhere; trying again", "WATCHDOG=1", "READY=1"]
-    signs.passed(hangs.listener, hangs.link)
+    signs.pass_completed(hangs.consumer, hangs.connection)
     assert told.so_far() == []
 
 
 def test_a_process_whose_sign_has_expired_is_forgotten(
-    store: Store, client: redis.Redis, told: Told, stepper: Callable[[BatchListener], Stepper]
+    store: Store, client: redis.Redis, told: Told, stepper: Callable[[Consumer], Stepper]
 ) -> None:
     lifecycle = stepper(Lifecycle(store))
-    VitalSigns("lifecycle", [lifecycle.listener], told.supervisor).passed(lifecycle.listener, lifecycle.link)
+    HeartbeatMonitor("lifecycle", [lifecycle.consumer], told.supervisor).pass_completed(
+        lifecycle.consumer, lifecycle.connection
+    )
     [id] = client.smembers(keys.PROCESSES)
     assert 0 < client.pttl(keys.process(id)) <= 10_000
     client.delete(keys.process(id))
@@ -124,15 +126,15 @@ def test_a_process_whose_sign_has_expired_is_forgotten(
 
 
 def test_the_watchdog_waits_longer_than_a_time_out_of_redis(store: Store, told: Told) -> None:
-    slow = connect(replace(store.settings, redis_timeout_seconds=60))
-    VitalSigns("lifecycle", [Lifecycle(slow)], told.supervisor)
+    slow = open_store(replace(store.settings, redis_timeout_seconds=60))
+    HeartbeatMonitor("lifecycle", [Lifecycle(slow)], told.supervisor)
     assert told.so_far() == ["WATCHDOG_USEC=125000000"]
-    VitalSigns("lifecycle", [Lifecycle(store)], told.supervisor)
+    HeartbeatMonitor("lifecycle", [Lifecycle(store)], told.supervisor)
     assert told.so_far() == []
 
 
 def test_what_a_group_has_to_read_is_known_also_if_redis_does_not_tell(
-    store: Store, client: redis.Redis, stepper: Callable[[BatchListener], Stepper]
+    store: Store, client: redis.Redis, stepper: Callable[[Consumer], Stepper]
 ) -> None:
     stepper(Lifecycle(store))
     ids = [start_workflow(store, "a").id for _ in range(3)]
@@ -144,16 +146,16 @@ def test_what_a_group_has_to_read_is_known_also_if_redis_does_not_tell(
 
 @pytest.mark.usefixtures("quick")
 def test_a_listener_without_redis_says_so_and_lives(store: Store, told: Told) -> None:
-    nowhere = connect(replace(store.settings, redis_url="redis://127.0.0.1:1"))
-    listener = Lifecycle(nowhere)
-    listener.watcher = VitalSigns("lifecycle", [listener], told.supervisor)
-    thread = threading.Thread(target=listener.listen)
+    nowhere = open_store(replace(store.settings, redis_url="redis://127.0.0.1:1"))
+    consumer = Lifecycle(nowhere)
+    consumer.observer = HeartbeatMonitor("lifecycle", [consumer], told.supervisor)
+    thread = threading.Thread(target=consumer.listen)
     thread.start()
     try:
         lines: list[str] = []
         eventually(lambda: lines.extend(told.so_far()) or names(lines).count("WATCHDOG") >= 2)
     finally:
-        listener.stop()
+        consumer.stop()
         thread.join()
     assert "READY=1" in lines
     assert any(line.startswith("STATUS=no Redis answers at redis://127.0.0.1:1") for line in lines)
@@ -161,20 +163,20 @@ def test_a_listener_without_redis_says_so_and_lives(store: Store, told: Told) ->
 
 def test_the_interface_of_a_watcher_is_the_listeners(store: Store) -> None:
     """A pass that is told carries the link it was made on: a sign needs no connection of its own."""
-    seen: list[tuple[BatchListener, Link]] = []
+    seen: list[tuple[Consumer, Connection]] = []
 
     class Once:
-        def passed(self, listener: BatchListener, link: Link) -> None:
-            seen.append((listener, link))
-            listener.stop()
+        def pass_completed(self, consumer: Consumer, connection: Connection) -> None:
+            seen.append((consumer, connection))
+            consumer.stop()
 
-        def cut_off(self, listener: BatchListener, why: str) -> None:
+        def disconnected(self, consumer: Consumer, why: str) -> None:
             raise AssertionError(why)
 
-    listener = Lifecycle(store)
-    listener.watcher = Once()
-    listener.listen()
-    assert len(seen) == 1 and seen[0][0] is listener
+    consumer = Lifecycle(store)
+    consumer.observer = Once()
+    consumer.listen()
+    assert len(seen) == 1 and seen[0][0] is consumer
 
 
 @pytest.mark.parametrize(

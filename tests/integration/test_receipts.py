@@ -17,13 +17,13 @@ from lfr.operations.start import start_workflow
 from lfr.roles import receipts as module
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.receipts import Receipts
-from lfr.runtime.consumer import BatchListener
-from lfr.store.redis.connection import Store, connect
-from lfr.store.stream.entries import NoGroup, Reader, keep_claims
+from lfr.runtime.consumer import Consumer
+from lfr.store.redis.connection import Store, open_store
+from lfr.store.stream.entries import ConsumerId, NoGroup, renew_claims
 from tests.integration.conftest import Stepper, append
 from tests.support.waiting import eventually
 
-Make = Callable[[BatchListener], Stepper]
+Make = Callable[[Consumer], Stepper]
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +107,7 @@ def test_a_receipt_for_nothing_goes_by_itself(store: Store, client: redis.Redis,
 def test_an_event_without_a_receipt_is_cleared_when_it_is_old_and_every_group_has_read_it(
     settings: Settings, client: redis.Redis, stepper: Make
 ) -> None:
-    store = connect(replace(settings, events_retain_seconds=0.1))
+    store = open_store(replace(settings, events_retain_seconds=0.1))
     log = io.StringIO()
     receipts, lifecycle = stepper(Receipts(store, log)), stepper(Lifecycle(store))
     client.xgroup_create("workflows:run", "mine", "0")
@@ -150,8 +150,8 @@ def test_a_stream_that_is_deleted_while_receipts_wait_is_a_missing_group(
 
 
 def test_a_claim_in_a_group_that_is_gone_is_a_missing_group(store: Store) -> None:
-    with store.link() as link, pytest.raises(NoGroup):
-        keep_claims(link, Reader("workflows:run", "nobody", "me"), ["1-1"])
+    with store.connect() as connection, pytest.raises(NoGroup):
+        renew_claims(connection, ConsumerId("workflows:run", "nobody", "me"), ["1-1"])
 
 
 def test_garbage_is_logged_as_text(store: Store, client: redis.Redis, stepper: Make) -> None:
@@ -173,7 +173,7 @@ def test_a_task_that_nobody_does_is_cleared_once_it_counts_no_more(
     settings: Settings, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_LOOK_AGAIN_SECONDS", 0)
-    store = connect(replace(settings, events_retain_seconds=0.001))
+    store = open_store(replace(settings, events_retain_seconds=0.001))
     lifecycle, receipts = stepper(Lifecycle(store)), stepper(Receipts(store, io.StringIO()))
     first, second = (start_workflow(store, "nobody").id for _ in range(2))
     terminate_workflow(store, first)

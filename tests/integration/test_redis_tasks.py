@@ -14,11 +14,11 @@ from lfr.errors import BadSettings
 from lfr.operations.intervene import terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.redis import RedisTasks
-from lfr.runtime.consumer import BatchListener
-from lfr.store.redis.connection import Store, connect
+from lfr.runtime.consumer import Consumer
+from lfr.store.redis.connection import Store, open_store
 from tests.integration.conftest import Stepper
 
-Make = Callable[[BatchListener], Stepper]
+Make = Callable[[Consumer], Stepper]
 
 
 def ends(client: redis.Redis) -> list[dict[str, Any]]:
@@ -70,7 +70,7 @@ def test_commands_of_many_tasks_are_sent_and_answered(
 
 
 def test_a_stream_of_another_name_is_safe_too(client: redis.Redis, redis_url: str, stepper: Make) -> None:
-    store = connect(Settings(redis_url=redis_url, stream="events", redis_commands=("usual", "rename")))
+    store = open_store(Settings(redis_url=redis_url, stream="events", redis_commands=("usual", "rename")))
     start_workflow(store, "redis:rename (- args: [a, events] -)")
     stepper(RedisTasks(store)).step()
     reasons = [fields["reason"] for _, fields in client.xrange("events") if "reason" in fields]
@@ -81,7 +81,7 @@ def test_what_redis_itself_forbids_fails_the_task_and_not_the_role(
     store: Store, client: redis.Redis, redis_url: str, stepper: Make
 ) -> None:
     client.acl_setuser("small", enabled=True, nopass=True, keys="*", commands=["+@all", "-get"])
-    small = connect(Settings(redis_url=redis_url, redis_username="small", redis_password="any"))
+    small = open_store(Settings(redis_url=redis_url, redis_username="small", redis_password="any"))
     start_workflow(store, "redis:get (- args: [a] -)")
     stepper(RedisTasks(small)).step()
     (end,) = ends(client)
@@ -92,7 +92,7 @@ def test_what_redis_itself_forbids_fails_the_task_and_not_the_role(
 
 def test_commands_that_cannot_be_allowed_stop_the_role(settings: Settings) -> None:
     with pytest.raises(BadSettings, match=r"redis\.commands: EVAL cannot be allowed"):
-        RedisTasks(connect(Settings(redis_url=settings.redis_url, redis_commands=("eval",))))
+        RedisTasks(open_store(Settings(redis_url=settings.redis_url, redis_commands=("eval",))))
 
 
 def test_commands_that_nobody_waits_for_are_not_sent(

@@ -17,9 +17,9 @@ from lfr.operations.intervene import delete_workflow, retry_task, terminate_work
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.request import request_runner
-from lfr.runtime.consumer import BatchListener
+from lfr.runtime.consumer import Consumer
 from lfr.store import keys
-from lfr.store.redis.connection import Store, connect
+from lfr.store.redis.connection import Store, open_store
 from tests.integration.conftest import Stepper, append
 from tests.support.waiting import STALL_SECONDS, eventually
 from tests.support.web import Page, WebServer, web_server
@@ -69,7 +69,7 @@ def run(store: Store, client: redis.Redis, flow: str, input: Any) -> dict[str, A
 
 def test_a_request_ends_its_task_with_the_answer(store: Store, client: redis.Redis, web: WebServer) -> None:
     web.pages["/users/7"] = Page(b'{"name": "Ann"}', "application/json")
-    store = connect(replace(store.settings, request_urls={"test.base": f"{web.url}/"}))
+    store = open_store(replace(store.settings, request_urls={"test.base": f"{web.url}/"}))
     flow = "request:get (- {url: 'users/{input[id]}', output_mode: response_json} -)"
     end = run(store, client, flow, {"id": 7, "environ": "test"})
     assert end["status"] == "SUCCESS", end
@@ -104,7 +104,7 @@ def test_base_urls_of_littleflow_redis_are_found(
 
 
 def test_with_sync_false_the_far_side_ends_the_task(
-    store: Store, client: redis.Redis, web: WebServer, stepper: Callable[[BatchListener], Stepper]
+    store: Store, client: redis.Redis, web: WebServer, stepper: Callable[[Consumer], Stepper]
 ) -> None:
     flow = (
         f"request:post (- {{url: '{web.url}/', sync: false, error_on_status: false, output_mode: status}} -)"
@@ -134,7 +134,7 @@ def test_what_the_far_side_does_not_need_is_not_left(
     store: Store,
     client: redis.Redis,
     web: WebServer,
-    stepper: Callable[[BatchListener], Stepper],
+    stepper: Callable[[Consumer], Stepper],
     told: dict[str, Any],
 ) -> None:
     web.pages["/"] = Page()
@@ -148,7 +148,7 @@ def test_what_the_far_side_does_not_need_is_not_left(
 
 
 def test_a_late_end_does_not_take_what_a_later_attempt_has_left(
-    store: Store, client: redis.Redis, stepper: Callable[[BatchListener], Stepper]
+    store: Store, client: redis.Redis, stepper: Callable[[Consumer], Stepper]
 ) -> None:
     id = start_workflow(store, "request:post (- {url: 'http://x', sync: false} -)", {"a": 1}).id
     retry_task(store, id, 1)

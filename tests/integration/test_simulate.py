@@ -11,20 +11,20 @@ from lfr.errors import Unreachable
 from lfr.operations.intervene import terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.simulate import Simulate
-from lfr.runtime.consumer import BatchListener
+from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store
 from tests.integration.conftest import Stepper, events_of
 
 
 def test_what_one_has_taken_when_it_stops_another_does_at_once(
-    store: Store, client: redis.Redis, stepper: Callable[[BatchListener], Stepper]
+    store: Store, client: redis.Redis, stepper: Callable[[Consumer], Stepper]
 ) -> None:
     start_workflow(store, "a")
     slow = stepper(Simulate(store, 1e6, 0))
     slow.step()
     slow.step()
-    assert len(slow.listener.held()) == 1
-    slow.listener._leave(slow.link)
+    assert len(slow.consumer.claimed_ids()) == 1
+    slow.consumer._leave(slow.connection)
     quick = stepper(Simulate(store, 0, 0))
     quick.step()
     quick.step()
@@ -34,23 +34,23 @@ def test_what_one_has_taken_when_it_stops_another_does_at_once(
 def test_what_could_not_be_answered_is_answered_later(
     store: Store,
     client: redis.Redis,
-    stepper: Callable[[BatchListener], Stepper],
+    stepper: Callable[[Consumer], Stepper],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     start_workflow(store, "a")
     simulate = stepper(Simulate(store, 0, 0))
     simulate.step()
     with monkeypatch.context() as broken:
-        broken.setattr("lfr.roles.simulate.answer", _nobody_answers)
+        broken.setattr("lfr.roles.simulate.complete_tasks", _nobody_answers)
         with pytest.raises(Unreachable):
             simulate.step()
-    assert len(simulate.listener.held()) == 1
+    assert len(simulate.consumer.claimed_ids()) == 1
     simulate.step()
     assert [event["name"] for event in events_of(client, "end-task")] == ["a"]
 
 
 def test_what_nobody_waits_for_is_not_answered(
-    store: Store, client: redis.Redis, stepper: Callable[[BatchListener], Stepper]
+    store: Store, client: redis.Redis, stepper: Callable[[Consumer], Stepper]
 ) -> None:
     id = start_workflow(store, "a").id
     simulate = stepper(Simulate(store, 0, 0))
@@ -58,7 +58,7 @@ def test_what_nobody_waits_for_is_not_answered(
     terminate_workflow(store, id)
     simulate.step()
     assert events_of(client, "end-task") == []
-    assert simulate.listener.held() == []
+    assert simulate.consumer.claimed_ids() == []
     assert len(events_of(client, "receipt")) == 1
 
 

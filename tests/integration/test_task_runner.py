@@ -13,23 +13,23 @@ import redis
 
 from lfr import events
 from lfr.config.settings import Settings
-from lfr.store.redis.connection import Store, connect
+from lfr.store.redis.connection import Store, open_store
 from lfr.values.json import Json
-from lfr.worker.executor import AnsweredElsewhere, TaskFailed, TaskRunner, Work
+from lfr.worker.executor import CompletedElsewhere, TaskExecutor, TaskFailed, Work
 from tests.integration.conftest import append, events_of
 from tests.support.waiting import STALL_SECONDS, eventually
 
 
 @pytest.fixture
 def store(settings: Settings) -> Store:
-    return connect(replace(settings, tasks_lease_seconds=0.4))
+    return open_store(replace(settings, tasks_lease_seconds=0.4))
 
 
 @contextmanager
-def running(store: Store, work: Work, **options: Any) -> Iterator[TaskRunner]:
+def running(store: Store, work: Work, **options: Any) -> Iterator[TaskExecutor]:
     """A runner in a thread of its own, for the tasks `mine`."""
     given = {"concurrency": 2, "grace_seconds": 5.0, **options}
-    runner = TaskRunner(store, "runner", work, is_ours=lambda base: base == "mine", **given)
+    runner = TaskExecutor(store, "runner", work, is_ours=lambda base: base == "mine", **given)
     thread = threading.Thread(target=runner.listen)
     thread.start()
     try:
@@ -62,7 +62,7 @@ def test_outputs_failures_and_receipts(store: Store, client: redis.Redis) -> Non
         if task.index == 4:
             return {"not": {"JSON"}}
         if task.index == 5:
-            raise AnsweredElsewhere
+            raise CompletedElsewhere
         if task.index == 6:
             raise SystemExit(3)
         return {"was": task.input}
@@ -104,7 +104,7 @@ def test_no_more_are_taken_than_there_is_room_for(store: Store, client: redis.Re
 
 def test_a_task_longer_than_the_lease_runs_once(store: Store, client: redis.Redis) -> None:
     count, lease = 0, 1.5  # renewed in time on a busy machine too
-    store = connect(replace(store.settings, tasks_lease_seconds=lease))
+    store = open_store(replace(store.settings, tasks_lease_seconds=lease))
     go = threading.Event()
 
     def work(task: events.StartTask) -> Json:

@@ -16,11 +16,11 @@ from lfr.events import StartTask
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import terminate_workflow
 from lfr.operations.start import start_workflow
-from lfr.runtime import retry as insist
+from lfr.runtime import retry
 from lfr.store.redis.connection import Store
 from lfr.store.workflows import attempt_status as attempts
 from lfr.worker.context import Context
-from lfr.worker.python_tasks import make_runner
+from lfr.worker.python_tasks import make_executor
 from lfr.worker.registry import Task, load_tasks
 from tests.integration.conftest import append, events_of
 from tests.support.waiting import STALL_SECONDS, eventually
@@ -29,7 +29,7 @@ from tests.support.waiting import STALL_SECONDS, eventually
 @contextmanager
 def running(store: Store, tasks: Mapping[str, Task]) -> Iterator[None]:
     """The runner, in a thread of its own."""
-    runner = make_runner(store, "mine", tasks, concurrency=2, grace_seconds=5)
+    runner = make_executor(store, "mine", tasks, concurrency=2, grace_seconds=5)
     thread = threading.Thread(target=runner.listen)
     thread.start()
     try:
@@ -71,9 +71,9 @@ def test_that_redis_is_away_for_a_while_is_not_the_tasks_fault(
     def asked(*arguments: Any) -> bool:
         if gone:
             raise gone.pop()
-        return attempts.still_counts(*arguments)
+        return attempts.is_current(*arguments)
 
-    monkeypatch.setattr(insist, "still_counts", asked)
+    monkeypatch.setattr(retry, "is_current", asked)
     start_workflow(store, "A", {})
     with running(store, tasks):
         (end,) = eventually(lambda: events_of(client, "end-task"))

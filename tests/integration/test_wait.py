@@ -12,13 +12,13 @@ import redis
 
 from lfr.operations.start import start_workflow
 from lfr.roles.wait import WaitTasks
-from lfr.runtime.consumer import BatchListener
-from lfr.store.redis.connection import Store, connect
+from lfr.runtime.consumer import Consumer
+from lfr.store.redis.connection import Store, open_store
 from tests.integration.conftest import Stepper
 from tests.support.interference import Killed, kill, overtake
 from tests.support.waiting import eventually
 
-Make = Callable[[BatchListener], Stepper]
+Make = Callable[[Consumer], Stepper]
 
 
 def ends(client: redis.Redis) -> list[dict[str, Any]]:
@@ -65,7 +65,7 @@ def test_two_roles_fire_a_timer_once(
     one, two = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     start_workflow(store, "wait:delay (- duration: 0 -)")
     one.step()
-    overtake(monkeypatch, one.link, two.step)
+    overtake(monkeypatch, one.connection, two.step)
     one.step()
     two.step()
     assert len(ends(client)) == 1
@@ -75,10 +75,10 @@ def test_a_delay_that_is_read_twice_ends_once(
     store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A role that is slow has read what another takes over, begins and ends."""
-    store = connect(replace(store.settings, lease_seconds=0.0))
+    store = open_store(replace(store.settings, lease_seconds=0.0))
     slow, quick = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     start_workflow(store, "wait:delay (- duration: 0 -)")
-    overtake(monkeypatch, slow.link, lambda: [quick.step() for _ in range(3)])
+    overtake(monkeypatch, slow.connection, lambda: [quick.step() for _ in range(3)])
     slow.step()
     slow.step()
     assert len(ends(client)) == 1
@@ -90,10 +90,10 @@ def test_a_delay_that_is_read_twice_ends_once(
 def test_a_role_that_dies_loses_no_delay_and_doubles_none(
     store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch, at: int, after: bool
 ) -> None:
-    store = connect(replace(store.settings, lease_seconds=0.05))
+    store = open_store(replace(store.settings, lease_seconds=0.05))
     dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     ids = [start_workflow(store, "wait:delay (- duration: 0 -)").id for _ in range(3)]
-    kill(monkeypatch, dying.link, at=at, after=after)
+    kill(monkeypatch, dying.connection, at=at, after=after)
     with pytest.raises(Killed):
         dying.step()
         dying.step()

@@ -14,19 +14,19 @@ from lfr.config.settings import Settings
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks
-from lfr.runtime.consumer import BatchListener
-from lfr.store.redis.connection import Link, Store, connect
+from lfr.runtime.consumer import Consumer
+from lfr.store.redis.connection import Connection, Store, open_store
 from lfr.tasks.matching import place
-from lfr.tasks.wait_spec import place_on_stream
+from lfr.values.stream_id import StreamId
 from tests.integration.conftest import Stepper, append, events_of
 from tests.support.interference import Killed, kill
 from tests.support.waiting import eventually
 
-Make = Callable[[BatchListener], Stepper]
+Make = Callable[[Consumer], Stepper]
 
 FLOW = "A -> wait:event (- {event: ok, match: {id: '{input[id]}'}} -)"
 VALUES = 2
-TRANSACT = Link.transact
+TRANSACT = Connection.transact
 
 
 @dataclass(slots=True)
@@ -71,12 +71,12 @@ class World:
         """A role dies somewhere, or comes through; another takes its place."""
         number = self.chance.randrange(len(self.roles))
         at, after = self.chance.randrange(2), self.chance.random() < 0.3
-        kill(self.monkeypatch, self.roles[number].link, at=at, after=after)
+        kill(self.monkeypatch, self.roles[number].connection, at=at, after=after)
         try:
             self.roles[number].step()
         except Killed:
             self.roles[number] = self.make(WaitTasks(self.store))
-        self.monkeypatch.setattr(Link, "transact", TRANSACT)
+        self.monkeypatch.setattr(Connection, "transact", TRANSACT)
 
     def settle(self) -> None:
         """Until nothing is unread or pending."""
@@ -95,7 +95,7 @@ class World:
 def test_whatever_the_order_each_wait_ends_once_by_an_event_that_is_for_it(
     client: redis.Redis, settings: Settings, stepper: Make, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    store = connect(replace(settings, lease_seconds=0.1, batch=3))
+    store = open_store(replace(settings, lease_seconds=0.1, batch=3))
     roles = [stepper(WaitTasks(store)) for _ in range(2)]
     lifecycle = stepper(Lifecycle(store))
     world = World(client, store, stepper, monkeypatch, random.Random(seed), roles, lifecycle, {}, {})
@@ -112,14 +112,14 @@ def check(world: World) -> None:
     since = {}
     for id, fields in client.xrange("workflows:run"):
         if fields["kind"] == '"start-task"' and fields["index"] == "2":
-            since[fields["workflow"].strip('"')] = place_on_stream(id)
+            since[fields["workflow"].strip('"')] = StreamId.parse(id)
     ends = Counter(end["workflow"] for end in events_of(client, "end-task") if end["index"] == 2)
     assert set(ends.values()) <= {1}
     younger: Counter[int] = Counter()
     for workflow, began in since.items():
         value = world.workflows[workflow]
         started = int(client.hget(workflow, "started") or 0)
-        theirs = [place_on_stream(id) for id, its in world.events.items() if its == value]
+        theirs = [StreamId.parse(id) for id, its in world.events.items() if its == value]
         if any(came > began for came in theirs):
             assert ends[workflow] == 1  # an event that came after the wait began has ended it
         elif ends[workflow]:
@@ -127,7 +127,7 @@ def check(world: World) -> None:
             younger[value] += 1
         else:
             free = client.zrange(f"waits:free:{place('ok', {'id': value})}", 0, -1)
-            assert all(place_on_stream(id)[0] <= started for id in free)  # nor is there one that could have
+            assert all(StreamId.parse(id).ms <= started for id in free)  # nor is there one that could have
     for value, count in younger.items():
         assert count <= sum(its == value for its in world.events.values())  # each ends one at most
     assert client.hvals("waits:counts:ok") in ([], [str(len(since) - len(ends))])

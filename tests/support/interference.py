@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lfr.store.redis.connection import Command, Link
+from lfr.store.redis.connection import Command, Connection
 
-_TRANSACT = Link.transact
+_TRANSACT = Connection.transact
 
 
 class Killed(BaseException):
@@ -17,26 +17,26 @@ class Killed(BaseException):
 
 
 def overtake(
-    monkeypatch: pytest.MonkeyPatch, link: Link, act: Callable[[], object], *, times: int = 1
+    monkeypatch: pytest.MonkeyPatch, connection: Connection, act: Callable[[], object], *, times: int = 1
 ) -> None:
     """Call `act` before each of the next `times` transactions on `link`."""
     left = [times]
 
-    def transact(self: Link, commands: Sequence[Command]) -> Any:
-        if self is link and left[0]:
+    def transact(self: Connection, commands: Sequence[Command]) -> Any:
+        if self is connection and left[0]:
             left[0] -= 1
             act()
         return _TRANSACT(self, commands)
 
-    monkeypatch.setattr(Link, "transact", transact)
+    monkeypatch.setattr(Connection, "transact", transact)
 
 
-def kill(monkeypatch: pytest.MonkeyPatch, link: Link, *, at: int, after: bool = False) -> None:
+def kill(monkeypatch: pytest.MonkeyPatch, connection: Connection, *, at: int, after: bool = False) -> None:
     """Let the process of `link` die at its transaction number `at`, from 0: before it, or after it."""
     number = [0]
 
-    def transact(self: Link, commands: Sequence[Command]) -> Any:
-        if self is not link:
+    def transact(self: Connection, commands: Sequence[Command]) -> Any:
+        if self is not connection:
             return _TRANSACT(self, commands)
         number[0] += 1
         if number[0] <= at:
@@ -45,4 +45,4 @@ def kill(monkeypatch: pytest.MonkeyPatch, link: Link, *, at: int, after: bool = 
             _TRANSACT(self, commands)
         raise Killed
 
-    monkeypatch.setattr(Link, "transact", transact)
+    monkeypatch.setattr(Connection, "transact", transact)

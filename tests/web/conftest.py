@@ -13,7 +13,7 @@ import redis
 
 from lfr.config.settings import Settings
 from lfr.roles.lifecycle import Lifecycle
-from lfr.store.redis.connection import Store, connect
+from lfr.store.redis.connection import Store, open_store
 from lfr.store.stream.entries import create_group
 from lfr.web.app import make_app
 from lfr.web.auth import AccessPolicy
@@ -99,14 +99,14 @@ def start(call: Caller, text: str = "@flow x\na -> b", **more: Any) -> str:
 def step(store: Store) -> None:
     """Let a lifecycle deal with what is on the stream."""
     lifecycle = Lifecycle(store)
-    with store.link() as link:
-        create_group(link, store.stream, "lifecycle")
-        lifecycle._take_pass(link)
+    with store.connect() as connection:
+        create_group(connection, store.stream, "lifecycle")
+        lifecycle.run_pass(connection)
 
 
 @pytest.fixture
 def store(redis_url: str) -> Iterator[Store]:
-    store = connect(Settings(redis_url=redis_url))
+    store = open_store(Settings(redis_url=redis_url))
     yield store
     store.pool.disconnect()
 

@@ -14,7 +14,7 @@ import redis
 
 from lfr.config.settings import Settings
 from lfr.roles.wait import WaitTasks
-from lfr.store.redis.connection import Store, connect
+from lfr.store.redis.connection import Store, open_store
 from lfr.store.stream.entries import create_group
 from lfr.web.app import make_app
 from lfr.web.auth import AccessPolicy
@@ -403,11 +403,11 @@ def test_figures_for_prometheus(call: Caller, store: Store) -> None:
 def test_latches(call: Caller, store: Store) -> None:
     assert call("GET", "/latches").json == []
     assert call("POST", "/latches/none/reset").status == 404
-    with store.link() as link:
+    with store.connect() as link:
         wait = WaitTasks(store)
         create_group(link, store.stream, "wait")
         start(call, "wait:acquire (- name: a/b -)")
-        wait._take_pass(link)
+        wait.run_pass(link)
     assert [(each["name"], each["value"]) for each in call("GET", "/latches").json] == [("a/b", 1)]
     assert call("POST", "/latches/a/b/reset").json["value"] == 1
     assert call("POST", "/latches/a/b/reset").status == 404
@@ -462,7 +462,9 @@ def test_safe_headers_stand_on_everything(call: Caller) -> None:
 
 
 def test_redis_away_is_said(store: Store) -> None:
-    away = Caller(make_app(connect(Settings(redis_url="redis://127.0.0.1:1")), AccessPolicy(), max_body=1000))
+    away = Caller(
+        make_app(open_store(Settings(redis_url="redis://127.0.0.1:1")), AccessPolicy(), max_body=1000)
+    )
     assert away("GET", "/health/live").status == 200
     assert away("GET", "/health/ready").status == 503
     assert away("GET", "/workflows").status == 503

@@ -13,7 +13,7 @@ from lfr import events
 from lfr.operations.complete_task import complete_task
 from lfr.operations.list_workflows import follow_workflow_list
 from lfr.store.redis.connection import Store
-from lfr.store.workflows.attempt_status import tell_progress
+from lfr.store.workflows.attempt_status import save_task_progress
 from lfr.web.app import make_app
 from lfr.web.auth import AccessPolicy
 from lfr.web.server import MAX_STREAMS, StreamSlots
@@ -76,8 +76,10 @@ def test_progress_of_what_runs_is_told(call: Caller, store: Store) -> None:
     reply = call("GET", f"/workflows/{id}/live", stream=True)
     updates = messages(reply)
     assert next(updates)[1]["progress"] == {}
-    with store.link() as link:
-        tell_progress(link, events.StartTask(id, "a", "a", 1, {}, {}, 1), 1_700_000_000_000, 0.5, "half")
+    with store.connect() as connection:
+        save_task_progress(
+            connection, events.StartTask(id, "a", "a", 1, {}, {}, 1), 1_700_000_000_000, 0.5, "half"
+        )
     name, update, _ = next(updates)
     assert (name, update["changes"], update["progress"]["1"]["fraction"]) == ("change", [], 0.5)
     reply.stream.close()

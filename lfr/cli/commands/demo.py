@@ -59,9 +59,9 @@ def _run_flow(bundle: Bundle, text: str, terminal: Terminal) -> int:
     settings = load_with_origins(overrides, environment={}, default_file=os.devnull).settings
     from lfr.operations.inspect.workflow import inspect_workflow
     from lfr.operations.start import start_workflow
-    from lfr.store.redis.connection import connect
+    from lfr.store.redis.connection import open_store
 
-    store = connect(settings)
+    store = open_store(settings)
     id = start_workflow(store, text, source=FLOW_FILE.name).id
     state = watch_progress(store, id, terminal, timeout_seconds=_TIMEOUT_SECONDS)
     terminal.print_err()

@@ -17,7 +17,7 @@ from lfr.errors import LfrError
 from lfr.runtime.role_table import ROLES, Role
 
 if TYPE_CHECKING:
-    from lfr.runtime.process import Life
+    from lfr.runtime.process import RoleContext
     from lfr.store.redis.connection import Store
 
 LOGGER = logging.getLogger(__name__)
@@ -46,20 +46,20 @@ def _run(role: Role, arguments: Namespace, terminal: Terminal) -> int:
     names = [option.flag.removeprefix("--").replace("-", "_") for option in role.options]
     options = {name: getattr(arguments, name) for name in names}
     store = open_store(arguments)
-    life = begin_life(store, arguments, terminal)
-    code: int = import_module(role.module).run(store, life, **options)
+    context = role_context(store, arguments, terminal)
+    code: int = import_module(role.module).run(store, context, **options)
     return code
 
 
-def begin_life(store: Store, arguments: Namespace, terminal: Terminal) -> Life:
+def role_context(store: Store, arguments: Namespace, terminal: Terminal) -> RoleContext:
     """Set up the logging of a role's process and return what the role needs to run in it."""
     from lfr.host.journal import set_up_logging
     from lfr.host.notify import ServiceManager
-    from lfr.runtime.process import Life
+    from lfr.runtime.process import RoleContext
 
     set_up_logging(store.settings.log_level, terminal.err, role=arguments.command)
     reload = partial(_reload, arguments, store.settings)
-    return Life(arguments.command, ServiceManager.from_environment(), reload)
+    return RoleContext(arguments.command, ServiceManager.from_environment(), reload)
 
 
 def _reload(arguments: Namespace, running: Settings) -> None:

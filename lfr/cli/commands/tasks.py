@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Final
 
 from lfr.cli.command_table import Handler, Handlers
-from lfr.cli.commands.roles import begin_life
+from lfr.cli.commands.roles import role_context
 from lfr.cli.exit_codes import PERMANENT_FAILURES, ExitCode
 from lfr.cli.ui.options import add_connection_options, open_store, parse_count, parse_seconds
 from lfr.cli.ui.terminal import Terminal
@@ -51,17 +51,17 @@ def _tasks(arguments: Namespace, terminal: Terminal) -> int:
     if arguments.processes:
         return _run_processes(arguments)
     store = open_store(arguments)
-    life = begin_life(store, arguments, terminal)
-    from lfr.runtime.process import run_listeners
-    from lfr.worker.python_tasks import make_runner
+    context = role_context(store, arguments, terminal)
+    from lfr.runtime.process import run_consumers
+    from lfr.worker.python_tasks import make_executor
 
     group = arguments.group or f"tasks-{Path(arguments.file).stem}"
     if group in _RESERVED_GROUPS:
         raise BadInput(f"the group {group} belongs to a role of lfr", hint="choose another --group")
-    runner = make_runner(
+    runner = make_executor(
         store, group, tasks, concurrency=arguments.concurrency or 8, grace_seconds=arguments.grace
     )
-    return run_listeners(life, [runner])
+    return run_consumers(context, [runner])
 
 
 def _run_processes(arguments: Namespace) -> int:

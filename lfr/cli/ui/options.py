@@ -77,9 +77,9 @@ def connection_flags(arguments: Namespace) -> list[str]:
 def open_store(arguments: Namespace) -> Store:
     """Return the store for this command line. It connects at first use. Raises as `load_command_settings`."""
     settings = load_command_settings(arguments).settings
-    from lfr.store.redis.connection import connect  # imports redis
+    from lfr.store.redis.connection import open_store  # imports redis
 
-    return connect(settings)
+    return open_store(settings)
 
 
 def _read_address(folder: str) -> str:

@@ -16,31 +16,31 @@ from lfr.operations.workflow_ids import PREFIX, generate_workflow_id, parse_new_
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Store
 from lfr.store.workflows.commit import commit
-from lfr.store.workflows.export import Gone, read_snapshot, write_snapshot
-from lfr.store.workflows.flows import FlowCache, use_flow
-from lfr.store.workflows.history import write_facts
+from lfr.store.workflows.export import Gone, load_snapshot, snapshot_commands
+from lfr.store.workflows.flows import FlowCache, use_flow_commands
+from lfr.store.workflows.history import format_facts
 from lfr.store.workflows.load import load_flow, watch_state
-from lfr.store.workflows.record import index_workflow, watch_new
+from lfr.store.workflows.record import index_commands, watch_new
 
 
 def archive_workflow(store: Store, id: str) -> dict[str, Any]:
     """All that is kept of a workflow, as a document that `restore_workflow` takes. One that runs is told as
     it stands at one moment. Raises NotFound, and Conflict for an item of another."""
     id = parse_workflow_id(id)
-    with store.link() as link:
+    with store.connect() as connection:
         while True:
-            state = watch_state(link, id)
+            state = watch_state(connection, id)
             check_action(WorkflowAction.ARCHIVE, id, state)
-            flow = load_flow(link, FlowCache(), id)
+            flow = load_flow(connection, FlowCache(), id)
             if flow is None:
                 raise NotFound(f"the flow of {id} is gone from Redis")
             try:
-                snapshot = read_snapshot(link, id, flow)
+                snapshot = load_snapshot(connection, id, flow)
             except Gone as gone:
-                if commit(link, [("PING",)]):
+                if commit(connection, [("PING",)]):
                     raise NotFound(f"{gone} is gone from Redis") from None
                 continue  # somebody has moved it meanwhile
-            if commit(link, [("PING",)]):
+            if commit(connection, [("PING",)]):
                 return {"format": FORMAT, "version": VERSION, "id": id, "flow": flow.to_dict(), **snapshot}
 
 
@@ -60,21 +60,21 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
         document = convert_littleflow_archive(document, f"{PREFIX}{uuid4()}")
     flow, snapshot, archived_id = parse_archive(document)
     stopped = _stopped(flow, snapshot)
-    with store.link() as link:
+    with store.connect() as connection:
         id = parse_new_workflow_id(workflow_id or archived_id)
         while True:
-            _, present, is_stored = watch_new(link, id, flow.digest)
+            _, present, is_stored = watch_new(connection, id, flow.digest)
             if present is not None:
-                link.exchange([("UNWATCH",)])
+                connection.execute([("UNWATCH",)])
                 if workflow_id is not None:
                     raise Conflict(f"{id} is there already", hint="choose another id")
                 id = generate_workflow_id(flow, uuid4())
                 continue
             state = WorkflowState(stopped["record"]["state"])
-            commands = use_flow(flow, is_stored=is_stored)
-            commands += write_snapshot(id, flow, stopped)
-            commands += index_workflow(id, state, stopped["record"]["started"])
-            if commit(link, commands):
+            commands = use_flow_commands(flow, is_stored=is_stored)
+            commands += snapshot_commands(id, flow, stopped)
+            commands += index_commands(id, state, stopped["record"]["started"])
+            if commit(connection, commands):
                 return id
 
 
@@ -101,7 +101,7 @@ def _stopped(flow: Flow, snapshot: dict[str, Any]) -> dict[str, Any]:
     return {
         **snapshot,
         "record": {**record, "state": progress.state.value, "ended": at_ms},
-        "history": [*history, {"at": at_ms, "facts": write_facts(change.facts)}],
+        "history": [*history, {"at": at_ms, "facts": format_facts(change.facts)}],
         "counts": [progress.active, progress.done, progress.skipped, progress.failed],
         "steps": {str(index): list(step) for index, step in progress.steps.items() if any(step)},
         "items": items,

@@ -10,8 +10,8 @@ from lfr.flow import Flow, Step, StepKind
 from lfr.item_ids import ItemId
 from lfr.operations.inspect.summary import iso_time
 from lfr.states import StepState, WorkflowState
-from lfr.store.redis.connection import Link
-from lfr.store.workflows.history import Moment
+from lfr.store.redis.connection import Connection
+from lfr.store.workflows.history import HistoryEntry
 from lfr.store.workflows.items import load_items
 from lfr.store.workflows.record import Record
 
@@ -38,7 +38,7 @@ _STATE_AFTER: Final = {
 }
 
 
-def tell_steps(flow: Flow, moments: Iterable[Moment], record: Record) -> list[dict[str, Any]]:
+def tell_steps(flow: Flow, moments: Iterable[HistoryEntry], record: Record) -> list[dict[str, Any]]:
     """By index, each step: index, name, base, kind, state, started, ended, attempt, reason."""
     told = {step.index: _untouched(step) for step in flow.own_steps}
     for moment in moments:
@@ -89,7 +89,11 @@ def _untouched(step: Step) -> dict[str, Any]:
 
 
 def add_items(
-    link: Link, flow: Flow, record: Record, moments: Iterable[Moment], steps: Mapping[int, dict[str, Any]]
+    connection: Connection,
+    flow: Flow,
+    record: Record,
+    moments: Iterable[HistoryEntry],
+    steps: Mapping[int, dict[str, Any]],
 ) -> None:
     """Add `items`, as `tell_items` gives them, to those of these steps that are iterated and have started."""
     iterated = [
@@ -99,7 +103,7 @@ def add_items(
     ]
     if not iterated:
         return
-    kept = load_items(link, record.id, iterated)
+    kept = load_items(connection, record.id, iterated)
     states = item_states(moments)
     for index in iterated:
         total = kept[index].total if index in kept else None
@@ -107,7 +111,7 @@ def add_items(
         steps[index]["items"] = tell_items(record, index, states.get(index), total, has_ended=has_ended)
 
 
-def item_states(moments: Iterable[Moment]) -> dict[int, ItemStates]:
+def item_states(moments: Iterable[HistoryEntry]) -> dict[int, ItemStates]:
     """Return the states of items from the history, by the index of their step.
 
     Only the latest round counts: a loop that comes back begins with new items.

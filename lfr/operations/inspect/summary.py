@@ -8,7 +8,7 @@ from typing import Any
 from lfr import events
 from lfr.engine import FactKind
 from lfr.item_ids import read_item_id
-from lfr.store.workflows.history import Moment
+from lfr.store.workflows.history import HistoryEntry
 from lfr.store.workflows.record import Record
 
 
@@ -44,7 +44,7 @@ def iso_time(ms: int) -> str | None:
     return events.timestamp(ms / 1000) if ms else None
 
 
-def describe_facts(moments: Iterable[Moment]) -> Iterator[dict[str, Any]]:
+def describe_facts(moments: Iterable[HistoryEntry]) -> Iterator[dict[str, Any]]:
     """The history fact by fact: at, index (None: the workflow), item (of an iterated step, else None), event,
     attempt (None: the workflow), reason. A step that started and ended at once is told as both."""
     for moment in moments:

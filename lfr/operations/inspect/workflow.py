@@ -14,14 +14,14 @@ from lfr.operations.inspect.summary import describe_facts, iso_time, summarize
 from lfr.operations.permitted_actions import actions, step_actions
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import StepState, WorkflowState
-from lfr.store.redis.connection import Link, Store
+from lfr.store.redis.connection import Connection, Store
 from lfr.store.waits.registry import read_waits
-from lfr.store.workflows.attempt_status import read_progress
+from lfr.store.workflows.attempt_status import load_task_progress
 from lfr.store.workflows.attempt_timers import read_delayed_starts
 from lfr.store.workflows.flows import FlowCache
-from lfr.store.workflows.history import Moment, read_whole_history
+from lfr.store.workflows.history import HistoryEntry, read_whole_history
 from lfr.store.workflows.load import load_flow, load_outputs, load_some_outputs, load_step
-from lfr.store.workflows.record import LONGEST_BRIEF, Record, read_records, source_of
+from lfr.store.workflows.record import LONGEST_BRIEF, Record, load_records, load_source
 from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.json import Json
 from lfr.values.times import parse_timestamp
@@ -49,16 +49,16 @@ def inspect_workflow(
     few words, match, and more than the beginning of a reason. Raises NotFound.
     """
     id = parse_workflow_id(id)
-    with store.link() as link:
-        record = require_record(link, id)
-        runs = _flow_of(link, id)
-        moments = read_whole_history(link, id)
+    with store.connect() as connection:
+        record = require_record(connection, id)
+        runs = _flow_of(connection, id)
+        moments = read_whole_history(connection, id)
         steps = tell_steps(runs, moments, record)
-        add_items(link, runs, record, moments, {step["index"]: step for step in steps})
-        _add_news(link, id, steps)
+        add_items(connection, runs, record, moments, {step["index"]: step for step in steps})
+        _add_news(connection, id, steps)
         told = {**summarize(record), "actions": actions(id, record.state), "moment": last_id(moments)}
         if values:
-            outputs = load_outputs(link, id)
+            outputs = load_outputs(connection, id)
             told["input"] = outputs.get(WORKFLOW_INPUT)
             told["output"] = outputs.get(runs.last) if record.state is WorkflowState.FINISHED else None
             for step in steps:
@@ -80,17 +80,17 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
     ends, oldest first, as `describe_facts` gives them. Raises NotFound.
     """
     id = parse_workflow_id(id)
-    with store.link() as link:
-        record = require_record(link, id)
-        flow = _flow_of(link, id)
+    with store.connect() as connection:
+        record = require_record(connection, id)
+        flow = _flow_of(connection, id)
         if not flow.first <= index <= flow.last:
             raise NotFound(f"{id} has no step {index}", hint="lfr inspect shows the indices")
-        moments = read_whole_history(link, id)
+        moments = read_whole_history(connection, id)
         told = next(step for step in tell_steps(flow, moments, record) if step["index"] == index)
-        add_items(link, flow, record, moments, {index: told})
-        _add_news(link, id, [told])
-        _add_values(told, flow, load_some_outputs(link, id, [*input_sources(flow, index), index]))
-        progress = load_step(link, record, index)
+        add_items(connection, flow, record, moments, {index: told})
+        _add_news(connection, id, [told])
+        _add_values(told, flow, load_some_outputs(connection, id, [*input_sources(flow, index), index]))
+        progress = load_step(connection, record, index)
     step = flow.steps[index]
     facts = describe_facts(moments)
     return {
@@ -105,17 +105,17 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
 def read_flow_text(store: Store, id: str) -> str:
     """The text of the flow that a workflow runs; of an item, that of its parent. Raises NotFound."""
     id = parse_workflow_id(id)
-    with store.link() as link:
-        require_record(link, id)
-        return source_of(link, id.partition("/")[0])
+    with store.connect() as connection:
+        require_record(connection, id)
+        return load_source(connection, id.partition("/")[0])
 
 
 def read_flow(store: Store, id: str) -> Flow:
     """The flow that a workflow runs. Raises NotFound."""
     id = parse_workflow_id(id)
-    with store.link() as link:
-        require_record(link, id)
-        return _flow_of(link, id)
+    with store.connect() as connection:
+        require_record(connection, id)
+        return _flow_of(connection, id)
 
 
 def list_history(store: Store, id: str, *, since: str = "") -> list[dict[str, Any]]:
@@ -125,26 +125,26 @@ def list_history(store: Store, id: str, *, since: str = "") -> list[dict[str, An
     if since_ms is None:
         raise BadInput(f"since is {since[:40]!r}, which is no time", hint="as 2026-01-31T18:00:00Z")
     id = parse_workflow_id(id)
-    with store.link() as link:
-        require_record(link, id)
-        return list(describe_facts(read_whole_history(link, id, since_ms=max(0, since_ms))))
+    with store.connect() as connection:
+        require_record(connection, id)
+        return list(describe_facts(read_whole_history(connection, id, since_ms=max(0, since_ms))))
 
 
-def require_record(link: Link, id: str) -> Record:
+def require_record(connection: Connection, id: str) -> Record:
     """The record of a workflow. Raises NotFound."""
-    record = read_records(link, [id])[0]
+    record = load_records(connection, [id])[0]
     if record is None:
         raise NotFound(f"there is no workflow {id}", hint="lfr list shows what there is")
     return record
 
 
-def last_id(moments: list[Moment]) -> str:
+def last_id(moments: list[HistoryEntry]) -> str:
     """The id of the latest of these moments; empty if there is none."""
     return moments[-1].id if moments else ""
 
 
-def _flow_of(link: Link, id: str) -> Flow:
-    flow = load_flow(link, FlowCache(), id)
+def _flow_of(connection: Connection, id: str) -> Flow:
+    flow = load_flow(connection, FlowCache(), id)
     if flow is None:
         raise NotFound(f"the flow of {id} is gone from Redis")
     return flow
@@ -160,20 +160,20 @@ def _add_values(step: dict[str, Any], flow: Flow, outputs: Mapping[int, Json]) -
         step["output"] = outputs.get(step["index"])
 
 
-def _add_news(link: Link, id: str, steps: Iterable[dict[str, Any]]) -> None:
+def _add_news(connection: Connection, id: str, steps: Iterable[dict[str, Any]]) -> None:
     """Add to what runs how far it is, what it waits for, and when it is tried again."""
     running = {step["index"]: step for step in steps if step["state"] == StepState.RUNNING}
     for index, told in load_attempt_progress(
-        link, id, {i: step["attempt"] for i, step in running.items()}
+        connection, id, {i: step["attempt"] for i, step in running.items()}
     ).items():
         running[index]["progress"] = told
-    _add_waits(link, id, [step for step in running.values() if step["base"].startswith(WAIT_PREFIX)])
-    _add_next_attempts(link, id, [step for step in running.values() if step["reason"]])
+    _add_waits(connection, id, [step for step in running.values() if step["base"].startswith(WAIT_PREFIX)])
+    _add_next_attempts(connection, id, [step for step in running.values() if step["reason"]])
 
 
-def _add_waits(link: Link, id: str, waiting: list[dict[str, Any]]) -> None:
+def _add_waits(connection: Connection, id: str, waiting: list[dict[str, Any]]) -> None:
     names = [(id, step["index"], step["attempt"]) for step in waiting]
-    for step, wait in zip(waiting, read_waits(link, names), strict=True):
+    for step, wait in zip(waiting, read_waits(connection, names), strict=True):
         if wait is not None:
             said: dict[str, Any] = {"until": None if wait.due_ms is None else iso_time(wait.due_ms)}
             if wait.event is not None:
@@ -183,18 +183,20 @@ def _add_waits(link: Link, id: str, waiting: list[dict[str, Any]]) -> None:
             step["waits_for"] = said
 
 
-def _add_next_attempts(link: Link, id: str, failed: list[dict[str, Any]]) -> None:
+def _add_next_attempts(connection: Connection, id: str, failed: list[dict[str, Any]]) -> None:
     names = [(id, step["index"], step["attempt"] + 1) for step in failed]
-    for step, due_ms in zip(failed, read_delayed_starts(link, names), strict=True):
+    for step, due_ms in zip(failed, read_delayed_starts(connection, names), strict=True):
         if due_ms is not None:
             step["waits_for"] = {"until": iso_time(due_ms)}
 
 
-def load_attempt_progress(link: Link, id: str, attempts: Mapping[int, int]) -> dict[int, dict[str, Any]]:
+def load_attempt_progress(
+    connection: Connection, id: str, attempts: Mapping[int, int]
+) -> dict[int, dict[str, Any]]:
     """How far these attempts, by index, are as their workers tell: at, fraction (from 0 to 1), text."""
     return {
         index: {"at": iso_time(told["at"]), "fraction": told["fraction"], "text": told["text"]}
-        for index, told in read_progress(link, id, list(attempts)).items()
+        for index, told in load_task_progress(connection, id, list(attempts)).items()
         if told["attempt"] == attempts[index]
     }
 

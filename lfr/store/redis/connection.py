@@ -1,8 +1,8 @@
 """Settings -> connections to Redis, and the one way in which commands travel: many in one write.
 
-redis-py does the connecting (URL, TLS, user, password, time-outs). Pipelines are not taken from it:
-a pass of a role is WATCH and reads in one round trip and MULTI ... EXEC in a second, both on one
-connection, which its pipeline does not do.
+redis-py connects: URL, TLS, unix socket, user, password, time-outs. Its pipelines are not used: a pass of a
+role sends WATCH and reads in one round trip and MULTI ... EXEC in a second, both on one connection, which
+redis-py's pipeline does not do.
 """
 
 from __future__ import annotations
@@ -29,48 +29,48 @@ Reply: TypeAlias = Any
 
 _CONNECT_SECONDS = 5.0
 
-_CANNOT_SERVE = (
+_UNAVAILABLE_ERRORS = (
     redis.BusyLoadingError,
     redis.ReadOnlyError,
     redis.OutOfMemoryError,
     redis.exceptions.ClusterDownError,
     redis.exceptions.MasterDownError,
-    redis.exceptions.ExecAbortError,  # EXEC itself; where another command was the cause, that is judged first
+    redis.exceptions.ExecAbortError,  # EXEC itself; the error of the command that caused it comes first
     redis.ConnectionError,  # too many clients
 )
-_CANNOT_SERVE_WORDS = ("MISCONF", "NOREPLICAS", "BUSY ")
-"""The errors that say that the server as a whole cannot do it at present. For some of them redis-py has
-classes, and takes their first word away; the others are known by it."""
+_UNAVAILABLE_WORDS = ("MISCONF", "NOREPLICAS", "BUSY ")
+"""Errors that mean that the server as a whole cannot serve at present. redis-py has classes for some of them
+and removes their first word; the others are recognized by that word."""
 
-_SAYS_NO = (redis.AuthenticationError, redis.exceptions.NoPermissionError)
+_REFUSAL_ERRORS = (redis.AuthenticationError, redis.exceptions.NoPermissionError)
 
 _CONNECTING = re.compile(r"Error (-?\d+ )?connecting to .*?\. (?=\S)")
-"""What redis-py says before the reason why it cannot connect."""
+"""The words that redis-py puts before the reason why it cannot connect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A Redis server with all that lfr keeps there. Opens connections only when they are used."""
+    """A Redis server with all that lfr stores there. Opens connections only when they are used."""
 
     settings: Settings
     pool: redis.ConnectionPool
 
     @property
     def stream(self) -> str:
-        """The key of the stream that holds every event."""
+        """The key of the stream that carries every event."""
         return self.settings.stream
 
-    def link(self) -> Link:
-        """A connection of one's own, for one thread. Use it with `with`."""
-        return Link(self.pool, address(self.settings))
+    def connect(self) -> Connection:
+        """Return a connection for one thread. Use it with `with`."""
+        return Connection(self.pool, address(self.settings))
 
 
-def connect(settings: Settings) -> Store:
-    """The store that the settings name. Does not connect yet. Raises BadSettings for a bad URL."""
+def open_store(settings: Settings) -> Store:
+    """Return the store that the settings name. Does not connect yet. Raises BadSettings for a bad URL."""
     options: dict[str, Any] = {
         "socket_timeout": settings.redis_timeout_seconds,
         "socket_connect_timeout": min(_CONNECT_SECONDS, settings.redis_timeout_seconds),
-        "retry": Retry(NoBackoff(), 0),  # who has to try again is the role or the user
+        "retry": Retry(NoBackoff(), 0),  # roles and users decide whether to try again
         "parser_class": Parser,
         "protocol": 2,  # rqse reads replies in the form of RESP2
         "username": settings.redis_username or None,
@@ -87,21 +87,21 @@ def connect(settings: Settings) -> Store:
 
 
 def address(settings: Settings) -> str:
-    """Where Redis is, for people: without user and password."""
+    """Return where Redis is, for people: without user and password."""
     if not settings.redis_url:
         return f"{settings.redis_host}:{settings.redis_port}"
     scheme, _, rest = settings.redis_url.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
-class Link:
+class Connection:
     """One connection to Redis, for one thread."""
 
     def __init__(self, pool: redis.ConnectionPool, address: str) -> None:
         self._pool = pool
         self._address = address
-        self._connection: Any = None
-        self._watches = False
+        self._redis_connection: Any = None
+        self._is_watching = False
 
     def __enter__(self) -> Self:
         return self
@@ -109,42 +109,45 @@ class Link:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._connection is not None:
-            if error is not None or self._watches:  # whoever has it next must not be refused for us
-                self._connection.disconnect()
-            self._pool.release(self._connection)
-            self._connection = None
+        if self._redis_connection is not None:
+            if error is not None or self._is_watching:  # the next user must not inherit this WATCH
+                self._redis_connection.disconnect()
+            self._pool.release(self._redis_connection)
+            self._redis_connection = None
 
-    def exchange(self, commands: Sequence[Command], *, keep_errors: bool = False) -> list[Reply]:
-        """Send all commands in one write, read a reply to each.
+    def call(self, *command: str | bytes | int | float) -> Reply:
+        """Send one command and return its reply. Raises as `execute` does."""
+        return self.execute([command])[0]
 
-        With `keep_errors`, an error that one command met stands in its place among the replies; else
-        the first is raised as redis.ResponseError. Raises Unreachable if there is no connection, or
-        no answer, or if the server cannot serve at present; Refused for a wrong password or a
-        command that this user may not use.
+    def execute(self, commands: Sequence[Command], *, keep_errors: bool = False) -> list[Reply]:
+        """Send all commands in one write and return a reply to each.
+
+        The error of a command is raised as redis.ResponseError; with `keep_errors` it stands among the
+        replies instead. Raises Unreachable if there is no connection or no answer, or if the server cannot
+        serve at present; Refused for a wrong password or a command that this user may not use.
 
         A WATCH must be the first of the commands.
         """
-        replies = self.send(commands)
+        replies = self.execute_unchecked(commands)
         for reply in replies:
             if isinstance(reply, redis.RedisError):
-                self._judge(reply, keep_errors)
+                self._check_error(reply, keep_errors)
         return replies
 
-    def send(self, commands: Sequence[Command]) -> list[Reply]:
-        """As `exchange`, but every error that Redis answers stands among the replies.
+    def execute_unchecked(self, commands: Sequence[Command]) -> list[Reply]:
+        """Do as `execute`, but leave every error that Redis answers among the replies.
 
         Raises Unreachable and Refused for the connection alone.
         """
         try:
-            if self._connection is None:
-                self._connection = self._pool.get_connection()
-            connection = self._connection
+            if self._redis_connection is None:
+                self._redis_connection = self._pool.get_connection()
+            redis_connection = self._redis_connection
             self._note_watch(commands)
-            connection.send_packed_command([pack(commands)], check_health=False)
-            # Not by connection.read_response, which does one at a time, and much for each.
-            replies: list[Reply] = connection._parser.read_replies(len(commands))
-        except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
+            redis_connection.send_packed_command([pack(commands)], check_health=False)
+            # redis-py's read_response reads one reply at a time, at a high cost for each.
+            replies: list[Reply] = redis_connection._parser.read_replies(len(commands))
+        except _REFUSAL_ERRORS as error:
             raise self._refused(error) from None
         except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
             raise Unreachable(
@@ -155,28 +158,33 @@ class Link:
             raise self._refused(error) from None
         return replies
 
-    def _note_watch(self, commands: Sequence[Command]) -> None:
-        """WATCH stands first; what ends it, last."""
-        if commands:
-            begins, ends = commands[0][0] == "WATCH", commands[-1][0] in ("EXEC", "UNWATCH")
-            self._watches = (self._watches or begins) and not ends
-
     def transact(self, commands: Sequence[Command]) -> list[Reply] | None:
-        """Do all commands in one MULTI/EXEC: their replies, or None if something watched has moved.
+        """Send all commands in one MULTI/EXEC; return their replies, or None if a watched key has changed.
 
-        Raises as `exchange`; then nothing has been done.
+        Raises as `execute` does; then nothing has been written.
         """
-        replies = self.exchange((("MULTI",), *commands, ("EXEC",)))
+        replies = self.execute((("MULTI",), *commands, ("EXEC",)))
         results: list[Reply] | None = replies[-1]
         for result in results or ():
             if isinstance(result, redis.ResponseError):
-                self._judge(result, keep=False)
+                self._check_error(result, keep=False)
         return results
 
-    def _judge(self, error: redis.RedisError, keep: bool) -> None:
-        if isinstance(error, _SAYS_NO):
+    def unwatch(self) -> None:
+        """Stop watching keys, if any are watched. (UNWATCH)"""
+        if self._is_watching:
+            self.execute([("UNWATCH",)])
+
+    def _note_watch(self, commands: Sequence[Command]) -> None:
+        """Note whether keys are watched after these commands: WATCH stands first, EXEC and UNWATCH last."""
+        if commands:
+            begins, ends = commands[0][0] == "WATCH", commands[-1][0] in ("EXEC", "UNWATCH")
+            self._is_watching = (self._is_watching or begins) and not ends
+
+    def _check_error(self, error: redis.RedisError, keep: bool) -> None:
+        if isinstance(error, _REFUSAL_ERRORS):
             raise self._refused(error)
-        if isinstance(error, _CANNOT_SERVE) or str(error).startswith(_CANNOT_SERVE_WORDS):
+        if isinstance(error, _UNAVAILABLE_ERRORS) or str(error).startswith(_UNAVAILABLE_WORDS):
             raise Unreachable(f"Redis at {self._address} cannot serve: {_reason(error)}")
         if not keep:
             raise error
@@ -193,5 +201,5 @@ def _reason(error: Exception) -> str:
 
 
 def is_error(reply: Reply) -> bool:
-    """Whether a reply is an error, as `Link.send` leaves it among the others."""
+    """Return whether a reply is an error, as `execute` with `keep_errors` leaves it among the others."""
     return isinstance(reply, redis.RedisError)

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link
-from lfr.store.stream.entries import Entry, as_text, newest
+from lfr.store.redis.connection import Command, Connection
+from lfr.store.stream.entries import Entry, as_text, read_newest
 from lfr.values.json import InvalidJson, decode_json, encode_json
 
 _MOST = 10_000
 """About how many dead letters are kept; the oldest go first."""
 
 
-def bury(entry: Entry, reason: str, at: str) -> Command:
+def dead_letter_command(entry: Entry, reason: str, at: str) -> Command:
     """The command that copies an entry to the dead letters. (XADD)"""
     told = ("id", entry.id, "at", at, "reason", reason, "event", encode_json(as_text(entry)))
     return ("XADD", keys.DEAD, "MAXLEN", "~", _MOST, "*", *told)
@@ -35,9 +35,9 @@ class DeadLetter:
     fields: Mapping[str, str]
 
 
-def newest_letters(link: Link, *, count: int) -> list[DeadLetter]:
+def read_dead_letters(connection: Connection, *, count: int) -> list[DeadLetter]:
     """Up to `count` dead letters, newest first. (XREVRANGE)"""
-    return [_letter(as_text(entry)) for entry in newest(link, keys.DEAD, count=count)]
+    return [_letter(as_text(entry)) for entry in read_newest(connection, keys.DEAD, count=count)]
 
 
 def _letter(told: Mapping[str, str]) -> DeadLetter:

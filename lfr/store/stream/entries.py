@@ -12,7 +12,7 @@ from typing import NamedTuple
 import redis
 
 from lfr import events
-from lfr.store.redis.connection import Command, Link, Reply
+from lfr.store.redis.connection import Command, Connection, Reply
 from lfr.values.json import Json
 
 
@@ -23,12 +23,12 @@ class Entry(NamedTuple):
     fields: events.Fields
 
 
-class Reader(NamedTuple):
-    """Who reads: a consumer of a group on a stream."""
+class ConsumerId(NamedTuple):
+    """Identifies a consumer: its stream, its group, its name in the group."""
 
     stream: str
     group: str
-    consumer: str
+    name: str
 
 
 def as_text(entry: Entry) -> dict[str, str]:
@@ -43,46 +43,47 @@ class NoGroup(Exception):
     """The stream or the group is gone: somebody has deleted it. Create it and go on."""
 
 
-def create_group(link: Link, stream: str, group: str) -> None:
+def create_group(connection: Connection, stream: str, group: str) -> None:
     """Create a group that sees all that the stream still holds, and the stream if need be. (XGROUP CREATE)"""
-    reply = link.exchange([("XGROUP", "CREATE", stream, group, "0", "MKSTREAM")], keep_errors=True)[0]
+    reply = connection.execute([("XGROUP", "CREATE", stream, group, "0", "MKSTREAM")], keep_errors=True)[0]
     if isinstance(reply, redis.ResponseError) and not str(reply).startswith("BUSYGROUP"):
         raise reply
 
 
-def append(stream: str, kind: str, at: str, values: Mapping[str, Json]) -> Command:
+def append_command(stream: str, kind: str, at: str, values: Mapping[str, Json]) -> Command:
     """The command that appends an event. `at` as `events.timestamp` gives it. (XADD)"""
     return ("XADD", stream, "*", *events.encode(kind, at, values))
 
 
-def acknowledge(reader: Reader, ids: Sequence[str]) -> Command:
+def acknowledge_command(consumer: ConsumerId, ids: Sequence[str]) -> Command:
     """The command that takes entries off the group's pending ones. (XACK)"""
-    return ("XACK", reader.stream, reader.group, *ids)
+    return ("XACK", consumer.stream, consumer.group, *ids)
 
 
-def settle(reader: Reader, actions: Mapping[str, str], at: str) -> list[Command]:
+def receipt_commands(consumer: ConsumerId, actions: Mapping[str, str], at: str) -> list[Command]:
     """The commands that say that entries have been dealt with: a receipt for each, by what was done with
     it, and their acknowledgement. (XADD, XACK)"""
     receipts = [
-        append(reader.stream, events.RECEIPT, at, events.receipt_values(*each)) for each in actions.items()
+        append_command(consumer.stream, events.RECEIPT, at, events.receipt_values(*each))
+        for each in actions.items()
     ]
-    return [*receipts, acknowledge(reader, list(actions))] if actions else []
+    return [*receipts, acknowledge_command(consumer, list(actions))] if actions else []
 
 
 def read_batch(
-    link: Link, reader: Reader, *, count: int, block_ms: int, done: Sequence[str] = ()
+    connection: Connection, consumer: ConsumerId, *, count: int, block_ms: int, done: Sequence[str] = ()
 ) -> list[Entry]:
     """Up to `count` new entries; waits up to `block_ms` milliseconds for the first. (XREADGROUP)
 
     First acknowledges `done`, in the same write. Raises NoGroup.
     """
     read: Command = (
-        *("XREADGROUP", "GROUP", reader.group, reader.consumer, "COUNT", count, "BLOCK", max(1, block_ms)),
-        *("STREAMS", reader.stream, ">"),
+        *("XREADGROUP", "GROUP", consumer.group, consumer.name, "COUNT", count, "BLOCK", max(1, block_ms)),
+        *("STREAMS", consumer.stream, ">"),
     )
-    commands = [acknowledge(reader, done), read] if done else [read]
-    reply = checked(link.exchange(commands, keep_errors=True)[-1])
-    return to_entries(reply[0][1]) if reply else []
+    commands = [acknowledge_command(consumer, done), read] if done else [read]
+    reply = check_reply(connection.execute(commands, keep_errors=True)[-1])
+    return parse_entries(reply[0][1]) if reply else []
 
 
 FIRST = "0-0"
@@ -90,78 +91,82 @@ FIRST = "0-0"
 
 
 def reclaim(
-    link: Link, reader: Reader, *, idle_ms: int, count: int, start: str = FIRST
+    connection: Connection, consumer: ConsumerId, *, idle_ms: int, count: int, start: str = FIRST
 ) -> tuple[list[Entry], str]:
     """Take over up to `count` entries that nobody has touched for `idle_ms` milliseconds. (XAUTOCLAIM)
 
     Looks at some of those that are pending from the id `start` on; where to go on, FIRST if there are none.
     Those that have been deleted from the stream meanwhile are acknowledged. Raises NoGroup.
     """
-    command = ("XAUTOCLAIM", *reader, idle_ms, start, "COUNT", count)
-    reply = checked(link.exchange([command], keep_errors=True)[0])
+    command = ("XAUTOCLAIM", *consumer, idle_ms, start, "COUNT", count)
+    reply = check_reply(connection.execute([command], keep_errors=True)[0])
     # Redis 6.2 answers an entry that has been deleted as nil; from 7.0 on it drops these by itself.
-    entries = to_entries(entry for entry in reply[1] if entry is not None and entry[1] is not None)
+    entries = parse_entries(entry for entry in reply[1] if entry is not None and entry[1] is not None)
     return entries, reply[0].decode()
 
 
-def keep_claims(link: Link, reader: Reader, ids: Sequence[str]) -> None:
+def renew_claims(connection: Connection, consumer: ConsumerId, ids: Sequence[str]) -> None:
     """Say that this consumer still works on these entries: their idle time begins anew. (XCLAIM JUSTID)"""
     if ids:
-        checked(link.exchange([("XCLAIM", *reader, 0, *ids, "JUSTID")], keep_errors=True)[0])
+        check_reply(connection.execute([("XCLAIM", *consumer, 0, *ids, "JUSTID")], keep_errors=True)[0])
 
 
-def give_back(link: Link, reader: Reader, ids: Sequence[str]) -> None:
+def release_claims(connection: Connection, consumer: ConsumerId, ids: Sequence[str]) -> None:
     """Say that this consumer does not work on these entries: another may take them over at once. (XCLAIM)"""
     if ids:
-        claim: Command = ("XCLAIM", *reader, 0, *ids, "IDLE", _LONG_AGO_MS, "JUSTID")
-        checked(link.exchange([claim], keep_errors=True)[0])
+        claim: Command = ("XCLAIM", *consumer, 0, *ids, "IDLE", _LONG_AGO_MS, "JUSTID")
+        check_reply(connection.execute([claim], keep_errors=True)[0])
 
 
 _LONG_AGO_MS = 30 * 24 * 3600 * 1000
 
 
-def leave_group(link: Link, reader: Reader) -> None:
+def leave_group(connection: Connection, consumer: ConsumerId) -> None:
     """Take this consumer off its group, unless entries are pending for it. (XGROUP DELCONSUMER)"""
-    pending = ("XPENDING", reader.stream, reader.group, "-", "+", 1, reader.consumer)
-    if not checked(link.exchange([pending], keep_errors=True)[0]):
-        link.exchange([("XGROUP", "DELCONSUMER", *reader)], keep_errors=True)
+    pending = ("XPENDING", consumer.stream, consumer.group, "-", "+", 1, consumer.name)
+    if not check_reply(connection.execute([pending], keep_errors=True)[0]):
+        connection.execute([("XGROUP", "DELCONSUMER", *consumer)], keep_errors=True)
 
 
-def forget_consumers(link: Link, reader: Reader, *, idle_ms: int) -> None:
+def remove_idle_consumers(connection: Connection, consumer: ConsumerId, *, idle_ms: int) -> None:
     """Take consumers off the group which have been idle for so long, and for which nothing is pending.
 
     To take a consumer off takes what is pending for it along. So it is looked at once more in the same
     transaction: what one has read that comes back in this very moment is this consumer's then, and due to be
     reclaimed. (XINFO CONSUMERS; MULTI/EXEC: XPENDING, XGROUP DELCONSUMER; XCLAIM FORCE)
     """
-    reply = checked(link.exchange([("XINFO", "CONSUMERS", reader.stream, reader.group)], keep_errors=True)[0])
-    for found in map(pairs, reply):
+    reply = check_reply(
+        connection.execute([("XINFO", "CONSUMERS", consumer.stream, consumer.group)], keep_errors=True)[0]
+    )
+    for found in map(parse_pairs, reply):
         name = found[b"name"]
-        if found[b"pending"] or found[b"idle"] < idle_ms or name == reader.consumer.encode():
+        if found[b"pending"] or found[b"idle"] < idle_ms or name == consumer.name.encode():
             continue
-        look: Command = ("XPENDING", reader.stream, reader.group, "-", "+", _MOST_AT_ONCE, name)
-        replies = link.transact([look, ("XGROUP", "DELCONSUMER", reader.stream, reader.group, name)])
+        look: Command = ("XPENDING", consumer.stream, consumer.group, "-", "+", _MOST_AT_ONCE, name)
+        replies = connection.transact(
+            [look, ("XGROUP", "DELCONSUMER", consumer.stream, consumer.group, name)]
+        )
         if replies and replies[0]:
             ids = [row[0] for row in replies[0]]
-            link.exchange([("XCLAIM", *reader, 0, *ids, "IDLE", _LONG_AGO_MS, "FORCE", "JUSTID")])
+            connection.execute([("XCLAIM", *consumer, 0, *ids, "IDLE", _LONG_AGO_MS, "FORCE", "JUSTID")])
 
 
 _MOST_AT_ONCE = 100_000
 """More than any consumer reads at once."""
 
 
-def latest_id(link: Link, stream: str) -> str:
+def read_last_id(connection: Connection, stream: str) -> str:
     """The id of the latest entry that was ever appended; empty if there is no stream. (XINFO STREAM)"""
-    reply = link.exchange([("XINFO", "STREAM", stream)], keep_errors=True)[0]
+    reply = connection.execute([("XINFO", "STREAM", stream)], keep_errors=True)[0]
     if isinstance(reply, redis.ResponseError):
         return ""
-    return str(pairs(reply)[b"last-generated-id"].decode())
+    return str(parse_pairs(reply)[b"last-generated-id"].decode())
 
 
-def newest(link: Link, stream: str, *, before: str = "+", count: int) -> list[Entry]:
+def read_newest(connection: Connection, stream: str, *, before: str = "+", count: int) -> list[Entry]:
     """Up to `count` entries, newest first; of those before the one with the id `before`. (XREVRANGE)"""
     end = before if before == "+" else f"({before}"
-    return to_entries(link.exchange([("XREVRANGE", stream, end, "-", "COUNT", count)])[0])
+    return parse_entries(connection.execute([("XREVRANGE", stream, end, "-", "COUNT", count)])[0])
 
 
 _GONE = ("NOGROUP", "UNBLOCKED", "no such key")
@@ -169,19 +174,19 @@ _GONE = ("NOGROUP", "UNBLOCKED", "no such key")
 is deleted hears UNBLOCKED, from Redis up to 7.0."""
 
 
-def checked(reply: Reply) -> Reply:
+def check_reply(reply: Reply) -> Reply:
     """The reply. Raises NoGroup if it says that the stream or the group is gone, or the error that it is."""
     if isinstance(reply, redis.ResponseError):
         raise NoGroup(str(reply)) if str(reply).startswith(_GONE) else reply
     return reply
 
 
-def to_entries(reply: Iterable[Reply]) -> list[Entry]:
+def parse_entries(reply: Iterable[Reply]) -> list[Entry]:
     """Entries as Redis lists them: id, and names and values in turn."""
-    return [Entry(id.decode(), pairs(flat)) for id, flat in reply]
+    return [Entry(id.decode(), parse_pairs(flat)) for id, flat in reply]
 
 
-def pairs(flat: Iterable[bytes]) -> dict[bytes, Reply]:
+def parse_pairs(flat: Iterable[bytes]) -> dict[bytes, Reply]:
     """Names and values in turn, as a dictionary."""
     turns = iter(flat)
     return dict(zip(turns, turns, strict=True))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import redis
 
-from lfr.store.redis.connection import Command, Link, Reply
-from lfr.store.stream.entries import pairs
+from lfr.store.redis.connection import Command, Connection, Reply
+from lfr.store.stream.entries import parse_pairs
 
 MOST_COUNTED = 1000
 """Where Redis does not tell how many entries a group has still to read, they are counted up to this."""
@@ -29,12 +29,12 @@ class Group:
     read_to: str
 
 
-def ask_groups(stream: str) -> Command:
-    """The command whose reply `groups` takes. (XINFO GROUPS)"""
+def groups_command(stream: str) -> Command:
+    """The command whose reply `parse_groups` takes. (XINFO GROUPS)"""
     return ("XINFO", "GROUPS", stream)
 
 
-def groups(reply: Reply) -> list[Group]:
+def parse_groups(reply: Reply) -> list[Group]:
     """The groups of a stream; none if there is no such stream."""
     if isinstance(reply, redis.ResponseError):
         return []
@@ -42,7 +42,7 @@ def groups(reply: Reply) -> list[Group]:
 
 
 def _group(flat: Reply) -> Group:
-    fields = pairs(flat)
+    fields = parse_pairs(flat)
     return Group(
         name=fields[b"name"].decode(errors="backslashreplace"),
         consumers=fields[b"consumers"],
@@ -52,9 +52,9 @@ def _group(flat: Reply) -> Group:
     )
 
 
-def count_lag(link: Link, stream: str, group: Group) -> int:
+def count_lag(connection: Connection, stream: str, group: Group) -> int:
     """How many entries a group has still to read, up to MOST_COUNTED. (XRANGE)"""
     if group.lag is not None:
         return group.lag
-    reply = link.exchange([("XRANGE", stream, f"({group.read_to}", "+", "COUNT", MOST_COUNTED)])[0]
+    reply = connection.execute([("XRANGE", stream, f"({group.read_to}", "+", "COUNT", MOST_COUNTED)])[0]
     return len(reply)

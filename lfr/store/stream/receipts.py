@@ -17,9 +17,17 @@ from typing import NamedTuple, TypeAlias
 
 from lfr import events
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link, Reply
-from lfr.store.stream.entries import Entry, Reader, acknowledge, checked, pairs, to_entries
-from lfr.store.workflows.attempt_status import which_count
+from lfr.store.redis.clock import TIME, parse_time_ms, read_time_ms
+from lfr.store.redis.connection import Command, Connection, Reply
+from lfr.store.stream.entries import (
+    ConsumerId,
+    Entry,
+    acknowledge_command,
+    check_reply,
+    parse_entries,
+    parse_pairs,
+)
+from lfr.store.workflows.attempt_status import are_current
 
 _MOST_AT_ONCE = 5000
 """How many logged receipts are looked at in one go."""
@@ -42,88 +50,89 @@ class Logged(NamedTuple):
     target: str
 
 
-def read_targets(link: Link, stream: str, ids: Sequence[str]) -> list[Entry]:
+def read_targets(connection: Connection, stream: str, ids: Sequence[str]) -> list[Entry]:
     """Those events with these ids that are still on the stream. (XRANGE)"""
-    replies = link.exchange([("XRANGE", stream, id, id) for id in ids], keep_errors=True)
-    return [entry for reply in replies if isinstance(reply, list) for entry in to_entries(reply)]
+    replies = connection.execute([("XRANGE", stream, id, id) for id in ids], keep_errors=True)
+    return [entry for reply in replies if isinstance(reply, list) for entry in parse_entries(reply)]
 
 
-def remember_logged(link: Link, reader: Reader, logged: Sequence[Logged]) -> None:
+def remember_logged(connection: Connection, consumer: ConsumerId, logged: Sequence[Logged]) -> None:
     """These have been logged: acknowledge them, and note that they are to be cleared. One transaction."""
     scored: list[str | int] = []
     for each in logged:
         scored += (_place(each.receipt)[0], " ".join(each))
-    link.transact(
+    connection.transact(
         [
             ("ZADD", keys.LOGGED_RECEIPTS, *scored),
-            acknowledge(reader, [each.receipt for each in logged]),
+            acknowledge_command(consumer, [each.receipt for each in logged]),
         ]
     )
 
 
-def note_unclaimed(link: Link, stream: str, after: str, retain_ms: int) -> str:
+def note_unclaimed(connection: Connection, stream: str, after: str, retain_ms: int) -> str:
     """Note that what is older than `retain_ms` and nobody will give a receipt to is to be cleared: users'
     events, and start-tasks of attempts that count no more.
 
     Looks at some of the entries behind the id `after`; the id of the last of these, or `after` if there is
     none. (TIME, XRANGE; HGET; ZADD)
     """
-    seconds, microseconds = link.exchange([("TIME",)])[0]
-    newest_ms = int(seconds) * 1000 + int(microseconds) // 1000 - retain_ms
+    newest_ms = read_time_ms(connection) - retain_ms
     if newest_ms <= _place(after)[0]:
         return after
-    entries = to_entries(
-        link.exchange([("XRANGE", stream, f"({after}", newest_ms, "COUNT", _MOST_LOOKED_AT)])[0]
+    entries = parse_entries(
+        connection.execute([("XRANGE", stream, f"({after}", newest_ms, "COUNT", _MOST_LOOKED_AT)])[0]
     )
     kinds = {entry.id: events.peek_kind(entry.fields) for entry in entries}
     old = [id for id, kind in kinds.items() if kind is not None and kind not in events.OWN_KINDS]
     scored: list[str | int] = []
-    for id in (*old, *_unwanted(link, entries)):
+    for id in (*old, *_unwanted(connection, entries)):
         scored += (_place(id)[0], f"{id} {id}")
     if scored:
-        link.exchange([("ZADD", keys.LOGGED_RECEIPTS, *scored)])
+        connection.execute([("ZADD", keys.LOGGED_RECEIPTS, *scored)])
     return entries[-1].id if entries else after
 
 
-def _unwanted(link: Link, entries: Sequence[Entry]) -> list[str]:
+def _unwanted(connection: Connection, entries: Sequence[Entry]) -> list[str]:
     """The ids of those entries that start attempts which count no more. (HGET)"""
     tasks: dict[str, events.StartTask] = {}
     for entry in entries:
         if events.is_kind(entry.fields, events.START_TASK):
             with suppress(events.Malformed):  # the lifecycle buries it
                 tasks[entry.id] = events.parse_start_task(events.decode(entry.fields))
-    count = which_count(link, list(tasks.values()))
+    count = are_current(connection, list(tasks.values()))
     return [id for id, counts in zip(tasks, count, strict=True) if not counts]
 
 
 class Clearing:
     """Clears the stream. Remembers when it first saw each group, for those that never had a consumer."""
 
-    def __init__(self, reader: Reader, forget_seconds: float) -> None:
-        self._reader = reader
+    def __init__(self, consumer: ConsumerId, forget_seconds: float) -> None:
+        self._consumer_id = consumer
         self._forget_seconds = forget_seconds
         self._first_seen: dict[bytes, float] = {}
 
-    def clear(self, link: Link) -> None:
+    def clear(self, connection: Connection) -> None:
         """Clear what nobody needs any more, so much at most that a pass does not take minutes.
 
         (MULTI/EXEC: XDEL, ZREM)
         """
         for _ in range(_MOST_ROUNDS):
-            members = link.exchange([("ZRANGE", keys.LOGGED_RECEIPTS, 0, _MOST_AT_ONCE - 1)])[0]
+            members = connection.execute([("ZRANGE", keys.LOGGED_RECEIPTS, 0, _MOST_AT_ONCE - 1)])[0]
             logged = [Logged(*member.decode().split(" ")) for member in members]
-            free = self._free(link, logged) if logged else []
+            free = self._free(connection, logged) if logged else []
             if not free:
                 return
             ids = list(dict.fromkeys(id for each in free for id in each))
             gone = (" ".join(each) for each in free)
-            link.transact([("XDEL", self._reader.stream, *ids), ("ZREM", keys.LOGGED_RECEIPTS, *gone)])
+            connection.transact(
+                [("XDEL", self._consumer_id.stream, *ids), ("ZREM", keys.LOGGED_RECEIPTS, *gone)]
+            )
             if len(members) < _MOST_AT_ONCE:
                 return
 
-    def _free(self, link: Link, logged: Sequence[Logged]) -> list[Logged]:
+    def _free(self, connection: Connection, logged: Sequence[Logged]) -> list[Logged]:
         """Those of which every group that counts has both entries behind it."""
-        groups, now_ms = self._groups_that_count(link)
+        groups, now_ms = self._groups_that_count(connection)
         past = [
             each for each in logged if all(_place(id) <= group.read_to for group in groups for id in each)
         ]
@@ -131,20 +140,24 @@ class Clearing:
         pending: set[str] = set()
         for group in groups:
             if past and group.pending:
-                pending |= self._pending(link, group.name, past, oldest_ms)
+                pending |= self._pending(connection, group.name, past, oldest_ms)
         return [each for each in past if pending.isdisjoint(each)]
 
-    def _groups_that_count(self, link: Link) -> tuple[list[Group], int]:
+    def _groups_that_count(self, connection: Connection) -> tuple[list[Group], int]:
         """All groups but our own that are not forgotten, and the time of Redis. (XINFO, TIME)"""
-        about = [("XINFO", "GROUPS", self._reader.stream), ("TIME",)]
-        reply, (seconds, microseconds) = link.exchange(about, keep_errors=True)
-        groups = [group for group in map(_group, checked(reply)) if group.name != self._reader.group.encode()]
-        ask = [("XINFO", "CONSUMERS", self._reader.stream, group.name) for group in groups]
-        consumers = link.exchange(ask, keep_errors=True) if ask else []
+        about = [("XINFO", "GROUPS", self._consumer_id.stream), TIME]
+        reply, time_reply = connection.execute(about, keep_errors=True)
+        groups = [
+            group
+            for group in map(_group, check_reply(reply))
+            if group.name != self._consumer_id.group.encode()
+        ]
+        ask = [("XINFO", "CONSUMERS", self._consumer_id.stream, group.name) for group in groups]
+        consumers = connection.execute(ask, keep_errors=True) if ask else []
         self._first_seen = {
             group.name: self._first_seen.get(group.name, time.monotonic()) for group in groups
         }
-        now_ms = int(seconds) * 1000 + int(microseconds) // 1000
+        now_ms = parse_time_ms(time_reply)
         return [
             group for group, them in zip(groups, consumers, strict=True) if self._counts(group, them)
         ], now_ms
@@ -156,7 +169,9 @@ class Clearing:
         idle_ms = min(_fields(consumer)["idle"] for consumer in consumers)
         return bool(idle_ms < self._forget_seconds * 1000)
 
-    def _pending(self, link: Link, group: bytes, past: Sequence[Logged], oldest_ms: int) -> set[str]:
+    def _pending(
+        self, connection: Connection, group: bytes, past: Sequence[Logged], oldest_ms: int
+    ) -> set[str]:
         """Which entries between the first and the last of `past` a group has pending. (XPENDING)"""
         places = [_place(id) for each in past for id in each]
         start = max(min(places), (oldest_ms, 0))
@@ -164,8 +179,8 @@ class Clearing:
         found: set[str] = set()
         low = "{}-{}".format(*start)
         while True:
-            command: Command = ("XPENDING", self._reader.stream, group, low, end, _PAGE)
-            page = checked(link.exchange([command], keep_errors=True)[0])
+            command: Command = ("XPENDING", self._consumer_id.stream, group, low, end, _PAGE)
+            page = check_reply(connection.execute([command], keep_errors=True)[0])
             found.update(row[0].decode() for row in page)
             if len(page) < _PAGE:
                 return found
@@ -186,7 +201,7 @@ def _group(reply: Reply) -> Group:
 
 
 def _fields(flat: Sequence[Reply]) -> dict[str, Reply]:
-    return {name.decode(): value for name, value in pairs(flat).items()}
+    return {name.decode(): value for name, value in parse_pairs(flat).items()}
 
 
 def _place(id: str) -> Place:

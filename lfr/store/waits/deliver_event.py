@@ -12,16 +12,18 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link
-from lfr.store.stream.entries import Reader, acknowledge
+from lfr.store.redis.clock import read_time_ms
+from lfr.store.redis.connection import Command, Connection
+from lfr.store.stream.entries import ConsumerId, acknowledge_command
 from lfr.store.waits.event_buffer import KeptEvent, came_after_start, watch_events
 from lfr.store.waits.match import Meeting
 from lfr.store.waits.match_index import watch_field_sets
-from lfr.store.waits.registry import forget_waits, watch_waits
+from lfr.store.waits.registry import remove_wait_commands, watch_waits
 from lfr.store.waits.start import root_of
 from lfr.tasks.matching import FieldSet, places
-from lfr.tasks.wait_spec import Wait, place_on_stream
+from lfr.tasks.wait_spec import Wait
 from lfr.values.json import Json
+from lfr.values.stream_id import StreamId
 
 FEW = 8
 """How many waits of a place are ended by each of many events in one transaction."""
@@ -70,44 +72,54 @@ class _Found(NamedTuple):
 
 
 def take_arrivals(
-    link: Link, reader: Reader, arrivals: Sequence[Arrival], *, most: int, retain_ms: int
+    connection: Connection, consumer: ConsumerId, arrivals: Sequence[Arrival], *, most: int, retain_ms: int
 ) -> Outcome:
     """Let events end up to `most` waits in each of their places, and keep them, in one transaction.
 
     Of several, those that may end more are left for later; one alone ends as many as it may. Watched: the
     field sets of their kinds, the events as they are kept, their places, and the waits there.
     """
-    asked = watch_field_sets(link, (arrival.kind for arrival in arrivals))
-    known = watch_events(link, [arrival.id for arrival in arrivals])
-    found = _find(link, arrivals, asked, most)
-    now_ms = _now_ms(link)
+    asked = watch_field_sets(connection, (arrival.kind for arrival in arrivals))
+    known = watch_events(connection, [arrival.id for arrival in arrivals])
+    found = _find(connection, arrivals, asked, most)
+    now_ms = read_time_ms(connection)
     meeting = Meeting({event.id: event for event in known if event is not None})
     unfinished = [arrival for arrival, theirs in zip(arrivals, found.waiting, strict=True) if theirs.is_cut]
     finished: list[str] = []
     for arrival, theirs in zip(arrivals, found.waiting, strict=True):
         if theirs.is_cut and len(arrivals) > 1:
             continue
-        _meet(link, reader.stream, meeting, arrival, theirs, is_fresh=_came_ms(arrival) + retain_ms > now_ms)
+        _meet(
+            connection,
+            consumer.stream,
+            meeting,
+            arrival,
+            theirs,
+            is_fresh=_came_ms(arrival) + retain_ms > now_ms,
+        )
         finished += [] if theirs.is_cut else [arrival.id]
-    commands = meeting.commands(reader.stream, asked, retain_ms, now_ms)
-    commands += forget_waits([wait for wait, _ in meeting.ended])
+    commands = meeting.commands(consumer.stream, asked, retain_ms, now_ms)
+    commands += remove_wait_commands([wait for wait, _ in meeting.ended])
     commands += [("ZREM", keys.event_waits(place), name) for place, name in found.lost]
-    commands += [acknowledge(reader, finished)] if finished else []
-    return Outcome(link.transact(commands) is None, unfinished)
+    commands += [acknowledge_command(consumer, finished)] if finished else []
+    return Outcome(connection.transact(commands) is None, unfinished)
 
 
 def _find(
-    link: Link, arrivals: Sequence[Arrival], asked: Mapping[str, Mapping[FieldSet, bool]], most: int
+    connection: Connection,
+    arrivals: Sequence[Arrival],
+    asked: Mapping[str, Mapping[FieldSet, bool]],
+    most: int,
 ) -> _Found:
     """The waits that each event may end. (WATCH, ZRANGE; WATCH, GET)"""
     here = [list(places(each.kind, each.values, asked[each.kind]).values()) for each in arrivals]
     wanted = list(dict.fromkeys(place for theirs in here for place in theirs))
     commands: list[Command] = [("WATCH", *map(keys.event_waits, wanted))] if wanted else []
     commands += [("ZRANGE", keys.event_waits(place), 0, most - 1) for place in wanted]
-    pages = link.exchange(commands)[1:] if commands else []
+    pages = connection.execute(commands)[1:] if commands else []
     names = {place: [name.decode() for name in page] for place, page in zip(wanted, pages, strict=True)}
     all_names = list(dict.fromkeys(name for page in names.values() for name in page))
-    waits = dict(zip(all_names, watch_waits(link, all_names), strict=True))
+    waits = dict(zip(all_names, watch_waits(connection, all_names), strict=True))
     waiting = [
         _sort(arrival, [[waits[name] for name in names[place]] for place in theirs], most)
         for arrival, theirs in zip(arrivals, here, strict=True)
@@ -118,19 +130,25 @@ def _find(
 
 def _sort(arrival: Arrival, pages: Sequence[Sequence[Wait | None]], most: int) -> _Waiting:
     waiting = _Waiting()
-    came = place_on_stream(arrival.id)
+    came = StreamId.parse(arrival.id)
     for page in pages:
         there = [wait for wait in page if wait is not None]
-        older = [wait for wait in there if place_on_stream(wait.since) < came]
+        older = [wait for wait in there if StreamId.parse(wait.since) < came]
         waiting.older += older
-        waiting.younger += [wait for wait in there if place_on_stream(wait.since) > came]
+        waiting.younger += [wait for wait in there if StreamId.parse(wait.since) > came]
         waiting.is_cut |= len(page) == most and len(older) == len(there)
-    waiting.younger.sort(key=lambda wait: place_on_stream(wait.since))
+    waiting.younger.sort(key=lambda wait: StreamId.parse(wait.since))
     return waiting
 
 
 def _meet(
-    link: Link, stream: str, meeting: Meeting, arrival: Arrival, waiting: _Waiting, *, is_fresh: bool
+    connection: Connection,
+    stream: str,
+    meeting: Meeting,
+    arrival: Arrival,
+    waiting: _Waiting,
+    *,
+    is_fresh: bool,
 ) -> None:
     """Let one event end its waits; keep it."""
     over = {wait.name for wait, _ in meeting.ended}
@@ -139,7 +157,7 @@ def _meet(
     ended = [wait for wait in waiting.older if wait.name not in over]
     if not ended and known is None and is_fresh:
         younger = (wait for wait in waiting.younger if wait.name not in over)
-        ended = [wait for wait in younger if _started_before(link, stream, wait, arrival.id)][:1]
+        ended = [wait for wait in younger if _started_before(connection, stream, wait, arrival.id)][:1]
     for wait in ended:
         meeting.end(wait, event)
         event = meeting.events[event.id]
@@ -147,17 +165,12 @@ def _meet(
         meeting.keep(event)
 
 
-def _started_before(link: Link, stream: str, wait: Wait, event: str) -> bool:
+def _started_before(connection: Connection, stream: str, wait: Wait, event: str) -> bool:
     """Whether the workflow of a wait had started before an event came. (HGET)"""
     workflow = wait.task.workflow
-    started = link.exchange([("HGET", root_of(workflow), "started")])[0]
-    return started is not None and came_after_start(link, stream, event, workflow, int(started))
+    started = connection.execute([("HGET", root_of(workflow), "started")])[0]
+    return started is not None and came_after_start(connection, stream, event, workflow, int(started))
 
 
 def _came_ms(arrival: Arrival) -> int:
-    return place_on_stream(arrival.id)[0]
-
-
-def _now_ms(link: Link) -> int:
-    seconds, microseconds = link.exchange([("TIME",)])[0]
-    return int(seconds) * 1000 + int(microseconds) // 1000
+    return StreamId.parse(arrival.id).ms

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 from lfr import events
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link
-from lfr.store.stream.entries import to_entries
+from lfr.store.redis.connection import Command, Connection
+from lfr.store.stream.entries import parse_entries
 from lfr.store.waits.start import root_of
 from lfr.tasks.matching import FieldSet, places
-from lfr.tasks.wait_spec import place_on_stream
 from lfr.values.json import Json, decode_json_lines, encode_json, encode_json_lines
+from lfr.values.stream_id import StreamId
 
 _PAGE = 500
 
@@ -40,19 +40,23 @@ class KeptEvent:
     is_receipted: bool = False
 
 
-def watch_events(link: Link, ids: Sequence[str]) -> list[KeptEvent | None]:
+def watch_events(connection: Connection, ids: Sequence[str]) -> list[KeptEvent | None]:
     """Watch and read events that are kept; None for one that is not. (WATCH, GET)"""
     if not ids:
         return []
-    found = link.exchange([("WATCH", *map(keys.event, ids)), *(("GET", keys.event(id)) for id in ids)])[1:]
+    found = connection.execute([("WATCH", *map(keys.event, ids)), *(("GET", keys.event(id)) for id in ids)])[
+        1:
+    ]
     return [_read(id, text) if text else None for id, text in zip(ids, found, strict=True)]
 
 
-def put_event(event: KeptEvent, asked: Iterable[FieldSet], retain_ms: int, now_ms: int) -> list[Command]:
+def buffer_event_commands(
+    event: KeptEvent, asked: Iterable[FieldSet], retain_ms: int, now_ms: int
+) -> list[Command]:
     """The commands that keep an event as it now is, where those find it who ask for these fields."""
     lasts_ms = max(retain_ms, _LEAST_RETAIN_MS)
     told = [event.kind, event.is_taken, event.is_receipted, list(event.values)]
-    came_ms = place_on_stream(event.id)[0]
+    came_ms = StreamId.parse(event.id).ms
     oldest_ms = min(now_ms, came_ms) - lasts_ms
     commands: list[Command] = [
         ("SET", keys.event(event.id), encode_json_lines(told, *event.values.values()), "PX", lasts_ms)
@@ -71,7 +75,7 @@ def put_event(event: KeptEvent, asked: Iterable[FieldSet], retain_ms: int, now_m
     return commands
 
 
-def introduce(link: Link, kind: str, names: FieldSet, retain_ms: int, now_ms: int) -> None:
+def introduce(connection: Connection, kind: str, names: FieldSet, retain_ms: int, now_ms: int) -> None:
     """Have the kept events of a kind found by these fields. (ZADD, HSETNX; ZRANGE, GET, ZADD; HSET)
 
     From the first command on, whoever keeps an event puts it there; those that were kept before are put
@@ -79,38 +83,42 @@ def introduce(link: Link, kind: str, names: FieldSet, retain_ms: int, now_ms: in
     """
     # Who waits may be ended at once, and never be kept: so it is noted here what is to be forgotten one day.
     noted: Command = ("ZADD", keys.AWAITED_KINDS, "NX", now_ms, kind)
-    link.exchange([noted, ("HSETNX", keys.field_sets(kind), names, 0)])
-    ids = [id.decode() for id in link.exchange([("ZRANGE", keys.kept(kind), 0, -1)])[0]]
+    connection.execute([noted, ("HSETNX", keys.field_sets(kind), names, 0)])
+    ids = [id.decode() for id in connection.execute([("ZRANGE", keys.kept(kind), 0, -1)])[0]]
     for start in range(0, len(ids), _PAGE):
         page = ids[start : start + _PAGE]
-        texts = link.exchange([("GET", keys.event(id)) for id in page])
+        texts = connection.execute([("GET", keys.event(id)) for id in page])
         found = [_read(id, text) for id, text in zip(page, texts, strict=True) if text]
         commands = [command for event in found for command in _hint(event, [names], retain_ms)]
         if commands:
-            link.exchange(commands)
-    link.exchange([("HSET", keys.field_sets(kind), names, 1)])
+            connection.execute(commands)
+    connection.execute([("HSET", keys.field_sets(kind), names, 1)])
 
 
-def correct_hints(link: Link, place: str, wrong: Collection[str], found: Iterable[KeptEvent]) -> None:
+def correct_hints(
+    connection: Connection, place: str, wrong: Collection[str], found: Iterable[KeptEvent]
+) -> None:
     """Take ids away from the free ones of a place; those that are taken stand where these do. (ZREM, ZADD)"""
     commands: list[Command] = [("UNWATCH",), ("ZREM", keys.free(place), *wrong)]
     commands += [
-        ("ZADD", keys.taken(place), place_on_stream(event.id)[0], event.id)
+        ("ZADD", keys.taken(place), StreamId.parse(event.id).ms, event.id)
         for event in found
         if event.id in wrong
     ]
-    link.exchange(commands)
+    connection.execute(commands)
 
 
-def came_after_start(link: Link, stream: str, event: str, workflow: str, started_ms: int) -> bool:
+def came_after_start(connection: Connection, stream: str, event: str, workflow: str, started_ms: int) -> bool:
     """Whether an event came after the workflow of a wait had started. (XRANGE, if the times are equal)"""
-    came_ms, number = place_on_stream(event)
+    came_ms, number = StreamId.parse(event)
     if came_ms != started_ms:
         return came_ms > started_ms
     # Within one millisecond their order on the stream tells, as long as the start stands there.
-    later = link.exchange([("XRANGE", stream, f"({came_ms}-{number}", f"{came_ms + 1000}", "COUNT", 1000)])[0]
+    later = connection.execute(
+        [("XRANGE", stream, f"({came_ms}-{number}", f"{came_ms + 1000}", "COUNT", 1000)]
+    )[0]
     told = (
-        events.peek_kind(entry.fields) for entry in to_entries(later) if _is_about(entry.fields, workflow)
+        events.peek_kind(entry.fields) for entry in parse_entries(later) if _is_about(entry.fields, workflow)
     )
     return events.START_WORKFLOW not in told
 
@@ -123,7 +131,7 @@ def _hint(event: KeptEvent, asked: Iterable[FieldSet], retain_ms: int) -> list[C
     commands: list[Command] = []
     for place in places(event.kind, event.values, asked).values():
         index = keys.taken(place) if event.is_taken else keys.free(place)
-        commands.append(("ZADD", index, place_on_stream(event.id)[0], event.id))
+        commands.append(("ZADD", index, StreamId.parse(event.id).ms, event.id))
         commands.append(("PEXPIRE", index, max(retain_ms, _LEAST_RETAIN_MS)))
     return commands
 

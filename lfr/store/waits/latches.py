@@ -15,13 +15,21 @@ from dataclasses import dataclass, field
 
 from lfr import events
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link, Reply
-from lfr.store.stream.entries import Reader, append, checked
-from lfr.store.waits.registry import forget_waits, keep_wait, member, tell_ends, watch_waits
-from lfr.store.waits.start import settle_started, watch_started
+from lfr.store.redis.clock import read_time_ms
+from lfr.store.redis.connection import Command, Connection, Reply
+from lfr.store.stream.entries import ConsumerId, append_command, check_reply
+from lfr.store.waits.registry import (
+    add_wait_commands,
+    end_task_commands,
+    member,
+    remove_wait_commands,
+    watch_waits,
+)
+from lfr.store.waits.start import start_receipt_commands, watch_started
 from lfr.tasks.catalogue import ACQUIRE, COUNTDOWN
-from lfr.tasks.wait_spec import LatchStep, Wait, place_on_stream
+from lfr.tasks.wait_spec import LatchStep, Wait
 from lfr.values.json import Json
+from lfr.values.stream_id import StreamId
 
 AT_ONCE = 500
 """How many waiters are let go in one transaction."""
@@ -62,28 +70,30 @@ class _Draft:
         self.ends.append(events.end_task_values(step.task, output=step.task.input, failure=reason))
 
 
-def do_latch_steps(link: Link, reader: Reader, steps: Sequence[LatchStep], *, first: str) -> bool:
+def do_latch_steps(
+    connection: Connection, consumer: ConsumerId, steps: Sequence[LatchStep], *, first: str
+) -> bool:
     """Acquire, release, begin to count down, in the order of the stream; False if somebody else has touched
     one of these latches or steps. (WATCH, GET, EXISTS, HGET, XPENDING; MULTI/EXEC)
 
     `first` is the oldest event that was read with them. A release for which an acquire may be missing that
     is older still is left pending: it will be read again.
     """
-    standing = watch_started(link, reader, steps)
-    latches = watch_latches(link, [step.latch for step in steps])
-    is_counted = _watch_marks(link, steps)
-    oldest = _oldest_pending(link, reader)
-    draft = _Draft(reader.stream, standing.now_ms, oldest is None or oldest >= place_on_stream(first))
+    standing = watch_started(connection, consumer, steps)
+    latches = watch_latches(connection, [step.latch for step in steps])
+    is_counted = _watch_marks(connection, steps)
+    oldest = _oldest_pending(connection, consumer)
+    draft = _Draft(consumer.stream, standing.now_ms, oldest is None or oldest >= StreamId.parse(first))
     done: list[LatchStep] = []
-    for step in sorted(steps, key=lambda step: place_on_stream(step.since)):
+    for step in sorted(steps, key=lambda step: StreamId.parse(step.since)):
         is_wanted = step.since in standing.wanted and not is_counted[step.since]
         if not is_wanted or _do(draft, step, latches[step.latch]):
             done.append(step)
-    commands = [*draft.commands, *tell_ends(reader.stream, draft.ends, standing.now_ms)]
-    return link.transact(commands + settle_started(reader, done, standing.now_ms)) is not None
+    commands = [*draft.commands, *end_task_commands(consumer.stream, draft.ends, standing.now_ms)]
+    return connection.transact(commands + start_receipt_commands(consumer, done, standing.now_ms)) is not None
 
 
-def watch_latches(link: Link, names: Iterable[str]) -> dict[str, Latch]:
+def watch_latches(connection: Connection, names: Iterable[str]) -> dict[str, Latch]:
     """Watch and read latches. (WATCH, GET, EXISTS)"""
     wanted = list(dict.fromkeys(names))
     if not wanted:
@@ -92,7 +102,7 @@ def watch_latches(link: Link, names: Iterable[str]) -> dict[str, Latch]:
     commands: list[Command] = [("WATCH", *(key for pair in pairs for key in pair))]
     for count, waiters in pairs:
         commands += (("GET", count), ("EXISTS", waiters))
-    replies = link.exchange(commands, keep_errors=True)[1:]
+    replies = connection.execute(commands, keep_errors=True)[1:]
     return {
         name: Latch(name, _number(replies[2 * place]), bool(replies[2 * place + 1]))
         for place, name in enumerate(wanted)
@@ -110,16 +120,16 @@ class SeenLatch:
     first: Sequence[tuple[str, int]] = ()
 
 
-def read_latches(link: Link) -> list[SeenLatch]:
+def read_latches(connection: Connection) -> list[SeenLatch]:
     """All latches that are listed, by name. (TIME, ZRANGEBYSCORE; GET, ZCARD, ZRANGE)"""
-    now_ms = _now_ms(link)
-    listed = link.exchange([("ZRANGEBYSCORE", keys.LATCHES, now_ms - _REMEMBERED_MS, "+inf")])[0]
+    now_ms = read_time_ms(connection)
+    listed = connection.execute([("ZRANGEBYSCORE", keys.LATCHES, now_ms - _REMEMBERED_MS, "+inf")])[0]
     names = sorted(name.decode() for name in listed)
     commands: list[Command] = []
     for name in names:
         waiters = keys.latch_waiters(name)
         commands += (("GET", keys.latch(name)), ("ZCARD", waiters), ("ZRANGE", waiters, 0, _MOST_SHOWN - 1))
-    replies = link.exchange(commands, keep_errors=True) if commands else []
+    replies = connection.execute(commands, keep_errors=True) if commands else []
     seen: list[SeenLatch] = []
     for place, name in enumerate(names):
         count, waiters, first = replies[3 * place : 3 * place + 3]
@@ -129,31 +139,26 @@ def read_latches(link: Link) -> list[SeenLatch]:
     return seen
 
 
-def reset(link: Link, stream: str, name: str, tag: str) -> SeenLatch | None:
+def reset(connection: Connection, stream: str, name: str, tag: str) -> SeenLatch | None:
     """Bring a latch to zero, if it is not there or somebody counts it down; what it was, or None if somebody
     else has touched it meanwhile. `tag` is unique. (WATCH, GET, EXISTS, ZCARD; MULTI/EXEC)"""
-    now_ms = _now_ms(link)
-    latch = watch_latches(link, [name])[name]
-    waiters = link.exchange([("ZCARD", keys.latch_waiters(name))])[0]
+    now_ms = read_time_ms(connection)
+    latch = watch_latches(connection, [name])[name]
+    waiters = connection.execute([("ZCARD", keys.latch_waiters(name))])[0]
     if latch.count == 0 and not waiters:
-        link.exchange([("UNWATCH",)])
-    elif link.transact(bring_to_zero(stream, latch, tag, now_ms)) is None:
+        connection.execute([("UNWATCH",)])
+    elif connection.transact(zero_latch_commands(stream, latch, tag, now_ms)) is None:
         return None
     return SeenLatch(name, latch.count, waiters)
 
 
-def let_all_go(link: Link, stream: str) -> None:
+def let_all_go(connection: Connection, stream: str) -> None:
     """End all countdowns that have been let go."""
-    while let_go(link, stream, _now_ms(link)):
+    while let_go(connection, stream, read_time_ms(connection)):
         pass
 
 
-def _now_ms(link: Link) -> int:
-    seconds, microseconds = link.exchange([("TIME",)])[0]
-    return int(seconds) * 1000 + int(microseconds) // 1000
-
-
-def bring_to_zero(stream: str, latch: Latch, tag: str, now_ms: int) -> list[Command]:
+def zero_latch_commands(stream: str, latch: Latch, tag: str, now_ms: int) -> list[Command]:
     """The commands that bring a latch to zero, move its waiters aside and tell of it. `tag` is unique."""
     at = events.timestamp(now_ms / 1000)
     commands: list[Command] = [
@@ -165,59 +170,65 @@ def bring_to_zero(stream: str, latch: Latch, tag: str, now_ms: int) -> list[Comm
         commands.append(("RENAME", keys.latch_waiters(latch.name), keys.opened(tag)))
         commands.append(("SADD", keys.OPENED, tag))
     told = {"latch": keys.latch(latch.name), "name": latch.name}
-    return [*commands, append(stream, events.LATCH_ZERO, at, told)]
+    return [*commands, append_command(stream, events.LATCH_ZERO, at, told)]
 
 
-def let_go(link: Link, stream: str, now_ms: int) -> bool:
+def let_go(connection: Connection, stream: str, now_ms: int) -> bool:
     """End some of the countdowns that a latch at zero has let go; whether there may be more. (SRANDMEMBER,
     ZRANGE; WATCH, GET; MULTI/EXEC)"""
-    tag = link.exchange([("SRANDMEMBER", keys.OPENED)])[0]
+    tag = connection.execute([("SRANDMEMBER", keys.OPENED)])[0]
     if tag is None:
         return False
     opened = keys.opened(tag.decode())
-    members = [name.decode() for name in link.exchange([("ZRANGE", opened, 0, AT_ONCE - 1)])[0]]
-    waits = [wait for wait in watch_waits(link, members) if wait is not None]
-    commands = tell_ends(stream, [wait.ending() for wait in waits], now_ms) + forget_waits(waits)
+    members = [name.decode() for name in connection.execute([("ZRANGE", opened, 0, AT_ONCE - 1)])[0]]
+    waits = [wait for wait in watch_waits(connection, members) if wait is not None]
+    commands = end_task_commands(stream, [wait.ending() for wait in waits], now_ms) + remove_wait_commands(
+        waits
+    )
     commands += [("ZREM", opened, *members)] if members else []
     commands += [("SREM", keys.OPENED, tag.decode())] if len(members) < AT_ONCE else []
-    link.transact(commands)
+    connection.transact(commands)
     return True
 
 
-def end_countdowns(link: Link, reader: Reader, now_ms: int) -> None:
+def end_countdowns(connection: Connection, consumer: ConsumerId, now_ms: int) -> None:
     """End some of the countdowns that began at a latch of zero, if nothing older can change that any more.
     (ZRANGE, XPENDING; WATCH, GET; MULTI/EXEC)"""
-    names = link.exchange([("ZRANGE", keys.COUNTDOWNS, 0, AT_ONCE - 1)])[0]
-    oldest = _oldest_pending(link, reader)
+    names = connection.execute([("ZRANGE", keys.COUNTDOWNS, 0, AT_ONCE - 1)])[0]
+    oldest = _oldest_pending(connection, consumer)
     members = [name.decode() for name in names]
-    waits = dict(zip(members, watch_waits(link, members), strict=True))
+    waits = dict(zip(members, watch_waits(connection, members), strict=True))
     settled = {
         name: wait
         for name, wait in waits.items()
-        if wait is None or oldest is None or place_on_stream(wait.since) < oldest
+        if wait is None or oldest is None or StreamId.parse(wait.since) < oldest
     }
     if not settled:
-        link.exchange([("UNWATCH",)])
+        connection.execute([("UNWATCH",)])
         return
     there = [wait for wait in settled.values() if wait is not None]
-    latches = watch_latches(link, (wait.latch or "" for wait in there))
+    latches = watch_latches(connection, (wait.latch or "" for wait in there))
     ended = [wait for wait in there if latches[wait.latch or ""].is_zero]
-    commands = tell_ends(reader.stream, [wait.ending() for wait in ended], now_ms) + forget_waits(ended)
-    link.transact([*commands, ("ZREM", keys.COUNTDOWNS, *settled)])
+    commands = end_task_commands(
+        consumer.stream, [wait.ending() for wait in ended], now_ms
+    ) + remove_wait_commands(ended)
+    connection.transact([*commands, ("ZREM", keys.COUNTDOWNS, *settled)])
 
 
-def _watch_marks(link: Link, steps: Sequence[LatchStep]) -> dict[str, bool]:
+def _watch_marks(connection: Connection, steps: Sequence[LatchStep]) -> dict[str, bool]:
     """Whether each of these attempts has been counted, by the id of its start-task. (WATCH, HEXISTS)"""
     commands: list[Command] = [("WATCH", *(keys.latched(step.task.workflow) for step in steps))]
     commands += [("HEXISTS", keys.latched(step.task.workflow), _attempt(step)) for step in steps]
-    replies = link.exchange(commands)[1:]
+    replies = connection.execute(commands)[1:]
     return {step.since: bool(reply) for step, reply in zip(steps, replies, strict=True)}
 
 
-def _oldest_pending(link: Link, reader: Reader) -> tuple[int, int] | None:
+def _oldest_pending(connection: Connection, consumer: ConsumerId) -> tuple[int, int] | None:
     """The oldest event that a role has read and not dealt with. (XPENDING)"""
-    pending = checked(link.exchange([("XPENDING", reader.stream, reader.group)], keep_errors=True)[0])
-    return place_on_stream(pending[1].decode()) if pending[1] else None
+    pending = check_reply(
+        connection.execute([("XPENDING", consumer.stream, consumer.group)], keep_errors=True)[0]
+    )
+    return StreamId.parse(pending[1].decode()) if pending[1] else None
 
 
 def _do(draft: _Draft, step: LatchStep, latch: Latch) -> bool:
@@ -236,7 +247,7 @@ def _do(draft: _Draft, step: LatchStep, latch: Latch) -> bool:
         _mark(draft, step, f"the latch {latch.name} is at zero, so there is nothing to release")
     else:
         if latch.count == 1:
-            draft.commands += bring_to_zero(draft.stream, latch, step.since, draft.now_ms)
+            draft.commands += zero_latch_commands(draft.stream, latch, step.since, draft.now_ms)
             latch.count, latch.has_waiters = 0, False
         else:
             _set(draft, latch, latch.count - 1)
@@ -265,10 +276,10 @@ def _count_down(draft: _Draft, step: LatchStep, latch: Latch) -> None:
         draft.end(step)
         return
     wait = Wait(step.task, step.since, latch=step.latch)
-    draft.commands += keep_wait(wait)
+    draft.commands += add_wait_commands(wait)
     latch.has_waiters = True
     if latch.is_zero:
-        draft.commands.append(("ZADD", keys.COUNTDOWNS, place_on_stream(step.since)[0], member(wait)))
+        draft.commands.append(("ZADD", keys.COUNTDOWNS, StreamId.parse(step.since).ms, member(wait)))
     else:
         draft.commands.append(("ZADD", keys.LATCHES, "NX", "+inf", step.latch))
 

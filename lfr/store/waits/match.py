@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from lfr import events
 from lfr.store.redis.connection import Command
-from lfr.store.stream.entries import append
-from lfr.store.waits.event_buffer import KeptEvent, put_event
-from lfr.store.waits.registry import tell_ends
+from lfr.store.stream.entries import append_command
+from lfr.store.waits.event_buffer import KeptEvent, buffer_event_commands
+from lfr.store.waits.registry import end_task_commands
 from lfr.tasks.event_wait import Awaited
 from lfr.tasks.matching import FieldSet
 from lfr.tasks.wait_spec import Wait
@@ -46,7 +46,7 @@ class Meeting:
         self, stream: str, asked: Mapping[str, Iterable[FieldSet]], retain_ms: int, now_ms: int
     ) -> list[Command]:
         """The commands that write it. `asked`: the field sets that waits ask for, by kind."""
-        commands = tell_ends(
+        commands = end_task_commands(
             stream,
             [
                 events.end_task_values(wait.task, output=awaited(wait).output(event.values, wait.task.input))
@@ -55,10 +55,12 @@ class Meeting:
             now_ms,
         )
         at = events.timestamp(now_ms / 1000)
-        commands += [append(stream, events.RECEIPT, at, events.receipt_values(id)) for id in self.receipts]
+        commands += [
+            append_command(stream, events.RECEIPT, at, events.receipt_values(id)) for id in self.receipts
+        ]
         for id in sorted(self.changed):
             event = self.events[id]
-            commands += put_event(event, asked.get(event.kind, ()), retain_ms, now_ms)
+            commands += buffer_event_commands(event, asked.get(event.kind, ()), retain_ms, now_ms)
         return commands
 
 

@@ -13,11 +13,12 @@ from typing import Final
 
 from lfr import events
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link
-from lfr.store.stream.entries import append
+from lfr.store.redis.connection import Command, Connection
+from lfr.store.stream.entries import append_command
 from lfr.tasks.matching import field_set, place
-from lfr.tasks.wait_spec import Wait, order_on_stream, place_on_stream, read_wait, write_wait
+from lfr.tasks.wait_spec import Wait, read_wait, write_wait
 from lfr.values.json import Json
+from lfr.values.stream_id import StreamId
 
 _CANCELLED: Final = b"cancelled "
 
@@ -36,9 +37,9 @@ def key_of(member: str) -> str:
     return keys.wait(workflow, int(index), int(attempt))
 
 
-def keep_wait(wait: Wait) -> list[Command]:
+def add_wait_commands(wait: Wait) -> list[Command]:
     """The commands that keep a wait, with its indexes."""
-    name, since = member(wait), order_on_stream(wait.since)
+    name, since = member(wait), StreamId.parse(wait.since).score
     commands: list[Command] = [("SET", keys.wait(*wait.name), write_wait(wait))]
     if wait.due_ms is not None:
         commands.append(("ZADD", keys.TIMERS, wait.due_ms, name))
@@ -52,8 +53,8 @@ def keep_wait(wait: Wait) -> list[Command]:
     return commands
 
 
-def forget_waits(waits: Sequence[Wait]) -> list[Command]:
-    """The commands that undo `keep_wait` for these."""
+def remove_wait_commands(waits: Sequence[Wait]) -> list[Command]:
+    """The commands that undo `add_wait_commands` for these."""
     if not waits:
         return []
     commands: list[Command] = [("DEL", *(keys.wait(*wait.name) for wait in waits))]
@@ -70,24 +71,24 @@ def forget_waits(waits: Sequence[Wait]) -> list[Command]:
     return commands
 
 
-def watch_waits(link: Link, members: Sequence[str]) -> list[Wait | None]:
+def watch_waits(connection: Connection, members: Sequence[str]) -> list[Wait | None]:
     """Watch and read the waits of these names; None for one that is over. (WATCH, GET)"""
     if not members:
         return []
     waits = [key_of(member) for member in members]
-    return _read(link.exchange([("WATCH", *waits), *(("GET", wait) for wait in waits)])[1:])
+    return _read(connection.execute([("WATCH", *waits), *(("GET", wait) for wait in waits)])[1:])
 
 
-def read_waits(link: Link, names: Sequence[tuple[str, int, int]]) -> list[Wait | None]:
+def read_waits(connection: Connection, names: Sequence[tuple[str, int, int]]) -> list[Wait | None]:
     """The waits of these attempts, by workflow, index and attempt; None where there is none. (GET)"""
-    return _read(link.exchange([("GET", keys.wait(*name)) for name in names]) if names else [])
+    return _read(connection.execute([("GET", keys.wait(*name)) for name in names]) if names else [])
 
 
 def _read(texts: Sequence[bytes | None]) -> list[Wait | None]:
     return [None if text is None or text.startswith(_CANCELLED) else read_wait(text) for text in texts]
 
 
-def mark_cancelled(name: tuple[str, int, int], by: str) -> Command:
+def cancelled_mark_command(name: tuple[str, int, int], by: str) -> Command:
     """The command that leaves a mark in the place of a wait, for its start-task may still be to come. `by`:
     the id of the cancel-task event. (SET)"""
     return ("SET", keys.wait(*name), _CANCELLED.decode() + by, "PX", _REMEMBERED_MS)
@@ -102,10 +103,10 @@ def may_begin(text: bytes | None, since: str) -> bool:
         return True
     if not text.startswith(_CANCELLED):
         return False
-    return place_on_stream(text.removeprefix(_CANCELLED).decode()) < place_on_stream(since)
+    return StreamId.parse(text.removeprefix(_CANCELLED).decode()) < StreamId.parse(since)
 
 
-def tell_ends(stream: str, endings: Sequence[dict[str, Json]], now_ms: int) -> list[Command]:
+def end_task_commands(stream: str, endings: Sequence[dict[str, Json]], now_ms: int) -> list[Command]:
     """The commands that append these end-task events."""
     at = events.timestamp(now_ms / 1000)
-    return [append(stream, events.END_TASK, at, ending) for ending in endings]
+    return [append_command(stream, events.END_TASK, at, ending) for ending in endings]

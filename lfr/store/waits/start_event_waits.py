@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link
-from lfr.store.stream.entries import Reader
+from lfr.store.redis.connection import Command, Connection
+from lfr.store.stream.entries import ConsumerId
 from lfr.store.waits.event_buffer import (
     KeptEvent,
     came_after_start,
@@ -22,10 +22,11 @@ from lfr.store.waits.event_buffer import (
 )
 from lfr.store.waits.match import Meeting, awaited
 from lfr.store.waits.match_index import watch_field_sets
-from lfr.store.waits.registry import keep_wait
-from lfr.store.waits.start import Standing, settle_started, watch_started
+from lfr.store.waits.registry import add_wait_commands
+from lfr.store.waits.start import Standing, start_receipt_commands, watch_started
 from lfr.tasks.matching import FieldSet, field_set, place
-from lfr.tasks.wait_spec import Wait, place_on_stream
+from lfr.tasks.wait_spec import Wait
+from lfr.values.stream_id import StreamId
 
 _MORE = 100
 """How many kept events of a place are looked at besides one for each wait."""
@@ -38,34 +39,38 @@ class _Found(NamedTuple):
     taken: list[str]
 
 
-def keep_event_waits(link: Link, reader: Reader, waits: Sequence[Wait], *, retain_ms: int) -> bool:
+def keep_event_waits(
+    connection: Connection, consumer: ConsumerId, waits: Sequence[Wait], *, retain_ms: int
+) -> bool:
     """End each of these waits by an event that is kept, or keep it until one comes.
 
     False if it is to be done again, one by one: somebody else has touched what it stands on. Watched: the
     waits, the field sets of their kinds, the kept events of their places and those of them that may fit.
     """
-    standing = watch_started(link, reader, waits)
+    standing = watch_started(connection, consumer, waits)
     wanted = [wait for wait in waits if wait.since in standing.wanted]
-    asked = watch_field_sets(link, (awaited(wait).kind for wait in wanted))
+    asked = watch_field_sets(connection, (awaited(wait).kind for wait in wanted))
     unknown = _unknown(wanted, asked)
     if unknown:
-        link.exchange([("UNWATCH",)])
+        connection.execute([("UNWATCH",)])
         for kind, names in unknown:
-            introduce(link, kind, names, retain_ms, standing.now_ms)
+            introduce(connection, kind, names, retain_ms, standing.now_ms)
         return False
-    found = _find(link, wanted, standing)
-    meeting = None if found is None else _watch_found(link, found)
+    found = _find(connection, wanted, standing)
+    meeting = None if found is None else _watch_found(connection, found)
     if found is None or meeting is None:
         return False
     commands: list[Command] = []
-    for wait in sorted(wanted, key=lambda wait: place_on_stream(wait.since)):
-        event = _choose(link, reader.stream, wait, found[_place(wait)], meeting, standing)
+    for wait in sorted(wanted, key=lambda wait: StreamId.parse(wait.since)):
+        event = _choose(connection, consumer.stream, wait, found[_place(wait)], meeting, standing)
         if event is None:
-            commands += keep_wait(wait)
+            commands += add_wait_commands(wait)
         else:
             meeting.end(wait, event)
-    commands += meeting.commands(reader.stream, asked, retain_ms, standing.now_ms)
-    return link.transact(commands + settle_started(reader, waits, standing.now_ms)) is not None
+    commands += meeting.commands(consumer.stream, asked, retain_ms, standing.now_ms)
+    return (
+        connection.transact(commands + start_receipt_commands(consumer, waits, standing.now_ms)) is not None
+    )
 
 
 def _unknown(
@@ -80,7 +85,7 @@ def _place(wait: Wait) -> str:
     return place(awaited(wait).kind, awaited(wait).match)
 
 
-def _find(link: Link, waits: Sequence[Wait], standing: Standing) -> dict[str, _Found] | None:
+def _find(connection: Connection, waits: Sequence[Wait], standing: Standing) -> dict[str, _Found] | None:
     """What is kept in the place of each wait that may fit; None if there is too much for several waits at
     once. (WATCH, ZRANGEBYSCORE)"""
     by_place: dict[str, list[Wait]] = {}
@@ -89,48 +94,48 @@ def _find(link: Link, waits: Sequence[Wait], standing: Standing) -> dict[str, _F
     commands: list[Command] = []
     for here, theirs in by_place.items():
         oldest_ms = min(standing.started_ms[wait.task.workflow] for wait in theirs)
-        since_ms = min(place_on_stream(wait.since)[0] for wait in theirs)
+        since_ms = min(StreamId.parse(wait.since).ms for wait in theirs)
         commands += (
             ("WATCH", keys.free(here), keys.taken(here)),
             ("ZRANGEBYSCORE", keys.free(here), oldest_ms, "+inf", "LIMIT", 0, len(theirs) + _MORE),
             ("ZRANGEBYSCORE", keys.taken(here), since_ms, "+inf", "LIMIT", 0, len(theirs) + _MORE),
         )
-    replies = link.exchange(commands) if commands else []
+    replies = connection.execute(commands) if commands else []
     found: dict[str, _Found] = {}
     for number, (here, theirs) in enumerate(by_place.items()):
         free, taken = ([id.decode() for id in reply] for reply in replies[3 * number + 1 : 3 * number + 3])
         if len(theirs) > 1 and max(len(free), len(taken)) == len(theirs) + _MORE:
-            link.exchange([("UNWATCH",)])
+            connection.execute([("UNWATCH",)])
             return None
         found[here] = _Found(free, taken)
     return found
 
 
-def _watch_found(link: Link, found: Mapping[str, _Found]) -> Meeting | None:
+def _watch_found(connection: Connection, found: Mapping[str, _Found]) -> Meeting | None:
     """The events that were found, under watch; None after a wrong hint has been corrected."""
     ids = list(dict.fromkeys(id for each in found.values() for id in (*each.free, *each.taken)))
-    kept = {event.id: event for event in watch_events(link, ids) if event is not None}
+    kept = {event.id: event for event in watch_events(connection, ids) if event is not None}
     for here, each in found.items():
         wrong = [id for id in each.free if id not in kept or kept[id].is_taken]
         if wrong:
-            correct_hints(link, here, wrong, [kept[id] for id in wrong if id in kept])
+            correct_hints(connection, here, wrong, [kept[id] for id in wrong if id in kept])
             return None
     return Meeting(kept)
 
 
 def _choose(
-    link: Link, stream: str, wait: Wait, found: _Found, meeting: Meeting, standing: Standing
+    connection: Connection, stream: str, wait: Wait, found: _Found, meeting: Meeting, standing: Standing
 ) -> KeptEvent | None:
     """The event that ends a wait: the oldest that came after it began, else the oldest that is free and came
     after its workflow had started."""
-    since, workflow = place_on_stream(wait.since), wait.task.workflow
+    since, workflow = StreamId.parse(wait.since), wait.task.workflow
     here = [meeting.events[id] for id in (*found.free, *found.taken) if id in meeting.events]
-    here.sort(key=lambda event: place_on_stream(event.id))
+    here.sort(key=lambda event: StreamId.parse(event.id))
     for event in here:
-        if place_on_stream(event.id) > since:
+        if StreamId.parse(event.id) > since:
             return event
     started_ms = standing.started_ms[workflow]
     for event in here:
-        if not event.is_taken and came_after_start(link, stream, event.id, workflow, started_ms):
+        if not event.is_taken and came_after_start(connection, stream, event.id, workflow, started_ms):
             return event
     return None

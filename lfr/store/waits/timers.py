@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link
-from lfr.store.waits.registry import forget_waits, tell_ends, watch_waits
+from lfr.store.redis.clock import TIME, parse_time_ms
+from lfr.store.redis.connection import Command, Connection
+from lfr.store.waits.registry import end_task_commands, remove_wait_commands, watch_waits
 
 
 class Due(NamedTuple):
@@ -33,26 +34,25 @@ class Due(NamedTuple):
         return self.next_ms is not None and self.next_ms <= self.now_ms
 
 
-def look(link: Link) -> Due:
+def look(connection: Connection) -> Due:
     """What there is to do. (TIME, ZRANGE, SCARD, ZCARD)"""
     ask: list[Command] = [
-        ("TIME",),
+        TIME,
         ("ZRANGE", keys.TIMERS, 0, 0, "WITHSCORES"),
         ("SCARD", keys.OPENED),
         ("ZCARD", keys.COUNTDOWNS),
     ]
-    (seconds, microseconds), first, opened, countdowns = link.exchange(ask)
-    now_ms = int(seconds) * 1000 + int(microseconds) // 1000
-    return Due(now_ms, int(float(first[1])) if first else None, bool(opened), bool(countdowns))
+    time, first, opened, countdowns = connection.execute(ask)
+    return Due(parse_time_ms(time), int(float(first[1])) if first else None, bool(opened), bool(countdowns))
 
 
-def fire_due(link: Link, stream: str, now_ms: int, *, count: int) -> int:
+def fire_due(connection: Connection, stream: str, now_ms: int, *, count: int) -> int:
     """End up to `count` waits that are due; how many were. (ZRANGEBYSCORE; WATCH, GET; MULTI/EXEC)"""
-    due = link.exchange([("ZRANGEBYSCORE", keys.TIMERS, "-inf", now_ms, "LIMIT", 0, count)])[0]
+    due = connection.execute([("ZRANGEBYSCORE", keys.TIMERS, "-inf", now_ms, "LIMIT", 0, count)])[0]
     if not due:
         return 0
     members = [member.decode() for member in due]
-    waits = [wait for wait in watch_waits(link, members) if wait is not None]
-    commands = tell_ends(stream, [wait.ending() for wait in waits], now_ms)
-    commands += [*forget_waits(waits), ("ZREM", keys.TIMERS, *members)]
-    return 0 if link.transact(commands) is None else len(members)
+    waits = [wait for wait in watch_waits(connection, members) if wait is not None]
+    commands = end_task_commands(stream, [wait.ending() for wait in waits], now_ms)
+    commands += [*remove_wait_commands(waits), ("ZREM", keys.TIMERS, *members)]
+    return 0 if connection.transact(commands) is None else len(members)

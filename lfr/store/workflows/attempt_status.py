@@ -8,25 +8,25 @@ from typing import Any
 from lfr import events
 from lfr.states import WorkflowState
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link, Reply
+from lfr.store.redis.connection import Command, Connection, Reply
 from lfr.values.json import decode_json, encode_json
 
 _KEPT_SECONDS = 24 * 3600
 """A worker that has died does not take back what it told last."""
 
 
-def still_counts(link: Link, task: events.StartTask) -> bool:
+def is_current(connection: Connection, task: events.StartTask) -> bool:
     """Whether anybody waits for the end of this attempt: False once its workflow was terminated, or it has
     failed by a timeout, or another attempt was started. (HGET)"""
-    return which_count(link, [task])[0]
+    return are_current(connection, [task])[0]
 
 
-def which_count(link: Link, tasks: Sequence[events.StartTask]) -> list[bool]:
-    """`still_counts` of each of these, in one round trip."""
+def are_current(connection: Connection, tasks: Sequence[events.StartTask]) -> list[bool]:
+    """`is_current` of each of these, in one round trip."""
     asked: list[Command] = []
     for task in tasks:
         asked += (("HGET", task.workflow, "state"), ("HGET", keys.steps(task.workflow), task.index))
-    replies = link.exchange(asked, keep_errors=True) if asked else []
+    replies = connection.execute(asked, keep_errors=True) if asked else []
     return [_counts(task, *replies[2 * n : 2 * n + 2]) for n, task in enumerate(tasks)]
 
 
@@ -37,22 +37,26 @@ def _counts(task: events.StartTask, state: Reply, step: Reply) -> bool:
     return state.decode() != WorkflowState.TERMINATED and active > 0 and attempt == task.attempt
 
 
-def tell_progress(link: Link, task: events.StartTask, at_ms: int, fraction: float, text: str) -> None:
+def save_task_progress(
+    connection: Connection, task: events.StartTask, at_ms: int, fraction: float, text: str
+) -> None:
     """Say how far an attempt is: a part from 0 to 1, and a word on it. (SET EX)"""
     told = encode_json({"at": at_ms, "attempt": task.attempt, "fraction": fraction, "text": text})
-    link.exchange([("SET", keys.told_progress(task.workflow, task.index), told, "EX", _KEPT_SECONDS)])
+    connection.execute([("SET", keys.told_progress(task.workflow, task.index), told, "EX", _KEPT_SECONDS)])
 
 
-def forget_progress(link: Link, task: events.StartTask) -> None:
+def drop_task_progress(connection: Connection, task: events.StartTask) -> None:
     """The attempt has ended. (DEL)"""
-    link.exchange([("DEL", keys.told_progress(task.workflow, task.index))])
+    connection.execute([("DEL", keys.told_progress(task.workflow, task.index))])
 
 
-def read_progress(link: Link, workflow: str, indices: Sequence[int]) -> dict[int, dict[str, Any]]:
+def load_task_progress(
+    connection: Connection, workflow: str, indices: Sequence[int]
+) -> dict[int, dict[str, Any]]:
     """What was told of these steps: at (milliseconds since the epoch), attempt, fraction, text. (MGET)"""
     if not indices:
         return {}
-    told = link.exchange([("MGET", *(keys.told_progress(workflow, index) for index in indices))])[0]
+    told = connection.execute([("MGET", *(keys.told_progress(workflow, index) for index in indices))])[0]
     return {
         index: decode_json(value) for index, value in zip(indices, told, strict=True) if value is not None
     }

@@ -14,9 +14,10 @@ from lfr import events
 from lfr.engine import Fact, FactKind, Transition
 from lfr.states import WorkflowState
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link
-from lfr.store.stream.entries import append
-from lfr.store.workflows.history import tell
+from lfr.store.redis.clock import TIME, parse_time_ms
+from lfr.store.redis.connection import Command, Connection
+from lfr.store.stream.entries import append_command
+from lfr.store.workflows.history import history_command
 from lfr.values.json import Json, decode_json, decode_json_lines, encode_json, encode_json_lines
 
 _OF_ANY_DEPTH: Final = ("input", "parameters")
@@ -31,7 +32,7 @@ class Due(NamedTuple):
     start_ms: int | None
 
 
-def set_deadline(task: Mapping[str, Json], seconds: float, now_ms: int) -> Command:
+def deadline_command(task: Mapping[str, Json], seconds: float, now_ms: int) -> Command:
     """The command that lets an attempt fail unless it ends in time. `task`: the values of its start-task
     event. (ZADD)"""
     place = (task["workflow"], task["index"], task["attempt"])
@@ -39,7 +40,7 @@ def set_deadline(task: Mapping[str, Json], seconds: float, now_ms: int) -> Comma
     return ("ZADD", keys.DEADLINES, now_ms + round(1000 * seconds), member)
 
 
-def drop_deadlines(members: Sequence[str]) -> list[Command]:
+def drop_deadline_commands(members: Sequence[str]) -> list[Command]:
     """The command that forgets deadlines, by what `deadline_member` gives. (ZREM)"""
     return [("ZREM", keys.DEADLINES, *members)] if members else []
 
@@ -49,7 +50,9 @@ def deadline_member(workflow: str, index: int, attempt: int, seconds: float, nam
     return f"{_name(workflow, index, attempt)} {seconds:.10g} {encode_json([name, base])}"
 
 
-def delay_start(task: Mapping[str, Json], delay: float, timeout: float | None, now_ms: int) -> list[Command]:
+def delayed_start_commands(
+    task: Mapping[str, Json], delay: float, timeout: float | None, now_ms: int
+) -> list[Command]:
     """The commands that keep a start-task event until it is due, in so many seconds. (SET, ZADD)"""
     workflow, index, attempt = task["workflow"], task["index"], task["attempt"]
     about = {name: value for name, value in task.items() if name not in _OF_ANY_DEPTH}
@@ -61,7 +64,7 @@ def delay_start(task: Mapping[str, Json], delay: float, timeout: float | None, n
     ]
 
 
-def drop_starts(workflow: str, attempts: Iterable[tuple[int, int]]) -> list[Command]:
+def drop_delayed_start_commands(workflow: str, attempts: Iterable[tuple[int, int]]) -> list[Command]:
     """The commands that forget starts which wait, by index and attempt. (DEL, ZREM)"""
     names = [(workflow, *attempt) for attempt in attempts]
     if not names:
@@ -71,24 +74,24 @@ def drop_starts(workflow: str, attempts: Iterable[tuple[int, int]]) -> list[Comm
     return [("DEL", *waiting), ("ZREM", keys.DELAYED_STARTS, *members)]
 
 
-def read_delayed_starts(link: Link, names: Sequence[tuple[str, int, int]]) -> list[int | None]:
+def read_delayed_starts(connection: Connection, names: Sequence[tuple[str, int, int]]) -> list[int | None]:
     """When each of these attempts is due, by workflow, index and attempt, in ms since the epoch; None if it
     does not wait. (ZSCORE)"""
     asked: list[Command] = [("ZSCORE", keys.DELAYED_STARTS, _name(*name)) for name in names]
-    return [None if due is None else int(float(due)) for due in (link.exchange(asked) if asked else ())]
+    return [None if due is None else int(float(due)) for due in (connection.execute(asked) if asked else ())]
 
 
-def next_due(link: Link) -> Due:
+def read_next_due(connection: Connection) -> Due:
     """When something is due next. (TIME, ZRANGE)"""
     first = [("ZRANGE", key, 0, 0, "WITHSCORES") for key in (keys.DEADLINES, keys.DELAYED_STARTS)]
-    (seconds, microseconds), *dues = link.exchange([("TIME",), *first])
+    time, *dues = connection.execute([TIME, *first])
     deadline, start = (int(float(due[1])) if due else None for due in dues)
-    return Due(int(seconds) * 1000 + int(microseconds) // 1000, deadline, start)
+    return Due(parse_time_ms(time), deadline, start)
 
 
-def fire_deadlines(link: Link, stream: str, now_ms: int, *, count: int) -> None:
+def fire_deadlines(connection: Connection, stream: str, now_ms: int, *, count: int) -> None:
     """Let up to `count` attempts fail that have taken too long. (ZRANGEBYSCORE; MULTI/EXEC)"""
-    members = _due(link, keys.DEADLINES, now_ms, count)
+    members = _due(connection, keys.DEADLINES, now_ms, count)
     if not members:
         return
     at = events.timestamp(now_ms / 1000)
@@ -99,23 +102,23 @@ def fire_deadlines(link: Link, stream: str, now_ms: int, *, count: int) -> None:
         attempt_of = {"workflow": workflow, "name": name, "index": int(index), "attempt": int(attempt)}
         reason = f"timeout: it has not ended within {seconds} s"
         failed = {**attempt_of, "status": events.Status.FAILURE, "reason": reason}
-        commands.append(append(stream, events.END_TASK, at, failed))
-        commands.append(append(stream, events.CANCEL_TASK, at, {**attempt_of, "base": base}))
-    link.transact([*commands, ("ZREM", keys.DEADLINES, *members)])
+        commands.append(append_command(stream, events.END_TASK, at, failed))
+        commands.append(append_command(stream, events.CANCEL_TASK, at, {**attempt_of, "base": base}))
+    connection.transact([*commands, ("ZREM", keys.DEADLINES, *members)])
 
 
-def fire_starts(link: Link, stream: str, now_ms: int, *, count: int) -> None:
+def fire_starts(connection: Connection, stream: str, now_ms: int, *, count: int) -> None:
     """Append up to `count` start-task events that are due. (ZRANGEBYSCORE; WATCH, GET; MULTI/EXEC)"""
-    members = _due(link, keys.DELAYED_STARTS, now_ms, count)
+    members = _due(connection, keys.DELAYED_STARTS, now_ms, count)
     if not members:
         return
     waiting = [keys.delayed_start(*_read_name(member)) for member in members]
-    kept = link.exchange([("WATCH", *waiting), *(("GET", key) for key in waiting)])[1:]
+    kept = connection.execute([("WATCH", *waiting), *(("GET", key) for key in waiting)])[1:]
     commands: list[Command] = []
     for value in kept:
         if value is not None:
             commands += _start(stream, value, now_ms)
-    link.transact([*commands, ("DEL", *waiting), ("ZREM", keys.DELAYED_STARTS, *members)])
+    connection.transact([*commands, ("DEL", *waiting), ("ZREM", keys.DELAYED_STARTS, *members)])
 
 
 def _start(stream: str, kept: bytes, now_ms: int) -> list[Command]:
@@ -125,14 +128,14 @@ def _start(stream: str, kept: bytes, now_ms: int) -> list[Command]:
         state=WorkflowState.RUNNING, facts=[Fact(task["index"], FactKind.STARTED, task["attempt"])]
     )
     return [
-        append(stream, events.START_TASK, events.timestamp(now_ms / 1000), task),
-        tell(task["workflow"], now_ms, started),
-        *([] if timeout is None else [set_deadline(task, timeout, now_ms)]),
+        append_command(stream, events.START_TASK, events.timestamp(now_ms / 1000), task),
+        history_command(task["workflow"], now_ms, started),
+        *([] if timeout is None else [deadline_command(task, timeout, now_ms)]),
     ]
 
 
-def _due(link: Link, key: str, now_ms: int, count: int) -> list[str]:
-    members = link.exchange([("ZRANGEBYSCORE", key, "-inf", now_ms, "LIMIT", 0, count)])[0]
+def _due(connection: Connection, key: str, now_ms: int, count: int) -> list[str]:
+    members = connection.execute([("ZRANGEBYSCORE", key, "-inf", now_ms, "LIMIT", 0, count)])[0]
     return [member.decode() for member in members]
 
 

@@ -25,18 +25,23 @@ from lfr.flow import Flow, Step
 from lfr.item_ids import is_item
 from lfr.states import WorkflowState
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link
-from lfr.store.stream.entries import append
+from lfr.store.redis.connection import Command, Connection
+from lfr.store.stream.entries import append_command
 from lfr.store.workflows.attempt_timers import (
+    deadline_command,
     deadline_member,
-    delay_start,
-    drop_deadlines,
-    drop_starts,
-    set_deadline,
+    delayed_start_commands,
+    drop_deadline_commands,
+    drop_delayed_start_commands,
 )
-from lfr.store.workflows.history import tell
+from lfr.store.workflows.history import history_command
 from lfr.store.workflows.load import LoadedWorkflow
-from lfr.store.workflows.record import change_state, create_record, write_counts, write_reason
+from lfr.store.workflows.record import (
+    change_state_commands,
+    counts_fields,
+    create_record_commands,
+    reason_fields,
+)
 from lfr.tasks.step_options import NO_OPTIONS, invocation_of, parse_step_options
 from lfr.values.json import Json, encode_json
 
@@ -48,12 +53,12 @@ _TOLD = {
 """The event that tells that a workflow has come to a state."""
 
 
-def commit(link: Link, commands: Sequence[Command]) -> bool:
+def commit(connection: Connection, commands: Sequence[Command]) -> bool:
     """Do all of it in one transaction; False if somebody else has moved one of the workflows watched."""
-    return link.transact(commands) is not None
+    return connection.transact(commands) is not None
 
 
-def change(
+def transition_commands(
     stream: str, workflow: LoadedWorkflow, transitions: Sequence[Transition], now_ms: int
 ) -> list[Command]:
     """The commands that write what `transitions` changed in a workflow.
@@ -68,19 +73,19 @@ def change(
     commands = [_counts(workflow, transitions, now_ms)]
     commands += _outputs(id, transitions)
     commands += _steps(id, workflow.flow, transitions)
-    commands += [tell(id, now_ms, transition) for transition in transitions]
+    commands += [history_command(id, now_ms, transition) for transition in transitions]
     if progress.state is not was:
-        commands += change_state(id, was, progress.state, workflow.record.started_ms)
+        commands += change_state_commands(id, was, progress.state, workflow.record.started_ms)
     commands += _events(stream, id, workflow.flow, transitions, now_ms)
     return commands
 
 
-def forget_handed_over(steps: Iterable[tuple[str, int]]) -> list[Command]:
+def drop_out_of_band_commands(steps: Iterable[tuple[str, int]]) -> list[Command]:
     """The commands that drop outputs which have been taken in from beside the stream."""
     return [("DEL", keys.handed_over(*step)) for step in steps]
 
 
-def create(
+def create_workflow_commands(
     stream: str, workflow: str, flow: Flow, source: str, first: Transition, now_ms: int
 ) -> list[Command]:
     """The commands that begin a workflow: its record and the first transition. The flow is stored already.
@@ -90,32 +95,36 @@ def create(
     progress = Progress()
     progress.apply(first)
     at = events.timestamp(now_ms / 1000)
-    commands = create_record(workflow, flow, source, progress, now_ms)
+    commands = create_record_commands(workflow, flow, source, progress, now_ms)
     if first.state is not WorkflowState.RUNNING:
         commands.append(("HSET", workflow, *_ending(first.state, first.reason, now_ms)))
     return [
         *commands,
         *_outputs(workflow, [first]),
         *_steps(workflow, flow, [first], existed=False),
-        tell(workflow, now_ms, first),
-        *([] if is_item(workflow) else [append(stream, events.START_WORKFLOW, at, {"workflow": workflow})]),
+        history_command(workflow, now_ms, first),
+        *(
+            []
+            if is_item(workflow)
+            else [append_command(stream, events.START_WORKFLOW, at, {"workflow": workflow})]
+        ),
         *_events(stream, workflow, flow, [first], now_ms),
     ]
 
 
 def _counts(workflow: LoadedWorkflow, transitions: Sequence[Transition], now_ms: int) -> Command:
     progress = workflow.progress
-    fields: list[str | int] = [*write_counts(progress)]
+    fields: list[str | int] = [*counts_fields(progress)]
     was = workflow.record.state
     if progress.state is not was or (was is not WorkflowState.RUNNING and any(map(_turns, transitions))):
-        failed = (change for change in transitions if change.state is WorkflowState.FAILED)
-        reason = next((change.reason for change in failed if change.reason), "")
+        failed = (transition for transition in transitions if transition.state is WorkflowState.FAILED)
+        reason = next((transition.reason for transition in failed if transition.reason), "")
         fields += _ending(progress.state, reason, now_ms)
     return ("HSET", workflow.record.id, *fields)
 
 
 def _ending(state: WorkflowState, reason: str, now_ms: int) -> list[str | int]:
-    return ["state", state, "ended", now_ms if state.has_ended else 0, *write_reason(reason)]
+    return ["state", state, "ended", now_ms if state.has_ended else 0, *reason_fields(reason)]
 
 
 def _outputs(id: str, transitions: Iterable[Transition]) -> Iterator[Command]:
@@ -137,7 +146,7 @@ def _steps(
     least = 0 if flow.predecessors[0] else 1
     kept: list[str | int] = []
     gone: list[int] = []
-    changed = {index: step for change in transitions for index, step in change.steps.items()}
+    changed = {index: step for transition in transitions for index, step in transition.steps.items()}
     for index, step in changed.items():
         if step.waiting or step.active or step.attempt > least:
             retries = f" {step.retries}" if step.retries else ""
@@ -164,7 +173,7 @@ def _events(
         for start in transition.starts:
             told += _start(stream, id, flow.steps[start.index], start, now_ms)
         if transition.state in _TOLD and _turns(transition):
-            told.append(append(stream, _TOLD[transition.state], at, {"workflow": id}))
+            told.append(append_command(stream, _TOLD[transition.state], at, {"workflow": id}))
     return told
 
 
@@ -188,9 +197,9 @@ def _start(stream: str, id: str, step: Step, start: Start, now_ms: int) -> list[
     }
     timeout = _timeout(step)
     if start.delay:
-        return delay_start(values, start.delay, timeout, now_ms)
-    started = append(stream, events.START_TASK, events.timestamp(now_ms / 1000), values)
-    return [started] if timeout is None else [started, set_deadline(values, timeout, now_ms)]
+        return delayed_start_commands(values, start.delay, timeout, now_ms)
+    started = append_command(stream, events.START_TASK, events.timestamp(now_ms / 1000), values)
+    return [started] if timeout is None else [started, deadline_command(values, timeout, now_ms)]
 
 
 def _over(stream: str, id: str, flow: Flow, transition: Transition, at: str) -> list[Command]:
@@ -212,8 +221,8 @@ def _over(stream: str, id: str, flow: Flow, transition: Transition, at: str) -> 
         if common.retry is not None and attempt > 1:  # somebody may have ended it before it was made
             delayed.append((index, attempt))
     return [
-        *drop_deadlines(deadlines),
-        *drop_starts(id, delayed),
+        *drop_deadline_commands(deadlines),
+        *drop_delayed_start_commands(id, delayed),
         *(_cancel(stream, id, flow, cancel, at) for cancel in transition.cancels),
     ]
 
@@ -224,7 +233,7 @@ _OVER = frozenset({FactKind.ENDED, FactKind.FAILED, FactKind.RETRIED})
 def _cancel(stream: str, id: str, flow: Flow, cancel: Cancel, at: str) -> Command:
     task = invocation_of(flow.steps[cancel.index])
     place = {"workflow": id, "index": cancel.index, "attempt": cancel.attempt}
-    return append(stream, events.CANCEL_TASK, at, {**place, "name": task.name, "base": task.base})
+    return append_command(stream, events.CANCEL_TASK, at, {**place, "name": task.name, "base": task.base})
 
 
 def _timeout(step: Step) -> float | None:

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 
 from lfr.states import WorkflowState
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link
+from lfr.store.redis.connection import Command, Connection
 
 
-def watch_references(link: Link, digest: str) -> int:
+def watch_references(connection: Connection, digest: str) -> int:
     """Watch how many workflows use a flow; how many do. (WATCH, HGET)"""
-    reply = link.exchange([("WATCH", keys.FLOW_REFERENCES), ("HGET", keys.FLOW_REFERENCES, digest)])
+    reply = connection.execute([("WATCH", keys.FLOW_REFERENCES), ("HGET", keys.FLOW_REFERENCES, digest)])
     return int(reply[1] or 0)
 
 
-def remove(id: str, state: WorkflowState, own: Sequence[str], digest: str, references: int) -> list[Command]:
+def delete_workflow_commands(
+    id: str, state: WorkflowState, own: Sequence[str], digest: str, references: int
+) -> list[Command]:
     """The commands that take a workflow away: its keys, its places in the indexes, and its use of the flow.
 
     (DEL, ZREM, HINCRBY, HDEL)

@@ -15,10 +15,10 @@ from typing import Any
 from lfr.flow import Flow, StepKind
 from lfr.item_ids import ItemId
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link
-from lfr.store.stream.entries import pairs
+from lfr.store.redis.connection import Command, Connection
+from lfr.store.stream.entries import parse_pairs
 from lfr.store.workflows.items import load_items, load_open
-from lfr.store.workflows.record import LAYOUT_VERSION, write_reason
+from lfr.store.workflows.record import LAYOUT_VERSION, reason_fields
 from lfr.values.json import Json, decode_json, encode_json
 
 _RECORD = ("name", "source", "state", "reason", "started", "ended")
@@ -28,10 +28,10 @@ class Gone(Exception):
     """A workflow, or an item of one, is not there any more."""
 
 
-def read_snapshot(link: Link, id: str, flow: Flow) -> dict[str, Any]:
+def load_snapshot(connection: Connection, id: str, flow: Flow) -> dict[str, Any]:
     """The snapshot of a workflow, or of an item with its part of the flow; all of it is watched from now on.
     It is one moment's only if it has not moved after. (WATCH, HMGET, HGETALL, XRANGE) Raises Gone."""
-    _, record, counts, steps, outputs, history = link.exchange(
+    _, record, counts, steps, outputs, history = connection.execute(
         [
             ("WATCH", id),
             ("HMGET", id, *_RECORD),
@@ -52,17 +52,17 @@ def read_snapshot(link: Link, id: str, flow: Flow) -> dict[str, Any]:
             "ended": int(ended or 0),
         },
         "counts": [int(count) for count in counts.split()],
-        "steps": {key.decode(): _numbers(value) for key, value in pairs(steps).items()},
-        "outputs": {key.decode(): decode_json(value) for key, value in pairs(outputs).items()},
-        "history": [_moment(pairs(flat)) for _, flat in history],
-        "items": dict(_read_items(link, id, flow)),
+        "steps": {key.decode(): _numbers(value) for key, value in parse_pairs(steps).items()},
+        "outputs": {key.decode(): decode_json(value) for key, value in parse_pairs(outputs).items()},
+        "history": [_moment(parse_pairs(flat)) for _, flat in history],
+        "items": dict(_read_items(connection, id, flow)),
     }
 
 
-def _read_items(link: Link, id: str, flow: Flow) -> Iterator[tuple[str, dict[str, Any]]]:
+def _read_items(connection: Connection, id: str, flow: Flow) -> Iterator[tuple[str, dict[str, Any]]]:
     iterated = [step.index for step in flow.own_steps if step.iterate]
-    for index, items in load_items(link, id, iterated).items():
-        fields = pairs(link.exchange([("HGETALL", keys.items(id, index))])[0])
+    for index, items in load_items(connection, id, iterated).items():
+        fields = parse_pairs(connection.execute([("HGETALL", keys.items(id, index))])[0])
         yield (
             str(index),
             {
@@ -73,8 +73,8 @@ def _read_items(link: Link, id: str, flow: Flow) -> Iterator[tuple[str, dict[str
                 "values": _of(fields, b"i"),
                 "outputs": _of(fields, b"o"),
                 "open": {
-                    str(item.number): read_snapshot(link, str(item), flow.part(index))
-                    for item in load_open(link, id, index, items)
+                    str(item.number): load_snapshot(connection, str(item), flow.part(index))
+                    for item in load_open(connection, id, index, items)
                 },
             },
         )
@@ -88,12 +88,12 @@ def _of(fields: dict[bytes, bytes], sign: bytes) -> dict[str, Json]:
     }
 
 
-def write_snapshot(id: str, flow: Flow, snapshot: dict[str, Any]) -> Iterator[Command]:
+def snapshot_commands(id: str, flow: Flow, snapshot: dict[str, Any]) -> Iterator[Command]:
     """The commands that make a workflow, or an item, of a snapshot. Neither the flow nor the indexes of
     workflows are written by them. (HSET, XADD)"""
     record = snapshot["record"]
     told = [value for name in _RECORD if name != "reason" for value in (name, record[name])]
-    told += (*write_reason(record["reason"]), "steps", flow.size)
+    told += (*reason_fields(record["reason"]), "steps", flow.size)
     counts = " ".join(map(str, snapshot["counts"]))
     yield ("HSET", id, "version", LAYOUT_VERSION, "flow", flow.reference, "counts", counts, *told)
     for key, values in (
@@ -118,18 +118,18 @@ def _write_items(id: str, index: int, flow: Flow, items: dict[str, Any]) -> Iter
     yield ("HSET", keys.items(id, index), *fields)
     for number, snapshot in items["open"].items():
         item = ItemId(id, index, int(number), items["round"])
-        yield from write_snapshot(str(item), flow.part(index), snapshot)
+        yield from snapshot_commands(str(item), flow.part(index), snapshot)
 
 
-def own_keys(link: Link, id: str, flow: Flow) -> Iterator[str]:
+def load_own_keys(connection: Connection, id: str, flow: Flow) -> Iterator[str]:
     """Every key that belongs to a workflow, with those of its items. (HMGET, HKEYS)"""
     yield from (id, keys.steps(id), keys.outputs(id), keys.history(id), keys.latched(id))
     yield from (keys.handed_over(id, step.index) for step in flow.own_steps if step.kind is StepKind.TASK)
     iterated = [step.index for step in flow.own_steps if step.iterate]
-    for index, items in load_items(link, id, iterated).items():
+    for index, items in load_items(connection, id, iterated).items():
         yield keys.items(id, index)
-        for item in load_open(link, id, index, items):
-            yield from own_keys(link, str(item), flow.part(index))
+        for item in load_open(connection, id, index, items):
+            yield from load_own_keys(connection, str(item), flow.part(index))
 
 
 def _numbers(value: bytes) -> list[int]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from lfr.flow import Flow
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link
+from lfr.store.redis.connection import Command, Connection
 
 
 class FlowCache:
@@ -45,13 +45,13 @@ class FlowCache:
         if len(self._digests) > self._most_workflows:
             self._digests.popitem(last=False)
 
-    def fetch(self, link: Link, references: Iterable[str]) -> dict[str, Flow]:
+    def fetch(self, connection: Connection, references: Iterable[str]) -> dict[str, Flow]:
         """The flows of these references, those not in the cache from Redis in one round trip. (GET)"""
         wanted = set(references)
         found = {reference: self._flows[reference] for reference in wanted if reference in self._flows}
         missing = wanted - found.keys()
         if missing:
-            wholes = self._fetch_wholes(link, {reference.partition("/")[0] for reference in missing})
+            wholes = self._fetch_wholes(connection, {reference.partition("/")[0] for reference in missing})
             for reference in missing:
                 digest, *indices = reference.split("/")
                 if digest in wholes:
@@ -70,10 +70,10 @@ class FlowCache:
         self._flows.move_to_end(reference)
         return self._flows[reference]
 
-    def _fetch_wholes(self, link: Link, digests: Iterable[str]) -> dict[str, Flow]:
+    def _fetch_wholes(self, connection: Connection, digests: Iterable[str]) -> dict[str, Flow]:
         found = {digest: self._flows[digest] for digest in digests if digest in self._flows}
         missing = [digest for digest in digests if digest not in found]
-        texts = link.exchange([("GET", keys.flow(digest)) for digest in missing]) if missing else []
+        texts = connection.execute([("GET", keys.flow(digest)) for digest in missing]) if missing else []
         for digest, text in zip(missing, texts, strict=True):
             if text is not None:
                 found[digest] = Flow.from_dict(json.loads(text))
@@ -96,7 +96,7 @@ def _part(flow: Flow, indices: Iterable[str]) -> Flow:
     return flow
 
 
-def use_flow(flow: Flow, *, is_stored: bool) -> list[Command]:
+def use_flow_commands(flow: Flow, *, is_stored: bool) -> list[Command]:
     """The commands that keep a flow for one more workflow."""
     use: Command = ("HINCRBY", keys.FLOW_REFERENCES, flow.digest, 1)
     return [use] if is_stored else [("SET", keys.flow(flow.digest), flow.canonical_json), use]

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from lfr.engine import Fact, FactKind
 from lfr.engine.transition import Transition
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link, Reply
-from lfr.store.stream.entries import pairs
+from lfr.store.redis.connection import Command, Connection, Reply
+from lfr.store.stream.entries import parse_pairs
 
 _SIGNS = {
     FactKind.STARTED: "+",
@@ -31,7 +31,7 @@ _WORDS = {sign: what for what, sign in _SIGNS.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class HistoryEntry:
     """A transition as the history tells it.
 
     id      of the entry, to go on reading behind it
@@ -45,37 +45,37 @@ class Moment:
     reason: str
 
 
-def tell(workflow: str, at_ms: int, transition: Transition) -> Command:
+def history_command(workflow: str, at_ms: int, transition: Transition) -> Command:
     """The command that adds a transition to the history. (XADD)"""
-    told = ("XADD", keys.history(workflow), "*", "at", at_ms, "facts", write_facts(transition.facts))
+    told = ("XADD", keys.history(workflow), "*", "at", at_ms, "facts", format_facts(transition.facts))
     return (*told, "reason", transition.reason) if transition.reason else told
 
 
 def read_history(
-    link: Link, workflow: str, *, after: str = "0-0", count: int = 1000, block_ms: int = 0
-) -> list[Moment]:
+    connection: Connection, workflow: str, *, after: str = "0-0", count: int = 1000, block_ms: int = 0
+) -> list[HistoryEntry]:
     """Up to `count` moments behind the one with id `after`, oldest first. (XREAD)
 
     If there is none yet, waits for one for up to `block_ms` milliseconds; 0: does not wait.
     """
     block = ("BLOCK", block_ms) if block_ms else ()
     command = ("XREAD", "COUNT", count, *block, "STREAMS", keys.history(workflow), after)
-    reply = link.exchange([command])[0]
+    reply = connection.execute([command])[0]
     return [_moment(entry) for entry in reply[0][1]] if reply else []
 
 
-def read_whole_history(link: Link, workflow: str, *, since_ms: int = 0) -> list[Moment]:
+def read_whole_history(connection: Connection, workflow: str, *, since_ms: int = 0) -> list[HistoryEntry]:
     """All moments of a workflow that are later than `since_ms` (since the epoch), oldest first; no others are
     read, for an entry's id is no earlier than what it tells."""
-    moments: list[Moment] = []
-    page = read_history(link, workflow, after=f"{since_ms}-0")
+    moments: list[HistoryEntry] = []
+    page = read_history(connection, workflow, after=f"{since_ms}-0")
     while page:
         moments += page
-        page = read_history(link, workflow, after=page[-1].id)
+        page = read_history(connection, workflow, after=page[-1].id)
     return [moment for moment in moments if moment.at_ms > since_ms]
 
 
-def write_facts(facts: Iterable[Fact]) -> str:
+def format_facts(facts: Iterable[Fact]) -> str:
     """Facts as the history tells them."""
     return " ".join(map(_word, facts))
 
@@ -97,10 +97,10 @@ def _fact(word: str) -> Fact:
     return Fact(int(index), what, int(attempt or 1), int(item) if item else None)
 
 
-def _moment(entry: Sequence[Reply]) -> Moment:
+def _moment(entry: Sequence[Reply]) -> HistoryEntry:
     id, flat = entry
-    fields = pairs(flat)
-    return Moment(
+    fields = parse_pairs(flat)
+    return HistoryEntry(
         id=id.decode(),
         at_ms=int(fields[b"at"]),
         facts=tuple(map(_fact, fields[b"facts"].decode().split())),

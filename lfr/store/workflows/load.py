@@ -14,9 +14,10 @@ from lfr.engine.advance import LOOK_AHEAD, touched
 from lfr.flow import Flow
 from lfr.states import WorkflowState
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link, Reply
+from lfr.store.redis.clock import TIME, parse_time_ms
+from lfr.store.redis.connection import Command, Connection, Reply
 from lfr.store.workflows.flows import FlowCache
-from lfr.store.workflows.record import Record, read_record, record
+from lfr.store.workflows.record import Record, parse_record, record_command
 from lfr.values.json import Json, decode_json
 
 
@@ -36,7 +37,7 @@ class LoadedWorkflow:
 
 
 def load(
-    link: Link, flows: FlowCache, concerned: Mapping[str, Iterable[int]]
+    connection: Connection, flows: FlowCache, concerned: Mapping[str, Iterable[int]]
 ) -> tuple[int, dict[str, LoadedWorkflow]]:
     """Watch and read the workflows that steps have ended of: id -> the indices of those steps.
 
@@ -44,19 +45,19 @@ def load(
     HMGET; one round trip for workflows of which the flow is known, else three)
     """
     guesses = {id: flows.flow_of(id) for id in concerned}
-    commands: list[Command] = [("TIME",)]
+    commands: list[Command] = [TIME]
     if concerned:
         commands.insert(0, ("WATCH", *concerned))
-    commands += [read_record(id, to_advance=True) for id in concerned]
+    commands += [record_command(id, to_advance=True) for id in concerned]
     first = {id: _first(flow, concerned[id]) for id, flow in guesses.items() if flow is not None}
     commands += [_read_steps(id, indices) for id, indices in first.items()]
-    replies = iter(link.exchange(commands, keep_errors=True))
+    replies = iter(connection.execute(commands, keep_errors=True))
     if concerned:
         next(replies)
-    seconds, microseconds = next(replies)
-    records = {id: record(id, next(replies)) for id in concerned}
+    now_ms = parse_time_ms(next(replies))
+    records = {id: parse_record(id, next(replies)) for id in concerned}
     known = [found for found in records.values() if found is not None]
-    texts = flows.fetch(link, (found.digest for found in known))
+    texts = flows.fetch(connection, (found.digest for found in known))
 
     loaded: dict[str, LoadedWorkflow] = {}
     for found in known:
@@ -76,11 +77,11 @@ def load(
     }
     for workflow in loaded.values():
         flows.remember(workflow.record.id, workflow.record.digest)
-    load_more(link, late.values())
-    return int(seconds) * 1000 + int(microseconds) // 1000, loaded
+    load_more(connection, late.values())
+    return now_ms, loaded
 
 
-def load_more(link: Link, needs: Iterable[tuple[LoadedWorkflow, LoadRequest]]) -> None:
+def load_more(connection: Connection, needs: Iterable[tuple[LoadedWorkflow, LoadRequest]]) -> None:
     """Read what `advance` has found to be missing, all of it in one round trip. (HMGET)"""
     asked: list[tuple[LoadedWorkflow, list[int], list[int]]] = []
     commands: list[Command] = []
@@ -93,7 +94,7 @@ def load_more(link: Link, needs: Iterable[tuple[LoadedWorkflow, LoadRequest]]) -
             commands.append(_read_outputs(workflow.record.id, outputs))
     if not commands:
         return
-    replies = iter(link.exchange(commands))
+    replies = iter(connection.execute(commands))
     for workflow, steps, outputs in asked:
         if steps:
             _take_steps(workflow.progress, steps, next(replies))
@@ -101,32 +102,34 @@ def load_more(link: Link, needs: Iterable[tuple[LoadedWorkflow, LoadRequest]]) -
             _take_outputs(workflow.outputs, outputs, next(replies))
 
 
-def read_handed_over(link: Link, steps: Sequence[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
+def load_out_of_band_outputs(
+    connection: Connection, steps: Sequence[tuple[str, int]]
+) -> dict[tuple[str, int], bytes]:
     """The outputs that workers for littleflow_redis have written beside the stream, by (id, index). (GET)"""
     if not steps:
         return {}
-    replies = link.exchange([("GET", keys.handed_over(*step)) for step in steps], keep_errors=True)
+    replies = connection.execute([("GET", keys.handed_over(*step)) for step in steps], keep_errors=True)
     return {step: reply for step, reply in zip(steps, replies, strict=True) if isinstance(reply, bytes)}
 
 
-def load_whole(link: Link, flows: FlowCache, id: str) -> tuple[int, LoadedWorkflow | None]:
+def load_whole(connection: Connection, flows: FlowCache, id: str) -> tuple[int, LoadedWorkflow | None]:
     """Watch and read one workflow with its whole progress and all outputs. (HGETALL)
 
     Returns the time of Redis in milliseconds since the epoch, and the workflow if there is one.
     """
-    now_ms, loaded = load(link, flows, {id: ()})
+    now_ms, loaded = load(connection, flows, {id: ()})
     workflow = loaded.get(id)
     if workflow is not None:
-        steps, outputs = link.exchange([("HGETALL", keys.steps(id)), ("HGETALL", keys.outputs(id))])
+        steps, outputs = connection.execute([("HGETALL", keys.steps(id)), ("HGETALL", keys.outputs(id))])
         workflow.progress.is_whole = True
         _take_steps(workflow.progress, map(int, steps[::2]), steps[1::2])
         _take_outputs(workflow.outputs, map(int, outputs[::2]), outputs[1::2])
     return now_ms, workflow
 
 
-def watch_state(link: Link, id: str) -> WorkflowState | None:
+def watch_state(connection: Connection, id: str) -> WorkflowState | None:
     """Watch a workflow; its state, or None if there is no such workflow. (WATCH, HGET)"""
-    state = link.exchange([("WATCH", id), ("HGET", id, "state")])[1]
+    state = connection.execute([("WATCH", id), ("HGET", id, "state")])[1]
     return None if state is None else WorkflowState(state.decode())
 
 
@@ -155,30 +158,30 @@ def _take_outputs(outputs: dict[int, Json], indices: Iterable[int], values: Iter
         outputs[index] = decode_json(value) if value else {}
 
 
-def load_flow(link: Link, flows: FlowCache, id: str) -> Flow | None:
+def load_flow(connection: Connection, flows: FlowCache, id: str) -> Flow | None:
     """The flow that a workflow runs, or None if there is no such workflow."""
-    found = record(id, link.exchange([read_record(id)], keep_errors=True)[0])
-    return None if found is None else flows.fetch(link, [found.digest]).get(found.digest)
+    found = parse_record(id, connection.execute([record_command(id)], keep_errors=True)[0])
+    return None if found is None else flows.fetch(connection, [found.digest]).get(found.digest)
 
 
-def load_outputs(link: Link, id: str) -> dict[int, Json]:
+def load_outputs(connection: Connection, id: str) -> dict[int, Json]:
     """All outputs of a workflow by step index; its input at -1. (HGETALL)"""
-    reply = link.exchange([("HGETALL", keys.outputs(id))])[0]
+    reply = connection.execute([("HGETALL", keys.outputs(id))])[0]
     outputs: dict[int, Json] = {}
     _take_outputs(outputs, map(int, reply[::2]), reply[1::2])
     return outputs
 
 
-def load_some_outputs(link: Link, id: str, indices: Sequence[int]) -> dict[int, Json]:
+def load_some_outputs(connection: Connection, id: str, indices: Sequence[int]) -> dict[int, Json]:
     """The outputs of these steps of a workflow, by index; none of a step that has none. (HMGET)"""
-    values = link.exchange([_read_outputs(id, indices)])[0]
+    values = connection.execute([_read_outputs(id, indices)])[0]
     return {
         index: decode_json(value) for index, value in zip(indices, values, strict=True) if value is not None
     }
 
 
-def load_step(link: Link, record: Record, index: int) -> Progress:
+def load_step(connection: Connection, record: Record, index: int) -> Progress:
     """The progress of a workflow, as far as it is about one step. (HMGET)"""
     progress = record.progress()
-    _take_steps(progress, [index], link.exchange([_read_steps(record.id, [index])])[0])
+    _take_steps(progress, [index], connection.execute([_read_steps(record.id, [index])])[0])
     return progress

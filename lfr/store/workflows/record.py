@@ -22,7 +22,8 @@ from lfr.flow import Flow
 from lfr.item_ids import is_item
 from lfr.states import WorkflowState
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Link, Reply
+from lfr.store.redis.clock import TIME, parse_time_ms
+from lfr.store.redis.connection import Command, Connection, Reply
 
 LAYOUT_VERSION = 1
 
@@ -61,12 +62,12 @@ class Record:
         )
 
 
-def read_record(workflow: str, *, to_advance: bool = False) -> Command:
-    """The command whose reply `record` takes; only what an advance needs, if asked so. (HMGET)"""
+def record_command(workflow: str, *, to_advance: bool = False) -> Command:
+    """The command whose reply `parse_record` takes; only what an advance needs, if asked so. (HMGET)"""
     return ("HMGET", workflow, *(_FIELDS[:4] if to_advance else _FIELDS))
 
 
-def record(workflow: str, reply: Reply) -> Record | None:
+def parse_record(workflow: str, reply: Reply) -> Record | None:
     """The record of a workflow, or None if there is no such workflow."""
     if not isinstance(reply, list) or reply[0] is None:
         return None  # an error: the key holds something else
@@ -92,24 +93,24 @@ def record(workflow: str, reply: Reply) -> Record | None:
 _STATES = {state.encode(): state for state in WorkflowState}
 
 
-def write_counts(progress: Progress) -> tuple[str, str]:
+def counts_fields(progress: Progress) -> tuple[str, str]:
     """The field of the record that holds the counts, and its value."""
     return "counts", f"{progress.active} {progress.done} {progress.skipped} {progress.failed}"
 
 
-def create_record(
+def create_record_commands(
     workflow: str, flow: Flow, source: str, progress: Progress, started_ms: int
 ) -> list[Command]:
     """The commands that make a workflow known: its record, and the indexes."""
     state = progress.state
     fields: list[str | int] = ["version", LAYOUT_VERSION, "flow", flow.reference, "name", flow.name]
     fields += ("steps", flow.size, *(("source", source) if source else ()))
-    fields += ("state", state, "started", started_ms, *write_counts(progress))
+    fields += ("state", state, "started", started_ms, *counts_fields(progress))
     known: Command = ("HSET", workflow, *fields)
-    return [known] if is_item(workflow) else [known, *index_workflow(workflow, state, started_ms)]
+    return [known] if is_item(workflow) else [known, *index_commands(workflow, state, started_ms)]
 
 
-def index_workflow(workflow: str, state: WorkflowState, started_ms: int) -> list[Command]:
+def index_commands(workflow: str, state: WorkflowState, started_ms: int) -> list[Command]:
     """The commands that put a workflow where lists look for it."""
     return [
         ("ZADD", keys.ALL, started_ms, workflow),
@@ -117,7 +118,9 @@ def index_workflow(workflow: str, state: WorkflowState, started_ms: int) -> list
     ]
 
 
-def change_state(workflow: str, was: WorkflowState, now: WorkflowState, started_ms: int) -> list[Command]:
+def change_state_commands(
+    workflow: str, was: WorkflowState, now: WorkflowState, started_ms: int
+) -> list[Command]:
     """The commands that move a workflow from one state's index to another's."""
     if is_item(workflow):
         return []
@@ -127,33 +130,35 @@ def change_state(workflow: str, was: WorkflowState, now: WorkflowState, started_
     ]
 
 
-def write_reason(reason: str) -> tuple[str, str, str, str]:
+def reason_fields(reason: str) -> tuple[str, str, str, str]:
     """The fields of the record that hold why a workflow failed, and their values."""
     return "reason", reason, "brief", reason[:LONGEST_BRIEF]
 
 
-def read_records(link: Link, workflows: Sequence[str], *, for_list: bool = False) -> list[Record | None]:
+def load_records(
+    connection: Connection, workflows: Sequence[str], *, for_list: bool = False
+) -> list[Record | None]:
     """The records of these workflows, in this order, in one round trip; with `for_list`, reasons are cut.
     (HMGET)"""
     fields = _LISTED if for_list else _FIELDS
-    replies = link.exchange([("HMGET", workflow, *fields) for workflow in workflows], keep_errors=True)
-    return [record(workflow, reply) for workflow, reply in zip(workflows, replies, strict=True)]
+    replies = connection.execute([("HMGET", workflow, *fields) for workflow in workflows], keep_errors=True)
+    return [parse_record(workflow, reply) for workflow, reply in zip(workflows, replies, strict=True)]
 
 
-def read_names(link: Link, workflows: Sequence[str]) -> list[str]:
+def load_names(connection: Connection, workflows: Sequence[str]) -> list[str]:
     """The names of the flows of these workflows, in one round trip; empty of those that are gone. (HGET)"""
-    names = link.exchange([("HGET", workflow, "name") for workflow in workflows], keep_errors=True)
+    names = connection.execute([("HGET", workflow, "name") for workflow in workflows], keep_errors=True)
     return [name.decode() if isinstance(name, bytes) else "" for name in names]
 
 
-def source_of(link: Link, workflow: str) -> str:
+def load_source(connection: Connection, workflow: str) -> str:
     """The text that a workflow's flow was compiled from; empty if it is not known. (HGET)"""
-    source = link.exchange([("HGET", workflow, "source")])[0]
+    source = connection.execute([("HGET", workflow, "source")])[0]
     return "" if source is None else str(source.decode())
 
 
-def newest_after(
-    link: Link, state: WorkflowState | None, after: tuple[int, str] | None, *, count: int
+def load_page(
+    connection: Connection, state: WorkflowState | None, after: tuple[int, str] | None, *, count: int
 ) -> list[tuple[int, str]]:
     """Starts (milliseconds since the epoch) and ids of workflows, newest first, behind the one `after`.
 
@@ -163,31 +168,30 @@ def newest_after(
     first = 0
     if after is not None:
         started_ms, id = after
-        rank, newer = link.exchange([("ZREVRANK", key, id), ("ZCOUNT", key, f"({started_ms}", "+inf")])
+        rank, newer = connection.execute([("ZREVRANK", key, id), ("ZCOUNT", key, f"({started_ms}", "+inf")])
         first = newer if rank is None else rank + 1
-    flat = link.exchange([("ZREVRANGE", key, first, first + count - 1, "WITHSCORES")])[0]
+    flat = connection.execute([("ZREVRANGE", key, first, first + count - 1, "WITHSCORES")])[0]
     return [(int(float(score)), id.decode()) for id, score in zip(flat[::2], flat[1::2], strict=True)]
 
 
-def count_states(link: Link) -> dict[WorkflowState, int]:
+def count_states(connection: Connection) -> dict[WorkflowState, int]:
     """How many workflows are in each state. (ZCARD)"""
-    counts = link.exchange([("ZCARD", keys.state(state)) for state in WorkflowState])
+    counts = connection.execute([("ZCARD", keys.state(state)) for state in WorkflowState])
     return dict(zip(WorkflowState, counts, strict=True))
 
 
-def count_all(link: Link) -> int:
+def count_all(connection: Connection) -> int:
     """How many workflows there are. (ZCARD)"""
-    return int(link.exchange([("ZCARD", keys.ALL)])[0])
+    return int(connection.execute([("ZCARD", keys.ALL)])[0])
 
 
-def watch_new(link: Link, workflow: str, digest: str) -> tuple[int, Record | None, bool]:
+def watch_new(connection: Connection, workflow: str, digest: str) -> tuple[int, Record | None, bool]:
     """Watch what the beginning of a workflow depends on: its record, and the flow of this digest.
 
     Returns the time of Redis in milliseconds since the epoch, the record if the id is taken, and
     whether the flow is stored already. (WATCH, TIME, HMGET, EXISTS)
     """
     flow = keys.flow(digest)
-    commands: list[Command] = [("WATCH", workflow, flow), ("TIME",), read_record(workflow), ("EXISTS", flow)]
-    _, (seconds, microseconds), reply, is_stored = link.exchange(commands, keep_errors=True)
-    now_ms = int(seconds) * 1000 + int(microseconds) // 1000
-    return now_ms, record(workflow, reply), bool(is_stored)
+    commands: list[Command] = [("WATCH", workflow, flow), TIME, record_command(workflow), ("EXISTS", flow)]
+    _, time, reply, is_stored = connection.execute(commands, keep_errors=True)
+    return parse_time_ms(time), parse_record(workflow, reply), bool(is_stored)

@@ -18,7 +18,7 @@ class Server:
         self._texts = {f"flow:{flow.digest}": flow.canonical_json.encode() for flow in flows}
         self.asked: list[int] = []
 
-    def exchange(self, commands: list[Command]) -> list[bytes]:
+    def execute(self, commands: list[Command]) -> list[bytes]:
         self.asked += [self.digests.index(str(key).removeprefix("flow:")) for _, key in commands]
         return [self._texts[str(key)] for _, key in commands]
 

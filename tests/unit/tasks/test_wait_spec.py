@@ -13,7 +13,7 @@ from lfr.events import StartTask
 from lfr.tasks.catalogue import ACQUIRE, COUNTDOWN, DELAY, EVENT, RELEASE
 from lfr.tasks.event_wait import Awaited
 from lfr.tasks.parameters import BadParameter
-from lfr.tasks.wait_spec import LatchStep, Wait, asked_wait, place_on_stream, read_wait, write_wait
+from lfr.tasks.wait_spec import LatchStep, Wait, asked_wait, read_wait, write_wait
 from lfr.values.json import Json
 from lfr.values.times import parse_timestamp
 
@@ -202,8 +202,3 @@ def test_a_wait_is_kept_as_it_is(
     task = StartTask("workflow:a", name, "wait:event", 3, input, None, 2)
     wait = Wait(task, "5-1", due_ms, failure, event, latch)
     assert read_wait(write_wait(wait).encode()) == wait
-
-
-def test_the_order_of_the_stream_is_not_that_of_texts() -> None:
-    ids = ["9-5", "10-0", "10-2", "10-10"]
-    assert sorted(ids, key=place_on_stream) == ids

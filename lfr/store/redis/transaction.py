@@ -1,0 +1,65 @@
+"""Optimistic transactions: read under WATCH, decide, write in one MULTI/EXEC; if that is refused, try again.
+
+Redis refuses EXEC if another client has changed a watched key since WATCH. Then nothing was written, and
+whatever was read is stale: the next try reads and decides anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from lfr.store.redis.connection import Command, Connection
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Retry(Exception):
+    """Raised by an attempt that cannot decide on what it has read, and wants to be tried again."""
+
+
+def retry_until_committed(
+    connection: Connection, attempt: Callable[[], tuple[Sequence[Command] | None, Result]]
+) -> Result:
+    """Call `attempt` and commit its commands, as often as EXEC is refused; return the result of the last try.
+
+    `attempt` watches and reads on `connection`, and returns the commands to write and a result. An empty list
+    of commands writes nothing, but the result counts only if no watched key has changed. With None the result
+    counts in any case. What `attempt` raises, except Retry, goes to the caller.
+    """
+    while True:
+        try:
+            commands, result = attempt()
+        except Retry:
+            connection.unwatch()
+            continue
+        if commands is None:
+            connection.unwatch()
+            return result
+        if connection.transact(commands) is not None:
+            return result
+
+
+def commit_together_or_singly(
+    connection: Connection, items: Sequence[Item], attempt: Callable[[Sequence[Item]], Sequence[Command]]
+) -> None:
+    """Commit the commands for all items in one transaction; if that is refused, commit them item by item.
+
+    `attempt` watches and reads on `connection`, and returns the commands for the items that it is given. For
+    a single item it is called until its commands are committed. It may raise Retry.
+    """
+    if not items:
+        return
+    try:
+        if connection.transact(attempt(items)) is not None:
+            return
+    except Retry:
+        connection.unwatch()
+
+    def attempt_one(item: Item) -> tuple[Sequence[Command], None]:
+        return attempt([item]), None
+
+    for item in items:
+        retry_until_committed(connection, partial(attempt_one, item))
