@@ -15,8 +15,7 @@ from lfr.store.stream.entries import Entry
 from lfr.store.workflows.attempt_status import are_current
 from lfr.tasks.catalogue import REDIS_PREFIX
 from lfr.tasks.parameters import BadParameter
-from lfr.tasks.redis_command import RedisCommand, parse_command, reply_output
-from lfr.tasks.redis_rules import CommandPolicy, allowed_commands
+from lfr.tasks.redis_command import CommandPolicy, RedisCommand, allowed_commands, parse_command, reply_output
 from lfr.values.json import Json
 
 

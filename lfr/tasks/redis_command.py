@@ -1,33 +1,106 @@
-"""`redis:COMMAND`: the command that a task asks for, and what its reply becomes."""
+"""`redis:COMMAND`: the command that a task sends, whether it is allowed, and the output made of its reply.
+
+The state of the engine is in the same Redis, so a workflow must neither harm it nor block the role that sends
+its commands. A command must be among those that the configuration allows, some are never allowed, and none
+may write a key that belongs to lfr.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from lfr.events import StartTask
 from lfr.tasks.catalogue import REDIS_PREFIX, find_built_in
 from lfr.tasks.parameters import BadParameter, parse_parameters
-from lfr.tasks.redis_rules import CommandPolicy, written_keys
 from lfr.tasks.template import TemplateError, fill
 from lfr.values.checks import is_unicode
 from lfr.values.json import Json
 
-MOST_CHARACTERS: Final = 16 * 1024 * 1024
-"""How long all arguments of a command may be together."""
+MAX_CHARACTERS: Final = 16 * 1024 * 1024
+"""The length of all arguments of a command together, at most."""
 
-_SAYS_OK: Final = frozenset({"HMSET", "LSET", "LTRIM", "MSET", "SET", "SETEX"})
-"""Commands that answer OK, which is not worth telling."""
+USUAL: Final = "USUAL"
+"""In the configuration, this word stands for the commands that are allowed by default."""
+
+_OK_COMMANDS: Final = frozenset({"HMSET", "LSET", "LTRIM", "MSET", "SET", "SETEX"})
+"""Commands whose reply OK does not go into the output."""
 
 _WHOLE: Final = re.compile(r"-?[0-9]{1,1000}", re.ASCII)
 
 
+class _Keys(NamedTuple):
+    """Which arguments are keys that a command writes: the first, the last (0: of all), the step between two.
+
+    (COMMAND INFO)
+    """
+
+    first: int = 1
+    last: int = 1
+    step: int = 1
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_READING: Final = _names(
+    """ECHO EXISTS GET GETRANGE HEXISTS HGET HGETALL HKEYS HLEN HMGET HSTRLEN HVALS LINDEX LLEN LPOS LRANGE
+    MGET PING PTTL SCARD SDIFF SINTER SISMEMBER SMEMBERS SMISMEMBER SRANDMEMBER STRLEN SUNION TIME TTL TYPE
+    XLEN XRANGE XREVRANGE ZCARD ZCOUNT ZMSCORE ZRANGE ZRANGEBYSCORE ZRANK ZREVRANGE ZREVRANK ZSCORE"""
+)
+
+_WRITING_ITS_FIRST: Final = _names(
+    """APPEND DECR DECRBY EXPIRE EXPIREAT GETDEL GETEX GETSET HDEL HINCRBY HINCRBYFLOAT HMSET HSET HSETNX INCR
+    INCRBY INCRBYFLOAT LPOP LPUSH LREM LSET LTRIM PERSIST PEXPIRE RPOP RPUSH SADD SET SETEX SETNX SPOP SREM
+    XADD ZADD ZINCRBY ZREM"""
+)
+
+_WRITING: Final[dict[str, _Keys]] = {
+    **dict.fromkeys(_WRITING_ITS_FIRST, _Keys()),
+    "DEL": _Keys(last=0),
+    "UNLINK": _Keys(last=0),
+    "MSET": _Keys(last=0, step=2),
+    "SMOVE": _Keys(last=2),
+}
+
+USUAL_COMMANDS: Final = _READING | _WRITING.keys()
+"""The commands that are allowed by default: they read, or write little, and return at once."""
+
+_ABOUT_THE_CONNECTION: Final = _names(
+    """ASKING AUTH CLIENT DISCARD EXEC HELLO MONITOR MULTI PSUBSCRIBE PSYNC PUNSUBSCRIBE QUIT READONLY
+    READWRITE REPLCONF RESET SELECT SSUBSCRIBE SUBSCRIBE SUNSUBSCRIBE SYNC UNSUBSCRIBE UNWATCH WATCH"""
+)
+_BLOCKING: Final = _names(
+    """BLMOVE BLMPOP BLPOP BRPOP BRPOPLPUSH BZMPOP BZPOPMAX BZPOPMIN WAIT WAITAOF XREAD XREADGROUP"""
+)
+_ABOUT_THE_SERVER: Final = _names(
+    """ACL BGREWRITEAOF BGSAVE CLUSTER COMMANDLOG CONFIG DEBUG FAILOVER FLUSHALL FLUSHDB LATENCY MIGRATE
+    MODULE REPLICAOF RESTORE-ASKING SAVE SHUTDOWN SLAVEOF SLOWLOG SWAPDB"""
+)
+_SCRIPTING: Final = _names("EVAL EVALSHA EVALSHA_RO EVAL_RO FCALL FCALL_RO FUNCTION SCRIPT")
+_SEARCHING_ALL_KEYS: Final = _names("KEYS RANDOMKEY SCAN")
+FORBIDDEN_COMMANDS: Final = (
+    _ABOUT_THE_CONNECTION | _BLOCKING | _ABOUT_THE_SERVER | _SCRIPTING | _SEARCHING_ALL_KEYS
+)
+"""The commands that no configuration can allow: they could block the role or harm its Redis."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandPolicy:
+    """What is allowed: these commands, in capitals, and writing any key that is not `is_own`."""
+
+    commands: frozenset[str]
+    is_own: Callable[[str], bool]
+
+
 @dataclass(frozen=True, slots=True)
 class RedisCommand:
-    """A command as it is sent: `words` are its name and its arguments.
+    """A command to send: `words` are its name and its arguments.
 
-    key   the reply's name in the output; None: it is not told
+    key   the name of the reply in the output; None: the reply is left out
     type  `string` or `int`: how texts in the reply are read
     """
 
@@ -37,58 +110,77 @@ class RedisCommand:
     type: str
 
 
-def parse_command(task: StartTask, rules: CommandPolicy) -> RedisCommand:
-    """The command that a task asks for. Raises BadParameter, also for what is not allowed."""
+def allowed_commands(names: Iterable[str]) -> frozenset[str]:
+    """Return the commands that the setting redis.commands allows, in capitals; an empty one: the usual ones.
+
+    Raises ValueError for a command that is never allowed.
+    """
+    commands = frozenset(name.upper() for name in names) or frozenset({USUAL})
+    if forbidden := commands & FORBIDDEN_COMMANDS:
+        raise ValueError(f"{', '.join(sorted(forbidden))} cannot be allowed: lfr itself would not be safe")
+    return commands | USUAL_COMMANDS if USUAL in commands else commands
+
+
+def parse_command(task: StartTask, policy: CommandPolicy) -> RedisCommand:
+    """Return the command of a task. Raises BadParameter, also for one that is not allowed."""
     name = task.base.removeprefix(REDIS_PREFIX).upper()
-    if name not in rules.commands:
+    if name not in policy.commands:
         raise BadParameter(f"{task.base}: the configuration (redis.commands) does not allow {name}")
-    described = find_built_in(task.base)
-    assert described is not None  # by its beginning
-    values = parse_parameters(task.base, described.parameters, task.parameters)
+    built_in = find_built_in(task.base)
+    assert built_in is not None  # by its prefix
+    values = parse_parameters(task.base, built_in.parameters, task.parameters)
     arguments = _arguments(task, values)
-    for written in written_keys(name, arguments):
-        if rules.is_own(written):
+    for written in _written_keys(name, arguments):
+        if policy.is_own(written):
             raise BadParameter(f"{task.base}: {written[:80]} is a key of lfr's own: no workflow may write it")
     key = next(iter(arguments), None) if values["key"] is None else values["key"]
     return RedisCommand(task.base, (name, *arguments), key, values["type"])
 
 
 def reply_output(command: RedisCommand, input: Json, reply: Any) -> Json:
-    """The input with the reply in it, under its name; of an input that is no object, the reply alone.
+    """Return the input with the reply under its name; for an input that is no object, the reply alone.
 
-    Nil leaves its name out, OK is not told. `reply` as Redis gives it: bytes, int, None, or a list of
-    these. Raises BadParameter for a reply that is not UTF-8, or not a whole number if it is to be one.
+    `reply` is bytes, int, None, or a list of these. A nil reply removes its name, and OK is left out. Raises
+    BadParameter for a reply that is not UTF-8, or not a whole number where one is expected.
     """
     is_object = isinstance(input, dict)
     if command.key is None or (reply is None and not is_object):
         return input
-    if reply == b"OK" and command.words[0] in _SAYS_OK:
+    if reply == b"OK" and command.words[0] in _OK_COMMANDS:
         return input
     output = {key: value for key, value in input.items() if key != command.key} if is_object else {}
-    return output if reply is None else {**output, command.key: _told(command, reply)}
+    return output if reply is None else {**output, command.key: _reply_value(command, reply)}
+
+
+def _written_keys(command: str, arguments: Sequence[str]) -> Sequence[str]:
+    """Return the arguments that may be keys that a command writes: all arguments of an unknown command."""
+    if command in _READING:
+        return ()
+    first, last, step = _WRITING.get(command, _Keys(last=0))
+    return arguments[first - 1 : last or None : step]
 
 
 def _arguments(task: StartTask, values: dict[str, Any]) -> list[str]:
     names = {"input": task.input, "parameters": task.parameters}
     arguments: list[str] = []
     length = 0
-    for given in values["args"]:
+    for template in values["args"]:
         try:
-            argument = fill(given, names) if values["format"] else given
+            argument = fill(template, names) if values["format"] else template
         except TemplateError as error:
             raise BadParameter(f"{task.base}: args: {error}") from None
         length += len(argument)
-        if length > MOST_CHARACTERS:
-            raise BadParameter(f"{task.base}: args are longer than {MOST_CHARACTERS} characters")
+        if length > MAX_CHARACTERS:
+            raise BadParameter(f"{task.base}: args are longer than {MAX_CHARACTERS} characters")
         if not is_unicode(argument):
             raise BadParameter(f"{task.base}: args: {ascii(argument)[:40]} cannot be written in UTF-8")
         arguments.append(argument)
     return arguments
 
 
-def _told(command: RedisCommand, reply: Any) -> Json:
+def _reply_value(command: RedisCommand, reply: Any) -> Json:
     if command.words[0] == "HGETALL":
-        names = [_text(command, name) for name in reply[::2]]
+        names = [_decode(command, name) for name in reply[::2]]
         return dict(zip(names, _value(command, reply[1::2]), strict=True))
     return _value(command, reply)
 
@@ -98,7 +190,7 @@ def _value(command: RedisCommand, reply: Any) -> Json:
         return [_value(command, item) for item in reply]
     if not isinstance(reply, bytes):
         return reply
-    text = _text(command, reply)
+    text = _decode(command, reply)
     if command.type == "string":
         return text
     if not _WHOLE.fullmatch(text):
@@ -106,7 +198,7 @@ def _value(command: RedisCommand, reply: Any) -> Json:
     return int(text)
 
 
-def _text(command: RedisCommand, reply: bytes) -> str:
+def _decode(command: RedisCommand, reply: bytes) -> str:
     try:
         return reply.decode()
     except UnicodeDecodeError:

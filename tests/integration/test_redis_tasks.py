@@ -48,8 +48,8 @@ def test_commands_of_many_tasks_are_sent_and_answered(
     role = stepper(RedisTasks(store))
     for _ in range(3):
         role.step()
-    told = [end.get("output") or end["reason"] for end in ends(client)]
-    assert sorted(map(str, told)) == sorted(
+    results = [end.get("output") or end["reason"] for end in ends(client)]
+    assert sorted(map(str, results)) == sorted(
         map(
             str,
             [
@@ -77,7 +77,7 @@ def test_a_stream_of_another_name_is_safe_too(client: redis.Redis, redis_url: st
     assert reasons == ['"redis:rename: events is a key of lfr\'s own: no workflow may write it"']
 
 
-def test_what_redis_itself_forbids_fails_the_task_and_not_the_role(
+def test_a_command_that_redis_forbids_fails_the_task_and_not_the_role(
     store: Store, client: redis.Redis, redis_url: str, stepper: Make
 ) -> None:
     client.acl_setuser("small", enabled=True, nopass=True, keys="*", commands=["+@all", "-get"])
@@ -103,7 +103,7 @@ def test_commands_that_nobody_waits_for_are_not_sent(
         if name == "one":
             terminate_workflow(store, id)
     role = stepper(RedisTasks(store))
-    for _ in range(3):  # what is foreign is acknowledged with the next read
+    for _ in range(3):  # foreign entries are acknowledged with the next read
         role.step()
     assert (client.get("one"), client.get("two")) == (None, "1")
     assert [end["workflow"] for end in ends(client)] == [id]

@@ -11,7 +11,7 @@ import pytest
 from lfr.language import compile_flow
 from lfr.tasks.catalogue import CATALOGUE, BuiltInTask
 from lfr.tasks.parameters import Parameter
-from lfr.tasks.redis_rules import USUAL_COMMANDS
+from lfr.tasks.redis_command import USUAL_COMMANDS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "tasks.md").read_text()
 CHAPTERS = {chapter.partition("\n")[0]: chapter for chapter in PAGE.split("\n## ")[1:]}

@@ -1,4 +1,4 @@
-"""redis:COMMAND: what is sent, what is refused, what becomes of the reply."""
+"""redis:COMMAND: what is sent, what is refused, the output of the reply."""
 
 from __future__ import annotations
 
@@ -9,10 +9,18 @@ import pytest
 from lfr.events import StartTask
 from lfr.store import keys
 from lfr.tasks.parameters import BadParameter
-from lfr.tasks.redis_command import MOST_CHARACTERS, RedisCommand, parse_command, reply_output
-from lfr.tasks.redis_rules import FORBIDDEN_COMMANDS, USUAL_COMMANDS, CommandPolicy, allowed_commands
+from lfr.tasks.redis_command import (
+    FORBIDDEN_COMMANDS,
+    MAX_CHARACTERS,
+    USUAL_COMMANDS,
+    CommandPolicy,
+    RedisCommand,
+    allowed_commands,
+    parse_command,
+    reply_output,
+)
 
-RULES = CommandPolicy(allowed_commands(()), keys.is_own)
+POLICY = CommandPolicy(allowed_commands(()), keys.is_own)
 INPUT = {"id": 7, "list": [1]}
 
 
@@ -35,8 +43,8 @@ def task(command: str, parameters: Any = None, input: Any = INPUT) -> StartTask:
     ],
 )
 def test_what_is_sent(command: str, parameters: Any, words: tuple[str, ...], key: str | None) -> None:
-    found = parse_command(task(command, parameters), RULES)
-    assert (found.words, found.key) == (words, key)
+    built = parse_command(task(command, parameters), POLICY)
+    assert (built.words, built.key) == (words, key)
 
 
 @pytest.mark.parametrize(
@@ -68,21 +76,21 @@ def test_what_is_sent(command: str, parameters: Any, words: tuple[str, ...], key
 def test_what_is_refused_is_named(command: str, parameters: Any, reason: str) -> None:
     input: Any = {"key": "littleflow:config:env-prefix"}
     if "longer" in reason:
-        input = "x" * (MOST_CHARACTERS // 2)
+        input = "x" * (MAX_CHARACTERS // 2)
     with pytest.raises(BadParameter) as caught:
-        parse_command(task(command, parameters, input), RULES)
+        parse_command(task(command, parameters, input), POLICY)
     assert reason in str(caught.value)
     assert str(caught.value).startswith(f"redis:{command}: ")
 
 
-def test_of_a_command_that_is_not_known_every_argument_counts_as_a_key() -> None:
-    rules = CommandPolicy(allowed_commands(["rename", "json.set"]), keys.is_own)
-    assert parse_command(task("rename", {"args": ["a", "b"]}), rules).words == ("RENAME", "a", "b")
-    assert parse_command(task("json.set", {"args": ["a", "$", "1"]}), rules).words[0] == "JSON.SET"
+def test_every_argument_of_an_unknown_command_counts_as_a_key() -> None:
+    policy = CommandPolicy(allowed_commands(["rename", "json.set"]), keys.is_own)
+    assert parse_command(task("rename", {"args": ["a", "b"]}), policy).words == ("RENAME", "a", "b")
+    assert parse_command(task("json.set", {"args": ["a", "$", "1"]}), policy).words[0] == "JSON.SET"
     with pytest.raises(BadParameter, match="workflow:x is a key"):
-        parse_command(task("rename", {"args": ["a", "workflow:x"]}), rules)
+        parse_command(task("rename", {"args": ["a", "workflow:x"]}), policy)
     with pytest.raises(BadParameter, match="does not allow GET"):
-        parse_command(task("get", {"args": ["a"]}), rules)
+        parse_command(task("get", {"args": ["a"]}), policy)
 
 
 def test_what_the_configuration_can_allow() -> None:
@@ -95,8 +103,8 @@ def test_what_the_configuration_can_allow() -> None:
 
 
 def test_every_key_of_lfr_is_its_own() -> None:
-    named = [value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)]
-    made = [
+    constants = [value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)]
+    built = [
         keys.state("RUNNING"),
         keys.flow("0"),
         keys.steps("workflow:x"),
@@ -105,8 +113,8 @@ def test_every_key_of_lfr_is_its_own() -> None:
         keys.handed_over("workflow:x", 1),
         keys.wait("workflow:x", 1, 1),
     ]
-    assert len(named) >= 5
-    assert [key for key in named + made if not keys.is_own(key)] == []
+    assert len(constants) >= 5
+    assert [key for key in constants + built if not keys.is_own(key)] == []
     assert keys.is_own("prod:env:global:base_url")
     assert not keys.is_own("user:7")
 
@@ -131,7 +139,7 @@ def test_every_key_of_lfr_is_its_own() -> None:
         (("HGETALL", "a"), "int", [b"x", b"1", b"y", b"2"], {"id": 7, "a": {"x": 1, "y": 2}}),
     ],
 )
-def test_what_becomes_of_a_reply(words: tuple[str, ...], type: str, reply: Any, output: Any) -> None:
+def test_the_output_of_a_reply(words: tuple[str, ...], type: str, reply: Any, output: Any) -> None:
     assert reply_output(RedisCommand("redis:x", words, words[1], type), {"id": 7}, reply) == output
 
 
