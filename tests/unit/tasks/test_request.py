@@ -66,6 +66,9 @@ def test_a_value_that_would_leave_its_place_in_the_url_is_refused(item: str) -> 
         ("#x", "%23x"),
         ("@evil.test", "%40evil.test"),
         ("//evil.test", "%2F%2Fevil.test"),
+        ("a.b", "a.b"),
+        ("...", "..."),
+        ("5%", "5%25"),
     ],
 )
 def test_what_is_filled_into_a_url_stays_in_its_place(item: str, encoded: str) -> None:
