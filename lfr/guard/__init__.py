@@ -1,8 +1,8 @@
-"""Guards: the text after `?` in a flow, and whether it lets its step run.
+"""Parses and evaluates guards, the expressions after `?` in a flow that decide whether a step runs.
 
-A guard is a path into the step's input, and holds if the path leads to at least one value; which
-value does not matter. The path is littleflow's, not that of RFC 9535: a filter `[?(...)]` tests the
-value that it stands behind, not the members of it, so it is `$[*][?(@.n=0)]` that asks for members.
+A guard is a path into the step's input. It holds if the path leads to at least one value; the value itself
+does not matter. Paths are those of littleflow, not of RFC 9535: a filter `[?(...)]` tests the value before
+it, not that value's members, so `$[*][?(@.n=0)]` tests members.
 
     path     = ("$" | "@") { "." member | ".." (member | selectors) | selectors }
     member   = NAME | "*" | "length" "(" ")"
@@ -10,18 +10,18 @@ value that it stands behind, not the members of it, so it is `$[*][?(@.n=0)]` th
     selector = STRING | INTEGER | [INTEGER] ":" [INTEGER] [":" [INTEGER]] | "*" | "?" test
     test     = either { ("and" | "&&") either }
     either   = plain { ("or" | "||") plain }
-    plain    = { "not" | "!" } ( "(" test ")" | value [ sign value ] )
-    sign     = "=" | "==" | "!=" | "<" | "<=" | ">" | ">="
+    plain    = { "not" | "!" } ( "(" test ")" | value [ operator value ] )
+    operator = "=" | "==" | "!=" | "<" | "<=" | ">" | ">="
     value    = path | NUMBER | STRING | "true" | "false" | "null"
 
-`$` is the whole input, `@` the value that the filter tests. White space is free between all of these.
-Beware: `or` binds more closely than `and`, as it does in littleflow; put parentheses where both meet.
-`length()` leads to the number of items of a list, or of characters of a text. A comparison holds if it
-does for any pair of values, so with a path that leads nowhere it never does.
+`$` is the whole input, `@` the value that the filter tests. White space is allowed between all tokens.
+`or` binds more closely than `and`, as in littleflow; parentheses make the order clear. `length()` is the
+number of items of a list or of characters of a text. A comparison holds if it holds for any pair of
+values, so it never holds if one of its paths leads nowhere.
 
-A guard never runs code, and its work is bounded: what it meets twice it looks at once, so a path
-costs time in proportion to the input. Only `..` in filters behind `..` can cost more, and there is a
-limit to that. Neither a deep guard nor a deep input makes it recurse deeply.
+A guard never runs code, and its work is bounded. A value that is reached twice is visited once, so a path
+takes time in proportion to the input. Only `..` within filters after `..` can take longer, up to a limit.
+Neither a deep guard nor a deep input causes deep recursion.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from dataclasses import dataclass
 
 from lfr.guard.ast import GuardError, Path
 from lfr.guard.evaluate import Evaluation
-from lfr.guard.parse import read_guard
+from lfr.guard.parse import parse_path
 from lfr.values.json import Json
 
 __all__ = ["Guard", "GuardError", "parse_guard"]
@@ -38,20 +38,20 @@ __all__ = ["Guard", "GuardError", "parse_guard"]
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A guard that has been read. `text` is without back quotes.
+    """A parsed guard. `text` is without back quotes.
 
-    mixed_at  where, from 0, a test begins that mixes `and` and `or` without parentheses; None if none does
+    mixed_offset  the offset of the first test that mixes `and` and `or` without parentheses, or None
     """
 
     text: str
     path: Path
-    mixed_at: int | None = None
+    mixed_offset: int | None = None
 
-    def holds(self, value: Json) -> bool:
-        """Whether the step may run on this input. Raises GuardError if that is too much work."""
-        return bool(Evaluation(value).values(self.path, value))
+    def holds(self, input: Json) -> bool:
+        """Return whether the step may run on this input. Raises GuardError if that is too much work."""
+        return bool(Evaluation(input).values(self.path, input))
 
 
 def parse_guard(text: str) -> Guard:
-    """Read a guard, given without its back quotes. Raises GuardError."""
-    return Guard(text, *read_guard(text))
+    """Parse a guard that is given without its back quotes. Raises GuardError."""
+    return Guard(text, *parse_path(text))

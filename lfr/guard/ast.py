@@ -1,4 +1,4 @@
-"""What a guard consists of, once it has been read; and the error of one that cannot be."""
+"""The syntax tree of a guard, and the error of a guard that has none."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from lfr.values.json import Json
 
 
 class GuardError(ValueError):
-    """A guard that cannot be read, or that is too much work for its input.
+    """A guard that cannot be parsed, or whose evaluation is too much work for its input.
 
-    `message` says what is wrong; `offset` is the place in the guard's text, from 0.
+    `message` says what is wrong; `offset` is the location in the guard's text, from 0.
     """
 
     def __init__(self, message: str, offset: int) -> None:
@@ -22,28 +22,28 @@ class GuardError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """`*`: all members of an object or a list."""
+    """`*`: selects all members of an object or a list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """`?(...)`: the value itself, if the test holds for it."""
+    """`?(...)`: selects the value itself if the test holds for it."""
 
     test: Test
 
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """`.length()`: how many items a list has, or characters a text. Of anything else: nothing."""
+    """`.length()`: the number of items of a list or of characters of a text; nothing for other values."""
 
 
 Selector: TypeAlias = str | int | slice | Every | Filter | Length
-"""A member by name, an item by number, items by a slice, or one of the three above."""
+"""A member by name, an item by index, items by a slice, or one of the three above."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One part of a path. With `descends` it is asked of all that is inside, too."""
+    """One part of a path. With `descends` it also applies to everything inside the values."""
 
     selectors: tuple[Selector, ...]
     descends: bool
@@ -51,9 +51,9 @@ class Segment:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Path:
-    """From the whole input (`is_absolute`) or from the tested value, to any number of values.
+    """Leads from the whole input (`is_absolute`) or from the tested value to any number of values.
 
-    Compared by identity: a path is looked up, once a guard is asked, by what it is and not by its text.
+    Paths are compared by identity, because an evaluation caches the values of a path by the path itself.
     """
 
     is_absolute: bool
@@ -62,7 +62,7 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A value that stands in the guard."""
+    """A value that is written in the guard."""
 
     value: Json
 
@@ -72,27 +72,27 @@ Value: TypeAlias = Path | Constant
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """A comparison of two values, or of any two that paths lead to."""
+    """A comparison; it holds if it does for any pair of the values of both sides."""
 
-    sign: str
+    operator: str
     left: Value
     right: Value
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """True if the test is not."""
+    """Holds if the test does not."""
 
     test: Test
 
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Several tests: all of them (`and`), or any (`or`)."""
+    """Holds if all tests do (`and`), or if any of them does (`or`)."""
 
     needs_all: bool
     tests: tuple[Test, ...]
 
 
 Test: TypeAlias = Value | Compare | Not | Join
-"""A path alone is true if it leads anywhere, a constant alone by what it is."""
+"""A path alone holds if it leads anywhere, a constant alone if Python takes it for true."""

@@ -1,4 +1,4 @@
-"""A guard's path and a value -> whether it leads anywhere."""
+"""Evaluates a guard's path: on one input, or on all lists at once."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from lfr.guard.ast import (
 from lfr.values.json import Json
 
 MAX_VALUES: Final = 5_000_000
-"""How many values a guard may look at, in all: some seconds of work."""
+"""How many values one evaluation may visit: some seconds of work."""
 
 Form: TypeAlias = Json | object
-"""Two values are equal if their forms are: a scalar is its own form, and equal objects or lists have the
-same mark. `true` equals 1, as it does in littleflow."""
+"""Stands for a value in comparisons: a scalar for itself, equal objects or lists for the same marker object.
+`true` equals 1, as in littleflow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side of a comparison: all its values, and the least and the greatest number among them.
+    """The values of one side of a comparison, with the least and the greatest number among them.
 
-    Without a number these two are NaN, with which every comparison is false.
+    Without a number, these two are NaN, for which every comparison is false.
     """
 
     forms: frozenset[Form]
@@ -48,9 +48,9 @@ def _make_side(forms: frozenset[Form]) -> Side:
     return Side(forms, min(numbers, default=math.nan), max(numbers, default=math.nan))
 
 
-def _compares(sign: str, left: Side, right: Side) -> bool:
-    """Whether the comparison holds for any pair of values: without looking at the pairs."""
-    match sign:
+def _compare(operator: str, left: Side, right: Side) -> bool:
+    """Return whether the comparison holds for any pair of values, without visiting the pairs."""
+    match operator:
         case "=":
             return not left.forms.isdisjoint(right.forms)
         case "!=":
@@ -71,61 +71,59 @@ def _members(value: Json) -> Collection[Json]:
 
 
 class Evaluation:
-    """One guard asked of one input: the input, what has been found out so far, and the work left.
+    """The evaluation of one guard on one input: the input, cached results, and the remaining budget.
 
-    Values are told apart by `id`: they belong to the input, which lives as long as the question does.
+    Values are identified by `id`: they belong to the input, which lives as long as the evaluation.
     """
 
-    def __init__(self, root: Json) -> None:
-        self._root = root
-        self._work_left = MAX_VALUES
-        self._found: dict[Path, list[Json]] = {}
+    def __init__(self, input: Json) -> None:
+        self._input = input
+        self._budget = MAX_VALUES
+        self._values: dict[Path, list[Json]] = {}
         self._sides: dict[Path, Side] = {}
         self._forms: dict[int, Form] = {}
-        self._marks: dict[object, object] = {}
+        self._markers: dict[object, object] = {}
 
     def values(self, path: Path, current: Json) -> list[Json]:
-        """All values that a path leads to, in no order."""
+        """Return all values to which a path leads, in no order."""
         if not path.is_absolute:
             return self._follow(path, current)
-        if path not in self._found:
-            self._found[path] = self._follow(path, self._root)
-        return self._found[path]
+        if path not in self._values:
+            self._values[path] = self._follow(path, self._input)
+        return self._values[path]
 
     def _follow(self, path: Path, start: Json) -> list[Json]:
         values = [start]
         for segment in path.segments:
             if segment.descends:
-                values = self._inside(values)
+                values = self._descend(values)
             values = [
-                found
+                member
                 for value in values
                 for selector in segment.selectors
-                for found in self._select(selector, value)
+                for member in self._select(selector, value)
             ]
-            self._count(len(values))
+            self._spend(len(values))
             if segment.descends or len(segment.selectors) > 1:
                 values = list({id(value): value for value in values}.values())
         return values
 
-    def _count(self, looked_at: int) -> None:
-        self._work_left -= looked_at + 1
-        if self._work_left < 0:
-            raise GuardError(
-                f"the guard would have to look at more than {MAX_VALUES:,} values of its input", 0
-            )
+    def _spend(self, count: int) -> None:
+        self._budget -= count + 1
+        if self._budget < 0:
+            raise GuardError(f"the guard would have to visit more than {MAX_VALUES:,} values of its input", 0)
 
-    def _inside(self, values: list[Json]) -> list[Json]:
-        """The values, and all that is in them, each once."""
-        seen: dict[int, Json] = {}
+    def _descend(self, values: list[Json]) -> list[Json]:
+        """Return the values and everything inside them, each once."""
+        visited: dict[int, Json] = {}
         stack = list(values)
         while stack:
             value = stack.pop()
-            if id(value) not in seen:
-                seen[id(value)] = value
+            if id(value) not in visited:
+                visited[id(value)] = value
                 stack.extend(_members(value))
-        self._count(len(seen))
-        return list(seen.values())
+        self._spend(len(visited))
+        return list(visited.values())
 
     def _select(self, selector: Selector, value: Json) -> Collection[Json]:
         match selector:
@@ -138,26 +136,26 @@ class Evaluation:
             case str():
                 return (value[selector],) if isinstance(value, dict) and selector in value else ()
             case int():
-                is_there = isinstance(value, list) and -len(value) <= selector < len(value)
-                return (value[selector],) if is_there else ()
+                exists = isinstance(value, list) and -len(value) <= selector < len(value)
+                return (value[selector],) if exists else ()
             case slice():
                 return value[selector] if isinstance(value, list) else ()
 
     def holds(self, test: Test, current: Json) -> bool:
-        """Whether a test is true of a value."""
-        self._count(0)
+        """Return whether a test holds for a value."""
+        self._spend(0)
         match test:
             case Path():
                 return bool(self.values(test, current))
             case Constant(value):
                 return bool(value)
-            case Compare(sign, left, right):
-                return _compares(sign, self._side(left, current), self._side(right, current))
+            case Compare(operator, left, right):
+                return _compare(operator, self._side(left, current), self._side(right, current))
             case Not(inner):
                 return not self.holds(inner, current)
             case Join(needs_all, tests):
-                outcomes = (self.holds(part, current) for part in tests)
-                return all(outcomes) if needs_all else any(outcomes)
+                results = (self.holds(part, current) for part in tests)
+                return all(results) if needs_all else any(results)
 
     def _side(self, value: Value, current: Json) -> Side:
         if isinstance(value, Constant):
@@ -169,21 +167,62 @@ class Evaluation:
         return self._sides[value]
 
     def _form(self, value: Json) -> Form:
-        """Not by `==`: that recurses, and takes as long as the product of what it compares."""
+        """Return the form of a value. `==` would recurse, and would have to compare every pair of values."""
         stack = [value] if isinstance(value, dict | list) else []
         while stack:
             top = stack[-1]
             inner = [
-                part
-                for part in _members(top)
-                if isinstance(part, dict | list) and id(part) not in self._forms
+                member
+                for member in _members(top)
+                if isinstance(member, dict | list) and id(member) not in self._forms
             ]
             if inner:
                 stack.extend(inner)
                 continue
             stack.pop()
-            self._count(len(top))
-            forms = [self._forms.get(id(part), part) for part in _members(top)]
+            self._spend(len(top))
+            forms = [self._forms.get(id(member), member) for member in _members(top)]
             key = frozenset(zip(top, forms, strict=True)) if isinstance(top, dict) else tuple(forms)
-            self._forms[id(top)] = self._marks.setdefault(key, object())
+            self._forms[id(top)] = self._markers.setdefault(key, object())
         return self._forms.get(id(value), value)
+
+
+def result_on_lists(test: Test) -> bool | None:
+    """Return the result that a path or a test has for every list, or None if it depends on the list.
+
+    A list has no members with names, so a path such as `$.name` never leads anywhere in it.
+    """
+    match test:
+        case Path():
+            return _leads_from_lists(test)
+        case Constant(value):
+            return bool(value)
+        case Compare(_, left, right):
+            sides = [side for side in (left, right) if isinstance(side, Path)]
+            return False if any(_leads_from_lists(side) is False for side in sides) else None
+        case Not(inner):
+            result = result_on_lists(inner)
+            return None if result is None else not result
+        case Join(needs_all, tests):
+            results = {result_on_lists(part) for part in tests}
+            if (not needs_all) in results:
+                return not needs_all
+            return None if None in results else needs_all
+
+
+def _leads_from_lists(path: Path) -> bool | None:
+    """Return whether a path leads anywhere from every list (True), from none (False), or from some (None)."""
+    for segment in path.segments:
+        if segment.descends:
+            return None
+        results = {_selects_from_lists(selector) for selector in segment.selectors}
+        if results != {True}:  # otherwise the segment selects the list itself
+            return False if results == {False} else None
+    return True
+
+
+def _selects_from_lists(selector: Selector) -> bool | None:
+    """Return True if a selector selects every list itself, False if nothing from any list, None otherwise."""
+    if isinstance(selector, Filter):
+        return result_on_lists(selector.test)
+    return False if isinstance(selector, str) else None

@@ -1,4 +1,4 @@
-"""Guard text -> its path. The grammar is in the package's docstring."""
+"""Parses the text of a guard into its path. The grammar is in the package's docstring."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from lfr.guard.ast import (
 )
 
 MAX_DEPTH: Final = 32
-"""How many parentheses and filters may stand inside each other."""
+"""How many parentheses and filters may be nested."""
 
 
-def read_guard(text: str) -> tuple[Path, int | None]:
-    """The path that a guard is, and the place of the first test in it that mixes `and` and `or` without
-    parentheses, from 0, or None. Raises GuardError."""
-    reader = _Reader(text)
-    if reader.peek() != "$":
-        reader.fail("a guard begins with $, the input of its step")
-    path = reader.path()
-    if reader.peek():
-        reader.fail(f"cannot read {reader.peek()[:40]!r} here")
-    return path, min(reader.mixed_at, default=None)
+def parse_path(text: str) -> tuple[Path, int | None]:
+    """Parse a guard; return its path, and the offset of the first test that mixes `and` and `or` without
+    parentheses, or None. Raises GuardError."""
+    parser = _Parser(text)
+    if parser.token != "$":
+        parser.fail("a guard begins with $, the input of its step")
+    path = parser.path()
+    if parser.token:
+        parser.fail(f"cannot read {parser.token[:40]!r} here")
+    return path, min(parser.mixed_offsets, default=None)
 
 
 _TOKEN = re.compile(
@@ -45,87 +45,84 @@ _TOKEN = re.compile(
         (?P<string> "(?:[^"\\]|\\.)*+" | '(?:[^'\\]|\\.)*+' )
       | (?P<number> -?[0-9]++ (?:\.[0-9]++)?+ (?:[eE][+-]?[0-9]++)?+ )
       | (?P<word> [A-Za-z_][A-Za-z0-9_]*+ )
-      | (?P<sign> \.\. | [=!<>]= | && | \|\| | [^ \t\r\n] )
+      | (?P<symbol> \.\. | [=!<>]= | && | \|\| | [^ \t\r\n] )
       | \Z )""",
     re.VERBOSE | re.DOTALL,
 )
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
-_COMPARISONS: Final = {"=": "=", "==": "=", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_OPERATORS: Final = {"=": "=", "==": "=", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _CONSTANTS: Final = {"true": True, "false": False, "null": None}
 
 
-class _Reader:
-    """Where the reading of one guard stands: the token at hand, and how deep it is."""
+class _Parser:
+    """A parser with one token of lookahead; `token` is its text, empty at the end."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._end = 0
         self._depth = 0
-        self.mixed_at: list[int] = []
-        self._next()
+        self.token = ""
+        self.mixed_offsets: list[int] = []
+        self._scan()
 
-    def peek(self) -> str:
-        """The text of the token at hand; empty at the end."""
-        return self._token
-
-    def fail(self, message: str, at: int | None = None) -> NoReturn:
-        raise GuardError(message, self._at if at is None else at)
+    def fail(self, message: str, offset: int | None = None) -> NoReturn:
+        raise GuardError(message, self._offset if offset is None else offset)
 
     def path(self) -> Path:
-        is_absolute = self._take() == "$"
+        is_absolute = self._advance() == "$"
         segments = []
-        while self._token in (".", "..", "["):
+        while self.token in (".", "..", "["):
             segments.append(self._segment())
-        if self._token == "(" and segments:
-            self.fail("there is no function in guards but length()")
-        if self._token == "-" or self._kind == "number":
+        if self.token == "(" and segments:
+            self.fail("length() is the only function in guards")
+        if self.token == "-" or self._kind == "number":
             self.fail('a name with other characters is written ["..."]')
         return Path(is_absolute, tuple(segments))
 
-    def _next(self) -> None:
+    def _scan(self) -> None:
         match = _TOKEN.match(self._text, self._end)
-        assert match is not None  # any character is a sign, and at the end there is \Z
+        assert match is not None  # any character is a symbol, and \Z matches at the end
         self._kind = match.lastgroup or "end"
-        self._token = match[self._kind] if match.lastgroup else ""
+        self.token = match[self._kind] if match.lastgroup else ""
         self._end = match.end()
-        self._at = self._end - len(self._token)
+        self._offset = self._end - len(self.token)
 
-    def _take(self) -> str:
-        token = self._token
-        self._next()
+    def _advance(self) -> str:
+        token = self.token
+        self._scan()
         return token
 
-    def _skip(self, *signs: str) -> bool:
-        if self._token in signs and self._kind in ("sign", "word"):
-            self._next()
+    def _accept(self, *symbols: str) -> bool:
+        if self.token in symbols and self._kind in ("symbol", "word"):
+            self._scan()
             return True
         return False
 
-    def _expect(self, sign: str) -> None:
-        if not self._skip(sign):
-            found = f"expected {sign!r}, found {self._token[:40]!r}"
-            self.fail(found if self._token else f"{sign!r} is missing")
+    def _expect(self, symbol: str) -> None:
+        if not self._accept(symbol):
+            message = f"expected {symbol!r}, found {self.token[:40]!r}"
+            self.fail(message if self.token else f"{symbol!r} is missing")
 
     def _segment(self) -> Segment:
-        descends = self._token == ".."
-        if self._token != "[":
-            self._next()
+        descends = self.token == ".."
+        if self.token != "[":
+            self._scan()
             if self._kind == "word":
                 return Segment((self._name_or_length(),), descends)
-            if self._skip("*"):
+            if self._accept("*"):
                 return Segment((Every(),), descends)
-            if not descends or self._token != "[":
+            if not descends or self.token != "[":
                 self.fail("expected a name or *")
-        self._next()
+        self._scan()
         selectors = [self._selector()]
-        while self._skip(","):
+        while self._accept(","):
             selectors.append(self._selector())
         self._expect("]")
         return Segment(tuple(selectors), descends)
 
     def _name_or_length(self) -> Selector:
-        name = self._take()
-        if name != "length" or not self._skip("("):
+        name = self._advance()
+        if name != "length" or not self._accept("("):
             return name
         self._expect(")")
         return Length()
@@ -133,57 +130,57 @@ class _Reader:
     def _selector(self) -> Selector:
         if self._kind == "string":
             return self._string()
-        if self._skip("*"):
+        if self._accept("*"):
             return Every()
-        if self._skip("?"):
+        if self._accept("?"):
             return Filter(self._test())
         start = self._integer()
-        if self._token != ":":
+        if self.token != ":":
             if start is None:
                 self.fail('expected a number, a slice, "text", * or ?(...)')
             return start
-        self._next()
+        self._scan()
         stop = self._integer()
-        at, step = (self._at, self._integer()) if self._skip(":") else (0, None)
+        offset, step = (self._offset, self._integer()) if self._accept(":") else (0, None)
         if step is not None and step < 1:
-            self.fail("the step of a slice is at least 1", at)
+            self.fail("the step of a slice is at least 1", offset)
         return slice(start, stop, step)
 
     def _integer(self) -> int | None:
         if self._kind != "number":
             return None
-        if not _INTEGER.fullmatch(self._token):
+        if not _INTEGER.fullmatch(self.token):
             self.fail("expected a whole number of at most 18 digits")
-        return int(self._take())
+        return int(self._advance())
 
     def _test(self) -> Test:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             self.fail(f"more than {MAX_DEPTH} levels of parentheses and filters")
-        at, ors = self._at, []
+        offset, or_lengths = self._offset, []
 
-        def either() -> Test:
-            tests = self._list(self._plain, "or", "||")
-            ors.append(len(tests))
-            return _joined(False, tests)
+        def or_test() -> Test:
+            tests = self._list(self._negatable, "or", "||")
+            or_lengths.append(len(tests))
+            return _join(False, tests)
 
-        tests = self._list(either, "and", "&&")
-        if len(tests) > 1 and max(ors) > 1:
-            self.mixed_at.append(at)
+        tests = self._list(or_test, "and", "&&")
+        if len(tests) > 1 and max(or_lengths) > 1:
+            self.mixed_offsets.append(offset)
         self._depth -= 1
-        return _joined(True, tests)
+        return _join(True, tests)
 
     def _list(self, part: Callable[[], Test], *words: str) -> list[Test]:
         tests = [part()]
-        while self._skip(*words):
+        while self._accept(*words):
             tests.append(part())
         return tests
 
-    def _plain(self) -> Test:
+    def _negatable(self) -> Test:
         is_negated = False
-        while self._skip("not", "!"):
+        while self._accept("not", "!"):
             is_negated = not is_negated
-        if self._skip("("):
+        if self._accept("("):
             test = self._test()
             self._expect(")")
         else:
@@ -192,37 +189,37 @@ class _Reader:
 
     def _comparison(self) -> Test:
         left = self._value()
-        sign = _COMPARISONS.get(self._token)
-        if sign is None:
+        operator = _OPERATORS.get(self.token)
+        if operator is None:
             return left
-        self._next()
-        return Compare(sign, left, self._value())
+        self._scan()
+        return Compare(operator, left, self._value())
 
     def _value(self) -> Value:
-        if self._token in ("$", "@"):
+        if self.token in ("$", "@"):
             return self.path()
         if self._kind == "string":
             return Constant(self._string())
         if self._kind == "number":
             return Constant(self._number())
-        if self._token in _CONSTANTS:
-            return Constant(_CONSTANTS[self._take()])
-        if self._token in ("'", '"'):
+        if self.token in _CONSTANTS:
+            return Constant(_CONSTANTS[self._advance()])
+        if self.token in ("'", '"'):
             self.fail("this text is not closed")
         self.fail('expected a path ($... or @...), a number, "text", true, false or null')
 
     def _number(self) -> int | float:
-        at, text = self._at, self._take()
+        offset, text = self._offset, self._advance()
         try:
             number: int | float = json.loads(text)
         except ValueError:
-            self.fail(f"{text[:20]} is no number", at)
+            self.fail(f"{text[:20]} is no number", offset)
         if not math.isfinite(number):
-            self.fail(f"{text[:20]} is too big a number", at)
+            self.fail(f"{text[:20]} is too big a number", offset)
         return number
 
     def _string(self) -> str:
-        at, quoted = self._at, self._take()
+        offset, quoted = self._offset, self._advance()
         if quoted[0] == "'":
             inside = quoted[1:-1].replace("\\'", "'")
             quoted = '"' + re.sub(r'\\.|"', lambda part: part[0].replace('"', r"\""), inside) + '"'
@@ -230,10 +227,10 @@ class _Reader:
             string: str = json.loads(quoted, strict=False)
         except ValueError:
             self.fail(
-                'a backslash in text is followed by one of " \\ / b f n r t, or by u and four digits', at
+                'a backslash in text is followed by one of " \\ / b f n r t, or by u and four digits', offset
             )
         return string
 
 
-def _joined(needs_all: bool, tests: list[Test]) -> Test:
+def _join(needs_all: bool, tests: list[Test]) -> Test:
     return tests[0] if len(tests) == 1 else Join(needs_all, tuple(tests))

@@ -1,4 +1,4 @@
-"""The tree that a flow's text is read into. Its nodes know their places, as indices into the text."""
+"""The syntax tree of a flow text. `offset` is always an index into the text, from 0."""
 
 from __future__ import annotations
 
@@ -13,91 +13,86 @@ class Label:
     """`:name`."""
 
     name: str
-    at: int
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A value that stands in the text; `at` is its opening sign."""
+    """A JSON or YAML value in the text; `offset` is that of its opening `<` or `(`."""
 
     value: Json
-    at: int
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """`<uri>`, with parameters or without."""
+    """`<uri>`, with or without parameters."""
 
     uri: str
     parameters: Literal | None
-    at: int
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task's name where it is used, with parameters or without."""
+    """One use of a task: its name, with or without parameters."""
 
     name: str
     parameters: Literal | None
-    at: int
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step of a statement: one task, several between bars, or a subflow in brackets.
+    """A step of a statement: one task, several tasks between bars, or a subflow.
 
-    before, after  its labels
-    iterates_at    the place of its `*`, or None
-    guard          without its back quotes; `guard_at` is the first of these
+    before, after    the labels on either side of it
+    iterate_offset   the offset of its `*`, or None
+    guard            the text between its back quotes; `guard_offset` is that of the first of them
     """
 
     content: tuple[Task, ...] | Scope
     before: Label | None = None
     after: Label | None = None
-    iterates_at: int | None = None
+    iterate_offset: int | None = None
     merges: bool = False
     guard: str | None = None
-    guard_at: int | None = None
-
-    @property
-    def at(self) -> int:
-        """The place of the first task, or of the bracket."""
-        return self.content.at if isinstance(self.content, Scope) else self.content[0].at
+    guard_offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What stands behind the last arrow, if it is no step. `merges_at` is the place of its `>`, or None."""
+    """The label or resource after the last arrow; `merge_offset` is the offset of its `>`, or None."""
 
     to: Label | Resource
-    merges_at: int | None
+    merge_offset: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Steps with arrows between them; perhaps from a source, perhaps to a target. `at` is its first sign."""
+    """Steps joined by arrows, with an optional source before them and an optional target after them."""
 
     source: Label | Literal | Resource | None
     steps: tuple[Step, ...]
     target: Target | None
-    at: int = -1
+    offset: int = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The statements of the whole flow, or of one subflow; `at` is its opening bracket.
+    """The statements of the whole flow or of one subflow; `offset` is that of the opening bracket.
 
-    Labels are seen in their own scope only.
+    A label is visible in its own scope only.
     """
 
     statements: tuple[Statement, ...]
-    at: int
+    offset: int
     is_subflow: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """`@flow` or `@task`; `at` is its `@`."""
+    """`@flow` or `@task`; `keyword` is the word without `@`, `offset` that of the `@`."""
 
     keyword: str
     name: str
@@ -105,19 +100,19 @@ class Declaration:
     parameters: Literal | None
     doc: str
     subflow: Scope | None
-    at: int
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
 class FlowText:
-    """A whole text."""
+    """The root of the tree."""
 
     declarations: tuple[Declaration, ...]
     scope: Scope
 
 
-def scopes(*outermost: Scope) -> Iterator[Scope]:
-    """These scopes and all that are inside them."""
+def walk_scopes(*outermost: Scope) -> Iterator[Scope]:
+    """Yield these scopes and every scope nested in them."""
     stack = list(outermost)
     while stack:
         scope = stack.pop()
@@ -126,14 +121,14 @@ def scopes(*outermost: Scope) -> Iterator[Scope]:
             stack.extend(step.content for step in statement.steps if isinstance(step.content, Scope))
 
 
-def all_scopes(text: FlowText) -> Iterator[Scope]:
-    """Every scope of a text: the flow's, the declared subflows', and all that are inside them."""
-    declared = (declaration.subflow for declaration in text.declarations)
-    return scopes(text.scope, *(subflow for subflow in declared if subflow is not None))
+def walk_all_scopes(tree: FlowText) -> Iterator[Scope]:
+    """Yield every scope of a text: that of the flow, those of declared subflows, and all nested ones."""
+    subflows = (declaration.subflow for declaration in tree.declarations)
+    return walk_scopes(tree.scope, *(subflow for subflow in subflows if subflow is not None))
 
 
-def tasks_of(scope: Scope) -> Iterator[Task]:
-    """The tasks of a scope, without those of the subflows in it."""
+def direct_tasks(scope: Scope) -> Iterator[Task]:
+    """Yield the tasks of a scope, without those of nested subflows."""
     for statement in scope.statements:
         for step in statement.steps:
             if not isinstance(step.content, Scope):

@@ -1,21 +1,24 @@
-"""All that is wrong with a text, or doubtful, at once."""
+"""Checks a flow text: all of its errors, or all warnings about it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lfr.flow import Flow, gc_paused
-from lfr.language.compile import compile_source
-from lfr.language.diagnostics import Diagnostic, FlowError, Severity, Source
-from lfr.language.lint import find_doubts
+from lfr.language.compile import Compiled, compile_source
+from lfr.language.diagnostics import Diagnostic, FlowError, Problem, Severity, SourceText
+from lfr.language.lint.steps import lint_steps
+from lfr.language.lint.syntax import lint_syntax
+from lfr.language.reachability import lint_reachability
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What there is to say about a text.
+    """The result of `check_flow`.
 
-    flow      None if there are errors
-    diagnostics  errors or, if there are none, warnings; in the order of the text
+    flow         None if the text has errors
+    diagnostics  the errors or, if there are none, the warnings; in the order of the text
     """
 
     flow: Flow | None
@@ -23,15 +26,21 @@ class CheckResult:
 
 
 def check_flow(text: str, base: str | None = None, *, source: str = "FLOW") -> CheckResult:
-    """Compile a text and look for what is hardly meant. `base` and `source` are those of `compile_flow`.
+    """Compile a text and collect its errors or warnings. `base` and `source` are those of `compile_flow`.
 
-    Errors of the text are among the diagnostics. Raises BadInput for a base that cannot be used.
+    Errors in the text are part of the result. Raises BadInput for an unusable base.
     """
-    given = Source.of(text, source)
+    source_text = SourceText.of(text, source)
     with gc_paused():
         try:
-            compiled = compile_source(given, base)
+            compiled = compile_source(source_text, base)
         except FlowError as error:
             return CheckResult(None, error.errors)
-        doubts = find_doubts(compiled, given.text)
-        return CheckResult(compiled.flow, tuple(given.mistakes(doubts, Severity.WARNING)))
+        warnings = source_text.diagnostics(_lint(compiled, source_text.text), Severity.WARNING)
+        return CheckResult(compiled.flow, tuple(warnings))
+
+
+def _lint(compiled: Compiled, text: str) -> Iterator[Problem]:
+    yield from lint_syntax(compiled.tree, compiled.symbols, text)
+    yield from lint_steps(compiled)
+    yield from lint_reachability(compiled.flow, compiled.offsets, compiled.restarts)

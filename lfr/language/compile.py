@@ -1,9 +1,9 @@
-"""Tree -> Flow: numbering, subflows, labels, edges.
+"""Compiles a flow text: parses it, expands subflows, resolves labels and resources, numbers the steps.
 
-Steps are numbered by one count through the text, from left to right: 0 is the flow's start, the last
-number its end. A subflow takes a number at its opening bracket, where edges into it lead, and another
-at its closing bracket, where edges out of it begin. A task that is declared as a subflow is replaced by
-it at each use. `A|B` is a subflow of one statement for each task.
+Steps are numbered in the order of the text, from left to right: 0 is the flow's start, the last number
+its end. A subflow takes one number at its opening bracket, where edges into it lead, and one at its
+closing bracket, where edges out of it begin. Each use of a task that is declared as a subflow is
+replaced by that subflow. `A|B` is a subflow with one statement for each task.
 """
 
 from __future__ import annotations
@@ -27,103 +27,109 @@ from lfr.language.ast import (
     Statement,
     Step,
     Task,
-    all_scopes,
+    walk_all_scopes,
 )
-from lfr.language.declarations import Declared, Meaning, Mismatch, common_problem, declared, merged
-from lfr.language.diagnostics import BadSyntax, Problem, Source
+from lfr.language.diagnostics import FatalProblem, Problem, SourceText
 from lfr.language.labels import END, START, check_labels
-from lfr.language.loops import check_loops
 from lfr.language.parse import MAX_DEPTH, Parsed, parse
-from lfr.language.resolve import resolve, root_of
+from lfr.language.reachability import check_loops
+from lfr.language.resolve import parse_base, resolve_uri
+from lfr.language.symbols import (
+    ParametersMismatch,
+    Symbol,
+    SymbolTable,
+    build_symbol_table,
+    check_step_options,
+    merge_parameters,
+)
 from lfr.tasks.step_options import RESERVED_KEY
 from lfr.values.json import Json
 
 MAX_STEPS: Final = 1_000_000
-"""Declared subflows in declared subflows double with each level: a short text can ask for any number."""
+"""Declared subflows within declared subflows double with each level: a short text can ask for any number."""
 
 MAX_EDGES: Final = 2_000_000
-"""A label makes an edge from each step before it to each step behind it: as many as their product."""
+"""A label makes an edge from each step before it to each step after it: as many as their product."""
 
 MAX_CHARACTERS: Final = 128 * 1024 * 1024
-"""Characters of all values, names and guards, written out: those of declarations count at each use."""
+"""Characters of all values, names and guards; those of a declaration count at each of its uses."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A flow, and what its text knows beyond it.
+    """A flow, with the facts about its text that warnings need.
 
-    places   by step: its place in the text; that of a subflow is its bracket or, if it has been declared,
-             its name where it is used
-    returns  by step: the place of the `:start` behind it, if it goes back there
+    offsets   by step: its offset in the text; of a subflow that of its bracket or, if the subflow is
+              declared, that of the name at its use
+    restarts  by step: the offset of the `:start` to which it leads, if it leads back there
     """
 
     flow: Flow
     tree: FlowText
-    names: Declared
-    places: tuple[int, ...]
-    returns: Mapping[int, int]
+    symbols: SymbolTable
+    offsets: tuple[int, ...]
+    restarts: Mapping[int, int]
 
 
 def compile_flow(text: str, base: str | None = None, *, source: str = "FLOW") -> Flow:
-    """The flow that a text describes. Messages call the text by the name `source`.
+    """Compile a flow text. Messages call the text by the name `source`.
 
-    Relative resources are resolved against `base`, an absolute folder or a URL; without one they stay as
-    they are written. Raises FlowError, with all that is wrong and its places, and BadInput for a base
-    that is neither.
+    Relative resources are resolved against `base`, an absolute folder or a URL; without a base they stay
+    relative. Raises FlowError with every error in the text, and BadInput for an unusable base.
     """
     with gc_paused():
-        return compile_source(Source.of(text, source), base).flow
+        return compile_source(SourceText.of(text, source), base).flow
 
 
-def compile_source(source: Source, base: str | None = None) -> Compiled:
-    """As `compile_flow`, with what there is to know for warnings."""
-    root = "" if base is None else root_of(base)
-    if half := _SURROGATE.search(source.text):
-        raise source.error([_half_character(half)])
+def compile_source(source: SourceText, base: str | None = None) -> Compiled:
+    """Compile a text as `compile_flow` does, and return what warnings need with the flow."""
+    root = "" if base is None else parse_base(base)
+    if surrogate := _SURROGATE.search(source.text):
+        raise source.error([_surrogate_problem(surrogate)])
     parsed = parse(source.text)
-    tree, names = parsed.tree, declared(parsed.tree)
-    problems = [*parsed.problems, *_label_problems(parsed), *names.problems]
-    if names.has_circle or not parsed.is_sure:
+    tree, symbols = parsed.tree, build_symbol_table(parsed.tree)
+    problems = [*parsed.problems, *_label_problems(parsed), *symbols.problems]
+    if symbols.has_cycle or not parsed.is_certain:
         raise source.error(problems)
-    builder = _Builder(names, root)
+    builder = _FlowBuilder(symbols, root)
     try:
-        flow = builder.flow(tree.scope)
-    except BadSyntax as error:
+        flow = builder.build(tree.scope)
+    except FatalProblem as error:
         raise source.error([*problems, *builder.problems, error.problem]) from None
     problems += builder.problems
-    if not problems:  # else edges may be missing that are there
-        problems += check_loops(flow, builder.returns)
+    if not problems:  # with errors, edges may be missing from the flow
+        problems += check_loops(flow, builder.restarts)
     if problems:
         raise source.error(problems)
-    return Compiled(flow, tree, names, tuple(builder.places), builder.returns)
+    return Compiled(flow, tree, symbols, tuple(builder.offsets), builder.restarts)
 
 
 def _label_problems(parsed: Parsed) -> Iterator[Problem]:
-    """What is wrong with labels. None of a scope that may have others, in what could not be read."""
-    for scope in all_scopes(parsed.tree):
-        if parsed.is_sure and (parsed.is_whole or scope.is_subflow):
+    """Check the labels of each scope, except where labels may be missing because of a syntax error."""
+    for scope in walk_all_scopes(parsed.tree):
+        if parsed.is_certain and (parsed.is_complete or scope.is_subflow):
             yield from check_labels(scope)
 
 
-def _half_character(half: re.Match[str]) -> Problem:
-    """What to say of half a surrogate pair. Who decodes with `surrogateescape` has one for each bad byte."""
-    byte = ord(half[0]) - 0xDC00
+def _surrogate_problem(surrogate: re.Match[str]) -> Problem:
+    """Report half a surrogate pair; decoding with `surrogateescape` makes one of each invalid byte."""
+    byte = ord(surrogate[0]) - 0xDC00
     if 0x80 <= byte <= 0xFF:
-        return Problem(half.start(), f"this is not UTF-8 text: byte 0x{byte:02x}", "save it as UTF-8")
-    return Problem(half.start(), "half of a surrogate pair is no character")
+        return Problem(surrogate.start(), f"this is not UTF-8 text: byte 0x{byte:02x}", "save it as UTF-8")
+    return Problem(surrogate.start(), "half of a surrogate pair is no character")
 
 
 class _Span(NamedTuple):
-    """A step: where edges lead to, and where they begin. The two differ at a subflow."""
+    """The step to which edges lead, and the step from which edges go on; they differ for a subflow."""
 
     entry: int
     exit: int
 
 
 class _Flags(NamedTuple):
-    """What a statement says of a step, be it a task or a subflow."""
+    """The modifiers of a task or a subflow in a statement."""
 
     merge: bool = False
     iterate: bool = False
@@ -131,126 +137,127 @@ class _Flags(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Open:
-    """A scope whose end has no number yet.
+class _OpenScope:
+    """A scope whose statements are being added to the flow.
 
-    start      the step that it begins with
-    at         its place in the text
-    consumers  by label: the entries that it leads to; `:start` and `:end` are labels, too
-    producers  by label: the exits that lead to it
-    merging    labels behind a `>`: their consumers merge what they get
+    start      the index of its first step
+    offset     its offset in the text
+    consumers  by label: the entries of the steps to which it leads; `:start` and `:end` are labels, too
+    producers  by label: the exits of the steps that lead to it
+    merging    the labels that stand behind a `>`: their consumers merge their input
     """
 
     start: int
-    at: int
+    offset: int
     consumers: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     producers: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     merging: set[str] = field(default_factory=set)
 
 
-class _Builder:
-    """The flow in the making. Resources are resolved against `root`, if it is not empty."""
+class _FlowBuilder:
+    """Builds a flow from its syntax tree. Resources are resolved against `root`, unless it is empty."""
 
-    def __init__(self, names: Declared, root: str) -> None:
+    def __init__(self, symbols: SymbolTable, root: str) -> None:
         self.problems: list[Problem] = []
-        self.places: list[int] = []
-        self.returns: dict[int, int] = {}
-        self._names = names
+        self.offsets: list[int] = []
+        self.restarts: dict[int, int] = {}
+        self._symbols = symbols
         self._root = root
         self._steps: list[FlowStep] = []
         self._edges: list[Edge] = []
-        self._text_left = MAX_CHARACTERS
-        self._sizes: dict[int, int] = {}
+        self._characters_left = MAX_CHARACTERS
+        self._lengths: dict[int, int] = {}
         self._depth = 0
 
-    def flow(self, scope: Scope) -> Flow:
-        opened = _Open(self._add(StepKind.START, scope.at), scope.at)
-        self._fill(opened, scope.statements, StepKind.END)
+    def build(self, tree: Scope) -> Flow:
+        scope = _OpenScope(self._add(StepKind.START, tree.offset), tree.offset)
+        self._fill(scope, tree.statements, StepKind.END)
         edges = tuple(edge for edge, _ in groupby(sorted(self._edges)))
-        names = self._names
-        return Flow(tuple(self._steps), edges, names.name, names.doc, names.docs, names.parameters)
+        symbols = self._symbols
+        return Flow(tuple(self._steps), edges, symbols.name, symbols.doc, symbols.docs, symbols.parameters)
 
-    def _add(self, kind: StepKind, at: int, **fields: Any) -> int:
-        """A new step with these fields; its number. `at` is its place in the text."""
+    def _add(self, kind: StepKind, offset: int, **fields: Any) -> int:
+        """Append a step with these fields; return its index."""
         index = len(self._steps)
-        self._check_room(at, 1)
-        self._text_left -= sum(map(self._size, fields.values()))
-        if self._text_left < 0:
-            raise BadSyntax(at, f"here the flow has more than {MAX_CHARACTERS:,} characters, written out")
+        self._check_room(offset, 1)
+        self._characters_left -= sum(map(self._length, fields.values()))
+        if self._characters_left < 0:
+            message = f"here the flow has more than {MAX_CHARACTERS:,} characters, written out"
+            raise FatalProblem(offset, message)
         self._steps.append(FlowStep(index, kind, **fields))
-        self.places.append(at)
+        self.offsets.append(offset)
         return index
 
-    def _size(self, value: Json) -> int:
-        """The length of a value in characters. Values live as long as the tree or the steps do."""
+    def _length(self, value: Json) -> int:
+        """Return the length of a value in characters, cached by `id`: values live as long as the builder."""
         if not isinstance(value, dict | list):
             return len(value) if isinstance(value, str) else 0
-        if id(value) not in self._sizes:
-            self._sizes[id(value)] = len(json.dumps(value))
-        return self._sizes[id(value)]
+        if id(value) not in self._lengths:
+            self._lengths[id(value)] = len(json.dumps(value))
+        return self._lengths[id(value)]
 
-    def _check_room(self, at: int, steps: int) -> None:
+    def _check_room(self, offset: int, steps: int) -> None:
         if len(self._steps) + steps > MAX_STEPS:
-            raise BadSyntax(at, f"here the flow has more than {MAX_STEPS:,} steps")
+            raise FatalProblem(offset, f"here the flow has more than {MAX_STEPS:,} steps")
 
-    def _connect(self, at: int, sources: list[int], targets: list[int]) -> None:
-        """An edge from each to each."""
+    def _connect(self, offset: int, sources: list[int], targets: list[int]) -> None:
+        """Add an edge from each source to each target."""
         if len(self._edges) + len(sources) * len(targets) > MAX_EDGES:
-            raise BadSyntax(at, f"here the flow has more than {MAX_EDGES:,} edges")
+            raise FatalProblem(offset, f"here the flow has more than {MAX_EDGES:,} edges")
         self._edges.extend(product(sources, targets))
 
-    def _fill(self, opened: _Open, statements: Iterable[Statement], closing: StepKind) -> int:
-        """All of a scope behind its start; the number of its end."""
+    def _fill(self, scope: _OpenScope, statements: Iterable[Statement], closing: StepKind) -> int:
+        """Add the steps of a scope after its start, and all its edges; return the index of its end."""
         for statement in statements:
-            self._statement(statement, opened)
-        end = self._add(closing, opened.at)
-        opened.consumers[START].append(opened.start)
-        opened.consumers[END].append(end)
-        for name, exits in opened.producers.items():
-            self._connect(opened.at, exits, opened.consumers[name])
-        for name in opened.merging:
-            for index in opened.consumers[name]:
+            self._statement(statement, scope)
+        end = self._add(closing, scope.offset)
+        scope.consumers[START].append(scope.start)
+        scope.consumers[END].append(end)
+        for name, exits in scope.producers.items():
+            self._connect(scope.offset, exits, scope.consumers[name])
+        for name in scope.merging:
+            for index in scope.consumers[name]:
                 self._steps[index] = replace(self._steps[index], merge=True)
         return end
 
-    def _statement(self, statement: Statement, opened: _Open) -> None:
+    def _statement(self, statement: Statement, scope: _OpenScope) -> None:
         source, target = statement.source, statement.target
         spans: list[_Span] = []
         if isinstance(source, Literal):
-            spans.append(self._single(StepKind.LITERAL, source.at, value=source.value))
+            spans.append(self._single(StepKind.LITERAL, source.offset, value=source.value))
         elif isinstance(source, Resource):
             spans.append(self._resource(source))
-        for step in statement.steps:  # a generator here would be a frame more for each level of subflows
-            spans.append(self._step(step, opened))
+        for step in statement.steps:  # a generator would add a stack frame for each level of subflows
+            spans.append(self._step(step, scope))
         label = END
         if target and isinstance(target.to, Resource):
-            spans.append(self._resource(target.to, sink=True, merge=target.merges_at is not None))
+            spans.append(self._resource(target.to, sink=True, merge=target.merge_offset is not None))
         elif target and isinstance(target.to, Label):
             label = target.to.name
             if label == START:
-                self.returns[spans[-1].exit] = target.to.at
-            if target.merges_at is not None:
-                opened.merging.add(label)
+                self.restarts[spans[-1].exit] = target.to.offset
+            if target.merge_offset is not None:
+                scope.merging.add(label)
         for one, following in pairwise(spans):
-            self._connect(opened.at, [one.exit], [following.entry])
+            self._connect(scope.offset, [one.exit], [following.entry])
         if isinstance(source, Label) and source.name != START:
-            opened.consumers[source.name].append(spans[0].entry)
+            scope.consumers[source.name].append(spans[0].entry)
         else:
-            self._connect(opened.at, [opened.start], [spans[0].entry])
-        opened.producers[label].append(spans[-1].exit)
+            self._connect(scope.offset, [scope.start], [spans[0].entry])
+        scope.producers[label].append(spans[-1].exit)
 
-    def _single(self, kind: StepKind, at: int, **fields: Any) -> _Span:
-        index = self._add(kind, at, **fields)
+    def _single(self, kind: StepKind, offset: int, **fields: Any) -> _Span:
+        index = self._add(kind, offset, **fields)
         return _Span(index, index)
 
     def _resource(self, resource: Resource, *, sink: bool = False, merge: bool = False) -> _Span:
         parameters = self._parameters(_PLAIN, resource)
         if resource.parameters and not isinstance(parameters, dict | None):
             message = "the parameters of a resource are an object, such as (- method: PUT -)"
-            self.problems.append(Problem(resource.parameters.at, message))
+            self.problems.append(Problem(resource.parameters.offset, message))
         return self._single(
             StepKind.RESOURCE,
-            resource.at,
+            resource.offset,
             uri=self._uri(resource),
             parameters=parameters,
             sink=sink,
@@ -259,68 +266,68 @@ class _Builder:
 
     def _uri(self, resource: Resource) -> str:
         try:
-            return resolve(resource.uri, self._root) if self._root else resource.uri
+            return resolve_uri(resource.uri, self._root) if self._root else resource.uri
         except ValueError as error:
-            self.problems.append(Problem(resource.at, f"this URI cannot be read: {error}"))
+            self.problems.append(Problem(resource.offset, f"this URI cannot be read: {error}"))
             return resource.uri
 
-    def _step(self, step: Step, opened: _Open) -> _Span:
-        flags = _Flags(step.merges, step.iterates_at is not None, step.guard)
+    def _step(self, step: Step, scope: _OpenScope) -> _Span:
+        flags = _Flags(step.merges, step.iterate_offset is not None, step.guard)
         if isinstance(step.content, Scope):
-            span = self._subflow(step.content.statements, step.content.at, flags)
+            span = self._subflow(step.content.statements, step.content.offset, flags)
         elif len(step.content) == 1:
             span = self._task(step.content[0], flags)
         else:
             each = [Statement(None, (Step((task,)),), None) for task in step.content]
-            span = self._subflow(each, step.content[0].at, flags)
+            span = self._subflow(each, step.content[0].offset, flags)
         if step.before:
-            opened.consumers[step.before.name].append(span.entry)
+            scope.consumers[step.before.name].append(span.entry)
         if step.after:
-            opened.producers[step.after.name].append(span.exit)
+            scope.producers[step.after.name].append(span.exit)
         return span
 
     def _task(self, task: Task, flags: _Flags) -> _Span:
-        meaning = self._names.meanings.get(task.name, _PLAIN)
-        if meaning.subflow is not None:
-            self._check_room(task.at, self._names.sizes[task.name])
-            told = self._parameters(meaning, task)
-            span = self._subflow(meaning.subflow.statements, task.at, flags, task.name)
-            if isinstance(told, dict) and RESERVED_KEY in told:
-                own = {RESERVED_KEY: told[RESERVED_KEY]}
-                self._steps[span.entry] = replace(self._steps[span.entry], parameters=own)
+        symbol = self._symbols.tasks.get(task.name, _PLAIN)
+        if symbol.subflow is not None:
+            self._check_room(task.offset, self._symbols.sizes[task.name])
+            parameters = self._parameters(symbol, task)
+            span = self._subflow(symbol.subflow.statements, task.offset, flags, task.name)
+            if isinstance(parameters, dict) and RESERVED_KEY in parameters:
+                options = {RESERVED_KEY: parameters[RESERVED_KEY]}
+                self._steps[span.entry] = replace(self._steps[span.entry], parameters=options)
             return span
-        parameters = self._parameters(meaning, task)
+        parameters = self._parameters(symbol, task)
         return self._single(
             StepKind.TASK,
-            task.at,
+            task.offset,
             name=task.name,
-            base=meaning.base,
+            base=symbol.base,
             parameters=parameters,
             **flags._asdict(),
         )
 
-    def _parameters(self, meaning: Meaning, use: Task | Resource) -> Json:
-        """What a use of a task is given: the defaults, and over them its own."""
+    def _parameters(self, symbol: Symbol, use: Task | Resource) -> Json:
+        """Return the parameters of a use of a task, merged over the defaults; record errors in them."""
         name = use.name if isinstance(use, Task) else ""
-        problem = common_problem(use.parameters, name, meaning.subflow)
+        problem = check_step_options(use.parameters, name, symbol.subflow)
         try:
-            parameters = merged(meaning.parameters, use.parameters)
-        except Mismatch as error:
+            parameters = merge_parameters(symbol.parameters, use.parameters)
+        except ParametersMismatch as error:
             problem = error.problem
         if problem is None:
             return parameters
         self.problems.append(problem)
         return None
 
-    def _subflow(self, statements: Iterable[Statement], at: int, flags: _Flags, name: str = "") -> _Span:
+    def _subflow(self, statements: Iterable[Statement], offset: int, flags: _Flags, name: str = "") -> _Span:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise BadSyntax(at, f"here subflows are more than {MAX_DEPTH} levels deep")
-        index = self._add(StepKind.SUBFLOW, at, name=name, **flags._asdict())
-        end = self._fill(_Open(index, at), statements, StepKind.SUBFLOW_END)
+            raise FatalProblem(offset, f"here subflows are more than {MAX_DEPTH} levels deep")
+        index = self._add(StepKind.SUBFLOW, offset, name=name, **flags._asdict())
+        end = self._fill(_OpenScope(index, offset), statements, StepKind.SUBFLOW_END)
         self._steps[index] = replace(self._steps[index], end=end)
         self._depth -= 1
         return _Span(index, end)
 
 
-_PLAIN: Final = Meaning()
+_PLAIN: Final = Symbol()

@@ -1,4 +1,4 @@
-"""What is wrong with the text of a flow, or doubtful: with line, column and a caret under the place."""
+"""Errors and warnings about a flow text: line and column, and an excerpt with a caret under the location."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from unicodedata import combining, east_asian_width
 from lfr.errors import BadInput
 
 MAX_SHOWN: Final = 20
-"""How many errors of one text are told; the rest is counted."""
+"""How many errors of one text are shown in full; the others are counted."""
 
-_LONGEST: Final = 400
+_MAX_MESSAGE: Final = 400
 """Characters of a message."""
 
-_SHOWN_BEFORE: Final = 60
-_SHOWN_AFTER: Final = 40
+_EXCERPT_BEFORE: Final = 60
+_EXCERPT_AFTER: Final = 40
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _WORD = re.compile(r"->|[:@]?[A-Za-z_](?:[\w:]++|-(?!>))*+|[^\s(<`'\"]")
 
 
 class Severity(StrEnum):
-    """Whether a text with this in it can be run."""
+    """A text with an error does not compile; a text with a warning does."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -34,38 +34,37 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong at a place.
+    """An error or a warning at an offset, before line and column are computed.
 
-    at     the place: an index into the text, from 0
-    hint   what to do about it
-    cause  where exactly, if that is not `at` itself but somewhere inside what begins there
+    offset  the index into the text, from 0
+    hint    what to do about it
+    cause   the offset of the exact spot, if that is inside what begins at `offset`
     """
 
-    at: int
+    offset: int
     message: str
     hint: str = ""
     cause: int | None = None
 
 
-class BadSyntax(Exception):
-    """The text cannot be read any further."""
+class FatalProblem(Exception):
+    """A problem after which the text cannot be processed any further."""
 
-    def __init__(self, at: int, message: str, hint: str = "", cause: int | None = None) -> None:
+    def __init__(self, offset: int, message: str, hint: str = "", cause: int | None = None) -> None:
         super().__init__(message)
-        self.problem = Problem(at, message, hint, cause)
+        self.problem = Problem(offset, message, hint, cause)
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One error of a flow's text, or one warning.
+    """An error or a warning about a flow text, with its location.
 
     place         `SOURCE:LINE:COLUMN`
     line, column  from 1; columns in characters
     message       what is wrong, in one line
     hint          what to do about it, or empty
-    source_line   the line as it stands in the text, without its end
-    severity      whether it is an error or a warning
-    end_column    the column behind the word or sign that stands at the place; None if none does
+    source_line   the line of the text, without its line end
+    end_column    the column after the token at the location; None if there is no token
     """
 
     place: str
@@ -85,12 +84,12 @@ class Diagnostic:
         return f"{_printable(self.place)}: {warning}{self.message}{hint}"
 
     def __str__(self) -> str:
-        """The headline, the line of the text, and a caret under the place."""
+        """The headline, the line of the text, and a caret under the location."""
         return f"{self.headline}\n{_excerpt(self.source_line, self.column - 1)}"
 
 
 class FlowError(BadInput):
-    """The text is no flow. `errors` holds what is wrong with it, in the order of the text."""
+    """A text that does not compile. `errors` holds its diagnostics in the order of the text."""
 
     def __init__(self, errors: Iterable[Diagnostic]) -> None:
         self.errors: tuple[Diagnostic, ...] = tuple(errors)
@@ -99,60 +98,60 @@ class FlowError(BadInput):
         super().__init__(message, place=first.place, hint=first.hint)
 
     def __str__(self) -> str:
-        """Every error as `SOURCE:LINE:COLUMN: what is wrong`, the line of the text, and a caret line."""
+        """The errors as `format_diagnostics` shows them."""
         return format_diagnostics(self.errors)
 
 
-def format_diagnostics(mistakes: Sequence[Diagnostic]) -> str:
-    """The first of these mistakes, each with its line and a caret, and how many more there are."""
-    shown = list(map(str, mistakes[:MAX_SHOWN]))
-    if len(mistakes) > MAX_SHOWN:
-        shown.append(f"and {len(mistakes) - MAX_SHOWN} more")
-    return "\n".join(shown)
+def format_diagnostics(diagnostics: Sequence[Diagnostic]) -> str:
+    """Return the first `MAX_SHOWN` diagnostics with their excerpts, and the number of the others."""
+    blocks = list(map(str, diagnostics[:MAX_SHOWN]))
+    if len(diagnostics) > MAX_SHOWN:
+        blocks.append(f"and {len(diagnostics) - MAX_SHOWN} more")
+    return "\n".join(blocks)
 
 
 @dataclass(frozen=True)
-class Source:
-    """A flow's text, and what messages call it."""
+class SourceText:
+    """A flow text and its name in messages."""
 
     text: str
     name: str
 
     @classmethod
-    def of(cls, text: str, name: str) -> Source:
-        """The text without the byte order mark that some editors put before it."""
+    def of(cls, text: str, name: str) -> SourceText:
+        """Return the text without the byte order mark that some editors put before it."""
         return cls(text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}"), name)
 
     def error(self, problems: Iterable[Problem]) -> FlowError:
-        """The error for these problems."""
-        return FlowError(self.mistakes(problems, Severity.ERROR))
+        """Return the error that reports these problems."""
+        return FlowError(self.diagnostics(problems, Severity.ERROR))
 
-    def mistakes(self, problems: Iterable[Problem], severity: Severity) -> list[Diagnostic]:
-        """These problems, each once, in the order of the text."""
+    def diagnostics(self, problems: Iterable[Problem], severity: Severity) -> list[Diagnostic]:
+        """Return a diagnostic for each distinct problem, in the order of the text."""
         lines: dict[int, str] = {}
-        ordered = sorted(dict.fromkeys(problems), key=lambda problem: problem.at)
-        return [self._mistake(problem, severity, lines) for problem in ordered]
+        ordered = sorted(dict.fromkeys(problems), key=lambda problem: problem.offset)
+        return [self._diagnostic(problem, severity, lines) for problem in ordered]
 
-    def line_column(self, at: int) -> tuple[int, int]:
-        """Line and column, both from 1, of the character at this index."""
-        line = bisect_right(self._line_starts, at)
-        return line, at - self._line_starts[line - 1] + 1
+    def _line_column(self, offset: int) -> tuple[int, int]:
+        """Return the line and the column of an offset, both from 1."""
+        line = bisect_right(self._line_starts, offset)
+        return line, offset - self._line_starts[line - 1] + 1
 
     @cached_property
     def _line_starts(self) -> list[int]:
         return [0, *(match.end() for match in _LINE_END.finditer(self.text))]
 
-    def _mistake(self, problem: Problem, severity: Severity, lines: dict[int, str]) -> Diagnostic:
-        """`lines` holds those that are cut out already: a long one with many errors is kept once."""
-        line, column = self.line_column(problem.at)
+    def _diagnostic(self, problem: Problem, severity: Severity, lines: dict[int, str]) -> Diagnostic:
+        """Build a diagnostic. `lines` caches source lines, so that a long one is stored once."""
+        line, column = self._line_column(problem.offset)
         if line not in lines:
             start = self._line_starts[line - 1]
             end = _LINE_END.search(self.text, start)
             lines[line] = self.text[start : end.start() if end else len(self.text)]
         message = problem.message
         if problem.cause is not None:
-            message += ", at line {}, column {}".format(*self.line_column(problem.cause))
-        word = _WORD.match(self.text, problem.at)
+            message += ", at line {}, column {}".format(*self._line_column(problem.cause))
+        word = _WORD.match(self.text, problem.offset)
         return Diagnostic(
             place=f"{self.name}:{line}:{column}",
             line=line,
@@ -165,30 +164,30 @@ class Source:
         )
 
 
-def _excerpt(line: str, at: int) -> str:
-    """The line, cut around the place if it is long, and a second line with the caret."""
-    start = at - _SHOWN_BEFORE if at > _SHOWN_BEFORE + 20 else 0
-    end = at + _SHOWN_AFTER if len(line) > at + _SHOWN_AFTER + 20 else len(line)
-    before = ("…" if start else "") + _printable(line[start:at])
-    after = _printable(line[at:end]) + ("…" if end < len(line) else "")
+def _excerpt(line: str, offset: int) -> str:
+    """Return the line, shortened around the location if it is long, and a second line with the caret."""
+    start = offset - _EXCERPT_BEFORE if offset > _EXCERPT_BEFORE + 20 else 0
+    end = offset + _EXCERPT_AFTER if len(line) > offset + _EXCERPT_AFTER + 20 else len(line)
+    before = ("…" if start else "") + _printable(line[start:offset])
+    after = _printable(line[offset:end]) + ("…" if end < len(line) else "")
     return f"    {before}{after}\n    {''.join(map(_blank, before))}^"
 
 
 def _one_line(text: str) -> str:
-    """The text as it can stand in a message: names may be as long as the text of the flow."""
-    cut = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
-    return _printable(cut.replace("\t", " "))
+    """Return the text shortened for a message: a name in it may be as long as the flow."""
+    short = text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 1] + "…"
+    return _printable(short.replace("\t", " "))
 
 
 def _printable(text: str) -> str:
-    """Without what would move the cursor or colour the terminal."""
+    """Replace every character that could move the cursor or colour the terminal."""
     return "".join(
         char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in text
     )
 
 
 def _blank(char: str) -> str:
-    """White space as wide as the character: a tab stays a tab, wide letters take two columns."""
+    """Return white space as wide as the character: a tab stays a tab, wide letters take two columns."""
     if char == "\t" or combining(char):
         return char if char == "\t" else ""
     return "  " if east_asian_width(char) in "WF" else " "

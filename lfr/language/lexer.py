@@ -1,8 +1,8 @@
-"""Flow text -> tokens, one at a time, as the parser asks for them.
+"""Turns a flow text into tokens, one at a time, when the parser asks for the next.
 
-A scanner of our own and no parser generator: where a literal ends depends on what is in it (the JSON
-value itself, the first closing sign of YAML), each error has an exact place, the depth is bounded,
-and nothing has to be built at start-up.
+It is written by hand, without a parser generator: the content of a literal decides where the literal
+ends (the JSON value itself, or the first closing sign of YAML), every error has an exact location, the
+depth of nesting is bounded, and no grammar has to be built at start-up.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import re
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from lfr.language.diagnostics import MAX_SHOWN, BadSyntax, Problem
+from lfr.language.diagnostics import MAX_SHOWN, FatalProblem, Problem
 from lfr.values.json import Json
 from lfr.values.literals import BadLiteral, parse_json, parse_yaml
 
 
 class TokenKind(StrEnum):
-    """What a token is; the value is what errors call it, or the sign itself."""
+    """The kinds of tokens; the value is the kind's name in error messages."""
 
     NAME = "a name"
     LABEL = "a label"
@@ -30,7 +30,7 @@ class TokenKind(StrEnum):
     DOC = "documentation"
     ITERATE = "*"
     MERGE = ">"
-    ASK = "?"
+    QUESTION = "?"
     BAR = "|"
     SEMICOLON = ";"
     EQUALS = "="
@@ -38,24 +38,31 @@ class TokenKind(StrEnum):
     CLOSE_BRACE = "}"
     OPEN_BRACKET = "["
     CLOSE_BRACKET = "]"
-    UNKNOWN = "what no token begins with"
+    UNKNOWN = "an unknown character"
     END = "the end of the text"
 
 
-class Token(NamedTuple):
-    """A token: its text without what only marks it (`:`, `@`, quotes), its place, the index behind it.
+CLOSING_OF: Final = {
+    TokenKind.OPEN_BRACE: TokenKind.CLOSE_BRACE,
+    TokenKind.OPEN_BRACKET: TokenKind.CLOSE_BRACKET,
+}
+"""The closing bracket of a subflow, by its opening bracket."""
 
-    `value` is that of a literal or of parameters.
+
+class Token(NamedTuple):
+    """A token: its text without marks such as `:`, `@` and quotes, its offset, and the offset after it.
+
+    `value` is the value of a literal or of parameters.
     """
 
     kind: TokenKind
     text: str
-    at: int
+    offset: int
     end: int
     value: Json = None
 
 
-_SIGNS: Final = {kind.value: kind for kind in TokenKind if len(kind.value) == 1}
+_PUNCTUATION: Final = {kind.value: kind for kind in TokenKind if len(kind.value) == 1}
 _BLANK = re.compile(r"[ \t\r\n\f\v]*+")
 _LINE_REST = re.compile(r"[^\r\n]*+")
 _NAME = re.compile(r"[A-Za-z_](?:[\w:]++|-(?!>))*+")
@@ -63,15 +70,15 @@ _URI = re.compile(r"[^\s>\x00-\x1f\x7f]++")
 
 _LIKE_PARAMETERS = re.compile(r"""\((?:[^()\r\n"'`#]|"(?:[^"\\\r\n]|\\.)*+"|'[^'\r\n]*+')*+\)""")
 _LIKE_RESOURCE = re.compile(r"""<[^<>\r\n"'`({\[]*+(?<!-)>""")
-"""What is in brackets in one line, with nothing in it that could be a token of another kind."""
+"""Brackets on one line whose content cannot hold a token of another kind."""
 
 
 class Lexer:
-    """Where the reading of a text stands.
+    """The tokens of a text, and the position of the next one.
 
-    `problems` are literals whose content is wrong; the scanner goes on behind them. If it could only
-    guess where one of them ends, `is_guessing` is set: what seems to be wrong after it may be right.
-    If statements may have been taken for content by that, `may_have_skipped` is set, too.
+    problems          invalid literals; the lexer continues after them
+    is_guessing       it had to guess where an invalid literal ends, so later errors may be wrong
+    may_have_skipped  by that guess it may have taken statements for the literal's content
     """
 
     def __init__(self, text: str) -> None:
@@ -82,133 +89,134 @@ class Lexer:
         self.may_have_skipped = False
 
     def next(self) -> Token:
-        """The next token; at the end, END, which is placed behind the last one. Raises BadSyntax."""
-        behind, at = self._end, self._skip_blanks(self._end)
-        token = self._token(at) if at < len(self._text) else Token(TokenKind.END, "", behind, behind)
+        """Return the next token; after the last one, END at its end. Raises FatalProblem."""
+        behind, start = self._end, self._skip_blanks(self._end)
+        token = self._token(start) if start < len(self._text) else Token(TokenKind.END, "", behind, behind)
         self._end = token.end
         return token
 
-    def _skip_blanks(self, at: int) -> int:
-        at = _match_end(_BLANK, self._text, at)
-        while self._text.startswith("#", at):
-            at = _match_end(_BLANK, self._text, _match_end(_LINE_REST, self._text, at))
-        return at
+    def _skip_blanks(self, start: int) -> int:
+        start = _match_end(_BLANK, self._text, start)
+        while self._text.startswith("#", start):
+            start = _match_end(_BLANK, self._text, _match_end(_LINE_REST, self._text, start))
+        return start
 
-    def _token(self, at: int) -> Token:
+    def _token(self, start: int) -> Token:
         text = self._text
-        if name := _NAME.match(text, at):
-            return Token(TokenKind.NAME, name[0], at, name.end())
-        first = text[at]
-        if first == "→" or text.startswith("->", at):
-            return Token(TokenKind.ARROW, first, at, at + (1 if first == "→" else 2))
-        if first in ":@" and (name := _NAME.match(text, at + 1)):
-            return Token(TokenKind.LABEL if first == ":" else TokenKind.DECLARATION, name[0], at, name.end())
-        if first in _SIGNS:
-            return Token(_SIGNS[first], first, at, at + 1)
+        if name := _NAME.match(text, start):
+            return Token(TokenKind.NAME, name[0], start, name.end())
+        first = text[start]
+        if first == "→" or text.startswith("->", start):
+            return Token(TokenKind.ARROW, first, start, start + (1 if first == "→" else 2))
+        if first in ":@" and (name := _NAME.match(text, start + 1)):
+            kind = TokenKind.LABEL if first == ":" else TokenKind.DECLARATION
+            return Token(kind, name[0], start, name.end())
+        if first in _PUNCTUATION:
+            return Token(_PUNCTUATION[first], first, start, start + 1)
         if first == "(":
-            return self._parameters(at)
+            return self._parameters(start)
         if first == "<":
-            return self._literal_or_resource(at)
+            return self._literal_or_resource(start)
         if first == "`":
-            return self._quoted(TokenKind.GUARD, at, "`", "guard")
-        if text.startswith(("'''", '"""'), at):
-            return self._quoted(TokenKind.DOC, at, text[at : at + 3], "documentation")
-        return Token(TokenKind.UNKNOWN, first, at, at + 1)
+            return self._quoted(TokenKind.GUARD, start, "`", "guard")
+        if text.startswith(("'''", '"""'), start):
+            return self._quoted(TokenKind.DOC, start, text[start : start + 3], "documentation")
+        return Token(TokenKind.UNKNOWN, first, start, start + 1)
 
-    def _quoted(self, kind: TokenKind, at: int, quote: str, what: str) -> Token:
-        start = at + len(quote)
-        end = self._text.find(quote, start)
+    def _quoted(self, kind: TokenKind, start: int, quote: str, noun: str) -> Token:
+        content = start + len(quote)
+        end = self._text.find(quote, content)
         if end < 0:
-            raise BadSyntax(at, f"this {what} is not closed", f"it ends with {quote}")
-        return Token(kind, self._text[start:end], at, end + len(quote))
+            raise FatalProblem(start, f"this {noun} is not closed", f"it ends with {quote}")
+        return Token(kind, self._text[content:end], start, end + len(quote))
 
-    def _parameters(self, at: int) -> Token:
-        if self._text.startswith(("{", "["), at + 1):
-            return self._json(TokenKind.PARAMETERS, at, ")")
-        if self._text.startswith("-", at + 1):
-            return self._yaml(TokenKind.PARAMETERS, at, "-)")
-        closing = self._skip_blanks(at + 1)
+    def _parameters(self, start: int) -> Token:
+        if self._text.startswith(("{", "["), start + 1):
+            return self._json(TokenKind.PARAMETERS, start, ")")
+        if self._text.startswith("-", start + 1):
+            return self._yaml(TokenKind.PARAMETERS, start, "-)")
+        closing = self._skip_blanks(start + 1)
         if self._text.startswith(")", closing):
-            return Token(TokenKind.PARAMETERS, "", at, closing + 1, {})
+            return Token(TokenKind.PARAMETERS, "", start, closing + 1, {})
         if closing == len(self._text):
-            raise BadSyntax(at, "these parameters are not closed", "they end with )")
-        bad = BadSyntax(
+            raise FatalProblem(start, "these parameters are not closed", "they end with )")
+        error = FatalProblem(
             closing,
-            f"parameters cannot begin with {shown(self._text[closing])}",
+            f"parameters cannot begin with {describe_char(self._text[closing])}",
             "they are written (- YAML -), ({JSON}), ([JSON]) or (), without blanks between the two signs",
         )
-        return self._misspelt(TokenKind.PARAMETERS, at, _LIKE_PARAMETERS, bad)
+        return self._misspelt(TokenKind.PARAMETERS, start, _LIKE_PARAMETERS, error)
 
-    def _literal_or_resource(self, at: int) -> Token:
-        if self._text.startswith(("{", "["), at + 1):
-            return self._json(TokenKind.LITERAL, at, ">")
-        if self._text.startswith("-", at + 1):
-            return self._yaml(TokenKind.LITERAL, at, "->")
-        closing = _match_end(_BLANK, self._text, at + 1)
+    def _literal_or_resource(self, start: int) -> Token:
+        if self._text.startswith(("{", "["), start + 1):
+            return self._json(TokenKind.LITERAL, start, ">")
+        if self._text.startswith("-", start + 1):
+            return self._yaml(TokenKind.LITERAL, start, "->")
+        closing = _match_end(_BLANK, self._text, start + 1)
         if self._text.startswith(">", closing):
-            return Token(TokenKind.LITERAL, "", at, closing + 1, {})
-        uri = _URI.match(self._text, at + 1)
+            return Token(TokenKind.LITERAL, "", start, closing + 1, {})
+        uri = _URI.match(self._text, start + 1)
         if uri is not None and self._text.startswith(">", uri.end()):
-            return Token(TokenKind.RESOURCE, uri[0], at, uri.end() + 1)
-        bad = BadSyntax(
-            at,
-            "neither a literal nor a resource",
-            "literals are written <- YAML ->, <{JSON}>, <[JSON]> or <>; resources <URI>, a blank as %20",
+            return Token(TokenKind.RESOURCE, uri[0], start, uri.end() + 1)
+        error = FatalProblem(
+            start,
+            "this is neither a literal nor a resource",
+            "write a literal as <- YAML ->, <{JSON}>, <[JSON]> or <>, a resource as <URI>, a blank as %20",
         )
-        return self._misspelt(TokenKind.RESOURCE, at, _LIKE_RESOURCE, bad)
+        return self._misspelt(TokenKind.RESOURCE, start, _LIKE_RESOURCE, error)
 
-    def _misspelt(self, kind: TokenKind, at: int, like: re.Pattern[str], bad: BadSyntax) -> Token:
-        """What is wrong, but so plainly meant to be one token that reading goes on behind it; else `bad`
-        is raised."""
-        meant = like.match(self._text, at)
-        if meant is None:
-            raise bad
-        self._add(bad.problem)
-        return Token(kind, "", at, meant.end())
+    def _misspelt(self, kind: TokenKind, start: int, form: re.Pattern[str], error: FatalProblem) -> Token:
+        """Record the error and continue after the token if the text has this form; else raise the error."""
+        match = form.match(self._text, start)
+        if match is None:
+            raise error
+        self._add(error.problem)
+        return Token(kind, "", start, match.end())
 
-    def _yaml(self, kind: TokenKind, at: int, closing: str) -> Token:
-        start = at + 2
-        end = self._text.find(closing, start)
+    def _yaml(self, kind: TokenKind, start: int, closing: str) -> Token:
+        content = start + 2
+        end = self._text.find(closing, content)
         if end < 0:
-            raise BadSyntax(at, f"{_of(kind)} not closed", f"YAML here ends with {closing}")
-        token = Token(kind, "", at, end + 2)
+            raise FatalProblem(start, f"{_subject(kind)} not closed", f"YAML ends with {closing}")
+        token = Token(kind, "", start, end + 2)
         try:
-            return token._replace(value=parse_yaml(self._text, start, end))
-        except BadLiteral as bad:
-            is_at_end = bad.at is not None and bad.at >= len(self._text[start:end].rstrip()) + start
-            hint = f"the first {closing} ends it; text with {closing} in it is written as JSON"
-            self._note(at, bad, hint if is_at_end else "")
-            self.is_guessing |= is_at_end
+            return token._replace(value=parse_yaml(self._text, content, end))
+        except BadLiteral as error:
+            content_end = len(self._text[content:end].rstrip()) + content
+            is_cut_off = error.offset is not None and error.offset >= content_end
+            hint = f"the first {closing} ends it; write text with {closing} in it as JSON"
+            self._add_literal(start, error, hint if is_cut_off else "")
+            self.is_guessing |= is_cut_off
             return token
 
-    def _json(self, kind: TokenKind, at: int, closing: str) -> Token:
+    def _json(self, kind: TokenKind, start: int, closing: str) -> Token:
         try:
-            value, end = parse_json(self._text, at + 1)
+            value, end = parse_json(self._text, start + 1)
             if self._text.startswith(closing, end):
-                return Token(kind, "", at, end + 1, value)
-            bad = BadLiteral(f"JSON: after the value comes {closing}, without blanks", end)
-        except BadLiteral as error:
-            bad = error
-        self._note(at, bad)
+                return Token(kind, "", start, end + 1, value)
+            error = BadLiteral(f"JSON: expected {closing} right after the value", end)
+        except BadLiteral as bad_literal:
+            error = bad_literal
+        self._add_literal(start, error)
         self.is_guessing = self.may_have_skipped = True
-        bracket = "}" if self._text[at + 1] == "{" else "]"
-        end = self._text.find(bracket + closing, at)
+        bracket = "}" if self._text[start + 1] == "{" else "]"
+        end = self._text.find(bracket + closing, start)
         if end < 0:
-            raise BadSyntax(at, f"{_of(kind)} not closed", f"JSON here ends with {bracket}{closing}")
-        return Token(kind, "", at, end + 2)
+            raise FatalProblem(start, f"{_subject(kind)} not closed", f"JSON ends with {bracket}{closing}")
+        return Token(kind, "", start, end + 2)
 
-    def _note(self, at: int, bad: BadLiteral, hint: str = "") -> None:
-        self._add(Problem(at, bad.message, hint, bad.at))
+    def _add_literal(self, start: int, error: BadLiteral, hint: str = "") -> None:
+        self._add(Problem(start, error.message, hint, error.offset))
 
     def _add(self, problem: Problem) -> None:
         self.problems.append(problem)
         if len(self.problems) >= MAX_SHOWN:
             self.is_guessing = True
-            raise BadSyntax(problem.at, "too many errors")
+            raise FatalProblem(problem.offset, "too many errors")
 
 
-def shown(char: str) -> str:
-    """A character as messages show it: itself if that can be seen, else its number."""
+def describe_char(char: str) -> str:
+    """Return a character in quotes for a message, or its code point if it is not visible."""
     quote = "'" if char == '"' else '"'
     return (
         f"{quote}{char}{quote}"
@@ -217,17 +225,17 @@ def shown(char: str) -> str:
     )
 
 
-def begins_line(text: str, at: int) -> bool:
-    """Whether nothing but blanks stands before this index in its line."""
-    while at > 0 and text[at - 1] in " \t\f\v":
-        at -= 1
-    return at == 0 or text[at - 1] in "\r\n"
+def begins_line(text: str, offset: int) -> bool:
+    """Return whether only blanks precede the offset on its line."""
+    while offset > 0 and text[offset - 1] in " \t\f\v":
+        offset -= 1
+    return offset == 0 or text[offset - 1] in "\r\n"
 
 
-def _of(kind: TokenKind) -> str:
+def _subject(kind: TokenKind) -> str:
     return "these parameters are" if kind is TokenKind.PARAMETERS else "this literal is"
 
 
-def _match_end(pattern: re.Pattern[str], text: str, at: int) -> int:
-    match = pattern.match(text, at)
-    return match.end() if match else at
+def _match_end(pattern: re.Pattern[str], text: str, start: int) -> int:
+    match = pattern.match(text, start)
+    return match.end() if match else start

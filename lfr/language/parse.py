@@ -1,4 +1,4 @@
-"""Flow text -> tree. Recursive, one level for each bracket, and therefore with a limit to brackets.
+"""Parses a flow text into its syntax tree, by recursive descent with a limit on nested brackets.
 
     flow        = { declaration | statement }
     declaration = ("@flow" | "@task") NAME [ "=" NAME ] [ params ] [ doc ] [ subflow ] [ ";" ]
@@ -12,8 +12,8 @@
     literal     = "<" ">" | "<{" JSON "}>" | "<[" JSON "]>" | "<-" YAML "->"
     resource    = "<" URI ">" [ params ]
 
-A label after a step belongs to that step. A label after an arrow belongs to the step that follows, if
-what follows can begin one; else it is the target, and so it always is behind `>`. `;` ends a statement.
+A label after a step belongs to that step. A label after an arrow belongs to the following step if the
+next token can begin a step; otherwise, and always after `>`, it is the target. `;` ends a statement.
 """
 
 from __future__ import annotations
@@ -35,178 +35,175 @@ from lfr.language.ast import (
     Target,
     Task,
 )
-from lfr.language.diagnostics import MAX_SHOWN, BadSyntax, Problem
-from lfr.language.lexer import Lexer, Token, TokenKind, begins_line, shown
+from lfr.language.diagnostics import MAX_SHOWN, FatalProblem, Problem
+from lfr.language.lexer import CLOSING_OF, Lexer, Token, TokenKind, begins_line, describe_char
 
 MAX_DEPTH: Final = 100
-"""How many subflows may stand inside each other."""
-
-_SUBFLOW: Final = {
-    TokenKind.OPEN_BRACE: TokenKind.CLOSE_BRACE,
-    TokenKind.OPEN_BRACKET: TokenKind.CLOSE_BRACKET,
-}
-_STEP: Final = frozenset({TokenKind.NAME, TokenKind.ITERATE, TokenKind.MERGE, TokenKind.ASK, *_SUBFLOW})
-_STATEMENT: Final = _STEP | {TokenKind.LABEL, TokenKind.LITERAL, TokenKind.RESOURCE}
-_AFTER_STATEMENT: Final = _STATEMENT | {TokenKind.DECLARATION, TokenKind.END, *_SUBFLOW.values()}
-
+"""How many subflows may be nested."""
 
 MAX_SKIPPED_TOKENS: Final = 100_000
-"""How many tokens behind an error are looked at for the beginning of a statement."""
+"""How many tokens after an error are searched for the beginning of a statement."""
 
+_BEGINS_STEP: Final = frozenset(
+    {TokenKind.NAME, TokenKind.ITERATE, TokenKind.MERGE, TokenKind.QUESTION, *CLOSING_OF}
+)
+_BEGINS_STATEMENT: Final = _BEGINS_STEP | {TokenKind.LABEL, TokenKind.LITERAL, TokenKind.RESOURCE}
+_FOLLOWS_STATEMENT: Final = _BEGINS_STATEMENT | {
+    TokenKind.DECLARATION,
+    TokenKind.END,
+    *CLOSING_OF.values(),
+}
 _CONTINUES: Final = frozenset(
     {
         TokenKind.ARROW,
         TokenKind.BAR,
         TokenKind.MERGE,
         TokenKind.ITERATE,
-        TokenKind.ASK,
+        TokenKind.QUESTION,
         TokenKind.GUARD,
         TokenKind.EQUALS,
     }
 )
-"""Behind these, a statement goes on in the next line."""
+"""After one of these, a statement continues on the next line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The tree of a text, and what is wrong with it.
+    """The syntax tree of a text, and the problems in the text.
 
-    is_whole  whether the tree holds all of the text: what cannot be read is left out of it
-    is_sure   whether it holds all that it was read from: the end of a broken literal can only be guessed
+    is_complete  False if statements with syntax errors are missing from the tree
+    is_certain   False if statements may be missing because the end of an invalid literal was guessed
     """
 
     tree: FlowText
     problems: list[Problem]
-    is_whole: bool
-    is_sure: bool
+    is_complete: bool
+    is_certain: bool
 
 
 def parse(text: str) -> Parsed:
-    """Read a text as far as it can be read; behind a statement that cannot be read, it goes on."""
-    return _Parser(text).read()
+    """Parse a text, continuing after each statement that has a syntax error."""
+    return _Parser(text).parse()
 
 
 class _Parser:
-    """Where the reading stands: the token at hand, and the subflows that are open."""
+    """A parser with one token of lookahead, and a stack of the brackets that are open."""
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._scanner = Lexer(text)
+        self._lexer = Lexer(text)
         self._token = Token(TokenKind.END, "", 0, 0)
+        self._problems = self._lexer.problems
         self._open: list[Token] = []
         self._declarations: list[Declaration] = []
         self._statements: list[Statement] = []
 
-    @property
-    def problems(self) -> list[Problem]:
-        return self._scanner.problems
-
-    def read(self) -> Parsed:
-        is_whole, go_on = True, True
-        resume: Callable[[], object] = self._take
-        while go_on:
+    def parse(self) -> Parsed:
+        is_complete, is_running = True, True
+        resume: Callable[[], object] = self._advance
+        while is_running:
             try:
                 resume()
-                self._read_on()
-                go_on = False
-            except BadSyntax as error:
-                is_whole, go_on = False, self._tell(error.problem)
+                self._parse_rest()
+                is_running = False
+            except FatalProblem as error:
+                is_complete, is_running = False, self._record(error.problem)
                 resume = self._skip_statement
         scope = Scope(tuple(self._statements), 0, is_subflow=False)
         tree = FlowText(tuple(self._declarations), scope)
-        return Parsed(tree, self.problems, is_whole, is_sure=not self._scanner.may_have_skipped)
+        return Parsed(tree, self._problems, is_complete, is_certain=not self._lexer.may_have_skipped)
 
-    def _read_on(self) -> None:
+    def _parse_rest(self) -> None:
         while self._token.kind is not TokenKind.END:
             if self._token.kind is TokenKind.DECLARATION:
                 self._declarations.append(self._declaration())
             else:
                 self._statements.append(self._statement())
-        if not self._statements and not self.problems:
+        if not self._statements and not self._problems:
             self._fail("a flow needs at least one statement, such as a task's name")
 
-    def _tell(self, problem: Problem) -> bool:
-        """Note what is wrong; say whether what follows can still be understood."""
-        if self._scanner.is_guessing or problem in self.problems:  # again: the scanner cannot get past it
+    def _record(self, problem: Problem) -> bool:
+        """Record a problem; return whether parsing can continue after it."""
+        if self._lexer.is_guessing or problem in self._problems:  # again: the lexer cannot get past it
             return False
-        self.problems.append(problem)
-        return len(self.problems) < MAX_SHOWN
+        self._problems.append(problem)
+        return len(self._problems) < MAX_SHOWN
 
     def _skip_statement(self) -> None:
-        """Go to where the next statement begins: outside of brackets, behind a `;`, or at the beginning of
-        a line. A beginning that is none would bring errors that are none, so when in doubt it goes on.
-        If none is found, nothing more is read."""
+        """Skip to the next statement: outside of brackets, after a `;` or at the beginning of a line.
+
+        A wrong guess would report errors where there are none, so an uncertain beginning is skipped. If no
+        statement follows, skip to the end of the text.
+        """
         depth = len(self._open)
         self._open.clear()
         before: Token | None = None
         for _ in range(MAX_SKIPPED_TOKENS):
             if self._token.kind is TokenKind.END or (depth == 0 and self._begins_statement(before)):
                 return
-            before = self._take()
+            before = self._advance()
             if before.kind is TokenKind.SEMICOLON and depth == 0:
                 return
-            depth += (before.kind in _SUBFLOW) - (before.kind in _SUBFLOW.values() and depth > 0)
-        self._token = Token(TokenKind.END, "", self._token.at, self._token.at)
+            depth += (before.kind in CLOSING_OF) - (before.kind in CLOSING_OF.values() and depth > 0)
+        self._token = Token(TokenKind.END, "", self._token.offset, self._token.offset)
 
     def _begins_statement(self, before: Token | None) -> bool:
-        kind, at = self._token.kind, self._token.at
-        if kind is TokenKind.MERGE or kind not in _STATEMENT | {TokenKind.DECLARATION}:
+        kind, offset = self._token.kind, self._token.offset
+        if kind is TokenKind.MERGE or kind not in _BEGINS_STATEMENT | {TokenKind.DECLARATION}:
             return False
         if before is not None and before.kind in _CONTINUES:
             return False
-        return begins_line(self._text, at)
+        return begins_line(self._text, offset)
 
-    def _take(self) -> Token:
-        token, self._token = self._token, self._scanner.next()
+    def _advance(self) -> Token:
+        token, self._token = self._token, self._lexer.next()
         return token
 
-    def _take_if(self, kind: TokenKind) -> Token | None:
-        return self._take() if self._token.kind is kind else None
+    def _accept(self, kind: TokenKind) -> Token | None:
+        return self._advance() if self._token.kind is kind else None
 
     def _expect(self, kind: TokenKind) -> Token:
         if self._token.kind is not kind:
             self._fail_expecting(kind.value)
-        return self._take()
+        return self._advance()
 
     def _fail(self, message: str, hint: str = "") -> NoReturn:
-        raise BadSyntax(self._token.at, message, hint)
+        raise FatalProblem(self._token.offset, message, hint)
 
     def _fail_expecting(self, expected: str, hint: str = "") -> NoReturn:
         token = self._token
         opening = self._open[-1] if self._open else None
         if opening and token.kind is TokenKind.END:
-            message, closing = f"the text ends, but a {opening.text} is not closed", _SUBFLOW[opening.kind]
-            raise BadSyntax(token.at, message, f"{closing.value} closes it", opening.at)
-        if opening and token.kind in _SUBFLOW.values() and token.kind is not _SUBFLOW[opening.kind]:
-            raise BadSyntax(token.at, f"{token.text} cannot close {opening.text}", cause=opening.at)
-        self._fail(f"expected {expected}, found {_described(token)}", hint or _advice(token))
+            message, closing = f"the text ends, but a {opening.text} is not closed", CLOSING_OF[opening.kind]
+            raise FatalProblem(token.offset, message, f"{closing.value} closes it", opening.offset)
+        if opening and token.kind in CLOSING_OF.values() and token.kind is not CLOSING_OF[opening.kind]:
+            message = f"{token.text} cannot close {opening.text}"
+            raise FatalProblem(token.offset, message, cause=opening.offset)
+        self._fail(f"expected {expected}, found {_describe(token)}", hint or _hint(token))
 
     def _declaration(self) -> Declaration:
-        keyword = self._take()
+        keyword = self._advance()
         if keyword.text not in ("flow", "task"):
-            raise BadSyntax(
-                keyword.at, f"there is no declaration @{keyword.text}", "there are @flow and @task"
+            raise FatalProblem(
+                keyword.offset, f"there is no declaration @{keyword.text}", "there are @flow and @task"
             )
         name = self._expect(TokenKind.NAME).text
-        alias = self._expect(TokenKind.NAME).text if self._take_if(TokenKind.EQUALS) else ""
+        alias = self._expect(TokenKind.NAME).text if self._accept(TokenKind.EQUALS) else ""
         parameters = self._parameters()
-        doc = self._take_if(TokenKind.DOC)
-        subflow = self._subflow() if self._token.kind in _SUBFLOW else None
-        if (
-            not self._take_if(TokenKind.SEMICOLON)
-            and subflow is not None
-            and self._token.kind is TokenKind.ARROW
-        ):
+        doc = self._accept(TokenKind.DOC)
+        subflow = self._subflow() if self._token.kind in CLOSING_OF else None
+        is_ended = self._accept(TokenKind.SEMICOLON) is not None
+        if not is_ended and subflow is not None and self._token.kind is TokenKind.ARROW:
             self._fail_expecting("a statement", AFTER_DECLARATION)
         text = doc.text.strip() if doc else ""
-        return Declaration(keyword.text, name, alias, parameters, text, subflow, keyword.at)
+        return Declaration(keyword.text, name, alias, parameters, text, subflow, keyword.offset)
 
     def _statement(self) -> Statement:
-        at = self._token.at
+        offset = self._token.offset
         source, before = self._source()
         steps = [self._step(before)]
         target = None
-        while target is None and self._take_if(TokenKind.ARROW):
+        while target is None and self._accept(TokenKind.ARROW):
             following = self._step_or_target()
             if isinstance(following, Target):
                 target = following
@@ -214,19 +211,19 @@ class _Parser:
                 steps.append(following)
         if target is not None and self._token.kind is TokenKind.ARROW:
             self._fail("nothing can follow the target of a statement", _AFTER_TARGET)
-        if not self._take_if(TokenKind.SEMICOLON) and self._token.kind not in _AFTER_STATEMENT:
+        if not self._accept(TokenKind.SEMICOLON) and self._token.kind not in _FOLLOWS_STATEMENT:
             self._fail_expecting("an arrow or a new statement")
-        return Statement(source, tuple(steps), target, at)
+        return Statement(source, tuple(steps), target, offset)
 
     def _source(self) -> tuple[Label | Literal | Resource | None, Label | None]:
-        """What stands before the first arrow, if it is no step; and the label of the first step, if that
-        has been read while looking for the arrow."""
-        if self._token.kind not in _STATEMENT:
+        """Parse what precedes the first arrow if it is no step. A label may turn out to belong to the first
+        step: return it as the second value."""
+        if self._token.kind not in _BEGINS_STATEMENT:
             self._fail_expecting("a statement")
         source: Label | Literal | Resource | None = None
         if self._token.kind is TokenKind.LABEL:
             label = self._label()
-            if self._token.kind in _STEP:
+            if self._token.kind in _BEGINS_STEP:
                 return None, label
             source = label
         elif self._token.kind is TokenKind.LITERAL:
@@ -238,129 +235,127 @@ class _Parser:
         return source, None
 
     def _step_or_target(self) -> Step | Target:
-        """What follows an arrow."""
-        merge = self._take_if(TokenKind.MERGE)
-        merges_at = merge.at if merge else None
+        """Parse what follows an arrow."""
+        merge = self._accept(TokenKind.MERGE)
+        merge_offset = merge.offset if merge else None
         if self._token.kind is TokenKind.RESOURCE:
-            return Target(self._resource(), merges_at)
+            return Target(self._resource(), merge_offset)
         if self._token.kind is TokenKind.LABEL:
             label = self._label()
-            if merge or self._token.kind not in _STEP:
-                return Target(label, merges_at)
+            if merge or self._token.kind not in _BEGINS_STEP:
+                return Target(label, merge_offset)
             return self._step(label)
         return self._step(None, merge)
 
     def _step(self, before: Label | None, merge: Token | None = None) -> Step:
-        """A step. Its label and its `>` may have been read already."""
+        """Parse a step whose label or `>` may have been consumed already."""
         if before is None and merge is None and self._token.kind is TokenKind.LABEL:
             before = self._label()
-        iterate = None if merge else self._take_if(TokenKind.ITERATE)
-        merge = merge or (None if iterate else self._take_if(TokenKind.MERGE))
+        iterate = None if merge else self._accept(TokenKind.ITERATE)
+        merge = merge or (None if iterate else self._accept(TokenKind.MERGE))
         if self._token.kind in (TokenKind.ITERATE, TokenKind.MERGE):
             self._fail(
-                "* and > exclude each other, and stand once", "let a step of its own before this one merge"
+                "* and > exclude each other, and neither is repeated", "merge in a step before this one"
             )
-        asks = self._take_if(TokenKind.ASK)
-        guard_at = self._token.at if asks else None
-        guard = self._guard() if asks else None
+        question = self._accept(TokenKind.QUESTION)
+        guard_offset = self._token.offset if question else None
+        guard = self._guard() if question else None
         if guard is not None and self._token.kind in (TokenKind.ITERATE, TokenKind.MERGE):
             self._fail(f"{self._token.text} stands before the ? of a guard", "such as * ? `$.a` task")
-        if self._token.kind not in (TokenKind.NAME, *_SUBFLOW):
+        if self._token.kind not in (TokenKind.NAME, *CLOSING_OF):
             self._fail_expecting("a task or a subflow")
         content = self._tasks() if self._token.kind is TokenKind.NAME else self._subflow()
         after = self._label() if self._token.kind is TokenKind.LABEL else None
-        iterates_at = iterate.at if iterate else None
-        return Step(content, before, after, iterates_at, merge is not None, guard, guard_at)
+        iterate_offset = iterate.offset if iterate else None
+        return Step(content, before, after, iterate_offset, merge is not None, guard, guard_offset)
 
     def _guard(self) -> str:
         token = self._expect(TokenKind.GUARD)
         try:
             parse_guard(token.text)
         except GuardError as error:
-            cause = token.at + 1 + error.offset
-            self.problems.append(Problem(token.at, f"guard: {error.message}", cause=cause))
+            cause = token.offset + 1 + error.offset
+            self._problems.append(Problem(token.offset, f"guard: {error.message}", cause=cause))
         return token.text
 
     def _tasks(self) -> tuple[Task, ...]:
         tasks = [self._task()]
-        while self._take_if(TokenKind.BAR):
+        while self._accept(TokenKind.BAR):
             tasks.append(self._task())
         return tuple(tasks)
 
     def _task(self) -> Task:
         name = self._expect(TokenKind.NAME)
-        return Task(name.text, self._parameters(), name.at)
+        return Task(name.text, self._parameters(), name.offset)
 
     def _subflow(self) -> Scope:
-        opening = self._take()
+        opening = self._advance()
         self._open.append(opening)
         if len(self._open) > MAX_DEPTH:
-            raise BadSyntax(opening.at, f"more than {MAX_DEPTH} subflows inside each other")
+            raise FatalProblem(opening.offset, f"more than {MAX_DEPTH} subflows inside each other")
         statements = [self._statement()]
-        while self._token.kind is not _SUBFLOW[opening.kind]:
+        while self._token.kind is not CLOSING_OF[opening.kind]:
             statements.append(self._statement())
         self._open.pop()
-        self._take()
-        return Scope(tuple(statements), opening.at, is_subflow=True)
+        self._advance()
+        return Scope(tuple(statements), opening.offset, is_subflow=True)
 
     def _label(self) -> Label:
-        token = self._take()
-        return Label(token.text, token.at)
+        token = self._advance()
+        return Label(token.text, token.offset)
 
     def _literal(self) -> Literal:
-        token = self._take()
+        token = self._advance()
         if not isinstance(token.value, dict | list | None):
-            self.problems.append(
-                Problem(token.at, "a literal must be an object or a list", "put [ ] around it")
+            self._problems.append(
+                Problem(token.offset, "a literal must be an object or a list", "put [ ] around it")
             )
-        return Literal({} if token.value is None else token.value, token.at)
+        return Literal({} if token.value is None else token.value, token.offset)
 
     def _resource(self) -> Resource:
-        token = self._take()
-        return Resource(token.text, self._parameters(), token.at)
+        token = self._advance()
+        return Resource(token.text, self._parameters(), token.offset)
 
     def _parameters(self) -> Literal | None:
-        token = self._take_if(TokenKind.PARAMETERS)
-        return Literal(token.value, token.at) if token else None
+        token = self._accept(TokenKind.PARAMETERS)
+        return Literal(token.value, token.offset) if token else None
 
 
-AFTER_DECLARATION: Final = (
-    "write ; behind the declaration if a statement is to begin with the bracket after it"
-)
+AFTER_DECLARATION: Final = "write ; after the declaration if the bracket after it begins a statement"
 
-_AFTER_TARGET: Final = "write ; and go on with a new statement, such as :label -> task"
+_AFTER_TARGET: Final = "write ; and begin a new statement, such as :label -> task"
 
-_ADVICE: Final = {
+_HINTS_BY_TEXT: Final = {
     **dict.fromkeys("-=–—⇒➔➜⟶", "an arrow is written -> or →"),
     **dict.fromkeys("0123456789", "a name begins with a letter or _"),
-    ";": "it ends a statement, and there is none here",
-    ",": "statements need nothing between them, or ;",
+    ";": "it ends a statement, but no statement precedes it",
+    ",": "between statements there is nothing, or a ;",
     ":": "a label is written :name, with no blank between",
     "$": "a guard stands in back quotes, after ?",
 }
 
-_ADVICE_FOR_KIND: Final = {
+_HINTS_BY_KIND: Final = {
     TokenKind.ARROW: "something is missing before it",
     TokenKind.LITERAL: "a literal can only begin a statement",
-    TokenKind.RESOURCE: "a resource is the first thing in a statement, or the last",
+    TokenKind.RESOURCE: "a resource can only begin or end a statement",
     TokenKind.DECLARATION: "declarations stand outside of subflows",
-    TokenKind.DOC: "documentation belongs to a declaration, behind its parameters",
+    TokenKind.DOC: "documentation belongs to a declaration, after its parameters",
     TokenKind.GUARD: "a guard comes after ?",
-    TokenKind.CLOSE_BRACE: "it closes nothing, or nothing is in it",
-    TokenKind.CLOSE_BRACKET: "it closes nothing, or nothing is in it",
+    TokenKind.CLOSE_BRACE: "no bracket is open, or the brackets are empty",
+    TokenKind.CLOSE_BRACKET: "no bracket is open, or the brackets are empty",
 }
 
 
-def _described(token: Token) -> str:
+def _describe(token: Token) -> str:
     match token.kind:
         case TokenKind.NAME | TokenKind.GUARD:
             return f"{token.kind.value}, {token.text[:40]}"
         case TokenKind.LABEL | TokenKind.DECLARATION:
             return f"{token.kind.value}, {':' if token.kind is TokenKind.LABEL else '@'}{token.text[:40]}"
         case TokenKind.UNKNOWN:
-            return shown(token.text)
+            return describe_char(token.text)
     return token.kind.value
 
 
-def _advice(token: Token) -> str:
-    return _ADVICE_FOR_KIND.get(token.kind) or _ADVICE.get(token.text, "")
+def _hint(token: Token) -> str:
+    return _HINTS_BY_KIND.get(token.kind) or _HINTS_BY_TEXT.get(token.text, "")

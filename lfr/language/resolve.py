@@ -1,4 +1,4 @@
-"""Relative resources -> absolute ones, against a flow's base: the folder or the URL that it belongs to."""
+"""Resolves relative resources against the base of a flow, the folder or URL where the flow belongs."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from lfr.errors import BadInput
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_BASES: Final = ("http", "https", "file")
+_BASE_SCHEMES: Final = ("http", "https", "file")
 _NO_HOST: Final = "file:///"
 _LOCAL_HOST: Final = "file://localhost/"
-"""These say the same. (RFC 8089, section 2)"""
+"""The same as `file:///`. (RFC 8089, section 2)"""
 _SAFE: Final = "%!#$&'()*+,/:;=?@[]~"
-"""What may stand in a URI as it is. (RFC 3986, sections 2.1 to 2.3)"""
+"""Characters that need no encoding in a URI. (RFC 3986, sections 2.1 to 2.3)"""
 
 
 def is_url(base: str) -> bool:
-    """Whether a base is a URL, and not a folder."""
+    """Return whether a base is a URL; otherwise it is a folder."""
     return "://" in base and _SCHEME.match(base) is not None
 
 
 def is_absolute(uri: str) -> bool:
-    """Whether a resource names its place without a base."""
+    """Return whether a resource needs no base."""
     return uri.startswith("/") or _SCHEME.match(uri) is not None
 
 
-def root_of(base: str) -> str:
-    """The URL against which relative resources are resolved.
+def parse_base(base: str) -> str:
+    """Return the URL against which relative resources are resolved.
 
-    A folder, which must be absolute, becomes `file:///FOLDER/`. Of a URL, what stands behind its last
-    slash is left out, as browsers do. Raises BadInput for anything else.
+    An absolute folder becomes `file:///FOLDER/`. Of a URL, `resolve_uri` ignores what follows the last
+    slash, as browsers do. Raises BadInput for anything else.
     """
     if base.startswith("/"):
         return f"file://{quote(base.rstrip('/'), errors='surrogateescape')}/"
@@ -40,7 +40,7 @@ def root_of(base: str) -> str:
         parts = urlsplit(base)
     except ValueError:  # such as a host in brackets that are not closed
         parts = urlsplit("")
-    if parts.scheme not in _BASES or not (parts.netloc or parts.path.startswith("/")):
+    if parts.scheme not in _BASE_SCHEMES or not (parts.netloc or parts.path.startswith("/")):
         raise BadInput(
             f"the base {base[:80]!r} cannot be used",
             hint="it must be an absolute folder, or a URL with http, https or file",
@@ -48,11 +48,11 @@ def root_of(base: str) -> str:
     return base
 
 
-def resolve(uri: str, root: str) -> str:
-    """The absolute URI of a resource. (RFC 3986, section 5)
+def resolve_uri(uri: str, root: str) -> str:
+    """Return the absolute URI of a resource; `root` is the result of `parse_base`. (RFC 3986, section 5)
 
-    One with a scheme stays as it is. In a relative one, what cannot stand in a URI is percent-encoded;
-    what is encoded already stays so. Raises ValueError if it cannot be read.
+    A URI with a scheme is returned unchanged. In a relative one, characters that a URI cannot hold are
+    percent-encoded; encoded ones stay. Raises ValueError for a URI that cannot be parsed.
     """
     if _SCHEME.match(uri):
         return uri

@@ -121,7 +121,7 @@ def decode(content: bytes, type: ContentType) -> Json:
             case Format.TEXT:
                 return {"text": text}
     except BadLiteral as error:
-        raise BadContent(f"not {error.message}{_position(text, error.at)}") from None
+        raise BadContent(f"not {error.message}{_position(text, error.offset)}") from None
 
 
 def _decode_charset(content: bytes, type: ContentType) -> str:

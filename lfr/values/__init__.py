@@ -1,1 +1,1 @@
-"""Values of a workflow as text and back: JSON, YAML, durations, timestamps."""
+"""Values as text and back: JSON, YAML, literals in a text, times, stream ids; and checks of values."""

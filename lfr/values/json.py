@@ -1,8 +1,8 @@
-"""JSON as lfr keeps and sends it: strict, compact, ASCII.
+"""Encodes and decodes JSON: strict, compact, ASCII.
 
-`json.loads` guesses the encoding and looks for blanks around the value, `json.dumps` makes an encoder
-at each call that is not wholly default: on the way of an event that is half of all time spent. NaN
-and Infinity are no JSON; other languages could not read them.
+`json.loads` guesses the encoding and skips blanks around the value, and `json.dumps` makes an encoder for
+each call with options: together half of the time that an event takes. NaN and Infinity are refused,
+because other languages cannot read them.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ Json: TypeAlias = Any
 """A value as `json.loads` gives it: dict, list, str, int, float, bool or None."""
 
 MAX_DEPTH = 200
-"""How deeply a value may be nested: the engine puts values into lists, and Python's own limit is near."""
+"""How deeply a value may be nested. The engine nests values in lists, and Python's own limit is near."""
 
 _SHORT = 2 * MAX_DEPTH
-"""A text of no more characters cannot be nested too deeply."""
+"""A text of this many bytes or fewer cannot be nested too deeply."""
 
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])')
 
@@ -35,7 +35,7 @@ def _refuse(constant: str) -> NoReturn:
 
 def _finite(digits: str) -> float:
     number = float(digits)
-    if math.isinf(number):  # such as 1e999, which nobody could write again
+    if math.isinf(number):  # such as 1e999, which cannot be encoded again
         raise ValueError(f"a number that is too big: {digits[:20]}")
     return number
 
@@ -45,28 +45,28 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def decode_json(encoded: bytes) -> Json:
-    """The value of a JSON text in UTF-8. Raises InvalidJson, also for one that is nested too deeply."""
-    text, value = _read(encoded)
+    """Return the value of a JSON text in UTF-8. Raises InvalidJson, also for a text nested too deeply."""
+    text, value = _decode_text(encoded)
     if _may_be_deep(encoded) and _depth(text) > MAX_DEPTH:
         raise InvalidJson(f"it is nested more than {MAX_DEPTH} levels deep")
     return value
 
 
 def decode_json_lists(lists: Sequence[Collection[bytes]]) -> list[list[Json]]:
-    """The values of many JSON texts at once, list by list, in a fraction of the time.
+    """Return the values of many JSON texts at once, list by list; this is much faster than one by one.
 
     Raises InvalidJson if any of them is not JSON, or might be nested too deeply.
     """
     joined = list(map(b",".join, lists))
     if any(len(text) > _SHORT and _may_be_deep(text) for text in joined):
         raise InvalidJson("one of them might be nested too deeply")
-    values: list[list[Json]] = _read(b"[[" + b"],[".join(joined) + b"]]")[1]
+    values: list[list[Json]] = _decode_text(b"[[" + b"],[".join(joined) + b"]]")[1]
     if list(map(len, values)) != list(map(len, lists)):
         raise InvalidJson("one of them is not JSON")
     return values
 
 
-def _read(encoded: bytes) -> tuple[str, Json]:
+def _decode_text(encoded: bytes) -> tuple[str, Json]:
     try:
         text = encoded.decode().strip(" \t\n\r")
         value, end = _decode(text)
@@ -90,7 +90,7 @@ def _depth(text: str) -> int:
 
 
 def encode_json(value: Json) -> str:
-    """The JSON text of a value. Raises InvalidJson, also for one that is nested too deeply."""
+    """Return a value as JSON text. Raises InvalidJson, also for a value nested too deeply."""
     if type(value) is int:
         return str(value)
     try:
@@ -100,13 +100,13 @@ def encode_json(value: Json) -> str:
 
 
 def encode_json_lines(*values: Json) -> str:
-    """The JSON texts of values, a line for each: put into a list they would be nested one level deeper.
+    """Return values as JSON texts, one on each line. Raises InvalidJson.
 
-    Raises InvalidJson.
+    In a list they would be nested one level deeper.
     """
     return "\n".join(map(encode_json, values))
 
 
 def decode_json_lines(text: bytes) -> list[Json]:
-    """The values that `encode_json_lines` has written. Raises InvalidJson."""
+    """Return the values of a text of `encode_json_lines`. Raises InvalidJson."""
     return [decode_json(line) for line in text.split(b"\n")]

@@ -1,6 +1,7 @@
-"""Literals: the JSON and the YAML that stand in a flow -> values. Safe and limited.
+"""Parses the JSON and YAML literals in a text, such as a flow: strict, safe and limited in size and depth.
 
-JSON is strict: no NaN, no Infinity. YAML may say only what JSON can hold.
+JSON has no NaN and no Infinity. YAML may contain only what JSON can represent. Offsets are indices into
+the whole text, from 0.
 """
 
 from __future__ import annotations
@@ -8,34 +9,36 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Final, NoReturn
+from collections.abc import Iterator
+from typing import Final, NamedTuple, NoReturn
 
 from lfr.values.json import Json
 
 MAX_DEPTH: Final = 100
-"""How many lists and objects may stand inside each other: Python's own JSON ends near 1000."""
+"""How many lists and objects may be nested; Python's own JSON stops near 1000."""
 
 MAX_DIGITS: Final = 4000
-"""Digits: Python refuses to read more than 4300, and to write them again."""
+"""Digits of a number; Python refuses to read or write more than 4300."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}:,]', re.DOTALL)
 
 
 class BadLiteral(ValueError):
-    """A literal that is no JSON or YAML. `at` is the index of the place in the flow's text, or None."""
+    """A literal that is not valid JSON or YAML. `offset` is that of the error, or None if it is unknown."""
 
-    def __init__(self, message: str, at: int | None = None) -> None:
+    def __init__(self, message: str, offset: int | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.at = at
+        self.offset = offset
 
 
-def parse_json(text: str, at: int) -> tuple[Json, int]:
-    """The JSON value that begins at this index, and the index behind it. Raises BadLiteral."""
+def parse_json(text: str, offset: int) -> tuple[Json, int]:
+    """Return the JSON value that begins at an offset, and the offset after it. Raises BadLiteral."""
     try:
-        value, end = _decode(text, at)
+        value, end = _decode(text, offset)
     except json.JSONDecodeError as error:
-        raise BadLiteral(f"JSON: {_plain(error.msg)}", error.pos) from None
+        raise BadLiteral(f"JSON: {error.msg[:1].lower()}{error.msg[1:]}", error.pos) from None
     except RecursionError:
         raise BadLiteral(too_deep("JSON")) from None
     except ValueError as error:  # a number that is not finite, or has too many digits
@@ -57,17 +60,13 @@ def _integer(digits: str) -> int:
 _decode = json.JSONDecoder(parse_constant=_refuse, parse_int=_integer).raw_decode
 
 
-def _plain(message: str) -> str:
-    return message[:1].lower() + message[1:]
-
-
-def too_deep(form: str) -> str:
-    """What to say of a literal that is nested too deeply; `form` is JSON or YAML."""
-    return f"{form}: nested more than {MAX_DEPTH} levels deep"
+def too_deep(format: str) -> str:
+    """Return the message about a literal that is nested too deeply; `format` is JSON or YAML."""
+    return f"{format}: nested more than {MAX_DEPTH} levels deep"
 
 
 def _check_json(value: Json) -> None:
-    """Refuse what the decoder lets through and others could not read: 1e999, halves of surrogate pairs."""
+    """Refuse values that the decoder accepts but others could not read: 1e999, half surrogate pairs."""
     level: list[Json] = [value]
     depth = 0
     while level:
@@ -90,30 +89,86 @@ def _check_json(value: Json) -> None:
 
 
 def check_text(text: str) -> None:
-    """Refuse text that has no encoding. Raises BadLiteral."""
+    """Raise BadLiteral for text that UTF-8 cannot encode."""
     if not text.isascii() and _SURROGATE.search(text):
         raise BadLiteral("half of a surrogate pair is no character")
 
 
 def parse_yaml(text: str, start: int, end: int) -> Json:
-    """The value of the YAML between two indices; nothing is `{}`. Raises BadLiteral.
+    """Return the value of the YAML between two offsets; empty YAML is `{}`. Raises BadLiteral.
 
-    YAML whose lines begin in other columns than its first one is no YAML as it stands, but may be so
-    without the white space around it.
+    YAML whose later lines begin in other columns than its first line may be valid only without the white
+    space around it, so that is tried second.
     """
-    from lfr.values.yaml import MAX_YAML_LENGTH, load_yaml  # here: most flows have no YAML
+    from lfr.values.yaml import MAX_YAML_LENGTH, parse_yaml_document  # here: most flows have no YAML
 
     if end - start > MAX_YAML_LENGTH:
         raise BadLiteral(f"YAML: more than {MAX_YAML_LENGTH:,} characters; write it as JSON")
     body = text[start:end]
     try:
-        return load_yaml(body, start)
+        return parse_yaml_document(body, start)
     except BadLiteral:
-        inner = body.strip()
-        if inner == body:
+        stripped = body.strip()
+        if stripped == body:
             raise
         try:
-            return load_yaml(inner, start + len(body) - len(body.lstrip()))
+            return parse_yaml_document(stripped, start + len(body) - len(body.lstrip()))
         except BadLiteral:
-            pass  # the error of the text as it stands is the one to tell
+            pass  # report the error in the text as it stands
         raise
+
+
+class DuplicateKey(NamedTuple):
+    """A key that stands earlier in the same object, and its offset."""
+
+    key: str
+    offset: int
+
+
+def duplicate_keys(text: str, offset: int) -> Iterator[DuplicateKey]:
+    """Yield the duplicate keys of the valid literal whose opening `(` or `<` is at an offset."""
+    if text.startswith(("{", "["), offset + 1):
+        yield from _duplicate_json_keys(text, offset + 1)
+    elif text.startswith("-", offset + 1):
+        closing = "-)" if text[offset] == "(" else "->"
+        yield from _duplicate_yaml_keys(text, offset + 2, text.index(closing, offset + 2))
+
+
+def _duplicate_json_keys(text: str, offset: int) -> Iterator[DuplicateKey]:
+    has_duplicates = False
+
+    def compare(pairs: list[tuple[str, object]]) -> None:
+        nonlocal has_duplicates
+        has_duplicates |= len(dict(pairs)) != len(pairs)
+
+    json.JSONDecoder(object_pairs_hook=compare).raw_decode(text, offset)
+    if not has_duplicates:
+        return
+    open_keys: list[set[str] | None] = []  # the keys of each open object; None for a list
+    is_key = False
+    for match in _JSON_TOKEN.finditer(text, offset):
+        token = match[0]
+        if token in "{[":
+            open_keys.append(set() if token == "{" else None)
+        elif token in "}]":
+            open_keys.pop()
+        elif is_key and token not in ":,":
+            key, keys = json.loads(token), open_keys[-1]
+            if keys is not None:
+                if key in keys:
+                    yield DuplicateKey(key, match.start())
+                keys.add(key)
+        is_key = token == "{" or (token == "," and open_keys[-1] is not None)
+        if not open_keys:
+            return
+
+
+def _duplicate_yaml_keys(text: str, start: int, end: int) -> Iterator[DuplicateKey]:
+    from lfr.values.yaml import mapping_keys  # here: most flows have no YAML
+
+    for keys in mapping_keys(text, start, end):
+        names: set[str] = set()
+        for key, offset in keys:
+            if key in names:
+                yield DuplicateKey(key, offset)
+            names.add(key)

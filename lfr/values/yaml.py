@@ -1,7 +1,7 @@
-"""YAML -> values. YAML 1.1 as PyYAML's safe loader reads it, in pure Python: what JSON can hold, no more.
+"""Reads and writes YAML in pure Python: YAML 1.1 as PyYAML's safe loader reads it, limited to JSON values.
 
-Dates stay text, and the keys of mappings stay the text that is written (`on: 1` has the key "on").
-Anything else that is not JSON is an error: other tags, keys that are lists, numbers that are not finite.
+Dates stay text, and keys stay the text that is written (`on: 1` has the key "on"). Anything else that is
+not JSON is an error: other tags, keys that are lists, numbers that are not finite.
 """
 
 from __future__ import annotations
@@ -17,57 +17,58 @@ from lfr.values.json import Json
 from lfr.values.literals import MAX_DEPTH, MAX_DIGITS, BadLiteral, check_text, too_deep
 
 MAX_YAML_LENGTH: Final = 256 * 1024
-"""Characters. PyYAML needs up to some three seconds for as many."""
+"""Characters of a YAML text. PyYAML needs up to three seconds for so many."""
 
 MAX_YAML_SIZE: Final = 4 * MAX_YAML_LENGTH
-"""Values and characters that a YAML literal may have once its aliases are written out."""
+"""Values and characters of a YAML text with all aliases written out."""
 
 _TAG: Final = "tag:yaml.org,2002:"
 _TEXTS: Final = frozenset(_TAG + name for name in ("str", "timestamp", "value"))
 _KEYS: Final = _TEXTS | {_TAG + name for name in ("int", "float", "bool", "null")}
 
 
-def load_yaml(body: str, start: int) -> Json:
-    """The value of a YAML text that begins at index `start` of the flow; nothing is `{}`.
+def parse_yaml_document(body: str, start: int) -> Json:
+    """Return the value of a YAML text; an empty text is `{}`. Raises BadLiteral.
 
-    Raises BadLiteral.
+    `start` is the offset of the body in the text that holds it; offsets of errors count from there.
     """
     try:
         loader = yaml.SafeLoader(body)
         node = loader.get_single_node()
-        return {} if node is None else _Reading(loader, start).value(node, 1)
+        return {} if node is None else _Converter(loader, start).value(node, 1)
     except BadLiteral:
         raise
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise BadLiteral(_said(error), None if mark is None else start + min(mark.index, len(body))) from None
+        offset = None if mark is None else start + min(mark.index, len(body))
+        raise BadLiteral(_message(error), offset) from None
     except yaml.YAMLError as error:  # a character that YAML does not allow
-        at = start + getattr(error, "position", 0)
-        raise BadLiteral(f"YAML: {str(error).splitlines()[0]}", at) from None
+        offset = start + getattr(error, "position", 0)
+        raise BadLiteral(f"YAML: {str(error).splitlines()[0]}", offset) from None
     except RecursionError:
         raise BadLiteral(too_deep("YAML")) from None
     except (ValueError, OverflowError):  # PyYAML's scanner: "\\UFFFFFFFF", or a %YAML of 5000 digits
         raise BadLiteral("YAML: a number in it is too big") from None
 
 
-def _said(error: yaml.MarkedYAMLError) -> str:
+def _message(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or error.context or "cannot be read"
     if problem.startswith("but "):
         problem = f"{error.context}, {problem}"
     return f"YAML: {problem}"
 
 
-class _Reading:
-    """One YAML document on its way from nodes to values.
+class _Converter:
+    """Converts the nodes of one YAML document to values.
 
-    PyYAML would share what aliases stand for, and so hide how big the whole is; and a `<<` in a `<<`
-    would grow without any bound. Here every value counts as often as it is there.
+    PyYAML would share the values of aliases, which hides the size of the whole, and nested `<<` would
+    grow without bound. Here a value counts each time it occurs.
     """
 
     def __init__(self, loader: yaml.SafeLoader, start: int) -> None:
         self._loader = loader
         self._start = start
-        self._left = MAX_YAML_SIZE
+        self._budget = MAX_YAML_SIZE
 
     def value(self, node: yaml.Node, depth: int) -> Json:
         self._enter(node, depth)
@@ -85,8 +86,8 @@ class _Reading:
             self._fail(node, f"nested more than {MAX_DEPTH} levels deep, or inside itself")
 
     def _count(self, node: yaml.Node, size: int) -> None:
-        self._left -= size
-        if self._left < 0:
+        self._budget -= size
+        if self._budget < 0:
             self._fail(node, "too big with all its aliases written out")
 
     def _fail(self, node: yaml.Node, message: str) -> NoReturn:
@@ -106,7 +107,7 @@ class _Reading:
         return values
 
     def _merged(self, node: yaml.Node) -> Iterator[yaml.MappingNode]:
-        """The mappings behind a `<<`, the weakest first."""
+        """Yield the mappings of a `<<`, the weakest first."""
         for merged in node.value[::-1] if isinstance(node, yaml.SequenceNode) else [node]:
             if not isinstance(merged, yaml.MappingNode):
                 self._fail(merged, "<< stands before mappings only")
@@ -142,8 +143,10 @@ class _Reading:
 
 
 def _text(node: yaml.ScalarNode) -> str:
-    """The text of a scalar. Two `\\u` escapes that are a surrogate pair are one character, as in JSON. Raises
-    BadLiteral for a half of one."""
+    """Return the text of a scalar. Two `\\u` escapes of a surrogate pair are one character, as in JSON.
+
+    Raises BadLiteral for half a pair.
+    """
     text = str(node.value)
     if node.style == '"' and not text.isascii():
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
@@ -155,32 +158,33 @@ def _short(tag: str) -> str:
     return "!!" + tag.removeprefix(_TAG) if tag.startswith(_TAG) else tag
 
 
-def mappings(text: str, start: int, end: int) -> Iterator[list[tuple[str, int]]]:
-    """The keys of each mapping of a YAML literal that has been read already, but for `<<`, with the index of
-    each in the text."""
+def mapping_keys(text: str, start: int, end: int) -> Iterator[list[tuple[str, int]]]:
+    """Yield the keys of each mapping of a valid YAML literal with their offsets, without `<<`."""
     body = text[start:end]
     try:
         root = yaml.SafeLoader(body).get_single_node()
-    except yaml.YAMLError:  # as it was read, then: without the white space around it
+    except yaml.YAMLError:  # then it was parsed without the white space around it
         start += len(body) - len(body.lstrip())
         root = yaml.SafeLoader(body.strip()).get_single_node()
-    level, seen = [root] if root else [], set[int]()
-    while level:
-        node = level.pop()
-        if id(node) in seen:  # an alias
+    stack, visited = [root] if root else [], set[int]()
+    while stack:
+        node = stack.pop()
+        if id(node) in visited:  # an alias
             continue
-        seen.add(id(node))
+        visited.add(id(node))
         if isinstance(node, yaml.MappingNode):
-            own = [key for key, _ in node.value if key.tag != _TAG + "merge"]
-            yield [(str(key.value), start + key.start_mark.index) for key in own]
-            level.extend(value for _, value in node.value)
+            keys = [key for key, _ in node.value if key.tag != _TAG + "merge"]
+            yield [(str(key.value), start + key.start_mark.index) for key in keys]
+            stack.extend(value for _, value in node.value)
         elif isinstance(node, yaml.SequenceNode):
-            level.extend(node.value)
+            stack.extend(node.value)
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's, but for text with line breaks or control characters: it writes some of these in single
-    quotes, where they are read as blanks."""
+    """PyYAML's dumper with text of several lines or control characters always in double quotes.
+
+    PyYAML writes some of that text in single quotes, where a line break is read as a blank.
+    """
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
         style = None if data.isprintable() else '"'
@@ -191,7 +195,7 @@ _Dumper.add_representer(str, _Dumper.represent_str)
 
 
 def encode_yaml(value: Json) -> str | None:
-    """The YAML of a value, in block style; None if it is longer than may be read, or nested too deeply."""
+    """Return a value as YAML in block style; None if it is longer or deeper than `parse_yaml` accepts."""
     try:
         if len(json.dumps(value)) > 2 * MAX_YAML_LENGTH:  # PyYAML would take long to find that out
             return None

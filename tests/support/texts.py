@@ -12,7 +12,7 @@ from lfr.guard import parse_guard
 from lfr.language import Diagnostic, Severity, check_flow, compile_flow
 from lfr.language.formatter import format_flow
 from lfr.language.lexer import Lexer, TokenKind
-from lfr.language.loops import completable_steps
+from lfr.language.reachability import completable_steps
 from lfr.values.json import Json
 from tests.conformance.cases import CASES
 
@@ -85,7 +85,7 @@ def comments(text: str) -> list[str]:
     token = None
     while token is None or token.kind is not TokenKind.END:
         token = scanner.next()
-        gap = text.removeprefix("\ufeff")[end : None if token.kind is TokenKind.END else token.at]
+        gap = text.removeprefix("\ufeff")[end : None if token.kind is TokenKind.END else token.offset]
         found += [line.strip() for line in _LINE_END.split(gap) if line.strip()]
         end = token.end
     return found

@@ -1,5 +1,5 @@
-"""`lfr fmt`: a flow's text in its one canonical layout. Read into entries, then written line by line."""
+"""Formats flow texts: parses a text into a concrete syntax tree and prints that in the canonical layout."""
 
-from lfr.language.formatter.format import format_flow
+from lfr.language.formatter.printer import format_flow
 
 __all__ = ["format_flow"]

@@ -60,7 +60,7 @@ def test_errors_are_what_was_asked_for(session: Session) -> None:
 def test_warnings_alone_are_no_failure_unless_one_wants_so(session: Session) -> None:
     assert session.run("doubtful.flow") == ExitCode.OK
     told = session.out.getvalue().splitlines()
-    assert told[0] == "doubtful.flow:1:3: warning: nobody uses :x (leave it away)"
+    assert told[0] == "doubtful.flow:1:3: warning: nothing uses :x (remove it)"
     assert told[-1] == "doubtful.flow: ok, 2 warnings: 5 steps, 3 of them tasks"
     assert session.run("doubtful.flow", "--strict") == ExitCode.BAD_INPUT
     assert session.run("good.flow", "--strict") == ExitCode.OK
@@ -111,7 +111,7 @@ def test_other_commands_tell_some_warnings_in_a_line_each() -> None:
     terminal = Terminal(io.StringIO(), err, io.BytesIO())
     print_warnings(check_flow("; ".join(f"a :x{number}" for number in range(8))).diagnostics, terminal)
     lines = err.getvalue().splitlines()
-    assert lines[0] == "lfr: FLOW:1:3: warning: nobody uses :x0 (leave it away)"
+    assert lines[0] == "lfr: FLOW:1:3: warning: nothing uses :x0 (remove it)"
     assert lines[5:] == ["lfr: and 3 more warnings (lfr check shows all)"]
 
 
@@ -121,6 +121,4 @@ def test_run_tells_warnings_on_stderr_and_nothing_of_them_on_stdout(session: Ses
     parser = make_parser(COMMANDS["run"], RUN["run"])
     assert RUN["run"].run(parser.parse_args(["doubtful.flow", "--local"]), terminal) == ExitCode.OK
     assert session.out.getvalue() == "{}\n"
-    assert session.err.getvalue().startswith(
-        "lfr: doubtful.flow:1:3: warning: nobody uses :x (leave it away)\n"
-    )
+    assert session.err.getvalue().startswith("lfr: doubtful.flow:1:3: warning: nothing uses :x (remove it)\n")

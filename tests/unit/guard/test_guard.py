@@ -197,9 +197,9 @@ def test_without_descending_the_work_grows_as_the_input_does(text: str) -> None:
 def _work(text: str, count: int) -> int:
     """How much work a guard is on a list of so many items."""
     items = [{"n": number, "name": [str(number)], "tags": [[number], 0]} for number in range(count)]
-    question = Evaluation({"items": items})
-    question.values(parse_guard(text).path, question._root)
-    return evaluate.MAX_VALUES - question._work_left
+    evaluation = Evaluation({"items": items})
+    evaluation.values(parse_guard(text).path, evaluation._input)
+    return evaluate.MAX_VALUES - evaluation._budget
 
 
 def test_a_long_guard_on_a_long_input_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:

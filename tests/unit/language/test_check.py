@@ -152,7 +152,7 @@ def test_a_loop_that_could_turn_without_a_task_is_refused(text: str, place: tupl
         assert all("> merges nothing" in error.message for error in errors)
     else:
         (error,) = errors
-        assert error.message.startswith("this loop can turn without doing any task")
+        assert error.message.startswith("this loop can run without doing any task")
         assert (error.line, error.column) == place
 
 

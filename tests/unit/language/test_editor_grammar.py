@@ -25,7 +25,9 @@ SCOPES = {
     TokenKind.PARAMETERS: "meta.parameters",
     TokenKind.DECLARATION: "keyword.declaration",
     TokenKind.DOC: "string.quoted.docstring",
-    **dict.fromkeys((TokenKind.ITERATE, TokenKind.MERGE, TokenKind.ASK, TokenKind.BAR), "keyword.operator"),
+    **dict.fromkeys(
+        (TokenKind.ITERATE, TokenKind.MERGE, TokenKind.QUESTION, TokenKind.BAR), "keyword.operator"
+    ),
     **dict.fromkeys((TokenKind.SEMICOLON, TokenKind.EQUALS), "keyword.operator"),
     **dict.fromkeys((TokenKind.OPEN_BRACE, TokenKind.CLOSE_BRACE), "punctuation.section"),
     **dict.fromkeys((TokenKind.OPEN_BRACKET, TokenKind.CLOSE_BRACKET), "punctuation.section"),
@@ -91,7 +93,7 @@ def scanned(text: str) -> list[Span]:
     """The spans that the scanner finds."""
     scanner, spans = Lexer(text), []
     while (token := scanner.next()).kind is not TokenKind.END:
-        spans.append(Span(f"{SCOPES[token.kind]}.littleflow", token.at, token.end))
+        spans.append(Span(f"{SCOPES[token.kind]}.littleflow", token.offset, token.end))
     return spans
 
 

@@ -24,7 +24,7 @@ def error(text: str) -> FlowError:
         ),
         (
             "a → :x;\nb\n:x → c",
-            "FLOW:1:5: no step follows :x; another :x is read as the label behind a step, at line 3, column "
+            "FLOW:1:5: no step follows :x; another :x is read as the label after a step, at line 3, column "
             "1 (is there a ; missing between that step and it?)\n    a → :x;\n        ^",
         ),
         (
@@ -57,7 +57,7 @@ def error(text: str) -> FlowError:
         ),
         (
             "a;;b",
-            "FLOW:1:3: expected a statement, found ; (it ends a statement, and there is none here)\n"
+            "FLOW:1:3: expected a statement, found ; (it ends a statement, but no statement precedes it)\n"
             "    a;;b\n      ^",
         ),
         (
@@ -71,8 +71,7 @@ def error(text: str) -> FlowError:
         ),
         (
             "a ({} )",
-            "FLOW:1:3: JSON: after the value comes ), without blanks, at line 1, column 6\n"
-            "    a ({} )\n      ^",
+            "FLOW:1:3: JSON: expected ) right after the value, at line 1, column 6\n    a ({} )\n      ^",
         ),
         (
             '(- !!python/object/apply:os.system ["id"] -)',
@@ -80,8 +79,8 @@ def error(text: str) -> FlowError:
         ),
         (
             'a (- "x -)" -)',
-            "FLOW:1:3: YAML: found unexpected end of stream, at line 1, column 9 (the first -) ends it; text "
-            'with -) in it is written as JSON)\n    a (- "x -)" -)\n      ^',
+            "FLOW:1:3: YAML: found unexpected end of stream, at line 1, column 9 (the first -) ends it; "
+            'write text with -) in it as JSON)\n    a (- "x -)" -)\n      ^',
         ),
         (
             "a;\n? `$.dry-run` b",
@@ -91,8 +90,8 @@ def error(text: str) -> FlowError:
         ("* > a", "FLOW:1:3: * and > exclude each other"),
         (
             "@task a (- k: 1 -)\n{ b } → c",
-            "FLOW:2:7: expected a statement, found an arrow (write ; behind the declaration if a statement "
-            "is to begin with the bracket after it)",
+            "FLOW:2:7: expected a statement, found an arrow (write ; after the declaration if the bracket "
+            "after it begins a statement)",
         ),
         (
             "@task a = b { c } d",

@@ -33,7 +33,7 @@ def tokens(text: str) -> list[str]:
     """The tokens of a flow, as they are written."""
     scanner, found = Lexer(text), []
     while (token := scanner.next()).kind is not TokenKind.END:
-        found.append(text[token.at : token.end])
+        found.append(text[token.offset : token.end])
     return found
 
 

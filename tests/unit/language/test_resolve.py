@@ -6,7 +6,7 @@ import pytest
 
 from lfr.errors import BadInput
 from lfr.language import FlowError, compile_flow
-from lfr.language.resolve import is_url, resolve, root_of
+from lfr.language.resolve import is_url, parse_base, resolve_uri
 
 FOLDER = "/srv/my flows"
 URL = "https://flows.example/nightly/build.flow"
@@ -32,22 +32,22 @@ URL = "https://flows.example/nightly/build.flow"
     ],
 )
 def test_against_a_folder_and_a_url(uri: str, in_folder: str, at_url: str | None) -> None:
-    assert resolve(uri, root_of(FOLDER)) == in_folder
-    assert resolve(uri, root_of(FOLDER + "/")) == in_folder
+    assert resolve_uri(uri, parse_base(FOLDER)) == in_folder
+    assert resolve_uri(uri, parse_base(FOLDER + "/")) == in_folder
     if at_url is not None:
-        assert resolve(uri, root_of(URL)) == at_url
+        assert resolve_uri(uri, parse_base(URL)) == at_url
 
 
 def test_the_name_of_a_folder_may_be_anything() -> None:
     odd = "/a#b/c?d/100%/\udcff"
-    assert resolve("x", root_of(odd)) == "file:///a%23b/c%3Fd/100%25/%FF/x"
-    assert resolve("x", root_of("/")) == "file:///x"
+    assert resolve_uri("x", parse_base(odd)) == "file:///a%23b/c%3Fd/100%25/%FF/x"
+    assert resolve_uri("x", parse_base("/")) == "file:///x"
 
 
 @pytest.mark.parametrize("base", ["flows", "", "s3://bucket/x", "http:x", "http://", "http://[x", "urn:x"])
 def test_a_base_that_cannot_be_used(base: str) -> None:
     with pytest.raises(BadInput, match="cannot be used"):
-        root_of(base)
+        parse_base(base)
     with pytest.raises(BadInput, match="cannot be used"):
         compile_flow("A", base)
 

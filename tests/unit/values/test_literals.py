@@ -83,7 +83,7 @@ def test_a_hundred_levels_are_not_too_deep(form: str) -> None:
         ('(["\\ud800"])', "surrogate"),
         ('({"\\udc00": 1})', "surrogate"),
         ("([" + "[" * 100_000, "100 levels"),
-        ("([1, 2] )", "after the value comes )"),
+        ("([1, 2] )", "expected ) right after the value"),
         ('({"a": "\n"})', "control character"),
     ],
 )

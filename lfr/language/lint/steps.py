@@ -1,0 +1,130 @@
+"""Warnings about the steps of a compiled flow: guards on lists, and parameters with which a task fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lfr.flow import Flow, Step, StepKind
+from lfr.guard import parse_guard
+from lfr.guard.evaluate import result_on_lists
+from lfr.language.ast import FlowText, Scope, walk_all_scopes
+from lfr.language.compile import Compiled
+from lfr.language.diagnostics import Problem
+from lfr.language.resolve import is_absolute
+from lfr.tasks.catalogue import EVENT, LOAD, STORE, BuiltInTask, find_built_in
+from lfr.tasks.parameters import BadParameter, parse_parameters
+from lfr.tasks.resource import parse_load, parse_store
+from lfr.tasks.step_options import invocation_of, parse_step_options, task_parameters
+from lfr.tasks.uri_policy import BadLocation
+from lfr.values.json import Json
+
+
+def lint_steps(compiled: Compiled) -> Iterator[Problem]:
+    """Yield all warnings of this module, in no order."""
+    yield from _lint_guards_on_lists(compiled)
+    yield from _lint_parameters(compiled)
+    yield from _lint_timeout_outcomes(compiled)
+    yield from _lint_limits(compiled.tree)
+
+
+def _lint_guards_on_lists(compiled: Compiled) -> Iterator[Problem]:
+    """Warn of a guard that has the same result for every list, at a step whose input is a list."""
+    results: dict[str, bool | None] = {}
+    for step in compiled.flow.steps:
+        guard = step.guard
+        if guard is None or not _input_is_list(compiled.flow, step):
+            continue
+        if guard not in results:
+            results[guard] = result_on_lists(parse_guard(guard).path)
+        if results[guard] is not None:
+            answer = "yes" if results[guard] else "no"
+            message = f"several outputs come here as a list, and to every list this guard says {answer}"
+            hint = "merge them first (> before the ?), or test the items: $[*]..."
+            yield Problem(compiled.offsets[step.index], message, hint)
+
+
+def _input_is_list(flow: Flow, step: Step) -> bool:
+    """Return whether the input of a step is a list, if every step that leads to it has an output."""
+    while not step.merge:
+        sources = flow.predecessors[step.index]
+        if len(sources) != 1:
+            return len(sources) > 1
+        step = flow.steps[sources[0]]
+        if step.kind is StepKind.LITERAL:
+            return isinstance(step.value, list)
+        if step.kind not in (StepKind.SUBFLOW, StepKind.SUBFLOW_END):
+            return False
+    return False
+
+
+def _lint_parameters(compiled: Compiled) -> Iterator[Problem]:
+    """Warn of missing and invalid parameters of built-in tasks."""
+    tasks: dict[str, BuiltInTask | None] = {}
+    for step in compiled.flow.steps:
+        if step.kind in (StepKind.TASK, StepKind.RESOURCE):
+            name = _task_name(step)
+            if name not in tasks:
+                tasks[name] = find_built_in(name)
+            task = tasks[name]
+            reason = None if task is None else _parameters_error(task, name, task_parameters(step.parameters))
+            if step.kind is StepKind.RESOURCE and reason is None:
+                reason = _resource_error(step)
+            if reason is not None:
+                yield Problem(compiled.offsets[step.index], f"this would fail: {reason}")
+
+
+def _task_name(step: Step) -> str:
+    if step.kind is StepKind.RESOURCE:
+        return STORE if step.sink else LOAD
+    return step.task
+
+
+def _parameters_error(task: BuiltInTask, name: str, parameters: Json) -> str | None:
+    """Return why a task cannot use these parameters, whichever of them its input may provide."""
+    names = parameters if isinstance(parameters, dict) else {}
+    table = [each for each in task.parameters if not each.input_first or each.name in names]
+    try:
+        parse_parameters(name, table, parameters)
+    except BadParameter as error:
+        return str(error)
+    return None
+
+
+def _resource_error(step: Step) -> str | None:
+    """Return why a resource cannot be used; a relative URI is not checked, as its base is unknown here."""
+    if not is_absolute(step.uri):
+        return None
+    parse_resource = parse_store if step.sink else parse_load
+    try:
+        parse_resource(invocation_of(step).parameters)
+    except (BadParameter, BadLocation) as error:
+        return str(error)
+    return None
+
+
+def _lint_timeout_outcomes(compiled: Compiled) -> Iterator[Problem]:
+    """Warn of `on_timeout` at an event wait without a timeout: it has no effect."""
+    for step in compiled.flow.steps:
+        if step.kind is StepKind.TASK and step.task == EVENT:
+            parameters = task_parameters(step.parameters)
+            if not isinstance(parameters, dict) or "on_timeout" not in parameters:
+                continue
+            if parameters.get("timeout") is None:
+                message = "on_timeout is for a wait with a timeout, and this one has none"
+                yield Problem(compiled.offsets[step.index], message, "as in timeout: 2d")
+
+
+def _lint_limits(tree: FlowText) -> Iterator[Problem]:
+    """Warn of `limit` at a step that is not iterated, or at one task of an `a|b` that is iterated."""
+    for scope in walk_all_scopes(tree):
+        for statement in scope.statements:
+            for step in statement.steps:
+                if isinstance(step.content, Scope):
+                    continue
+                if step.iterate_offset is not None and len(step.content) == 1:
+                    continue
+                for task in step.content:
+                    if task.parameters and parse_step_options(task.parameters.value).limit is not None:
+                        message = "limit is for a step that is iterated, and this one is not"
+                        hint = f"as in * {task.name} (- lfr: {{limit: 5}} -)"
+                        yield Problem(task.parameters.offset, message, hint)

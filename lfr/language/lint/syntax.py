@@ -1,0 +1,188 @@
+"""Warnings about the syntax tree: declarations, names, line ends, labels, guards, keys of literals."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+from lfr.guard import parse_guard
+from lfr.language.ast import (
+    Declaration,
+    FlowText,
+    Label,
+    Literal,
+    Resource,
+    Scope,
+    Statement,
+    Step,
+    direct_tasks,
+    walk_all_scopes,
+)
+from lfr.language.diagnostics import Problem
+from lfr.language.labels import all_labels, lint_labels
+from lfr.language.lexer import begins_line
+from lfr.language.symbols import SymbolTable, count_task_uses
+from lfr.tasks.catalogue import CATALOGUE, EACH, LOAD, STORE, find_built_in, is_reserved
+from lfr.tasks.step_options import RESERVED_KEY
+from lfr.values.checks import suggestion
+from lfr.values.literals import duplicate_keys
+
+_LINE_END = re.compile(r"[ \t\f\v]*(?:#|[\r\n])")
+
+
+def lint_syntax(tree: FlowText, symbols: SymbolTable, text: str) -> Iterator[Problem]:
+    """Yield all warnings of this module, in no order."""
+    yield from _lint_declarations(tree, symbols)
+    yield from _lint_names(tree)
+    yield from _lint_built_ins(tree, symbols)
+    for scope in walk_all_scopes(tree):
+        yield from lint_labels(scope)
+        yield from _lint_subflow_uses(scope, symbols)
+        for statement in scope.statements:
+            yield from _lint_line_ends(statement, text)
+            for step in statement.steps:
+                yield from _lint_guard(step)
+        for one, following in pairwise(scope.statements):
+            yield from _lint_braces_after_resource(one, following, text)
+    for literal in _literals(tree):
+        for key, offset in duplicate_keys(text, literal.offset):
+            quoted = json.dumps(key[:40], ensure_ascii=False)
+            yield Problem(offset, f"the key {quoted} stands in this object already; the last one counts")
+
+
+def _lint_declarations(tree: FlowText, symbols: SymbolTable) -> Iterator[Problem]:
+    """Warn of tasks that are declared twice or never used, and of parameters of declared subflows."""
+    declarations: dict[str, Declaration] = {}
+    for declaration in tree.declarations:
+        if declaration.keyword != "task":
+            continue
+        name, earlier = declaration.name, declarations.get(declaration.name)
+        if earlier is not None:
+            message = f"{name} is declared again: this replaces the declaration before"
+            yield Problem(declaration.offset, message, cause=earlier.offset)
+        declarations[name] = declaration
+    used = _used_names(tree, declarations)
+    for name, declaration in declarations.items():
+        if name not in used:
+            yield Problem(declaration.offset, f"{name} is declared and never used")
+        if symbols.tasks[name].subflow is not None:
+            yield from _lint_subflow_parameters(name, declaration.parameters)
+
+
+def _used_names(tree: FlowText, declarations: dict[str, Declaration]) -> set[str]:
+    """Return the declared names that the flow uses, directly or through other declarations."""
+    used: set[str] = set()
+    pending = list(count_task_uses(tree.scope))
+    while pending:
+        name = pending.pop()
+        if name in used or name not in declarations:
+            continue
+        used.add(name)
+        declaration = declarations[name]
+        if declaration.alias:
+            pending.append(declaration.alias)
+        if declaration.subflow is not None:
+            pending.extend(count_task_uses(declaration.subflow))
+    return used
+
+
+def _lint_subflow_uses(scope: Scope, symbols: SymbolTable) -> Iterator[Problem]:
+    for task in direct_tasks(scope):
+        if task.name in symbols.tasks and symbols.tasks[task.name].subflow is not None:
+            yield from _lint_subflow_parameters(task.name, task.parameters)
+
+
+def _lint_subflow_parameters(name: str, parameters: Literal | None) -> Iterator[Problem]:
+    """Warn of parameters of a declared subflow, except step options."""
+    value = None if parameters is None else parameters.value
+    if parameters is not None and value and not (isinstance(value, dict) and set(value) == {RESERVED_KEY}):
+        message = f"{name} is a subflow: no task receives these parameters"
+        yield Problem(parameters.offset, message, "give them to the tasks in it")
+
+
+def _lint_names(tree: FlowText) -> Iterator[Problem]:
+    """Warn of names and labels that end with a hyphen or a colon."""
+    names = [(declaration.name, declaration.offset) for declaration in tree.declarations]
+    for scope in walk_all_scopes(tree):
+        names += [(task.name, task.offset) for task in direct_tasks(scope)]
+        names += [(label.name, label.offset) for label in all_labels(scope)]
+    for name, offset in names:
+        if name.endswith(("-", ":")):
+            message = f"the last character of the name {name} is {name[-1]}"
+            yield Problem(offset, message, "a blank before it ends the name")
+
+
+def _lint_built_ins(tree: FlowText, symbols: SymbolTable) -> Iterator[Problem]:
+    """Warn of reserved names that no built-in task has: such a task would wait for ever."""
+    names = [(task.name, task.offset) for scope in walk_all_scopes(tree) for task in direct_tasks(scope)]
+    names += [(declaration.alias, declaration.offset) for declaration in tree.declarations]
+    for name, offset in names:
+        if name in symbols.tasks or not is_reserved(name) or name in (EACH, LOAD, STORE):
+            continue
+        if find_built_in(name) is None:
+            near = suggestion(name, [task.name for task in CATALOGUE])
+            hint = near or "choose another name for a task of your own"
+            yield Problem(offset, f"there is no task {name} in lfr, and no other worker may do it", hint)
+
+
+def _lint_line_ends(statement: Statement, text: str) -> Iterator[Problem]:
+    """Warn of labels that belong to a step on another line.
+
+    `A -> :x` and `B` on two lines are `A -> :x B`; `A` and `:x -> B` on two lines are `A :x -> B`.
+    """
+    for number, step in enumerate(statement.steps):
+        follows_arrow = number > 0 or statement.source is not None
+        if follows_arrow and step.before is not None and _ends_line(step.before, text):
+            message = f":{step.before.name} is the label of the step on the next line"
+            yield Problem(step.before.offset, message, "write ; after it if it ends the statement")
+        if step.after is not None and begins_line(text, step.after.offset):
+            message = f":{step.after.name} is the label of the step on the line before"
+            yield Problem(step.after.offset, message, "write ; before it if it begins a statement")
+
+
+def _ends_line(label: Label, text: str) -> bool:
+    return _LINE_END.match(text, label.offset + 1 + len(label.name)) is not None
+
+
+def _lint_braces_after_resource(one: Statement, following: Statement, text: str) -> Iterator[Problem]:
+    """Warn of `A -> <uri>{{method:PUT}}`: the braces are a second statement, a subflow in a subflow."""
+    target = one.target.to if one.target else None
+    if not isinstance(target, Resource) or target.parameters is not None or following.source is not None:
+        return
+    content = following.steps[0].content
+    end = target.offset + len(target.uri) + 2
+    if isinstance(content, Scope) and content.offset == end and text.startswith("{", end):
+        message = "this subflow is a statement of its own, not parameters of the resource"
+        hint = "parameters are written (- YAML -) or ({JSON}); write ; before a new statement"
+        yield Problem(end, message, hint)
+
+
+def _lint_guard(step: Step) -> Iterator[Problem]:
+    """Warn of a guard that mixes `and` and `or` without parentheses."""
+    if step.guard is None or step.guard_offset is None:
+        return
+    mixed_offset = parse_guard(step.guard).mixed_offset
+    if mixed_offset is not None:
+        cause = step.guard_offset + 1 + mixed_offset
+        hint = "put parentheses around what belongs together"
+        yield Problem(step.guard_offset, "guard: or binds more closely than and here", hint, cause)
+
+
+def _literals(tree: FlowText) -> Iterator[Literal]:
+    """Yield all literals and parameters of a text."""
+    for declaration in tree.declarations:
+        if declaration.parameters is not None:
+            yield declaration.parameters
+    for scope in walk_all_scopes(tree):
+        for task in direct_tasks(scope):
+            if task.parameters is not None:
+                yield task.parameters
+        for statement in scope.statements:
+            target = statement.target.to if statement.target else None
+            for end in (statement.source, target):
+                if isinstance(end, Literal):
+                    yield end
+                elif isinstance(end, Resource) and end.parameters is not None:
+                    yield end.parameters
