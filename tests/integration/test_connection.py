@@ -134,7 +134,37 @@ def test_nobody_there_is_told_in_few_words(settings: Settings, reason: str) -> N
     assert caught.value.message == reason
 
 
-def test_a_watch_goes_with_its_link(store: Store, client: redis.Redis) -> None:
+def test_redis_pys_own_parser_reads_the_same(
+    store: Store, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where redis-py has no place for our parser any more."""
+    monkeypatch.setattr("lfr.store.redis.connection.find_parser_class", lambda: None)
+    other_store = open_store(store.settings)
+    assert "parser_class" not in other_store.pool.connection_kwargs
+    client.xadd("stream", {"field": "value"}, id="1-0")
+    commands = [
+        *(("SET", "s", "a\r\nb"), ("GET", "s"), ("GET", "missing"), ("EXISTS", "s"), ("INCR", "s")),
+        *(("XRANGE", "stream", "-", "+"), ("LRANGE", "missing", 0, -1), ("PING",)),
+    ]
+    results = []
+    for each in (store, other_store):
+        with each.connect() as connection:
+            replies = connection.execute(commands, keep_errors=True)
+            replies[4] = type(replies[4]), str(replies[4])
+            committed = connection.transact([("SET", "t", 1), ("INCR", "t")])
+            connection.execute([("WATCH", "t")])
+            client.incr("t")
+            refused = connection.transact([("SET", "t", 0)])
+            with pytest.raises(redis.ResponseError, match="not an integer"):
+                connection.transact([("INCR", "s")])
+            results.append((replies, committed, refused))
+    other_store.pool.disconnect()
+    assert results[0] == results[1]
+    assert results[0][0][1:4] == [b"a\r\nb", None, 1]
+    assert results[0][1:] == ([b"OK", 2], None)
+
+
+def test_a_watch_ends_with_its_connection(store: Store, client: redis.Redis) -> None:
     with store.connect() as connection:
         connection.execute([("WATCH", "x"), ("GET", "x")])
     client.set("x", "moved")

@@ -19,7 +19,7 @@ from redis.retry import Retry
 
 from lfr.config.settings import Settings
 from lfr.errors import BadSettings, Refused, Unreachable
-from lfr.store.redis.resp import Parser, pack
+from lfr.store.redis.resp import find_parser_class, pack, read_replies
 
 Command: TypeAlias = Sequence[str | bytes | int | float]
 """A Redis command: its name and arguments."""
@@ -71,11 +71,12 @@ def open_store(settings: Settings) -> Store:
         "socket_timeout": settings.redis_timeout_seconds,
         "socket_connect_timeout": min(_CONNECT_SECONDS, settings.redis_timeout_seconds),
         "retry": Retry(NoBackoff(), 0),  # roles and users decide whether to try again
-        "parser_class": Parser,
         "protocol": 2,  # rqse reads replies in the form of RESP2
         "username": settings.redis_username or None,
         "password": settings.redis_password or None,
     }
+    if parser_class := find_parser_class():
+        options["parser_class"] = parser_class
     if settings.redis_url:
         try:
             return Store(settings, redis.ConnectionPool.from_url(settings.redis_url, **options))
@@ -145,8 +146,7 @@ class Connection:
             redis_connection = self._redis_connection
             self._note_watch(commands)
             redis_connection.send_packed_command([pack(commands)], check_health=False)
-            # redis-py's read_response reads one reply at a time, at a high cost for each.
-            replies: list[Reply] = redis_connection._parser.read_replies(len(commands))
+            return read_replies(redis_connection, len(commands))
         except _REFUSAL_ERRORS as error:
             raise self._refused(error) from None
         except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
@@ -156,7 +156,6 @@ class Connection:
             ) from None
         except redis.ResponseError as error:  # while connecting: AUTH, SELECT
             raise self._refused(error) from None
-        return replies
 
     def transact(self, commands: Sequence[Command]) -> list[Reply] | None:
         """Send all commands in one MULTI/EXEC; return their replies, or None if a watched key has changed.

@@ -1,9 +1,10 @@
-"""RESP2, the protocol of Redis, written and read in bulk.
+"""Writes and reads RESP2, the protocol of Redis, in bulk.
 
-redis-py's own reader and writer, in pure Python, take two thirds of the time of a lifecycle under
-load; these take a quarter of that. What makes the difference: a whole write is put together as one
-text, and what comes in is cut into lines by one `split`, so that a list of strings, which is what an
-event is, costs a few operations instead of a few for each string.
+redis-py's own reader and writer, in pure Python, take two thirds of the time of a busy lifecycle; these take
+a quarter of that. A whole write is composed as one text, and received bytes are cut into lines by one
+`split`. So a list of strings, such as the fields of an event, costs a few operations, not a few for each.
+
+The reader depends on private names of redis-py. If these are missing, redis-py's own reader is used.
 
 https://redis.io/docs/latest/develop/reference/protocol-spec/
 """
@@ -14,23 +15,21 @@ import select
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import redis
-from redis.connection import DefaultParser
+import redis.connection
 
 _READ_SIZE = 1 << 17
 
 _BULK, _ARRAY, _INTEGER, _ERROR = b"$*:-"
 
-
 _SHORT = 1024
 
 _HEADS = [b"$%d" % size for size in range(_SHORT)]
 _SIZES = [f"${size}" for size in range(_SHORT)]
-"""How a string of each size is announced, if it is short: as it is read, and as it is written."""
+"""The line before a string of each size below _SHORT: as bytes for reading, as text for writing."""
 
 
 def pack(commands: Sequence[Sequence[str | bytes | int | float]]) -> bytes:
-    """The commands as Redis reads them."""
+    """Encode commands as Redis reads them."""
     parts: list[str] = []
     add = parts.append
     for command in commands:
@@ -44,16 +43,16 @@ def pack(commands: Sequence[Sequence[str | bytes | int | float]]) -> bytes:
                 text = str(argument)
             size = len(text)
             add(f"{_SIZES[size] if size < _SHORT else f'${size}'}\r\n{text}\r\n")
-    told = "".join(parts)
-    return told.encode() if told.isascii() else _pack_beyond_ascii(commands)
+    joined = "".join(parts)
+    return joined.encode() if joined.isascii() else _pack_beyond_ascii(commands)
 
 
 def _pack_beyond_ascii(commands: Sequence[Sequence[str | bytes | int | float]]) -> bytes:
-    """The same where bytes and characters are not the same number.
+    """Encode commands of which some are longer in bytes than in characters.
 
-    Half of a surrogate pair, which JSON can hold and UTF-8 cannot, is written as its escape: a text from
-    outside, such as the reason of a failure, must not stop who writes it. Bytes are written as they are: so a
-    name that is no text, as others may have given to a group, can be told to Redis again.
+    Half of a surrogate pair is written as its escape: JSON can hold it and UTF-8 cannot, and a text from
+    outside, such as the reason of a failure, must not make the write fail. Bytes are written unchanged, so
+    that names that are not UTF-8, such as those of foreign groups, go back to Redis as they came.
     """
     parts: list[bytes] = []
     for command in commands:
@@ -64,46 +63,71 @@ def _pack_beyond_ascii(commands: Sequence[Sequence[str | bytes | int | float]]) 
     return b"".join(parts)
 
 
-_parse_error: Callable[[str], Exception] = DefaultParser.parse_error
+_parse_error: Callable[[str], Exception] | None = getattr(
+    getattr(redis.connection, "DefaultParser", None), "parse_error", None
+)
+"""Makes the exception for an error reply. None: this redis-py has it elsewhere."""
+
+
+def find_parser_class() -> type[Parser] | None:
+    """Return the parser class for redis-py's connections, or None if this redis-py cannot use ours."""
+    connection_class: Any = redis.connection.Connection
+    connection = connection_class()  # does not connect
+    is_usable = hasattr(connection, "_sock") and hasattr(connection, "_parser") and _parse_error is not None
+    return Parser if is_usable else None
+
+
+def read_replies(connection: Any, count: int) -> list[Any]:
+    """Read the next replies from a connection of redis-py. Errors stand among them as redis.ResponseError."""
+    parser = getattr(connection, "_parser", None)
+    if isinstance(parser, Parser):
+        return parser.read_replies(count)
+    replies: list[Any] = []
+    while len(replies) < count:
+        try:
+            replies.append(connection.read_response())
+        except redis.ResponseError as error:
+            replies.append(error)
+    return replies
 
 
 class Parser:
-    """Reads replies, for redis-py's `Connection(parser_class=...)`. Strings come as bytes."""
+    """Reads replies, for redis-py's `Connection(parser_class=...)`. Returns strings as bytes."""
 
     def __init__(self, socket_read_size: int) -> None:
         self._sock: Any = None
         self._buffer = memoryview(bytearray(_READ_SIZE))
-        self._lines: list[bytes] = []  # what has come in, cut at the line ends
-        self._next = 0  # the first of these that has not been used
-        self._tail = b""  # what has come in behind the last line end
+        self._lines: list[bytes] = []  # the received lines
+        self._next = 0  # the index of the first unused line
+        self._tail = b""  # the bytes received after the last line end
 
     def on_connect(self, connection: Any) -> None:
-        """The connection has a socket."""
-        self._sock = connection._sock  # as redis-py's own parsers take it: there is no other way in
-        self._forget()
+        """Take the socket of a connection. redis-py's own parsers take it in the same way."""
+        self._sock = connection._sock
+        self._clear()
 
     def on_disconnect(self) -> None:
-        """The connection has none any more."""
+        """Drop the socket and all received bytes."""
         self._sock = None
-        self._forget()
+        self._clear()
 
     def can_read(self, timeout: float = 0) -> bool:
-        """Whether something has come in, a closed connection included, within `timeout` seconds."""
+        """Return whether bytes, or the end of the connection, arrive within `timeout` seconds."""
         if self._sock is None:
             return False
         if self._next < len(self._lines) or self._tail:
             return True
-        if getattr(self._sock, "pending", int)():  # TLS: read from the socket, and not yet by us
+        if getattr(self._sock, "pending", int)():  # TLS: the TLS layer has bytes that were not read yet
             return True
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
         return bool(poll.poll(timeout * 1000))
 
     def read_replies(self, count: int) -> list[Any]:
-        """The next replies, each as `read_response` gives it."""
+        """Return the next replies, each as `read_response` returns it."""
         replies: list[Any] = []
         while len(replies) < count:
-            # A transaction answers +QUEUED to each of its commands: a call for each would not be worth it.
+            # A transaction answers +QUEUED to each of its commands: read these without a call for each.
             queued = self._lines[self._next : self._next + count - len(replies) - 1]
             if queued and queued.count(b"+QUEUED") == len(queued):
                 self._next += len(queued)
@@ -113,9 +137,10 @@ class Parser:
         return replies
 
     def read_response(self, disable_decoding: bool = False, timeout: Any = None) -> Any:
-        """The next reply: bytes, int, None, a list of replies, or an instance of redis.ResponseError.
+        """Return the next reply: bytes, int, None, a list of replies, or an instance of redis.ResponseError.
 
-        Raises redis.ConnectionError if the server hangs up, TimeoutError after the socket's time-out.
+        Raises redis.ConnectionError if the server closes the connection, TimeoutError after the socket's
+        time-out.
         """
         open_arrays: list[tuple[int, list[Any]]] = []
         while True:
@@ -152,19 +177,19 @@ class Parser:
                 return value
 
     def _strings(self, size: int) -> list[bytes] | None:
-        """An array of `size` strings in one go, or None if it holds anything else or is not all here."""
+        """Read an array of `size` short strings; None if it has other members or has not arrived in whole."""
         start, end = self._next, self._next + 2 * size
         values = self._lines[start + 1 : end : 2]
         try:
             if len(values) == size and self._lines[start:end:2] == [_HEADS[len(value)] for value in values]:
                 self._next = end
                 return values
-        except IndexError:  # one of them is longer
+        except IndexError:  # one of the strings is not short
             pass
         return None
 
     def _scalars(self, size: int) -> list[Any] | None:
-        """An array of `size` integers, strings and nils in one go, or None like `_strings`."""
+        """Read an array of `size` integers, short strings and nils; None as `_strings`."""
         lines, at = self._lines, self._next
         values: list[Any] = []
         try:
@@ -181,15 +206,15 @@ class Parser:
                     at += 2
                 else:
                     return None
-        except IndexError:  # the lines end here, or a string is longer than a short one
+        except IndexError:  # the lines end here, or a string is not short
             return None
         self._next = at
         return values
 
     def _entries(self, size: int) -> list[Any]:
-        """As many entries of a stream as come next, up to `size`: each a string and a list of strings.
+        """Read up to `size` stream entries: each a string and a list of strings.
 
-        Stops at anything else, and at what is not all here.
+        Stop at anything else, and at an entry that has not arrived in whole.
         """
         lines, at = self._lines, self._next
         entries: list[Any] = []
@@ -204,7 +229,7 @@ class Parser:
                     break
                 entries.append([id, values])
                 at = end
-        except IndexError:  # the lines end here, or a string is longer than a short one
+        except IndexError:  # the lines end here, or a string is not short
             pass
         self._next = at
         return entries
@@ -218,18 +243,18 @@ class Parser:
         self._next += 1
         if len(value) == size:
             return value
-        parts, length = [value], len(value)  # the string has line ends in it
+        parts, length = [value], len(value)  # the string contains line ends
         while length < size:
             if self._next == len(self._lines):
-                self._fill(size - length)  # the rest, but for a line end in it, and the one behind it
+                self._fill(size - length)  # the rest, without one line end in it and the one behind it
             parts.append(self._lines[self._next])
             self._next += 1
             length += 2 + len(parts[-1])
         return b"\r\n".join(parts)
 
     def _fill(self, size: int) -> None:
-        """Read on until there are `size` bytes and a whole line: a long string is read in one go, and not
-        cut into lines anew with each piece."""
+        """Receive until there are `size` bytes and a whole line. So the bytes of a long string are cut into
+        lines once, not again with each piece."""
         pieces, length = [self._tail], len(self._tail)
         while True:
             read = self._sock.recv_into(self._buffer)
@@ -244,11 +269,11 @@ class Parser:
         self._tail = lines.pop()
         self._lines, self._next = lines, 0
 
-    def _forget(self) -> None:
+    def _clear(self) -> None:
         self._lines, self._next, self._tail = [], 0, b""
 
 
 def _simple(kind: int, line: bytes) -> Any:
-    if kind == _ERROR:
+    if kind == _ERROR and _parse_error is not None:
         return _parse_error(line[1:].decode(errors="replace"))
     return line[1:]

@@ -9,7 +9,8 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfr.store.redis.resp import Parser, pack
+from lfr.store.redis import resp
+from lfr.store.redis.resp import Parser, find_parser_class, pack, read_replies
 
 STRINGS = st.one_of(
     st.binary(max_size=40),
@@ -100,9 +101,9 @@ def test_a_long_string_is_read_in_time_linear_in_its_size() -> None:
             return size
 
     long = b"z\r\n" * 1_000_000
-    found = Parser(0)
-    found.on_connect(Counting(encoded(long), []))
-    assert found.read_replies(1) == [long]
+    reader = Parser(0)
+    reader.on_connect(Counting(encoded(long), []))
+    assert reader.read_replies(1) == [long]
     assert len(sizes) < 100
 
 
@@ -112,3 +113,47 @@ def test_bytes_are_written_as_they_are() -> None:
 
 def test_what_utf_8_cannot_hold_is_written_as_its_escape() -> None:
     assert pack([("SET", "é", "\ud800")]) == "*3\r\n$3\r\nSET\r\n$2\r\né\r\n$6\r\n\\ud800\r\n".encode()
+
+
+def test_the_installed_redis_py_takes_our_parser() -> None:
+    assert find_parser_class() is Parser
+
+
+class WithoutSocket:
+    _parser = None
+
+
+class WithoutParser:
+    _sock = None
+
+
+@pytest.mark.parametrize("connection_class", [WithoutSocket, WithoutParser])
+def test_a_redis_py_without_one_of_the_private_names_keeps_its_own_parser(
+    monkeypatch: pytest.MonkeyPatch, connection_class: type
+) -> None:
+    monkeypatch.setattr("redis.connection.Connection", connection_class)
+    assert find_parser_class() is None
+
+
+def test_a_redis_py_that_makes_errors_elsewhere_keeps_its_own_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resp, "_parse_error", None)
+    assert find_parser_class() is None
+
+
+def test_a_connection_without_our_parser_is_read_reply_by_reply() -> None:
+    class Responses:
+        """A connection of redis-py: raises the errors that the server answers."""
+
+        def __init__(self, *responses: Any) -> None:
+            self._responses = list(responses)
+
+        def read_response(self) -> Any:
+            response = self._responses.pop(0)
+            if isinstance(response, Exception):
+                raise response
+            return response
+
+    error = redis.ResponseError("WRONGTYPE")
+    assert read_replies(Responses(b"OK", error, [b"a", 1], b"unread"), 3) == [b"OK", error, [b"a", 1]]
+    with pytest.raises(redis.ConnectionError):
+        read_replies(Responses(redis.ConnectionError()), 1)
