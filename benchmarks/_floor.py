@@ -1,4 +1,4 @@
-"""The floor: redis-py and Redis Streams alone, with no state and no graph. Two hops are one task.
+"""The floor: redis-py and Redis streams alone, without state and graph. Two hops stand for one task.
 
 An event goes from one process to another over a stream and back over a second one, each read by one
 consumer group and acknowledged.
@@ -26,11 +26,11 @@ FULL = {
     "parameters": "{}",
     "attempt": "1",
 }
-"""What travels: three fields, or the ten of a start-task event."""
+"""The events that are sent: with three fields, and with the ten fields of a start-task event."""
 
 
 def prepare(client: redis.Redis) -> None:
-    """Both streams and their groups, empty."""
+    """Create both streams and their groups, empty."""
     client.delete(OUT, BACK)
     for stream in (OUT, BACK):
         client.xgroup_create(stream, "floor", "0", mkstream=True)
@@ -40,27 +40,27 @@ def send(
     client: redis.Redis,
     stream: str,
     count: int,
-    done: list[bytes],
+    acknowledged: list[bytes],
     read_from: str,
     event: dict[str, str],
 ) -> None:
-    """Append `count` events and acknowledge those that were the cause, in one pipeline."""
+    """Append `count` events and acknowledge the entries that caused them, in one pipeline."""
     pipeline = client.pipeline(transaction=False)
     for _ in range(count):
         pipeline.xadd(stream, event)
-    if done:
-        pipeline.xack(read_from, "floor", *done)
+    if acknowledged:
+        pipeline.xack(read_from, "floor", *acknowledged)
     pipeline.execute()
 
 
 def receive(client: redis.Redis, stream: str, count: int) -> list[bytes]:
-    """The ids of up to `count` new events; waits for the first."""
+    """Return the ids of up to `count` new entries; block until the first arrives."""
     reply = client.xreadgroup("floor", "consumer", {stream: ">"}, count=count, block=1000)
     return [id for id, _ in reply[0][1]] if reply else []
 
 
 def echo(client: redis.Redis, batch: int, event: dict[str, str]) -> None:
-    """The other process: sends back as many as come, for ever."""
+    """Send back as many events as arrive, for ever: the work of the other process."""
     while True:
         ids = receive(client, OUT, batch)
         if ids:
@@ -68,13 +68,13 @@ def echo(client: redis.Redis, batch: int, event: dict[str, str]) -> None:
 
 
 def bounce(client: redis.Redis, tasks: int, batch: int, event: dict[str, str] = BARE) -> None:
-    """This process: `tasks` events out and back, `batch` at a time."""
-    left = tasks
-    send(client, OUT, min(batch, left), [], BACK, event)
-    sent = min(batch, left)
-    while left:
+    """Send `tasks` events and receive as many, `batch` at a time: the work of this process."""
+    remaining = tasks
+    sent = min(batch, tasks)
+    send(client, OUT, sent, [], BACK, event)
+    while remaining:
         ids = receive(client, BACK, batch)
-        left -= len(ids)
+        remaining -= len(ids)
         more = min(len(ids), tasks - sent)
         sent += more
         send(client, OUT, more, ids, BACK, event)

@@ -1,4 +1,4 @@
-"""A Redis of one's own and roles as processes, for the time of a benchmark."""
+"""A Redis server and roles as processes, for as long as a benchmark runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @contextmanager
 def server() -> Iterator[redis.Redis]:
-    """A Redis without persistence on a port of the kernel's choice: floor and engine share it."""
+    """Start a Redis without persistence on a free port. Floor and engine share it."""
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         program = os.environ.get("LFR_VALKEY_SERVER", "redis-server")
@@ -27,7 +27,7 @@ def server() -> Iterator[redis.Redis]:
         process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
         client = redis.Redis(host="127.0.0.1", port=port, protocol=2)
         try:
-            _wait_until_it_answers(client)
+            _wait_until_up(client)
             yield client
         finally:
             process.terminate()
@@ -36,7 +36,7 @@ def server() -> Iterator[redis.Redis]:
 
 @contextmanager
 def processes(client: redis.Redis, *commands: Sequence[str]) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Python processes with these arguments, which find the server by the environment."""
+    """Start Python processes with these arguments; the environment holds the address of the server."""
     port = client.connection_pool.connection_kwargs["port"]
     environment = {
         **os.environ,
@@ -54,7 +54,7 @@ def processes(client: redis.Redis, *commands: Sequence[str]) -> Iterator[list[su
 
 
 def wait_for_groups(client: redis.Redis, count: int, stream: str = "workflows:run") -> None:
-    """Wait until that many groups read the stream."""
+    """Wait until so many groups read the stream."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if client.exists(stream) and len(client.xinfo_groups(stream)) >= count:
@@ -64,7 +64,7 @@ def wait_for_groups(client: redis.Redis, count: int, stream: str = "workflows:ru
 
 
 def peak_memory_mib(process: subprocess.Popen[bytes]) -> float:
-    """The largest resident set that a process has had, in MiB."""
+    """Return the largest resident set of a process so far, in MiB."""
     for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
@@ -81,13 +81,13 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody uses."""
+    """Return a port that no process uses."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_until_it_answers(client: redis.Redis) -> None:
+def _wait_until_up(client: redis.Redis) -> None:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:

@@ -1,4 +1,4 @@
-"""A task worker that does nothing: answers every task at once with its input."""
+"""A worker that does nothing: it completes every task at once with its input."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from lfr.tasks.catalogue import is_reserved
 
 
 class NoOp(Consumer):
-    """Answers a whole batch in one transaction."""
+    """Completes the tasks of a batch in one transaction."""
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
-        """Answer the tasks of a pass."""
+        """Complete the tasks of a batch."""
         tasks, foreign = parse_tasks(batch)
         self.acknowledge_later([*foreign, *(id for id, task in tasks if is_reserved(task.base))])
         complete_tasks(

@@ -1,8 +1,8 @@
 """Compiling: does a step cost more in a longer text?
 
-The floor of a text of 100,000 steps is one of 1,000: to compile it takes at most 1.5 times its time a step,
-under 20 seconds and under 1 GiB. What else is done with flows is told beside it: that is linear, too, but
-does so little for a step that most of its time is the memory's.
+The floor of a text of 100,000 steps is a text of 1,000 steps: a step of the long text takes at most 1.5 times
+as long to compile, and the whole takes at most 20 seconds and 1 GiB. Other operations on flows follow: linear
+too, but with so little to do for each step that most of their time goes into memory.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ SHAPES: Final[dict[str, Callable[[int], str]]] = {
     "labels": lambda count: "; ".join(f"a -> :x{n}; :x{n} -> b" for n in range(count // 2)),
     "uses of a subflow": lambda count: "@task both { a }\n" + " ".join(["both"] * count),
 }
-"""Texts of so many steps, or of so many uses of a subflow of three."""
+"""Makes a text of so many steps, or of so many uses of a subflow of three steps."""
 
 
-def seconds(work: Callable[[Any], Any], given: Any, times: int) -> float:
-    """CPU seconds, at best: others may use this machine, too."""
+def seconds(work: Callable[[Any], Any], argument: Any, times: int) -> float:
+    """Return the CPU seconds of the fastest of several calls: other processes may use this machine too."""
     best = float("inf")
     for _ in range(times):
-        begun = time.process_time()
-        work(given)
-        best = min(best, time.process_time() - begun)
+        begin = time.process_time()
+        work(argument)
+        best = min(best, time.process_time() - begin)
     return best
 
 
 def compare(name: str, work: Callable[[Any], Any], short: Any, long: Any) -> None:
-    """One line: microseconds a step in a short text and in a long one."""
+    """Print the microseconds per step of a short text and of a long one."""
     floor, needed = seconds(work, short, 20), seconds(work, long, 3)
     each, floor_each = needed / LONG * 1e6, floor / SHORT * 1e6
     bound = "  (at most 1.5)" if work is compile_flow else ""
@@ -51,7 +51,7 @@ def compare(name: str, work: Callable[[Any], Any], short: Any, long: Any) -> Non
 
 
 def main() -> None:
-    """Each shape: compiled, checked, drawn, written and read."""
+    """Compile, check, draw, write and read a text of each shape."""
     for shape, text in SHAPES.items():
         print(shape)
         short, long = text(SHORT), text(LONG)

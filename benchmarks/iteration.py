@@ -1,7 +1,7 @@
-"""What an item of an iterated step costs, and that memory does not grow with their number.
+"""Iteration: what does an item cost, and does memory grow with the number of items?
 
-Runs `* A` over 1,000 and over N items (default 100,000) with a worker that does nothing. Prints the time
-per item, and the peaks of memory of the lifecycle and of the server; each against the fewer items.
+Runs `* A` over 1,000 and over N items (default: 100,000) with a worker that does nothing. Prints the time
+per item and the peak memory of the lifecycle and of the server, each against the run with fewer items.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ ROLES = (
 
 
 def measure(items: int) -> tuple[float, float, float]:
-    """Seconds per item, and the most MiB that the lifecycle and the server's data took."""
+    """Return the seconds per item, and the peak MiB of the lifecycle and of the server's data."""
     with server() as client, processes(client, *ROLES) as roles:
         wait_for_groups(client, 3)
         port = client.connection_pool.connection_kwargs["port"]
         lfr = Client(f"redis://127.0.0.1:{port}")
         start = time.monotonic()
         id = lfr.run("* a", [{"item": number} for number in range(items)])
-        most = 0.0
+        peak_mib = 0.0
         while client.hget(id, "state") == b"RUNNING":
-            most = max(most, used_mib(client))
+            peak_mib = max(peak_mib, used_mib(client))
             time.sleep(0.05)
         seconds = time.monotonic() - start
         assert client.hget(id, "state") == b"FINISHED", client.hgetall(id)
-        return seconds / items, peak_memory_mib(roles[0]), most
+        return seconds / items, peak_memory_mib(roles[0]), peak_mib
 
 
 def used_mib(client: redis.Redis) -> float:
-    """What the server's data takes now."""
+    """Return the MiB of the server's data now."""
     return float(client.info("memory")["used_memory"]) / 2**20
 
 
 def main() -> None:
-    """Measure, print."""
+    """Measure few items and many. Print both."""
     many = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     few_cost, few_role, few_server = measure(1000)
     cost, role, data = measure(many)

@@ -1,8 +1,8 @@
 """Listing: does a page of workflows cost more among many than among few?
 
-The floor of a page among 100,000 workflows is the same page among 100: at most 1.5 times its time, over HTTP.
-Where a text is looked for that hardly any has, a page looks at 5,000 of them and no more; its floor is a page
-of a text that each has, among as many.
+The floor of a page among 100,000 workflows is the same page among 100: by HTTP it takes at most 1.5 times as
+long. A search for a text that hardly any workflow has looks at no more than 5,000 workflows for a page; its
+floor is a search for a text that every workflow has, among as many.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ STATES = ("RUNNING", "FINISHED", "FINISHED", "FINISHED", "FAILED")
 
 
 def fill(client: redis.Redis, first: int, last: int) -> None:
-    """Write the records and indexes of workflows: what a list reads."""
+    """Write the records and indexes of workflows that a list reads."""
     flow = compile_flow("@flow demo\nfetch -> compile -> publish")
     client.set(f"flow:{flow.digest}", flow.canonical_json)
     pipe = client.pipeline(transaction=False)
@@ -50,29 +50,29 @@ def fill(client: redis.Redis, first: int, last: int) -> None:
 
 
 def milliseconds(few: str, many: str) -> tuple[float, float]:
-    """What it takes to get these, in milliseconds, in turns; the median of each."""
-    taken: dict[str, list[float]] = {few: [], many: []}
+    """Request two URLs in turns. Return the median of each in milliseconds."""
+    seconds_by_url: dict[str, list[float]] = {few: [], many: []}
     for _ in range(TIMES):
-        for url, times in taken.items():
-            begun = time.perf_counter()
+        for url, times in seconds_by_url.items():
+            begin = time.perf_counter()
             with urllib.request.urlopen(url) as reply:
                 reply.read()
-            times.append(time.perf_counter() - begun)
-    return statistics.median(taken[few]) * 1e3, statistics.median(taken[many]) * 1e3
+            times.append(time.perf_counter() - begin)
+    return statistics.median(seconds_by_url[few]) * 1e3, statistics.median(seconds_by_url[many]) * 1e3
 
 
-def behind(url: str, number: int) -> str:
-    """The page that begins behind this workflow."""
+def page_after(url: str, number: int) -> str:
+    """Return the URL of the page that begins after this workflow."""
     return f"{url}&next={1_700_000_000_000 + number}_workflow:demo-{number:06}"
 
 
 def pages(url: str, count: int) -> dict[str, str]:
-    """The pages that are measured, by name."""
+    """Return the URLs of the pages that are measured, by name."""
     list = f"{url}/workflows?size=50"
     return {
         "first": list,
-        "middle": behind(list, count // 2 + 25),
-        "last": behind(list, 50),
+        "middle": page_after(list, count // 2 + 25),
+        "last": page_after(list, 50),
         "of a state": f"{list}&state=FINISHED",
         "with a text": f"{list}&text=demo",
         "counts": f"{url}/workflows/counts",
@@ -80,33 +80,34 @@ def pages(url: str, count: int) -> dict[str, str]:
 
 
 def main() -> None:
-    """Each page among few and among many, in turns: two databases of one server, an API for each."""
+    """Measure each page among few and among many: two databases of one server, with an API for each."""
     with server() as client:
         port = client.connection_pool.connection_kwargs["port"]
         urls = {}
         with ExitStack() as stack:
             for database, count in ((1, FEW), (2, MANY)):
                 fill(redis.Redis(host="127.0.0.1", port=port, db=database), 0, count)
-                at = free_port()
-                urls[count] = f"http://127.0.0.1:{at}"
-                api = ["-m", "lfr", "api", f"127.0.0.1:{at}", "--url", f"redis://127.0.0.1:{port}/{database}"]
+                api_port = free_port()
+                urls[count] = f"http://127.0.0.1:{api_port}"
+                redis_url = f"redis://127.0.0.1:{port}/{database}"
+                api = ["-m", "lfr", "api", f"127.0.0.1:{api_port}", "--url", redis_url]
                 stack.enter_context(processes(client, api))
-                wait_until(lambda url=urls[count]: urllib.request.urlopen(f"{url}/health/ready"))
+                wait_until_up(lambda url=urls[count]: urllib.request.urlopen(f"{url}/health/ready"))
             for name, page in pages(urls[FEW], FEW).items():
                 floor, among = milliseconds(page, pages(urls[MANY], MANY)[name])
-                told = f"{name:12} {floor:6.2f} ms among {FEW}, {among:6.2f} ms among {MANY:,}"
-                print(f"{told}   ratio {among / floor:.2f}  (at most 1.5)", flush=True)
+                times = f"{name:12} {floor:6.2f} ms among {FEW}, {among:6.2f} ms among {MANY:,}"
+                print(f"{times}   ratio {among / floor:.2f}  (at most 1.5)", flush=True)
             search = "/workflows?size=50&text=nowhere"
             floor, among = milliseconds(urls[FEW] + search, urls[MANY] + search)
             print(f"a text that none has: {floor:.2f} ms for {FEW} names, {among:.2f} ms for 5,000")
 
 
-def wait_until(answers: Callable[[], HTTPResponse]) -> None:
-    """Wait until a server answers."""
+def wait_until_up(request: Callable[[], HTTPResponse]) -> None:
+    """Repeat a request until it is answered."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:
-            answers().close()
+            request().close()
             return
         except OSError:
             time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Memory: what a finished workflow costs in Redis, and what each role takes at its peak."""
+"""Memory: what does a finished workflow take in Redis, and each role at its peak?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WORKFLOWS = 2000
 
 
 def main() -> None:
-    """Chains of ten; the stream is cleared by the receipts role before Redis is asked."""
+    """Run chains of ten. Ask Redis for its memory once the receipts role has cleared the stream."""
     roles = (["-m", "lfr", "lifecycle"], ["-m", "lfr", "receipts"], ["-m", "benchmarks._noop_worker"])
     with server() as client:
         port = client.connection_pool.connection_kwargs["port"]
@@ -25,8 +25,8 @@ def main() -> None:
                 lfr.run(" -> ".join(["task"] * TASKS))
             while client.zcard("workflows:state:FINISHED") <= WORKFLOWS or client.xlen("workflows:run"):
                 time.sleep(0.05)
-            grown = (client.info("memory")["used_memory"] - before) / WORKFLOWS
-            print(f"Redis      {grown / 1024:6.2f} KiB a finished workflow of {TASKS} tasks")
+            bytes_each = (client.info("memory")["used_memory"] - before) / WORKFLOWS
+            print(f"Redis      {bytes_each / 1024:6.2f} KiB a finished workflow of {TASKS} tasks")
             for name, process in zip(("lifecycle", "receipts", "worker"), started, strict=True):
                 print(f"{name:10} {peak_memory_mib(process):6.1f} MiB at its peak")
 
