@@ -1,6 +1,6 @@
 """lfr: a workflow engine for people who run servers.
 
-What programs use is resolved when it is first asked for, so that `import lfr` costs next to nothing.
+The public names are imported at first use, so that `import lfr` is fast.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
     "task",
 ]
 
-_HOMES = {
+_MODULES = {
     "Client": "lfr.client",
     "TimedOut": "lfr.client",
     "LfrError": "lfr.errors",
@@ -47,9 +47,9 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """What stands elsewhere, found when it is first asked for. (PEP 562)"""
-    if name not in _HOMES:
+    """Import a public name at its first use. (PEP 562)"""
+    if name not in _MODULES:
         raise AttributeError(f"module 'lfr' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)

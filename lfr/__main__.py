@@ -1,4 +1,4 @@
-"""The entry of the one file, and of `python -m lfr`."""
+"""The entry point of the built file and of `python -m lfr`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> int:
-    """Run the command that argv names; the process's exit code."""
+    """Run the command of argv and return its exit code."""
     from lfr.cli.main import main as run
 
     return run()

@@ -1,4 +1,4 @@
-"""The base of a flow as people give it, a folder or a URL -> as the language takes it."""
+"""Makes the base of a flow, a folder or a URL, absolute for the compiler."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TypeAlias
 from lfr.language.resolve import is_url
 
 Base: TypeAlias = str | os.PathLike[str] | None
-"""A folder, or a URL: what a flow's relative resources are resolved against. None leaves them as written."""
+"""The folder or URL against which a flow's relative resources are resolved; None leaves them as written."""
 
 
 def absolute_base(base: Base) -> str | None:
-    """A folder made absolute; a URL as it is."""
+    """Return a folder as an absolute path, and a URL as it is."""
     if base is None:
         return None
     text = os.fspath(base)

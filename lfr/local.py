@@ -1,4 +1,4 @@
-"""Flows in this process, for programs and their tests: compile them, run them. No Redis is needed."""
+"""Compiles and runs flows in this process, for programs and their tests. Needs no Redis."""
 
 from __future__ import annotations
 
@@ -23,17 +23,16 @@ from lfr.worker.registry import BadCall, finished, is_task, task_of
 __all__ = ["LocalFailure", "compile_flow", "run_local"]
 
 Function: TypeAlias = Callable[..., Any]
-"""A task as a function of (name, base, index, input, parameters), or of (input, parameters), or of (input),
-or of nothing; or one that is marked by `@task`. It may be async. It gives the output: an object or a list;
-None counts as {}, a scalar as a list of one."""
+"""A task as a function of (name, base, index, input, parameters), (input, parameters), (input) or (), or a
+function with `@task`. It may be async. It returns the output, an object or a list; None counts as {}, a
+scalar as a list of one."""
 
 
 def compile_flow(text: str, base: Base = None, *, source: str = "FLOW") -> Flow:
-    """The flow that a text describes. Messages call the text by the name `source`.
+    """Compile a flow text. Error messages call the text by the name `source`.
 
-    Relative resources are resolved against `base`, a folder or a URL; without one they stay as they are
-    written. Raises FlowError, whose `errors` each have `line`, `column`, `message` and `hint`; and
-    BadInput for a base that cannot be used.
+    `base`, a folder or a URL, is the base of relative resources; without it they stay as written. Raises
+    FlowError, whose `errors` each have `line`, `column`, `message` and `hint`; BadInput for the base.
     """
     return language.compile_flow(text, absolute_base(base), source=source)
 
@@ -49,21 +48,21 @@ def run_local(
     limit: int = 1_000_000,
     turns: int | None = None,
 ) -> Json:
-    """Run a flow, or the text of one, to its end; its output, or None if its end is never reached.
+    """Run a flow or a flow text to its end; return its output, or None if it never reaches its end.
 
-    `tasks` holds a function for each task, by its name or, for an alias, by that of the task behind it.
-    One function instead of them does all tasks. `trace(index, name, input)` is called before each task,
-    `skipped` likewise for each step whose guard says no.
+    `tasks` maps the name of each task to a function; for an alias, the name of the task behind it will do. A
+    single function in place of the mapping runs all tasks. `trace(index, name, input)` is called before each
+    task, and `skipped` likewise for each step whose guard says no.
 
-    A `wait:delay` without a function of its own does not wait: its output is its input. Any other
-    built-in task needs one, under its name: `request:...`, `resource:load`, `resource:store`.
+    A `wait:delay` without a function does not wait: its output is its input. Every other built-in task needs
+    a function under its name: `request:...`, `resource:load`, `resource:store`.
 
-    Tasks get and give JSON, as workers do: what one changes in its input no other one sees. What a
-    function raises passes through. `base` is that of `compile_flow`, for a text. After `limit` tasks a
-    run is stopped, and after so many `turns` one that leads back to its `:start`: that has no end.
+    Tasks exchange JSON, as workers do: a task cannot change the input of another one. Exceptions of functions
+    pass through. `base` is that of `compile_flow`, for a text. A run stops after `limit` tasks, and after
+    `turns` turns of a loop that leads back to its `:start` and so has no end.
 
-    Raises FlowError; BadInput for an input that is no object or list; LocalFailure if a step fails, if a
-    task has no function, if what it gives is no JSON, or if the run was stopped.
+    Raises FlowError; BadInput for an input that is no object or list; LocalFailure if a step fails, if a task
+    has no function or returns no JSON, or if the run was stopped.
     """
     compiled = compile_flow(flow, base) if isinstance(flow, str) else flow
     return local.run_flow(
@@ -78,24 +77,25 @@ def run_local(
 
 
 def _as_task(tasks: Mapping[str, Function] | Function) -> Task:
-    """The one function that does every task."""
-    known: dict[tuple[str, str], Task] = {}
+    """Return one function that runs every task."""
+    adapted_tasks: dict[tuple[str, str], Task] = {}
 
-    def do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
-        if (name, base) not in known:
-            found = _find(tasks, name, base) if isinstance(tasks, Mapping) else tasks
-            known[name, base] = _adapted(found, name)
+    def run(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
+        if (name, base) not in adapted_tasks:
+            function = _find(tasks, name, base) if isinstance(tasks, Mapping) else tasks
+            adapted_tasks[name, base] = _adapt(function, name)
+        adapted = adapted_tasks[name, base]
         try:
-            output = finished(known[name, base](name, base, index, _copy(input), _copy(parameters)))
+            output = finished(adapted(name, base, index, _copy(input), _copy(parameters)))
         except Exception as error:
             error.add_note(f"in step {index} of a flow, task {name}")
             raise
         try:
             return _copy(output)
         except InvalidJson as error:
-            raise LocalFailure(f"what task {name}, step {index}, gives is not JSON: {error}") from None
+            raise LocalFailure(f"the output of task {name}, step {index}, is not JSON: {error}") from None
 
-    return do
+    return run
 
 
 def _find(tasks: Mapping[str, Function], name: str, base: str) -> Function:
@@ -108,13 +108,13 @@ def _find(tasks: Mapping[str, Function], name: str, base: str) -> Function:
     raise LocalFailure(f"there is no function for task {name}{alias}")
 
 
-def _adapted(function: Function, name: str) -> Task:
-    """The function, called with as many arguments as it takes, or as its worker calls it."""
+def _adapt(function: Function, name: str) -> Task:
+    """Return a task that calls the function with as many arguments as it takes, or as its worker would."""
     if is_task(function):
         return _as_worker(function, name)
     try:
         signature = inspect.signature(function)
-    except ValueError:  # some that are written in C do not tell
+    except ValueError:  # some functions written in C have no signature
         return lambda name, base, index, input, parameters: function(input)
     shapes: tuple[Task, ...] = (
         function,
@@ -130,28 +130,28 @@ def _adapted(function: Function, name: str) -> Task:
         return shape
     raise BadInput(
         f"the function for task {name} cannot be called",
-        hint="it takes (input), (input, parameters) or (name, base, index, input, parameters)",
+        hint="it must take (input), (input, parameters) or (name, base, index, input, parameters)",
     )
 
 
 def _as_worker(function: Function, name: str) -> Task:
-    """A function with `@task`: it is given its input and, by name, its parameters, which are held to its
-    signature."""
+    """Return a task that calls a function with `@task` as its worker does: the input, and the parameters by
+    name after a check against the signature."""
     task = task_of(name, function)
 
-    def do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
+    def run(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
         try:
             call = task.arguments(input, parameters, LocalContext(name, index))
         except BadCall as error:
             raise LocalFailure(f"{base}: {error}", place=f"step {index}") from None
         return function(*call.args, **call.kwargs)
 
-    return do
+    return run
 
 
 @dataclass(frozen=True, slots=True)
 class LocalContext:
-    """What a worker's function is given as its `context` in a local run: nobody looks on or cancels."""
+    """The `context` of a worker's function in a local run, which nobody follows or cancels."""
 
     name: str
     index: int
@@ -160,16 +160,16 @@ class LocalContext:
     cancelled: bool = False
 
     def progress(self, fraction: float, text: str = "") -> None:
-        """Say how far this is, to nobody."""
+        """Discard the progress."""
 
 
 def _copy(value: Json) -> Json:
-    """The value as it arrives where it is sent as JSON. Raises InvalidJson."""
+    """Return the value as a receiver of its JSON gets it. Raises InvalidJson."""
     return None if value is None else decode_json(encode_json(value).encode())
 
 
 def _delay(input: Json, parameters: Json) -> Json:
-    """A `wait:delay` that has waited. Raises LocalFailure where a real one would fail."""
+    """Run a `wait:delay` without waiting. Raises LocalFailure where a real one would fail."""
     try:
         delay_due(input, parameters, 0)
     except BadParameter as error:
@@ -178,4 +178,4 @@ def _delay(input: Json, parameters: Json) -> Json:
 
 
 _BUILT_IN: Final[Mapping[str, Function]] = {DELAY: _delay}
-"""What built-in tasks do where there is no function for them."""
+"""The functions of built-in tasks that need none of the caller's."""

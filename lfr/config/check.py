@@ -30,8 +30,8 @@ def check_setting(setting: Setting, raw: Any, place: str) -> Value:
     for check in (_TYPES[setting.type], _BOUNDS.get(setting.name, _ABOVE_ZERO)):
         value = check.read(value)
         if value is None:
-            shown = "that value" if setting.secret else repr(raw)
-            raise BadSettings(f"{setting.name} must be {check.words}, not {shown}", place=place)
+            value_text = "that value" if setting.secret else repr(raw)
+            raise BadSettings(f"{setting.name} must be {check.words}, not {value_text}", place=place)
     result: Value = value
     return result
 

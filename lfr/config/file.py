@@ -1,9 +1,9 @@
-"""The configuration file: YAML, safely, with the line of each value."""
+"""Reads the configuration file: YAML, with the line of each value."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -13,25 +13,24 @@ from lfr.errors import BadSettings
 from lfr.values.checks import suggestion
 
 Raw: TypeAlias = str | list[str] | dict[str, str]
-"""What the file says of a setting: the text as it is written, for `007` may be a password; such texts in a
-list, or by name."""
+"""The value of a setting in the file: the text as written, because `007` may be a password; a list of such
+texts; or texts by name."""
 
-_DEEPEST: Final = 8
-"""How many mappings may stand inside each other where there are texts by name: one may hold itself."""
+_MAX_DEPTH: Final = 8
+"""How deep the mappings of texts by name may be nested. A YAML mapping can contain itself."""
 
 
 def read_settings_file(file: str, types: Mapping[str, type]) -> Iterator[tuple[str, Raw, str]]:
-    """Each setting in the file: its name with dots between the levels, its value, its place `FILE:LINE`.
+    """Yield each setting in the file: name, with dots between the levels; value; place, as `FILE:LINE`.
 
-    `types` has the type of each setting by its name, as `settings.Setting` has it. A list may also be
-    a single text; of texts by name, the names of inner mappings are joined by dots. A key without a
-    value says nothing. Raises BadSettings for a file that cannot be read, is no YAML, or has a key that
-    is no setting.
+    `types` maps the names of the settings to their types, as `settings.Setting` has them. A list may also be
+    a single text. In texts by name, dots join the names of inner mappings. A key without a value counts as
+    not set. Raises BadSettings for a file that cannot be read, is not YAML, or has an unknown key.
     """
     try:
         root = yaml.compose(Path(file).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except OSError as error:
-        raise BadSettings(f"the file cannot be read: {error.strerror}", place=file) from None
+        raise BadSettings(f"cannot read the file: {error.strerror}", place=file) from None
     except UnicodeDecodeError as error:
         raise BadSettings(f"the file is not UTF-8: {error.reason}", place=file) from None
     except yaml.MarkedYAMLError as error:
@@ -43,30 +42,31 @@ def read_settings_file(file: str, types: Mapping[str, type]) -> Iterator[tuple[s
 
 
 def _settings(
-    file: str, node: yaml.Node, above: str, types: Mapping[str, type]
+    file: str, node: yaml.Node, prefix: str, types: Mapping[str, type]
 ) -> Iterator[tuple[str, Raw, str]]:
     if not isinstance(node, yaml.MappingNode):
-        what = f"{above.rstrip('.')} has" if above else "the file has"
-        raise BadSettings(f"{what} no settings in it, but should", place=_place(file, node))
-    for name, key, value in _named(file, node, above):
+        subject = prefix.rstrip(".") or "the file"
+        raise BadSettings(f"{subject} has no settings in it, but should", place=_place(file, node))
+    for name, key, value in _pairs(file, node, prefix):
         if name in types:
             if not _is_null(value):
                 yield name, _value(file, name, value, types[name]), _place(file, key)
-        elif any(known.startswith(f"{name}.") for known in types):
+        elif any(setting.startswith(f"{name}.") for setting in types):
             if not _is_null(value):
                 yield from _settings(file, value, f"{name}.", types)
         else:
-            raise BadSettings(f"there is no setting {name}", place=_place(file, key), hint=_hint(name, types))
+            hint = suggestion(name, types) or "lfr config lists the settings"
+            raise BadSettings(f"there is no setting {name}", place=_place(file, key), hint=hint)
 
 
-def _named(file: str, node: yaml.MappingNode, above: str) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
-    """Name, key and value of each pair of a mapping. Raises BadSettings for a name that is there twice."""
-    seen: set[str] = set()
+def _pairs(file: str, node: yaml.MappingNode, prefix: str) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
+    """Yield full name, key and value of each pair of a mapping. Raises BadSettings for a duplicate name."""
+    names: set[str] = set()
     for key, value in node.value:
-        name = above + str(key.value) if isinstance(key, yaml.ScalarNode) else above + "?"
-        if name in seen:
+        name = prefix + str(key.value) if isinstance(key, yaml.ScalarNode) else prefix + "?"
+        if name in names:
             raise BadSettings(f"{name} is there twice", place=_place(file, key))
-        seen.add(name)
+        names.add(name)
         yield name, key, value
 
 
@@ -83,10 +83,10 @@ def _texts_by_name(file: str, setting: str, root: yaml.Node) -> dict[str, str]:
     texts: dict[str, str] = {}
     mappings = deque([(root, "", 0)])
     while mappings:
-        node, above, depth = mappings.popleft()
-        if not isinstance(node, yaml.MappingNode) or depth > _DEEPEST:
+        node, prefix, depth = mappings.popleft()
+        if not isinstance(node, yaml.MappingNode) or depth > _MAX_DEPTH:
             raise BadSettings(f"{setting} must have texts by name", place=_place(file, node))
-        for name, key, value in _named(file, node, above):
+        for name, key, value in _pairs(file, node, prefix):
             if isinstance(value, yaml.MappingNode):
                 mappings.append((value, f"{name}.", depth + 1))
             elif name in texts:
@@ -104,10 +104,6 @@ def _text(file: str, name: str, node: yaml.Node) -> str:
 
 def _is_null(node: yaml.Node) -> bool:
     return node.tag == "tag:yaml.org,2002:null"
-
-
-def _hint(name: str, names: Iterable[str]) -> str:
-    return suggestion(name, names) or "lfr config lists the settings"
 
 
 def _place(file: str, node: yaml.Node) -> str:

@@ -1,7 +1,7 @@
-"""Every setting once: name, type, default, variable, help, secret or not.
+"""The table of settings: name, type, default, variable, help, and whether the value is secret.
 
-The table is the fields of `Settings`. The configuration file, the environment, the command line,
-`lfr config` and the documentation all read it, so none of them can tell something else.
+The rows are the fields of `Settings`. The configuration file, the environment, the command line,
+`lfr config` and the documentation all read this table.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
 Value: TypeAlias = str | int | float | tuple[str, ...] | Mapping[str, str]
-"""What a setting can be: a single value, a list of texts, or texts by name."""
+"""The value of a setting: a single value, a list of texts, or texts by name."""
 
 
 def _setting(default: Any, name: str, help: str, *, variable: str = "", secret: bool = False) -> Any:
-    """A field of `Settings`: its name in the file, its variable (`LFR_` and the name, unless given)."""
+    """Return a field of `Settings`. The default of `variable` is `LFR_` and the name in the file."""
     variable = variable or "LFR_" + name.replace(".", "_").upper()
     metadata = {"name": name, "help": help, "variable": variable, "secret": secret, "default": default}
     if isinstance(default, dict):
@@ -28,95 +28,100 @@ class Settings:
     """The effective values. Durations are in seconds."""
 
     redis_url: str = _setting(
-        "", "redis.url", "address as redis://, rediss:// or unix://; wins over host and port"
+        "", "redis.url", "address as redis://, rediss:// or unix://; overrides host and port"
     )
     redis_host: str = _setting("0.0.0.0", "redis.host", "host of Redis", variable="REDIS_HOST")
     redis_port: int = _setting(6379, "redis.port", "port of Redis", variable="REDIS_PORT")
     redis_username: str = _setting(
-        "", "redis.username", "user name for Redis, if it asks for one", variable="REDIS_USERNAME"
+        "", "redis.username", "user name for Redis, if it requires one", variable="REDIS_USERNAME"
     )
     redis_password: str = _setting(
         "", "redis.password", "password for Redis", variable="REDIS_PASSWORD", secret=True
     )
     redis_timeout_seconds: float = _setting(
-        10.0, "redis.timeout", "seconds without an answer after which a connection counts as lost"
+        10.0, "redis.timeout", "seconds without a reply after which a connection counts as lost"
     )
     redis_commands: tuple[str, ...] = _setting(
         (),
         "redis.commands",
-        "commands that redis: tasks may send; `usual` stands for those allowed if none is named",
+        "commands that redis: tasks may send; `usual` stands for the default ones",
     )
-    stream: str = _setting("workflows:run", "stream", "key of the stream that holds every event")
+    stream: str = _setting("workflows:run", "stream", "key of the stream of events")
     log_level: str = _setting(
-        "INFO", "log.level", "least level that is logged: DEBUG, INFO, WARNING or ERROR", variable="LOG_LEVEL"
+        "INFO",
+        "log.level",
+        "least level to log: DEBUG, INFO, WARNING or ERROR",
+        variable="LOG_LEVEL",
     )
-    batch: int = _setting(500, "batch", "most events that a role takes in one pass")
+    batch: int = _setting(500, "batch", "maximum number of events that a role reads in one pass")
     lease_seconds: float = _setting(
-        5.0, "lease", "seconds after which what a lifecycle, wait or receipts role had read goes to another"
+        5.0,
+        "lease",
+        "seconds after which another process reclaims the events of a dead lifecycle, wait or receipts role",
     )
     tasks_lease_seconds: float = _setting(
-        30.0, "tasks.lease", "seconds after which a task of a worker that has stopped goes to another"
+        30.0, "tasks.lease", "seconds after which another worker reclaims the tasks of a dead one"
     )
     receipts_forget_seconds: float = _setting(
         3600.0,
         "receipts.forget",
-        "seconds without a live consumer after which a group no longer holds the stream",
+        "seconds without a live consumer after which the stream is cleared without waiting for a group",
     )
     events_retain_seconds: float = _setting(
         3600.0,
         "events.retain",
-        "seconds for which an event is kept for a wait:event that begins after it, and on the stream if "
-        "nobody has dealt with it",
+        "seconds that an event is buffered for a wait:event that begins later, and that an event which "
+        "nobody processes stays on the stream",
     )
     resources_allow: tuple[str, ...] = _setting(
-        (), "resources.allow", "folders and beginnings of URLs that flows may load from and store to"
+        (), "resources.allow", "folders and URL prefixes that flows may load from and store to"
     )
     resources_size: int = _setting(
-        10_000_000, "resources.size", "most bytes that a resource may have, loaded or stored"
+        10_000_000, "resources.size", "maximum size in bytes of a resource, loaded or stored"
     )
     resources_timeout_seconds: float = _setting(
-        30.0, "resources.timeout", "seconds that loading or storing a resource may take in all"
+        30.0, "resources.timeout", "total seconds that loading or storing a resource may take"
     )
     iterate_limit: int = _setting(
-        100, "iterate.limit", "most items of an iterated step (`*`) that are worked on at once"
+        100, "iterate.limit", "maximum number of items of an iterated step (`*`) that run at the same time"
     )
     request_urls: Mapping[str, str] = _setting(
         {}, "request.urls", "base URLs of request: tasks, by environment and category: global.base and so on"
     )
     request_size: int = _setting(
-        10_000_000, "request.size", "most bytes of an answer that a request: task puts into its output"
+        10_000_000,
+        "request.size",
+        "maximum size in bytes of a response in the output of a request: task",
     )
     request_token: str = _setting(
         "", "request.token", "token that request: tasks send to the servers of the base URLs", secret=True
     )
     request_token_for: tuple[str, ...] = _setting(
-        (), "request.token_for", "other servers that get the token, each as https://HOST"
+        (), "request.token_for", "other servers that receive the token, each as https://HOST"
     )
     request_issuer: str = _setting(
         "",
         "request.issuer",
-        "a JSON file, or its text: client_email, private_key, private_key_id; signs a token each hour",
+        "a JSON file, or its text, to sign a token every hour: client_email, private_key, private_key_id",
         variable="ISSUER",
         secret=True,
     )
-    api_token: str = _setting("", "api.token", "token that the API asks for; it allows changes", secret=True)
-    api_read_token: str = _setting("", "api.read_token", "token that allows reading alone", secret=True)
+    api_token: str = _setting("", "api.token", "API token that allows everything", secret=True)
+    api_read_token: str = _setting("", "api.read_token", "API token that allows reading only", secret=True)
     api_hosts: tuple[str, ...] = _setting(
-        (), "api.hosts", "names under which the API may be asked, besides its machine's own"
+        (), "api.hosts", "further host names that requests to the API may use, besides this machine's own"
     )
-    archive_folder: str = _setting(
-        "", "archive.folder", "folder in which the API keeps archives that it is asked to write"
-    )
-    api_body: int = _setting(10_000_000, "api.body", "most bytes that a request to the API may have")
+    archive_folder: str = _setting("", "archive.folder", "folder to which the API writes archives")
+    api_body: int = _setting(10_000_000, "api.body", "maximum size in bytes of a request to the API")
     up_data: str = _setting("", "up.data", "folder in which `lfr up` keeps its data", variable="LFR_DATA")
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row of the table.
+    """A row of the table.
 
     attribute  the field of `Settings`
-    name       in the configuration file, with dots between the levels: `redis.host`
+    name       the name in the configuration file, with dots between the levels: `redis.host`
     type       str, int, float; tuple for a list of texts; dict for texts by name
     """
 
@@ -129,8 +134,8 @@ class Setting:
     secret: bool
 
 
-def table() -> Iterator[Setting]:
-    """Every setting, in the order of `Settings`."""
+def all_settings() -> Iterator[Setting]:
+    """Yield every setting, in the order of `Settings`."""
     for entry in fields(Settings):
         yield Setting(
             attribute=entry.name,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lfr.cli.command_table import COMMANDS
 from lfr.cli.exit_codes import MEANINGS
-from lfr.config.settings import table
+from lfr.config.settings import all_settings
 from lfr.language import compile_flow
 
 ROOT = Path(__file__).parents[2]
@@ -29,8 +29,8 @@ def test_every_command_is_documented() -> None:
 
 def test_every_setting_is_documented_and_no_other() -> None:
     documented = rows("Settings")[2:]
-    assert [row[:2] for row in documented] == [[setting.name, setting.variable] for setting in table()]
-    assert [row[-1] for row in documented] == [setting.help for setting in table()]
+    assert [row[:2] for row in documented] == [[setting.name, setting.variable] for setting in all_settings()]
+    assert [row[-1] for row in documented] == [setting.help for setting in all_settings()]
 
 
 def test_every_exit_code_is_documented_and_no_other() -> None:

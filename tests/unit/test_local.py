@@ -1,4 +1,4 @@
-"""Flows in this process: what programs and their tests get."""
+"""Flows in this process, as programs and their tests run them."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ def test_a_text_that_is_no_flow() -> None:
 
 
 def test_a_function_gets_as_much_as_it_takes() -> None:
-    got: list[tuple[Any, ...]] = []
+    calls: list[tuple[Any, ...]] = []
     tasks = {
-        "none": lambda: got.append(()),
-        "input": lambda input: got.append((input,)),
-        "both": lambda input, parameters: got.append((input, parameters)),
-        "more": lambda input, parameters, retries=3: got.append((input, parameters, retries)),
-        "five": lambda name, base, index, input, parameters: got.append((name, base, index, input)),
-        "any": lambda *given: got.append(given),
+        "none": lambda: calls.append(()),
+        "input": lambda input: calls.append((input,)),
+        "both": lambda input, parameters: calls.append((input, parameters)),
+        "more": lambda input, parameters, retries=3: calls.append((input, parameters, retries)),
+        "five": lambda name, base, index, input, parameters: calls.append((name, base, index, input)),
+        "any": lambda *arguments: calls.append(arguments),
     }
     text = "none -> input -> both(- a: 1 -) -> more(- b: 2 -) -> five -> any(- a: 1 -)"
     assert run_local(text, tasks, [7]) == {}
-    assert got == [
+    assert calls == [
         (),
         ({},),
         ({}, {"a": 1}),
@@ -66,8 +66,8 @@ def test_a_function_of_a_worker_is_called_as_its_worker_does() -> None:
     @task("text:upper")
     def upper(input: Json, times: int = 1, *, context: Context) -> Json:
         context.progress(0.5, "half of it")
-        told = (context.workflow, context.name, context.index, context.attempt, context.cancelled)
-        assert told == ("local", "big", 1, 1, False)
+        values = (context.workflow, context.name, context.index, context.attempt, context.cancelled)
+        assert values == ("local", "big", 1, 1, False)
         return {"text": input["text"].upper() * times}
 
     text = "@task big = text:upper (- times: %s -)\nbig"
@@ -110,11 +110,11 @@ def test_one_function_for_all() -> None:
 
 def test_an_alias_has_its_own_function_or_that_of_its_task() -> None:
     text = "@task X = A\nX -> A"
-    told: list[str] = []
-    behind = {"A": lambda: told.append("A")}
-    run_local(text, behind)
-    run_local(text, {**behind, "X": lambda: told.append("X")})
-    assert told == ["A", "A", "X", "A"]
+    calls: list[str] = []
+    tasks = {"A": lambda: calls.append("A")}
+    run_local(text, tasks)
+    run_local(text, {**tasks, "X": lambda: calls.append("X")})
+    assert calls == ["A", "A", "X", "A"]
 
 
 @pytest.mark.parametrize(
@@ -159,17 +159,17 @@ def test_tasks_share_no_values() -> None:
         input["list"].append("spoilt")
         return (input["list"],)
 
-    seen = []
-    given = {"list": [1]}
-    tasks = {"A": spoil, "B": lambda input: seen.append(input)}
-    assert run_local("A -> B; B", tasks, given) == {}
-    assert seen == [{"list": [1]}, [[1, "spoilt"]]]
-    assert given == {"list": [1]}
+    inputs = []
+    workflow_input = {"list": [1]}
+    tasks = {"A": spoil, "B": lambda input: inputs.append(input)}
+    assert run_local("A -> B; B", tasks, workflow_input) == {}
+    assert inputs == [{"list": [1]}, [[1, "spoilt"]]]
+    assert workflow_input == {"list": [1]}
 
 
 @pytest.mark.parametrize("output", [{1, 2}, {"x": object()}, float("nan"), [Path()]])
 def test_an_output_that_is_not_json(output: object) -> None:
-    with pytest.raises(LocalFailure, match="what task A, step 1, gives is not JSON"):
+    with pytest.raises(LocalFailure, match="the output of task A, step 1, is not JSON"):
         run_local("A", {"A": lambda: output})
 
 
@@ -179,11 +179,11 @@ def test_an_input_that_no_workflow_could_have(input: Json) -> None:
         run_local("A", {"A": dict}, input)
 
 
-def test_the_trace_tells_of_each_task_before_it_is_done() -> None:
-    told: list[Any] = []
-    tasks = {"A": lambda: told.append("done") or {"n": 1}, "B": dict}
-    run_local("A -> B", tasks, {"x": 1}, lambda *task: told.append(task))
-    assert told == [(1, "A", {"x": 1}), "done", (2, "B", {"n": 1})]
+def test_the_trace_is_called_before_each_task() -> None:
+    calls: list[Any] = []
+    tasks = {"A": lambda: calls.append("done") or {"n": 1}, "B": dict}
+    run_local("A -> B", tasks, {"x": 1}, lambda *task: calls.append(task))
+    assert calls == [(1, "A", {"x": 1}), "done", (2, "B", {"n": 1})]
 
 
 def test_an_end_that_is_never_reached_gives_none() -> None:
@@ -196,12 +196,12 @@ def test_a_loop_is_stopped() -> None:
 
 
 def test_a_loop_is_stopped_after_so_many_turns() -> None:
-    told: list[int] = []
+    indices: list[int] = []
     with pytest.raises(LocalFailure, match="leads back to its :start"):
         run_local(
-            "* A -> B -> :start", lambda *task: {}, [1, 2], lambda index, *_: told.append(index), turns=3
+            "* A -> B -> :start", lambda *task: {}, [1, 2], lambda index, *_: indices.append(index), turns=3
         )
-    assert told == [1, 1, 2] * 3
+    assert indices == [1, 1, 2] * 3
     assert run_local("A -> * B", lambda *task: [1], turns=1) == [[1]]
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from lfr.config.load import load_with_origins
-from lfr.config.settings import table
+from lfr.config.settings import all_settings
 from lfr.language import compile_flow
 from lfr.tasks.content import CHARSETS, EXTENSIONS, MEDIA_TYPES, Format
 from lfr.tasks.uri_policy import parse_allow_list
@@ -34,7 +34,7 @@ def test_its_configuration_can_be_used(tmp_path: Path) -> None:
 
 
 def test_its_limits_are_the_defaults() -> None:
-    for setting in table():
+    for setting in all_settings():
         if setting.name in ("resources.size", "resources.timeout"):
             assert f"| `{setting.name}` | {setting.default:.10g} |" in PAGE
     assert str(MAX_YAML_LENGTH) in PAGE

@@ -12,7 +12,7 @@ from lfr.cli.ui.options import add_connection_options, load_command_settings
 from lfr.cli.ui.table import Cell, Column, format_table
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import DEFAULT, DEFAULT_FILE, LoadedSettings
-from lfr.config.settings import Setting, Value, table
+from lfr.config.settings import Setting, Value, all_settings
 
 _MASK = "********"
 
@@ -36,11 +36,11 @@ def _config(arguments: Namespace, terminal: Terminal) -> int:
     if arguments.json:
         values = {
             setting.name: {"value": _masked_value(setting, loaded), "origin": _origin(setting, loaded)}
-            for setting in table()
+            for setting in all_settings()
         }
         terminal.print(long_json(values))
         return ExitCode.OK
-    for line in format_table(terminal, _COLUMNS, [_row(setting, loaded) for setting in table()]):
+    for line in format_table(terminal, _COLUMNS, [_row(setting, loaded) for setting in all_settings()]):
         terminal.print(line)
     terminal.print()
     terminal.print(f"file: {loaded.file or f'none ({DEFAULT_FILE} is not there)'}")

@@ -12,7 +12,7 @@ from lfr.cli.command_table import Handler, Handlers
 from lfr.cli.exit_codes import ExitCode
 from lfr.cli.ui.options import add_connection_options, load_command_settings, open_store
 from lfr.cli.ui.terminal import Terminal
-from lfr.config.settings import Settings, table
+from lfr.config.settings import Settings, all_settings
 from lfr.errors import LfrError
 from lfr.runtime.role_table import ROLES, Role
 
@@ -72,7 +72,7 @@ def _reload(arguments: Namespace, running: Settings) -> None:
     logging.getLogger().setLevel(settings.log_level)
     changed = [
         setting.name
-        for setting in table()
+        for setting in all_settings()
         if setting.attribute != "log_level"
         and getattr(settings, setting.attribute) != getattr(running, setting.attribute)
     ]

@@ -199,8 +199,8 @@ def test_config_shows_lists(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     assert main(["config"]) == ExitCode.OK
     assert "/srv, http://h/" in capsys.readouterr().out
     assert main(["config", "--json"]) == ExitCode.OK
-    told = json.loads(capsys.readouterr().out)["resources.allow"]
-    assert told == {"value": ["/srv", "http://h/"], "origin": "$LFR_RESOURCES_ALLOW"}
+    setting = json.loads(capsys.readouterr().out)["resources.allow"]
+    assert setting == {"value": ["/srv", "http://h/"], "origin": "$LFR_RESOURCES_ALLOW"}
 
 
 def test_a_defect_asks_for_a_report_and_shows_its_place_only_when_asked(

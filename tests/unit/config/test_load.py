@@ -1,4 +1,4 @@
-"""Which layer wins, where each value came from, and what is wrong with a file."""
+"""Layers of settings: which wins, the origin of each value, errors in a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lfr.errors import BadSettings
 
 
 class Layers:
-    """The layers, set one by one, away from those of this machine."""
+    """The layers, set one by one, without the settings of this machine."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -33,8 +33,8 @@ class Layers:
         (credentials / name).write_text(text)
         self.environment["CREDENTIALS_DIRECTORY"] = str(credentials)
 
-    def load(self, config: str = "", given: Mapping[str, Any] | None = None) -> LoadedSettings:
-        layer = {name: SourcedValue(value, f"--{name}") for name, value in (given or {}).items()}
+    def load(self, config: str = "", overrides: Mapping[str, Any] | None = None) -> LoadedSettings:
+        layer = {name: SourcedValue(value, f"--{name}") for name, value in (overrides or {}).items()}
         absent = str(self.folder / "absent.yaml")
         return load_with_origins(layer, config=config, environment=self.environment, default_file=absent)
 
@@ -53,10 +53,10 @@ def test_defaults_are_those_of_the_table(layers: Layers) -> None:
 
 def test_each_layer_beats_the_one_before_and_says_so(layers: Layers) -> None:
     def stream() -> tuple[str, str]:
-        loaded = layers.load(config, given)
+        loaded = layers.load(config, overrides)
         return loaded.settings.stream, loaded.origins["stream"]
 
-    config, given = "", {}
+    config, overrides = "", {}
     assert stream() == ("workflows:run", "default")
     config = layers.write_file("# ours\n\nstream: from-file\n")
     assert stream() == ("from-file", f"{config}:3")
@@ -64,7 +64,7 @@ def test_each_layer_beats_the_one_before_and_says_so(layers: Layers) -> None:
     assert stream() == ("from-environment", "$LFR_STREAM")
     layers.write_credential("stream", "from-credential\n")
     assert stream() == ("from-credential", "credential stream")
-    given = {"stream": "from-argv"}
+    overrides = {"stream": "from-argv"}
     assert stream() == ("from-argv", "--stream")
 
 
@@ -84,7 +84,7 @@ def test_the_file_is_the_named_one_else_that_of_the_variable_else_the_default(tm
 
 
 @pytest.mark.parametrize(
-    ("file", "environment", "given", "expected"),
+    ("file", "environment", "overrides", "expected"),
     [
         # (url, host, port) as they are used; a URL that is not used is empty
         ("redis: {url: 'redis://f'}", {}, {}, ("redis://f", None, None)),
@@ -106,11 +106,11 @@ def test_the_strongest_layer_that_says_where_redis_is_decides(
     layers: Layers,
     file: str,
     environment: dict[str, str],
-    given: dict[str, str],
+    overrides: dict[str, str],
     expected: tuple[str, str | None, int | None],
 ) -> None:
     layers.environment.update(environment)
-    settings = layers.load(layers.write_file(file), given).settings
+    settings = layers.load(layers.write_file(file), overrides).settings
     url, host, port = expected
     assert settings.redis_url == url
     if not url:
@@ -133,13 +133,13 @@ def test_user_and_password_are_taken_out_of_a_url(
     layers: Layers, url: str, bare: str, user: str, password: str
 ) -> None:
     layers.environment.update(REDIS_USERNAME="kept", REDIS_PASSWORD="kept too")
-    settings = layers.load(given={"redis_url": url}).settings
+    settings = layers.load(overrides={"redis_url": url}).settings
     assert (settings.redis_url, settings.redis_username, settings.redis_password) == (bare, user, password)
 
 
 def test_a_stronger_layers_password_beats_that_of_a_url(layers: Layers) -> None:
     layers.environment["LFR_REDIS_URL"] = "redis://ann:old@h"
-    settings = layers.load(given={"redis_password": "new"}).settings
+    settings = layers.load(overrides={"redis_password": "new"}).settings
     assert (settings.redis_url, settings.redis_username, settings.redis_password) == (
         "redis://h",
         "ann",
@@ -184,9 +184,7 @@ def test_dotted_names_are_understood_too(layers: Layers) -> None:
         ("x: !!python/object/apply:os.system [id]", 1, "there is no setting x"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_told_with_its_line(
-    layers: Layers, text: str, line: int, message: str
-) -> None:
+def test_an_error_in_a_file_has_its_line(layers: Layers, text: str, line: int, message: str) -> None:
     config = layers.write_file(text)
     with pytest.raises(BadSettings) as caught:
         layers.load(config)
@@ -214,7 +212,7 @@ def test_a_bad_variable_is_named(layers: Layers, variable: str, text: str) -> No
 
 def test_a_bad_secret_is_not_shown(layers: Layers) -> None:
     with pytest.raises(BadSettings) as caught:
-        layers.load(given={"redis_password": 12345})
+        layers.load(overrides={"redis_password": 12345})
     assert "12345" not in str(caught.value)
 
 
@@ -257,9 +255,9 @@ def test_a_list_is_separated_by_commas_or_white_space_where_there_is_only_text(l
     assert loaded.origins["resources_allow"] == "$LFR_RESOURCES_ALLOW"
     layers.write_credential("resources.allow", "/e\n/f\n")
     assert layers.load().settings.resources_allow == ("/e", "/f")
-    assert layers.load(given={"resources_allow": ["/g h"]}).settings.resources_allow == ("/g h",)
+    assert layers.load(overrides={"resources_allow": ["/g h"]}).settings.resources_allow == ("/g h",)
     with pytest.raises(BadSettings, match=r"resources\.allow must be a list of texts, not 7"):
-        layers.load(given={"resources_allow": 7})
+        layers.load(overrides={"resources_allow": 7})
 
 
 URLS = Setting("urls", "request.urls", dict, {}, "LFR_URLS", "texts by name", secret=False)
@@ -286,9 +284,7 @@ def test_texts_by_name_are_mappings_in_the_file(layers: Layers) -> None:
         ("request:\n  urls: &u\n    a: *u", 2, "request.urls must have texts by name"),
     ],
 )
-def test_what_is_wrong_in_texts_by_name_is_told_with_its_line(
-    layers: Layers, text: str, line: int, message: str
-) -> None:
+def test_an_error_in_texts_by_name_has_its_line(layers: Layers, text: str, line: int, message: str) -> None:
     file = layers.write_file(text)
     with pytest.raises(BadSettings) as caught:
         read_urls(file)
