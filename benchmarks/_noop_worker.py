@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lfr import events
 from lfr.config.load import load_settings
-from lfr.host.notify import ServiceManager
+from lfr.host.systemd import ServiceManager
 from lfr.runtime.complete import Completion, complete_tasks, parse_tasks
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers

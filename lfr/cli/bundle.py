@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from lfr.host.data_folder import write_address
-from lfr.host.role_processes import RoleProcesses
-from lfr.host.valkey import ValkeyServer
+from lfr.host.child_processes import RoleProcesses
+from lfr.host.valkey import ValkeyServer, write_address
 
 RoleArguments: TypeAlias = Sequence[str]
 """A role and its options, as on a command line."""

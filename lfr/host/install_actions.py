@@ -1,4 +1,4 @@
-"""The steps of an installation: what is written, removed, run. Each can be told instead of done."""
+"""The actions of an installation: write a file, remove a file, run a command; as text, for a dry run."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lfr.errors import CannotWrite, Conflict
+from lfr.host.files import write_atomically
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A file with this content. `is_kept`: one that is there already stays as it is."""
+    """Writes a file with this content. `is_kept`: an existing file stays as it is."""
 
     target: Path
     content: bytes = field(repr=False)
@@ -25,31 +26,28 @@ class Write:
     def __str__(self) -> str:
         return f"write {self.target}" + (" if it is not there" if self.is_kept else "")
 
-    def do(self) -> None:
-        """Write it whole or not at all: what runs from the old file goes on with that. Raises CannotWrite."""
+    def perform(self) -> None:
+        """Write the file atomically: processes that run the old file keep it. Raises CannotWrite."""
         if self.is_kept and self.target.exists():
             return
-        beside = self.target.with_name(f".{self.target.name}.new")
         try:
             self.target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-            beside.write_bytes(self.content)
-            beside.chmod(self.mode)
-            beside.replace(self.target)
         except OSError as error:
             raise CannotWrite(f"cannot write {self.target}: {error.strerror}") from None
+        write_atomically(self.target, self.content, self.mode)
 
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """A file or folder that is to go, with all that is in it."""
+    """Removes a file, or a folder with all that is in it."""
 
     target: Path
 
     def __str__(self) -> str:
         return f"remove {self.target}"
 
-    def do(self) -> None:
-        """Remove it, if it is there. Raises CannotWrite."""
+    def perform(self) -> None:
+        """Remove it, if it exists. Raises CannotWrite."""
         try:
             if self.target.is_dir() and not self.target.is_symlink():
                 shutil.rmtree(self.target)
@@ -61,7 +59,7 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A command. `may_fail`: it is no matter if it does."""
+    """Runs a command. `may_fail`: a failure is ignored."""
 
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -70,10 +68,10 @@ class Run:
     def __str__(self) -> str:
         return " ".join([*(f"{name}={value}" for name, value in self.environment.items()), *self.command])
 
-    def do(self) -> None:
-        """Run it to its end. Raises Conflict with what it has said."""
+    def perform(self) -> None:
+        """Run it to its end. Raises Conflict with the last line of its output."""
         try:
-            done = subprocess.run(
+            process = subprocess.run(
                 self.command,
                 env={**os.environ, **self.environment},
                 umask=0o022,
@@ -84,9 +82,10 @@ class Run:
             )
         except OSError as error:
             raise Conflict(f"{self.command[0]} cannot be run: {error.strerror}") from None
-        if done.returncode and not self.may_fail:
-            said = (done.stderr or done.stdout).strip().splitlines()
-            raise Conflict(f"{self} has failed: {said[-1] if said else f'exit code {done.returncode}'}")
+        if process.returncode and not self.may_fail:
+            lines = (process.stderr or process.stdout).strip().splitlines()
+            reason = lines[-1] if lines else f"exit code {process.returncode}"
+            raise Conflict(f"{self} has failed: {reason}")
 
 
 Action: TypeAlias = Write | Remove | Run

@@ -1,8 +1,8 @@
-"""What lfr install and lfr uninstall do, as steps in order.
+"""The plan of lfr install and lfr uninstall: the files on the host, and the actions in order.
 
 The program goes to PREFIX/bin/lfr, and is unpacked once, by root, below PREFIX/lib/lfr: roles start without
-unpacking anything, and cannot change what they run. systemd's files go where it looks for an
-administrator's, the configuration to /etc/lfr.
+unpacking anything, and cannot change their own code. The files for systemd go where it looks for those of an
+administrator, the configuration to /etc/lfr.
 """
 
 from __future__ import annotations
@@ -12,14 +12,48 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from lfr.errors import NotFound
 from lfr.host.install_actions import Action, Remove, Run, Write
-from lfr.host.units import FILES, load_unit_file, relocate_unit_file
 
 STORE: Final = "lfr-valkey.service"
 TARGET: Final = "lfr.target"
 
+PREFIX: Final = "/usr/local/"
+"""The prefix in the texts of the files."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFile:
+    """A file that lfr install puts on a host; `is_kept`: an existing one stays, because people edit it."""
+
+    name: str
+    target: str
+    help: str
+    is_kept: bool = False
+
+
+FILES: Final = (
+    UnitFile(
+        "lfr@.service", "/etc/systemd/system/lfr@.service", "a role; lfr@lifecycle.2 is a second process"
+    ),
+    UnitFile("lfr.target", "/etc/systemd/system/lfr.target", "all roles of this host, and Valkey"),
+    UnitFile(
+        "lfr-valkey.service", "/etc/systemd/system/lfr-valkey.service", "the Valkey that comes with lfr"
+    ),
+    UnitFile("lfr.sysusers", "/etc/sysusers.d/lfr.conf", "the users lfr and lfr-valkey"),
+    UnitFile("lfr.tmpfiles", "/etc/tmpfiles.d/lfr.conf", "folders and modes of the configuration"),
+    UnitFile("lfr.yaml", "/etc/lfr/lfr.yaml", "settings; kept once it is there", is_kept=True),
+    UnitFile(
+        "valkey.conf", "/etc/lfr/valkey.conf", "configuration of Valkey; kept once it is there", is_kept=True
+    ),
+)
+
+_PACKAGE: Final = Path(__file__).parents[1]
+_FOLDERS: Final = (_PACKAGE / "units", _PACKAGE.parent / "units")
+"""In the one file, and in a checkout."""
+
 _BUILDS_KEPT: Final = 2
-"""This build, and the one before it: a role that has not been started again since still runs from that."""
+"""This build and the one before, from which roles run that were not restarted since."""
 
 _DATA: Final = ("/etc/lfr", "/var/lib/lfr", "/var/lib/lfr-valkey", "/var/log/lfr")
 _USERS: Final = ("lfr", "lfr-valkey")
@@ -27,8 +61,12 @@ _USERS: Final = ("lfr", "lfr-valkey")
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What is installed: the one file, the folder of the server that comes along (none for this CPU: None),
-    and the interpreter that starts it if its own first line will not do."""
+    """What is installed.
+
+    file         the one file
+    server       the program of the bundled server; None if there is none for this CPU
+    interpreter  the Python that starts the file, if the file's first line does not find one
+    """
 
     file: Path
     server: Path | None
@@ -37,12 +75,12 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class InstallOptions:
-    """What of it is asked for.
+    """The options of lfr install.
 
-    roles      that are to start with the host, as `lifecycle` or `lifecycle.2`
-    store      whether Valkey is to start with them
-    now        whether they are to start at once
-    is_booted  whether systemd runs this host: else it is told nothing, and finds all at its next start
+    roles      to start with the host, as `lifecycle` or `lifecycle.2`
+    store      whether Valkey starts with them
+    now        whether they start at once
+    is_booted  whether systemd runs this host; if not, it finds the units when it starts
     """
 
     prefix: Path = Path("/usr/local")
@@ -53,13 +91,13 @@ class InstallOptions:
 
     @property
     def units(self) -> list[str]:
-        """The units that are enabled."""
+        """Return the units to enable."""
         return [*[STORE] * self.store, *(f"lfr@{role}.service" for role in self.roles)]
 
 
-def file_actions(program: Program, wish: InstallOptions) -> Iterator[Action]:
-    """Put the program and its files where they belong, and let systemd make users and folders."""
-    installed, tree = wish.prefix / "bin" / "lfr", wish.prefix / "lib" / "lfr"
+def file_actions(program: Program, options: InstallOptions) -> Iterator[Action]:
+    """Yield the actions that install the program and its files, and let systemd make users and folders."""
+    installed, tree = options.prefix / "bin" / "lfr", options.prefix / "lib" / "lfr"
     if program.file.resolve() != installed.resolve():
         yield Write(installed, program.file.read_bytes(), 0o755)
     interpreter = [program.interpreter, "-sE"] if program.interpreter else []
@@ -67,28 +105,31 @@ def file_actions(program: Program, wish: InstallOptions) -> Iterator[Action]:
     if program.server is not None:
         yield Write(tree / "valkey-server", program.server.read_bytes(), 0o755)
     for file in FILES:
-        text = relocate_unit_file(load_unit_file(file.name), wish.prefix, program.interpreter)
+        text = relocate_unit_file(load_unit_file(file.name), options.prefix, program.interpreter)
         yield Write(Path(file.target), text.encode(), is_kept=file.is_kept)
     yield Run(["systemd-sysusers", "/etc/sysusers.d/lfr.conf"])
     yield Run(["systemd-tmpfiles", "--create", "/etc/tmpfiles.d/lfr.conf"])
 
 
-def start_actions(wish: InstallOptions) -> Iterator[Action]:
-    """Enable what is asked for; start it. Roles that run already are started anew, from the new program;
-    Valkey is not, so that it is away only when somebody wants that."""
-    if wish.is_booted:
+def start_actions(options: InstallOptions) -> Iterator[Action]:
+    """Yield the actions that enable and start units.
+
+    Running roles are restarted, with the new program. Valkey is not: only an operator decides when it is
+    down.
+    """
+    if options.is_booted:
         yield Run(["systemctl", "daemon-reload"])
-    if wish.units:
-        yield Run(["systemctl", "enable", TARGET, *wish.units])
-    if wish.now:
-        if wish.store:
+    if options.units:
+        yield Run(["systemctl", "enable", TARGET, *options.units])
+    if options.now:
+        if options.store:
             yield Run(["systemctl", "start", STORE])
         yield Run(["systemctl", "try-restart", "lfr@*.service"])
-        yield Run(["systemctl", "start", TARGET, *wish.units])
+        yield Run(["systemctl", "start", TARGET, *options.units])
 
 
 def old_build_removals(tree: Path) -> list[Action]:
-    """Remove what was unpacked for builds from before the one before this. `tree`: PREFIX/lib/lfr."""
+    """Return the actions that remove all unpacked builds but the last two. `tree`: PREFIX/lib/lfr."""
     builds = [path for path in tree.glob("lfr_*") if path.is_dir()]
     builds.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     old = builds[_BUILDS_KEPT:]
@@ -98,8 +139,10 @@ def old_build_removals(tree: Path) -> list[Action]:
 def uninstall_actions(
     prefix: Path, enabled: Sequence[str], *, purge: bool, is_booted: bool
 ) -> Iterator[Action]:
-    """Stop and remove everything but the configuration and the data; with `purge` those too. `enabled`:
-    the units that start with the host."""
+    """Yield the actions that stop and remove everything but configuration and data; with `purge` those too.
+
+    `enabled` are the units that start with the host.
+    """
     if is_booted:
         yield Run(["systemctl", "stop", TARGET, "lfr@*.service", STORE], may_fail=True)
     if enabled:
@@ -117,3 +160,21 @@ def uninstall_actions(
             yield Remove(Path(folder))
         for user in _USERS:
             yield Run(["userdel", user], may_fail=True)
+
+
+def load_unit_file(name: str) -> str:
+    """Return the text of one of the files, with the prefix /usr/local. Raises NotFound."""
+    if name not in {file.name for file in FILES}:
+        raise NotFound(f"there is no file {name}", hint="one of " + ", ".join(file.name for file in FILES))
+    for folder in _FOLDERS:
+        if (folder / name).is_file():
+            return (folder / name).read_text(encoding="utf-8")
+    raise NotFound(f"{name} is not in this installation of lfr: it travels in the one file")
+
+
+def relocate_unit_file(text: str, prefix: Path, interpreter: str = "") -> str:
+    """Return the text for another prefix; an interpreter, if any, starts the program."""
+    program = f"ExecStart={PREFIX}bin/lfr "
+    if interpreter:
+        text = text.replace(program, f"ExecStart={interpreter} -sE {PREFIX}bin/lfr ")
+    return text.replace(PREFIX, f"{prefix}/")

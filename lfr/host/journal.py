@@ -1,9 +1,9 @@
-"""Logs: plain lines on a terminal; in the journal, entries with a priority and with fields to look for.
+"""Logging: plain lines on a terminal; in systemd's journal, entries with a priority and fields.
 
-`JOURNAL_STREAM` names the device and inode of the stream that systemd has connected to the journal
-(systemd.exec(5)). Then each record is one entry, sent to the journal's own socket, with `LFR_ROLE` and, where
-it is about one, `LFR_WORKFLOW` and `LFR_STEP`. (systemd.io/JOURNAL_NATIVE_PROTOCOL) What the socket does not
-take goes as lines, of which the journal reads `<N>` at the start as the priority (sd-daemon(3)).
+If `JOURNAL_STREAM` names the stream by device and inode, systemd has connected it to the journal
+(systemd.exec(5)). Then each record is sent as one entry to the journal's socket, with `LFR_ROLE` and, if it
+concerns a workflow, `LFR_WORKFLOW` and `LFR_STEP` (systemd.io/JOURNAL_NATIVE_PROTOCOL). Records that the
+socket refuses are written as lines, where `<N>` at the start is the priority (sd-daemon(3)).
 """
 
 from __future__ import annotations
@@ -15,58 +15,59 @@ from collections.abc import Mapping
 from typing import Final, TextIO
 
 _PRIORITIES: Final = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
-"""Least level -> syslog's priority: err, warning, info. Below all of them: 7, debug."""
-
+"""Least level -> priority of syslog: err, warning, info. Below all of them: 7, debug."""
 
 SOCKET: Final = "/run/systemd/journal/socket"
 
 
-def about(workflow: str, step: int | None = None) -> dict[str, object]:
-    """What a record is about, as `extra` of a call that logs it."""
+def log_fields(workflow: str, step: int | None = None) -> dict[str, object]:
+    """Return the `extra` of a logging call that concerns a workflow."""
     return {"lfr_workflow": workflow, "lfr_step": step}
 
 
-def entry(fields: Mapping[str, str]) -> bytes:
-    """An entry as the journal's socket takes it: `NAME=VALUE` lines; of a value that has lines of its own the
-    name, its size in eight bytes, little-endian, and the value."""
-    told = b""
+def encode_entry(fields: Mapping[str, str]) -> bytes:
+    """Return an entry for the journal's socket: `NAME=VALUE` lines.
+
+    A value with line breaks is written as name, size in eight bytes, little-endian, and value.
+    """
+    encoded = b""
     for name, text in fields.items():
         value = text.encode(errors="replace")
         if b"\n" in value:
-            told += name.encode() + b"\n" + len(value).to_bytes(8, "little") + value + b"\n"
+            encoded += name.encode() + b"\n" + len(value).to_bytes(8, "little") + value + b"\n"
         else:
-            told += name.encode() + b"=" + value + b"\n"
-    return told
+            encoded += name.encode() + b"=" + value + b"\n"
+    return encoded
 
 
 class _JournalHandler(logging.Handler):
-    """Sends each record as one entry; if that is refused (too large, the journal is away), as lines."""
+    """Sends each record as one entry; if the socket refuses it (too large, journal down), as lines."""
 
     def __init__(self, role: str, address: str, lines: logging.Handler) -> None:
         super().__init__()
         self._role = role
         self._address = address
         self._lines = lines
-        self._link = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send a record."""
         try:
-            self._link.sendto(entry(self._fields(record)), self._address)
+            self._socket.sendto(encode_entry(self._fields(record)), self._address)
         except OSError:
             self._lines.emit(record)
-        except Exception:  # as every handler of logging: what cannot be logged must not stop who logs
+        except Exception:  # as in every logging handler: an error must not reach the caller of the logger
             self.handleError(record)
 
     def close(self) -> None:
-        """Send nothing any more."""
-        self._link.close()
+        """Close the socket."""
+        self._socket.close()
         super().close()
 
     def _fields(self, record: logging.LogRecord) -> dict[str, str]:
         fields = {
             "MESSAGE": self.format(record),
-            "PRIORITY": str(priority(record.levelno)),
+            "PRIORITY": str(syslog_priority(record.levelno)),
             "SYSLOG_IDENTIFIER": "lfr",
             "LFR_ROLE": self._role,
             "LFR_WORKFLOW": getattr(record, "lfr_workflow", ""),
@@ -78,28 +79,28 @@ class _JournalHandler(logging.Handler):
 
 
 class _JournalFormatter(logging.Formatter):
-    """Each line of a record with its priority: the journal takes every line by itself."""
+    """Writes the priority before each line, because the journal makes an entry of every line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        prefix = f"<{priority(record.levelno)}>"
+        prefix = f"<{syslog_priority(record.levelno)}>"
         return "\n".join(prefix + line for line in super().format(record).splitlines() or [""])
 
 
-def priority(level: int) -> int:
-    """The priority of the journal for a level of `logging`."""
+def syslog_priority(level: int) -> int:
+    """Return the priority of syslog for a level of `logging`."""
     return next((number for least, number in _PRIORITIES if level >= least), 7)
 
 
 def is_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
-    """Whether the journal reads this stream."""
-    named = environment.get("JOURNAL_STREAM", "")
-    if not named:
+    """Return whether a stream is connected to the journal."""
+    journal_stream = environment.get("JOURNAL_STREAM", "")
+    if not journal_stream:
         return False
     try:
-        about = os.fstat(stream.fileno())
+        status = os.fstat(stream.fileno())
     except (OSError, ValueError):
         return False
-    return named == f"{about.st_dev}:{about.st_ino}"
+    return journal_stream == f"{status.st_dev}:{status.st_ino}"
 
 
 def set_up_logging(
@@ -110,8 +111,8 @@ def set_up_logging(
     role: str = "",
     journal: str = SOCKET,
 ) -> None:
-    """Log everything from `level` (DEBUG, INFO, WARNING or ERROR) on to `stream`, or, if the journal reads
-    that stream, to the journal. `role`: what this process is; `journal`: the journal's socket."""
+    """Log records from `level` (DEBUG, INFO, WARNING or ERROR) upwards to `stream`, or to the journal if the
+    stream is connected to it. `role` is the role of this process, `journal` the journal's socket."""
     handler: logging.Handler = logging.StreamHandler(stream)
     if is_journal(stream, os.environ if environment is None else environment):
         handler.setFormatter(_JournalFormatter("%(message)s"))

@@ -1,25 +1,78 @@
-"""What systemd says of lfr's units on this host. (systemctl(1))"""
+"""Notifies systemd of the state of this process (sd_notify(3)); asks it for the state of lfr's units."""
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-_OURS: Final = ("lfr@*.service", "lfr-valkey.service")
+_UNITS: Final = ("lfr@*.service", "lfr-valkey.service")
 _PROPERTIES: Final = ("Id", "ActiveState", "SubState", "UnitFileState", "NRestarts", "StatusText")
 
 
 @dataclass(frozen=True, slots=True)
-class UnitState:
-    """A unit of this host.
+class ServiceManager:
+    """The service manager that has started this process, if there is one.
 
-    active    active, inactive, failed, activating ...; sub: the same more closely (`auto-restart`)
+    address           of the socket NOTIFY_SOCKET: a path, or a name that begins with a NUL (unix(7),
+                      "abstract"); empty: no service manager
+    watchdog_seconds  after so long without a notification it kills the process; 0: never
+    """
+
+    address: str = ""
+    watchdog_seconds: float = 0.0
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Return the service manager of this process. (sd_notify(3), sd_watchdog_enabled(3))"""
+        environment = os.environ if environment is None else environment
+        path = environment.get("NOTIFY_SOCKET", "")
+        if not path.startswith(("/", "@")):
+            return cls()
+        address = "\0" + path[1:] if path.startswith("@") else path
+        return cls(address, _watchdog_seconds(environment))
+
+    @property
+    def is_present(self) -> bool:
+        """Return whether there is a service manager."""
+        return bool(self.address)
+
+    def notify(self, *assignments: str) -> None:
+        """Send these, each `NAME=VALUE`, in one datagram: READY, STATUS, RELOADING, STOPPING, WATCHDOG.
+
+        Errors are ignored: a role must not fail because its service manager is busy.
+        """
+        if not (self.address and assignments):
+            return
+        lines = "\n".join(" ".join(assignment.split("\n")) for assignment in assignments)
+        with (
+            suppress(OSError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as connection,
+        ):
+            connection.sendto(lines.encode(errors="replace"), self.address)
+
+
+def _watchdog_seconds(environment: Mapping[str, str]) -> float:
+    """Return the time-out of the watchdog, if it is meant for this process."""
+    if environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return 0.0
+    with suppress(ValueError):
+        return max(0, int(environment.get("WATCHDOG_USEC", "0"))) / 1e6
+    return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class UnitState:
+    """The state of a unit of this host.
+
+    active    active, inactive, failed, activating ...; sub: in more detail (`auto-restart`)
     enabled   whether it starts with the host
-    restarts  how often systemd has started it again by itself
-    status    what the role last said of itself
+    restarts  how often systemd has restarted it by itself
+    status    the last status that the role has sent
     """
 
     name: str
@@ -31,38 +84,41 @@ class UnitState:
 
     @property
     def is_broken(self) -> bool:
-        """Whether it should run and does not."""
+        """Return whether it should run and does not."""
         return self.active == "failed" or self.sub == "auto-restart"
 
 
 def is_booted() -> bool:
-    """Whether systemd runs this host. (sd_booted(3))"""
+    """Return whether systemd runs this host. (sd_booted(3))"""
     return Path("/run/systemd/system").is_dir()
 
 
 def load_unit_states() -> list[UnitState]:
-    """lfr's units that systemd knows of, by name; none where systemd does not run the host."""
+    """Return lfr's units by name; none where systemd does not run the host. (systemctl(1))"""
+    import subprocess  # here: roles notify systemd, and do not need it
+
     if not is_booted():
         return []
-    told = subprocess.run(
-        ["systemctl", "show", "--all", f"--property={','.join(_PROPERTIES)}", *_OURS],
+    process = subprocess.run(
+        ["systemctl", "show", "--all", f"--property={','.join(_PROPERTIES)}", *_UNITS],
         capture_output=True,
         text=True,
         check=False,
     )
-    return sorted(parse_unit_states(told.stdout), key=lambda state: state.name)
+    return sorted(parse_unit_states(process.stdout), key=lambda state: state.name)
 
 
-def parse_unit_states(shown: str) -> Iterator[UnitState]:
-    """The units of what `systemctl show` prints: `NAME=VALUE` lines, a blank line between two units."""
-    for block in shown.split("\n\n"):
-        told = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if told.get("Id") and told.get("UnitFileState", "") + told.get("ActiveState", "") != "inactive":
+def parse_unit_states(output: str) -> Iterator[UnitState]:
+    """Yield the units in the output of `systemctl show`: lines `NAME=VALUE`, a blank line between units."""
+    for block in output.split("\n\n"):
+        properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        state = properties.get("UnitFileState", "") + properties.get("ActiveState", "")
+        if properties.get("Id") and state != "inactive":
             yield UnitState(
-                name=told["Id"],
-                active=told.get("ActiveState", ""),
-                sub=told.get("SubState", ""),
-                enabled=told.get("UnitFileState") == "enabled",
-                restarts=int(told.get("NRestarts") or 0),
-                status=told.get("StatusText", ""),
+                name=properties["Id"],
+                active=properties.get("ActiveState", ""),
+                sub=properties.get("SubState", ""),
+                enabled=properties.get("UnitFileState") == "enabled",
+                restarts=int(properties.get("NRestarts") or 0),
+                status=properties.get("StatusText", ""),
             )

@@ -1,10 +1,11 @@
-"""The server that comes with lfr: found, started, stopped.
+"""The Valkey server that is bundled with lfr: its program, its process, its data folder, its address.
 
 `lfr up` and `lfr demo` run it on loopback, with an append-only file in its data folder.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -12,18 +13,21 @@ import signal
 import socket
 import subprocess
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
-from lfr.errors import Conflict, LfrError, NotFound
-from lfr.host.child_process import deferred_signals, terminate_with_parent
-from lfr.host.folder_lock import hold_lock, write_lock_holder
-from lfr.host.ports import free_port
+from lfr.errors import CannotWrite, Conflict, LfrError, NotFound
+from lfr.host.child_processes import deferred_signals, terminate_with_parent
+from lfr.host.files import hold_lock, write_atomically, write_lock_holder
 
-VARIABLE = "LFR_VALKEY_SERVER"
+SERVER_VARIABLE = "LFR_VALKEY_SERVER"
+
+_LOCK = "lfr-up.lock"
+_ADDRESS = "lfr-up.json"
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 20.0
@@ -32,31 +36,33 @@ _ANSWER_SECONDS = 1.0
 
 
 class CannotStart(LfrError):
-    """The server does not start; the message says why, as far as its log tells."""
+    """The server does not start; the message says why, as far as its log shows."""
 
 
 def find_server() -> Path:
-    """The program to run: the one that `LFR_VALKEY_SERVER` names, else the bundled one for this CPU, else one
-    on the PATH. Raises NotFound."""
-    named = os.environ.get(VARIABLE)
-    if named:
-        found = shutil.which(named)
-        if found is None:
-            raise NotFound(f"{VARIABLE} names {named}, which is no program")
-        return Path(found)
+    """Return the program of the server. Raises NotFound.
+
+    It is the one that `LFR_VALKEY_SERVER` names, else the bundled one for this CPU, else one on the PATH.
+    """
+    name = os.environ.get(SERVER_VARIABLE)
+    if name:
+        program = shutil.which(name)
+        if program is None:
+            raise NotFound(f"{SERVER_VARIABLE} names {name}, which is no program")
+        return Path(program)
     cpu = platform.machine()
     bundled = _bundled(cpu)
     for candidate in (shutil.which(bundled), shutil.which("valkey-server"), shutil.which("redis-server")):
         if candidate:
             return Path(candidate)
-    hint = f"install valkey or redis, or name a server with {VARIABLE}"
+    hint = f"install valkey or redis, or name a server with {SERVER_VARIABLE}"
     if bundled.exists():
         raise NotFound(f"no program may be run in {bundled.parent} (mounted noexec?)", hint=hint)
     raise NotFound(f"no Valkey server is bundled for {cpu}, and none is installed", hint=hint)
 
 
 def find_bundled_server() -> Path:
-    """The program that comes with lfr for this CPU. Raises NotFound."""
+    """Return the bundled program for this CPU. Raises NotFound."""
     bundled = _bundled(platform.machine())
     if not bundled.is_file():
         raise NotFound(f"no Valkey server is bundled for {platform.machine()}")
@@ -69,19 +75,19 @@ def _bundled(cpu: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the server listens."""
+    """The address of a server."""
 
     host: str
     port: int
 
     @property
     def url(self) -> str:
-        """As `--url` takes it."""
+        """Return the address as `--url` takes it."""
         return f"redis://{self.host}:{self.port}"
 
 
 class ValkeyServer:
-    """A server with its data in a folder. It dies with the process that has started it."""
+    """A server with its data in a folder. It ends with the process that has started it."""
 
     def __init__(self, data: Path, *, port: int | None = None) -> None:
         self._data = data
@@ -100,21 +106,21 @@ class ValkeyServer:
 
     @property
     def pid(self) -> int | None:
-        """The server's process, while it runs."""
+        """Return the id of the server's process, or None if it was not started."""
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Start the server and wait until it has read its data and answers.
+        """Start the server, on a free port unless one is set, and wait until it has read its data.
 
-        On a port of the kernel's choice, unless one was given. The folder is the server's for as long as it
-        lives: one whose parent was killed is waited for until it has ended. Raises NotFound without a
-        server to run, CannotStart, and Conflict if the folder or the given port is taken.
+        The server holds its folder until it has ended; if a former server, whose parent was killed, still
+        ends, wait for that. Raises NotFound if there is no server to run, CannotStart, and Conflict if the
+        folder or the port is in use.
         """
         server = find_server()
         self._data.mkdir(parents=True, exist_ok=True)
         with hold_lock(self._data / "valkey.lock", patience_seconds=_STOP_SECONDS) as lock:
             with suppress(FileNotFoundError):
-                self._log.replace(self._log.with_name("valkey.log.1"))  # it may tell why it had died
+                self._log.replace(self._log.with_name("valkey.log.1"))  # it may show why the last server died
             self._start(server, lock)
 
     def _start(self, server: Path, lock: TextIO) -> None:
@@ -123,7 +129,7 @@ class ValkeyServer:
             with deferred_signals():
                 self._process = self._launch(server, lock)
             write_lock_holder(lock, self._process.pid)
-            if self._wait_until_it_answers():
+            if self._wait_until_ready():
                 return
             if "in use" not in self._log.read_text(errors="replace"):
                 break
@@ -132,11 +138,11 @@ class ValkeyServer:
         raise CannotStart(f"{server.name} does not start: {self._end_of_log()}", place=str(self._log))
 
     def is_running(self) -> bool:
-        """Whether the server's process is alive."""
+        """Return whether the server's process is alive."""
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """Stop the server; it writes what it holds first. Does nothing if it does not run."""
+        """Stop the server, which writes its data first; do nothing if it does not run."""
         if self._process is None:
             return
         with suppress(ProcessLookupError):
@@ -163,7 +169,7 @@ class ValkeyServer:
             "appendfsync": "everysec",
             "save": "",
             "maxmemory-policy": "noeviction",
-            "hz": "100",  # it wakes readers that have waited long enough so often: delays end in time
+            "hz": "100",  # how often a second blocked reads time out: delays end in time
         }
         arguments = [text for name, value in options.items() for text in (f"--{name}", value)]
         return subprocess.Popen(
@@ -172,21 +178,21 @@ class ValkeyServer:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is ours to hear: the server stops last
+            start_new_session=True,  # Ctrl-C must not reach the server, which stops last
             preexec_fn=terminate_with_parent(),
             pass_fds=[lock.fileno()],
         )
 
-    def _wait_until_it_answers(self) -> bool:
+    def _wait_until_ready(self) -> bool:
         assert self._process is not None
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 return False
-            told = _ask(self.address)
-            if _is_ready(told, self._process.pid):  # and not another that was quicker to take the port
+            reply = _probe(self.address)
+            if _is_ready(reply, self._process.pid):  # and is not another server that took the port before
                 return True
-            if told.startswith(b"-LOADING"):  # that takes as long as there is data
+            if reply.startswith(b"-LOADING"):  # the time that this takes depends on the data
                 deadline = time.monotonic() + _START_SECONDS
             time.sleep(0.01)
         self.stop()
@@ -195,34 +201,78 @@ class ValkeyServer:
     def _end_of_log(self) -> str:
         with suppress(OSError):
             lines = self._log.read_text(errors="replace").splitlines()
-            told = [line for line in lines if "#" in line] or lines
-            return told[-1].strip()[:300] if told else "it says nothing"
-        return "it says nothing"
+            warnings = [line for line in lines if "#" in line] or lines
+            return warnings[-1].strip()[:300] if warnings else "its log is empty"
+        return "its log cannot be read"
 
 
 def is_serving(address: Address, pid: int) -> bool:
-    """Whether a server listens there that has finished loading, and is this process. (PING, INFO)"""
-    return _is_ready(_ask(address), pid)
+    """Return whether the server at this address has read its data and is this process. (PING, INFO)"""
+    return _is_ready(_probe(address), pid)
 
 
 def is_reachable(address: Address) -> bool:
-    """Whether a server of Redis' protocol answers there and has read its data. One that wants a password
-    first counts too. (PING)"""
-    return _ask(address).startswith((b"+PONG", b"-NOAUTH"))
+    """Return whether a server at this address has read its data; it may ask for a password. (PING)"""
+    return _probe(address).startswith((b"+PONG", b"-NOAUTH"))
 
 
-def _ask(address: Address) -> bytes:
-    """What a server there says to PING and INFO; nothing if there is none. An error ends the answer."""
-    told = b""
-    with suppress(OSError), socket.create_connection((address.host, address.port), _ANSWER_SECONDS) as link:
-        link.sendall(b"*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n")
-        while b"process_id:" not in told and not told.startswith(b"-"):
-            piece = link.recv(4096)
+def _probe(address: Address) -> bytes:
+    """Return the reply to PING and INFO, up to an error; empty if there is no server."""
+    reply = b""
+    target = (address.host, address.port)
+    with suppress(OSError), socket.create_connection(target, _ANSWER_SECONDS) as connection:
+        connection.sendall(b"*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n")
+        while b"process_id:" not in reply and not reply.startswith(b"-"):
+            piece = connection.recv(4096)
             if not piece:
                 break
-            told += piece
-    return told
+            reply += piece
+    return reply
 
 
-def _is_ready(told: bytes, pid: int) -> bool:
-    return told.startswith(b"+PONG") and b"process_id:%d\r" % pid in told
+def _is_ready(reply: bytes, pid: int) -> bool:
+    return reply.startswith(b"+PONG") and b"process_id:%d\r" % pid in reply
+
+
+def free_port(preferred: int = 0) -> int:
+    """Return a free port of 127.0.0.1: the preferred one, else one that the kernel chooses."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError("no port is free")
+
+
+@contextmanager
+def hold_data_folder(folder: Path) -> Iterator[None]:
+    """Hold the data folder of `lfr up`, made if need be, for the block. Raises Conflict and CannotWrite."""
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            stack.enter_context(hold_lock(folder / _LOCK))
+        except OSError as error:
+            raise CannotWrite(f"cannot keep data in {folder}: {error.strerror}") from None
+        stack.callback((folder / _ADDRESS).unlink, missing_ok=True)
+        yield
+
+
+def write_address(folder: Path, address: Address, pid: int | None) -> None:
+    """Write the address of a folder's server, the process `pid`, for other commands. Raises CannotWrite."""
+    record = {"host": address.host, "port": address.port, "pid": pid}
+    write_atomically(folder / _ADDRESS, json.dumps(record))
+
+
+def read_address(folder: Path) -> str | None:
+    """Return the URL of the server that runs on this folder, or None.
+
+    A record that a killed server has left does not count, even if another server has its port now.
+    """
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        record = json.loads((folder / _ADDRESS).read_text())
+        address = Address(str(record["host"]), int(record["port"]))
+        return address.url if is_serving(address, int(record["pid"])) else None
+    return None

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from lfr.engine import FactKind, Transition
-from lfr.host.journal import about
+from lfr.host.journal import log_fields
 from lfr.store.workflows.load import LoadedWorkflow
 
 LOGGER = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ def _log(id: str, workflow: LoadedWorkflow, transition: Transition) -> None:
     for fact in transition.facts:
         level = logging.WARNING if fact.kind in _TROUBLE else logging.DEBUG
         why = f": {transition.reason}" if fact.kind in _TROUBLE else ""
-        extra = about(id, fact.index)
+        extra = log_fields(id, fact.index)
         if fact.index is None:
             LOGGER.log(level, "%s %s%s", id, fact.kind, why, extra=extra)
         else:

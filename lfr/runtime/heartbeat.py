@@ -18,7 +18,7 @@ from typing import Final
 from uuid import uuid4
 
 from lfr import __version__, events
-from lfr.host.notify import ServiceManager
+from lfr.host.systemd import ServiceManager
 from lfr.runtime.consumer import LONGEST_BACKOFF_SECONDS, Consumer
 from lfr.store.processes import Process, heartbeat_commands, remove_process_commands
 from lfr.store.redis.connection import Connection
@@ -59,7 +59,7 @@ class HeartbeatMonitor:
         self._due = 0.0
         self._is_ready = False
         self._about = this_process(name)
-        supervisor.tell(*self._more_patience())
+        supervisor.notify(*self._more_patience())
         self._every_seconds = min(_EVERY_SECONDS, (supervisor.watchdog_seconds or 60) / 3)
 
     def pass_completed(self, consumer: Consumer, connection: Connection) -> None:
@@ -81,7 +81,7 @@ class HeartbeatMonitor:
 
     def stopping(self) -> None:
         """The process has been told to stop, and finishes what it has begun."""
-        self._supervisor.tell("STOPPING=1", "STATUS=finishes what it has begun")
+        self._supervisor.notify("STOPPING=1", "STATUS=finishes what it has begun")
 
     def gone(self, connection: Connection) -> None:
         """The last word, in Redis: so nobody waits for the sign to expire."""
@@ -115,7 +115,7 @@ class HeartbeatMonitor:
         if not self._is_ready:
             told.append("READY=1")
             self._is_ready = True
-        self._supervisor.tell(*told)
+        self._supervisor.notify(*told)
 
     def _status(self, all_groups: Sequence[Group]) -> str:
         for why in list(self._why.values()):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from lfr.errors import LfrError, Refused, Unreachable
-from lfr.host.notify import ServiceManager
+from lfr.host.systemd import ServiceManager
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.heartbeat import HeartbeatMonitor
 
@@ -80,9 +80,9 @@ def handle_reload_signal(context: RoleContext) -> None:
     """A supervisor says by SIGHUP that the configuration has changed."""
 
     def reload(signum: int, frame: FrameType | None) -> None:
-        context.supervisor.tell("RELOADING=1")
+        context.supervisor.notify("RELOADING=1")
         context.reload()
-        context.supervisor.tell("READY=1")
+        context.supervisor.notify("READY=1")
 
     if context.supervisor.is_present:
         signal.signal(signal.SIGHUP, reload)

@@ -69,7 +69,7 @@ class ServerHeartbeat:
     def start(self, address: object) -> None:
         """Report that the server accepts connections at the address."""
         self._status = f"listens at http://{address}"
-        self._supervisor.tell("READY=1", f"STATUS={self._status}")
+        self._supervisor.notify("READY=1", f"STATUS={self._status}")
 
     def beat(self) -> None:
         """Report that the server's loop runs. The watchdog is fed even if Redis is unreachable."""
@@ -80,7 +80,7 @@ class ServerHeartbeat:
                 connection.execute(heartbeat_commands(self._process))
         except (Unreachable, Refused) as error:
             status = f"{status}; {error.message}"
-        self._supervisor.tell("WATCHDOG=1", f"STATUS={status}")
+        self._supervisor.notify("WATCHDOG=1", f"STATUS={status}")
 
     def stop(self) -> None:
         """Remove the process from Redis."""

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, TypeAlias
 
 from lfr import events
-from lfr.host.journal import about
+from lfr.host.journal import log_fields
 from lfr.runtime.complete import Completion, complete_tasks, parse_tasks
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.retry import retry_on_disconnect
@@ -129,7 +129,10 @@ class TaskExecutor(Consumer):
             what = (task.base, task.workflow, task.index)
             shown = (type(error), error, _of_the_task(error.__traceback__))
             LOGGER.error(
-                "%s of %s, step %d, has failed", *what, exc_info=shown, extra=about(task.workflow, task.index)
+                "%s of %s, step %d, has failed",
+                *what,
+                exc_info=shown,
+                extra=log_fields(task.workflow, task.index),
             )
             return events.end_task_values(task, failure=f"{type(error).__name__}: {error}")
         return events.end_task_values(task, output=output)

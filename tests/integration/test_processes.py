@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from lfr.cli.commands.status import find_problems
-from lfr.host.notify import ServiceManager
+from lfr.host.systemd import ServiceManager
 from lfr.operations.start import start_workflow
 from lfr.operations.status import load_status
 from lfr.roles.lifecycle import Lifecycle

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lfr.host.valkey import VARIABLE, ValkeyServer
+from lfr.host.valkey import SERVER_VARIABLE, ValkeyServer
 
 KINDS = ("valkey", "redis")
 
 
 def program(kind: str) -> str | None:
     """The server of this kind, if there is one here. `build.py test` says where the bundled one is."""
-    return os.environ.get(VARIABLE) if kind == "valkey" else shutil.which("redis-server")
+    return os.environ.get(SERVER_VARIABLE) if kind == "valkey" else shutil.which("redis-server")
 
 
 @contextmanager
@@ -23,16 +23,16 @@ def running(kind: str, data: Path) -> Iterator[ValkeyServer]:
     """A server of this kind on a port of the kernel's choice."""
     found = program(kind)
     assert found, f"there is no {kind}"
-    before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = found
+    before = os.environ.get(SERVER_VARIABLE)
+    os.environ[SERVER_VARIABLE] = found
     try:
         server = ValkeyServer(data)
         server.start()
     finally:
         if before is None:
-            del os.environ[VARIABLE]
+            del os.environ[SERVER_VARIABLE]
         else:
-            os.environ[VARIABLE] = before
+            os.environ[SERVER_VARIABLE] = before
     try:
         yield server
     finally:

@@ -28,7 +28,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _demo(arguments: Namespace, terminal: Terminal) -> int:
-    from lfr.host.role_processes import RoleProcesses
+    from lfr.host.child_processes import RoleProcesses
 
     with TemporaryDirectory(prefix="lfr-demo-") as temporary:
         folder = Path(temporary)

@@ -112,7 +112,7 @@ def _run_actions(actions: Iterable[Action], arguments: Namespace, terminal: Term
             terminal.print(str(action))
         else:
             terminal.print_err(str(action))
-            action.do()
+            action.perform()
 
 
 def _check_host(arguments: Namespace, command: str) -> None:

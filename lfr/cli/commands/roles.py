@@ -54,7 +54,7 @@ def _run(role: Role, arguments: Namespace, terminal: Terminal) -> int:
 def role_context(store: Store, arguments: Namespace, terminal: Terminal) -> RoleContext:
     """Set up the logging of a role's process and return what the role needs to run in it."""
     from lfr.host.journal import set_up_logging
-    from lfr.host.notify import ServiceManager
+    from lfr.host.systemd import ServiceManager
     from lfr.runtime.process import RoleContext
 
     set_up_logging(store.settings.log_level, terminal.err, role=arguments.command)

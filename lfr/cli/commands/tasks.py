@@ -66,8 +66,8 @@ def _tasks(arguments: Namespace, terminal: Terminal) -> int:
 
 def _run_processes(arguments: Namespace) -> int:
     """Run worker processes until a stop signal, and restart those that die."""
-    from lfr.host.notify import ServiceManager
-    from lfr.host.role_processes import RoleProcesses
+    from lfr.host.child_processes import RoleProcesses
+    from lfr.host.systemd import ServiceManager
 
     stopping = threading.Event()
     service_manager = ServiceManager.from_environment()
@@ -82,16 +82,16 @@ def _run_processes(arguments: Namespace) -> int:
         for _ in range(arguments.processes):
             processes.start(process_arguments)
         if service_manager.is_present:
-            signal.signal(signal.SIGHUP, lambda number, frame: processes.tell(number))
-        service_manager.tell("READY=1", f"STATUS={arguments.processes} processes")
+            signal.signal(signal.SIGHUP, lambda number, frame: processes.send_signal(number))
+        service_manager.notify("READY=1", f"STATUS={arguments.processes} processes")
         while not stopping.wait(_POLL_SECONDS):
-            service_manager.tell("WATCHDOG=1")  # the only work of this process is this loop
+            service_manager.notify("WATCHDOG=1")  # the only work of this process is this loop
             for process in processes.pop_exited():
                 if process.process.returncode in PERMANENT_FAILURES:
                     return int(process.process.returncode)
                 stopping.wait(1.0)
                 processes.start(process_arguments)
-        service_manager.tell("STOPPING=1")
+        service_manager.notify("STOPPING=1")
         processes.stop(arguments.grace + 5.0)
     return ExitCode.OK
 

@@ -8,7 +8,7 @@ from lfr.cli.command_table import Handler, Handlers
 from lfr.cli.exit_codes import ExitCode
 from lfr.cli.ui.table import Cell, Column, format_table
 from lfr.cli.ui.terminal import Terminal
-from lfr.host.units import FILES, load_unit_file
+from lfr.host.install_plan import FILES, load_unit_file
 
 _COLUMNS = (Column("file"), Column("goes to", max_width=60), Column("what it is"))
 

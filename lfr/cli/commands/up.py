@@ -63,9 +63,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _up(arguments: Namespace, terminal: Terminal) -> int:
     settings = _load_settings(arguments)
-    from lfr.host.data_folder import hold_data_folder
+    from lfr.host.child_processes import RoleProcesses
     from lfr.host.journal import set_up_logging
-    from lfr.host.role_processes import RoleProcesses
+    from lfr.host.valkey import hold_data_folder
 
     set_up_logging(settings.log_level, terminal.err)
     folder = Path(arguments.data_folder or settings.up_data or _default_folder()).expanduser().absolute()
@@ -94,7 +94,7 @@ def _default_folder() -> Path:
 
 
 def _address(arguments: Namespace, server: str) -> str:
-    from lfr.host.ports import free_port
+    from lfr.host.valkey import free_port
 
     address: str | None = getattr(arguments, server)
     return address or f"127.0.0.1:{free_port(_SERVERS[server][1])}"

@@ -83,7 +83,7 @@ def open_store(arguments: Namespace) -> Store:
 
 
 def _read_address(folder: str) -> str:
-    from lfr.host.data_folder import read_address
+    from lfr.host.valkey import read_address
 
     address = read_address(Path(folder))
     if address is None:
@@ -148,7 +148,7 @@ def _not_json(name: str, raw: bytes, error: InvalidJson, hint: str) -> BadInput:
 
 def write_file(file: str, text: str) -> None:
     """Write a file atomically; a file that exists keeps its permissions. Raises CannotWrite."""
-    from lfr.host.atomic_write import write_atomically
+    from lfr.host.files import write_atomically
 
     write_atomically(Path(file), text)
 

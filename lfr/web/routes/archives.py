@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import quote
 
 from lfr.errors import Conflict
-from lfr.host.atomic_write import write_atomically
+from lfr.host.files import write_atomically
 from lfr.operations.archive.archive import archive_file_name, archive_workflow, restore_workflow
 from lfr.values.json import encode_json
 from lfr.web.http import Request, Response, json_response

@@ -1,4 +1,4 @@
-"""lfr install and uninstall, as steps; and the files that they are about."""
+"""The actions of lfr install and uninstall, and the files that they install."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from lfr.cli.main import main
 from lfr.errors import CannotWrite, Conflict, NotFound
 from lfr.host.install_actions import Remove, Run, Write
 from lfr.host.install_plan import (
+    FILES,
     InstallOptions,
     Program,
     file_actions,
+    load_unit_file,
     old_build_removals,
+    relocate_unit_file,
     start_actions,
     uninstall_actions,
 )
-from lfr.host.units import FILES, load_unit_file, relocate_unit_file
 
 UNITS = Path(__file__).parents[3] / "units"
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
-    """A file that could be lfr, and a server."""
+    """A file in place of lfr, and a server."""
     with zipfile.ZipFile(tmp_path / "new-lfr", "w") as file:
         file.writestr("__main__.py", "")
     (tmp_path / "server").write_bytes(b"server")
@@ -43,8 +45,8 @@ def test_all_files_are_in_the_table_and_no_other() -> None:
 
 
 def test_a_unit_does_not_restart_what_a_restart_does_not_mend() -> None:
-    found = re.search(r"^RestartPreventExitStatus=(.*)$", load_unit_file("lfr@.service"), re.MULTILINE)
-    assert found and tuple(map(int, found[1].split())) == PERMANENT_FAILURES
+    match = re.search(r"^RestartPreventExitStatus=(.*)$", load_unit_file("lfr@.service"), re.MULTILINE)
+    assert match and tuple(map(int, match[1].split())) == PERMANENT_FAILURES
 
 
 def test_the_units_name_the_prefix_and_nothing_but_it() -> None:
@@ -57,59 +59,60 @@ def test_the_units_name_the_prefix_and_nothing_but_it() -> None:
 
 
 def test_the_program_comes_first_and_the_configuration_is_kept(program: Program) -> None:
-    steps = list(file_actions(program, InstallOptions(prefix=Path("/opt/x"))))
-    told = [str(step) for step in steps]
-    assert told[:3] == [
+    actions = list(file_actions(program, InstallOptions(prefix=Path("/opt/x"))))
+    assert [str(action) for action in actions[:3]] == [
         "write /opt/x/bin/lfr",
         "SHIV_ROOT=/opt/x/lib/lfr /opt/x/bin/lfr version",
         "write /opt/x/lib/lfr/valkey-server",
     ]
-    kept = [step.target.name for step in steps if isinstance(step, Write) and step.is_kept]
-    assert kept == ["lfr.yaml", "valkey.conf"]
+    assert [action.target.name for action in actions if isinstance(action, Write) and action.is_kept] == [
+        "lfr.yaml",
+        "valkey.conf",
+    ]
 
 
-def test_systemd_knows_the_units_before_they_start_and_valkey_is_not_started_anew() -> None:
-    wish = InstallOptions(roles=["wait", "lifecycle.2"], store=True, now=True)
-    assert [str(step) for step in start_actions(wish)] == [
+def test_systemd_knows_the_units_before_they_start_and_valkey_is_not_restarted() -> None:
+    options = InstallOptions(roles=["wait", "lifecycle.2"], store=True, now=True)
+    assert [str(action) for action in start_actions(options)] == [
         "systemctl daemon-reload",
         "systemctl enable lfr.target lfr-valkey.service lfr@wait.service lfr@lifecycle.2.service",
         "systemctl start lfr-valkey.service",
         "systemctl try-restart lfr@*.service",
         "systemctl start lfr.target lfr-valkey.service lfr@wait.service lfr@lifecycle.2.service",
     ]
-    assert [str(step) for step in start_actions(InstallOptions(roles=["wait"], is_booted=False))] == [
+    assert [str(action) for action in start_actions(InstallOptions(roles=["wait"], is_booted=False))] == [
         "systemctl enable lfr.target lfr@wait.service"
     ]
 
 
-def test_what_is_there_to_stay_stays_and_other_files_are_replaced(tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced_unless_it_is_kept(tmp_path: Path) -> None:
     target = tmp_path / "etc" / "lfr.yaml"
-    Write(target, b"first", 0o640).do()
+    Write(target, b"first", 0o640).perform()
     assert target.stat().st_mode & 0o777 == 0o640
-    Write(target, b"second", is_kept=True).do()
+    Write(target, b"second", is_kept=True).perform()
     assert target.read_bytes() == b"first"
     with target.open("rb") as open_before:
-        Write(target, b"second").do()
+        Write(target, b"second").perform()
         assert (target.read_bytes(), open_before.read()) == (b"second", b"first")
     assert [path.name for path in target.parent.iterdir()] == ["lfr.yaml"]
     with pytest.raises(CannotWrite):
-        Write(target / "below", b"").do()
+        Write(target / "below", b"").perform()
 
 
-def test_what_is_removed_may_be_gone_already(tmp_path: Path) -> None:
+def test_what_is_removed_may_be_missing(tmp_path: Path) -> None:
     (tmp_path / "tree" / "deep").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "tree")
     for name in ("link", "tree", "tree"):
-        Remove(tmp_path / name).do()
+        Remove(tmp_path / name).perform()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_command_that_fails_is_told_with_its_last_words() -> None:
+def test_a_failed_command_is_reported_with_its_last_line() -> None:
     with pytest.raises(Conflict, match="has failed: no such unit"):
-        Run(["sh", "-c", "echo 'no such unit' >&2; exit 5"]).do()
+        Run(["sh", "-c", "echo 'no such unit' >&2; exit 5"]).perform()
     with pytest.raises(Conflict, match="cannot be run"):
-        Run(["/there/is/none"]).do()
-    Run(["sh", "-c", "exit 5"], may_fail=True).do()
+        Run(["/there/is/none"]).perform()
+    Run(["sh", "-c", "exit 5"], may_fail=True).perform()
 
 
 def test_two_builds_stay(tmp_path: Path) -> None:
@@ -121,10 +124,12 @@ def test_two_builds_stay(tmp_path: Path) -> None:
 
 
 def test_data_goes_only_if_that_is_asked_for() -> None:
-    modest = {str(step) for step in uninstall_actions(Path("/usr/local"), [], purge=False, is_booted=True)}
-    thorough = {str(step) for step in uninstall_actions(Path("/usr/local"), [], purge=True, is_booted=True)}
-    assert "remove /usr/local/bin/lfr" in modest
-    assert thorough - modest == {
+    default = {
+        str(action) for action in uninstall_actions(Path("/usr/local"), [], purge=False, is_booted=True)
+    }
+    purge = {str(action) for action in uninstall_actions(Path("/usr/local"), [], purge=True, is_booted=True)}
+    assert "remove /usr/local/bin/lfr" in default
+    assert purge - default == {
         "remove /etc/lfr",
         "remove /var/lib/lfr",
         "remove /var/lib/lfr-valkey",
@@ -134,7 +139,7 @@ def test_data_goes_only_if_that_is_asked_for() -> None:
     }
 
 
-def test_a_dry_run_prints_the_steps_and_does_none(
+def test_a_dry_run_prints_the_actions_and_performs_none(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", [str(program.file)])
@@ -167,8 +172,8 @@ def test_only_the_one_file_can_be_installed(
 
 def test_units_are_listed_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["units"]) == ExitCode.OK
-    listed = capsys.readouterr().out
-    assert all(file.name in listed and file.target in listed for file in FILES)
+    output = capsys.readouterr().out
+    assert all(file.name in output and file.target in output for file in FILES)
     assert main(["units", "lfr.yaml"]) == ExitCode.OK
     assert capsys.readouterr().out == (UNITS / "lfr.yaml").read_text()
     assert main(["units", "lfr.socket"]) == ExitCode.NOT_FOUND

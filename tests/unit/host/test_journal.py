@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from lfr.host.journal import about, is_journal, set_up_logging
+from lfr.host.journal import is_journal, log_fields, set_up_logging
 
 
 @pytest.fixture(autouse=True)
-def _put_back() -> Iterator[None]:
+def _restore_logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -27,17 +27,17 @@ def _put_back() -> Iterator[None]:
 
 
 def journal_of(path: Path) -> dict[str, str]:
-    about = os.stat(path)
-    return {"JOURNAL_STREAM": f"{about.st_dev}:{about.st_ino}"}
+    status = os.stat(path)
+    return {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[socket.socket]:
-    """A socket in the journal's place."""
-    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as link:
-        link.bind(str(tmp_path / "socket"))
-        link.settimeout(5)
-        yield link
+    """A socket in place of the journal's."""
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as receiver:
+        receiver.bind(str(tmp_path / "socket"))
+        receiver.settimeout(5)
+        yield receiver
 
 
 def test_the_journal_gets_entries_with_fields(tmp_path: Path, journal: socket.socket) -> None:
@@ -45,10 +45,10 @@ def test_the_journal_gets_entries_with_fields(tmp_path: Path, journal: socket.so
     with path.open("w") as stream:
         set_up_logging("INFO", stream, journal_of(path), role="wait.2", journal=journal.getsockname())
         log = logging.getLogger("lfr.test")
-        log.debug("not told")
+        log.debug("not logged")
         log.info("a %d", 1)
         assert journal.recv(1000) == b"MESSAGE=a 1\nPRIORITY=6\nSYSLOG_IDENTIFIER=lfr\nLFR_ROLE=wait.2\n"
-        log.error("b\nc", extra=about("workflow:w", 4))
+        log.error("b\nc", extra=log_fields("workflow:w", 4))
         assert journal.recv(1000) == (
             b"MESSAGE\n\3\0\0\0\0\0\0\0b\nc\nPRIORITY=3\nSYSLOG_IDENTIFIER=lfr\nLFR_ROLE=wait.2\n"
             b"LFR_WORKFLOW=workflow:w\nLFR_STEP=4\n"
@@ -74,9 +74,9 @@ def test_elsewhere_lines_have_a_time_and_a_level(tmp_path: Path) -> None:
     other.touch()
     with path.open("w") as stream:
         set_up_logging("INFO", stream, journal_of(other))
-        logging.getLogger("lfr.test").debug("not told")
-        logging.getLogger("lfr.test").info("told")
-    assert path.read_text().endswith(" INFO told\n")
+        logging.getLogger("lfr.test").debug("not logged")
+        logging.getLogger("lfr.test").info("logged")
+    assert path.read_text().endswith(" INFO logged\n")
     assert path.read_text().count("\n") == 1
 
 

@@ -1,4 +1,4 @@
-"""The bundled server, its data folder, and role processes."""
+"""The bundled server and its data folder."""
 
 from __future__ import annotations
 
@@ -16,23 +16,29 @@ import redis
 
 from lfr.errors import CannotWrite, Conflict, NotFound
 from lfr.host import valkey
-from lfr.host.data_folder import hold_data_folder, read_address, write_address
-from lfr.host.role_processes import RoleProcesses, own_command
-from lfr.host.valkey import Address, CannotStart, ValkeyServer, is_serving
+from lfr.host.valkey import (
+    Address,
+    CannotStart,
+    ValkeyServer,
+    hold_data_folder,
+    is_serving,
+    read_address,
+    write_address,
+)
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs (a zombie does not)."""
+    """Return whether a process runs (a zombie does not)."""
     try:
         return " Z " not in Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
         return False
 
 
-def test_the_server_keeps_what_it_was_told(tmp_path: Path) -> None:
+def test_the_server_keeps_its_data(tmp_path: Path) -> None:
     for expected in (1, 2):
         with ValkeyServer(tmp_path) as server, redis.Redis.from_url(server.address.url) as client:
             assert client.incr("counter") == expected
@@ -54,29 +60,29 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 
 def test_without_any_server_the_cpu_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(valkey.VARIABLE, raising=False)
+    monkeypatch.delenv(valkey.SERVER_VARIABLE, raising=False)
     monkeypatch.setattr("shutil.which", lambda _: None)
     monkeypatch.setattr("platform.machine", lambda: "vax")
     with pytest.raises(NotFound, match="vax"):
         valkey.find_server()
 
 
-def test_a_server_that_is_named_and_not_there_is_not_replaced_by_another(
+def test_a_named_server_that_does_not_exist_is_not_replaced_by_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(valkey.VARIABLE, "/nowhere/valkey-server")
+    monkeypatch.setenv(valkey.SERVER_VARIABLE, "/nowhere/valkey-server")
     with pytest.raises(NotFound, match="/nowhere/valkey-server"):
         valkey.find_server()
 
 
-def test_a_bundled_server_that_may_not_be_run_is_told(
+def test_a_bundled_server_that_may_not_be_run_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     server = tmp_path / "servers" / platform.machine() / "valkey-server"
     server.parent.mkdir(parents=True)
     server.touch(mode=0o644)
     monkeypatch.setattr(valkey, "__file__", str(tmp_path / "valkey.py"))
-    monkeypatch.delenv(valkey.VARIABLE)
+    monkeypatch.delenv(valkey.SERVER_VARIABLE)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NotFound, match=f"may be run in {server.parent}"):
         valkey.find_server()
@@ -87,18 +93,18 @@ def test_a_bundled_server_that_may_not_be_run_is_told(
 def test_a_server_is_waited_for_while_it_reads_its_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = valkey._ask
+    probe = valkey._probe
     seconds = 0.0
 
     def loading(address: Address) -> bytes:
         nonlocal seconds
-        told = ask(address)
-        if told.startswith(b"+PONG") and seconds > 100 * valkey._START_SECONDS:
-            return told
+        reply = probe(address)
+        if reply.startswith(b"+PONG") and seconds > 100 * valkey._START_SECONDS:
+            return reply
         seconds += valkey._START_SECONDS / 2
         return b"-LOADING"
 
-    monkeypatch.setattr(valkey, "_ask", loading)
+    monkeypatch.setattr(valkey, "_probe", loading)
     monkeypatch.setattr(valkey, "time", SimpleNamespace(monotonic=lambda: seconds, sleep=time.sleep))
     with ValkeyServer(tmp_path) as server:
         assert server.is_running()
@@ -137,8 +143,8 @@ def test_a_folder_is_the_servers_until_it_has_ended_too(
         os.kill(pid, signal.SIGSTOP)
         parent.send_signal(signal.SIGKILL)
     try:
-        with monkeypatch.context() as impatient, pytest.raises(Conflict, match=f"by process {pid}$"):
-            impatient.setattr(valkey, "_STOP_SECONDS", 0.1)
+        with monkeypatch.context() as impatience, pytest.raises(Conflict, match=f"by process {pid}$"):
+            impatience.setattr(valkey, "_STOP_SECONDS", 0.1)
             ValkeyServer(tmp_path).start()
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -168,45 +174,9 @@ def test_an_address_counts_while_the_server_answers(tmp_path: Path) -> None:
         assert server.pid
         write_address(tmp_path, server.address, server.pid)
         assert read_address(tmp_path) == server.address.url
-        write_address(tmp_path, server.address, server.pid + 1)  # another has got the port
+        write_address(tmp_path, server.address, server.pid + 1)  # another server has the port
         assert read_address(tmp_path) is None
         write_address(tmp_path, server.address, server.pid)
     assert read_address(tmp_path) is None
     (tmp_path / "lfr-up.json").write_text("garbage")
     assert read_address(tmp_path) is None
-
-
-def test_a_checkout_is_started_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["/nowhere/lfr/__main__.py"])
-    assert own_command()[-2:] == ["-m", "lfr"]
-
-
-@pytest.mark.needs_file
-def test_the_one_file_is_started_as_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", [os.environ["LFR_FILE"]])
-    assert own_command()[-1] == os.environ["LFR_FILE"]
-
-
-@pytest.mark.needs_file
-def test_children_write_to_their_logs_and_their_end_is_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "argv", [os.environ["LFR_FILE"]])
-    with RoleProcesses({}, tmp_path) as children:
-        child = children.start(["lifecycle", "--port", "nonsense"])
-        assert eventually(children.pop_exited) == [child]
-        assert children.running == []
-        assert "nonsense" in child.log_tail()
-
-
-@pytest.mark.needs_file
-def test_children_are_stopped_together(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str
-) -> None:
-    monkeypatch.setattr(sys, "argv", [os.environ["LFR_FILE"]])
-    with RoleProcesses({"LFR_REDIS_URL": redis_url}, tmp_path) as children:
-        started = [children.start([role]) for role in ("lifecycle", "wait")]
-        client = redis.Redis.from_url(redis_url)
-        eventually(lambda: client.exists("workflows:run") and len(client.xinfo_groups("workflows:run")) == 2)
-    assert [child.process.returncode for child in started] == [0, 0]
-    client.close()

@@ -1,0 +1,68 @@
+"""Files that are written atomically, and lock files."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from lfr.errors import CannotWrite, Conflict
+
+
+def write_atomically(path: Path, content: str | bytes, mode: int | None = None) -> None:
+    """Write a file so that no reader ever sees a part of it. Raises CannotWrite.
+
+    With `mode` the file at `path` is replaced, even if it is a link. Without, a link is followed and an
+    existing file keeps its mode.
+    """
+    target = path.resolve() if mode is None else path
+    new = target.with_name(f".{target.name}.{os.getpid()}.new")
+    try:
+        if mode is None and target.exists():
+            mode = target.stat().st_mode & 0o7777
+        new.write_bytes(content.encode() if isinstance(content, str) else content)
+        if mode is not None:
+            new.chmod(mode)
+        new.replace(target)
+    except OSError as error:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise CannotWrite(f"cannot write {path}: {error.strerror}") from None
+
+
+@contextmanager
+def hold_lock(path: Path, *, patience_seconds: float = 0.0) -> Iterator[TextIO]:
+    """Hold the lock file at `path`, made if need be, for the block; wait for it up to `patience_seconds`.
+
+    A child process that inherits the open file holds the lock too, until it ends, even if this process is
+    killed before (flock(2)). Raises Conflict with the id of the process that has the lock, and OSError if
+    the file cannot be made.
+    """
+    with path.open("a+") as lock:
+        deadline = time.monotonic() + patience_seconds
+        while not _try_lock(lock):
+            if time.monotonic() >= deadline:
+                lock.seek(0)
+                raise Conflict(f"{path.parent} is in use by process {lock.read().strip() or '?'}")
+            time.sleep(0.05)
+        write_lock_holder(lock, os.getpid())
+        yield lock
+
+
+def write_lock_holder(lock: TextIO, pid: int) -> None:
+    """Write into a lock file which process holds it."""
+    lock.truncate(0)
+    lock.write(str(pid))
+    lock.flush()
+
+
+def _try_lock(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

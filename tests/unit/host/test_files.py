@@ -1,0 +1,37 @@
+"""Files that are written atomically."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lfr.errors import CannotWrite
+from lfr.host.files import write_atomically
+
+
+def test_a_link_leads_to_the_file_that_is_written_and_its_mode_stays(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.touch()
+    target.chmod(0o604)
+    link.symlink_to(target)
+    write_atomically(link, "é")
+    assert (target.read_bytes(), target.stat().st_mode & 0o777) == ("é".encode(), 0o604)
+    assert link.is_symlink()
+
+
+def test_with_a_mode_a_link_is_replaced(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("old")
+    link.symlink_to(target)
+    write_atomically(link, b"new", 0o600)
+    assert (target.read_text(), link.read_text()) == ("old", "new")
+    assert link.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_failure_names_the_file_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "folder", tmp_path / "none" / "file"):
+        with pytest.raises(CannotWrite, match=f"cannot write {path}: "):
+            write_atomically(path, "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
