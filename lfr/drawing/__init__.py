@@ -1,1 +1,1 @@
-"""Flows as pictures: mermaid, Graphviz' DOT, SVG. Pure."""
+"""Draws flows: as mermaid, as Graphviz' DOT, as SVG. Pure."""

@@ -1,4 +1,4 @@
-"""Flow -> DOT, the language of Graphviz."""
+"""Draws a flow as DOT, the language of Graphviz."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SHAPES: Final = {
 
 
 def to_dot(flow: Flow, *, vertical: bool = False, docs: bool = True) -> str:
-    """The flow as a directed graph, from left to right or, if `vertical`, from top to bottom.
+    """Return the flow as a directed graph, from left to right or, if `vertical`, from top to bottom.
 
-    A subflow is a cluster around its own steps, with circles for its start and end. With `docs`, what the
-    flow says of itself and of its tasks stands in tooltips.
+    A subflow is a cluster around its own steps, with circles for its start and end. With `docs`, the
+    documentation of the flow and of its tasks becomes tooltips.
     """
     return "\n".join(_lines(flow, vertical, docs)) + "\n"
 

@@ -1,4 +1,4 @@
-"""What is written at a step, in every kind of picture."""
+"""The texts at a step, the same in every format."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from urllib.parse import unquote
 
 from lfr.flow import Flow, Step, StepKind
 
-LONGEST: Final = 40
+MAX_LENGTH: Final = 40
 """Characters of a value or a URI that are shown."""
 
 
 def label_lines(step: Step) -> list[str]:
-    """The lines at a step: its name with `>` for merge and `*` for iteration; its guard, after `?`."""
+    """Return the lines at a step: `>` for merge or `*` for iteration with its name; `?` with its guard."""
     marks = [mark for mark, is_set in ((">", step.merge), ("*", step.iterate)) if is_set]
     name = " ".join([*marks, _name(step)]).strip()
     guard = [] if step.guard is None else [f"? {' '.join(step.guard.split())}"]
@@ -21,19 +21,19 @@ def label_lines(step: Step) -> list[str]:
 
 
 def task_doc(flow: Flow, step: Step) -> str:
-    """What the flow says of a step's task, or empty."""
+    """Return the flow's documentation of a step's task, or an empty text."""
     return flow.docs.get(step.name, "") if step.name else ""
 
 
 def resource_title(uri: str, *, is_sink: bool) -> str:
-    """What lists call a resource: what is done, and the last part of where it is."""
-    place = uri.partition("?")[0].rstrip("/").rpartition("/")[2]
-    return f"{'store' if is_sink else 'load'} {cut(unquote(place) or uri)}"
+    """Return the name of a resource in lists: load or store, and the last part of its path."""
+    name = uri.partition("?")[0].rstrip("/").rpartition("/")[2]
+    return f"{'store' if is_sink else 'load'} {shorten(unquote(name) or uri)}"
 
 
-def cut(text: str) -> str:
-    """A text, or its beginning."""
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+def shorten(text: str) -> str:
+    """Return a text cut to `MAX_LENGTH` characters."""
+    return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1] + "…"
 
 
 def _name(step: Step) -> str:
@@ -43,7 +43,7 @@ def _name(step: Step) -> str:
         case StepKind.END:
             return "end"
         case StepKind.LITERAL:
-            return cut(json.dumps(step.value, ensure_ascii=False))
+            return shorten(json.dumps(step.value, ensure_ascii=False))
         case StepKind.RESOURCE:
-            return cut(step.uri)
+            return shorten(step.uri)
     return step.name

@@ -1,9 +1,12 @@
-"""Flow -> where each step is drawn: layers from left to right, subflows as boxes within.
+"""Computes where each step of a flow is drawn: layers from left to right, subflows as boxes within.
 
-A subflow is laid out first, by itself, and then is one large node of the scope that it stands in; so no
-box ever meets a step that is not inside it. In a scope, a node's layer is its longest way from the start;
-edges that pass over layers get places of their own in each, so that they pass between the nodes. The order
-within a layer follows from the neighbours, by their mean, in a few sweeps. (Sugiyama's method)
+A subflow is laid out first, by itself, and then becomes one large node of the scope around it, so its box
+never overlaps a step that is not inside it. In a scope, the layer of a node is its longest path from the
+start. An edge that spans several layers gets a lane in each of them, which keeps it off the nodes. The
+order within a layer follows from the mean position of the neighbours, in a few sweeps. (Sugiyama's method)
+
+The console has a layout of its own in JavaScript: it runs in the browser, adapts to the browser's fonts,
+and uses dagre. This one draws an SVG on a machine that has neither a browser nor Node.
 """
 
 from __future__ import annotations
@@ -13,22 +16,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from lfr.flow import Flow, StepKind
+from lfr.flow import Edge, Flow, StepKind
 
-BETWEEN_LAYERS: Final = 44.0
-BETWEEN_NODES: Final = 16.0
+LAYER_GAP: Final = 44.0
+NODE_GAP: Final = 16.0
 FRAME: Final = 14.0
-"""Between a subflow's frame and what is inside; the label of the frame has `LABEL` more above."""
+"""The distance between the frame of a subflow and its content; a label adds `LABEL_HEIGHT` above."""
 
-LABEL: Final = 18.0
-_LANE: Final = 8.0
+LABEL_HEIGHT: Final = 18.0
+_LANE_HEIGHT: Final = 8.0
 _SWEEPS: Final = 4
-_MOST_LANES: Final = 200_000
+_MAX_LANES: Final = 200_000
+
+Point: TypeAlias = tuple[float, float]
+Size: TypeAlias = tuple[float, float]
+"""Width and height."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rectangle:
-    """A place: left, top, width, height, in pixels."""
+    """Left, top, width and height, in pixels."""
 
     x: float
     y: float
@@ -37,221 +44,223 @@ class Rectangle:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Where everything is drawn.
+class Layout:
+    """The positions of all parts of a drawing.
 
-    steps   by index: the step itself; of a subflow its start
+    steps   by index: the rectangle of the step; of a subflow that of its start
     frames  by the index of a subflow: the frame around it
-    edges   each with the points that it passes, from the edge of one node to that of another
+    edges   by edge: the points of its path, from the border of one node to that of the other
     """
 
     width: float
     height: float
     steps: Mapping[int, Rectangle]
     frames: Mapping[int, Rectangle]
-    edges: Mapping[tuple[int, int], tuple[tuple[float, float], ...]]
+    edges: Mapping[Edge, tuple[Point, ...]]
 
 
 Node: TypeAlias = int
-"""In a scope: a step by its index, a subflow that stands in it by that of its start, a lane below -1."""
+"""In a scope: a step by its index, a nested subflow by the index of its start, a lane below -1."""
 
 
 @dataclass(slots=True)
-class _Scope:
-    """A scope that has been laid out: places within it, from its own corner."""
+class _ScopeLayout:
+    """The layout of one scope; positions are relative to its top left corner.
+
+    lanes  by edge: the points of its lanes
+    spans  by edge: where the layer of its source ends and that of its target begins; it bends in between
+    """
 
     width: float = 0.0
     height: float = 0.0
     steps: dict[int, Rectangle] = field(default_factory=dict)
     frames: dict[int, Rectangle] = field(default_factory=dict)
-    lanes: dict[tuple[int, int], list[tuple[float, float]]] = field(default_factory=dict)
-    spans: dict[tuple[int, int], tuple[float, float]] = field(default_factory=dict)
-    """By edge: where the layer of its source ends, and where that of its target begins: it bends between."""
+    lanes: dict[Edge, list[Point]] = field(default_factory=dict)
+    spans: dict[Edge, tuple[float, float]] = field(default_factory=dict)
 
-    def take(self, inner: _Scope, x: float, y: float) -> None:
-        """All that is in another scope, with its corner at this place."""
-        for into, places in ((self.steps, inner.steps), (self.frames, inner.frames)):
-            for index, place in places.items():
-                into[index] = Rectangle(place.x + x, place.y + y, place.width, place.height)
+    def insert(self, inner: _ScopeLayout, x: float, y: float) -> None:
+        """Add the content of another scope with its top left corner at this point."""
+        for target, source in ((self.steps, inner.steps), (self.frames, inner.frames)):
+            for index, box in source.items():
+                target[index] = Rectangle(box.x + x, box.y + y, box.width, box.height)
         for edge, points in inner.lanes.items():
             self.lanes[edge] = [(left + x, top + y) for left, top in points]
         for edge, (begin, end) in inner.spans.items():
             self.spans[edge] = (begin + x, end + x)
 
 
-def place(
+def lay_out(
     flow: Flow,
-    sizes: Mapping[int, tuple[float, float]],
-    labels: Mapping[int, float],
+    sizes: Mapping[int, Size],
+    label_widths: Mapping[int, float],
     *,
     vertical: bool = False,
-) -> Places:
-    """Where the steps of a flow are drawn: from left to right, or from top to bottom.
+) -> Layout:
+    """Compute the layout of a flow, from left to right or, if `vertical`, from top to bottom.
 
-    `sizes` are the width and height of each step; `labels` the widths of what is written at the top of the
-    frames of subflows.
+    `sizes` holds the size of each step, `label_widths` the width of the label of each subflow's frame.
     """
     if not vertical:
-        return _place(flow, sizes, labels, vertical=False)
-    turned = {index: (height, width) for index, (width, height) in sizes.items()}
-    return _turned(_place(flow, turned, labels, vertical=True))
+        return _lay_out_flow(flow, sizes, label_widths, vertical=False)
+    transposed = {index: (height, width) for index, (width, height) in sizes.items()}
+    return _transpose(_lay_out_flow(flow, transposed, label_widths, vertical=True))
 
 
-def _turned(places: Places) -> Places:
-    """The same with right and down exchanged."""
+def _transpose(layout: Layout) -> Layout:
+    """Exchange right and down."""
 
-    def turn(place: Rectangle) -> Rectangle:
-        return Rectangle(place.y, place.x, place.height, place.width)
+    def transpose(box: Rectangle) -> Rectangle:
+        return Rectangle(box.y, box.x, box.height, box.width)
 
-    return Places(
-        places.height,
-        places.width,
-        {index: turn(place) for index, place in places.steps.items()},
-        {index: turn(place) for index, place in places.frames.items()},
-        {edge: tuple((y, x) for x, y in points) for edge, points in places.edges.items()},
+    return Layout(
+        layout.height,
+        layout.width,
+        {index: transpose(box) for index, box in layout.steps.items()},
+        {index: transpose(box) for index, box in layout.frames.items()},
+        {edge: tuple((y, x) for x, y in points) for edge, points in layout.edges.items()},
     )
 
 
-def _place(
-    flow: Flow, sizes: Mapping[int, tuple[float, float]], labels: Mapping[int, float], *, vertical: bool
-) -> Places:
-    scope_of, around = _scopes(flow)
+def _lay_out_flow(
+    flow: Flow, sizes: Mapping[int, Size], label_widths: Mapping[int, float], *, vertical: bool
+) -> Layout:
+    scope_of, parent_of = _scopes(flow)
     nodes: dict[int, list[Node]] = defaultdict(list)
     for step in flow.steps:
         nodes[scope_of[step.index]].append(step.index)
         if step.kind is StepKind.SUBFLOW:
-            nodes[around[step.index]].append(step.index)
-    edges: dict[int, list[tuple[int, int]]] = defaultdict(list)
+            nodes[parent_of[step.index]].append(step.index)
+    edges: dict[int, list[Edge]] = defaultdict(list)
     for source, target in flow.edges:
         leaves = flow.steps[source].kind is StepKind.SUBFLOW_END
-        scope = around[scope_of[source]] if leaves else scope_of[source]
+        scope = parent_of[scope_of[source]] if leaves else scope_of[source]
         edges[scope].append((source, target))
-    boxes: dict[int, _Scope] = {}
-    for step in reversed(flow.steps):  # the innermost first: they begin last
+    boxes: dict[int, _ScopeLayout] = {}
+    for step in reversed(flow.steps):  # inner subflows first: they begin later
         if step.kind is StepKind.SUBFLOW:
-            laid = _lay_out(step.index, nodes[step.index], edges[step.index], sizes, boxes, scope_of)
-            label = labels.get(step.index, 0.0)
-            boxes[step.index] = (
-                _framed_to_turn(laid, step.index, label) if vertical else _framed(laid, step.index, label)
-            )
-    whole = _lay_out(-1, nodes[-1], edges[-1], sizes, boxes, scope_of)
+            inner = _lay_out_scope(step.index, nodes[step.index], edges[step.index], sizes, boxes, scope_of)
+            label_width = label_widths.get(step.index, 0.0)
+            boxes[step.index] = _framed(inner, step.index, label_width, vertical=vertical)
+    whole = _lay_out_scope(-1, nodes[-1], edges[-1], sizes, boxes, scope_of)
     paths = {edge: _path(whole, *edge) for edge in flow.edges}
-    return Places(whole.width, whole.height, whole.steps, whole.frames, paths)
+    return Layout(whole.width, whole.height, whole.steps, whole.frames, paths)
 
 
 def _scopes(flow: Flow) -> tuple[list[int], dict[int, int]]:
-    """By index: the subflow that a step stands in, its own start and end among them, or -1; and by subflow:
-    the one around it, or -1."""
+    """Return the subflow of each step (its own start and end included), and the one around each subflow.
+
+    -1 stands for the flow itself.
+    """
     scope_of: list[int] = []
-    around: dict[int, int] = {}
-    open_ = [-1]
+    parent_of: dict[int, int] = {}
+    open_scopes = [-1]
     for step in flow.steps:
         if step.kind is StepKind.SUBFLOW:
-            around[step.index] = open_[-1]
-            open_.append(step.index)
-        scope_of.append(open_[-1])
+            parent_of[step.index] = open_scopes[-1]
+            open_scopes.append(step.index)
+        scope_of.append(open_scopes[-1])
         if step.kind is StepKind.SUBFLOW_END:
-            open_.pop()
-    return scope_of, around
+            open_scopes.pop()
+    return scope_of, parent_of
 
 
-def _lay_out(
+def _lay_out_scope(
     scope: int,
     nodes: Sequence[Node],
-    edges: Sequence[tuple[int, int]],
-    sizes: Mapping[int, tuple[float, float]],
-    boxes: Mapping[int, _Scope],
+    edges: Sequence[Edge],
+    sizes: Mapping[int, Size],
+    boxes: Mapping[int, _ScopeLayout],
     scope_of: Sequence[int],
-) -> _Scope:
-    """The nodes of one scope in layers, and what is inside of them."""
+) -> _ScopeLayout:
+    """Lay out the nodes of one scope in layers, with the content of nested subflows."""
 
-    def node(step: int) -> Node:
+    def node_of(step: int) -> Node:
         return step if scope_of[step] == scope else scope_of[step]
 
-    def size(node: Node) -> tuple[float, float]:
+    def size(node: Node) -> Size:
         if node < -1:
-            return 0.0, _LANE
+            return 0.0, _LANE_HEIGHT
         box = boxes.get(node)
         return (box.width, box.height) if box else sizes[node]
 
-    layers = _Layers(nodes, [(edge, node(edge[0]), node(edge[1])) for edge in edges])
+    layers = _Layers(nodes, [(edge, node_of(edge[0]), node_of(edge[1])) for edge in edges])
     columns = layers.ordered()
-    laid = _Scope()
-    tops = _tops(columns, layers, {each: size(each)[1] for column in columns for each in column})
+    layout = _ScopeLayout()
+    tops = _tops(columns, layers, {node: size(node)[1] for column in columns for node in column})
     x = 0.0
     borders: list[tuple[float, float]] = []
     for column in columns:
-        width = max((size(each)[0] for each in column), default=0.0)
+        width = max((size(node)[0] for node in column), default=0.0)
         borders.append((x, x + width))
-        for each in column:
-            own, height = size(each) if each >= -1 else (width, _LANE)
-            left = x + (width - own) / 2
-            _put(laid, layers, boxes, each, Rectangle(left, tops[each], own, height))
-        x += width + BETWEEN_LAYERS
-        laid.height = max([laid.height, *(tops[each] + size(each)[1] for each in column)])
-    laid.width = max(0.0, x - BETWEEN_LAYERS)
+        for node in column:
+            own_width, height = size(node) if node >= -1 else (width, _LANE_HEIGHT)
+            left = x + (width - own_width) / 2
+            _add_node(layout, layers, boxes, node, Rectangle(left, tops[node], own_width, height))
+        x += width + LAYER_GAP
+        layout.height = max([layout.height, *(tops[node] + size(node)[1] for node in column)])
+    layout.width = max(0.0, x - LAYER_GAP)
     for edge in edges:
-        source, target = layers.layer[node(edge[0])], layers.layer[node(edge[1])]
-        laid.spans[edge] = (borders[source][1], borders[target][0])
-    return laid
+        source, target = layers.layer[node_of(edge[0])], layers.layer[node_of(edge[1])]
+        layout.spans[edge] = (borders[source][1], borders[target][0])
+    return layout
 
 
-def _put(laid: _Scope, layers: _Layers, boxes: Mapping[int, _Scope], node: Node, at: Rectangle) -> None:
+def _add_node(
+    layout: _ScopeLayout, layers: _Layers, boxes: Mapping[int, _ScopeLayout], node: Node, box: Rectangle
+) -> None:
     if node < -1:
-        middle = at.y + at.height / 2
-        lane = laid.lanes.setdefault(layers.lane_of[node], [])
-        lane += ((at.x, middle), (at.x + at.width, middle))
+        middle = box.y + box.height / 2
+        lane = layout.lanes.setdefault(layers.lane_of[node], [])
+        lane += ((box.x, middle), (box.x + box.width, middle))
     elif node in boxes:
-        laid.take(boxes[node], at.x, at.y)
+        layout.insert(boxes[node], box.x, box.y)
     else:
-        laid.steps[node] = at
+        layout.steps[node] = box
 
 
-def _framed(inner: _Scope, index: int, label: float) -> _Scope:
-    """A scope with a frame around it, and room for the label above."""
-    above = FRAME + (LABEL if label else 0.0)
-    framed = _Scope(max(inner.width, label) + 2 * FRAME, inner.height + above + FRAME)
-    framed.take(inner, FRAME + max(0.0, label - inner.width) / 2, above)
-    framed.frames[index] = Rectangle(0.0, 0.0, framed.width, framed.height)
-    return framed
+def _framed(inner: _ScopeLayout, index: int, label_width: float, *, vertical: bool) -> _ScopeLayout:
+    """Put a frame around a scope, with room for the label above.
 
-
-def _framed_to_turn(inner: _Scope, index: int, label: float) -> _Scope:
-    """The same for what is turned afterwards: what is above then, is at the left now."""
-    above = FRAME + (LABEL if label else 0.0)
-    framed = _Scope(inner.width + above + FRAME, max(inner.height, label) + 2 * FRAME)
-    framed.take(inner, above, FRAME + max(0.0, label - inner.height) / 2)
+    A vertical layout is transposed afterwards: its label, then above, needs room at the left here.
+    """
+    before = FRAME + (LABEL_HEIGHT if label_width else 0.0)
+    if vertical:
+        framed = _ScopeLayout(inner.width + before + FRAME, max(inner.height, label_width) + 2 * FRAME)
+        framed.insert(inner, before, FRAME + max(0.0, label_width - inner.height) / 2)
+    else:
+        framed = _ScopeLayout(max(inner.width, label_width) + 2 * FRAME, inner.height + before + FRAME)
+        framed.insert(inner, FRAME + max(0.0, label_width - inner.width) / 2, before)
     framed.frames[index] = Rectangle(0.0, 0.0, framed.width, framed.height)
     return framed
 
 
 class _Layers:
-    """The nodes of a scope by layer, with a lane in each layer that an edge only passes."""
+    """The nodes of a scope by layer, with a lane in each layer that an edge only passes through."""
 
-    def __init__(self, nodes: Iterable[Node], edges: Sequence[tuple[tuple[int, int], Node, Node]]) -> None:
+    def __init__(self, nodes: Iterable[Node], edges: Sequence[tuple[Edge, Node, Node]]) -> None:
         self.nodes = list(dict.fromkeys(nodes))
         self.before: dict[Node, list[Node]] = {node: [] for node in self.nodes}
         self.after: dict[Node, list[Node]] = {node: [] for node in self.nodes}
-        self.lane_of: dict[Node, tuple[int, int]] = {}
-        forward = [each for each in edges if each[2] > each[1]]  # all others lead back
+        self.lane_of: dict[Node, Edge] = {}
+        forward = [each for each in edges if each[2] > each[1]]  # the others lead back
         for _, source, target in forward:
             self.before[target].append(source)
-        self.layer = self._longest_ways()
+        self.layer = self._longest_paths()
         self.before = {node: [] for node in self.nodes}
         for edge, source, target in forward:
             self._connect(edge, source, target)
 
-    def _longest_ways(self) -> dict[Node, int]:
+    def _longest_paths(self) -> dict[Node, int]:
         layer: dict[Node, int] = {}
-        for node in sorted(self.nodes):  # an edge leads to a higher number
+        for node in sorted(self.nodes):  # a forward edge leads to a higher number
             layer[node] = max((layer[source] + 1 for source in self.before[node]), default=0)
         last = max(self.nodes)
-        layer[last] = max(layer.values())  # the end of a scope stands at its end
+        layer[last] = max(layer.values())  # the end of a scope is in its last layer
         return layer
 
-    def _connect(self, edge: tuple[int, int], source: Node, target: Node) -> None:
+    def _connect(self, edge: Edge, source: Node, target: Node) -> None:
         first, last = self.layer[source], self.layer[target]
-        if len(self.lane_of) + last - first > _MOST_LANES:
+        if len(self.lane_of) + last - first > _MAX_LANES:
             last = first + 1
         before = source
         for between in range(first + 1, last):
@@ -268,9 +277,9 @@ class _Layers:
         self.before[target].append(source)
 
     def ordered(self) -> list[list[Node]]:
-        """The layers, each from top to bottom."""
+        """Return the nodes of each layer, from top to bottom."""
         columns: list[list[Node]] = [[] for _ in range(max(self.layer.values()) + 1)]
-        for node in self._by_first_visit():
+        for node in self._initial_order():
             columns[self.layer[node]].append(node)
         for sweep in range(_SWEEPS):
             neighbours = self.before if sweep % 2 == 0 else self.after
@@ -278,12 +287,12 @@ class _Layers:
                 self._sort(column, neighbours, columns)
         return columns
 
-    def _by_first_visit(self) -> list[Node]:
-        """Lanes stand beside what they come from."""
-        place = {node: float(node) for node in self.nodes}
+    def _initial_order(self) -> list[Node]:
+        """Return the nodes in the order of the text, with lanes between the ends of their edges."""
+        rank = {node: float(node) for node in self.nodes}
         for lane, (source, target) in self.lane_of.items():
-            place[lane] = (source + target) / 2
-        return sorted(place, key=lambda node: (place[node], node))
+            rank[lane] = (source + target) / 2
+        return sorted(rank, key=lambda node: (rank[node], node))
 
     def _sort(
         self, column: list[Node], neighbours: Mapping[Node, list[Node]], columns: Sequence[Sequence[Node]]
@@ -291,8 +300,8 @@ class _Layers:
         rank: dict[Node, float] = {}
         for layer in {self.layer[each] for node in column for each in neighbours[node]}:
             last = max(1, len(columns[layer]) - 1)
-            rank.update({node: place / last for place, node in enumerate(columns[layer])})
-        old = {node: place / max(1, len(column) - 1) for place, node in enumerate(column)}
+            rank.update({node: number / last for number, node in enumerate(columns[layer])})
+        old = {node: number / max(1, len(column) - 1) for number, node in enumerate(column)}
         column.sort(key=lambda node: _mean([rank[each] for each in neighbours[node]], old[node]))
 
 
@@ -303,54 +312,58 @@ def _mean(values: Sequence[float], default: float) -> float:
 def _tops(
     columns: Sequence[Sequence[Node]], layers: _Layers, heights: Mapping[Node, float]
 ) -> dict[Node, float]:
-    """The top of each node: as near to the middle of its neighbours as the order allows."""
+    """Return the top of each node: as near to the middle of its neighbours as the order allows."""
     tops: dict[Node, float] = {}
     for column in columns:
         y = 0.0
         for node in column:
             tops[node] = y
-            y += heights[node] + BETWEEN_NODES
-    tallest = max(sum(heights[node] + BETWEEN_NODES for node in column) for column in columns)
+            y += heights[node] + NODE_GAP
+    tallest = max(sum(heights[node] + NODE_GAP for node in column) for column in columns)
     for column in columns:
-        shift = (tallest - sum(heights[node] + BETWEEN_NODES for node in column)) / 2
+        shift = (tallest - sum(heights[node] + NODE_GAP for node in column)) / 2
         for node in column:
             tops[node] += shift
     for sweep in range(_SWEEPS):
         neighbours = layers.before if sweep % 2 == 0 else layers.after
         for column in columns if sweep % 2 == 0 else columns[::-1]:
-            _pull(column, neighbours, tops, heights)
+            _align_column(column, neighbours, tops, heights)
     least = min(tops.values(), default=0.0)
     return {node: top - least for node, top in tops.items()}
 
 
-def _pull(
+def _align_column(
     column: Sequence[Node],
     neighbours: Mapping[Node, list[Node]],
     tops: dict[Node, float],
     heights: Mapping[Node, float],
 ) -> None:
-    """Move the nodes of a layer towards their neighbours, none over another: runs of nodes that touch move
-    as one. (The pool adjacent violators algorithm)"""
-    runs: list[tuple[float, int, float]] = []  # where the first wants to be, of how many, how tall
+    """Move the nodes of a layer towards their neighbours without overlap; runs of touching nodes move as one.
+
+    A run has the ideal top of its first node, the number of its nodes, and its height. (The pool adjacent
+    violators algorithm)
+    """
+    runs: list[tuple[float, int, float]] = []
     for node in column:
-        here = tops[node] + heights[node] / 2
-        middle = _mean([tops[each] + heights[each] / 2 for each in neighbours[node]], here)
-        wanted, count, tall = middle - heights[node] / 2, 1, heights[node] + BETWEEN_NODES
-        while runs and runs[-1][0] + runs[-1][2] > wanted:
-            before, more, above = runs.pop()
-            wanted = (before * more + (wanted - above) * count) / (more + count)
-            count, tall = count + more, tall + above
-        runs.append((wanted, count, tall))
-    left = iter(column)
+        current = tops[node] + heights[node] / 2
+        middle = _mean([tops[each] + heights[each] / 2 for each in neighbours[node]], current)
+        ideal, count, height = middle - heights[node] / 2, 1, heights[node] + NODE_GAP
+        while runs and runs[-1][0] + runs[-1][2] > ideal:
+            ideal_above, count_above, height_above = runs.pop()
+            weighted = ideal_above * count_above + (ideal - height_above) * count
+            ideal = weighted / (count_above + count)
+            count, height = count_above + count, height + height_above
+        runs.append((ideal, count, height))
+    remaining = iter(column)
     for top, count, _ in runs:
         y = top
         for _ in range(count):
-            node = next(left)
+            node = next(remaining)
             tops[node] = y
-            y += heights[node] + BETWEEN_NODES
+            y += heights[node] + NODE_GAP
 
 
-def _path(whole: _Scope, source: int, target: int) -> tuple[tuple[float, float], ...]:
+def _path(whole: _ScopeLayout, source: int, target: int) -> tuple[Point, ...]:
     one, other = whole.steps[source], whole.steps[target]
     begin = (one.x + one.width, one.y + one.height / 2)
     end = (other.x, other.y + other.height / 2)
@@ -362,6 +375,6 @@ def _path(whole: _Scope, source: int, target: int) -> tuple[tuple[float, float],
     return (begin, *(point for point in between if not _meet(point, begin) and not _meet(point, end)), end)
 
 
-def _meet(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    """Whether two points are one: a curve between them would have no direction, nor would its arrow."""
+def _meet(one: Point, other: Point) -> bool:
+    """Return whether two points coincide: a curve between them would have no direction for an arrow."""
     return abs(one[0] - other[0]) + abs(one[1] - other[1]) < 1

@@ -1,28 +1,23 @@
-"""Flow -> mermaid."""
+"""Draws a flow as a mermaid flowchart."""
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Final
 
+from lfr.drawing.labels import label_lines
 from lfr.flow import Flow, Step, StepKind
 
-LONGEST_VALUE: Final = 40
-"""Characters of a literal or of parameters that are shown."""
-
 _UNSAFE = re.compile(r"[^\w .,:;=/()\[\]{}@$?!'→…-]|(?<![^\W_])_|_(?![^\W_])")
-"""A `_` inside of a word marks nothing up."""
+"""Characters to escape. A `_` inside a word is no markup."""
 
 
 def to_mermaid(flow: Flow, *, vertical: bool = False, docs: bool = True) -> str:
-    """The flow as a mermaid flowchart, from left to right or, if `vertical`, from top to bottom.
+    """Return the flow as a mermaid flowchart, from left to right or, if `vertical`, from top to bottom.
 
-    Nodes are called `s` and the step's index. A subflow is drawn as a frame around its own steps, with
-    its start and its end as small circles. `>` before a name says that the step merges its input, `*`
-    that it runs once for each item; a guard is written under the name. Names are escaped: no name of a
-    task can change the drawing. With `docs`, what the flow says of itself and of its tasks stands in
-    comments.
+    The id of a node is `s` and the step's index. A subflow is a frame around its own steps, with small
+    circles for its start and end. A name has `>` before it if the step merges its input, `*` if it is
+    iterated; a guard stands under the name. Names are escaped, so that none can change the drawing. With
+    `docs`, the documentation of the flow and of its tasks becomes comments.
     """
     lines = _comments(flow) if docs else []
     lines += [f"flowchart {'TB' if vertical else 'LR'}"]
@@ -40,43 +35,32 @@ def to_mermaid(flow: Flow, *, vertical: bool = False, docs: bool = True) -> str:
 
 
 def _comments(flow: Flow) -> list[str]:
-    """The documentation, as lines that mermaid leaves alone: they begin with `%%`, and are no directive."""
-    told = [*flow.doc.splitlines()]
-    told += [f"{name}: {line}" for name, doc in flow.docs.items() for line in doc.splitlines()]
-    return [f"%% {''.join(char if char.isprintable() else ' ' for char in line)}" for line in told]
+    """Return the documentation as comments, which begin with `%%`."""
+    lines = [*flow.doc.splitlines()]
+    lines += [f"{name}: {line}" for name, doc in flow.docs.items() for line in doc.splitlines()]
+    return [f"%% {''.join(char if char.isprintable() else ' ' for char in line)}" for line in lines]
 
 
 def _shape(step: Step) -> str:
-    """The node's brackets, with its label between them."""
+    """Return the node's brackets with its label between them."""
     match step.kind:
-        case StepKind.START:
-            return '(["start"])'
-        case StepKind.END:
-            return f'(["{_escaped("> end" if step.merge else "end")}"])'
+        case StepKind.START | StepKind.END:
+            return f'(["{_label(step)}"])'
         case StepKind.SUBFLOW:
             return '((" "))'
         case StepKind.SUBFLOW_END:
-            return f'(("{_escaped(">") if step.merge else " "}"))'
+            return f'(("{_label(step) or " "}"))'
         case StepKind.LITERAL:
-            return f'[/"{_escaped(_cut(json.dumps(step.value, ensure_ascii=False)))}"/]'
+            return f'[/"{_label(step)}"/]'
         case StepKind.RESOURCE:
             return f'[("{_label(step)}")]'
     return f'["{_label(step)}"]'
 
 
 def _label(step: Step) -> str:
-    marks = [mark for mark, is_set in ((">", step.merge), ("*", step.iterate)) if is_set]
-    name = _escaped(" ".join([*marks, step.name or _cut(step.uri)]).strip())
-    if step.guard is None:
-        return name
-    guard = _escaped("? " + " ".join(step.guard.split()))
-    return f"{name}<br>{guard}" if name else guard
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+    return "<br>".join(map(_escaped, label_lines(step)))
 
 
 def _escaped(text: str) -> str:
-    """What could end a label, begin markup or be taken for an entity, as mermaid's `#number;`."""
-    return _UNSAFE.sub(lambda char: f"#{ord(char[0])};", text)
+    """Escape all that could end a label, begin markup or an entity such as mermaid's `#number;`."""
+    return _UNSAFE.sub(lambda match: f"#{ord(match[0])};", text)

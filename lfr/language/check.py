@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from lfr.flow import Flow, gc_paused
 from lfr.language.compile import Compiled, compile_source
 from lfr.language.diagnostics import Diagnostic, FlowError, Problem, Severity, SourceText
-from lfr.language.lint.steps import lint_steps
-from lfr.language.lint.syntax import lint_syntax
+from lfr.language.lint_steps import lint_steps
+from lfr.language.lint_syntax import lint_syntax
 from lfr.language.reachability import lint_reachability
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from lfr.drawing.dot import to_dot
-from lfr.drawing.layout import Rectangle, place
+from lfr.drawing.layout import Rectangle, lay_out
 from lfr.drawing.mermaid import to_mermaid
 from lfr.drawing.svg import to_svg
 from lfr.flow import Flow, StepKind
@@ -24,7 +24,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 ROOT = Path(__file__).parents[3]
 
 
-def meet(one: Rectangle, other: Rectangle) -> bool:
+def overlap(one: Rectangle, other: Rectangle) -> bool:
     return (
         one.x < other.x + other.width
         and other.x < one.x + one.width
@@ -33,7 +33,7 @@ def meet(one: Rectangle, other: Rectangle) -> bool:
     )
 
 
-def holds(outer: Rectangle, inner: Rectangle) -> bool:
+def encloses(outer: Rectangle, inner: Rectangle) -> bool:
     return (
         outer.x < inner.x
         and outer.y < inner.y
@@ -42,38 +42,38 @@ def holds(outer: Rectangle, inner: Rectangle) -> bool:
     )
 
 
-def assert_places_are_sound(flow: Flow, *, vertical: bool) -> None:
+def assert_layout_is_sound(flow: Flow, *, vertical: bool) -> None:
     sizes = {step.index: (30.0 + 7 * (step.index % 9), 20.0 + step.index % 5) for step in flow.steps}
-    labels = {step.index: 5.0 * (step.index % 40) for step in flow.steps}
-    places = place(flow, sizes, labels, vertical=vertical)
-    assert places == place(flow, sizes, labels, vertical=vertical)
-    for index, at in places.steps.items():
-        assert (at.width, at.height) == pytest.approx(sizes[index])
-    assert not any(meet(one, other) for one, other in combinations(places.steps.values(), 2))
-    for index, frame in places.frames.items():
+    label_widths = {step.index: 5.0 * (step.index % 40) for step in flow.steps}
+    layout = lay_out(flow, sizes, label_widths, vertical=vertical)
+    assert layout == lay_out(flow, sizes, label_widths, vertical=vertical)
+    for index, box in layout.steps.items():
+        assert (box.width, box.height) == pytest.approx(sizes[index])
+    assert not any(overlap(one, other) for one, other in combinations(layout.steps.values(), 2))
+    for index, frame in layout.frames.items():
         end = flow.steps[index].end
-        for other, at in places.steps.items():
-            assert holds(frame, at) if index <= other <= end else not meet(frame, at)
-    for (source, target), points in places.edges.items():
-        one, other = places.steps[source], places.steps[target]
+        for other, box in layout.steps.items():
+            assert encloses(frame, box) if index <= other <= end else not overlap(frame, box)
+    for (source, target), points in layout.edges.items():
+        one, other = layout.steps[source], layout.steps[target]
         if vertical:
             assert points[0] == pytest.approx((one.x + one.width / 2, one.y + one.height))
             assert points[-1] == pytest.approx((other.x + other.width / 2, other.y))
         else:
             assert points[0] == pytest.approx((one.x + one.width, one.y + one.height / 2))
             assert points[-1] == pytest.approx((other.x, other.y + other.height / 2))
-    assert set(places.edges) == set(flow.edges)
+    assert set(layout.edges) == set(flow.edges)
 
 
 @pytest.mark.parametrize("case", RIGHT, ids=case_id)
 @pytest.mark.parametrize("vertical", [False, True])
-def test_every_case_has_its_places(case: Case, vertical: bool) -> None:
-    assert_places_are_sound(compile_flow(case["flow"]), vertical=vertical)
+def test_every_case_has_a_layout(case: Case, vertical: bool) -> None:
+    assert_layout_is_sound(compile_flow(case["flow"]), vertical=vertical)
 
 
 @given(acyclic_flows())
-def test_any_flow_has_its_places(flow: Flow) -> None:
-    assert_places_are_sound(flow, vertical=False)
+def test_any_flow_has_a_layout(flow: Flow) -> None:
+    assert_layout_is_sound(flow, vertical=False)
 
 
 @pytest.mark.parametrize("case", RIGHT, ids=case_id)

@@ -1,4 +1,4 @@
-"""Warnings about the syntax tree: declarations, names, line ends, labels, guards, keys of literals."""
+"""Warnings about the syntax tree of a flow text: declarations, names, line ends, labels, guards, keys."""
 
 from __future__ import annotations
 

@@ -1,1 +1,0 @@
-"""Warns of texts that compile but probably do not mean what they say."""
