@@ -21,8 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def build_elsewhere(folder: Path, umask: int) -> bytes:
-    """The file as a copy of the sources in another folder builds it, with this umask from the beginning;
-    downloads are shared."""
+    """Build a copy of the sources in another folder with a umask. Return the file. Downloads are shared."""
     folder.mkdir()
     for name in ("lfr", "requirements", "units", "console_static"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
@@ -69,11 +68,11 @@ def test_what_is_in_the_file() -> None:
 
 
 def pythons() -> list[str]:
-    """Every Python from 3.11 on that there is here."""
+    """Return every Python from 3.11 on that is installed."""
     names = [f"python3.{minor}" for minor in range(11, 15)]
-    found = [shutil.which(name) for name in names]
-    found += map(str, Path.home().glob(".pyenv/versions/3.1[1-4].*/bin/python3"))
-    return sorted({os.path.realpath(path) for path in found if path and "shims" not in path})
+    paths = [shutil.which(name) for name in names]
+    paths += map(str, Path.home().glob(".pyenv/versions/3.1[1-4].*/bin/python3"))
+    return sorted({os.path.realpath(path) for path in paths if path and "shims" not in path})
 
 
 @pytest.mark.parametrize("python", pythons())

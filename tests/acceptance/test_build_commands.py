@@ -66,11 +66,10 @@ def load_build(folder: Path) -> ModuleType:
 
 
 def test_help_has_a_line_for_each_command() -> None:
-    shown = build_py(ROOT, "--help").stdout
+    text = build_py(ROOT, "--help").stdout
     for name in load_build(ROOT).COMMANDS:
-        assert re.search(
-            rf"^python3 build\.py {'' if name == 'build' else name}\b.*  \w", shown, re.MULTILINE
-        )
+        command = "python3 build.py" if name == "build" else f"python3 build.py {name}"
+        assert re.search(rf"^{re.escape(command)} .*  \w", text, re.MULTILINE)
 
 
 def test_fast_says_what_it_does_and_leaves_dist_alone(checkout: Path) -> None:

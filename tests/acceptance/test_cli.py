@@ -103,8 +103,8 @@ def test_a_task_is_ended_by_hand(redis_url: str, flow: str) -> None:
         )
         lfr("end", "x", "C", "3", "--status", "failure", "--reason", "no \x1b[31mway", url=redis_url)
         eventually(lambda: "FAILED" in lfr("list", url=redis_url).stdout)
-    shown = lfr("inspect", "x", "--all", url=redis_url).stdout
-    assert r"no \x1b[31mway" in shown and "\x1b" not in shown
+    output = lfr("inspect", "x", "--all", url=redis_url).stdout
+    assert r"no \x1b[31mway" in output and "\x1b" not in output
 
 
 def test_an_event_of_any_kind(redis_url: str) -> None:

@@ -40,19 +40,25 @@ def started(*words: str, more: Mapping[str, str]) -> Iterator[subprocess.Popen[s
 
 
 def descendants(pid: int) -> dict[int, str]:
-    """The children of a process, by id, with their command lines. (proc(5))"""
-    found: dict[int, str] = {}
+    """Return the children of a process: command lines by process id. (proc(5))"""
+    command_lines: dict[int, str] = {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
             if parent == pid:
-                found[int(path.name)] = (path / "cmdline").read_text().replace("\0", " ")
+                command_lines[int(path.name)] = (path / "cmdline").read_text().replace("\0", " ")
         except OSError:  # it has just ended
             continue
-    return found
+    return command_lines
 
 
-def are_gone(pids: Mapping[int, str]) -> bool:
+def five_children(pid: int) -> dict[int, str]:
+    """Wait until a process has five children. Return their command lines by process id."""
+    eventually(lambda: len(descendants(pid)) == 5)
+    return descendants(pid)
+
+
+def have_ended(pids: Mapping[int, str]) -> bool:
     return not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
 
 
@@ -67,12 +73,12 @@ def test_the_demo_shows_a_finished_workflow_and_leaves_nothing(tmp_path: Path) -
 
 
 def ports() -> list[str]:
-    """Where an `up` of these tests serves: ports of the kernel's choice, as others may use the usual ones."""
+    """Return options for free ports: other programs may use the usual ones."""
     return ["--api", f"127.0.0.1:{free_port()}", "--console", f"127.0.0.1:{free_port()}"]
 
 
 def page(url: str) -> str:
-    """What stands at an address; nothing while nobody answers there."""
+    """Return the content of an address; empty while no server answers there."""
     try:
         with urlopen(url, timeout=STALL_SECONDS) as reply:
             return str(reply.read().decode())
@@ -85,18 +91,18 @@ def page(url: str) -> str:
 )
 def test_a_demo_that_is_stopped_leaves_nothing(tmp_path: Path, number: signal.Signals, code: int) -> None:
     with started("demo", more={"TMPDIR": str(tmp_path)}) as demo:
-        children = eventually(lambda: found if len(found := descendants(demo.pid)) == 5 else None)
+        children = five_children(demo.pid)
         demo.send_signal(number)
         _, err = demo.communicate(timeout=STALL_SECONDS)
     assert demo.returncode == code
     assert "Traceback" not in err
-    assert are_gone(children)
+    assert have_ended(children)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_demo_whose_role_dies_says_so(tmp_path: Path) -> None:
     with started("demo", more={"TMPDIR": str(tmp_path)}) as demo:
-        children = eventually(lambda: found if len(found := descendants(demo.pid)) == 5 else None)
+        children = five_children(demo.pid)
         assert demo.stderr is not None
         for line in demo.stderr:
             if "receive started" in line:
@@ -106,7 +112,7 @@ def test_a_demo_whose_role_dies_says_so(tmp_path: Path) -> None:
         _, err = demo.communicate(timeout=STALL_SECONDS)
     assert demo.returncode == 69
     assert "the role lifecycle has died" in err
-    assert are_gone(children)
+    assert have_ended(children)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -132,7 +138,7 @@ def test_up_is_found_by_its_folder_and_by_its_line_and_keeps_its_data(tmp_path: 
         up.send_signal(signal.SIGINT)
         up.communicate(timeout=STALL_SECONDS)
     assert up.returncode == 130
-    assert are_gone(children)
+    assert have_ended(children)
     assert lfr("list", "--data", data).returncode == 75
     with started("up", "--data", data, *ports(), more=more) as again:
         assert again.stdout is not None
@@ -149,15 +155,15 @@ def test_up_starts_again_what_dies_and_says_so(tmp_path: Path) -> None:
         before = descendants(up.pid)
         for words in (" lifecycle ", "valkey-server"):
             os.kill(next(pid for pid, line in before.items() if words in line), signal.SIGKILL)
-        said = [next(line for line in up.stderr if "starting it again" in line) for _ in range(2)]
-        assert any("the role lifecycle was killed by signal 9" in line for line in said)
-        assert any("Valkey has died" in line for line in said)
-        done = eventually(
-            lambda: (
-                found
-                if (found := lfr("run", str(tmp_path / "a.flow"), "--wait", "--data", data)).returncode != 75
-                else None
-            )
-        )
-        assert done.returncode == 0
+        reports = [next(line for line in up.stderr if "starting it again" in line) for _ in range(2)]
+        assert any("the role lifecycle was killed by signal 9" in line for line in reports)
+        assert any("Valkey has died" in line for line in reports)
+        codes: list[int] = []
+
+        def has_run() -> bool:
+            codes.append(lfr("run", str(tmp_path / "a.flow"), "--wait", "--data", data).returncode)
+            return codes[-1] != 75
+
+        eventually(has_run)
+        assert codes[-1] == 0
         assert len(descendants(up.pid)) == len(before)

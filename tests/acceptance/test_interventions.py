@@ -64,7 +64,7 @@ REFUSED_FOR_GOOD = ("cannot merge", "the latch", 'the input has no "n"')
 
 
 class Stress:
-    """Workflows, and what is done to them."""
+    """Starts workflows and intervenes in them at random."""
 
     def __init__(self, store: Store, random: Random) -> None:
         self.store, self.random = store, random
@@ -104,8 +104,8 @@ class Stress:
         delete_workflow(self.store, id)
         self.deleted.add(id)
 
-    def left(self) -> list[str]:
-        """The workflows that may still come to their end; each is helped on."""
+    def help_on(self) -> list[str]:
+        """Restart workflows that failed or were terminated. Return the ids of those that may still finish."""
         records = self.records()
         for record in records:
             if record.state in (WorkflowState.FAILED, WorkflowState.TERMINATED) and not is_refused(record):
@@ -118,61 +118,62 @@ class Stress:
             if record.state is not WorkflowState.FINISHED and not is_refused(record)
         ]
 
-    def tell_left(self) -> str:
-        """What there is to know of the workflows that hang."""
-        left = self.left()
-        told = [f"{len(left)} of {len(self.ids)} workflows hang"]
-        for id in left[:5]:
-            told += [read_flow_text(self.store, id), *self._tell(id)]
-        return "\n".join(told)
+    def describe_unfinished(self) -> str:
+        """Describe the first workflows that hang."""
+        ids = self.help_on()
+        lines = [f"{len(ids)} of {len(self.ids)} workflows hang"]
+        for id in ids[:5]:
+            lines += [read_flow_text(self.store, id), *self._describe(id)]
+        return "\n".join(lines)
 
-    def _tell(self, id: str) -> list[str]:
+    def _describe(self, id: str) -> list[str]:
         try:
-            found = inspect_workflow(self.store, id, history=True)
+            workflow = inspect_workflow(self.store, id, history=True)
         except NotFound:
-            return [f"{id} is gone"]
-        running = [step for step in found["steps"] if step["state"] not in ("DONE", "SKIPPED", "PENDING")]
+            return [f"{id} does not exist"]
+        running = [step for step in workflow["steps"] if step["state"] not in ("DONE", "SKIPPED", "PENDING")]
         facts = [
             f"{fact['at'][17:23]} {fact['index']}{'' if fact['item'] is None else '/' + str(fact['item'])}"
             f".{fact['attempt']} {fact['event']}"
-            for fact in found["history"]
+            for fact in workflow["history"]
         ]
-        told = [f"{id} {found['state']} {found['reason']} {found['counts']} {running}", ", ".join(facts)]
+        head = f"{id} {workflow['state']} {workflow['reason']} {workflow['counts']} {running}"
+        lines = [head, ", ".join(facts)]
         for step in running:
             for item in step.get("items", {}).get("open", ()):
-                told += self._tell(item["id"])
-        return told
+                lines += self._describe(item["id"])
+        return lines
 
     def records(self) -> list[Record]:
         with self.store.connect() as connection:
             ids = [id for id in dict.fromkeys(self.ids) if id not in self.deleted]
-            found = load_records(connection, ids)
-        missing = [id for id, record in zip(ids, found, strict=True) if record is None]
+            records = load_records(connection, ids)
+        missing = [id for id, record in zip(ids, records, strict=True) if record is None]
         assert not missing, missing
-        return [record for record in found if record is not None]
+        return [record for record in records if record is not None]
 
 
 def is_refused(record: Record) -> bool:
     return record.state is WorkflowState.FAILED and any(why in record.reason for why in REFUSED_FOR_GOOD)
 
 
-def check_history(record: Record, moments: Sequence[HistoryEntry]) -> None:
-    """That the state, and the counts, are what the history tells; and that nothing ended twice."""
-    what = (record.id, [(moment.facts, moment.reason) for moment in moments])
+def check_history(record: Record, entries: Sequence[HistoryEntry]) -> None:
+    """Check that state and counts follow from the history, and that nothing ended twice."""
+    what = (record.id, [(entry.facts, entry.reason) for entry in entries])
     state = WorkflowState.RUNNING
     attempts: dict[int, int] = {}
     ends: Counter[tuple[int, int | None, int]] = Counter()
     over: Counter[tuple[int, int | None]] = Counter()
-    told = {
+    states = {
         FactKind.FAILED: WorkflowState.FAILED,
         FactKind.FINISHED: WorkflowState.FINISHED,
         FactKind.TERMINATED: WorkflowState.TERMINATED,
         FactKind.RESTARTED: WorkflowState.RUNNING,
     }
-    for fact in (fact for moment in moments for fact in moment.facts):
+    for fact in (fact for entry in entries for fact in entry.facts):
         if fact.index is None:
-            assert told[fact.kind] in MAY_FOLLOW[state], what
-            state = told[fact.kind]
+            assert states[fact.kind] in MAY_FOLLOW[state], what
+            state = states[fact.kind]
         elif fact.kind is FactKind.STARTED and fact.item is None:
             assert fact.attempt > attempts.get(fact.index, 0), what
             attempts[fact.index] = fact.attempt
@@ -208,9 +209,9 @@ def test_whatever_people_do_and_whatever_dies(redis_url: str) -> None:
                 role.start()
                 killed += 1
         try:
-            eventually(lambda: not stress.left(), progress=stress.left)
+            eventually(lambda: not stress.help_on(), progress=stress.help_on)
         except AssertionError:
-            pytest.fail(stress.tell_left())
+            pytest.fail(stress.describe_unfinished())
         assert killed
         assert client.xlen("workflows:dead") == len(
             [
@@ -233,6 +234,6 @@ def test_whatever_people_do_and_whatever_dies(redis_url: str) -> None:
 
 
 def all_expire(client: redis.Redis) -> bool:
-    """Whether all that is still kept for a workflow expires by itself."""
-    kept = [key for key in client.scan_iter("workflow:*", count=1000) if ":latch:" not in key]
-    return all(client.ttl(key) != -1 for key in kept)
+    """Return whether every remaining key of a workflow expires by itself."""
+    keys = [key for key in client.scan_iter("workflow:*", count=1000) if ":latch:" not in key]
+    return all(client.ttl(key) != -1 for key in keys)

@@ -24,7 +24,7 @@ def flow(tmp_path: Path) -> str:
 
 
 def inspect(url: str, id: str) -> Any:
-    """What `lfr inspect --json` tells."""
+    """Return the output of `lfr inspect --json`."""
     return json.loads(lfr("inspect", id, "--json", url=url).stdout)
 
 
@@ -50,14 +50,14 @@ def test_an_item_fails_and_a_restart_goes_on_with_it(redis_url: str, flow: str) 
         with subprocess.Popen(
             [sys.executable, str(built_file()), *words], env=environment(redis_url), stdout=subprocess.PIPE
         ) as run:
-            id = eventually(lambda: [found["id"] for found in Client(redis_url).list()])[0]
+            id = eventually(lambda: [workflow["id"] for workflow in Client(redis_url).list()])[0]
             end(redis_url, f"{id}/1.0", "resize", 2)
             end(redis_url, f"{id}/1.0", "check", 3, "--output", '{"well": 1}')
             end(redis_url, f"{id}/1.1", "resize", 2, "--status", "FAILURE", "--reason", "no picture")
             assert run.wait(STALL_SECONDS) == 1
-        shown = lfr("inspect", id, url=redis_url).stdout
-        assert "reason   item 1: no picture" in shown
-        assert f"FAILED  {id}/1.1" in shown
+        output = lfr("inspect", id, url=redis_url).stdout
+        assert "reason   item 1: no picture" in output
+        assert f"FAILED  {id}/1.1" in output
         assert lfr("terminate", f"{id}/1.1", url=redis_url).stderr.endswith(f"(name {id})\n")
 
         assert lfr("restart", id, url=redis_url).stdout == "RUNNING\n"
@@ -65,8 +65,8 @@ def test_an_item_fails_and_a_restart_goes_on_with_it(redis_url: str, flow: str) 
         end(redis_url, f"{id}/1.1", "check", 3, "--output", '{"well": 2}')
         end(redis_url, id, "publish", 5)
         eventually(lambda: inspect(redis_url, id)["state"] == "FINISHED")
-        found = inspect(redis_url, id)
-        assert found["steps"][5]["input"] == [{"well": 1}, {"well": 2}]
+        workflow = inspect(redis_url, id)
+        assert workflow["steps"][5]["input"] == [{"well": 1}, {"well": 2}]
 
 
 def wait_for_history(client: redis.Redis, id: str, length: int) -> None:

@@ -39,10 +39,10 @@ def test_requests_and_commands_in_one_workflow(redis_url: str, tmp_path: Path) -
             role("request", "--config", str(config), url=redis_url, more=more),
         ):
             lfr = Client(redis_url)
-            found = lfr.wait(lfr.run(FLOW, {"id": 7}), timeout=STALL_SECONDS)
+            workflow = lfr.wait(lfr.run(FLOW, {"id": 7}), timeout=STALL_SECONDS)
     name = 'Ann "A"'
-    assert found["state"] == "FINISHED", found["reason"]
-    assert found["output"] == {
+    assert workflow["state"] == "FINISHED", workflow["reason"]
+    assert workflow["output"] == {
         "id": 7,
         "response": {"name": name},
         "new": 1,
@@ -69,13 +69,13 @@ def test_the_far_side_ends_a_task_by_the_api(redis_url: str, is_quick: bool) -> 
         if is_quick:
             web.hold = hold
         id = lfr.run(flow, {"a": 1})
-        told = dict(parse_qsl(urlsplit(eventually(lambda: web.requests)[0].path).query))
-        step = f"{told['littleflow-workflow']}/steps/{told['littleflow-index']}"
-        answer = {"attempt": int(told["littleflow-attempt"]), "output": {"b": 2}}
+        query = dict(parse_qsl(urlsplit(eventually(lambda: web.requests)[0].path).query))
+        step = f"{query['littleflow-workflow']}/steps/{query['littleflow-index']}"
+        answer = {"attempt": int(query["littleflow-attempt"]), "output": {"b": 2}}
         assert eventually(lambda: post(f"http://127.0.0.1:{port}/workflows/{step}/end", answer)) == 202
-        found = lfr.wait(id, timeout=STALL_SECONDS)
+        workflow = lfr.wait(id, timeout=STALL_SECONDS)
         hold.set()
-    assert (found["state"], found["output"]) == ("FINISHED", {"b": 2})
+    assert (workflow["state"], workflow["output"]) == ("FINISHED", {"b": 2})
 
 
 def post(url: str, body: Any) -> int | None:

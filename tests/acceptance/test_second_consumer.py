@@ -15,15 +15,15 @@ from tests.support.waiting import STALL_SECONDS, eventually
 
 
 class Audit(EventListener):  # type: ignore[misc]  # rqse has no type hints
-    """Notes every event."""
+    """Collects every event."""
 
     def __init__(self, port: int) -> None:
         super().__init__("workflows:run", "audit", host="127.0.0.1", port=port)
-        self.seen: list[tuple[str, Any]] = []
+        self.events: list[tuple[str, Any]] = []
 
     def process(self, event_id: str, event: Any) -> bool:
-        """Any event is ours."""
-        self.seen.append((event["kind"], event.get("workflow")))
+        """Collect an event and acknowledge it."""
+        self.events.append((event["kind"], event.get("workflow")))
         return True
 
 
@@ -40,11 +40,11 @@ def test_an_own_group_sees_every_event(server: ValkeyServer, redis_url: str) -> 
         for id in ids:
             assert lfr.wait(id, STALL_SECONDS)["state"] == "FINISHED"
         kinds = ("start-workflow", "start-task", "start-task", "end-task", "end-task", "end-workflow")
-        wanted = sorted((kind, id) for id in ids for kind in kinds)
-        eventually(lambda: len([each for each in audit.seen if each[0] != "receipt"]) >= len(wanted))
+        expected = sorted((kind, id) for id in ids for kind in kinds)
+        eventually(lambda: len([each for each in audit.events if each[0] != "receipt"]) >= len(expected))
         client = redis.Redis.from_url(redis_url, protocol=2)
         eventually(lambda: client.xlen("workflows:run") == 0)
         audit.stop()
-    assert sorted(each for each in audit.seen if each[0] != "receipt") == wanted
+    assert sorted(each for each in audit.events if each[0] != "receipt") == expected
     client.close()
     thread.join(STALL_SECONDS)

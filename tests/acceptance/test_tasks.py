@@ -67,27 +67,27 @@ def lines(file: Path, name: str) -> list[str]:
 
 
 def step(client: Client, id: str, index: int) -> Any:
-    """A step, as inspect tells it."""
+    """Return a step of the output of inspect."""
     return client.inspect(id)["steps"][index]
 
 
 def test_sync_and_async_functions_and_their_failures(redis_url: str, client: Client, file: Path) -> None:
     with role("tasks", str(file), url=redis_url):
-        found = client.wait(client.run("upper (- times: 2 -) -> upper", {"text": "a"}), 30)
-        assert found["output"] == {"text": "AA"}
-        assert "pid" in client.wait(client.run("later"), 30)["output"]
-        assert client.wait(client.run("breaks"), 30)["reason"] == "ValueError: no such picture"
-        wrong = client.wait(client.run("upper (- times: two -)", {"text": "a"}), 30)
+        workflow = client.wait(client.run("upper (- times: 2 -) -> upper", {"text": "a"}), STALL_SECONDS)
+        assert workflow["output"] == {"text": "AA"}
+        assert "pid" in client.wait(client.run("later"), STALL_SECONDS)["output"]
+        assert client.wait(client.run("breaks"), STALL_SECONDS)["reason"] == "ValueError: no such picture"
+        wrong = client.wait(client.run("upper (- times: two -)", {"text": "a"}), STALL_SECONDS)
         assert wrong["reason"] == "upper: times is 'two', but must be a whole number"
 
 
 def test_processes(redis_url: str, client: Client, file: Path) -> None:
     with role("tasks", str(file), "--processes", "2", url=redis_url) as parent:
-        output = client.wait(client.run(" ".join(["later"] * 40)), 60)["output"]
+        output = client.wait(client.run(" ".join(["later"] * 40)), STALL_SECONDS)["output"]
         pids = {each["pid"] for each in output}
         assert len(pids) == 2 and parent.pid not in pids
         os.kill(pids.pop(), signal.SIGKILL)
-        assert client.wait(client.run(" ".join(["later"] * 40)), 60)["state"] == "FINISHED"
+        assert client.wait(client.run(" ".join(["later"] * 40)), STALL_SECONDS)["state"] == "FINISHED"
 
 
 def test_a_task_of_a_killed_worker_goes_to_another(redis_url: str, client: Client, file: Path) -> None:
@@ -114,8 +114,8 @@ def test_a_stop_waits_for_what_runs(redis_url: str, client: Client, file: Path) 
 def test_progress_and_cancellation(redis_url: str, client: Client, file: Path) -> None:
     with role("tasks", str(file), url=redis_url):
         id = client.run("slow")
-        told = eventually(lambda: step(client, id, 1).get("progress"))
-        assert (told["fraction"], told["text"]) == (0.5, "half of it")
+        progress = eventually(lambda: step(client, id, 1).get("progress"))
+        assert (progress["fraction"], progress["text"]) == (0.5, "half of it")
         assert "50% half of it" in lfr("inspect", id, url=redis_url).stdout
         assert lfr("terminate", id, url=redis_url).returncode == 0
         eventually(lambda: lines(file, "ended") == ["cancelled"])

@@ -29,7 +29,7 @@ QUICK = {"LFR_LEASE": "1"}
 
 
 class WaitRoles:
-    """Wait roles of which one at a time is killed, and started again, until the block is over."""
+    """Wait roles. One after the other is killed and started again, until the block ends."""
 
     def __init__(self, url: str, stack: ExitStack, count: int) -> None:
         self._start: Callable[[], Any] = lambda: stack.enter_context(role("wait", url=url, more=QUICK))
@@ -55,25 +55,25 @@ class WaitRoles:
 
 
 def events_of(client: redis.Redis, kind: str) -> list[dict[str, Any]]:
-    found = [fields for _, fields in client.xrange("workflows:run") if fields["kind"] == json.dumps(kind)]
-    return [{name: json.loads(value) for name, value in fields.items()} for fields in found]
+    events = [fields for _, fields in client.xrange("workflows:run") if fields["kind"] == json.dumps(kind)]
+    return [{name: json.loads(value) for name, value in fields.items()} for fields in events]
 
 
 def test_waits_end_once_and_none_early(redis_url: str) -> None:
     client = redis.Redis.from_url(redis_url, decode_responses=True, protocol=2)
-    ours = Client(redis_url)
+    lfr_client = Client(redis_url)
     with ExitStack() as stack:
         stack.enter_context(role("lifecycle", url=redis_url, more=QUICK))
         roles = WaitRoles(redis_url, stack, 2)
         ids = []
         for n in range(WORKFLOWS):
-            ids.append(ours.run(FLOW, {"id": n}))
+            ids.append(lfr_client.run(FLOW, {"id": n}))
             if n % 2:
-                ours.event("answer", {"id": n - n % 4 // 2})
-                ours.event("answer", {"id": n // 2})
+                lfr_client.event("answer", {"id": n - n % 4 // 2})
+                lfr_client.event("answer", {"id": n // 2})
         for n in range(WORKFLOWS):
-            ours.event("answer", {"id": n, "output": {"n": n}})
-        ours.event("all")
+            lfr_client.event("answer", {"id": n, "output": {"n": n}})
+        lfr_client.event("all")
         eventually_equal(lambda: client.zcard("workflows:state:FINISHED"), WORKFLOWS)
         roles.spare()
         assert roles.kills > 0
@@ -91,35 +91,35 @@ def test_waits_end_once_and_none_early(redis_url: str) -> None:
 
 def test_a_latch_that_many_hold_comes_to_zero_once_for_all_who_count_it_down(redis_url: str) -> None:
     client = redis.Redis.from_url(redis_url, decode_responses=True, protocol=2)
-    ours = Client(redis_url)
+    lfr_client = Client(redis_url)
     hold = "wait:acquire (- name: all -) -> wait:delay (- duration: 4 -) -> wait:release (- name: all -)"
     with ExitStack() as stack:
         stack.enter_context(role("lifecycle", url=redis_url, more=QUICK))
         roles = WaitRoles(redis_url, stack, 1)
         for _ in range(50):
-            ours.run(hold)
-        counting = [ours.run("wait:countdown (- name: all -)") for _ in range(20)]
+            lfr_client.run(hold)
+        counting = [lfr_client.run("wait:countdown (- name: all -)") for _ in range(20)]
         eventually_equal(lambda: client.zcard("workflows:state:FINISHED"), 70)
         roles.spare()
         assert roles.kills > 0
     assert client.get("workflow:latch:all") == "0"
     ends = [event for event in events_of(client, "end-task") if event["name"] == "wait:countdown"]
     assert sorted(event["workflow"] for event in ends) == sorted(counting)
-    told = [(fields["kind"], fields.get("name")) for _, fields in client.xrange("workflows:run")]
-    assert told.index(('"countdown-latch-zero"', '"all"')) < told.index(('"end-task"', '"wait:countdown"'))
+    names = [(fields["kind"], fields.get("name")) for _, fields in client.xrange("workflows:run")]
+    assert names.index(('"countdown-latch-zero"', '"all"')) < names.index(('"end-task"', '"wait:countdown"'))
     client.close()
 
 
 def test_latches_are_listed_and_reset(redis_url: str) -> None:
-    ours = Client(redis_url)
+    lfr_client = Client(redis_url)
     with role("worker", url=redis_url):
-        ours.wait(ours.run("wait:acquire (- name: 'house 12' -)"))
-        id = ours.run("wait:countdown (- name: 'house 12' -)")
+        lfr_client.wait(lfr_client.run("wait:acquire (- name: 'house 12' -)"))
+        id = lfr_client.run("wait:countdown (- name: 'house 12' -)")
         eventually(lambda: json.loads(lfr("latches", "--json", url=redis_url).stdout)[0]["waiters"] == 1)
-        shown = lfr("latches", url=redis_url).stdout.splitlines()
-        assert shown[1].split()[:4] == ["1", "1", "house", "12"]
+        lines = lfr("latches", url=redis_url).stdout.splitlines()
+        assert lines[1].split()[:4] == ["1", "1", "house", "12"]
         assert lfr("latches", "reset", url=redis_url).returncode == 65
         assert lfr("latches", "reset", "house 13", url=redis_url).returncode == 66
-        told = lfr("latches", "reset", "house 12", url=redis_url)
-        assert (told.returncode, told.stdout) == (0, "house 12 was 1, and is 0; 1 went on\n")
-        assert ours.wait(id)["state"] == "FINISHED"
+        reset = lfr("latches", "reset", "house 12", url=redis_url)
+        assert (reset.returncode, reset.stdout) == (0, "house 12 was 1, and is 0; 1 went on\n")
+        assert lfr_client.wait(id)["state"] == "FINISHED"

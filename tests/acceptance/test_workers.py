@@ -16,6 +16,7 @@ import redis
 from lfr import Client
 from lfr.host.valkey import ValkeyServer
 from tests.support.processes import role
+from tests.support.waiting import STALL_SECONDS
 
 WORKERS = Path(__file__).parents[2] / "examples" / "workers"
 
@@ -65,7 +66,7 @@ def test_each(
 ) -> None:
     lfr = Client(redis_url)
     with role("lifecycle", url=redis_url), worker(name, server):
-        assert lfr.wait(lfr.run(flow, input), 30)["output"] == output
+        assert lfr.wait(lfr.run(flow, input), STALL_SECONDS)["output"] == output
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_a_task_that_fails_says_why_and_garbage_stops_no_worker(
     for each in garbage:
         client.xadd("workflows:run", each)
     with role("lifecycle", url=redis_url), worker(name, server):
-        assert lfr.wait(lfr.run(flow, {"other": 1}), 60)["reason"].startswith(reason)
+        assert lfr.wait(lfr.run(flow, {"other": 1}), STALL_SECONDS)["reason"].startswith(reason)
     client.close()
 
 
@@ -115,7 +116,7 @@ def test_four_languages_in_one_workflow(server: ValkeyServer, redis_url: str, tm
             stack.enter_context(worker(name, server))
         for words in (("lifecycle",), ("receipts",), ("tasks", str(own))):
             stack.enter_context(role(*words, url=redis_url))
-        found = lfr.wait(lfr.run(flow, {"text": "one two"}), 60)
-    joined = next(step for step in found["steps"] if step["name"] == "text:join")
+        workflow = lfr.wait(lfr.run(flow, {"text": "one two"}), STALL_SECONDS)
+    joined = next(step for step in workflow["steps"] if step["name"] == "text:join")
     assert joined["output"] == {"text": "ONE TWO two one"}
-    assert (found["state"], found["output"]) == ("FINISHED", {"words": 4})
+    assert (workflow["state"], workflow["output"]) == ("FINISHED", {"words": 4})

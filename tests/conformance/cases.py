@@ -22,7 +22,7 @@ RIGHT: list[Case] = [case for case in CASES if "steps" in case]
 """The flows that can be compiled."""
 
 WRONG: list[Case] = [case for case in CASES if "steps" not in case]
-"""The flows that cannot."""
+"""The flows that cannot be compiled."""
 
 GUARDS: list[tuple[str, Any, bool]] = [
     (text, value, verdict) for text, value, verdict in _load("guards.json")
@@ -31,6 +31,6 @@ GUARDS: list[tuple[str, Any, bool]] = [
 
 
 def case_id(case: Case) -> str:
-    """What pytest calls a case."""
+    """Return the name of a case in pytest."""
     name: str = case["name"]
     return name

@@ -68,16 +68,16 @@ def test_by_a_lifecycle(case: dict[str, Any], redis_url: str, monkeypatch: pytes
         create_group(connection, store.stream, "lifecycle")
         while answer_all(client, answered, trace) or list_workflows(store, state="RUNNING"):
             lifecycle.run_pass(connection)
-    found = inspect_workflow(store, id)
-    assert (found["state"], found["output"]) == ("FINISHED", case["result"])
+    workflow = inspect_workflow(store, id)
+    assert (workflow["state"], workflow["output"]) == ("FINISHED", case["result"])
     assert sorted(trace, key=lambda entry: entry["index"]) == case["trace"]
-    skipped = [step["index"] for step in found["steps"] if step["state"] == "SKIPPED"]
+    skipped = [step["index"] for step in workflow["steps"] if step["state"] == "SKIPPED"]
     assert skipped == case["skipped"]
     client.close()
 
 
 def answer_all(client: redis.Redis, answered: set[str], trace: list[dict[str, Json]]) -> int:
-    """Do every task that has been started; how many there were."""
+    """Complete every task that has been started. Return their number."""
     tasks = [
         (id, {name: json.loads(value) for name, value in fields.items()})
         for id, fields in client.xrange("workflows:run")

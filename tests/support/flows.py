@@ -1,4 +1,4 @@
-"""Flows for tests, and an interpreter of them that is too simple to be wrong."""
+"""Makes flows for tests, and interprets them so simply that the interpreter cannot be wrong."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ GUARDS = ("$.yes", "$[?(@.n > 2)]", "$[*]")
 
 
 def chain(*names: str) -> Flow:
-    """Tasks one after the other."""
+    """Return a flow of tasks one after the other."""
     return graph([Step(index, StepKind.TASK, name=name) for index, name in enumerate(names, 1)], [])
 
 
 def fan(width: int) -> Flow:
-    """One task, then `width` side by side, then one."""
+    """Return a flow of one task, then `width` tasks side by side, then one."""
     steps = [Step(index, StepKind.TASK, name=f"t{index}") for index in range(1, width + 3)]
     last = width + 2
     edges = [(1, index) for index in range(2, last)] + [(index, last) for index in range(2, last)]
@@ -28,8 +28,8 @@ def fan(width: int) -> Flow:
 
 
 def graph(inner: Sequence[Step], edges: Sequence[tuple[int, int]]) -> Flow:
-    """A flow of these steps, numbered from 1; what has no predecessor follows the start, what has no
-    successor leads to the end. Without edges: a chain."""
+    """Return a flow of these steps, numbered from 1. A step without a predecessor follows the start, one
+    without a successor leads to the end. Without edges the steps are a chain."""
     last = len(inner) + 1
     inside = set(edges) or {(index, index + 1) for index in range(1, len(inner))}
     targets, sources = {target for _, target in inside}, {source for source, _ in inside}
@@ -44,7 +44,7 @@ def graph(inner: Sequence[Step], edges: Sequence[tuple[int, int]]) -> Flow:
 
 @st.composite
 def acyclic_flows(draw: Callable[[Any], Any]) -> Flow:
-    """Flows of up to twelve tasks and literals, with edges from lower to higher indices, guards, merges."""
+    """Draw flows of up to twelve tasks and literals with guards, merges and edges to higher indices."""
     count = draw(st.integers(1, 12))
     inner = []
     for index in range(1, count + 1):
@@ -61,36 +61,36 @@ def acyclic_flows(draw: Callable[[Any], Any]) -> Flow:
     return graph(inner, sorted(edges))
 
 
-def do(step: Step, given: Json) -> Json:
-    """What a task of these tests answers: who it is, whether it was given anything, and its number."""
-    return {f"t{step.index}": step.index, "n": step.index, **({"yes": 1} if given else {})}
+def do(step: Step, input: Json) -> Json:
+    """Return the output of a task of these tests: its name, its number, whether its input is not empty."""
+    return {f"t{step.index}": step.index, "n": step.index, **({"yes": 1} if input else {})}
 
 
 def interpret(flow: Flow, input: Json) -> tuple[dict[int, Json], set[int]]:
-    """The outputs of an acyclic flow and the steps that were skipped, straight from the definition:
-    in the order of the indices, every step runs once, after all its predecessors."""
+    """Return the outputs of an acyclic flow and its skipped steps, straight from the definition: in the order
+    of the indices, every step runs once, after all its predecessors."""
     outputs: dict[int, Json] = {}
     skipped: set[int] = set()
     for step in flow.steps:
-        before = [outputs[source] for source, target in flow.edges if target == step.index]
+        inputs = [outputs[source] for source, target in flow.edges if target == step.index]
         if step.index == 0:
-            before = [input]
-        kept = [output for output in before if output != {}]
-        given = {} if not kept else kept[0] if len(kept) == 1 else kept
-        if step.merge and isinstance(given, list):
-            given = {key: value for member in flat(given) for key, value in member.items()}
+            inputs = [input]
+        full = [each for each in inputs if each != {}]
+        step_input = {} if not full else full[0] if len(full) == 1 else full
+        if step.merge and isinstance(step_input, list):
+            step_input = {key: value for member in flat(step_input) for key, value in member.items()}
         if step.kind is StepKind.LITERAL:
             outputs[step.index] = step.value
-        elif step.guard is not None and not parse_guard(step.guard).holds(given):
-            outputs[step.index] = given
+        elif step.guard is not None and not parse_guard(step.guard).holds(step_input):
+            outputs[step.index] = step_input
             skipped.add(step.index)
         else:
-            outputs[step.index] = do(step, given) if step.kind is StepKind.TASK else given
+            outputs[step.index] = do(step, step_input) if step.kind is StepKind.TASK else step_input
     return outputs, skipped
 
 
 def flat(members: list[Json]) -> list[dict[str, Json]]:
-    """The objects in a list, lists in it taken apart. Raises TypeError for anything else."""
+    """Return the objects in a list and in the lists inside it. Raises TypeError for any other value."""
     objects: list[dict[str, Json]] = []
     for member in members:
         if isinstance(member, dict):

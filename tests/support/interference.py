@@ -1,4 +1,4 @@
-"""What can happen between a role's reading and its writing: another is quicker, or the process dies."""
+"""Interferes between what a role reads and what it writes: another process is quicker, or it is killed."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _TRANSACT = Connection.transact
 
 
 class Killed(BaseException):
-    """The process is gone. Nothing in a role catches this."""
+    """Stands for SIGKILL. Nothing in a role catches it."""
 
 
 def overtake(
     monkeypatch: pytest.MonkeyPatch, connection: Connection, act: Callable[[], object], *, times: int = 1
 ) -> None:
-    """Call `act` before each of the next `times` transactions on `link`."""
-    left = [times]
+    """Call `act` before each of the next `times` transactions on `connection`."""
+    remaining = [times]
 
     def transact(self: Connection, commands: Sequence[Command]) -> Any:
-        if self is connection and left[0]:
-            left[0] -= 1
+        if self is connection and remaining[0]:
+            remaining[0] -= 1
             act()
         return _TRANSACT(self, commands)
 
@@ -32,7 +32,7 @@ def overtake(
 
 
 def kill(monkeypatch: pytest.MonkeyPatch, connection: Connection, *, at: int, after: bool = False) -> None:
-    """Let the process of `link` die at its transaction number `at`, from 0: before it, or after it."""
+    """Kill the process of `connection` before or after its transaction number `at`, counted from 0."""
     number = [0]
 
     def transact(self: Connection, commands: Sequence[Command]) -> Any:

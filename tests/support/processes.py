@@ -15,7 +15,7 @@ from tests.support.waiting import STALL_SECONDS
 
 
 def built_file() -> Path:
-    """The file that `build.py test` has built."""
+    """Return the file that `build.py test` has built."""
     named = os.environ.get("LFR_FILE")
     if not named:
         pytest.fail("LFR_FILE does not say where the built file is: run these by build.py test")
@@ -23,10 +23,10 @@ def built_file() -> Path:
 
 
 def environment(url: str | None, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """A process's environment: nothing of ours but the address of Redis."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LFR_", "REDIS_"))}
+    """Return the environment of a process: of lfr's variables, only the address of Redis is set."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("LFR_", "REDIS_"))}
     address = {} if url is None else {"LFR_REDIS_URL": url}
-    return {**kept, "LOG_LEVEL": "WARNING", **address, **(more or {})}
+    return {**others, "LOG_LEVEL": "WARNING", **address, **(more or {})}
 
 
 def lfr(
@@ -52,7 +52,7 @@ def lfr(
 def role(
     *arguments: str, url: str, more: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """`lfr ROLE` for as long as the block runs; stopped by its pid at the end."""
+    """Run `lfr ROLE` for as long as the block runs."""
     process = subprocess.Popen(
         [sys.executable, str(built_file()), *arguments],
         env=environment(url, more),

@@ -1,4 +1,4 @@
-"""Terminals that keep what is written to them."""
+"""Terminals that store their output."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from lfr.cli.ui.terminal import Terminal
 
 
 class Screen(StringIO):
-    """A stream that is a terminal."""
+    """A stream that says that it is a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 def terminal(environment: dict[str, str] | None = None, *, live: bool = False) -> Terminal:
-    """A terminal 100 columns wide; `live`: one that colours, and lines drawn again, would show on."""
+    """Return a terminal of 100 columns; `live`: one with colours and lines that are drawn again."""
     stream = Screen if live else StringIO
     return Terminal(stream(), stream(), BytesIO(), environment or {})
 
 
 def written(stream: object) -> str:
-    """What has been written to a stream of such a terminal."""
+    """Return everything that was written to a stream of such a terminal."""
     assert isinstance(stream, StringIO)
     return stream.getvalue()

@@ -14,17 +14,17 @@ KINDS = ("valkey", "redis")
 
 
 def program(kind: str) -> str | None:
-    """The server of this kind, if there is one here. `build.py test` says where the bundled one is."""
+    """Return the path of a kind of server, or None. `build.py test` passes that of the bundled one."""
     return os.environ.get(SERVER_VARIABLE) if kind == "valkey" else shutil.which("redis-server")
 
 
 @contextmanager
 def running(kind: str, data: Path) -> Iterator[ValkeyServer]:
-    """A server of this kind on a port of the kernel's choice."""
-    found = program(kind)
-    assert found, f"there is no {kind}"
+    """Run a server of this kind on a free port."""
+    path = program(kind)
+    assert path, f"there is no {kind}"
     before = os.environ.get(SERVER_VARIABLE)
-    os.environ[SERVER_VARIABLE] = found
+    os.environ[SERVER_VARIABLE] = path
     try:
         server = ValkeyServer(data)
         server.start()

@@ -1,4 +1,4 @@
-"""Texts that may be flows, and what holds for any text: a Flow that holds together, or errors with places."""
+"""Makes texts that may be flows, and checks what holds for any text: a sound flow, or sound errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.conformance.cases import CASES
 
 FLOWS: list[str] = [case["flow"] for case in CASES]
 
-_SIGNS = [
+_CHARACTERS = [
     *"→;|*>?{}[]()=`#\\\0\r\t1é",
     "->",
     "-)",
@@ -37,16 +37,16 @@ _SIGNS = [
 _WORDS = ["a", "b-c", ":x", ":start", ":end", "k:", "[v]", "!!x", "&y", "*y", "<<", "@task", "@flow", "@x"]
 _WHOLE = ["()", '({"k":1})', "([1])", "(- k: v -)", "<>", "<{}>", "<[]>", "<u>", "'''d'''", '"""', "'''"]
 _GUARDS = ["`$.a`", "`a`", "`$[?(@.a and @.b or @.c)]`", "? `$.a`", "* a", "→ :start", "{ a b }"]
-TOKENS = _SIGNS + _WORDS + _WHOLE + _GUARDS
+TOKENS = _CHARACTERS + _WORDS + _WHOLE + _GUARDS
 
 MOST_TASKS = 30
-"""How many tasks of a flow are run: some never end."""
+"""Number of tasks of a flow that are run: some flows never end."""
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 def check_text(text: str) -> None:
-    """Compile a text, look for warnings, draw, write, read and run the flow that it is."""
+    """Compile and lint a text. If it is a flow, draw, format, write, read and run it."""
     result = check_flow(text)
     for diagnostic in result.diagnostics:
         assert_diagnostic_is_sound(diagnostic, text)
@@ -71,7 +71,7 @@ def assert_diagnostic_is_sound(diagnostic: Diagnostic, text: str) -> None:
 
 
 def assert_layout_is_sound(text: str) -> None:
-    """The canonical layout of a flow is the same flow, is its own layout, and has the same comments."""
+    """Check that the canonical layout is the same flow, is its own layout, and has the same comments."""
     formatted = format_flow(text)
     assert format_flow(formatted) == formatted
     assert compile_flow(formatted) == compile_flow(text)
@@ -79,16 +79,16 @@ def assert_layout_is_sound(text: str) -> None:
 
 
 def comments(text: str) -> list[str]:
-    """The comments of a flow, in order."""
-    found: list[str] = []
+    """Return the comments of a flow text, in order."""
+    lines: list[str] = []
     scanner, end = Lexer(text.removeprefix("\ufeff")), 0
     token = None
     while token is None or token.kind is not TokenKind.END:
         token = scanner.next()
         gap = text.removeprefix("\ufeff")[end : None if token.kind is TokenKind.END else token.offset]
-        found += [line.strip() for line in _LINE_END.split(gap) if line.strip()]
+        lines += [line.strip() for line in _LINE_END.split(gap) if line.strip()]
         end = token.end
-    return found
+    return lines
 
 
 def assert_flow_is_sound(flow: Flow) -> None:
