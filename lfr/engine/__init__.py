@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from lfr.engine.advance import LoadRequest, StaleResult, StepResult, advance, begin
+from lfr.engine.advance import advance, begin
 from lfr.engine.interventions import (
     NotPossible,
     StepAction,
@@ -16,11 +16,21 @@ from lfr.engine.interventions import (
     skip_step,
     terminate,
 )
-from lfr.engine.progress import Progress, StepProgress
-from lfr.engine.transition import Cancel, Fact, FactKind, Start, Transition
+from lfr.engine.transition import (
+    Attempt,
+    Fact,
+    FactKind,
+    LoadRequest,
+    Progress,
+    StaleResult,
+    Start,
+    StepProgress,
+    StepResult,
+    Transition,
+)
 
 __all__ = [
-    "Cancel",
+    "Attempt",
     "Fact",
     "FactKind",
     "LoadRequest",

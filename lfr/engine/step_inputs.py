@@ -1,19 +1,45 @@
-"""Values between steps: what an output may be, and what a starting step is given."""
+"""The values between steps: what an output may be, how an input is made of outputs, and how big it may be.
+
+An input is made of outputs, and an output may be an input. Where several branches meet again and again, a
+value may double or get deeper at each step, although no task does anything. Limits keep a few lines of flow
+text from making a value that cannot be written or read.
+
+Each step that starts gets a copy of its input, so a big output before a wide fan can be more than a
+transaction can hold: Redis closes a connection that has sent more than 1 GiB of one transaction.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from lfr.errors import BadInput
 from lfr.flow import Flow, StepKind
-from lfr.values.json import InvalidJson, Json, decode_json, encode_json
+from lfr.values.json import MAX_DEPTH, InvalidJson, Json, decode_json, encode_json
 
 WORKFLOW_INPUT = -1
 """The index under which the workflow's own input stands among the outputs."""
 
+MAX_VALUES: Final = 10_000_000
+"""How many values the lists that one transition makes of outputs may hold together."""
+
+MAX_BYTES: Final = 2**28
+"""About how many bytes of JSON one transition may give to steps."""
+
+_PUNCTUATION: Final = 8
+"""About how many bytes of JSON a value has besides its letters: quotes, a comma, the digits of a number."""
+
+_ESCAPE: Final = 6
+"""Bytes of JSON for a letter that is not ASCII, at most."""
+
 
 class InputError(ValueError):
-    """What comes before a step makes no input: `>` cannot merge it, or it is too big. The text says why."""
+    """The outputs before a step make no input: `>` cannot merge them, or they are too big. The text says why."""
+
+
+class TooBig(ValueError):
+    """A value has too many values or levels. The text is the predicate of a sentence about it."""
 
 
 def normalize_input(input: Json) -> Json:
@@ -31,7 +57,7 @@ def normalize_input(input: Json) -> Json:
 
 
 def normalize_output(value: Json) -> Json:
-    """What a task handed over, as an output: nothing is `{}`, a scalar is a list of one."""
+    """Return the output that a task's value stands for: `{}` for None, a list of one for a scalar."""
     if value is None:
         return {}
     if isinstance(value, dict | list):
@@ -40,9 +66,9 @@ def normalize_output(value: Json) -> Json:
 
 
 def input_sources(flow: Flow, index: int) -> tuple[int, ...]:
-    """The indices of the outputs that make the input of a step.
+    """Return the indices of the outputs that make the input of a step.
 
-    None for a literal and for a resource that is loaded: they ignore what comes before them.
+    A literal and a resource that is loaded have none: they ignore the steps before them.
     """
     if index == flow.first:
         return (WORKFLOW_INPUT,)
@@ -53,11 +79,11 @@ def input_sources(flow: Flow, index: int) -> tuple[int, ...]:
 
 
 def gather_input(flow: Flow, output: Callable[[int], Json], index: int) -> Json:
-    """The input of a step: its predecessors' outputs by ascending index, without those that are `{}`.
+    """Return the input of a step: its predecessors' outputs by ascending index, without those that are `{}`.
 
-    None left: `{}`; one left: that one as it is; more: the list of them. With `>` on the step, a list
-    becomes one object. `output` gives the output of a step, or None if it has none yet, which counts as
-    `{}`. Raises NoInput.
+    No output is left: `{}`. One is left: that output as it is. More are left: a list of them, which `>` on the
+    step merges into one object. `output` returns the output of a step, or None if it has none, which counts as
+    `{}`. Raises InputError.
     """
     values = [
         value
@@ -69,9 +95,9 @@ def gather_input(flow: Flow, output: Callable[[int], Json], index: int) -> Json:
 
 
 def merge(members: Iterable[Json]) -> dict[str, Json]:
-    """One object from a list of objects: later members win, key by key at the top level.
+    """Return one object made of a list of objects: later members win, key by key at the top level.
 
-    A list among the members is merged in its place. Raises NoInput for anything else.
+    A list among the members is merged in its place. Raises InputError for anything else.
     """
     merged: dict[str, Json] = {}
     stack = [iter(members)]  # not recursive: a worker may answer with lists in lists of any depth
@@ -83,12 +109,83 @@ def merge(members: Iterable[Json]) -> dict[str, Json]:
                 stack.append(iter(member))
                 break
             else:
-                raise InputError(f"cannot merge {_short(member)}: only objects can be merged")
+                raise InputError(f"cannot merge {_shorten(member)}: only objects can be merged")
         else:
             stack.pop()
     return merged
 
 
-def _short(value: Json) -> str:
+def _shorten(value: Json) -> str:
     text = repr(value)
     return text if len(text) <= 40 else text[:39] + "…"
+
+
+class _Size(NamedTuple):
+    """The size of a value: levels of nesting, number of values with itself, and about how many bytes of JSON."""
+
+    depth: int
+    values: int
+    bytes: int
+
+
+@dataclass(slots=True)
+class PayloadMeter:
+    """Measures the values that one transition makes. A value that stands in several others is measured once.
+
+    input_bytes  about how many bytes of JSON `add_input` has been given
+    """
+
+    input_bytes: int = 0
+    _made_values: int = 0
+    _sizes: dict[int, tuple[Json, _Size]] = field(default_factory=dict)  # a value that lives keeps its id
+
+    def check(self, outputs: list[Json]) -> None:
+        """Count a list that has been made of outputs. Raises TooBig."""
+        size = self._size(outputs)
+        self._made_values += size.values
+        if self._made_values > MAX_VALUES:
+            raise TooBig(f"is too big: more than {MAX_VALUES:,} values at once")
+        if size.depth > MAX_DEPTH:
+            raise TooBig(f"is nested more than {MAX_DEPTH} levels deep")
+
+    def add_input(self, input: Json) -> None:
+        """Count the input of a step. Raises TooBig if all inputs together are too big."""
+        measured = self._sizes.get(id(input))
+        self.input_bytes += (measured[1] if measured else self._size(input)).bytes
+        if self.input_bytes > MAX_BYTES:
+            limit = f"{MAX_BYTES / 2**20:.0f} MiB"
+            raise TooBig(f"is too big: more than {limit} for the steps that start at once")
+
+    def _size(self, value: Json) -> _Size:
+        depth = values = letters = 0
+        deepest = 0
+        level = [value]
+        while level and values <= MAX_VALUES:
+            inner: list[Json] = []
+            for item in level:
+                values += 1
+                if not isinstance(item, dict | list):
+                    if type(item) is str:
+                        letters += _letters(item)
+                    continue
+                measured = self._sizes.get(id(item))
+                if measured is None:
+                    deepest = max(deepest, depth + 1)
+                    if isinstance(item, dict):
+                        letters += sum(map(_letters, item))
+                        inner.extend(item.values())
+                    else:
+                        inner.extend(item)
+                else:
+                    deepest = max(deepest, depth + measured[1].depth)
+                    values += measured[1].values - 1
+                    letters += measured[1].bytes - _PUNCTUATION * measured[1].values
+            level = inner
+            depth += 1
+        size = _Size(deepest, values, letters + _PUNCTUATION * values)
+        self._sizes[id(value)] = (value, size)
+        return size
+
+
+def _letters(text: str) -> int:
+    return len(text) if text.isascii() else _ESCAPE * len(text)

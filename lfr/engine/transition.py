@@ -1,17 +1,101 @@
-"""A transition: all that one ended step, or one intervention, changes in a workflow."""
+"""The data of the engine: what it is given, and the transition that it returns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
-from lfr.engine.progress import StepProgress
 from lfr.states import WorkflowState
+from lfr.tasks.step_options import Invocation
 from lfr.values.json import Json
 
 
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """The result of a step's task, as its worker reports it.
+
+    output   the output, if the task succeeded
+    failure  why the task failed, or None if it succeeded
+    attempt  the attempt that the result is of, or None if the worker does not say
+    chance   a random number from 0 to 1, for the jitter of a retry
+    """
+
+    index: int
+    output: Json = None
+    failure: str | None = None
+    attempt: int | None = None
+    chance: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """Nothing is decided yet: load the progress of these steps and these outputs, then call again."""
+
+    steps: frozenset[int]
+    outputs: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class StaleResult:
+    """The result changes nothing: it is a duplicate, or the result of an attempt that is over."""
+
+    reason: str
+
+
+class StepProgress(NamedTuple):
+    """The progress of one step.
+
+    waiting  activations that the step has received and not used
+    active   invocations of the step that run now
+    attempt  how many times the step's task has been started in this workflow; a result of any other
+             attempt than this latest one is stale
+    retries  how many of these attempts were retries, since the step last started
+    """
+
+    waiting: int = 0
+    active: int = 0
+    attempt: int = 0
+    retries: int = 0
+
+
+UNTOUCHED = StepProgress()
+
+
+@dataclass(slots=True)
+class Progress:
+    """The progress of a workflow, or the part of it that has been loaded.
+
+    steps     progress by step index
+    is_whole  whether all has been loaded: then a step that is not in `steps` is untouched
+    active    invocations that run now, over all steps
+    done, skipped, failed   how many steps have ended in this way so far
+    """
+
+    state: WorkflowState = WorkflowState.RUNNING
+    steps: dict[int, StepProgress] = field(default_factory=dict)
+    is_whole: bool = False
+    active: int = 0
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+
+    def step(self, index: int) -> StepProgress | None:
+        """Return the progress of a step, or None if it has not been loaded."""
+        return self.steps.get(index, UNTOUCHED if self.is_whole else None)
+
+    def apply(self, transition: Transition) -> None:
+        """Change this progress as `transition` says."""
+        self.steps.update(transition.steps)
+        self.state = transition.state
+        self.active += transition.active
+        self.done += transition.done
+        self.skipped += transition.skipped
+        self.failed += transition.failed
+
+
 class FactKind(StrEnum):
-    """What happened to a step, or, with no step, to the workflow."""
+    """What happened to a step, or, in a fact without a step, to the workflow."""
 
     STARTED = "started"
     ENDED = "ended"
@@ -20,7 +104,7 @@ class FactKind(StrEnum):
     SKIPPED = "skipped"
     FAILED = "failed"
     RETRIED = "retried"
-    """An attempt has failed, and another is made."""
+    """An attempt has failed, and another one follows."""
     FINISHED = "finished"
     TERMINATED = "terminated"
     RESTARTED = "restarted"
@@ -30,8 +114,8 @@ class FactKind(StrEnum):
 class Fact:
     """One thing that happened: to the step of this index, or to the workflow if `index` is None.
 
-    With `item`, it happened to that one of the items of an iterated step, numbered from 0; `attempt` is
-    then that of the step which began with the items.
+    item     the number of an item from 0, if it happened to one item of an iterated step
+    attempt  the attempt of the step; for an item, the attempt that began with the items
     """
 
     index: int | None
@@ -42,46 +126,51 @@ class Fact:
 
 @dataclass(slots=True)
 class Start:
-    """A task that is to start: what becomes a start-task event.
+    """An attempt of a task that starts; it becomes a start-task event.
 
-    input  of an iterated step, the list of its items; or None: it goes on with the items that it has
-    delay  seconds until then; it counts as running meanwhile
+    input  for an iterated step, the list of its items, or None to go on with the items that it has
+    delay  seconds until the attempt starts; it counts as running meanwhile
     """
 
     index: int
+    invocation: Invocation
     input: Json
     attempt: int
     delay: float = 0.0
 
 
-@dataclass(slots=True)
-class Cancel:
-    """An attempt that runs and counts no more: what becomes a cancel-task event."""
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt of a step that counts no longer."""
 
     index: int
     attempt: int
+    invocation: Invocation
 
 
 @dataclass(slots=True)
 class Transition:
-    """What changes, all of it at once or none.
+    """All that one result, or one intervention, changes in a workflow. It is written as a whole or not at all.
 
-    state    the workflow's state afterwards
-    reason   why a step, or an attempt of it, failed; else empty
-    facts    what happened, in order: an entry of the workflow's history
-    starts   tasks that start
-    cancels  attempts that run and count no more
-    outputs  outputs of the steps that ended, by index
-    steps    the progress of each step that was touched, as it is afterwards
+    state     the workflow's state afterwards
+    reason    why a step, or an attempt of it, failed; else empty
+    facts     what happened, in order: one entry of the workflow's history
+    starts    attempts that start
+    cancels   attempts that still run and no longer count: each becomes a cancel-task event
+    dropped_deadlines, dropped_starts   attempts that are over whose deadline, or delayed start, is deleted
+    outputs   outputs of the steps that ended, by index
+    steps     the progress of each step that changed, as it is afterwards
     active, done, skipped, failed   by how much these counts of the progress change
-    handed_on  about how many bytes of JSON steps are given, besides one output that goes to one step
+    input_bytes  about how many bytes of JSON the starts hold, besides one output that goes to one step
     """
 
     state: WorkflowState
     reason: str = ""
     facts: list[Fact] = field(default_factory=list)
     starts: list[Start] = field(default_factory=list)
-    cancels: list[Cancel] = field(default_factory=list)
+    cancels: list[Attempt] = field(default_factory=list)
+    dropped_deadlines: list[Attempt] = field(default_factory=list)
+    dropped_starts: list[Attempt] = field(default_factory=list)
     outputs: dict[int, Json] = field(default_factory=dict)
     steps: dict[int, StepProgress] = field(default_factory=dict)
     active: int = 0

@@ -72,22 +72,27 @@ class Invocation(NamedTuple):
     name        as the flow has it
     base        chooses the worker: the task behind an alias, or a built-in task
     parameters  without the reserved key; `{}` if there are none
+    options     those that hold for an attempt of the task
     """
 
     name: str
     base: str
     parameters: Json
+    options: StepOptions = NO_OPTIONS
 
 
 def invocation_of(step: Step) -> Invocation:
-    """Return the task that a step invokes, be it a task, a resource or an iterated step."""
+    """Return what a task, a resource or an iterated step invokes. Raises BadStepOptions.
+
+    The options of an iterated step hold for each of its items, not for the step.
+    """
     if step.iterate:
         return Invocation(EACH, EACH, {})
-    parameters = task_parameters(step.parameters)
+    parameters, options = task_parameters(step.parameters), parse_step_options(step.parameters)
     if step.kind is StepKind.RESOURCE:
         name = STORE if step.sink else LOAD
-        return Invocation(name, name, {**parameters, "uri": step.uri})
-    return Invocation(step.name, step.base or step.name, parameters)
+        return Invocation(name, name, {**parameters, "uri": step.uri}, options)
+    return Invocation(step.name, step.base or step.name, parameters, options)
 
 
 def task_parameters(parameters: Json) -> Json:

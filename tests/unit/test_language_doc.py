@@ -18,8 +18,8 @@ from typing import NamedTuple
 import pytest
 
 from lfr.cli.main import main
-from lfr.engine.payload_limits import MOST_BYTES
-from lfr.engine.payload_limits import MOST_VALUES as MOST_MADE
+from lfr.engine.step_inputs import MAX_BYTES
+from lfr.engine.step_inputs import MAX_VALUES as MAX_MADE_VALUES
 from lfr.guard import parse_guard
 from lfr.guard.evaluate import MAX_VALUES
 from lfr.guard.parse import MAX_DEPTH as MAX_GUARD_DEPTH
@@ -135,8 +135,8 @@ def test_the_limits_are_those_of_the_code() -> None:
             MAX_CHARACTERS,
             MAX_LITERAL_DEPTH,
             MAX_VALUE_DEPTH,
-            MOST_MADE,
-            MOST_BYTES,
+            MAX_MADE_VALUES,
+            MAX_BYTES,
             MAX_YAML_LENGTH,
             MAX_YAML_SIZE,
             MAX_DIGITS,

@@ -32,9 +32,9 @@ def started(flow: Flow, input: Json = None) -> tuple[Progress, dict[int, Json]]:
     return progress, dict(first.outputs)
 
 
-def taken(answer: Transition | LoadRequest | StaleResult) -> Transition:
-    assert isinstance(answer, Transition)
-    return answer
+def checked(outcome: Transition | LoadRequest | StaleResult) -> Transition:
+    assert isinstance(outcome, Transition)
+    return outcome
 
 
 def test_the_end_of_a_step_that_never_started_is_ignored() -> None:
@@ -46,36 +46,36 @@ def test_the_end_of_a_step_that_never_started_is_ignored() -> None:
 def test_a_failure_stops_the_workflow_and_keeps_what_ends_later() -> None:
     flow = fan(2)
     progress, outputs = started(flow)
-    for ended in (StepResult(1, {"a": 1}), StepResult(2, failure="no disk")):
-        transition = taken(advance(flow, progress, outputs, ended))
+    for result in (StepResult(1, {"a": 1}), StepResult(2, failure="no disk")):
+        transition = checked(advance(flow, progress, outputs, result))
         progress.apply(transition)
         outputs |= transition.outputs
     assert transition.state is WorkflowState.FAILED
     assert transition.reason == "no disk"
     assert transition.facts == [Fact(2, FactKind.FAILED, 1), Fact(None, FactKind.FAILED)]
-    late = taken(advance(flow, progress, outputs, StepResult(3, {"c": 3})))
+    late = checked(advance(flow, progress, outputs, StepResult(3, {"c": 3})))
     assert late.starts == []
     assert late.state is WorkflowState.FAILED
     progress.apply(late)
-    again = taken(restart(flow, progress, outputs | late.outputs))
+    again = checked(restart(flow, progress, outputs | late.outputs))
     assert [(start.index, start.attempt) for start in again.starts] == [(2, 2)]
 
 
 def test_an_old_attempt_comes_too_late() -> None:
     flow = chain("A")
     progress, outputs = started(flow)
-    progress.apply(taken(advance(flow, progress, outputs, StepResult(1, failure="once"))))
-    progress.apply(taken(restart(flow, progress, outputs)))
+    progress.apply(checked(advance(flow, progress, outputs, StepResult(1, failure="once"))))
+    progress.apply(checked(restart(flow, progress, outputs)))
     assert isinstance(advance(flow, progress, outputs, StepResult(1, {"late": 1}, attempt=1)), StaleResult)
     assert (
-        taken(advance(flow, progress, outputs, StepResult(1, {}, attempt=2))).state is WorkflowState.FINISHED
+        checked(advance(flow, progress, outputs, StepResult(1, {}, attempt=2))).state is WorkflowState.FINISHED
     )
 
 
 def test_a_worker_that_knows_no_attempts_is_believed() -> None:
     flow = chain("A")
     progress, outputs = started(flow)
-    assert taken(advance(flow, progress, outputs, StepResult(1, {}))).state is WorkflowState.FINISHED
+    assert checked(advance(flow, progress, outputs, StepResult(1, {}))).state is WorkflowState.FINISHED
 
 
 def test_what_cannot_be_merged_fails_the_step_at_its_place_and_a_restart_does_not_hang() -> None:
@@ -86,13 +86,13 @@ def test_what_cannot_be_merged_fails_the_step_at_its_place_and_a_restart_does_no
     ]
     flow = graph(steps, [(1, 3), (2, 3)])
     progress, outputs = started(flow)
-    for ended in (StepResult(1, [1]), StepResult(2, {"b": 1})):
-        transition = taken(advance(flow, progress, outputs, ended))
+    for result in (StepResult(1, [1]), StepResult(2, {"b": 1})):
+        transition = checked(advance(flow, progress, outputs, result))
         progress.apply(transition)
         outputs |= transition.outputs
     assert transition.state is WorkflowState.FAILED
     assert "cannot merge 1" in transition.reason
-    assert taken(restart(flow, progress, outputs)).state is WorkflowState.FAILED
+    assert checked(restart(flow, progress, outputs)).state is WorkflowState.FAILED
 
 
 def test_a_loop_to_the_start_runs_again_with_the_workflows_input_and_counts_its_attempts() -> None:
@@ -102,7 +102,7 @@ def test_a_loop_to_the_start_runs_again_with_the_workflows_input_and_counts_its_
     )
     progress, outputs = started(flow, {"in": 1})
     for attempt in (1, 2, 3):
-        transition = taken(advance(flow, progress, outputs, StepResult(1, {"out": attempt}, attempt=attempt)))
+        transition = checked(advance(flow, progress, outputs, StepResult(1, {"out": attempt}, attempt=attempt)))
         progress.apply(transition)
         outputs |= transition.outputs
         assert [(start.input, start.attempt) for start in transition.starts] == [({"in": 1}, attempt + 1)]
@@ -122,9 +122,9 @@ def test_the_end_of_an_endless_flow_is_refused_locally() -> None:
 def test_the_work_for_one_end_does_not_grow_with_the_flow() -> None:
     flow = fan(2000)
     progress, outputs = started(flow)
-    transition = taken(advance(flow, progress, outputs, StepResult(1, {})))
+    transition = checked(advance(flow, progress, outputs, StepResult(1, {})))
     progress.apply(transition)
-    one = taken(advance(flow, progress, outputs | transition.outputs, StepResult(7, {})))
+    one = checked(advance(flow, progress, outputs | transition.outputs, StepResult(7, {})))
     assert one.steps.keys() == {7, 2002}
 
 
@@ -138,7 +138,7 @@ def test_a_long_row_of_steps_that_end_at_once_takes_few_rounds_of_loading() -> N
         rounds += 1
         for index in answer.steps:
             known.steps[index] = StepProgress(active=1, attempt=1) if index == 1 else StepProgress()
-    assert taken(answer).state is WorkflowState.FINISHED
+    assert checked(answer).state is WorkflowState.FINISHED
     assert rounds < 12
 
 
@@ -163,7 +163,7 @@ def test_merge_refuses_anything_else() -> None:
 
 
 def test_a_guard_that_is_too_much_work_for_its_input_fails_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lfr.guard.evaluate.MOST_VALUES", 100)
+    monkeypatch.setattr("lfr.guard.evaluate.MAX_VALUES", 100)
     flow = graph([Step(1, StepKind.TASK, name="A", guard="$..[?(@..x)]")], [])
     first = begin(flow, {"list": [[] for _ in range(200)]})
     assert first.state is WorkflowState.FAILED

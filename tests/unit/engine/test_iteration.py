@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from lfr.engine import FactKind, Progress, Start, StepResult, Transition, advance, begin, restart
+from lfr.engine import FactKind, Progress, StepResult, Transition, advance, begin, restart
 from lfr.engine.local import run_flow
-from lfr.flow import Flow, StepKind
+from lfr.flow import StepKind
 from lfr.language import compile_flow
 from lfr.states import WorkflowState
 from lfr.values.json import Json
 
 
 def do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
-    """The task `echo` gives what it is given; any other its name and index."""
+    """Return the input for the task `echo`, and name and index for any other."""
     return input if base == "echo" else {base: index}
+
+
+def attempts(transition: Transition) -> list[tuple[int, str, Json, int]]:
+    """Return index, task, input and attempt of each start."""
+    return [
+        (start.index, start.invocation.base, start.input, start.attempt) for start in transition.starts
+    ]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +47,7 @@ def test_in_this_process(text: str, input: Json, output: Json) -> None:
 
 def test_the_numbers_of_an_item_are_those_of_the_whole() -> None:
     trace: list[tuple[int, str, Json]] = []
-    run_flow(compile_flow("x -> * { a -> b }"), do, None, lambda *told: trace.append(told))
+    run_flow(compile_flow("x -> * { a -> b }"), do, None, lambda *step: trace.append(step))
     assert trace == [(1, "x", {}), (3, "a", {"x": 1}), (4, "b", {"a": 3})]
 
 
@@ -59,7 +66,7 @@ def test_a_part_is_the_step_alone_or_what_is_between_the_brackets() -> None:
 def test_a_step_that_is_iterated_runs_until_its_end_is_told() -> None:
     flow = compile_flow("* { a } -> b")
     first = begin(flow, [1, 2])
-    assert first.starts == [Start(1, [1, 2], 1)]
+    assert attempts(first) == [(1, "lfr:each", [1, 2], 1)]
     progress = Progress(is_whole=True)
     progress.apply(first)
     ended = advance(flow, progress, first.outputs, StepResult(1, [{}, {}]))
@@ -84,24 +91,18 @@ def test_a_restart_tells_items_that_still_run_to_go_on() -> None:
     assert progress.state is WorkflowState.FAILED
     again = restart(flow, progress, first.outputs)
     assert isinstance(again, Transition)
-    assert again.starts == [Start(1, None, 1), Start(2, [1], 2)]
-
-
-def resources(text: str) -> tuple[Flow, list[Start]]:
-    flow = compile_flow(text)
-    return flow, begin(flow, {"x": 1}).starts
+    assert attempts(again) == [(1, "lfr:each", None, 1), (2, "b", [1], 2)]
 
 
 def test_a_resource_runs_as_a_task_does() -> None:
-    flow, starts = resources("<a.json> -> b")
-    assert starts == [Start(1, {}, 1)]
-    flow, starts = resources('b -> <http://h/x> ({"method": "PUT"})')
-    assert starts == [Start(1, {"x": 1}, 1)]
-    given: list[tuple[str, Json, Json]] = []
+    assert attempts(begin(compile_flow("<a.json> -> b"), {"x": 1})) == [(1, "resource:load", {}, 1)]
+    flow = compile_flow('b -> <http://h/x> ({"method": "PUT"})')
+    assert attempts(begin(flow, {"x": 1})) == [(1, "b", {"x": 1}, 1)]
+    calls: list[tuple[str, Json, Json]] = []
 
-    def note(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
-        given.append((base, input, parameters))
+    def record_call(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
+        calls.append((base, input, parameters))
         return {"b": 1} if base == "b" else None
 
-    assert run_flow(flow, note) == {}
-    assert given[1] == ("resource:store", {"b": 1}, {"method": "PUT", "uri": "http://h/x"})
+    assert run_flow(flow, record_call) == {}
+    assert calls[1] == ("resource:store", {"b": 1}, {"method": "PUT", "uri": "http://h/x"})

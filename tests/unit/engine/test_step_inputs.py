@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfr.engine import Progress, StepResult, Transition, advance, begin
-from lfr.engine.payload_limits import MOST_VALUES, PayloadMeter, TooBig
+from lfr.engine.step_inputs import MAX_VALUES, PayloadMeter, TooBig
 from lfr.flow import Flow
 from lfr.language import compile_flow
 from lfr.states import WorkflowState
@@ -23,11 +23,11 @@ DEEPER = "{ ? `$.never` a; <[1]> -> ? `$.never` b }"
 def test_what_doubles_with_each_step_fails_in_time() -> None:
     transition = begin(compile_flow(" -> ".join([NOBODY] * 200)), {"x": 1})
     assert transition.state is WorkflowState.FAILED
-    assert transition.reason == f"its input is too big: more than {MOST_VALUES:,} values at once"
+    assert transition.reason == f"its input is too big: more than {MAX_VALUES:,} values at once"
 
 
 def test_what_one_transition_makes_counts_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lfr.engine.payload_limits.MOST_VALUES", 500)
+    monkeypatch.setattr("lfr.engine.step_inputs.MAX_VALUES", 500)
     wide = "t -> { " + "; ".join(["{ ? `$.never` a; ? `$.never` b }"] * 10) + " }"
     for length, state in ((5, WorkflowState.FINISHED), (50, WorkflowState.FAILED)):
         flow = compile_flow(wide)
@@ -127,7 +127,7 @@ def ended(flow: Flow, outputs: list[Json]) -> Transition:
 def test_what_many_steps_are_given_at_once_has_an_end(
     monkeypatch: pytest.MonkeyPatch, output: Json, state: WorkflowState
 ) -> None:
-    monkeypatch.setattr("lfr.engine.payload_limits.MOST_BYTES", 2**20)
+    monkeypatch.setattr("lfr.engine.step_inputs.MAX_BYTES", 2**20)
     transition = ended(FAN, [output])
     assert transition.state is state
     if state is WorkflowState.FAILED:
@@ -136,13 +136,13 @@ def test_what_many_steps_are_given_at_once_has_an_end(
 
 
 def test_what_comes_together_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lfr.engine.payload_limits.MOST_BYTES", 2**20)
+    monkeypatch.setattr("lfr.engine.step_inputs.MAX_BYTES", 2**20)
     for size, state in ((4_500, WorkflowState.RUNNING), (11_000, WorkflowState.FAILED)):
         assert ended(FAN, [{}, *["x" * size] * 100]).state is state
 
 
 def test_nothing_is_kept_of_a_transition_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lfr.engine.payload_limits.MOST_VALUES", 1000)
+    monkeypatch.setattr("lfr.engine.step_inputs.MAX_VALUES", 1000)
     for _ in range(3):
         PayloadMeter().check([0] * 500)
     with pytest.raises(TooBig, match="too big"):

@@ -1,0 +1,129 @@
+"""The items of an iterated step: which of them begin, whose outputs are collected, when the step ends.
+
+A workflow of its own runs for each item, up to a limit of them at once. The step ends when all items are done:
+its output is the list of their outputs, in the order of the items. It fails when an item fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from lfr.engine.transition import Fact, FactKind, StepProgress, StepResult
+from lfr.item_ids import ItemId
+from lfr.values.json import Json
+
+BUSY = "the loop has come back to this step while its items were still worked on"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCounts:
+    """How far the items of a step are.
+
+    total, begun, done  how many items there are, have begun, and have ended with success
+    round               the attempt of the step that began with these items, see ItemId
+    """
+
+    total: int
+    begun: int
+    done: int
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """The result of an item: its output as JSON, or the reason of its failure."""
+
+    id: ItemId
+    output: bytes = b""
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsStart:
+    """An iterated step starts: with the list of its items, or with None to go on with those that it has."""
+
+    attempt: int
+    items: list[Json] | None
+
+
+@dataclass(slots=True)
+class ItemsTransition:
+    """What changes for the items of one step.
+
+    counts       how far the items are afterwards; None if the step has no items
+    new_items    the items, if the step has just been given them
+    begins       the numbers of the items that begin
+    completed    results of items whose outputs are collected
+    facts        what happened to items
+    failures     results with which the step fails
+    is_complete  whether all items are done: the step ends with the list of their outputs
+    """
+
+    counts: ItemCounts | None
+    new_items: list[Json] = field(default_factory=list)
+    begins: range = range(0)
+    completed: list[ItemResult] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    failures: list[StepResult] = field(default_factory=list)
+    is_complete: bool = False
+
+
+def advance_items(
+    index: int,
+    step: StepProgress,
+    counts: ItemCounts | None,
+    *,
+    start: ItemsStart | None = None,
+    results: Sequence[ItemResult] = (),
+    limit: int,
+    may_begin: bool = True,
+) -> ItemsTransition:
+    """Return what a start of step `index`, and the results of its items, change.
+
+    `step` is the progress of the step, `counts` that of its items. `limit` is how many items may run at once;
+    none begins unless `may_begin`. Results of another round are ignored.
+    """
+    transition = ItemsTransition(counts)
+    if start is not None and step.active and start.attempt == step.attempt:
+        if step.active > 1:
+            transition.failures.append(StepResult(index, failure=BUSY))
+        elif counts is None and start.items is not None:
+            transition.counts = ItemCounts(len(start.items), begun=0, done=0, round=start.attempt)
+            transition.new_items = start.items
+    if transition.counts is None:
+        return transition
+    for result in results:
+        if result.id.round == transition.counts.round:
+            _add_result(transition, index, step, result)
+    _begin_items(transition, index, step, limit if may_begin else 0)
+    return transition
+
+
+def _add_result(transition: ItemsTransition, index: int, step: StepProgress, result: ItemResult) -> None:
+    number = result.id.number
+    if result.failure is None:
+        assert transition.counts is not None
+        transition.counts = replace(transition.counts, done=transition.counts.done + 1)
+        transition.completed.append(result)
+        transition.facts.append(Fact(index, FactKind.ENDED, result.id.round, number))
+    elif step.active:
+        transition.failures.append(StepResult(index, failure=f"item {number}: {result.failure}"))
+        transition.facts.append(Fact(index, FactKind.FAILED, result.id.round, number))
+
+
+def _begin_items(transition: ItemsTransition, index: int, step: StepProgress, limit: int) -> None:
+    """Begin as many items as there is room for, or complete the step if all are done."""
+    counts = transition.counts
+    assert counts is not None
+    if not step.active:
+        return
+    if counts.done == counts.total:
+        transition.is_complete = True
+        return
+    if transition.failures:
+        return
+    room = max(0, min(limit - (counts.begun - counts.done), counts.total - counts.begun))
+    transition.begins = range(counts.begun, counts.begun + room)
+    transition.counts = replace(counts, begun=counts.begun + room)
+    transition.facts += [Fact(index, FactKind.STARTED, counts.round, number) for number in transition.begins]
