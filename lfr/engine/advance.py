@@ -49,8 +49,7 @@ from lfr.engine.transition import (
 from lfr.flow import Flow, Step, StepKind
 from lfr.guard import Guard, GuardError, parse_guard
 from lfr.states import WorkflowState
-from lfr.tasks.step_options import Invocation, invocation_of
-from lfr.tasks.step_options import is_retryable, retry_delay
+from lfr.tasks.step_options import Invocation, invocation_of, is_retryable, retry_delay
 from lfr.values.json import Json
 
 
@@ -291,7 +290,9 @@ class TransitionBuilder:
         try:
             if is_new:
                 self._meter.check(input)
-            if is_new or self._has_gathered:  # a transition may pass one output to one step, whatever its size
+            if (
+                is_new or self._has_gathered
+            ):  # a transition may pass one output to one step, whatever its size
                 self._meter.add_input(input)
         except TooBig as error:
             raise InputError(f"its input {error}") from None

@@ -88,9 +88,7 @@ class _LocalRun:
         """Count how often the start of the whole flow passes; parts that run for items have no turns."""
         if self.turns is None or flow.part_name:
             return
-        self.turn_count += sum(
-            fact.index == 0 and fact.kind is FactKind.PASSED for fact in transition.facts
-        )
+        self.turn_count += sum(fact.index == 0 and fact.kind is FactKind.PASSED for fact in transition.facts)
         if self.turn_count > self.turns:
             raise LocalFailure("the flow leads back to its :start, and so has no end")
 

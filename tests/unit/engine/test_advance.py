@@ -68,7 +68,8 @@ def test_an_old_attempt_comes_too_late() -> None:
     progress.apply(checked(restart(flow, progress, outputs)))
     assert isinstance(advance(flow, progress, outputs, StepResult(1, {"late": 1}, attempt=1)), StaleResult)
     assert (
-        checked(advance(flow, progress, outputs, StepResult(1, {}, attempt=2))).state is WorkflowState.FINISHED
+        checked(advance(flow, progress, outputs, StepResult(1, {}, attempt=2))).state
+        is WorkflowState.FINISHED
     )
 
 
@@ -102,7 +103,9 @@ def test_a_loop_to_the_start_runs_again_with_the_workflows_input_and_counts_its_
     )
     progress, outputs = started(flow, {"in": 1})
     for attempt in (1, 2, 3):
-        transition = checked(advance(flow, progress, outputs, StepResult(1, {"out": attempt}, attempt=attempt)))
+        transition = checked(
+            advance(flow, progress, outputs, StepResult(1, {"out": attempt}, attempt=attempt))
+        )
         progress.apply(transition)
         outputs |= transition.outputs
         assert [(start.input, start.attempt) for start in transition.starts] == [({"in": 1}, attempt + 1)]

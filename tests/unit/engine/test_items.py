@@ -74,9 +74,7 @@ def test_a_failed_item_fails_the_step_and_no_item_begins() -> None:
 def test_a_stopped_step_collects_outputs_and_begins_nothing(is_running: bool) -> None:
     counts = ItemCounts(total=2, begun=1, done=0, round=1)
     step = StepProgress(waiting=1, attempt=1) if is_running else RUNNING
-    transition = advance_items(
-        1, step, counts, results=[succeeded(0)], limit=2, may_begin=is_running
-    )
+    transition = advance_items(1, step, counts, results=[succeeded(0)], limit=2, may_begin=is_running)
     assert transition.counts == ItemCounts(total=2, begun=1, done=1, round=1)
     assert transition.begins == range(0)
     assert not transition.is_complete
@@ -111,9 +109,7 @@ def test_a_result_of_another_round_is_ignored() -> None:
     assert transition == ItemsTransition(counts)
 
 
-@given(
-    st.integers(1, 20), st.integers(1, 5), st.sets(st.integers(0, 19)), st.randoms(use_true_random=False)
-)
+@given(st.integers(1, 20), st.integers(1, 5), st.sets(st.integers(0, 19)), st.randoms(use_true_random=False))
 def test_every_item_begins_once_within_the_limit_and_all_outputs_are_collected(
     total: int, limit: int, failing: set[int], order: random.Random
 ) -> None:

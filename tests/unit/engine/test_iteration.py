@@ -19,9 +19,7 @@ def do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
 
 def attempts(transition: Transition) -> list[tuple[int, str, Json, int]]:
     """Return index, task, input and attempt of each start."""
-    return [
-        (start.index, start.invocation.base, start.input, start.attempt) for start in transition.starts
-    ]
+    return [(start.index, start.invocation.base, start.input, start.attempt) for start in transition.starts]
 
 
 @pytest.mark.parametrize(
