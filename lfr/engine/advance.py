@@ -56,7 +56,7 @@ from lfr.values.json import Json
 def begin(flow: Flow, input: Json) -> Transition:
     """Return the first transition of a workflow: it activates the flow's first step.
 
-    `input` is an object or a list. If `flow` is the part of a flow that runs for an item, it may be any value.
+    `input` is an object or a list; for the part of a flow that runs for an item it may be any value.
     """
     builder = TransitionBuilder(flow, Progress(is_whole=True), {WORKFLOW_INPUT: input})
     builder.transition.outputs[WORKFLOW_INPUT] = input
@@ -208,7 +208,7 @@ class TransitionBuilder:
         self._adjust(index, waiting=-self.flow.thresholds[index])
 
     def complete(self, step: Step, kind: FactKind, output: Json) -> None:
-        """End a step and all that is inside it: of a subflow nothing starts, and its end has the same output."""
+        """End a step. If it is a subflow, nothing inside it starts, and its end has the same output."""
         if step.kind is StepKind.SUBFLOW:
             self._add_fact(step.index, kind)
             self.transition.outputs[step.index] = output
@@ -290,9 +290,7 @@ class TransitionBuilder:
         try:
             if is_new:
                 self._meter.check(input)
-            if (
-                is_new or self._has_gathered
-            ):  # a transition may pass one output to one step, whatever its size
+            if is_new or self._has_gathered:  # the first output that is passed on may have any size
                 self._meter.add_input(input)
         except TooBig as error:
             raise InputError(f"its input {error}") from None

@@ -1,7 +1,7 @@
 """The items of an iterated step: which of them begin, whose outputs are collected, when the step ends.
 
-A workflow of its own runs for each item, up to a limit of them at once. The step ends when all items are done:
-its output is the list of their outputs, in the order of the items. It fails when an item fails.
+A workflow of its own runs for each item, up to a limit of them at once. When all items are done, the step
+ends with the list of their outputs, in the order of the items. The step fails when an item fails.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ _ESCAPE: Final = 6
 
 
 class InputError(ValueError):
-    """The outputs before a step make no input: `>` cannot merge them, or they are too big. The text says why."""
+    """The outputs before a step make no input: they cannot be merged, or are too big. The text says why."""
 
 
 class TooBig(ValueError):
@@ -81,9 +81,9 @@ def input_sources(flow: Flow, index: int) -> tuple[int, ...]:
 def gather_input(flow: Flow, output: Callable[[int], Json], index: int) -> Json:
     """Return the input of a step: its predecessors' outputs by ascending index, without those that are `{}`.
 
-    No output is left: `{}`. One is left: that output as it is. More are left: a list of them, which `>` on the
-    step merges into one object. `output` returns the output of a step, or None if it has none, which counts as
-    `{}`. Raises InputError.
+    If none is left, the input is `{}`; if one is left, that output as it is; otherwise a list of them, which
+    `>` on the step merges into one object. `output` returns the output of a step; None counts as `{}`.
+    Raises InputError.
     """
     values = [
         value
@@ -121,7 +121,7 @@ def _shorten(value: Json) -> str:
 
 
 class _Size(NamedTuple):
-    """The size of a value: levels of nesting, number of values with itself, and about how many bytes of JSON."""
+    """The size of a value: levels of nesting, number of values in it and itself, about how many bytes."""
 
     depth: int
     values: int

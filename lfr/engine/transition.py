@@ -150,7 +150,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class Transition:
-    """All that one result, or one intervention, changes in a workflow. It is written as a whole or not at all.
+    """All that one result, or one intervention, changes in a workflow. It is written in one transaction.
 
     state     the workflow's state afterwards
     reason    why a step, or an attempt of it, failed; else empty
