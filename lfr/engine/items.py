@@ -49,7 +49,7 @@ class ItemsStart:
 
 @dataclass(slots=True)
 class ItemsTransition:
-    """What changes for the items of one step.
+    """What changes for the items of step `index`.
 
     counts       how far the items are afterwards; None if the step has no items
     new_items    the items, if the step has just been given them
@@ -60,6 +60,7 @@ class ItemsTransition:
     is_complete  whether all items are done: the step ends with the list of their outputs
     """
 
+    index: int
     counts: ItemCounts | None
     new_items: list[Json] = field(default_factory=list)
     begins: range = range(0)
@@ -84,7 +85,7 @@ def advance_items(
     `step` is the progress of the step, `counts` that of its items. `limit` is how many items may run at once;
     none begins unless `may_begin`. Results of another round are ignored.
     """
-    transition = ItemsTransition(counts)
+    transition = ItemsTransition(index, counts)
     if start is not None and step.active and start.attempt == step.attempt:
         if step.active > 1:
             transition.failures.append(StepResult(index, failure=BUSY))
@@ -95,13 +96,13 @@ def advance_items(
         return transition
     for result in results:
         if result.id.round == transition.counts.round:
-            _add_result(transition, index, step, result)
-    _begin_items(transition, index, step, limit if may_begin else 0)
+            _add_result(transition, step, result)
+    _begin_items(transition, step, limit if may_begin else 0)
     return transition
 
 
-def _add_result(transition: ItemsTransition, index: int, step: StepProgress, result: ItemResult) -> None:
-    number = result.id.number
+def _add_result(transition: ItemsTransition, step: StepProgress, result: ItemResult) -> None:
+    index, number = transition.index, result.id.number
     if result.failure is None:
         assert transition.counts is not None
         transition.counts = replace(transition.counts, done=transition.counts.done + 1)
@@ -112,7 +113,7 @@ def _add_result(transition: ItemsTransition, index: int, step: StepProgress, res
         transition.facts.append(Fact(index, FactKind.FAILED, result.id.round, number))
 
 
-def _begin_items(transition: ItemsTransition, index: int, step: StepProgress, limit: int) -> None:
+def _begin_items(transition: ItemsTransition, step: StepProgress, limit: int) -> None:
     """Begin as many items as there is room for, or complete the step if all are done."""
     counts = transition.counts
     assert counts is not None
@@ -126,4 +127,6 @@ def _begin_items(transition: ItemsTransition, index: int, step: StepProgress, li
     room = max(0, min(limit - (counts.begun - counts.done), counts.total - counts.begun))
     transition.begins = range(counts.begun, counts.begun + room)
     transition.counts = replace(counts, begun=counts.begun + room)
-    transition.facts += [Fact(index, FactKind.STARTED, counts.round, number) for number in transition.begins]
+    transition.facts += [
+        Fact(transition.index, FactKind.STARTED, counts.round, number) for number in transition.begins
+    ]

@@ -110,18 +110,52 @@ class FactKind(StrEnum):
     RESTARTED = "restarted"
 
 
+_SIGNS = {
+    FactKind.STARTED: "+",
+    FactKind.ENDED: "-",
+    FactKind.PASSED: "=",
+    FactKind.SKIPPED: "~",
+    FactKind.FAILED: "!",
+    FactKind.RETRIED: "^",
+}
+_KINDS = {sign: kind for kind, sign in _SIGNS.items()}
+
+
 @dataclass(slots=True)
 class Fact:
     """One thing that happened: to the step of this index, or to the workflow if `index` is None.
 
     item     the number of an item from 0, if it happened to one item of an iterated step
     attempt  the attempt of the step; for an item, the attempt that began with the items
+
+    In a history, a fact is a word: a sign, the step's index, `/ITEM` for an item, `.ATTEMPT` from the second
+    attempt on; or the kind of a fact of the workflow. `+5 -5 =6 ~7 !8.2 ^8.3 +9/0 finished` says: step 5
+    started and ended, step 6 passed, step 7 was skipped, attempt 2 of step 8 failed, attempt 3 failed and is
+    retried, the first item of step 9 started, the workflow has finished.
     """
 
     index: int | None
     kind: FactKind
     attempt: int = 0
     item: int | None = None
+
+    def __str__(self) -> str:
+        """Return the word for this fact."""
+        if self.index is None:
+            return self.kind.value
+        item = "" if self.item is None else f"/{self.item}"
+        attempt = f".{self.attempt}" if self.attempt > 1 else ""
+        return f"{_SIGNS[self.kind]}{self.index}{item}{attempt}"
+
+    @classmethod
+    def parse(cls, word: str) -> Fact:
+        """Return the fact that `word` stands for. Raises ValueError for any other text."""
+        kind = _KINDS.get(word[:1])
+        if kind is None:
+            return cls(None, FactKind(word))
+        step, _, attempt = word[1:].partition(".")
+        index, _, item = step.partition("/")
+        return cls(int(index), kind, int(attempt or 1), int(item) if item else None)
 
 
 @dataclass(slots=True)

@@ -1,101 +1,121 @@
-"""Iterated steps: one workflow for each item, so many at once, their outputs in the order of the items.
+"""Iterated steps: begins a workflow for each item, collects their outputs, and ends the step.
 
-The lifecycle does what `lfr:each` asks for. What it hears, by workflow:
+The events that concern the items of a workflow:
 
     start-task lfr:each             begin with the items; or, after a restart, go on with them
-    end-workflow, failed-workflow   of an item: take its output in and begin the next; or fail the step
+    end-workflow, failed-workflow   of an item: collect its output and begin the next item; or fail the step
     terminated-workflow             terminate the items that run
 
-All that is heard of one workflow is dealt with in one transaction, under the watch of that workflow's
-record. Only items that are to be stopped or to go on are moved before, each in a transaction of its own:
-those may be heard of twice without harm.
+All events of one workflow are processed in one transaction, under the watch of its record. Only the items
+that are to be terminated or restarted are changed before, each in a transaction of its own: to do that twice
+does no harm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lfr import events
 from lfr.engine import Fact, FactKind, StepResult, Transition
+from lfr.engine.items import ItemCounts, ItemResult, ItemsStart, ItemsTransition, advance_items
+from lfr.engine.transition import UNTOUCHED
 from lfr.item_ids import ItemId
-from lfr.lifecycle.advance_batch import advance_all
-from lfr.lifecycle.item_events import ItemNews
-from lfr.operations.intervene import transition_to
-from lfr.states import MAY_FOLLOW, WorkflowState
+from lfr.operations.intervene import intervene, transition_if_allowed
+from lfr.states import WorkflowState
 from lfr.store.redis.connection import Command, Connection, Store
-from lfr.store.stream.entries import ConsumerId, receipt_commands
-from lfr.store.workflows.commit import commit, transition_commands
-from lfr.store.workflows.flows import FlowCache
+from lfr.store.redis.transaction import Retry, retry_until_committed
+from lfr.store.stream.entries import ConsumerId, Entry, receipt_commands
+from lfr.store.workflows.commit import transition_commands
 from lfr.store.workflows.items import (
-    EndedItem,
-    Items,
-    Missing,
+    ItemsMissing,
     begin_items_commands,
-    complete_item_commands,
-    drop_items_command,
-    lay_out_commands,
-    load_ended,
-    load_items,
-    load_open,
-    load_outputs,
-    load_values,
-    write_items_command,
+    collect_output_commands,
+    delete_items_command,
+    item_counts_command,
+    load_item_counts,
+    load_item_inputs,
+    load_item_outputs,
+    load_item_results,
+    load_open_items,
+    new_items_commands,
 )
-from lfr.store.workflows.load import LoadedWorkflow, load, load_whole, watch_state
+from lfr.store.workflows.load import FlowCache, LoadedWorkflow, advance_workflows, load, watch_state
 from lfr.tasks.step_options import parse_step_options
-from lfr.values.json import Json, decode_json
-
-BUSY = "the loop has come back to this step while its items were still worked on"
 
 
 @dataclass(slots=True)
-class _Step:
-    """An iterated step in the making of a transaction.
+class ItemEvents:
+    """The events of a pass that concern the iterated steps of one workflow, in the order of the stream.
 
-    items     how far its items are, as it is to be written; None if it has none
-    values    its items, if they are new
-    facts     what happened to items
-    outputs   of the items that are done by this transaction, as JSON, by number
-    ended     that the step has ended by this, and how
+    entries        the entries of these events
+    starts         the latest start of each step, by index
+    ended          items that have ended
+    is_terminated  whether the workflow was terminated
     """
 
-    index: int
-    items: Items | None
-    values: list[Json] = field(default_factory=list)
-    facts: list[Fact] = field(default_factory=list)
-    outputs: dict[int, bytes] = field(default_factory=dict)
-    ended: list[StepResult] = field(default_factory=list)
-    commands: list[Command] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    starts: dict[int, events.StartTask] = field(default_factory=dict)
+    ended: list[ItemId] = field(default_factory=list)
+    is_terminated: bool = False
 
-    def tell(self, what: FactKind, number: int) -> None:
-        """Something happened to an item."""
-        assert self.items is not None
-        self.facts.append(Fact(self.index, what, self.items.round, number))
+    def add_start(self, entry: Entry, start: events.StartTask) -> None:
+        """Add the start of a step."""
+        self.entries.append(entry)
+        self.starts[start.index] = start
+
+    def add_end(self, entry: Entry, item: ItemId) -> None:
+        """Add the end of an item."""
+        self.entries.append(entry)
+        self.ended.append(item)
+
+    def add_termination(self, entry: Entry) -> None:
+        """Add the termination of the workflow."""
+        self.entries.append(entry)
+        self.is_terminated = True
+
+    def indices(self) -> list[int]:
+        """Return the iterated steps that the events concern."""
+        return sorted({*self.starts, *(item.index for item in self.ended)})
 
 
-class Iteration:
-    """Does the iterated steps of workflows, for a lifecycle."""
+class ItemsProcessor:
+    """Processes the events of iterated steps for a lifecycle consumer."""
 
     def __init__(self, store: Store, consumer: ConsumerId, flows: FlowCache) -> None:
         self._stream = store.stream
         self._limit = store.settings.iterate_limit
-        self._consumer_id = consumer
+        self._consumer = consumer
         self._flows = flows
 
-    def process(self, connection: Connection, id: str, news: ItemNews) -> None:
-        """Deal with what was heard of the iterated steps of workflow `id`, and acknowledge it."""
-        if news.is_stopped:
-            self._move_items(connection, id, None, WorkflowState.TERMINATED)
-        moved = self._move_items(connection, id, news.starts, WorkflowState.RUNNING) if news.starts else []
-        while not self._transact(connection, id, news, moved):
-            pass  # somebody moved this workflow: look at it as it now stands
+    def process(self, connection: Connection, id: str, item_events: ItemEvents) -> None:
+        """Process and acknowledge the events that concern the iterated steps of workflow `id`."""
+        if item_events.is_terminated:
+            self._change_open_items(connection, id, None, WorkflowState.TERMINATED)
+        restarted: list[ItemId] = []
+        if item_events.starts:
+            restarted = self._change_open_items(connection, id, item_events.starts, WorkflowState.RUNNING)
 
-    def _move_items(
-        self, connection: Connection, id: str, indices: Iterable[int] | None, wanted: WorkflowState
+        def attempt() -> tuple[list[Command], None]:
+            try:
+                now_ms, commands = self._commands(connection, id, item_events, restarted)
+            except ItemsMissing:
+                if connection.transact([]) is not None:
+                    raise  # no other client has changed the workflow: the items are lost
+                raise Retry from None
+            actions = {entry.id: "processed" for entry in item_events.entries}
+            at = events.timestamp(now_ms / 1000)
+            return [*commands, *receipt_commands(self._consumer, actions, at)], None
+
+        retry_until_committed(connection, attempt)
+
+    def _change_open_items(
+        self, connection: Connection, id: str, indices: Iterable[int] | None, state: WorkflowState
     ) -> list[ItemId]:
-        """Terminate, or let go on, the items of these steps (None: of all), as far as the workflow itself
-        is in that state. Which have been moved."""
+        """Terminate or restart the open items of these steps, of all steps if None; return the changed items.
+
+        Nothing is changed once the workflow itself is in another state than `state`.
+        """
         _, loaded = load(connection, self._flows, {id: ()})
         if id not in loaded:
             return []
@@ -103,166 +123,112 @@ class Iteration:
         chosen = iterated if indices is None else sorted(set(iterated) & set(indices))
         return [
             item
-            for index, items in load_items(connection, id, chosen).items()
-            for item in load_open(connection, id, index, items)
-            if self._move_item(connection, item, wanted)
+            for index, counts in load_item_counts(connection, id, chosen).items()
+            for item in load_open_items(connection, id, index, counts)
+            if self._change_item(connection, item, state)
         ]
 
-    def _move_item(self, connection: Connection, item: ItemId, wanted: WorkflowState) -> bool:
-        while watch_state(connection, item.parent) is wanted:
-            now_ms, found = load_whole(connection, self._flows, str(item))
-            if found is None or wanted not in MAY_FOLLOW[found.record.state]:
-                break
-            transition = transition_to(found, wanted)
-            found.take(transition)
-            if commit(connection, transition_commands(self._stream, found, [transition], now_ms)):
-                return True
-        connection.execute([("UNWATCH",)])
-        return False
+    def _change_item(self, connection: Connection, item: ItemId, state: WorkflowState) -> bool:
+        """Terminate or restart an item if its parent is in this state; return whether that was done."""
 
-    def _transact(self, connection: Connection, id: str, news: ItemNews, moved: Iterable[ItemId]) -> bool:
-        """Load, work out, commit. False if somebody else has moved the workflow meanwhile."""
-        try:
-            now_ms, commands = self._work_out(connection, id, news, moved)
-        except Missing:
-            if connection.transact([]) is not None:
-                raise  # nobody has: it is lost
-            return False
-        receipts = {entry.id: "processed" for entry in news.entries}
-        return commit(
-            connection,
-            [*commands, *receipt_commands(self._consumer_id, receipts, events.timestamp(now_ms / 1000))],
-        )
+        def decide(workflow: LoadedWorkflow | None) -> Transition | None:
+            if watch_state(connection, item.parent) is not state:
+                return None
+            return None if workflow is None else transition_if_allowed(workflow, state)
 
-    def _work_out(
-        self, connection: Connection, id: str, news: ItemNews, moved: Iterable[ItemId]
+        return intervene(connection, self._stream, self._flows, str(item), decide) is not None
+
+    def _commands(
+        self, connection: Connection, id: str, item_events: ItemEvents, restarted: Iterable[ItemId]
     ) -> tuple[int, list[Command]]:
-        """The time of Redis, and the commands that write what the news change. Raises Missing."""
-        now_ms, loaded = load(connection, self._flows, {id: news.indices()})
-        commands: list[Command] = []
-        if id in loaded:
-            steps = self._take_news(connection, loaded[id], news, now_ms)
-            for item in moved:
-                steps[item.index].tell(FactKind.STARTED, item.number)
-            commands = self._change(connection, loaded, id, list(steps.values()), now_ms)
-        return now_ms, commands
-
-    def _change(
-        self,
-        connection: Connection,
-        loaded: Mapping[str, LoadedWorkflow],
-        id: str,
-        steps: Sequence[_Step],
-        now_ms: int,
-    ) -> list[Command]:
-        """The commands that write all that has changed, in the items and in their parent."""
+        """Return the time of Redis and the commands that write all changes. Raises ItemsMissing."""
+        now_ms, loaded = load(connection, self._flows, {id: item_events.indices()})
+        if id not in loaded:
+            return now_ms, []
         workflow = loaded[id]
-        facts = [fact for step in steps for fact in step.facts]
-        told = [Transition(state=workflow.progress.state, facts=facts)] if facts else []
-        moved = advance_all(connection, loaded, {id: [ended for step in steps for ended in step.ended]})
-        commands = [command for step in steps for command in step.commands]
-        return commands + transition_commands(self._stream, workflow, told + moved[id], now_ms)
+        commands: list[Command] = []
+        facts: list[Fact] = []
+        results: list[StepResult] = []
+        for change in self._transitions(connection, workflow, item_events):
+            commands += self._item_commands(connection, workflow, change, now_ms)
+            facts += change.facts
+            results += change.failures
+            if change.is_complete:
+                results.append(self._result(connection, id, change))
+        facts += [Fact(item.index, FactKind.STARTED, item.round, item.number) for item in restarted]
+        transitions = [Transition(state=workflow.progress.state, facts=facts)] if facts else []
+        transitions += advance_workflows(connection, loaded, {id: results})[id]
+        return now_ms, commands + transition_commands(self._stream, workflow, transitions, now_ms)
 
-    def _take_news(
-        self, connection: Connection, workflow: LoadedWorkflow, news: ItemNews, now_ms: int
-    ) -> dict[int, _Step]:
-        """What the news change in each step that they are about."""
+    def _transitions(
+        self, connection: Connection, workflow: LoadedWorkflow, item_events: ItemEvents
+    ) -> Iterator[ItemsTransition]:
+        """Yield what the events change in the items of each step."""
         id, flow = workflow.record.id, workflow.flow
-        indices = [index for index in news.indices() if index < len(flow.steps) and flow.steps[index].iterate]
-        laid_out = load_items(connection, id, indices)
-        steps = {index: _Step(index, laid_out.get(index)) for index in indices}
-        last = {index: self._flows.part(flow, index).last for index in indices}
-        ended = _load_ended(connection, id, news, laid_out, last)
-        for index, step in steps.items():
-            if index in news.starts:
-                _lay_out(workflow, step, news.starts[index])
-            _take_in(workflow, step, [each for each in ended if each.id.index == index])
-            self._go_on(connection, workflow, step, now_ms)
-        return steps
-
-    def _go_on(self, connection: Connection, workflow: LoadedWorkflow, step: _Step, now_ms: int) -> None:
-        """With all items done, end the step; else begin as many as there is room for."""
-        items, id, index = step.items, workflow.record.id, step.index
-        if items is None:
-            return
-        if items.done == items.total and _runs(workflow, index):
-            outputs = load_outputs(connection, id, index, items.total, step.outputs)
-            step.ended.append(StepResult(index, list(map(decode_json, outputs))))
-            step.commands.append(drop_items_command(id, index))
-            return
-        step.commands += lay_out_commands(id, index, step.values)  # also if none can begin now, for a restart
-        if workflow.progress.state is WorkflowState.RUNNING and _runs(workflow, index) and not step.ended:
-            limit = parse_step_options(workflow.flow.steps[index].parameters).limit or self._limit
-            room = limit - (items.begun - items.done)
-            self._begin(
-                connection, workflow, step, items, max(0, min(room, items.total - items.begun)), now_ms
+        indices = [index for index in item_events.indices() if index < len(flow.steps)]
+        indices = [index for index in indices if flow.steps[index].iterate]
+        counts = load_item_counts(connection, id, indices)
+        results = self._load_results(connection, workflow, item_events, indices, counts)
+        for index in indices:
+            yield advance_items(
+                index,
+                workflow.progress.step(index) or UNTOUCHED,
+                counts.get(index),
+                start=_items_start(item_events.starts.get(index)),
+                results=[result for result in results if result.id.index == index],
+                limit=parse_step_options(flow.steps[index].parameters).limit or self._limit,
+                may_begin=workflow.progress.state is WorkflowState.RUNNING,
             )
-        step.commands.append(write_items_command(id, index, items))
 
-    def _begin(
+    def _load_results(
         self,
         connection: Connection,
         workflow: LoadedWorkflow,
-        step: _Step,
-        items: Items,
-        count: int,
-        now_ms: int,
-    ) -> None:
-        id, index = workflow.record.id, step.index
-        numbers = range(items.begun, items.begun + count)
-        values = step.values[: len(numbers)] or load_values(connection, id, index, numbers)
-        ids = [ItemId(id, index, number, items.round) for number in numbers]
+        item_events: ItemEvents,
+        indices: Sequence[int],
+        counts: Mapping[int, ItemCounts],
+    ) -> list[ItemResult]:
+        """Return the results of the items that have ended according to the events.
+
+        For a step that goes on, add the successes of other open items: if the stream was lost, no event tells
+        them.
+        """
+        ended = [item for item in item_events.ended if item.index in indices]
+        others = [
+            item
+            for index in counts.keys() & item_events.starts.keys()
+            for item in load_open_items(connection, workflow.record.id, index, counts[index])
+        ]
+        last_steps = {index: self._flows.part(workflow.flow, index).last for index in indices}
+        results = load_item_results(connection, [*ended, *others], last_steps)
+        return [result for result in results if result.failure is None or result.id in ended]
+
+    def _item_commands(
+        self, connection: Connection, workflow: LoadedWorkflow, change: ItemsTransition, now_ms: int
+    ) -> list[Command]:
+        """Return the commands that write what changes for the items of one step. Raises ItemsMissing."""
+        id, index, counts = workflow.record.id, change.index, change.counts
+        commands = [command for result in change.completed for command in collect_output_commands(result)]
+        if counts is None:
+            return commands
+        if change.is_complete:
+            return [*commands, delete_items_command(id, index)]
+        commands += new_items_commands(id, index, change.new_items)  # also if none begins: for a restart
+        items = [ItemId(id, index, number, counts.round) for number in change.begins]
+        inputs = change.new_items[: len(items)] or load_item_inputs(connection, id, index, change.begins)
         part = self._flows.part(workflow.flow, index)
-        step.commands += begin_items_commands(self._stream, part, ids, values, now_ms)
-        items.begun += count
-        for number in numbers:
-            step.tell(FactKind.STARTED, number)
+        commands += begin_items_commands(self._stream, part, items, inputs, now_ms)
+        return [*commands, item_counts_command(id, index, counts)]
+
+    def _result(self, connection: Connection, id: str, change: ItemsTransition) -> StepResult:
+        """Return the result of a step whose items are all done. Raises ItemsMissing."""
+        assert change.counts is not None
+        new_outputs = {result.id.number: result.output for result in change.completed}
+        outputs = load_item_outputs(connection, id, change.index, change.counts.total, new_outputs)
+        return StepResult(change.index, outputs)
 
 
-def _load_ended(
-    connection: Connection, id: str, news: ItemNews, laid_out: Mapping[int, Items], last: Mapping[int, int]
-) -> list[EndedItem]:
-    """The items that have ended: those of which it was heard; and, of steps that go on, those that are done
-    without that anybody will tell it any more, for the stream may have been lost."""
-    heard = [item for item in news.ended if item.index in last]
-    found = [
-        item
-        for index in laid_out.keys() & news.starts.keys()
-        for item in load_open(connection, id, index, laid_out[index])
-    ]
-    ended = load_ended(connection, [*heard, *found], last)
-    return [each for each in ended if each.failure is None or each.id in heard]
-
-
-def _runs(workflow: LoadedWorkflow, index: int) -> bool:
-    progress = workflow.progress.step(index)
-    return progress is not None and progress.active > 0
-
-
-def _lay_out(workflow: LoadedWorkflow, step: _Step, start: events.StartTask) -> None:
-    """A step has started: with new items, or to go on with those that it has."""
-    progress = workflow.progress.step(step.index)
-    if progress is None or not progress.active or start.attempt != progress.attempt:
-        return  # it was stopped before this was read
-    if progress.active > 1:
-        step.ended.append(StepResult(step.index, failure=BUSY))
-    elif step.items is None and isinstance(start.input, list):
-        step.items = Items(len(start.input), begun=0, done=0, round=start.attempt)
-        step.values = start.input
-
-
-def _take_in(workflow: LoadedWorkflow, step: _Step, ended: Sequence[EndedItem]) -> None:
-    """Items have ended: take their outputs in, or let the step fail."""
-    if step.items is None:
-        return
-    for each in ended:
-        if each.id.round != step.items.round:
-            continue
-        if each.failure is None:
-            step.items.done += 1
-            step.outputs[each.id.number] = each.output
-            step.commands += complete_item_commands(each)
-            step.tell(FactKind.ENDED, each.id.number)
-        elif _runs(workflow, step.index):
-            step.ended.append(StepResult(step.index, failure=f"item {each.id.number}: {each.failure}"))
-            step.tell(FactKind.FAILED, each.id.number)
+def _items_start(start: events.StartTask | None) -> ItemsStart | None:
+    if start is None:
+        return None
+    return ItemsStart(start.attempt, start.input if isinstance(start.input, list) else None)

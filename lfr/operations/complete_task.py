@@ -11,9 +11,8 @@ from lfr.flow import StepKind
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.store.redis.connection import Store
 from lfr.store.stream.entries import append_command
-from lfr.store.workflows.flows import FlowCache
-from lfr.store.workflows.load import load_flow, load_step
-from lfr.store.workflows.record import load_records
+from lfr.store.workflows.load import FlowCache
+from lfr.store.workflows.queries import load_flow, load_records, load_step
 from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.json import Json
 

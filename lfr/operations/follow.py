@@ -17,10 +17,9 @@ from lfr.operations.inspect.workflow import load_attempt_progress, require_recor
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Connection, Store
-from lfr.store.workflows.flows import FlowCache
 from lfr.store.workflows.history import HistoryEntry, read_history
-from lfr.store.workflows.load import load_flow
-from lfr.store.workflows.record import Record
+from lfr.store.workflows.load import FlowCache, Record
+from lfr.store.workflows.queries import load_flow
 
 _PAGE: Final = 1000
 """How many moments are read, and told, at a time."""

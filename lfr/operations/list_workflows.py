@@ -13,7 +13,7 @@ from lfr.operations.inspect.summary import summarize
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.stream.entries import read_last_id
-from lfr.store.workflows.record import count_all, count_states, load_names, load_page, load_records
+from lfr.store.workflows.queries import count_all, count_states, load_names, load_page, load_records
 
 LARGEST_PAGE = 1000
 

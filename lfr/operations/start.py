@@ -12,11 +12,11 @@ from lfr.errors import Conflict
 from lfr.flow import Flow
 from lfr.language import compile_flow
 from lfr.operations.workflow_ids import generate_workflow_id, parse_new_workflow_id
-from lfr.store.redis.connection import Store
-from lfr.store.workflows.commit import commit, create_workflow_commands
-from lfr.store.workflows.flows import use_flow_commands
-from lfr.store.workflows.load import load_outputs
-from lfr.store.workflows.record import watch_new
+from lfr.store.redis.connection import Command, Store
+from lfr.store.redis.transaction import Retry, retry_until_committed
+from lfr.store.workflows.commit import create_workflow_commands, use_flow_commands
+from lfr.store.workflows.load import watch_new
+from lfr.store.workflows.queries import load_outputs
 from lfr.values.json import Json
 
 
@@ -47,29 +47,32 @@ def start_workflow(
     Raises FlowError, BadInput for an id, an input or a base that cannot be used, Conflict if the id is taken
     by something else, and what `Connection.execute` raises.
     """
-    flow = flow or _compiled(text, base, source)
-    given = normalize_input(input)
+    flow = flow or _compile(text, base, source)
+    workflow_input = normalize_input(input)
     id = (
         parse_new_workflow_id(workflow_id) if workflow_id is not None else generate_workflow_id(flow, uuid4())
     )
-    first = begin(flow, given)
+    first = begin(flow, workflow_input)
     with store.connect() as connection:
-        while True:
-            now_ms, present, is_stored = watch_new(connection, id, flow.digest)
-            if present is not None:
+
+        def attempt() -> tuple[list[Command] | None, Started]:
+            now_ms, record, is_stored = watch_new(connection, id, flow.digest)
+            if record is not None:
                 outputs = load_outputs(connection, id)
-                connection.execute([("UNWATCH",)])
                 if WORKFLOW_INPUT not in outputs:
-                    continue  # it has been deleted since
-                if present.digest == flow.digest and outputs[WORKFLOW_INPUT] == given:
-                    return Started(id, is_new=False)
+                    raise Retry  # it has been deleted since
+                if record.reference == flow.digest and outputs[WORKFLOW_INPUT] == workflow_input:
+                    return None, Started(id, is_new=False)
+                connection.unwatch()
                 raise Conflict(f"{id} is there already, with another flow or input", hint="choose another id")
-            beginning = create_workflow_commands(store.stream, id, flow, text, first, now_ms)
-            if commit(connection, use_flow_commands(flow, is_stored=is_stored) + beginning):
-                return Started(id, is_new=True)
+            commands = use_flow_commands(flow, is_stored=is_stored)
+            commands += create_workflow_commands(store.stream, id, flow, text, first, now_ms)
+            return commands, Started(id, is_new=True)
+
+        return retry_until_committed(connection, attempt)
 
 
 @lru_cache(maxsize=64)
-def _compiled(text: str, base: str | None, source: str) -> Flow:
-    """Programs start the same text again and again; a flow never changes, so all can share one."""
+def _compile(text: str, base: str | None, source: str) -> Flow:
+    """Compile a text, or return the flow of the same text from before: programs start a text many times."""
     return compile_flow(text, base, source=source)

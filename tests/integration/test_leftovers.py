@@ -115,7 +115,7 @@ def test_nothing_is_left(settings: Settings, client: redis.Redis, stepper: Make,
     roles = [stepper(consumer) for consumer in (lifecycle, wait, worker, receipts)]
 
     def step() -> None:
-        receipts._clear_at = receipts._look_again_at = lifecycle._clock._look_at = 0.0
+        receipts._clear_at = receipts._look_again_at = lifecycle._check_timers_at = 0.0
         for role in roles:
             role.step()
 

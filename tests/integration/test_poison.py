@@ -14,7 +14,6 @@ import redis
 
 from lfr.config.settings import Settings
 from lfr.errors import BadInput
-from lfr.lifecycle.advance_batch import advance_all
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
@@ -22,6 +21,7 @@ from lfr.roles.receipts import Receipts
 from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
+from lfr.store.workflows.load import advance_workflows
 from tests.integration.conftest import Stepper, append, events_of, started_tasks
 from tests.support.waiting import eventually_equal
 
@@ -136,9 +136,9 @@ def test_an_event_that_meets_a_defect_stops_nobody_and_is_tried_again(
         if spoilt in ended and len(tries) < 4:
             tries.append(len(ended))
             raise KeyError("a defect")
-        return advance_all(connection, loaded, ended)
+        return advance_workflows(connection, loaded, ended)
 
-    monkeypatch.setattr("lfr.roles.lifecycle.advance_all", advance)
+    monkeypatch.setattr("lfr.roles.lifecycle.advance_workflows", advance)
     lifecycle = Lifecycle(store)
     thread = threading.Thread(target=lifecycle.listen)
     thread.start()
@@ -169,7 +169,7 @@ def test_a_pass_that_is_too_much_for_one_transaction_is_done_in_parts(
     started: int,
 ) -> None:
     """Redis hangs up on who has sent it more of a transaction than it may."""
-    monkeypatch.setattr("lfr.roles.lifecycle._MOST_AT_ONCE", 500_000)
+    monkeypatch.setattr("lfr.roles.lifecycle._MAX_TRANSACTION_BYTES", 500_000)
     usual = str(client.config_get("client-query-buffer-limit")["client-query-buffer-limit"])
     store = open_store(replace(settings, lease_seconds=0.2))
     for _ in range(workflows):

@@ -15,12 +15,10 @@ from lfr.operations.permitted_actions import WorkflowAction, check_action
 from lfr.operations.workflow_ids import PREFIX, generate_workflow_id, parse_new_workflow_id, parse_workflow_id
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Store
-from lfr.store.workflows.commit import commit
+from lfr.store.workflows.commit import index_commands, use_flow_commands
 from lfr.store.workflows.export import Gone, load_snapshot, snapshot_commands
-from lfr.store.workflows.flows import FlowCache, use_flow_commands
-from lfr.store.workflows.history import format_facts
-from lfr.store.workflows.load import load_flow, watch_state
-from lfr.store.workflows.record import index_commands, watch_new
+from lfr.store.workflows.load import FlowCache, watch_new, watch_state
+from lfr.store.workflows.queries import load_flow
 
 
 def archive_workflow(store: Store, id: str) -> dict[str, Any]:
@@ -37,10 +35,10 @@ def archive_workflow(store: Store, id: str) -> dict[str, Any]:
             try:
                 snapshot = load_snapshot(connection, id, flow)
             except Gone as gone:
-                if commit(connection, [("PING",)]):
+                if connection.transact([("PING",)]) is not None:
                     raise NotFound(f"{gone} is gone from Redis") from None
                 continue  # somebody has moved it meanwhile
-            if commit(connection, [("PING",)]):
+            if connection.transact([("PING",)]) is not None:
                 return {"format": FORMAT, "version": VERSION, "id": id, "flow": flow.to_dict(), **snapshot}
 
 
@@ -74,7 +72,7 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
             commands = use_flow_commands(flow, is_stored=is_stored)
             commands += snapshot_commands(id, flow, stopped)
             commands += index_commands(id, state, stopped["record"]["started"])
-            if commit(connection, commands):
+            if connection.transact(commands) is not None:
                 return id
 
 
@@ -101,7 +99,7 @@ def _stopped(flow: Flow, snapshot: dict[str, Any]) -> dict[str, Any]:
     return {
         **snapshot,
         "record": {**record, "state": progress.state.value, "ended": at_ms},
-        "history": [*history, {"at": at_ms, "facts": format_facts(change.facts)}],
+        "history": [*history, {"at": at_ms, "facts": " ".join(map(str, change.facts))}],
         "counts": [progress.active, progress.done, progress.skipped, progress.failed],
         "steps": {str(index): list(step) for index, step in progress.steps.items() if any(step)},
         "items": items,

@@ -12,8 +12,8 @@ from lfr.operations.inspect.summary import iso_time
 from lfr.states import StepState, WorkflowState
 from lfr.store.redis.connection import Connection
 from lfr.store.workflows.history import HistoryEntry
-from lfr.store.workflows.items import load_items
-from lfr.store.workflows.record import Record
+from lfr.store.workflows.items import load_item_counts
+from lfr.store.workflows.load import Record
 
 MOST_SHOWN = 100
 """How many of the items that are not done are told one by one."""
@@ -103,7 +103,7 @@ def add_items(
     ]
     if not iterated:
         return
-    kept = load_items(connection, record.id, iterated)
+    kept = load_item_counts(connection, record.id, iterated)
     states = item_states(moments)
     for index in iterated:
         total = kept[index].total if index in kept else None

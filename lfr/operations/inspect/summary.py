@@ -9,7 +9,7 @@ from lfr import events
 from lfr.engine import FactKind
 from lfr.item_ids import read_item_id
 from lfr.store.workflows.history import HistoryEntry
-from lfr.store.workflows.record import Record
+from lfr.store.workflows.load import Record
 
 
 def summarize(record: Record) -> dict[str, Any]:

@@ -18,10 +18,17 @@ from lfr.store.redis.connection import Connection, Store
 from lfr.store.waits.registry import read_waits
 from lfr.store.workflows.attempt_status import load_task_progress
 from lfr.store.workflows.attempt_timers import read_delayed_starts
-from lfr.store.workflows.flows import FlowCache
+from lfr.store.workflows.commit import MAX_BRIEF
 from lfr.store.workflows.history import HistoryEntry, read_whole_history
-from lfr.store.workflows.load import load_flow, load_outputs, load_some_outputs, load_step
-from lfr.store.workflows.record import LONGEST_BRIEF, Record, load_records, load_source
+from lfr.store.workflows.load import FlowCache, Record
+from lfr.store.workflows.queries import (
+    load_flow,
+    load_outputs,
+    load_records,
+    load_some_outputs,
+    load_source,
+    load_step,
+)
 from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.json import Json
 from lfr.values.times import parse_timestamp
@@ -204,7 +211,7 @@ def load_attempt_progress(
 def _leave_out_values(told: Iterable[dict[str, Any]]) -> None:
     for each in told:
         if each["reason"]:
-            each["reason"] = each["reason"][:LONGEST_BRIEF]
+            each["reason"] = each["reason"][:MAX_BRIEF]
         each.get("waits_for", {}).pop("match", None)
 
 

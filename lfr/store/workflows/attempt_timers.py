@@ -1,148 +1,102 @@
-"""What is due for steps by the clock: attempts that have taken too long, and attempts that wait to be made.
+"""The timers of attempts: fires deadlines and delayed starts that are due.
 
-A deadline is one member of a zset that says all that is to be said, so to fire it twice does no harm: the
-second end-task speaks of an attempt that is over. A start that waits is a member and a string of its own,
-which holds the event to come. Whoever fires it watches that string, so that of two only one does.
+A deadline is one member of a zset that holds all that is needed when it is due. To fire it twice does no
+harm: the second end-task event is stale. A delayed start is a member of a zset, and a string with the
+start-task event. The process that fires it watches the string, so that of two processes only one appends the
+event. `commit` sets and deletes both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final
 
 from lfr import events
-from lfr.engine import Fact, FactKind, Transition
-from lfr.states import WorkflowState
+from lfr.engine import Fact, FactKind
 from lfr.store import keys
 from lfr.store.redis.clock import TIME, parse_time_ms
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.stream.entries import append_command
-from lfr.store.workflows.history import history_command
-from lfr.values.json import Json, decode_json, decode_json_lines, encode_json, encode_json_lines
+from lfr.store.workflows.commit import (
+    attempt_member,
+    history_command,
+    parse_deadline,
+    parse_delayed_start,
+    start_task_commands,
+)
 
-_OF_ANY_DEPTH: Final = ("input", "parameters")
-"""What of a start-task event may be nested as deeply as values may be: nothing may stand around it."""
-
-
-class Due(NamedTuple):
-    """The time of Redis, and when the next deadline and the next start are due, in ms since the epoch."""
-
-    now_ms: int
-    deadline_ms: int | None
-    start_ms: int | None
+_MAX_WAIT_SECONDS: Final = 1.0
+"""How long to wait at most before the timers are read again: other processes set timers, too."""
 
 
-def deadline_command(task: Mapping[str, Json], seconds: float, now_ms: int) -> Command:
-    """The command that lets an attempt fail unless it ends in time. `task`: the values of its start-task
-    event. (ZADD)"""
-    place = (task["workflow"], task["index"], task["attempt"])
-    member = deadline_member(*place, seconds, task["name"], task["base"])
-    return ("ZADD", keys.DEADLINES, now_ms + round(1000 * seconds), member)
+def fire_due_timers(connection: Connection, stream: str, *, count: int) -> float:
+    """Fire up to `count` timers that are due; return the seconds until the next. (TIME, ZRANGE)
+
+    If there were some, return 0: there may be more.
+    """
+    time, *first_members = connection.execute(
+        [TIME, *(("ZRANGE", key, 0, 0, "WITHSCORES") for key in (keys.DEADLINES, keys.DELAYED_STARTS))]
+    )
+    now_ms = parse_time_ms(time)
+    deadline_ms, start_ms = (int(float(member[1])) if member else None for member in first_members)
+    if deadline_ms is not None and deadline_ms <= now_ms:
+        _fire_deadlines(connection, stream, now_ms, count)
+        return 0.0
+    if start_ms is not None and start_ms <= now_ms:
+        _fire_delayed_starts(connection, stream, now_ms, count)
+        return 0.0
+    next_ms = min((due_ms for due_ms in (deadline_ms, start_ms) if due_ms is not None), default=None)
+    return _MAX_WAIT_SECONDS if next_ms is None else min((next_ms - now_ms) / 1000, _MAX_WAIT_SECONDS)
 
 
-def drop_deadline_commands(members: Sequence[str]) -> list[Command]:
-    """The command that forgets deadlines, by what `deadline_member` gives. (ZREM)"""
-    return [("ZREM", keys.DEADLINES, *members)] if members else []
+def read_delayed_starts(connection: Connection, attempts: Sequence[tuple[str, int, int]]) -> list[int | None]:
+    """Return when each of these attempts starts, in milliseconds since the epoch; None if it is not delayed.
+
+    An attempt is workflow, index and number. (ZSCORE)
+    """
+    commands: list[Command] = [("ZSCORE", keys.DELAYED_STARTS, attempt_member(*each)) for each in attempts]
+    scores = connection.execute(commands) if commands else []
+    return [None if score is None else int(float(score)) for score in scores]
 
 
-def deadline_member(workflow: str, index: int, attempt: int, seconds: float, name: str, base: str) -> str:
-    """What a deadline is known by. The names may be any text: of an archive from elsewhere."""
-    return f"{_name(workflow, index, attempt)} {seconds:.10g} {encode_json([name, base])}"
-
-
-def delayed_start_commands(
-    task: Mapping[str, Json], delay: float, timeout: float | None, now_ms: int
-) -> list[Command]:
-    """The commands that keep a start-task event until it is due, in so many seconds. (SET, ZADD)"""
-    workflow, index, attempt = task["workflow"], task["index"], task["attempt"]
-    about = {name: value for name, value in task.items() if name not in _OF_ANY_DEPTH}
-    kept = encode_json_lines({"task": about, "timeout": timeout}, *(task[name] for name in _OF_ANY_DEPTH))
-    due_ms = now_ms + round(1000 * delay)
-    return [
-        ("SET", keys.delayed_start(workflow, index, attempt), kept),
-        ("ZADD", keys.DELAYED_STARTS, due_ms, _name(workflow, index, attempt)),
-    ]
-
-
-def drop_delayed_start_commands(workflow: str, attempts: Iterable[tuple[int, int]]) -> list[Command]:
-    """The commands that forget starts which wait, by index and attempt. (DEL, ZREM)"""
-    names = [(workflow, *attempt) for attempt in attempts]
-    if not names:
-        return []
-    members = [_name(*name) for name in names]
-    waiting = [keys.delayed_start(*name) for name in names]
-    return [("DEL", *waiting), ("ZREM", keys.DELAYED_STARTS, *members)]
-
-
-def read_delayed_starts(connection: Connection, names: Sequence[tuple[str, int, int]]) -> list[int | None]:
-    """When each of these attempts is due, by workflow, index and attempt, in ms since the epoch; None if it
-    does not wait. (ZSCORE)"""
-    asked: list[Command] = [("ZSCORE", keys.DELAYED_STARTS, _name(*name)) for name in names]
-    return [None if due is None else int(float(due)) for due in (connection.execute(asked) if asked else ())]
-
-
-def read_next_due(connection: Connection) -> Due:
-    """When something is due next. (TIME, ZRANGE)"""
-    first = [("ZRANGE", key, 0, 0, "WITHSCORES") for key in (keys.DEADLINES, keys.DELAYED_STARTS)]
-    time, *dues = connection.execute([TIME, *first])
-    deadline, start = (int(float(due[1])) if due else None for due in dues)
-    return Due(parse_time_ms(time), deadline, start)
-
-
-def fire_deadlines(connection: Connection, stream: str, now_ms: int, *, count: int) -> None:
-    """Let up to `count` attempts fail that have taken too long. (ZRANGEBYSCORE; MULTI/EXEC)"""
-    members = _due(connection, keys.DEADLINES, now_ms, count)
+def _fire_deadlines(connection: Connection, stream: str, now_ms: int, count: int) -> None:
+    """Fail up to `count` attempts whose deadline has come. (ZRANGEBYSCORE; MULTI/EXEC)"""
+    members = _due_members(connection, keys.DEADLINES, now_ms, count)
     if not members:
         return
     at = events.timestamp(now_ms / 1000)
     commands: list[Command] = []
     for member in members:
-        workflow, index, attempt, seconds, names = member.split(" ", 4)
-        name, base = decode_json(names.encode())
-        attempt_of = {"workflow": workflow, "name": name, "index": int(index), "attempt": int(attempt)}
-        reason = f"timeout: it has not ended within {seconds} s"
-        failed = {**attempt_of, "status": events.Status.FAILURE, "reason": reason}
-        commands.append(append_command(stream, events.END_TASK, at, failed))
-        commands.append(append_command(stream, events.CANCEL_TASK, at, {**attempt_of, "base": base}))
+        fields, base, timeout = parse_deadline(member)
+        reason = f"timeout: it has not ended within {timeout} s"
+        failure = {**fields, "status": events.Status.FAILURE, "reason": reason}
+        commands.append(append_command(stream, events.END_TASK, at, failure))
+        commands.append(append_command(stream, events.CANCEL_TASK, at, {**fields, "base": base}))
     connection.transact([*commands, ("ZREM", keys.DEADLINES, *members)])
 
 
-def fire_starts(connection: Connection, stream: str, now_ms: int, *, count: int) -> None:
+def _fire_delayed_starts(connection: Connection, stream: str, now_ms: int, count: int) -> None:
     """Append up to `count` start-task events that are due. (ZRANGEBYSCORE; WATCH, GET; MULTI/EXEC)"""
-    members = _due(connection, keys.DELAYED_STARTS, now_ms, count)
+    members = _due_members(connection, keys.DELAYED_STARTS, now_ms, count)
     if not members:
         return
-    waiting = [keys.delayed_start(*_read_name(member)) for member in members]
-    kept = connection.execute([("WATCH", *waiting), *(("GET", key) for key in waiting)])[1:]
+    start_keys = [keys.delayed_start(*_parse_member(member)) for member in members]
+    _, *starts = connection.execute([("WATCH", *start_keys), *(("GET", key) for key in start_keys)])
     commands: list[Command] = []
-    for value in kept:
-        if value is not None:
-            commands += _start(stream, value, now_ms)
-    connection.transact([*commands, ("DEL", *waiting), ("ZREM", keys.DELAYED_STARTS, *members)])
+    for start in starts:
+        if start is not None:
+            fields, timeout = parse_delayed_start(start)
+            commands += start_task_commands(stream, fields, timeout, now_ms)
+            fact = Fact(fields["index"], FactKind.STARTED, fields["attempt"])
+            commands.append(history_command(fields["workflow"], now_ms, [fact]))
+    connection.transact([*commands, ("DEL", *start_keys), ("ZREM", keys.DELAYED_STARTS, *members)])
 
 
-def _start(stream: str, kept: bytes, now_ms: int) -> list[Command]:
-    told, *values = decode_json_lines(kept)
-    task, timeout = {**told["task"], **dict(zip(_OF_ANY_DEPTH, values, strict=True))}, told["timeout"]
-    started = Transition(
-        state=WorkflowState.RUNNING, facts=[Fact(task["index"], FactKind.STARTED, task["attempt"])]
-    )
-    return [
-        append_command(stream, events.START_TASK, events.timestamp(now_ms / 1000), task),
-        history_command(task["workflow"], now_ms, started),
-        *([] if timeout is None else [deadline_command(task, timeout, now_ms)]),
-    ]
-
-
-def _due(connection: Connection, key: str, now_ms: int, count: int) -> list[str]:
-    members = connection.execute([("ZRANGEBYSCORE", key, "-inf", now_ms, "LIMIT", 0, count)])[0]
+def _due_members(connection: Connection, key: str, now_ms: int, count: int) -> list[str]:
+    members = connection.call("ZRANGEBYSCORE", key, "-inf", now_ms, "LIMIT", 0, count)
     return [member.decode() for member in members]
 
 
-def _name(workflow: str, index: int, attempt: int) -> str:
-    return f"{workflow} {index} {attempt}"
-
-
-def _read_name(member: str) -> tuple[str, int, int]:
+def _parse_member(member: str) -> tuple[str, int, int]:
     workflow, index, attempt = member.split(" ")
     return workflow, int(index), int(attempt)

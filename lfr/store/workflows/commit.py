@@ -1,240 +1,289 @@
-"""What a batch changed: one MULTI/EXEC, all of it or nothing.
+"""The commands of a commit: all that transitions change in workflows, for one MULTI/EXEC.
 
-A commit stands on what `load` read on the same link under WATCH. It writes every workflow's `W`, so
-of two processes that move the same workflow from the same state one is refused, and does it again
-from what then stands there. Killed before EXEC, nothing has happened; killed after it, everything
-has, together with the acknowledgement of the events that were the cause.
+A commit counts on what `load` has read on the same connection under WATCH. It writes the hash `W` of every
+workflow. So if two processes advance one workflow from the same state, one of them is refused, and does it
+again from the new state. A process killed before EXEC has changed nothing; one killed after it has changed
+everything, and has acknowledged the events that were the cause.
 
-For one transition, in this order:
-    HSET  W           counts; state, ended and reason if they change
+For each workflow, in this order:
+    HSET  W           counts; state, end and reason if they change
     HSET  W:outputs   outputs of the steps that ended
-    HSET, HDEL W:steps  progress of the steps that were touched
-    XADD  W:history   the facts
+    HSET, HDEL W:steps  progress of the steps that changed
+    XADD  W:history   an entry for each transition
     ZREM, ZADD workflows:state:...  if the state changes
-    XADD  the stream  start-task and cancel-task events; end-workflow and its like
-    ZADD, ZREM waits:...  deadlines, and starts that are delayed
+    ZREM, DEL waits:...  deadlines and delayed starts of attempts that are over
+    XADD  the stream  start-task and cancel-task events, and the event that tells the new state
+    SET, ZADD waits:...  new deadlines and delayed starts
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 from lfr import events
-from lfr.engine import Cancel, FactKind, Progress, Start, Transition
-from lfr.flow import Flow, Step
+from lfr.engine import Attempt, Fact, Progress, Start, Transition
+from lfr.flow import Flow
 from lfr.item_ids import is_item
 from lfr.states import WorkflowState
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Connection
+from lfr.store.redis.connection import Command
 from lfr.store.stream.entries import append_command
-from lfr.store.workflows.attempt_timers import (
-    deadline_command,
-    deadline_member,
-    delayed_start_commands,
-    drop_deadline_commands,
-    drop_delayed_start_commands,
-)
-from lfr.store.workflows.history import history_command
 from lfr.store.workflows.load import LoadedWorkflow
-from lfr.store.workflows.record import (
-    change_state_commands,
-    counts_fields,
-    create_record_commands,
-    reason_fields,
-)
-from lfr.tasks.step_options import NO_OPTIONS, invocation_of, parse_step_options
-from lfr.values.json import Json, encode_json
+from lfr.values.json import Json, decode_json, decode_json_lines, encode_json, encode_json_lines
 
-_TOLD = {
+LAYOUT_VERSION: Final = 1
+"""The version of the layout of a record, see `keys`."""
+
+MAX_BRIEF: Final = 300
+"""Characters of a reason that lists show."""
+
+_STATE_EVENTS: Final = {
     WorkflowState.FINISHED: events.END_WORKFLOW,
     WorkflowState.FAILED: events.FAILED_WORKFLOW,
     WorkflowState.TERMINATED: events.TERMINATED_WORKFLOW,
 }
-"""The event that tells that a workflow has come to a state."""
-
-
-def commit(connection: Connection, commands: Sequence[Command]) -> bool:
-    """Do all of it in one transaction; False if somebody else has moved one of the workflows watched."""
-    return connection.transact(commands) is not None
+"""The event that tells that a workflow has entered a state."""
 
 
 def transition_commands(
     stream: str, workflow: LoadedWorkflow, transitions: Sequence[Transition], now_ms: int
 ) -> list[Command]:
-    """The commands that write what `transitions` changed in a workflow.
+    """Return the commands that write `transitions` of a workflow.
 
-    The transitions have been applied to `workflow.progress` in this order; its record still says how
-    it was. `now_ms` is the time in milliseconds since the epoch, the same for everything.
+    The transitions have been applied to `workflow.progress` in this order; `workflow.record` is as before
+    them. `now_ms` is the time of Redis in milliseconds since the epoch.
     """
     if not transitions:
         return []
-    id, was = workflow.record.id, workflow.record.state
-    progress = workflow.progress
-    commands = [_counts(workflow, transitions, now_ms)]
-    commands += _outputs(id, transitions)
-    commands += _steps(id, workflow.flow, transitions)
-    commands += [history_command(id, now_ms, transition) for transition in transitions]
-    if progress.state is not was:
-        commands += change_state_commands(id, was, progress.state, workflow.record.started_ms)
-    commands += _events(stream, id, workflow.flow, transitions, now_ms)
+    record, progress = workflow.record, workflow.progress
+    fields: list[str | int] = [*_counts_fields(progress)]
+    if progress.state is not record.state or (
+        record.state is not WorkflowState.RUNNING and any(map(_changes_workflow, transitions))
+    ):
+        failed = (transition for transition in transitions if transition.state is WorkflowState.FAILED)
+        reason = next((transition.reason for transition in failed if transition.reason), "")
+        fields += _state_fields(progress.state, reason, now_ms)
+    commands: list[Command] = [("HSET", record.id, *fields)]
+    commands += _output_commands(record.id, transitions)
+    commands += _step_commands(record.id, workflow.flow, transitions)
+    commands += [history_command(record.id, now_ms, change.facts, change.reason) for change in transitions]
+    if progress.state is not record.state and not is_item(record.id):
+        commands.append(("ZREM", keys.state(record.state), record.id))
+        commands.append(("ZADD", keys.state(progress.state), record.started_ms, record.id))
+    commands += _event_commands(stream, record.id, transitions, now_ms)
     return commands
-
-
-def drop_out_of_band_commands(steps: Iterable[tuple[str, int]]) -> list[Command]:
-    """The commands that drop outputs which have been taken in from beside the stream."""
-    return [("DEL", keys.handed_over(*step)) for step in steps]
 
 
 def create_workflow_commands(
     stream: str, workflow: str, flow: Flow, source: str, first: Transition, now_ms: int
 ) -> list[Command]:
-    """The commands that begin a workflow: its record and the first transition. The flow is stored already.
+    """Return the commands that begin a workflow: its record and its first transition.
 
-    That an item begins is told by its parent's history alone.
+    The flow is stored already. The start of an item is no event: only its parent's history tells it.
     """
     progress = Progress()
     progress.apply(first)
-    at = events.timestamp(now_ms / 1000)
-    commands = create_record_commands(workflow, flow, source, progress, now_ms)
+    fields: list[str | int] = ["version", LAYOUT_VERSION, "flow", flow.reference, "name", flow.name]
+    fields += ("steps", flow.size, *(("source", source) if source else ()))
+    fields += ("state", first.state, "started", now_ms, *_counts_fields(progress))
     if first.state is not WorkflowState.RUNNING:
-        commands.append(("HSET", workflow, *_ending(first.state, first.reason, now_ms)))
+        fields += _state_fields(first.state, first.reason, now_ms)
+    commands: list[Command] = [("HSET", workflow, *fields)]
+    if not is_item(workflow):
+        commands += index_commands(workflow, first.state, now_ms)
+    commands += _output_commands(workflow, [first])
+    commands += _step_commands(workflow, flow, [first], is_new=True)
+    commands.append(history_command(workflow, now_ms, first.facts, first.reason))
+    if not is_item(workflow):
+        at = events.timestamp(now_ms / 1000)
+        commands.append(append_command(stream, events.START_WORKFLOW, at, {"workflow": workflow}))
+    return commands + _event_commands(stream, workflow, [first], now_ms)
+
+
+def index_commands(workflow: str, state: WorkflowState, started_ms: int) -> list[Command]:
+    """Return the commands that add a workflow to the indexes by which workflows are listed. (ZADD)"""
     return [
-        *commands,
-        *_outputs(workflow, [first]),
-        *_steps(workflow, flow, [first], existed=False),
-        history_command(workflow, now_ms, first),
-        *(
-            []
-            if is_item(workflow)
-            else [append_command(stream, events.START_WORKFLOW, at, {"workflow": workflow})]
-        ),
-        *_events(stream, workflow, flow, [first], now_ms),
+        ("ZADD", keys.ALL, started_ms, workflow),
+        ("ZADD", keys.state(state), started_ms, workflow),
     ]
 
 
-def _counts(workflow: LoadedWorkflow, transitions: Sequence[Transition], now_ms: int) -> Command:
-    progress = workflow.progress
-    fields: list[str | int] = [*counts_fields(progress)]
-    was = workflow.record.state
-    if progress.state is not was or (was is not WorkflowState.RUNNING and any(map(_turns, transitions))):
-        failed = (transition for transition in transitions if transition.state is WorkflowState.FAILED)
-        reason = next((transition.reason for transition in failed if transition.reason), "")
-        fields += _ending(progress.state, reason, now_ms)
-    return ("HSET", workflow.record.id, *fields)
+def use_flow_commands(flow: Flow, *, is_stored: bool) -> list[Command]:
+    """Return the commands that store a flow for one more workflow. (SET, HINCRBY)"""
+    use: Command = ("HINCRBY", keys.FLOW_REFERENCES, flow.digest, 1)
+    return [use] if is_stored else [("SET", keys.flow(flow.digest), flow.canonical_json), use]
 
 
-def _ending(state: WorkflowState, reason: str, now_ms: int) -> list[str | int]:
+def reason_fields(reason: str) -> tuple[str, str, str, str]:
+    """Return the fields of a record that hold why the workflow failed, with their values."""
+    return "reason", reason, "brief", reason[:MAX_BRIEF]
+
+
+def history_command(workflow: str, at_ms: int, facts: Iterable[Fact], reason: str = "") -> Command:
+    """Return the command that appends an entry to the history of a workflow. (XADD)"""
+    fields = ("at", at_ms, "facts", " ".join(map(str, facts)), *(("reason", reason) if reason else ()))
+    return ("XADD", keys.history(workflow), "*", *fields)
+
+
+def delete_out_of_band_commands(steps: Iterable[tuple[str, int]]) -> list[Command]:
+    """Return the commands that delete the out-of-band outputs of these steps. (DEL)"""
+    return [("DEL", keys.handed_over(*step)) for step in steps]
+
+
+def _counts_fields(progress: Progress) -> tuple[str, str]:
+    return "counts", f"{progress.active} {progress.done} {progress.skipped} {progress.failed}"
+
+
+def _state_fields(state: WorkflowState, reason: str, now_ms: int) -> list[str | int]:
     return ["state", state, "ended", now_ms if state.has_ended else 0, *reason_fields(reason)]
 
 
-def _outputs(id: str, transitions: Iterable[Transition]) -> Iterator[Command]:
-    changed: dict[int, Json] = {}
-    for transition in transitions:
-        changed.update(transition.outputs)
-    if changed:
-        fields: list[str | int] = []
-        for index, value in changed.items():
-            fields += (index, encode_json(value))
-        yield ("HSET", keys.outputs(id), *fields)
+def _changes_workflow(transition: Transition) -> bool:
+    """Return whether something happens to the workflow as a whole.
 
-
-def _steps(
-    id: str, flow: Flow, transitions: Iterable[Transition], *, existed: bool = True
-) -> Iterator[Command]:
-    # A first attempt that is over leaves nothing behind, unless the step may start again: then the
-    # number has to go on counting, or a late answer to this attempt would be taken for one to the next.
-    least = 0 if flow.predecessors[0] else 1
-    kept: list[str | int] = []
-    gone: list[int] = []
-    changed = {index: step for transition in transitions for index, step in transition.steps.items()}
-    for index, step in changed.items():
-        if step.waiting or step.active or step.attempt > least:
-            retries = f" {step.retries}" if step.retries else ""
-            kept += (index, f"{step.waiting} {step.active} {step.attempt}{retries}")
-        else:
-            gone.append(index)
-    if kept:
-        yield ("HSET", keys.steps(id), *kept)
-    if gone and existed:
-        yield ("HDEL", keys.steps(id), *gone)
-
-
-def _events(
-    stream: str,
-    id: str,
-    flow: Flow,
-    transitions: Iterable[Transition],
-    now_ms: int,
-) -> list[Command]:
-    at = events.timestamp(now_ms / 1000)
-    told: list[Command] = []
-    for transition in transitions:
-        told += _over(stream, id, flow, transition, at)
-        for start in transition.starts:
-            told += _start(stream, id, flow.steps[start.index], start, now_ms)
-        if transition.state in _TOLD and _turns(transition):
-            told.append(append_command(stream, _TOLD[transition.state], at, {"workflow": id}))
-    return told
-
-
-def _turns(transition: Transition) -> bool:
-    """Whether something happens to the workflow as a whole. Its state may be the same afterwards: who is
-    restarted may fail again at once."""
+    Its state may be the same afterwards: a workflow that is restarted may fail again at once.
+    """
     return any(fact.index is None for fact in transition.facts)
 
 
-def _start(stream: str, id: str, step: Step, start: Start, now_ms: int) -> list[Command]:
-    """A task starts: now, or after a while; and its time begins to run, if that is limited."""
-    task = invocation_of(step)
-    values = {
+def _output_commands(id: str, transitions: Iterable[Transition]) -> Iterator[Command]:
+    outputs: dict[int, Json] = {}
+    for transition in transitions:
+        outputs.update(transition.outputs)
+    if outputs:
+        fields: list[str | int] = []
+        for index, output in outputs.items():
+            fields += (index, encode_json(output))
+        yield ("HSET", keys.outputs(id), *fields)
+
+
+def _step_commands(
+    id: str, flow: Flow, transitions: Iterable[Transition], *, is_new: bool = False
+) -> Iterator[Command]:
+    # A first attempt that is over is deleted, unless the step may start again: then its number must go on
+    # counting, or a late result of this attempt would be taken for one of the next.
+    last_deleted = 0 if flow.predecessors[0] else 1
+    fields: list[str | int] = []
+    deleted: list[int] = []
+    steps = {index: step for transition in transitions for index, step in transition.steps.items()}
+    for index, step in steps.items():
+        if step.waiting or step.active or step.attempt > last_deleted:
+            retries = f" {step.retries}" if step.retries else ""
+            fields += (index, f"{step.waiting} {step.active} {step.attempt}{retries}")
+        else:
+            deleted.append(index)
+    if fields:
+        yield ("HSET", keys.steps(id), *fields)
+    if deleted and not is_new:
+        yield ("HDEL", keys.steps(id), *deleted)
+
+
+def _event_commands(stream: str, id: str, transitions: Iterable[Transition], now_ms: int) -> list[Command]:
+    at = events.timestamp(now_ms / 1000)
+    commands: list[Command] = []
+    for transition in transitions:
+        commands += _drop_timer_commands(id, transition)
+        for attempt in transition.cancels:
+            commands.append(append_command(stream, events.CANCEL_TASK, at, _attempt_fields(id, attempt)))
+        for start in transition.starts:
+            commands += _start_commands(stream, id, start, now_ms)
+        if transition.state in _STATE_EVENTS and _changes_workflow(transition):
+            kind = _STATE_EVENTS[transition.state]
+            commands.append(append_command(stream, kind, at, {"workflow": id}))
+    return commands
+
+
+def _attempt_fields(id: str, attempt: Attempt) -> dict[str, Json]:
+    return {
         "workflow": id,
-        "name": task.name,
-        "base": task.base,
+        "index": attempt.index,
+        "attempt": attempt.attempt,
+        "name": attempt.invocation.name,
+        "base": attempt.invocation.base,
+    }
+
+
+def _start_commands(stream: str, id: str, start: Start, now_ms: int) -> list[Command]:
+    """Return the commands that start an attempt, now or after its delay, and set its deadline."""
+    invocation = start.invocation
+    fields: dict[str, Json] = {
+        "workflow": id,
+        "name": invocation.name,
+        "base": invocation.base,
         "index": start.index,
         "input": start.input,
-        "parameters": task.parameters,
+        "parameters": invocation.parameters,
         "attempt": start.attempt,
     }
-    timeout = _timeout(step)
     if start.delay:
-        return delayed_start_commands(values, start.delay, timeout, now_ms)
-    started = append_command(stream, events.START_TASK, events.timestamp(now_ms / 1000), values)
-    return [started] if timeout is None else [started, deadline_command(values, timeout, now_ms)]
+        return _delayed_start_commands(fields, start.delay, invocation.options.timeout, now_ms)
+    return start_task_commands(stream, fields, invocation.options.timeout, now_ms)
 
 
-def _over(stream: str, id: str, flow: Flow, transition: Transition, at: str) -> list[Command]:
-    """Attempts are over: those that were cancelled are told of, and what was to come for them is dropped."""
-    over = {
-        (fact.index, fact.attempt) for fact in transition.facts if fact.kind in _OVER and fact.item is None
-    }
-    over |= {(cancel.index, cancel.attempt) for cancel in transition.cancels}
-    deadlines: list[str] = []
-    delayed: list[tuple[int, int]] = []
-    for index, attempt in over:
-        if index is None:
-            continue
-        step = flow.steps[index]
-        common = NO_OPTIONS if step.iterate else parse_step_options(step.parameters)
-        if common.timeout is not None:
-            task = invocation_of(step)
-            deadlines.append(deadline_member(id, index, attempt, common.timeout, task.name, task.base))
-        if common.retry is not None and attempt > 1:  # somebody may have ended it before it was made
-            delayed.append((index, attempt))
+def start_task_commands(
+    stream: str, fields: Mapping[str, Json], timeout: float | None, now_ms: int
+) -> list[Command]:
+    """Return the commands that append a start-task event and set the attempt's deadline. (XADD, ZADD)"""
+    start = append_command(stream, events.START_TASK, events.timestamp(now_ms / 1000), fields)
+    if timeout is None:
+        return [start]
+    attempt = (fields["workflow"], fields["index"], fields["attempt"])
+    member = _deadline_member(*attempt, timeout, fields["name"], fields["base"])
+    return [start, ("ZADD", keys.DEADLINES, now_ms + round(1000 * timeout), member)]
+
+
+def _deadline_member(workflow: str, index: int, attempt: int, timeout: float, name: str, base: str) -> str:
+    # JSON, because a name from a foreign archive may be any text.
+    return f"{workflow} {index} {attempt} {timeout:.10g} {encode_json([name, base])}"
+
+
+def parse_deadline(member: str) -> tuple[dict[str, Json], str, str]:
+    """Return the attempt of a deadline as the fields of an event, its `base`, and its timeout in seconds."""
+    workflow, index, attempt, timeout, names = member.split(" ", 4)
+    name, base = decode_json(names.encode())
+    fields = {"workflow": workflow, "name": name, "index": int(index), "attempt": int(attempt)}
+    return fields, base, timeout
+
+
+_NESTED_FIELDS: Final = ("input", "parameters")
+"""The fields of a start-task event that may be nested to the limit: no JSON may stand around them."""
+
+
+def _delayed_start_commands(
+    fields: Mapping[str, Json], delay: float, timeout: float | None, now_ms: int
+) -> list[Command]:
+    """Return the commands that store a start-task event until it is due, in `delay` seconds. (SET, ZADD)"""
+    attempt = (fields["workflow"], fields["index"], fields["attempt"])
+    flat = {name: value for name, value in fields.items() if name not in _NESTED_FIELDS}
+    lines = encode_json_lines({"task": flat, "timeout": timeout}, *(fields[name] for name in _NESTED_FIELDS))
     return [
-        *drop_deadline_commands(deadlines),
-        *drop_delayed_start_commands(id, delayed),
-        *(_cancel(stream, id, flow, cancel, at) for cancel in transition.cancels),
+        ("SET", keys.delayed_start(*attempt), lines),
+        ("ZADD", keys.DELAYED_STARTS, now_ms + round(1000 * delay), attempt_member(*attempt)),
     ]
 
 
-_OVER = frozenset({FactKind.ENDED, FactKind.FAILED, FactKind.RETRIED})
+def parse_delayed_start(lines: bytes) -> tuple[dict[str, Json], float | None]:
+    """Return the fields of a delayed start-task event and the timeout of its attempt in seconds."""
+    head, *nested = decode_json_lines(lines)
+    return {**head["task"], **dict(zip(_NESTED_FIELDS, nested, strict=True))}, head["timeout"]
 
 
-def _cancel(stream: str, id: str, flow: Flow, cancel: Cancel, at: str) -> Command:
-    task = invocation_of(flow.steps[cancel.index])
-    place = {"workflow": id, "index": cancel.index, "attempt": cancel.attempt}
-    return append_command(stream, events.CANCEL_TASK, at, {**place, "name": task.name, "base": task.base})
+def attempt_member(workflow: str, index: int, attempt: int) -> str:
+    """Return the member of the zset of delayed starts that stands for an attempt."""
+    return f"{workflow} {index} {attempt}"
 
 
-def _timeout(step: Step) -> float | None:
-    return None if step.iterate else parse_step_options(step.parameters).timeout
+def _drop_timer_commands(id: str, transition: Transition) -> Iterator[Command]:
+    """Yield the commands that delete deadlines and delayed starts of attempts that are over. (ZREM, DEL)"""
+    deadlines = [
+        _deadline_member(id, over.index, over.attempt, timeout, over.invocation.name, over.invocation.base)
+        for over in transition.dropped_deadlines
+        if (timeout := over.invocation.options.timeout) is not None
+    ]
+    if deadlines:
+        yield ("ZREM", keys.DEADLINES, *deadlines)
+    starts = [(id, over.index, over.attempt) for over in transition.dropped_starts]
+    if starts:
+        yield ("DEL", *(keys.delayed_start(*attempt) for attempt in starts))
+        yield ("ZREM", keys.DELAYED_STARTS, *(attempt_member(*attempt) for attempt in starts))

@@ -17,8 +17,8 @@ from lfr.item_ids import ItemId
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.stream.entries import parse_pairs
-from lfr.store.workflows.items import load_items, load_open
-from lfr.store.workflows.record import LAYOUT_VERSION, reason_fields
+from lfr.store.workflows.commit import LAYOUT_VERSION, reason_fields
+from lfr.store.workflows.items import load_item_counts, load_open_items
 from lfr.values.json import Json, decode_json, encode_json
 
 _RECORD = ("name", "source", "state", "reason", "started", "ended")
@@ -61,7 +61,7 @@ def load_snapshot(connection: Connection, id: str, flow: Flow) -> dict[str, Any]
 
 def _read_items(connection: Connection, id: str, flow: Flow) -> Iterator[tuple[str, dict[str, Any]]]:
     iterated = [step.index for step in flow.own_steps if step.iterate]
-    for index, items in load_items(connection, id, iterated).items():
+    for index, items in load_item_counts(connection, id, iterated).items():
         fields = parse_pairs(connection.execute([("HGETALL", keys.items(id, index))])[0])
         yield (
             str(index),
@@ -74,7 +74,7 @@ def _read_items(connection: Connection, id: str, flow: Flow) -> Iterator[tuple[s
                 "outputs": _of(fields, b"o"),
                 "open": {
                     str(item.number): load_snapshot(connection, str(item), flow.part(index))
-                    for item in load_open(connection, id, index, items)
+                    for item in load_open_items(connection, id, index, items)
                 },
             },
         )
@@ -126,9 +126,9 @@ def load_own_keys(connection: Connection, id: str, flow: Flow) -> Iterator[str]:
     yield from (id, keys.steps(id), keys.outputs(id), keys.history(id), keys.latched(id))
     yield from (keys.handed_over(id, step.index) for step in flow.own_steps if step.kind is StepKind.TASK)
     iterated = [step.index for step in flow.own_steps if step.iterate]
-    for index, items in load_items(connection, id, iterated).items():
+    for index, items in load_item_counts(connection, id, iterated).items():
         yield keys.items(id, index)
-        for item in load_open(connection, id, index, items):
+        for item in load_open_items(connection, id, index, items):
             yield from load_own_keys(connection, str(item), flow.part(index))
 
 

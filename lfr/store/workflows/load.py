@@ -1,187 +1,373 @@
-"""What a batch needs of the workflows that it concerns: watched, then read, in one round trip.
+"""Loads the workflows that a batch of events concerns, and advances them by the results in it.
 
-Everything read here counts only if `commit` succeeds on the same link: the workflows are watched
-from the first command on, so a commit is refused if anybody else has moved one of them since.
+The workflows are watched from the first command on. So everything that is loaded here counts only if the
+commit on the same connection succeeds: it is refused if another client has changed one of them since.
 """
 
 from __future__ import annotations
 
+import json
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lfr.engine import LoadRequest, Progress, StepProgress, Transition
-from lfr.engine.advance import LOOK_AHEAD, touched
-from lfr.flow import Flow
+from lfr.engine import LoadRequest, Progress, StepProgress, StepResult, Transition, advance
+from lfr.engine.advance import may_pass
+from lfr.flow import Flow, Step, StepKind
 from lfr.states import WorkflowState
 from lfr.store import keys
-from lfr.store.redis.clock import TIME, parse_time_ms
+from lfr.store.redis.clock import TIME, parse_time_ms, read_time_ms
 from lfr.store.redis.connection import Command, Connection, Reply
-from lfr.store.workflows.flows import FlowCache
-from lfr.store.workflows.record import Record, parse_record, record_command
 from lfr.values.json import Json, decode_json
+
+
+class FlowCache:
+    """The flows that a process has used recently, and which workflow runs which flow.
+
+    A flow never changes. The flow that a workflow runs changes only if the workflow is deleted and its id is
+    used again, so a reference from `reference_of` is to be compared with the workflow's record.
+    """
+
+    def __init__(self, *, flows: int = 256, steps: int = 1_000_000, workflows: int = 50_000) -> None:
+        self._flows: OrderedDict[str, Flow] = OrderedDict()
+        self._references: OrderedDict[str, str] = OrderedDict()
+        self._max_flows = flows
+        self._max_steps = steps
+        self._max_workflows = workflows
+        self._steps = 0
+
+    def reference_of(self, workflow: str) -> str | None:
+        """Return the reference of the flow that a workflow ran when it was last loaded."""
+        return self._references.get(workflow)
+
+    def flow_of(self, workflow: str) -> Flow | None:
+        """Return the flow that a workflow ran when it was last loaded."""
+        return self._flows.get(self._references.get(workflow, ""))
+
+    def remember(self, workflow: str, reference: str) -> None:
+        """Note that a workflow runs the flow with this reference."""
+        self._references[workflow] = reference
+        self._references.move_to_end(workflow)
+        if len(self._references) > self._max_workflows:
+            self._references.popitem(last=False)
+
+    def fetch(self, connection: Connection, references: Iterable[str]) -> dict[str, Flow]:
+        """Return the flows with these references; read those that are not cached in one round trip. (GET)"""
+        requested = set(references)
+        flows = {reference: self._flows[reference] for reference in requested if reference in self._flows}
+        missing = requested - flows.keys()
+        if missing:
+            wholes = self._fetch_wholes(connection, {reference.partition("/")[0] for reference in missing})
+            for reference in missing:
+                digest, *indices = reference.split("/")
+                if digest in wholes:
+                    flows[reference] = _part(wholes[digest], indices)
+                    self._add(reference, flows[reference])
+        for reference in flows.keys() & self._flows.keys():
+            self._flows.move_to_end(reference)
+        return flows
+
+    def part(self, flow: Flow, index: int) -> Flow:
+        """Return `flow.part(index)` from the cache.
+
+        Making a part, and following its edges for the first time, takes time that grows with the whole flow.
+        """
+        reference = f"{flow.reference}/{index}"
+        if reference not in self._flows:
+            self._add(reference, flow.part(index))
+        self._flows.move_to_end(reference)
+        return self._flows[reference]
+
+    def _fetch_wholes(self, connection: Connection, digests: Iterable[str]) -> dict[str, Flow]:
+        flows = {digest: self._flows[digest] for digest in digests if digest in self._flows}
+        missing = [digest for digest in digests if digest not in flows]
+        texts = connection.execute([("GET", keys.flow(digest)) for digest in missing]) if missing else []
+        for digest, text in zip(missing, texts, strict=True):
+            if text is not None:
+                flows[digest] = Flow.from_dict(json.loads(text))
+                self._add(digest, flows[digest])
+        return flows
+
+    def _add(self, reference: str, flow: Flow) -> None:
+        if reference not in self._flows:
+            self._steps += flow.size
+        self._flows[reference] = flow
+        while len(self._flows) > self._max_flows or (self._steps > self._max_steps and len(self._flows) > 1):
+            self._steps -= self._flows.popitem(last=False)[1].size
+
+
+def _part(flow: Flow, indices: Iterable[str]) -> Flow:
+    for index in indices:
+        flow = flow.part(int(index))
+    return flow
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The record of a workflow as a whole. Times are in milliseconds since the epoch; 0: not yet.
+
+    reference  of the flow: its digest, and `/INDEX` for each part of a flow that it runs for an item
+    total      how many steps its flow has; None if the record does not say it
+    reason     why it failed; cut if the record was loaded for a list
+    """
+
+    id: str
+    reference: str
+    state: WorkflowState
+    started_ms: int
+    active: int
+    done: int
+    skipped: int
+    failed: int
+    name: str
+    ended_ms: int
+    total: int | None
+    reason: str
+
+    def progress(self) -> Progress:
+        """Return state and counts as a Progress of which no step has been loaded."""
+        return Progress(
+            state=self.state, active=self.active, done=self.done, skipped=self.skipped, failed=self.failed
+        )
+
+
+ADVANCE_FIELDS = ("flow", "state", "started", "counts")
+RECORD_FIELDS = (*ADVANCE_FIELDS, "name", "ended", "steps", "reason")
+LIST_FIELDS = (*RECORD_FIELDS[:-1], "brief")
+
+_STATES = {state.encode(): state for state in WorkflowState}
+
+
+def parse_record(workflow: str, reply: Reply) -> Record | None:
+    """Return the record of a workflow from the reply to an HMGET of one of the three groups of fields.
+
+    Return None if there is no such workflow.
+    """
+    if not isinstance(reply, list) or reply[0] is None:
+        return None  # an error: the key holds something else
+    reference, state, started, counts = reply[:4]
+    active, done, skipped, failed = map(int, counts.split())
+    name, ended, total, reason = (value or b"" for value in reply[4:] or (None,) * 4)
+    return Record(
+        id=workflow,
+        reference=reference.decode(),
+        state=_STATES[state],
+        started_ms=int(started),
+        active=active,
+        done=done,
+        skipped=skipped,
+        failed=failed,
+        name=name.decode(),
+        ended_ms=int(ended or 0),
+        total=int(total) if total else None,
+        reason=reason.decode(),
+    )
 
 
 @dataclass(slots=True)
 class LoadedWorkflow:
-    """A workflow under watch: its record, and as much of its progress and outputs as was asked for."""
+    """A watched workflow: its record, and the loaded part of its progress and outputs."""
 
     record: Record
     flow: Flow
     progress: Progress
     outputs: dict[int, Json] = field(default_factory=dict)
 
-    def take(self, transition: Transition) -> None:
-        """Move on to where `transition` leads; nothing is written yet."""
+    def apply(self, transition: Transition) -> None:
+        """Change progress and outputs as `transition` says. Nothing is written yet."""
         self.progress.apply(transition)
         self.outputs.update(transition.outputs)
 
 
 def load(
-    connection: Connection, flows: FlowCache, concerned: Mapping[str, Iterable[int]]
+    connection: Connection, flows: FlowCache, indices_by_id: Mapping[str, Iterable[int]]
 ) -> tuple[int, dict[str, LoadedWorkflow]]:
-    """Watch and read the workflows that steps have ended of: id -> the indices of those steps.
+    """Watch and load workflows, with the progress that results of these steps are likely to need.
 
-    Returns the time of Redis in milliseconds since the epoch, and what was found, by id. (WATCH, TIME,
-    HMGET; one round trip for workflows of which the flow is known, else three)
+    Return the time of Redis in milliseconds since the epoch, and the workflows that exist, by id. (WATCH,
+    TIME, HMGET; one round trip for workflows whose flow is cached, else three)
     """
-    guesses = {id: flows.flow_of(id) for id in concerned}
-    commands: list[Command] = [TIME]
-    if concerned:
-        commands.insert(0, ("WATCH", *concerned))
-    commands += [record_command(id, to_advance=True) for id in concerned]
-    first = {id: _first(flow, concerned[id]) for id, flow in guesses.items() if flow is not None}
-    commands += [_read_steps(id, indices) for id, indices in first.items()]
-    replies = iter(connection.execute(commands, keep_errors=True))
-    if concerned:
-        next(replies)
-    now_ms = parse_time_ms(next(replies))
-    records = {id: parse_record(id, next(replies)) for id in concerned}
-    known = [found for found in records.values() if found is not None]
-    texts = flows.fetch(connection, (found.digest for found in known))
-
+    ids = list(indices_by_id)
+    if not ids:
+        return read_time_ms(connection), {}
+    expected: dict[str, list[int]] = {}
+    for id in ids:
+        flow = flows.flow_of(id)
+        if flow is not None and (steps := _steps_ahead(flow, indices_by_id[id])):
+            expected[id] = sorted(steps)
+    _, time, *replies = connection.execute(
+        [
+            ("WATCH", *ids),
+            TIME,
+            *(("HMGET", id, *ADVANCE_FIELDS) for id in ids),
+            *(_steps_command(id, indices) for id, indices in expected.items()),
+        ],
+        keep_errors=True,
+    )
+    step_replies = dict(zip(expected, replies[len(ids) :], strict=True))
+    records = [record for id, reply in zip(ids, replies, strict=False) if (record := parse_record(id, reply))]
+    flow_by_reference = flows.fetch(connection, (record.reference for record in records))
     loaded: dict[str, LoadedWorkflow] = {}
-    for found in known:
-        if found.digest in texts:
-            loaded[found.id] = LoadedWorkflow(found, texts[found.digest], found.progress())
-    for id, indices in first.items():
-        reply = next(replies)
-        if id in loaded and flows.digest_of(id) == loaded[id].record.digest:
-            _take_steps(loaded[id].progress, indices, reply)
-    late = {
-        workflow.record.id: (
-            workflow,
-            LoadRequest(frozenset(_first(workflow.flow, concerned[id])), frozenset()),
-        )
-        for id, workflow in loaded.items()
-        if not workflow.progress.steps
-    }
-    for workflow in loaded.values():
-        flows.remember(workflow.record.id, workflow.record.digest)
-    load_more(connection, late.values())
-    return now_ms, loaded
+    requests: list[tuple[LoadedWorkflow, LoadRequest]] = []
+    for record in records:
+        flow = flow_by_reference.get(record.reference)
+        if flow is None:
+            continue
+        workflow = loaded[record.id] = LoadedWorkflow(record, flow, record.progress())
+        if flows.reference_of(record.id) == record.reference and record.id in expected:
+            add_steps(workflow.progress, expected[record.id], step_replies[record.id])
+        else:
+            requests.append((workflow, LoadRequest(_steps_ahead(flow, indices_by_id[record.id]))))
+        flows.remember(record.id, record.reference)
+    _load_requested(connection, requests)
+    return parse_time_ms(time), loaded
 
 
-def load_more(connection: Connection, needs: Iterable[tuple[LoadedWorkflow, LoadRequest]]) -> None:
-    """Read what `advance` has found to be missing, all of it in one round trip. (HMGET)"""
-    asked: list[tuple[LoadedWorkflow, list[int], list[int]]] = []
+def advance_workflows(
+    connection: Connection,
+    loaded: Mapping[str, LoadedWorkflow],
+    results_by_id: Mapping[str, Iterable[StepResult]],
+) -> dict[str, list[Transition]]:
+    """Advance each workflow by its results, in order; return the transitions. Load what the engine needs."""
+    transitions: dict[str, list[Transition]] = {id: [] for id in results_by_id}
+    queues = {id: deque(results) for id, results in results_by_id.items()}
+    while queues:
+        requests: list[tuple[LoadedWorkflow, LoadRequest]] = []
+        for id, results in list(queues.items()):
+            request = _advance(loaded[id], results, transitions[id])
+            if request is None:
+                del queues[id]
+            else:
+                requests.append((loaded[id], request))
+        _load_requested(connection, requests)
+    return transitions
+
+
+def _advance(
+    workflow: LoadedWorkflow, results: deque[StepResult], transitions: list[Transition]
+) -> LoadRequest | None:
+    """Advance a workflow until no result is left, or something must be loaded for the next one."""
+    while results:
+        outcome = advance(workflow.flow, workflow.progress, workflow.outputs, results[0])
+        if isinstance(outcome, LoadRequest):
+            limit = max(_LOOK_AHEAD, 2 * len(workflow.progress.steps))
+            ahead = _steps_ahead(workflow.flow, outcome.steps, limit) - workflow.progress.steps.keys()
+            return LoadRequest(ahead, outcome.outputs)
+        results.popleft()
+        if isinstance(outcome, Transition):
+            workflow.apply(outcome)
+            transitions.append(outcome)
+    return None
+
+
+_LOOK_AHEAD = 16
+"""How many steps are loaded at first for a result. Each further request loads twice as many."""
+
+
+def _steps_ahead(flow: Flow, indices: Iterable[int], limit: int = _LOOK_AHEAD) -> frozenset[int]:
+    """Return the steps whose progress the results of these steps are likely to need, and these steps."""
+    in_flow = (index for index in indices if index < len(flow.steps))
+    return frozenset().union(*(_steps_behind(flow, index, limit) for index in in_flow))
+
+
+def _steps_behind(flow: Flow, index: int, limit: int) -> set[int]:
+    """Return a step, its successors, and the successors of up to `limit` of these that may end at once."""
+    first = _exit(flow.steps[index])
+    steps, queue = {index, first}, deque([first])
+    while queue and limit > 0:
+        limit -= 1
+        for successor in flow.successors[queue.popleft()]:
+            if successor not in steps:
+                steps.add(successor)
+                step = flow.steps[successor]
+                if may_pass(step):
+                    queue.append(_exit(step))
+                if step.kind is StepKind.SUBFLOW and (step.guard is not None or step.iterate):
+                    queue.append(step.end)
+                    steps.add(step.end)
+    return steps
+
+
+def _exit(step: Step) -> int:
+    """Return the step whose end activates the successors: for an iterated subflow, its end."""
+    return step.end if step.kind is StepKind.SUBFLOW and step.iterate else step.index
+
+
+def _load_requested(connection: Connection, requests: Iterable[tuple[LoadedWorkflow, LoadRequest]]) -> None:
+    """Load what the engine has requested, in one round trip. (HMGET)"""
     commands: list[Command] = []
-    for workflow, needed in needs:
-        steps, outputs = sorted(needed.steps), sorted(needed.outputs)
-        asked.append((workflow, steps, outputs))
-        if steps:
-            commands.append(_read_steps(workflow.record.id, steps))
-        if outputs:
-            commands.append(_read_outputs(workflow.record.id, outputs))
+    for workflow, request in requests:
+        if request.steps:
+            commands.append(_steps_command(workflow.record.id, sorted(request.steps)))
+        if request.outputs:
+            commands.append(("HMGET", keys.outputs(workflow.record.id), *sorted(request.outputs)))
     if not commands:
         return
     replies = iter(connection.execute(commands))
-    for workflow, steps, outputs in asked:
-        if steps:
-            _take_steps(workflow.progress, steps, next(replies))
-        if outputs:
-            _take_outputs(workflow.outputs, outputs, next(replies))
-
-
-def load_out_of_band_outputs(
-    connection: Connection, steps: Sequence[tuple[str, int]]
-) -> dict[tuple[str, int], bytes]:
-    """The outputs that workers for littleflow_redis have written beside the stream, by (id, index). (GET)"""
-    if not steps:
-        return {}
-    replies = connection.execute([("GET", keys.handed_over(*step)) for step in steps], keep_errors=True)
-    return {step: reply for step, reply in zip(steps, replies, strict=True) if isinstance(reply, bytes)}
+    for workflow, request in requests:
+        if request.steps:
+            add_steps(workflow.progress, sorted(request.steps), next(replies))
+        if request.outputs:
+            add_outputs(workflow.outputs, sorted(request.outputs), next(replies))
 
 
 def load_whole(connection: Connection, flows: FlowCache, id: str) -> tuple[int, LoadedWorkflow | None]:
-    """Watch and read one workflow with its whole progress and all outputs. (HGETALL)
+    """Watch and load one workflow with its whole progress and all outputs. (HGETALL)
 
-    Returns the time of Redis in milliseconds since the epoch, and the workflow if there is one.
+    Return the time of Redis in milliseconds since the epoch, and the workflow, or None if there is none.
     """
     now_ms, loaded = load(connection, flows, {id: ()})
     workflow = loaded.get(id)
     if workflow is not None:
         steps, outputs = connection.execute([("HGETALL", keys.steps(id)), ("HGETALL", keys.outputs(id))])
         workflow.progress.is_whole = True
-        _take_steps(workflow.progress, map(int, steps[::2]), steps[1::2])
-        _take_outputs(workflow.outputs, map(int, outputs[::2]), outputs[1::2])
+        add_steps(workflow.progress, map(int, steps[::2]), steps[1::2])
+        add_outputs(workflow.outputs, map(int, outputs[::2]), outputs[1::2])
     return now_ms, workflow
 
 
 def watch_state(connection: Connection, id: str) -> WorkflowState | None:
-    """Watch a workflow; its state, or None if there is no such workflow. (WATCH, HGET)"""
-    state = connection.execute([("WATCH", id), ("HGET", id, "state")])[1]
-    return None if state is None else WorkflowState(state.decode())
+    """Watch a workflow; return its state, or None if there is no such workflow. (WATCH, HGET)"""
+    _, state = connection.execute([("WATCH", id), ("HGET", id, "state")])
+    return None if state is None else _STATES[state]
 
 
-def _first(flow: Flow, ended: Iterable[int]) -> list[int]:
-    """The steps that the end of these is likely to touch."""
-    within = [index for index in ended if index < len(flow.steps)]
-    return sorted(frozenset().union(*(touched(flow, index, LOOK_AHEAD) for index in within)))
+def watch_new(connection: Connection, id: str, digest: str) -> tuple[int, Record | None, bool]:
+    """Watch what a new workflow depends on: its record and its flow. (WATCH, TIME, HMGET, EXISTS)
+
+    Return the time of Redis in milliseconds since the epoch, the record if the id is taken, and whether the
+    flow is stored.
+    """
+    flow = keys.flow(digest)
+    commands: list[Command] = [
+        ("WATCH", id, flow),
+        TIME,
+        ("HMGET", id, *RECORD_FIELDS),
+        ("EXISTS", flow),
+    ]
+    _, time, reply, is_stored = connection.execute(commands, keep_errors=True)
+    return parse_time_ms(time), parse_record(id, reply), bool(is_stored)
 
 
-def _read_steps(workflow: str, indices: Iterable[int]) -> Command:
-    # Redis refuses HMGET without a field; -1 is never a step.
-    return ("HMGET", keys.steps(workflow), *(indices or (-1,)))
+def load_out_of_band_outputs(
+    connection: Connection, steps: Sequence[tuple[str, int]]
+) -> dict[tuple[str, int], bytes]:
+    """Return the out-of-band outputs of these steps, as JSON, by workflow and index. (GET)"""
+    if not steps:
+        return {}
+    replies = connection.execute([("GET", keys.handed_over(*step)) for step in steps], keep_errors=True)
+    return {step: reply for step, reply in zip(steps, replies, strict=True) if isinstance(reply, bytes)}
 
 
-def _read_outputs(workflow: str, indices: Iterable[int]) -> Command:
-    return ("HMGET", keys.outputs(workflow), *indices)
+def _steps_command(id: str, indices: Iterable[int]) -> Command:
+    return ("HMGET", keys.steps(id), *indices)
 
 
-def _take_steps(progress: Progress, indices: Iterable[int], values: Iterable[Reply]) -> None:
-    for index, value in zip(indices, values, strict=False):
+def add_steps(progress: Progress, indices: Iterable[int], values: Iterable[Reply]) -> None:
+    for index, value in zip(indices, values, strict=True):
         progress.steps[index] = StepProgress(*map(int, value.split())) if value else StepProgress()
 
 
-def _take_outputs(outputs: dict[int, Json], indices: Iterable[int], values: Iterable[Reply]) -> None:
+def add_outputs(outputs: dict[int, Json], indices: Iterable[int], values: Iterable[Reply]) -> None:
     for index, value in zip(indices, values, strict=True):
         outputs[index] = decode_json(value) if value else {}
-
-
-def load_flow(connection: Connection, flows: FlowCache, id: str) -> Flow | None:
-    """The flow that a workflow runs, or None if there is no such workflow."""
-    found = parse_record(id, connection.execute([record_command(id)], keep_errors=True)[0])
-    return None if found is None else flows.fetch(connection, [found.digest]).get(found.digest)
-
-
-def load_outputs(connection: Connection, id: str) -> dict[int, Json]:
-    """All outputs of a workflow by step index; its input at -1. (HGETALL)"""
-    reply = connection.execute([("HGETALL", keys.outputs(id))])[0]
-    outputs: dict[int, Json] = {}
-    _take_outputs(outputs, map(int, reply[::2]), reply[1::2])
-    return outputs
-
-
-def load_some_outputs(connection: Connection, id: str, indices: Sequence[int]) -> dict[int, Json]:
-    """The outputs of these steps of a workflow, by index; none of a step that has none. (HMGET)"""
-    values = connection.execute([_read_outputs(id, indices)])[0]
-    return {
-        index: decode_json(value) for index, value in zip(indices, values, strict=True) if value is not None
-    }
-
-
-def load_step(connection: Connection, record: Record, index: int) -> Progress:
-    """The progress of a workflow, as far as it is about one step. (HMGET)"""
-    progress = record.progress()
-    _take_steps(progress, [index], connection.execute([_read_steps(record.id, [index])])[0])
-    return progress

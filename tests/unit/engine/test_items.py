@@ -92,7 +92,7 @@ def test_a_restarted_step_goes_on_with_the_items_that_it_has() -> None:
 
 @pytest.mark.parametrize("step", [StepProgress(attempt=1), StepProgress(active=1, attempt=2)])
 def test_a_start_that_is_over_is_ignored(step: StepProgress) -> None:
-    assert advance_items(1, step, None, start=ItemsStart(1, [1, 2]), limit=5) == ItemsTransition(None)
+    assert advance_items(1, step, None, start=ItemsStart(1, [1, 2]), limit=5) == ItemsTransition(1, None)
 
 
 def test_a_loop_that_comes_back_while_items_run_fails_the_step() -> None:
@@ -106,7 +106,7 @@ def test_a_loop_that_comes_back_while_items_run_fails_the_step() -> None:
 def test_a_result_of_another_round_is_ignored() -> None:
     counts = ItemCounts(total=2, begun=2, done=0, round=3)
     transition = advance_items(1, RUNNING, counts, results=[succeeded(0, round=1)], limit=5)
-    assert transition == ItemsTransition(counts)
+    assert transition == ItemsTransition(1, counts)
 
 
 @given(st.integers(1, 20), st.integers(1, 5), st.sets(st.integers(0, 19)), st.randoms(use_true_random=False))

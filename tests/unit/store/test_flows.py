@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lfr.store.redis.connection import Command
-from lfr.store.workflows.flows import FlowCache
+from lfr.store.workflows.load import FlowCache
 from tests.support.flows import chain
 
 

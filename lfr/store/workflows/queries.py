@@ -1,0 +1,102 @@
+"""Reads workflows for people and programs, without a watch: records, lists, single steps and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lfr.engine import Progress
+from lfr.flow import Flow
+from lfr.states import WorkflowState
+from lfr.store import keys
+from lfr.store.redis.connection import Connection
+from lfr.store.workflows.load import (
+    LIST_FIELDS,
+    RECORD_FIELDS,
+    FlowCache,
+    Record,
+    add_outputs,
+    add_steps,
+    parse_record,
+)
+from lfr.values.json import Json, decode_json
+
+
+def load_records(
+    connection: Connection, workflows: Sequence[str], *, for_list: bool = False
+) -> list[Record | None]:
+    """Return the records of these workflows, in this order, in one round trip. (HMGET)
+
+    With `for_list`, the reasons are cut. The record is None for a workflow that does not exist.
+    """
+    fields = LIST_FIELDS if for_list else RECORD_FIELDS
+    replies = connection.execute([("HMGET", workflow, *fields) for workflow in workflows], keep_errors=True)
+    return [parse_record(workflow, reply) for workflow, reply in zip(workflows, replies, strict=True)]
+
+
+def load_names(connection: Connection, workflows: Sequence[str]) -> list[str]:
+    """Return the names of the flows of these workflows; empty for one that does not exist. (HGET)"""
+    names = connection.execute([("HGET", workflow, "name") for workflow in workflows], keep_errors=True)
+    return [name.decode() if isinstance(name, bytes) else "" for name in names]
+
+
+def load_source(connection: Connection, workflow: str) -> str:
+    """Return the flow text of a workflow; empty if it is not stored. (HGET)"""
+    source = connection.call("HGET", workflow, "source")
+    return "" if source is None else str(source.decode())
+
+
+def load_flow(connection: Connection, flows: FlowCache, id: str) -> Flow | None:
+    """Return the flow of a workflow, or None if there is no such workflow. (HMGET, GET)"""
+    record = load_records(connection, [id])[0]
+    return None if record is None else flows.fetch(connection, [record.reference]).get(record.reference)
+
+
+def load_step(connection: Connection, record: Record, index: int) -> Progress:
+    """Return the progress of a workflow with one step of it. (HMGET)"""
+    progress = record.progress()
+    add_steps(progress, [index], connection.call("HMGET", keys.steps(record.id), index))
+    return progress
+
+
+def load_outputs(connection: Connection, id: str) -> dict[int, Json]:
+    """Return all outputs of a workflow by step index; its input at -1. (HGETALL)"""
+    reply = connection.call("HGETALL", keys.outputs(id))
+    outputs: dict[int, Json] = {}
+    add_outputs(outputs, map(int, reply[::2]), reply[1::2])
+    return outputs
+
+
+def load_some_outputs(connection: Connection, id: str, indices: Sequence[int]) -> dict[int, Json]:
+    """Return the outputs of these steps of a workflow, by index, without steps that have none. (HMGET)"""
+    values = connection.call("HMGET", keys.outputs(id), *indices)
+    return {
+        index: decode_json(value) for index, value in zip(indices, values, strict=True) if value is not None
+    }
+
+
+def load_page(
+    connection: Connection, state: WorkflowState | None, after: tuple[int, str] | None, *, count: int
+) -> list[tuple[int, str]]:
+    """Return start (milliseconds since the epoch) and id of workflows, newest first, behind the one `after`.
+
+    Workflows that start meanwhile do not move the page. (ZREVRANK, or ZCOUNT if `after` is gone; ZREVRANGE)
+    """
+    key = keys.ALL if state is None else keys.state(state)
+    first = 0
+    if after is not None:
+        started_ms, id = after
+        rank, newer = connection.execute([("ZREVRANK", key, id), ("ZCOUNT", key, f"({started_ms}", "+inf")])
+        first = newer if rank is None else rank + 1
+    flat = connection.call("ZREVRANGE", key, first, first + count - 1, "WITHSCORES")
+    return [(int(float(score)), id.decode()) for id, score in zip(flat[::2], flat[1::2], strict=True)]
+
+
+def count_states(connection: Connection) -> dict[WorkflowState, int]:
+    """Return how many workflows are in each state. (ZCARD)"""
+    counts = connection.execute([("ZCARD", keys.state(state)) for state in WorkflowState])
+    return dict(zip(WorkflowState, counts, strict=True))
+
+
+def count_all(connection: Connection) -> int:
+    """Return how many workflows there are. (ZCARD)"""
+    return int(connection.call("ZCARD", keys.ALL))
