@@ -1,17 +1,17 @@
-"""What can go wrong for a user: what was wrong, where, and what to do.
+"""Errors that users can cause or correct; each says what is wrong, where, and what to do.
 
-Raised where the fact is known; turned into words once for each way in: `cli/main.py` prints one
-line and picks the exit code, a web handler picks the status.
+`cli/main.py` prints such an error as one line and chooses the exit code; the API chooses the HTTP status.
 """
 
 from __future__ import annotations
 
 
 class LfrError(Exception):
-    """An error that a user can cause or mend.
+    """An error that a user can cause or correct.
 
-    `message` says what is wrong, in one line, for people. `place` says where (`flow.lf:3:7`, a key,
-    an address), or is empty. `hint` says what to do about it, or is empty.
+    message  what is wrong, in one line
+    place    where (`flow.lf:3:7`, a key, an address), or empty
+    hint     what to do about it, or empty
     """
 
     def __init__(self, message: str, *, place: str = "", hint: str = "") -> None:
@@ -28,27 +28,27 @@ class LfrError(Exception):
 
 
 class BadInput(LfrError):
-    """What the user handed over cannot be used: a flow, JSON, an identifier, an option's value."""
+    """The input of a user is not valid: a flow, JSON, an id, the value of an option."""
 
 
 class BadSettings(LfrError):
-    """The configuration cannot be used: an unknown key, a value of the wrong type."""
+    """The configuration is not valid: an unknown key, a value of the wrong type."""
 
 
 class NotFound(LfrError):
-    """What was named is not there: a file, a workflow, a step."""
+    """A file, a workflow or a step does not exist."""
 
 
 class Conflict(LfrError):
-    """What was asked for cannot be done in the state that things are in."""
+    """The action is not possible in the present state of the workflow or installation."""
 
 
 class Refused(LfrError):
-    """The other side knows us and says no: wrong password, a command that is not allowed."""
+    """The server refuses the request: wrong password, a command that is not allowed."""
 
 
 class Unreachable(LfrError):
-    """Nobody answers at the address, or not in time."""
+    """The server does not answer, or not in time."""
 
 
 class CannotWrite(LfrError):

@@ -1,8 +1,8 @@
-"""A flow: the compiled graph that the engine runs. Plain frozen data, and its canonical JSON.
+"""The flow: the compiled, immutable graph that the engine runs, and its canonical JSON.
 
-A flow is made by `language.compile_flow` and never changes afterwards; every workflow that runs the
-same text shares it by its digest. Steps are numbered in source order from 0 (the start) to the last
-one (the end), so a step's index is its place in `Flow.steps`.
+`language.compile_flow` makes a flow; all workflows of the same flow share it by its digest. Steps are
+numbered in the order of the text, from 0 (the start) to the last one (the end); the index of a step is
+its position in `Flow.steps`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lfr.values.json import Json
 
 
 class StepKind(StrEnum):
-    """What a step is, and so what the engine does when it starts."""
+    """The kinds of steps; the kind decides what the engine does when the step starts."""
 
     START = "start"
     END = "end"
@@ -35,19 +35,19 @@ class StepKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One node of a flow. Fields that say nothing for its kind keep their defaults.
+    """One node of a flow. A field that does not apply to the step's kind has its default value.
 
-    index       its number, from 0, in source order
-    name        at a task: its name as written; at a subflow: the declared task that it stands for
-    base        at a task: the task behind an alias; else empty
-    parameters  at a task or resource: the value, defaults merged in; None if there are none; at a
-                declared subflow only what is said to lfr (`lfr`)
-    merge       whether a list input is merged into one object first
-    iterate     whether the step runs once for each item of its input
-    guard       the guard's expression without back quotes, or None
-    end         at a subflow: the index of its subflow-end; else -1
-    value       at a literal: the value
-    uri, sink   at a resource: what is loaded, or, if `sink`, stored
+    index       the step's number, from 0, in the order of the text
+    name        of a task: its name as written; of a subflow: the declared task that it replaces
+    base        of an alias: the task behind it
+    parameters  of a task or resource: the parameters merged over the defaults, or None; of a declared
+                subflow: the step options only
+    merge       a list as input is merged into one object first
+    iterate     the step runs once for each item of its input
+    guard       the guard without back quotes, or None
+    end         of a subflow: the index of its subflow-end
+    value       of a literal: the value
+    uri, sink   of a resource: the URI to load from or, if `sink`, to store to
     """
 
     index: int
@@ -65,11 +65,11 @@ class Step:
 
     @property
     def task(self) -> str:
-        """The task that a worker is chosen by: the one behind the alias, else the name itself."""
+        """The task that a worker is chosen for: the one behind the alias, or the name itself."""
         return self.base or self.name
 
     def to_dict(self) -> dict[str, Json]:
-        """The step as plain data: `index`, `kind`, and only those fields that say something."""
+        """Return the step as plain data: `index`, `kind`, and the fields without their default value."""
         data: dict[str, Json] = {"index": self.index, "kind": self.kind.value}
         for key in ("name", "base", "merge", "iterate", "guard", "uri", "sink"):
             value = getattr(self, key)
@@ -85,12 +85,12 @@ class Step:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Json]) -> Step:
-        """The step that `to_dict` wrote. Raises KeyError, TypeError or ValueError on anything else."""
+        """Build the step from the result of `to_dict`. Raises KeyError, TypeError or ValueError."""
         return cls(**{**data, "kind": StepKind(data["kind"])})
 
 
 Edge: TypeAlias = tuple[int, int]
-"""From a step's index to a step's index: when the first ends, the second gets an activation."""
+"""The indices of two steps: when the first ends, the second receives an activation."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +102,11 @@ class Flow:
     name        from `@flow NAME`, else empty
     doc         the documentation of `@flow`
     docs        the documentation of declared tasks, by name
-    parameters  those of `@flow`, None if there are none: kept for whoever reads the flow; no run asks them
+    parameters  those of `@flow`, or None; they are kept for readers of the flow, no run uses them
 
-    What runs for one item of an iterated step is a part of a flow: all its steps, of which only those
-    from `first` to `last` take part, under the numbers that they have in the whole. `part` makes it, and
-    gives it the `part_name`.
+    A child workflow, which runs one item of an iterated step, runs a part of a flow: the same steps with
+    the same indices, of which only those from `first` to `last` take part. `part` makes it and sets
+    `part_end` and `part_name`.
     """
 
     steps: tuple[Step, ...]
@@ -121,7 +121,7 @@ class Flow:
 
     @cached_property
     def successors(self) -> tuple[tuple[int, ...], ...]:
-        """By index: the steps that get an activation when this one ends, ascending."""
+        """By index: the steps that receive an activation when this one ends, in ascending order."""
         lists: list[list[int]] = [[] for _ in self.steps]
         for source, target in self.edges:
             lists[source].append(target)
@@ -129,7 +129,7 @@ class Flow:
 
     @cached_property
     def predecessors(self) -> tuple[tuple[int, ...], ...]:
-        """By index: the steps whose outputs are this one's input, ascending."""
+        """By index: the steps whose outputs make up this one's input, in ascending order."""
         lists: list[list[int]] = [[] for _ in self.steps]
         for source, target in self.edges:
             lists[target].append(source)
@@ -137,7 +137,7 @@ class Flow:
 
     @cached_property
     def thresholds(self) -> tuple[int, ...]:
-        """By index: how many activations start the step. The start's is always 1, else no loop could run."""
+        """By index: the activations that start the step. For the start it is 1, or no loop could run."""
         return (1, *(max(1, len(sources)) for sources in self.predecessors[1:]))
 
     @property
@@ -147,19 +147,19 @@ class Flow:
 
     @property
     def own_steps(self) -> tuple[Step, ...]:
-        """The steps that take part."""
+        """The steps of the flow, or of the part."""
         return self.steps if not self.part_name else self.steps[self.first : self.last + 1]
 
     @property
     def size(self) -> int:
-        """How many steps take part."""
+        """The number of `own_steps`."""
         return self.last - self.first + 1
 
     def part(self, index: int) -> Flow:
-        """What runs for each item of step `index`, which is a task or a subflow.
+        """Return the part that runs for each item of a step, which is a task or a subflow.
 
-        Of a task: that step alone. Of a subflow: all from its start, which is the part's start, to its
-        end. The step's guard has been asked before, and it is not iterated again.
+        For a task, that is the step alone; for a subflow, all steps from its start to its end, which become
+        the start and the end of the part. The part has no guard: the whole step's guard has held already.
         """
         step = self.steps[index]
         alone = replace(step, iterate=False, merge=False, guard=None)
@@ -175,12 +175,11 @@ class Flow:
 
     @cached_property
     def reference(self) -> str:
-        """What a workflow's record calls the flow: its digest, and behind it `/INDEX` for each `part`."""
+        """The flow's name in a workflow's record: its digest, followed by `/INDEX` for each `part`."""
         return self.part_name or self.digest
 
     def to_dict(self) -> dict[str, Json]:
-        """The flow as plain data: `steps`, `edges`, and `name`, `doc`, `docs`, `parameters` where there are
-        any."""
+        """Return the flow as plain data: `steps`, `edges`, and `name`, `doc`, `docs`, `parameters` if set."""
         with gc_paused():
             data: dict[str, Json] = {
                 "steps": [step.to_dict() for step in self.steps],
@@ -196,7 +195,7 @@ class Flow:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Json]) -> Flow:
-        """The flow that `to_dict` wrote. Raises KeyError, TypeError or ValueError on anything else."""
+        """Build the flow from the result of `to_dict`. Raises KeyError, TypeError or ValueError."""
         with gc_paused():
             steps = tuple(Step.from_dict(step) for step in data["steps"])
             edges = tuple((source, target) for source, target in data["edges"])
@@ -211,17 +210,17 @@ class Flow:
 
     @cached_property
     def canonical_json(self) -> str:
-        """The one JSON text of this flow: keys sorted, no white space."""
+        """The only JSON text of this flow: with sorted keys and no white space."""
         return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
 
     @cached_property
     def digest(self) -> str:
-        """What the flow is known by: the SHA-256 of its canonical JSON, in hexadecimal."""
+        """The identity of the flow: the SHA-256 of its canonical JSON, in hexadecimal."""
         return hashlib.sha256(self.canonical_json.encode()).hexdigest()
 
 
 def _with(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
-    """The steps with this one in its place."""
+    """Return the steps with one of them replaced."""
     return (*steps[: step.index], step, *steps[step.index + 1 :])
 
 

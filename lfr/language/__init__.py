@@ -1,4 +1,4 @@
-"""The littleflow language: text -> Flow. Pure: nothing is read, written or run."""
+"""Compiles and checks flow texts in the littleflow language. Pure: it does no I/O and runs nothing."""
 
 from lfr.language.check import CheckResult, check_flow
 from lfr.language.compile import compile_flow
