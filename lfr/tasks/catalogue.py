@@ -1,4 +1,4 @@
-"""The built-in tasks: which there are, what they do, which role does them, with which parameters."""
+"""The built-in tasks: their names, the roles that run them, their parameters."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lfr.values.checks import FLAG, TEXT, TEXTS_BY_NAME, TIME, WORDS, duration, 
 from lfr.values.times import MAX_DURATION_SECONDS
 
 RESERVED_PREFIXES = ("lfr:", "wait:", "request:", "redis:", "resource:")
-"""How the names of built-in tasks begin, also of those to come: no other worker answers them."""
+"""Prefixes that are reserved for built-in tasks, including future ones: no other worker runs such tasks."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltInTask:
-    """One built-in task: its name, the role that does it, a line of help, its parameters.
+    """A built-in task: its name, the role that runs it, a line of help, its parameters.
 
-    A name that ends in capitals, `redis:COMMAND`, stands for all that begin so.
+    A name that ends in capitals, such as `redis:COMMAND`, stands for all tasks with that prefix.
     """
 
     name: str
@@ -28,124 +28,135 @@ class BuiltInTask:
 
 
 EACH = "lfr:each"
-"""What a step that is iterated asks for. The lifecycle does it: one workflow for each item."""
+"""The task of an iterated step. The lifecycle runs it: one workflow for each item."""
 
 LOAD, STORE = "resource:load", "resource:store"
-"""What a resource asks for, as a source and as a target."""
+"""The tasks of a resource as a source and as a target."""
 
 DELAY = "wait:delay"
 EVENT = "wait:event"
 ACQUIRE, RELEASE, COUNTDOWN = "wait:acquire", "wait:release", "wait:countdown"
 
 WAIT_PREFIX = "wait:"
-"""How the names of the tasks begin that wait."""
+"""The prefix of the tasks that wait."""
 
 REDIS_PREFIX = "redis:"
-"""How the names of the tasks begin that send a command to Redis."""
+"""The prefix of the tasks that send a command to Redis."""
 
 _CONTENT_TYPE = Parameter(
-    "content-type", CONTENT_TYPE, "how it is written, whatever its ending or the server says"
+    "content-type", CONTENT_TYPE, "the media type, instead of what the extension or the server says"
 )
 
 REQUEST_PREFIX = "request:"
-"""How the names of the tasks begin that send an HTTP request."""
+"""The prefix of the tasks that send an HTTP request."""
 
 STATUS, RESPONSE_TEXT, RESPONSE_JSON = "status", "response_text", "response_json"
-"""What of an answer goes into the output of a request."""
+"""The output modes of a request: what of the response goes into the output."""
 
 _REQUEST_PARAMETERS: Final = (
     Parameter(
         "url",
         TEXT,
-        "where to, a template; relative to the base URL, if there is one",
+        "the URL, a template; relative to the base URL, if there is one",
         is_needed=True,
         input_first=True,
     ),
     Parameter(
         "sync",
         FLAG,
-        "`false`: the task ends when an end-task comes for it from elsewhere",
+        "`false`: not the response but a later end-task completes the task",
         default=True,
         input_first=True,
     ),
-    Parameter("environ", TEXT, "the environment whose base URL is taken", default="global", input_first=True),
+    Parameter("environ", TEXT, "the environment whose base URL is used", default="global", input_first=True),
     Parameter(
         "template",
         TEXT,
-        "the body, a template; without one, `post`, `put` and `patch` send the input as JSON",
+        "the template of the body; without it, `post`, `put` and `patch` send the input as JSON",
         input_first=True,
     ),
     Parameter(
         "content_type",
         TEXT,
-        "what the body is, a template",
+        "the media type of the body, a template",
         default="application/json",
         input_first=True,
     ),
     Parameter(
         "use_context_parameters",
         FLAG,
-        "with `sync: false`: tell the far side, in the query, which task it is to end",
+        "with `sync: false`: whether the query tells the server which task to complete",
         default=True,
         input_first=True,
     ),
     Parameter(
         "output_mode",
         some_of(STATUS, RESPONSE_TEXT, RESPONSE_JSON),
-        "what of the answer is put into the output: as `request_status`, as `response`",
+        "what of the response goes into the output, as `request_status` and `response`",
         default=[],
         input_first=True,
     ),
     Parameter(
         "error_on_status",
         FLAG,
-        "whether an answer other than 2xx fails the task",
+        "whether a response other than 2xx fails the task",
         default=True,
         input_first=True,
     ),
-    Parameter("category", TEXT, "which of the environment's base URLs is taken", default="base"),
+    Parameter("category", TEXT, "which of the environment's base URLs is used", default="base"),
     Parameter("headers", TEXTS_BY_NAME, "header fields; their values are templates", default={}),
-    Parameter("timeout", duration(0.001, 3600), "how long a try may take", default=30),
+    Parameter("timeout", duration(0.001, 3600), "how long one try may take", default=30),
     Parameter(
         "retries",
         whole_number(0, 10),
-        "tries after the first, if nobody answers, or 429, 502, 503 or 504",
+        "how often to retry if there is no response, or 429, 502, 503 or 504",
         default=0,
     ),
 )
 
 _REQUESTS: Final = {
-    "get": "asks for a URL",
-    "post": "sends something to a URL by POST",
-    "put": "sends something to a URL by PUT",
-    "patch": "sends something to a URL by PATCH",
-    "delete": "deletes what is at a URL",
+    "get": "requests a URL",
+    "post": "sends a body to a URL by POST",
+    "put": "sends a body to a URL by PUT",
+    "patch": "sends a body to a URL by PATCH",
+    "delete": "deletes the resource at a URL",
 }
 
-_LATCH: Final = Parameter("name", TEMPLATE, "the latch's name", is_needed=True)
+_LATCH: Final = Parameter("name", TEMPLATE, "the name of the latch", is_needed=True)
 
 CATALOGUE: Final = (
     BuiltInTask(
         DELAY,
         role="wait",
-        help="ends after a while, or at a time; its output is its input",
+        help="waits for a duration or until a time; its output is its input",
         parameters=(
             Parameter(
-                "duration", or_template(duration(0, MAX_DURATION_SECONDS)), "how long", instead="until"
+                "duration",
+                or_template(duration(0, MAX_DURATION_SECONDS)),
+                "how long it waits",
+                instead="until",
             ),
-            Parameter("until", or_template(TIME), "until when, if not how long; a time that is past is now"),
+            Parameter("until", or_template(TIME), "the time at which it ends; a past time ends it at once"),
         ),
     ),
     BuiltInTask(
         EVENT,
         role="wait",
-        help="ends when an event comes",
+        help="waits for an event",
         parameters=(
-            Parameter("event", TEMPLATE, "the event's kind", is_needed=True),
-            Parameter("match", MATCH, "what must be equal in the event; if not given, any event does"),
-            Parameter("receipt", FLAG, "whether the event gets a receipt when it ends a wait", default=True),
-            Parameter("timeout", or_template(duration(0, MAX_DURATION_SECONDS)), "how long, at most"),
-            Parameter("on_timeout", one_of("fail", "continue"), "whether it then fails", default="fail"),
+            Parameter("event", TEMPLATE, "the kind of the event", is_needed=True),
+            Parameter(
+                "match",
+                MATCH,
+                "the fields that must be equal in the event; without it, any event of that kind matches",
+            ),
+            Parameter(
+                "receipt", FLAG, "whether an event that completes the wait gets a receipt", default=True
+            ),
+            Parameter(
+                "timeout", or_template(duration(0, MAX_DURATION_SECONDS)), "how long it waits, at most"
+            ),
+            Parameter("on_timeout", one_of("fail", "continue"), "what the task does then", default="fail"),
         ),
     ),
     *(
@@ -153,7 +164,7 @@ CATALOGUE: Final = (
         for task, help in (
             (ACQUIRE, "adds one to a latch; its output is its input"),
             (RELEASE, "takes one off a latch; its output is its input"),
-            (COUNTDOWN, "ends when a latch is at zero; its output is its input"),
+            (COUNTDOWN, "waits until a latch is zero; its output is its input"),
         )
     ),
     *(
@@ -165,17 +176,17 @@ CATALOGUE: Final = (
         role="redis",
         help="sends a command to Redis and puts the reply into the output",
         parameters=(
-            Parameter("args", WORDS, "the command's arguments, templates", default=[]),
+            Parameter("args", WORDS, "the arguments of the command, templates", default=[]),
             Parameter("format", FLAG, "whether the arguments are templates", default=True),
-            Parameter("key", TEXT, "the reply's name in the output; if not given, the first argument"),
-            Parameter("type", one_of("string", "int"), "how the reply is read", default="string"),
+            Parameter("key", TEXT, "the name of the reply in the output; by default the first argument"),
+            Parameter("type", one_of("string", "int"), "how texts in the reply are read", default="string"),
         ),
     ),
     BuiltInTask(
         LOAD,
         role="resource",
-        help="loads a file or what a URL leads to; its output is what stands there",
-        parameters=(Parameter("method", one_of("GET"), "how a server is asked", "GET"), _CONTENT_TYPE),
+        help="loads a file or a URL; its output is the content",
+        parameters=(Parameter("method", one_of("GET"), "the HTTP method", "GET"), _CONTENT_TYPE),
     ),
     BuiltInTask(
         STORE,
@@ -183,7 +194,9 @@ CATALOGUE: Final = (
         help="stores its input in a file or at a URL; its output is {}",
         parameters=(
             Parameter(
-                "method", one_of("POST", "PUT", "PATCH"), "how: if not given, PUT for a file, POST for a URL"
+                "method",
+                one_of("POST", "PUT", "PATCH"),
+                "the HTTP method; by default PUT for a file, POST for a URL",
             ),
             _CONTENT_TYPE,
         ),
@@ -192,14 +205,14 @@ CATALOGUE: Final = (
 
 
 def find_built_in(task: str) -> BuiltInTask | None:
-    """The built-in task of this name, or None."""
+    """Return the built-in task of this name, or None."""
     for each in CATALOGUE:
-        beginning = each.name.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-        if task == each.name or (beginning != each.name and task.startswith(beginning) and task != beginning):
+        prefix = each.name.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        if task == each.name or (prefix != each.name and task.startswith(prefix) and task != prefix):
             return each
     return None
 
 
 def is_reserved(task: str) -> bool:
-    """Whether a task is one of ours to do, by its name."""
+    """Return whether a name has a prefix of the built-in tasks."""
     return task.startswith(RESERVED_PREFIXES)

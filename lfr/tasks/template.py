@@ -1,16 +1,15 @@
-"""Templates: text with holes that are filled with items of the input and the parameters.
+"""Templates: text with placeholders for values of the input and the parameters.
 
-    template = (text | "{{" | "}}" | hole)*
-    hole     = "{" name key* "}"
-    key      = "[" (bare | "quoted" | 'quoted') "]"
+    template    = (text | "{{" | "}}" | placeholder)*
+    placeholder = "{" name key* "}"
+    key         = "[" (bare | "quoted" | 'quoted') "]"
 
-`my-{input[id]}`, `{input["order"]['id']}`, `{parameters[to][0]}`. A name says where to look, each key
-leads one level further down: a member of an object by its name, an item of a list by its number, from
-0. In quotes a key may hold anything; a backslash takes the next character as it is. `{{` and `}}` are
-braces. That is all: no attributes, calls, formats or conversions, so a template can do nothing but look
-items up.
+`my-{input[id]}`, `{input["order"]['id']}`, `{parameters[to][0]}`. The name is `input` or `parameters`; each
+key goes one level down: to a member of an object by name, to an item of a list by number, from 0. A key in
+quotes may hold any character; a backslash escapes the next one. `{{` and `}}` are braces. There are no
+attributes, calls, formats or conversions, so a template can only look values up.
 
-What is filled in: text as it is; everything else as JSON (`3`, `1.5`, `true`, `null`, `{"a":[1]}`).
+Texts are filled in as they are, other values as JSON (`3`, `1.5`, `true`, `null`, `{"a":[1]}`).
 """
 
 from __future__ import annotations
@@ -22,18 +21,18 @@ from typing import Final, NamedTuple, NoReturn, TypeAlias
 
 from lfr.values.json import InvalidJson, Json, encode_json
 
-MOST_CHARACTERS: Final = 16 * 1024 * 1024
-"""How long a filled template may be: one hole, written many times, could hold a large input each time."""
+MAX_CHARACTERS: Final = 16 * 1024 * 1024
+"""The length of a filled template, at most: it may repeat a placeholder for a large value."""
 
-_MOST_SHOWN: Final = 60
+_MAX_SHOWN: Final = 60
 
 
 class TemplateError(ValueError):
-    """A template that cannot be read, or not be filled; the text says why, for people."""
+    """A template that cannot be parsed or filled; the text says why."""
 
 
 class BadTemplate(TemplateError):
-    """A text that is no template. `column` is the place of the mistake, from 1."""
+    """A text that is no template. `column` is that of the mistake, from 1."""
 
     def __init__(self, message: str, column: int) -> None:
         super().__init__(f"{message}, at column {column} of the template")
@@ -41,16 +40,16 @@ class BadTemplate(TemplateError):
 
 
 class MissingItem(TemplateError):
-    """A hole for which there is no item; the text names both."""
+    """A placeholder for a value that does not exist; the text names both."""
 
 
 Key: TypeAlias = str | int
-"""A member's name, or a number: that of an item or, in an object, the member of that name."""
+"""A member's name, or a number: an item's, or the name of a member."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """A place to be filled: where to look, and the way from there; `text` as it is written."""
+    """A placeholder: the name, the keys after it, and the `text` as it is written."""
 
     name: str
     path: tuple[Key, ...]
@@ -58,14 +57,16 @@ class Placeholder:
 
 
 class Piece(NamedTuple):
-    """A part of a filled template. `is_filled_in` tells what was in a hole from what the author wrote."""
+    """A part of a filled template. `is_filled_in`: it replaces a placeholder; else the author wrote it."""
 
     text: str
     is_filled_in: bool
 
 
 _KEY: Final = r"""\[(?: "(?:[^"\\]|\\.)*+" | '(?:[^'\\]|\\.)*+' | [^]["'{}][^][{}]*+ )\]"""
-_HOLE = re.compile(r"\{ (?P<name>[A-Za-z_]\w*+) (?P<path>(?:" + _KEY + r")*+) \}", re.VERBOSE | re.DOTALL)
+_PLACEHOLDER = re.compile(
+    r"\{ (?P<name>[A-Za-z_]\w*+) (?P<path>(?:" + _KEY + r")*+) \}", re.VERBOSE | re.DOTALL
+)
 _BEGINNING = re.compile(r"\{ (?:[A-Za-z_]\w*+ (?:" + _KEY + r")*+)?+", re.VERBOSE | re.DOTALL)
 _EACH_KEY = re.compile(_KEY, re.VERBOSE | re.DOTALL)
 _TEXT = re.compile(r"(?:[^{}]|\{\{|\}\})++")
@@ -74,16 +75,16 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def fill(template: str, names: Mapping[str, Json]) -> str:
-    """The template with its holes filled; `names` says what `{input...}` and so on are looked up in.
+    """Return the filled template; `names` are the values behind `input`, `parameters` and so on.
 
-    Raises BadTemplate if it cannot be read, MissingItem if something is not there, TemplateError if
-    the result would be too long.
+    Raises BadTemplate if it cannot be parsed, MissingItem if a value does not exist, TemplateError if the
+    result is too long.
     """
     return "".join(piece.text for piece in pieces(template, names))
 
 
 def fill_or_look_up(template: str, names: Mapping[str, Json]) -> Json:
-    """As `fill`; but of a template that is one hole and nothing else the item itself, a number as a number.
+    """Return the value itself if the template is one placeholder and nothing else; otherwise as `fill`.
 
     Raises as `fill`.
     """
@@ -94,7 +95,7 @@ def fill_or_look_up(template: str, names: Mapping[str, Json]) -> Json:
 
 
 def pieces(template: str, names: Mapping[str, Json]) -> Iterator[Piece]:
-    """The parts of the filled template in order, for whoever must quote what is filled in.
+    """Yield the parts of the filled template, for callers that escape what is filled in.
 
     Raises as `fill`; BadTemplate before the first piece.
     """
@@ -102,22 +103,22 @@ def pieces(template: str, names: Mapping[str, Json]) -> Iterator[Piece]:
     for part in parse_template(template):
         piece = Piece(part, False) if isinstance(part, str) else Piece(_as_text(part, names), True)
         length += len(piece.text)
-        if length > MOST_CHARACTERS:
-            raise TemplateError(f"what the template makes is longer than {MOST_CHARACTERS} characters")
+        if length > MAX_CHARACTERS:
+            raise TemplateError(f"what the template makes is longer than {MAX_CHARACTERS} characters")
         yield piece
 
 
 def parse_template(template: str) -> list[str | Placeholder]:
-    """The parts of a template: text (its braces single) and holes. Raises BadTemplate."""
+    """Return the parts of a template: texts, with single braces, and placeholders. Raises BadTemplate."""
     parts: list[str | Placeholder] = []
     at = 0
     while at < len(template):
         if text := _TEXT.match(template, at):
             parts.append(text[0].replace("{{", "{").replace("}}", "}"))
             at = text.end()
-        elif hole := _HOLE.match(template, at):
-            parts.append(Placeholder(hole["name"], tuple(_keys(hole["path"])), hole[0]))
-            at = hole.end()
+        elif match := _PLACEHOLDER.match(template, at):
+            parts.append(Placeholder(match["name"], tuple(_keys(match["path"])), match[0]))
+            at = match.end()
         else:
             _explain(template, at)
     return parts
@@ -133,53 +134,53 @@ def _keys(path: str) -> Iterator[Key]:
 
 
 def _explain(template: str, at: int) -> NoReturn:
-    """Raise the BadTemplate for what begins here and is neither text nor a hole."""
+    """Raise BadTemplate for what begins here and is neither text nor a placeholder."""
     if template[at] == "}":
         raise BadTemplate('a single "}": a brace is written "}}"', at + 1)
     beginning = _BEGINNING.match(template, at)
     assert beginning is not None  # there is a "{"
     end = beginning.end()
-    sign, column = template[end : end + 1], end + 1
-    if not sign:
+    char, column = template[end : end + 1], end + 1
+    if not char:
         raise BadTemplate('"{" is not closed; a brace is written "{{"', at + 1)
     if end == at + 1:
         raise BadTemplate('a name is missing behind "{", as in {input[id]}; a brace is written "{{"', column)
-    if sign == ".":
+    if char == ".":
         raise BadTemplate("a template only looks items up: write {input[id]}, not {input.id}", column)
-    if sign in "!:":
-        raise BadTemplate(f'a template has no formats and conversions: "{sign}"', column)
-    if sign == "[":
+    if char in "!:":
+        raise BadTemplate(f'a template has no formats and conversions: "{char}"', column)
+    if char == "[":
         raise BadTemplate('this "[" holds no key that is closed by "]", as in {input[id]}', column)
-    raise BadTemplate(f'cannot read "{sign}" here, only "[" and "}}"', column)
+    raise BadTemplate(f'cannot read "{char}" here, only "[" and "}}"', column)
 
 
-def _as_text(hole: Placeholder, names: Mapping[str, Json]) -> str:
-    value = _look_up(hole, names)
+def _as_text(placeholder: Placeholder, names: Mapping[str, Json]) -> str:
+    value = _look_up(placeholder, names)
     if isinstance(value, str):
         return value
     try:
         return encode_json(value)
     except InvalidJson as error:
-        raise TemplateError(f"{_shown(hole.text)}: cannot be written as JSON: {error}") from None
+        raise TemplateError(f"{_abbreviated(placeholder.text)}: cannot be written as JSON: {error}") from None
 
 
-def _look_up(hole: Placeholder, names: Mapping[str, Json]) -> Json:
-    if hole.name not in names:
-        known = " and ".join(names)
-        raise MissingItem(f"{_shown(hole.text)}: there is no {_shown(hole.name)}; a template knows {known}")
-    value = names[hole.name]
-    for depth, key in enumerate(hole.path):
+def _look_up(placeholder: Placeholder, names: Mapping[str, Json]) -> Json:
+    if placeholder.name not in names:
+        reason = f"there is no {_abbreviated(placeholder.name)}; a template knows {' and '.join(names)}"
+        raise MissingItem(f"{_abbreviated(placeholder.text)}: {reason}")
+    value = names[placeholder.name]
+    for depth, key in enumerate(placeholder.path):
         try:
             value = _item(value, key)
         except LookupError:
-            place = hole.name + "".join(f"[{key}]" for key in hole.path[:depth])
-            place = "the input" if place == "input" else _shown(place)
-            raise MissingItem(f"{_shown(hole.text)}: {place} {_lack(value, key)}") from None
+            path = placeholder.name + "".join(f"[{key}]" for key in placeholder.path[:depth])
+            subject = "the input" if path == "input" else _abbreviated(path)
+            raise MissingItem(f"{_abbreviated(placeholder.text)}: {subject} {_lack(value, key)}") from None
     return value
 
 
 def _item(value: Json, key: Key) -> Json:
-    """Raises LookupError if there is none."""
+    """Return the item of a value by its key. Raises LookupError."""
     if isinstance(value, dict):
         return value[str(key)]
     if isinstance(value, list) and isinstance(key, int):
@@ -188,15 +189,15 @@ def _item(value: Json, key: Key) -> Json:
 
 
 def _lack(value: Json, key: Key) -> str:
-    """What to say of a value that has no item of this key: `has no "id"`."""
+    """Return the message for a value that has no item of this key: `has no "id"`."""
     if isinstance(value, dict):
-        return f'has no "{_shown(str(key))}"'
+        return f'has no "{_abbreviated(str(key))}"'
     if isinstance(value, list):
-        return f'is a list of {len(value)} and has no item "{_shown(str(key))}"'
-    return f'is no object or list and has no "{_shown(str(key))}"'
+        return f'is a list of {len(value)} and has no item "{_abbreviated(str(key))}"'
+    return f'is no object or list and has no "{_abbreviated(str(key))}"'
 
 
-def _shown(text: str) -> str:
-    """Short, and in one line."""
+def _abbreviated(text: str) -> str:
+    """Return the beginning of a text, in one line."""
     line = " ".join(text.split())
-    return line if len(line) <= _MOST_SHOWN else f"{line[:_MOST_SHOWN]}…"
+    return line if len(line) <= _MAX_SHOWN else f"{line[:_MAX_SHOWN]}…"

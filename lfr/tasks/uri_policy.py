@@ -1,9 +1,8 @@
-"""URIs -> places, and which places are allowed: folders, and URLs by how they begin.
+"""URIs of resources: parsed into locations, and compared with the locations that are allowed.
 
-What a flow names is not trusted. A URI is taken apart here, once; what cannot be read in one way only
-is refused; and what is fetched is put together again from the parts that were checked, so nobody reads
-it in another way later. Paths of files are compared when links are resolved, which is for the caller
-to do: this room asks no disk.
+Flows are not trusted. A URI is parsed here, once; an ambiguous one is refused; and the URL that is requested
+is built from the parts that were checked, so that no later reader understands it differently. The caller
+resolves the links in paths of files before it compares them: this module does no I/O.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 _ENCODED = re.compile(r"%([0-9A-Fa-f]{2})?")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
 _SAFE: Final = "%!$&'()*+,/:;=@~?"
-"""What stands in a path or a query as it is. (RFC 3986, sections 3.3 and 3.4)"""
+"""Characters that need no encoding in a path or a query. (RFC 3986, sections 3.3 and 3.4)"""
 
 
 class BadLocation(ValueError):
-    """A URI that cannot be used, or is not allowed; the text says which and why."""
+    """A URI that cannot be used; the text names it and says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class FileLocation:
 
 @dataclass(frozen=True, slots=True)
 class WebLocation:
-    """Something on the web, in normal form: letter case, port and percent-encoding say nothing any more.
+    """A location on the web in normal form: equal locations are equal in letter case, port and encoding.
 
     `path` begins with a slash; `query` has no question mark and may be empty.
     """
@@ -54,13 +53,13 @@ class WebLocation:
     query: str = ""
 
     def __str__(self) -> str:
-        """The URL to ask for."""
+        """Return the URL."""
         query = f"?{self.query}" if self.query else ""
         return f"{self.origin}{self.path}{query}"
 
     @property
     def origin(self) -> str:
-        """Scheme, host and, if it is not the usual one, port."""
+        """Return scheme, host and, unless it is the default, port."""
         port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{self.host}{port}"
 
@@ -69,47 +68,49 @@ Location: TypeAlias = FileLocation | WebLocation
 
 
 def parse_location(uri: str) -> Location:
-    """The place that a URI names: http, https or file, or an absolute path. Raises BadLocation."""
+    """Return the location that a URI names: http, https, file, or an absolute path. Raises BadLocation."""
     if _FORBIDDEN.search(uri):
-        raise BadLocation(f"{_shown(uri)}: a URI has no blanks, control characters or backslashes")
+        raise BadLocation(f"{_abbreviated(uri)}: a URI has no blanks, control characters or backslashes")
     try:
         parts = urlsplit(uri)
     except ValueError as error:
-        raise BadLocation(f"{_shown(uri)} is no URI: {error}") from None
+        raise BadLocation(f"{_abbreviated(uri)} is no URI: {error}") from None
     if parts.scheme in _PORTS:
-        return _web_place(uri, parts)
+        return _web_location(uri, parts)
     if parts.scheme == "file" or (not parts.scheme and uri.startswith("/") and not parts.netloc):
-        return _file_place(uri, parts)
+        return _file_location(uri, parts)
     if parts.scheme and ":" in uri.partition("/")[0]:
-        raise BadLocation(f"{_shown(uri)}: resources are http, https and files, not {_shown(parts.scheme)}")
+        raise BadLocation(
+            f"{_abbreviated(uri)}: resources are http, https and files, not {_abbreviated(parts.scheme)}"
+        )
     raise BadLocation(
-        f"{_shown(uri)} is relative, and the flow was started without a base: "
+        f"{_abbreviated(uri)} is relative, and the flow was started without a base: "
         "say what it is relative to with --base, a folder or a URL"
     )
 
 
 def parse_allow_list(entries: Sequence[str]) -> tuple[Location, ...]:
-    """The places of the setting `resources.allow`. Raises BadLocation for one that could never match."""
-    places = []
+    """Return the locations of the setting `resources.allow`. Raises BadLocation for one that cannot match."""
+    locations = []
     for entry in entries:
         if entry.startswith("/"):
-            place: Location = FileLocation(entry)
+            location: Location = FileLocation(entry)
         elif "://" in entry:
-            place = parse_location(entry)
+            location = parse_location(entry)
         else:
-            raise BadLocation(f"{SETTING}: {_shown(entry)} is neither an absolute path nor a URL")
-        if isinstance(place, WebLocation) and place.query:
-            raise BadLocation(f"{SETTING}: {_shown(entry)} has a query, which is not compared")
-        places.append(place)
-    return tuple(places)
+            raise BadLocation(f"{SETTING}: {_abbreviated(entry)} is neither an absolute path nor a URL")
+        if isinstance(location, WebLocation) and location.query:
+            raise BadLocation(f"{SETTING}: {_abbreviated(entry)} has a query, which is not compared")
+        locations.append(location)
+    return tuple(locations)
 
 
-def is_allowed(place: Location, allowed: Sequence[Location]) -> bool:
-    """Whether one of the allowed places is this place or holds it.
+def is_allowed(location: Location, allowed: Sequence[Location]) -> bool:
+    """Return whether one of the allowed locations is this location or contains it.
 
-    Of files, all paths must be real ones, without links.
+    All paths of files must be real paths, without links.
     """
-    return any(_holds(each, place) for each in allowed)
+    return any(_holds(each, location) for each in allowed)
 
 
 def _holds(outer: Location, inner: Location) -> bool:
@@ -125,11 +126,10 @@ def _is_under(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
-def denial_reason(place: Location, allowed: Sequence[str]) -> str:
-    """Why a place is not used that is not among the allowed ones, with the line that would allow its folder:
-    `not allowed: ...`."""
-    folder = place.path.rpartition("/")[0]
-    entry = f"{place.origin}{folder}/" if isinstance(place, WebLocation) else folder or place.path
+def denial_reason(location: Location, allowed: Sequence[str]) -> str:
+    """Return why a location is refused, with the setting that would allow its folder: `not allowed: ...`."""
+    folder = location.path.rpartition("/")[0]
+    entry = f"{location.origin}{folder}/" if isinstance(location, WebLocation) else folder or location.path
     line = f"{SETTING}: {json.dumps([*allowed, entry], ensure_ascii=False)}"
     instead = f", in place of its present {SETTING}" if allowed else ""
     return (
@@ -138,36 +138,42 @@ def denial_reason(place: Location, allowed: Sequence[str]) -> str:
     )
 
 
-def _web_place(uri: str, parts: SplitResult) -> WebLocation:
+def _web_location(uri: str, parts: SplitResult) -> WebLocation:
     if "@" in parts.netloc:
-        raise BadLocation(f"{_shown(uri.rpartition('@')[2])}: no user or password may stand before the host")
+        raise BadLocation(
+            f"{_abbreviated(uri.rpartition('@')[2])}: no user or password may stand before the host"
+        )
     try:
         port = parts.port or _PORTS[parts.scheme]
     except ValueError:
-        raise BadLocation(f"{_shown(uri)}: the port is not a number from 1 to 65535") from None
+        raise BadLocation(f"{_abbreviated(uri)}: the port is not a number from 1 to 65535") from None
     host = f"[{parts.hostname}]" if "[" in parts.netloc else parts.hostname or ""
     if not _HOST.fullmatch(host):
-        raise BadLocation(f"{_shown(uri)}: the host must be letters, digits, dots and hyphens, or an address")
+        raise BadLocation(
+            f"{_abbreviated(uri)}: the host must be letters, digits, dots and hyphens, or an address"
+        )
     path = _normal(parts.path or "/")
     if _has_dots(path):
-        raise BadLocation(f"{_shown(uri)}: a path must not have . or .. between its slashes")
+        raise BadLocation(f"{_abbreviated(uri)}: a path must not have . or .. between its slashes")
     return WebLocation(parts.scheme, host, port, path, _normal(parts.query))
 
 
-def _file_place(uri: str, parts: SplitResult) -> FileLocation:
+def _file_location(uri: str, parts: SplitResult) -> FileLocation:
     if parts.netloc not in ("", "localhost"):
-        raise BadLocation(f"{_shown(uri)}: a file has no host; it is file:///FOLDER/FILE")
+        raise BadLocation(f"{_abbreviated(uri)}: a file has no host; it is file:///FOLDER/FILE")
     if parts.query or parts.fragment:
-        raise BadLocation(f"{_shown(uri)}: in a file's name ? is written %3F, and # is written %23")
+        raise BadLocation(f"{_abbreviated(uri)}: in a file's name ? is written %3F, and # is written %23")
     path = unquote(parts.path, errors="surrogateescape")
     if not path.startswith("/") or "\0" in path or not _is_name(path):
-        raise BadLocation(f"{_shown(uri)} is not the absolute path of a file")
+        raise BadLocation(f"{_abbreviated(uri)} is not the absolute path of a file")
     return FileLocation(path)
 
 
 def _is_name(path: str) -> bool:
-    """Whether a path can be that of a file: Python keeps bytes that are no UTF-8 as halves of surrogates,
-    and other halves stand for nothing."""
+    """Return whether a path can name a file.
+
+    Python keeps bytes that are not UTF-8 as certain surrogates; all other surrogates stand for no bytes.
+    """
     try:
         return bool(path.encode(errors="surrogateescape"))
     except UnicodeEncodeError:
@@ -175,24 +181,26 @@ def _is_name(path: str) -> bool:
 
 
 def _normal(text: str) -> str:
-    """With what cannot stand in a URI encoded, and what need not be encoded decoded. (RFC 3986, 6.2.2)"""
+    """Return a text in which exactly those characters are encoded that need it. (RFC 3986, 6.2.2)"""
     return _ENCODED.sub(_normal_octet, quote(text, safe=_SAFE, errors="surrogatepass"))
 
 
-def _normal_octet(found: re.Match[str]) -> str:
-    if found[1] is None:
+def _normal_octet(match: re.Match[str]) -> str:
+    if match[1] is None:
         return "%25"
-    char = chr(int(found[1], 16))
-    return char if _UNRESERVED.fullmatch(char) else found[0].upper()
+    char = chr(int(match[1], 16))
+    return char if _UNRESERVED.fullmatch(char) else match[0].upper()
 
 
 def _has_dots(path: str) -> bool:
-    """Whether some server might see . or .. in it: some decode twice, some read a backslash as a slash,
-    some leave out what follows a semicolon."""
+    """Return whether some server may find . or .. in a path.
+
+    Some servers decode twice, some read a backslash as a slash, some drop what follows a semicolon.
+    """
     while path != (decoded := unquote(path)):
         path = decoded
     return any(part.partition(";")[0] in (".", "..") for part in re.split(r"[/\\]", path))
 
 
-def _shown(text: str) -> str:
+def _abbreviated(text: str) -> str:
     return repr(text[:200])

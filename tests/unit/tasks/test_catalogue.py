@@ -9,7 +9,7 @@ from lfr.tasks.catalogue import CATALOGUE, find_built_in, is_reserved
 
 
 @pytest.mark.parametrize(
-    ("task", "found"),
+    ("task", "name"),
     [
         ("wait:delay", "wait:delay"),
         ("redis:get", "redis:COMMAND"),
@@ -19,12 +19,12 @@ from lfr.tasks.catalogue import CATALOGUE, find_built_in, is_reserved
         ("delay", None),
     ],
 )
-def test_a_task_is_found_by_its_name(task: str, found: str | None) -> None:
-    described = find_built_in(task)
-    assert (described and described.name) == found
+def test_a_task_is_found_by_its_name(task: str, name: str | None) -> None:
+    built_in = find_built_in(task)
+    assert (built_in and built_in.name) == name
 
 
-def test_every_built_in_task_has_a_name_that_is_kept_and_a_role() -> None:
+def test_every_built_in_task_has_a_reserved_name_and_a_role() -> None:
     roles = {role.name for role in ROLES}
     for task in CATALOGUE:
         assert is_reserved(task.name)

@@ -1,4 +1,4 @@
-"""docs/tasks.md tells of every built-in task, and of each parameter what the catalogue says."""
+"""docs/tasks.md describes every built-in task and its parameters as the catalogue does."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CHAPTERS = {chapter.partition("\n")[0]: chapter for chapter in PAGE.split("\n## 
 
 
 def chapter_of(task: BuiltInTask) -> str:
-    """The text under the heading that names the task."""
-    found = [text for heading, text in CHAPTERS.items() if task.name in heading.split(", ")]
-    assert len(found) == 1, f"{task.name} has {len(found)} chapters"
-    return found[0]
+    """Return the text under the heading that names the task."""
+    chapters = [text for heading, text in CHAPTERS.items() if task.name in heading.split(", ")]
+    assert len(chapters) == 1, f"{task.name} has {len(chapters)} chapters"
+    return chapters[0]
 
 
-def told(parameter: Parameter) -> str:
-    """The row of the table that is due to a parameter."""
+def row_of(parameter: Parameter) -> str:
+    """Return the row of the table for a parameter."""
     default = "" if parameter.default is None else f"`{json.dumps(parameter.default).strip(chr(34))}`"
     if parameter.is_needed:
         default = "needed"
@@ -33,10 +33,10 @@ def told(parameter: Parameter) -> str:
 
 
 @pytest.mark.parametrize("task", CATALOGUE, ids=lambda task: task.name)
-def test_every_task_is_told_with_its_parameters_and_no_others(task: BuiltInTask) -> None:
+def test_every_task_has_its_parameters_and_no_others(task: BuiltInTask) -> None:
     chapter = chapter_of(task)
     rows = [line for line in chapter.splitlines() if line.startswith("| `")]
-    assert rows == [told(parameter) for parameter in task.parameters]
+    assert rows == [row_of(parameter) for parameter in task.parameters]
     assert f"Role: `{task.role}`" in " ".join(chapter.split())
 
 
@@ -48,6 +48,6 @@ def test_the_examples_are_right() -> None:
             compile_flow("\n".join(examples))
 
 
-def test_the_usual_commands_are_told() -> None:
-    listed = [line for line in CHAPTERS["redis:COMMAND"].splitlines() if line.startswith("> ")]
-    assert re.findall(r"`(\w+)`", "".join(listed)) == sorted(USUAL_COMMANDS)
+def test_the_usual_commands_are_listed() -> None:
+    lines = [line for line in CHAPTERS["redis:COMMAND"].splitlines() if line.startswith("> ")]
+    assert re.findall(r"`(\w+)`", "".join(lines)) == sorted(USUAL_COMMANDS)

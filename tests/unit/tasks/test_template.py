@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfr.tasks.template import (
-    MOST_CHARACTERS,
+    MAX_CHARACTERS,
     BadTemplate,
     MissingItem,
     TemplateError,
@@ -129,7 +129,7 @@ def test_what_was_in_holes_is_told_from_what_was_written() -> None:
 
 def test_a_filled_template_is_not_endless() -> None:
     with pytest.raises(TemplateError, match="longer than"):
-        fill("{input}" * 20, {"input": "x" * (MOST_CHARACTERS // 16)})
+        fill("{input}" * 20, {"input": "x" * (MAX_CHARACTERS // 16)})
 
 
 def test_reasons_are_short() -> None:
