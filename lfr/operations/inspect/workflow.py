@@ -183,8 +183,8 @@ def _add_waits(connection: Connection, id: str, waiting: list[dict[str, Any]]) -
     for step, wait in zip(waiting, read_waits(connection, names), strict=True):
         if wait is not None:
             said: dict[str, Any] = {"until": None if wait.due_ms is None else iso_time(wait.due_ms)}
-            if wait.event is not None:
-                said |= {"event": wait.event.kind, "match": dict(wait.event.match)}
+            if wait.pattern is not None:
+                said |= {"event": wait.pattern.kind, "match": dict(wait.pattern.match)}
             if wait.latch is not None:
                 said["latch"] = wait.latch
             step["waits_for"] = said
