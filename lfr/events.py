@@ -1,8 +1,8 @@
-"""The events on the stream: all that a task worker in another language must know.
+"""The events on the stream: their fields, and how an entry is encoded and decoded.
 
-An entry of the stream is a set of fields, each of them JSON-encoded by itself, as rqse 0.5.3 does.
-Every event carries `kind`, `apiVersion` ("v1") and `at` (ISO 8601, UTC); unknown fields are kept and
-ignored. Reading checks; what cannot be understood raises `Malformed` with the reason.
+An entry is a set of fields, each a JSON text, as rqse 0.5.3 writes them. Every event has `kind`, `apiVersion`
+("v1") and `at` (ISO 8601, UTC); unknown fields are kept and ignored. The parse functions check an event, and
+raise `Malformed` with the reason if it is not understood.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import TypeAlias
 from lfr.values.json import InvalidJson, Json, decode_json, decode_json_lists, encode_json
 
 Fields: TypeAlias = Mapping[bytes, bytes]
-"""An entry's fields as Redis gives them: name -> JSON, both UTF-8."""
+"""The fields of an entry as Redis returns them: name -> JSON text, both in UTF-8."""
 
 Values: TypeAlias = Mapping[bytes, Json]
-"""An entry's fields with their JSON read, as `decode` gives them."""
+"""The fields of an entry with decoded values, as `decode` returns them."""
 
 API_VERSION = "v1"
 
@@ -35,24 +35,24 @@ CANCEL_TASK = "cancel-task"
 RECEIPT = "receipt"
 
 WORKFLOW_EVENTS = frozenset({START_WORKFLOW, END_WORKFLOW, FAILED_WORKFLOW, TERMINATED_WORKFLOW})
-"""The events that tell of a workflow as a whole."""
+"""The kinds of events about a workflow as a whole."""
 
 LATCH_ZERO = "countdown-latch-zero"
 
 OWN_KINDS = WORKFLOW_EVENTS | {START_TASK, END_TASK, CANCEL_TASK, RECEIPT}
-"""What lfr and its workers say to each other. All others are the users' own, and can be waited for."""
+"""The kinds that lfr and workers send each other. Workflows can wait for all others, which are users' own."""
 
 WORKFLOW_ID = re.compile(r"workflow:(?!latch(?:[:/]|\Z))[\w.:-]{1,240}(/\d{1,7}\.\d{1,9}(\.\d{1,9})?){0,100}")
-"""What a workflow's id looks like; behind a slash, which item of which of its steps it runs for. Keys that
-begin with `workflow:latch:` are latches, as in littleflow_redis, so no workflow may have that name."""
+"""The form of a workflow's id; after each slash, the step and the item that it runs for. Keys that begin with
+`workflow:latch:` are latches, as in littleflow_redis, so no workflow may have such an id."""
 
 
 class Malformed(ValueError):
-    """An event that cannot be understood; the text is the reason, for people."""
+    """An event that cannot be understood; the text is the reason."""
 
 
 class Status(StrEnum):
-    """How a task ended."""
+    """The result of a task."""
 
     SUCCESS = "SUCCESS"
     FAILURE = "FAILURE"
@@ -60,10 +60,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StartTask:
-    """A task is to be done.
+    """A request to run a task.
 
-    name     the task's name as the flow has it; `base` the task behind an alias, else the same
-    attempt  which start of this step it is, from 1; echo it in the end-task
+    name     as the flow has it; `base`: the task behind an alias, or the same name
+    attempt  the number of the attempt, from 1; the end-task repeats it
     """
 
     workflow: str
@@ -77,7 +77,7 @@ class StartTask:
 
 @dataclass(frozen=True, slots=True)
 class EndTask:
-    """A task has ended. `has_output` tells an output that was not given from one that is null."""
+    """The end of a task. `has_output` distinguishes a missing output from one that is null."""
 
     workflow: str
     name: str
@@ -91,7 +91,7 @@ class EndTask:
 
 @dataclass(frozen=True, slots=True)
 class CancelTask:
-    """An attempt of a step is over before its task has ended: whoever does that task may stop."""
+    """An attempt of a step is over before its task has ended: the worker may stop."""
 
     workflow: str
     index: int
@@ -100,21 +100,21 @@ class CancelTask:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Somebody has dealt with the event `target` (its id on the stream)."""
+    """The event with the entry id `target` has been processed."""
 
     target: str
     action: str
 
 
 _REQUIRED = {START_TASK: (b"workflow", b"name", b"index"), RECEIPT: (b"for",)}
-"""The fields without which nobody can make anything of an event."""
+"""The fields that an event of a kind must have."""
 
 
 def decode_all(entries: Sequence[Fields]) -> list[Values | Malformed]:
-    """The values of each of these events, or why they cannot be read.
+    """Return the values of each entry, or why it cannot be decoded.
 
-    All are read at once, which takes a fraction of the time of reading each field by itself; only if
-    that cannot be, it is done field by field.
+    Decoding all texts at once takes a fraction of the time that single fields take. If it fails, the fields
+    are decoded one by one.
     """
     try:
         lists = decode_json_lists([fields.values() for fields in entries])
@@ -124,7 +124,7 @@ def decode_all(entries: Sequence[Fields]) -> list[Values | Malformed]:
 
 
 def decode(fields: Fields) -> Values:
-    """The values of one event. Raises Malformed."""
+    """Return the values of one event. Raises Malformed."""
     values = decode_all([fields])[0]
     if isinstance(values, Malformed):
         raise values
@@ -132,17 +132,17 @@ def decode(fields: Fields) -> Values:
 
 
 def parse_kind(values: Values) -> str:
-    """The kind of an event. Raises Malformed if it has none."""
+    """Return the kind of an event. Raises Malformed if it has none."""
     return _text(values, "kind")
 
 
 def is_kind(fields: Fields, kind: str) -> bool:
-    """Whether an event is of this kind, seen without reading the rest of it."""
+    """Return whether an event is of this kind, without decoding its other fields."""
     return bool(_kind(fields.get(b"kind", b"null")) == kind)
 
 
 def peek_kind(fields: Fields) -> str | None:
-    """The kind of an event, seen without reading the rest of it; None if it has none."""
+    """Return the kind of an event, or None, without decoding its other fields."""
     kind = _kind(fields.get(b"kind", b"null"))
     return kind if isinstance(kind, str) else None
 
@@ -156,7 +156,7 @@ def _kind(encoded: bytes) -> Json:
 
 
 def decode_event(fields: Fields) -> dict[str, Json]:
-    """All fields of an event, decoded. Raises Malformed."""
+    """Return all values of an event by name. Raises Malformed."""
     try:
         return {name.decode(): value for name, value in decode(fields).items()}
     except UnicodeDecodeError:
@@ -164,14 +164,14 @@ def decode_event(fields: Fields) -> dict[str, Json]:
 
 
 def check_event(kind: str, values: Values) -> None:
-    """Raise Malformed if an event of this kind lacks what nobody can do without."""
+    """Raise Malformed if an event of this kind lacks a required field."""
     for name in _REQUIRED.get(kind, ()):
         if values.get(name) is None:
             raise Malformed(f"its field {name.decode()} is missing")
 
 
 def parse_start_task(values: Values) -> StartTask:
-    """A start-task event. Raises Malformed."""
+    """Parse a start-task event. Raises Malformed."""
     name = _text(values, "name")
     return StartTask(
         workflow=_workflow(values),
@@ -185,7 +185,7 @@ def parse_start_task(values: Values) -> StartTask:
 
 
 def parse_end_task(values: Values) -> EndTask:
-    """An end-task event, ours or one of a worker written for littleflow_redis. Raises Malformed."""
+    """Parse an end-task event, also of a worker written for littleflow_redis. Raises Malformed."""
     status = _text(values, "status", Status.SUCCESS)
     if status not in (Status.SUCCESS, Status.FAILURE):
         raise Malformed(f"its status is {status[:40]!r}, neither SUCCESS nor FAILURE")
@@ -203,23 +203,23 @@ def parse_end_task(values: Values) -> EndTask:
 
 
 def parse_cancel_task(values: Values) -> CancelTask:
-    """A cancel-task event. Raises Malformed."""
+    """Parse a cancel-task event. Raises Malformed."""
     return CancelTask(_workflow(values), _index(values), _attempt(values) or 1)
 
 
 def parse_receipt(values: Values) -> Receipt:
-    """A receipt. Raises Malformed."""
+    """Parse a receipt. Raises Malformed."""
     return Receipt(target=_text(values, "for"), action=_text(values, "action", ""))
 
 
-@lru_cache(maxsize=4)  # all that one transaction writes bears the same time
+@lru_cache(maxsize=4)  # all events of one transaction have the same time
 def timestamp(at: float) -> str:
-    """Seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
+    """Return seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def encode(kind: str, at: str, values: Mapping[str, Json]) -> list[str]:
-    """The fields of a new event, flat: name, JSON, name, JSON. `at` as by `timestamp`. Raises InvalidJson."""
+    """Return a new event's fields as name, JSON, name, JSON. `at` as by `timestamp`. Raises InvalidJson."""
     flat = ["kind", encode_json(kind), "apiVersion", '"v1"', "at", f'"{at}"']
     for name, value in values.items():
         flat += (name, encode_json(value))
@@ -227,20 +227,20 @@ def encode(kind: str, at: str, values: Mapping[str, Json]) -> list[str]:
 
 
 def end_task_values(task: StartTask, *, output: Json = None, failure: str | None = None) -> dict[str, Json]:
-    """The values of the end-task that answers `task`: with its output, or with why it failed."""
-    answer: dict[str, Json] = {
+    """Return the values of the end-task for a task: with its output, or with why it failed."""
+    values: dict[str, Json] = {
         "workflow": task.workflow,
         "name": task.name,
         "index": task.index,
         "attempt": task.attempt,
     }
     if failure is not None:
-        return {**answer, "status": Status.FAILURE, "reason": failure}
-    return {**answer, "status": Status.SUCCESS, "output": output}
+        return {**values, "status": Status.FAILURE, "reason": failure}
+    return {**values, "status": Status.SUCCESS, "output": output}
 
 
 def receipt_values(target: str, action: str = "processed") -> dict[str, Json]:
-    """The values of a receipt for the event with id `target`."""
+    """Return the values of a receipt for the event with entry id `target`."""
     return {"for": target, "action": action}
 
 
@@ -250,8 +250,8 @@ def _decode_one(fields: Fields) -> Values | Malformed:
         try:
             values[name] = decode_json(encoded)
         except InvalidJson as error:
-            told = name[:40].decode(errors="backslashreplace")
-            return Malformed(f"its field {told} is not JSON: {error}")
+            field = name[:40].decode(errors="backslashreplace")
+            return Malformed(f"its field {field} is not JSON: {error}")
     return values
 
 

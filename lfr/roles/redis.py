@@ -1,4 +1,4 @@
-"""Sends commands to Redis for workflows: the `redis:` tasks."""
+"""The role redis: runs the `redis:` tasks, which send commands to Redis."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lfr.values.json import Json
 
 
 class RedisTasks(Consumer):
-    """Sends what a pass's tasks ask for in one write, and answers them in one transaction.
+    """Sends the commands of a batch of tasks in one write, and completes the tasks in one transaction.
 
     Raises BadSettings for commands that cannot be allowed.
     """
@@ -31,35 +31,33 @@ class RedisTasks(Consumer):
             commands = allowed_commands(store.settings.redis_commands)
         except ValueError as error:
             raise BadSettings(str(error), place="redis.commands") from None
-        self._rules = CommandPolicy(commands, lambda key: key == store.stream or is_own(key))
+        self._policy = CommandPolicy(commands, lambda key: key == store.stream or is_own(key))
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
-        """Do the tasks of a pass that are ours."""
-        tasks, foreign = parse_tasks(batch)
+        """Run the redis: tasks of a batch; acknowledge its other entries."""
+        all_tasks, foreign = parse_tasks(batch)
         self.acknowledge_later(foreign)
-        self.acknowledge_later([id for id, task in tasks if not task.base.startswith(REDIS_PREFIX)])
-        ours = [(id, task) for id, task in tasks if task.base.startswith(REDIS_PREFIX)]
+        self.acknowledge_later([id for id, task in all_tasks if not task.base.startswith(REDIS_PREFIX)])
+        tasks = [(id, task) for id, task in all_tasks if task.base.startswith(REDIS_PREFIX)]
         commands: list[tuple[str, events.StartTask, RedisCommand]] = []
-        answers: list[Completion] = []
-        for (id, task), is_wanted in zip(
-            ours, are_current(connection, [task for _, task in ours]), strict=True
-        ):
-            if not is_wanted:
-                answers.append(Completion(id, None))
+        completions: list[Completion] = []
+        current = are_current(connection, [task for _, task in tasks])
+        for (id, task), is_current in zip(tasks, current, strict=True):
+            if not is_current:
+                completions.append(Completion(id, None))
                 continue
             try:
-                commands.append((id, task, parse_command(task, self._rules)))
+                commands.append((id, task, parse_command(task, self._policy)))
             except BadParameter as error:
-                answers.append(Completion(id, events.end_task_values(task, failure=str(error))))
-        replies = (
-            connection.execute_unchecked([command.words for _, _, command in commands]) if commands else []
-        )
+                completions.append(Completion(id, events.end_task_values(task, failure=str(error))))
+        words = [command.words for _, _, command in commands]
+        replies = connection.execute_unchecked(words) if words else []
         for (id, task, command), reply in zip(commands, replies, strict=True):
-            answers.append(Completion(id, _answer(task, command, reply)))
-        complete_tasks(connection, self.id, answers)
+            completions.append(Completion(id, _end_task_values(task, command, reply)))
+        complete_tasks(connection, self.id, completions)
 
 
-def _answer(task: events.StartTask, command: RedisCommand, reply: Reply) -> dict[str, Json]:
+def _end_task_values(task: events.StartTask, command: RedisCommand, reply: Reply) -> dict[str, Json]:
     if is_error(reply):
         return events.end_task_values(task, failure=f"{task.base}: Redis refuses {command.words[0]}: {reply}")
     try:
@@ -69,5 +67,5 @@ def _answer(task: events.StartTask, command: RedisCommand, reply: Reply) -> dict
 
 
 def run(store: Store, context: RoleContext) -> int:
-    """Run the role until it is stopped; the process's exit code. Raises BadSettings."""
+    """Run the role until it is stopped and return the exit code. Raises BadSettings."""
     return run_consumers(context, [RedisTasks(store)])

@@ -1,4 +1,4 @@
-"""Sends HTTP requests for workflows: the `request:` tasks."""
+"""The role request: runs the `request:` tasks, which send HTTP requests."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from lfr.values.json import Json
 from lfr.worker.executor import AttemptOver, CompletedElsewhere, TaskExecutor, TaskFailed
 
 _CONCURRENCY: Final = 32
-"""How many requests are on their way at once: most of the time is spent waiting for servers."""
+"""How many requests run at once; most of their time they wait for servers."""
 
 
-def request_runner(store: Store) -> TaskExecutor:
-    """Does the request: tasks. Any number of these may run side by side. Raises BadSettings."""
-    requests = RequestSender(store.settings)
+def request_executor(store: Store) -> TaskExecutor:
+    """Return the executor of the request: tasks. Raises BadSettings."""
+    sender = RequestSender(store.settings)
 
     def work(task: events.StartTask) -> Json:
         try:
-            return do_request(store, requests, task)
+            return send_request(store, sender, task)
         except (BadParameter, RequestFailed) as error:
             raise TaskFailed(str(error)) from None
 
@@ -38,36 +38,40 @@ def request_runner(store: Store) -> TaskExecutor:
     )
 
 
-def do_request(store: Store, requests: RequestSender, task: events.StartTask) -> Json:
-    """Send what a task asks for; its output.
+def send_request(store: Store, sender: RequestSender, task: events.StartTask) -> Json:
+    """Send the request of a task and return its output.
 
-    Raises BadParameter, RequestFailed, NotWanted, and AnsweredElsewhere if the far side is to end the task.
+    Raises BadParameter, RequestFailed, AttemptOver, and CompletedElsewhere if the server completes the task.
     """
     if not is_current_with_retry(store, task):
         raise AttemptOver
-    wanted = parse_request_parameters(task)
-    base = _base_url(store, wanted)
-    request = build_request(wanted, base)
-    send = partial(requests.send, request, base, is_current=lambda: is_current_with_retry(store, task))
+    parameters = parse_request_parameters(task)
+    base = _load_base_url(store, parameters)
+    request = build_request(parameters, base)
+    send = partial(sender.send, request, base, is_current=lambda: is_current_with_retry(store, task))
     if request.is_sync:
         return send()
-    _send_and_leave(store, request, send)
+    _send_with_output_left(store, request, send)
     raise CompletedElsewhere
 
 
-def _base_url(store: Store, wanted: RequestParameters) -> str:
-    """That of the configuration, else that in Redis; empty if there is none."""
-    configured = store.settings.request_urls.get(f"{wanted.environ}.{wanted.category}")
+def _load_base_url(store: Store, parameters: RequestParameters) -> str:
+    """Return the base URL of the configuration, else that in Redis; empty if there is none."""
+    environ, category = parameters.environ, parameters.category
+    configured = store.settings.request_urls.get(f"{environ}.{category}")
     if configured:
         return configured
     return retry_on_disconnect(
-        store, lambda connection: read_base_url(connection, wanted.environ, wanted.category), "a request"
+        store, lambda connection: read_base_url(connection, environ, category), "a request"
     )
 
 
-def _send_and_leave(store: Store, request: Request, send: Callable[[], Json]) -> None:
-    """Send a request whose task the far side ends. If that gives no output, it is what is left here: the
-    input at first, for the far side may be quick, then with what of the answer was asked for."""
+def _send_with_output_left(store: Store, request: Request, send: Callable[[], Json]) -> None:
+    """Send a request whose task the server completes, and leave an out-of-band output for it.
+
+    It is the input at first, because the server may complete the task before it responds; afterwards it
+    includes what `output_mode` asks for. An end-task that has an output overrides it.
+    """
     step = (request.task.workflow, request.task.index)
     retry_on_disconnect(
         store, lambda connection: hand_over(connection, *step, request.task.input), "a request"
@@ -84,5 +88,5 @@ def _send_and_leave(store: Store, request: Request, send: Callable[[], Json]) ->
 
 
 def run(store: Store, context: RoleContext) -> int:
-    """Run the role until it is stopped; the process's exit code. Raises BadSettings."""
-    return run_consumers(context, [request_runner(store)])
+    """Run the role until it is stopped and return the exit code. Raises BadSettings."""
+    return run_consumers(context, [request_executor(store)])

@@ -1,4 +1,4 @@
-"""Loads and stores what flows name, files and by HTTP: the `resource:` tasks."""
+"""The role resource: runs the `resource:` tasks, which load and store files and URLs."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from lfr.values.json import Json
 from lfr.worker.executor import AttemptOver, TaskExecutor, TaskFailed
 
 _CONCURRENCY: Final = 16
-"""How many resources are loaded and stored at once: most of the time is spent waiting for servers."""
+"""How many tasks run at once; most of their time they wait for servers."""
 
 
-def resource_runner(store: Store) -> TaskExecutor:
-    """Does the tasks of resources. Any number of these may run side by side. Raises BadSettings."""
-    resources = ResourceClient(store.settings)
+def resource_executor(store: Store) -> TaskExecutor:
+    """Return the executor of the resource: tasks. Raises BadSettings."""
+    client = ResourceClient(store.settings)
 
     def work(task: events.StartTask) -> Json:
         if not is_current_with_retry(store, task):
             raise AttemptOver
-        return load_or_store(resources, task)
+        return load_or_store(client, task)
 
     return TaskExecutor(
         store, "resource", work, is_ours=lambda task: task in (LOAD, STORE), concurrency=_CONCURRENCY
     )
 
 
-def load_or_store(resources: ResourceClient, task: events.StartTask) -> Json:
-    """Do one task; its output. Raises TaskFailed."""
+def load_or_store(client: ResourceClient, task: events.StartTask) -> Json:
+    """Run one task and return its output. Raises TaskFailed."""
     try:
         if task.base == LOAD:
-            return resources.load(parse_load(task.parameters))
+            return client.load(parse_load(task.parameters))
         key = idempotency_key(task.workflow, task.index, task.input)
-        resources.store(parse_store(task.parameters), task.input, key)
+        client.store(parse_store(task.parameters), task.input, key)
         return {}
     except BadParameter as error:
         raise TaskFailed(str(error)) from None
@@ -50,5 +50,5 @@ def load_or_store(resources: ResourceClient, task: events.StartTask) -> Json:
 
 
 def run(store: Store, context: RoleContext) -> int:
-    """Run the role until it is stopped; the process's exit code. Raises BadSettings."""
-    return run_consumers(context, [resource_runner(store)])
+    """Run the role until it is stopped and return the exit code. Raises BadSettings."""
+    return run_consumers(context, [resource_executor(store)])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.redis import RedisTasks
-from lfr.roles.request import request_runner
-from lfr.roles.resource import resource_runner
+from lfr.roles.request import request_executor
+from lfr.roles.resource import resource_executor
 from lfr.roles.wait import WaitTasks
 from lfr.runtime.process import RoleContext, run_consumers
 from lfr.store.redis.connection import Store
@@ -17,7 +17,7 @@ def run(store: Store, context: RoleContext) -> int:
         Lifecycle(store),
         WaitTasks(store),
         RedisTasks(store),
-        request_runner(store),
-        resource_runner(store),
+        request_executor(store),
+        resource_executor(store),
     ]
     return run_consumers(context, consumers)

@@ -21,20 +21,22 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "resources"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of the example, to write in."""
+    """A copy of the example that may be changed."""
     return Path(shutil.copytree(EXAMPLE, tmp_path / "my resources"))
 
 
 @pytest.fixture
 def roles(redis_url: str) -> Iterator[str]:
-    """The address of a server with the roles that these need, but for `resource`."""
+    """The address of a Redis with the roles that the tests need, except `resource`."""
     with ExitStack() as stack:
         stack.enter_context(role("lifecycle", url=redis_url))
         stack.enter_context(role("simulate", "--wait-period", "0.01", url=redis_url))
         yield redis_url
 
 
-def test_the_example_needs_the_line_that_its_failure_tells(roles: str, folder: Path, tmp_path: Path) -> None:
+def test_the_example_needs_the_setting_that_its_failure_names(
+    roles: str, folder: Path, tmp_path: Path
+) -> None:
     config = tmp_path / "lfr.yaml"
     config.touch()
     with role("resource", "--config", str(config), url=roles):
@@ -86,7 +88,7 @@ def test_a_page_that_fails_is_loaded_again_by_a_restart(roles: str, tmp_path: Pa
         assert Client(roles).wait(failed["id"], timeout=STALL_SECONDS)["output"] == {"x": 1}
 
 
-def test_a_store_whose_role_is_killed_is_done_again_under_the_same_key(roles: str, tmp_path: Path) -> None:
+def test_a_store_whose_role_is_killed_is_repeated_with_the_same_key(roles: str, tmp_path: Path) -> None:
     released = threading.Event()
     with web_server() as server:
         more = {"LFR_RESOURCES_ALLOW": server.url, "LFR_TASKS_LEASE": "1"}

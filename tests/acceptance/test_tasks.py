@@ -61,7 +61,7 @@ def client(redis_url: str) -> Iterator[Client]:
 
 
 def lines(file: Path, name: str) -> list[str]:
-    """What the tasks have written."""
+    """Return the lines that the tasks have written to a file."""
     path = file.parent / name
     return path.read_text().splitlines() if path.exists() else []
 
@@ -77,8 +77,8 @@ def test_sync_and_async_functions_and_their_failures(redis_url: str, client: Cli
         assert workflow["output"] == {"text": "AA"}
         assert "pid" in client.wait(client.run("later"), STALL_SECONDS)["output"]
         assert client.wait(client.run("breaks"), STALL_SECONDS)["reason"] == "ValueError: no such picture"
-        wrong = client.wait(client.run("upper (- times: two -)", {"text": "a"}), STALL_SECONDS)
-        assert wrong["reason"] == "upper: times is 'two', but must be a whole number"
+        failed = client.wait(client.run("upper (- times: two -)", {"text": "a"}), STALL_SECONDS)
+        assert failed["reason"] == "upper: times is 'two', but must be a whole number"
 
 
 def test_processes(redis_url: str, client: Client, file: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_task_of_a_killed_worker_goes_to_another(redis_url: str, client: Clien
         assert client.wait(id, STALL_SECONDS)["output"] == {"done": True}
 
 
-def test_a_stop_waits_for_what_runs(redis_url: str, client: Client, file: Path) -> None:
+def test_a_stop_waits_for_running_tasks(redis_url: str, client: Client, file: Path) -> None:
     with role("tasks", str(file), "--grace", "20", url=redis_url) as worker:
         id = client.run("slow")
         eventually(lambda: lines(file, "began"))
@@ -124,7 +124,7 @@ def test_progress_and_cancellation(redis_url: str, client: Client, file: Path) -
         eventually(lambda: lines(file, "ended") == ["cancelled"] * 2)
 
 
-def test_a_file_that_is_wrong_is_told_in_a_line(redis_url: str, file: Path) -> None:
+def test_an_error_in_the_file_is_one_line(redis_url: str, file: Path) -> None:
     file.write_text("from lfr import task\nboom()")
     done = lfr("tasks", str(file), url=redis_url)
     assert done.returncode == 65

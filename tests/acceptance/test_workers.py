@@ -1,4 +1,4 @@
-"""The example workers, each run as its first lines say; and one workflow through four languages."""
+"""The example workers, started as their first lines say; and one workflow with four languages."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ PROGRAMS = {
     "upper.sh": ("bash", ("redis-cli", "python3")),
     "reverse.mjs": ("node", ()),
 }
-"""The workers: what runs each, and what else it needs."""
+"""The workers: the program that runs each, and other programs that it needs."""
 
 
-def needed(name: str) -> None:
-    """Leave a test out, or fail where nothing may be missing, if a worker cannot be run here."""
+def skip_if_missing(name: str) -> None:
+    """Skip the test, or fail it in CI, if a program that the worker needs is not installed."""
     program, more = PROGRAMS[name]
     for each in (program, *more):
         if shutil.which(each) is None:
@@ -41,8 +41,8 @@ def needed(name: str) -> None:
 
 @contextmanager
 def worker(name: str, server: ValkeyServer) -> Iterator[None]:
-    """One of the workers, for as long as the block runs."""
-    needed(name)
+    """Run one of the workers for the block."""
+    skip_if_missing(name)
     process = subprocess.Popen([PROGRAMS[name][0], str(WORKERS / name), str(server.address.port)])
     try:
         yield
@@ -86,7 +86,7 @@ def test_a_task_that_fails_says_why_and_garbage_stops_no_worker(
     client = redis.Redis.from_url(redis_url, protocol=2)
     task = '"' + flow.split()[0] + '"'
     garbage = [{"kind": '"start-task"'}, {"kind": '"start-task"', "base": task}, {"a": "1"}]
-    if "rqse" not in (WORKERS / name).read_text():  # which waits for ten seconds before it goes on
+    if "rqse" not in (WORKERS / name).read_text():  # rqse waits for ten seconds after it
         garbage += [
             {"kind": "nonsense"},
             {"kind": b"\xff"},

@@ -1,4 +1,4 @@
-"""The role that sends HTTP requests for workflows, on a real Redis and a real web server."""
+"""The role request, with a real Redis and a real web server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import redis
 from lfr.operations.intervene import delete_workflow, retry_task, terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
-from lfr.roles.request import request_runner
+from lfr.roles.request import request_executor
 from lfr.runtime.consumer import Consumer
 from lfr.store import keys
 from lfr.store.redis.connection import Store, open_store
@@ -33,20 +33,20 @@ def web() -> Iterator[WebServer]:
 
 @pytest.fixture(autouse=True)
 def quick_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stop is noticed when a read is over."""
+    """Shorten the blocking read, because a stop takes effect after it."""
     monkeypatch.setattr("lfr.runtime.consumer._LONGEST_BLOCK_SECONDS", 0.02)
 
 
 @contextmanager
 def running(store: Store) -> Iterator[None]:
-    """The role, in a thread of its own."""
-    runner = request_runner(store)
-    thread = threading.Thread(target=runner.listen)
+    """Run the role in a thread for the block."""
+    executor = request_executor(store)
+    thread = threading.Thread(target=executor.listen)
     thread.start()
     try:
         yield
     finally:
-        runner.stop()
+        executor.stop()
         thread.join(STALL_SECONDS)
         assert not thread.is_alive()
 
@@ -60,14 +60,14 @@ def ends(client: redis.Redis) -> list[dict[str, Any]]:
 
 
 def run(store: Store, client: redis.Redis, flow: str, input: Any) -> dict[str, Any]:
-    """The end of the only task of a flow."""
+    """Run a flow of one task and return its end-task."""
     start_workflow(store, flow, input)
     with running(store):
         (end,) = eventually(lambda: ends(client))
     return end
 
 
-def test_a_request_ends_its_task_with_the_answer(store: Store, client: redis.Redis, web: WebServer) -> None:
+def test_the_response_completes_the_task(store: Store, client: redis.Redis, web: WebServer) -> None:
     web.pages["/users/7"] = Page(b'{"name": "Ann"}', "application/json")
     store = open_store(replace(store.settings, request_urls={"test.base": f"{web.url}/"}))
     flow = "request:get (- {url: 'users/{input[id]}', output_mode: response_json} -)"
@@ -103,7 +103,7 @@ def test_base_urls_of_littleflow_redis_are_found(
     assert run(store, client, "request:delete (- url: a -)", {})["status"] == "SUCCESS"
 
 
-def test_with_sync_false_the_far_side_ends_the_task(
+def test_with_sync_false_the_server_completes_the_task(
     store: Store, client: redis.Redis, web: WebServer, stepper: Callable[[Consumer], Stepper]
 ) -> None:
     flow = (
@@ -114,8 +114,8 @@ def test_with_sync_false_the_far_side_ends_the_task(
         eventually(lambda: web.requests and client.get(keys.handed_over(id, 1)) != '{"a":1}')
         eventually(lambda: client.xpending("workflows:run", "request")["pending"] == 0)
     assert ends(client) == []
-    told = {name: values[0] for name, values in parse_qs(urlsplit(web.requests[0].path).query).items()}
-    assert told == {
+    query = {name: values[0] for name, values in parse_qs(urlsplit(web.requests[0].path).query).items()}
+    assert query == {
         "littleflow-name": "request:post",
         "littleflow-base": "request:post",
         "littleflow-index": "1",
@@ -129,25 +129,25 @@ def test_with_sync_false_the_far_side_ends_the_task(
     assert client.get(keys.handed_over(id, 1)) is None
 
 
-@pytest.mark.parametrize("told", [{"output": {"b": 2}}, {"status": "FAILURE", "reason": "no"}])
-def test_what_the_far_side_does_not_need_is_not_left(
+@pytest.mark.parametrize("result", [{"output": {"b": 2}}, {"status": "FAILURE", "reason": "no"}])
+def test_an_output_of_the_server_and_a_failure_delete_the_out_of_band_output(
     store: Store,
     client: redis.Redis,
     web: WebServer,
     stepper: Callable[[Consumer], Stepper],
-    told: dict[str, Any],
+    result: dict[str, Any],
 ) -> None:
     web.pages["/"] = Page()
     flow = f"request:post (- {{url: '{web.url}/', sync: false, use_context_parameters: false}} -)"
     id = start_workflow(store, flow, {"a": 1}).id
     with running(store):
         eventually(lambda: client.get(keys.handed_over(id, 1)))
-    append(client, kind="end-task", workflow=id, name="request:post", index=1, attempt=1, **told)
+    append(client, kind="end-task", workflow=id, name="request:post", index=1, attempt=1, **result)
     stepper(Lifecycle(store)).step()
     assert client.get(keys.handed_over(id, 1)) is None
 
 
-def test_a_late_end_does_not_take_what_a_later_attempt_has_left(
+def test_a_late_end_does_not_use_the_output_of_a_later_attempt(
     store: Store, client: redis.Redis, stepper: Callable[[Consumer], Stepper]
 ) -> None:
     id = start_workflow(store, "request:post (- {url: 'http://x', sync: false} -)", {"a": 1}).id
@@ -162,7 +162,7 @@ def test_a_late_end_does_not_take_what_a_later_attempt_has_left(
     assert client.get(keys.handed_over(id, 1)) is None
 
 
-def test_a_deletion_takes_what_was_left(store: Store, client: redis.Redis) -> None:
+def test_a_deletion_deletes_the_out_of_band_output(store: Store, client: redis.Redis) -> None:
     id = start_workflow(store, "request:post (- {url: 'http://x', sync: false} -)", {"a": 1}).id
     client.set(keys.handed_over(id, 1), '{"a":1}')
     terminate_workflow(store, id)
@@ -176,16 +176,16 @@ def test_with_sync_false_a_request_that_fails_fails_the_task(store: Store, clien
     assert client.keys("*:output:*") == []
 
 
-@pytest.mark.parametrize("is_gone", [False, True])
-def test_what_nobody_waits_for_is_not_sent(
-    store: Store, client: redis.Redis, web: WebServer, is_gone: bool
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_request_of_an_attempt_that_is_over_is_not_sent(
+    store: Store, client: redis.Redis, web: WebServer, is_deleted: bool
 ) -> None:
     id = start_workflow(store, f"request:post (- url: '{web.url}/' -)", {}).id
     terminate_workflow(store, id)
-    if is_gone:
+    if is_deleted:
         delete_workflow(store, id)
     with running(store):
         eventually(lambda: [fields for _, fields in client.xrange("workflows:run") if "for" in fields])
     assert web.requests == []
-    assert ends(client) == []  # of what is gone it would be a dead letter
+    assert ends(client) == []  # an end-task of a deleted workflow would be a dead letter
     assert client.xpending("workflows:run", "request")["pending"] == 0

@@ -1,4 +1,4 @@
-"""Events: to and from the fields of the stream, and what is malformed."""
+"""Events: encoded, decoded, and refused if malformed."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def raw(**values: Json) -> dict[bytes, bytes]:
 @given(
     st.dictionaries(st.text(min_size=1).filter(lambda name: name not in ("kind", "apiVersion", "at")), JSON)
 )
-def test_rqse_reads_what_we_write(values: dict[str, Json]) -> None:
-    told = fields(events.encode("my-kind", AT, values))
-    assert decode_dictionary(told) == {"kind": "my-kind", "apiVersion": "v1", "at": AT, **values}
+def test_rqse_decodes_our_events(values: dict[str, Json]) -> None:
+    entry = fields(events.encode("my-kind", AT, values))
+    assert decode_dictionary(entry) == {"kind": "my-kind", "apiVersion": "v1", "at": AT, **values}
 
 
 @given(st.lists(st.dictionaries(st.text(min_size=1), JSON, max_size=5), max_size=6))
-def test_we_read_what_rqse_writes_all_at_once_as_one_by_one(entries: list[dict[str, Json]]) -> None:
-    written = [raw(**message(dict(values), kind="k")) for values in entries]
-    assert events.decode_all(written) == [events.decode(each) for each in written]
-    for values, each in zip(entries, written, strict=True):
-        read = events.decode_event(each)
-        assert {name: read[name] for name in values} == values
+def test_we_decode_events_of_rqse_all_at_once_as_one_by_one(messages: list[dict[str, Json]]) -> None:
+    entries = [raw(**message(dict(values), kind="k")) for values in messages]
+    assert events.decode_all(entries) == [events.decode(entry) for entry in entries]
+    for values, entry in zip(messages, entries, strict=True):
+        decoded = events.decode_event(entry)
+        assert {name: decoded[name] for name in values} == values
 
 
 def test_one_bad_entry_does_not_touch_its_neighbours() -> None:
@@ -56,8 +56,8 @@ def test_one_bad_entry_does_not_touch_its_neighbours() -> None:
 
 
 def test_values_that_only_together_are_json_are_refused() -> None:
-    together = events.decode_all([{b"kind": b'"k"', b"a": b"[1"}, {b"b": b"2]", b"c": b"3,4"}])
-    assert all(isinstance(each, events.Malformed) for each in together)
+    decoded = events.decode_all([{b"kind": b'"k"', b"a": b"[1"}, {b"b": b"2]", b"c": b"3,4"}])
+    assert all(isinstance(each, events.Malformed) for each in decoded)
 
 
 @pytest.mark.parametrize("value", [b"1e999", b"[-1e999]", b'{"a":[0.5,1' + b"0" * 400 + b".0]}"])
@@ -81,18 +81,18 @@ def test_start_task() -> None:
         "input": [1],
         "parameters": {"p": 1},
     }
-    told = fields(events.encode(events.START_TASK, AT, values | {"attempt": 2}))
-    assert events.parse_start_task(events.decode(told)) == events.StartTask(
+    entry = fields(events.encode(events.START_TASK, AT, values | {"attempt": 2}))
+    assert events.parse_start_task(events.decode(entry)) == events.StartTask(
         "workflow:x", "X", "A", 3, [1], {"p": 1}, 2
     )
 
 
-def test_an_end_task_as_the_original_writes_it() -> None:
+def test_an_end_task_of_littleflow_redis() -> None:
     task = events.parse_end_task(events.decode(raw(kind="end-task", workflow="workflow:x", index=2)))
     assert (task.status, task.has_output, task.attempt) == (events.Status.SUCCESS, False, None)
 
 
-def test_our_answer_is_read_as_it_was_meant() -> None:
+def test_our_end_tasks_are_parsed_again() -> None:
     task = events.StartTask("workflow:x", "X", "A", 3, {}, {}, 2)
     done = events.parse_end_task(
         events.decode(
@@ -131,7 +131,7 @@ def test_a_malformed_end_task_says_why(values: dict[str, Json], reason: str) -> 
         events.parse_end_task(events.decode(raw(kind="end-task", **values)))
 
 
-def test_a_kind_is_seen_without_reading() -> None:
+def test_an_event_is_of_a_kind() -> None:
     assert events.is_kind(raw(kind="receipt"), "receipt")
     assert not events.is_kind(raw(kind="receipts"), "receipt")
     assert not events.is_kind({}, "receipt")
@@ -142,15 +142,15 @@ def test_timestamps_are_utc_to_the_millisecond() -> None:
 
 
 def test_a_cancel_task_says_which_attempt_is_over() -> None:
-    told = {b"workflow": "workflow:a", b"index": 3}
-    assert events.parse_cancel_task({**told, b"attempt": 2}) == events.CancelTask("workflow:a", 3, 2)
-    assert events.parse_cancel_task(told).attempt == 1
-    for bad in ({b"index": 3}, {b"workflow": "workflow:a"}, {**told, b"attempt": "2"}):
+    values = {b"workflow": "workflow:a", b"index": 3}
+    assert events.parse_cancel_task({**values, b"attempt": 2}) == events.CancelTask("workflow:a", 3, 2)
+    assert events.parse_cancel_task(values).attempt == 1
+    for bad in ({b"index": 3}, {b"workflow": "workflow:a"}, {**values, b"attempt": "2"}):
         with pytest.raises(events.Malformed):
             events.parse_cancel_task(bad)
 
 
-def test_the_kind_is_seen_without_the_rest() -> None:
+def test_the_kind_is_decoded_without_the_rest() -> None:
     assert events.peek_kind({b"kind": b'"approved"', b"broken": b"{"}) == "approved"
-    for none in ({}, {b"kind": b"7"}, {b"kind": b"approved"}):
-        assert events.peek_kind(none) is None
+    for entry in ({}, {b"kind": b"7"}, {b"kind": b"approved"}):
+        assert events.peek_kind(entry) is None
