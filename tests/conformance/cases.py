@@ -19,7 +19,7 @@ CASES: list[Case] = _load("cases.json")
 """All cases, in the order of the file."""
 
 RIGHT: list[Case] = [case for case in CASES if "steps" in case]
-"""The flows that can be compiled."""
+"""The cases whose flow compiles."""
 
 WRONG: list[Case] = [case for case in CASES if "steps" not in case]
 """The flows that cannot be compiled."""
@@ -27,7 +27,7 @@ WRONG: list[Case] = [case for case in CASES if "steps" not in case]
 GUARDS: list[tuple[str, Any, bool]] = [
     (text, value, verdict) for text, value, verdict in _load("guards.json")
 ]
-"""Guards: the expression, an input, and whether the step may run."""
+"""Guards: the expression, an input, and the result."""
 
 
 def case_id(case: Case) -> str:

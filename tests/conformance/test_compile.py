@@ -1,4 +1,4 @@
-"""Every case: its graph, or the place of its error."""
+"""The graph of every case, or the location of its error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_steps_and_edges(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", WRONG, ids=case_id)
-def test_place_of_the_error(case: Case) -> None:
+def test_location_of_the_error(case: Case) -> None:
     with pytest.raises(FlowError) as caught:
         compile_flow(case["flow"])
     first = caught.value.errors[0]
@@ -24,6 +24,6 @@ def test_place_of_the_error(case: Case) -> None:
     assert case["column"] in (None, first.column)
 
 
-def test_no_case_is_left_out() -> None:
+def test_no_case_is_missing() -> None:
     assert len(CASES) == len(RIGHT) + len(WRONG) == 129
     assert len({case["name"] for case in CASES}) == len(CASES)

@@ -1,4 +1,4 @@
-"""Every guard of the conformance cases."""
+"""The result of every guard of the conformance cases."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.conformance.cases import GUARDS
 @pytest.mark.parametrize(
     ("text", "value", "verdict"), GUARDS, ids=[f"{text} {json.dumps(value)}" for text, value, _ in GUARDS]
 )
-def test_verdict(text: str, value: Any, verdict: bool) -> None:
+def test_result(text: str, value: Any, verdict: bool) -> None:
     assert parse_guard(text).holds(value) is verdict
 
 
-def test_no_guard_is_left_out() -> None:
+def test_no_guard_is_missing() -> None:
     assert len(GUARDS) == 300

@@ -1,4 +1,4 @@
-"""Every case is run: in this process, and by a real lifecycle on a real server."""
+"""Every case runs in this process, and by a real lifecycle on a real server."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from lfr.values.json import Json
 from tests.conformance.cases import RIGHT, case_id
 
 CASES = [case for case in RIGHT if "trace" in case]
-"""The cases that say what happens when they run: all but those of the graph alone."""
+"""The cases with the trace of a run: all but those that only have a graph."""
 
 
 def do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
-    """What a task of the cases does, by its name."""
+    """Return the output of a task of the cases, by its name."""
     if base.startswith("echo"):
         return input
     if base.startswith("none"):
@@ -34,7 +34,7 @@ def do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
     return {base: index}
 
 
-def test_no_case_is_left_out() -> None:
+def test_no_case_is_missing() -> None:
     assert len(CASES) == sum("result" in case for case in RIGHT) == 83
 
 

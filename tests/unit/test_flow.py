@@ -1,4 +1,4 @@
-"""A flow as data: there and back, and the digest that it is known by."""
+"""Flows as JSON and back, and their digests."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tests.conformance.cases import RIGHT, Case, case_id
 
 
 @pytest.mark.parametrize("case", RIGHT, ids=case_id)
-def test_there_and_back(case: Case) -> None:
+def test_a_flow_survives_encoding(case: Case) -> None:
     flow = compile_flow(case["flow"])
-    again = Flow.from_dict(json.loads(flow.canonical_json))
-    assert again == flow
-    assert again.digest == flow.digest
+    decoded = Flow.from_dict(json.loads(flow.canonical_json))
+    assert decoded == flow
+    assert decoded.digest == flow.digest
 
 
 @pytest.mark.parametrize("parameters", [{"k": 1}, [0], False, "", 0, "text"])
-def test_parameters_of_any_kind_come_back(parameters: object) -> None:
+def test_parameters_of_any_type_survive_encoding(parameters: object) -> None:
     step = Step(1, StepKind.TASK, "a", parameters=parameters)
     assert Step.from_dict(step.to_dict()) == step
 
@@ -40,7 +40,7 @@ def test_parameters_of_the_flow_are_kept(text: str, parameters: object) -> None:
     assert ("parameters" in flow.to_dict()) == (parameters is not None)
 
 
-def test_the_digest_tells_flows_apart_and_texts_not() -> None:
+def test_the_digest_depends_on_the_flow_and_not_on_its_text() -> None:
     flow = compile_flow('a ({"x": 1, "y": [true]}) → b')
     assert flow.digest == compile_flow("# comment\na (- {y: [yes], x: 1} -)\n-> b;").digest
     assert flow.digest != compile_flow('a ({"x": 1, "y": [1]}) → b').digest
@@ -53,7 +53,7 @@ def test_the_digest_is_the_same_in_every_process() -> None:
     )
     script = f"from lfr.language import compile_flow; print(compile_flow({text!r}).digest)"
     for seed in "12":
-        answer = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", script],
             capture_output=True,
             text=True,
@@ -61,11 +61,11 @@ def test_the_digest_is_the_same_in_every_process() -> None:
             cwd=Path(__file__).parents[2],
             env={"PYTHONHASHSEED": seed},
         )
-        assert answer.stdout.strip() == compile_flow(text).digest
+        assert process.stdout.strip() == compile_flow(text).digest
 
 
-def test_the_digest_stays_what_it_was() -> None:
-    """Flows are stored under it: what changes it makes every stored flow a stranger."""
+def test_the_digest_is_stable() -> None:
+    """Flows are stored under their digest: a change would orphan every stored flow."""
     flow = compile_flow('@flow f a ({"x": 1}) → > b; <[1]> → ? `$.a` { c } → d')
     assert flow.canonical_json == (
         '{"edges":[[0,1],[0,3],[1,2],[2,8],[3,4],[4,5],[5,6],[6,7],[7,8]],"name":"f","steps":['

@@ -1,8 +1,7 @@
-"""Every example of docs/language.md is compiled, and does what the page says that it does.
+"""Every example in docs/language.md compiles and does what the page says.
 
-Fenced blocks tell what to do: `flow` is a flow that is right, `flow wrong` one that is not; `console` holds
-commands that are run on the flow before it, whatever they call its file, and what they print; `python` is
-run as it stands.
+The tag of a fenced block decides its test: `flow` compiles, `flow wrong` does not; `console` has commands
+that run on the flow before it, whatever the name of its file, and their output; `python` runs as it stands.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="
 
 
 class Block(NamedTuple):
-    """A fenced block: its line in the page, its tag, its text; and the text of the flow before it."""
+    """A fenced block: its line in the page, its tag, its text, and the flow before it."""
 
     line: int
     tag: str
@@ -46,31 +45,31 @@ class Block(NamedTuple):
 
 
 def blocks(*tags: str) -> list[Block]:
-    """The blocks with one of these tags, in the order of the page."""
-    found: list[Block] = []
+    """Return the blocks with one of these tags, in the order of the page."""
+    all_blocks: list[Block] = []
     flow = ""
     for match in re.finditer(r"^```([^\n]+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL):
         tag, text = match.groups()
         flow = text if tag.startswith("flow") else flow
-        found.append(Block(PAGE.count("\n", 0, match.start()) + 1, tag, text, flow))
-    return [block for block in found if block.tag in tags]
+        all_blocks.append(Block(PAGE.count("\n", 0, match.start()) + 1, tag, text, flow))
+    return [block for block in all_blocks if block.tag in tags]
 
 
 def line_of(block: Block) -> str:
-    """What pytest calls a block."""
+    """Return the name of a block for pytest."""
     return f"line {block.line}"
 
 
 def commands(block: Block) -> list[tuple[str, str]]:
-    """The command lines of a console block, without `$ lfr `, each with what the page says it prints."""
+    """Return the command lines of a console block without `$ lfr `, each with its output on the page."""
     parts = re.split(r"^\$ lfr (.*)\n", block.text, flags=re.MULTILINE)
     return list(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def run(words: str, flow: str, capsys: pytest.CaptureFixture[str]) -> str:
-    """What a command line prints, on a terminal where stderr and stdout are one, in an empty folder."""
-    arguments = shlex.split(words)
-    (file,) = (word for word in arguments if word.endswith(".flow"))
+def run(command_line: str, flow: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what a command line prints on stderr and stdout together."""
+    arguments = shlex.split(command_line)
+    (file,) = (argument for argument in arguments if argument.endswith(".flow"))
     Path(file).write_text(flow, encoding="utf-8")
     main(arguments)
     out, err = capsys.readouterr()
@@ -84,12 +83,12 @@ def test_the_page_has_examples_of_all_kinds() -> None:
 
 
 @pytest.mark.parametrize("block", blocks("flow"), ids=line_of)
-def test_a_flow_is_right(block: Block) -> None:
+def test_a_correct_flow_compiles(block: Block) -> None:
     compile_flow(block.text)
 
 
 @pytest.mark.parametrize("block", blocks("flow wrong"), ids=line_of)
-def test_a_wrong_flow_is_wrong(block: Block) -> None:
+def test_a_wrong_flow_does_not_compile(block: Block) -> None:
     with pytest.raises(FlowError):
         compile_flow(block.text)
 
@@ -100,8 +99,8 @@ def test_a_command_prints_what_the_page_shows(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert commands(block)
-    for words, shown in commands(block):
-        assert run(words, block.flow, capsys) == shown
+    for command_line, output in commands(block):
+        assert run(command_line, block.flow, capsys) == output
 
 
 @pytest.mark.parametrize("block", blocks("python"), ids=line_of)
@@ -110,7 +109,7 @@ def test_python_runs(block: Block) -> None:
 
 
 def rows(heading: str) -> list[list[str]]:
-    """The cells of the first table behind a heading, without its head."""
+    """Return the cells of the first table after a heading, without its head."""
     part = PAGE.partition(f"\n## {heading}\n")[2]
     lines = next(
         list(group) for is_row, group in groupby(part.splitlines(), lambda line: line[:1] == "|") if is_row
@@ -120,9 +119,9 @@ def rows(heading: str) -> list[list[str]]:
 
 @pytest.mark.parametrize(("guard", "yes", "no"), rows("Guards"))
 def test_a_guard_says_what_the_page_says(guard: str, yes: str, no: str) -> None:
-    asked = parse_guard(guard.strip("`"))
-    assert asked.holds(json.loads(yes.strip("`")))
-    assert not asked.holds(json.loads(no.strip("`")))
+    parsed = parse_guard(guard.strip("`"))
+    assert parsed.holds(json.loads(yes.strip("`")))
+    assert not parsed.holds(json.loads(no.strip("`")))
 
 
 def test_the_limits_are_those_of_the_code() -> None:
@@ -146,12 +145,12 @@ def test_the_limits_are_those_of_the_code() -> None:
     ]
 
 
-def test_what_is_said_to_lfr_is_told_with_its_defaults() -> None:
-    told = {key.strip("`"): default.strip("`") for key, _, default in rows("Time-outs and retries")}
-    own = {key: default for key, default in told.items() if "." not in key}
+def test_step_options_are_documented_with_their_defaults() -> None:
+    defaults = {key.strip("`"): default.strip("`") for key, _, default in rows("Time-outs and retries")}
+    own = {key: default for key, default in defaults.items() if "." not in key}
     assert own == {"timeout": "for ever", "retry": "0", "limit": "iterate.limit"}
     assert own.keys() == {each.name for each in fields(StepOptions)}
-    of_retry = {key.removeprefix("retry."): told[key] for key in told if key.startswith("retry.")}
+    of_retry = {key.removeprefix("retry."): defaults[key] for key in defaults if key.startswith("retry.")}
     assert of_retry.keys() == {each.name for each in fields(Retry)}
     assert [parse_duration(of_retry[name]) for name in ("delay", "backoff", "longest", "jitter")] == [
         Retry(0).delay,
@@ -161,7 +160,7 @@ def test_what_is_said_to_lfr_is_told_with_its_defaults() -> None:
     ]
 
 
-def test_links_within_the_page_lead_somewhere() -> None:
+def test_links_within_the_page_have_targets() -> None:
     headings = {
         re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-")
         for heading in re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)

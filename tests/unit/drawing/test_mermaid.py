@@ -1,4 +1,4 @@
-"""Flow -> mermaid."""
+"""Flows as mermaid flowcharts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lfr.flow import Flow, Step, StepKind
 from lfr.language import compile_flow
 
 
-def test_all_that_a_flow_has() -> None:
+def test_every_kind_of_step() -> None:
     text = '<{"k": 1}> → a → ? `$.n` { b|c → > d } → > :end; <u> → * e → <v>'
     assert (
         to_mermaid(compile_flow(text))
@@ -65,7 +65,7 @@ def test_a_declared_subflow_has_its_name_and_a_guard_stands_under_a_name() -> No
     assert 's5["c<br>? $.y"]' in drawn
 
 
-def test_a_long_literal_is_cut() -> None:
+def test_a_long_literal_is_shortened() -> None:
     drawn = to_mermaid(compile_flow('<["' + "x" * 1000 + '"]> → a'))
     assert "x" * 37 + "…" in drawn
     assert "x" * 39 not in drawn

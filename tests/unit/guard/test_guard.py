@@ -1,4 +1,4 @@
-"""Guards: what the conformance table does not show."""
+"""Guards, beyond the conformance table."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_two_ways_to_write_one_guard(text: str, same: str, value: Any) -> None:
         ("$[?(@.a.length() = @.b.length())]", {"a": [1, 2], "b": "xy"}, True),
     ],
 )
-def test_verdicts(text: str, value: Any, verdict: bool) -> None:
+def test_results(text: str, value: Any, verdict: bool) -> None:
     assert holds(text, value) is verdict
 
 
@@ -123,7 +123,7 @@ def test_equality_is_that_of_python_for_json(left: Any, right: Any) -> None:
         ("$\0", 1),
     ],
 )
-def test_what_cannot_be_read_is_refused_at_its_place(text: str, offset: int) -> None:
+def test_a_syntax_error_has_an_offset(text: str, offset: int) -> None:
     with pytest.raises(GuardError) as caught:
         parse_guard(text)
     assert caught.value.offset == offset
@@ -148,12 +148,12 @@ def test_a_deep_guard_is_refused(part: str) -> None:
         parse_guard("$[?(" + part * 100_000)
 
 
-def test_a_long_guard_is_read() -> None:
+def test_a_long_guard_is_parsed() -> None:
     assert holds("$[?(" + "not " * 100_001 + "@.b)]", {"a": 1})
     assert holds("$[?(" + " or ".join(["@.b"] * 50_000 + ["@.a"]) + ")]", {"a": 1})
 
 
-def test_a_deep_input_is_no_trouble() -> None:
+def test_a_deep_input_is_evaluated() -> None:
     deep: Any = {"end": 1}
     other: Any = {"end": 1}
     for _ in range(100_000):
@@ -164,7 +164,7 @@ def test_a_deep_input_is_no_trouble() -> None:
     assert not holds("$[?(@.a=@.b)]", {"a": deep, "b": [other]})
 
 
-def test_what_would_be_too_much_work_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_evaluation_with_too_much_work_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluate, "MAX_VALUES", 10_000)
     deep: Any = {}
     for _ in range(300):
@@ -190,19 +190,19 @@ def test_what_would_be_too_much_work_is_refused(monkeypatch: pytest.MonkeyPatch)
         "$.items[*][?(@.tags.length() > $.items[*].tags.length())].x",
     ],
 )
-def test_without_descending_the_work_grows_as_the_input_does(text: str) -> None:
+def test_without_descending_the_work_is_linear_in_the_input(text: str) -> None:
     assert _work(text, 2000) <= 2.1 * _work(text, 1000)
 
 
 def _work(text: str, count: int) -> int:
-    """How much work a guard is on a list of so many items."""
+    """Return the work of a guard on a list of this many items."""
     items = [{"n": number, "name": [str(number)], "tags": [[number], 0]} for number in range(count)]
     evaluation = Evaluation({"items": items})
     evaluation.values(parse_guard(text).path, evaluation._input)
     return evaluate.MAX_VALUES - evaluation._budget
 
 
-def test_a_long_guard_on_a_long_input_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_guard_on_a_long_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluate, "MAX_VALUES", 10_000)
     guard = parse_guard("$[*][?(" + " or ".join(["1=2"] * 1000) + ")]")
     assert not guard.holds([1])
@@ -216,7 +216,7 @@ def test_the_message_of_a_long_guard_is_short() -> None:
     assert len(str(caught.value)) < 200
 
 
-def test_a_value_reached_in_many_ways_is_looked_at_once() -> None:
+def test_a_value_that_is_reached_in_many_ways_is_visited_once() -> None:
     value = {"a": {"a": [1, 2]}}
     assert not holds("$" + "[*,*,*,*]" * 60, value)
     assert holds("$" + "..*" * 3, json.loads("[" * 90 + "]" * 90))
@@ -226,6 +226,6 @@ def test_a_deep_input_and_many_selectors() -> None:
     assert holds("$" + "[*,*]" * 90, json.loads("[" * 91 + "]" * 91))
 
 
-def test_a_value_that_is_compared_by_an_absolute_path_is_found_once() -> None:
+def test_an_absolute_path_in_a_comparison_is_evaluated_once() -> None:
     items = [{"n": number} for number in range(3000)]
     assert holds("$.items[*][?(@.n=$.items[*].n and @.n>=$.items[*].n)]", {"items": items})

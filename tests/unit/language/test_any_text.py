@@ -1,4 +1,4 @@
-"""Random texts, and flows with random changes: a Flow that holds together, or a FlowError."""
+"""Random texts, and flows with random changes: a sound Flow, or a FlowError."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tests.support.texts import FLOWS, TOKENS, check_text
 def changed_flows(draw: st.DrawFn) -> str:
     text: str = draw(st.sampled_from(FLOWS))
     for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, len(text)))
-        until = draw(st.integers(at, min(len(text), at + 8)))
-        text = text[:at] + draw(st.sampled_from(["", *TOKENS, *FLOWS])) + text[until:]
+        start = draw(st.integers(0, len(text)))
+        end = draw(st.integers(start, min(len(text), start + 8)))
+        text = text[:start] + draw(st.sampled_from(["", *TOKENS, *FLOWS])) + text[end:]
     return text
 
 

@@ -1,4 +1,4 @@
-"""All the errors of a text in one go, and no error that is none; loops that would turn in an instant."""
+"""All errors of a text at once and no false ones; loops that would run without a task."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import pytest
 from lfr.language import Diagnostic, FlowError, Severity, check_flow, compile_flow
 
 
-def places(text: str) -> list[tuple[int, int]]:
+def locations(text: str) -> list[tuple[int, int]]:
     return [(diagnostic.line, diagnostic.column) for diagnostic in check_flow(text).diagnostics]
 
 
-def test_findings_are_those_of_the_compiler() -> None:
+def test_the_diagnostics_are_those_of_the_compiler() -> None:
     text = "a → → b\n"
     with pytest.raises(FlowError) as caught:
         compile_flow(text, source="x.flow")
@@ -62,13 +62,13 @@ def test_findings_are_those_of_the_compiler() -> None:
         ("a → 1\nb (- lfr: {timeout: x} -); c ({})", [(1, 5), (2, 3)]),
     ],
 )
-def test_after_an_error_it_goes_on_with_the_next_statement(
+def test_after_an_error_parsing_continues_with_the_next_statement(
     text: str, expected: list[tuple[int, int]]
 ) -> None:
-    assert places(text) == expected
+    assert locations(text) == expected
 
 
-def test_errors_of_all_sorts_are_told_together() -> None:
+def test_errors_of_all_kinds_are_reported_together() -> None:
     text = (
         "@task a ({})\n@task b ([1])\n@task c = c\n"
         "a → :nobody;\n"
@@ -77,36 +77,36 @@ def test_errors_of_all_sorts_are_told_together() -> None:
         "e → <u> ([1]);\n"
         "? `$.[` f (- [ -)"
     )
-    assert places(text) == [(3, 1), (4, 5), (5, 3), (6, 3), (7, 9), (8, 3), (8, 11)]
+    assert locations(text) == [(3, 1), (4, 5), (5, 3), (6, 3), (7, 9), (8, 3), (8, 11)]
 
 
-def test_a_circle_of_subflows_is_told_with_the_errors_around_it() -> None:
-    assert places("@task a { b }\n@task b { a }\na → :x") == [(1, 1), (3, 5)]
+def test_a_cycle_of_subflows_is_reported_with_the_errors_around_it() -> None:
+    assert locations("@task a { b }\n@task b { a }\na → :x") == [(1, 1), (3, 5)]
 
 
-def test_what_a_declaration_says_to_lfr_is_wrong_where_it_stands() -> None:
+def test_an_error_in_step_options_is_reported_at_their_declaration() -> None:
     text = (
         "@task a (- lfr: {timeout: soon} -)\n"
         "@task b (- lfr: {retry: 1} -) { c }\n"
         "@task d = b (- lfr: {timeout: 1} -)\n"
         "a a b d (- lfr: {limit: 0} -); d (- lfr: {timeout: 2} -)"
     )
-    assert places(text) == [(1, 9), (2, 9), (3, 13), (4, 9), (4, 34)]
+    assert locations(text) == [(1, 9), (2, 9), (3, 13), (4, 9), (4, 34)]
 
 
-def test_a_loop_is_judged_only_where_all_is_known() -> None:
-    assert places("{ ? `$.a` a } → :start") == [(1, 17)]
-    assert places("{ ? `$.a` a } → :start; b → 1") == [(1, 29)]
+def test_a_loop_is_checked_only_in_a_text_without_other_errors() -> None:
+    assert locations("{ ? `$.a` a } → :start") == [(1, 17)]
+    assert locations("{ ? `$.a` a } → :start; b → 1") == [(1, 29)]
 
 
 @pytest.mark.parametrize(
     "text", ['a → :x; b ({"k": 1) ; :x → c ({})', '{ a → :x; b ({"k": 1) ; :x → c ({"k": 2}) }']
 )
-def test_labels_that_were_taken_for_the_content_of_a_literal_are_not_missed(text: str) -> None:
+def test_labels_inside_a_misread_literal_are_not_reported_as_missing(text: str) -> None:
     assert [diagnostic.message[:5] for diagnostic in check_flow(text).diagnostics] == ["JSON:"]
 
 
-def test_it_does_not_go_on_for_ever() -> None:
+def test_the_number_of_errors_is_limited() -> None:
     assert len(check_flow("a → 1\n" * 100_000).diagnostics) == 20
     assert len(check_flow("{ a → 1 " * 90).diagnostics) == 1
     assert len(check_flow("a → 1 " + "b " * 200_000 + "\nc → 1").diagnostics) == 1
@@ -124,13 +124,13 @@ def test_it_does_not_go_on_for_ever() -> None:
         ("a '''x", None),
     ],
 )
-def test_the_end_of_the_word(text: str, end_column: int | None) -> None:
+def test_the_end_of_the_token(text: str, end_column: int | None) -> None:
     (diagnostic,) = check_flow(text).diagnostics
     assert diagnostic.end_column == end_column
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "location"),
     [
         ("<{}> → {a} → :start", None),
         ("? `$.x` a → :start", (1, 13)),
@@ -144,20 +144,20 @@ def test_the_end_of_the_word(text: str, end_column: int | None) -> None:
         ("<[1]> → ? `$.x` a → <u>; ? `$.x` a → :start", (1, 38)),
     ],
 )
-def test_a_loop_that_could_turn_without_a_task_is_refused(text: str, place: tuple[int, int] | None) -> None:
+def test_a_loop_that_can_run_without_a_task_is_refused(text: str, location: tuple[int, int] | None) -> None:
     errors = [
         diagnostic for diagnostic in check_flow(text).diagnostics if diagnostic.severity is Severity.ERROR
     ]
-    if place is None:
+    if location is None:
         assert all("> merges nothing" in error.message for error in errors)
     else:
         (error,) = errors
         assert error.message.startswith("this loop can run without doing any task")
-        assert (error.line, error.column) == place
+        assert (error.line, error.column) == location
 
 
 @pytest.mark.parametrize("text", ["a `\x1b[2J\n`", "a \x1b", "`\u202e`"])
-def test_no_message_has_power_over_a_terminal(text: str) -> None:
+def test_no_message_can_control_a_terminal(text: str) -> None:
     (diagnostic,) = check_flow(text, source="a\x1b[2J.flow").diagnostics
     assert diagnostic.message.isprintable()
     assert all(line.isprintable() for line in str(diagnostic).split("\n"))

@@ -1,4 +1,4 @@
-"""The grammar for editors says of each token what the scanner says: its place, and a scope for its kind."""
+"""The grammar for editors gives each token of the lexer the same offsets and a scope for its kind."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ SCOPES = {
     **dict.fromkeys((TokenKind.OPEN_BRACE, TokenKind.CLOSE_BRACE), "punctuation.section"),
     **dict.fromkeys((TokenKind.OPEN_BRACKET, TokenKind.CLOSE_BRACKET), "punctuation.section"),
 }
-"""The scope of each kind of token, without the name of the language behind it."""
+"""The scope of each kind of token, without the name of the language at its end."""
 
 
 class Span(NamedTuple):
-    """A part of a text with its scope."""
+    """A range of a text with its scope."""
 
     scope: str
     start: int
@@ -44,7 +44,7 @@ class Span(NamedTuple):
 
 
 def rules(patterns: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The rules of a list of patterns, in order."""
+    """Yield the rules of a list of patterns, in order."""
     for pattern in patterns:
         name = pattern.get("include", "")
         if name.startswith("#"):
@@ -58,41 +58,41 @@ def rules(patterns: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield pattern
 
 
-def first_rule(patterns: list[dict[str, Any]], text: str, at: int) -> tuple[Any, Any] | None:
-    """The rule that matches first behind `at`; of several at one place, the one that stands first."""
-    found = [
+def first_match(patterns: list[dict[str, Any]], text: str, offset: int) -> tuple[Any, Any] | None:
+    """Return the first rule that matches from an offset on, with its match."""
+    matches = [
         (match.start(), number, rule, match)
         for number, rule in enumerate(rules(patterns))
-        if (match := re.compile(rule.get("match") or rule["begin"], re.MULTILINE).search(text, at))
+        if (match := re.compile(rule.get("match") or rule["begin"], re.MULTILINE).search(text, offset))
     ]
-    return min(found, key=lambda each: each[:2])[2:] if found else None
+    return min(matches, key=lambda each: each[:2])[2:] if matches else None
 
 
-def closed(rule: dict[str, Any], text: str, at: int) -> int:
-    """Where a rule with `begin` and `end` ends that began before `at`."""
+def end_of(rule: dict[str, Any], text: str, offset: int) -> int:
+    """Return where a rule with `begin` and `end` ends whose beginning ends at an offset."""
     while True:
-        end = re.compile(rule["end"], re.MULTILINE).search(text, at)
-        inner = first_rule(rule.get("patterns", []), text, at)
+        end = re.compile(rule["end"], re.MULTILINE).search(text, offset)
+        inner = first_match(rule.get("patterns", []), text, offset)
         if inner is None or (end is not None and end.start() <= inner[1].start()):
             assert end is not None, f"{rule} never ends"
             return end.end()
-        at = inner[1].end() if "match" in inner[0] else closed(inner[0], text, inner[1].end())
+        offset = inner[1].end() if "match" in inner[0] else end_of(inner[0], text, inner[1].end())
 
 
 def highlight(text: str) -> list[Span]:
-    """The spans of a text, as an editor finds them."""
-    spans, at = [], 0
-    while (found := first_rule(GRAMMAR["patterns"], text, at)) is not None:
-        rule, match = found
-        at = match.end() if "match" in rule else closed(rule, text, match.end())
-        spans.append(Span(rule["name"], match.start(), at))
+    """Return the spans of a text as an editor computes them."""
+    spans, offset = [], 0
+    while (rule_match := first_match(GRAMMAR["patterns"], text, offset)) is not None:
+        rule, match = rule_match
+        offset = match.end() if "match" in rule else end_of(rule, text, match.end())
+        spans.append(Span(rule["name"], match.start(), offset))
     return spans
 
 
-def scanned(text: str) -> list[Span]:
-    """The spans that the scanner finds."""
-    scanner, spans = Lexer(text), []
-    while (token := scanner.next()).kind is not TokenKind.END:
+def lexed(text: str) -> list[Span]:
+    """Return the spans of the lexer's tokens."""
+    lexer, spans = Lexer(text), []
+    while (token := lexer.next()).kind is not TokenKind.END:
         spans.append(Span(f"{SCOPES[token.kind]}.littleflow", token.offset, token.end))
     return spans
 
@@ -102,10 +102,10 @@ def test_every_kind_of_token_has_a_scope() -> None:
 
 
 @pytest.mark.parametrize("case", RIGHT, ids=case_id)
-def test_every_case_is_seen_as_the_scanner_sees_it(case: Case) -> None:
+def test_every_case_has_the_spans_of_the_lexer(case: Case) -> None:
     text = case["flow"]
     spans = [span for span in highlight(text) if not span.scope.startswith("comment.")]
-    assert spans == scanned(text)
+    assert spans == lexed(text)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,6 @@ def test_every_case_is_seen_as_the_scanner_sees_it(case: Case) -> None:
         "(-\n- 1\n- {b: 2}\n-) x",
     ],
 )
-def test_what_the_cases_do_not_have(text: str) -> None:
+def test_texts_beyond_the_cases_have_the_spans_of_the_lexer(text: str) -> None:
     spans = [span for span in highlight(text) if not span.scope.startswith("comment.")]
-    assert spans == scanned(text)
+    assert spans == lexed(text)

@@ -1,5 +1,5 @@
-"""However big, deep or strange a text is: the right flow or a FlowError. No time is measured here; what
-would not be linear would not end."""
+"""A big, deep or strange text compiles or raises FlowError. No time is measured: a test with quadratic time
+would not end."""
 
 from __future__ import annotations
 

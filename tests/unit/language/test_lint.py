@@ -1,4 +1,4 @@
-"""What `check_flow` warns of, and what it does not."""
+"""The warnings of `check_flow`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def warnings(text: str) -> list[tuple[int, int, str]]:
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "message"),
+    ("text", "location", "message"),
     [
         ("@task a ({}) b", (1, 1), "a is declared and never used"),
         ("@task a { b }; c", (1, 1), "a is declared and never used"),
@@ -101,35 +101,35 @@ def warnings(text: str) -> list[tuple[int, int, str]]:
         (":w → { a } → :w; c", (1, 6), "a subflow can never start: it waits for itself"),
     ],
 )
-def test_a_warning_at_its_place(text: str, place: tuple[int, int], message: str) -> None:
-    found = warnings(text)
-    assert any((line, column) == place and told.startswith(message) for line, column, told in found), found
+def test_a_warning_and_its_location(text: str, location: tuple[int, int], message: str) -> None:
+    matching = [text for line, column, text in warnings(text) if (line, column) == location]
+    assert any(warning.startswith(message) for warning in matching), warnings(text)
 
 
-def test_what_waits_for_itself_and_what_waits_for_that() -> None:
-    (found,) = warnings("x → :w a → b → :w; :w → c → d → { e } → <uri>")
-    assert found[2] == (
+def test_steps_that_wait_for_themselves_and_steps_that_wait_for_those() -> None:
+    (warning,) = warnings("x → :w a → b → :w; :w → c → d → { e } → <uri>")
+    assert warning[2] == (
         "a can never start: it waits for itself (a -> b -> a); so neither do c, d, a subflow, e, "
         "<uri> and 1 more"
     )
 
 
 def test_an_end_that_no_statement_leads_to() -> None:
-    found = warnings("{ a → :s; :s b → c → :s } → d; { :t → e → :t } → f")
-    assert [told for *_, told in found] == [
+    messages = [message for *_, message in warnings("{ a → :s; :s b → c → :s } → d; { :t → e → :t } → f")]
+    assert messages == [
         "b can never start: it waits for itself (b -> c -> b); so neither do d, the flow's end",
         "e can never start: it waits for itself; so neither does f",
     ]
 
 
-def test_loops_that_become_more_and_more() -> None:
-    found = warnings("a → :start; b → :start")
-    assert [message.split(",")[0] for *_, message in found] == ["several loops"] * 2
+def test_loops_that_multiply() -> None:
+    messages = [message for *_, message in warnings("a → :start; b → :start")]
+    assert [message.split(",")[0] for message in messages] == ["several loops"] * 2
 
 
-def test_each_use_of_a_declared_subflow_is_told_once() -> None:
-    found = warnings("@task s { a b } @task t { s → ? `$.x` c } t → t")
-    assert [(line, column) for line, column, _ in found] == [(1, 39)]
+def test_a_warning_within_a_declared_subflow_appears_once() -> None:
+    lines = warnings("@task s { a b } @task t { s → ? `$.x` c } t → t")
+    assert [(line, column) for line, column, _ in lines] == [(1, 39)]
 
 
 @pytest.mark.parametrize(
@@ -157,12 +157,12 @@ def test_each_use_of_a_declared_subflow_is_told_once() -> None:
         '<x> → wait:delay ({"duration": 1, "lfr": {"timeout": 9}}) → <y>',
     ],
 )
-def test_nothing_to_warn_of(text: str) -> None:
+def test_no_warnings(text: str) -> None:
     assert warnings(text) == []
 
 
 @pytest.mark.parametrize("case", RIGHT, ids=case_id)
-def test_every_flow_of_the_table_can_be_looked_at(case: Case) -> None:
+def test_every_case_can_be_checked(case: Case) -> None:
     checked = check_flow(case["flow"])
     assert checked.flow is not None
     for diagnostic in checked.diagnostics:

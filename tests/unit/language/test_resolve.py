@@ -1,4 +1,4 @@
-"""Relative resources become absolute ones."""
+"""Resolving relative resources against a base."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ URL = "https://flows.example/nightly/build.flow"
         ("urn:x", "urn:x", "urn:x"),
     ],
 )
-def test_against_a_folder_and_a_url(uri: str, in_folder: str, at_url: str | None) -> None:
+def test_a_uri_is_resolved_against_a_folder_and_a_url(uri: str, in_folder: str, at_url: str | None) -> None:
     assert resolve_uri(uri, parse_base(FOLDER)) == in_folder
     assert resolve_uri(uri, parse_base(FOLDER + "/")) == in_folder
     if at_url is not None:
@@ -52,7 +52,7 @@ def test_a_base_that_cannot_be_used(base: str) -> None:
         compile_flow("A", base)
 
 
-def test_what_is_a_url() -> None:
+def test_a_url_has_a_scheme_and_slashes() -> None:
     assert [is_url(base) for base in ("https://x", "FILE:///x", "/a://b", "a:b", "://")] == [
         True,
         True,
@@ -62,7 +62,7 @@ def test_what_is_a_url() -> None:
     ]
 
 
-def test_in_a_flow_sources_and_targets_are_resolved() -> None:
+def test_sources_and_targets_of_a_flow_are_resolved() -> None:
     text = "<in.json> -> { A -> <out.json>(- method: PUT -) } -> <http://example.com/x>"
     assert [step.uri for step in compile_flow(text, "/srv").steps if step.uri] == [
         "file:///srv/in.json",
@@ -76,7 +76,7 @@ def test_in_a_flow_sources_and_targets_are_resolved() -> None:
     ]
 
 
-def test_what_cannot_be_read_is_an_error_at_its_place() -> None:
+def test_an_invalid_uri_is_an_error_at_its_location() -> None:
     with pytest.raises(FlowError) as caught:
         compile_flow("A\n  -> <//[x>", "/srv")
     (error,) = caught.value.errors

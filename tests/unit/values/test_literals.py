@@ -1,4 +1,4 @@
-"""JSON and YAML in a flow: what is read, what is refused, and where."""
+"""JSON and YAML literals in a flow: values, refusals and their locations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def parameters(text: str) -> Any:
 
 
 def refusal(text: str) -> str:
-    """The first line of the error; it is placed at the opening sign."""
+    """Return the message of the error, which is located at the opening bracket."""
     with pytest.raises(FlowError) as caught:
         compile_flow(f"b\n→ a {text}")
     first = caught.value.errors[0]
@@ -87,7 +87,7 @@ def test_a_hundred_levels_are_not_too_deep(form: str) -> None:
         ('({"a": "\n"})', "control character"),
     ],
 )
-def test_no_json(text: str, message: str) -> None:
+def test_invalid_json(text: str, message: str) -> None:
     assert message in refusal(text)
 
 
@@ -129,12 +129,12 @@ def test_no_json(text: str, message: str) -> None:
         ("(- " + "x" * limits.MAX_YAML_LENGTH + "-)", "characters; write it as JSON"),
     ],
 )
-def test_no_yaml(text: str, message: str) -> None:
+def test_invalid_yaml(text: str, message: str) -> None:
     assert message in refusal(text)
 
 
-def doubled(first: str, line: str) -> str:
-    """Nine lines, each of which has the one before it nine times."""
+def ninefold(first: str, line: str) -> str:
+    """Return nine lines, each of which refers to the one before it nine times."""
     pairs = zip("abcdefgh", "bcdefghi", strict=True)
     refs = ((key, ", ".join(["*" + before] * 9)) for before, key in pairs)
     return first + "".join(line.format(key=key, refs=ref) for key, ref in refs)
@@ -143,8 +143,8 @@ def doubled(first: str, line: str) -> str:
 @pytest.mark.parametrize(
     "bomb",
     [
-        doubled("a: &a [x]\n", "{key}: &{key} [{refs}]\n"),
-        doubled("a: &a {k: x}\n", "{key}: &{key} {{<<: [{refs}]}}\n"),
+        ninefold("a: &a [x]\n", "{key}: &{key} [{refs}]\n"),
+        ninefold("a: &a {k: x}\n", "{key}: &{key} {{<<: [{refs}]}}\n"),
         f"a: &a {'x' * 100_000}\nb: [{', '.join(['*a'] * 1000)}]\n",
     ],
     ids=["aliases", "merges", "text"],

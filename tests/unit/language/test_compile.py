@@ -1,4 +1,4 @@
-"""Text -> Flow: what the conformance cases do not show."""
+"""Compiling texts, beyond the conformance cases."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lfr.flow import Flow, StepKind
 from lfr.language import compile_flow
 
 
-def names(flow: Flow) -> list[str]:
+def task_names(flow: Flow) -> list[str]:
     return [step.name for step in flow.steps if step.kind is StepKind.TASK]
 
 
@@ -54,7 +54,7 @@ def test_a_label_before_a_statement_without_a_semicolon_belongs_to_the_step_befo
 
 def test_merge_on_a_label_behind_an_arrow_is_never_a_step() -> None:
     flow = compile_flow("a → > :x b; :x → c")
-    assert names(flow) == ["a", "b", "c"]
+    assert task_names(flow) == ["a", "b", "c"]
     assert [step.name for step in flow.steps if step.merge] == ["c"]
 
 
@@ -63,7 +63,7 @@ def test_merge_reaches_every_consumer() -> None:
     assert [step.index for step in flow.steps if step.merge] == [2, 3, 6, 10]
 
 
-def test_what_a_flow_says_of_itself() -> None:
+def test_the_name_and_the_documentation_of_a_flow() -> None:
     flow = compile_flow(
         "@flow nightly '''\n What it does.\n'''\n@task a \"\"\"Does A.\"\"\" @task b '''''' a → b"
     )
@@ -102,7 +102,7 @@ def test_an_alias_keeps_its_name_and_knows_the_task_at_the_end_of_the_chain() ->
 def test_an_alias_of_a_subflow_is_that_subflow() -> None:
     flow = compile_flow("@task one { x → y } @task two = one; ? `$.a` two → > :end")
     assert (flow.steps[1].kind, flow.steps[1].name, flow.steps[1].guard) == (StepKind.SUBFLOW, "two", "$.a")
-    assert names(flow) == ["x", "y"]
+    assert task_names(flow) == ["x", "y"]
 
 
 def test_declared_subflows_between_bars() -> None:
@@ -127,11 +127,11 @@ def test_yaml_is_not_imported_before_it_is_needed() -> None:
         "import sys; from lfr.language import compile_flow; compile_flow('a ({}) → b'); "
         "before = 'yaml' in sys.modules; compile_flow('a (- 1 -)'); print(before, 'yaml' in sys.modules)"
     )
-    answer = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
         text=True,
         check=True,
         cwd=Path(__file__).parents[3],
     )
-    assert answer.stdout.split() == ["False", "True"]
+    assert process.stdout.split() == ["False", "True"]

@@ -1,4 +1,4 @@
-"""What is told of a text that is no flow: places, words, the caret."""
+"""Diagnostics of texts that do not compile: locations, messages, excerpts with the caret."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def error(text: str) -> FlowError:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         (
             "a → b;\nc → :nowhere",
@@ -110,11 +110,11 @@ def error(text: str) -> FlowError:
         ),
     ],
 )
-def test_errors_read_well(text: str, told: str) -> None:
-    assert str(error(text)).startswith(told)
+def test_the_message_of_an_error(text: str, expected: str) -> None:
+    assert str(error(text)).startswith(expected)
 
 
-def test_all_that_can_be_found_is_told_in_order() -> None:
+def test_all_errors_are_reported_in_the_order_of_the_text() -> None:
     text = ":a → b (- [ -);\n<- 5 -> → c → :d; ? `x` e :f → g :f;\n@task h = h"
     assert [(each.line, each.column) for each in error(text).errors] == [
         (1, 1),
@@ -127,15 +127,15 @@ def test_all_that_can_be_found_is_told_in_order() -> None:
     ]
 
 
-def test_nothing_is_told_of_what_follows_a_literal_whose_end_is_unknown() -> None:
+def test_nothing_is_reported_after_a_literal_whose_end_is_unknown() -> None:
     assert len(error('a ({"k": "})", x}) -> ;; b').errors) == 1
 
 
-def test_each_error_is_told_once_however_often_a_subflow_is_used() -> None:
+def test_each_error_is_reported_once_however_often_a_subflow_is_used() -> None:
     assert len(error('@task d ([1]) @task s { d ({"k": 1}) } s s s').errors) == 1
 
 
-def test_it_is_an_error_as_all_others() -> None:
+def test_a_flow_error_is_an_lfr_error() -> None:
     first = error(":x → a; :y → b")
     assert isinstance(first, BadInput)
     assert first.place == "FLOW:1:1"
@@ -144,15 +144,15 @@ def test_it_is_an_error_as_all_others() -> None:
     assert first.errors[0].source_line == ":x → a; :y → b"
 
 
-def test_the_text_is_called_as_the_caller_wants() -> None:
+def test_the_caller_names_the_text() -> None:
     with pytest.raises(FlowError, match=r"^nightly\.lf:1:1: "):
         compile_flow("", source="nightly.lf")
 
 
 def test_many_errors_are_counted() -> None:
-    told = str(error("; ".join(f":x{number} → a" for number in range(50))))
-    assert told.count("no step leads to") == 20
-    assert told.endswith("\nand 30 more")
+    message = str(error("; ".join(f":x{number} → a" for number in range(50))))
+    assert message.count("no step leads to") == 20
+    assert message.endswith("\nand 30 more")
 
 
 @pytest.mark.parametrize(
@@ -167,10 +167,10 @@ def test_many_errors_are_counted() -> None:
         ("a" * 300 + " 1 " + "b" * 300, f"    …{'a' * 59} 1 {'b' * 38}…", " " * 65 + "^"),
     ],
 )
-def test_the_caret_stands_under_the_place(text: str, line: str, caret: str) -> None:
-    told = str(error(text)).split("\n")
-    assert told[2] == caret
-    assert told[1] == line
+def test_the_caret_stands_under_the_location(text: str, line: str, caret: str) -> None:
+    lines = str(error(text)).split("\n")
+    assert lines[2] == caret
+    assert lines[1] == line
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

@@ -1,4 +1,4 @@
-"""The canonical layout: the same flow, with its comments, and beautiful."""
+"""The canonical layout: the same flow with the same comments."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def test_the_examples_are_formatted(path: Path) -> None:
 
 
 def tokens(text: str) -> list[str]:
-    """The tokens of a flow, as they are written."""
-    scanner, found = Lexer(text), []
-    while (token := scanner.next()).kind is not TokenKind.END:
-        found.append(text[token.offset : token.end])
-    return found
+    """Return the tokens of a flow as they are written."""
+    lexer, words = Lexer(text), []
+    while (token := lexer.next()).kind is not TokenKind.END:
+        words.append(text[token.offset : token.end])
+    return words
 
 
 GAPS = st.sampled_from([" ", "\n", "\n\n\n", "\t", "\r\n", "  # a\n", "\n# b\n", "\n\n  #c\n#d\n\n", " #\n"])
 
 
 @given(st.sampled_from(RIGHT), st.data())
-def test_comments_and_blanks_may_stand_between_any_tokens(case: Case, data: Any) -> None:
+def test_comments_and_blanks_are_allowed_between_any_tokens(case: Case, data: Any) -> None:
     words = tokens(case["flow"])
     gaps = data.draw(st.lists(GAPS, min_size=len(words) + 1, max_size=len(words) + 1))
     first, *rest = gaps
@@ -84,10 +84,10 @@ LONG = " -> ".join(f"a-rather-long-name-{number}" for number in range(8))
         ),
     ],
 )
-def test_how_it_looks(text: str, formatted: str) -> None:
+def test_the_canonical_layout(text: str, formatted: str) -> None:
     assert format_flow(text) == formatted
 
 
-def test_a_text_that_is_wrong_is_refused() -> None:
+def test_a_text_with_errors_is_refused() -> None:
     with pytest.raises(FlowError):
         format_flow("a -> -> b")

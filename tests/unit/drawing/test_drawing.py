@@ -1,4 +1,4 @@
-"""Pictures of flows: nothing overlaps, nothing is lost, and no name does harm."""
+"""Drawings of flows: nothing overlaps, nothing is missing, and all texts are escaped."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_any_flow_has_a_layout(flow: Flow) -> None:
 
 
 @pytest.mark.parametrize("case", RIGHT, ids=case_id)
-def test_every_case_is_a_picture(case: Case) -> None:
+def test_every_case_is_drawn_completely(case: Case) -> None:
     flow = compile_flow(case["flow"])
     states = {step.index: list(StepState)[step.index % 5] for step in flow.steps}
     for options in ({}, {"vertical": True, "docs": False}, {"states": states}):
@@ -99,7 +99,7 @@ def test_arrows_point_along_the_flow(case: Case, vertical: bool) -> None:
         assert across == 0 and along > 0
 
 
-def test_what_is_written_in_a_frame_is_written_over_edges() -> None:
+def test_the_label_of_a_frame_is_drawn_over_edges() -> None:
     for vertical in (False, True):
         parts = list(ET.fromstring(to_svg(compile_flow("a -> ? `$.b` { c } -> d"), vertical=vertical)))
         label = next(number for number, part in enumerate(parts) if part.text == "? $.b")
@@ -108,15 +108,15 @@ def test_what_is_written_in_a_frame_is_written_over_edges() -> None:
         assert ("left" in parts[label].attrib["class"]) == vertical
 
 
-def hostile() -> Flow:
-    """A flow whose texts hold all that could end a label or begin markup."""
+def hostile_flow() -> Flow:
+    """Return a flow whose texts try to end a label or to begin markup."""
     flow = compile_flow("@flow x '''d'''\n@task a '''d'''\n? `$[\"</text><script>\"]` a -> <http://h/\"'&x>")
     doc = "<script>alert(1)</script> ]]> & \"'\\ \u202e\x07 --> %%{init}%%\nend"
     return Flow(flow.steps, flow.edges, name=doc, doc=doc, docs={"a": doc})
 
 
-def test_what_is_hostile_is_text() -> None:
-    flow = hostile()
+def test_hostile_texts_are_escaped() -> None:
+    flow = hostile_flow()
     root = ET.fromstring(to_svg(flow))
     assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
         *("svg", "title", "style", "defs", "marker", "path", "rect", "g", "text", "circle"),
@@ -141,7 +141,7 @@ def test_large_flows_are_drawn(flow: Flow) -> None:
     assert to_svg(flow).count("<g ") == len(flow.steps)
 
 
-def test_a_loop_runs_outside_and_within_the_picture() -> None:
+def test_a_loop_is_drawn_beside_the_nodes_and_within_the_picture() -> None:
     flow = compile_flow("a -> b; c -> :start")
     assert any(target <= source for source, target in flow.edges)
     for vertical in (False, True):
