@@ -1,4 +1,4 @@
-"""Complete a task by hand, in place of its worker."""
+"""Completes a task by hand, in place of its worker."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def complete_task(
     reason: str | None = None,
     output: Json = None,
 ) -> str:
-    """Say that the task of a step has ended, in its worker's place; the event's id on the stream.
+    """Send the end-task event of a step in place of its worker; return the id of the event.
 
-    `name` is the task's name as in the flow, so that a slip in the index ends nothing; `attempt` likewise,
-    for one that is over. Raises BadInput and NotFound.
+    `name` is the task's name in the flow, to protect against a wrong index; `attempt` likewise, to protect
+    against completing a later attempt. Raises BadInput and NotFound.
     """
     id = parse_workflow_id(id)
     if status not in tuple(events.Status):
@@ -43,32 +43,37 @@ def complete_task(
         flow = load_flow(connection, FlowCache(), id)
         if workflow is None or flow is None:
             raise NotFound(f"there is no workflow {id}")
-        latest = load_step(connection, workflow, index).steps[index].attempt
-    tasks = {step.index: step for step in flow.own_steps if step.kind is StepKind.TASK}
-    if index not in tasks:
+        latest_attempt = load_step(connection, workflow, index).steps[index].attempt
+    step = next((step for step in flow.own_steps if step.index == index and step.kind is StepKind.TASK), None)
+    if step is None:
         raise NotFound(f"{id} has no task at index {index}", hint="lfr inspect shows the indices")
-    if name not in (None, tasks[index].name, tasks[index].base):
-        raise BadInput(f"step {index} of {id} is {tasks[index].name}, not {name}")
-    if tasks[index].iterate:
+    if name not in (None, step.name, step.base):
+        raise BadInput(f"step {index} of {id} is {step.name}, not {name}")
+    if step.iterate:
         raise BadInput(f"step {index} of {id} is iterated", hint="end the tasks of its items")
-    base, named = tasks[index].base or tasks[index].name, name or tasks[index].name
+    base = step.base or step.name
     if base.startswith(WAIT_PREFIX):
-        attempt = attempt or latest
-    told = {"attempt": attempt, "reason": reason, "output": output}
-    values: dict[str, Json] = {"workflow": id, "name": named, "index": index}
-    values |= {"status": status} | {key: value for key, value in told.items() if value is not None}
-    return _append_end(store, values, base)
+        attempt = attempt or latest_attempt
+    optional = {"attempt": attempt, "reason": reason, "output": output}
+    values: dict[str, Json] = {
+        "workflow": id,
+        "name": name or step.name,
+        "index": index,
+        "status": status,
+        **{field: value for field, value in optional.items() if value is not None},
+    }
+    return _send_end_task(store, values, base)
 
 
-def _append_end(store: Store, values: Mapping[str, Json], base: str) -> str:
-    """Append an end-task. Where a wait is ended, the wait role is to hear of it: else the wait would stay,
-    and the event that it waits for would be taken by it."""
+def _send_end_task(store: Store, values: Mapping[str, Json], base: str) -> str:
+    """Send an end-task event. For a wait: task, also send cancel-task, so that the wait role drops the wait;
+    otherwise the wait would stay and claim the event that it waits for."""
     at = events.timestamp(time.time())
     commands = [append_command(store.stream, events.END_TASK, at, values)]
     if base.startswith(WAIT_PREFIX):
-        over = {name: values[name] for name in ("workflow", "name", "index", "attempt")}
-        commands.append(append_command(store.stream, events.CANCEL_TASK, at, {**over, "base": base}))
+        attempt = {name: values[name] for name in ("workflow", "name", "index", "attempt")}
+        commands.append(append_command(store.stream, events.CANCEL_TASK, at, {**attempt, "base": base}))
     with store.connect() as connection:
         replies = connection.transact(commands)
-    assert replies is not None  # nothing is watched
+    assert replies is not None  # no key is watched
     return str(replies[0].decode())

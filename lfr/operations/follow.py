@@ -1,4 +1,4 @@
-"""One workflow followed until it ends: each change, as it happens."""
+"""Follows one workflow until it ends and yields each of its changes."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ from lfr.store.workflows.load import FlowCache, Record
 from lfr.store.workflows.queries import load_flow
 
 _PAGE: Final = 1000
-"""How many moments are read, and told, at a time."""
+"""How many entries of the history are read for one update."""
 
-_MOST_PROGRESS: Final = 100
-"""Of how many running steps it is told how far they are."""
+_MAX_PROGRESS: Final = 100
+"""For how many running steps an update has the progress."""
+
+_MAX_BLOCK_SECONDS: Final = 1.0
 
 
 def follow_workflow(
@@ -34,95 +36,97 @@ def follow_workflow(
     *,
     after: str = "",
     timeout_seconds: float | None = None,
-    tick_seconds: float | None = None,
+    interval_seconds: float | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Tell of a workflow at once, and at each change until it has ended or the time is over.
+    """Yield an update on a workflow at once, and at each change until it ends or the time is over.
 
-    With `tick_seconds`, tell as often as that also if nothing has changed. Changes up to the moment
-    `after`, an earlier news' `moment`, are not told.
+    With `interval_seconds`, yield an update at least that often. `after` is the `moment` of an earlier
+    update: changes up to it are left out.
 
-    Each time: what `summary` tells; `changes` since the last, as `describe_facts` gives them, each with the
-    `name` of its step; `moment`, behind which to go on; and `progress` by index, as `inspect_workflow` has
-    it, of up to 100 steps that run. Waits on the workflow's history, so it sees every change and polls
-    nothing. (XREAD BLOCK) Raises NotFound.
+    The keys of an update: those of `summarize`; changes, the facts since the last update as `describe_facts`
+    describes them, each with the name of its step; moment, from which to continue; progress by index, as
+    `inspect_workflow` describes it, of up to 100 running steps. Blocks on the workflow's history, so it
+    misses no change. (XREAD BLOCK) Raises NotFound.
     """
     id = parse_workflow_id(id)
-    deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+    deadline = math.inf if timeout_seconds is None else time.monotonic() + timeout_seconds
     with store.connect() as connection:
         flow = load_flow(connection, FlowCache(), id)
         if flow is None:
             raise NotFound(f"there is no workflow {id}", hint="lfr list shows what there is")
         follower = _Follower(connection, id, flow, after)
         while True:
-            is_whole = follower.read()
+            is_complete = follower.read()
             record = require_record(connection, id)
-            yield follower.news(record)
-            if not is_whole or (record.state.has_ended and follower.wait(0)):
+            yield follower.update(record)
+            if not is_complete or (record.state.has_ended and follower.wait(0)):
                 continue
             if record.state.has_ended:
                 return
-            tick = math.inf if tick_seconds is None else time.monotonic() + tick_seconds
-            while not follower.wait(min(_left(deadline), tick - time.monotonic(), 1.0)):
-                if _left(deadline) <= 0:
+            next_update = math.inf if interval_seconds is None else time.monotonic() + interval_seconds
+            while not follower.wait(min(deadline, next_update) - time.monotonic()):
+                now = time.monotonic()
+                if now >= deadline:
                     return
-                if time.monotonic() >= tick:
+                if now >= next_update:
                     break
 
 
-def _left(deadline: float | None) -> float:
-    return math.inf if deadline is None else deadline - time.monotonic()
-
-
 class _Follower:
-    """What has been told of a workflow, and what runs."""
+    """How far the history of a workflow has been read, and which steps are running at that point."""
 
     def __init__(self, connection: Connection, id: str, flow: Flow, after: str) -> None:
-        self._link = connection
+        self._connection = connection
         self._id = id
         self._flow = flow
-        self._after = _place(after)
-        self._last = "0-0"
-        self._read: list[HistoryEntry] = []
+        self._after = _parse_entry_id(after)
+        self._last_id = "0-0"
+        self._unprocessed: list[HistoryEntry] = []
         self._running: dict[int, int] = {}
         self._changes: list[dict[str, Any]] = []
 
     def wait(self, seconds: float) -> bool:
-        """Whether something happens within this time, or has happened already."""
-        block_ms = max(0, int(seconds * 1000))
-        self._read = read_history(self._link, self._id, after=self._last, block_ms=block_ms)
-        return bool(self._read)
+        """Wait for a new entry, for a second at most; return whether there is one."""
+        block_ms = max(0, int(min(seconds, _MAX_BLOCK_SECONDS) * 1000))
+        self._unprocessed = read_history(self._connection, self._id, after=self._last_id, block_ms=block_ms)
+        return bool(self._unprocessed)
 
     def read(self) -> bool:
-        """Take in what has happened; False if there is more."""
-        moments = self._read or read_history(self._link, self._id, after=self._last, count=_PAGE)
-        self._read = []
-        for moment in moments:
-            self._note(moment)
-        new = [moment for moment in moments if _place(moment.id) > self._after]
-        self._changes = [{**fact, "name": self._name(fact["index"])} for fact in describe_facts(new)]
-        if moments:
-            self._last = moments[-1].id
-        return len(moments) < _PAGE
+        """Process the new entries, up to a page; return False if there may be more."""
+        entries = self._unprocessed or read_history(
+            self._connection, self._id, after=self._last_id, count=_PAGE
+        )
+        self._unprocessed = []
+        for entry in entries:
+            self._update_running(entry)
+        new = [entry for entry in entries if _parse_entry_id(entry.id) > self._after]
+        self._changes = [{**fact, "name": self._step_name(fact["index"])} for fact in describe_facts(new)]
+        if entries:
+            self._last_id = entries[-1].id
+        return len(entries) < _PAGE
 
-    def news(self, record: Record) -> dict[str, Any]:
-        """What is to be told now."""
+    def update(self, record: Record) -> dict[str, Any]:
+        """Return the update for the entries of the latest `read`."""
         running = {} if record.state is WorkflowState.TERMINATED else self._running
-        newest = dict(islice(reversed(running.items()), _MOST_PROGRESS))
-        told = summarize(record)
-        told["counts"]["total"] = self._flow.size
-        progress = {
-            str(index): each for index, each in load_attempt_progress(self._link, self._id, newest).items()
+        latest = dict(islice(reversed(running.items()), _MAX_PROGRESS))
+        progress = load_attempt_progress(self._connection, self._id, latest)
+        update = summarize(record)
+        update["counts"]["total"] = self._flow.size
+        return {
+            **update,
+            "changes": self._changes,
+            "moment": self._last_id,
+            "progress": {str(index): report for index, report in progress.items()},
         }
-        return {**told, "changes": self._changes, "moment": self._last, "progress": progress}
 
-    def _name(self, index: int | None) -> str:
+    def _step_name(self, index: int | None) -> str:
         if index is None:
             return ""
         step = self._flow.steps[index]
         return resource_title(step.uri, is_sink=step.sink) if step.kind is StepKind.RESOURCE else step.name
 
-    def _note(self, moment: HistoryEntry) -> None:
-        for fact in moment.facts:
+    def _update_running(self, entry: HistoryEntry) -> None:
+        for fact in entry.facts:
             if fact.index is None and fact.kind is FactKind.TERMINATED:
                 self._running.clear()
             elif fact.index is not None and fact.item is None:
@@ -131,7 +135,7 @@ class _Follower:
                     self._running[fact.index] = fact.attempt
 
 
-def _place(moment: str) -> tuple[int, int]:
-    """The id of an entry of a stream as numbers, which can be compared; zeros for what is none."""
-    ms, _, number = moment.partition("-")
+def _parse_entry_id(text: str) -> tuple[int, int]:
+    """Parse the id of a stream entry into numbers that can be compared; zeros for any other text."""
+    ms, _, number = text.partition("-")
     return (int(ms), int(number)) if ms.isdecimal() and number.isdecimal() else (0, 0)

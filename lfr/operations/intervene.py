@@ -15,7 +15,7 @@ from lfr.engine import (
 )
 from lfr.errors import NotFound
 from lfr.flow import Flow
-from lfr.operations.permitted_actions import WorkflowAction, check_action, step_refusal
+from lfr.operations.permitted_actions import WorkflowAction, check_action, check_step_action
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import MAY_FOLLOW, WorkflowState
 from lfr.store.redis.connection import Command, Connection, Store
@@ -86,9 +86,7 @@ def _change_step(
     def decide(workflow: LoadedWorkflow | None) -> Transition:
         if workflow is None:
             raise NotFound(f"there is no workflow {id}")
-        error = step_refusal(action, id, workflow.flow, workflow.progress, index)
-        if error is not None:
-            raise error
+        check_step_action(action, id, workflow.flow, workflow.progress, index)
         return transition(workflow)
 
     with store.connect() as connection:

@@ -1,4 +1,4 @@
-"""Workflows page by page: by state, by the flow's name, by a text in id or name."""
+"""Lists workflows page by page and follows the newest: by state, by flow name, by a text in id or name."""
 
 from __future__ import annotations
 
@@ -13,27 +13,59 @@ from lfr.operations.inspect.summary import summarize
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.stream.entries import read_last_id
+from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import count_all, count_states, load_names, load_page, load_records
 
-LARGEST_PAGE = 1000
+MAX_PAGE_SIZE: Final = 1000
 
-_MOST_READ = 5000
-"""How many workflows are looked at for one page, if a name or a text chooses among them."""
+_MAX_READ: Final = 5000
+"""How many workflows are read for one page, if a name or a text filters them."""
 
-NEWEST_FOLLOWED: Final = 100
-"""How many of the newest workflows `follow_workflow_list` watches."""
+_FOLLOWED: Final = 100
+"""How many of the newest workflows `follow_workflow_list` follows."""
 
-_MOST_READ_TO_FOLLOW: Final = 1000
-"""As `_MOST_READ`, each time that `follow_workflow_list` reads the list."""
+_MAX_READ_TO_FOLLOW: Final = 1000
+"""As `_MAX_READ`, for each update of `follow_workflow_list`."""
 
-_CURSOR = re.compile(r"(\d{1,16})_(workflow:.{1,300})", re.ASCII)
+_CURSOR: Final = re.compile(r"(\d{1,16})_(workflow:.{1,300})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class _Filter:
+    """Which workflows a list holds: by state, by flow name, by a text in id or name. None holds all."""
+
+    state: WorkflowState | None
+    name: str | None
+    text: str | None
+
+    @classmethod
+    def parse(cls, state: str | None, name: str | None, text: str | None) -> _Filter:
+        """Return the filter. Raises BadInput for an unknown state."""
+        if state is not None and state not in tuple(WorkflowState):
+            raise BadInput(f"there is no state {state[:40]}", hint="one of " + ", ".join(WorkflowState))
+        return cls(None if state is None else WorkflowState(state), name, (text or "").casefold() or None)
+
+    def matches_id(self, id: str) -> bool:
+        """Return whether the text is in the id, or there is none."""
+        return self.text is None or self.text in id.casefold()
+
+    def matches_names(self, id: str, flow_name: str) -> bool:
+        """Return whether name and text match; the state is not checked."""
+        if self.name is not None and flow_name != self.name:
+            return False
+        return self.matches_id(id) or (self.text is not None and self.text in flow_name.casefold())
+
+    def matches(self, record: Record) -> bool:
+        """Return whether a workflow is in the list."""
+        return self.state in (None, record.state) and self.matches_names(record.id, record.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of workflows, newest first, and where the next begins: None behind the last.
+    """A page of workflows, newest first. `next` is the cursor of the next page, None after the last.
 
-    A page may be short, or empty, and yet have a next: where a text is looked for among very many.
+    A page may have fewer workflows than requested, or none, and still have a next one: its search stopped
+    after many workflows that did not match.
     """
 
     workflows: list[dict[str, Any]]
@@ -48,84 +80,76 @@ def list_page(
     text: str | None = None,
     size: int = 50,
     after: str | None = None,
-    most_read: int = _MOST_READ,
 ) -> Page:
-    """Up to `size` workflows behind the place `after`, which an earlier page has given. New workflows do
-    not shift it. No more than about `most_read` are looked at. Raises BadInput for a state or a place that
-    there is not.
+    """List up to `size` workflows after the cursor `after` of an earlier page.
+
+    New workflows do not shift a cursor. Raises BadInput for an unknown state and for a bad size or cursor.
     """
-    if state is not None and state not in tuple(WorkflowState):
-        raise BadInput(f"there is no state {state[:40]}", hint="one of " + ", ".join(WorkflowState))
-    if not 1 <= size <= LARGEST_PAGE:
-        raise BadInput(f"size is {size}, but must be from 1 to {LARGEST_PAGE}")
-    chosen = None if state is None else WorkflowState(state)
-    place = None if after is None else _read_cursor(after)
-    found: list[dict[str, Any]] = []
+    filter = _Filter.parse(state, name, text)
+    if not 1 <= size <= MAX_PAGE_SIZE:
+        raise BadInput(f"size is {size}, but must be from 1 to {MAX_PAGE_SIZE}")
+    cursor = None if after is None else _parse_cursor(after)
+    return _load_page(store, filter, size, cursor, _MAX_READ)
+
+
+def _load_page(
+    store: Store, filter: _Filter, size: int, cursor: tuple[int, str] | None, max_read: int
+) -> Page:
+    workflows: list[dict[str, Any]] = []
     read = 0
     chunk = size
     with store.connect() as connection:
         while True:
-            ids = load_page(connection, chosen, place, count=chunk)
-            fitting = _fitting(connection, ids, name, text)
-            taken = fitting[: size - len(found)]
-            records = load_records(connection, [id for _, id in taken], for_list=True)
-            found += [summarize(record) for record in records if record is not None]
+            ids = load_page(connection, filter.state, cursor, count=chunk)
+            matches = _select(connection, ids, filter)
+            selected = matches[: size - len(workflows)]
+            records = load_records(connection, [id for _, id in selected], for_list=True)
+            workflows += [summarize(record) for record in records if record is not None]
             read += len(ids)
-            if len(taken) == len(fitting) and len(ids) < chunk:
-                return Page(found, None)
-            place = ids[-1] if len(taken) == len(fitting) else taken[-1]
-            if len(found) == size or read >= most_read:
-                return Page(found, "{}_{}".format(*place))
-            chunk = min(2 * chunk, LARGEST_PAGE)  # they are rare
+            if len(selected) == len(matches) and len(ids) < chunk:
+                return Page(workflows, None)
+            cursor = ids[-1] if len(selected) == len(matches) else selected[-1]
+            if len(workflows) == size or read >= max_read:
+                return Page(workflows, "{}_{}".format(*cursor))
+            chunk = min(2 * chunk, MAX_PAGE_SIZE)  # matches are rare
 
 
-def _fitting(
-    connection: Connection, ids: list[tuple[int, str]], name: str | None, text: str | None
-) -> list[tuple[int, str]]:
-    """Those of these workflows, by start and id, that `fits` chooses. Reads only what it needs for that."""
-    if name is None and not text:
+def _select(connection: Connection, ids: list[tuple[int, str]], filter: _Filter) -> list[tuple[int, str]]:
+    """Return the workflows, by start and id, whose names match. Reads flow names only where they decide."""
+    if filter.name is None and filter.text is None:
         return ids
-    asked = [id for _, id in ids if name is not None or not _is_in(text, id)]
-    names = dict(zip(asked, load_names(connection, asked), strict=True))
-    return [each for each in ids if fits(each[1], names.get(each[1], ""), name, text)]
+    undecided = [id for _, id in ids if filter.name is not None or not filter.matches_id(id)]
+    names = dict(zip(undecided, load_names(connection, undecided), strict=True))
+    return [(start, id) for start, id in ids if filter.matches_names(id, names.get(id, ""))]
 
 
 def list_workflows(
     store: Store, *, state: str | None = None, name: str | None = None, limit: int = 50
 ) -> list[dict[str, Any]]:
-    """The newest workflows, up to `limit`, as `summary` tells each; of this state, and of the flow of this
-    name. Raises BadInput for a state that there is not."""
-    found: list[dict[str, Any]] = []
+    """List the newest workflows, up to `limit`, as `summarize` describes them; of a state, of a flow name.
+
+    Raises BadInput for an unknown state.
+    """
+    workflows: list[dict[str, Any]] = []
     page = Page([], "")
-    while len(found) < limit and page.next is not None:
-        size = min(limit - len(found), LARGEST_PAGE)
+    while len(workflows) < limit and page.next is not None:
+        size = min(limit - len(workflows), MAX_PAGE_SIZE)
         page = list_page(store, state=state, name=name, size=size, after=page.next or None)
-        found += page.workflows
-    return found
+        workflows += page.workflows
+    return workflows
 
 
 def count_workflows(store: Store) -> dict[str, int]:
-    """How many workflows are in each state."""
+    """Count the workflows by state."""
     with store.connect() as connection:
         return {state.value: count for state, count in count_states(connection).items()}
 
 
-def fits(id: str, flow_name: str, name: str | None, text: str | None) -> bool:
-    """Whether the flow has this name, and id or name this text in it; None fits all."""
-    if name is not None and flow_name != name:
-        return False
-    return not text or _is_in(text, id) or _is_in(text, flow_name)
-
-
-def _is_in(text: str | None, words: str) -> bool:
-    return text is not None and text.casefold() in words.casefold()
-
-
-def _read_cursor(after: str) -> tuple[int, str]:
-    found = _CURSOR.fullmatch(after)
-    if found is None:
+def _parse_cursor(text: str) -> tuple[int, str]:
+    match = _CURSOR.fullmatch(text)
+    if match is None:
         raise BadInput("next is not what a page has given")
-    return int(found[1]), found[2]
+    return int(match[1]), match[2]
 
 
 def follow_workflow_list(
@@ -134,55 +158,48 @@ def follow_workflow_list(
     state: str | None = None,
     name: str | None = None,
     text: str | None = None,
-    tick_seconds: float = 1.0,
+    interval_seconds: float = 1.0,
 ) -> Generator[dict[str, Any] | None, None, None]:
-    """Tell of the newest 100 workflows among those that are chosen (as `list_page` chooses) at once, and
-    then at each change, without an end; None every `tick_seconds` where nothing has changed.
+    """Yield an update on the newest 100 workflows that match at once, and then at each change, for ever.
 
-    Each time: counts, of all workflows by state; changed, as `summary` tells them, newest first: those that
-    are new or have changed; gone: ids of those that were told and are deleted, or not among the chosen any
-    more. While nothing happens on the stream, nothing is read. Raises BadInput for a state there is not.
+    Check for changes, and yield None if there is none, every `interval_seconds`. The keys of an update:
+    counts, of all workflows by state; changed, the workflows that are new or have changed, newest first, as
+    `summarize` describes them; gone, the ids that an earlier update had and that are deleted or no longer
+    match. Reads nothing while nothing happens on the stream. Raises BadInput for an unknown state.
     """
-    known: dict[str, Any] = {}
+    filter = _Filter.parse(state, name, text)
+    followed: dict[str, Any] = {}
     counts: dict[str, int] = {}
-    seen: tuple[str, int] | None = None
+    version: tuple[str, int] | None = None
     while True:
-        now = _version(store)
-        if now != seen:
-            seen = now
-            page = list_page(
-                store, state=state, name=name, text=text, size=NEWEST_FOLLOWED, most_read=_MOST_READ_TO_FOLLOW
-            )
+        new_version = _read_version(store)
+        update = None
+        if new_version != version:
+            version = new_version
+            page = _load_page(store, filter, _FOLLOWED, None, _MAX_READ_TO_FOLLOW)
             newest = {workflow["id"]: workflow for workflow in page.workflows}
-            changed = [each for each in page.workflows if known.get(each["id"]) != each]
-            gone = _gone(store, [id for id in known if id not in newest], state, name, text)
-            now_counts = count_workflows(store)
-            news = {"counts": now_counts, "changed": changed, "gone": gone}
-            is_news = bool(changed or gone or now_counts != counts)
-            known, counts = newest, now_counts
-            yield news if is_news else None
-        else:
-            yield None
-        time.sleep(tick_seconds)
+            changed = [workflow for id, workflow in newest.items() if followed.get(id) != workflow]
+            gone = _select_gone(store, [id for id in followed if id not in newest], filter)
+            new_counts = count_workflows(store)
+            if changed or gone or new_counts != counts:
+                update = {"counts": new_counts, "changed": changed, "gone": gone}
+            followed, counts = newest, new_counts
+        yield update
+        time.sleep(interval_seconds)
 
 
-def _version(store: Store) -> tuple[str, int]:
-    """What changes with each transition (it appends events), each deletion and each restored archive."""
+def _read_version(store: Store) -> tuple[str, int]:
+    """Read what changes with each transition, as that sends events, and with each deletion and restore."""
     with store.connect() as connection:
         return read_last_id(connection, store.stream), count_all(connection)
 
 
-def _gone(store: Store, ids: list[str], state: str | None, name: str | None, text: str | None) -> list[str]:
-    """Those that are deleted or do not fit any more; others have only been pushed off by newer ones."""
+def _select_gone(store: Store, ids: list[str], filter: _Filter) -> list[str]:
+    """Return those that are deleted or no longer match. The others are only not among the newest any more."""
     if not ids:
         return []
     with store.connect() as connection:
         records = load_records(connection, ids, for_list=True)
-    chosen = None if state is None else WorkflowState(state)
     return [
-        id
-        for id, record in zip(ids, records, strict=True)
-        if record is None
-        or (chosen is not None and record.state is not chosen)
-        or not fits(record.id, record.name, name, text)
+        id for id, record in zip(ids, records, strict=True) if record is None or not filter.matches(record)
     ]

@@ -1,4 +1,4 @@
-"""Text and input -> a running workflow. Idempotent by id."""
+"""Starts a workflow from a flow text and an input. Idempotent by id."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from lfr.values.json import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """A workflow that runs. `is_new` is False if the same had been started under this id before."""
+class StartedWorkflow:
+    """A workflow with its id. `is_new` is False if an earlier call had started it."""
 
     id: str
     is_new: bool
@@ -37,42 +37,41 @@ def start_workflow(
     base: str | None = None,
     source: str = "FLOW",
     flow: Flow | None = None,
-) -> Started:
-    """Compile `text` and run it on `input`, an object or a list; none is the same as `{}`.
+) -> StartedWorkflow:
+    """Compile a flow text and start a workflow on `input`, an object or a list; None counts as `{}`.
 
-    `base` and `source` are those of `compile_flow`; `flow` is what that gives, if the caller has it already.
-    Under an id that is given, the same flow with the same input is started once, however often it is
-    asked for.
+    `base` and `source` are those of `compile_flow`; `flow` is its result, if the caller has it. A call with
+    the same `workflow_id`, flow and input as an earlier one starts nothing.
 
-    Raises FlowError, BadInput for an id, an input or a base that cannot be used, Conflict if the id is taken
-    by something else, and what `Connection.execute` raises.
+    Raises FlowError; BadInput for the id, the input or the base; Conflict if the id belongs to another
+    workflow; and the errors of `Connection.execute`.
     """
     flow = flow or _compile(text, base, source)
     workflow_input = normalize_input(input)
     id = (
         parse_new_workflow_id(workflow_id) if workflow_id is not None else generate_workflow_id(flow, uuid4())
     )
-    first = begin(flow, workflow_input)
+    transition = begin(flow, workflow_input)
     with store.connect() as connection:
 
-        def attempt() -> tuple[list[Command] | None, Started]:
+        def attempt() -> tuple[list[Command] | None, StartedWorkflow]:
             now_ms, record, is_stored = watch_new(connection, id, flow.digest)
             if record is not None:
                 outputs = load_outputs(connection, id)
                 if WORKFLOW_INPUT not in outputs:
-                    raise Retry  # it has been deleted since
+                    raise Retry  # the workflow has just been deleted
                 if record.reference == flow.digest and outputs[WORKFLOW_INPUT] == workflow_input:
-                    return None, Started(id, is_new=False)
+                    return None, StartedWorkflow(id, is_new=False)
                 connection.unwatch()
                 raise Conflict(f"{id} is there already, with another flow or input", hint="choose another id")
             commands = use_flow_commands(flow, is_stored=is_stored)
-            commands += create_workflow_commands(store.stream, id, flow, text, first, now_ms)
-            return commands, Started(id, is_new=True)
+            commands += create_workflow_commands(store.stream, id, flow, text, transition, now_ms)
+            return commands, StartedWorkflow(id, is_new=True)
 
         return retry_until_committed(connection, attempt)
 
 
 @lru_cache(maxsize=64)
 def _compile(text: str, base: str | None, source: str) -> Flow:
-    """Compile a text, or return the flow of the same text from before: programs start a text many times."""
+    """Compile a flow text. Cached: programs start the same text many times, and flows are immutable."""
     return compile_flow(text, base, source=source)

@@ -1,4 +1,4 @@
-"""Ids of workflows: as people write them, and new ones."""
+"""Parses the ids of workflows as people write them, and generates new ids."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from lfr.item_ids import is_item
 
 PREFIX = "workflow:"
 
-_KEY_OF_ANOTHER = re.compile(
+_KEY_SUFFIX = re.compile(
     r":(steps|outputs|history|items:\d+|progress:\d+|output:\d+|start:\d+\.\d+|wait:\d+\.\d+|latched)$"
 )
-"""How the keys end that belong to a workflow: an id must not be one of them."""
+"""The ends of the keys of a workflow: an id with such an end would be a key of another workflow."""
 
-_NOT_IN_AN_ID = re.compile(r"[^\w.:-]")
+_INVALID_CHARACTER = re.compile(r"[^\w.:-]")
 
 
 def parse_new_workflow_id(text: str) -> str:
-    """The id that somebody chose for a new workflow, with or without `workflow:`. Raises BadInput."""
+    """Parse the id chosen for a new workflow, with or without `workflow:`. Raises BadInput."""
     id = parse_workflow_id(text)
     if is_item(id):
         raise BadInput(f"{text[:60]!r} is the id of an item", hint="a workflow's own id has no slash")
@@ -29,9 +29,9 @@ def parse_new_workflow_id(text: str) -> str:
 
 
 def parse_workflow_id(text: str) -> str:
-    """The id of a workflow or an item, given with or without `workflow:`. Raises BadInput."""
+    """Parse the id of a workflow or an item, with or without `workflow:`. Raises BadInput."""
     id = text if text.startswith(PREFIX) else PREFIX + text
-    if not WORKFLOW_ID.fullmatch(id) or _KEY_OF_ANOTHER.search(id):
+    if not WORKFLOW_ID.fullmatch(id) or _KEY_SUFFIX.search(id):
         raise BadInput(
             f"{text[:60]!r} cannot be a workflow's id",
             hint="letters, digits and . _ : - only, up to 240 of them",
@@ -40,6 +40,6 @@ def parse_workflow_id(text: str) -> str:
 
 
 def generate_workflow_id(flow: Flow, uuid: UUID) -> str:
-    """An id for a workflow that runs `flow`: `workflow:NAME-UUID`, or `workflow:UUID` without a name."""
-    name = _NOT_IN_AN_ID.sub("-", flow.name)[:180]
+    """Return a new id: `workflow:NAME-UUID` with the flow's name, or `workflow:UUID` if it has none."""
+    name = _INVALID_CHARACTER.sub("-", flow.name)[:180]
     return f"{PREFIX}{name}-{uuid}" if name else f"{PREFIX}{uuid}"

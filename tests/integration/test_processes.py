@@ -183,7 +183,7 @@ def test_the_interface_of_a_watcher_is_the_listeners(store: Store) -> None:
     ("setting", "value", "usual", "word"),
     [
         ("maxmemory-policy", "allkeys-lru", "noeviction", "CONFIG SET maxmemory-policy noeviction"),
-        ("maxmemory", "1", "0", "when it is full nothing moves on"),
+        ("maxmemory", "1", "0", "when it is full, no workflow makes progress"),
         ("replicaof", "127.0.0.1 1", "no one", "this Redis is a replica"),
     ],
 )

@@ -148,7 +148,7 @@ def test_changes_among_those_that_are_chosen(call: Caller, query: str) -> None:
 
 def test_a_list_in_which_nothing_happens_is_not_read(call: Caller, store: Store, client: redis.Redis) -> None:
     start(call, "a")
-    updates = follow_workflow_list(store, tick_seconds=0)
+    updates = follow_workflow_list(store, interval_seconds=0)
     assert next(updates) is not None
     client.config_resetstat()
     assert next(updates) is None

@@ -1,1 +1,1 @@
-"""Workflows as JSON documents, and back."""
+"""Archives workflows as JSON documents and restores them."""

@@ -1,4 +1,4 @@
-"""A workflow as one JSON document, and back: also on another Redis. A restored one goes on by a restart."""
+"""Archives a workflow as one JSON document and restores it, on the same Redis or on another one."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ from lfr.store.workflows.queries import load_flow
 
 
 def archive_workflow(store: Store, id: str) -> dict[str, Any]:
-    """All that is kept of a workflow, as a document that `restore_workflow` takes. One that runs is told as
-    it stands at one moment. Raises NotFound, and Conflict for an item of another."""
+    """Return all data of a workflow as a document for `restore_workflow`.
+
+    It shows the state at one point in time, even if the workflow runs. Raises NotFound, and Conflict for an
+    item.
+    """
     id = parse_workflow_id(id)
     with store.connect() as connection:
         while True:
@@ -34,25 +37,26 @@ def archive_workflow(store: Store, id: str) -> dict[str, Any]:
                 raise NotFound(f"the flow of {id} is gone from Redis")
             try:
                 snapshot = load_snapshot(connection, id, flow)
-            except Gone as gone:
+            except Gone as missing:
                 if connection.transact([("PING",)]) is not None:
-                    raise NotFound(f"{gone} is gone from Redis") from None
-                continue  # somebody has moved it meanwhile
+                    raise NotFound(f"{missing} is gone from Redis") from None
+                continue  # another process changed it: try again
             if connection.transact([("PING",)]) is not None:
                 return {"format": FORMAT, "version": VERSION, "id": id, "flow": flow.to_dict(), **snapshot}
 
 
 def archive_file_name(document: dict[str, Any]) -> str:
-    """What the file of an archive is called."""
+    """Return the file name for an archive."""
     name = str(document["id"]).removeprefix("workflow:")
     return re.sub(r"[^\w.-]", "-", name, flags=re.ASCII)[:200] + ".json"
 
 
 def restore_workflow(store: Store, document: Any, workflow_id: str | None = None) -> str:
-    """Make a workflow of what `archive_workflow` gave; its id: `workflow_id`, else the one in the document
-    if it is free, else a new one. What ran counts as terminated. Archives of littleflow_redis are taken, too.
+    """Create a workflow from an archive, of lfr or of littleflow_redis, and return its id.
 
-    Raises BadInput for what is no such document, and Conflict if `workflow_id` is taken.
+    The id is `workflow_id`, or else the archived one if it is free, or else a new one. A workflow that was
+    running is terminated; a restart continues it. Raises BadInput if the document is no archive, and Conflict
+    if `workflow_id` is in use.
     """
     if is_littleflow_archive(document):
         document = convert_littleflow_archive(document, f"{PREFIX}{uuid4()}")
@@ -61,8 +65,8 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
     with store.connect() as connection:
         id = parse_new_workflow_id(workflow_id or archived_id)
         while True:
-            _, present, is_stored = watch_new(connection, id, flow.digest)
-            if present is not None:
+            _, record, is_stored = watch_new(connection, id, flow.digest)
+            if record is not None:
                 connection.execute([("UNWATCH",)])
                 if workflow_id is not None:
                     raise Conflict(f"{id} is there already", hint="choose another id")
@@ -77,8 +81,8 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
 
 
 def _stopped(flow: Flow, snapshot: dict[str, Any]) -> dict[str, Any]:
-    """The snapshot of a workflow of which nothing runs: a restart starts again what did. It ended when the
-    last thing happened that is known of it."""
+    """Return the snapshot with all running steps stopped; a restart starts them again. The time of its end is
+    that of its latest history entry."""
     items = {
         index: {
             **items,

@@ -1,4 +1,4 @@
-"""Whether a document is an archive that can be restored: it may come from anywhere, so all is checked."""
+"""Checks that a document is an archive. It may come from anywhere, so every value is checked."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COUNT: Final = whole_number(0, 2**53 - 1)
 
 
 def parse_archive(document: Json) -> tuple[Flow, dict[str, Any], str]:
-    """The flow, the snapshot and the id of an archive. Raises BadInput for what is no archive."""
+    """Return the flow, the snapshot and the id of an archive. Raises BadInput if it is none."""
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise _bad('its "format" is not "lfr-workflow"')
     if document.get("version") != VERSION:
@@ -34,16 +34,16 @@ def parse_archive(document: Json) -> tuple[Flow, dict[str, Any], str]:
     id = document.get("id")
     if not isinstance(id, str):
         raise _bad("it has no id")
-    flow = _flow(document.get("flow"))
-    return flow, _snapshot(document, flow, depth=0), parse_workflow_id(id)
+    flow = _parse_flow(document.get("flow"))
+    return flow, _parse_snapshot(document, flow, depth=0), parse_workflow_id(id)
 
 
-def _flow(data: Json) -> Flow:
+def _parse_flow(data: Json) -> Flow:
     try:
         flow = Flow.from_dict(data)
         encode_json(flow.to_dict())
         if not all(isinstance(text, str) for text in (flow.name, flow.doc, *flow.docs, *flow.docs.values())):
-            raise ValueError("its name and its docs are texts")
+            raise ValueError("its name and its docs must be texts")
         for position, step in enumerate(flow.steps):
             _check_step(flow, position)
             parse_step_options(step.parameters)
@@ -60,8 +60,8 @@ def _flow(data: Json) -> Flow:
     ) as error:
         raise _bad(f"its flow cannot be read: {type(error).__name__}: {str(error)[:80]}") from None
     steps = range(len(flow.steps))
-    good = all(type(end) is int and end in steps for edge in flow.edges for end in edge)
-    if len(flow.steps) < 2 or not good or list(flow.edges) != sorted(set(flow.edges)):
+    has_ends = all(type(end) is int and end in steps for edge in flow.edges for end in edge)
+    if len(flow.steps) < 2 or not has_ends or list(flow.edges) != sorted(set(flow.edges)):
         raise _bad("the edges of its flow do not fit its steps")
     return flow
 
@@ -91,8 +91,8 @@ def _check_step(flow: Flow, position: int) -> None:
         raise ValueError(f"step {position} cannot be iterated")
 
 
-def _snapshot(data: Json, flow: Flow, depth: int) -> dict[str, Any]:
-    """What is known of it, and no more."""
+def _parse_snapshot(data: Json, flow: Flow, depth: int) -> dict[str, Any]:
+    """Return the snapshot of a workflow or an item, without unknown fields."""
     record = _field(data, "record", OBJECT)
     last = len(flow.steps)
     counts = data.get("counts")
@@ -102,21 +102,21 @@ def _snapshot(data: Json, flow: Flow, depth: int) -> dict[str, Any]:
         "record": {
             "name": flow.name,
             "source": _field(record, "source", TEXT, ""),
-            "state": _state(record),
+            "state": _parse_state(record),
             "reason": _field(record, "reason", TEXT, ""),
             "started": _field(record, "started", _COUNT),
             "ended": _field(record, "ended", _COUNT),
         },
         "counts": counts,
-        "steps": _by_number(data, "steps", range(last), _progress),
-        "outputs": _by_number(data, "outputs", range(-1, last), _output),
-        "history": [_moment(moment, last) for moment in _field(data, "history", LIST)],
-        "items": _items(_by_number(data, "items", range(last), _anything), flow, depth),
+        "steps": _parse_by_number(data, "steps", range(last), _parse_progress),
+        "outputs": _parse_by_number(data, "outputs", range(-1, last), _parse_output),
+        "history": [_parse_history_entry(entry, last) for entry in _field(data, "history", LIST)],
+        "items": _parse_items(_parse_by_number(data, "items", range(last), _anything), flow, depth),
     }
 
 
-def _items(data: dict[str, Any], flow: Flow, depth: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _parse_items(data: dict[str, Any], flow: Flow, depth: int) -> dict[str, Any]:
+    parsed: dict[str, Any] = {}
     for index, items in data.items():
         if not flow.steps[int(index)].iterate or depth > 100:
             raise _bad(f"it has items of step {index}, which is not iterated")
@@ -127,44 +127,44 @@ def _items(data: dict[str, Any], flow: Flow, depth: int) -> dict[str, Any]:
             raise _bad(f"the items of step {index} are not counted right")
         part = flow.part(int(index))
 
-        def item(data: Json, part: Flow = part) -> dict[str, Any]:
-            return _snapshot(data, part, depth + 1)
+        def parse_item(data: Json, part: Flow = part) -> dict[str, Any]:
+            return _parse_snapshot(data, part, depth + 1)
 
-        found[index] = {
+        parsed[index] = {
             "total": total,
             "begun": begun,
             "done": done,
             "round": round,
-            "values": _by_number(items, "values", range(begun, total), _output),
-            "outputs": _by_number(items, "outputs", range(begun), _output),
-            "open": _by_number(items, "open", range(begun), item),
+            "values": _parse_by_number(items, "values", range(begun, total), _parse_output),
+            "outputs": _parse_by_number(items, "outputs", range(begun), _parse_output),
+            "open": _parse_by_number(items, "open", range(begun), parse_item),
         }
-        sizes = (len(found[index][name]) for name in ("values", "outputs", "open"))
+        sizes = (len(parsed[index][name]) for name in ("values", "outputs", "open"))
         if list(sizes) != [total - begun, done, begun - done]:
-            raise _bad(f"the items of step {index} are not all there")
-    return found
+            raise _bad(f"the items of step {index} are not complete")
+    return parsed
 
 
-def _by_number(data: Json, name: str, numbers: range, read: Callable[[Any], Any]) -> dict[str, Any]:
-    found = {}
+def _parse_by_number(data: Json, name: str, numbers: range, parse: Callable[[Any], Any]) -> dict[str, Any]:
+    parsed = {}
     for key, value in _field(data, name, OBJECT).items():
         if not re.fullmatch(r"-1|0|[1-9]\d{0,8}", key) or int(key) not in numbers:
-            raise _bad(f"its {name} speak of {key[:20]!r}, which there is not")
-        found[key] = read(value)
-    return found
+            raise _bad(f"its {name} name {key[:20]!r}, which does not exist")
+        parsed[key] = parse(value)
+    return parsed
 
 
 def _anything(value: Json) -> Json:
     return value
 
 
-def _progress(value: Json) -> list[int]:
+def _parse_progress(value: Json) -> list[int]:
     if not (isinstance(value, list) and 3 <= len(value) <= 4 and all(map(_is_count, value))):
         raise _bad("the progress of a step is not three or four numbers")
     return value
 
 
-def _output(value: Json) -> Json:
+def _parse_output(value: Json) -> Json:
     try:
         encode_json(value)
     except InvalidJson as error:
@@ -172,17 +172,17 @@ def _output(value: Json) -> Json:
     return value
 
 
-def _moment(moment: Json, last: int) -> dict[str, Any]:
-    facts = _field(moment, "facts", TEXT, "")
+def _parse_history_entry(entry: Json, last: int) -> dict[str, Any]:
+    facts = _field(entry, "facts", TEXT, "")
     if _FACTS.sub("", facts):
         raise _bad("its history cannot be read")
     if any(int(index) >= last for index in re.findall(r"[-+=~!^](\d+)", facts)):
-        raise _bad("its history speaks of a step that there is not")
-    told: dict[str, Any] = {"at": _field(moment, "at", _COUNT), "facts": facts}
-    return {**told, "reason": _field(moment, "reason", TEXT, "")} if moment.get("reason") else told
+        raise _bad("its history names a step that does not exist")
+    fields: dict[str, Any] = {"at": _field(entry, "at", _COUNT), "facts": facts}
+    return {**fields, "reason": _field(entry, "reason", TEXT, "")} if entry.get("reason") else fields
 
 
-def _state(record: dict[str, Any]) -> str:
+def _parse_state(record: dict[str, Any]) -> str:
     state = record.get("state")
     if state not in tuple(WorkflowState):
         raise _bad(f"there is no state {str(state)[:20]}")

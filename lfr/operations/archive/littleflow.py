@@ -1,8 +1,11 @@
-"""An archive that littleflow_redis has written -> one of ours. Its shape: `F`, the matrix of transitions;
-`T`, of each step the name of a class and its fields; `S` and `A`, newest first, each a time and a vector by
-step: how many of its invocations start (or, below zero, end), and how many activations it gets (or uses up).
+"""Converts an archive of littleflow_redis to one of lfr.
 
-Outputs and the workflow's input are not in it: what has ended counts as having given `{}`, but for literals.
+Its fields: `F`, the matrix of transitions; `T`, for each step the name of a class and its fields; `S` and
+`A`, pairs of a time and a vector by step, newest first. A vector of `S` has the number of invocations that
+start (or, below zero, end); a vector of `A` the number of activations that a step receives (or uses).
+
+Such an archive has no outputs and no input of the workflow: the output of a step that has ended counts as
+`{}`, except for literals.
 """
 
 from __future__ import annotations
@@ -28,18 +31,20 @@ _LARGEST: Final = 1_000_000
 
 
 def is_littleflow_archive(document: Json) -> bool:
-    """Whether a document has the shape of such an archive."""
+    """Return whether a document has the fields of such an archive."""
     return isinstance(document, dict) and all(isinstance(document.get(name), list) for name in "FTSA")
 
 
 def convert_littleflow_archive(document: dict[str, Any], id: str) -> dict[str, Any]:
-    """The archive of a terminated workflow with this id. What ran, starts again with a restart. Raises
-    BadInput for what cannot be read; what it gives is still to be checked, as any archive."""
+    """Return the archive of a terminated workflow with this id; a restart starts again the steps that ran.
+
+    Raises BadInput if the document is not valid. The result must still pass the checks of an archive.
+    """
     steps = _steps(document["T"])
     flow = Flow(steps, _edges(document["F"], len(steps)), docs=_docs(document["T"]))
-    changes = sorted(_vectors(document["S"], len(steps)), key=lambda each: each[0])
+    changes = sorted(_vectors(document["S"], len(steps)), key=lambda change: change[0])
     received = [vector for _, vector in _vectors(document["A"], len(steps))]
-    history, active, attempts, done = _play(changes, len(steps))
+    history, active, attempts, done = _replay(changes, len(steps))
     waiting = [sum(vector[index] for vector in received) for index in range(len(steps))]
     progress = {
         str(index): [max(0, waiting[index]) + active[index] * flow.thresholds[index], 0, attempts[index]]
@@ -68,10 +73,10 @@ def convert_littleflow_archive(document: dict[str, Any], id: str) -> dict[str, A
 def _steps(classes: list[Any]) -> tuple[Step, ...]:
     steps: list[Step] = []
     open: list[int] = []
-    for index, each in enumerate(classes):
-        name, fields = each if isinstance(each, list) and len(each) == 2 else ("", {})
+    for index, entry in enumerate(classes):
+        name, fields = entry if isinstance(entry, list) and len(entry) == 2 else ("", {})
         if not (isinstance(name, str) and name in _KINDS and isinstance(fields, dict)):
-            raise _bad(f"step {index} is of no class that it has")
+            raise _bad(f"step {index} is of an unknown class")
         kind = _kind(_KINDS[name], index, len(classes))
         if kind is StepKind.SUBFLOW_END:
             if not open:
@@ -121,21 +126,21 @@ def _edges(matrix: list[Any], size: int) -> tuple[tuple[int, int], ...]:
 
 
 def _vectors(trace: list[Any], size: int) -> Iterator[tuple[int, list[int]]]:
-    """Times in milliseconds since the epoch, and vectors, oldest first."""
-    for each in reversed(trace):
-        if not (isinstance(each, list) and len(each) == 2 and isinstance(each[1], list)):
+    """Yield times in milliseconds since the epoch with their vectors, oldest first."""
+    for entry in reversed(trace):
+        if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[1], list)):
             raise _bad("S and A are not lists of a time and a vector")
-        at, vector = each
+        at, vector = entry
         if len(vector) != size or not all(type(n) is int and abs(n) <= _LARGEST for n in vector):
             raise _bad(f"a vector does not have {size} numbers")
         yield _time(at), vector
 
 
-def _play(
+def _replay(
     changes: list[tuple[int, list[int]]], size: int
 ) -> tuple[list[dict[str, Any]], list[int], list[int], int]:
-    """The history, and by step how many invocations run at its end and how many have started; how many
-    steps have ended."""
+    """Replay the changes. Return the history; by step, how many invocations run at its end and how many have
+    started; and how many steps have ended."""
     history: list[dict[str, Any]] = []
     active, attempts, done = [0] * size, [0] * size, 0
     for at, vector in changes:
@@ -157,7 +162,7 @@ def _time(text: Json) -> int:
     try:
         at = datetime.fromisoformat(text)
     except (TypeError, ValueError):
-        raise _bad(f"{str(text)[:40]!r} is no time") from None
+        raise _bad(f"{str(text)[:40]!r} is not a time") from None
     return max(0, int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000))
 
 

@@ -1,1 +1,1 @@
-"""What a workflow looks like to people and programs."""
+"""Describes workflows as plain data, for the command line, the API and Python."""

@@ -1,9 +1,10 @@
-"""What is known of the steps of a workflow by its flow and its history: all but what they were given."""
+"""Describes the steps of a workflow and the items of iterated steps from the flow and the history."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from lfr.engine import Fact, FactKind
 from lfr.flow import Flow, Step, StepKind
@@ -15,18 +16,8 @@ from lfr.store.workflows.history import HistoryEntry
 from lfr.store.workflows.items import load_item_counts
 from lfr.store.workflows.load import Record
 
-MOST_SHOWN = 100
-"""How many of the items that are not done are told one by one."""
-
-_ITEM_STATE_AFTER = {
-    FactKind.STARTED: StepState.RUNNING,
-    FactKind.ENDED: StepState.DONE,
-    FactKind.FAILED: StepState.FAILED,
-}
-
-
-ItemStates: TypeAlias = tuple[int, dict[int, StepState]]
-"""The latest round of a step's items, and by number the states of those that have begun in it."""
+MAX_OPEN_ITEMS: Final = 100
+"""How many open items of a step are listed."""
 
 _STATE_AFTER: Final = {
     FactKind.STARTED: StepState.RUNNING,
@@ -36,44 +27,44 @@ _STATE_AFTER: Final = {
     FactKind.FAILED: StepState.FAILED,
     FactKind.RETRIED: StepState.RUNNING,
 }
+"""The state of a step, or of an item, after a fact."""
 
 
-def tell_steps(flow: Flow, moments: Iterable[HistoryEntry], record: Record) -> list[dict[str, Any]]:
-    """By index, each step: index, name, base, kind, state, started, ended, attempt, reason."""
-    told = {step.index: _untouched(step) for step in flow.own_steps}
-    for moment in moments:
-        at = iso_time(moment.at_ms)
-        for fact in moment.facts:
+def describe_steps(flow: Flow, history: Iterable[HistoryEntry], record: Record) -> list[dict[str, Any]]:
+    """Describe each step: index, name, base, kind, state, started, ended, attempt, reason."""
+    steps = {step.index: _describe_pending(step) for step in flow.own_steps}
+    for entry in history:
+        at = iso_time(entry.at_ms)
+        for fact in entry.facts:
             if fact.index is not None and fact.item is None:
-                _take(told[fact.index], fact, at, moment.reason)
+                _apply_fact(steps[fact.index], fact, at, entry.reason)
     if record.state is WorkflowState.TERMINATED:
-        for step in told.values():
+        for step in steps.values():
             if step["state"] == StepState.RUNNING:
                 step["state"] = StepState.PENDING.value  # a restart starts it again
-    return list(told.values())
+    return list(steps.values())
 
 
-def _take(step: dict[str, Any], fact: Fact, at: str | None, reason: str) -> None:
-    """What has happened to a step, from the state in which it was."""
+def _apply_fact(step: dict[str, Any], fact: Fact, at: str | None, reason: str) -> None:
+    """Update the description of a step after a fact."""
     had_begun = step["state"] in (StepState.RUNNING, StepState.FAILED)
     step["state"], step["attempt"] = _STATE_AFTER[fact.kind].value, fact.attempt
     if fact.kind is FactKind.RETRIED:
         step["reason"] = reason
         return
-    if fact.kind in (FactKind.STARTED, FactKind.PASSED) or (
-        fact.kind is not FactKind.ENDED and not had_begun
-    ):
+    starts = fact.kind in (FactKind.STARTED, FactKind.PASSED)
+    if starts or (fact.kind is not FactKind.ENDED and not had_begun):
         step["started"] = at
     step["ended"] = None if fact.kind is FactKind.STARTED else at
     if fact.kind is FactKind.FAILED:
         step["reason"] = reason
-    elif fact.kind is FactKind.SKIPPED and had_begun:  # its guard had said yes
+    elif fact.kind is FactKind.SKIPPED and had_begun:  # so it was not the guard that skipped it
         step["reason"] = "skipped by hand"
     else:
         step["reason"] = None
 
 
-def _untouched(step: Step) -> dict[str, Any]:
+def _describe_pending(step: Step) -> dict[str, Any]:
     return {
         "index": step.index,
         "name": step.name,
@@ -88,14 +79,29 @@ def _untouched(step: Step) -> dict[str, Any]:
     }
 
 
+@dataclass(slots=True)
+class _Round:
+    """One run through the items of a step: its number, and the states of the items that have begun.
+
+    A loop that comes back to an iterated step begins another round, with new items.
+    """
+
+    number: int = 1
+    states: dict[int, StepState] = field(default_factory=dict)
+
+
 def add_items(
     connection: Connection,
     flow: Flow,
     record: Record,
-    moments: Iterable[HistoryEntry],
+    history: Iterable[HistoryEntry],
     steps: Mapping[int, dict[str, Any]],
 ) -> None:
-    """Add `items`, as `tell_items` gives them, to those of these steps that are iterated and have started."""
+    """Add `items` to the iterated steps, of these steps by index, that have started.
+
+    Its keys: total (None as long as the list is not loaded); done, running, failed: how many items of those
+    that have begun; open: id and state of up to 100 items that are not done, failed ones first.
+    """
     iterated = [
         index
         for index, step in steps.items()
@@ -103,56 +109,45 @@ def add_items(
     ]
     if not iterated:
         return
-    kept = load_item_counts(connection, record.id, iterated)
-    states = item_states(moments)
+    counts = load_item_counts(connection, record.id, iterated)
+    rounds = _latest_rounds(history)
     for index in iterated:
-        total = kept[index].total if index in kept else None
-        has_ended = steps[index]["ended"] is not None
-        steps[index]["items"] = tell_items(record, index, states.get(index), total, has_ended=has_ended)
+        items = _describe_items(record, index, rounds.get(index, _Round()))
+        if index in counts:
+            items["total"] = counts[index].total
+        elif steps[index]["ended"] is None:
+            items["total"] = None
+        steps[index]["items"] = items
 
 
-def item_states(moments: Iterable[HistoryEntry]) -> dict[int, ItemStates]:
-    """Return the states of items from the history, by the index of their step.
-
-    Only the latest round counts: a loop that comes back begins with new items.
-    """
-    found: dict[int, ItemStates] = {}
-    for moment in moments:
-        for fact in moment.facts:
+def _latest_rounds(history: Iterable[HistoryEntry]) -> dict[int, _Round]:
+    """Return the latest round of each iterated step, by the step's index."""
+    rounds: dict[int, _Round] = {}
+    for entry in history:
+        for fact in entry.facts:
             if fact.index is not None and fact.item is not None:
-                round, states = found.get(fact.index, (0, {}))
-                if fact.attempt > round:
-                    states = {}
-                    found[fact.index] = (fact.attempt, states)
-                states[fact.item] = _ITEM_STATE_AFTER[fact.kind]
-    return found
+                if fact.index not in rounds or fact.attempt > rounds[fact.index].number:
+                    rounds[fact.index] = _Round(fact.attempt)
+                rounds[fact.index].states[fact.item] = _STATE_AFTER[fact.kind]
+    return rounds
 
 
-def tell_items(
-    record: Record, index: int, known: ItemStates | None, total: int | None, *, has_ended: bool
-) -> dict[str, Any]:
-    """The items of a step as plain data: how many there are in all (total; None if they are not laid out
-    yet), and of those that have begun how many are done, running, failed; and open: id and state of those
-    that are not done, 100 at most, those that failed first.
-    """
-    round, states = known or (1, {})
-    if record.state is WorkflowState.TERMINATED:
-        states = {item: _stopped(state) for item, state in states.items()}
+def _describe_items(record: Record, index: int, round: _Round) -> dict[str, Any]:
+    states = round.states
+    if record.state is WorkflowState.TERMINATED:  # a restart starts again the items that were running
+        states = {
+            item: StepState.PENDING if state is StepState.RUNNING else state for item, state in states.items()
+        }
     counts = list(states.values())
-    undone = [item for item in states if states[item] is not StepState.DONE]
-    undone.sort(key=lambda item: (states[item] is not StepState.FAILED, item))
+    open_items = [item for item in states if states[item] is not StepState.DONE]
+    open_items.sort(key=lambda item: (states[item] is not StepState.FAILED, item))
     return {
-        "total": len(states) if total is None and has_ended else total,
+        "total": len(states),
         "done": counts.count(StepState.DONE),
         "running": counts.count(StepState.RUNNING),
         "failed": counts.count(StepState.FAILED),
         "open": [
-            {"id": str(ItemId(record.id, index, item, round)), "state": states[item].value}
-            for item in undone[:MOST_SHOWN]
+            {"id": str(ItemId(record.id, index, item, round.number)), "state": states[item].value}
+            for item in open_items[:MAX_OPEN_ITEMS]
         ],
     }
-
-
-def _stopped(state: StepState) -> StepState:
-    """The state that a step has in a workflow that is terminated: what ran, starts again with a restart."""
-    return StepState.PENDING if state is StepState.RUNNING else state

@@ -1,4 +1,4 @@
-"""What is told of a workflow as a whole, wherever it is told: in lists, in full, live."""
+"""Describes the record and the history of a workflow, as lists, `inspect` and `follow` show them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from lfr.store.workflows.load import Record
 
 
 def summarize(record: Record) -> dict[str, Any]:
-    """id, name, state, reason (or None), started, ended, parent (of an item, else None), counts."""
+    """Describe a workflow as a whole.
+
+    Keys: id, name, state, reason (or None), started, ended, parent (of an item, else None), counts: total,
+    the number of steps (None if only the flow tells it), and how many are running, done, skipped, failed. In
+    a loop, a step counts each time that it ends.
+    """
     item = read_item_id(record.id)
     return {
         "id": record.id,
@@ -23,41 +28,38 @@ def summarize(record: Record) -> dict[str, Any]:
         "started": iso_time(record.started_ms),
         "ended": iso_time(record.ended_ms),
         "parent": None if item is None else item.parent,
-        "counts": counts(record),
-    }
-
-
-def counts(record: Record) -> dict[str, int | None]:
-    """total, the steps of the flow, or None if that is not known without it; and how many run, are done,
-    skipped, failed. In a loop a step counts each time that it ends."""
-    return {
-        "total": record.total,
-        "running": record.active,
-        "done": record.done,
-        "skipped": record.skipped,
-        "failed": record.failed,
+        "counts": {
+            "total": record.total,
+            "running": record.active,
+            "done": record.done,
+            "skipped": record.skipped,
+            "failed": record.failed,
+        },
     }
 
 
 def iso_time(ms: int) -> str | None:
-    """Milliseconds since the epoch in ISO 8601, UTC; None for 0."""
+    """Format milliseconds since the epoch in ISO 8601, UTC; None for 0."""
     return events.timestamp(ms / 1000) if ms else None
 
 
-def describe_facts(moments: Iterable[HistoryEntry]) -> Iterator[dict[str, Any]]:
-    """The history fact by fact: at, index (None: the workflow), item (of an iterated step, else None), event,
-    attempt (None: the workflow), reason. A step that started and ended at once is told as both."""
-    for moment in moments:
-        at = iso_time(moment.at_ms)
-        for fact in moment.facts:
-            reason = moment.reason or None if fact.kind in (FactKind.FAILED, FactKind.RETRIED) else None
-            words = ("started", "ended") if fact.kind is FactKind.PASSED else (fact.kind.value,)
-            for word in words:
+def describe_facts(history: Iterable[HistoryEntry]) -> Iterator[dict[str, Any]]:
+    """Describe each fact of a history.
+
+    Keys: at, index (None: the workflow), item (of an iterated step, else None), event, attempt (None: the
+    workflow), reason. A step that started and ended at once is described as two facts.
+    """
+    for entry in history:
+        at = iso_time(entry.at_ms)
+        for fact in entry.facts:
+            reason = entry.reason or None if fact.kind in (FactKind.FAILED, FactKind.RETRIED) else None
+            names = ("started", "ended") if fact.kind is FactKind.PASSED else (fact.kind.value,)
+            for name in names:
                 yield {
                     "at": at,
                     "index": fact.index,
                     "item": fact.item,
-                    "event": word,
+                    "event": name,
                     "attempt": None if fact.index is None else fact.attempt,
                     "reason": reason,
                 }

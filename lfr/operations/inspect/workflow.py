@@ -1,4 +1,4 @@
-"""What is known of one workflow: all of it, one step, its flow, its text, its history."""
+"""Describes one workflow: all of it, one of its steps, its flow, its flow text, its history."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Final
 from lfr.engine.step_inputs import WORKFLOW_INPUT, InputError, gather_input, input_sources
 from lfr.errors import BadInput, NotFound
 from lfr.flow import Flow
-from lfr.operations.inspect.steps import add_items, tell_steps
+from lfr.operations.inspect.steps import add_items, describe_steps
 from lfr.operations.inspect.summary import describe_facts, iso_time, summarize
-from lfr.operations.permitted_actions import actions, step_actions
+from lfr.operations.permitted_actions import describe_actions, describe_step_actions
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import StepState, WorkflowState
 from lfr.store.redis.connection import Connection, Store
@@ -19,7 +19,7 @@ from lfr.store.waits.registry import read_waits
 from lfr.store.workflows.attempt_status import load_task_progress
 from lfr.store.workflows.attempt_timers import read_delayed_starts
 from lfr.store.workflows.commit import MAX_BRIEF
-from lfr.store.workflows.history import HistoryEntry, read_whole_history
+from lfr.store.workflows.history import read_whole_history
 from lfr.store.workflows.load import FlowCache, Record
 from lfr.store.workflows.queries import (
     load_flow,
@@ -33,84 +33,89 @@ from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.json import Json
 from lfr.values.times import parse_timestamp
 
-_MOST_WORDS: Final = 6
-_LONGEST_WORD: Final = 40
-"""What a small value is: so many words at the most, none longer than so many characters."""
+_MAX_WORDS: Final = 5
+_MAX_WORD_LENGTH: Final = 40
+"""How many words a small value has at most, and how many characters each."""
 
 
 def inspect_workflow(
     store: Store, id: str, *, history: bool = False, values: bool = True, flow: bool = False
 ) -> dict[str, Any]:
-    """All that is known of a workflow, as plain data; times in ISO 8601, UTC, or None.
+    """Describe a workflow with all its steps as plain data. Times are in ISO 8601, UTC, or None.
 
-    Keys: those of `summary`; actions: by action, why it cannot be done now, or None; moment, the id of the
-    latest entry of its history (empty: none), behind which `follow_workflow` goes on; input, output; and
-    steps: index, name, base, kind, state, started, ended, attempt, input, output, reason of each; of a
-    resource also uri and sink; of an iterated step that has started also items, as `tell_items` gives them;
-    of a running one also progress, if its worker tells of it: at, fraction (from 0 to 1), text; and of one
-    that waits, or is to be tried again, also waits_for: until (or None), event (its kind) with match, or
-    latch (its name). With `history` also `history`, as `describe_facts` gives it; with `flow` also `flow`, as
-    `Flow.to_dict` does.
+    Keys: those of `summarize`; actions: by action, why it is not possible now, or None; moment, the id of the
+    latest entry of the history (empty: none), after which `follow_workflow` continues; input; output; and
+    steps, each with index, name, base, kind, state, started, ended, attempt, input, output, reason. Some
+    steps also have:
 
-    Without `values`, what may be large is left out: input and output, parameters, literals of more than a
-    few words, match, and more than the beginning of a reason. Raises NotFound.
+    uri, sink  of a resource
+    items      of an iterated step that has started, as `add_items` describes them
+    progress   of a running step whose worker reports it: at, fraction (from 0 to 1), text
+    waits_for  of a step that waits or will be retried: until (or None), event (its kind) with match, or latch
+               (its name)
+
+    With `history` also history, as `describe_facts` returns it; with `flow` also flow, as `Flow.to_dict`
+    returns it. Without `values`, leave out what may be large: input and output, parameters, literals of more
+    than a few words, match, and all but the beginning of a reason. Raises NotFound.
     """
     id = parse_workflow_id(id)
     with store.connect() as connection:
         record = require_record(connection, id)
-        runs = _flow_of(connection, id)
-        moments = read_whole_history(connection, id)
-        steps = tell_steps(runs, moments, record)
-        add_items(connection, runs, record, moments, {step["index"]: step for step in steps})
-        _add_news(connection, id, steps)
-        told = {**summarize(record), "actions": actions(id, record.state), "moment": last_id(moments)}
+        own_flow = _require_flow(connection, id)
+        entries = read_whole_history(connection, id)
+        steps = describe_steps(own_flow, entries, record)
+        add_items(connection, own_flow, record, entries, {step["index"]: step for step in steps})
+        _add_progress_and_waits(connection, id, steps)
+        workflow = summarize(record)
+        workflow["counts"]["total"] = own_flow.size
+        workflow["actions"] = describe_actions(id, record.state)
+        workflow["moment"] = entries[-1].id if entries else ""
         if values:
             outputs = load_outputs(connection, id)
-            told["input"] = outputs.get(WORKFLOW_INPUT)
-            told["output"] = outputs.get(runs.last) if record.state is WorkflowState.FINISHED else None
+            has_output = record.state is WorkflowState.FINISHED
+            workflow["input"] = outputs.get(WORKFLOW_INPUT)
+            workflow["output"] = outputs.get(own_flow.last) if has_output else None
             for step in steps:
-                _add_values(step, runs, outputs)
+                _add_values(step, own_flow, outputs)
         else:
-            _leave_out_values([told, *steps])
-    told["counts"]["total"] = runs.size
-    told["steps"] = steps
+            _remove_values([workflow, *steps])
+    workflow["steps"] = steps
     if history:
-        told["history"] = list(describe_facts(moments))
+        workflow["history"] = list(describe_facts(entries))
     if flow:
-        told["flow"] = runs.to_dict() if values else _outline(runs)
-    return told
+        workflow["flow"] = own_flow.to_dict() if values else _outline(own_flow)
+    return workflow
 
 
 def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
-    """All that is known of one step of a workflow: what `inspect_workflow` tells of it, and its parameters,
-    guard (or None), actions: by action, why it cannot be done now, or None; and attempts: its starts and
-    ends, oldest first, as `describe_facts` gives them. Raises NotFound.
+    """Describe one step as `inspect_workflow` does, with more keys: parameters, guard (or None), actions: by
+    action, why it is not possible now, or None; and attempts: its starts and ends, oldest first, as
+    `describe_facts` returns them. Raises NotFound.
     """
     id = parse_workflow_id(id)
     with store.connect() as connection:
         record = require_record(connection, id)
-        flow = _flow_of(connection, id)
+        flow = _require_flow(connection, id)
         if not flow.first <= index <= flow.last:
             raise NotFound(f"{id} has no step {index}", hint="lfr inspect shows the indices")
-        moments = read_whole_history(connection, id)
-        told = next(step for step in tell_steps(flow, moments, record) if step["index"] == index)
-        add_items(connection, flow, record, moments, {index: told})
-        _add_news(connection, id, [told])
-        _add_values(told, flow, load_some_outputs(connection, id, [*input_sources(flow, index), index]))
+        entries = read_whole_history(connection, id)
+        step = next(step for step in describe_steps(flow, entries, record) if step["index"] == index)
+        add_items(connection, flow, record, entries, {index: step})
+        _add_progress_and_waits(connection, id, [step])
+        _add_values(step, flow, load_some_outputs(connection, id, [*input_sources(flow, index), index]))
         progress = load_step(connection, record, index)
-    step = flow.steps[index]
-    facts = describe_facts(moments)
+    facts = describe_facts(entries)
     return {
-        **told,
-        "parameters": step.parameters,
-        "guard": step.guard,
-        "actions": step_actions(id, flow, progress, index),
+        **step,
+        "parameters": flow.steps[index].parameters,
+        "guard": flow.steps[index].guard,
+        "actions": describe_step_actions(id, flow, progress, index),
         "attempts": [fact for fact in facts if fact["index"] == index and fact["item"] is None],
     }
 
 
 def read_flow_text(store: Store, id: str) -> str:
-    """The text of the flow that a workflow runs; of an item, that of its parent. Raises NotFound."""
+    """Read the flow text of a workflow; of an item, that of its parent. Raises NotFound."""
     id = parse_workflow_id(id)
     with store.connect() as connection:
         require_record(connection, id)
@@ -118,16 +123,16 @@ def read_flow_text(store: Store, id: str) -> str:
 
 
 def read_flow(store: Store, id: str) -> Flow:
-    """The flow that a workflow runs. Raises NotFound."""
+    """Read the flow of a workflow. Raises NotFound."""
     id = parse_workflow_id(id)
     with store.connect() as connection:
         require_record(connection, id)
-        return _flow_of(connection, id)
+        return _require_flow(connection, id)
 
 
 def list_history(store: Store, id: str, *, since: str = "") -> list[dict[str, Any]]:
-    """Return a workflow's history, oldest first, as `describe_facts` gives it; only the facts since a time
-    (ISO 8601), if there is one. Raises NotFound and BadInput."""
+    """Return a workflow's history as `describe_facts` describes it, oldest first. `since` (ISO 8601) leaves
+    out earlier facts. Raises NotFound and BadInput."""
     since_ms = parse_timestamp(since) if since else 0
     if since_ms is None:
         raise BadInput(f"since is {since[:40]!r}, which is no time", hint="as 2026-01-31T18:00:00Z")
@@ -138,19 +143,14 @@ def list_history(store: Store, id: str, *, since: str = "") -> list[dict[str, An
 
 
 def require_record(connection: Connection, id: str) -> Record:
-    """The record of a workflow. Raises NotFound."""
+    """Read the record of a workflow. Raises NotFound."""
     record = load_records(connection, [id])[0]
     if record is None:
         raise NotFound(f"there is no workflow {id}", hint="lfr list shows what there is")
     return record
 
 
-def last_id(moments: list[HistoryEntry]) -> str:
-    """The id of the latest of these moments; empty if there is none."""
-    return moments[-1].id if moments else ""
-
-
-def _flow_of(connection: Connection, id: str) -> Flow:
+def _require_flow(connection: Connection, id: str) -> Flow:
     flow = load_flow(connection, FlowCache(), id)
     if flow is None:
         raise NotFound(f"the flow of {id} is gone from Redis")
@@ -161,38 +161,37 @@ def _add_values(step: dict[str, Any], flow: Flow, outputs: Mapping[int, Json]) -
     step["input"] = step["output"] = None
     if step["state"] == StepState.PENDING:
         return
-    with suppress(InputError):  # which is why it failed; the reason says so
+    with suppress(InputError):  # the step failed for this reason, and `reason` says so
         step["input"] = gather_input(flow, outputs.get, step["index"])
     if step["state"] != StepState.RUNNING:
         step["output"] = outputs.get(step["index"])
 
 
-def _add_news(connection: Connection, id: str, steps: Iterable[dict[str, Any]]) -> None:
-    """Add to what runs how far it is, what it waits for, and when it is tried again."""
+def _add_progress_and_waits(connection: Connection, id: str, steps: Iterable[dict[str, Any]]) -> None:
+    """Add `progress` and `waits_for` to the running steps."""
     running = {step["index"]: step for step in steps if step["state"] == StepState.RUNNING}
-    for index, told in load_attempt_progress(
-        connection, id, {i: step["attempt"] for i, step in running.items()}
-    ).items():
-        running[index]["progress"] = told
+    attempts = {index: step["attempt"] for index, step in running.items()}
+    for index, progress in load_attempt_progress(connection, id, attempts).items():
+        running[index]["progress"] = progress
     _add_waits(connection, id, [step for step in running.values() if step["base"].startswith(WAIT_PREFIX)])
-    _add_next_attempts(connection, id, [step for step in running.values() if step["reason"]])
+    _add_retries(connection, id, [step for step in running.values() if step["reason"]])
 
 
-def _add_waits(connection: Connection, id: str, waiting: list[dict[str, Any]]) -> None:
-    names = [(id, step["index"], step["attempt"]) for step in waiting]
-    for step, wait in zip(waiting, read_waits(connection, names), strict=True):
+def _add_waits(connection: Connection, id: str, steps: list[dict[str, Any]]) -> None:
+    names = [(id, step["index"], step["attempt"]) for step in steps]
+    for step, wait in zip(steps, read_waits(connection, names), strict=True):
         if wait is not None:
-            said: dict[str, Any] = {"until": None if wait.due_ms is None else iso_time(wait.due_ms)}
-            if wait.pattern is not None:
-                said |= {"event": wait.pattern.kind, "match": dict(wait.pattern.match)}
+            waits_for: dict[str, Any] = {"until": None if wait.due_ms is None else iso_time(wait.due_ms)}
+            if wait.event is not None:
+                waits_for |= {"event": wait.event.kind, "match": dict(wait.event.match)}
             if wait.latch is not None:
-                said["latch"] = wait.latch
-            step["waits_for"] = said
+                waits_for["latch"] = wait.latch
+            step["waits_for"] = waits_for
 
 
-def _add_next_attempts(connection: Connection, id: str, failed: list[dict[str, Any]]) -> None:
-    names = [(id, step["index"], step["attempt"] + 1) for step in failed]
-    for step, due_ms in zip(failed, read_delayed_starts(connection, names), strict=True):
+def _add_retries(connection: Connection, id: str, steps: list[dict[str, Any]]) -> None:
+    names = [(id, step["index"], step["attempt"] + 1) for step in steps]
+    for step, due_ms in zip(steps, read_delayed_starts(connection, names), strict=True):
         if due_ms is not None:
             step["waits_for"] = {"until": iso_time(due_ms)}
 
@@ -200,23 +199,23 @@ def _add_next_attempts(connection: Connection, id: str, failed: list[dict[str, A
 def load_attempt_progress(
     connection: Connection, id: str, attempts: Mapping[int, int]
 ) -> dict[int, dict[str, Any]]:
-    """How far these attempts, by index, are as their workers tell: at, fraction (from 0 to 1), text."""
+    """Read the progress that workers report for these attempts, by index: at, fraction (0 to 1), text."""
     return {
-        index: {"at": iso_time(told["at"]), "fraction": told["fraction"], "text": told["text"]}
-        for index, told in load_task_progress(connection, id, list(attempts)).items()
-        if told["attempt"] == attempts[index]
+        index: {"at": iso_time(report["at"]), "fraction": report["fraction"], "text": report["text"]}
+        for index, report in load_task_progress(connection, id, list(attempts)).items()
+        if report["attempt"] == attempts[index]
     }
 
 
-def _leave_out_values(told: Iterable[dict[str, Any]]) -> None:
-    for each in told:
-        if each["reason"]:
-            each["reason"] = each["reason"][:MAX_BRIEF]
-        each.get("waits_for", {}).pop("match", None)
+def _remove_values(descriptions: Iterable[dict[str, Any]]) -> None:
+    for description in descriptions:
+        if description["reason"]:
+            description["reason"] = description["reason"][:MAX_BRIEF]
+        description.get("waits_for", {}).pop("match", None)
 
 
 def _outline(flow: Flow) -> dict[str, Any]:
-    """A flow without its values, but for literals of a few words, which are what their steps are known by."""
+    """Return a flow without its values, except small literals: their steps are titled by them."""
     data = flow.to_dict()
     data.pop("parameters", None)
     for step in data["steps"]:
@@ -227,13 +226,15 @@ def _outline(flow: Flow) -> dict[str, Any]:
 
 
 def _is_small(value: Json) -> bool:
-    """Whether a value is told in a few words."""
-    if isinstance(value, dict | list):
-        inner = list(value.values() if isinstance(value, dict) else value)[:_MOST_WORDS]
-        names = value if isinstance(value, dict) else ()
-        return len(value) < _MOST_WORDS and all(_is_word(each) for each in (*names, *inner))
+    """Return whether a value consists of a few words."""
+    if isinstance(value, dict):
+        return len(value) <= _MAX_WORDS and all(map(_is_word, (*value, *value.values())))
+    if isinstance(value, list):
+        return len(value) <= _MAX_WORDS and all(map(_is_word, value))
     return _is_word(value)
 
 
 def _is_word(value: Json) -> bool:
-    return not isinstance(value, dict | list) and not (isinstance(value, str) and len(value) > _LONGEST_WORD)
+    return not isinstance(value, dict | list) and not (
+        isinstance(value, str) and len(value) > _MAX_WORD_LENGTH
+    )

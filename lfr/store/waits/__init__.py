@@ -1,1 +1,1 @@
-"""Stores waits and latches in Redis, and completes the steps that wait."""
+"""Waits in Redis: timers, events, latches."""

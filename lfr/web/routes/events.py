@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Final
 
 from lfr.errors import BadInput
-from lfr.operations.events import LARGEST_LIST, list_dead_letters, list_events, send_event
+from lfr.operations.events import MAX_LIST_SIZE, list_dead_letters, list_events, send_event
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import Access, Parameter, Route
 from lfr.web.routes.schemas import (
@@ -43,7 +43,7 @@ def _list_dead_letters(request: Request) -> Response:
     return json_response(list_dead_letters(request.store, size=request.number("size", 50)))
 
 
-_SIZE: Final = Parameter("size", integer(1, LARGEST_LIST), "the maximum number; default: 50")
+_SIZE: Final = Parameter("size", integer(1, MAX_LIST_SIZE), "the maximum number; default: 50")
 _FIELDS: Final = {"type": "object", "additionalProperties": TEXT}
 _EVENT: Final = object_schema(
     {"id": TEXT, "at": NULLABLE_TEXT, "kind": NULLABLE_TEXT, "workflow": NULLABLE_TEXT, "fields": _FIELDS}

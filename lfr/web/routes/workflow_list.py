@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlencode
 
-from lfr.operations.list_workflows import LARGEST_PAGE, count_workflows, list_page
+from lfr.operations.list_workflows import MAX_PAGE_SIZE, count_workflows, list_page
 from lfr.states import WorkflowState
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import Access, Parameter, Route
@@ -35,7 +35,7 @@ def _list(request: Request) -> Response:
 
 
 def _list_running_ids(request: Request) -> Response:
-    page = list_page(request.store, state=WorkflowState.RUNNING, size=LARGEST_PAGE)
+    page = list_page(request.store, state=WorkflowState.RUNNING, size=MAX_PAGE_SIZE)
     return json_response([workflow["id"] for workflow in page.workflows])
 
 
@@ -52,7 +52,7 @@ ROUTES: Final = (
         "List workflows, newest first. The header Link has the address of the next page.",
         query=(
             *FILTERS,
-            Parameter("size", integer(1, LARGEST_PAGE), "the maximum number; default: 50"),
+            Parameter("size", integer(1, MAX_PAGE_SIZE), "the maximum number; default: 50"),
             Parameter("next", TEXT, "the start of the page, from Link"),
         ),
         responses=ok(array(SUMMARY)),
