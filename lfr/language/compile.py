@@ -128,7 +128,7 @@ class _Span(NamedTuple):
     exit: int
 
 
-class _Flags(NamedTuple):
+class _Modifiers(NamedTuple):
     """The modifiers of a task or a subflow in a statement."""
 
     merge: bool = False
@@ -144,7 +144,7 @@ class _OpenScope:
     offset     its offset in the text
     consumers  by label: the entries of the steps to which it leads; `:start` and `:end` are labels, too
     producers  by label: the exits of the steps that lead to it
-    merging    the labels that stand behind a `>`: their consumers merge their input
+    merging    the labels that stand after a `>`: their consumers merge their input
     """
 
     start: int
@@ -272,26 +272,26 @@ class _FlowBuilder:
             return resource.uri
 
     def _step(self, step: Step, scope: _OpenScope) -> _Span:
-        flags = _Flags(step.merges, step.iterate_offset is not None, step.guard)
+        modifiers = _Modifiers(step.merges, step.iterate_offset is not None, step.guard)
         if isinstance(step.content, Scope):
-            span = self._subflow(step.content.statements, step.content.offset, flags)
+            span = self._subflow(step.content.statements, step.content.offset, modifiers)
         elif len(step.content) == 1:
-            span = self._task(step.content[0], flags)
+            span = self._task(step.content[0], modifiers)
         else:
             each = [Statement(None, (Step((task,)),), None) for task in step.content]
-            span = self._subflow(each, step.content[0].offset, flags)
+            span = self._subflow(each, step.content[0].offset, modifiers)
         if step.before:
             scope.consumers[step.before.name].append(span.entry)
         if step.after:
             scope.producers[step.after.name].append(span.exit)
         return span
 
-    def _task(self, task: Task, flags: _Flags) -> _Span:
+    def _task(self, task: Task, modifiers: _Modifiers) -> _Span:
         symbol = self._symbols.tasks.get(task.name, _PLAIN)
         if symbol.subflow is not None:
             self._check_room(task.offset, self._symbols.sizes[task.name])
             parameters = self._parameters(symbol, task)
-            span = self._subflow(symbol.subflow.statements, task.offset, flags, task.name)
+            span = self._subflow(symbol.subflow.statements, task.offset, modifiers, task.name)
             if isinstance(parameters, dict) and RESERVED_KEY in parameters:
                 options = {RESERVED_KEY: parameters[RESERVED_KEY]}
                 self._steps[span.entry] = replace(self._steps[span.entry], parameters=options)
@@ -303,7 +303,7 @@ class _FlowBuilder:
             name=task.name,
             base=symbol.base,
             parameters=parameters,
-            **flags._asdict(),
+            **modifiers._asdict(),
         )
 
     def _parameters(self, symbol: Symbol, use: Task | Resource) -> Json:
@@ -319,11 +319,13 @@ class _FlowBuilder:
         self.problems.append(problem)
         return None
 
-    def _subflow(self, statements: Iterable[Statement], offset: int, flags: _Flags, name: str = "") -> _Span:
+    def _subflow(
+        self, statements: Iterable[Statement], offset: int, modifiers: _Modifiers, name: str = ""
+    ) -> _Span:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise FatalProblem(offset, f"here subflows are more than {MAX_DEPTH} levels deep")
-        index = self._add(StepKind.SUBFLOW, offset, name=name, **flags._asdict())
+        index = self._add(StepKind.SUBFLOW, offset, name=name, **modifiers._asdict())
         end = self._fill(_OpenScope(index, offset), statements, StepKind.SUBFLOW_END)
         self._steps[index] = replace(self._steps[index], end=end)
         self._depth -= 1

@@ -90,8 +90,8 @@ class Lexer:
 
     def next(self) -> Token:
         """Return the next token; after the last one, END at its end. Raises FatalProblem."""
-        behind, start = self._end, self._skip_blanks(self._end)
-        token = self._token(start) if start < len(self._text) else Token(TokenKind.END, "", behind, behind)
+        end, start = self._end, self._skip_blanks(self._end)
+        token = self._token(start) if start < len(self._text) else Token(TokenKind.END, "", end, end)
         self._end = token.end
         return token
 

@@ -137,7 +137,7 @@ def _parse_json(text: str) -> Json:
     value, end = parse_json(text, start)
     rest = text[end:].lstrip(" \t\r\n")
     if rest:
-        raise BadLiteral("JSON: there is more behind the value", len(text) - len(rest))
+        raise BadLiteral("JSON: there is more after the value", len(text) - len(rest))
     return value
 
 

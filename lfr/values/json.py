@@ -73,7 +73,7 @@ def _decode_text(encoded: bytes) -> tuple[str, Json]:
     except (ValueError, RecursionError) as error:
         raise InvalidJson(str(error)) from None
     if end != len(text):
-        raise InvalidJson(f"there is more behind the value, at character {end}")
+        raise InvalidJson(f"there is more after the value, at character {end}")
     return text, value
 
 
