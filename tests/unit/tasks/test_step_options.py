@@ -18,61 +18,6 @@ from lfr.tasks.step_options import (
     retry_delay,
 )
 from lfr.values.json import Json
-from lfr.values.times import format_duration, parse_duration
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (0, 0),
-        (1.5, 1.5),
-        ("90", 90),
-        ("90s", 90),
-        ("5m", 300),
-        ("2h", 7200),
-        ("1d", 86400),
-        ("1h30m", 5400),
-        ("1d 2h", 93600),
-        ("250ms", 0.25),
-        ("1.5h", 5400),
-        ("1s250ms", 1.25),
-        ("", None),
-        ("m", None),
-        ("30m1h", None),
-        ("-1s", None),
-        (-1, None),
-        (True, None),
-        (None, None),
-        (float("nan"), None),
-        (float("inf"), None),
-        ("1e3s", None),
-        ("200000d", None),
-        ("٣s", None),
-        ("9" * 500 + "s", None),
-    ],
-)
-def test_durations(value: Json, seconds: float | None) -> None:
-    assert parse_duration(value) == seconds
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0s"),
-        (0.001, "1ms"),
-        (90, "1m30s"),
-        (3600, "1h"),
-        (100 * 366 * 86400, "36600d"),
-        (1.25, "1s250ms"),
-    ],
-)
-def test_durations_are_written(seconds: float, text: str) -> None:
-    assert format_duration(seconds) == text
-
-
-@given(st.integers(0, 10**12))
-def test_what_is_written_is_read_again(milliseconds: int) -> None:
-    assert parse_duration(format_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from lfr.tasks.event_wait import Awaited
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.wait_spec import LatchStep, Wait, asked_wait, read_wait, write_wait
 from lfr.values.json import Json
-from lfr.values.times import parse_timestamp
 
 INPUT = {"id": 7, "wait": "1m", "at": "2026-01-31", "deep": {"er": [1, {"x": None}]}}
 
@@ -42,24 +40,6 @@ def asked(base: str, parameters: Json, input: Json = INPUT) -> Any:
 )
 def test_until_when_a_delay_lasts(parameters: Json, due_ms: int) -> None:
     assert asked(DELAY, parameters).due_ms == due_ms
-
-
-@pytest.mark.parametrize(
-    ("text", "time"),
-    [
-        ("2026-01-31T18:00:00", datetime(2026, 1, 31, 18, tzinfo=UTC)),
-        ("2026-01-31T18:00:00.25Z", datetime(2026, 1, 31, 18, 0, 0, 250_000, tzinfo=UTC)),
-        ("2026-01-31T18:00+02:00", datetime(2026, 1, 31, 16, tzinfo=UTC)),
-        (" 2026-01-31 ", datetime(2026, 1, 31, tzinfo=UTC)),
-    ],
-)
-def test_times(text: str, time: datetime) -> None:
-    assert parse_timestamp(text) == time.timestamp() * 1000
-
-
-@pytest.mark.parametrize("text", ["", "soon", "18:00", "2026-02-30", 2026, None, True, ["2026-01-31"]])
-def test_what_is_no_time(text: Json) -> None:
-    assert parse_timestamp(text) is None
 
 
 @pytest.mark.parametrize(
