@@ -79,7 +79,7 @@ def skip_task(store: Store, id: str, index: int, output: Json = None) -> None:
 
 
 def _change_step(
-    store: Store, id: str, index: int, action: StepAction, transition: Callable[[LoadedWorkflow], Transition]
+    store: Store, id: str, index: int, action: StepAction, change: Callable[[LoadedWorkflow], Transition]
 ) -> None:
     id = parse_workflow_id(id)
 
@@ -87,7 +87,7 @@ def _change_step(
         if workflow is None:
             raise NotFound(f"there is no workflow {id}")
         check_step_action(action, id, workflow.flow, workflow.progress, index)
-        return transition(workflow)
+        return change(workflow)
 
     with store.connect() as connection:
         intervene(connection, store.stream, FlowCache(), id, decide)
