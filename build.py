@@ -544,7 +544,7 @@ def _pip(*arguments: str) -> None:
 
 def _environment(name: str) -> str:
     """Return the Python of an environment with the packages of requirements/NAME.txt. It is made once; those
-    of earlier lock files are removed."""
+    of earlier lock files are removed. `.build/NAME` links to it."""
     lock_file = REQUIREMENTS / f"{name}.txt"
     prefix = f"{name}-{sys.version_info.major}.{sys.version_info.minor}-"
     folder = BUILD / f"{prefix}{_digest(lock_file)[:16]}"
@@ -554,6 +554,10 @@ def _environment(name: str) -> str:
         _make_environment(folder, install)
         for other in set(BUILD.glob(f"{prefix}*")) - {folder}:
             other.unlink() if other.is_symlink() else shutil.rmtree(other)
+    link = BUILD / name
+    if link.resolve() != folder.resolve():
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder.name)
     return str(folder / "bin" / "python")
 
 

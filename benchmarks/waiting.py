@@ -1,10 +1,10 @@
-"""Many waits at once: what they cost, and that each ends once, none too early, with the role killed twice.
+"""Measures many waits at once; checks that each ends once and none too early while wait roles are killed.
 
     python -m benchmarks.waiting [WAITS] [ROLES]
 
-Starts WAITS workflows (default 100,000) of one delay and one wait for an event that has the workflow's
-number; kills a wait role (of ROLES, default 1) while they begin and another while they end, both with
-SIGKILL; looks at each end-task event on the stream. Then, with nothing else to do, how late 2,000 delays end.
+Starts WAITS workflows (default 100,000), each with one delay and one wait for an event with the workflow's
+number. Kills one wait role (of ROLES, default 1) while the waits start and one while they end, both with
+SIGKILL. Checks each end-task event on the stream. Then measures how late 2,000 delays end on an idle machine.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WAIT = ["-m", "lfr", "wait"]
 
 
 class WaitRoles:
-    """The processes of the role, one of which can be killed and started again."""
+    """The processes of the wait role."""
 
     def __init__(self, client: redis.Redis, stack: ExitStack, count: int) -> None:
         self._start: Callable[[], list[subprocess.Popen[bytes]]] = lambda: stack.enter_context(
@@ -42,7 +42,7 @@ class WaitRoles:
         self._peaks: list[float] = []
 
     def kill_one(self) -> None:
-        """Kill the first with SIGKILL, and start another."""
+        """Kill the oldest process with SIGKILL and start another."""
         victim = self._processes.pop(0)
         self._peaks.append(peak_memory_mib(victim))
         victim.kill()
@@ -50,12 +50,12 @@ class WaitRoles:
         self._processes += self._start()
 
     def peak_mib(self) -> float:
-        """The most memory that any of them has had."""
+        """Return the peak memory of the largest process so far."""
         return max([*self._peaks, *map(peak_memory_mib, self._processes)])
 
 
 def main() -> None:
-    """Measure, check, print."""
+    """Measure, check and print."""
     waits = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     roles = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     with server() as client:
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def many(client: redis.Redis, waits: int, count: int) -> None:
-    """The waits begin, and end; one role is killed at each."""
+    """Start the waits and end them; kill one role during each."""
     with ExitStack() as stack:
         stack.enter_context(processes(client, ["-m", "lfr", "lifecycle"]))
         roles = WaitRoles(client, stack, count)
@@ -76,7 +76,7 @@ def many(client: redis.Redis, waits: int, count: int) -> None:
         until(lambda: client.zcard("waits:timers") + ended(client) >= waits)
         until(lambda: int(client.hvals("waits:counts:answer")[0]) == waits)
         print(
-            f"{waits:,} delays and {waits:,} waits for events stand, {first_due - time.time():.0f} s early:"
+            f"{waits:,} delays and {waits:,} event waits are stored, {first_due - time.time():.0f} s early:"
         )
         data = client.info("memory")["used_memory"] / 2**20
         length, connections = client.xlen("workflows:run"), len(client.client_list())
@@ -85,7 +85,7 @@ def many(client: redis.Redis, waits: int, count: int) -> None:
         began = time.monotonic()
         answer(client, waits, roles)
         until(lambda: int(client.hvals("waits:counts:answer")[0]) == 0)
-        print(f"  all events have ended their waits after {time.monotonic() - began:.1f} s")
+        print(f"  all events have completed their waits after {time.monotonic() - began:.1f} s")
         until(lambda: client.zcard("workflows:state:FINISHED") == waits)
         print(f"  wait role {roles.peak_mib():.0f} MiB at most")
     check(client, dues)
@@ -94,20 +94,20 @@ def many(client: redis.Redis, waits: int, count: int) -> None:
 def start(
     client: redis.Redis, waits: int, first_due: float, spread: float, roles: WaitRoles
 ) -> dict[str, float]:
-    """Start the workflows; a role is killed in the middle. When each delay is due, by the workflow's id."""
+    """Start the workflows; kill one role halfway. Return when each delay is due, by the workflow's id."""
     lfr = Client(f"redis://127.0.0.1:{client.connection_pool.connection_kwargs['port']}")
     dues: dict[str, float] = {}
     for number in range(waits):
         due = round(first_due + random.uniform(0, spread), 3)
-        told = datetime.fromtimestamp(due, UTC).isoformat(timespec="milliseconds")
-        dues[lfr.run(FLOW, {"number": number, "due": told})] = due
+        due_text = datetime.fromtimestamp(due, UTC).isoformat(timespec="milliseconds")
+        dues[lfr.run(FLOW, {"number": number, "due": due_text})] = due
         if number == waits // 2:
             roles.kill_one()
     return dues
 
 
 def answer(client: redis.Redis, waits: int, roles: WaitRoles) -> None:
-    """Append the events, in no order; a role is killed in the middle."""
+    """Append the events in random order; kill one role halfway."""
     numbers = random.sample(range(waits), waits)
     for start in range(0, waits, 1000):
         pipeline = client.pipeline(transaction=False)
@@ -119,7 +119,7 @@ def answer(client: redis.Redis, waits: int, roles: WaitRoles) -> None:
 
 
 def check(client: redis.Redis, dues: dict[str, float]) -> None:
-    """Each wait has ended once, and no delay before it was due; else this program fails."""
+    """Exit with an error unless each wait ended once and no delay before it was due."""
     ends: Counter[tuple[str, str]] = Counter()
     early, late = 0, []
     for id, event in entries(client):
@@ -137,7 +137,7 @@ def check(client: redis.Redis, dues: dict[str, float]) -> None:
 
 
 def lateness(client: redis.Redis) -> None:
-    """2,000 delays over 20 seconds, with nothing else to do."""
+    """Measure 2,000 delays over 20 seconds, with nothing else to do."""
     with processes(client, ["-m", "lfr", "lifecycle"], WAIT):
         wait_for_groups(client, 2)
         lfr = Client(f"redis://127.0.0.1:{client.connection_pool.connection_kwargs['port']}")
@@ -145,8 +145,8 @@ def lateness(client: redis.Redis) -> None:
         dues: dict[str, float] = {}
         for _ in range(2000):
             due = round(first_due + random.uniform(0, 20), 3)
-            told = datetime.fromtimestamp(due, UTC).isoformat(timespec="milliseconds")
-            dues[lfr.run('wait:delay (- until: "{input[due]}" -)', {"due": told})] = due
+            due_text = datetime.fromtimestamp(due, UTC).isoformat(timespec="milliseconds")
+            dues[lfr.run('wait:delay (- until: "{input[due]}" -)', {"due": due_text})] = due
         until(lambda: client.zcard("workflows:state:FINISHED") == len(dues))
         late = [
             int(client.hget(id, "ended")) / 1000 - due  # type: ignore[arg-type]  # redis-py's awaitables
@@ -156,7 +156,7 @@ def lateness(client: redis.Redis) -> None:
 
 
 def entries(client: redis.Redis) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
-    """All that stands on the stream."""
+    """Yield all entries of the stream."""
     page = client.xrange("workflows:run", count=10_000)
     while page:
         yield from page
@@ -167,17 +167,17 @@ def ended(client: redis.Redis) -> int:
     return int(client.zcard("workflows:state:FINISHED"))
 
 
-def until(fact: Callable[[], bool]) -> None:
-    """Wait until something is true."""
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until `condition` holds; exit with an error after 15 minutes."""
     deadline = time.monotonic() + 900
-    while not fact():
+    while not condition():
         if time.monotonic() > deadline:
             raise SystemExit("it takes more than 15 minutes")
         time.sleep(0.1)
 
 
 def percentiles(late: list[float]) -> str:
-    """How late, in milliseconds."""
+    """Describe how late delays ended, given in seconds."""
     late.sort()
     half, most, worst = (round(1000 * late[int((len(late) - 1) * part)]) for part in (0.5, 0.95, 1))
     return f"half within {half} ms, 95 % within {most} ms, all within {worst} ms of their time"

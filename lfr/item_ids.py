@@ -40,3 +40,8 @@ def read_item_id(id: str) -> ItemId | None:
 def is_item(id: str) -> bool:
     """Whether a workflow's id is that of an item."""
     return "/" in id
+
+
+def root_workflow(id: str) -> str:
+    """Return the workflow that an item, or an item of an item, belongs to; itself, if it is no item."""
+    return id.partition("/")[0]

@@ -15,8 +15,8 @@ from lfr.engine.step_inputs import normalize_input
 from lfr.errors import BadInput
 from lfr.flow import Flow
 from lfr.tasks.catalogue import DELAY
-from lfr.tasks.delay import delay_due
 from lfr.tasks.parameters import BadParameter
+from lfr.tasks.wait_spec import delay_due_ms
 from lfr.values.json import InvalidJson, Json, decode_json, encode_json
 from lfr.worker.registry import BadCall, finished, is_task, task_of
 
@@ -171,7 +171,7 @@ def _copy(value: Json) -> Json:
 def _delay(input: Json, parameters: Json) -> Json:
     """Run a `wait:delay` without waiting. Raises LocalFailure where a real one would fail."""
     try:
-        delay_due(input, parameters, 0)
+        delay_due_ms(input, parameters, 0)
     except BadParameter as error:
         raise LocalFailure(str(error)) from None
     return input

@@ -1,4 +1,4 @@
-"""Latches: what they count, who waits for them; and setting one back to zero."""
+"""Lists latches and resets them."""
 
 from __future__ import annotations
 
@@ -6,39 +6,41 @@ from typing import Any
 from uuid import uuid4
 
 from lfr.errors import NotFound
+from lfr.store.redis.clock import read_time_ms
 from lfr.store.redis.connection import Store
-from lfr.store.waits.latches import let_all_go, read_latches, reset
+from lfr.store.waits.latches import complete_opened_countdowns, read_latches, reset
 
 
 def list_latches(store: Store) -> list[dict[str, Any]]:
-    """The latches that are not at zero, and those that have come to it within the last hour, by name.
+    """Return the latches that are not zero, and those that became zero within the last hour, by name.
 
-    Each as plain data: name; value, the count, or None if its key holds no whole number; waiters, how many
-    count it down; and waiting, up to a hundred of these, longest first, with workflow and index.
+    Each as plain data: name; value, the count, or None if its key holds no integer; waiters, how many
+    countdowns wait for it; and waiting, up to a hundred of these, longest first, with workflow and index.
     """
     with store.connect() as connection:
         return [
             {
-                "name": each.name,
-                "value": each.count,
-                "waiters": each.waiters,
-                "waiting": [{"workflow": workflow, "index": index} for workflow, index in each.first],
+                "name": latch.name,
+                "value": latch.count,
+                "waiters": latch.waiter_count,
+                "waiting": [
+                    {"workflow": workflow, "index": index} for workflow, index in latch.first_waiters
+                ],
             }
-            for each in read_latches(connection)
+            for latch in read_latches(connection)
         ]
 
 
 def reset_latch(store: Store, name: str) -> dict[str, Any]:
-    """Bring a latch to zero, whoever holds it; who counts it down goes on. What it was: name, value, waiters.
+    """Set a latch to zero, whoever holds it, and complete its countdowns. Return what it was: name, value,
+    waiters.
 
-    Releases that come later are refused. Raises NotFound if it is at zero and nobody waits for it.
+    Later releases fail. Raises NotFound if the latch is zero and no countdown waits for it.
     """
     with store.connect() as connection:
-        while True:
-            found = reset(connection, store.stream, name, str(uuid4()))
-            if found is None:
-                continue  # somebody has touched it meanwhile
-            if not found.waiters and found.count == 0:
-                raise NotFound(f"there is no latch {name}, or it is at zero", hint="lfr latches shows them")
-            let_all_go(connection, store.stream)
-            return {"name": name, "value": found.count, "waiters": found.waiters}
+        latch = reset(connection, store.stream, name, tag=str(uuid4()))
+        if latch.count == 0 and not latch.waiter_count:
+            raise NotFound(f"there is no latch {name}, or it is at zero", hint="lfr latches shows them")
+        while complete_opened_countdowns(connection, store.stream, read_time_ms(connection)):
+            pass
+        return {"name": name, "value": latch.count, "waiters": latch.waiter_count}

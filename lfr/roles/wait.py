@@ -1,36 +1,45 @@
-"""Waits for workflows: for a time, for an event, for a latch. All of it stands in Redis, so a restart loses
-nothing, and a wait costs this process nothing."""
+"""Does the `wait:` tasks: delays, event waits and latches.
+
+All waits are in Redis, so a restart loses none and a waiting step costs this process nothing.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
 
-from lfr.roles.wait_classify import sort_news
-from lfr.runtime.complete import complete_tasks
+from lfr import events
+from lfr.engine.waits import UserEvent
+from lfr.runtime.complete import Completion, complete_tasks, parse_tasks
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.stream.entries import Entry, acknowledge_command
-from lfr.store.waits.deliver_event import FEW, MANY, Arrival, Outcome, take_arrivals
-from lfr.store.waits.latches import do_latch_steps, end_countdowns, let_go
-from lfr.store.waits.match_index import forget_field_sets
-from lfr.store.waits.start import cancel_waits, keep_delays
-from lfr.store.waits.start_event_waits import keep_event_waits
-from lfr.store.waits.timers import fire_due, look
+from lfr.store.waits.event_buffer import remove_unused_field_sets
+from lfr.store.waits.latches import (
+    complete_opened_countdowns,
+    complete_settled_countdowns,
+    process_requests,
+)
+from lfr.store.waits.match import deliver, start_event_waits
+from lfr.store.waits.start import cancel_waits, start_delays
+from lfr.store.waits.timers import end_due_waits, read_due_work
+from lfr.tasks.catalogue import WAIT_PREFIX
+from lfr.tasks.parameters import BadParameter
+from lfr.tasks.wait_spec import LatchRequest, Wait, parse_wait
+from lfr.values.checks import is_unicode
 
 _SOON_SECONDS: Final = 0.02
-"""In how many seconds to look again for what another role is about to finish."""
+"""How soon to look again for pending entries that another role is about to finish."""
 
 _TIDY_EVERY_SECONDS: Final = 10.0
 
-T = TypeVar("T")
-
 
 class WaitTasks(Consumer):
-    """Keeps waits and ends them. Any number of these may run side by side."""
+    """Starts waits and ends them. Any number of these may run side by side."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store, "wait")
@@ -38,66 +47,113 @@ class WaitTasks(Consumer):
         self._tidy_at = 0.0
 
     def on_pass(self, connection: Connection) -> float:
-        """End some of what ends without an event; in how many seconds something is next."""
-        due = look(connection)
+        """End some of the waits that end without an event; return in how many seconds the next is due."""
+        work = read_due_work(connection)
         if time.monotonic() >= self._tidy_at:
             self._tidy_at = time.monotonic() + _TIDY_EVERY_SECONDS
-            forget_field_sets(connection, due.now_ms)
-        if due.opened:
-            let_go(connection, self.store.stream, due.now_ms)
-        if due.is_due:
-            fire_due(connection, self.store.stream, due.now_ms, count=self.store.settings.batch)
-        if due.opened or due.is_due:
+            remove_unused_field_sets(connection, work.now_ms)
+        if work.has_opened_countdowns:
+            complete_opened_countdowns(connection, self.store.stream, work.now_ms)
+        if work.has_due_timers:
+            end_due_waits(connection, self.store.stream, work.now_ms, count=self.store.settings.batch)
+        if work.has_opened_countdowns or work.has_due_timers:
             return 0.0  # there may be more
-        seconds = super().on_pass(connection) if due.next_ms is None else (due.next_ms - due.now_ms) / 1000
-        if due.countdowns:
+        due_in = None if work.next_ms is None else (work.next_ms - work.now_ms) / 1000
+        seconds = super().on_pass(connection) if due_in is None else due_in
+        if work.has_countdowns:
             self._acknowledge_now(connection)
-            end_countdowns(connection, self.id, due.now_ms)
+            complete_settled_countdowns(connection, self.id, work.now_ms)
             return min(seconds, _SOON_SECONDS)
         return seconds
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
-        """Deal with the events of a pass, each in one transaction with its acknowledgement.
+        """Process a batch, each kind of event in one transaction with its acknowledgement.
 
-        The order does not matter to waits and events: what is older goes by the stream.
+        The order does not matter to waits and events, because the stream's order decides what is earlier.
         """
-        news = sort_news(batch)
-        self.acknowledge_later(news.foreign)
-        complete_tasks(connection, self.id, news.failures)
-        _do_all(news.delays, partial(keep_delays, connection, self.id))
-        _do_all(news.event_waits, partial(keep_event_waits, connection, self.id, retain_ms=self._retain_ms))
-        if news.latch_steps:
+        waits = classify_batch(batch)
+        self.acknowledge_later(waits.foreign)
+        complete_tasks(connection, self.id, waits.failures)
+        start_delays(connection, self.id, waits.delays)
+        start_event_waits(connection, self.id, waits.event_waits, retain_ms=self._retain_ms)
+        if waits.latch_requests:
             self._acknowledge_now(connection)
-        _do_all(news.latch_steps, partial(do_latch_steps, connection, self.id, first=batch[0].id))
-        _do_all(list(news.cancels.items()), lambda some: cancel_waits(connection, self.id, dict(some)))
-        self._take(connection, news.arrivals)
-
-    def _take(self, connection: Connection, arrivals: Sequence[Arrival]) -> None:
-        """Let events end waits: all at once; one by one those that end many, or if that is refused."""
-        if not arrivals:
-            return
-        take = partial(take_arrivals, connection, self.id, retain_ms=self._retain_ms)
-        outcome = take(arrivals, most=FEW)
-        for arrival in arrivals if outcome.is_refused else outcome.unfinished:
-            outcome = Outcome(is_refused=True, unfinished=())
-            while outcome.is_refused or outcome.unfinished:
-                outcome = take([arrival], most=MANY)
+        process_requests(connection, self.id, waits.latch_requests, first_id=batch[0].id)
+        cancel_waits(connection, self.id, waits.cancels)
+        deliver(connection, self.id, waits.user_events, retain_ms=self._retain_ms)
 
     def _acknowledge_now(self, connection: Connection) -> None:
-        """What this role has read and found foreign must not stand as pending: it would be waited for."""
+        """Acknowledge foreign entries: latches wait until no earlier entry is pending."""
         if self._done:
             done, self._done = self._done, []
             connection.execute([acknowledge_command(self.id, done)])
 
 
-def _do_all(items: Sequence[T], do: Callable[[Sequence[T]], bool]) -> None:
-    """Do all at once; if that is refused, one by one, each until it is done."""
-    if items and not do(items):
-        for item in items:
-            while not do([item]):
-                pass
+@dataclass(slots=True)
+class WaitBatch:
+    """The events of one batch, sorted; each kind in the order of the stream.
+
+    delays          waits that only the clock ends; `event_waits`: those that an event ends
+    latch_requests  steps that acquire, release or count down
+    failures        completions of `wait:` tasks with wrong parameters
+    cancels         attempts that were cancelled, each with the id of the event
+    user_events     events that may complete waits
+    foreign         the ids of all others
+    """
+
+    delays: list[Wait] = field(default_factory=list)
+    event_waits: list[Wait] = field(default_factory=list)
+    latch_requests: list[LatchRequest] = field(default_factory=list)
+    failures: list[Completion] = field(default_factory=list)
+    cancels: list[tuple[str, events.CancelTask]] = field(default_factory=list)
+    user_events: list[UserEvent] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    def add_task(self, entry_id: str, task: events.StartTask) -> None:
+        """Add a `wait:` task."""
+        try:
+            wait = parse_wait(entry_id, task)
+        except BadParameter as error:
+            self.failures.append(Completion(entry_id, events.end_task_values(task, failure=str(error))))
+            return
+        if isinstance(wait, LatchRequest):
+            self.latch_requests.append(wait)
+        elif wait.pattern is not None:
+            self.event_waits.append(wait)
+        else:
+            self.delays.append(wait)
+
+    def add_event(self, entry: Entry) -> None:
+        """Add an event that starts no task. The lifecycle reports those that are malformed."""
+        kind = events.peek_kind(entry.fields)
+        with suppress(events.Malformed):
+            if kind == events.CANCEL_TASK:
+                values = events.decode(entry.fields)
+                base = values.get(b"base")
+                if not isinstance(base, str) or base.startswith(WAIT_PREFIX):
+                    self.cancels.append((entry.id, events.parse_cancel_task(values)))
+                    return
+            elif kind is not None and kind not in events.OWN_KINDS and is_unicode(kind):
+                self.user_events.append(UserEvent(entry.id, kind, events.decode_event(entry.fields)))
+                return
+        self.foreign.append(entry.id)
+
+
+def classify_batch(batch: Sequence[Entry]) -> WaitBatch:
+    """Sort the events of a batch."""
+    waits = WaitBatch()
+    tasks, other_ids = parse_tasks(batch)
+    for entry_id, task in tasks:
+        if task.base.startswith(WAIT_PREFIX):
+            waits.add_task(entry_id, task)
+        else:
+            waits.foreign.append(entry_id)
+    entries = {entry.id: entry for entry in batch}
+    for entry_id in other_ids:
+        waits.add_event(entries[entry_id])
+    return waits
 
 
 def run(store: Store, context: RoleContext) -> int:
-    """Run the role until it is stopped; the process's exit code."""
+    """Run the role until it is stopped; return the exit code of the process."""
     return run_consumers(context, [WaitTasks(store)])

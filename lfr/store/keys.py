@@ -30,21 +30,21 @@ every group has read past them, by the receipt's time in milliseconds since the 
 receipt that has grown old stands there as both."""
 
 LATCHES = "waits:latches"
-"""ZSET: the names of latches, by when each came to zero in milliseconds since the epoch; +inf: it is not."""
+"""ZSET: the names of latches, by when each became zero in milliseconds since the epoch; +inf: it is not."""
 
 TIMERS = "waits:timers"
 """ZSET: `W INDEX ATTEMPT` by due time, in milliseconds since the epoch."""
 
 COUNTDOWNS = "waits:countdowns"
-"""ZSET: `W INDEX ATTEMPT`, countdowns that began at a latch of zero, by the time of their start-task event.
-They end once no older event is still to be dealt with, for that might be an acquire."""
+"""ZSET: `W INDEX ATTEMPT`, countdowns that started at a latch of zero, by the time of their start-task event.
+They complete once no earlier event is pending, because that might be an acquire."""
 
-OPENED = "waits:opened"
-"""SET: the names of what `opened` holds."""
+OPENED_TAGS = "waits:opened"
+"""SET: the tags of the keys that `opened_countdowns` names."""
 
-AWAITED_KINDS = "waits:kinds"
-"""ZSET: the kinds of events that waits ask for, by when it was last seen which of their field sets are in
-use, in milliseconds since the epoch."""
+FIELD_SET_KINDS = "waits:kinds"
+"""ZSET: the kinds of events that have field sets, by when unused ones were last looked for, in milliseconds
+since the epoch."""
 
 DEADLINES = "waits:deadlines"
 """ZSET: `W INDEX ATTEMPT SECONDS ["NAME","BASE"]`, attempts that may take that long, by the time when it is
@@ -106,65 +106,64 @@ def handed_over(workflow: str, index: int) -> str:
 
 
 def wait(workflow: str, index: int, attempt: int) -> str:
-    """STRING: what a step waits for, as JSON; or a mark, for a while after the attempt has been cancelled."""
+    """STRING: what a step waits for, as JSON; or a mark, for a while after the attempt was cancelled."""
     return f"{workflow}:wait:{index}.{attempt}"
 
 
-def latched(workflow: str) -> str:
+def counted_attempts(workflow: str) -> str:
     """HASH: `INDEX.ATTEMPT` -> the latch that this attempt has acquired or released."""
     return f"{workflow}:latched"
 
 
 def latch(name: str) -> str:
-    """STRING: a latch's count; it expires some time after it has come to zero."""
+    """STRING: a latch's count; it expires some time after it has become zero."""
     return f"workflow:latch:{name}"
 
 
 def latch_waiters(name: str) -> str:
-    """ZSET: `W INDEX ATTEMPT`, the countdowns of a latch, in the order of their start-task events, see
-    `StreamId.score`."""
+    """ZSET: `W INDEX ATTEMPT`, the countdowns of a latch by the `StreamId.score` of their start-task."""
     return f"waits:latch:{name}"
 
 
-def opened(name: str) -> str:
-    """ZSET: as `latch_waiters`: those that a latch at zero has let go, until each has been told."""
-    return f"waits:opened:{name}"
+def opened_countdowns(tag: str) -> str:
+    """ZSET: as `latch_waiters`: the countdowns of a latch that was opened, until each has completed."""
+    return f"waits:opened:{tag}"
 
 
 def field_sets(kind: str) -> str:
-    """HASH: field set -> 1, or 0 until the kept events of this kind are to be found by it. Each set of fields
-    that waits for events of this kind ask for, see `lfr.tasks.matching`."""
+    """HASH: field set -> 1, or 0 until all buffered events of this kind are indexed by it. A field set is the
+    names of the fields that waits for events of this kind ask for, see `lfr.tasks.matching`."""
     return f"waits:fields:{kind}"
 
 
-def field_set_waits(kind: str) -> str:
+def field_set_counts(kind: str) -> str:
     """HASH: field set -> how many waits ask for it."""
     return f"waits:counts:{kind}"
 
 
-def event_waits(place: str) -> str:
-    """ZSET: `W INDEX ATTEMPT`, the waits in this place, in the order of their start-task events, as above."""
-    return f"waits:place:{place}"
+def event_waits(match_key: str) -> str:
+    """ZSET: `W INDEX ATTEMPT`, the waits of this match key by the `StreamId.score` of their start-task."""
+    return f"waits:place:{match_key}"
 
 
-def event(id: str) -> str:
-    """STRING: an event that is kept, as JSON; expires."""
+def buffered_event(id: str) -> str:
+    """STRING: a buffered event, as JSON; expires."""
     return f"waits:event:{id}"
 
 
-def kept(kind: str) -> str:
-    """ZSET: the ids of the events of this kind that are kept, by their time in ms; expires."""
+def buffered_events(kind: str) -> str:
+    """ZSET: the ids of the buffered events of this kind by their time in ms; expires."""
     return f"waits:kept:{kind}"
 
 
-def free(place: str) -> str:
-    """ZSET: as `kept`: those that waits in this place ask for, and that have ended no wait yet; expires."""
-    return f"waits:free:{place}"
+def unused_events(match_key: str) -> str:
+    """ZSET: as `buffered_events`: those of this match key that have completed no wait yet; expires."""
+    return f"waits:free:{match_key}"
 
 
-def taken(place: str) -> str:
-    """ZSET: as `free`: those that have ended a wait. They still end waits that are older than they are."""
-    return f"waits:taken:{place}"
+def used_events(match_key: str) -> str:
+    """ZSET: as `unused_events`: those that have completed a wait. They still complete earlier waits."""
+    return f"waits:taken:{match_key}"
 
 
 def process(id: str) -> str:

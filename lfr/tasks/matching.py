@@ -1,9 +1,9 @@
-"""Which waits an event may end: those of its kind of which every field that is asked for is equal in it.
+"""Computes the match keys under which event waits and events find each other.
 
-All waits that ask for the same kind and the same values stand in the same *place*, which is a digest of
-both. So an event finds them by as many digests as there are sets of fields that waits of its kind ask for,
-however many waits there are. Values are equal as JSON is: 1 is 1.0 but not "1" nor true, and the members of
-an object have no order.
+A match key is a digest of an event kind and of the fields that a wait asks for. All waits that ask for the
+same share one key. An event computes one key for each field set that waits of its kind ask for, however many
+waits there are. Values are equal as in JSON: 1 equals 1.0 but not "1" or true; the order of an object's
+members does not matter.
 """
 
 from __future__ import annotations
@@ -20,31 +20,28 @@ FieldSet: TypeAlias = str
 
 
 def field_set(match: Mapping[str, Json]) -> FieldSet:
-    """The names of the fields that a wait asks for."""
+    """Return the names of the fields in a match."""
     return json.dumps(sorted(match))
 
 
-def place(kind: str, match: Mapping[str, Json]) -> str:
-    """Where the waits stand that ask for this kind and these values: 32 hexadecimal digits."""
-    told = json.dumps([kind, _canonical(dict(match))], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(told.encode()).hexdigest()[:32]
+def match_key(kind: str, match: Mapping[str, Json]) -> str:
+    """Return the key of the waits that ask for this kind and these fields: 32 hexadecimal digits."""
+    text = json.dumps([kind, _canonical(dict(match))], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def places(kind: str, event: Mapping[str, Json], asked: Iterable[FieldSet]) -> dict[FieldSet, str]:
-    """The places where waits stand that this event may end, by the fields they ask for.
-
-    `asked` is every set of fields that waits of its kind ask for.
-    """
-    found: dict[FieldSet, str] = {}
-    for names in asked:
-        wanted: list[str] = json.loads(names)
-        if all(name in event for name in wanted):
-            found[names] = place(kind, {name: event[name] for name in wanted})
-    return found
+def match_keys(kind: str, event_fields: Mapping[str, Json], field_sets: Iterable[FieldSet]) -> list[str]:
+    """Return the key of an event for each of these field sets, except for those with fields it lacks."""
+    keys: list[str] = []
+    for field_set in field_sets:
+        names: list[str] = json.loads(field_set)
+        if all(name in event_fields for name in names):
+            keys.append(match_key(kind, {name: event_fields[name] for name in names}))
+    return keys
 
 
 def _canonical(value: Json) -> Json:
-    """The value with whole numbers as integers: 1.0 and 1 are one number in JSON."""
+    """Return the value with whole floats as integers: 1.0 and 1 are one number in JSON."""
     if isinstance(value, dict):
         return {key: _canonical(member) for key, member in value.items()}
     if isinstance(value, list):

@@ -1,111 +1,221 @@
-"""Waits: what a step waits for, from its start-task event; and as it is kept."""
+"""Parses the `wait:` tasks into waits and latch requests; encodes and decodes waits for Redis."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from lfr import events
-from lfr.events import StartTask
-from lfr.tasks.catalogue import ACQUIRE, COUNTDOWN, DELAY, EVENT, RELEASE
-from lfr.tasks.delay import delay_due
-from lfr.tasks.event_wait import Awaited, read_event_wait
-from lfr.tasks.parameters import BadParameter
-from lfr.tasks.wait_parameters import wait_parameters
+from lfr.events import OWN_KINDS, StartTask
+from lfr.tasks.catalogue import ACQUIRE, COUNTDOWN, DELAY, EVENT, RELEASE, find_built_in
+from lfr.tasks.matching import FieldSet, field_set, match_key
+from lfr.tasks.parameters import BadParameter, bad_parameter, fill_parameters, parse_parameters
+from lfr.tasks.template import TemplateError, fill_or_look_up
 from lfr.values.checks import is_unicode
-from lfr.values.json import Json, decode_json_lines, encode_json, encode_json_lines
+from lfr.values.json import InvalidJson, Json, decode_json, decode_json_lines, encode_json, encode_json_lines
 from lfr.values.stream_id import StreamId
 
 LONGEST_NAME: Final = 1000
+
+AttemptId: TypeAlias = tuple[str, int, int]
+"""An attempt of a step: its workflow, the step's index, the attempt's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventPattern:
+    """The events that complete an event wait.
+
+    kind          the event's kind
+    match         fields that must be equal in the event
+    is_receipted  whether an event that completes the wait gets a receipt
+    """
+
+    kind: str
+    match: Mapping[str, Json]
+    is_receipted: bool = True
+
+    @property
+    def match_key(self) -> str:
+        """The key under which waits with this kind and match are found."""
+        return match_key(self.kind, self.match)
+
+    @property
+    def field_set(self) -> FieldSet:
+        """The names of the fields in the match."""
+        return field_set(self.match)
+
+    def output(self, event_fields: Mapping[str, Json], input: Json) -> Json:
+        """Return the step's output when this event completes the wait: the event's output merged over the
+        match, or the output alone if it is no object. Without an output, return the input."""
+        output = event_fields.get("output")
+        if output is None:
+            return input
+        return {**self.match, **output} if isinstance(output, dict) else output
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
     """A step that waits.
 
-    task     what it was asked to do; of its parameters nothing is kept
-    since    the id of its start-task event: what came before it and after it goes by the stream's order
-    due_ms   when the wait is over by the clock, in milliseconds since the epoch; None: never
-    failure  why it then fails; None: it then ends with its input
-    event    the event that ends it, or None; `latch`: the latch that ends it when it is at zero, or None
+    task      its start-task, without the parameters once it has been stored
+    entry_id  the id of the start-task event; it orders the wait among other waits and events
+    due_ms    when the clock ends the wait, in milliseconds since the epoch; None: never
+    failure   why the step then fails; None: it then completes with its input
+    pattern   the events that complete the wait, or None
+    latch     the latch that completes the wait when it is zero, or None
     """
 
     task: StartTask
-    since: str
+    entry_id: str
     due_ms: int | None = None
     failure: str | None = None
-    event: Awaited | None = None
+    pattern: EventPattern | None = None
     latch: str | None = None
 
     @property
-    def name(self) -> tuple[str, int, int]:
-        """Workflow, index and attempt: what it is known by."""
+    def id(self) -> AttemptId:
+        """The attempt that waits."""
         return self.task.workflow, self.task.index, self.task.attempt
 
-    def ending(self) -> dict[str, Json]:
-        """The values of the end-task event when the wait is over by the clock, or by its latch."""
+    def end_task_values(self) -> dict[str, Json]:
+        """Return the values of the end-task event when the clock or the latch ends the wait."""
         if self.failure is not None:
             return events.end_task_values(self.task, failure=self.failure)
         return events.end_task_values(self.task, output=self.task.input)
 
 
 @dataclass(frozen=True, slots=True)
-class LatchStep:
-    """A step that acquires, releases or counts down (by `task.base`) a latch."""
+class LatchRequest:
+    """A step that acquires, releases or counts down (by `task.base`) a latch. `entry_id` is the id of its
+    start-task event."""
 
     task: StartTask
-    since: str
+    entry_id: str
     latch: str
 
+    @property
+    def id(self) -> AttemptId:
+        """The attempt that makes the request."""
+        return self.task.workflow, self.task.index, self.task.attempt
 
-def asked_wait(id: str, task: StartTask) -> Wait | LatchStep:
-    """What a `wait:` task asks for; `id` is that of its start-task event. Raises BadParameter."""
-    started_ms = StreamId.parse(id).ms
+
+def parse_wait(entry_id: str, task: StartTask) -> Wait | LatchRequest:
+    """Return what a `wait:` task asks for. `entry_id` is the id of its start-task event.
+
+    Raises BadParameter.
+    """
+    started_ms = StreamId.parse(entry_id).ms
     if task.base == DELAY:
-        return Wait(task, id, due_ms=delay_due(task.input, task.parameters, started_ms))
+        return Wait(task, entry_id, due_ms=delay_due_ms(task.input, task.parameters, started_ms))
     if task.base == EVENT:
-        asked = read_event_wait(task.input, task.parameters)
-        due_ms = None if asked.timeout is None else started_ms + round(1000 * asked.timeout)
-        return Wait(task, id, due_ms=due_ms, failure=asked.failure, event=asked.awaited)
+        return _parse_event_wait(entry_id, task, started_ms)
     if task.base in (ACQUIRE, RELEASE, COUNTDOWN):
-        return LatchStep(task, id, latch_name(task))
+        return LatchRequest(task, entry_id, _parse_latch_name(task))
     raise BadParameter(f"there is no task {task.base} in lfr")
 
 
-def latch_name(task: StartTask) -> str:
-    """The name of the latch that a task is about. Raises BadParameter."""
-    name = wait_parameters(task.base, task.input, task.parameters)["name"]
+def delay_due_ms(input: Json, parameters: Json, started_ms: int) -> int:
+    """Return when a `wait:delay` ends that starts at `started_ms`; both in milliseconds since the epoch.
+
+    Raises BadParameter.
+    """
+    values = _parameter_values(DELAY, input, parameters)
+    if values["until"] is not None:
+        return int(values["until"])
+    return started_ms + round(1000 * float(values["duration"]))
+
+
+def _parse_event_wait(entry_id: str, task: StartTask, started_ms: int) -> Wait:
+    values = _parameter_values(EVENT, task.input, task.parameters)
+    kind, timeout = values["event"], values["timeout"]
+    if not kind or not is_unicode(kind):
+        raise bad_parameter(EVENT, "event", kind, "the kind of an event")
+    if kind in OWN_KINDS:
+        raise BadParameter(f"{EVENT}: event is {kind}, which is one of lfr's own events")
+    failure = None
+    if timeout is not None and values["on_timeout"] == "fail":
+        failure = f"{EVENT}: no event {kind} has come within {timeout:.10g} s"
+    pattern = EventPattern(
+        kind, _parse_match(values["match"], task.input, task.parameters), values["receipt"]
+    )
+    due_ms = None if timeout is None else started_ms + round(1000 * timeout)
+    return Wait(task, entry_id, due_ms=due_ms, failure=failure, pattern=pattern)
+
+
+def _parse_match(match: Any, input: Json, parameters: Json) -> dict[str, Json]:
+    if match is None:
+        return {}
+    if match == "input":
+        first = input[0] if isinstance(input, list) and input else input
+        if isinstance(first, dict):
+            return first
+        source = "first item of the input" if isinstance(input, list) else "input"
+        raise BadParameter(f"{EVENT}: match is input, but the {source} is no object")
+    try:
+        filled = _fill_templates(match, {"input": input, "parameters": parameters})
+    except TemplateError as error:
+        raise BadParameter(f"{EVENT}: match: {error}") from None
+    try:
+        decode_json(encode_json(filled).encode())  # filling may nest it too deeply to be read again
+    except InvalidJson as error:
+        raise BadParameter(f"{EVENT}: match: {error}") from None
+    assert isinstance(filled, dict)
+    return filled
+
+
+def _fill_templates(value: Json, names: Mapping[str, Json]) -> Json:
+    if isinstance(value, str):
+        return fill_or_look_up(value, names)
+    if isinstance(value, list):
+        return [_fill_templates(item, names) for item in value]
+    if isinstance(value, dict):
+        return {key: _fill_templates(member, names) for key, member in value.items()}
+    return value
+
+
+def _parse_latch_name(task: StartTask) -> str:
+    name = _parameter_values(task.base, task.input, task.parameters)["name"]
     if not name or len(name) > LONGEST_NAME or not is_unicode(name):
-        shown = encode_json(name[:40])
+        shortened = encode_json(name[:40])
         raise BadParameter(
-            f"{task.base}: name is {shown}, but must be a text of 1 to {LONGEST_NAME} characters"
+            f"{task.base}: name is {shortened}, but must be a text of 1 to {LONGEST_NAME} characters"
         )
     return str(name)
 
 
-def write_wait(wait: Wait) -> str:
-    """A wait as JSON, in lines: all but its input, that, and what must be equal in its event."""
-    task, awaited = wait.task, wait.event
-    told: dict[str, Json] = {
+def _parameter_values(task: str, input: Json, parameters: Json) -> dict[str, Any]:
+    """Return the value of every parameter in the catalogue's table, templates filled. Raises BadParameter."""
+    entry = find_built_in(task)
+    assert entry, f"{task} is in the catalogue"
+    values = parse_parameters(task, entry.parameters, parameters)
+    return fill_parameters(task, values, {"input": input, "parameters": parameters})
+
+
+def encode_wait(wait: Wait) -> str:
+    """Return a wait as three lines of JSON: its properties, the task's input, the match of its pattern."""
+    task, pattern = wait.task, wait.pattern
+    properties: dict[str, Json] = {
         "task": [task.workflow, task.name, task.base, task.index, task.attempt],
-        "since": wait.since,
+        "since": wait.entry_id,
     }
-    told |= {} if wait.due_ms is None else {"due": wait.due_ms}
-    told |= {} if wait.failure is None else {"failure": wait.failure}
-    told |= {} if wait.latch is None else {"latch": wait.latch}
-    told |= {} if awaited is None else {"event": awaited.kind, "receipt": awaited.is_receipted}
-    return encode_json_lines(told, task.input, {} if awaited is None else dict(awaited.match))
+    properties |= {} if wait.due_ms is None else {"due": wait.due_ms}
+    properties |= {} if wait.failure is None else {"failure": wait.failure}
+    properties |= {} if wait.latch is None else {"latch": wait.latch}
+    properties |= {} if pattern is None else {"event": pattern.kind, "receipt": pattern.is_receipted}
+    return encode_json_lines(properties, task.input, {} if pattern is None else dict(pattern.match))
 
 
-def read_wait(text: bytes) -> Wait:
-    """A wait from what `write_wait` gives."""
-    told, input, match = decode_json_lines(text)
-    workflow, name, base, index, attempt = told["task"]
+def decode_wait(text: bytes) -> Wait:
+    """Return the wait that `encode_wait` wrote."""
+    properties, input, match = decode_json_lines(text)
+    workflow, name, base, index, attempt = properties["task"]
+    has_pattern = "event" in properties
     return Wait(
         task=StartTask(workflow, name, base, index, input, None, attempt),
-        since=told["since"],
-        due_ms=told.get("due"),
-        failure=told.get("failure"),
-        event=Awaited(told["event"], match, told["receipt"]) if "event" in told else None,
-        latch=told.get("latch"),
+        entry_id=properties["since"],
+        due_ms=properties.get("due"),
+        failure=properties.get("failure"),
+        pattern=EventPattern(properties["event"], match, properties["receipt"]) if has_pattern else None,
+        latch=properties.get("latch"),
     )

@@ -1,4 +1,4 @@
-"""Waits under kill -9, with two wait roles side by side: each ends once, and none too early."""
+"""Waits while wait roles are killed with SIGKILL: each ends once, and none too early."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ QUICK = {"LFR_LEASE": "1"}
 
 
 class WaitRoles:
-    """Wait roles. One after the other is killed and started again, until the block ends."""
+    """Wait roles, of which one after the other is killed and replaced until the block ends."""
 
     def __init__(self, url: str, stack: ExitStack, count: int) -> None:
         self._start: Callable[[], Any] = lambda: stack.enter_context(role("wait", url=url, more=QUICK))
@@ -38,7 +38,7 @@ class WaitRoles:
         self.kills = 0
         self._killer = threading.Thread(target=self._kill)
         self._killer.start()
-        stack.callback(self.spare)
+        stack.callback(self.stop_killing)
 
     def _kill(self) -> None:
         while not self._stop.wait(1):
@@ -48,15 +48,16 @@ class WaitRoles:
             self._roles[number] = self._start()
             self.kills += 1
 
-    def spare(self) -> None:
-        """Kill no more."""
+    def stop_killing(self) -> None:
+        """Leave the roles alone from now on."""
         self._stop.set()
         self._killer.join()
 
 
 def events_of(client: redis.Redis, kind: str) -> list[dict[str, Any]]:
-    events = [fields for _, fields in client.xrange("workflows:run") if fields["kind"] == json.dumps(kind)]
-    return [{name: json.loads(value) for name, value in fields.items()} for fields in events]
+    """Return the events of a kind on the stream, in order."""
+    entries = [fields for _, fields in client.xrange("workflows:run") if fields["kind"] == json.dumps(kind)]
+    return [{name: json.loads(value) for name, value in fields.items()} for fields in entries]
 
 
 def test_waits_end_once_and_none_early(redis_url: str) -> None:
@@ -75,7 +76,7 @@ def test_waits_end_once_and_none_early(redis_url: str) -> None:
             lfr_client.event("answer", {"id": n, "output": {"n": n}})
         lfr_client.event("all")
         eventually_equal(lambda: client.zcard("workflows:state:FINISHED"), WORKFLOWS)
-        roles.spare()
+        roles.stop_killing()
         assert roles.kills > 0
     ends = Counter((end["workflow"], end["index"]) for end in events_of(client, "end-task"))
     assert len(ends) == 4 * WORKFLOWS
@@ -89,7 +90,7 @@ def test_waits_end_once_and_none_early(redis_url: str) -> None:
     client.close()
 
 
-def test_a_latch_that_many_hold_comes_to_zero_once_for_all_who_count_it_down(redis_url: str) -> None:
+def test_a_latch_that_many_steps_hold_becomes_zero_once_for_all_countdowns(redis_url: str) -> None:
     client = redis.Redis.from_url(redis_url, decode_responses=True, protocol=2)
     lfr_client = Client(redis_url)
     hold = "wait:acquire (- name: all -) -> wait:delay (- duration: 4 -) -> wait:release (- name: all -)"
@@ -98,13 +99,13 @@ def test_a_latch_that_many_hold_comes_to_zero_once_for_all_who_count_it_down(red
         roles = WaitRoles(redis_url, stack, 1)
         for _ in range(50):
             lfr_client.run(hold)
-        counting = [lfr_client.run("wait:countdown (- name: all -)") for _ in range(20)]
+        countdowns = [lfr_client.run("wait:countdown (- name: all -)") for _ in range(20)]
         eventually_equal(lambda: client.zcard("workflows:state:FINISHED"), 70)
-        roles.spare()
+        roles.stop_killing()
         assert roles.kills > 0
     assert client.get("workflow:latch:all") == "0"
     ends = [event for event in events_of(client, "end-task") if event["name"] == "wait:countdown"]
-    assert sorted(event["workflow"] for event in ends) == sorted(counting)
+    assert sorted(event["workflow"] for event in ends) == sorted(countdowns)
     names = [(fields["kind"], fields.get("name")) for _, fields in client.xrange("workflows:run")]
     assert names.index(('"countdown-latch-zero"', '"all"')) < names.index(('"end-task"', '"wait:countdown"'))
     client.close()

@@ -18,7 +18,7 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
-from lfr.store.waits.deliver_event import FEW
+from lfr.store.waits.match import BATCH_PAGE_SIZE
 from tests.integration.conftest import Stepper, append, events_of
 from tests.support.interference import Killed, kill, overtake
 from tests.support.waiting import eventually
@@ -91,7 +91,7 @@ def test_an_event_ends_the_wait_that_asks_for_it_and_gets_a_receipt(
 def test_of_waits_of_one_millisecond_an_event_ends_those_that_are_older(
     client: redis.Redis, store: Store, stepper: Make
 ) -> None:
-    many = 2 * FEW + 4
+    many = 2 * BATCH_PAGE_SIZE + 4
     start_workflow(store, "{ " + f"{ANY} " * 2 * many + "}")
     starts = [fields for _, fields in client.xrange("workflows:run") if fields["kind"] == '"start-task"']
     client.delete("workflows:run")
@@ -145,7 +145,7 @@ def test_without_a_receipt(client: redis.Redis, store: Store, role: Stepper) -> 
 def test_an_event_ends_all_waits_that_ask_for_it_however_many(
     client: redis.Redis, store: Store, role: Stepper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lfr.roles.wait.MANY", 7)
+    monkeypatch.setattr("lfr.store.waits.match.SINGLE_PAGE_SIZE", 7)
     ids = [start_workflow(store, ANY).id for _ in range(20)]
     ids += [start_workflow(store, BY_ID, {"id": 5}).id for _ in range(20)]
     start_workflow(store, BY_ID, {"id": 6})
@@ -318,8 +318,8 @@ def test_a_role_that_dies_anywhere_loses_nothing_and_doubles_nothing(
     at: int,
     after: bool,
 ) -> None:
-    monkeypatch.setattr("lfr.roles.wait.MANY", 3)
-    monkeypatch.setattr("lfr.roles.wait.FEW", 3)
+    monkeypatch.setattr("lfr.store.waits.match.SINGLE_PAGE_SIZE", 3)
+    monkeypatch.setattr("lfr.store.waits.match.BATCH_PAGE_SIZE", 3)
     dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     ids = [start_workflow(store, ANY).id for _ in range(10)]
     ids += [start_workflow(store, BY_ID, {"id": 5}).id for _ in range(2)]

@@ -111,7 +111,7 @@ def test_a_countdown_at_zero_ends_at_once(client: redis.Redis, store: Store, rol
 def test_a_release_to_zero_lets_all_go_that_count_down(
     client: redis.Redis, store: Store, role: Stepper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lfr.store.waits.latches.AT_ONCE", 4)
+    monkeypatch.setattr("lfr.store.waits.latches.PAGE_SIZE", 4)
     start(store, ACQUIRE)
     ids = [start(store, COUNTDOWN) for _ in range(10)]
     start(store, ACQUIRE, 8)
@@ -176,7 +176,7 @@ def test_a_release_waits_for_an_acquire_that_a_dead_role_has_read(
 def test_a_role_that_dies_counts_each_step_once(
     client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch, at: int, after: bool
 ) -> None:
-    monkeypatch.setattr("lfr.store.waits.latches.AT_ONCE", 2)
+    monkeypatch.setattr("lfr.store.waits.latches.PAGE_SIZE", 2)
     dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     ids = [start(store, flow) for flow in (ACQUIRE, ACQUIRE, *[COUNTDOWN] * 5, RELEASE, RELEASE)]
     kill(monkeypatch, dying.connection, at=at, after=after)

@@ -25,7 +25,7 @@ from lfr.runtime.complete import Completion, complete_tasks, parse_tasks
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Connection, Store, open_store
 from lfr.store.stream.entries import Entry
-from lfr.store.waits.match_index import forget_field_sets
+from lfr.store.waits.event_buffer import remove_unused_field_sets
 from lfr.tasks.catalogue import is_reserved
 from tests.integration.conftest import Stepper, append, events_of
 from tests.support.waiting import eventually
@@ -149,7 +149,7 @@ def test_nothing_is_left(settings: Settings, client: redis.Redis, stepper: Make,
 
     eventually(is_clear)
     with store.connect() as connection:
-        forget_field_sets(connection, 10**15)
+        remove_unused_field_sets(connection, 10**15)
     kept = {str(key) for key in client.scan_iter() if client.ttl(key) == -1}
     assert kept == {"workflows:run", "waits:latches"}, {key: client.type(key) for key in kept}
     assert client.xrange("workflows:run") == []

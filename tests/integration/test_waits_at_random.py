@@ -16,7 +16,7 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Connection, Store, open_store
-from lfr.tasks.matching import place
+from lfr.tasks.matching import match_key
 from lfr.values.stream_id import StreamId
 from tests.integration.conftest import Stepper, append, events_of
 from tests.support.interference import Killed, kill
@@ -126,7 +126,7 @@ def check(world: World) -> None:
             assert any(started <= came[0] for came in theirs)  # no event of another time has
             younger[value] += 1
         else:
-            free = client.zrange(f"waits:free:{place('ok', {'id': value})}", 0, -1)
+            free = client.zrange(f"waits:free:{match_key('ok', {'id': value})}", 0, -1)
             assert all(StreamId.parse(id).ms <= started for id in free)  # nor is there one that could have
     for value, count in younger.items():
         assert count <= sum(its == value for its in world.events.values())  # each ends one at most

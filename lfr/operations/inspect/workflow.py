@@ -182,8 +182,8 @@ def _add_waits(connection: Connection, id: str, steps: list[dict[str, Any]]) -> 
     for step, wait in zip(steps, read_waits(connection, names), strict=True):
         if wait is not None:
             waits_for: dict[str, Any] = {"until": None if wait.due_ms is None else iso_time(wait.due_ms)}
-            if wait.event is not None:
-                waits_for |= {"event": wait.event.kind, "match": dict(wait.event.match)}
+            if wait.pattern is not None:
+                waits_for |= {"event": wait.pattern.kind, "match": dict(wait.pattern.match)}
             if wait.latch is not None:
                 waits_for["latch"] = wait.latch
             step["waits_for"] = waits_for

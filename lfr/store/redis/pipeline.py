@@ -33,6 +33,11 @@ class ReplyHandle:
         """The reply, or None if the command met an error, such as WRONGTYPE."""
         return None if isinstance(self._reply, redis.ResponseError) else self._reply
 
+    @property
+    def value_or_error(self) -> Reply:
+        """The reply, which is a redis.ResponseError if the command met an error."""
+        return self._reply
+
 
 class Pipeline:
     """Collects commands for one connection. After `send` it is empty and can be filled again."""

@@ -1,1 +1,1 @@
-"""Waits in Redis: timers, events, latches."""
+"""Stores waits and latches in Redis, and completes the steps that wait."""

@@ -1,141 +1,163 @@
-"""Events that are kept for waits to come.
+"""Buffers events for waits that have not started yet, and indexes them by match key.
 
-An event that was read may be wanted by a wait whose start-task is not dealt with yet. Such a wait may be
-older than the event: then the event ends it, whatever else it has ended. Or it is younger, but its workflow
-is not: then the event ends it if it has ended none, and is then taken.
+A buffered event is the string `waits:event:ID`. That its id is among the unused or the used events of a match
+key is only a hint where to look: the string may have expired, or the event may have been used meanwhile.
 
-What counts is the event itself, `waits:event:ID`. That its id stands among the free or the taken ones of a
-place is only a hint where to look.
+Events are indexed under the match keys of the field sets that waits of their kind ask for, see
+`lfr.tasks.matching`. The first wait that asks for a new field set adds it, and indexes what is buffered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
-from lfr import events
+from lfr.engine.waits import UserEvent
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
-from lfr.store.stream.entries import parse_entries
-from lfr.store.waits.start import root_of
-from lfr.tasks.matching import FieldSet, places
-from lfr.values.json import Json, decode_json_lines, encode_json, encode_json_lines
+from lfr.store.redis.pipeline import Pipeline
+from lfr.store.stream.entries import parse_pairs
+from lfr.tasks.matching import FieldSet, match_keys
+from lfr.values.json import decode_json_lines, encode_json_lines
 from lfr.values.stream_id import StreamId
 
-_PAGE = 500
+_PAGE_SIZE = 500
 
 _LEAST_RETAIN_MS = 1000
-"""So long an event is kept in any case, for waits that are older than it."""
+"""How long an event is buffered at least, for earlier waits that are processed after it."""
+
+_KEEP_UNUSED_MS = 600_000
+"""How long an unused field set is kept: to add it again costs more than to look for it."""
+
+_KINDS_AT_ONCE = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class KeptEvent:
-    """An event by its id on the stream. `is_taken`: no younger wait may have it; `is_receipted`: it has its
-    receipt."""
-
-    id: str
-    kind: str
-    values: Mapping[str, Json]
-    is_taken: bool = False
-    is_receipted: bool = False
-
-
-def watch_events(connection: Connection, ids: Sequence[str]) -> list[KeptEvent | None]:
-    """Watch and read events that are kept; None for one that is not. (WATCH, GET)"""
+def watch_buffered_events(connection: Connection, ids: Sequence[str]) -> dict[str, UserEvent]:
+    """Watch these events in the buffer; return those that are in it, by id. (WATCH, GET)"""
     if not ids:
-        return []
-    found = connection.execute([("WATCH", *map(keys.event, ids)), *(("GET", keys.event(id)) for id in ids)])[
-        1:
-    ]
-    return [_read(id, text) if text else None for id, text in zip(ids, found, strict=True)]
+        return {}
+    pipeline = Pipeline(connection)
+    pipeline.add("WATCH", *map(keys.buffered_event, ids))
+    replies = {id: pipeline.add("GET", keys.buffered_event(id)) for id in ids}
+    pipeline.send()
+    return {id: _decode_event(id, reply.value) for id, reply in replies.items() if reply.value}
 
 
 def buffer_event_commands(
-    event: KeptEvent, asked: Iterable[FieldSet], retain_ms: int, now_ms: int
+    event: UserEvent, field_sets: Iterable[FieldSet], retain_ms: int, now_ms: int
 ) -> list[Command]:
-    """The commands that keep an event as it now is, where those find it who ask for these fields."""
-    lasts_ms = max(retain_ms, _LEAST_RETAIN_MS)
-    told = [event.kind, event.is_taken, event.is_receipted, list(event.values)]
-    came_ms = StreamId.parse(event.id).ms
-    oldest_ms = min(now_ms, came_ms) - lasts_ms
+    """Build the commands that store an event as it now is, and index it for these field sets. (SET, ZADD,
+    ZREM, ZREMRANGEBYSCORE, PEXPIRE)"""
+    lifetime_ms = max(retain_ms, _LEAST_RETAIN_MS)
+    event_ms = StreamId.parse(event.id).ms
+    expired_ms = min(now_ms, event_ms) - lifetime_ms
     commands: list[Command] = [
-        ("SET", keys.event(event.id), encode_json_lines(told, *event.values.values()), "PX", lasts_ms)
+        ("SET", keys.buffered_event(event.id), _encode_event(event), "PX", lifetime_ms)
     ]
-    indexes = [keys.kept(event.kind)]
-    for place in places(event.kind, event.values, asked).values():
-        if event.is_taken:
-            commands.append(("ZREM", keys.free(place), event.id))
-        indexes.append(keys.taken(place) if event.is_taken else keys.free(place))
+    indexes = [keys.buffered_events(event.kind)]
+    for match_key in match_keys(event.kind, event.fields, field_sets):
+        if event.is_used:
+            commands.append(("ZREM", keys.unused_events(match_key), event.id))
+        indexes.append(_index(event, match_key))
     for index in indexes:
         commands += (
-            ("ZADD", index, came_ms, event.id),
-            ("ZREMRANGEBYSCORE", index, "-inf", oldest_ms),
-            ("PEXPIRE", index, lasts_ms),
+            ("ZADD", index, event_ms, event.id),
+            ("ZREMRANGEBYSCORE", index, "-inf", expired_ms),
+            ("PEXPIRE", index, lifetime_ms),
         )
     return commands
 
 
-def introduce(connection: Connection, kind: str, names: FieldSet, retain_ms: int, now_ms: int) -> None:
-    """Have the kept events of a kind found by these fields. (ZADD, HSETNX; ZRANGE, GET, ZADD; HSET)
-
-    From the first command on, whoever keeps an event puts it there; those that were kept before are put
-    there now. Killed in between, the next wait that asks for these fields begins again.
-    """
-    # Who waits may be ended at once, and never be kept: so it is noted here what is to be forgotten one day.
-    noted: Command = ("ZADD", keys.AWAITED_KINDS, "NX", now_ms, kind)
-    connection.execute([noted, ("HSETNX", keys.field_sets(kind), names, 0)])
-    ids = [id.decode() for id in connection.execute([("ZRANGE", keys.kept(kind), 0, -1)])[0]]
-    for start in range(0, len(ids), _PAGE):
-        page = ids[start : start + _PAGE]
-        texts = connection.execute([("GET", keys.event(id)) for id in page])
-        found = [_read(id, text) for id, text in zip(page, texts, strict=True) if text]
-        commands = [command for event in found for command in _hint(event, [names], retain_ms)]
-        if commands:
-            connection.execute(commands)
-    connection.execute([("HSET", keys.field_sets(kind), names, 1)])
-
-
-def correct_hints(
-    connection: Connection, place: str, wrong: Collection[str], found: Iterable[KeptEvent]
+def correct_index(
+    connection: Connection, match_key: str, wrong_ids: Collection[str], events: Mapping[str, UserEvent]
 ) -> None:
-    """Take ids away from the free ones of a place; those that are taken stand where these do. (ZREM, ZADD)"""
-    commands: list[Command] = [("UNWATCH",), ("ZREM", keys.free(place), *wrong)]
-    commands += [
-        ("ZADD", keys.taken(place), StreamId.parse(event.id).ms, event.id)
-        for event in found
-        if event.id in wrong
-    ]
+    """Remove ids from the unused events of a match key; those that are in the buffer, as `events` by id, have
+    been used. (UNWATCH, ZREM, ZADD)"""
+    commands: list[Command] = [("UNWATCH",), ("ZREM", keys.unused_events(match_key), *wrong_ids)]
+    for id in wrong_ids:
+        if id in events:
+            commands.append(("ZADD", keys.used_events(match_key), StreamId.parse(id).ms, id))
     connection.execute(commands)
 
 
-def came_after_start(connection: Connection, stream: str, event: str, workflow: str, started_ms: int) -> bool:
-    """Whether an event came after the workflow of a wait had started. (XRANGE, if the times are equal)"""
-    came_ms, number = StreamId.parse(event)
-    if came_ms != started_ms:
-        return came_ms > started_ms
-    # Within one millisecond their order on the stream tells, as long as the start stands there.
-    later = connection.execute(
-        [("XRANGE", stream, f"({came_ms}-{number}", f"{came_ms + 1000}", "COUNT", 1000)]
-    )[0]
-    told = (
-        events.peek_kind(entry.fields) for entry in parse_entries(later) if _is_about(entry.fields, workflow)
+def watch_field_sets(connection: Connection, kinds: Iterable[str]) -> dict[str, dict[FieldSet, bool]]:
+    """Watch the field sets of these kinds; return for each of them whether all buffered events are indexed by
+    it. (WATCH, HGETALL)"""
+    field_set_keys = {kind: keys.field_sets(kind) for kind in kinds}
+    if not field_set_keys:
+        return {}
+    pipeline = Pipeline(connection)
+    pipeline.add("WATCH", *field_set_keys.values())
+    replies = {kind: pipeline.add("HGETALL", key) for kind, key in field_set_keys.items()}
+    pipeline.send()
+    return {
+        kind: {name.decode(): is_indexed == b"1" for name, is_indexed in parse_pairs(reply.value).items()}
+        for kind, reply in replies.items()
+    }
+
+
+def add_field_set(
+    connection: Connection, kind: str, field_set: FieldSet, retain_ms: int, now_ms: int
+) -> None:
+    """Index the buffered events of a kind by a new field set. (ZADD, HSETNX; ZRANGE, GET, ZADD; HSET)
+
+    From the first command on, every event that is buffered is indexed by it; then those that were buffered
+    before. If the process dies in between, the next wait that asks for this field set does it again.
+    """
+    # The wait may be completed at once and never be stored: this is what lets the field set be removed later.
+    kind_command = ("ZADD", keys.FIELD_SET_KINDS, "NX", now_ms, kind)
+    connection.execute([kind_command, ("HSETNX", keys.field_sets(kind), field_set, 0)])
+    ids = [id.decode() for id in connection.call("ZRANGE", keys.buffered_events(kind), 0, -1)]
+    for start in range(0, len(ids), _PAGE_SIZE):
+        page = ids[start : start + _PAGE_SIZE]
+        texts = connection.execute([("GET", keys.buffered_event(id)) for id in page])
+        commands: list[Command] = []
+        for event in (_decode_event(id, text) for id, text in zip(page, texts, strict=True) if text):
+            for match_key in match_keys(event.kind, event.fields, [field_set]):
+                index = _index(event, match_key)
+                commands.append(("ZADD", index, StreamId.parse(event.id).ms, event.id))
+                commands.append(("PEXPIRE", index, max(retain_ms, _LEAST_RETAIN_MS)))
+        connection.execute(commands)
+    connection.execute([("HSET", keys.field_sets(kind), field_set, 1)])
+
+
+def remove_unused_field_sets(connection: Connection, now_ms: int) -> None:
+    """Remove the field sets that no wait asks for, of some kinds that have not been looked at for a while.
+
+    Skips a kind of which a wait starts or ends meanwhile. (ZRANGEBYSCORE; WATCH, HGETALL; MULTI/EXEC)
+    """
+    oldest_kinds = connection.call(
+        *("ZRANGEBYSCORE", keys.FIELD_SET_KINDS, "-inf", now_ms - _KEEP_UNUSED_MS),
+        *("LIMIT", 0, _KINDS_AT_ONCE),
     )
-    return events.START_WORKFLOW not in told
+    for kind in oldest_kinds:
+        _remove_unused_field_sets(connection, kind.decode(), now_ms)
 
 
-def _is_about(fields: events.Fields, workflow: str) -> bool:
-    return fields.get(b"workflow") == encode_json(root_of(workflow)).encode()
+def _remove_unused_field_sets(connection: Connection, kind: str, now_ms: int) -> None:
+    field_sets, counts = keys.field_sets(kind), keys.field_set_counts(kind)
+    pipeline = Pipeline(connection)
+    pipeline.add("WATCH", field_sets, counts)
+    all_sets, wait_counts = pipeline.add("HKEYS", field_sets), pipeline.add("HGETALL", counts)
+    pipeline.send()
+    waits = parse_pairs(wait_counts.value)
+    unused = [field_set for field_set in all_sets.value if int(waits.get(field_set, 0)) <= 0]
+    commands: list[Command] = [("HDEL", field_sets, *unused), ("HDEL", counts, *unused)] if unused else []
+    if len(unused) == len(all_sets.value):
+        commands.append(("ZREM", keys.FIELD_SET_KINDS, kind))
+    else:
+        commands.append(("ZADD", keys.FIELD_SET_KINDS, now_ms, kind))
+    connection.transact(commands)
 
 
-def _hint(event: KeptEvent, asked: Iterable[FieldSet], retain_ms: int) -> list[Command]:
-    commands: list[Command] = []
-    for place in places(event.kind, event.values, asked).values():
-        index = keys.taken(place) if event.is_taken else keys.free(place)
-        commands.append(("ZADD", index, StreamId.parse(event.id).ms, event.id))
-        commands.append(("PEXPIRE", index, max(retain_ms, _LEAST_RETAIN_MS)))
-    return commands
+def _index(event: UserEvent, match_key: str) -> str:
+    return keys.used_events(match_key) if event.is_used else keys.unused_events(match_key)
 
 
-def _read(id: str, text: bytes) -> KeptEvent:
-    (kind, is_taken, is_receipted, names), *values = decode_json_lines(text)
-    return KeptEvent(id, kind, dict(zip(names, values, strict=True)), is_taken, is_receipted)
+def _encode_event(event: UserEvent) -> str:
+    header = [event.kind, event.is_used, event.is_receipted, list(event.fields)]
+    return encode_json_lines(header, *event.fields.values())
+
+
+def _decode_event(id: str, text: bytes) -> UserEvent:
+    (kind, is_used, is_receipted, names), *values = decode_json_lines(text)
+    return UserEvent(id, kind, dict(zip(names, values, strict=True)), is_used, is_receipted)

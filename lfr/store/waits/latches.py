@@ -1,295 +1,258 @@
-"""Latches: counters that all workflows share, and who waits for one to be at zero.
+"""Latches in Redis: processes requests to them, completes their countdowns, lists them and resets them.
 
-Acquire and release are done once for each attempt of a step: the attempt stands in `W:latched` from the
-transaction on that counts it. A release to zero moves the waiters aside with one command, however many they
-are; they are let go in transactions of bounded size, by any role that finds them there.
+Each attempt is counted once: it stands in `W:latched` from the transaction on that counts it. A release to
+zero renames the zset of waiting countdowns with one command, however many there are; any wait role completes
+them in transactions of bounded size.
 
-A countdown at zero ends at once if the group has nothing older pending, else as soon as that is so: there may
-be an acquire that was read before, by a role that has died.
+A countdown at a latch that is zero completes as soon as no earlier event is pending in the group: an acquire
+may be pending at a consumer that has died.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+import redis
 
 from lfr import events
+from lfr.engine.latches import (
+    Latch,
+    LatchChange,
+    MarkCounted,
+    OpenLatch,
+    SetCount,
+    StartCountdown,
+    apply_requests,
+    is_settled,
+)
 from lfr.store import keys
 from lfr.store.redis.clock import read_time_ms
-from lfr.store.redis.connection import Command, Connection, Reply
+from lfr.store.redis.connection import Command, Connection
+from lfr.store.redis.pipeline import Pipeline, ReplyHandle
+from lfr.store.redis.transaction import commit_together_or_singly, retry_until_committed
 from lfr.store.stream.entries import ConsumerId, append_command, check_reply
 from lfr.store.waits.registry import (
     add_wait_commands,
     end_task_commands,
-    member,
     remove_wait_commands,
+    wait_member,
     watch_waits,
 )
-from lfr.store.waits.start import start_receipt_commands, watch_started
-from lfr.tasks.catalogue import ACQUIRE, COUNTDOWN
-from lfr.tasks.wait_spec import LatchStep, Wait
-from lfr.values.json import Json
+from lfr.store.waits.start import processed_commands, watch_start_tasks
+from lfr.tasks.wait_spec import LatchRequest
 from lfr.values.stream_id import StreamId
 
-AT_ONCE = 500
-"""How many waiters are let go in one transaction."""
+PAGE_SIZE = 500
+"""How many countdowns are completed in one transaction."""
 
-_MOST_SHOWN = 100
+_MOST_LISTED = 100
 
-_REMEMBERED_MS = 3_600_000
-"""How long a latch is listed after it has come to zero."""
-
-
-@dataclass(slots=True)
-class Latch:
-    """A latch in the making of a transaction. `count` is None if its key holds no whole number."""
-
-    name: str
-    count: int | None
-    has_waiters: bool
-
-    @property
-    def is_zero(self) -> bool:
-        """Whether nobody holds it."""
-        return self.count is not None and self.count <= 0
+_ZERO_MS = 3_600_000
+"""How long a latch is listed after it has become zero."""
 
 
-@dataclass(slots=True)
-class _Draft:
-    """What a transaction changes. `is_certain`: nothing older than these steps is still to be dealt with."""
+def process_requests(
+    connection: Connection, consumer: ConsumerId, requests: Sequence[LatchRequest], *, first_id: str
+) -> None:
+    """Acquire, release, start countdowns, in the order of the stream. (WATCH, GET, EXISTS, HEXISTS, XPENDING;
+    MULTI/EXEC)
 
-    stream: str
-    now_ms: int
-    is_certain: bool
-    ends: list[dict[str, Json]] = field(default_factory=list)
-    commands: list[Command] = field(default_factory=list)
-
-    def end(self, step: LatchStep, failure: str | None = None) -> None:
-        """A step has ended with its input, or failed."""
-        reason = None if failure is None else f"{step.task.base}: {failure}"
-        self.ends.append(events.end_task_values(step.task, output=step.task.input, failure=reason))
-
-
-def do_latch_steps(
-    connection: Connection, consumer: ConsumerId, steps: Sequence[LatchStep], *, first: str
-) -> bool:
-    """Acquire, release, begin to count down, in the order of the stream; False if somebody else has touched
-    one of these latches or steps. (WATCH, GET, EXISTS, HGET, XPENDING; MULTI/EXEC)
-
-    `first` is the oldest event that was read with them. A release for which an acquire may be missing that
-    is older still is left pending: it will be read again.
+    `first_id` is the oldest entry of the batch. A release that is deferred stays pending.
     """
-    standing = watch_started(connection, consumer, steps)
-    latches = watch_latches(connection, [step.latch for step in steps])
-    is_counted = _watch_marks(connection, steps)
-    oldest = _oldest_pending(connection, consumer)
-    draft = _Draft(consumer.stream, standing.now_ms, oldest is None or oldest >= StreamId.parse(first))
-    done: list[LatchStep] = []
-    for step in sorted(steps, key=lambda step: StreamId.parse(step.since)):
-        is_wanted = step.since in standing.wanted and not is_counted[step.since]
-        if not is_wanted or _do(draft, step, latches[step.latch]):
-            done.append(step)
-    commands = [*draft.commands, *end_task_commands(consumer.stream, draft.ends, standing.now_ms)]
-    return connection.transact(commands + start_receipt_commands(consumer, done, standing.now_ms)) is not None
+
+    def attempt(requests: Sequence[LatchRequest]) -> list[Command]:
+        tasks = watch_start_tasks(connection, consumer, requests)
+        latches = watch_latches(connection, [request.latch for request in requests])
+        counted_ids = _watch_counted(connection, requests)
+        ids_to_count = tasks.to_start - counted_ids
+        is_certain = is_settled(first_id, _read_oldest_pending(connection, consumer))
+        to_count = [request for request in requests if request.entry_id in ids_to_count]
+        result = apply_requests(to_count, latches, is_certain=is_certain)
+        commands = [
+            command
+            for change in result.changes
+            for command in _change_commands(consumer.stream, change, tasks.now_ms)
+        ]
+        commands += end_task_commands(consumer.stream, result.end_tasks, tasks.now_ms)
+        deferred_ids = {request.entry_id for request in result.deferred}
+        processed = [request for request in requests if request.entry_id not in deferred_ids]
+        return commands + processed_commands(consumer, processed, tasks.now_ms)
+
+    commit_together_or_singly(connection, requests, attempt)
 
 
 def watch_latches(connection: Connection, names: Iterable[str]) -> dict[str, Latch]:
-    """Watch and read latches. (WATCH, GET, EXISTS)"""
-    wanted = list(dict.fromkeys(names))
-    if not wanted:
+    """Watch and read latches; return them by name. (WATCH, GET, EXISTS)"""
+    key_pairs = {name: (keys.latch(name), keys.latch_waiters(name)) for name in names}
+    if not key_pairs:
         return {}
-    pairs = [(keys.latch(name), keys.latch_waiters(name)) for name in wanted]
-    commands: list[Command] = [("WATCH", *(key for pair in pairs for key in pair))]
-    for count, waiters in pairs:
-        commands += (("GET", count), ("EXISTS", waiters))
-    replies = connection.execute(commands, keep_errors=True)[1:]
+    pipeline = Pipeline(connection)
+    pipeline.add("WATCH", *(key for pair in key_pairs.values() for key in pair))
+    replies = {
+        name: (pipeline.add("GET", count), pipeline.add("EXISTS", waiters))
+        for name, (count, waiters) in key_pairs.items()
+    }
+    pipeline.send()
     return {
-        name: Latch(name, _number(replies[2 * place]), bool(replies[2 * place + 1]))
-        for place, name in enumerate(wanted)
+        name: Latch(name, keys.latch(name), _parse_count(count), bool(waiters.value))
+        for name, (count, waiters) in replies.items()
     }
 
 
-@dataclass(frozen=True, slots=True)
-class SeenLatch:
-    """A latch as it is told of: its count (None if its key holds no whole number), how many count it down,
-    and the first of these by workflow and index."""
-
-    name: str
-    count: int | None
-    waiters: int
-    first: Sequence[tuple[str, int]] = ()
-
-
-def read_latches(connection: Connection) -> list[SeenLatch]:
-    """All latches that are listed, by name. (TIME, ZRANGEBYSCORE; GET, ZCARD, ZRANGE)"""
-    now_ms = read_time_ms(connection)
-    listed = connection.execute([("ZRANGEBYSCORE", keys.LATCHES, now_ms - _REMEMBERED_MS, "+inf")])[0]
-    names = sorted(name.decode() for name in listed)
-    commands: list[Command] = []
-    for name in names:
-        waiters = keys.latch_waiters(name)
-        commands += (("GET", keys.latch(name)), ("ZCARD", waiters), ("ZRANGE", waiters, 0, _MOST_SHOWN - 1))
-    replies = connection.execute(commands, keep_errors=True) if commands else []
-    seen: list[SeenLatch] = []
-    for place, name in enumerate(names):
-        count, waiters, first = replies[3 * place : 3 * place + 3]
-        shown = [member.decode().rsplit(" ", 2) for member in first]
-        steps = [(workflow, int(index)) for workflow, index, _ in shown]
-        seen.append(SeenLatch(name, _number(count), waiters, steps))
-    return seen
+def _watch_counted(connection: Connection, requests: Sequence[LatchRequest]) -> set[str]:
+    """Watch the marks of these attempts; return the entry ids of those counted already. (WATCH, HEXISTS)"""
+    pipeline = Pipeline(connection)
+    pipeline.add("WATCH", *(keys.counted_attempts(request.task.workflow) for request in requests))
+    replies = [
+        pipeline.add(
+            "HEXISTS",
+            keys.counted_attempts(request.task.workflow),
+            f"{request.task.index}.{request.task.attempt}",
+        )
+        for request in requests
+    ]
+    pipeline.send()
+    return {request.entry_id for request, reply in zip(requests, replies, strict=True) if reply.value}
 
 
-def reset(connection: Connection, stream: str, name: str, tag: str) -> SeenLatch | None:
-    """Bring a latch to zero, if it is not there or somebody counts it down; what it was, or None if somebody
-    else has touched it meanwhile. `tag` is unique. (WATCH, GET, EXISTS, ZCARD; MULTI/EXEC)"""
-    now_ms = read_time_ms(connection)
-    latch = watch_latches(connection, [name])[name]
-    waiters = connection.execute([("ZCARD", keys.latch_waiters(name))])[0]
-    if latch.count == 0 and not waiters:
-        connection.execute([("UNWATCH",)])
-    elif connection.transact(zero_latch_commands(stream, latch, tag, now_ms)) is None:
-        return None
-    return SeenLatch(name, latch.count, waiters)
+def _read_oldest_pending(connection: Connection, consumer: ConsumerId) -> StreamId | None:
+    """Return the oldest entry that is pending in the group. (XPENDING)"""
+    command = ("XPENDING", consumer.stream, consumer.group)
+    _, oldest_id, *_ = check_reply(connection.execute([command], keep_errors=True)[0])
+    return StreamId.parse(oldest_id.decode()) if oldest_id else None
 
 
-def let_all_go(connection: Connection, stream: str) -> None:
-    """End all countdowns that have been let go."""
-    while let_go(connection, stream, read_time_ms(connection)):
-        pass
+def _change_commands(stream: str, change: LatchChange, now_ms: int) -> list[Command]:
+    match change:
+        case SetCount(latch, count, is_acquire):
+            commands: list[Command] = [("SET", latch.key, count)]
+            return [*commands, ("ZADD", keys.LATCHES, "+inf", latch.name)] if is_acquire else commands
+        case OpenLatch(latch, tag):
+            return open_latch_commands(stream, latch, tag, now_ms)
+        case MarkCounted(request):
+            return _mark_commands(request)
+        case StartCountdown(wait, latch):
+            commands = add_wait_commands(wait)
+            if latch.is_zero:
+                start_ms = StreamId.parse(wait.entry_id).ms
+                return [*commands, ("ZADD", keys.COUNTDOWNS, start_ms, wait_member(wait))]
+            return [*commands, ("ZADD", keys.LATCHES, "NX", "+inf", latch.name)]
 
 
-def zero_latch_commands(stream: str, latch: Latch, tag: str, now_ms: int) -> list[Command]:
-    """The commands that bring a latch to zero, move its waiters aside and tell of it. `tag` is unique."""
-    at = events.timestamp(now_ms / 1000)
+def _mark_commands(request: LatchRequest) -> list[Command]:
+    """Build the commands that mark an attempt as counted and drop the mark of the attempt before, so that
+    loops do not accumulate marks. (HSET, HDEL)"""
+    task, key = request.task, keys.counted_attempts(request.task.workflow)
+    commands: list[Command] = [("HSET", key, f"{task.index}.{task.attempt}", request.latch)]
+    if task.attempt > 1:
+        commands.append(("HDEL", key, f"{task.index}.{task.attempt - 1}"))
+    return commands
+
+
+def open_latch_commands(stream: str, latch: Latch, tag: str, now_ms: int) -> list[Command]:
+    """Build the commands that set a latch to zero, move its countdowns to those to complete, and append the
+    event that says so. `tag` is unique. (SET, ZREMRANGEBYSCORE, ZADD, RENAME, SADD, XADD)"""
     commands: list[Command] = [
-        ("SET", keys.latch(latch.name), 0, "PX", _REMEMBERED_MS),
-        ("ZREMRANGEBYSCORE", keys.LATCHES, "-inf", now_ms - _REMEMBERED_MS),
+        ("SET", latch.key, 0, "PX", _ZERO_MS),
+        ("ZREMRANGEBYSCORE", keys.LATCHES, "-inf", now_ms - _ZERO_MS),
         ("ZADD", keys.LATCHES, now_ms, latch.name),
     ]
     if latch.has_waiters:
-        commands.append(("RENAME", keys.latch_waiters(latch.name), keys.opened(tag)))
-        commands.append(("SADD", keys.OPENED, tag))
-    told = {"latch": keys.latch(latch.name), "name": latch.name}
-    return [*commands, append_command(stream, events.LATCH_ZERO, at, told)]
+        commands.append(("RENAME", keys.latch_waiters(latch.name), keys.opened_countdowns(tag)))
+        commands.append(("SADD", keys.OPENED_TAGS, tag))
+    values = {"latch": latch.key, "name": latch.name}
+    return [*commands, append_command(stream, events.LATCH_ZERO, events.timestamp(now_ms / 1000), values)]
 
 
-def let_go(connection: Connection, stream: str, now_ms: int) -> bool:
-    """End some of the countdowns that a latch at zero has let go; whether there may be more. (SRANDMEMBER,
-    ZRANGE; WATCH, GET; MULTI/EXEC)"""
-    tag = connection.execute([("SRANDMEMBER", keys.OPENED)])[0]
+def complete_opened_countdowns(connection: Connection, stream: str, now_ms: int) -> bool:
+    """Complete up to PAGE_SIZE countdowns of latches that were opened; return whether there may be more.
+    (SRANDMEMBER, ZRANGE; WATCH, GET; MULTI/EXEC)"""
+    tag = connection.call("SRANDMEMBER", keys.OPENED_TAGS)
     if tag is None:
         return False
-    opened = keys.opened(tag.decode())
-    members = [name.decode() for name in connection.execute([("ZRANGE", opened, 0, AT_ONCE - 1)])[0]]
-    waits = [wait for wait in watch_waits(connection, members) if wait is not None]
-    commands = end_task_commands(stream, [wait.ending() for wait in waits], now_ms) + remove_wait_commands(
-        waits
-    )
+    opened = keys.opened_countdowns(tag.decode())
+    members = [member.decode() for member in connection.call("ZRANGE", opened, 0, PAGE_SIZE - 1)]
+    waits = [wait for wait in watch_waits(connection, members).values() if wait is not None]
+    commands = end_task_commands(stream, [wait.end_task_values() for wait in waits], now_ms)
+    commands += remove_wait_commands(waits)
     commands += [("ZREM", opened, *members)] if members else []
-    commands += [("SREM", keys.OPENED, tag.decode())] if len(members) < AT_ONCE else []
+    commands += [("SREM", keys.OPENED_TAGS, tag.decode())] if len(members) < PAGE_SIZE else []
     connection.transact(commands)
     return True
 
 
-def end_countdowns(connection: Connection, consumer: ConsumerId, now_ms: int) -> None:
-    """End some of the countdowns that began at a latch of zero, if nothing older can change that any more.
-    (ZRANGE, XPENDING; WATCH, GET; MULTI/EXEC)"""
-    names = connection.execute([("ZRANGE", keys.COUNTDOWNS, 0, AT_ONCE - 1)])[0]
-    oldest = _oldest_pending(connection, consumer)
-    members = [name.decode() for name in names]
-    waits = dict(zip(members, watch_waits(connection, members), strict=True))
+def complete_settled_countdowns(connection: Connection, consumer: ConsumerId, now_ms: int) -> None:
+    """Complete up to PAGE_SIZE countdowns that started at a latch of zero, if no earlier event is pending. If
+    the latch has been acquired since then, let them wait. (ZRANGE, XPENDING; WATCH, GET; MULTI/EXEC)"""
+    members = [member.decode() for member in connection.call("ZRANGE", keys.COUNTDOWNS, 0, PAGE_SIZE - 1)]
+    oldest_pending = _read_oldest_pending(connection, consumer)
     settled = {
-        name: wait
-        for name, wait in waits.items()
-        if wait is None or oldest is None or StreamId.parse(wait.since) < oldest
+        member: wait
+        for member, wait in watch_waits(connection, members).items()
+        if wait is None or is_settled(wait.entry_id, oldest_pending)
     }
     if not settled:
-        connection.execute([("UNWATCH",)])
+        connection.unwatch()
         return
-    there = [wait for wait in settled.values() if wait is not None]
-    latches = watch_latches(connection, (wait.latch or "" for wait in there))
-    ended = [wait for wait in there if latches[wait.latch or ""].is_zero]
-    commands = end_task_commands(
-        consumer.stream, [wait.ending() for wait in ended], now_ms
-    ) + remove_wait_commands(ended)
-    connection.transact([*commands, ("ZREM", keys.COUNTDOWNS, *settled)])
+    waits = [wait for wait in settled.values() if wait is not None]
+    latches = watch_latches(connection, (wait.latch or "" for wait in waits))
+    completed = [wait for wait in waits if latches[wait.latch or ""].is_zero]
+    commands = end_task_commands(consumer.stream, [wait.end_task_values() for wait in completed], now_ms)
+    connection.transact([*commands, *remove_wait_commands(completed), ("ZREM", keys.COUNTDOWNS, *settled)])
 
 
-def _watch_marks(connection: Connection, steps: Sequence[LatchStep]) -> dict[str, bool]:
-    """Whether each of these attempts has been counted, by the id of its start-task. (WATCH, HEXISTS)"""
-    commands: list[Command] = [("WATCH", *(keys.latched(step.task.workflow) for step in steps))]
-    commands += [("HEXISTS", keys.latched(step.task.workflow), _attempt(step)) for step in steps]
-    replies = connection.execute(commands)[1:]
-    return {step.since: bool(reply) for step, reply in zip(steps, replies, strict=True)}
+@dataclass(frozen=True, slots=True)
+class LatchSummary:
+    """A latch as it is listed: its count (None if its key holds no integer), how many countdowns wait for it,
+    and the first of these by workflow and step index."""
+
+    name: str
+    count: int | None
+    waiter_count: int
+    first_waiters: Sequence[tuple[str, int]] = ()
 
 
-def _oldest_pending(connection: Connection, consumer: ConsumerId) -> tuple[int, int] | None:
-    """The oldest event that a role has read and not dealt with. (XPENDING)"""
-    pending = check_reply(
-        connection.execute([("XPENDING", consumer.stream, consumer.group)], keep_errors=True)[0]
-    )
-    return StreamId.parse(pending[1].decode()) if pending[1] else None
+def read_latches(connection: Connection) -> list[LatchSummary]:
+    """Return the latches that are listed, by name. (TIME, ZRANGEBYSCORE; GET, ZCARD, ZRANGE)"""
+    since_ms = read_time_ms(connection) - _ZERO_MS
+    names = sorted(name.decode() for name in connection.call("ZRANGEBYSCORE", keys.LATCHES, since_ms, "+inf"))
+    pipeline = Pipeline(connection)
+    replies = [
+        (
+            name,
+            pipeline.add("GET", keys.latch(name)),
+            pipeline.add("ZCARD", keys.latch_waiters(name)),
+            pipeline.add("ZRANGE", keys.latch_waiters(name), 0, _MOST_LISTED - 1),
+        )
+        for name in names
+    ]
+    pipeline.send()
+    summaries: list[LatchSummary] = []
+    for name, count, waiter_count, members in replies:
+        parts = [member.decode().rsplit(" ", 2) for member in members.value]
+        first_waiters = [(workflow, int(index)) for workflow, index, _ in parts]
+        summaries.append(LatchSummary(name, _parse_count(count), waiter_count.value, first_waiters))
+    return summaries
 
 
-def _do(draft: _Draft, step: LatchStep, latch: Latch) -> bool:
-    """Do a step, or say why that cannot be; False if it is to be done later."""
-    if latch.count is None:
-        draft.end(step, f"{keys.latch(latch.name)} holds something that is no whole number")
-    elif step.task.base == COUNTDOWN:
-        _count_down(draft, step, latch)
-    elif step.task.base == ACQUIRE:
-        _set(draft, latch, max(latch.count, 0) + 1)
-        draft.commands.append(("ZADD", keys.LATCHES, "+inf", latch.name))
-        _mark(draft, step)
-    elif latch.is_zero and not draft.is_certain:
-        return False
-    elif latch.is_zero:
-        _mark(draft, step, f"the latch {latch.name} is at zero, so there is nothing to release")
-    else:
-        if latch.count == 1:
-            draft.commands += zero_latch_commands(draft.stream, latch, step.since, draft.now_ms)
-            latch.count, latch.has_waiters = 0, False
-        else:
-            _set(draft, latch, latch.count - 1)
-        _mark(draft, step)
-    return True
+def reset(connection: Connection, stream: str, name: str, tag: str) -> LatchSummary:
+    """Set a latch to zero and open it, unless it is zero and no countdown waits; return what it was. `tag` is
+    unique. (TIME; WATCH, GET, EXISTS; ZCARD; MULTI/EXEC)"""
+
+    def attempt() -> tuple[list[Command] | None, LatchSummary]:
+        now_ms = read_time_ms(connection)
+        latch = watch_latches(connection, [name])[name]
+        waiter_count = connection.call("ZCARD", keys.latch_waiters(name))
+        is_at_rest = latch.count == 0 and not waiter_count
+        commands = None if is_at_rest else open_latch_commands(stream, latch, tag, now_ms)
+        return commands, LatchSummary(name, latch.count, waiter_count)
+
+    return retry_until_committed(connection, attempt)
 
 
-def _set(draft: _Draft, latch: Latch, count: int) -> None:
-    latch.count = count
-    draft.commands.append(("SET", keys.latch(latch.name), count))
-
-
-def _mark(draft: _Draft, step: LatchStep, failure: str | None = None) -> None:
-    """The step has been counted, or refused, and ends. Its attempt before counts no more: in a loop there
-    would be more and more of them."""
-    task = step.task
-    draft.commands.append(("HSET", keys.latched(task.workflow), _attempt(step), step.latch))
-    if task.attempt > 1:
-        draft.commands.append(("HDEL", keys.latched(task.workflow), f"{task.index}.{task.attempt - 1}"))
-    draft.end(step, failure)
-
-
-def _count_down(draft: _Draft, step: LatchStep, latch: Latch) -> None:
-    """End at once, or begin to wait."""
-    if latch.is_zero and draft.is_certain:
-        draft.end(step)
-        return
-    wait = Wait(step.task, step.since, latch=step.latch)
-    draft.commands += add_wait_commands(wait)
-    latch.has_waiters = True
-    if latch.is_zero:
-        draft.commands.append(("ZADD", keys.COUNTDOWNS, StreamId.parse(step.since).ms, member(wait)))
-    else:
-        draft.commands.append(("ZADD", keys.LATCHES, "NX", "+inf", step.latch))
-
-
-def _attempt(step: LatchStep) -> str:
-    return f"{step.task.index}.{step.task.attempt}"
-
-
-def _number(reply: Reply) -> int | None:
+def _parse_count(handle: ReplyHandle) -> int | None:
     try:
-        return int(reply or 0)
-    except (TypeError, ValueError):
+        return int(handle.value or 0)
+    except (redis.ResponseError, ValueError):  # another type of key; a string that is no integer
         return None

@@ -1,70 +1,270 @@
-"""Waits and events that meet: which event ends which wait, in the making of a transaction."""
+"""Completes event waits: watches and loads waits and events, lets `engine.waits` decide, writes the result.
+
+A wait may start while its event arrives. Each side watches what the other writes: the wait the buffered
+events of its match key, the event the waits of its match keys. So Redis refuses one of the two transactions,
+and the next try finds the other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from lfr import events
-from lfr.store.redis.connection import Command
-from lfr.store.stream.entries import append_command
-from lfr.store.waits.event_buffer import KeptEvent, buffer_event_commands
-from lfr.store.waits.registry import end_task_commands
-from lfr.tasks.event_wait import Awaited
-from lfr.tasks.matching import FieldSet
+from lfr.engine.waits import (
+    Matches,
+    NeededStarts,
+    UserEvent,
+    WorkflowStarts,
+    deliver_events,
+    pattern_of,
+    sort_candidates,
+    start_waits,
+)
+from lfr.item_ids import root_workflow
+from lfr.store import keys
+from lfr.store.redis.clock import read_time_ms
+from lfr.store.redis.connection import Command, Connection
+from lfr.store.redis.pipeline import Pipeline
+from lfr.store.redis.transaction import Retry, commit_together_or_singly
+from lfr.store.stream.entries import (
+    ConsumerId,
+    Entry,
+    acknowledge_command,
+    append_command,
+    parse_entries,
+)
+from lfr.store.waits.event_buffer import (
+    add_field_set,
+    buffer_event_commands,
+    correct_index,
+    watch_buffered_events,
+    watch_field_sets,
+)
+from lfr.store.waits.registry import (
+    add_wait_commands,
+    end_task_commands,
+    remove_wait_commands,
+    watch_waits,
+)
+from lfr.store.waits.start import StartTasks, processed_commands, watch_start_tasks
+from lfr.tasks.matching import FieldSet, match_keys
 from lfr.tasks.wait_spec import Wait
+from lfr.values.json import encode_json
+from lfr.values.stream_id import StreamId
+
+BATCH_PAGE_SIZE = 8
+"""How many waits of a match key each of many events completes in one transaction."""
+
+SINGLE_PAGE_SIZE = 500
+"""How many waits of a match key a single event completes in one transaction."""
+
+_EXTRA_EVENTS = 100
+"""How many buffered events of a match key are loaded besides one for each wait."""
 
 
-@dataclass(slots=True)
-class Meeting:
-    """What changes in events and in waits.
+def start_event_waits(
+    connection: Connection, consumer: ConsumerId, waits: Sequence[Wait], *, retain_ms: int
+) -> None:
+    """Complete each of these new waits by a buffered event, or store it until an event arrives.
 
-    events    the events concerned by id, as they now are; `changed`: those that are to be written
-    ended     the waits that end, each with its event as that came
-    receipts  the events that get one
+    Watched: the keys of the waits, the field sets of their kinds, the indexes of their match keys, and the
+    buffered events found there.
     """
 
-    events: dict[str, KeptEvent]
-    changed: set[str] = field(default_factory=set)
-    ended: list[tuple[Wait, KeptEvent]] = field(default_factory=list)
-    receipts: list[str] = field(default_factory=list)
+    def attempt(waits: Sequence[Wait]) -> list[Command]:
+        tasks = watch_start_tasks(connection, consumer, waits)
+        to_start = [wait for wait in waits if wait.entry_id in tasks.to_start]
+        field_sets = watch_field_sets(connection, (pattern_of(wait).kind for wait in to_start))
+        _add_missing_field_sets(connection, to_start, field_sets, retain_ms, tasks.now_ms)
+        events_by_key = _watch_events_of(connection, to_start, tasks)
+        starts = WorkflowStarts(dict(tasks.started_ms))
+        matches = _decide(connection, consumer.stream, starts, partial(start_waits, to_start, events_by_key))
+        commands = [command for wait in matches.waiting for command in add_wait_commands(wait)]
+        commands += _match_commands(consumer.stream, matches, field_sets, retain_ms, tasks.now_ms)
+        return commands + processed_commands(consumer, waits, tasks.now_ms)
 
-    def keep(self, event: KeptEvent) -> None:
-        """Keep an event, as it now is."""
-        self.events[event.id] = event
-        self.changed.add(event.id)
+    commit_together_or_singly(connection, waits, attempt)
 
-    def end(self, wait: Wait, event: KeptEvent) -> None:
-        """Let an event end a wait."""
-        self.ended.append((wait, event))
-        gives_receipt = awaited(wait).is_receipted and not event.is_receipted
-        if gives_receipt:
-            self.receipts.append(event.id)
-        self.keep(replace(event, is_taken=True, is_receipted=event.is_receipted or gives_receipt))
 
-    def commands(
-        self, stream: str, asked: Mapping[str, Iterable[FieldSet]], retain_ms: int, now_ms: int
-    ) -> list[Command]:
-        """The commands that write it. `asked`: the field sets that waits ask for, by kind."""
-        commands = end_task_commands(
-            stream,
-            [
-                events.end_task_values(wait.task, output=awaited(wait).output(event.values, wait.task.input))
-                for wait, event in self.ended
-            ],
-            now_ms,
+def _add_missing_field_sets(
+    connection: Connection,
+    waits: Sequence[Wait],
+    field_sets: Mapping[str, Mapping[FieldSet, bool]],
+    retain_ms: int,
+    now_ms: int,
+) -> None:
+    """Add the field sets by which events are not indexed yet. Raises Retry if there are any."""
+    used = {(pattern_of(wait).kind, pattern_of(wait).field_set) for wait in waits}
+    missing = [(kind, field_set) for kind, field_set in used if not field_sets[kind].get(field_set)]
+    if missing:
+        connection.unwatch()
+        for kind, field_set in missing:
+            add_field_set(connection, kind, field_set, retain_ms, now_ms)
+        raise Retry
+
+
+def _watch_events_of(
+    connection: Connection, waits: Sequence[Wait], tasks: StartTasks
+) -> dict[str, list[UserEvent]]:
+    """Watch and read the buffered events that may complete these waits, by match key. (WATCH, ZRANGEBYSCORE;
+    WATCH, GET)
+
+    Raises Retry if there are too many events for several waits at once, or after it has corrected an index.
+    """
+    waits_by_key: dict[str, list[Wait]] = {}
+    for wait in waits:
+        waits_by_key.setdefault(pattern_of(wait).match_key, []).append(wait)
+    if not waits_by_key:
+        return {}
+    pipeline = Pipeline(connection)
+    pipeline.add("WATCH", *map(keys.unused_events, waits_by_key), *map(keys.used_events, waits_by_key))
+    pages = {}
+    for key, waits_of_key in waits_by_key.items():
+        oldest_start_ms = min(tasks.started_ms[root_workflow(wait.task.workflow)] for wait in waits_of_key)
+        oldest_wait_ms = min(StreamId.parse(wait.entry_id).ms for wait in waits_of_key)
+        limit = ("LIMIT", 0, len(waits_of_key) + _EXTRA_EVENTS)
+        pages[key] = (
+            pipeline.add("ZRANGEBYSCORE", keys.unused_events(key), oldest_start_ms, "+inf", *limit),
+            pipeline.add("ZRANGEBYSCORE", keys.used_events(key), oldest_wait_ms, "+inf", *limit),
         )
-        at = events.timestamp(now_ms / 1000)
-        commands += [
-            append_command(stream, events.RECEIPT, at, events.receipt_values(id)) for id in self.receipts
-        ]
-        for id in sorted(self.changed):
-            event = self.events[id]
-            commands += buffer_event_commands(event, asked.get(event.kind, ()), retain_ms, now_ms)
-        return commands
+    pipeline.send()
+    unused_ids = {key: [id.decode() for id in unused.value] for key, (unused, _) in pages.items()}
+    used_ids = {key: [id.decode() for id in used.value] for key, (_, used) in pages.items()}
+    for key, waits_of_key in waits_by_key.items():
+        longest_page = max(len(unused_ids[key]), len(used_ids[key]))
+        if len(waits_of_key) > 1 and longest_page == len(waits_of_key) + _EXTRA_EVENTS:
+            raise Retry
+    ids = dict.fromkeys(id for key in waits_by_key for id in (*unused_ids[key], *used_ids[key]))
+    buffered = watch_buffered_events(connection, list(ids))
+    for key, ids_of_key in unused_ids.items():
+        wrong_ids = [id for id in ids_of_key if id not in buffered or buffered[id].is_used]
+        if wrong_ids:
+            correct_index(connection, key, wrong_ids, buffered)
+            raise Retry
+    return {
+        key: [buffered[id] for id in (*unused_ids[key], *used_ids[key]) if id in buffered]
+        for key in waits_by_key
+    }
 
 
-def awaited(wait: Wait) -> Awaited:
-    """What a wait for an event waits for."""
-    assert wait.event is not None
-    return wait.event
+def deliver(
+    connection: Connection, consumer: ConsumerId, user_events: Sequence[UserEvent], *, retain_ms: int
+) -> None:
+    """Let these events complete the waits that match them, buffer them, and acknowledge them.
+
+    Delivers them in one transaction; then, one by one, those that match many waits, or all if Redis refused.
+    """
+    if user_events:
+        for event in _try_deliver(connection, consumer, user_events, BATCH_PAGE_SIZE, retain_ms):
+            while _try_deliver(connection, consumer, [event], SINGLE_PAGE_SIZE, retain_ms):
+                pass
+
+
+def _try_deliver(
+    connection: Connection,
+    consumer: ConsumerId,
+    user_events: Sequence[UserEvent],
+    page_size: int,
+    retain_ms: int,
+) -> list[UserEvent]:
+    """Deliver these events in one transaction; return those that are not finished: all, if it was refused.
+
+    Watched: the field sets of their kinds, the events in the buffer, the waits of their match keys.
+    """
+    field_sets = watch_field_sets(connection, (event.kind for event in user_events))
+    buffered = watch_buffered_events(connection, [event.id for event in user_events])
+    keys_by_event = {
+        event.id: match_keys(event.kind, event.fields, field_sets[event.kind]) for event in user_events
+    }
+    members_by_key = _watch_members(connection, keys_by_event.values(), page_size)
+    waits = watch_waits(connection, list({member for page in members_by_key.values() for member in page}))
+    now_ms = read_time_ms(connection)
+    pages = {key: [waits[member] for member in members] for key, members in members_by_key.items()}
+    arrivals = [
+        (event, sort_candidates(event.id, [pages[key] for key in keys_by_event[event.id]], page_size))
+        for event in user_events
+    ]
+    decide = partial(deliver_events, arrivals, buffered, fresh_after_ms=now_ms - retain_ms)
+    matches = _decide(connection, consumer.stream, WorkflowStarts(), decide)
+    commands = _match_commands(consumer.stream, matches, field_sets, retain_ms, now_ms)
+    commands += remove_wait_commands([wait for wait, _ in matches.matches])
+    for key, members in members_by_key.items():
+        ended_members = [member for member in members if waits[member] is None]
+        commands += [("ZREM", keys.event_waits(key), *ended_members)] if ended_members else []
+    commands += [acknowledge_command(consumer, matches.delivered)] if matches.delivered else []
+    if connection.transact(commands) is None:
+        return list(user_events)
+    return [event for event in user_events if event.id not in matches.delivered]
+
+
+def _watch_members(
+    connection: Connection, match_keys: Iterable[Sequence[str]], page_size: int
+) -> dict[str, list[str]]:
+    """Watch the indexes of these match keys; return the first members of each. (WATCH, ZRANGE)"""
+    index_keys = {key: keys.event_waits(key) for keys_of_event in match_keys for key in keys_of_event}
+    if not index_keys:
+        return {}
+    pipeline = Pipeline(connection)
+    pipeline.add("WATCH", *index_keys.values())
+    replies = {key: pipeline.add("ZRANGE", index, 0, page_size - 1) for key, index in index_keys.items()}
+    pipeline.send()
+    return {key: [member.decode() for member in reply.value] for key, reply in replies.items()}
+
+
+def _decide(
+    connection: Connection,
+    stream: str,
+    starts: WorkflowStarts,
+    decide: Callable[[WorkflowStarts], Matches | NeededStarts],
+) -> Matches:
+    """Call `decide` until it has what it needs to know of the starts of workflows."""
+    while isinstance(decision := decide(starts), NeededStarts):
+        _load_starts(connection, stream, decision, starts)
+    return decision
+
+
+def _load_starts(connection: Connection, stream: str, needed: NeededStarts, starts: WorkflowStarts) -> None:
+    """Add what is needed to `starts`. (HGET, XRANGE)
+
+    If a workflow and an event are of the same millisecond, the start-workflow event after the event tells
+    that the event came first, as long as the stream holds it.
+    """
+    pipeline = Pipeline(connection)
+    started_ms = {workflow: pipeline.add("HGET", workflow, "started") for workflow in needed.workflows}
+    entries = {}
+    for workflow, event_id in needed.orders:
+        last_ms = StreamId.parse(event_id).ms + 1000
+        entries[workflow, event_id] = pipeline.add(
+            "XRANGE", stream, f"({event_id}", str(last_ms), "COUNT", 1000
+        )
+    pipeline.send()
+    for workflow, reply in started_ms.items():
+        starts.started_ms[workflow] = None if reply.value is None else int(reply.value)
+    for (workflow, event_id), reply in entries.items():
+        starts.is_start_first[workflow, event_id] = not any(
+            _is_start_of(workflow, entry) for entry in parse_entries(reply.value)
+        )
+
+
+def _is_start_of(workflow: str, entry: Entry) -> bool:
+    is_about_workflow = entry.fields.get(b"workflow") == encode_json(workflow).encode()
+    return is_about_workflow and events.is_kind(entry.fields, events.START_WORKFLOW)
+
+
+def _match_commands(
+    stream: str,
+    matches: Matches,
+    field_sets: Mapping[str, Iterable[FieldSet]],
+    retain_ms: int,
+    now_ms: int,
+) -> list[Command]:
+    """Build the commands that append end-tasks and receipts and write the buffer. `field_sets` is by kind."""
+    commands = end_task_commands(stream, [match.end_task_values() for match in matches.matches], now_ms)
+    at = events.timestamp(now_ms / 1000)
+    commands += [
+        append_command(stream, events.RECEIPT, at, events.receipt_values(id)) for id in matches.receipts
+    ]
+    for _, event in sorted(matches.buffered.items()):
+        commands += buffer_event_commands(event, field_sets.get(event.kind, ()), retain_ms, now_ms)
+    return commands

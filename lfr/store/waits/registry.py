@@ -1,112 +1,112 @@
-"""Waits in Redis: one string for each, and the indexes that lead to it.
+"""Waits as Redis holds them: one string for each, and the indexes that lead to it.
 
-The string `W:wait:INDEX.ATTEMPT` is what two processes that end the same wait watch: the first to commit
-deletes it, so the other is refused. Each index holds the wait's name, `W INDEX ATTEMPT`: `waits:timers` by
-its due time, the place of what it waits for, the waiters of its latch. After an attempt has been cancelled a
-mark stands in its place for a while.
+The string `W:wait:INDEX.ATTEMPT` is what everyone watches who ends that wait: the first to commit deletes it,
+so Redis refuses the others. Each index has the wait as the member `W INDEX ATTEMPT`: `waits:timers` by due
+time, the zset of its match key, the zset of its latch. When an attempt is cancelled, a mark replaces the
+string for a while, because the start-task of that attempt may not have been processed yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from lfr import events
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Connection
+from lfr.store.redis.connection import Command, Connection, Reply
+from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.entries import append_command
-from lfr.tasks.matching import field_set, place
-from lfr.tasks.wait_spec import Wait, read_wait, write_wait
+from lfr.tasks.wait_spec import AttemptId, Wait, decode_wait, encode_wait
 from lfr.values.json import Json
 from lfr.values.stream_id import StreamId
 
 _CANCELLED: Final = b"cancelled "
 
-_REMEMBERED_MS: Final = 3_600_000
-"""How long a mark stays: longer than any role takes to find a start-task that another has left behind."""
+_MARK_MS: Final = 3_600_000
+"""How long a mark stays: longer than it takes to reclaim a start-task from a consumer that has died."""
 
 
-def member(wait: Wait) -> str:
-    """The name by which indexes know a wait."""
-    return " ".join(map(str, wait.name))
+def wait_member(wait: Wait) -> str:
+    """Return the member under which indexes hold a wait."""
+    return " ".join(map(str, wait.id))
 
 
-def key_of(member: str) -> str:
-    """The key of the wait that an index knows by this name."""
+def wait_key(member: str) -> str:
+    """Return the key of the wait that an index holds as this member."""
     workflow, index, attempt = member.rsplit(" ", 2)
     return keys.wait(workflow, int(index), int(attempt))
 
 
 def add_wait_commands(wait: Wait) -> list[Command]:
-    """The commands that keep a wait, with its indexes."""
-    name, since = member(wait), StreamId.parse(wait.since).score
-    commands: list[Command] = [("SET", keys.wait(*wait.name), write_wait(wait))]
+    """Build the commands that store a wait and add it to its indexes. (SET, ZADD, HINCRBY)"""
+    member, entry_id = wait_member(wait), StreamId.parse(wait.entry_id)
+    commands: list[Command] = [("SET", keys.wait(*wait.id), encode_wait(wait))]
     if wait.due_ms is not None:
-        commands.append(("ZADD", keys.TIMERS, wait.due_ms, name))
-    if wait.event is not None:
-        kind, match = wait.event.kind, wait.event.match
-        commands.append(("ZADD", keys.event_waits(place(kind, match)), since, name))
-        commands.append(("HINCRBY", keys.field_set_waits(kind), field_set(match), 1))
-        commands.append(("ZADD", keys.AWAITED_KINDS, "NX", int(since), kind))
+        commands.append(("ZADD", keys.TIMERS, wait.due_ms, member))
+    if wait.pattern is not None:
+        kind = wait.pattern.kind
+        commands.append(("ZADD", keys.event_waits(wait.pattern.match_key), entry_id.score, member))
+        commands.append(("HINCRBY", keys.field_set_counts(kind), wait.pattern.field_set, 1))
+        commands.append(("ZADD", keys.FIELD_SET_KINDS, "NX", entry_id.ms, kind))
     if wait.latch is not None:
-        commands.append(("ZADD", keys.latch_waiters(wait.latch), since, name))
+        commands.append(("ZADD", keys.latch_waiters(wait.latch), entry_id.score, member))
     return commands
 
 
 def remove_wait_commands(waits: Sequence[Wait]) -> list[Command]:
-    """The commands that undo `add_wait_commands` for these."""
+    """Build the commands that undo `add_wait_commands` for these waits. (DEL, ZREM, HINCRBY)"""
     if not waits:
         return []
-    commands: list[Command] = [("DEL", *(keys.wait(*wait.name) for wait in waits))]
-    timed = [member(wait) for wait in waits if wait.due_ms is not None]
-    if timed:
-        commands.append(("ZREM", keys.TIMERS, *timed))
+    commands: list[Command] = [("DEL", *(keys.wait(*wait.id) for wait in waits))]
+    timer_members = [wait_member(wait) for wait in waits if wait.due_ms is not None]
+    if timer_members:
+        commands.append(("ZREM", keys.TIMERS, *timer_members))
     for wait in waits:
-        if wait.event is not None:
-            kind, match = wait.event.kind, wait.event.match
-            commands.append(("ZREM", keys.event_waits(place(kind, match)), member(wait)))
-            commands.append(("HINCRBY", keys.field_set_waits(kind), field_set(match), -1))
+        if wait.pattern is not None:
+            commands.append(("ZREM", keys.event_waits(wait.pattern.match_key), wait_member(wait)))
+            counts = keys.field_set_counts(wait.pattern.kind)
+            commands.append(("HINCRBY", counts, wait.pattern.field_set, -1))
         if wait.latch is not None:
-            commands.append(("ZREM", keys.latch_waiters(wait.latch), member(wait)))
+            commands.append(("ZREM", keys.latch_waiters(wait.latch), wait_member(wait)))
     return commands
 
 
-def watch_waits(connection: Connection, members: Sequence[str]) -> list[Wait | None]:
-    """Watch and read the waits of these names; None for one that is over. (WATCH, GET)"""
+def watch_waits(connection: Connection, members: Sequence[str]) -> dict[str, Wait | None]:
+    """Watch and read waits; return them by member, None for one that has ended. (WATCH, GET)"""
     if not members:
-        return []
-    waits = [key_of(member) for member in members]
-    return _read(connection.execute([("WATCH", *waits), *(("GET", wait) for wait in waits)])[1:])
+        return {}
+    pipeline = Pipeline(connection)
+    pipeline.add("WATCH", *map(wait_key, members))
+    replies = {member: pipeline.add("GET", wait_key(member)) for member in members}
+    pipeline.send()
+    return {member: _parse_wait(reply.value) for member, reply in replies.items()}
 
 
-def read_waits(connection: Connection, names: Sequence[tuple[str, int, int]]) -> list[Wait | None]:
-    """The waits of these attempts, by workflow, index and attempt; None where there is none. (GET)"""
-    return _read(connection.execute([("GET", keys.wait(*name)) for name in names]) if names else [])
+def read_waits(connection: Connection, ids: Sequence[AttemptId]) -> list[Wait | None]:
+    """Return the waits of these attempts; None where there is none. (GET)"""
+    return [_parse_wait(text) for text in connection.execute([("GET", keys.wait(*id)) for id in ids])]
 
 
-def _read(texts: Sequence[bytes | None]) -> list[Wait | None]:
-    return [None if text is None or text.startswith(_CANCELLED) else read_wait(text) for text in texts]
+def _parse_wait(text: Reply) -> Wait | None:
+    return None if text is None or text.startswith(_CANCELLED) else decode_wait(text)
 
 
-def cancelled_mark_command(name: tuple[str, int, int], by: str) -> Command:
-    """The command that leaves a mark in the place of a wait, for its start-task may still be to come. `by`:
-    the id of the cancel-task event. (SET)"""
-    return ("SET", keys.wait(*name), _CANCELLED.decode() + by, "PX", _REMEMBERED_MS)
+def cancel_mark_command(id: AttemptId, cancel_entry_id: str) -> Command:
+    """Build the command that marks an attempt as cancelled by the cancel-task event of this id. (SET)"""
+    return ("SET", keys.wait(*id), _CANCELLED.decode() + cancel_entry_id, "PX", _MARK_MS)
 
 
-def may_begin(text: bytes | None, since: str) -> bool:
-    """Whether a wait may begin whose start-task has the id `since`, by what stands in its place.
-
-    That may be nothing, or an older mark, left by a workflow that had the same id.
-    """
+def may_start(text: bytes | None, entry_id: str) -> bool:
+    """Return whether the start-task of this entry id may start a wait where Redis holds `text`: nothing, or
+    the mark of an earlier cancel-task, for a workflow that had the same id."""
     if text is None:
         return True
     if not text.startswith(_CANCELLED):
         return False
-    return StreamId.parse(text.removeprefix(_CANCELLED).decode()) < StreamId.parse(since)
+    return StreamId.parse(text.removeprefix(_CANCELLED).decode()) < StreamId.parse(entry_id)
 
 
-def end_task_commands(stream: str, endings: Sequence[dict[str, Json]], now_ms: int) -> list[Command]:
-    """The commands that append these end-task events."""
+def end_task_commands(stream: str, end_tasks: Sequence[Mapping[str, Json]], now_ms: int) -> list[Command]:
+    """Build the commands that append end-task events with these values. (XADD)"""
     at = events.timestamp(now_ms / 1000)
-    return [append_command(stream, events.END_TASK, at, ending) for ending in endings]
+    return [append_command(stream, events.END_TASK, at, values) for values in end_tasks]

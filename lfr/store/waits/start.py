@@ -1,110 +1,118 @@
-"""Start-tasks of waits: which of those that were read are still to be done, and how their doing is written.
+"""Starts the waits of start-task events, and cancels waits.
 
-A start-task can be read twice: a role that is slow finds that another has taken over what it read. So a
-wait is kept in one transaction with the acknowledgement of its start-task, under a watch of its own key;
-and only if, after that watch, the start-task is still pending and its step still runs.
+Two consumers may read the same start-task, because a slow one loses its pending entries to another. So a wait
+is stored in one transaction with the acknowledgement of its start-task, under a WATCH of the wait's key, and
+only if the start-task is still pending after that WATCH and its step still runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from lfr import events
+from lfr.item_ids import root_workflow
 from lfr.store import keys
 from lfr.store.redis.clock import TIME, parse_time_ms
 from lfr.store.redis.connection import Command, Connection, Reply
+from lfr.store.redis.pipeline import Pipeline
+from lfr.store.redis.transaction import commit_together_or_singly
 from lfr.store.stream.entries import ConsumerId, acknowledge_command, check_reply, receipt_commands
 from lfr.store.waits.registry import (
     add_wait_commands,
-    cancelled_mark_command,
-    may_begin,
+    cancel_mark_command,
+    may_start,
     remove_wait_commands,
     watch_waits,
 )
-from lfr.tasks.wait_spec import LatchStep, Wait
+from lfr.tasks.wait_spec import LatchRequest, Wait
 
 
-class Standing(NamedTuple):
-    """What was found of start-tasks, under watch.
+@dataclass(frozen=True, slots=True)
+class StartTasks:
+    """Start-task events as they were read under WATCH.
 
     now_ms      the time of Redis, in milliseconds since the epoch
-    wanted      the ids of those that are still to be done
-    started_ms  when the workflow of each of these started, likewise, by the workflow's id
+    to_start    the entry ids of those that are still to be processed
+    started_ms  when the workflows of these started, by the id of the root workflow
     """
 
     now_ms: int
-    wanted: Collection[str]
+    to_start: frozenset[str]
     started_ms: Mapping[str, int]
 
 
-def root_of(workflow: str) -> str:
-    """The workflow that an item, or an item of an item, belongs to; itself, if it is no item."""
-    return workflow.partition("/")[0]
-
-
-def watch_started(
-    connection: Connection, consumer: ConsumerId, tasks: Sequence[Wait | LatchStep]
-) -> Standing:
-    """Watch where these waits would be kept, then see which are to be done. (WATCH, GET, XPENDING, HGET)"""
-    names = [(each.task.workflow, each.task.index, each.task.attempt) for each in tasks]
-    commands: list[Command] = [("WATCH", *(keys.wait(*name) for name in names)), TIME]
-    for each, name in zip(tasks, names, strict=True):
-        workflow, index, _ = name
-        commands += (
-            ("GET", keys.wait(*name)),
-            ("XPENDING", consumer.stream, consumer.group, each.since, each.since, 1),
-            ("HGET", keys.steps(workflow), index),
-            ("HGET", root_of(workflow), "started"),
+def watch_start_tasks(
+    connection: Connection, consumer: ConsumerId, tasks: Sequence[Wait | LatchRequest]
+) -> StartTasks:
+    """Watch the keys of these waits, then read which of them must still start. (WATCH, TIME, GET, XPENDING,
+    HGET)"""
+    pipeline = Pipeline(connection)
+    pipeline.add("WATCH", *(keys.wait(*each.id) for each in tasks))
+    time = pipeline.add(*TIME)
+    replies = [
+        (
+            pipeline.add("GET", keys.wait(*each.id)),
+            pipeline.add("XPENDING", consumer.stream, consumer.group, each.entry_id, each.entry_id, 1),
+            pipeline.add("HGET", keys.steps(each.task.workflow), each.task.index),
+            pipeline.add("HGET", root_workflow(each.task.workflow), "started"),
         )
-    replies = connection.execute(commands, keep_errors=True)
-    wanted: set[str] = set()
-    started_ms: dict[str, int] = {}
-    for number, each in enumerate(tasks):
-        text, pending, progress, started = replies[2 + 4 * number : 6 + 4 * number]
-        is_due = may_begin(check_reply(text), each.since) and _runs(progress, each.task.attempt)
-        if is_due and check_reply(pending) and isinstance(started, bytes):
-            wanted.add(each.since)
-            started_ms[each.task.workflow] = int(started)
-    return Standing(parse_time_ms(replies[1]), wanted, started_ms)
-
-
-def keep_delays(connection: Connection, consumer: ConsumerId, delays: Sequence[Wait]) -> bool:
-    """Keep these waits, which nothing but the clock ends; False if somebody else has touched one."""
-    standing = watch_started(connection, consumer, delays)
-    kept = [
-        command for wait in delays if wait.since in standing.wanted for command in add_wait_commands(wait)
+        for each in tasks
     ]
-    return connection.transact(kept + start_receipt_commands(consumer, delays, standing.now_ms)) is not None
-
-
-def cancel_waits(
-    connection: Connection, consumer: ConsumerId, cancels: Mapping[str, events.CancelTask]
-) -> bool:
-    """Forget the waits of attempts that are over, by the id of the cancel-task event; False if somebody else
-    has touched one.
-
-    A mark is left in place of each. The lifecycle gives the receipts.
-    """
-    names = [(each.workflow, each.index, each.attempt) for each in cancels.values()]
-    found = watch_waits(connection, [" ".join(map(str, name)) for name in names])
-    commands = remove_wait_commands([wait for wait in found if wait is not None])
-    commands += [cancelled_mark_command(name, id) for id, name in zip(cancels, names, strict=True)]
-    return connection.transact([*commands, acknowledge_command(consumer, list(cancels))]) is not None
-
-
-def start_receipt_commands(
-    consumer: ConsumerId, tasks: Sequence[Wait | LatchStep], now_ms: int
-) -> list[Command]:
-    """The commands that say that these start-tasks have been dealt with."""
-    return receipt_commands(
-        consumer, {each.since: "processed" for each in tasks}, events.timestamp(now_ms / 1000)
-    )
+    pipeline.send()
+    to_start: set[str] = set()
+    started_ms: dict[str, int] = {}
+    for each, (text, pending, progress, started) in zip(tasks, replies, strict=True):
+        is_running = _runs(progress.value_or_none, each.task.attempt)
+        may_be_started = may_start(text.value, each.entry_id) and is_running
+        if may_be_started and check_reply(pending.value_or_error) and started.value_or_none is not None:
+            to_start.add(each.entry_id)
+            started_ms[root_workflow(each.task.workflow)] = int(started.value)
+    return StartTasks(parse_time_ms(time.value), frozenset(to_start), started_ms)
 
 
 def _runs(progress: Reply, attempt: int) -> bool:
-    """Whether this attempt of a step runs, by what `keys.steps` says of it."""
-    if not isinstance(progress, bytes):  # gone; or what the event names is no workflow: WRONGTYPE
+    """Return whether this attempt runs, by the step's progress; None if the step or the workflow is gone."""
+    if progress is None:
         return False
-    _, active, latest = map(int, progress.split()[:3])
-    return active > 0 and latest == attempt
+    _, active, latest_attempt = map(int, progress.split()[:3])
+    return active > 0 and latest_attempt == attempt
+
+
+def start_delays(connection: Connection, consumer: ConsumerId, delays: Sequence[Wait]) -> None:
+    """Store waits that only the clock ends, and acknowledge their start-tasks."""
+
+    def attempt(waits: Sequence[Wait]) -> list[Command]:
+        tasks = watch_start_tasks(connection, consumer, waits)
+        to_start = [wait for wait in waits if wait.entry_id in tasks.to_start]
+        commands = [command for wait in to_start for command in add_wait_commands(wait)]
+        return commands + processed_commands(consumer, waits, tasks.now_ms)
+
+    commit_together_or_singly(connection, delays, attempt)
+
+
+def cancel_waits(
+    connection: Connection, consumer: ConsumerId, cancels: Sequence[tuple[str, events.CancelTask]]
+) -> None:
+    """Remove the waits of cancelled attempts, each with the id of its cancel-task event, and leave a mark.
+
+    Acknowledges the events; the lifecycle appends their receipts.
+    """
+
+    def attempt(cancels: Sequence[tuple[str, events.CancelTask]]) -> list[Command]:
+        ids = [(cancel.workflow, cancel.index, cancel.attempt) for _, cancel in cancels]
+        waits = watch_waits(connection, [" ".join(map(str, id)) for id in ids])
+        commands = remove_wait_commands([wait for wait in waits.values() if wait is not None])
+        for (entry_id, _), id in zip(cancels, ids, strict=True):
+            commands.append(cancel_mark_command(id, entry_id))
+        return [*commands, acknowledge_command(consumer, [entry_id for entry_id, _ in cancels])]
+
+    commit_together_or_singly(connection, cancels, attempt)
+
+
+def processed_commands(
+    consumer: ConsumerId, tasks: Sequence[Wait | LatchRequest], now_ms: int
+) -> list[Command]:
+    """Build the commands that append receipts for these start-tasks and acknowledge them. (XADD, XACK)"""
+    actions = {each.entry_id: "processed" for each in tasks}
+    return receipt_commands(consumer, actions, events.timestamp(now_ms / 1000))

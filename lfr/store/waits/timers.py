@@ -1,7 +1,6 @@
-"""Waits that end by the clock: delays, and waits that give up. Their due times survive restarts.
+"""Ends waits by the clock: delays, and event waits with a timeout.
 
-Whoever fires timers watches the waits: of two roles that fire the same, one is refused, so that none is
-fired twice.
+Everyone who ends a wait watches it, so of two roles that end the same wait Redis refuses one.
 """
 
 from __future__ import annotations
@@ -10,49 +9,51 @@ from typing import NamedTuple
 
 from lfr.store import keys
 from lfr.store.redis.clock import TIME, parse_time_ms
-from lfr.store.redis.connection import Command, Connection
+from lfr.store.redis.connection import Connection
+from lfr.store.redis.pipeline import Pipeline
 from lfr.store.waits.registry import end_task_commands, remove_wait_commands, watch_waits
 
 
-class Due(NamedTuple):
-    """What there is to do without an event.
+class DueWork(NamedTuple):
+    """What the wait role has to do without an event.
 
-    now_ms      the time of Redis, in milliseconds since the epoch
-    next_ms     when the next wait is over by the clock, likewise, or None
-    opened      whether there are countdowns to let go
-    countdowns  whether there are countdowns that began at zero
+    now_ms                 the time of Redis, in milliseconds since the epoch
+    next_ms                when the next timer is due, likewise, or None
+    has_opened_countdowns  countdowns of a latch that was opened are to be completed
+    has_countdowns         countdowns wait that started at a latch of zero
     """
 
     now_ms: int
     next_ms: int | None
-    opened: bool
-    countdowns: bool
+    has_opened_countdowns: bool
+    has_countdowns: bool
 
     @property
-    def is_due(self) -> bool:
-        """Whether a wait is over by the clock."""
+    def has_due_timers(self) -> bool:
+        """Whether a timer is due."""
         return self.next_ms is not None and self.next_ms <= self.now_ms
 
 
-def look(connection: Connection) -> Due:
-    """What there is to do. (TIME, ZRANGE, SCARD, ZCARD)"""
-    ask: list[Command] = [
-        TIME,
-        ("ZRANGE", keys.TIMERS, 0, 0, "WITHSCORES"),
-        ("SCARD", keys.OPENED),
-        ("ZCARD", keys.COUNTDOWNS),
-    ]
-    time, first, opened, countdowns = connection.execute(ask)
-    return Due(parse_time_ms(time), int(float(first[1])) if first else None, bool(opened), bool(countdowns))
+def read_due_work(connection: Connection) -> DueWork:
+    """Return what there is to do. (TIME, ZRANGE, SCARD, ZCARD)"""
+    pipeline = Pipeline(connection)
+    time = pipeline.add(*TIME)
+    first_timer = pipeline.add("ZRANGE", keys.TIMERS, 0, 0, "WITHSCORES")
+    opened_tags = pipeline.add("SCARD", keys.OPENED_TAGS)
+    countdowns = pipeline.add("ZCARD", keys.COUNTDOWNS)
+    pipeline.send()
+    next_ms = int(float(first_timer.value[1])) if first_timer.value else None
+    return DueWork(parse_time_ms(time.value), next_ms, bool(opened_tags.value), bool(countdowns.value))
 
 
-def fire_due(connection: Connection, stream: str, now_ms: int, *, count: int) -> int:
-    """End up to `count` waits that are due; how many were. (ZRANGEBYSCORE; WATCH, GET; MULTI/EXEC)"""
-    due = connection.execute([("ZRANGEBYSCORE", keys.TIMERS, "-inf", now_ms, "LIMIT", 0, count)])[0]
+def end_due_waits(connection: Connection, stream: str, now_ms: int, *, count: int) -> None:
+    """End up to `count` waits that are due, unless another role is ending one of them. (ZRANGEBYSCORE; WATCH,
+    GET; MULTI/EXEC)"""
+    due = connection.call("ZRANGEBYSCORE", keys.TIMERS, "-inf", now_ms, "LIMIT", 0, count)
     if not due:
-        return 0
+        return
     members = [member.decode() for member in due]
-    waits = [wait for wait in watch_waits(connection, members) if wait is not None]
-    commands = end_task_commands(stream, [wait.ending() for wait in waits], now_ms)
+    waits = [wait for wait in watch_waits(connection, members).values() if wait is not None]
+    commands = end_task_commands(stream, [wait.end_task_values() for wait in waits], now_ms)
     commands += [*remove_wait_commands(waits), ("ZREM", keys.TIMERS, *members)]
-    return 0 if connection.transact(commands) is None else len(members)
+    connection.transact(commands)

@@ -123,7 +123,7 @@ def _write_items(id: str, index: int, flow: Flow, items: dict[str, Any]) -> Iter
 
 def load_own_keys(connection: Connection, id: str, flow: Flow) -> Iterator[str]:
     """Every key that belongs to a workflow, with those of its items. (HMGET, HKEYS)"""
-    yield from (id, keys.steps(id), keys.outputs(id), keys.history(id), keys.latched(id))
+    yield from (id, keys.steps(id), keys.outputs(id), keys.history(id), keys.counted_attempts(id))
     yield from (keys.handed_over(id, step.index) for step in flow.own_steps if step.kind is StepKind.TASK)
     iterated = [step.index for step in flow.own_steps if step.iterate]
     for index, items in load_item_counts(connection, id, iterated).items():

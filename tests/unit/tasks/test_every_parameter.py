@@ -18,7 +18,7 @@ from lfr.tasks.redis_command import CommandPolicy, allowed_commands, parse_comma
 from lfr.tasks.request import build_request, parse_request_parameters
 from lfr.tasks.resource import parse_load, parse_store
 from lfr.tasks.step_options import BadStepOptions, parse_step_options
-from lfr.tasks.wait_spec import asked_wait
+from lfr.tasks.wait_spec import parse_wait
 from lfr.values.json import Json
 
 NO_TEXTS = [5, 1.5, True, [], ["a"], {}, {"a": 1}]
@@ -93,7 +93,7 @@ def reason(task: str, parameters: Json, input: Json = None) -> str:
     started = StartTask("workflow:w", task, task, 1, input or {}, parameters, 1)
     rules = CommandPolicy(allowed_commands(()), lambda key: False)
     read: Mapping[str, Callable[[], object]] = {
-        "wait": lambda: asked_wait("1000-0", started),
+        "wait": lambda: parse_wait("1000-0", started),
         "request": lambda: build_request(parse_request_parameters(started), ""),
         "redis": lambda: parse_command(started, rules),
         "resource": lambda: (parse_load if task.endswith("load") else parse_store)(parameters),

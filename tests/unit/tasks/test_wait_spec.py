@@ -1,4 +1,4 @@
-"""What the `wait:` tasks ask for, by their parameters; and why that cannot be."""
+"""The `wait:` tasks are parsed into waits and latch requests; wrong parameters are named."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from hypothesis import strategies as st
 
 from lfr.events import StartTask
 from lfr.tasks.catalogue import ACQUIRE, COUNTDOWN, DELAY, EVENT, RELEASE
-from lfr.tasks.event_wait import Awaited
 from lfr.tasks.parameters import BadParameter
-from lfr.tasks.wait_spec import LatchStep, Wait, asked_wait, read_wait, write_wait
+from lfr.tasks.wait_spec import EventPattern, LatchRequest, Wait, decode_wait, encode_wait, parse_wait
 from lfr.values.json import Json
 
 INPUT = {"id": 7, "wait": "1m", "at": "2026-01-31", "deep": {"er": [1, {"x": None}]}}
 
 
-def asked(base: str, parameters: Json, input: Json = INPUT) -> Any:
-    """What a task asks for that started one second after the epoch."""
-    return asked_wait("1000-0", StartTask("workflow:a", "name", base, 1, input, parameters, 2))
+def parsed(base: str, parameters: Json, input: Json = INPUT) -> Any:
+    """Return what a task asks for that started one second after the epoch."""
+    return parse_wait("1000-0", StartTask("workflow:a", "name", base, 1, input, parameters, 2))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +38,7 @@ def asked(base: str, parameters: Json, input: Json = INPUT) -> Any:
     ],
 )
 def test_until_when_a_delay_lasts(parameters: Json, due_ms: int) -> None:
-    assert asked(DELAY, parameters).due_ms == due_ms
+    assert parsed(DELAY, parameters).due_ms == due_ms
 
 
 @pytest.mark.parametrize(
@@ -57,19 +56,19 @@ def test_until_when_a_delay_lasts(parameters: Json, due_ms: int) -> None:
 def test_what_must_be_equal(parameters: dict[str, Json], input: Json, match: Any) -> None:
     if match is ...:
         match = {"a": [[1, {"x": None}], 1.5], "b": {"c": "{}"}}
-    assert asked(EVENT, {"event": "ok", **parameters}, input).event.match == match
+    assert parsed(EVENT, {"event": "ok", **parameters}, input).pattern.match == match
 
 
 def test_an_event_with_a_timeout() -> None:
-    wait = asked(EVENT, {"event": "ok", "timeout": "2s"})
+    wait = parsed(EVENT, {"event": "ok", "timeout": "2s"})
     assert (wait.due_ms, wait.failure) == (3000, "wait:event: no event ok has come within 2 s")
-    wait = asked(EVENT, {"event": "ok", "timeout": 2, "on_timeout": "continue", "receipt": False})
-    assert (wait.due_ms, wait.failure, wait.event.is_receipted) == (3000, None, False)
-    assert asked(EVENT, {"event": "ok"}).due_ms is None
+    wait = parsed(EVENT, {"event": "ok", "timeout": 2, "on_timeout": "continue", "receipt": False})
+    assert (wait.due_ms, wait.failure, wait.pattern.is_receipted) == (3000, None, False)
+    assert parsed(EVENT, {"event": "ok"}).due_ms is None
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
+    ("name", "latch"),
     [
         ("my-{input[id]}", "my-7"),
         ('my-{input["id"]}', "my-7"),
@@ -81,10 +80,10 @@ def test_an_event_with_a_timeout() -> None:
     ],
 )
 @pytest.mark.parametrize("task", [ACQUIRE, RELEASE, COUNTDOWN])
-def test_the_name_of_a_latch(task: str, name: str, found: str) -> None:
-    step = asked(task, {"name": name, "x": "why"})
-    assert isinstance(step, LatchStep)
-    assert (step.latch, step.since) == (found, "1000-0")
+def test_the_name_of_a_latch(task: str, name: str, latch: str) -> None:
+    request = parsed(task, {"name": name, "x": "why"})
+    assert isinstance(request, LatchRequest)
+    assert (request.latch, request.entry_id) == (latch, "1000-0")
 
 
 DURATION = "a number of seconds, or a text such as 90s, 5m, 1h30m or 2d; from 0s to 36600d"
@@ -139,16 +138,16 @@ ISO = "a time in ISO 8601, in UTC unless it names its zone"
 )
 def test_what_cannot_be_names_task_parameter_and_value(task: str, parameters: Json, reason: str) -> None:
     with pytest.raises(BadParameter) as caught:
-        asked(task, parameters)
+        parsed(task, parameters)
     assert str(caught.value).startswith(reason)
 
 
 @pytest.mark.parametrize(
-    ("input", "what"), [([], "first item of the input"), ([1], "first item"), (5, "input")]
+    ("input", "subject"), [([], "first item of the input"), ([1], "first item"), (5, "input")]
 )
-def test_an_input_that_has_no_fields_cannot_be_matched(input: Json, what: str) -> None:
-    with pytest.raises(BadParameter, match=f"match is input, but the {what}.* is no object"):
-        asked(EVENT, {"event": "ok", "match": "input"}, input)
+def test_an_input_that_has_no_fields_cannot_be_matched(input: Json, subject: str) -> None:
+    with pytest.raises(BadParameter, match=f"match is input, but the {subject}.* is no object"):
+        parsed(EVENT, {"event": "ok", "match": "input"}, input)
 
 
 def test_a_match_that_would_be_nested_too_deeply_is_refused() -> None:
@@ -156,9 +155,9 @@ def test_a_match_that_would_be_nested_too_deeply_is_refused() -> None:
     for _ in range(198):
         deep = [deep]
     with pytest.raises(BadParameter, match=r"wait:event: match: it is nested more than 200 levels deep"):
-        asked(EVENT, {"event": "ok", "match": {"a": ["{input[deep]}"]}}, {"deep": deep})
-    kept = asked(EVENT, {"event": "ok", "match": "input"}, {"deep": deep})
-    assert read_wait(write_wait(kept).encode()).event == kept.event
+        parsed(EVENT, {"event": "ok", "match": {"a": ["{input[deep]}"]}}, {"deep": deep})
+    wait = parsed(EVENT, {"event": "ok", "match": "input"}, {"deep": deep})
+    assert decode_wait(encode_wait(wait).encode()).pattern == wait.pattern
 
 
 JSON = st.recursive(
@@ -166,6 +165,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=6,
 )
+MATCHES = st.dictionaries(st.text(), JSON, max_size=3)
 
 
 @given(
@@ -173,12 +173,17 @@ JSON = st.recursive(
     JSON,
     st.none() | st.integers(),
     st.none() | st.text(),
-    st.none() | st.builds(Awaited, st.text(), st.dictionaries(st.text(), JSON, max_size=3), st.booleans()),
+    st.none() | st.builds(EventPattern, st.text(), MATCHES, st.booleans()),
     st.none() | st.text(),
 )
 def test_a_wait_is_kept_as_it_is(
-    name: str, input: Json, due_ms: int | None, failure: str | None, event: Awaited | None, latch: str | None
+    name: str,
+    input: Json,
+    due_ms: int | None,
+    failure: str | None,
+    pattern: EventPattern | None,
+    latch: str | None,
 ) -> None:
     task = StartTask("workflow:a", name, "wait:event", 3, input, None, 2)
-    wait = Wait(task, "5-1", due_ms, failure, event, latch)
-    assert read_wait(write_wait(wait).encode()) == wait
+    wait = Wait(task, "5-1", due_ms, failure, pattern, latch)
+    assert decode_wait(encode_wait(wait).encode()) == wait

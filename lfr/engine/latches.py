@@ -1,0 +1,150 @@
+"""Decides what requests to latches do. Pure: the store loads the latches and writes the changes.
+
+A latch is a counter that all workflows share. An acquire adds one to it, a release subtracts one; the release
+that makes it zero opens it, which completes the countdowns that wait for it. A countdown completes when the
+latch is zero. A release of a latch that is zero fails.
+
+A consumer that has died may have left an earlier request pending, and that may be an acquire. Until it is
+processed, a latch that is zero is not certainly so: a release is deferred, and a countdown waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from lfr import events
+from lfr.tasks.catalogue import ACQUIRE, COUNTDOWN
+from lfr.tasks.wait_spec import LatchRequest, Wait
+from lfr.values.json import Json
+from lfr.values.stream_id import StreamId
+
+
+@dataclass(frozen=True, slots=True)
+class Latch:
+    """A latch: its name, its Redis key, its count (None if the key holds no integer), and whether countdowns
+    wait for it."""
+
+    name: str
+    key: str
+    count: int | None
+    has_waiters: bool
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether no step holds it."""
+        return self.count is not None and self.count <= 0
+
+
+@dataclass(frozen=True, slots=True)
+class SetCount:
+    """A latch gets a count above zero, by an acquire or by a release."""
+
+    latch: Latch
+    count: int
+    is_acquire: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLatch:
+    """A latch is set to zero and its countdowns complete. `tag` is unique among those of all latches."""
+
+    latch: Latch
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarkCounted:
+    """The attempt of this request has been counted or refused: a second start-task of it changes nothing."""
+
+    request: LatchRequest
+
+
+@dataclass(frozen=True, slots=True)
+class StartCountdown:
+    """A countdown waits; if the latch is zero, only until no earlier request is pending."""
+
+    wait: Wait
+    latch: Latch
+
+
+LatchChange: TypeAlias = SetCount | OpenLatch | MarkCounted | StartCountdown
+
+
+@dataclass(slots=True)
+class LatchChanges:
+    """What a batch of requests changes.
+
+    changes    changes of the latches and of who waits for them, in order
+    end_tasks  the values of the end-task events of the steps that complete or fail
+    deferred   requests that must be read again later
+    """
+
+    changes: list[LatchChange] = field(default_factory=list)
+    end_tasks: list[dict[str, Json]] = field(default_factory=list)
+    deferred: list[LatchRequest] = field(default_factory=list)
+
+
+def apply_requests(
+    requests: Sequence[LatchRequest], latches: Mapping[str, Latch], *, is_certain: bool
+) -> LatchChanges:
+    """Decide what these requests do to the latches (by name), in the order of the stream.
+
+    `is_certain`: no request that is earlier than these is pending.
+    """
+    draft = _Draft(latches, is_certain)
+    for request in sorted(requests, key=lambda request: StreamId.parse(request.entry_id)):
+        draft.apply(request)
+    return draft.result
+
+
+def is_settled(entry_id: str, oldest_pending: StreamId | None) -> bool:
+    """Return whether nothing that is earlier than this entry is pending."""
+    return oldest_pending is None or StreamId.parse(entry_id) <= oldest_pending
+
+
+class _Draft:
+    """Changes in the making; `_latches` holds each latch as they leave it."""
+
+    def __init__(self, latches: Mapping[str, Latch], is_certain: bool) -> None:
+        self.result = LatchChanges()
+        self._latches = dict(latches)
+        self._is_certain = is_certain
+
+    def apply(self, request: LatchRequest) -> None:
+        """Apply one request."""
+        latch = self._latches[request.latch]
+        if latch.count is None:
+            self._end(request, f"{latch.key} holds something that is no whole number")
+        elif request.task.base == COUNTDOWN:
+            self._count_down(request, latch)
+        elif request.task.base == ACQUIRE:
+            self._set_count(request, latch, max(latch.count, 0) + 1)
+        elif not latch.is_zero:
+            self._set_count(request, latch, latch.count - 1)
+        elif self._is_certain:
+            self.result.changes.append(MarkCounted(request))
+            self._end(request, f"the latch {latch.name} is at zero, so there is nothing to release")
+        else:
+            self.result.deferred.append(request)
+
+    def _set_count(self, request: LatchRequest, latch: Latch, count: int) -> None:
+        is_acquire = request.task.base == ACQUIRE
+        change = SetCount(latch, count, is_acquire) if count else OpenLatch(latch, request.entry_id)
+        self._latches[latch.name] = replace(latch, count=count, has_waiters=latch.has_waiters and count > 0)
+        self.result.changes += (change, MarkCounted(request))
+        self._end(request)
+
+    def _count_down(self, request: LatchRequest, latch: Latch) -> None:
+        if latch.is_zero and self._is_certain:
+            self._end(request)
+            return
+        wait = Wait(request.task, request.entry_id, latch=latch.name)
+        self.result.changes.append(StartCountdown(wait, latch))
+        self._latches[latch.name] = replace(latch, has_waiters=True)
+
+    def _end(self, request: LatchRequest, failure: str | None = None) -> None:
+        reason = None if failure is None else f"{request.task.base}: {failure}"
+        task = request.task
+        self.result.end_tasks.append(events.end_task_values(task, output=task.input, failure=reason))

@@ -1,0 +1,238 @@
+"""Decides which events complete which event waits. Pure: the store loads what it needs and writes the result.
+
+A wait and an event match if the event has the kind and the fields that the wait asks for. Entry ids say which
+of the two is earlier, in whatever order they are processed:
+
+- An event completes every earlier wait that matches it.
+- If it completes none when it arrives, it completes the oldest later wait whose workflow started before it.
+- It is then buffered. A wait that starts takes the oldest buffered event after it, if there is one: the wait
+  was processed late. Otherwise it takes the oldest unused event before it, if its workflow started before
+  that event. An event is used once it has completed a wait, so it completes one later wait at most.
+
+Whether a workflow started before an event may not have been loaded: then the answer is `NeededStarts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from lfr import events
+from lfr.item_ids import root_workflow
+from lfr.tasks.wait_spec import AttemptId, EventPattern, Wait
+from lfr.values.json import Json
+from lfr.values.stream_id import StreamId
+
+
+@dataclass(frozen=True, slots=True)
+class UserEvent:
+    """An event that waits may ask for, as it arrives or as it is buffered.
+
+    id            its entry id
+    is_used       only earlier waits may still take it: it has completed a wait, or arrived too old
+    is_receipted  it has its receipt
+    """
+
+    id: str
+    kind: str
+    fields: Mapping[str, Json]
+    is_used: bool = False
+    is_receipted: bool = False
+
+
+@dataclass(slots=True)
+class WorkflowStarts:
+    """When workflows started, as far as it has been loaded.
+
+    started_ms      by workflow, in milliseconds since the epoch; None: there is no such workflow
+    is_start_first  by workflow and event id: whether the start stands before the event on the stream. Only
+                    for those of the same millisecond
+    """
+
+    started_ms: dict[str, int | None] = field(default_factory=dict)
+    is_start_first: dict[tuple[str, str], bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NeededStarts:
+    """No decision yet: these entries of `WorkflowStarts` must be loaded first."""
+
+    workflows: frozenset[str]
+    orders: frozenset[tuple[str, str]]
+
+
+class Match(NamedTuple):
+    """A wait and the event that completes it."""
+
+    wait: Wait
+    event: UserEvent
+
+    def end_task_values(self) -> dict[str, Json]:
+        """Return the values of the end-task event."""
+        task = self.wait.task
+        output = pattern_of(self.wait).output(self.event.fields, task.input)
+        return events.end_task_values(task, output=output)
+
+
+@dataclass(slots=True)
+class Matches:
+    """What a batch of events or of new waits changes.
+
+    matches    the waits that end, each with its event
+    receipts   the ids of the events that get a receipt
+    buffered   the events to write to the buffer, by id
+    waiting    the new waits that no buffered event completes
+    delivered  the ids of the events that have completed all of their earlier waits
+    """
+
+    matches: list[Match] = field(default_factory=list)
+    receipts: list[str] = field(default_factory=list)
+    buffered: dict[str, UserEvent] = field(default_factory=dict)
+    waiting: list[Wait] = field(default_factory=list)
+    delivered: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The waits that an event may complete.
+
+    earlier      waits that started before the event
+    later        waits that started after it, oldest first
+    is_complete  False: Redis may hold more earlier ones
+    """
+
+    earlier: Sequence[Wait]
+    later: Sequence[Wait]
+    is_complete: bool = True
+
+
+def sort_candidates(event_id: str, pages: Sequence[Sequence[Wait | None]], page_size: int) -> Candidates:
+    """Sort the waits that match an event. Each page holds the first waits of one match key, oldest first, up
+    to `page_size`; None stands for a wait that has ended."""
+    arrival = StreamId.parse(event_id)
+    earlier: list[Wait] = []
+    later: list[Wait] = []
+    is_complete = True
+    for page in pages:
+        later_on_page = [wait for wait in page if wait and StreamId.parse(wait.entry_id) > arrival]
+        later += later_on_page
+        earlier += [wait for wait in page if wait and StreamId.parse(wait.entry_id) < arrival]
+        is_complete &= len(page) < page_size or bool(later_on_page)
+    return Candidates(earlier, sorted(later, key=start_order), is_complete)
+
+
+def deliver_events(
+    arrivals: Sequence[tuple[UserEvent, Candidates]],
+    buffered: Mapping[str, UserEvent],
+    starts: WorkflowStarts,
+    *,
+    fresh_after_ms: int,
+) -> Matches | NeededStarts:
+    """Decide which waits these events complete, and buffer them.
+
+    `buffered` holds those of them that are buffered already. An event with incomplete candidates is skipped,
+    unless it is alone. An event that is not newer than `fresh_after_ms` completes earlier waits only.
+    """
+    draft = _Draft(buffered, starts)
+    for event, candidates in arrivals:
+        if candidates.is_complete or len(arrivals) == 1:
+            draft.deliver(event, candidates, is_fresh=StreamId.parse(event.id).ms > fresh_after_ms)
+    return draft.decision()
+
+
+def start_waits(
+    waits: Sequence[Wait], events_by_key: Mapping[str, Sequence[UserEvent]], starts: WorkflowStarts
+) -> Matches | NeededStarts:
+    """Decide which of these new waits a buffered event completes. `events_by_key` holds the buffered events
+    of each match key."""
+    draft = _Draft({event.id: event for page in events_by_key.values() for event in page}, starts)
+    ids_by_key = {
+        key: sorted({event.id for event in page}, key=StreamId.parse) for key, page in events_by_key.items()
+    }
+    for wait in sorted(waits, key=start_order):
+        draft.start(wait, ids_by_key[pattern_of(wait).match_key])
+    return draft.decision()
+
+
+def start_order(wait: Wait) -> tuple[int, int]:
+    """Return the sort key by which waits are in the order of their start-tasks on the stream."""
+    return StreamId.parse(wait.entry_id)
+
+
+def pattern_of(wait: Wait) -> EventPattern:
+    """Return the pattern of an event wait."""
+    assert wait.pattern is not None
+    return wait.pattern
+
+
+class _Draft:
+    """A decision in the making; `events` holds each event as this decision leaves it."""
+
+    def __init__(self, buffered: Mapping[str, UserEvent], starts: WorkflowStarts) -> None:
+        self.result = Matches()
+        self._events = dict(buffered)
+        self._starts = starts
+        self._completed: set[AttemptId] = set()
+        self._needed_workflows: set[str] = set()
+        self._needed_orders: set[tuple[str, str]] = set()
+
+    def decision(self) -> Matches | NeededStarts:
+        """Return the result, or what must be loaded first."""
+        if self._needed_workflows or self._needed_orders:
+            return NeededStarts(frozenset(self._needed_workflows), frozenset(self._needed_orders))
+        return self.result
+
+    def deliver(self, event: UserEvent, candidates: Candidates, *, is_fresh: bool) -> None:
+        """Let an event complete its waits; buffer it."""
+        is_new = event.id not in self._events
+        if is_new:
+            self._events[event.id] = replace(event, is_used=not is_fresh)
+        waits = [wait for wait in candidates.earlier if wait.id not in self._completed]
+        if not waits and is_new and is_fresh:
+            later = (wait for wait in candidates.later if wait.id not in self._completed)
+            waits = [wait for wait in later if self._started_before(wait, event.id)][:1]
+        for wait in waits:
+            self._complete(wait, event.id)
+        if is_new and not waits:
+            self.result.buffered[event.id] = self._events[event.id]
+        if candidates.is_complete:
+            self.result.delivered.append(event.id)
+
+    def start(self, wait: Wait, event_ids: Sequence[str]) -> None:
+        """Complete a new wait by one of these buffered events, oldest first; or let it wait."""
+        earlier = [id for id in event_ids if StreamId.parse(id) < start_order(wait)]
+        late = event_ids[len(earlier) : len(earlier) + 1]
+        unused = (id for id in earlier if not self._events[id].is_used)
+        event_id = late[0] if late else next((id for id in unused if self._started_before(wait, id)), None)
+        if event_id is None:
+            self.result.waiting.append(wait)
+        else:
+            self._complete(wait, event_id)
+
+    def _complete(self, wait: Wait, event_id: str) -> None:
+        event = self._events[event_id]
+        self._completed.add(wait.id)
+        self.result.matches.append(Match(wait, event))
+        is_receipted = event.is_receipted
+        if pattern_of(wait).is_receipted and not is_receipted:
+            self.result.receipts.append(event_id)
+            is_receipted = True
+        self._events[event_id] = replace(event, is_used=True, is_receipted=is_receipted)
+        self.result.buffered[event_id] = self._events[event_id]
+
+    def _started_before(self, wait: Wait, event_id: str) -> bool:
+        """Return whether the workflow of a wait started before an event. If that has not been loaded, note it
+        and assume it: the draft is not used."""
+        workflow = root_workflow(wait.task.workflow)
+        event_ms = StreamId.parse(event_id).ms
+        if workflow not in self._starts.started_ms:
+            self._needed_workflows.add(workflow)
+            return True
+        started_ms = self._starts.started_ms[workflow]
+        if started_ms != event_ms:
+            return started_ms is not None and started_ms < event_ms
+        if (workflow, event_id) not in self._starts.is_start_first:
+            self._needed_orders.add((workflow, event_id))
+            return True
+        return self._starts.is_start_first[workflow, event_id]
