@@ -1,4 +1,4 @@
-"""Archive, delete, restore, restart: nothing is lost on the way, and nothing is left behind."""
+"""Archive, delete, restore, restart: nothing is lost, and a deletion leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def lifecycle(store: Store, stepper: MakeStepper) -> Stepper:
 
 
 class Worker:
-    """Answers tasks with their name; those of `held` are left alone."""
+    """Completes tasks with their name and input as output, except those that are held."""
 
     def __init__(self, client: redis.Redis, lifecycle: Stepper) -> None:
         self.client = client
         self.lifecycle = lifecycle
-        self.seen: set[tuple[Any, ...]] = set()
+        self.completed: set[tuple[Any, ...]] = set()
 
     def work(self, *held: str) -> None:
-        """Answer until nothing is to be done any more."""
+        """Complete tasks until there are no more."""
         idle = 0
         while idle < 5:
             tasks = [
@@ -51,17 +51,17 @@ class Worker:
                 for task in events_of(self.client, "start-task")
                 if task["base"] != "lfr:each"
                 and task["name"] not in held
-                and self.place(task) not in self.seen
+                and self.identity(task) not in self.completed
             ]
             for task in tasks:
-                self.seen.add(self.place(task))
-                answer = {key: task[key] for key in ("workflow", "name", "index", "attempt")}
-                append(self.client, kind="end-task", output={task["name"]: task["input"]}, **answer)
+                self.completed.add(self.identity(task))
+                identity = {key: task[key] for key in ("workflow", "name", "index", "attempt")}
+                append(self.client, kind="end-task", output={task["name"]: task["input"]}, **identity)
             self.lifecycle.step()
             idle = 0 if tasks else idle + 1
 
-    def place(self, task: dict[str, Any]) -> tuple[Any, ...]:
-        """What a task is known by."""
+    def identity(self, task: dict[str, Any]) -> tuple[Any, ...]:
+        """Return what identifies an attempt."""
         return tuple(task[key] for key in ("workflow", "index", "attempt"))
 
 
@@ -70,46 +70,46 @@ def worker(client: redis.Redis, lifecycle: Stepper) -> Worker:
     return Worker(client, lifecycle)
 
 
-def of_workflows(client: redis.Redis) -> set[str]:
-    """All keys but those of the stream and the receipts."""
+def workflow_keys(client: redis.Redis) -> set[str]:
+    """Return all keys except those of the stream and the receipts."""
     return {key for key in client.scan_iter() if key not in ("workflows:run", "receipts:logged")}
 
 
 def document_time(document: dict[str, Any]) -> str | None:
-    """When the last thing happened that an archive tells of."""
+    """Return the time of the latest history entry of an archive."""
     return iso_time(document["history"][-1]["at"])
 
 
 @pytest.mark.parametrize("held", ["a", "b", "d", "e", "f", "nothing"])
-def test_archived_at_any_time_restored_elsewhere_and_gone_on_with(
+def test_an_archive_of_any_time_is_restored_elsewhere_and_continues(
     store: Store, client: redis.Redis, worker: Worker, held: str
 ) -> None:
-    whole = start_workflow(store, FLOW).id
+    uninterrupted_id = start_workflow(store, FLOW).id
     worker.work()
-    wanted = inspect_workflow(store, whole)
-    delete_workflow(store, whole)
+    expected = inspect_workflow(store, uninterrupted_id)
+    delete_workflow(store, uninterrupted_id)
 
     id = start_workflow(store, FLOW).id
     worker.work(held)
     document = json.loads(json.dumps(archive_workflow(store, id)))
     client.flushall()
-    worker.seen.clear()
+    worker.completed.clear()
     worker.lifecycle = Stepper(worker.lifecycle.consumer, worker.lifecycle.connection)
 
     assert restore_workflow(store, document) == id
-    found = inspect_workflow(store, id)
+    restored = inspect_workflow(store, id)
     if held == "nothing":
-        assert found["state"] == "FINISHED"
+        assert restored["state"] == "FINISHED"
     else:
-        assert found["state"] == "TERMINATED"
+        assert restored["state"] == "TERMINATED"
         last = inspect_workflow(store, id, history=True)["history"][-1]
         assert (last["index"], last["event"]) == (None, "terminated")
-        assert found["ended"] == last["at"] == document_time(document)
+        assert restored["ended"] == last["at"] == document_time(document)
         restart_workflow(store, id)
         worker.work()
     ended = inspect_workflow(store, id)
-    assert (ended["state"], ended["output"]) == ("FINISHED", wanted["output"])
-    assert [step["state"] for step in ended["steps"]] == [step["state"] for step in wanted["steps"]]
+    assert (ended["state"], ended["output"]) == ("FINISHED", expected["output"])
+    assert [step["state"] for step in ended["steps"]] == [step["state"] for step in expected["steps"]]
 
 
 @pytest.mark.parametrize("held", ["a", "e", "nothing"])
@@ -128,7 +128,7 @@ def test_a_deletion_leaves_nothing(store: Store, client: redis.Redis, worker: Wo
     assert inspect_workflow(store, other)["name"] == "big"
     delete_workflow(store, other)
     worker.work(held)
-    assert of_workflows(client) == set()
+    assert workflow_keys(client) == set()
 
 
 def test_a_failed_workflow_is_deleted_with_what_still_runs(
@@ -139,7 +139,7 @@ def test_a_failed_workflow_is_deleted_with_what_still_runs(
     eventually(lambda: worker.lifecycle.step() or inspect_workflow(store, id)["state"] == "FAILED")
     delete_workflow(store, id)
     assert [event["name"] for event in events_of(client, "cancel-task")] == ["a"]
-    assert of_workflows(client) == set()
+    assert workflow_keys(client) == set()
 
 
 def test_items_that_still_run_are_stopped_before_they_are_deleted(
@@ -153,10 +153,10 @@ def test_items_that_still_run_are_stopped_before_they_are_deleted(
     worker.work("a")
     assert inspect_workflow(store, id)["state"] == "FAILED"
     delete_workflow(store, id)
-    told = [(event["name"], event["workflow"]) for event in events_of(client, "cancel-task")]
-    assert told == [("a", f"{id}/1.1/2.0")]
+    cancelled = [(event["name"], event["workflow"]) for event in events_of(client, "cancel-task")]
+    assert cancelled == [("a", f"{id}/1.1/2.0")]
     worker.work("a")
-    assert of_workflows(client) == set()
+    assert workflow_keys(client) == set()
     assert client.xlen("workflows:dead") == 0
 
 
@@ -172,12 +172,12 @@ def test_ids(store: Store, worker: Worker) -> None:
         delete_workflow(store, f"{id}/1.0")
 
 
-def spoiled(document: Any) -> list[tuple[tuple[str | int, ...], Any]]:
-    """Every place in a document, with each of some values that do not belong there."""
-    places: list[tuple[tuple[str | int, ...], Any]] = []
+def wrong_values(document: Any) -> list[tuple[tuple[str | int, ...], Any]]:
+    """Return every path in a document with each of some values that are wrong there."""
+    changes: list[tuple[tuple[str | int, ...], Any]] = []
 
     def visit(value: Any, path: tuple[str | int, ...]) -> None:
-        places.extend((path, wrong) for wrong in (None, -5, "x", [], {"q": 1}, [1, "z"], 10**30))
+        changes.extend((path, wrong) for wrong in (None, -5, "x", [], {"q": 1}, [1, "z"], 10**30))
         if isinstance(value, dict):
             for key in value:
                 visit(value[key], (*path, key))
@@ -186,7 +186,7 @@ def spoiled(document: Any) -> list[tuple[tuple[str | int, ...], Any]]:
                 visit(value[index], (*path, index))
 
     visit(document, ())
-    return places
+    return changes
 
 
 def test_any_change_of_an_archive_is_refused_or_harmless(
@@ -196,13 +196,13 @@ def test_any_change_of_an_archive_is_refused_or_harmless(
     worker.work("e")
     document = json.loads(json.dumps(archive_workflow(store, id)))
     refused = restored = 0
-    for path, wrong in spoiled(document):
+    for path, wrong in wrong_values(document):
         changed = copy.deepcopy(document)
-        at: Any = changed
+        parent: Any = changed
         for key in path[:-1]:
-            at = at[key]
+            parent = parent[key]
         if path:
-            at[path[-1]] = wrong
+            parent[path[-1]] = wrong
         else:
             changed = wrong
         try:
@@ -225,26 +225,27 @@ def test_any_change_of_an_archive_is_refused_or_harmless(
 def test_items_that_end_while_they_are_archived(
     store: Store, lifecycle: Stepper, monkeypatch: pytest.MonkeyPatch, is_late: bool
 ) -> None:
-    """Before they are read, or after: what is archived goes on with a restart, and ends."""
+    """Items end before they are read, or after: the archive is consistent."""
     id = start_workflow(store, "* { a -> b }", [1, 2]).id
     lifecycle.step()
-    left = [f"{id}/1.0", f"{id}/1.1"]
+    running = [f"{id}/1.0", f"{id}/1.1"]
     execute = Connection.execute
 
-    def moved(self: Connection, commands: Sequence[Command], **more: Any) -> Any:
-        asks = self is not lifecycle.connection and ("HGET", f"{id}/1.0", "counts") in commands and bool(left)
-        if asks and not is_late:
-            complete_task(store, left.pop(0), "a", 2)
+    def execute_and_end_items(self: Connection, commands: Sequence[Command], **options: Any) -> Any:
+        reads_item = self is not lifecycle.connection and ("HGET", f"{id}/1.0", "counts") in commands
+        reads_item = reads_item and bool(running)
+        if reads_item and not is_late:
+            complete_task(store, running.pop(0), "a", 2)
             complete_task(store, f"{id}/1.0", "b", 3)
             for _ in range(3):
                 lifecycle.step()
-        replies = execute(self, commands, **more)
-        if asks and is_late:
-            complete_task(store, left.pop(0), "a", 2)
+        replies = execute(self, commands, **options)
+        if reads_item and is_late:
+            complete_task(store, running.pop(0), "a", 2)
             lifecycle.step()
         return replies
 
-    monkeypatch.setattr(Connection, "execute", moved)
+    monkeypatch.setattr(Connection, "execute", execute_and_end_items)
     document = archive_workflow(store, id)
     items = document["items"]["1"]
     now = inspect_workflow(store, id)["steps"][1]["items"]

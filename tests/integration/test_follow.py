@@ -1,4 +1,4 @@
-"""Looking on while a workflow runs: nothing that happens is left out."""
+"""Following a workflow misses no change."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Store
 
 
-def events(store: Store, id: str) -> list[str]:
-    ours = Client(store.settings.redis_url)
-    return [change["event"] for news in ours.follow(id) for change in news["changes"]]
+def followed_events(store: Store, id: str) -> list[str]:
+    updates = Client(store.settings.redis_url).follow(id)
+    return [change["event"] for update in updates for change in update["changes"]]
 
 
-def test_what_ends_between_two_reads_is_told_whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_between_two_reads_is_followed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     id = start_workflow(store, "A", {}).id
     execute, ends = Connection.execute, [lambda: terminate_workflow(store, id)]
 
     def execute_and_end(connection: Connection, commands: Sequence[Command], **options: Any) -> list[Any]:
         replies = execute(connection, commands, **options)
-        if ends and commands[0][0] == "XREAD":  # its history has been read, and not yet what it is
+        if ends and commands[0][0] == "XREAD":  # after the history and before the record
             ends.pop()()
         return replies
 
     monkeypatch.setattr(Connection, "execute", execute_and_end)
-    assert events(store, id)[-1] == "terminated"
+    assert followed_events(store, id)[-1] == "terminated"
 
 
-def test_a_long_history_of_what_has_ended_is_told_whole(store: Store, client: redis.Redis) -> None:
+def test_a_long_history_is_followed_to_its_end(store: Store, client: redis.Redis) -> None:
     id = start_workflow(store, "A", {}).id
-    moment = client.xrange(keys.history(id))[0][1]
+    fields = client.xrange(keys.history(id))[0][1]
     with client.pipeline() as pipeline:
         for _ in range(2500):
-            pipeline.xadd(keys.history(id), moment)
+            pipeline.xadd(keys.history(id), fields)
         pipeline.execute()
     terminate_workflow(store, id)
-    told = events(store, id)
-    assert len(told) > 2500
-    assert told[-1] == "terminated"
+    events = followed_events(store, id)
+    assert len(events) > 2500
+    assert events[-1] == "terminated"

@@ -1,4 +1,4 @@
-"""`lfr check`: what it prints, for people and for editors, and its exit codes."""
+"""`lfr check`: its output for people and for editors, and its exit codes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_flow_that_is_right(session: Session) -> None:
     assert session.err.getvalue() == ""
 
 
-def test_errors_are_what_was_asked_for(session: Session) -> None:
+def test_errors_go_to_stdout(session: Session) -> None:
     assert session.run("bad.flow") == ExitCode.BAD_INPUT
     assert session.out.getvalue().splitlines()[:3] == [
         "bad.flow:1:6: expected a task or a subflow, found an arrow (something is missing before it)",
@@ -57,16 +57,16 @@ def test_errors_are_what_was_asked_for(session: Session) -> None:
     assert session.err.getvalue() == ""
 
 
-def test_warnings_alone_are_no_failure_unless_one_wants_so(session: Session) -> None:
+def test_warnings_alone_fail_only_with_strict(session: Session) -> None:
     assert session.run("doubtful.flow") == ExitCode.OK
-    told = session.out.getvalue().splitlines()
-    assert told[0] == "doubtful.flow:1:3: warning: nothing uses :x (remove it)"
-    assert told[-1] == "doubtful.flow: ok, 2 warnings: 5 steps, 3 of them tasks"
+    lines = session.out.getvalue().splitlines()
+    assert lines[0] == "doubtful.flow:1:3: warning: nothing uses :x (remove it)"
+    assert lines[-1] == "doubtful.flow: ok, 2 warnings: 5 steps, 3 of them tasks"
     assert session.run("doubtful.flow", "--strict") == ExitCode.BAD_INPUT
     assert session.run("good.flow", "--strict") == ExitCode.OK
 
 
-def test_several_files_and_one_that_is_not_there(session: Session) -> None:
+def test_several_files_and_one_that_is_missing(session: Session) -> None:
     assert session.run("none.flow", "bad.flow", "good.flow") == ExitCode.NOT_FOUND
     assert session.run("good.flow", "bad.flow", "none.flow") == ExitCode.BAD_INPUT
     assert session.err.getvalue() == "lfr: none.flow: there is no such file\n" * 2
@@ -106,7 +106,7 @@ def test_a_flow_from_stdin(session: Session) -> None:
     assert session.out.getvalue().startswith("stdin:1:2: this is not UTF-8 text: byte 0xff")
 
 
-def test_other_commands_tell_some_warnings_in_a_line_each() -> None:
+def test_other_commands_print_some_warnings_in_a_line_each() -> None:
     err = io.StringIO()
     terminal = Terminal(io.StringIO(), err, io.BytesIO())
     print_warnings(check_flow("; ".join(f"a :x{number}" for number in range(8))).diagnostics, terminal)
@@ -115,7 +115,7 @@ def test_other_commands_tell_some_warnings_in_a_line_each() -> None:
     assert lines[5:] == ["lfr: and 3 more warnings (lfr check shows all)"]
 
 
-def test_run_tells_warnings_on_stderr_and_nothing_of_them_on_stdout(session: Session) -> None:
+def test_run_prints_warnings_on_stderr_alone(session: Session) -> None:
     Path("doubtful.flow").write_text("a :x -> b")
     terminal = Terminal(session.out, session.err, io.BytesIO())
     parser = make_parser(COMMANDS["run"], RUN["run"])

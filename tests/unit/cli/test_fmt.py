@@ -1,4 +1,4 @@
-"""`lfr fmt`: files rewritten whole, stdin, --check."""
+"""`lfr fmt`: in place, stdin, --check."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_file_with_errors_is_left_alone(file: Path, capsys: pytest.CaptureFixt
     assert f"{wrong}:1:6: " in capsys.readouterr().err
 
 
-def test_a_byte_order_mark_goes(file: Path) -> None:
+def test_a_byte_order_mark_is_removed(file: Path) -> None:
     file.write_bytes(b"\xef\xbb\xbfa -> b\n")
     assert main(["fmt", "--check", str(file)]) == 1
     assert main(["fmt", str(file)]) == 0

@@ -1,4 +1,4 @@
-"""What `inspect` and `list` show to people."""
+"""The output of `inspect` and `list` for people."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def workflow() -> dict[str, Any]:
     }
 
 
-def test_a_workflow_is_shown_with_each_step_and_nothing_raw() -> None:
+def test_a_workflow_is_shown_with_each_step_and_escaped() -> None:
     lines = list(format_workflow(terminal(), workflow()))
     assert lines[0] == "workflow:x  FAILED"
     assert all(display_width(line) <= 100 and line.isprintable() for line in lines)
@@ -59,7 +59,7 @@ def test_a_workflow_is_shown_with_each_step_and_nothing_raw() -> None:
     assert table[5].split() == ["4", "(end)", "PENDING"]
 
 
-def test_a_resource_is_called_by_what_is_done_and_by_its_last_part() -> None:
+def test_a_resource_is_titled_by_its_operation_and_its_last_part() -> None:
     steps = [
         step(1, "resource", uri="file:///srv/my%20flows/order.yaml", sink=False, state="DONE", attempt=1),
         step(2, "resource", uri="https://shop.example/v1/rates/?day=1", sink=True),
@@ -106,7 +106,7 @@ def test_a_step_that_waits_says_for_what() -> None:
     assert delay.startswith("until 2026-01-")
 
 
-def test_a_step_that_is_skipped_by_hand_or_is_tried_again_says_so() -> None:
+def test_a_step_that_is_skipped_by_hand_or_retried_says_so() -> None:
     steps = [
         step(0, name="a", state="SKIPPED", reason="skipped by hand", output={"by": "me"}),
         step(1, name="b", state="RUNNING", reason="no way", waits_for={"until": "2026-01-31T12:00:00.000Z"}),

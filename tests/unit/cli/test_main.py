@@ -1,4 +1,4 @@
-"""Command lines: each has help, its examples are right, and what is wrong is one line and a code."""
+"""Command lines: help, examples, and for each error one line and an exit code."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from lfr.runtime.role_table import ROLES
 
 
 @pytest.fixture(autouse=True)
-def _put_back() -> Iterator[None]:
-    """Commands set up signals and logging for a process of their own."""
+def _restore_signals_and_logging() -> Iterator[None]:
+    """Restore the signal handlers and the logging that commands set up for their process."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     handlers = {number: signal.getsignal(number) for number in numbers}
     root = logging.getLogger()
@@ -36,8 +36,8 @@ def _put_back() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where nothing is configured, and no Redis is asked for."""
+def _without_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Run without any configuration."""
     for name in ("LFR_REDIS_URL", "LFR_CONFIG", "REDIS_HOST", "REDIS_PORT", "LOG_LEVEL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LFR_CONFIG", "/dev/null")
@@ -151,7 +151,7 @@ def test_help_of_a_command_either_way(capsys: pytest.CaptureFixture[str]) -> Non
         (["up", "--data", "good.flow"], ExitCode.CANNOT_WRITE, "cannot keep data in"),
     ],
 )
-def test_what_is_wrong_is_one_line_and_a_code(
+def test_an_error_is_one_line_and_an_exit_code(
     words: list[str], code: ExitCode, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "good.flow").write_text("a -> b")
@@ -164,7 +164,7 @@ def test_what_is_wrong_is_one_line_and_a_code(
     assert err.count("\n") == 1
 
 
-def test_the_errors_of_a_flow_stand_as_editors_want_them(
+def test_the_errors_of_a_flow_keep_their_lines_for_editors(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path(tmp_path, "bad.flow").write_text("a -> b\nc ->\n")
@@ -174,13 +174,13 @@ def test_the_errors_of_a_flow_stand_as_editors_want_them(
     assert (line.strip(), caret.strip()) == ("c ->", "^")
 
 
-def test_a_flow_that_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_flow_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path(tmp_path, "good.flow").write_text("@flow nightly\na -> b")
     assert main(["graph", "good.flow", "--vertical"]) == ExitCode.OK
     assert capsys.readouterr().out.startswith("flowchart TB\n")
 
 
-def test_config_masks_secrets_and_says_where_values_come_from(
+def test_config_masks_secrets_and_shows_origins(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("REDIS_PASSWORD", "hunter2")

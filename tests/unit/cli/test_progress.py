@@ -1,4 +1,4 @@
-"""What somebody who looks on is told, line by line and in place."""
+"""The progress of a workflow, line by line and redrawn in place."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def update(*changes: Any, state: str = "RUNNING", total: int = 9, **counts: int)
     return {"id": "workflow:x", "name": "x", "state": state, "counts": numbers, "changes": list(changes)}
 
 
-def test_plain_lines_tell_of_steps_with_names_and_of_failures() -> None:
+def test_plain_lines_show_steps_with_names_and_failures() -> None:
     screen = terminal()
     with progress_view(screen) as view:
         assert isinstance(view, PlainProgress)
@@ -51,7 +51,7 @@ def test_the_board_shows_each_step_with_its_state_and_duration() -> None:
     ]
 
 
-def test_the_board_keeps_to_its_size_and_to_what_matters() -> None:
+def test_the_board_keeps_to_its_size_and_shows_the_most_important_steps() -> None:
     board = Board()
     board.apply(update(*(change(1, index, "started", f"task-{index}") for index in range(50)), total=52))
     board.apply(update(*(change(2, index, "ended", f"task-{index}") for index in range(49) if index != 7)))
@@ -70,14 +70,14 @@ def test_the_board_keeps_to_its_size_and_to_what_matters() -> None:
     assert lines[5] == "  … and 46 more"
 
 
-def test_a_step_of_a_loop_is_shown_as_it_is_now() -> None:
+def test_a_step_of_a_loop_is_shown_in_its_current_state() -> None:
     board = Board()
     board.apply(update(change(1, 1, "started", "A"), change(2, 1, "failed", "A", "once")))
     board.apply(update(change(3, 1, "started", "A"), change(7, 1, "ended", "A")))
     assert board.lines(terminal(), 9)[1] == "    1  A  DONE        4.0 s"
 
 
-def test_the_live_view_leaves_the_last_state_and_the_cursor() -> None:
+def test_the_live_view_leaves_the_last_state_and_shows_the_cursor_again() -> None:
     screen = terminal(LIVE, live=True)
     with progress_view(screen) as view:
         assert isinstance(view, LiveProgress)

@@ -1,4 +1,4 @@
-"""Looking on at a workflow while Redis comes and goes."""
+"""`lfr run --wait` during outages of Redis."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENDED = change(2, 1, "ended", "A")
 FINISHED = change(2, None, "finished")
 
 NO_STORE = cast(Store, None)
-"""These tests stand in for what would use it."""
+"""The function that would use the store is replaced."""
 
 
 def attempts(monkeypatch: pytest.MonkeyPatch, *scripts: list[Any]) -> list[float | None]:
@@ -39,18 +39,18 @@ def attempts(monkeypatch: pytest.MonkeyPatch, *scripts: list[Any]) -> list[float
     return timeouts
 
 
-def test_after_an_interruption_nothing_is_told_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = Unreachable("no Redis answers")
+def test_after_an_outage_no_change_is_shown_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    outage = Unreachable("no Redis answers")
     attempts(
         monkeypatch,
-        [update(STARTED), gone],
-        [gone],
+        [update(STARTED), outage],
+        [outage],
         [update(STARTED, ENDED), update(FINISHED, state="FINISHED")],
     )
     screen = terminal()
     assert run.watch_progress(NO_STORE, "workflow:x", screen) == "FINISHED"
-    told = written(screen.err).splitlines()
-    assert [line.partition("  ")[2] or line for line in told] == [
+    lines = written(screen.err).splitlines()
+    assert [line.partition("  ")[2] or line for line in lines] == [
         "1 A started",
         "lfr: no Redis answers; trying for a minute",
         "1 A ended after 1.0 s",
@@ -58,15 +58,15 @@ def test_after_an_interruption_nothing_is_told_twice(monkeypatch: pytest.MonkeyP
     ]
 
 
-def test_who_never_saw_redis_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_connection_it_fails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     attempts(monkeypatch, [Unreachable("no Redis answers")])
     with pytest.raises(Unreachable):
         run.watch_progress(NO_STORE, "workflow:x", terminal())
 
 
-def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = Unreachable("no Redis answers")
-    attempts(monkeypatch, [update(STARTED), gone], *[[gone]] * 5)
+def test_it_gives_up_after_a_minute_without_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    outage = Unreachable("no Redis answers")
+    attempts(monkeypatch, [update(STARTED), outage], *[[outage]] * 5)
     clock = iter([0.0, 59.0, 60.0, 61.0])
     monkeypatch.setattr(run.time, "monotonic", lambda: next(clock))
     with pytest.raises(Unreachable):
@@ -74,14 +74,14 @@ def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(clock) == []
 
 
-def test_what_is_gone_from_redis_is_no_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
-    attempts(monkeypatch, [update(STARTED), Unreachable("gone")], [NotFound("there is no workflow x")])
+def test_a_deleted_workflow_is_no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts(monkeypatch, [update(STARTED), Unreachable("no answer")], [NotFound("there is no workflow x")])
     with pytest.raises(NotFound):
         run.watch_progress(NO_STORE, "workflow:x", terminal())
 
 
-def test_the_time_that_is_left_is_what_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    timeouts = attempts(monkeypatch, [update(STARTED), Unreachable("gone")], [update(STARTED)])
+def test_an_outage_counts_towards_the_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    timeouts = attempts(monkeypatch, [update(STARTED), Unreachable("no answer")], [update(STARTED)])
     clock = iter([100.0, 100.0, 104.0, 104.0])
     monkeypatch.setattr(run.time, "monotonic", lambda: next(clock))
     assert run.watch_progress(NO_STORE, "workflow:x", terminal(), timeout_seconds=10) == "RUNNING"

@@ -1,4 +1,4 @@
-"""`lfr run --local`: a flow in this process, told line by line."""
+"""`lfr run --local`: a flow in this process, shown step by step."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ A | D -> wait:delay(- duration: 3600 -) -> ? `$.yes` E -> * F
 def run(
     text: str, input: Any = None, *, base: str | None = None, with_trace: bool = False
 ) -> tuple[Any, str, str]:
-    """The exit code, what is on stdout, and on stderr."""
+    """Run a flow; return the exit code, stdout and stderr."""
     screen = terminal()
     code = run_here.run_flow_here(compile_flow(text, base), input, screen, with_trace=with_trace)
     return code, written(screen.out), written(screen.err)
 
 
-def test_each_step_is_told_with_its_input_and_the_result_printed(tmp_path: Path) -> None:
+def test_each_step_is_shown_with_its_input_and_the_result_is_printed(tmp_path: Path) -> None:
     (tmp_path / "set.json").write_text("[7]")
     code, out, err = run(FLOW, {"n": 1}, base=str(tmp_path))
     assert code == ExitCode.OK
@@ -78,8 +78,8 @@ def test_a_step_that_fails_has_the_exit_code_of_a_workflow_that_fails() -> None:
 def test_an_endless_loop_is_stopped_after_some_turns() -> None:
     code, out, err = run("A -> :start")
     assert (code, out) == (ExitCode.FAILED, "")
-    *told, last = err.splitlines()
-    assert told == ["1  A  {}"] * 3
+    *lines, last = err.splitlines()
+    assert lines == ["1  A  {}"] * 3
     assert last == "lfr: the flow leads back to its :start, and so has no end"
 
 
@@ -87,8 +87,8 @@ def test_after_very_many_tasks_a_run_is_stopped(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(run_here, "MAX_TASKS", 20)
     code, out, err = run("* A", list(range(21)))
     assert (code, out) == (ExitCode.FAILED, "")
-    *told, last = err.splitlines()
-    assert len(told) == 20
+    *lines, last = err.splitlines()
+    assert len(lines) == 20
     assert last == "lfr: after 20 tasks the run was stopped"
 
 
@@ -98,14 +98,14 @@ def test_an_end_that_is_never_reached() -> None:
     assert "there is no result" in err
 
 
-def test_what_is_long_is_cut_and_nothing_has_power_over_the_terminal() -> None:
+def test_long_lines_are_cut_and_control_characters_are_escaped() -> None:
     _, out, err = run("A -> " + "b" * 60, {"x": "\x1b[31m" + "y" * 200})
     assert max(map(len, err.splitlines())) == 100
     assert "\x1b" not in out + err
     assert json.loads(out)["x"].startswith("\x1b[31m")
 
 
-def test_a_flow_that_is_wrong_is_told_with_its_place(
+def test_an_error_in_a_flow_has_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -117,7 +117,7 @@ def test_a_flow_that_is_wrong_is_told_with_its_place(
 
 
 def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Relative resources stand beside the flow, unless --base says where."""
+    """Relative resources are in the folder of the flow, or where --base says."""
     flow = tmp_path / "a b" / "x.flow"
     flow.parent.mkdir()
     flow.write_text("<set.yaml> -> A")
@@ -128,7 +128,7 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert f"lfr: step 1: {tmp_path}/set.yaml: there is no such file" in capsys.readouterr().err
 
 
-def test_what_is_on_the_web_is_not_asked(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_fetched_from_the_web(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run("<x.yaml> -> A -> <x.csv>", base="http://0.0.0.0:1/")
     assert (code, out) == (ExitCode.OK, "{}\n")
     assert err.splitlines()[0] == "1  load   http://0.0.0.0:1/x.yaml"
@@ -155,7 +155,7 @@ def test_a_relative_resource_without_a_base() -> None:
     assert "--base" in err
 
 
-def test_graphs_show_resources_as_written_unless_a_base_is_given(
+def test_graphs_show_resources_as_written_without_a_base(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flow = tmp_path / "x.flow"

@@ -1,4 +1,4 @@
-"""Widths, cutting, escaping, tables, durations."""
+"""Widths, truncation, escapes, tables, durations."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from tests.support.screens import terminal
 
 
 @given(st.text(), st.integers(0, 30))
-def test_what_is_cut_fits_and_is_the_beginning(text: str, width: int) -> None:
-    shown = truncate(printable(text), width)
-    assert display_width(shown) <= width
-    assert printable(text).startswith(shown.removesuffix("…"))
+def test_a_truncated_text_fits_and_is_the_beginning(text: str, width: int) -> None:
+    truncated = truncate(printable(text), width)
+    assert display_width(truncated) <= width
+    assert printable(text).startswith(truncated.removesuffix("…"))
 
 
 @given(st.text(max_size=20), st.integers(1, 30), st.booleans())
-def test_what_is_padded_is_exactly_as_wide(text: str, width: int, right: bool) -> None:
+def test_a_padded_text_has_exactly_the_width(text: str, width: int, right: bool) -> None:
     assert display_width(pad(printable(text), width, align_right=right)) == width
 
 
 @given(st.text())
-def test_printable_text_cannot_steer_the_terminal(text: str) -> None:
+def test_printable_text_cannot_control_the_terminal(text: str) -> None:
     assert printable(text).isprintable()
     if text.isprintable():
         assert printable(text) == text
@@ -53,7 +53,7 @@ def test_a_table_aligns_and_cuts_its_last_column() -> None:
     ]
 
 
-def test_a_column_is_no_wider_than_its_most() -> None:
+def test_a_column_is_no_wider_than_its_maximum() -> None:
     lines = format_table(terminal(), [Column("a", max_width=4), Column("b")], [[Cell("abcdefgh"), Cell("z")]])
     assert lines == ["a     b", "abc…  z"]
 
