@@ -28,7 +28,7 @@ class Issuer:
 
     email: str
     key_id: str
-    sign: Signer
+    signer: Signer
 
 
 class TokenSource:
@@ -63,7 +63,7 @@ def sign_token(issuer: Issuer, now: int) -> str:
     claims: dict[str, str | int] = {"iat": now, "exp": now + _VALID_SECONDS}
     claims |= dict.fromkeys(("iss", "sub", "email"), issuer.email)
     signed = ".".join(_base64(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
-    return f"{signed}.{_base64(issuer.sign(signed.encode()))}"
+    return f"{signed}.{_base64(issuer.signer(signed.encode()))}"
 
 
 def load_issuer(setting: str) -> Issuer:

@@ -1,6 +1,6 @@
-"""Every parameter of every built-in task, with what it cannot be: the reason names task, parameter, value.
+"""Every parameter of every built-in task, with wrong values: the reason names task, parameter and value.
 
-The catalogue says which there are, so one that is added without a row here fails.
+The parameters come from the catalogue, so a new one without a row here fails.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ WRONG: Mapping[tuple[str, str], list[Json]] = {
     ("resource:store", "method"): ["GET", "put", "", 1, True, [], {}],
     ("resource:", "content-type"): ["csv", "image/png", "", 1, True, [], {}],
 }
-"""By the task, or how its name begins, and by the parameter: values that it cannot have."""
+"""Wrong values, by the task or the prefix of its name, and by the parameter."""
 
 NEEDED: Mapping[str, dict[str, Json]] = {
     "wait:delay": {},
@@ -65,82 +65,82 @@ NEEDED: Mapping[str, dict[str, Json]] = {
     "redis:": {"args": ["a"]},
     "resource:": {"uri": "file:///a.json"},
 }
-"""What a task needs besides, likewise."""
+"""The other parameters that a task needs, by the task or the prefix of its name."""
 
 
 def row(table: Mapping[Any, Any], task: str, *more: str) -> Any:
-    """The row of a task: its own, else that of how its name begins."""
-    beginning = task.partition(":")[0] + ":"
-    for name in (task, beginning):
+    """Return the row of a task, else that of its prefix."""
+    prefix = task.partition(":")[0] + ":"
+    for name in (task, prefix):
         key = (name, *more) if more else name
         if key in table:
             return table[key]
     pytest.fail(f"there is no row for {task} {' '.join(more)}")
 
 
-def cases(wanted: Callable[[Parameter], bool] = lambda parameter: True) -> list[Any]:
-    """The parameters of all tasks that are wanted, each with its task."""
+def cases(predicate: Callable[[Parameter], bool] = lambda parameter: True) -> list[Any]:
+    """Return the parameters that the predicate holds for, each with its task."""
     return [
         pytest.param(task, parameter, id=f"{task.name} {parameter.name}")
         for task in CATALOGUE
         for parameter in task.parameters
-        if wanted(parameter)
+        if predicate(parameter)
     ]
 
 
 def reason(task: str, parameters: Json, input: Json = None) -> str:
-    """Why a task cannot be done, as its role reads it."""
+    """Return the reason why a role refuses a task."""
     started = StartTask("workflow:w", task, task, 1, input or {}, parameters, 1)
-    rules = CommandPolicy(allowed_commands(()), lambda key: False)
-    read: Mapping[str, Callable[[], object]] = {
+    policy = CommandPolicy(allowed_commands(()), lambda key: False)
+    parsers: Mapping[str, Callable[[], object]] = {
         "wait": lambda: parse_wait("1000-0", started),
         "request": lambda: build_request(parse_request_parameters(started), ""),
-        "redis": lambda: parse_command(started, rules),
+        "redis": lambda: parse_command(started, policy),
         "resource": lambda: (parse_load if task.endswith("load") else parse_store)(parameters),
     }
     with pytest.raises(BadParameter) as caught:
-        read[task.partition(":")[0]]()
+        parsers[task.partition(":")[0]]()
     return str(caught.value)
 
 
-def shown(value: Json) -> str:
-    """How a reason begins to show a value."""
+def abbreviated(value: Json) -> str:
+    """Return the beginning of a value, as in a reason."""
     return json.dumps(value, ensure_ascii=False)[:40]
 
 
 @pytest.mark.parametrize(("task", "parameter"), cases())
-def test_what_a_parameter_cannot_be_is_told(task: BuiltInTask, parameter: Parameter) -> None:
+def test_a_wrong_value_is_named(task: BuiltInTask, parameter: Parameter) -> None:
     name = task.name.replace("COMMAND", "get")
     for value in row(WRONG, task.name, parameter.name):
-        told = reason(name, {**row(NEEDED, task.name), parameter.name: value})
-        assert told.startswith(f"{name}: {parameter.name} is {shown(value)}"), value
-        assert ", but must be " in told
+        message = reason(name, {**row(NEEDED, task.name), parameter.name: value})
+        assert message.startswith(f"{name}: {parameter.name} is {abbreviated(value)}"), value
+        assert ", but must be " in message
 
 
 @pytest.mark.parametrize(("task", "parameter"), cases(lambda parameter: parameter.input_first))
-def test_what_is_wrong_in_the_input_is_told(task: BuiltInTask, parameter: Parameter) -> None:
+def test_a_wrong_value_in_the_input_is_named(task: BuiltInTask, parameter: Parameter) -> None:
     for value in row(WRONG, task.name, parameter.name):
-        told = reason(task.name, row(NEEDED, task.name), {parameter.name: value})
-        wanted = f"{task.name}: {parameter.name} in the input is {shown(value)}"
-        assert told.startswith(wanted), value
+        message = reason(task.name, row(NEEDED, task.name), {parameter.name: value})
+        beginning = f"{task.name}: {parameter.name} in the input is {abbreviated(value)}"
+        assert message.startswith(beginning), value
 
 
 @pytest.mark.parametrize(("task", "parameter"), cases(lambda parameter: parameter.is_needed))
-def test_what_is_missing_is_told(task: BuiltInTask, parameter: Parameter) -> None:
+def test_a_missing_parameter_is_named(task: BuiltInTask, parameter: Parameter) -> None:
     for parameters in ({}, None, {parameter.name: None}):
-        told = reason(task.name, parameters)
-        assert told == f"{task.name} needs the parameter {parameter.name}, {parameter.check.words}"
+        message = reason(task.name, parameters)
+        assert message == f"{task.name} needs the parameter {parameter.name}, {parameter.check.words}"
 
 
 @pytest.mark.parametrize("task", CATALOGUE, ids=lambda task: task.name)
 @pytest.mark.parametrize("parameters", [5, "a", True, [], [{}]])
-def test_parameters_that_are_none_are_told(task: BuiltInTask, parameters: Json) -> None:
+def test_parameters_that_are_no_object_are_named(task: BuiltInTask, parameters: Json) -> None:
     name = task.name.replace("COMMAND", "get")
-    told = reason(name, parameters)
-    assert told == f"{name}: the parameters are {shown(parameters)}, but must be an object"
+    message = reason(name, parameters)
+    assert message == f"{name}: the parameters are {abbreviated(parameters)}, but must be an object"
 
 
-COMMON: Mapping[str, list[Json]] = {
+STEP_OPTIONS: Mapping[str, list[Json]] = {
     "timeout": [0, *NO_DURATIONS],
     "limit": [0, -1, 1_000_001, 1.0, "1", True, [], {}],
     "retry": [-1, 1_000_001, 1.0, "1", True, []],
@@ -151,14 +151,14 @@ COMMON: Mapping[str, list[Json]] = {
     "retry.jitter": [-0.1, 1.1, "0", True, [], {}],
     "retry.on": [5, True, {}, [""], [1], [[]]],
 }
-"""What a step may say to lfr, with values that it cannot have."""
+"""The step options, with wrong values."""
 
 
-@pytest.mark.parametrize("name", COMMON)
-def test_what_a_step_cannot_say_to_lfr_is_told(name: str) -> None:
+@pytest.mark.parametrize("name", STEP_OPTIONS)
+def test_a_wrong_step_option_is_named(name: str) -> None:
     outer, _, inner = name.partition(".")
-    for value in COMMON[name]:
-        said = {outer: {"times": 1, inner: value} if inner else value}
+    for value in STEP_OPTIONS[name]:
+        options = {outer: {"times": 1, inner: value} if inner else value}
         with pytest.raises(BadStepOptions) as caught:
-            parse_step_options({"lfr": said})
-        assert str(caught.value).startswith(f"lfr.{name} is {shown(value)}, but must be "), value
+            parse_step_options({"lfr": options})
+        assert str(caught.value).startswith(f"lfr.{name} is {abbreviated(value)}, but must be "), value

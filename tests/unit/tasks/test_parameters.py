@@ -1,4 +1,4 @@
-"""Parameters are read by the catalogue's table; what is wrong is told by task, parameter and value."""
+"""Parameters are parsed by a table; a message names task, parameter and value."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ TABLE = (
 
 
 def test_what_is_not_given_or_null_has_its_default() -> None:
-    found = {"url": "u", "retries": 2, "note": None}
-    assert parse_parameters("t:a", TABLE, {"url": "u"}) == found
-    assert parse_parameters("t:a", TABLE, {"url": "u", "retries": None, "more": 1}) == found
+    expected = {"url": "u", "retries": 2, "note": None}
+    assert parse_parameters("t:a", TABLE, {"url": "u"}) == expected
+    assert parse_parameters("t:a", TABLE, {"url": "u", "retries": None, "more": 1}) == expected
 
 
 def test_a_member_of_the_input_comes_first_where_that_is_so() -> None:
@@ -36,7 +36,7 @@ def test_a_member_of_the_input_comes_first_where_that_is_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "reason"),
+    ("parameters", "reason"),
     [
         ({}, "t:a needs the parameter url, a text"),
         (None, "t:a needs the parameter url, a text"),
@@ -47,7 +47,7 @@ def test_a_member_of_the_input_comes_first_where_that_is_so() -> None:
         ({"url": ["x" * 100]}, f't:a: url is ["{"x" * 38}…, but must be a text'),
     ],
 )
-def test_what_is_wrong_is_named(given: Any, reason: str) -> None:
+def test_what_is_wrong_is_named(parameters: Any, reason: str) -> None:
     with pytest.raises(BadParameter) as caught:
-        parse_parameters("t:a", TABLE, given)
+        parse_parameters("t:a", TABLE, parameters)
     assert str(caught.value) == reason

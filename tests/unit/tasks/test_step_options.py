@@ -1,4 +1,4 @@
-"""What a step says to lfr: read, checked, kept from the worker."""
+"""The options of a step: parsed, checked, hidden from the worker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lfr.values.json import Json
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("value", "options"),
     [
         ({}, StepOptions()),
         ({"timeout": "5m"}, StepOptions(timeout=300)),
@@ -33,14 +33,14 @@ from lfr.values.json import Json
         ),
     ],
 )
-def test_what_is_said(said: Json, meant: StepOptions) -> None:
-    assert parse_step_options({"lfr": said, "own": 1}) == meant
+def test_options(value: Json, options: StepOptions) -> None:
+    assert parse_step_options({"lfr": value, "own": 1}) == options
     assert parse_step_options({"own": 1}) is NO_OPTIONS
     assert parse_step_options([1]) is NO_OPTIONS
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("value", "reason"),
     [
         (3, "lfr is 3, but must be an object with some of timeout, retry, limit"),
         ({"retries": 3}, "lfr knows timeout, retry, limit, but not retries; did you mean retry?"),
@@ -55,13 +55,13 @@ def test_what_is_said(said: Json, meant: StepOptions) -> None:
         ({"retry": {"times": 1, "on": [""]}}, 'lfr.retry.on is [""], but must be a text or a list of texts'),
     ],
 )
-def test_what_cannot_be_meant(said: Json, told: str) -> None:
+def test_wrong_options_are_named(value: Json, reason: str) -> None:
     with pytest.raises(BadStepOptions) as caught:
-        parse_step_options({"lfr": said})
-    assert str(caught.value).startswith(told)
+        parse_step_options({"lfr": value})
+    assert str(caught.value).startswith(reason)
 
 
-def test_it_is_wrong_at_its_place() -> None:
+def test_the_compiler_finds_the_location_of_a_wrong_option() -> None:
     with pytest.raises(FlowError) as caught:
         compile_flow("@task S { x }\na -> b (- lfr: {limit: 0} -) -> S (- lfr: {timeout: 3} -)")
     places = [(error.line, error.column) for error in caught.value.errors]
@@ -79,14 +79,14 @@ def test_delays_grow_to_their_bound_and_vary_by_the_jitter(
     number: int, delay: float, backoff: float, jitter: float, chance: float
 ) -> None:
     retry = Retry(9, delay, backoff, longest=60.0, jitter=jitter)
-    plain = delay
+    expected = delay
     for _ in range(number - 1):
-        plain = min(plain * backoff, 60.0)
-    plain = min(plain, 60.0)
-    found = retry_delay(retry, number, chance)
-    assert plain * (1 - jitter) - 1e-6 <= found <= 60.0 * (1 + jitter) + 1e-6
+        expected = min(expected * backoff, 60.0)
+    expected = min(expected, 60.0)
+    actual = retry_delay(retry, number, chance)
+    assert expected * (1 - jitter) - 1e-6 <= actual <= 60.0 * (1 + jitter) + 1e-6
     steady = retry_delay(Retry(9, delay, backoff, 60.0), number, chance)
-    assert steady == pytest.approx(plain, rel=1e-6)
+    assert steady == pytest.approx(expected, rel=1e-6)
 
 
 def test_which_failures_are_retried() -> None:
@@ -95,7 +95,7 @@ def test_which_failures_are_retried() -> None:
     assert not is_retryable(Retry(1, on=("gone",)), "no such file")
 
 
-def test_a_worker_is_told_its_own_parameters_alone() -> None:
+def test_a_worker_gets_only_the_parameters_of_its_task() -> None:
     flow = compile_flow(
         'a (- {lfr: {timeout: 3}, size: 1} -) -> b (- lfr: {retry: 1} -) -> <f.json> ({"lfr": {}})'
     )

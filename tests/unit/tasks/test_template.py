@@ -1,4 +1,4 @@
-"""Templates look items up, and do nothing else."""
+"""Templates look values up and do nothing else."""
 
 from __future__ import annotations
 
@@ -112,14 +112,14 @@ def test_an_input_that_is_no_object_lacks_every_name(input: Any) -> None:
         ("{input[{input[id]}]}", 7, "no key that is closed"),
     ],
 )
-def test_what_is_no_template_is_told_with_its_column(template: str, column: int, message: str) -> None:
+def test_what_is_no_template_is_refused_with_its_column(template: str, column: int, message: str) -> None:
     with pytest.raises(BadTemplate, match=f"at column {column} of the template") as caught:
         parse_template(template)
     assert caught.value.column == column
     assert message in str(caught.value)
 
 
-def test_what_was_in_holes_is_told_from_what_was_written() -> None:
+def test_pieces_distinguish_what_is_filled_in_from_what_was_written() -> None:
     assert [tuple(piece) for piece in pieces("/{input[id]}/{{x", NAMES)] == [
         ("/", False),
         ("a7", True),
@@ -139,7 +139,7 @@ def test_reasons_are_short() -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_long_ways_and_long_templates_are_no_trouble() -> None:
+def test_long_paths_and_long_templates_are_no_trouble() -> None:
     deep: Any = "end"
     for _ in range(100_000):
         deep = [deep]
@@ -147,7 +147,7 @@ def test_long_ways_and_long_templates_are_no_trouble() -> None:
 
 
 @given(st.text() | st.text(alphabet="{}[]'\"\\input09.!:", max_size=30))
-def test_any_text_is_filled_or_refused_with_a_place(text: str) -> None:
+def test_any_text_is_filled_or_refused_with_a_column(text: str) -> None:
     try:
         fill(text, NAMES)
     except BadTemplate as error:
@@ -162,16 +162,16 @@ def test_text_with_doubled_braces_comes_back(text: str) -> None:
 
 
 @given(values, st.data(), st.text())
-def test_every_item_is_found_by_its_way(value: Any, data: st.DataObject, around: str) -> None:
-    found, way = value, ""
-    while isinstance(found, dict | list) and data.draw(st.booleans()):
-        key = data.draw(st.sampled_from(sorted(found) if isinstance(found, dict) else range(len(found))))
-        found = found[key]
+def test_every_item_is_found_by_its_path(value: Any, data: st.DataObject, around: str) -> None:
+    item, path = value, ""
+    while isinstance(item, dict | list) and data.draw(st.booleans()):
+        key = data.draw(st.sampled_from(sorted(item) if isinstance(item, dict) else range(len(item))))
+        item = item[key]
         quoted = str(key).replace("\\", "\\\\").replace('"', '\\"')
-        way += f'["{quoted}"]' if isinstance(key, str) else f"[{key}]"
+        path += f'["{quoted}"]' if isinstance(key, str) else f"[{key}]"
     written = around.replace("{", "{{").replace("}", "}}")
-    filled = fill(f"{written}{{input{way}}}{written}", {"input": value})
-    text = found if isinstance(found, str) else json.dumps(found, separators=(",", ":"))
+    filled = fill(f"{written}{{input{path}}}{written}", {"input": value})
+    text = item if isinstance(item, str) else json.dumps(item, separators=(",", ":"))
     assert filled == around + text + around
 
 

@@ -134,10 +134,10 @@ def test_what_could_be_read_in_two_ways_is_refused_with_a_reason(uri: str, reaso
     assert "secret" not in str(caught.value)
 
 
-def test_what_is_asked_for_is_put_together_from_what_was_checked() -> None:
-    place = parse_location("HTTP://LocalHost:080/%7euser/%c3%a4/a b?q=ü&r=%2f#part".replace(" ", "%20"))
-    assert place == WebLocation("http", "localhost", 80, "/~user/%C3%A4/a%20b", "q=%C3%BC&r=%2F")
-    assert str(place) == "http://localhost/~user/%C3%A4/a%20b?q=%C3%BC&r=%2F"
+def test_a_url_is_built_from_the_parts_that_were_checked() -> None:
+    location = parse_location("HTTP://LocalHost:080/%7euser/%c3%a4/a b?q=ü&r=%2f#part".replace(" ", "%20"))
+    assert location == WebLocation("http", "localhost", 80, "/~user/%C3%A4/a%20b", "q=%C3%BC&r=%2F")
+    assert str(location) == "http://localhost/~user/%C3%A4/a%20b?q=%C3%BC&r=%2F"
     assert str(parse_location("https://h:8443")) == "https://h:8443/"
     assert parse_location("/100%/%ff") == FileLocation("/100%/\udcff")
 
@@ -176,14 +176,14 @@ def test_the_root_as_an_entry_allows_every_file_and_no_url() -> None:
     "uri", ["https://h:8443/a/b?c", "https://h", "http://[::1]/x", "/srv/a'b\"c/x", "/x"]
 )
 @pytest.mark.parametrize("before", [(), ("/srv/flows", "https://other/")])
-def test_the_line_that_a_refusal_tells_allows_it(uri: str, before: tuple[str, ...]) -> None:
-    place = parse_location(uri)
-    assert not is_allowed(place, parse_allow_list(before))
-    reason = denial_reason(place, before)
+def test_the_setting_in_a_refusal_allows_the_location(uri: str, before: tuple[str, ...]) -> None:
+    location = parse_location(uri)
+    assert not is_allowed(location, parse_allow_list(before))
+    reason = denial_reason(location, before)
     assert ("in place of" in reason) == bool(before)
-    line = yaml.safe_load(reason.partition("`")[2].rpartition("`")[0])
-    assert tuple(line["resources.allow"][:-1]) == before
-    assert is_allowed(place, parse_allow_list(line["resources.allow"]))
+    setting = yaml.safe_load(reason.partition("`")[2].rpartition("`")[0])
+    assert tuple(setting["resources.allow"][:-1]) == before
+    assert is_allowed(location, parse_allow_list(setting["resources.allow"]))
 
 
 WORDS = (
@@ -193,45 +193,45 @@ PIECES = st.sampled_from([*WORDS.split(" "), *" \n\0\ud800\udc80"])
 
 
 @given(st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=30))
-def test_any_text_is_a_place_or_refused(uri: str) -> None:
+def test_any_text_is_a_location_or_refused(uri: str) -> None:
     try:
-        place = parse_location(uri)
+        location = parse_location(uri)
     except BadLocation:
         return
-    if isinstance(place, FileLocation):
-        assert os.fsencode(place.path).startswith(b"/")
+    if isinstance(location, FileLocation):
+        assert os.fsencode(location.path).startswith(b"/")
     else:
-        assert str(place).isascii()
-        assert parse_location(str(place)) == place
+        assert str(location).isascii()
+        assert parse_location(str(location)) == location
 
 
 @given(st.lists(PIECES, max_size=10).map("".join))
-def test_whatever_follows_an_entry_asks_the_same_server_under_the_same_path(rest: str) -> None:
-    """As the library that does the asking reads it."""
+def test_whatever_follows_an_entry_names_the_same_server_and_the_same_path(rest: str) -> None:
+    """As the library that sends the request parses it."""
     from urllib3.util import parse_url
 
     try:
-        place = parse_location("https://api.example/v1/" + rest)
+        location = parse_location("https://api.example/v1/" + rest)
     except BadLocation:
         return
-    assert is_allowed(place, parse_allow_list(["https://api.example/v1/"]))
-    asked = parse_url(str(place))
-    assert (asked.scheme, asked.auth, asked.host, asked.port) == ("https", None, "api.example", None)
-    assert (asked.path or "").startswith("/v1/")
-    assert asked.url == str(place)
+    assert is_allowed(location, parse_allow_list(["https://api.example/v1/"]))
+    url = parse_url(str(location))
+    assert (url.scheme, url.auth, url.host, url.port) == ("https", None, "api.example", None)
+    assert (url.path or "").startswith("/v1/")
+    assert url.url == str(location)
 
 
 @given(st.lists(PIECES, max_size=10).map("".join))
-def test_whatever_is_allowed_is_asked_of_the_servers_that_are_allowed(uri: str) -> None:
+def test_whatever_is_allowed_is_requested_from_an_allowed_server(uri: str) -> None:
     from urllib3.util import parse_url
 
     try:
-        place = parse_location(uri)
+        location = parse_location(uri)
     except BadLocation:
         return
-    if isinstance(place, WebLocation) and is_allowed(place, parse_allow_list(["https://api.example"])):
-        asked = parse_url(str(place))
-        assert (asked.scheme, asked.auth, asked.host, asked.port or 443) == (
+    if isinstance(location, WebLocation) and is_allowed(location, parse_allow_list(["https://api.example"])):
+        url = parse_url(str(location))
+        assert (url.scheme, url.auth, url.host, url.port or 443) == (
             "https",
             None,
             "api.example",
