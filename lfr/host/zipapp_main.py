@@ -1,11 +1,11 @@
-"""The one file's `__main__.py`: unpacks the file at first run, and starts lfr from what is unpacked.
+"""The `__main__.py` of the one file: unpacks the file at its first run, and starts lfr from there.
 
-The build puts this into the zip in place of shiv's own, with the build's id filled in. It does what
-shiv's bootstrap does, in the same place and under the same lock, but imports it only to unpack: with
-all that it imports itself, it takes longer than the rest of `lfr --version`. With any of shiv's
-switches in the environment, shiv's own takes over.
+The build puts this into the zip instead of shiv's `__main__.py`, and fills in the build's id. It does what
+shiv's bootstrap does, in the same folder and under the same lock, but imports that only to unpack: its
+imports take longer than the rest of `lfr --version`. If the environment has any of shiv's variables, shiv's
+bootstrap takes over.
 
-This runs before the version of Python has been checked, so it is written for old ones too.
+This runs before the version of Python is checked, so it must run under old versions too.
 """
 
 import os
@@ -17,22 +17,22 @@ BUILD_ID = "@BUILD_ID@"
 CANNOT_WRITE = 73
 BAD_SETTINGS = 78
 INTERRUPTED = 130
-"""As in lfr/cli/exit_codes.py, which cannot be imported yet. 1 would say that a workflow has failed."""
+"""As in lfr/cli/exit_codes.py, which cannot be imported yet. 1 would mean that a workflow has failed."""
 
 
 def start():
-    """Unpack if need be, then run."""
+    """Unpack the file unless it is unpacked already, then run lfr."""
     if sys.version_info < (3, 11):
         give_up(BAD_SETTINGS, "lfr needs Python 3.11 or newer; this is Python %d.%d" % sys.version_info[:2])
-    named = os.environ.get("SHIV_ROOT") or "~/.shiv"
+    folder = os.environ.get("SHIV_ROOT") or "~/.shiv"
     switches = [name for name in os.environ if name.startswith("SHIV_") and name != "SHIV_ROOT"]
-    if switches or named.startswith("$"):
+    if switches or folder.startswith("$"):
         import _bootstrap
 
         _bootstrap.bootstrap()
-    root = os.path.expanduser(named)
-    if root.startswith("~"):  # neither HOME nor an account says where that is
-        give_up(CANNOT_WRITE, "lfr: cannot tell where %s is, to unpack itself; set SHIV_ROOT" % named)
+    root = os.path.expanduser(folder)
+    if root.startswith("~"):  # neither HOME nor an account names the folder
+        give_up(CANNOT_WRITE, "lfr: cannot tell where %s is, to unpack itself; set SHIV_ROOT" % folder)
     root = os.path.abspath(root)
     name = os.path.basename(os.path.realpath(sys.argv[0]))
     packages = os.path.join(root, name + "_" + BUILD_ID, "site-packages")
@@ -45,9 +45,9 @@ def start():
 
 
 def unpack(root, target):
-    """Unpack the file into `target`, at once or not at all; processes that start together do it once.
+    """Unpack the file into `target`, atomically; of processes that start together, one does it.
 
-    It is compiled by this process alone: helpers of `multiprocessing` would stay for as long as lfr runs.
+    Only this process compiles it: helper processes of `multiprocessing` would stay as long as lfr runs.
     """
     from pathlib import Path
 
@@ -64,7 +64,7 @@ def unpack(root, target):
 
 
 def give_up(code, message):
-    """End with one line."""
+    """Print one line and exit."""
     sys.stderr.write(message + "\n")
     sys.exit(code)
 

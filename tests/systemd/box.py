@@ -1,4 +1,4 @@
-"""Scripts under a real systemd, in a throw-away system that has lfr's one file and nothing else of it."""
+"""Runs scripts under a real systemd, in a throw-away system that has only the one file of lfr."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CANNOT_RUN = 77
 
 
 def missing() -> str:
-    """What the box lacks here, with how to get it; empty if it lacks nothing."""
+    """Return what is missing here, with how to get it; empty if nothing is missing."""
     if os.geteuid():
         return "it needs root: sudo -E python3 build.py test tests/systemd"
     if not Path("/lib/systemd/systemd").exists():
@@ -29,12 +29,12 @@ def missing() -> str:
 
 
 def in_box(script: str, tmp_path: Path, *, seconds: int = 600) -> str:
-    """Run a script of bash inside; what it has printed. Fails with that if a command of it fails.
+    """Run a bash script in the box and return its output. Fail with the output if the script fails.
 
-    Where there can be no box the test is left out, and says why; under CI=true it fails.
+    If the box cannot run here, skip the test, or fail it in CI (CI=true).
     """
-    lacking = missing()
-    if not lacking:
+    reason = missing()
+    if not reason:
         path = tmp_path / "script.sh"
         path.write_text(PRELUDE.read_text() + script)
         done = subprocess.run(
@@ -47,7 +47,7 @@ def in_box(script: str, tmp_path: Path, *, seconds: int = 600) -> str:
         if done.returncode != CANNOT_RUN:
             assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}{done.stderr}"
             return done.stdout
-        lacking = done.stderr.strip()
+        reason = done.stderr.strip()
     if os.environ.get("CI") == "true":
-        pytest.fail(f"no systemd to test with: {lacking}")
-    pytest.skip(lacking)
+        pytest.fail(f"no systemd to test with: {reason}")
+    pytest.skip(reason)

@@ -1,9 +1,9 @@
 #!/bin/bash
-# What the scripts of the tests share. The first command that fails ends a script, and is shown.
+# Functions that the scripts of the tests share. A script ends at the first command that fails, and shows it.
 set -euo pipefail
-trap 'code=$?; ((code == 0)) || tell_end $code "$BASH_COMMAND" "$LINENO"' EXIT
+trap 'code=$?; ((code == 0)) || show_failure $code "$BASH_COMMAND" "$LINENO"' EXIT
 
-tell_end() {
+show_failure() {
   echo "line $3 of the script: $2: exit code $1"
   journalctl --no-pager -q -o short-monotonic -u 'lfr*' | grep -v '"receipt"' | tail -40 || true
 }
@@ -11,7 +11,7 @@ tell_end() {
 ROLES="lifecycle wait simulate receipts api console"
 printf '@flow quick\na -> wait:delay (- duration: 0.2 -) -> { b c } -> d\n' >quick.flow
 
-# Run a command until it succeeds. Fails after 160 seconds: much longer than it takes on a busy machine.
+# Run a command until it succeeds. Fails after 160 seconds, far more than a busy machine needs.
 eventually() {
   local end=$((SECONDS + 160))
   until "$@" >/dev/null 2>&1; do
@@ -23,22 +23,22 @@ eventually() {
   done
 }
 
-# A property of a unit, as systemctl show prints it.
+# Print a property of a unit.
 property() { systemctl show --property="$2" --value "$1"; }
 
-# Whether a property of a unit is this.
+# Succeed if a property of a unit is this.
 is() { [[ $(property "$1" "$2") == "$3" ]]; }
 
-# Whether a property of a unit begins with this.
+# Succeed if a property of a unit begins with this.
 begins() { [[ $(property "$1" "$2") == "$3"* ]]; }
 
-# Whether a property of a unit has this in it.
+# Succeed if a property of a unit contains this.
 contains() { [[ $(property "$1" "$2") == *"$3"* ]]; }
 
 restarts() { for role in $ROLES; do property "lfr@$role" NRestarts; done | paste -sd' '; }
 
-# What is answered to a GET: its status, and its body in the file `answer`.
-ask() {
+# Send a GET; print the status and write the body to the file `response`.
+get() {
   python3 - "$@" <<'END'
 import sys
 from urllib.error import HTTPError
@@ -50,22 +50,22 @@ try:
     reply = urlopen(Request(url, headers=headers), timeout=60)
 except HTTPError as error:
     reply = error
-open("answer", "wb").write(reply.read())
+open("response", "wb").write(reply.read())
 print(reply.status)
 END
 }
 
-# The bare system gets lfr. Tasks are answered at once.
+# Install lfr on the bare system. Simulated tasks end at once.
 install_lfr() {
   mkdir -p /etc/lfr
   echo 'LFR_OPTIONS=--wait-period 0.1' >/etc/lfr/simulate.env
   ./lfr install --enable $ROLES --now 2>install.log || { cat install.log; return 1; }
 }
 
-# What the workflows in a state are, as a number.
+# Print the number of workflows in a state.
 count() { lfr status --json | python3 -c "import json, sys; print(json.load(sys.stdin)['workflows']['$1'])"; }
 
-# Whether each role is alive, and as one process.
+# Succeed if each role is alive, as one process.
 each_is_once() {
   test "$(lfr status --json | python3 -c "import json, sys
 print(*sorted(role['name'] for role in json.load(sys.stdin)['roles']))")" = "$(printf '%s\n' $ROLES | sort | paste -sd' ')"

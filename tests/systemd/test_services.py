@@ -1,4 +1,4 @@
-"""lfr as services: installed from the one file on a bare system, killed, frozen, without Redis, stopped."""
+"""lfr as services: installed from the one file on a bare system, killed, frozen, stopped, without Redis."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_bare_system_runs_workflows_after_one_command(tmp_path: Path) -> None:
         done
         eventually begins lfr@wait StatusText "0 to read, 0 pending; "
 
-        # What is installed is right, and closed.
+        # The installed units are valid and confined.
         cd /etc/systemd/system
         test -z "$(systemd-analyze verify ./lfr{@.service,.target,-valkey.service} lfr@wait.service 2>&1)"
         for unit in lfr-valkey $(printf 'lfr@%s ' $ROLES); do
@@ -28,17 +28,17 @@ def test_a_bare_system_runs_workflows_after_one_command(tmp_path: Path) -> None:
         test "$(stat -c '%U %a' /etc/lfr/credentials /var/lib/lfr /var/lib/lfr-valkey | paste -sd,)" = \\
           "root 700,lfr 700,lfr-valkey 700"
 
-        # API and console ask for one token, which only lfr and root can read.
+        # API and console need the same token, which only lfr and root can read.
         for url in 127.0.0.1:5000/workflows 127.0.0.1:8000/api/workflows; do
-          test "$(ask http://$url)" = 401
-          test "$(ask http://$url "$(cat /var/lib/lfr/api-token)")" = 200
-          grep -q FINISHED answer
+          test "$(get http://$url)" = 401
+          test "$(get http://$url "$(cat /var/lib/lfr/api-token)")" = 200
+          grep -q FINISHED response
         done
-        test "$(ask http://127.0.0.1:8000/)" = 200
-        grep -q '<title>lfr</title>' answer
+        test "$(get http://127.0.0.1:8000/)" = 200
+        grep -q '<title>lfr</title>' response
         test "$(stat -c '%U %a' /var/lib/lfr/api-token)" = "lfr 600"
 
-        # Log entries have a priority, and fields to look for.
+        # Log entries have a priority and fields.
         journalctl -q -o json -p info -n 1 LFR_ROLE=wait | grep '"PRIORITY":"6"'
         test -n "$(journalctl -q _SYSTEMD_UNIT=lfr@receipts.service | grep end-workflow)"
         """,
@@ -59,7 +59,7 @@ def test_the_log_of_a_workflow_is_found_by_its_fields(tmp_path: Path) -> None:
     )
 
 
-def test_a_reload_takes_up_the_level_of_the_log_and_names_what_needs_a_restart(tmp_path: Path) -> None:
+def test_a_reload_applies_the_log_level_and_names_settings_that_need_a_restart(tmp_path: Path) -> None:
     in_box(
         """
         install_lfr
@@ -70,13 +70,13 @@ def test_a_reload_takes_up_the_level_of_the_log_and_names_what_needs_a_restart(t
         id=$(lfr run quick.flow --wait --timeout 160)
         eventually sh -c "journalctl -q -o cat -p debug LFR_WORKFLOW=$id | grep finished"
 
-        # What cannot be read changes nothing.
+        # An invalid configuration changes nothing.
         echo 'lease: soon' >/etc/lfr/lfr.yaml
         systemctl reload lfr@lifecycle
         eventually sh -c "journalctl -q -o cat -u lfr@lifecycle | grep 'nothing changes'"
         is lfr@lifecycle MainPID $pid
 
-        # But a role does not start with it, and is not tried again and again.
+        # But a role does not start with it, and systemd does not retry.
         systemctl restart lfr@lifecycle || true
         is lfr@lifecycle ActiveState failed
         is lfr@lifecycle ExecMainStatus 78
@@ -89,7 +89,7 @@ def test_a_reload_takes_up_the_level_of_the_log_and_names_what_needs_a_restart(t
     )
 
 
-def test_roles_that_are_killed_or_hang_are_started_again_and_work_goes_on(tmp_path: Path) -> None:
+def test_roles_that_are_killed_or_hang_are_restarted_and_work_goes_on(tmp_path: Path) -> None:
     in_box(
         """
         mkdir -p /etc/systemd/system/lfr@.service.d
@@ -106,7 +106,7 @@ def test_roles_that_are_killed_or_hang_are_started_again_and_work_goes_on(tmp_pa
         all_finished() { test "$(count FINISHED)" = 30; }
         eventually all_finished
 
-        # A role that is there but does nothing gives no sign of life; nor does a server that answers nobody.
+        # A role that hangs stops notifying the watchdog; so does a web server that does not respond.
         systemctl kill --kill-whom=main --signal=STOP lfr@console
         pid=$(property lfr@wait MainPID)
         systemctl kill --kill-whom=main --signal=STOP lfr@wait
@@ -116,14 +116,14 @@ def test_roles_that_are_killed_or_hang_are_started_again_and_work_goes_on(tmp_pa
         journalctl -q -o cat -u lfr@wait | grep -q 'Watchdog timeout'
         eventually is lfr@console NRestarts 2
         eventually is lfr@console ActiveState active
-        test "$(ask http://127.0.0.1:8000/)" = 200
+        test "$(get http://127.0.0.1:8000/)" = 200
         test "$(restarts)" = "1 2 1 1 1 2"
         """,
         tmp_path,
     )
 
 
-def test_without_redis_roles_stay_and_say_so_and_go_on_when_it_is_back(tmp_path: Path) -> None:
+def test_without_redis_roles_stay_up_report_it_and_go_on_when_it_is_back(tmp_path: Path) -> None:
     in_box(
         """
         mkdir -p /etc/systemd/system/lfr@.service.d /etc/lfr
@@ -136,24 +136,24 @@ def test_without_redis_roles_stay_and_say_so_and_go_on_when_it_is_back(tmp_path:
           eventually begins lfr@$role StatusText "no Redis answers at 0.0.0.0:6379"
         done
         for role in api console; do eventually contains lfr@$role StatusText "; no Redis answers at"; done
-        test "$(ask http://127.0.0.1:5000/health/live)" = 200
-        test "$(ask http://127.0.0.1:5000/health/ready)" = 503
+        test "$(get http://127.0.0.1:5000/health/live)" = 200
+        test "$(get http://127.0.0.1:5000/health/ready)" = 503
         code=0; lfr status >/dev/null 2>&1 || code=$?
         test $code = 75
         sleep 30 # much longer than the watchdog waits
         test "$(restarts)" = "0 0 0 0 0 0"
 
-        # A role that starts now is ready all the same.
+        # A role that starts now becomes ready, too.
         systemctl restart lfr@wait
         begins lfr@wait StatusText "no Redis answers"
 
-        # One that accepts and says nothing is no other thing.
+        # A Redis that accepts connections and does not reply counts as down.
         systemctl start lfr-valkey
         systemctl kill --kill-whom=main --signal=STOP lfr-valkey
         sleep 5
         systemctl kill --kill-whom=main --signal=CONT lfr-valkey
         lfr run quick.flow --wait --timeout 160
-        lfr inspect $id >/dev/null # it has forgotten nothing
+        lfr inspect $id >/dev/null # no data is lost
         test "$(restarts)" = "0 0 0 0 0 0"
         """,
         tmp_path,
@@ -173,7 +173,7 @@ def test_a_stop_drains_and_the_next_start_goes_on(tmp_path: Path) -> None:
         systemctl start lfr.target
         all_finished() { test "$(count FINISHED)" = 3; }
         eventually all_finished
-        eventually each_is_once # those that have stopped have said so
+        eventually each_is_once # stopped processes are no longer listed
         """,
         tmp_path,
     )
