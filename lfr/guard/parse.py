@@ -213,7 +213,7 @@ class _Parser:
         try:
             number: int | float = json.loads(text)
         except ValueError:
-            self.fail(f"{text[:20]} is no number", offset)
+            self.fail(f"{text[:20]} is not a number", offset)
         if not math.isfinite(number):
             self.fail(f"{text[:20]} is too big a number", offset)
         return number

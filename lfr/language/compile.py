@@ -118,7 +118,7 @@ def _surrogate_problem(surrogate: re.Match[str]) -> Problem:
     byte = ord(surrogate[0]) - 0xDC00
     if 0x80 <= byte <= 0xFF:
         return Problem(surrogate.start(), f"this is not UTF-8 text: byte 0x{byte:02x}", "save it as UTF-8")
-    return Problem(surrogate.start(), "half of a surrogate pair is no character")
+    return Problem(surrogate.start(), "half of a surrogate pair is not a character")
 
 
 class _Span(NamedTuple):

@@ -48,7 +48,7 @@ def parse_json(text: str, offset: int) -> tuple[Json, int]:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _integer(digits: str) -> int:
@@ -91,7 +91,7 @@ def _check_json(value: Json) -> None:
 def check_text(text: str) -> None:
     """Raise BadLiteral for text that UTF-8 cannot encode."""
     if not text.isascii() and _SURROGATE.search(text):
-        raise BadLiteral("half of a surrogate pair is no character")
+        raise BadLiteral("half of a surrogate pair is not a character")
 
 
 def parse_yaml(text: str, start: int, end: int) -> Json:

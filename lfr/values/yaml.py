@@ -136,7 +136,7 @@ class _Converter:
         try:
             value: Any = construct(node)
         except (ValueError, LookupError):  # `!!int x`, `!!bool x`, `!!int ''`
-            self._fail(node, f"{node.value[:20]!r} is no {_short(node.tag)}")
+            self._fail(node, f"{node.value[:20]!r} is not a {_short(node.tag)}")
         if isinstance(value, float) and not math.isfinite(value):
             self._fail(node, f"{node.value[:20]} is not JSON")
         return value

@@ -128,7 +128,7 @@ def test_content_that_is_read(content: bytes, type: ContentType, value: Json) ->
         (b'{\n  "a": ]', JSON, "not JSON: expecting value, at line 2, column 8"),
         (b"", JSON, "not JSON: expecting value, at line 1, column 1"),
         (b"{} {}", JSON, "there is more after the value, at line 1, column 4"),
-        (b"[NaN]", JSON, "NaN is no JSON"),
+        (b"[NaN]", JSON, "NaN is not JSON"),
         (b"[1e999]", JSON, "a number that is too big"),
         (b'["\\ud800"]', JSON, "half of a surrogate pair"),
         (b"[" * 100_000, JSON, "nested more than"),
