@@ -6,7 +6,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import redis
@@ -32,6 +32,7 @@ class WaitRoles:
     """Wait roles, of which one after the other is killed and replaced until the block ends."""
 
     def __init__(self, url: str, stack: ExitStack, count: int) -> None:
+        self._client = stack.enter_context(redis.Redis.from_url(url, decode_responses=True, protocol=2))
         self._start: Callable[[], Any] = lambda: stack.enter_context(role("wait", url=url, more=QUICK))
         self._roles = [self._start() for _ in range(count)]
         self._stop = threading.Event()
@@ -41,12 +42,24 @@ class WaitRoles:
         stack.callback(self.stop_killing)
 
     def _kill(self) -> None:
+        """Kill each role after a second or two of work, however long it takes to start."""
+        working: set[int] = set()
         while not self._stop.wait(1):
             number = self.kills % len(self._roles)
-            self._roles[number].kill()
-            self._roles[number].wait()
-            self._roles[number] = self._start()
-            self.kills += 1
+            victim = self._roles[number]
+            if victim.pid in working:
+                victim.kill()
+                victim.wait()
+                self._roles[number] = self._start()
+                self.kills += 1
+            elif self._reads(victim.pid):
+                working.add(victim.pid)
+
+    def _reads(self, pid: int) -> bool:
+        with suppress(redis.ResponseError):  # there is no such group yet
+            consumers = self._client.xinfo_consumers("workflows:run", "wait")
+            return any(f"-{pid}-" in consumer["name"] for consumer in consumers)
+        return False
 
     def stop_killing(self) -> None:
         """Leave the roles alone from now on."""
