@@ -11,13 +11,14 @@ import gc
 import hashlib
 import json
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
+from lfr.step_options import EACH, LOAD, STORE, Invocation, StepOptions, parse_step_options, task_parameters
 from lfr.values.json import Json
 
 
@@ -67,6 +68,20 @@ class Step:
     def task(self) -> str:
         """The task that a worker is chosen for: the one behind the alias, or the name itself."""
         return self.base or self.name
+
+    def invocation(self) -> Invocation:
+        """Return what a task, a resource or an iterated step invokes. Raises BadStepOptions.
+
+        The options of an iterated step hold for each of its items; only the limit is for the step.
+        """
+        options = parse_step_options(self.parameters)
+        if self.iterate:
+            return Invocation(EACH, EACH, {}, StepOptions(limit=options.limit))
+        parameters = task_parameters(self.parameters)
+        if self.kind is StepKind.RESOURCE:
+            name = STORE if self.sink else LOAD
+            return Invocation(name, name, {**parameters, "uri": self.uri}, options)
+        return Invocation(self.name, self.task, parameters, options)
 
     def to_dict(self) -> dict[str, Json]:
         """Return the step as plain data: `index`, `kind`, and the fields without their default value."""
@@ -118,6 +133,11 @@ class Flow:
     first: int = 0
     part_end: int | None = None
     part_name: str = ""
+
+    @cached_property
+    def invocation_of(self) -> Callable[[int], Invocation]:
+        """The function that returns the invocation of a step by its index. It parses options once."""
+        return lru_cache(maxsize=4096)(lambda index: self.steps[index].invocation())
 
     @cached_property
     def successors(self) -> tuple[tuple[int, ...], ...]:

@@ -49,7 +49,7 @@ from lfr.engine.transition import (
 from lfr.flow import Flow, Step, StepKind
 from lfr.guard import Guard, GuardError, parse_guard
 from lfr.states import WorkflowState
-from lfr.tasks.step_options import Invocation, invocation_of, is_retryable, retry_delay
+from lfr.step_options import Invocation, is_retryable, retry_delay
 from lfr.values.json import Json
 
 
@@ -80,7 +80,7 @@ def advance(
         return StaleResult("the step does not run")
     if result.attempt is not None and result.attempt != before.attempt:
         return StaleResult(f"attempt {result.attempt} is over, attempt {before.attempt} runs")
-    invocation = invocation_of(step)
+    invocation = flow.invocation_of(result.index)
     builder = TransitionBuilder(flow, progress, outputs)
     builder.stop(result.index, invocation)
     if step.iterate and result.failure is None:
@@ -179,7 +179,7 @@ class TransitionBuilder:
     def cancel(self, index: int) -> None:
         """End one invocation of a step whose task still runs: its worker is told to stop."""
         step = self.flow.steps[index]
-        invocation = invocation_of(step)
+        invocation = self.flow.invocation_of(index)
         if not step.iterate:  # its items are cancelled one by one
             self.transition.cancels.append(Attempt(index, self._step(index).attempt, invocation))
         self.stop(index, invocation)
@@ -255,14 +255,14 @@ class TransitionBuilder:
         elif step.iterate:
             self._start_items(step, input)
         elif step.kind in _INVOKING:
-            self._start_attempt(step, invocation_of(step), input)
+            self._start_attempt(step, self.flow.invocation_of(step.index), input)
         else:
             self._end(step.index, FactKind.PASSED, input)
 
     def _start_items(self, step: Step, input: Json) -> None:
         items = input if isinstance(input, list) else [input]
         if items:
-            self._start_attempt(step, invocation_of(step), items)
+            self._start_attempt(step, self.flow.invocation_of(step.index), items)
         else:
             self.complete(step, FactKind.PASSED, [])
 

@@ -21,7 +21,6 @@ from lfr.engine.transition import (
 )
 from lfr.flow import Flow
 from lfr.states import MAY_FOLLOW, WorkflowState
-from lfr.tasks.step_options import invocation_of
 from lfr.values.json import Json
 
 
@@ -84,7 +83,7 @@ def retry_step(flow: Flow, progress: Progress, outputs: Mapping[int, Json], inde
     builder = TransitionBuilder(flow, progress, outputs)
     builder.cancel(index)
     step = flow.steps[index]
-    builder.retry(step, invocation_of(step), "tried again by hand")
+    builder.retry(step, flow.invocation_of(index), "tried again by hand")
     return _transition(builder)
 
 
@@ -143,7 +142,7 @@ def _start_ready_steps(builder: TransitionBuilder) -> None:
     for index in sorted(builder.progress.steps):
         before, step = builder.progress.steps[index], builder.flow.steps[index]
         if before.active and step.iterate:
-            transition.starts.append(Start(index, invocation_of(step), None, before.attempt))
+            transition.starts.append(Start(index, builder.flow.invocation_of(index), None, before.attempt))
         while transition.state is WorkflowState.RUNNING and builder.start_if_ready(index):
             pass
     builder.propagate()

@@ -85,48 +85,46 @@ def advance_items(
     `step` is the progress of the step, `counts` that of its items. `limit` is how many items may run at once;
     none begins unless `may_begin`. Results of another round are ignored.
     """
-    transition = ItemsTransition(index, counts)
+    change = ItemsTransition(index, counts)
     if start is not None and step.active and start.attempt == step.attempt:
         if step.active > 1:
-            transition.failures.append(StepResult(index, failure=BUSY))
+            change.failures.append(StepResult(index, failure=BUSY))
         elif counts is None and start.items is not None:
-            transition.counts = ItemCounts(len(start.items), begun=0, done=0, round=start.attempt)
-            transition.new_items = start.items
-    if transition.counts is None:
-        return transition
+            change.counts = ItemCounts(len(start.items), begun=0, done=0, round=start.attempt)
+            change.new_items = start.items
+    if change.counts is None:
+        return change
     for result in results:
-        if result.id.round == transition.counts.round:
-            _add_result(transition, step, result)
-    _begin_items(transition, step, limit if may_begin else 0)
-    return transition
+        if result.id.round == change.counts.round:
+            _add_result(change, step, result)
+    _begin_items(change, step, limit if may_begin else 0)
+    return change
 
 
-def _add_result(transition: ItemsTransition, step: StepProgress, result: ItemResult) -> None:
-    index, number = transition.index, result.id.number
+def _add_result(change: ItemsTransition, step: StepProgress, result: ItemResult) -> None:
+    index, number = change.index, result.id.number
     if result.failure is None:
-        assert transition.counts is not None
-        transition.counts = replace(transition.counts, done=transition.counts.done + 1)
-        transition.completed.append(result)
-        transition.facts.append(Fact(index, FactKind.ENDED, result.id.round, number))
+        assert change.counts is not None
+        change.counts = replace(change.counts, done=change.counts.done + 1)
+        change.completed.append(result)
+        change.facts.append(Fact(index, FactKind.ENDED, result.id.round, number))
     elif step.active:
-        transition.failures.append(StepResult(index, failure=f"item {number}: {result.failure}"))
-        transition.facts.append(Fact(index, FactKind.FAILED, result.id.round, number))
+        change.failures.append(StepResult(index, failure=f"item {number}: {result.failure}"))
+        change.facts.append(Fact(index, FactKind.FAILED, result.id.round, number))
 
 
-def _begin_items(transition: ItemsTransition, step: StepProgress, limit: int) -> None:
+def _begin_items(change: ItemsTransition, step: StepProgress, limit: int) -> None:
     """Begin as many items as there is room for, or complete the step if all are done."""
-    counts = transition.counts
+    counts = change.counts
     assert counts is not None
     if not step.active:
         return
     if counts.done == counts.total:
-        transition.is_complete = True
+        change.is_complete = True
         return
-    if transition.failures:
+    if change.failures:
         return
     room = max(0, min(limit - (counts.begun - counts.done), counts.total - counts.begun))
-    transition.begins = range(counts.begun, counts.begun + room)
-    transition.counts = replace(counts, begun=counts.begun + room)
-    transition.facts += [
-        Fact(transition.index, FactKind.STARTED, counts.round, number) for number in transition.begins
-    ]
+    change.begins = range(counts.begun, counts.begun + room)
+    change.counts = replace(counts, begun=counts.begun + room)
+    change.facts += [Fact(change.index, FactKind.STARTED, counts.round, number) for number in change.begins]

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from lfr.states import WorkflowState
-from lfr.tasks.step_options import Invocation
+from lfr.step_options import Invocation
 from lfr.values.json import Json
 
 

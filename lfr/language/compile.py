@@ -42,7 +42,7 @@ from lfr.language.symbols import (
     check_step_options,
     merge_parameters,
 )
-from lfr.tasks.step_options import RESERVED_KEY
+from lfr.step_options import RESERVED_KEY
 from lfr.values.json import Json
 
 MAX_STEPS: Final = 1_000_000

@@ -11,10 +11,10 @@ from lfr.language.ast import FlowText, Scope, walk_all_scopes
 from lfr.language.compile import Compiled
 from lfr.language.diagnostics import Problem
 from lfr.language.resolve import is_absolute
-from lfr.tasks.catalogue import EVENT, LOAD, STORE, BuiltInTask, find_built_in
+from lfr.step_options import LOAD, STORE, parse_step_options, task_parameters
+from lfr.tasks.catalogue import EVENT, BuiltInTask, find_built_in
 from lfr.tasks.parameters import BadParameter, parse_parameters
 from lfr.tasks.resource import parse_load, parse_store
-from lfr.tasks.step_options import invocation_of, parse_step_options, task_parameters
 from lfr.tasks.uri_policy import BadLocation
 from lfr.values.json import Json
 
@@ -96,7 +96,7 @@ def _resource_error(step: Step) -> str | None:
         return None
     parse_resource = parse_store if step.sink else parse_load
     try:
-        parse_resource(invocation_of(step).parameters)
+        parse_resource(step.invocation().parameters)
     except (BadParameter, BadLocation) as error:
         return str(error)
     return None

@@ -24,8 +24,8 @@ from lfr.language.diagnostics import Problem
 from lfr.language.labels import all_labels, lint_labels
 from lfr.language.lexer import begins_line
 from lfr.language.symbols import SymbolTable, count_task_uses
-from lfr.tasks.catalogue import CATALOGUE, EACH, LOAD, STORE, find_built_in, is_reserved
-from lfr.tasks.step_options import RESERVED_KEY
+from lfr.step_options import EACH, LOAD, RESERVED_KEY, STORE
+from lfr.tasks.catalogue import CATALOGUE, find_built_in, is_reserved
 from lfr.values.checks import suggestion
 from lfr.values.literals import duplicate_keys
 

@@ -10,7 +10,7 @@ from typing import Final
 from lfr.language.ast import Declaration, FlowText, Literal, Scope, direct_tasks, walk_scopes
 from lfr.language.diagnostics import Problem
 from lfr.language.parse import AFTER_DECLARATION
-from lfr.tasks.step_options import BadStepOptions, parse_step_options
+from lfr.step_options import BadStepOptions, parse_step_options
 from lfr.values.json import Json
 
 MAX_SIZE: Final = 10**9

@@ -41,7 +41,7 @@ from lfr.store.workflows.items import (
     new_items_commands,
 )
 from lfr.store.workflows.load import FlowCache, LoadedWorkflow, advance_workflows, load, watch_state
-from lfr.tasks.step_options import parse_step_options
+from lfr.values.json import Json
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ class ItemsProcessor:
 
         def attempt() -> tuple[list[Command], None]:
             try:
-                now_ms, commands = self._commands(connection, id, item_events, restarted)
+                now_ms, commands = self._decide(connection, id, item_events, restarted)
             except ItemsMissing:
                 if connection.transact([]) is not None:
                     raise  # no other client has changed the workflow: the items are lost
@@ -138,7 +138,7 @@ class ItemsProcessor:
 
         return intervene(connection, self._stream, self._flows, str(item), decide) is not None
 
-    def _commands(
+    def _decide(
         self, connection: Connection, id: str, item_events: ItemEvents, restarted: Iterable[ItemId]
     ) -> tuple[int, list[Command]]:
         """Return the time of Redis and the commands that write all changes. Raises ItemsMissing."""
@@ -150,7 +150,8 @@ class ItemsProcessor:
         facts: list[Fact] = []
         results: list[StepResult] = []
         for change in self._transitions(connection, workflow, item_events):
-            commands += self._item_commands(connection, workflow, change, now_ms)
+            inputs = self._load_inputs(connection, id, change)
+            commands += self._item_commands(workflow, change, inputs, now_ms)
             facts += change.facts
             results += change.failures
             if change.is_complete:
@@ -176,7 +177,7 @@ class ItemsProcessor:
                 counts.get(index),
                 start=_items_start(item_events.starts.get(index)),
                 results=[result for result in results if result.id.index == index],
-                limit=parse_step_options(flow.steps[index].parameters).limit or self._limit,
+                limit=flow.invocation_of(index).options.limit or self._limit,
                 may_begin=workflow.progress.state is WorkflowState.RUNNING,
             )
 
@@ -203,10 +204,16 @@ class ItemsProcessor:
         results = load_item_results(connection, [*ended, *others], last_steps)
         return [result for result in results if result.failure is None or result.id in ended]
 
+    def _load_inputs(self, connection: Connection, id: str, change: ItemsTransition) -> list[Json]:
+        """Return the inputs of the items that begin. Raises ItemsMissing."""
+        if change.new_items:
+            return change.new_items[: len(change.begins)]
+        return load_item_inputs(connection, id, change.index, change.begins)
+
     def _item_commands(
-        self, connection: Connection, workflow: LoadedWorkflow, change: ItemsTransition, now_ms: int
+        self, workflow: LoadedWorkflow, change: ItemsTransition, inputs: Sequence[Json], now_ms: int
     ) -> list[Command]:
-        """Return the commands that write what changes for the items of one step. Raises ItemsMissing."""
+        """Return the commands that write what changes for the items of one step."""
         id, index, counts = workflow.record.id, change.index, change.counts
         commands = [command for result in change.completed for command in collect_output_commands(result)]
         if counts is None:
@@ -215,7 +222,6 @@ class ItemsProcessor:
             return [*commands, delete_items_command(id, index)]
         commands += new_items_commands(id, index, change.new_items)  # also if none begins: for a restart
         items = [ItemId(id, index, number, counts.round) for number in change.begins]
-        inputs = change.new_items[: len(items)] or load_item_inputs(connection, id, index, change.begins)
         part = self._flows.part(workflow.flow, index)
         commands += begin_items_commands(self._stream, part, items, inputs, now_ms)
         return [*commands, item_counts_command(id, index, counts)]

@@ -24,6 +24,7 @@ from lfr.item_ids import is_item, read_item_id
 from lfr.lifecycle.items import ItemEvents, ItemsProcessor
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
+from lfr.step_options import EACH
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.stream.dead_letters import dead_letter_command
 from lfr.store.stream.entries import Entry, receipt_commands
@@ -36,7 +37,7 @@ from lfr.store.workflows.load import (
     load,
     load_out_of_band_outputs,
 )
-from lfr.tasks.catalogue import EACH, REQUEST_PREFIX
+from lfr.tasks.catalogue import REQUEST_PREFIX
 from lfr.values.json import InvalidJson, decode_json
 
 LOGGER = logging.getLogger(__name__)
@@ -72,58 +73,60 @@ class Lifecycle(Consumer):
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Process the entries of a pass."""
-        classified = classify_batch(batch)
-        self.acknowledge_later(classified.foreign)
-        if classified.results or classified.notices or classified.malformed:
-            self._process(connection, classified)
-        for id, item_events in classified.items.items():
+        batch_events = classify_batch(batch)
+        self.acknowledge_later(batch_events.foreign)
+        if batch_events.results or batch_events.notices or batch_events.malformed:
+            self._process(connection, batch_events)
+        for id, item_events in batch_events.items.items():
             self._items.process(connection, id, item_events)
 
-    def _process(self, connection: Connection, batch: Batch) -> None:
+    def _process(self, connection: Connection, batch_events: BatchEvents) -> None:
         """Process a batch in one transaction; if that is refused or too large, part by part."""
         while True:
             try:
-                if self._commit(connection, batch):
+                if self._commit(connection, batch_events):
                     return
-                parts = batch.by_workflow()
+                parts = batch_events.by_workflow()
             except _TooLarge:
                 connection.unwatch()
-                parts = batch.by_event()
+                parts = batch_events.by_event()
             if len(parts) > 1:
                 for part in parts:
                     self._process(connection, part)
                 return
             # Another client has changed this one workflow again: load it anew.
 
-    def _commit(self, connection: Connection, batch: Batch) -> bool:
+    def _commit(self, connection: Connection, batch_events: BatchEvents) -> bool:
         """Load, advance and write the workflows of a batch; return whether the transaction was accepted.
 
         Raises _TooLarge for several results that are too large for one transaction.
         """
-        outputs = load_out_of_band_outputs(connection, batch.steps_without_output())
-        now_ms, loaded = load(connection, self._flows, batch.indices())
-        resolved = resolve_results(batch, loaded, outputs)
+        outputs = load_out_of_band_outputs(connection, batch_events.steps_without_output())
+        now_ms, loaded = load(connection, self._flows, batch_events.indices())
+        resolved = resolve_results(batch_events, loaded, outputs)
         transitions = advance_workflows(connection, loaded, resolved.results)
-        if batch.count_results() > 1:
-            size = batch.count_bytes() + sum(map(len, outputs.values()))
+        if batch_events.count_results() > 1:
+            size = batch_events.count_bytes() + sum(map(len, outputs.values()))
             size += sum(change.input_bytes for changes in transitions.values() for change in changes)
             if size > _MAX_TRANSACTION_BYTES:
                 raise _TooLarge
         commands: list[Command] = []
         for id, changes in transitions.items():
             commands += transition_commands(self.store.stream, loaded[id], changes, now_ms)
-        commands += self._event_commands(batch, resolved, now_ms)
+        commands += self._event_commands(batch_events, resolved, now_ms)
         is_committed = connection.transact(commands) is not None
         if is_committed:
             log_transitions(loaded, transitions)
         return is_committed
 
-    def _event_commands(self, batch: Batch, resolved: ResolvedResults, now_ms: int) -> list[Command]:
+    def _event_commands(
+        self, batch_events: BatchEvents, resolved: ResolvedResults, now_ms: int
+    ) -> list[Command]:
         """Return the commands that store dead letters, and acknowledge all events with receipts."""
         at = events.timestamp(now_ms / 1000)
-        dead = [*batch.malformed, *resolved.orphans]
-        actions = {entry.id: "processed" for results in batch.results.values() for entry, _ in results}
-        actions |= {entry.id: "processed" for entry in batch.notices}
+        dead = [*batch_events.malformed, *resolved.orphans]
+        actions = {entry.id: "processed" for results in batch_events.results.values() for entry, _ in results}
+        actions |= {entry.id: "processed" for entry in batch_events.notices}
         actions |= {entry.id: "buried" for entry, _ in dead}
         commands: list[Command] = [dead_letter_command(entry, reason, at) for entry, reason in dead]
         commands += delete_out_of_band_commands(resolved.used_outputs)
@@ -131,8 +134,8 @@ class Lifecycle(Consumer):
 
 
 @dataclass(slots=True)
-class Batch:
-    """The events of a pass, classified.
+class BatchEvents:
+    """The events of a batch, classified.
 
     results    end-task events by workflow, in the order of the stream
     items      events of iterated steps, by workflow
@@ -147,19 +150,19 @@ class Batch:
     malformed: list[tuple[Entry, str]] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
 
-    def by_workflow(self) -> list[Batch]:
+    def by_workflow(self) -> list[BatchEvents]:
         """Split the results, notices and malformed events into batches that concern one workflow each."""
-        return [Batch({id: results}) for id, results in self.results.items()] + self._without_results()
+        return [BatchEvents({id: results}) for id, results in self.results.items()] + self._without_results()
 
-    def by_event(self) -> list[Batch]:
+    def by_event(self) -> list[BatchEvents]:
         """Split the results, notices and malformed events into batches of one result each."""
         results = [(id, result) for id, results in self.results.items() for result in results]
-        return [Batch({id: [result]}) for id, result in results] + self._without_results()
+        return [BatchEvents({id: [result]}) for id, result in results] + self._without_results()
 
-    def _without_results(self) -> list[Batch]:
+    def _without_results(self) -> list[BatchEvents]:
         if not self.notices and not self.malformed:
             return []
-        return [Batch(notices=self.notices, malformed=self.malformed)]
+        return [BatchEvents(notices=self.notices, malformed=self.malformed)]
 
     def count_results(self) -> int:
         """Return how many results there are."""
@@ -184,50 +187,50 @@ class Batch:
         ]
 
 
-def classify_batch(entries: Sequence[Entry]) -> Batch:
+def classify_batch(entries: Sequence[Entry]) -> BatchEvents:
     """Classify the events of a pass."""
-    batch = Batch()
+    batch_events = BatchEvents()
     decoded = events.decode_all([entry.fields for entry in entries])
     for entry, values in zip(entries, decoded, strict=True):
         try:
-            _classify(batch, entry, values)
+            _classify(batch_events, entry, values)
         except events.Malformed as error:
-            batch.malformed.append((entry, str(error)))
-    return batch
+            batch_events.malformed.append((entry, str(error)))
+    return batch_events
 
 
-def _classify(batch: Batch, entry: Entry, values: events.Values | events.Malformed) -> None:
-    """Add an event to a batch. Raises Malformed."""
+def _classify(batch_events: BatchEvents, entry: Entry, values: events.Values | events.Malformed) -> None:
+    """Add an event to a batch_events. Raises Malformed."""
     if isinstance(values, events.Malformed):
         task = _parse_without_output(entry, values)
-        batch.results.setdefault(task.workflow, []).append((entry, task))
+        batch_events.results.setdefault(task.workflow, []).append((entry, task))
         return
     kind = events.parse_kind(values)
     if kind == events.END_TASK:
         task = events.parse_end_task(values)
-        batch.results.setdefault(task.workflow, []).append((entry, task))
+        batch_events.results.setdefault(task.workflow, []).append((entry, task))
     elif kind in events.WORKFLOW_EVENTS:
-        _classify_workflow_event(batch, entry, kind, str(values.get(b"workflow")))
+        _classify_workflow_event(batch_events, entry, kind, str(values.get(b"workflow")))
     elif kind == events.CANCEL_TASK:
         events.parse_cancel_task(values)
-        batch.notices.append(entry)
+        batch_events.notices.append(entry)
     elif kind == events.START_TASK and values.get(b"base") == EACH:
         start = events.parse_start_task(values)
-        batch.items.setdefault(start.workflow, ItemEvents()).add_start(entry, start)
+        batch_events.items.setdefault(start.workflow, ItemEvents()).add_start(entry, start)
     else:
         events.check_event(kind, values)
-        batch.foreign.append(entry.id)
+        batch_events.foreign.append(entry.id)
 
 
-def _classify_workflow_event(batch: Batch, entry: Entry, kind: str, id: str) -> None:
+def _classify_workflow_event(batch_events: BatchEvents, entry: Entry, kind: str, id: str) -> None:
     """Add an event of a workflow: the end of an item concerns its parent, a termination the items."""
     item = read_item_id(id)
     if kind == events.TERMINATED_WORKFLOW:
-        batch.items.setdefault(id, ItemEvents()).add_termination(entry)
+        batch_events.items.setdefault(id, ItemEvents()).add_termination(entry)
     elif item is not None and kind != events.START_WORKFLOW:
-        batch.items.setdefault(item.parent, ItemEvents()).add_end(entry, item)
+        batch_events.items.setdefault(item.parent, ItemEvents()).add_end(entry, item)
     else:
-        batch.notices.append(entry)
+        batch_events.notices.append(entry)
 
 
 def _parse_without_output(entry: Entry, error: events.Malformed) -> events.EndTask:
@@ -255,11 +258,13 @@ class ResolvedResults:
 
 
 def resolve_results(
-    batch: Batch, loaded: Mapping[str, LoadedWorkflow], outputs: Mapping[tuple[str, int], bytes]
+    batch_events: BatchEvents,
+    loaded: Mapping[str, LoadedWorkflow],
+    outputs: Mapping[tuple[str, int], bytes],
 ) -> ResolvedResults:
-    """Return the results of a batch for the engine. `outputs` are the out-of-band outputs, as JSON."""
+    """Return the results for the engine. `outputs` are the out-of-band outputs, as JSON."""
     resolved = ResolvedResults()
-    for id, results in batch.results.items():
+    for id, results in batch_events.results.items():
         workflow = loaded.get(id)
         for entry, task in results:
             step = (id, task.index)

@@ -8,8 +8,8 @@ from lfr import events
 from lfr.outbound.resources import ResourceClient, ResourceFailed
 from lfr.runtime.process import RoleContext, run_consumers
 from lfr.runtime.retry import is_current_with_retry
+from lfr.step_options import LOAD, STORE
 from lfr.store.redis.connection import Store
-from lfr.tasks.catalogue import LOAD, STORE
 from lfr.tasks.http import idempotency_key
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.resource import parse_load, parse_store

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from lfr.step_options import LOAD, STORE
 from lfr.tasks.content import CONTENT_TYPE
 from lfr.tasks.parameters import MATCH, TEMPLATE, Parameter, or_template
 from lfr.values.checks import FLAG, TEXT, TEXTS_BY_NAME, TIME, WORDS, duration, one_of, some_of, whole_number
@@ -26,12 +27,6 @@ class BuiltInTask:
     help: str
     parameters: tuple[Parameter, ...]
 
-
-EACH = "lfr:each"
-"""The task of an iterated step. The lifecycle runs it: one workflow for each item."""
-
-LOAD, STORE = "resource:load", "resource:store"
-"""The tasks of a resource as a source and as a target."""
 
 DELAY = "wait:delay"
 EVENT = "wait:event"

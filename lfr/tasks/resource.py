@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lfr.tasks.catalogue import LOAD, STORE, find_built_in
+from lfr.step_options import LOAD, STORE
+from lfr.tasks.catalogue import find_built_in
 from lfr.tasks.content import ContentType, Format, type_by_extension
 from lfr.tasks.parameters import BadParameter, Parameter, bad_parameter, parse_parameters
 from lfr.tasks.uri_policy import FileLocation, Location, parse_location

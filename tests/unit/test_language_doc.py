@@ -25,7 +25,7 @@ from lfr.guard.parse import MAX_DEPTH as MAX_GUARD_DEPTH
 from lfr.language import FlowError, compile_flow
 from lfr.language.compile import MAX_CHARACTERS, MAX_EDGES, MAX_STEPS
 from lfr.language.parse import MAX_DEPTH
-from lfr.tasks.step_options import Retry, StepOptions
+from lfr.step_options import Retry, StepOptions
 from lfr.values.json import MAX_DEPTH as MAX_VALUE_DEPTH
 from lfr.values.literals import MAX_DEPTH as MAX_LITERAL_DEPTH
 from lfr.values.literals import MAX_DIGITS

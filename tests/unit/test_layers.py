@@ -12,7 +12,7 @@ ROOT = Path(lfr.__file__).parent
 LAYERS = (
     {"errors", "item_ids", "states"},
     {"values"},
-    {"guard"},
+    {"guard", "step_options"},
     {"flow", "config.settings"},
     {"events", "tasks"},
     {"language"},

@@ -16,7 +16,8 @@ from lfr.cli.ui.terminal import Terminal, display_width, pad, printable, truncat
 from lfr.config.settings import Settings
 from lfr.flow import Flow, Step, StepKind
 from lfr.local import LocalFailure, run_local
-from lfr.tasks.catalogue import LOAD, STORE, find_built_in
+from lfr.step_options import LOAD, STORE
+from lfr.tasks.catalogue import find_built_in
 from lfr.tasks.parameters import BadParameter, parse_parameters
 from lfr.tasks.resource import Load, parse_load, parse_store
 from lfr.tasks.uri_policy import BadLocation, FileLocation

@@ -11,7 +11,7 @@ from lfr.flow import Flow, StepKind
 from lfr.guard import GuardError, parse_guard
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
-from lfr.tasks.step_options import BadStepOptions, parse_step_options
+from lfr.step_options import BadStepOptions, parse_step_options
 from lfr.values.checks import LIST, OBJECT, TEXT, Check, whole_number
 from lfr.values.json import InvalidJson, Json, encode_json
 

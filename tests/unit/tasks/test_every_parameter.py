@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from lfr.events import StartTask
+from lfr.step_options import BadStepOptions, parse_step_options
 from lfr.tasks.catalogue import CATALOGUE, BuiltInTask
 from lfr.tasks.parameters import BadParameter, Parameter
 from lfr.tasks.redis_command import CommandPolicy, allowed_commands, parse_command
 from lfr.tasks.request import build_request, parse_request_parameters
 from lfr.tasks.resource import parse_load, parse_store
-from lfr.tasks.step_options import BadStepOptions, parse_step_options
 from lfr.tasks.wait_spec import parse_wait
 from lfr.values.json import Json
 

@@ -7,12 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfr.language import FlowError, compile_flow
-from lfr.tasks.step_options import (
+from lfr.step_options import (
     NO_OPTIONS,
     BadStepOptions,
     Retry,
     StepOptions,
-    invocation_of,
     is_retryable,
     parse_step_options,
     retry_delay,
@@ -99,7 +98,7 @@ def test_a_worker_gets_only_the_parameters_of_its_task() -> None:
     flow = compile_flow(
         'a (- {lfr: {timeout: 3}, size: 1} -) -> b (- lfr: {retry: 1} -) -> <f.json> ({"lfr": {}})'
     )
-    assert [invocation_of(step).parameters for step in flow.steps[1:4]] == [
+    assert [step.invocation().parameters for step in flow.steps[1:4]] == [
         {"size": 1},
         {},
         {"uri": "f.json"},

@@ -12,10 +12,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from lfr.flow import Step, StepKind
-from lfr.tasks.catalogue import EACH, LOAD, STORE
 from lfr.values.checks import OBJECT, TEXTS, Check, duration, mismatch, number, suggestion, whole_number
 from lfr.values.json import Json
+
+EACH: Final = "lfr:each"
+"""The task of an iterated step. The lifecycle runs it: one workflow for each item."""
+
+LOAD: Final = "resource:load"
+"""The task of a resource as a source."""
+
+STORE: Final = "resource:store"
+"""The task of a resource as a target."""
 
 RESERVED_KEY: Final = "lfr"
 """The key among a step's parameters that holds its options."""
@@ -79,20 +86,6 @@ class Invocation(NamedTuple):
     base: str
     parameters: Json
     options: StepOptions = NO_OPTIONS
-
-
-def invocation_of(step: Step) -> Invocation:
-    """Return what a task, a resource or an iterated step invokes. Raises BadStepOptions.
-
-    The options of an iterated step hold for each of its items, not for the step.
-    """
-    if step.iterate:
-        return Invocation(EACH, EACH, {})
-    parameters, options = task_parameters(step.parameters), parse_step_options(step.parameters)
-    if step.kind is StepKind.RESOURCE:
-        name = STORE if step.sink else LOAD
-        return Invocation(name, name, {**parameters, "uri": step.uri}, options)
-    return Invocation(step.name, step.base or step.name, parameters, options)
 
 
 def task_parameters(parameters: Json) -> Json:
