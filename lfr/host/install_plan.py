@@ -15,8 +15,8 @@ from typing import Final
 from lfr.errors import NotFound
 from lfr.host.install_actions import Action, Remove, Run, Write
 
-STORE: Final = "lfr-valkey.service"
-TARGET: Final = "lfr.target"
+VALKEY_UNIT: Final = "lfr-valkey.service"
+TARGET_UNIT: Final = "lfr.target"
 
 PREFIX: Final = "/usr/local/"
 """The prefix in the texts of the files."""
@@ -37,14 +37,12 @@ FILES: Final = (
         "lfr@.service", "/etc/systemd/system/lfr@.service", "a role; lfr@lifecycle.2 is a second process"
     ),
     UnitFile("lfr.target", "/etc/systemd/system/lfr.target", "all roles of this host, and Valkey"),
-    UnitFile(
-        "lfr-valkey.service", "/etc/systemd/system/lfr-valkey.service", "the Valkey that comes with lfr"
-    ),
+    UnitFile("lfr-valkey.service", "/etc/systemd/system/lfr-valkey.service", "the bundled Valkey"),
     UnitFile("lfr.sysusers", "/etc/sysusers.d/lfr.conf", "the users lfr and lfr-valkey"),
     UnitFile("lfr.tmpfiles", "/etc/tmpfiles.d/lfr.conf", "folders and modes of the configuration"),
-    UnitFile("lfr.yaml", "/etc/lfr/lfr.yaml", "settings; kept once it is there", is_kept=True),
+    UnitFile("lfr.yaml", "/etc/lfr/lfr.yaml", "settings; an existing file is kept", is_kept=True),
     UnitFile(
-        "valkey.conf", "/etc/lfr/valkey.conf", "configuration of Valkey; kept once it is there", is_kept=True
+        "valkey.conf", "/etc/lfr/valkey.conf", "Valkey's settings; an existing file is kept", is_kept=True
     ),
 )
 
@@ -78,21 +76,21 @@ class InstallOptions:
     """The options of lfr install.
 
     roles      to start with the host, as `lifecycle` or `lifecycle.2`
-    store      whether Valkey starts with them
+    valkey     whether the bundled Valkey starts with them
     now        whether they start at once
     is_booted  whether systemd runs this host; if not, it finds the units when it starts
     """
 
     prefix: Path = Path("/usr/local")
     roles: Sequence[str] = field(default_factory=tuple)
-    store: bool = False
+    valkey: bool = False
     now: bool = False
     is_booted: bool = True
 
     @property
     def units(self) -> list[str]:
         """Return the units to enable."""
-        return [*[STORE] * self.store, *(f"lfr@{role}.service" for role in self.roles)]
+        return [*[VALKEY_UNIT] * self.valkey, *(f"lfr@{role}.service" for role in self.roles)]
 
 
 def file_actions(program: Program, options: InstallOptions) -> Iterator[Action]:
@@ -114,18 +112,17 @@ def file_actions(program: Program, options: InstallOptions) -> Iterator[Action]:
 def start_actions(options: InstallOptions) -> Iterator[Action]:
     """Yield the actions that enable and start units.
 
-    Running roles are restarted, with the new program. Valkey is not: only an operator decides when it is
-    down.
+    Running roles are restarted, with the new program. Valkey is not: only an operator decides that.
     """
     if options.is_booted:
         yield Run(["systemctl", "daemon-reload"])
     if options.units:
-        yield Run(["systemctl", "enable", TARGET, *options.units])
+        yield Run(["systemctl", "enable", TARGET_UNIT, *options.units])
     if options.now:
-        if options.store:
-            yield Run(["systemctl", "start", STORE])
+        if options.valkey:
+            yield Run(["systemctl", "start", VALKEY_UNIT])
         yield Run(["systemctl", "try-restart", "lfr@*.service"])
-        yield Run(["systemctl", "start", TARGET, *options.units])
+        yield Run(["systemctl", "start", TARGET_UNIT, *options.units])
 
 
 def old_build_removals(tree: Path) -> list[Action]:
@@ -144,7 +141,7 @@ def uninstall_actions(
     `enabled` are the units that start with the host.
     """
     if is_booted:
-        yield Run(["systemctl", "stop", TARGET, "lfr@*.service", STORE], may_fail=True)
+        yield Run(["systemctl", "stop", TARGET_UNIT, "lfr@*.service", VALKEY_UNIT], may_fail=True)
     if enabled:
         yield Run(["systemctl", "disable", *enabled], may_fail=True)
     for file in FILES:
@@ -154,7 +151,7 @@ def uninstall_actions(
     yield Remove(prefix / "lib" / "lfr")
     if is_booted:
         yield Run(["systemctl", "daemon-reload"])
-        yield Run(["systemctl", "reset-failed", "lfr@*.service", STORE], may_fail=True)
+        yield Run(["systemctl", "reset-failed", "lfr@*.service", VALKEY_UNIT], may_fail=True)
     if purge:
         for folder in _DATA:
             yield Remove(Path(folder))
@@ -169,11 +166,11 @@ def load_unit_file(name: str) -> str:
     for folder in _FOLDERS:
         if (folder / name).is_file():
             return (folder / name).read_text(encoding="utf-8")
-    raise NotFound(f"{name} is not in this installation of lfr: it travels in the one file")
+    raise NotFound(f"{name} is not in this installation of lfr; only the one file contains it")
 
 
 def relocate_unit_file(text: str, prefix: Path, interpreter: str = "") -> str:
-    """Return the text for another prefix; an interpreter, if any, starts the program."""
+    """Return the text of a file for another prefix and, if one is named, another interpreter."""
     program = f"ExecStart={PREFIX}bin/lfr "
     if interpreter:
         text = text.replace(program, f"ExecStart={interpreter} -sE {PREFIX}bin/lfr ")

@@ -21,8 +21,8 @@ from lfr.config.load import DEFAULT, load_with_origins
 from lfr.errors import Conflict, NotFound, Refused, Unreachable
 from lfr.host.install_actions import Action
 from lfr.host.install_plan import (
-    STORE,
-    TARGET,
+    TARGET_UNIT,
+    VALKEY_UNIT,
     InstallOptions,
     Program,
     file_actions,
@@ -91,7 +91,7 @@ def _install(arguments: Namespace, terminal: Terminal) -> int:
     options = InstallOptions(
         prefix=arguments.prefix,
         roles=list(dict.fromkeys(arguments.enable)),
-        store=bool(arguments.enable) and not arguments.no_valkey and _needs_valkey(),
+        valkey=bool(arguments.enable) and not arguments.no_valkey and _needs_valkey(),
         now=arguments.now,
         is_booted=is_booted() or arguments.dry_run,
     )
@@ -100,7 +100,7 @@ def _install(arguments: Namespace, terminal: Terminal) -> int:
     _run_actions(old_build_removals(options.prefix / "lib" / "lfr"), arguments, terminal)
     if arguments.dry_run:
         return ExitCode.OK
-    if options.now and options.store:
+    if options.now and options.valkey:
         _wait_for_valkey()
     _print_next_steps(terminal, options)
     return ExitCode.OK
@@ -156,7 +156,7 @@ def _needs_valkey() -> bool:
     names = ("redis_url", "redis_host", "redis_port")
     if any(loaded.origins[name] != DEFAULT for name in names):
         return False
-    is_installed = (_WANTS / STORE).is_symlink()
+    is_installed = (_WANTS / VALKEY_UNIT).is_symlink()
     return is_installed or not is_reachable(Address("127.0.0.1", loaded.settings.redis_port))
 
 
@@ -168,7 +168,8 @@ def _wait_for_valkey() -> None:
     while not is_reachable(Address("127.0.0.1", 6379)):
         if time.monotonic() > deadline:
             raise Unreachable(
-                f"Valkey does not answer after {_VALKEY_START_SECONDS:.0f} s", hint=f"journalctl -u {STORE}"
+                f"Valkey does not answer after {_VALKEY_START_SECONDS:.0f} s",
+                hint=f"journalctl -u {VALKEY_UNIT}",
             )
         time.sleep(0.1)
 
@@ -182,7 +183,7 @@ def _print_next_steps(terminal: Terminal, options: InstallOptions) -> None:
     elif not options.units:
         terminal.print_err("lfr: installed; --enable ROLE ... makes roles start with this host")
     else:
-        terminal.print_err(f"lfr: installed; systemctl start {TARGET} starts it")
+        terminal.print_err(f"lfr: installed; systemctl start {TARGET_UNIT} starts it")
 
 
 def _add_uninstall_arguments(parser: ArgumentParser) -> None:
@@ -194,7 +195,7 @@ def _add_uninstall_arguments(parser: ArgumentParser) -> None:
 
 def _uninstall(arguments: Namespace, terminal: Terminal) -> int:
     _check_host(arguments, "uninstall")
-    enabled = [TARGET, *sorted(path.name for path in _WANTS.glob("lfr*"))]
+    enabled = [TARGET_UNIT, *sorted(path.name for path in _WANTS.glob("lfr*"))]
     actions = uninstall_actions(arguments.prefix, enabled, purge=arguments.purge, is_booted=is_booted())
     _run_actions(list(actions), arguments, terminal)
     if not (arguments.purge or arguments.dry_run):

@@ -72,7 +72,7 @@ def test_the_program_comes_first_and_the_configuration_is_kept(program: Program)
 
 
 def test_systemd_knows_the_units_before_they_start_and_valkey_is_not_restarted() -> None:
-    options = InstallOptions(roles=["wait", "lifecycle.2"], store=True, now=True)
+    options = InstallOptions(roles=["wait", "lifecycle.2"], valkey=True, now=True)
     assert [str(action) for action in start_actions(options)] == [
         "systemctl daemon-reload",
         "systemctl enable lfr.target lfr-valkey.service lfr@wait.service lfr@lifecycle.2.service",
