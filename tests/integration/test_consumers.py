@@ -31,13 +31,13 @@ def consumers(client: redis.Redis) -> dict[str, int]:
 def test_who_has_died_long_ago_is_forgotten(
     store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_FORGOTTEN_AFTER_SECONDS", 0.2)
+    monkeypatch.setattr(module, "_FORGOTTEN_AFTER_SECONDS", 2.0)
     lifecycle = stepper(Lifecycle(store))
     start_workflow(store, "A")
     client.xreadgroup(GROUP, "dead and pending", {"workflows:run": ">"}, count=1)
     client.xgroup_createconsumer("workflows:run", GROUP, "dead")
     client.xgroup_createconsumer("workflows:run", GROUP, b"dead \xff")
-    time.sleep(0.25)  # so long they have been dead
+    time.sleep(2.1)  # for longer than _FORGOTTEN_AFTER_SECONDS
     client.xgroup_createconsumer("workflows:run", GROUP, "alive")
     lifecycle.step()
     lifecycle.step()
