@@ -179,10 +179,10 @@ def follow_workflow_list(
             page = _load_page(store, filter, _FOLLOWED, None, _MAX_READ_TO_FOLLOW)
             newest = {workflow["id"]: workflow for workflow in page.workflows}
             changed = [workflow for id, workflow in newest.items() if followed.get(id) != workflow]
-            gone = _select_gone(store, [id for id in followed if id not in newest], filter)
+            removed = _select_removed(store, [id for id in followed if id not in newest], filter)
             new_counts = count_workflows(store)
-            if changed or gone or new_counts != counts:
-                update = {"counts": new_counts, "changed": changed, "gone": gone}
+            if changed or removed or new_counts != counts:
+                update = {"counts": new_counts, "changed": changed, "gone": removed}
             followed, counts = newest, new_counts
         yield update
         time.sleep(interval_seconds)
@@ -194,7 +194,7 @@ def _read_version(store: Store) -> tuple[str, int]:
         return read_last_id(connection, store.stream), count_all(connection)
 
 
-def _select_gone(store: Store, ids: list[str], filter: _Filter) -> list[str]:
+def _select_removed(store: Store, ids: list[str], filter: _Filter) -> list[str]:
     """Return those that are deleted or no longer match. The others are only not among the newest any more."""
     if not ids:
         return []

@@ -81,7 +81,6 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
         flow = checked.flow or compile_flow(text, base, source=source)
         return run_flow_here(flow, input, terminal, with_trace=arguments.json)
     store = open_store(arguments)
-    from lfr.operations.inspect.workflow import inspect_workflow
     from lfr.operations.start import start_workflow
 
     workflow = start_workflow(
@@ -92,19 +91,24 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     if not arguments.json:
         terminal.print(workflow.id)
         terminal.out.flush()
-    if not arguments.wait:
-        return ExitCode.OK
+    return _wait(store, workflow.id, arguments, terminal) if arguments.wait else ExitCode.OK
+
+
+def _wait(store: Store, id: str, arguments: Namespace, terminal: Terminal) -> int:
+    """Follow a workflow to its end; return the exit code for its state."""
+    from lfr.operations.inspect.workflow import inspect_workflow
+
     try:
-        state = watch_progress(store, workflow.id, terminal, timeout_seconds=arguments.timeout)
+        state = watch_progress(store, id, terminal, timeout_seconds=arguments.timeout)
     except KeyboardInterrupt:
-        terminal.print_err(f"lfr: the workflow continues; lfr terminate {workflow.id} stops it")
+        terminal.print_err(f"lfr: the workflow continues; lfr terminate {id} stops it")
         raise
-    outcome = inspect_workflow(store, workflow.id)
+    outcome = inspect_workflow(store, id)
     if arguments.json:
         terminal.print(long_json(outcome))
     if state not in EXIT_CODES_BY_STATE:
         timeout = format_duration(arguments.timeout)
-        terminal.print_err(f"lfr: still {state} after {timeout}; it continues: lfr inspect {workflow.id}")
+        terminal.print_err(f"lfr: still {state} after {timeout}; it continues: lfr inspect {id}")
         return ExitCode.TIMED_OUT
     return EXIT_CODES_BY_STATE[state]
 

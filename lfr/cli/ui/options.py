@@ -21,7 +21,7 @@ _SETTING_FLAGS: Final = (
     ("--host", "redis_host", "HOST", "host of Redis"),
     ("--port", "redis_port", "PORT", "port of Redis"),
     ("--username", "redis_username", "NAME", "user of Redis"),
-    ("--password", "redis_password", "TEXT", "visible to all who can list processes: prefer REDIS_PASSWORD"),
+    ("--password", "redis_password", "TEXT", "password; other users may see it: prefer REDIS_PASSWORD"),
     ("--stream", "stream", "KEY", "key of the stream of events"),
     ("--log-level", "log_level", "LEVEL", "DEBUG, INFO, WARNING or ERROR"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -26,22 +27,16 @@ _MAX_NAME_WIDTH: Final = 30
 
 
 class ProgressView(Protocol):
-    """A context manager that shows the updates of `follow_workflow`."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    """Shows the updates of `follow_workflow`."""
 
     def show(self, update: Mapping[str, Any]) -> None:
         """Show the changes of an update."""
         ...
 
 
-def progress_view(terminal: Terminal) -> ProgressView:
+def progress_view(terminal: Terminal) -> AbstractContextManager[ProgressView]:
     """Return the view that suits this terminal."""
-    return LiveProgress(terminal) if terminal.is_live else PlainProgress(terminal)
+    return LiveProgress(terminal) if terminal.is_live else nullcontext(PlainProgress(terminal))
 
 
 class PlainProgress:
@@ -53,14 +48,6 @@ class PlainProgress:
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
         self._start_times: dict[int, str] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return
 
     def show(self, update: Mapping[str, Any]) -> None:
         """Print a line for each change that people want to see."""
