@@ -1,4 +1,4 @@
-"""Ids of the workflows that run for the items of an iterated step: `PARENT/INDEX.NUMBER`."""
+"""The ids of items, the child workflows of an iterated step: `PARENT/INDEX.NUMBER`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _ITEM = re.compile(r"(.+)/(\d+)\.(\d+)(?:\.(\d+))?")
 
 @dataclass(frozen=True, slots=True)
 class ItemId:
-    """What the id of an item says.
+    """The parsed id of an item.
 
-    parent  the workflow whose step is iterated; it may be an item itself
-    index   that step
-    number  which of the items it is, from 0
-    round   which attempt of the step began with the items: more than 1 only where a loop comes back
+    parent  the id of the workflow whose step is iterated; it may be an item itself
+    index   the index of that step
+    number  the number of the item, from 0
+    round   the attempt of the step that began the items; above 1 only in a loop
     """
 
     parent: str
@@ -24,21 +24,21 @@ class ItemId:
     round: int = 1
 
     def __str__(self) -> str:
-        behind = f".{self.round}" if self.round > 1 else ""
-        return f"{self.parent}/{self.index}.{self.number}{behind}"
+        suffix = f".{self.round}" if self.round > 1 else ""
+        return f"{self.parent}/{self.index}.{self.number}{suffix}"
 
 
-def read_item_id(id: str) -> ItemId | None:
-    """What an id says, if it is that of an item."""
-    found = _ITEM.fullmatch(id)
-    if found is None:
+def parse_item_id(id: str) -> ItemId | None:
+    """Parse the id of a workflow; return None if it is not that of an item."""
+    match = _ITEM.fullmatch(id)
+    if match is None:
         return None
-    parent, index, number, round = found.groups()
+    parent, index, number, round = match.groups()
     return ItemId(parent, int(index), int(number), int(round or 1))
 
 
 def is_item(id: str) -> bool:
-    """Whether a workflow's id is that of an item."""
+    """Return whether a workflow's id is that of an item."""
     return "/" in id
 
 

@@ -1,4 +1,4 @@
-"""The states of workflows and of steps, and which may follow which.
+"""The states of workflows and of steps, and their transitions.
 
 RUNNING ──> FINISHED                       nothing runs and nothing can start
    │  ^
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class WorkflowState(StrEnum):
-    """Where a workflow stands, as a whole."""
+    """The state of a workflow as a whole."""
 
     RUNNING = "RUNNING"
     FINISHED = "FINISHED"
@@ -23,12 +23,12 @@ class WorkflowState(StrEnum):
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more happens to a workflow in this state unless somebody asks for it."""
+        """Whether nothing happens to a workflow in this state without an intervention."""
         return self in (WorkflowState.FINISHED, WorkflowState.FAILED, WorkflowState.TERMINATED)
 
 
 class StepState(StrEnum):
-    """Where one step of a workflow stands."""
+    """The state of one step of a workflow."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -46,4 +46,4 @@ MAY_FOLLOW: dict[WorkflowState, frozenset[WorkflowState]] = {
     WorkflowState.TERMINATING: frozenset({WorkflowState.TERMINATED}),
     WorkflowState.TERMINATED: frozenset({WorkflowState.RUNNING}),
 }
-"""Which states may come after a state. A transition to any other is a defect."""
+"""The states that may follow a state. A transition to any other is a defect."""

@@ -188,12 +188,12 @@ class _Parser:
         return Not(test) if is_negated else test
 
     def _comparison(self) -> Test:
-        left = self._value()
+        first = self._value()
         operator = _OPERATORS.get(self.token)
         if operator is None:
-            return left
+            return first
         self._scan()
-        return Compare(operator, left, self._value())
+        return Compare(operator, first, self._value())
 
     def _value(self) -> Value:
         if self.token in ("$", "@"):

@@ -9,7 +9,7 @@ from functools import partial
 from lfr.engine import Progress, StepAction, refusal_reason
 from lfr.errors import BadInput, Conflict, LfrError, NotFound
 from lfr.flow import Flow
-from lfr.item_ids import read_item_id
+from lfr.item_ids import parse_item_id
 from lfr.states import MAY_FOLLOW, WorkflowState
 
 
@@ -40,7 +40,7 @@ def check_action(action: WorkflowAction, id: str, state: WorkflowState | None) -
 
     The state is None if there is no such workflow. Raises Conflict or NotFound.
     """
-    item = read_item_id(id)
+    item = parse_item_id(id)
     participle = _PARTICIPLES[action]
     if item is not None:
         raise Conflict(

@@ -20,7 +20,7 @@ from typing import Final
 from lfr import events
 from lfr.engine import FactKind, StepResult, Transition
 from lfr.host.journal import log_fields
-from lfr.item_ids import is_item, read_item_id
+from lfr.item_ids import is_item, parse_item_id
 from lfr.lifecycle.items import ItemEvents, ItemsProcessor
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
@@ -224,7 +224,7 @@ def _classify(batch_events: BatchEvents, entry: Entry, values: events.Values | e
 
 def _classify_workflow_event(batch_events: BatchEvents, entry: Entry, kind: str, id: str) -> None:
     """Add an event of a workflow: the end of an item concerns its parent, a termination the items."""
-    item = read_item_id(id)
+    item = parse_item_id(id)
     if kind == events.TERMINATED_WORKFLOW:
         batch_events.items.setdefault(id, ItemEvents()).add_termination(entry)
     elif item is not None and kind != events.START_WORKFLOW:

@@ -79,7 +79,7 @@ def number(least: float, most: float) -> Check:
 
 
 def duration(least: float = 0.0, most: float | None = None) -> Check:
-    """Return the check for a duration (`values.durations`) within these bounds, all in seconds."""
+    """Return the check for a duration (`parse_duration`) within these bounds, all in seconds."""
 
     def read(value: Json) -> float | None:
         seconds = parse_duration(value)

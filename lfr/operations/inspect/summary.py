@@ -7,7 +7,7 @@ from typing import Any
 
 from lfr import events
 from lfr.engine import FactKind
-from lfr.item_ids import read_item_id
+from lfr.item_ids import parse_item_id
 from lfr.store.workflows.history import HistoryEntry
 from lfr.store.workflows.load import Record
 
@@ -19,7 +19,7 @@ def summarize(record: Record) -> dict[str, Any]:
     the number of steps (None if only the flow tells it), and how many are running, done, skipped, failed. In
     a loop, a step counts each time that it ends.
     """
-    item = read_item_id(record.id)
+    item = parse_item_id(record.id)
     return {
         "id": record.id,
         "name": record.name,
