@@ -99,12 +99,13 @@ class Candidates:
 
     earlier      waits that started before the event
     later        waits that started after it, oldest first
-    is_complete  False: Redis may hold more earlier ones
+    all_earlier  False: Redis may hold more earlier waits; `all_later`: likewise later ones
     """
 
     earlier: Sequence[Wait]
     later: Sequence[Wait]
-    is_complete: bool = True
+    all_earlier: bool = True
+    all_later: bool = True
 
 
 def sort_candidates(event_id: str, pages: Sequence[Sequence[Wait | None]], page_size: int) -> Candidates:
@@ -113,13 +114,14 @@ def sort_candidates(event_id: str, pages: Sequence[Sequence[Wait | None]], page_
     arrival = StreamId.parse(event_id)
     earlier: list[Wait] = []
     later: list[Wait] = []
-    is_complete = True
+    all_earlier = all_later = True
     for page in pages:
         later_on_page = [wait for wait in page if wait and StreamId.parse(wait.entry_id) > arrival]
         later += later_on_page
         earlier += [wait for wait in page if wait and StreamId.parse(wait.entry_id) < arrival]
-        is_complete &= len(page) < page_size or bool(later_on_page)
-    return Candidates(earlier, sorted(later, key=start_order), is_complete)
+        all_earlier &= len(page) < page_size or bool(later_on_page)
+        all_later &= len(page) < page_size
+    return Candidates(earlier, sorted(later, key=start_order), all_earlier, all_later)
 
 
 def deliver_events(
@@ -131,12 +133,14 @@ def deliver_events(
 ) -> Matches | NeededStarts:
     """Decide which waits these events complete, and buffer them.
 
-    `buffered` holds those of them that are buffered already. An event with incomplete candidates is skipped,
-    unless it is alone. An event that is not newer than `fresh_after_ms` completes earlier waits only.
+    `buffered` holds those of them that are buffered already. An event that is not newer than `fresh_after_ms`
+    completes earlier waits only. Not delivered is an event with more earlier waits than were loaded, which is
+    skipped unless it is alone; and an event that takes none of the later waits that were loaded, if there may
+    be more. Deliver these again, one by one, with larger pages.
     """
     draft = _Draft(buffered, starts)
     for event, candidates in arrivals:
-        if candidates.is_complete or len(arrivals) == 1:
+        if candidates.all_earlier or len(arrivals) == 1:
             draft.deliver(event, candidates, is_fresh=StreamId.parse(event.id).ms > fresh_after_ms)
     return draft.decision()
 
@@ -186,17 +190,19 @@ class _Draft:
     def deliver(self, event: UserEvent, candidates: Candidates, *, is_fresh: bool) -> None:
         """Let an event complete its waits; buffer it."""
         is_new = event.id not in self._events
-        if is_new:
-            self._events[event.id] = replace(event, is_used=not is_fresh)
         waits = [wait for wait in candidates.earlier if wait.id not in self._completed]
         if not waits and is_new and is_fresh:
             later = (wait for wait in candidates.later if wait.id not in self._completed)
             waits = [wait for wait in later if self._started_before(wait, event.id)][:1]
+            if not waits and not candidates.all_later:
+                return
+        if is_new:
+            self._events[event.id] = replace(event, is_used=not is_fresh)
         for wait in waits:
             self._complete(wait, event.id)
         if is_new and not waits:
             self.result.buffered[event.id] = self._events[event.id]
-        if candidates.is_complete:
+        if candidates.all_earlier:
             self.result.delivered.append(event.id)
 
     def start(self, wait: Wait, event_ids: Sequence[str]) -> None:

@@ -177,6 +177,26 @@ def test_an_event_that_comes_before_the_wait_but_after_the_workflow_ends_one_wai
     assert told.count((first, 3)) == told.count((second, 2)) == 1
 
 
+@pytest.mark.parametrize("younger_workflows", [0, 2 * BATCH_PAGE_SIZE])
+def test_of_many_waits_each_takes_one_of_as_many_events_that_came_before_it(
+    client: redis.Redis, store: Store, role: Stepper, stepper: Make, younger_workflows: int
+) -> None:
+    """Also if the first waits are of workflows that started after the events."""
+    lifecycle = stepper(Lifecycle(store))
+    ids = [start_workflow(store, f"A -> {ANY}").id for _ in range(2 * BATCH_PAGE_SIZE + 1)]
+    for _ in ids:
+        append(client, kind="ok")
+    for _ in range(younger_workflows):
+        start_workflow(store, ANY)
+    for id in ids:
+        append(client, kind="end-task", workflow=id, name="A", index=1)
+    start_tasks = 2 * len(ids) + younger_workflows
+    eventually(lambda: lifecycle.step() or len(events_of(client, "start-task")) == start_tasks)
+    settle(client, role)
+    ends = [event["workflow"] for event in events_of(client, "end-task") if event["name"] != "A"]
+    assert sorted(ends) == sorted(ids)
+
+
 def settle_all(client: redis.Redis, *roles: Stepper) -> None:
     """As `settle`, with several groups."""
 

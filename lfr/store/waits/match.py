@@ -155,10 +155,17 @@ def deliver(
 
     Delivers them in one transaction; then, one by one, those that match many waits, or all if Redis refused.
     """
-    if user_events:
-        for event in _try_deliver(connection, consumer, user_events, BATCH_PAGE_SIZE, retain_ms):
-            while _try_deliver(connection, consumer, [event], SINGLE_PAGE_SIZE, retain_ms):
-                pass
+    if not user_events:
+        return
+    matches = _try_deliver(connection, consumer, user_events, BATCH_PAGE_SIZE, retain_ms)
+    delivered = set(matches.delivered) if matches else set()
+    for event in user_events:
+        page_size = SINGLE_PAGE_SIZE
+        while event.id not in delivered:
+            matches = _try_deliver(connection, consumer, [event], page_size, retain_ms)
+            delivered.update(matches.delivered if matches else ())
+            if matches and not matches.matches:  # none of the later waits on this page can take the event
+                page_size *= 2
 
 
 def _try_deliver(
@@ -167,8 +174,8 @@ def _try_deliver(
     user_events: Sequence[UserEvent],
     page_size: int,
     retain_ms: int,
-) -> list[UserEvent]:
-    """Deliver these events in one transaction; return those that are not finished: all, if it was refused.
+) -> Matches | None:
+    """Deliver these events in one transaction; return what it changed, or None if Redis refused.
 
     Watched: the field sets of their kinds, the events in the buffer, the waits of their match keys.
     """
@@ -193,9 +200,7 @@ def _try_deliver(
         ended_members = [member for member in members if waits[member] is None]
         commands += [("ZREM", keys.event_waits(key), *ended_members)] if ended_members else []
     commands += [acknowledge_command(consumer, matches.delivered)] if matches.delivered else []
-    if connection.transact(commands) is None:
-        return list(user_events)
-    return [event for event in user_events if event.id not in matches.delivered]
+    return None if connection.transact(commands) is None else matches
 
 
 def _watch_members(

@@ -25,7 +25,7 @@ from lfr.tasks.wait_spec import AttemptId, EventPattern, Wait
 from lfr.values.json import Json
 from lfr.values.stream_id import StreamId
 
-PAGE_SIZES = (20, 20)
+PAGE_SIZES = (2, 3)
 """How many waits of a match key are read for each of many events, and for one event."""
 
 
@@ -63,10 +63,13 @@ class Installation:
     def process(self, waits: Sequence[Wait], events: Sequence[UserEvent]) -> None:
         """Process one batch as the wait role does."""
         self._start(waits)
-        unfinished = self._deliver(events, PAGE_SIZES[0])
-        for event in unfinished:
-            while self._deliver([event], PAGE_SIZES[1]):
-                pass
+        delivered = set(self._deliver(events, PAGE_SIZES[0]).delivered)
+        for event in events:
+            page_size = PAGE_SIZES[1]
+            while event.id not in delivered:
+                result = self._deliver([event], page_size)
+                delivered.update(result.delivered)
+                page_size *= 1 if result.matches else 2
 
     def _start(self, waits: Sequence[Wait]) -> None:
         events_by_key = {
@@ -78,7 +81,7 @@ class Installation:
             self._load(decision, starts)
         self._commit(decision)
 
-    def _deliver(self, events: Sequence[UserEvent], page_size: int) -> list[UserEvent]:
+    def _deliver(self, events: Sequence[UserEvent], page_size: int) -> Matches:
         candidates = [sort_candidates(event.id, self._pages(event, page_size), page_size) for event in events]
         arrivals = list(zip(events, candidates, strict=True))
         buffered = {event.id: self.buffer[event.id] for event in events if event.id in self.buffer}
@@ -89,7 +92,7 @@ class Installation:
         ):
             self._load(decision, starts)
         self._commit(decision)
-        return [event for event in events if event.id not in decision.delivered]
+        return decision
 
     def _pages(self, event: UserEvent, page_size: int) -> list[list[Wait]]:
         pages: dict[str, list[Wait]] = {}
@@ -229,6 +232,16 @@ def test_of_many_events_those_with_more_waits_than_a_page_holds_are_left_for_lat
     result = deliver_events([many, none], {}, WorkflowStarts(), fresh_after_ms=0)
     assert isinstance(result, Matches)
     assert (result.matches, result.delivered, list(result.buffered)) == ([], ["6-0"], ["6-0"])
+
+
+def test_an_event_that_no_loaded_wait_takes_is_not_delivered_while_there_may_be_more() -> None:
+    event, waits = UserEvent("5-0", "ok", {}), [event_wait("7-0"), event_wait("8-0", workflow="workflow:x")]
+    starts = WorkflowStarts({"workflow:w": 6, "workflow:x": 4})
+    candidates = [sort_candidates("5-0", [waits[:size]], size) for size in (1, 2)]
+    assert deliver_events([(event, candidates[0])], {}, starts, fresh_after_ms=0) == Matches()
+    result = deliver_events([(event, candidates[1])], {}, starts, fresh_after_ms=0)
+    assert isinstance(result, Matches)
+    assert ([match.wait for match in result.matches], result.delivered) == (waits[1:], ["5-0"])
 
 
 def test_two_events_of_a_batch_complete_a_wait_once() -> None:
