@@ -16,10 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property, lru_cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from lfr.step_options import EACH, LOAD, STORE, Invocation, StepOptions, parse_step_options, task_parameters
 from lfr.values.json import Json
+
+WORKFLOW_INPUT: Final = -1
+"""The index under which the workflow's own input stands among the outputs of its steps."""
 
 
 class StepKind(StrEnum):
@@ -68,6 +71,11 @@ class Step:
     def task(self) -> str:
         """The task that a worker is chosen for: the one behind the alias, or the name itself."""
         return self.base or self.name
+
+    @property
+    def ignores_input(self) -> bool:
+        """Whether the step ignores the outputs of the steps before it."""
+        return self.kind is StepKind.LITERAL or (self.kind is StepKind.RESOURCE and not self.sink)
 
     def invocation(self) -> Invocation:
         """Return what a task, a resource or an iterated step invokes. Raises BadStepOptions.
@@ -154,6 +162,16 @@ class Flow:
         for source, target in self.edges:
             lists[target].append(source)
         return tuple(map(tuple, lists))
+
+    @cached_property
+    def input_sources(self) -> tuple[tuple[int, ...], ...]:
+        """By index: the outputs that make up the step's input; WORKFLOW_INPUT is the workflow's own input.
+
+        A literal and a resource that is loaded have none: they ignore the steps before them.
+        """
+        sources = [() if step.ignores_input else self.predecessors[step.index] for step in self.steps]
+        sources[self.first] = (WORKFLOW_INPUT,)
+        return tuple(sources)
 
     @cached_property
     def thresholds(self) -> tuple[int, ...]:

@@ -20,19 +20,11 @@ of one of these steps has not been loaded, the answer is a `LoadRequest`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from lfr.engine.step_inputs import (
-    WORKFLOW_INPUT,
-    InputError,
-    PayloadMeter,
-    TooBig,
-    gather_input,
-    input_sources,
-    normalize_output,
-)
+from lfr.engine.step_inputs import InputError, PayloadMeter, TooBig, merge
 from lfr.engine.transition import (
     UNTOUCHED,
     Attempt,
@@ -46,7 +38,7 @@ from lfr.engine.transition import (
     StepResult,
     Transition,
 )
-from lfr.flow import Flow, Step, StepKind
+from lfr.flow import WORKFLOW_INPUT, Flow, Step, StepKind
 from lfr.guard import Guard, GuardError, parse_guard
 from lfr.states import WorkflowState
 from lfr.step_options import Invocation, is_retryable, retry_delay
@@ -104,6 +96,29 @@ def _delay_of_retry(invocation: Invocation, before: StepProgress, result: StepRe
     if retry is None or before.retries >= retry.times or not is_retryable(retry, result.failure or ""):
         return None
     return retry_delay(retry, before.retries + 1, result.chance)
+
+
+def normalize_output(value: Json) -> Json:
+    """Return the output that a task's value stands for: `{}` for None, a list of one for a scalar."""
+    if value is None:
+        return {}
+    if isinstance(value, dict | list):
+        return value
+    return [value]
+
+
+def gather_input(flow: Flow, output: Callable[[int], Json], index: int) -> Json:
+    """Return the input of a step: the outputs of its sources by ascending index, without those that are `{}`.
+
+    If none is left, the input is `{}`; if one is left, that output as it is; otherwise a list of them, which
+    `>` on the step merges into one object. `output` returns the output of a step; None counts as `{}`.
+    Raises InputError.
+    """
+    outputs = [value for source in flow.input_sources[index] if (value := output(source)) not in (None, {})]
+    if len(outputs) > 1:
+        return merge(outputs) if flow.steps[index].merge else outputs
+    input = outputs[0] if outputs else {}
+    return merge(input) if flow.steps[index].merge and isinstance(input, list) else input
 
 
 _INVOKING = frozenset({StepKind.TASK, StepKind.RESOURCE})
@@ -286,7 +301,7 @@ class TransitionBuilder:
     def _gather(self, step: Step) -> Json:
         """Return the input of a step. Raises InputError if there is none, or it is too big."""
         input = gather_input(self.flow, self._output, step.index)
-        is_new = isinstance(input, list) and len(input_sources(self.flow, step.index)) > 1
+        is_new = isinstance(input, list) and len(self.flow.input_sources[step.index]) > 1
         try:
             if is_new:
                 self._meter.check(input)
@@ -330,7 +345,7 @@ class TransitionBuilder:
         )
 
     def _has_inputs(self, index: int) -> bool:
-        missing = [source for source in input_sources(self.flow, index) if not self._has_output(source)]
+        missing = [source for source in self.flow.input_sources[index] if not self._has_output(source)]
         self._missing_outputs.update(missing)
         return not missing
 

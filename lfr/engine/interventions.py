@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from lfr.engine.advance import TransitionBuilder
-from lfr.engine.step_inputs import InputError, gather_input, normalize_output
+from lfr.engine.advance import TransitionBuilder, gather_input, normalize_output
+from lfr.engine.step_inputs import InputError
 from lfr.engine.transition import (
     UNTOUCHED,
     Fact,

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lfr.engine.advance import advance, begin
-from lfr.engine.step_inputs import normalize_output
+from lfr.engine.advance import advance, begin, normalize_output
 from lfr.engine.transition import FactKind, Progress, Start, StepResult, Transition
 from lfr.errors import LfrError
 from lfr.flow import Flow

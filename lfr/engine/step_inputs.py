@@ -1,4 +1,4 @@
-"""The values between steps: what an output may be, how an input is made of outputs, and how big it may be.
+"""The inputs of workflows and steps: which values they may be, how they are merged, how big they may be.
 
 An input is made of outputs, and an output may be an input. Where several branches meet again and again, a
 value may double or get deeper at each step, although no task does anything. Limits keep a few lines of flow
@@ -10,16 +10,12 @@ transaction can hold: Redis closes a connection that has sent more than 1 GiB of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from lfr.errors import BadInput
-from lfr.flow import Flow, StepKind
 from lfr.values.json import MAX_DEPTH, InvalidJson, Json, decode_json, encode_json
-
-WORKFLOW_INPUT = -1
-"""The index under which the workflow's own input stands among the outputs."""
 
 MAX_VALUES: Final = 10_000_000
 """How many values the lists that one transition makes of outputs may hold together."""
@@ -54,44 +50,6 @@ def normalize_input(input: Json) -> Json:
         return decode_json(encode_json(value).encode())
     except InvalidJson as error:
         raise BadInput(f"the input cannot be written as JSON: {error}") from None
-
-
-def normalize_output(value: Json) -> Json:
-    """Return the output that a task's value stands for: `{}` for None, a list of one for a scalar."""
-    if value is None:
-        return {}
-    if isinstance(value, dict | list):
-        return value
-    return [value]
-
-
-def input_sources(flow: Flow, index: int) -> tuple[int, ...]:
-    """Return the indices of the outputs that make the input of a step.
-
-    A literal and a resource that is loaded have none: they ignore the steps before them.
-    """
-    if index == flow.first:
-        return (WORKFLOW_INPUT,)
-    step = flow.steps[index]
-    if step.kind is StepKind.LITERAL or (step.kind is StepKind.RESOURCE and not step.sink):
-        return ()
-    return flow.predecessors[index]
-
-
-def gather_input(flow: Flow, output: Callable[[int], Json], index: int) -> Json:
-    """Return the input of a step: its predecessors' outputs by ascending index, without those that are `{}`.
-
-    If none is left, the input is `{}`; if one is left, that output as it is; otherwise a list of them, which
-    `>` on the step merges into one object. `output` returns the output of a step; None counts as `{}`.
-    Raises InputError.
-    """
-    values = [
-        value
-        for source in input_sources(flow, index)
-        if (value := output(source)) is not None and value != {}
-    ]
-    gathered: Json = values if len(values) > 1 else values[0] if values else {}
-    return merge(gathered) if flow.steps[index].merge and isinstance(gathered, list) else gathered
 
 
 def merge(members: Iterable[Json]) -> dict[str, Json]:

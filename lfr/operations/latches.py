@@ -6,8 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from lfr.errors import NotFound
-from lfr.store.redis.clock import read_time_ms
-from lfr.store.redis.connection import Store
+from lfr.store.redis.connection import Store, read_time_ms
 from lfr.store.waits.latches import complete_opened_countdowns, read_latches, reset
 
 

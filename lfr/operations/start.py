@@ -7,9 +7,9 @@ from functools import lru_cache
 from uuid import uuid4
 
 from lfr.engine import begin
-from lfr.engine.step_inputs import WORKFLOW_INPUT, normalize_input
+from lfr.engine.step_inputs import normalize_input
 from lfr.errors import Conflict
-from lfr.flow import Flow
+from lfr.flow import WORKFLOW_INPUT, Flow
 from lfr.language import compile_flow
 from lfr.operations.workflow_ids import generate_workflow_id, parse_new_workflow_id
 from lfr.store.redis.connection import Command, Store

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from lfr.engine.step_inputs import WORKFLOW_INPUT, InputError, gather_input, input_sources
+from lfr.engine.advance import gather_input
+from lfr.engine.step_inputs import InputError
 from lfr.errors import BadInput, NotFound
-from lfr.flow import Flow
+from lfr.flow import WORKFLOW_INPUT, Flow
 from lfr.operations.inspect.steps import add_items, describe_steps
 from lfr.operations.inspect.summary import describe_facts, iso_time, summarize
 from lfr.operations.permitted_actions import describe_actions, describe_step_actions
@@ -102,7 +103,7 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
         step = next(step for step in describe_steps(flow, entries, record) if step["index"] == index)
         add_items(connection, flow, record, entries, {index: step})
         _add_progress_and_waits(connection, id, [step])
-        _add_values(step, flow, load_some_outputs(connection, id, [*input_sources(flow, index), index]))
+        _add_values(step, flow, load_some_outputs(connection, id, [*flow.input_sources[index], index]))
         progress = load_step(connection, record, index)
     facts = describe_facts(entries)
     return {

@@ -202,3 +202,18 @@ def _reason(error: Exception) -> str:
 def is_error(reply: Reply) -> bool:
     """Return whether a reply is an error, as `execute` with `keep_errors` leaves it among the others."""
     return isinstance(reply, redis.RedisError)
+
+
+TIME = ("TIME",)
+"""The command for the time of the server, which all hosts share; `parse_time_ms` parses its reply."""
+
+
+def parse_time_ms(reply: Reply) -> int:
+    """Return the time that a reply to TIME holds, in milliseconds since the epoch."""
+    seconds, microseconds = reply
+    return int(seconds) * 1000 + int(microseconds) // 1000
+
+
+def read_time_ms(connection: Connection) -> int:
+    """Return the time of the server, in milliseconds since the epoch. (TIME)"""
+    return parse_time_ms(connection.call("TIME"))

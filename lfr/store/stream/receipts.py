@@ -17,8 +17,7 @@ from typing import NamedTuple, TypeAlias
 
 from lfr import events
 from lfr.store import keys
-from lfr.store.redis.clock import TIME, parse_time_ms, read_time_ms
-from lfr.store.redis.connection import Command, Connection, Reply
+from lfr.store.redis.connection import TIME, Command, Connection, Reply, parse_time_ms, read_time_ms
 from lfr.store.stream.entries import (
     ConsumerId,
     Entry,

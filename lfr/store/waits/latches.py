@@ -27,8 +27,7 @@ from lfr.engine.latches import (
     is_settled,
 )
 from lfr.store import keys
-from lfr.store.redis.clock import read_time_ms
-from lfr.store.redis.connection import Command, Connection
+from lfr.store.redis.connection import Command, Connection, read_time_ms
 from lfr.store.redis.pipeline import Pipeline, ReplyHandle
 from lfr.store.redis.transaction import commit_together_or_singly, retry_until_committed
 from lfr.store.stream.entries import ConsumerId, append_command, check_reply

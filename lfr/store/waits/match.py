@@ -23,8 +23,7 @@ from lfr.engine.waits import (
 )
 from lfr.item_ids import root_workflow
 from lfr.store import keys
-from lfr.store.redis.clock import read_time_ms
-from lfr.store.redis.connection import Command, Connection
+from lfr.store.redis.connection import Command, Connection, read_time_ms
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.redis.transaction import Retry, commit_together_or_singly
 from lfr.store.stream.entries import (

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from lfr import events
 from lfr.item_ids import root_workflow
 from lfr.store import keys
-from lfr.store.redis.clock import TIME, parse_time_ms
-from lfr.store.redis.connection import Command, Connection, Reply
+from lfr.store.redis.connection import TIME, Command, Connection, Reply, parse_time_ms
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.redis.transaction import commit_together_or_singly
 from lfr.store.stream.entries import ConsumerId, acknowledge_command, check_reply, receipt_commands

@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from lfr.store import keys
-from lfr.store.redis.clock import TIME, parse_time_ms
-from lfr.store.redis.connection import Connection
+from lfr.store.redis.connection import TIME, Connection, parse_time_ms
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.waits.registry import end_task_commands, remove_wait_commands, watch_waits
 

@@ -14,8 +14,7 @@ from typing import Final
 from lfr import events
 from lfr.engine import Fact, FactKind
 from lfr.store import keys
-from lfr.store.redis.clock import TIME, parse_time_ms
-from lfr.store.redis.connection import Command, Connection
+from lfr.store.redis.connection import TIME, Command, Connection, parse_time_ms
 from lfr.store.stream.entries import append_command
 from lfr.store.workflows.commit import (
     attempt_member,

@@ -16,8 +16,7 @@ from lfr.engine.advance import may_pass
 from lfr.flow import Flow, Step, StepKind
 from lfr.states import WorkflowState
 from lfr.store import keys
-from lfr.store.redis.clock import TIME, parse_time_ms, read_time_ms
-from lfr.store.redis.connection import Command, Connection, Reply
+from lfr.store.redis.connection import TIME, Command, Connection, Reply, parse_time_ms, read_time_ms
 from lfr.values.json import Json, decode_json
 
 

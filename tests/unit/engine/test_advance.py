@@ -17,8 +17,9 @@ from lfr.engine import (
     begin,
     restart,
 )
+from lfr.engine.advance import normalize_output
 from lfr.engine.local import LocalFailure, run_flow
-from lfr.engine.step_inputs import InputError, merge, normalize_output
+from lfr.engine.step_inputs import InputError, merge
 from lfr.flow import Flow, Step, StepKind
 from lfr.states import WorkflowState
 from lfr.values.json import Json
