@@ -28,7 +28,7 @@ def check_labels(scope: Scope) -> Iterator[Problem]:
     for target in targets:
         if target.merge_offset is not None and isinstance(target.to, Label) and target.to.name == START:
             message = "> merges nothing at :start, which provides the workflow's input again"
-            yield Problem(target.merge_offset, message)
+            yield Problem(target.merge_offset, message, "remove the >")
 
 
 def _check_step_labels(labels: list[Label], side: str) -> Iterator[Problem]:

@@ -185,7 +185,7 @@ class _Parser:
         keyword = self._advance()
         if keyword.text not in ("flow", "task"):
             raise FatalProblem(
-                keyword.offset, f"there is no declaration @{keyword.text}", "there are @flow and @task"
+                keyword.offset, f"there is no declaration @{keyword.text}", "write @flow or @task"
             )
         name = self._expect(TokenKind.NAME).text
         alias = self._expect(TokenKind.NAME).text if self._accept(TokenKind.EQUALS) else ""

@@ -62,7 +62,8 @@ def build_symbol_table(tree: FlowText) -> SymbolTable:
             declarations[declaration.name] = declaration
     flows = [declaration for declaration in tree.declarations if declaration.keyword == "flow"]
     for extra in flows[1:]:
-        table.problems.append(Problem(extra.offset, "a flow has one name only, and one @flow"))
+        message = "a flow has one name only, and one @flow"
+        table.problems.append(Problem(extra.offset, message, "remove this one"))
     if flows:
         table.name, table.doc = flows[0].name, flows[0].doc
         table.parameters = _value(flows[0].parameters)
@@ -75,7 +76,8 @@ def build_symbol_table(tree: FlowText) -> SymbolTable:
 
 def _check_form(declaration: Declaration) -> Iterator[Problem]:
     if declaration.keyword == "flow" and declaration.alias:
-        yield Problem(declaration.offset, "@flow names the flow itself: a flow has no aliases")
+        message = "@flow names the flow itself: a flow has no aliases"
+        yield Problem(declaration.offset, message, "write @flow NAME, without =")
     elif declaration.keyword == "flow" and declaration.subflow:
         yield Problem(declaration.offset, "@flow declares no subflow", AFTER_DECLARATION)
     elif declaration.alias and declaration.subflow:
