@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import find, given
 from hypothesis import strategies as st
 
 from lfr.tasks.content import (
@@ -203,7 +203,25 @@ def test_text_is_read_again(text: str) -> None:
     assert decode(encode({"text": text}, TEXT), TEXT) == {"text": text.removeprefix("\ufeff")}
 
 
-@given(st.binary(max_size=60), st.sampled_from([JSON, YAML, TEXT]))
+BYTES = st.binary(max_size=60)
+
+
+@pytest.mark.parametrize("type", [JSON, YAML, TEXT])
+@pytest.mark.parametrize("expected", [True, False])
+def test_random_bytes_are_values_and_are_refused(type: ContentType, expected: bool) -> None:
+    """So the test below has examples of both."""
+
+    def is_value(content: bytes) -> bool:
+        try:
+            decode(content, type)
+        except BadContent:
+            return False
+        return True
+
+    find(BYTES, lambda content: is_value(content) is expected)
+
+
+@given(BYTES, st.sampled_from([JSON, YAML, TEXT]))
 def test_any_bytes_are_a_value_or_refused(content: bytes, type: ContentType) -> None:
     try:
         value = decode(content, type)

@@ -6,7 +6,7 @@ import os
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import find, given
 from hypothesis import strategies as st
 
 from lfr.tasks.uri_policy import (
@@ -192,7 +192,33 @@ WORDS = (
 PIECES = st.sampled_from([*WORDS.split(" "), *" \n\0\ud800\udc80"])
 
 
-@given(st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=30))
+URIS = st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=30)
+PATHS = st.lists(PIECES, max_size=10).map("".join)
+SERVERS = st.sampled_from(["", "https://", "https://api.example", "https://api.example/"])
+
+
+def is_location(uri: str) -> bool:
+    try:
+        parse_location(uri)
+    except BadLocation:
+        return False
+    return True
+
+
+def test_random_texts_are_locations_and_are_refused() -> None:
+    """So the tests below have examples of both."""
+    entry = "https://api.example/v1/"
+    for texts, start in ((URIS, ""), (PATHS, entry)):
+        for expected in (True, False):
+            find(texts, lambda text, start=start, expected=expected: is_location(start + text) is expected)
+    assert find(st.tuples(SERVERS, PATHS).map("".join), is_allowed_server)
+
+
+def is_allowed_server(uri: str) -> bool:
+    return is_location(uri) and is_allowed(parse_location(uri), parse_allow_list(["https://api.example"]))
+
+
+@given(URIS)
 def test_any_text_is_a_location_or_refused(uri: str) -> None:
     try:
         location = parse_location(uri)
@@ -205,7 +231,7 @@ def test_any_text_is_a_location_or_refused(uri: str) -> None:
         assert parse_location(str(location)) == location
 
 
-@given(st.lists(PIECES, max_size=10).map("".join))
+@given(PATHS)
 def test_whatever_follows_an_entry_names_the_same_server_and_the_same_path(rest: str) -> None:
     """As the library that sends the request parses it."""
     from urllib3.util import parse_url
@@ -221,7 +247,7 @@ def test_whatever_follows_an_entry_names_the_same_server_and_the_same_path(rest:
     assert url.url == str(location)
 
 
-@given(st.lists(PIECES, max_size=10).map("".join))
+@given(st.tuples(SERVERS, PATHS).map("".join))
 def test_whatever_is_allowed_is_requested_from_an_allowed_server(uri: str) -> None:
     from urllib3.util import parse_url
 
