@@ -1,1 +1,1 @@
-"""What lfr does with the machine that it runs on."""
+"""The host: files, child processes, systemd, the bundled Valkey."""

@@ -24,7 +24,7 @@ class Write:
     is_kept: bool = False
 
     def __str__(self) -> str:
-        return f"write {self.target}" + (" if it is not there" if self.is_kept else "")
+        return f"write {self.target}" + (" unless it exists" if self.is_kept else "")
 
     def perform(self) -> None:
         """Write the file atomically: processes that run the old file keep it. Raises CannotWrite."""

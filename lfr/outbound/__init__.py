@@ -1,1 +1,1 @@
-"""HTTP requests and files that flows ask for."""
+"""What flows reach outside: HTTP requests, URLs and files."""

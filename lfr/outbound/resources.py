@@ -136,7 +136,9 @@ class ResourceClient:
         response = self._request(store.method, location, headers, content)
         target = _redirect_target(location, response)
         if target is not None:
-            raise _Failed(f"it answers {response.status} and leads to {target}, and a store follows nowhere")
+            raise _Failed(
+                f"it answers {response.status} and leads to {target}, and a store follows no redirect"
+            )
         _check_status(response)
 
 

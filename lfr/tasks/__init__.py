@@ -1,1 +1,1 @@
-"""What the built-in tasks mean. Pure: parameters in, meaning or a reason out."""
+"""The built-in tasks: their parameters, and what they do with them. No I/O."""

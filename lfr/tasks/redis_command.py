@@ -202,4 +202,4 @@ def _decode(command: RedisCommand, reply: bytes) -> str:
     try:
         return reply.decode()
     except UnicodeDecodeError:
-        raise BadParameter(f"{command.task}: Redis answers what is no text in UTF-8") from None
+        raise BadParameter(f"{command.task}: the reply of Redis is not text in UTF-8") from None

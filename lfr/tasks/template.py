@@ -161,21 +161,21 @@ def _as_text(placeholder: Placeholder, names: Mapping[str, Json]) -> str:
     try:
         return encode_json(value)
     except InvalidJson as error:
-        raise TemplateError(f"{_abbreviated(placeholder.text)}: cannot be written as JSON: {error}") from None
+        raise TemplateError(f"{_short(placeholder.text)}: cannot be written as JSON: {error}") from None
 
 
 def _look_up(placeholder: Placeholder, names: Mapping[str, Json]) -> Json:
     if placeholder.name not in names:
-        reason = f"there is no {_abbreviated(placeholder.name)}; a template knows {' and '.join(names)}"
-        raise MissingItem(f"{_abbreviated(placeholder.text)}: {reason}")
+        reason = f"there is no {_short(placeholder.name)}; a template knows {' and '.join(names)}"
+        raise MissingItem(f"{_short(placeholder.text)}: {reason}")
     value = names[placeholder.name]
     for depth, key in enumerate(placeholder.path):
         try:
             value = _item(value, key)
         except LookupError:
             path = placeholder.name + "".join(f"[{key}]" for key in placeholder.path[:depth])
-            subject = "the input" if path == "input" else _abbreviated(path)
-            raise MissingItem(f"{_abbreviated(placeholder.text)}: {subject} {_lack(value, key)}") from None
+            subject = "the input" if path == "input" else _short(path)
+            raise MissingItem(f"{_short(placeholder.text)}: {subject} {_lack(value, key)}") from None
     return value
 
 
@@ -191,13 +191,13 @@ def _item(value: Json, key: Key) -> Json:
 def _lack(value: Json, key: Key) -> str:
     """Return the message for a value that has no item of this key: `has no "id"`."""
     if isinstance(value, dict):
-        return f'has no "{_abbreviated(str(key))}"'
+        return f'has no "{_short(str(key))}"'
     if isinstance(value, list):
-        return f'is a list of {len(value)} and has no item "{_abbreviated(str(key))}"'
-    return f'is no object or list and has no "{_abbreviated(str(key))}"'
+        return f'is a list of {len(value)} and has no item "{_short(str(key))}"'
+    return f'is no object or list and has no "{_short(str(key))}"'
 
 
-def _abbreviated(text: str) -> str:
+def _short(text: str) -> str:
     """Return the beginning of a text, in one line."""
     line = " ".join(text.split())
     return line if len(line) <= _MAX_SHOWN else f"{line[:_MAX_SHOWN]}…"

@@ -70,21 +70,19 @@ Location: TypeAlias = FileLocation | WebLocation
 def parse_location(uri: str) -> Location:
     """Return the location that a URI names: http, https, file, or an absolute path. Raises BadLocation."""
     if _FORBIDDEN.search(uri):
-        raise BadLocation(f"{_abbreviated(uri)}: a URI has no blanks, control characters or backslashes")
+        raise BadLocation(f"{_short(uri)}: a URI has no blanks, control characters or backslashes")
     try:
         parts = urlsplit(uri)
     except ValueError as error:
-        raise BadLocation(f"{_abbreviated(uri)} is no URI: {error}") from None
+        raise BadLocation(f"{_short(uri)} is no URI: {error}") from None
     if parts.scheme in _PORTS:
         return _web_location(uri, parts)
     if parts.scheme == "file" or (not parts.scheme and uri.startswith("/") and not parts.netloc):
         return _file_location(uri, parts)
     if parts.scheme and ":" in uri.partition("/")[0]:
-        raise BadLocation(
-            f"{_abbreviated(uri)}: resources are http, https and files, not {_abbreviated(parts.scheme)}"
-        )
+        raise BadLocation(f"{_short(uri)}: resources are http, https and files, not {_short(parts.scheme)}")
     raise BadLocation(
-        f"{_abbreviated(uri)} is relative, and the flow was started without a base: "
+        f"{_short(uri)} is relative, and the flow was started without a base: "
         "say what it is relative to with --base, a folder or a URL"
     )
 
@@ -98,9 +96,9 @@ def parse_allow_list(entries: Sequence[str]) -> tuple[Location, ...]:
         elif "://" in entry:
             location = parse_location(entry)
         else:
-            raise BadLocation(f"{SETTING}: {_abbreviated(entry)} is neither an absolute path nor a URL")
+            raise BadLocation(f"{SETTING}: {_short(entry)} is neither an absolute path nor a URL")
         if isinstance(location, WebLocation) and location.query:
-            raise BadLocation(f"{SETTING}: {_abbreviated(entry)} has a query, which is not compared")
+            raise BadLocation(f"{SETTING}: {_short(entry)} has a query, which is not compared")
         locations.append(location)
     return tuple(locations)
 
@@ -140,32 +138,28 @@ def denial_reason(location: Location, allowed: Sequence[str]) -> str:
 
 def _web_location(uri: str, parts: SplitResult) -> WebLocation:
     if "@" in parts.netloc:
-        raise BadLocation(
-            f"{_abbreviated(uri.rpartition('@')[2])}: no user or password may stand before the host"
-        )
+        raise BadLocation(f"{_short(uri.rpartition('@')[2])}: no user or password may stand before the host")
     try:
         port = parts.port or _PORTS[parts.scheme]
     except ValueError:
-        raise BadLocation(f"{_abbreviated(uri)}: the port is not a number from 1 to 65535") from None
+        raise BadLocation(f"{_short(uri)}: the port is not a number from 1 to 65535") from None
     host = f"[{parts.hostname}]" if "[" in parts.netloc else parts.hostname or ""
     if not _HOST.fullmatch(host):
-        raise BadLocation(
-            f"{_abbreviated(uri)}: the host must be letters, digits, dots and hyphens, or an address"
-        )
+        raise BadLocation(f"{_short(uri)}: the host must be letters, digits, dots and hyphens, or an address")
     path = _normal(parts.path or "/")
     if _has_dots(path):
-        raise BadLocation(f"{_abbreviated(uri)}: a path must not have . or .. between its slashes")
+        raise BadLocation(f"{_short(uri)}: a path must not have . or .. between its slashes")
     return WebLocation(parts.scheme, host, port, path, _normal(parts.query))
 
 
 def _file_location(uri: str, parts: SplitResult) -> FileLocation:
     if parts.netloc not in ("", "localhost"):
-        raise BadLocation(f"{_abbreviated(uri)}: a file has no host; it is file:///FOLDER/FILE")
+        raise BadLocation(f"{_short(uri)}: a file has no host; it is file:///FOLDER/FILE")
     if parts.query or parts.fragment:
-        raise BadLocation(f"{_abbreviated(uri)}: in a file's name ? is written %3F, and # is written %23")
+        raise BadLocation(f"{_short(uri)}: in a file's name ? is written %3F, and # is written %23")
     path = unquote(parts.path, errors="surrogateescape")
     if not path.startswith("/") or "\0" in path or not _is_name(path):
-        raise BadLocation(f"{_abbreviated(uri)} is not the absolute path of a file")
+        raise BadLocation(f"{_short(uri)} is not the absolute path of a file")
     return FileLocation(path)
 
 
@@ -202,5 +196,5 @@ def _has_dots(path: str) -> bool:
     return any(part.partition(";")[0] in (".", "..") for part in re.split(r"[/\\]", path))
 
 
-def _abbreviated(text: str) -> str:
+def _short(text: str) -> str:
     return repr(text[:200])

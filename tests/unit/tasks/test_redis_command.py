@@ -158,5 +158,5 @@ def test_a_reply_that_is_no_number_fails_where_one_is_asked_for(reply: bytes) ->
 
 
 def test_a_reply_that_is_no_text_fails() -> None:
-    with pytest.raises(BadParameter, match="redis:get: Redis answers what is no text in UTF-8"):
+    with pytest.raises(BadParameter, match="redis:get: the reply of Redis is not text in UTF-8"):
         reply_output(RedisCommand("redis:get", ("GET", "a"), "a", "string"), {}, b"\xff")
