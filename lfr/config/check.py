@@ -7,14 +7,13 @@ there a text may hold commas and blanks.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from lfr.config.settings import Setting, Value
 from lfr.errors import BadSettings
-from lfr.values.checks import Check, whole_number
+from lfr.values.checks import NUMBER_TEXT, WHOLE_NUMBER_TEXT, Check, whole_number
 
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -58,28 +57,14 @@ def _split(text: str) -> list[str]:
     return [item for item in _SEPARATOR.split(text) if item]
 
 
-def _read_whole_number(raw: Any) -> int | None:
-    return None if isinstance(raw, float) else _read_number(raw, int)
-
-
-def _read_number(raw: Any, type: type = float) -> Any:
-    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
-        return None
-    try:
-        number = type(raw)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
 def _read_level(text: str) -> str | None:
     return text.upper() if text.upper() in LOG_LEVELS else None
 
 
 _TYPES: Final[Mapping[type, Check]] = {
     str: Check("text", lambda raw: raw if isinstance(raw, str) else None),
-    int: Check("a whole number", _read_whole_number),
-    float: Check("a number", _read_number),
+    int: WHOLE_NUMBER_TEXT,
+    float: NUMBER_TEXT,
     tuple: Check("a list of texts", _read_list),
     dict: Check("NAME=TEXT with each name once", _read_mapping),
 }

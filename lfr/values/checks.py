@@ -1,12 +1,13 @@
 """Checks of values: what a value must be, in words, and a function that reads it.
 
-Parameters of tasks, step options, settings, queries of the API and archives are all checked by these, so
-that the same mistake is named by the same words everywhere.
+Parameters of tasks, step options, settings, command-line options, queries of the API and archives use them,
+so that the same mistake is named by the same words everywhere.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -115,6 +116,18 @@ def digits(least: int, most: int) -> Check:
     return Check(f"a number from {least} to {most}", read)
 
 
+def _read_number_text(value: Json, type: Callable[[Any], float]) -> Any:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    if type is int and isinstance(value, float):
+        return None
+    try:
+        number = type(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
 def _read_texts_by_name(value: Json) -> dict[str, str] | None:
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         return None
@@ -136,6 +149,10 @@ def _read_texts(value: Json) -> tuple[str, ...] | None:
 
 
 TEXT: Final = Check("a text", lambda value: value if isinstance(value, str) and is_unicode(value) else None)
+WHOLE_NUMBER_TEXT: Final = Check("a whole number", lambda value: _read_number_text(value, int))
+NUMBER_TEXT: Final = Check("a number", lambda value: _read_number_text(value, float))
+"""A number, or the text of one, as a setting or an option has it."""
+
 FLAG: Final = Check("true or false", lambda value: value if isinstance(value, bool) else None)
 OBJECT: Final = Check("an object", lambda value: value if isinstance(value, dict) else None)
 LIST: Final = Check("a list", lambda value: value if isinstance(value, list) else None)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import Layer, LoadedSettings, SourcedValue, load_with_origins
 from lfr.errors import BadInput, LfrError, NotFound, Refused, Unreachable
+from lfr.values.checks import NUMBER_TEXT, WHOLE_NUMBER_TEXT, Check
 from lfr.values.json import InvalidJson, Json, decode_json
 
 if TYPE_CHECKING:
@@ -174,31 +177,18 @@ def _file_error(error: OSError, file: str) -> LfrError:
     return NotFound(f"cannot read this file: {error.strerror}", place=file)
 
 
-def parse_seconds(text: str) -> float:
-    """Parse an option in seconds. Raises ArgumentTypeError, which argparse reports."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not a number") from None
-    if not 0 <= value < float("inf"):
-        raise ArgumentTypeError(f"{text} is not a number of seconds, 0 or more")
-    return value
+def _number_option(check: Check, words: str, least: int, most: float = math.inf) -> Callable[[str], Any]:
+    """Return a type for argparse that reads a number within these bounds."""
+
+    def parse(text: str) -> Any:
+        number = check.read(text)
+        if number is None or not least <= number <= most:
+            raise ArgumentTypeError(f"{text} is not {words}")
+        return number
+
+    return parse
 
 
-def parse_port(text: str) -> int:
-    """Parse an option that is a port. Raises ArgumentTypeError."""
-    value = parse_count(text)
-    if value > 65535:
-        raise ArgumentTypeError(f"{text} is no port, 1 to 65535")
-    return value
-
-
-def parse_count(text: str) -> int:
-    """Parse an option that is a whole number, 1 or more. Raises ArgumentTypeError."""
-    try:
-        value = int(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not a whole number") from None
-    if value < 1:
-        raise ArgumentTypeError(f"{text} is below 1")
-    return value
+parse_seconds: Final = _number_option(NUMBER_TEXT, "a number of seconds, 0 or more", 0)
+parse_port: Final = _number_option(WHOLE_NUMBER_TEXT, "a port, 1 to 65535", 1, 65535)
+parse_count: Final = _number_option(WHOLE_NUMBER_TEXT, "a whole number, 1 or more", 1)

@@ -114,10 +114,10 @@ def test_help_of_a_command_either_way(capsys: pytest.CaptureFixture[str]) -> Non
             "the base 's3://x/' cannot be used",
         ),
         (["run", "-", "--input", "@-"], ExitCode.USAGE, "cannot both come from stdin"),
-        (["list", "--limit", "0"], ExitCode.USAGE, "0 is below 1"),
+        (["list", "--limit", "0"], ExitCode.USAGE, "0 is not a whole number, 1 or more"),
         (["list", "--data", "x", "--port", "1"], ExitCode.USAGE, "so does --port"),
         (["end", "id", "name", "first"], ExitCode.USAGE, "INDEX"),
-        (["up", "--port", "65536"], ExitCode.USAGE, "65536 is no port"),
+        (["up", "--port", "65536"], ExitCode.USAGE, "65536 is not a port, 1 to 65535"),
         (["list", "--port", "many"], ExitCode.BAD_SETTINGS, "--port: redis.port must be a whole number"),
         (
             ["list", "--log-level", "loud"],

@@ -9,11 +9,13 @@ import pytest
 from lfr.values.checks import (
     FLAG,
     LIST,
+    NUMBER_TEXT,
     OBJECT,
     TEXT,
     TEXTS,
     TEXTS_BY_NAME,
     TIME,
+    WHOLE_NUMBER_TEXT,
     WORDS,
     Check,
     digits,
@@ -34,6 +36,8 @@ from lfr.values.checks import (
         (FLAG, [True, False], [0, 1, "true", []]),
         (whole_number(1, 3), [1, 3], [0, 4, 2.0, "2", True, []]),
         (number(1, 3), [1.0, 2.5, 3.0], [0.9, 4, "2", True, float("nan"), []]),
+        (WHOLE_NUMBER_TEXT, [1, -2], [1.0, "1.5", "x", True, [], "9" * 5000]),
+        (NUMBER_TEXT, [1.0, -2.5], ["inf", "nan", float("inf"), "x", True, []]),
         (duration(1, 60), [1, 60.0], [0.5, "2m", 61, "soon", True, None, []]),
         (duration(0.001), [0.001, 86400.0 * 365], [0, 1e12, "soon", True, None, []]),
         (one_of("a", "b"), ["a", "b"], ["c", "", 1, [], ["a"]]),
@@ -65,6 +69,10 @@ def test_digits_are_read_as_a_number_within_bounds() -> None:
     assert digits(1, 300).read("042") == 42
     texts = ("0", "301", "-1", "1.5", "٣", "", "9" * 20)
     assert [text for text in texts if digits(1, 300).read(text) is not None] == []
+
+
+def test_the_text_of_a_number_is_read_as_a_number() -> None:
+    assert (WHOLE_NUMBER_TEXT.read("-7"), NUMBER_TEXT.read("1.5")) == (-7, 1.5)
 
 
 def test_a_time_is_read_as_milliseconds() -> None:
