@@ -52,7 +52,7 @@ def run_local(
 
     `tasks` maps the name of each task to a function; for an alias, the name of the task behind it will do. A
     single function in place of the mapping runs all tasks. `trace(index, name, input)` is called before each
-    task, and `skipped` likewise for each step whose guard says no.
+    task, and `skipped` for each step whose guard says no.
 
     A `wait:delay` without a function does not wait: its output is its input. Every other built-in task needs
     a function under its name: `request:...`, `resource:load`, `resource:store`.

@@ -65,7 +65,7 @@ def _pairs(file: str, node: yaml.MappingNode, prefix: str) -> Iterator[tuple[str
     for key, value in node.value:
         name = prefix + str(key.value) if isinstance(key, yaml.ScalarNode) else prefix + "?"
         if name in names:
-            raise BadSettings(f"{name} is there twice", place=_place(file, key))
+            raise BadSettings(f"{name} occurs twice", place=_place(file, key))
         names.add(name)
         yield name, key, value
 
@@ -90,7 +90,7 @@ def _texts_by_name(file: str, setting: str, root: yaml.Node) -> dict[str, str]:
             if isinstance(value, yaml.MappingNode):
                 mappings.append((value, f"{name}.", depth + 1))
             elif name in texts:
-                raise BadSettings(f"{setting}.{name} is there twice", place=_place(file, key))
+                raise BadSettings(f"{setting}.{name} occurs twice", place=_place(file, key))
             elif not _is_null(value):
                 texts[name] = _text(file, f"{setting}.{name}", value)
     return texts

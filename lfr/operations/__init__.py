@@ -1,1 +1,1 @@
-"""What can be done to workflows: once, for the command line, the API, the console and Python."""
+"""The operations on workflows, shared by the command line, the API, the console and the Python client."""

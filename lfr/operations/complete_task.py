@@ -30,8 +30,8 @@ def complete_task(
 ) -> str:
     """Send the end-task event of a step in place of its worker; return the id of the event.
 
-    `name` is the task's name in the flow, to protect against a wrong index; `attempt` likewise, to protect
-    against completing a later attempt. Raises BadInput and NotFound.
+    `name`, the task's name in the flow, protects against a wrong index; `attempt` protects against completing
+    a later attempt. Raises BadInput and NotFound.
     """
     id = parse_workflow_id(id)
     if status not in tuple(events.Status):

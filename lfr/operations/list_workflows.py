@@ -148,7 +148,7 @@ def count_workflows(store: Store) -> dict[str, int]:
 def _parse_cursor(text: str) -> tuple[int, str]:
     match = _CURSOR.fullmatch(text)
     if match is None:
-        raise BadInput("next is not what a page has given")
+        raise BadInput("next is not the cursor of a page")
     return int(match[1]), match[2]
 
 

@@ -63,7 +63,7 @@ def start_workflow(
                 if record.reference == flow.digest and outputs[WORKFLOW_INPUT] == workflow_input:
                     return None, StartedWorkflow(id, is_new=False)
                 connection.unwatch()
-                raise Conflict(f"{id} is there already, with another flow or input", hint="choose another id")
+                raise Conflict(f"{id} already exists, with another flow or input", hint="choose another id")
             commands = use_flow_commands(flow, is_stored=is_stored)
             commands += create_workflow_commands(store.stream, id, flow, text, transition, now_ms)
             return commands, StartedWorkflow(id, is_new=True)

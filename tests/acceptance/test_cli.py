@@ -1,4 +1,4 @@
-"""The built file as people use it: what it prints where, and its exit codes."""
+"""The command line of the built file: stdout, stderr, exit codes."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def flow(tmp_path: Path) -> str:
 
 @pytest.fixture
 def roles(redis_url: str) -> Iterator[str]:
-    """The address of a server with all the roles that a flow of plain tasks needs."""
+    """Run the roles that a flow of plain tasks needs; return the address of their server."""
     with role("worker", url=redis_url), role("simulate", "--wait-period", "0.01", url=redis_url):
         yield redis_url
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line on stderr of a command that has failed for a reason."""
+    """Return the one line on stderr of a command that has failed."""
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
@@ -53,7 +53,7 @@ def test_run_prints_the_id_alone(redis_url: str, flow: str) -> None:
     assert id.removeprefix("workflow:") in lfr("inspect", id.removeprefix("workflow:"), url=redis_url).stdout
 
 
-def test_wait_tells_the_steps_and_the_end(roles: str, flow: str) -> None:
+def test_wait_shows_the_steps_and_the_end(roles: str, flow: str) -> None:
     done = lfr("run", flow, "--input", '{"x": 1}', "--wait", url=roles)
     assert done.returncode == 0
     assert done.stdout.startswith("workflow:chain-") and done.stdout.count("\n") == 1
@@ -70,7 +70,7 @@ def test_wait_with_json_gives_the_outcome_as_one_object(roles: str, tmp_path: Pa
     assert [step["state"] for step in outcome["steps"]] == ["DONE"] * 5
 
 
-def test_the_exit_code_tells_of_a_failure(redis_url: str, flow: str) -> None:
+def test_a_failure_has_an_exit_code(redis_url: str, flow: str) -> None:
     with (
         role("lifecycle", url=redis_url),
         role("simulate", "--wait-period", "0", "--failures", "100", url=redis_url),
@@ -139,13 +139,13 @@ def test_an_unknown_workflow(redis_url: str) -> None:
         assert "there is no workflow workflow:x" in one_line(done)
 
 
-def test_an_id_that_is_taken(redis_url: str, flow: str) -> None:
+def test_an_id_that_is_in_use(redis_url: str, flow: str) -> None:
     lfr("run", flow, "--workflow-id", "x", url=redis_url)
     again = lfr("run", flow, "--workflow-id", "x", url=redis_url)
     assert (again.returncode, again.stdout) == (0, "workflow:x\n")
     other = lfr("run", flow, "--workflow-id", "x", "--input", "[1]", url=redis_url)
     assert other.returncode == 69
-    assert "workflow:x is there already" in one_line(other)
+    assert "workflow:x already exists" in one_line(other)
 
 
 def test_no_redis_at_the_address(flow: str) -> None:
@@ -188,7 +188,7 @@ def test_a_password_that_is_missing(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_error(redis_url: str) -> None:
-    """More output than a pipe holds, and nobody who reads it."""
+    """Write more output than a pipe holds, without a reader."""
     lfr("run", "-", "--workflow-id", "x", url=redis_url, input="->".join(f"t{n}" for n in range(3000)))
     process = subprocess.Popen(
         [sys.executable, str(built_file()), "inspect", "x"],
@@ -221,7 +221,7 @@ def test_output_that_cannot_be_written(words: list[str], locale: str) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_who_looks_on_may_leave(redis_url: str, flow: str, number: signal.Signals, code: int) -> None:
+def test_wait_can_be_interrupted(redis_url: str, flow: str, number: signal.Signals, code: int) -> None:
     process = subprocess.Popen(
         [sys.executable, str(built_file()), "run", flow, "--wait", "--workflow-id", "x"],
         env=environment(redis_url),
@@ -239,7 +239,7 @@ def test_who_looks_on_may_leave(redis_url: str, flow: str, number: signal.Signal
 
 
 def test_the_live_view_on_a_terminal(roles: str, flow: str) -> None:
-    """stderr is a terminal, stdout is not: the view is drawn, the id still stands alone."""
+    """stderr is a terminal, stdout is not: stderr has the live view, stdout the id alone."""
     master, slave = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, str(built_file()), "run", flow, "--wait"],
@@ -258,12 +258,12 @@ def test_the_live_view_on_a_terminal(roles: str, flow: str) -> None:
 
 
 def read_all(master: int) -> str:
-    """All that has been written to a pseudo-terminal whose other end is closed."""
+    """Return everything written to a pseudo-terminal whose other end is closed."""
     data = bytearray()
     try:
         while chunk := os.read(master, 65536):
             data += chunk
-    except OSError:  # EIO is how Linux tells the end
+    except OSError:  # Linux reports the end as EIO
         pass
     finally:
         os.close(master)

@@ -1,4 +1,4 @@
-"""`lfr demo` and `lfr up`: all in one, and nothing of it is left behind."""
+"""`lfr demo` and `lfr up`: they run everything, and leave no process behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.waiting import STALL_SECONDS, eventually
 
 @contextmanager
 def started(*words: str, more: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A command that goes on until it is told to stop."""
+    """Run a command in the background and stop it at the end."""
     process = subprocess.Popen(
         [sys.executable, str(built_file()), *words],
         env=environment(None, more),
@@ -28,7 +28,7 @@ def started(*words: str, more: Mapping[str, str]) -> Iterator[subprocess.Popen[s
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Under nohup, and some CI, children would be born deaf to it.
+        # Under nohup, and in some CI, children would ignore SIGHUP.
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
     try:
@@ -47,7 +47,7 @@ def descendants(pid: int) -> dict[int, str]:
             parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
             if parent == pid:
                 command_lines[int(path.name)] = (path / "cmdline").read_text().replace("\0", " ")
-        except OSError:  # it has just ended
+        except OSError:  # the process has just ended
             continue
     return command_lines
 

@@ -79,7 +79,7 @@ def test_the_far_side_ends_a_task_by_the_api(redis_url: str, is_quick: bool) -> 
 
 
 def post(url: str, body: Any) -> int | None:
-    """The status of the answer; None if nobody listens yet."""
+    """Return the status of the response; None if the server does not listen yet."""
     content = json.dumps(body).encode()
     try:
         with urlopen(

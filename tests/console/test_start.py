@@ -94,7 +94,7 @@ def test_refusals_are_the_only_trouble(there: Installation, page: Page, guard: G
     page.get_by_text("An id of your own").click()
     page.get_by_label("Id", exact=True).fill("mine-1")
     start_button(page).click()
-    expect(page.locator(".trouble")).to_contain_text("is there already, with another flow or input")
+    expect(page.locator(".trouble")).to_contain_text("already exists, with another flow or input")
     expect(page.locator(".trouble")).to_contain_text("choose another id")
 
 

@@ -165,7 +165,7 @@ def test_ids(store: Store, worker: Worker) -> None:
     document = archive_workflow(store, id)
     copied = restore_workflow(store, document)
     assert copied != id
-    with pytest.raises(Conflict, match="is there already"):
+    with pytest.raises(Conflict, match="already exists"):
         restore_workflow(store, document, id)
     assert restore_workflow(store, document, "mine") == "workflow:mine"
     with pytest.raises(Conflict, match="is an item of"):

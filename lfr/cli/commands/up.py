@@ -25,7 +25,7 @@ _POLL_SECONDS: Final = 0.25
 _MIN_BACKOFF_SECONDS: Final = 0.5
 _MAX_BACKOFF_SECONDS: Final = 30.0
 _STABLE_SECONDS: Final = 60.0
-"""After this uptime, the restart backoff begins anew."""
+"""After this uptime, the restart backoff is reset."""
 
 _FATAL: Final = (*PERMANENT_FAILURES, ExitCode.CANNOT_WRITE)
 """Exit codes of a role that end `lfr up`. A full disk is one of them: a person has to make room first."""

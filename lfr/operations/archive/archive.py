@@ -69,7 +69,7 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
             if record is not None:
                 connection.execute([("UNWATCH",)])
                 if workflow_id is not None:
-                    raise Conflict(f"{id} is there already", hint="choose another id")
+                    raise Conflict(f"{id} already exists", hint="choose another id")
                 id = generate_workflow_id(flow, uuid4())
                 continue
             state = WorkflowState(stopped["record"]["state"])

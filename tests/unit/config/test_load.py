@@ -177,7 +177,7 @@ def test_dotted_names_are_understood_too(layers: Layers) -> None:
         ("resources:\n  allow: {a: b}", 2, "resources.allow must have a single value"),
         ("redis: 6379", 1, "redis has no settings in it"),
         ("- a\n", 1, "the file has no settings in it"),
-        ("stream: a\nstream: b", 2, "stream is there twice"),
+        ("stream: a\nstream: b", 2, "stream occurs twice"),
         ("a: b: c", 1, "not YAML"),
         ("redis: &r\n  x: *r\n", 2, "there is no setting redis.x"),
         ("? [a]\n: b\n", 1, "there is no setting ?"),
@@ -279,8 +279,8 @@ def test_texts_by_name_are_mappings_in_the_file(layers: Layers) -> None:
     [
         ("request:\n  urls: http://a", 2, "request.urls must have texts by name"),
         ("request:\n  urls:\n    a: [b]", 3, "request.urls.a must have a single value"),
-        ("request:\n  urls:\n    a: b\n    a: c", 4, "a is there twice"),
-        ("request:\n  urls:\n    a.b: c\n    a:\n      b: d", 5, "request.urls.a.b is there twice"),
+        ("request:\n  urls:\n    a: b\n    a: c", 4, "a occurs twice"),
+        ("request:\n  urls:\n    a.b: c\n    a:\n      b: d", 5, "request.urls.a.b occurs twice"),
         ("request:\n  urls: &u\n    a: *u", 2, "request.urls must have texts by name"),
     ],
 )
