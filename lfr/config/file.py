@@ -46,7 +46,7 @@ def _settings(
 ) -> Iterator[tuple[str, Raw, str]]:
     if not isinstance(node, yaml.MappingNode):
         subject = prefix.rstrip(".") or "the file"
-        raise BadSettings(f"{subject} has no settings in it, but should", place=_place(file, node))
+        raise BadSettings(f"{subject} must be a mapping of settings", place=_place(file, node))
     for name, key, value in _pairs(file, node, prefix):
         if name in types:
             if not _is_null(value):
@@ -85,7 +85,7 @@ def _texts_by_name(file: str, setting: str, root: yaml.Node) -> dict[str, str]:
     while mappings:
         node, prefix, depth = mappings.popleft()
         if not isinstance(node, yaml.MappingNode) or depth > _MAX_DEPTH:
-            raise BadSettings(f"{setting} must have texts by name", place=_place(file, node))
+            raise BadSettings(f"{setting} must be a mapping of names to texts", place=_place(file, node))
         for name, key, value in _pairs(file, node, prefix):
             if isinstance(value, yaml.MappingNode):
                 mappings.append((value, f"{name}.", depth + 1))

@@ -53,7 +53,7 @@ def follow_workflow(
     with store.connect() as connection:
         flow = load_flow(connection, FlowCache(), id)
         if flow is None:
-            raise NotFound(f"there is no workflow {id}", hint="lfr list shows what there is")
+            raise NotFound(f"there is no workflow {id}", hint="lfr list shows the workflows")
         follower = _Follower(connection, id, flow, after)
         while True:
             is_complete = follower.read()

@@ -147,7 +147,7 @@ def require_record(connection: Connection, id: str) -> Record:
     """Read the record of a workflow. Raises NotFound."""
     record = load_records(connection, [id])[0]
     if record is None:
-        raise NotFound(f"there is no workflow {id}", hint="lfr list shows what there is")
+        raise NotFound(f"there is no workflow {id}", hint="lfr list shows the workflows")
     return record
 
 

@@ -175,8 +175,8 @@ def test_dotted_names_are_understood_too(layers: Layers) -> None:
         ("resources:\n  allow:\n  - /a\n  - b: c\n", 4, "each of resources.allow must have a single value"),
         ("resources:\n  allow:\n  - /a\n  -\n", 4, "each of resources.allow must have a single value"),
         ("resources:\n  allow: {a: b}", 2, "resources.allow must have a single value"),
-        ("redis: 6379", 1, "redis has no settings in it"),
-        ("- a\n", 1, "the file has no settings in it"),
+        ("redis: 6379", 1, "redis must be a mapping of settings"),
+        ("- a\n", 1, "the file must be a mapping of settings"),
         ("stream: a\nstream: b", 2, "stream occurs twice"),
         ("a: b: c", 1, "not YAML"),
         ("redis: &r\n  x: *r\n", 2, "there is no setting redis.x"),
@@ -277,11 +277,11 @@ def test_texts_by_name_are_mappings_in_the_file(layers: Layers) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("request:\n  urls: http://a", 2, "request.urls must have texts by name"),
+        ("request:\n  urls: http://a", 2, "request.urls must be a mapping of names to texts"),
         ("request:\n  urls:\n    a: [b]", 3, "request.urls.a must have a single value"),
         ("request:\n  urls:\n    a: b\n    a: c", 4, "a occurs twice"),
         ("request:\n  urls:\n    a.b: c\n    a:\n      b: d", 5, "request.urls.a.b occurs twice"),
-        ("request:\n  urls: &u\n    a: *u", 2, "request.urls must have texts by name"),
+        ("request:\n  urls: &u\n    a: *u", 2, "request.urls must be a mapping of names to texts"),
     ],
 )
 def test_an_error_in_texts_by_name_has_its_line(layers: Layers, text: str, line: int, message: str) -> None:
