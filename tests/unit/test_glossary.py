@@ -28,15 +28,15 @@ SHARED_NAMES = {
     "items": "the items of a step: their decisions and their Redis keys",
     "labels": "labels of a flow text and labels in a drawing",
     "layout": "TODO",
-    "latches": "the operations on latches and their Redis keys",
+    "latches": "the operations on latches, the decisions about them and their Redis keys",
     "literals": "literals of a flow text, and what lint says of them",
     "load": "TODO",
     "local": "TODO",
     "parameters": "parameters of tasks, and what lint says of them",
     "parse": "the parsers of flows and of guards",
     "progress": "the progress of a workflow and its line on a terminal",
-    "registry": "TODO",
-    "start": "TODO",
+    "registry": "the registry of a worker's tasks and that of the waits in Redis",
+    "start": "starts workflows, and starts waits",
     "times": "TODO",
 }
 """Names of modules in more than one of the other rooms, each with what they have in common."""
