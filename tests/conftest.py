@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import hypothesis
 import pytest
@@ -36,6 +37,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     folders = {name: number for number, name in enumerate(SLOW_FIRST)}
     tests = config.rootpath / "tests"
     items.sort(key=lambda item: folders.get(item.path.relative_to(tests).parts[0], len(folders)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Escape lone surrogates in reports: tests log some, and workers send their reports as UTF-8."""
+    return encodable((yield))
+
+
+def encodable(data: Any) -> Any:
+    """Return JSON data with all of its lone surrogates escaped."""
+    if isinstance(data, str):
+        return data.encode("utf-8", "backslashreplace").decode()
+    if isinstance(data, dict):
+        return {name: encodable(value) for name, value in data.items()}
+    return [encodable(each) for each in data] if isinstance(data, list | tuple) else data
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,4 +1,4 @@
-"""Waiting in tests ends by progress, not by the clock."""
+"""What tests share: waiting ends by progress, not by the clock; reports can be sent as UTF-8."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from itertools import count
 
 import pytest
 
+from tests.conftest import encodable
 from tests.support import waiting
 from tests.support.waiting import STALL_SECONDS, eventually, eventually_equal
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def seconds(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """A clock on which each look takes a second, and the lengths of the sleeps."""
     sleeps: list[float] = []
@@ -33,6 +34,7 @@ def test_what_does_not_change_fails(seconds: list[float]) -> None:
     assert STALL_SECONDS - 2 < len(seconds) < STALL_SECONDS + 2
 
 
+@pytest.mark.usefixtures("seconds")
 def test_progress_gives_more_time() -> None:
     numbers = count()
     eventually_equal(lambda: next(numbers) // 60, 5)
@@ -46,3 +48,8 @@ def test_progress_without_an_end_fails(seconds: list[float]) -> None:
     with pytest.raises(AssertionError, match="progress"):
         eventually_equal(lambda: next(numbers), -1)
     assert len(seconds) < waiting.LONGEST_SECONDS + 2
+
+
+def test_lone_surrogates_in_reports_are_escaped() -> None:
+    report = {"sections": [("log", "a\ud800")], "duration": 0.5, "passed": True, "wasxfail": None}
+    assert encodable(report) == {**report, "sections": [["log", "a\\ud800"]]}
