@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from lfr import events
 from lfr.config.load import load_settings
 from lfr.host.systemd import ServiceManager
-from lfr.runtime.complete import Completion, complete_tasks, parse_tasks
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
+from lfr.runtime.tasks import Completion, complete_tasks, parse_tasks
 from lfr.store.redis.connection import Connection, open_store
 from lfr.store.stream.entries import Entry
 from lfr.tasks.catalogue import is_reserved

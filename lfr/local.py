@@ -18,7 +18,7 @@ from lfr.tasks.catalogue import DELAY
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.wait_spec import delay_due_ms
 from lfr.values.json import InvalidJson, Json, decode_json, encode_json
-from lfr.worker.registry import BadCall, finished, is_task, task_of
+from lfr.worker.registry import BadCall, await_output, is_marked, make_task
 
 __all__ = ["LocalFailure", "compile_flow", "run_local"]
 
@@ -86,7 +86,7 @@ def _as_task(tasks: Mapping[str, Function] | Function) -> Task:
             adapted_tasks[name, base] = _adapt(function, name)
         adapted = adapted_tasks[name, base]
         try:
-            output = finished(adapted(name, base, index, _copy(input), _copy(parameters)))
+            output = await_output(adapted(name, base, index, _copy(input), _copy(parameters)))
         except Exception as error:
             error.add_note(f"in step {index} of a flow, task {name}")
             raise
@@ -110,7 +110,7 @@ def _find(tasks: Mapping[str, Function], name: str, base: str) -> Function:
 
 def _adapt(function: Function, name: str) -> Task:
     """Return a task that calls the function with as many arguments as it takes, or as its worker would."""
-    if is_task(function):
+    if is_marked(function):
         return _as_worker(function, name)
     try:
         signature = inspect.signature(function)
@@ -137,7 +137,7 @@ def _adapt(function: Function, name: str) -> Task:
 def _as_worker(function: Function, name: str) -> Task:
     """Return a task that calls a function with `@task` as its worker does: the input, and the parameters by
     name after a check against the signature."""
-    task = task_of(name, function)
+    task = make_task(name, function)
 
     def run(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
         try:

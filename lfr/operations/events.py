@@ -10,8 +10,7 @@ from lfr.errors import BadInput
 from lfr.events import timestamp
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.store.redis.connection import Store
-from lfr.store.stream.dead_letters import read_dead_letters
-from lfr.store.stream.entries import Entry, append_command, as_text, read_newest
+from lfr.store.stream.entries import Entry, append_command, as_text, read_dead_letters, read_newest
 from lfr.values.json import InvalidJson, Json, decode_json
 
 MAX_LIST_SIZE: Final = 500

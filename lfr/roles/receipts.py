@@ -1,8 +1,8 @@
-"""Logs each event that has been dealt with, then clears it from the stream.
+"""Logs each event that has been processed, then clears it from the stream.
 
-A line of JSON for each receipt: `receipt` and `for`, the ids of the receipt and of the event that it
-is for; `action`, `at`; and `target`, that event, or null if it is gone (it had a receipt before). A
-line is written before the receipt counts as logged: after a crash the last lines may be there twice.
+Writes a line of JSON for each receipt: `receipt` and `for`, the ids of the receipt and of its event;
+`action`, `at`; and `target`, the event, or null if it is gone (it had a receipt before). A line is written
+before the receipt counts as logged: after a crash the last lines may stand there twice.
 """
 
 from __future__ import annotations
@@ -21,23 +21,24 @@ from lfr.errors import CannotWrite
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
 from lfr.store.redis.connection import Connection, Store
-from lfr.store.stream.entries import Entry, as_text
-from lfr.store.stream.receipts import Clearing, Logged, note_unclaimed, read_targets, remember_logged
+from lfr.store.stream.cleanup import ReceiptedEvent, StreamCleaner, queue_receipts, queue_unreceipted
+from lfr.store.stream.entries import Entry, as_text, read_entries
+from lfr.store.stream.groups import FIRST_ID
 from lfr.values.json import encode_json
 
 _ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
 
 _NICE = 10
-"""Where the processor is short, work goes before clearing up after it."""
+"""The niceness of the process: on a busy machine workflows come before the clearing of the stream."""
 
 _CLEAR_EVERY_SECONDS = 0.25
 
-_LOOK_AGAIN_SECONDS = 60.0
-"""How often the stream is looked through from its beginning for what nobody will give a receipt to."""
+_RESCAN_SECONDS = 60.0
+"""How often the stream is scanned from its beginning for old events that nobody gives a receipt to."""
 
-_MOST_SEEN = 10_000
-_LARGEST_SEEN = 4096
-"""How many events are kept in memory until their receipt comes by, and of how many bytes at most."""
+_MAX_CACHED_EVENTS = 10_000
+_MAX_CACHED_BYTES = 4096
+"""How many events are kept in memory until their receipt is read, and the size of the largest."""
 
 
 class Receipts(Consumer):
@@ -46,61 +47,61 @@ class Receipts(Consumer):
     def __init__(self, store: Store, log: TextIO) -> None:
         super().__init__(store, "__receipt__", select=(events.RECEIPT,))
         self._log = log
-        self._clearing = Clearing(self.id, store.settings.receipts_forget_seconds)
+        self._cleaner = StreamCleaner(self.id, store.settings.receipts_forget_seconds)
         self._clear_at = 0.0
         self._retain_ms = round(1000 * store.settings.events_retain_seconds)
-        self._unclaimed_to = "0-0"
-        self._look_again_at = 0.0
-        self._seen: dict[str, str] = {}  # events that have come by, as JSON, by id
+        self._scanned_to = FIRST_ID
+        self._rescan_at = 0.0
+        self._cached_events: dict[str, str] = {}  # entry id -> the event as JSON
 
     def on_pass(self, connection: Connection) -> float:
-        """Clear what every group has read past, now and then: a group that is busy has much pending."""
+        """Clear the stream now and then: not in each pass, for a busy group has many pending entries."""
         now = time.monotonic()
         if now >= self._clear_at:
-            self._note_unclaimed(connection, now)
-            self._clearing.clear(connection)
+            self._queue_unreceipted(connection, now)
+            self._cleaner.clear(connection)
             self._clear_at = now + _CLEAR_EVERY_SECONDS
         return super().on_pass(connection)
 
-    def _note_unclaimed(self, connection: Connection, now: float) -> None:
-        before = self._unclaimed_to
-        self._unclaimed_to = note_unclaimed(connection, self.store.stream, before, self._retain_ms)
-        if self._unclaimed_to == before and now >= self._look_again_at:
-            self._unclaimed_to, self._look_again_at = "0-0", now + _LOOK_AGAIN_SECONDS
-
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
-        """Log the receipts of a pass, all lines before any of them counts as logged."""
-        ours: list[tuple[Entry, events.Receipt]] = []
-        foreign: list[str] = []
-        for entry, values in _decoded(batch):
-            receipt = _receipt(values)
+        """Log the receipts of a batch. All lines are written before any receipt counts as logged."""
+        receipts: list[tuple[Entry, events.Receipt]] = []
+        other_ids: list[str] = []
+        for entry, values in _decode_all(batch):
+            receipt = _parse_receipt(values)
             if receipt is not None:
-                ours.append((entry, receipt))
+                receipts.append((entry, receipt))
                 continue
-            foreign.append(entry.id)
-            if sum(map(len, entry.fields.values())) <= _LARGEST_SEEN:
-                self._seen[entry.id] = _json(entry, values)
-        self.acknowledge_later(foreign)
-        if ours:
-            targets = self._targets(connection, [receipt.target for _, receipt in ours])
-            self._write(_line(entry, receipt, targets.get(receipt.target)) for entry, receipt in ours)
+            other_ids.append(entry.id)
+            if sum(map(len, entry.fields.values())) <= _MAX_CACHED_BYTES:
+                self._cached_events[entry.id] = _event_json(entry, values)
+        self.acknowledge_later(other_ids)
+        if receipts:
+            targets = self._load_targets(connection, [receipt.target for _, receipt in receipts])
+            self._write(_log_line(entry, receipt, targets.get(receipt.target)) for entry, receipt in receipts)
             logged = [
-                # With its target gone, a receipt has only itself to clear.
-                Logged(entry.id, receipt.target if receipt.target in targets else entry.id)
-                for entry, receipt in ours
+                # If its event is gone, only the receipt itself is to be cleared.
+                ReceiptedEvent(entry.id, receipt.target if receipt.target in targets else entry.id)
+                for entry, receipt in receipts
             ]
-            remember_logged(connection, self.id, logged)
+            queue_receipts(connection, self.id, logged)
 
-    def _targets(self, connection: Connection, ids: Sequence[str]) -> dict[str, str]:
-        """The events with these ids, as JSON: most have just come by, the others are looked up."""
-        found = {id: self._seen.pop(id) for id in ids if id in self._seen}
-        missing = [id for id in ids if id not in found]
+    def _queue_unreceipted(self, connection: Connection, now: float) -> None:
+        scanned_to = queue_unreceipted(connection, self.store.stream, self._scanned_to, self._retain_ms)
+        if scanned_to == self._scanned_to and now >= self._rescan_at:
+            scanned_to, self._rescan_at = FIRST_ID, now + _RESCAN_SECONDS
+        self._scanned_to = scanned_to
+
+    def _load_targets(self, connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+        """Return the events with these ids as JSON: most are cached, the others are read from the stream."""
+        targets = {id: self._cached_events.pop(id) for id in ids if id in self._cached_events}
+        missing = [id for id in ids if id not in targets]
         if missing:
-            there = read_targets(connection, self.store.stream, missing)
-            found.update((entry.id, _json(entry, values)) for entry, values in _decoded(there))
-        while len(self._seen) > _MOST_SEEN:
-            del self._seen[next(iter(self._seen))]
-        return found
+            entries = read_entries(connection, self.store.stream, missing)
+            targets.update((entry.id, _event_json(entry, values)) for entry, values in _decode_all(entries))
+        while len(self._cached_events) > _MAX_CACHED_EVENTS:
+            del self._cached_events[next(iter(self._cached_events))]
+        return targets
 
     def _write(self, lines: Iterable[str]) -> None:
         try:
@@ -110,12 +111,12 @@ class Receipts(Consumer):
             raise CannotWrite(f"cannot write the log of receipts: {error.strerror}") from None
 
 
-def _decoded(entries: Sequence[Entry]) -> Iterable[tuple[Entry, events.Values | events.Malformed]]:
+def _decode_all(entries: Sequence[Entry]) -> Iterable[tuple[Entry, events.Values | events.Malformed]]:
     return zip(entries, events.decode_all([entry.fields for entry in entries]), strict=True)
 
 
-def _receipt(values: events.Values | events.Malformed) -> events.Receipt | None:
-    """The receipt, or None for any other event, and for one that the lifecycle buries."""
+def _parse_receipt(values: events.Values | events.Malformed) -> events.Receipt | None:
+    """Return the receipt. None for any other event, and for a malformed receipt, which is a dead letter."""
     if isinstance(values, events.Malformed) or values.get(b"kind") != events.RECEIPT:
         return None
     try:
@@ -125,25 +126,26 @@ def _receipt(values: events.Values | events.Malformed) -> events.Receipt | None:
     return receipt if _ENTRY_ID.fullmatch(receipt.target) else None
 
 
-def _line(entry: Entry, receipt: events.Receipt, target: str | None) -> str:
+def _log_line(entry: Entry, receipt: events.Receipt, target: str | None) -> str:
     at = entry.fields.get(b"at", b"null").decode()
-    about = f'"receipt":"{entry.id}","for":"{receipt.target}","action":{encode_json(receipt.action)}'
-    return f'{{{about},"at":{at},"target":{target or "null"}}}'.replace("\n", " ") + "\n"
+    members = f'"receipt":"{entry.id}","for":"{receipt.target}","action":{encode_json(receipt.action)}'
+    return f'{{{members},"at":{at},"target":{target or "null"}}}'.replace("\n", " ") + "\n"
 
 
-def _json(entry: Entry, values: events.Values | events.Malformed) -> str:
-    """An event as one JSON object: its fields are JSON already. If they are not, as text."""
+def _event_json(entry: Entry, values: events.Values | events.Malformed) -> str:
+    """Return an event as one JSON object. Its fields are JSON already; those of a malformed event become
+    texts."""
     if isinstance(values, events.Malformed):
         return encode_json(as_text(entry))
-    fields = (
+    members = (
         f"{encode_json(name.decode(errors='backslashreplace'))}:{value.decode()}"
         for name, value in entry.fields.items()
     )
-    return "{" + ",".join(fields) + "}"
+    return "{" + ",".join(members) + "}"
 
 
 def run(store: Store, context: RoleContext, to: str | None = None) -> int:
-    """Run the role until it is stopped; the process's exit code. `to`: a file to append to, not stdout.
+    """Run the role until it is stopped. Return the exit code. `to`: a file to append to instead of stdout.
 
     Raises CannotWrite if the file cannot be written.
     """
@@ -151,7 +153,7 @@ def run(store: Store, context: RoleContext, to: str | None = None) -> int:
         log = nullcontext(sys.stdout) if to is None else Path(to).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
     except OSError as error:
         raise CannotWrite(f"cannot append to {to}: {error.strerror}") from None
-    with suppress(PermissionError):  # a sandbox may say no; then it is as urgent as the others
+    with suppress(PermissionError):  # a sandbox may forbid it; then the role has the priority of the others
         os.nice(_NICE)
-    with log as lines:
-        return run_consumers(context, [Receipts(store, lines)])
+    with log as file:
+        return run_consumers(context, [Receipts(store, file)])

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from lfr import events
 from lfr.errors import BadSettings
-from lfr.runtime.complete import Completion, complete_tasks, parse_tasks
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
+from lfr.runtime.tasks import Completion, complete_tasks, parse_tasks
 from lfr.store.keys import is_own
 from lfr.store.redis.connection import Connection, Reply, Store, is_error
 from lfr.store.stream.entries import Entry

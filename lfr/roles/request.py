@@ -9,7 +9,7 @@ from typing import Final
 from lfr import events
 from lfr.outbound.request_sender import RequestFailed, RequestSender
 from lfr.runtime.process import RoleContext, run_consumers
-from lfr.runtime.retry import is_current_with_retry, retry_on_disconnect
+from lfr.runtime.tasks import is_current_with_retry, retry_on_disconnect
 from lfr.store.base_urls import read_base_url
 from lfr.store.littleflow_compat import hand_over, take_back
 from lfr.store.redis.connection import Store
@@ -34,7 +34,7 @@ def request_executor(store: Store) -> TaskExecutor:
             raise TaskFailed(str(error)) from None
 
     return TaskExecutor(
-        store, "request", work, is_ours=lambda task: task.startswith(REQUEST_PREFIX), concurrency=_CONCURRENCY
+        store, "request", work, accepts=lambda task: task.startswith(REQUEST_PREFIX), concurrency=_CONCURRENCY
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from lfr import events
 from lfr.outbound.resources import ResourceClient, ResourceFailed
 from lfr.runtime.process import RoleContext, run_consumers
-from lfr.runtime.retry import is_current_with_retry
+from lfr.runtime.tasks import is_current_with_retry
 from lfr.step_options import LOAD, STORE
 from lfr.store.redis.connection import Store
 from lfr.tasks.http import idempotency_key
@@ -31,7 +31,7 @@ def resource_executor(store: Store) -> TaskExecutor:
         return load_or_store(client, task)
 
     return TaskExecutor(
-        store, "resource", work, is_ours=lambda task: task in (LOAD, STORE), concurrency=_CONCURRENCY
+        store, "resource", work, accepts=lambda task: task in (LOAD, STORE), concurrency=_CONCURRENCY
     )
 
 

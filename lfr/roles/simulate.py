@@ -1,4 +1,4 @@
-"""Stands in for task workers that are not there yet: answers every task after a while, with its input."""
+"""Stands in for missing task workers: ends every task after a while, with its input as the output."""
 
 from __future__ import annotations
 
@@ -9,47 +9,52 @@ from collections.abc import Sequence
 
 from lfr import events
 from lfr.errors import BadInput, Refused, Unreachable
-from lfr.runtime.complete import Completion, complete_tasks, parse_tasks
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
+from lfr.runtime.tasks import Completion, complete_tasks, parse_tasks
 from lfr.store.redis.connection import Connection, Store
-from lfr.store.stream.entries import Entry, release_claims
+from lfr.store.stream.entries import Entry
+from lfr.store.stream.groups import release_claims
 from lfr.store.workflows.attempt_status import are_current
 from lfr.tasks.catalogue import is_reserved
+from lfr.values.json import Json
 
 
 class Simulate(Consumer):
-    """Takes every task but the built-in ones, and ends it after a random part of `wait_seconds`."""
+    """Takes every task but the built-in ones, and ends it after a random part of `wait_seconds`.
+
+    `failures` is how many tasks fail, in percent.
+    """
 
     def __init__(self, store: Store, wait_seconds: float, failures: float) -> None:
         super().__init__(store, "starting", lease_seconds=store.settings.tasks_lease_seconds)
         self._wait_seconds = wait_seconds
         self._failures = failures
-        self._running_tasks: list[tuple[float, str, events.StartTask]] = []
+        self._running_tasks: list[tuple[float, str, events.StartTask]] = []  # a heap by due time
 
     def on_pass(self, connection: Connection) -> float:
-        """Answer the tasks whose time has come; in how many seconds the next one's comes."""
+        """Complete the tasks that are due. Return the seconds until the next is due."""
         now = time.monotonic()
         due: list[tuple[float, str, events.StartTask]] = []
         while self._running_tasks and self._running_tasks[0][0] <= now:
             due.append(heapq.heappop(self._running_tasks))
         try:
-            wanted = are_current(connection, [task for _, _, task in due])
-            told = [
-                self._answer(id, task, is_wanted)
-                for (_, id, task), is_wanted in zip(due, wanted, strict=True)
+            current = are_current(connection, [task for _, _, task in due])
+            completions = [
+                Completion(id, self._end_task_values(task) if is_current else None)
+                for (_, id, task), is_current in zip(due, current, strict=True)
             ]
-            complete_tasks(connection, self.id, told)
+            complete_tasks(connection, self.id, completions)
         except (Unreachable, Refused):
-            for each in due:  # nobody has heard the answers
-                heapq.heappush(self._running_tasks, each)
+            for item in due:  # they are completed in a later pass
+                heapq.heappush(self._running_tasks, item)
             raise
         return self._running_tasks[0][0] - now if self._running_tasks else super().on_pass(connection)
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
-        """Take the tasks of a pass."""
-        tasks, foreign = parse_tasks(batch)
-        self.acknowledge_later(foreign)
+        """Take the tasks of a batch."""
+        tasks, other_ids = parse_tasks(batch)
+        self.acknowledge_later(other_ids)
         now = time.monotonic()
         for id, task in tasks:
             if is_reserved(task.base):
@@ -59,27 +64,25 @@ class Simulate(Consumer):
                 heapq.heappush(self._running_tasks, (due, id, task))
 
     def claimed_ids(self) -> Sequence[str]:
-        """The tasks that have been taken and not answered."""
+        """Return the entries of the tasks that have been taken and not completed."""
         return [id for _, id, _ in self._running_tasks]
 
-    def _leave(self, connection: Connection) -> None:
-        """What has been taken is for another, at once: nobody can tell how far it has come."""
+    def leave(self, connection: Connection) -> None:
+        """Release the taken tasks, so that another worker takes them at once; leave the group."""
         release_claims(connection, self.id, self.claimed_ids())
-        super()._leave(connection)
+        super().leave(connection)
 
-    def _answer(self, id: str, task: events.StartTask, is_wanted: bool) -> Completion:
-        if not is_wanted:
-            return Completion(id, None)
+    def _end_task_values(self, task: events.StartTask) -> dict[str, Json]:
         if random.uniform(0, 100) < self._failures:
-            return Completion(id, events.end_task_values(task, failure="simulated failure"))
-        return Completion(id, events.end_task_values(task, output=task.input))
+            return events.end_task_values(task, failure="simulated failure")
+        return events.end_task_values(task, output=task.input)
 
 
 def run(store: Store, context: RoleContext, wait_period: float = 3.0, failures: float = 0.0) -> int:
-    """Run the role until it is stopped; the process's exit code.
+    """Run the role until it is stopped. Return the exit code.
 
-    `wait_period`: seconds that a task takes at most; `failures`: how many fail, in percent. Raises
-    BadInput for numbers that make no sense.
+    `wait_period`: the longest duration of a task in seconds; `failures`: how many tasks fail, in percent.
+    Raises BadInput for numbers out of range.
     """
     if wait_period < 0:
         raise BadInput(f"--wait-period is {wait_period}, but cannot be below 0")

@@ -13,11 +13,11 @@ from typing import Final
 
 from lfr import events
 from lfr.engine.waits import UserEvent
-from lfr.runtime.complete import Completion, complete_tasks, parse_tasks
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
+from lfr.runtime.tasks import Completion, complete_tasks, parse_tasks
 from lfr.store.redis.connection import Connection, Store
-from lfr.store.stream.entries import Entry, acknowledge_command
+from lfr.store.stream.entries import Entry
 from lfr.store.waits.event_buffer import remove_unused_field_sets
 from lfr.store.waits.latches import (
     complete_opened_countdowns,
@@ -61,7 +61,7 @@ class WaitTasks(Consumer):
         due_in = None if work.next_ms is None else (work.next_ms - work.now_ms) / 1000
         seconds = super().on_pass(connection) if due_in is None else due_in
         if work.has_countdowns:
-            self._acknowledge_now(connection)
+            self.acknowledge_now(connection)  # latches wait until no earlier entry is pending
             complete_settled_countdowns(connection, self.id, work.now_ms)
             return min(seconds, _SOON_SECONDS)
         return seconds
@@ -77,16 +77,10 @@ class WaitTasks(Consumer):
         start_delays(connection, self.id, waits.delays)
         start_event_waits(connection, self.id, waits.event_waits, retain_ms=self._retain_ms)
         if waits.latch_requests:
-            self._acknowledge_now(connection)
+            self.acknowledge_now(connection)
         process_requests(connection, self.id, waits.latch_requests, first_id=batch[0].id)
         cancel_waits(connection, self.id, waits.cancels)
         deliver(connection, self.id, waits.user_events, retain_ms=self._retain_ms)
-
-    def _acknowledge_now(self, connection: Connection) -> None:
-        """Acknowledge foreign entries: latches wait until no earlier entry is pending."""
-        if self._done:
-            done, self._done = self._done, []
-            connection.execute([acknowledge_command(self.id, done)])
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Lifecycle and the built-in tasks in one process: all that a small installation needs."""
+"""Runs the lifecycle and the built-in tasks in one process: all that a small installation needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lfr.store.redis.connection import Store
 
 
 def run(store: Store, context: RoleContext) -> int:
-    """Run the role until it is stopped; the process's exit code. Raises BadSettings."""
+    """Run the role until it is stopped. Return the exit code. Raises BadSettings."""
     consumers = [
         Lifecycle(store),
         WaitTasks(store),

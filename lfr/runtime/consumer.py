@@ -1,9 +1,9 @@
-"""rqse's `EventListener` interface over a loop that blocks on the stream and takes events in batches.
+"""The interface of rqse's `EventListener`, over a loop that blocks on the stream and reads in batches.
 
-What rqse promises to a subclass holds here too: `process(id, event)` for each event that
-`should_process`, acknowledged if it answers True; `ignore` for the others; `onStart`,
-`onEstablished`, `onStop`; `stop()`. The loop is another: it sleeps nowhere, and survives a Redis that
-goes away, comes back empty, or falls silent. A role overrides `process_batch` and `on_pass`.
+A subclass can rely on what rqse promises: `process(id, event)` is called for each event that
+`should_process` accepts, and the event is acknowledged if it returns True; `ignore` is called for the others;
+`onStart`, `onEstablished`, `onStop`, `stop()`. The loop differs: it never sleeps between reads, and it goes
+on when Redis was away, came back empty, or did not answer. A role overrides `process_batch` and `on_pass`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import socket
 import time
 from collections import deque
 from collections.abc import Sequence
-from functools import partial
 from typing import Protocol
 from uuid import uuid4
 
@@ -23,11 +22,12 @@ from rqse import EventListener
 from lfr import events
 from lfr.errors import LfrError, Refused, Unreachable
 from lfr.store.redis.connection import Connection, Store
-from lfr.store.stream.entries import (
-    FIRST,
+from lfr.store.stream.entries import Entry
+from lfr.store.stream.groups import (
+    FIRST_ID,
     ConsumerId,
-    Entry,
     NoGroup,
+    acknowledge_command,
     create_group,
     leave_group,
     read_batch,
@@ -40,36 +40,36 @@ from lfr.values.json import Json
 LOGGER = logging.getLogger(__name__)
 
 _LONGEST_BLOCK_SECONDS = 1.0
-"""How long a pass waits for events: a stop is noticed within it, and it stays under every time-out."""
+"""How long a pass waits for events. A stop is noticed within it; it is shorter than every time-out."""
 
+FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 5.0
-"""How long a consumer waits at most before it tries again to reach Redis."""
-
+"""The pauses between tries to reach Redis: the first, and the longest; each is twice the one before."""
 
 _FORGOTTEN_AFTER_SECONDS = 3600.0
-"""How long a consumer of a group may be silent; a process that has died does not take its leave."""
+"""After this idle time other consumers of the group are removed: a process that dies does not leave it."""
 
 _FORGET_EVERY_SECONDS = 600.0
 
 
 class PassObserver(Protocol):
-    """Who looks whether a consumer is alive. Called in the consumer's thread."""
+    """Observes whether consumers are alive. Called in the consumer's thread."""
 
     def pass_completed(self, consumer: Consumer, connection: Connection) -> None:
-        """A pass is complete. May use the link; raises as that does."""
+        """Note a completed pass. May use the connection, and raises as that does."""
 
-    def disconnected(self, consumer: Consumer, why: str) -> None:
-        """Redis could not be reached, or did not answer in time; another try follows."""
+    def disconnected(self, consumer: Consumer, reason: str) -> None:
+        """Note that Redis could not be reached or did not answer in time. The consumer tries again."""
 
 
 class Consumer(EventListener):
-    """A consumer of the stream. One thread runs `listen`; `stop` may be called from any.
+    """A consumer of the stream. One thread runs `listen`; any thread may call `stop`.
 
-    group          the consumer group; every group sees every event
-    watcher        who is told of each pass, if there is one
-    taken          how many events it has taken
+    id             identifies it in its group
+    observer       is told of each pass, if there is one
+    event_count    how many events it has read
+    lease_seconds  after this time without a renewal its claims go to other consumers
     select         the kinds that `process` is called for; empty: all
-    lease_seconds  after this long without a sign of life, what a consumer had read goes to another
     """
 
     def __init__(
@@ -77,28 +77,27 @@ class Consumer(EventListener):
     ) -> None:
         super().__init__(store.stream, group, pool=store.pool, select=list(select))
         self.store = store
-        consumer = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
-        self._consumer = consumer
-        self.id = ConsumerId(store.stream, group, consumer)
+        self._consumer = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+        self.id = ConsumerId(store.stream, group, self._consumer)
         self.lease_seconds = store.settings.lease_seconds if lease_seconds is None else lease_seconds
         self.observer: PassObserver | None = None
         self.event_count = 0
         self._reclaim_at = 0.0
-        self._reclaim_from = FIRST
-        self._keep_at = 0.0
-        self._forget_at = 0.0
-        self._done: list[str] = []
-        self._at_hand: list[Entry] = []  # the events of the pass that has begun
-        self._one_by_one: deque[Entry] = deque()  # those of a pass that has failed
+        self._reclaim_from = FIRST_ID
+        self._renew_at = 0.0
+        self._remove_idle_at = 0.0
+        self._to_acknowledge: list[str] = []
+        self._batch: list[Entry] = []  # the batch that is being processed
+        self._single_entries: deque[Entry] = deque()  # a failed batch, to be processed entry by entry
 
     def listen(self) -> None:
-        """Take passes until `stop` is called. Whatever Redis does meanwhile, go on when it is back; and
-        whatever an event does, see `_stumble`."""
+        """Run passes until `stop` is called. Goes on when Redis is back after an outage, and when an event
+        has met a defect, see `_isolate_failing_entry`."""
         self._running = True
         self.onStart()
-        backoff = 0.1
+        backoff = FIRST_BACKOFF_SECONDS
         while self.listening:
-            self._at_hand = []
+            self._batch = []
             try:
                 with self.store.connect() as connection:
                     create_group(connection, self.store.stream, self._group)
@@ -107,10 +106,10 @@ class Consumer(EventListener):
                     self.onEstablished()
                     while self.listening:
                         self.run_pass(connection)
-                        backoff = 0.1
+                        backoff = FIRST_BACKOFF_SECONDS
                         if self.observer:
                             self.observer.pass_completed(self, connection)
-                    self._leave(connection)
+                    self.leave(connection)
             except NoGroup:
                 LOGGER.warning("the group %s is gone from the stream; creating it again", self._group)
             except (Unreachable, Refused) as error:
@@ -122,17 +121,17 @@ class Consumer(EventListener):
             except LfrError:
                 raise
             except Exception:
-                self._stumble()
+                self._isolate_failing_entry()
             self._established = False
         self._running = False
         self.onStop()
 
     def on_pass(self, connection: Connection) -> float:
-        """What is due by the clock, before each read. Returns in how many seconds the next is due."""
+        """Do what is due by the clock. Called before each read. Returns the seconds until the next is due."""
         return _LONGEST_BLOCK_SECONDS
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
-        """Deal with the events of one pass: here, rqse's interface, one event at a time."""
+        """Process the events of a pass. Here: by rqse's interface, one by one."""
         for entry in batch:
             try:
                 event = events.decode_event(entry.fields)
@@ -146,102 +145,108 @@ class Consumer(EventListener):
                 self.acknowledge(entry.id, event)
 
     def acknowledge(self, id: str, event: Json) -> None:
-        """This event has been dealt with."""
+        """Acknowledge an event that has been processed."""
         self.acknowledge_later([id])
 
     def ignore(self, id: str, event: Json) -> None:
-        """This event is not ours."""
+        """Acknowledge an event that is not for this consumer."""
         self.acknowledge_later([id])
 
     def acknowledge_later(self, ids: Sequence[str]) -> None:
-        """Acknowledge these together with the next read: nothing depends on it being at once."""
-        self._done += ids
+        """Acknowledge these entries together with the next read, which costs no round trip."""
+        self._to_acknowledge += ids
+
+    def acknowledge_now(self, connection: Connection) -> None:
+        """Acknowledge the entries that were to be acknowledged later. (XACK)"""
+        if self._to_acknowledge:
+            ids, self._to_acknowledge = self._to_acknowledge, []
+            connection.execute([acknowledge_command(self.id, ids)])
 
     def capacity(self) -> int:
-        """How many events a pass may take; with 0, `wait_for_capacity` is called instead."""
+        """Return how many events a pass may read. With 0, `wait_for_capacity` is called instead."""
         return self.store.settings.batch
 
     def wait_for_capacity(self, seconds: float) -> None:
-        """Wait until there may be room, for that long at most."""
+        """Wait until there may be capacity, at most this long."""
         self.sleep(seconds)
 
     def claimed_ids(self) -> Sequence[str]:
-        """The entries that this consumer works on beyond a pass: their claims are kept alive."""
+        """Return the entries that are processed beyond a pass: their claims are renewed."""
         return ()
 
     def run_pass(self, connection: Connection) -> None:
-        """One turn: what is due by the clock; what others left behind, else what is new; deal with it."""
-        due_in = self.on_pass(connection)
-        self._keep_claims(connection)
-        # Less than the time-out by far: else a server that has nothing to tell seems to be gone.
+        """Do what is due by the clock, then read a batch and process it. Reclaimed entries come first."""
+        due_seconds = self.on_pass(connection)
+        self.renew_claims(connection)
+        # Far less than the time-out: a server without new entries must not seem to be gone.
         longest = min(_LONGEST_BLOCK_SECONDS, self.store.settings.redis_timeout_seconds / 2)
-        seconds = min(max(due_in, 0), longest)
+        block_seconds = min(max(due_seconds, 0), longest)
         if self.claimed_ids():
-            seconds = min(seconds, self.lease_seconds / 4)  # the claims are to be kept in time
-        room = self.capacity()
-        if not room:
-            self.wait_for_capacity(seconds)
+            block_seconds = min(block_seconds, self.lease_seconds / 4)  # in time to renew the claims
+        capacity = self.capacity()
+        if not capacity:
+            self.wait_for_capacity(block_seconds)
             return
-        self._at_hand = self._next_batch(connection, room, int(1000 * seconds))
-        if self._at_hand:
-            self.process_batch(connection, self._at_hand)
-            self._at_hand = []
+        self._batch = self._next_batch(connection, capacity, int(1000 * block_seconds))
+        if self._batch:
+            self.process_batch(connection, self._batch)
+            self._batch = []
 
-    def _next_batch(self, connection: Connection, room: int, block_ms: int) -> list[Entry]:
-        if self._one_by_one:
-            return [self._one_by_one.popleft()]
-        batch = self._left_behind(connection, room)
+    def renew_claims(self, connection: Connection) -> None:
+        """Renew the claims of `claimed_ids` if it is time to."""
+        now = time.monotonic()
+        ids = self.claimed_ids()
+        if ids and now >= self._renew_at:
+            self._renew_at = now + self.lease_seconds / 4
+            renew_claims(connection, self.id, ids)
+
+    def leave(self, connection: Connection) -> None:
+        """Acknowledge what is to be acknowledged, and leave the group."""
+        if self._to_acknowledge:
+            read_batch(connection, self.id, count=1, block_ms=1, done=self._to_acknowledge)
+            self._to_acknowledge = []
+        leave_group(connection, self.id)
+
+    def _next_batch(self, connection: Connection, count: int, block_ms: int) -> list[Entry]:
+        if self._single_entries:
+            return [self._single_entries.popleft()]
+        batch = self._reclaim(connection, count)
         if not batch:
-            done, self._done = self._done, []
-            batch = read_batch(connection, self.id, count=room, block_ms=block_ms, done=done)
+            done, self._to_acknowledge = self._to_acknowledge, []
+            batch = read_batch(connection, self.id, count=count, block_ms=block_ms, done=done)
         self.event_count += len(batch)
         return batch
 
-    def _stumble(self) -> None:
-        """A pass has met a defect of ours, in the `except` of which this is called.
+    def _isolate_failing_entry(self) -> None:
+        """Have the entries of a failed batch processed one by one. Called in the `except` of a defect of lfr.
 
-        One event must not stop all others, and none is to be lost: each of the pass is done by itself, and
-        the one that it is stays pending, to be tried again after the lease. Who has no event at hand is
-        broken, and says so by what was raised.
+        So one event does not stop the others, and none is lost. A single entry that fails stays pending, and
+        is reclaimed after the lease. If no entry is being processed, re-raises.
         """
-        batch = self._at_hand
+        batch = self._batch
         if not batch:
             raise
         if len(batch) > 1:
             LOGGER.exception("a defect in lfr; each of these %d events is done by itself", len(batch))
-            self._one_by_one.extend(batch)
+            self._single_entries.extend(batch)
         else:
-            told = (batch[0].id, self._group, self.lease_seconds)
-            LOGGER.exception("a defect in lfr; event %s stays pending in %s for %g s", *told)
+            details = (batch[0].id, self._group, self.lease_seconds)
+            LOGGER.exception("a defect in lfr; event %s stays pending in %s for %g s", *details)
 
-    def _left_behind(self, connection: Connection, room: int) -> list[Entry]:
+    def _reclaim(self, connection: Connection, count: int) -> list[Entry]:
+        """Take over entries whose lease has ended, if it is time to look for some."""
         now = time.monotonic()
         if now < self._reclaim_at:
             return []
         idle_ms = int(self.lease_seconds * 1000)
-        look = partial(reclaim, connection, self.id, idle_ms=idle_ms, count=room)
-        batch, self._reclaim_from = look(start=self._reclaim_from)
+        batch, self._reclaim_from = reclaim(
+            connection, self.id, idle_ms=idle_ms, count=count, start=self._reclaim_from
+        )
         if batch:
             LOGGER.info("%s takes over %d events that were left behind", self._group, len(batch))
-        elif self._reclaim_from == FIRST:
+        elif self._reclaim_from == FIRST_ID:
             self._reclaim_at = now + self.lease_seconds / 2
-            self._forget_the_dead(connection, now)
+            if now >= self._remove_idle_at:
+                self._remove_idle_at = now + _FORGET_EVERY_SECONDS
+                remove_idle_consumers(connection, self.id, idle_ms=round(1000 * _FORGOTTEN_AFTER_SECONDS))
         return batch
-
-    def _forget_the_dead(self, connection: Connection, now: float) -> None:
-        if now >= self._forget_at:
-            self._forget_at = now + _FORGET_EVERY_SECONDS
-            remove_idle_consumers(connection, self.id, idle_ms=round(1000 * _FORGOTTEN_AFTER_SECONDS))
-
-    def _keep_claims(self, connection: Connection) -> None:
-        now = time.monotonic()
-        held = self.claimed_ids()
-        if held and now >= self._keep_at:
-            self._keep_at = now + self.lease_seconds / 4
-            renew_claims(connection, self.id, held)
-
-    def _leave(self, connection: Connection) -> None:
-        if self._done:
-            read_batch(connection, self.id, count=1, block_ms=1, done=self._done)
-            self._done = []
-        leave_group(connection, self.id)

@@ -1,9 +1,8 @@
-"""A role's process shows that it is alive: to systemd (READY, STATUS, WATCHDOG), and to Redis.
+"""Heartbeats of a role's process: to systemd (READY, STATUS, WATCHDOG) and to Redis.
 
-A sign is given once every consumer of the process has completed a pass since the last one. A failed try to
-reach Redis counts as a pass, since it is bounded in time: so a loop that hangs is noticed, and a Redis
-that is away starts no storm of restarts. No thread of its own: who only could say that the process is
-there would say nothing of its work.
+A heartbeat is sent once every consumer of the process has completed a pass since the last one. A failed try
+to reach Redis counts as a pass, since it is bounded in time: so a hanging loop is noticed, and an outage of
+Redis does not restart every role. There is no heartbeat thread: it would keep beating while a loop hangs.
 """
 
 from __future__ import annotations
@@ -22,17 +21,18 @@ from lfr.host.systemd import ServiceManager
 from lfr.runtime.consumer import LONGEST_BACKOFF_SECONDS, Consumer
 from lfr.store.processes import Process, heartbeat_commands, remove_process_commands
 from lfr.store.redis.connection import Connection
+from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.groups import Group, groups_command, parse_groups
 
-_EVERY_SECONDS: Final = 2.0
+_INTERVAL_SECONDS: Final = 2.0
 
-_TIME_OUTS_IN_A_PASS: Final = 2.0
-"""To connect, and to read: with the pause before, that is how long a try to reach Redis may take. A watchdog
-that waits less is asked to wait so long."""
+_TIME_OUTS_PER_PASS: Final = 2.0
+"""A try to reach Redis takes up to the longest backoff and two time-outs: to connect, and to read. A watchdog
+that waits less is asked to wait that long."""
 
 
 def this_process(name: str) -> Process:
-    """This process, that runs the role of this name, as it is told in Redis."""
+    """Return the description of this process for Redis. It runs the role of this name."""
     host = socket.gethostname()
     return Process(
         id=f"{name} {host} {os.getpid()} {uuid4().hex[:8]}",
@@ -46,83 +46,91 @@ def this_process(name: str) -> Process:
 
 
 class HeartbeatMonitor:
-    """Watches the consumers of this process. `name`: the role, perhaps with a number (`lifecycle.2`)."""
+    """Observes the consumers of this process and sends heartbeats while all of them complete passes.
+
+    `name` is the role, with a number if several run on this host (`lifecycle.2`).
+    """
 
     def __init__(self, name: str, consumers: Sequence[Consumer], supervisor: ServiceManager) -> None:
         self._supervisor = supervisor
-        self._listeners = consumers
+        self._consumers = consumers
         self._groups = {consumer.id.group for consumer in consumers}
         self._passes = dict.fromkeys(consumers, 0)
-        self._seen = dict(self._passes)
-        self._why: dict[Consumer, str] = {}
+        self._passes_at_last_beat = dict(self._passes)
+        self._outages: dict[Consumer, str] = {}  # the reason why a consumer cannot reach Redis
         self._lock = threading.Lock()
-        self._due = 0.0
+        self._next_beat_at = 0.0
         self._is_ready = False
-        self._about = this_process(name)
-        supervisor.notify(*self._more_patience())
-        self._every_seconds = min(_EVERY_SECONDS, (supervisor.watchdog_seconds or 60) / 3)
+        self._process = this_process(name)
+        supervisor.notify(*self._watchdog_request())
+        self._interval_seconds = min(_INTERVAL_SECONDS, (supervisor.watchdog_seconds or 60) / 3)
 
     def pass_completed(self, consumer: Consumer, connection: Connection) -> None:
-        """A pass is complete: give a sign, if it is time and all the others are well too."""
+        """Count a completed pass. Send a heartbeat if it is due and all other consumers are alive."""
         self._passes[consumer] += 1
-        self._why.pop(consumer, None)
-        if self._is_time():
-            reply = connection.execute(
-                [*heartbeat_commands(self._now()), groups_command(consumer.store.stream)], keep_errors=True
-            )
-            self._tell(parse_groups(reply[-1]))
+        self._outages.pop(consumer, None)
+        if self._is_due():
+            pipeline = Pipeline(connection)
+            for command in heartbeat_commands(self._current_process()):
+                pipeline.add(*command)
+            groups = pipeline.add(*groups_command(consumer.store.stream))
+            pipeline.send()
+            self._notify_supervisor(parse_groups(groups.value_or_error))
 
-    def disconnected(self, consumer: Consumer, why: str) -> None:
-        """Redis is not there: that is no reason to be killed, but one that is told."""
+    def disconnected(self, consumer: Consumer, reason: str) -> None:
+        """Count a failed try to reach Redis as a pass, and report the reason to the supervisor."""
         self._passes[consumer] += 1
-        self._why[consumer] = why
-        if self._is_time():
-            self._tell([])
+        self._outages[consumer] = reason
+        if self._is_due():
+            self._notify_supervisor([])
 
     def stopping(self) -> None:
-        """The process has been told to stop, and finishes what it has begun."""
+        """Report to the supervisor that the process has been asked to stop."""
         self._supervisor.notify("STOPPING=1", "STATUS=finishes what it has begun")
 
-    def gone(self, connection: Connection) -> None:
-        """The last word, in Redis: so nobody waits for the sign to expire."""
-        connection.execute(remove_process_commands(self._about))
+    def remove(self, connection: Connection) -> None:
+        """Remove the process from Redis, so that nobody waits for its heartbeat to expire."""
+        connection.execute(remove_process_commands(self._process))
 
-    def _more_patience(self) -> list[str]:
-        """What the supervisor is asked, if its watchdog waits less than a try to reach Redis may take."""
-        timeout = max(consumer.store.settings.redis_timeout_seconds for consumer in self._listeners)
-        least = LONGEST_BACKOFF_SECONDS + _TIME_OUTS_IN_A_PASS * timeout
-        asks = 0 < self._supervisor.watchdog_seconds < least
-        return [f"WATCHDOG_USEC={int(least * 1e6)}"] if asks else []
+    def _watchdog_request(self) -> list[str]:
+        """Return the request for a longer watchdog, if a try to reach Redis may take longer than it waits."""
+        timeout = max(consumer.store.settings.redis_timeout_seconds for consumer in self._consumers)
+        least_seconds = LONGEST_BACKOFF_SECONDS + _TIME_OUTS_PER_PASS * timeout
+        is_short = 0 < self._supervisor.watchdog_seconds < least_seconds
+        return [f"WATCHDOG_USEC={int(least_seconds * 1e6)}"] if is_short else []
 
-    def _is_time(self) -> bool:
-        """Whether a sign is due. Of threads that ask at once, one is told so."""
-        now = time.monotonic()
-        if now < self._due:
+    def _is_due(self) -> bool:
+        """Return whether a heartbeat is due: to one thread, if several ask at once."""
+        if time.monotonic() < self._next_beat_at:
             return False
         with self._lock:
-            if now < self._due or any(self._passes[each] == self._seen[each] for each in self._listeners):
+            now = time.monotonic()
+            waits_for_pass = any(
+                count == self._passes_at_last_beat[consumer] for consumer, count in self._passes.items()
+            )
+            if now < self._next_beat_at or waits_for_pass:
                 return False
-            self._due = now + self._every_seconds
-            self._seen = dict(self._passes)
+            self._next_beat_at = now + self._interval_seconds
+            self._passes_at_last_beat = dict(self._passes)
             return True
 
-    def _now(self) -> Process:
-        passes, taken = sum(self._passes.values()), sum(each.event_count for each in self._listeners)
-        return replace(self._about, passes=passes, events=taken)
+    def _current_process(self) -> Process:
+        event_count = sum(consumer.event_count for consumer in self._consumers)
+        return replace(self._process, passes=sum(self._passes.values()), events=event_count)
 
-    def _tell(self, all_groups: Sequence[Group]) -> None:
-        told = [f"STATUS={self._status(all_groups)}", "WATCHDOG=1"]
+    def _notify_supervisor(self, groups: Sequence[Group]) -> None:
+        assignments = [f"STATUS={self._status(groups)}", "WATCHDOG=1"]
         if not self._is_ready:
-            told.append("READY=1")
+            assignments.append("READY=1")
             self._is_ready = True
-        self._supervisor.notify(*told)
+        self._supervisor.notify(*assignments)
 
-    def _status(self, all_groups: Sequence[Group]) -> str:
-        for why in list(self._why.values()):
-            return f"{why}; trying again"
-        ours = [group for group in all_groups if group.name in self._groups]
-        lags = [group.lag for group in ours if group.lag is not None]
-        lag = f"{sum(lags):,} to read, " if len(lags) == len(ours) else ""
-        now = self._now()
-        pending = sum(group.pending for group in ours)
-        return f"{lag}{pending:,} pending; {now.events:,} events taken in {now.passes:,} passes"
+    def _status(self, groups: Sequence[Group]) -> str:
+        for reason in list(self._outages.values()):
+            return f"{reason}; trying again"
+        own_groups = [group for group in groups if group.name in self._groups]
+        lags = [group.lag for group in own_groups if group.lag is not None]
+        lag = f"{sum(lags):,} to read, " if len(lags) == len(own_groups) else ""
+        pending = sum(group.pending for group in own_groups)
+        process = self._current_process()
+        return f"{lag}{pending:,} pending; {process.events:,} events taken in {process.passes:,} passes"

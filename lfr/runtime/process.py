@@ -1,4 +1,4 @@
-"""The life of a role's process: listen until SIGTERM or SIGINT, drain, go."""
+"""The process of a role: consume until SIGTERM or SIGINT, finish what has begun, exit."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ EXIT_CANNOT_WRITE = 73
 
 @dataclass(frozen=True, slots=True)
 class RoleContext:
-    """What a role's process is told at its start.
+    """What a role's process gets at its start.
 
-    name        the role, perhaps with a number behind it: `lifecycle.2`
-    supervisor  who has started it, and wants to be told how it is
-    reload      takes up the configuration anew, as far as a process that runs can
+    name        the role, with a number if several run on this host: `lifecycle.2`
+    supervisor  the service manager that has started it
+    reload      reads the configuration again, as far as a running process can apply it
     """
 
     name: str
@@ -37,16 +37,16 @@ class RoleContext:
 
 
 def run_consumers(context: RoleContext, consumers: Sequence[Consumer]) -> int:
-    """Run each consumer in a thread of its own until the process is told to stop.
+    """Run each consumer in its own thread until the process is asked to stop.
 
-    Returns the process's exit code: 0 if it was asked to stop, 73 if a consumer could not write its
-    log, 70 if one met a defect; the others then stop too, so that a supervisor can start the role anew.
+    Returns the exit code: 0 after a stop, 73 if a consumer could not write its log, 70 if one met a defect.
+    Then the others stop too, so that the supervisor can start the role again.
     """
-    broken: list[int] = []
-    signs = HeartbeatMonitor(context.name, consumers, context.supervisor)
+    failures: list[int] = []
+    monitor = HeartbeatMonitor(context.name, consumers, context.supervisor)
 
     def stop(signum: int = 0, frame: FrameType | None = None) -> None:
-        signs.stopping()
+        monitor.stopping()
         for consumer in consumers:
             consumer.stop()
 
@@ -55,29 +55,29 @@ def run_consumers(context: RoleContext, consumers: Sequence[Consumer]) -> int:
             consumer.listen()
         except LfrError as error:
             LOGGER.error("%s", error)
-            broken.append(EXIT_CANNOT_WRITE)
+            failures.append(EXIT_CANNOT_WRITE)
             stop()
         except BaseException:
             LOGGER.exception("a defect in lfr; please report it")
-            broken.append(EXIT_DEFECT)
+            failures.append(EXIT_DEFECT)
             stop()
 
-    _spare_the_collector()
-    _heed_signals(context, stop)
+    _tune_garbage_collector()
+    _handle_signals(context, stop)
     for consumer in consumers:
-        consumer.observer = signs
+        consumer.observer = monitor
     threads = [threading.Thread(target=listen, args=(consumer,)) for consumer in consumers]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     with suppress(Unreachable, Refused), consumers[0].store.connect() as connection:
-        signs.gone(connection)
-    return broken[0] if broken else 0
+        monitor.remove(connection)
+    return failures[0] if failures else 0
 
 
 def handle_reload_signal(context: RoleContext) -> None:
-    """A supervisor says by SIGHUP that the configuration has changed."""
+    """Reload on SIGHUP, which a supervisor sends when the configuration has changed."""
 
     def reload(signum: int, frame: FrameType | None) -> None:
         context.supervisor.notify("RELOADING=1")
@@ -88,18 +88,20 @@ def handle_reload_signal(context: RoleContext) -> None:
         signal.signal(signal.SIGHUP, reload)
 
 
-def _heed_signals(context: RoleContext, stop: Callable[[int, FrameType | None], None]) -> None:
-    """SIGTERM and SIGINT stop. So does SIGHUP without a supervisor, for the terminal has gone; who has it
-    ignored, as nohup does, keeps that."""
+def _handle_signals(context: RoleContext, stop: Callable[[int, FrameType | None], None]) -> None:
+    """Stop on SIGTERM and SIGINT. Without a supervisor, stop on SIGHUP too, since the terminal is gone,
+    unless it is ignored, as nohup does."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, stop)
     handle_reload_signal(context)
 
 
-def _spare_the_collector() -> None:
-    """A pass makes thousands of objects, none of them in a cycle. To look for cycles among them again
-    and again takes half of a busy role's time, so it is done seldom, and not at all for what is there
-    from the start."""
+def _tune_garbage_collector() -> None:
+    """Collect garbage seldom, and never the objects that exist at the start.
+
+    A pass makes thousands of objects and no reference cycle, so frequent collections would take half of a
+    busy role's time and find nothing.
+    """
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)

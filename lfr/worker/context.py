@@ -1,4 +1,4 @@
-"""What a running task can ask and tell."""
+"""What a running task function can ask lfr, and report to it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lfr.store.workflows.attempt_status import is_current, save_task_progress
 
 LOGGER = logging.getLogger(__name__)
 
-_ASK_EVERY_SECONDS: Final = 1.0
-_TELL_EVERY_SECONDS: Final = 0.25
+_CHECK_INTERVAL_SECONDS: Final = 1.0
+_PROGRESS_INTERVAL_SECONDS: Final = 0.25
 
 
 class Context:
     """The attempt that a function works on.
 
-    workflow, name, index, attempt  which it is
+    workflow, name, index, attempt  identify it
     """
 
     def __init__(self, store: Store, task: events.StartTask) -> None:
@@ -30,35 +30,35 @@ class Context:
         self.attempt = task.attempt
         self._store = store
         self._task = task
-        self._asked = 0.0
-        self._told = 0.0
-        self._counts = True
+        self._checked_at = 0.0
+        self._progress_sent_at = 0.0
+        self._is_current = True
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody waits for the end of this any more: its workflow was terminated, it has taken too
-        long, or another attempt was started. Ask now and then, and return early. Redis is asked once a
-        second at most; if it cannot be, the answer is what it was.
+        """Whether nobody waits for the end of this attempt any more: its workflow was terminated, it has
+        taken too long, or another attempt was started. Check it now and then, and return early. It asks Redis
+        once a second at most; while Redis is unreachable, it returns the latest answer.
         """
-        if self._counts and time.monotonic() - self._asked >= _ASK_EVERY_SECONDS:
-            self._asked = time.monotonic()
+        if self._is_current and time.monotonic() - self._checked_at >= _CHECK_INTERVAL_SECONDS:
+            self._checked_at = time.monotonic()
             try:
                 with self._store.connect() as connection:
-                    self._counts = is_current(connection, self._task)
+                    self._is_current = is_current(connection, self._task)
             except (Unreachable, Refused) as error:
                 LOGGER.warning("%s", error)
-        return not self._counts
+        return not self._is_current
 
     def progress(self, fraction: float, text: str = "") -> None:
-        """Say how far this is, from 0 to 1, with a word on it: `lfr inspect` shows it. Say it as often as you
-        like: it is sent four times a second at most, and not at all while Redis is away."""
+        """Report how far this attempt is, from 0 to 1, with a short text: `lfr inspect` shows it. Report as
+        often as you like: it is sent four times a second at most, and never while Redis is unreachable."""
         now = time.monotonic()
-        if now - self._told < _TELL_EVERY_SECONDS:
+        if now - self._progress_sent_at < _PROGRESS_INTERVAL_SECONDS:
             return
-        self._told = now
+        self._progress_sent_at = now
         try:
             with self._store.connect() as connection:
-                within = max(0.0, min(1.0, float(fraction)))  # in this order: of NaN it makes 1
+                within = max(0.0, min(1.0, float(fraction)))  # in this order: it turns NaN into 1
                 save_task_progress(connection, self._task, int(time.time() * 1000), within, str(text)[:200])
         except (Unreachable, Refused) as error:
             LOGGER.warning("%s", error)

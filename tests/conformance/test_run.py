@@ -15,7 +15,7 @@ from lfr.operations.list_workflows import list_workflows
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.store.redis.connection import open_store
-from lfr.store.stream.entries import create_group
+from lfr.store.stream.groups import create_group
 from lfr.values.json import Json
 from tests.conformance.cases import RIGHT, case_id
 

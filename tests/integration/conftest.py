@@ -14,7 +14,7 @@ from lfr.config.settings import Settings
 from lfr.host.valkey import ValkeyServer
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Connection, Store, open_store
-from lfr.store.stream.entries import create_group
+from lfr.store.stream.groups import create_group
 from tests.conftest import emptied
 
 

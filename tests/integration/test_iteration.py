@@ -19,7 +19,8 @@ from lfr.operations.intervene import restart_workflow, terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.store.redis.connection import Command, Connection, Store, open_store
-from lfr.store.stream.entries import create_group, parse_entries
+from lfr.store.stream.entries import parse_entries
+from lfr.store.stream.groups import create_group
 from lfr.values.json import Json
 from tests.integration.conftest import Stepper, append
 

@@ -21,8 +21,8 @@ from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.receipts import Receipts
 from lfr.roles.wait import WaitTasks
-from lfr.runtime.complete import Completion, complete_tasks, parse_tasks
 from lfr.runtime.consumer import Consumer
+from lfr.runtime.tasks import Completion, complete_tasks, parse_tasks
 from lfr.store.redis.connection import Connection, Store, open_store
 from lfr.store.stream.entries import Entry
 from lfr.store.waits.event_buffer import remove_unused_field_sets

@@ -21,7 +21,7 @@ from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store
-from lfr.store.stream.entries import create_group
+from lfr.store.stream.groups import create_group
 from tests.integration.conftest import Stepper, append, events_of, started_tasks
 
 Make = Callable[[Consumer], Stepper]

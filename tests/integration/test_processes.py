@@ -53,7 +53,7 @@ def told(tmp_path: Path) -> Iterator[Told]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sign is due at every pass."""
-    monkeypatch.setattr("lfr.runtime.heartbeat._EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("lfr.runtime.heartbeat._INTERVAL_SECONDS", 0.0)
 
 
 def names(told: list[str]) -> list[str]:
@@ -91,7 +91,7 @@ def test_a_pass_is_a_sign_of_life(
     assert state["stream"] == {"key": "workflows:run", "length": client.xlen("workflows:run")}
     assert state["workflows"]["RUNNING"] == 1
     assert list(find_problems(state, [])) == []
-    signs.gone(lifecycle.connection)
+    signs.remove(lifecycle.connection)
     assert client.keys("workflows:process*") == []
     assert "no lifecycle runs" in next(find_problems(load_status(store), []))
 

@@ -19,7 +19,7 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.receipts import Receipts
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
-from lfr.store.stream.entries import ConsumerId, NoGroup, renew_claims
+from lfr.store.stream.groups import ConsumerId, NoGroup, renew_claims
 from tests.integration.conftest import Stepper, append
 from tests.support.waiting import eventually
 
@@ -80,7 +80,7 @@ def test_a_group_without_a_live_consumer_is_forgotten(
     store: Store, client: redis.Redis, stepper: Make
 ) -> None:
     role = Receipts(store, io.StringIO())
-    role._clearing._forget_seconds = 0.05
+    role._cleaner._forget_seconds = 0.05
     lifecycle, receipts = stepper(Lifecycle(store)), stepper(role)
     client.xgroup_create("workflows:run", "mine", "0")
     event = append(client, kind="approved")
@@ -172,7 +172,7 @@ def pending(client: redis.Redis, group: str) -> list[dict[str, Any]]:
 def test_a_task_that_nobody_does_is_cleared_once_it_counts_no_more(
     settings: Settings, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_LOOK_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(module, "_RESCAN_SECONDS", 0)
     store = open_store(replace(settings, events_retain_seconds=0.001))
     lifecycle, receipts = stepper(Lifecycle(store)), stepper(Receipts(store, io.StringIO()))
     first, second = (start_workflow(store, "nobody").id for _ in range(2))

@@ -24,7 +24,7 @@ def test_what_one_has_taken_when_it_stops_another_does_at_once(
     slow.step()
     slow.step()
     assert len(slow.consumer.claimed_ids()) == 1
-    slow.consumer._leave(slow.connection)
+    slow.consumer.leave(slow.connection)
     quick = stepper(Simulate(store, 0, 0))
     quick.step()
     quick.step()

@@ -29,7 +29,7 @@ def store(settings: Settings) -> Store:
 def running(store: Store, work: Work, **options: Any) -> Iterator[TaskExecutor]:
     """A runner in a thread of its own, for the tasks `mine`."""
     given = {"concurrency": 2, "grace_seconds": 5.0, **options}
-    runner = TaskExecutor(store, "runner", work, is_ours=lambda base: base == "mine", **given)
+    runner = TaskExecutor(store, "runner", work, accepts=lambda base: base == "mine", **given)
     thread = threading.Thread(target=runner.listen)
     thread.start()
     try:

@@ -16,7 +16,7 @@ from lfr.events import StartTask
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import terminate_workflow
 from lfr.operations.start import start_workflow
-from lfr.runtime import retry
+from lfr.runtime import tasks as task_module
 from lfr.store.redis.connection import Store
 from lfr.store.workflows import attempt_status as attempts
 from lfr.worker.context import Context
@@ -73,7 +73,7 @@ def test_that_redis_is_away_for_a_while_is_not_the_tasks_fault(
             raise gone.pop()
         return attempts.is_current(*arguments)
 
-    monkeypatch.setattr(retry, "is_current", asked)
+    monkeypatch.setattr(task_module, "is_current", asked)
     start_workflow(store, "A", {})
     with running(store, tasks):
         (end,) = eventually(lambda: events_of(client, "end-task"))

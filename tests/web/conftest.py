@@ -14,7 +14,7 @@ import redis
 from lfr.config.settings import Settings
 from lfr.roles.lifecycle import Lifecycle
 from lfr.store.redis.connection import Store, open_store
-from lfr.store.stream.entries import create_group
+from lfr.store.stream.groups import create_group
 from lfr.web.app import make_app
 from lfr.web.auth import AccessPolicy
 

@@ -15,7 +15,7 @@ import redis
 from lfr.config.settings import Settings
 from lfr.roles.wait import WaitTasks
 from lfr.store.redis.connection import Store, open_store
-from lfr.store.stream.entries import create_group
+from lfr.store.stream.groups import create_group
 from lfr.web.app import make_app
 from lfr.web.auth import AccessPolicy
 from tests.web.conftest import Caller, Reply, start, step

@@ -1,60 +1,212 @@
-"""The consumer groups of the stream: how far each has read, and what it has pending."""
+"""Consumer groups: read batches, acknowledge, reclaim, and clean up after consumers that are gone.
+
+Delivery is at least once: an entry that a consumer has read stays pending in its group until it is
+acknowledged. It goes to another consumer when the first has not renewed its claim for longer than the lease.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import redis
 
+from lfr import events
 from lfr.store.redis.connection import Command, Connection, Reply
-from lfr.store.stream.entries import parse_pairs
+from lfr.store.stream.entries import Entry, append_command, parse_entries, parse_pairs
+from lfr.values.stream_id import StreamId
 
-MOST_COUNTED = 1000
-"""Where Redis does not tell how many entries a group has still to read, they are counted up to this."""
+FIRST_ID = "0-0"
+"""Less than the id of any entry."""
+
+MAX_COUNTED_LAG = 1000
+"""Where Redis does not report a group's lag, unread entries are counted up to this number."""
+
+_MAX_PENDING = 100_000
+"""More entries than any consumer reads at once."""
+
+_EXPIRED_IDLE_MS = 30 * 24 * 3600 * 1000
+"""An idle time longer than any lease: an entry with it is reclaimed at once."""
+
+_GONE = ("NOGROUP", "UNBLOCKED", "no such key")
+"""How errors begin that mean that the stream or the group does not exist. Redis up to 7.0 sends UNBLOCKED to
+a blocked consumer when the stream is deleted."""
+
+
+class NoGroup(Exception):
+    """The stream or the group does not exist any more: create it and go on."""
+
+
+class ConsumerId(NamedTuple):
+    """Identifies a consumer: its stream, its group, its name in the group."""
+
+    stream: str
+    group: str
+    name: str
+
+
+def check_reply(reply: Reply) -> Reply:
+    """Return the reply. Raises NoGroup if it is the error that the stream or the group does not exist, and
+    any other error as it is."""
+    if isinstance(reply, redis.ResponseError):
+        raise NoGroup(str(reply)) if str(reply).startswith(_GONE) else reply
+    return reply
+
+
+def _call(connection: Connection, *command: str | bytes | int) -> Reply:
+    """Send one command and return its reply. Raises NoGroup."""
+    return check_reply(connection.execute([command], keep_errors=True)[0])
+
+
+def create_group(connection: Connection, stream: str, group: str) -> None:
+    """Create the group, and the stream if it is missing. The group begins with the oldest entry that the
+    stream holds. Does nothing if the group exists. (XGROUP CREATE)"""
+    command = ("XGROUP", "CREATE", stream, group, "0", "MKSTREAM")
+    reply = connection.execute([command], keep_errors=True)[0]
+    if isinstance(reply, redis.ResponseError) and not str(reply).startswith("BUSYGROUP"):
+        raise reply
+
+
+def acknowledge_command(consumer: ConsumerId, ids: Sequence[str]) -> Command:
+    """Return the command that acknowledges these entries. (XACK)"""
+    return ("XACK", consumer.stream, consumer.group, *ids)
+
+
+def receipt_commands(consumer: ConsumerId, actions: Mapping[str, str], at: str) -> list[Command]:
+    """Return the commands that append a receipt for each entry and acknowledge it.
+
+    `actions` maps an entry's id to what was done with the event. (XADD, XACK)
+    """
+    if not actions:
+        return []
+    commands: list[Command] = [
+        append_command(consumer.stream, events.RECEIPT, at, events.receipt_values(id, action))
+        for id, action in actions.items()
+    ]
+    return [*commands, acknowledge_command(consumer, list(actions))]
+
+
+def read_batch(
+    connection: Connection, consumer: ConsumerId, *, count: int, block_ms: int, done: Sequence[str] = ()
+) -> list[Entry]:
+    """Return up to `count` new entries; wait up to `block_ms` milliseconds for the first. (XREADGROUP)
+
+    Acknowledges the entries `done` before, in the same write. Raises NoGroup.
+    """
+    read: Command = (
+        *("XREADGROUP", "GROUP", consumer.group, consumer.name, "COUNT", count, "BLOCK", max(1, block_ms)),
+        *("STREAMS", consumer.stream, ">"),
+    )
+    commands = [acknowledge_command(consumer, done), read] if done else [read]
+    reply = check_reply(connection.execute(commands, keep_errors=True)[-1])
+    return parse_entries(reply[0][1]) if reply else []
+
+
+def reclaim(
+    connection: Connection, consumer: ConsumerId, *, idle_ms: int, count: int, start: str = FIRST_ID
+) -> tuple[list[Entry], str]:
+    """Take over up to `count` pending entries that have been idle for `idle_ms` milliseconds. (XAUTOCLAIM)
+
+    One call looks at a part of the pending entries, from the id `start` on. Returns the entries and the id to
+    go on from, FIRST_ID after the last part. Acknowledges entries that are no longer on the stream. Raises
+    NoGroup.
+    """
+    next_id, entries, *_ = _call(connection, "XAUTOCLAIM", *consumer, idle_ms, start, "COUNT", count)
+    # Redis 6.2 answers nil for an entry that has been deleted; later versions leave it out.
+    existing = (entry for entry in entries if entry is not None and entry[1] is not None)
+    return parse_entries(existing), next_id.decode()
+
+
+def renew_claims(connection: Connection, consumer: ConsumerId, ids: Sequence[str]) -> None:
+    """Renew the claims of this consumer on these entries: their idle time begins anew. (XCLAIM JUSTID)"""
+    if ids:
+        _call(connection, "XCLAIM", *consumer, 0, *ids, "JUSTID")
+
+
+def release_claims(connection: Connection, consumer: ConsumerId, ids: Sequence[str]) -> None:
+    """Let other consumers reclaim these entries at once. (XCLAIM IDLE)"""
+    if ids:
+        _call(connection, "XCLAIM", *consumer, 0, *ids, "IDLE", _EXPIRED_IDLE_MS, "JUSTID")
+
+
+def leave_group(connection: Connection, consumer: ConsumerId) -> None:
+    """Remove this consumer from its group, unless it has pending entries. (XPENDING, XGROUP DELCONSUMER)"""
+    if not _call(connection, "XPENDING", consumer.stream, consumer.group, "-", "+", 1, consumer.name):
+        connection.execute([("XGROUP", "DELCONSUMER", *consumer)], keep_errors=True)
+
+
+def remove_idle_consumers(connection: Connection, consumer: ConsumerId, *, idle_ms: int) -> None:
+    """Remove other consumers that have been idle for `idle_ms` milliseconds and have nothing pending.
+
+    Redis drops the pending entries of a removed consumer. One that comes back at this moment may have some:
+    so its pending entries are read in the same transaction, and this consumer claims them.
+    (XINFO CONSUMERS; MULTI/EXEC: XPENDING, XGROUP DELCONSUMER; XCLAIM FORCE)
+    """
+    group = consumer.stream, consumer.group
+    for fields in map(parse_pairs, _call(connection, "XINFO", "CONSUMERS", *group)):
+        name = fields[b"name"]
+        if fields[b"pending"] or fields[b"idle"] < idle_ms or name == consumer.name.encode():
+            continue
+        list_pending: Command = ("XPENDING", *group, "-", "+", _MAX_PENDING, name)
+        replies = connection.transact([list_pending, ("XGROUP", "DELCONSUMER", *group, name)])
+        if replies and replies[0]:
+            ids = [row[0] for row in replies[0]]
+            claim = ("XCLAIM", *consumer, 0, *ids, "IDLE", _EXPIRED_IDLE_MS, "FORCE", "JUSTID")
+            connection.execute([claim])
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
     """A consumer group.
 
-    lag      how many entries it has still to read; None: Redis does not tell (6.2 never does, later ones
-             not after an entry that it has not read yet was deleted)
-    pending  how many entries its consumers have read and not acknowledged
+    raw_name        its name in Redis, which need not be UTF-8
+    pending         how many entries its consumers have read and not acknowledged
+    lag             how many entries it has not read; None if Redis does not report it (6.2 never does, later
+                    versions not after an unread entry was deleted)
+    last_delivered  the id of the last entry that it has read
     """
 
-    name: str
+    raw_name: bytes
     consumers: int
     pending: int
     lag: int | None
-    read_to: str
+    last_delivered: StreamId
+
+    @property
+    def name(self) -> str:
+        """The name as text."""
+        return self.raw_name.decode(errors="backslashreplace")
 
 
 def groups_command(stream: str) -> Command:
-    """The command whose reply `parse_groups` takes. (XINFO GROUPS)"""
+    """Return the command whose reply `parse_groups` takes. (XINFO GROUPS)"""
     return ("XINFO", "GROUPS", stream)
 
 
 def parse_groups(reply: Reply) -> list[Group]:
-    """The groups of a stream; none if there is no such stream."""
+    """Return the groups of a stream; none if the stream does not exist."""
     if isinstance(reply, redis.ResponseError):
         return []
-    return [_group(flat) for flat in reply]
+    return [
+        Group(
+            raw_name=fields[b"name"],
+            consumers=fields[b"consumers"],
+            pending=fields[b"pending"],
+            lag=fields.get(b"lag"),
+            last_delivered=StreamId.parse(fields[b"last-delivered-id"].decode()),
+        )
+        for fields in map(parse_pairs, reply)
+    ]
 
 
-def _group(flat: Reply) -> Group:
-    fields = parse_pairs(flat)
-    return Group(
-        name=fields[b"name"].decode(errors="backslashreplace"),
-        consumers=fields[b"consumers"],
-        pending=fields[b"pending"],
-        lag=fields.get(b"lag"),
-        read_to=fields[b"last-delivered-id"].decode(),
-    )
+def read_groups(connection: Connection, stream: str) -> list[Group]:
+    """Return the groups of a stream; none if the stream does not exist. (XINFO GROUPS)"""
+    return parse_groups(connection.execute([groups_command(stream)], keep_errors=True)[0])
 
 
 def count_lag(connection: Connection, stream: str, group: Group) -> int:
-    """How many entries a group has still to read, up to MOST_COUNTED. (XRANGE)"""
+    """Return how many entries a group has not read. Counts up to MAX_COUNTED_LAG. (XRANGE)"""
     if group.lag is not None:
         return group.lag
-    reply = connection.execute([("XRANGE", stream, f"({group.read_to}", "+", "COUNT", MOST_COUNTED)])[0]
-    return len(reply)
+    return len(connection.call("XRANGE", stream, f"({group.last_delivered}", "+", "COUNT", MAX_COUNTED_LAG))

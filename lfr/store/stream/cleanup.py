@@ -1,0 +1,183 @@
+"""Clears the stream of entries that no consumer group needs any more.
+
+The queue `receipts:logged` names the entries to clear: an event with its receipt, once the receipt has been
+logged; and old entries that nobody gives a receipt to, which are users' own events and tasks that no worker
+has read while their attempt was current.
+
+They are deleted when every group has read past them and has none of them pending: then no consumer can miss
+them. A group counts as long as one of its consumers has been active within `receipts.forget` seconds. Pending
+entries older than that hold nothing back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from lfr import events
+from lfr.store import keys
+from lfr.store.redis.connection import TIME, Command, Connection, parse_time_ms, read_time_ms
+from lfr.store.redis.pipeline import Pipeline
+from lfr.store.stream.entries import Entry, parse_entries, parse_pairs
+from lfr.store.stream.groups import (
+    ConsumerId,
+    Group,
+    acknowledge_command,
+    check_reply,
+    groups_command,
+    parse_groups,
+)
+from lfr.store.workflows.attempt_status import are_current
+from lfr.values.stream_id import StreamId
+
+_MAX_MEMBERS = 5000
+"""How many members of the queue are looked at in one round."""
+
+_MAX_ROUNDS = 20
+
+_PENDING_PAGE = 1000
+
+_MAX_ENTRIES = 200
+"""How many of the oldest entries are looked at in one pass: they are read whole."""
+
+
+class ReceiptedEvent(NamedTuple):
+    """The ids of a receipt and of the event that it is for. An entry without a receipt stands as both."""
+
+    receipt: str
+    event: str
+
+    def ids(self) -> list[StreamId]:
+        """Return both ids."""
+        return [StreamId.parse(self.receipt), StreamId.parse(self.event)]
+
+
+def queue_receipts(connection: Connection, consumer: ConsumerId, receipts: Sequence[ReceiptedEvent]) -> None:
+    """Queue logged receipts and their events to be cleared, and acknowledge the receipts, in one transaction.
+    (ZADD, XACK)"""
+    ids = [each.receipt for each in receipts]
+    connection.transact([_queue_command(receipts), acknowledge_command(consumer, ids)])
+
+
+def queue_unreceipted(connection: Connection, stream: str, after: str, retain_ms: int) -> str:
+    """Queue entries to be cleared that are older than `retain_ms` and that nobody gives a receipt to: users'
+    events, and start-tasks of attempts that are not current.
+
+    Looks at some of the entries behind the id `after`. Returns the id of the last of these, or `after` if
+    there is none. (TIME, XRANGE; HGET; ZADD)
+    """
+    newest_ms = read_time_ms(connection) - retain_ms
+    if newest_ms <= StreamId.parse(after).ms:
+        return after
+    entries = parse_entries(connection.call("XRANGE", stream, f"({after}", newest_ms, "COUNT", _MAX_ENTRIES))
+    kinds = {entry.id: events.peek_kind(entry.fields) for entry in entries}
+    ids = [id for id, kind in kinds.items() if kind is not None and kind not in events.OWN_KINDS]
+    ids += _find_obsolete_tasks(connection, entries)
+    if ids:
+        connection.execute([_queue_command([ReceiptedEvent(id, id) for id in ids])])
+    return entries[-1].id if entries else after
+
+
+def _queue_command(receipts: Sequence[ReceiptedEvent]) -> Command:
+    scores_and_members: list[str | int] = []
+    for each in receipts:
+        scores_and_members += (StreamId.parse(each.receipt).ms, " ".join(each))
+    return ("ZADD", keys.LOGGED_RECEIPTS, *scores_and_members)
+
+
+def _find_obsolete_tasks(connection: Connection, entries: Sequence[Entry]) -> list[str]:
+    """Return the ids of the start-task entries whose attempt is not current. (HGET)"""
+    tasks: dict[str, events.StartTask] = {}
+    for entry in entries:
+        if events.is_kind(entry.fields, events.START_TASK):
+            with suppress(events.Malformed):  # the lifecycle copies it to the dead letters
+                tasks[entry.id] = events.parse_start_task(events.decode(entry.fields))
+    current = are_current(connection, list(tasks.values()))
+    return [id for id, is_current in zip(tasks, current, strict=True) if not is_current]
+
+
+class StreamCleaner:
+    """Deletes queued entries. Remembers when it first saw each group: a group may never have a consumer."""
+
+    def __init__(self, consumer: ConsumerId, forget_seconds: float) -> None:
+        self._consumer = consumer
+        self._forget_seconds = forget_seconds
+        self._first_seen: dict[bytes, float] = {}
+
+    def clear(self, connection: Connection) -> None:
+        """Delete queued entries that no group needs; a bounded number, so that a pass stays short.
+
+        (ZRANGE; MULTI/EXEC: XDEL, ZREM)
+        """
+        for _ in range(_MAX_ROUNDS):
+            members = connection.call("ZRANGE", keys.LOGGED_RECEIPTS, 0, _MAX_MEMBERS - 1)
+            queued = [ReceiptedEvent(*member.decode().split(" ")) for member in members]
+            unneeded = self._find_unneeded(connection, queued) if queued else []
+            if not unneeded:
+                return
+            ids = list(dict.fromkeys(id for each in unneeded for id in each))
+            cleared = (" ".join(each) for each in unneeded)
+            connection.transact(
+                [("XDEL", self._consumer.stream, *ids), ("ZREM", keys.LOGGED_RECEIPTS, *cleared)]
+            )
+            if len(members) < _MAX_MEMBERS:
+                return
+
+    def _find_unneeded(
+        self, connection: Connection, queued: Sequence[ReceiptedEvent]
+    ) -> list[ReceiptedEvent]:
+        """Return those that every active group has read past and has not pending."""
+        groups, now_ms = self._read_active_groups(connection)
+        read_by_all = min((group.last_delivered for group in groups), default=None)
+        past = [each for each in queued if read_by_all is None or max(each.ids()) <= read_by_all]
+        oldest_ms = now_ms - int(self._forget_seconds * 1000)
+        pending: set[str] = set()
+        for group in groups:
+            if past and group.pending:
+                pending |= self._read_pending(connection, group.raw_name, past, oldest_ms)
+        return [each for each in past if pending.isdisjoint(each)]
+
+    def _read_active_groups(self, connection: Connection) -> tuple[list[Group], int]:
+        """Return the active groups without our own, and the server's time in ms. (XINFO, TIME)"""
+        pipeline = Pipeline(connection)
+        groups_reply, time_reply = pipeline.add(*groups_command(self._consumer.stream)), pipeline.add(*TIME)
+        pipeline.send()
+        groups = [
+            group
+            for group in parse_groups(check_reply(groups_reply.value_or_error))
+            if group.raw_name != self._consumer.group.encode()
+        ]
+        names = [group.raw_name for group in groups]
+        consumers = {name: pipeline.add("XINFO", "CONSUMERS", self._consumer.stream, name) for name in names}
+        pipeline.send()
+        self._first_seen = {name: self._first_seen.get(name, time.monotonic()) for name in names}
+        active = [
+            group
+            for group in groups
+            if self._is_active(group.raw_name, consumers[group.raw_name].value_or_none or ())
+        ]
+        return active, parse_time_ms(time_reply.value)
+
+    def _is_active(self, group: bytes, consumers: Sequence[list[bytes]]) -> bool:
+        if not consumers:
+            return time.monotonic() - self._first_seen[group] < self._forget_seconds
+        idle_ms = min(parse_pairs(consumer)[b"idle"] for consumer in consumers)
+        return bool(idle_ms < self._forget_seconds * 1000)
+
+    def _read_pending(
+        self, connection: Connection, group: bytes, receipts: Sequence[ReceiptedEvent], oldest_ms: int
+    ) -> set[str]:
+        """Return the ids that a group has pending between the first and the last of `receipts`, without those
+        older than `oldest_ms`. (XPENDING)"""
+        ids = [id for each in receipts for id in each.ids()]
+        start, end = str(max(min(ids), StreamId(oldest_ms, 0))), str(max(ids))
+        pending: set[str] = set()
+        while True:
+            command = ("XPENDING", self._consumer.stream, group, start, end, _PENDING_PAGE)
+            page = check_reply(connection.execute([command], keep_errors=True)[0])
+            pending.update(row[0].decode() for row in page)
+            if len(page) < _PENDING_PAGE:
+                return pending
+            start = f"({page[-1][0].decode()}"
