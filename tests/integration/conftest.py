@@ -1,4 +1,4 @@
-"""Roles in this process, one pass at a time, on a real server."""
+"""Fixtures that run roles inside the test, one pass at a time, on a real server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.conftest import emptied
 
 @pytest.fixture
 def redis_url(each_server: ValkeyServer) -> str:
-    """These run on each kind of server."""
+    """The address of an empty server: these tests run once on each kind of server."""
     return emptied(each_server)
 
 
@@ -38,13 +38,13 @@ def store(settings: Settings) -> Iterator[Store]:
 
 @pytest.fixture
 def client(redis_url: str) -> Iterator[redis.Redis]:
-    """A client of its own, that knows nothing of ours."""
+    """A plain client, which uses no code of lfr."""
     with redis.Redis.from_url(redis_url, decode_responses=True, protocol=2) as client:
         yield client
 
 
 class Stepper:
-    """Takes single passes of a role, and never waits for events."""
+    """Runs single passes of a role and never blocks."""
 
     def __init__(self, consumer: Consumer, connection: Connection) -> None:
         self.consumer = consumer
@@ -52,13 +52,13 @@ class Stepper:
         create_group(connection, consumer.store.stream, consumer.id.group)
 
     def step(self) -> None:
-        """One pass, with whatever is on the stream by now."""
+        """Run one pass with the entries that are on the stream now."""
         self.consumer.run_pass(self.connection)
 
 
 @pytest.fixture
 def stepper(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Consumer], Stepper]]:
-    """Make a Stepper of a role."""
+    """Returns a function that makes a Stepper of a role."""
     monkeypatch.setattr("lfr.runtime.consumer._LONGEST_BLOCK_SECONDS", 0.001)
     with ExitStack() as stack:
 
@@ -69,7 +69,7 @@ def stepper(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Consumer], St
 
 
 def append(client: redis.Redis, **fields: Any) -> str:
-    """Append an event as another program would."""
+    """Append an event as another program does. Return its entry id."""
     from rqse.client import encode_dictionary
     from rqse.messaging import message
 
@@ -77,14 +77,14 @@ def append(client: redis.Redis, **fields: Any) -> str:
 
 
 def started_tasks(client: redis.Redis) -> list[dict[str, str]]:
-    """The start-task events on the stream, raw."""
+    """Return the start-task events on the stream, with encoded fields."""
     return [fields for _, fields in client.xrange("workflows:run") if fields["kind"] == '"start-task"']
 
 
 def events_of(client: redis.Redis, kind: str) -> list[dict[str, Any]]:
-    """The events of a kind on the stream, in order."""
-    found = [
+    """Return the events of a kind on the stream, in order."""
+    events = [
         {name: json.loads(value) for name, value in fields.items()}
         for _, fields in client.xrange("workflows:run")
     ]
-    return [event for event in found if event["kind"] == kind]
+    return [event for event in events if event["kind"] == kind]

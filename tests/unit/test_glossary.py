@@ -6,6 +6,7 @@ import ast
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -84,11 +85,16 @@ def singular(word: str) -> str:
     return word[:-1] if word.endswith("s") and word not in WHOLE else word
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
 def bindings(path: Path) -> Iterator[tuple[str, int]]:
     """Yield the name and line of all that a file binds: the module, classes, functions, arguments, variables
     and attributes."""
     yield path.stem, 1
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         match node:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 yield name, node.lineno
@@ -160,7 +166,7 @@ def test_functions_that_build_commands_take_no_connection() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
         for path in ROOT.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef) and re.match(r"[a-z]\w*_commands$", node.name)
         if {"link", "connection", "redis", "client"} & {argument.arg for argument in node.args.args}
     ]
@@ -170,7 +176,7 @@ def test_functions_that_build_commands_take_no_connection() -> None:
 def test_a_word_of_the_glossary_holds_what_it_says() -> None:
     wrong = []
     for path in sorted(ROOT.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             match node:
                 case ast.arg(arg=name, annotation=ast.expr() as annotation):
                     pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import lfr
@@ -44,20 +45,21 @@ IMPURE = {
 }
 
 
+@cache
 def imports(path: Path) -> set[str]:
-    """The modules that a file imports, wherever in it."""
-    found: set[str] = set()
+    """Return the modules that a file imports, also inside its functions."""
+    modules: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            modules.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names if node.module == "lfr")
-    return found
+            modules.add(node.module)
+            modules.update(f"{node.module}.{alias.name}" for alias in node.names if node.module == "lfr")
+    return modules
 
 
 def room_of(module: str) -> str:
-    """The longest name in LAYERS that a dotted module below `lfr` stands in."""
+    """Return the longest name in LAYERS that a dotted module below `lfr` belongs to."""
     parts = module.split(".")
     names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
     return next((name for name in names if any(name in layer for layer in LAYERS)), parts[0])

@@ -1,4 +1,4 @@
-"""The API called without a network, as a WSGI application, on a real store."""
+"""Fixtures that call the API as a WSGI application, without a network, on a real server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Reply:
 
     @property
     def json(self) -> Any:
-        """The body as JSON."""
+        """The parsed JSON of the body."""
         return json.loads(self.body)
 
 
@@ -44,8 +44,9 @@ class Caller:
     def __call__(
         self, method: str, path: str, body: Any = None, *, stream: bool = False, **headers: str
     ) -> Reply:
-        """A request with JSON, text or bytes; headers as `content_type=`. With `stream` its lines are left
-        to the caller, who closes it."""
+        """Send a request with JSON, text or bytes as its body; headers are arguments, as `content_type=`.
+
+        With `stream` the reply holds the open stream instead of a body; the caller closes it."""
         path, _, query = path.partition("?")
         raw, media = _encoded(body)
         environ = {
@@ -88,7 +89,7 @@ def _encoded(body: Any) -> tuple[bytes, str]:
 
 
 def start(call: Caller, text: str = "@flow x\na -> b", **more: Any) -> str:
-    """Start a workflow; its id."""
+    """Start a workflow. Return its id."""
     reply = call("POST", "/workflows/start", {"workflow": text, **more})
     assert reply.status == 201
     id: str = reply.json["workflow"]
@@ -97,7 +98,7 @@ def start(call: Caller, text: str = "@flow x\na -> b", **more: Any) -> str:
 
 
 def step(store: Store) -> None:
-    """Let a lifecycle deal with what is on the stream."""
+    """Let a lifecycle process the entries on the stream."""
     lifecycle = Lifecycle(store)
     with store.connect() as connection:
         create_group(connection, store.stream, "lifecycle")
@@ -113,7 +114,7 @@ def store(redis_url: str) -> Iterator[Store]:
 
 @pytest.fixture
 def client(redis_url: str) -> redis.Redis:
-    """A client of its own, that knows nothing of ours."""
+    """A plain client, which uses no code of lfr."""
     return redis.Redis.from_url(redis_url, decode_responses=True, protocol=2)
 
 
@@ -125,7 +126,7 @@ def call(store: Store) -> Caller:
 
 @pytest.fixture
 def guarded(store: Store) -> Caller:
-    """The API that asks for a token."""
+    """The API, which asks for a token."""
     return Caller(
         make_app(store, AccessPolicy("may-operate", "may-read", frozenset({"lfr.example"})), max_body=1000)
     )

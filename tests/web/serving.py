@@ -1,4 +1,4 @@
-"""`lfr api` as a real process."""
+"""Runs `lfr api` as a process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.waiting import STALL_SECONDS
 def serving(
     url: str, address: str = "127.0.0.1:0", more: Mapping[str, str] | None = None
 ) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """The process and its port, for as long as the block runs."""
+    """Run it as long as the block runs. Yield the process and its port."""
     process = subprocess.Popen(
         [sys.executable, str(built_file()), "api", address],
         env={**environment(url, more), "LOG_LEVEL": "INFO"},
@@ -32,7 +32,7 @@ def serving(
                 yield process, int(match[1])
                 break
         else:
-            raise AssertionError("it did not start")
+            raise AssertionError("lfr api has not started")
     finally:
         process.terminate()
         process.wait(STALL_SECONDS)
