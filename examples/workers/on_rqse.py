@@ -1,9 +1,9 @@
-"""A task worker on rqse alone: it knows nothing of lfr but the events on the stream.
+"""A worker with rqse alone: it uses nothing of lfr but the events on the stream.
 
     python3 on_rqse.py PORT
 
-Does two tasks. `text:upper` puts its output into the end-task event. `text:reverse` hands it over as
-workers for littleflow_redis do: as a string under WORKFLOW:output:INDEX, before the end-task.
+It does two tasks. `text:upper` puts its output into the end-task event. `text:reverse` writes it as workers
+for littleflow_redis do: as a string under WORKFLOW:output:INDEX, before the end-task.
 """
 
 import json
@@ -13,10 +13,10 @@ from rqse import EventListener, message, receipt_for
 
 
 class TextWorker(EventListener):
-    """Answers start-task events for the tasks text:upper and text:reverse."""
+    """Does the tasks text:upper and text:reverse."""
 
     def process(self, event_id, event):
-        """Do one task; True acknowledges the event."""
+        """Do one task. True acknowledges the event."""
         task = event.get("base")
         if task not in ("text:upper", "text:reverse"):
             return True
@@ -29,7 +29,7 @@ class TextWorker(EventListener):
                 key = f"{event['workflow']}:output:{event['index']}"
                 self.connection.set(key, json.dumps({"text": text[::-1]}))
             answer["status"] = "SUCCESS"
-        except Exception as error:  # without an answer the workflow would wait for ever
+        except Exception as error:  # without an end-task the workflow waits for ever
             answer |= {"status": "FAILURE", "reason": f"{type(error).__name__}: {error}"}
         self.append(receipt_for(event_id))
         self.append(message(answer, kind="end-task"))

@@ -1,9 +1,10 @@
-"""A task worker in Python without any package: it speaks to Redis itself.
+"""A worker in Python without any package: it speaks the protocol of Redis itself.
 
     python3 plain.py PORT
 
-Does the task `text:count`: how many words a text has. Shows all that a worker owes: read start-task events in
-a group of its own, take over what a worker that died had read, answer with end-task, a receipt and XACK.
+It does the task `text:count`, which counts the words of a text. It shows everything that a worker must do:
+read start-task events in a group of its own, reclaim the entries of dead workers, and end each task with an
+end-task event, a receipt and XACK.
 """
 
 import json
@@ -15,7 +16,7 @@ STREAM, GROUP, ME = "workflows:run", "plain", f"plain-{os.getpid()}"
 
 
 class Redis:
-    """A connection: `call` sends one command and gives the reply (RESP2)."""
+    """A connection to Redis. `call` sends one command and returns the reply (RESP2)."""
 
     def __init__(self, port):
         self.file = socket.create_connection(("127.0.0.1", port)).makefile("rwb")
@@ -41,12 +42,12 @@ class Redis:
 
 
 def do(event):
-    """The task: its output, from the event's input and parameters."""
+    """Do the task. Return its output."""
     return {"words": len(event["input"]["text"].split())}
 
 
 def append(redis, kind, **fields):
-    """Every field of an event is JSON by itself."""
+    """Append an event. Each of its fields is JSON by itself."""
     fields = {"kind": kind, "apiVersion": "v1", **fields}
     redis.call(
         "XADD", STREAM, "*", *(word for name, value in fields.items() for word in (name, json.dumps(value)))
@@ -54,7 +55,7 @@ def append(redis, kind, **fields):
 
 
 def read(flat):
-    """An event from its names and values. One that cannot be read is nobody's: the engine puts it aside."""
+    """Return the event of an entry. A malformed one counts as empty: lfr moves it to the dead letters."""
     try:
         return {name: json.loads(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
     except ValueError:
@@ -69,7 +70,7 @@ def handle(redis, id, flat):
             answer.update(status="SUCCESS", output=do(event))
         except Exception as error:
             answer.update(status="FAILURE", reason=f"{type(error).__name__}: {error}")
-        redis.call("MULTI")  # all of it or nothing: a worker that dies here leaves the task to another
+        redis.call("MULTI")  # all or nothing: if this worker dies here, another one reclaims the task
         append(redis, "end-task", **answer)
         append(redis, "receipt", **{"for": id, "action": "processed"})
         redis.call("XACK", STREAM, GROUP, id)
@@ -86,9 +87,9 @@ def main(port):
         if not str(error).startswith("BUSYGROUP"):
             raise
     while True:
-        left = redis.call("XAUTOCLAIM", STREAM, GROUP, ME, 30_000, "0-0", "COUNT", 10)[1]
+        reclaimed = redis.call("XAUTOCLAIM", STREAM, GROUP, ME, 30_000, "0-0", "COUNT", 10)[1]
         new = redis.call("XREADGROUP", "GROUP", GROUP, ME, "COUNT", 10, "BLOCK", 1000, "STREAMS", STREAM, ">")
-        for id, flat in [*left, *(new[0][1] if new else [])]:
+        for id, flat in [*reclaimed, *(new[0][1] if new else [])]:
             handle(redis, id, flat)
 
 

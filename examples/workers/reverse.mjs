@@ -1,5 +1,5 @@
-// A task worker in Node without any package:  node reverse.mjs PORT
-// Does the task `text:reverse-words`: the words of a text, the other way round.
+// A worker in Node without any package:  node reverse.mjs PORT
+// It does the task `text:reverse-words`, which reverses the order of the words of a text.
 
 import { connect } from "node:net";
 
@@ -8,18 +8,18 @@ const socket = connect(Number(process.argv[2]), "127.0.0.1");
 const waiting = [];
 let data = Buffer.alloc(0);
 
-/** One command; a promise of its reply. */
+/** Send one command. Return a promise of its reply. */
 function call(...words) {
   const parts = words.map(String).map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
   socket.write(`*${parts.length}\r\n${parts.join("")}`);
   return new Promise((resolve, reject) => waiting.push({ resolve, reject }));
 }
 
-/** A reply (RESP2) that begins at `at`: its value and where the next begins; undefined if it is not all there. */
-function read(at) {
-  const end = data.indexOf("\r\n", at);
+/** Return the reply (RESP2) at an offset and the offset of the next; undefined if it is not complete. */
+function read(offset) {
+  const end = data.indexOf("\r\n", offset);
   if (end < 0) return undefined;
-  const kind = String.fromCharCode(data[at]), rest = data.toString("utf8", at + 1, end), size = Number(rest);
+  const kind = String.fromCharCode(data[offset]), rest = data.toString("utf8", offset + 1, end), size = Number(rest);
   if (kind === "$" && size >= 0) {
     const next = end + 2 + size + 2;
     return data.length < next ? undefined : { value: data.toString("utf8", end + 2, next - 2), next };
@@ -47,11 +47,11 @@ socket.on("data", (more) => {
   }
 });
 
-/** Append an event: every field is JSON by itself. */
+/** Append an event. Each of its fields is JSON by itself. */
 const append = (event) =>
   call("XADD", STREAM, "*", ...Object.entries({ apiVersion: "v1", ...event }).flatMap(([name, value]) => [name, JSON.stringify(value)]));
 
-/** An event from its names and values. One that cannot be read is nobody's: the engine puts it aside. */
+/** Return the event of an entry. A malformed one counts as empty: lfr moves it to the dead letters. */
 function readEvent(flat) {
   const event = {};
   try {
@@ -62,7 +62,7 @@ function readEvent(flat) {
   return event;
 }
 
-/** The task: its output, or why there is none. */
+/** Do the task. Return its output, or why it failed. */
 function work({ input }) {
   try {
     return { status: "SUCCESS", output: { text: input.text.split(" ").reverse().join(" ") } };
@@ -81,9 +81,9 @@ async function handle(id, flat) {
   await call("XACK", STREAM, GROUP, id);
 }
 
-await call("XGROUP", "CREATE", STREAM, GROUP, "0", "MKSTREAM").catch(() => {}); // it is there already
+await call("XGROUP", "CREATE", STREAM, GROUP, "0", "MKSTREAM").catch(() => {}); // the group exists already
 for (;;) {
-  const [, left] = await call("XAUTOCLAIM", STREAM, GROUP, ME, 30000, "0-0", "COUNT", 10);
-  const found = await call("XREADGROUP", "GROUP", GROUP, ME, "COUNT", 10, "BLOCK", 1000, "STREAMS", STREAM, ">");
-  for (const [id, flat] of [...left, ...(found ? found[0][1] : [])]) await handle(id, flat);
+  const [, reclaimed] = await call("XAUTOCLAIM", STREAM, GROUP, ME, 30000, "0-0", "COUNT", 10);
+  const reply = await call("XREADGROUP", "GROUP", GROUP, ME, "COUNT", 10, "BLOCK", 1000, "STREAMS", STREAM, ">");
+  for (const [id, flat] of [...reclaimed, ...(reply ? reply[0][1] : [])]) await handle(id, flat);
 }

@@ -1,4 +1,4 @@
-"""A task worker on rqse that sleeps: `sleep (- seconds: 3 -)`. Its output is its input.
+"""A worker with rqse that sleeps: `sleep (- seconds: 3 -)`. Its output is its input.
 
 python3 sleep.py PORT
 """
@@ -10,20 +10,20 @@ from rqse import EventListener, message, receipt_for
 
 
 class SleepWorker(EventListener):
-    """Answers start-task events for the task sleep."""
+    """Does the task sleep."""
 
     def process(self, event_id, event):
-        """Do one task; True acknowledges the event."""
+        """Do one task. True acknowledges the event."""
         if event.get("base") == "sleep":
             answer = {key: event.get(key) for key in ("workflow", "name", "index", "attempt")}
             try:
                 time.sleep((event.get("parameters") or {}).get("seconds", 1))
                 answer |= {"status": "SUCCESS", "output": event.get("input")}
-            except Exception as error:  # without an answer the workflow would wait for ever
+            except Exception as error:  # without an end-task the workflow waits for ever
                 answer |= {"status": "FAILURE", "reason": f"{type(error).__name__}: {error}"}
             self.append(receipt_for(event_id))
             self.append(message(answer, kind="end-task"))
-        return True  # also for other tasks: in this group nobody else does them
+        return True  # other tasks too: no other worker of this group does them
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A task worker in Bash, with redis-cli and python3 for the JSON:  bash upper.sh PORT
-# Does the task `text:shout`: the text of its input in capitals. One task at a time; what it had taken when it
-# died stays taken: plain.py shows how another takes it over.
+# A worker in Bash, with redis-cli, and with python3 for JSON:  bash upper.sh PORT
+# It does the task `text:shout`, which writes a text in capitals, one task at a time. If it dies, its entry stays
+# pending: plain.py shows how another worker reclaims it.
 set -euo pipefail
 
 redis() { redis-cli -p "$port" --raw "$@"; }
@@ -11,9 +11,9 @@ port=$1 stream=workflows:run group=shout me=shout-$$
 redis XGROUP CREATE $stream $group 0 MKSTREAM >/dev/null 2>&1 || true
 
 while true; do
-    # The id, then the names and the values of one event, a line each: every value is JSON in one line.
+    # The stream, the entry id, then names and values of one event, a line each: every value is JSON in one line.
     mapfile -t lines < <(redis XREADGROUP GROUP $group $me COUNT 1 BLOCK 1000 STREAMS $stream '>')
-    ((${#lines[@]} > 2)) || { sleep 0.1; continue; } # nothing new, or Redis is away
+    ((${#lines[@]} > 2)) || { sleep 0.1; continue; } # nothing new, or no connection to Redis
     id=${lines[1]}
     declare -A event=()
     for ((i = 2; i + 1 < ${#lines[@]}; i += 2)); do event[${lines[i]}]=${lines[i + 1]}; done
