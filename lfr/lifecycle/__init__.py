@@ -1,1 +1,1 @@
-"""The parts of the lifecycle role: classify a batch of events, advance workflows, run iterated steps."""
+"""The part of the lifecycle role that runs the items of iterated steps."""

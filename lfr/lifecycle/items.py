@@ -81,7 +81,7 @@ class ItemEvents:
 
 
 class ItemsProcessor:
-    """Processes the events of iterated steps for a lifecycle consumer."""
+    """Processes the events of iterated steps for a consumer of the lifecycle role."""
 
     def __init__(self, store: Store, consumer: ConsumerId, flows: FlowCache) -> None:
         self._stream = store.stream
@@ -113,9 +113,9 @@ class ItemsProcessor:
     def _change_open_items(
         self, connection: Connection, id: str, indices: Iterable[int] | None, state: WorkflowState
     ) -> list[ItemId]:
-        """Terminate or restart the open items of these steps, of all steps if None; return the changed items.
+        """Terminate or restart the open items of these steps, or of all steps; return the items that changed.
 
-        Nothing is changed once the workflow itself is in another state than `state`.
+        Nothing changes once the workflow itself is in another state than `state`.
         """
         _, loaded = load(connection, self._flows, {id: ()})
         if id not in loaded:
@@ -142,7 +142,10 @@ class ItemsProcessor:
     def _decide(
         self, connection: Connection, id: str, item_events: ItemEvents, restarted: Iterable[ItemId]
     ) -> tuple[int, list[Command]]:
-        """Return the time of Redis and the commands that write all changes. Raises ItemsMissing."""
+        """Load the workflow and return the time of Redis and the commands for all changes.
+
+        Raises ItemsMissing.
+        """
         now_ms, loaded = load(connection, self._flows, {id: item_events.indices()})
         if id not in loaded:
             return now_ms, []
@@ -192,10 +195,10 @@ class ItemsProcessor:
     ) -> list[ItemResult]:
         """Return the results of the items that have ended according to the events.
 
-        For a step that goes on, add the successes of other open items: if the stream was lost, no event tells
-        them.
+        If a step goes on with its items, add the successes of its open items: the stream may have been lost, and
+        then no event reports them.
         """
-        ended = [item for item in item_events.ended if item.index in indices]
+        ended = dict.fromkeys(item for item in item_events.ended if item.index in indices)
         others = [
             item
             for index in counts.keys() & item_events.starts.keys()
