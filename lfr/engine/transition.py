@@ -110,7 +110,7 @@ class FactKind(StrEnum):
     RESTARTED = "restarted"
 
 
-_SIGNS = {
+_SYMBOLS = {
     FactKind.STARTED: "+",
     FactKind.ENDED: "-",
     FactKind.PASSED: "=",
@@ -118,7 +118,7 @@ _SIGNS = {
     FactKind.FAILED: "!",
     FactKind.RETRIED: "^",
 }
-_KINDS = {sign: kind for kind, sign in _SIGNS.items()}
+_KINDS = {symbol: kind for kind, symbol in _SYMBOLS.items()}
 
 
 @dataclass(slots=True)
@@ -128,10 +128,10 @@ class Fact:
     item     the number of an item from 0, if it happened to one item of an iterated step
     attempt  the attempt of the step; for an item, the attempt that began with the items
 
-    In a history, a fact is a word: a sign, the step's index, `/ITEM` for an item, `.ATTEMPT` from the second
-    attempt on; or the kind of a fact of the workflow. `+5 -5 =6 ~7 !8.2 ^8.3 +9/0 finished` says: step 5
-    started and ended, step 6 passed, step 7 was skipped, attempt 2 of step 8 failed, attempt 3 failed and is
-    retried, the first item of step 9 started, the workflow has finished.
+    In a history, a fact is a word: a symbol, the step's index, `/ITEM` for an item, `.ATTEMPT` from the
+    second attempt on; or the kind of a fact of the workflow. `+5 -5 =6 ~7 !8.2 ^8.3 +9/0 finished` says: step
+    5 started and ended, step 6 passed, step 7 was skipped, attempt 2 of step 8 failed, attempt 3 failed and
+    is retried, the first item of step 9 started, the workflow has finished.
     """
 
     index: int | None
@@ -145,7 +145,7 @@ class Fact:
             return self.kind.value
         item = "" if self.item is None else f"/{self.item}"
         attempt = f".{self.attempt}" if self.attempt > 1 else ""
-        return f"{_SIGNS[self.kind]}{self.index}{item}{attempt}"
+        return f"{_SYMBOLS[self.kind]}{self.index}{item}{attempt}"
 
     @classmethod
     def parse(cls, word: str) -> Fact:

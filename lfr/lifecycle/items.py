@@ -195,8 +195,8 @@ class ItemsProcessor:
     ) -> list[ItemResult]:
         """Return the results of the items that have ended according to the events.
 
-        If a step goes on with its items, add the successes of its open items: the stream may have been lost, and
-        then no event reports them.
+        If a step goes on with its items, add the successes of its open items: the stream may have been lost,
+        and then no event reports them.
         """
         ended = dict.fromkeys(item for item in item_events.ended if item.index in indices)
         others = [

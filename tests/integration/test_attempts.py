@@ -32,40 +32,40 @@ def lifecycle(store: Store, stepper: MakeStepper) -> Stepper:
     return stepper(Lifecycle(store))
 
 
-def start(store: Store, common: str, text: str = "a (- lfr: {} -) -> b") -> str:
-    """A workflow whose task `a` says this to lfr."""
-    return start_workflow(store, text.replace("{}", common)).id
+def start(store: Store, options: str, text: str = "a (- lfr: {} -) -> b") -> str:
+    """Start a workflow whose task `a` has these step options."""
+    return start_workflow(store, text.replace("{}", options)).id
 
 
-def answer(client: redis.Redis, task: dict[str, Any], **told: Any) -> None:
-    """Say that a task has ended."""
-    place = {key: task[key] for key in ("workflow", "name", "index", "attempt")}
-    append(client, kind="end-task", **place, **told)
+def answer(client: redis.Redis, task: dict[str, Any], **fields: Any) -> None:
+    """Append the end-task event of a task."""
+    attempt = {key: task[key] for key in ("workflow", "name", "index", "attempt")}
+    append(client, kind="end-task", **attempt, **fields)
 
 
 def attempts(client: redis.Redis, lifecycle: Stepper, count: int) -> list[dict[str, Any]]:
-    """The start-task events, once the lifecycle has come to so many."""
+    """Return the start-task events, once the lifecycle has appended so many."""
 
-    def found() -> list[dict[str, Any]]:
+    def step() -> list[dict[str, Any]]:
         lifecycle.step()
         return events_of(client, "start-task")
 
-    eventually(lambda: len(found()) >= count)
-    return found()
+    eventually(lambda: len(step()) >= count)
+    return step()
 
 
 def cancelled(client: redis.Redis) -> list[tuple[str, int]]:
-    """Whose workers were told to stop: names and attempts."""
-    told = events_of(client, "cancel-task")
-    wanted = {"workflow", "name", "base", "index", "attempt"}
-    assert all(event.keys() == wanted | {"kind", "apiVersion", "at"} for event in told)
-    return [(event["name"], event["attempt"]) for event in told]
+    """Return name and attempt of each cancel-task event."""
+    cancels = events_of(client, "cancel-task")
+    names = {"workflow", "name", "base", "index", "attempt", "kind", "apiVersion", "at"}
+    assert all(event.keys() == names for event in cancels)
+    return [(event["name"], event["attempt"]) for event in cancels]
 
 
 def history(store: Store, id: str, index: int) -> list[tuple[str, str | None]]:
-    """What happened to a step, and why."""
-    told = inspect_workflow(store, id, history=True)["history"]
-    return [(fact["event"], fact["reason"]) for fact in told if fact["index"] == index]
+    """Return the facts of a step with their reasons."""
+    facts = inspect_workflow(store, id, history=True)["history"]
+    return [(fact["event"], fact["reason"]) for fact in facts if fact["index"] == index]
 
 
 def test_a_failed_task_is_tried_again_until_it_succeeds(
@@ -121,12 +121,12 @@ def test_a_worker_that_never_answers(store: Store, client: redis.Redis, lifecycl
     assert client.zcard("waits:deadlines") == 0
 
 
-def test_who_is_told_of_a_timeout_knows_the_task_behind_an_alias(
+def test_the_cancel_event_of_a_timeout_names_the_task_behind_an_alias(
     store: Store, client: redis.Redis, lifecycle: Stepper
 ) -> None:
     start(store, "{timeout: 30ms}", "@task x = a\nx (- lfr: {} -)")
-    told = eventually(lambda: lifecycle.step() or events_of(client, "cancel-task"))
-    assert (told[0]["name"], told[0]["base"]) == ("x", "a")
+    (cancel,) = eventually(lambda: lifecycle.step() or events_of(client, "cancel-task"))
+    assert (cancel["name"], cancel["base"]) == ("x", "a")
 
 
 def test_a_worker_that_answers_too_late(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
@@ -161,10 +161,9 @@ def test_terminating_cancels_what_runs_and_forgets_what_is_to_come(
     assert client.zcard("waits:delayed") == 0 and client.keys("*:start:*") == []
     restart_workflow(store, id)
     assert [task["attempt"] for task in events_of(client, "start-task")] == [1, 1, 3, 2]
-    told = [event for event, fields in client.xrange("workflows:run") if fields["kind"] == '"cancel-task"']
-    eventually(
-        lambda: lifecycle.step() or set(told) <= {each["for"] for each in events_of(client, "receipt")}
-    )
+    entries = client.xrange("workflows:run")
+    cancels = {id for id, fields in entries if fields["kind"] == '"cancel-task"'}
+    eventually(lambda: lifecycle.step() or cancels <= {each["for"] for each in events_of(client, "receipt")})
 
 
 def test_of_two_lifecycles_one_makes_the_attempt(
@@ -191,7 +190,7 @@ def test_items_are_tried_again_each_by_itself(store: Store, client: redis.Redis,
 
 
 def running(store: Store, client: redis.Redis, lifecycle: Stepper) -> str:
-    """A workflow whose first task runs."""
+    """Start a workflow whose first task runs."""
     id = start(store, "{retry: {times: 5, delay: 0}}")
     attempts(client, lifecycle, 1)
     return id
@@ -212,8 +211,8 @@ def test_a_task_fails_by_hand_and_is_not_tried_again(
 ) -> None:
     id = running(store, client, lifecycle)
     fail_task(store, id, 1, "enough")
-    found = inspect_workflow(store, id)
-    assert (found["state"], found["reason"]) == ("FAILED", "enough")
+    workflow = inspect_workflow(store, id)
+    assert (workflow["state"], workflow["reason"]) == ("FAILED", "enough")
     retry_task(store, id, 1)
     assert events_of(client, "start-task")[-1]["attempt"] == 2
 
@@ -227,40 +226,40 @@ def test_a_task_is_skipped(
     if has_failed:
         fail_task(store, id, 1, "enough")
     skip_task(store, id, 1, output)
-    found = inspect_workflow(store, id)
-    assert [step["state"] for step in found["steps"]] == ["DONE", "SKIPPED", "RUNNING", "PENDING"]
-    assert (found["state"], found["reason"]) == ("RUNNING", None)
-    skipped = found["steps"][1]
+    workflow = inspect_workflow(store, id)
+    assert [step["state"] for step in workflow["steps"]] == ["DONE", "SKIPPED", "RUNNING", "PENDING"]
+    assert (workflow["state"], workflow["reason"]) == ("RUNNING", None)
+    skipped = workflow["steps"][1]
     assert (skipped["reason"], skipped["output"]) == ("skipped by hand", output or {})
-    assert skipped["started"] == found["started"]
+    assert skipped["started"] == workflow["started"]
     assert events_of(client, "start-task")[-1]["input"] == (output or {})
     answer(client, events_of(client, "start-task")[-1])
     eventually(lambda: lifecycle.step() or inspect_workflow(store, id)["state"] == "FINISHED")
 
 
-def test_a_step_that_its_guard_skips_is_told_otherwise(store: Store) -> None:
+def test_a_step_that_its_guard_skips_has_no_reason(store: Store) -> None:
     step = inspect_workflow(store, start(store, "", "? `$.x` a -> b"))["steps"][1]
     assert (step["state"], step["reason"], step["output"]) == ("SKIPPED", None, {})
 
 
-def test_when_a_step_is_tried_again_is_told(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
+def test_the_time_of_the_next_attempt_is_shown(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
     id = start(store, "{retry: {times: 1, delay: 1h}}")
     answer(client, attempts(client, lifecycle, 1)[-1], status="FAILURE", reason="no")
 
-    def step() -> dict[str, Any]:
+    def retried_step() -> dict[str, Any]:
         lifecycle.step()
-        told: dict[str, Any] = inspect_workflow(store, id)["steps"][1]
-        return told if told["reason"] else {}
+        step: dict[str, Any] = inspect_workflow(store, id)["steps"][1]
+        return step if step["reason"] else {}
 
-    told = eventually(step)
-    assert (told["state"], told["attempt"], told["reason"]) == ("RUNNING", 1, "no")
-    until = datetime.fromisoformat(told["waits_for"]["until"])
-    assert 3590 < (until - datetime.fromisoformat(told["started"])).total_seconds() < 3700
+    step = eventually(retried_step)
+    assert (step["state"], step["attempt"], step["reason"]) == ("RUNNING", 1, "no")
+    until = datetime.fromisoformat(step["waits_for"]["until"])
+    assert 3590 < (until - datetime.fromisoformat(step["started"])).total_seconds() < 3700
 
 
 def test_what_cannot_be_done_to_a_step(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
     id = running(store, client, lifecycle)
-    for act in (retry_task, skip_task, lambda *place: fail_task(*place, "")):
+    for act in (retry_task, skip_task, lambda *step: fail_task(*step, "")):
         with pytest.raises(Conflict, match="step 2 of"):
             act(store, id, 2)
         with pytest.raises(NotFound, match="has no step 9"):

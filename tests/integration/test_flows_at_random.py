@@ -1,6 +1,6 @@
-"""Random texts with all that steps can be, run in this process and by a lifecycle: both do the same.
+"""Random flow texts with every kind of step have the same result in this process and by a lifecycle.
 
-The seed of each text is its number, so the number that a failure tells brings it back.
+The seed of each text is its number, so the number in a failure reproduces it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lfr.values.json import Json
 from tests.integration.conftest import Stepper, append
 
 TEXTS = 150
-MOST_PASSES = 2000
+MAX_PASSES = 2000
 
 INPUTS: list[Json] = [{}, {"yes": 1}, [], [1, [2, 3], {"yes": 1}], [{"n": 1}, {}, {"n": 3}]]
 
@@ -37,7 +37,7 @@ Trace = list[tuple[int, str, str]]
 
 
 def random_text(random: Random) -> str:
-    """A flow with a declared subflow and an alias of two levels."""
+    """Return a flow text with a declared subflow and an alias of two levels."""
     return (
         "@task inner { echo -> * list }\n@task alias = next (- k: 1 -)\n@task next = emit (- n: 2 -);\n"
         + random_scope(random, depth=0)
@@ -45,7 +45,7 @@ def random_text(random: Random) -> str:
 
 
 def random_scope(random: Random, depth: int) -> str:
-    """Statements; the first of them may lead to the others by a label."""
+    """Return statements; the first of them may lead to the others by a label."""
     statements = [random_statement(random, depth) for _ in range(random.randint(1, 3))]
     if random.randrange(3) == 0:
         statements[0] += " -> :x"
@@ -61,21 +61,21 @@ def random_statement(random: Random, depth: int, *, is_fed: bool = False) -> str
 
 
 def random_step(random: Random, depth: int) -> str:
-    sign = random.choice(["", "", "* ", "> "])
+    prefix = random.choice(["", "", "* ", "> "])
     guard = f"? `{random.choice(GUARDS)}` " if random.randrange(4) == 0 else ""
     if depth < 3 and random.randrange(4) == 0:
-        return f"{sign}{guard}{{ {random_scope(random, depth + 1)} }}"
+        return f"{prefix}{guard}{{ {random_scope(random, depth + 1)} }}"
     names = ("echo", "none", "list", "inner", "alias", 'emit({"yes": 1})', "emit([1, 2])")
-    return sign + guard + "|".join(random.choices(names, k=random.choice((1, 1, 1, 2))))
+    return prefix + guard + "|".join(random.choices(names, k=random.choice((1, 1, 1, 2))))
 
 
 def do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
-    """What the tasks do."""
+    """Return the output of a task."""
     return {"none": None, "list": [input, index], "emit": parameters}.get(base, input)
 
 
 def run_here(text: str, input: Json) -> tuple[str, Json, Trace, list[int]]:
-    """State, output, what was started, what was skipped outside of items."""
+    """Run a text in this process; return state, output, trace, and the steps skipped outside of items."""
     trace: Trace = []
     skipped: list[int] = []
     try:
@@ -92,7 +92,7 @@ def run_here(text: str, input: Json) -> tuple[str, Json, Trace, list[int]]:
 
 
 class Worker:
-    """Answers tasks, those of one pass in random order, and notes by workflow what it was given."""
+    """Answers tasks, those of one pass in random order, and records their inputs by workflow."""
 
     def __init__(self, client: redis.Redis, random: Random) -> None:
         self.client = client
@@ -101,7 +101,7 @@ class Worker:
         self.traces: defaultdict[str, Trace] = defaultdict(list)
 
     def answer_all(self) -> None:
-        """Answer what has been started since the last time."""
+        """Answer the tasks that have been started since the last call."""
         entries: Any = self.client.xrange("workflows:run", self.last)
         tasks = []
         for id, fields in entries:
@@ -118,8 +118,8 @@ class Worker:
         trace.append((task["index"], task["name"], json.dumps(task["input"], sort_keys=True)))
         output = do(task["name"], task["base"], task["index"], task["input"], task["parameters"])
         answer = {key: task[key] for key in ("workflow", "name", "index", "attempt")}
-        given = {} if output is None else {"output": output}
-        append(self.client, kind="end-task", status="SUCCESS", **answer, **given)
+        output_field = {} if output is None else {"output": output}
+        append(self.client, kind="end-task", status="SUCCESS", **answer, **output_field)
 
 
 @pytest.mark.parametrize("limit", [1, 3])
@@ -136,17 +136,17 @@ def test_a_lifecycle_does_what_a_local_run_does(
         state, output, trace, skipped = run_here(text, input)
         ended[state] += 1
         id = start_workflow(store, text, input).id
-        for _ in range(MOST_PASSES):
+        for _ in range(MAX_PASSES):
             lifecycle.step()
             worker.answer_all()
             if client.hget(id, "state") != "RUNNING":
                 break
-        found = inspect_workflow(store, id)
-        what = (number, text, input, found["reason"])
-        assert found["state"] == state, what
+        workflow = inspect_workflow(store, id)
+        context = (number, text, input, workflow["reason"])
+        assert workflow["state"] == state, context
         if state == "FINISHED":
-            assert found["output"] == output, what
-            assert sorted(worker.traces[id]) == trace, what
-            told = {step["index"] for step in found["steps"] if step["state"] == "SKIPPED"}
-            assert told <= set(skipped), what
+            assert workflow["output"] == output, context
+            assert sorted(worker.traces[id]) == trace, context
+            skipped_steps = {step["index"] for step in workflow["steps"] if step["state"] == "SKIPPED"}
+            assert skipped_steps <= set(skipped), context
     assert set(ended) == {"FINISHED", "FAILED"}

@@ -38,22 +38,22 @@ class Worker:
 
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
-        self.seen: set[str] = set()
+        self.answered_ids: set[str] = set()
         self.bad: list[Json] = []
         self.done: list[Json] = []
 
     def open_tasks(self) -> list[dict[str, Any]]:
-        """The tasks that have been started and not been taken."""
+        """Return the start-task events that the worker has not answered."""
         tasks = []
         for id, fields in self.client.xrange("workflows:run"):
             task = {name: json.loads(value) for name, value in fields.items()}
-            if task["kind"] == "start-task" and task["base"] != "lfr:each" and id not in self.seen:
+            if task["kind"] == "start-task" and task["base"] != "lfr:each" and id not in self.answered_ids:
                 tasks.append({**task, "id": id})
         return tasks
 
     def take(self, task: dict[str, Any]) -> None:
         """Do one task."""
-        self.seen.add(task["id"])
+        self.answered_ids.add(task["id"])
         answer = {key: task[key] for key in ("workflow", "name", "index", "attempt")}
         if task["input"] in self.bad:
             append(self.client, kind="end-task", status="FAILURE", reason="bad", **answer)
@@ -62,7 +62,7 @@ class Worker:
             append(self.client, kind="end-task", output={"was": task["input"]}, **answer)
 
     def take_all(self) -> bool:
-        """Do every task that is open; whether there was one."""
+        """Do every open task; return whether there was one."""
         tasks = self.open_tasks()
         for task in tasks:
             self.take(task)
@@ -79,8 +79,8 @@ def lifecycle(store: Store, stepper: MakeStepper) -> Stepper:
     return stepper(Lifecycle(store))
 
 
-def settle(lifecycle: Stepper) -> None:
-    """Passes until the stream has nothing new for the lifecycle."""
+def process_all(lifecycle: Stepper) -> None:
+    """Run passes until the stream has no new entries for the lifecycle."""
     connection, key = lifecycle.connection, lifecycle.consumer.store.stream
     while True:
         last = connection.execute([("XREVRANGE", key, "+", "-", "COUNT", 1)])[0][0][0]
@@ -91,25 +91,25 @@ def settle(lifecycle: Stepper) -> None:
 
 
 def finish(lifecycle: Stepper, worker: Worker) -> None:
-    settle(lifecycle)
+    process_all(lifecycle)
     while worker.take_all():
-        settle(lifecycle)
+        process_all(lifecycle)
 
 
 def test_outputs_in_the_order_of_the_items(store: Store, lifecycle: Stepper, worker: Worker) -> None:
     id = start_workflow(store, "* a -> b", [1, 2, 3, 4, 5]).id
-    settle(lifecycle)
+    process_all(lifecycle)
     first, second = worker.open_tasks()
     assert [first["workflow"], second["workflow"]] == [f"{id}/1.0", f"{id}/1.1"]
     assert (first["index"], first["input"]) == (1, 1)
     worker.take(second)
-    settle(lifecycle)
+    process_all(lifecycle)
     assert [task["input"] for task in worker.open_tasks()] == [1, 3]
     finish(lifecycle, worker)
-    found = inspect_workflow(store, id)
-    assert found["state"] == "FINISHED"
-    assert found["output"] == {"was": [{"was": number} for number in (1, 2, 3, 4, 5)]}
-    assert found["steps"][1]["items"] == {"total": 5, "done": 5, "running": 0, "failed": 0, "open": []}
+    workflow = inspect_workflow(store, id)
+    assert workflow["state"] == "FINISHED"
+    assert workflow["output"] == {"was": [{"was": number} for number in (1, 2, 3, 4, 5)]}
+    assert workflow["steps"][1]["items"] == {"total": 5, "done": 5, "running": 0, "failed": 0, "open": []}
 
 
 def test_what_an_item_leaves_behind(
@@ -117,17 +117,17 @@ def test_what_an_item_leaves_behind(
 ) -> None:
     id = start_workflow(store, "* { a -> b }", [1, 2, 3]).id
     finish(lifecycle, worker)
-    kept = {id, f"{id}:outputs", f"{id}:history"}
-    assert set(client.scan_iter(match="workflow:*")) == kept
+    remaining = {id, f"{id}:outputs", f"{id}:history"}
+    assert set(client.scan_iter(match="workflow:*")) == remaining
     assert client.zcard("workflows:all") == 1
     assert client.xlen("workflows:dead") == 0
 
 
 def test_items_of_items(store: Store, lifecycle: Stepper, worker: Worker) -> None:
     id = start_workflow(store, "* { x -> * { a } } -> b", [[1, 2, 3]]).id
-    settle(lifecycle)
+    process_all(lifecycle)
     worker.take_all()
-    settle(lifecycle)
+    process_all(lifecycle)
     assert [task["workflow"] for task in worker.open_tasks()] == [f"{id}/1.0/3.0"]
     finish(lifecycle, worker)
     assert inspect_workflow(store, id)["state"] == "FINISHED"
@@ -139,17 +139,17 @@ def test_no_items_and_one_that_is_no_list(
 ) -> None:
     id = start_workflow(store, "* {a}", input).id
     finish(lifecycle, worker)
-    found = inspect_workflow(store, id)
-    assert (found["state"], found["output"]) == ("FINISHED", [] if input == [] else [{"was": input}])
+    workflow = inspect_workflow(store, id)
+    assert (workflow["state"], workflow["output"]) == ("FINISHED", [] if input == [] else [{"was": input}])
 
 
 def test_a_failing_item_and_a_restart_after_it(store: Store, lifecycle: Stepper, worker: Worker) -> None:
     id = start_workflow(store, "* { a -> b }", [1, 2, 3, 4]).id
     worker.bad = [2]
     finish(lifecycle, worker)
-    found = inspect_workflow(store, id)
-    assert (found["state"], found["reason"]) == ("FAILED", "item 1: bad")
-    step = found["steps"][1]
+    workflow = inspect_workflow(store, id)
+    assert (workflow["state"], workflow["reason"]) == ("FAILED", "item 1: bad")
+    step = workflow["steps"][1]
     assert (step["state"], step["items"]["failed"]) == ("FAILED", 1)
     assert step["items"]["open"] == [{"id": f"{id}/1.1", "state": "FAILED"}]
     item = inspect_workflow(store, f"{id}/1.1")
@@ -167,16 +167,16 @@ def test_a_failing_item_and_a_restart_after_it(store: Store, lifecycle: Stepper,
     assert [value for value in again if value in before] == []
 
 
-def test_items_that_failed_are_told_before_those_that_run(
+def test_failed_items_are_listed_before_running_items(
     store: Store, lifecycle: Stepper, worker: Worker
 ) -> None:
     worker.bad = [5]
     id = start_workflow(store, "* a (- lfr: {limit: 6} -)", list(range(6))).id
-    settle(lifecycle)
+    process_all(lifecycle)
     for task in worker.open_tasks():
         if task["input"] == 5:
             worker.take(task)
-    settle(lifecycle)
+    process_all(lifecycle)
     opened = inspect_workflow(store, id)["steps"][1]["items"]["open"]
     numbers = [int(item["id"].rpartition(".")[2]) for item in opened]
     assert (numbers, opened[0]["state"]) == ([5, 0, 1, 2, 3, 4], "FAILED")
@@ -184,11 +184,11 @@ def test_items_that_failed_are_told_before_those_that_run(
 
 def test_terminate_and_restart_reach_the_items(store: Store, lifecycle: Stepper, worker: Worker) -> None:
     id = start_workflow(store, "* { * a }", [[1, 2, 3], [4, 5, 6]]).id
-    settle(lifecycle)
+    process_all(lifecycle)
     late = worker.open_tasks()
     assert len(late) == 4
     terminate_workflow(store, id)
-    settle(lifecycle)
+    process_all(lifecycle)
     for item in (f"{id}/1.0", f"{id}/1.1", f"{id}/1.0/2.0", f"{id}/1.1/2.1"):
         assert inspect_workflow(store, item)["state"] == "TERMINATED"
     for task in late:
@@ -205,7 +205,7 @@ def test_items_go_on_when_a_workflow_does_that_failed_elsewhere(
     store: Store, lifecycle: Stepper, worker: Worker
 ) -> None:
     id = start_workflow(store, "* a  b", [1, 2, 3, 4]).id
-    settle(lifecycle)
+    process_all(lifecycle)
     worker.bad = [[1, 2, 3, 4]]
     finish(lifecycle, worker)
     assert inspect_workflow(store, id)["state"] == "FAILED"
@@ -213,20 +213,20 @@ def test_items_go_on_when_a_workflow_does_that_failed_elsewhere(
     worker.bad = []
     restart_workflow(store, id)
     finish(lifecycle, worker)
-    found = inspect_workflow(store, id)
-    assert found["output"] == [[{"was": n} for n in (1, 2, 3, 4)], {"was": [1, 2, 3, 4]}]
+    workflow = inspect_workflow(store, id)
+    assert workflow["output"] == [[{"was": n} for n in (1, 2, 3, 4)], {"was": [1, 2, 3, 4]}]
 
 
 def test_an_item_is_terminated_with_its_parent_alone(
     store: Store, lifecycle: Stepper, worker: Worker
 ) -> None:
     id = start_workflow(store, "* a", [1]).id
-    settle(lifecycle)
+    process_all(lifecycle)
     with pytest.raises(Conflict, match="is an item of"):
         terminate_workflow(store, f"{id}/1.0")
 
 
-def test_news_that_come_twice_change_nothing(
+def test_events_that_come_twice_change_nothing(
     store: Store, lifecycle: Stepper, worker: Worker, client: redis.Redis
 ) -> None:
     id = start_workflow(store, "* a -> b", [1, 2, 3]).id
@@ -236,14 +236,14 @@ def test_news_that_come_twice_change_nothing(
     for _, fields in whole:
         if json.loads(fields["kind"]) in ("end-task", "end-workflow", "start-task"):
             client.xadd("workflows:run", fields)
-    worker.seen |= {id for id, _ in client.xrange("workflows:run")}
+    worker.answered_ids |= {id for id, _ in client.xrange("workflows:run")}
     finish(lifecycle, worker)
     assert worker.done == done
     assert client.xlen("workflows:dead") == 0
     assert inspect_workflow(store, id)["state"] == "FINISHED"
 
 
-def test_of_two_lifecycles_each_item_is_taken_in_once(
+def test_of_two_lifecycles_each_item_is_collected_once(
     store: Store, stepper: MakeStepper, worker: Worker
 ) -> None:
     one, two = stepper(Lifecycle(store)), stepper(Lifecycle(store))
@@ -257,12 +257,12 @@ def test_of_two_lifecycles_each_item_is_taken_in_once(
     assert sorted(worker.done) == list(range(20))
 
 
-@pytest.mark.parametrize("moment", range(14))
+@pytest.mark.parametrize("turns", range(14))
 def test_a_stream_that_was_lost_is_made_up_for_by_a_restart(
-    store: Store, client: redis.Redis, lifecycle: Stepper, worker: Worker, moment: int
+    store: Store, client: redis.Redis, lifecycle: Stepper, worker: Worker, turns: int
 ) -> None:
     id = start_workflow(store, "* { a -> b } -> c", [{"n": 1}, {"n": 2}, {"n": 3}]).id
-    for number in range(moment):
+    for number in range(turns):
         if number % 2:
             worker.take_all()
         else:
@@ -270,12 +270,12 @@ def test_a_stream_that_was_lost_is_made_up_for_by_a_restart(
     client.delete(store.stream)
     create_group(lifecycle.connection, store.stream, "lifecycle")
     terminate_workflow(store, id)
-    settle(lifecycle)
+    process_all(lifecycle)
     restart_workflow(store, id)
     finish(lifecycle, worker)
-    found = inspect_workflow(store, id)
-    assert (found["state"], found["reason"]) == ("FINISHED", None)
-    assert found["output"]["was"] == [{"was": {"was": {"n": n}}} for n in (1, 2, 3)]
+    workflow = inspect_workflow(store, id)
+    assert (workflow["state"], workflow["reason"]) == ("FINISHED", None)
+    assert workflow["output"]["was"] == [{"was": {"was": {"n": n}}} for n in (1, 2, 3)]
 
 
 def test_items_of_a_workflow_that_has_failed_before_they_began(
@@ -283,25 +283,28 @@ def test_items_of_a_workflow_that_has_failed_before_they_began(
 ) -> None:
     id = start_workflow(store, "* a; b", [1, 2, 3]).id
     append(client, kind="end-task", workflow=id, name="b", index=2, attempt=1, status="FAILURE")
-    settle(lifecycle)
+    process_all(lifecycle)
     assert worker.open_tasks() == worker.open_tasks()[:1]  # only b
     worker.take_all()
     restart_workflow(store, id)
     finish(lifecycle, worker)
-    found = inspect_workflow(store, id)
-    assert (found["state"], found["steps"][1]["output"]) == ("FINISHED", [{"was": n} for n in (1, 2, 3)])
+    workflow = inspect_workflow(store, id)
+    assert (workflow["state"], workflow["steps"][1]["output"]) == (
+        "FINISHED",
+        [{"was": n} for n in (1, 2, 3)],
+    )
 
 
-@pytest.mark.parametrize("asks_for", ["i1", "o0"])
+@pytest.mark.parametrize("item_field", ["i1", "o0"])
 def test_a_lifecycle_that_is_overtaken_between_two_looks(
     store: Store,
     client: redis.Redis,
     stepper: MakeStepper,
     worker: Worker,
     monkeypatch: pytest.MonkeyPatch,
-    asks_for: str,
+    item_field: str,
 ) -> None:
-    """What it looks for is gone: another lifecycle has begun those items, or ended the step."""
+    """Another lifecycle has begun the items, or ended the step, between two reads."""
     one, two = (
         stepper(Lifecycle(store)),
         stepper(Lifecycle(open_store(replace(store.settings, iterate_limit=1)))),
@@ -310,8 +313,8 @@ def test_a_lifecycle_that_is_overtaken_between_two_looks(
     execute, times = Connection.execute, [0]
 
     def overtaken(self: Connection, commands: Sequence[Command], **more: Any) -> Any:
-        asked = any(command[0] == "HMGET" and asks_for in command for command in commands)
-        if self is two.connection and asked and not times[0]:
+        is_read = any(command[0] == "HMGET" and item_field in command for command in commands)
+        if self is two.connection and is_read and not times[0]:
             times[0] = 1
             pending = client.xpending_range(store.stream, "lifecycle", "-", "+", 10)
             client.xclaim(store.stream, "lifecycle", "one", 0, [each["message_id"] for each in pending])
@@ -331,9 +334,9 @@ def test_a_lifecycle_that_is_overtaken_between_two_looks(
 def test_an_item_that_fails_at_once_when_it_goes_on(store: Store, lifecycle: Stepper) -> None:
     id = start_workflow(store, "* { > a }", [[1]]).id
     for _ in range(3):
-        settle(lifecycle)
-        found = inspect_workflow(store, id)
-        assert (found["state"], found["reason"]) == (
+        process_all(lifecycle)
+        workflow = inspect_workflow(store, id)
+        assert (workflow["state"], workflow["reason"]) == (
             "FAILED",
             "item 0: cannot merge 1: only objects can be merged",
         )
@@ -343,7 +346,7 @@ def test_an_item_that_fails_at_once_when_it_goes_on(store: Store, lifecycle: Ste
 def test_the_limit_of_a_step(store: Store, lifecycle: Stepper, worker: Worker) -> None:
     start_workflow(store, "* a (- lfr: {limit: 3} -)", [1, 2, 3, 4])
     start_workflow(store, "@task X { a } * X (- lfr: {limit: 4} -)", [1, 2, 3, 4])
-    settle(lifecycle)
+    process_all(lifecycle)
     assert len(worker.open_tasks()) == 7
     assert all(task["parameters"] == {} for task in worker.open_tasks())
 
@@ -366,7 +369,7 @@ def test_what_runs_for_an_item_is_made_once_of_the_flow(
 
 def test_what_only_a_whole_workflow_or_an_item_takes(store: Store, lifecycle: Stepper) -> None:
     id = start_workflow(store, "* a", [1]).id
-    settle(lifecycle)
+    process_all(lifecycle)
     with pytest.raises(BadInput, match="is iterated"):
         complete_task(store, id, "a", 1)
     assert complete_task(store, f"{id}/1.0", "a", 1)

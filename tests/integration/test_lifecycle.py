@@ -27,15 +27,15 @@ from tests.integration.conftest import Stepper, append, events_of, started_tasks
 Make = Callable[[Consumer], Stepper]
 
 
-def end(client: redis.Redis, workflow: str, index: int, **more: Any) -> str:
-    return append(client, kind="end-task", workflow=workflow, name="x", index=index, **more)
+def end(client: redis.Redis, workflow: str, index: int, **fields: Any) -> str:
+    return append(client, kind="end-task", workflow=workflow, name="x", index=index, **fields)
 
 
 def states(store: Store, id: str) -> dict[int, str]:
     return {step["index"]: step["state"] for step in inspect_workflow(store, id)["steps"]}
 
 
-def ends_told(store: Store, id: str) -> Counter[int]:
+def count_ends(store: Store, id: str) -> Counter[int]:
     history = inspect_workflow(store, id, history=True)["history"]
     return Counter(fact["index"] for fact in history if fact["event"] == "ended")
 
@@ -46,10 +46,15 @@ def test_a_workflow_runs_to_its_end_by_events(store: Store, client: redis.Redis,
     for index, output in ((1, {"a": 1}), (2, {"b": 2})):
         end(client, id, index, output=output, attempt=1)
         lifecycle.step()
-    found = inspect_workflow(store, id)
-    assert (found["state"], found["output"]) == ("FINISHED", {"b": 2})
-    assert [step["input"] for step in found["steps"][1:3]] == [{"in": 1}, {"a": 1}]
-    assert found["started"] <= found["steps"][1]["ended"] <= found["steps"][2]["ended"] <= found["ended"]
+    workflow = inspect_workflow(store, id)
+    assert (workflow["state"], workflow["output"]) == ("FINISHED", {"b": 2})
+    assert [step["input"] for step in workflow["steps"][1:3]] == [{"in": 1}, {"a": 1}]
+    assert (
+        workflow["started"]
+        <= workflow["steps"][1]["ended"]
+        <= workflow["steps"][2]["ended"]
+        <= workflow["ended"]
+    )
     kinds = Counter(fields["kind"] for _, fields in client.xrange("workflows:run"))
     assert kinds['"end-workflow"'] == 1
     assert kinds['"start-task"'] == 2
@@ -67,8 +72,8 @@ def test_a_duplicate_changes_nothing_and_is_receipted(
     lifecycle.step()
     assert states(store, id) == {0: "DONE", 1: "DONE", 2: "RUNNING", 3: "PENDING", 4: "PENDING"}
     assert len(started_tasks(client)) == 2
-    assert ends_told(store, id)[1] == 1
-    receipts = [f for _, f in client.xrange("workflows:run") if f["kind"] == '"receipt"']
+    assert count_ends(store, id)[1] == 1
+    receipts = events_of(client, "receipt")
     assert len(receipts) == 5  # the start-workflow and four ends
 
 
@@ -98,8 +103,8 @@ def test_two_that_move_the_same_workflow_do_it_once(
     original = module.load
     pending = [True]
 
-    def load_and_be_overtaken(*given: Any) -> Any:
-        loaded = original(*given)
+    def load_and_be_overtaken(*arguments: Any) -> Any:
+        loaded = original(*arguments)
         if pending and pending.pop():
             end(client, id, 3, output={"b": 1})
             monkeypatch.setattr(module, "load", original)
@@ -110,7 +115,7 @@ def test_two_that_move_the_same_workflow_do_it_once(
     monkeypatch.setattr(module, "load", load_and_be_overtaken)
     first.step()
     assert [task["name"] for task in started_tasks(client)] == ['"A"', '"B"', '"C"']
-    assert ends_told(store, id) == Counter({0: 1, 1: 1, 2: 1, 3: 1, 4: 1})
+    assert count_ends(store, id) == Counter({0: 1, 1: 1, 2: 1, 3: 1, 4: 1})
 
 
 @pytest.mark.parametrize(
@@ -161,14 +166,12 @@ def test_an_answer_that_is_not_json_fails_the_step(store: Store, client: redis.R
     fields = {"kind": '"end-task"', "workflow": f'"{id}"', "name": '"A"', "index": "1", "output": "NaN"}
     client.xadd("workflows:run", fields)
     lifecycle.step()
-    found = inspect_workflow(store, id)
-    assert found["state"] == "FAILED"
-    assert "not JSON" in found["steps"][1]["reason"]
+    workflow = inspect_workflow(store, id)
+    assert workflow["state"] == "FAILED"
+    assert "not JSON" in workflow["steps"][1]["reason"]
 
 
-def test_an_output_that_stands_beside_the_stream_is_taken_in(
-    store: Store, client: redis.Redis, stepper: Make
-) -> None:
+def test_an_out_of_band_output_is_used(store: Store, client: redis.Redis, stepper: Make) -> None:
     lifecycle = stepper(Lifecycle(store))
     id = start_workflow(store, "A -> B").id
     client.set(f"{id}:output:1", '{"from": "beside"}')
@@ -184,14 +187,14 @@ def test_the_workflow_index_follows_the_state(store: Store, client: redis.Redis,
     end(client, ids[0], 1, status="FAILURE", reason="no disk")
     lifecycle.step()
     terminate_workflow(store, ids[1])
-    assert {w["id"] for w in list_workflows(store)} == set(ids)
-    assert [w["id"] for w in list_workflows(store, state="FAILED")] == [ids[0]]
-    assert [w["id"] for w in list_workflows(store, state="TERMINATED", name="x")] == [ids[1]]
+    assert {workflow["id"] for workflow in list_workflows(store)} == set(ids)
+    assert [workflow["id"] for workflow in list_workflows(store, state="FAILED")] == [ids[0]]
+    assert [workflow["id"] for workflow in list_workflows(store, state="TERMINATED", name="x")] == [ids[1]]
     assert list_workflows(store, name="y") == []
     assert restart_workflow(store, ids[0]) == "RUNNING"
-    assert {w["id"] for w in list_workflows(store, state="RUNNING")} == {ids[2], ids[0]}
-    again = started_tasks(client)[-1]
-    assert (again["workflow"], again["attempt"]) == (f'"{ids[0]}"', "2")
+    assert {workflow["id"] for workflow in list_workflows(store, state="RUNNING")} == {ids[2], ids[0]}
+    task = started_tasks(client)[-1]
+    assert (task["workflow"], task["attempt"]) == (f'"{ids[0]}"', "2")
     end(client, ids[0], 1, output={}, attempt=1)  # the attempt that failed, once more
     lifecycle.step()
     assert states(store, ids[0])[1] == "RUNNING"
@@ -228,7 +231,7 @@ def test_a_deleted_stream_is_made_again(store: Store, client: redis.Redis, stepp
         thread.join()
 
 
-def test_a_restart_that_fails_at_once_is_told(store: Store, client: redis.Redis, stepper: Make) -> None:
+def test_a_restart_that_fails_at_once_is_reported(store: Store, client: redis.Redis, stepper: Make) -> None:
     lifecycle = stepper(Lifecycle(store))
     id = start_workflow(store, "A -> > B; C -> > D").id
     end(client, id, 1, output=[1])

@@ -74,8 +74,8 @@ def test_a_flow_without_tasks_is_finished_at_once(store: Store, client: redis.Re
     from lfr.operations.inspect.workflow import inspect_workflow
 
     id = start_workflow(store, '<{"a": 1}> -> { > { ?`$.no` A } }').id
-    found = inspect_workflow(store, id)
-    assert (found["state"], found["output"]) == ("FINISHED", {"a": 1})
+    workflow = inspect_workflow(store, id)
+    assert (workflow["state"], workflow["output"]) == ("FINISHED", {"a": 1})
     assert client.zscore("workflows:state:FINISHED", id)
 
 

@@ -136,12 +136,12 @@ def test_a_long_row_of_steps_that_end_at_once_takes_few_rounds_of_loading() -> N
     row = [Step(1, StepKind.TASK, name="A")]
     row += [Step(index, StepKind.TASK, name="B", guard="$.never") for index in range(2, 1002)]
     flow = graph(row, [])
-    known = Progress(active=1, steps={})
+    loaded = Progress(active=1, steps={})
     rounds = 0
-    while isinstance(answer := advance(flow, known, {0: {}}, StepResult(1, {"x": 1})), LoadRequest):
+    while isinstance(answer := advance(flow, loaded, {0: {}}, StepResult(1, {"x": 1})), LoadRequest):
         rounds += 1
         for index in answer.steps:
-            known.steps[index] = StepProgress(active=1, attempt=1) if index == 1 else StepProgress()
+            loaded.steps[index] = StepProgress(active=1, attempt=1) if index == 1 else StepProgress()
     assert checked(answer).state is WorkflowState.FINISHED
     assert rounds < 12
 

@@ -128,21 +128,21 @@ def test_what_is_loaded_on_demand_gives_the_same_as_the_whole(
 
 
 def advance_on_demand(run: Run, start: Start) -> Transition | StaleResult:
-    """As the store does it: knows nothing at first, and loads what the engine says it needs."""
-    known = Progress(state=run.progress.state, active=run.progress.active)
+    """Advance as the store does: load nothing at first, then what the engine requests."""
+    loaded = Progress(state=run.progress.state, active=run.progress.active)
     outputs: dict[int, Json] = {}
     ended = StepResult(start.index, do(run.flow.steps[start.index], start.input), attempt=start.attempt)
     for _ in range(2 * len(run.flow.steps)):
-        answer = advance(run.flow, known, outputs, ended)
+        answer = advance(run.flow, loaded, outputs, ended)
         if not isinstance(answer, LoadRequest):
             return answer
         assert answer.steps or answer.outputs
-        assert not answer.steps & known.steps.keys()
+        assert not answer.steps & loaded.steps.keys()
         assert not answer.outputs & outputs.keys()
         for index in answer.steps:
-            found = run.progress.step(index)
-            assert found is not None
-            known.steps[index] = found
+            step = run.progress.step(index)
+            assert step is not None
+            loaded.steps[index] = step
         for index in answer.outputs:
             outputs[index] = run.outputs.get(index, {})
     raise AssertionError("the engine never has enough")

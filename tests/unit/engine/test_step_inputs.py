@@ -86,13 +86,13 @@ def measured(value: Json) -> tuple[int, int]:
 
 
 @given(st.lists(JSON, min_size=2, max_size=3), st.integers(0, 4))
-def test_what_is_known_already_counts_as_if_it_were_looked_at(values: list[Json], rounds: int) -> None:
-    sizes = PayloadMeter()
+def test_a_measured_value_counts_as_if_it_were_measured_again(values: list[Json], rounds: int) -> None:
+    meter = PayloadMeter()
     made: Json = values
     for _ in range(rounds):
-        assert sizes._size(made)[:2] == measured(made)
+        assert meter._size(made)[:2] == measured(made)
         made = [made, *values, made]
-    assert sizes._size(made)[:2] == measured(made)
+    assert meter._size(made)[:2] == measured(made)
 
 
 FAN = compile_flow("a -> { " + " ".join(f"b{n}" for n in range(100)) + " } -> z")
@@ -100,13 +100,13 @@ FAN = compile_flow("a -> { " + " ".join(f"b{n}" for n in range(100)) + " } -> z"
 
 def ended(flow: Flow, outputs: list[Json]) -> Transition:
     """The last transition of a flow whose tasks give these outputs, in their order."""
-    progress, known = Progress(is_whole=True), dict[int, Json]()
+    progress, outputs_by_index = Progress(is_whole=True), dict[int, Json]()
     transition = begin(flow, {})
     for output in outputs:
         progress.apply(transition)
-        known.update(transition.outputs)
+        outputs_by_index.update(transition.outputs)
         index = next(index for index, step in progress.steps.items() if step.active)
-        last = advance(flow, progress, known, StepResult(index, output))
+        last = advance(flow, progress, outputs_by_index, StepResult(index, output))
         assert isinstance(last, Transition)
         transition = last
     return transition
