@@ -14,7 +14,8 @@ from lfr.operations.archive.littleflow import convert_littleflow_archive, is_lit
 from lfr.operations.permitted_actions import WorkflowAction, check_action
 from lfr.operations.workflow_ids import PREFIX, generate_workflow_id, parse_new_workflow_id, parse_workflow_id
 from lfr.states import WorkflowState
-from lfr.store.redis.connection import Store
+from lfr.store.redis.connection import Command, Store
+from lfr.store.redis.transaction import Retry, retry_until_committed
 from lfr.store.workflows.commit import index_commands, use_flow_commands
 from lfr.store.workflows.export import Gone, load_snapshot, snapshot_commands
 from lfr.store.workflows.load import FlowCache, watch_new, watch_state
@@ -28,21 +29,24 @@ def archive_workflow(store: Store, id: str) -> dict[str, Any]:
     item.
     """
     id = parse_workflow_id(id)
+
     with store.connect() as connection:
-        while True:
-            state = watch_state(connection, id)
-            check_action(WorkflowAction.ARCHIVE, id, state)
+
+        def attempt() -> tuple[list[Command], dict[str, Any] | NotFound]:
+            check_action(WorkflowAction.ARCHIVE, id, watch_state(connection, id))
             flow = load_flow(connection, FlowCache(), id)
             if flow is None:
                 raise NotFound(f"the flow of {id} is gone from Redis")
             try:
                 snapshot = load_snapshot(connection, id, flow)
             except Gone as missing:
-                if connection.transact([("PING",)]) is not None:
-                    raise NotFound(f"{missing} is gone from Redis") from None
-                continue  # another process changed it: try again
-            if connection.transact([("PING",)]) is not None:
-                return {"format": FORMAT, "version": VERSION, "id": id, "flow": flow.to_dict(), **snapshot}
+                return [], NotFound(f"{missing} is gone from Redis")
+            return [], {"format": FORMAT, "version": VERSION, "id": id, "flow": flow.to_dict(), **snapshot}
+
+        document = retry_until_committed(connection, attempt)
+    if isinstance(document, NotFound):
+        raise document
+    return document
 
 
 def archive_file_name(document: dict[str, Any]) -> str:
@@ -62,22 +66,25 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
         document = convert_littleflow_archive(document, f"{PREFIX}{uuid4()}")
     flow, snapshot, archived_id = parse_archive(document)
     stopped = _stopped(flow, snapshot)
+    state, started_ms = WorkflowState(stopped["record"]["state"]), stopped["record"]["started"]
+    id = parse_new_workflow_id(workflow_id or archived_id)
+
     with store.connect() as connection:
-        id = parse_new_workflow_id(workflow_id or archived_id)
-        while True:
+
+        def attempt() -> tuple[list[Command], str]:
+            nonlocal id
             _, record, is_stored = watch_new(connection, id, flow.digest)
             if record is not None:
-                connection.execute([("UNWATCH",)])
                 if workflow_id is not None:
+                    connection.unwatch()
                     raise Conflict(f"{id} already exists", hint="choose another id")
                 id = generate_workflow_id(flow, uuid4())
-                continue
-            state = WorkflowState(stopped["record"]["state"])
+                raise Retry
             commands = use_flow_commands(flow, is_stored=is_stored)
             commands += snapshot_commands(id, flow, stopped)
-            commands += index_commands(id, state, stopped["record"]["started"])
-            if connection.transact(commands) is not None:
-                return id
+            return commands + index_commands(id, state, started_ms), id
+
+        return retry_until_committed(connection, attempt)
 
 
 def _stopped(flow: Flow, snapshot: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ _KINDS: Final = {
     "Sink": StepKind.SUBFLOW_END,
     "Source": StepKind.LITERAL,
 }
-_LARGEST: Final = 1_000_000
+_MAX_NUMBER: Final = 1_000_000
 
 
 def is_littleflow_archive(document: Json) -> bool:
@@ -131,7 +131,7 @@ def _vectors(trace: list[Any], size: int) -> Iterator[tuple[int, list[int]]]:
         if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[1], list)):
             raise _bad("S and A are not lists of a time and a vector")
         at, vector = entry
-        if len(vector) != size or not all(type(n) is int and abs(n) <= _LARGEST for n in vector):
+        if len(vector) != size or not all(type(n) is int and abs(n) <= _MAX_NUMBER for n in vector):
             raise _bad(f"a vector does not have {size} numbers")
         yield _time(at), vector
 
