@@ -66,7 +66,7 @@ def test_a_reload_applies_the_log_level_and_names_settings_that_need_a_restart(t
         pid=$(property lfr@lifecycle MainPID)
         printf 'log:\\n  level: DEBUG\\nlease: 7\\n' >/etc/lfr/lfr.yaml
         systemctl reload lfr@lifecycle
-        eventually sh -c "journalctl -q -o cat -u lfr@lifecycle | grep 'restart of the role is needed.*lease'"
+        eventually sh -c "journalctl -q -o cat -u lfr@lifecycle | grep 'restart the role.*lease'"
         id=$(lfr run quick.flow --wait --timeout 160)
         eventually sh -c "journalctl -q -o cat -p debug LFR_WORKFLOW=$id | grep finished"
 
