@@ -29,28 +29,28 @@ class Role:
 
 ROLES = (
     Role(
-        "lifecycle", "lfr.roles.lifecycle", "moves workflows on: takes end-task events, starts what follows"
+        "lifecycle",
+        "lfr.roles.lifecycle",
+        "advances workflows: processes end-task events and starts the next steps",
     ),
-    Role(
-        "wait", "lfr.roles.wait", "does the wait: tasks: delays, events, latches; all waits survive restarts"
-    ),
-    Role("request", "lfr.roles.request", "does the request: tasks: sends HTTP requests for workflows"),
-    Role("redis", "lfr.roles.redis", "does the redis: tasks: sends commands to Redis for workflows"),
-    Role("resource", "lfr.roles.resource", "loads and stores the resources of flows: files, and by HTTP"),
+    Role("wait", "lfr.roles.wait", "runs the wait: tasks: delays, events, latches"),
+    Role("request", "lfr.roles.request", "runs the request: tasks: sends HTTP requests for workflows"),
+    Role("redis", "lfr.roles.redis", "runs the redis: tasks: sends Redis commands for workflows"),
+    Role("resource", "lfr.roles.resource", "loads and stores the resources of flows: files and URLs"),
     Role(
         "simulate",
         "lfr.roles.simulate",
-        "stands in for missing task workers: answers every task after a while, with its input",
+        "stands in for missing workers: completes each task after a while with its input as output",
         (
-            Option("--wait-period", float, 3.0, "SECONDS", "how long a task takes at most"),
-            Option("--failures", float, 0.0, "PERCENT", "how many tasks fail"),
+            Option("--wait-period", float, 3.0, "SECONDS", "maximum duration of a task"),
+            Option("--failures", float, 0.0, "PERCENT", "share of tasks that fail"),
         ),
     ),
     Role(
         "receipts",
         "lfr.roles.receipts",
-        "logs each event that has been dealt with as a line of JSON, then clears it from the stream",
-        (Option("--to", str, None, "FILE", "append to FILE instead of printing"),),
+        "logs each processed event as a line of JSON and removes it from the stream",
+        (Option("--to", str, None, "FILE", "append to FILE instead of stdout"),),
     ),
     Role(
         "api",
@@ -61,8 +61,8 @@ ROLES = (
     Role(
         "console",
         "lfr.roles.console",
-        "serves the console, for browsers, with an API of its own",
+        "serves the console for browsers, with an API of its own",
         (Option("address", str, "", "HOST[:PORT]", "where to listen (default: 0.0.0.0:8000)"),),
     ),
-    Role("worker", "lfr.roles.worker", "lifecycle and the built-in tasks in one process"),
+    Role("worker", "lfr.roles.worker", "runs lifecycle and the built-in tasks in one process"),
 )
