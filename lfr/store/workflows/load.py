@@ -192,7 +192,7 @@ def load(
     expected: dict[str, list[int]] = {}
     for id in ids:
         flow = flows.flow_of(id)
-        if flow is not None and (steps := _steps_ahead(flow, indices_by_id[id])):
+        if flow is not None and (steps := _likely_steps(flow, indices_by_id[id])):
             expected[id] = sorted(steps)
     _, time, *replies = connection.execute(
         [
@@ -216,7 +216,7 @@ def load(
         if flows.reference_of(record.id) == record.reference and record.id in expected:
             add_steps(workflow.progress, expected[record.id], step_replies[record.id])
         else:
-            requests.append((workflow, LoadRequest(_steps_ahead(flow, indices_by_id[record.id]))))
+            requests.append((workflow, LoadRequest(_likely_steps(flow, indices_by_id[record.id]))))
         flows.remember(record.id, record.reference)
     _load_requested(connection, requests)
     return parse_time_ms(time), loaded
@@ -249,8 +249,8 @@ def _advance(
     while results:
         outcome = advance(workflow.flow, workflow.progress, workflow.outputs, results[0])
         if isinstance(outcome, LoadRequest):
-            limit = max(_LOOK_AHEAD, 2 * len(workflow.progress.steps))
-            ahead = _steps_ahead(workflow.flow, outcome.steps, limit) - workflow.progress.steps.keys()
+            limit = max(_PREFETCH_LIMIT, 2 * len(workflow.progress.steps))
+            ahead = _likely_steps(workflow.flow, outcome.steps, limit) - workflow.progress.steps.keys()
             return LoadRequest(ahead, outcome.outputs)
         results.popleft()
         if isinstance(outcome, Transition):
@@ -259,17 +259,17 @@ def _advance(
     return None
 
 
-_LOOK_AHEAD = 16
-"""How many steps are loaded at first for a result. Each further request loads twice as many."""
+_PREFETCH_LIMIT = 16
+"""From how many steps their successors are loaded, too, for a result; each further request doubles it."""
 
 
-def _steps_ahead(flow: Flow, indices: Iterable[int], limit: int = _LOOK_AHEAD) -> frozenset[int]:
+def _likely_steps(flow: Flow, indices: Iterable[int], limit: int = _PREFETCH_LIMIT) -> frozenset[int]:
     """Return the steps whose progress the results of these steps are likely to need, and these steps."""
     in_flow = (index for index in indices if index < len(flow.steps))
-    return frozenset().union(*(_steps_behind(flow, index, limit) for index in in_flow))
+    return frozenset().union(*(_reachable_steps(flow, index, limit) for index in in_flow))
 
 
-def _steps_behind(flow: Flow, index: int, limit: int) -> set[int]:
+def _reachable_steps(flow: Flow, index: int, limit: int) -> set[int]:
     """Return a step, its successors, and the successors of up to `limit` of these that may end at once."""
     first = _exit(flow.steps[index])
     steps, queue = {index, first}, deque([first])
@@ -292,7 +292,7 @@ def _exit(step: Step) -> int:
     return step.end if step.kind is StepKind.SUBFLOW and step.iterate else step.index
 
 
-def _load_requested(connection: Connection, requests: Iterable[tuple[LoadedWorkflow, LoadRequest]]) -> None:
+def _load_requested(connection: Connection, requests: Sequence[tuple[LoadedWorkflow, LoadRequest]]) -> None:
     """Load what the engine has requested, in one round trip. (HMGET)"""
     commands: list[Command] = []
     for workflow, request in requests:
