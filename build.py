@@ -84,7 +84,7 @@ FUZZ_COUNT = 200_000
 """Number of texts of each of the two sorts that --fuzz compiles."""
 
 USUAL_SECONDS = {"fast": 20.0, "test": 480.0}
-"""How long the tests take on two cores; the time of the last run here counts for more."""
+"""How long the tests take on two cores, for the first run here."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -126,9 +126,11 @@ def demo(arguments: Sequence[str]) -> int:
 
 def fast(arguments: Sequence[str]) -> int:
     """Run the tests that need neither dist/lfr nor other programs, with fewer examples of each property."""
+    workers = ["-n", str(os.cpu_count() or 2), "-p", "no:schemathesis"]
+    chosen = [*FAST_TESTS, "-q", "-m", "not needs_file", *workers, *arguments]
     environment = {"LFR_TEST_PROFILE": "fast"}
-    chosen = [*FAST_TESTS, "-q", "-m", "not needs_file", "-n", str(os.cpu_count() or 2), *arguments]
-    return _pytest("fast", "unit and conformance tests without a build", chosen, environment)
+    what = "unit and conformance tests without a build"
+    return _pytest(what, chosen, environment, "fast", not arguments)
 
 
 def test(arguments: Sequence[str]) -> int:
@@ -144,10 +146,10 @@ def test(arguments: Sequence[str]) -> int:
         arguments = [word for word in arguments if word != "--fuzz"] or ["tests/fuzz"]
     _build_if_stale()
     if arguments:
-        return _pytest("", "tests with " + " ".join(arguments), arguments, environment)
+        return _pytest("tests of " + " ".join(arguments), arguments, environment, "", False)
     workers = 1 + max(2, os.cpu_count() or 2)  # one more than cores: many tests wait
     chosen = ["tests", "-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"]
-    return _pytest("test", f"all tests, {workers} files side by side", chosen, environment)
+    return _pytest(f"all tests, {workers} files side by side", chosen, environment, "test", True)
 
 
 def check(_: Sequence[str] = ()) -> int:
@@ -261,8 +263,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
 # Tests
 
 
-def _pytest(label: str, what: str, arguments: Sequence[str], environment: dict[str, str]) -> int:
-    """Run pytest; say first what it runs and about how long it takes. A label: the run counts as its time."""
+def _pytest(what: str, words: Sequence[str], environment: dict[str, str], command: str, whole: bool) -> int:
+    """Run pytest. Say first what it runs and, for a command, how long: as long as its last whole run."""
     python = _environment("test")
     environment = {
         **os.environ,
@@ -270,14 +272,15 @@ def _pytest(label: str, what: str, arguments: Sequence[str], environment: dict[s
         "PYTHONDONTWRITEBYTECODE": "1",
         **environment,
     }
-    durations = BUILD / f"seconds-{label}"
-    seconds = float(durations.read_text()) if durations.exists() else USUAL_SECONDS.get(label, 0)
-    length = f": about {seconds:.0f} s" if 0 < seconds < 100 else f": about {seconds / 60:.0f} minutes"
-    print(f"build.py: {what}{length if label else ''}", file=sys.stderr, flush=True)
+    last_run = BUILD / f"seconds-{command}"
+    if command:
+        seconds = float(last_run.read_text()) if last_run.exists() else USUAL_SECONDS[command]
+        what += f": about {seconds:.0f} s" if seconds < 100 else f": about {seconds / 60:.0f} minutes"
+    print(f"build.py: {what}", file=sys.stderr, flush=True)
     begin = time.monotonic()
-    code = _run([python, "-m", "pytest", *arguments], environment)
-    if label and code in (0, 1):
-        durations.write_text(f"{time.monotonic() - begin:.1f}")
+    code = _run([python, "-m", "pytest", *words], environment)
+    if whole and code in (0, 1):
+        last_run.write_text(f"{time.monotonic() - begin:.1f}")
     return code
 
 
@@ -369,11 +372,10 @@ def _unpack(wheel: Path, stage: Path) -> None:
 
 
 def _refuse_native(stage: Path) -> None:
-    native = [
-        str(path.relative_to(stage)) for path in stage.rglob("*") if NATIVE_SUFFIXES & set(path.suffixes)
-    ]
+    native = [path for path in stage.rglob("*") if NATIVE_SUFFIXES & set(path.suffixes)]
     if native:
-        sys.exit("build.py: the file must be pure Python, but this is not: " + ", ".join(native))
+        names = ", ".join(str(path.relative_to(stage)) for path in native)
+        sys.exit(f"build.py: the file must be pure Python, but this is not: {names}")
 
 
 def _zip(stage: Path, target: Path) -> None:
@@ -439,11 +441,8 @@ def _npm_packages() -> Path:
         with tempfile.TemporaryDirectory(dir=_make_folder(BUILD)) as scratch:
             for path in (lock_file, CONSOLE / "package.json"):
                 shutil.copy(path, scratch)
-            subprocess.run(
-                [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"],
-                check=True,
-                cwd=scratch,
-            )
+            options = ["--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+            subprocess.run([*_npm(), "ci", *options], check=True, cwd=scratch)
             Path(scratch).rename(folder)
             Path(scratch).mkdir()
     return folder / "node_modules"
