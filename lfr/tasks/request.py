@@ -49,17 +49,17 @@ class RequestParameters:
 
     @property
     def environ(self) -> str:
-        """The environment whose base URL is used."""
+        """Return the environment whose base URL is used."""
         return str(self.values["environ"])
 
     @property
     def category(self) -> str:
-        """Which of the environment's base URLs is used."""
+        """Return which of the environment's base URLs is used."""
         return str(self.values["category"])
 
     @property
     def names(self) -> dict[str, Json]:
-        """What the templates look up."""
+        """Return the values that templates look up."""
         return {"input": self.task.input, "parameters": self.task.parameters}
 
 

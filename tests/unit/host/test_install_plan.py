@@ -123,7 +123,7 @@ def test_two_builds_stay(tmp_path: Path) -> None:
     assert old_build_removals(tmp_path) == [Remove(tmp_path / "lfr_old"), Remove(tmp_path / ".lfr_old_lock")]
 
 
-def test_data_goes_only_if_that_is_asked_for() -> None:
+def test_only_a_purge_removes_data() -> None:
     default = {
         str(action) for action in uninstall_actions(Path("/usr/local"), [], purge=False, is_booted=True)
     }

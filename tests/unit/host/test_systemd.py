@@ -61,7 +61,7 @@ def test_without_a_socket_nothing_is_sent() -> None:
         manager.notify("READY=1")
 
 
-def test_a_service_manager_that_has_gone_is_no_error(tmp_path: Path) -> None:
+def test_a_missing_service_manager_is_no_error(tmp_path: Path) -> None:
     ServiceManager.from_environment({"NOTIFY_SOCKET": str(tmp_path / "gone")}).notify("READY=1")
 
 

@@ -27,7 +27,7 @@ def test_no_token_and_a_configured_one() -> None:
     assert TokenSource(Settings(request_token="abc")).authorization() == "Bearer abc"
 
 
-def test_a_token_says_who_and_until_when() -> None:
+def test_a_token_names_its_issuer_and_its_end() -> None:
     token = sign_token(Issuer("me@x.test", "k1", lambda signed: b"\xff" + signed[:2]), 1000)
     header, claims, signature = token.split(".")
     assert decoded(header) == {"alg": "RS256", "typ": "JWT", "kid": "k1"}
@@ -65,7 +65,7 @@ def test_a_token_is_signed_anew_before_it_ends(monkeypatch: pytest.MonkeyPatch) 
         ('{"client_email": "a", "private_key": 5}', "an issuer has client_email and private_key"),
     ],
 )
-def test_an_issuer_that_cannot_be_used_is_told(setting: str, message: str) -> None:
+def test_an_invalid_issuer_is_refused_with_a_reason(setting: str, message: str) -> None:
     with pytest.raises(BadSettings) as caught:
         load_issuer(setting)
     assert message in str(caught.value)

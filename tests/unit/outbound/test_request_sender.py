@@ -44,7 +44,7 @@ def send(
     return sender.send(build(task(method, parameters, input or {}), base), base)
 
 
-def test_an_answer_is_put_into_the_output(web: WebServer) -> None:
+def test_the_response_is_put_into_the_output(web: WebServer) -> None:
     web.pages["/a?b=c"] = Page(b'{"x": [1]}', "application/json", 201)
     modes = ["status", "response_json"]
     output = send("put", f"{web.url}/", url="a?b={input[b]}", output_mode=modes, input={"b": "c"})
@@ -63,7 +63,7 @@ def test_every_method(web: WebServer, method: str) -> None:
     assert ("idempotency-key" in request.headers) == (method in ("post", "patch"))
 
 
-def test_another_status_fails_unless_that_is_asked_for(web: WebServer) -> None:
+def test_another_status_fails_by_default(web: WebServer) -> None:
     with pytest.raises(RequestFailed) as caught:
         send("get", "", url=f"{web.url}/a?secret=x")
     assert str(caught.value) == f"request:get: {web.url}/a answers 404 Not Found: nothing here"
@@ -110,7 +110,7 @@ def test_the_token_goes_to_the_base_and_to_trusted_servers_alone(web: WebServer)
     assert [request.headers.get("x-secret") for request in other.requests] == [None, None, None]
 
 
-def test_it_is_tried_again_with_longer_and_longer_waits(web: WebServer, delays: list[float]) -> None:
+def test_retries_have_longer_and_longer_delays(web: WebServer, delays: list[float]) -> None:
     web.pages["/busy"] = Page(status=503)
     web.pages["/later"] = Page(status=429, headers={"Retry-After": "30"})
     web.pages["/broken"] = Page(status=500)
@@ -123,7 +123,7 @@ def test_it_is_tried_again_with_longer_and_longer_waits(web: WebServer, delays: 
     assert delays == [1, 2, 4, 30, 30, 30]
 
 
-def test_it_is_not_tried_again_once_nobody_waits_for_it(web: WebServer, delays: list[float]) -> None:
+def test_a_request_of_an_attempt_that_is_over_is_not_retried(web: WebServer, delays: list[float]) -> None:
     web.pages["/busy"] = Page(status=503)
     request = build(task("post", {"url": f"{web.url}/busy", "retries": 9}, {}), "")
     is_current = iter([True, False])
@@ -132,7 +132,7 @@ def test_it_is_not_tried_again_once_nobody_waits_for_it(web: WebServer, delays: 
     assert len(web.requests) == 2
 
 
-def test_nobody_answers(delays: list[float]) -> None:
+def test_no_response(delays: list[float]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/a"
         with pytest.raises(RequestFailed, match=r"request:get: http://.*/a: no whole answer within 0\.05 s"):
@@ -142,7 +142,7 @@ def test_nobody_answers(delays: list[float]) -> None:
         send("get", "", url=url)
 
 
-def test_a_large_body_is_not_taken_in(web: WebServer) -> None:
+def test_a_large_body_is_not_read(web: WebServer) -> None:
     web.pages["/a"] = Page(b"x" * 2000)
     small = Settings(request_size=1000)
     assert send("get", "", small, url=f"{web.url}/a", output_mode="status") == {"request_status": 200}
@@ -158,7 +158,7 @@ def test_a_large_body_is_not_taken_in(web: WebServer) -> None:
         (Settings(request_token="a\nb"), "request.token"),
     ],
 )
-def test_settings_that_cannot_be_used_are_told(settings: Settings, place: str) -> None:
+def test_invalid_settings_are_named(settings: Settings, place: str) -> None:
     with pytest.raises(BadSettings) as caught:
         RequestSender(settings)
     assert caught.value.place == place

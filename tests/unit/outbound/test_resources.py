@@ -108,7 +108,7 @@ def test_an_allowed_folder_may_be_a_link_itself(tmp_path: Path) -> None:
     assert load(resources(tmp_path / "link"), tmp_path / "real" / "a.json") == [1]
 
 
-def test_what_is_wrong_with_a_file_is_told(tmp_path: Path) -> None:
+def test_the_reason_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:
     client = resources(tmp_path, size=10)
     (tmp_path / "big.json").write_text("[" + " " * 10 + "]")
     (tmp_path / "bad.json").write_text("{]")
@@ -179,7 +179,7 @@ def test_a_redirect_leads_where_it_is_allowed_and_nowhere_else(server: WebServer
     assert "/other/x.json" not in [request.path for request in server.requests]
 
 
-def test_an_error_of_a_server_is_told_with_the_beginning_of_its_answer(server: WebServer) -> None:
+def test_the_reason_has_the_status_and_the_beginning_of_the_body(server: WebServer) -> None:
     server.pages["/down"] = Page(b"sorry,\n  we are closed\n" + b"x" * 5000, status=503)
     client = resources(server.url)
     message = reason(client, f"{server.url}/down")

@@ -140,9 +140,7 @@ def test_content_that_is_read(content: bytes, type: ContentType, value: Json) ->
         (b"a\nb\xe9", TEXT, "not utf-8: byte 0xe9 in line 2"),
     ],
 )
-def test_content_that_cannot_be_read_is_refused_with_its_place(
-    content: bytes, type: ContentType, reason: str
-) -> None:
+def test_invalid_content_is_refused_with_the_position(content: bytes, type: ContentType, reason: str) -> None:
     with pytest.raises(BadContent) as caught:
         decode(content, type)
     assert reason in str(caught.value)

@@ -16,7 +16,7 @@ TABLE = (
 )
 
 
-def test_what_is_not_given_or_null_has_its_default() -> None:
+def test_a_missing_or_null_parameter_has_its_default() -> None:
     expected = {"url": "u", "retries": 2, "note": None}
     assert parse_parameters("t:a", TABLE, {"url": "u"}) == expected
     assert parse_parameters("t:a", TABLE, {"url": "u", "retries": None, "more": 1}) == expected

@@ -152,7 +152,7 @@ def test_an_input_that_is_no_object_gives_way_to_the_reply(input: Any) -> None:
 
 
 @pytest.mark.parametrize("reply", [b"", b"1.5", b"1_0", "٣".encode(), b"9" * 5000])
-def test_a_reply_that_is_no_number_fails_where_one_is_asked_for(reply: bytes) -> None:
+def test_a_reply_that_is_no_number_fails_where_one_is_expected(reply: bytes) -> None:
     with pytest.raises(BadParameter, match="redis:get: type is int, but Redis answers"):
         reply_output(RedisCommand("redis:get", ("GET", "a"), "a", "int"), {}, reply)
 

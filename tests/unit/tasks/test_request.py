@@ -49,7 +49,7 @@ def test_the_url(template: str, expected: str) -> None:
     assert url({"url": template}) == expected
 
 
-def test_what_is_at_the_beginning_of_the_url_is_taken_as_it_is() -> None:
+def test_a_value_at_the_beginning_of_the_url_is_not_encoded() -> None:
     assert url({"url": "{input[at]}/{input[at]}"}, {"at": "http://h/a"}) == "http://h/a/http%3A%2F%2Fh%2Fa"
 
 
@@ -140,7 +140,7 @@ def test_get_and_delete_send_a_body_only_by_a_template(method: str) -> None:
         ("{input[quoted]}", "text/plain", 'say "hi"\n'),
     ],
 )
-def test_what_is_filled_into_a_body_is_written_as_its_kind_wants_it(
+def test_values_are_escaped_as_the_type_of_the_body_needs(
     template: str, content_type: str, expected: str
 ) -> None:
     assert fill_body(template, content_type, {"input": INPUT}) == expected
@@ -161,7 +161,7 @@ def test_no_text_gets_out_of_a_field_of_a_form(one: str, two: str) -> None:
     assert parse_qs(body, strict_parsing=True) == {"one": ["." + one], "two": ["." + two]}
 
 
-def test_with_sync_false_the_far_side_is_told_which_task_it_ends() -> None:
+def test_with_sync_false_the_query_names_the_task_to_complete() -> None:
     built = request("get", {"url": "a?b=c&d", "sync": False})
     query = "littleflow-name=fetch&littleflow-base=request:get&littleflow-index=4"
     assert built.location.query == f"b=c&d&{query}&littleflow-workflow=workflow:w&littleflow-attempt=2"
@@ -169,7 +169,7 @@ def test_with_sync_false_the_far_side_is_told_which_task_it_ends() -> None:
     assert request("get", {"url": "a", "use_context_parameters": True}).location.query == ""
 
 
-def test_headers_are_ours_and_the_tasks_own() -> None:
+def test_default_headers_and_the_tasks_own() -> None:
     own = {"x-id": "{input[n]}", "accept": "text/csv", "Content-TYPE": "text/x"}
     headers = dict(request("post", {"url": "a", "headers": own}).headers)
     assert headers.pop("Idempotency-Key").startswith("workflow:w/4/")  # and a digest
@@ -248,17 +248,17 @@ def test_what_is_wrong_in_the_input_is_named(member: Any, reason: str) -> None:
     assert str(caught.value).startswith(reason)
 
 
-def test_a_relative_url_without_a_base_is_told_how_to_get_one() -> None:
+def test_a_relative_url_without_a_base_names_the_missing_setting() -> None:
     with pytest.raises(BadParameter, match=r"'a' is relative.*: request.urls has none for test\.mine"):
         url({"url": "a", "environ": "test", "category": "mine"}, base="")
 
 
 @pytest.mark.parametrize("base", ["api.test", "ftp://api.test/", "file:///", "https://me@h/"])
-def test_a_base_that_cannot_be_used_is_told(base: str) -> None:
+def test_an_invalid_base_is_refused(base: str) -> None:
     with pytest.raises(BadParameter, match="request:get: url: "):
         url({"url": "https://h/"}, base=base)
 
 
-def test_a_method_that_there_is_not() -> None:
+def test_an_unknown_method_is_refused() -> None:
     with pytest.raises(BadParameter, match="request:head: there is no such task, only get, post"):
         parse_request_parameters(task("head", {"url": "a"}))

@@ -113,7 +113,7 @@ def test_a_body_is_read_by_its_charset(content_type: str, content: bytes, text: 
     assert response_output(request, 200, content_type, content, is_cut=False)["response"] == text
 
 
-def test_a_body_that_cannot_be_used_is_told() -> None:
+def test_an_unusable_body_is_refused_with_a_reason() -> None:
     as_json = request_to("get", output_mode="response_json")
     with pytest.raises(BadResponse, match=r"request:get: https://api\.test/v1/a answers what is not JSON: "):
         response_output(as_json, 200, "", b"<html>", is_cut=False)
@@ -123,7 +123,7 @@ def test_a_body_that_cannot_be_used_is_told() -> None:
     assert response_output(status_only, 200, "", b"1", is_cut=True)["request_status"] == 200
 
 
-def test_a_failure_is_told_in_short_and_without_the_query() -> None:
+def test_the_message_of_a_failure_is_short_and_without_the_query() -> None:
     message = failure_message(request_to("get"), "500 Internal Server Error", "", b"no\n  luck" + b"x" * 9999)
     assert message.startswith(
         "request:get: https://api.test/v1/a answers 500 Internal Server Error: no luckxx"
