@@ -16,6 +16,7 @@ from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Connection, Store, open_store
 from lfr.store.stream.groups import create_group
 from tests.conftest import emptied
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -88,3 +89,17 @@ def events_of(client: redis.Redis, kind: str) -> list[dict[str, Any]]:
         for _, fields in client.xrange("workflows:run")
     ]
     return [event for event in events if event["kind"] == kind]
+
+
+def settle(client: redis.Redis, *roles: Stepper) -> None:
+    """Let the roles take passes until their groups have read and acknowledged all entries."""
+    names = {role.consumer.id.group for role in roles}
+
+    def step() -> bool:
+        for role in roles:
+            role.step()
+        (last_id, _), *_ = client.xrevrange("workflows:run", count=1)
+        groups = [group for group in client.xinfo_groups("workflows:run") if group["name"] in names]
+        return all(group["pending"] == 0 and group["last-delivered-id"] == last_id for group in groups)
+
+    eventually(step)

@@ -1,4 +1,4 @@
-"""Waits for events: whichever comes first, whoever reads what, each wait ends once and by the right event."""
+"""Event waits: each ends once and by the right event, whichever is first, whichever role reads it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
 from lfr.store.waits.match import BATCH_PAGE_SIZE
-from tests.integration.conftest import Stepper, append, events_of
+from tests.integration.conftest import Stepper, append, events_of, settle
 from tests.support.interference import Killed, kill, overtake
 from tests.support.waiting import eventually
 
@@ -34,7 +34,7 @@ BY_ID = "wait:event (- {event: ok, match: {id: '{input[id]}'}} -)"
 
 @pytest.fixture
 def store(settings: Settings) -> Store:
-    """What a dead role had read goes to another at once."""
+    """Let other roles reclaim at once what a dead role has read."""
     return open_store(replace(settings, lease_seconds=0.1))
 
 
@@ -43,28 +43,15 @@ def role(store: Store, stepper: Make) -> Stepper:
     return stepper(WaitTasks(store))
 
 
-def ended(client: redis.Redis) -> list[str]:
-    """The workflows of all end-tasks, in order."""
+def ended_workflows(client: redis.Redis) -> list[str]:
+    """Return the workflows of all end-tasks, in order."""
     return [event["workflow"] for event in events_of(client, "end-task")]
 
 
-def settle(client: redis.Redis, *roles: Stepper) -> None:
-    """Let the roles take passes until nothing is unread or pending."""
-
-    def step() -> bool:
-        for each in roles:
-            each.step()
-        (group,) = (each for each in client.xinfo_groups("workflows:run") if each["name"] == "wait")
-        (last, _), *_ = client.xrevrange("workflows:run", count=1)
-        return bool(group["pending"] == 0 and group["last-delivered-id"] == last)
-
-    eventually(step)
-
-
-def left(client: redis.Redis) -> set[str]:
-    """The keys of waits, but for events that are kept and for field sets, which stay for a while."""
-    kept = ("event:", "kept:", "free:", "taken:", "fields:", "counts:", "kinds")
-    return {key for key in client.keys("*wait*") if not key.removeprefix("waits:").startswith(kept)}
+def wait_keys(client: redis.Redis) -> set[str]:
+    """Return the keys of waits, without those of buffered events and field sets, which stay for a while."""
+    other_keys = ("event:", "kept:", "free:", "taken:", "fields:", "counts:", "kinds")
+    return {key for key in client.keys("*wait*") if not key.removeprefix("waits:").startswith(other_keys)}
 
 
 def test_an_event_ends_the_wait_that_asks_for_it_and_gets_a_receipt(
@@ -83,9 +70,9 @@ def test_an_event_ends_the_wait_that_asks_for_it_and_gets_a_receipt(
     (event,) = events_of(client, "end-task")
     assert (event["workflow"], event["index"], event["attempt"]) == (one, 1, 1)
     assert event["output"] == {"id": 1, "of": "c", "by": "ann"}
-    told = [receipt["for"] for receipt in events_of(client, "receipt")]
-    assert told.count(right) == 1
-    assert len(told) == 3
+    receipts = [receipt["for"] for receipt in events_of(client, "receipt")]
+    assert receipts.count(right) == 1
+    assert len(receipts) == 3
 
 
 def test_of_waits_of_one_millisecond_an_event_ends_those_that_are_older(
@@ -130,7 +117,7 @@ def test_what_is_matched_and_what_comes_out(
     settle(client, role)
     (end,) = events_of(client, "end-task")
     assert (end["status"], end["output"]) == ("SUCCESS", input if output is ... else output)
-    assert left(client) == set()
+    assert wait_keys(client) == set()
 
 
 def test_without_a_receipt(client: redis.Redis, store: Store, role: Stepper) -> None:
@@ -138,7 +125,7 @@ def test_without_a_receipt(client: redis.Redis, store: Store, role: Stepper) -> 
     role.step()
     id = append(client, kind="ok")
     settle(client, role)
-    assert len(ended(client)) == 1
+    assert len(ended_workflows(client)) == 1
     assert id not in [receipt["for"] for receipt in events_of(client, "receipt")]
 
 
@@ -152,8 +139,8 @@ def test_an_event_ends_all_waits_that_ask_for_it_however_many(
     settle(client, role)
     append(client, kind="ok", id=5)
     settle(client, role)
-    assert sorted(ended(client)) == sorted(ids)
-    assert len(left(client)) == 2
+    assert sorted(ended_workflows(client)) == sorted(ids)
+    assert len(wait_keys(client)) == 2
 
 
 def test_an_event_that_comes_before_the_wait_but_after_the_workflow_ends_one_wait(
@@ -164,17 +151,17 @@ def test_an_event_that_comes_before_the_wait_but_after_the_workflow_ends_one_wai
     flow = f"A -> {ANY} -> {ANY}"
     first, second = (start_workflow(store, flow).id for _ in range(2))
     append(client, kind="ok", n="early")
-    settle_all(client, role, lifecycle)
+    settle(client, role, lifecycle)
     append(client, kind="end-task", workflow=first, name="A", index=1)
-    settle_all(client, role, lifecycle)
+    settle(client, role, lifecycle)
     append(client, kind="end-task", workflow=second, name="A", index=1)
-    settle_all(client, role, lifecycle)
+    settle(client, role, lifecycle)
     assert [event["index"] for event in events_of(client, "end-task") if event["name"] != "A"] == [2]
     assert client.hget(f"{first}:steps", "3") is not None
     append(client, kind="ok", n="late")
-    settle_all(client, role, lifecycle)
-    told = [(event["workflow"], event["index"]) for event in events_of(client, "end-task")]
-    assert told.count((first, 3)) == told.count((second, 2)) == 1
+    settle(client, role, lifecycle)
+    ends = [(event["workflow"], event["index"]) for event in events_of(client, "end-task")]
+    assert ends.count((first, 3)) == ends.count((second, 2)) == 1
 
 
 @pytest.mark.parametrize("younger_workflows", [0, 2 * BATCH_PAGE_SIZE])
@@ -197,29 +184,16 @@ def test_of_many_waits_each_takes_one_of_as_many_events_that_came_before_it(
     assert sorted(ends) == sorted(ids)
 
 
-def settle_all(client: redis.Redis, *roles: Stepper) -> None:
-    """As `settle`, with several groups."""
-
-    def step() -> bool:
-        for each in roles:
-            each.step()
-        (last, _), *_ = client.xrevrange("workflows:run", count=1)
-        groups = client.xinfo_groups("workflows:run")
-        return all(group["pending"] == 0 and group["last-delivered-id"] == last for group in groups)
-
-    eventually(step)
-
-
 def test_an_event_of_another_time_ends_nothing(
     client: redis.Redis, store: Store, role: Stepper, stepper: Make
 ) -> None:
-    """In one millisecond or in two: what came before a workflow had started is not for it."""
+    """An event before the start of a workflow is not for it, even in the same millisecond."""
     lifecycle = stepper(Lifecycle(store))
     for n in range(30):
         append(client, kind="ok", id=n)
         id = start_workflow(store, f"A -> {BY_ID}", {"id": n}).id
         append(client, kind="end-task", workflow=id, name="A", index=1, output={"id": n})
-    settle_all(client, role, lifecycle)
+    settle(client, role, lifecycle)
     assert client.hlen("waits:counts:ok") == 1
     assert client.hvals("waits:counts:ok") == ["30"]
 
@@ -232,23 +206,23 @@ def test_an_event_that_comes_right_after_the_start_is_never_lost(
         id = start_workflow(store, f"A -> {BY_ID}", {"id": n}).id
         append(client, kind="ok", id=n)
         append(client, kind="end-task", workflow=id, name="A", index=1, output={"id": n})
-    settle_all(client, role, lifecycle)
+    settle(client, role, lifecycle)
     assert client.hvals("waits:counts:ok") in ([], ["0"])
     assert client.zcard("workflows:state:FINISHED") == 30
 
 
-def test_kept_events_are_found_by_fields_that_nobody_had_asked_for(
+def test_buffered_events_are_found_by_fields_that_no_wait_asked_for_before(
     client: redis.Redis, store: Store, role: Stepper, stepper: Make
 ) -> None:
     lifecycle = stepper(Lifecycle(store))
     ids = [start_workflow(store, f"A -> {BY_ID}", {"id": n}).id for n in range(5)]
     for n in range(5):
         append(client, kind="ok", id=n, output={"n": n})
-    settle_all(client, role, lifecycle)
+    settle(client, role, lifecycle)
     assert client.keys("waits:free:*") == []
     for n, id in enumerate(ids):
         append(client, kind="end-task", workflow=id, name="A", index=1, output={"id": n})
-    settle_all(client, role, lifecycle)
+    settle(client, role, lifecycle)
     outputs = [event["output"] for event in events_of(client, "end-task") if event["name"] != "A"]
     assert outputs == [{"id": n, "n": n} for n in range(5)]
 
@@ -256,7 +230,7 @@ def test_kept_events_are_found_by_fields_that_nobody_had_asked_for(
 def test_after_the_timeout_it_fails_or_goes_on(client: redis.Redis, store: Store, role: Stepper) -> None:
     start_workflow(store, "wait:event (- {event: ok, timeout: 10ms} -)", {"a": 1})
     start_workflow(store, "wait:event (- {event: ok, timeout: 10ms, on_timeout: continue} -)", {"a": 2})
-    eventually(lambda: role.step() or len(ended(client)) == 2)
+    eventually(lambda: role.step() or len(ended_workflows(client)) == 2)
     fails, goes_on = sorted(events_of(client, "end-task"), key=lambda event: event["status"])
     assert (fails["status"], fails["reason"]) == (
         "FAILURE",
@@ -265,8 +239,8 @@ def test_after_the_timeout_it_fails_or_goes_on(client: redis.Redis, store: Store
     assert (goes_on["status"], goes_on["output"]) == ("SUCCESS", {"a": 2})
     append(client, kind="ok")
     settle(client, role)
-    assert len(ended(client)) == 2
-    assert left(client) == set()
+    assert len(ended_workflows(client)) == 2
+    assert wait_keys(client) == set()
     assert client.hvals("waits:counts:ok") == ["0"]
 
 
@@ -276,8 +250,8 @@ def test_an_event_in_time_leaves_no_timer(client: redis.Redis, store: Store, rol
     assert client.zcard("waits:timers") == 1
     append(client, kind="ok")
     settle(client, role)
-    assert len(ended(client)) == 1
-    assert left(client) == set()
+    assert len(ended_workflows(client)) == 1
+    assert wait_keys(client) == set()
 
 
 def test_a_terminated_workflow_waits_for_nothing(
@@ -285,19 +259,19 @@ def test_a_terminated_workflow_waits_for_nothing(
 ) -> None:
     lifecycle = stepper(Lifecycle(store))
     waiting = start_workflow(store, "{ " + ANY + " wait:delay (- duration: 1h -) }").id
-    settle_all(client, role, lifecycle)
-    assert len(left(client)) == 4
+    settle(client, role, lifecycle)
+    assert len(wait_keys(client)) == 4
     terminate_workflow(store, waiting)
-    settle_all(client, role, lifecycle)
-    marks = {key for key in left(client) if "cancelled" in str(client.get(key))}
-    assert left(client) == marks
+    settle(client, role, lifecycle)
+    marks = {key for key in wait_keys(client) if "cancelled" in str(client.get(key))}
+    assert wait_keys(client) == marks
     assert all(client.pttl(key) > 0 for key in marks)
     append(client, kind="ok")
-    settle_all(client, role, lifecycle)
-    assert ended(client) == []
+    settle(client, role, lifecycle)
+    assert ended_workflows(client) == []
 
 
-def test_a_wait_that_is_read_after_its_end_is_not_begun(
+def test_a_wait_that_is_read_after_its_cancellation_is_not_started(
     client: redis.Redis, store: Store, role: Stepper, stepper: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lifecycle, other = stepper(Lifecycle(store)), stepper(WaitTasks(store))
@@ -306,8 +280,8 @@ def test_a_wait_that_is_read_after_its_end_is_not_begun(
     with pytest.raises(Killed):
         other.step()
     terminate_workflow(store, id)
-    settle_all(client, role, lifecycle)
-    assert ["cancelled" in str(client.get(key)) for key in left(client)] == [True]
+    settle(client, role, lifecycle)
+    assert ["cancelled" in str(client.get(key)) for key in wait_keys(client)] == [True]
 
 
 def test_a_workflow_that_is_deleted_and_started_again_under_its_id_waits_again(
@@ -316,14 +290,14 @@ def test_a_workflow_that_is_deleted_and_started_again_under_its_id_waits_again(
     lifecycle = stepper(Lifecycle(store))
     for _ in range(2):
         id = start_workflow(store, ANY, {}, "again").id
-        settle_all(client, role, lifecycle)
+        settle(client, role, lifecycle)
         terminate_workflow(store, id)
-        settle_all(client, role, lifecycle)
+        settle(client, role, lifecycle)
         delete_workflow(store, id)
     start_workflow(store, ANY, {}, "again")
     append(client, kind="ok")
-    settle_all(client, role, lifecycle)
-    assert ended(client) == ["workflow:again"]
+    settle(client, role, lifecycle)
+    assert ended_workflows(client) == ["workflow:again"]
 
 
 KILLS = list(itertools.product((0, 1, 11, 12, 13, 14, 15), (False, True)))
@@ -348,18 +322,18 @@ def test_a_role_that_dies_anywhere_loses_nothing_and_doubles_nothing(
     with pytest.raises(Killed):
         dying.step()
     settle(client, role)
-    assert sorted(ended(client)) == sorted(ids)
-    assert left(client) == set()
-    assert [receipt["for"] for receipt in events_of(client, "receipt")].count(events_id(client, "ok")) == 1
+    assert sorted(ended_workflows(client)) == sorted(ids)
+    assert wait_keys(client) == set()
+    assert [receipt["for"] for receipt in events_of(client, "receipt")].count(event_id(client, "ok")) == 1
 
 
-def events_id(client: redis.Redis, kind: str) -> str:
-    """The id of the one event of this kind."""
+def event_id(client: redis.Redis, kind: str) -> str:
+    """Return the id of the only event of this kind."""
     (id,) = (id for id, fields in client.xrange("workflows:run") if fields["kind"] == f'"{kind}"')
     return str(id)
 
 
-def test_a_wait_that_was_read_by_a_role_that_died_still_gets_the_event_that_others_have_had(
+def test_a_wait_that_a_dead_role_had_read_still_takes_an_event_that_another_wait_has_used(
     client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
@@ -371,14 +345,14 @@ def test_a_wait_that_was_read_by_a_role_that_died_still_gets_the_event_that_othe
     append(client, kind="ok")
     role.consumer._reclaim_at = float("inf")
     role.step()
-    assert len(ended(client)) == 1
+    assert len(ended_workflows(client)) == 1
     role.consumer._reclaim_at = 0.0
     settle(client, role)
-    assert len(ended(client)) == 2
+    assert len(ended_workflows(client)) == 2
 
 
 @pytest.mark.parametrize("overtaken", ["wait", "event"])
-def test_a_wait_and_its_event_that_meet_in_two_roles_do_not_miss_each_other(
+def test_a_wait_and_its_event_that_two_roles_process_at_once_find_each_other(
     client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch, overtaken: str
 ) -> None:
     one, two, lifecycle = stepper(WaitTasks(store)), stepper(WaitTasks(store)), stepper(Lifecycle(store))
@@ -398,7 +372,7 @@ def test_a_wait_and_its_event_that_meet_in_two_roles_do_not_miss_each_other(
     overtake(monkeypatch, one.connection, lambda: (second(), two.step()))
     one.step()
     settle(client, one, two)
-    assert ended(client) == [id, id]
+    assert ended_workflows(client) == [id, id]
 
 
 def test_the_timeout_and_the_event_end_a_wait_once(
@@ -418,7 +392,7 @@ def test_the_timeout_and_the_event_end_a_wait_once(
     one.step()
     settle(client, one, two)
     assert [event["status"] for event in events_of(client, "end-task")] == ["FAILURE"]
-    assert left(client) == set()
+    assert wait_keys(client) == set()
 
 
 @pytest.fixture
@@ -429,7 +403,7 @@ def two_roles(store: Store, stepper: Make) -> Iterator[tuple[Stepper, Stepper]]:
 def test_two_roles_that_take_over_from_each_other_all_the_time(
     client: redis.Redis, store: Store, two_roles: tuple[Stepper, Stepper]
 ) -> None:
-    """With a lease that is over at once each reads what the other is about to do."""
+    """With a lease that ends at once each reads what the other is about to process."""
     ids = []
     for n in range(60):
         ids.append(start_workflow(store, BY_ID, {"id": n % 6}).id)
@@ -440,10 +414,10 @@ def test_two_roles_that_take_over_from_each_other_all_the_time(
             for m in range(6):
                 append(client, kind="ok", id=m)
     settle(client, *two_roles)
-    assert sorted(ended(client)) == sorted(ids)
+    assert sorted(ended_workflows(client)) == sorted(ids)
 
 
-def test_field_sets_that_nobody_asks_for_are_forgotten(
+def test_field_sets_that_no_wait_asks_for_are_removed(
     client: redis.Redis, store: Store, role: Stepper
 ) -> None:
     for n in range(20):
@@ -453,7 +427,7 @@ def test_field_sets_that_nobody_asks_for_are_forgotten(
     assert client.hlen("waits:fields:ok") == 21
     append(client, kind="ok", **{f"f{n}": 1 for n in range(20)})
     settle(client, role)
-    assert len(ended(client)) == 20
+    assert len(ended_workflows(client)) == 20
     client.zadd("waits:kinds", {"ok": 1})
     role.consumer._tidy_at = 0.0  # type: ignore[attr-defined]  # of this role
     role.step()
@@ -462,7 +436,7 @@ def test_field_sets_that_nobody_asks_for_are_forgotten(
     late = start_workflow(store, "wait:event (- {event: ok, match: input} -)", {"f3": 1}).id
     append(client, kind="ok", f3=1)
     settle(client, role)
-    assert ended(client)[-1] == late
+    assert ended_workflows(client)[-1] == late
     append(client, kind="ok", never=1)
     settle(client, role)
     client.zadd("waits:kinds", {"ok": 1})
@@ -471,7 +445,7 @@ def test_field_sets_that_nobody_asks_for_are_forgotten(
     assert client.keys("waits:fields:*") + client.keys("waits:counts:*") + client.keys("waits:kinds") == []
 
 
-def test_what_is_not_matched_is_kept_for_a_while_and_no_longer(
+def test_an_event_without_a_wait_is_buffered_for_a_while_and_no_longer(
     client: redis.Redis, settings: Settings, stepper: Make
 ) -> None:
     store = open_store(replace(settings, events_retain_seconds=0.0))

@@ -1,4 +1,4 @@
-"""Latches: counted once for each step, and whoever counts down goes on when it is at zero, and not before."""
+"""Latches count each step once, and countdowns complete when the latch is zero, not before."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
-from tests.integration.conftest import Stepper, append, events_of
+from tests.integration.conftest import Stepper, append, events_of, settle
 from tests.support.interference import Killed, kill, overtake
 from tests.support.waiting import eventually
 
@@ -45,25 +45,12 @@ def start(store: Store, flow: str, id: int = 7) -> str:
     return start_workflow(store, flow, {"id": id}).id
 
 
-def settle(client: redis.Redis, *roles: Stepper) -> None:
-    """Let the roles take passes until nothing is unread or pending."""
-
-    def step() -> bool:
-        for each in roles:
-            each.step()
-        (last, _), *_ = client.xrevrange("workflows:run", count=1)
-        groups = client.xinfo_groups("workflows:run")
-        return all(group["pending"] == 0 and group["last-delivered-id"] == last for group in groups)
-
-    eventually(step)
-
-
-def ended(client: redis.Redis, name: str) -> list[str]:
-    """The workflows of which this task has ended, in order."""
+def ended_workflows(client: redis.Redis, name: str) -> list[str]:
+    """Return the workflows of which this task has ended, in order."""
     return [event["workflow"] for event in events_of(client, "end-task") if event["name"] == name]
 
 
-def test_acquire_and_release_count_and_give_their_input_on(
+def test_acquire_and_release_count_and_pass_their_input_on(
     client: redis.Redis, store: Store, role: Stepper
 ) -> None:
     for flow in (ACQUIRE, ACQUIRE, RELEASE):
@@ -77,8 +64,8 @@ def test_acquire_and_release_count_and_give_their_input_on(
     settle(client, role)
     assert client.get(COUNT) == "0"
     assert 3500 < client.ttl(COUNT) <= 3600
-    (told,) = events_of(client, "countdown-latch-zero")
-    assert (told["latch"], told["name"]) == (COUNT, "of-7")
+    (event,) = events_of(client, "countdown-latch-zero")
+    assert (event["latch"], event["name"]) == (COUNT, "of-7")
 
 
 def test_a_release_below_zero_is_refused(client: redis.Redis, store: Store, role: Stepper) -> None:
@@ -89,26 +76,34 @@ def test_a_release_below_zero_is_refused(client: redis.Redis, store: Store, role
     assert client.get(COUNT) is None
 
 
+@pytest.mark.parametrize("is_list", [False, True])
 @pytest.mark.parametrize("flow", [ACQUIRE, RELEASE, COUNTDOWN])
 def test_a_key_that_holds_something_else_is_left_alone(
-    client: redis.Redis, store: Store, role: Stepper, flow: str
+    client: redis.Redis, store: Store, role: Stepper, flow: str, is_list: bool
 ) -> None:
-    client.set(COUNT, "mine")
+    if is_list:
+        client.rpush(COUNT, "mine")
+    else:
+        client.set(COUNT, "mine")
     start(store, flow)
     settle(client, role)
     (event,) = events_of(client, "end-task")
     assert event["reason"].endswith(f"{COUNT} holds something that is no whole number")
-    assert client.get(COUNT) == "mine"
+    assert (client.lrange(COUNT, 0, -1) if is_list else [client.get(COUNT)]) == ["mine"]
+    if not is_list:
+        return
+    client.zadd("waits:latches", {"of-7": "inf"})
+    assert list_latches(store)[0]["value"] is None
 
 
 def test_a_countdown_at_zero_ends_at_once(client: redis.Redis, store: Store, role: Stepper) -> None:
     id = start(store, COUNTDOWN)
     role.step()
-    assert ended(client, "wait:countdown") == [id]
+    assert ended_workflows(client, "wait:countdown") == [id]
     assert client.keys("*:wait:*") + client.keys("waits:*") == []
 
 
-def test_a_release_to_zero_lets_all_go_that_count_down(
+def test_a_release_to_zero_completes_all_countdowns(
     client: redis.Redis, store: Store, role: Stepper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lfr.store.waits.latches.PAGE_SIZE", 4)
@@ -117,24 +112,24 @@ def test_a_release_to_zero_lets_all_go_that_count_down(
     start(store, ACQUIRE, 8)
     start(store, COUNTDOWN, 8)
     settle(client, role)
-    assert ended(client, "wait:countdown") == []
+    assert ended_workflows(client, "wait:countdown") == []
     start(store, RELEASE)
     settle(client, role)
-    assert sorted(ended(client, "wait:countdown")) == sorted(ids)
+    assert sorted(ended_workflows(client, "wait:countdown")) == sorted(ids)
     assert client.keys("waits:opened*") == []
     assert len(client.keys("*:wait:*")) == 1
 
 
-def test_who_begins_to_count_down_after_zero_waits_for_the_next(
+def test_a_countdown_that_starts_after_zero_waits_for_the_next_zero(
     client: redis.Redis, store: Store, role: Stepper
 ) -> None:
     flows = (ACQUIRE, COUNTDOWN, RELEASE, ACQUIRE, COUNTDOWN)
     ids = [start(store, flow) for flow in flows]
     settle(client, role)
-    assert ended(client, "wait:countdown") == [ids[1]]
+    assert ended_workflows(client, "wait:countdown") == [ids[1]]
     start(store, RELEASE)
     settle(client, role)
-    assert ended(client, "wait:countdown") == [ids[1], ids[4]]
+    assert ended_workflows(client, "wait:countdown") == [ids[1], ids[4]]
 
 
 def test_an_acquire_that_a_dead_role_has_read_counts_before_a_countdown(
@@ -147,10 +142,10 @@ def test_an_acquire_that_a_dead_role_has_read_counts_before_a_countdown(
         dying.step()
     id = start(store, COUNTDOWN)
     settle(client, role)
-    assert ended(client, "wait:countdown") == []
+    assert ended_workflows(client, "wait:countdown") == []
     start(store, RELEASE)
     settle(client, role)
-    assert ended(client, "wait:countdown") == [id]
+    assert ended_workflows(client, "wait:countdown") == [id]
 
 
 def test_a_release_waits_for_an_acquire_that_a_dead_role_has_read(
@@ -185,8 +180,8 @@ def test_a_role_that_dies_counts_each_step_once(
             dying.step()
     settle(client, role)
     assert client.get(COUNT) == "0"
-    assert sorted(ended(client, "wait:countdown")) == sorted(ids[2:7])
-    assert len(ended(client, "wait:acquire")) == len(ended(client, "wait:release")) == 2
+    assert sorted(ended_workflows(client, "wait:countdown")) == sorted(ids[2:7])
+    assert len(ended_workflows(client, "wait:acquire")) == len(ended_workflows(client, "wait:release")) == 2
     assert client.keys("*:wait:*") + client.keys("waits:opened*") == []
 
 
@@ -204,7 +199,7 @@ def test_a_step_that_two_roles_have_read_is_counted_once(
     assert len(events_of(client, "end-task")) == 1
 
 
-def test_a_start_task_that_is_told_twice_is_counted_once(
+def test_a_start_task_that_is_appended_twice_is_counted_once(
     client: redis.Redis, store: Store, role: Stepper
 ) -> None:
     start(store, ACQUIRE)
@@ -231,7 +226,7 @@ def test_the_next_attempt_counts_by_itself(
     assert client.get(COUNT) == "2"
 
 
-def test_of_a_loop_the_latest_turn_is_remembered(client: redis.Redis, store: Store, stepper: Make) -> None:
+def test_of_a_loop_only_the_latest_turn_is_marked(client: redis.Redis, store: Store, stepper: Make) -> None:
     wait, lifecycle = stepper(WaitTasks(store)), stepper(Lifecycle(store))
     id = start_workflow(store, "wait:acquire (- name: x -) -> wait:release (- name: x -) -> :start").id
     turns = set()
@@ -244,7 +239,7 @@ def test_of_a_loop_the_latest_turn_is_remembered(client: redis.Redis, store: Sto
     assert client.get("workflow:latch:x") in ("0", "1")
 
 
-def test_what_has_been_counted_is_forgotten_with_the_workflow_and_with_an_item(
+def test_counted_attempts_are_deleted_with_the_workflow_and_with_an_item(
     client: redis.Redis, store: Store, role: Stepper, stepper: Make
 ) -> None:
     lifecycle = stepper(Lifecycle(store))
@@ -260,7 +255,9 @@ def test_what_has_been_counted_is_forgotten_with_the_workflow_and_with_an_item(
     assert client.get(COUNT) == "2"
 
 
-def test_latches_are_listed_with_who_waits(client: redis.Redis, store: Store, role: Stepper) -> None:
+def test_latches_are_listed_with_the_steps_that_wait(
+    client: redis.Redis, store: Store, role: Stepper
+) -> None:
     assert list_latches(store) == []
     for _ in range(2):
         start(store, ACQUIRE)
@@ -270,21 +267,22 @@ def test_latches_are_listed_with_who_waits(client: redis.Redis, store: Store, ro
     start(store, RELEASE, 8)
     settle(client, role)
     seven, eight = list_latches(store)
-    waiting = sorted(ids)
     assert (seven["name"], seven["value"], seven["waiters"]) == ("of-7", 2, 2)
-    assert sorted(each["workflow"] for each in seven["waiting"]) == waiting
+    assert sorted(each["workflow"] for each in seven["waiting"]) == sorted(ids)
     assert {each["index"] for each in seven["waiting"]} == {1}
     assert eight == {"name": "of-8", "value": 0, "waiters": 0, "waiting": []}
     assert inspect_workflow(store, ids[0])["steps"][1]["waits_for"] == {"until": None, "latch": "of-7"}
 
 
-def test_a_reset_lets_go_who_waits_without_a_role(client: redis.Redis, store: Store, role: Stepper) -> None:
+def test_a_reset_completes_countdowns_without_a_role(
+    client: redis.Redis, store: Store, role: Stepper
+) -> None:
     for _ in range(2):
         start(store, ACQUIRE)
     ids = [start(store, COUNTDOWN) for _ in range(3)]
     settle(client, role)
     assert reset_latch(store, "of-7") == {"name": "of-7", "value": 2, "waiters": 3}
-    assert sorted(ended(client, "wait:countdown")) == sorted(ids)
+    assert sorted(ended_workflows(client, "wait:countdown")) == sorted(ids)
     assert len(events_of(client, "countdown-latch-zero")) == 1
     start(store, RELEASE)
     settle(client, role)

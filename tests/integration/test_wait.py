@@ -1,11 +1,9 @@
-"""Delays: kept in Redis, fired once."""
+"""Delays are stored in Redis and end once, when they are due."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import redis
@@ -14,22 +12,14 @@ from lfr.operations.start import start_workflow
 from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
-from tests.integration.conftest import Stepper
+from tests.integration.conftest import Stepper, events_of
 from tests.support.interference import Killed, kill, overtake
 from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
 
 
-def ends(client: redis.Redis) -> list[dict[str, Any]]:
-    return [
-        {name: json.loads(value) for name, value in fields.items()}
-        for _, fields in client.xrange("workflows:run")
-        if fields["kind"] == '"end-task"'
-    ]
-
-
-def test_a_delay_is_set_once_and_ends_when_due_with_its_input(
+def test_a_delay_is_stored_once_and_ends_when_due_with_its_input(
     store: Store, client: redis.Redis, stepper: Make
 ) -> None:
     wait = stepper(WaitTasks(store))
@@ -41,25 +31,23 @@ def test_a_delay_is_set_once_and_ends_when_due_with_its_input(
     wait.step()
     wait.step()
     assert client.xpending("workflows:run", "wait")["pending"] == 0
-    assert ends(client) == []
+    assert events_of(client, "end-task") == []
     client.zadd("waits:timers", {member: 1})
     wait.step()
-    (ended,) = ends(client)
+    (ended,) = events_of(client, "end-task")
     assert (ended["workflow"], ended["index"], ended["attempt"]) == (id, 1, 1)
     assert (ended["status"], ended["output"]) == ("SUCCESS", {"keep": "this"})
     assert client.keys("*wait*") == []
 
 
-def test_a_role_that_comes_later_fires_what_another_set(
-    store: Store, client: redis.Redis, stepper: Make
-) -> None:
+def test_a_role_ends_the_delay_that_another_started(store: Store, client: redis.Redis, stepper: Make) -> None:
     start_workflow(store, "wait:delay (- duration: 0 -)")
     stepper(WaitTasks(store)).step()
     stepper(WaitTasks(store)).step()
-    assert len(ends(client)) == 1
+    assert len(events_of(client, "end-task")) == 1
 
 
-def test_two_roles_fire_a_timer_once(
+def test_two_roles_end_a_delay_once(
     store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, two = stepper(WaitTasks(store)), stepper(WaitTasks(store))
@@ -68,20 +56,20 @@ def test_two_roles_fire_a_timer_once(
     overtake(monkeypatch, one.connection, two.step)
     one.step()
     two.step()
-    assert len(ends(client)) == 1
+    assert len(events_of(client, "end-task")) == 1
 
 
 def test_a_delay_that_is_read_twice_ends_once(
     store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A role that is slow has read what another takes over, begins and ends."""
+    """A slow role has read what another role reclaims, starts and ends."""
     store = open_store(replace(store.settings, lease_seconds=0.0))
     slow, quick = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     start_workflow(store, "wait:delay (- duration: 0 -)")
     overtake(monkeypatch, slow.connection, lambda: [quick.step() for _ in range(3)])
     slow.step()
     slow.step()
-    assert len(ends(client)) == 1
+    assert len(events_of(client, "end-task")) == 1
     assert client.keys("*:wait:*") == []
 
 
@@ -97,10 +85,12 @@ def test_a_role_that_dies_loses_no_delay_and_doubles_none(
     with pytest.raises(Killed):
         dying.step()
         dying.step()
-    eventually(lambda: role.step() or (len(ends(client)) == 3 and not client.keys("*:wait:*")))
+    eventually(
+        lambda: role.step() or (len(events_of(client, "end-task")) == 3 and not client.keys("*:wait:*"))
+    )
     for _ in range(5):
         role.step()
-    assert sorted(end["workflow"] for end in ends(client)) == sorted(ids)
+    assert sorted(end["workflow"] for end in events_of(client, "end-task")) == sorted(ids)
 
 
 def test_a_delay_counts_from_when_its_step_started(store: Store, client: redis.Redis, stepper: Make) -> None:
@@ -127,13 +117,13 @@ def test_until_a_time(
     wait.step()
     wait.step()
     due = [score / 1000 for _, score in client.zrange("waits:timers", 0, -1, withscores=True)]
-    assert (due, len(ends(client))) == (([], 1) if seconds is None else ([seconds], 0))
+    assert (due, len(events_of(client, "end-task"))) == (([], 1) if seconds is None else ([seconds], 0))
 
 
-def test_a_wait_that_there_is_not_fails(store: Store, client: redis.Redis, stepper: Make) -> None:
+def test_an_unknown_wait_task_fails(store: Store, client: redis.Redis, stepper: Make) -> None:
     start_workflow(store, "wait:forever")
     stepper(WaitTasks(store)).step()
-    (ended,) = ends(client)
+    (ended,) = events_of(client, "end-task")
     assert ended["reason"] == "there is no task wait:forever in lfr"
 
 
@@ -146,7 +136,7 @@ def test_a_bad_duration_fails_the_step_and_names_it(
 ) -> None:
     start_workflow(store, f"wait:delay {parameters}")
     stepper(WaitTasks(store)).step()
-    (ended,) = ends(client)
+    (ended,) = events_of(client, "end-task")
     assert ended["status"] == "FAILURE"
     assert "wait:delay" in ended["reason"]
     assert "duration" in ended["reason"]
@@ -157,5 +147,5 @@ def test_other_tasks_are_left_alone(store: Store, client: redis.Redis, stepper: 
     wait = stepper(WaitTasks(store))
     wait.step()
     wait.step()
-    assert ends(client) == []
+    assert events_of(client, "end-task") == []
     assert client.xpending("workflows:run", "wait")["pending"] == 0
