@@ -9,7 +9,7 @@ of the two is earlier, in whatever order they are processed:
   was processed late. Otherwise it takes the oldest unused event before it, if its workflow started before
   that event. An event is used once it has completed a wait, so it completes one later wait at most.
 
-Whether a workflow started before an event may not have been loaded: then the answer is `NeededStarts`.
+Whether a workflow started before an event may not have been loaded: then the answer is `StartsRequest`.
 """
 
 from __future__ import annotations
@@ -55,8 +55,11 @@ class WorkflowStarts:
 
 
 @dataclass(frozen=True, slots=True)
-class NeededStarts:
-    """No decision yet: these entries of `WorkflowStarts` must be loaded first."""
+class StartsRequest:
+    """No decision yet: load these and decide again.
+
+    workflows  keys of `WorkflowStarts.started_ms`; `orders`: keys of `is_start_first`
+    """
 
     workflows: frozenset[str]
     orders: frozenset[tuple[str, str]]
@@ -130,7 +133,7 @@ def deliver_events(
     starts: WorkflowStarts,
     *,
     fresh_after_ms: int,
-) -> Matches | NeededStarts:
+) -> Matches | StartsRequest:
     """Decide which waits these events complete, and buffer them.
 
     `buffered` holds those of them that are buffered already. An event that is not newer than `fresh_after_ms`
@@ -147,7 +150,7 @@ def deliver_events(
 
 def start_waits(
     waits: Sequence[Wait], events_by_key: Mapping[str, Sequence[UserEvent]], starts: WorkflowStarts
-) -> Matches | NeededStarts:
+) -> Matches | StartsRequest:
     """Decide which of these new waits a buffered event completes. `events_by_key` holds the buffered events
     of each match key."""
     draft = _Draft({event.id: event for page in events_by_key.values() for event in page}, starts)
@@ -178,13 +181,13 @@ class _Draft:
         self._events = dict(buffered)
         self._starts = starts
         self._completed: set[AttemptId] = set()
-        self._needed_workflows: set[str] = set()
-        self._needed_orders: set[tuple[str, str]] = set()
+        self._requested_workflows: set[str] = set()
+        self._requested_orders: set[tuple[str, str]] = set()
 
-    def decision(self) -> Matches | NeededStarts:
+    def decision(self) -> Matches | StartsRequest:
         """Return the result, or what must be loaded first."""
-        if self._needed_workflows or self._needed_orders:
-            return NeededStarts(frozenset(self._needed_workflows), frozenset(self._needed_orders))
+        if self._requested_workflows or self._requested_orders:
+            return StartsRequest(frozenset(self._requested_workflows), frozenset(self._requested_orders))
         return self.result
 
     def deliver(self, event: UserEvent, candidates: Candidates, *, is_fresh: bool) -> None:
@@ -233,12 +236,12 @@ class _Draft:
         workflow = root_workflow(wait.task.workflow)
         event_ms = StreamId.parse(event_id).ms
         if workflow not in self._starts.started_ms:
-            self._needed_workflows.add(workflow)
+            self._requested_workflows.add(workflow)
             return True
         started_ms = self._starts.started_ms[workflow]
         if started_ms != event_ms:
             return started_ms is not None and started_ms < event_ms
         if (workflow, event_id) not in self._starts.is_start_first:
-            self._needed_orders.add((workflow, event_id))
+            self._requested_orders.add((workflow, event_id))
             return True
         return self._starts.is_start_first[workflow, event_id]

@@ -35,7 +35,7 @@ from lfr.store.stream.groups import ConsumerId, check_reply
 from lfr.store.waits.registry import (
     add_wait_commands,
     end_task_commands,
-    remove_wait_commands,
+    end_wait_commands,
     wait_member,
     watch_waits,
 )
@@ -131,23 +131,17 @@ def _change_commands(stream: str, change: LatchChange, now_ms: int) -> list[Comm
         case OpenLatch(latch, tag):
             return open_latch_commands(stream, latch, tag, now_ms)
         case MarkCounted(request):
-            return _mark_commands(request)
+            task, key = request.task, keys.counted_attempts(request.task.workflow)
+            commands = [("HSET", key, f"{task.index}.{task.attempt}", request.latch)]
+            if task.attempt > 1:  # loops must not accumulate marks
+                commands.append(("HDEL", key, f"{task.index}.{task.attempt - 1}"))
+            return commands
         case StartCountdown(wait, latch):
             commands = add_wait_commands(wait)
             if latch.is_zero:
                 start_ms = StreamId.parse(wait.entry_id).ms
                 return [*commands, ("ZADD", keys.COUNTDOWNS, start_ms, wait_member(wait))]
             return [*commands, ("ZADD", keys.LATCHES, "NX", "+inf", latch.name)]
-
-
-def _mark_commands(request: LatchRequest) -> list[Command]:
-    """Build the commands that mark an attempt as counted and drop the mark of the attempt before, so that
-    loops do not accumulate marks. (HSET, HDEL)"""
-    task, key = request.task, keys.counted_attempts(request.task.workflow)
-    commands: list[Command] = [("HSET", key, f"{task.index}.{task.attempt}", request.latch)]
-    if task.attempt > 1:
-        commands.append(("HDEL", key, f"{task.index}.{task.attempt - 1}"))
-    return commands
 
 
 def open_latch_commands(stream: str, latch: Latch, tag: str, now_ms: int) -> list[Command]:
@@ -174,8 +168,7 @@ def complete_opened_countdowns(connection: Connection, stream: str, now_ms: int)
     opened = keys.opened_countdowns(tag.decode())
     members = [member.decode() for member in connection.call("ZRANGE", opened, 0, PAGE_SIZE - 1)]
     waits = [wait for wait in watch_waits(connection, members).values() if wait is not None]
-    commands = end_task_commands(stream, [wait.end_task_values() for wait in waits], now_ms)
-    commands += remove_wait_commands(waits)
+    commands = end_wait_commands(stream, waits, now_ms)
     commands += [("ZREM", opened, *members)] if members else []
     commands += [("SREM", keys.OPENED_TAGS, tag.decode())] if len(members) < PAGE_SIZE else []
     connection.transact(commands)
@@ -198,8 +191,8 @@ def complete_settled_countdowns(connection: Connection, consumer: ConsumerId, no
     waits = [wait for wait in settled.values() if wait is not None]
     latches = watch_latches(connection, (wait.latch or "" for wait in waits))
     completed = [wait for wait in waits if latches[wait.latch or ""].is_zero]
-    commands = end_task_commands(consumer.stream, [wait.end_task_values() for wait in completed], now_ms)
-    connection.transact([*commands, *remove_wait_commands(completed), ("ZREM", keys.COUNTDOWNS, *settled)])
+    commands = end_wait_commands(consumer.stream, completed, now_ms)
+    connection.transact([*commands, ("ZREM", keys.COUNTDOWNS, *settled)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from functools import partial
 from lfr import events
 from lfr.engine.waits import (
     Matches,
-    NeededStarts,
+    StartsRequest,
     UserEvent,
     WorkflowStarts,
     deliver_events,
@@ -101,10 +101,31 @@ def _add_missing_field_sets(
 def _watch_events_of(
     connection: Connection, waits: Sequence[Wait], tasks: StartTasks
 ) -> dict[str, list[UserEvent]]:
-    """Watch and read the buffered events that may complete these waits, by match key. (WATCH, ZRANGEBYSCORE;
-    WATCH, GET)
+    """Watch and read the buffered events that may complete these waits, by match key. (WATCH, GET)
 
     Raises Retry if there are too many events for several waits at once, or after it has corrected an index.
+    """
+    pages = _watch_event_ids(connection, waits, tasks)
+    ids = {id for unused_ids, used_ids in pages.values() for id in (*unused_ids, *used_ids)}
+    buffered = watch_buffered_events(connection, list(ids))
+    for key, (unused_ids, _) in pages.items():
+        wrong_ids = [id for id in unused_ids if id not in buffered or buffered[id].is_used]
+        if wrong_ids:
+            correct_index(connection, key, wrong_ids, buffered)
+            raise Retry
+    return {
+        key: [buffered[id] for id in (*unused_ids, *used_ids) if id in buffered]
+        for key, (unused_ids, used_ids) in pages.items()
+    }
+
+
+def _watch_event_ids(
+    connection: Connection, waits: Sequence[Wait], tasks: StartTasks
+) -> dict[str, tuple[list[str], list[str]]]:
+    """Watch the indexes of the match keys of these waits; return the ids of the unused events since their
+    workflows started and of the used events since the waits started. (WATCH, ZRANGEBYSCORE)
+
+    Raises Retry if there are too many for several waits at once.
     """
     waits_by_key: dict[str, list[Wait]] = {}
     for wait in waits:
@@ -113,32 +134,23 @@ def _watch_events_of(
         return {}
     pipeline = Pipeline(connection)
     pipeline.add("WATCH", *map(keys.unused_events, waits_by_key), *map(keys.used_events, waits_by_key))
-    pages = {}
-    for key, waits_of_key in waits_by_key.items():
-        oldest_start_ms = min(tasks.started_ms[root_workflow(wait.task.workflow)] for wait in waits_of_key)
-        oldest_wait_ms = min(StreamId.parse(wait.entry_id).ms for wait in waits_of_key)
-        limit = ("LIMIT", 0, len(waits_of_key) + _EXTRA_EVENTS)
-        pages[key] = (
-            pipeline.add("ZRANGEBYSCORE", keys.unused_events(key), oldest_start_ms, "+inf", *limit),
-            pipeline.add("ZRANGEBYSCORE", keys.used_events(key), oldest_wait_ms, "+inf", *limit),
+    replies = {}
+    for key, same_key_waits in waits_by_key.items():
+        workflow_ms = min(tasks.started_ms[root_workflow(wait.task.workflow)] for wait in same_key_waits)
+        wait_ms = min(StreamId.parse(wait.entry_id).ms for wait in same_key_waits)
+        limit = ("LIMIT", 0, len(same_key_waits) + _EXTRA_EVENTS)
+        replies[key] = (
+            pipeline.add("ZRANGEBYSCORE", keys.unused_events(key), workflow_ms, "+inf", *limit),
+            pipeline.add("ZRANGEBYSCORE", keys.used_events(key), wait_ms, "+inf", *limit),
         )
     pipeline.send()
-    unused_ids = {key: [id.decode() for id in unused.value] for key, (unused, _) in pages.items()}
-    used_ids = {key: [id.decode() for id in used.value] for key, (_, used) in pages.items()}
-    for key, waits_of_key in waits_by_key.items():
-        longest_page = max(len(unused_ids[key]), len(used_ids[key]))
-        if len(waits_of_key) > 1 and longest_page == len(waits_of_key) + _EXTRA_EVENTS:
-            raise Retry
-    ids = dict.fromkeys(id for key in waits_by_key for id in (*unused_ids[key], *used_ids[key]))
-    buffered = watch_buffered_events(connection, list(ids))
-    for key, ids_of_key in unused_ids.items():
-        wrong_ids = [id for id in ids_of_key if id not in buffered or buffered[id].is_used]
-        if wrong_ids:
-            correct_index(connection, key, wrong_ids, buffered)
+    for key, (unused, used) in replies.items():
+        wait_count, event_count = len(waits_by_key[key]), max(len(unused.value), len(used.value))
+        if wait_count > 1 and event_count == wait_count + _EXTRA_EVENTS:
             raise Retry
     return {
-        key: [buffered[id] for id in (*unused_ids[key], *used_ids[key]) if id in buffered]
-        for key in waits_by_key
+        key: ([id.decode() for id in unused.value], [id.decode() for id in used.value])
+        for key, (unused, used) in replies.items()
     }
 
 
@@ -215,24 +227,24 @@ def _decide(
     connection: Connection,
     stream: str,
     starts: WorkflowStarts,
-    decide: Callable[[WorkflowStarts], Matches | NeededStarts],
+    decide: Callable[[WorkflowStarts], Matches | StartsRequest],
 ) -> Matches:
     """Call `decide` until it has what it needs to know of the starts of workflows."""
-    while isinstance(decision := decide(starts), NeededStarts):
+    while isinstance(decision := decide(starts), StartsRequest):
         _load_starts(connection, stream, decision, starts)
     return decision
 
 
-def _load_starts(connection: Connection, stream: str, needed: NeededStarts, starts: WorkflowStarts) -> None:
-    """Add what is needed to `starts`. (HGET, XRANGE)
+def _load_starts(connection: Connection, stream: str, request: StartsRequest, starts: WorkflowStarts) -> None:
+    """Load what is requested into `starts`. (HGET, XRANGE)
 
     If a workflow and an event are of the same millisecond, the start-workflow event after the event tells
     that the event came first, as long as the stream holds it.
     """
     pipeline = Pipeline(connection)
-    started_ms = {workflow: pipeline.add("HGET", workflow, "started") for workflow in needed.workflows}
+    started_ms = {workflow: pipeline.add("HGET", workflow, "started") for workflow in request.workflows}
     entries = {}
-    for workflow, event_id in needed.orders:
+    for workflow, event_id in request.orders:
         last_ms = StreamId.parse(event_id).ms + 1000
         entries[workflow, event_id] = pipeline.add(
             "XRANGE", stream, f"({event_id}", str(last_ms), "COUNT", 1000

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from lfr.store import keys
 from lfr.store.redis.connection import TIME, Connection, parse_time_ms
 from lfr.store.redis.pipeline import Pipeline
-from lfr.store.waits.registry import end_task_commands, remove_wait_commands, watch_waits
+from lfr.store.waits.registry import end_wait_commands, watch_waits
 
 
 class DueWork(NamedTuple):
@@ -53,6 +53,5 @@ def end_due_waits(connection: Connection, stream: str, now_ms: int, *, count: in
         return
     members = [member.decode() for member in due]
     waits = [wait for wait in watch_waits(connection, members).values() if wait is not None]
-    commands = end_task_commands(stream, [wait.end_task_values() for wait in waits], now_ms)
-    commands += [*remove_wait_commands(waits), ("ZREM", keys.TIMERS, *members)]
-    connection.transact(commands)
+    commands = end_wait_commands(stream, waits, now_ms)
+    connection.transact([*commands, ("ZREM", keys.TIMERS, *members)])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lfr.engine.waits import (
     Matches,
-    NeededStarts,
+    StartsRequest,
     UserEvent,
     WorkflowStarts,
     deliver_events,
@@ -77,7 +77,7 @@ class Installation:
             for wait in waits
         }
         starts = WorkflowStarts()
-        while isinstance(decision := start_waits(waits, events_by_key, starts), NeededStarts):
+        while isinstance(decision := start_waits(waits, events_by_key, starts), StartsRequest):
             self._load(decision, starts)
         self._commit(decision)
 
@@ -88,7 +88,7 @@ class Installation:
         starts = WorkflowStarts()
         while isinstance(
             decision := deliver_events(arrivals, buffered, starts, fresh_after_ms=self.fresh_after_ms),
-            NeededStarts,
+            StartsRequest,
         ):
             self._load(decision, starts)
         self._commit(decision)
@@ -101,12 +101,12 @@ class Installation:
                 pages.setdefault(pattern_of(wait).match_key, []).append(wait)
         return [page[:page_size] for page in pages.values()]
 
-    def _load(self, needed: NeededStarts, starts: WorkflowStarts) -> None:
-        assert not needed.workflows & starts.started_ms.keys()
-        assert not needed.orders & starts.is_start_first.keys()
-        for workflow in needed.workflows:
+    def _load(self, request: StartsRequest, starts: WorkflowStarts) -> None:
+        assert not request.workflows & starts.started_ms.keys()
+        assert not request.orders & starts.is_start_first.keys()
+        for workflow in request.workflows:
             starts.started_ms[workflow] = self.start_ids[workflow].ms
-        for workflow, event_id in needed.orders:
+        for workflow, event_id in request.orders:
             assert StreamId.parse(event_id).ms == self.start_ids[workflow].ms
             starts.is_start_first[workflow, event_id] = self.start_ids[workflow] < StreamId.parse(event_id)
 
@@ -291,5 +291,7 @@ def test_waits_of_a_batch_take_unused_events_in_the_order_of_the_stream() -> Non
 
 def test_items_go_by_the_start_of_the_workflow_that_they_belong_to() -> None:
     wait = event_wait("7-0", {}, "workflow:w/1.5/2.0")
-    needed = start_waits([wait], {pattern_of(wait).match_key: [UserEvent("5-0", "ok", {})]}, WorkflowStarts())
-    assert needed == NeededStarts(frozenset({"workflow:w"}), frozenset())
+    request = start_waits(
+        [wait], {pattern_of(wait).match_key: [UserEvent("5-0", "ok", {})]}, WorkflowStarts()
+    )
+    assert request == StartsRequest(frozenset({"workflow:w"}), frozenset())
