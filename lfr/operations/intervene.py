@@ -20,11 +20,16 @@ from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import MAY_FOLLOW, WorkflowState
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import Retry, retry_until_committed
-from lfr.store.workflows.commit import transition_commands
-from lfr.store.workflows.delete import delete_workflow_commands, watch_references
+from lfr.store.workflows.commit import delete_workflow_commands, transition_commands
 from lfr.store.workflows.export import load_own_keys
 from lfr.store.workflows.items import load_item_counts, load_open_items
-from lfr.store.workflows.load import FlowCache, LoadedWorkflow, load_whole, watch_state
+from lfr.store.workflows.load import (
+    FlowCache,
+    LoadedWorkflow,
+    load_whole,
+    watch_references,
+    watch_state,
+)
 from lfr.values.json import Json
 
 

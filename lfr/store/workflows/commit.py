@@ -115,6 +115,19 @@ def use_flow_commands(flow: Flow, *, is_stored: bool) -> list[Command]:
     return [use] if is_stored else [("SET", keys.flow(flow.digest), flow.canonical_json), use]
 
 
+def delete_workflow_commands(
+    id: str, state: WorkflowState, own_keys: Sequence[str], digest: str, references: int
+) -> list[Command]:
+    """Return the commands that delete a workflow, and its flow unless other workflows use it.
+
+    `references` is how many workflows use the flow, this one included. (DEL, ZREM, HINCRBY, HDEL)
+    """
+    commands: list[Command] = [("DEL", *own_keys), ("ZREM", keys.ALL, id), ("ZREM", keys.state(state), id)]
+    if references > 1:
+        return [*commands, ("HINCRBY", keys.FLOW_REFERENCES, digest, -1)]
+    return [*commands, ("HDEL", keys.FLOW_REFERENCES, digest), ("DEL", keys.flow(digest))]
+
+
 def reason_fields(reason: str) -> tuple[str, str, str, str]:
     """Return the fields of a record that hold why the workflow failed, with their values."""
     return "reason", reason, "brief", reason[:MAX_BRIEF]

@@ -348,6 +348,13 @@ def watch_new(connection: Connection, id: str, digest: str) -> tuple[int, Record
     return parse_time_ms(time), parse_record(id, reply), bool(is_stored)
 
 
+def watch_references(connection: Connection, digest: str) -> int:
+    """Watch how many workflows use a flow, and return that number. (WATCH, HGET)"""
+    watch = ("WATCH", keys.FLOW_REFERENCES)
+    _, references = connection.execute([watch, ("HGET", keys.FLOW_REFERENCES, digest)])
+    return int(references or 0)
+
+
 def load_out_of_band_outputs(
     connection: Connection, steps: Sequence[tuple[str, int]]
 ) -> dict[tuple[str, int], bytes]:
