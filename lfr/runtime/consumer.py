@@ -202,9 +202,7 @@ class Consumer(EventListener):
 
     def leave(self, connection: Connection) -> None:
         """Acknowledge what is to be acknowledged, and leave the group."""
-        if self._to_acknowledge:
-            read_batch(connection, self.id, count=1, block_ms=1, done=self._to_acknowledge)
-            self._to_acknowledge = []
+        self.acknowledge_now(connection)
         leave_group(connection, self.id)
 
     def _next_batch(self, connection: Connection, count: int, block_ms: int) -> list[Entry]:

@@ -91,3 +91,16 @@ def test_what_was_left_behind_is_found_behind_what_is_worked_on(
         lifecycle.step()
     assert inspect_workflow(store, id)["state"] == "FINISHED"
     assert consumers(client)["alive"] == 52
+
+
+def test_a_consumer_that_stops_reads_nothing_more(store: Store, client: redis.Redis, stepper: Make) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    append(client, kind="mine")
+    lifecycle.step()
+    append(client, kind="mine")
+    lifecycle.consumer.leave(lifecycle.connection)
+    assert client.xpending("workflows:run", GROUP)["pending"] == 0
+    assert consumers(client) == {}
+    assert (
+        client.xinfo_groups("workflows:run")[0]["last-delivered-id"] == client.xrange("workflows:run")[0][0]
+    )
