@@ -8,8 +8,8 @@ from typing import Any, Final
 from lfr.states import WorkflowState
 from lfr.store.processes import Heartbeat, read_heartbeats
 from lfr.store.redis.connection import Connection, Store
-from lfr.store.statistics import read_totals
-from lfr.store.stream.groups import Group, count_lag, groups_command, parse_groups
+from lfr.store.statistics import read_statistics
+from lfr.store.stream.groups import Group, count_lag, read_groups
 
 _NEARLY_FULL: Final = 0.9
 
@@ -17,8 +17,8 @@ _NEARLY_FULL: Final = 0.9
 def load_status(store: Store) -> dict[str, Any]:
     """Describe the installation as plain data.
 
-    redis         the keys of `Totals.server`; and warnings: texts that say what of it endangers workflows,
-                  and what to do
+    redis         the keys of `Statistics.server`; and warnings: texts that say what of it endangers
+                  workflows, and what to do
     roles         each live process: name, role, host, pid, version, since, passes, events, and age, the
                   seconds since its latest heartbeat
     stream        key and length
@@ -32,17 +32,17 @@ def load_status(store: Store) -> dict[str, Any]:
     Raises Unreachable, Refused.
     """
     with store.connect() as connection:
-        totals = read_totals(connection, store.stream)
-        groups = parse_groups(connection.execute([groups_command(store.stream)], keep_errors=True)[0])
+        statistics = read_statistics(connection, store.stream)
+        groups = read_groups(connection, store.stream)
         return {
-            "redis": {**totals.server, "warnings": list(_warnings(totals.server))},
+            "redis": {**statistics.server, "warnings": list(_warnings(statistics.server))},
             "roles": [_describe_process(heartbeat) for heartbeat in read_heartbeats(connection)],
-            "stream": {"key": store.stream, "length": totals.stream_length},
+            "stream": {"key": store.stream, "length": statistics.stream_length},
             "groups": [_describe_group(connection, store.stream, group) for group in groups],
-            "dead_letters": totals.dead_letters,
-            "timers": totals.timers,
-            "latches": totals.latches,
-            "workflows": {state.value: totals.workflows[state] for state in WorkflowState},
+            "dead_letters": statistics.dead_letters,
+            "timers": statistics.timers,
+            "latches": statistics.latches,
+            "workflows": {state.value: statistics.workflows[state] for state in WorkflowState},
         }
 
 

@@ -10,8 +10,12 @@ from lfr import events
 from lfr.outbound.request_sender import RequestFailed, RequestSender
 from lfr.runtime.process import RoleContext, run_consumers
 from lfr.runtime.tasks import is_current_with_retry, retry_on_disconnect
-from lfr.store.base_urls import read_base_url
-from lfr.store.littleflow_compat import hand_over, take_back
+from lfr.store.littleflow_compat import (
+    drop_out_of_band_output,
+    load_base_url,
+    replace_out_of_band_output,
+    save_out_of_band_output,
+)
 from lfr.store.redis.connection import Store
 from lfr.tasks.catalogue import REQUEST_PREFIX
 from lfr.tasks.parameters import BadParameter
@@ -62,7 +66,7 @@ def _load_base_url(store: Store, parameters: RequestParameters) -> str:
     if configured:
         return configured
     return retry_on_disconnect(
-        store, lambda connection: read_base_url(connection, environ, category), "a request"
+        store, lambda connection: load_base_url(connection, environ, category), "a request"
     )
 
 
@@ -72,18 +76,19 @@ def _send_with_output_left(store: Store, request: Request, send: Callable[[], Js
     It is the input at first, because the server may complete the task before it responds; afterwards it
     includes what `output_mode` asks for. An end-task that has an output overrides it.
     """
-    step = (request.task.workflow, request.task.index)
+    task = request.task
+    step = (task.workflow, task.index)
     retry_on_disconnect(
-        store, lambda connection: hand_over(connection, *step, request.task.input), "a request"
+        store, lambda connection: save_out_of_band_output(connection, *step, task.input), "a request"
     )
     try:
         output = send()
     except RequestFailed:
-        retry_on_disconnect(store, lambda connection: take_back(connection, *step), "a request")
+        retry_on_disconnect(store, lambda connection: drop_out_of_band_output(connection, *step), "a request")
         raise
     if request.output_modes:
         retry_on_disconnect(
-            store, lambda connection: hand_over(connection, *step, output, again=True), "a request"
+            store, lambda connection: replace_out_of_band_output(connection, *step, output), "a request"
         )
 
 

@@ -1,4 +1,4 @@
-"""Every key: its name, its type, what it holds.
+"""The names of all keys, with type and content.
 
 `W` below is a workflow's id, `workflow:NAME-UUID`; a workflow's own keys all begin with it.
 """
@@ -15,19 +15,20 @@ _OWN: Final = re.compile(
 ALL = "workflows:all"
 """ZSET: every workflow's id by its start, in milliseconds since the epoch."""
 
-DEAD = "workflows:dead"
-"""STREAM: events that could not be understood: `id`, `reason`, `event` (the raw fields as JSON)."""
+DEAD_LETTERS = "workflows:dead"
+"""STREAM: copies of events that could not be understood: `id`, `at`, `reason`, `event` (the raw fields as
+JSON)."""
 
 FLOW_REFERENCES = "flows:refs"
 """HASH: digest -> how many workflows use that flow."""
 
 PROCESSES = "workflows:processes"
-"""SET: ids of the roles' processes that have given a sign of life; some may be gone by now."""
+"""SET: the ids of the roles' processes; some may have expired."""
 
 LOGGED_RECEIPTS = "receipts:logged"
-"""ZSET: `RECEIPT TARGET`, ids of events that have been logged and are to be cleared from the stream once
-every group has read past them, by the receipt's time in milliseconds since the epoch. An event without a
-receipt that has grown old stands there as both."""
+"""ZSET: `RECEIPT EVENT`, the ids of a logged receipt and its event, by the receipt's time in milliseconds
+since the epoch. Both are to be cleared from the stream once every group has read past them. An old event
+that nobody gives a receipt to stands there as both."""
 
 LATCHES = "waits:latches"
 """ZSET: the names of latches, by when each became zero in milliseconds since the epoch; +inf: it is not."""
@@ -47,11 +48,11 @@ FIELD_SET_KINDS = "waits:kinds"
 since the epoch."""
 
 DEADLINES = "waits:deadlines"
-"""ZSET: `W INDEX ATTEMPT SECONDS ["NAME","BASE"]`, attempts that may take that long, by the time when it is
-over, in milliseconds since the epoch."""
+"""ZSET: `W INDEX ATTEMPT SECONDS ["NAME","BASE"]`, attempts that may take so many seconds, by their
+deadline in milliseconds since the epoch."""
 
 DELAYED_STARTS = "waits:delayed"
-"""ZSET: `W INDEX ATTEMPT`, attempts that are still to be made, by their due time, as above."""
+"""ZSET: `W INDEX ATTEMPT`, retries that are delayed, by their due time in milliseconds since the epoch."""
 
 
 def state(name: str) -> str:
@@ -65,8 +66,8 @@ def flow(digest: str) -> str:
 
 
 def steps(workflow: str) -> str:
-    """HASH: step index -> "waiting active attempt", or with retries as a fourth number if there are any;
-    only steps of which one is not zero."""
+    """HASH: step index -> "waiting active attempt", with retries as a fourth number if there are any; only
+    steps that have a number other than zero."""
     return f"{workflow}:steps"
 
 
@@ -80,19 +81,19 @@ def history(workflow: str) -> str:
     return f"{workflow}:history"
 
 
-def told_progress(workflow: str, index: int) -> str:
-    """STRING: how far the running task of a step is, as its worker tells: at, attempt, fraction, text."""
+def task_progress(workflow: str, index: int) -> str:
+    """STRING: the progress that the worker of a running task has reported: at, attempt, fraction, text."""
     return f"{workflow}:progress:{index}"
 
 
 def delayed_start(workflow: str, index: int, attempt: int) -> str:
-    """STRING: the start-task event that begins this attempt, as JSON: a line with its values and
-    its timeout, and a line each with its input and its parameters."""
+    """STRING: the start-task event of a delayed attempt, in lines of JSON: its values and its timeout, its
+    input, its parameters."""
     return f"{workflow}:start:{index}.{attempt}"
 
 
 def items(workflow: str, index: int) -> str:
-    """HASH: how far the items of an iterated step have come; there while it runs or can go on.
+    """HASH: the items of an iterated step, while it runs or can be restarted.
 
     total, begun, done: how many; round: see ItemId; iN: the item N as JSON, until it begins; oN: its
     output as JSON, once it has ended.
@@ -100,7 +101,7 @@ def items(workflow: str, index: int) -> str:
     return f"{workflow}:items:{index}"
 
 
-def handed_over(workflow: str, index: int) -> str:
+def out_of_band_output(workflow: str, index: int) -> str:
     """STRING: an output as JSON, written by a worker for littleflow_redis before its end-task."""
     return f"{workflow}:output:{index}"
 
@@ -167,11 +168,11 @@ def used_events(match_key: str) -> str:
 
 
 def process(id: str) -> str:
-    """STRING: what a role's process tells of itself, as JSON; expires when it gives no sign of life."""
+    """STRING: the description of a role's process, as JSON; expires without heartbeats."""
     return f"workflows:process:{id}"
 
 
 def is_own(key: str) -> bool:
-    """Whether a key is one of lfr's, or one that it goes by: those below, those of littleflow_redis, and
-    those that say where `request:` tasks go. The stream may have another name: ask for that besides."""
+    """Return whether lfr writes or reads a key: those above, those of littleflow_redis, and the base URLs of
+    `request:` tasks. The stream may have any name: check it apart."""
     return _OWN.fullmatch(key) is not None

@@ -1,5 +1,4 @@
-"""An output that waits beside the stream for an end-task without one, as workers for littleflow_redis
-leave it. The lifecycle takes it in, and drops it."""
+"""What littleflow_redis keeps in Redis and lfr understands: out-of-band outputs, base URLs of requests."""
 
 from __future__ import annotations
 
@@ -7,16 +6,37 @@ from lfr.store import keys
 from lfr.store.redis.connection import Connection
 from lfr.values.json import Json, encode_json
 
-
-def hand_over(
-    connection: Connection, workflow: str, index: int, output: Json, *, again: bool = False
-) -> None:
-    """Leave the output of a step. With `again`, only if there is still one: else the step has ended since
-    and nobody would take it. (SET, XX)"""
-    command = ("SET", keys.handed_over(workflow, index), encode_json(output))
-    connection.execute([(*command, "XX") if again else command])
+_PREFIX_KEY = "littleflow:config:env-prefix"
 
 
-def take_back(connection: Connection, workflow: str, index: int) -> None:
-    """Drop the output that was left: its step has failed. (DEL)"""
-    connection.execute([("DEL", keys.handed_over(workflow, index))])
+def save_out_of_band_output(connection: Connection, workflow: str, index: int, output: Json) -> None:
+    """Write the output of a step beside the stream; the lifecycle takes it with the end-task event. (SET)"""
+    connection.call("SET", keys.out_of_band_output(workflow, index), encode_json(output))
+
+
+def replace_out_of_band_output(connection: Connection, workflow: str, index: int, output: Json) -> None:
+    """Replace the out-of-band output of a step, unless the lifecycle has taken it: then the step has ended.
+    (SET XX)"""
+    connection.call("SET", keys.out_of_band_output(workflow, index), encode_json(output), "XX")
+
+
+def drop_out_of_band_output(connection: Connection, workflow: str, index: int) -> None:
+    """Delete the out-of-band output of a step that has failed. (DEL)"""
+    connection.call("DEL", keys.out_of_band_output(workflow, index))
+
+
+def load_base_url(connection: Connection, environ: str, category: str) -> str:
+    """Return the base URL of an environment for a category; empty if there is none. (MGET, twice)
+
+    Its key is `PREFIXenv:ENVIRON:CATEGORY_url`, and `PREFIX` is the value of another key. For the category
+    `base` it may also be `PREFIXenv:ENVIRON:_url`, which littleflow_redis reads if no category is given.
+    """
+    # MGET: unlike GET it answers nil, not an error, for a key that holds no string.
+    prefix = _decode(connection.call("MGET", _PREFIX_KEY)[0])
+    categories = (category, "") if category == "base" else (category,)
+    urls = connection.call("MGET", *(f"{prefix}env:{environ}:{name}_url" for name in categories))
+    return next((_decode(url) for url in urls if url), "")
+
+
+def _decode(value: bytes | None) -> str:
+    return value.decode(errors="replace") if value else ""

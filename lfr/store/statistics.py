@@ -1,4 +1,4 @@
-"""How much there is of everything: counts that Redis knows without reading what it counts."""
+"""Counts of everything, which Redis knows without reading what it counts."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from typing import Any
 
 from lfr.states import WorkflowState
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Connection
+from lfr.store.redis.connection import Connection
+from lfr.store.redis.pipeline import Pipeline
 
-_TIMERS = {"delays": keys.TIMERS, "deadlines": keys.DEADLINES, "retries": keys.DELAYED_STARTS}
+_TIMER_KEYS = {"delays": keys.TIMERS, "deadlines": keys.DEADLINES, "retries": keys.DELAYED_STARTS}
+
+_FILE_STATUS_FIELDS = {"snapshot": "rdb_last_bgsave_status", "append-only file": "aof_last_write_status"}
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class Statistics:
     """The counts.
 
     server     of Redis: version, memory (bytes in use), is_persistent (it keeps an append-only file),
-               max_memory (bytes that it may use; 0: as many as there are), evicts (what it does when it has
-               used them up; empty: it keeps what it has), is_replica, cannot_write (the files that it could
-               not write when it last tried)
-    timers     by what they are for: delays, deadlines, retries
-    workflows  by their state
+               max_memory (bytes that it may use; 0: no limit), evicts (its eviction policy when that is used
+               up; empty: it evicts nothing), is_replica, cannot_write (the files that it could not write)
+    timers     by their purpose: delays, deadlines, retries
+    workflows  by state
     """
 
     server: dict[str, Any]
@@ -32,39 +34,37 @@ class Totals:
     workflows: dict[WorkflowState, int]
 
 
-def read_totals(connection: Connection, stream: str) -> Totals:
-    """Count everything, in one round trip. (INFO, XLEN, ZCARD)"""
-    asked: list[Command] = [
-        ("INFO",),
-        ("XLEN", stream),
-        ("XLEN", keys.DEAD),
-        ("ZCARD", keys.LATCHES),
-        *(("ZCARD", key) for key in _TIMERS.values()),
-        *(("ZCARD", keys.state(state)) for state in WorkflowState),
-    ]
-    info, length, dead, latches, *counts = connection.execute(asked)
-    return Totals(
-        server=_server(info.decode()),
-        stream_length=length,
-        dead_letters=dead,
-        timers=dict(zip(_TIMERS, counts, strict=False)),
-        latches=latches,
-        workflows=dict(zip(WorkflowState, counts[len(_TIMERS) :], strict=True)),
+def read_statistics(connection: Connection, stream: str) -> Statistics:
+    """Return all counts, in one round trip. (INFO, XLEN, ZCARD)"""
+    pipeline = Pipeline(connection)
+    info = pipeline.add("INFO")
+    stream_length = pipeline.add("XLEN", stream)
+    dead_letters = pipeline.add("XLEN", keys.DEAD_LETTERS)
+    latches = pipeline.add("ZCARD", keys.LATCHES)
+    timers = {name: pipeline.add("ZCARD", key) for name, key in _TIMER_KEYS.items()}
+    workflows = {state: pipeline.add("ZCARD", keys.state(state)) for state in WorkflowState}
+    pipeline.send()
+    return Statistics(
+        server=_parse_info(info.value.decode()),
+        stream_length=stream_length.value,
+        dead_letters=dead_letters.value,
+        timers={name: count.value for name, count in timers.items()},
+        latches=latches.value,
+        workflows={state: count.value for state, count in workflows.items()},
     )
 
 
-def _server(info: str) -> dict[str, Any]:
-    told = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
-    version = told.get("valkey_version")
+def _parse_info(text: str) -> dict[str, Any]:
+    info = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    valkey_version = info.get("valkey_version")
     return {
-        "version": f"Valkey {version}" if version else f"Redis {told.get('redis_version', '')}",
-        "memory": int(told.get("used_memory", 0)),
-        "is_persistent": told.get("aof_enabled") == "1",
-        "max_memory": int(told.get("maxmemory", 0)),
-        "evicts": told.get("maxmemory_policy", "noeviction").removeprefix("noeviction"),
-        "is_replica": told.get("role") == "slave",
-        "cannot_write": [name for name, field in _FILES.items() if told.get(field, "ok") != "ok"],
+        "version": f"Valkey {valkey_version}" if valkey_version else f"Redis {info.get('redis_version', '')}",
+        "memory": int(info.get("used_memory", 0)),
+        "is_persistent": info.get("aof_enabled") == "1",
+        "max_memory": int(info.get("maxmemory", 0)),
+        "evicts": info.get("maxmemory_policy", "noeviction").removeprefix("noeviction"),
+        "is_replica": info.get("role") == "slave",
+        "cannot_write": [
+            name for name, field in _FILE_STATUS_FIELDS.items() if info.get(field, "ok") != "ok"
+        ],
     }
-
-
-_FILES = {"snapshot": "rdb_last_bgsave_status", "append-only file": "aof_last_write_status"}

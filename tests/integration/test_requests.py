@@ -111,7 +111,7 @@ def test_with_sync_false_the_server_completes_the_task(
     )
     id = start_workflow(store, flow, {"a": 1}).id
     with running(store):
-        eventually(lambda: web.requests and client.get(keys.handed_over(id, 1)) != '{"a":1}')
+        eventually(lambda: web.requests and client.get(keys.out_of_band_output(id, 1)) != '{"a":1}')
         eventually(lambda: client.xpending("workflows:run", "request")["pending"] == 0)
     assert ends(client) == []
     query = {name: values[0] for name, values in parse_qs(urlsplit(web.requests[0].path).query).items()}
@@ -126,7 +126,7 @@ def test_with_sync_false_the_server_completes_the_task(
     stepper(Lifecycle(store)).step()
     output = json.loads(client.hget(keys.outputs(id), "1") or "null")
     assert output == {"a": 1, "request_status": 404}
-    assert client.get(keys.handed_over(id, 1)) is None
+    assert client.get(keys.out_of_band_output(id, 1)) is None
 
 
 @pytest.mark.parametrize("result", [{"output": {"b": 2}}, {"status": "FAILURE", "reason": "no"}])
@@ -141,10 +141,10 @@ def test_an_output_of_the_server_and_a_failure_delete_the_out_of_band_output(
     flow = f"request:post (- {{url: '{web.url}/', sync: false, use_context_parameters: false}} -)"
     id = start_workflow(store, flow, {"a": 1}).id
     with running(store):
-        eventually(lambda: client.get(keys.handed_over(id, 1)))
+        eventually(lambda: client.get(keys.out_of_band_output(id, 1)))
     append(client, kind="end-task", workflow=id, name="request:post", index=1, attempt=1, **result)
     stepper(Lifecycle(store)).step()
-    assert client.get(keys.handed_over(id, 1)) is None
+    assert client.get(keys.out_of_band_output(id, 1)) is None
 
 
 def test_a_late_end_does_not_use_the_output_of_a_later_attempt(
@@ -152,19 +152,19 @@ def test_a_late_end_does_not_use_the_output_of_a_later_attempt(
 ) -> None:
     id = start_workflow(store, "request:post (- {url: 'http://x', sync: false} -)", {"a": 1}).id
     retry_task(store, id, 1)
-    client.set(keys.handed_over(id, 1), '{"a":1}')
+    client.set(keys.out_of_band_output(id, 1), '{"a":1}')
     lifecycle = stepper(Lifecycle(store))
     for attempt in (1, 2):
         end = {"workflow": id, "name": "request:post", "index": 1, "attempt": attempt, "status": "SUCCESS"}
         append(client, kind="end-task", **end)
         lifecycle.step()
     assert json.loads(client.hget(keys.outputs(id), "1") or "null") == {"a": 1}
-    assert client.get(keys.handed_over(id, 1)) is None
+    assert client.get(keys.out_of_band_output(id, 1)) is None
 
 
 def test_a_deletion_deletes_the_out_of_band_output(store: Store, client: redis.Redis) -> None:
     id = start_workflow(store, "request:post (- {url: 'http://x', sync: false} -)", {"a": 1}).id
-    client.set(keys.handed_over(id, 1), '{"a":1}')
+    client.set(keys.out_of_band_output(id, 1), '{"a":1}')
     terminate_workflow(store, id)
     delete_workflow(store, id)
     assert client.keys(f"{id}*") == []

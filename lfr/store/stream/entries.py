@@ -86,12 +86,13 @@ class DeadLetter:
 def dead_letter_command(entry: Entry, reason: str, at: str) -> Command:
     """Return the command that copies an entry to the dead letters. (XADD)"""
     fields = ("id", entry.id, "at", at, "reason", reason, "event", encode_json(as_text(entry)))
-    return ("XADD", keys.DEAD, "MAXLEN", "~", _MAX_DEAD_LETTERS, "*", *fields)
+    return ("XADD", keys.DEAD_LETTERS, "MAXLEN", "~", _MAX_DEAD_LETTERS, "*", *fields)
 
 
 def read_dead_letters(connection: Connection, *, count: int) -> list[DeadLetter]:
     """Return up to `count` dead letters, newest first. (XREVRANGE)"""
-    return [_parse_dead_letter(as_text(entry)) for entry in read_newest(connection, keys.DEAD, count=count)]
+    entries = read_newest(connection, keys.DEAD_LETTERS, count=count)
+    return [_parse_dead_letter(as_text(entry)) for entry in entries]
 
 
 def _parse_dead_letter(fields: Mapping[str, str]) -> DeadLetter:

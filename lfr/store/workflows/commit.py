@@ -141,7 +141,7 @@ def history_command(workflow: str, at_ms: int, facts: Iterable[Fact], reason: st
 
 def delete_out_of_band_commands(steps: Iterable[tuple[str, int]]) -> list[Command]:
     """Return the commands that delete the out-of-band outputs of these steps. (DEL)"""
-    return [("DEL", keys.handed_over(*step)) for step in steps]
+    return [("DEL", keys.out_of_band_output(*step)) for step in steps]
 
 
 def _counts_fields(progress: Progress) -> tuple[str, str]:

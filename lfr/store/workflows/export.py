@@ -1,143 +1,168 @@
-"""A workflow with all that is kept of it, as plain data: what an archive holds and a deletion takes away.
+"""Everything that is stored for a workflow: loaded for an archive, written by a restore, deleted.
 
-A snapshot has `record` (state, reason, started, ended: milliseconds since the epoch, 0: not yet; name,
-source), `counts` (active, done, skipped, failed), `steps` (index -> waiting, active, attempt, retries),
-`outputs` (index -> JSON; -1: the input), `history` (at, facts, reason; see history.py), and `items`: by the
-index of an iterated step, total, begun, done and round (see items.py), the `values` that have not begun,
-the `outputs` of those that are done, and the snapshots of those that are `open`, by number.
+A snapshot is plain data: `record` (name, source, state, reason; started and ended in milliseconds since the
+epoch, 0: not yet), `counts` (active, done, skipped, failed), `steps` (index -> waiting, active, attempt,
+retries), `outputs` (index -> JSON; -1: the input), `history` (at, facts, reason; see `history`), and
+`items`: by the index of an iterated step, the counts total, begun, done, and round, the `values` of items
+that have not begun, the `outputs` of those that are done, and the snapshots of the `open` ones, by number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lfr.flow import Flow, StepKind
 from lfr.item_ids import ItemId
+from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
+from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.entries import parse_pairs
 from lfr.store.workflows.commit import LAYOUT_VERSION, reason_fields
 from lfr.store.workflows.items import load_item_counts, load_open_items
 from lfr.values.json import Json, decode_json, encode_json
 
-_RECORD = ("name", "source", "state", "reason", "started", "ended")
+_RECORD_FIELDS = ("name", "source", "state", "reason", "started", "ended")
 
 
 class Gone(Exception):
-    """A workflow, or an item of one, is not there any more."""
+    """A workflow or an item of it does not exist any more."""
 
 
 def load_snapshot(connection: Connection, id: str, flow: Flow) -> dict[str, Any]:
-    """The snapshot of a workflow, or of an item with its part of the flow; all of it is watched from now on.
-    It is one moment's only if it has not moved after. (WATCH, HMGET, HGETALL, XRANGE) Raises Gone."""
-    _, record, counts, steps, outputs, history = connection.execute(
-        [
-            ("WATCH", id),
-            ("HMGET", id, *_RECORD),
-            ("HGET", id, "counts"),
-            ("HGETALL", keys.steps(id)),
-            ("HGETALL", keys.outputs(id)),
-            ("XRANGE", keys.history(id), "-", "+"),
-        ]
-    )
-    if counts is None:
+    """Watch a workflow and its open items, and return its snapshot. Raises Gone.
+
+    `id` may be an item; then `flow` is its part of the flow. The parts of the snapshot belong together only
+    if no watched key changes while they are loaded. (WATCH, HMGET, HGETALL, XRANGE)
+    """
+    pipeline = Pipeline(connection)
+    pipeline.add("WATCH", id)
+    record = pipeline.add("HMGET", id, *_RECORD_FIELDS)
+    counts = pipeline.add("HGET", id, "counts")
+    steps = pipeline.add("HGETALL", keys.steps(id))
+    outputs = pipeline.add("HGETALL", keys.outputs(id))
+    history = pipeline.add("XRANGE", keys.history(id), "-", "+")
+    pipeline.send()
+    if counts.value is None:
         raise Gone(id)
-    texts = [(value or b"").decode() for value in record]
-    *words, started, ended = texts
+    name, source, state, reason, started, ended = ((value or b"").decode() for value in record.value)
     return {
         "record": {
-            **dict(zip(_RECORD, words, strict=False)),
-            "started": int(started or 0),
-            "ended": int(ended or 0),
+            **{"name": name, "source": source, "state": state, "reason": reason},
+            **{"started": int(started or 0), "ended": int(ended or 0)},
         },
-        "counts": [int(count) for count in counts.split()],
-        "steps": {key.decode(): _numbers(value) for key, value in parse_pairs(steps).items()},
-        "outputs": {key.decode(): decode_json(value) for key, value in parse_pairs(outputs).items()},
-        "history": [_moment(parse_pairs(flat)) for _, flat in history],
-        "items": dict(_read_items(connection, id, flow)),
+        "counts": _parse_numbers(counts.value),
+        "steps": {key.decode(): _parse_numbers(value) for key, value in parse_pairs(steps.value).items()},
+        "outputs": {key.decode(): decode_json(value) for key, value in parse_pairs(outputs.value).items()},
+        "history": [_parse_history_entry(parse_pairs(flat)) for _, flat in history.value],
+        "items": dict(_load_items(connection, id, flow)),
     }
 
 
-def _read_items(connection: Connection, id: str, flow: Flow) -> Iterator[tuple[str, dict[str, Any]]]:
-    iterated = [step.index for step in flow.own_steps if step.iterate]
-    for index, items in load_item_counts(connection, id, iterated).items():
-        fields = parse_pairs(connection.execute([("HGETALL", keys.items(id, index))])[0])
-        yield (
-            str(index),
-            {
-                "total": items.total,
-                "begun": items.begun,
-                "done": items.done,
-                "round": items.round,
-                "values": _of(fields, b"i"),
-                "outputs": _of(fields, b"o"),
-                "open": {
-                    str(item.number): load_snapshot(connection, str(item), flow.part(index))
-                    for item in load_open_items(connection, id, index, items)
-                },
+def _load_items(connection: Connection, id: str, flow: Flow) -> Iterator[tuple[str, dict[str, Any]]]:
+    for index, items in load_item_counts(connection, id, _iterated_steps(flow)).items():
+        fields = parse_pairs(connection.call("HGETALL", keys.items(id, index)))
+        snapshot = {
+            **{"total": items.total, "begun": items.begun, "done": items.done, "round": items.round},
+            "values": _decode_numbered(fields, b"i"),
+            "outputs": _decode_numbered(fields, b"o"),
+            "open": {
+                str(item.number): load_snapshot(connection, str(item), flow.part(index))
+                for item in load_open_items(connection, id, index, items)
             },
-        )
+        }
+        yield str(index), snapshot
 
 
-def _of(fields: dict[bytes, bytes], sign: bytes) -> dict[str, Json]:
+def _iterated_steps(flow: Flow) -> list[int]:
+    return [step.index for step in flow.own_steps if step.iterate]
+
+
+def _decode_numbered(fields: Mapping[bytes, bytes], prefix: bytes) -> dict[str, Json]:
+    """Return the JSON values of the fields whose names are the prefix and a number, by number."""
     return {
         name[1:].decode(): decode_json(value)
         for name, value in fields.items()
-        if name[:1] == sign and name[1:].isdigit()
+        if name[:1] == prefix and name[1:].isdigit()
     }
 
 
-def snapshot_commands(id: str, flow: Flow, snapshot: dict[str, Any]) -> Iterator[Command]:
-    """The commands that make a workflow, or an item, of a snapshot. Neither the flow nor the indexes of
-    workflows are written by them. (HSET, XADD)"""
+def _parse_numbers(value: bytes) -> list[int]:
+    return [int(number) for number in value.split()]
+
+
+def _parse_history_entry(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"at": int(fields[b"at"]), "facts": fields[b"facts"].decode()}
+    if b"reason" in fields:
+        entry["reason"] = fields[b"reason"].decode(errors="replace")
+    return entry
+
+
+def snapshot_commands(id: str, flow: Flow, snapshot: Mapping[str, Any]) -> Iterator[Command]:
+    """Return the commands that write a workflow, or an item, from its snapshot. They write neither the flow
+    nor the indexes of workflows. (HSET, XADD)"""
     record = snapshot["record"]
-    told = [value for name in _RECORD if name != "reason" for value in (name, record[name])]
-    told += (*reason_fields(record["reason"]), "steps", flow.size)
+    fields = [value for name in _RECORD_FIELDS if name != "reason" for value in (name, record[name])]
+    fields += (*reason_fields(record["reason"]), "steps", flow.size)
     counts = " ".join(map(str, snapshot["counts"]))
-    yield ("HSET", id, "version", LAYOUT_VERSION, "flow", flow.reference, "counts", counts, *told)
+    yield ("HSET", id, "version", LAYOUT_VERSION, "flow", flow.reference, "counts", counts, *fields)
     for key, values in (
         (keys.steps(id), {index: " ".join(map(str, step)) for index, step in snapshot["steps"].items()}),
         (keys.outputs(id), {index: encode_json(output) for index, output in snapshot["outputs"].items()}),
     ):
         if values:
-            yield ("HSET", key, *(word for pair in values.items() for word in pair))
-    for moment in snapshot["history"]:
-        yield ("XADD", keys.history(id), "*", *(word for pair in moment.items() for word in pair))
+            yield ("HSET", key, *_flatten(values.items()))
+    for entry in snapshot["history"]:
+        yield ("XADD", keys.history(id), "*", *_flatten(entry.items()))
     for index, items in snapshot["items"].items():
-        yield from _write_items(id, int(index), flow, items)
+        yield from _items_commands(id, int(index), flow, items)
 
 
-def _write_items(id: str, index: int, flow: Flow, items: dict[str, Any]) -> Iterator[Command]:
-    fields: list[str | int] = []
-    for name in ("total", "begun", "done", "round"):
-        fields += (name, items[name])
-    for sign, values in (("i", items["values"]), ("o", items["outputs"])):
-        for number, value in values.items():
-            fields += (f"{sign}{number}", encode_json(value))
+def _items_commands(id: str, index: int, flow: Flow, items: Mapping[str, Any]) -> Iterator[Command]:
+    fields = _flatten((name, items[name]) for name in ("total", "begun", "done", "round"))
+    for prefix, values in (("i", items["values"]), ("o", items["outputs"])):
+        fields += _flatten((f"{prefix}{number}", encode_json(value)) for number, value in values.items())
     yield ("HSET", keys.items(id, index), *fields)
     for number, snapshot in items["open"].items():
         item = ItemId(id, index, int(number), items["round"])
         yield from snapshot_commands(str(item), flow.part(index), snapshot)
 
 
+def _flatten(pairs: Iterable[tuple[Any, Any]]) -> list[Any]:
+    return [element for pair in pairs for element in pair]
+
+
 def load_own_keys(connection: Connection, id: str, flow: Flow) -> Iterator[str]:
-    """Every key that belongs to a workflow, with those of its items. (HMGET, HKEYS)"""
+    """Return every key that belongs to a workflow or to its items. (HMGET, HKEYS)"""
     yield from (id, keys.steps(id), keys.outputs(id), keys.history(id), keys.counted_attempts(id))
-    yield from (keys.handed_over(id, step.index) for step in flow.own_steps if step.kind is StepKind.TASK)
-    iterated = [step.index for step in flow.own_steps if step.iterate]
-    for index, items in load_item_counts(connection, id, iterated).items():
+    tasks = (step.index for step in flow.own_steps if step.kind is StepKind.TASK)
+    yield from (keys.out_of_band_output(id, index) for index in tasks)
+    for index, items in load_item_counts(connection, id, _iterated_steps(flow)).items():
         yield keys.items(id, index)
         for item in load_open_items(connection, id, index, items):
             yield from load_own_keys(connection, str(item), flow.part(index))
 
 
-def _numbers(value: bytes) -> list[int]:
-    return [int(number) for number in value.split()]
+def watch_references(connection: Connection, digest: str) -> int:
+    """Watch the counts of workflows by flow; return how many workflows run this flow. (WATCH, HGET)"""
+    _, count = connection.execute([("WATCH", keys.FLOW_REFERENCES), ("HGET", keys.FLOW_REFERENCES, digest)])
+    return int(count or 0)
 
 
-def _moment(fields: dict[bytes, bytes]) -> dict[str, Any]:
-    moment: dict[str, Any] = {"at": int(fields[b"at"]), "facts": fields[b"facts"].decode()}
-    if b"reason" in fields:
-        moment["reason"] = fields[b"reason"].decode(errors="replace")
-    return moment
+def delete_workflow_commands(
+    id: str, state: WorkflowState, own_keys: Sequence[str], digest: str, references: int
+) -> list[Command]:
+    """Return the commands that delete a workflow: its keys, its entries in the indexes, and its flow if no
+    other workflow runs it.
+
+    `references` is how many workflows run the flow. (DEL, ZREM, HINCRBY, HDEL)
+    """
+    commands: list[Command] = [
+        ("DEL", *own_keys),
+        ("ZREM", keys.ALL, id),
+        ("ZREM", keys.state(state), id),
+    ]
+    if references > 1:
+        return [*commands, ("HINCRBY", keys.FLOW_REFERENCES, digest, -1)]
+    return [*commands, ("HDEL", keys.FLOW_REFERENCES, digest), ("DEL", keys.flow(digest))]

@@ -361,7 +361,8 @@ def load_out_of_band_outputs(
     """Return the out-of-band outputs of these steps, as JSON, by workflow and index. (GET)"""
     if not steps:
         return {}
-    replies = connection.execute([("GET", keys.handed_over(*step)) for step in steps], keep_errors=True)
+    commands = [("GET", keys.out_of_band_output(*step)) for step in steps]
+    replies = connection.execute(commands, keep_errors=True)
     return {step: reply for step, reply in zip(steps, replies, strict=True) if isinstance(reply, bytes)}
 
 

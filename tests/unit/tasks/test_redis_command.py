@@ -110,7 +110,7 @@ def test_every_key_of_lfr_is_its_own() -> None:
         keys.steps("workflow:x"),
         keys.outputs("workflow:x"),
         keys.history("workflow:x"),
-        keys.handed_over("workflow:x", 1),
+        keys.out_of_band_output("workflow:x", 1),
         keys.wait("workflow:x", 1, 1),
     ]
     assert len(constants) >= 5
