@@ -22,23 +22,16 @@ NAMED_BY_USERS = ("cli/commands", "roles", "web/routes")
 SHARED_NAMES = {
     "ast": "the syntax trees of flows and of guards",
     "check": "the checks of a flow text, of a configuration file and of an archive",
-    "declarations": "declarations of a flow text, and what lint says of them",
-    "entries": "TODO",
     "events": "events, and the operations on them",
-    "http": "the rules of HTTP, and requests and responses of the API",
-    "items": "the items of a step: their decisions and their Redis keys",
-    "labels": "labels of a flow text and labels in a drawing",
-    "layout": "TODO",
-    "latches": "the operations on latches, the decisions about them and their Redis keys",
-    "literals": "literals of a flow text, and what lint says of them",
-    "load": "TODO",
-    "local": "TODO",
-    "parameters": "parameters of tasks, and what lint says of them",
+    "http": "the rules of HTTP for the tasks, and requests and responses of the API",
+    "items": "the items of a step: the decisions, the consumer's part, and their Redis keys",
+    "labels": "labels of a flow text, and labels in a drawing",
+    "latches": "latches: the decisions, the operations, and their Redis keys",
+    "load": "loads the settings, and loads workflows",
+    "local": "local runs of a flow: the algorithm, and the functions for users",
     "parse": "the parsers of flows and of guards",
-    "progress": "the progress of a workflow and its line on a terminal",
-    "registry": "the registry of a worker's tasks and that of the waits in Redis",
-    "start": "starts workflows, and starts waits",
-    "times": "TODO",
+    "registry": "the waits that are registered in Redis, and the tasks that are registered in a worker",
+    "start": "starts a workflow, and starts a wait",
 }
 """Names of modules in more than one of the other rooms, each with what they have in common."""
 
@@ -54,7 +47,7 @@ TYPES = {
 }
 """Types of parameters and fields with such a name, besides None and classes whose names end in the word."""
 
-ALLOWANCE = 90
+ALLOWANCE = 30
 """How many names with words that we do not use a room may have."""
 
 
