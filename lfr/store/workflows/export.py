@@ -1,4 +1,4 @@
-"""Everything that is stored for a workflow: loaded for an archive, written by a restore, deleted.
+"""Everything that is stored for a workflow: loaded for an archive, and written by a restore.
 
 A snapshot is plain data: `record` (name, source, state, reason; started and ended in milliseconds since the
 epoch, 0: not yet), `counts` (active, done, skipped, failed), `steps` (index -> waiting, active, attempt,
@@ -9,12 +9,11 @@ that have not begun, the `outputs` of those that are done, and the snapshots of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lfr.flow import Flow, StepKind
 from lfr.item_ids import ItemId
-from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.redis.pipeline import Pipeline
@@ -142,27 +141,3 @@ def load_own_keys(connection: Connection, id: str, flow: Flow) -> Iterator[str]:
         yield keys.items(id, index)
         for item in load_open_items(connection, id, index, items):
             yield from load_own_keys(connection, str(item), flow.part(index))
-
-
-def watch_references(connection: Connection, digest: str) -> int:
-    """Watch the counts of workflows by flow; return how many workflows run this flow. (WATCH, HGET)"""
-    _, count = connection.execute([("WATCH", keys.FLOW_REFERENCES), ("HGET", keys.FLOW_REFERENCES, digest)])
-    return int(count or 0)
-
-
-def delete_workflow_commands(
-    id: str, state: WorkflowState, own_keys: Sequence[str], digest: str, references: int
-) -> list[Command]:
-    """Return the commands that delete a workflow: its keys, its entries in the indexes, and its flow if no
-    other workflow runs it.
-
-    `references` is how many workflows run the flow. (DEL, ZREM, HINCRBY, HDEL)
-    """
-    commands: list[Command] = [
-        ("DEL", *own_keys),
-        ("ZREM", keys.ALL, id),
-        ("ZREM", keys.state(state), id),
-    ]
-    if references > 1:
-        return [*commands, ("HINCRBY", keys.FLOW_REFERENCES, digest, -1)]
-    return [*commands, ("HDEL", keys.FLOW_REFERENCES, digest), ("DEL", keys.flow(digest))]
