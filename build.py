@@ -3,7 +3,7 @@
 
 python3 build.py                   build dist/lfr, the one file
 python3 build.py demo              build if needed, then run a real workflow to its end
-python3 build.py fast              unit and conformance tests, side by side, without a build
+python3 build.py fast              quick unit and conformance tests, side by side, without a build
 python3 build.py test [ARGS]       build if needed, then run all tests; ARGS go to pytest: a path, -k NAME
 python3 build.py test --fuzz       compile 400,000 random texts: some minutes
 python3 build.py check             lint, format and types
@@ -125,9 +125,9 @@ def demo(arguments: Sequence[str]) -> int:
 
 
 def fast(arguments: Sequence[str]) -> int:
-    """Run the tests that need neither dist/lfr nor other programs, with fewer examples of each property."""
+    """Run the quick tests that do not need dist/lfr, with fewer examples of each property."""
     workers = ["-n", str(os.cpu_count() or 2), "-p", "no:schemathesis"]
-    chosen = [*FAST_TESTS, "-q", "-m", "not needs_file", *workers, *arguments]
+    chosen = [*FAST_TESTS, "-q", "-m", "not needs_file and not slow", *workers, *arguments]
     environment = {"LFR_TEST_PROFILE": "fast"}
     what = "unit and conformance tests without a build"
     return _pytest(what, chosen, environment, "fast", not arguments)

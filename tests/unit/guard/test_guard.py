@@ -148,11 +148,13 @@ def test_a_deep_guard_is_refused(part: str) -> None:
         parse_guard("$[?(" + part * 100_000)
 
 
+@pytest.mark.slow
 def test_a_long_guard_is_parsed() -> None:
     assert holds("$[?(" + "not " * 100_001 + "@.b)]", {"a": 1})
     assert holds("$[?(" + " or ".join(["@.b"] * 50_000 + ["@.a"]) + ")]", {"a": 1})
 
 
+@pytest.mark.slow
 def test_a_deep_input_is_evaluated() -> None:
     deep: Any = {"end": 1}
     other: Any = {"end": 1}

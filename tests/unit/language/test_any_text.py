@@ -23,14 +23,14 @@ def test_random_characters(text: str) -> None:
     check_text(text)
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(st.lists(st.sampled_from(TOKENS), max_size=25).map(" ".join))
 @example("a (- a: 1 -) b (- b: 1 -)")
 def test_random_tokens(text: str) -> None:
     check_text(text)
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(changed_flows())
 def test_changed_flows(text: str) -> None:
     check_text(text)

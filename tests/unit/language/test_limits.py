@@ -54,6 +54,7 @@ from lfr.language import FlowError, compile, compile_flow
     ],
     ids=range(29),
 )
+@pytest.mark.slow
 def test_refused(text: str, message: str) -> None:
     with pytest.raises(FlowError, match=message):
         compile_flow(text)
@@ -78,6 +79,7 @@ def test_refused(text: str, message: str) -> None:
     ],
     ids=range(13),
 )
+@pytest.mark.slow
 def test_compiled(text: str, steps: int) -> None:
     assert len(compile_flow(text).steps) == steps
 

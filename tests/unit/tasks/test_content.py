@@ -146,6 +146,7 @@ def test_invalid_content_is_refused_with_the_position(content: bytes, type: Cont
     assert reason in str(caught.value)
 
 
+@pytest.mark.slow
 def test_an_alias_bomb_is_refused() -> None:
     bomb = b"a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
     for level in range(1, 10):

@@ -124,7 +124,7 @@ def test_invalid_json(text: str, message: str) -> None:
         ("(- a\n---\nb -)", "single document"),
         ("(- \0 -)", "special characters"),
         ("(-" + " -" * 100_000 + "\n-)", "levels"),
-        ("(- " + "[" * 100_000 + " -)", "levels"),
+        pytest.param("(- " + "[" * 100_000 + " -)", "levels", marks=pytest.mark.slow),
         ("(- " + "{a: " * 100_000 + " -)", "characters; write it as JSON"),
         ("(- " + "x" * limits.MAX_YAML_LENGTH + "-)", "characters; write it as JSON"),
     ],
@@ -149,6 +149,7 @@ def ninefold(first: str, line: str) -> str:
     ],
     ids=["aliases", "merges", "text"],
 )
+@pytest.mark.slow
 def test_an_alias_bomb_is_refused(bomb: str) -> None:
     assert "all its aliases written out" in refusal(f"(-\n{bomb}-)")
 
