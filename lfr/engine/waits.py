@@ -86,7 +86,7 @@ class Matches:
     receipts   the ids of the events that get a receipt
     buffered   the events to write to the buffer, by id
     waiting    the new waits that no buffered event completes
-    delivered  the ids of the events that have completed all of their earlier waits
+    delivered  the ids of the events that are finished
     """
 
     matches: list[Match] = field(default_factory=list)
@@ -134,12 +134,13 @@ def deliver_events(
     *,
     fresh_after_ms: int,
 ) -> Matches | StartsRequest:
-    """Decide which waits these events complete, and buffer them.
+    """Decide which waits these events complete, and which events to buffer.
 
     `buffered` holds those of them that are buffered already. An event that is not newer than `fresh_after_ms`
-    completes earlier waits only. Not delivered is an event with more earlier waits than were loaded, which is
-    skipped unless it is alone; and an event that takes none of the later waits that were loaded, if there may
-    be more. Deliver these again, one by one, with larger pages.
+    completes earlier waits only.
+
+    The result does not list all events as delivered. Pass the others again, each alone and with larger pages:
+    those with more earlier waits than their pages hold, and those that no later wait on full pages can take.
     """
     draft = _Draft(buffered, starts)
     for event, candidates in arrivals:
@@ -174,7 +175,7 @@ def pattern_of(wait: Wait) -> EventPattern:
 
 
 class _Draft:
-    """A decision in the making; `events` holds each event as this decision leaves it."""
+    """A decision in the making; `_events` holds each event as it leaves it."""
 
     def __init__(self, buffered: Mapping[str, UserEvent], starts: WorkflowStarts) -> None:
         self.result = Matches()

@@ -70,8 +70,8 @@ def buffer_event_commands(
 def correct_index(
     connection: Connection, match_key: str, wrong_ids: Collection[str], events: Mapping[str, UserEvent]
 ) -> None:
-    """Remove ids from the unused events of a match key; those that are in the buffer, as `events` by id, have
-    been used. (UNWATCH, ZREM, ZADD)"""
+    """Remove ids from the unused events of a match key; add those in the buffer, `events` by id, to the used
+    ones. (UNWATCH, ZREM, ZADD)"""
     commands: list[Command] = [("UNWATCH",), ("ZREM", keys.unused_events(match_key), *wrong_ids)]
     for id in wrong_ids:
         if id in events:
@@ -116,8 +116,9 @@ def add_field_set(
                 index = _index(event, match_key)
                 commands.append(("ZADD", index, StreamId.parse(event.id).ms, event.id))
                 commands.append(("PEXPIRE", index, max(retain_ms, _LEAST_RETAIN_MS)))
-        connection.execute(commands)
-    connection.execute([("HSET", keys.field_sets(kind), field_set, 1)])
+        if commands:
+            connection.execute(commands)
+    connection.call("HSET", keys.field_sets(kind), field_set, 1)
 
 
 def remove_unused_field_sets(connection: Connection, now_ms: int) -> None:

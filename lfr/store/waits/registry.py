@@ -84,7 +84,10 @@ def watch_waits(connection: Connection, members: Sequence[str]) -> dict[str, Wai
 
 def read_waits(connection: Connection, ids: Sequence[AttemptId]) -> list[Wait | None]:
     """Return the waits of these attempts; None where there is none. (GET)"""
-    return [_parse_wait(text) for text in connection.execute([("GET", keys.wait(*id)) for id in ids])]
+    pipeline = Pipeline(connection)
+    replies = [pipeline.add("GET", keys.wait(*id)) for id in ids]
+    pipeline.send()
+    return [_parse_wait(reply.value) for reply in replies]
 
 
 def _parse_wait(text: Reply) -> Wait | None:
