@@ -33,7 +33,7 @@ ROLES = (
         "lfr.roles.lifecycle",
         "advances workflows: processes end-task events and starts the next steps",
     ),
-    Role("wait", "lfr.roles.wait", "runs the wait: tasks: delays, events, latches"),
+    Role("wait", "lfr.roles.wait", "runs the wait: tasks: delays, events, latches; waits survive restarts"),
     Role("request", "lfr.roles.request", "runs the request: tasks: sends HTTP requests for workflows"),
     Role("redis", "lfr.roles.redis", "runs the redis: tasks: sends Redis commands for workflows"),
     Role("resource", "lfr.roles.resource", "loads and stores the resources of flows: files and URLs"),
