@@ -42,16 +42,11 @@ class Settings:
         10.0, "redis.timeout", "seconds without a reply after which a connection counts as lost"
     )
     redis_commands: tuple[str, ...] = _setting(
-        (),
-        "redis.commands",
-        "commands that redis: tasks may send; `usual` stands for the default ones",
+        (), "redis.commands", "commands that redis: tasks may send; `usual` stands for the default ones"
     )
     stream: str = _setting("workflows:run", "stream", "key of the stream of events")
     log_level: str = _setting(
-        "INFO",
-        "log.level",
-        "least level to log: DEBUG, INFO, WARNING or ERROR",
-        variable="LOG_LEVEL",
+        "INFO", "log.level", "least level to log: DEBUG, INFO, WARNING or ERROR", variable="LOG_LEVEL"
     )
     batch: int = _setting(500, "batch", "maximum number of events that a role reads in one pass")
     lease_seconds: float = _setting(
@@ -89,9 +84,7 @@ class Settings:
         {}, "request.urls", "base URLs of request: tasks, by environment and category: global.base and so on"
     )
     request_size: int = _setting(
-        10_000_000,
-        "request.size",
-        "maximum size in bytes of a response in the output of a request: task",
+        10_000_000, "request.size", "maximum size in bytes of a response in the output of a request: task"
     )
     request_token: str = _setting(
         "", "request.token", "token that request: tasks send to the servers of the base URLs", secret=True

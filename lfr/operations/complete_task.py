@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from lfr import events
 from lfr.errors import BadInput, NotFound
 from lfr.flow import StepKind
+from lfr.operations.inspect.workflow import require_flow, require_record
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.store.redis.connection import Store
 from lfr.store.stream.entries import append_command
-from lfr.store.workflows.load import FlowCache
-from lfr.store.workflows.queries import load_flow, load_records, load_step
+from lfr.store.workflows.queries import load_step
 from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.json import Json
 
@@ -39,11 +39,9 @@ def complete_task(
     if attempt is not None and (type(attempt) is not int or attempt < 1):
         raise BadInput("the attempt must be a whole number from 1")
     with store.connect() as connection:
-        workflow = load_records(connection, [id])[0]
-        flow = load_flow(connection, FlowCache(), id)
-        if workflow is None or flow is None:
-            raise NotFound(f"there is no workflow {id}")
-        latest_attempt = load_step(connection, workflow, index).steps[index].attempt
+        record = require_record(connection, id)
+        flow = require_flow(connection, id)
+        latest_attempt = load_step(connection, record, index).steps[index].attempt
     step = next((step for step in flow.own_steps if step.index == index and step.kind is StepKind.TASK), None)
     if step is None:
         raise NotFound(f"{id} has no task at index {index}", hint="lfr inspect shows the indices")

@@ -10,16 +10,14 @@ from typing import Any, Final
 
 from lfr.drawing.labels import resource_title
 from lfr.engine import FactKind
-from lfr.errors import NotFound
 from lfr.flow import Flow, StepKind
 from lfr.operations.inspect.summary import describe_facts, summarize
-from lfr.operations.inspect.workflow import load_attempt_progress, require_record
+from lfr.operations.inspect.workflow import load_attempt_progress, require_flow, require_record
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.workflows.history import HistoryEntry, read_history
-from lfr.store.workflows.load import FlowCache, Record
-from lfr.store.workflows.queries import load_flow
+from lfr.store.workflows.load import Record
 
 _PAGE: Final = 1000
 """How many entries of the history are read for one update."""
@@ -51,10 +49,8 @@ def follow_workflow(
     id = parse_workflow_id(id)
     deadline = math.inf if timeout_seconds is None else time.monotonic() + timeout_seconds
     with store.connect() as connection:
-        flow = load_flow(connection, FlowCache(), id)
-        if flow is None:
-            raise NotFound(f"there is no workflow {id}", hint="lfr list shows the workflows")
-        follower = _Follower(connection, id, flow, after)
+        require_record(connection, id)
+        follower = _Follower(connection, id, require_flow(connection, id), after)
         while True:
             is_complete = follower.read()
             record = require_record(connection, id)

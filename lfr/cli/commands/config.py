@@ -16,12 +16,7 @@ from lfr.config.settings import Setting, Value, all_settings
 
 _MASK = "********"
 
-_COLUMNS = (
-    Column("setting"),
-    Column("value", max_width=60),
-    Column("from", max_width=60),
-    Column("meaning"),
-)
+_COLUMNS = (Column("setting"), Column("value", max_width=60), Column("from", max_width=60), Column("meaning"))
 
 
 def _add_arguments(parser: ArgumentParser) -> None:

@@ -45,9 +45,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--port", metavar="N", type=parse_port, help="port of Valkey (default: a free one)")
     parser.add_argument(
-        "--no-simulate",
-        action="store_true",
-        help="do not simulate tasks: your own workers do them",
+        "--no-simulate", action="store_true", help="do not simulate tasks: your own workers do them"
     )
     for server, (title, port) in _SERVERS.items():
         parser.add_argument(

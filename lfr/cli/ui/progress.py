@@ -133,8 +133,7 @@ class Board:
         step_rows = max(1, height - 1)
         steps = self._select_steps(step_rows if len(self._steps) <= step_rows else max(1, step_rows - 1))
         name_width = min(
-            _MAX_NAME_WIDTH,
-            max((display_width(printable(line.name)) for line in steps.values()), default=0),
+            _MAX_NAME_WIDTH, max((display_width(printable(line.name)) for line in steps.values()), default=0)
         )
         lines = [self._head(terminal)]
         lines += [_format_step(terminal, index, line, name_width) for index, line in steps.items()]

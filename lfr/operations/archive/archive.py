@@ -11,6 +11,7 @@ from lfr.errors import Conflict, NotFound
 from lfr.flow import Flow
 from lfr.operations.archive.check import FORMAT, VERSION, parse_archive
 from lfr.operations.archive.littleflow import convert_littleflow_archive, is_littleflow_archive
+from lfr.operations.inspect.workflow import require_flow
 from lfr.operations.permitted_actions import WorkflowAction, check_action
 from lfr.operations.workflow_ids import PREFIX, generate_workflow_id, parse_new_workflow_id, parse_workflow_id
 from lfr.states import WorkflowState
@@ -18,8 +19,7 @@ from lfr.store.redis.connection import Command, Store
 from lfr.store.redis.transaction import Retry, retry_until_committed
 from lfr.store.workflows.commit import index_commands, use_flow_commands
 from lfr.store.workflows.export import Gone, load_snapshot, snapshot_commands
-from lfr.store.workflows.load import FlowCache, watch_new, watch_state
-from lfr.store.workflows.queries import load_flow
+from lfr.store.workflows.load import watch_new, watch_state
 
 
 def archive_workflow(store: Store, id: str) -> dict[str, Any]:
@@ -34,9 +34,7 @@ def archive_workflow(store: Store, id: str) -> dict[str, Any]:
 
         def attempt() -> tuple[list[Command], dict[str, Any] | NotFound]:
             check_action(WorkflowAction.ARCHIVE, id, watch_state(connection, id))
-            flow = load_flow(connection, FlowCache(), id)
-            if flow is None:
-                raise NotFound(f"the flow of {id} is gone from Redis")
+            flow = require_flow(connection, id)
             try:
                 snapshot = load_snapshot(connection, id, flow)
             except Gone as missing:

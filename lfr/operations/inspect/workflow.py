@@ -62,7 +62,7 @@ def inspect_workflow(
     id = parse_workflow_id(id)
     with store.connect() as connection:
         record = require_record(connection, id)
-        own_flow = _require_flow(connection, id)
+        own_flow = require_flow(connection, id)
         entries = read_whole_history(connection, id)
         steps = describe_steps(own_flow, entries, record)
         add_items(connection, own_flow, record, entries, {step["index"]: step for step in steps})
@@ -96,7 +96,7 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
     id = parse_workflow_id(id)
     with store.connect() as connection:
         record = require_record(connection, id)
-        flow = _require_flow(connection, id)
+        flow = require_flow(connection, id)
         if not flow.first <= index <= flow.last:
             raise NotFound(f"{id} has no step {index}", hint="lfr inspect shows the indices")
         entries = read_whole_history(connection, id)
@@ -128,7 +128,7 @@ def read_flow(store: Store, id: str) -> Flow:
     id = parse_workflow_id(id)
     with store.connect() as connection:
         require_record(connection, id)
-        return _require_flow(connection, id)
+        return require_flow(connection, id)
 
 
 def list_history(store: Store, id: str, *, since: str = "") -> list[dict[str, Any]]:
@@ -151,7 +151,8 @@ def require_record(connection: Connection, id: str) -> Record:
     return record
 
 
-def _require_flow(connection: Connection, id: str) -> Flow:
+def require_flow(connection: Connection, id: str) -> Flow:
+    """Read the flow of a workflow. Raises NotFound."""
     flow = load_flow(connection, FlowCache(), id)
     if flow is None:
         raise NotFound(f"the flow of {id} is gone from Redis")
