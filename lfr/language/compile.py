@@ -34,14 +34,7 @@ from lfr.language.labels import END, START, check_labels
 from lfr.language.parse import MAX_DEPTH, Parsed, parse
 from lfr.language.reachability import check_loops
 from lfr.language.resolve import parse_base, resolve_uri
-from lfr.language.symbols import (
-    ParametersMismatch,
-    Symbol,
-    SymbolTable,
-    build_symbol_table,
-    check_step_options,
-    merge_parameters,
-)
+from lfr.language.symbols import Symbol, SymbolTable, build_symbol_table, merge_parameters
 from lfr.step_options import RESERVED_KEY
 from lfr.values.json import Json
 
@@ -61,9 +54,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 class Compiled:
     """A flow, with the facts about its text that warnings need.
 
-    offsets   by step: its offset in the text; of a subflow that of its bracket or, if the subflow is
-              declared, that of the name at its use
-    restarts  by step: the offset of the `:start` to which it leads, if it leads back there
+    offsets   by step: its offset in the text; for a subflow, the offset of its bracket or, if the subflow
+              is declared, of the name at its use
+    restarts  by each step that leads back to `:start`: the offset of that `:start`
     """
 
     flow: Flow
@@ -84,7 +77,7 @@ def compile_flow(text: str, base: str | None = None, *, source: str = "FLOW") ->
 
 
 def compile_source(source: SourceText, base: str | None = None) -> Compiled:
-    """Compile a text as `compile_flow` does, and return what warnings need with the flow."""
+    """Compile a text as `compile_flow` does; return the flow with the facts that warnings need."""
     root = "" if base is None else parse_base(base)
     if surrogate := _SURROGATE.search(source.text):
         raise source.error([_surrogate_problem(surrogate)])
@@ -307,17 +300,12 @@ class _FlowBuilder:
         )
 
     def _parameters(self, symbol: Symbol, use: Task | Resource) -> Json:
-        """Return the parameters of a use of a task, merged over the defaults; record errors in them."""
+        """Return the parameters of a use of a task, merged over the defaults; record the error in them."""
         name = use.name if isinstance(use, Task) else ""
-        problem = check_step_options(use.parameters, name, symbol.subflow)
-        try:
-            parameters = merge_parameters(symbol.parameters, use.parameters)
-        except ParametersMismatch as error:
-            problem = error.problem
-        if problem is None:
-            return parameters
-        self.problems.append(problem)
-        return None
+        parameters, problem = merge_parameters(symbol, use.parameters, name)
+        if problem is not None:
+            self.problems.append(problem)
+        return parameters
 
     def _subflow(
         self, statements: Iterable[Statement], offset: int, modifiers: _Modifiers, name: str = ""

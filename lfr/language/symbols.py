@@ -111,25 +111,39 @@ def _report_alias_cycle(chain: list[Declaration], name: str, table: SymbolTable)
 
 
 def _symbol(declaration: Declaration, table: SymbolTable) -> Symbol:
-    aliased, own = Symbol(subflow=declaration.subflow), declaration.parameters
+    aliased = Symbol(subflow=declaration.subflow)
     if declaration.alias:
         aliased = table.tasks.get(declaration.alias, Symbol())
-    problem = check_step_options(own, declaration.name, aliased.subflow)
+    parameters, problem = merge_parameters(aliased, declaration.parameters, declaration.name)
     if problem is not None:
         table.problems.append(problem)
-        own = None
-    try:
-        parameters = merge_parameters(aliased.parameters, own)
-    except ParametersMismatch as error:
-        table.problems.append(error.problem)
-        parameters = None
     return Symbol(aliased.base or declaration.alias, parameters, aliased.subflow)
 
 
-def check_step_options(parameters: Literal | None, name: str, subflow: Scope | None) -> Problem | None:
-    """Return the error in the step options among the parameters of a task, which may be a subflow."""
-    if parameters is None:
-        return None
+def merge_parameters(task: Symbol, own: Literal | None, name: str) -> tuple[Json, Problem | None]:
+    """Merge parameters over the defaults of a task; return them, and the error in them.
+
+    Objects are merged key by key at the top level. A list or scalar replaces the defaults; an empty value
+    changes nothing. Without any parameters the first result is None. `name` stands in the message.
+    """
+    value, defaults = _value(own), task.parameters
+    if own is None or value is None:
+        return defaults, None
+    problem = _check_step_options(own, name, task.subflow)
+    if problem is not None:
+        return defaults, problem
+    if isinstance(defaults, dict) and isinstance(value, dict):
+        return {**defaults, **value}, None
+    nouns: dict[type, str] = {dict: "an object", list: "a list"}
+    default_noun, noun = nouns.get(type(defaults)), nouns.get(type(value))
+    if default_noun and noun and default_noun != noun:
+        message = f"the defaults are {default_noun}, these parameters {noun}"
+        return None, Problem(own.offset, message)
+    return value, None
+
+
+def _check_step_options(parameters: Literal, name: str, subflow: Scope | None) -> Problem | None:
+    """Return the error in the step options of a task, which may be declared as a subflow."""
     try:
         options = parse_step_options(parameters.value)
     except BadStepOptions as error:
@@ -138,32 +152,6 @@ def check_step_options(parameters: Literal | None, name: str, subflow: Scope | N
         return None
     message = f"{name} is a subflow: timeout and retry are for its tasks"
     return Problem(parameters.offset, message, "only limit can stand here")
-
-
-class ParametersMismatch(ValueError):
-    """The parameters are an object and the defaults a list, or the other way round."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
-
-
-def merge_parameters(defaults: Json, parameters: Literal | None) -> Json:
-    """Merge parameters over defaults, key by key at the top level; return None if there are none.
-
-    A list or scalar replaces the defaults; an empty value changes nothing. Raises ParametersMismatch.
-    """
-    value = _value(parameters)
-    if value is None or parameters is None:
-        return defaults
-    if isinstance(defaults, dict) and isinstance(value, dict):
-        return {**defaults, **value}
-    nouns: dict[type, str] = {dict: "an object", list: "a list"}
-    default_noun, noun = nouns.get(type(defaults)), nouns.get(type(value))
-    if default_noun and noun and default_noun != noun:
-        message = f"the defaults are {default_noun}, these parameters {noun}"
-        raise ParametersMismatch(Problem(parameters.offset, message))
-    return value
 
 
 def _value(parameters: Literal | None) -> Json:
