@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NoReturn
 
 from lfr.values.json import Json
 
@@ -118,23 +118,21 @@ def parse_yaml(text: str, start: int, end: int) -> Json:
         raise
 
 
-class DuplicateKey(NamedTuple):
-    """A key that stands earlier in the same object, and its offset."""
+def duplicate_keys(text: str, offset: int) -> Iterator[tuple[str, int]]:
+    """Yield each key that stands earlier in the same object, with its offset.
 
-    key: str
-    offset: int
-
-
-def duplicate_keys(text: str, offset: int) -> Iterator[DuplicateKey]:
-    """Yield the duplicate keys of the valid literal whose opening `(` or `<` is at an offset."""
+    `offset` is that of the opening `(` or `<` of a valid literal.
+    """
     if text.startswith(("{", "["), offset + 1):
         yield from _duplicate_json_keys(text, offset + 1)
     elif text.startswith("-", offset + 1):
+        from lfr.values.yaml import duplicate_yaml_keys  # here: most flows have no YAML
+
         closing = "-)" if text[offset] == "(" else "->"
-        yield from _duplicate_yaml_keys(text, offset + 2, text.index(closing, offset + 2))
+        yield from duplicate_yaml_keys(text, offset + 2, text.index(closing, offset + 2))
 
 
-def _duplicate_json_keys(text: str, offset: int) -> Iterator[DuplicateKey]:
+def _duplicate_json_keys(text: str, offset: int) -> Iterator[tuple[str, int]]:
     has_duplicates = False
 
     def compare(pairs: list[tuple[str, object]]) -> None:
@@ -156,19 +154,8 @@ def _duplicate_json_keys(text: str, offset: int) -> Iterator[DuplicateKey]:
             key, keys = json.loads(token), open_keys[-1]
             if keys is not None:
                 if key in keys:
-                    yield DuplicateKey(key, match.start())
+                    yield key, match.start()
                 keys.add(key)
         is_key = token == "{" or (token == "," and open_keys[-1] is not None)
         if not open_keys:
             return
-
-
-def _duplicate_yaml_keys(text: str, start: int, end: int) -> Iterator[DuplicateKey]:
-    from lfr.values.yaml import mapping_keys  # here: most flows have no YAML
-
-    for keys in mapping_keys(text, start, end):
-        names: set[str] = set()
-        for key, offset in keys:
-            if key in names:
-                yield DuplicateKey(key, offset)
-            names.add(key)

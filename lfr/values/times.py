@@ -20,11 +20,8 @@ DURATION_FORMAT: Final = "a number of seconds, or a text such as 90s, 5m, 1h30m 
 """The description of a duration in error messages."""
 
 _UNITS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_DURATION: Final = re.compile(
-    r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?",
-    re.ASCII,
-)
-_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_NUMBER: Final = r"\d+(?:\.\d+)?"
+_DURATION: Final = re.compile("".join(rf"(?:({_NUMBER}){unit})?" for unit in _UNITS), re.ASCII)
 
 
 def parse_duration(value: Json) -> float | None:
@@ -43,7 +40,7 @@ def parse_duration(value: Json) -> float | None:
 def _parse_duration_text(text: str) -> float | None:
     if len(text) > 100 or not text:
         return None
-    if _NUMBER.fullmatch(text):
+    if re.fullmatch(_NUMBER, text, re.ASCII):
         return float(text)
     match = _DURATION.fullmatch(text)
     if match is None:

@@ -158,8 +158,8 @@ def _short(tag: str) -> str:
     return "!!" + tag.removeprefix(_TAG) if tag.startswith(_TAG) else tag
 
 
-def mapping_keys(text: str, start: int, end: int) -> Iterator[list[tuple[str, int]]]:
-    """Yield the keys of each mapping of a valid YAML literal with their offsets, without `<<`."""
+def duplicate_yaml_keys(text: str, start: int, end: int) -> Iterator[tuple[str, int]]:
+    """Yield each key that stands earlier in the same mapping, with its offset, from valid YAML."""
     body = text[start:end]
     try:
         root = yaml.SafeLoader(body).get_single_node()
@@ -173,8 +173,11 @@ def mapping_keys(text: str, start: int, end: int) -> Iterator[list[tuple[str, in
             continue
         visited.add(id(node))
         if isinstance(node, yaml.MappingNode):
-            keys = [key for key, _ in node.value if key.tag != _TAG + "merge"]
-            yield [(str(key.value), start + key.start_mark.index) for key in keys]
+            keys: set[str] = set()
+            for key in (key for key, _ in node.value if key.tag != _TAG + "merge"):
+                if key.value in keys:
+                    yield key.value, start + key.start_mark.index
+                keys.add(key.value)
             stack.extend(value for _, value in node.value)
         elif isinstance(node, yaml.SequenceNode):
             stack.extend(node.value)
