@@ -11,7 +11,7 @@ import gc
 import hashlib
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -150,18 +150,12 @@ class Flow:
     @cached_property
     def successors(self) -> tuple[tuple[int, ...], ...]:
         """By index: the steps that receive an activation when this one ends, in ascending order."""
-        lists: list[list[int]] = [[] for _ in self.steps]
-        for source, target in self.edges:
-            lists[source].append(target)
-        return tuple(map(tuple, lists))
+        return _neighbours(self.edges, len(self.steps))
 
     @cached_property
     def predecessors(self) -> tuple[tuple[int, ...], ...]:
-        """By index: the steps whose outputs make up this one's input, in ascending order."""
-        lists: list[list[int]] = [[] for _ in self.steps]
-        for source, target in self.edges:
-            lists[target].append(source)
-        return tuple(map(tuple, lists))
+        """By index: the steps that lead to this one, in ascending order."""
+        return _neighbours(((target, source) for source, target in self.edges), len(self.steps))
 
     @cached_property
     def input_sources(self) -> tuple[tuple[int, ...], ...]:
@@ -186,7 +180,7 @@ class Flow:
     @property
     def own_steps(self) -> tuple[Step, ...]:
         """The steps of the flow, or of the part."""
-        return self.steps if not self.part_name else self.steps[self.first : self.last + 1]
+        return self.steps[self.first : self.last + 1]
 
     @property
     def size(self) -> int:
@@ -237,14 +231,8 @@ class Flow:
         with gc_paused():
             steps = tuple(Step.from_dict(step) for step in data["steps"])
             edges = tuple((source, target) for source, target in data["edges"])
-        return cls(
-            steps=steps,
-            edges=edges,
-            name=data.get("name", ""),
-            doc=data.get("doc", ""),
-            docs=data.get("docs", {}),
-            parameters=data.get("parameters"),
-        )
+        texts = {key: data[key] for key in ("name", "doc", "docs", "parameters") if key in data}
+        return cls(steps, edges, **texts)
 
     @cached_property
     def canonical_json(self) -> str:
@@ -255,6 +243,14 @@ class Flow:
     def digest(self) -> str:
         """The identity of the flow: the SHA-256 of its canonical JSON, in hexadecimal."""
         return hashlib.sha256(self.canonical_json.encode()).hexdigest()
+
+
+def _neighbours(edges: Iterable[Edge], size: int) -> tuple[tuple[int, ...], ...]:
+    """Return the second steps of the edges, by the index of the first."""
+    lists: list[list[int]] = [[] for _ in range(size)]
+    for one, other in edges:
+        lists[one].append(other)
+    return tuple(map(tuple, lists))
 
 
 def _with(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:

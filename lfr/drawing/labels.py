@@ -38,10 +38,8 @@ def shorten(text: str) -> str:
 
 def _name(step: Step) -> str:
     match step.kind:
-        case StepKind.START:
-            return "start"
-        case StepKind.END:
-            return "end"
+        case StepKind.START | StepKind.END:
+            return step.kind.value
         case StepKind.LITERAL:
             return shorten(json.dumps(step.value, ensure_ascii=False))
         case StepKind.RESOURCE:

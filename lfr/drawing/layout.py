@@ -12,7 +12,7 @@ and uses dagre. This one draws an SVG on a machine that has neither a browser no
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -237,26 +237,18 @@ def _framed(inner: _ScopeLayout, index: int, label_width: float, *, vertical: bo
 class _Layers:
     """The nodes of a scope by layer, with a lane in each layer that an edge only passes through."""
 
-    def __init__(self, nodes: Iterable[Node], edges: Sequence[tuple[Edge, Node, Node]]) -> None:
-        self.nodes = list(dict.fromkeys(nodes))
-        self.before: dict[Node, list[Node]] = {node: [] for node in self.nodes}
-        self.after: dict[Node, list[Node]] = {node: [] for node in self.nodes}
-        self.lane_of: dict[Node, Edge] = {}
+    def __init__(self, nodes: Sequence[Node], edges: Sequence[tuple[Edge, Node, Node]]) -> None:
         forward = [each for each in edges if each[2] > each[1]]  # the others lead back
-        for _, source, target in forward:
-            self.before[target].append(source)
-        self.layer = self._longest_paths()
-        self.before = {node: [] for node in self.nodes}
+        self.nodes = nodes
+        self.before: dict[Node, list[Node]] = {node: [] for node in nodes}
+        self.after: dict[Node, list[Node]] = {node: [] for node in nodes}
+        self.lane_of: dict[Node, Edge] = {}
+        self.layer: dict[Node, int] = dict.fromkeys(nodes, 0)
+        for _, source, target in sorted(forward, key=lambda each: each[1]):  # those into a node come first
+            self.layer[target] = max(self.layer[target], self.layer[source] + 1)
+        self.layer[max(nodes)] = max(self.layer.values())  # the end of a scope is in its last layer
         for edge, source, target in forward:
             self._connect(edge, source, target)
-
-    def _longest_paths(self) -> dict[Node, int]:
-        layer: dict[Node, int] = {}
-        for node in sorted(self.nodes):  # a forward edge leads to a higher number
-            layer[node] = max((layer[source] + 1 for source in self.before[node]), default=0)
-        last = max(self.nodes)
-        layer[last] = max(layer.values())  # the end of a scope is in its last layer
-        return layer
 
     def _connect(self, edge: Edge, source: Node, target: Node) -> None:
         first, last = self.layer[source], self.layer[target]
@@ -314,16 +306,12 @@ def _tops(
 ) -> dict[Node, float]:
     """Return the top of each node: as near to the middle of its neighbours as the order allows."""
     tops: dict[Node, float] = {}
-    for column in columns:
-        y = 0.0
+    totals = [sum(heights[node] + NODE_GAP for node in column) for column in columns]
+    for column, total in zip(columns, totals, strict=True):
+        y = (max(totals) - total) / 2
         for node in column:
             tops[node] = y
             y += heights[node] + NODE_GAP
-    tallest = max(sum(heights[node] + NODE_GAP for node in column) for column in columns)
-    for column in columns:
-        shift = (tallest - sum(heights[node] + NODE_GAP for node in column)) / 2
-        for node in column:
-            tops[node] += shift
     for sweep in range(_SWEEPS):
         neighbours = layers.before if sweep % 2 == 0 else layers.after
         for column in columns if sweep % 2 == 0 else columns[::-1]:

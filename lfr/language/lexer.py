@@ -185,7 +185,7 @@ class Lexer:
             content_end = len(self._text[content:end].rstrip()) + content
             is_cut_off = error.offset is not None and error.offset >= content_end
             hint = f"the first {closing} ends it; write text with {closing} in it as JSON"
-            self._add_literal(start, error, hint if is_cut_off else "")
+            self._add(Problem(start, error.message, hint if is_cut_off else "", error.offset))
             self.is_guessing |= is_cut_off
             return token
 
@@ -194,19 +194,16 @@ class Lexer:
             value, end = parse_json(self._text, start + 1)
             if self._text.startswith(closing, end):
                 return Token(kind, "", start, end + 1, value)
-            error = BadLiteral(f"JSON: expected {closing} right after the value", end)
-        except BadLiteral as bad_literal:
-            error = bad_literal
-        self._add_literal(start, error)
+            problem = Problem(start, f"JSON: expected {closing} right after the value", cause=end)
+        except BadLiteral as error:
+            problem = Problem(start, error.message, cause=error.offset)
+        self._add(problem)
         self.is_guessing = self.may_have_skipped = True
         bracket = "}" if self._text[start + 1] == "{" else "]"
         end = self._text.find(bracket + closing, start)
         if end < 0:
             raise FatalProblem(start, f"{_subject(kind)} not closed", f"JSON ends with {bracket}{closing}")
         return Token(kind, "", start, end + 2)
-
-    def _add_literal(self, start: int, error: BadLiteral, hint: str = "") -> None:
-        self._add(Problem(start, error.message, hint, error.offset))
 
     def _add(self, problem: Problem) -> None:
         self.problems.append(problem)
@@ -218,11 +215,8 @@ class Lexer:
 def describe_char(char: str) -> str:
     """Return a character in quotes for a message, or its code point if it is not visible."""
     quote = "'" if char == '"' else '"'
-    return (
-        f"{quote}{char}{quote}"
-        if char.isprintable() and not char.isspace()
-        else f"the character U+{ord(char):04X}"
-    )
+    is_visible = char.isprintable() and not char.isspace()
+    return f"{quote}{char}{quote}" if is_visible else f"the character U+{ord(char):04X}"
 
 
 def begins_line(text: str, offset: int) -> bool:

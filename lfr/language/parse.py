@@ -44,10 +44,10 @@ MAX_DEPTH: Final = 100
 MAX_SKIPPED_TOKENS: Final = 100_000
 """How many tokens after an error are searched for the beginning of a statement."""
 
-_BEGINS_STEP: Final = frozenset(
+BEGINS_STEP: Final = frozenset(
     {TokenKind.NAME, TokenKind.ITERATE, TokenKind.MERGE, TokenKind.QUESTION, *CLOSING_OF}
 )
-_BEGINS_STATEMENT: Final = _BEGINS_STEP | {TokenKind.LABEL, TokenKind.LITERAL, TokenKind.RESOURCE}
+_BEGINS_STATEMENT: Final = BEGINS_STEP | {TokenKind.LABEL, TokenKind.LITERAL, TokenKind.RESOURCE}
 _FOLLOWS_STATEMENT: Final = _BEGINS_STATEMENT | {
     TokenKind.DECLARATION,
     TokenKind.END,
@@ -223,7 +223,7 @@ class _Parser:
         source: Label | Literal | Resource | None = None
         if self._token.kind is TokenKind.LABEL:
             label = self._label()
-            if self._token.kind in _BEGINS_STEP:
+            if self._token.kind in BEGINS_STEP:
                 return None, label
             source = label
         elif self._token.kind is TokenKind.LITERAL:
@@ -242,7 +242,7 @@ class _Parser:
             return Target(self._resource(), merge_offset)
         if self._token.kind is TokenKind.LABEL:
             label = self._label()
-            if merge or self._token.kind not in _BEGINS_STEP:
+            if merge or self._token.kind not in BEGINS_STEP:
                 return Target(label, merge_offset)
             return self._step(label)
         return self._step(None, merge)

@@ -19,6 +19,7 @@ from lfr.language.compile import compile_flow, compile_source
 from lfr.language.diagnostics import SourceText
 from lfr.language.formatter.cst import BLANK, Block, Clause, Piece, Segment, parse_clauses
 from lfr.language.lexer import CLOSING_OF, TokenKind
+from lfr.language.parse import BEGINS_STEP
 
 WIDTH: Final = 100
 """The maximum number of columns of a line that can be broken, without the comment after it."""
@@ -79,7 +80,7 @@ def _needs_end(clause: Clause, following: Clause) -> bool:
     if following.is_declaration:
         return False
     if last is TokenKind.LABEL and len(clause.segments) > 1 and _is_target(clause):
-        return first in _BEGINS_STEP
+        return first in BEGINS_STEP
     return first is TokenKind.LABEL and last in (TokenKind.NAME, TokenKind.PARAMETERS, *_CLOSING)
 
 
@@ -90,13 +91,6 @@ def _is_target(clause: Clause) -> bool:
 
 
 _CLOSING: Final = tuple(CLOSING_OF.values())
-_BEGINS_STEP: Final = (
-    TokenKind.NAME,
-    TokenKind.ITERATE,
-    TokenKind.MERGE,
-    TokenKind.QUESTION,
-    *CLOSING_OF,
-)
 
 
 def _clause_lines(clause: Clause, indent: str, end: str) -> Iterator[_Line]:
