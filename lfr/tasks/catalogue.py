@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from lfr.step_options import LOAD, STORE
@@ -12,7 +13,7 @@ from lfr.values.checks import FLAG, TEXT, TEXTS_BY_NAME, TIME, WORDS, duration, 
 from lfr.values.times import MAX_DURATION_SECONDS
 
 RESERVED_PREFIXES = ("lfr:", "wait:", "request:", "redis:", "resource:")
-"""Prefixes that are reserved for built-in tasks, including future ones: no other worker runs such tasks."""
+"""The prefixes of built-in tasks, including future ones: no other worker runs such tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,174 +29,117 @@ class BuiltInTask:
     parameters: tuple[Parameter, ...]
 
 
-DELAY = "wait:delay"
-EVENT = "wait:event"
+DELAY, EVENT = "wait:delay", "wait:event"
 ACQUIRE, RELEASE, COUNTDOWN = "wait:acquire", "wait:release", "wait:countdown"
 
-WAIT_PREFIX = "wait:"
-"""The prefix of the tasks that wait."""
-
-REDIS_PREFIX = "redis:"
-"""The prefix of the tasks that send a command to Redis."""
-
-_CONTENT_TYPE = Parameter(
-    "content-type", CONTENT_TYPE, "the media type, instead of what the extension or the server says"
-)
-
-REQUEST_PREFIX = "request:"
-"""The prefix of the tasks that send an HTTP request."""
+WAIT_PREFIX, REQUEST_PREFIX, REDIS_PREFIX = "wait:", "request:", "redis:"
+"""The prefixes of the tasks that wait, send an HTTP request, or send a command to Redis."""
 
 STATUS, RESPONSE_TEXT, RESPONSE_JSON = "status", "response_text", "response_json"
 """The output modes of a request: what of the response goes into the output."""
 
+_or_input = partial(Parameter, input_first=True)
+"""A parameter, or the member of the input that has the same name."""
+
 _REQUEST_PARAMETERS: Final = (
-    Parameter(
-        "url",
-        TEXT,
-        "the URL, a template; relative to the base URL, if there is one",
-        is_needed=True,
-        input_first=True,
-    ),
-    Parameter(
-        "sync",
-        FLAG,
-        "`false`: not the response but a later end-task completes the task",
-        default=True,
-        input_first=True,
-    ),
-    Parameter("environ", TEXT, "the environment whose base URL is used", default="global", input_first=True),
-    Parameter(
+    _or_input("url", TEXT, "the URL, a template; relative to the base URL, if there is one", is_needed=True),
+    _or_input("sync", FLAG, "`true`: the response completes the task; `false`: a later end-task does", True),
+    _or_input("environ", TEXT, "the environment whose base URL is used", "global"),
+    _or_input(
         "template",
         TEXT,
         "the template of the body; without it, `post`, `put` and `patch` send the input as JSON",
-        input_first=True,
     ),
-    Parameter(
-        "content_type",
-        TEXT,
-        "the media type of the body, a template",
-        default="application/json",
-        input_first=True,
-    ),
-    Parameter(
+    _or_input("content_type", TEXT, "the media type of the body, a template", "application/json"),
+    _or_input(
         "use_context_parameters",
         FLAG,
         "with `sync: false`: whether the query tells the server which task to complete",
-        default=True,
-        input_first=True,
+        True,
     ),
-    Parameter(
+    _or_input(
         "output_mode",
         some_of(STATUS, RESPONSE_TEXT, RESPONSE_JSON),
         "what of the response goes into the output, as `request_status` and `response`",
-        default=[],
-        input_first=True,
+        [],
     ),
-    Parameter(
-        "error_on_status",
-        FLAG,
-        "whether a response other than 2xx fails the task",
-        default=True,
-        input_first=True,
-    ),
-    Parameter("category", TEXT, "which of the environment's base URLs is used", default="base"),
-    Parameter("headers", TEXTS_BY_NAME, "header fields; their values are templates", default={}),
-    Parameter("timeout", duration(0.001, 3600), "how long one try may take", default=30),
+    _or_input("error_on_status", FLAG, "whether a response other than 2xx fails the task", True),
+    Parameter("category", TEXT, "which of the environment's base URLs is used", "base"),
+    Parameter("headers", TEXTS_BY_NAME, "header fields; their values are templates", {}),
+    Parameter("timeout", duration(0.001, 3600), "how long one try may take", 30),
     Parameter(
         "retries",
         whole_number(0, 10),
         "how often to retry if there is no response, or 429, 502, 503 or 504",
-        default=0,
+        0,
     ),
 )
 
-_REQUESTS: Final = {
-    "get": "requests a URL",
-    "post": "sends a body to a URL by POST",
-    "put": "sends a body to a URL by PUT",
-    "patch": "sends a body to a URL by PATCH",
-    "delete": "deletes the resource at a URL",
-}
+_DURATION: Final = or_template(duration(0, MAX_DURATION_SECONDS))
 
-_LATCH: Final = Parameter("name", TEMPLATE, "the name of the latch", is_needed=True)
+_DELAY_PARAMETERS: Final = (
+    Parameter("duration", _DURATION, "how long it waits", instead="until"),
+    Parameter("until", or_template(TIME), "the time at which it ends; a past time ends it at once"),
+)
 
-CATALOGUE: Final = (
-    BuiltInTask(
-        DELAY,
-        role="wait",
-        help="waits for a duration or until a time; its output is its input",
-        parameters=(
-            Parameter(
-                "duration",
-                or_template(duration(0, MAX_DURATION_SECONDS)),
-                "how long it waits",
-                instead="until",
-            ),
-            Parameter("until", or_template(TIME), "the time at which it ends; a past time ends it at once"),
+_EVENT_PARAMETERS: Final = (
+    Parameter("event", TEMPLATE, "the kind of the event", is_needed=True),
+    Parameter(
+        "match",
+        MATCH,
+        "the fields that must be equal in the event; without it, any event of that kind matches",
+    ),
+    Parameter("receipt", FLAG, "whether an event that completes the wait gets a receipt", True),
+    Parameter("timeout", _DURATION, "how long it waits, at most"),
+    Parameter("on_timeout", one_of("fail", "continue"), "what the task does then", "fail"),
+)
+
+_LATCH_PARAMETERS: Final = (Parameter("name", TEMPLATE, "the name of the latch", is_needed=True),)
+
+_REDIS_PARAMETERS: Final = (
+    Parameter("args", WORDS, "the arguments of the command, templates", []),
+    Parameter("format", FLAG, "whether the arguments are templates", True),
+    Parameter("key", TEXT, "the name of the reply in the output; by default the first argument"),
+    Parameter("type", one_of("string", "int"), "how texts in the reply are read", "string"),
+)
+
+_CONTENT_TYPE: Final = Parameter(
+    "content-type", CONTENT_TYPE, "the media type, instead of what the extension or the server says"
+)
+
+_LOAD_PARAMETERS: Final = (Parameter("method", one_of("GET"), "the HTTP method", "GET"), _CONTENT_TYPE)
+
+_STORE_PARAMETERS: Final = (
+    Parameter(
+        "method",
+        one_of("POST", "PUT", "PATCH"),
+        "the HTTP method; by default PUT for a file, POST for a URL",
+    ),
+    _CONTENT_TYPE,
+)
+
+CATALOGUE: Final = tuple(
+    BuiltInTask(name, role, help, parameters)
+    for name, role, help, parameters in (
+        (DELAY, "wait", "waits for a duration or until a time; its output is its input", _DELAY_PARAMETERS),
+        (EVENT, "wait", "waits for an event", _EVENT_PARAMETERS),
+        (ACQUIRE, "wait", "adds one to a latch; its output is its input", _LATCH_PARAMETERS),
+        (RELEASE, "wait", "takes one off a latch; its output is its input", _LATCH_PARAMETERS),
+        (COUNTDOWN, "wait", "waits until a latch is zero; its output is its input", _LATCH_PARAMETERS),
+        ("request:get", "request", "requests a URL", _REQUEST_PARAMETERS),
+        ("request:post", "request", "sends a body to a URL by POST", _REQUEST_PARAMETERS),
+        ("request:put", "request", "sends a body to a URL by PUT", _REQUEST_PARAMETERS),
+        ("request:patch", "request", "sends a body to a URL by PATCH", _REQUEST_PARAMETERS),
+        ("request:delete", "request", "deletes the resource at a URL", _REQUEST_PARAMETERS),
+        (
+            "redis:COMMAND",
+            "redis",
+            "sends a command to Redis and puts the reply into the output",
+            _REDIS_PARAMETERS,
         ),
-    ),
-    BuiltInTask(
-        EVENT,
-        role="wait",
-        help="waits for an event",
-        parameters=(
-            Parameter("event", TEMPLATE, "the kind of the event", is_needed=True),
-            Parameter(
-                "match",
-                MATCH,
-                "the fields that must be equal in the event; without it, any event of that kind matches",
-            ),
-            Parameter(
-                "receipt", FLAG, "whether an event that completes the wait gets a receipt", default=True
-            ),
-            Parameter(
-                "timeout", or_template(duration(0, MAX_DURATION_SECONDS)), "how long it waits, at most"
-            ),
-            Parameter("on_timeout", one_of("fail", "continue"), "what the task does then", default="fail"),
-        ),
-    ),
-    *(
-        BuiltInTask(task, role="wait", help=help, parameters=(_LATCH,))
-        for task, help in (
-            (ACQUIRE, "adds one to a latch; its output is its input"),
-            (RELEASE, "takes one off a latch; its output is its input"),
-            (COUNTDOWN, "waits until a latch is zero; its output is its input"),
-        )
-    ),
-    *(
-        BuiltInTask(REQUEST_PREFIX + method, role="request", help=help, parameters=_REQUEST_PARAMETERS)
-        for method, help in _REQUESTS.items()
-    ),
-    BuiltInTask(
-        f"{REDIS_PREFIX}COMMAND",
-        role="redis",
-        help="sends a command to Redis and puts the reply into the output",
-        parameters=(
-            Parameter("args", WORDS, "the arguments of the command, templates", default=[]),
-            Parameter("format", FLAG, "whether the arguments are templates", default=True),
-            Parameter("key", TEXT, "the name of the reply in the output; by default the first argument"),
-            Parameter("type", one_of("string", "int"), "how texts in the reply are read", default="string"),
-        ),
-    ),
-    BuiltInTask(
-        LOAD,
-        role="resource",
-        help="loads a file or a URL; its output is the content",
-        parameters=(Parameter("method", one_of("GET"), "the HTTP method", "GET"), _CONTENT_TYPE),
-    ),
-    BuiltInTask(
-        STORE,
-        role="resource",
-        help="stores its input in a file or at a URL; its output is {}",
-        parameters=(
-            Parameter(
-                "method",
-                one_of("POST", "PUT", "PATCH"),
-                "the HTTP method; by default PUT for a file, POST for a URL",
-            ),
-            _CONTENT_TYPE,
-        ),
-    ),
+        (LOAD, "resource", "loads a file or a URL; its output is the content", _LOAD_PARAMETERS),
+        (STORE, "resource", "stores its input in a file or at a URL; its output is {}", _STORE_PARAMETERS),
+    )
 )
 
 

@@ -1,17 +1,19 @@
-"""The parameters of built-in tasks: read by the table in `catalogue`, their templates filled.
+"""Parses the parameters of a built-in task by its table in `catalogue`, and fills their templates.
 
 Null counts as not given. Every message names the task, the parameter and the value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from lfr.tasks.template import TemplateError, fill
+from lfr.tasks.uri_policy import BadLocation
 from lfr.values.checks import TEXT, Check, abbreviate, mismatch
-from lfr.values.json import Json
+from lfr.values.json import InvalidJson, Json
 
 
 class BadParameter(ValueError):
@@ -53,18 +55,20 @@ def parse_parameters(
             values[each.name] = _parse(task, each, (parameters or {}).get(each.name), each.name)
     for each in table:
         if each.instead:
-            _check_one_of(task, each, values, parameters or {})
+            _check_exactly_one(task, each.name, each.instead, parameters or {})
     return values
 
 
-def _check_one_of(task: str, parameter: Parameter, values: Mapping[str, Any], parameters: Json) -> None:
-    """Raise BadParameter unless exactly one of two parameters is given."""
-    name, instead = parameter.name, parameter.instead
-    if values[name] is None and values[instead] is None:
+def _check_exactly_one(task: str, name: str, instead: str, parameters: Mapping[str, Json]) -> None:
+    descriptions = [
+        f"{each} is {abbreviate(parameters[each])}"
+        for each in (name, instead)
+        if parameters.get(each) is not None
+    ]
+    if not descriptions:
         raise BadParameter(f"{task} needs one of the parameters {name} and {instead}")
-    if values[name] is not None and values[instead] is not None:
-        both = f"{name} is {abbreviate(parameters[name])} and {instead} is {abbreviate(parameters[instead])}"
-        raise BadParameter(f"{task}: {both}, but only one of them can be given")
+    if len(descriptions) > 1:
+        raise BadParameter(f"{task}: {' and '.join(descriptions)}, but only one of them can be given")
 
 
 def _parse(task: str, parameter: Parameter, value: Json, label: str) -> Any:
@@ -83,6 +87,15 @@ def _parse(task: str, parameter: Parameter, value: Json, label: str) -> Any:
 def bad_parameter(task: str, name: str, value: Json, expected: str) -> BadParameter:
     """Return the error for a value that a parameter cannot have; `expected` says what it must be instead."""
     return BadParameter(f"{task}: {mismatch(name, value, expected)}")
+
+
+@contextmanager
+def errors_named(task: str, parameter: str) -> Iterator[None]:
+    """Turn errors of templates, URIs and JSON inside the block into BadParameter for this parameter."""
+    try:
+        yield
+    except (TemplateError, BadLocation, InvalidJson) as error:
+        raise BadParameter(f"{task}: {parameter}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +125,8 @@ def fill_parameters(task: str, values: Mapping[str, Any], names: Mapping[str, Js
     filled = dict(values)
     for name, value in values.items():
         if isinstance(value, TemplateValue):
-            try:
+            with errors_named(task, name):
                 text = fill(value.text, names)
-            except TemplateError as error:
-                raise BadParameter(f"{task}: {name}: {error}") from None
             filled[name] = value.check.read(text)
             if filled[name] is None:
                 raise bad_parameter(task, name, text, value.check.words)

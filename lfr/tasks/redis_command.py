@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 
 from lfr.events import StartTask
 from lfr.tasks.catalogue import REDIS_PREFIX, find_built_in
-from lfr.tasks.parameters import BadParameter, parse_parameters
-from lfr.tasks.template import TemplateError, fill
+from lfr.tasks.parameters import BadParameter, errors_named, parse_parameters
+from lfr.tasks.template import fill
 from lfr.values.checks import is_unicode
 from lfr.values.json import Json
 
@@ -165,10 +165,8 @@ def _arguments(task: StartTask, values: dict[str, Any]) -> list[str]:
     arguments: list[str] = []
     length = 0
     for template in values["args"]:
-        try:
+        with errors_named(task.base, "args"):
             argument = fill(template, names) if values["format"] else template
-        except TemplateError as error:
-            raise BadParameter(f"{task.base}: args: {error}") from None
         length += len(argument)
         if length > MAX_CHARACTERS:
             raise BadParameter(f"{task.base}: args are longer than {MAX_CHARACTERS} characters")

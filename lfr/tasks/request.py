@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote, quote_plus, urlencode, urljoin, urlsplit
@@ -16,7 +15,7 @@ from urllib.parse import quote, quote_plus, urlencode, urljoin, urlsplit
 from lfr.events import StartTask
 from lfr.tasks.catalogue import REQUEST_PREFIX, RESPONSE_JSON, find_built_in
 from lfr.tasks.http import NOT_IDEMPOTENT, idempotency_key
-from lfr.tasks.parameters import BadParameter, parse_parameters
+from lfr.tasks.parameters import BadParameter, errors_named, parse_parameters
 from lfr.tasks.template import TemplateError, fill, pieces
 from lfr.tasks.uri_policy import BadLocation, WebLocation, parse_location
 from lfr.values.checks import is_unicode
@@ -100,7 +99,7 @@ def build_request(parameters: RequestParameters, base: str) -> Request:
     """Return the request; `base` is the base URL, or empty. Raises BadParameter."""
     task, values = parameters.task, parameters.values
     method = task.base.removeprefix(REQUEST_PREFIX)
-    with _errors_named(task, "content_type"):
+    with errors_named(task.base, "content_type"):
         content_type = fill(values["content_type"], parameters.names)
     content = _content(parameters, method, content_type)
     return Request(
@@ -151,18 +150,9 @@ def _json_pieces(template: str, names: Mapping[str, Json]) -> Iterator[str]:
             yield json.dumps(piece.text, ensure_ascii=False)[1:-1] if is_in_text else piece.text
 
 
-@contextmanager
-def _errors_named(task: StartTask, parameter: str) -> Iterator[None]:
-    """Turn errors inside the block into BadParameter that names this task and parameter."""
-    try:
-        yield
-    except (TemplateError, BadLocation) as error:
-        raise BadParameter(f"{task.base}: {parameter}: {error}") from None
-
-
 def _location(parameters: RequestParameters, base: str) -> WebLocation:
     task = parameters.task
-    with _errors_named(task, "url"):
+    with errors_named(task.base, "url"):
         location = parse_location(_joined(parameters, base, _filled_url(parameters)))
     assert isinstance(location, WebLocation)  # by its scheme
     if parameters.values["sync"] or not parameters.values["use_context_parameters"]:
@@ -218,7 +208,7 @@ def _content(parameters: RequestParameters, method: str, content_type: str) -> b
     task, template = parameters.task, parameters.values["template"]
     if template is None:
         return encode_json(task.input).encode() if method in _WITH_BODY else None
-    with _errors_named(task, "template"):
+    with errors_named(task.base, "template"):
         body = fill_body(template, content_type, parameters.names)
         if not is_unicode(body):
             raise TemplateError("what it makes cannot be written in UTF-8")
@@ -251,6 +241,6 @@ def _own_headers(parameters: RequestParameters) -> dict[str, str]:
     for name, template in parameters.values["headers"].items():
         if not _HEADER_NAME.fullmatch(name) or name.lower() in _SENDERS_HEADERS:
             raise BadParameter(f"{task.base}: headers: {ascii(name)[:40]} is no header that a task can give")
-        with _errors_named(task, f"headers: {name[:40]}"):
+        with errors_named(task.base, f"headers: {name[:40]}"):
             headers[name] = fill(template, parameters.names)
     return headers

@@ -10,10 +10,16 @@ from lfr import events
 from lfr.events import OWN_KINDS, StartTask
 from lfr.tasks.catalogue import ACQUIRE, COUNTDOWN, DELAY, EVENT, RELEASE, find_built_in
 from lfr.tasks.matching import FieldSet, field_set, match_key
-from lfr.tasks.parameters import BadParameter, bad_parameter, fill_parameters, parse_parameters
-from lfr.tasks.template import TemplateError, fill_or_look_up
+from lfr.tasks.parameters import (
+    BadParameter,
+    bad_parameter,
+    errors_named,
+    fill_parameters,
+    parse_parameters,
+)
+from lfr.tasks.template import fill_or_look_up
 from lfr.values.checks import is_unicode
-from lfr.values.json import InvalidJson, Json, decode_json, decode_json_lines, encode_json, encode_json_lines
+from lfr.values.json import Json, decode_json, decode_json_lines, encode_json, encode_json_lines
 from lfr.values.stream_id import StreamId
 
 LONGEST_NAME: Final = 1000
@@ -152,14 +158,9 @@ def _parse_match(match: Any, input: Json, parameters: Json) -> dict[str, Json]:
             return first
         source = "first item of the input" if isinstance(input, list) else "input"
         raise BadParameter(f"{EVENT}: match is input, but the {source} is no object")
-    try:
+    with errors_named(EVENT, "match"):
         filled = _fill_templates(match, {"input": input, "parameters": parameters})
-    except TemplateError as error:
-        raise BadParameter(f"{EVENT}: match: {error}") from None
-    try:
         decode_json(encode_json(filled).encode())  # filling may nest it too deeply to be read again
-    except InvalidJson as error:
-        raise BadParameter(f"{EVENT}: match: {error}") from None
     assert isinstance(filled, dict)
     return filled
 
