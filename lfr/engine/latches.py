@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import NamedTuple
 
 from lfr import events
 from lfr.tasks.catalogue import ACQUIRE, COUNTDOWN
@@ -37,51 +37,40 @@ class Latch:
         return self.count is not None and self.count <= 0
 
 
-@dataclass(frozen=True, slots=True)
-class SetCount:
+class SetCount(NamedTuple):
     """A latch gets a count above zero, by an acquire or by a release."""
 
     latch: Latch
-    count: int
+    new_count: int
     is_acquire: bool
 
 
-@dataclass(frozen=True, slots=True)
-class OpenLatch:
+class OpenLatch(NamedTuple):
     """A latch is set to zero and its countdowns complete. `tag` is unique among those of all latches."""
 
     latch: Latch
     tag: str
 
 
-@dataclass(frozen=True, slots=True)
-class MarkCounted:
-    """The attempt of this request has been counted or refused: a second start-task of it changes nothing."""
-
-    request: LatchRequest
-
-
-@dataclass(frozen=True, slots=True)
-class StartCountdown:
+class StartCountdown(NamedTuple):
     """A countdown waits; if the latch is zero, only until no earlier request is pending."""
 
-    wait: Wait
     latch: Latch
-
-
-LatchChange: TypeAlias = SetCount | OpenLatch | MarkCounted | StartCountdown
+    wait: Wait
 
 
 @dataclass(slots=True)
 class LatchChanges:
     """What a batch of requests changes.
 
-    changes    changes of the latches and of who waits for them, in order
+    changes    changes of the latches and of the countdowns that wait for them, in order
+    counted    requests that were counted or refused: a second start-task of the same attempt changes nothing
     end_tasks  the values of the end-task events of the steps that complete or fail
     deferred   requests that must be read again later
     """
 
-    changes: list[LatchChange] = field(default_factory=list)
+    changes: list[SetCount | OpenLatch | StartCountdown] = field(default_factory=list)
+    counted: list[LatchRequest] = field(default_factory=list)
     end_tasks: list[dict[str, Json]] = field(default_factory=list)
     deferred: list[LatchRequest] = field(default_factory=list)
 
@@ -124,16 +113,17 @@ class _Draft:
         elif not latch.is_zero:
             self._set_count(request, latch, latch.count - 1)
         elif self._is_certain:
-            self.result.changes.append(MarkCounted(request))
+            self.result.counted.append(request)
             self._end(request, f"the latch {latch.name} is at zero, so there is nothing to release")
         else:
             self.result.deferred.append(request)
 
     def _set_count(self, request: LatchRequest, latch: Latch, count: int) -> None:
         is_acquire = request.task.base == ACQUIRE
-        change = SetCount(latch, count, is_acquire) if count else OpenLatch(latch, request.entry_id)
+        change = SetCount(latch, count, is_acquire) if count else OpenLatch(latch, tag=request.entry_id)
         self._latches[latch.name] = replace(latch, count=count, has_waiters=latch.has_waiters and count > 0)
-        self.result.changes += (change, MarkCounted(request))
+        self.result.changes.append(change)
+        self.result.counted.append(request)
         self._end(request)
 
     def _count_down(self, request: LatchRequest, latch: Latch) -> None:
@@ -141,7 +131,7 @@ class _Draft:
             self._end(request)
             return
         wait = Wait(request.task, request.entry_id, latch=latch.name)
-        self.result.changes.append(StartCountdown(wait, latch))
+        self.result.changes.append(StartCountdown(latch, wait))
         self._latches[latch.name] = replace(latch, has_waiters=True)
 
     def _end(self, request: LatchRequest, failure: str | None = None) -> None:

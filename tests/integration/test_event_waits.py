@@ -271,6 +271,20 @@ def test_a_terminated_workflow_waits_for_nothing(
     assert ended_workflows(client) == []
 
 
+def test_a_cancellation_that_is_appended_twice_ends_a_wait_once(
+    client: redis.Redis, store: Store, role: Stepper
+) -> None:
+    cancelled, other = (start_workflow(store, ANY).id for _ in range(2))
+    settle(client, role)
+    for _ in range(2):
+        append(client, kind="cancel-task", workflow=cancelled, base="wait:event", index=1, attempt=1)
+    settle(client, role)
+    assert client.hvals("waits:counts:ok") == ["1"]
+    append(client, kind="ok")
+    settle(client, role)
+    assert ended_workflows(client) == [other]
+
+
 def test_a_wait_that_is_read_after_its_cancellation_is_not_started(
     client: redis.Redis, store: Store, role: Stepper, stepper: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

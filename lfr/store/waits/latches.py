@@ -18,8 +18,6 @@ import redis
 from lfr import events
 from lfr.engine.latches import (
     Latch,
-    LatchChange,
-    MarkCounted,
     OpenLatch,
     SetCount,
     StartCountdown,
@@ -74,6 +72,7 @@ def process_requests(
             for change in result.changes
             for command in _change_commands(consumer.stream, change, tasks.now_ms)
         ]
+        commands += [command for request in result.counted for command in _mark_commands(request)]
         commands += end_task_commands(consumer.stream, result.end_tasks, tasks.now_ms)
         deferred_ids = {request.entry_id for request in result.deferred}
         processed = [request for request in requests if request.entry_id not in deferred_ids]
@@ -102,16 +101,13 @@ def watch_latches(connection: Connection, names: Iterable[str]) -> dict[str, Lat
 
 def _watch_counted(connection: Connection, requests: Sequence[LatchRequest]) -> set[str]:
     """Watch the marks of these attempts; return the entry ids of those counted already. (WATCH, HEXISTS)"""
-    pipeline = Pipeline(connection)
-    pipeline.add("WATCH", *(keys.counted_attempts(request.task.workflow) for request in requests))
-    replies = [
-        pipeline.add(
-            "HEXISTS",
-            keys.counted_attempts(request.task.workflow),
-            f"{request.task.index}.{request.task.attempt}",
-        )
-        for request in requests
+    marks = [
+        (keys.counted_attempts(workflow), f"{index}.{attempt}")
+        for workflow, index, attempt in (request.id for request in requests)
     ]
+    pipeline = Pipeline(connection)
+    pipeline.add("WATCH", *(key for key, _ in marks))
+    replies = [pipeline.add("HEXISTS", key, attempt) for key, attempt in marks]
     pipeline.send()
     return {request.entry_id for request, reply in zip(requests, replies, strict=True) if reply.value}
 
@@ -123,25 +119,29 @@ def _read_oldest_pending(connection: Connection, consumer: ConsumerId) -> Stream
     return StreamId.parse(oldest_id.decode()) if oldest_id else None
 
 
-def _change_commands(stream: str, change: LatchChange, now_ms: int) -> list[Command]:
+def _change_commands(
+    stream: str, change: SetCount | OpenLatch | StartCountdown, now_ms: int
+) -> list[Command]:
     match change:
         case SetCount(latch, count, is_acquire):
             commands: list[Command] = [("SET", latch.key, count)]
             return [*commands, ("ZADD", keys.LATCHES, "+inf", latch.name)] if is_acquire else commands
         case OpenLatch(latch, tag):
             return open_latch_commands(stream, latch, tag, now_ms)
-        case MarkCounted(request):
-            task, key = request.task, keys.counted_attempts(request.task.workflow)
-            commands = [("HSET", key, f"{task.index}.{task.attempt}", request.latch)]
-            if task.attempt > 1:  # loops must not accumulate marks
-                commands.append(("HDEL", key, f"{task.index}.{task.attempt - 1}"))
-            return commands
-        case StartCountdown(wait, latch):
+        case StartCountdown(latch, wait):
             commands = add_wait_commands(wait)
             if latch.is_zero:
                 start_ms = StreamId.parse(wait.entry_id).ms
                 return [*commands, ("ZADD", keys.COUNTDOWNS, start_ms, wait_member(wait))]
             return [*commands, ("ZADD", keys.LATCHES, "NX", "+inf", latch.name)]
+
+
+def _mark_commands(request: LatchRequest) -> list[Command]:
+    task, key = request.task, keys.counted_attempts(request.task.workflow)
+    commands: list[Command] = [("HSET", key, f"{task.index}.{task.attempt}", request.latch)]
+    if task.attempt > 1:  # loops must not accumulate marks
+        commands.append(("HDEL", key, f"{task.index}.{task.attempt - 1}"))
+    return commands
 
 
 def open_latch_commands(stream: str, latch: Latch, tag: str, now_ms: int) -> list[Command]:

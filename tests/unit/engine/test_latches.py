@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from lfr.engine.latches import (
     Latch,
     LatchChanges,
-    MarkCounted,
     OpenLatch,
     SetCount,
     StartCountdown,
@@ -72,7 +71,7 @@ class Installation:
                     assert latch.has_waiters == bool(self.waiting)
                     self.count = 0
                     self._complete_waiting()
-                case StartCountdown(wait, latch):
+                case StartCountdown(latch, wait):
                     assert latch.is_zero == (self.count == 0)
                     self.waiting.add(wait.task.workflow)
                     if latch.is_zero:
@@ -151,14 +150,13 @@ def test_in_the_order_of_the_stream_a_batch_does_what_its_requests_do_one_by_one
 def test_requests_are_applied_in_the_order_of_the_stream() -> None:
     result = applied(request(10, RELEASE), request(9, ACQUIRE))
     assert [end_task["status"] for end_task in result.end_tasks] == ["SUCCESS"] * 2
-    assert isinstance(result.changes[-2], OpenLatch)
+    assert isinstance(result.changes[-1], OpenLatch)
 
 
 def test_each_counted_attempt_is_marked_and_a_countdown_is_not() -> None:
     requests = [request(1, ACQUIRE), request(2, COUNTDOWN), request(3, RELEASE), request(4, RELEASE)]
     result = applied(*requests)
-    counted = [change.request for change in result.changes if isinstance(change, MarkCounted)]
-    assert counted == [requests[0], requests[2], requests[3]]
+    assert result.counted == [requests[0], requests[2], requests[3]]
 
 
 def test_a_release_at_zero_fails_once_no_acquire_can_be_missing() -> None:
@@ -188,7 +186,7 @@ def test_a_key_that_holds_no_integer_fails_the_step_and_nothing_is_written(base:
     result = applied(request(1, base), count=None)
     (end_task,) = result.end_tasks
     assert end_task["reason"] == f"{base}: {KEY} holds something that is no whole number"
-    assert (result.changes, result.deferred) == ([], [])
+    assert (result.changes, result.counted, result.deferred) == ([], [], [])
 
 
 @pytest.mark.parametrize(
