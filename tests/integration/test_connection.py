@@ -1,4 +1,4 @@
-"""What a server can say instead of an answer, and what becomes of it."""
+"""Errors and states of a server, and what lfr raises, reports and does about them."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ APPEND = ("XADD", "key", "*", "field", "value")
 
 @pytest.fixture(scope="module")
 def own_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server that these tests may put into any state."""
+    """A server of these tests, which they bring into many states."""
     with running("valkey", tmp_path_factory.mktemp("own")) as server:
         yield server.address.url
 
 
 @pytest.fixture
 def admin(own_url: str) -> Iterator[redis.Redis]:
-    """A connection that was there before the server got into its state."""
+    """A client that is connected before the server gets into its state."""
     with redis.Redis.from_url(own_url, protocol=2) as client:
         client.ping()
         yield client
 
 
 @pytest.mark.parametrize(
-    ("state", "way_back", "kind", "word"),
+    ("state", "undo", "kind", "word"),
     [
         ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", Unreachable, "cannot serve"),
         (
@@ -51,8 +51,8 @@ def admin(own_url: str) -> Iterator[redis.Redis]:
         ("ACL SETUSER default -xadd", "ACL SETUSER default +@all", Refused, "no permissions"),
     ],
 )
-def test_a_server_that_does_not_do_it(
-    own_url: str, admin: redis.Redis, state: str, way_back: str, kind: type[LfrError], word: str
+def test_a_server_that_refuses_a_command(
+    own_url: str, admin: redis.Redis, state: str, undo: str, kind: type[LfrError], word: str
 ) -> None:
     store = open_store(Settings(redis_url=own_url))
     with admin.client() as admin_client:
@@ -62,21 +62,21 @@ def test_a_server_that_does_not_do_it(
                 with pytest.raises(kind, match=word), store.connect() as connection:
                     connection.execute(commands, keep_errors=True)
         finally:
-            admin_client.execute_command(*(word.strip("'") for word in way_back.split()))
+            admin_client.execute_command(*(word.strip("'") for word in undo.split()))
     with store.connect() as connection:
         assert connection.execute([("PING",)]) == [b"PONG"]
 
 
 @pytest.mark.parametrize(
-    ("state", "way_back", "kind", "word"),
+    ("state", "undo", "kind", "word"),
     [
         ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", Unreachable, "OOM"),
         ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", Unreachable, "READONLY"),
         ("ACL SETUSER default -xadd", "ACL SETUSER default +@all", Refused, "ACL"),
     ],
 )
-def test_a_server_that_gets_into_a_state_in_the_middle_of_a_transaction(
-    own_url: str, admin: redis.Redis, state: str, way_back: str, kind: type[LfrError], word: str
+def test_a_server_that_refuses_in_the_middle_of_a_transaction(
+    own_url: str, admin: redis.Redis, state: str, undo: str, kind: type[LfrError], word: str
 ) -> None:
     with admin.client() as admin_client, open_store(Settings(redis_url=own_url)).connect() as connection:
         connection.execute_unchecked([("MULTI",), APPEND])
@@ -84,7 +84,7 @@ def test_a_server_that_gets_into_a_state_in_the_middle_of_a_transaction(
         try:
             replies = connection.execute_unchecked([("EXEC",)])
         finally:
-            admin_client.execute_command(*way_back.split())
+            admin_client.execute_command(*undo.split())
         with (
             pytest.raises(kind, match=word),
             mock.patch.object(connection, "execute_unchecked", return_value=replies),
@@ -92,7 +92,7 @@ def test_a_server_that_gets_into_a_state_in_the_middle_of_a_transaction(
             connection.transact([])
 
 
-def test_a_master_that_is_gone(own_url: str, admin: redis.Redis) -> None:
+def test_a_replica_without_its_primary(own_url: str, admin: redis.Redis) -> None:
     with admin.client() as admin_client:
         admin_client.config_set("replica-serve-stale-data", "no")
         admin_client.execute_command("REPLICAOF", "127.0.0.1", "1")
@@ -106,7 +106,7 @@ def test_a_master_that_is_gone(own_url: str, admin: redis.Redis) -> None:
             admin_client.execute_command("REPLICAOF", "NO", "ONE")
 
 
-def test_an_error_of_one_command_is_kept_where_that_is_asked_for(own_url: str) -> None:
+def test_the_error_of_one_command_is_kept_or_raised(own_url: str) -> None:
     with open_store(Settings(redis_url=own_url)).connect() as connection:
         replies = connection.execute([("SET", "s", "x"), ("INCR", "s"), ("GET", "s")], keep_errors=True)
         assert isinstance(replies[1], redis.ResponseError)
@@ -128,7 +128,7 @@ def test_an_error_of_one_command_is_kept_where_that_is_asked_for(own_url: str) -
         ),
     ],
 )
-def test_nobody_there_is_told_in_few_words(settings: Settings, reason: str) -> None:
+def test_a_server_that_does_not_answer_is_reported_in_one_line(settings: Settings, reason: str) -> None:
     with pytest.raises(Unreachable) as caught, open_store(settings).connect() as connection:
         connection.execute([("PING",)])
     assert caught.value.message == reason
@@ -173,15 +173,15 @@ def test_a_watch_ends_with_its_connection(store: Store, client: redis.Redis) -> 
 
 
 @pytest.mark.parametrize(
-    ("state", "way_back"),
+    ("state", "undo"),
     [
         ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
         ("CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0"),
         ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
     ],
 )
-def test_a_role_says_so_stays_and_goes_on(
-    own_url: str, admin: redis.Redis, caplog: pytest.LogCaptureFixture, state: str, way_back: str
+def test_a_role_reports_an_outage_and_goes_on_after_it(
+    own_url: str, admin: redis.Redis, caplog: pytest.LogCaptureFixture, state: str, undo: str
 ) -> None:
     admin.flushall()
     store = open_store(Settings(redis_url=own_url, lease_seconds=0.2))
@@ -191,7 +191,7 @@ def test_a_role_says_so_stays_and_goes_on(
     thread.start()
     try:
         with admin.client() as admin_client:
-            admin_client.execute_command("MULTI")  # so that the role is sure not to see it before
+            admin_client.execute_command("MULTI")  # so that the role does not read the event before
             admin_client.execute_command(
                 *("XADD", "workflows:run", "*", "kind", '"end-task"', "index", "1"),
                 *("name", '"A"', "workflow", json.dumps(id), "attempt", "1"),
@@ -205,7 +205,7 @@ def test_a_role_says_so_stays_and_goes_on(
                 eventually(lambda: "cannot serve" in caplog.text)
                 assert thread.is_alive()
             finally:
-                admin_client.execute_command(*way_back.split())
+                admin_client.execute_command(*undo.split())
         eventually(lambda: str(admin.hget(id, "counts"), "utf-8").split()[1] == "2")
     finally:
         lifecycle.stop()

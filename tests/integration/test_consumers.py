@@ -1,4 +1,4 @@
-"""Consumers of processes that have died: what they had read goes to others, then they are forgotten."""
+"""Consumers of dead processes: their pending entries go to others, then they are removed from the group."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ GROUP = "lifecycle"
 
 
 def consumers(client: redis.Redis) -> dict[str, int]:
-    return {found["name"]: found["pending"] for found in client.xinfo_consumers("workflows:run", GROUP)}
+    """Return how many entries each consumer of the group has pending."""
+    return {each["name"]: each["pending"] for each in client.xinfo_consumers("workflows:run", GROUP)}
 
 
-def test_who_has_died_long_ago_is_forgotten(
+def test_a_consumer_that_died_long_ago_is_removed(
     store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_FORGOTTEN_AFTER_SECONDS", 2.0)
@@ -45,15 +46,16 @@ def test_who_has_died_long_ago_is_forgotten(
     assert consumers(client)["dead and pending"] == 1
 
 
-def test_who_is_quiet_for_a_while_is_kept(store: Store, client: redis.Redis, stepper: Make) -> None:
+def test_a_consumer_that_is_idle_for_a_while_stays(store: Store, client: redis.Redis, stepper: Make) -> None:
     lifecycle = stepper(Lifecycle(store))
-    client.xgroup_createconsumer("workflows:run", GROUP, "quiet")
+    client.xgroup_createconsumer("workflows:run", GROUP, "idle")
     lifecycle.step()
     lifecycle.step()
-    assert "quiet" in consumers(client)
+    assert "idle" in consumers(client)
+    assert lifecycle.consumer._remove_idle_at > 0  # it has looked for consumers to remove
 
 
-def test_who_reads_in_the_moment_in_which_it_is_forgotten_takes_nothing_with_it(
+def test_a_consumer_that_reads_while_it_is_removed_loses_no_entry(
     store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_FORGOTTEN_AFTER_SECONDS", 0.0)
@@ -74,7 +76,7 @@ def test_who_reads_in_the_moment_in_which_it_is_forgotten_takes_nothing_with_it(
     assert inspect_workflow(store, id)["state"] == "FINISHED"
 
 
-def test_what_was_left_behind_is_found_behind_what_is_worked_on(
+def test_an_expired_entry_is_reclaimed_behind_many_that_are_in_work(
     settings: Settings, client: redis.Redis, stepper: Make
 ) -> None:
     """Redis looks at ten times as many entries as it is asked for, and no further."""

@@ -1,4 +1,4 @@
-"""Events with any field of theirs spoilt: no role is stopped by them, whatever else becomes of them."""
+"""Events with one malformed field: they stop no role, whatever else becomes of them."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ FIELDS = (
     *("status", "reason", "for", "action", "x"),
 )
 
-SPOILT = (
+MALFORMED = (
     *("", "x", '"x', "null", "true", "-1", "1.5", "[]", "{}", "NaN", "1e999", '{"a":[-1e400]}', '"\\u0000"'),
     *('"\\ud800"', '{"\\ud800":"\\udfff"}', '"x\\r\\ny"', "1" * 22, "1" * 4200, "1" * 5000),
     *("[" * 300 + "]" * 300, '"' + "x" * 100_000 + '"', b'"\xff"', b"\x00"),
 )
-"""Values of fields; some of them are right for some fields."""
+"""Values of fields; a few of them are right for some fields."""
 
 
 def events(workflow: str, field: str) -> list[dict[str, str | bytes]]:
-    """An event of each kind for each value of this field."""
+    """Return an event of each kind for each malformed value of this field."""
     return [
         {
             "kind": json.dumps(kind),
@@ -60,12 +60,12 @@ def events(workflow: str, field: str) -> list[dict[str, str | bytes]]:
         }
         for kind in KINDS
         for base in (BASES if kind == "start-task" else BASES[:1])
-        for value in SPOILT
+        for value in MALFORMED
     ]
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_spoilt_field_stops_no_role(store: Store, client: redis.Redis, stepper: Make, field: str) -> None:
+def test_malformed_fields_stop_no_role(store: Store, client: redis.Redis, stepper: Make, field: str) -> None:
     consumers = (
         Lifecycle(store),
         WaitTasks(store),
@@ -93,5 +93,5 @@ def test_a_reason_that_utf_8_cannot_hold_is_kept_as_its_escape(
     client.xadd(store.stream, {**event, "status": '"FAILURE"', "reason": '"no \\ud800"'})
     lifecycle.step()
     lifecycle.step()
-    found = inspect_workflow(store, id)
-    assert (found["state"], found["reason"]) == ("FAILED", r"no \ud800")
+    workflow = inspect_workflow(store, id)
+    assert (workflow["state"], workflow["reason"]) == ("FAILED", r"no \ud800")

@@ -1,4 +1,4 @@
-"""Values and events that are right for one room and wrong for the next: no role is stopped by them."""
+"""Values and events that one part accepts and another may not: they stop no role."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
 from lfr.store.workflows.load import advance_workflows
+from lfr.values.stream_id import StreamId
 from tests.integration.conftest import Stepper, append, events_of, started_tasks
 from tests.support.waiting import eventually_equal
 
@@ -40,7 +41,7 @@ FAN = "A -> { " + " ".join(f"b{n}" for n in range(50)) + " } -> z"
 
 
 def deep(levels: int) -> Any:
-    """A list in a list in a list."""
+    """Return 1 in so many nested lists."""
     value: Any = 1
     for _ in range(levels):
         value = [value]
@@ -66,8 +67,10 @@ def test_a_start_task_that_names_another_key_as_its_workflow_stops_no_wait_role(
         task = {"workflow": workflow, "name": base, "base": base, "index": 1, "attempt": 1}
         tasks.append(append(client, kind="start-task", input={}, parameters=WAITS[base], **task))
     wait.step()
-    wait.step()  # what is foreign is acknowledged with the next read
+    wait.step()  # foreign entries are acknowledged with the next read
     assert client.xpending_range("workflows:run", "wait", tasks[0], tasks[-1], 10) == []
+    last_read = client.xinfo_groups("workflows:run")[0]["last-delivered-id"]
+    assert StreamId.parse(last_read) >= StreamId.parse(tasks[-1])
     assert client.get("workflow:latch:n") == "1"
 
 
@@ -87,7 +90,7 @@ def test_an_input_as_deep_as_inputs_may_be_is_tried_again_after_a_delay(
     assert json.loads(again["input"]) == json.loads(first["input"]) == deep(200)
 
 
-def test_a_group_whose_name_is_no_text_stops_no_receipts_role_and_misses_nothing(
+def test_a_group_whose_name_is_not_utf_8_stops_no_receipts_role_and_misses_nothing(
     store: Store, settings: Settings, stepper: Make
 ) -> None:
     raw = redis.Redis.from_url(settings.redis_url, protocol=2)
@@ -103,8 +106,7 @@ def test_a_group_whose_name_is_no_text_stops_no_receipts_role_and_misses_nothing
             receipts.step()
         return int(raw.xlen(store.stream))
 
-    kept = step()
-    assert kept
+    assert step()  # the group has not read them
     while entries := raw.xreadgroup(b"\xff\r\n\xfe", "c", {store.stream: ">"}):
         raw.xack(store.stream, b"\xff\r\n\xfe", *(id for id, _ in entries[0][1]))
     assert step()  # the first is still pending
@@ -117,26 +119,26 @@ def test_a_group_whose_name_is_no_text_stops_no_receipts_role_and_misses_nothing
     raw.close()
 
 
-def test_the_name_of_a_workflow_is_not_that_of_what_holds_latches(store: Store) -> None:
+def test_the_id_of_a_workflow_is_never_the_prefix_of_latches(store: Store) -> None:
     with pytest.raises(BadInput):
         start_workflow(store, "A", workflow_id="latch")
     assert inspect_workflow(store, start_workflow(store, "A", workflow_id="latches").id)
 
 
-def test_an_event_that_meets_a_defect_stops_nobody_and_is_tried_again(
+def test_an_event_that_meets_a_defect_stops_no_other_and_is_tried_again(
     settings: Settings, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = open_store(replace(settings, lease_seconds=0.2))
-    spoilt, *others = (start_workflow(store, "A").id for _ in range(20))
-    for id in (*others[:10], spoilt, *others[10:]):
+    failing, *others = (start_workflow(store, "A").id for _ in range(20))
+    for id in (*others[:10], failing, *others[10:]):
         append(client, kind="end-task", workflow=id, name="A", index=1, attempt=1)
     tries: list[int] = []
 
-    def advance(connection: Any, loaded: Any, ended: Any) -> Any:
-        if spoilt in ended and len(tries) < 4:
-            tries.append(len(ended))
+    def advance(connection: Any, loaded: Any, results_by_id: Any) -> Any:
+        if failing in results_by_id and len(tries) < 4:
+            tries.append(len(results_by_id))
             raise KeyError("a defect")
-        return advance_workflows(connection, loaded, ended)
+        return advance_workflows(connection, loaded, results_by_id)
 
     monkeypatch.setattr("lfr.roles.lifecycle.advance_workflows", advance)
     lifecycle = Lifecycle(store)
@@ -159,7 +161,7 @@ def test_an_event_that_meets_a_defect_stops_nobody_and_is_tried_again(
         ("{ " + "; ".join([FAN] * 10) + " } -> z", 1, 4_000, 10 * 51),
     ],
 )
-def test_a_pass_that_is_too_much_for_one_transaction_is_done_in_parts(
+def test_a_batch_that_is_too_large_for_one_transaction_is_committed_in_parts(
     settings: Settings,
     client: redis.Redis,
     monkeypatch: pytest.MonkeyPatch,
@@ -168,9 +170,9 @@ def test_a_pass_that_is_too_much_for_one_transaction_is_done_in_parts(
     letters: int,
     started: int,
 ) -> None:
-    """Redis hangs up on who has sent it more of a transaction than it may."""
+    """Redis closes the connection of a client that sends a larger transaction than its limit."""
     monkeypatch.setattr("lfr.roles.lifecycle._MAX_TRANSACTION_BYTES", 500_000)
-    usual = str(client.config_get("client-query-buffer-limit")["client-query-buffer-limit"])
+    default_limit = str(client.config_get("client-query-buffer-limit")["client-query-buffer-limit"])
     store = open_store(replace(settings, lease_seconds=0.2))
     for _ in range(workflows):
         start_workflow(store, flow)
@@ -186,4 +188,4 @@ def test_a_pass_that_is_too_much_for_one_transaction_is_done_in_parts(
     finally:
         lifecycle.stop()
         thread.join()
-        client.config_set("client-query-buffer-limit", usual)
+        client.config_set("client-query-buffer-limit", default_limit)

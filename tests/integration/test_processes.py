@@ -1,4 +1,4 @@
-"""Signs of life, and what `lfr status` reads of them."""
+"""Heartbeats: what systemd and Redis get, and what `lfr status` reads."""
 
 from __future__ import annotations
 
@@ -26,63 +26,63 @@ from tests.integration.conftest import Stepper
 from tests.support.waiting import eventually
 
 
-class Told:
-    """A socket in systemd's place."""
+class Systemd:
+    """Stands in for systemd: receives what a process notifies."""
 
-    def __init__(self, connection: socket.socket, supervisor: ServiceManager) -> None:
-        self._link, self.supervisor = connection, supervisor
+    def __init__(self, socket: socket.socket, supervisor: ServiceManager) -> None:
+        self._socket, self.supervisor = socket, supervisor
 
-    def so_far(self) -> list[str]:
-        """What has been told since the last look, line by line."""
+    def receive(self) -> list[str]:
+        """Return the lines that have come since the last call."""
         lines: list[str] = []
         while True:
             try:
-                lines += self._link.recv(10_000).decode().split("\n")
+                lines += self._socket.recv(10_000).decode().split("\n")
             except BlockingIOError:
                 return lines
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Iterator[Told]:
-    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as connection:
-        connection.bind(str(tmp_path / "notify"))
-        connection.setblocking(False)
-        yield Told(connection, ServiceManager(str(tmp_path / "notify"), watchdog_seconds=60))
+def systemd(tmp_path: Path) -> Iterator[Systemd]:
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as notify_socket:
+        notify_socket.bind(str(tmp_path / "notify"))
+        notify_socket.setblocking(False)
+        yield Systemd(notify_socket, ServiceManager(str(tmp_path / "notify"), watchdog_seconds=60))
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sign is due at every pass."""
+    """Make a heartbeat due at every pass."""
     monkeypatch.setattr("lfr.runtime.heartbeat._INTERVAL_SECONDS", 0.0)
 
 
-def names(told: list[str]) -> list[str]:
-    return [line.partition("=")[0] for line in told]
+def names(lines: list[str]) -> list[str]:
+    return [line.partition("=")[0] for line in lines]
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_pass_is_a_sign_of_life(
-    store: Store, client: redis.Redis, told: Told, stepper: Callable[[Consumer], Stepper]
+def test_a_completed_pass_sends_a_heartbeat(
+    store: Store, client: redis.Redis, systemd: Systemd, stepper: Callable[[Consumer], Stepper]
 ) -> None:
     lifecycle = stepper(Lifecycle(store))
-    signs = HeartbeatMonitor("lifecycle.2", [lifecycle.consumer], told.supervisor)
+    monitor = HeartbeatMonitor("lifecycle.2", [lifecycle.consumer], systemd.supervisor)
     start_workflow(store, "a -> b")
     lifecycle.step()
-    signs.pass_completed(lifecycle.consumer, lifecycle.connection)
-    assert sorted(names(told.so_far())) == ["READY", "STATUS", "WATCHDOG"]
-    for _ in range(2):  # what is not its own it acknowledges with its next read
+    monitor.pass_completed(lifecycle.consumer, lifecycle.connection)
+    assert sorted(names(systemd.receive())) == ["READY", "STATUS", "WATCHDOG"]
+    for _ in range(2):  # foreign entries are acknowledged with the next read
         lifecycle.step()
-    taken = client.xlen("workflows:run")
-    signs.pass_completed(lifecycle.consumer, lifecycle.connection)
-    status, watchdog = told.so_far()
+    event_count = client.xlen("workflows:run")
+    monitor.pass_completed(lifecycle.consumer, lifecycle.connection)
+    status, watchdog = systemd.receive()
     assert watchdog == "WATCHDOG=1"
-    assert status == f"STATUS=0 to read, 0 pending; {taken} events taken in 2 passes"
+    assert status == f"STATUS=0 to read, 0 pending; {event_count} events taken in 2 passes"
     state = load_status(store)
     [role] = state["roles"]
     assert (role["name"], role["role"], role["events"], role["passes"]) == (
         "lifecycle.2",
         "lifecycle",
-        taken,
+        event_count,
         2,
     )
     assert role["age"] < 10
@@ -91,31 +91,31 @@ def test_a_pass_is_a_sign_of_life(
     assert state["stream"] == {"key": "workflows:run", "length": client.xlen("workflows:run")}
     assert state["workflows"]["RUNNING"] == 1
     assert list(find_problems(state, [])) == []
-    signs.remove(lifecycle.connection)
+    monitor.remove(lifecycle.connection)
     assert client.keys("workflows:process*") == []
     assert "no lifecycle runs" in next(find_problems(load_status(store), []))
 
 
 @pytest.mark.usefixtures("quick")
-def test_no_sign_is_given_while_one_listener_hangs(
-    store: Store, told: Told, stepper: Callable[[Consumer], Stepper]
+def test_no_heartbeat_is_sent_while_one_consumer_hangs(
+    store: Store, systemd: Systemd, stepper: Callable[[Consumer], Stepper]
 ) -> None:
-    well, hangs = stepper(Lifecycle(store)), stepper(Simulate(store, 0, 0))
-    signs = HeartbeatMonitor("worker", [well.consumer, hangs.consumer], told.supervisor)
+    alive, hanging = stepper(Lifecycle(store)), stepper(Simulate(store, 0, 0))
+    monitor = HeartbeatMonitor("worker", [alive.consumer, hanging.consumer], systemd.supervisor)
     for _ in range(3):
-        signs.pass_completed(well.consumer, well.connection)
-    assert told.so_far() == [] and load_status(store)["roles"] == []
-    signs.disconnected(hangs.consumer, "no Redis answers at nowhere")
-    assert told.so_far() == ["STATUS=no Redis answers at nowhere; trying again", "WATCHDOG=1", "READY=1"]
-    signs.pass_completed(hangs.consumer, hangs.connection)
-    assert told.so_far() == []
+        monitor.pass_completed(alive.consumer, alive.connection)
+    assert systemd.receive() == [] and load_status(store)["roles"] == []
+    monitor.disconnected(hanging.consumer, "no Redis answers at nowhere")
+    assert systemd.receive() == ["STATUS=no Redis answers at nowhere; trying again", "WATCHDOG=1", "READY=1"]
+    monitor.pass_completed(hanging.consumer, hanging.connection)
+    assert systemd.receive() == []
 
 
-def test_a_process_whose_sign_has_expired_is_forgotten(
-    store: Store, client: redis.Redis, told: Told, stepper: Callable[[Consumer], Stepper]
+def test_a_process_whose_heartbeat_has_expired_is_removed(
+    store: Store, client: redis.Redis, systemd: Systemd, stepper: Callable[[Consumer], Stepper]
 ) -> None:
     lifecycle = stepper(Lifecycle(store))
-    HeartbeatMonitor("lifecycle", [lifecycle.consumer], told.supervisor).pass_completed(
+    HeartbeatMonitor("lifecycle", [lifecycle.consumer], systemd.supervisor).pass_completed(
         lifecycle.consumer, lifecycle.connection
     )
     [id] = client.smembers(keys.PROCESSES)
@@ -125,15 +125,15 @@ def test_a_process_whose_sign_has_expired_is_forgotten(
     assert client.scard(keys.PROCESSES) == 0
 
 
-def test_the_watchdog_waits_longer_than_a_time_out_of_redis(store: Store, told: Told) -> None:
+def test_the_watchdog_waits_longer_than_a_time_out_of_redis(store: Store, systemd: Systemd) -> None:
     slow = open_store(replace(store.settings, redis_timeout_seconds=60))
-    HeartbeatMonitor("lifecycle", [Lifecycle(slow)], told.supervisor)
-    assert told.so_far() == ["WATCHDOG_USEC=125000000"]
-    HeartbeatMonitor("lifecycle", [Lifecycle(store)], told.supervisor)
-    assert told.so_far() == []
+    HeartbeatMonitor("lifecycle", [Lifecycle(slow)], systemd.supervisor)
+    assert systemd.receive() == ["WATCHDOG_USEC=125000000"]
+    HeartbeatMonitor("lifecycle", [Lifecycle(store)], systemd.supervisor)
+    assert systemd.receive() == []
 
 
-def test_what_a_group_has_to_read_is_known_also_if_redis_does_not_tell(
+def test_the_lag_of_a_group_is_counted_if_redis_does_not_report_it(
     store: Store, client: redis.Redis, stepper: Callable[[Consumer], Stepper]
 ) -> None:
     stepper(Lifecycle(store))
@@ -145,15 +145,15 @@ def test_what_a_group_has_to_read_is_known_also_if_redis_does_not_tell(
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_listener_without_redis_says_so_and_lives(store: Store, told: Told) -> None:
+def test_a_consumer_without_redis_reports_it_and_goes_on(store: Store, systemd: Systemd) -> None:
     nowhere = open_store(replace(store.settings, redis_url="redis://127.0.0.1:1"))
     consumer = Lifecycle(nowhere)
-    consumer.observer = HeartbeatMonitor("lifecycle", [consumer], told.supervisor)
+    consumer.observer = HeartbeatMonitor("lifecycle", [consumer], systemd.supervisor)
     thread = threading.Thread(target=consumer.listen)
     thread.start()
     try:
         lines: list[str] = []
-        eventually(lambda: lines.extend(told.so_far()) or names(lines).count("WATCHDOG") >= 2)
+        eventually(lambda: lines.extend(systemd.receive()) or names(lines).count("WATCHDOG") >= 2)
     finally:
         consumer.stop()
         thread.join()
@@ -161,34 +161,34 @@ def test_a_listener_without_redis_says_so_and_lives(store: Store, told: Told) ->
     assert any(line.startswith("STATUS=no Redis answers at redis://127.0.0.1:1") for line in lines)
 
 
-def test_the_interface_of_a_watcher_is_the_listeners(store: Store) -> None:
-    """A pass that is told carries the link it was made on: a sign needs no connection of its own."""
-    seen: list[tuple[Consumer, Connection]] = []
+def test_an_observer_can_use_the_connection_of_the_pass(store: Store) -> None:
+    """So a heartbeat needs no connection of its own."""
+    passes: list[tuple[Consumer, bytes]] = []
 
     class Once:
         def pass_completed(self, consumer: Consumer, connection: Connection) -> None:
-            seen.append((consumer, connection))
+            passes.append((consumer, connection.call("PING")))
             consumer.stop()
 
-        def disconnected(self, consumer: Consumer, why: str) -> None:
-            raise AssertionError(why)
+        def disconnected(self, consumer: Consumer, reason: str) -> None:
+            raise AssertionError(reason)
 
     consumer = Lifecycle(store)
     consumer.observer = Once()
     consumer.listen()
-    assert len(seen) == 1 and seen[0][0] is consumer
+    assert passes == [(consumer, b"PONG")]
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "usual", "word"),
+    ("setting", "value", "default", "word"),
     [
         ("maxmemory-policy", "allkeys-lru", "noeviction", "CONFIG SET maxmemory-policy noeviction"),
         ("maxmemory", "1", "0", "when it is full, no workflow makes progress"),
         ("replicaof", "127.0.0.1 1", "no one", "this Redis is a replica"),
     ],
 )
-def test_what_a_server_does_that_endangers_workflows_is_told(
-    store: Store, client: redis.Redis, setting: str, value: str, usual: str, word: str
+def test_settings_of_a_server_that_endanger_workflows_are_reported(
+    store: Store, client: redis.Redis, setting: str, value: str, default: str, word: str
 ) -> None:
     def set_to(words: str) -> None:
         command = ("REPLICAOF",) if setting == "replicaof" else ("CONFIG", "SET", setting)
@@ -199,7 +199,7 @@ def test_what_a_server_does_that_endangers_workflows_is_told(
     try:
         state = load_status(store)
     finally:
-        set_to(usual)
+        set_to(default)
     [warning] = state["redis"]["warnings"]
     assert word in warning
     assert warning in find_problems(state, [])

@@ -1,4 +1,4 @@
-"""Receipts: each logged with its target, both cleared once nobody needs them any more."""
+"""Receipts: each is logged with its event; both are cleared once no group needs them any more."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def lines(log: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.getvalue().splitlines()]
 
 
-def test_a_receipt_and_its_target_are_logged_and_cleared(
+def test_a_receipt_and_its_event_are_logged_and_cleared(
     store: Store, client: redis.Redis, stepper: Make
 ) -> None:
     log = io.StringIO()
@@ -46,17 +46,17 @@ def test_a_receipt_and_its_target_are_logged_and_cleared(
     receipts.step()
     lifecycle.step()
     receipts.step()
-    told = {line["target"]["kind"]: line for line in lines(log)}
-    assert told.keys() == {"start-workflow", "end-task", "end-workflow"}
-    assert told["end-task"]["target"]["output"] == {"a": 1}
+    lines_by_kind = {line["target"]["kind"]: line for line in lines(log)}
+    assert lines_by_kind.keys() == {"start-workflow", "end-task", "end-workflow"}
+    assert lines_by_kind["end-task"]["target"]["output"] == {"a": 1}
     for _ in range(3):
         lifecycle.step()
         receipts.step()
-    left = [fields["kind"] for _, fields in client.xrange("workflows:run")]
-    assert left == ['"start-task"']  # nobody has dealt with that
+    kinds = [fields["kind"] for _, fields in client.xrange("workflows:run")]
+    assert kinds == ['"start-task"']  # no worker has processed it
 
 
-def test_a_group_that_lags_holds_what_it_has_not_read(
+def test_entries_stay_until_a_group_that_lags_has_acknowledged_them(
     store: Store, client: redis.Redis, stepper: Make
 ) -> None:
     lifecycle, receipts = stepper(Lifecycle(store)), stepper(Receipts(store, io.StringIO()))
@@ -76,12 +76,11 @@ def test_a_group_that_lags_holds_what_it_has_not_read(
     assert client.xlen("workflows:run") == 0
 
 
-def test_a_group_without_a_live_consumer_is_forgotten(
-    store: Store, client: redis.Redis, stepper: Make
+def test_a_group_without_an_active_consumer_holds_nothing_back(
+    settings: Settings, client: redis.Redis, stepper: Make
 ) -> None:
-    role = Receipts(store, io.StringIO())
-    role._cleaner._forget_seconds = 0.05
-    lifecycle, receipts = stepper(Lifecycle(store)), stepper(role)
+    store = open_store(replace(settings, receipts_forget_seconds=0.05))
+    lifecycle, receipts = stepper(Lifecycle(store)), stepper(Receipts(store, io.StringIO()))
     client.xgroup_create("workflows:run", "mine", "0")
     event = append(client, kind="approved")
     append(client, kind="receipt", **{"for": event, "action": "processed"})
@@ -94,7 +93,7 @@ def test_a_group_without_a_live_consumer_is_forgotten(
     eventually(cleared)
 
 
-def test_a_receipt_for_nothing_goes_by_itself(store: Store, client: redis.Redis, stepper: Make) -> None:
+def test_a_receipt_without_an_event_is_cleared(store: Store, client: redis.Redis, stepper: Make) -> None:
     log = io.StringIO()
     receipts = stepper(Receipts(store, log))
     append(client, kind="receipt", **{"for": "9999999999999-0", "action": "processed"})
@@ -135,9 +134,12 @@ def test_a_young_event_without_a_receipt_stays(store: Store, client: redis.Redis
         receipts.step()
     assert client.xlen("workflows:run") == 1
     assert client.zcard("receipts:logged") == 0
+    receipts.consumer._retain_ms = 0  # type: ignore[attr-defined]
+    receipts.step()
+    assert client.xlen("workflows:run") == 0
 
 
-def test_a_stream_that_is_deleted_while_receipts_wait_is_a_missing_group(
+def test_a_stream_that_is_deleted_while_receipts_are_queued_is_a_missing_group(
     store: Store, client: redis.Redis, stepper: Make
 ) -> None:
     receipts = stepper(Receipts(store, io.StringIO()))
@@ -149,7 +151,7 @@ def test_a_stream_that_is_deleted_while_receipts_wait_is_a_missing_group(
         receipts.step()
 
 
-def test_a_claim_in_a_group_that_is_gone_is_a_missing_group(store: Store) -> None:
+def test_renewing_a_claim_in_a_group_that_does_not_exist_is_a_missing_group(store: Store) -> None:
     with store.connect() as connection, pytest.raises(NoGroup):
         renew_claims(connection, ConsumerId("workflows:run", "nobody", "me"), ["1-1"])
 
@@ -169,7 +171,7 @@ def pending(client: redis.Redis, group: str) -> list[dict[str, Any]]:
     return list(client.xpending_range("workflows:run", group, "-", "+", 100))
 
 
-def test_a_task_that_nobody_does_is_cleared_once_it_counts_no_more(
+def test_a_task_without_a_worker_is_cleared_once_it_is_not_current(
     settings: Settings, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_RESCAN_SECONDS", 0)
@@ -178,12 +180,12 @@ def test_a_task_that_nobody_does_is_cleared_once_it_counts_no_more(
     first, second = (start_workflow(store, "nobody").id for _ in range(2))
     terminate_workflow(store, first)
 
-    def left() -> list[str]:
+    def workflows_on_stream() -> list[str]:
         lifecycle.step()
         receipts.step()
         return [fields.get("workflow", "") for _, fields in client.xrange("workflows:run")]
 
-    eventually(lambda: left() == [json.dumps(second)])
+    eventually(lambda: workflows_on_stream() == [json.dumps(second)])
     terminate_workflow(store, second)
-    eventually(lambda: left() == [])
+    eventually(lambda: workflows_on_stream() == [])
     assert client.zcard("receipts:logged") == 0

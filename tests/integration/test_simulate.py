@@ -1,4 +1,4 @@
-"""The stand-in for task workers."""
+"""The role simulate, which stands in for task workers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lfr.store.redis.connection import Store
 from tests.integration.conftest import Stepper, events_of
 
 
-def test_what_one_has_taken_when_it_stops_another_does_at_once(
+def test_tasks_of_a_role_that_stops_go_to_another_at_once(
     store: Store, client: redis.Redis, stepper: Callable[[Consumer], Stepper]
 ) -> None:
     start_workflow(store, "a")
@@ -31,7 +31,7 @@ def test_what_one_has_taken_when_it_stops_another_does_at_once(
     assert [event["name"] for event in events_of(client, "end-task")] == ["a"]
 
 
-def test_what_could_not_be_answered_is_answered_later(
+def test_a_task_that_cannot_be_completed_during_an_outage_is_completed_later(
     store: Store,
     client: redis.Redis,
     stepper: Callable[[Consumer], Stepper],
@@ -40,8 +40,8 @@ def test_what_could_not_be_answered_is_answered_later(
     start_workflow(store, "a")
     simulate = stepper(Simulate(store, 0, 0))
     simulate.step()
-    with monkeypatch.context() as broken:
-        broken.setattr("lfr.roles.simulate.complete_tasks", _nobody_answers)
+    with monkeypatch.context() as outage:
+        outage.setattr("lfr.roles.simulate.complete_tasks", _raise_unreachable)
         with pytest.raises(Unreachable):
             simulate.step()
     assert len(simulate.consumer.claimed_ids()) == 1
@@ -49,7 +49,7 @@ def test_what_could_not_be_answered_is_answered_later(
     assert [event["name"] for event in events_of(client, "end-task")] == ["a"]
 
 
-def test_what_nobody_waits_for_is_not_answered(
+def test_a_task_that_is_not_current_is_not_completed(
     store: Store, client: redis.Redis, stepper: Callable[[Consumer], Stepper]
 ) -> None:
     id = start_workflow(store, "a").id
@@ -62,5 +62,5 @@ def test_what_nobody_waits_for_is_not_answered(
     assert len(events_of(client, "receipt")) == 1
 
 
-def _nobody_answers(*_: object) -> None:
+def _raise_unreachable(*_: object) -> None:
     raise Unreachable("no Redis answers")

@@ -1,4 +1,4 @@
-"""Tasks in threads: how many at once, what their answers are, what a stop leaves."""
+"""Tasks in threads: how many at once, how they are completed, what a stop leaves to other workers."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ def store(settings: Settings) -> Store:
 
 @contextmanager
 def running(store: Store, work: Work, **options: Any) -> Iterator[TaskExecutor]:
-    """A runner in a thread of its own, for the tasks `mine`."""
-    given = {"concurrency": 2, "grace_seconds": 5.0, **options}
-    runner = TaskExecutor(store, "runner", work, accepts=lambda base: base == "mine", **given)
-    thread = threading.Thread(target=runner.listen)
+    """Run an executor of the tasks `mine` in a thread."""
+    settings = {"concurrency": 2, "grace_seconds": 5.0, **options}
+    executor = TaskExecutor(store, "runner", work, accepts=lambda base: base == "mine", **settings)
+    thread = threading.Thread(target=executor.listen)
     thread.start()
     try:
-        eventually(lambda: runner.established)
-        yield runner
+        eventually(lambda: executor.established)
+        yield executor
     finally:
-        runner.stop()
+        executor.stop()
         thread.join(STALL_SECONDS)
         assert not thread.is_alive()
 
 
 def start(client: redis.Redis, index: int, base: str = "mine", input: Json = None) -> str:
-    """Append a start-task."""
-    told = {"workflow": "workflow:w", "name": base, "base": base, "index": index, "attempt": 1}
-    return append(client, kind="start-task", input=input or {}, parameters={}, **told)
+    """Append a start-task event. Return its entry id."""
+    fields = {"workflow": "workflow:w", "name": base, "base": base, "index": index, "attempt": 1}
+    return append(client, kind="start-task", input=input or {}, parameters={}, **fields)
 
 
 def pending(client: redis.Redis) -> int:
-    """How many events the runner's group has taken and not acknowledged."""
+    """Return how many entries the group of the executor has pending."""
     count: int = client.xpending("workflows:run", "runner")["pending"]
     return count
 
@@ -127,10 +127,10 @@ def test_a_stop_waits_for_what_runs(store: Store, client: redis.Redis) -> None:
         assert go.wait(STALL_SECONDS)
         return {"done": True}
 
-    with running(store, work) as runner:
+    with running(store, work) as executor:
         start(client, 1)
         assert began.wait(STALL_SECONDS)
-        runner.stop()
+        executor.stop()
         start(client, 2)
         go.set()
     assert [event["index"] for event in events_of(client, "end-task")] == [1]

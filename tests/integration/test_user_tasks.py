@@ -1,4 +1,4 @@
-"""The functions of a file, done by a runner, on a real Redis."""
+"""The task functions of a file, run by an executor on a real server."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from lfr.events import StartTask
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import terminate_workflow
 from lfr.operations.start import start_workflow
-from lfr.runtime import tasks as task_module
+from lfr.runtime import tasks as runtime_tasks
 from lfr.store.redis.connection import Store
-from lfr.store.workflows import attempt_status as attempts
+from lfr.store.workflows.attempt_status import is_current
 from lfr.worker.context import Context
 from lfr.worker.python_tasks import make_executor
 from lfr.worker.registry import Task, load_tasks
@@ -28,14 +28,14 @@ from tests.support.waiting import STALL_SECONDS, eventually
 
 @contextmanager
 def running(store: Store, tasks: Mapping[str, Task]) -> Iterator[None]:
-    """The runner, in a thread of its own."""
-    runner = make_executor(store, "mine", tasks, concurrency=2, grace_seconds=5)
-    thread = threading.Thread(target=runner.listen)
+    """Run the executor of these tasks in a thread."""
+    executor = make_executor(store, "mine", tasks, concurrency=2, grace_seconds=5)
+    thread = threading.Thread(target=executor.listen)
     thread.start()
     try:
         yield
     finally:
-        runner.stop()
+        executor.stop()
         thread.join(STALL_SECONDS)
         assert not thread.is_alive()
 
@@ -63,24 +63,24 @@ def receipts(client: redis.Redis) -> list[str]:
     return [event["for"] for event in events_of(client, "receipt")]
 
 
-def test_that_redis_is_away_for_a_while_is_not_the_tasks_fault(
+def test_an_outage_of_redis_does_not_fail_a_task(
     store: Store, client: redis.Redis, tasks: Mapping[str, Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone = [Unreachable("no Redis answers"), Unreachable("no Redis answers")]
+    outages = [Unreachable("no Redis answers"), Unreachable("no Redis answers")]
 
-    def asked(*arguments: Any) -> bool:
-        if gone:
-            raise gone.pop()
-        return attempts.is_current(*arguments)
+    def is_current_after_outages(*arguments: Any) -> bool:
+        if outages:
+            raise outages.pop()
+        return is_current(*arguments)
 
-    monkeypatch.setattr(task_module, "is_current", asked)
+    monkeypatch.setattr(runtime_tasks, "is_current", is_current_after_outages)
     start_workflow(store, "A", {})
     with running(store, tasks):
         (end,) = eventually(lambda: events_of(client, "end-task"))
-    assert (gone, end["status"], end["output"]) == ([], "SUCCESS", {"done": True})
+    assert (outages, end["status"], end["output"]) == ([], "SUCCESS", {"done": True})
 
 
-def test_what_nobody_waits_for_is_not_begun(
+def test_a_task_that_is_not_current_is_not_begun(
     store: Store, client: redis.Redis, tasks: Mapping[str, Task]
 ) -> None:
     terminate_workflow(store, start_workflow(store, "A", {}).id)
@@ -102,14 +102,14 @@ def test_the_log_shows_where_in_the_file_a_task_has_failed(
     start_workflow(store, "A", {})
     with running(store, load_tasks(str(file))):
         eventually(lambda: events_of(client, "end-task"))
-    (shown,) = [record.exc_text or "" for record in caplog.records if record.exc_info]
-    assert shown.splitlines()[1].strip() == f'File "{file}", line 4, in a'
-    assert shown.splitlines()[-1] == "KeyError: 'nothing'"
+    (traceback,) = [record.exc_text or "" for record in caplog.records if record.exc_info]
+    assert traceback.splitlines()[1].strip() == f'File "{file}", line 4, in a'
+    assert traceback.splitlines()[-1] == "KeyError: 'nothing'"
 
 
-@pytest.mark.parametrize(("said", "told"), [(0.25, 0.25), (-1, 0.0), (7, 1.0), (float("nan"), 1.0)])
-def test_any_number_is_a_progress(store: Store, said: float, told: float) -> None:
+@pytest.mark.parametrize(("reported", "saved"), [(0.25, 0.25), (-1, 0.0), (7, 1.0), (float("nan"), 1.0)])
+def test_any_number_is_a_progress(store: Store, reported: float, saved: float) -> None:
     id = start_workflow(store, "A", {}).id
-    Context(store, StartTask(id, "A", "A", 1, {}, {}, 1)).progress(said, "so far")
+    Context(store, StartTask(id, "A", "A", 1, {}, {}, 1)).progress(reported, "so far")
     step = inspect_workflow(store, id)["steps"][1]
-    assert (step["progress"]["fraction"], step["progress"]["text"]) == (told, "so far")
+    assert (step["progress"]["fraction"], step["progress"]["text"]) == (saved, "so far")

@@ -27,12 +27,12 @@ def test_a_marked_function_is_still_itself(tmp_path: Path) -> None:
         "from lfr import task\n@task('a', 'b:c')\ndef f(input): pass\n"
         "@task('d')\nasync def g(input, *, context): pass"
     )
-    found = load_tasks(file(tmp_path, text))
-    assert {name: each.has_context for name, each in found.items()} == {"a": False, "b:c": False, "d": True}
+    tasks = load_tasks(file(tmp_path, text))
+    assert {name: each.has_context for name, each in tasks.items()} == {"a": False, "b:c": False, "d": True}
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("x = 1", "there are no tasks in this file"),
         (
@@ -55,10 +55,10 @@ def test_a_marked_function_is_still_itself(tmp_path: Path) -> None:
         ("from lfr import task\n@task('a')\ndef f(*, b): pass", "the function for a takes no input"),
     ],
 )
-def test_what_a_file_can_have_wrong(tmp_path: Path, text: str, told: str) -> None:
+def test_errors_of_a_file(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(BadInput) as caught:
         load_tasks(file(tmp_path, text))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_no_file(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def g(input, context: Context, **parameters): ...
 
 
 @pytest.mark.parametrize(
-    ("parameters", "told"),
+    ("parameters", "message"),
     [
         ({}, "it needs the parameter width, a whole number"),
         (
@@ -100,10 +100,10 @@ def g(input, context: Context, **parameters): ...
         ([1], "its parameters are [1], but must be an object"),
     ],
 )
-def test_parameters_that_do_not_fit(tmp_path: Path, parameters: Any, told: str) -> None:
+def test_parameters_that_do_not_fit(tmp_path: Path, parameters: Any, message: str) -> None:
     with pytest.raises(BadCall) as caught:
         load_tasks(file(tmp_path, TEXT))["t"].arguments({}, parameters, None)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_parameters_that_fit(tmp_path: Path) -> None:
