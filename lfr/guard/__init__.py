@@ -38,12 +38,11 @@ __all__ = ["Guard", "GuardError", "parse_guard"]
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A parsed guard. `text` is without back quotes.
+    """A parsed guard.
 
     mixed_offset  the offset of the first test that mixes `and` and `or` without parentheses, or None
     """
 
-    text: str
     path: Path
     mixed_offset: int | None = None
 
@@ -54,4 +53,4 @@ class Guard:
 
 def parse_guard(text: str) -> Guard:
     """Parse a guard that is given without its back quotes. Raises GuardError."""
-    return Guard(text, *parse_path(text))
+    return Guard(*parse_path(text))
