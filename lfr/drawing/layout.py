@@ -90,11 +90,7 @@ class _ScopeLayout:
 
 
 def lay_out(
-    flow: Flow,
-    sizes: Mapping[int, Size],
-    label_widths: Mapping[int, float],
-    *,
-    vertical: bool = False,
+    flow: Flow, sizes: Mapping[int, Size], label_widths: Mapping[int, float], *, vertical: bool
 ) -> Layout:
     """Compute the layout of a flow, from left to right or, if `vertical`, from top to bottom.
 

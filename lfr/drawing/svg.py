@@ -58,33 +58,22 @@ text{fill:var(--text);text-anchor:middle;dominant-baseline:central}
 
 
 def to_svg(
-    flow: Flow,
-    *,
-    vertical: bool = False,
-    docs: bool = True,
-    states: Mapping[int, StepState] | None = None,
+    flow: Flow, *, vertical: bool = False, docs: bool = True, states: Mapping[int, StepState] | None = None
 ) -> str:
     """Return the flow as an SVG document, from left to right or, if `vertical`, from top to bottom.
 
     With `docs`, the flow's documentation is a caption, and that of its tasks becomes tooltips. `states`
     holds the states of steps by index.
     """
+    return "\n".join(_lines(flow, vertical, docs, states or {})) + "\n"
+
+
+def _lines(flow: Flow, vertical: bool, docs: bool, states: Mapping[int, StepState]) -> Iterator[str]:
     sizes = {step.index: _size(step) for step in flow.steps}
     subflows = (step for step in flow.steps if step.kind is StepKind.SUBFLOW)
     label_widths = {step.index: _text_width(_frame_text(step)) for step in subflows}
     layout = lay_out(flow, sizes, label_widths, vertical=vertical)
     caption = flow.doc.splitlines() if docs else []
-    return "\n".join(_lines(flow, layout, caption, vertical, docs, states or {})) + "\n"
-
-
-def _lines(
-    flow: Flow,
-    layout: Layout,
-    caption: list[str],
-    vertical: bool,
-    docs: bool,
-    states: Mapping[int, StepState],
-) -> Iterator[str]:
     back_margin = _BACK_MARGIN if any(target <= source for source, target in flow.edges) else 0.0
     margin = _MARGIN + back_margin
     width = max([layout.width, *map(_text_width, caption)]) + 2 * margin
