@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final, NoReturn
 
 from lfr.values.json import Json
@@ -109,12 +110,9 @@ def parse_yaml(text: str, start: int, end: int) -> Json:
         return parse_yaml_document(body, start)
     except BadLiteral:
         stripped = body.strip()
-        if stripped == body:
-            raise
-        try:
-            return parse_yaml_document(stripped, start + len(body) - len(body.lstrip()))
-        except BadLiteral:
-            pass  # report the error in the text as it stands
+        with suppress(BadLiteral):  # if this fails, too, report the error in the text as it stands
+            if stripped != body:
+                return parse_yaml_document(stripped, start + len(body) - len(body.lstrip()))
         raise
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 from typing import Final, TypeAlias
 
 from lfr.language.lexer import CLOSING_OF, Lexer, Token, TokenKind
@@ -167,8 +167,7 @@ def _move_comments(block: Block) -> None:
 
 def _trimmed(comments: list[str]) -> list[str]:
     """Return the comments without blank lines before the first."""
-    first = next((number for number, comment in enumerate(comments) if comment != BLANK), len(comments))
-    return comments[first:]
+    return list(dropwhile(lambda comment: comment == BLANK, comments))
 
 
 def _without_blanks(comments: list[str]) -> list[str]:
@@ -193,12 +192,12 @@ def _lexemes(text: str) -> Iterator[_Lexeme]:
 
 
 def _comments(gap: str, *, is_first: bool) -> tuple[list[str], list[str]]:
-    """Return the comments between two tokens: the one on the line of the first token, and those on their own
-    lines, with BLANK for a blank line."""
+    """Return the comments in the gap after a token: on the token's line, and on lines of their own.
+
+    `is_first` is true for the gap before the first token. An empty line is BLANK.
+    """
     lines = [line.strip() for line in gap.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-    if len(lines) == 1 and not is_first:
-        return [line for line in lines if line], []
-    trailing = [] if is_first else [line for line in lines[:1] if line]
-    own = lines[:-1] if is_first else lines[1:-1]
-    last = [lines[-1]] if lines[-1] else []  # a comment that ends the text
-    return trailing, [line or BLANK for line in own] + last
+    first, *own = ["", *lines] if is_first else lines
+    if own and not own[-1]:  # the line of the next token: without it, a comment ends the text
+        own.pop()
+    return [first] if first else [], own

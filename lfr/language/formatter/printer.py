@@ -98,9 +98,7 @@ def _clause_lines(clause: Clause, indent: str, end: str) -> Iterator[_Line]:
     if flat is not None and len(indent) + len(flat) + len(end) <= WIDTH:
         yield _Line(f"{indent}{flat}{end}", "".join(clause.segments[-1].trailing))
         return
-    has_comments = any(segment.trailing for segment in clause.segments[:-1])
-    has_comments |= any(segment.leading for segment in clause.segments[1:])
-    joined = None if has_comments else list(_joined_lines(clause, indent, end))
+    joined = None if _has_inner_comments(clause) else list(_joined_lines(clause, indent, end))
     if joined is not None and all(_width(line) <= WIDTH for line in joined):
         yield from joined
     else:
@@ -109,11 +107,14 @@ def _clause_lines(clause: Clause, indent: str, end: str) -> Iterator[_Line]:
 
 def _flat_clause(clause: Clause) -> str | None:
     """Return a clause on one line, or None if comments or literals prevent that."""
-    segments = clause.segments
-    if any(segment.trailing for segment in segments[:-1]) or any(segment.leading for segment in segments[1:]):
+    if _has_inner_comments(clause):
         return None
-    flat = [_flat_segment(segment) for segment in segments]
+    flat = [_flat_segment(segment) for segment in clause.segments]
     return None if None in flat else " -> ".join(text for text in flat if text is not None)
+
+
+def _has_inner_comments(clause: Clause) -> bool:
+    return any(one.trailing or following.leading for one, following in pairwise(clause.segments))
 
 
 def _flat_segment(segment: Segment) -> str | None:
