@@ -18,7 +18,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A JSON or YAML value in the text; `offset` is that of its opening `<` or `(`."""
+    """A JSON or YAML value in the text; `offset` is the offset of its opening `<` or `(`."""
 
     value: Json
     offset: int
@@ -46,9 +46,9 @@ class Task:
 class Step:
     """A step of a statement: one task, several tasks between bars, or a subflow.
 
-    before, after    the labels on either side of it
-    iterate_offset   the offset of its `*`, or None
-    guard            the text between its back quotes; `guard_offset` is that of the first of them
+    before, after   the labels on either side of it
+    iterate_offset  the offset of its `*`, or None
+    guard           the text between its back quotes; `guard_offset` is the offset of the first back quote
     """
 
     content: tuple[Task, ...] | Scope
@@ -80,7 +80,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The statements of the whole flow or of one subflow; `offset` is that of the opening bracket.
+    """The statements of the whole flow or of one subflow; `offset` is the offset of the opening bracket.
 
     A label is visible in its own scope only.
     """
@@ -89,10 +89,20 @@ class Scope:
     offset: int
     is_subflow: bool
 
+    @property
+    def steps(self) -> Iterator[Step]:
+        """The steps of all statements, without those of nested subflows."""
+        return (step for statement in self.statements for step in statement.steps)
+
+    @property
+    def tasks(self) -> Iterator[Task]:
+        """The tasks of all statements, without those of nested subflows."""
+        return (task for step in self.steps if not isinstance(step.content, Scope) for task in step.content)
+
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """`@flow` or `@task`; `keyword` is the word without `@`, `offset` that of the `@`."""
+    """`@flow` or `@task`; `keyword` is the word without `@`, `offset` the offset of the `@`."""
 
     keyword: str
     name: str
@@ -117,8 +127,7 @@ def walk_scopes(*outermost: Scope) -> Iterator[Scope]:
     while stack:
         scope = stack.pop()
         yield scope
-        for statement in scope.statements:
-            stack.extend(step.content for step in statement.steps if isinstance(step.content, Scope))
+        stack.extend(step.content for step in scope.steps if isinstance(step.content, Scope))
 
 
 def walk_all_scopes(tree: FlowText) -> Iterator[Scope]:
@@ -127,9 +136,6 @@ def walk_all_scopes(tree: FlowText) -> Iterator[Scope]:
     return walk_scopes(tree.scope, *(subflow for subflow in subflows if subflow is not None))
 
 
-def direct_tasks(scope: Scope) -> Iterator[Task]:
-    """Yield the tasks of a scope, without those of nested subflows."""
-    for statement in scope.statements:
-        for step in statement.steps:
-            if not isinstance(step.content, Scope):
-                yield from step.content
+def walk_tasks(tree: FlowText) -> Iterator[Task]:
+    """Yield the tasks of every scope of a text."""
+    return (task for scope in walk_all_scopes(tree) for task in scope.tasks)

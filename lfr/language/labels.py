@@ -15,9 +15,8 @@ END: Final = "end"
 
 def check_labels(scope: Scope) -> Iterator[Problem]:
     """Yield the errors in the labels of a scope, without those of nested subflows."""
-    steps = [step for statement in scope.statements for step in statement.steps]
-    before = [step.before for step in steps if step.before]
-    after = [step.after for step in steps if step.after]
+    before = [step.before for step in scope.steps if step.before]
+    after = [step.after for step in scope.steps if step.after]
     sources = [each.source for each in scope.statements if isinstance(each.source, Label)]
     targets = [each.target for each in scope.statements if each.target]
     destinations = [target.to for target in targets if isinstance(target.to, Label)]
@@ -90,16 +89,15 @@ def all_labels(scope: Scope) -> Iterator[Label]:
         for label in (statement.source, target):
             if isinstance(label, Label):
                 yield label
-        for step in statement.steps:
-            yield from (label for label in (step.before, step.after) if label is not None)
+    for step in scope.steps:
+        yield from (label for label in (step.before, step.after) if label is not None)
 
 
 def lint_labels(scope: Scope) -> Iterator[Problem]:
     """Warn of labels of steps that nothing refers to; an unused source or target is an error already."""
     counts = Counter(label.name for label in all_labels(scope))
-    for statement in scope.statements:
-        for step in statement.steps:
-            if step.before is not None and counts[step.before.name] == 1:
-                yield Problem(step.before.offset, f"nothing leads to :{step.before.name}", "remove it")
-            if step.after is not None and counts[step.after.name] == 1:
-                yield Problem(step.after.offset, f"nothing uses :{step.after.name}", "remove it")
+    for step in scope.steps:
+        if step.before is not None and counts[step.before.name] == 1:
+            yield Problem(step.before.offset, f"nothing leads to :{step.before.name}", "remove it")
+        if step.after is not None and counts[step.after.name] == 1:
+            yield Problem(step.after.offset, f"nothing uses :{step.after.name}", "remove it")

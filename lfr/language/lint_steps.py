@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from lfr.flow import Flow, Step, StepKind
 from lfr.guard import parse_guard
@@ -29,15 +30,13 @@ def lint_steps(compiled: Compiled) -> Iterator[Problem]:
 
 def _lint_guards_on_lists(compiled: Compiled) -> Iterator[Problem]:
     """Warn of a guard that has the same result for every list, at a step whose input is a list."""
-    results: dict[str, bool | None] = {}
+    result_of = cache(lambda guard: result_on_lists(parse_guard(guard).path))
     for step in compiled.flow.steps:
-        guard = step.guard
-        if guard is None or not _input_is_list(compiled.flow, step):
+        if step.guard is None or not _input_is_list(compiled.flow, step):
             continue
-        if guard not in results:
-            results[guard] = result_on_lists(parse_guard(guard).path)
-        if results[guard] is not None:
-            answer = "yes" if results[guard] else "no"
+        result = result_of(step.guard)
+        if result is not None:
+            answer = "yes" if result else "no"
             message = f"several outputs come here as a list, and to every list this guard says {answer}"
             hint = "merge them first (> before the ?), or test the items: $[*]..."
             yield Problem(compiled.offsets[step.index], message, hint)
@@ -59,13 +58,11 @@ def _input_is_list(flow: Flow, step: Step) -> bool:
 
 def _lint_parameters(compiled: Compiled) -> Iterator[Problem]:
     """Warn of missing and invalid parameters of built-in tasks."""
-    tasks: dict[str, BuiltInTask | None] = {}
+    built_in = cache(find_built_in)
     for step in compiled.flow.steps:
         if step.kind in (StepKind.TASK, StepKind.RESOURCE):
             name = _task_name(step)
-            if name not in tasks:
-                tasks[name] = find_built_in(name)
-            task = tasks[name]
+            task = built_in(name)
             reason = None if task is None else _parameters_error(task, name, task_parameters(step.parameters))
             if step.kind is StepKind.RESOURCE and reason is None:
                 reason = _resource_error(step)
@@ -107,24 +104,19 @@ def _lint_timeout_outcomes(compiled: Compiled) -> Iterator[Problem]:
     for step in compiled.flow.steps:
         if step.kind is StepKind.TASK and step.task == EVENT:
             parameters = task_parameters(step.parameters)
-            if not isinstance(parameters, dict) or "on_timeout" not in parameters:
-                continue
-            if parameters.get("timeout") is None:
+            fields = parameters if isinstance(parameters, dict) else {}
+            if "on_timeout" in fields and fields.get("timeout") is None:
                 message = "on_timeout is for a wait with a timeout, and this one has none"
                 yield Problem(compiled.offsets[step.index], message, "as in timeout: 2d")
 
 
 def _lint_limits(tree: FlowText) -> Iterator[Problem]:
     """Warn of `limit` at a step that is not iterated, or at one task of an `a|b` that is iterated."""
-    for scope in walk_all_scopes(tree):
-        for statement in scope.statements:
-            for step in statement.steps:
-                if isinstance(step.content, Scope):
-                    continue
-                if step.iterate_offset is not None and len(step.content) == 1:
-                    continue
-                for task in step.content:
-                    if task.parameters and parse_step_options(task.parameters.value).limit is not None:
-                        message = "limit is for a step that is iterated, and this one is not"
-                        hint = f"as in * {task.name} (- lfr: {{limit: 5}} -)"
-                        yield Problem(task.parameters.offset, message, hint)
+    for step in (step for scope in walk_all_scopes(tree) for step in scope.steps):
+        if isinstance(step.content, Scope) or (step.iterate_offset is not None and len(step.content) == 1):
+            continue
+        for task in step.content:
+            if task.parameters and parse_step_options(task.parameters.value).limit is not None:
+                message = "limit is for a step that is iterated, and this one is not"
+                hint = f"as in * {task.name} (- lfr: {{limit: 5}} -)"
+                yield Problem(task.parameters.offset, message, hint)

@@ -17,8 +17,9 @@ from lfr.language.ast import (
     Scope,
     Statement,
     Step,
-    direct_tasks,
+    Task,
     walk_all_scopes,
+    walk_tasks,
 )
 from lfr.language.diagnostics import Problem
 from lfr.language.labels import all_labels, lint_labels
@@ -34,16 +35,16 @@ _LINE_END = re.compile(r"[ \t\f\v]*(?:#|[\r\n])")
 
 def lint_syntax(tree: FlowText, symbols: SymbolTable, text: str) -> Iterator[Problem]:
     """Yield all warnings of this module, in no order."""
-    yield from _lint_declarations(tree, symbols)
+    yield from _lint_declarations(tree)
+    yield from _lint_subflow_parameters(tree, symbols)
     yield from _lint_names(tree)
     yield from _lint_built_ins(tree, symbols)
     for scope in walk_all_scopes(tree):
         yield from lint_labels(scope)
-        yield from _lint_subflow_uses(scope, symbols)
         for statement in scope.statements:
             yield from _lint_line_ends(statement, text)
-            for step in statement.steps:
-                yield from _lint_guard(step)
+        for step in scope.steps:
+            yield from _lint_guard(step)
         for one, following in pairwise(scope.statements):
             yield from _lint_braces_after_resource(one, following, text)
     for literal in _literals(tree):
@@ -52,8 +53,8 @@ def lint_syntax(tree: FlowText, symbols: SymbolTable, text: str) -> Iterator[Pro
             yield Problem(offset, f"the key {quoted} stands in this object already; the last one counts")
 
 
-def _lint_declarations(tree: FlowText, symbols: SymbolTable) -> Iterator[Problem]:
-    """Warn of tasks that are declared twice or never used, and of parameters of declared subflows."""
+def _lint_declarations(tree: FlowText) -> Iterator[Problem]:
+    """Warn of tasks that are declared twice or never used."""
     declarations: dict[str, Declaration] = {}
     for declaration in tree.declarations:
         if declaration.keyword != "task":
@@ -67,8 +68,6 @@ def _lint_declarations(tree: FlowText, symbols: SymbolTable) -> Iterator[Problem
     for name, declaration in declarations.items():
         if name not in used:
             yield Problem(declaration.offset, f"{name} is declared and never used")
-        if symbols.tasks[name].subflow is not None:
-            yield from _lint_subflow_parameters(name, declaration.parameters)
 
 
 def _used_names(tree: FlowText, declarations: dict[str, Declaration]) -> set[str]:
@@ -88,35 +87,32 @@ def _used_names(tree: FlowText, declarations: dict[str, Declaration]) -> set[str
     return used
 
 
-def _lint_subflow_uses(scope: Scope, symbols: SymbolTable) -> Iterator[Problem]:
-    for task in direct_tasks(scope):
-        if task.name in symbols.tasks and symbols.tasks[task.name].subflow is not None:
-            yield from _lint_subflow_parameters(task.name, task.parameters)
-
-
-def _lint_subflow_parameters(name: str, parameters: Literal | None) -> Iterator[Problem]:
-    """Warn of parameters of a declared subflow, except step options."""
-    value = None if parameters is None else parameters.value
-    if parameters is not None and value and not (isinstance(value, dict) and set(value) == {RESERVED_KEY}):
-        message = f"{name} is a subflow: no task receives these parameters"
-        yield Problem(parameters.offset, message, "give them to the tasks in it")
+def _lint_subflow_parameters(tree: FlowText, symbols: SymbolTable) -> Iterator[Problem]:
+    """Warn of parameters of declared subflows and of their uses, except step options."""
+    subflows = {name for name, symbol in symbols.tasks.items() if symbol.subflow is not None}
+    declarations = {each.name: each for each in tree.declarations if each.keyword == "task"}
+    tasks: list[Declaration | Task] = [*declarations.values(), *walk_tasks(tree)]
+    for task in tasks:
+        value = None if task.parameters is None else task.parameters.value
+        is_options = isinstance(value, dict) and set(value) == {RESERVED_KEY}
+        if task.name in subflows and task.parameters is not None and value and not is_options:
+            message = f"{task.name} is a subflow: no task receives these parameters"
+            yield Problem(task.parameters.offset, message, "give them to the tasks in it")
 
 
 def _lint_names(tree: FlowText) -> Iterator[Problem]:
     """Warn of names and labels that end with a hyphen or a colon."""
-    names = [(declaration.name, declaration.offset) for declaration in tree.declarations]
-    for scope in walk_all_scopes(tree):
-        names += [(task.name, task.offset) for task in direct_tasks(scope)]
-        names += [(label.name, label.offset) for label in all_labels(scope)]
-    for name, offset in names:
-        if name.endswith(("-", ":")):
-            message = f"the last character of the name {name} is {name[-1]}"
-            yield Problem(offset, message, "a blank before it ends the name")
+    labels = (label for scope in walk_all_scopes(tree) for label in all_labels(scope))
+    nodes: list[Declaration | Task | Label] = [*tree.declarations, *walk_tasks(tree), *labels]
+    for node in nodes:
+        if node.name.endswith(("-", ":")):
+            message = f"the last character of the name {node.name} is {node.name[-1]}"
+            yield Problem(node.offset, message, "a blank before it ends the name")
 
 
 def _lint_built_ins(tree: FlowText, symbols: SymbolTable) -> Iterator[Problem]:
     """Warn of reserved names that no built-in task has: such a task would wait for ever."""
-    names = [(task.name, task.offset) for scope in walk_all_scopes(tree) for task in direct_tasks(scope)]
+    names = [(task.name, task.offset) for task in walk_tasks(tree)]
     names += [(declaration.alias, declaration.offset) for declaration in tree.declarations]
     for name, offset in names:
         if name in symbols.tasks or not is_reserved(name) or name in (EACH, LOAD, STORE):
@@ -172,17 +168,12 @@ def _lint_guard(step: Step) -> Iterator[Problem]:
 
 def _literals(tree: FlowText) -> Iterator[Literal]:
     """Yield all literals and parameters of a text."""
-    for declaration in tree.declarations:
-        if declaration.parameters is not None:
-            yield declaration.parameters
-    for scope in walk_all_scopes(tree):
-        for task in direct_tasks(scope):
-            if task.parameters is not None:
-                yield task.parameters
-        for statement in scope.statements:
-            target = statement.target.to if statement.target else None
-            for end in (statement.source, target):
-                if isinstance(end, Literal):
-                    yield end
-                elif isinstance(end, Resource) and end.parameters is not None:
-                    yield end.parameters
+    tasks: list[Declaration | Task] = [*tree.declarations, *walk_tasks(tree)]
+    yield from (task.parameters for task in tasks if task.parameters is not None)
+    for statement in (each for scope in walk_all_scopes(tree) for each in scope.statements):
+        target = statement.target.to if statement.target else None
+        for end in (statement.source, target):
+            if isinstance(end, Literal):
+                yield end
+            elif isinstance(end, Resource) and end.parameters is not None:
+                yield end.parameters

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from lfr.language.ast import Declaration, FlowText, Literal, Scope, direct_tasks, walk_scopes
+from lfr.language.ast import Declaration, FlowText, Literal, Scope, walk_scopes
 from lfr.language.diagnostics import Problem
 from lfr.language.parse import AFTER_DECLARATION
 from lfr.step_options import BadStepOptions, parse_step_options
@@ -186,4 +186,4 @@ def _compute_sizes(declarations: Mapping[str, Declaration], table: SymbolTable) 
 
 def count_task_uses(outermost: Scope) -> Counter[str]:
     """Count the uses of each task in a scope and in the scopes nested in it."""
-    return Counter(task.name for scope in walk_scopes(outermost) for task in direct_tasks(scope))
+    return Counter(task.name for scope in walk_scopes(outermost) for task in scope.tasks)
