@@ -62,7 +62,6 @@ def start_workflow(
                     raise Retry  # the workflow has just been deleted
                 if record.reference == flow.digest and outputs[WORKFLOW_INPUT] == workflow_input:
                     return None, StartedWorkflow(id, is_new=False)
-                connection.unwatch()
                 raise Conflict(f"{id} already exists, with another flow or input", hint="choose another id")
             commands = use_flow_commands(flow, is_stored=is_stored)
             commands += create_workflow_commands(store.stream, id, flow, text, transition, now_ms)
