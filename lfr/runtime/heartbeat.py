@@ -21,8 +21,7 @@ from lfr.host.systemd import ServiceManager
 from lfr.runtime.consumer import LONGEST_BACKOFF_SECONDS, Consumer
 from lfr.store.processes import Process, heartbeat_commands, remove_process_commands
 from lfr.store.redis.connection import Connection
-from lfr.store.redis.pipeline import Pipeline
-from lfr.store.stream.groups import Group, groups_command, parse_groups
+from lfr.store.stream.groups import Group, read_groups
 
 _INTERVAL_SECONDS: Final = 2.0
 
@@ -70,12 +69,8 @@ class HeartbeatMonitor:
         self._passes[consumer] += 1
         self._outages.pop(consumer, None)
         if self._is_due():
-            pipeline = Pipeline(connection)
-            for command in heartbeat_commands(self._current_process()):
-                pipeline.add(*command)
-            groups = pipeline.add(*groups_command(consumer.store.stream))
-            pipeline.send()
-            self._notify_supervisor(parse_groups(groups.value_or_error))
+            connection.execute(heartbeat_commands(self._current_process()), keep_errors=True)
+            self._notify_supervisor(read_groups(connection, consumer.store.stream))
 
     def disconnected(self, consumer: Consumer, reason: str) -> None:
         """Count a failed try to reach Redis as a pass, and report the reason to the supervisor."""

@@ -1,4 +1,4 @@
-"""The roles: name, what each does in a line, where it is, and its options. Imports none of them."""
+"""The table of roles: name, module, help text, options. Imports none of the modules."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option of a role: its flag, the type of its value, its default, a line of help. A flag without
-    dashes is a word of its own behind the role, that may be left out."""
+    """An option of a role. A `flag` without dashes is an optional positional argument."""
 
     flag: str
     type: type
@@ -19,7 +18,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role. `module` has `run(store, context, **options) -> exit code`, options by their flags' names."""
+    """A role. `module` has `run(store, context, **options) -> exit code`, with options named after flags."""
 
     name: str
     module: str

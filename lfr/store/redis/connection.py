@@ -116,9 +116,9 @@ class Connection:
             self._pool.release(self._redis_connection)
             self._redis_connection = None
 
-    def call(self, *command: str | bytes | int | float) -> Reply:
+    def call(self, *command: str | bytes | int | float, keep_errors: bool = False) -> Reply:
         """Send one command and return its reply. Raises as `execute` does."""
-        return self.execute([command])[0]
+        return self.execute([command], keep_errors=keep_errors)[0]
 
     def execute(self, commands: Sequence[Command], *, keep_errors: bool = False) -> list[Reply]:
         """Send all commands in one write and return a reply to each.

@@ -18,16 +18,16 @@ from typing import NamedTuple
 
 from lfr import events
 from lfr.store import keys
-from lfr.store.redis.connection import TIME, Command, Connection, parse_time_ms, read_time_ms
+from lfr.store.redis.connection import Command, Connection, read_time_ms
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.entries import Entry, parse_entries, parse_pairs
 from lfr.store.stream.groups import (
     ConsumerId,
     Group,
+    NoGroup,
     acknowledge_command,
-    check_reply,
-    groups_command,
-    parse_groups,
+    call_group,
+    read_groups,
 )
 from lfr.store.workflows.attempt_status import are_current
 from lfr.values.stream_id import StreamId
@@ -128,37 +128,32 @@ class StreamCleaner:
     def _find_unneeded(
         self, connection: Connection, queued: Sequence[ReceiptedEvent]
     ) -> list[ReceiptedEvent]:
-        """Return those that every active group has read past and has not pending."""
-        groups, now_ms = self._read_active_groups(connection)
+        """Return those that every active group has read past and has not pending. Raises NoGroup."""
+        groups = self._read_active_groups(connection)
         read_by_all = min((group.last_delivered for group in groups), default=None)
         past = [each for each in queued if read_by_all is None or max(each.ids()) <= read_by_all]
-        oldest_ms = now_ms - int(self._forget_seconds * 1000)
+        oldest_ms = read_time_ms(connection) - int(self._forget_seconds * 1000)
         pending: set[str] = set()
         for group in groups:
             if past and group.pending:
                 pending |= self._read_pending(connection, group.raw_name, past, oldest_ms)
         return [each for each in past if pending.isdisjoint(each)]
 
-    def _read_active_groups(self, connection: Connection) -> tuple[list[Group], int]:
-        """Return the active groups without our own, and the server's time in ms. (XINFO, TIME)"""
+    def _read_active_groups(self, connection: Connection) -> list[Group]:
+        """Return the active groups without our own. Raises NoGroup if that is gone. (XINFO)"""
+        stream, own_name = self._consumer.stream, self._consumer.group.encode()
+        groups = {group.raw_name: group for group in read_groups(connection, stream)}
+        if groups.pop(own_name, None) is None:
+            raise NoGroup(self._consumer.group)
         pipeline = Pipeline(connection)
-        groups_reply, time_reply = pipeline.add(*groups_command(self._consumer.stream)), pipeline.add(*TIME)
+        consumers = {name: pipeline.add("XINFO", "CONSUMERS", stream, name) for name in groups}
         pipeline.send()
-        groups = [
+        self._first_seen = {name: self._first_seen.get(name, time.monotonic()) for name in groups}
+        return [
             group
-            for group in parse_groups(check_reply(groups_reply.value_or_error))
-            if group.raw_name != self._consumer.group.encode()
+            for name, group in groups.items()
+            if self._is_active(name, consumers[name].value_or_none or ())
         ]
-        names = [group.raw_name for group in groups]
-        consumers = {name: pipeline.add("XINFO", "CONSUMERS", self._consumer.stream, name) for name in names}
-        pipeline.send()
-        self._first_seen = {name: self._first_seen.get(name, time.monotonic()) for name in names}
-        active = [
-            group
-            for group in groups
-            if self._is_active(group.raw_name, consumers[group.raw_name].value_or_none or ())
-        ]
-        return active, parse_time_ms(time_reply.value)
 
     def _is_active(self, group: bytes, consumers: Sequence[list[bytes]]) -> bool:
         if not consumers:
@@ -175,8 +170,8 @@ class StreamCleaner:
         start, end = str(max(min(ids), StreamId(oldest_ms, 0))), str(max(ids))
         pending: set[str] = set()
         while True:
-            command = ("XPENDING", self._consumer.stream, group, start, end, _PENDING_PAGE)
-            page = check_reply(connection.execute([command], keep_errors=True)[0])
+            stream = self._consumer.stream
+            page = call_group(connection, "XPENDING", stream, group, start, end, _PENDING_PAGE)
             pending.update(row[0].decode() for row in page)
             if len(page) < _PENDING_PAGE:
                 return pending

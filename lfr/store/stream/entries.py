@@ -62,7 +62,7 @@ def read_newest(connection: Connection, stream: str, *, before: str = "+", count
 
 def read_last_id(connection: Connection, stream: str) -> str:
     """Return the id of the last entry ever appended; empty if the stream does not exist. (XINFO STREAM)"""
-    reply = connection.execute([("XINFO", "STREAM", stream)], keep_errors=True)[0]
+    reply = connection.call("XINFO", "STREAM", stream, keep_errors=True)
     if isinstance(reply, redis.ResponseError):
         return ""
     return str(parse_pairs(reply)[b"last-generated-id"].decode())

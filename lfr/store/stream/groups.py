@@ -54,16 +54,15 @@ def check_reply(reply: Reply) -> Reply:
     return reply
 
 
-def _call(connection: Connection, *command: str | bytes | int) -> Reply:
-    """Send one command and return its reply. Raises NoGroup."""
-    return check_reply(connection.execute([command], keep_errors=True)[0])
+def call_group(connection: Connection, *command: str | bytes | int) -> Reply:
+    """Send one command about a group and return its reply. Raises NoGroup."""
+    return check_reply(connection.call(*command, keep_errors=True))
 
 
 def create_group(connection: Connection, stream: str, group: str) -> None:
     """Create the group, and the stream if it is missing. The group begins with the oldest entry that the
     stream holds. Does nothing if the group exists. (XGROUP CREATE)"""
-    command = ("XGROUP", "CREATE", stream, group, "0", "MKSTREAM")
-    reply = connection.execute([command], keep_errors=True)[0]
+    reply = connection.call("XGROUP", "CREATE", stream, group, "0", "MKSTREAM", keep_errors=True)
     if isinstance(reply, redis.ResponseError) and not str(reply).startswith("BUSYGROUP"):
         raise reply
 
@@ -112,7 +111,7 @@ def reclaim(
     go on from, FIRST_ID after the last part. Acknowledges entries that are no longer on the stream. Raises
     NoGroup.
     """
-    next_id, entries, *_ = _call(connection, "XAUTOCLAIM", *consumer, idle_ms, start, "COUNT", count)
+    next_id, entries, *_ = call_group(connection, "XAUTOCLAIM", *consumer, idle_ms, start, "COUNT", count)
     # Redis 6.2 answers nil for an entry that has been deleted; later versions leave it out.
     existing = (entry for entry in entries if entry is not None and entry[1] is not None)
     return parse_entries(existing), next_id.decode()
@@ -121,19 +120,19 @@ def reclaim(
 def renew_claims(connection: Connection, consumer: ConsumerId, ids: Sequence[str]) -> None:
     """Renew the claims of this consumer on these entries: their idle time begins anew. (XCLAIM JUSTID)"""
     if ids:
-        _call(connection, "XCLAIM", *consumer, 0, *ids, "JUSTID")
+        call_group(connection, "XCLAIM", *consumer, 0, *ids, "JUSTID")
 
 
 def release_claims(connection: Connection, consumer: ConsumerId, ids: Sequence[str]) -> None:
     """Let other consumers reclaim these entries at once. (XCLAIM IDLE)"""
     if ids:
-        _call(connection, "XCLAIM", *consumer, 0, *ids, "IDLE", _EXPIRED_IDLE_MS, "JUSTID")
+        call_group(connection, "XCLAIM", *consumer, 0, *ids, "IDLE", _EXPIRED_IDLE_MS, "JUSTID")
 
 
 def leave_group(connection: Connection, consumer: ConsumerId) -> None:
     """Remove this consumer from its group, unless it has pending entries. (XPENDING, XGROUP DELCONSUMER)"""
-    if not _call(connection, "XPENDING", consumer.stream, consumer.group, "-", "+", 1, consumer.name):
-        connection.execute([("XGROUP", "DELCONSUMER", *consumer)], keep_errors=True)
+    if not call_group(connection, "XPENDING", consumer.stream, consumer.group, "-", "+", 1, consumer.name):
+        connection.call("XGROUP", "DELCONSUMER", *consumer, keep_errors=True)
 
 
 def remove_idle_consumers(connection: Connection, consumer: ConsumerId, *, idle_ms: int) -> None:
@@ -144,7 +143,7 @@ def remove_idle_consumers(connection: Connection, consumer: ConsumerId, *, idle_
     (XINFO CONSUMERS; MULTI/EXEC: XPENDING, XGROUP DELCONSUMER; XCLAIM FORCE)
     """
     group = consumer.stream, consumer.group
-    for fields in map(parse_pairs, _call(connection, "XINFO", "CONSUMERS", *group)):
+    for fields in map(parse_pairs, call_group(connection, "XINFO", "CONSUMERS", *group)):
         name = fields[b"name"]
         if fields[b"pending"] or fields[b"idle"] < idle_ms or name == consumer.name.encode():
             continue
@@ -152,8 +151,7 @@ def remove_idle_consumers(connection: Connection, consumer: ConsumerId, *, idle_
         replies = connection.transact([list_pending, ("XGROUP", "DELCONSUMER", *group, name)])
         if replies and replies[0]:
             ids = [row[0] for row in replies[0]]
-            claim = ("XCLAIM", *consumer, 0, *ids, "IDLE", _EXPIRED_IDLE_MS, "FORCE", "JUSTID")
-            connection.execute([claim])
+            connection.call("XCLAIM", *consumer, 0, *ids, "IDLE", _EXPIRED_IDLE_MS, "FORCE", "JUSTID")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,13 +177,9 @@ class Group:
         return self.raw_name.decode(errors="backslashreplace")
 
 
-def groups_command(stream: str) -> Command:
-    """Return the command whose reply `parse_groups` takes. (XINFO GROUPS)"""
-    return ("XINFO", "GROUPS", stream)
-
-
-def parse_groups(reply: Reply) -> list[Group]:
-    """Return the groups of a stream; none if the stream does not exist."""
+def read_groups(connection: Connection, stream: str) -> list[Group]:
+    """Return the groups of a stream; none if the stream does not exist. (XINFO GROUPS)"""
+    reply = connection.call("XINFO", "GROUPS", stream, keep_errors=True)
     if isinstance(reply, redis.ResponseError):
         return []
     return [
@@ -198,11 +192,6 @@ def parse_groups(reply: Reply) -> list[Group]:
         )
         for fields in map(parse_pairs, reply)
     ]
-
-
-def read_groups(connection: Connection, stream: str) -> list[Group]:
-    """Return the groups of a stream; none if the stream does not exist. (XINFO GROUPS)"""
-    return parse_groups(connection.execute([groups_command(stream)], keep_errors=True)[0])
 
 
 def count_lag(connection: Connection, stream: str, group: Group) -> int:

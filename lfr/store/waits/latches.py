@@ -29,7 +29,7 @@ from lfr.store.redis.connection import Command, Connection, read_time_ms
 from lfr.store.redis.pipeline import Pipeline, ReplyHandle
 from lfr.store.redis.transaction import commit_together_or_singly, retry_until_committed
 from lfr.store.stream.entries import append_command
-from lfr.store.stream.groups import ConsumerId, check_reply
+from lfr.store.stream.groups import ConsumerId, call_group
 from lfr.store.waits.registry import (
     add_wait_commands,
     end_task_commands,
@@ -114,8 +114,7 @@ def _watch_counted(connection: Connection, requests: Sequence[LatchRequest]) -> 
 
 def _read_oldest_pending(connection: Connection, consumer: ConsumerId) -> StreamId | None:
     """Return the oldest entry that is pending in the group. (XPENDING)"""
-    command = ("XPENDING", consumer.stream, consumer.group)
-    _, oldest_id, *_ = check_reply(connection.execute([command], keep_errors=True)[0])
+    _, oldest_id, *_ = call_group(connection, "XPENDING", consumer.stream, consumer.group)
     return StreamId.parse(oldest_id.decode()) if oldest_id else None
 
 
