@@ -1,4 +1,4 @@
-"""The events on the stream: their fields, and how an entry is encoded and decoded.
+"""Encodes and decodes the events on the stream.
 
 An entry is a set of fields, each a JSON text, as rqse 0.5.3 writes them. Every event has `kind`, `apiVersion`
 ("v1") and `at` (ISO 8601, UTC); unknown fields are kept and ignored. The parse functions check an event, and
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -22,8 +23,6 @@ Fields: TypeAlias = Mapping[bytes, bytes]
 
 Values: TypeAlias = Mapping[bytes, Json]
 """The fields of an entry with decoded values, as `decode` returns them."""
-
-API_VERSION = "v1"
 
 START_WORKFLOW = "start-workflow"
 END_WORKFLOW = "end-workflow"
@@ -40,7 +39,7 @@ WORKFLOW_EVENTS = frozenset({START_WORKFLOW, END_WORKFLOW, FAILED_WORKFLOW, TERM
 LATCH_ZERO = "countdown-latch-zero"
 
 OWN_KINDS = WORKFLOW_EVENTS | {START_TASK, END_TASK, CANCEL_TASK, RECEIPT}
-"""The kinds that lfr and workers send each other. Workflows can wait for all others, which are users' own."""
+"""The kinds that lfr and workers send each other. Workflows can wait for all other kinds."""
 
 WORKFLOW_ID = re.compile(r"workflow:(?!latch(?:[:/]|\Z))[\w.:-]{1,240}(/\d{1,7}\.\d{1,9}(\.\d{1,9})?){0,100}")
 """The form of a workflow's id; after each slash, the step and the item that it runs for. Keys that begin with
@@ -77,7 +76,7 @@ class StartTask:
 
 @dataclass(frozen=True, slots=True)
 class EndTask:
-    """The end of a task. `has_output` distinguishes a missing output from one that is null."""
+    """The end of a task. `has_output`: the event has a field `output`, even if it is null."""
 
     workflow: str
     name: str
@@ -91,7 +90,7 @@ class EndTask:
 
 @dataclass(frozen=True, slots=True)
 class CancelTask:
-    """An attempt of a step is over before its task has ended: the worker may stop."""
+    """An attempt of a step is over although its task has not ended: the worker may stop."""
 
     workflow: str
     index: int
@@ -113,8 +112,7 @@ _REQUIRED = {START_TASK: (b"workflow", b"name", b"index"), RECEIPT: (b"for",)}
 def decode_all(entries: Sequence[Fields]) -> list[Values | Malformed]:
     """Return the values of each entry, or why it cannot be decoded.
 
-    Decoding all texts at once takes a fraction of the time that single fields take. If it fails, the fields
-    are decoded one by one.
+    All texts are decoded at once, which is faster; if that fails, one by one.
     """
     try:
         lists = decode_json_lists([fields.values() for fields in entries])
@@ -136,23 +134,17 @@ def parse_kind(values: Values) -> str:
     return _text(values, "kind")
 
 
-def is_kind(fields: Fields, kind: str) -> bool:
-    """Return whether an event is of this kind, without decoding its other fields."""
-    return bool(_kind(fields.get(b"kind", b"null")) == kind)
-
-
 def peek_kind(fields: Fields) -> str | None:
     """Return the kind of an event, or None, without decoding its other fields."""
-    kind = _kind(fields.get(b"kind", b"null"))
-    return kind if isinstance(kind, str) else None
+    return _decode_kind(fields.get(b"kind", b"null"))
 
 
 @lru_cache(maxsize=1024)
-def _kind(encoded: bytes) -> Json:
-    try:
-        return decode_json(encoded)
-    except InvalidJson:
-        return None
+def _decode_kind(encoded: bytes) -> str | None:
+    with suppress(InvalidJson):
+        kind = decode_json(encoded)
+        return kind if isinstance(kind, str) else None
+    return None
 
 
 def decode_event(fields: Fields) -> dict[str, Json]:

@@ -1,4 +1,4 @@
-"""Child processes that end with their parent, however it ends; and role processes, run from the same file."""
+"""Starts role processes, as children that end with their parent, however it ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Self
 
 _PR_SET_PDEATHSIG = 1
@@ -23,7 +23,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def terminate_with_parent(number: int = signal.SIGTERM) -> Callable[[], None]:
-    """Return a function to call in a child between fork and exec: it gets this signal if its parent dies.
+    """Return a `preexec_fn` with which the child gets this signal when its parent dies.
 
     The parent is the thread that starts the child, not its process. Only Linux can do this: elsewhere a child
     survives a parent that is killed.
@@ -75,6 +75,15 @@ def own_command() -> list[str]:
     return [sys.executable, *flags, "-m", "lfr"]
 
 
+def wait_or_kill(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
+    """Wait until a process has ended; kill it if it still runs after `grace_seconds`."""
+    try:
+        process.wait(grace_seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 @dataclass(slots=True)
 class RoleProcess:
     """A role process: its arguments, the process, the file that its output goes to."""
@@ -88,12 +97,10 @@ class RoleProcess:
         """Return the role."""
         return self.arguments[0]
 
-    def log_tail(self, lines: int = 5) -> str:
-        """Return the last lines of its log."""
-        if self.log is None:
-            return ""
+    def log_tail(self) -> str:
+        """Return the last five lines of its log; empty if it has none."""
         with suppress(OSError):
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-5:]) if self.log else ""
         return ""
 
 
@@ -111,9 +118,7 @@ class RoleProcesses:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def start(self, arguments: Sequence[str]) -> RoleProcess:
@@ -141,19 +146,15 @@ class RoleProcesses:
         return exited
 
     def send_signal(self, number: int) -> None:
-        """Send a signal to all that run."""
+        """Send a signal to each running process."""
         for child in self.running:
             with suppress(ProcessLookupError):
                 child.process.send_signal(number)
 
     def stop(self, grace_seconds: float = 15.0) -> None:
-        """Stop all at once; kill those that still run after `grace_seconds`."""
+        """Send SIGTERM to all processes; kill those that still run after `grace_seconds`."""
         self.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + grace_seconds
         for child in self.running:
-            try:
-                child.process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                child.process.kill()
-                child.process.wait()
+            wait_or_kill(child.process, max(0.0, deadline - time.monotonic()))
         self.running = []

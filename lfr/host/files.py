@@ -1,4 +1,4 @@
-"""Files that are written atomically, and lock files."""
+"""Writes files atomically, and holds lock files."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def write_atomically(path: Path, content: str | bytes, mode: int | None = None) 
 
 @contextmanager
 def hold_lock(path: Path, *, patience_seconds: float = 0.0) -> Iterator[TextIO]:
-    """Hold the lock file at `path`, made if need be, for the block; wait for it up to `patience_seconds`.
+    """Hold a lock file, which is created if it is missing, for the block; wait up to `patience_seconds`.
 
-    A child process that inherits the open file holds the lock too, until it ends, even if this process is
-    killed before (flock(2)). Raises Conflict with the id of the process that has the lock, and OSError if
-    the file cannot be made.
+    A child process that inherits the open file holds the lock until it ends, even if this process is killed
+    (flock(2)). Raises Conflict with the id of the process that has the lock, and OSError if the file cannot
+    be created.
     """
     with path.open("a+") as lock:
         deadline = time.monotonic() + patience_seconds
@@ -61,8 +61,7 @@ def write_lock_holder(lock: TextIO, pid: int) -> None:
 
 
 def _try_lock(lock: TextIO) -> bool:
-    try:
+    with suppress(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        return True
+    return False

@@ -47,7 +47,7 @@ class Remove:
         return f"remove {self.target}"
 
     def perform(self) -> None:
-        """Remove it, if it exists. Raises CannotWrite."""
+        """Remove the target, if it exists. Raises CannotWrite."""
         try:
             if self.target.is_dir() and not self.target.is_symlink():
                 shutil.rmtree(self.target)
@@ -59,7 +59,7 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Runs a command. `may_fail`: a failure is ignored."""
+    """Runs a command. `may_fail`: its exit code is ignored."""
 
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class Run:
         return " ".join([*(f"{name}={value}" for name, value in self.environment.items()), *self.command])
 
     def perform(self) -> None:
-        """Run it to its end. Raises Conflict with the last line of its output."""
+        """Run the command to its end. Raises Conflict with the last line of its output."""
         try:
             process = subprocess.run(
                 self.command,

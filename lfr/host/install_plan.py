@@ -33,25 +33,21 @@ class UnitFile:
 
 
 FILES: Final = (
-    UnitFile(
-        "lfr@.service", "/etc/systemd/system/lfr@.service", "a role; lfr@lifecycle.2 is a second process"
-    ),
+    UnitFile("lfr@.service", "/etc/systemd/system/lfr@.service", "a role; lfr@lifecycle.2 is a second one"),
     UnitFile("lfr.target", "/etc/systemd/system/lfr.target", "all roles of this host, and Valkey"),
     UnitFile("lfr-valkey.service", "/etc/systemd/system/lfr-valkey.service", "the bundled Valkey"),
     UnitFile("lfr.sysusers", "/etc/sysusers.d/lfr.conf", "the users lfr and lfr-valkey"),
     UnitFile("lfr.tmpfiles", "/etc/tmpfiles.d/lfr.conf", "folders and modes of the configuration"),
-    UnitFile("lfr.yaml", "/etc/lfr/lfr.yaml", "settings; an existing file is kept", is_kept=True),
-    UnitFile(
-        "valkey.conf", "/etc/lfr/valkey.conf", "Valkey's settings; an existing file is kept", is_kept=True
-    ),
+    UnitFile("lfr.yaml", "/etc/lfr/lfr.yaml", "settings; an existing file is kept", True),
+    UnitFile("valkey.conf", "/etc/lfr/valkey.conf", "Valkey's settings; an existing file is kept", True),
 )
 
 _PACKAGE: Final = Path(__file__).parents[1]
 _FOLDERS: Final = (_PACKAGE / "units", _PACKAGE.parent / "units")
-"""In the one file, and in a checkout."""
+"""Where the files are in the one file, and in a checkout."""
 
 _BUILDS_KEPT: Final = 2
-"""This build and the one before, from which roles run that were not restarted since."""
+"""This build and the one before, which roles that have not been restarted still run."""
 
 _DATA: Final = ("/etc/lfr", "/var/lib/lfr", "/var/lib/lfr-valkey", "/var/log/lfr")
 _USERS: Final = ("lfr", "lfr-valkey")

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Final, TextIO
 
 _PRIORITIES: Final = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
-"""Least level -> priority of syslog: err, warning, info. Below all of them: 7, debug."""
+"""Least level -> priority of syslog: err, warning, info."""
 
 SOCKET: Final = "/run/systemd/journal/socket"
 
@@ -26,9 +26,9 @@ def log_fields(workflow: str, step: int | None = None) -> dict[str, object]:
 
 
 def encode_entry(fields: Mapping[str, str]) -> bytes:
-    """Return an entry for the journal's socket: `NAME=VALUE` lines.
+    """Return an entry for the journal's socket: lines `NAME=VALUE`.
 
-    A value with line breaks is written as name, size in eight bytes, little-endian, and value.
+    If a value has line breaks, its size in eight bytes, little-endian, stands between name and value.
     """
     encoded = b""
     for name, text in fields.items():
@@ -51,7 +51,6 @@ class _JournalHandler(logging.Handler):
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send a record."""
         try:
             self._socket.sendto(encode_entry(self._fields(record)), self._address)
         except OSError:
@@ -60,7 +59,6 @@ class _JournalHandler(logging.Handler):
             self.handleError(record)
 
     def close(self) -> None:
-        """Close the socket."""
         self._socket.close()
         super().close()
 
@@ -87,20 +85,17 @@ class _JournalFormatter(logging.Formatter):
 
 
 def syslog_priority(level: int) -> int:
-    """Return the priority of syslog for a level of `logging`."""
+    """Return the priority of syslog for a level of `logging`; 7, debug, below INFO."""
     return next((number for least, number in _PRIORITIES if level >= least), 7)
 
 
 def is_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
     """Return whether a stream is connected to the journal."""
-    journal_stream = environment.get("JOURNAL_STREAM", "")
-    if not journal_stream:
-        return False
     try:
         status = os.fstat(stream.fileno())
     except (OSError, ValueError):
         return False
-    return journal_stream == f"{status.st_dev}:{status.st_ino}"
+    return environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 def set_up_logging(

@@ -57,7 +57,7 @@ class ServiceManager:
 
 
 def _watchdog_seconds(environment: Mapping[str, str]) -> float:
-    """Return the time-out of the watchdog, if it is meant for this process."""
+    """Return the time-out of the watchdog; 0 if there is none, or if it is meant for another process."""
     if environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return 0.0
     with suppress(ValueError):
@@ -69,7 +69,7 @@ def _watchdog_seconds(environment: Mapping[str, str]) -> float:
 class UnitState:
     """The state of a unit of this host.
 
-    active    active, inactive, failed, activating ...; sub: in more detail (`auto-restart`)
+    active    `active`, `inactive`, `failed`, `activating` ...; `sub`: in more detail (`auto-restart`)
     enabled   whether it starts with the host
     restarts  how often systemd has restarted it by itself
     status    the last status that the role has sent
@@ -109,7 +109,10 @@ def load_unit_states() -> list[UnitState]:
 
 
 def parse_unit_states(output: str) -> Iterator[UnitState]:
-    """Yield the units in the output of `systemctl show`: lines `NAME=VALUE`, a blank line between units."""
+    """Yield the units in the output of `systemctl show`: lines `NAME=VALUE`, a blank line between units.
+
+    A unit that has no file and does not run is left out.
+    """
     for block in output.split("\n\n"):
         properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         state = properties.get("UnitFileState", "") + properties.get("ActiveState", "")

@@ -17,11 +17,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self, TextIO
 
 from lfr.errors import CannotWrite, Conflict, LfrError, NotFound
-from lfr.host.child_processes import deferred_signals, terminate_with_parent
+from lfr.host.child_processes import deferred_signals, terminate_with_parent, wait_or_kill
 from lfr.host.files import hold_lock, write_atomically, write_lock_holder
 
 SERVER_VARIABLE = "LFR_VALKEY_SERVER"
@@ -40,9 +39,9 @@ class CannotStart(LfrError):
 
 
 def find_server() -> Path:
-    """Return the program of the server. Raises NotFound.
+    """Return the program that `LFR_VALKEY_SERVER` names, else the bundled one, else one on the PATH.
 
-    It is the one that `LFR_VALKEY_SERVER` names, else the bundled one for this CPU, else one on the PATH.
+    Raises NotFound.
     """
     name = os.environ.get(SERVER_VARIABLE)
     if name:
@@ -50,27 +49,26 @@ def find_server() -> Path:
         if program is None:
             raise NotFound(f"{SERVER_VARIABLE} names {name}, which is no program")
         return Path(program)
-    cpu = platform.machine()
-    bundled = _bundled(cpu)
+    bundled = _bundled()
     for candidate in (shutil.which(bundled), shutil.which("valkey-server"), shutil.which("redis-server")):
         if candidate:
             return Path(candidate)
     hint = f"install valkey or redis, or name a server with {SERVER_VARIABLE}"
     if bundled.exists():
         raise NotFound(f"no program may be run in {bundled.parent} (mounted noexec?)", hint=hint)
-    raise NotFound(f"no Valkey server is bundled for {cpu}, and none is installed", hint=hint)
+    raise NotFound(f"no Valkey server is bundled for {platform.machine()}, and none is installed", hint=hint)
 
 
 def find_bundled_server() -> Path:
     """Return the bundled program for this CPU. Raises NotFound."""
-    bundled = _bundled(platform.machine())
+    bundled = _bundled()
     if not bundled.is_file():
         raise NotFound(f"no Valkey server is bundled for {platform.machine()}")
     return bundled
 
 
-def _bundled(cpu: str) -> Path:
-    return Path(__file__).parent / "servers" / cpu / "valkey-server"
+def _bundled() -> Path:
+    return Path(__file__).parent / "servers" / platform.machine() / "valkey-server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +89,7 @@ class ValkeyServer:
 
     def __init__(self, data: Path, *, port: int | None = None) -> None:
         self._data = data
+        self._log = data / "valkey.log"
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
         self.address = Address("127.0.0.1", port or 0)
@@ -99,9 +98,7 @@ class ValkeyServer:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     @property
@@ -112,9 +109,8 @@ class ValkeyServer:
     def start(self) -> None:
         """Start the server, on a free port unless one is set, and wait until it has read its data.
 
-        The server holds its folder until it has ended; if a former server, whose parent was killed, still
-        ends, wait for that. Raises NotFound if there is no server to run, CannotStart, and Conflict if the
-        folder or the port is in use.
+        If a former server, whose parent was killed, still holds the folder, wait until it has ended. Raises
+        NotFound if there is no server to run, CannotStart, and Conflict if the folder or the port is in use.
         """
         server = find_server()
         self._data.mkdir(parents=True, exist_ok=True)
@@ -147,16 +143,8 @@ class ValkeyServer:
             return
         with suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        wait_or_kill(self._process, _STOP_SECONDS)
         self._process = None
-
-    @property
-    def _log(self) -> Path:
-        return self._data / "valkey.log"
 
     def _launch(self, server: Path, lock: TextIO) -> subprocess.Popen[bytes]:
         self._log.write_bytes(b"")
@@ -267,10 +255,7 @@ def write_address(folder: Path, address: Address, pid: int | None) -> None:
 
 
 def read_address(folder: Path) -> str | None:
-    """Return the URL of the server that runs on this folder, or None.
-
-    A record that a killed server has left does not count, even if another server has its port now.
-    """
+    """Return the URL of the server that `write_address` recorded for this folder, if it still runs."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         record = json.loads((folder / _ADDRESS).read_text())
         address = Address(str(record["host"]), int(record["port"]))

@@ -237,7 +237,7 @@ def _parse_without_output(entry: Entry, error: events.Malformed) -> events.EndTa
     """Return a failure for an end-task event of which only the output is malformed, so that no step waits
     for ever. Raises `error` for any other event."""
     fields = {name: value for name, value in entry.fields.items() if name != b"output"}
-    if not events.is_kind(entry.fields, events.END_TASK) or len(fields) == len(entry.fields):
+    if events.peek_kind(entry.fields) != events.END_TASK or len(fields) == len(entry.fields):
         raise error
     task = events.parse_end_task(events.decode(fields))
     return replace(task, status=events.Status.FAILURE, reason=f"its worker's answer is unusable: {error}")

@@ -40,7 +40,7 @@ def parse_tasks(batch: Sequence[Entry]) -> tuple[list[tuple[str, events.StartTas
 
     A malformed start-task counts as another entry: the lifecycle copies it to the dead letters.
     """
-    candidates = [entry for entry in batch if events.is_kind(entry.fields, events.START_TASK)]
+    candidates = [entry for entry in batch if events.peek_kind(entry.fields) == events.START_TASK]
     decoded = events.decode_all([entry.fields for entry in candidates])
     tasks: dict[str, events.StartTask] = {}
     for entry, values in zip(candidates, decoded, strict=True):

@@ -132,9 +132,9 @@ def test_a_malformed_end_task_says_why(values: dict[str, Json], reason: str) -> 
 
 
 def test_an_event_is_of_a_kind() -> None:
-    assert events.is_kind(raw(kind="receipt"), "receipt")
-    assert not events.is_kind(raw(kind="receipts"), "receipt")
-    assert not events.is_kind({}, "receipt")
+    assert events.peek_kind(raw(kind="receipt")) == "receipt"
+    assert events.peek_kind(raw(kind="receipts")) != "receipt"
+    assert events.peek_kind({}) != "receipt"
 
 
 def test_timestamps_are_utc_to_the_millisecond() -> None:

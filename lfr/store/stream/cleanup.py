@@ -91,7 +91,7 @@ def _find_obsolete_tasks(connection: Connection, entries: Sequence[Entry]) -> li
     """Return the ids of the start-task entries whose attempt is not current. (HGET)"""
     tasks: dict[str, events.StartTask] = {}
     for entry in entries:
-        if events.is_kind(entry.fields, events.START_TASK):
+        if events.peek_kind(entry.fields) == events.START_TASK:
             with suppress(events.Malformed):  # the lifecycle copies it to the dead letters
                 tasks[entry.id] = events.parse_start_task(events.decode(entry.fields))
     current = are_current(connection, list(tasks.values()))

@@ -260,7 +260,7 @@ def _load_starts(connection: Connection, stream: str, request: StartsRequest, st
 
 def _is_start_of(workflow: str, entry: Entry) -> bool:
     is_about_workflow = entry.fields.get(b"workflow") == encode_json(workflow).encode()
-    return is_about_workflow and events.is_kind(entry.fields, events.START_WORKFLOW)
+    return is_about_workflow and events.peek_kind(entry.fields) == events.START_WORKFLOW
 
 
 def _match_commands(
