@@ -26,6 +26,8 @@ from lfr.worker.executor import AttemptOver, CompletedElsewhere, TaskExecutor, T
 _CONCURRENCY: Final = 32
 """How many requests run at once; most of their time they wait for servers."""
 
+_retry = partial(retry_on_disconnect, what="a request")
+
 
 def request_executor(store: Store) -> TaskExecutor:
     """Return the executor of the request: tasks. Raises BadSettings."""
@@ -61,13 +63,11 @@ def send_request(store: Store, sender: RequestSender, task: events.StartTask) ->
 
 def _load_base_url(store: Store, parameters: RequestParameters) -> str:
     """Return the base URL of the configuration, else that in Redis; empty if there is none."""
-    environ, category = parameters.environ, parameters.category
+    environ, category = parameters.values["environ"], parameters.values["category"]
     configured = store.settings.request_urls.get(f"{environ}.{category}")
     if configured:
         return configured
-    return retry_on_disconnect(
-        store, lambda connection: load_base_url(connection, environ, category), "a request"
-    )
+    return _retry(store, lambda connection: load_base_url(connection, environ, category))
 
 
 def _send_with_output_left(store: Store, request: Request, send: Callable[[], Json]) -> None:
@@ -78,18 +78,14 @@ def _send_with_output_left(store: Store, request: Request, send: Callable[[], Js
     """
     task = request.task
     step = (task.workflow, task.index)
-    retry_on_disconnect(
-        store, lambda connection: save_out_of_band_output(connection, *step, task.input), "a request"
-    )
+    _retry(store, lambda connection: save_out_of_band_output(connection, *step, task.input))
     try:
         output = send()
     except RequestFailed:
-        retry_on_disconnect(store, lambda connection: drop_out_of_band_output(connection, *step), "a request")
+        _retry(store, lambda connection: drop_out_of_band_output(connection, *step))
         raise
     if request.output_modes:
-        retry_on_disconnect(
-            store, lambda connection: replace_out_of_band_output(connection, *step, output), "a request"
-        )
+        _retry(store, lambda connection: replace_out_of_band_output(connection, *step, output))
 
 
 def run(store: Store, context: RoleContext) -> int:

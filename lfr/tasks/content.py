@@ -1,7 +1,4 @@
-"""The content of resources: its format by Content-Type and file extension; bytes to values, and back.
-
-JSON and YAML are data, text is `{"text": ...}`.
-"""
+"""The content of resources: detects its type, decodes and encodes it. Text is `{"text": ...}`."""
 
 from __future__ import annotations
 
@@ -110,9 +107,9 @@ CONTENT_TYPE: Final = Check(
 
 
 def decode(content: bytes, type: ContentType) -> Json:
-    """Return the value that some bytes stand for. Raises BadContent with line and column of the mistake."""
-    text = _decode_charset(content, type)
+    """Return the decoded content. Raises BadContent with line and column of the mistake."""
     try:
+        text = content.decode("utf-8-sig" if type.charset == "utf-8" else type.charset)
         match type.format:
             case Format.JSON:
                 return _parse_json(text)
@@ -120,16 +117,11 @@ def decode(content: bytes, type: ContentType) -> Json:
                 return parse_yaml(text, 0, len(text))
             case Format.TEXT:
                 return {"text": text}
-    except BadLiteral as error:
-        raise BadContent(f"not {error.message}{_position(text, error.offset)}") from None
-
-
-def _decode_charset(content: bytes, type: ContentType) -> str:
-    try:
-        return content.decode("utf-8-sig" if type.charset == "utf-8" else type.charset)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise BadContent(f"not {type.charset}: byte 0x{content[error.start]:02x} in line {line}") from None
+    except BadLiteral as error:
+        raise BadContent(f"not {error.message}{_position(text, error.offset)}") from None
 
 
 def _parse_json(text: str) -> Json:
@@ -149,7 +141,7 @@ def _position(text: str, at: int | None) -> str:
 
 
 def encode(value: Json, type: ContentType) -> bytes:
-    """Return the bytes of a value; of `{"text": ...}`, as `decode` makes it, the text. Raises BadContent."""
+    """Return the bytes of a value: of `{"text": ...}` as text, else as JSON or YAML. Raises BadContent."""
     match type.format:
         case Format.JSON:
             text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"

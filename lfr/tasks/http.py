@@ -1,4 +1,4 @@
-"""Rules of HTTP that requests and resources share: repeating, redirects, what messages show of a response."""
+"""What requests and resources share about HTTP: idempotency keys, redirects, excerpts for messages."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ from lfr.values.json import Json, encode_json
 MAX_REDIRECTS: Final = 5
 
 NOT_IDEMPOTENT: Final = ("POST", "PATCH")
-"""The methods that have another effect if they are sent twice. (RFC 9110, 9.2.2)"""
+"""The methods whose effect may double if they are sent twice. (RFC 9110, 9.2.2)"""
 
 _MAX_SHOWN: Final = 200
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 
 
 def idempotency_key(workflow: str, index: int, value: Json) -> str:
-    """Return the value of the header Idempotency-Key, in ASCII, for what a step sends.
-
-    It is made of workflow, step and a digest of the value, so it stays the same when the step is repeated.
-    """
+    """Return the header Idempotency-Key for a step that sends `value`: the same when the step is repeated."""
     digest = hashlib.sha256(encode_json(value).encode()).hexdigest()
     return f"{quote(workflow, safe=':/.')}/{index}/{digest[:16]}"
 

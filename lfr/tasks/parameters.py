@@ -133,11 +133,10 @@ def fill_parameters(task: str, values: Mapping[str, Any], names: Mapping[str, Js
     return filled
 
 
-def _read_match(value: Json) -> Json:
-    return value if value == "input" or isinstance(value, dict) else None
-
-
 TEMPLATE: Final = Check(
     "a template", lambda value: TemplateValue(value, TEXT) if isinstance(value, str) else None
 )
-MATCH: Final = Check("input, or an object of which the texts are templates", _read_match)
+MATCH: Final = Check(
+    "input, or an object of which the texts are templates",
+    lambda value: value if value == "input" or isinstance(value, dict) else None,
+)

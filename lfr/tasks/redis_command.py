@@ -1,8 +1,7 @@
 """`redis:COMMAND`: the command that a task sends, whether it is allowed, and the output made of its reply.
 
-The state of the engine is in the same Redis, so a workflow must neither harm it nor block the role that sends
-its commands. A command must be among those that the configuration allows, some are never allowed, and none
-may write a key that belongs to lfr.
+The state of the engine is in the same Redis: a workflow must neither harm it nor block the role. So the
+configuration lists the allowed commands, some are never allowed, and none may write a key of lfr's own.
 """
 
 from __future__ import annotations
@@ -23,19 +22,16 @@ MAX_CHARACTERS: Final = 16 * 1024 * 1024
 """The length of all arguments of a command together, at most."""
 
 USUAL: Final = "USUAL"
-"""In the configuration, this word stands for the commands that are allowed by default."""
+"""The word in the configuration for the commands that are allowed by default."""
 
-_OK_COMMANDS: Final = frozenset({"HMSET", "LSET", "LTRIM", "MSET", "SET", "SETEX"})
+_OK_COMMANDS: Final = ("HMSET", "LSET", "LTRIM", "MSET", "SET", "SETEX")
 """Commands whose reply OK does not go into the output."""
 
 _WHOLE: Final = re.compile(r"-?[0-9]{1,1000}", re.ASCII)
 
 
 class _Keys(NamedTuple):
-    """Which arguments are keys that a command writes: the first, the last (0: of all), the step between two.
-
-    (COMMAND INFO)
-    """
+    """The first and last argument (0: the last of all) that are keys to write, and the step between two."""
 
     first: int = 1
     last: int = 1
@@ -177,15 +173,12 @@ def _arguments(task: StartTask, values: dict[str, Any]) -> list[str]:
 
 
 def _reply_value(command: RedisCommand, reply: Any) -> Json:
-    if command.words[0] == "HGETALL":
+    if isinstance(reply, list) and command.words[0] == "HGETALL":
         names = [_decode(command, name) for name in reply[::2]]
-        return dict(zip(names, _value(command, reply[1::2]), strict=True))
-    return _value(command, reply)
-
-
-def _value(command: RedisCommand, reply: Any) -> Json:
+        values = [_reply_value(command, value) for value in reply[1::2]]
+        return dict(zip(names, values, strict=True))
     if isinstance(reply, list):
-        return [_value(command, item) for item in reply]
+        return [_reply_value(command, item) for item in reply]
     if not isinstance(reply, bytes):
         return reply
     text = _decode(command, reply)

@@ -1,6 +1,6 @@
 """`request:get`, `post`, `put`, `patch`, `delete`: the HTTP request that a task asks for.
 
-`parse_request_parameters` tells which base URL is needed; `build_request` makes the request with it.
+`parse_request_parameters` returns which base URL is needed; `build_request` builds the request with it.
 """
 
 from __future__ import annotations
@@ -41,20 +41,10 @@ _QUOTE: Final = re.compile(r'\\.|"', re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class RequestParameters:
-    """The parameters of a request task by name, before its base URL is known."""
+    """The parameters of a request task by name: `environ` and `category` choose its base URL."""
 
     task: StartTask
     values: Mapping[str, Any]
-
-    @property
-    def environ(self) -> str:
-        """Return the environment whose base URL is used."""
-        return str(self.values["environ"])
-
-    @property
-    def category(self) -> str:
-        """Return which of the environment's base URLs is used."""
-        return str(self.values["category"])
 
     @property
     def names(self) -> dict[str, Json]:
@@ -126,10 +116,10 @@ def parse_base_url(base: str) -> WebLocation:
 
 
 def fill_body(template: str, content_type: str, names: Mapping[str, Json]) -> str:
-    """Return the body that a template makes for this content type. Raises as `template.fill`.
+    """Return the filled template of a body of this content type. Raises as `template.fill`.
 
-    Values are escaped where they stand inside a JSON text, between double quotes, and percent-encoded in a
-    form. So no value can end the text or the field that it is filled into.
+    Values are escaped between double quotes in JSON, and percent-encoded in a form, so that no value can end
+    the text or the field that it is filled into.
     """
     media_type = content_type.partition(";")[0].strip().lower()
     if _JSON_TYPE.fullmatch(media_type):
@@ -145,9 +135,8 @@ def _json_pieces(template: str, names: Mapping[str, Json]) -> Iterator[str]:
     for piece in pieces(template, names):
         if not piece.is_filled_in:
             is_in_text ^= sum(match[0] == '"' for match in _QUOTE.finditer(piece.text)) % 2 == 1
-            yield piece.text
-        else:
-            yield json.dumps(piece.text, ensure_ascii=False)[1:-1] if is_in_text else piece.text
+        is_escaped = piece.is_filled_in and is_in_text
+        yield json.dumps(piece.text, ensure_ascii=False)[1:-1] if is_escaped else piece.text
 
 
 def _location(parameters: RequestParameters, base: str) -> WebLocation:
@@ -169,10 +158,7 @@ def _location(parameters: RequestParameters, base: str) -> WebLocation:
 
 
 def _filled_url(parameters: RequestParameters) -> str:
-    """Return the URL with its template filled.
-
-    Values are percent-encoded, except at the beginning: there, a value is a URL or the beginning of one.
-    """
+    """Return the filled URL. Values are percent-encoded, except one that the URL begins with."""
     parts: list[str] = []
     for piece in pieces(parameters.values["url"], parameters.names):
         if not is_unicode(piece.text):
@@ -197,7 +183,7 @@ def _joined(parameters: RequestParameters, base: str, url: str) -> str:
     if not scheme:
         raise BadLocation(
             f"{url[:200]!r} is relative, and there is no base URL for it: "
-            f"request.urls has none for {parameters.environ}.{parameters.category}"
+            f"request.urls has none for {parameters.values['environ']}.{parameters.values['category']}"
         )
     if scheme not in ("http", "https"):
         raise BadLocation(f"{joined[:200]!r} begins neither with http: nor with https:")
@@ -235,7 +221,6 @@ def _headers(
 
 
 def _own_headers(parameters: RequestParameters) -> dict[str, str]:
-    """Return the headers of the task, with their templates filled."""
     task = parameters.task
     headers: dict[str, str] = {}
     for name, template in parameters.values["headers"].items():

@@ -28,9 +28,9 @@ class BadResponse(Exception):
 def redirected_request(request: Request, code: int, header: str) -> Request | None:
     """Return the request that a response redirects to, or None: no redirect, or one that is not followed.
 
-    `header` is the response's header Location. A GET is followed. Another method becomes GET by 303, stays
-    by 307 and 308, and is not followed by 301 and 302. Only a GET goes to another server, without the
-    headers of the flow, and never from https to http. (RFC 9110, 15.4)
+    `header` is the response's header Location. A redirect of another method than GET is followed with GET
+    for 303, with the same method for 307 and 308, and not for 301 and 302. Only a GET goes to another
+    server, without the headers of the flow, and never from https to http. (RFC 9110, 15.4)
     """
     target = _redirect_target(request, code, header)
     if target is None or (request.method != "GET" and code in (301, 302)):
@@ -47,9 +47,9 @@ def redirected_request(request: Request, code: int, header: str) -> Request | No
 
 
 def retry_delay(number: int, retry_after: str = "") -> float:
-    """Return the seconds before the `number`-th retry, from 1, at most a minute.
+    """Return the seconds before the `number`-th retry: 1, 2, 4 ..., or those of the header Retry-After.
 
-    They double each time, unless the response's header Retry-After says seconds. (RFC 9110, 10.2.3)
+    At most a minute. (RFC 9110, 10.2.3)
     """
     if _SECONDS.fullmatch(retry_after):
         return min(float(retry_after), MAX_DELAY_SECONDS)
@@ -57,12 +57,12 @@ def retry_delay(number: int, retry_after: str = "") -> float:
 
 
 def is_retryable(code: int) -> bool:
-    """Return whether a response of this status may be another one later."""
+    """Return whether a retry may get another response than one of this status."""
     return code in _RETRYABLE
 
 
 def failure_message(request: Request, status: str, header: str, content: bytes) -> str:
-    """Return why a response other than 2xx fails the task: its status, its Location, its body's beginning."""
+    """Return why a response other than 2xx fails the task: with status, Location, beginning of the body."""
     body = excerpt(content)
     redirect = f" and leads to {header[:_MAX_SHOWN]}, which is not followed" if header else ""
     return f"{describe_request(request)} answers {status}{redirect}{f': {body}' if body else ''}"

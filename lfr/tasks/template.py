@@ -84,10 +84,7 @@ def fill(template: str, names: Mapping[str, Json]) -> str:
 
 
 def fill_or_look_up(template: str, names: Mapping[str, Json]) -> Json:
-    """Return the value itself if the template is one placeholder and nothing else; otherwise as `fill`.
-
-    Raises as `fill`.
-    """
+    """Return the value itself if the template is one placeholder and nothing else; else as `fill`."""
     parts = parse_template(template)
     if len(parts) == 1 and isinstance(parts[0], Placeholder):
         return _look_up(parts[0], names)
@@ -189,15 +186,14 @@ def _item(value: Json, key: Key) -> Json:
 
 
 def _lack(value: Json, key: Key) -> str:
-    """Return the message for a value that has no item of this key: `has no "id"`."""
+    name = _short(str(key))
     if isinstance(value, dict):
-        return f'has no "{_short(str(key))}"'
+        return f'has no "{name}"'
     if isinstance(value, list):
-        return f'is a list of {len(value)} and has no item "{_short(str(key))}"'
-    return f'is no object or list and has no "{_short(str(key))}"'
+        return f'is a list of {len(value)} and has no item "{name}"'
+    return f'is no object or list and has no "{name}"'
 
 
 def _short(text: str) -> str:
-    """Return the beginning of a text, in one line."""
     line = " ".join(text.split())
     return line if len(line) <= _MAX_SHOWN else f"{line[:_MAX_SHOWN]}…"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import SplitResult, quote, unquote, urlsplit
@@ -53,7 +54,6 @@ class WebLocation:
     query: str = ""
 
     def __str__(self) -> str:
-        """Return the URL."""
         query = f"?{self.query}" if self.query else ""
         return f"{self.origin}{self.path}{query}"
 
@@ -164,14 +164,10 @@ def _file_location(uri: str, parts: SplitResult) -> FileLocation:
 
 
 def _is_name(path: str) -> bool:
-    """Return whether a path can name a file.
-
-    Python keeps bytes that are not UTF-8 as certain surrogates; all other surrogates stand for no bytes.
-    """
-    try:
+    """Return whether a path can name a file: it has no surrogates but those for bytes that are not UTF-8."""
+    with suppress(UnicodeEncodeError):
         return bool(path.encode(errors="surrogateescape"))
-    except UnicodeEncodeError:
-        return False
+    return False
 
 
 def _normal(text: str) -> str:
@@ -187,9 +183,9 @@ def _normal_octet(match: re.Match[str]) -> str:
 
 
 def _has_dots(path: str) -> bool:
-    """Return whether some server may find . or .. in a path.
+    """Return whether a path has . or .. for some server.
 
-    Some servers decode twice, some read a backslash as a slash, some drop what follows a semicolon.
+    Some decode twice, some read a backslash as a slash, some drop what follows a semicolon.
     """
     while path != (decoded := unquote(path)):
         path = decoded

@@ -1,4 +1,4 @@
-"""Parses the `wait:` tasks into waits and latch requests; encodes and decodes waits for Redis."""
+"""Parses `wait:` tasks into waits and latch requests; encodes and decodes waits for Redis."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ AttemptId: TypeAlias = tuple[str, int, int]
 class EventPattern:
     """The events that complete an event wait.
 
-    kind          the event's kind
-    match         fields that must be equal in the event
-    is_receipted  whether an event that completes the wait gets a receipt
+    `match` are fields that must be equal in the event; `is_receipted`: the event then gets a receipt.
     """
 
     kind: str
@@ -52,8 +50,10 @@ class EventPattern:
         return field_set(self.match)
 
     def output(self, event_fields: Mapping[str, Json], input: Json) -> Json:
-        """Return the step's output when this event completes the wait: the event's output merged over the
-        match, or the output alone if it is no object. Without an output, return the input."""
+        """Return the step's output when this event completes the wait.
+
+        It is the event's output, if there is one (an object is merged over the match), else the input.
+        """
         output = event_fields.get("output")
         if output is None:
             return input
@@ -86,15 +86,15 @@ class Wait:
 
     def end_task_values(self) -> dict[str, Json]:
         """Return the values of the end-task event when the clock or the latch ends the wait."""
-        if self.failure is not None:
-            return events.end_task_values(self.task, failure=self.failure)
-        return events.end_task_values(self.task, output=self.task.input)
+        return events.end_task_values(self.task, output=self.task.input, failure=self.failure)
 
 
 @dataclass(frozen=True, slots=True)
 class LatchRequest:
-    """A step that acquires, releases or counts down (by `task.base`) a latch. `entry_id` is the id of its
-    start-task event."""
+    """A step that acquires, releases or counts down a latch, as `task.base` says.
+
+    `entry_id` is the id of its start-task event.
+    """
 
     task: StartTask
     entry_id: str
@@ -107,7 +107,7 @@ class LatchRequest:
 
 
 def parse_wait(entry_id: str, task: StartTask) -> Wait | LatchRequest:
-    """Return what a `wait:` task asks for. `entry_id` is the id of its start-task event.
+    """Return the wait or latch request of a `wait:` task. `entry_id` is the id of its start-task event.
 
     Raises BadParameter.
     """
@@ -178,15 +178,12 @@ def _fill_templates(value: Json, names: Mapping[str, Json]) -> Json:
 def _parse_latch_name(task: StartTask) -> str:
     name = _parameter_values(task.base, task.input, task.parameters)["name"]
     if not name or len(name) > LONGEST_NAME or not is_unicode(name):
-        shortened = encode_json(name[:40])
-        raise BadParameter(
-            f"{task.base}: name is {shortened}, but must be a text of 1 to {LONGEST_NAME} characters"
-        )
+        expected = f"a text of 1 to {LONGEST_NAME} characters"
+        raise BadParameter(f"{task.base}: name is {encode_json(name[:40])}, but must be {expected}")
     return str(name)
 
 
 def _parameter_values(task: str, input: Json, parameters: Json) -> dict[str, Any]:
-    """Return the value of every parameter in the catalogue's table, templates filled. Raises BadParameter."""
     entry = find_built_in(task)
     assert entry, f"{task} is in the catalogue"
     values = parse_parameters(task, entry.parameters, parameters)

@@ -97,12 +97,12 @@ def test_the_input_overrides_some_parameters() -> None:
     parameters = parse_request_parameters(
         task("get", {"url": "a", "category": "mine"}, {"category": "x", "environ": "test"})
     )
-    assert (parameters.environ, parameters.category) == ("test", "mine")
+    assert (parameters.values["environ"], parameters.values["category"]) == ("test", "mine")
 
 
 def test_defaults() -> None:
     parameters = parse_request_parameters(task("get", {"url": "a"}))
-    assert (parameters.environ, parameters.category) == ("global", "base")
+    assert (parameters.values["environ"], parameters.values["category"]) == ("global", "base")
     built = build_request(parameters, BASE)
     assert (built.method, built.content, built.timeout, built.retries) == ("GET", None, 30, 0)
     assert (built.is_sync, built.error_on_status, built.output_modes) == (True, True, ())
