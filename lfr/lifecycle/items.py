@@ -61,9 +61,11 @@ class ItemEvents:
     is_terminated: bool = False
 
     def add_start(self, entry: Entry, start: events.StartTask) -> None:
-        """Add the start of a step."""
+        """Add the start of a step. A restart has no items: it does not replace the start that has them."""
         self.entries.append(entry)
-        self.starts[start.index] = start
+        former = self.starts.get(start.index)
+        if former is None or former.attempt != start.attempt or isinstance(start.input, list):
+            self.starts[start.index] = start
 
     def add_end(self, entry: Entry, item: ItemId) -> None:
         """Add the end of an item."""

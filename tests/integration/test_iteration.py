@@ -295,6 +295,24 @@ def test_items_of_a_workflow_that_has_failed_before_they_began(
     )
 
 
+def test_a_start_and_a_restart_of_a_step_in_one_pass(
+    store: Store, lifecycle: Stepper, worker: Worker, client: redis.Redis
+) -> None:
+    """The start of a restart has no items: it does not replace the start that has them."""
+    id = start_workflow(store, "a -> * b; c").id
+    append(client, kind="end-task", workflow=id, name="a", index=1, attempt=1, output=[1, 2, 3])
+    append(client, kind="end-task", workflow=id, name="c", index=3, attempt=1, status="FAILURE")
+    lifecycle.step()
+    assert inspect_workflow(store, id)["state"] == "FAILED"
+    restart_workflow(store, id)
+    finish(lifecycle, worker)
+    workflow = inspect_workflow(store, id)
+    assert (workflow["state"], workflow["steps"][2]["output"]) == (
+        "FINISHED",
+        [{"was": n} for n in (1, 2, 3)],
+    )
+
+
 @pytest.mark.parametrize("item_field", ["i1", "o0"])
 def test_a_lifecycle_that_is_overtaken_between_two_looks(
     store: Store,
