@@ -54,13 +54,13 @@ def test_changes_of_a_workflow(call: Caller, store: Store) -> None:
 
 def test_a_stream_goes_on_behind_what_was_seen(call: Caller, store: Store) -> None:
     id = start(call, "a -> b")
-    moment = call("GET", f"/workflows/{id}?values=false").json["moment"]
+    last_id = call("GET", f"/workflows/{id}?values=false").json["moment"]
     complete_task(store, id, "a", 1)
     step(store)
     for path, headers in (
-        (f"/workflows/{id}/live?after={moment}", {}),
-        (f"/workflows/{id}/live", {"last_event_id": moment}),
-        (f"/workflows/{id}/live?after=0-0", {"last_event_id": moment}),
+        (f"/workflows/{id}/live?after={last_id}", {}),
+        (f"/workflows/{id}/live", {"last_event_id": last_id}),
+        (f"/workflows/{id}/live?after=0-0", {"last_event_id": last_id}),
     ):
         reply = call("GET", path, None, stream=True, **headers)
         _, first, _ = next(messages(reply))

@@ -18,7 +18,7 @@ from lfr.states import WorkflowState
 from lfr.store.redis.connection import Command, Store
 from lfr.store.redis.transaction import Retry, retry_until_committed
 from lfr.store.workflows.commit import index_commands, use_flow_commands
-from lfr.store.workflows.export import Gone, load_snapshot, snapshot_commands
+from lfr.store.workflows.export import WorkflowMissing, load_snapshot, snapshot_commands
 from lfr.store.workflows.load import watch_new, watch_state
 
 
@@ -37,7 +37,7 @@ def archive_workflow(store: Store, id: str) -> dict[str, Any]:
             flow = require_flow(connection, id)
             try:
                 snapshot = load_snapshot(connection, id, flow)
-            except Gone as missing:
+            except WorkflowMissing as missing:
                 return [], NotFound(f"{missing} is gone from Redis")
             return [], {"format": FORMAT, "version": VERSION, "id": id, "flow": flow.to_dict(), **snapshot}
 

@@ -29,7 +29,7 @@ _MAX_PENDING = 100_000
 _EXPIRED_IDLE_MS = 30 * 24 * 3600 * 1000
 """An idle time longer than any lease: an entry with it is reclaimed at once."""
 
-_GONE = ("NOGROUP", "UNBLOCKED", "no such key")
+_NO_GROUP_ERRORS = ("NOGROUP", "UNBLOCKED", "no such key")
 """How errors begin that mean that the stream or the group does not exist. Redis up to 7.0 sends UNBLOCKED to
 a blocked consumer when the stream is deleted."""
 
@@ -50,7 +50,7 @@ def check_reply(reply: Reply) -> Reply:
     """Return the reply. Raises NoGroup if it is the error that the stream or the group does not exist, and
     any other error as it is."""
     if isinstance(reply, redis.ResponseError):
-        raise NoGroup(str(reply)) if str(reply).startswith(_GONE) else reply
+        raise NoGroup(str(reply)) if str(reply).startswith(_NO_GROUP_ERRORS) else reply
     return reply
 
 

@@ -25,12 +25,12 @@ from lfr.values.json import Json, decode_json, encode_json
 _RECORD_FIELDS = ("name", "source", "state", "reason", "started", "ended")
 
 
-class Gone(Exception):
+class WorkflowMissing(Exception):
     """A workflow or an item of it does not exist any more."""
 
 
 def load_snapshot(connection: Connection, id: str, flow: Flow) -> dict[str, Any]:
-    """Watch a workflow and its open items, and return its snapshot. Raises Gone.
+    """Watch a workflow and its open items, and return its snapshot. Raises WorkflowMissing.
 
     `id` may be an item; then `flow` is its part of the flow. The parts of the snapshot belong together only
     if no watched key changes while they are loaded. (WATCH, HMGET, HGETALL, XRANGE)
@@ -44,7 +44,7 @@ def load_snapshot(connection: Connection, id: str, flow: Flow) -> dict[str, Any]
     history = pipeline.add("XRANGE", keys.history(id), "-", "+")
     pipeline.send()
     if counts.value is None:
-        raise Gone(id)
+        raise WorkflowMissing(id)
     name, source, state, reason, started, ended = ((value or b"").decode() for value in record.value)
     return {
         "record": {
