@@ -25,8 +25,7 @@ from lfr.operations.intervene import intervene, transition_if_allowed
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import Retry, retry_until_committed
-from lfr.store.stream.entries import Entry
-from lfr.store.stream.groups import ConsumerId, receipt_commands
+from lfr.store.stream.entries import ConsumerId, Entry, receipt_commands
 from lfr.store.workflows.commit import transition_commands
 from lfr.store.workflows.items import (
     ItemsMissing,

@@ -26,8 +26,7 @@ from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
 from lfr.step_options import EACH
 from lfr.store.redis.connection import Command, Connection, Store
-from lfr.store.stream.entries import Entry, dead_letter_command
-from lfr.store.stream.groups import receipt_commands
+from lfr.store.stream.entries import Entry, dead_letter_command, receipt_commands
 from lfr.store.workflows.attempt_timers import fire_due_timers
 from lfr.store.workflows.commit import delete_out_of_band_commands, transition_commands
 from lfr.store.workflows.load import (

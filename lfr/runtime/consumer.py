@@ -22,15 +22,11 @@ from rqse import EventListener
 from lfr import events
 from lfr.errors import LfrError, Refused, Unreachable
 from lfr.store.redis.connection import Connection, Store
-from lfr.store.stream.entries import Entry
+from lfr.store.stream.entries import ConsumerId, Entry, NoGroup, acknowledge_command, read_batch
 from lfr.store.stream.groups import (
     FIRST_ID,
-    ConsumerId,
-    NoGroup,
-    acknowledge_command,
     create_group,
     leave_group,
-    read_batch,
     reclaim,
     remove_idle_consumers,
     renew_claims,

@@ -13,8 +13,7 @@ from lfr import events
 from lfr.errors import Refused, Unreachable
 from lfr.runtime.consumer import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
 from lfr.store.redis.connection import Command, Connection, Store
-from lfr.store.stream.entries import Entry, append_command
-from lfr.store.stream.groups import ConsumerId, acknowledge_command
+from lfr.store.stream.entries import ConsumerId, Entry, acknowledge_command, append_command
 from lfr.store.workflows.attempt_status import is_current
 from lfr.values.json import Json
 

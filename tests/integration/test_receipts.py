@@ -19,7 +19,8 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.receipts import Receipts
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
-from lfr.store.stream.groups import ConsumerId, NoGroup, renew_claims
+from lfr.store.stream.entries import ConsumerId, NoGroup
+from lfr.store.stream.groups import renew_claims
 from tests.integration.conftest import Stepper, append
 from tests.support.waiting import eventually
 

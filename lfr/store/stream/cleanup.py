@@ -20,15 +20,15 @@ from lfr import events
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, read_time_ms
 from lfr.store.redis.pipeline import Pipeline
-from lfr.store.stream.entries import Entry, parse_entries, parse_pairs
-from lfr.store.stream.groups import (
+from lfr.store.stream.entries import (
     ConsumerId,
-    Group,
+    Entry,
     NoGroup,
     acknowledge_command,
-    call_group,
-    read_groups,
+    parse_entries,
+    parse_pairs,
 )
+from lfr.store.stream.groups import Group, call_group, read_groups
 from lfr.store.workflows.attempt_status import are_current
 from lfr.values.stream_id import StreamId
 

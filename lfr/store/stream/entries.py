@@ -1,4 +1,8 @@
-"""The entries of a stream: append and read them; copy those that cannot be understood to the dead letters."""
+"""The entries of a stream: append, read and acknowledge them; copy malformed events to the dead letters.
+
+Delivery is at least once: an entry that a consumer has read stays pending in its group until it is
+acknowledged. It goes to another consumer when the first has not renewed its claim for longer than the lease.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +21,28 @@ _MAX_DEAD_LETTERS = 10_000
 """About how many dead letters are kept; Redis drops the oldest."""
 
 
+_NO_GROUP_ERRORS = ("NOGROUP", "UNBLOCKED", "no such key")
+"""How errors begin that mean that the stream or the group does not exist. Redis up to 7.0 sends UNBLOCKED to
+a blocked consumer when the stream is deleted."""
+
+
 class Entry(NamedTuple):
     """An entry of a stream: its id and its fields as Redis stores them."""
 
     id: str
     fields: events.Fields
+
+
+class ConsumerId(NamedTuple):
+    """Identifies a consumer: its stream, its group, its name in the group."""
+
+    stream: str
+    group: str
+    name: str
+
+
+class NoGroup(Exception):
+    """The stream or the group does not exist any more: create it and go on."""
 
 
 def parse_entries(reply: Iterable[Reply]) -> list[Entry]:
@@ -35,6 +56,14 @@ def parse_pairs(flat: Iterable[bytes]) -> dict[bytes, Reply]:
     return dict(zip(iterator, iterator, strict=True))
 
 
+def check_reply(reply: Reply) -> Reply:
+    """Return the reply. Raises NoGroup if it is the error that the stream or the group does not exist, and
+    any other error as it is."""
+    if isinstance(reply, redis.ResponseError):
+        raise NoGroup(str(reply)) if str(reply).startswith(_NO_GROUP_ERRORS) else reply
+    return reply
+
+
 def as_text(entry: Entry) -> dict[str, str]:
     """Return the raw fields of an entry as text, whatever bytes they hold."""
     return {
@@ -46,6 +75,41 @@ def as_text(entry: Entry) -> dict[str, str]:
 def append_command(stream: str, kind: str, at: str, values: Mapping[str, Json]) -> Command:
     """Return the command that appends an event. `at` is a text as `events.timestamp` returns it. (XADD)"""
     return ("XADD", stream, "*", *events.encode(kind, at, values))
+
+
+def read_batch(
+    connection: Connection, consumer: ConsumerId, *, count: int, block_ms: int, done: Sequence[str] = ()
+) -> list[Entry]:
+    """Return up to `count` new entries; wait up to `block_ms` milliseconds for the first. (XREADGROUP)
+
+    Acknowledges the entries `done` before, in the same write. Raises NoGroup.
+    """
+    read: Command = (
+        *("XREADGROUP", "GROUP", consumer.group, consumer.name, "COUNT", count, "BLOCK", max(1, block_ms)),
+        *("STREAMS", consumer.stream, ">"),
+    )
+    commands = [acknowledge_command(consumer, done), read] if done else [read]
+    reply = check_reply(connection.execute(commands, keep_errors=True)[-1])
+    return parse_entries(reply[0][1]) if reply else []
+
+
+def acknowledge_command(consumer: ConsumerId, ids: Sequence[str]) -> Command:
+    """Return the command that acknowledges these entries. (XACK)"""
+    return ("XACK", consumer.stream, consumer.group, *ids)
+
+
+def receipt_commands(consumer: ConsumerId, actions: Mapping[str, str], at: str) -> list[Command]:
+    """Return the commands that append a receipt for each entry and acknowledge it.
+
+    `actions` maps an entry's id to what was done with the event. (XADD, XACK)
+    """
+    if not actions:
+        return []
+    commands: list[Command] = [
+        append_command(consumer.stream, events.RECEIPT, at, events.receipt_values(id, action))
+        for id, action in actions.items()
+    ]
+    return [*commands, acknowledge_command(consumer, list(actions))]
 
 
 def read_entries(connection: Connection, stream: str, ids: Sequence[str]) -> list[Entry]:

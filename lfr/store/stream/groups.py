@@ -1,20 +1,14 @@
-"""Consumer groups: read batches, acknowledge, reclaim, and clean up after consumers that are gone.
-
-Delivery is at least once: an entry that a consumer has read stays pending in its group until it is
-acknowledged. It goes to another consumer when the first has not renewed its claim for longer than the lease.
-"""
+"""Consumer groups: create them, keep and reclaim claims, remove consumers that are gone, count the lag."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import redis
 
-from lfr import events
 from lfr.store.redis.connection import Command, Connection, Reply
-from lfr.store.stream.entries import Entry, append_command, parse_entries, parse_pairs
+from lfr.store.stream.entries import ConsumerId, Entry, check_reply, parse_entries, parse_pairs
 from lfr.values.stream_id import StreamId
 
 FIRST_ID = "0-0"
@@ -29,30 +23,6 @@ _MAX_PENDING = 100_000
 _EXPIRED_IDLE_MS = 30 * 24 * 3600 * 1000
 """An idle time longer than any lease: an entry with it is reclaimed at once."""
 
-_NO_GROUP_ERRORS = ("NOGROUP", "UNBLOCKED", "no such key")
-"""How errors begin that mean that the stream or the group does not exist. Redis up to 7.0 sends UNBLOCKED to
-a blocked consumer when the stream is deleted."""
-
-
-class NoGroup(Exception):
-    """The stream or the group does not exist any more: create it and go on."""
-
-
-class ConsumerId(NamedTuple):
-    """Identifies a consumer: its stream, its group, its name in the group."""
-
-    stream: str
-    group: str
-    name: str
-
-
-def check_reply(reply: Reply) -> Reply:
-    """Return the reply. Raises NoGroup if it is the error that the stream or the group does not exist, and
-    any other error as it is."""
-    if isinstance(reply, redis.ResponseError):
-        raise NoGroup(str(reply)) if str(reply).startswith(_NO_GROUP_ERRORS) else reply
-    return reply
-
 
 def call_group(connection: Connection, *command: str | bytes | int) -> Reply:
     """Send one command about a group and return its reply. Raises NoGroup."""
@@ -65,41 +35,6 @@ def create_group(connection: Connection, stream: str, group: str) -> None:
     reply = connection.call("XGROUP", "CREATE", stream, group, "0", "MKSTREAM", keep_errors=True)
     if isinstance(reply, redis.ResponseError) and not str(reply).startswith("BUSYGROUP"):
         raise reply
-
-
-def acknowledge_command(consumer: ConsumerId, ids: Sequence[str]) -> Command:
-    """Return the command that acknowledges these entries. (XACK)"""
-    return ("XACK", consumer.stream, consumer.group, *ids)
-
-
-def receipt_commands(consumer: ConsumerId, actions: Mapping[str, str], at: str) -> list[Command]:
-    """Return the commands that append a receipt for each entry and acknowledge it.
-
-    `actions` maps an entry's id to what was done with the event. (XADD, XACK)
-    """
-    if not actions:
-        return []
-    commands: list[Command] = [
-        append_command(consumer.stream, events.RECEIPT, at, events.receipt_values(id, action))
-        for id, action in actions.items()
-    ]
-    return [*commands, acknowledge_command(consumer, list(actions))]
-
-
-def read_batch(
-    connection: Connection, consumer: ConsumerId, *, count: int, block_ms: int, done: Sequence[str] = ()
-) -> list[Entry]:
-    """Return up to `count` new entries; wait up to `block_ms` milliseconds for the first. (XREADGROUP)
-
-    Acknowledges the entries `done` before, in the same write. Raises NoGroup.
-    """
-    read: Command = (
-        *("XREADGROUP", "GROUP", consumer.group, consumer.name, "COUNT", count, "BLOCK", max(1, block_ms)),
-        *("STREAMS", consumer.stream, ">"),
-    )
-    commands = [acknowledge_command(consumer, done), read] if done else [read]
-    reply = check_reply(connection.execute(commands, keep_errors=True)[-1])
-    return parse_entries(reply[0][1]) if reply else []
 
 
 def reclaim(

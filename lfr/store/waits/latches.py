@@ -28,8 +28,8 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, read_time_ms
 from lfr.store.redis.pipeline import Pipeline, ReplyHandle
 from lfr.store.redis.transaction import commit_together_or_singly, retry_until_committed
-from lfr.store.stream.entries import append_command
-from lfr.store.stream.groups import ConsumerId, call_group
+from lfr.store.stream.entries import ConsumerId, append_command
+from lfr.store.stream.groups import call_group
 from lfr.store.waits.registry import (
     add_wait_commands,
     end_task_commands,

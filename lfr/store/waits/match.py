@@ -26,8 +26,7 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, read_time_ms
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.redis.transaction import Retry, commit_together_or_singly
-from lfr.store.stream.entries import Entry, append_command, parse_entries
-from lfr.store.stream.groups import ConsumerId, acknowledge_command
+from lfr.store.stream.entries import ConsumerId, Entry, acknowledge_command, append_command, parse_entries
 from lfr.store.waits.event_buffer import (
     add_field_set,
     buffer_event_commands,

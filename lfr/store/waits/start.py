@@ -16,7 +16,7 @@ from lfr.store import keys
 from lfr.store.redis.connection import TIME, Command, Connection, Reply, parse_time_ms
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.redis.transaction import commit_together_or_singly
-from lfr.store.stream.groups import ConsumerId, acknowledge_command, check_reply, receipt_commands
+from lfr.store.stream.entries import ConsumerId, acknowledge_command, check_reply, receipt_commands
 from lfr.store.waits.registry import (
     add_wait_commands,
     cancel_mark_command,
