@@ -35,6 +35,16 @@ SHARED_NAMES = {
 }
 """Names of modules in more than one of the other rooms, each with what they have in common."""
 
+OTHER_WORDS = {
+    "job": set(),
+    "node": {"config", "drawing", "language", "values"},
+    "place": {"config", "errors", "language", "outbound", "worker"},
+    "tick": set(),
+    "vertex": set(),
+}
+"""Words of other systems, with the rooms in which they mean something else: the nodes of syntax trees and of
+drawings, the places of errors."""
+
 TYPES = {
     "batch": {"Sequence[Entry]", "int"},
     "diagnostic": set(),
@@ -123,6 +133,18 @@ def test_other_names_are_not_taken_for_them(name: str) -> None:
 
 def test_no_name_uses_a_word_that_we_do_not_use() -> None:
     assert [name for path in sorted(ROOT.rglob("*.py")) for name in rejected(path)] == []
+
+
+def test_words_of_other_systems_are_not_used_instead_of_ours() -> None:
+    assert sorted(words(rows("Words that we do not use", 1))) == sorted(OTHER_WORDS)
+    wrong = [
+        f"{path}:{line} {name}"
+        for path in sorted(ROOT.rglob("*.py"))
+        for name, line in bindings(path)
+        for word in set(parts(name)) & OTHER_WORDS.keys()
+        if path.relative_to(ROOT).parts[0].removesuffix(".py") not in OTHER_WORDS[word]
+    ]
+    assert wrong == []
 
 
 def test_each_word_stands_once() -> None:
