@@ -7,27 +7,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from lfr.guard.ast import (
-    Compare,
-    Constant,
-    Every,
-    Filter,
-    GuardError,
-    Join,
-    Length,
-    Not,
-    Path,
-    Selector,
-    Test,
-    Value,
-)
+from lfr.guard import ast
+from lfr.guard.ast import GuardError
 from lfr.values.json import Json
 
 MAX_VALUES: Final = 5_000_000
 """How many values one evaluation may visit: some seconds of work."""
 
 Form: TypeAlias = Json | object
-"""Stands for a value in comparisons: a scalar for itself, equal objects or lists for the same marker object.
+"""What stands for a value in comparisons: a scalar itself, or one marker that equal objects or lists share.
 `true` equals 1, as in littleflow."""
 
 
@@ -79,20 +67,20 @@ class Evaluation:
     def __init__(self, input: Json) -> None:
         self._input = input
         self._budget = MAX_VALUES
-        self._values: dict[Path, list[Json]] = {}
-        self._sides: dict[Path, Side] = {}
+        self._values: dict[ast.Path, list[Json]] = {}
+        self._sides: dict[ast.Path, Side] = {}
         self._forms: dict[int, Form] = {}
         self._markers: dict[object, object] = {}
 
-    def values(self, path: Path, current: Json) -> list[Json]:
-        """Return all values to which a path leads, in no order."""
+    def values(self, path: ast.Path, current: Json) -> list[Json]:
+        """Return all values to which a path leads, in any order."""
         if not path.is_absolute:
             return self._follow(path, current)
         if path not in self._values:
             self._values[path] = self._follow(path, self._input)
         return self._values[path]
 
-    def _follow(self, path: Path, start: Json) -> list[Json]:
+    def _follow(self, path: ast.Path, start: Json) -> list[Json]:
         values = [start]
         for segment in path.segments:
             if segment.descends:
@@ -125,13 +113,13 @@ class Evaluation:
         self._spend(len(visited))
         return list(visited.values())
 
-    def _select(self, selector: Selector, value: Json) -> Collection[Json]:
+    def _select(self, selector: ast.Selector, value: Json) -> Collection[Json]:
         match selector:
-            case Every():
+            case ast.Every():
                 return _members(value)
-            case Length():
+            case ast.Length():
                 return (len(value),) if isinstance(value, list | str) else ()
-            case Filter(test):
+            case ast.Filter(test):
                 return (value,) if self.holds(test, value) else ()
             case str():
                 return (value[selector],) if isinstance(value, dict) and selector in value else ()
@@ -141,24 +129,24 @@ class Evaluation:
             case slice():
                 return value[selector] if isinstance(value, list) else ()
 
-    def holds(self, test: Test, current: Json) -> bool:
+    def holds(self, test: ast.Test, current: Json) -> bool:
         """Return whether a test holds for a value."""
         self._spend(0)
         match test:
-            case Path():
+            case ast.Path():
                 return bool(self.values(test, current))
-            case Constant(value):
+            case ast.Constant(value):
                 return bool(value)
-            case Compare(operator, left, right):
+            case ast.Compare(operator, left, right):
                 return _compare(operator, self._side(left, current), self._side(right, current))
-            case Not(inner):
+            case ast.Not(inner):
                 return not self.holds(inner, current)
-            case Join(needs_all, tests):
+            case ast.Join(needs_all, tests):
                 results = (self.holds(part, current) for part in tests)
                 return all(results) if needs_all else any(results)
 
-    def _side(self, value: Value, current: Json) -> Side:
-        if isinstance(value, Constant):
+    def _side(self, value: ast.Value, current: Json) -> Side:
+        if isinstance(value, ast.Constant):
             return _make_side(frozenset((value.value,)))
         if not value.is_absolute:
             return _make_side(frozenset(map(self._form, self.values(value, current))))
@@ -187,30 +175,30 @@ class Evaluation:
         return self._forms.get(id(value), value)
 
 
-def result_on_lists(test: Test) -> bool | None:
+def result_on_lists(test: ast.Test) -> bool | None:
     """Return the result that a path or a test has for every list, or None if it depends on the list.
 
     A list has no members with names, so a path such as `$.name` never leads anywhere in it.
     """
     match test:
-        case Path():
+        case ast.Path():
             return _leads_from_lists(test)
-        case Constant(value):
+        case ast.Constant(value):
             return bool(value)
-        case Compare(_, left, right):
-            sides = [side for side in (left, right) if isinstance(side, Path)]
+        case ast.Compare(_, left, right):
+            sides = [side for side in (left, right) if isinstance(side, ast.Path)]
             return False if any(_leads_from_lists(side) is False for side in sides) else None
-        case Not(inner):
+        case ast.Not(inner):
             result = result_on_lists(inner)
             return None if result is None else not result
-        case Join(needs_all, tests):
+        case ast.Join(needs_all, tests):
             results = {result_on_lists(part) for part in tests}
             if (not needs_all) in results:
                 return not needs_all
             return None if None in results else needs_all
 
 
-def _leads_from_lists(path: Path) -> bool | None:
+def _leads_from_lists(path: ast.Path) -> bool | None:
     """Return whether a path leads anywhere from every list (True), from none (False), or from some (None)."""
     for segment in path.segments:
         if segment.descends:
@@ -221,8 +209,8 @@ def _leads_from_lists(path: Path) -> bool | None:
     return True
 
 
-def _selects_from_lists(selector: Selector) -> bool | None:
+def _selects_from_lists(selector: ast.Selector) -> bool | None:
     """Return True if a selector selects every list itself, False if nothing from any list, None otherwise."""
-    if isinstance(selector, Filter):
+    if isinstance(selector, ast.Filter):
         return result_on_lists(selector.test)
     return False if isinstance(selector, str) else None

@@ -8,27 +8,14 @@ import re
 from collections.abc import Callable
 from typing import Final, NoReturn
 
-from lfr.guard.ast import (
-    Compare,
-    Constant,
-    Every,
-    Filter,
-    GuardError,
-    Join,
-    Length,
-    Not,
-    Path,
-    Segment,
-    Selector,
-    Test,
-    Value,
-)
+from lfr.guard import ast
+from lfr.guard.ast import GuardError
 
 MAX_DEPTH: Final = 32
 """How many parentheses and filters may be nested."""
 
 
-def parse_path(text: str) -> tuple[Path, int | None]:
+def parse_path(text: str) -> tuple[ast.Path, int | None]:
     """Parse a guard; return its path, and the offset of the first test that mixes `and` and `or` without
     parentheses, or None. Raises GuardError."""
     parser = _Parser(text)
@@ -68,7 +55,7 @@ class _Parser:
     def fail(self, message: str, offset: int | None = None) -> NoReturn:
         raise GuardError(message, self._offset if offset is None else offset)
 
-    def path(self) -> Path:
+    def path(self) -> ast.Path:
         is_absolute = self._advance() == "$"
         segments = []
         while self.token in (".", "..", "["):
@@ -77,7 +64,7 @@ class _Parser:
             self.fail("length() is the only function in guards")
         if self.token == "-" or self._kind == "number":
             self.fail('a name with other characters is written ["..."]')
-        return Path(is_absolute, tuple(segments))
+        return ast.Path(is_absolute, tuple(segments))
 
     def _scan(self) -> None:
         match = _TOKEN.match(self._text, self._end)
@@ -103,14 +90,14 @@ class _Parser:
             message = f"expected {symbol!r}, found {self.token[:40]!r}"
             self.fail(message if self.token else f"{symbol!r} is missing")
 
-    def _segment(self) -> Segment:
+    def _segment(self) -> ast.Segment:
         descends = self.token == ".."
         if self.token != "[":
             self._scan()
             if self._kind == "word":
-                return Segment((self._name_or_length(),), descends)
+                return ast.Segment((self._name_or_length(),), descends)
             if self._accept("*"):
-                return Segment((Every(),), descends)
+                return ast.Segment((ast.Every(),), descends)
             if not descends or self.token != "[":
                 self.fail("expected a name or *")
         self._scan()
@@ -118,22 +105,22 @@ class _Parser:
         while self._accept(","):
             selectors.append(self._selector())
         self._expect("]")
-        return Segment(tuple(selectors), descends)
+        return ast.Segment(tuple(selectors), descends)
 
-    def _name_or_length(self) -> Selector:
+    def _name_or_length(self) -> ast.Selector:
         name = self._advance()
         if name != "length" or not self._accept("("):
             return name
         self._expect(")")
-        return Length()
+        return ast.Length()
 
-    def _selector(self) -> Selector:
+    def _selector(self) -> ast.Selector:
         if self._kind == "string":
             return self._string()
         if self._accept("*"):
-            return Every()
+            return ast.Every()
         if self._accept("?"):
-            return Filter(self._test())
+            return ast.Filter(self._test())
         start = self._integer()
         if self.token != ":":
             if start is None:
@@ -153,13 +140,13 @@ class _Parser:
             self.fail("expected a whole number of at most 18 digits")
         return int(self._advance())
 
-    def _test(self) -> Test:
+    def _test(self) -> ast.Test:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             self.fail(f"more than {MAX_DEPTH} levels of parentheses and filters")
         offset, or_lengths = self._offset, []
 
-        def or_test() -> Test:
+        def or_test() -> ast.Test:
             tests = self._list(self._negatable, "or", "||")
             or_lengths.append(len(tests))
             return _join(False, tests)
@@ -170,13 +157,13 @@ class _Parser:
         self._depth -= 1
         return _join(True, tests)
 
-    def _list(self, part: Callable[[], Test], *words: str) -> list[Test]:
+    def _list(self, part: Callable[[], ast.Test], *words: str) -> list[ast.Test]:
         tests = [part()]
         while self._accept(*words):
             tests.append(part())
         return tests
 
-    def _negatable(self) -> Test:
+    def _negatable(self) -> ast.Test:
         is_negated = False
         while self._accept("not", "!"):
             is_negated = not is_negated
@@ -185,25 +172,25 @@ class _Parser:
             self._expect(")")
         else:
             test = self._comparison()
-        return Not(test) if is_negated else test
+        return ast.Not(test) if is_negated else test
 
-    def _comparison(self) -> Test:
+    def _comparison(self) -> ast.Test:
         first = self._value()
         operator = _OPERATORS.get(self.token)
         if operator is None:
             return first
         self._scan()
-        return Compare(operator, first, self._value())
+        return ast.Compare(operator, first, self._value())
 
-    def _value(self) -> Value:
+    def _value(self) -> ast.Value:
         if self.token in ("$", "@"):
             return self.path()
         if self._kind == "string":
-            return Constant(self._string())
+            return ast.Constant(self._string())
         if self._kind == "number":
-            return Constant(self._number())
+            return ast.Constant(self._number())
         if self.token in _CONSTANTS:
-            return Constant(_CONSTANTS[self._advance()])
+            return ast.Constant(_CONSTANTS[self._advance()])
         if self.token in ("'", '"'):
             self.fail("this text is not closed")
         self.fail('expected a path ($... or @...), a number, "text", true, false or null')
@@ -232,5 +219,5 @@ class _Parser:
         return string
 
 
-def _join(needs_all: bool, tests: list[Test]) -> Test:
-    return tests[0] if len(tests) == 1 else Join(needs_all, tuple(tests))
+def _join(needs_all: bool, tests: list[ast.Test]) -> ast.Test:
+    return tests[0] if len(tests) == 1 else ast.Join(needs_all, tuple(tests))

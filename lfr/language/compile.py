@@ -16,19 +16,8 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise, product
 from typing import Any, Final, NamedTuple
 
-from lfr.flow import Edge, Flow, StepKind, gc_paused
-from lfr.flow import Step as FlowStep
-from lfr.language.ast import (
-    FlowText,
-    Label,
-    Literal,
-    Resource,
-    Scope,
-    Statement,
-    Step,
-    Task,
-    walk_all_scopes,
-)
+from lfr.flow import Edge, Flow, Step, StepKind, gc_paused
+from lfr.language import ast
 from lfr.language.diagnostics import FatalProblem, Problem, SourceText
 from lfr.language.labels import END, START, check_labels
 from lfr.language.parse import MAX_DEPTH, Parsed, parse
@@ -60,7 +49,7 @@ class Compiled:
     """
 
     flow: Flow
-    tree: FlowText
+    tree: ast.FlowText
     symbols: SymbolTable
     offsets: tuple[int, ...]
     restarts: Mapping[int, int]
@@ -101,7 +90,7 @@ def compile_source(source: SourceText, base: str | None = None) -> Compiled:
 
 def _label_problems(parsed: Parsed) -> Iterator[Problem]:
     """Check the labels of each scope, except where labels may be missing because of a syntax error."""
-    for scope in walk_all_scopes(parsed.tree):
+    for scope in ast.walk_all_scopes(parsed.tree):
         if parsed.is_certain and (parsed.is_complete or scope.is_subflow):
             yield from check_labels(scope)
 
@@ -122,8 +111,6 @@ class _Span(NamedTuple):
 
 
 class _Modifiers(NamedTuple):
-    """The modifiers of a task or a subflow in a statement."""
-
     merge: bool = False
     iterate: bool = False
     guard: str | None = None
@@ -156,13 +143,13 @@ class _FlowBuilder:
         self.restarts: dict[int, int] = {}
         self._symbols = symbols
         self._root = root
-        self._steps: list[FlowStep] = []
+        self._steps: list[Step] = []
         self._edges: list[Edge] = []
         self._characters_left = MAX_CHARACTERS
         self._lengths: dict[int, int] = {}
         self._depth = 0
 
-    def build(self, tree: Scope) -> Flow:
+    def build(self, tree: ast.Scope) -> Flow:
         scope = _OpenScope(self._add(StepKind.START, tree.offset), tree.offset)
         self._fill(scope, tree.statements, StepKind.END)
         edges = tuple(edge for edge, _ in groupby(sorted(self._edges)))
@@ -177,7 +164,7 @@ class _FlowBuilder:
         if self._characters_left < 0:
             message = f"here the flow has more than {MAX_CHARACTERS:,} characters, written out"
             raise FatalProblem(offset, message)
-        self._steps.append(FlowStep(index, kind, **fields))
+        self._steps.append(Step(index, kind, **fields))
         self.offsets.append(offset)
         return index
 
@@ -194,12 +181,11 @@ class _FlowBuilder:
             raise FatalProblem(offset, f"here the flow has more than {MAX_STEPS:,} steps")
 
     def _connect(self, offset: int, sources: list[int], targets: list[int]) -> None:
-        """Add an edge from each source to each target."""
         if len(self._edges) + len(sources) * len(targets) > MAX_EDGES:
             raise FatalProblem(offset, f"here the flow has more than {MAX_EDGES:,} edges")
         self._edges.extend(product(sources, targets))
 
-    def _fill(self, scope: _OpenScope, statements: Iterable[Statement], closing: StepKind) -> int:
+    def _fill(self, scope: _OpenScope, statements: Iterable[ast.Statement], closing: StepKind) -> int:
         """Add the steps of a scope after its start, and all its edges; return the index of its end."""
         for statement in statements:
             self._statement(statement, scope)
@@ -213,19 +199,19 @@ class _FlowBuilder:
                 self._steps[index] = replace(self._steps[index], merge=True)
         return end
 
-    def _statement(self, statement: Statement, scope: _OpenScope) -> None:
+    def _statement(self, statement: ast.Statement, scope: _OpenScope) -> None:
         source, target = statement.source, statement.target
         spans: list[_Span] = []
-        if isinstance(source, Literal):
+        if isinstance(source, ast.Literal):
             spans.append(self._single(StepKind.LITERAL, source.offset, value=source.value))
-        elif isinstance(source, Resource):
+        elif isinstance(source, ast.Resource):
             spans.append(self._resource(source))
         for step in statement.steps:  # a generator would add a stack frame for each level of subflows
             spans.append(self._step(step, scope))
         label = END
-        if target and isinstance(target.to, Resource):
+        if target and isinstance(target.to, ast.Resource):
             spans.append(self._resource(target.to, sink=True, merge=target.merge_offset is not None))
-        elif target and isinstance(target.to, Label):
+        elif target and isinstance(target.to, ast.Label):
             label = target.to.name
             if label == START:
                 self.restarts[spans[-1].exit] = target.to.offset
@@ -233,7 +219,7 @@ class _FlowBuilder:
                 scope.merging.add(label)
         for one, following in pairwise(spans):
             self._connect(scope.offset, [one.exit], [following.entry])
-        if isinstance(source, Label) and source.name != START:
+        if isinstance(source, ast.Label) and source.name != START:
             scope.consumers[source.name].append(spans[0].entry)
         else:
             self._connect(scope.offset, [scope.start], [spans[0].entry])
@@ -243,7 +229,7 @@ class _FlowBuilder:
         index = self._add(kind, offset, **fields)
         return _Span(index, index)
 
-    def _resource(self, resource: Resource, *, sink: bool = False, merge: bool = False) -> _Span:
+    def _resource(self, resource: ast.Resource, *, sink: bool = False, merge: bool = False) -> _Span:
         parameters = self._parameters(_PLAIN, resource)
         if resource.parameters and not isinstance(parameters, dict | None):
             message = "the parameters of a resource are an object, such as (- method: PUT -)"
@@ -257,21 +243,21 @@ class _FlowBuilder:
             merge=merge,
         )
 
-    def _uri(self, resource: Resource) -> str:
+    def _uri(self, resource: ast.Resource) -> str:
         try:
             return resolve_uri(resource.uri, self._root) if self._root else resource.uri
         except ValueError as error:
             self.problems.append(Problem(resource.offset, f"this URI cannot be read: {error}"))
             return resource.uri
 
-    def _step(self, step: Step, scope: _OpenScope) -> _Span:
+    def _step(self, step: ast.Step, scope: _OpenScope) -> _Span:
         modifiers = _Modifiers(step.merges, step.iterate_offset is not None, step.guard)
-        if isinstance(step.content, Scope):
+        if isinstance(step.content, ast.Scope):
             span = self._subflow(step.content.statements, step.content.offset, modifiers)
         elif len(step.content) == 1:
             span = self._task(step.content[0], modifiers)
         else:
-            each = [Statement(None, (Step((task,)),), None) for task in step.content]
+            each = [ast.Statement(None, (ast.Step((task,)),), None) for task in step.content]
             span = self._subflow(each, step.content[0].offset, modifiers)
         if step.before:
             scope.consumers[step.before.name].append(span.entry)
@@ -279,7 +265,7 @@ class _FlowBuilder:
             scope.producers[step.after.name].append(span.exit)
         return span
 
-    def _task(self, task: Task, modifiers: _Modifiers) -> _Span:
+    def _task(self, task: ast.Task, modifiers: _Modifiers) -> _Span:
         symbol = self._symbols.tasks.get(task.name, _PLAIN)
         if symbol.subflow is not None:
             self._check_room(task.offset, self._symbols.sizes[task.name])
@@ -299,16 +285,16 @@ class _FlowBuilder:
             **modifiers._asdict(),
         )
 
-    def _parameters(self, symbol: Symbol, use: Task | Resource) -> Json:
+    def _parameters(self, symbol: Symbol, use: ast.Task | ast.Resource) -> Json:
         """Return the parameters of a use of a task, merged over the defaults; record the error in them."""
-        name = use.name if isinstance(use, Task) else ""
+        name = use.name if isinstance(use, ast.Task) else ""
         parameters, problem = merge_parameters(symbol, use.parameters, name)
         if problem is not None:
             self.problems.append(problem)
         return parameters
 
     def _subflow(
-        self, statements: Iterable[Statement], offset: int, modifiers: _Modifiers, name: str = ""
+        self, statements: Iterable[ast.Statement], offset: int, modifiers: _Modifiers, name: str = ""
     ) -> _Span:
         self._depth += 1
         if self._depth > MAX_DEPTH:

@@ -8,19 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from lfr.guard import parse_guard
-from lfr.language.ast import (
-    Declaration,
-    FlowText,
-    Label,
-    Literal,
-    Resource,
-    Scope,
-    Statement,
-    Step,
-    Task,
-    walk_all_scopes,
-    walk_tasks,
-)
+from lfr.language import ast
 from lfr.language.diagnostics import Problem
 from lfr.language.labels import all_labels, lint_labels
 from lfr.language.lexer import begins_line
@@ -33,13 +21,13 @@ from lfr.values.literals import duplicate_keys
 _LINE_END = re.compile(r"[ \t\f\v]*(?:#|[\r\n])")
 
 
-def lint_syntax(tree: FlowText, symbols: SymbolTable, text: str) -> Iterator[Problem]:
-    """Yield all warnings of this module, in no order."""
+def lint_syntax(tree: ast.FlowText, symbols: SymbolTable, text: str) -> Iterator[Problem]:
+    """Yield all warnings of this module, in any order."""
     yield from _lint_declarations(tree)
     yield from _lint_subflow_parameters(tree, symbols)
     yield from _lint_names(tree)
     yield from _lint_built_ins(tree, symbols)
-    for scope in walk_all_scopes(tree):
+    for scope in ast.walk_all_scopes(tree):
         yield from lint_labels(scope)
         for statement in scope.statements:
             yield from _lint_line_ends(statement, text)
@@ -53,9 +41,9 @@ def lint_syntax(tree: FlowText, symbols: SymbolTable, text: str) -> Iterator[Pro
             yield Problem(offset, f"the key {quoted} stands in this object already; the last one counts")
 
 
-def _lint_declarations(tree: FlowText) -> Iterator[Problem]:
+def _lint_declarations(tree: ast.FlowText) -> Iterator[Problem]:
     """Warn of tasks that are declared twice or never used."""
-    declarations: dict[str, Declaration] = {}
+    declarations: dict[str, ast.Declaration] = {}
     for declaration in tree.declarations:
         if declaration.keyword != "task":
             continue
@@ -70,7 +58,7 @@ def _lint_declarations(tree: FlowText) -> Iterator[Problem]:
             yield Problem(declaration.offset, f"{name} is declared and never used")
 
 
-def _used_names(tree: FlowText, declarations: dict[str, Declaration]) -> set[str]:
+def _used_names(tree: ast.FlowText, declarations: dict[str, ast.Declaration]) -> set[str]:
     """Return the declared names that the flow uses, directly or through other declarations."""
     used: set[str] = set()
     pending = list(count_task_uses(tree.scope))
@@ -87,11 +75,11 @@ def _used_names(tree: FlowText, declarations: dict[str, Declaration]) -> set[str
     return used
 
 
-def _lint_subflow_parameters(tree: FlowText, symbols: SymbolTable) -> Iterator[Problem]:
+def _lint_subflow_parameters(tree: ast.FlowText, symbols: SymbolTable) -> Iterator[Problem]:
     """Warn of parameters of declared subflows and of their uses, except step options."""
     subflows = {name for name, symbol in symbols.tasks.items() if symbol.subflow is not None}
     declarations = {each.name: each for each in tree.declarations if each.keyword == "task"}
-    tasks: list[Declaration | Task] = [*declarations.values(), *walk_tasks(tree)]
+    tasks: list[ast.Declaration | ast.Task] = [*declarations.values(), *ast.walk_tasks(tree)]
     for task in tasks:
         value = None if task.parameters is None else task.parameters.value
         is_options = isinstance(value, dict) and set(value) == {RESERVED_KEY}
@@ -100,19 +88,19 @@ def _lint_subflow_parameters(tree: FlowText, symbols: SymbolTable) -> Iterator[P
             yield Problem(task.parameters.offset, message, "give them to the tasks in it")
 
 
-def _lint_names(tree: FlowText) -> Iterator[Problem]:
+def _lint_names(tree: ast.FlowText) -> Iterator[Problem]:
     """Warn of names and labels that end with a hyphen or a colon."""
-    labels = (label for scope in walk_all_scopes(tree) for label in all_labels(scope))
-    nodes: list[Declaration | Task | Label] = [*tree.declarations, *walk_tasks(tree), *labels]
+    labels = (label for scope in ast.walk_all_scopes(tree) for label in all_labels(scope))
+    nodes: list[ast.Declaration | ast.Task | ast.Label] = [*tree.declarations, *ast.walk_tasks(tree), *labels]
     for node in nodes:
         if node.name.endswith(("-", ":")):
             message = f"the last character of the name {node.name} is {node.name[-1]}"
             yield Problem(node.offset, message, "a blank before it ends the name")
 
 
-def _lint_built_ins(tree: FlowText, symbols: SymbolTable) -> Iterator[Problem]:
+def _lint_built_ins(tree: ast.FlowText, symbols: SymbolTable) -> Iterator[Problem]:
     """Warn of reserved names that no built-in task has: such a task would wait for ever."""
-    names = [(task.name, task.offset) for task in walk_tasks(tree)]
+    names = [(task.name, task.offset) for task in ast.walk_tasks(tree)]
     names += [(declaration.alias, declaration.offset) for declaration in tree.declarations]
     for name, offset in names:
         if name in symbols.tasks or not is_reserved(name) or name in (EACH, LOAD, STORE):
@@ -123,7 +111,7 @@ def _lint_built_ins(tree: FlowText, symbols: SymbolTable) -> Iterator[Problem]:
             yield Problem(offset, f"there is no task {name} in lfr, and no other worker may do it", hint)
 
 
-def _lint_line_ends(statement: Statement, text: str) -> Iterator[Problem]:
+def _lint_line_ends(statement: ast.Statement, text: str) -> Iterator[Problem]:
     """Warn of labels that belong to a step on another line.
 
     `A -> :x` and `B` on two lines are `A -> :x B`; `A` and `:x -> B` on two lines are `A :x -> B`.
@@ -138,24 +126,24 @@ def _lint_line_ends(statement: Statement, text: str) -> Iterator[Problem]:
             yield Problem(step.after.offset, message, "write ; before it if it begins a statement")
 
 
-def _ends_line(label: Label, text: str) -> bool:
+def _ends_line(label: ast.Label, text: str) -> bool:
     return _LINE_END.match(text, label.offset + 1 + len(label.name)) is not None
 
 
-def _lint_braces_after_resource(one: Statement, following: Statement, text: str) -> Iterator[Problem]:
+def _lint_braces_after_resource(one: ast.Statement, following: ast.Statement, text: str) -> Iterator[Problem]:
     """Warn of `A -> <uri>{{method:PUT}}`: the braces are a second statement, a subflow in a subflow."""
     target = one.target.to if one.target else None
-    if not isinstance(target, Resource) or target.parameters is not None or following.source is not None:
+    if not isinstance(target, ast.Resource) or target.parameters is not None or following.source is not None:
         return
     content = following.steps[0].content
     end = target.offset + len(target.uri) + 2
-    if isinstance(content, Scope) and content.offset == end and text.startswith("{", end):
+    if isinstance(content, ast.Scope) and content.offset == end and text.startswith("{", end):
         message = "this subflow is a statement of its own, not parameters of the resource"
         hint = "parameters are written (- YAML -) or ({JSON}); write ; before a new statement"
         yield Problem(end, message, hint)
 
 
-def _lint_guard(step: Step) -> Iterator[Problem]:
+def _lint_guard(step: ast.Step) -> Iterator[Problem]:
     """Warn of a guard that mixes `and` and `or` without parentheses."""
     if step.guard is None or step.guard_offset is None:
         return
@@ -166,14 +154,14 @@ def _lint_guard(step: Step) -> Iterator[Problem]:
         yield Problem(step.guard_offset, "guard: or binds more closely than and here", hint, cause)
 
 
-def _literals(tree: FlowText) -> Iterator[Literal]:
+def _literals(tree: ast.FlowText) -> Iterator[ast.Literal]:
     """Yield all literals and parameters of a text."""
-    tasks: list[Declaration | Task] = [*tree.declarations, *walk_tasks(tree)]
+    tasks: list[ast.Declaration | ast.Task] = [*tree.declarations, *ast.walk_tasks(tree)]
     yield from (task.parameters for task in tasks if task.parameters is not None)
-    for statement in (each for scope in walk_all_scopes(tree) for each in scope.statements):
+    for statement in (each for scope in ast.walk_all_scopes(tree) for each in scope.statements):
         target = statement.target.to if statement.target else None
         for end in (statement.source, target):
-            if isinstance(end, Literal):
+            if isinstance(end, ast.Literal):
                 yield end
-            elif isinstance(end, Resource) and end.parameters is not None:
+            elif isinstance(end, ast.Resource) and end.parameters is not None:
                 yield end.parameters

@@ -23,18 +23,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from lfr.guard import GuardError, parse_guard
-from lfr.language.ast import (
-    Declaration,
-    FlowText,
-    Label,
-    Literal,
-    Resource,
-    Scope,
-    Statement,
-    Step,
-    Target,
-    Task,
-)
+from lfr.language import ast
 from lfr.language.diagnostics import MAX_SHOWN, FatalProblem, Problem
 from lfr.language.lexer import CLOSING_OF, Lexer, Token, TokenKind, begins_line, describe_char
 
@@ -71,11 +60,11 @@ _CONTINUES: Final = frozenset(
 class Parsed:
     """The syntax tree of a text, and the problems in the text.
 
-    is_complete  False if statements with syntax errors are missing from the tree
-    is_certain   False if statements may be missing because the end of an invalid literal was guessed
+    is_complete  no statements are missing from the tree because of syntax errors
+    is_certain   none may be missing because the end of an invalid literal was guessed
     """
 
-    tree: FlowText
+    tree: ast.FlowText
     problems: list[Problem]
     is_complete: bool
     is_certain: bool
@@ -95,8 +84,8 @@ class _Parser:
         self._token = Token(TokenKind.END, "", 0, 0)
         self._problems = self._lexer.problems
         self._open: list[Token] = []
-        self._declarations: list[Declaration] = []
-        self._statements: list[Statement] = []
+        self._declarations: list[ast.Declaration] = []
+        self._statements: list[ast.Statement] = []
 
     def parse(self) -> Parsed:
         is_complete, is_running = True, True
@@ -109,8 +98,8 @@ class _Parser:
             except FatalProblem as error:
                 is_complete, is_running = False, self._record(error.problem)
                 resume = self._skip_statement
-        scope = Scope(tuple(self._statements), 0, is_subflow=False)
-        tree = FlowText(tuple(self._declarations), scope)
+        scope = ast.Scope(tuple(self._statements), 0, is_subflow=False)
+        tree = ast.FlowText(tuple(self._declarations), scope)
         return Parsed(tree, self._problems, is_complete, is_certain=not self._lexer.may_have_skipped)
 
     def _parse_rest(self) -> None:
@@ -181,7 +170,7 @@ class _Parser:
             raise FatalProblem(token.offset, message, cause=opening.offset)
         self._fail(f"expected {expected}, found {_describe(token)}", hint or _hint(token))
 
-    def _declaration(self) -> Declaration:
+    def _declaration(self) -> ast.Declaration:
         keyword = self._advance()
         if keyword.text not in ("flow", "task"):
             raise FatalProblem(
@@ -196,31 +185,31 @@ class _Parser:
         if not is_ended and subflow is not None and self._token.kind is TokenKind.ARROW:
             self._fail_expecting("a statement", AFTER_DECLARATION)
         text = doc.text.strip() if doc else ""
-        return Declaration(keyword.text, name, alias, parameters, text, subflow, keyword.offset)
+        return ast.Declaration(keyword.text, name, alias, parameters, text, subflow, keyword.offset)
 
-    def _statement(self) -> Statement:
+    def _statement(self) -> ast.Statement:
         offset = self._token.offset
         source, before = self._source()
         steps = [self._step(before)]
         target = None
         while target is None and self._accept(TokenKind.ARROW):
             following = self._step_or_target()
-            if isinstance(following, Target):
+            if isinstance(following, ast.Target):
                 target = following
             else:
                 steps.append(following)
         if target is not None and self._token.kind is TokenKind.ARROW:
-            self._fail("nothing can follow the target of a statement", _AFTER_TARGET)
+            hint = "write ; and begin a new statement, such as :label -> task"
+            self._fail("nothing can follow the target of a statement", hint)
         if not self._accept(TokenKind.SEMICOLON) and self._token.kind not in _FOLLOWS_STATEMENT:
             self._fail_expecting("an arrow or a new statement")
-        return Statement(source, tuple(steps), target, offset)
+        return ast.Statement(source, tuple(steps), target, offset)
 
-    def _source(self) -> tuple[Label | Literal | Resource | None, Label | None]:
-        """Parse what precedes the first arrow if it is no step. A label may turn out to belong to the first
-        step: return it as the second value."""
+    def _source(self) -> tuple[ast.Label | ast.Literal | ast.Resource | None, ast.Label | None]:
+        """Return the source, or None and, if it is there, the label before the first step."""
         if self._token.kind not in _BEGINS_STATEMENT:
             self._fail_expecting("a statement")
-        source: Label | Literal | Resource | None = None
+        source: ast.Label | ast.Literal | ast.Resource | None = None
         if self._token.kind is TokenKind.LABEL:
             label = self._label()
             if self._token.kind in BEGINS_STEP:
@@ -234,20 +223,20 @@ class _Parser:
             self._expect(TokenKind.ARROW)
         return source, None
 
-    def _step_or_target(self) -> Step | Target:
+    def _step_or_target(self) -> ast.Step | ast.Target:
         """Parse what follows an arrow."""
         merge = self._accept(TokenKind.MERGE)
         merge_offset = merge.offset if merge else None
         if self._token.kind is TokenKind.RESOURCE:
-            return Target(self._resource(), merge_offset)
+            return ast.Target(self._resource(), merge_offset)
         if self._token.kind is TokenKind.LABEL:
             label = self._label()
             if merge or self._token.kind not in BEGINS_STEP:
-                return Target(label, merge_offset)
+                return ast.Target(label, merge_offset)
             return self._step(label)
         return self._step(None, merge)
 
-    def _step(self, before: Label | None, merge: Token | None = None) -> Step:
+    def _step(self, before: ast.Label | None, merge: Token | None = None) -> ast.Step:
         """Parse a step whose label or `>` may have been consumed already."""
         if before is None and merge is None and self._token.kind is TokenKind.LABEL:
             before = self._label()
@@ -267,7 +256,7 @@ class _Parser:
         content = self._tasks() if self._token.kind is TokenKind.NAME else self._subflow()
         after = self._label() if self._token.kind is TokenKind.LABEL else None
         iterate_offset = iterate.offset if iterate else None
-        return Step(content, before, after, iterate_offset, merge is not None, guard, guard_offset)
+        return ast.Step(content, before, after, iterate_offset, merge is not None, guard, guard_offset)
 
     def _guard(self) -> str:
         token = self._expect(TokenKind.GUARD)
@@ -278,17 +267,17 @@ class _Parser:
             self._problems.append(Problem(token.offset, f"guard: {error.message}", cause=cause))
         return token.text
 
-    def _tasks(self) -> tuple[Task, ...]:
+    def _tasks(self) -> tuple[ast.Task, ...]:
         tasks = [self._task()]
         while self._accept(TokenKind.BAR):
             tasks.append(self._task())
         return tuple(tasks)
 
-    def _task(self) -> Task:
+    def _task(self) -> ast.Task:
         name = self._expect(TokenKind.NAME)
-        return Task(name.text, self._parameters(), name.offset)
+        return ast.Task(name.text, self._parameters(), name.offset)
 
-    def _subflow(self) -> Scope:
+    def _subflow(self) -> ast.Scope:
         opening = self._advance()
         self._open.append(opening)
         if len(self._open) > MAX_DEPTH:
@@ -298,32 +287,30 @@ class _Parser:
             statements.append(self._statement())
         self._open.pop()
         self._advance()
-        return Scope(tuple(statements), opening.offset, is_subflow=True)
+        return ast.Scope(tuple(statements), opening.offset, is_subflow=True)
 
-    def _label(self) -> Label:
+    def _label(self) -> ast.Label:
         token = self._advance()
-        return Label(token.text, token.offset)
+        return ast.Label(token.text, token.offset)
 
-    def _literal(self) -> Literal:
+    def _literal(self) -> ast.Literal:
         token = self._advance()
         if not isinstance(token.value, dict | list | None):
             self._problems.append(
                 Problem(token.offset, "a literal must be an object or a list", "put [ ] around it")
             )
-        return Literal({} if token.value is None else token.value, token.offset)
+        return ast.Literal({} if token.value is None else token.value, token.offset)
 
-    def _resource(self) -> Resource:
+    def _resource(self) -> ast.Resource:
         token = self._advance()
-        return Resource(token.text, self._parameters(), token.offset)
+        return ast.Resource(token.text, self._parameters(), token.offset)
 
-    def _parameters(self) -> Literal | None:
+    def _parameters(self) -> ast.Literal | None:
         token = self._accept(TokenKind.PARAMETERS)
-        return Literal(token.value, token.offset) if token else None
+        return ast.Literal(token.value, token.offset) if token else None
 
 
 AFTER_DECLARATION: Final = "write ; after the declaration if the bracket after it begins a statement"
-
-_AFTER_TARGET: Final = "write ; and begin a new statement, such as :label -> task"
 
 _HINTS_BY_TEXT: Final = {
     **dict.fromkeys("-=–—⇒➔➜⟶", "an arrow is written -> or →"),
