@@ -26,7 +26,7 @@ WORKFLOW_INPUT: Final = -1
 
 
 class StepKind(StrEnum):
-    """The kinds of steps; the kind decides what the engine does when the step starts."""
+    """What a step is; this decides what the engine does when the step starts."""
 
     START = "start"
     END = "end"
@@ -169,7 +169,7 @@ class Flow:
 
     @cached_property
     def thresholds(self) -> tuple[int, ...]:
-        """By index: the activations that start the step. For the start it is 1, or no loop could run."""
+        """By index: the activations that start the step: 1 for the start, however many loops lead to it."""
         return (1, *(max(1, len(sources)) for sources in self.predecessors[1:]))
 
     @property
@@ -191,16 +191,16 @@ class Flow:
         """Return the part that runs for each item of a step, which is a task or a subflow.
 
         For a task, that is the step alone; for a subflow, all steps from its start to its end, which become
-        the start and the end of the part. The part has no guard: the whole step's guard has held already.
+        the start and the end of the part. The part has no guard: a guard is evaluated once for all items.
         """
         step = self.steps[index]
         alone = replace(step, iterate=False, merge=False, guard=None)
         name = f"{self.reference}/{index}"
         if step.kind is not StepKind.SUBFLOW:
-            steps = _with(self.steps, alone)
+            steps = _replaced(self.steps, alone)
             return replace(self, steps=steps, edges=(), first=index, part_end=index, part_name=name)
-        steps = _with(self.steps, replace(alone, kind=StepKind.START, end=-1))
-        steps = _with(steps, replace(steps[step.end], kind=StepKind.END))
+        steps = _replaced(self.steps, replace(alone, kind=StepKind.START, end=-1))
+        steps = _replaced(steps, replace(steps[step.end], kind=StepKind.END))
         begin, end = bisect_left(self.edges, (index,)), bisect_left(self.edges, (step.end,))
         edges = self.edges[begin:end]
         return replace(self, steps=steps, edges=edges, first=index, part_end=step.end, part_name=name)
@@ -246,15 +246,14 @@ class Flow:
 
 
 def _neighbours(edges: Iterable[Edge], size: int) -> tuple[tuple[int, ...], ...]:
-    """Return the second steps of the edges, by the index of the first."""
+    """Return by the first index of the edges all of their second ones."""
     lists: list[list[int]] = [[] for _ in range(size)]
     for one, other in edges:
         lists[one].append(other)
     return tuple(map(tuple, lists))
 
 
-def _with(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
-    """Return the steps with one of them replaced."""
+def _replaced(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
     return (*steps[: step.index], step, *steps[step.index + 1 :])
 
 

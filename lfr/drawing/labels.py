@@ -1,4 +1,4 @@
-"""The texts at a step, the same in every format."""
+"""The texts of steps in drawings and lists, the same in every format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_LENGTH: Final = 40
 
 
 def label_lines(step: Step) -> list[str]:
-    """Return the lines at a step: `>` for merge or `*` for iteration with its name; `?` with its guard."""
+    """Return the lines at a step: `>` (merge) or `*` (iterate) with its name; then `?` with its guard."""
     marks = [mark for mark, is_set in ((">", step.merge), ("*", step.iterate)) if is_set]
     name = " ".join([*marks, _name(step)]).strip()
     guard = [] if step.guard is None else [f"? {' '.join(step.guard.split())}"]

@@ -47,9 +47,9 @@ class Rectangle:
 class Layout:
     """The positions of all parts of a drawing.
 
-    steps   by index: the rectangle of the step; of a subflow that of its start
-    frames  by the index of a subflow: the frame around it
-    edges   by edge: the points of its path, from the border of one node to that of the other
+    steps   by index: the rectangle of the step; for a subflow, of the circle at its start
+    frames  by the index of a subflow: the frame around all of it
+    edges   by edge: the points of its path, from the border of one step to that of the other
     """
 
     width: float
@@ -103,8 +103,6 @@ def lay_out(
 
 
 def _transpose(layout: Layout) -> Layout:
-    """Exchange right and down."""
-
     def transpose(box: Rectangle) -> Rectangle:
         return Rectangle(box.y, box.x, box.height, box.width)
 
@@ -143,9 +141,9 @@ def _lay_out_flow(
 
 
 def _scopes(flow: Flow) -> tuple[list[int], dict[int, int]]:
-    """Return the subflow of each step (its own start and end included), and the one around each subflow.
+    """Return the scope of each step, and the scope around each subflow, by index.
 
-    -1 stands for the flow itself.
+    A scope is -1 for the flow, or a subflow's index; the start and end of a subflow are in its own scope.
     """
     scope_of: list[int] = []
     parent_of: dict[int, int] = {}
@@ -217,7 +215,7 @@ def _add_node(
 def _framed(inner: _ScopeLayout, index: int, label_width: float, *, vertical: bool) -> _ScopeLayout:
     """Put a frame around a scope, with room for the label above.
 
-    A vertical layout is transposed afterwards: its label, then above, needs room at the left here.
+    A vertical layout is transposed later: room at the left becomes room above.
     """
     before = FRAME + (LABEL_HEIGHT if label_width else 0.0)
     if vertical:
@@ -324,10 +322,9 @@ def _align_column(
 ) -> None:
     """Move the nodes of a layer towards their neighbours without overlap; runs of touching nodes move as one.
 
-    A run has the ideal top of its first node, the number of its nodes, and its height. (The pool adjacent
-    violators algorithm)
+    (The pool adjacent violators algorithm)
     """
-    runs: list[tuple[float, int, float]] = []
+    runs: list[tuple[float, int, float]] = []  # the ideal top, the number of nodes, the height
     for node in column:
         current = tops[node] + heights[node] / 2
         middle = _mean([tops[each] + heights[each] / 2 for each in neighbours[node]], current)

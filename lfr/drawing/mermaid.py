@@ -8,16 +8,15 @@ from lfr.drawing.labels import label_lines
 from lfr.flow import Flow, Step, StepKind
 
 _UNSAFE = re.compile(r"[^\w .,:;=/()\[\]{}@$?!'→…-]|(?<![^\W_])_|_(?![^\W_])")
-"""Characters to escape. A `_` inside a word is no markup."""
+"""Characters to escape. A `_` inside a word needs no escape: it is not markup there."""
 
 
 def to_mermaid(flow: Flow, *, vertical: bool = False, docs: bool = True) -> str:
     """Return the flow as a mermaid flowchart, from left to right or, if `vertical`, from top to bottom.
 
     The id of a node is `s` and the step's index. A subflow is a frame around its own steps, with small
-    circles for its start and end. A name has `>` before it if the step merges its input, `*` if it is
-    iterated; a guard stands under the name. Names are escaped, so that none can change the drawing. With
-    `docs`, the documentation of the flow and of its tasks becomes comments.
+    circles for its start and end. Labels are escaped, so that none can change the drawing. With `docs`, the
+    documentation of the flow and of its tasks becomes comments.
     """
     lines = _comments(flow) if docs else []
     lines += [f"flowchart {'TB' if vertical else 'LR'}"]

@@ -1,4 +1,4 @@
-"""Draws a flow as a self-contained SVG without scripts and fonts; it follows the reader's colour scheme.
+"""Draws a flow as a self-contained SVG without scripts and fonts, light or dark as the reader prefers.
 
 With the states of steps it shows a workflow: each state has a colour and a symbol.
 """

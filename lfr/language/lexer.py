@@ -70,7 +70,7 @@ _URI = re.compile(r"[^\s>\x00-\x1f\x7f]++")
 
 _LIKE_PARAMETERS = re.compile(r"""\((?:[^()\r\n"'`#]|"(?:[^"\\\r\n]|\\.)*+"|'[^'\r\n]*+')*+\)""")
 _LIKE_RESOURCE = re.compile(r"""<[^<>\r\n"'`({\[]*+(?<!-)>""")
-"""Brackets on one line whose content cannot hold a token of another kind."""
+"""What a misspelt token may look like: brackets on one line with no signs of other tokens in them."""
 
 
 class Lexer:

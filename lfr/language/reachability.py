@@ -24,9 +24,9 @@ _HINT: Final = "a step waits for all steps that lead to it; only -> :start makes
 
 
 def completable_steps(flow: Flow, can_end: Callable[[Step], bool]) -> set[int]:
-    """Return the steps that end sooner or later in a run, if only steps that pass `can_end` do end.
+    """Return the steps that end in a run in which only steps that pass `can_end` end.
 
-    The end of a subflow that may be skipped counts as soon as the subflow itself does.
+    A subflow that may be skipped counts as ended when it starts.
     """
     missing = [len(sources) for sources in flow.predecessors]
     ended: set[int] = set()
@@ -87,8 +87,7 @@ def _endless_loops(restarts: Mapping[int, int], completable: set[int]) -> Iterat
 def _blocked_by_cycle(flow: Flow, completable: set[int]) -> dict[tuple[int, ...], list[int]]:
     """Return the cycles of steps that wait for each other, each with all steps that it keeps from starting.
 
-    A cycle begins with its lowest index; the steps are in ascending order. Each blocked step waits for
-    another one, which waits for a third, and so on until a cycle is closed.
+    A cycle begins with its lowest index; the blocked steps are in ascending order.
     """
     cycles: dict[int, tuple[int, ...]] = {}
     for step in flow.steps:
@@ -106,9 +105,9 @@ def _blocked_by_cycle(flow: Flow, completable: set[int]) -> dict[tuple[int, ...]
 
 
 def _blocking_step(flow: Flow, index: int, completable: set[int]) -> int | None:
-    """Return one step that never ends and that this one waits for; None for the end of a flow that loops.
+    """Return a step that never ends and that this one waits for; None for the end of a flow that only loops.
 
-    If nothing leads to the end of a scope, all statements of the scope lead into cycles.
+    If no step leads to the end of a scope, all of its statements lead into cycles: any of them will do.
     """
     sources = flow.predecessors[index] or range(index - 1, 0, -1)
     return next((source for source in sources if source not in completable), None)

@@ -31,8 +31,8 @@ def is_absolute(uri: str) -> bool:
 def parse_base(base: str) -> str:
     """Return the URL against which relative resources are resolved.
 
-    An absolute folder becomes `file:///FOLDER/`. Of a URL, `resolve_uri` ignores what follows the last
-    slash, as browsers do. Raises BadInput for anything else.
+    An absolute folder becomes `file:///FOLDER/`; a URL is returned unchanged, and `resolve_uri` ignores what
+    follows its last slash, as browsers do. Raises BadInput for anything else.
     """
     if base.startswith("/"):
         return f"file://{quote(base.rstrip('/'), errors='surrogateescape')}/"

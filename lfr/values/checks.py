@@ -26,7 +26,7 @@ _MAX_SHOWN: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a value must be: in words, and as a function that returns the value, or None for a misfit."""
+    """What a value must be: in words, and as a function that returns None for a value that does not fit."""
 
     words: str
     read: Callable[[Json], Any]
@@ -45,7 +45,7 @@ def abbreviate(value: Json) -> str:
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:
-    """Return `did you mean NAME?` with the name that is nearest to this one; empty if none is near."""
+    """Return `did you mean NAME?` with the most similar of the names; an empty text if none is similar."""
     from difflib import get_close_matches  # here: only mistakes need it
 
     near = get_close_matches(name, names, n=1)
@@ -53,7 +53,7 @@ def suggestion(name: str, names: Iterable[str]) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Return whether a text has an encoding in UTF-8: JSON may hold one that has not, such as `"\\ud800"`."""
+    """Return whether UTF-8 can encode a text. JSON may hold one that it cannot, such as `"\\ud800"`."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -63,20 +63,18 @@ def is_unicode(text: str) -> bool:
 
 def whole_number(least: int, most: int) -> Check:
     """Return the check for a whole number within these bounds."""
-
-    def read(value: Json) -> int | None:
-        return value if type(value) is int and least <= value <= most else None
-
-    return Check(f"a whole number from {least} to {most}", read)
+    return Check(
+        f"a whole number from {least} to {most}",
+        lambda value: value if type(value) is int and least <= value <= most else None,
+    )
 
 
 def number(least: float, most: float) -> Check:
     """Return the check for a number within these bounds."""
-
-    def read(value: Json) -> float | None:
-        return float(value) if type(value) in (int, float) and least <= value <= most else None
-
-    return Check(f"a number from {least} to {most}", read)
+    return Check(
+        f"a number from {least} to {most}",
+        lambda value: float(value) if type(value) in (int, float) and least <= value <= most else None,
+    )
 
 
 def duration(least: float = 0.0, most: float | None = None) -> Check:

@@ -1,7 +1,7 @@
 """Encodes and decodes JSON: strict, compact, ASCII.
 
-`json.loads` guesses the encoding and skips blanks around the value, and `json.dumps` makes an encoder for
-each call with options: together half of the time that an event takes. NaN and Infinity are refused,
+`json.loads` guesses the encoding and skips blanks around the value, and `json.dumps` makes an encoder at
+each call with options. Together these are half of the time that an event takes. NaN and Infinity are refused,
 because other languages cannot read them.
 """
 
@@ -17,7 +17,7 @@ Json: TypeAlias = Any
 """A value as `json.loads` gives it: dict, list, str, int, float, bool or None."""
 
 MAX_DEPTH = 200
-"""How deeply a value may be nested. The engine nests values in lists, and Python's own limit is near."""
+"""How deeply a value may be nested. It is below Python's limit, because the engine nests values in lists."""
 
 _SHORT = 2 * MAX_DEPTH
 """A text of this many bytes or fewer cannot be nested too deeply."""

@@ -31,7 +31,7 @@ _INDENT: Final = "  "
 
 
 class _Line(NamedTuple):
-    """A line, or several lines with a literal, and the comment after it."""
+    """A line and the comment after it. A literal in it may have several lines."""
 
     text: str
     comment: str = ""
@@ -158,7 +158,6 @@ def _joined_lines(clause: Clause, indent: str, end: str) -> Iterator[_Line]:
 
 
 def _broken_lines(clause: Clause, indent: str, end: str) -> Iterator[_Line]:
-    """Yield a line for each segment of the statement."""
     deeper = indent + _INDENT
     for number, segment in enumerate(clause.segments):
         margin = deeper if number else indent
@@ -170,8 +169,8 @@ def _broken_lines(clause: Clause, indent: str, end: str) -> Iterator[_Line]:
 
 
 def _piece_lines(pieces: Iterable[Piece], indent: str, end: str, comments: Sequence[str]) -> Iterator[_Line]:
-    """Yield pieces one after the other. The clauses of a block that does not fit on the line have lines of
-    their own; the next piece follows the closing bracket."""
+    """Yield the pieces on one line, except the clauses of a block that does not fit: these have lines of
+    their own, and the next piece follows the closing bracket."""
     words: list[str] = []
     for piece in pieces:
         if isinstance(piece, str):
