@@ -16,7 +16,7 @@ from lfr.errors import BadSettings
 
 _VALID_SECONDS: Final = 3600
 _RENEWED_SECONDS: Final = 300
-"""A signed token is replaced when it is valid for no longer than this."""
+"""How long before its end a signed token is replaced."""
 
 Signer: TypeAlias = Callable[[bytes], bytes]
 """Signs with RSASSA-PKCS1-v1_5 and SHA-256."""
@@ -32,9 +32,9 @@ class Issuer:
 
 
 class TokenSource:
-    """Makes the token for other servers, if the settings have one, for any number of threads.
+    """Returns the token for other servers, if the settings have one, for any number of threads.
 
-    Raises BadSettings if the settings cannot be used.
+    Raises BadSettings.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -67,10 +67,8 @@ def sign_token(issuer: Issuer, now: int) -> str:
 
 
 def load_issuer(setting: str) -> Issuer:
-    """Return the issuer from a JSON file, or from its text: `client_email`, `private_key`, `private_key_id`.
-
-    Raises BadSettings, also if the package that signs is not installed.
-    """
+    """Return the issuer in a setting: JSON with `client_email`, `private_key` and perhaps `private_key_id`,
+    or the path of a file with it. Raises BadSettings, also if the package that signs is not installed."""
     place = "request.issuer" if setting.lstrip().startswith("{") else setting
     try:
         text = setting if place != setting else Path(setting).read_text(encoding="utf-8")
@@ -83,8 +81,8 @@ def load_issuer(setting: str) -> Issuer:
         raise BadSettings("the issuer is no object", place=place)
     email, key, key_id = (fields.get(name, "") for name in ("client_email", "private_key", "private_key_id"))
     if not all(isinstance(value, str) for value in (email, key, key_id)) or not email or not key:
-        needs = "client_email and private_key, and may have private_key_id: texts"
-        raise BadSettings(f"an issuer has {needs}", place=place)
+        reason = "an issuer has client_email and private_key, and may have private_key_id: texts"
+        raise BadSettings(reason, place=place)
     return Issuer(email, key_id, _signer(key, place))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 import urllib3
@@ -15,7 +16,7 @@ _CHUNK = 64 * 1024
 
 
 class NoResponse(Exception):
-    """There is no response, or only a part of it; the text says why."""
+    """No response has arrived, or only a part of it; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,8 @@ class HttpResponse:
     """The response of a server.
 
     code     the status code; `phrase`: its text, as `Not Found`
-    headers  by name, in any letter case
-    content  decompressed; `is_cut`: there is more of it
+    headers  the letter case of names does not matter
+    content  decompressed; `is_cut`: only the beginning, because there is more than `max_bytes`
     """
 
     code: int
@@ -59,7 +60,7 @@ class HttpClient:
         self,
         method: str,
         url: str,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str],
         content: bytes | None = None,
         *,
         timeout_seconds: float,
@@ -70,7 +71,7 @@ class HttpClient:
         """
         deadline = time.monotonic() + timeout_seconds
         all_headers = urllib3.HTTPHeaderDict({"User-Agent": f"lfr/{__version__}", "Connection": "close"})
-        all_headers.update(headers or {})
+        all_headers.update(headers)
         try:
             response = self._pool.request(
                 method,
@@ -81,21 +82,16 @@ class HttpClient:
                 redirect=False,
                 preload_content=False,
             )
-            try:
+            with closing(response):
                 body, is_cut = self._read(response, deadline)
-            finally:
-                response.close()
         except exceptions.HTTPError as error:
             raise NoResponse(_reason(error, timeout_seconds)) from None
         return HttpResponse(response.status, response.reason or "", response.headers, body, is_cut)
 
     def _read(self, response: urllib3.BaseHTTPResponse, deadline: float) -> tuple[bytes, bool]:
-        """Return the content, and whether it is cut.
-
-        `read1` returns what has arrived, so a slow server cannot exceed the deadline unnoticed.
-        """
+        """Return the content, and whether it is cut. Raises TimeoutError of urllib3."""
         body = bytearray()
-        while chunk := response.read1(_CHUNK):
+        while chunk := response.read1(_CHUNK):  # what has arrived: a slow server must not exceed the deadline
             body += chunk
             if len(body) > self._max_bytes:
                 return bytes(body[: self._max_bytes]), True

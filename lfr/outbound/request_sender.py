@@ -43,17 +43,19 @@ class RequestSender:
     def send(self, request: Request, base: str, is_current: Callable[[], bool] = lambda: True) -> Json:
         """Send a request and return the output of its task. Raises RequestFailed.
 
-        Retries as the request says, as long as `is_current` returns that its attempt still counts. The server
-        of the base URL gets the token, and so do those of `request.token_for`.
+        Retries up to `request.retries` times, while the attempt `is_current`. The server of the base URL and
+        those of `request.token_for` get the token.
         """
         trusted = self._trusted | ({parse_base_url(base).origin} if base else frozenset())
         outcome = self._try(request, trusted)
         for number in range(1, request.retries + 1):
-            retry_after = outcome.headers.get("Retry-After", "") if isinstance(outcome, HttpResponse) else ""
-            if isinstance(outcome, HttpResponse) and not is_retryable(outcome.code):
+            if isinstance(outcome, NoResponse):
+                reason, delay = str(outcome), retry_delay(number)
+            elif is_retryable(outcome.code):
+                reason = outcome.status
+                delay = retry_delay(number, outcome.headers.get("Retry-After", ""))
+            else:
                 break
-            delay = retry_delay(number, retry_after)
-            reason = outcome.status if isinstance(outcome, HttpResponse) else outcome
             LOGGER.warning("%s: %s; trying again in %g s", describe_request(request), reason, delay)
             time.sleep(delay)
             if not is_current():
@@ -64,7 +66,7 @@ class RequestSender:
         return _output(request, outcome)
 
     def _try(self, request: Request, trusted: Set[str]) -> HttpResponse | NoResponse:
-        """Send a request once, follow its redirects, and return the last response."""
+        """Send a request without retries, follow redirects, and return the last response."""
         for _ in range(MAX_REDIRECTS):
             response = self._send_once(request, trusted)
             if isinstance(response, NoResponse):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from lfr.config.settings import Settings
@@ -32,16 +33,17 @@ class ResourceFailed(Exception):
 
 
 class ResourceClient:
-    """Loads and stores resources that `resources.allow` names. Raises BadSettings.
+    """Loads and stores resources that `resources.allow` names, for any number of threads.
 
-    Any number of threads may use it.
+    Raises BadSettings.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._entries = settings.resources_allow
         self._max_bytes = settings.resources_size
-        self._timeout_seconds = settings.resources_timeout_seconds
-        self._client = HttpClient(self._max_bytes)
+        self._limit = f"the {self._max_bytes} that resources.size allows"
+        client = HttpClient(self._max_bytes)
+        self._request = partial(client.request, timeout_seconds=settings.resources_timeout_seconds)
         try:
             self._allowed = parse_allow_list(self._entries)
         except BadLocation as error:
@@ -73,10 +75,6 @@ class ResourceClient:
                 self._write(location, content)
             else:
                 self._send(location, store, content, key)
-
-    @property
-    def _limit(self) -> str:
-        return f"the {self._max_bytes} that resources.size allows"
 
     def _permitted(self, location: Location, named: Location) -> Location:
         """Return the location, of a file with its real path, if it is allowed. Raises _Failed.
@@ -112,7 +110,7 @@ class ResourceClient:
         """Return the response and its location, after redirects, each of which must be allowed too."""
         location = named
         for _ in range(MAX_REDIRECTS + 1):
-            response = self._request("GET", location, {"Accept": accept})
+            response = self._request("GET", str(location), {"Accept": accept})
             target = _redirect_target(location, response)
             if target is None:
                 _check_status(response)
@@ -123,22 +121,15 @@ class ResourceClient:
             location = target
         raise _Failed(f"it is redirected more than {MAX_REDIRECTS} times")
 
-    def _request(
-        self, method: str, location: WebLocation, headers: Mapping[str, str], content: bytes | None = None
-    ) -> HttpResponse:
-        url, seconds = str(location), self._timeout_seconds
-        return self._client.request(method, url, headers, content, timeout_seconds=seconds)
-
     def _send(self, location: WebLocation, store: Store, content: bytes, key: str) -> None:
         headers = {"Content-Type": store.type.name}
         if store.method in NOT_IDEMPOTENT:
             headers["Idempotency-Key"] = key
-        response = self._request(store.method, location, headers, content)
+        response = self._request(store.method, str(location), headers, content)
         target = _redirect_target(location, response)
         if target is not None:
-            raise _Failed(
-                f"it answers {response.status} and leads to {target}, and a store follows no redirect"
-            )
+            reason = "and a store follows no redirect"
+            raise _Failed(f"it answers {response.status} and leads to {target}, {reason}")
         _check_status(response)
 
 

@@ -1,7 +1,7 @@
 """Reads and replaces files that flows name, without following links.
 
-Somebody may put a link into a path after it was checked. So each folder of a real path is opened inside
-the one before, and a link on the way is an error (openat(2), O_NOFOLLOW).
+A link may appear in a path after the check. So each folder of a real path is opened inside the one before,
+and a link on the way is an error (openat(2), O_NOFOLLOW).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Final
 _FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 """O_NONBLOCK: opening a named pipe must not wait for its other end."""
+
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 

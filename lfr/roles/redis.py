@@ -34,15 +34,14 @@ class RedisTasks(Consumer):
         self._policy = CommandPolicy(commands, lambda key: key == store.stream or is_own(key))
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
-        """Run the redis: tasks of a batch; acknowledge its other entries."""
-        all_tasks, foreign = parse_tasks(batch)
-        self.acknowledge_later(foreign)
-        self.acknowledge_later([id for id, task in all_tasks if not task.base.startswith(REDIS_PREFIX)])
-        tasks = [(id, task) for id, task in all_tasks if task.base.startswith(REDIS_PREFIX)]
+        """Run the `redis:` tasks of a batch; acknowledge its other entries."""
+        all_tasks, _ = parse_tasks(batch)
+        tasks = {id: task for id, task in all_tasks if task.base.startswith(REDIS_PREFIX)}
+        self.acknowledge_later([entry.id for entry in batch if entry.id not in tasks])
         commands: list[tuple[str, events.StartTask, RedisCommand]] = []
         completions: list[Completion] = []
-        current = are_current(connection, [task for _, task in tasks])
-        for (id, task), is_current in zip(tasks, current, strict=True):
+        current = are_current(connection, list(tasks.values()))
+        for (id, task), is_current in zip(tasks.items(), current, strict=True):
             if not is_current:
                 completions.append(Completion(id, None))
                 continue
