@@ -8,7 +8,7 @@ administrator, the configuration to /etc/lfr.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -78,7 +78,7 @@ class InstallOptions:
     """
 
     prefix: Path = Path("/usr/local")
-    roles: Sequence[str] = field(default_factory=tuple)
+    roles: Sequence[str] = ()
     valkey: bool = False
     now: bool = False
     is_booted: bool = True

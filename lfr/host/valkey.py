@@ -39,10 +39,7 @@ class CannotStart(LfrError):
 
 
 def find_server() -> Path:
-    """Return the program that `LFR_VALKEY_SERVER` names, else the bundled one, else one on the PATH.
-
-    Raises NotFound.
-    """
+    """Return the program of LFR_VALKEY_SERVER, else the bundled one, else one on PATH. Raises NotFound."""
     name = os.environ.get(SERVER_VARIABLE)
     if name:
         program = shutil.which(name)

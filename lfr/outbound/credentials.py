@@ -32,10 +32,7 @@ class Issuer:
 
 
 class TokenSource:
-    """Returns the token for other servers, if the settings have one, for any number of threads.
-
-    Raises BadSettings.
-    """
+    """Returns the token for other servers, if the settings have one. Thread-safe. Raises BadSettings."""
 
     def __init__(self, settings: Settings) -> None:
         self._token = settings.request_token

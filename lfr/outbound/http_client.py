@@ -46,7 +46,7 @@ class HttpResponse:
 
 
 class HttpClient:
-    """Sends requests for any number of threads. The system's certificates decide which servers are trusted.
+    """Sends requests. Thread-safe. The system's certificates decide which servers are trusted.
 
     Each request has a connection of its own: a kept connection may be dead by its next use, and then it is
     unknown whether the server has processed a POST.

@@ -32,7 +32,7 @@ class RequestFailed(Exception):
 
 
 class RequestSender:
-    """Sends requests for any number of threads. Raises BadSettings."""
+    """Sends requests. Thread-safe. Raises BadSettings."""
 
     def __init__(self, settings: Settings) -> None:
         self._client = HttpClient(settings.request_size)
@@ -95,7 +95,6 @@ class RequestSender:
 
 
 def _output(request: Request, response: HttpResponse) -> Json:
-    """Return the task's output for the last response. Raises RequestFailed."""
     if request.error_on_status and not response.is_ok:
         header = response.headers.get("Location", "")
         raise RequestFailed(failure_message(request, response.status, header, response.content))

@@ -33,10 +33,7 @@ class ResourceFailed(Exception):
 
 
 class ResourceClient:
-    """Loads and stores resources that `resources.allow` names, for any number of threads.
-
-    Raises BadSettings.
-    """
+    """Loads and stores resources that `resources.allow` names. Thread-safe. Raises BadSettings."""
 
     def __init__(self, settings: Settings) -> None:
         self._entries = settings.resources_allow
@@ -77,9 +74,9 @@ class ResourceClient:
                 self._send(location, store, content, key)
 
     def _permitted(self, location: Location, named: Location) -> Location:
-        """Return the location, of a file with its real path, if it is allowed. Raises _Failed.
+        """Return an allowed location, with the real path of a file. Raises _Failed if it is not allowed.
 
-        `named` is the location that the flow names, which may lead to this one.
+        `named` is the location in the flow, from which links and redirects may have led to this one.
         """
         real = _real(location)
         if not is_allowed(real, [_real(each) for each in self._allowed]):

@@ -65,9 +65,7 @@ def _load_base_url(store: Store, parameters: RequestParameters) -> str:
     """Return the base URL of the configuration, else that in Redis; empty if there is none."""
     environ, category = parameters.values["environ"], parameters.values["category"]
     configured = store.settings.request_urls.get(f"{environ}.{category}")
-    if configured:
-        return configured
-    return _retry(store, lambda connection: load_base_url(connection, environ, category))
+    return configured or _retry(store, lambda connection: load_base_url(connection, environ, category))
 
 
 def _send_with_output_left(store: Store, request: Request, send: Callable[[], Json]) -> None:

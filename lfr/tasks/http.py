@@ -15,7 +15,7 @@ NOT_IDEMPOTENT: Final = ("POST", "PATCH")
 """The methods whose effect may double if they are sent twice. (RFC 9110, 9.2.2)"""
 
 _MAX_SHOWN: Final = 200
-_REDIRECTS: Final = (301, 302, 303, 307, 308)
+_REDIRECTS: Final = (301, 302, 303, 307, 308)  # RFC 9110, 15.4
 
 
 def idempotency_key(workflow: str, index: int, value: Json) -> str:
@@ -25,10 +25,7 @@ def idempotency_key(workflow: str, index: int, value: Json) -> str:
 
 
 def redirect_target(location: WebLocation, status: int, header: str) -> Location | None:
-    """Return where a response with this status and header Location leads; None if it is no redirect.
-
-    Raises BadLocation. (RFC 9110, 15.4)
-    """
+    """Return the target of a redirect, by its header Location, or None. Raises BadLocation."""
     if status not in _REDIRECTS or not header:
         return None
     try:

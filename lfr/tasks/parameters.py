@@ -118,10 +118,7 @@ def or_template(check: Check) -> Check:
 
 
 def fill_parameters(task: str, values: Mapping[str, Any], names: Mapping[str, Json]) -> dict[str, Any]:
-    """Return the values that `parse_parameters` gave, with templates filled; `names` as for `template.fill`.
-
-    Raises BadParameter.
-    """
+    """Return the values with their templates filled; `names` as for `template.fill`. Raises BadParameter."""
     filled = dict(values)
     for name, value in values.items():
         if isinstance(value, TemplateValue):

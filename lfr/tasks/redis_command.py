@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from lfr.events import StartTask
 from lfr.tasks.catalogue import REDIS_PREFIX, find_built_in
@@ -30,14 +30,6 @@ _OK_COMMANDS: Final = ("HMSET", "LSET", "LTRIM", "MSET", "SET", "SETEX")
 _WHOLE: Final = re.compile(r"-?[0-9]{1,1000}", re.ASCII)
 
 
-class _Keys(NamedTuple):
-    """The first and last argument (0: the last of all) that are keys to write, and the step between two."""
-
-    first: int = 1
-    last: int = 1
-    step: int = 1
-
-
 def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
@@ -54,13 +46,14 @@ _WRITING_ITS_FIRST: Final = _names(
     XADD ZADD ZINCRBY ZREM"""
 )
 
-_WRITING: Final[dict[str, _Keys]] = {
-    **dict.fromkeys(_WRITING_ITS_FIRST, _Keys()),
-    "DEL": _Keys(last=0),
-    "UNLINK": _Keys(last=0),
-    "MSET": _Keys(last=0, step=2),
-    "SMOVE": _Keys(last=2),
+_WRITING: Final = {
+    **dict.fromkeys(_WRITING_ITS_FIRST, slice(1)),
+    "DEL": slice(None),
+    "UNLINK": slice(None),
+    "MSET": slice(None, None, 2),
+    "SMOVE": slice(2),
 }
+"""The arguments of a command that are keys that it writes. (COMMAND INFO)"""
 
 USUAL_COMMANDS: Final = _READING | _WRITING.keys()
 """The commands that are allowed by default: they read, or write little, and return at once."""
@@ -152,8 +145,7 @@ def _written_keys(command: str, arguments: Sequence[str]) -> Sequence[str]:
     """Return the arguments that may be keys that a command writes: all arguments of an unknown command."""
     if command in _READING:
         return ()
-    first, last, step = _WRITING.get(command, _Keys(last=0))
-    return arguments[first - 1 : last or None : step]
+    return arguments[_WRITING.get(command, slice(None))]
 
 
 def _arguments(task: StartTask, values: dict[str, Any]) -> list[str]:

@@ -32,8 +32,11 @@ def redirected_request(request: Request, code: int, header: str) -> Request | No
     for 303, with the same method for 307 and 308, and not for 301 and 302. Only a GET goes to another
     server, without the headers of the flow, and never from https to http. (RFC 9110, 15.4)
     """
-    target = _redirect_target(request, code, header)
-    if target is None or (request.method != "GET" and code in (301, 302)):
+    try:
+        target = redirect_target(request.location, code, header)
+    except BadLocation:
+        return None
+    if not isinstance(target, WebLocation) or (request.method != "GET" and code in (301, 302)):
         return None
     if code == 303 and request.method != "GET":
         headers = {name: text for name, text in request.headers.items() if name.lower() not in _BODY_HEADERS}
@@ -93,14 +96,6 @@ def response_output(request: Request, code: int, content_type: str, content: byt
         elif mode == RESPONSE_JSON:
             output["response"] = _json(request, content)
     return output
-
-
-def _redirect_target(request: Request, code: int, header: str) -> WebLocation | None:
-    try:
-        target = redirect_target(request.location, code, header)
-    except BadLocation:
-        return None
-    return target if isinstance(target, WebLocation) else None
 
 
 def _text(content_type: str, content: bytes) -> str:

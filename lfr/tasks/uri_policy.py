@@ -104,10 +104,7 @@ def parse_allow_list(entries: Sequence[str]) -> tuple[Location, ...]:
 
 
 def is_allowed(location: Location, allowed: Sequence[Location]) -> bool:
-    """Return whether one of the allowed locations is this location or contains it.
-
-    All paths of files must be real paths, without links.
-    """
+    """Return whether an allowed location is or contains this one; all paths of files must be real paths."""
     return any(_holds(each, location) for each in allowed)
 
 

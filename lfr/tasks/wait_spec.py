@@ -91,10 +91,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class LatchRequest:
-    """A step that acquires, releases or counts down a latch, as `task.base` says.
-
-    `entry_id` is the id of its start-task event.
-    """
+    """A step that acquires, releases or counts down a latch, as `task.base` of its start-task event says."""
 
     task: StartTask
     entry_id: str
@@ -107,10 +104,7 @@ class LatchRequest:
 
 
 def parse_wait(entry_id: str, task: StartTask) -> Wait | LatchRequest:
-    """Return the wait or latch request of a `wait:` task. `entry_id` is the id of its start-task event.
-
-    Raises BadParameter.
-    """
+    """Return the wait or latch request of a start-task event. Raises BadParameter."""
     started_ms = StreamId.parse(entry_id).ms
     if task.base == DELAY:
         return Wait(task, entry_id, due_ms=delay_due_ms(task.input, task.parameters, started_ms))
@@ -122,10 +116,7 @@ def parse_wait(entry_id: str, task: StartTask) -> Wait | LatchRequest:
 
 
 def delay_due_ms(input: Json, parameters: Json, started_ms: int) -> int:
-    """Return when a `wait:delay` ends that starts at `started_ms`; both in milliseconds since the epoch.
-
-    Raises BadParameter.
-    """
+    """Return when a `wait:delay` ends, in ms since the epoch, as `started_ms`. Raises BadParameter."""
     values = _parameter_values(DELAY, input, parameters)
     if values["until"] is not None:
         return int(values["until"])
@@ -142,9 +133,8 @@ def _parse_event_wait(entry_id: str, task: StartTask, started_ms: int) -> Wait:
     failure = None
     if timeout is not None and values["on_timeout"] == "fail":
         failure = f"{EVENT}: no event {kind} has come within {timeout:.10g} s"
-    pattern = EventPattern(
-        kind, _parse_match(values["match"], task.input, task.parameters), values["receipt"]
-    )
+    match = _parse_match(values["match"], task.input, task.parameters)
+    pattern = EventPattern(kind, match, values["receipt"])
     due_ms = None if timeout is None else started_ms + round(1000 * timeout)
     return Wait(task, entry_id, due_ms=due_ms, failure=failure, pattern=pattern)
 
