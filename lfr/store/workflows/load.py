@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from lfr.engine import LoadRequest, Progress, StepProgress, StepResult, Transition, advance
 from lfr.engine.advance import may_pass
@@ -295,19 +296,17 @@ def _exit(step: Step) -> int:
 def _load_requested(connection: Connection, requests: Sequence[tuple[LoadedWorkflow, LoadRequest]]) -> None:
     """Load what the engine has requested, in one round trip. (HMGET)"""
     commands: list[Command] = []
+    receivers: list[Callable[[list[Reply]], None]] = []
     for workflow, request in requests:
-        if request.steps:
-            commands.append(_steps_command(workflow.record.id, sorted(request.steps)))
-        if request.outputs:
-            commands.append(("HMGET", keys.outputs(workflow.record.id), *sorted(request.outputs)))
-    if not commands:
-        return
-    replies = iter(connection.execute(commands))
-    for workflow, request in requests:
-        if request.steps:
-            add_steps(workflow.progress, sorted(request.steps), next(replies))
-        if request.outputs:
-            add_outputs(workflow.outputs, sorted(request.outputs), next(replies))
+        if steps := sorted(request.steps):
+            commands.append(_steps_command(workflow.record.id, steps))
+            receivers.append(partial(add_steps, workflow.progress, steps))
+        if outputs := sorted(request.outputs):
+            commands.append(("HMGET", keys.outputs(workflow.record.id), *outputs))
+            receivers.append(partial(add_outputs, workflow.outputs, outputs))
+    replies = connection.execute(commands) if commands else []
+    for receive, reply in zip(receivers, replies, strict=True):
+        receive(reply)
 
 
 def load_whole(connection: Connection, flows: FlowCache, id: str) -> tuple[int, LoadedWorkflow | None]:
@@ -371,10 +370,12 @@ def _steps_command(id: str, indices: Iterable[int]) -> Command:
 
 
 def add_steps(progress: Progress, indices: Iterable[int], values: Iterable[Reply]) -> None:
+    """Add the progress of these steps from the values of `W:steps`; None stands for an untouched step."""
     for index, value in zip(indices, values, strict=True):
         progress.steps[index] = StepProgress(*map(int, value.split())) if value else StepProgress()
 
 
 def add_outputs(outputs: dict[int, Json], indices: Iterable[int], values: Iterable[Reply]) -> None:
+    """Add the outputs of these steps from the values of `W:outputs`; a step without an output has `{}`."""
     for index, value in zip(indices, values, strict=True):
         outputs[index] = decode_json(value) if value else {}
