@@ -21,7 +21,7 @@ from lfr.errors import CannotWrite
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
 from lfr.store.redis.connection import Connection, Store
-from lfr.store.stream.cleanup import ReceiptedEvent, StreamCleaner, queue_receipts, queue_unreceipted
+from lfr.store.stream.cleanup import LoggedReceipt, StreamCleaner, queue_old_entries, queue_receipts
 from lfr.store.stream.entries import Entry, as_text, read_entries
 from lfr.store.stream.groups import FIRST_ID
 from lfr.values.json import encode_json
@@ -58,7 +58,7 @@ class Receipts(Consumer):
         """Clear the stream now and then: not in each pass, for a busy group has many pending entries."""
         now = time.monotonic()
         if now >= self._clear_at:
-            self._queue_unreceipted(connection, now)
+            self._queue_old_entries(connection, now)
             self._cleaner.clear(connection)
             self._clear_at = now + _CLEAR_EVERY_SECONDS
         return super().on_pass(connection)
@@ -81,13 +81,13 @@ class Receipts(Consumer):
             self._write(_log_line(entry, receipt, targets.get(receipt.target)) for entry, receipt in receipts)
             logged = [
                 # If its event is gone, only the receipt itself is to be cleared.
-                ReceiptedEvent(entry.id, receipt.target if receipt.target in targets else entry.id)
+                LoggedReceipt(entry.id, receipt.target if receipt.target in targets else entry.id)
                 for entry, receipt in receipts
             ]
             queue_receipts(connection, self.id, logged)
 
-    def _queue_unreceipted(self, connection: Connection, now: float) -> None:
-        scanned_to = queue_unreceipted(connection, self.store.stream, self._scanned_to, self._retain_ms)
+    def _queue_old_entries(self, connection: Connection, now: float) -> None:
+        scanned_to = queue_old_entries(connection, self.store.stream, self._scanned_to, self._retain_ms)
         if scanned_to == self._scanned_to and now >= self._rescan_at:
             scanned_to, self._rescan_at = FIRST_ID, now + _RESCAN_SECONDS
         self._scanned_to = scanned_to

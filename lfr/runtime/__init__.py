@@ -1,1 +1,1 @@
-"""What every long-running process of lfr shares: consumer, process, heartbeat, retry."""
+"""What every long-running process of lfr shares: consumer, tasks, process, heartbeat."""

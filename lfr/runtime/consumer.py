@@ -42,10 +42,10 @@ FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 5.0
 """The pauses between tries to reach Redis: the first, and the longest; each is twice the one before."""
 
-_FORGOTTEN_AFTER_SECONDS = 3600.0
+_IDLE_CONSUMER_SECONDS = 3600.0
 """After this idle time other consumers of the group are removed: a process that dies does not leave it."""
 
-_FORGET_EVERY_SECONDS = 600.0
+_REMOVE_IDLE_EVERY_SECONDS = 600.0
 
 
 class PassObserver(Protocol):
@@ -241,6 +241,6 @@ class Consumer(EventListener):
         elif self._reclaim_from == FIRST_ID:
             self._reclaim_at = now + self.lease_seconds / 2
             if now >= self._remove_idle_at:
-                self._remove_idle_at = now + _FORGET_EVERY_SECONDS
-                remove_idle_consumers(connection, self.id, idle_ms=round(1000 * _FORGOTTEN_AFTER_SECONDS))
+                self._remove_idle_at = now + _REMOVE_IDLE_EVERY_SECONDS
+                remove_idle_consumers(connection, self.id, idle_ms=round(1000 * _IDLE_CONSUMER_SECONDS))
         return batch

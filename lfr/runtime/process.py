@@ -42,7 +42,7 @@ def run_consumers(context: RoleContext, consumers: Sequence[Consumer]) -> int:
     Returns the exit code: 0 after a stop, 73 if a consumer could not write its log, 70 if one met a defect.
     Then the others stop too, so that the supervisor can start the role again.
     """
-    failures: list[int] = []
+    exit_codes: list[int] = []
     monitor = HeartbeatMonitor(context.name, consumers, context.supervisor)
 
     def stop(signum: int = 0, frame: FrameType | None = None) -> None:
@@ -55,11 +55,11 @@ def run_consumers(context: RoleContext, consumers: Sequence[Consumer]) -> int:
             consumer.listen()
         except LfrError as error:
             LOGGER.error("%s", error)
-            failures.append(EXIT_CANNOT_WRITE)
+            exit_codes.append(EXIT_CANNOT_WRITE)
             stop()
         except BaseException:
             LOGGER.exception("a defect in lfr; please report it")
-            failures.append(EXIT_DEFECT)
+            exit_codes.append(EXIT_DEFECT)
             stop()
 
     _tune_garbage_collector()
@@ -73,7 +73,7 @@ def run_consumers(context: RoleContext, consumers: Sequence[Consumer]) -> int:
         thread.join()
     with suppress(Unreachable, Refused), consumers[0].store.connect() as connection:
         monitor.remove(connection)
-    return failures[0] if failures else 0
+    return exit_codes[0] if exit_codes else 0
 
 
 def handle_reload_signal(context: RoleContext) -> None:

@@ -1,1 +1,1 @@
-"""The only room with Redis commands: what is kept where, and the one transaction of a batch."""
+"""Everything that lfr keeps in Redis. The only package that sends Redis commands."""

@@ -1,1 +1,1 @@
-"""How a Python process takes events from the stream and answers them."""
+"""Executes the task functions of users."""

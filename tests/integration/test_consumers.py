@@ -32,13 +32,13 @@ def consumers(client: redis.Redis) -> dict[str, int]:
 def test_a_consumer_that_died_long_ago_is_removed(
     store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_FORGOTTEN_AFTER_SECONDS", 2.0)
+    monkeypatch.setattr(module, "_IDLE_CONSUMER_SECONDS", 2.0)
     lifecycle = stepper(Lifecycle(store))
     start_workflow(store, "A")
     client.xreadgroup(GROUP, "dead and pending", {"workflows:run": ">"}, count=1)
     client.xgroup_createconsumer("workflows:run", GROUP, "dead")
     client.xgroup_createconsumer("workflows:run", GROUP, b"dead \xff")
-    time.sleep(2.1)  # for longer than _FORGOTTEN_AFTER_SECONDS
+    time.sleep(2.1)  # for longer than _IDLE_CONSUMER_SECONDS
     client.xgroup_createconsumer("workflows:run", GROUP, "alive")
     lifecycle.step()
     lifecycle.step()
@@ -58,7 +58,7 @@ def test_a_consumer_that_is_idle_for_a_while_stays(store: Store, client: redis.R
 def test_a_consumer_that_reads_while_it_is_removed_loses_no_entry(
     store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_FORGOTTEN_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(module, "_IDLE_CONSUMER_SECONDS", 0.0)
     lifecycle = stepper(Lifecycle(store))
     id = start_workflow(store, "A").id
     client.xgroup_createconsumer("workflows:run", GROUP, "frozen")

@@ -1,1 +1,1 @@
-"""Connections to Redis, and how commands travel."""
+"""Connections to Redis: commands, pipelines, transactions."""

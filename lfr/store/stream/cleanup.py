@@ -43,8 +43,8 @@ _MAX_ENTRIES = 200
 """How many of the oldest entries are looked at in one pass: they are read whole."""
 
 
-class ReceiptedEvent(NamedTuple):
-    """The ids of a receipt and of the event that it is for. An entry without a receipt stands as both."""
+class LoggedReceipt(NamedTuple):
+    """The ids of a logged receipt and of its event. An old entry without a receipt stands as both."""
 
     receipt: str
     event: str
@@ -54,14 +54,14 @@ class ReceiptedEvent(NamedTuple):
         return [StreamId.parse(self.receipt), StreamId.parse(self.event)]
 
 
-def queue_receipts(connection: Connection, consumer: ConsumerId, receipts: Sequence[ReceiptedEvent]) -> None:
+def queue_receipts(connection: Connection, consumer: ConsumerId, receipts: Sequence[LoggedReceipt]) -> None:
     """Queue logged receipts and their events to be cleared, and acknowledge the receipts, in one transaction.
     (ZADD, XACK)"""
     ids = [each.receipt for each in receipts]
     connection.transact([_queue_command(receipts), acknowledge_command(consumer, ids)])
 
 
-def queue_unreceipted(connection: Connection, stream: str, after: str, retain_ms: int) -> str:
+def queue_old_entries(connection: Connection, stream: str, after: str, retain_ms: int) -> str:
     """Queue entries to be cleared that are older than `retain_ms` and that nobody gives a receipt to: users'
     events, and start-tasks of attempts that are not current.
 
@@ -76,11 +76,11 @@ def queue_unreceipted(connection: Connection, stream: str, after: str, retain_ms
     ids = [id for id, kind in kinds.items() if kind is not None and kind not in events.OWN_KINDS]
     ids += _find_obsolete_tasks(connection, entries)
     if ids:
-        connection.execute([_queue_command([ReceiptedEvent(id, id) for id in ids])])
+        connection.execute([_queue_command([LoggedReceipt(id, id) for id in ids])])
     return entries[-1].id if entries else after
 
 
-def _queue_command(receipts: Sequence[ReceiptedEvent]) -> Command:
+def _queue_command(receipts: Sequence[LoggedReceipt]) -> Command:
     scores_and_members: list[str | int] = []
     for each in receipts:
         scores_and_members += (StreamId.parse(each.receipt).ms, " ".join(each))
@@ -113,7 +113,7 @@ class StreamCleaner:
         """
         for _ in range(_MAX_ROUNDS):
             members = connection.call("ZRANGE", keys.LOGGED_RECEIPTS, 0, _MAX_MEMBERS - 1)
-            queued = [ReceiptedEvent(*member.decode().split(" ")) for member in members]
+            queued = [LoggedReceipt(*member.decode().split(" ")) for member in members]
             unneeded = self._find_unneeded(connection, queued) if queued else []
             if not unneeded:
                 return
@@ -125,9 +125,7 @@ class StreamCleaner:
             if len(members) < _MAX_MEMBERS:
                 return
 
-    def _find_unneeded(
-        self, connection: Connection, queued: Sequence[ReceiptedEvent]
-    ) -> list[ReceiptedEvent]:
+    def _find_unneeded(self, connection: Connection, queued: Sequence[LoggedReceipt]) -> list[LoggedReceipt]:
         """Return those that every active group has read past and has not pending. Raises NoGroup."""
         groups = self._read_active_groups(connection)
         read_by_all = min((group.last_delivered for group in groups), default=None)
@@ -162,7 +160,7 @@ class StreamCleaner:
         return bool(idle_ms < self._forget_seconds * 1000)
 
     def _read_pending(
-        self, connection: Connection, group: bytes, receipts: Sequence[ReceiptedEvent], oldest_ms: int
+        self, connection: Connection, group: bytes, receipts: Sequence[LoggedReceipt], oldest_ms: int
     ) -> set[str]:
         """Return the ids that a group has pending between the first and the last of `receipts`, without those
         older than `oldest_ms`. (XPENDING)"""
