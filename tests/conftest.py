@@ -14,8 +14,11 @@ import redis
 from lfr.host.valkey import ValkeyServer
 from tests.support.servers import KINDS, program, running
 
-hypothesis.settings.register_profile("lfr", deadline=None)  # no example fails because the machine is busy
-hypothesis.settings.register_profile("fast", deadline=None, max_examples=20)
+BUSY = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+"""On a busy machine an example, or the making of examples, may take any time."""
+
+hypothesis.settings.register_profile("lfr", **BUSY)
+hypothesis.settings.register_profile("fast", **BUSY, max_examples=20)
 hypothesis.settings.load_profile(os.environ.get("LFR_TEST_PROFILE", "lfr"))
 
 SLOW_FIRST = ("console", "systemd", "acceptance", "web", "integration", "fuzz", "conformance", "unit")
