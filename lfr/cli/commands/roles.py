@@ -25,18 +25,14 @@ LOGGER = logging.getLogger(__name__)
 
 def _add_arguments(role: Role, parser: ArgumentParser) -> None:
     for option in role.options:
-        if not option.flag.startswith("-"):
-            metavar = f"[{option.metavar}]"
-            parser.add_argument(
-                option.flag, nargs="?", default=option.default, metavar=metavar, help=option.help
-            )
-            continue
+        is_positional = not option.flag.startswith("-")
         default = f" (default: {option.default:g})" if isinstance(option.default, float) else ""
         parser.add_argument(
             option.flag,
+            nargs="?" if is_positional else None,
             type=option.type,
             default=option.default,
-            metavar=option.metavar,
+            metavar=f"[{option.metavar}]" if is_positional else option.metavar,
             help=f"{option.help}{default}",
         )
     add_connection_options(parser)

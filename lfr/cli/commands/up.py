@@ -116,10 +116,8 @@ def _print_addresses(
         terminal.print(f"The console: http://{servers['console']}/")
     if "api" in servers:
         terminal.print(f"The API: http://{servers['api']}/workflows")
-    terminal.print("In another terminal:\n")
-    terminal.print(f"  export LFR_REDIS_URL={bundle.server.address.url}")
-    terminal.print("  lfr run FILE --wait")
-    terminal.print("  lfr list\n")
+    terminal.print(f"In another terminal:\n\n  export LFR_REDIS_URL={bundle.server.address.url}")
+    terminal.print("  lfr run FILE --wait\n  lfr list\n")
     terminal.print(f"or without the variable: lfr list --data {bundle.folder}")
     if simulates:
         terminal.print("Tasks are simulated. With workers of your own: lfr up --no-simulate")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self
 
 from lfr.cli.ui.format_values import format_duration, format_time, seconds_between
 from lfr.cli.ui.format_workflow import STATE_COLOURS
@@ -24,19 +24,6 @@ _STATE_AFTER: Final = {
 _REDRAW_SECONDS: Final = 0.1
 
 _MAX_NAME_WIDTH: Final = 30
-
-
-class ProgressView(Protocol):
-    """Shows the updates of `follow_workflow`."""
-
-    def show(self, update: Mapping[str, Any]) -> None:
-        """Show the changes of an update."""
-        ...
-
-
-def progress_view(terminal: Terminal) -> AbstractContextManager[ProgressView]:
-    """Return the view that suits this terminal."""
-    return LiveProgress(terminal) if terminal.is_live else nullcontext(PlainProgress(terminal))
 
 
 class PlainProgress:
@@ -218,3 +205,8 @@ class LiveProgress:
             self._terminal.err.flush()
         except OSError:
             pass  # the terminal was closed; the workflow continues
+
+
+def progress_view(terminal: Terminal) -> AbstractContextManager[PlainProgress | LiveProgress]:
+    """Return the view that suits this terminal."""
+    return LiveProgress(terminal) if terminal.is_live else nullcontext(PlainProgress(terminal))
