@@ -147,12 +147,8 @@ def _curve(points: tuple[Point, ...], vertical: bool) -> str:
     """Return a path through the points that begins and ends in the direction of the flow."""
     path = "M{:.1f} {:.1f}".format(*points[0])
     for (x, y), (to_x, to_y) in pairwise(points):
-        if vertical:
-            half = (to_y - y) / 2
-            path += f"C{x:.1f} {y + half:.1f} {to_x:.1f} {to_y - half:.1f} {to_x:.1f} {to_y:.1f}"
-        else:
-            half = (to_x - x) / 2
-            path += f"C{x + half:.1f} {y:.1f} {to_x - half:.1f} {to_y:.1f} {to_x:.1f} {to_y:.1f}"
+        right, down = (0.0, (to_y - y) / 2) if vertical else ((to_x - x) / 2, 0.0)
+        path += f"C{x + right:.1f} {y + down:.1f} {to_x - right:.1f} {to_y - down:.1f} {to_x:.1f} {to_y:.1f}"
     return path
 
 

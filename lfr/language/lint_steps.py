@@ -61,19 +61,13 @@ def _lint_parameters(compiled: Compiled) -> Iterator[Problem]:
     built_in = cache(find_built_in)
     for step in compiled.flow.steps:
         if step.kind in (StepKind.TASK, StepKind.RESOURCE):
-            name = _task_name(step)
+            name = step.task or (STORE if step.sink else LOAD)
             task = built_in(name)
             reason = None if task is None else _parameters_error(task, name, task_parameters(step.parameters))
             if step.kind is StepKind.RESOURCE and reason is None:
                 reason = _resource_error(step)
             if reason is not None:
                 yield Problem(compiled.offsets[step.index], f"this would fail: {reason}")
-
-
-def _task_name(step: Step) -> str:
-    if step.kind is StepKind.RESOURCE:
-        return STORE if step.sink else LOAD
-    return step.task
 
 
 def _parameters_error(task: BuiltInTask, name: str, parameters: Json) -> str | None:

@@ -54,13 +54,9 @@ class SymbolTable:
 
 def build_symbol_table(tree: FlowText) -> SymbolTable:
     """Build the symbol table of a text; its `problems` are the errors in the declarations."""
-    table = SymbolTable()
-    declarations: dict[str, Declaration] = {}
-    for declaration in tree.declarations:
-        table.problems.extend(_check_form(declaration))
-        if declaration.keyword == "task":
-            declarations[declaration.name] = declaration
-    flows = [declaration for declaration in tree.declarations if declaration.keyword == "flow"]
+    table = SymbolTable(problems=[problem for each in tree.declarations for problem in _check_form(each)])
+    declarations = {each.name: each for each in tree.declarations if each.keyword == "task"}
+    flows = [each for each in tree.declarations if each.keyword == "flow"]
     for extra in flows[1:]:
         message = "a flow has one name only, and one @flow"
         table.problems.append(Problem(extra.offset, message, "remove this one"))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final, NoReturn
 
+from lfr.values.checks import is_unicode
 from lfr.values.json import Json
 
 MAX_DEPTH: Final = 100
@@ -21,12 +22,11 @@ MAX_DEPTH: Final = 100
 MAX_DIGITS: Final = 4000
 """Digits of a number; Python refuses to read or write more than 4300."""
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}:,]', re.DOTALL)
 
 
 class BadLiteral(ValueError):
-    """A literal that is not valid JSON or YAML. `offset` is that of the error, or None if it is unknown."""
+    """A literal that is not valid JSON or YAML. `offset` is where the error is; None if that is unknown."""
 
     def __init__(self, message: str, offset: int | None = None) -> None:
         super().__init__(message)
@@ -91,7 +91,7 @@ def _check_json(value: Json) -> None:
 
 def check_text(text: str) -> None:
     """Raise BadLiteral for text that UTF-8 cannot encode."""
-    if not text.isascii() and _SURROGATE.search(text):
+    if not is_unicode(text):
         raise BadLiteral("half of a surrogate pair is not a character")
 
 

@@ -148,7 +148,7 @@ def test_the_limits_are_those_of_the_code() -> None:
 def test_step_options_are_documented_with_their_defaults() -> None:
     defaults = {key.strip("`"): default.strip("`") for key, _, default in rows("Time-outs and retries")}
     own = {key: default for key, default in defaults.items() if "." not in key}
-    assert own == {"timeout": "for ever", "retry": "0", "limit": "iterate.limit"}
+    assert own == {"timeout": "no limit", "retry": "0", "limit": "iterate.limit"}
     assert own.keys() == {each.name for each in fields(StepOptions)}
     of_retry = {key.removeprefix("retry."): defaults[key] for key in defaults if key.startswith("retry.")}
     assert of_retry.keys() == {each.name for each in fields(Retry)}
