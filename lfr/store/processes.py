@@ -87,9 +87,4 @@ def read_heartbeats(connection: Connection) -> list[Heartbeat]:
         heartbeats.append(Heartbeat(process, EXPIRES_SECONDS - ttl_ms.value / 1000))
     if expired_ids:
         connection.call("SREM", keys.PROCESSES, *expired_ids)
-    return sorted(heartbeats, key=_order)
-
-
-def _order(heartbeat: Heartbeat) -> tuple[str, str, int, str]:
-    process = heartbeat.process
-    return process.name, process.host, process.pid, process.id
+    return sorted(heartbeats, key=lambda each: (each.process.name, each.process.host, each.process.pid))

@@ -1,10 +1,9 @@
-"""Commands that travel in one write, each with a handle for its reply.
+"""Commands that are sent in one write, each with a handle for its reply.
 
 pipeline = Pipeline(connection)
 state = pipeline.add("HGET", workflow, "state")
-length = pipeline.add("XLEN", stream)
 pipeline.send()
-state.value, length.value
+state.value
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ from lfr.values.json import InvalidJson, Json, decode_json, encode_json
 _MAX_DEAD_LETTERS = 10_000
 """About how many dead letters are kept; Redis drops the oldest."""
 
-
 _NO_GROUP_ERRORS = ("NOGROUP", "UNBLOCKED", "no such key")
 """How errors begin that mean that the stream or the group does not exist. Redis up to 7.0 sends UNBLOCKED to
 a blocked consumer when the stream is deleted."""
