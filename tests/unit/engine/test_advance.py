@@ -16,6 +16,7 @@ from lfr.engine import (
     advance,
     begin,
     restart,
+    terminate,
 )
 from lfr.engine.advance import normalize_output
 from lfr.engine.local import LocalFailure, run_flow
@@ -172,3 +173,40 @@ def test_a_guard_that_is_too_much_work_for_its_input_fails_the_step(monkeypatch:
     first = begin(flow, {"list": [[] for _ in range(200)]})
     assert first.state is WorkflowState.FAILED
     assert "100 values" in first.reason
+
+
+TIMED = {"lfr": {"timeout": 60, "retry": {"times": 2, "delay": 5}}}
+
+
+def test_a_start_carries_the_options_of_its_step_and_its_end_drops_the_deadline() -> None:
+    flow = graph([Step(1, StepKind.TASK, name="x", base="A", parameters={**TIMED, "size": 1})], [])
+    progress, outputs = started(flow)
+    (start,) = begin(flow, {}).starts
+    assert (start.invocation.name, start.invocation.base) == ("x", "A")
+    assert start.invocation.parameters == {"size": 1}
+    assert start.invocation.options.timeout == 60
+    transition = checked(advance(flow, progress, outputs, StepResult(1, {})))
+    assert [(over.index, over.attempt) for over in transition.dropped_deadlines] == [(1, 1)]
+    assert transition.dropped_starts == []  # the first attempt is never delayed
+
+
+def test_a_retry_is_delayed_and_a_termination_drops_it() -> None:
+    flow = graph([Step(1, StepKind.TASK, name="A", parameters=TIMED)], [])
+    progress, outputs = started(flow)
+    failure = checked(advance(flow, progress, outputs, StepResult(1, failure="no disk")))
+    assert [(start.attempt, start.delay) for start in failure.starts] == [(2, 5.0)]
+    assert [(over.index, over.attempt) for over in failure.dropped_deadlines] == [(1, 1)]
+    assert failure.facts == [Fact(1, FactKind.RETRIED, 1)]
+    progress.apply(failure)
+    termination = terminate(flow, progress)
+    for attempts in (termination.cancels, termination.dropped_deadlines, termination.dropped_starts):
+        assert [(over.index, over.attempt) for over in attempts] == [(1, 2)]
+
+
+def test_a_fact_is_a_word_and_back() -> None:
+    words = "+5 -5 =6 ~7 !8.2 ^8.3 +9/0 -9/12.2 finished"
+    assert " ".join(str(Fact.parse(word)) for word in words.split()) == words
+    assert Fact.parse("!8.2") == Fact(8, FactKind.FAILED, 2)
+    assert Fact.parse("-9/12.2") == Fact(9, FactKind.ENDED, 2, 12)
+    with pytest.raises(ValueError, match="nonsense"):
+        Fact.parse("nonsense")
