@@ -45,13 +45,13 @@ def terminate_with_parent(number: int = signal.SIGTERM) -> Callable[[], None]:
 
 @contextmanager
 def deferred_signals() -> Iterator[None]:
-    """Defer the handlers of SIGINT, SIGTERM and SIGHUP to the end of the block.
+    """Defer the handlers of SIGINT, SIGTERM and SIGHUP to the end of the block, in the main thread.
 
-    For the start of a child: an exception between the fork and the assignment of the new process would leave
-    a process that nobody stops. Does nothing outside the main thread, which alone runs handlers.
+    An exception of a handler between the fork and the assignment of a new process would leave a child that
+    nobody stops.
     """
     pending: list[tuple[int, FrameType | None]] = []
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():  # no other thread runs handlers
         yield
         return
     handlers = {number: handler for number in _SIGNALS if callable(handler := signal.getsignal(number))}
@@ -107,7 +107,7 @@ class RoleProcess:
 class RoleProcesses:
     """Role processes that end with the process that started them; Ctrl-C does not reach them.
 
-    Each writes to `ROLE.log` in `log_folder`, or, without one, to the output of this process.
+    Each writes to `ROLE.log` in `log_folder`; without one, to the output of this process.
     """
 
     def __init__(self, environment: Mapping[str, str], log_folder: Path | None = None) -> None:

@@ -71,8 +71,8 @@ def _load_base_url(store: Store, parameters: RequestParameters) -> str:
 def _send_with_output_left(store: Store, request: Request, send: Callable[[], Json]) -> None:
     """Send a request whose task the server completes, and leave an out-of-band output for it.
 
-    It is the input at first, because the server may complete the task before it responds; afterwards it
-    includes what `output_mode` asks for. An end-task that has an output overrides it.
+    At first this is the input, because the task may end before the response; then the request's output. An
+    end-task with an output overrides it.
     """
     task = request.task
     step = (task.workflow, task.index)

@@ -45,18 +45,9 @@ _REQUEST_PARAMETERS: Final = (
     _or_input("url", TEXT, "the URL, a template; relative to the base URL, if there is one", is_needed=True),
     _or_input("sync", FLAG, "`true`: the response completes the task; `false`: a later end-task does", True),
     _or_input("environ", TEXT, "the environment whose base URL is used", "global"),
-    _or_input(
-        "template",
-        TEXT,
-        "the template of the body; without it, `post`, `put` and `patch` send the input as JSON",
-    ),
+    _or_input("template", TEXT, "the template of the body, in place of the input as JSON"),
     _or_input("content_type", TEXT, "the media type of the body, a template", "application/json"),
-    _or_input(
-        "use_context_parameters",
-        FLAG,
-        "with `sync: false`: whether the query tells the server which task to complete",
-        True,
-    ),
+    _or_input("use_context_parameters", FLAG, "with `sync: false`: whether the query names the task", True),
     _or_input(
         "output_mode",
         some_of(STATUS, RESPONSE_TEXT, RESPONSE_JSON),

@@ -87,8 +87,8 @@ def type_by_extension(path: str) -> ContentType | None:
 def detect_content_type(header: str, path: str) -> ContentType:
     """Return the type of loaded content, from its header Content-Type (empty for a file) and its path.
 
-    A header that names JSON or YAML decides. Servers send text/plain or application/octet-stream with
-    anything, so otherwise the extension decides, if it is known. Raises UnknownType.
+    A header for JSON or YAML decides, then the extension, then a header for text, which servers send with
+    anything. Raises UnknownType.
     """
     by_header, by_extension = parse_content_type(header), type_by_extension(path)
     is_text = by_header is not None and by_header.format is Format.TEXT
@@ -148,17 +148,14 @@ def encode(value: Json, type: ContentType) -> bytes:
         case Format.YAML:
             text = _encode_yaml(value)
         case Format.TEXT:
-            text = _text_of(value, type)
+            if not isinstance(value, dict) or list(value) != ["text"] or not isinstance(value["text"], str):
+                subject = f"to be stored as {type.name} the input"
+                raise BadContent(f'{subject} must be {{"text": ...}} and nothing else')
+            text = value["text"]
     try:
         return text.encode(type.charset)
     except UnicodeEncodeError as error:
         raise BadContent(f"{text[error.start]!r} is no character of {type.charset}") from None
-
-
-def _text_of(value: Json, type: ContentType) -> str:
-    if isinstance(value, dict) and list(value) == ["text"] and isinstance(value["text"], str):
-        return value["text"]
-    raise BadContent(f'to be stored as {type.name} the input must be {{"text": ...}} and nothing else')
 
 
 def _encode_yaml(value: Json) -> str:
@@ -166,7 +163,6 @@ def _encode_yaml(value: Json) -> str:
 
     text = encode_yaml(value)
     if text is None:
-        raise BadContent(
-            f"more than {MAX_YAML_LENGTH:,} characters of YAML, or deeply nested; store it as JSON"
-        )
+        limit = f"{MAX_YAML_LENGTH:,} characters of YAML"
+        raise BadContent(f"more than {limit}, or deeply nested; store it as JSON")
     return text

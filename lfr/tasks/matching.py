@@ -1,9 +1,8 @@
-"""Computes the match keys under which event waits and events find each other.
+"""Computes the match keys by which an event finds the waits that it completes.
 
-A match key is a digest of an event kind and of the fields that a wait asks for. All waits that ask for the
-same share one key. An event computes one key for each field set that waits of its kind ask for, however many
-waits there are. Values are equal as in JSON: 1 equals 1.0 but not "1" or true; the order of an object's
-members does not matter.
+A match key is a digest of the kind and of the fields that a wait asks for; waits that ask for the same share
+it. For an event, one key is computed for each field set that waits of its kind ask for, however many waits
+there are. Values are equal as in JSON: 1 equals 1.0 but not "1" or true; members may have any order.
 """
 
 from __future__ import annotations
@@ -31,13 +30,12 @@ def match_key(kind: str, match: Mapping[str, Json]) -> str:
 
 
 def match_keys(kind: str, event_fields: Mapping[str, Json], field_sets: Iterable[FieldSet]) -> list[str]:
-    """Return the key of an event for each of these field sets, except for those with fields it lacks."""
-    keys: list[str] = []
-    for field_set in field_sets:
-        names: list[str] = json.loads(field_set)
-        if all(name in event_fields for name in names):
-            keys.append(match_key(kind, {name: event_fields[name] for name in names}))
-    return keys
+    """Return the keys of an event: one for each of these field sets of which it has all fields."""
+    return [
+        match_key(kind, {name: event_fields[name] for name in names})
+        for names in map(json.loads, field_sets)
+        if all(name in event_fields for name in names)
+    ]
 
 
 def _canonical(value: Json) -> Json:

@@ -129,7 +129,7 @@ def parse_command(task: StartTask, policy: CommandPolicy) -> RedisCommand:
 def reply_output(command: RedisCommand, input: Json, reply: Any) -> Json:
     """Return the input with the reply under its name; for an input that is no object, the reply alone.
 
-    `reply` is bytes, int, None, or a list of these. A nil reply removes its name, and OK is left out. Raises
+    `reply` is bytes, int, None, or a list of these. None removes the name, and OK is left out. Raises
     BadParameter for a reply that is not UTF-8, or not a whole number where one is expected.
     """
     is_object = isinstance(input, dict)

@@ -124,10 +124,9 @@ def fill_body(template: str, content_type: str, names: Mapping[str, Json]) -> st
     media_type = content_type.partition(";")[0].strip().lower()
     if _JSON_TYPE.fullmatch(media_type):
         return "".join(_json_pieces(template, names))
+    parts = pieces(template, names)
     escape = quote_plus if media_type == _FORM_TYPE else str
-    return "".join(
-        escape(piece.text) if piece.is_filled_in else piece.text for piece in pieces(template, names)
-    )
+    return "".join(escape(part.text) if part.is_filled_in else part.text for part in parts)
 
 
 def _json_pieces(template: str, names: Mapping[str, Json]) -> Iterator[str]:
