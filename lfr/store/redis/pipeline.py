@@ -1,9 +1,11 @@
 """Commands that are sent in one write, each with a handle for its reply.
 
-pipeline = Pipeline(connection)
-state = pipeline.add("HGET", workflow, "state")
-pipeline.send()
-state.value
+    pipeline = Pipeline(connection)
+    state = pipeline.add("HGET", workflow, "state")
+    pipeline.send()
+    state.value
+
+So no reply is picked by its position.
 """
 
 from __future__ import annotations
