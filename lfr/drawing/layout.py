@@ -60,7 +60,7 @@ class Layout:
 
 
 Node: TypeAlias = int
-"""In a scope: a step by its index, a nested subflow by the index of its start, a lane below -1."""
+"""In a scope: the index of a step, the index of a nested subflow's start, or below -1 a lane."""
 
 
 @dataclass(slots=True)

@@ -16,8 +16,8 @@ it, not that value's members, so `$[*][?(@.n=0)]` tests members.
 
 `$` is the whole input, `@` the value that the filter tests. White space is allowed between all tokens.
 `or` binds more closely than `and`, as in littleflow; parentheses make the order clear. `length()` is the
-number of items of a list or of characters of a text. A comparison holds if it holds for any pair of
-values, so it never holds if one of its paths leads nowhere.
+number of items of a list or of characters of a text. A comparison holds if it holds for at least one pair
+of values, so it never holds if one of its paths leads nowhere.
 
 A guard never runs code, and its work is bounded. A value that is reached twice is visited once, so a path
 takes time in proportion to the input. Only `..` within filters after `..` can take longer, up to a limit.

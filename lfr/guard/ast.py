@@ -51,7 +51,7 @@ class Segment:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Path:
-    """Leads from the whole input (`is_absolute`) or from the tested value to any number of values.
+    """Leads from the whole input (`is_absolute`), or from the value that a filter tests, to other values.
 
     Paths are compared by identity, because an evaluation caches the values of a path by the path itself.
     """
@@ -72,7 +72,7 @@ Value: TypeAlias = Path | Constant
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """A comparison; it holds if it does for any pair of the values of both sides."""
+    """A comparison; it holds if at least one pair of values of both sides satisfies it."""
 
     operator: str
     left: Value
@@ -88,7 +88,7 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Holds if all tests do (`and`), or if any of them does (`or`)."""
+    """Holds if all tests do (`and`), or if at least one of them does (`or`)."""
 
     needs_all: bool
     tests: tuple[Test, ...]

@@ -37,7 +37,7 @@ def _make_side(forms: frozenset[Form]) -> Side:
 
 
 def _compare(operator: str, left: Side, right: Side) -> bool:
-    """Return whether the comparison holds for any pair of values, without visiting the pairs."""
+    """Return whether the comparison holds for at least one pair of values, without visiting the pairs."""
     match operator:
         case "=":
             return not left.forms.isdisjoint(right.forms)

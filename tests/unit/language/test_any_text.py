@@ -1,4 +1,4 @@
-"""Random texts, and flows with random changes: a sound Flow, or a FlowError."""
+"""Random texts, and flows with random changes, compile to a valid flow or raise FlowError."""
 
 from __future__ import annotations
 

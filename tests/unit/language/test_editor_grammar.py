@@ -69,7 +69,7 @@ def first_match(patterns: list[dict[str, Any]], text: str, offset: int) -> tuple
 
 
 def end_of(rule: dict[str, Any], text: str, offset: int) -> int:
-    """Return where a rule with `begin` and `end` ends whose beginning ends at an offset."""
+    """Return the offset after a rule with `begin` and `end`. Its `begin` has matched up to this offset."""
     while True:
         end = re.compile(rule["end"], re.MULTILINE).search(text, offset)
         inner = first_match(rule.get("patterns", []), text, offset)
