@@ -131,7 +131,7 @@ def test_a_malformed_end_task_says_why(values: dict[str, Json], reason: str) -> 
         events.parse_end_task(events.decode(raw(kind="end-task", **values)))
 
 
-def test_an_event_is_of_a_kind() -> None:
+def test_the_kind_of_an_event() -> None:
     assert events.peek_kind(raw(kind="receipt")) == "receipt"
     assert events.peek_kind(raw(kind="receipts")) != "receipt"
     assert events.peek_kind({}) != "receipt"

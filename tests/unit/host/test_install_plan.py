@@ -44,7 +44,7 @@ def test_all_files_are_in_the_table_and_no_other() -> None:
         load_unit_file("lfr.socket")
 
 
-def test_a_unit_does_not_restart_what_a_restart_does_not_mend() -> None:
+def test_units_do_not_restart_after_permanent_failures() -> None:
     match = re.search(r"^RestartPreventExitStatus=(.*)$", load_unit_file("lfr@.service"), re.MULTILINE)
     assert match and tuple(map(int, match[1].split())) == PERMANENT_FAILURES
 
@@ -99,7 +99,7 @@ def test_an_existing_file_is_replaced_unless_it_is_kept(tmp_path: Path) -> None:
         Write(target / "below", b"").perform()
 
 
-def test_what_is_removed_may_be_missing(tmp_path: Path) -> None:
+def test_a_missing_file_can_be_removed(tmp_path: Path) -> None:
     (tmp_path / "tree" / "deep").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "tree")
     for name in ("link", "tree", "tree"):
@@ -157,7 +157,7 @@ def test_a_dry_run_prints_the_actions_and_performs_none(
     "words",
     [["--enable", "waits"], ["--enable", "wait.x"], ["--prefix", "/a b"], ["--prefix", "/a%i"]],
 )
-def test_what_cannot_be_a_unit_is_refused(words: list[str]) -> None:
+def test_names_that_no_unit_can_have_are_refused(words: list[str]) -> None:
     assert main(["install", "--dry-run", *words]) == ExitCode.USAGE
 
 

@@ -80,7 +80,7 @@ def test_elsewhere_lines_have_a_time_and_a_level(tmp_path: Path) -> None:
     assert path.read_text().count("\n") == 1
 
 
-def test_what_is_no_file_is_no_journal(tmp_path: Path) -> None:
+def test_another_stream_is_not_the_journal(tmp_path: Path) -> None:
     with (tmp_path / "stream").open("w") as stream:
         assert not is_journal(stream, {})
         assert not is_journal(stream, {"JOURNAL_STREAM": "1:2"})

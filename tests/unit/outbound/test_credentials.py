@@ -71,7 +71,7 @@ def test_an_invalid_issuer_is_refused_with_a_reason(setting: str, message: str) 
     assert message in str(caught.value)
 
 
-def test_what_is_no_object_is_no_issuer(tmp_path: Path) -> None:
+def test_an_issuer_must_be_an_object(tmp_path: Path) -> None:
     path = tmp_path / "issuer.json"
     path.write_text("[]")
     with pytest.raises(BadSettings, match="the issuer is no object"):

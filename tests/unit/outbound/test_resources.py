@@ -46,13 +46,13 @@ def store(client: ResourceClient, uri: object, value: Json, **more: Json) -> Non
     client.store(parse_store(parameters), value, "workflow:w/1/d")
 
 
-def reason(client: ResourceClient, uri: object, **more: Json) -> str:
+def load_failure(client: ResourceClient, uri: object, **more: Json) -> str:
     with pytest.raises(ResourceFailed) as caught:
         load(client, uri, **more)
     return str(caught.value)
 
 
-def refused(client: ResourceClient, uri: object, value: Json, **more: Json) -> str:
+def store_failure(client: ResourceClient, uri: object, value: Json, **more: Json) -> str:
     with pytest.raises(ResourceFailed) as caught:
         store(client, uri, value, **more)
     return str(caught.value)
@@ -74,11 +74,11 @@ def test_nothing_is_allowed_that_is_not_named(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.write_text("[]")
     line = f'`resources.allow: ["{tmp_path}"]`'
-    assert reason(resources(), file) == (
+    assert load_failure(resources(), file) == (
         f"{file}: it is not allowed: to allow what is in {tmp_path}, the configuration file of the resource "
         f"role needs the line {line}"
     )
-    assert "not allowed" in refused(resources(tmp_path / "b"), file, {})
+    assert "not allowed" in store_failure(resources(tmp_path / "b"), file, {})
     assert file.read_text() == "[]"
 
 
@@ -92,10 +92,10 @@ def test_links_and_dots_lead_to_what_must_be_allowed_itself(tmp_path: Path) -> N
     (inside / "folder").symlink_to(outside)
     client = resources(inside)
     for way in ("file.json", "folder/a.json", "../outside/a.json", "folder/../outside/a.json"):
-        assert f"it leads to {outside}/a.json, which is not allowed" in reason(client, inside / way)
-        assert "not allowed" in refused(client, f"{inside}/{way}", {})
-    assert "not allowed" in reason(client, f"{inside}/%2e%2e/outside/a.json")
-    assert "not allowed" in refused(client, inside / "new.json", {})
+        assert f"it leads to {outside}/a.json, which is not allowed" in load_failure(client, inside / way)
+        assert "not allowed" in store_failure(client, f"{inside}/{way}", {})
+    assert "not allowed" in load_failure(client, f"{inside}/%2e%2e/outside/a.json")
+    assert "not allowed" in store_failure(client, inside / "new.json", {})
     assert [path.name for path in outside.iterdir()] == ["a.json"]
     assert (outside / "a.json").read_text() == "[]"
 
@@ -114,15 +114,17 @@ def test_the_reason_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{]")
     (tmp_path / "a.tar").touch()
     (tmp_path / "folder.json").mkdir()
-    assert "has more than the 10 that resources.size allows" in reason(client, tmp_path / "big.json")
-    assert reason(client, tmp_path / "bad.json").startswith(f"{tmp_path}/bad.json: not JSON: ")
-    assert "the parameter content-type decides" in reason(client, tmp_path / "a.tar")
-    assert "there is no such file" in reason(client, tmp_path / "none.json")
-    assert "it is not a file" in reason(client, tmp_path / "folder.json")
-    assert "more than the 10 that resources.size allows" in refused(client, tmp_path / "a.json", ["x" * 9])
-    assert "there is no such folder" in refused(client, tmp_path / "none" / "a.json", [])
-    assert "it is not a file" in refused(client, tmp_path / "folder.json", [])
-    assert '{"text": ...}' in refused(client, tmp_path / "a.txt", [])
+    assert "has more than the 10 that resources.size allows" in load_failure(client, tmp_path / "big.json")
+    assert load_failure(client, tmp_path / "bad.json").startswith(f"{tmp_path}/bad.json: not JSON: ")
+    assert "the parameter content-type decides" in load_failure(client, tmp_path / "a.tar")
+    assert "there is no such file" in load_failure(client, tmp_path / "none.json")
+    assert "it is not a file" in load_failure(client, tmp_path / "folder.json")
+    assert "more than the 10 that resources.size allows" in store_failure(
+        client, tmp_path / "a.json", ["x" * 9]
+    )
+    assert "there is no such folder" in store_failure(client, tmp_path / "none" / "a.json", [])
+    assert "it is not a file" in store_failure(client, tmp_path / "folder.json", [])
+    assert '{"text": ...}' in store_failure(client, tmp_path / "a.txt", [])
 
 
 def test_pages_are_loaded(server: WebServer) -> None:
@@ -146,7 +148,7 @@ def test_what_is_compressed_counts_as_it_is_read(server: WebServer) -> None:
     server.pages["/bomb.json"] = Page(gzip.compress(b"[" + b" " * 50_000_000 + b"]"), headers=packed)
     client = resources(server.url, size=100_000)
     assert load(client, f"{server.url}/small.json") == {"x": 1}
-    assert "more than the 100000 that" in reason(client, f"{server.url}/bomb.json")
+    assert "more than the 100000 that" in load_failure(client, f"{server.url}/bomb.json")
 
 
 def test_a_redirect_leads_where_it_is_allowed_and_nowhere_else(server: WebServer, tmp_path: Path) -> None:
@@ -168,26 +170,26 @@ def test_a_redirect_leads_where_it_is_allowed_and_nowhere_else(server: WebServer
     client = resources(f"{server.url}/ok", tmp_path)
 
     assert load(client, f"{server.url}/ok/1") == [3]
-    assert f"leads to {server.url}/other/x.json, which is not allowed" in reason(
+    assert f"leads to {server.url}/other/x.json, which is not allowed" in load_failure(
         client, f"{server.url}/ok/out"
     )
-    assert "leads to http://evil.example/ok/x.json, which is" in reason(client, f"{server.url}/ok/host")
-    assert "no user or password" in reason(client, f"{server.url}/ok/user")
-    assert "which is not on the web" in reason(client, f"{server.url}/ok/file")
-    assert "redirected to what cannot be used" in reason(client, f"{server.url}/ok/odd")
-    assert "redirected more than 5 times" in reason(client, f"{server.url}/ok/loop")
+    assert "leads to http://evil.example/ok/x.json, which is" in load_failure(client, f"{server.url}/ok/host")
+    assert "no user or password" in load_failure(client, f"{server.url}/ok/user")
+    assert "which is not on the web" in load_failure(client, f"{server.url}/ok/file")
+    assert "redirected to what cannot be used" in load_failure(client, f"{server.url}/ok/odd")
+    assert "redirected more than 5 times" in load_failure(client, f"{server.url}/ok/loop")
     assert "/other/x.json" not in [request.path for request in server.requests]
 
 
 def test_the_reason_has_the_status_and_the_beginning_of_the_body(server: WebServer) -> None:
     server.pages["/down"] = Page(b"sorry,\n  we are closed\n" + b"x" * 5000, status=503)
     client = resources(server.url)
-    message = reason(client, f"{server.url}/down")
+    message = load_failure(client, f"{server.url}/down")
     assert message.startswith(
         f"{server.url}/down: it answers 503 Service Unavailable: sorry, we are closed x"
     )
     assert len(message) < 400
-    assert "404 Not Found: nothing here" in reason(client, f"{server.url}/none")
+    assert "404 Not Found: nothing here" in load_failure(client, f"{server.url}/none")
 
 
 def test_a_store_sends_its_input(server: WebServer) -> None:
@@ -208,11 +210,11 @@ def test_a_store_that_is_not_done_fails(server: WebServer) -> None:
     server.pages["/moved"] = Page(status=307, headers={"Location": "/in"})
     server.pages["/full"] = Page(b"no space", status=507)
     client = resources(server.url, size=10)
-    assert f"leads to {server.url}/in" in refused(client, f"{server.url}/moved", [])
-    assert "507 Insufficient Storage: no space" in refused(client, f"{server.url}/full", [])
+    assert f"leads to {server.url}/in" in store_failure(client, f"{server.url}/moved", [])
+    assert "507 Insufficient Storage: no space" in store_failure(client, f"{server.url}/full", [])
     count = len(server.requests)
-    assert "more than the 10 that" in refused(client, f"{server.url}/in", ["x" * 100])
-    assert "not allowed" in refused(resources(), f"{server.url}/in", [])
+    assert "more than the 10 that" in store_failure(client, f"{server.url}/in", ["x" * 100])
+    assert "not allowed" in store_failure(resources(), f"{server.url}/in", [])
     assert len(server.requests) == count
 
 
@@ -220,7 +222,7 @@ def test_a_refused_connection_is_reported() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        assert reason(resources(url), f"{url}/x") == f"{url}/x: no connection: Connection refused"
+        assert load_failure(resources(url), f"{url}/x") == f"{url}/x: no connection: Connection refused"
 
 
 def test_an_unknown_host_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +230,7 @@ def test_an_unknown_host_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    assert "there is no such host" in reason(resources("http://h.invalid"), "http://h.invalid/x")
+    assert "there is no such host" in load_failure(resources("http://h.invalid"), "http://h.invalid/x")
 
 
 @pytest.mark.parametrize(
@@ -254,7 +256,7 @@ def test_half_a_response_is_none(reply: bytes, message: str) -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         try:
-            assert message in reason(resources(url), f"{url}/x.json")
+            assert message in load_failure(resources(url), f"{url}/x.json")
         finally:
             thread.join()
 
@@ -274,7 +276,7 @@ def test_a_silent_server_is_given_up(reply: bytes) -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         try:
-            assert "no whole answer within 0.2 s" in reason(
+            assert "no whole answer within 0.2 s" in load_failure(
                 resources(url, timeout_seconds=0.2), f"{url}/x.json"
             )
         finally:
@@ -297,7 +299,7 @@ def test_a_server_that_trickles_is_given_up() -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         try:
-            message = reason(resources(url, size=10**9, timeout_seconds=0.2), f"{url}/x.json")
+            message = load_failure(resources(url, size=10**9, timeout_seconds=0.2), f"{url}/x.json")
             assert "no whole answer within 0.2 s" in message
         finally:
             given_up.set()

@@ -89,7 +89,7 @@ def test_extensions(path: str, format: Format | None) -> None:
         ("text/plain; charset=iso-8859-1", "/x.txt", Format.TEXT),
     ],
 )
-def test_data_by_its_type_else_by_its_extension(header: str, path: str, format: Format) -> None:
+def test_the_header_decides_for_data_else_the_extension(header: str, path: str, format: Format) -> None:
     assert detect_content_type(header, path).format is format
 
 
@@ -118,7 +118,7 @@ def test_an_unsupported_type_is_refused_with_what_would_help(header: str, messag
         (b"gr\xfcn", LATIN, {"text": "grün"}),
     ],
 )
-def test_content_that_is_read(content: bytes, type: ContentType, value: Json) -> None:
+def test_content_is_decoded(content: bytes, type: ContentType, value: Json) -> None:
     assert decode(content, type) == value
 
 
@@ -172,13 +172,13 @@ def test_an_alias_bomb_is_refused() -> None:
         ({"x": "y" * 300_000}, YAML, "store it as JSON"),
     ],
 )
-def test_values_that_cannot_be_written(value: Json, type: ContentType, reason: str) -> None:
+def test_a_value_that_cannot_be_encoded_is_refused(value: Json, type: ContentType, reason: str) -> None:
     with pytest.raises(BadContent) as caught:
         encode(value, type)
     assert reason in str(caught.value)
 
 
-def test_what_is_written_is_for_people_to_read() -> None:
+def test_encoded_content_is_readable() -> None:
     assert encode({"grün": [1, {}]}, JSON) == '{\n  "grün": [\n    1,\n    {}\n  ]\n}\n'.encode()
     assert encode({"b": "grün", "a": [1]}, YAML) == "b: grün\na:\n- 1\n".encode()
     assert encode({"text": "as it is"}, TEXT) == b"as it is"
@@ -193,12 +193,12 @@ VALUES = st.recursive(
 
 
 @given(VALUES, st.sampled_from([JSON, YAML]))
-def test_what_is_written_is_read_again(value: Json, type: ContentType) -> None:
+def test_encoded_values_are_decoded_again(value: Json, type: ContentType) -> None:
     assert decode(encode(value, type), type) == value
 
 
 @given(TEXTS)
-def test_text_is_read_again(text: str) -> None:
+def test_encoded_text_is_decoded_again(text: str) -> None:
     assert decode(encode({"text": text}, TEXT), TEXT) == {"text": text.removeprefix("\ufeff")}
 
 

@@ -47,7 +47,7 @@ def test_a_member_of_the_input_comes_first_where_that_is_so() -> None:
         ({"url": ["x" * 100]}, f't:a: url is ["{"x" * 38}…, but must be a text'),
     ],
 )
-def test_what_is_wrong_is_named(parameters: Any, reason: str) -> None:
+def test_a_wrong_parameter_is_named_with_its_value(parameters: Any, reason: str) -> None:
     with pytest.raises(BadParameter) as caught:
         parse_parameters("t:a", TABLE, parameters)
     assert str(caught.value) == reason

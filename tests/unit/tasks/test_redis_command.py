@@ -42,7 +42,7 @@ def task(command: str, parameters: Any = None, input: Any = INPUT) -> StartTask:
         ("hgetall", {"args": ["workflow:x"]}, ("HGETALL", "workflow:x"), "workflow:x"),
     ],
 )
-def test_what_is_sent(command: str, parameters: Any, words: tuple[str, ...], key: str | None) -> None:
+def test_the_sent_command(command: str, parameters: Any, words: tuple[str, ...], key: str | None) -> None:
     built = parse_command(task(command, parameters), POLICY)
     assert (built.words, built.key) == (words, key)
 
@@ -73,7 +73,7 @@ def test_what_is_sent(command: str, parameters: Any, words: tuple[str, ...], key
         ("set", {"args": ["{input[key]}", "x"]}, "littleflow:config:env-prefix is a key of lfr's own"),
     ],
 )
-def test_what_is_refused_is_named(command: str, parameters: Any, reason: str) -> None:
+def test_a_wrong_or_forbidden_argument_is_named(command: str, parameters: Any, reason: str) -> None:
     input: Any = {"key": "littleflow:config:env-prefix"}
     if "longer" in reason:
         input = "x" * (MAX_CHARACTERS // 2)
@@ -93,7 +93,7 @@ def test_every_argument_of_an_unknown_command_counts_as_a_key() -> None:
         parse_command(task("get", {"args": ["a"]}), policy)
 
 
-def test_what_the_configuration_can_allow() -> None:
+def test_the_commands_that_the_configuration_allows() -> None:
     assert allowed_commands(()) == allowed_commands(["usual"]) == allowed_commands(["USUAL", "get"])
     assert allowed_commands(["Publish", "usual"]) >= {"PUBLISH", "GET"}
     assert allowed_commands(["get"]) == {"GET"}
@@ -144,7 +144,7 @@ def test_the_output_of_a_reply(words: tuple[str, ...], type: str, reply: Any, ou
 
 
 @pytest.mark.parametrize("input", [None, [1], "text"])
-def test_an_input_that_is_no_object_gives_way_to_the_reply(input: Any) -> None:
+def test_the_reply_replaces_an_input_that_is_no_object(input: Any) -> None:
     command = RedisCommand("redis:get", ("GET", "a"), "a", "string")
     assert reply_output(command, input, b"5") == {"a": "5"}
     assert reply_output(command, input, None) == input

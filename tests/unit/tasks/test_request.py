@@ -227,7 +227,7 @@ def test_default_headers_and_the_tasks_own() -> None:
         ({"url": "https://[h/a"}, "url: 'https://[h/a' is no URL"),
     ],
 )
-def test_what_is_wrong_is_named(parameters: Any, reason: str) -> None:
+def test_a_wrong_parameter_is_named(parameters: Any, reason: str) -> None:
     with pytest.raises(BadParameter) as caught:
         request("post", parameters)
     assert reason in str(caught.value)
@@ -242,7 +242,7 @@ def test_what_is_wrong_is_named(parameters: Any, reason: str) -> None:
         ({"output_mode": 1}, "request:get: output_mode in the input is 1, but must be"),
     ],
 )
-def test_what_is_wrong_in_the_input_is_named(member: Any, reason: str) -> None:
+def test_a_wrong_member_of_the_input_is_named(member: Any, reason: str) -> None:
     with pytest.raises(BadParameter) as caught:
         request("get", {"url": "a"}, member)
     assert str(caught.value).startswith(reason)

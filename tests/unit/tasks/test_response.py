@@ -86,12 +86,12 @@ def test_how_long_to_wait_before_a_retry() -> None:
         ("response_json", {"old": 1, "response": {"x": 1}}),
     ],
 )
-def test_what_is_put_into_the_output(modes: Any, output: Any) -> None:
+def test_output_modes(modes: Any, output: Any) -> None:
     request = request_to("get", output_mode=modes)
     assert response_output(request, 201, "", b'{"x": 1}', is_cut=False) == output
 
 
-def test_an_input_that_is_no_object_gives_way() -> None:
+def test_the_output_replaces_an_input_that_is_no_object() -> None:
     on_list = build("get", {"url": "a", "output_mode": "status"}, [1])
     assert response_output(on_list, 200, "", b"", is_cut=False) == {"request_status": 200}
     assert response_output(build("get", {"url": "a"}, [1]), 200, "", b"", is_cut=False) == [1]

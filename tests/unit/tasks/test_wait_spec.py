@@ -17,8 +17,8 @@ from lfr.values.json import Json
 INPUT = {"id": 7, "wait": "1m", "at": "2026-01-31", "deep": {"er": [1, {"x": None}]}}
 
 
-def parsed(base: str, parameters: Json, input: Json = INPUT) -> Any:
-    """Return what a task asks for that started one second after the epoch."""
+def parse(base: str, parameters: Json, input: Json = INPUT) -> Any:
+    """Return the wait or latch request of a task that started one second after the epoch."""
     return parse_wait("1000-0", StartTask("workflow:a", "name", base, 1, input, parameters, 2))
 
 
@@ -37,8 +37,8 @@ def parsed(base: str, parameters: Json, input: Json = INPUT) -> Any:
         ({"until": "{input[at]}"}, 1_769_817_600_000),
     ],
 )
-def test_until_when_a_delay_lasts(parameters: Json, due_ms: int) -> None:
-    assert parsed(DELAY, parameters).due_ms == due_ms
+def test_when_a_delay_ends(parameters: Json, due_ms: int) -> None:
+    assert parse(DELAY, parameters).due_ms == due_ms
 
 
 @pytest.mark.parametrize(
@@ -53,18 +53,18 @@ def test_until_when_a_delay_lasts(parameters: Json, due_ms: int) -> None:
         ({"match": {"a": "{parameters[x]}"}, "x": [True]}, INPUT, {"a": [True]}),
     ],
 )
-def test_what_must_be_equal(parameters: dict[str, Json], input: Json, match: Any) -> None:
+def test_the_fields_that_must_be_equal(parameters: dict[str, Json], input: Json, match: Any) -> None:
     if match is ...:
         match = {"a": [[1, {"x": None}], 1.5], "b": {"c": "{}"}}
-    assert parsed(EVENT, {"event": "ok", **parameters}, input).pattern.match == match
+    assert parse(EVENT, {"event": "ok", **parameters}, input).pattern.match == match
 
 
 def test_an_event_with_a_timeout() -> None:
-    wait = parsed(EVENT, {"event": "ok", "timeout": "2s"})
+    wait = parse(EVENT, {"event": "ok", "timeout": "2s"})
     assert (wait.due_ms, wait.failure) == (3000, "wait:event: no event ok has come within 2 s")
-    wait = parsed(EVENT, {"event": "ok", "timeout": 2, "on_timeout": "continue", "receipt": False})
+    wait = parse(EVENT, {"event": "ok", "timeout": 2, "on_timeout": "continue", "receipt": False})
     assert (wait.due_ms, wait.failure, wait.pattern.is_receipted) == (3000, None, False)
-    assert parsed(EVENT, {"event": "ok"}).due_ms is None
+    assert parse(EVENT, {"event": "ok"}).due_ms is None
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_an_event_with_a_timeout() -> None:
 )
 @pytest.mark.parametrize("task", [ACQUIRE, RELEASE, COUNTDOWN])
 def test_the_name_of_a_latch(task: str, name: str, latch: str) -> None:
-    request = parsed(task, {"name": name, "x": "why"})
+    request = parse(task, {"name": name, "x": "why"})
     assert isinstance(request, LatchRequest)
     assert (request.latch, request.entry_id) == (latch, "1000-0")
 
@@ -136,9 +136,9 @@ ISO = "a time in ISO 8601, in UTC unless it names its zone"
         ("wait:forever", {}, "there is no task wait:forever in lfr"),
     ],
 )
-def test_what_cannot_be_names_task_parameter_and_value(task: str, parameters: Json, reason: str) -> None:
+def test_a_wrong_parameter_is_named_with_task_and_value(task: str, parameters: Json, reason: str) -> None:
     with pytest.raises(BadParameter) as caught:
-        parsed(task, parameters)
+        parse(task, parameters)
     assert str(caught.value).startswith(reason)
 
 
@@ -147,7 +147,7 @@ def test_what_cannot_be_names_task_parameter_and_value(task: str, parameters: Js
 )
 def test_an_input_that_has_no_fields_cannot_be_matched(input: Json, subject: str) -> None:
     with pytest.raises(BadParameter, match=f"match is input, but the {subject}.* is no object"):
-        parsed(EVENT, {"event": "ok", "match": "input"}, input)
+        parse(EVENT, {"event": "ok", "match": "input"}, input)
 
 
 def test_a_match_that_would_be_nested_too_deeply_is_refused() -> None:
@@ -155,8 +155,8 @@ def test_a_match_that_would_be_nested_too_deeply_is_refused() -> None:
     for _ in range(198):
         deep = [deep]
     with pytest.raises(BadParameter, match=r"wait:event: match: it is nested more than 200 levels deep"):
-        parsed(EVENT, {"event": "ok", "match": {"a": ["{input[deep]}"]}}, {"deep": deep})
-    wait = parsed(EVENT, {"event": "ok", "match": "input"}, {"deep": deep})
+        parse(EVENT, {"event": "ok", "match": {"a": ["{input[deep]}"]}}, {"deep": deep})
+    wait = parse(EVENT, {"event": "ok", "match": "input"}, {"deep": deep})
     assert decode_wait(encode_wait(wait).encode()).pattern == wait.pattern
 
 
@@ -176,7 +176,7 @@ MATCHES = st.dictionaries(st.text(), JSON, max_size=3)
     st.none() | st.builds(EventPattern, st.text(), MATCHES, st.booleans()),
     st.none() | st.text(),
 )
-def test_a_wait_is_kept_as_it_is(
+def test_an_encoded_wait_is_decoded_unchanged(
     name: str,
     input: Json,
     due_ms: int | None,
