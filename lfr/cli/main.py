@@ -13,6 +13,10 @@ from lfr import __version__
 _DEFECT_HINT = "please report it; LOG_LEVEL=DEBUG shows where"
 
 
+class _Interrupted(KeyboardInterrupt):
+    """Ctrl-C. See `_unwind_on_signals`."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (default: that of this process) and return its exit code. Raises nothing."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -43,7 +47,9 @@ def _run(words: list[str]) -> int:
 def _unwind_on_signals() -> None:
     """Make SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that `finally` and `with` clean up.
 
-    A signal that is ignored (nohup) stays ignored. Roles install handlers of their own.
+    A signal that is ignored (nohup) stays ignored. Roles install handlers of their own. Ctrl-C raises a
+    subclass of KeyboardInterrupt: if KeyboardInterrupt itself leaves code that `exec` runs, such as that of
+    dataclasses, CPython kills the process at its exit, even if the exception is caught.
     """
     import signal
 
@@ -52,6 +58,11 @@ def _unwind_on_signals() -> None:
     def unwind(number: int, _: object) -> None:
         raise SystemExit(int(ExitCode.HUNG_UP if number == signal.SIGHUP else ExitCode.STOPPED))
 
+    def interrupt(number: int, _: object) -> None:
+        raise _Interrupted
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, unwind)
