@@ -24,7 +24,7 @@ from lfr.item_ids import ItemId
 from lfr.operations.intervene import intervene, transition_if_allowed
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Command, Connection, Store
-from lfr.store.redis.transaction import Retry, retry_until_committed
+from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.stream.entries import ConsumerId, Entry, receipt_commands
 from lfr.store.workflows.commit import transition_commands
 from lfr.store.workflows.items import (
@@ -104,7 +104,7 @@ class ItemsProcessor:
             except ItemsMissing:
                 if connection.transact([]) is not None:
                     raise  # no other client has changed the workflow: the items are lost
-                raise Retry from None
+                raise ReadAgain from None
             actions = {entry.id: "processed" for entry in item_events.entries}
             at = events.timestamp(now_ms / 1000)
             return [*commands, *receipt_commands(self._consumer, actions, at)], None

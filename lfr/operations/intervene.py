@@ -11,7 +11,7 @@ from lfr.operations.permitted_actions import WorkflowAction, check_action, check
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import MAY_FOLLOW, WorkflowState
 from lfr.store.redis.connection import Command, Connection, Store
-from lfr.store.redis.transaction import Retry, retry_until_committed
+from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.workflows.commit import delete_workflow_commands, transition_commands
 from lfr.store.workflows.export import load_own_keys
 from lfr.store.workflows.items import load_item_counts, load_open_items
@@ -151,10 +151,10 @@ def delete_workflow(store: Store, id: str) -> None:
             record = workflow.record
             if record.active and record.state is WorkflowState.FAILED:
                 terminate_workflow(store, id)
-                raise Retry
+                raise ReadAgain
             _terminate_items(store, connection, id, workflow.flow)
             if watch_state(connection, id) is not record.state:
-                raise Retry
+                raise ReadAgain
             own_keys = list(load_own_keys(connection, id, workflow.flow))
             # Watched last: every start and deletion of a workflow with this flow changes the references.
             references = watch_references(connection, record.reference)

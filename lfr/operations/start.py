@@ -13,7 +13,7 @@ from lfr.flow import WORKFLOW_INPUT, Flow
 from lfr.language import compile_flow
 from lfr.operations.workflow_ids import generate_workflow_id, parse_new_workflow_id
 from lfr.store.redis.connection import Command, Store
-from lfr.store.redis.transaction import Retry, retry_until_committed
+from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.workflows.commit import create_workflow_commands, use_flow_commands
 from lfr.store.workflows.load import watch_new
 from lfr.store.workflows.queries import load_outputs
@@ -59,7 +59,7 @@ def start_workflow(
             if record is not None:
                 outputs = load_outputs(connection, id)
                 if WORKFLOW_INPUT not in outputs:
-                    raise Retry  # the workflow has just been deleted
+                    raise ReadAgain  # the workflow has just been deleted
                 if record.reference == flow.digest and outputs[WORKFLOW_INPUT] == workflow_input:
                     return None, StartedWorkflow(id, is_new=False)
                 raise Conflict(f"{id} already exists, with another flow or input", hint="choose another id")

@@ -16,7 +16,7 @@ from lfr.operations.permitted_actions import WorkflowAction, check_action
 from lfr.operations.workflow_ids import PREFIX, generate_workflow_id, parse_new_workflow_id, parse_workflow_id
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Command, Store
-from lfr.store.redis.transaction import Retry, retry_until_committed
+from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.workflows.commit import index_commands, use_flow_commands
 from lfr.store.workflows.export import WorkflowMissing, load_snapshot, snapshot_commands
 from lfr.store.workflows.load import watch_new, watch_state
@@ -77,7 +77,7 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
                     connection.unwatch()
                     raise Conflict(f"{id} already exists", hint="choose another id")
                 id = generate_workflow_id(flow, uuid4())
-                raise Retry
+                raise ReadAgain
             commands = use_flow_commands(flow, is_stored=is_stored)
             commands += snapshot_commands(id, flow, stopped)
             return commands + index_commands(id, state, started_ms), id

@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Retry(Exception):
+class ReadAgain(Exception):
     """Raised by an attempt that cannot decide on what it has read, and wants to be tried again."""
 
 
@@ -27,12 +27,12 @@ def retry_until_committed(
 
     `attempt` watches and reads on `connection`, and returns the commands to write and a result. An empty list
     of commands writes nothing, but the result counts only if no watched key has changed. With None the result
-    counts in any case. What `attempt` raises, except Retry, goes to the caller.
+    counts in any case. What `attempt` raises, except ReadAgain, goes to the caller.
     """
     while True:
         try:
             commands, result = attempt()
-        except Retry:
+        except ReadAgain:
             connection.unwatch()
             continue
         if commands is None:
@@ -48,14 +48,14 @@ def commit_together_or_singly(
     """Commit the commands for all items in one transaction; if that is refused, commit them item by item.
 
     `attempt` watches and reads on `connection`, and returns the commands for the items that it is given. For
-    a single item it is called until its commands are committed. It may raise Retry.
+    a single item it is called until its commands are committed. It may raise ReadAgain.
     """
     if not items:
         return
     try:
         if connection.transact(attempt(items)) is not None:
             return
-    except Retry:
+    except ReadAgain:
         connection.unwatch()
 
     def attempt_one(item: Item) -> tuple[Sequence[Command], None]:

@@ -25,7 +25,7 @@ from lfr.item_ids import root_workflow
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, read_time_ms
 from lfr.store.redis.pipeline import Pipeline
-from lfr.store.redis.transaction import Retry, commit_together_or_singly
+from lfr.store.redis.transaction import ReadAgain, commit_together_or_singly
 from lfr.store.stream.entries import ConsumerId, Entry, acknowledge_command, append_command, parse_entries
 from lfr.store.waits.event_buffer import (
     add_field_set,
@@ -87,14 +87,14 @@ def _add_missing_field_sets(
     retain_ms: int,
     now_ms: int,
 ) -> None:
-    """Add the field sets by which events are not indexed yet. Raises Retry if there are any."""
+    """Add the field sets by which events are not indexed yet. Raises ReadAgain if there are any."""
     used = {(pattern_of(wait).kind, pattern_of(wait).field_set) for wait in waits}
     missing = [(kind, field_set) for kind, field_set in used if not field_sets[kind].get(field_set)]
     if missing:
         connection.unwatch()
         for kind, field_set in missing:
             add_field_set(connection, kind, field_set, retain_ms, now_ms)
-        raise Retry
+        raise ReadAgain
 
 
 def _watch_events_of(
@@ -102,7 +102,7 @@ def _watch_events_of(
 ) -> dict[str, list[UserEvent]]:
     """Watch and read the buffered events that may complete these waits, by match key. (WATCH, GET)
 
-    Raises Retry if there are too many events for several waits at once, or after it has corrected an index.
+    Raises ReadAgain if too many events match several waits, or after an index was corrected.
     """
     pages = _watch_event_ids(connection, waits, tasks)
     ids = {id for unused_ids, used_ids in pages.values() for id in (*unused_ids, *used_ids)}
@@ -111,7 +111,7 @@ def _watch_events_of(
         wrong_ids = [id for id in unused_ids if id not in buffered or buffered[id].is_used]
         if wrong_ids:
             correct_index(connection, key, wrong_ids, buffered)
-            raise Retry
+            raise ReadAgain
     return {
         key: [buffered[id] for id in (*unused_ids, *used_ids) if id in buffered]
         for key, (unused_ids, used_ids) in pages.items()
@@ -124,7 +124,7 @@ def _watch_event_ids(
     """Watch the indexes of the match keys of these waits; return the ids of the unused events since their
     workflows started and of the used events since the waits started. (WATCH, ZRANGEBYSCORE)
 
-    Raises Retry if there are too many for several waits at once.
+    Raises ReadAgain if there are too many for several waits at once.
     """
     waits_by_key: dict[str, list[Wait]] = {}
     for wait in waits:
@@ -146,7 +146,7 @@ def _watch_event_ids(
     for key, (unused, used) in replies.items():
         wait_count, event_count = len(waits_by_key[key]), max(len(unused.value), len(used.value))
         if wait_count > 1 and event_count == wait_count + _EXTRA_EVENTS:
-            raise Retry
+            raise ReadAgain
     return {
         key: ([id.decode() for id in unused.value], [id.decode() for id in used.value])
         for key, (unused, used) in replies.items()

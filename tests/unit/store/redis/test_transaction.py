@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from lfr.store.redis.connection import Command, Connection
-from lfr.store.redis.transaction import Retry, commit_together_or_singly, retry_until_committed
+from lfr.store.redis.transaction import ReadAgain, commit_together_or_singly, retry_until_committed
 
 
 class RefusingConnection:
@@ -63,7 +63,7 @@ def test_without_commands_the_reads_must_still_be_current() -> None:
 
 def test_an_attempt_that_asks_for_another_try_commits_nothing() -> None:
     connection = RefusingConnection()
-    assert commit(connection, Retry(), Retry(), [("SET", "a", 1)]) == 2
+    assert commit(connection, ReadAgain(), ReadAgain(), [("SET", "a", 1)]) == 2
     assert connection.committed == [[("SET", "a", 1)]] and connection.unwatched == 2
 
 
@@ -95,7 +95,7 @@ def test_items_are_committed_together_or_else_singly(refusals: int, committed: l
 def test_items_are_committed_singly_if_the_attempt_for_all_asks_for_another_try() -> None:
     def attempt(items: Sequence[str]) -> list[Command]:
         if len(items) > 1:
-            raise Retry
+            raise ReadAgain
         return set_all(items)
 
     connection = RefusingConnection()
