@@ -1,21 +1,102 @@
-// What people do to workflows, as the API does it.
+// What people can do to workflows and steps: the texts, and the requests.
 
-import { getFile, getText, saveAs, send, workflowAt } from "./api.js";
+import { apiPath, getFile, getText, saveFile, sendJson } from "./api.js";
 
-/** Stop, restart or delete a workflow. Raises Problem. */
-export const act = (action, id) =>
-  action === "delete" ? send("DELETE", workflowAt(id)) : send("POST", workflowAt(id, `/${action}`));
+/**
+ * The actions on a workflow, by the API's word. `ask`: the question before the action; `done`: the notice
+ * after it.
+ */
+export const WORKFLOW_ACTIONS = {
+  terminate: {
+    label: "Terminate",
+    title: "Terminate it: nothing more starts, and running tasks are cancelled. You can restart it.",
+    ask: (subject) => `Terminate ${subject}?`,
+    effect:
+      "No further step starts, waits end, and workers are told to cancel their tasks. " +
+      "All outputs are kept, so that a restart continues from there.",
+    done: "is terminated",
+    danger: true,
+  },
+  restart: {
+    label: "Restart",
+    title: "Continue with the steps that failed or were running",
+    ask: (subject) => `Restart ${subject}?`,
+    effect:
+      "Steps that failed or were running start again, then the steps after them. " +
+      "Completed steps stay done and keep their outputs.",
+    done: "is restarted",
+    danger: false,
+  },
+  delete: {
+    label: "Delete",
+    title: "Delete it with its input, outputs and history",
+    ask: (subject) => `Delete ${subject}?`,
+    effect:
+      "Its input, outputs and history are deleted from Redis. " +
+      "You can restore it only from an archive that you downloaded before.",
+    done: "is deleted",
+    danger: true,
+  },
+};
 
-/** Let the browser save a workflow's archive, under the name that the API gives it. */
+/** The actions on a step, by the API's word. */
+export const STEP_ACTIONS = {
+  retry: {
+    label: "Retry",
+    effect: "The task starts again. The result of the present attempt is ignored.",
+    done: "is retried",
+    danger: false,
+  },
+  skip: {
+    label: "Skip",
+    effect:
+      "The workflow continues as if the task had this output. " +
+      "If you leave it empty, the output is the input of the task.",
+    done: "is skipped",
+    danger: true,
+  },
+  fail: {
+    label: "Fail",
+    effect: "The task fails without another attempt, and so does the workflow.",
+    done: "has failed",
+    danger: true,
+  },
+};
+
+/** Terminate, restart or delete a workflow. Throws a Problem. */
+export const runWorkflowAction = (action, id) =>
+  action === "delete" ? sendJson("DELETE", apiPath(id)) : sendJson("POST", apiPath(id, `/${action}`));
+
+/** Retry, skip or fail a step. Throws a Problem. */
+export const runStepAction = (action, id, index, body) =>
+  sendJson("POST", apiPath(id, `/steps/${index}/${action}`), body);
+
+/** Make the browser save a workflow's archive. Throws a Problem. */
 export async function downloadArchive(id) {
-  const { name, text } = await getFile(workflowAt(id, "/archive"));
-  saveAs(name ?? "workflow.json", text);
+  const { name, text } = await getFile(apiPath(id, "/archive"));
+  saveFile(name ?? "workflow.json", text);
 }
 
-/** Let the browser save a flow's text. */
+/** Write a workflow's archive on the server. Return the path of the file. Throws a Problem. */
+export const archiveOnServer = async (id) => (await sendJson("POST", apiPath(id, "/archive"))).file;
+
+/** Make the browser save a flow's text. Throws a Problem. */
 export async function downloadSource(id, name) {
-  saveAs(`${name || "workflow"}.flow`, await getText(workflowAt(id, "/source")), "text/plain");
+  saveFile(`${name || "workflow"}.flow`, await getText(apiPath(id, "/source")), "text/plain");
 }
 
-/** Make a workflow of an archive's text; its id. Raises Problem. */
-export const restore = async (text) => (await send("POST", "/workflows/restore", text)).workflow;
+/** Restore a workflow from the text of an archive. Return its id. Throws a Problem. */
+export const restoreArchive = async (text) => (await sendJson("POST", "/workflows/restore", text)).workflow;
+
+/** Run a function for each id, a few at a time. Return the problems by id. */
+export async function runForEach(ids, run, concurrency = 4) {
+  const problems = new Map();
+  const queue = [...ids];
+  const runNext = async () => {
+    for (let id; (id = queue.shift()) !== undefined; ) {
+      await run(id).catch((problem) => problems.set(id, problem));
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, runNext));
+  return problems;
+}

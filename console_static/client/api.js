@@ -1,63 +1,75 @@
-// The API, as the console asks it. Every error is a Problem; every answer keeps its numbers exact.
+// HTTP requests to the API. Errors are Problems; JSON keeps numbers exact.
 
-import { readJson, writeJson } from "./exact-json.js";
+import { formatJson, parseJson } from "./exact-json.js";
 
 const ROOT = "/api";
-const TOKEN = "lfr.token";
+const TOKEN_KEY = "lfr.token";
+const UNAUTHORIZED_EVENT = "lfr:unauthorized";
+const TIMEOUT_MS = 120_000; // for a response as a whole
 
-/** What the API has against a request. (RFC 9457) `errors`: those of a flow, with line and column. */
+/**
+ * An error of the API. (RFC 9457) `status` 0: no response. `errors`: those of a flow, with line and column.
+ */
 export class Problem extends Error {
-  constructor(status, told = {}) {
-    super(told.detail || told.title || "the API cannot be reached");
+  /**
+   * @param {number} status
+   * @param {{title?: string, detail?: string, hint?: string, errors?: object[]}} [document]
+   */
+  constructor(status, document = {}) {
+    super(document.detail || document.title || "the API cannot be reached");
     this.status = status;
-    this.hint = told.hint ?? "";
-    this.errors = told.errors ?? [];
+    this.hint = document.hint ?? "";
+    this.errors = document.errors ?? [];
   }
 }
 
-/** The token that is sent; empty: none. */
-export const token = () => sessionStorage.getItem(TOKEN) ?? localStorage.getItem(TOKEN) ?? "";
+/** Return the stored token, or an empty text. */
+export const readToken = () => sessionStorage.getItem(TOKEN_KEY) ?? localStorage.getItem(TOKEN_KEY) ?? "";
 
-/** Send this token from now on; beyond this tab only if asked so. */
-export function keepToken(text, remember) {
-  forgetToken();
-  (remember ? localStorage : sessionStorage).setItem(TOKEN, text);
+/** Store the token for this tab, or with `remember` for all tabs and later visits. */
+export function storeToken(token, remember) {
+  deleteToken();
+  (remember ? localStorage : sessionStorage).setItem(TOKEN_KEY, token);
 }
 
-/** Send no token any more. */
-export function forgetToken() {
-  sessionStorage.removeItem(TOKEN);
-  localStorage.removeItem(TOKEN);
+/** Delete the stored token. */
+export function deleteToken() {
+  sessionStorage.removeItem(TOKEN_KEY);
+  localStorage.removeItem(TOKEN_KEY);
 }
 
-const REFUSED = "lfr:refused";
-
-/** Call this whenever the API asks for a token that it has not got. Gives what ends that. */
-export function whenRefused(call) {
-  addEventListener(REFUSED, call);
-  return () => removeEventListener(REFUSED, call);
+/** Call a function whenever the API requires another token. Return a function that ends this. */
+export function onUnauthorized(callback) {
+  addEventListener(UNAUTHORIZED_EVENT, callback);
+  return () => removeEventListener(UNAUTHORIZED_EVENT, callback);
 }
 
-const PATIENCE = 120_000; // milliseconds, for an answer as a whole
-
-/** Ask, and get the response itself. Raises Problem if it is no success. */
-export async function ask(method, path, { body, headers = {}, signal = AbortSignal.timeout(PATIENCE) } = {}) {
-  const sent = { ...headers };
-  if (token()) sent.Authorization = `Bearer ${token()}`;
+/**
+ * Send a request. Throws a Problem if the response is not a success.
+ *
+ * @param {string} method
+ * @param {string} path
+ * @param {{body?: string, headers?: Record<string, string>, signal?: AbortSignal}} [options]
+ * @returns {Promise<Response>}
+ */
+export async function request(method, path, options = {}) {
+  const { body, signal = AbortSignal.timeout(TIMEOUT_MS) } = options;
+  const headers = { ...options.headers };
+  if (readToken()) headers.Authorization = `Bearer ${readToken()}`;
   let response;
   try {
-    response = await fetch(ROOT + path, { method, body, headers: sent, signal, cache: "no-store" });
+    response = await fetch(ROOT + path, { method, body, headers, signal, cache: "no-store" });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    if (error instanceof Error && error.name === "AbortError") throw error;
     throw new Problem(0);
   }
   if (response.ok) return response;
-  if (response.status === 401) dispatchEvent(new Event(REFUSED));
+  if (response.status === 401) dispatchEvent(new Event(UNAUTHORIZED_EVENT));
   const text = await response.text().catch(() => "");
-  throw new Problem(response.status, told(text, response));
+  throw new Problem(response.status, parseProblem(text, response));
 }
 
-function told(text, response) {
+function parseProblem(text, response) {
   try {
     return JSON.parse(text);
   } catch {
@@ -65,43 +77,44 @@ function told(text, response) {
   }
 }
 
-/** All of an answer. Raises Problem if it breaks off. */
-const textOf = (response) => response.text().catch(() => Promise.reject(new Problem(0)));
+/** Read the whole body. Throws a Problem if the connection breaks. */
+const readBody = (response) => response.text().catch(() => Promise.reject(new Problem(0)));
 
-/** What is at a path, read as JSON. */
-export const get = async (path) => readJson(await getText(path));
+/** Get a path as JSON. */
+export const getJson = async (path) => parseJson(await getText(path));
 
-/** What is at a path, as text. */
-export const getText = async (path) => textOf(await ask("GET", path));
+/** Get a path as text. */
+export const getText = async (path) => readBody(await request("GET", path));
 
-/** A page of a list, and where the next one begins: null behind the last. */
+/** Get a page of a list. `next`: the parameter for the next page, null on the last. */
 export async function getPage(path) {
-  const response = await ask("GET", path);
+  const response = await request("GET", path);
   const link = /<([^>]*)>; rel="next"/.exec(response.headers.get("Link") ?? "");
   const next = link ? new URL(link[1], location.origin).searchParams.get("next") : null;
-  return { items: readJson(await textOf(response)), next };
+  return { items: parseJson(await readBody(response)), next };
 }
 
-/** A file, as text, and the name that the API gives it. */
+/** Get a file as text, with the file name that the API suggests. */
 export async function getFile(path) {
-  const response = await ask("GET", path);
+  const response = await request("GET", path);
   const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1];
-  return { name, text: await textOf(response) };
+  return { name, text: await readBody(response) };
 }
 
-/** Send JSON, and get what is answered. */
-export async function send(method, path, value) {
-  const body = value === undefined ? undefined : typeof value === "string" ? value : writeJson(value, 0);
+/** Send a value as JSON (a text as it is) and return the value of the response. */
+export async function sendJson(method, path, value = undefined) {
+  const body = value === undefined ? undefined : typeof value === "string" ? value : formatJson(value, 0);
   const headers = value === undefined ? {} : { "Content-Type": "application/json" };
-  const text = await textOf(await ask(method, path, { body, headers }));
-  return text ? readJson(text) : null;
+  const text = await readBody(await request(method, path, { body, headers }));
+  return text ? parseJson(text) : null;
 }
 
-/** The path of a workflow in the API, or of something of it. */
-export const workflowAt = (id, rest = "") => `/workflows/${encodeURIComponent(id).replaceAll("%2F", "/")}${rest}`;
+/** Return the API's path of a workflow, or with `rest` of a part of it. */
+export const apiPath = (id, rest = "") =>
+  `/workflows/${encodeURIComponent(id).replaceAll("%2F", "/")}${rest}`;
 
-/** Let the browser save a text as a file. */
-export function saveAs(name, text, type = "application/json") {
+/** Make the browser save a text as a file. */
+export function saveFile(name, text, type = "application/json") {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type }));
   link.download = name;

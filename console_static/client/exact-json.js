@@ -1,46 +1,53 @@
-// JSON whose numbers stay what they were: 12345678901234567890 must not become 12345678901234567000.
+// JSON with exact numbers: 12345678901234567890 must not become 12345678901234567000.
 
-/** A number that JavaScript's own cannot hold, as it was written. */
+/** The text of a number that a JavaScript number cannot represent exactly. */
 export class ExactNumber {
   constructor(text) {
     this.text = text;
   }
 }
 
-/** Read JSON. Numbers that would change are kept as ExactNumber, where the browser tells their text. */
-export function readJson(text) {
-  return JSON.parse(text, (_, value, context) =>
-    typeof value === "number" && context?.source !== undefined && !isSame(value, context.source)
+/** Parse JSON. Inexact numbers become ExactNumber, if the browser gives their source text to the reviver. */
+export function parseJson(text) {
+  const revive = (_, value, context = undefined) =>
+    typeof value === "number" && context?.source !== undefined && !isExact(value, context.source)
       ? new ExactNumber(context.source)
-      : value,
-  );
+      : value;
+  return JSON.parse(text, revive);
 }
 
-/** Write a value that `readJson` has read as indented JSON. */
-export function writeJson(value, indent = 2) {
-  return lines(value, " ".repeat(indent), "");
+/** Format a value of `parseJson` as JSON. */
+export function formatJson(value, indent = 2) {
+  return formatValue(value, " ".repeat(indent), "");
 }
 
-function lines(value, step, before) {
+function formatValue(value, step, indent) {
   if (value instanceof ExactNumber) return value.text;
   if (Array.isArray(value)) {
     if (!value.length) return "[]";
-    return `[\n${value.map((item) => before + step + lines(item, step, before + step)).join(",\n")}\n${before}]`;
+    const items = value.map((item) => indent + step + formatValue(item, step, indent + step));
+    return `[\n${items.join(",\n")}\n${indent}]`;
   }
   if (value !== null && typeof value === "object") {
     const entries = Object.entries(value);
     if (!entries.length) return "{}";
-    const told = entries.map(([key, item]) => `${before}${step}${JSON.stringify(key)}: ${lines(item, step, before + step)}`);
-    return `{\n${told.join(",\n")}\n${before}}`;
+    const members = entries.map(
+      ([key, item]) => `${indent}${step}${JSON.stringify(key)}: ${formatValue(item, step, indent + step)}`,
+    );
+    return `{\n${members.join(",\n")}\n${indent}}`;
   }
   return JSON.stringify(value) ?? "null";
 }
 
-/** Whether a number is told by JavaScript as what was written, but for how it was written (1.0, 1e3). */
-function isSame(value, source) {
+/** Return whether the number equals its source text, apart from notation (1.0, 1e3). */
+function isExact(value, source) {
   if (String(value) === source) return true;
   if (!Number.isFinite(value)) return false;
   if (/^-?\d+$/.test(source)) return Number.isSafeInteger(value) || value === 0;
-  const digits = source.replace(/^-/, "").replace(/[eE].*$/, "").replace(".", "").replace(/^0+|0+$/g, "");
+  const digits = source
+    .replace(/^-/, "")
+    .replace(/[eE].*$/, "")
+    .replace(".", "")
+    .replace(/^0+|0+$/g, "");
   return digits.length <= 15 && (value !== 0) === (digits !== "");
 }

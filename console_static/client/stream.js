@@ -1,107 +1,140 @@
-// News by server-sent events, read by fetch: EventSource could send no token. (WHATWG HTML, section 9.2)
+// Server-sent events, read with fetch because EventSource cannot send a token. (WHATWG HTML, section 9.2)
 
-import { Problem, ask } from "./api.js";
-import { EventReader } from "./event-parser.js";
+import { Problem, request } from "./api.js";
+import { parseJson } from "./exact-json.js";
 
-const FIRST_WAIT = 500;
-const LONGEST_WAIT = 5000;
-const SILENT_AFTER = 40_000; // milliseconds; the server gives a sign of life every 15 s
-const FINAL = [400, 401, 403, 404]; // asking again would be answered alike
+const MIN_DELAY_MS = 500;
+const MAX_DELAY_MS = 5000;
+const SILENCE_TIMEOUT_MS = 40_000; // the server sends a line every 15 s
+export const PERMANENT_ERRORS = [400, 401, 403, 404]; // the same request would fail again
 
 /**
- * Follow a stream until the returned function is called. Broken off or silent, it is asked for again from where it
- * was, later each time; while the page is hidden, it rests.
+ * Read a stream until the returned function is called. A broken or silent stream is resumed with exponential
+ * backoff. While the page is hidden, the stream is closed.
  *
  * @param {string} path of the API
  * @param {object} listener
- * @param {(name: string, data: any) => void} listener.news
- * @param {(state: "on"|"off"|"refused", problem?: Problem) => void} listener.state `off`: it is tried again
- * @param {() => string} [listener.after] the id behind which to go on; if it is left out, the last one that came
+ * @param {(name: string, data: any) => void} listener.onEvent
+ * @param {(state: "on"|"off"|"refused", problem?: unknown) => void} listener.onState `off`: it is retried
+ * @param {() => string} [listener.lastEventId] the id to resume after; by default that of the last event
  */
-export function follow(path, listener) {
-  let stopped = false;
-  let last = "";
-  let wait = FIRST_WAIT;
+export function followStream(path, listener) {
+  let isStopped = false;
+  let lastId = "";
+  let delay = MIN_DELAY_MS;
+  /** @type {ReturnType<typeof setTimeout>} */
   let timer;
-  let abort = null; // of the stream that is read now; another one here means that it is not wanted any more
+  /** @type {AbortController|null} */
+  let connection = null; // a request whose controller is not this one is obsolete
 
-  async function run() {
-    if (stopped || document.hidden || abort) return;
-    const current = (abort = new AbortController());
+  async function connect() {
+    if (isStopped || document.hidden || connection) return;
+    const current = (connection = new AbortController());
     let problem;
     try {
       await read(current);
     } catch (error) {
       problem = error;
     }
-    if (abort !== current) return;
-    abort = null;
-    const refused = problem instanceof Problem && FINAL.includes(problem.status);
-    if (refused) stop();
-    if (problem) listener.state(refused ? "refused" : "off", problem);
-    if (stopped) return;
-    timer = setTimeout(run, wait);
-    wait = Math.min(2 * wait, LONGEST_WAIT);
+    if (connection !== current) return;
+    connection = null;
+    const isPermanent = problem instanceof Problem && PERMANENT_ERRORS.includes(problem.status);
+    if (isPermanent) stop();
+    if (problem) listener.onState(isPermanent ? "refused" : "off", problem);
+    if (isStopped) return;
+    timer = setTimeout(connect, delay);
+    delay = Math.min(2 * delay, MAX_DELAY_MS);
   }
 
-  /** Read to the end of the stream. Raises if it breaks off, or does not come to an end that is one. */
+  /** Read the stream up to its `end` event. Throws if the stream breaks before. */
   async function read(current) {
-    const alive = alarm(() => current.abort());
+    const watchdog = startWatchdog(() => current.abort());
     try {
-      const after = listener.after?.() || last;
-      const response = await ask("GET", path, { headers: after ? { "Last-Event-ID": after } : {}, signal: current.signal });
-      const reader = new EventReader();
+      const resumeId = listener.lastEventId?.() || lastId;
+      const response = await request("GET", path, {
+        headers: resumeId ? { "Last-Event-ID": resumeId } : {},
+        signal: current.signal,
+      });
+      const parser = new EventParser();
       const decoder = new TextDecoder();
-      for (let stream = response.body.getReader(), part; !(part = await stream.read()).done; ) {
-        alive.again();
-        for (const event of reader.read(decoder.decode(part.value, { stream: true }))) {
-          if (abort !== current) return;
+      for (let stream = response.body.getReader(), chunk; !(chunk = await stream.read()).done; ) {
+        watchdog.reset();
+        for (const event of parser.parse(decoder.decode(chunk.value, { stream: true }))) {
+          if (connection !== current) return;
           if (event.name === "problem") throw new Problem(event.data.status ?? 0, event.data);
-          last = event.id || last;
-          wait = FIRST_WAIT;
-          listener.state("on");
-          listener.news(event.name, event.data);
+          lastId = event.id || lastId;
+          delay = MIN_DELAY_MS;
+          listener.onState("on");
+          listener.onEvent(event.name, event.data);
           if (event.name === "end") return;
         }
       }
-      throw new Problem(0, { detail: "the stream of news has ended" });
+      throw new Problem(0, { detail: "the live stream has ended" });
     } finally {
-      alive.off();
+      watchdog.stop();
       current.abort();
     }
   }
 
-  function rest() {
-    if (document.hidden) leave();
-    else run();
+  function followVisibility() {
+    if (document.hidden) disconnect();
+    else connect();
   }
 
-  function leave() {
+  function disconnect() {
     clearTimeout(timer);
-    const left = abort;
-    abort = null;
-    left?.abort();
+    const controller = connection;
+    connection = null;
+    controller?.abort();
   }
 
   function stop() {
-    stopped = true;
-    leave();
-    document.removeEventListener("visibilitychange", rest);
+    isStopped = true;
+    disconnect();
+    document.removeEventListener("visibilitychange", followVisibility);
   }
 
-  document.addEventListener("visibilitychange", rest);
-  run();
+  document.addEventListener("visibilitychange", followVisibility);
+  connect();
   return stop;
 }
 
-/** Calls `act` unless `again` comes in time. A line that was cut off silently would be waited for without an end. */
-function alarm(act) {
-  let timer = setTimeout(act, SILENT_AFTER);
+/** Call `onTimeout` unless `reset` comes in time: a connection may be lost without an error. */
+function startWatchdog(onTimeout) {
+  let timer = setTimeout(onTimeout, SILENCE_TIMEOUT_MS);
   return {
-    again() {
+    reset() {
       clearTimeout(timer);
-      timer = setTimeout(act, SILENT_AFTER);
+      timer = setTimeout(onTimeout, SILENCE_TIMEOUT_MS);
     },
-    off: () => clearTimeout(timer),
+    stop: () => clearTimeout(timer),
   };
+}
+
+/** Parses an event stream that arrives in chunks of any size. (WHATWG HTML, section 9.2.6) */
+export class EventParser {
+  #rest = "";
+  /** @type {{name?: string, data?: string, id?: string}} */
+  #event = {};
+
+  /** Add a chunk. Return the events that are now complete: `name`, `data` (parsed JSON), `id`. */
+  parse(text) {
+    const lines = (this.#rest + text).split("\n");
+    this.#rest = lines.pop();
+    return lines.flatMap((line) => this.#parseLine(line.replace(/\r$/, "")));
+  }
+
+  #parseLine(line) {
+    if (line === "") {
+      const { name = "message", data, id = "" } = this.#event;
+      this.#event = {};
+      return data === undefined ? [] : [{ name, id, data: parseJson(data) }];
+    }
+    const [, field, value] = /^([^:]*):? ?(.*)$/s.exec(line);
+    if (field === "event") this.#event.name = value;
+    if (field === "id") this.#event.id = value;
+    if (field === "data")
+      this.#event.data = this.#event.data === undefined ? value : `${this.#event.data}\n${value}`;
+    return [];
+  }
 }

@@ -1,22 +1,25 @@
-// Appending an event by hand: of any kind, or the one that a step waits for.
+// The dialog that sends an event.
 
 import { html, useEffect, useState } from "../vendor/preact.js";
-import { get, send, workflowAt } from "../client/api.js";
-import { readJson, writeJson } from "../client/exact-json.js";
-import { Dialog, Trouble } from "./dialog.js";
-import { say } from "./notices.js";
+import { getJson, sendJson, apiPath } from "../client/api.js";
+import { parseJson, formatJson } from "../client/exact-json.js";
+import { Dialog, ProblemMessage } from "./dialog.js";
+import { showNotice } from "./notices.js";
 
-/** `waitOf`: {id, step} of a step that waits for an event; its kind and what it must match are filled in. */
-export function SendEvent({ waitOf, onClose, onDone }) {
+/**
+ * `waitingStep`: workflow id and index of a step whose event is to be sent; the dialog fills in kind and
+ * match.
+ */
+export function EventDialog({ waitingStep, onClose, onDone }) {
   const [kind, setKind] = useState("");
   const [data, setData] = useState("{}");
   const [problem, setProblem] = useState(null);
   const [busy, setBusy] = useState(false);
   useEffect(() => {
-    if (!waitOf) return;
-    get(workflowAt(waitOf.id, `/steps/${waitOf.step}`)).then((step) => {
+    if (!waitingStep) return;
+    getJson(apiPath(waitingStep.id, `/steps/${waitingStep.index}`)).then((step) => {
       setKind(step.waits_for?.event ?? "");
-      setData(writeJson({ ...step.waits_for?.match, output: {} }));
+      setData(formatJson({ ...step.waits_for?.match, output: {} }));
     }, setProblem);
   }, []);
   async function submit(event) {
@@ -25,8 +28,8 @@ export function SendEvent({ waitOf, onClose, onDone }) {
     setBusy(true);
     setProblem(null);
     try {
-      await send("POST", "/events", { kind: kind.trim(), data: readJson(data.trim() || "{}") });
-      say(`An event ${kind.trim()} is sent`);
+      await sendJson("POST", "/events", { kind: kind.trim(), data: parseJson(data.trim() || "{}") });
+      showNotice(`The event ${kind.trim()} is sent`);
       onClose();
       onDone?.();
     } catch (error) {
@@ -36,10 +39,34 @@ export function SendEvent({ waitOf, onClose, onDone }) {
   }
   return html`<${Dialog} title="Send an event" onClose=${onClose}>
     <form class="fields" onSubmit=${submit}>
-      <label>Kind <input value=${kind} required spellcheck=${false} placeholder="order-paid" onInput=${(event) => setKind(event.target.value)} /></label>
-      <label>Fields, as a JSON object <textarea rows="6" spellcheck=${false} value=${data} onInput=${(event) => setData(event.target.value)} /></label>
-      ${waitOf && html`<p class="muted">What stands in <code>output</code> goes into the output of the step.</p>`}
-      ${problem && html`<${Trouble} problem=${problem} />`}
-      <div class="buttons"><button type="button" onClick=${onClose}>Cancel</button><button class="primary" aria-disabled=${busy ? "true" : null}>Send</button></div>
-    </form><//>`;
+      <label>
+        Kind${" "}
+        <input
+          value=${kind}
+          required
+          spellcheck=${false}
+          placeholder="order-paid"
+          onInput=${(event) => setKind(event.target.value)}
+        />
+      </label>
+      <label>
+        Fields, as a JSON object${" "}
+        <textarea
+          rows="6"
+          spellcheck=${false}
+          value=${data}
+          onInput=${(event) => setData(event.target.value)}
+        />
+      </label>
+      ${
+        waitingStep &&
+        html`<p class="muted">The value of <code>output</code> becomes a part of the step's output.</p>`
+      }
+      ${problem && html`<${ProblemMessage} problem=${problem} />`}
+      <div class="buttons">
+        <button type="button" onClick=${onClose}>Cancel</button>
+        <button class="primary" aria-disabled=${busy ? "true" : null}>Send</button>
+      </div>
+    </form>
+  <//>`;
 }

@@ -1,26 +1,26 @@
-// Short words on what has been done; they go by themselves, but for those that tell of trouble.
+// Short notices in a corner of the page. Notices of failures stay until they are closed.
 
 import { html, render } from "../vendor/preact.js";
 
-const SECONDS = 6;
-const MOST = 5; // the oldest goes, so that they never cover the page
+const DISPLAY_SECONDS = 6;
+const MAX_NOTICES = 5; // so that they never cover the page
 
-let shown = [];
+let notices = [];
 
-/** Say something. `tone`: `done` or `failed`. */
-export function say(text, tone = "done") {
+/** Show a notice. `tone`: `done` or `failed`. */
+export function showNotice(text, tone = "done") {
   const notice = { text, tone };
-  shown = [...shown, notice].slice(-MOST);
-  draw();
-  if (tone !== "failed") setTimeout(() => forget(notice), SECONDS * 1000);
+  notices = [...notices, notice].slice(-MAX_NOTICES);
+  renderNotices();
+  if (tone !== "failed") setTimeout(() => removeNotice(notice), DISPLAY_SECONDS * 1000);
 }
 
-function forget(notice) {
-  shown = shown.filter((each) => each !== notice);
-  draw();
+function removeNotice(notice) {
+  notices = notices.filter((each) => each !== notice);
+  renderNotices();
 }
 
-function draw() {
+function renderNotices() {
   let corner = document.getElementById("notices");
   if (!corner) {
     corner = document.createElement("div");
@@ -28,6 +28,13 @@ function draw() {
     corner.setAttribute("role", "status");
     document.body.append(corner);
   }
-  render(shown.map((notice) => html`<p class=${`notice tone-${notice.tone}`}>${notice.text}
-    <button class="quiet" aria-label="Close" onClick=${() => forget(notice)}>×</button></p>`), corner);
+  render(
+    notices.map(
+      (notice) => html`<p class=${`notice tone-${notice.tone}`}>
+        ${notice.text}
+        <button class="quiet" aria-label="Close" onClick=${() => removeNotice(notice)}>×</button>
+      </p>`,
+    ),
+    corner,
+  );
 }

@@ -1,6 +1,6 @@
-// The text of a flow, as an editor shows it.
+// The text of a flow: positions for the editor, and the command line.
 
-export const EXAMPLE = `@flow order '''
+export const EXAMPLE_FLOW = `@flow order '''
 An order, from its payment to the parcel.
 '''
 
@@ -10,8 +10,8 @@ check:stock -> {
 } -> > ship -> ? \`$[?(@.gift == true)]\` wrap
 `;
 
-/** The place of a line and column (both from 1, in characters) as an offset into the text (in UTF-16 units). */
-export function offsetOf(text, line, column) {
+/** Convert a line and column (from 1, in characters) to an offset in UTF-16 code units. */
+export function findOffset(text, line, column) {
   let start = 0;
   for (let at = 1; at < line; at += 1) {
     const end = text.indexOf("\n", start);
@@ -22,16 +22,17 @@ export function offsetOf(text, line, column) {
   return start + [...inLine].slice(0, column - 1).join("").length;
 }
 
-/** How many lines a text has; none is one. */
-export const lineCount = (text) => text.split("\n").length;
+/** Count the lines of a text; an empty text has one. */
+export const countLines = (text) => text.split("\n").length;
 
-/** A word for a shell: quoted where it must be. */
-export const shellQuoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
+/** Quote a word for a shell if it needs quotes. */
+export const quoteForShell = (text) =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** The command line that starts the same. */
-export function commandLine(file, input, id) {
+/** Build the command line that starts the same workflow. */
+export function buildCommandLine(file, input, id) {
   const words = ["lfr", "run", file || "FILE"];
   if (id) words.push("--workflow-id", id);
   if (input.trim()) words.push("--input", input.trim());
-  return words.map((word) => shellQuoted(word)).join(" ");
+  return words.map((word) => quoteForShell(word)).join(" ");
 }

@@ -1,32 +1,38 @@
-// Times and durations, in words. Times are ISO 8601 texts as the API has them; durations are milliseconds.
+// Formats times (ISO 8601 texts of the API) and durations (milliseconds).
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+/** @type {[number, string, number, string][]} */
+const UNIT_PAIRS = [
+  [DAY, "d", HOUR, "h"],
+  [HOUR, "h", MINUTE, "min"],
+  [MINUTE, "min", SECOND, "s"],
+];
 
-/** A duration in its two largest units: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 4 min`, `3 d 2 h`. */
-export function duration(ms) {
+/** Format a duration in its two largest units: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 4 min`, `3 d 2 h`. */
+export function formatDuration(ms) {
   if (!(ms >= 0)) return "";
   if (ms < SECOND) return ms < 100 ? `${Math.round(ms)} ms` : `${(Math.floor(ms / 100) / 10).toFixed(1)} s`;
   if (ms < 10 * SECOND) return `${(Math.floor(ms / 100) / 10).toFixed(1)} s`;
   if (ms < MINUTE) return `${Math.floor(ms / SECOND)} s`;
-  for (const [large, name, small, rest] of [[DAY, "d", HOUR, "h"], [HOUR, "h", MINUTE, "min"], [MINUTE, "min", SECOND, "s"]]) {
+  for (const [large, name, small, rest] of UNIT_PAIRS) {
     if (ms < large) continue;
-    const left = Math.floor((ms % large) / small);
-    return `${Math.floor(ms / large)} ${name}${left ? ` ${left} ${rest}` : ""}`;
+    const remainder = Math.floor((ms % large) / small);
+    return `${Math.floor(ms / large)} ${name}${remainder ? ` ${remainder} ${rest}` : ""}`;
   }
   return "";
 }
 
-/** How long it took from one time to another, or has taken until now. Empty if it has not begun. */
-export function between(start, end, now) {
+/** Format the time from `start` to `end`, or to now if there is no end. Empty without a start. */
+export function formatElapsed(start, end, now) {
   if (!start) return "";
-  return duration(Math.max(0, (end ? Date.parse(end) : now) - Date.parse(start)));
+  return formatDuration(Math.max(0, (end ? Date.parse(end) : now) - Date.parse(start)));
 }
 
-/** How long ago, in one unit: `just now`, `12 s ago`, `5 min ago`, `3 d ago`. */
-export function ago(iso, now) {
+/** Format a past time in one unit: `just now`, `12 s ago`, `5 min ago`, `3 d ago`. */
+export function formatAgo(iso, now) {
   const ms = now - Date.parse(iso);
   if (!(ms >= 5 * SECOND)) return "just now";
   if (ms < MINUTE) return `${Math.floor(ms / SECOND)} s ago`;
@@ -34,31 +40,35 @@ export function ago(iso, now) {
   return ms < 2 * DAY ? `${Math.floor(ms / HOUR)} h ago` : `${Math.floor(ms / DAY)} d ago`;
 }
 
-/** How far ahead: `in 12 s`, `in 2 h 4 min`, `now`. */
-export function ahead(iso, now) {
+/** Format the time up to a future time: `in 12 s`, `in 2 h 4 min`, `now`. */
+export function formatUntil(iso, now) {
   const ms = Date.parse(iso) - now;
-  return ms > 0 ? `in ${duration(Math.max(SECOND, ms))}` : "now";
+  return ms > 0 ? `in ${formatDuration(Math.max(SECOND, ms))}` : "now";
 }
 
 const pad = (number, length = 2) => String(number).padStart(length, "0");
 
-/** The time of day on this computer, `14:03:07`; with the date if it is another day than `now`. */
-export function clock(iso, now = Date.now()) {
+/** Format the local time of day, `14:03:07`; with the date if it is another day than `now`. */
+export function formatClock(iso, now = Date.now()) {
   const time = new Date(iso);
   if (Number.isNaN(time.getTime())) return "";
-  const told = `${pad(time.getHours())}:${pad(time.getMinutes())}:${pad(time.getSeconds())}`;
-  return time.toDateString() === new Date(now).toDateString() ? told : `${date(time)} ${told}`;
+  const isToday = time.toDateString() === new Date(now).toDateString();
+  return isToday ? formatTimeOfDay(time) : `${formatDate(time)} ${formatTimeOfDay(time)}`;
 }
 
-/** A time in full, with the zone of this computer: for those who want to know exactly. */
-export function exact(iso) {
+/** Format date, time with milliseconds, and the local time zone. */
+export function formatExact(iso) {
   const time = new Date(iso);
   if (Number.isNaN(time.getTime())) return "";
-  const zone = -time.getTimezoneOffset();
-  const sign = zone < 0 ? "-" : "+";
-  const told = `${pad(Math.floor(Math.abs(zone) / 60))}:${pad(Math.abs(zone) % 60)}`;
-  const day = `${pad(time.getHours())}:${pad(time.getMinutes())}:${pad(time.getSeconds())}.${pad(time.getMilliseconds(), 3)}`;
-  return `${date(time)} ${day} UTC${sign}${told}`;
+  const offset = -time.getTimezoneOffset();
+  const minutes = Math.abs(offset);
+  const zone = `UTC${offset < 0 ? "-" : "+"}${pad(Math.floor(minutes / 60))}:${pad(minutes % 60)}`;
+  return `${formatDate(time)} ${formatTimeOfDay(time)}.${pad(time.getMilliseconds(), 3)} ${zone}`;
 }
 
-const date = (time) => `${time.getFullYear()}-${pad(time.getMonth() + 1)}-${pad(time.getDate())}`;
+/** Format the local date, `2026-11-28`. */
+export const formatDate = (time) =>
+  `${time.getFullYear()}-${pad(time.getMonth() + 1)}-${pad(time.getDate())}`;
+
+const formatTimeOfDay = (time) =>
+  `${pad(time.getHours())}:${pad(time.getMinutes())}:${pad(time.getSeconds())}`;

@@ -1,51 +1,85 @@
-// What somebody wants to know first of a workflow: why it failed, or what it waits for.
+// Sentences on the status of a workflow: why it failed, or what its steps wait for.
 
-import { ahead, between } from "./times.js";
-import { isolated } from "./bidi.js";
-import { stepName } from "../state/workflow.js";
+import { formatStepName } from "../state/workflow.js";
+import { isolateBidi } from "./text.js";
+import { formatElapsed, formatUntil } from "./times.js";
 
-const MOST = 4;
-const LONG = 10_000; // milliseconds after which it is told that a worker has not answered yet
+const MAX_SENTENCES = 4;
+const SLOW_AFTER_MS = 10_000; // a step without a result for this long is mentioned
 
 /**
- * Sentences, the most important first: `tone`, `text`, and the `step` that it is about.
- *
- * @param {object} workflow with its flow
- * @param {number} now milliseconds
+ * @typedef {object} Sentence
+ * @property {string} tone
+ * @property {string} text
+ * @property {number} [step] the index of the step
+ * @property {object} [waits] what the step waits for
  */
-export function whatNow(workflow, now) {
+
+/**
+ * Return sentences, the most important first.
+ *
+ * @param {any} workflow with its flow
+ * @param {number} now milliseconds
+ * @returns {Sentence[]}
+ */
+export function describeStatus(workflow, now) {
   const { state, steps } = workflow;
-  if (state === "FAILED") return failed(workflow);
-  if (state === "TERMINATED") return [{ tone: "terminated", text: "It was terminated. Restart goes on from there; what is done stays done." }];
+  if (state === "FAILED") return [describeFailure(workflow)];
+  if (state === "TERMINATED") {
+    return [
+      { tone: "terminated", text: "It was terminated. Restart continues it; completed steps stay done." },
+    ];
+  }
   if (state !== "RUNNING") return [];
   const running = steps.filter((step) => step.state === "RUNNING" && step.kind !== "subflow");
-  const told = running.map((step) => sentence(step, workflow, now)).filter(Boolean);
-  if (told.length <= MOST) return told;
-  return [...told.slice(0, MOST), { tone: "running", text: `and ${told.length - MOST} more steps` }];
+  const sentences = running.map((step) => describeStep(step, workflow, now)).filter(Boolean);
+  const others = sentences.splice(MAX_SENTENCES);
+  if (others.length) sentences.push({ tone: "running", text: `and ${others.length} more steps` });
+  return sentences;
 }
 
-function failed(workflow) {
-  const steps = workflow.steps.filter((step) => step.state === "FAILED").sort((a, b) => (a.ended < b.ended ? -1 : 1));
-  if (!steps.length) return [{ tone: "failed", text: isolated(workflow.reason || "It has failed.") }];
-  const [first, ...more] = steps;
-  const others = more.length ? ` ${more.length} more failed.` : "";
-  return [{ tone: "failed", step: first.index, text: `Step ${first.index}, ${called(first, workflow)}, failed: ${isolated(first.reason || "no reason was given")}.${others}` }];
+/** @returns {Sentence} */
+function describeFailure(workflow) {
+  const steps = workflow.steps
+    .filter((step) => step.state === "FAILED")
+    .sort((a, b) => (a.ended < b.ended ? -1 : 1));
+  if (!steps.length) return { tone: "failed", text: isolateBidi(workflow.reason || "It has failed.") };
+  const [first, ...others] = steps;
+  const reason = isolateBidi(first.reason || "no reason given");
+  const more = others.length ? ` ${others.length} more failed.` : "";
+  const text = `Step ${first.index}, ${formatName(first, workflow)}, failed: ${reason}.${more}`;
+  return { tone: "failed", step: first.index, text };
 }
 
-function sentence(step, workflow, now) {
-  const subject = `Step ${step.index}, ${called(step, workflow)},`;
+/** @returns {Sentence|null} */
+function describeStep(step, workflow, now) {
+  const subject = `Step ${step.index}, ${formatName(step, workflow)},`;
   const waits = step.waits_for;
   if (step.reason) {
-    const again = waits?.until ? `is tried again ${ahead(waits.until, now)}` : `is tried again (attempt ${step.attempt})`;
-    return { tone: "terminating", step: step.index, text: `${subject} ${again}: ${step.reason}` };
+    const retry = waits?.until ? formatUntil(waits.until, now) : `(attempt ${step.attempt})`;
+    return { tone: "terminating", step: step.index, text: `${subject} is retried ${retry}: ${step.reason}` };
   }
-  if (waits?.event) return { tone: "running", step: step.index, waits, text: `${subject} waits for an event ${isolated(waits.event)}${waits.until ? `; its time-out comes ${ahead(waits.until, now)}` : ""}` };
-  if (waits?.latch) return { tone: "running", step: step.index, text: `${subject} waits until the latch ${isolated(waits.latch)} is at zero` };
-  if (waits?.until) return { tone: "running", step: step.index, text: `${subject} goes on ${ahead(waits.until, now)}` };
-  if (step.items) return { tone: "running", step: step.index, text: `${subject} has done ${step.items.done} of ${step.items.total ?? "its"} items` };
-  if (step.progress) return { tone: "running", step: step.index, text: `${subject} is at ${Math.round(100 * step.progress.fraction)} %${step.progress.text ? `: ${isolated(step.progress.text)}` : ""}` };
-  if (now - Date.parse(step.started) > LONG) return { tone: "running", step: step.index, text: `${subject} has waited for its worker's answer for ${between(step.started, null, now)}` };
-  return null;
+  const predicate = (waits && describeWait(waits, now)) ?? describeProgress(step, now);
+  return predicate && { tone: "running", step: step.index, waits, text: `${subject} ${predicate}` };
 }
 
-const called = (step, workflow) => isolated(stepName(step, workflow.flow.steps[step.index]));
+function describeWait({ event, latch, until }, now) {
+  if (event) {
+    const timeout = until ? `; it times out ${formatUntil(until, now)}` : "";
+    return `waits for an event ${isolateBidi(event)}${timeout}`;
+  }
+  if (latch) return `waits until the latch ${isolateBidi(latch)} is at zero`;
+  return until ? `continues ${formatUntil(until, now)}` : null;
+}
+
+function describeProgress({ items, progress, started }, now) {
+  if (items) return `has done ${items.done} of ${items.total ?? "its"} items`;
+  if (progress) {
+    const text = progress.text ? `: ${isolateBidi(progress.text)}` : "";
+    return `is at ${Math.round(100 * progress.fraction)} %${text}`;
+  }
+  if (now - Date.parse(started) <= SLOW_AFTER_MS) return null;
+  return `has waited for the result of its worker for ${formatElapsed(started, null, now)}`;
+}
+
+const formatName = (step, workflow) => isolateBidi(formatStepName(step, workflow.flow.steps[step.index]));

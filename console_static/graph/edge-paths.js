@@ -1,51 +1,68 @@
 /**
- * The path of an edge, as SVG writes it. Pure.
+ * The SVG paths of edges. Pure.
  *
- * Between columns an edge is a curve that begins and ends level; in a column it is a level line. So it never runs
- * over a node that it does not belong to.
+ * Between columns an edge is a curve with horizontal ends; in a column it is a horizontal line. So it never
+ * crosses a foreign node.
  */
 
-const CORNER = 7;
-/** How far before its node an edge ends: what the head of its arrow takes. */
-const HEAD = 2;
+const CORNER_RADIUS = 7;
+/** Pixels between the end of an edge and its node, for the arrow head. */
+const ARROW_GAP = 2;
 
 /**
- * @param {{x: number, y: number, width: number, height: number}} source where the node stands
- * @param {{x: number, y: number, width: number, height: number}} target
- * @param {{leave: number, enter: number, lanes?: {left: number, right: number, y: number}[], around?: number}} way
- * @param {boolean} turned whether x and y change places
- * @returns {string} for the attribute `d`
+ * @typedef {[number, number]} Point
+ * @typedef {[string, ...Point[]]} Move a command of an SVG path with its points
+ *
+ * @typedef {object} Route
+ * @property {number} leave the end of the source's column
+ * @property {number} enter the start of the target's column
+ * @property {{left: number, right: number, y: number}[]} [lanes] of a forward edge
+ * @property {number} [around] the y of the lane of a back edge
  */
-export function pathOf(source, target, way, turned) {
+
+/**
+ * @param {{x: number, y: number, width: number, height: number}} source
+ * @param {{x: number, y: number, width: number, height: number}} target
+ * @param {Route} route
+ * @param {boolean} isVertical whether x and y are swapped
+ * @returns {string} the attribute `d`
+ */
+export function drawEdge(source, target, route, isVertical) {
   const from = { x: source.x + source.width, y: source.y + source.height / 2 };
-  const to = { x: target.x - HEAD, y: target.y + target.height / 2 };
-  const moves = way.around === undefined ? forwards(from, to, way) : backwards(from, to, way);
-  return moves.map(([letter, ...points]) => letter + points.map((point) => write(point, turned)).join(" ")).join("");
+  const to = { x: target.x - ARROW_GAP, y: target.y + target.height / 2 };
+  const moves = route.around === undefined ? routeForward(from, to, route) : routeBackward(from, to, route);
+  return moves
+    .map(([letter, ...points]) => letter + points.map((point) => formatPoint(point, isVertical)).join(" "))
+    .join("");
 }
 
-const write = ([x, y], turned) => (turned ? `${round(y)},${round(x)}` : `${round(x)},${round(y)}`);
+/** @type {(point: Point, isVertical: boolean) => string} */
+const formatPoint = ([x, y], isVertical) =>
+  isVertical ? `${round(y)},${round(x)}` : `${round(x)},${round(y)}`;
 const round = (number) => Math.round(number * 10) / 10;
 
-function forwards(from, to, { leave, enter, lanes }) {
+/** @returns {Move[]} */
+function routeForward(from, to, { leave, enter, lanes = [] }) {
+  /** @type {Move[]} */
   const moves = [["M", [from.x, from.y]]];
   let at = { x: Math.max(from.x, leave), y: from.y };
-  level(moves, from.x, at);
+  addLine(moves, from.x, at);
   for (const lane of lanes) {
-    curve(moves, at, { x: lane.left, y: lane.y });
+    addCurve(moves, at, { x: lane.left, y: lane.y });
     at = { x: lane.right, y: lane.y };
-    level(moves, lane.left, at);
+    addLine(moves, lane.left, at);
   }
   const end = { x: Math.min(to.x, enter), y: to.y };
-  curve(moves, at, end);
-  level(moves, end.x, to);
+  addCurve(moves, at, end);
+  addLine(moves, end.x, to);
   return moves;
 }
 
-function level(moves, from, to) {
+function addLine(moves, from, to) {
   if (Math.abs(to.x - from) > 0.5) moves.push(["L", [to.x, to.y]]);
 }
 
-function curve(moves, from, to) {
+function addCurve(moves, from, to) {
   if (Math.abs(from.y - to.y) < 0.5) {
     moves.push(["L", [to.x, to.y]]);
     return;
@@ -54,27 +71,41 @@ function curve(moves, from, to) {
   moves.push(["C", [middle, from.y], [middle, to.y], [to.x, to.y]]);
 }
 
-/** Around all that is in the same box: out, across, back, across, in; with round corners. */
-function backwards(from, to, { leave, enter, around }) {
+/**
+ * Route an edge around the content of its box, with round corners.
+ * @returns {Move[]}
+ */
+function routeBackward(from, to, { leave, enter, around = 0 }) {
+  /** @type {Point[]} */
   const corners = [
     [leave, from.y],
     [leave, around],
     [enter, around],
     [enter, to.y],
   ];
+  /** @type {Point[]} */
   const stops = [[from.x, from.y], ...corners, [to.x, to.y]];
+  /** @type {Move[]} */
   const moves = [["M", stops[0]]];
   for (let place = 1; place < stops.length - 1; place += 1) {
     const corner = stops[place];
-    moves.push(["L", towards(corner, stops[place - 1])], ["Q", corner, towards(corner, stops[place + 1])]);
+    moves.push(
+      ["L", moveTowards(corner, stops[place - 1])],
+      ["Q", corner, moveTowards(corner, stops[place + 1])],
+    );
   }
   moves.push(["L", stops.at(-1)]);
   return moves;
 }
 
-/** The point a corner's radius away from it, or half way if that is less. */
-function towards([x, y], [otherX, otherY]) {
+/**
+ * Return the point a corner's radius away, or half way if that is nearer.
+ * @param {Point} from
+ * @param {Point} to
+ * @returns {Point}
+ */
+function moveTowards([x, y], [otherX, otherY]) {
   const distance = Math.hypot(otherX - x, otherY - y);
-  const share = distance ? Math.min(CORNER, distance / 2) / distance : 0;
+  const share = distance ? Math.min(CORNER_RADIUS, distance / 2) / distance : 0;
   return [x + (otherX - x) * share, y + (otherY - y) * share];
 }

@@ -1,43 +1,42 @@
 /**
- * What is written at a step in the graph: short, in one line; and in full, for the tooltip. Pure.
+ * The texts of a step in the graph: title, operators, guard, subtitle, tooltip. Pure, except for the measure.
  */
 
 import { ExactNumber } from "../client/exact-json.js";
 
-const LONGEST_TITLE = 200;
-const LONGEST_HINT = 1200;
+const MAX_TITLE = 200;
+const MAX_TOOLTIP = 1200;
 
 /**
- * Widths in pixels of a character, for a rough measure where there is no font.
- * The browser measures instead; see `parts/graph.js`.
+ * The width of a character in pixels, for estimates without fonts. Browsers measure with `createTextMeasure`.
  */
-const ROUGH = { title: 7.4, mono: 7.3, small: 6.4 };
+const CHARACTER_WIDTH = { title: 7.4, mono: 7.3, small: 6.4 };
 
 /**
- * The width of a text, roughly. Meant to be rather too wide than too narrow.
+ * Estimate the width of a text, rather too wide than too narrow.
  * @param {string} text
  * @param {"title"|"mono"|"small"} font
  * @returns {number} pixels
  */
-export function roughWidth(text, font) {
-  return text.length * ROUGH[font];
+export function estimateWidth(text, font) {
+  return text.length * CHARACTER_WIDTH[font];
 }
 
 /**
- * The title of a step, at most 200 characters, in one line.
+ * Return the title of a step: one line of at most 200 characters.
  * @param {object} step of a flow
  * @returns {string}
  */
-export function titleOf(step) {
+export function formatTitle(step) {
   switch (step.kind) {
     case "literal":
-      return valueOf(step, LONGEST_TITLE);
+      return formatLiteral(step, MAX_TITLE);
     case "resource":
-      return oneLine(step.uri ?? "");
+      return joinLines(step.uri ?? "");
     case "task":
-      return oneLine(step.name ?? "");
+      return joinLines(step.name ?? "");
     case "subflow":
-      return oneLine(step.name || "subflow");
+      return joinLines(step.name || "subflow");
     case "subflow-end":
       return "end of subflow";
     default:
@@ -45,49 +44,49 @@ export function titleOf(step) {
   }
 }
 
-/** The value of a literal; where values are left out, what it is. */
-function valueOf({ value }, limit) {
-  return value === undefined ? "a value" : shortJson(value, limit);
+/** Return the value of a literal as JSON. The API may omit it. */
+function formatLiteral({ value }, limit) {
+  return value === undefined ? "a value" : truncateJson(value, limit);
 }
 
 /**
- * The signs before a title: `>` for a merge, `*` for an iteration, as the language writes them.
+ * Return the operators before a title, as in the language: `>` for a merge, `*` for an iteration.
  * @param {object} step
  * @returns {string}
  */
-export function signsOf(step) {
+export function formatOperators(step) {
   return [step.merge ? ">" : "", step.iterate ? "*" : ""].join("");
 }
 
 /**
- * The guard of a step in one line, or "".
+ * Return the guard of a step in one line, or "".
  * @param {object} step
  * @returns {string}
  */
-export function guardOf(step) {
-  return step.guard === undefined || step.guard === null ? "" : oneLine(step.guard);
+export function formatGuard(step) {
+  return step.guard === undefined || step.guard === null ? "" : joinLines(step.guard);
 }
 
 /**
- * What is said under a title as long as there is nothing else to say: the task behind an alias, or "".
+ * Return the text under the title of a step without times: the task behind an alias, or "".
  * @param {object} step
  * @returns {string}
  */
-export function aboutOf(step) {
+export function formatSubtitle(step) {
   if (step.kind === "resource") return step.sink ? "stores" : "loads";
-  return step.base && step.base !== step.name ? oneLine(step.base) : "";
+  return step.base && step.base !== step.name ? joinLines(step.base) : "";
 }
 
 /**
- * All that the definition says of a step, a line each: for the tooltip.
+ * Return the lines of the tooltip: all of the step's definition.
  * @param {object} step
  * @param {object} flow
  * @returns {string[]}
  */
-export function hintOf(step, flow) {
+export function formatTooltip(step, flow) {
   const docs = flow.docs ?? {};
   const doc = step.name && Object.hasOwn(docs, step.name) ? docs[step.name] : "";
-  const title = step.kind === "literal" ? valueOf(step, LONGEST_HINT) : titleOf(step);
+  const title = step.kind === "literal" ? formatLiteral(step, MAX_TOOLTIP) : formatTitle(step);
   return [
     `${step.index}: ${title}`,
     step.base && step.base !== step.name ? `task ${step.base}` : "",
@@ -95,88 +94,116 @@ export function hintOf(step, flow) {
     step.guard ? `if ${step.guard.trim()}` : "",
     step.merge ? "merges its inputs" : "",
     step.iterate ? "once for each item of its input" : "",
-    step.parameters === undefined ? "" : `parameters ${shortJson(step.parameters, LONGEST_HINT)}`,
-    doc.trim().slice(0, LONGEST_HINT),
+    step.parameters === undefined ? "" : `parameters ${truncateJson(step.parameters, MAX_TOOLTIP)}`,
+    doc.trim().slice(0, MAX_TOOLTIP),
   ].filter(Boolean);
 }
 
 /**
- * A text that is not wider than this: cut at its end, or, with `middle`, in the middle, where the end tells more.
+ * Truncate a text to a width: at its end, or with `middle` in the middle if its end matters more.
  * @param {string} text
  * @param {number} width pixels
  * @param {(text: string) => number} measure
  * @param {boolean} [middle]
  * @returns {string}
  */
-export function cut(text, width, measure, middle = false) {
+export function truncateToWidth(text, width, measure, middle = false) {
   if (measure(text) <= width) return text;
   let [least, most] = [0, text.length];
   while (least < most) {
     const count = Math.ceil((least + most) / 2);
-    if (measure(shortened(text, count, middle)) <= width) least = count;
+    if (measure(truncate(text, count, middle)) <= width) least = count;
     else most = count - 1;
   }
-  return shortened(text, least, middle);
+  return truncate(text, least, middle);
 }
 
-function shortened(text, count, middle) {
+function truncate(text, count, middle) {
   const end = middle ? Math.floor(count * 0.6) : 0;
   const from = text.length - end;
-  return head(text, count - end) + "…" + (end ? text.slice(isLow(text, from) ? from + 1 : from) : "");
+  return (
+    takeCharacters(text, count - end) +
+    "…" +
+    (end ? text.slice(isLowSurrogate(text, from) ? from + 1 : from) : "")
+  );
 }
 
-/** The first characters of a text; never half of one that takes two units. */
-function head(text, count) {
-  return text.slice(0, isLow(text, count) ? count - 1 : count);
+/** Return the first code units of a text, without splitting a surrogate pair. */
+function takeCharacters(text, count) {
+  return text.slice(0, isLowSurrogate(text, count) ? count - 1 : count);
 }
 
-function isLow(text, at) {
+function isLowSurrogate(text, at) {
   const unit = text.charCodeAt(at);
   return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
-function oneLine(text) {
-  const beginning = text.length > 2 * LONGEST_TITLE ? head(text, 2 * LONGEST_TITLE) : text;
+function joinLines(text) {
+  const beginning = text.length > 2 * MAX_TITLE ? takeCharacters(text, 2 * MAX_TITLE) : text;
   const line = beginning.replace(/\s+/gu, " ").trim();
-  return line.length < LONGEST_TITLE ? line : head(line, LONGEST_TITLE - 1) + "…";
+  return line.length < MAX_TITLE ? line : takeCharacters(line, MAX_TITLE - 1) + "…";
 }
 
 /**
- * The beginning of a value's JSON. Costs what it shows, however big the value is.
+ * Return the beginning of a value's JSON. The cost depends on `limit`, not on the value.
  * @param {*} value
  * @param {number} limit characters
  * @returns {string}
  */
-export function shortJson(value, limit) {
+export function truncateJson(value, limit) {
   const parts = [];
-  write(value, parts, { left: limit });
+  writeValue(value, parts, { left: limit });
   const text = parts.join("");
-  return text.length <= limit ? text : head(text, limit - 1) + "…";
+  return text.length <= limit ? text : takeCharacters(text, limit - 1) + "…";
 }
 
-function write(value, parts, room) {
-  if (value instanceof ExactNumber) put(value.text, parts, room);
-  else if (Array.isArray(value)) writeAll("[", value, "]", parts, room, (item) => write(item, parts, room));
+function writeValue(value, parts, room) {
+  if (value instanceof ExactNumber) writeText(value.text, parts, room);
+  else if (Array.isArray(value))
+    writeItems("[", value, "]", parts, room, (item) => writeValue(item, parts, room));
   else if (value !== null && typeof value === "object") {
-    writeAll("{", Object.keys(value), "}", parts, room, (key) => {
-      write(key, parts, room);
-      put(": ", parts, room);
-      write(value[key], parts, room);
+    writeItems("{", Object.keys(value), "}", parts, room, (key) => {
+      writeValue(key, parts, room);
+      writeText(": ", parts, room);
+      writeValue(value[key], parts, room);
     });
-  } else if (typeof value === "string") put(JSON.stringify(value.slice(0, room.left + 1)), parts, room);
-  else put(String(JSON.stringify(value)), parts, room);
+  } else if (typeof value === "string") writeText(JSON.stringify(value.slice(0, room.left + 1)), parts, room);
+  else writeText(String(JSON.stringify(value)), parts, room);
 }
 
-function writeAll(open, items, close, parts, room, each) {
-  put(open, parts, room);
+function writeItems(open, items, close, parts, room, each) {
+  writeText(open, parts, room);
   for (let place = 0; place < items.length && room.left >= 0; place += 1) {
-    if (place) put(", ", parts, room);
+    if (place) writeText(", ", parts, room);
     each(items[place]);
   }
-  put(close, parts, room);
+  writeText(close, parts, room);
 }
 
-function put(text, parts, room) {
+function writeText(text, parts, room) {
   parts.push(text);
   room.left -= text.length;
+}
+
+const FONTS = {
+  title: ["600", "13px", "--sans"],
+  mono: ["400", "12px", "--mono"],
+  small: ["400", "11px", "--sans"],
+};
+
+/**
+ * Create a function that measures the width of a text in pixels, in the fonts of this browser.
+ * @returns {(text: string, font: "title"|"mono"|"small") => number}
+ */
+export function createTextMeasure() {
+  const context = document.createElement("canvas").getContext("2d");
+  const style = getComputedStyle(document.documentElement);
+  const fonts = new Map();
+  for (const [name, [weight, size, family]] of Object.entries(FONTS)) {
+    fonts.set(name, `${weight} ${size} ${style.getPropertyValue(family) || "sans-serif"}`);
+  }
+  return (text, font) => {
+    if (context.font !== fonts.get(font)) context.font = fonts.get(font);
+    return context.measureText(text).width;
+  };
 }

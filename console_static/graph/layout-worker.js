@@ -1,17 +1,17 @@
 /**
- * Lays out graphs beside the page, which goes on meanwhile. Takes `{number, graph}`, answers `{number, arranged}` or
+ * A web worker that lays out graphs. It receives `{number, graph}` and sends `{number, arranged}` or
  * `{number, problem}`.
  */
 
 import dagre from "../vendor/dagre.js";
-import { arrange } from "./arrange.js";
-import { layoutBy } from "./dagre-layout.js";
+import { arrangeGraph } from "./arrange.js";
+import { createDagreLayout } from "./flat-layout.js";
 
-const layFlat = layoutBy(dagre);
+const layoutFlat = createDagreLayout(dagre);
 
 self.addEventListener("message", ({ data: { number, graph } }) => {
   try {
-    self.postMessage({ number, arranged: arrange(graph, layFlat) });
+    self.postMessage({ number, arranged: arrangeGraph(graph, layoutFlat) });
   } catch (problem) {
     self.postMessage({ number, problem: String(problem) });
   }

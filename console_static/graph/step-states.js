@@ -1,23 +1,23 @@
 /**
- * What the states of steps say about what is drawn of a flow: nodes, boxes, edges. Pure.
+ * The states of nodes, groups and edges, derived from the states of steps. Pure.
  */
 
-import { between, clock } from "../format/times.js";
+import { formatElapsed, formatClock } from "../format/times.js";
 
 const STATES = ["PENDING", "RUNNING", "DONE", "SKIPPED", "FAILED"];
 
 /**
- * @typedef {object} Known the steps of a workflow, ready to be asked
- * @property {(index: number) => object} step that of an index; a pending one, if it is not among them
- * @property {(first: number, last: number) => Object<string, number>} count how many are in each state; `total`
+ * @typedef {object} StepIndex the steps of a workflow, indexed
+ * @property {(index: number) => any} step the step of an index; a pending one if there is none
+ * @property {(first: number, last: number) => Object<string, number>} count steps by state, and `total`
  */
 
 /**
  * @param {object[]} steps with index and state, ascending
  * @param {number} length of the flow
- * @returns {Known}
+ * @returns {StepIndex}
  */
-export function knowSteps(steps, length) {
+export function indexSteps(steps, length) {
   const byIndex = new Array(length);
   for (const step of steps) byIndex[step.index] = step;
   const sums = Object.fromEntries(STATES.map((state) => [state, new Int32Array(length + 1)]));
@@ -36,42 +36,47 @@ export function knowSteps(steps, length) {
 }
 
 /**
- * The state of a subflow with all that is in it.
- * @param {Known} known
+ * Derive the state of a subflow from its own and its inner steps.
+ * @param {StepIndex} stepIndex
  * @param {number} index of the subflow
- * @param {number} end of its end
+ * @param {number} end the index of its end
  * @returns {string}
  */
-export function subflowState(known, index, end) {
-  const own = known.step(index).state;
+export function deriveSubflowState(stepIndex, index, end) {
+  const own = stepIndex.step(index).state;
   if (own === "SKIPPED" || own === "FAILED" || own === "RUNNING") return own;
-  const counts = known.count(index + 1, end - 1);
+  const counts = stepIndex.count(index + 1, end - 1);
   if (counts.FAILED) return "FAILED";
   if (counts.RUNNING) return "RUNNING";
   if (own === "PENDING") return "PENDING";
-  return known.step(end).state === "PENDING" ? (end > index + 1 && !isUntouched(counts) ? "RUNNING" : own) : "DONE";
+  return stepIndex.step(end).state === "PENDING"
+    ? end > index + 1 && !isUntouched(counts)
+      ? "RUNNING"
+      : own
+    : "DONE";
 }
 
 const isUntouched = (counts) => counts.PENDING === counts.total;
 
 /**
- * The states that nodes and boxes are drawn in, by id. Inside of a subflow that was skipped, all is skipped. Inside
- * of one that is done for each item, steps have as many states as there are items, and so none here: null.
+ * Derive the states of nodes and groups, by id. Everything in a skipped subflow is skipped. Steps in an
+ * iterated subflow have a state for each item, and so none here: null.
  * @param {import("./graph-model.js").GraphToDraw} graph
- * @param {Known} known
+ * @param {StepIndex} stepIndex
  * @returns {{nodes: Map<number, string|null>, groups: Map<number, string|null>}}
  */
-export function statesOf(graph, known) {
+export function deriveStates(graph, stepIndex) {
   const inside = new Map();
   const groups = new Map();
   const within = (scope, state) => (inside.has(scope) ? inside.get(scope) : state);
   for (const { id, end, scope, iterates } of graph.groups) {
-    const state = within(scope, subflowState(known, id, end));
+    const state = within(scope, deriveSubflowState(stepIndex, id, end));
     groups.set(id, state);
     if (state === "SKIPPED" || state === null) inside.set(id, state);
     else if (iterates) inside.set(id, null);
   }
-  const own = (node) => (node.kind === "folded" ? subflowState(known, node.id, node.end) : known.step(node.id).state);
+  const own = (node) =>
+    node.kind === "folded" ? deriveSubflowState(stepIndex, node.id, node.end) : stepIndex.step(node.id).state;
   const stateOf = (node) => {
     const isDoor = groups.has(node.id) || node.kind === "subflow-end";
     return isDoor ? own(node) : within(node.scope, own(node));
@@ -80,77 +85,80 @@ export function statesOf(graph, known) {
 }
 
 /**
- * What there is to say of a node's step: of a folded subflow, that of its first step, which ends with its last.
- * @param {Known} known
+ * Return the step of a node. The step of a folded subflow is its first, with the end time of its last.
+ * @param {StepIndex} stepIndex
  * @param {import("./graph-model.js").Node} node
  * @param {string} state
  */
-export function nodeStep(known, node, state) {
-  const step = known.step(node.id);
+export function findNodeStep(stepIndex, node, state) {
+  const step = stepIndex.step(node.id);
   if (node.kind !== "folded" || step.items || step.state !== "DONE") return step;
-  return { ...step, ended: state === "DONE" ? known.step(node.end).ended : null };
+  return { ...step, ended: state === "DONE" ? stepIndex.step(node.end).ended : null };
 }
 
 /**
- * How far a subflow is, in words: items if it is iterated, else its steps.
- * @param {Known} known
+ * Format how many items of an iterated subflow are done, or how many steps of another.
+ * @param {StepIndex} stepIndex
  * @param {number} index
  * @param {number} end
  */
-export function subflowFigures(known, index, end) {
-  const { items } = known.step(index);
-  if (items) return itemFigures(items);
+export function formatSubflowCounts(stepIndex, index, end) {
+  const { items } = stepIndex.step(index);
+  if (items) return formatItemCounts(items);
   if (end <= index + 1) return "";
-  const counts = known.count(index + 1, end - 1);
+  const counts = stepIndex.count(index + 1, end - 1);
   const failed = counts.FAILED ? `, ${counts.FAILED} failed` : "";
   return `${counts.DONE + counts.SKIPPED}/${counts.total}${failed}`;
 }
 
-/** How many of the items are done, and how many failed: `37/100`, `37/100, 1 failed`. */
-export function itemFigures(items) {
+/** Format how many items are done and failed: `37/100`, `37/100, 1 failed`. */
+export function formatItemCounts(items) {
   return `${items.done}/${items.total}${items.failed ? `, ${items.failed} failed` : ""}`;
 }
 
 /**
- * Whether this edge has been gone along: its source has ended, and its target has begun.
- * @param {Known} known
+ * Return whether the workflow has passed an edge: its source has ended and its target has started.
+ * @param {StepIndex} stepIndex
  * @param {{from: number, to: number, back: boolean}} edge
  * @param {Map<number, string>} states by node
  */
-export function isTravelled(known, { from, to, back }, states) {
-  const [source, target] = [known.step(from), known.step(to)];
-  const hasEnded = (states.get(from) === "DONE" || states.get(from) === "SKIPPED") && source.state !== "PENDING";
+export function isTraversed(stepIndex, { from, to, back }, states) {
+  const [source, target] = [stepIndex.step(from), stepIndex.step(to)];
+  const hasEnded =
+    (states.get(from) === "DONE" || states.get(from) === "SKIPPED") && source.state !== "PENDING";
   return hasEnded && states.has(to) && target.state !== "PENDING" && (!back || target.attempt > 1);
 }
 
 /**
- * The texts at a node beside its title.
+ * Format the duration and times of a node.
  * @param {object} step
  * @param {string} state
  * @param {number} now in milliseconds
- * @returns {{took: string, times: string[]}} `times`: the best first; take the first that has room
+ * @returns {{took: string, times: string[]}} `times`: from long to short; use the first that fits
  */
-export function textsOf(step, state, now) {
+export function formatNodeTexts(step, state, now) {
   if (!step.started || state === "PENDING") return { took: "", times: [] };
-  if (state === "SKIPPED") return { took: "", times: [day(clock(step.ended ?? step.started, now))] };
-  const took = state === "RUNNING" || step.ended ? between(step.started, step.ended, now) : "";
-  return { took, times: timesOf(step, state, now) };
+  if (state === "SKIPPED")
+    return { took: "", times: [dropYear(formatClock(step.ended ?? step.started, now))] };
+  const took = state === "RUNNING" || step.ended ? formatElapsed(step.started, step.ended, now) : "";
+  return { took, times: formatTimes(step, state, now) };
 }
 
-function timesOf(step, state, now) {
-  const start = day(clock(step.started, now));
-  if (!step.ended) return state === "RUNNING" ? [...waitOf(step), `since ${start}`, start] : [`from ${start}`, start];
-  const end = clock(step.ended, Date.parse(step.started));
+function formatTimes(step, state, now) {
+  const start = dropYear(formatClock(step.started, now));
+  if (!step.ended)
+    return state === "RUNNING" ? [...formatWait(step), `since ${start}`, start] : [`from ${start}`, start];
+  const end = formatClock(step.ended, Date.parse(step.started));
   return [`${start} – ${end}`, start];
 }
 
-/** What a step waits for, as the API tells it. */
-function waitOf({ waits_for: waits }) {
+/** Format what a step waits for. */
+function formatWait({ waits_for: waits }) {
   if (!waits) return [];
-  const until = waits.until ? `until ${day(clock(waits.until))}` : "";
+  const until = waits.until ? `until ${dropYear(formatClock(waits.until))}` : "";
   if (waits.event !== undefined) return [`event ${waits.event}`, "event …"];
   return waits.latch === undefined ? [until].filter(Boolean) : [`latch ${waits.latch}`, "latch …"];
 }
 
-/** Without the year: there is little room. */
-const day = (text) => text.replace(/^\d{4}-/, "");
+/** Remove the year, to save space. */
+const dropYear = (text) => text.replace(/^\d{4}-/, "");

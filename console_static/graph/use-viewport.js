@@ -1,18 +1,20 @@
-/** Pan and zoom of a graph: by pointer, wheel, fingers. What is drawn is moved as a whole, and not drawn again. */
+/**
+ * Pan and zoom of a graph by pointer, wheel and fingers. The drawn layer moves as a whole, without rendering.
+ */
 
 import { useEffect, useLayoutEffect, useMemo, useRef } from "../vendor/preact.js";
-import { READABLE, centred, first, fitted, isInSight, pinched, zoomed } from "./viewport.js";
+import { READABLE_ZOOM, centerOn, initialView, fitView, isVisible, pinch, zoomAt } from "./viewport.js";
 
-/** Pixels that a pointer may stray while it clicks. */
-const STRAY = 4;
-const GLIDE_MS = 250;
-/** Pixels that buttons and legend cover of the pane. */
-const COVERED = { top: 40, bottom: 32 };
+/** Pixels that a pointer may move during a click. */
+const CLICK_TOLERANCE = 4;
+const ANIMATION_MS = 250;
+/** Pixels of the pane that the toolbar and the legend cover. */
+const OVERLAY_HEIGHTS = { top: 40, bottom: 32 };
 
 /**
- * @param {{width: number, height: number}|null} graph how large all is; null: not known yet
- * @param {() => void} onMoved people have moved the view
- * @returns {{svg: object, layer: object, actions: object}} references for the picture and for what moves in it
+ * @param {{width: number, height: number}|null} graph its size; null: not laid out yet
+ * @param {() => void} onMoved called when a person moves the view
+ * @returns {{svg: any, layer: any, actions: any}} references to the picture and its moving layer
  */
 export function useViewport(graph, onMoved) {
   const [svg, layer] = [useRef(null), useRef(null)];
@@ -20,7 +22,7 @@ export function useViewport(graph, onMoved) {
   current.current ??= { view: null, graph: null, isFitted: false, glide: 0 };
   current.current.onMoved = onMoved;
   current.current.graph = graph;
-  const actions = useMemo(() => makeActions(svg, layer, current.current), []);
+  const actions = useMemo(() => createActions(svg, layer, current.current), []);
   useLayoutEffect(() => actions.apply(), [graph]);
   useEffect(() => {
     const observer = new ResizeObserver(() => current.current.isFitted && actions.fit());
@@ -35,25 +37,29 @@ export function useViewport(graph, onMoved) {
   return { svg, layer, actions };
 }
 
-function makeActions(svg, layer, state) {
-  const pane = () => ({ width: svg.current.clientWidth || 1, height: svg.current.clientHeight || 1, ...COVERED });
+function createActions(svg, layer, state) {
+  const pane = () => ({
+    width: svg.current.clientWidth || 1,
+    height: svg.current.clientHeight || 1,
+    ...OVERLAY_HEIGHTS,
+  });
 
   function apply() {
     if (!state.view || !layer.current) return;
     const { x, y, k } = state.view;
     layer.current.setAttribute("transform", `translate(${x} ${y}) scale(${k})`);
-    svg.current.classList.toggle("far", k < READABLE);
+    svg.current.classList.toggle("far", k < READABLE_ZOOM);
   }
   function show(view, isFitted = false) {
     cancelAnimationFrame(state.glide);
     Object.assign(state, { view, isFitted });
     apply();
   }
-  function glideTo(view) {
+  function animateTo(view) {
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) return show(view);
-    const [from, begun] = [state.view, performance.now()];
+    const [from, startedAt] = [state.view, performance.now()];
     const step = (time) => {
-      const share = Math.min(1, Math.max(0, (time - begun) / GLIDE_MS));
+      const share = Math.min(1, Math.max(0, (time - startedAt) / ANIMATION_MS));
       const ease = 1 - (1 - share) ** 3;
       const at = (name) => from[name] + (view[name] - from[name]) * ease;
       state.view = { x: at("x"), y: at("y"), k: at("k") };
@@ -70,26 +76,26 @@ function makeActions(svg, layer, state) {
     get view() {
       return state.view;
     },
-    fit: () => state.graph && show(fitted(state.graph, pane()), true),
-    /** What is shown before anybody has moved it. */
-    begin(place) {
-      const view = first(state.graph, pane(), place);
-      show(view, view.k === fitted(state.graph, pane()).k);
+    fit: () => state.graph && show(fitView(state.graph, pane()), true),
+    /** Show the first view. */
+    begin(rectangle) {
+      const view = initialView(state.graph, pane(), rectangle);
+      show(view, view.k === fitView(state.graph, pane()).k);
     },
-    /** Bring a place into sight, unless it is there. */
-    reveal(place) {
-      if (state.view && !isInSight(state.view, place, pane())) {
-        glideTo(centred({ ...state.view, k: Math.max(state.view.k, READABLE) }, place, pane()));
+    /** Make a rectangle visible if it is not. */
+    reveal(rectangle) {
+      if (state.view && !isVisible(state.view, rectangle, pane())) {
+        animateTo(centerOn({ ...state.view, k: Math.max(state.view.k, READABLE_ZOOM) }, rectangle, pane()));
       }
     },
-    /** Keep what stands at one place of the graph where it is on the screen, now that it stands at another. */
+    /** Keep a node at its place on the screen although the layout has moved it. */
     hold: (before, after) => {
       const { x, y, k } = state.view;
       show({ k, x: x + (before.x - after.x) * k, y: y + (before.y - after.y) * k });
     },
     zoomBy(factor, at = middle()) {
       if (!state.view) return;
-      show(zoomed(state.view, factor, at));
+      show(zoomAt(state.view, factor, at));
       state.onMoved();
     },
     panBy(dx, dy) {
@@ -99,13 +105,13 @@ function makeActions(svg, layer, state) {
     },
     pinch(before, after) {
       if (!state.view) return;
-      show(pinched(state.view, before, after));
+      show(pinch(state.view, before, after));
       state.onMoved();
     },
   };
 }
 
-/** Listen to pointers and to the wheel; what it returns stops that. */
+/** Listen to pointers and wheel. Return a function that ends this. */
 function listen(svg, actions) {
   const pointers = new Map();
   let moved = false;
@@ -122,7 +128,7 @@ function listen(svg, actions) {
     const before = pointers.get(event.pointerId);
     if (!before) return;
     const after = at(event);
-    if (!moved && Math.hypot(after.x - before.x, after.y - before.y) < STRAY) return;
+    if (!moved && Math.hypot(after.x - before.x, after.y - before.y) < CLICK_TOLERANCE) return;
     if (!moved) svg.setPointerCapture(event.pointerId);
     moved = true;
     const fingers = [...pointers.values()].slice(0, 2);
@@ -136,7 +142,7 @@ function listen(svg, actions) {
     if (!pointers.size) svg.classList.remove("dragged");
   };
   const click = (event) => {
-    if (moved) event.stopImmediatePropagation(); // the end of a drag is no click
+    if (moved) event.stopImmediatePropagation(); // a drag ends with a click event
     moved = false;
   };
   const wheel = (event) => {

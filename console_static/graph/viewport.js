@@ -1,49 +1,49 @@
 /**
- * What of a graph is seen, and how large: `{x, y, k}`, where a point p of the graph is shown at p * k + (x, y). Pure.
+ * Views of a graph: `{x, y, k}` shows a point p of the graph at p * k + (x, y). Pure.
  */
 
-export const LEAST_ZOOM = 0.02;
-export const MOST_ZOOM = 2.5;
-/** Texts of steps cannot be read below this. */
-export const READABLE = 0.45;
-const MOST_FIT = 1.1;
+export const MIN_ZOOM = 0.02;
+export const MAX_ZOOM = 2.5;
+/** Below this zoom, the texts of steps are unreadable. */
+export const READABLE_ZOOM = 0.45;
+const MAX_FIT_ZOOM = 1.1;
 
 /**
- * @typedef {{width: number, height: number, top: number, bottom: number}} Pane where the graph is seen; how much of it
- * is covered at the top and at the bottom
+ * @typedef {{width: number, height: number, top: number, bottom: number}} Pane the size of the visible
+ *   area, and how much of it is covered at the top and the bottom
  */
 
 /**
- * All of the graph, as large as it goes, in the middle.
+ * Return the largest view that shows the whole graph, centered.
  * @param {{width: number, height: number}} graph
  * @param {Pane} pane
  */
-export function fitted(graph, pane) {
+export function fitView(graph, pane) {
   const height = Math.max(1, pane.height - pane.top - pane.bottom);
-  const k = clamp(Math.min(pane.width / graph.width, height / graph.height), LEAST_ZOOM, MOST_FIT);
+  const k = clamp(Math.min(pane.width / graph.width, height / graph.height), MIN_ZOOM, MAX_FIT_ZOOM);
   return { k, x: (pane.width - graph.width * k) / 2, y: pane.top + (height - graph.height * k) / 2 };
 }
 
 /**
- * What is shown at first: all, if it can be read then; else, so that it can be read, the surroundings of a place.
+ * Return the first view: the whole graph if it is readable, else a readable view around a rectangle.
  * @param {{width: number, height: number}} graph
  * @param {Pane} pane
- * @param {{x: number, y: number, width: number, height: number}} place
+ * @param {{x: number, y: number, width: number, height: number}} rectangle
  */
-export function first(graph, pane, place) {
-  const whole = fitted(graph, pane);
-  if (whole.k >= READABLE) return whole;
-  return within(centred({ ...whole, k: 0.8 }, place, pane), graph, pane);
+export function initialView(graph, pane, rectangle) {
+  const whole = fitView(graph, pane);
+  if (whole.k >= READABLE_ZOOM) return whole;
+  return clampToGraph(centerOn({ ...whole, k: 0.8 }, rectangle, pane), graph, pane);
 }
 
-/** The view with this place in the middle, as large as before. */
-export function centred(view, place, pane) {
-  const [x, y] = [place.x + place.width / 2, place.y + place.height / 2];
+/** Return the view with the rectangle in the middle, at the same zoom. */
+export function centerOn(view, rectangle, pane) {
+  const [x, y] = [rectangle.x + rectangle.width / 2, rectangle.y + rectangle.height / 2];
   return { k: view.k, x: pane.width / 2 - x * view.k, y: pane.height / 2 - y * view.k };
 }
 
-/** Moved so that no more is empty than has to be. */
-function within(view, graph, pane) {
+/** Move the view so that it shows as little empty space as possible. */
+function clampToGraph(view, graph, pane) {
   const side = (at, size, from, to) =>
     size * view.k <= to - from ? from + (to - from - size * view.k) / 2 : clamp(at, to - size * view.k, from);
   return {
@@ -53,51 +53,51 @@ function within(view, graph, pane) {
   };
 }
 
-/** Larger or smaller by a factor; what is at this point of the pane stays there. */
-export function zoomed(view, factor, at) {
-  const k = clamp(view.k * factor, LEAST_ZOOM, MOST_ZOOM);
+/** Zoom by a factor; the graph stays in place under a point of the pane. */
+export function zoomAt(view, factor, at) {
+  const k = clamp(view.k * factor, MIN_ZOOM, MAX_ZOOM);
   return { k, x: at.x - ((at.x - view.x) * k) / view.k, y: at.y - ((at.y - view.y) * k) / view.k };
 }
 
-/** Whether a place is wholly in sight, with a margin. */
-export function isInSight(view, place, pane, margin = 12) {
-  const [left, top] = [place.x * view.k + view.x, place.y * view.k + view.y];
-  const [right, bottom] = [left + place.width * view.k, top + place.height * view.k];
+/** Return whether the whole rectangle is visible, with a margin. */
+export function isVisible(view, rectangle, pane, margin = 12) {
+  const [left, top] = [rectangle.x * view.k + view.x, rectangle.y * view.k + view.y];
+  const [right, bottom] = [left + rectangle.width * view.k, top + rectangle.height * view.k];
   return left >= margin && top >= margin && right <= pane.width - margin && bottom <= pane.height - margin;
 }
 
-/** From two fingers to two fingers: moved and zoomed with them. */
-export function pinched(view, before, after) {
-  const factor = apart(after) / Math.max(1, apart(before));
-  const [from, to] = [between(before), between(after)];
-  return zoomed({ ...view, x: view.x + to.x - from.x, y: view.y + to.y - from.y }, factor, to);
+/** Move and zoom with two fingers, from two points to two points. */
+export function pinch(view, before, after) {
+  const factor = distance(after) / Math.max(1, distance(before));
+  const [from, to] = [midpoint(before), midpoint(after)];
+  return zoomAt({ ...view, x: view.x + to.x - from.x, y: view.y + to.y - from.y }, factor, to);
 }
 
-const apart = ([one, other]) => Math.hypot(one.x - other.x, one.y - other.y);
-const between = ([one, other]) => ({ x: (one.x + other.x) / 2, y: (one.y + other.y) / 2 });
+const distance = ([one, other]) => Math.hypot(one.x - other.x, one.y - other.y);
+const midpoint = ([one, other]) => ({ x: (one.x + other.x) / 2, y: (one.y + other.y) / 2 });
 const clamp = (number, least, most) => Math.min(Math.max(number, least), most);
 
 /**
- * The place next to one in a direction: what an arrow key goes to. Aside counts more than ahead.
- * @param {{id: number, x: number, y: number, width: number, height: number}[]} places
+ * Return the nearest rectangle in the direction of an arrow key. A distance aside counts more than one ahead.
+ * @param {{id: number, x: number, y: number, width: number, height: number}[]} rectangles
  * @param {number} from id
  * @param {"ArrowLeft"|"ArrowRight"|"ArrowUp"|"ArrowDown"} key
  * @returns {number|undefined} id
  */
-export function nextPlace(places, from, key) {
-  const start = places.find((place) => place.id === from);
+export function findNeighbor(rectangles, from, key) {
+  const start = rectangles.find((rectangle) => rectangle.id === from);
   if (!start) return undefined;
-  const [here, best] = [middle(start), { cost: Infinity, id: undefined }];
-  for (const place of places) {
-    const there = middle(place);
-    const [dx, dy] = [there.x - here.x, there.y - here.y];
+  const [start_, best] = [centerOf(start), { cost: Infinity, id: undefined }];
+  for (const rectangle of rectangles) {
+    const candidate = centerOf(rectangle);
+    const [dx, dy] = [candidate.x - start_.x, candidate.y - start_.y];
     const [ahead, aside] = key === "ArrowLeft" || key === "ArrowRight" ? [dx, dy] : [dy, dx];
     const forwards = key === "ArrowRight" || key === "ArrowDown" ? ahead : -ahead;
-    if (forwards < 1 || place.id === from) continue;
+    if (forwards < 1 || rectangle.id === from) continue;
     const cost = forwards + 3 * Math.abs(aside);
-    if (cost < best.cost) Object.assign(best, { cost, id: place.id });
+    if (cost < best.cost) Object.assign(best, { cost, id: rectangle.id });
   }
   return best.id;
 }
 
-const middle = ({ x, y, width, height }) => ({ x: x + width / 2, y: y + height / 2 });
+const centerOf = ({ x, y, width, height }) => ({ x: x + width / 2, y: y + height / 2 });

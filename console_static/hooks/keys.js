@@ -1,32 +1,34 @@
-// Keys, for people who use them.
+// Keyboard shortcuts.
 
 import { useLayoutEffect, useRef } from "../vendor/preact.js";
 
-/** Keys that work while nobody types. */
-export function useKeys(keys) {
-  const current = useRef(keys);
-  current.current = keys;
-  useLayoutEffect(() => { // at once: a key that is pressed as soon as the page is seen is not lost
-    const pressed = (event) => {
-      const types = event.target.closest?.("input, textarea, select, dialog, [contenteditable]");
-      if (types || event.ctrlKey || event.metaKey || event.altKey) return;
-      const act = current.current[event.key];
-      if (act) {
+/** Call the handler of a key when it is pressed outside of text fields and dialogs. */
+export function useKeys(handlers) {
+  const latest = useRef(handlers);
+  latest.current = handlers;
+  // A layout effect runs before the page is painted, so that no early key press is lost.
+  useLayoutEffect(() => {
+    const handleKey = (event) => {
+      const isTyping = event.target.closest?.("input, textarea, select, dialog, [contenteditable]");
+      if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+      const handler = latest.current[event.key];
+      if (handler) {
         event.preventDefault();
-        act();
+        handler();
       }
     };
-    addEventListener("keydown", pressed);
-    return () => removeEventListener("keydown", pressed);
+    addEventListener("keydown", handleKey);
+    return () => removeEventListener("keydown", handleKey);
   }, []);
 }
 
-/** j and k go from row to row of the page's list; Enter is the link's own. */
+/** Let j and k move the focus between the rows of a list. Enter opens a row because it is a link. */
 export function useRowKeys() {
-  const move = (step) => {
-    const links = [...document.querySelectorAll(".row-link")];
-    const at = links.indexOf(document.activeElement);
+  const moveFocus = (step) => {
+    /** @type {HTMLElement[]} */
+    const links = [...document.querySelectorAll(".row-link")].filter((link) => link instanceof HTMLElement);
+    const at = links.findIndex((link) => link === document.activeElement);
     links[Math.min(Math.max(at + step, 0), links.length - 1)]?.focus();
   };
-  useKeys({ j: () => move(1), k: () => move(-1) });
+  useKeys({ j: () => moveFocus(1), k: () => moveFocus(-1) });
 }

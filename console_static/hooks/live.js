@@ -1,38 +1,39 @@
-// News on a page: followed, or asked for now and then, while the page is shown and nobody has paused them.
+// Keeps a page current: live streams, polling, the clock. All rest while the page is hidden or paused.
 
-import { createContext, html, useContext, useEffect, useRef } from "../vendor/preact.js";
-import { follow } from "../client/stream.js";
-import { clock } from "../format/times.js";
+import { createContext, useContext, useEffect, useRef, useState } from "../vendor/preact.js";
+import { followStream } from "../client/stream.js";
 
-const Live = createContext(null);
+/** @typedef {import("../client/api.js").Problem} Problem */
+
+const Live = createContext({ paused: false, report: (_state) => {} });
 export const LiveProvider = Live.Provider;
 
 /**
- * Follow the news at a path of the API; null: none.
+ * Follow a live stream of the API.
  *
- * @param {string|null} path
+ * @param {string|null} path null: none
  * @param {object} handlers
- * @param {(name: string, data: any) => void} handlers.news
- * @param {() => void} [handlers.join] the stream begins anew: what happened meanwhile may not be told
- * @param {(problem: Problem) => void} [handlers.refused] it will not be told any more
- * @param {() => string} [handlers.after] the id behind which the stream is to go on
+ * @param {(name: string, data: any) => void} handlers.onEvent
+ * @param {() => void} [handlers.onReconnect] the stream began anew, so changes may be missing
+ * @param {(problem: Problem) => void} [handlers.onRefused] the stream ends for good
+ * @param {() => string} [handlers.lastEventId] the id to resume after
  */
-export function useLive(path, handlers) {
+export function useStream(path, handlers) {
   const { paused, report } = useContext(Live);
-  const current = useRef();
-  current.current = handlers;
-  const joined = useRef(null); // the path that has been on before
+  const latest = useRef(handlers);
+  latest.current = handlers;
+  const connectedPath = useRef(null);
   useEffect(() => {
     if (!path || paused) return undefined;
     let isOn = false;
-    const stop = follow(path, {
-      news: (name, data) => current.current.news(name, data),
-      after: () => current.current.after?.() ?? "",
-      state: (state, problem) => {
+    const stop = followStream(path, {
+      onEvent: (name, data) => latest.current.onEvent(name, data),
+      lastEventId: () => latest.current.lastEventId?.() ?? "",
+      onState: (state, problem) => {
         report(state);
-        if (state === "on" && !isOn && joined.current === path) current.current.join?.();
-        if (state === "on") joined.current = path;
-        if (state === "refused") current.current.refused?.(problem);
+        if (state === "on" && !isOn && connectedPath.current === path) latest.current.onReconnect?.();
+        if (state === "on") connectedPath.current = path;
+        if (state === "refused") latest.current.onRefused?.(/** @type {Problem} */ (problem));
         isOn = state === "on";
       },
     });
@@ -44,57 +45,66 @@ export function useLive(path, handlers) {
 }
 
 /**
- * Ask at once, and again so many milliseconds after each answer; slower if answers are slow. What is told belongs
- * to the newest question: an answer to an older one counts no more.
+ * Send a request at once and again at an interval after each response; less often if responses are slow. Only
+ * the response to the latest request counts.
  *
- * @param {string|null} key of the question; another one is asked at once; null: none
- * @param {{ask: () => Promise<any>, told?: (answer: any) => void, failed?: (problem: Problem) => void}} handlers
- * @param {number} every milliseconds
- * @returns {() => void} asks now
+ * @param {string|null} key identifies the request; another key sends it at once; null: none
+ * @param {object} handlers
+ * @param {() => Promise<any>} handlers.request
+ * @param {(response: any) => void} [handlers.onResponse]
+ * @param {(problem: Problem) => void} [handlers.onProblem]
+ * @param {number} intervalMs
+ * @returns {() => void} sends the request now
  */
-export function usePolled(key, handlers, every) {
+export function usePolling(key, handlers, intervalMs) {
   const { paused, report } = useContext(Live);
-  const current = useRef();
-  current.current = handlers;
-  const now = useRef(() => {});
-  const asked = useRef(null); // the key that has been asked for
+  const latest = useRef(handlers);
+  latest.current = handlers;
+  const runNow = useRef(() => {});
+  const lastKey = useRef(null);
   useEffect(() => {
     if (key === null) return undefined;
-    let number = 0;
+    let latestNumber = 0;
     let timer;
-    let isOver = false;
+    let isUnmounted = false;
     const run = async () => {
       clearTimeout(timer);
-      if (isOver) return;
-      const mine = (number += 1);
+      if (isUnmounted) return;
+      const number = (latestNumber += 1);
       const began = performance.now();
-      const { ask, told, failed } = current.current;
-      const [state, tell, answer] = await ask().then((answer) => ["on", told, answer], (problem) => ["off", failed, problem]);
-      if (isOver || mine !== number) return;
+      const { request, onResponse, onProblem } = latest.current;
+      const [state, handle, result] = await request().then(
+        (response) => ["on", onResponse, response],
+        (problem) => ["off", onProblem, problem],
+      );
+      if (isUnmounted || number !== latestNumber) return;
       report(state);
-      tell?.(answer);
-      if (!paused) timer = setTimeout(again, Math.max(every, 5 * (performance.now() - began)));
+      handle?.(result);
+      if (!paused) timer = setTimeout(runIfVisible, Math.max(intervalMs, 5 * (performance.now() - began)));
     };
-    const again = () => document.hidden || run();
-    now.current = run;
-    if (!paused || asked.current !== key) run();
-    asked.current = key;
-    if (!paused) document.addEventListener("visibilitychange", again);
+    const runIfVisible = () => document.hidden || run();
+    runNow.current = run;
+    if (!paused || lastKey.current !== key) run();
+    lastKey.current = key;
+    if (!paused) document.addEventListener("visibilitychange", runIfVisible);
     return () => {
-      isOver = true;
+      isUnmounted = true;
       clearTimeout(timer);
-      document.removeEventListener("visibilitychange", again);
+      document.removeEventListener("visibilitychange", runIfVisible);
       report("none");
     };
-  }, [key, paused, every]);
-  return () => now.current();
+  }, [key, paused, intervalMs]);
+  return () => runNow.current();
 }
 
-/** How the news are: on, paused, off since when. A click pauses and goes on. */
-export function LiveMark({ paused, state, since, onToggle }) {
-  const word = paused ? "Paused" : { on: "Live", off: `No news since ${clock(since)}`, refused: "No news" }[state] ?? "Live";
-  const tone = paused ? "pending" : { on: "done", off: "failed", refused: "failed" }[state] ?? "pending";
-  return html`<button class=${`live tone-${tone}`} aria-pressed=${paused} onClick=${onToggle}
-    title=${paused ? "News are held back. Click to go on (p)" : "News come by themselves. Click to pause (p)"}>
-    <span class="dot" />${word}</button>`;
+/** Return the time in milliseconds, updated at an interval while `isTicking`. */
+export function useNow(isTicking = true, intervalMs = 1000) {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    if (!isTicking) return undefined;
+    setNow(Date.now());
+    const timer = setInterval(() => document.hidden || setNow(Date.now()), intervalMs);
+    return () => clearInterval(timer);
+  }, [isTicking, intervalMs]);
+  return now;
 }

@@ -1,44 +1,45 @@
-// Going from page to page without loading anew: links are links, and the browser's buttons work.
+// Navigation between pages without reloading: plain links and the browser's buttons work.
 
 import { createContext, useContext, useEffect, useState } from "../vendor/preact.js";
-import { readRoute } from "../state/address.js";
+import { parseAddress } from "../state/address.js";
 
 const Route = createContext(null);
 export const RouteProvider = Route.Provider;
 
-/** What the address shows now. */
+/** Return the current route. */
 export const useRoute = () => useContext(Route);
 
-/** Follow the address. */
-export function useLocation() {
-  const read = () => readRoute(location.pathname, location.search);
-  const [route, setRoute] = useState(read());
+/** Return the route of the address, updated when the address changes. */
+export function useAddress() {
+  const readRoute = () => parseAddress(location.pathname, location.search);
+  const [route, setRoute] = useState(readRoute());
   useEffect(() => {
-    const changed = () => setRoute(read());
-    addEventListener("popstate", changed);
-    document.addEventListener("click", follow);
+    const update = () => setRoute(readRoute());
+    addEventListener("popstate", update);
+    document.addEventListener("click", handleClick);
     return () => {
-      removeEventListener("popstate", changed);
-      document.removeEventListener("click", follow);
+      removeEventListener("popstate", update);
+      document.removeEventListener("click", handleClick);
     };
   }, []);
   return route;
 }
 
-/** Go to an address; with `replace`, in place of the present one. */
-export function go(address, replace = false) {
+/** Go to an address. With `replace`, it replaces the current one in the history. */
+export function navigate(address, replace = false) {
   if (address === location.pathname + location.search) return;
   history[replace ? "replaceState" : "pushState"](null, "", address);
   if (!replace) scrollTo(0, 0);
   dispatchEvent(new PopStateEvent("popstate"));
 }
 
-/** A plain click on a link to one of our pages does not load the document anew. */
-function follow(event) {
+/** Let a plain click on a link of the console navigate without loading the document. */
+function handleClick(event) {
   const link = event.target.closest?.("a[href]");
-  if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  const isPlain = !(event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
+  if (!link || event.defaultPrevented || !isPlain) return;
   const url = new URL(link.href);
   if (url.origin !== location.origin || link.target || link.hasAttribute("download")) return;
   event.preventDefault();
-  go(url.pathname + url.search);
+  navigate(url.pathname + url.search);
 }

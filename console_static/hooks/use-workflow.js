@@ -1,18 +1,18 @@
-// A workflow's data on its page.
+// The data of one workflow for its page: loaded, live, and polled after its end.
 
 import { useEffect, useMemo, useState } from "../vendor/preact.js";
-import { get, workflowAt } from "../client/api.js";
+import { apiPath, getJson } from "../client/api.js";
+import { PERMANENT_ERRORS } from "../client/stream.js";
 import { hasEnded } from "../format/state-labels.js";
-import { useLive, usePolled } from "./live.js";
 import { WorkflowSource } from "../state/workflow-source.js";
+import { usePolling, useStream } from "./live.js";
 
-const FINAL = [400, 401, 403, 404];
-const LOOK_EVERY = 5000; // milliseconds: one that has ended may be restarted, or deleted, by others
+const POLL_MS = 5000; // others may restart or delete a workflow that has ended
 
-/** The workflow, its history (`facts`), what is against asking (`problem`), and `refresh`. */
+/** Return the workflow, its history (`facts`), the `problem` of the last request, and `refresh`. */
 export function useWorkflow(id) {
-  const [, draw] = useState(0);
-  const source = useMemo(() => new WorkflowSource(id, get, () => draw((count) => count + 1)), [id]);
+  const [, rerender] = useState(0);
+  const source = useMemo(() => new WorkflowSource(id, getJson, () => rerender((count) => count + 1)), [id]);
   useEffect(() => {
     source.refresh();
     return () => source.close();
@@ -21,15 +21,19 @@ export function useWorkflow(id) {
   const { workflow, facts, problem } = source;
   const isOver = workflow !== null && hasEnded(workflow.state);
   const refresh = () => source.refresh();
-  useLive(workflow && !isOver ? workflowAt(id, "/live") : null, {
-    news: (name, news) => {
+  useStream(workflow && !isOver ? apiPath(id, "/live") : null, {
+    onEvent: (name, data) => {
       if (name === "end") refresh();
-      if (name === "change") source.take(news);
+      if (name === "change") source.applyUpdate(data);
     },
-    after: () => source.workflow.moment,
-    refused: refresh,
+    lastEventId: () => source.workflow.moment,
+    onRefused: refresh,
   });
-  const mayCome = problem !== null && !FINAL.includes(problem.status); // it was not there to be asked
-  usePolled(isOver || (workflow === null && mayCome) ? id : null, { ask: () => source.refresh().then(() => source.problem && Promise.reject(source.problem)) }, LOOK_EVERY);
+  const mayRecover = problem !== null && !PERMANENT_ERRORS.includes(problem.status);
+  usePolling(
+    isOver || (workflow === null && mayRecover) ? id : null,
+    { request: () => source.refresh().then(() => source.problem && Promise.reject(source.problem)) },
+    POLL_MS,
+  );
   return { workflow, facts, problem, refresh };
 }

@@ -1,83 +1,204 @@
-// Events: the newest on the stream, those that could not be understood, latches; and one by hand.
+// The page of events: the newest of the stream, dead letters, latches; it can send an event.
 
 import { html, useEffect, useState } from "../vendor/preact.js";
-import { get, send } from "../client/api.js";
-import { address, shortId, workflowPath } from "../state/address.js";
-import { Confirm, Trouble } from "../components/dialog.js";
-import { usePolled } from "../hooks/live.js";
-import { go, useRoute } from "../hooks/navigation.js";
-import { say } from "../components/notices.js";
-import { Clock, useNow } from "../hooks/now.js";
-import { SendEvent } from "../components/event-dialog.js";
+import { useNow, usePolling } from "../hooks/live.js";
+import { Clock } from "../components/indicators.js";
+import { getJson, sendJson } from "../client/api.js";
+import { buildAddress, shortenId, workflowAddress } from "../state/address.js";
+import { Confirm, ProblemMessage } from "../components/dialog.js";
+import { navigate, useRoute } from "../hooks/navigation.js";
+import { showNotice } from "../components/notices.js";
+import { EventDialog } from "../components/event-dialog.js";
 
-const EVERY = 3000;
+const POLL_MS = 3000;
 
 export function EventsPage() {
   const { params } = useRoute();
-  const [found, setFound] = useState(null);
+  const [data, setData] = useState(null);
   const [problem, setProblem] = useState(null);
-  const [sending, setSending] = useState(false);
+  const [isSending, setIsSending] = useState(false);
   const [reset, setReset] = useState(null);
   const now = useNow(true);
-  const query = address("", { size: 50, kind: params.kind, workflow: params.workflow });
-  const load = usePolled(query, {
-    ask: () => Promise.all([get(`/events${query}`), get("/dead-letters?size=50"), get("/latches")]),
-    told: ([events, dead, latches]) => {
-      setFound({ events, dead, latches });
-      setProblem(null);
+  const query = buildAddress("", { size: 50, kind: params.kind, workflow: params.workflow });
+  const load = usePolling(
+    query,
+    {
+      request: () =>
+        Promise.all([getJson(`/events${query}`), getJson("/dead-letters?size=50"), getJson("/latches")]),
+      onResponse: ([events, dead, latches]) => {
+        setData({ events, dead, latches });
+        setProblem(null);
+      },
+      onProblem: setProblem,
     },
-    failed: setProblem,
-  }, EVERY);
-  const choose = (changes) => go(address("/events", { ...params, ...changes }), true);
+    POLL_MS,
+  );
+  const setFilters = (changes) => navigate(buildAddress("/events", { ...params, ...changes }), true);
   return html`<section class="page events">
-    <div class="heading"><h1>Events</h1><div class="buttons"><button class="primary" onClick=${() => setSending(true)}>Send an event</button></div></div>
-    ${problem && html`<${Trouble} problem=${problem} />`}
-    ${!found ? !problem && html`<p class="loading">Loading …</p>` : html`
-      ${found.dead.length > 0 && html`<h2 class="tone-failed">Dead letters</h2>
-        <p class="muted">Events that could not be understood. Each was laid aside, and stopped nobody.</p>
-        <table class="list"><thead><tr><th>Time</th><th>Why</th><th>Event</th></tr></thead>
-          <tbody>${found.dead.map((letter) => html`<tr key=${letter.id}><td><${Clock} at=${letter.at} now=${now} /></td><td class="reason">${letter.reason}</td><td><${Fields} fields=${letter.fields} shown=${NOTHING} /></td></tr>`)}</tbody></table>`}
-      <h2>Latches</h2>
-      ${found.latches.length ? html`<table class="list"><thead><tr><th>Name</th><th class="right">Value</th><th>Who waits until it is zero</th><th></th></tr></thead>
-        <tbody>${found.latches.map((latch) => html`<tr key=${latch.name}><td class="name"><strong>${latch.name}</strong></td><td data-label="Value" class="right number">${latch.value}</td>
-          <td data-label="Waiting">${waiters(latch)}</td><td class="right">${latch.value !== 0 || latch.waiters ? html`<button onClick=${() => setReset(latch)}>Set to zero</button>` : ""}</td></tr>`)}</tbody></table>`
-        : html`<p class="muted">All latches are at zero, and nobody waits for one.</p>`}
-      <h2>On the stream</h2>
-      <p class="tools"><${Filter} label="Kind" hint="Kind, as end-task" value=${params.kind} onChoose=${(kind) => choose({ kind })} />
-        <${Filter} label="Workflow" hint="Workflow's id" value=${params.workflow} onChoose=${(workflow) => choose({ workflow })} /></p>
-      ${found.events.length ? html`<table class="list"><thead><tr><th>Time</th><th>Kind</th><th>Workflow</th><th>Fields</th></tr></thead>
-        <tbody>${found.events.map((event) => html`<tr key=${event.id}><td title=${event.id}><${Clock} at=${event.at} now=${now} /></td>
-          <td class="name"><strong>${event.kind ?? "?"}</strong></td><td class="id">${event.workflow ? html`<a href=${workflowPath(event.workflow)}>${shortId(event.workflow)}</a>` : ""}</td><td><${Fields} fields=${event.fields} /></td></tr>`)}</tbody></table>`
-        : html`<p class="muted">${params.kind || params.workflow ? "None of the newest is like that." : "None. What has been dealt with is cleared by the receipts role."}</p>`}`}
-    ${sending && html`<${SendEvent} onClose=${() => setSending(false)} onDone=${load} />`}
-    ${reset && html`<${Confirm} title=${`Set the latch ${reset.name} to zero?`} word="Set to zero" danger
-      act=${() => send("POST", `/latches/${encodeURIComponent(reset.name)}/reset`)} onClose=${() => setReset(null)} onDone=${() => { say(`The latch ${reset.name} is at zero`); load(); }}>
-      <p>Whoever counts it down goes on at once, also if what it stands for is not done.</p><//>`}
+    <div class="heading">
+      <h1>Events</h1>
+      <div class="buttons">
+        <button class="primary" onClick=${() => setIsSending(true)}>Send an event</button>
+      </div>
+    </div>
+    ${problem && html`<${ProblemMessage} problem=${problem} />`}
+    ${
+      !data
+        ? !problem && html`<p class="loading">Loading …</p>`
+        : html`
+          ${
+            data.dead.length > 0 &&
+            html`
+              <h2 class="tone-failed">Dead letters</h2>
+              <p class="muted">Events that could not be understood. They were set aside and block nothing.</p>
+              <table class="list">
+                <thead><tr><th>Time</th><th>Reason</th><th>Event</th></tr></thead>
+                <tbody>
+                  ${data.dead.map(
+                    (letter) => html`<tr key=${letter.id}>
+                      <td><${Clock} at=${letter.at} now=${now} /></td>
+                      <td class="reason">${letter.reason}</td>
+                      <td><${Fields} fields=${letter.fields} hidden=${NONE} /></td>
+                    </tr>`,
+                  )}
+                </tbody>
+              </table>
+            `
+          }
+          <h2>Latches</h2>
+          ${
+            data.latches.length
+              ? html`<table class="list">
+                <thead>
+                  <tr><th>Name</th><th class="right">Value</th><th>Waiting steps</th><th></th></tr>
+                </thead>
+                <tbody>
+                  ${data.latches.map(
+                    (latch) => html`<tr key=${latch.name}>
+                      <td class="name"><strong>${latch.name}</strong></td>
+                      <td data-label="Value" class="right number">${latch.value}</td>
+                      <td data-label="Waiting">${renderWaiters(latch)}</td>
+                      <td class="right">
+                        ${
+                          latch.value !== 0 || latch.waiters
+                            ? html`<button onClick=${() => setReset(latch)}>Set to zero</button>`
+                            : ""
+                        }
+                      </td>
+                    </tr>`,
+                  )}
+                </tbody>
+              </table>`
+              : html`<p class="muted">All latches are at zero, and no step waits for one.</p>`
+          }
+          <h2>On the stream</h2>
+          <p class="tools">
+            <${Filter}
+              label="Kind"
+              hint="Kind, as end-task"
+              value=${params.kind}
+              onChoose=${(kind) => setFilters({ kind })}
+            />
+            <${Filter}
+              label="Workflow"
+              hint="Workflow's id"
+              value=${params.workflow}
+              onChoose=${(workflow) => setFilters({ workflow })}
+            />
+          </p>
+          ${
+            data.events.length
+              ? html`<table class="list">
+                <thead><tr><th>Time</th><th>Kind</th><th>Workflow</th><th>Fields</th></tr></thead>
+                <tbody>
+                  ${data.events.map(
+                    (event) => html`<tr key=${event.id}>
+                      <td title=${event.id}><${Clock} at=${event.at} now=${now} /></td>
+                      <td class="name"><strong>${event.kind ?? "?"}</strong></td>
+                      <td class="id">
+                        ${event.workflow ? html`<${WorkflowLink} id=${event.workflow} />` : ""}
+                      </td>
+                      <td><${Fields} fields=${event.fields} /></td>
+                    </tr>`,
+                  )}
+                </tbody>
+              </table>`
+              : html`<p class="muted">
+                ${
+                  params.kind || params.workflow
+                    ? "None of the newest events matches."
+                    : "None. The receipts role removes processed events."
+                }
+              </p>`
+          }
+        `
+    }
+    ${isSending && html`<${EventDialog} onClose=${() => setIsSending(false)} onDone=${load} />`}
+    ${
+      reset &&
+      html`<${Confirm}
+        title=${`Set the latch ${reset.name} to zero?`}
+        word="Set to zero"
+        danger
+        act=${() => sendJson("POST", `/latches/${encodeURIComponent(reset.name)}/reset`)}
+        onClose=${() => setReset(null)}
+        onDone=${() => {
+          showNotice(`The latch ${reset.name} is at zero`);
+          load();
+        }}
+      >
+        <p>All steps that wait for it continue at once, even if the work it counts is not done.</p>
+      <//>`
+    }
   </section>`;
 }
 
-/** A field that chooses when it is left, or by Enter. What is typed is kept meanwhile, whatever the page shows anew. */
+/** A text field that applies its filter on Enter or blur, and keeps its draft while the page updates. */
 function Filter({ label, hint, value = "", onChoose }) {
-  const [typed, setTyped] = useState(value);
-  useEffect(() => setTyped(value), [value]);
-  return html`<input type="search" aria-label=${label} placeholder=${hint} value=${typed}
-    onInput=${(event) => setTyped(event.target.value)} onChange=${(event) => onChoose(event.target.value.trim())} />`;
+  const [draft, setDraft] = useState(value);
+  useEffect(() => setDraft(value), [value]);
+  return html`<input
+    type="search"
+    aria-label=${label}
+    placeholder=${hint}
+    value=${draft}
+    onInput=${(event) => setDraft(event.target.value)}
+    onChange=${(event) => onChoose(event.target.value.trim())}
+  />`;
 }
 
-const NOTHING = new Set();
-const SHOWN_ELSEWHERE = new Set(["kind", "at", "apiVersion", "workflow"]);
+const WorkflowLink = ({ id }) => html`<a href=${workflowAddress(id)}>${shortenId(id)}</a>`;
 
-/** An event's fields, each as the JSON that stands there, on a line of its own. */
-const Fields = ({ fields, shown = SHOWN_ELSEWHERE }) => {
-  const rows = Object.entries(fields).filter(([name]) => !shown.has(name));
+const NONE = new Set();
+const IN_COLUMNS = new Set(["kind", "at", "apiVersion", "workflow"]);
+
+/** The fields of an event as JSON, one a line. */
+const Fields = ({ fields, hidden = IN_COLUMNS }) => {
+  const rows = Object.entries(fields).filter(([name]) => !hidden.has(name));
   if (!rows.length) return "";
   const text = rows.map(([name, value]) => `${name}: ${value}`);
-  return html`<details class="event-fields"><summary><code>${text.join("  ").slice(0, 160)}</code></summary><pre>${text.join("\n")}</pre></details>`;
+  return html`<details class="event-fields">
+    <summary><code>${text.join("  ").slice(0, 160)}</code></summary>
+    <pre>${text.join("\n")}</pre>
+  </details>`;
 };
 
-function waiters(latch) {
+function renderWaiters(latch) {
   if (!latch.waiters) return "–";
-  const shown = latch.waiting.slice(0, 5);
-  return html`${shown.map(({ workflow, index }) => html`<a key=${`${workflow} ${index}`} class="id" href=${address(workflowPath(workflow), { step: index })}>${shortId(workflow)}</a> `)}
-    ${latch.waiters > shown.length ? `and ${latch.waiters - shown.length} more` : ""}`;
+  const steps = latch.waiting.slice(0, 5);
+  return html`
+    ${steps.map(
+      ({ workflow, index }) => html`
+        <a
+          key=${`${workflow} ${index}`}
+          class="id"
+          href=${buildAddress(workflowAddress(workflow), { step: index })}
+        >
+          ${shortenId(workflow)}
+        </a>
+        ${" "}
+      `,
+    )}
+    ${latch.waiters > steps.length ? `and ${latch.waiters - steps.length} more` : ""}
+  `;
 }

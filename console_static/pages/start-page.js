@@ -1,40 +1,40 @@
-// Starting a workflow: a flow that is dropped, picked or written, checked while it is typed; its input; its picture.
+// The page that starts a workflow: flow editor with checks, input, graph.
 
 import { html, useEffect, useMemo, useState } from "../vendor/preact.js";
-import { send } from "../client/api.js";
-import { EXAMPLE, commandLine } from "../format/flow-text.js";
-import { readJson } from "../client/exact-json.js";
-import { shortId, workflowPath } from "../state/address.js";
-import { restore } from "../client/actions.js";
-import { Copy } from "../components/copy-button.js";
-import { Trouble } from "../components/dialog.js";
-import { PickFile } from "../components/files.js";
+import { restoreArchive } from "../client/actions.js";
+import { sendJson } from "../client/api.js";
+import { parseJson } from "../client/exact-json.js";
+import { ProblemMessage } from "../components/dialog.js";
 import { FlowEditor } from "../components/flow-editor.js";
+import { showNotice } from "../components/notices.js";
+import { CopyButton, FilePicker } from "../components/transfer.js";
+import { buildCommandLine, EXAMPLE_FLOW } from "../format/flow-text.js";
 import { Graph } from "../graph/graph.js";
-import { go } from "../hooks/navigation.js";
-import { say } from "../components/notices.js";
+import { navigate } from "../hooks/navigation.js";
+import { shortenId, workflowAddress } from "../state/address.js";
 
-const CHECK_AFTER = 300; // milliseconds without a key
+const CHECK_DELAY_MS = 300; // after the last key
 
-const draft = { text: "", file: "", input: "", id: "" }; // outlives the page, so that nothing typed is lost by a look elsewhere
+/** The form outlives the page, so that a visit to another page loses nothing. */
+const draft = { text: "", file: "", input: "", id: "" };
 
-/** Go to the start page with this text. */
-export function handOver(text, file) {
+/** Open the start page with a flow. */
+export function openDraft(text, file) {
   Object.assign(draft, { text, file });
-  go("/start");
+  navigate("/start");
   dispatchEvent(new Event("lfr:draft"));
 }
 
-/** A file that was dropped or picked: an archive is restored, anything else is taken for a flow. */
-export async function receive(file) {
+/** Restore a `.json` file as an archive; open another file as a flow. */
+export async function receiveFile(file) {
   const text = await file.text();
-  if (!file.name.endsWith(".json")) return handOver(text, file.name);
+  if (!file.name.endsWith(".json")) return openDraft(text, file.name);
   try {
-    const id = await restore(text);
-    say(`${shortId(id)} is restored; Restart goes on with it`);
-    go(workflowPath(id));
-  } catch (problem) {
-    say(`${file.name} is no archive that can be restored: ${problem.message}`, "failed");
+    const id = await restoreArchive(text);
+    showNotice(`${shortenId(id)} is restored; use Restart to continue it`);
+    navigate(workflowAddress(id));
+  } catch (error) {
+    showNotice(`${file.name} cannot be restored: ${/** @type {Error} */ (error).message}`, "failed");
   }
 }
 
@@ -42,21 +42,21 @@ export function StartPage() {
   const [form, setForm] = useState({ ...draft });
   const [problem, setProblem] = useState(null);
   const [busy, setBusy] = useState(false);
-  const checked = useCheck(form.text);
-  const input = useMemo(() => readInput(form.input), [form.input]);
-  const take = () => {
+  const check = useCheck(form.text);
+  const input = useMemo(() => parseInput(form.input), [form.input]);
+  const showDraft = () => {
     setProblem(null);
     setForm({ ...draft });
   };
   const change = (changes) => {
     Object.assign(draft, changes);
-    take();
+    showDraft();
   };
   useEffect(() => {
-    addEventListener("lfr:draft", take);
-    return () => removeEventListener("lfr:draft", take);
+    addEventListener("lfr:draft", showDraft);
+    return () => removeEventListener("lfr:draft", showDraft);
   }, []);
-  const mayStart = form.text.trim() && !busy && !input.problem && checked?.ok !== false;
+  const mayStart = form.text.trim() && !busy && !input.problem && check?.ok !== false;
 
   async function start(event) {
     event.preventDefault();
@@ -64,90 +64,135 @@ export function StartPage() {
     setBusy(true);
     setProblem(null);
     try {
-      const { workflow } = await send("POST", "/workflows/start", bodyOf(form, input.value));
+      const { workflow } = await sendJson("POST", "/workflows/start", buildBody(form, input.value));
       draft.id = "";
-      go(workflowPath(workflow));
+      navigate(workflowAddress(workflow));
     } catch (error) {
       setProblem(error);
       setBusy(false);
     }
   }
 
-  const line = commandLine(form.file, form.input, form.id.trim());
+  const command = buildCommandLine(form.file, form.input, form.id.trim());
   return html`<section class="page start">
-    <div class="heading"><h1>Start a workflow</h1>
+    <div class="heading">
+      <h1>Start a workflow</h1>
       <div class="buttons">
-        ${!form.text && html`<button onClick=${() => change({ text: EXAMPLE, file: "" })}>Example</button>`}
-        <${PickFile} label="Open a file" accept=".flow,.txt,.json,text/plain" onFile=${receive} />
+        ${
+          !form.text &&
+          html`<button onClick=${() => change({ text: EXAMPLE_FLOW, file: "" })}>Example</button>`
+        }
+        <${FilePicker} label="Open a file" accept=".flow,.txt,.json,text/plain" onFile=${receiveFile} />
         <button class="primary" form="start" disabled=${!mayStart}>Start</button>
       </div>
     </div>
-    ${problem && html`<${Trouble} problem=${problem} />`}
+    ${problem && html`<${ProblemMessage} problem=${problem} />`}
     <div class="columns">
       <form id="start" onSubmit=${start}>
-        <h2>Flow ${form.file && html`<span class="muted">${form.file}</span>`}<${Verdict} text=${form.text} checked=${checked} /></h2>
-        <${FlowEditor} text=${form.text} findings=${findingsOf(checked)} onInput=${(text) => change({ text })} />
+        <h2>
+          Flow ${form.file && html`<span class="muted">${form.file}</span>`}
+          <${Verdict} text=${form.text} check=${check} />
+        </h2>
+        <${FlowEditor}
+          text=${form.text}
+          diagnostics=${listDiagnostics(check)}
+          onInput=${(text) => change({ text })}
+        />
         <h2>Input</h2>
-        <textarea class="input" aria-label="Input" rows="4" spellcheck=${false} placeholder='JSON, as {"name": "you"}; empty: none' value=${form.input} onInput=${(event) => change({ input: event.target.value })} />
+        <textarea
+          class="input"
+          aria-label="Input"
+          rows="4"
+          spellcheck=${false}
+          placeholder='JSON, as {"name": "you"}; empty: none'
+          value=${form.input}
+          onInput=${(event) => change({ input: event.target.value })}
+        />
         ${input.problem && html`<p class="trouble" role="status">The input is not JSON: ${input.problem}</p>`}
-        <details open=${form.id !== ""}><summary>An id of your own</summary>
-          <label>Id <input value=${form.id} spellcheck=${false} placeholder="one is made" onInput=${(event) => change({ id: event.target.value })} /></label>
-          <p class="muted">The same flow and input under the same id is started once, however often it is asked for.</p>
+        <details open=${form.id !== ""}>
+          <summary>An id of your own</summary>
+          <label>
+            Id${" "}
+            <input
+              value=${form.id}
+              spellcheck=${false}
+              placeholder="generated"
+              onInput=${(event) => change({ id: event.target.value })}
+            />
+          </label>
+          <p class="muted">If you start the same flow and input again under the same id, nothing starts.</p>
         </details>
-        <p class="command"><code>${line}</code><${Copy} text=${line} label="Copy" /></p>
+        <p class="command"><code>${command}</code><${CopyButton} text=${command} label="Copy" /></p>
       </form>
       <div class="preview">
-        <h2>${checked?.name || "Picture"}</h2>
-        ${checked?.flow ? html`<div class="picture"><${Graph} flow=${checked.flow} orientation="TB" now=${0} /></div>`
-          : html`<div class="empty"><p>${form.text.trim() ? "A picture comes when the flow is right." : "Drop a file, open one, or write a flow. Its picture comes here."}</p></div>`}
+        <h2>${check?.name || "Graph"}</h2>
+        ${
+          check?.flow
+            ? html`<div class="picture"><${Graph} flow=${check.flow} orientation="TB" now=${0} /></div>`
+            : html`<div class="empty">
+              <p>
+                ${
+                  form.text.trim()
+                    ? "The graph appears when the flow has no errors."
+                    : "Drop a file, open one, or write a flow. Its graph appears here."
+                }
+              </p>
+            </div>`
+        }
       </div>
     </div>
   </section>`;
 }
 
-/** What the API says of a text, a little after the last key; null before it has said anything. */
+/** Return the API's check of a text, shortly after the last key; null before the first response. */
 function useCheck(text) {
-  const [checked, setChecked] = useState(null);
+  const [check, setCheck] = useState(null);
   useEffect(() => {
-    if (!text.trim()) return setChecked(null);
-    let isOld = false;
+    if (!text.trim()) return setCheck(null);
+    let isStale = false;
     const timer = setTimeout(async () => {
-      const found = await send("POST", "/workflows/check", { workflow: text }).catch((error) => ({ error }));
-      if (!isOld) setChecked(found);
-    }, CHECK_AFTER);
+      const result = await sendJson("POST", "/workflows/check", { workflow: text }).catch((error) => ({
+        error,
+      }));
+      if (!isStale) setCheck(result);
+    }, CHECK_DELAY_MS);
     return () => {
-      isOld = true;
+      isStale = true;
       clearTimeout(timer);
     };
   }, [text]);
-  return checked;
+  return check;
 }
 
-const findingsOf = (checked) =>
-  checked?.errors ? [...checked.errors.map((each) => ({ ...each, isError: true })), ...checked.warnings] : [];
+const listDiagnostics = (check) =>
+  check?.errors ? [...check.errors.map((each) => ({ ...each, isError: true })), ...check.warnings] : [];
 
-function bodyOf({ text, id }, input) {
+function buildBody({ text, id }, input) {
+  /** @type {{workflow: string, input?: any, id?: string}} */
   const body = { workflow: text };
   if (input !== undefined) body.input = input;
   if (id.trim()) body.id = id.trim();
   return body;
 }
 
-function Verdict({ text, checked }) {
-  if (!text.trim() || !checked) return "";
-  if (checked.error) return html`<span class="verdict tone-terminating">not checked: ${checked.error.message}</span>`;
-  if (!checked.ok) return html`<span class="verdict tone-failed">${counted(checked.errors, "error")}</span>`;
-  return html`<span class="verdict tone-done">${checked.warnings.length ? `right, with ${counted(checked.warnings, "warning")}` : "right"}</span>`;
+function Verdict({ text, check }) {
+  if (!text.trim() || !check) return "";
+  if (check.error)
+    return html`<span class="verdict tone-terminating">not checked: ${check.error.message}</span>`;
+  if (!check.ok) return html`<span class="verdict tone-failed">${pluralize(check.errors, "error")}</span>`;
+  return html`<span class="verdict tone-done">
+    ${check.warnings.length ? `valid, with ${pluralize(check.warnings, "warning")}` : "valid"}
+  </span>`;
 }
 
-const counted = (list, word) => `${list.length} ${word}${list.length === 1 ? "" : "s"}`;
+const pluralize = (list, word) => `${list.length} ${word}${list.length === 1 ? "" : "s"}`;
 
-/** The input as a value; undefined if there is none; or what is wrong with it. */
-function readInput(text) {
-  if (!text.trim()) return {};
+/** Return the input as `value` (undefined if it is empty), or the `problem` with it. */
+function parseInput(text) {
+  if (!text.trim()) return { value: undefined, problem: "" };
   try {
-    return { value: readJson(text) };
+    return { value: parseJson(text), problem: "" };
   } catch (error) {
-    return { problem: error.message };
+    return { value: undefined, problem: /** @type {Error} */ (error).message };
   }
 }

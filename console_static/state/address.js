@@ -1,15 +1,16 @@
-// An address <-> what it shows. All of a page's state that is worth a link is in its address.
+// Addresses of pages <-> routes. An address holds all state of a page that is worth a link.
 
 const PAGES = { "/": "workflows", "/start": "start", "/events": "events", "/system": "system" };
 
-/** What an address shows: `page`, the workflow's `id` on that page, and its parameters as an object. */
-export function readRoute(path, search) {
+/** Parse an address: `page`, the workflow's `id` on its page, and the query as `params`. */
+export function parseAddress(path, search) {
   const params = Object.fromEntries(new URLSearchParams(search));
-  if (path.length > "/workflows/".length && path.startsWith("/workflows/")) return { page: "workflow", id: decoded(path.slice("/workflows/".length)), params };
+  if (path.length > "/workflows/".length && path.startsWith("/workflows/"))
+    return { page: "workflow", id: decode(path.slice("/workflows/".length)), params };
   return { page: PAGES[path] ?? "nothing", id: "", params };
 }
 
-function decoded(text) {
+function decode(text) {
   try {
     return decodeURIComponent(text);
   } catch {
@@ -17,15 +18,18 @@ function decoded(text) {
   }
 }
 
-/** An address with these parameters; those that are empty are left out. */
-export function address(path, params = {}) {
-  const given = Object.entries(params).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  const query = new URLSearchParams(given).toString();
+/** Build an address with query parameters, without empty ones. */
+export function buildAddress(path, params = {}) {
+  const entries = Object.entries(params).filter(
+    ([, value]) => value !== undefined && value !== null && value !== "",
+  );
+  const query = new URLSearchParams(entries).toString();
   return query ? `${path}?${query}` : path;
 }
 
-/** A workflow's page. Its id has colons and, of an item, slashes in it. */
-export const workflowPath = (id) => `/workflows/${encodeURIComponent(id).replaceAll("%3A", ":").replaceAll("%2F", "/")}`;
+/** Return the address of a workflow's page. Ids have colons, those of items slashes, too. */
+export const workflowAddress = (id) =>
+  `/workflows/${encodeURIComponent(id).replaceAll("%3A", ":").replaceAll("%2F", "/")}`;
 
-/** An id without the word that all of them begin with. */
-export const shortId = (id) => id.replace(/^workflow:/, "");
+/** Return an id without the prefix that all ids have. */
+export const shortenId = (id) => id.replace(/^workflow:/, "");

@@ -1,68 +1,61 @@
-// What is known of the installation on every page: which roles are alive, and whether Redis answers.
+// The state of the installation, shared by all pages: live roles and Redis.
 
-import { createContext, html, useContext, useEffect, useState } from "../vendor/preact.js";
-import { get } from "../client/api.js";
+import { createContext, useContext, useEffect, useState } from "../vendor/preact.js";
+import { getJson } from "../client/api.js";
 
-const EVERY = 10_000;
-const EVERY_IN_TROUBLE = 2000;
+const POLL_MS = 10_000;
+const RETRY_MS = 2000;
 
 const Installation = createContext(null);
 export const InstallationProvider = Installation.Provider;
 
-/** The installation as `/system` has it, and what is against asking; null before the first answer. */
+/**
+ * Return the response of `/system` (null before the first), the `problem` of the last request, and `refresh`.
+ */
 export const useInstallation = () => useContext(Installation);
 
-/** Ask for it now and then, while the page is shown; sooner again while it cannot be told. */
-export function useAskedInstallation(token) {
-  const [known, setKnown] = useState({ system: null, problem: null, refresh: async () => {} });
+/** Poll the state of the installation while the page is visible; more often after a problem. */
+export function usePolledInstallation(token) {
+  const [installation, setInstallation] = useState({ system: null, problem: null, refresh: async () => {} });
   useEffect(() => {
-    let isOver = false;
-    let asking = null;
+    let isUnmounted = false;
+    let response = null;
     let timer;
-    const ask = () => {
-      asking ??= get("/system").then(
-        (system) => hear({ system, problem: null, refresh: ask }),
-        (problem) => hear({ problem, refresh: ask }),
+    const refresh = () => {
+      response ??= getJson("/system").then(
+        (system) => receive({ system, problem: null, refresh }),
+        (problem) => receive({ problem, refresh }),
       );
-      return asking;
+      return response;
     };
-    const hear = (told) => {
-      asking = null;
-      if (isOver) return null;
-      setKnown((before) => ({ ...before, ...told }));
+    const receive = (changes) => {
+      response = null;
+      if (isUnmounted) return null;
+      setInstallation((previous) => ({ ...previous, ...changes }));
       clearTimeout(timer);
-      timer = setTimeout(again, told.problem ? EVERY_IN_TROUBLE : EVERY);
-      return told.problem;
+      timer = setTimeout(refreshIfVisible, changes.problem ? RETRY_MS : POLL_MS);
+      return changes.problem;
     };
-    const again = () => document.hidden || ask();
-    ask();
-    document.addEventListener("visibilitychange", again);
+    const refreshIfVisible = () => document.hidden || refresh();
+    refresh();
+    document.addEventListener("visibilitychange", refreshIfVisible);
     return () => {
-      isOver = true;
+      isUnmounted = true;
       clearTimeout(timer);
-      document.removeEventListener("visibilitychange", again);
+      document.removeEventListener("visibilitychange", refreshIfVisible);
     };
   }, [token]);
-  return known;
+  return installation;
 }
 
-/** What everybody must know, whatever they look at; nothing if all is well. */
-export function Alarm() {
-  const { system, problem } = useInstallation();
-  if (problem && problem.status !== 401) {
-    const what = problem.status === 0 ? "The console's server cannot be reached." : problem.message;
-    return html`<p class="alarm tone-failed" role="alert"><strong>${what}</strong> ${problem.hint} What is shown is as it was; it is tried again.</p>`;
-  }
-  if (system && !isAlive(system, "lifecycle")) {
-    return html`<p class="alarm tone-terminating" role="alert"><strong>No lifecycle is running: workflows do not move on.</strong>${" "}
-      Start one: <code>systemctl start lfr@lifecycle</code> or <code>lfr lifecycle</code>. <a href="/system">System</a></p>`;
-  }
-  return null;
-}
+/**
+ * The roles that one process of `lfr worker` runs. `/system` names processes only by their own role, and its
+ * format is fixed; tests/console/test_modules.py compares this list with lfr/roles/worker.py.
+ */
+const WORKER_ROLES = ["lifecycle", "wait", "request", "redis", "resource"];
 
-/** What `lfr worker` does in one process. */
-const WORKER = ["lifecycle", "wait", "request", "redis", "resource"];
-
-/** Whether a process gives signs of life that does what this role does. */
+/** Return whether a live process runs this role. */
 export const isAlive = (system, role) =>
-  system.roles.some((process) => process.role === role || (process.role === "worker" && WORKER.includes(role)));
+  system.roles.some(
+    (process) => process.role === role || (process.role === "worker" && WORKER_ROLES.includes(role)),
+  );

@@ -1,123 +1,134 @@
-// What is known of one workflow: asked for, kept true by its news, asked for again where news do not tell all.
+// Loads one workflow and keeps it current.
 
-import { workflowAt } from "../client/api.js";
-import { addFacts, isLater, lacksWait, takeChanges, wantsWhole } from "./workflow.js";
+import { apiPath } from "../client/api.js";
+import { appendFacts, applyUpdate, isLater, lacksWaitDetails, needsReload } from "./workflow.js";
 
-const SOONEST = 300;
-const SLOWEST = 10_000;
+const MIN_DELAY_MS = 300;
+const MAX_DELAY_MS = 10_000;
 
 /**
- * Knows a workflow without the values of its steps, and its history. An answer that comes late does not undo what
- * news have told meanwhile.
+ * Holds a workflow (without the values of its steps) and its history. It applies live updates, and reloads
+ * the workflow for what updates do not contain. A late response does not undo newer updates.
  */
 export class WorkflowSource {
   workflow = null;
   facts = [];
   problem = null;
-  /** Milliseconds that the last answer took. */
-  took = 200;
+  /** The duration of the last load in milliseconds. */
+  loadMs = 200;
 
   #id;
   #get;
-  #tell;
+  #onChange;
+  /** @type {Promise<void>|null} */
   #loading = null;
-  #isWanted = false;
-  #meanwhile = [];
+  #isReloadNeeded = false;
+  #updatesWhileLoading = [];
   #timer = null;
-  #patience = SOONEST; // milliseconds until it is asked again for what no news will tell
+  #waitDelayMs = MIN_DELAY_MS; // until the next reload for the details of waits
   #isClosed = false;
 
-  /** `get(path)`: what the API has there; `tell()` is called whenever something has changed. */
-  constructor(id, get, tell) {
+  /**
+   * @param {string} id
+   * @param {(path: string) => Promise<any>} get gets a path of the API
+   * @param {() => void} onChange called after each change of the public fields
+   */
+  constructor(id, get, onChange) {
     this.#id = id;
     this.#get = get;
-    this.#tell = tell;
+    this.#onChange = onChange;
   }
 
-  /** Ask for all of it. Only one question is asked at a time; what is wanted meanwhile is asked once more. */
+  /** Reload everything. During a load, calls only request one more load after it. */
   refresh() {
-    this.#isWanted = true;
-    this.#loading ??= this.#loadWhileWanted().finally(() => {
+    this.#isReloadNeeded = true;
+    this.#loading ??= this.#loadWhileNeeded().finally(() => {
       this.#loading = null;
     });
     return this.#loading;
   }
 
-  /** Take in what the live stream tells. */
-  take(news) {
+  /** Apply an update of the live stream. */
+  applyUpdate(update) {
     if (this.#isClosed || !this.workflow) return;
-    if (this.#loading) this.#meanwhile.push(news);
+    if (this.#loading) this.#updatesWhileLoading.push(update);
     const before = this.workflow;
-    this.workflow = takeChanges(before, news);
-    this.facts = addFacts(this.facts, news.changes);
-    this.#patience = SOONEST;
-    if (wantsWhole(news, before)) this.#refreshSoon();
-    this.#tell();
+    this.workflow = applyUpdate(before, update);
+    this.facts = appendFacts(this.facts, update.changes);
+    this.#waitDelayMs = MIN_DELAY_MS;
+    if (needsReload(update, before)) this.#scheduleRefresh();
+    this.#onChange();
   }
 
-  /** Tell nothing any more. */
+  /** Stop loading and calling `onChange`. */
   close() {
     this.#isClosed = true;
     clearTimeout(this.#timer);
   }
 
-  /** Wait as many times as long as an answer takes: a large workflow is not asked for all the time. */
-  #refreshSoon(least = SOONEST) {
+  /** Refresh after a multiple of the load time, so that large workflows are not loaded all the time. */
+  #scheduleRefresh(minimumMs = MIN_DELAY_MS) {
     if (this.#timer || this.#isClosed) return;
-    const wait = Math.min(Math.max(least, 5 * this.took), SLOWEST);
+    const delayMs = Math.min(Math.max(minimumMs, 5 * this.loadMs), MAX_DELAY_MS);
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.refresh();
-    }, wait);
+    }, delayMs);
   }
 
-  async #loadWhileWanted() {
-    while (this.#isWanted && !this.#isClosed) {
-      this.#isWanted = false;
-      this.#meanwhile = [];
+  async #loadWhileNeeded() {
+    while (this.#isReloadNeeded && !this.#isClosed) {
+      this.#isReloadNeeded = false;
+      this.#updatesWhileLoading = [];
       const began = performance.now();
-      await this.#load().then(() => this.#hear(null), (problem) => this.#hear(problem));
-      this.took = performance.now() - began;
-      this.#askForWaits();
+      await this.#load().then(
+        () => this.#setProblem(null),
+        (problem) => this.#setProblem(problem),
+      );
+      this.loadMs = performance.now() - began;
+      this.#scheduleRefreshForWaits();
     }
   }
 
-  #hear(problem) {
+  #setProblem(problem) {
     this.problem = problem;
-    if (!this.#isClosed) this.#tell();
+    if (!this.#isClosed) this.#onChange();
   }
 
-  /** First the workflow, then its history: so no fact is missing that is older than the workflow's moment. */
+  /** Load the workflow, then its history, so that the history has all facts up to the workflow's moment. */
   async #load() {
-    const whole = await this.#get(workflowAt(this.#id, "?values=false"));
-    const since = this.#isSame(whole) ? sinceLast(this.facts) : "";
-    const history = await this.#get(workflowAt(this.#id, `/history${since && `?since=${encodeURIComponent(since)}`}`));
-    this.#take(whole, history);
+    const workflow = await this.#get(apiPath(this.#id, "?values=false"));
+    const since = this.#isSameRun(workflow) ? findResumeTime(this.facts) : "";
+    const query = since && `?since=${encodeURIComponent(since)}`;
+    this.#merge(workflow, await this.#get(apiPath(this.#id, `/history${query}`)));
   }
 
-  #take(whole, history) {
-    const isSame = this.#isSame(whole);
-    const flow = isSame ? this.workflow.flow : whole.flow; // a flow never changes, and its picture is kept with it
-    const newer = this.#meanwhile.filter((news) => isLater(news.moment, whole.moment));
-    this.workflow = newer.reduce(takeChanges, { ...whole, flow });
-    this.facts = addFacts(isSame ? this.facts : [], history);
+  #merge(workflow, history) {
+    const isSame = this.#isSameRun(workflow);
+    const flow = isSame ? this.workflow.flow : workflow.flow; // the same object, so that its layout is reused
+    const updates = this.#updatesWhileLoading.filter((update) => isLater(update.moment, workflow.moment));
+    this.workflow = updates.reduce(applyUpdate, { ...workflow, flow });
+    this.facts = appendFacts(isSame ? this.facts : [], history);
   }
 
-  /** What a step waits for is written a moment after its start, and no news tell of it. */
-  #askForWaits() {
-    if (!this.workflow || !lacksWait(this.workflow)) return;
-    this.#refreshSoon(this.#patience);
-    this.#patience = Math.min(2 * this.#patience, SLOWEST);
+  /** Reload for the details of waits: they are stored shortly after the start of a step, without an event. */
+  #scheduleRefreshForWaits() {
+    if (!this.workflow || !lacksWaitDetails(this.workflow)) return;
+    this.#scheduleRefresh(this.#waitDelayMs);
+    this.#waitDelayMs = Math.min(2 * this.#waitDelayMs, MAX_DELAY_MS);
   }
 
-  /** Whether this is the workflow that is known, and not another that was started under its id. */
-  #isSame(whole) {
-    return this.workflow !== null && this.workflow.started === whole.started && this.workflow.name === whole.name;
+  /** Return whether the loaded workflow is the same run, not a later one with the same id. */
+  #isSameRun({ started, name }) {
+    return this.workflow !== null && this.workflow.started === started && this.workflow.name === name;
   }
 }
 
-/** A time behind which the newest facts, and those of the same time, are told again. Empty: from the beginning. */
-function sinceLast(facts) {
+/**
+ * Return the time to load newer history from: before the newest facts, because more facts may have their
+ * time. Empty: load all.
+ */
+function findResumeTime(facts) {
   const last = facts.at(-1)?.at;
   return facts.findLast((fact) => fact.at < last)?.at ?? "";
 }

@@ -1,108 +1,134 @@
-// One workflow as the API tells it, and what news make of it. Nothing here touches the page.
+// A workflow from the API, and its live updates. No DOM.
 
-/** Facts that a page keeps: a workflow that loops for days has more. */
-export const MOST_FACTS = 50_000;
+/** The limit of facts in memory: workflows that loop for days have more. */
+export const MAX_FACTS = 50_000;
 
-/** Characters of a reason that are shown before anybody asks for all of it, as in the API's short answers. */
-const LONGEST_REASON = 300;
+/** The length of a shortened reason, as in lists of the API. */
+const MAX_REASON = 300;
 
-const AFTER = { started: "RUNNING", ended: "DONE", skipped: "SKIPPED", failed: "FAILED", retried: "RUNNING" };
+/** The state of a step after an event. */
+const STATE_AFTER = {
+  started: "RUNNING",
+  ended: "DONE",
+  skipped: "SKIPPED",
+  failed: "FAILED",
+  retried: "RUNNING",
+};
 
 /**
- * The workflow after news of its stream. Of its steps only those are new objects that have changed.
+ * Return the workflow after an update. Unchanged steps stay the same objects.
  *
- * @param {object} workflow as `/workflows/ID?values=false` has it
- * @param {object} news as `/workflows/ID/live` has it
+ * @param {any} workflow from `/workflows/ID?values=false`
+ * @param {any} update from `/workflows/ID/live`
  */
-export function takeChanges(workflow, news) {
-  const { changes, progress, moment, ...summary } = news;
-  const places = new Map(workflow.steps.map((step, place) => [step.index, place]));
+export function applyUpdate(workflow, update) {
+  const { changes, progress, moment, ...summary } = update;
+  const positions = new Map(workflow.steps.map((step, position) => [step.index, position]));
   const steps = [...workflow.steps];
   for (const change of changes) {
-    const place = places.get(change.index);
-    if (place !== undefined && change.item === null) steps[place] = changedStep(steps[place], change);
+    const position = positions.get(change.index);
+    if (position !== undefined && change.item === null)
+      steps[position] = applyChange(steps[position], change);
   }
-  for (const [index, told] of Object.entries(progress ?? {})) {
-    const place = places.get(Number(index));
-    if (place !== undefined && steps[place].state === "RUNNING") steps[place] = { ...steps[place], progress: told };
+  for (const [index, stepProgress] of Object.entries(progress ?? {})) {
+    const position = positions.get(Number(index));
+    if (position !== undefined && steps[position].state === "RUNNING")
+      steps[position] = { ...steps[position], progress: stepProgress };
   }
   return { ...workflow, ...summary, moment: moment || workflow.moment, steps };
 }
 
-function changedStep(step, { at, event, attempt, reason }) {
-  const state = AFTER[event];
+function applyChange(step, { at, event, attempt, reason }) {
+  const state = STATE_AFTER[event];
   if (!state) return step;
   const changed = { ...step, state, attempt };
-  if (event === "retried") return { ...changed, reason: shortReason(reason) };
+  if (event === "retried") return { ...changed, reason: shortenReason(reason) };
   if (event === "started" || event === "skipped" || (event === "failed" && !step.started)) {
-    Object.assign(changed, { started: at, ended: null, reason: null, waits_for: undefined, progress: undefined });
+    Object.assign(changed, {
+      started: at,
+      ended: null,
+      reason: null,
+      waits_for: undefined,
+      progress: undefined,
+    });
   }
   if (event !== "started") Object.assign(changed, { ended: at, waits_for: undefined, progress: undefined });
-  if (event === "failed") changed.reason = shortReason(reason);
+  if (event === "failed") changed.reason = shortenReason(reason);
   return changed;
 }
 
-/** A reason that may be very long, short enough for a table; null if there is none. */
-export const shortReason = (reason) => (reason?.length > LONGEST_REASON ? `${reason.slice(0, LONGEST_REASON)}…` : reason ?? null);
+/** Shorten a reason for a table; null without a reason. */
+export const shortenReason = (reason) =>
+  reason?.length > MAX_REASON ? `${reason.slice(0, MAX_REASON)}…` : (reason ?? null);
 
-/** Whether a moment, `1795831999924-0`, is later than another one. */
+/** Return whether a moment, such as `1795831999924-0`, is later than another. */
 export function isLater(moment, other) {
   const [ms, number] = moment.split("-").map(Number);
   const [otherMs, otherNumber] = other.split("-").map(Number);
   return ms > otherMs || (ms === otherMs && number > otherNumber);
 }
 
-/** The facts with more behind them. Some of those may be known: streams and answers overlap. */
-export function addFacts(facts, more) {
+/** Append facts without duplicates: streams and responses overlap. */
+export function appendFacts(facts, more) {
   if (!more.length) return facts;
-  let place = facts.length;
-  while (place > 0 && facts[place - 1].at >= more[0].at) place -= 1;
-  const known = new Set(facts.slice(place).map(toldOf));
-  const fresh = more.filter((fact) => !known.has(toldOf(fact)));
-  return fresh.length ? [...facts, ...fresh].slice(-MOST_FACTS) : facts;
+  let position = facts.length;
+  while (position > 0 && facts[position - 1].at >= more[0].at) position -= 1;
+  const knownKeys = new Set(facts.slice(position).map(factKey));
+  const newFacts = more.filter((fact) => !knownKeys.has(factKey(fact)));
+  return newFacts.length ? [...facts, ...newFacts].slice(-MAX_FACTS) : facts;
 }
 
-const toldOf = ({ at, index, item, event, attempt }) => [at, index, item, event, attempt].join(" ");
+const factKey = ({ at, index, item, event, attempt }) => [at, index, item, event, attempt].join(" ");
 
-/** Whether news may have changed what only the whole answer tells: waits, items, what can be done. */
-export const wantsWhole = (news, workflow) =>
-  news.state !== workflow.state ||
-  news.changes.some((change) => change.item !== null || (change.event === "started" && stepAt(workflow, change.index)?.base?.startsWith("wait:")));
+/** Return whether an update may change what only the whole workflow has: waits, items, actions. */
+export const needsReload = (update, workflow) =>
+  update.state !== workflow.state ||
+  update.changes.some(
+    (change) =>
+      change.item !== null ||
+      (change.event === "started" && findStep(workflow, change.index)?.base?.startsWith("wait:")),
+  );
 
-/** Whether a step waits, and is not told what for: its start is told by news, its wait begins a moment later by none. */
-export const lacksWait = (workflow) =>
-  workflow.state === "RUNNING" && workflow.steps.some((step) => step.state === "RUNNING" && step.base?.startsWith("wait:") && !step.waits_for);
+/**
+ * Return whether a step waits whose wait is not loaded. Its wait is stored shortly after its start, without
+ * an update.
+ */
+export const lacksWaitDetails = (workflow) =>
+  workflow.state === "RUNNING" &&
+  workflow.steps.some(
+    (step) => step.state === "RUNNING" && step.base?.startsWith("wait:") && !step.waits_for,
+  );
 
-/** The step of this index; undefined if the workflow has none. */
-export function stepAt(workflow, index) {
+/** Return the step with this index, or undefined. The workflow of an item begins at another index than 0. */
+export function findStep(workflow, index) {
   const first = workflow.steps[0]?.index ?? 0;
   return workflow.steps[index - first];
 }
 
-/** What a step is called where people read it. */
-export function stepName(step, flowStep = {}) {
+/** Return the name of a step for people. */
+export function formatStepName(step, flowStep = {}) {
   if (step.kind === "resource") return flowStep.sink ? `store <${flowStep.uri}>` : `load <${flowStep.uri}>`;
   if (step.kind === "literal") return "literal";
   if (step.kind === "subflow") return step.name ? `${step.name} { … }` : "{ … }";
   return step.name || { start: "start", end: "end", "subflow-end": "end of subflow" }[step.kind] || step.kind;
 }
 
-/** The steps that come after this one, however far, ascending, without itself; at most `most`. */
-export function following(flow, index, most = 200) {
-  const after = new Map();
+/** Return the indices of up to `limit` steps after this one, direct and indirect, ascending. */
+export function findSuccessors(flow, index, limit = 200) {
+  const successorsOf = new Map();
   for (const [from, to] of flow.edges) {
-    if (!after.has(from)) after.set(from, []);
-    after.get(from).push(to);
+    if (!successorsOf.has(from)) successorsOf.set(from, []);
+    successorsOf.get(from).push(to);
   }
-  const found = new Set();
-  const next = [index];
-  while (next.length && found.size < most) {
-    for (const to of after.get(next.pop()) ?? []) {
-      if (to !== index && !found.has(to)) {
-        found.add(to);
-        next.push(to);
+  const successors = new Set();
+  const stack = [index];
+  while (stack.length && successors.size < limit) {
+    for (const to of successorsOf.get(stack.pop()) ?? []) {
+      if (to !== index && !successors.has(to)) {
+        successors.add(to);
+        stack.push(to);
       }
     }
   }
-  return [...found].sort((a, b) => a - b);
+  return [...successors].sort((a, b) => a - b);
 }

@@ -1,43 +1,44 @@
 /**
- * When what happened in a workflow: rows of bars, from the facts of its history. Pure. Times in milliseconds.
+ * Builds the rows and bars of the timeline from the facts of a history. Pure. Times in milliseconds.
  */
 
 /**
- * @typedef {object} Segment one attempt
+ * @typedef {object} Segment an attempt
  * @property {number} begin
- * @property {number|null} end null: it runs
- * @property {"running"|"done"|"failed"|"skipped"|"stopped"|"delayed"} outcome "delayed": the next attempt is to begin
+ * @property {number|null} end null: still running
+ * @property {"running"|"done"|"failed"|"skipped"|"stopped"|"delayed"} outcome "delayed": before the next
+ *   attempt
  * @property {number} attempt from 1, within its bar
- * @property {string} reason why it failed, or ""
+ * @property {string} reason of a failure, or ""
  *
- * @typedef {object} Row a step, or one item of it, and each time that it was invoked
+ * @typedef {object} Row a step, or one item of a step, with a bar for each invocation
  * @property {string} key
  * @property {number} index
  * @property {number|null} item
  * @property {boolean} waits whether it only waits
  * @property {{begin: number, end: number|null, segments: Segment[]}[]} bars
- * @property {number} items at a step: of how many of its items there are rows
+ * @property {number} items the number of rows of its items
  *
  * @typedef {object} History
- * @property {Row[]} rows of steps, by when they began
- * @property {Map<number, Row[]>} items rows of items, by step
- * @property {{at: number, event: string}[]} marks what happened to the workflow itself
+ * @property {Row[]} rows of steps, by start
+ * @property {Map<number, Row[]>} items rows of items by step
+ * @property {{at: number, event: string}[]} marks events of the workflow itself
  * @property {number} begin
- * @property {number} last the latest fact
+ * @property {number} last the time of the latest fact
  * @property {boolean} isOpen whether anything still runs
  */
 
-/** How a step ends, by the word of its history. */
+/** The outcome of a step by the event in its history. */
 const OUTCOMES = { ended: "done", failed: "failed", skipped: "skipped" };
 const ENDS = new Set(["finished", "failed", "terminated"]);
 
 /**
- * Read a history.
+ * Build the rows of a history.
  * @param {object[]} facts `{at, index, item, event, reason}`, oldest first
  * @param {object} flow
- * @returns {History|null} null if nothing has happened yet
+ * @returns {History|null} null without facts
  */
-export function readHistory(facts, flow) {
+export function buildHistory(facts, flow) {
   if (!facts.length) return null;
   const rows = new Map();
   const marks = [];
@@ -48,80 +49,91 @@ export function readHistory(facts, flow) {
     if (fact.index === null) {
       marks.push({ at, event: fact.event });
       hasEnded = ENDS.has(fact.event);
-      if (fact.event === "terminated") for (const row of rows.values()) stop(row, at);
-    } else take(rowOf(rows, fact, flow), fact, at);
+      if (fact.event === "terminated") for (const row of rows.values()) stopBars(row, at);
+    } else applyFact(findOrAddRow(rows, fact, flow), fact, at);
   }
-  const all = [...rows.values()].filter((row) => isShown(row, flow));
-  for (const row of all) if (row.item !== null) endWithStep(row, rows.get(`${row.index}`));
-  const isOpen = !hasEnded || all.some(runs);
-  return { ...sorted(all), marks, begin: Date.parse(facts[0].at), last: at, isOpen };
+  const all = [...rows.values()].filter((row) => isVisible(row, flow));
+  for (const row of all) if (row.item !== null) stopWithStep(row, rows.get(`${row.index}`));
+  const isOpen = !hasEnded || all.some(isRunning);
+  return { ...sortRows(all), marks, begin: Date.parse(facts[0].at), last: at, isOpen };
 }
 
-function rowOf(rows, { index, item }, flow) {
+function findOrAddRow(rows, { index, item }, flow) {
   const key = item === null ? `${index}` : `${index}/${item}`;
-  if (!rows.has(key)) rows.set(key, { key, index, item, waits: isWait(flow.steps[index]), bars: [], items: 0 });
+  if (!rows.has(key))
+    rows.set(key, { key, index, item, waits: isWait(flow.steps[index]), bars: [], items: 0 });
   return rows.get(key);
 }
 
-/** Whether a step only waits: nothing works meanwhile. */
+/** Return whether a step only waits, so that no worker is busy. */
 const isWait = (step) => (step?.base || step?.name || "").startsWith("wait:");
 
-function take(row, { event, reason }, at) {
+function applyFact(row, { event, reason }, at) {
   if (event === "started") begin(row, at);
-  else if (event === "retried") tryAgain(openBar(row), at, reason ?? "");
-  else if (event in OUTCOMES) end(openBar(row) ?? begin(row, at), at, OUTCOMES[event], reason ?? "");
+  else if (event === "retried") retryBar(findOpenBar(row), at, reason ?? "");
+  else if (event in OUTCOMES) endBar(findOpenBar(row) ?? begin(row, at), at, OUTCOMES[event], reason ?? "");
 }
 
-/** The bar that a fact is about: the oldest that runs. In a loop, a step may run more than once at a time. */
-const openBar = (row) => row.bars.find((bar) => bar.end === null);
+/** Return the oldest running bar, to which a fact applies. In loops, several bars may run at once. */
+const findOpenBar = (row) => row.bars.find((bar) => bar.end === null);
 
-/** Another bar; or, in one that waits for its next attempt, that attempt. */
+/** Begin a bar, or the next attempt of a delayed one. */
 function begin(row, at) {
   const delayed = row.bars.find((bar) => bar.end === null && bar.segments.at(-1).outcome === "delayed");
   if (delayed) {
     const { attempt, ...rest } = delayed.segments.pop();
     if (rest.begin < at) delayed.segments.push({ ...rest, attempt, end: at });
-    delayed.segments.push(segment(at, attempt));
+    delayed.segments.push(createSegment(at, attempt));
     return delayed;
   }
-  row.bars.push({ begin: at, end: null, segments: [segment(at, 1)] });
+  row.bars.push({ begin: at, end: null, segments: [createSegment(at, 1)] });
   return row.bars.at(-1);
 }
 
-const segment = (begin, attempt, outcome = "running") => ({ begin, end: null, outcome, attempt, reason: "" });
+const createSegment = (begin, attempt, outcome = "running") => ({
+  begin,
+  end: null,
+  outcome,
+  attempt,
+  reason: "",
+});
 
-function end(bar, at, outcome, reason) {
+function endBar(bar, at, outcome, reason) {
   Object.assign(bar.segments.at(-1), { end: at, outcome, reason });
   bar.end = at;
 }
 
-function tryAgain(bar, at, reason) {
+function retryBar(bar, at, reason) {
   if (!bar) return;
   const { attempt } = Object.assign(bar.segments.at(-1), { end: at, outcome: "failed", reason });
-  bar.segments.push(segment(at, attempt + 1, "delayed"));
+  bar.segments.push(createSegment(at, attempt + 1, "delayed"));
 }
 
-function stop(row, at) {
-  for (const bar of row.bars) if (bar.end === null) end(bar, at, "stopped", "");
+function stopBars(row, at) {
+  for (const bar of row.bars) if (bar.end === null) endBar(bar, at, "stopped", "");
 }
 
-/** Of items that go on after their step has failed, its history says no more: they end with it. */
-function endWithStep(row, step) {
-  if (!step || runs(step)) return;
-  for (const bar of row.bars) if (bar.end === null) end(bar, Math.max(bar.begin, step.bars.at(-1).end), "stopped", "");
+/** Stop the bars of items when their step ends: the history has no facts about them after that. */
+function stopWithStep(row, step) {
+  if (!step || isRunning(step)) return;
+  for (const bar of row.bars)
+    if (bar.end === null) endBar(bar, Math.max(bar.begin, step.bars.at(-1).end), "stopped", "");
 }
 
-/** Whether a row has a bar that still grows. */
-export const runs = (row) => row.bars.some((bar) => bar.end === null);
+/** Return whether a bar of the row is running. */
+export const isRunning = (row) => row.bars.some((bar) => bar.end === null);
 
-/** What passes in no time has no row: starts, ends, values; unless there is something to say of it. */
-function isShown(row, flow) {
+/**
+ * Return whether a row is worth showing: steps without duration, such as starts and ends, only if they
+ * failed.
+ */
+function isVisible(row, flow) {
   const { kind } = flow.steps[row.index] ?? {};
   if (kind === "task" || kind === "resource" || row.item !== null) return true;
   return row.bars.some((bar) => bar.end !== bar.begin || bar.segments.at(-1).outcome !== "done");
 }
 
-function sorted(all) {
+function sortRows(all) {
   const rows = all.filter((row) => row.item === null);
   const items = new Map();
   for (const row of all) {
@@ -135,21 +147,21 @@ function sorted(all) {
   return { rows, items };
 }
 
-/** Items of one step that are shown when it is opened. */
-export const MOST_ITEMS = 200;
+/** The limit of visible items of one step. */
+export const MAX_ITEMS = 200;
 
 /**
- * The rows to show: those of steps, and below the opened ones those of their items.
+ * List the visible rows: those of steps, each open one followed by those of its items.
  * @param {History} history
- * @param {Set<number>} opened steps
- * @returns {(Row | {key: string, more: number})[]} `more`: how many further items there are
+ * @param {Set<number>} openSteps
+ * @returns {any[]} rows; one with `more` instead of bars represents that many further items
  */
-export function rowsToShow(history, opened) {
+export function listVisibleRows(history, openSteps) {
   return history.rows.flatMap((row) => {
-    if (!row.items || !opened.has(row.index)) return [row];
+    if (!row.items || !openSteps.has(row.index)) return [row];
     const items = history.items.get(row.index);
-    const rest = items.length - MOST_ITEMS;
+    const rest = items.length - MAX_ITEMS;
     const more = rest > 0 ? [{ key: `${row.index} more`, more: rest }] : [];
-    return [row, ...items.slice(0, MOST_ITEMS), ...more];
+    return [row, ...items.slice(0, MAX_ITEMS), ...more];
   });
 }

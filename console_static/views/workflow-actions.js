@@ -1,41 +1,80 @@
-// What can be done to a workflow as a whole. What cannot be done now says why, also to those who have no pointer.
+// The buttons for the actions on a workflow.
 
 import { html, useState } from "../vendor/preact.js";
-import { send, workflowAt } from "../client/api.js";
-import { ACTIONS } from "../client/action-words.js";
-import { shortId } from "../state/address.js";
-import { act, downloadArchive } from "../client/actions.js";
+import { archiveOnServer, downloadArchive, runWorkflowAction, WORKFLOW_ACTIONS } from "../client/actions.js";
 import { Confirm } from "../components/dialog.js";
-import { go } from "../hooks/navigation.js";
-import { say } from "../components/notices.js";
+import { showNotice } from "../components/notices.js";
+import { navigate } from "../hooks/navigation.js";
+import { shortenId } from "../state/address.js";
 
 export function WorkflowActions({ workflow, refresh }) {
-  const [asked, setAsked] = useState(null);
-  const [archived, setArchived] = useState(false);
+  const [openAction, setOpenAction] = useState(null);
+  const [isDownloaded, setIsDownloaded] = useState(false);
   const { id, actions } = workflow;
-  const name = shortId(id);
-  const tell = (promise) => promise.catch((problem) => say(`${problem.message} ${problem.hint ?? ""}`, "failed"));
-  const archive = async () => {
+  const name = shortenId(id);
+  const reportProblem = (promise) =>
+    promise.catch((problem) => showNotice(`${problem.message} ${problem.hint ?? ""}`, "failed"));
+  const download = async () => {
     await downloadArchive(id);
-    setArchived(true);
+    setIsDownloaded(true);
   };
-  const keep = async () => say(`Archived in ${(await send("POST", workflowAt(id, "/archive"))).file} on the server`);
-  const done = (action) => {
-    say(`${name} ${ACTIONS[action].said}`);
-    if (action === "delete") go("/");
+  const archive = async () => showNotice(`Archived in ${await archiveOnServer(id)} on the server`);
+  const finish = (action) => {
+    showNotice(`${name} ${WORKFLOW_ACTIONS[action].done}`);
+    if (action === "delete") navigate("/");
     else refresh();
   };
   return html`<div class="buttons actions">
-    ${Object.entries(ACTIONS).map(([action, { label, title }]) => html`<${Possible} key=${action} label=${label} title=${title} refusal=${actions[action]} onClick=${() => setAsked(action)} />`)}
-    <${Possible} label="Download archive" title="All of it as one JSON document, that can be restored" refusal=${actions.archive} onClick=${() => tell(archive())} />
-    <${Possible} label="Archive on server" title="Its archive into the folder that the setting archive.folder names" refusal=${actions.archive} onClick=${() => tell(keep())} />
-    ${asked && html`<${Confirm} title=${ACTIONS[asked].ask(name)} word=${ACTIONS[asked].label} danger=${ACTIONS[asked].danger}
-      act=${() => act(asked, id)} onDone=${() => done(asked)} onClose=${() => setAsked(null)}>
-      <p>${ACTIONS[asked].means}</p>
-      ${asked === "delete" && html`<p><button onClick=${() => tell(archive())}>${archived ? "The archive is downloaded" : "Download its archive first"}</button></p>`}<//>`}
+    ${Object.entries(WORKFLOW_ACTIONS).map(
+      ([action, { label, title }]) => html`<${ActionButton}
+        key=${action}
+        label=${label}
+        title=${title}
+        refusal=${actions[action]}
+        onClick=${() => setOpenAction(action)}
+      />`,
+    )}
+    <${ActionButton}
+      label="Download archive"
+      title="Download the workflow as one JSON document, which you can restore"
+      refusal=${actions.archive}
+      onClick=${() => reportProblem(download())}
+    />
+    <${ActionButton}
+      label="Archive on server"
+      title="Write the archive to the folder archive.folder of the server"
+      refusal=${actions.archive}
+      onClick=${() => reportProblem(archive())}
+    />
+    ${
+      openAction &&
+      html`<${Confirm}
+        title=${WORKFLOW_ACTIONS[openAction].ask(name)}
+        word=${WORKFLOW_ACTIONS[openAction].label}
+        danger=${WORKFLOW_ACTIONS[openAction].danger}
+        act=${() => runWorkflowAction(openAction, id)}
+        onDone=${() => finish(openAction)}
+        onClose=${() => setOpenAction(null)}
+      >
+        <p>${WORKFLOW_ACTIONS[openAction].effect}</p>
+        ${
+          openAction === "delete" &&
+          html`<p>
+            <button onClick=${() => reportProblem(download())}>
+              ${isDownloaded ? "The archive is downloaded" : "Download its archive first"}
+            </button>
+          </p>`
+        }
+      <//>`
+    }
   </div>`;
 }
 
-/** A button that can always be reached. If it cannot be used now, it says why not. */
-const Possible = ({ label, title, refusal, onClick }) => html`<button aria-disabled=${refusal === null ? null : "true"} title=${refusal ?? title}
-  onClick=${refusal === null ? onClick : () => say(refusal, "failed")}>${label}</button>`;
+/** A button that keeps the focus order: while its action is refused, a click shows the reason. */
+const ActionButton = ({ label, title, refusal, onClick }) => html`<button
+  aria-disabled=${refusal === null ? null : "true"}
+  title=${refusal ?? title}
+  onClick=${refusal === null ? onClick : () => showNotice(refusal, "failed")}
+>
+  ${label}
+</button>`;

@@ -1,4 +1,4 @@
-"""What must hold in every test in a browser, whatever it looks at."""
+"""Checks on the browser that hold in every test."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Request, WebError
 
-_TELL = """
+_REPORT_SCRIPT = """
 addEventListener("securitypolicyviolation", (event) =>
     console.error(`refused by the policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
-addEventListener("unhandledrejection", (event) => console.error(`nobody catches: ${event.reason}`));
+addEventListener("unhandledrejection", (event) => console.error(`uncaught rejection: ${event.reason}`));
 """
 
 
 class Guard:
-    """Collects every request to another origin than the first one's, every violation of the content security
-    policy, every error of a page and every word of trouble on the browser's console.
-
-    `expects`: words of trouble that a test brings about on purpose.
+    """Collects requests to other origins than the first one, policy violations, uncaught
+    errors, and warnings and errors on the browser's console.
     """
 
     def __init__(self, context: BrowserContext) -> None:
@@ -25,22 +23,22 @@ class Guard:
         self.foreign: list[str] = []
         self.trouble: list[str] = []
         self._expected: list[str] = []
-        context.add_init_script(_TELL)
-        context.on("request", self._asked)
-        context.on("console", self._said)
-        context.on("weberror", self._failed)
+        context.add_init_script(_REPORT_SCRIPT)
+        context.on("request", self._check_request)
+        context.on("console", self._check_message)
+        context.on("weberror", self._record_error)
 
     def expects(self, *words: str) -> None:
-        """Console messages with these words in them are what this test wants."""
+        """Ignore console messages with these words: the test causes them."""
         self._expected += words
 
     def check(self) -> None:
-        """Raise AssertionError if anything was not as it must be."""
+        """Raise AssertionError if anything unexpected was collected."""
         assert not self.foreign, f"requests to other origins: {self.foreign}"
         unexpected = [line for line in self.trouble if not any(word in line for word in self._expected)]
         assert not unexpected, f"trouble on the browser's console: {unexpected}"
 
-    def _asked(self, request: Request) -> None:
+    def _check_request(self, request: Request) -> None:
         parts = urlsplit(request.url)
         if parts.scheme in ("data", "blob"):
             return
@@ -49,9 +47,9 @@ class Guard:
         if origin != self.origin:
             self.foreign.append(request.url)
 
-    def _said(self, message: ConsoleMessage) -> None:
+    def _check_message(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning", "assert"):
             self.trouble.append(f"{message.text} ({message.location.get('url', '')})")
 
-    def _failed(self, error: WebError) -> None:
+    def _record_error(self, error: WebError) -> None:
         self.trouble.append(f"not caught: {error.error}")

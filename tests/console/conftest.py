@@ -1,5 +1,5 @@
 """The console in a real Chromium, on real processes of the built file. Each test has a fresh profile, and a
-guard that looks at all that the browser did."""
+guard that checks what the browser did."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ARGUMENTS = [
 ]
 
 DEADLINE_MS = 1000 * STALL_SECONDS
-"""How long is waited for what must come. It comes much sooner, but machines are busy."""
+"""The limit of waiting. Machines may be busy."""
 
 
 @pytest.fixture(scope="package")
@@ -49,10 +49,10 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def there(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Installation]:
-    """An installation that all tests share: each looks at workflows of its own."""
-    with installed(tmp_path_factory.mktemp("console")) as there:
-        yield there
+def installation(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Installation]:
+    """An installation that all tests share. Each test starts its own workflows."""
+    with installed(tmp_path_factory.mktemp("console")) as installation:
+        yield installation
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def guard(context: BrowserContext) -> Iterator[Guard]:
-    """Fails the test at its end if the browser did what the console must never make it do."""
+    """Fails the test at its end if the browser did anything that the console forbids."""
     guard = Guard(context)
     yield guard
     guard.check()

@@ -1,10 +1,10 @@
-"""Whether words stand out from what is behind them, as WCAG 2.2 asks (1.4.3, level AA)."""
+"""Measures the contrast of texts. (WCAG 2.2, 1.4.3, level AA)"""
 
 from __future__ import annotations
 
 from playwright.sync_api import Page
 
-_LOOK = """
+_SCRIPT = """
 () => {
   const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   const rgba = (color) => {
@@ -26,7 +26,7 @@ _LOOK = """
     const linear = (part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
     return 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
   };
-  const found = new Set();
+  const lowContrast = new Set();
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const element = walker.currentNode.parentElement;
@@ -41,14 +41,14 @@ _LOOK = """
     const size = parseFloat(style.fontSize);
     const isLarge = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
     const who = `${element.localName}.${element.className}: ${text.slice(0, 40)}`;
-    if (ratio < (isLarge ? 3 : 4.5)) found.add(`${ratio.toFixed(2)} ${who}`);
+    if (ratio < (isLarge ? 3 : 4.5)) lowContrast.add(`${ratio.toFixed(2)} ${who}`);
   }
-  return [...found];
+  return [...lowContrast];
 }
 """
 
 
 def too_faint(page: Page) -> list[str]:
-    """Texts on the page whose contrast is too low, each with its ratio; what is disabled does not count."""
-    found: list[str] = page.evaluate(_LOOK)
-    return found
+    """Return the texts with too low a contrast, each with its ratio. Disabled texts do not count."""
+    texts: list[str] = page.evaluate(_SCRIPT)
+    return texts

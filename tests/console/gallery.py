@@ -1,4 +1,4 @@
-"""Workflows of every sort, as an installation has them that is in use."""
+"""Workflows of every kind, as in an installation in use."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RETRY = "@flow upload\nsend (- lfr: {retry: {times: 5, delay: 1h}} -) -> tell"
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Ids, by what the workflows show."""
+    """The ids of the workflows, by what they show."""
 
     order: str
     finished: str
@@ -44,36 +44,38 @@ class Gallery:
     terminated: str
 
 
-def fill(there: Installation) -> Gallery:
-    """Start them all, and let them come as far as they go."""
+def fill(installation: Installation) -> Gallery:
+    """Start all workflows and advance each as far as it goes."""
     gallery = Gallery(
-        order=there.lfr.run(ORDER, {"id": 7, "gift": False, "total": 12345678901234567890, "tags": ["new"]}),
-        finished=there.lfr.run(HELLO, {"name": "you"}, "hello-1"),
-        waiting=there.lfr.run(APPROVE, {"id": "a1", "amount": 200}),
-        items=there.lfr.run(RESIZE, [{"picture": f"{number}.png"} for number in range(12)]),
-        failed=there.lfr.run(BROKEN, {"day": "2026-11-27"}),
-        retried=there.lfr.run(RETRY, {"file": "a.tar"}),
-        terminated=there.lfr.run(HELLO, {"name": "nobody"}, "hello-2"),
+        order=installation.lfr.run(
+            ORDER, {"id": 7, "gift": False, "total": 12345678901234567890, "tags": ["new"]}
+        ),
+        finished=installation.lfr.run(HELLO, {"name": "you"}, "hello-1"),
+        waiting=installation.lfr.run(APPROVE, {"id": "a1", "amount": 200}),
+        items=installation.lfr.run(RESIZE, [{"picture": f"{number}.png"} for number in range(12)]),
+        failed=installation.lfr.run(BROKEN, {"day": "2026-11-27"}),
+        retried=installation.lfr.run(RETRY, {"file": "a.tar"}),
+        terminated=installation.lfr.run(HELLO, {"name": "nobody"}, "hello-2"),
     )
-    there.lfr.run(LATCH, {}, "backup-1")
-    there.end(gallery.order, 1, {"stock": 3})
-    there.end(gallery.order, 3, {"paid": True})
+    installation.lfr.run(LATCH, {}, "backup-1")
+    installation.end(gallery.order, 1, {"stock": 3})
+    installation.end(gallery.order, 3, {"paid": True})
     for index in (1, 3, 4, 6):
-        there.end(gallery.finished, index, {"text": "hello, you", "index": index})
-    there.end(gallery.waiting, 1, {"id": "a1", "amount": 200})
-    there.end(gallery.failed, 1, {"rows": 3})
-    there.end(gallery.retried, 1, reason="the far side answered 503 Service Unavailable")
+        installation.end(gallery.finished, index, {"text": "hello, you", "index": index})
+    installation.end(gallery.waiting, 1, {"id": "a1", "amount": 200})
+    installation.end(gallery.failed, 1, {"rows": 3})
+    installation.end(gallery.retried, 1, reason="the far side answered 503 Service Unavailable")
     for number in range(3):
-        there.end(f"{gallery.items}/1.{number}", 1, {"small": number})
-    there.end(f"{gallery.items}/1.3", 1, reason="3.png is no picture")
-    terminate_workflow(there.store, gallery.terminated)
-    there.lfr.event("order-paid", {"id": 7})
-    with redis.Redis.from_url(there.redis) as client:
-        client.xadd(there.store.stream, {"kind": '"end-task"', "workflow": "no JSON"})
-    there.until(gallery.finished, "FINISHED")
-    there.until(gallery.failed, "FAILED")
-    there.until(gallery.items, "FAILED")
-    eventually(lambda: there.ask("GET", "/dead-letters"))
-    eventually(lambda: there.ask("GET", "/latches"))
-    eventually(lambda: there.lfr.inspect(gallery.retried)["steps"][1]["reason"])
+        installation.end(f"{gallery.items}/1.{number}", 1, {"small": number})
+    installation.end(f"{gallery.items}/1.3", 1, reason="3.png is no picture")
+    terminate_workflow(installation.store, gallery.terminated)
+    installation.lfr.event("order-paid", {"id": 7})
+    with redis.Redis.from_url(installation.redis) as client:
+        client.xadd(installation.store.stream, {"kind": '"end-task"', "workflow": "no JSON"})
+    installation.until(gallery.finished, "FINISHED")
+    installation.until(gallery.failed, "FAILED")
+    installation.until(gallery.items, "FAILED")
+    eventually(lambda: installation.ask("GET", "/dead-letters"))
+    eventually(lambda: installation.ask("GET", "/latches"))
+    eventually(lambda: installation.lfr.inspect(gallery.retried)["steps"][1]["reason"])
     return gallery

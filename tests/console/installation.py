@@ -25,7 +25,7 @@ from tests.support.waiting import STALL_SECONDS, eventually
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """`url`: the console's, without a slash at its end. `token`: what the API is sent by `ask`."""
+    """`url`: of the console, without a slash at its end. `token`: sent by `ask`."""
 
     url: str
     server: ValkeyServer
@@ -35,28 +35,28 @@ class Installation:
 
     @property
     def redis(self) -> str:
-        """The address of the server."""
+        """The URL of the server."""
         return self.server.address.url
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """What the API responses, read as JSON."""
+        """Send a request to the API. Return its response as JSON."""
         headers = {"Content-Type": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         data = None if body is None else json.dumps(body).encode()
         with urlopen(
             Request(f"{self.url}/api{path}", data, headers, method=method), timeout=STALL_SECONDS
-        ) as answer:
-            text = answer.read()
+        ) as response:
+            text = response.read()
         return json.loads(text) if text else None
 
     def page(self, id: str, **params: object) -> str:
-        """The address of a workflow's page."""
+        """Return the address of a workflow's page."""
         query = "&".join(f"{name}={quote(str(value))}" for name, value in params.items())
         return f"{self.url}/workflows/{id}{'?' if query else ''}{query}"
 
     def end(self, id: str, index: int, output: Any = None, *, reason: str | None = None) -> None:
-        """Response the task of a step as its worker would, once it runs."""
+        """Complete the task of a step as its worker would, once it runs."""
         step = eventually(lambda: self._running(id, index))
         status = "SUCCESS" if reason is None else "FAILURE"
         complete_task(self.store, id, step["name"], index, status=status, reason=reason, output=output)
@@ -69,7 +69,7 @@ class Installation:
         return next((step for step in steps if step["index"] == index and step["state"] == "RUNNING"), None)
 
     def state(self, id: str) -> str:
-        """The state that a workflow is in."""
+        """Return the state of a workflow."""
         return str(self.lfr.inspect(id)["state"])
 
     def until(self, id: str, state: str) -> None:
@@ -81,11 +81,11 @@ class Installation:
 def console(
     server: ValkeyServer, *, token: str = "", more: Mapping[str, str] | None = None
 ) -> Iterator[Installation]:
-    """A console on a port of the kernel's choice."""
+    """A console at a free port."""
     url = f"http://127.0.0.1:{free_port()}"
     store = open_store(Settings(redis_url=server.address.url))
     with role("console", url.removeprefix("http://"), url=server.address.url, more=more):
-        eventually(lambda: responses(url))
+        eventually(lambda: is_serving(url))
         yield Installation(url, server, store, Client(server.address.url), token)
     store.pool.disconnect()
 
@@ -103,20 +103,20 @@ def installed(
         server = stack.enter_context(running("valkey", data))
         for words in roles:
             stack.enter_context(role(*words, url=server.address.url))
-        there = stack.enter_context(console(server, token=token, more=more))
-        eventually(lambda: _signs(there) >= len(roles))
-        yield there
+        installation = stack.enter_context(console(server, token=token, more=more))
+        eventually(lambda: _count_live_roles(installation) >= len(roles))
+        yield installation
 
 
-def responses(url: str) -> bool:
-    """Whether a console is there."""
+def is_serving(url: str) -> bool:
+    """Return whether a console responds at the URL."""
     try:
-        with urlopen(f"{url}/api/health/live", timeout=STALL_SECONDS) as answer:
-            return bool(answer.status == 200)
+        with urlopen(f"{url}/api/health/live", timeout=STALL_SECONDS) as response:
+            return bool(response.status == 200)
     except OSError:
         return False
 
 
-def _signs(there: Installation) -> int:
-    """How many roles, besides the console, give signs of life."""
-    return sum(role["role"] != "console" for role in load_status(there.store)["roles"])
+def _count_live_roles(installation: Installation) -> int:
+    """Count the live roles except the console."""
+    return sum(role["role"] != "console" for role in load_status(installation.store)["roles"])

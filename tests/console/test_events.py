@@ -11,9 +11,9 @@ from tests.console.installation import Installation
 from tests.console.pages import state_of
 
 
-def test_events_are_filtered_and_sent(there: Installation, page: Page) -> None:
-    id = there.lfr.run("@flow told\na -> b", {"n": 1})
-    page.goto(f"{there.url}/events")
+def test_events_are_filtered_and_sent(installation: Installation, page: Page) -> None:
+    id = installation.lfr.run("@flow told\na -> b", {"n": 1})
+    page.goto(f"{installation.url}/events")
     page.get_by_role("button", name="Send an event").click()
     dialog = page.get_by_role("dialog", name="Send an event")
     expect(dialog.get_by_label("Kind")).to_be_focused()
@@ -37,25 +37,25 @@ def test_events_are_filtered_and_sent(there: Installation, page: Page) -> None:
         pass
     expect(page.get_by_label("Kind", exact=True)).to_have_value("end-task")
     page.get_by_label("Kind", exact=True).press("Enter")
-    expect(page.locator(".events")).to_contain_text("None of the newest is like that.")
+    expect(page.locator(".events")).to_contain_text("None of the newest events matches.")
     page.reload()
     expect(page.get_by_label("Kind", exact=True)).to_have_value("end-task")
-    expect(page.locator(".events")).to_contain_text("None of the newest is like that.")
+    expect(page.locator(".events")).to_contain_text("None of the newest events matches.")
 
 
-def test_dead_letters_are_shown_whole(there: Installation, page: Page) -> None:
-    with redis.Redis.from_url(there.redis) as client:
-        client.xadd(there.store.stream, {"kind": '"end-task"', "workflow": "neither JSON nor an id"})
-    page.goto(f"{there.url}/events")
+def test_dead_letters_are_shown_whole(installation: Installation, page: Page) -> None:
+    with redis.Redis.from_url(installation.redis) as client:
+        client.xadd(installation.store.stream, {"kind": '"end-task"', "workflow": "neither JSON nor an id"})
+    page.goto(f"{installation.url}/events")
     row = page.locator("h2:has-text('Dead letters') ~ table tbody tr").first
     expect(row).to_contain_text("its field workflow is not JSON")
     expect(row.locator("summary")).to_contain_text("workflow: neither JSON nor an id")
 
 
-def test_a_latch_is_set_to_zero(there: Installation, page: Page) -> None:
+def test_a_latch_is_set_to_zero(installation: Installation, page: Page) -> None:
     latch = "@flow latch\nwait:acquire (- name: a door -) -> wait:countdown (- name: a door -) -> b"
-    id = there.lfr.run(latch, {}, "latch-1")
-    page.goto(there.page(id))
+    id = installation.lfr.run(latch, {}, "latch-1")
+    page.goto(installation.page(id))
     expect(page.locator(".what-now")).to_contain_text("waits until the latch a door is at zero")
     page.get_by_role("link", name="Events").click()
     row = page.locator("tr", has=page.get_by_text("a door", exact=True))
@@ -66,28 +66,28 @@ def test_a_latch_is_set_to_zero(there: Installation, page: Page) -> None:
     dialog.get_by_role("button", name="Set to zero").click()
     expect(row.locator("[data-label=Value]")).to_have_text("0")
     expect(row.get_by_role("button")).to_have_count(0)  # there is nothing more to set
-    page.goto(there.page(id))
+    page.goto(installation.page(id))
     expect(page.locator('.graph .node[data-index="3"]')).to_contain_text("Running")
     expect(state_of(page)).to_contain_text("Running")
 
 
-def test_events_come_by_themselves_unless_paused(there: Installation, page: Page) -> None:
-    page.goto(f"{there.url}/events?kind=by-itself")
+def test_events_come_by_themselves_unless_paused(installation: Installation, page: Page) -> None:
+    page.goto(f"{installation.url}/events?kind=by-itself")
     expect(page.get_by_role("button", name="Live")).to_be_visible()
-    there.lfr.event("by-itself", {"n": 1})
+    installation.lfr.event("by-itself", {"n": 1})
     rows = page.locator("h2:has-text('On the stream') ~ table tbody tr")
     expect(rows).to_have_count(1)
     page.keyboard.press("p")
     expect(page.get_by_role("button", name="Paused")).to_be_visible()
-    there.lfr.event("by-itself", {"n": 2})
+    installation.lfr.event("by-itself", {"n": 2})
     page.wait_for_timeout(3500)  # one more than the page's own pace
     expect(rows).to_have_count(1)
     page.keyboard.press("p")
     expect(rows).to_have_count(2)
 
 
-def test_the_system(there: Installation, page: Page) -> None:
-    page.goto(f"{there.url}/system")
+def test_the_system(installation: Installation, page: Page) -> None:
+    page.goto(f"{installation.url}/system")
     row = page.locator("tr", has_text="worker")
     expect(row).to_contain_text("alive")
     expect(page.locator(".card", has_text="Redis")).to_contain_text("Valkey")
@@ -95,7 +95,7 @@ def test_the_system(there: Installation, page: Page) -> None:
     expect(page.locator(".alarm")).to_have_text(
         re.compile("No receipts is running.*systemctl start lfr@receipts")
     )
-    with redis.Redis.from_url(there.redis) as client:
+    with redis.Redis.from_url(installation.redis) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
         try:
             expect(page.locator(".alarm", has_text="workflows would be lost")).to_be_visible()
@@ -106,4 +106,4 @@ def test_the_system(there: Installation, page: Page) -> None:
     before = passes.inner_text()
     expect(passes).not_to_have_text(before)
     page.locator(".card", has_text="Workflows").get_by_role("link", name="Failed").click()
-    expect(page).to_have_url(f"{there.url}/?state=FAILED")
+    expect(page).to_have_url(f"{installation.url}/?state=FAILED")

@@ -10,19 +10,19 @@ from tests.console.installation import Installation
 
 
 @pytest.fixture
-def alone(browser: Browser, there: Installation) -> tuple[Page, Guard]:
+def alone(browser: Browser, installation: Installation) -> tuple[Page, Guard]:
     """A page whose guard is not asked at the end."""
     context = browser.new_context()
     guard = Guard(context)
     page = context.new_page()
-    page.goto(there.url)
+    page.goto(installation.url)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     guard.check()
     return page, guard
 
 
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("harm", "expected"),
     [
         ("new Image().src = 'https://elsewhere.example/x.png'", "elsewhere"),
         ("fetch('https://elsewhere.example/').catch(() => {})", "elsewhere"),
@@ -33,12 +33,12 @@ def alone(browser: Browser, there: Installation) -> tuple[Page, Guard]:
         ("console.error('looks bad')", "looks bad"),
     ],
 )
-def test_what_must_not_be_is_seen(alone: tuple[Page, Guard], harm: str, told: str) -> None:
+def test_what_must_not_be_is_seen(alone: tuple[Page, Guard], harm: str, expected: str) -> None:
     page, guard = alone
-    with page.expect_event("pageerror" if told == "a defect" else "console"):
+    with page.expect_event("pageerror" if expected == "a defect" else "console"):
         page.evaluate(f"() => {{ {harm}; }}")
     page.evaluate("new Promise((done) => setTimeout(done))")
-    with pytest.raises(AssertionError, match=told):
+    with pytest.raises(AssertionError, match=expected):
         guard.check()
     page.context.close()
 

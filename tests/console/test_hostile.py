@@ -38,15 +38,15 @@ INPUT = {
 
 
 @pytest.fixture(scope="module")
-def hostile(there: Installation) -> dict[str, str]:
+def hostile(installation: Installation) -> dict[str, str]:
     """Workflows by the state that they are in. Names come by an archive: no flow can be written with them."""
     wait = "wait:event (- {event: e, match: {x: y}} -)"
     text = f"@flow f '''doc'''\n@task a '''doc'''\na -> ? `$.harm` b -> {wait} -> c"
-    id = there.lfr.run(text, INPUT, "hostile-plain")
-    there.end(id, 1, {**INPUT, "many": None})
-    there.end(id, 2, INPUT)
-    eventually(lambda: there.lfr.inspect(id)["steps"][3].get("waits_for"))
-    document = there.ask("GET", f"/workflows/{id}/archive")
+    id = installation.lfr.run(text, INPUT, "hostile-plain")
+    installation.end(id, 1, {**INPUT, "many": None})
+    installation.end(id, 2, INPUT)
+    eventually(lambda: installation.lfr.inspect(id)["steps"][3].get("waits_for"))
+    document = installation.ask("GET", f"/workflows/{id}/archive")
     document["flow"]["name"] = HARM
     document["flow"]["doc"] = HARM
     for step in document["flow"]["steps"]:
@@ -58,38 +58,38 @@ def hostile(there: Installation) -> dict[str, str]:
             step["guard"] = "$[?(@.harm == '<img src=x onerror=window.harmed=1>')]"
     document["flow"]["docs"] = {step["name"]: HARM for step in document["flow"]["steps"] if step.get("name")}
     document["record"]["source"] = f"{HARM}\n{LONG}\n" + HARM
-    found = {"plain": id, "named": restore_workflow(there.store, document, "hostile-named")}
-    failed = there.lfr.run(
+    ids = {"plain": id, "named": restore_workflow(installation.store, document, "hostile-named")}
+    failed = installation.lfr.run(
         "@flow failing\na (- lfr: {retry: {times: 1, delay: 0}} -) -> b", {}, "hostile-failed"
     )
-    there.end(failed, 1, reason=LONG)
-    there.end(failed, 1, reason=LONG)
-    there.until(failed, "FAILED")
-    items = there.lfr.run("@flow items\n* a -> b", [INPUT["harm"], {"n": HARM}], "hostile-items")
-    there.end(f"{items}/1.0", 1, reason=HARM)
-    there.until(items, "FAILED")
+    installation.end(failed, 1, reason=LONG)
+    installation.end(failed, 1, reason=LONG)
+    installation.until(failed, "FAILED")
+    items = installation.lfr.run("@flow items\n* a -> b", [INPUT["harm"], {"n": HARM}], "hostile-items")
+    installation.end(f"{items}/1.0", 1, reason=HARM)
+    installation.until(items, "FAILED")
     latch = (
         "@flow latch\nwait:acquire (- name: '{input[harm]}' -) -> wait:countdown (- name: '{input[harm]}' -)"
     )
-    found |= {
+    ids |= {
         "failed": failed,
         "items": items,
-        "latch": there.lfr.run(latch, {"harm": HARM}, "hostile-latch"),
+        "latch": installation.lfr.run(latch, {"harm": HARM}, "hostile-latch"),
     }
     literally = HARM.replace("{", "{{").replace("}", "}}")  # it is a template
     event = {"event": literally, "match": {"x": literally}}
     wait = f"@flow waits\nwait:event (- {json.dumps(event, ensure_ascii=False)} -) -> b"
-    found["waits"] = there.lfr.run(wait, {}, "hostile-waits")
-    there.lfr.event(HARM, {HARM: LONG, "deep": DEEP})
-    with redis.Redis.from_url(there.redis) as client:
+    ids["waits"] = installation.lfr.run(wait, {}, "hostile-waits")
+    installation.lfr.event(HARM, {HARM: LONG, "deep": DEEP})
+    with redis.Redis.from_url(installation.redis) as client:
         client.xadd(
-            there.store.stream,
+            installation.store.stream,
             {"kind": json.dumps(HARM), HARM: HARM, "workflow": json.dumps(HARM), "at": HARM},
         )
-        client.xadd(there.store.stream, {"kind": '"end-task"', HARM: HARM, "workflow": LONG})
-        client.xadd(there.store.stream, {b"\xff<script>": b"\xff<img src=x onerror=window.harmed=1>"})
-    eventually(lambda: len(there.ask("GET", "/dead-letters")) >= 2)
-    return found
+        client.xadd(installation.store.stream, {"kind": '"end-task"', HARM: HARM, "workflow": LONG})
+        client.xadd(installation.store.stream, {b"\xff<script>": b"\xff<img src=x onerror=window.harmed=1>"})
+    eventually(lambda: len(installation.ask("GET", "/dead-letters")) >= 2)
+    return ids
 
 
 def unharmed(page: Page) -> None:
@@ -122,14 +122,14 @@ VIEWS = {
 
 
 @pytest.mark.parametrize("which", ["plain", "named", "failed", "items", "waits", "latch"])
-def test_every_view(there: Installation, hostile: dict[str, str], page: Page, which: str) -> None:
-    for view, shown in VIEWS.items():
-        page.goto(there.page(hostile[which], view=view))
-        expect(page.locator(shown).first).to_be_visible()
+def test_every_view(installation: Installation, hostile: dict[str, str], page: Page, which: str) -> None:
+    for view, selector in VIEWS.items():
+        page.goto(installation.page(hostile[which], view=view))
+        expect(page.locator(selector).first).to_be_visible()
         unharmed(page)
     usable(page)
     for index in (1, 2):
-        page.goto(there.page(hostile[which], view="steps", step=index))
+        page.goto(installation.page(hostile[which], view="steps", step=index))
         expect(page.locator(".step-panel h2")).to_be_visible()
         expect(page.locator(".step-panel .loading")).to_have_count(0)
         unharmed(page)
@@ -145,8 +145,10 @@ _OPEN_ALL = """async () => {
 }"""
 
 
-def test_a_value_is_opened_to_its_end(there: Installation, hostile: dict[str, str], page: Page) -> None:
-    page.goto(there.page(hostile["plain"], view="values"))
+def test_a_value_is_opened_to_its_end(
+    installation: Installation, hostile: dict[str, str], page: Page
+) -> None:
+    page.goto(installation.page(hostile["plain"], view="values"))
     value = page.locator(".values .json").first
     expect(value.get_by_text("5000 keys")).to_be_visible()
     value.get_by_text("5000 keys").click()
@@ -163,7 +165,7 @@ def test_a_value_is_opened_to_its_end(there: Installation, hostile: dict[str, st
 
 
 def test_lists_events_and_what_is_typed(
-    there: Installation, hostile: dict[str, str], page: Page, guard: Guard
+    installation: Installation, hostile: dict[str, str], page: Page, guard: Guard
 ) -> None:
     guard.expects("400")
     for address in (
@@ -173,16 +175,16 @@ def test_lists_events_and_what_is_typed(
         "/events",
         "/system",
     ):
-        page.goto(there.url + address)
+        page.goto(installation.url + address)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         expect(page.locator(".loading")).to_have_count(0)
         unharmed(page)
-    page.goto(f"{there.url}/events")
+    page.goto(f"{installation.url}/events")
     for summary in page.locator(".event-fields summary").all()[:10]:
         summary.click()
     unharmed(page)
     usable(page)
-    page.goto(f"{there.url}/start")
+    page.goto(f"{installation.url}/start")
     flow_field(page).evaluate(
         "(area, text) => { area.value = text; area.dispatchEvent(new Event('input', { bubbles: true })); }",
         LONG,
@@ -197,16 +199,16 @@ def test_lists_events_and_what_is_typed(
 
 
 def test_what_turns_the_direction_of_writing_ends_with_its_words(
-    there: Installation, hostile: dict[str, str], page: Page
+    installation: Installation, hostile: dict[str, str], page: Page
 ) -> None:
-    page.goto(there.url)
+    page.goto(installation.url)
     row = page.locator("table.workflows tbody tr", has=page.get_by_label("Choose hostile-named"))
     for selector in ("strong", ".id", ".state"):
         assert (
             row.locator(selector).first.evaluate("(element) => getComputedStyle(element).unicodeBidi")
             == "isolate"
         )
-    page.goto(there.page(hostile["waits"]))
+    page.goto(installation.page(hostile["waits"]))
     sentence = page.locator(".what-now p > span").first
     expect(sentence).to_contain_text("waits for an event")
     assert "\u2068" in sentence.inner_text()

@@ -17,14 +17,16 @@ ROWS = "table.workflows tbody tr"
 @pytest.fixture(scope="module")
 def hundred(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Installation]:
     """A hundred and twenty workflows, one-0 the oldest; the tests change only the newest twenty."""
-    with installed(tmp_path_factory.mktemp("list")) as there:
+    with installed(tmp_path_factory.mktemp("list")) as installation:
         for number in range(120):
-            there.lfr.run("@flow one\na -> b" if number % 2 else "@flow two\na -> b", {}, f"one-{number}")
+            installation.lfr.run(
+                "@flow one\na -> b" if number % 2 else "@flow two\na -> b", {}, f"one-{number}"
+            )
         for number in (116, 118):
-            terminate_workflow(there.store, f"one-{number}")
-        there.end("one-119", 1, reason="the disk is full")
-        there.until("one-119", "FAILED")
-        yield there
+            terminate_workflow(installation.store, f"one-{number}")
+        installation.end("one-119", 1, reason="the disk is full")
+        installation.until("one-119", "FAILED")
+        yield installation
 
 
 def ids(page: Page) -> list[str]:
@@ -35,10 +37,10 @@ def ids(page: Page) -> list[str]:
 
 
 def test_nothing_yet(page: Page, tmp_path_factory: pytest.TempPathFactory) -> None:
-    with installed(tmp_path_factory.mktemp("none")) as there:
-        page.goto(there.url)
+    with installed(tmp_path_factory.mktemp("none")) as installation:
+        page.goto(installation.url)
         expect(page.get_by_role("heading", name="No workflows yet")).to_be_visible()
-        there.lfr.run("a -> b", {}, "first")
+        installation.lfr.run("a -> b", {}, "first")
         expect(page.locator(ROWS)).to_have_count(1)  # where nothing stands, nothing can move
 
 
@@ -76,7 +78,7 @@ def test_search_finds_a_text_and_opens_an_id(hundred: Installation, page: Page, 
     expect(page.locator(ROWS)).to_have_count(50)
     search.fill("no such workflow")
     search.press("Enter")
-    expect(page.get_by_role("heading", name="Nothing fits")).to_be_visible()
+    expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
     search.fill("workflow:one-7")
     search.press("Enter")
     expect(page).to_have_url(hundred.page("workflow:one-7"))
@@ -129,7 +131,7 @@ def test_many_at_once(hundred: Installation, page: Page, guard: Guard) -> None:
     dialog = page.get_by_role("dialog", name="Terminate 3 workflows?")
     expect(dialog.locator("li")).to_have_text(["one-114", "one-115", "one-116"])
     dialog.get_by_role("button", name="Terminate 3").click()
-    refused = page.get_by_role("dialog", name="1 of 3 could not be done")
+    refused = page.get_by_role("dialog", name="1 of 3 failed")
     expect(refused).to_contain_text("one-116: workflow:one-116 is TERMINATED and cannot be terminated")
     refused.get_by_role("button", name="Close").click()
     for number in (114, 115):
@@ -143,18 +145,18 @@ def test_many_at_once(hundred: Installation, page: Page, guard: Guard) -> None:
 
 
 def test_news_change_rows_where_they_are(hundred: Installation, page: Page) -> None:
-    there = hundred
-    page.goto(there.url)
+    installation = hundred
+    page.goto(installation.url)
     expect(page.locator(ROWS)).to_have_count(50)
     page.get_by_label("Choose one-113", exact=True).check()
     before = ids(page)
-    terminate_workflow(there.store, "one-112")
+    terminate_workflow(installation.store, "one-112")
     row = page.locator(ROWS).filter(has=page.get_by_label("Choose one-112", exact=True))
     expect(row).to_contain_text("Terminated")
-    delete_workflow(there.store, "one-112")
+    delete_workflow(installation.store, "one-112")
     expect(row).to_contain_text("deleted")
-    there.lfr.run("@flow new\na", {}, "new-1")
-    there.lfr.run("@flow new\na", {}, "new-2")
+    installation.lfr.run("@flow new\na", {}, "new-1")
+    installation.lfr.run("@flow new\na", {}, "new-2")
     expect(page.get_by_role("button", name="2 new")).to_be_visible()
     assert ids(page) == before  # nothing has moved
     expect(page.get_by_label("Choose one-113", exact=True)).to_be_checked()
@@ -163,38 +165,38 @@ def test_news_change_rows_where_they_are(hundred: Installation, page: Page) -> N
     expect(page.get_by_role("button", name="2 new")).to_have_count(0)
     expect(page.get_by_label("Choose one-113", exact=True)).to_be_checked()
     for name in ("new-1", "new-2"):
-        terminate_workflow(there.store, name)
-        delete_workflow(there.store, name)
+        terminate_workflow(installation.store, name)
+        delete_workflow(installation.store, name)
 
 
 def test_nothing_is_done_to_what_is_not_seen(hundred: Installation, page: Page) -> None:
-    there = hundred
-    page.goto(there.url)
+    installation = hundred
+    page.goto(installation.url)
     last = page.locator(ROWS).nth(49).get_by_role("checkbox")
     last.check()
     expect(page.get_by_role("toolbar")).to_contain_text("1 chosen")
-    there.lfr.run("@flow new\na", {}, "new-3")
+    installation.lfr.run("@flow new\na", {}, "new-3")
     page.get_by_role("button", name="1 new").click()
     expect(page.locator(f"{ROWS} .row-link").first).to_have_attribute("title", "workflow:new-3")
     expect(page.get_by_role("toolbar")).to_have_count(0)  # its row was pushed off the page
-    terminate_workflow(there.store, "new-3")
-    delete_workflow(there.store, "new-3")
+    terminate_workflow(installation.store, "new-3")
+    delete_workflow(installation.store, "new-3")
 
 
 def test_paused_nothing_changes(hundred: Installation, page: Page) -> None:
-    there = hundred
-    page.goto(there.url)
+    installation = hundred
+    page.goto(installation.url)
     expect(page.get_by_role("button", name="Live")).to_be_visible()
     page.keyboard.press("p")
     expect(page.get_by_role("button", name="Paused")).to_have_attribute("aria-pressed", "true")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    terminate_workflow(there.store, "one-111")
-    there.until("one-111", "TERMINATED")
+    requested_urls: list[str] = []
+    page.on("request", lambda request: requested_urls.append(request.url))
+    terminate_workflow(installation.store, "one-111")
+    installation.until("one-111", "TERMINATED")
     row = page.locator(ROWS).filter(has=page.get_by_label("Choose one-111", exact=True))
     page.wait_for_timeout(1500)  # longer than news take; that nothing comes cannot be waited for otherwise
     expect(row).to_contain_text("Running")
-    assert [url for url in asked if "/system" not in url] == []
+    assert [url for url in requested_urls if "/system" not in url] == []
     page.keyboard.press("p")
     expect(row).to_contain_text("Terminated")
     expect(page.get_by_role("button", name="Live")).to_be_visible()

@@ -34,8 +34,8 @@ def folder() -> Path:
 
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Installation]:
-    with installed(tmp_path_factory.mktemp("busy"), (("worker",), ("receipts",))) as there:
-        yield there
+    with installed(tmp_path_factory.mktemp("busy"), (("worker",), ("receipts",))) as installation:
+        yield installation
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,8 @@ def gallery(busy: Installation) -> Gallery:
 def empty(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Installation]:
     """Nothing has been started here, no role runs, and a token is asked for."""
     more = {"LFR_API_TOKEN": "abc", "LFR_API_READ_TOKEN": "def"}
-    with installed(tmp_path_factory.mktemp("empty"), (), token="abc", more=more) as there:
-        yield there
+    with installed(tmp_path_factory.mktemp("empty"), (), token="abc", more=more) as installation:
+        yield installation
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -68,17 +68,17 @@ def test_pictures(
     context.set_default_timeout(DEADLINE_MS)
     guard = Guard(context)
     page = context.new_page()
-    seen: list[str] = []
+    findings: list[str] = []
 
-    def shoot(name: str, there: str = "") -> None:
-        if there:
-            expect(page.locator(there).first).to_be_visible()
+    def shoot(name: str, installation: str = "") -> None:
+        if installation:
+            expect(page.locator(installation).first).to_be_visible()
         expect(page.locator(".loading")).to_have_count(0)
         page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=True)
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > width:
-            seen.append(f"{name} is {wide} pixels wide")
-        seen.extend(f"{name}: {line}" for line in too_faint(page))
+            findings.append(f"{name} is {wide} pixels wide")
+        findings.extend(f"{name}: {line}" for line in too_faint(page))
 
     _workflow_pages(page, busy, gallery, shoot)
     _other_pages(page, busy, shoot)
@@ -99,35 +99,35 @@ def test_pictures(
     shoot("workflow-missing", ".trouble")
     guard.check()
     context.close()
-    assert seen == []
+    assert findings == []
 
 
 Shoot = Callable[..., None]
 
 
-def _workflow_pages(page: Page, there: Installation, gallery: Gallery, shoot: Shoot) -> None:
-    page.goto(there.page(gallery.order, view="graph"))
+def _workflow_pages(page: Page, installation: Installation, gallery: Gallery, shoot: Shoot) -> None:
+    page.goto(installation.page(gallery.order, view="graph"))
     shoot("workflow-graph", ".graph .node")
-    page.goto(there.page(gallery.order, view="graph", dir="TB", step=4))
+    page.goto(installation.page(gallery.order, view="graph", dir="TB", step=4))
     page.locator(".graph .node").first.wait_for()
     shoot("workflow-graph-panel", ".step-panel h3:has-text('Parameters')")
-    page.goto(there.page(gallery.items, view="graph", step=1))
+    page.goto(installation.page(gallery.items, view="graph", step=1))
     page.locator(".graph .node").first.wait_for()
     shoot("workflow-items", ".step-panel h3:has-text('Items')")
-    page.goto(there.page(gallery.order, view="timeline"))
+    page.goto(installation.page(gallery.order, view="timeline"))
     shoot("workflow-timeline", ".tabs")
-    page.goto(there.page(gallery.order, view="steps"))
+    page.goto(installation.page(gallery.order, view="steps"))
     shoot("workflow-steps", ".steps tbody tr")
-    page.goto(there.page(gallery.waiting, view="steps", step=2))
+    page.goto(installation.page(gallery.waiting, view="steps", step=2))
     shoot("workflow-waiting", ".step-panel h3:has-text('Waits for')")
-    page.goto(there.page(gallery.retried, view="history", step=1))
+    page.goto(installation.page(gallery.retried, view="history", step=1))
     page.locator(".history tbody tr").first.wait_for()
     shoot("workflow-history", ".step-panel h3:has-text('Input')")
-    page.goto(there.page(gallery.finished, view="values"))
+    page.goto(installation.page(gallery.finished, view="values"))
     shoot("workflow-values", ".values h3:has-text('Output')")
-    page.goto(there.page(gallery.order, view="source"))
+    page.goto(installation.page(gallery.order, view="source"))
     shoot("workflow-source", ".source pre")
-    page.goto(there.page(gallery.failed, view="graph"))
+    page.goto(installation.page(gallery.failed, view="graph"))
     page.locator(".graph .node").first.wait_for()
     shoot("workflow-failed", ".what-now .tone-failed, .what-now p")
     page.get_by_role("button", name="Delete").click()
@@ -135,15 +135,15 @@ def _workflow_pages(page: Page, there: Installation, gallery: Gallery, shoot: Sh
     page.get_by_role("button", name="Cancel").click()
 
 
-def _other_pages(page: Page, there: Installation, shoot: Shoot) -> None:
-    page.goto(there.url)
+def _other_pages(page: Page, installation: Installation, shoot: Shoot) -> None:
+    page.goto(installation.url)
     shoot("list", "tbody tr")
     page.get_by_label("Choose hello-1").check()
     page.get_by_label("Choose hello-2").check()
     shoot("list-chosen", ".bulk")
-    page.goto(f"{there.url}/?text=nobody+knows&state=FAILED")
+    page.goto(f"{installation.url}/?text=nobody+knows&state=FAILED")
     shoot("list-nothing-fits", ".empty")
-    page.goto(f"{there.url}/start")
+    page.goto(f"{installation.url}/start")
     shoot("start-empty", ".editor")
     flow = page.get_by_label("Flow", exact=True)
     flow.fill(WRONG)
@@ -154,13 +154,13 @@ def _other_pages(page: Page, there: Installation, shoot: Shoot) -> None:
     flow.fill("@flow order\n@task unused { x }\ncheck:stock -> { pay  pack } -> > ship")
     page.locator(".verdict.tone-done").wait_for()
     shoot("start", ".graph .node")
-    page.goto(f"{there.url}/events")
+    page.goto(f"{installation.url}/events")
     page.locator("summary").first.click()
     shoot("events", "h2:has-text('On the stream')")
     page.get_by_role("button", name="Send an event").click()
     shoot("events-send", "dialog h2")
     page.keyboard.press("Escape")
-    page.goto(f"{there.url}/system")
+    page.goto(f"{installation.url}/system")
     shoot("system", "h2:has-text('Groups')")
     page.keyboard.press("?")
     shoot("help", "dialog kbd")

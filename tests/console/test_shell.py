@@ -11,8 +11,8 @@ from tests.console.installation import Installation
 GROUND = "getComputedStyle(document.documentElement).backgroundColor"
 
 
-def test_the_pages_are_gone_to_without_loading_anew(there: Installation, page: Page) -> None:
-    page.goto(there.url)
+def test_the_pages_are_gone_to_without_loading_anew(installation: Installation, page: Page) -> None:
+    page.goto(installation.url)
     page.evaluate("window.isSame = true")
     for name, heading in (
         ("Start", "Start a workflow"),
@@ -29,9 +29,9 @@ def test_the_pages_are_gone_to_without_loading_anew(there: Installation, page: P
     assert page.evaluate("window.isSame") is True
 
 
-def test_themes(there: Installation, page: Page) -> None:
+def test_themes(installation: Installation, page: Page) -> None:
     page.emulate_media(color_scheme="dark")
-    page.goto(there.url)
+    page.goto(installation.url)
     dark = page.evaluate(GROUND)
     page.get_by_role("button", name="Theme: as the system").click()
     page.get_by_role("button", name="Theme: light").wait_for()
@@ -47,23 +47,25 @@ def test_themes(there: Installation, page: Page) -> None:
     assert page.evaluate(GROUND) == light
 
 
-def test_an_address_that_leads_nowhere(there: Installation, page: Page, guard: Guard) -> None:
+def test_an_address_that_leads_nowhere(installation: Installation, page: Page, guard: Guard) -> None:
     guard.expects("404", "400")
-    answer = page.goto(f"{there.url}/nowhere/at/all")
+    answer = page.goto(f"{installation.url}/nowhere/at/all")
     assert answer is not None
     assert answer.status == 404
     expect(page.get_by_role("heading", name="There is nothing at this address")).to_be_visible()
-    page.goto(there.page("workflow:nobody"))
+    page.goto(installation.page("workflow:nobody"))
     expect(page.locator(".trouble")).to_contain_text("there is no workflow workflow:nobody")
     for id in ("%E0%A4%A", "a b", "..%2F..%2Fevents", "%3Cscript%3E", "constructor"):
-        page.goto(f"{there.url}/workflows/{id}?view=constructor&step=99999999999999999999&dir=toString")
+        page.goto(
+            f"{installation.url}/workflows/{id}?view=constructor&step=99999999999999999999&dir=toString"
+        )
         expect(page.locator(".trouble").first).to_be_visible()
     page.get_by_role("link", name="All workflows").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Workflows")
 
 
-def test_help_and_keys(there: Installation, page: Page) -> None:
-    page.goto(there.url)
+def test_help_and_keys(installation: Installation, page: Page) -> None:
+    page.goto(installation.url)
     expect(page.get_by_role("heading", level=1)).to_have_text("Workflows")
     button = page.get_by_role("button", name="Help")
     button.click()
@@ -86,12 +88,12 @@ def test_help_and_keys(there: Installation, page: Page) -> None:
     expect(page.get_by_role("searchbox", name="Search workflows")).not_to_be_focused()
 
 
-def test_with_the_keyboard_alone(there: Installation, page: Page) -> None:
+def test_with_the_keyboard_alone(installation: Installation, page: Page) -> None:
     """Everything that can be clicked can be reached by Tab, and its focus is seen."""
-    id = there.lfr.run("@flow keyboard\na -> b", {}, "keyboard-1")
-    page.goto(there.page(id, view="graph", step=1))
+    id = installation.lfr.run("@flow keyboard\na -> b", {}, "keyboard-1")
+    page.goto(installation.page(id, view="graph", step=1))
     expect(page.locator(".step-panel .json").first).to_be_visible()
-    seen: set[str] = set()
+    focused: set[str] = set()
     page.locator("body").click(position={"x": 2, "y": 60})
     for _ in range(60):
         page.keyboard.press("Tab")
@@ -104,9 +106,9 @@ def test_with_the_keyboard_alone(there: Installation, page: Page) -> None:
               return [name, style.outlineStyle !== "none" || inner !== null];
             }"""
         )
-        seen.add(name)
+        focused.add(name)
         assert outlined or name == "" or element_is_body(page), f"the focus on {name!r} is not seen"
-    wanted = {
+    expected = {
         "Terminate",
         "Restart",
         "Delete",
@@ -120,36 +122,36 @@ def test_with_the_keyboard_alone(there: Installation, page: Page) -> None:
         "Fit",
         "Help",
     }
-    assert wanted <= seen
+    assert expected <= focused
 
 
 def element_is_body(page: Page) -> bool:
     return bool(page.evaluate("document.activeElement === document.body"))
 
 
-def test_copying(there: Installation, page: Page) -> None:
-    id = there.lfr.run("@flow copied\na -> b", {}, "copied-1")
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=there.url)
-    page.goto(there.page(id))
+def test_copying(installation: Installation, page: Page) -> None:
+    id = installation.lfr.run("@flow copied\na -> b", {}, "copied-1")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=installation.url)
+    page.goto(installation.page(id))
     page.get_by_role("button", name="Copy id").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == id
 
 
-def test_copying_where_the_browser_does_not_allow_it(there: Installation, page: Page) -> None:
+def test_copying_where_the_browser_does_not_allow_it(installation: Installation, page: Page) -> None:
     """It does on https and on localhost, if asked by the user; else there is the old way."""
     page.add_init_script("navigator.clipboard.writeText = () => Promise.reject(new Error('not allowed'))")
-    there.lfr.run("@flow copied\na -> b", {}, "copied-2")
-    page.goto(there.page("workflow:copied-2"))
+    installation.lfr.run("@flow copied\na -> b", {}, "copied-2")
+    page.goto(installation.page("workflow:copied-2"))
     page.evaluate("addEventListener('copy', () => { window.copied = document.activeElement.value; })")
     page.get_by_role("button", name="Copy id").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("window.copied") == "workflow:copied-2"
 
 
-def test_words_of_trouble_never_cover_the_page(there: Installation, page: Page) -> None:
-    there.lfr.run("@flow refused\na -> b", {}, "refused-1")
-    page.goto(there.page("workflow:refused-1"))
+def test_words_of_trouble_never_cover_the_page(installation: Installation, page: Page) -> None:
+    installation.lfr.run("@flow refused\na -> b", {}, "refused-1")
+    page.goto(installation.page("workflow:refused-1"))
     page.get_by_role("button", name="Delete").focus()
     for _ in range(8):
         page.keyboard.press("Enter")
@@ -160,9 +162,9 @@ def test_words_of_trouble_never_cover_the_page(there: Installation, page: Page) 
 
 @pytest.mark.parametrize("path", ["/", "/start", "/events", "/system"])
 def test_a_file_that_is_dropped_is_never_opened_in_place_of_the_console(
-    there: Installation, page: Page, path: str
+    installation: Installation, page: Page, path: str
 ) -> None:
-    page.goto(there.url + path)
+    page.goto(installation.url + path)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     prevented = page.evaluate(
         """() => {

@@ -14,9 +14,9 @@ from tests.console.installation import Installation, installed
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Installation]:
     more = {"LFR_API_TOKEN": "may-operate", "LFR_API_READ_TOKEN": "may-read"}
-    with installed(tmp_path_factory.mktemp("closed"), token="may-operate", more=more) as there:
-        there.lfr.run("@flow closed\na -> b", {}, "closed-1")
-        yield there
+    with installed(tmp_path_factory.mktemp("closed"), token="may-operate", more=more) as installation:
+        installation.lfr.run("@flow closed\na -> b", {}, "closed-1")
+        yield installation
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_without_a_token_nothing_is_shown(closed: Installation, page: Page) -> N
         f"{closed.url}/system",
     ):
         page.goto(address)
-        expect(page.get_by_role("heading", name="A token is asked for")).to_be_visible()
+        expect(page.get_by_role("heading", name="A token is required")).to_be_visible()
         expect(page.get_by_label("Token")).to_be_focused()
         expect(page.get_by_role("alert")).to_have_count(0)
         expect(page.locator("body")).not_to_contain_text("closed-1")
@@ -47,9 +47,9 @@ def test_without_a_token_nothing_is_shown(closed: Installation, page: Page) -> N
 def test_a_wrong_token_is_said_to_be_wrong(closed: Installation, page: Page) -> None:
     page.goto(closed.url)
     enter(page, "guessed")
-    expect(page.get_by_role("alert")).to_contain_text("The token that was given is not known here.")
+    expect(page.get_by_role("alert")).to_contain_text("This token is wrong.")
     enter(page, "guessed")
-    expect(page.get_by_role("alert")).to_contain_text("The token that was given is not known here.")
+    expect(page.get_by_role("alert")).to_contain_text("This token is wrong.")
 
 
 def test_the_right_one_opens_what_was_asked_for(closed: Installation, page: Page) -> None:
@@ -61,9 +61,9 @@ def test_the_right_one_opens_what_was_asked_for(closed: Installation, page: Page
     expect(page.locator(".steps tbody tr").first).to_contain_text("Running")
     other = page.context.new_page()  # kept for that tab alone
     other.goto(closed.url)
-    expect(other.get_by_role("heading", name="A token is asked for")).to_be_visible()
+    expect(other.get_by_role("heading", name="A token is required")).to_be_visible()
     page.get_by_role("button", name="Forget token").click()
-    expect(page.get_by_role("heading", name="A token is asked for")).to_be_visible()
+    expect(page.get_by_role("heading", name="A token is required")).to_be_visible()
     expect(page.locator("body")).not_to_contain_text("closed-1")
 
 
@@ -77,7 +77,7 @@ def test_it_is_remembered_if_that_is_wished(closed: Installation, page: Page) ->
     expect(other.locator("table.workflows tbody tr")).to_have_count(1)
     other.get_by_role("button", name="Forget token").click()
     page.reload()
-    expect(page.get_by_role("heading", name="A token is asked for")).to_be_visible()
+    expect(page.get_by_role("heading", name="A token is required")).to_be_visible()
 
 
 def test_with_a_read_token_one_looks_and_changes_nothing(

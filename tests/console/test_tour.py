@@ -28,15 +28,15 @@ receive -> { check-stock  check-payment } -> > pack
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Installation]:
     roles = (("lifecycle",), ("wait",), ("receipts",), ("simulate", "--wait-period", "0.3"))
-    with installed(tmp_path_factory.mktemp("tour"), roles) as there:
-        yield there
+    with installed(tmp_path_factory.mktemp("tour"), roles) as installation:
+        yield installation
 
 
 @pytest.mark.parametrize("way", ["picked", "dropped"])
 def test_the_tour(simulated: Installation, page: Page, guard: Guard, tmp_path: Path, way: str) -> None:
-    there = simulated
+    installation = simulated
     guard.expects("404")  # the page may ask for the workflow at the moment at which it is deleted
-    page.goto(there.url)
+    page.goto(installation.url)
     _bring_the_file(page, tmp_path, way)
     page.get_by_role("textbox", name="Input", exact=True).fill(f'{{"order": "{way}", "heavy": true}}')
     expect(page.locator(".verdict")).to_have_text("right")
@@ -60,13 +60,13 @@ def test_the_tour(simulated: Installation, page: Page, guard: Guard, tmp_path: P
     page.get_by_role("button", name="Delete").click()
     dialog = page.get_by_role("dialog", name="Delete parcel-")
     dialog.get_by_role("button", name="Delete").click()
-    expect(page).to_have_url(f"{there.url}/")
+    expect(page).to_have_url(f"{installation.url}/")
     expect(page.locator("#notices")).to_contain_text("is deleted")
     expect(page.locator(f"a[title='{id}']")).to_have_count(0)
     drop_file(page, "parcel.json", document)
-    expect(page).to_have_url(there.page(id))
+    expect(page).to_have_url(installation.page(id))
     expect(state_of(page)).to_contain_text("Terminated")
-    expect(page.locator("#notices")).to_contain_text("is restored; Restart goes on with it")
+    expect(page.locator("#notices")).to_contain_text("is restored; use Restart to continue it")
     page.get_by_role("button", name="Restart").click()
     page.get_by_role("dialog").get_by_role("button", name="Restart").click()
     expect(state_of(page)).to_contain_text("Running")

@@ -27,36 +27,38 @@ def server(tmp_path: Path, browser: Browser) -> Iterator[ValkeyServer]:
 
 
 def test_no_lifecycle(server: ValkeyServer, page: Page) -> None:
-    with console(server) as there:
-        id = there.lfr.run("@flow still\na -> b", {})
-        page.goto(there.page(id))
+    with console(server) as installation:
+        id = installation.lfr.run("@flow still\na -> b", {})
+        page.goto(installation.page(id))
         alarm = page.get_by_role("alert")
-        expect(alarm).to_contain_text("No lifecycle is running: workflows do not move on. Start one:")
+        expect(alarm).to_contain_text("No lifecycle is running, so workflows do not advance. Start one:")
         for path in ("/", "/start", "/events", "/system"):
             page.locator(f"nav[aria-label=Pages] a[href='{path}']").click()
             expect(alarm).to_contain_text("No lifecycle is running")
-        with role("lifecycle", url=there.redis):
+        with role("lifecycle", url=installation.redis):
             expect(alarm).to_have_count(0)
         expect(alarm).to_contain_text("No lifecycle is running")
 
 
 def test_redis_goes_and_comes_back(server: ValkeyServer, page: Page, guard: Guard) -> None:
     guard.expects("503", "502", "500")
-    with console(server) as there, role("worker", url=server.address.url):
-        id = there.lfr.run("@flow through\na -> b", {})
-        page.goto(there.page(id))
+    with console(server) as installation, role("worker", url=server.address.url):
+        id = installation.lfr.run("@flow through\na -> b", {})
+        page.goto(installation.page(id))
         expect(page.get_by_role("button", name="Live")).to_be_visible()
         expect(page.get_by_role("alert")).to_have_count(0)
         server.stop()
-        expect(page.get_by_role("button", name=re.compile(r"No news since \d\d:\d\d:\d\d"))).to_be_visible()
+        expect(
+            page.get_by_role("button", name=re.compile(r"No updates since \d\d:\d\d:\d\d"))
+        ).to_be_visible()
         expect(page.get_by_role("alert").first).to_contain_text(
-            "What is shown is as it was; it is tried again."
+            "This page shows the last known state; the console retries."
         )
         expect(state_of(page)).to_contain_text("through Running")  # what was known is still shown
         server.start()
         expect(page.get_by_role("button", name="Live")).to_be_visible()
         expect(page.get_by_role("alert")).to_have_count(0)
-        there.end(id, 1, {"through": True})
+        installation.end(id, 1, {"through": True})
         expect(page.locator('.graph .node[data-index="2"]')).to_contain_text("Running")
 
 
@@ -64,13 +66,13 @@ def test_pages_that_are_opened_while_redis_is_away_fill_by_themselves(
     server: ValkeyServer, page: Page, guard: Guard
 ) -> None:
     guard.expects("503", "502", "500")
-    with console(server) as there:
-        id = there.lfr.run("@flow later\na -> b", {})
+    with console(server) as installation:
+        id = installation.lfr.run("@flow later\na -> b", {})
         server.stop()
-        page.goto(there.url)
+        page.goto(installation.url)
         expect(page.locator(".page .trouble")).to_contain_text("Redis")
         other = page.context.new_page()
-        other.goto(there.page(id))
+        other.goto(installation.page(id))
         expect(other.locator(".page .trouble")).to_contain_text("Redis")
         server.start()
         expect(page.locator("table.workflows tbody tr")).to_have_count(1)
@@ -93,16 +95,16 @@ def test_the_console_itself_goes_and_comes_back(server: ValkeyServer, page: Page
         expect(page.get_by_role("button", name="Live")).to_be_visible()
         process.send_signal(signal.SIGTERM)
         process.wait(STALL_SECONDS)
-        expect(page.get_by_role("button", name=re.compile("No news since"))).to_be_visible()
+        expect(page.get_by_role("button", name=re.compile("No updates since"))).to_be_visible()
         expect(page.get_by_role("alert")).to_contain_text("The console's server cannot be reached.")
     with role("console", address, url=server.address.url):
         expect(page.get_by_role("button", name="Live")).to_be_visible()
         expect(page.get_by_role("alert")).not_to_contain_text("cannot be reached")
 
 
-def test_a_line_that_fell_silent_is_noticed(there: Installation, page: Page) -> None:
+def test_a_line_that_fell_silent_is_noticed(installation: Installation, page: Page) -> None:
     page.clock.install()
-    page.goto(there.url)
+    page.goto(installation.url)
     expect(page.get_by_role("button", name="Live")).to_be_visible()
     with page.expect_request("**/api/live"):
         page.clock.fast_forward(41_000)  # the server gives a sign every 15 seconds
@@ -110,10 +112,10 @@ def test_a_line_that_fell_silent_is_noticed(there: Installation, page: Page) -> 
     expect(page.get_by_role("button", name="Live")).to_be_visible()
 
 
-def test_a_late_answer_does_not_undo_news(there: Installation, page: Page) -> None:
+def test_a_late_answer_does_not_undo_news(installation: Installation, page: Page) -> None:
     """The answer to a question is held back; meanwhile news tell of what happened after it was made."""
-    id = there.lfr.run("@flow late\na -> b -> c", {})
-    page.goto(there.page(id, view="steps"))
+    id = installation.lfr.run("@flow late\na -> b -> c", {})
+    page.goto(installation.page(id, view="steps"))
     rows = page.locator(".steps tbody tr")
     expect(rows.first).to_contain_text("Running")
     held: list[tuple[Route, APIResponse]] = []
@@ -125,15 +127,15 @@ def test_a_late_answer_does_not_undo_news(there: Installation, page: Page) -> No
             held.append((route, route.fetch()))
 
     page.route(re.compile(r"values=false"), hold)
-    there.ask("POST", f"/workflows/{id}/steps/1/retry")
+    installation.ask("POST", f"/workflows/{id}/steps/1/retry")
     page.locator(".row-link").first.click()
     page.locator(".step-panel").get_by_role("button", name="Retry").click()
     with page.expect_request(re.compile("values=false")):
         page.get_by_role("dialog").get_by_role("button", name="Retry").click()
     expect(rows.first).to_contain_text("3")
-    there.end(id, 1, {})
+    installation.end(id, 1, {})
     expect(rows.first).to_contain_text("Done")
-    there.end(id, 2, {})
+    installation.end(id, 2, {})
     expect(rows.nth(2)).to_contain_text("Running")
     route, answer = held[0]
     with page.expect_response(re.compile("history")):
@@ -143,10 +145,10 @@ def test_a_late_answer_does_not_undo_news(there: Installation, page: Page) -> No
     expect(rows.nth(2)).to_contain_text("Running", timeout=1)
 
 
-def test_the_newest_choice_of_a_list_counts(there: Installation, page: Page) -> None:
-    there.lfr.run("@flow choice\na", {}, "choice-1")
-    terminate_workflow(there.store, "choice-1")
-    page.goto(there.url)
+def test_the_newest_choice_of_a_list_counts(installation: Installation, page: Page) -> None:
+    installation.lfr.run("@flow choice\na", {}, "choice-1")
+    terminate_workflow(installation.store, "choice-1")
+    page.goto(installation.url)
     expect(page.locator("table.workflows tbody tr").first).to_be_visible()
     held: list[Route] = []
     page.route(re.compile(r"state=RUNNING"), lambda route: held.append(route))

@@ -19,11 +19,11 @@ a -> { b  c } -> > d
 """
 
 
-def test_the_views_and_their_keys(there: Installation, page: Page) -> None:
-    id = there.lfr.run(FLOW, {"n": 1})
-    page.goto(there.page(id))
+def test_the_views_and_their_keys(installation: Installation, page: Page) -> None:
+    id = installation.lfr.run(FLOW, {"n": 1})
+    page.goto(installation.page(id))
     expect(page.locator(".graph .node").first).to_be_visible()
-    shown = {
+    views = {
         "2": (".timeline-row", "timeline"),
         "3": (".steps tbody tr", "steps"),
         "4": (".values .tree", "values"),
@@ -31,9 +31,9 @@ def test_the_views_and_their_keys(there: Installation, page: Page) -> None:
         "6": (".history tbody tr", "history"),
         "1": (".graph .node", "graph"),
     }
-    for key, (there_is, view) in shown.items():
+    for key, (selector, view) in views.items():
         page.keyboard.press(key)
-        expect(page.locator(there_is).first).to_be_visible()
+        expect(page.locator(selector).first).to_be_visible()
         expect(page).to_have_url(re.compile(f"view={view}"))
     page.get_by_role("link", name="Source").click()
     expect(page.locator(".source pre")).to_have_text(FLOW, use_inner_text=True)
@@ -48,10 +48,10 @@ def test_the_views_and_their_keys(there: Installation, page: Page) -> None:
     expect(page.get_by_role("link", name="Left to right")).to_be_visible()
 
 
-def test_a_step_that_is_chosen_is_chosen_in_every_view(there: Installation, page: Page) -> None:
-    id = there.lfr.run(FLOW, {"n": 1, "big": 98765432109876543210})
-    there.end(id, 1, {"from": "a"})
-    page.goto(there.page(id, view="graph"))
+def test_a_step_that_is_chosen_is_chosen_in_every_view(installation: Installation, page: Page) -> None:
+    id = installation.lfr.run(FLOW, {"n": 1, "big": 98765432109876543210})
+    installation.end(id, 1, {"from": "a"})
+    page.goto(installation.page(id, view="graph"))
     page.locator(".graph .node", has_text="real:b").or_(
         page.locator('.graph .node[data-index="3"]')
     ).first.click()
@@ -73,9 +73,11 @@ def test_a_step_that_is_chosen_is_chosen_in_every_view(there: Installation, page
     expect(page).not_to_have_url(re.compile("step="))
 
 
-def test_values_are_told_as_they_are(there: Installation, page: Page) -> None:
-    id = there.lfr.run(FLOW, {"big": 98765432109876543210, "many": list(range(500)), "long": "x" * 30_000})
-    page.goto(there.page(id, view="values"))
+def test_values_are_told_as_they_are(installation: Installation, page: Page) -> None:
+    id = installation.lfr.run(
+        FLOW, {"big": 98765432109876543210, "many": list(range(500)), "long": "x" * 30_000}
+    )
+    page.goto(installation.page(id, view="values"))
     value = page.locator(".values .json").first
     expect(value).to_contain_text("big98765432109876543210")
     value.get_by_text("500 items").click()
@@ -93,22 +95,22 @@ def test_values_are_told_as_they_are(there: Installation, page: Page) -> None:
     expect(page.locator(".values")).to_contain_text("Not yet: it is the output of the last step.")
 
 
-def test_news_come_without_a_reload_and_without_a_move(there: Installation, page: Page) -> None:
-    id = there.lfr.run(FLOW, {"n": 1})
-    page.goto(there.page(id, view="graph", step=1))
+def test_news_come_without_a_reload_and_without_a_move(installation: Installation, page: Page) -> None:
+    id = installation.lfr.run(FLOW, {"n": 1})
+    page.goto(installation.page(id, view="graph", step=1))
     node = page.locator('.graph .node[data-index="1"]')
     expect(node).to_contain_text("Running")
     page.get_by_role("button", name="Zoom in").click()
     before = page.locator(".graph svg > g, .graph-picture > g").first.get_attribute("transform")
     panel = page.locator(".step-panel")
     expect(panel).to_contain_text("Running")
-    there.end(id, 1, {"from": "a"})
+    installation.end(id, 1, {"from": "a"})
     expect(node).to_contain_text("Done")
     expect(panel.locator(".json", has_text="Output")).to_contain_text('from"a"')
     expect(page.locator('.graph .node[data-index="3"]')).to_contain_text("Running")
-    there.end(id, 3, {})
-    there.end(id, 4, {})
-    there.end(id, 6, {"done": True})
+    installation.end(id, 3, {})
+    installation.end(id, 4, {})
+    installation.end(id, 6, {"done": True})
     expect(state_of(page)).to_contain_text("Finished")
     expect(page.locator(".workflow [role=status]").first).to_have_text("sights: Finished")
     expect(page.locator('.graph .node[data-index="6"]')).to_contain_text("Done")
@@ -117,50 +119,50 @@ def test_news_come_without_a_reload_and_without_a_move(there: Installation, page
     assert after == before  # neither zoom nor place has changed
 
 
-def test_what_others_do_is_seen(there: Installation, page: Page, guard: Guard) -> None:
-    id = there.lfr.run(FLOW, {"n": 1})
-    page.goto(there.page(id))
-    terminate_workflow(there.store, id)
+def test_what_others_do_is_seen(installation: Installation, page: Page, guard: Guard) -> None:
+    id = installation.lfr.run(FLOW, {"n": 1})
+    page.goto(installation.page(id))
+    terminate_workflow(installation.store, id)
     expect(state_of(page)).to_contain_text("Terminated")
-    restart_workflow(there.store, id)
+    restart_workflow(installation.store, id)
     expect(state_of(page)).to_contain_text("Running")
-    there.end(id, 1, {})
+    installation.end(id, 1, {})
     expect(page.locator('.graph .node[data-index="3"]')).to_contain_text("Running")
-    terminate_workflow(there.store, id)
+    terminate_workflow(installation.store, id)
     expect(state_of(page)).to_contain_text("Terminated")
     guard.expects("404")
-    delete_workflow(there.store, id)
+    delete_workflow(installation.store, id)
     expect(page.locator(".trouble")).to_contain_text(f"there is no workflow {id}")
     expect(page.get_by_role("button", name="Restart")).to_have_count(0)
 
 
-def test_each_fact_is_told_once_also_after_a_pause(there: Installation, page: Page) -> None:
-    id = there.lfr.run("@flow chain\na -> b -> c -> d", {})
-    page.goto(there.page(id, view="history"))
+def test_each_fact_is_told_once_also_after_a_pause(installation: Installation, page: Page) -> None:
+    id = installation.lfr.run("@flow chain\na -> b -> c -> d", {})
+    page.goto(installation.page(id, view="history"))
     rows = page.locator(".history tbody tr")
     expect(rows).to_have_count(3)  # the start, started and ended; a, started
-    there.end(id, 1, {})
+    installation.end(id, 1, {})
     expect(rows).to_have_count(5)
     page.keyboard.press("p")
     expect(page.get_by_role("button", name="Paused")).to_be_visible()
-    there.end(id, 2, {})
-    there.end(id, 3, {})
+    installation.end(id, 2, {})
+    installation.end(id, 3, {})
     page.keyboard.press("p")
     expect(rows).to_have_count(9)
-    there.end(id, 4, {})
+    installation.end(id, 4, {})
     expect(state_of(page)).to_contain_text("Finished")
     expect(rows.first).to_contain_text("finished")
-    told = [text for text in rows.all_inner_texts()]
-    assert len(set(told)) == len(told) == 13
+    texts = [text for text in rows.all_inner_texts()]
+    assert len(set(texts)) == len(texts) == 13
 
 
-def test_a_step_is_tried_again_skipped_and_failed_by_hand(there: Installation, page: Page) -> None:
-    id = there.lfr.run("@flow hand\na -> b -> c", {"n": 1})
-    page.goto(there.page(id, step=1))
+def test_a_step_is_tried_again_skipped_and_failed_by_hand(installation: Installation, page: Page) -> None:
+    id = installation.lfr.run("@flow hand\na -> b -> c", {"n": 1})
+    page.goto(installation.page(id, step=1))
     panel = page.locator(".step-panel")
     dialog = page.get_by_role("dialog")
     panel.get_by_role("button", name="Retry").click()
-    expect(dialog).to_contain_text("After it come: 2 b, 3 c.")
+    expect(dialog).to_contain_text("Next tasks: 2 b, 3 c.")
     dialog.get_by_role("button", name="Retry").click()
     expect(panel).to_contain_text("attempt 2")
     panel.get_by_role("button", name="Skip").click()
@@ -171,7 +173,7 @@ def test_a_step_is_tried_again_skipped_and_failed_by_hand(there: Installation, p
     dialog.get_by_role("button", name="Skip").click()
     expect(panel.locator(".state")).to_contain_text("Skipped")
     expect(panel.locator(".json", has_text="Output")).to_contain_text("big12345678901234567890")
-    page.goto(there.page(id, step=2))
+    page.goto(installation.page(id, step=2))
     panel.get_by_role("button", name="Fail").click()
     dialog.get_by_label("Reason").fill("out of stock")
     dialog.get_by_role("button", name="Fail").click()
@@ -180,14 +182,16 @@ def test_a_step_is_tried_again_skipped_and_failed_by_hand(there: Installation, p
     expect(panel.locator(".reason")).to_have_text("out of stock")
 
 
-def test_a_dialog_stays_whatever_happens_behind_it(there: Installation, page: Page, guard: Guard) -> None:
+def test_a_dialog_stays_whatever_happens_behind_it(
+    installation: Installation, page: Page, guard: Guard
+) -> None:
     guard.expects("409")
-    id = there.lfr.run("@flow behind\na -> b", {})
-    page.goto(there.page(id, step=1))
+    id = installation.lfr.run("@flow behind\na -> b", {})
+    page.goto(installation.page(id, step=1))
     page.locator(".step-panel").get_by_role("button", name="Fail").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Reason").fill("typed for a while")
-    there.end(id, 1, {})
+    installation.end(id, 1, {})
     expect(page.locator('.graph .node[data-index="1"]')).to_contain_text("Done")
     expect(page.locator(".step-panel .json", has_text="Output")).to_have_count(1)
     expect(dialog.get_by_label("Reason")).to_have_value("typed for a while")
@@ -195,9 +199,9 @@ def test_a_dialog_stays_whatever_happens_behind_it(there: Installation, page: Pa
     expect(dialog.locator(".trouble")).to_contain_text("step 1")
 
 
-def test_what_cannot_be_done_says_why(there: Installation, page: Page) -> None:
-    id = there.lfr.run("@flow not-yet\na", {}, "not-yet-1")
-    page.goto(there.page(id))
+def test_what_cannot_be_done_says_why(installation: Installation, page: Page) -> None:
+    id = installation.lfr.run("@flow not-yet\na", {}, "not-yet-1")
+    page.goto(installation.page(id))
     delete = page.get_by_role("button", name="Delete")
     expect(delete).to_have_attribute("aria-disabled", "true")
     delete.focus()
@@ -208,12 +212,12 @@ def test_what_cannot_be_done_says_why(there: Installation, page: Page) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_what_is_waited_for_is_told_and_can_be_sent(there: Installation, page: Page) -> None:
+def test_what_is_waited_for_is_told_and_can_be_sent(installation: Installation, page: Page) -> None:
     wait = "@flow waiting\nwait:event (- {event: arrived, match: {id: '{input[id]}'}, timeout: 2h} -) -> b"
-    id = there.lfr.run(wait, {"id": 123456789012345678901})
-    page.goto(there.page(id, step=1))
+    id = installation.lfr.run(wait, {"id": 123456789012345678901})
+    page.goto(installation.page(id, step=1))
     expect(page.locator(".what-now")).to_contain_text(
-        "waits for an event arrived; its time-out comes in 1 h 59 min"
+        "waits for an event arrived; it times out in 1 h 59 min"
     )
     panel = page.locator(".step-panel")
     expect(panel).to_contain_text("at the most until")
@@ -226,32 +230,34 @@ def test_what_is_waited_for_is_told_and_can_be_sent(there: Installation, page: P
     expect(page.locator(".what-now")).to_have_count(0)
 
 
-def test_items_of_an_iterated_step(there: Installation, page: Page) -> None:
-    id = there.lfr.run("@flow several\n* each (- lfr: {limit: 2} -) -> after", [{"n": n} for n in range(5)])
-    page.goto(there.page(id, step=1))
+def test_items_of_an_iterated_step(installation: Installation, page: Page) -> None:
+    id = installation.lfr.run(
+        "@flow several\n* each (- lfr: {limit: 2} -) -> after", [{"n": n} for n in range(5)]
+    )
+    page.goto(installation.page(id, step=1))
     panel = page.locator(".step-panel")
     expect(panel).to_contain_text("0 of 5 done, 2 running")
-    there.end(f"{id}/1.0", 1, {"ok": 0})
+    installation.end(f"{id}/1.0", 1, {"ok": 0})
     expect(panel).to_contain_text("1 of 5 done, 2 running")
     expect(page.locator(".what-now")).to_contain_text("has done 1 of 5 items")
-    there.end(f"{id}/1.1", 1, reason="no picture")
+    installation.end(f"{id}/1.1", 1, reason="no picture")
     expect(page.locator(".what-now")).to_contain_text("item 1: no picture")
     panel.get_by_role("link", name="item 1").click()
-    expect(page).to_have_url(there.page(f"{id}/1.1"))
+    expect(page).to_have_url(installation.page(f"{id}/1.1"))
     expect(state_of(page)).to_contain_text("Failed")
     expect(page.locator(".what-now")).to_contain_text("no picture")
     page.get_by_role("link", name="Input and output").click()
     expect(page.locator(".values .tree").first).to_contain_text("n1")
     page.locator(".crumbs a").click()
-    expect(page).to_have_url(there.page(id))
+    expect(page).to_have_url(installation.page(id))
 
 
-def test_attempts_are_told(there: Installation, page: Page) -> None:
-    id = there.lfr.run("@flow attempts\na (- lfr: {retry: {times: 1, delay: 0}} -)", {})
-    there.end(id, 1, reason="the first time")
-    page.goto(there.page(id, step=1))
+def test_attempts_are_told(installation: Installation, page: Page) -> None:
+    id = installation.lfr.run("@flow attempts\na (- lfr: {retry: {times: 1, delay: 0}} -)", {})
+    installation.end(id, 1, reason="the first time")
+    page.goto(installation.page(id, step=1))
     expect(page.locator(".step-panel")).to_contain_text("attempt 2")
-    there.end(id, 1, reason="the second time")
+    installation.end(id, 1, reason="the second time")
     expect(state_of(page)).to_contain_text("Failed")
     attempts = page.locator(".attempts li")
     expect(attempts.nth(1)).to_contain_text("retried")
@@ -259,10 +265,10 @@ def test_attempts_are_told(there: Installation, page: Page) -> None:
     expect(attempts.last).to_contain_text("the second time")
 
 
-def test_the_steps_table(there: Installation, page: Page) -> None:
-    id = there.lfr.run(FLOW, {})
-    there.end(id, 1, {})
-    page.goto(there.page(id, view="steps"))
+def test_the_steps_table(installation: Installation, page: Page) -> None:
+    id = installation.lfr.run(FLOW, {})
+    installation.end(id, 1, {})
+    page.goto(installation.page(id, view="steps"))
     rows = page.locator(".steps tbody tr")
     expect(rows).to_have_count(5)
     page.get_by_label("starts and ends, too").check()
@@ -272,7 +278,7 @@ def test_the_steps_table(there: Installation, page: Page) -> None:
     page.get_by_label("Search steps").fill("c")
     expect(rows).to_have_count(1)
     page.get_by_label("Search steps").fill("nothing")
-    expect(page.locator(".steps")).to_contain_text("No step is like that.")
+    expect(page.locator(".steps")).to_contain_text("No step matches.")
     page.get_by_label("Search steps").fill("")
     page.get_by_label("Search steps").blur()
     page.keyboard.press("j")
@@ -280,15 +286,15 @@ def test_the_steps_table(there: Installation, page: Page) -> None:
     expect(page.locator(".step-panel")).to_contain_text("3 b")
 
 
-def test_a_flow_too_large_for_a_picture(there: Installation, page: Page) -> None:
+def test_a_flow_too_large_for_a_picture(installation: Installation, page: Page) -> None:
     text = "@flow large\n" + " -> ".join(f"s{number}" for number in range(2500))
-    id = there.lfr.run(text, {})
-    page.goto(there.page(id))
+    id = installation.lfr.run(text, {})
+    page.goto(installation.page(id))
     expect(page.locator(".steps tbody tr").first).to_be_visible()
     page.get_by_role("button", name="2,200 more").click()
     expect(page.get_by_role("button", name="more")).to_have_count(0)
     page.get_by_role("link", name="Graph").click()
     expect(page.locator(".graph-note")).to_contain_text("too many to see anything")
-    there.end(id, 1, {})
+    installation.end(id, 1, {})
     page.get_by_role("link", name="Steps").click()
     expect(page.locator(".steps tbody tr").nth(1)).to_contain_text("Running")

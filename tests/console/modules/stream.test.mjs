@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-const { EventReader } = await import(`${process.env.LFR_CONSOLE}/client/event-parser.js`);
+const { EventParser } = await import(`${process.env.LFR_CONSOLE}/client/stream.js`);
 
 const STREAM = [
   "retry: 2000\n\n",
@@ -23,20 +23,27 @@ const EVENTS = [
 ];
 
 test("a stream is read as a whole", () => {
-  assert.deepEqual(new EventReader().read(STREAM), EVENTS);
+  assert.deepEqual(new EventParser().parse(STREAM), EVENTS);
 });
 
 test("and in any two or more parts", () => {
   for (let at = 0; at <= STREAM.length; at += 1) {
-    const reader = new EventReader();
-    assert.deepEqual([...reader.read(STREAM.slice(0, at)), ...reader.read(STREAM.slice(at))], EVENTS, `broken at ${at}`);
+    const reader = new EventParser();
+    assert.deepEqual(
+      [...reader.parse(STREAM.slice(0, at)), ...reader.parse(STREAM.slice(at))],
+      EVENTS,
+      `broken at ${at}`,
+    );
   }
-  const reader = new EventReader();
-  assert.deepEqual([...STREAM].flatMap((sign) => reader.read(sign)), EVENTS);
+  const reader = new EventParser();
+  assert.deepEqual(
+    [...STREAM].flatMap((sign) => reader.parse(sign)),
+    EVENTS,
+  );
 });
 
 test("an event that is not whole is not told", () => {
-  const reader = new EventReader();
-  assert.deepEqual(reader.read('event: change\ndata: {"a": 1}\n'), []);
-  assert.deepEqual(reader.read("\n"), [{ name: "change", id: "", data: { a: 1 } }]);
+  const reader = new EventParser();
+  assert.deepEqual(reader.parse('event: change\ndata: {"a": 1}\n'), []);
+  assert.deepEqual(reader.parse("\n"), [{ name: "change", id: "", data: { a: 1 } }]);
 });

@@ -6,7 +6,10 @@ export function randomOf(seed) {
   return () => (state = (state * 48271) % 2147483647) / 2147483647;
 }
 
-/** A flow of statements: `["a", "b"]` is a chain, `{ all: [...] }` a subflow of statements, `{ of: …, guard, … }` one step. */
+/**
+ * A flow of statements: `["a", "b"]` is a chain, `{ all: [...] }` a subflow of statements, `{ of: …, guard, …
+ * }` one step.
+ */
 export function flowOf(statements) {
   const flow = { steps: [], edges: [] };
   const add = (step) => flow.steps.push({ index: flow.steps.length, ...step }) - 1;
@@ -39,14 +42,18 @@ export function flowOf(statements) {
   }
 }
 
-/** Some flow: chains, fans, subflows in subflows, guards, iterations, edges that jump and edges that lead back. */
+/**
+ * Some flow: chains, fans, subflows in subflows, guards, iterations, edges that jump and edges that lead
+ * back.
+ */
 export function randomFlow(seed) {
   const random = randomOf(seed);
   const some = (most) => 1 + Math.floor(random() * most);
   const statement = (depth) => Array.from({ length: some(4) }, () => part(depth));
   const part = (depth) => {
     const extras = { ...(random() < 0.2 && { guard: "$.a" }), ...(random() < 0.2 && { iterate: true }) };
-    if (depth < 4 && random() < 0.35) return { ...extras, all: Array.from({ length: some(5) }, () => statement(depth + 1)) };
+    if (depth < 4 && random() < 0.35)
+      return { ...extras, all: Array.from({ length: some(5) }, () => statement(depth + 1)) };
     return { name: `task-${Math.floor(random() * 1000)}`, ...extras };
   };
   const flow = flowOf(Array.from({ length: some(4) }, () => statement(0)));
