@@ -13,7 +13,7 @@ from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 from lfr.host.valkey import ValkeyServer, free_port
 from lfr.operations.intervene import terminate_workflow
 from tests.console.browser_checks import Guard
-from tests.console.installation import Installation, console, responses
+from tests.console.installation import Installation, console, is_serving
 from tests.console.pages import state_of
 from tests.support.processes import role
 from tests.support.waiting import STALL_SECONDS, eventually
@@ -90,7 +90,7 @@ def test_the_console_itself_goes_and_comes_back(server: ValkeyServer, page: Page
     address = f"127.0.0.1:{free_port()}"
     url = f"http://{address}"
     with role("console", address, url=server.address.url) as process:
-        eventually(lambda: responses(url))
+        eventually(lambda: is_serving(url))
         page.goto(url)
         expect(page.get_by_role("button", name="Live")).to_be_visible()
         process.send_signal(signal.SIGTERM)
