@@ -17,9 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lfr import events
-from lfr.engine import Fact, FactKind, StepResult, Transition
 from lfr.engine.items import ItemCounts, ItemResult, ItemsStart, ItemsTransition, advance_items
-from lfr.engine.transition import UNTOUCHED
+from lfr.engine.transition import UNTOUCHED, Fact, FactKind, StepResult, Transition
 from lfr.item_ids import ItemId
 from lfr.operations.intervene import intervene, transition_if_allowed
 from lfr.states import WorkflowState

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, Final
 
 from lfr.drawing.labels import resource_title
-from lfr.engine import FactKind
+from lfr.engine.transition import FactKind
 from lfr.flow import Flow, StepKind
 from lfr.operations.inspect.summary import describe_facts, summarize
 from lfr.operations.inspect.workflow import load_attempt_progress, require_flow, require_record

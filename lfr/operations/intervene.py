@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lfr.engine import StepAction, Transition, fail_step, restart, retry_step, skip_step, terminate
+from lfr.engine.interventions import StepAction, fail_step, restart, retry_step, skip_step, terminate
+from lfr.engine.transition import Transition
 from lfr.errors import NotFound
 from lfr.flow import Flow
 from lfr.operations.permitted_actions import WorkflowAction, check_action, check_step_action

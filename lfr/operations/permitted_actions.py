@@ -6,7 +6,8 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 
-from lfr.engine import Progress, StepAction, refusal_reason
+from lfr.engine.interventions import StepAction, refusal_reason
+from lfr.engine.transition import Progress
 from lfr.errors import BadInput, Conflict, LfrError, NotFound
 from lfr.flow import Flow
 from lfr.item_ids import parse_item_id

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from uuid import uuid4
 
-from lfr.engine import begin
+from lfr.engine.advance import begin
 from lfr.engine.step_inputs import normalize_input
 from lfr.errors import Conflict
 from lfr.flow import WORKFLOW_INPUT, Flow

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from lfr import events
-from lfr.engine import FactKind, StepResult, Transition
+from lfr.engine.transition import FactKind, StepResult, Transition
 from lfr.host.journal import log_fields
 from lfr.item_ids import is_item, parse_item_id
 from lfr.lifecycle.items import ItemEvents, ItemsProcessor

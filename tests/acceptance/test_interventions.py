@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from lfr.config.settings import Settings
-from lfr.engine import FactKind
+from lfr.engine.transition import FactKind
 from lfr.errors import BadInput, Conflict, NotFound
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.complete_task import complete_task

@@ -6,7 +6,8 @@ import re
 from typing import Any
 from uuid import uuid4
 
-from lfr.engine import Progress, StepProgress, terminate
+from lfr.engine.interventions import terminate
+from lfr.engine.transition import Progress, StepProgress
 from lfr.errors import Conflict, NotFound
 from lfr.flow import Flow
 from lfr.operations.archive.check import FORMAT, VERSION, parse_archive

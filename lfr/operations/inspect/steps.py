@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from lfr.engine import Fact, FactKind
+from lfr.engine.transition import Fact, FactKind
 from lfr.flow import Flow, Step, StepKind
 from lfr.item_ids import ItemId
 from lfr.operations.inspect.summary import iso_time

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lfr import events
-from lfr.engine import FactKind
+from lfr.engine.transition import FactKind
 from lfr.item_ids import parse_item_id
 from lfr.store.workflows.history import HistoryEntry
 from lfr.store.workflows.load import Record

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from lfr import events
-from lfr.engine import Fact, FactKind
+from lfr.engine.transition import Fact, FactKind
 from lfr.store import keys
 from lfr.store.redis.connection import TIME, Command, Connection, parse_time_ms
 from lfr.store.stream.entries import append_command

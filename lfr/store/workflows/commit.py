@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from lfr import events
-from lfr.engine import Attempt, Fact, Progress, Start, Transition
+from lfr.engine.transition import Attempt, Fact, Progress, Start, Transition
 from lfr.flow import Flow
 from lfr.item_ids import is_item
 from lfr.states import WorkflowState

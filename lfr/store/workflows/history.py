@@ -1,7 +1,7 @@
 """The history of a workflow: a stream with one entry for each transition.
 
 An entry has the fields `at` (milliseconds since the epoch), `facts` (words with a blank between them, see
-`lfr.engine.Fact`) and, if a step failed, `reason`. `commit` appends to it.
+`lfr.engine.transition.Fact`) and, if a step failed, `reason`. `commit` appends to it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lfr.engine import Fact
+from lfr.engine.transition import Fact
 from lfr.store import keys
 from lfr.store.redis.connection import Connection, Reply
 from lfr.store.stream.entries import parse_pairs

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from lfr.engine import begin
+from lfr.engine.advance import begin
 from lfr.engine.items import ItemCounts, ItemResult
 from lfr.flow import Flow
 from lfr.item_ids import ItemId

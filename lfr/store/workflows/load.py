@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from lfr.engine import LoadRequest, Progress, StepProgress, StepResult, Transition, advance
-from lfr.engine.advance import may_pass
+from lfr.engine.advance import advance, may_pass
+from lfr.engine.transition import LoadRequest, Progress, StepProgress, StepResult, Transition
 from lfr.flow import Flow, Step, StepKind
 from lfr.states import WorkflowState
 from lfr.store import keys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lfr.engine import Progress
+from lfr.engine.transition import Progress
 from lfr.flow import Flow
 from lfr.states import WorkflowState
 from lfr.store import keys

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
-from lfr.engine import StepAction
+from lfr.engine.interventions import StepAction
 from lfr.flow import StepKind
 from lfr.operations.permitted_actions import WorkflowAction
 from lfr.states import StepState, WorkflowState

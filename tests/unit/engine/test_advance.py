@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lfr.engine import (
+from lfr.engine.advance import advance, begin, normalize_output
+from lfr.engine.interventions import restart, terminate
+from lfr.engine.local import LocalFailure, run_flow
+from lfr.engine.step_inputs import InputError, merge
+from lfr.engine.transition import (
     Fact,
     FactKind,
     LoadRequest,
@@ -13,14 +17,7 @@ from lfr.engine import (
     StepProgress,
     StepResult,
     Transition,
-    advance,
-    begin,
-    restart,
-    terminate,
 )
-from lfr.engine.advance import normalize_output
-from lfr.engine.local import LocalFailure, run_flow
-from lfr.engine.step_inputs import InputError, merge
 from lfr.flow import Flow, Step, StepKind
 from lfr.states import WorkflowState
 from lfr.values.json import Json

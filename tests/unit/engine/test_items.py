@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfr.engine import Fact, FactKind, StepProgress
 from lfr.engine.items import (
     BUSY,
     ItemCounts,
@@ -17,6 +16,7 @@ from lfr.engine.items import (
     ItemsTransition,
     advance_items,
 )
+from lfr.engine.transition import Fact, FactKind, StepProgress
 from lfr.item_ids import ItemId
 
 PARENT = "workflow:parent"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lfr.engine import FactKind, Progress, StepResult, Transition, advance, begin, restart
+from lfr.engine.advance import advance, begin
+from lfr.engine.interventions import restart
 from lfr.engine.local import run_flow
+from lfr.engine.transition import FactKind, Progress, StepResult, Transition
 from lfr.flow import StepKind
 from lfr.language import compile_flow
 from lfr.states import WorkflowState

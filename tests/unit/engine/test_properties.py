@@ -8,19 +8,9 @@ from collections import Counter
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lfr.engine import (
-    FactKind,
-    LoadRequest,
-    Progress,
-    StaleResult,
-    Start,
-    StepResult,
-    Transition,
-    advance,
-    begin,
-    restart,
-    terminate,
-)
+from lfr.engine.advance import advance, begin
+from lfr.engine.interventions import restart, terminate
+from lfr.engine.transition import FactKind, LoadRequest, Progress, StaleResult, Start, StepResult, Transition
 from lfr.flow import Flow
 from lfr.states import WorkflowState
 from lfr.values.json import Json

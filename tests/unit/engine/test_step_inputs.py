@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfr.engine import Progress, StepResult, Transition, advance, begin
+from lfr.engine.advance import advance, begin
 from lfr.engine.step_inputs import MAX_VALUES, PayloadMeter, TooBig
+from lfr.engine.transition import Progress, StepResult, Transition
 from lfr.flow import Flow
 from lfr.language import compile_flow
 from lfr.states import WorkflowState

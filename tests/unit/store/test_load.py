@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lfr.engine import Progress, StepProgress, StepResult
+from lfr.engine.transition import Progress, StepProgress, StepResult
 from lfr.flow import Flow, Step, StepKind
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Command, Reply
