@@ -24,6 +24,9 @@ Fields: TypeAlias = Mapping[bytes, bytes]
 Values: TypeAlias = Mapping[bytes, Json]
 """The fields of an entry with decoded values, as `decode` returns them."""
 
+AttemptId: TypeAlias = tuple[str, int, int]
+"""An attempt of a step: its workflow, the step's index, the attempt's number."""
+
 START_WORKFLOW = "start-workflow"
 END_WORKFLOW = "end-workflow"
 FAILED_WORKFLOW = "failed-workflow"
@@ -72,6 +75,11 @@ class StartTask:
     input: Json
     parameters: Json
     attempt: int
+
+    @property
+    def attempt_id(self) -> AttemptId:
+        """Return the attempt that is requested."""
+        return self.workflow, self.index, self.attempt
 
 
 @dataclass(frozen=True, slots=True)

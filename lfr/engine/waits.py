@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from lfr import events
 from lfr.item_ids import root_workflow
-from lfr.tasks.wait_spec import AttemptId, EventPattern, Wait
+from lfr.tasks.wait_spec import EventPattern, Wait
 from lfr.values.json import Json
 from lfr.values.stream_id import StreamId
 
@@ -181,7 +181,7 @@ class _Draft:
         self.result = Matches()
         self._events = dict(buffered)
         self._starts = starts
-        self._completed: set[AttemptId] = set()
+        self._completed: set[events.AttemptId] = set()
         self._requested_workflows: set[str] = set()
         self._requested_orders: set[tuple[str, str]] = set()
 
@@ -194,9 +194,9 @@ class _Draft:
     def deliver(self, event: UserEvent, candidates: Candidates, *, is_fresh: bool) -> None:
         """Let an event complete its waits; buffer it."""
         is_new = event.id not in self._events
-        waits = [wait for wait in candidates.earlier if wait.id not in self._completed]
+        waits = [wait for wait in candidates.earlier if wait.task.attempt_id not in self._completed]
         if not waits and is_new and is_fresh:
-            later = (wait for wait in candidates.later if wait.id not in self._completed)
+            later = (wait for wait in candidates.later if wait.task.attempt_id not in self._completed)
             waits = [wait for wait in later if self._started_before(wait, event.id)][:1]
             if not waits and not candidates.all_later:
                 return
@@ -222,7 +222,7 @@ class _Draft:
 
     def _complete(self, wait: Wait, event_id: str) -> None:
         event = self._events[event_id]
-        self._completed.add(wait.id)
+        self._completed.add(wait.task.attempt_id)
         self.result.matches.append(Match(wait, event))
         is_receipted = event.is_receipted
         if pattern_of(wait).is_receipted and not is_receipted:

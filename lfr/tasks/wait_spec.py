@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from lfr import events
 from lfr.events import OWN_KINDS, StartTask
@@ -23,9 +23,6 @@ from lfr.values.json import Json, decode_json, decode_json_lines, encode_json, e
 from lfr.values.stream_id import StreamId
 
 LONGEST_NAME: Final = 1000
-
-AttemptId: TypeAlias = tuple[str, int, int]
-"""An attempt of a step: its workflow, the step's index, the attempt's number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +76,6 @@ class Wait:
     pattern: EventPattern | None = None
     latch: str | None = None
 
-    @property
-    def id(self) -> AttemptId:
-        """The attempt that waits."""
-        return self.task.workflow, self.task.index, self.task.attempt
-
     def end_task_values(self) -> dict[str, Json]:
         """Return the values of the end-task event when the clock or the latch ends the wait."""
         return events.end_task_values(self.task, output=self.task.input, failure=self.failure)
@@ -96,11 +88,6 @@ class LatchRequest:
     task: StartTask
     entry_id: str
     latch: str
-
-    @property
-    def id(self) -> AttemptId:
-        """The attempt that makes the request."""
-        return self.task.workflow, self.task.index, self.task.attempt
 
 
 def parse_wait(entry_id: str, task: StartTask) -> Wait | LatchRequest:

@@ -103,7 +103,7 @@ def _watch_counted(connection: Connection, requests: Sequence[LatchRequest]) -> 
     """Watch the marks of these attempts; return the entry ids of those counted already. (WATCH, HEXISTS)"""
     marks = [
         (keys.counted_attempts(workflow), f"{index}.{attempt}")
-        for workflow, index, attempt in (request.id for request in requests)
+        for workflow, index, attempt in (request.task.attempt_id for request in requests)
     ]
     pipeline = Pipeline(connection)
     pipeline.add("WATCH", *(key for key, _ in marks))

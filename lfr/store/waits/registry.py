@@ -16,7 +16,7 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Reply
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.entries import append_command
-from lfr.tasks.wait_spec import AttemptId, Wait, decode_wait, encode_wait
+from lfr.tasks.wait_spec import Wait, decode_wait, encode_wait
 from lfr.values.json import Json
 from lfr.values.stream_id import StreamId
 
@@ -28,7 +28,7 @@ _MARK_MS: Final = 3_600_000
 
 def wait_member(wait: Wait) -> str:
     """Return the member under which indexes hold a wait."""
-    return " ".join(map(str, wait.id))
+    return " ".join(map(str, wait.task.attempt_id))
 
 
 def wait_key(member: str) -> str:
@@ -40,7 +40,7 @@ def wait_key(member: str) -> str:
 def add_wait_commands(wait: Wait) -> list[Command]:
     """Build the commands that store a wait and add it to its indexes. (SET, ZADD, HINCRBY)"""
     member, entry_id = wait_member(wait), StreamId.parse(wait.entry_id)
-    commands: list[Command] = [("SET", keys.wait(*wait.id), encode_wait(wait))]
+    commands: list[Command] = [("SET", keys.wait(*wait.task.attempt_id), encode_wait(wait))]
     if wait.due_ms is not None:
         commands.append(("ZADD", keys.TIMERS, wait.due_ms, member))
     if wait.pattern is not None:
@@ -57,7 +57,7 @@ def remove_wait_commands(waits: Sequence[Wait]) -> list[Command]:
     """Build the commands that undo `add_wait_commands` for these waits. (DEL, ZREM, HINCRBY)"""
     if not waits:
         return []
-    commands: list[Command] = [("DEL", *(keys.wait(*wait.id) for wait in waits))]
+    commands: list[Command] = [("DEL", *(keys.wait(*wait.task.attempt_id) for wait in waits))]
     timer_members = [wait_member(wait) for wait in waits if wait.due_ms is not None]
     if timer_members:
         commands.append(("ZREM", keys.TIMERS, *timer_members))
@@ -82,7 +82,7 @@ def watch_waits(connection: Connection, members: Sequence[str]) -> dict[str, Wai
     return {member: _parse_wait(reply.value) for member, reply in replies.items()}
 
 
-def read_waits(connection: Connection, ids: Sequence[AttemptId]) -> list[Wait | None]:
+def read_waits(connection: Connection, ids: Sequence[events.AttemptId]) -> list[Wait | None]:
     """Return the waits of these attempts; None where there is none. (GET)"""
     pipeline = Pipeline(connection)
     replies = [pipeline.add("GET", keys.wait(*id)) for id in ids]
@@ -94,7 +94,7 @@ def _parse_wait(text: Reply) -> Wait | None:
     return None if text is None or text.startswith(_CANCELLED) else decode_wait(text)
 
 
-def cancel_mark_command(id: AttemptId, cancel_entry_id: str) -> Command:
+def cancel_mark_command(id: events.AttemptId, cancel_entry_id: str) -> Command:
     """Build the command that marks an attempt as cancelled by the cancel-task event of this id. (SET)"""
     return ("SET", keys.wait(*id), _CANCELLED.decode() + cancel_entry_id, "PX", _MARK_MS)
 

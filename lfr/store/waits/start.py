@@ -47,11 +47,11 @@ def watch_start_tasks(
     """Watch the keys of these waits, then read which of them must still start. (WATCH, TIME, GET, XPENDING,
     HGET)"""
     pipeline = Pipeline(connection)
-    pipeline.add("WATCH", *(keys.wait(*each.id) for each in tasks))
+    pipeline.add("WATCH", *(keys.wait(*each.task.attempt_id) for each in tasks))
     time = pipeline.add(*TIME)
     replies = [
         (
-            pipeline.add("GET", keys.wait(*each.id)),
+            pipeline.add("GET", keys.wait(*each.task.attempt_id)),
             pipeline.add("XPENDING", consumer.stream, consumer.group, each.entry_id, each.entry_id, 1),
             pipeline.add("HGET", keys.steps(each.task.workflow), each.task.index),
             pipeline.add("HGET", root_workflow(each.task.workflow), "started"),

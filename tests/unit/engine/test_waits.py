@@ -20,8 +20,8 @@ from lfr.engine.waits import (
     sort_candidates,
     start_waits,
 )
-from lfr.events import StartTask
-from lfr.tasks.wait_spec import AttemptId, EventPattern, Wait
+from lfr.events import AttemptId, StartTask
+from lfr.tasks.wait_spec import EventPattern, Wait
 from lfr.values.json import Json
 from lfr.values.stream_id import StreamId
 
@@ -113,8 +113,8 @@ class Installation:
     def _commit(self, decision: Matches) -> None:
         for wait, event in decision.matches:
             self.completed.append((wait, event))
-            self.waits.pop(wait.id, None)
-        self.waits |= {wait.id: wait for wait in decision.waiting}
+            self.waits.pop(wait.task.attempt_id, None)
+        self.waits |= {wait.task.attempt_id: wait for wait in decision.waiting}
         self.buffer |= decision.buffered
         self.receipts += decision.receipts
 
@@ -162,9 +162,9 @@ def test_whatever_the_order_each_wait_is_completed_once_by_an_event_that_is_for_
 
 def check(installation: Installation, waits: Sequence[Wait], events: Sequence[UserEvent]) -> None:
     """Check what the documentation promises."""
-    completions = Counter(wait.id for wait, _ in installation.completed)
+    completions = Counter(wait.task.attempt_id for wait, _ in installation.completed)
     assert set(completions.values()) <= {1}
-    assert installation.waits.keys() == {wait.id for wait in waits} - completions.keys()
+    assert installation.waits.keys() == {wait.task.attempt_id for wait in waits} - completions.keys()
     later_waits: Counter[str] = Counter()
     for wait, event in installation.completed:
         assert matches(wait, event)
