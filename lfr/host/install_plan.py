@@ -55,7 +55,7 @@ _USERS: Final = ("lfr", "lfr-valkey")
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What is installed.
+    """The program to install.
 
     file         the one file
     server       the program of the bundled server; None if there is none for this CPU
@@ -106,9 +106,9 @@ def file_actions(program: Program, options: InstallOptions) -> Iterator[Action]:
 
 
 def start_actions(options: InstallOptions) -> Iterator[Action]:
-    """Yield the actions that enable and start units.
+    """Yield the actions that enable and start units, and restart running roles with the new program.
 
-    Running roles are restarted, with the new program. Valkey is not: only an operator decides that.
+    Valkey is not restarted: only an operator decides that.
     """
     if options.is_booted:
         yield Run(["systemctl", "daemon-reload"])

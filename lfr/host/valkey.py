@@ -154,7 +154,7 @@ class ValkeyServer:
             "appendfsync": "everysec",
             "save": "",
             "maxmemory-policy": "noeviction",
-            "hz": "100",  # how often a second blocked reads time out: delays end in time
+            "hz": "100",  # how often a second the server ends timed-out reads: delays must not end late
         }
         arguments = [text for name, value in options.items() for text in (f"--{name}", value)]
         return subprocess.Popen(

@@ -167,7 +167,7 @@ def _filled_url(parameters: RequestParameters) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a text as one segment of a path; `..`, which would leave the path, is refused later."""
+    """Return a text as one segment of a path; `.` and `..` are refused later."""
     return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="")
 
 
@@ -203,7 +203,7 @@ def _content(parameters: RequestParameters, method: str, content_type: str) -> b
 def _headers(
     parameters: RequestParameters, method: str, content_type: str, content: bytes | None
 ) -> dict[str, str]:
-    """Return the default headers, replaced and completed by those of the task."""
+    """Return the headers of the task, and defaults for those that it does not set."""
     task = parameters.task
     headers = {"Accept": "application/json" if RESPONSE_JSON in parameters.values["output_mode"] else "*/*"}
     if content is not None:
