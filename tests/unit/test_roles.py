@@ -42,6 +42,6 @@ def test_worker_and_up_run_the_roles_of_every_built_in_task() -> None:
 
 def test_the_console_knows_which_roles_a_worker_runs() -> None:
     text = (ROOT / "console_static" / "state" / "installation.js").read_text()
-    match = re.search(r"WORKER = \[(.*?)\]", text)
+    match = re.search(r"WORKER_ROLES = \[(.*?)\]", text)
     assert match is not None
     assert set(re.findall(r'"(\w+)"', match[1])) == WORKER_ROLES
