@@ -155,8 +155,8 @@ class BatchEvents:
 
     def by_event(self) -> list[BatchEvents]:
         """Split the results, notices and malformed events into batches of one result each."""
-        results = [(id, result) for id, results in self.results.items() for result in results]
-        return [BatchEvents({id: [result]}) for id, result in results] + self._without_results()
+        singles = [BatchEvents({id: [result]}) for id, results in self.results.items() for result in results]
+        return singles + self._without_results()
 
     def _without_results(self) -> list[BatchEvents]:
         if not self.notices and not self.malformed:
@@ -323,13 +323,11 @@ def _log(id: str, workflow: LoadedWorkflow, transition: Transition) -> None:
         is_failure = fact.kind in (FactKind.FAILED, FactKind.RETRIED)
         level = logging.WARNING if is_failure else logging.DEBUG
         reason = f": {transition.reason}" if is_failure else ""
-        extra = log_fields(id, fact.index)
-        if fact.index is None:
-            LOGGER.log(level, "%s %s%s", id, fact.kind, reason, extra=extra)
-        else:
+        subject = id
+        if fact.index is not None:
             step = workflow.flow.steps[fact.index]
-            name = step.name or step.kind.value
-            LOGGER.log(level, "%s: step %d, %s, %s%s", id, fact.index, name, fact.kind, reason, extra=extra)
+            subject = f"{id}: step {fact.index}, {step.name or step.kind.value},"
+        LOGGER.log(level, "%s %s%s", subject, fact.kind, reason, extra=log_fields(id, fact.index))
 
 
 def run(store: Store, context: RoleContext) -> int:

@@ -50,7 +50,7 @@ class RedisTasks(Consumer):
             except BadParameter as error:
                 completions.append(Completion(id, events.end_task_values(task, failure=str(error))))
         words = [command.words for _, _, command in commands]
-        replies = connection.execute_unchecked(words) if words else []
+        replies = connection.execute_unchecked(words)
         for (id, task, command), reply in zip(commands, replies, strict=True):
             completions.append(Completion(id, _end_task_values(task, command, reply)))
         complete_tasks(connection, self.id, completions)

@@ -172,6 +172,17 @@ def process(id: str) -> str:
     return f"workflows:process:{id}"
 
 
+def attempt_member(workflow: str, index: int, attempt: int) -> str:
+    """Return the member `W INDEX ATTEMPT`, which stands for an attempt, or for its wait, in a zset."""
+    return f"{workflow} {index} {attempt}"
+
+
+def parse_attempt_member(member: str) -> tuple[str, int, int]:
+    """Return workflow, index and attempt of a member from `attempt_member`."""
+    workflow, index, attempt = member.rsplit(" ", 2)
+    return workflow, int(index), int(attempt)
+
+
 def is_own(key: str) -> bool:
     """Return whether lfr writes or reads a key: those above, those of littleflow_redis, and the base URLs of
     `request:` tasks. The stream may have any name: check it apart."""

@@ -36,6 +36,11 @@ def admin(own_url: str) -> Iterator[redis.Redis]:
         yield client
 
 
+def test_without_commands_no_connection_is_opened() -> None:
+    with open_store(Settings(redis_port=1)).connect() as connection:
+        assert connection.execute([]) == []
+
+
 @pytest.mark.parametrize(
     ("state", "undo", "kind", "word"),
     [

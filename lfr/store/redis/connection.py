@@ -121,7 +121,7 @@ class Connection:
         return self.execute([command], keep_errors=keep_errors)[0]
 
     def execute(self, commands: Sequence[Command], *, keep_errors: bool = False) -> list[Reply]:
-        """Send all commands in one write and return a reply to each.
+        """Send all commands in one write and return a reply to each; without commands, do nothing.
 
         The error of a command is raised as redis.ResponseError; with `keep_errors` it stands among the
         replies instead. Raises Unreachable if there is no connection or no answer, or if the server cannot
@@ -140,6 +140,8 @@ class Connection:
 
         Raises Unreachable and Refused for the connection alone.
         """
+        if not commands:
+            return []
         try:
             if self._redis_connection is None:
                 self._redis_connection = self._pool.get_connection()
@@ -176,9 +178,8 @@ class Connection:
 
     def _note_watch(self, commands: Sequence[Command]) -> None:
         """Note whether keys are watched after these commands: WATCH stands first, EXEC and UNWATCH last."""
-        if commands:
-            begins, ends = commands[0][0] == "WATCH", commands[-1][0] in ("EXEC", "UNWATCH")
-            self._is_watching = (self._is_watching or begins) and not ends
+        begins, ends = commands[0][0] == "WATCH", commands[-1][0] in ("EXEC", "UNWATCH")
+        self._is_watching = (self._is_watching or begins) and not ends
 
     def _check_error(self, error: redis.RedisError, keep: bool) -> None:
         if isinstance(error, _REFUSAL_ERRORS):

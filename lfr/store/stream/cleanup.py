@@ -25,6 +25,7 @@ from lfr.store.stream.entries import (
     Entry,
     NoGroup,
     acknowledge_command,
+    flatten_pairs,
     parse_entries,
     parse_pairs,
 )
@@ -81,10 +82,8 @@ def queue_old_entries(connection: Connection, stream: str, after: str, retain_ms
 
 
 def _queue_command(receipts: Sequence[LoggedReceipt]) -> Command:
-    scores_and_members: list[str | int] = []
-    for each in receipts:
-        scores_and_members += (StreamId.parse(each.receipt).ms, " ".join(each))
-    return ("ZADD", keys.LOGGED_RECEIPTS, *scores_and_members)
+    pairs = ((StreamId.parse(each.receipt).ms, " ".join(each)) for each in receipts)
+    return ("ZADD", keys.LOGGED_RECEIPTS, *flatten_pairs(pairs))
 
 
 def _find_obsolete_tasks(connection: Connection, entries: Sequence[Entry]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import redis
 
@@ -53,6 +53,11 @@ def parse_pairs(flat: Iterable[bytes]) -> dict[bytes, Reply]:
     """Return a list of names and values in turn as a dictionary."""
     iterator = iter(flat)
     return dict(zip(iterator, iterator, strict=True))
+
+
+def flatten_pairs(pairs: Iterable[tuple[Any, Any]]) -> list[Any]:
+    """Return pairs as a list of names and values in turn."""
+    return [element for pair in pairs for element in pair]
 
 
 def check_reply(reply: Reply) -> Reply:

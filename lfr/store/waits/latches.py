@@ -34,7 +34,6 @@ from lfr.store.waits.registry import (
     add_wait_commands,
     end_task_commands,
     end_wait_commands,
-    wait_member,
     watch_waits,
 )
 from lfr.store.waits.start import processed_commands, watch_start_tasks
@@ -131,7 +130,10 @@ def _change_commands(
             commands = add_wait_commands(wait)
             if latch.is_zero:
                 start_ms = StreamId.parse(wait.entry_id).ms
-                return [*commands, ("ZADD", keys.COUNTDOWNS, start_ms, wait_member(wait))]
+                return [
+                    *commands,
+                    ("ZADD", keys.COUNTDOWNS, start_ms, keys.attempt_member(*wait.task.attempt_id)),
+                ]
             return [*commands, ("ZADD", keys.LATCHES, "NX", "+inf", latch.name)]
 
 
@@ -222,8 +224,8 @@ def read_latches(connection: Connection) -> list[LatchSummary]:
     pipeline.send()
     summaries: list[LatchSummary] = []
     for name, count, waiter_count, members in replies:
-        parts = [member.decode().rsplit(" ", 2) for member in members.value]
-        first_waiters = [(workflow, int(index)) for workflow, index, _ in parts]
+        attempts = [keys.parse_attempt_member(member.decode()) for member in members.value]
+        first_waiters = [(workflow, index) for workflow, index, _ in attempts]
         summaries.append(LatchSummary(name, _parse_count(count), waiter_count.value, first_waiters))
     return summaries
 

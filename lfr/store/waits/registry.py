@@ -26,20 +26,9 @@ _MARK_MS: Final = 3_600_000
 """How long a mark stays: longer than it takes to reclaim a start-task from a consumer that has died."""
 
 
-def wait_member(wait: Wait) -> str:
-    """Return the member under which indexes hold a wait."""
-    return " ".join(map(str, wait.task.attempt_id))
-
-
-def wait_key(member: str) -> str:
-    """Return the key of the wait that an index holds as this member."""
-    workflow, index, attempt = member.rsplit(" ", 2)
-    return keys.wait(workflow, int(index), int(attempt))
-
-
 def add_wait_commands(wait: Wait) -> list[Command]:
     """Build the commands that store a wait and add it to its indexes. (SET, ZADD, HINCRBY)"""
-    member, entry_id = wait_member(wait), StreamId.parse(wait.entry_id)
+    member, entry_id = keys.attempt_member(*wait.task.attempt_id), StreamId.parse(wait.entry_id)
     commands: list[Command] = [("SET", keys.wait(*wait.task.attempt_id), encode_wait(wait))]
     if wait.due_ms is not None:
         commands.append(("ZADD", keys.TIMERS, wait.due_ms, member))
@@ -58,16 +47,17 @@ def remove_wait_commands(waits: Sequence[Wait]) -> list[Command]:
     if not waits:
         return []
     commands: list[Command] = [("DEL", *(keys.wait(*wait.task.attempt_id) for wait in waits))]
-    timer_members = [wait_member(wait) for wait in waits if wait.due_ms is not None]
+    timer_members = [keys.attempt_member(*wait.task.attempt_id) for wait in waits if wait.due_ms is not None]
     if timer_members:
         commands.append(("ZREM", keys.TIMERS, *timer_members))
     for wait in waits:
+        member = keys.attempt_member(*wait.task.attempt_id)
         if wait.pattern is not None:
-            commands.append(("ZREM", keys.event_waits(wait.pattern.match_key), wait_member(wait)))
+            commands.append(("ZREM", keys.event_waits(wait.pattern.match_key), member))
             counts = keys.field_set_counts(wait.pattern.kind)
             commands.append(("HINCRBY", counts, wait.pattern.field_set, -1))
         if wait.latch is not None:
-            commands.append(("ZREM", keys.latch_waiters(wait.latch), wait_member(wait)))
+            commands.append(("ZREM", keys.latch_waiters(wait.latch), member))
     return commands
 
 
@@ -75,9 +65,10 @@ def watch_waits(connection: Connection, members: Sequence[str]) -> dict[str, Wai
     """Watch and read waits; return them by member, None for one that has ended. (WATCH, GET)"""
     if not members:
         return {}
+    wait_keys = {member: keys.wait(*keys.parse_attempt_member(member)) for member in members}
     pipeline = Pipeline(connection)
-    pipeline.add("WATCH", *map(wait_key, members))
-    replies = {member: pipeline.add("GET", wait_key(member)) for member in members}
+    pipeline.add("WATCH", *wait_keys.values())
+    replies = {member: pipeline.add("GET", key) for member, key in wait_keys.items()}
     pipeline.send()
     return {member: _parse_wait(reply.value) for member, reply in replies.items()}
 

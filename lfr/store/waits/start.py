@@ -100,7 +100,7 @@ def cancel_waits(
 
     def attempt(cancels: Sequence[tuple[str, events.CancelTask]]) -> list[Command]:
         ids = [(cancel.workflow, cancel.index, cancel.attempt) for _, cancel in cancels]
-        waits = watch_waits(connection, [" ".join(map(str, id)) for id in ids])
+        waits = watch_waits(connection, [keys.attempt_member(*id) for id in ids])
         commands = remove_wait_commands([wait for wait in waits.values() if wait is not None])
         for (entry_id, _), id in zip(cancels, ids, strict=True):
             commands.append(cancel_mark_command(id, entry_id))

@@ -17,7 +17,6 @@ from lfr.store import keys
 from lfr.store.redis.connection import TIME, Command, Connection, parse_time_ms
 from lfr.store.stream.entries import append_command
 from lfr.store.workflows.commit import (
-    attempt_member,
     history_command,
     parse_deadline,
     parse_delayed_start,
@@ -53,8 +52,8 @@ def read_delayed_starts(connection: Connection, attempts: Sequence[tuple[str, in
 
     An attempt is workflow, index and number. (ZSCORE)
     """
-    commands: list[Command] = [("ZSCORE", keys.DELAYED_STARTS, attempt_member(*each)) for each in attempts]
-    scores = connection.execute(commands) if commands else []
+    members = (keys.attempt_member(*attempt) for attempt in attempts)
+    scores = connection.execute([("ZSCORE", keys.DELAYED_STARTS, member) for member in members])
     return [None if score is None else int(float(score)) for score in scores]
 
 
@@ -79,7 +78,7 @@ def _fire_delayed_starts(connection: Connection, stream: str, now_ms: int, count
     members = _due_members(connection, keys.DELAYED_STARTS, now_ms, count)
     if not members:
         return
-    start_keys = [keys.delayed_start(*_parse_member(member)) for member in members]
+    start_keys = [keys.delayed_start(*keys.parse_attempt_member(member)) for member in members]
     _, *starts = connection.execute([("WATCH", *start_keys), *(("GET", key) for key in start_keys)])
     commands: list[Command] = []
     for start in starts:
@@ -94,8 +93,3 @@ def _fire_delayed_starts(connection: Connection, stream: str, now_ms: int, count
 def _due_members(connection: Connection, key: str, now_ms: int, count: int) -> list[str]:
     members = connection.call("ZRANGEBYSCORE", key, "-inf", now_ms, "LIMIT", 0, count)
     return [member.decode() for member in members]
-
-
-def _parse_member(member: str) -> tuple[str, int, int]:
-    workflow, index, attempt = member.split(" ")
-    return workflow, int(index), int(attempt)

@@ -28,7 +28,7 @@ from lfr.item_ids import is_item
 from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.redis.connection import Command
-from lfr.store.stream.entries import append_command
+from lfr.store.stream.entries import append_command, flatten_pairs
 from lfr.store.workflows.load import LoadedWorkflow
 from lfr.values.json import Json, decode_json, decode_json_lines, encode_json, encode_json_lines
 
@@ -161,13 +161,9 @@ def _changes_workflow(transition: Transition) -> bool:
 
 
 def _output_commands(id: str, transitions: Iterable[Transition]) -> Iterator[Command]:
-    outputs: dict[int, Json] = {}
-    for transition in transitions:
-        outputs.update(transition.outputs)
+    outputs = {index: output for transition in transitions for index, output in transition.outputs.items()}
     if outputs:
-        fields: list[str | int] = []
-        for index, output in outputs.items():
-            fields += (index, encode_json(output))
+        fields = flatten_pairs((index, encode_json(output)) for index, output in outputs.items())
         yield ("HSET", keys.outputs(id), *fields)
 
 
@@ -272,7 +268,7 @@ def _delayed_start_commands(
     lines = encode_json_lines({"task": flat, "timeout": timeout}, *(fields[name] for name in _NESTED_FIELDS))
     return [
         ("SET", keys.delayed_start(*attempt), lines),
-        ("ZADD", keys.DELAYED_STARTS, now_ms + round(1000 * delay), attempt_member(*attempt)),
+        ("ZADD", keys.DELAYED_STARTS, now_ms + round(1000 * delay), keys.attempt_member(*attempt)),
     ]
 
 
@@ -280,11 +276,6 @@ def parse_delayed_start(lines: bytes) -> tuple[dict[str, Json], float | None]:
     """Return the fields of a delayed start-task event and the timeout of its attempt in seconds."""
     head, *nested = decode_json_lines(lines)
     return {**head["task"], **dict(zip(_NESTED_FIELDS, nested, strict=True))}, head["timeout"]
-
-
-def attempt_member(workflow: str, index: int, attempt: int) -> str:
-    """Return the member of the zset of delayed starts that stands for an attempt."""
-    return f"{workflow} {index} {attempt}"
 
 
 def _drop_timer_commands(id: str, transition: Transition) -> Iterator[Command]:
@@ -299,4 +290,4 @@ def _drop_timer_commands(id: str, transition: Transition) -> Iterator[Command]:
     starts = [(id, over.index, over.attempt) for over in transition.dropped_starts]
     if starts:
         yield ("DEL", *(keys.delayed_start(*attempt) for attempt in starts))
-        yield ("ZREM", keys.DELAYED_STARTS, *(attempt_member(*attempt) for attempt in starts))
+        yield ("ZREM", keys.DELAYED_STARTS, *(keys.attempt_member(*attempt) for attempt in starts))

@@ -9,7 +9,7 @@ that have not begun, the `outputs` of those that are done, and the snapshots of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lfr.flow import Flow, StepKind
@@ -17,7 +17,7 @@ from lfr.item_ids import ItemId
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.redis.pipeline import Pipeline
-from lfr.store.stream.entries import parse_pairs
+from lfr.store.stream.entries import flatten_pairs, parse_pairs
 from lfr.store.workflows.commit import LAYOUT_VERSION, reason_fields
 from lfr.store.workflows.items import load_item_counts, load_open_items
 from lfr.values.json import Json, decode_json, encode_json
@@ -111,25 +111,22 @@ def snapshot_commands(id: str, flow: Flow, snapshot: Mapping[str, Any]) -> Itera
         (keys.outputs(id), {index: encode_json(output) for index, output in snapshot["outputs"].items()}),
     ):
         if values:
-            yield ("HSET", key, *_flatten(values.items()))
+            yield ("HSET", key, *flatten_pairs(values.items()))
     for entry in snapshot["history"]:
-        yield ("XADD", keys.history(id), "*", *_flatten(entry.items()))
+        yield ("XADD", keys.history(id), "*", *flatten_pairs(entry.items()))
     for index, items in snapshot["items"].items():
         yield from _items_commands(id, int(index), flow, items)
 
 
 def _items_commands(id: str, index: int, flow: Flow, items: Mapping[str, Any]) -> Iterator[Command]:
-    fields = _flatten((name, items[name]) for name in ("total", "begun", "done", "round"))
+    fields = flatten_pairs((name, items[name]) for name in ("total", "begun", "done", "round"))
     for prefix, values in (("i", items["values"]), ("o", items["outputs"])):
-        fields += _flatten((f"{prefix}{number}", encode_json(value)) for number, value in values.items())
+        pairs = ((f"{prefix}{number}", encode_json(value)) for number, value in values.items())
+        fields += flatten_pairs(pairs)
     yield ("HSET", keys.items(id, index), *fields)
     for number, snapshot in items["open"].items():
         item = ItemId(id, index, int(number), items["round"])
         yield from snapshot_commands(str(item), flow.part(index), snapshot)
-
-
-def _flatten(pairs: Iterable[tuple[Any, Any]]) -> list[Any]:
-    return [element for pair in pairs for element in pair]
 
 
 def load_own_keys(connection: Connection, id: str, flow: Flow) -> Iterator[str]:

@@ -16,6 +16,7 @@ from lfr.item_ids import ItemId
 from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
+from lfr.store.stream.entries import flatten_pairs
 from lfr.store.workflows.commit import create_workflow_commands
 from lfr.store.workflows.load import RECORD_FIELDS, parse_record
 from lfr.values.json import Json, decode_json, encode_json
@@ -90,9 +91,7 @@ def load_open_items(connection: Connection, workflow: str, index: int, counts: I
 
 def new_items_commands(workflow: str, index: int, inputs: Sequence[Json]) -> list[Command]:
     """Return the commands that store the inputs of items until they begin. (HSET)"""
-    fields: list[str | int] = []
-    for number, input in enumerate(inputs):
-        fields += (f"i{number}", encode_json(input))
+    fields = flatten_pairs((f"i{number}", encode_json(input)) for number, input in enumerate(inputs))
     return [("HSET", keys.items(workflow, index), *fields)] if fields else []
 
 

@@ -81,7 +81,7 @@ class FlowCache:
     def _fetch_wholes(self, connection: Connection, digests: Iterable[str]) -> dict[str, Flow]:
         flows = {digest: self._flows[digest] for digest in digests if digest in self._flows}
         missing = [digest for digest in digests if digest not in flows]
-        texts = connection.execute([("GET", keys.flow(digest)) for digest in missing]) if missing else []
+        texts = connection.execute([("GET", keys.flow(digest)) for digest in missing])
         for digest, text in zip(missing, texts, strict=True):
             if text is not None:
                 flows[digest] = Flow.from_dict(json.loads(text))
@@ -304,8 +304,7 @@ def _load_requested(connection: Connection, requests: Sequence[tuple[LoadedWorkf
         if outputs := sorted(request.outputs):
             commands.append(("HMGET", keys.outputs(workflow.record.id), *outputs))
             receivers.append(partial(add_outputs, workflow.outputs, outputs))
-    replies = connection.execute(commands) if commands else []
-    for receive, reply in zip(receivers, replies, strict=True):
+    for receive, reply in zip(receivers, connection.execute(commands), strict=True):
         receive(reply)
 
 
@@ -337,13 +336,9 @@ def watch_new(connection: Connection, id: str, digest: str) -> tuple[int, Record
     flow is stored.
     """
     flow = keys.flow(digest)
-    commands: list[Command] = [
-        ("WATCH", id, flow),
-        TIME,
-        ("HMGET", id, *RECORD_FIELDS),
-        ("EXISTS", flow),
-    ]
-    _, time, reply, is_stored = connection.execute(commands, keep_errors=True)
+    _, time, reply, is_stored = connection.execute(
+        [("WATCH", id, flow), TIME, ("HMGET", id, *RECORD_FIELDS), ("EXISTS", flow)], keep_errors=True
+    )
     return parse_time_ms(time), parse_record(id, reply), bool(is_stored)
 
 
@@ -358,8 +353,6 @@ def load_out_of_band_outputs(
     connection: Connection, steps: Sequence[tuple[str, int]]
 ) -> dict[tuple[str, int], bytes]:
     """Return the out-of-band outputs of these steps, as JSON, by workflow and index. (GET)"""
-    if not steps:
-        return {}
     commands = [("GET", keys.out_of_band_output(*step)) for step in steps]
     replies = connection.execute(commands, keep_errors=True)
     return {step: reply for step, reply in zip(steps, replies, strict=True) if isinstance(reply, bytes)}
