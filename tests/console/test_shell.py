@@ -70,7 +70,7 @@ def test_help_and_keys(installation: Installation, page: Page) -> None:
     button = page.get_by_role("button", name="Help")
     button.click()
     dialog = page.get_by_role("dialog", name="Keys")
-    expect(dialog).to_contain_text("on the command line (lfr --help) and by the API.")
+    expect(dialog).to_contain_text("on the command line (lfr --help) and with the API.")
     page.keyboard.press("p")  # keys of the page behind it do not work
     expect(page.get_by_role("button", name="Paused")).to_have_count(0)
     page.keyboard.press("Escape")
