@@ -24,7 +24,7 @@ def test_errors_stand_at_their_place_while_typing(installation: Installation, pa
     expect(start_button(page)).to_be_disabled()
     expect(page.locator(".verdict")).to_have_text("1 error")
     flow_field(page).fill(WRONG.replace("1 -", "1 -)"))
-    expect(page.locator(".verdict")).to_have_text("right")
+    expect(page.locator(".verdict")).to_have_text("valid")
     expect(page.locator(".findings")).to_have_count(0)
     expect(page.get_by_role("heading", name="order")).to_be_visible()
     expect(page.locator(".graph .node")).not_to_have_count(0)
@@ -46,7 +46,7 @@ def test_warnings_do_not_hinder(installation: Installation, page: Page) -> None:
     page.goto(f"{installation.url}/start")
     flow_field(page).fill("@task unused { x }\na -> b")
     expect(page.locator(".findings li")).to_contain_text("Warning: unused is declared and never used")
-    expect(page.locator(".verdict")).to_have_text("right, with 1 warning")
+    expect(page.locator(".verdict")).to_have_text("valid, with 1 warning")
     page.locator(".graph-tools button", has_text="Fit").click()  # is beside the form, and not its button
     expect(page).to_have_url(f"{installation.url}/start")
     start_button(page).click()
@@ -135,7 +135,7 @@ def test_a_flow_that_is_dropped_anywhere_is_read(
     expect(flow_field(page)).to_have_value("@flow other\nx -> z")
     guard.expects("400")
     drop_file(page, "no-archive.json", "{}")
-    expect(page.locator("#notices")).to_contain_text("no-archive.json is no archive that can be restored")
+    expect(page.locator("#notices")).to_contain_text("no-archive.json cannot be restored")
 
 
 def test_a_long_flow_is_read_without_waiting(installation: Installation, page: Page, tmp_path: Path) -> None:
@@ -143,6 +143,6 @@ def test_a_long_flow_is_read_without_waiting(installation: Installation, page: P
     file = tmp_path / "long.flow"
     file.write_text("\n".join([*(f"step-{number} ->" for number in range(3000)), "end"]))
     page.get_by_label("Open a file").set_input_files(file)
-    expect(page.locator(".verdict")).to_have_text("right")
+    expect(page.locator(".verdict")).to_have_text("valid")
     assert page.locator(".gutter > *").count() == 0  # one text, not an element for each line
     expect(page.locator(".graph-note")).to_contain_text("too many to see anything")
