@@ -87,8 +87,8 @@ class Consumer(EventListener):
         self._single_entries: deque[Entry] = deque()  # a failed batch, to be processed entry by entry
 
     def listen(self) -> None:
-        """Run passes until `stop` is called. Goes on when Redis is back after an outage, and when an event
-        has met a defect, see `_isolate_failing_entry`."""
+        """Run passes until `stop` is called. Continues after an outage of Redis, and after a defect of lfr
+        that an event has met, see `_isolate_failing_entry`."""
         self._running = True
         self.onStart()
         backoff = FIRST_BACKOFF_SECONDS
@@ -212,11 +212,9 @@ class Consumer(EventListener):
         return batch
 
     def _isolate_failing_entry(self) -> None:
-        """Have the entries of a failed batch processed one by one. Called in the `except` of a defect of lfr.
-
-        So one event does not stop the others, and none is lost. A single entry that fails stays pending, and
-        is reclaimed after the lease. If no entry is being processed, re-raises.
-        """
+        """Queue the entries of a failed batch to be processed one by one, so that one event does not stop the
+        others. A single entry that fails stays pending, and is reclaimed after the lease. Called in the
+        `except` of a defect of lfr: re-raises it if no entry was being processed."""
         batch = self._batch
         if not batch:
             raise
@@ -232,10 +230,8 @@ class Consumer(EventListener):
         now = time.monotonic()
         if now < self._reclaim_at:
             return []
-        idle_ms = int(self.lease_seconds * 1000)
-        batch, self._reclaim_from = reclaim(
-            connection, self.id, idle_ms=idle_ms, count=count, start=self._reclaim_from
-        )
+        idle_ms, start = int(self.lease_seconds * 1000), self._reclaim_from
+        batch, self._reclaim_from = reclaim(connection, self.id, idle_ms=idle_ms, count=count, start=start)
         if batch:
             LOGGER.info("%s takes over %d events that were left behind", self._group, len(batch))
         elif self._reclaim_from == FIRST_ID:

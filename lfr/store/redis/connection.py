@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 import redis
@@ -82,9 +81,8 @@ def open_store(settings: Settings) -> Store:
             return Store(settings, redis.ConnectionPool.from_url(settings.redis_url, **options))
         except ValueError as error:
             raise BadSettings(f"the URL of Redis cannot be read: {error}", place="redis.url") from None
-    return Store(
-        settings, redis.ConnectionPool(host=settings.redis_host, port=settings.redis_port, **options)
-    )
+    pool = redis.ConnectionPool(host=settings.redis_host, port=settings.redis_port, **options)
+    return Store(settings, pool)
 
 
 def address(settings: Settings) -> str:
@@ -107,9 +105,7 @@ class Connection:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if self._redis_connection is not None:
             if error is not None or self._is_watching:  # the next user must not inherit this WATCH
                 self._redis_connection.disconnect()
@@ -136,10 +132,8 @@ class Connection:
         return replies
 
     def execute_unchecked(self, commands: Sequence[Command]) -> list[Reply]:
-        """Do as `execute`, but leave every error that Redis answers among the replies.
-
-        Raises Unreachable and Refused for the connection alone.
-        """
+        """Do as `execute`, but leave the error of any command among the replies. Raises Unreachable and
+        Refused only if there is no connection, or Redis refuses it."""
         if not commands:
             return []
         try:

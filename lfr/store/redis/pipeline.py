@@ -18,8 +18,6 @@ from lfr.store.redis.connection import Command, Connection, Reply
 class ReplyHandle:
     """The reply to one command of a pipeline, once the pipeline has been sent."""
 
-    __slots__ = ("_reply",)
-
     _reply: Reply
 
     @property
@@ -36,7 +34,7 @@ class ReplyHandle:
 
     @property
     def value_or_error(self) -> Reply:
-        """The reply, which is a redis.ResponseError if the command met an error."""
+        """The reply, or the redis.ResponseError that the command met."""
         return self._reply
 
 

@@ -212,10 +212,8 @@ class Parser:
         return values
 
     def _entries(self, size: int) -> list[Any]:
-        """Read up to `size` stream entries: each a string and a list of strings.
-
-        Stop at anything else, and at an entry that has not arrived in whole.
-        """
+        """Read up to `size` stream entries, each a string and a list of strings. Stop at anything else, and
+        at an entry that has not arrived in whole."""
         lines, at = self._lines, self._next
         entries: list[Any] = []
         try:
@@ -253,8 +251,7 @@ class Parser:
         return b"\r\n".join(parts)
 
     def _fill(self, size: int) -> None:
-        """Receive until there are `size` bytes and a whole line. So the bytes of a long string are cut into
-        lines once, not again with each piece."""
+        """Receive at least `size` bytes and a whole line. Cuts them into lines once, not at each `recv`."""
         pieces, length = [self._tail], len(self._tail)
         while True:
             read = self._sock.recv_into(self._buffer)

@@ -125,7 +125,7 @@ class StreamCleaner:
                 return
 
     def _find_unneeded(self, connection: Connection, queued: Sequence[LoggedReceipt]) -> list[LoggedReceipt]:
-        """Return those that every active group has read past and has not pending. Raises NoGroup."""
+        """Return the queued pairs that every active group has read and none has pending. Raises NoGroup."""
         groups = self._read_active_groups(connection)
         read_by_all = min((group.last_delivered for group in groups), default=None)
         past = [each for each in queued if read_by_all is None or max(each.ids()) <= read_by_all]

@@ -208,22 +208,19 @@ class LatchSummary:
 
 
 def read_latches(connection: Connection) -> list[LatchSummary]:
-    """Return the latches that are listed, by name. (TIME, ZRANGEBYSCORE; GET, ZCARD, ZRANGE)"""
+    """Return the latches above zero, and those that became zero within the last hour, sorted by name.
+
+    (TIME, ZRANGEBYSCORE; GET, ZCARD, ZRANGE)
+    """
     since_ms = read_time_ms(connection) - _ZERO_MS
     names = sorted(name.decode() for name in connection.call("ZRANGEBYSCORE", keys.LATCHES, since_ms, "+inf"))
     pipeline = Pipeline(connection)
-    replies = [
-        (
-            name,
-            pipeline.add("GET", keys.latch(name)),
-            pipeline.add("ZCARD", keys.latch_waiters(name)),
-            pipeline.add("ZRANGE", keys.latch_waiters(name), 0, _MOST_LISTED - 1),
-        )
-        for name in names
-    ]
+    counts = [pipeline.add("GET", keys.latch(name)) for name in names]
+    waiter_counts = [pipeline.add("ZCARD", keys.latch_waiters(name)) for name in names]
+    first_members = [pipeline.add("ZRANGE", keys.latch_waiters(name), 0, _MOST_LISTED - 1) for name in names]
     pipeline.send()
     summaries: list[LatchSummary] = []
-    for name, count, waiter_count, members in replies:
+    for name, count, waiter_count, members in zip(names, counts, waiter_counts, first_members, strict=True):
         attempts = [keys.parse_attempt_member(member.decode()) for member in members.value]
         first_waiters = [(workflow, index) for workflow, index, _ in attempts]
         summaries.append(LatchSummary(name, _parse_count(count), waiter_count.value, first_waiters))

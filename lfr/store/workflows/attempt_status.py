@@ -17,27 +17,20 @@ _PROGRESS_SECONDS = 24 * 3600
 
 
 def is_current(connection: Connection, task: events.StartTask) -> bool:
-    """Return whether anybody waits for the end of this attempt. (HGET)
-
-    Not so once its workflow was terminated or deleted, the attempt has timed out, or another was started.
-    """
+    """Return whether a workflow waits for the end of this attempt. False once the workflow was terminated or
+    deleted, the attempt has timed out, or another attempt was started. (HGET)"""
     return are_current(connection, [task])[0]
 
 
 def are_current(connection: Connection, tasks: Sequence[events.StartTask]) -> list[bool]:
     """Return `is_current` for each of these, in one round trip. (HGET)"""
     pipeline = Pipeline(connection)
-    replies = [
-        (
-            pipeline.add("HGET", task.workflow, "state"),
-            pipeline.add("HGET", keys.steps(task.workflow), task.index),
-        )
-        for task in tasks
-    ]
+    states = [pipeline.add("HGET", task.workflow, "state") for task in tasks]
+    steps = [pipeline.add("HGET", keys.steps(task.workflow), task.index) for task in tasks]
     pipeline.send()
     return [
         _is_current(task, state.value_or_none, step.value_or_none)
-        for task, (state, step) in zip(tasks, replies, strict=True)
+        for task, state, step in zip(tasks, states, steps, strict=True)
     ]
 
 
@@ -69,8 +62,4 @@ def load_task_progress(
     if not indices:
         return {}
     reports = connection.call("MGET", *(keys.task_progress(workflow, index) for index in indices))
-    return {
-        index: decode_json(report)
-        for index, report in zip(indices, reports, strict=True)
-        if report is not None
-    }
+    return {index: decode_json(report) for index, report in zip(indices, reports, strict=True) if report}

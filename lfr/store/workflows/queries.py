@@ -69,9 +69,7 @@ def load_outputs(connection: Connection, id: str) -> dict[int, Json]:
 def load_some_outputs(connection: Connection, id: str, indices: Sequence[int]) -> dict[int, Json]:
     """Return the outputs of these steps of a workflow, by index, without steps that have none. (HMGET)"""
     values = connection.call("HMGET", keys.outputs(id), *indices)
-    return {
-        index: decode_json(value) for index, value in zip(indices, values, strict=True) if value is not None
-    }
+    return {index: decode_json(value) for index, value in zip(indices, values, strict=True) if value}
 
 
 def load_page(
