@@ -35,10 +35,9 @@ def _config(arguments: Namespace, terminal: Terminal) -> int:
         }
         terminal.print(long_json(values))
         return ExitCode.OK
-    for line in format_table(terminal, _COLUMNS, [_row(setting, loaded) for setting in all_settings()]):
-        terminal.print(line)
-    terminal.print()
-    terminal.print(f"file: {loaded.file or f'none ({DEFAULT_FILE} is not there)'}")
+    rows = [_row(setting, loaded) for setting in all_settings()]
+    terminal.print_lines(format_table(terminal, _COLUMNS, rows))
+    terminal.print(f"\nfile: {loaded.file or f'none ({DEFAULT_FILE} is not there)'}")
     return ExitCode.OK
 
 

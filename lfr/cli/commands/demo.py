@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -21,10 +21,6 @@ from lfr.errors import Conflict
 FLOW_FILE: Final = Path(__file__).with_name("demo.flow")
 
 _TIMEOUT_SECONDS: Final = 120.0
-
-
-def _add_arguments(parser: ArgumentParser) -> None:
-    return
 
 
 def _demo(arguments: Namespace, terminal: Terminal) -> int:
@@ -65,8 +61,7 @@ def _run_flow(bundle: Bundle, text: str, terminal: Terminal) -> int:
     id = start_workflow(store, text, source=FLOW_FILE.name).id
     state = watch_progress(store, id, terminal, timeout_seconds=_TIMEOUT_SECONDS)
     terminal.print_err()
-    for line in format_workflow(terminal, inspect_workflow(store, id)):
-        terminal.print(line)
+    terminal.print_lines(format_workflow(terminal, inspect_workflow(store, id)))
     terminal.out.flush()
     return EXIT_CODES_BY_STATE.get(state, ExitCode.TIMED_OUT)
 
@@ -81,7 +76,7 @@ def _check_alive(bundle: Bundle) -> None:
 
 HANDLERS: Handlers = {
     "demo": Handler(
-        _add_arguments,
+        lambda parser: None,
         _demo,
         "Starts the bundled Valkey and the roles, runs a workflow, shows it, and stops everything again.",
         (("demo", ""),),

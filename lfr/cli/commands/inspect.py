@@ -27,12 +27,9 @@ def _inspect(arguments: Namespace, terminal: Terminal) -> int:
     if arguments.json:
         terminal.print(long_json(workflow))
         return ExitCode.OK
-    for line in format_workflow(terminal, workflow):
-        terminal.print(line)
+    terminal.print_lines(format_workflow(terminal, workflow))
     if arguments.all:
-        terminal.print()
-        for line in format_history(terminal, workflow):
-            terminal.print(line)
+        terminal.print_lines(["", *format_history(terminal, workflow)])
     return ExitCode.OK
 
 

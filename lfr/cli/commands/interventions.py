@@ -17,34 +17,9 @@ def _add_workflow(parser: ArgumentParser) -> None:
     add_connection_options(parser)
 
 
-def _terminate(arguments: Namespace, terminal: Terminal) -> int:
-    store = open_store(arguments)
-    from lfr.operations.intervene import terminate_workflow
-
-    terminal.print(terminate_workflow(store, arguments.id))
-    return ExitCode.OK
-
-
-def _restart(arguments: Namespace, terminal: Terminal) -> int:
-    store = open_store(arguments)
-    from lfr.operations.intervene import restart_workflow
-
-    terminal.print(restart_workflow(store, arguments.id))
-    return ExitCode.OK
-
-
 def _add_workflows(parser: ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", nargs="+", help="workflows that have ended")
     add_connection_options(parser)
-
-
-def _delete(arguments: Namespace, terminal: Terminal) -> int:
-    store = open_store(arguments)
-    from lfr.operations.intervene import delete_workflow
-
-    for id in arguments.id:
-        delete_workflow(store, id)
-    return ExitCode.OK
 
 
 def _add_step(parser: ArgumentParser) -> None:
@@ -53,26 +28,9 @@ def _add_step(parser: ArgumentParser) -> None:
     add_connection_options(parser)
 
 
-def _retry(arguments: Namespace, terminal: Terminal) -> int:
-    store = open_store(arguments)
-    from lfr.operations.intervene import retry_task
-
-    retry_task(store, arguments.id, arguments.index)
-    return ExitCode.OK
-
-
 def _add_skip_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--output", metavar="JSON|@FILE", help="the step's output (default: its input)")
     _add_step(parser)
-
-
-def _skip(arguments: Namespace, terminal: Terminal) -> int:
-    output = read_json_option("--output", arguments.output, terminal)
-    store = open_store(arguments)
-    from lfr.operations.intervene import skip_task
-
-    skip_task(store, arguments.id, arguments.index, output)
-    return ExitCode.OK
 
 
 def _add_fail_arguments(parser: ArgumentParser) -> None:
@@ -82,39 +40,54 @@ def _add_fail_arguments(parser: ArgumentParser) -> None:
     _add_step(parser)
 
 
-def _fail(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> int:
+    """Run the operation that has the name of the command."""
     store = open_store(arguments)
-    from lfr.operations.intervene import fail_task
+    from lfr.operations import intervene
 
-    fail_task(store, arguments.id, arguments.index, arguments.reason)
+    match arguments.command:
+        case "terminate":
+            terminal.print(intervene.terminate_workflow(store, arguments.id))
+        case "restart":
+            terminal.print(intervene.restart_workflow(store, arguments.id))
+        case "delete":
+            for id in arguments.id:
+                intervene.delete_workflow(store, id)
+        case "retry":
+            intervene.retry_task(store, arguments.id, arguments.index)
+        case "skip":
+            output = read_json_option("--output", arguments.output, terminal)
+            intervene.skip_task(store, arguments.id, arguments.index, output)
+        case "fail":
+            intervene.fail_task(store, arguments.id, arguments.index, arguments.reason)
     return ExitCode.OK
 
 
 HANDLERS: Handlers = {
     "terminate": Handler(
         _add_workflow,
-        _terminate,
+        _run,
         "No further step starts, and the results of running tasks are ignored.",
         (("terminate build-5f0c", ""),),
         _EXIT_CODES,
     ),
     "restart": Handler(
         _add_workflow,
-        _restart,
+        _run,
         "Starts the steps again that failed or were stopped. Steps that have ended are not repeated.",
         (("restart build-5f0c", ""),),
         _EXIT_CODES,
     ),
     "delete": Handler(
         _add_workflows,
-        _delete,
+        _run,
         "Removes everything that Redis holds of them, with their items. Without an archive it is lost.",
         (("delete build-5f0c", ""),),
         _EXIT_CODES,
     ),
     "retry": Handler(
         _add_step,
-        _retry,
+        _run,
         "For a task that hangs: starts another attempt, and ignores the result of the current one. If the "
         "step has failed, the workflow continues as after lfr restart.",
         (("retry build-5f0c 4", ""),),
@@ -122,7 +95,7 @@ HANDLERS: Handlers = {
     ),
     "skip": Handler(
         _add_skip_arguments,
-        _skip,
+        _run,
         "For a task that runs, has failed or was stopped. The workflow continues as if the task had ended.",
         (
             ("skip build-5f0c 4", "its output is its input"),
@@ -132,7 +105,7 @@ HANDLERS: Handlers = {
     ),
     "fail": Handler(
         _add_fail_arguments,
-        _fail,
+        _run,
         "Starts no further attempt. The workflow FAILS; lfr restart continues it from there.",
         (("fail build-5f0c 4 --reason 'host is gone'", ""),),
         _EXIT_CODES,

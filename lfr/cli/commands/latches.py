@@ -47,8 +47,7 @@ def _latches(arguments: Namespace, terminal: Terminal) -> int:
     if not latches:
         terminal.print_err("no latch is held")
         return ExitCode.OK
-    for line in format_table(terminal, _COLUMNS, [_row(latch) for latch in latches]):
-        terminal.print(line)
+    terminal.print_lines(format_table(terminal, _COLUMNS, [_row(latch) for latch in latches]))
     return ExitCode.OK
 
 

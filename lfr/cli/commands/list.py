@@ -34,8 +34,7 @@ def _list(arguments: Namespace, terminal: Terminal) -> int:
         has_filter = arguments.state or arguments.name
         terminal.print_err("no workflow matches" if has_filter else "no workflows yet; lfr run starts one")
         return ExitCode.OK
-    for line in format_list(terminal, workflows):
-        terminal.print(line)
+    terminal.print_lines(format_list(terminal, workflows))
     if len(workflows) == arguments.limit:
         terminal.print_err(f"the latest {arguments.limit}; --limit shows more")
     return ExitCode.OK

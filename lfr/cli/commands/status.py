@@ -115,9 +115,7 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 def _print_table(terminal: Terminal, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
     if rows:
-        terminal.print()
-        for line in format_table(terminal, columns, rows):
-            terminal.print(line)
+        terminal.print_lines(["", *format_table(terminal, columns, rows)])
 
 
 def _role_row(role: Mapping[str, Any]) -> list[Cell]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 
 from lfr import __version__
 from lfr.cli.command_table import Handler, Handlers
@@ -10,13 +10,9 @@ from lfr.cli.exit_codes import ExitCode
 from lfr.cli.ui.terminal import Terminal
 
 
-def _add_arguments(parser: ArgumentParser) -> None:
-    return
-
-
 def _version(arguments: Namespace, terminal: Terminal) -> int:
     terminal.print(f"lfr {__version__}")
     return ExitCode.OK
 
 
-HANDLERS: Handlers = {"version": Handler(_add_arguments, _version, examples=(("version", ""),))}
+HANDLERS: Handlers = {"version": Handler(lambda parser: None, _version, examples=(("version", ""),))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO, TextIO
@@ -32,6 +32,10 @@ class Terminal:
     def print(self, text: str = "") -> None:
         """Write a line to stdout. Raises OSError if that is not possible."""
         self.out.write(f"{text}\n")
+
+    def print_lines(self, lines: Iterable[str]) -> None:
+        """Write lines to stdout. Raises as `print`."""
+        self.out.writelines(f"{line}\n" for line in lines)
 
     def print_err(self, text: str = "") -> None:
         """Write a line to stderr. Ignores an OSError: without stderr there is no place to report it."""

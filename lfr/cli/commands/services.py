@@ -1,4 +1,4 @@
-"""`lfr install` and `lfr uninstall`: lfr as services of this host's systemd."""
+"""`lfr install`, `uninstall` and `units`: lfr as services of this host's systemd."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from typing import Final
 
 from lfr.cli.command_table import COMMANDS, ROLE, Handler, Handlers
 from lfr.cli.exit_codes import ExitCode
+from lfr.cli.ui.table import Cell, Column, format_table
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import DEFAULT, load_with_origins
 from lfr.errors import Conflict, NotFound, Refused, Unreachable
 from lfr.host.install_actions import Action
 from lfr.host.install_plan import (
+    FILES,
     TARGET_UNIT,
     VALKEY_UNIT,
     InstallOptions,
     Program,
     file_actions,
+    load_unit_file,
     old_build_removals,
     start_actions,
     uninstall_actions,
@@ -42,6 +45,8 @@ _VALKEY_START_SECONDS: Final = 60.0
 
 _CONSOLE_PORT: Final = 8000
 _TOKEN: Final = "/var/lib/lfr/api-token"
+
+_FILE_COLUMNS: Final = (Column("file"), Column("goes to", max_width=60), Column("what it is"))
 
 
 def _add_install_arguments(parser: ArgumentParser) -> None:
@@ -203,6 +208,19 @@ def _uninstall(arguments: Namespace, terminal: Terminal) -> int:
     return ExitCode.OK
 
 
+def _add_units_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("name", metavar="FILE", nargs="?", help="print this file")
+
+
+def _units(arguments: Namespace, terminal: Terminal) -> int:
+    if arguments.name is not None:
+        terminal.print(load_unit_file(arguments.name).rstrip("\n"))
+        return ExitCode.OK
+    rows = [[Cell(file.name, "bold"), Cell(file.target), Cell(file.help)] for file in FILES]
+    terminal.print_lines(format_table(terminal, _FILE_COLUMNS, rows))
+    return ExitCode.OK
+
+
 HANDLERS: Handlers = {
     "install": Handler(
         _add_install_arguments,
@@ -230,5 +248,11 @@ HANDLERS: Handlers = {
         "Keeps the configuration in /etc/lfr and the data of Valkey, unless --purge is set.",
         (("uninstall", ""), ("uninstall --purge", "configuration, data, logs and users too")),
         (ExitCode.CONFLICT, ExitCode.CANNOT_WRITE, ExitCode.REFUSED),
+    ),
+    "units": Handler(
+        _add_units_arguments,
+        _units,
+        examples=(("units", ""), ("units lfr@.service", "print it")),
+        exit_codes=(ExitCode.NOT_FOUND,),
     ),
 }
