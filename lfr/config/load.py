@@ -20,7 +20,7 @@ that lfr shows or logs holds a secret.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -83,16 +83,17 @@ def load_with_origins(
     """
     environment = os.environ if environment is None else environment
     settings = list(all_settings())
-    file = _file(config, environment, default_file)
-    layers = [
-        {setting.attribute: SourcedValue(setting.default, DEFAULT) for setting in settings},
-        _file_layer(file, settings),
-        _environment_layer(environment, settings),
-        _credentials_layer(environment.get("CREDENTIALS_DIRECTORY", ""), settings),
-        _override_layer(overrides, settings),
-    ]
-    merged: Layer = {}
-    for layer in map(_without_user_in_url, layers):
+    file = config or environment.get("LFR_CONFIG", "")
+    if not file and Path(default_file).exists():
+        file = default_file
+    sources = (
+        _read_file(file, settings),
+        _read_environment(environment, settings),
+        _read_credentials(environment.get("CREDENTIALS_DIRECTORY", ""), settings),
+        _find_overridden(overrides, settings),
+    )
+    merged = {setting.attribute: SourcedValue(setting.default, DEFAULT) for setting in settings}
+    for layer in map(_without_user_in_url, map(_checked_layer, sources)):
         if "redis_url" not in layer and layer.keys() & {"redis_host", "redis_port"}:
             merged["redis_url"] = SourcedValue("", DEFAULT)
         merged.update(layer)
@@ -103,39 +104,34 @@ def load_with_origins(
     )
 
 
-def _file(config: str, environment: Mapping[str, str], default: str) -> str:
-    file = config or environment.get("LFR_CONFIG", "")
-    return file or (default if Path(default).exists() else "")
+def _checked_layer(raw_values: Iterable[tuple[Setting, Any, str]]) -> Layer:
+    """Return the layer of these settings with their unchecked values and origins. Raises BadSettings."""
+    return {
+        setting.attribute: SourcedValue(check_setting(setting, raw, origin), origin)
+        for setting, raw, origin in raw_values
+    }
 
 
-def _file_layer(file: str, settings: list[Setting]) -> Layer:
-    if not file:
-        return {}
-    from lfr.config.file import read_settings_file  # imports yaml
+def _read_file(file: str, settings: list[Setting]) -> Iterator[tuple[Setting, Any, str]]:
+    if file:
+        from lfr.config.file import read_settings_file  # imports yaml
 
-    by_name = {setting.name: setting for setting in settings}
-    layer: Layer = {}
-    types = {setting.name: setting.type for setting in settings}
-    for name, raw, origin in read_settings_file(file, types):
-        layer[by_name[name].attribute] = SourcedValue(check_setting(by_name[name], raw, origin), origin)
-    return layer
+        by_name = {setting.name: setting for setting in settings}
+        types = {setting.name: setting.type for setting in settings}
+        for name, raw, origin in read_settings_file(file, types):
+            yield by_name[name], raw, origin
 
 
-def _environment_layer(environment: Mapping[str, str], settings: list[Setting]) -> Layer:
-    layer: Layer = {}
+def _read_environment(
+    environment: Mapping[str, str], settings: list[Setting]
+) -> Iterator[tuple[Setting, Any, str]]:
     for setting in settings:
-        text = environment.get(setting.variable, "")
-        if text:
-            origin = f"${setting.variable}"
-            layer[setting.attribute] = SourcedValue(check_setting(setting, text, origin), origin)
-    return layer
+        if text := environment.get(setting.variable, ""):
+            yield setting, text, f"${setting.variable}"
 
 
-def _credentials_layer(folder: str, settings: list[Setting]) -> Layer:
-    layer: Layer = {}
-    if not folder:
-        return layer
-    for setting in settings:
+def _read_credentials(folder: str, settings: list[Setting]) -> Iterator[tuple[Setting, Any, str]]:
+    for setting in settings if folder else ():
         paths = (Path(folder, setting.name), Path(folder, f"lfr_{setting.name}"))
         path = next((path for path in paths if path.is_file()), None)
         if path is None:
@@ -145,18 +141,15 @@ def _credentials_layer(folder: str, settings: list[Setting]) -> Layer:
             text = path.read_text(encoding="utf-8").removesuffix("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise BadSettings(f"cannot be read: {error}", place=origin) from None
-        layer[setting.attribute] = SourcedValue(check_setting(setting, text, origin), origin)
-    return layer
+        yield setting, text, origin
 
 
-def _override_layer(overrides: Layer, settings: list[Setting]) -> Layer:
+def _find_overridden(overrides: Layer, settings: list[Setting]) -> Iterator[tuple[Setting, Any, str]]:
     by_attribute = {setting.attribute: setting for setting in settings}
-    layer: Layer = {}
     for name, (raw, origin) in overrides.items():
         if name not in by_attribute:
             raise BadSettings(f"there is no setting {name}", hint="one of " + ", ".join(by_attribute))
-        layer[name] = SourcedValue(check_setting(by_attribute[name], raw, origin), origin)
-    return layer
+        yield by_attribute[name], raw, origin
 
 
 def _without_user_in_url(layer: Layer) -> Layer:
