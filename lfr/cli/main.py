@@ -40,8 +40,9 @@ def _run(words: list[str]) -> int:
     call = parse_command_line(words, terminal)
     if call is None:
         return 0
+    handler, arguments = call
     _unwind_on_signals()
-    return call.handler.run(call.arguments, terminal)
+    return handler.run(arguments, terminal)
 
 
 def _unwind_on_signals() -> None:
@@ -97,21 +98,12 @@ def _report(error: BaseException) -> int:
             has_lines = getattr(error, "errors", ())
             terminal.print_err(str(error) if has_lines else f"lfr: {printable(str(error))}")
             return exit_code(error)
-    return _report_defect(error)
-
-
-def _report_defect(error: BaseException) -> int:
-    import os
-
-    from lfr.cli.exit_codes import ExitCode
-    from lfr.cli.ui.terminal import printable, process_terminal
-
-    if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG":
+    if terminal.environment.get("LOG_LEVEL", "").upper() == "DEBUG":
         import traceback
 
         traceback.print_exception(error)
     text = printable(f"{type(error).__name__}: {error}")[:300]
-    process_terminal().print_err(f"lfr: a defect in lfr {__version__}: {text} ({_DEFECT_HINT})")
+    terminal.print_err(f"lfr: a defect in lfr {__version__}: {text} ({_DEFECT_HINT})")
     return ExitCode.DEFECT
 
 

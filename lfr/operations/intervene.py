@@ -16,18 +16,12 @@ from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.workflows.commit import delete_workflow_commands, transition_commands
 from lfr.store.workflows.export import load_own_keys
 from lfr.store.workflows.items import load_item_counts, load_open_items
-from lfr.store.workflows.load import (
-    FlowCache,
-    LoadedWorkflow,
-    load_whole,
-    watch_references,
-    watch_state,
-)
+from lfr.store.workflows.load import FlowCache, LoadedWorkflow, load_whole, watch_references, watch_state
 from lfr.values.json import Json
 
 
 def terminate_workflow(store: Store, id: str) -> WorkflowState:
-    """Terminate a workflow: nothing more starts in it, and results of what runs are stale. Return its state.
+    """Terminate a workflow: no more steps start, and results of running tasks are ignored. Return its state.
 
     Raises NotFound, and Conflict if it has ended already.
     """
@@ -43,25 +37,17 @@ def restart_workflow(store: Store, id: str) -> WorkflowState:
 
 
 def retry_task(store: Store, id: str, index: int) -> None:
-    """Start another attempt of a step's running task; results of the attempt so far are stale.
+    """Start another attempt of a step's running task; the result of the current attempt is ignored.
 
     If the step has failed or was stopped, restart the workflow. Raises BadInput, NotFound, and Conflict if
     the step is in another state.
     """
-
-    def decide(workflow: LoadedWorkflow) -> Transition:
-        return retry_step(workflow.flow, workflow.progress, workflow.outputs, index)
-
-    _change_step(store, id, index, StepAction.RETRY, decide)
+    _change_step(store, id, index, StepAction.RETRY)
 
 
 def fail_task(store: Store, id: str, index: int, reason: str) -> None:
     """Fail the running task of a step without a retry. Raises as `retry_task`."""
-
-    def decide(workflow: LoadedWorkflow) -> Transition:
-        return fail_step(workflow.flow, workflow.progress, index, reason)
-
-    _change_step(store, id, index, StepAction.FAIL, decide)
+    _change_step(store, id, index, StepAction.FAIL, reason=reason)
 
 
 def skip_task(store: Store, id: str, index: int, output: Json = None) -> None:
@@ -69,23 +55,26 @@ def skip_task(store: Store, id: str, index: int, output: Json = None) -> None:
 
     A failed or terminated workflow continues as after a restart. Raises as `retry_task`.
     """
-
-    def decide(workflow: LoadedWorkflow) -> Transition:
-        return skip_step(workflow.flow, workflow.progress, workflow.outputs, index, output)
-
-    _change_step(store, id, index, StepAction.SKIP, decide)
+    _change_step(store, id, index, StepAction.SKIP, output=output)
 
 
 def _change_step(
-    store: Store, id: str, index: int, action: StepAction, change: Callable[[LoadedWorkflow], Transition]
+    store: Store, id: str, index: int, action: StepAction, *, reason: str = "", output: Json = None
 ) -> None:
     id = parse_workflow_id(id)
 
     def decide(workflow: LoadedWorkflow | None) -> Transition:
         if workflow is None:
             raise NotFound(f"there is no workflow {id}")
-        check_step_action(action, id, workflow.flow, workflow.progress, index)
-        return change(workflow)
+        flow, progress, outputs = workflow.flow, workflow.progress, workflow.outputs
+        check_step_action(action, id, flow, progress, index)
+        match action:
+            case StepAction.RETRY:
+                return retry_step(flow, progress, outputs, index)
+            case StepAction.SKIP:
+                return skip_step(flow, progress, outputs, index, output)
+            case StepAction.FAIL:
+                return fail_step(flow, progress, index, reason)
 
     with store.connect() as connection:
         intervene(connection, store.stream, FlowCache(), id, decide)

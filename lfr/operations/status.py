@@ -13,12 +13,14 @@ from lfr.store.stream.groups import Group, count_lag, read_groups
 
 _NEARLY_FULL: Final = 0.9
 
+_PROCESS_KEYS: Final = ("name", "role", "host", "pid", "version", "since", "passes", "events")
+
 
 def load_status(store: Store) -> dict[str, Any]:
     """Describe the installation as plain data.
 
-    redis         the keys of `Statistics.server`; and warnings: texts that say what of it endangers
-                  workflows, and what to do
+    redis         the keys of `Statistics.server`; and warnings: texts that name a danger to workflows, and
+                  what to do
     roles         each live process: name, role, host, pid, version, since, passes, events, and age, the
                   seconds since its latest heartbeat
     stream        key and length
@@ -65,18 +67,8 @@ def _warnings(server: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _describe_process(heartbeat: Heartbeat) -> dict[str, Any]:
-    process = heartbeat.process
-    return {
-        "name": process.name,
-        "role": process.role,
-        "host": process.host,
-        "pid": process.pid,
-        "version": process.version,
-        "since": process.since,
-        "passes": process.passes,
-        "events": process.events,
-        "age": round(heartbeat.age_seconds, 1),
-    }
+    description = {key: getattr(heartbeat.process, key) for key in _PROCESS_KEYS}
+    return {**description, "age": round(heartbeat.age_seconds, 1)}
 
 
 def _describe_group(connection: Connection, stream: str, group: Group) -> dict[str, Any]:

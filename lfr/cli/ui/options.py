@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import Layer, LoadedSettings, SourcedValue, load_with_origins
-from lfr.errors import BadInput, LfrError, NotFound, Refused, Unreachable
+from lfr.errors import BadInput, NotFound, Refused, Unreachable
 from lfr.values.checks import NUMBER_TEXT, WHOLE_NUMBER_TEXT, Check
 from lfr.values.json import InvalidJson, Json, decode_json
 
@@ -160,21 +160,14 @@ def _read_file(file: str) -> bytes:
     """Read a file. Raises NotFound; Refused without permission; BadInput for a folder."""
     try:
         return Path(file).read_bytes()
-    except OSError as error:
-        raise _file_error(error, file) from None
-    except ValueError:  # a NUL in the name
+    except (FileNotFoundError, ValueError):  # ValueError: a NUL in the name
         raise NotFound("there is no such file", place=file) from None
-
-
-def _file_error(error: OSError, file: str) -> LfrError:
-    match error:
-        case FileNotFoundError():
-            return NotFound("there is no such file", place=file)
-        case PermissionError():
-            return Refused("no permission to read this file", place=file)
-        case IsADirectoryError():
-            return BadInput("this is a folder, not a file", place=file)
-    return NotFound(f"cannot read this file: {error.strerror}", place=file)
+    except PermissionError:
+        raise Refused("no permission to read this file", place=file) from None
+    except IsADirectoryError:
+        raise BadInput("this is a folder, not a file", place=file) from None
+    except OSError as error:
+        raise NotFound(f"cannot read this file: {error.strerror}", place=file) from None
 
 
 def _number_option(check: Check, words: str, least: int, most: float = math.inf) -> Callable[[str], Any]:

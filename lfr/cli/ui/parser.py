@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from textwrap import fill
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from lfr.cli.command_table import COMMANDS, GROUPS, ROLE, Command, Handler
 from lfr.cli.exit_codes import MEANINGS
@@ -19,13 +19,6 @@ class UsageError(Exception):
     """The command line is not valid."""
 
 
-class Call(NamedTuple):
-    """A command with its parsed arguments."""
-
-    handler: Handler
-    arguments: Namespace
-
-
 class _Parser(ArgumentParser):
     """An ArgumentParser that raises its errors. (argparse documents overriding `error` for this.)"""
 
@@ -33,8 +26,8 @@ class _Parser(ArgumentParser):
         raise UsageError(f"{message} ({self.prog} --help)")
 
 
-def parse_command_line(words: Sequence[str], terminal: Terminal) -> Call | None:
-    """Return the command and its arguments; None for the overview, which it prints.
+def parse_command_line(words: Sequence[str], terminal: Terminal) -> tuple[Handler, Namespace] | None:
+    """Return the command's handler and its arguments; None for the overview, which it prints.
 
     Raises UsageError, and SystemExit(0) after printing the help of one command.
     """
@@ -48,7 +41,7 @@ def parse_command_line(words: Sequence[str], terminal: Terminal) -> Call | None:
     if command is None:
         raise UsageError(_unknown_command(name))
     handler = load_handler(command)
-    return Call(handler, make_parser(command, handler).parse_args(rest, Namespace(command=name)))
+    return handler, make_parser(command, handler).parse_args(rest, Namespace(command=name))
 
 
 def load_handler(command: Command) -> Handler:

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Final, Self
 
 from lfr.cli.ui.format_values import format_duration, format_time, seconds_between
@@ -130,7 +129,7 @@ class Board:
         return lines
 
     def _select_steps(self, count: int) -> dict[int, _StepLine]:
-        """Return the most important steps: failed ones first, then running ones, then the latest."""
+        """Return `count` steps, by index: failed ones if possible, then running ones, then the latest."""
         if len(self._steps) <= count:
             return dict(sorted(self._steps.items()))
         ranks = {"FAILED": 0, "RUNNING": 1}
@@ -175,9 +174,7 @@ class LiveProgress:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stopping.set()
         self._thread.join()
         self._draw()
