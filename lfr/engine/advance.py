@@ -182,7 +182,7 @@ class TransitionBuilder:
         return True
 
     def stop(self, index: int, invocation: Invocation) -> None:
-        """End one invocation of a step, and drop what is timed for its attempt."""
+        """Count one invocation of a step as ended, and drop the timers of its attempt."""
         attempt = Attempt(index, self._step(index).attempt, invocation)
         if invocation.options.timeout is not None:
             self.transition.dropped_deadlines.append(attempt)
@@ -327,7 +327,7 @@ class TransitionBuilder:
             return changed
         before = self.progress.step(index)
         if before is None:
-            # `result` returns a LoadRequest now. What follows from an untouched step does no harm.
+            # From now on `result` returns a LoadRequest, so a wrong guess of the progress does no harm.
             self._missing_steps.add(index)
             return UNTOUCHED
         return before

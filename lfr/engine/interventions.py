@@ -10,15 +10,7 @@ from enum import StrEnum
 
 from lfr.engine.advance import TransitionBuilder, gather_input, normalize_output
 from lfr.engine.step_inputs import InputError
-from lfr.engine.transition import (
-    UNTOUCHED,
-    Fact,
-    FactKind,
-    LoadRequest,
-    Progress,
-    Start,
-    Transition,
-)
+from lfr.engine.transition import UNTOUCHED, Fact, FactKind, LoadRequest, Progress, Start, Transition
 from lfr.flow import Flow
 from lfr.states import MAY_FOLLOW, WorkflowState
 from lfr.values.json import Json
@@ -61,15 +53,16 @@ def restart(flow: Flow, progress: Progress, outputs: Mapping[int, Json]) -> Tran
 
 
 def refusal_reason(action: StepAction, flow: Flow, progress: Progress, index: int) -> str:
-    """Return why this cannot be done to a step now, or an empty text if it can.
-
-    The progress of the step must be loaded.
-    """
-    if progress.steps.get(index, UNTOUCHED).active:
+    """Return why this cannot be done to a step now, or an empty text if it can. The progress of the step must
+    be loaded."""
+    step = progress.steps.get(index, UNTOUCHED)
+    if step.active:
         return ""
     if action is StepAction.FAIL:
         return "it does not run"
-    return "" if _waits_for_restart(flow, progress, index) else "it neither runs nor waits for a restart"
+    may_restart = WorkflowState.RUNNING in MAY_FOLLOW[progress.state]
+    is_stopped = may_restart and step.waiting >= flow.thresholds[index]
+    return "" if is_stopped else "it neither runs nor waits for a restart"
 
 
 def retry_step(flow: Flow, progress: Progress, outputs: Mapping[int, Json], index: int) -> Transition:
@@ -82,8 +75,7 @@ def retry_step(flow: Flow, progress: Progress, outputs: Mapping[int, Json], inde
         return restart(flow, progress, outputs)
     builder = TransitionBuilder(flow, progress, outputs)
     builder.cancel(index)
-    step = flow.steps[index]
-    builder.retry(step, flow.invocation_of(index), "tried again by hand")
+    builder.retry(flow.steps[index], flow.invocation_of(index), "tried again by hand")
     return _transition(builder)
 
 
@@ -122,12 +114,6 @@ def skip_step(
 def _check(action: StepAction, flow: Flow, progress: Progress, index: int) -> None:
     if reason := refusal_reason(action, flow, progress, index):
         raise NotPossible(reason)
-
-
-def _waits_for_restart(flow: Flow, progress: Progress, index: int) -> bool:
-    """Return whether a step has failed or was stopped."""
-    waiting = progress.steps.get(index, UNTOUCHED).waiting
-    return WorkflowState.RUNNING in MAY_FOLLOW[progress.state] and waiting >= flow.thresholds[index]
 
 
 def _set_running(builder: TransitionBuilder) -> None:

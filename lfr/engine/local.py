@@ -17,7 +17,6 @@ from lfr.values.json import Json
 Task: TypeAlias = Callable[[str, str, int, Json, Json], Json]
 """A task as a function: (name, base, index, input, parameters) -> output."""
 
-
 Trace: TypeAlias = Callable[[int, str, Json], None]
 """A callback for a step: (index, name, input)."""
 

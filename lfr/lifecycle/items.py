@@ -114,9 +114,7 @@ class ItemsProcessor:
         self, connection: Connection, id: str, indices: Iterable[int] | None, state: WorkflowState
     ) -> list[ItemId]:
         """Terminate or restart the open items of these steps, or of all steps; return the items that changed.
-
-        Nothing changes once the workflow itself is in another state than `state`.
-        """
+        Nothing changes once the workflow itself is in another state than `state`."""
         _, loaded = load(connection, self._flows, {id: ()})
         if id not in loaded:
             return []
@@ -142,10 +140,7 @@ class ItemsProcessor:
     def _decide(
         self, connection: Connection, id: str, item_events: ItemEvents, restarted: Iterable[ItemId]
     ) -> tuple[int, list[Command]]:
-        """Load the workflow and return the time of Redis and the commands for all changes.
-
-        Raises ItemsMissing.
-        """
+        """Load the workflow; return the time of Redis and commands for all changes. Raises ItemsMissing."""
         now_ms, loaded = load(connection, self._flows, {id: item_events.indices()})
         if id not in loaded:
             return now_ms, []
@@ -193,11 +188,8 @@ class ItemsProcessor:
         indices: Sequence[int],
         counts: Mapping[int, ItemCounts],
     ) -> list[ItemResult]:
-        """Return the results of the items that have ended according to the events.
-
-        If a step goes on with its items, add the successes of its open items: the stream may have been lost,
-        and then no event reports them.
-        """
+        """Return the results of the items that have ended according to the events. If a step goes on with its
+        items, add the open items that have succeeded: the stream that reported it may be lost."""
         ended = dict.fromkeys(item for item in item_events.ended if item.index in indices)
         others = [
             item
@@ -217,7 +209,7 @@ class ItemsProcessor:
     def _item_commands(
         self, workflow: LoadedWorkflow, change: ItemsTransition, inputs: Sequence[Json], now_ms: int
     ) -> list[Command]:
-        """Return the commands that write what changes for the items of one step."""
+        """Return the commands that collect outputs, begin items and update the counts of one step."""
         id, index, counts = workflow.record.id, change.index, change.counts
         commands = [command for result in change.completed for command in collect_output_commands(result)]
         if counts is None:

@@ -97,9 +97,7 @@ class Lifecycle(Consumer):
 
     def _commit(self, connection: Connection, batch_events: BatchEvents) -> bool:
         """Load, advance and write the workflows of a batch; return whether the transaction was accepted.
-
-        Raises _TooLarge for several results that are too large for one transaction.
-        """
+        Raises _TooLarge for several results that are too large for one transaction."""
         outputs = load_out_of_band_outputs(connection, batch_events.steps_without_output())
         now_ms, loaded = load(connection, self._flows, batch_events.indices())
         resolved = resolve_results(batch_events, loaded, outputs)
@@ -173,7 +171,7 @@ class BatchEvents:
         return sum(sum(map(len, entry.fields.values())) for entry in entries)
 
     def indices(self) -> dict[str, list[int]]:
-        """Return the steps that the results are of, by workflow."""
+        """Return the steps to which the results belong, by workflow."""
         return {id: [task.index for _, task in results] for id, results in self.results.items()}
 
     def steps_without_output(self) -> list[tuple[str, int]]:
@@ -199,7 +197,7 @@ def classify_batch(entries: Sequence[Entry]) -> BatchEvents:
 
 
 def _classify(batch_events: BatchEvents, entry: Entry, values: events.Values | events.Malformed) -> None:
-    """Add an event to a batch_events. Raises Malformed."""
+    """Add an event to `batch_events`. Raises Malformed."""
     if isinstance(values, events.Malformed):
         task = _parse_without_output(entry, values)
         batch_events.results.setdefault(task.workflow, []).append((entry, task))
@@ -244,7 +242,7 @@ def _parse_without_output(entry: Entry, error: events.Malformed) -> events.EndTa
 
 @dataclass(slots=True)
 class ResolvedResults:
-    """The results of a batch, held to the workflows that were loaded.
+    """The results of a batch, after a check against the workflows that were loaded.
 
     results       the results for the engine, by workflow
     orphans       events whose workflow or step does not exist, with the reason
@@ -261,7 +259,8 @@ def resolve_results(
     loaded: Mapping[str, LoadedWorkflow],
     outputs: Mapping[tuple[str, int], bytes],
 ) -> ResolvedResults:
-    """Return the results for the engine. `outputs` are the out-of-band outputs, as JSON."""
+    """Return the results for the engine, and the events that concern no existing step. `outputs` are the
+    out-of-band outputs, as JSON."""
     resolved = ResolvedResults()
     for id, results in batch_events.results.items():
         workflow = loaded.get(id)
@@ -282,11 +281,8 @@ def resolve_results(
 
 
 def _uses_output(workflow: LoadedWorkflow, task: events.EndTask, has_output: bool) -> bool:
-    """Return whether the out-of-band output of a step is to be deleted.
-
-    It is used by this result, or is not needed because the remote end of a request sends the output itself.
-    An output that a later attempt has left stays.
-    """
+    """Return whether to delete the out-of-band output of a step: this result uses it, or the remote end of a
+    request sends the output itself. The output of a later attempt stays."""
     progress = workflow.progress.step(task.index)
     if progress is not None and task.attempt not in (None, progress.attempt):
         return False

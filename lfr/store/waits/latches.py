@@ -16,26 +16,14 @@ from dataclasses import dataclass
 import redis
 
 from lfr import events
-from lfr.engine.latches import (
-    Latch,
-    OpenLatch,
-    SetCount,
-    StartCountdown,
-    apply_requests,
-    is_settled,
-)
+from lfr.engine.latches import Latch, OpenLatch, SetCount, StartCountdown, apply_requests, is_settled
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, read_time_ms
 from lfr.store.redis.pipeline import Pipeline, ReplyHandle
 from lfr.store.redis.transaction import commit_together_or_singly, retry_until_committed
 from lfr.store.stream.entries import ConsumerId, append_command
 from lfr.store.stream.groups import call_group
-from lfr.store.waits.registry import (
-    add_wait_commands,
-    end_task_commands,
-    end_wait_commands,
-    watch_waits,
-)
+from lfr.store.waits.registry import add_wait_commands, end_task_commands, end_wait_commands, watch_waits
 from lfr.store.waits.start import processed_commands, watch_start_tasks
 from lfr.tasks.wait_spec import LatchRequest
 from lfr.values.stream_id import StreamId

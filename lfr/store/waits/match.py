@@ -34,12 +34,7 @@ from lfr.store.waits.event_buffer import (
     watch_buffered_events,
     watch_field_sets,
 )
-from lfr.store.waits.registry import (
-    add_wait_commands,
-    end_task_commands,
-    remove_wait_commands,
-    watch_waits,
-)
+from lfr.store.waits.registry import add_wait_commands, end_task_commands, remove_wait_commands, watch_waits
 from lfr.store.waits.start import StartTasks, processed_commands, watch_start_tasks
 from lfr.tasks.matching import FieldSet, match_keys
 from lfr.tasks.wait_spec import Wait

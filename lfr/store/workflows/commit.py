@@ -153,10 +153,8 @@ def _state_fields(state: WorkflowState, reason: str, now_ms: int) -> list[str | 
 
 
 def _changes_workflow(transition: Transition) -> bool:
-    """Return whether something happens to the workflow as a whole.
-
-    Its state may be the same afterwards: a workflow that is restarted may fail again at once.
-    """
+    """Return whether something happens to the workflow as a whole. Its state may be the same afterwards: a
+    workflow that is restarted may fail again at once."""
     return any(fact.index is None for fact in transition.facts)
 
 

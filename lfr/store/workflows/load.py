@@ -135,6 +135,10 @@ ADVANCE_FIELDS = ("flow", "state", "started", "counts")
 RECORD_FIELDS = (*ADVANCE_FIELDS, "name", "ended", "steps", "reason")
 LIST_FIELDS = (*RECORD_FIELDS[:-1], "brief")
 
+_PREFETCH_LIMIT = 16
+"""Of how many steps the successors are loaded ahead for a result. If these do not suffice, the limit becomes
+twice the number of steps that are loaded."""
+
 _STATES = {state.encode(): state for state in WorkflowState}
 
 
@@ -190,21 +194,21 @@ def load(
     ids = list(indices_by_id)
     if not ids:
         return read_time_ms(connection), {}
-    expected: dict[str, list[int]] = {}
+    prefetched: dict[str, list[int]] = {}  # steps to load in the first round trip
     for id in ids:
         flow = flows.flow_of(id)
         if flow is not None and (steps := _likely_steps(flow, indices_by_id[id])):
-            expected[id] = sorted(steps)
+            prefetched[id] = sorted(steps)
     _, time, *replies = connection.execute(
         [
             ("WATCH", *ids),
             TIME,
             *(("HMGET", id, *ADVANCE_FIELDS) for id in ids),
-            *(_steps_command(id, indices) for id, indices in expected.items()),
+            *(_steps_command(id, indices) for id, indices in prefetched.items()),
         ],
         keep_errors=True,
     )
-    step_replies = dict(zip(expected, replies[len(ids) :], strict=True))
+    step_replies = dict(zip(prefetched, replies[len(ids) :], strict=True))
     records = [record for id, reply in zip(ids, replies, strict=False) if (record := parse_record(id, reply))]
     flow_by_reference = flows.fetch(connection, (record.reference for record in records))
     loaded: dict[str, LoadedWorkflow] = {}
@@ -214,8 +218,8 @@ def load(
         if flow is None:
             continue
         workflow = loaded[record.id] = LoadedWorkflow(record, flow, record.progress())
-        if flows.reference_of(record.id) == record.reference and record.id in expected:
-            add_steps(workflow.progress, expected[record.id], step_replies[record.id])
+        if flows.reference_of(record.id) == record.reference and record.id in prefetched:
+            add_steps(workflow.progress, prefetched[record.id], step_replies[record.id])
         else:
             requests.append((workflow, LoadRequest(_likely_steps(flow, indices_by_id[record.id]))))
         flows.remember(record.id, record.reference)
@@ -260,12 +264,8 @@ def _advance(
     return None
 
 
-_PREFETCH_LIMIT = 16
-"""From how many steps their successors are loaded, too, for a result; each further request doubles it."""
-
-
 def _likely_steps(flow: Flow, indices: Iterable[int], limit: int = _PREFETCH_LIMIT) -> frozenset[int]:
-    """Return the steps whose progress the results of these steps are likely to need, and these steps."""
+    """Return these steps, and those whose progress their results are likely to need."""
     in_flow = (index for index in indices if index < len(flow.steps))
     return frozenset().union(*(_reachable_steps(flow, index, limit) for index in in_flow))
 
