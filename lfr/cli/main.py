@@ -94,9 +94,7 @@ def _report(error: BaseException) -> int:
             terminal.print_err(f"lfr: {printable(str(error))}")
             return ExitCode.USAGE
         case LfrError():
-            # The errors of a flow keep their lines, so that editors find the place.
-            has_lines = getattr(error, "errors", ())
-            terminal.print_err(str(error) if has_lines else f"lfr: {printable(str(error))}")
+            terminal.print_error(error)
             return exit_code(error)
     if terminal.environment.get("LOG_LEVEL", "").upper() == "DEBUG":
         import traceback

@@ -39,7 +39,7 @@ def _check(arguments: Namespace, terminal: Terminal) -> int:
             text, source = read_flow_text(file, terminal)
             base = flow_base(arguments.base, file)
         except LfrError as error:  # continue with the other files
-            terminal.print_err(f"lfr: {printable(str(error))}")
+            terminal.print_error(error)
             codes.append(exit_code(error))
             continue
         from lfr.language import check_flow

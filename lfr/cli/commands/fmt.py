@@ -46,7 +46,7 @@ def _format_file(file: str, only_check: bool, terminal: Terminal) -> int:
         terminal.print_err(f"{file} has been changed")
         return ExitCode.OK
     except LfrError as error:
-        terminal.print_err(str(error))
+        terminal.print_error(error)
         return exit_code(error)
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, TextIO
 from unicodedata import combining, east_asian_width
 
+from lfr.errors import LfrError
+
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
 
 
@@ -44,6 +46,11 @@ class Terminal:
             self.err.flush()
         except OSError:
             pass
+
+    def print_error(self, error: LfrError) -> None:
+        """Write an error to stderr in one line; those of a flow keep their lines, for editors."""
+        is_of_flow = hasattr(error, "errors")
+        self.print_err(str(error) if is_of_flow else f"lfr: {printable(str(error))}")
 
     @property
     def is_live(self) -> bool:

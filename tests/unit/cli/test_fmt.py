@@ -41,6 +41,11 @@ def test_a_link_stays_a_link(file: Path) -> None:
     assert link.is_symlink() and file.read_bytes() == b"a -> b\n"
 
 
+def test_a_missing_file_is_named_in_one_printable_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fmt", "no\x1b.flow"]) == 66
+    assert capsys.readouterr().err == "lfr: no\\x1b.flow: there is no such file\n"
+
+
 def test_a_file_with_errors_is_left_alone(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = file.with_name("wrong.flow")
     wrong.write_text("a -> -> b")
