@@ -51,7 +51,7 @@ HANDLERS: Handlers = {
         "The document holds the flow, the progress, the outputs and the history. lfr restore creates a "
         "workflow from it, on this Redis or on another one.",
         (("archive build-5f0c --output build.json", ""),),
-        (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.CANNOT_WRITE, *REDIS_ERRORS),
+        (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.CONFLICT, ExitCode.CANNOT_WRITE, *REDIS_ERRORS),
     ),
     "restore": Handler(
         _add_restore_arguments,

@@ -32,7 +32,7 @@ def _add_arguments(role: Role, parser: ArgumentParser) -> None:
             nargs="?" if is_positional else None,
             type=option.type,
             default=option.default,
-            metavar=f"[{option.metavar}]" if is_positional else option.metavar,
+            metavar=option.metavar,
             help=f"{option.help}{default}",
         )
     add_connection_options(parser)

@@ -76,7 +76,9 @@ def make_parser(command: Command, handler: Handler) -> ArgumentParser:
 
 def _usage(parser: ArgumentParser) -> str:
     """Return the usage in one short line; the help lists the options below it."""
-    positionals = [str(action.metavar) for action in parser._get_positional_actions()]
+    forms = {"?": "[{}]", "+": "{} ..."}
+    actions = parser._get_positional_actions()
+    positionals = [forms.get(str(action.nargs), "{}").format(action.metavar) for action in actions]
     return " ".join([parser.prog, *positionals, "[options]"])
 
 

@@ -76,6 +76,14 @@ def test_every_command_and_role_is_in_the_overview(capsys: pytest.CaptureFixture
     assert {role.name for role in ROLES} <= COMMANDS.keys()
 
 
+@pytest.mark.parametrize(
+    "usage", ["check FILE ...", "console [HOST[:PORT]]", "units [FILE]", "end ID NAME INDEX"]
+)
+def test_the_usage_marks_what_is_optional_or_repeated(usage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([usage.split()[0], "--help"]) == ExitCode.OK
+    assert capsys.readouterr().out.startswith(f"usage: lfr {usage} [options]\n")
+
+
 def test_help_of_a_command_either_way(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["help", "run"]) == ExitCode.OK
     assert capsys.readouterr().out.startswith("usage: lfr run FILE [options]")
