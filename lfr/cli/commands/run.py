@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from lfr.cli.command_table import Handler, Handlers
-from lfr.cli.commands.check import print_warnings
+from lfr.cli.commands.flow_texts import print_warnings
 from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
 from lfr.cli.ui.format_values import format_duration, long_json
 from lfr.cli.ui.options import (

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lfr.cli.command_table import COMMANDS
-from lfr.cli.commands.check import HANDLERS, print_warnings
+from lfr.cli.commands.flow_texts import HANDLERS, print_warnings
 from lfr.cli.commands.run import HANDLERS as RUN
 from lfr.cli.exit_codes import ExitCode
 from lfr.cli.ui.parser import make_parser

@@ -1,4 +1,4 @@
-"""`lfr end`: complete a task by hand, in place of its worker."""
+"""`lfr end`: complete a task by hand, in place of its worker. `lfr event`: send an event."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from lfr.cli.command_table import Handler, Handlers
 from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
 from lfr.cli.ui.options import add_connection_options, open_store, read_json_option
 from lfr.cli.ui.terminal import Terminal
+from lfr.errors import BadInput
 
 
-def _add_arguments(parser: ArgumentParser) -> None:
+def _add_end_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", help="the workflow, with or without workflow:")
     parser.add_argument("name", metavar="NAME", help="the task's name, as in the flow")
     parser.add_argument("index", metavar="INDEX", type=int, help="the step's index; lfr inspect shows it")
@@ -46,9 +47,26 @@ def _end(arguments: Namespace, terminal: Terminal) -> int:
     return ExitCode.OK
 
 
+def _add_event_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("kind", metavar="KIND", help="the kind of event, for example `approved`")
+    parser.add_argument("--data", metavar="JSON|@FILE", help="the event's fields, an object", dest="fields")
+    add_connection_options(parser, has_data_option=True)
+
+
+def _event(arguments: Namespace, terminal: Terminal) -> int:
+    fields = read_json_option("--data", arguments.fields, terminal)
+    if fields is not None and not isinstance(fields, dict):
+        raise BadInput('--data must be an object, as {"order": 7}')
+    store = open_store(arguments)
+    from lfr.operations.events import send_event
+
+    terminal.print(send_event(store, arguments.kind, fields))
+    return ExitCode.OK
+
+
 HANDLERS: Handlers = {
     "end": Handler(
-        _add_arguments,
+        _add_end_arguments,
         _end,
         "Sends the end-task event that the worker of step INDEX would send, and prints the id of the event. "
         "NAME protects against a wrong INDEX: the task at INDEX must have this name.",
@@ -58,5 +76,12 @@ HANDLERS: Handlers = {
             ("end build-5f0c deploy 5 --status FAILURE --reason 'host is gone'", "the workflow FAILS"),
         ),
         (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, *REDIS_ERRORS),
-    )
+    ),
+    "event": Handler(
+        _add_event_arguments,
+        _event,
+        "Appends an event of any kind to the stream and prints its id.",
+        (("event approved --data '{\"order\": 7}'", ""), ("event approved --data @order.json", "")),
+        (ExitCode.BAD_INPUT, *REDIS_ERRORS),
+    ),
 }

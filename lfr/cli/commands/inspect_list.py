@@ -1,4 +1,4 @@
-"""`lfr list`: list workflows, newest first."""
+"""`lfr inspect`: show a workflow and each of its steps. `lfr list`: list workflows, newest first."""
 
 from __future__ import annotations
 
@@ -7,13 +7,34 @@ from argparse import ArgumentParser, Namespace
 from lfr.cli.command_table import Handler, Handlers
 from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
 from lfr.cli.ui.format_values import long_json
-from lfr.cli.ui.format_workflow import format_list
+from lfr.cli.ui.format_workflow import format_history, format_list, format_workflow
 from lfr.cli.ui.options import add_connection_options, open_store, parse_count
 from lfr.cli.ui.terminal import Terminal
 from lfr.states import WorkflowState
 
 
-def _add_arguments(parser: ArgumentParser) -> None:
+def _add_inspect_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", help="the workflow, with or without workflow:")
+    parser.add_argument("--all", action="store_true", help="add the history: each change with its time")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with nothing cut")
+    add_connection_options(parser)
+
+
+def _inspect(arguments: Namespace, terminal: Terminal) -> int:
+    store = open_store(arguments)
+    from lfr.operations.inspect.workflow import inspect_workflow
+
+    workflow = inspect_workflow(store, arguments.id, history=arguments.all)
+    if arguments.json:
+        terminal.print(long_json(workflow))
+        return ExitCode.OK
+    terminal.print_lines(format_workflow(terminal, workflow))
+    if arguments.all:
+        terminal.print_lines(["", *format_history(terminal, workflow)])
+    return ExitCode.OK
+
+
+def _add_list_arguments(parser: ArgumentParser) -> None:
     states = ", ".join(WorkflowState)
     parser.add_argument("--state", metavar="STATE", type=str.upper, help=f"only workflows in STATE: {states}")
     parser.add_argument("--name", metavar="NAME", help="only workflows of the flow NAME")
@@ -41,8 +62,20 @@ def _list(arguments: Namespace, terminal: Terminal) -> int:
 
 
 HANDLERS: Handlers = {
+    "inspect": Handler(
+        _add_inspect_arguments,
+        _inspect,
+        "Prints the state, input and output of the workflow, and of each step the state, times, attempt, and "
+        "output or reason.",
+        (
+            ("inspect workflow:build-5f0c", ""),
+            ("inspect build-5f0c --all", "with the history"),
+            ("inspect build-5f0c --json", "one JSON object, nothing cut"),
+        ),
+        (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, *REDIS_ERRORS),
+    ),
     "list": Handler(
-        _add_arguments,
+        _add_list_arguments,
         _list,
         examples=(
             ("list", "the latest 50"),
@@ -50,5 +83,5 @@ HANDLERS: Handlers = {
             ("list --limit 1000 --json", "a JSON list"),
         ),
         exit_codes=(ExitCode.BAD_INPUT, *REDIS_ERRORS),
-    )
+    ),
 }
