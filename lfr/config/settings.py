@@ -130,12 +130,4 @@ class Setting:
 def all_settings() -> Iterator[Setting]:
     """Yield every setting, in the order of `Settings`."""
     for entry in fields(Settings):
-        yield Setting(
-            attribute=entry.name,
-            name=entry.metadata["name"],
-            type=type(entry.metadata["default"]),
-            default=entry.metadata["default"],
-            variable=entry.metadata["variable"],
-            help=entry.metadata["help"],
-            secret=entry.metadata["secret"],
-        )
+        yield Setting(attribute=entry.name, type=type(entry.metadata["default"]), **entry.metadata)

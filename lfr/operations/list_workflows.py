@@ -88,7 +88,12 @@ def list_page(
     filter = _Filter.parse(state, name, text)
     if not 1 <= size <= MAX_PAGE_SIZE:
         raise BadInput(f"size is {size}, but must be from 1 to {MAX_PAGE_SIZE}")
-    cursor = None if after is None else _parse_cursor(after)
+    cursor = None
+    if after is not None:
+        match = _CURSOR.fullmatch(after)
+        if match is None:
+            raise BadInput("next is not the cursor of a page")
+        cursor = int(match[1]), match[2]
     return _load_page(store, filter, size, cursor, _MAX_READ)
 
 
@@ -143,13 +148,6 @@ def count_workflows(store: Store) -> dict[str, int]:
     """Count the workflows by state."""
     with store.connect() as connection:
         return {state.value: count for state, count in count_states(connection).items()}
-
-
-def _parse_cursor(text: str) -> tuple[int, str]:
-    match = _CURSOR.fullmatch(text)
-    if match is None:
-        raise BadInput("next is not the cursor of a page")
-    return int(match[1]), match[2]
 
 
 def follow_workflow_list(

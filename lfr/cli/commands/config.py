@@ -9,7 +9,7 @@ from lfr.cli.command_table import Handler, Handlers
 from lfr.cli.exit_codes import ExitCode
 from lfr.cli.ui.format_values import long_json
 from lfr.cli.ui.options import add_connection_options, load_command_settings
-from lfr.cli.ui.table import Cell, Column, format_table
+from lfr.cli.ui.table import Cell, Column, Row, format_table
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import DEFAULT, DEFAULT_FILE, LoadedSettings
 from lfr.config.settings import Setting, Value, all_settings
@@ -41,11 +41,11 @@ def _config(arguments: Namespace, terminal: Terminal) -> int:
     return ExitCode.OK
 
 
-def _row(setting: Setting, loaded: LoadedSettings) -> list[Cell]:
+def _row(setting: Setting, loaded: LoadedSettings) -> Row:
     origin = _origin(setting, loaded)
     is_default = origin == DEFAULT
     return [
-        Cell(setting.name),
+        setting.name,
         Cell(_format_value(_masked_value(setting, loaded)), "" if is_default else "bold"),
         Cell(origin, "dim" if is_default else ""),
         Cell(setting.help, "dim"),

@@ -10,7 +10,7 @@ from lfr.cli.command_table import Handler, Handlers
 from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
 from lfr.cli.ui.format_values import long_json
 from lfr.cli.ui.options import add_connection_options, open_store
-from lfr.cli.ui.table import Cell, Column, format_table
+from lfr.cli.ui.table import Column, Row, format_table
 from lfr.cli.ui.terminal import Terminal, printable
 from lfr.errors import BadInput
 
@@ -51,9 +51,9 @@ def _latches(arguments: Namespace, terminal: Terminal) -> int:
     return ExitCode.OK
 
 
-def _row(latch: Mapping[str, Any]) -> list[Cell]:
+def _row(latch: Mapping[str, Any]) -> Row:
     waiting = ", ".join(f"{step['workflow']} {step['index']}" for step in latch["waiting"])
-    return [Cell(_value(latch)), Cell(str(latch["waiters"])), Cell(latch["name"]), Cell(waiting)]
+    return [_value(latch), str(latch["waiters"]), latch["name"], waiting]
 
 
 def _value(latch: Mapping[str, Any]) -> str:

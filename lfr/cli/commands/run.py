@@ -116,25 +116,21 @@ def _wait(store: Store, id: str, arguments: Namespace, terminal: Terminal) -> in
 def _check_options(arguments: Namespace) -> None:
     """Raise UsageError for options that exclude or need each other."""
     if arguments.local:
-        _check_local_options(arguments)
+        set_options = {
+            "--wait": arguments.wait,
+            "--timeout": arguments.timeout is not None,
+            "--workflow-id": arguments.workflow_id is not None,
+        }
+        for flag in [flag for flag, is_set in set_options.items() if is_set]:
+            raise UsageError(f"{flag} does not go with --local, which starts no workflow (lfr run --help)")
+        for flag in connection_flags(arguments):
+            raise UsageError(f"{flag} does not go with --local, which uses no Redis (lfr run --help)")
     elif arguments.timeout is not None and not arguments.wait:
         raise UsageError("--timeout goes with --wait (lfr run --help)")
     elif arguments.json and not arguments.wait:
         raise UsageError("--json goes with --wait, or with --local (lfr run --help)")
     if arguments.file == STDIN and arguments.input == f"@{STDIN}":
         raise UsageError("the flow and the input cannot both come from stdin (lfr run --help)")
-
-
-def _check_local_options(arguments: Namespace) -> None:
-    options = (
-        ("--wait", arguments.wait),
-        ("--timeout", arguments.timeout is not None),
-        ("--workflow-id", arguments.workflow_id is not None),
-    )
-    for flag in [flag for flag, is_set in options if is_set]:
-        raise UsageError(f"{flag} does not go with --local, which starts no workflow (lfr run --help)")
-    for flag in connection_flags(arguments):
-        raise UsageError(f"{flag} does not go with --local, which uses no Redis (lfr run --help)")
 
 
 def watch_progress(store: Store, id: str, terminal: Terminal, *, timeout_seconds: float | None = None) -> str:

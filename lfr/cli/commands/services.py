@@ -16,7 +16,7 @@ from typing import Final
 
 from lfr.cli.command_table import COMMANDS, ROLE, Handler, Handlers
 from lfr.cli.exit_codes import ExitCode
-from lfr.cli.ui.table import Cell, Column, format_table
+from lfr.cli.ui.table import Cell, Column, Row, format_table
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import DEFAULT, load_with_origins
 from lfr.errors import Conflict, NotFound, Refused, Unreachable
@@ -216,7 +216,7 @@ def _units(arguments: Namespace, terminal: Terminal) -> int:
     if arguments.name is not None:
         terminal.print(load_unit_file(arguments.name).rstrip("\n"))
         return ExitCode.OK
-    rows = [[Cell(file.name, "bold"), Cell(file.target), Cell(file.help)] for file in FILES]
+    rows: list[Row] = [[Cell(file.name, "bold"), file.target, file.help] for file in FILES]
     terminal.print_lines(format_table(terminal, _FILE_COLUMNS, rows))
     return ExitCode.OK
 

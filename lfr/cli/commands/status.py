@@ -11,7 +11,7 @@ from lfr.cli.command_table import Handler, Handlers
 from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
 from lfr.cli.ui.format_values import format_start, long_json
 from lfr.cli.ui.options import add_connection_options, open_store
-from lfr.cli.ui.table import Cell, Column, format_table
+from lfr.cli.ui.table import Cell, Column, Row, format_table
 from lfr.cli.ui.terminal import Terminal
 from lfr.errors import LfrError
 
@@ -113,40 +113,24 @@ def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "none"
 
 
-def _print_table(terminal: Terminal, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+def _print_table(terminal: Terminal, columns: Sequence[Column], rows: Sequence[Row]) -> None:
     if rows:
         terminal.print_lines(["", *format_table(terminal, columns, rows)])
 
 
-def _role_row(role: Mapping[str, Any]) -> list[Cell]:
-    return [
-        Cell(role["name"], "bold"),
-        Cell(role["host"]),
-        Cell(str(role["pid"])),
-        Cell(role["version"]),
-        Cell(format_start(role["since"])),
-        Cell(f"{role['events']:,}"),
-        Cell(f"{role['age']:.1f} s ago"),
-    ]
+def _role_row(role: Mapping[str, Any]) -> Row:
+    name = Cell(role["name"], "bold")
+    since, heartbeat = format_start(role["since"]), f"{role['age']:.1f} s ago"
+    return [name, role["host"], str(role["pid"]), role["version"], since, f"{role['events']:,}", heartbeat]
 
 
-def _group_row(group: Mapping[str, Any]) -> list[Cell]:
-    return [
-        Cell(group["name"]),
-        Cell(str(group["consumers"])),
-        Cell(f"{group['lag']:,}"),
-        Cell(f"{group['pending']:,}"),
-    ]
+def _group_row(group: Mapping[str, Any]) -> Row:
+    return [group["name"], str(group["consumers"]), f"{group['lag']:,}", f"{group['pending']:,}"]
 
 
-def _unit_row(unit: UnitState) -> list[Cell]:
+def _unit_row(unit: UnitState) -> Row:
     colour = "red" if unit.is_broken else "green" if unit.active == "active" else ""
-    return [
-        Cell(unit.name),
-        Cell(f"{unit.active} ({unit.sub})", colour),
-        Cell(str(unit.restarts)),
-        Cell(unit.status),
-    ]
+    return [unit.name, Cell(f"{unit.active} ({unit.sub})", colour), str(unit.restarts), unit.status]
 
 
 HANDLERS: Handlers = {

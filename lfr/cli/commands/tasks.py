@@ -8,7 +8,6 @@ import threading
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 from lfr.cli.command_table import Handler, Handlers
@@ -71,18 +70,14 @@ def _run_processes(arguments: Namespace) -> int:
 
     stopping = threading.Event()
     service_manager = ServiceManager.from_environment()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        stopping.set()
-
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+        signal.signal(number, lambda *_: stopping.set())
     process_arguments = _process_arguments(sys.argv[1:], arguments)
     with RoleProcesses({}) as processes:
         for _ in range(arguments.processes):
             processes.start(process_arguments)
         if service_manager.is_present:
-            signal.signal(signal.SIGHUP, lambda number, frame: processes.send_signal(number))
+            signal.signal(signal.SIGHUP, lambda number, _: processes.send_signal(number))
         service_manager.notify("READY=1", f"STATUS={arguments.processes} processes")
         while not stopping.wait(_POLL_SECONDS):
             service_manager.notify("WATCHDOG=1")  # the only work of this process is this loop

@@ -17,7 +17,6 @@ from lfr.cli.exit_codes import PERMANENT_FAILURES, ExitCode
 from lfr.cli.ui.options import parse_port
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import Layer, SourcedValue, load_with_origins
-from lfr.config.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
 
@@ -29,7 +28,6 @@ _STABLE_SECONDS: Final = 60.0
 
 _FATAL: Final = (*PERMANENT_FAILURES, ExitCode.CANNOT_WRITE)
 """Exit codes of a role that end `lfr up`. A full disk is one of them: a person has to make room first."""
-
 
 _SERVERS: Final = {"api": ("the API", 5000), "console": ("the console", 8000)}
 """The title and the default port of each role that serves HTTP."""
@@ -60,7 +58,10 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _up(arguments: Namespace, terminal: Terminal) -> int:
-    settings = _load_settings(arguments)
+    overrides: Layer = {}
+    if arguments.log_level:
+        overrides["log_level"] = SourcedValue(arguments.log_level, "--log-level")
+    settings = load_with_origins(overrides, config=arguments.config).settings
     from lfr.host.child_processes import RoleProcesses
     from lfr.host.journal import set_up_logging
     from lfr.host.valkey import hold_data_folder
@@ -76,13 +77,6 @@ def _up(arguments: Namespace, terminal: Terminal) -> int:
             return _Supervisor(bundle).run()
         finally:
             terminal.print_err(f"lfr: stopping; the data stays in {folder}")
-
-
-def _load_settings(arguments: Namespace) -> Settings:
-    overrides: Layer = {}
-    if arguments.log_level:
-        overrides["log_level"] = SourcedValue(arguments.log_level, "--log-level")
-    return load_with_origins(overrides, config=arguments.config).settings
 
 
 def _default_folder() -> Path:

@@ -14,7 +14,7 @@ from lfr.cli.ui.format_values import (
     seconds_between,
     short_json,
 )
-from lfr.cli.ui.table import Cell, Column, format_table
+from lfr.cli.ui.table import Cell, Column, Row, format_table
 from lfr.cli.ui.terminal import Terminal, printable, truncate
 from lfr.drawing.labels import resource_title
 from lfr.flow import StepKind
@@ -105,14 +105,13 @@ def _overview(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def format_history(terminal: Terminal, workflow: Mapping[str, Any]) -> list[str]:
     """Return the lines of a workflow's history, oldest fact first."""
     steps = {step["index"]: step for step in workflow["steps"]}
-    rows = []
+    rows: list[Row] = []
     for fact in workflow["history"]:
         index = fact["index"]
         step = "" if index is None else _step_title(steps[index])
         number = "" if index is None else str(index) if fact["item"] is None else f"{index}/{fact['item']}"
         event = Cell(fact["event"], "red" if fact["event"] == "failed" else "")
-        time = Cell(format_time(fact["at"]))
-        rows.append([time, Cell(number), Cell(step), event, Cell(fact.get("reason") or "")])
+        rows.append([format_time(fact["at"]), number, step, event, fact["reason"] or ""])
     return format_table(terminal, _HISTORY_COLUMNS, rows)
 
 
@@ -121,17 +120,17 @@ def format_list(terminal: Terminal, workflows: Sequence[Mapping[str, Any]]) -> l
     rows = [
         [
             Cell(workflow["state"], STATE_COLOURS[workflow["state"]]),
-            Cell(format_start(workflow["started"])),
-            Cell(format_duration(seconds_between(workflow["started"], workflow["ended"]))),
-            Cell(workflow["name"]),
-            Cell(workflow["id"]),
+            format_start(workflow["started"]),
+            format_duration(seconds_between(workflow["started"], workflow["ended"])),
+            workflow["name"],
+            workflow["id"],
         ]
         for workflow in workflows
     ]
     return format_table(terminal, _LIST_COLUMNS, rows, width=10_000)
 
 
-def _step_row(step: Mapping[str, Any]) -> list[Cell]:
+def _step_row(step: Mapping[str, Any]) -> Row:
     state = step["state"]
     colour = "" if step["kind"] in _TASK_KINDS or step["name"] else "dim"
     has_attempts = step["attempt"] and step["kind"] in _TASK_KINDS and state != "SKIPPED"
@@ -139,15 +138,15 @@ def _step_row(step: Mapping[str, Any]) -> list[Cell]:
         Cell(str(step["index"]), colour),
         Cell(_step_title(step), colour),
         Cell(state, STATE_COLOURS[state]),
-        Cell(format_time(step["started"])),
-        Cell(format_time(step["ended"])),
-        Cell(format_duration(seconds_between(step["started"], step["ended"]))),
-        Cell(str(step["attempt"]) if has_attempts else ""),
+        format_time(step["started"]),
+        format_time(step["ended"]),
+        format_duration(seconds_between(step["started"], step["ended"])),
+        str(step["attempt"]) if has_attempts else "",
         _result_cell(step),
     ]
 
 
-def _result_cell(step: Mapping[str, Any]) -> Cell:
+def _result_cell(step: Mapping[str, Any]) -> str | Cell:
     """Return the last cell of a step: reason, progress, wait, items or output."""
     items, wait = step.get("items"), step.get("waits_for")
     if step["state"] == "SKIPPED":
@@ -158,12 +157,12 @@ def _result_cell(step: Mapping[str, Any]) -> Cell:
         return Cell(retry + step["reason"], "red")
     progress = step.get("progress")
     if progress:
-        return Cell(f"{progress['fraction']:.0%} {progress['text']}".strip())
+        return f"{progress['fraction']:.0%} {progress['text']}".strip()
     if wait:
         return Cell(_format_wait(wait), "dim")
     if items and items["total"] is not None and step["state"] != "DONE":
-        return Cell(f"{items['done']} of {items['total']} items done, {items['running']} running")
-    return Cell("" if step["output"] is None else short_json(step["output"]))
+        return f"{items['done']} of {items['total']} items done, {items['running']} running"
+    return "" if step["output"] is None else short_json(step["output"])
 
 
 def _format_wait(wait: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from lfr.cli.ui.terminal import Terminal, display_width, pad, printable, truncate
 
@@ -14,10 +15,14 @@ _LAST_COLUMN_MIN = 12
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A text in a table. The table escapes control characters. `colour` may be empty."""
+    """A coloured text in a table. `colour` may be empty."""
 
     text: str
-    colour: str = ""
+    colour: str
+
+
+Row: TypeAlias = Sequence[str | Cell]
+"""The cells of a row. The table escapes their control characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +35,11 @@ class Column:
 
 
 def format_table(
-    terminal: Terminal, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, width: int = 0
+    terminal: Terminal, columns: Sequence[Column], rows: Sequence[Row], *, width: int = 0
 ) -> list[str]:
     """Return the lines of a table `width` wide; 0 is the width of the terminal."""
-    texts = [[printable(cell.text) for cell in row] for row in rows]
+    cells = [[cell if isinstance(cell, Cell) else Cell(cell, "") for cell in row] for row in rows]
+    texts = [[printable(cell.text) for cell in row] for row in cells]
     widths = [
         min(column.max_width, max([display_width(column.heading), *(display_width(row[i]) for row in texts)]))
         for i, column in enumerate(columns)
@@ -42,7 +48,7 @@ def format_table(
     widths[-1] = max(_LAST_COLUMN_MIN, (width or terminal.width) - used)
     headings = _pad_row([column.heading for column in columns], columns, widths)
     lines = [terminal.paint(_GAP.join(headings).rstrip(), "dim")]
-    for row, row_texts in zip(rows, texts, strict=True):
+    for row, row_texts in zip(cells, texts, strict=True):
         padded = _pad_row(row_texts, columns, widths)
         painted = [terminal.paint(text, cell.colour) for text, cell in zip(padded, row, strict=True)]
         lines.append(_GAP.join(painted).rstrip())
