@@ -42,7 +42,7 @@ def test_wide_and_combining_letters_are_counted_in_columns() -> None:
 
 def test_a_table_aligns_and_cuts_its_last_column() -> None:
     rows = [
-        ["7", "resize", Cell("x" * 50)],
+        ["7", "resize", "x" * 50],
         ["10", "日本", ""],
     ]
     headings = [Column("#", align_right=True), Column("step"), Column("output")]
