@@ -5,7 +5,7 @@ that makes it zero opens it, which completes the countdowns that wait for it. A 
 latch is zero. A release of a latch that is zero fails.
 
 A consumer that has died may have left an earlier request pending, and that may be an acquire. Until it is
-processed, a latch that is zero is not certainly so: a release is deferred, and a countdown waits.
+processed, nobody can be sure that a latch is zero: a release is deferred, and a countdown waits.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class SetCount(NamedTuple):
 
 
 class OpenLatch(NamedTuple):
-    """A latch is set to zero and its countdowns complete. `tag` is unique among those of all latches."""
+    """A latch is set to zero and its countdowns complete. `tag` identifies this opening: it is unique."""
 
     latch: Latch
     tag: str

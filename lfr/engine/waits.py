@@ -139,8 +139,8 @@ def deliver_events(
     `buffered` holds those of them that are buffered already. An event that is not newer than `fresh_after_ms`
     completes earlier waits only.
 
-    The result does not list all events as delivered. Pass the others again, each alone and with larger pages:
-    those with more earlier waits than their pages hold, and those that no later wait on full pages can take.
+    An event is missing in `delivered` if its pages are too small: it has more earlier waits than they hold,
+    or no later wait on them may take it. Pass it again, alone and with larger pages.
     """
     draft = _Draft(buffered, starts)
     for event, candidates in arrivals:

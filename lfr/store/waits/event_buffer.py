@@ -68,13 +68,13 @@ def buffer_event_commands(
 
 
 def correct_index(
-    connection: Connection, match_key: str, wrong_ids: Collection[str], events: Mapping[str, UserEvent]
+    connection: Connection, match_key: str, wrong_ids: Collection[str], buffered: Mapping[str, UserEvent]
 ) -> None:
-    """Remove ids from the unused events of a match key; add those in the buffer, `events` by id, to the used
-    ones. (UNWATCH, ZREM, ZADD)"""
+    """Remove ids that are no unused events from the index of a match key; add those that the buffer holds,
+    `buffered` by id, to the index of used events. (UNWATCH, ZREM, ZADD)"""
     commands: list[Command] = [("UNWATCH",), ("ZREM", keys.unused_events(match_key), *wrong_ids)]
     for id in wrong_ids:
-        if id in events:
+        if id in buffered:
             commands.append(("ZADD", keys.used_events(match_key), StreamId.parse(id).ms, id))
     connection.execute(commands)
 

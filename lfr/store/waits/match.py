@@ -1,8 +1,8 @@
 """Completes event waits: watches and loads waits and events, lets `engine.waits` decide, writes the result.
 
-A wait may start while its event arrives. Each side watches what the other writes: the wait the buffered
-events of its match key, the event the waits of its match keys. So Redis refuses one of the two transactions,
-and the next try finds the other.
+A wait may start while its event arrives. So each side watches what the other writes: who starts a wait, the
+buffered events of its match key; who delivers an event, the waits of its match keys. Redis then refuses one
+of the two transactions, and its next try sees what the other has written.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from lfr.values.json import encode_json
 from lfr.values.stream_id import StreamId
 
 BATCH_PAGE_SIZE = 8
-"""How many waits of a match key each of many events completes in one transaction."""
+"""How many waits of a match key are loaded for each of several events that share a transaction."""
 
 SINGLE_PAGE_SIZE = 500
-"""How many waits of a match key a single event completes in one transaction."""
+"""How many waits of a match key are loaded for an event that has a transaction of its own."""
 
 _EXTRA_EVENTS = 100
 """How many buffered events of a match key are loaded besides one for each wait."""
@@ -232,8 +232,8 @@ def _decide(
 def _load_starts(connection: Connection, stream: str, request: StartsRequest, starts: WorkflowStarts) -> None:
     """Load what is requested into `starts`. (HGET, XRANGE)
 
-    If a workflow and an event are of the same millisecond, the start-workflow event after the event tells
-    that the event came first, as long as the stream holds it.
+    For the order within one millisecond, look for the start-workflow event behind the event on the stream. If
+    it is not there, the start counts as first.
     """
     pipeline = Pipeline(connection)
     started_ms = {workflow: pipeline.add("HGET", workflow, "started") for workflow in request.workflows}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from lfr import events
 from lfr.item_ids import root_workflow
 from lfr.store import keys
-from lfr.store.redis.connection import TIME, Command, Connection, Reply, parse_time_ms
+from lfr.store.redis.connection import TIME, Command, Connection, parse_time_ms
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.redis.transaction import commit_together_or_singly
 from lfr.store.stream.entries import ConsumerId, acknowledge_command, check_reply, receipt_commands
@@ -24,6 +24,7 @@ from lfr.store.waits.registry import (
     remove_wait_commands,
     watch_waits,
 )
+from lfr.store.workflows.attempt_status import runs
 from lfr.tasks.wait_spec import LatchRequest, Wait
 
 
@@ -62,20 +63,11 @@ def watch_start_tasks(
     to_start: set[str] = set()
     started_ms: dict[str, int] = {}
     for each, (text, pending, progress, started) in zip(tasks, replies, strict=True):
-        is_running = _runs(progress.value_or_none, each.task.attempt)
-        may_be_started = may_start(text.value, each.entry_id) and is_running
-        if may_be_started and check_reply(pending.value_or_error) and started.value_or_none is not None:
+        can_start = may_start(text.value, each.entry_id) and runs(progress.value_or_none, each.task.attempt)
+        if can_start and check_reply(pending.value_or_error) and started.value_or_none is not None:
             to_start.add(each.entry_id)
             started_ms[root_workflow(each.task.workflow)] = int(started.value)
     return StartTasks(parse_time_ms(time.value), frozenset(to_start), started_ms)
-
-
-def _runs(progress: Reply, attempt: int) -> bool:
-    """Return whether this attempt runs, by the step's progress; None if the step or the workflow is gone."""
-    if progress is None:
-        return False
-    _, active, latest_attempt = map(int, progress.split()[:3])
-    return active > 0 and latest_attempt == attempt
 
 
 def start_delays(connection: Connection, consumer: ConsumerId, delays: Sequence[Wait]) -> None:

@@ -1,6 +1,6 @@
 """Ends waits by the clock: delays, and event waits with a timeout.
 
-Everyone who ends a wait watches it, so of two roles that end the same wait Redis refuses one.
+Whoever ends a wait watches it. So if two roles end the same wait, Redis refuses one of them.
 """
 
 from __future__ import annotations

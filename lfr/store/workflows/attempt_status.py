@@ -28,17 +28,19 @@ def are_current(connection: Connection, tasks: Sequence[events.StartTask]) -> li
     states = [pipeline.add("HGET", task.workflow, "state") for task in tasks]
     steps = [pipeline.add("HGET", keys.steps(task.workflow), task.index) for task in tasks]
     pipeline.send()
+    not_current = (None, WorkflowState.TERMINATED.encode())  # None: deleted, or a key that is no workflow
     return [
-        _is_current(task, state.value_or_none, step.value_or_none)
+        state.value_or_none not in not_current and runs(step.value_or_none, task.attempt)
         for task, state, step in zip(tasks, states, steps, strict=True)
     ]
 
 
-def _is_current(task: events.StartTask, state: Reply, step: Reply) -> bool:
-    if state is None or step is None:  # deleted; or the key is no workflow: WRONGTYPE
+def runs(step: Reply, attempt: int) -> bool:
+    """Return whether an attempt runs, by the value of its step in `W:steps`; None: there is no such step."""
+    if step is None:
         return False
-    _, active, attempt, *_ = map(int, step.split())
-    return state.decode() != WorkflowState.TERMINATED and active > 0 and attempt == task.attempt
+    _, active, latest_attempt, *_ = map(int, step.split())
+    return active > 0 and latest_attempt == attempt
 
 
 def save_task_progress(
