@@ -65,15 +65,8 @@ def run_local(
     has no function or returns no JSON, or if the run was stopped.
     """
     compiled = compile_flow(flow, base) if isinstance(flow, str) else flow
-    return local.run_flow(
-        compiled,
-        _as_task(tasks),
-        normalize_input(input),
-        trace,
-        skipped=skipped,
-        limit=limit,
-        turns=turns,
-    )
+    task, start_input = _as_task(tasks), normalize_input(input)
+    return local.run_flow(compiled, task, start_input, trace, skipped=skipped, limit=limit, turns=turns)
 
 
 def _as_task(tasks: Mapping[str, Function] | Function) -> Task:
@@ -135,8 +128,7 @@ def _adapt(function: Function, name: str) -> Task:
 
 
 def _as_worker(function: Function, name: str) -> Task:
-    """Return a task that calls a function with `@task` as its worker does: the input, and the parameters by
-    name after a check against the signature."""
+    """Return a task that checks the parameters and calls a function with `@task` as its worker does."""
     task = make_task(name, function)
 
     def run(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:

@@ -1,4 +1,4 @@
-"""The bundled Valkey and role processes over one folder, as `lfr up` and `lfr demo` run them."""
+"""Runs the bundled Valkey and role processes, with all data in one folder, for `lfr up` and `lfr demo`."""
 
 from __future__ import annotations
 
@@ -60,6 +60,9 @@ def running_bundle(
 
 
 def _ignore_stop_signals() -> None:
-    """Ignore stop signals from here to the exit, so that a second Ctrl-C does not interrupt the clean-up."""
+    """Ignore stop signals until the exit, so that a second Ctrl-C does not interrupt the clean-up.
+
+    The end of a role, which is now intended, must call no handler, either.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL if number == signal.SIGCHLD else signal.SIG_IGN)

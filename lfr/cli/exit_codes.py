@@ -58,6 +58,9 @@ MEANINGS: dict[ExitCode, str] = {
 REDIS_ERRORS = (ExitCode.UNREACHABLE, ExitCode.REFUSED, ExitCode.BAD_SETTINGS)
 """The exit codes of every command that connects to Redis."""
 
+WORKFLOW_ERRORS = (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.CONFLICT, *REDIS_ERRORS)
+"""The exit codes of commands that the state of a workflow may forbid."""
+
 PERMANENT_FAILURES = (ExitCode.USAGE, ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.BAD_SETTINGS)
 """Exit codes of a role that a restart would only repeat. systemd does not restart the role then."""
 

@@ -11,10 +11,9 @@ weakest first:
 5. the overrides: the command line, or the arguments of `Client`
 
 The address of Redis is either a URL or host and port. The strongest layer that has one of these decides:
-`--host` overrides a URL of the environment; a URL overrides host and port of its own and of weaker layers.
-When a URL is overridden, weaker layers still supply the host or port that the stronger layer leaves open. A
-user or password in a URL becomes that layer's user and password and is removed from the URL, so that no URL
-that lfr shows or logs holds a secret.
+`--host` overrides a URL of the environment, and the port then comes from the strongest layer that has one; a
+URL overrides host and port of its own and of weaker layers. User and password in a URL become the user and
+password of that layer and are removed from the URL, so that no URL that lfr shows or logs holds a secret.
 """
 
 from __future__ import annotations
@@ -45,6 +44,9 @@ class SourcedValue(NamedTuple):
 
 Layer: TypeAlias = dict[str, SourcedValue]
 """The values of one source, by the attributes of `Settings`."""
+
+_RawValue: TypeAlias = tuple[Setting, Any, str]
+"""A setting, its value in a source before the check, and the origin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +106,15 @@ def load_with_origins(
     )
 
 
-def _checked_layer(raw_values: Iterable[tuple[Setting, Any, str]]) -> Layer:
-    """Return the layer of these settings with their unchecked values and origins. Raises BadSettings."""
+def _checked_layer(raw_values: Iterable[_RawValue]) -> Layer:
+    """Check values and return them as a layer. Raises BadSettings."""
     return {
         setting.attribute: SourcedValue(check_setting(setting, raw, origin), origin)
         for setting, raw, origin in raw_values
     }
 
 
-def _read_file(file: str, settings: list[Setting]) -> Iterator[tuple[Setting, Any, str]]:
+def _read_file(file: str, settings: list[Setting]) -> Iterator[_RawValue]:
     if file:
         from lfr.config.file import read_settings_file  # imports yaml
 
@@ -122,15 +124,13 @@ def _read_file(file: str, settings: list[Setting]) -> Iterator[tuple[Setting, An
             yield by_name[name], raw, origin
 
 
-def _read_environment(
-    environment: Mapping[str, str], settings: list[Setting]
-) -> Iterator[tuple[Setting, Any, str]]:
+def _read_environment(environment: Mapping[str, str], settings: list[Setting]) -> Iterator[_RawValue]:
     for setting in settings:
         if text := environment.get(setting.variable, ""):
             yield setting, text, f"${setting.variable}"
 
 
-def _read_credentials(folder: str, settings: list[Setting]) -> Iterator[tuple[Setting, Any, str]]:
+def _read_credentials(folder: str, settings: list[Setting]) -> Iterator[_RawValue]:
     for setting in settings if folder else ():
         paths = (Path(folder, setting.name), Path(folder, f"lfr_{setting.name}"))
         path = next((path for path in paths if path.is_file()), None)
@@ -144,7 +144,7 @@ def _read_credentials(folder: str, settings: list[Setting]) -> Iterator[tuple[Se
         yield setting, text, origin
 
 
-def _find_overridden(overrides: Layer, settings: list[Setting]) -> Iterator[tuple[Setting, Any, str]]:
+def _find_overridden(overrides: Layer, settings: list[Setting]) -> Iterator[_RawValue]:
     by_attribute = {setting.attribute: setting for setting in settings}
     for name, (raw, origin) in overrides.items():
         if name not in by_attribute:

@@ -170,7 +170,9 @@ def follow_workflow_list(
     counts: dict[str, int] = {}
     version: tuple[str, int] | None = None
     while True:
-        new_version = _read_version(store)
+        with store.connect() as connection:
+            # A transition sends events; a deletion or restore changes the count.
+            new_version = read_last_id(connection, store.stream), count_all(connection)
         update = None
         if new_version != version:
             version = new_version
@@ -186,14 +188,8 @@ def follow_workflow_list(
         time.sleep(interval_seconds)
 
 
-def _read_version(store: Store) -> tuple[str, int]:
-    """Read what changes with each transition, as that sends events, and with each deletion and restore."""
-    with store.connect() as connection:
-        return read_last_id(connection, store.stream), count_all(connection)
-
-
 def _select_removed(store: Store, ids: list[str], filter: _Filter) -> list[str]:
-    """Return those that are deleted or no longer match. The others are only not among the newest any more."""
+    """Return the ids that are deleted or no longer match; the others only have newer ones before them."""
     if not ids:
         return []
     with store.connect() as connection:

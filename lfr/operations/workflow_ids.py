@@ -21,7 +21,7 @@ _INVALID_CHARACTER = re.compile(r"[^\w.:-]")
 
 
 def parse_new_workflow_id(text: str) -> str:
-    """Parse the id chosen for a new workflow, with or without `workflow:`. Raises BadInput."""
+    """Return the id for a new workflow, as `parse_workflow_id` does. Raises BadInput for an item, too."""
     id = parse_workflow_id(text)
     if is_item(id):
         raise BadInput(f"{text[:60]!r} is the id of an item", hint="a workflow's own id has no slash")
@@ -29,7 +29,7 @@ def parse_new_workflow_id(text: str) -> str:
 
 
 def parse_workflow_id(text: str) -> str:
-    """Parse the id of a workflow or an item, with or without `workflow:`. Raises BadInput."""
+    """Return the id of a workflow or an item with `workflow:`, which `text` may omit. Raises BadInput."""
     id = text if text.startswith(PREFIX) else PREFIX + text
     if not WORKFLOW_ID.fullmatch(id) or _KEY_SUFFIX.search(id):
         raise BadInput(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler, Handlers
-from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
+from lfr.cli.exit_codes import WORKFLOW_ERRORS, ExitCode
 from lfr.cli.ui.options import add_connection_options, open_store, read_json_option, write_file
 from lfr.cli.ui.terminal import Terminal
 
@@ -51,7 +51,7 @@ HANDLERS: Handlers = {
         "The document holds the flow, the progress, the outputs and the history. lfr restore creates a "
         "workflow from it, on this Redis or on another one.",
         (("archive build-5f0c --output build.json", ""),),
-        (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.CONFLICT, ExitCode.CANNOT_WRITE, *REDIS_ERRORS),
+        (ExitCode.CANNOT_WRITE, *WORKFLOW_ERRORS),
     ),
     "restore": Handler(
         _add_restore_arguments,
@@ -59,6 +59,6 @@ HANDLERS: Handlers = {
         "Prints the id of the workflow: the archived id if it is free, else a new one. A workflow that was "
         "running when it was archived is TERMINATED; lfr restart continues it with all its outputs.",
         (("restore build.json", ""), ("restore build.json --workflow-id build-again", "")),
-        (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.CONFLICT, *REDIS_ERRORS),
+        WORKFLOW_ERRORS,
     ),
 }

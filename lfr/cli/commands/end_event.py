@@ -33,17 +33,8 @@ def _end(arguments: Namespace, terminal: Terminal) -> int:
     store = open_store(arguments)
     from lfr.operations.complete_task import complete_task
 
-    terminal.print(
-        complete_task(
-            store,
-            arguments.id,
-            arguments.name,
-            arguments.index,
-            status=arguments.status,
-            reason=arguments.reason,
-            output=output,
-        )
-    )
+    result = {"status": arguments.status, "reason": arguments.reason, "output": output}
+    terminal.print(complete_task(store, arguments.id, arguments.name, arguments.index, **result))
     return ExitCode.OK
 
 

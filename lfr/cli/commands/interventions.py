@@ -5,11 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler, Handlers
-from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
+from lfr.cli.exit_codes import WORKFLOW_ERRORS, ExitCode
 from lfr.cli.ui.options import add_connection_options, open_store, read_json_option
 from lfr.cli.ui.terminal import Terminal
-
-_EXIT_CODES = (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.CONFLICT, *REDIS_ERRORS)
 
 
 def _add_workflow(parser: ArgumentParser) -> None:
@@ -69,21 +67,21 @@ HANDLERS: Handlers = {
         _run,
         "No further step starts, and the results of running tasks are ignored.",
         (("terminate build-5f0c", ""),),
-        _EXIT_CODES,
+        WORKFLOW_ERRORS,
     ),
     "restart": Handler(
         _add_workflow,
         _run,
         "Starts the steps again that failed or were stopped. Steps that have ended are not repeated.",
         (("restart build-5f0c", ""),),
-        _EXIT_CODES,
+        WORKFLOW_ERRORS,
     ),
     "delete": Handler(
         _add_workflows,
         _run,
         "Removes everything that Redis holds of them, with their items. Without an archive it is lost.",
         (("delete build-5f0c", ""),),
-        _EXIT_CODES,
+        WORKFLOW_ERRORS,
     ),
     "retry": Handler(
         _add_step,
@@ -91,7 +89,7 @@ HANDLERS: Handlers = {
         "For a task that hangs: starts another attempt, and ignores the result of the current one. If the "
         "step has failed, the workflow continues as after lfr restart.",
         (("retry build-5f0c 4", ""),),
-        _EXIT_CODES,
+        WORKFLOW_ERRORS,
     ),
     "skip": Handler(
         _add_skip_arguments,
@@ -101,13 +99,13 @@ HANDLERS: Handlers = {
             ("skip build-5f0c 4", "its output is its input"),
             ('skip build-5f0c 4 --output \'{"by": "ann"}\'', ""),
         ),
-        _EXIT_CODES,
+        WORKFLOW_ERRORS,
     ),
     "fail": Handler(
         _add_fail_arguments,
         _run,
         "Starts no further attempt. The workflow FAILS; lfr restart continues it from there.",
         (("fail build-5f0c 4 --reason 'host is gone'", ""),),
-        _EXIT_CODES,
+        WORKFLOW_ERRORS,
     ),
 }

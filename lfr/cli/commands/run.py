@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lfr.cli.command_table import Handler, Handlers
 from lfr.cli.commands.flow_texts import print_warnings
-from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
+from lfr.cli.exit_codes import WORKFLOW_ERRORS, ExitCode
 from lfr.cli.ui.format_values import format_duration, long_json
 from lfr.cli.ui.options import (
     STDIN,
@@ -194,14 +194,6 @@ HANDLERS: Handlers = {
             ("run -", "read the flow from stdin"),
             ("run build.flow --local --input '{}'", "try it: no Redis, no workers"),
         ),
-        (
-            ExitCode.FAILED,
-            ExitCode.TERMINATED,
-            ExitCode.TIMED_OUT,
-            ExitCode.BAD_INPUT,
-            ExitCode.NOT_FOUND,
-            ExitCode.CONFLICT,
-            *REDIS_ERRORS,
-        ),
+        (ExitCode.FAILED, ExitCode.TERMINATED, ExitCode.TIMED_OUT, *WORKFLOW_ERRORS),
     )
 }

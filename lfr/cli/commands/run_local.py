@@ -92,7 +92,7 @@ def _load(load: Load, index: int) -> Json:
 
 
 class _Trace:
-    """The steps so far, and a line on stderr for each step that has a name: index, name, input."""
+    """Collects the steps that run, and prints a line on stderr for each: index, name, input."""
 
     def __init__(self, flow: Flow, terminal: Terminal) -> None:
         self.tasks: list[dict[str, Json]] = []
@@ -121,7 +121,7 @@ class _Trace:
 
 
 def _title(step: Step) -> str:
-    """Return the name of a step in its line; "" for a step that has no line."""
+    """Return the name that the line of a step shows; "" if no line is printed for it."""
     if step.kind is StepKind.RESOURCE:
         return "store" if step.sink else "load"
     if step.kind is StepKind.TASK or step.guard is not None:

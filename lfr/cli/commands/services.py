@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from lfr.cli.command_table import COMMANDS, ROLE, Handler, Handlers
-from lfr.cli.exit_codes import ExitCode
+from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
 from lfr.cli.ui.table import Cell, Column, Row, format_table
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import DEFAULT, load_with_origins
@@ -234,13 +234,7 @@ HANDLERS: Handlers = {
             ("install --enable lifecycle lifecycle.2 --no-valkey", "two processes; Redis is elsewhere"),
             ("install --dry-run", "print the steps and change nothing"),
         ),
-        (
-            ExitCode.CONFLICT,
-            ExitCode.CANNOT_WRITE,
-            ExitCode.UNREACHABLE,
-            ExitCode.REFUSED,
-            ExitCode.BAD_SETTINGS,
-        ),
+        (ExitCode.CONFLICT, ExitCode.CANNOT_WRITE, *REDIS_ERRORS),
     ),
     "uninstall": Handler(
         _add_uninstall_arguments,

@@ -45,21 +45,17 @@ def format_time(text: str | None) -> str:
     return parse_time(text).astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
-def format_date(text: str) -> str:
-    """Format the local date of an ISO time."""
-    return parse_time(text).astimezone().strftime("%Y-%m-%d")
-
-
 def format_start(text: str) -> str:
     """Format the local date and time of day of an ISO time, to the second."""
-    return f"{format_date(text)} {format_time(text)[:8]}"
+    return parse_time(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def format_date_time(text: str | None) -> str:
     """Format date, time of day and zone of an ISO time in the local zone; "" for None."""
     if not text:
         return ""
-    return f"{format_date(text)} {format_time(text)} {parse_time(text).astimezone().strftime('%Z')}"
+    time = parse_time(text).astimezone()
+    return f"{time:%Y-%m-%d} {format_time(text)} {time:%Z}"
 
 
 def short_json(value: Json) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from textwrap import fill
 from typing import NoReturn
@@ -64,7 +65,7 @@ def make_parser(command: Command, handler: Handler) -> ArgumentParser:
         prog=f"lfr {command.name}",
         description=fill(f"{sentence} {handler.description}", _HELP_WIDTH),
         epilog="\n".join(_epilog(handler)),
-        formatter_class=_formatter,
+        formatter_class=partial(RawDescriptionHelpFormatter, max_help_position=28, width=_HELP_WIDTH),
         add_help=False,
         allow_abbrev=False,
     )
@@ -82,10 +83,6 @@ def _usage(parser: ArgumentParser) -> str:
     return " ".join([parser.prog, *positionals, "[options]"])
 
 
-def _formatter(prog: str) -> RawDescriptionHelpFormatter:
-    return RawDescriptionHelpFormatter(prog, max_help_position=28, width=_HELP_WIDTH)
-
-
 def _epilog(handler: Handler) -> Iterator[str]:
     lines = [f"lfr {words}" for words, _ in handler.examples]
     width = min(60, max(map(len, lines), default=0))
@@ -95,7 +92,7 @@ def _epilog(handler: Handler) -> Iterator[str]:
         yield f"  {line:{width}}  # {purpose}" if purpose else f"  {line}"
     if handler.exit_codes:
         yield "\nexit codes:"
-    for code in handler.exit_codes:
+    for code in sorted(handler.exit_codes):
         yield f"  {int(code):3}  {MEANINGS[code]}"
 
 

@@ -15,9 +15,9 @@ from lfr.store.workflows.load import Record
 def summarize(record: Record) -> dict[str, Any]:
     """Describe a workflow as a whole.
 
-    Keys: id, name, state, reason (or None), started, ended, parent (of an item, else None), counts: total,
-    the number of steps (None if only the flow tells it), and how many are running, done, skipped, failed. In
-    a loop, a step counts each time that it ends.
+    Keys: id, name, state, reason (or None), started, ended, parent (None unless it is an item), counts: total,
+    the number of steps (None if the record lacks it), and how many are running, done, skipped, failed. In a
+    loop, a step counts each time that it ends.
     """
     item = parse_item_id(record.id)
     return {
