@@ -15,7 +15,7 @@ from lfr.store.workflows.load import Record
 def summarize(record: Record) -> dict[str, Any]:
     """Describe a workflow as a whole.
 
-    Keys: id, name, state, reason (or None), started, ended, parent (None unless it is an item), counts: total,
+    Keys: id, name, state, reason (or None), started, ended, parent (None unless an item), counts: total,
     the number of steps (None if the record lacks it), and how many are running, done, skipped, failed. In a
     loop, a step counts each time that it ends.
     """
