@@ -45,7 +45,7 @@ def watch_buffered_events(connection: Connection, ids: Sequence[str]) -> dict[st
 def buffer_event_commands(
     event: UserEvent, field_sets: Iterable[FieldSet], retain_ms: int, now_ms: int
 ) -> list[Command]:
-    """Build the commands that store an event as it now is, and index it for these field sets. (SET, ZADD,
+    """Return the commands that store an event as it now is, and index it for these field sets. (SET, ZADD,
     ZREM, ZREMRANGEBYSCORE, PEXPIRE)"""
     lifetime_ms = max(retain_ms, _LEAST_RETAIN_MS)
     event_ms = StreamId.parse(event.id).ms

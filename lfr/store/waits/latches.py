@@ -134,7 +134,7 @@ def _mark_commands(request: LatchRequest) -> list[Command]:
 
 
 def open_latch_commands(stream: str, latch: Latch, tag: str, now_ms: int) -> list[Command]:
-    """Build the commands that set a latch to zero, move its countdowns to those to complete, and append the
+    """Return the commands that set a latch to zero, move its countdowns to those to complete, and append the
     event that says so. `tag` is unique. (SET, ZREMRANGEBYSCORE, ZADD, RENAME, SADD, XADD)"""
     commands: list[Command] = [
         ("SET", latch.key, 0, "PX", _ZERO_MS),

@@ -264,7 +264,7 @@ def _match_commands(
     retain_ms: int,
     now_ms: int,
 ) -> list[Command]:
-    """Build the commands that append end-tasks and receipts and write the buffer. `field_sets` is by kind."""
+    """Return the commands that append end-tasks and receipts, and write the buffer. `field_sets`: by kind."""
     commands = end_task_commands(stream, [match.end_task_values() for match in matches.matches], now_ms)
     at = events.timestamp(now_ms / 1000)
     commands += [

@@ -27,7 +27,7 @@ _MARK_MS: Final = 3_600_000
 
 
 def add_wait_commands(wait: Wait) -> list[Command]:
-    """Build the commands that store a wait and add it to its indexes. (SET, ZADD, HINCRBY)"""
+    """Return the commands that store a wait and add it to its indexes. (SET, ZADD, HINCRBY)"""
     member, entry_id = keys.attempt_member(*wait.task.attempt_id), StreamId.parse(wait.entry_id)
     commands: list[Command] = [("SET", keys.wait(*wait.task.attempt_id), encode_wait(wait))]
     if wait.due_ms is not None:
@@ -43,7 +43,7 @@ def add_wait_commands(wait: Wait) -> list[Command]:
 
 
 def remove_wait_commands(waits: Sequence[Wait]) -> list[Command]:
-    """Build the commands that undo `add_wait_commands` for these waits. (DEL, ZREM, HINCRBY)"""
+    """Return the commands that undo `add_wait_commands` for these waits. (DEL, ZREM, HINCRBY)"""
     if not waits:
         return []
     commands: list[Command] = [("DEL", *(keys.wait(*wait.task.attempt_id) for wait in waits))]
@@ -86,7 +86,7 @@ def _parse_wait(text: Reply) -> Wait | None:
 
 
 def cancel_mark_command(id: events.AttemptId, cancel_entry_id: str) -> Command:
-    """Build the command that marks an attempt as cancelled by the cancel-task event of this id. (SET)"""
+    """Return the command that marks an attempt as cancelled by the cancel-task event of this id. (SET)"""
     return ("SET", keys.wait(*id), _CANCELLED.decode() + cancel_entry_id, "PX", _MARK_MS)
 
 
@@ -101,12 +101,12 @@ def may_start(text: bytes | None, entry_id: str) -> bool:
 
 
 def end_wait_commands(stream: str, waits: Sequence[Wait], now_ms: int) -> list[Command]:
-    """Build the commands that end waits by the clock or by their latch. (XADD, DEL, ZREM, HINCRBY)"""
+    """Return the commands that end waits by the clock or by their latch. (XADD, DEL, ZREM, HINCRBY)"""
     end_tasks = [wait.end_task_values() for wait in waits]
     return end_task_commands(stream, end_tasks, now_ms) + remove_wait_commands(waits)
 
 
 def end_task_commands(stream: str, end_tasks: Sequence[Mapping[str, Json]], now_ms: int) -> list[Command]:
-    """Build the commands that append end-task events with these values. (XADD)"""
+    """Return the commands that append end-task events with these values. (XADD)"""
     at = events.timestamp(now_ms / 1000)
     return [append_command(stream, events.END_TASK, at, values) for values in end_tasks]

@@ -104,6 +104,6 @@ def cancel_waits(
 def processed_commands(
     consumer: ConsumerId, tasks: Sequence[Wait | LatchRequest], now_ms: int
 ) -> list[Command]:
-    """Build the commands that append receipts for these start-tasks and acknowledge them. (XADD, XACK)"""
+    """Return the commands that append receipts for these start-tasks and acknowledge them. (XADD, XACK)"""
     actions = {each.entry_id: "processed" for each in tasks}
     return receipt_commands(consumer, actions, events.timestamp(now_ms / 1000))
