@@ -71,7 +71,7 @@ class Lifecycle(Consumer):
         return fire_due_timers(connection, self.store.stream, count=self.store.settings.batch)
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
-        """Process the entries of a pass."""
+        """Process a batch: results and notices in one transaction, events of items by workflow."""
         batch_events = classify_batch(batch)
         self.acknowledge_later(batch_events.foreign)
         if batch_events.results or batch_events.notices or batch_events.malformed:
@@ -80,7 +80,8 @@ class Lifecycle(Consumer):
             self._items.process(connection, id, item_events)
 
     def _process(self, connection: Connection, batch_events: BatchEvents) -> None:
-        """Process a batch in one transaction; if that is refused or too large, part by part."""
+        """Process a batch in one transaction; if that is refused, workflow by workflow; if it is too large,
+        result by result."""
         while True:
             try:
                 if self._commit(connection, batch_events):

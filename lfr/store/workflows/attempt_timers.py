@@ -28,10 +28,8 @@ _MAX_WAIT_SECONDS: Final = 1.0
 
 
 def fire_due_timers(connection: Connection, stream: str, *, count: int) -> float:
-    """Fire up to `count` timers that are due; return the seconds until the next. (TIME, ZRANGE)
-
-    If there were some, return 0: there may be more.
-    """
+    """Fire up to `count` timers that are due. Return the seconds until the next; 0 if some were due, because
+    there may be more. (TIME, ZRANGE)"""
     time, *first_members = connection.execute(
         [TIME, *(("ZRANGE", key, 0, 0, "WITHSCORES") for key in (keys.DEADLINES, keys.DELAYED_STARTS))]
     )

@@ -57,7 +57,7 @@ class StepServer:
         self.loaded_steps: list[int] = []
 
     def execute(self, commands: Sequence[Command]) -> list[Reply]:
-        self.round_trips += 1
+        self.round_trips += bool(commands)
         return [self._reply(str(key), [int(index) for index in indices]) for _, key, *indices in commands]
 
     def _reply(self, key: str, indices: list[int]) -> list[bytes | None]:
