@@ -60,9 +60,6 @@ def running_bundle(
 
 
 def _ignore_stop_signals() -> None:
-    """Ignore stop signals until the exit, so that a second Ctrl-C does not interrupt the clean-up.
-
-    The end of a role, which is now intended, must call no handler, either.
-    """
+    """Let neither another stop signal nor the end of a role (SIGCHLD) interrupt the clean-up."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL if number == signal.SIGCHLD else signal.SIG_IGN)

@@ -70,15 +70,11 @@ def list_dead_letters(store: Store, *, size: int = 50) -> list[dict[str, Any]]:
     """List events that could not be understood, newest first: id (on the stream), at (when it became a
     dead letter), reason, and fields as in `list_events`, but unparsed."""
     with store.connect() as connection:
-        return [
-            {
-                "id": letter.id,
-                "at": letter.at,
-                "reason": letter.reason,
-                "fields": _truncate_fields(letter.fields),
-            }
-            for letter in read_dead_letters(connection, count=size)
-        ]
+        letters = read_dead_letters(connection, count=size)
+    return [
+        {"id": letter.id, "at": letter.at, "reason": letter.reason, "fields": _truncate_fields(letter.fields)}
+        for letter in letters
+    ]
 
 
 def _describe_event(entry: Entry) -> dict[str, Any]:

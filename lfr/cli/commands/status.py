@@ -25,7 +25,7 @@ _ROLE_COLUMNS = (
     Column("version"),
     Column("since"),
     Column("events", align_right=True),
-    Column("last sign"),
+    Column("heartbeat"),
 )
 _GROUP_COLUMNS = (
     Column("group"),
