@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from lfr import __version__
 
@@ -24,9 +25,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(words)
         if sys.stdout is not None:
             sys.stdout.flush()
-        return code
     except BaseException as error:  # the only place that turns an exception into a line and a code
-        return _report(error)
+        code = _report(error)
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except OSError:  # nobody reads it any more
+        _discard(sys.stderr)
+    return code
 
 
 def _run(words: list[str]) -> int:
@@ -84,10 +90,10 @@ def _report(error: BaseException) -> int:
             terminal.print_err()
             return ExitCode.INTERRUPTED
         case BrokenPipeError():
-            _discard_output()
+            _discard(sys.stdout)
             return ExitCode.PIPE_CLOSED
         case OSError() if error.filename is None:
-            _discard_output()
+            _discard(sys.stdout)
             terminal.print_err(f"lfr: cannot write the output: {error.strerror}")
             return ExitCode.CANNOT_WRITE
         case UsageError():
@@ -105,10 +111,10 @@ def _report(error: BaseException) -> int:
     return ExitCode.DEFECT
 
 
-def _discard_output() -> None:
-    """Redirect stdout to /dev/null, so that the interpreter does not fail to flush it once more at exit."""
+def _discard(stream: TextIO) -> None:
+    """Redirect a stream to /dev/null, so that the interpreter does not fail to flush it once more at exit."""
     import os
 
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
+    os.dup2(null, stream.fileno())
     os.close(null)

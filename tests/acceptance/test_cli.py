@@ -203,6 +203,22 @@ def test_a_reader_that_goes_away_is_no_error(redis_url: str) -> None:
     process.stderr.close()
 
 
+@pytest.mark.parametrize(("words", "code"), [(["run", "-", "--local"], 0), (["list"], 75)])
+def test_without_a_reader_of_stderr_the_exit_code_is_the_same(words: list[str], code: int) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-E", str(built_file()), *words],  # without PYTHONUNBUFFERED
+        env=environment("redis://127.0.0.1:1"),
+        input=b"a -> b",
+        stdout=subprocess.DEVNULL,
+        stderr=writer,
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode == code
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
 @pytest.mark.parametrize("words", [["--version"], ["--help"], ["config"]])
