@@ -156,7 +156,7 @@ class LocalContext:
 
 
 def _copy(value: Json) -> Json:
-    """Return the value as a receiver of its JSON gets it. Raises InvalidJson."""
+    """Return a copy made through JSON, as another process would get the value. Raises InvalidJson."""
     return None if value is None else decode_json(encode_json(value).encode())
 
 

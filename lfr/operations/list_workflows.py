@@ -83,7 +83,7 @@ def list_page(
 ) -> Page:
     """List up to `size` workflows after the cursor `after` of an earlier page.
 
-    New workflows do not shift a cursor. Raises BadInput for an unknown state and for a bad size or cursor.
+    Workflows that start meanwhile shift no page. Raises BadInput for an unknown state, a bad size or cursor.
     """
     filter = _Filter.parse(state, name, text)
     if not 1 <= size <= MAX_PAGE_SIZE:
