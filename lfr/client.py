@@ -59,12 +59,11 @@ class Client:
 
         Raises TimedOut and NotFound.
         """
-        state = ""
-        for update in self.follow(id, timeout):
-            state = update["state"]
+        for _ in self.follow(id, timeout):
+            pass
         workflow = self.inspect(id)
         if workflow["state"] in ("RUNNING", "TERMINATING"):
-            raise TimedOut(f"{id} is still {state} after {timeout} seconds")
+            raise TimedOut(f"{id} is still {workflow['state']} after {timeout} seconds")
         return workflow
 
     def follow(self, id: str, timeout: float | None = None) -> Iterator[dict[str, Any]]:

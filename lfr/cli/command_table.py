@@ -74,7 +74,7 @@ _ROWS = (
     Command("units", SETUP, "services", "list the files that lfr install writes, or print one"),
     Command("status", SETUP, "status", "show the state of roles, stream and this host's units"),
     Command("config", SETUP, "config", "show each setting with its value and its origin"),
-    Command("version", SETUP, "version", "print the version"),
+    Command("version", SETUP, "config", "print the version"),
 )
 
 COMMANDS: dict[str, Command] = {command.name: command for command in _ROWS}

@@ -1,10 +1,11 @@
-"""`lfr config`: show each setting with its value and its origin."""
+"""`lfr config`: show each setting with its value and its origin. `lfr version`: print the version."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 
+from lfr import __version__
 from lfr.cli.command_table import Handler, Handlers
 from lfr.cli.exit_codes import ExitCode
 from lfr.cli.ui.format_values import long_json
@@ -71,6 +72,11 @@ def _origin(setting: Setting, loaded: LoadedSettings) -> str:
     return loaded.origins[setting.attribute]
 
 
+def _version(arguments: Namespace, terminal: Terminal) -> int:
+    terminal.print(f"lfr {__version__}")
+    return ExitCode.OK
+
+
 HANDLERS: Handlers = {
     "config": Handler(
         _add_arguments,
@@ -79,5 +85,7 @@ HANDLERS: Handlers = {
         "/etc/lfr/lfr.yaml); the environment; systemd credentials; the command line. Secrets are masked.",
         (("config", ""), ("config --json", "one JSON object")),
         (ExitCode.BAD_SETTINGS,),
-    )
+    ),
+    # `main` answers the plain command without importing this.
+    "version": Handler(lambda parser: None, _version, examples=(("version", ""),)),
 }
