@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -91,3 +92,12 @@ def emptied(server: ValkeyServer) -> str:
     with redis.Redis.from_url(server.address.url) as client:
         client.flushall()
     return server.address.url
+
+
+@pytest.fixture(autouse=True)
+def signal_handlers() -> Iterator[None]:
+    """Restore the signal handlers that a command of lfr, called in the test's process, has set."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
