@@ -47,6 +47,7 @@ BUILD = ROOT / ".build"
 FILE = ROOT / "dist" / "lfr"
 REQUIREMENTS = ROOT / "requirements"
 CONSOLE = ROOT / "console_static"
+BULLMQ = ROOT / "benchmarks" / "bullmq"
 CONSOLE_CHECKS = REQUIREMENTS / "console"
 CONSOLE_LINE_LENGTH = 110
 CHANGELOG = ROOT / "CHANGELOG.md"
@@ -178,6 +179,8 @@ def bench(names: Sequence[str]) -> int:
         if name not in benchmarks:
             sys.exit(f"build.py bench: no benchmark {name}; there are {', '.join(benchmarks)}")
     environment = {**os.environ, "LFR_VALKEY_SERVER": str(_valkey(os.uname().machine))}
+    if "comparison" in (names or benchmarks):
+        environment["LFR_BENCH_BULLMQ"] = str(_bullmq())
     python = _environment("test")
     return max(_run([python, "-m", f"benchmarks.{name}"], environment) for name in names or benchmarks)
 
@@ -434,6 +437,14 @@ def _copy_vendored(target: Path) -> None:
         text = (packages / path).read_text(encoding="utf-8")
         lines = [line for line in text.splitlines() if not line.startswith("//# sourceMappingURL=")]
         (target / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _bullmq() -> Path:
+    """Return the folder from which the scripts of benchmarks/bullmq can import their packages."""
+    folder = _npm_packages(BULLMQ).parent
+    for script in BULLMQ.glob("*.mjs"):
+        shutil.copy(script, folder)
+    return folder
 
 
 def _npm_packages(project: Path) -> Path:
