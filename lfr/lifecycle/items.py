@@ -138,7 +138,7 @@ class ItemsProcessor:
         return intervene(connection, self._stream, self._flows, str(item), decide) is not None
 
     def _decide(
-        self, connection: Connection, id: str, item_events: ItemEvents, restarted: Iterable[ItemId]
+        self, connection: Connection, id: str, item_events: ItemEvents, restarted: Sequence[ItemId]
     ) -> tuple[int, list[Command]]:
         """Load the workflow; return the time of Redis and commands for all changes. Raises ItemsMissing."""
         now_ms, loaded = load(connection, self._flows, {id: item_events.indices()})
@@ -152,10 +152,11 @@ class ItemsProcessor:
             inputs = self._load_inputs(connection, id, change)
             commands += self._item_commands(workflow, change, inputs, now_ms)
             facts += change.facts
+            same_step = (item for item in restarted if item.index == change.index)
+            facts += [Fact(item.index, FactKind.STARTED, item.round, item.number) for item in same_step]
             results += change.failures
             if change.is_complete:
                 results.append(self._result(connection, id, change))
-        facts += [Fact(item.index, FactKind.STARTED, item.round, item.number) for item in restarted]
         transitions = [Transition(state=workflow.progress.state, facts=facts)] if facts else []
         transitions += advance_workflows(connection, loaded, {id: results})[id]
         return now_ms, commands + transition_commands(self._stream, workflow, transitions, now_ms)

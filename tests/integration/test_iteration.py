@@ -278,6 +278,27 @@ def test_a_stream_that_was_lost_is_made_up_for_by_a_restart(
     assert workflow["output"]["was"] == [{"was": {"was": {"n": n}}} for n in (1, 2, 3)]
 
 
+def test_the_history_tells_of_a_restart_step_by_step(
+    store: Store, lifecycle: Stepper, worker: Worker, client: redis.Redis
+) -> None:
+    id = start_workflow(store, "{ * x * y }", [1, 2, 3]).id
+    process_all(lifecycle)
+    tasks = {(task["name"], task["input"]): task for task in worker.open_tasks()}
+    worker.bad = [1]
+    worker.take(tasks["x", 1])
+    process_all(lifecycle)
+    assert inspect_workflow(store, id)["state"] == "FAILED"
+    worker.take(tasks["y", 2])  # makes room for an item, which begins after the restart
+    process_all(lifecycle)
+    restart_workflow(store, id)
+    process_all(lifecycle)
+    (_, entry), *_ = client.xrevrange(f"{id}:history", count=1)
+    assert entry["facts"] == "+2/0 +3/2"
+    worker.bad = []
+    finish(lifecycle, worker)
+    assert inspect_workflow(store, id)["state"] == "FINISHED"
+
+
 def test_items_of_a_workflow_that_has_failed_before_they_began(
     store: Store, lifecycle: Stepper, worker: Worker, client: redis.Redis
 ) -> None:
