@@ -154,9 +154,9 @@ def main() -> None:
     print("\nratios to BullMQ (more is faster): minimum, median, maximum")
     for name, (_, concurrency) in SYSTEMS.items():
         pairs = list(zip(measures[name], measures[f"BullMQ, {concurrency}"], strict=True))
-        throughput = _spread(pairs, lambda ours, other: ours.throughput / other.throughput)
-        latency = _spread(pairs, lambda ours, other: other.latency / ours.latency)
-        fan = _spread(pairs, lambda ours, other: other.fan / ours.fan)
+        throughput = _spread(pairs, lambda lfr, other: lfr.throughput / other.throughput)
+        latency = _spread(pairs, lambda lfr, other: other.latency / lfr.latency)
+        fan = _spread(pairs, lambda lfr, other: other.fan / lfr.fan)
         print(f"{name:26} throughput {throughput}   latency {latency}   fan {fan}")
 
 
