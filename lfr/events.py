@@ -84,7 +84,11 @@ class StartTask:
 
 @dataclass(frozen=True, slots=True)
 class EndTask:
-    """The end of a task. `has_output`: the event has a field `output`, even if it is null."""
+    """The end of a task.
+
+    has_output  the event has a field `output`, even a null; if not, the output may be stored out of band
+    attempt     None: the worker did not name it
+    """
 
     workflow: str
     name: str

@@ -143,7 +143,7 @@ def _as_worker(function: Function, name: str) -> Task:
 
 @dataclass(frozen=True, slots=True)
 class LocalContext:
-    """The `context` of a worker's function in a local run, which nobody follows or cancels."""
+    """Stands in for a worker's `Context` in a local run: it is never cancelled and discards progress."""
 
     name: str
     index: int

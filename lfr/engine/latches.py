@@ -53,7 +53,10 @@ class OpenLatch(NamedTuple):
 
 
 class StartCountdown(NamedTuple):
-    """A countdown waits; if the latch is zero, only until no earlier request is pending."""
+    """A countdown is stored as waiting, even if its latch is zero now.
+
+    Then it is decided again once no earlier entry is pending: it completes if the latch is still zero.
+    """
 
     latch: Latch
     wait: Wait

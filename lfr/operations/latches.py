@@ -11,10 +11,10 @@ from lfr.store.waits.latches import complete_opened_countdowns, read_latches, re
 
 
 def list_latches(store: Store) -> list[dict[str, Any]]:
-    """Return the latches that are not zero, and those that became zero within the last hour, by name.
+    """Return the latches above zero, and those that became zero within the last hour, sorted by name.
 
     Each as plain data: name; value, the count, or None if its key holds no integer; waiters, how many
-    countdowns wait for it; and waiting, up to a hundred of these, longest first, with workflow and index.
+    countdowns wait for it; waiting, the hundred that have waited longest, as workflow and step index.
     """
     with store.connect() as connection:
         return [

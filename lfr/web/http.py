@@ -42,11 +42,11 @@ class Request:
     is_disconnected: Callable[[], bool] = _stays_connected
 
     def number(self, name: str, default: int) -> int:
-        """Return an integer parameter of the query."""
+        """Return a parameter of the query as an integer, or `default`. Its route has checked it."""
         return int(self.query.get(name) or default)
 
     def flag(self, name: str, default: bool) -> bool:
-        """Return a boolean parameter of the query."""
+        """Return a parameter of the query as a boolean, or `default`. Its route has checked it."""
         return self.query.get(name, str(default)).lower() == "true"
 
     def fields(self) -> dict[str, Any]:

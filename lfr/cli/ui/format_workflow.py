@@ -64,7 +64,10 @@ _HISTORY_COLUMNS: Final = (
 
 
 def format_workflow(terminal: Terminal, workflow: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines of `lfr inspect`: the workflow as a whole, a table of its steps, their open items."""
+    """Yield the lines of `lfr inspect`: the workflow as a whole and a table of its steps.
+
+    Then, for each iterated step, up to ten items that have begun and are not done.
+    """
     state = workflow["state"]
     yield f"{terminal.paint(workflow['id'], 'bold')}  {terminal.paint(state, STATE_COLOURS[state])}"
     for heading, text in _overview(workflow):

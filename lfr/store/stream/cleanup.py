@@ -106,9 +106,10 @@ class StreamCleaner:
         self._first_seen: dict[bytes, float] = {}
 
     def clear(self, connection: Connection) -> None:
-        """Delete queued entries that no group needs; a bounded number, so that a pass stays short.
+        """Delete the queued entries that every other active group has read and has not pending.
 
-        (ZRANGE; MULTI/EXEC: XDEL, ZREM)
+        At most 20 rounds of 5000, so that a pass stays short. Raises NoGroup. (ZRANGE, XINFO, TIME, XPENDING;
+        MULTI/EXEC: XDEL, ZREM)
         """
         for _ in range(_MAX_ROUNDS):
             members = connection.call("ZRANGE", keys.LOGGED_RECEIPTS, 0, _MAX_MEMBERS - 1)
