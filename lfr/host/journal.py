@@ -28,8 +28,8 @@ def log_fields(workflow: str, step: int | None = None) -> dict[str, object]:
 def encode_entry(fields: Mapping[str, str]) -> bytes:
     """Return an entry for the journal's socket: a line `NAME=VALUE` for each field.
 
-    For a value with line breaks: the name, a line break, the value's size as eight bytes in little-endian order,
-    the value, a line break. (systemd.journal-fields, native protocol)
+    For a value with line breaks: the name, a line break, the value's size as eight bytes in little-endian
+    order, the value, a line break. (systemd's Native Journal Protocol)
     """
     encoded = b""
     for name, text in fields.items():

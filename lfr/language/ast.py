@@ -131,7 +131,7 @@ def walk_scopes(*outermost: Scope) -> Iterator[Scope]:
 
 
 def walk_all_scopes(tree: FlowText) -> Iterator[Scope]:
-    """Yield every scope of a parsed text: that of the flow, those of declared subflows, and all nested ones."""
+    """Yield every scope of a parsed text: that of the flow, of declared subflows, and all nested ones."""
     subflows = (declaration.subflow for declaration in tree.declarations)
     return walk_scopes(tree.scope, *(subflow for subflow in subflows if subflow is not None))
 

@@ -69,8 +69,8 @@ def list_events(
 def list_dead_letters(store: Store, *, size: int = 50) -> list[dict[str, Any]]:
     """List events that could not be understood, newest first.
 
-    Each as plain data: id (of the entry on the stream), at (when it became a dead letter), reason, and fields:
-    the raw texts by name, each cut to 2000 characters.
+    Each as plain data: id (of the entry on the stream), at (when it became a dead letter), reason, and
+    fields: the raw texts by name, each cut to 2000 characters.
     """
     with store.connect() as connection:
         letters = read_dead_letters(connection, count=size)
