@@ -1,1 +1,1 @@
-"""The commands. A module has `HANDLERS`: by the name of each of its commands, the command's `Handler`."""
+"""The commands, one module each with the command's `HANDLER`. The roles share the module `roles`."""

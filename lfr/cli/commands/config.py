@@ -1,12 +1,11 @@
-"""`lfr config`: show each setting with its value and its origin. `lfr version`: print the version."""
+"""`lfr config`: show each setting with its value and its origin."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 
-from lfr import __version__
-from lfr.cli.command_table import Handler, Handlers
+from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import ExitCode
 from lfr.cli.ui.format_values import long_json
 from lfr.cli.ui.options import add_connection_options, load_command_settings
@@ -27,7 +26,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     add_connection_options(parser)
 
 
-def _config(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> int:
     loaded = load_command_settings(arguments)
     if arguments.json:
         values = {
@@ -72,20 +71,11 @@ def _origin(setting: Setting, loaded: LoadedSettings) -> str:
     return loaded.origins[setting.attribute]
 
 
-def _version(arguments: Namespace, terminal: Terminal) -> int:
-    terminal.print(f"lfr {__version__}")
-    return ExitCode.OK
-
-
-HANDLERS: Handlers = {
-    "config": Handler(
-        _add_arguments,
-        _config,
-        "The sources of settings, weakest first: defaults; the YAML file (--config, else $LFR_CONFIG, else "
-        "/etc/lfr/lfr.yaml); the environment; systemd credentials; the command line. Secrets are masked.",
-        (("config", ""), ("config --json", "one JSON object")),
-        (ExitCode.BAD_SETTINGS,),
-    ),
-    # `main` answers the plain command without importing this.
-    "version": Handler(lambda parser: None, _version, examples=(("version", ""),)),
-}
+HANDLER = Handler(
+    _add_arguments,
+    _run,
+    "The sources of settings, weakest first: defaults; the YAML file (--config, else $LFR_CONFIG, else "
+    "/etc/lfr/lfr.yaml); the environment; systemd credentials; the command line. Secrets are masked.",
+    (("config", ""), ("config --json", "one JSON object")),
+    (ExitCode.BAD_SETTINGS,),
+)

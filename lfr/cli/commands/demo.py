@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from lfr.cli.bundle import Bundle, running_bundle
-from lfr.cli.command_table import Handler, Handlers
-from lfr.cli.commands.run import EXIT_CODES_BY_STATE, watch_progress
+from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import ExitCode
 from lfr.cli.ui.format_workflow import format_workflow
 from lfr.cli.ui.terminal import Terminal
+from lfr.cli.watch import EXIT_CODES_BY_STATE, watch_progress
 from lfr.config.load import SourcedValue, load_with_origins
 from lfr.errors import Conflict
 
@@ -23,7 +23,7 @@ FLOW_FILE: Final = Path(__file__).with_name("demo.flow")
 _TIMEOUT_SECONDS: Final = 120.0
 
 
-def _demo(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> int:
     from lfr.host.child_processes import RoleProcesses
 
     with TemporaryDirectory(prefix="lfr-demo-") as temporary:
@@ -74,12 +74,10 @@ def _check_alive(bundle: Bundle) -> None:
         raise Conflict("the bundled Valkey has died")
 
 
-HANDLERS: Handlers = {
-    "demo": Handler(
-        lambda parser: None,
-        _demo,
-        "Starts the bundled Valkey and the roles, runs a workflow, shows it, and stops everything again.",
-        (("demo", ""),),
-        (ExitCode.FAILED, ExitCode.INTERRUPTED, ExitCode.STOPPED),
-    )
-}
+HANDLER = Handler(
+    lambda parser: None,
+    _run,
+    "Starts the bundled Valkey and the roles, runs a workflow, shows it, and stops everything again.",
+    (("demo", ""),),
+    (ExitCode.FAILED, ExitCode.INTERRUPTED, ExitCode.STOPPED),
+)

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lfr.cli.command_table import Handler, Handlers
+from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
 from lfr.cli.ui.format_values import long_json
 from lfr.cli.ui.options import add_connection_options, open_store
@@ -29,7 +29,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     add_connection_options(parser)
 
 
-def _latches(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> int:
     if arguments.what and not arguments.name:
         raise BadInput("reset needs the name of a latch", hint="lfr latches shows them")
     store = open_store(arguments)
@@ -60,18 +60,16 @@ def _value(latch: Mapping[str, Any]) -> str:
     return "no number" if latch["value"] is None else str(latch["value"])
 
 
-HANDLERS: Handlers = {
-    "latches": Handler(
-        _add_arguments,
-        _latches,
-        "Lists the latches that workflows hold, with the count of each and the steps that wait for it, and "
-        "the latches that reached zero within the last hour. `reset NAME` sets a latch to zero, whoever "
-        "holds it, and resumes all steps that wait for it; later releases of its holders are refused.",
-        (
-            ("latches", ""),
-            ("latches --json", "a JSON list"),
-            ("latches reset house-12", "after its holder has died"),
-        ),
-        (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, *REDIS_ERRORS),
-    )
-}
+HANDLER = Handler(
+    _add_arguments,
+    _run,
+    "Lists the latches that workflows hold, with the count of each and the steps that wait for it, and "
+    "the latches that reached zero within the last hour. `reset NAME` sets a latch to zero, whoever "
+    "holds it, and resumes all steps that wait for it; later releases of its holders are refused.",
+    (
+        ("latches", ""),
+        ("latches --json", "a JSON list"),
+        ("latches reset house-12", "after its holder has died"),
+    ),
+    (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, *REDIS_ERRORS),
+)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
-from lfr.cli.command_table import Handler, Handlers
-from lfr.cli.commands.flow_texts import print_warnings
+from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import WORKFLOW_ERRORS, ExitCode
 from lfr.cli.ui.format_values import format_duration, long_json
 from lfr.cli.ui.options import (
@@ -23,22 +21,15 @@ from lfr.cli.ui.options import (
     read_json_option,
 )
 from lfr.cli.ui.parser import UsageError
-from lfr.cli.ui.progress import progress_view
-from lfr.cli.ui.terminal import Terminal
-from lfr.errors import Unreachable
+from lfr.cli.ui.terminal import Terminal, printable
+from lfr.cli.watch import EXIT_CODES_BY_STATE, watch_progress
 
 if TYPE_CHECKING:
+    from lfr.language import Diagnostic
     from lfr.store.redis.connection import Store
 
-EXIT_CODES_BY_STATE: Final = {
-    "FINISHED": ExitCode.OK,
-    "FAILED": ExitCode.FAILED,
-    "TERMINATED": ExitCode.TERMINATED,
-}
-"""The exit code of `--wait` for each state in which a workflow ends."""
-
-_RECONNECT_SECONDS: Final = 60.0
-"""How long `--wait` tries to reach a Redis that has gone away."""
+_MAX_WARNINGS: Final = 5
+"""How many warnings about the flow are printed."""
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -94,6 +85,15 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     return _wait(store, workflow.id, arguments, terminal) if arguments.wait else ExitCode.OK
 
 
+def print_warnings(warnings: Iterable[Diagnostic], terminal: Terminal) -> None:
+    """Print warnings about a flow on stderr, a line each, up to a limit."""
+    lines = [f"lfr: {printable(warning.headline)}" for warning in warnings]
+    for line in lines[:_MAX_WARNINGS]:
+        terminal.print_err(line)
+    if len(lines) > _MAX_WARNINGS:
+        terminal.print_err(f"lfr: and {len(lines) - _MAX_WARNINGS} more warnings (lfr check shows all)")
+
+
 def _wait(store: Store, id: str, arguments: Namespace, terminal: Terminal) -> int:
     """Follow a workflow to its end; return the exit code for its state."""
     from lfr.operations.inspect.workflow import inspect_workflow
@@ -133,67 +133,21 @@ def _check_options(arguments: Namespace) -> None:
         raise UsageError("the flow and the input cannot both come from stdin (lfr run --help)")
 
 
-def watch_progress(store: Store, id: str, terminal: Terminal, *, timeout_seconds: float | None = None) -> str:
-    """Show a workflow's progress on stderr until it ends or the time-out; return its latest state.
-
-    Raises NotFound; Unreachable if Redis is away for a minute.
-    """
-    state = ""
-    with progress_view(terminal) as view:
-        for update in _follow(store, id, terminal, timeout_seconds):
-            view.show(update)
-            state = update["state"]
-    return state
-
-
-def _follow(
-    store: Store, id: str, terminal: Terminal, timeout_seconds: float | None
-) -> Iterator[dict[str, Any]]:
-    """Yield the updates of `follow_workflow` across outages of Redis, each change once."""
-    from lfr.operations.follow import follow_workflow
-
-    deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-    changes_yielded, outage_began = 0, None
-    while True:
-        seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
-        skip = changes_yielded
-        try:
-            for update in follow_workflow(store, id, timeout_seconds=seconds):
-                outage_began = None
-                changes = update["changes"][skip:]
-                skip = max(0, skip - len(update["changes"]))
-                changes_yielded += len(changes)
-                yield {**update, "changes": changes}
-            return
-        except Unreachable as error:
-            now = time.monotonic()
-            if changes_yielded == 0 or (deadline is not None and now >= deadline):
-                raise
-            if outage_began is None:
-                outage_began = now
-                terminal.print_err(f"lfr: {error.message}; trying for a minute")
-            if now - outage_began > _RECONNECT_SECONDS:
-                raise
-            time.sleep(0.5)
-
-
-HANDLERS: Handlers = {
-    "run": Handler(
-        _add_arguments,
-        _run,
-        "Compiles FILE, starts a workflow and prints its id, and nothing else, on stdout. With --wait it "
-        "shows the progress on stderr until the workflow has ended; the exit code says how it ended. If the "
-        "command is interrupted or times out, the workflow continues. With --local it runs the flow in this "
-        "process, without Redis: each task returns its input, stderr shows each step, stdout the result. It "
-        "loads files, but stores, sends and fetches nothing and does not wait.",
-        (
-            ("run build.flow", "start it"),
-            ('run build.flow --input \'{"branch": "main"}\' --wait', "start it and follow it"),
-            ("run build.flow --input @input.json --wait --json", "for a script"),
-            ("run build.flow --workflow-id nightly-2026-01-31", "starts once, however often it is run"),
-            ("run -", "read the flow from stdin"),
-            ("run build.flow --local --input '{}'", "try it: no Redis, no workers"),
-        ),
-        (ExitCode.FAILED, ExitCode.TERMINATED, ExitCode.TIMED_OUT, *WORKFLOW_ERRORS),
-    )
-}
+HANDLER = Handler(
+    _add_arguments,
+    _run,
+    "Compiles FILE, starts a workflow and prints its id, and nothing else, on stdout. With --wait it "
+    "shows the progress on stderr until the workflow has ended; the exit code says how it ended. If the "
+    "command is interrupted or times out, the workflow continues. With --local it runs the flow in this "
+    "process, without Redis: each task returns its input, stderr shows each step, stdout the result. It "
+    "loads files, but stores, sends and fetches nothing and does not wait.",
+    (
+        ("run build.flow", "start it"),
+        ('run build.flow --input \'{"branch": "main"}\' --wait', "start it and follow it"),
+        ("run build.flow --input @input.json --wait --json", "for a script"),
+        ("run build.flow --workflow-id nightly-2026-01-31", "starts once, however often it is run"),
+        ("run -", "read the flow from stdin"),
+        ("run build.flow --local --input '{}'", "try it: no Redis, no workers"),
+    ),
+    (ExitCode.FAILED, ExitCode.TERMINATED, ExitCode.TIMED_OUT, *WORKFLOW_ERRORS),
+)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from lfr.cli.command_table import Handler, Handlers
+from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
 from lfr.cli.ui.format_values import format_start, long_json
 from lfr.cli.ui.options import add_connection_options, open_store
@@ -50,7 +50,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     add_connection_options(parser)
 
 
-def _status(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> int:
     store = open_store(arguments)
     from lfr.host.systemd import load_unit_states
     from lfr.operations.status import load_status
@@ -133,15 +133,13 @@ def _unit_row(unit: UnitState) -> Row:
     return [unit.name, Cell(f"{unit.active} ({unit.sub})", colour), str(unit.restarts), unit.status]
 
 
-HANDLERS: Handlers = {
-    "status": Handler(
-        _add_arguments,
-        _status,
-        "Shows the roles that are alive on all hosts, by their heartbeats; how many events each consumer "
-        "group has to read and has pending; dead letters; waits; and the units of this host. The exit code "
-        "is 0 if there is no problem, and 69 if a unit has failed, if no lifecycle runs, or if the stream "
-        "grows because nothing clears it.",
-        (("status", ""), ("status --json", "one JSON object, with `problems`")),
-        (ExitCode.CONFLICT, *REDIS_ERRORS),
-    )
-}
+HANDLER = Handler(
+    _add_arguments,
+    _run,
+    "Shows the roles that are alive on all hosts, by their heartbeats; how many events each consumer "
+    "group has to read and has pending; dead letters; waits; and the units of this host. The exit code "
+    "is 0 if there is no problem, and 69 if a unit has failed, if no lifecycle runs, or if the stream "
+    "grows because nothing clears it.",
+    (("status", ""), ("status --json", "one JSON object, with `problems`")),
+    (ExitCode.CONFLICT, *REDIS_ERRORS),
+)

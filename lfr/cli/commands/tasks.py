@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from lfr.cli.command_table import Handler, Handlers
-from lfr.cli.commands.roles import role_context
+from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import PERMANENT_FAILURES, ExitCode
+from lfr.cli.role_context import role_context
 from lfr.cli.ui.options import add_connection_options, open_store, parse_count, parse_seconds
 from lfr.cli.ui.terminal import Terminal
 from lfr.errors import BadInput
@@ -43,7 +43,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     add_connection_options(parser)
 
 
-def _tasks(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> int:
     from lfr.worker.registry import load_tasks
 
     tasks = load_tasks(arguments.file)
@@ -103,17 +103,15 @@ def _process_arguments(words: Sequence[str], arguments: Namespace) -> list[str]:
     return process_words if arguments.concurrency else [*process_words, "--concurrency", "1"]
 
 
-HANDLERS: Handlers = {
-    "tasks": Handler(
-        _add_arguments,
-        _tasks,
-        'Runs the functions of FILE.py that are marked with @task("NAME"), in threads or, with --processes, '
-        "in processes. SIGTERM stops it: running tasks may finish, and no new ones start.",
-        (
-            ("tasks images.py", "eight tasks at a time"),
-            ("tasks images.py --concurrency 50", "for tasks that mostly wait"),
-            ("tasks images.py --processes 4", "for tasks that compute"),
-        ),
-        (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.BAD_SETTINGS),
-    )
-}
+HANDLER = Handler(
+    _add_arguments,
+    _run,
+    'Runs the functions of FILE.py that are marked with @task("NAME"), in threads or, with --processes, '
+    "in processes. SIGTERM stops it: running tasks may finish, and no new ones start.",
+    (
+        ("tasks images.py", "eight tasks at a time"),
+        ("tasks images.py --concurrency 50", "for tasks that mostly wait"),
+        ("tasks images.py --processes 4", "for tasks that compute"),
+    ),
+    (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.BAD_SETTINGS),
+)

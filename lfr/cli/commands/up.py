@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from lfr.cli.bundle import Bundle, RoleArguments, running_bundle
-from lfr.cli.command_table import Handler, Handlers
+from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import PERMANENT_FAILURES, ExitCode
 from lfr.cli.ui.options import parse_port
 from lfr.cli.ui.terminal import Terminal
@@ -57,7 +57,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", default="", help="YAML file with settings")
 
 
-def _up(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> int:
     overrides: Layer = {}
     if arguments.log_level:
         overrides["log_level"] = SourcedValue(arguments.log_level, "--log-level")
@@ -180,17 +180,15 @@ class _Supervisor:
         self._pending_starts = [pending for pending in self._pending_starts if pending[0] > now]
 
 
-HANDLERS: Handlers = {
-    "up": Handler(
-        _add_arguments,
-        _up,
-        "Runs until Ctrl-C or SIGTERM. A role that dies is started again. In a second terminal, use --data "
-        "with the same folder, or the address that this command prints.",
-        (
-            ("up", ""),
-            ("up --data ./data --port 7000", ""),
-            ("up --no-simulate", "with task workers of your own"),
-        ),
-        (ExitCode.CONFLICT, ExitCode.CANNOT_WRITE, ExitCode.INTERRUPTED, ExitCode.STOPPED),
-    )
-}
+HANDLER = Handler(
+    _add_arguments,
+    _run,
+    "Runs until Ctrl-C or SIGTERM. A role that dies is started again. In a second terminal, use --data "
+    "with the same folder, or the address that this command prints.",
+    (
+        ("up", ""),
+        ("up --data ./data --port 7000", ""),
+        ("up --no-simulate", "with task workers of your own"),
+    ),
+    (ExitCode.CONFLICT, ExitCode.CANNOT_WRITE, ExitCode.INTERRUPTED, ExitCode.STOPPED),
+)

@@ -1,4 +1,4 @@
-"""Options that several commands share: how to find Redis, and how to read files and JSON."""
+"""Arguments that several commands share: the workflow, how to find Redis, how to read files and JSON."""
 
 from __future__ import annotations
 
@@ -48,6 +48,18 @@ def add_connection_options(parser: ArgumentParser, *, has_data_option: bool = Fa
     for flag, text in help_by_flag.items():
         group.add_argument(flag, dest="data_folder", metavar="DIR", help=text)
     group.add_argument("--config", metavar="FILE", default="", help="YAML file with settings")
+
+
+def add_workflow_arguments(parser: ArgumentParser) -> None:
+    """Add the id of a workflow, and the options of `add_connection_options`."""
+    parser.add_argument("id", metavar="ID", help="the workflow, with or without workflow:")
+    add_connection_options(parser)
+
+
+def add_step_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of `add_workflow_arguments` and the index of a step."""
+    add_workflow_arguments(parser)
+    parser.add_argument("index", metavar="INDEX", type=int, help="the step's index; lfr inspect shows it")
 
 
 def load_command_settings(arguments: Namespace) -> LoadedSettings:

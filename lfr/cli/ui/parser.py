@@ -12,6 +12,7 @@ from typing import NoReturn
 from lfr.cli.command_table import COMMANDS, GROUPS, ROLE, Command, Handler
 from lfr.cli.exit_codes import MEANINGS
 from lfr.cli.ui.terminal import Terminal
+from lfr.runtime.role_table import ROLES
 
 _HELP_WIDTH = 90
 
@@ -47,7 +48,12 @@ def parse_command_line(words: Sequence[str], terminal: Terminal) -> tuple[Handle
 
 def load_handler(command: Command) -> Handler:
     """Import the module of a command and return the command's handler."""
-    handler: Handler = import_module(f"lfr.cli.commands.{command.module}").HANDLERS[command.name]
+    for role in ROLES:
+        if role.name == command.name:
+            from lfr.cli.commands.roles import make_handler
+
+            return make_handler(role)
+    handler: Handler = import_module(f"lfr.cli.commands.{command.name}").HANDLER
     return handler
 
 

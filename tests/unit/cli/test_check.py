@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from lfr.cli.command_table import COMMANDS
-from lfr.cli.commands.flow_texts import HANDLERS, print_warnings
-from lfr.cli.commands.run import HANDLERS as RUN
+from lfr.cli.commands import check, run
 from lfr.cli.exit_codes import ExitCode
 from lfr.cli.ui.parser import make_parser
 from lfr.cli.ui.terminal import Terminal
@@ -26,8 +25,8 @@ class Session:
 
     def run(self, *words: str, stdin: bytes = b"") -> int:
         terminal = Terminal(self.out, self.err, io.BytesIO(stdin))
-        parser = make_parser(COMMANDS["check"], HANDLERS["check"])
-        return HANDLERS["check"].run(parser.parse_args(words), terminal)
+        parser = make_parser(COMMANDS["check"], check.HANDLER)
+        return check.HANDLER.run(parser.parse_args(words), terminal)
 
 
 @pytest.fixture
@@ -109,7 +108,7 @@ def test_a_flow_from_stdin(session: Session) -> None:
 def test_other_commands_print_some_warnings_in_a_line_each() -> None:
     err = io.StringIO()
     terminal = Terminal(io.StringIO(), err, io.BytesIO())
-    print_warnings(check_flow("; ".join(f"a :x{number}" for number in range(8))).diagnostics, terminal)
+    run.print_warnings(check_flow("; ".join(f"a :x{number}" for number in range(8))).diagnostics, terminal)
     lines = err.getvalue().splitlines()
     assert lines[0] == "lfr: FLOW:1:3: warning: nothing uses :x0 (remove it)"
     assert lines[5:] == ["lfr: and 3 more warnings (lfr check shows all)"]
@@ -118,7 +117,7 @@ def test_other_commands_print_some_warnings_in_a_line_each() -> None:
 def test_run_prints_warnings_on_stderr_alone(session: Session) -> None:
     Path("doubtful.flow").write_text("a :x -> b")
     terminal = Terminal(session.out, session.err, io.BytesIO())
-    parser = make_parser(COMMANDS["run"], RUN["run"])
-    assert RUN["run"].run(parser.parse_args(["doubtful.flow", "--local"]), terminal) == ExitCode.OK
+    parser = make_parser(COMMANDS["run"], run.HANDLER)
+    assert run.HANDLER.run(parser.parse_args(["doubtful.flow", "--local"]), terminal) == ExitCode.OK
     assert session.out.getvalue() == "{}\n"
     assert session.err.getvalue().startswith("lfr: doubtful.flow:1:3: warning: nothing uses :x (remove it)\n")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from lfr.cli import commands
 from lfr.cli.command_table import COMMANDS, GROUPS, Command
 from lfr.cli.exit_codes import MEANINGS, ExitCode, exit_code
 from lfr.cli.main import main
@@ -74,6 +75,12 @@ def test_every_command_and_role_is_in_the_overview(capsys: pytest.CaptureFixture
         assert f"  {command.name} " in out
         assert command.help in out
     assert {role.name for role in ROLES} <= COMMANDS.keys()
+
+
+def test_every_command_but_the_roles_has_a_module_of_its_name() -> None:
+    modules = {path.stem for path in Path(commands.__file__).parent.glob("*.py")}
+    words = COMMANDS.keys() - {role.name for role in ROLES}
+    assert modules == words | {"__init__", "roles", "run_local"}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lfr.cli.commands import run_local as run_here
+from lfr.cli.commands import run_local
 from lfr.cli.exit_codes import ExitCode
 from lfr.cli.main import main
 from lfr.cli.ui.terminal import truncate
@@ -29,7 +29,7 @@ def run(
 ) -> tuple[Any, str, str]:
     """Run a flow; return the exit code, stdout and stderr."""
     screen = terminal()
-    code = run_here.run_flow_here(compile_flow(text, base), input, screen, with_trace=with_trace)
+    code = run_local.run_flow_here(compile_flow(text, base), input, screen, with_trace=with_trace)
     return code, written(screen.out), written(screen.err)
 
 
@@ -84,7 +84,7 @@ def test_an_endless_loop_is_stopped_after_some_turns() -> None:
 
 
 def test_after_very_many_tasks_a_run_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_here, "MAX_TASKS", 20)
+    monkeypatch.setattr(run_local, "MAX_TASKS", 20)
     code, out, err = run("* A", list(range(21)))
     assert (code, out) == (ExitCode.FAILED, "")
     *lines, last = err.splitlines()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lfr.cli.commands import services
+from lfr.cli.commands import install
 from lfr.cli.exit_codes import PERMANENT_FAILURES, ExitCode
 from lfr.cli.main import main
 from lfr.errors import CannotWrite, Conflict, NotFound
@@ -144,7 +144,7 @@ def test_a_dry_run_prints_the_actions_and_performs_none(
 ) -> None:
     monkeypatch.setattr("sys.argv", [str(program.file)])
     monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
-    monkeypatch.setattr(services, "_needs_valkey", lambda: True)
+    monkeypatch.setattr(install, "_needs_valkey", lambda: True)
     words = ["install", "--enable", "wait", "--now", "--dry-run", "--prefix", str(tmp_path / "usr")]
     assert main(words) == ExitCode.OK
     printed = capsys.readouterr().out.splitlines()

@@ -1,4 +1,4 @@
-"""`lfr run --wait` during outages of Redis."""
+"""The progress of a workflow during outages of Redis, as `lfr run --wait` shows it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from lfr.cli.commands import run
+from lfr.cli import watch
 from lfr.errors import NotFound, Unreachable
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Store
@@ -35,7 +35,7 @@ def attempts(monkeypatch: pytest.MonkeyPatch, *scripts: list[Any]) -> list[float
             yield entry
 
     monkeypatch.setattr("lfr.operations.follow.follow_workflow", follow)
-    monkeypatch.setattr(run.time, "sleep", lambda _: None)
+    monkeypatch.setattr(watch.time, "sleep", lambda _: None)
     return timeouts
 
 
@@ -48,7 +48,7 @@ def test_after_an_outage_no_change_is_shown_twice(monkeypatch: pytest.MonkeyPatc
         [update(STARTED, ENDED), update(FINISHED, state="FINISHED")],
     )
     screen = terminal()
-    assert run.watch_progress(NO_STORE, "workflow:x", screen) == "FINISHED"
+    assert watch.watch_progress(NO_STORE, "workflow:x", screen) == "FINISHED"
     lines = written(screen.err).splitlines()
     assert [line.partition("  ")[2] or line for line in lines] == [
         "1 A started",
@@ -61,32 +61,32 @@ def test_after_an_outage_no_change_is_shown_twice(monkeypatch: pytest.MonkeyPatc
 def test_without_any_connection_it_fails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     attempts(monkeypatch, [Unreachable("no Redis answers")])
     with pytest.raises(Unreachable):
-        run.watch_progress(NO_STORE, "workflow:x", terminal())
+        watch.watch_progress(NO_STORE, "workflow:x", terminal())
 
 
 def test_it_gives_up_after_a_minute_without_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     outage = Unreachable("no Redis answers")
     attempts(monkeypatch, [update(STARTED), outage], *[[outage]] * 5)
     clock = iter([0.0, 59.0, 60.0, 61.0])
-    monkeypatch.setattr(run.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(watch.time, "monotonic", lambda: next(clock))
     with pytest.raises(Unreachable):
-        run.watch_progress(NO_STORE, "workflow:x", terminal())
+        watch.watch_progress(NO_STORE, "workflow:x", terminal())
     assert list(clock) == []
 
 
 def test_a_deleted_workflow_is_no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     attempts(monkeypatch, [update(STARTED), Unreachable("no answer")], [NotFound("there is no workflow x")])
     with pytest.raises(NotFound):
-        run.watch_progress(NO_STORE, "workflow:x", terminal())
+        watch.watch_progress(NO_STORE, "workflow:x", terminal())
 
 
 def test_an_outage_counts_towards_the_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
     timeouts = attempts(monkeypatch, [update(STARTED), Unreachable("no answer")], [update(STARTED)])
     clock = iter([100.0, 100.0, 104.0, 104.0])
-    monkeypatch.setattr(run.time, "monotonic", lambda: next(clock))
-    assert run.watch_progress(NO_STORE, "workflow:x", terminal(), timeout_seconds=10) == "RUNNING"
+    monkeypatch.setattr(watch.time, "monotonic", lambda: next(clock))
+    assert watch.watch_progress(NO_STORE, "workflow:x", terminal(), timeout_seconds=10) == "RUNNING"
     assert timeouts == [10.0, 6.0]
 
 
 def test_every_end_has_an_exit_code() -> None:
-    assert run.EXIT_CODES_BY_STATE.keys() == {state for state in WorkflowState if state.has_ended}
+    assert watch.EXIT_CODES_BY_STATE.keys() == {state for state in WorkflowState if state.has_ended}

@@ -1,0 +1,38 @@
+"""`lfr archive`: write a workflow to one JSON document."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from lfr.cli.command_table import Handler
+from lfr.cli.exit_codes import WORKFLOW_ERRORS, ExitCode
+from lfr.cli.ui.options import add_workflow_arguments, open_store, write_file
+from lfr.cli.ui.terminal import Terminal
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    add_workflow_arguments(parser)
+    parser.add_argument("--output", metavar="FILE", help="write to FILE instead of stdout")
+
+
+def _run(arguments: Namespace, terminal: Terminal) -> int:
+    store = open_store(arguments)
+    from lfr.operations.archive.archive import archive_workflow
+    from lfr.values.json import encode_json
+
+    text = encode_json(archive_workflow(store, arguments.id))
+    if arguments.output is None:
+        terminal.print(text)
+    else:
+        write_file(arguments.output, text + "\n")
+    return ExitCode.OK
+
+
+HANDLER = Handler(
+    _add_arguments,
+    _run,
+    "The document holds the flow, the progress, the outputs and the history. lfr restore creates a "
+    "workflow from it, on this Redis or on another one.",
+    (("archive build-5f0c --output build.json", ""),),
+    (ExitCode.CANNOT_WRITE, *WORKFLOW_ERRORS),
+)

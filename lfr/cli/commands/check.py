@@ -1,0 +1,88 @@
+"""`lfr check`: report errors and warnings in flow texts. Needs no Redis."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from lfr.cli.command_table import Handler
+from lfr.cli.exit_codes import ExitCode, exit_code
+from lfr.cli.ui.format_values import long_json
+from lfr.cli.ui.options import add_base_option, flow_base, read_flow_text
+from lfr.cli.ui.terminal import Terminal, printable
+from lfr.errors import LfrError
+from lfr.flow import StepKind
+from lfr.values.json import Json
+
+if TYPE_CHECKING:
+    from lfr.language import CheckResult, Diagnostic
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("files", metavar="FILE", nargs="+", help="flow texts; - is stdin")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON list of all errors and warnings, for editors"
+    )
+    add_base_option(parser)
+    parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
+
+
+def _run(arguments: Namespace, terminal: Terminal) -> int:
+    diagnostics: list[Json] = []
+    codes: list[int] = []
+    for file in arguments.files:
+        try:
+            text, source = read_flow_text(file, terminal)
+            base = flow_base(arguments.base, file)
+        except LfrError as error:  # continue with the other files
+            terminal.print_error(error)
+            codes.append(exit_code(error))
+            continue
+        from lfr.language import check_flow
+
+        checked = check_flow(text, base, source=source)
+        if arguments.json:
+            diagnostics.extend(_to_json(source, diagnostic) for diagnostic in checked.diagnostics)
+        else:
+            terminal.print(_format_report(source, checked))
+        is_bad = checked.flow is None or (arguments.strict and checked.diagnostics)
+        codes.append(ExitCode.BAD_INPUT if is_bad else ExitCode.OK)
+    if arguments.json:
+        terminal.print(long_json(diagnostics))
+    return next(filter(None, codes), ExitCode.OK)
+
+
+def _to_json(file: str, diagnostic: Diagnostic) -> Json:
+    keys = ("line", "column", "end_column", "severity", "message", "hint")
+    return {"file": file, **{key: getattr(diagnostic, key) for key in keys}}
+
+
+def _format_report(source: str, checked: CheckResult) -> str:
+    from lfr.language import format_diagnostics
+
+    details = format_diagnostics(checked.diagnostics)
+    flow = checked.flow
+    if flow is None:
+        return details
+    tasks = sum(step.kind is StepKind.TASK for step in flow.steps)
+    name = f" ({printable(flow.name)})" if flow.name else ""
+    count = len(checked.diagnostics)
+    warnings = f", {count} warning{'s' if count > 1 else ''}" if count else ""
+    verdict = f"{printable(source)}: ok{name}{warnings}: {len(flow.steps)} steps, {tasks} of them tasks"
+    return f"{details}\n{verdict}" if details else verdict
+
+
+HANDLER = Handler(
+    _add_arguments,
+    _run,
+    "Prints each error as FILE:LINE:COLUMN: message, with the line and a caret, and likewise each "
+    "warning about a text that compiles but probably means something else. After an error it continues "
+    "with the next statement. Warnings alone leave the exit code 0. Needs no Redis.",
+    (
+        ("check build.flow", ""),
+        ("check *.flow --strict", "treat warnings as errors"),
+        ("check --json build.flow", "for editors: file, line, column, end_column, severity, message, hint"),
+        ("check -", "read the flow from stdin"),
+    ),
+    (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND),
+)

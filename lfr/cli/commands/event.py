@@ -1,0 +1,37 @@
+"""`lfr event`: send an event."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from lfr.cli.command_table import Handler
+from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
+from lfr.cli.ui.options import add_connection_options, open_store, read_json_option
+from lfr.cli.ui.terminal import Terminal
+from lfr.errors import BadInput
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("kind", metavar="KIND", help="the kind of event, for example `approved`")
+    parser.add_argument("--data", metavar="JSON|@FILE", help="the event's fields, an object", dest="fields")
+    add_connection_options(parser, has_data_option=True)
+
+
+def _run(arguments: Namespace, terminal: Terminal) -> int:
+    fields = read_json_option("--data", arguments.fields, terminal)
+    if fields is not None and not isinstance(fields, dict):
+        raise BadInput('--data must be an object, as {"order": 7}')
+    store = open_store(arguments)
+    from lfr.operations.events import send_event
+
+    terminal.print(send_event(store, arguments.kind, fields))
+    return ExitCode.OK
+
+
+HANDLER = Handler(
+    _add_arguments,
+    _run,
+    "Appends an event of any kind to the stream and prints its id.",
+    (("event approved --data '{\"order\": 7}'", ""), ("event approved --data @order.json", "")),
+    (ExitCode.BAD_INPUT, *REDIS_ERRORS),
+)

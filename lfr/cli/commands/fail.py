@@ -1,0 +1,34 @@
+"""`lfr fail`: make a running task fail."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from lfr.cli.command_table import Handler
+from lfr.cli.exit_codes import WORKFLOW_ERRORS, ExitCode
+from lfr.cli.ui.options import add_step_arguments, open_store
+from lfr.cli.ui.terminal import Terminal
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    add_step_arguments(parser)
+    parser.add_argument(
+        "--reason", metavar="TEXT", default="failed by hand", help="the reason in the workflow"
+    )
+
+
+def _run(arguments: Namespace, terminal: Terminal) -> int:
+    store = open_store(arguments)
+    from lfr.operations.intervene import fail_task
+
+    fail_task(store, arguments.id, arguments.index, arguments.reason)
+    return ExitCode.OK
+
+
+HANDLER = Handler(
+    _add_arguments,
+    _run,
+    "Starts no further attempt. The workflow FAILS; lfr restart continues it from there.",
+    (("fail build-5f0c 4 --reason 'host is gone'", ""),),
+    WORKFLOW_ERRORS,
+)

@@ -1,0 +1,46 @@
+"""`lfr inspect`: show a workflow and each of its steps."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from lfr.cli.command_table import Handler
+from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
+from lfr.cli.ui.format_values import long_json
+from lfr.cli.ui.format_workflow import format_history, format_workflow
+from lfr.cli.ui.options import add_workflow_arguments, open_store
+from lfr.cli.ui.terminal import Terminal
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    add_workflow_arguments(parser)
+    parser.add_argument("--all", action="store_true", help="add the history: each change with its time")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with nothing cut")
+
+
+def _run(arguments: Namespace, terminal: Terminal) -> int:
+    store = open_store(arguments)
+    from lfr.operations.inspect.workflow import inspect_workflow
+
+    workflow = inspect_workflow(store, arguments.id, history=arguments.all)
+    if arguments.json:
+        terminal.print(long_json(workflow))
+        return ExitCode.OK
+    terminal.print_lines(format_workflow(terminal, workflow))
+    if arguments.all:
+        terminal.print_lines(["", *format_history(terminal, workflow)])
+    return ExitCode.OK
+
+
+HANDLER = Handler(
+    _add_arguments,
+    _run,
+    "Prints the state, input and output of the workflow, and of each step the state, times, attempt, and "
+    "output or reason.",
+    (
+        ("inspect workflow:build-5f0c", ""),
+        ("inspect build-5f0c --all", "with the history"),
+        ("inspect build-5f0c --json", "one JSON object, nothing cut"),
+    ),
+    (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, *REDIS_ERRORS),
+)

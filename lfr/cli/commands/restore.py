@@ -1,0 +1,35 @@
+"""`lfr restore`: create a workflow from an archive."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from lfr.cli.command_table import Handler
+from lfr.cli.exit_codes import WORKFLOW_ERRORS, ExitCode
+from lfr.cli.ui.options import add_connection_options, open_store, read_json_option
+from lfr.cli.ui.terminal import Terminal
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="output of lfr archive; - for stdin")
+    parser.add_argument("--workflow-id", metavar="ID", help="id of the new workflow (default: as archived)")
+    add_connection_options(parser)
+
+
+def _run(arguments: Namespace, terminal: Terminal) -> int:
+    document = read_json_option("FILE", f"@{arguments.file}", terminal)
+    store = open_store(arguments)
+    from lfr.operations.archive.archive import restore_workflow
+
+    terminal.print(restore_workflow(store, document, arguments.workflow_id))
+    return ExitCode.OK
+
+
+HANDLER = Handler(
+    _add_arguments,
+    _run,
+    "Prints the id of the workflow: the archived id if it is free, else a new one. A workflow that was "
+    "running when it was archived is TERMINATED; lfr restart continues it with all its outputs.",
+    (("restore build.json", ""), ("restore build.json --workflow-id build-again", "")),
+    WORKFLOW_ERRORS,
+)

@@ -1,0 +1,35 @@
+"""`lfr units`: list the files that `lfr install` writes, or print one."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Final
+
+from lfr.cli.command_table import Handler
+from lfr.cli.exit_codes import ExitCode
+from lfr.cli.ui.table import Cell, Column, Row, format_table
+from lfr.cli.ui.terminal import Terminal
+from lfr.host.install_plan import FILES, load_unit_file
+
+_COLUMNS: Final = (Column("file"), Column("goes to", max_width=60), Column("what it is"))
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("name", metavar="FILE", nargs="?", help="print this file")
+
+
+def _run(arguments: Namespace, terminal: Terminal) -> int:
+    if arguments.name is not None:
+        terminal.print(load_unit_file(arguments.name).rstrip("\n"))
+        return ExitCode.OK
+    rows: list[Row] = [[Cell(file.name, "bold"), file.target, file.help] for file in FILES]
+    terminal.print_lines(format_table(terminal, _COLUMNS, rows))
+    return ExitCode.OK
+
+
+HANDLER = Handler(
+    _add_arguments,
+    _run,
+    examples=(("units", ""), ("units lfr@.service", "print it")),
+    exit_codes=(ExitCode.NOT_FOUND,),
+)
