@@ -82,7 +82,8 @@ def history(workflow: str) -> str:
 
 
 def task_progress(workflow: str, index: int) -> str:
-    """STRING: the progress that the worker of a running task has reported: at, attempt, fraction, text."""
+    """STRING: the last progress report of a running task's worker, as JSON: at (milliseconds since the
+    epoch), attempt, fraction, text; expires."""
     return f"{workflow}:progress:{index}"
 
 
@@ -102,12 +103,13 @@ def items(workflow: str, index: int) -> str:
 
 
 def out_of_band_output(workflow: str, index: int) -> str:
-    """STRING: an output as JSON, written by a worker for littleflow_redis before its end-task."""
+    """STRING: an output as JSON, written before the end-task event: by a worker for littleflow_redis, or for
+    a `request:` task that its server completes."""
     return f"{workflow}:output:{index}"
 
 
 def wait(workflow: str, index: int, attempt: int) -> str:
-    """STRING: what a step waits for, as JSON; or a mark, for a while after the attempt was cancelled."""
+    """STRING: the wait of an attempt, in lines of JSON; or a mark, for a while after it was cancelled."""
     return f"{workflow}:wait:{index}.{attempt}"
 
 
@@ -178,12 +180,12 @@ def attempt_member(workflow: str, index: int, attempt: int) -> str:
 
 
 def parse_attempt_member(member: str) -> tuple[str, int, int]:
-    """Return workflow, index and attempt of a member from `attempt_member`."""
+    """Return the workflow's id, step index and attempt number of a member from `attempt_member`."""
     workflow, index, attempt = member.rsplit(" ", 2)
     return workflow, int(index), int(attempt)
 
 
 def is_own(key: str) -> bool:
     """Return whether lfr writes or reads a key: those above, those of littleflow_redis, and the base URLs of
-    `request:` tasks. The stream may have any name: check it apart."""
+    `request:` tasks. False for the stream, which may have any name: compare that as well."""
     return _OWN.fullmatch(key) is not None

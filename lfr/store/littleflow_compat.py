@@ -10,18 +10,19 @@ _PREFIX_KEY = "littleflow:config:env-prefix"
 
 
 def save_out_of_band_output(connection: Connection, workflow: str, index: int, output: Json) -> None:
-    """Write the output of a step beside the stream; the lifecycle takes it with the end-task event. (SET)"""
+    """Write the output of a step as JSON to a key of its own; the lifecycle reads and deletes it when it
+    processes the step's end-task event. (SET)"""
     connection.call("SET", keys.out_of_band_output(workflow, index), encode_json(output))
 
 
 def replace_out_of_band_output(connection: Connection, workflow: str, index: int, output: Json) -> None:
-    """Replace the out-of-band output of a step, unless the lifecycle has taken it: then the step has ended.
-    (SET XX)"""
+    """Replace the out-of-band output of a step. Do nothing if there is none: then the step has ended, and the
+    lifecycle has deleted it. (SET XX)"""
     connection.call("SET", keys.out_of_band_output(workflow, index), encode_json(output), "XX")
 
 
 def drop_out_of_band_output(connection: Connection, workflow: str, index: int) -> None:
-    """Delete the out-of-band output of a step that has failed. (DEL)"""
+    """Delete the out-of-band output of a step, if there is one. (DEL)"""
     connection.call("DEL", keys.out_of_band_output(workflow, index))
 
 

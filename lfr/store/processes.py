@@ -51,7 +51,7 @@ class Heartbeat:
 
 
 def heartbeat_commands(process: Process) -> list[Command]:
-    """Return the commands of a heartbeat. (SET EX, SADD)"""
+    """Return the commands of a heartbeat: they store the process for EXPIRES_SECONDS. (SET EX, SADD)"""
     description = json.dumps(asdict(process))
     return [
         ("SET", keys.process(process.id), description, "EX", EXPIRES_SECONDS),
@@ -65,9 +65,9 @@ def remove_process_commands(process: Process) -> list[Command]:
 
 
 def read_heartbeats(connection: Connection) -> list[Heartbeat]:
-    """Return the heartbeats of the processes that are alive, by role and host. Removes the others.
+    """Return the heartbeats of the processes that are alive, sorted by name, host and pid.
 
-    (SMEMBERS; GET, PTTL; SREM)
+    Removes the ids of the others. (SMEMBERS; GET, PTTL; SREM)
     """
     pipeline = Pipeline(connection)
     replies = {

@@ -17,13 +17,14 @@ _FILE_STATUS_FIELDS = {"snapshot": "rdb_last_bgsave_status", "append-only file":
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """The counts.
+    """How much Redis holds, and the state of the Redis server.
 
     server     of Redis: version, memory (bytes in use), is_persistent (it keeps an append-only file),
                max_memory (bytes that it may use; 0: no limit), evicts (its eviction policy when that is used
                up; empty: it evicts nothing), is_replica, cannot_write (the files that it could not write)
-    timers     by their purpose: delays, deadlines, retries
-    workflows  by state
+    timers     how many are set, by purpose: delays (and time-outs of event waits), deadlines, retries
+    latches    how many are above zero or became zero recently
+    workflows  how many there are, by state
     """
 
     server: dict[str, Any]
@@ -35,7 +36,7 @@ class Statistics:
 
 
 def read_statistics(connection: Connection, stream: str) -> Statistics:
-    """Return all counts, in one round trip. (INFO, XLEN, ZCARD)"""
+    """Return all counts, in one round trip. `stream` is the key of the stream. (INFO, XLEN, ZCARD)"""
     pipeline = Pipeline(connection)
     info = pipeline.add("INFO")
     stream_length = pipeline.add("XLEN", stream)

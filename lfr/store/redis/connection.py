@@ -60,7 +60,7 @@ class Store:
         return self.settings.stream
 
     def connect(self) -> Connection:
-        """Return a connection for one thread. Use it with `with`."""
+        """Return a connection for one thread, to be used with `with`. It connects at its first command."""
         return Connection(self.pool, address(self.settings))
 
 
@@ -86,7 +86,7 @@ def open_store(settings: Settings) -> Store:
 
 
 def address(settings: Settings) -> str:
-    """Return where Redis is, for people: without user and password."""
+    """Return where Redis is, for messages: `HOST:PORT`, or the URL without user and password."""
     if not settings.redis_url:
         return f"{settings.redis_host}:{settings.redis_port}"
     scheme, _, rest = settings.redis_url.partition("://")
@@ -94,7 +94,10 @@ def address(settings: Settings) -> str:
 
 
 class Connection:
-    """One connection to Redis, for one thread."""
+    """One connection to Redis, for one thread. The end of `with` gives it back to the pool.
+
+    It is closed before that if an exception leaves `with`, or if keys are still watched.
+    """
 
     def __init__(self, pool: redis.ConnectionPool, address: str) -> None:
         self._pool = pool
@@ -117,11 +120,12 @@ class Connection:
         return self.execute([command], keep_errors=keep_errors)[0]
 
     def execute(self, commands: Sequence[Command], *, keep_errors: bool = False) -> list[Reply]:
-        """Send all commands in one write and return a reply to each; without commands, do nothing.
+        """Send all commands in one write and return a reply to each, in order; without commands, do nothing.
 
-        The error of a command is raised as redis.ResponseError; with `keep_errors` it stands among the
-        replies instead. Raises Unreachable if there is no connection or no answer, or if the server cannot
-        serve at present; Refused for a wrong password or a command that this user may not use.
+        Redis runs all of them. Then the first error of a command is raised as redis.ResponseError; with
+        `keep_errors` errors stand among the replies instead. Raises Unreachable if there is no connection or
+        no answer, or if the server cannot serve at present; Refused for a wrong password or a command that
+        this user may not use: both also with `keep_errors`.
 
         A WATCH must be the first of the commands.
         """
@@ -156,7 +160,8 @@ class Connection:
     def transact(self, commands: Sequence[Command]) -> list[Reply] | None:
         """Send all commands in one MULTI/EXEC; return their replies, or None if a watched key has changed.
 
-        Raises as `execute` does; then nothing has been written.
+        Raises as `execute` does. If Redis refused a command before EXEC, nothing has been written; if one
+        failed within EXEC, the others have been; if no answer came, either may be the case.
         """
         replies = self.execute((("MULTI",), *commands, ("EXEC",)))
         results: list[Reply] | None = replies[-1]

@@ -16,7 +16,7 @@ from lfr.store.redis.connection import Command, Connection, Reply
 
 
 class ReplyHandle:
-    """The reply to one command of a pipeline, once the pipeline has been sent."""
+    """The reply to one command of a pipeline. To read it before `send` raises AttributeError."""
 
     _reply: Reply
 

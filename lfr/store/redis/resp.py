@@ -29,7 +29,7 @@ _SIZES = [f"${size}" for size in range(_SHORT)]
 
 
 def pack(commands: Sequence[Sequence[str | bytes | int | float]]) -> bytes:
-    """Encode commands as Redis reads them."""
+    """Return all commands in RESP2, one after the other; texts as UTF-8, numbers as their decimal text."""
     parts: list[str] = []
     add = parts.append
     for command in commands:
@@ -78,7 +78,10 @@ def find_parser_class() -> type[Parser] | None:
 
 
 def read_replies(connection: Any, count: int) -> list[Any]:
-    """Read the next replies from a connection of redis-py. Errors stand among them as redis.ResponseError."""
+    """Return the next `count` replies from a connection of redis-py, in order.
+
+    Error replies stand among them as redis.ResponseError. Raises as `Parser.read_response` does.
+    """
     parser = getattr(connection, "_parser", None)
     if isinstance(parser, Parser):
         return parser.read_replies(count)
@@ -102,7 +105,7 @@ class Parser:
         self._tail = b""  # the bytes received after the last line end
 
     def on_connect(self, connection: Any) -> None:
-        """Take the socket of a connection. redis-py's own parsers take it in the same way."""
+        """Take the socket of a connection, as redis-py's own parsers do, and drop all received bytes."""
         self._sock = connection._sock
         self._clear()
 
@@ -112,7 +115,8 @@ class Parser:
         self._clear()
 
     def can_read(self, timeout: float = 0) -> bool:
-        """Return whether bytes, or the end of the connection, arrive within `timeout` seconds."""
+        """Return whether there is something to read: received bytes, or within `timeout` seconds new ones or
+        the end of the connection. False without a connection."""
         if self._sock is None:
             return False
         if self._next < len(self._lines) or self._tail:
@@ -124,7 +128,7 @@ class Parser:
         return bool(poll.poll(timeout * 1000))
 
     def read_replies(self, count: int) -> list[Any]:
-        """Return the next replies, each as `read_response` returns it."""
+        """Return the next `count` replies, each as `read_response` returns it."""
         replies: list[Any] = []
         while len(replies) < count:
             # A transaction answers +QUEUED to each of its commands: read these without a call for each.
@@ -140,7 +144,7 @@ class Parser:
         """Return the next reply: bytes, int, None, a list of replies, or an instance of redis.ResponseError.
 
         Raises redis.ConnectionError if the server closes the connection, TimeoutError after the socket's
-        time-out.
+        time-out. Ignores both arguments, which redis-py passes.
         """
         open_arrays: list[tuple[int, list[Any]]] = []
         while True:

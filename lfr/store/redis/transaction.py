@@ -17,17 +17,17 @@ Result = TypeVar("Result")
 
 
 class ReadAgain(Exception):
-    """Raised by an attempt that cannot decide on what it has read, and wants to be tried again."""
+    """Raised by an attempt that cannot decide on what it has read, and is to be called again."""
 
 
 def retry_until_committed(
     connection: Connection, attempt: Callable[[], tuple[Sequence[Command] | None, Result]]
 ) -> Result:
-    """Call `attempt` and commit its commands, as often as EXEC is refused; return the result of the last try.
+    """Call `attempt` and commit its commands, again and again until EXEC is accepted; return its last result.
 
-    `attempt` watches and reads on `connection`, and returns the commands to write and a result. An empty list
-    of commands writes nothing, but the result counts only if no watched key has changed. With None the result
-    counts in any case. What `attempt` raises, except ReadAgain, goes to the caller.
+    `attempt` watches and reads on `connection`, and returns the commands to write and a result. After an
+    empty list, EXEC writes nothing, but is refused if a watched key has changed. After None, its result is
+    returned without EXEC. After ReadAgain it is called again; what else it raises goes to the caller.
     """
     while True:
         try:
@@ -45,10 +45,11 @@ def retry_until_committed(
 def commit_together_or_singly(
     connection: Connection, items: Sequence[Item], attempt: Callable[[Sequence[Item]], Sequence[Command]]
 ) -> None:
-    """Commit the commands for all items in one transaction; if that is refused, commit them item by item.
+    """Commit the commands for all items in one transaction; if that fails, commit them item by item.
 
-    `attempt` watches and reads on `connection`, and returns the commands for the items that it is given. For
-    a single item it is called until its commands are committed. It may raise ReadAgain.
+    It fails if EXEC is refused or `attempt` raises ReadAgain. `attempt` watches and reads on `connection`,
+    and returns the commands for the items that are passed to it. Each single item is tried until its commands
+    are committed. Without items, do nothing.
     """
     if not items:
         return

@@ -57,7 +57,7 @@ class LoggedReceipt(NamedTuple):
 
 def queue_receipts(connection: Connection, consumer: ConsumerId, receipts: Sequence[LoggedReceipt]) -> None:
     """Queue logged receipts and their events to be cleared, and acknowledge the receipts, in one transaction.
-    (ZADD, XACK)"""
+    `receipts` is not empty. (ZADD, XACK)"""
     ids = [each.receipt for each in receipts]
     connection.transact([_queue_command(receipts), acknowledge_command(consumer, ids)])
 
@@ -66,8 +66,8 @@ def queue_old_entries(connection: Connection, stream: str, after: str, retain_ms
     """Queue entries to be cleared that are older than `retain_ms` and that nobody gives a receipt to: users'
     events, and start-tasks of attempts that are not current.
 
-    Looks at some of the entries behind the id `after`. Returns the id of the last of these, or `after` if
-    there is none. (TIME, XRANGE; HGET; ZADD)
+    Looks at up to _MAX_ENTRIES entries behind the id `after`, and returns the id of the last one that it has
+    looked at, or `after` if it has looked at none. (TIME, XRANGE; HGET; ZADD)
     """
     newest_ms = read_time_ms(connection) - retain_ms
     if newest_ms <= StreamId.parse(after).ms:
@@ -98,7 +98,11 @@ def _find_obsolete_tasks(connection: Connection, entries: Sequence[Entry]) -> li
 
 
 class StreamCleaner:
-    """Deletes queued entries. Remembers when it first saw each group: a group may never have a consumer."""
+    """Deletes queued entries that no active group needs, see `clear`. `consumer` reads the receipts.
+
+    A group is active if one of its consumers was active within `forget_seconds`, or if it has no consumer and
+    this object has first seen it within that time.
+    """
 
     def __init__(self, consumer: ConsumerId, forget_seconds: float) -> None:
         self._consumer = consumer
@@ -108,8 +112,9 @@ class StreamCleaner:
     def clear(self, connection: Connection) -> None:
         """Delete the queued entries that every other active group has read and has not pending.
 
-        At most 20 rounds of 5000, so that a pass stays short. Raises NoGroup. (ZRANGE, XINFO, TIME, XPENDING;
-        MULTI/EXEC: XDEL, ZREM)
+        A pending entry older than `forget_seconds` does not hold it back. At most 20 rounds of 5000, each
+        a transaction, so that a pass stays short. Raises NoGroup. (ZRANGE, XINFO, TIME, XPENDING; MULTI/EXEC:
+        XDEL, ZREM)
         """
         for _ in range(_MAX_ROUNDS):
             members = connection.call("ZRANGE", keys.LOGGED_RECEIPTS, 0, _MAX_MEMBERS - 1)

@@ -45,7 +45,7 @@ class NoGroup(Exception):
 
 
 def parse_entries(reply: Iterable[Reply]) -> list[Entry]:
-    """Return the entries of a reply: each an id, and a list of names and values in turn."""
+    """Return the entries of a reply to XRANGE, or of one stream in a reply to XREAD, in the same order."""
     return [Entry(id.decode(), parse_pairs(flat)) for id, flat in reply]
 
 
@@ -69,7 +69,7 @@ def check_reply(reply: Reply) -> Reply:
 
 
 def as_text(entry: Entry) -> dict[str, str]:
-    """Return the raw fields of an entry as text, whatever bytes they hold."""
+    """Return the raw fields of an entry as text, with bytes that are not UTF-8 as escapes such as `\\xff`."""
     return {
         name.decode(errors="backslashreplace"): value.decode(errors="backslashreplace")
         for name, value in entry.fields.items()
@@ -77,16 +77,20 @@ def as_text(entry: Entry) -> dict[str, str]:
 
 
 def append_command(stream: str, kind: str, at: str, values: Mapping[str, Json]) -> Command:
-    """Return the command that appends an event. `at` is a text as `events.timestamp` returns it. (XADD)"""
+    """Return the command that appends an event. (XADD)
+
+    `at` is a text as `events.timestamp` returns it, `values` the other fields besides the kind.
+    """
     return ("XADD", stream, "*", *events.encode(kind, at, values))
 
 
 def read_batch(
     connection: Connection, consumer: ConsumerId, *, count: int, block_ms: int, done: Sequence[str] = ()
 ) -> list[Entry]:
-    """Return up to `count` new entries; wait up to `block_ms` milliseconds for the first. (XREADGROUP)
+    """Return up to `count` new entries; wait up to `block_ms` milliseconds, at least 1, for the first.
 
-    Acknowledges the entries `done` before, in the same write. Raises NoGroup.
+    If none comes, the list is empty. Acknowledges the entries `done` before, in the same write. Raises
+    NoGroup. (XACK, XREADGROUP)
     """
     read: Command = (
         *("XREADGROUP", "GROUP", consumer.group, consumer.name, "COUNT", count, "BLOCK", max(1, block_ms)),
@@ -103,9 +107,9 @@ def acknowledge_command(consumer: ConsumerId, ids: Sequence[str]) -> Command:
 
 
 def receipt_commands(consumer: ConsumerId, actions: Mapping[str, str], at: str) -> list[Command]:
-    """Return the commands that append a receipt for each entry and acknowledge it.
+    """Return the commands that append a receipt for each entry and acknowledge it; none for no entries.
 
-    `actions` maps an entry's id to what was done with the event. (XADD, XACK)
+    `actions` maps an entry's id to what was done with the event, such as `processed`. (XADD, XACK)
     """
     if not actions:
         return []
@@ -117,19 +121,20 @@ def receipt_commands(consumer: ConsumerId, actions: Mapping[str, str], at: str) 
 
 
 def read_entries(connection: Connection, stream: str, ids: Sequence[str]) -> list[Entry]:
-    """Return the entries with these ids, without those that are no longer on the stream. (XRANGE)"""
+    """Return the entries with these ids, in this order, without those that are not on the stream. (XRANGE)"""
     replies = connection.execute([("XRANGE", stream, id, id) for id in ids], keep_errors=True)
     return [entry for reply in replies if isinstance(reply, list) for entry in parse_entries(reply)]
 
 
 def read_newest(connection: Connection, stream: str, *, before: str = "+", count: int) -> list[Entry]:
-    """Return up to `count` entries, newest first, that stand before the id `before`. (XREVRANGE)"""
+    """Return up to `count` entries before the id `before`; `+`: the last ones. Newest first. (XREVRANGE)"""
     end = before if before == "+" else f"({before}"
     return parse_entries(connection.call("XREVRANGE", stream, end, "-", "COUNT", count))
 
 
 def read_last_id(connection: Connection, stream: str) -> str:
-    """Return the id of the last entry ever appended; empty if the stream does not exist. (XINFO STREAM)"""
+    """Return the id of the last entry ever appended, even if that was deleted; empty if the stream does not
+    exist. (XINFO STREAM)"""
     reply = connection.call("XINFO", "STREAM", stream, keep_errors=True)
     if isinstance(reply, redis.ResponseError):
         return ""
@@ -141,8 +146,8 @@ class DeadLetter:
     """A copy of an entry that could not be understood.
 
     id      the id of the entry on the stream
-    at      when it was found, in ISO 8601, UTC
-    fields  its raw fields as text
+    at      when it became a dead letter, in ISO 8601, UTC
+    fields  its raw fields as text; empty if the copy cannot be read
     """
 
     id: str
@@ -152,7 +157,8 @@ class DeadLetter:
 
 
 def dead_letter_command(entry: Entry, reason: str, at: str) -> Command:
-    """Return the command that copies an entry to the dead letters. (XADD)"""
+    """Return the command that copies an entry to the dead letters; beyond about 10,000, Redis drops the
+    oldest. `at` is now, in ISO 8601, UTC. (XADD)"""
     fields = ("id", entry.id, "at", at, "reason", reason, "event", encode_json(as_text(entry)))
     return ("XADD", keys.DEAD_LETTERS, "MAXLEN", "~", _MAX_DEAD_LETTERS, "*", *fields)
 

@@ -25,13 +25,14 @@ _EXPIRED_IDLE_MS = 30 * 24 * 3600 * 1000
 
 
 def call_group(connection: Connection, *command: str | bytes | int) -> Reply:
-    """Send one command about a group and return its reply. Raises NoGroup."""
+    """Send one command about a group and return its reply. Raises NoGroup, else as `Connection.call` does."""
     return check_reply(connection.call(*command, keep_errors=True))
 
 
 def create_group(connection: Connection, stream: str, group: str) -> None:
     """Create the group, and the stream if it is missing. The group begins with the oldest entry that the
-    stream holds. Does nothing if the group exists. (XGROUP CREATE)"""
+    stream holds. Does nothing if the group exists. Raises redis.ResponseError for any other error, such as a
+    key that holds no stream. (XGROUP CREATE)"""
     reply = connection.call("XGROUP", "CREATE", stream, group, "0", "MKSTREAM", keep_errors=True)
     if isinstance(reply, redis.ResponseError) and not str(reply).startswith("BUSYGROUP"):
         raise reply
@@ -40,11 +41,11 @@ def create_group(connection: Connection, stream: str, group: str) -> None:
 def reclaim(
     connection: Connection, consumer: ConsumerId, *, idle_ms: int, count: int, start: str = FIRST_ID
 ) -> tuple[list[Entry], str]:
-    """Take over up to `count` pending entries that have been idle for `idle_ms` milliseconds. (XAUTOCLAIM)
+    """Take over up to `count` pending entries that have been idle for at least `idle_ms`. (XAUTOCLAIM)
 
     One call looks at a part of the pending entries, from the id `start` on. Returns the entries and the id to
-    go on from, FIRST_ID after the last part. Acknowledges entries that are no longer on the stream. Raises
-    NoGroup.
+    go on from, FIRST_ID after the last part. Leaves out entries that are no longer on the stream; from 7.0
+    on, Redis acknowledges these. Raises NoGroup.
     """
     next_id, entries, *_ = call_group(connection, "XAUTOCLAIM", *consumer, idle_ms, start, "COUNT", count)
     # Redis 6.2 answers nil for an entry that has been deleted; later versions leave it out.
@@ -53,29 +54,33 @@ def reclaim(
 
 
 def renew_claims(connection: Connection, consumer: ConsumerId, ids: Sequence[str]) -> None:
-    """Renew the claims of this consumer on these entries: their idle time begins anew. (XCLAIM JUSTID)"""
+    """Renew the claims of this consumer on these entries: their idle time begins anew. (XCLAIM JUSTID)
+
+    Takes back those that another consumer has reclaimed meanwhile. Raises NoGroup.
+    """
     if ids:
         call_group(connection, "XCLAIM", *consumer, 0, *ids, "JUSTID")
 
 
 def release_claims(connection: Connection, consumer: ConsumerId, ids: Sequence[str]) -> None:
-    """Let other consumers reclaim these entries at once. (XCLAIM IDLE)"""
+    """Let other consumers reclaim these pending entries at once. Raises NoGroup. (XCLAIM IDLE)"""
     if ids:
         call_group(connection, "XCLAIM", *consumer, 0, *ids, "IDLE", _EXPIRED_IDLE_MS, "JUSTID")
 
 
 def leave_group(connection: Connection, consumer: ConsumerId) -> None:
-    """Remove this consumer from its group, unless it has pending entries. (XPENDING, XGROUP DELCONSUMER)"""
+    """Remove this consumer from its group, unless it has pending entries: then it stays, so that they can be
+    reclaimed. Raises NoGroup. (XPENDING, XGROUP DELCONSUMER)"""
     if not call_group(connection, "XPENDING", consumer.stream, consumer.group, "-", "+", 1, consumer.name):
         connection.call("XGROUP", "DELCONSUMER", *consumer, keep_errors=True)
 
 
 def remove_idle_consumers(connection: Connection, consumer: ConsumerId, *, idle_ms: int) -> None:
-    """Remove other consumers that have been idle for `idle_ms` milliseconds and have nothing pending.
+    """Remove other consumers of the group that have been idle for `idle_ms` and have nothing pending.
 
     Redis drops the pending entries of a removed consumer. One that comes back at this moment may have some:
-    so its pending entries are read in the same transaction, and this consumer claims them.
-    (XINFO CONSUMERS; MULTI/EXEC: XPENDING, XGROUP DELCONSUMER; XCLAIM FORCE)
+    so its pending entries are read in the same transaction, and this consumer claims them, for anyone to
+    reclaim at once. Raises NoGroup. (XINFO CONSUMERS; MULTI/EXEC: XPENDING, XGROUP DELCONSUMER; XCLAIM FORCE)
     """
     group = consumer.stream, consumer.group
     for fields in map(parse_pairs, call_group(connection, "XINFO", "CONSUMERS", *group)):
@@ -94,6 +99,7 @@ class Group:
     """A consumer group.
 
     raw_name        its name in Redis, which need not be UTF-8
+    consumers       how many consumers it has
     pending         how many entries its consumers have read and not acknowledged
     lag             how many entries it has not read; None if Redis does not report it (6.2 never does, later
                     versions not after an unread entry was deleted)
@@ -113,7 +119,7 @@ class Group:
 
 
 def read_groups(connection: Connection, stream: str) -> list[Group]:
-    """Return the groups of a stream; none if the stream does not exist. (XINFO GROUPS)"""
+    """Return the groups of a stream; an empty list if the stream does not exist. (XINFO GROUPS)"""
     reply = connection.call("XINFO", "GROUPS", stream, keep_errors=True)
     if isinstance(reply, redis.ResponseError):
         return []
@@ -130,7 +136,8 @@ def read_groups(connection: Connection, stream: str) -> list[Group]:
 
 
 def count_lag(connection: Connection, stream: str, group: Group) -> int:
-    """Return how many entries a group has not read. Counts up to MAX_COUNTED_LAG. (XRANGE)"""
+    """Return how many entries a group has not read: `group.lag`, or if that is None, the number of entries
+    behind the last one that it has read, up to MAX_COUNTED_LAG. (XRANGE)"""
     if group.lag is not None:
         return group.lag
     return len(connection.call("XRANGE", stream, f"({group.last_delivered}", "+", "COUNT", MAX_COUNTED_LAG))
