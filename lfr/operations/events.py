@@ -22,11 +22,14 @@ _MAX_BYTES: Final = 16 * 2**20
 """How many events, and bytes of events, are read at most if a kind or a workflow filters them."""
 
 _MAX_LENGTH: Final = 2000
-"""How many characters of a field are returned."""
+"""How many characters of a field's name and of its text are returned."""
 
 
 def send_event(store: Store, kind: str, data: Mapping[str, Json] | None = None) -> str:
-    """Append an event with these fields to the stream and return its id. Raises BadInput."""
+    """Append an event of this kind to the stream, with `data` as its fields (None: none); return its id.
+
+    Raises BadInput for an empty kind and for the fields kind, apiVersion and at, which lfr sets.
+    """
     values = dict(data or {})
     if not kind or not isinstance(kind, str):
         raise BadInput("an event needs a kind")
@@ -41,11 +44,11 @@ def send_event(store: Store, kind: str, data: Mapping[str, Json] | None = None) 
 def list_events(
     store: Store, *, size: int = 50, kind: str | None = None, workflow: str | None = None
 ) -> list[dict[str, Any]]:
-    """List the newest events, newest first: id, at, kind, workflow (or None), and fields: by name, the JSON
-    text of the value, up to 2000 characters of it.
+    """List up to `size` events on the stream, newest first.
 
-    `kind` and `workflow` filter the newest 5000 events, or the newest 16 MiB if those are fewer. Raises
-    BadInput for the id of the workflow.
+    Each as plain data: id; at, kind, workflow, each None if it is no text; and fields: by name, the JSON text
+    of the value, cut to 2000 characters. Only those of `kind` and `workflow` (None: all) among the newest
+    5000 events, or the newest 16 MiB if those are fewer. Raises BadInput for the id of the workflow.
     """
     filters = {"kind": kind, "workflow": None if workflow is None else parse_workflow_id(workflow)}
     events: list[dict[str, Any]] = []
@@ -67,7 +70,7 @@ def list_events(
 
 
 def list_dead_letters(store: Store, *, size: int = 50) -> list[dict[str, Any]]:
-    """List events that could not be understood, newest first.
+    """List up to `size` events that could not be understood, newest first.
 
     Each as plain data: id (of the entry on the stream), at (when it became a dead letter), reason, and
     fields: the raw texts by name, each cut to 2000 characters.

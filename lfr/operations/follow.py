@@ -36,15 +36,18 @@ def follow_workflow(
     timeout_seconds: float | None = None,
     interval_seconds: float | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield an update on a workflow at once, and at each change until it ends or the time is over.
+    """Yield an update on a workflow at once, and after changes until the workflow ends or the time is over.
 
-    With `interval_seconds`, yield an update at least that often. `after` is the `moment` of an earlier
-    update: changes up to it are left out.
+    after             the `moment` of an earlier update: changes up to it are left out; empty: none are
+    timeout_seconds   then return without an error; None: no limit
+    interval_seconds  yield an update at least this often, even without a change; None: only after changes
 
-    The keys of an update: those of `summarize`; changes, the facts since the last update as `describe_facts`
-    describes them, each with the name of its step; moment, from which to continue; progress by index, as
-    `inspect_workflow` describes it, of up to 100 running steps. Blocks on the workflow's history, so it
-    misses no change. (XREAD BLOCK) Raises NotFound.
+    The keys of an update: those of `summarize`; changes, the facts since the last update, oldest first, as
+    `describe_facts` describes them, each with the name of its step; moment, to continue from; progress by
+    index (as text), as `inspect_workflow` describes it, of the 100 running steps that started last. Blocks on
+    the workflow's history, so it misses no change. (XREAD BLOCK)
+
+    Raises NotFound at the first update, and later if the workflow is deleted.
     """
     id = parse_workflow_id(id)
     deadline = math.inf if timeout_seconds is None else time.monotonic() + timeout_seconds
@@ -82,7 +85,7 @@ class _Follower:
         self._changes: list[dict[str, Any]] = []
 
     def wait(self, seconds: float) -> bool:
-        """Wait for a new entry, for a second at most; return whether there is one."""
+        """Wait for new entries, for a second at most; return whether there are any. `read` processes them."""
         block_ms = max(0, int(min(seconds, _MAX_BLOCK_SECONDS) * 1000))
         self._unprocessed = read_history(self._connection, self._id, after=self._last_id, block_ms=block_ms)
         return bool(self._unprocessed)

@@ -23,15 +23,17 @@ from lfr.values.json import Json
 def terminate_workflow(store: Store, id: str) -> WorkflowState:
     """Terminate a workflow: no more steps start, and results of running tasks are ignored. Return its state.
 
-    Raises NotFound, and Conflict if it has ended already.
+    A failed workflow can be terminated, too. Raises BadInput for the id, NotFound, and Conflict if it is
+    finished, is terminated, or is an item of another workflow.
     """
     return _set_state(store, id, WorkflowAction.TERMINATE, WorkflowState.TERMINATED)
 
 
 def restart_workflow(store: Store, id: str) -> WorkflowState:
-    """Restart a failed or terminated workflow; steps that have ended are not run again. Return its state.
+    """Restart a failed or terminated workflow; steps that have ended are not run again.
 
-    Raises NotFound, and Conflict if it runs or has finished.
+    Return its state: not always RUNNING, as it may end at once. Raises BadInput for the id, NotFound, and
+    Conflict if it runs, has finished, or is an item of another workflow.
     """
     return _set_state(store, id, WorkflowAction.RESTART, WorkflowState.RUNNING)
 
@@ -39,21 +41,22 @@ def restart_workflow(store: Store, id: str) -> WorkflowState:
 def retry_task(store: Store, id: str, index: int) -> None:
     """Start another attempt of a step's running task; the result of the current attempt is ignored.
 
-    If the step has failed or was stopped, restart the workflow. Raises BadInput, NotFound, and Conflict if
-    the step is in another state.
+    If the step has failed or was stopped, restart the workflow. Raises BadInput, also for an iterated step;
+    NotFound; and Conflict if the step is in another state.
     """
     _change_step(store, id, index, StepAction.RETRY)
 
 
 def fail_task(store: Store, id: str, index: int, reason: str) -> None:
-    """Fail the running task of a step without a retry. Raises as `retry_task`."""
+    """Fail the running task of a step without a retry, and with it the workflow. Raises Conflict if the task
+    does not run, else as `retry_task`."""
     _change_step(store, id, index, StepAction.FAIL, reason=reason)
 
 
 def skip_task(store: Store, id: str, index: int, output: Json = None) -> None:
     """Skip a task that runs, has failed or was stopped. Its output is `output`, or its input if that is None.
 
-    A failed or terminated workflow continues as after a restart. Raises as `retry_task`.
+    If the task does not run, its workflow continues as after a restart. Raises as `retry_task`.
     """
     _change_step(store, id, index, StepAction.SKIP, output=output)
 
@@ -102,7 +105,8 @@ def intervene(
 ) -> Transition | None:
     """Load a workflow whole and write the transition that `decide` returns for it; return that transition.
 
-    If another client changes the workflow meanwhile, load it and decide again. With None, nothing is written.
+    If another client changes the workflow meanwhile, load it and decide again. `decide` gets None if there is
+    no such workflow; if it returns None, nothing is written. What it raises goes to the caller.
     """
 
     def attempt() -> tuple[list[Command] | None, Transition | None]:
@@ -117,7 +121,8 @@ def intervene(
 
 
 def transition_if_allowed(workflow: LoadedWorkflow, state: WorkflowState) -> Transition | None:
-    """Return the transition that terminates or restarts a workflow, or None if its state forbids that."""
+    """Return the transition that terminates a workflow (if `state` is TERMINATED) or restarts it (else), or
+    None if the workflow's own state forbids that. Writes nothing."""
     if state not in MAY_FOLLOW[workflow.record.state]:
         return None
     if state is WorkflowState.TERMINATED:
@@ -126,9 +131,10 @@ def transition_if_allowed(workflow: LoadedWorkflow, state: WorkflowState) -> Tra
 
 
 def delete_workflow(store: Store, id: str) -> None:
-    """Delete a workflow that has ended. Tasks that still run in a failed workflow are stopped first.
+    """Delete a workflow that has ended, with all its data and its items.
 
-    Raises NotFound, and Conflict if it runs or is an item of another workflow.
+    Tasks that still run in a failed workflow are stopped first, in a transaction of their own. Raises
+    BadInput for the id, NotFound, and Conflict if it runs or is an item of another workflow.
     """
     id = parse_workflow_id(id)
 
@@ -154,7 +160,7 @@ def delete_workflow(store: Store, id: str) -> None:
 
 
 def _terminate_items(store: Store, connection: Connection, id: str, flow: Flow) -> None:
-    """Terminate the items that run, so that their waits and workers end, too."""
+    """Terminate the running items of a workflow, and theirs, so that their waits and workers end, too."""
     iterated = [step.index for step in flow.own_steps if step.iterate]
     for index, counts in load_item_counts(connection, id, iterated).items():
         for item in load_open_items(connection, id, index, counts):

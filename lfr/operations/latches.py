@@ -31,10 +31,10 @@ def list_latches(store: Store) -> list[dict[str, Any]]:
 
 
 def reset_latch(store: Store, name: str) -> dict[str, Any]:
-    """Set a latch to zero, whoever holds it, and complete its countdowns. Return what it was: name, value,
-    waiters.
+    """Set a latch to zero, whoever holds it, and complete the countdowns that wait for it.
 
-    Later releases fail. Raises NotFound if the latch is zero and no countdown waits for it.
+    Return what it was before: name, value and waiters, as in `list_latches`. Later releases fail while it is
+    zero. Raises NotFound if the latch is zero already and no countdown waits for it.
     """
     with store.connect() as connection:
         latch = reset(connection, store.stream, name, tag=str(uuid4()))

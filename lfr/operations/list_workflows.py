@@ -22,7 +22,7 @@ _MAX_READ: Final = 5000
 """How many workflows are read for one page, if a name or a text filters them."""
 
 _FOLLOWED: Final = 100
-"""How many of the newest workflows `follow_workflow_list` follows."""
+"""How many of the newest workflows that match `follow_workflow_list` follows."""
 
 _MAX_READ_TO_FOLLOW: Final = 1000
 """As `_MAX_READ`, for each update of `follow_workflow_list`."""
@@ -32,7 +32,7 @@ _CURSOR: Final = re.compile(r"(\d{1,16})_(workflow:.{1,300})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class _Filter:
-    """Which workflows a list holds: by state, by flow name, by a text in id or name. None holds all."""
+    """Which workflows a list holds: by state, by whole flow name, by a text in id or name. None: any."""
 
     state: WorkflowState | None
     name: str | None
@@ -81,9 +81,11 @@ def list_page(
     size: int = 50,
     after: str | None = None,
 ) -> Page:
-    """List up to `size` workflows after the cursor `after` of an earlier page.
+    """Return the page of up to `size` workflows behind the cursor `after` (None: the first page).
 
-    Workflows that start meanwhile shift no page. Raises BadInput for an unknown state, a bad size or cursor.
+    Each is described as by `summarize`. `name` is the whole name of a flow, `text` a part of the id or name
+    in any case; None filters nothing. Workflows that start meanwhile shift no page. Raises BadInput for an
+    unknown state, for a size below 1 or above 1000, and for a bad cursor.
     """
     filter = _Filter.parse(state, name, text)
     if not 1 <= size <= MAX_PAGE_SIZE:
@@ -131,9 +133,9 @@ def _select(connection: Connection, ids: list[tuple[int, str]], filter: _Filter)
 def list_workflows(
     store: Store, *, state: str | None = None, name: str | None = None, limit: int = 50
 ) -> list[dict[str, Any]]:
-    """List the newest workflows, up to `limit`, as `summarize` describes them; of a state, of a flow name.
+    """List up to `limit` workflows, newest first, as `summarize` describes them.
 
-    Raises BadInput for an unknown state.
+    Only those in `state` and of the flow called `name`; None: any. Raises BadInput for an unknown state.
     """
     workflows: list[dict[str, Any]] = []
     page = Page([], "")
@@ -145,7 +147,7 @@ def list_workflows(
 
 
 def count_workflows(store: Store) -> dict[str, int]:
-    """Count the workflows by state."""
+    """Return the number of workflows in each state, zeros included."""
     with store.connect() as connection:
         return {state.value: count for state, count in count_states(connection).items()}
 
@@ -158,12 +160,14 @@ def follow_workflow_list(
     text: str | None = None,
     interval_seconds: float = 1.0,
 ) -> Generator[dict[str, Any] | None, None, None]:
-    """Yield an update on the newest 100 workflows that match at once, and then at each change, for ever.
+    """Yield an update at once on the newest 100 workflows that match, and then every `interval_seconds` an
+    update, or None if nothing has changed. It never ends.
 
-    Check for changes, and yield None if there is none, every `interval_seconds`. The keys of an update:
-    counts, of all workflows by state; changed, the workflows that are new or have changed, newest first, as
-    `summarize` describes them; gone, the ids that an earlier update had and that are deleted or no longer
-    match. Reads nothing while nothing happens on the stream. Raises BadInput for an unknown state.
+    `state`, `name` and `text` filter as in `list_page`. The keys of an update: counts, of all workflows by
+    state; changed, the workflows that are new or have changed, newest first, as `summarize` describes them;
+    gone, the ids of followed workflows that are deleted or no longer match, but not of those that only
+    newer ones displace. Reads no workflow while nothing happens on the stream. Raises BadInput, at the first
+    update, for an unknown state.
     """
     filter = _Filter.parse(state, name, text)
     followed: dict[str, Any] = {}

@@ -15,7 +15,7 @@ from lfr.states import MAY_FOLLOW, WorkflowState
 
 
 class WorkflowAction(StrEnum):
-    """An action of people on a workflow as a whole."""
+    """An action that people request on a workflow as a whole. Those on a step: `StepAction`."""
 
     TERMINATE = "terminate"
     RESTART = "restart"
@@ -37,9 +37,10 @@ _PARTICIPLES = {
 
 
 def check_action(action: WorkflowAction, id: str, state: WorkflowState | None) -> None:
-    """Raise an error if the state of the workflow `id` does not permit an action.
+    """Raise an error if the workflow `id`, whose state this is, does not permit an action.
 
-    The state is None if there is no such workflow. Raises Conflict or NotFound.
+    The state is None if there is no such workflow: raises NotFound. Raises Conflict if the state forbids the
+    action, and for an item, whatever its state: it permits no action of its own.
     """
     item = parse_item_id(id)
     participle = _PARTICIPLES[action]
@@ -58,7 +59,8 @@ def check_action(action: WorkflowAction, id: str, state: WorkflowState | None) -
 def check_step_action(action: StepAction, id: str, flow: Flow, progress: Progress, index: int) -> None:
     """Raise an error if the state of a step of the workflow `id` does not permit an action.
 
-    `progress` must include that step. Raises NotFound, BadInput or Conflict.
+    `progress` must include that step. Raises NotFound for an index outside the flow, BadInput for an iterated
+    step, and Conflict if the state forbids the action.
     """
     if not flow.first <= index <= flow.last:
         raise NotFound(f"{id} has no step {index}", hint="lfr inspect shows the indices")
@@ -70,12 +72,12 @@ def check_step_action(action: StepAction, id: str, flow: Flow, progress: Progres
 
 
 def describe_actions(id: str, state: WorkflowState) -> dict[str, str | None]:
-    """Return, by action on the workflow, why it is not possible now, or None."""
+    """Return, for each action on the workflow, why it is not possible now; None if it is possible."""
     return {action.value: _reason(partial(check_action, action, id, state)) for action in WorkflowAction}
 
 
 def describe_step_actions(id: str, flow: Flow, progress: Progress, index: int) -> dict[str, str | None]:
-    """Return, by action on the step, why it is not possible now, or None."""
+    """Return, for each action on the step, why it is not possible now; None if it is possible."""
     return {
         action.value: _reason(partial(check_step_action, action, id, flow, progress, index))
         for action in StepAction

@@ -22,7 +22,7 @@ from lfr.values.json import Json
 
 @dataclass(frozen=True, slots=True)
 class StartedWorkflow:
-    """A workflow with its id. `is_new` is False if an earlier call had started it."""
+    """The result of `start_workflow`. `is_new` is False if an earlier call had started the workflow."""
 
     id: str
     is_new: bool
@@ -40,8 +40,9 @@ def start_workflow(
 ) -> StartedWorkflow:
     """Compile a flow text and start a workflow on `input`, an object or a list; None counts as `{}`.
 
-    `base` and `source` are those of `compile_flow`; `flow` is its result, if the caller has it. A call with
-    the same `workflow_id`, flow and input as an earlier one starts nothing.
+    `base` and `source` are those of `compile_flow`; `flow` is its result, if the caller has it. Without a
+    `workflow_id`, the id is generated. A call with the same `workflow_id`, flow and input as an earlier one
+    starts nothing. Returns as soon as the workflow is stored.
 
     Raises FlowError; BadInput for the id, the input or the base; Conflict if the id belongs to another
     workflow; and the errors of `Connection.execute`.

@@ -24,8 +24,8 @@ def load_status(store: Store) -> dict[str, Any]:
     roles         each live process: name, role, host, pid, version, since, passes, events, and age, the
                   seconds since its latest heartbeat
     stream        key and length
-    groups        each group: name, consumers, lag (events to read; up to 1000 if Redis has no count), pending
-                  (read and not acknowledged)
+    groups        each group: name, consumers (how many), lag (events to read; up to 1000 if Redis has no
+                  count), pending (events read and not acknowledged)
     dead_letters  how many there are
     timers        how many delays, deadlines, retries
     latches       how many there are

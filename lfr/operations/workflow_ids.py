@@ -29,7 +29,8 @@ def parse_new_workflow_id(text: str) -> str:
 
 
 def parse_workflow_id(text: str) -> str:
-    """Return the id of a workflow or an item with `workflow:`, which `text` may omit. Raises BadInput."""
+    """Return the id of a workflow or an item with `workflow:`, which `text` may omit. Raises BadInput for a
+    text that cannot be an id; whether the workflow exists is not checked."""
     id = text if text.startswith(PREFIX) else PREFIX + text
     if not WORKFLOW_ID.fullmatch(id) or _KEY_SUFFIX.search(id):
         raise BadInput(

@@ -26,8 +26,8 @@ from lfr.store.workflows.load import watch_new, watch_state
 def archive_workflow(store: Store, id: str) -> dict[str, Any]:
     """Return all data of a workflow as a document for `restore_workflow`.
 
-    It shows the state at one point in time, even if the workflow runs. Raises NotFound, and Conflict for an
-    item.
+    It shows the state at one point in time, even if the workflow runs, and includes the items. Writes
+    nothing. Raises BadInput for the id, NotFound, and Conflict for an item.
     """
     id = parse_workflow_id(id)
 
@@ -49,7 +49,7 @@ def archive_workflow(store: Store, id: str) -> dict[str, Any]:
 
 
 def archive_file_name(document: dict[str, Any]) -> str:
-    """Return the file name for an archive."""
+    """Return the file name for an archive: its id in safe ASCII, without `workflow:`, and `.json`."""
     name = str(document["id"]).removeprefix("workflow:")
     return re.sub(r"[^\w.-]", "-", name, flags=re.ASCII)[:200] + ".json"
 
@@ -58,8 +58,8 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
     """Create a workflow from an archive, of lfr or of littleflow_redis, and return its id.
 
     The id is `workflow_id`, or else the archived one if it is free, or else a new one. A workflow that was
-    running is terminated; a restart continues it. Raises BadInput if the document is no archive, and Conflict
-    if `workflow_id` is in use.
+    running is stored as terminated; a restart continues it. Raises BadInput if the document is no archive or
+    `workflow_id` no id, and Conflict if `workflow_id` is in use.
     """
     if is_littleflow_archive(document):
         document = convert_littleflow_archive(document, f"{PREFIX}{uuid4()}")

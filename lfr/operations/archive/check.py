@@ -26,7 +26,10 @@ _COUNT: Final = whole_number(0, 2**53 - 1)
 
 
 def parse_archive(document: Json) -> tuple[Flow, dict[str, Any], str]:
-    """Return the flow, the snapshot and the id of an archive. Raises BadInput if it is none."""
+    """Return the flow, the snapshot (for `snapshot_commands`) and the id of an archive.
+
+    Raises BadInput if the document is no archive, is of another version, or has a value that does not fit.
+    """
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise _bad('its "format" is not "lfr-workflow"')
     if document.get("version") != VERSION:

@@ -31,14 +31,14 @@ _MAX_NUMBER: Final = 1_000_000
 
 
 def is_littleflow_archive(document: Json) -> bool:
-    """Return whether a document has the fields of such an archive."""
+    """Return whether a document has the fields of such an archive. Their content is not checked."""
     return isinstance(document, dict) and all(isinstance(document.get(name), list) for name in "FTSA")
 
 
 def convert_littleflow_archive(document: dict[str, Any], id: str) -> dict[str, Any]:
-    """Return the archive of a terminated workflow with this id; a restart starts again the steps that ran.
+    """Return an archive of lfr, of a terminated workflow with this id; its restart starts the steps that ran.
 
-    Raises BadInput if the document is not valid. The result must still pass the checks of an archive.
+    Raises BadInput if the document is not valid. The result must still pass `parse_archive`.
     """
     steps = _steps(document["T"])
     flow = Flow(steps, _edges(document["F"], len(steps)), docs=_docs(document["T"]))

@@ -31,7 +31,12 @@ _STATE_AFTER: Final = {
 
 
 def describe_steps(flow: Flow, history: Iterable[HistoryEntry], record: Record) -> list[dict[str, Any]]:
-    """Describe each step: index, name, base, kind, state, started, ended, attempt, reason."""
+    """Describe each step, by ascending index, as its history leaves it.
+
+    Keys: index; name; base, the task behind the name, or empty; kind; state; started and ended, or None;
+    attempt, 0 before the first; reason, of a failure, a retry or a skip by hand, else None; of a resource
+    also uri and sink. In a terminated workflow, steps that were running are PENDING.
+    """
     steps = {step.index: _describe_pending(step) for step in flow.own_steps}
     for entry in history:
         at = iso_time(entry.at_ms)
@@ -97,10 +102,10 @@ def add_items(
     history: Iterable[HistoryEntry],
     steps: Mapping[int, dict[str, Any]],
 ) -> None:
-    """Add `items` to the iterated steps, of these steps by index, that have started.
+    """Add the key `items` to the descriptions in `steps`, by index, of iterated steps that have started.
 
     Its keys: total (None as long as the list is not loaded); done, running, failed: how many items of those
-    that have begun; open: id and state of up to 100 items that are not done, failed ones first.
+    that have begun; open: id and state of up to 100 that have begun and are not done, failed ones first.
     """
     iterated = [
         index

@@ -15,9 +15,10 @@ from lfr.store.workflows.load import Record
 def summarize(record: Record) -> dict[str, Any]:
     """Describe a workflow as a whole.
 
-    Keys: id, name, state, reason (or None), started, ended, parent (None unless an item), counts: total,
-    the number of steps (None if the record lacks it), and how many are running, done, skipped, failed. In a
-    loop, a step counts each time that it ends.
+    Keys: id, name (of its flow), state, reason (of a failure, else None), started, ended (None: it runs),
+    parent (the id of the workflow that an item belongs to, else None), counts: total, the number of steps
+    (None if the record lacks it), and how many are running, done, skipped, failed. In a loop, a step counts
+    each time that it ends.
     """
     item = parse_item_id(record.id)
     return {
@@ -44,10 +45,11 @@ def iso_time(ms: int) -> str | None:
 
 
 def describe_facts(history: Iterable[HistoryEntry]) -> Iterator[dict[str, Any]]:
-    """Describe each fact of a history.
+    """Describe each fact of a history, in its order.
 
-    Keys: at, index (None: the workflow), item (of an iterated step, else None), event, attempt (None: the
-    workflow), reason. A step that started and ended at once is described as two facts.
+    Keys: at, index (None: a fact about the workflow), item (of an iterated step, else None), event (such as
+    `started`), attempt (None if index is), reason (why it failed or is retried, else None). A step that
+    started and ended at once is described as two facts.
     """
     for entry in history:
         at = iso_time(entry.at_ms)

@@ -44,10 +44,9 @@ def inspect_workflow(
 ) -> dict[str, Any]:
     """Describe a workflow with all its steps as plain data. Times are in ISO 8601, UTC, or None.
 
-    Keys: those of `summarize`; actions: by action, why it is not possible now, or None; moment, the id of the
-    latest entry of the history (empty: none), after which `follow_workflow` continues; input; output; and
-    steps, each with index, name, base, kind, state, started, ended, attempt, input, output, reason. Some
-    steps also have:
+    Keys: those of `summarize`; actions, as `describe_actions` returns them; moment, the id of the latest
+    entry of the history (empty: none), after which `follow_workflow` continues; input; output (None unless
+    it has finished); steps, each with the keys of `describe_steps`, input, output. Some steps also have:
 
     uri, sink  of a resource
     items      of an iterated step that has started, as `add_items` describes them
@@ -57,7 +56,7 @@ def inspect_workflow(
 
     With `history` also history, as `describe_facts` returns it; with `flow` also flow, as `Flow.to_dict`
     returns it. Without `values`, leave out what may be large: input and output, parameters, literals of more
-    than a few words, match, and all but the beginning of a reason. Raises NotFound.
+    than a few words, match, and all but the beginning of a reason. Raises BadInput for the id, and NotFound.
     """
     id = parse_workflow_id(id)
     with store.connect() as connection:
@@ -89,9 +88,11 @@ def inspect_workflow(
 
 
 def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
-    """Describe one step as `inspect_workflow` does, with more keys: parameters, guard (or None), actions: by
-    action, why it is not possible now, or None; and attempts: its starts and ends, oldest first, as
-    `describe_facts` returns them. Raises NotFound.
+    """Describe one step as `inspect_workflow` does with values, and with more keys.
+
+    These are: parameters and guard (or None) from the flow; actions, as `describe_step_actions` returns them;
+    attempts, the facts about the step but not about its items, oldest first, as `describe_facts` describes
+    them. Raises BadInput for the id; NotFound, also for an index outside the flow.
     """
     id = parse_workflow_id(id)
     with store.connect() as connection:
@@ -116,7 +117,8 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
 
 
 def read_flow_text(store: Store, id: str) -> str:
-    """Read the flow text of a workflow; of an item, that of its parent. Raises NotFound."""
+    """Read the flow text of a workflow, empty if none is stored; of an item, that of its outermost parent.
+    Raises BadInput for the id, and NotFound."""
     id = parse_workflow_id(id)
     with store.connect() as connection:
         require_record(connection, id)
@@ -124,7 +126,7 @@ def read_flow_text(store: Store, id: str) -> str:
 
 
 def read_flow(store: Store, id: str) -> Flow:
-    """Read the flow of a workflow. Raises NotFound."""
+    """Read the flow of a workflow; of an item, its part. Raises BadInput for the id, and NotFound."""
     id = parse_workflow_id(id)
     with store.connect() as connection:
         require_record(connection, id)
@@ -132,8 +134,10 @@ def read_flow(store: Store, id: str) -> Flow:
 
 
 def list_history(store: Store, id: str, *, since: str = "") -> list[dict[str, Any]]:
-    """Return a workflow's history as `describe_facts` describes it, oldest first. `since` (ISO 8601) leaves
-    out earlier facts. Raises NotFound and BadInput."""
+    """Return a workflow's history as `describe_facts` describes it, oldest first.
+
+    With `since` (ISO 8601; empty: all), only the facts later than that. Raises BadInput and NotFound.
+    """
     since_ms = parse_timestamp(since) if since else 0
     if since_ms is None:
         raise BadInput(f"since is {since[:40]!r}, which is no time", hint="as 2026-01-31T18:00:00Z")
@@ -144,7 +148,7 @@ def list_history(store: Store, id: str, *, since: str = "") -> list[dict[str, An
 
 
 def require_record(connection: Connection, id: str) -> Record:
-    """Read the record of a workflow. Raises NotFound."""
+    """Read the record of a workflow. Raises NotFound if there is none. `id` has the prefix."""
     record = load_records(connection, [id])[0]
     if record is None:
         raise NotFound(f"there is no workflow {id}", hint="lfr list shows the workflows")
@@ -152,7 +156,7 @@ def require_record(connection: Connection, id: str) -> Record:
 
 
 def require_flow(connection: Connection, id: str) -> Flow:
-    """Read the flow of a workflow. Raises NotFound."""
+    """Read the flow of a workflow. Raises NotFound if the workflow or its flow is not in Redis."""
     flow = load_flow(connection, FlowCache(), id)
     if flow is None:
         raise NotFound(f"the flow of {id} is gone from Redis")
@@ -201,7 +205,10 @@ def _add_retries(connection: Connection, id: str, steps: list[dict[str, Any]]) -
 def load_attempt_progress(
     connection: Connection, id: str, attempts: Mapping[int, int]
 ) -> dict[int, dict[str, Any]]:
-    """Read the progress that workers report for these attempts, by index: at, fraction (0 to 1), text."""
+    """Read the progress that workers report for these attempts (step index -> attempt).
+
+    Return it by index: at, fraction (0 to 1), text; without steps whose attempt has no report.
+    """
     return {
         index: {"at": iso_time(report["at"]), "fraction": report["fraction"], "text": report["text"]}
         for index, report in load_task_progress(connection, id, list(attempts)).items()
