@@ -12,7 +12,7 @@ Base: TypeAlias = str | os.PathLike[str] | None
 
 
 def absolute_base(base: Base) -> str | None:
-    """Return a folder as an absolute path, and a URL as it is."""
+    """Return a folder as an absolute path (from the working directory), a URL as it is, None as None."""
     if base is None:
         return None
     text = os.fspath(base)

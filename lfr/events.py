@@ -111,7 +111,7 @@ class CancelTask:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The event with the entry id `target` has been processed."""
+    """The event with the entry id `target` has been processed; `action` is what was done with it."""
 
     target: str
     action: str
@@ -122,8 +122,7 @@ _REQUIRED = {START_TASK: (b"workflow", b"name", b"index"), RECEIPT: (b"for",)}
 
 
 def decode_all(entries: Sequence[Fields]) -> list[Values | Malformed]:
-    """Return the values of each entry, or why it cannot be decoded.
-
+    """Return for each entry its values or, without raising it, a Malformed that says why it has none.
     All texts are decoded at once, which is faster; if that fails, one by one.
     """
     try:
@@ -142,12 +141,12 @@ def decode(fields: Fields) -> Values:
 
 
 def parse_kind(values: Values) -> str:
-    """Return the kind of an event. Raises Malformed if it has none."""
+    """Return the kind of an event, known or not. Raises Malformed if it is missing or not a string."""
     return _text(values, "kind")
 
 
 def peek_kind(fields: Fields) -> str | None:
-    """Return the kind of an event, or None, without decoding its other fields."""
+    """Return the kind of an event without decoding its other fields; None if it has no readable kind."""
     return _decode_kind(fields.get(b"kind", b"null"))
 
 
@@ -160,7 +159,7 @@ def _decode_kind(encoded: bytes) -> str | None:
 
 
 def decode_event(fields: Fields) -> dict[str, Json]:
-    """Return all values of an event by name. Raises Malformed."""
+    """Return all values of an event by name, as `decode` but with names as text. Raises Malformed."""
     try:
         return {name.decode(): value for name, value in decode(fields).items()}
     except UnicodeDecodeError:
@@ -168,14 +167,14 @@ def decode_event(fields: Fields) -> dict[str, Json]:
 
 
 def check_event(kind: str, values: Values) -> None:
-    """Raise Malformed if an event of this kind lacks a required field."""
+    """Raise Malformed if a start-task or a receipt lacks a required field. Other kinds are not checked."""
     for name in _REQUIRED.get(kind, ()):
         if values.get(name) is None:
             raise Malformed(f"its field {name.decode()} is missing")
 
 
 def parse_start_task(values: Values) -> StartTask:
-    """Parse a start-task event. Raises Malformed."""
+    """Parse a start-task event. `base` is by default the name, `attempt` 1. Raises Malformed."""
     name = _text(values, "name")
     return StartTask(
         workflow=_workflow(values),
@@ -189,7 +188,10 @@ def parse_start_task(values: Values) -> StartTask:
 
 
 def parse_end_task(values: Values) -> EndTask:
-    """Parse an end-task event, also of a worker written for littleflow_redis. Raises Malformed."""
+    """Parse an end-task event, also of a worker written for littleflow_redis. Raises Malformed.
+
+    Without `status` it is a success. A reason that is no text becomes its JSON.
+    """
     status = _text(values, "status", Status.SUCCESS)
     if status not in (Status.SUCCESS, Status.FAILURE):
         raise Malformed(f"its status is {status[:40]!r}, neither SUCCESS nor FAILURE")
@@ -231,7 +233,7 @@ def encode(kind: str, at: str, values: Mapping[str, Json]) -> list[str]:
 
 
 def end_task_values(task: StartTask, *, output: Json = None, failure: str | None = None) -> dict[str, Json]:
-    """Return the values of the end-task for a task: with its output, or with why it failed."""
+    """Return the values of an end-task: of a failure for this reason or, if that is None, of a success."""
     values: dict[str, Json] = {
         "workflow": task.workflow,
         "name": task.name,

@@ -74,13 +74,14 @@ class Step:
 
     @property
     def ignores_input(self) -> bool:
-        """Whether the step ignores the outputs of the steps before it."""
+        """Whether the step is a literal or a loaded resource: these ignore the outputs of earlier steps."""
         return self.kind is StepKind.LITERAL or (self.kind is StepKind.RESOURCE and not self.sink)
 
     def invocation(self) -> Invocation:
         """Return what a task, a resource or an iterated step invokes. Raises BadStepOptions.
 
-        The options of an iterated step hold for each of its items; only the limit is for the step.
+        An iterated step of any kind invokes `lfr:each` without parameters. Of its options only the limit is
+        for that; the others hold for each of its items.
         """
         options = parse_step_options(self.parameters)
         if self.iterate:
@@ -144,7 +145,7 @@ class Flow:
 
     @cached_property
     def invocation_of(self) -> Callable[[int], Invocation]:
-        """The function that returns the invocation of a step by its index. It parses options once."""
+        """A function that returns `Step.invocation` by the step's index, cached. Raises BadStepOptions."""
         return lru_cache(maxsize=4096)(lambda index: self.steps[index].invocation())
 
     @cached_property
@@ -159,9 +160,10 @@ class Flow:
 
     @cached_property
     def input_sources(self) -> tuple[tuple[int, ...], ...]:
-        """By index: the outputs that make up the step's input; WORKFLOW_INPUT is the workflow's own input.
+        """By index: the steps whose outputs make up the step's input.
 
-        A literal and a resource that is loaded have none: they ignore the steps before them.
+        The first step has WORKFLOW_INPUT alone, even if loops lead to it. A literal and a loaded resource
+        have none: they ignore the steps before them.
         """
         sources = [() if step.ignores_input else self.predecessors[step.index] for step in self.steps]
         sources[self.first] = (WORKFLOW_INPUT,)
@@ -169,7 +171,10 @@ class Flow:
 
     @cached_property
     def thresholds(self) -> tuple[int, ...]:
-        """By index: the activations that start the step: 1 for the start, however many loops lead to it."""
+        """By index: how many activations start the step: one from each predecessor, at least 1.
+
+        1 for the flow's start, however many loops lead to it.
+        """
         return (1, *(max(1, len(sources)) for sources in self.predecessors[1:]))
 
     @property
@@ -188,10 +193,11 @@ class Flow:
         return self.last - self.first + 1
 
     def part(self, index: int) -> Flow:
-        """Return the part that runs for each item of a step, which is a task or a subflow.
+        """Return the part that runs for each item of an iterated step: a task or a subflow.
 
         For a task, that is the step alone; for a subflow, all steps from its start to its end, which become
-        the start and the end of the part. The part has no guard: a guard is evaluated once for all items.
+        the start and the end of the part. Its first step is not iterated and has no guard: a guard is
+        evaluated once for all items.
         """
         step = self.steps[index]
         alone = replace(step, iterate=False, merge=False, guard=None)
@@ -261,8 +267,8 @@ def _replaced(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
 def gc_paused() -> Iterator[None]:
     """Disable Python's garbage collector within a block that allocates many objects and no cycles.
 
-    The collector would scan all of them again and again, and free nothing. Threads may enter such blocks
-    at the same time: the collector is enabled again when the first of them leaves its block.
+    The collector would scan all of them again and again, and free nothing. Blocks may be nested, and run in
+    several threads: the collector is enabled again at the end of the block that has disabled it.
     """
     was_enabled = gc.isenabled()
     gc.disable()

@@ -38,10 +38,10 @@ def parse_item_id(id: str) -> ItemId | None:
 
 
 def is_item(id: str) -> bool:
-    """Return whether a workflow's id is that of an item."""
+    """Return whether a workflow's id, which must be valid, is that of an item."""
     return "/" in id
 
 
 def root_workflow(id: str) -> str:
-    """Return the workflow that an item, or an item of an item, belongs to; itself, if it is no item."""
+    """Return the id of the outermost workflow that an item belongs to; of any other workflow, its own id."""
     return id.partition("/")[0]

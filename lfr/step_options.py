@@ -56,10 +56,11 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class StepOptions:
-    """The options of a step.
+    """The options of a step; each is None if the step does not set it.
 
-    timeout  seconds that an attempt of its task may take
-    limit    how many of its items run at once, at most
+    timeout  seconds that an attempt of its task may take; None: any time
+    retry    None: a failed attempt is not retried
+    limit    how many of its items run at once, at most; None: as many as the setting `iterate.limit` says
     """
 
     timeout: float | None = None
@@ -96,7 +97,7 @@ def task_parameters(parameters: Json) -> Json:
 
 
 def parse_step_options(parameters: Json) -> StepOptions:
-    """Return the options among a step's parameters. Raises BadStepOptions."""
+    """Return the options in a step's parameters, those under the key `lfr`. Raises BadStepOptions."""
     if not isinstance(parameters, dict) or RESERVED_KEY not in parameters:
         return NO_OPTIONS
     fields = _object(RESERVED_KEY, parameters[RESERVED_KEY], ("timeout", "retry", "limit"))
@@ -108,7 +109,10 @@ def parse_step_options(parameters: Json) -> StepOptions:
 
 
 def retry_delay(retry: Retry, number: int, chance: float) -> float:
-    """Return the seconds before the `number`-th retry, from 1. `chance`, from 0 to 1, decides the jitter."""
+    """Return the seconds before the `number`-th retry, from 1. `chance`, from 0 to 1, decides the jitter.
+
+    The jitter may take the delay above `longest`.
+    """
     try:
         delay = min(retry.delay * retry.backoff ** (number - 1), retry.longest)
     except OverflowError:
@@ -117,7 +121,7 @@ def retry_delay(retry: Retry, number: int, chance: float) -> float:
 
 
 def is_retryable(retry: Retry, reason: str) -> bool:
-    """Return whether a failure with this reason is retried."""
+    """Return whether a failure with this reason may be retried, however many retries there were before."""
     return not retry.on or any(text in reason for text in retry.on)
 
 

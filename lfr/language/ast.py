@@ -48,6 +48,7 @@ class Step:
 
     before, after   the labels on either side of it
     iterate_offset  the offset of its `*`, or None
+    merges          a `>` stands before it
     guard           the text between its back quotes; `guard_offset` is the offset of the first back quote
     """
 
@@ -70,7 +71,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Steps joined by arrows, with an optional source before them and an optional target after them."""
+    """Steps joined by arrows, with an optional source before them and an optional target after them.
+
+    `offset` is that of its first token; -1 if the compiler has made it, for one task of `A|B`.
+    """
 
     source: Label | Literal | Resource | None
     steps: tuple[Step, ...]
@@ -80,8 +84,9 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The statements of the whole flow or of one subflow; `offset` is the offset of the opening bracket.
+    """The statements of the whole flow or of one subflow.
 
+    `offset` is the offset of the opening bracket, and 0 for the whole flow.
     A label is visible in its own scope only.
     """
 
@@ -102,7 +107,11 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """`@flow` or `@task`; `keyword` is the word without `@`, `offset` the offset of the `@`."""
+    """`@flow` or `@task`; `keyword` is the word without `@`, `offset` the offset of the `@`.
+
+    alias, doc  empty if there is none
+    subflow     the subflow that a task is declared as, or None
+    """
 
     keyword: str
     name: str
@@ -115,14 +124,14 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class FlowText:
-    """The root of the tree."""
+    """The root of the tree: all declarations, and the statements outside of subflows."""
 
     declarations: tuple[Declaration, ...]
     scope: Scope
 
 
 def walk_scopes(*outermost: Scope) -> Iterator[Scope]:
-    """Yield these scopes and every scope nested in them."""
+    """Yield these scopes and every scope nested in them, in any order."""
     stack = list(outermost)
     while stack:
         scope = stack.pop()
@@ -137,5 +146,5 @@ def walk_all_scopes(tree: FlowText) -> Iterator[Scope]:
 
 
 def walk_tasks(tree: FlowText) -> Iterator[Task]:
-    """Yield the tasks of every scope of a text."""
+    """Yield every use of a task in a text, also those in declared subflows, in any order."""
     return (task for scope in walk_all_scopes(tree) for task in scope.tasks)

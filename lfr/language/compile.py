@@ -66,7 +66,7 @@ def compile_flow(text: str, base: str | None = None, *, source: str = "FLOW") ->
 
 
 def compile_source(source: SourceText, base: str | None = None) -> Compiled:
-    """Compile a text as `compile_flow` does; return the flow with the facts that warnings need."""
+    """Compile a text as `compile_flow` does, with the same errors; add the facts that warnings need."""
     root = "" if base is None else parse_base(base)
     if surrogate := _SURROGATE.search(source.text):
         raise source.error([_surrogate_problem(surrogate)])

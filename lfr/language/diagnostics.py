@@ -119,7 +119,7 @@ class SourceText:
 
     @classmethod
     def of(cls, text: str, name: str) -> SourceText:
-        """Return the text without the byte order mark that some editors put before it."""
+        """Return the source of a text, without the byte order mark that some editors put before it."""
         return cls(text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}"), name)
 
     def error(self, problems: Iterable[Problem]) -> FlowError:

@@ -52,7 +52,7 @@ CLOSING_OF: Final = {
 class Token(NamedTuple):
     """A token: its text without marks such as `:`, `@` and quotes, its offset, and the offset after it.
 
-    `value` is the value of a literal or of parameters.
+    `value` is the value of a literal or of parameters; None for other tokens, and if the value is invalid.
     """
 
     kind: TokenKind
@@ -89,7 +89,7 @@ class Lexer:
         self.may_have_skipped = False
 
     def next(self) -> Token:
-        """Return the next token; after the last one, END at its end. Raises FatalProblem."""
+        """Return the next token; after the last one, a token END at the end of that. Raises FatalProblem."""
         end, start = self._end, self._skip_blanks(self._end)
         token = self._token(start) if start < len(self._text) else Token(TokenKind.END, "", end, end)
         self._end = token.end

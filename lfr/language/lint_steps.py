@@ -21,7 +21,7 @@ from lfr.values.json import Json
 
 
 def lint_steps(compiled: Compiled) -> Iterator[Problem]:
-    """Yield all warnings of this module, in any order."""
+    """Yield warnings about guards on lists, parameters, `on_timeout` and `limit`, in any order."""
     yield from _lint_guards_on_lists(compiled)
     yield from _lint_parameters(compiled)
     yield from _lint_timeout_outcomes(compiled)

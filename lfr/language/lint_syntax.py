@@ -22,7 +22,7 @@ _LINE_END = re.compile(r"[ \t\f\v]*(?:#|[\r\n])")
 
 
 def lint_syntax(tree: ast.FlowText, symbols: SymbolTable, text: str) -> Iterator[Problem]:
-    """Yield all warnings of this module, in any order."""
+    """Yield warnings about declarations, names, line ends, labels, guards and repeated keys, in any order."""
     yield from _lint_declarations(tree)
     yield from _lint_subflow_parameters(tree, symbols)
     yield from _lint_names(tree)

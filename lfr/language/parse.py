@@ -60,8 +60,8 @@ _CONTINUES: Final = frozenset(
 class Parsed:
     """The syntax tree of a text, and the problems in the text.
 
-    is_complete  no statements are missing from the tree because of syntax errors
-    is_certain   none may be missing because the end of an invalid literal was guessed
+    is_complete  no statement is missing from the tree because of a syntax error
+    is_certain   no statement may have been skipped because the end of an invalid literal was guessed
     """
 
     tree: ast.FlowText
@@ -71,7 +71,7 @@ class Parsed:
 
 
 def parse(text: str) -> Parsed:
-    """Parse a text, continuing after each statement that has a syntax error."""
+    """Parse a text, continuing after each statement that has a syntax error; such errors are not raised."""
     return _Parser(text).parse()
 
 

@@ -24,9 +24,9 @@ _HINT: Final = "a step waits for all steps that lead to it; only -> :start makes
 
 
 def completable_steps(flow: Flow, can_end: Callable[[Step], bool]) -> set[int]:
-    """Return the steps that end in a run in which only steps that pass `can_end` end.
+    """Return the indices of the steps that can end if only the start and steps that pass `can_end` do.
 
-    A subflow that may be skipped counts as ended when it starts.
+    If a subflow may be skipped, its end counts as ended when its start does.
     """
     missing = [len(sources) for sources in flow.predecessors]
     ended: set[int] = set()

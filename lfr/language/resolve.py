@@ -24,7 +24,7 @@ def is_url(base: str) -> bool:
 
 
 def is_absolute(uri: str) -> bool:
-    """Return whether a resource needs no base."""
+    """Return whether the URI of a resource needs no base: it begins with a scheme or a slash."""
     return uri.startswith("/") or _SCHEME.match(uri) is not None
 
 

@@ -40,6 +40,7 @@ class SymbolTable:
     tasks      the declared tasks by name; any other name is a task without defaults
     sizes      by name: the steps of a declared subflow; a lower bound, `MAX_SIZE` at most
     has_cycle  a declared subflow contains itself; `sizes` is then incomplete
+    problems   the errors in the declarations
     """
 
     name: str = ""
@@ -53,7 +54,7 @@ class SymbolTable:
 
 
 def build_symbol_table(tree: FlowText) -> SymbolTable:
-    """Build the symbol table of a text; its `problems` are the errors in the declarations."""
+    """Build the symbol table of a text. Errors are not raised, but stand in its `problems`."""
     table = SymbolTable(problems=[problem for each in tree.declarations for problem in _check_form(each)])
     declarations = {each.name: each for each in tree.declarations if each.keyword == "task"}
     flows = [each for each in tree.declarations if each.keyword == "flow"]
@@ -117,10 +118,10 @@ def _symbol(declaration: Declaration, table: SymbolTable) -> Symbol:
 
 
 def merge_parameters(task: Symbol, own: Literal | None, name: str) -> tuple[Json, Problem | None]:
-    """Merge parameters over the defaults of a task; return them, and the error in them.
+    """Merge parameters over the defaults of a task; return them, or None without any, and the error or None.
 
     Objects are merged key by key at the top level. A list or scalar replaces the defaults; an empty value
-    changes nothing. Without any parameters the first result is None. `name` stands in the message.
+    changes nothing; an object and a list are an error. `name` is the task's in the message.
     """
     value, defaults = _value(own), task.parameters
     if own is None or value is None:
@@ -181,5 +182,5 @@ def _compute_sizes(declarations: Mapping[str, Declaration], table: SymbolTable) 
 
 
 def count_task_uses(outermost: Scope) -> Counter[str]:
-    """Count the uses of each task in a scope and in the scopes nested in it."""
+    """Count the uses of each task, by name, in a scope and in the scopes nested in it."""
     return Counter(task.name for scope in walk_scopes(outermost) for task in scope.tasks)
