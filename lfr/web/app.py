@@ -35,7 +35,7 @@ _PATTERNS: Final = {
 
 
 def all_routes() -> tuple[Route, ...]:
-    """Return every route of the API, `/openapi.json` included."""
+    """Return every route of the API, `/openapi.json` and its alias `/apispec.json` included."""
     routes = tuple(route for resource in _RESOURCES for route in resource.ROUTES)
 
     def openapi(request: Request) -> Response:
@@ -54,9 +54,9 @@ def make_app(
 ) -> bottle.Bottle:
     """Return the API as a WSGI application.
 
-    max_body  bytes that a request's body may have
-    root      the path at which the application is mounted
-    streams   the slots for open streams; the caller closes them when the server stops
+    max_body  bytes that a request's body may have; a longer one gets status 413
+    root      the path at which the application is mounted, without a slash at its end
+    streams   the slots for open streams; the caller closes them when the server stops; None: new ones
     """
     app = bottle.Bottle(catchall=True)
     base = Request(store, {}, {}, root=root, streams=streams or StreamSlots())

@@ -21,8 +21,8 @@ _LOCAL_NAMES: Final = frozenset({"localhost"})
 class AccessPolicy:
     """The tokens and host names that a server accepts.
 
-    operate, read  tokens; without either, no token is required
-    hosts          names of this server, in lower case; every IP address is accepted besides
+    operate, read  tokens for everything and for reading only; if both are empty, no token is required
+    hosts          names of this server, in lower case; localhost and every IP address are accepted besides
     """
 
     operate: str = ""
@@ -36,10 +36,10 @@ class AccessPolicy:
 
 
 def authorize(policy: AccessPolicy, method: str, access: Access, headers: Mapping[str, str]) -> None:
-    """Raise HttpError if the request is not permitted. `headers` has header names in lower case.
+    """Raise HttpError (401, 403, 421) if the request is not permitted. `headers` has names in lower case.
 
     A page of another site can make a browser send requests to this server. The check of `Host` prevents
-    DNS rebinding; the check of `Origin` prevents changes.
+    DNS rebinding; the check of `Origin`, for methods that change something, prevents changes.
     """
     host = headers.get("host", "")
     if not _is_accepted_host(host, policy.hosts):

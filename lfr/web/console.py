@@ -55,7 +55,7 @@ class StaticFile:
 
 
 def read_static_files() -> dict[str, StaticFile]:
-    """Read all files of the console, by path. Raises NotFound if this installation has none."""
+    """Read all files of the console, by URL path. Raises NotFound if this installation has none."""
     for folder in _FOLDERS:
         if (folder / "index.html").is_file():
             paths = [path for path in folder.rglob("*") if path.is_file()]
@@ -64,7 +64,7 @@ def read_static_files() -> dict[str, StaticFile]:
 
 
 def make_console(api: Application, policy: AccessPolicy, files: Mapping[str, StaticFile]) -> Application:
-    """Return the console with the API mounted at `API`."""
+    """Return the console: `files`, which need no token but a host of `policy`, and the API at `API`."""
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")

@@ -24,7 +24,7 @@ class Request:
     path             the variable parts of the path, by name
     query            the query parameters, each with its last value; those of the route match their schema
     body             the body: JSON as a value, text as text, a form as its fields; None if there is none
-    media            the media type of the body
+    media            the media type of the body, without parameters and in lower case; empty without a body
     root             the path at which the API is mounted, without a slash at its end
     streams          the slots for responses that stay open
     last_event_id    the header Last-Event-ID of a client that resumes an event stream, or empty
@@ -58,7 +58,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response. An iterator as `content` is sent piece by piece."""
+    """A response that a handler returns. An iterator as `content` is sent piece by piece, while it runs."""
 
     content: bytes | Iterator[bytes] = b""
     status: int = HTTPStatus.OK

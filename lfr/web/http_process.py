@@ -27,13 +27,14 @@ def serve_http(
     default: Address,
     make_application: Callable[[AccessPolicy, StreamSlots], Application],
 ) -> int:
-    """Serve an application until the process is told to stop. Return the exit code.
+    """Serve an application until SIGTERM or SIGINT. Return the exit code.
 
     name              the application, for the log
     address_text      the address to listen at; `default` supplies missing parts
     make_application  returns the application for an access policy and stream slots
 
-    Raises BadInput and CannotWrite.
+    Creates a token if the address is not on loopback and the settings have none. Raises BadInput for the
+    address, and CannotWrite if the server cannot listen there or cannot store the token.
     """
     address = parse_address(address_text, default)
     tokens = load_tokens(store.settings, is_local=address.is_local)
@@ -57,7 +58,7 @@ def serve_http(
 
 
 class ServerHeartbeat:
-    """Reports a server's state to systemd and Redis, from the main thread."""
+    """Reports a server's state to systemd and Redis, from the main thread. Handles the reload signal, too."""
 
     def __init__(self, context: RoleContext, store: Store) -> None:
         self._supervisor = context.supervisor
@@ -67,12 +68,12 @@ class ServerHeartbeat:
         handle_reload_signal(context)
 
     def start(self, address: object) -> None:
-        """Report that the server accepts connections at the address."""
+        """Report to systemd that the server accepts connections at the address. (READY=1)"""
         self._status = f"listens at http://{address}"
         self._supervisor.notify("READY=1", f"STATUS={self._status}")
 
     def beat(self) -> None:
-        """Report that the server's loop runs. The watchdog is fed even if Redis is unreachable."""
+        """Report to Redis and systemd that the server's loop runs. The watchdog is fed even without Redis."""
         self._process = replace(self._process, passes=self._process.passes + 1)
         status = self._status
         try:
@@ -83,6 +84,6 @@ class ServerHeartbeat:
         self._supervisor.notify("WATCHDOG=1", f"STATUS={status}")
 
     def stop(self) -> None:
-        """Remove the process from Redis."""
+        """Remove the process from Redis, if that answers."""
         with suppress(Unreachable, Refused), self._store.connect() as connection:
             connection.execute(remove_process_commands(self._process))

@@ -1,4 +1,4 @@
-"""Routes -> OpenAPI 3.1 document."""
+"""Builds the OpenAPI 3.1 document of the API from its routes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors -> problem details (RFC 9457)."""
+"""Turns errors into responses with a problem document (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _STATUS: Final[tuple[tuple[type[LfrError], HTTPStatus], ...]] = (
 
 
 class HttpError(Exception):
-    """An error of the HTTP layer, with its status, detail and headers."""
+    """A request that the HTTP layer refuses: the status, detail and headers of the response."""
 
     def __init__(self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -45,7 +45,7 @@ class HttpError(Exception):
 def problem_response(
     status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None, **more: Json
 ) -> Response:
-    """Return a problem document as a response."""
+    """Return a problem document as a response. `more`: further fields of the document."""
     document = {
         "type": "about:blank",
         "title": status.phrase,
@@ -57,7 +57,7 @@ def problem_response(
 
 
 def error_response(error: LfrError | HttpError) -> Response:
-    """Return the problem document of an error as a response."""
+    """Return the problem document of an error as a response. `_STATUS` has its status, or else it is 409."""
     if isinstance(error, HttpError):
         return problem_response(error.status, error.detail, error.headers)
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), HTTPStatus.CONFLICT)

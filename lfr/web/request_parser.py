@@ -15,7 +15,11 @@ from lfr.web.route import Route
 
 
 def parse_request(base: Request, route: Route, path: Mapping[str, str], max_body: int) -> Request:
-    """Return `base` with the fields of the current request. Raises HttpError and BadInput."""
+    """Return `base` with the fields of bottle's current request; `path` has the variable parts of its path.
+
+    Raises BadInput for a query parameter that does not match the route, and HttpError for a body that is
+    missing, longer than `max_body` bytes, of another media type, or malformed.
+    """
     media, body = _parse_body(route, max_body)
     return replace(
         base,
@@ -29,7 +33,7 @@ def parse_request(base: Request, route: Route, path: Mapping[str, str], max_body
 
 
 def request_headers() -> dict[str, str]:
-    """Return the headers of the current request, with names in lower case."""
+    """Return the headers of bottle's current request, with names in lower case."""
     return {name.lower(): value for name, value in bottle.request.headers.items() if value is not None}
 
 

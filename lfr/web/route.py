@@ -15,7 +15,7 @@ Handler: TypeAlias = Callable[[Request], Response]
 
 
 class Access(StrEnum):
-    """The permission that a route requires. OPERATE includes READ."""
+    """The permission that a route requires; with NONE, it needs no token. OPERATE includes READ."""
 
     NONE = "none"
     READ = "read"
@@ -31,7 +31,7 @@ class Parameter:
     help: str
 
     def check(self, text: str) -> None:
-        """Raise BadInput if this text is no value of the parameter."""
+        """Raise BadInput if this text is no value of an integer, boolean or enum parameter."""
         check = self._check
         if check is not None and check.read(text) is None:
             raise BadInput(mismatch(self.name, text, check.words))
@@ -52,7 +52,7 @@ class Route:
     summary     a line of help
     query       the parameters of the query
     body        media type -> JSON schema of the request's body; empty: the route takes no body
-    needs_body  whether the body is required
+    needs_body  whether the body is required, if the route takes one
     responses   status -> media type -> JSON schema of the response's body; no media type: no content
     problems    the error statuses, besides those of every route
     """

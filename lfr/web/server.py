@@ -30,7 +30,7 @@ _ALIVE_INTERVAL_SECONDS: Final = 2.0
 
 
 class StreamSlots:
-    """Limits the responses that stay open: each holds a thread and a connection to Redis."""
+    """Limits the responses that stay open to MAX_STREAMS: each holds a thread and a connection to Redis."""
 
     def __init__(self) -> None:
         self._free = threading.BoundedSemaphore(MAX_STREAMS)
@@ -42,20 +42,20 @@ class StreamSlots:
         return self._closed.is_set()
 
     def acquire(self) -> bool:
-        """Take a slot. Return False if none is free or the server is stopping."""
+        """Take a slot and return True; return False, without waiting, if none is free or the server stops."""
         return not self.is_closed and self._free.acquire(blocking=False)
 
     def release(self) -> None:
-        """Free a slot."""
+        """Free a slot that `acquire` has taken."""
         self._free.release()
 
     def close(self) -> None:
-        """End all streams soon, and admit no new ones."""
+        """Refuse new streams. Open ones end when they next look at `is_closed`."""
         self._closed.set()
 
 
 class Address(NamedTuple):
-    """An address to listen at."""
+    """An address to listen at. As text: `HOST:PORT`, an IPv6 address in brackets."""
 
     host: str
     port: int
@@ -92,13 +92,14 @@ def serve(
     *,
     max_body: int = _DEFAULT_MAX_BODY,
 ) -> int:
-    """Serve until SIGTERM or SIGINT, then finish the open requests. Return the exit code.
+    """Serve until SIGTERM or SIGINT, then finish the open requests for up to 5 seconds. Return 0.
 
     on_ready  called with the address once the server accepts connections; port 0 becomes the chosen port
     on_alive  called every other second, if the server's loop has made progress since the last call
     on_stop   called when the server stops, to end the responses that stay open
-    max_body  bytes of a body; a longer one is not stored
+    max_body  bytes that a body may have; a longer one is not stored
 
+    The callbacks run in the calling thread, which must be the main thread: it installs signal handlers.
     Raises CannotWrite if the server cannot listen at the address.
     """
     from lfr.web.waitress_server import WaitressServer  # imports waitress
@@ -168,7 +169,7 @@ _UNAVAILABLE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 def host_names(address: Address) -> frozenset[str]:
-    """Return the names of this machine, in lower case."""
+    """Return the names of this machine, and the host of the address that it listens at, in lower case."""
     names = {socket.gethostname(), socket.getfqdn(), address.host}
     return frozenset(name.lower() for name in names if name)
 

@@ -14,30 +14,30 @@ from lfr.web.problems import HttpError, error_response
 
 
 class Message(NamedTuple):
-    """One message of a stream. A client that resumes sends back the last `id` that it has read."""
+    """One message of a stream. A client that resumes sends back the last `id` that it has read; "": none."""
 
     name: str
     data: dict[str, Any]
     id: str = ""
 
     def encode(self) -> bytes:
-        """Encode the message as the lines of the stream."""
+        """Encode the message as the lines of the stream, with the empty line that ends it."""
         id_line = f"id: {self.id}\n" if self.id else ""
         return f"{id_line}event: {self.name}\ndata: {encode_json(self.data)}\n\n".encode()
 
 
 Messages: TypeAlias = Generator[Message | None, None, None]
-"""The messages of a stream; None, at least every other second, while there is none."""
+"""The messages of a stream. While there is none it yields None, at least every other second."""
 
 _KEEPALIVE_SECONDS: Final = 15.0
-"""A comment line at this interval keeps proxies from closing an idle stream."""
+"""The interval of comment lines on an idle stream: they keep proxies from closing it."""
 
 
 def stream_events(request: Request, messages: Messages) -> Response:
     """Return a response that streams the messages.
 
-    It ends with the messages, with the client's connection, or when the server stops. An error ends it with
-    the message `problem`. Raises HttpError if too many streams are open.
+    It ends with the messages, with the client's connection, or when the server stops. An LfrError ends it
+    with the message `problem`. Raises HttpError if too many streams are open or the server is stopping.
     """
     if not request.streams.acquire():
         raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "too many streams are open")
@@ -46,26 +46,26 @@ def stream_events(request: Request, messages: Messages) -> Response:
 
 
 class _EventStream:
-    """The body of a stream. `close` frees its slot, even if nothing has been read."""
+    """The body of a response, as encoded messages. `close` frees its slot, even if nothing has been read."""
 
     def __init__(self, messages: Messages, request: Request) -> None:
-        self._blocks = _encode_messages(messages, request)
+        self._encoded_messages = _encode_messages(messages, request)
         self._messages = messages
         self._slots = request.streams
         self._is_open = True
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._blocks
+        return self._encoded_messages
 
     def __next__(self) -> bytes:
-        return next(self._blocks)
+        return next(self._encoded_messages)
 
     def close(self) -> None:
-        """Free the slot. The WSGI server always calls this. (PEP 3333)"""
+        """Free the slot and end the messages; a second call does nothing. WSGI servers call it. (PEP 3333)"""
         if self._is_open:
             self._is_open = False
             self._slots.release()
-            self._blocks.close()
+            self._encoded_messages.close()
             self._messages.close()
 
 

@@ -16,7 +16,8 @@ _NAME: Final = "api-token"
 
 
 class Tokens(NamedTuple):
-    """The tokens for changes and for reading; empty: none. `file` holds the token if it was created here."""
+    """The tokens for everything and for reading only; empty: none. `file` holds the token if it was created
+    here, not set."""
 
     operate: str
     read: str
@@ -26,8 +27,8 @@ class Tokens(NamedTuple):
 def load_tokens(settings: Settings, *, is_local: bool) -> Tokens:
     """Return the tokens that the server requires.
 
-    On loopback, only tokens of the settings count. At other addresses, a token is created if none is set.
-    Raises CannotWrite if it cannot be stored.
+    On loopback, only tokens of the settings count. At other addresses, if none is set, it is the token in a
+    file of the state folder, created if it is missing. Raises CannotWrite if it cannot be stored or read.
     """
     if settings.api_token or settings.api_read_token or is_local:
         return Tokens(settings.api_token, settings.api_read_token)

@@ -44,7 +44,7 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]
     """Answers a request that waitress refuses with a problem document."""
 
     def execute(self) -> None:
-        """Write the response."""
+        """Write the response and close the connection."""
         error = self.request.error
         response = problem_response(HTTPStatus(error.code), _DETAILS.get(error.code) or str(error.body))
         assert isinstance(response.content, bytes)
@@ -63,7 +63,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     began_at = 0.0
 
     def received(self, data: bytes) -> bool:
-        """Parse received bytes."""
+        """Parse received bytes, and note the time if they begin a request. Return waitress's result."""
         before = self.request
         result = bool(super().received(data))
         if self.request is not None and self.request is not before:
@@ -71,7 +71,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         return result
 
     def enforce_timeouts(self, now: float) -> None:
-        """Close the connection if its client is too slow to read or to send."""
+        """Close the connection if its client is too slow to read; answer a request that is too slow (408)."""
         if self.total_outbufs_len and now - self.last_activity > _SEND_TIMEOUT_SECONDS:
             self.handle_close()  # waitress would honour `will_close` only once the client reads again
         elif self.request is not None and now - self.began_at > _REQUEST_TIMEOUT_SECONDS:
@@ -90,7 +90,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
 
 class WaitressServer:
-    """Serves an application at listening sockets."""
+    """Serves an application at listening sockets, from `run` on. `limits`: settings of waitress."""
 
     def __init__(
         self, app: Callable[..., Any], listening: Sequence[socket.socket], limits: Mapping[str, Any]
@@ -106,7 +106,7 @@ class WaitressServer:
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Run the loop of `waitress.server.run` endlessly; an iteration takes at most a second."""
+        """Run the loop of `waitress.server.run` endlessly; an iteration waits for at most a second."""
         while True:
             wasyncore.loop(timeout=1.0, use_poll=True, map=self._sockets, count=1)
             now = time.time()
@@ -123,7 +123,7 @@ class WaitressServer:
         return has_iterated
 
     def drain(self, seconds: float) -> None:
-        """Accept no more connections; wait up to `seconds` until all responses are sent."""
+        """Accept no more connections; wait up to `seconds` until all responses are sent. `run` goes on."""
         deadline = time.monotonic() + seconds
         self._stopping.set()
         self._servers[0].pull_trigger()

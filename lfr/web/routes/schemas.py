@@ -46,12 +46,12 @@ def array(items: Schema) -> Schema:
 
 
 def object_schema(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
-    """Return the schema of an object with these properties."""
+    """Return the schema of an object with these properties by name. It allows further ones."""
     return {"type": "object", "required": list(required), "properties": {**required, **(optional or {})}}
 
 
 def ok(schema: Schema) -> dict[int, dict[str, Schema]]:
-    """Return the responses of a route that succeeds with a JSON body."""
+    """Return the `responses` of a route that succeeds with status 200 and a JSON body of this schema."""
     return {200: {JSON: schema}}
 
 

@@ -43,13 +43,13 @@ def _get_metrics(request: Request) -> Response:
 
 
 class _Collector:
-    """A collector of prometheus_client over the state of the installation."""
+    """A collector of prometheus_client over the result of `load_status`."""
 
     def __init__(self, state: dict[str, Any]) -> None:
         self._state = state
 
     def collect(self) -> Iterator[Any]:
-        """Yield each metric with its name and help."""
+        """Yield each metric as a gauge: name, help and a number for each value of its label."""
         from prometheus_client.core import GaugeMetricFamily
 
         for name, help, label, values in _gauges(self._state):

@@ -1,4 +1,4 @@
-"""Routes about one workflow: inspect, terminate, restart, delete."""
+"""Routes about one workflow: its state, history, text and graph; terminate, restart, delete."""
 
 from __future__ import annotations
 
