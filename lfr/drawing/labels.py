@@ -13,7 +13,10 @@ MAX_LENGTH: Final = 40
 
 
 def label_lines(step: Step) -> list[str]:
-    """Return the lines at a step: `>` (merge) or `*` (iterate) with its name; then `?` with its guard."""
+    """Return the lines at a step: `>` (merge) or `*` (iterate) with its name; then `?` with its guard.
+
+    A literal has its value in place of a name, a resource its URI. A step without all this has no lines.
+    """
     marks = [mark for mark, is_set in ((">", step.merge), ("*", step.iterate)) if is_set]
     name = " ".join([*marks, _name(step)]).strip()
     guard = [] if step.guard is None else [f"? {' '.join(step.guard.split())}"]
@@ -32,7 +35,7 @@ def resource_title(uri: str, *, is_sink: bool) -> str:
 
 
 def shorten(text: str) -> str:
-    """Return a text cut to `MAX_LENGTH` characters."""
+    """Return a text of `MAX_LENGTH` characters at most; `…` is the last one if it is cut."""
     return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1] + "…"
 
 

@@ -49,7 +49,8 @@ class Layout:
 
     steps   by index: the rectangle of the step; for a subflow, of the circle at its start
     frames  by the index of a subflow: the frame around all of it
-    edges   by edge: the points of its path, from the border of one step to that of the other
+    edges   by edge: the points of its path, from the border of one step to that of the other; only these
+            two points if it leads back
     """
 
     width: float

@@ -63,7 +63,7 @@ def to_svg(
     """Return the flow as an SVG document, from left to right or, if `vertical`, from top to bottom.
 
     With `docs`, the flow's documentation is a caption, and that of its tasks becomes tooltips. `states`
-    holds the states of steps by index.
+    holds the states of steps by index; a step without one is drawn plainly.
     """
     return "\n".join(_lines(flow, vertical, docs, states or {})) + "\n"
 

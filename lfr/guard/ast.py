@@ -11,7 +11,7 @@ from lfr.values.json import Json
 class GuardError(ValueError):
     """A guard that cannot be parsed, or whose evaluation is too much work for its input.
 
-    `message` says what is wrong; `offset` is the location in the guard's text, from 0.
+    `message` says what is wrong; `offset` is the location in the guard's text, from 0 (0 for too much work).
     """
 
     def __init__(self, message: str, offset: int) -> None:

@@ -73,7 +73,7 @@ class Evaluation:
         self._markers: dict[object, object] = {}
 
     def values(self, path: ast.Path, current: Json) -> list[Json]:
-        """Return all values to which a path leads, in any order."""
+        """Return all values to which a path leads, in any order; `@` is `current`. Raises GuardError."""
         if not path.is_absolute:
             return self._follow(path, current)
         if path not in self._values:
@@ -130,7 +130,7 @@ class Evaluation:
                 return value[selector] if isinstance(value, list) else ()
 
     def holds(self, test: ast.Test, current: Json) -> bool:
-        """Return whether a test holds for a value."""
+        """Return whether a filter's test holds for a value of the input. Raises GuardError."""
         self._spend(0)
         match test:
             case ast.Path():

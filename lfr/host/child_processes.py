@@ -48,7 +48,7 @@ def deferred_signals() -> Iterator[None]:
     """Defer the handlers of SIGINT, SIGTERM and SIGHUP to the end of the block, in the main thread.
 
     An exception of a handler between the fork and the assignment of a new process would leave a child that
-    nobody stops.
+    nobody stops. Only the handler of the first signal runs then, and none if the block raises.
     """
     pending: list[tuple[int, FrameType | None]] = []
     if threading.current_thread() is not threading.main_thread():  # no other thread runs handlers
@@ -122,7 +122,7 @@ class RoleProcesses:
         self.stop()
 
     def start(self, arguments: Sequence[str]) -> RoleProcess:
-        """Start `lfr ARGUMENTS...`."""
+        """Start `lfr ARGUMENTS...`, of which the first is the role, and add it to `running`."""
         with deferred_signals(), ExitStack() as stack:
             log = None if self._log_folder is None else self._log_folder / f"{arguments[0]}.log"
             output = None if log is None else stack.enter_context(log.open("ab"))

@@ -54,7 +54,7 @@ def hold_lock(path: Path, *, patience_seconds: float = 0.0) -> Iterator[TextIO]:
 
 
 def write_lock_holder(lock: TextIO, pid: int) -> None:
-    """Write into a lock file which process holds it."""
+    """Replace the content of a lock file with the id of the process that holds it."""
     lock.truncate(0)
     lock.write(str(pid))
     lock.flush()

@@ -59,7 +59,7 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Runs a command. `may_fail`: its exit code is ignored."""
+    """Runs a command, with `environment` added to that of lfr. `may_fail`: its exit code is ignored."""
 
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -69,7 +69,10 @@ class Run:
         return " ".join([*(f"{name}={value}" for name, value in self.environment.items()), *self.command])
 
     def perform(self) -> None:
-        """Run the command to its end. Raises Conflict with the last line of its output."""
+        """Run the command to its end. Raises Conflict if it fails, with the last line of its output.
+
+        Even a command that `may_fail` must exist.
+        """
         try:
             process = subprocess.run(
                 self.command,

@@ -85,7 +85,7 @@ class InstallOptions:
 
     @property
     def units(self) -> list[str]:
-        """Return the units to enable."""
+        """Return the units to enable, besides the target: the bundled Valkey first, then the roles."""
         return [*[VALKEY_UNIT] * self.valkey, *(f"lfr@{role}.service" for role in self.roles)]
 
 
@@ -106,9 +106,9 @@ def file_actions(program: Program, options: InstallOptions) -> Iterator[Action]:
 
 
 def start_actions(options: InstallOptions) -> Iterator[Action]:
-    """Yield the actions that enable and start units, and restart running roles with the new program.
+    """Yield the actions that enable units and, with `now`, start them and restart running roles.
 
-    Valkey is not restarted: only an operator decides that.
+    The roles then run the new program. Valkey is not restarted: only an operator decides that.
     """
     if options.is_booted:
         yield Run(["systemctl", "daemon-reload"])
@@ -122,7 +122,7 @@ def start_actions(options: InstallOptions) -> Iterator[Action]:
 
 
 def old_build_removals(tree: Path) -> list[Action]:
-    """Return the actions that remove all unpacked builds but the last two. `tree`: PREFIX/lib/lfr."""
+    """Return the actions that remove all unpacked builds but the newest two. `tree`: PREFIX/lib/lfr."""
     builds = [path for path in tree.glob("lfr_*") if path.is_dir()]
     builds.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     old = builds[_BUILDS_KEPT:]
@@ -132,9 +132,9 @@ def old_build_removals(tree: Path) -> list[Action]:
 def uninstall_actions(
     prefix: Path, enabled: Sequence[str], *, purge: bool, is_booted: bool
 ) -> Iterator[Action]:
-    """Yield the actions that stop and remove everything but configuration and data; with `purge` those too.
+    """Yield the actions that stop and remove everything but configuration, data and users.
 
-    `enabled` are the units that start with the host.
+    With `purge`, these too. `enabled` are the units that start with the host.
     """
     if is_booted:
         yield Run(["systemctl", "stop", TARGET_UNIT, "lfr@*.service", VALKEY_UNIT], may_fail=True)
@@ -156,7 +156,7 @@ def uninstall_actions(
 
 
 def load_unit_file(name: str) -> str:
-    """Return the text of one of the files, with the prefix /usr/local. Raises NotFound."""
+    """Return the text of one of `FILES`, by name, with the prefix /usr/local. Raises NotFound."""
     if name not in {file.name for file in FILES}:
         raise NotFound(f"there is no file {name}", hint="one of " + ", ".join(file.name for file in FILES))
     for folder in _FOLDERS:

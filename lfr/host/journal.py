@@ -21,7 +21,7 @@ SOCKET: Final = "/run/systemd/journal/socket"
 
 
 def log_fields(workflow: str, step: int | None = None) -> dict[str, object]:
-    """Return the `extra` of a logging call that concerns a workflow."""
+    """Return the `extra` of a logging call that concerns a workflow and, unless it is None, a step of it."""
     return {"lfr_workflow": workflow, "lfr_step": step}
 
 
@@ -91,7 +91,7 @@ def syslog_priority(level: int) -> int:
 
 
 def is_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
-    """Return whether a stream is connected to the journal."""
+    """Return whether a stream is connected to the journal, as JOURNAL_STREAM in the environment says."""
     try:
         status = os.fstat(stream.fileno())
     except (OSError, ValueError):
@@ -108,7 +108,8 @@ def set_up_logging(
     journal: str = SOCKET,
 ) -> None:
     """Log records from `level` (DEBUG, INFO, WARNING or ERROR) upwards to `stream`, or to the journal if the
-    stream is connected to it. `role` is the role of this process, `journal` the journal's socket."""
+    stream is connected to it, in place of all handlers of the root logger. `role` is that of this process,
+    `journal` the journal's socket; the environment is by default that of this process."""
     handler: logging.Handler = logging.StreamHandler(stream)
     if is_journal(stream, os.environ if environment is None else environment):
         handler.setFormatter(_JournalFormatter("%(message)s"))

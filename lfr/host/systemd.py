@@ -28,7 +28,7 @@ class ServiceManager:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """Return the service manager of this process. (sd_notify(3), sd_watchdog_enabled(3))"""
+        """Return the service manager of this process, perhaps none. (sd_notify(3), sd_watchdog_enabled(3))"""
         environment = os.environ if environment is None else environment
         path = environment.get("NOTIFY_SOCKET", "")
         if not path.startswith(("/", "@")):
@@ -94,7 +94,7 @@ def is_booted() -> bool:
 
 
 def load_unit_states() -> list[UnitState]:
-    """Return lfr's units by name; none where systemd does not run the host. (systemctl(1))"""
+    """Return the units of roles and Valkey by name; empty where systemd does not run. (systemctl(1))"""
     import subprocess  # here: roles notify systemd, and do not need it
 
     if not is_booted():

@@ -39,7 +39,10 @@ class CannotStart(LfrError):
 
 
 def find_server() -> Path:
-    """Return the program of LFR_VALKEY_SERVER, else the bundled one, else one on PATH. Raises NotFound."""
+    """Return the program of LFR_VALKEY_SERVER, else the bundled one, else one on PATH.
+
+    Raises NotFound, also if LFR_VALKEY_SERVER names no program.
+    """
     name = os.environ.get(SERVER_VARIABLE)
     if name:
         program = shutil.which(name)
@@ -82,7 +85,10 @@ class Address:
 
 
 class ValkeyServer:
-    """A server with its data in a folder. It ends with the process that has started it."""
+    """A server with its data in a folder, on a port or, if that is None, on a free one.
+
+    It ends with the process that has started it.
+    """
 
     def __init__(self, data: Path, *, port: int | None = None) -> None:
         self._data = data
@@ -100,7 +106,7 @@ class ValkeyServer:
 
     @property
     def pid(self) -> int | None:
-        """Return the id of the server's process, or None if it was not started."""
+        """Return the id of the server's process, or None if it was not started or is stopped."""
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
@@ -220,7 +226,10 @@ def _is_ready(reply: bytes, pid: int) -> bool:
 
 
 def free_port(preferred: int = 0) -> int:
-    """Return a free port of 127.0.0.1: the preferred one, else one that the kernel chooses."""
+    """Return a free port of 127.0.0.1: the preferred one if it is free, else one that the kernel chooses.
+
+    It is not reserved: another process may take it first. Raises OSError if no port is free.
+    """
     for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -234,7 +243,10 @@ def free_port(preferred: int = 0) -> int:
 
 @contextmanager
 def hold_data_folder(folder: Path) -> Iterator[None]:
-    """Hold the data folder of `lfr up`, made if need be, for the block. Raises Conflict and CannotWrite."""
+    """Hold the data folder of `lfr up`, made if need be, for the block; then remove the address in it.
+
+    Raises Conflict if another process holds it, and CannotWrite.
+    """
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -252,7 +264,7 @@ def write_address(folder: Path, address: Address, pid: int | None) -> None:
 
 
 def read_address(folder: Path) -> str | None:
-    """Return the URL of the server that `write_address` recorded for this folder, if it still runs."""
+    """Return the URL of the server that `write_address` recorded for this folder; None if it does not run."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         record = json.loads((folder / _ADDRESS).read_text())
         address = Address(str(record["host"]), int(record["port"]))

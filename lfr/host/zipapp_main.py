@@ -63,7 +63,7 @@ def unpack(root, target):
 
 
 def give_up(code, message):
-    """Print one line and exit."""
+    """Print one line to standard error, and exit with this code."""
     sys.stderr.write(message + "\n")
     sys.exit(code)
 

@@ -32,7 +32,7 @@ class Issuer:
 
 
 class TokenSource:
-    """Returns the token for other servers, if the settings have one. Thread-safe. Raises BadSettings."""
+    """Returns the token for other servers, if one is set. Thread-safe. Raises BadSettings when it is made."""
 
     def __init__(self, settings: Settings) -> None:
         self._token = settings.request_token

@@ -65,9 +65,9 @@ class HttpClient:
         *,
         timeout_seconds: float,
     ) -> HttpResponse:
-        """Send a request and return its response, up to `max_bytes` of content. Raises NoResponse.
+        """Send a request and return its response, of any status, up to `max_bytes` of content.
 
-        `timeout_seconds` limits each wait for the server, and the reading as a whole.
+        `timeout_seconds` limits each wait for the server, and the reading as a whole. Raises NoResponse.
         """
         deadline = time.monotonic() + timeout_seconds
         all_headers = urllib3.HTTPHeaderDict({"User-Agent": f"lfr/{__version__}", "Connection": "close"})

@@ -32,7 +32,7 @@ class RequestFailed(Exception):
 
 
 class RequestSender:
-    """Sends requests. Thread-safe. Raises BadSettings."""
+    """Sends requests. Thread-safe. Raises BadSettings when it is made."""
 
     def __init__(self, settings: Settings) -> None:
         self._client = HttpClient(settings.request_size)
@@ -41,10 +41,10 @@ class RequestSender:
         _origins("request.urls", settings.request_urls.values())
 
     def send(self, request: Request, base: str, is_current: Callable[[], bool] = lambda: True) -> Json:
-        """Send a request and return the output of its task. Raises RequestFailed.
+        """Send a request, follow its redirects, and return the output of its task. Raises RequestFailed.
 
-        Retries up to `request.retries` times, while the attempt `is_current`. The server of the base URL and
-        those of `request.token_for` get the token.
+        Retries up to `request.retries` times, with a sleep before each, while the attempt `is_current`. The
+        server of `base`, the base URL or empty, and those of `request.token_for` get the token.
         """
         trusted = self._trusted | ({parse_base_url(base).origin} if base else frozenset())
         outcome = self._try(request, trusted)

@@ -47,7 +47,7 @@ class ResourceClient:
             raise BadSettings(str(error), hint="lfr config says where it is set") from None
 
     def load(self, load: Load) -> Json:
-        """Return the content of a file or of a server's response. Raises ResourceFailed."""
+        """Return the decoded content of a file or of a server's response. Raises ResourceFailed."""
         with _errors_located(load.location):
             location = self._permitted(load.location, load.location)
             if isinstance(location, FileLocation):

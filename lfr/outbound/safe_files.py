@@ -36,7 +36,7 @@ def read_file(path: str, max_bytes: int) -> tuple[bytes, bool]:
 
 
 def replace_file(path: str, content: bytes) -> None:
-    """Replace the content of a file, by its real path, atomically; keep its mode. Raises OSError."""
+    """Write a regular file by its real path, atomically; an existing one keeps its mode. Raises OSError."""
     with _folder(path) as (folder, name):
         mode = _mode(folder, name)
         unfinished = f".lfr-{uuid.uuid4().hex}.new"

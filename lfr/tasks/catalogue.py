@@ -39,7 +39,7 @@ STATUS, RESPONSE_TEXT, RESPONSE_JSON = "status", "response_text", "response_json
 """The output modes of a request: what of the response goes into the output."""
 
 _or_input = partial(Parameter, input_first=True)
-"""A parameter, or the member of the input that has the same name."""
+"""A parameter; if the input has a member of the same name, that takes precedence."""
 
 _REQUEST_PARAMETERS: Final = (
     _or_input("url", TEXT, "the URL, a template; relative to the base URL, if there is one", is_needed=True),
@@ -135,7 +135,7 @@ CATALOGUE: Final = tuple(
 
 
 def find_built_in(task: str) -> BuiltInTask | None:
-    """Return the built-in task of this name, or None."""
+    """Return the built-in task of this name (for `redis:GET` that is `redis:COMMAND`), or None."""
     for each in CATALOGUE:
         prefix = each.name.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
         if task == each.name or (prefix != each.name and task.startswith(prefix) and task != prefix):
@@ -144,5 +144,5 @@ def find_built_in(task: str) -> BuiltInTask | None:
 
 
 def is_reserved(task: str) -> bool:
-    """Return whether a name has a prefix of the built-in tasks."""
+    """Return whether a name has a prefix of the built-in tasks, even if there is no task of this name."""
     return task.startswith(RESERVED_PREFIXES)

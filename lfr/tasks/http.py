@@ -19,13 +19,13 @@ _REDIRECTS: Final = (301, 302, 303, 307, 308)  # RFC 9110, 15.4
 
 
 def idempotency_key(workflow: str, index: int, value: Json) -> str:
-    """Return the header Idempotency-Key for a step that sends `value`: the same when the step is repeated."""
+    """Return the header Idempotency-Key: the same whenever a workflow's step sends the same value again."""
     digest = hashlib.sha256(encode_json(value).encode()).hexdigest()
     return f"{quote(workflow, safe=':/.')}/{index}/{digest[:16]}"
 
 
 def redirect_target(location: WebLocation, status: int, header: str) -> Location | None:
-    """Return the target of a redirect, by its header Location, or None. Raises BadLocation."""
+    """Return the target of a redirect by its header Location, else None. Raises BadLocation."""
     if status not in _REDIRECTS or not header:
         return None
     try:
@@ -35,5 +35,5 @@ def redirect_target(location: WebLocation, status: int, header: str) -> Location
 
 
 def excerpt(content: bytes) -> str:
-    """Return the beginning of a response's body, in one line."""
+    """Return the first 200 characters of a response's body, in one line."""
     return " ".join(content[: 4 * _MAX_SHOWN].decode(errors="replace").split())[:_MAX_SHOWN]

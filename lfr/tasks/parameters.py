@@ -24,6 +24,7 @@ class BadParameter(ValueError):
 class Parameter:
     """A parameter of a task: its name, the check of its value, a line of help, its default.
 
+    is_needed    whether it is an error if it is not given; it has no default then
     input_first  whether a member of the input that has this name takes precedence
     instead      another parameter: exactly one of the two must be given
     """
@@ -40,9 +41,10 @@ class Parameter:
 def parse_parameters(
     task: str, table: Sequence[Parameter], parameters: Json, input: Json = None
 ) -> dict[str, Any]:
-    """Return the value of every parameter in the table. Raises BadParameter.
+    """Return the value of every parameter in the table, by name, as its check reads it. Raises BadParameter.
 
-    Parameters that are not in the table are allowed: templates may use them.
+    One that is not given has its default, or None. Templates are not filled yet: see `fill_parameters`.
+    Parameters that are not in the table are allowed, and left out: templates may use them.
     """
     if parameters is not None and not isinstance(parameters, dict):
         raise bad_parameter(task, "the parameters", parameters, "an object")
@@ -118,7 +120,7 @@ def or_template(check: Check) -> Check:
 
 
 def fill_parameters(task: str, values: Mapping[str, Any], names: Mapping[str, Json]) -> dict[str, Any]:
-    """Return the values with their templates filled; `names` as for `template.fill`. Raises BadParameter."""
+    """Return the values, each TemplateValue filled from `names` and then checked. Raises BadParameter."""
     filled = dict(values)
     for name, value in values.items():
         if isinstance(value, TemplateValue):

@@ -100,9 +100,10 @@ class RedisCommand:
 
 
 def allowed_commands(names: Iterable[str]) -> frozenset[str]:
-    """Return the commands that the setting redis.commands allows, in capitals; an empty one: the usual ones.
+    """Return the commands that the setting redis.commands allows, in capitals.
 
-    Raises ValueError for a command that is never allowed.
+    In it `USUAL` stands for the commands that are allowed by default, and so does an empty setting. Raises
+    ValueError for a command that is never allowed.
     """
     commands = frozenset(name.upper() for name in names) or frozenset({USUAL})
     if forbidden := commands & FORBIDDEN_COMMANDS:
@@ -111,7 +112,10 @@ def allowed_commands(names: Iterable[str]) -> frozenset[str]:
 
 
 def parse_command(task: StartTask, policy: CommandPolicy) -> RedisCommand:
-    """Return the command of a task. Raises BadParameter, also for one that is not allowed."""
+    """Return the command of a task, with its templates filled.
+
+    Raises BadParameter, also for a command that is not allowed or may write a key of lfr's own.
+    """
     name = task.base.removeprefix(REDIS_PREFIX).upper()
     if name not in policy.commands:
         raise BadParameter(f"{task.base}: the configuration (redis.commands) does not allow {name}")
@@ -127,10 +131,11 @@ def parse_command(task: StartTask, policy: CommandPolicy) -> RedisCommand:
 
 
 def reply_output(command: RedisCommand, input: Json, reply: Any) -> Json:
-    """Return the input with the reply under its name; for an input that is no object, the reply alone.
+    """Return the input with the reply under the command's key; an input that is no object is replaced.
 
-    `reply` is bytes, int, None, or a list of these. None removes the name, and OK is left out. Raises
-    BadParameter for a reply that is not UTF-8, or not a whole number where one is expected.
+    `reply` is bytes, int, None, or a list of these. None removes the key from an object, and leaves any
+    other input as it is. The OK of SET and similar commands changes nothing. Raises BadParameter for a reply
+    that is not UTF-8, or not a whole number where one is expected.
     """
     is_object = isinstance(input, dict)
     if command.key is None or (reply is None and not is_object):

@@ -48,7 +48,7 @@ class RequestParameters:
 
     @property
     def names(self) -> dict[str, Json]:
-        """Return the values that templates look up."""
+        """Return the values that templates look up: those of `input` and `parameters`."""
         return {"input": self.task.input, "parameters": self.task.parameters}
 
 

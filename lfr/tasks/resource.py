@@ -34,13 +34,16 @@ class Store:
 
 
 def parse_load(parameters: Json) -> Load:
-    """Return what a task loads. Raises BadParameter, and BadLocation for its URI."""
+    """Return which resource a task loads. Raises BadParameter, and BadLocation for its URI."""
     values = _parse(LOAD, parameters)
     return Load(parse_location(values["uri"]), values["content-type"])
 
 
 def parse_store(parameters: Json) -> Store:
-    """Return what a task stores. Raises BadParameter, and BadLocation for its URI."""
+    """Return where and how a task stores its input: a file by PUT; at a URL by default JSON by POST.
+
+    Raises BadParameter, also if nothing tells the type of a file, and BadLocation for its URI.
+    """
     values = _parse(STORE, parameters)
     location, method = parse_location(values["uri"]), values["method"]
     type = values["content-type"] or type_by_extension(location.path)

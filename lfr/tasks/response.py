@@ -52,7 +52,7 @@ def redirected_request(request: Request, code: int, header: str) -> Request | No
 def retry_delay(number: int, retry_after: str = "") -> float:
     """Return the seconds before the `number`-th retry: 1, 2, 4 ..., or those of the header Retry-After.
 
-    At most a minute. (RFC 9110, 10.2.3)
+    At most a minute. A Retry-After that is a date is ignored. (RFC 9110, 10.2.3)
     """
     if _SECONDS.fullmatch(retry_after):
         return min(float(retry_after), MAX_DELAY_SECONDS)
@@ -60,12 +60,12 @@ def retry_delay(number: int, retry_after: str = "") -> float:
 
 
 def is_retryable(code: int) -> bool:
-    """Return whether a retry may get another response than one of this status."""
+    """Return whether a retry may get another response than one of this status: 429, 502, 503 or 504."""
     return code in _RETRYABLE
 
 
 def failure_message(request: Request, status: str, header: str, content: bytes) -> str:
-    """Return why a response other than 2xx fails the task: with status, Location, beginning of the body."""
+    """Return why a response other than 2xx fails the task: status, Location (`header`), start of the body."""
     body = excerpt(content)
     redirect = f" and leads to {header[:_MAX_SHOWN]}, which is not followed" if header else ""
     return f"{describe_request(request)} answers {status}{redirect}{f': {body}' if body else ''}"
@@ -77,9 +77,10 @@ def describe_request(request: Request) -> str:
 
 
 def response_output(request: Request, code: int, content_type: str, content: bytes, *, is_cut: bool) -> Json:
-    """Return the input with what `output_mode` asks for; an input that is no object is replaced.
+    """Return the input with what `output_mode` asks for; an input that is no object is then replaced.
 
-    Raises BadResponse.
+    `is_cut`: the content is not all of the body. Raises BadResponse if the body is asked for and is cut, or
+    is not the JSON that is asked for.
     """
     input = request.task.input
     if not request.output_modes:

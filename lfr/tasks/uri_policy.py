@@ -104,7 +104,10 @@ def parse_allow_list(entries: Sequence[str]) -> tuple[Location, ...]:
 
 
 def is_allowed(location: Location, allowed: Sequence[Location]) -> bool:
-    """Return whether an allowed location is or contains this one; all paths of files must be real paths."""
+    """Return whether an allowed location is or contains this one. Queries do not matter.
+
+    Paths of files must be real ones, without links.
+    """
     return any(_holds(each, location) for each in allowed)
 
 
@@ -122,7 +125,10 @@ def _is_under(path: str, folder: str) -> bool:
 
 
 def denial_reason(location: Location, allowed: Sequence[str]) -> str:
-    """Return why a location is refused, with the setting that would allow its folder: `not allowed: ...`."""
+    """Return why a location is refused: `not allowed: ...`, with the setting that would allow its folder.
+
+    `allowed` is the present value of this setting, to which the folder is added.
+    """
     folder = location.path.rpartition("/")[0]
     entry = f"{location.origin}{folder}/" if isinstance(location, WebLocation) else folder or location.path
     line = f"{SETTING}: {json.dumps([*allowed, entry], ensure_ascii=False)}"

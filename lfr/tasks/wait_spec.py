@@ -103,7 +103,10 @@ def parse_wait(entry_id: str, task: StartTask) -> Wait | LatchRequest:
 
 
 def delay_due_ms(input: Json, parameters: Json, started_ms: int) -> int:
-    """Return when a `wait:delay` ends, in ms since the epoch, as `started_ms`. Raises BadParameter."""
+    """Return when a `wait:delay` ends: its `until`, or `started_ms` and its duration. Raises BadParameter.
+
+    Times are in milliseconds since the epoch.
+    """
     values = _parameter_values(DELAY, input, parameters)
     if values["until"] is not None:
         return int(values["until"])
@@ -182,7 +185,7 @@ def encode_wait(wait: Wait) -> str:
 
 
 def decode_wait(text: bytes) -> Wait:
-    """Return the wait that `encode_wait` wrote."""
+    """Return the wait that `encode_wait` wrote; the parameters of its task are None."""
     properties, input, match = decode_json_lines(text)
     workflow, name, base, index, attempt = properties["task"]
     has_pattern = "event" in properties

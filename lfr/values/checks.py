@@ -26,7 +26,7 @@ _MAX_SHOWN: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a value must be: in words, and as a function that returns None for a value that does not fit."""
+    """What a value must be, in words, and a function that returns it as read, or None if it does not fit."""
 
     words: str
     read: Callable[[Json], Any]
@@ -39,7 +39,7 @@ def mismatch(name: str, value: Json, expected: str) -> str:
 
 
 def abbreviate(value: Json) -> str:
-    """Return the beginning of a value's JSON, for a message."""
+    """Return a value's JSON for a message, cut after 40 characters."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
@@ -78,7 +78,7 @@ def number(least: float, most: float) -> Check:
 
 
 def duration(least: float = 0.0, most: float | None = None) -> Check:
-    """Return the check for a duration (`parse_duration`) within these bounds, all in seconds."""
+    """Return the check for a duration (`parse_duration`), in seconds; `most` None: up to a hundred years."""
 
     def read(value: Json) -> float | None:
         seconds = parse_duration(value)
@@ -105,7 +105,7 @@ def some_of(*texts: str) -> Check:
 
 
 def digits(least: int, most: int) -> Check:
-    """Return the check for a text of digits that make a number within these bounds."""
+    """Return the check for a text of digits that make a number within these bounds, read as an int."""
 
     def read(text: str) -> int | None:
         is_number = text.isascii() and text.isdigit() and len(text) < 20

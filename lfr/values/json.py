@@ -90,7 +90,7 @@ def _depth(text: str) -> int:
 
 
 def encode_json(value: Json) -> str:
-    """Return a value as JSON text. Raises InvalidJson, also for a value nested too deeply."""
+    """Return a value as JSON text. Raises InvalidJson, also for a value nested too deeply for Python."""
     if type(value) is int:
         return str(value)
     try:
@@ -102,7 +102,7 @@ def encode_json(value: Json) -> str:
 def encode_json_lines(*values: Json) -> str:
     """Return values as JSON texts, one on each line. Raises InvalidJson.
 
-    In a list they would be nested one level deeper.
+    One list of all values would nest each a level deeper, perhaps too deep for `decode_json`.
     """
     return "\n".join(map(encode_json, values))
 

@@ -17,7 +17,7 @@ class StreamId(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> StreamId:
-        """Parse an id as Redis writes it, `MS-SEQUENCE`. Raises ValueError."""
+        """Parse an id as Redis writes it, `MS-SEQUENCE`; without a sequence it is 0. Raises ValueError."""
         ms, _, sequence = text.partition("-")
         return cls(int(ms), int(sequence or 0))
 

@@ -159,7 +159,7 @@ def _short(tag: str) -> str:
 
 
 def duplicate_yaml_keys(text: str, start: int, end: int) -> Iterator[tuple[str, int]]:
-    """Yield each key that stands earlier in the same mapping, with its offset, from valid YAML."""
+    """Yield each key that stands earlier in the same mapping of valid YAML, with its offset in `text`."""
     body = text[start:end]
     try:
         root = yaml.SafeLoader(body).get_single_node()
@@ -198,7 +198,7 @@ _Dumper.add_representer(str, _Dumper.represent_str)
 
 
 def encode_yaml(value: Json) -> str | None:
-    """Return a value as YAML in block style; None if it is longer or deeper than `parse_yaml` accepts."""
+    """Return a value as YAML in block style; None if it is longer than `parse_yaml` accepts, or too deep."""
     try:
         if len(json.dumps(value)) > 2 * MAX_YAML_LENGTH:  # PyYAML would take long to find that out
             return None
