@@ -45,8 +45,9 @@ def watch_buffered_events(connection: Connection, ids: Sequence[str]) -> dict[st
 def buffer_event_commands(
     event: UserEvent, field_sets: Iterable[FieldSet], retain_ms: int, now_ms: int
 ) -> list[Command]:
-    """Return the commands that store an event as it now is, and index it for these field sets. (SET, ZADD,
-    ZREM, ZREMRANGEBYSCORE, PEXPIRE)"""
+    """Return the commands that store an event as it now is, for `retain_ms` but at least a second, and index
+    it for these field sets: a used event moves to the used ones. They also drop expired events from these
+    indexes. (SET, ZADD, ZREM, ZREMRANGEBYSCORE, PEXPIRE)"""
     lifetime_ms = max(retain_ms, _LEAST_RETAIN_MS)
     event_ms = StreamId.parse(event.id).ms
     expired_ms = min(now_ms, event_ms) - lifetime_ms
@@ -70,8 +71,8 @@ def buffer_event_commands(
 def correct_index(
     connection: Connection, match_key: str, wrong_ids: Collection[str], buffered: Mapping[str, UserEvent]
 ) -> None:
-    """Remove ids that are no unused events from the index of a match key; add those that the buffer holds,
-    `buffered` by id, to the index of used events. (UNWATCH, ZREM, ZADD)"""
+    """Remove `wrong_ids`, which are no unused events, from the unused events of a match key; add those that
+    are in `buffered` (events by id) to its used events. (UNWATCH, ZREM, ZADD)"""
     commands: list[Command] = [("UNWATCH",), ("ZREM", keys.unused_events(match_key), *wrong_ids)]
     for id in wrong_ids:
         if id in buffered:
@@ -80,8 +81,8 @@ def correct_index(
 
 
 def watch_field_sets(connection: Connection, kinds: Iterable[str]) -> dict[str, dict[FieldSet, bool]]:
-    """Watch the field sets of these kinds; return for each of them whether all buffered events are indexed by
-    it. (WATCH, HGETALL)"""
+    """Watch the field sets of these kinds; return, by kind and field set, whether all buffered events of the
+    kind are indexed by it. (WATCH, HGETALL)"""
     field_set_keys = {kind: keys.field_sets(kind) for kind in kinds}
     if not field_set_keys:
         return {}
@@ -122,7 +123,8 @@ def add_field_set(
 
 
 def remove_unused_field_sets(connection: Connection, now_ms: int) -> None:
-    """Remove the field sets that no wait asks for, of some kinds that have not been looked at for a while.
+    """Remove the field sets that no wait asks for, of up to 1000 kinds that were last looked at ten minutes
+    ago or earlier, kind by kind.
 
     Skips a kind of which a wait starts or ends meanwhile. (ZRANGEBYSCORE; WATCH, HGETALL; MULTI/EXEC)
     """

@@ -40,10 +40,11 @@ _ZERO_MS = 3_600_000
 def process_requests(
     connection: Connection, consumer: ConsumerId, requests: Sequence[LatchRequest], *, first_id: str
 ) -> None:
-    """Acquire, release, start countdowns, in the order of the stream. (WATCH, GET, EXISTS, HEXISTS, XPENDING;
-    MULTI/EXEC)
+    """Acquire, release, start countdowns, in the order of the stream; end their steps, or let them wait.
 
-    `first_id` is the oldest entry of the batch. A release that is deferred stays pending.
+    Appends receipts and acknowledges the start-tasks, also those that change nothing: the attempt has been
+    counted or is over. A release that is deferred stays pending. `first_id` is the oldest entry of the batch.
+    (WATCH, GET, EXISTS, HEXISTS, XPENDING; MULTI/EXEC)
     """
 
     def attempt(requests: Sequence[LatchRequest]) -> list[Command]:
@@ -69,7 +70,8 @@ def process_requests(
 
 
 def watch_latches(connection: Connection, names: Iterable[str]) -> dict[str, Latch]:
-    """Watch and read latches; return them by name. (WATCH, GET, EXISTS)"""
+    """Watch and read latches; return them by name. One that does not exist has the count 0. (WATCH, GET,
+    EXISTS)"""
     key_pairs = {name: (keys.latch(name), keys.latch_waiters(name)) for name in names}
     if not key_pairs:
         return {}
@@ -134,8 +136,9 @@ def _mark_commands(request: LatchRequest) -> list[Command]:
 
 
 def open_latch_commands(stream: str, latch: Latch, tag: str, now_ms: int) -> list[Command]:
-    """Return the commands that set a latch to zero, move its countdowns to those to complete, and append the
-    event that says so. `tag` is unique. (SET, ZREMRANGEBYSCORE, ZADD, RENAME, SADD, XADD)"""
+    """Return the commands that set a latch to zero, append the event that says so, and move its countdowns to
+    the key of the unique `tag`, from where `complete_opened_countdowns` completes them. They also unlist the
+    latches that became zero an hour ago. (SET, ZREMRANGEBYSCORE, ZADD, RENAME, SADD, XADD)"""
     commands: list[Command] = [
         ("SET", latch.key, 0, "PX", _ZERO_MS),
         ("ZREMRANGEBYSCORE", keys.LATCHES, "-inf", now_ms - _ZERO_MS),
@@ -149,8 +152,8 @@ def open_latch_commands(stream: str, latch: Latch, tag: str, now_ms: int) -> lis
 
 
 def complete_opened_countdowns(connection: Connection, stream: str, now_ms: int) -> bool:
-    """Complete up to PAGE_SIZE countdowns of latches that were opened; return whether there may be more.
-    (SRANDMEMBER, ZRANGE; WATCH, GET; MULTI/EXEC)"""
+    """Complete up to PAGE_SIZE countdowns of one latch that was opened. Return False if there was none to
+    complete, else True: there may be more. (SRANDMEMBER, ZRANGE; WATCH, GET; MULTI/EXEC)"""
     tag = connection.call("SRANDMEMBER", keys.OPENED_TAGS)
     if tag is None:
         return False
@@ -165,8 +168,9 @@ def complete_opened_countdowns(connection: Connection, stream: str, now_ms: int)
 
 
 def complete_settled_countdowns(connection: Connection, consumer: ConsumerId, now_ms: int) -> None:
-    """Complete up to PAGE_SIZE countdowns that started at a latch of zero, if no earlier event is pending. If
-    the latch has been acquired since then, let them wait. (ZRANGE, XPENDING; WATCH, GET; MULTI/EXEC)"""
+    """Complete countdowns that started at a latch of zero, if no earlier event is pending in the group. If
+    the latch has been acquired since then, let them wait for a release. Looks at the first PAGE_SIZE, in one
+    transaction; if that is refused, changes nothing. (ZRANGE, XPENDING; WATCH, GET; MULTI/EXEC)"""
     members = [member.decode() for member in connection.call("ZRANGE", keys.COUNTDOWNS, 0, PAGE_SIZE - 1)]
     oldest_pending = _read_oldest_pending(connection, consumer)
     settled = {
@@ -187,7 +191,7 @@ def complete_settled_countdowns(connection: Connection, consumer: ConsumerId, no
 @dataclass(frozen=True, slots=True)
 class LatchSummary:
     """A latch as it is listed: its count (None if its key holds no integer), how many countdowns wait for it,
-    and the first of these by workflow and step index."""
+    and up to a hundred that have waited longest, as workflow and step index (empty after `reset`)."""
 
     name: str
     count: int | None
@@ -216,8 +220,8 @@ def read_latches(connection: Connection) -> list[LatchSummary]:
 
 
 def reset(connection: Connection, stream: str, name: str, tag: str) -> LatchSummary:
-    """Set a latch to zero and open it, unless it is zero and no countdown waits; return what it was. `tag` is
-    unique. (TIME; WATCH, GET, EXISTS; ZCARD; MULTI/EXEC)"""
+    """Set a latch to zero and open it, unless it is zero and no countdown waits. Return the latch as it was
+    before. `tag` is unique. (TIME; WATCH, GET, EXISTS; ZCARD; MULTI/EXEC)"""
 
     def attempt() -> tuple[list[Command] | None, LatchSummary]:
         now_ms = read_time_ms(connection)

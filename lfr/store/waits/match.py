@@ -56,6 +56,9 @@ def start_event_waits(
 ) -> None:
     """Complete each of these new waits by a buffered event, or store it until an event arrives.
 
+    Ignores waits whose attempt is over. Appends receipts for all their start-tasks and acknowledges them.
+    `retain_ms` is how long events are buffered.
+
     Watched: the keys of the waits, the field sets of their kinds, the indexes of their match keys, and the
     buffered events found there.
     """
@@ -151,9 +154,10 @@ def _watch_event_ids(
 def deliver(
     connection: Connection, consumer: ConsumerId, user_events: Sequence[UserEvent], *, retain_ms: int
 ) -> None:
-    """Let these events complete the waits that match them, buffer them, and acknowledge them.
+    """Let these events complete the waits that match them, buffer them for `retain_ms`, and acknowledge them.
 
     Delivers them in one transaction; then, one by one, those that match many waits, or all if Redis refused.
+    An event that is older than `retain_ms` completes only waits that started before it.
     """
     if not user_events:
         return

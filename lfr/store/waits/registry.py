@@ -62,7 +62,7 @@ def remove_wait_commands(waits: Sequence[Wait]) -> list[Command]:
 
 
 def watch_waits(connection: Connection, members: Sequence[str]) -> dict[str, Wait | None]:
-    """Watch and read waits; return them by member, None for one that has ended. (WATCH, GET)"""
+    """Watch and read waits; return them by member, None for one that has ended or is cancelled. (WATCH, GET)"""
     if not members:
         return {}
     wait_keys = {member: keys.wait(*keys.parse_attempt_member(member)) for member in members}
@@ -74,7 +74,7 @@ def watch_waits(connection: Connection, members: Sequence[str]) -> dict[str, Wai
 
 
 def read_waits(connection: Connection, ids: Sequence[events.AttemptId]) -> list[Wait | None]:
-    """Return the waits of these attempts; None where there is none. (GET)"""
+    """Return the waits of these attempts, in this order; None for one that does not wait. (GET)"""
     pipeline = Pipeline(connection)
     replies = [pipeline.add("GET", keys.wait(*id)) for id in ids]
     pipeline.send()
@@ -86,7 +86,8 @@ def _parse_wait(text: Reply) -> Wait | None:
 
 
 def cancel_mark_command(id: events.AttemptId, cancel_entry_id: str) -> Command:
-    """Return the command that marks an attempt as cancelled by the cancel-task event of this id. (SET)"""
+    """Return the command that marks an attempt as cancelled by the cancel-task event of this entry id. The
+    mark replaces the attempt's wait, if there is one, and expires after an hour. (SET)"""
     return ("SET", keys.wait(*id), _CANCELLED.decode() + cancel_entry_id, "PX", _MARK_MS)
 
 
@@ -101,7 +102,8 @@ def may_start(text: bytes | None, entry_id: str) -> bool:
 
 
 def end_wait_commands(stream: str, waits: Sequence[Wait], now_ms: int) -> list[Command]:
-    """Return the commands that end waits by the clock or by their latch. (XADD, DEL, ZREM, HINCRBY)"""
+    """Return the commands that end waits by the clock or by their latch: they append the end-task events and
+    remove the waits. (XADD, DEL, ZREM, HINCRBY)"""
     end_tasks = [wait.end_task_values() for wait in waits]
     return end_task_commands(stream, end_tasks, now_ms) + remove_wait_commands(waits)
 

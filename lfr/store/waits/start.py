@@ -33,8 +33,9 @@ class StartTasks:
     """Start-task events as they were read under WATCH.
 
     now_ms      the time of Redis, in milliseconds since the epoch
-    to_start    the entry ids of those that are still to be processed
-    started_ms  when the workflows of these started, by the id of the root workflow
+    to_start    the entry ids of those to process now: still pending, and their attempt runs and neither waits
+                already nor was cancelled
+    started_ms  when the workflows of those in `to_start` started, by the id of the root workflow
     """
 
     now_ms: int
@@ -45,8 +46,8 @@ class StartTasks:
 def watch_start_tasks(
     connection: Connection, consumer: ConsumerId, tasks: Sequence[Wait | LatchRequest]
 ) -> StartTasks:
-    """Watch the keys of these waits, then read which of them must still start. (WATCH, TIME, GET, XPENDING,
-    HGET)"""
+    """Watch the wait keys of these attempts, then read which of them must still start. Raises NoGroup.
+    (WATCH, TIME, GET, XPENDING, HGET)"""
     pipeline = Pipeline(connection)
     pipeline.add("WATCH", *(keys.wait(*each.task.attempt_id) for each in tasks))
     time = pipeline.add(*TIME)
@@ -71,7 +72,8 @@ def watch_start_tasks(
 
 
 def start_delays(connection: Connection, consumer: ConsumerId, delays: Sequence[Wait]) -> None:
-    """Store waits that only the clock ends, and acknowledge their start-tasks."""
+    """Store waits that only the clock ends, append receipts for their start-tasks, and acknowledge these.
+    A wait whose attempt is over, or that is stored already, is not stored."""
 
     def attempt(waits: Sequence[Wait]) -> list[Command]:
         tasks = watch_start_tasks(connection, consumer, waits)
@@ -87,7 +89,7 @@ def cancel_waits(
 ) -> None:
     """Remove the waits of cancelled attempts, each with the id of its cancel-task event, and leave a mark.
 
-    Acknowledges the events; the lifecycle appends their receipts.
+    An attempt without a wait gets a mark, too. Acknowledges the events; the lifecycle appends their receipts.
     """
 
     def attempt(cancels: Sequence[tuple[str, events.CancelTask]]) -> list[Command]:

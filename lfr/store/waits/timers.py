@@ -29,12 +29,12 @@ class DueWork(NamedTuple):
 
     @property
     def has_due_timers(self) -> bool:
-        """Whether a timer is due."""
+        """Whether a timer is due at `now_ms`."""
         return self.next_ms is not None and self.next_ms <= self.now_ms
 
 
 def read_due_work(connection: Connection) -> DueWork:
-    """Return what there is to do. (TIME, ZRANGE, SCARD, ZCARD)"""
+    """Return what there is to do; change nothing. (TIME, ZRANGE, SCARD, ZCARD)"""
     pipeline = Pipeline(connection)
     time = pipeline.add(*TIME)
     first_timer = pipeline.add("ZRANGE", keys.TIMERS, 0, 0, "WITHSCORES")
@@ -46,8 +46,8 @@ def read_due_work(connection: Connection) -> DueWork:
 
 
 def end_due_waits(connection: Connection, stream: str, now_ms: int, *, count: int) -> None:
-    """End up to `count` waits that are due, unless another role is ending one of them. (ZRANGEBYSCORE; WATCH,
-    GET; MULTI/EXEC)"""
+    """End up to `count` waits that are due, earliest first, in one transaction; if another role ends one of
+    them meanwhile, end none. (ZRANGEBYSCORE; WATCH, GET; MULTI/EXEC)"""
     due = connection.call("ZRANGEBYSCORE", keys.TIMERS, "-inf", now_ms, "LIMIT", 0, count)
     if not due:
         return

@@ -18,12 +18,12 @@ _PROGRESS_SECONDS = 24 * 3600
 
 def is_current(connection: Connection, task: events.StartTask) -> bool:
     """Return whether a workflow waits for the end of this attempt. False once the workflow was terminated or
-    deleted, the attempt has timed out, or another attempt was started. (HGET)"""
+    deleted, or the attempt has ended or timed out, or another attempt was started. (HGET)"""
     return are_current(connection, [task])[0]
 
 
 def are_current(connection: Connection, tasks: Sequence[events.StartTask]) -> list[bool]:
-    """Return `is_current` for each of these, in one round trip. (HGET)"""
+    """Return `is_current` for each of these attempts, in this order, in one round trip. (HGET)"""
     pipeline = Pipeline(connection)
     states = [pipeline.add("HGET", task.workflow, "state") for task in tasks]
     steps = [pipeline.add("HGET", keys.steps(task.workflow), task.index) for task in tasks]
@@ -36,7 +36,8 @@ def are_current(connection: Connection, tasks: Sequence[events.StartTask]) -> li
 
 
 def runs(step: Reply, attempt: int) -> bool:
-    """Return whether an attempt runs, by the value of its step in `W:steps`; None: there is no such step."""
+    """Return whether an attempt is the latest of its step and runs. `step` is the value of its step in
+    `W:steps`; None: the step has no value there, so it does not run."""
     if step is None:
         return False
     _, active, latest_attempt, *_ = map(int, step.split())
@@ -46,21 +47,24 @@ def runs(step: Reply, attempt: int) -> bool:
 def save_task_progress(
     connection: Connection, task: events.StartTask, at_ms: int, fraction: float, text: str
 ) -> None:
-    """Save how far an attempt is, from 0 to 1, and a short text. (SET EX)"""
+    """Save how far an attempt is: `fraction` from 0 to 1, a short `text`, `at_ms` since the epoch.
+
+    Replaces the last report of the step, and expires after a day. (SET EX)
+    """
     report = encode_json({"at": at_ms, "attempt": task.attempt, "fraction": fraction, "text": text})
     connection.call("SET", keys.task_progress(task.workflow, task.index), report, "EX", _PROGRESS_SECONDS)
 
 
 def drop_task_progress(connection: Connection, task: events.StartTask) -> None:
-    """Delete the progress report of an attempt that has ended. (DEL)"""
+    """Delete the progress report of the step of an attempt, whichever attempt it is of. (DEL)"""
     connection.call("DEL", keys.task_progress(task.workflow, task.index))
 
 
 def load_task_progress(
     connection: Connection, workflow: str, indices: Sequence[int]
 ) -> dict[int, dict[str, Any]]:
-    """Return the progress reports of these steps by index: at (milliseconds since the epoch), attempt,
-    fraction, text. (MGET)"""
+    """Return the progress reports of these steps by index, without steps that have none: at (milliseconds
+    since the epoch), attempt, fraction, text. (MGET)"""
     if not indices:
         return {}
     reports = connection.call("MGET", *(keys.task_progress(workflow, index) for index in indices))

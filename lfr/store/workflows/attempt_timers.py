@@ -28,8 +28,12 @@ _MAX_WAIT_SECONDS: Final = 1.0
 
 
 def fire_due_timers(connection: Connection, stream: str, *, count: int) -> float:
-    """Fire up to `count` timers that are due. Return the seconds until the next; 0 if some were due, because
-    there may be more. (TIME, ZRANGE)"""
+    """Fire up to `count` deadlines that are due, or if none is, up to `count` delayed starts that are due.
+
+    A deadline appends a failed end-task and a cancel-task event, a delayed start its start-task event.
+    Return the seconds until the next timer, at most 1; 0 if some were due, because there may be more. (TIME,
+    ZRANGE)
+    """
     time, *first_members = connection.execute(
         [TIME, *(("ZRANGE", key, 0, 0, "WITHSCORES") for key in (keys.DEADLINES, keys.DELAYED_STARTS))]
     )
@@ -48,7 +52,7 @@ def fire_due_timers(connection: Connection, stream: str, *, count: int) -> float
 def read_delayed_starts(connection: Connection, attempts: Sequence[tuple[str, int, int]]) -> list[int | None]:
     """Return when each of these attempts starts, in milliseconds since the epoch; None if it is not delayed.
 
-    An attempt is workflow, index and number. (ZSCORE)
+    An attempt is the workflow's id, the step's index and the attempt's number. (ZSCORE)
     """
     members = (keys.attempt_member(*attempt) for attempt in attempts)
     scores = connection.execute([("ZSCORE", keys.DELAYED_STARTS, member) for member in members])

@@ -80,7 +80,8 @@ def create_workflow_commands(
 ) -> list[Command]:
     """Return the commands that begin a workflow: its record and its first transition.
 
-    The flow is stored already. The start of an item is no event: only its parent's history tells it.
+    The flow is stored already. `source` is the flow text; if empty, it is not stored. An item is in no index
+    of workflows, and its start is no event: only its parent's history tells it.
     """
     progress = Progress()
     progress.apply(first)
@@ -110,7 +111,8 @@ def index_commands(workflow: str, state: WorkflowState, started_ms: int) -> list
 
 
 def use_flow_commands(flow: Flow, *, is_stored: bool) -> list[Command]:
-    """Return the commands that store a flow for one more workflow. (SET, HINCRBY)"""
+    """Return the commands that count one more workflow that uses a flow, and store the flow, unless
+    `is_stored` says that it is. (SET, HINCRBY)"""
     use: Command = ("HINCRBY", keys.FLOW_REFERENCES, flow.digest, 1)
     return [use] if is_stored else [("SET", keys.flow(flow.digest), flow.canonical_json), use]
 
@@ -120,7 +122,8 @@ def delete_workflow_commands(
 ) -> list[Command]:
     """Return the commands that delete a workflow, and its flow unless other workflows use it.
 
-    `references` is how many workflows use the flow, this one included. (DEL, ZREM, HINCRBY, HDEL)
+    `own_keys` are those of `load_own_keys`, `digest` is the flow's, and `references` is how many workflows
+    use the flow, this one included. (DEL, ZREM, HINCRBY, HDEL)
     """
     commands: list[Command] = [("DEL", *own_keys), ("ZREM", keys.ALL, id), ("ZREM", keys.state(state), id)]
     if references > 1:
@@ -129,18 +132,18 @@ def delete_workflow_commands(
 
 
 def reason_fields(reason: str) -> tuple[str, str, str, str]:
-    """Return the fields of a record that hold why the workflow failed, with their values."""
+    """Return the fields of a record for why the workflow failed, with their values: the whole and the cut."""
     return "reason", reason, "brief", reason[:MAX_BRIEF]
 
 
 def history_command(workflow: str, at_ms: int, facts: Iterable[Fact], reason: str = "") -> Command:
-    """Return the command that appends an entry to the history of a workflow. (XADD)"""
+    """Return the command that appends an entry to a workflow's history, without an empty reason. (XADD)"""
     fields = ("at", at_ms, "facts", " ".join(map(str, facts)), *(("reason", reason) if reason else ()))
     return ("XADD", keys.history(workflow), "*", *fields)
 
 
 def delete_out_of_band_commands(steps: Iterable[tuple[str, int]]) -> list[Command]:
-    """Return the commands that delete the out-of-band outputs of these steps. (DEL)"""
+    """Return the commands that delete the out-of-band outputs of steps, given as workflow and index. (DEL)"""
     return [("DEL", keys.out_of_band_output(*step)) for step in steps]
 
 
@@ -231,7 +234,8 @@ def _start_commands(stream: str, id: str, start: Start, now_ms: int) -> list[Com
 def start_task_commands(
     stream: str, fields: Mapping[str, Json], timeout: float | None, now_ms: int
 ) -> list[Command]:
-    """Return the commands that append a start-task event and set the attempt's deadline. (XADD, ZADD)"""
+    """Return the commands that append a start-task event with these fields and set the attempt's deadline,
+    `timeout` seconds after `now_ms`; None: it has no deadline. (XADD, ZADD)"""
     start = append_command(stream, events.START_TASK, events.timestamp(now_ms / 1000), fields)
     if timeout is None:
         return [start]
@@ -246,7 +250,8 @@ def _deadline_member(workflow: str, index: int, attempt: int, timeout: float, na
 
 
 def parse_deadline(member: str) -> tuple[dict[str, Json], str, str]:
-    """Return the attempt of a deadline as the fields of an event, its `base`, and its timeout in seconds."""
+    """Return the attempt of a deadline as an event's fields (workflow, name, index, attempt), its `base`, and
+    its timeout in seconds as text."""
     workflow, index, attempt, timeout, names = member.split(" ", 4)
     name, base = decode_json(names.encode())
     fields = {"workflow": workflow, "name": name, "index": int(index), "attempt": int(attempt)}
@@ -271,7 +276,7 @@ def _delayed_start_commands(
 
 
 def parse_delayed_start(lines: bytes) -> tuple[dict[str, Json], float | None]:
-    """Return the fields of a delayed start-task event and the timeout of its attempt in seconds."""
+    """Return the fields of a delayed start-task event, and the timeout of its attempt in seconds or None."""
     head, *nested = decode_json_lines(lines)
     return {**head["task"], **dict(zip(_NESTED_FIELDS, nested, strict=True))}, head["timeout"]
 

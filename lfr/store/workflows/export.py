@@ -99,8 +99,8 @@ def _parse_history_entry(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
 
 
 def snapshot_commands(id: str, flow: Flow, snapshot: Mapping[str, Any]) -> Iterator[Command]:
-    """Return the commands that write a workflow, or an item, from its snapshot. They write neither the flow
-    nor the indexes of workflows. (HSET, XADD)"""
+    """Yield the commands that write a workflow, or an item, and its open items from its snapshot. They write
+    neither the flow nor the indexes of workflows. (HSET, XADD)"""
     record = snapshot["record"]
     fields = [value for name in _RECORD_FIELDS if name != "reason" for value in (name, record[name])]
     fields += (*reason_fields(record["reason"]), "steps", flow.size)
@@ -130,7 +130,8 @@ def _items_commands(id: str, index: int, flow: Flow, items: Mapping[str, Any]) -
 
 
 def load_own_keys(connection: Connection, id: str, flow: Flow) -> Iterator[str]:
-    """Return every key that belongs to a workflow or to its items. (HMGET, HKEYS)"""
+    """Yield the keys to delete with a workflow that has ended: its own and those of its open items. Some may
+    not exist. Not those of attempts that run: waits, delayed starts, progress reports. (HMGET, HKEYS)"""
     yield from (id, keys.steps(id), keys.outputs(id), keys.history(id), keys.counted_attempts(id))
     tasks = (step.index for step in flow.own_steps if step.kind is StepKind.TASK)
     yield from (keys.out_of_band_output(id, index) for index in tasks)

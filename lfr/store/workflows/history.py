@@ -21,7 +21,8 @@ class HistoryEntry:
 
     id      the entry id, from which reading goes on
     at_ms   the time of the transition, in milliseconds since the epoch
-    reason  why a step failed, or empty
+    facts   what happened, in order
+    reason  why a step, or an attempt of it, failed; else empty
     """
 
     id: str

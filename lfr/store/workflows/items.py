@@ -27,7 +27,7 @@ class ItemsMissing(Exception):
 
 
 def load_item_counts(connection: Connection, workflow: str, indices: Sequence[int]) -> dict[int, ItemCounts]:
-    """Return how far the items of these steps are, without steps that have no items. (HMGET)"""
+    """Return how far the items of these steps are, by index, without steps that have no items. (HMGET)"""
     fields = ("total", "begun", "done", "round")
     replies = connection.execute([("HMGET", keys.items(workflow, index), *fields) for index in indices])
     return {
@@ -40,7 +40,9 @@ def load_item_counts(connection: Connection, workflow: str, indices: Sequence[in
 def load_item_results(
     connection: Connection, items: Iterable[ItemId], last_steps: Mapping[int, int]
 ) -> list[ItemResult]:
-    """Return the results of those of these items that have ended, each once. (HMGET, HGET)
+    """Return the results of the items that have finished or failed, each once, in this order. (HMGET, HGET)
+
+    Items that run, were terminated or have been deleted are left out.
 
     `last_steps` holds, by iterated step, the index of the step whose output is the output of an item.
     """
@@ -59,7 +61,7 @@ def load_item_results(
 
 
 def load_item_inputs(connection: Connection, workflow: str, index: int, numbers: Sequence[int]) -> list[Json]:
-    """Return the inputs of items that have not begun, by their numbers. (HMGET) Raises ItemsMissing."""
+    """Return the inputs of items that have not begun, in this order. Raises ItemsMissing. (HMGET)"""
     if not numbers:
         return []
     inputs = connection.call("HMGET", keys.items(workflow, index), *(f"i{number}" for number in numbers))
@@ -71,7 +73,7 @@ def load_item_inputs(connection: Connection, workflow: str, index: int, numbers:
 def load_item_outputs(
     connection: Connection, workflow: str, index: int, total: int, new_outputs: Mapping[int, bytes]
 ) -> list[Json]:
-    """Return the outputs of all items in their order. (HMGET) Raises ItemsMissing.
+    """Return the outputs of all `total` items in their order. Raises ItemsMissing. (HMGET)
 
     `new_outputs` holds those that are not written yet, as JSON, by number.
     """
@@ -104,7 +106,8 @@ def item_counts_command(workflow: str, index: int, counts: ItemCounts) -> Comman
 def begin_items_commands(
     stream: str, part: Flow, items: Sequence[ItemId], inputs: Sequence[Json], now_ms: int
 ) -> list[Command]:
-    """Return the commands that begin a workflow for each of these items of one step."""
+    """Return the commands that begin a workflow for each of these items of one step, with its input, and
+    delete the stored inputs. `part` is the part of the flow that runs for an item."""
     commands: list[Command] = []
     for item, input in zip(items, inputs, strict=True):
         commands += create_workflow_commands(stream, str(item), part, "", begin(part, input), now_ms)
@@ -115,7 +118,8 @@ def begin_items_commands(
 
 
 def collect_output_commands(result: ItemResult) -> list[Command]:
-    """Return the commands that move the output of an item to its parent, and delete the item's workflow."""
+    """Return the commands that store the output of an item that has succeeded with its parent, and delete the
+    item's workflow. (HSET, DEL)"""
     item, id = result.id, str(result.id)
     return [
         ("HSET", keys.items(item.parent, item.index), f"o{item.number}", result.output.decode()),
@@ -124,5 +128,5 @@ def collect_output_commands(result: ItemResult) -> list[Command]:
 
 
 def delete_items_command(workflow: str, index: int) -> Command:
-    """Return the command that deletes what is stored of the items of a step that has ended. (DEL)"""
+    """Return the command that deletes inputs, outputs and counts of a step's items, not their workflows."""
     return ("DEL", keys.items(workflow, index))

@@ -24,7 +24,7 @@ from lfr.values.json import Json, decode_json
 class FlowCache:
     """The flows that a process has used recently, and which workflow runs which flow.
 
-    A flow never changes. The flow that a workflow runs changes only if the workflow is deleted and its id is
+    Holds at most so many flows, steps of flows, and workflows; it drops those used longest ago. A flow never changes. The flow that a workflow runs changes only if the workflow is deleted and its id is
     used again, so a reference from `reference_of` is to be compared with the workflow's record.
     """
 
@@ -37,11 +37,11 @@ class FlowCache:
         self._steps = 0
 
     def reference_of(self, workflow: str) -> str | None:
-        """Return the reference of the flow that a workflow ran when it was last loaded."""
+        """Return the reference of the flow that a workflow ran when it was last loaded; None: not known."""
         return self._references.get(workflow)
 
     def flow_of(self, workflow: str) -> Flow | None:
-        """Return the flow that a workflow ran when it was last loaded."""
+        """Return the flow that a workflow ran when it was last loaded; None if it is not cached."""
         return self._flows.get(self._references.get(workflow, ""))
 
     def remember(self, workflow: str, reference: str) -> None:
@@ -52,7 +52,8 @@ class FlowCache:
             self._references.popitem(last=False)
 
     def fetch(self, connection: Connection, references: Iterable[str]) -> dict[str, Flow]:
-        """Return the flows with these references; read those that are not cached in one round trip. (GET)"""
+        """Return the flows with these references, without those that are not stored. Reads those that are not
+        cached in one round trip, and caches them. (GET)"""
         requested = set(references)
         flows = {reference: self._flows[reference] for reference in requested if reference in self._flows}
         missing = requested - flows.keys()
@@ -104,7 +105,10 @@ def _part(flow: Flow, indices: Iterable[str]) -> Flow:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The record of a workflow as a whole. Times are in milliseconds since the epoch; 0: not yet.
+    """The record of a workflow as a whole, as it is stored. Times are in milliseconds since the epoch.
+
+    ended_ms   when it ended; 0: not yet
+    active     how many invocations of steps run; `done`, `skipped`, `failed`: how many steps have ended so
 
     reference  of the flow: its digest, and `/INDEX` for each part of a flow that it runs for an item
     total      how many steps its flow has; None if the record does not say it
@@ -145,7 +149,7 @@ _STATES = {state.encode(): state for state in WorkflowState}
 def parse_record(workflow: str, reply: Reply) -> Record | None:
     """Return the record of a workflow from the reply to an HMGET of one of the three groups of fields.
 
-    Return None if there is no such workflow.
+    Return None if there is no such workflow. After ADVANCE_FIELDS, the fields from `name` on are empty.
     """
     if not isinstance(reply, list) or reply[0] is None:
         return None  # an error: the key holds something else
@@ -170,7 +174,10 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
 
 @dataclass(slots=True)
 class LoadedWorkflow:
-    """A watched workflow: its record, and the loaded part of its progress and outputs."""
+    """A watched workflow: its record as stored, and the loaded part of its progress and outputs (by index).
+
+    `apply` changes progress and outputs; the record stays.
+    """
 
     record: Record
     flow: Flow
@@ -232,7 +239,8 @@ def advance_workflows(
     loaded: Mapping[str, LoadedWorkflow],
     results_by_id: Mapping[str, Iterable[StepResult]],
 ) -> dict[str, list[Transition]]:
-    """Advance each workflow by its results, in order; return the transitions. Load what the engine needs."""
+    """Advance each workflow by its results, in order; return the transitions by id. Load what the engine
+    needs. Changes `loaded`, which has all these workflows, and writes nothing. Ignores stale results."""
     transitions: dict[str, list[Transition]] = {id: [] for id in results_by_id}
     queues = {id: deque(results) for id, results in results_by_id.items()}
     while queues:
@@ -343,7 +351,7 @@ def watch_new(connection: Connection, id: str, digest: str) -> tuple[int, Record
 
 
 def watch_references(connection: Connection, digest: str) -> int:
-    """Watch how many workflows use a flow, and return that number. (WATCH, HGET)"""
+    """Watch how many workflows use a flow, and return that number; 0 for an unknown flow. (WATCH, HGET)"""
     watch = ("WATCH", keys.FLOW_REFERENCES)
     _, references = connection.execute([watch, ("HGET", keys.FLOW_REFERENCES, digest)])
     return int(references or 0)
@@ -352,7 +360,8 @@ def watch_references(connection: Connection, digest: str) -> int:
 def load_out_of_band_outputs(
     connection: Connection, steps: Sequence[tuple[str, int]]
 ) -> dict[tuple[str, int], bytes]:
-    """Return the out-of-band outputs of these steps, as JSON, by workflow and index. (GET)"""
+    """Return the out-of-band outputs of these steps, as JSON, by workflow and index, without steps that have
+    none. (GET)"""
     commands = [("GET", keys.out_of_band_output(*step)) for step in steps]
     replies = connection.execute(commands, keep_errors=True)
     return {step: reply for step, reply in zip(steps, replies, strict=True) if isinstance(reply, bytes)}

@@ -26,7 +26,7 @@ def load_records(
 ) -> list[Record | None]:
     """Return the records of these workflows, in this order, in one round trip. (HMGET)
 
-    With `for_list`, the reasons are cut. The record is None for a workflow that does not exist.
+    With `for_list`, reasons are cut to 300 characters. The record is None for a workflow that does not exist.
     """
     fields = LIST_FIELDS if for_list else RECORD_FIELDS
     replies = connection.execute([("HMGET", workflow, *fields) for workflow in workflows], keep_errors=True)
@@ -34,7 +34,8 @@ def load_records(
 
 
 def load_names(connection: Connection, workflows: Sequence[str]) -> list[str]:
-    """Return the names of the flows of these workflows; empty for one that does not exist. (HGET)"""
+    """Return the names of the flows of these workflows, in this order; empty for one that does not exist, or
+    whose flow has no name. (HGET)"""
     names = connection.execute([("HGET", workflow, "name") for workflow in workflows], keep_errors=True)
     return [name.decode() if isinstance(name, bytes) else "" for name in names]
 
@@ -46,13 +47,14 @@ def load_source(connection: Connection, workflow: str) -> str:
 
 
 def load_flow(connection: Connection, flows: FlowCache, id: str) -> Flow | None:
-    """Return the flow of a workflow, or None if there is no such workflow. (HMGET, GET)"""
+    """Return the flow of a workflow; None if the workflow or its flow is not stored. (HMGET; GET unless it is
+    cached)"""
     record = load_records(connection, [id])[0]
     return None if record is None else flows.fetch(connection, [record.reference]).get(record.reference)
 
 
 def load_step(connection: Connection, record: Record, index: int) -> Progress:
-    """Return the progress of a workflow with one step of it. (HMGET)"""
+    """Return state and counts of `record` as a Progress of which only the step `index` is loaded. (HMGET)"""
     progress = record.progress()
     add_steps(progress, [index], connection.call("HMGET", keys.steps(record.id), index))
     return progress
@@ -67,7 +69,7 @@ def load_outputs(connection: Connection, id: str) -> dict[int, Json]:
 
 
 def load_some_outputs(connection: Connection, id: str, indices: Sequence[int]) -> dict[int, Json]:
-    """Return the outputs of these steps of a workflow, by index, without steps that have none. (HMGET)"""
+    """Return the outputs of these steps, one at least, by index, without steps that have none. (HMGET)"""
     values = connection.call("HMGET", keys.outputs(id), *indices)
     return {index: decode_json(value) for index, value in zip(indices, values, strict=True) if value}
 
@@ -75,9 +77,11 @@ def load_some_outputs(connection: Connection, id: str, indices: Sequence[int]) -
 def load_page(
     connection: Connection, state: WorkflowState | None, after: tuple[int, str] | None, *, count: int
 ) -> list[tuple[int, str]]:
-    """Return start (milliseconds since the epoch) and id of workflows, newest first, behind the one `after`.
+    """Return start (milliseconds since the epoch) and id of up to `count` workflows, the latest start first.
 
-    Workflows that start meanwhile do not move the page. (ZREVRANK, or ZCOUNT if `after` is gone; ZREVRANGE)
+    `state` None: workflows in any state. `after` is the last member of the page before, which may be gone;
+    None: begin with the newest. Workflows that start meanwhile do not move the page. (ZREVRANK, ZCOUNT;
+    ZREVRANGE)
     """
     key = keys.ALL if state is None else keys.state(state)
     first = 0
