@@ -60,7 +60,8 @@ def begin(flow: Flow, input: Json) -> Transition:
 def advance(
     flow: Flow, progress: Progress, outputs: Mapping[int, Json], result: StepResult
 ) -> Transition | LoadRequest | StaleResult:
-    """Return what the result of a step changes. `progress` and `outputs` stay as they are.
+    """Return what the result of a step changes; StaleResult if the step does not run or runs another attempt;
+    LoadRequest if something that it depends on is not loaded. `progress` and `outputs` stay as they are.
 
     If `progress` is not whole, an output that is not in `outputs` has not been loaded. Raises IndexError if
     the flow has no such step.
@@ -136,7 +137,7 @@ def _guard(text: str) -> Guard:
 
 
 class TransitionBuilder:
-    """Builds a transition: holds the state before it, and over that what has changed so far."""
+    """Builds a transition: holds the state before it, which stays, and over that what has changed so far."""
 
     def __init__(self, flow: Flow, progress: Progress, outputs: Mapping[int, Json]) -> None:
         self.flow = flow
@@ -150,14 +151,15 @@ class TransitionBuilder:
         self._missing_outputs: set[int] = set()
 
     def result(self) -> Transition | LoadRequest:
-        """Return the transition, or a request for what is missing to build it."""
+        """Return the transition, or a request for what was missing while it was built: then it is void."""
         if self._missing_steps or self._missing_outputs:
             return LoadRequest(frozenset(self._missing_steps), frozenset(self._missing_outputs))
         self.transition.input_bytes = self._meter.input_bytes
         return self.transition
 
     def propagate(self) -> None:
-        """Activate the successors of all steps that have ended, until only tasks run."""
+        """Activate the successors of all steps that have ended, until only tasks run. If nothing runs then,
+        finish the workflow, unless it has failed or was terminated."""
         while self._ended:
             for successor in self.flow.successors[self._ended.popleft()]:
                 self.activate(successor)
@@ -167,13 +169,13 @@ class TransitionBuilder:
             transition.facts.append(Fact(None, FactKind.FINISHED))
 
     def activate(self, index: int) -> None:
-        """Give a step an activation, and start it if it then has enough of them."""
+        """Give a step an activation, and start it if it then has enough of them and the workflow runs."""
         self._adjust(index, waiting=1)
         if self.transition.state is WorkflowState.RUNNING:
             self.start_if_ready(index)
 
     def start_if_ready(self, index: int) -> bool:
-        """Start a step if it has enough activations; return whether it had."""
+        """Start a step if it has enough activations and its inputs are loaded; return whether it was so."""
         threshold = self.flow.thresholds[index]
         if self._step(index).waiting < threshold or not self._has_inputs(index):
             return False
@@ -192,7 +194,8 @@ class TransitionBuilder:
         self.transition.active -= 1
 
     def cancel(self, index: int) -> None:
-        """End one invocation of a step whose task still runs: its worker is told to stop."""
+        """End one invocation of a step whose task still runs, with a cancel-task event for its worker (none
+        for an iterated step). Does not give the activations back."""
         step = self.flow.steps[index]
         invocation = self.flow.invocation_of(index)
         if not step.iterate:  # its items are cancelled one by one
@@ -202,7 +205,8 @@ class TransitionBuilder:
     def retry(
         self, step: Step, invocation: Invocation, reason: str, *, delay: float = 0.0, retries: int = 0
     ) -> None:
-        """Start another attempt of a step that was stopped, in `delay` seconds."""
+        """Start another attempt in `delay` seconds, after `stop` or `cancel`. `reason` says why the last one
+        ended; `retries` becomes the step's count of retries. Fails the step if its input cannot be made."""
         if not self._has_inputs(step.index):
             return
         self.transition.reason = reason
@@ -215,15 +219,16 @@ class TransitionBuilder:
         self._start_attempt(step, invocation, input, delay=delay, retries=retries)
 
     def return_activations(self, index: int) -> None:
-        """Give a step the activations back that it has used, as if it had never started."""
+        """Give a step back the activations that its last start has used."""
         self._adjust(index, waiting=self.flow.thresholds[index])
 
     def use_activations(self, index: int) -> None:
-        """Use the activations that were given back to a step."""
+        """Use up the activations that were given back to a step, without starting it."""
         self._adjust(index, waiting=-self.flow.thresholds[index])
 
     def complete(self, step: Step, kind: FactKind, output: Json) -> None:
-        """End a step. If it is a subflow, nothing inside it starts, and its end has the same output."""
+        """End a step with this output and a fact of this kind; `propagate` then activates its successors. If
+        it is a subflow, nothing inside it starts, and its end has the same output."""
         if step.kind is StepKind.SUBFLOW:
             self._add_fact(step.index, kind)
             self.transition.outputs[step.index] = output
@@ -244,7 +249,7 @@ class TransitionBuilder:
             transition.facts.append(Fact(None, FactKind.FAILED))
 
     def check_output(self, outputs: list[Json]) -> str | None:
-        """Return why the outputs of all items together cannot be an output, or None if they can."""
+        """Return why the list of the outputs of all items is too big to be an output, or None."""
         try:
             self._meter.check(outputs)
         except TooBig as error:

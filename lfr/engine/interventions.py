@@ -29,7 +29,9 @@ class NotPossible(ValueError):
 
 
 def terminate(flow: Flow, progress: Progress) -> Transition:
-    """Stop a workflow: what runs counts as never started, so that later results of it are stale."""
+    """Return the transition that stops a workflow. It cancels the tasks that run, and gives their steps the
+    activations back, as if they had never started: later results of them are stale. Does not check the state,
+    and does not stop the workflows of items."""
     builder = TransitionBuilder(flow, progress, {})
     for index, step in progress.steps.items():
         for _ in range(step.active):
@@ -41,7 +43,8 @@ def terminate(flow: Flow, progress: Progress) -> Transition:
 
 
 def restart(flow: Flow, progress: Progress, outputs: Mapping[int, Json]) -> Transition:
-    """Continue a failed or terminated workflow: start every step that has enough activations.
+    """Return the transition that continues a failed or terminated workflow: it starts every step that has
+    enough activations. Does not check the workflow's state.
 
     The outputs of steps that have ended are kept. If nothing starts and nothing runs, the workflow finishes.
     An iterated step that still runs is started again without an input: it continues with its items.
@@ -53,8 +56,8 @@ def restart(flow: Flow, progress: Progress, outputs: Mapping[int, Json]) -> Tran
 
 
 def refusal_reason(action: StepAction, flow: Flow, progress: Progress, index: int) -> str:
-    """Return why this cannot be done to a step now, or an empty text if it can. The progress of the step must
-    be loaded."""
+    """Return why this action cannot be done to the step `index` now, or an empty text if it can. The progress
+    of that step must be loaded."""
     step = progress.steps.get(index, UNTOUCHED)
     if step.active:
         return ""
@@ -66,9 +69,10 @@ def refusal_reason(action: StepAction, flow: Flow, progress: Progress, index: in
 
 
 def retry_step(flow: Flow, progress: Progress, outputs: Mapping[int, Json], index: int) -> Transition:
-    """Start another attempt of a running task: results of the attempt so far are stale.
+    """Return the transition that starts another attempt of a running task at once; results of the attempt so
+    far are then stale, and retries count from 0 again.
 
-    If the step has failed or was stopped, restart the workflow. Raises NotPossible for any other step.
+    If the step has failed or was stopped, it is that of `restart`. Raises NotPossible for any other step.
     """
     _check(StepAction.RETRY, flow, progress, index)
     if not progress.steps.get(index, UNTOUCHED).active:
@@ -80,7 +84,8 @@ def retry_step(flow: Flow, progress: Progress, outputs: Mapping[int, Json], inde
 
 
 def fail_step(flow: Flow, progress: Progress, index: int, reason: str) -> Transition:
-    """Fail a running task without a retry. Raises NotPossible if it does not run."""
+    """Return the transition that fails a running task without a retry, and so the workflow, and cancels the
+    task. Raises NotPossible if it does not run."""
     _check(StepAction.FAIL, flow, progress, index)
     builder = TransitionBuilder(flow, progress, {})
     builder.cancel(index)
@@ -92,9 +97,10 @@ def fail_step(flow: Flow, progress: Progress, index: int, reason: str) -> Transi
 def skip_step(
     flow: Flow, progress: Progress, outputs: Mapping[int, Json], index: int, output: Json
 ) -> Transition:
-    """Skip a task that runs, has failed or was stopped: its output is `output`, or its input if that is None.
+    """Return the transition that skips a task that runs, has failed or was stopped: its output is `output`,
+    or, if that is None, its input, or `{}` if it has failed because there is no input.
 
-    A failed or terminated workflow continues as after a restart. Raises NotPossible for any other step.
+    If it does not run, the workflow continues as after a restart. Raises NotPossible for any other step.
     """
     _check(StepAction.SKIP, flow, progress, index)
     builder = TransitionBuilder(flow, progress, outputs)

@@ -32,7 +32,7 @@ class ItemCounts:
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """The result of an item: its output as JSON, or the reason of its failure."""
+    """The result of an item: its output as JSON, or the reason of its failure (None: it has succeeded)."""
 
     id: ItemId
     output: bytes = b""
@@ -41,7 +41,7 @@ class ItemResult:
 
 @dataclass(frozen=True, slots=True)
 class ItemsStart:
-    """An iterated step starts: with the list of its items, or with None to go on with those that it has."""
+    """The start of an iterated step: its attempt, and its items, or None to go on with those that it has."""
 
     attempt: int
     items: list[Json] | None
@@ -54,9 +54,9 @@ class ItemsTransition:
     counts       how far the items are afterwards; None if the step has no items
     new_items    the items, if the step has just been given them
     begins       the numbers of the items that begin
-    completed    results of items whose outputs are collected
+    completed    results of items that have succeeded: their outputs are to be stored with the parent
     facts        what happened to items
-    failures     results with which the step fails
+    failures     results of the step, not of items, with which it fails
     is_complete  whether all items are done: the step ends with the list of their outputs
     """
 
@@ -82,8 +82,9 @@ def advance_items(
 ) -> ItemsTransition:
     """Return what a start of step `index`, and the results of its items, change.
 
-    `step` is the progress of the step, `counts` that of its items. `limit` is how many items may run at once;
-    none begins unless `may_begin`. Results of another round are ignored.
+    `step` is the progress of the step, `counts` that of its items, or None if it has none yet. `limit` is how
+    many items may run at once; none begins unless `may_begin`. A start of another attempt, results of another
+    round, and failures of items while the step does not run are ignored.
     """
     change = ItemsTransition(index, counts)
     if start is not None and step.active and start.attempt == step.attempt:

@@ -33,7 +33,7 @@ class Latch:
 
     @property
     def is_zero(self) -> bool:
-        """Whether no step holds it."""
+        """Whether its count is zero or below. False if its key holds no integer."""
         return self.count is not None and self.count <= 0
 
 
@@ -67,9 +67,10 @@ class LatchChanges:
     """What a batch of requests changes.
 
     changes    changes of the latches and of the countdowns that wait for them, in order
-    counted    requests that were counted or refused: a second start-task of the same attempt changes nothing
+    counted    requests to mark, so that a second start-task of the same attempt changes nothing: acquires and
+               releases that changed a count, and releases that were refused
     end_tasks  the values of the end-task events of the steps that complete or fail
-    deferred   requests that must be read again later
+    deferred   releases of a latch at zero before which an acquire may be pending: to be read again later
     """
 
     changes: list[SetCount | OpenLatch | StartCountdown] = field(default_factory=list)
@@ -81,9 +82,10 @@ class LatchChanges:
 def apply_requests(
     requests: Sequence[LatchRequest], latches: Mapping[str, Latch], *, is_certain: bool
 ) -> LatchChanges:
-    """Decide what these requests do to the latches (by name), in the order of the stream.
+    """Return what these requests change, decided in the order of the stream.
 
-    `is_certain`: no request that is earlier than these is pending.
+    `latches` holds the latch of each request by name; it stays as it is. `is_certain`: no request that is
+    earlier than these is pending.
     """
     draft = _Draft(latches, is_certain)
     for request in sorted(requests, key=lambda request: StreamId.parse(request.entry_id)):
@@ -92,7 +94,7 @@ def apply_requests(
 
 
 def is_settled(entry_id: str, oldest_pending: StreamId | None) -> bool:
-    """Return whether nothing that is earlier than this entry is pending."""
+    """Return whether nothing earlier than this entry is pending. `oldest_pending` None: nothing is."""
     return oldest_pending is None or StreamId.parse(entry_id) <= oldest_pending
 
 

@@ -37,11 +37,12 @@ def run_flow(
 ) -> Json:
     """Run `flow` to its end and return its output, or None if its end is never reached.
 
-    `task` does every task. `trace` is called before each task, `skipped` for each step whose guard is false.
-    The items of an iterated step are done one after the other.
+    `input` becomes `{}` if it is None, a list of one if it is a scalar. `task` does every task and every
+    resource. `trace` is called before each of them, `skipped` for each step whose guard is false. The items
+    of an iterated step are done one after the other. Nothing is retried.
 
-    Raises LocalFailure if a step fails, after `limit` tasks, or after `turns` passes through the start of a
-    flow that leads back to it. What `task` raises goes to the caller.
+    Raises LocalFailure if a step fails, after `limit` tasks, or after `turns` passes (None: any number)
+    through the start of a flow that leads back to it. What `task` raises goes to the caller.
     """
     return _LocalRun(task, trace, skipped, limit, turns).run(flow, normalize_output(input))
 

@@ -98,7 +98,8 @@ class PayloadMeter:
     _sizes: dict[int, tuple[Json, _Size]] = field(default_factory=dict)  # a value that lives keeps its id
 
     def check(self, outputs: list[Json]) -> None:
-        """Count a list that has been made of outputs. Raises TooBig."""
+        """Count a list that has been made of outputs. Raises TooBig if it is nested too deeply, or if all
+        lists that were counted hold more than MAX_VALUES values."""
         size = self._size(outputs)
         self._made_values += size.values
         if self._made_values > MAX_VALUES:
@@ -107,7 +108,7 @@ class PayloadMeter:
             raise TooBig(f"is nested more than {MAX_DEPTH} levels deep")
 
     def add_input(self, input: Json) -> None:
-        """Count the input of a step. Raises TooBig if all inputs together are too big."""
+        """Count the input of a step. Raises TooBig if all inputs together have more than MAX_BYTES."""
         measured = self._sizes.get(id(input))
         self.input_bytes += (measured[1] if measured else self._size(input)).bytes
         if self.input_bytes > MAX_BYTES:

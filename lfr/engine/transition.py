@@ -30,7 +30,8 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """Nothing is decided yet: load the progress of these steps and these outputs, then call again."""
+    """Nothing is decided yet: load the progress of these steps and the outputs of these (by index; -1: the
+    workflow's input), then call again."""
 
     steps: frozenset[int]
     outputs: frozenset[int] = frozenset()
@@ -175,7 +176,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt of a step that counts no longer."""
+    """An attempt of a step that is over: it has ended, or its results no longer count."""
 
     index: int
     attempt: int

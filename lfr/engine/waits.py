@@ -30,8 +30,8 @@ class UserEvent:
     """An event that waits may ask for, as it arrives or as it is buffered.
 
     id            its entry id
-    is_used       only earlier waits may still take it: it has completed a wait, or arrived too old
-    is_receipted  it has its receipt
+    is_used       it has completed a wait, or arrived too old: it completes only waits that started before it
+    is_receipted  its receipt has been appended: it gets no second one
     """
 
     id: str
@@ -56,10 +56,8 @@ class WorkflowStarts:
 
 @dataclass(frozen=True, slots=True)
 class StartsRequest:
-    """No decision yet: load these and decide again.
-
-    workflows  keys of `WorkflowStarts.started_ms`; `orders`: keys of `is_start_first`
-    """
+    """No decision yet: load the members of `started_ms` for these workflows, and the members of
+    `is_start_first` for these `orders` (workflow and event id), then decide again. See WorkflowStarts."""
 
     workflows: frozenset[str]
     orders: frozenset[tuple[str, str]]
@@ -83,10 +81,10 @@ class Matches:
     """What a batch of events or of new waits changes.
 
     matches    the waits that end, each with its event
-    receipts   the ids of the events that get a receipt
-    buffered   the events to write to the buffer, by id
-    waiting    the new waits that no buffered event completes
-    delivered  the ids of the events that are finished
+    receipts   the ids of the events that get a receipt now
+    buffered   the events to write to the buffer, as they are afterwards, by id
+    waiting    the new waits that no buffered event completes: they are to be stored
+    delivered  the ids of the arrived events that are to be acknowledged: they complete no further wait now
     """
 
     matches: list[Match] = field(default_factory=list)
@@ -102,7 +100,7 @@ class Candidates:
 
     earlier      waits that started before the event
     later        waits that started after it, oldest first
-    all_earlier  False: Redis may hold more earlier waits; `all_later`: likewise later ones
+    all_earlier  whether Redis holds no more earlier waits; `all_later`: likewise for later ones
     """
 
     earlier: Sequence[Wait]
@@ -112,8 +110,8 @@ class Candidates:
 
 
 def sort_candidates(event_id: str, pages: Sequence[Sequence[Wait | None]], page_size: int) -> Candidates:
-    """Sort the waits that match an event. Each page holds the first waits of one match key, oldest first, up
-    to `page_size`; None stands for a wait that has ended."""
+    """Sort the waits that match an event into earlier and later ones. Each page holds the first waits of one
+    match key, oldest first, up to `page_size`; None stands for a wait that has ended."""
     arrival = StreamId.parse(event_id)
     earlier: list[Wait] = []
     later: list[Wait] = []
@@ -152,8 +150,8 @@ def deliver_events(
 def start_waits(
     waits: Sequence[Wait], events_by_key: Mapping[str, Sequence[UserEvent]], starts: WorkflowStarts
 ) -> Matches | StartsRequest:
-    """Decide which of these new waits a buffered event completes. `events_by_key` holds the buffered events
-    of each match key."""
+    """Decide which of these new event waits a buffered event completes. `events_by_key` holds, for the match
+    key of each wait, the buffered events in any order."""
     draft = _Draft({event.id: event for page in events_by_key.values() for event in page}, starts)
     ids_by_key = {
         key: sorted({event.id for event in page}, key=StreamId.parse) for key, page in events_by_key.items()

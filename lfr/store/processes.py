@@ -65,10 +65,8 @@ def remove_process_commands(process: Process) -> list[Command]:
 
 
 def read_heartbeats(connection: Connection) -> list[Heartbeat]:
-    """Return the heartbeats of the processes that are alive, sorted by name, host and pid.
-
-    Removes the ids of the others. (SMEMBERS; GET, PTTL; SREM)
-    """
+    """Return the heartbeats of the processes that are alive, sorted by name, host and pid. Removes the ids of
+    the others. (SMEMBERS; GET, PTTL; SREM)"""
     pipeline = Pipeline(connection)
     replies = {
         id: (pipeline.add("GET", keys.process(id.decode())), pipeline.add("PTTL", keys.process(id.decode())))

@@ -94,10 +94,7 @@ def address(settings: Settings) -> str:
 
 
 class Connection:
-    """One connection to Redis, for one thread. The end of `with` gives it back to the pool.
-
-    It is closed before that if an exception leaves `with`, or if keys are still watched.
-    """
+    """One connection to Redis, for one thread. The end of `with` gives it back to the pool."""
 
     def __init__(self, pool: redis.ConnectionPool, address: str) -> None:
         self._pool = pool

@@ -78,10 +78,8 @@ def find_parser_class() -> type[Parser] | None:
 
 
 def read_replies(connection: Any, count: int) -> list[Any]:
-    """Return the next `count` replies from a connection of redis-py, in order.
-
-    Error replies stand among them as redis.ResponseError. Raises as `Parser.read_response` does.
-    """
+    """Return the next `count` replies from a connection of redis-py. Errors stand among them as
+    redis.ResponseError. Raises as `Parser.read_response` does."""
     parser = getattr(connection, "_parser", None)
     if isinstance(parser, Parser):
         return parser.read_replies(count)

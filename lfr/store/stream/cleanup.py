@@ -98,11 +98,8 @@ def _find_obsolete_tasks(connection: Connection, entries: Sequence[Entry]) -> li
 
 
 class StreamCleaner:
-    """Deletes queued entries that no active group needs, see `clear`. `consumer` reads the receipts.
-
-    A group is active if one of its consumers was active within `forget_seconds`, or if it has no consumer and
-    this object has first seen it within that time.
-    """
+    """Deletes queued entries that no active group needs, see `clear`. A group is active if a consumer of it
+    was so within `forget_seconds`, or if it has none and this object first saw it within that time."""
 
     def __init__(self, consumer: ConsumerId, forget_seconds: float) -> None:
         self._consumer = consumer

@@ -77,10 +77,7 @@ def as_text(entry: Entry) -> dict[str, str]:
 
 
 def append_command(stream: str, kind: str, at: str, values: Mapping[str, Json]) -> Command:
-    """Return the command that appends an event. (XADD)
-
-    `at` is a text as `events.timestamp` returns it, `values` the other fields besides the kind.
-    """
+    """Return the command that appends an event: kind, `at` (of `events.timestamp`), and values. (XADD)"""
     return ("XADD", stream, "*", *events.encode(kind, at, values))
 
 

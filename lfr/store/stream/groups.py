@@ -54,10 +54,8 @@ def reclaim(
 
 
 def renew_claims(connection: Connection, consumer: ConsumerId, ids: Sequence[str]) -> None:
-    """Renew the claims of this consumer on these entries: their idle time begins anew. (XCLAIM JUSTID)
-
-    Takes back those that another consumer has reclaimed meanwhile. Raises NoGroup.
-    """
+    """Renew the claims of this consumer on these entries: their idle time begins anew. Takes back those that
+    another consumer has reclaimed meanwhile. Raises NoGroup. (XCLAIM JUSTID)"""
     if ids:
         call_group(connection, "XCLAIM", *consumer, 0, *ids, "JUSTID")
 

@@ -200,10 +200,8 @@ class LatchSummary:
 
 
 def read_latches(connection: Connection) -> list[LatchSummary]:
-    """Return the latches above zero, and those that became zero within the last hour, sorted by name.
-
-    (TIME, ZRANGEBYSCORE; GET, ZCARD, ZRANGE)
-    """
+    """Return the latches above zero, and those that became zero within the last hour, sorted by name. (TIME,
+    ZRANGEBYSCORE; GET, ZCARD, ZRANGE)"""
     since_ms = read_time_ms(connection) - _ZERO_MS
     names = sorted(name.decode() for name in connection.call("ZRANGEBYSCORE", keys.LATCHES, since_ms, "+inf"))
     pipeline = Pipeline(connection)

@@ -62,7 +62,7 @@ def remove_wait_commands(waits: Sequence[Wait]) -> list[Command]:
 
 
 def watch_waits(connection: Connection, members: Sequence[str]) -> dict[str, Wait | None]:
-    """Watch and read waits; return them by member, None for one that has ended or is cancelled. (WATCH, GET)"""
+    """Watch and read waits; return them by member, None for one that is over or cancelled. (WATCH, GET)"""
     if not members:
         return {}
     wait_keys = {member: keys.wait(*keys.parse_attempt_member(member)) for member in members}

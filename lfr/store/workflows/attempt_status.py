@@ -47,10 +47,8 @@ def runs(step: Reply, attempt: int) -> bool:
 def save_task_progress(
     connection: Connection, task: events.StartTask, at_ms: int, fraction: float, text: str
 ) -> None:
-    """Save how far an attempt is: `fraction` from 0 to 1, a short `text`, `at_ms` since the epoch.
-
-    Replaces the last report of the step, and expires after a day. (SET EX)
-    """
+    """Save how far an attempt is, from 0 to 1, and a short text, for a day; replaces the last report of its
+    step. `at_ms` is now, since the epoch. (SET EX)"""
     report = encode_json({"at": at_ms, "attempt": task.attempt, "fraction": fraction, "text": text})
     connection.call("SET", keys.task_progress(task.workflow, task.index), report, "EX", _PROGRESS_SECONDS)
 

@@ -28,12 +28,9 @@ _MAX_WAIT_SECONDS: Final = 1.0
 
 
 def fire_due_timers(connection: Connection, stream: str, *, count: int) -> float:
-    """Fire up to `count` deadlines that are due, or if none is, up to `count` delayed starts that are due.
-
-    A deadline appends a failed end-task and a cancel-task event, a delayed start its start-task event.
-    Return the seconds until the next timer, at most 1; 0 if some were due, because there may be more. (TIME,
-    ZRANGE)
-    """
+    """Fire up to `count` due deadlines or, if none is due, delayed starts. A deadline appends a failed
+    end-task and a cancel-task event, a delayed start its start-task event. Return the seconds until the next
+    timer, at most 1; 0 if some were due, because there may be more. (TIME, ZRANGE)"""
     time, *first_members = connection.execute(
         [TIME, *(("ZRANGE", key, 0, 0, "WITHSCORES") for key in (keys.DEADLINES, keys.DELAYED_STARTS))]
     )

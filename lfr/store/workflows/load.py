@@ -24,8 +24,9 @@ from lfr.values.json import Json, decode_json
 class FlowCache:
     """The flows that a process has used recently, and which workflow runs which flow.
 
-    Holds at most so many flows, steps of flows, and workflows; it drops those used longest ago. A flow never changes. The flow that a workflow runs changes only if the workflow is deleted and its id is
-    used again, so a reference from `reference_of` is to be compared with the workflow's record.
+    Drops those used longest ago above so many flows, steps of flows, and workflows. A flow never changes. The
+    flow that a workflow runs changes only if the workflow is deleted and its id is used again, so a reference
+    from `reference_of` is to be compared with the workflow's record.
     """
 
     def __init__(self, *, flows: int = 256, steps: int = 1_000_000, workflows: int = 50_000) -> None:
@@ -107,8 +108,7 @@ def _part(flow: Flow, indices: Iterable[str]) -> Flow:
 class Record:
     """The record of a workflow as a whole, as it is stored. Times are in milliseconds since the epoch.
 
-    ended_ms   when it ended; 0: not yet
-    active     how many invocations of steps run; `done`, `skipped`, `failed`: how many steps have ended so
+    ended_ms   when it ended; 0: not yet. `active`, `done`, `skipped`, `failed`: see Progress
 
     reference  of the flow: its digest, and `/INDEX` for each part of a flow that it runs for an item
     total      how many steps its flow has; None if the record does not say it
@@ -174,10 +174,8 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
 
 @dataclass(slots=True)
 class LoadedWorkflow:
-    """A watched workflow: its record as stored, and the loaded part of its progress and outputs (by index).
-
-    `apply` changes progress and outputs; the record stays.
-    """
+    """A watched workflow: its record as stored, which stays so, and the loaded part of its progress and
+    outputs (by index), which `apply` changes."""
 
     record: Record
     flow: Flow
