@@ -18,7 +18,7 @@ _ADDRESS_PARTS: Final = frozenset({"host", "port", "username", "password"})
 
 
 class TimedOut(TimeoutError):
-    """A workflow did not end within the time-out. It continues."""
+    """A workflow did not end within the time-out of `Client.wait`. It continues to run."""
 
 
 class Client:
@@ -43,21 +43,22 @@ class Client:
     def run(
         self, flow_text: str, input: Json = None, workflow_id: str | None = None, *, base: Base = None
     ) -> str:
-        """Start a workflow and return its id.
+        """Start a workflow and return its id; do not wait for its end.
 
-        `base`, a folder or a URL, is the base of relative resources. Raises FlowError, BadInput, Conflict,
-        Unreachable, Refused.
+        Without `workflow_id`, generate one; if it exists with the same flow and input, start nothing. Without
+        `input`, it is {}. `base`, a folder or a URL, is the base of relative resources. Raises FlowError,
+        BadInput, Conflict if `workflow_id` exists with another flow or input, Unreachable, Refused.
         """
         return start_workflow(self._store, flow_text, input, workflow_id, base=absolute_base(base)).id
 
     def inspect(self, id: str, *, history: bool = False) -> dict[str, Any]:
-        """Return all data of a workflow, as `lfr inspect --json` prints it. Raises NotFound."""
+        """Return all data of a workflow, as `lfr inspect --json` prints it. Raises NotFound and BadInput."""
         return inspect_workflow(self._store, id, history=history)
 
     def wait(self, id: str, timeout: float | None = None) -> dict[str, Any]:
-        """Wait until a workflow has ended, for up to `timeout` seconds, and return it as `inspect` does.
+        """Wait until a workflow has ended, however it ends, and return it as `inspect` does.
 
-        Raises TimedOut and NotFound.
+        Raises TimedOut after `timeout` seconds (None: waits without a limit), NotFound and BadInput.
         """
         for _ in self.follow(id, timeout):
             pass
@@ -69,16 +70,18 @@ class Client:
     def follow(self, id: str, timeout: float | None = None) -> Iterator[dict[str, Any]]:
         """Yield an update on a workflow at once and at each change, until it ends or the time is over.
 
-        An update has id, name, state, counts, and the `changes` since the last update. Raises NotFound.
+        An update has id, name, state, counts, and the `changes` since the last update. `timeout` is in
+        seconds; None: no limit. Raises NotFound and BadInput at the first update, but not TimedOut.
         """
         return follow_workflow(self._store, id, timeout_seconds=timeout)
 
     def list(
         self, *, state: str | None = None, name: str | None = None, limit: int = 50
     ) -> list[dict[str, Any]]:
-        """Return workflows, newest first: id, name, state, reason, started, ended, parent, counts of each."""
+        """Return up to `limit` workflows, newest first: id, name, state, reason, started, ended, parent,
+        counts of each; only those in `state` and of the flow called `name`. Raises BadInput for the state."""
         return list_workflows(self._store, state=state, name=name, limit=limit)
 
     def event(self, kind: str, data: Mapping[str, Json] | None = None) -> str:
-        """Send an event and return its id on the stream. Raises BadInput."""
+        """Send an event with `data` as its fields and return its id on the stream. Raises BadInput."""
         return send_event(self._store, kind, data)

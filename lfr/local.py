@@ -1,4 +1,4 @@
-"""Compiles and runs flows in this process, for programs and their tests. Needs no Redis."""
+"""The public functions that compile flows and run them in this process, for tests. They need no Redis."""
 
 from __future__ import annotations
 

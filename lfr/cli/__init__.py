@@ -1,1 +1,1 @@
-"""The command line: argv -> operation or role -> words on a terminal."""
+"""The command line: parses it, runs an operation or a role, and prints the result for people or scripts."""

@@ -18,7 +18,7 @@ RoleArguments: TypeAlias = Sequence[str]
 
 @dataclass(slots=True)
 class Bundle:
-    """A Valkey server and the role processes that use it, in one folder."""
+    """A Valkey server, running or not, and the role processes that use it, with all data in one folder."""
 
     folder: Path
     server: ValkeyServer
@@ -34,7 +34,7 @@ class Bundle:
         self.processes.start([*arguments, "--data", str(self.folder)])
 
     def restart_server(self) -> None:
-        """Start the server again on the same port. Raises as `ValkeyServer.start`."""
+        """Start a new server in the same folder, on the same port. Raises as `ValkeyServer.start`."""
         self.server = ValkeyServer(self.folder, port=self.server.address.port)
         self.start_server()
 
@@ -43,9 +43,10 @@ class Bundle:
 def running_bundle(
     folder: Path, roles: Sequence[RoleArguments], processes: RoleProcesses, *, port: int | None = None
 ) -> Iterator[Bundle]:
-    """Start the server and the roles; in the end stop the roles first, then the server.
+    """Start the server and the roles, yield them, and in the end stop the roles first, then the server.
 
-    Raises as `ValkeyServer.start`.
+    Without a `port`, it is a free one. From the stop on, SIGINT, SIGTERM and SIGHUP are ignored. Raises as
+    `ValkeyServer.start`.
     """
     bundle = Bundle(folder, ValkeyServer(folder, port=port), processes)
     with ExitStack() as stack:

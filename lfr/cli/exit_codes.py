@@ -13,7 +13,7 @@ from lfr.errors import BadInput, BadSettings, CannotWrite, Conflict, LfrError, N
 
 
 class ExitCode(IntEnum):
-    """The exit codes of `lfr`."""
+    """The exit codes of `lfr`. `MEANINGS` has what each means."""
 
     OK = 0
     FAILED = 1

@@ -23,7 +23,8 @@ _SEPARATOR: Final = re.compile(r"[\s,]+")
 def check_setting(setting: Setting, raw: Any, place: str) -> Value:
     """Return the value of a setting, from text or from a value of its type.
 
-    Raises BadSettings; the message of a secret setting leaves the value out.
+    `place` is where it stands. Raises BadSettings, which names the place, for a value of another type or out
+    of bounds; the message of a secret setting leaves the value out.
     """
     value: Any = raw
     for check in (_TYPES[setting.type], _BOUNDS.get(setting.name, _ABOVE_ZERO)):

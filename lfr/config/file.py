@@ -25,7 +25,8 @@ def read_settings_file(file: str, types: Mapping[str, type]) -> Iterator[tuple[s
 
     `types` maps the names of the settings to their types, as `settings.Setting` has them. A list may also be
     a single text. In texts by name, dots join the names of inner mappings. A key without a value counts as
-    not set. Raises BadSettings for a file that cannot be read, is not YAML, or has an unknown key.
+    not set. Values are not checked (`check_setting`), only their shape. Raises BadSettings for a file that
+    cannot be read, is not YAML, or has an unknown or repeated key or a value of another shape.
     """
     try:
         root = yaml.compose(Path(file).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)

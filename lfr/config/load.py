@@ -36,14 +36,14 @@ DEFAULT: Final = "default"
 
 
 class SourcedValue(NamedTuple):
-    """A value and its origin: `$REDIS_HOST`, `--host`, `/etc/lfr/lfr.yaml:3`."""
+    """The value of a setting and its origin: `$REDIS_HOST`, `--host`, `/etc/lfr/lfr.yaml:3`."""
 
     value: Any
     origin: str
 
 
 Layer: TypeAlias = dict[str, SourcedValue]
-"""The values of one source, by the attributes of `Settings`."""
+"""The values that one source sets, by the attributes of `Settings`."""
 
 _RawValue: TypeAlias = tuple[Setting, Any, str]
 """A setting, its value in a source before the check, and the origin."""
@@ -59,9 +59,9 @@ class LoadedSettings:
 
 
 def load_settings(overrides: Mapping[str, Any]) -> Settings:
-    """Return the settings of this process, with overrides by attribute; None overrides nothing.
+    """Return the settings of this process from all layers; `overrides`, by attribute, is the strongest one.
 
-    Raises BadSettings.
+    An override of None counts as not set. Raises BadSettings as `load_with_origins`.
     """
     layer = {
         name: SourcedValue(value, f"argument {name}")
@@ -78,10 +78,11 @@ def load_with_origins(
     environment: Mapping[str, str] | None = None,
     default_file: str = DEFAULT_FILE,
 ) -> LoadedSettings:
-    """Return the settings, each with its origin.
+    """Return the settings from all layers, each with its origin.
 
-    `overrides` is the strongest layer; `config` is the file that the command line names. Raises BadSettings
-    if that file is missing, for an unknown key and for a value of the wrong type.
+    `overrides` is the strongest layer; `config` is the file that the command line names, or empty; the
+    default of `environment` is that of this process. Raises BadSettings for a file that cannot be read (but
+    `default_file` may be missing), an unknown setting, and a value of the wrong type or out of bounds.
     """
     environment = os.environ if environment is None else environment
     settings = list(all_settings())

@@ -25,7 +25,7 @@ def _setting(default: Any, name: str, help: str, *, variable: str = "", secret: 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The effective values. Durations are in seconds."""
+    """The effective value of each setting. Durations are in seconds."""
 
     redis_url: str = _setting(
         "", "redis.url", "address as redis://, rediss:// or unix://; overrides host and port"
@@ -111,11 +111,13 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A row of the table.
+    """A row of the table: it describes a setting, but does not hold its effective value.
 
     attribute  the field of `Settings`
     name       the name in the configuration file, with dots between the levels: `redis.host`
     type       str, int, float; tuple for a list of texts; dict for texts by name
+    variable   the environment variable
+    secret     whether lfr never shows the value
     """
 
     attribute: str

@@ -15,7 +15,7 @@ def parse_time(text: str) -> datetime:
 
 
 def seconds_between(start: str | None, end: str | None) -> float | None:
-    """Return the seconds between two ISO times. Without an end, count up to now; without a start, None."""
+    """Return the seconds between two ISO times, or 0. Without an end, up to now; without a start, None."""
     if start is None:
         return None
     until = parse_time(end) if end is not None else datetime.now(UTC)
@@ -23,7 +23,7 @@ def seconds_between(start: str | None, end: str | None) -> float | None:
 
 
 def format_duration(seconds: float | None) -> str:
-    """Format a duration briefly: `0 ms`, `340 ms`, `2.4 s`, `3 m 05 s`, `2 h 07 m`, `4 d 03 h`."""
+    """Format a duration briefly: `340 ms`, `2.4 s`, `3 m 05 s`, `2 h 07 m`, `4 d 03 h`; "" for None."""
     if seconds is None:
         return ""
     if round(seconds, 3) < 1:
@@ -51,7 +51,7 @@ def format_start(text: str) -> str:
 
 
 def format_date_time(text: str | None) -> str:
-    """Format date, time of day and zone of an ISO time in the local zone; "" for None."""
+    """Format an ISO time as local date, time of day with milliseconds, and zone; "" for None."""
     if not text:
         return ""
     time = parse_time(text).astimezone()

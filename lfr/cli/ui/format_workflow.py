@@ -106,7 +106,7 @@ def _overview(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def format_history(terminal: Terminal, workflow: Mapping[str, Any]) -> list[str]:
-    """Return the lines of a workflow's history, oldest fact first."""
+    """Return the lines of a table of a workflow's history, oldest fact first."""
     steps = {step["index"]: step for step in workflow["steps"]}
     rows: list[Row] = []
     for fact in workflow["history"]:
@@ -119,7 +119,7 @@ def format_history(terminal: Terminal, workflow: Mapping[str, Any]) -> list[str]
 
 
 def format_list(terminal: Terminal, workflows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the lines of `lfr list`. Ids are never truncated, so that people can copy them."""
+    """Return the lines of `lfr list`, in the order of `workflows`. Ids are never truncated, for copying."""
     rows = [
         [
             Cell(workflow["state"], STATE_COLOURS[workflow["state"]]),

@@ -63,10 +63,10 @@ def add_step_arguments(parser: ArgumentParser) -> None:
 
 
 def load_command_settings(arguments: Namespace) -> LoadedSettings:
-    """Return the settings for this command line.
+    """Return the settings for this command line, its options being the strongest layer.
 
-    Raises BadSettings; Unreachable if no server runs in the folder of --data; UsageError if --data and
-    another option both say where Redis is.
+    --data replaces URL, user and password. Raises BadSettings; Unreachable if no server runs in the folder of
+    --data; UsageError if --data and another option both say where Redis is.
     """
     overrides: Layer = {}
     folder = arguments.data_folder
@@ -83,7 +83,7 @@ def load_command_settings(arguments: Namespace) -> LoadedSettings:
 
 
 def connection_flags(arguments: Namespace) -> list[str]:
-    """Return the flags of `add_connection_options` that stand on this command line."""
+    """Return the flags of `add_connection_options` that stand on this command line, without their values."""
     flags = [flag for flag, attribute, *_ in _SETTING_FLAGS if hasattr(arguments, attribute)]
     others = (("--data", arguments.data_folder is not None), ("--config", bool(arguments.config)))
     return flags + [flag for flag, is_set in others if is_set]
@@ -113,7 +113,7 @@ def add_base_option(parser: ArgumentParser, default: str = "the folder of FILE")
 
 
 def flow_base(base: str | None, file: str) -> str | None:
-    """Return the base of the flow in a file: --base, or else the file's folder; None for stdin."""
+    """Return --base (a folder as an absolute path), or else the folder of the flow's file; None for stdin."""
     from lfr.base_uri import absolute_base
 
     if base is not None or file == STDIN:
@@ -162,7 +162,7 @@ def _not_json(name: str, raw: bytes, error: InvalidJson, hint: str) -> BadInput:
 
 
 def write_file(file: str, text: str) -> None:
-    """Write a file atomically; a file that exists keeps its permissions. Raises CannotWrite."""
+    """Write or replace a file atomically; one that exists keeps its permissions. Raises CannotWrite."""
     from lfr.host.files import write_atomically
 
     write_atomically(Path(file), text)

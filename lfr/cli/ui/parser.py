@@ -18,7 +18,7 @@ _HELP_WIDTH = 90
 
 
 class UsageError(Exception):
-    """The command line is not valid."""
+    """The command line is not valid. The message says why, and where the help is."""
 
 
 class _Parser(ArgumentParser):
@@ -29,9 +29,9 @@ class _Parser(ArgumentParser):
 
 
 def parse_command_line(words: Sequence[str], terminal: Terminal) -> tuple[Handler, Namespace] | None:
-    """Return the command's handler and its arguments; None for the overview, which it prints.
+    """Return the command's handler and its arguments. Runs nothing, but prints help that is asked for.
 
-    Raises UsageError, and SystemExit(0) after printing the help of one command.
+    Returns None after the overview. Raises SystemExit(0) after the help of one command, and UsageError.
     """
     if not words or words[0] in ("--help", "-h") or list(words) == ["help"]:
         terminal.print("\n".join(_overview(terminal)))
@@ -47,7 +47,7 @@ def parse_command_line(words: Sequence[str], terminal: Terminal) -> tuple[Handle
 
 
 def load_handler(command: Command) -> Handler:
-    """Import the module of a command and return the command's handler."""
+    """Import the module of a command and return the command's handler, its row of `HANDLERS`."""
     for role in ROLES:
         if role.name == command.name:
             from lfr.cli.commands.roles import make_handler

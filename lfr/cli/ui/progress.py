@@ -36,7 +36,7 @@ class PlainProgress:
         self._start_times: dict[int, str] = {}
 
     def show(self, update: Mapping[str, Any]) -> None:
-        """Print a line for each change that people want to see."""
+        """Print the lines for the changes of an update of `follow_workflow`."""
         for change in update["changes"]:
             index, event, time = change["index"], change["event"], format_time(change["at"])
             if index is None:
@@ -74,7 +74,10 @@ class _StepLine:
 
 
 class Board:
-    """The content of the live view. Of the terminal it needs only the size and the colours."""
+    """The content of the live view: a line for the workflow, and one for each step that has a name or failed.
+
+    Of the terminal it needs only the size and the colours.
+    """
 
     def __init__(self) -> None:
         self._steps: dict[int, _StepLine] = {}
@@ -113,7 +116,7 @@ class Board:
             line.ended = change["at"]
 
     def lines(self, terminal: Terminal, height: int) -> list[str]:
-        """Return the view in at most `height` lines, none wider than the terminal."""
+        """Return the view in at most `height` lines, none wider than the terminal; none before an update."""
         if not self._latest:
             return []
         step_rows = max(1, height - 1)
@@ -159,7 +162,10 @@ def _format_step(terminal: Terminal, index: int, line: _StepLine, name_width: in
 
 
 class LiveProgress:
-    """Draws the board in place. A thread redraws it ten times a second, so that the durations advance."""
+    """Draws the board on stderr, in place, while the context lasts; then its last state stays.
+
+    A thread redraws it ten times a second, so that the durations advance.
+    """
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
@@ -205,5 +211,5 @@ class LiveProgress:
 
 
 def progress_view(terminal: Terminal) -> AbstractContextManager[PlainProgress | LiveProgress]:
-    """Return the view that suits this terminal."""
+    """Return the view that suits this terminal: live if its stderr can be redrawn in place, else plain."""
     return LiveProgress(terminal) if terminal.is_live else nullcontext(PlainProgress(terminal))

@@ -15,7 +15,7 @@ _LAST_COLUMN_MIN = 12
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A coloured text in a table. `colour` may be empty."""
+    """A coloured text in a table. `colour`: a name that `Terminal.paint` knows, or empty."""
 
     text: str
     colour: str
@@ -27,7 +27,7 @@ Row: TypeAlias = Sequence[str | Cell]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table. `max_width` is in columns of the terminal."""
+    """A column of a table. `max_width`, in columns of the terminal, does not limit the last column."""
 
     heading: str
     max_width: int = 40
@@ -37,7 +37,8 @@ class Column:
 def format_table(
     terminal: Terminal, columns: Sequence[Column], rows: Sequence[Row], *, width: int = 0
 ) -> list[str]:
-    """Return the lines of a table `width` wide; 0 is the width of the terminal."""
+    """Return the lines of a table: headings, then rows. The last column has what the others leave of `width`
+    (0: that of the terminal), but 12 at least."""
     cells = [[cell if isinstance(cell, Cell) else Cell(cell, "") for cell in row] for row in rows]
     texts = [[printable(cell.text) for cell in row] for row in cells]
     widths = [

@@ -32,7 +32,7 @@ class Terminal:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def print(self, text: str = "") -> None:
-        """Write a line to stdout. Raises OSError if that is not possible."""
+        """Write a line to stdout, as it is. Raises OSError if that is not possible."""
         self.out.write(f"{text}\n")
 
     def print_lines(self, lines: Iterable[str]) -> None:
@@ -40,7 +40,7 @@ class Terminal:
         self.out.writelines(f"{line}\n" for line in lines)
 
     def print_err(self, text: str = "") -> None:
-        """Write a line to stderr. Ignores an OSError: without stderr there is no place to report it."""
+        """Write a line to stderr, as it is. Ignores an OSError: without stderr, no place could report it."""
         try:
             self.err.write(f"{text}\n")
             self.err.flush()
@@ -48,13 +48,13 @@ class Terminal:
             pass
 
     def print_error(self, error: LfrError) -> None:
-        """Write an error to stderr in one line; those of a flow keep their lines, for editors."""
+        """Write an error to stderr in one line; those of a flow each have their line, for editors."""
         is_of_flow = hasattr(error, "errors")
         self.print_err(str(error) if is_of_flow else f"lfr: {printable(str(error))}")
 
     @property
     def is_live(self) -> bool:
-        """Return whether lines on stderr can be redrawn in place."""
+        """Whether lines on stderr can be redrawn in place: it is a terminal, and not a dumb one."""
         return self.err.isatty() and self.environment.get("TERM", "dumb") != "dumb"
 
     @property
@@ -64,7 +64,7 @@ class Terminal:
 
     @property
     def height(self) -> int:
-        """The height in lines."""
+        """The height in lines; without a terminal 24."""
         return self._size()[1]
 
     def paint(self, text: str, colour: str, stream: TextIO | None = None) -> str:
