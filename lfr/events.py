@@ -123,6 +123,7 @@ _REQUIRED = {START_TASK: (b"workflow", b"name", b"index"), RECEIPT: (b"for",)}
 
 def decode_all(entries: Sequence[Fields]) -> list[Values | Malformed]:
     """Return for each entry its values or, without raising it, a Malformed that says why it has none.
+
     All texts are decoded at once, which is faster; if that fails, one by one.
     """
     try:
@@ -233,7 +234,7 @@ def encode(kind: str, at: str, values: Mapping[str, Json]) -> list[str]:
 
 
 def end_task_values(task: StartTask, *, output: Json = None, failure: str | None = None) -> dict[str, Json]:
-    """Return the values of an end-task: of a failure for this reason or, if that is None, of a success."""
+    """Return the values of an end-task: of a failure for this reason; None: of a success with `output`."""
     values: dict[str, Json] = {
         "workflow": task.workflow,
         "name": task.name,

@@ -38,9 +38,9 @@ def write_atomically(path: Path, content: str | bytes, mode: int | None = None) 
 def hold_lock(path: Path, *, patience_seconds: float = 0.0) -> Iterator[TextIO]:
     """Hold a lock file, which is created if it is missing, for the block; wait up to `patience_seconds`.
 
-    A child process that inherits the open file holds the lock until it ends, even if this process is killed
-    (flock(2)). Raises Conflict with the id of the process that has the lock, and OSError if the file cannot
-    be created.
+    The id of this process is written into it. A child process that inherits the open file holds the lock
+    until it ends, even if this process is killed (flock(2)). Raises Conflict with the id of the process that
+    has the lock, and OSError if the file cannot be created.
     """
     with path.open("a+") as lock:
         deadline = time.monotonic() + patience_seconds

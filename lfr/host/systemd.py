@@ -28,7 +28,10 @@ class ServiceManager:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """Return the service manager of this process, perhaps none. (sd_notify(3), sd_watchdog_enabled(3))"""
+        """Return the service manager that the environment names, by default that of this process.
+
+        Its address is empty if there is none. (sd_notify(3), sd_watchdog_enabled(3))
+        """
         environment = os.environ if environment is None else environment
         path = environment.get("NOTIFY_SOCKET", "")
         if not path.startswith(("/", "@")):
@@ -42,9 +45,9 @@ class ServiceManager:
         return bool(self.address)
 
     def notify(self, *assignments: str) -> None:
-        """Send these, each `NAME=VALUE`, in one datagram: READY, STATUS, RELOADING, STOPPING, WATCHDOG.
+        """Send texts `NAME=VALUE` in one datagram: READY, STATUS, RELOADING, STOPPING, WATCHDOG.
 
-        Errors are ignored: a role must not fail because its service manager is busy.
+        Without a service manager, do nothing. Errors are ignored: a role must not fail because it is busy.
         """
         if not (self.address and assignments):
             return
@@ -84,7 +87,7 @@ class UnitState:
 
     @property
     def is_broken(self) -> bool:
-        """Return whether it should run and does not."""
+        """Return whether it should run and does not: it has failed, or systemd is about to restart it."""
         return self.active == "failed" or self.sub == "auto-restart"
 
 

@@ -141,7 +141,7 @@ class ValkeyServer:
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """Stop the server, which writes its data first; do nothing if it does not run."""
+        """Stop the server, which writes its data first; kill it after 20 s. Do nothing if it does not run."""
         if self._process is None:
             return
         with suppress(ProcessLookupError):

@@ -26,7 +26,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """`<uri>`, with or without parameters."""
+    """`<uri>`, with parameters or None."""
 
     uri: str
     parameters: Literal | None
@@ -35,7 +35,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One use of a task: its name, with or without parameters."""
+    """One use of a task: its name, with parameters or None."""
 
     name: str
     parameters: Literal | None

@@ -14,7 +14,7 @@ END: Final = "end"
 
 
 def check_labels(scope: Scope) -> Iterator[Problem]:
-    """Yield the errors in the labels of a scope, without those of nested subflows."""
+    """Yield the errors in the labels of a scope (reserved, repeated, dangling), without nested subflows."""
     before = [step.before for step in scope.steps if step.before]
     after = [step.after for step in scope.steps if step.after]
     sources = [each.source for each in scope.statements if isinstance(each.source, Label)]

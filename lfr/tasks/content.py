@@ -133,15 +133,15 @@ def _parse_json(text: str) -> Json:
     return value
 
 
-def _position(text: str, at: int | None) -> str:
-    if at is None:
+def _position(text: str, offset: int | None) -> str:
+    if offset is None:
         return ""
-    line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+    line, column = text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
     return f", at line {line}, column {column}"
 
 
 def encode(value: Json, type: ContentType) -> bytes:
-    """Return the bytes of a value: of `{"text": ...}` as text, else as JSON or YAML. Raises BadContent."""
+    """Return a value as bytes of this type; for a text type it must be `{"text": ...}`. Raises BadContent."""
     match type.format:
         case Format.JSON:
             text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"

@@ -19,13 +19,13 @@ _REDIRECTS: Final = (301, 302, 303, 307, 308)  # RFC 9110, 15.4
 
 
 def idempotency_key(workflow: str, index: int, value: Json) -> str:
-    """Return the header Idempotency-Key: the same whenever a workflow's step sends the same value again."""
+    """Return the header Idempotency-Key of a step: the same if it sends `value` again. Raises InvalidJson."""
     digest = hashlib.sha256(encode_json(value).encode()).hexdigest()
     return f"{quote(workflow, safe=':/.')}/{index}/{digest[:16]}"
 
 
 def redirect_target(location: WebLocation, status: int, header: str) -> Location | None:
-    """Return the target of a redirect by its header Location, else None. Raises BadLocation."""
+    """Return the target of a redirect by its header Location; None if it is none. Raises BadLocation."""
     if status not in _REDIRECTS or not header:
         return None
     try:

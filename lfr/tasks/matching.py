@@ -19,7 +19,7 @@ FieldSet: TypeAlias = str
 
 
 def field_set(match: Mapping[str, Json]) -> FieldSet:
-    """Return the names of the fields in a match."""
+    """Return the names of the fields in a match, as one text."""
     return json.dumps(sorted(match))
 
 
@@ -30,7 +30,7 @@ def match_key(kind: str, match: Mapping[str, Json]) -> str:
 
 
 def match_keys(kind: str, event_fields: Mapping[str, Json], field_sets: Iterable[FieldSet]) -> list[str]:
-    """Return the keys of an event: one for each of these field sets of which it has all fields."""
+    """Return the match keys of an event: one for each field set of which the event has all fields."""
     return [
         match_key(kind, {name: event_fields[name] for name in names})
         for names in map(json.loads, field_sets)

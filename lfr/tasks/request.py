@@ -77,7 +77,10 @@ class Request:
 
 
 def parse_request_parameters(task: StartTask) -> RequestParameters:
-    """Return the parameters of a task; members of the input override some. Raises BadParameter."""
+    """Return the parameters of a task; members of the input override some. Raises BadParameter.
+
+    The catalogue marks these with `input_first`. Templates are not filled yet.
+    """
     built_in = find_built_in(task.base)
     if built_in is None:
         raise BadParameter(f"{task.base}: there is no such task, only get, post, put, patch and delete")

@@ -108,16 +108,16 @@ def pieces(template: str, names: Mapping[str, Json]) -> Iterator[Piece]:
 def parse_template(template: str) -> list[str | Placeholder]:
     """Return the parts of a template: texts, with single braces, and placeholders. Raises BadTemplate."""
     parts: list[str | Placeholder] = []
-    at = 0
-    while at < len(template):
-        if text := _TEXT.match(template, at):
+    offset = 0
+    while offset < len(template):
+        if text := _TEXT.match(template, offset):
             parts.append(text[0].replace("{{", "{").replace("}}", "}"))
-            at = text.end()
-        elif match := _PLACEHOLDER.match(template, at):
+            offset = text.end()
+        elif match := _PLACEHOLDER.match(template, offset):
             parts.append(Placeholder(match["name"], tuple(_keys(match["path"])), match[0]))
-            at = match.end()
+            offset = match.end()
         else:
-            _explain(template, at)
+            _explain(template, offset)
     return parts
 
 
@@ -130,17 +130,17 @@ def _keys(path: str) -> Iterator[Key]:
             yield int(key) if _NUMBER.fullmatch(key) else key
 
 
-def _explain(template: str, at: int) -> NoReturn:
+def _explain(template: str, offset: int) -> NoReturn:
     """Raise BadTemplate for what begins here and is neither text nor a placeholder."""
-    if template[at] == "}":
-        raise BadTemplate('a single "}": a brace is written "}}"', at + 1)
-    beginning = _BEGINNING.match(template, at)
+    if template[offset] == "}":
+        raise BadTemplate('a single "}": a brace is written "}}"', offset + 1)
+    beginning = _BEGINNING.match(template, offset)
     assert beginning is not None  # there is a "{"
     end = beginning.end()
     char, column = template[end : end + 1], end + 1
     if not char:
-        raise BadTemplate('"{" is not closed; a brace is written "{{"', at + 1)
-    if end == at + 1:
+        raise BadTemplate('"{" is not closed; a brace is written "{{"', offset + 1)
+    if end == offset + 1:
         raise BadTemplate('a name is missing behind "{", as in {input[id]}; a brace is written "{{"', column)
     if char == ".":
         raise BadTemplate("a template only looks items up: write {input[id]}, not {input.id}", column)
