@@ -3,8 +3,8 @@
 import { apiPath, getFile, getText, saveFile, sendJson } from "./api.js";
 
 /**
- * The actions on a workflow, by the API's word. `ask`: the question before the action; `done`: the notice
- * after it.
+ * The actions on a workflow, by the API's word. `title`: the tooltip; `ask`: the question before the action;
+ * `effect`: its explanation there; `done`: the end of the notice after it; `danger`: its button is red.
  */
 export const WORKFLOW_ACTIONS = {
   terminate: {
@@ -39,7 +39,7 @@ export const WORKFLOW_ACTIONS = {
   },
 };
 
-/** The actions on a step, by the API's word. */
+/** The actions on a step, by the API's word, with texts as in `WORKFLOW_ACTIONS`. */
 export const STEP_ACTIONS = {
   retry: {
     label: "Retry",
@@ -63,32 +63,32 @@ export const STEP_ACTIONS = {
   },
 };
 
-/** Terminate, restart or delete a workflow. Throws a Problem. */
+/** Send an action of `WORKFLOW_ACTIONS` on a workflow. Throws a Problem. */
 export const runWorkflowAction = (action, id) =>
   action === "delete" ? sendJson("DELETE", apiPath(id)) : sendJson("POST", apiPath(id, `/${action}`));
 
-/** Retry, skip or fail a step. Throws a Problem. */
+/** Send an action of `STEP_ACTIONS` on a step; `body` may hold its output or reason. Throws a Problem. */
 export const runStepAction = (action, id, index, body) =>
   sendJson("POST", apiPath(id, `/steps/${index}/${action}`), body);
 
-/** Make the browser save a workflow's archive. Throws a Problem. */
+/** Get a workflow's archive and make the browser save it as a file. Throws a Problem. */
 export async function downloadArchive(id) {
   const { name, text } = await getFile(apiPath(id, "/archive"));
   saveFile(name ?? "workflow.json", text);
 }
 
-/** Write a workflow's archive on the server. Return the path of the file. Throws a Problem. */
+/** Let the server write a workflow's archive to its folder. Return the path of the file. Throws a Problem. */
 export const archiveOnServer = async (id) => (await sendJson("POST", apiPath(id, "/archive"))).file;
 
-/** Make the browser save a flow's text. Throws a Problem. */
+/** Get a workflow's flow text and make the browser save it as `NAME.flow`. Throws a Problem. */
 export async function downloadSource(id, name) {
   saveFile(`${name || "workflow"}.flow`, await getText(apiPath(id, "/source")), "text/plain");
 }
 
-/** Restore a workflow from the text of an archive. Return its id. Throws a Problem. */
+/** Restore a workflow from the text of an archive. Return its id, perhaps a new one. Throws a Problem. */
 export const restoreArchive = async (text) => (await sendJson("POST", "/workflows/restore", text)).workflow;
 
-/** Run a function for each id, a few at a time. Return the problems by id. */
+/** Run an async function for each id, a few at a time. Return a Map of what it threw, by id. */
 export async function runForEach(ids, run, concurrency = 4) {
   const problems = new Map();
   const queue = [...ids];

@@ -8,7 +8,8 @@ const UNAUTHORIZED_EVENT = "lfr:unauthorized";
 const TIMEOUT_MS = 120_000; // for a response as a whole
 
 /**
- * An error of the API. (RFC 9457) `status` 0: no response. `errors`: those of a flow, with line and column.
+ * An error of the API. (RFC 9457) `status` 0: no response, or a broken one. `hint`: what to do, or empty.
+ * `errors`: those of a flow, each with line and column, or none.
  */
 export class Problem extends Error {
   /**
@@ -26,13 +27,13 @@ export class Problem extends Error {
 /** Return the stored token, or an empty text. */
 export const readToken = () => sessionStorage.getItem(TOKEN_KEY) ?? localStorage.getItem(TOKEN_KEY) ?? "";
 
-/** Store the token for this tab, or with `remember` for all tabs and later visits. */
+/** Store the token in place of any other: for this tab, or with `remember` for all tabs and later visits. */
 export function storeToken(token, remember) {
   deleteToken();
   (remember ? localStorage : sessionStorage).setItem(TOKEN_KEY, token);
 }
 
-/** Delete the stored token. */
+/** Delete the stored token, that of this tab and the remembered one. */
 export function deleteToken() {
   sessionStorage.removeItem(TOKEN_KEY);
   localStorage.removeItem(TOKEN_KEY);
@@ -45,10 +46,11 @@ export function onUnauthorized(callback) {
 }
 
 /**
- * Send a request. Throws a Problem if the response is not a success.
+ * Send a request with the stored token. Throws a Problem if the response is not a success or does not come
+ * in time, and the AbortError of `signal`. A status of 401 also calls the callbacks of `onUnauthorized`.
  *
  * @param {string} method
- * @param {string} path
+ * @param {string} path of the API, without `/api`
  * @param {{body?: string, headers?: Record<string, string>, signal?: AbortSignal}} [options]
  * @returns {Promise<Response>}
  */
@@ -80,13 +82,13 @@ function parseProblem(text, response) {
 /** Read the whole body. Throws a Problem if the connection breaks. */
 const readBody = (response) => response.text().catch(() => Promise.reject(new Problem(0)));
 
-/** Get a path as JSON. */
+/** Get a path of the API as a value of `parseJson`. Throws a Problem. */
 export const getJson = async (path) => parseJson(await getText(path));
 
-/** Get a path as text. */
+/** Get a path of the API as text. Throws a Problem. */
 export const getText = async (path) => readBody(await request("GET", path));
 
-/** Get a page of a list. `next`: the parameter for the next page, null on the last. */
+/** Get a page of a list: its `items`, and `next`, the parameter for the next page, null on the last. */
 export async function getPage(path) {
   const response = await request("GET", path);
   const link = /<([^>]*)>; rel="next"/.exec(response.headers.get("Link") ?? "");
@@ -94,14 +96,14 @@ export async function getPage(path) {
   return { items: parseJson(await readBody(response)), next };
 }
 
-/** Get a file as text, with the file name that the API suggests. */
+/** Get a file: its `text`, and `name`, the file name that the API suggests, or undefined. */
 export async function getFile(path) {
   const response = await request("GET", path);
   const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1];
   return { name, text: await readBody(response) };
 }
 
-/** Send a value as JSON (a text as it is) and return the value of the response. */
+/** Send a value as JSON (a text as it is; undefined: no body). Return the value of the response, or null. */
 export async function sendJson(method, path, value = undefined) {
   const body = value === undefined ? undefined : typeof value === "string" ? value : formatJson(value, 0);
   const headers = value === undefined ? {} : { "Content-Type": "application/json" };
@@ -109,7 +111,7 @@ export async function sendJson(method, path, value = undefined) {
   return text ? parseJson(text) : null;
 }
 
-/** Return the API's path of a workflow, or with `rest` of a part of it. */
+/** Return the API's path of a workflow; `rest`, such as `/history`, is appended as it is. */
 export const apiPath = (id, rest = "") =>
   `/workflows/${encodeURIComponent(id).replaceAll("%2F", "/")}${rest}`;
 

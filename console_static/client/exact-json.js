@@ -1,6 +1,6 @@
 // JSON with exact numbers: 12345678901234567890 must not become 12345678901234567000.
 
-/** The text of a number that a JavaScript number cannot represent exactly. */
+/** A number that a JavaScript number cannot represent exactly: `text`, as in the JSON. */
 export class ExactNumber {
   constructor(text) {
     this.text = text;
@@ -16,7 +16,7 @@ export function parseJson(text) {
   return JSON.parse(text, revive);
 }
 
-/** Format a value of `parseJson` as JSON. */
+/** Format a value of `parseJson` as JSON, with line breaks and `indent` blanks for each level. */
 export function formatJson(value, indent = 2) {
   return formatValue(value, " ".repeat(indent), "");
 }

@@ -9,13 +9,14 @@ const SILENCE_TIMEOUT_MS = 40_000; // the server sends a line every 15 s
 export const PERMANENT_ERRORS = [400, 401, 403, 404]; // the same request would fail again
 
 /**
- * Read a stream until the returned function is called. A broken or silent stream is resumed with exponential
- * backoff. While the page is hidden, the stream is closed.
+ * Read a stream until the returned function is called. A stream that is broken, silent or at its end is
+ * resumed with exponential backoff, but not after a permanent error. While the page is hidden, it is closed.
  *
  * @param {string} path of the API
  * @param {object} listener
  * @param {(name: string, data: any) => void} listener.onEvent
- * @param {(state: "on"|"off"|"refused", problem?: unknown) => void} listener.onState `off`: it is retried
+ * @param {(state: "on"|"off"|"refused", problem?: unknown) => void} listener.onState `on`: before each event;
+ *   `off`: it is retried; `refused`: it is not
  * @param {() => string} [listener.lastEventId] the id to resume after; by default that of the last event
  */
 export function followStream(path, listener) {

@@ -2,7 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 
-/** A modal dialog. Escape and a click outside close it. */
+/** A modal dialog, open while it is rendered. Escape and a click outside call `onClose`. */
 export function Dialog({ title, onClose, children, wide = false }) {
   const element = useRef(null);
   useEffect(() => {
@@ -26,9 +26,9 @@ export function Dialog({ title, onClose, children, wide = false }) {
 }
 
 /**
- * Asks for confirmation, then calls `act` and shows its problem if it throws one. Cancel has the focus, so
- * that Enter alone does no harm. The busy button stays enabled and focused: without a focus in the dialog,
- * Escape would not close it.
+ * Asks for confirmation. The button called `word` calls `act`, then `onClose` and `onDone(result)`; if `act`
+ * throws, the dialog stays and shows the problem. Cancel has the focus, so that Enter alone does no harm. The
+ * busy button stays enabled and focused: without a focus in the dialog, Escape would not close it.
  */
 export function Confirm({ title, children, word, danger = false, act, onDone, onClose }) {
   const [busy, setBusy] = useState(false);

@@ -7,8 +7,8 @@ import { Dialog, ProblemMessage } from "./dialog.js";
 import { showNotice } from "./notices.js";
 
 /**
- * `waitingStep`: workflow id and index of a step whose event is to be sent; the dialog fills in kind and
- * match.
+ * The dialog that sends an event, then calls `onClose` and `onDone`. `waitingStep`, if any: workflow id and
+ * index of a step that waits for an event; the dialog fills in its kind and match.
  */
 export function EventDialog({ waitingStep, onClose, onDone }) {
   const [kind, setKind] = useState("");

@@ -3,7 +3,7 @@
 import { html, useRef } from "../vendor/preact.js";
 import { countLines, findOffset } from "../format/flow-text.js";
 
-/** `diagnostics`: errors and warnings with line, column, message, hint, and `isError`. */
+/** The editor. `diagnostics`: errors and warnings of `text`, with line, column, message, hint, `isError`. */
 export function FlowEditor({ text, diagnostics, onInput }) {
   const area = useRef(null);
   const gutter = useRef(null);

@@ -4,7 +4,7 @@ import { html } from "../vendor/preact.js";
 import { STEP_STATES, WORKFLOW_STATES } from "../format/state-labels.js";
 import { formatAgo, formatClock, formatElapsed, formatExact } from "../format/times.js";
 
-/** The icon of a state. */
+/** The icon of a state: `icon` is the path of `WORKFLOW_STATES` or `STEP_STATES`. */
 export const StateIcon = ({ icon }) => html`<svg class="shape" viewBox="0 0 16 16" aria-hidden="true">
   <path d=${icon} />
 </svg>`;
@@ -17,7 +17,7 @@ export function StateLabel({ state, step = false }) {
   return html`<span class="state tone-${tone}"><${StateIcon} icon=${icon} />${label}</span>`;
 }
 
-/** A bar and numbers for `counts`: total (may be null), running, done, skipped, failed. */
+/** A bar and numbers for `counts`, as in a workflow's summary: total may be null. Skipped counts as ended. */
 export function StepProgress({ counts }) {
   if (!counts) return "–";
   const { total, running, done, skipped, failed } = counts;
@@ -59,11 +59,11 @@ function stackParts(parts, total) {
     });
 }
 
-/** The time since something happened; its tooltip has the exact time. */
+/** The time since something happened, or a dash if `at` is null; its tooltip has the exact time. */
 export const Ago = ({ at, now }) =>
   at ? html`<time datetime=${at} title=${formatExact(at)}>${formatAgo(at, now)}</time>` : "–";
 
-/** The time of day of something; its tooltip has the exact time. */
+/** The time of day of something, or a dash if `at` is null; its tooltip has the exact time. */
 export const Clock = ({ at, now }) =>
   at ? html`<time datetime=${at} title=${formatExact(at)}>${formatClock(at, now)}</time>` : "–";
 

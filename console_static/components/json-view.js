@@ -9,7 +9,7 @@ const MAX_CHARACTERS = 20_000; // shown at first
 const OPEN_DEPTH = 2;
 const MAX_ITEMS = 100;
 
-/** A value with its title and buttons to switch the view, copy and download. `name`: the file name. */
+/** A value with its title and buttons to switch the view, copy, download it as the file `NAME.json`. */
 export function JsonView({ title, value, name }) {
   const text = useMemo(() => formatJson(value), [value]);
   const [isText, setIsText] = useState(false);
@@ -41,7 +41,7 @@ export function JsonView({ title, value, name }) {
   </div>`;
 }
 
-/** Format a number of characters. */
+/** Format a number of characters: `120 characters`, `37 kB`, `1.2 MB`. */
 export function formatSize(count) {
   if (count < 10_000) return `${count.toLocaleString("en")} characters`;
   return count < 1e6 ? `${Math.round(count / 1000)} kB` : `${(count / 1e6).toFixed(1)} MB`;

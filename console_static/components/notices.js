@@ -7,7 +7,7 @@ const MAX_NOTICES = 5; // so that they never cover the page
 
 let notices = [];
 
-/** Show a notice. `tone`: `done` or `failed`. */
+/** Show a notice. `tone`: `done`, gone after some seconds, or `failed`, which stays until it is closed. */
 export function showNotice(text, tone = "done") {
   const notice = { text, tone };
   notices = [...notices, notice].slice(-MAX_NOTICES);

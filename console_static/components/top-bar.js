@@ -7,7 +7,7 @@ import { navigate } from "../hooks/navigation.js";
 import { buildAddress, workflowAddress } from "../state/address.js";
 import { Dialog } from "./dialog.js";
 
-/** Searches for a part of an id or of a flow's name. A whole id opens its workflow. */
+/** The field that searches for a part of an id or of a flow's name. A whole id opens its workflow. */
 export function SearchField({ inputRef, text }) {
   const [draft, setDraft] = useState(text);
   useEffect(() => setDraft(text), [text]);

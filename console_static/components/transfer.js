@@ -58,7 +58,7 @@ export function DropZone({ onFile, children }) {
   return isDragging && html`<div class="drop-hint" aria-hidden="true"><p>${children}</p></div>`;
 }
 
-/** A button that opens a file picker. */
+/** A button that opens a file picker and calls `onFile(file)` for each chosen file. */
 export const FilePicker = ({ label, accept, onFile }) => html`<label class="button">
   ${label}
   <input

@@ -10,7 +10,7 @@ check:stock -> {
 } -> > ship -> ? \`$[?(@.gift == true)]\` wrap
 `;
 
-/** Convert a line and column (from 1, in characters) to an offset in UTF-16 code units. */
+/** Convert a line and column (from 1, in code points) to an offset in UTF-16 code units, within the text. */
 export function findOffset(text, line, column) {
   let start = 0;
   for (let at = 1; at < line; at += 1) {
@@ -29,7 +29,7 @@ export const countLines = (text) => text.split("\n").length;
 export const quoteForShell = (text) =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** Build the command line that starts the same workflow. */
+/** Build the command line that starts the same workflow. `input` and `id` may be empty. */
 export function buildCommandLine(file, input, id) {
   const words = ["lfr", "run", file || "FILE"];
   if (id) words.push("--workflow-id", id);

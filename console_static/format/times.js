@@ -11,7 +11,7 @@ const UNIT_PAIRS = [
   [MINUTE, "min", SECOND, "s"],
 ];
 
-/** Format a duration in its two largest units: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 4 min`, `3 d 2 h`. */
+/** Format a duration in up to two units: `40 ms`, `0.4 s`, `12 s`, `3 min 5 s`; empty if it is negative. */
 export function formatDuration(ms) {
   if (!(ms >= 0)) return "";
   if (ms < SECOND) return ms < 100 ? `${Math.round(ms)} ms` : `${(Math.floor(ms / 100) / 10).toFixed(1)} s`;
@@ -31,7 +31,7 @@ export function formatElapsed(start, end, now) {
   return formatDuration(Math.max(0, (end ? Date.parse(end) : now) - Date.parse(start)));
 }
 
-/** Format a past time in one unit: `just now`, `12 s ago`, `5 min ago`, `3 d ago`. */
+/** Format a past time in one unit: `just now`, `12 s ago`, `5 min ago`, `30 h ago`, `3 d ago`. */
 export function formatAgo(iso, now) {
   const ms = now - Date.parse(iso);
   if (!(ms >= 5 * SECOND)) return "just now";
@@ -48,7 +48,7 @@ export function formatUntil(iso, now) {
 
 const pad = (number, length = 2) => String(number).padStart(length, "0");
 
-/** Format the local time of day, `14:03:07`; with the date if it is another day than `now`. */
+/** Format the local time of day, `14:03:07`; with the date if it is another day than that of `now`. */
 export function formatClock(iso, now = Date.now()) {
   const time = new Date(iso);
   if (Number.isNaN(time.getTime())) return "";
@@ -56,7 +56,7 @@ export function formatClock(iso, now = Date.now()) {
   return isToday ? formatTimeOfDay(time) : `${formatDate(time)} ${formatTimeOfDay(time)}`;
 }
 
-/** Format date, time with milliseconds, and the local time zone. */
+/** Format the local date, time with milliseconds, and the offset from UTC. Empty if it is no time. */
 export function formatExact(iso) {
   const time = new Date(iso);
   if (Number.isNaN(time.getTime())) return "";
@@ -66,7 +66,7 @@ export function formatExact(iso) {
   return `${formatDate(time)} ${formatTimeOfDay(time)}.${pad(time.getMilliseconds(), 3)} ${zone}`;
 }
 
-/** Format the local date, `2026-11-28`. */
+/** Format the local date of a Date: `2026-11-28`. */
 export const formatDate = (time) =>
   `${time.getFullYear()}-${pad(time.getMonth() + 1)}-${pad(time.getDate())}`;
 

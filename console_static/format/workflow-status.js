@@ -16,7 +16,8 @@ const SLOW_AFTER_MS = 10_000; // a step without a result for this long is mentio
  */
 
 /**
- * Return sentences, the most important first.
+ * Return sentences: on the first failure, on the termination, or on running steps: up to four by index, and
+ * how many more. None if the workflow has finished or nothing is worth a sentence.
  *
  * @param {any} workflow with its flow
  * @param {number} now milliseconds

@@ -37,6 +37,7 @@ const BACK_EDGE = { gap: 18, lane: 9, lanes: 8, stub: 12 };
  */
 
 /**
+ * Compute the positions of a graph. `layoutFlat` lays out the content of one box.
  * @param {import("./graph-model.js").GraphToDraw} graph
  * @param {(flat: import("./flat-layout.js").Flat, gaps: object) => import("./flat-layout.js").Laid}
  *   layoutFlat

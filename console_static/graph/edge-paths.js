@@ -21,6 +21,7 @@ const ARROW_GAP = 2;
  */
 
 /**
+ * Return the path of an edge from the end of its source to the start of its target.
  * @param {{x: number, y: number, width: number, height: number}} source
  * @param {{x: number, y: number, width: number, height: number}} target
  * @param {Route} route

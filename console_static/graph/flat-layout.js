@@ -7,6 +7,7 @@ const MAX_FOR_NETWORK_SIMPLEX = 800;
 const MAX_FOR_DAGRE = 4000;
 
 /**
+ * Return a layout by dagre, or by `layoutLayers` for graphs that are too large or too deep.
  * @param {any} dagre the library
  * @returns {(flat: Flat, gaps: {layers: number, nodes: number}) => Laid}
  */
@@ -84,6 +85,7 @@ const LANE_HEIGHT = 10;
  */
 
 /**
+ * Lay out a graph in layers: each node behind its predecessors, those of a layer in one column.
  * @param {Flat} flat
  * @param {{layers: number, nodes: number}} gaps pixels between layers, and between nodes of a layer
  * @returns {Laid}

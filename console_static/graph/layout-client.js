@@ -13,6 +13,7 @@
 export class Superseded extends Error {}
 
 /**
+ * Create a client. It starts its worker at the first request, and a new one after a cancelled request.
  * @param {() => Worker} [start] starts a worker
  * @returns {LayoutClient}
  */

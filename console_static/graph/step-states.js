@@ -13,7 +13,8 @@ const STATES = ["PENDING", "RUNNING", "DONE", "SKIPPED", "FAILED"];
  */
 
 /**
- * @param {object[]} steps with index and state, ascending
+ * Index steps, so that counts of any range take constant time.
+ * @param {object[]} steps with index and state, ascending; those that are missing count as pending
  * @param {number} length of the flow
  * @returns {StepIndex}
  */
@@ -97,7 +98,8 @@ export function findNodeStep(stepIndex, node, state) {
 }
 
 /**
- * Format how many items of an iterated subflow are done, or how many steps of another.
+ * Format how many items of an iterated subflow are done, or how many inner steps of another are done or
+ * skipped, and how many failed. Empty for an empty subflow.
  * @param {StepIndex} stepIndex
  * @param {number} index
  * @param {number} end

@@ -12,6 +12,7 @@ const ANIMATION_MS = 250;
 const OVERLAY_HEIGHTS = { top: 40, bottom: 32 };
 
 /**
+ * Let people pan and zoom a picture. `actions` change its view.
  * @param {{width: number, height: number}|null} graph its size; null: not laid out yet
  * @param {() => void} onMoved called when a person moves the view
  * @returns {{svg: any, layer: any, actions: any}} references to the picture and its moving layer

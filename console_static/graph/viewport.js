@@ -53,20 +53,20 @@ function clampToGraph(view, graph, pane) {
   };
 }
 
-/** Zoom by a factor; the graph stays in place under a point of the pane. */
+/** Return the view zoomed by a factor, within bounds; the graph stays in place under a point of the pane. */
 export function zoomAt(view, factor, at) {
   const k = clamp(view.k * factor, MIN_ZOOM, MAX_ZOOM);
   return { k, x: at.x - ((at.x - view.x) * k) / view.k, y: at.y - ((at.y - view.y) * k) / view.k };
 }
 
-/** Return whether the whole rectangle is visible, with a margin. */
+/** Return whether the whole rectangle is in the pane, with a margin; perhaps in its covered areas. */
 export function isVisible(view, rectangle, pane, margin = 12) {
   const [left, top] = [rectangle.x * view.k + view.x, rectangle.y * view.k + view.y];
   const [right, bottom] = [left + rectangle.width * view.k, top + rectangle.height * view.k];
   return left >= margin && top >= margin && right <= pane.width - margin && bottom <= pane.height - margin;
 }
 
-/** Move and zoom with two fingers, from two points to two points. */
+/** Return the view after two fingers have moved from two points of the pane, `before`, to two others. */
 export function pinch(view, before, after) {
   const factor = distance(after) / Math.max(1, distance(before));
   const [from, to] = [midpoint(before), midpoint(after)];

@@ -2,7 +2,7 @@
 
 import { useLayoutEffect, useRef } from "../vendor/preact.js";
 
-/** Call the handler of a key when it is pressed outside of text fields and dialogs. */
+/** Call the handler of a key (`handlers` by `event.key`) when it is pressed outside of fields and dialogs. */
 export function useKeys(handlers) {
   const latest = useRef(handlers);
   latest.current = handlers;

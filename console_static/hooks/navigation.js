@@ -6,10 +6,10 @@ import { parseAddress } from "../state/address.js";
 const Route = createContext(null);
 export const RouteProvider = Route.Provider;
 
-/** Return the current route. */
+/** Return the current route, as `parseAddress` returns it, from the RouteProvider around the component. */
 export const useRoute = () => useContext(Route);
 
-/** Return the route of the address, updated when the address changes. */
+/** Return the route of the address, updated when it changes. Makes plain links navigate without a reload. */
 export function useAddress() {
   const readRoute = () => parseAddress(location.pathname, location.search);
   const [route, setRoute] = useState(readRoute());
@@ -25,7 +25,7 @@ export function useAddress() {
   return route;
 }
 
-/** Go to an address. With `replace`, it replaces the current one in the history. */
+/** Go to an address. With `replace`, it replaces the current one in the browser's history. */
 export function navigate(address, replace = false) {
   if (address === location.pathname + location.search) return;
   history[replace ? "replaceState" : "pushState"](null, "", address);

@@ -9,7 +9,7 @@ import { usePolling, useStream } from "./live.js";
 
 const POLL_MS = 5000; // others may restart or delete a workflow that has ended
 
-/** Return the workflow, its history (`facts`), the `problem` of the last request, and `refresh`. */
+/** Return the workflow (or null), its history (`facts`), the `problem` of the last load, and `refresh`. */
 export function useWorkflow(id) {
   const [, rerender] = useState(0);
   const source = useMemo(() => new WorkflowSource(id, getJson, () => rerender((count) => count + 1)), [id]);

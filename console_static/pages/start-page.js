@@ -18,7 +18,7 @@ const CHECK_DELAY_MS = 300; // after the last key
 /** The form outlives the page, so that a visit to another page loses nothing. */
 const draft = { text: "", file: "", input: "", id: "" };
 
-/** Open the start page with a flow. */
+/** Open the start page with a flow in place of the draft; its input and id stay. */
 export function openDraft(text, file) {
   Object.assign(draft, { text, file });
   navigate("/start");

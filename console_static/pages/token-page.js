@@ -3,7 +3,7 @@
 import { html, useState } from "../vendor/preact.js";
 import { readToken } from "../client/api.js";
 
-/** Calls `onEnter(token, remember)`. */
+/** The page. It calls `onEnter(token, remember)`; it neither checks nor stores the token. */
 export function TokenPage({ onEnter }) {
   const [text, setText] = useState("");
   const [remember, setRemember] = useState(false);

@@ -2,7 +2,7 @@
 
 const PAGES = { "/": "workflows", "/start": "start", "/events": "events", "/system": "system" };
 
-/** Parse an address: `page`, the workflow's `id` on its page, and the query as `params`. */
+/** Parse an address: `page` ("nothing": unknown), `id` of a workflow or empty, and the query as `params`. */
 export function parseAddress(path, search) {
   const params = Object.fromEntries(new URLSearchParams(search));
   if (path.length > "/workflows/".length && path.startsWith("/workflows/"))

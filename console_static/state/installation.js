@@ -10,11 +10,12 @@ const Installation = createContext(null);
 export const InstallationProvider = Installation.Provider;
 
 /**
- * Return the response of `/system` (null before the first), the `problem` of the last request, and `refresh`.
+ * Return `system`, the latest response of `/system` (null before the first), the `problem` of the last
+ * request (null: none), and `refresh`.
  */
 export const useInstallation = () => useContext(Installation);
 
-/** Poll the state of the installation while the page is visible; more often after a problem. */
+/** Poll what `useInstallation` returns while the page is visible; more often after a problem. */
 export function usePolledInstallation(token) {
   const [installation, setInstallation] = useState({ system: null, problem: null, refresh: async () => {} });
   useEffect(() => {

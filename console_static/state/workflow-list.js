@@ -1,6 +1,6 @@
 // A page of the list of workflows, and its live updates. No DOM.
 
-/** Return whether a workflow matches the filters of a list. */
+/** Return whether a workflow matches the filters of a list, as `/workflows` applies them. Empty: any. */
 export function matchesFilters(workflow, { state, name, text }) {
   if (state && workflow.state !== state) return false;
   if (name && workflow.name !== name) return false;
@@ -28,8 +28,8 @@ export const createList = (rows, { isFirst, isLast }) => ({
 });
 
 /**
- * Return the list after an update. Rows change in place; deleted rows stay, marked by `isDeleted`. New
- * workflows are only counted, in `newIds`.
+ * Return the list after an update. Rows keep their place; those that are gone stay, marked by `isDeleted`.
+ * New workflows get no row; their ids are in `newIds`.
  *
  * @param {object} list
  * @param {{changed: object[], gone: string[]}} update from `/live`

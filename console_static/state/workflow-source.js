@@ -39,7 +39,7 @@ export class WorkflowSource {
     this.#onChange = onChange;
   }
 
-  /** Reload everything. During a load, calls only request one more load after it. */
+  /** Load the workflow and its newer history; errors become `problem`. During a load, request one more. */
   refresh() {
     this.#isReloadNeeded = true;
     this.#loading ??= this.#loadWhileNeeded().finally(() => {
@@ -60,7 +60,7 @@ export class WorkflowSource {
     this.#onChange();
   }
 
-  /** Stop loading and calling `onChange`. */
+  /** Start no more loads and no longer call `onChange`. */
   close() {
     this.#isClosed = true;
     clearTimeout(this.#timer);

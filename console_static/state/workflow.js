@@ -68,7 +68,7 @@ export function isLater(moment, other) {
   return ms > otherMs || (ms === otherMs && number > otherNumber);
 }
 
-/** Append facts without duplicates: streams and responses overlap. */
+/** Return the newest facts, with more appended, without duplicates: streams and responses overlap. */
 export function appendFacts(facts, more) {
   if (!more.length) return facts;
   let position = facts.length;
@@ -105,7 +105,7 @@ export function findStep(workflow, index) {
   return workflow.steps[index - first];
 }
 
-/** Return the name of a step for people. */
+/** Return the name of a step for people. `flowStep`, the step of the flow, has the URI of a resource. */
 export function formatStepName(step, flowStep = {}) {
   if (step.kind === "resource") return flowStep.sink ? `store <${flowStep.uri}>` : `load <${flowStep.uri}>`;
   if (step.kind === "literal") return "literal";

@@ -22,7 +22,7 @@ const OUTCOME_WORDS = {
   delayed: "is to be tried again",
 };
 
-/** The bars of a row in the visible time. */
+/** The bars of a row between `from` and `to`, and a label of the last. `end`: of bars that are still open. */
 export function Bars({ row, scale, from, to, end, name }) {
   const visibleBars = row.bars.filter((bar) => (bar.end ?? end) >= from && bar.begin <= to);
   const last = visibleBars.at(-1);
@@ -118,7 +118,7 @@ function formatTooltip(segment, bar, end, name) {
     .join("\n");
 }
 
-/** The axis with times and cuts. Dragging along it selects a range. */
+/** The axis with times and cuts. Dragging along it calls `onRange` with the begin and end of a range. */
 export function Axis({ scale, onRange }) {
   const svg = useRef(null);
   const [drag, setDrag] = useState(null);

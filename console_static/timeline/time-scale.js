@@ -96,6 +96,7 @@ function subtractStretches(points, busy) {
  */
 
 /**
+ * Map the pieces to positions: cut ones to a fixed width, the others in proportion to their time.
  * @param {Piece[]} pieces
  * @param {number} width
  * @returns {Scale}
