@@ -1,4 +1,4 @@
-"""The data of the engine: what it is given, and the transition that it returns."""
+"""The data types of the engine: the progress and result that it reads, the transition that it returns."""
 
 from __future__ import annotations
 

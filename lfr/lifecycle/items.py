@@ -76,7 +76,7 @@ class ItemEvents:
         self.is_terminated = True
 
     def indices(self) -> list[int]:
-        """Return the iterated steps that the events concern."""
+        """Return the indices of the steps that start or whose items have ended, in ascending order."""
         return sorted({*self.starts, *(item.index for item in self.ended)})
 
 
@@ -90,7 +90,8 @@ class ItemsProcessor:
         self._flows = flows
 
     def process(self, connection: Connection, id: str, item_events: ItemEvents) -> None:
-        """Process and acknowledge the events that concern the iterated steps of workflow `id`."""
+        """Process and acknowledge the events that concern the iterated steps of workflow `id`, after a change
+        of open items that are to be terminated or restarted. Raises ItemsMissing if items are lost."""
         if item_events.is_terminated:
             self._change_open_items(connection, id, None, WorkflowState.TERMINATED)
         restarted: list[ItemId] = []

@@ -1,4 +1,4 @@
-"""Serves the HTTP API."""
+"""The role api: serves the HTTP API."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from lfr.web.server import Address, Application, StreamSlots
 
 
 def run(store: Store, context: RoleContext, address: str = "") -> int:
-    """Serve until stopped. Return the exit code. Raises BadInput and CannotWrite."""
+    """Serve at `HOST[:PORT]` until stopped; return the exit code. Raises BadInput for a malformed address,
+    CannotWrite if it cannot listen there or cannot read or store its token."""
 
     def make_api(policy: AccessPolicy, streams: StreamSlots) -> Application:
         app: Application = make_app(store, policy, max_body=store.settings.api_body, streams=streams)

@@ -1,4 +1,4 @@
-"""Serves the console for browsers, and the API that it uses under `/api`."""
+"""The role console: serves the console for browsers, and the API that it uses under `/api`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from lfr.web.server import Address, Application, StreamSlots
 
 
 def run(store: Store, context: RoleContext, address: str = "") -> int:
-    """Serve until stopped. Return the exit code. Raises BadInput, CannotWrite and NotFound."""
+    """Serve at `HOST[:PORT]` until stopped; return the exit code. Raises BadInput for a malformed address,
+    CannotWrite if it cannot listen there or cannot read or store its token, NotFound without its files."""
     files = read_static_files()
 
     def make(policy: AccessPolicy, streams: StreamSlots) -> Application:

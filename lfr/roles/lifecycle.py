@@ -63,7 +63,7 @@ class Lifecycle(Consumer):
         self._check_timers_at = 0.0
 
     def on_pass(self, connection: Connection) -> float:
-        """Fire deadlines and delayed starts that are due; return the seconds until the next check."""
+        """Fire due timers, but look for some only every 0.1 s. Return the seconds until the next look."""
         now = time.monotonic()
         if now < self._check_timers_at:
             return self._check_timers_at - now
@@ -71,7 +71,8 @@ class Lifecycle(Consumer):
         return fire_due_timers(connection, self.store.stream, count=self.store.settings.batch)
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
-        """Process a batch: results and notices in one transaction, events of items by workflow."""
+        """Process a batch: results, notices and malformed events in one transaction, or in several if that is
+        refused or too large; events of items by workflow. Acknowledge events for other groups later."""
         batch_events = classify_batch(batch)
         self.acknowledge_later(batch_events.foreign)
         if batch_events.results or batch_events.notices or batch_events.malformed:
@@ -149,11 +150,12 @@ class BatchEvents:
     foreign: list[str] = field(default_factory=list)
 
     def by_workflow(self) -> list[BatchEvents]:
-        """Split the results, notices and malformed events into batches that concern one workflow each."""
+        """Split it: a batch for the results of each workflow, and one for all notices and malformed events.
+        Leaves out `items` and `foreign`."""
         return [BatchEvents({id: results}) for id, results in self.results.items()] + self._without_results()
 
     def by_event(self) -> list[BatchEvents]:
-        """Split the results, notices and malformed events into batches of one result each."""
+        """Split it: a batch for each result, and one for all notices and malformed events."""
         singles = [BatchEvents({id: [result]}) for id, results in self.results.items() for result in results]
         return singles + self._without_results()
 
@@ -167,7 +169,7 @@ class BatchEvents:
         return sum(map(len, self.results.values()))
 
     def count_bytes(self) -> int:
-        """Return how many bytes the events of the results have."""
+        """Return how many bytes the field values in the events of the results have."""
         entries = (entry for results in self.results.values() for entry, _ in results)
         return sum(sum(map(len, entry.fields.values())) for entry in entries)
 
@@ -186,7 +188,8 @@ class BatchEvents:
 
 
 def classify_batch(entries: Sequence[Entry]) -> BatchEvents:
-    """Classify the events of a pass."""
+    """Classify the events of a batch. An end-task of which only the output is malformed becomes a failure of
+    its step; start-tasks but those of iterated steps, receipts and users' events are foreign."""
     batch_events = BatchEvents()
     decoded = events.decode_all([entry.fields for entry in entries])
     for entry, values in zip(entries, decoded, strict=True):
@@ -307,7 +310,7 @@ def _step_result(task: events.EndTask, out_of_band: bytes | None) -> StepResult:
 def log_transitions(
     loaded: Mapping[str, LoadedWorkflow], transitions: Mapping[str, Sequence[Transition]]
 ) -> None:
-    """Log failures and retries with their reason; with LOG_LEVEL=DEBUG all facts."""
+    """Log failures and retries with their reason, as warnings; with LOG_LEVEL=DEBUG all facts."""
     logs_all = LOGGER.isEnabledFor(logging.DEBUG)
     for id, changes in transitions.items():
         for transition in changes:

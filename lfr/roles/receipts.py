@@ -1,4 +1,4 @@
-"""Logs each event that has been processed, then clears it from the stream.
+"""The role receipts: logs each event that has been processed, then clears it from the stream.
 
 Writes a line of JSON for each receipt: `receipt` and `for`, the ids of the receipt and of its event;
 `action`, `at`; and `target`, the event, or null if it is gone (it had a receipt before). A line is written
@@ -42,7 +42,7 @@ _MAX_CACHED_BYTES = 4096
 
 
 class Receipts(Consumer):
-    """Reads receipts, writes lines to `log`, clears the stream."""
+    """Consumes receipts: writes a line to `log` for each, then clears the stream of it and of its event."""
 
     def __init__(self, store: Store, log: TextIO) -> None:
         super().__init__(store, "__receipt__", select=(events.RECEIPT,))
@@ -64,7 +64,8 @@ class Receipts(Consumer):
         return super().on_pass(connection)
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
-        """Log the receipts of a batch. All lines are written before any receipt counts as logged."""
+        """Log the receipts of a batch. All lines are written before any receipt counts as logged. Other small
+        events stay in memory until their receipt is read. Raises CannotWrite."""
         receipts: list[tuple[Entry, events.Receipt]] = []
         other_ids: list[str] = []
         for entry, values in _decode_all(batch):

@@ -34,7 +34,8 @@ class RedisTasks(Consumer):
         self._policy = CommandPolicy(commands, lambda key: key == store.stream or is_own(key))
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
-        """Run the `redis:` tasks of a batch; acknowledge its other entries."""
+        """Run the `redis:` tasks of a batch whose attempts are current; acknowledge the others. A task with
+        wrong parameters, or whose command Redis refuses, fails."""
         all_tasks, _ = parse_tasks(batch)
         tasks = {id: task for id, task in all_tasks if task.base.startswith(REDIS_PREFIX)}
         self.acknowledge_later([entry.id for entry in batch if entry.id not in tasks])

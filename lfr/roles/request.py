@@ -47,7 +47,8 @@ def request_executor(store: Store) -> TaskExecutor:
 def send_request(store: Store, sender: RequestSender, task: events.StartTask) -> Json:
     """Send the request of a task and return its output.
 
-    Raises BadParameter, RequestFailed, AttemptOver, and CompletedElsewhere if the server completes the task.
+    Raises BadParameter, RequestFailed, AttemptOver if the attempt is not current, and CompletedElsewhere
+    after the request if the server completes the task.
     """
     if not is_current_with_retry(store, task):
         raise AttemptOver

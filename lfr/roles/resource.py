@@ -36,7 +36,7 @@ def resource_executor(store: Store) -> TaskExecutor:
 
 
 def load_or_store(client: ResourceClient, task: events.StartTask) -> Json:
-    """Run one task and return its output. Raises TaskFailed."""
+    """Run one task and return its output: what was loaded, or `{}` after a store. Raises TaskFailed."""
     try:
         if task.base == LOAD:
             return client.load(parse_load(task.parameters))

@@ -1,4 +1,4 @@
-"""Stands in for missing task workers: ends every task after a while, with its input as the output."""
+"""The role simulate: stands in for missing workers. Ends each task after a while, its input as its output."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Simulate(Consumer):
         return self._running_tasks[0][0] - now if self._running_tasks else super().on_pass(connection)
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
-        """Take the tasks of a batch."""
+        """Take the tasks of a batch, for `on_pass` to complete; acknowledge built-in tasks and the rest."""
         tasks, other_ids = parse_tasks(batch)
         self.acknowledge_later(other_ids)
         now = time.monotonic()
@@ -64,7 +64,7 @@ class Simulate(Consumer):
                 heapq.heappush(self._running_tasks, (due, id, task))
 
     def claimed_ids(self) -> Sequence[str]:
-        """Return the entries of the tasks that have been taken and not completed."""
+        """Return the entry ids of the tasks that have been taken and not completed."""
         return [id for _, id, _ in self._running_tasks]
 
     def leave(self, connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Does the `wait:` tasks: delays, event waits and latches.
+"""The role wait: runs the `wait:` tasks, which are delays, event waits and latches.
 
 All waits are in Redis, so a restart loses none and a waiting step costs this process nothing.
 """
@@ -47,7 +47,8 @@ class WaitTasks(Consumer):
         self._tidy_at = 0.0
 
     def on_pass(self, connection: Connection) -> float:
-        """End some of the waits that end without an event; return in how many seconds the next is due."""
+        """End some of the waits that end without an event, by the clock or by their latch; return the seconds
+        until the next is due, 0 if there may be more now. Every ten seconds, drop unused field sets."""
         work = read_due_work(connection)
         if time.monotonic() >= self._tidy_at:
             self._tidy_at = time.monotonic() + _TIDY_EVERY_SECONDS
@@ -67,10 +68,8 @@ class WaitTasks(Consumer):
         return seconds
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
-        """Process a batch, each kind of event in one transaction with its acknowledgement.
-
-        The order does not matter to waits and events, because the stream's order decides what is earlier.
-        """
+        """Process a batch, each list of WaitBatch in a transaction with its acknowledgement, or, if that is
+        refused, one by one. Among waits and events, the stream's order decides what is earlier."""
         waits = classify_batch(batch)
         self.acknowledge_later(waits.foreign)
         complete_tasks(connection, self.id, waits.failures)
@@ -87,7 +86,7 @@ class WaitTasks(Consumer):
 class WaitBatch:
     """The events of one batch, sorted; each kind in the order of the stream.
 
-    delays          waits that only the clock ends; `event_waits`: those that an event ends
+    delays          waits that only the clock ends; `event_waits`: those that an event, or the clock, ends
     latch_requests  steps that acquire, release or count down
     failures        completions of `wait:` tasks with wrong parameters
     cancels         attempts that were cancelled, each with the id of the event
@@ -104,7 +103,7 @@ class WaitBatch:
     foreign: list[str] = field(default_factory=list)
 
     def add_task(self, entry_id: str, task: events.StartTask) -> None:
-        """Add a `wait:` task."""
+        """Add a `wait:` task; one with wrong parameters becomes a failure."""
         try:
             wait = parse_wait(entry_id, task)
         except BadParameter as error:
@@ -118,7 +117,7 @@ class WaitBatch:
             self.delays.append(wait)
 
     def add_event(self, entry: Entry) -> None:
-        """Add an event that starts no task. The lifecycle reports those that are malformed."""
+        """Add an event that is no valid start-task. A malformed one is foreign: the lifecycle reports it."""
         kind = events.peek_kind(entry.fields)
         with suppress(events.Malformed):
             if kind == events.CANCEL_TASK:
@@ -134,7 +133,7 @@ class WaitBatch:
 
 
 def classify_batch(batch: Sequence[Entry]) -> WaitBatch:
-    """Sort the events of a batch."""
+    """Sort the events of a batch. Tasks that are not `wait:` tasks are foreign, too."""
     waits = WaitBatch()
     tasks, other_ids = parse_tasks(batch)
     for entry_id, task in tasks:

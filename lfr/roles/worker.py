@@ -1,4 +1,4 @@
-"""Runs the lifecycle and the built-in tasks in one process: all that a small installation needs."""
+"""The role worker: runs the lifecycle and the built-in tasks in one process, for a small installation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interface of rqse's `EventListener`, over a loop that blocks on the stream and reads in batches.
+"""A consumer of the stream: rqse's `EventListener`, over a loop that blocks and reads in batches.
 
 A subclass can rely on what rqse promises: `process(id, event)` is called for each event that
 `should_process` accepts, and the event is acknowledged if it returns True; `ignore` is called for the others;
@@ -62,8 +62,8 @@ class Consumer(EventListener):
     """A consumer of the stream. One thread runs `listen`; any thread may call `stop`.
 
     id             identifies it in its group
-    observer       is told of each pass, if there is one
-    event_count    how many events it has read
+    observer       is called after each pass and each outage, if there is one
+    event_count    how many events it has read, reclaimed ones included
     lease_seconds  after this time without a renewal its claims go to other consumers
     select         the kinds that `process` is called for; empty: all
     """
@@ -87,8 +87,9 @@ class Consumer(EventListener):
         self._single_entries: deque[Entry] = deque()  # a failed batch, to be processed entry by entry
 
     def listen(self) -> None:
-        """Run passes until `stop` is called. Continues after an outage of Redis, and after a defect of lfr
-        that an event has met, see `_isolate_failing_entry`."""
+        """Run passes until `stop` is called, then leave the group. Continues after an outage of Redis, and
+        after a defect of lfr that an event has met, see `_isolate_failing_entry`. Raises other defects, and
+        LfrError, such as CannotWrite, of a pass."""
         self._running = True
         self.onStart()
         backoff = FIRST_BACKOFF_SECONDS
@@ -123,11 +124,13 @@ class Consumer(EventListener):
         self.onStop()
 
     def on_pass(self, connection: Connection) -> float:
-        """Do what is due by the clock. Called before each read. Returns the seconds until the next is due."""
+        """Do what is due by the clock; called before each read. Return the seconds until the next is due.
+        Here: do nothing, and return the longest time that a read waits."""
         return _LONGEST_BLOCK_SECONDS
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
-        """Process the events of a pass. Here: by rqse's interface, one by one."""
+        """Process the entries of a pass. Here: one by one, by `should_process`, then `process` or `ignore`.
+        Malformed events are acknowledged, and so are those for which `process` returns True."""
         for entry in batch:
             try:
                 event = events.decode_event(entry.fields)
@@ -141,11 +144,11 @@ class Consumer(EventListener):
                 self.acknowledge(entry.id, event)
 
     def acknowledge(self, id: str, event: Json) -> None:
-        """Acknowledge an event that has been processed."""
+        """Acknowledge an event that has been processed, with the next read."""
         self.acknowledge_later([id])
 
     def ignore(self, id: str, event: Json) -> None:
-        """Acknowledge an event that is not for this consumer."""
+        """Acknowledge an event that is not for this consumer, with the next read."""
         self.acknowledge_later([id])
 
     def acknowledge_later(self, ids: Sequence[str]) -> None:
@@ -167,7 +170,7 @@ class Consumer(EventListener):
         self.sleep(seconds)
 
     def claimed_ids(self) -> Sequence[str]:
-        """Return the entries that are processed beyond a pass: their claims are renewed."""
+        """Return the ids of entries that are processed beyond a pass: their claims are renewed. Here: ()."""
         return ()
 
     def run_pass(self, connection: Connection) -> None:
@@ -197,7 +200,7 @@ class Consumer(EventListener):
             renew_claims(connection, self.id, ids)
 
     def leave(self, connection: Connection) -> None:
-        """Acknowledge what is to be acknowledged, and leave the group."""
+        """Acknowledge what is to be acknowledged, and leave the group unless entries are still pending."""
         self.acknowledge_now(connection)
         leave_group(connection, self.id)
 

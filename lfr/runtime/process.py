@@ -39,8 +39,9 @@ class RoleContext:
 def run_consumers(context: RoleContext, consumers: Sequence[Consumer]) -> int:
     """Run each consumer in its own thread until the process is asked to stop.
 
-    Returns the exit code: 0 after a stop, 73 if a consumer could not write its log, 70 if one met a defect.
-    Then the others stop too, so that the supervisor can start the role again.
+    Returns the exit code: 0 after a stop; 73 if a consumer could not write its log, 70 if one met a defect:
+    then the others stop too, so that the supervisor can start the role again. Sends heartbeats, and removes
+    the process from Redis at the end.
     """
     exit_codes: list[int] = []
     monitor = HeartbeatMonitor(context.name, consumers, context.supervisor)
@@ -77,7 +78,8 @@ def run_consumers(context: RoleContext, consumers: Sequence[Consumer]) -> int:
 
 
 def handle_reload_signal(context: RoleContext) -> None:
-    """Reload on SIGHUP, which a supervisor sends when the configuration has changed."""
+    """Reload on SIGHUP, which a supervisor sends when the configuration has changed; if there is none, leave
+    SIGHUP as it is."""
 
     def reload(signum: int, frame: FrameType | None) -> None:
         context.supervisor.notify("RELOADING=1")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option of a role. A `flag` without dashes is an optional positional argument."""
+    """An option of a role's command. A `flag` without dashes is an optional positional argument."""
 
     flag: str
     type: type

@@ -1,4 +1,4 @@
-"""Counts of everything, which Redis knows without reading what it counts."""
+"""Reads how much Redis holds: numbers that Redis knows without counting."""
 
 from __future__ import annotations
 

@@ -161,11 +161,11 @@ class Connection:
         failed within EXEC, the others have been; if no answer came, either may be the case.
         """
         replies = self.execute((("MULTI",), *commands, ("EXEC",)))
-        results: list[Reply] | None = replies[-1]
-        for result in results or ():
-            if isinstance(result, redis.ResponseError):
-                self._check_error(result, keep=False)
-        return results
+        command_replies: list[Reply] | None = replies[-1]
+        for reply in command_replies or ():
+            if isinstance(reply, redis.ResponseError):
+                self._check_error(reply, keep=False)
+        return command_replies
 
     def unwatch(self) -> None:
         """Stop watching keys, if any are watched. (UNWATCH)"""

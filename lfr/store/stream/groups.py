@@ -41,11 +41,11 @@ def create_group(connection: Connection, stream: str, group: str) -> None:
 def reclaim(
     connection: Connection, consumer: ConsumerId, *, idle_ms: int, count: int, start: str = FIRST_ID
 ) -> tuple[list[Entry], str]:
-    """Take over up to `count` pending entries that have been idle for at least `idle_ms`. (XAUTOCLAIM)
+    """Take over up to `count` pending entries that have been idle for at least `idle_ms`.
 
     One call looks at a part of the pending entries, from the id `start` on. Returns the entries and the id to
     go on from, FIRST_ID after the last part. Leaves out entries that are no longer on the stream; from 7.0
-    on, Redis acknowledges these. Raises NoGroup.
+    on, Redis acknowledges these. Raises NoGroup. (XAUTOCLAIM)
     """
     next_id, entries, *_ = call_group(connection, "XAUTOCLAIM", *consumer, idle_ms, start, "COUNT", count)
     # Redis 6.2 answers nil for an entry that has been deleted; later versions leave it out.

@@ -70,8 +70,7 @@ def process_requests(
 
 
 def watch_latches(connection: Connection, names: Iterable[str]) -> dict[str, Latch]:
-    """Watch and read latches; return them by name. One that does not exist has the count 0. (WATCH, GET,
-    EXISTS)"""
+    """Watch and read latches; return them by name. A missing one has the count 0. (WATCH, GET, EXISTS)"""
     key_pairs = {name: (keys.latch(name), keys.latch_waiters(name)) for name in names}
     if not key_pairs:
         return {}

@@ -131,23 +131,23 @@ def _watch_event_ids(
         return {}
     pipeline = Pipeline(connection)
     pipeline.add("WATCH", *map(keys.unused_events, waits_by_key), *map(keys.used_events, waits_by_key))
-    replies = {}
+    id_replies = {}
     for key, same_key_waits in waits_by_key.items():
         workflow_ms = min(tasks.started_ms[root_workflow(wait.task.workflow)] for wait in same_key_waits)
         wait_ms = min(StreamId.parse(wait.entry_id).ms for wait in same_key_waits)
         limit = ("LIMIT", 0, len(same_key_waits) + _EXTRA_EVENTS)
-        replies[key] = (
+        id_replies[key] = (
             pipeline.add("ZRANGEBYSCORE", keys.unused_events(key), workflow_ms, "+inf", *limit),
             pipeline.add("ZRANGEBYSCORE", keys.used_events(key), wait_ms, "+inf", *limit),
         )
     pipeline.send()
-    for key, (unused, used) in replies.items():
+    for key, (unused, used) in id_replies.items():
         wait_count, event_count = len(waits_by_key[key]), max(len(unused.value), len(used.value))
         if wait_count > 1 and event_count == wait_count + _EXTRA_EVENTS:
             raise ReadAgain
     return {
         key: ([id.decode() for id in unused.value], [id.decode() for id in used.value])
-        for key, (unused, used) in replies.items()
+        for key, (unused, used) in id_replies.items()
     }
 
 
@@ -240,17 +240,17 @@ def _load_starts(connection: Connection, stream: str, request: StartsRequest, st
     it is not there, the start counts as first.
     """
     pipeline = Pipeline(connection)
-    started_ms = {workflow: pipeline.add("HGET", workflow, "started") for workflow in request.workflows}
-    entries = {}
+    start_replies = {workflow: pipeline.add("HGET", workflow, "started") for workflow in request.workflows}
+    entry_replies = {}
     for workflow, event_id in request.orders:
         last_ms = StreamId.parse(event_id).ms + 1000
-        entries[workflow, event_id] = pipeline.add(
+        entry_replies[workflow, event_id] = pipeline.add(
             "XRANGE", stream, f"({event_id}", str(last_ms), "COUNT", 1000
         )
     pipeline.send()
-    for workflow, reply in started_ms.items():
+    for workflow, reply in start_replies.items():
         starts.started_ms[workflow] = None if reply.value is None else int(reply.value)
-    for (workflow, event_id), reply in entries.items():
+    for (workflow, event_id), reply in entry_replies.items():
         starts.is_start_first[workflow, event_id] = not any(
             _is_start_of(workflow, entry) for entry in parse_entries(reply.value)
         )

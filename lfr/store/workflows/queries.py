@@ -34,8 +34,7 @@ def load_records(
 
 
 def load_names(connection: Connection, workflows: Sequence[str]) -> list[str]:
-    """Return the names of the flows of these workflows, in this order; empty for one that does not exist, or
-    whose flow has no name. (HGET)"""
+    """Return the flow names of these workflows, in this order; empty for an unknown workflow. (HGET)"""
     names = connection.execute([("HGET", workflow, "name") for workflow in workflows], keep_errors=True)
     return [name.decode() if isinstance(name, bytes) else "" for name in names]
 
@@ -47,8 +46,7 @@ def load_source(connection: Connection, workflow: str) -> str:
 
 
 def load_flow(connection: Connection, flows: FlowCache, id: str) -> Flow | None:
-    """Return the flow of a workflow; None if the workflow or its flow is not stored. (HMGET; GET unless it is
-    cached)"""
+    """Return the flow of a workflow; None if the workflow or its flow is not stored. (HMGET, GET)"""
     record = load_records(connection, [id])[0]
     return None if record is None else flows.fetch(connection, [record.reference]).get(record.reference)
 
