@@ -111,9 +111,9 @@ def normalize_output(value: Json) -> Json:
 def gather_input(flow: Flow, output: Callable[[int], Json], index: int) -> Json:
     """Return the input of a step: the outputs of its sources by ascending index, without those that are `{}`.
 
-    If none is left, the input is `{}`; if one is left, that output as it is; otherwise a list of them, which
-    `>` on the step merges into one object. `output` returns the output of a step; None counts as `{}`.
-    Raises InputError.
+    If none is left, the input is `{}`; if one is left, that output; otherwise a list of them. If the step
+    says `>`, a list is merged into one object. `output` returns the output of a step by index; None counts as
+    `{}`. Raises InputError.
     """
     outputs = [value for source in flow.input_sources[index] if (value := output(source)) not in (None, {})]
     if len(outputs) > 1:
@@ -184,7 +184,7 @@ class TransitionBuilder:
         return True
 
     def stop(self, index: int, invocation: Invocation) -> None:
-        """Count one invocation of a step as ended, and drop the timers of its attempt."""
+        """Count one invocation of a step as ended, drop its attempt's timers, set the step's retries to 0."""
         attempt = Attempt(index, self._step(index).attempt, invocation)
         if invocation.options.timeout is not None:
             self.transition.dropped_deadlines.append(attempt)

@@ -70,7 +70,7 @@ class Match(NamedTuple):
     event: UserEvent
 
     def end_task_values(self) -> dict[str, Json]:
-        """Return the values of the end-task event."""
+        """Return the values of the end-task event for the step that waited."""
         task = self.wait.task
         output = pattern_of(self.wait).output(self.event.fields, task.input)
         return events.end_task_values(task, output=output)

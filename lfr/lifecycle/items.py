@@ -90,8 +90,8 @@ class ItemsProcessor:
         self._flows = flows
 
     def process(self, connection: Connection, id: str, item_events: ItemEvents) -> None:
-        """Process and acknowledge the events that concern the iterated steps of workflow `id`, after a change
-        of open items that are to be terminated or restarted. Raises ItemsMissing if items are lost."""
+        """Process and acknowledge the events that concern the iterated steps of workflow `id`. Before that,
+        terminate or restart open items, if they say so. Raises ItemsMissing if inputs or outputs are lost."""
         if item_events.is_terminated:
             self._change_open_items(connection, id, None, WorkflowState.TERMINATED)
         restarted: list[ItemId] = []

@@ -63,7 +63,7 @@ class Lifecycle(Consumer):
         self._check_timers_at = 0.0
 
     def on_pass(self, connection: Connection) -> float:
-        """Fire due timers, but look for some only every 0.1 s. Return the seconds until the next look."""
+        """Fire due deadlines and delayed starts, at most every 0.1 s; return seconds until the next try."""
         now = time.monotonic()
         if now < self._check_timers_at:
             return self._check_timers_at - now

@@ -55,7 +55,7 @@ class Receipts(Consumer):
         self._cached_events: dict[str, str] = {}  # entry id -> the event as JSON
 
     def on_pass(self, connection: Connection) -> float:
-        """Clear the stream now and then: not in each pass, for a busy group has many pending entries."""
+        """Clear the stream, at most every 0.25 s, because a busy group has many pending entries to read."""
         now = time.monotonic()
         if now >= self._clear_at:
             self._queue_old_entries(connection, now)

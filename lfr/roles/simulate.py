@@ -23,7 +23,7 @@ from lfr.values.json import Json
 class Simulate(Consumer):
     """Takes every task but the built-in ones, and ends it after a random part of `wait_seconds`.
 
-    `failures` is how many tasks fail, in percent.
+    `failures` is the chance that a task fails, in percent.
     """
 
     def __init__(self, store: Store, wait_seconds: float, failures: float) -> None:
@@ -81,7 +81,7 @@ class Simulate(Consumer):
 def run(store: Store, context: RoleContext, wait_period: float = 3.0, failures: float = 0.0) -> int:
     """Run the role until it is stopped. Return the exit code.
 
-    `wait_period`: the longest duration of a task in seconds; `failures`: how many tasks fail, in percent.
+    `wait_period`: the longest duration of a task in seconds; `failures`: its chance to fail, in percent.
     Raises BadInput for numbers out of range.
     """
     if wait_period < 0:

@@ -84,7 +84,7 @@ class WaitTasks(Consumer):
 
 @dataclass(slots=True)
 class WaitBatch:
-    """The events of one batch, sorted; each kind in the order of the stream.
+    """The events of one batch by what is to be done, each list in the order of the stream.
 
     delays          waits that only the clock ends; `event_waits`: those that an event, or the clock, ends
     latch_requests  steps that acquire, release or count down

@@ -31,7 +31,7 @@ that waits less is asked to wait that long."""
 
 
 def this_process(name: str) -> Process:
-    """Return the description of this process for Redis. It runs the role of this name."""
+    """Return a description of this process, which runs the role of this name, with a new unique id."""
     host = socket.gethostname()
     return Process(
         id=f"{name} {host} {os.getpid()} {uuid4().hex[:8]}",

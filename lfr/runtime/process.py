@@ -27,7 +27,7 @@ class RoleContext:
     """What a role's process gets at its start.
 
     name        the role, with a number if several run on this host: `lifecycle.2`
-    supervisor  the service manager that has started it
+    supervisor  the service manager that has started it; its `is_present` is False if there is none
     reload      reads the configuration again, as far as a running process can apply it
     """
 

@@ -1,4 +1,4 @@
-"""The names of all keys, with type and content.
+"""The names of all keys. Constants and functions give a key; their docstrings say its type and content.
 
 `W` below is a workflow's id, `workflow:NAME-UUID`; a workflow's own keys all begin with it.
 """

@@ -49,7 +49,7 @@ _CONNECTING = re.compile(r"Error (-?\d+ )?connecting to .*?\. (?=\S)")
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A Redis server with all that lfr stores there. Opens connections only when they are used."""
+    """Access to the Redis server that the settings name. Opens connections only when they are used."""
 
     settings: Settings
     pool: redis.ConnectionPool
@@ -133,8 +133,8 @@ class Connection:
         return replies
 
     def execute_unchecked(self, commands: Sequence[Command]) -> list[Reply]:
-        """Do as `execute`, but leave the error of any command among the replies. Raises Unreachable and
-        Refused only if there is no connection, or Redis refuses it."""
+        """Do as `execute`, but leave the error of any command among the replies. Raises Unreachable only
+        without a connection or an answer, Refused only if Redis refuses the connection."""
         if not commands:
             return []
         try:

@@ -51,7 +51,7 @@ class LoggedReceipt(NamedTuple):
     event: str
 
     def ids(self) -> list[StreamId]:
-        """Return both ids."""
+        """Return both ids, that of the receipt first."""
         return [StreamId.parse(self.receipt), StreamId.parse(self.event)]
 
 
@@ -66,7 +66,7 @@ def queue_old_entries(connection: Connection, stream: str, after: str, retain_ms
     """Queue entries to be cleared that are older than `retain_ms` and that nobody gives a receipt to: users'
     events, and start-tasks of attempts that are not current.
 
-    Looks at up to _MAX_ENTRIES entries behind the id `after`, and returns the id of the last one that it has
+    Looks at up to 200 entries behind the id `after`, and returns the id of the last one that it has
     looked at, or `after` if it has looked at none. (TIME, XRANGE; HGET; ZADD)
     """
     newest_ms = read_time_ms(connection) - retain_ms
@@ -99,7 +99,7 @@ def _find_obsolete_tasks(connection: Connection, entries: Sequence[Entry]) -> li
 
 class StreamCleaner:
     """Deletes queued entries that no active group needs, see `clear`. A group is active if a consumer of it
-    was so within `forget_seconds`, or if it has none and this object first saw it within that time."""
+    was so within `forget_seconds`, or if it has none and the cleaner first saw it within that time."""
 
     def __init__(self, consumer: ConsumerId, forget_seconds: float) -> None:
         self._consumer = consumer

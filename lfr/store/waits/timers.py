@@ -18,8 +18,8 @@ class DueWork(NamedTuple):
 
     now_ms                 the time of Redis, in milliseconds since the epoch
     next_ms                when the next timer is due, likewise, or None
-    has_opened_countdowns  countdowns of a latch that was opened are to be completed
-    has_countdowns         countdowns wait that started at a latch of zero
+    has_opened_countdowns  whether countdowns of a latch that was opened are to be completed
+    has_countdowns         whether countdowns that started at a latch of zero still wait
     """
 
     now_ms: int

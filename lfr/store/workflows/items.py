@@ -43,7 +43,6 @@ def load_item_results(
     """Return the results of the items that have finished or failed, each once, in this order. (HMGET, HGET)
 
     Items that run, were terminated or have been deleted are left out.
-
     `last_steps` holds, by iterated step, the index of the step whose output is the output of an item.
     """
     distinct = list(dict.fromkeys(items))
@@ -85,7 +84,7 @@ def load_item_outputs(
 
 
 def load_open_items(connection: Connection, workflow: str, index: int, counts: ItemCounts) -> list[ItemId]:
-    """Return the items that have begun and are not done. (HKEYS)"""
+    """Return the items that have begun and not succeeded: they run, failed or were terminated. (HKEYS)"""
     fields = set(connection.call("HKEYS", keys.items(workflow, index)))
     numbers = (number for number in range(counts.begun) if b"o%d" % number not in fields)
     return [ItemId(workflow, index, number, counts.round) for number in numbers]

@@ -24,7 +24,7 @@ from lfr.values.json import Json, decode_json
 class FlowCache:
     """The flows that a process has used recently, and which workflow runs which flow.
 
-    Drops those used longest ago above so many flows, steps of flows, and workflows. A flow never changes. The
+    Keeps at most so many flows, steps of all flows, and workflows: those used last. A flow never changes. The
     flow that a workflow runs changes only if the workflow is deleted and its id is used again, so a reference
     from `reference_of` is to be compared with the workflow's record.
     """
@@ -109,7 +109,6 @@ class Record:
     """The record of a workflow as a whole, as it is stored. Times are in milliseconds since the epoch.
 
     ended_ms   when it ended; 0: not yet. `active`, `done`, `skipped`, `failed`: see Progress
-
     reference  of the flow: its digest, and `/INDEX` for each part of a flow that it runs for an item
     total      how many steps its flow has; None if the record does not say it
     reason     why it failed; cut if the record was loaded for a list
@@ -193,8 +192,8 @@ def load(
 ) -> tuple[int, dict[str, LoadedWorkflow]]:
     """Watch and load workflows, with the progress that results of these steps are likely to need.
 
-    Return the time of Redis in milliseconds since the epoch, and the workflows that exist, by id. (WATCH,
-    TIME, HMGET; one round trip for workflows whose flow is cached, else three)
+    Return the time of Redis in milliseconds since the epoch, and the workflows by id, without those that, or
+    whose flow, do not exist. (WATCH, TIME, HMGET; one round trip if their flows are cached, else three)
     """
     ids = list(indices_by_id)
     if not ids:
