@@ -238,7 +238,7 @@ class TransitionBuilder:
             self._end(step.index, kind, output)
 
     def fail(self, step: Step, reason: str) -> None:
-        """Fail a step, and with it the workflow. The step keeps its activations for a restart."""
+        """Fail a step, and with it the workflow if that runs. The step gets its activations back."""
         transition = self.transition
         self.return_activations(step.index)
         self._add_fact(step.index, FactKind.FAILED)

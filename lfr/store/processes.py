@@ -22,6 +22,7 @@ EXPIRES_SECONDS = 10
 class Process:
     """A role's process.
 
+    id      unique to each start of a process
     name    the role, with a number if several run on its host: `lifecycle.2`
     since   when it started, in ISO 8601, UTC
     passes  how many passes of its loop it has completed

@@ -43,8 +43,8 @@ def process_requests(
     """Acquire, release, start countdowns, in the order of the stream; end their steps, or let them wait.
 
     Appends receipts and acknowledges the start-tasks, also those that change nothing: the attempt has been
-    counted or is over. A release that is deferred stays pending. `first_id` is the oldest entry of the batch.
-    (WATCH, GET, EXISTS, HEXISTS, XPENDING; MULTI/EXEC)
+    counted or is over. `first_id` is the oldest entry of the batch: while an earlier one is pending in the
+    group, releases at zero stay pending, too. (WATCH, GET, EXISTS, HEXISTS, XPENDING; MULTI/EXEC)
     """
 
     def attempt(requests: Sequence[LatchRequest]) -> list[Command]:
