@@ -18,7 +18,7 @@ from lfr.web.http import Request, Response, json_response
 from lfr.web.openapi import openapi_document
 from lfr.web.problems import SECURITY_HEADERS, HttpError, error_response, problem_response
 from lfr.web.request_parser import parse_request, request_headers
-from lfr.web.route import Access, Route
+from lfr.web.route import Access, Route, get
 from lfr.web.routes import archives, events, latches, live, start, status, steps, workflow_list, workflows
 from lfr.web.server import StreamSlots
 
@@ -42,9 +42,7 @@ def all_routes() -> tuple[Route, ...]:
         return json_response(openapi_document((*routes, own, alias), request.root))
 
     responses = {200: {"application/json": {"type": "object"}}}
-    own = Route(
-        "GET", "/openapi.json", openapi, Access.NONE, "Get this OpenAPI document.", responses=responses
-    )
+    own = get("/openapi.json", openapi, "Get this OpenAPI document.", access=Access.NONE, responses=responses)
     alias = replace(own, path="/apispec.json", summary="Get this OpenAPI document, as in littleflow_redis.")
     return (*routes, own, alias)
 

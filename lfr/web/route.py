@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 from lfr.errors import BadInput
 from lfr.values.checks import Check, digits, mismatch, one_of
@@ -60,10 +61,16 @@ class Route:
     method: str
     path: str
     handler: Handler
-    access: Access
     summary: str
+    access: Access
     query: tuple[Parameter, ...] = ()
     body: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     needs_body: bool = True
     responses: Mapping[int, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     problems: tuple[int, ...] = ()
+
+
+get: Final = partial(Route, "GET", access=Access.READ)
+post: Final = partial(Route, "POST", access=Access.OPERATE)
+delete: Final = partial(Route, "DELETE", access=Access.OPERATE)
+"""Make a route of this method, with the access that most of its routes require."""

@@ -12,7 +12,7 @@ from lfr.host.files import write_atomically
 from lfr.operations.archive.archive import archive_file_name, archive_workflow, restore_workflow
 from lfr.values.json import encode_json
 from lfr.web.http import Request, Response, json_response
-from lfr.web.route import Access, Parameter, Route
+from lfr.web.route import Parameter, get, post
 from lfr.web.routes.schemas import JSON, OBJECT, TEXT, WORKFLOW_ID, object_schema, ok
 
 
@@ -39,31 +39,25 @@ def _restore(request: Request) -> Response:
 
 
 ROUTES: Final = (
-    Route(
-        "POST",
+    post(
         "/workflows/restore",
         _restore,
-        Access.OPERATE,
         "Restore a workflow from an archive.",
         query=(Parameter("workflow", TEXT, "its id; default: the archived id if it is free, else a new id"),),
         body={JSON: OBJECT},
         responses={201: {JSON: WORKFLOW_ID}},
         problems=(400, 409),
     ),
-    Route(
-        "GET",
+    get(
         "/workflows/{id}/archive",
         _get_archive,
-        Access.READ,
         "Get the archive of a workflow.",
         responses=ok(OBJECT),
         problems=(400, 404, 409),
     ),
-    Route(
-        "POST",
+    post(
         "/workflows/{id}/archive",
         _write_archive,
-        Access.OPERATE,
         "Write the archive of a workflow to the server's folder for archives.",
         responses={201: {JSON: object_schema({"file": TEXT})}},
         problems=(400, 404, 409, 507),

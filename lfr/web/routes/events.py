@@ -8,7 +8,7 @@ from typing import Final
 from lfr.errors import BadInput
 from lfr.operations.events import MAX_LIST_SIZE, list_dead_letters, list_events, send_event
 from lfr.web.http import Request, Response, json_response
-from lfr.web.route import Access, Parameter, Route
+from lfr.web.route import Parameter, get, post
 from lfr.web.routes.schemas import (
     JSON,
     NONEMPTY_TEXT,
@@ -50,11 +50,9 @@ _EVENT: Final = object_schema(
 )
 
 ROUTES: Final = (
-    Route(
-        "GET",
+    get(
         "/events",
         _list_events,
-        Access.READ,
         "List events of the stream, newest first, among the newest 5000.",
         query=(
             _SIZE,
@@ -64,21 +62,17 @@ ROUTES: Final = (
         responses=ok(array(_EVENT)),
         problems=(400,),
     ),
-    Route(
-        "GET",
+    get(
         "/dead-letters",
         _list_dead_letters,
-        Access.READ,
         "List events that could not be understood, newest first.",
         query=(_SIZE,),
         responses=ok(array(object_schema({"id": TEXT, "at": TEXT, "reason": TEXT, "fields": _FIELDS}))),
         problems=(400,),
     ),
-    Route(
-        "POST",
+    post(
         "/events",
         _send_event,
-        Access.OPERATE,
         "Send an event of any kind.",
         body={JSON: object_schema({"kind": NONEMPTY_TEXT}, {"data": OBJECT})},
         responses={201: {JSON: object_schema({"id": TEXT})}},

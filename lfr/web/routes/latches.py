@@ -6,7 +6,7 @@ from typing import Final
 
 from lfr.operations.latches import list_latches, reset_latch
 from lfr.web.http import Request, Response, json_response
-from lfr.web.route import Access, Route
+from lfr.web.route import get, post
 from lfr.web.routes.schemas import OBJECT, array, ok
 
 
@@ -19,19 +19,15 @@ def _reset_latch(request: Request) -> Response:
 
 
 ROUTES: Final = (
-    Route(
-        "GET",
+    get(
         "/latches",
         _list_latches,
-        Access.READ,
         "List latches with their values and waiting steps.",
         responses=ok(array(OBJECT)),
     ),
-    Route(
-        "POST",
+    post(
         "/latches/{name}/reset",
         _reset_latch,
-        Access.OPERATE,
         "Set a latch to zero and resume the steps that wait for it.",
         responses=ok(OBJECT),
         problems=(404,),

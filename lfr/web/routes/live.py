@@ -7,7 +7,7 @@ from typing import Final
 from lfr.operations.follow import follow_workflow
 from lfr.operations.list_workflows import follow_workflow_list
 from lfr.web.http import Request, Response
-from lfr.web.route import Access, Parameter, Route
+from lfr.web.route import Parameter, get
 from lfr.web.routes.schemas import TEXT
 from lfr.web.routes.workflow_list import FILTERS
 from lfr.web.sse import Message, Messages, stream_events
@@ -48,21 +48,17 @@ def _stream_list(request: Request) -> Response:
 
 
 ROUTES: Final = (
-    Route(
-        "GET",
+    get(
         "/live",
         _stream_list,
-        Access.READ,
         "Stream the counts by state and the changes of the newest workflows as server-sent events.",
         query=FILTERS,
         responses=_EVENT_STREAM,
         problems=(400,),
     ),
-    Route(
-        "GET",
+    get(
         "/workflows/{id}/live",
         _stream_workflow,
-        Access.READ,
         "Stream the changes of a workflow as server-sent events until it ends.",
         query=(Parameter("after", TEXT, "only changes after this moment; as Last-Event-ID"),),
         responses=_EVENT_STREAM,

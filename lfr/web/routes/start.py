@@ -12,7 +12,7 @@ from lfr.language import Diagnostic, Severity, check_flow
 from lfr.operations.start import start_workflow
 from lfr.values.json import InvalidJson, Json, decode_json
 from lfr.web.http import Request, Response, json_response
-from lfr.web.route import Access, Route
+from lfr.web.route import Access, post
 from lfr.web.routes.schemas import (
     BOOLEAN,
     DIAGNOSTIC,
@@ -87,21 +87,18 @@ _CHECK: Final = object_schema(
 _STARTED: Final = {201: {JSON: WORKFLOW_ID}, 200: {JSON: WORKFLOW_ID}}
 
 ROUTES: Final = (
-    Route(
-        "POST",
+    post(
         "/workflows/check",
         _check,
-        Access.READ,
         "Check a flow without running it. Each error and warning has its line and column.",
+        access=Access.READ,
         body={JSON: object_schema({"workflow": FLOW_TEXT}), "text/plain": FLOW_TEXT},
         responses=ok(_CHECK),
         problems=(400,),
     ),
-    Route(
-        "POST",
+    post(
         "/workflows/start",
         _start,
-        Access.OPERATE,
         "Start a workflow. A repeated request with the same id, flow and input starts nothing.",
         body={
             JSON: object_schema({"workflow": FLOW_TEXT}, {"input": INPUT, "id": NULLABLE_TEXT}),
@@ -110,11 +107,9 @@ ROUTES: Final = (
         responses=_STARTED,
         problems=(400, 409),
     ),
-    Route(
-        "POST",
+    post(
         "/workflows/start/upload",
         _upload,
-        Access.OPERATE,
         "Start a workflow from a form: the flow as the file or field `workflow`, its input as `input`.",
         body={"multipart/form-data": object_schema({"workflow": FLOW_TEXT}, {"input": TEXT, "id": TEXT})},
         responses=_STARTED,

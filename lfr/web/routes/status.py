@@ -10,7 +10,7 @@ from lfr import __version__
 from lfr.operations.list_workflows import count_workflows
 from lfr.operations.status import load_status
 from lfr.web.http import Request, Response, json_response, text_response
-from lfr.web.route import Access, Route
+from lfr.web.route import Access, get
 from lfr.web.routes.schemas import OBJECT, TEXT, object_schema, ok
 
 _STATUS: Final = ok(object_schema({"status": TEXT}))
@@ -76,34 +76,20 @@ def _gauges(state: dict[str, Any]) -> Iterator[tuple[str, str, str, dict[str, fl
 
 
 ROUTES: Final = (
-    Route(
-        "GET", "/", _get_version, Access.READ, "Get the version.", responses=ok(object_schema({"lfr": TEXT}))
-    ),
-    Route(
-        "GET",
+    get("/", _get_version, "Get the version.", responses=ok(object_schema({"lfr": TEXT}))),
+    get(
         "/system",
         _get_system,
-        Access.READ,
         "Get the live roles, the stream, its groups, timers, latches and dead letters.",
         responses=ok(OBJECT),
     ),
-    Route(
-        "GET",
+    get(
         "/health/live",
         _get_liveness,
-        Access.NONE,
         "Check that this process serves.",
+        access=Access.NONE,
         responses=_STATUS,
     ),
-    Route(
-        "GET", "/health/ready", _get_readiness, Access.NONE, "Check that Redis answers.", responses=_STATUS
-    ),
-    Route(
-        "GET",
-        "/metrics",
-        _get_metrics,
-        Access.READ,
-        "Get metrics for Prometheus.",
-        responses={200: {"text/plain": TEXT}},
-    ),
+    get("/health/ready", _get_readiness, "Check that Redis answers.", access=Access.NONE, responses=_STATUS),
+    get("/metrics", _get_metrics, "Get metrics for Prometheus.", responses={200: {"text/plain": TEXT}}),
 )

@@ -11,7 +11,7 @@ from lfr.operations.complete_task import complete_task
 from lfr.operations.inspect.workflow import inspect_step
 from lfr.operations.intervene import fail_task, retry_task, skip_task
 from lfr.web.http import Request, Response, json_response, no_content
-from lfr.web.route import Access, Handler, Route
+from lfr.web.route import Handler, Route, get, post
 from lfr.web.routes.schemas import (
     ANY,
     JSON,
@@ -68,11 +68,9 @@ def _optional_body(request: Request) -> dict[str, Any]:
 
 
 def _intervention(action: str, handler: Handler, summary: str, body: Schema | None) -> Route:
-    return Route(
-        "POST",
+    return post(
         f"/workflows/{{id}}/steps/{{index}}/{action}",
         handler,
-        Access.OPERATE,
         summary,
         body={} if body is None else {JSON: body},
         needs_body=False,
@@ -86,20 +84,16 @@ _COMPLETION: Final = object_schema(
 )
 
 ROUTES: Final = (
-    Route(
-        "GET",
+    get(
         "/workflows/{id}/steps/{index}",
         _get,
-        Access.READ,
         "Get a step with its values and attempts.",
         responses=ok(WHOLE_STEP),
         problems=(400, 404),
     ),
-    Route(
-        "POST",
+    post(
         "/workflows/{id}/steps/{index}/end",
         _complete,
-        Access.OPERATE,
         "Report that a task has ended, on behalf of its worker, such as a request with `sync: false`.",
         body={JSON: _COMPLETION},
         needs_body=False,

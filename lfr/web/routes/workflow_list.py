@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from lfr.operations.list_workflows import MAX_PAGE_SIZE, count_workflows, list_page
 from lfr.states import WorkflowState
 from lfr.web.http import Request, Response, json_response
-from lfr.web.route import Access, Parameter, Route
+from lfr.web.route import Parameter, get
 from lfr.web.routes.schemas import COUNTS_BY_STATE, STATE, SUMMARY, TEXT, array, integer, ok
 
 FILTERS: Final = (
@@ -44,11 +44,9 @@ def _count(request: Request) -> Response:
 
 
 ROUTES: Final = (
-    Route(
-        "GET",
+    get(
         "/workflows",
         _list,
-        Access.READ,
         "List workflows, newest first. The header Link has the address of the next page.",
         query=(
             *FILTERS,
@@ -58,20 +56,11 @@ ROUTES: Final = (
         responses=ok(array(SUMMARY)),
         problems=(400,),
     ),
-    Route(
-        "GET",
+    get(
         "/inprogress",
         _list_running_ids,
-        Access.READ,
         "List the ids of the newest 1000 running workflows.",
         responses=ok(array(TEXT)),
     ),
-    Route(
-        "GET",
-        "/workflows/counts",
-        _count,
-        Access.READ,
-        "Count the workflows in each state.",
-        responses=ok(COUNTS_BY_STATE),
-    ),
+    get("/workflows/counts", _count, "Count the workflows in each state.", responses=ok(COUNTS_BY_STATE)),
 )

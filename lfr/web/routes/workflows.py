@@ -9,7 +9,7 @@ from lfr.errors import BadInput
 from lfr.operations.inspect.workflow import inspect_workflow, list_history, read_flow, read_flow_text
 from lfr.operations.intervene import delete_workflow, restart_workflow, terminate_workflow
 from lfr.web.http import Request, Response, json_response, no_content, text_response
-from lfr.web.route import Access, Parameter, Route
+from lfr.web.route import Parameter, delete, get, post
 from lfr.web.routes.schemas import (
     BOOLEAN,
     FACT,
@@ -78,49 +78,39 @@ def _delete(request: Request) -> Response:
 _ERRORS: Final = (400, 404)
 
 ROUTES: Final = (
-    Route(
-        "GET",
+    get(
         "/workflows/{id}",
         _get,
-        Access.READ,
         "Get a workflow with its steps and its flow.",
         query=(Parameter("values", BOOLEAN, "false: omit inputs, outputs and parameters, cut long reasons"),),
         responses=ok(WORKFLOW),
         problems=_ERRORS,
     ),
-    Route(
-        "GET",
+    get(
         "/workflows/{id}/state",
         _get_state,
-        Access.READ,
         "Get the state of a workflow and of its steps.",
         responses=ok(STATE_OF_STEPS),
         problems=_ERRORS,
     ),
-    Route(
-        "GET",
+    get(
         "/workflows/{id}/history",
         _get_history,
-        Access.READ,
         "Get the history of a workflow, oldest fact first.",
         query=(Parameter("since", TEXT, "only facts after this time, in ISO 8601"),),
         responses=ok(array(FACT)),
         problems=_ERRORS,
     ),
-    Route(
-        "GET",
+    get(
         "/workflows/{id}/source",
         _get_source,
-        Access.READ,
         "Get the flow text.",
         responses={200: {"text/plain": TEXT}},
         problems=_ERRORS,
     ),
-    Route(
-        "GET",
+    get(
         "/workflows/{id}/graph",
         _get_graph,
-        Access.READ,
         "Get the graph of the flow as mermaid or JSON.",
         query=(
             Parameter("format", enum("mermaid", "json"), "default: mermaid"),
@@ -131,39 +121,31 @@ ROUTES: Final = (
         responses={200: {"text/plain": TEXT, JSON: FLOW}},
         problems=_ERRORS,
     ),
-    Route(
-        "POST",
+    post(
         "/workflows/{id}/terminate",
         _terminate,
-        Access.OPERATE,
         "Terminate a workflow.",
         responses=ok(object_schema({"state": STATE})),
         problems=(*_ERRORS, 409),
     ),
-    Route(
-        "POST",
+    post(
         "/workflows/terminate",
         _terminate_by_body,
-        Access.OPERATE,
         "Terminate the workflow whose id is in the body.",
         body={JSON: object_schema({"workflow": NONEMPTY_TEXT})},
         responses=ok(object_schema({"state": STATE})),
         problems=(*_ERRORS, 409),
     ),
-    Route(
-        "POST",
+    post(
         "/workflows/{id}/restart",
         _restart,
-        Access.OPERATE,
         "Restart a workflow that failed or was terminated from where it stopped.",
         responses=ok(object_schema({"state": STATE})),
         problems=(*_ERRORS, 409),
     ),
-    Route(
-        "DELETE",
+    delete(
         "/workflows/{id}",
         _delete,
-        Access.OPERATE,
         "Delete a workflow that has ended.",
         responses={204: {}},
         problems=(*_ERRORS, 409),
