@@ -95,10 +95,10 @@ class Step:
     def to_dict(self) -> dict[str, Json]:
         """Return the step as plain data: `index`, `kind`, and the fields without their default value."""
         data: dict[str, Json] = {"index": self.index, "kind": self.kind.value}
-        for key in ("name", "base", "merge", "iterate", "guard", "uri", "sink"):
-            value = getattr(self, key)
-            if value is not None and value is not False and value != "":
-                data[key] = value
+        values = {
+            key: getattr(self, key) for key in ("name", "base", "merge", "iterate", "guard", "uri", "sink")
+        }
+        data |= {key: value for key, value in values.items() if value not in (None, False, "")}
         if self.parameters is not None:
             data["parameters"] = self.parameters
         if self.kind is StepKind.SUBFLOW:
@@ -223,10 +223,8 @@ class Flow:
                 "steps": [step.to_dict() for step in self.steps],
                 "edges": [list(edge) for edge in self.edges],
             }
-        for key in ("name", "doc", "docs"):
-            value = getattr(self, key)
-            if value:
-                data[key] = dict(value) if key == "docs" else value
+        texts = {"name": self.name, "doc": self.doc, "docs": dict(self.docs)}
+        data |= {key: value for key, value in texts.items() if value}
         if self.parameters is not None:
             data["parameters"] = self.parameters
         return data

@@ -37,6 +37,7 @@ MAX_CHARACTERS: Final = 128 * 1024 * 1024
 """Characters of all values, names and guards; those of a declaration count at each of its uses."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_PLAIN: Final = Symbol()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +109,6 @@ class _Span(NamedTuple):
 
     entry: int
     exit: int
-
-
-class _Modifiers(NamedTuple):
-    merge: bool = False
-    iterate: bool = False
-    guard: str | None = None
 
 
 @dataclass(slots=True)
@@ -234,14 +229,8 @@ class _FlowBuilder:
         if resource.parameters and not isinstance(parameters, dict | None):
             message = "the parameters of a resource are an object, such as (- method: PUT -)"
             self.problems.append(Problem(resource.parameters.offset, message))
-        return self._single(
-            StepKind.RESOURCE,
-            resource.offset,
-            uri=self._uri(resource),
-            parameters=parameters,
-            sink=sink,
-            merge=merge,
-        )
+        fields = {"uri": self._uri(resource), "parameters": parameters, "sink": sink, "merge": merge}
+        return self._single(StepKind.RESOURCE, resource.offset, **fields)
 
     def _uri(self, resource: ast.Resource) -> str:
         try:
@@ -251,7 +240,8 @@ class _FlowBuilder:
             return resource.uri
 
     def _step(self, step: ast.Step, scope: _OpenScope) -> _Span:
-        modifiers = _Modifiers(step.merges, step.iterate_offset is not None, step.guard)
+        iterate = step.iterate_offset is not None
+        modifiers = {"merge": step.merges, "iterate": iterate, "guard": step.guard}
         if isinstance(step.content, ast.Scope):
             span = self._subflow(step.content.statements, step.content.offset, modifiers)
         elif len(step.content) == 1:
@@ -265,7 +255,7 @@ class _FlowBuilder:
             scope.producers[step.after.name].append(span.exit)
         return span
 
-    def _task(self, task: ast.Task, modifiers: _Modifiers) -> _Span:
+    def _task(self, task: ast.Task, modifiers: Mapping[str, Any]) -> _Span:
         symbol = self._symbols.tasks.get(task.name, _PLAIN)
         if symbol.subflow is not None:
             self._check_room(task.offset, self._symbols.sizes[task.name])
@@ -276,14 +266,8 @@ class _FlowBuilder:
                 self._steps[span.entry] = replace(self._steps[span.entry], parameters=options)
             return span
         parameters = self._parameters(symbol, task)
-        return self._single(
-            StepKind.TASK,
-            task.offset,
-            name=task.name,
-            base=symbol.base,
-            parameters=parameters,
-            **modifiers._asdict(),
-        )
+        fields = {"name": task.name, "base": symbol.base, "parameters": parameters, **modifiers}
+        return self._single(StepKind.TASK, task.offset, **fields)
 
     def _parameters(self, symbol: Symbol, use: ast.Task | ast.Resource) -> Json:
         """Return the parameters of a use of a task, merged over the defaults; record the error in them."""
@@ -294,16 +278,13 @@ class _FlowBuilder:
         return parameters
 
     def _subflow(
-        self, statements: Iterable[ast.Statement], offset: int, modifiers: _Modifiers, name: str = ""
+        self, statements: Iterable[ast.Statement], offset: int, modifiers: Mapping[str, Any], name: str = ""
     ) -> _Span:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise FatalProblem(offset, f"here subflows are more than {MAX_DEPTH} levels deep")
-        index = self._add(StepKind.SUBFLOW, offset, name=name, **modifiers._asdict())
+        index = self._add(StepKind.SUBFLOW, offset, name=name, **modifiers)
         end = self._fill(_OpenScope(index, offset), statements, StepKind.SUBFLOW_END)
         self._steps[index] = replace(self._steps[index], end=end)
         self._depth -= 1
         return _Span(index, end)
-
-
-_PLAIN: Final = Symbol()

@@ -181,9 +181,8 @@ def _one_line(text: str) -> str:
 
 def _printable(text: str) -> str:
     """Replace every character that could move the cursor or colour the terminal."""
-    return "".join(
-        char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in text
-    )
+    chars = (char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return "".join(chars)
 
 
 def _blank(char: str) -> str:

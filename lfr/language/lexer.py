@@ -140,11 +140,9 @@ class Lexer:
             return Token(TokenKind.PARAMETERS, "", start, closing + 1, {})
         if closing == len(self._text):
             raise FatalProblem(start, "these parameters are not closed", "they end with )")
-        error = FatalProblem(
-            closing,
-            f"parameters cannot begin with {describe_char(self._text[closing])}",
-            "they are written (- YAML -), ({JSON}), ([JSON]) or (), without blanks between the two signs",
-        )
+        message = f"parameters cannot begin with {describe_char(self._text[closing])}"
+        hint = "they are written (- YAML -), ({JSON}), ([JSON]) or (), without blanks between the two signs"
+        error = FatalProblem(closing, message, hint)
         return self._misspelt(TokenKind.PARAMETERS, start, _LIKE_PARAMETERS, error)
 
     def _literal_or_resource(self, start: int) -> Token:
@@ -158,11 +156,8 @@ class Lexer:
         uri = _URI.match(self._text, start + 1)
         if uri is not None and self._text.startswith(">", uri.end()):
             return Token(TokenKind.RESOURCE, uri[0], start, uri.end() + 1)
-        error = FatalProblem(
-            start,
-            "this is neither a literal nor a resource",
-            "write a literal as <- YAML ->, <{JSON}>, <[JSON]> or <>, a resource as <URI>, a blank as %20",
-        )
+        hint = "write a literal as <- YAML ->, <{JSON}>, <[JSON]> or <>, a resource as <URI>, a blank as %20"
+        error = FatalProblem(start, "this is neither a literal nor a resource", hint)
         return self._misspelt(TokenKind.RESOURCE, start, _LIKE_RESOURCE, error)
 
     def _misspelt(self, kind: TokenKind, start: int, form: re.Pattern[str], error: FatalProblem) -> Token:

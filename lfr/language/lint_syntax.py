@@ -117,17 +117,13 @@ def _lint_line_ends(statement: ast.Statement, text: str) -> Iterator[Problem]:
     `A -> :x` and `B` on two lines are `A -> :x B`; `A` and `:x -> B` on two lines are `A :x -> B`.
     """
     for number, step in enumerate(statement.steps):
-        follows_arrow = number > 0 or statement.source is not None
-        if follows_arrow and step.before is not None and _ends_line(step.before, text):
-            message = f":{step.before.name} is the label of the step on the next line"
-            yield Problem(step.before.offset, message, "write ; after it if it ends the statement")
+        before = step.before if number > 0 or statement.source is not None else None
+        if before is not None and _LINE_END.match(text, before.offset + 1 + len(before.name)):
+            message = f":{before.name} is the label of the step on the next line"
+            yield Problem(before.offset, message, "write ; after it if it ends the statement")
         if step.after is not None and begins_line(text, step.after.offset):
             message = f":{step.after.name} is the label of the step on the line before"
             yield Problem(step.after.offset, message, "write ; before it if it begins a statement")
-
-
-def _ends_line(label: ast.Label, text: str) -> bool:
-    return _LINE_END.match(text, label.offset + 1 + len(label.name)) is not None
 
 
 def _lint_braces_after_resource(one: ast.Statement, following: ast.Statement, text: str) -> Iterator[Problem]:

@@ -33,26 +33,11 @@ MAX_DEPTH: Final = 100
 MAX_SKIPPED_TOKENS: Final = 100_000
 """How many tokens after an error are searched for the beginning of a statement."""
 
-BEGINS_STEP: Final = frozenset(
-    {TokenKind.NAME, TokenKind.ITERATE, TokenKind.MERGE, TokenKind.QUESTION, *CLOSING_OF}
-)
+_MODIFIERS: Final = (TokenKind.ITERATE, TokenKind.MERGE, TokenKind.QUESTION)
+BEGINS_STEP: Final = frozenset({TokenKind.NAME, *_MODIFIERS, *CLOSING_OF})
 _BEGINS_STATEMENT: Final = BEGINS_STEP | {TokenKind.LABEL, TokenKind.LITERAL, TokenKind.RESOURCE}
-_FOLLOWS_STATEMENT: Final = _BEGINS_STATEMENT | {
-    TokenKind.DECLARATION,
-    TokenKind.END,
-    *CLOSING_OF.values(),
-}
-_CONTINUES: Final = frozenset(
-    {
-        TokenKind.ARROW,
-        TokenKind.BAR,
-        TokenKind.MERGE,
-        TokenKind.ITERATE,
-        TokenKind.QUESTION,
-        TokenKind.GUARD,
-        TokenKind.EQUALS,
-    }
-)
+_FOLLOWS_STATEMENT: Final = _BEGINS_STATEMENT | {TokenKind.DECLARATION, TokenKind.END, *CLOSING_OF.values()}
+_CONTINUES: Final = (TokenKind.ARROW, TokenKind.BAR, TokenKind.GUARD, TokenKind.EQUALS, *_MODIFIERS)
 """After one of these, a statement continues on the next line."""
 
 
@@ -168,14 +153,16 @@ class _Parser:
         if opening and token.kind in CLOSING_OF.values() and token.kind is not CLOSING_OF[opening.kind]:
             message = f"{token.text} cannot close {opening.text}"
             raise FatalProblem(token.offset, message, cause=opening.offset)
-        self._fail(f"expected {expected}, found {_describe(token)}", hint or _hint(token))
+        self._fail(
+            f"expected {expected}, found {_describe(token)}",
+            hint or _HINTS.get(token.kind) or _HINTS.get(token.text, ""),
+        )
 
     def _declaration(self) -> ast.Declaration:
         keyword = self._advance()
         if keyword.text not in ("flow", "task"):
-            raise FatalProblem(
-                keyword.offset, f"there is no declaration @{keyword.text}", "write @flow or @task"
-            )
+            message = f"there is no declaration @{keyword.text}"
+            raise FatalProblem(keyword.offset, message, "write @flow or @task")
         name = self._expect(TokenKind.NAME).text
         alias = self._expect(TokenKind.NAME).text if self._accept(TokenKind.EQUALS) else ""
         parameters = self._parameters()
@@ -243,9 +230,8 @@ class _Parser:
         iterate = None if merge else self._accept(TokenKind.ITERATE)
         merge = merge or (None if iterate else self._accept(TokenKind.MERGE))
         if self._token.kind in (TokenKind.ITERATE, TokenKind.MERGE):
-            self._fail(
-                "* and > exclude each other, and neither is repeated", "merge in a step before this one"
-            )
+            message = "* and > exclude each other, and neither is repeated"
+            self._fail(message, "merge in a step before this one")
         question = self._accept(TokenKind.QUESTION)
         guard_offset = self._token.offset if question else None
         guard = self._guard() if question else None
@@ -296,9 +282,8 @@ class _Parser:
     def _literal(self) -> ast.Literal:
         token = self._advance()
         if not isinstance(token.value, dict | list | None):
-            self._problems.append(
-                Problem(token.offset, "a literal must be an object or a list", "put [ ] around it")
-            )
+            message = "a literal must be an object or a list"
+            self._problems.append(Problem(token.offset, message, "put [ ] around it"))
         return ast.Literal({} if token.value is None else token.value, token.offset)
 
     def _resource(self) -> ast.Resource:
@@ -312,37 +297,27 @@ class _Parser:
 
 AFTER_DECLARATION: Final = "write ; after the declaration if the bracket after it begins a statement"
 
-_HINTS_BY_TEXT: Final = {
+_HINTS: Final[dict[str, str]] = {
     **dict.fromkeys("-=–—⇒➔➜⟶", "an arrow is written -> or →"),
     **dict.fromkeys("0123456789", "a name begins with a letter or _"),
     ";": "it ends a statement, but no statement precedes it",
     ",": "between statements there is nothing, or a ;",
     ":": "a label is written :name, with no blank between",
     "$": "a guard stands in back quotes, after ?",
-}
-
-_HINTS_BY_KIND: Final = {
     TokenKind.ARROW: "something is missing before it",
     TokenKind.LITERAL: "a literal can only begin a statement",
     TokenKind.RESOURCE: "a resource can only begin or end a statement",
     TokenKind.DECLARATION: "declarations stand outside of subflows",
     TokenKind.DOC: "documentation belongs to a declaration, after its parameters",
     TokenKind.GUARD: "a guard comes after ?",
-    TokenKind.CLOSE_BRACE: "no bracket is open, or the brackets are empty",
-    TokenKind.CLOSE_BRACKET: "no bracket is open, or the brackets are empty",
+    **dict.fromkeys(CLOSING_OF.values(), "no bracket is open, or the brackets are empty"),
 }
+"""Hints by a token's kind or, if there is none for that, by its text."""
+
+_MARKS: Final = {TokenKind.NAME: "", TokenKind.GUARD: "", TokenKind.LABEL: ":", TokenKind.DECLARATION: "@"}
 
 
 def _describe(token: Token) -> str:
-    match token.kind:
-        case TokenKind.NAME | TokenKind.GUARD:
-            return f"{token.kind.value}, {token.text[:40]}"
-        case TokenKind.LABEL | TokenKind.DECLARATION:
-            return f"{token.kind.value}, {':' if token.kind is TokenKind.LABEL else '@'}{token.text[:40]}"
-        case TokenKind.UNKNOWN:
-            return describe_char(token.text)
-    return token.kind.value
-
-
-def _hint(token: Token) -> str:
-    return _HINTS_BY_KIND.get(token.kind) or _HINTS_BY_TEXT.get(token.text, "")
+    if token.kind in _MARKS:
+        return f"{token.kind.value}, {_MARKS[token.kind]}{token.text[:40]}"
+    return describe_char(token.text) if token.kind is TokenKind.UNKNOWN else token.kind.value

@@ -17,6 +17,8 @@ from lfr.language.lexer import CLOSING_OF, Lexer, Token, TokenKind
 BLANK: Final = ""
 """A blank line in a list of comments."""
 
+_CLOSING: Final = frozenset({*CLOSING_OF.values(), TokenKind.END})
+
 
 @dataclass(slots=True)
 class Block:
@@ -173,9 +175,6 @@ def _trimmed(comments: list[str]) -> list[str]:
 def _without_blanks(comments: list[str]) -> list[str]:
     """Return the comments without blank lines, which matter between clauses only."""
     return [comment for comment in comments if comment != BLANK]
-
-
-_CLOSING: Final = frozenset({*CLOSING_OF.values(), TokenKind.END})
 
 
 def _lexemes(text: str) -> Iterator[_Lexeme]:

@@ -10,7 +10,7 @@ The content of a literal of several lines is not changed, because margins matter
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Final, NamedTuple
 
 from lfr.flow import gc_paused
@@ -28,6 +28,7 @@ _WIDEST_BLOCK: Final = 60
 """The maximum number of columns of a subflow on one line, if it has several statements and arrows."""
 
 _INDENT: Final = "  "
+_CLOSING: Final = tuple(CLOSING_OF.values())
 
 
 class _Line(NamedTuple):
@@ -45,9 +46,8 @@ def format_flow(text: str, *, source: str = "FLOW") -> str:
     source_text = SourceText.of(text, source)
     with gc_paused():
         compiled = compile_source(source_text)
-    starts = frozenset(
-        statement.offset for scope in walk_all_scopes(compiled.tree) for statement in scope.statements
-    )
+    scopes = walk_all_scopes(compiled.tree)
+    starts = frozenset(statement.offset for scope in scopes for statement in scope.statements)
     lines = list(_block_lines(parse_clauses(source_text.text, starts), ""))
     formatted = "\n".join(_aligned(lines)) + "\n"
     assert compile_flow(formatted, source=source) == compiled.flow, "the layout has changed the flow"
@@ -56,8 +56,7 @@ def format_flow(text: str, *, source: str = "FLOW") -> str:
 
 def _block_lines(block: Block, indent: str) -> Iterator[_Line]:
     """Yield the lines of all clauses, with at most one blank line between them and none at the edges."""
-    for clause, following in pairwise([*block.clauses, None]):
-        assert clause is not None
+    for clause, following in zip_longest(block.clauses, block.clauses[1:]):
         end = ";" if following is not None and _needs_end(clause, following) else ""
         yield from _comment_lines(clause.segments[0].leading, indent)
         yield from _clause_lines(clause, indent, end)
@@ -88,9 +87,6 @@ def _is_target(clause: Clause) -> bool:
     """Return whether a statement that ends with a label has it as its target."""
     pieces = clause.segments[-1].pieces
     return len(pieces) == 1 or (pieces[0] == ">" and len(pieces) == 2)
-
-
-_CLOSING: Final = tuple(CLOSING_OF.values())
 
 
 def _clause_lines(clause: Clause, indent: str, end: str) -> Iterator[_Line]:
@@ -132,8 +128,7 @@ def _flat_block(block: Block) -> str | None:
     if block.closing or any(clause.segments[-1].trailing or clause.segments[0].leading for clause in clauses):
         return None
     words: list[str] = []
-    for clause, following in pairwise([*clauses, None]):
-        assert clause is not None
+    for clause, following in zip_longest(clauses, clauses[1:]):
         flat = _flat_clause(clause)
         if flat is None:
             return None
