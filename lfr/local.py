@@ -59,7 +59,7 @@ def run_local(
 
     Tasks exchange JSON, as workers do: a task cannot change the input of another one. Exceptions of functions
     pass through. `base` is that of `compile_flow`, for a text. A run stops after `limit` tasks, and after
-    `turns` turns of a loop that leads back to its `:start` and so has no end.
+    `turns` turns (None: any number) of a loop that leads back to its `:start` and so has no end.
 
     Raises FlowError; BadInput for an input that is no object or list; LocalFailure if a step fails, if a task
     has no function or returns no JSON, or if the run was stopped.

@@ -149,7 +149,7 @@ function assignNodes(steps, folded, first, last) {
 
 function buildEdges(edges, home) {
   const keys = new Set();
-  const result = [];
+  const drawnEdges = [];
   for (const [source, target] of edges) {
     const [from, to] = [home[source], home[target]];
     if (from < 0 || to < 0) continue;
@@ -157,9 +157,9 @@ function buildEdges(edges, home) {
     const isInside = from === to && source !== target;
     if (isInside || keys.has(key)) continue;
     keys.add(key);
-    result.push({ from, to, back: to <= from });
+    drawnEdges.push({ from, to, back: to <= from });
   }
-  return result;
+  return drawnEdges;
 }
 
 /** Return one width for all nodes, so that they form columns. */

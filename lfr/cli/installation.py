@@ -18,7 +18,7 @@ WANTS_FOLDER: Final = Path("/etc/systemd/system/lfr.target.wants")
 
 
 def add_installation_options(parser: ArgumentParser) -> None:
-    """Add --prefix and --dry-run."""
+    """Add --prefix, the folder to install below, and --dry-run, which `check_host` and `run_actions` read."""
     parser.add_argument(
         "--prefix", metavar="DIR", type=_parse_folder, default=Path("/usr/local"), help="default: /usr/local"
     )
@@ -42,7 +42,7 @@ def check_host(arguments: Namespace, command: str) -> None:
 
 
 def run_actions(actions: Iterable[Action], arguments: Namespace, terminal: Terminal) -> None:
-    """Print each action and perform it; with --dry-run only print it."""
+    """Perform each action after printing it on stderr; with --dry-run only print it, on stdout."""
     for action in actions:
         if arguments.dry_run:
             terminal.print(str(action))

@@ -31,8 +31,9 @@ def complete_task(
     """Send the end-task event of a step in place of its worker; return the id of the event.
 
     `name`, the task's name or the task behind its alias, protects against a wrong index, and `attempt`
-    against completing a later attempt; None allows any. Without `reason` or `output` (None), the event has
-    none. Whether the task runs is not checked here. Raises BadInput, also for an iterated step, and NotFound.
+    against completing a later attempt; None allows any, but of a wait: task the latest attempt only. Without
+    `reason` or `output` (None), the event has none. A wait: task is cancelled, too. Whether the task runs is
+    not checked. Raises BadInput, also for an iterated step, and NotFound.
     """
     id = parse_workflow_id(id)
     if status not in tuple(events.Status):

@@ -103,22 +103,22 @@ def _load_page(
     store: Store, filter: _Filter, size: int, cursor: tuple[int, str] | None, max_read: int
 ) -> Page:
     workflows: list[dict[str, Any]] = []
-    read = 0
-    chunk = size
+    read_count = 0
+    chunk_size = size
     with store.connect() as connection:
         while True:
-            ids = load_page(connection, filter.state, cursor, count=chunk)
+            ids = load_page(connection, filter.state, cursor, count=chunk_size)
             matches = _select(connection, ids, filter)
             selected = matches[: size - len(workflows)]
             records = load_records(connection, [id for _, id in selected], for_list=True)
             workflows += [summarize(record) for record in records if record is not None]
-            read += len(ids)
-            if len(selected) == len(matches) and len(ids) < chunk:
+            read_count += len(ids)
+            if len(selected) == len(matches) and len(ids) < chunk_size:
                 return Page(workflows, None)
             cursor = ids[-1] if len(selected) == len(matches) else selected[-1]
-            if len(workflows) == size or read >= max_read:
+            if len(workflows) == size or read_count >= max_read:
                 return Page(workflows, "{}_{}".format(*cursor))
-            chunk = min(2 * chunk, MAX_PAGE_SIZE)  # matches are rare
+            chunk_size = min(2 * chunk_size, MAX_PAGE_SIZE)  # matches are rare
 
 
 def _select(connection: Connection, ids: list[tuple[int, str]], filter: _Filter) -> list[tuple[int, str]]:

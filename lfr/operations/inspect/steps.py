@@ -143,14 +143,14 @@ def _describe_items(record: Record, index: int, round: _Round) -> dict[str, Any]
         states = {
             item: StepState.PENDING if state is StepState.RUNNING else state for item, state in states.items()
         }
-    counts = list(states.values())
+    item_states = list(states.values())
     open_items = [item for item in states if states[item] is not StepState.DONE]
     open_items.sort(key=lambda item: (states[item] is not StepState.FAILED, item))
     return {
         "total": len(states),
-        "done": counts.count(StepState.DONE),
-        "running": counts.count(StepState.RUNNING),
-        "failed": counts.count(StepState.FAILED),
+        "done": item_states.count(StepState.DONE),
+        "running": item_states.count(StepState.RUNNING),
+        "failed": item_states.count(StepState.FAILED),
         "open": [
             {"id": str(ItemId(record.id, index, item, round.number)), "state": states[item].value}
             for item in open_items[:MAX_OPEN_ITEMS]

@@ -225,13 +225,13 @@ def _remove_values(descriptions: Iterable[dict[str, Any]]) -> None:
 
 def _outline(flow: Flow) -> dict[str, Any]:
     """Return a flow without its values, except small literals: their steps are titled by them."""
-    data = flow.to_dict()
-    data.pop("parameters", None)
-    for step in data["steps"]:
+    outline = flow.to_dict()
+    outline.pop("parameters", None)
+    for step in outline["steps"]:
         step.pop("parameters", None)
         if not _is_small(step.get("value")):
             del step["value"]
-    return data
+    return outline
 
 
 def _is_small(value: Json) -> bool:

@@ -34,13 +34,15 @@ def _check(request: Request) -> Response:
     if not isinstance(text, str):
         raise BadInput("workflow is missing: the text of a flow")
     checked = check_flow(text)
-    result: dict[str, Any] = {
+    description: dict[str, Any] = {
         "ok": checked.flow is not None,
         "name": checked.flow.name if checked.flow else "",
         "errors": _diagnostics(checked.diagnostics, Severity.ERROR),
         "warnings": _diagnostics(checked.diagnostics, Severity.WARNING),
     }
-    return json_response(result if checked.flow is None else {**result, "flow": checked.flow.to_dict()})
+    if checked.flow is not None:
+        description["flow"] = checked.flow.to_dict()
+    return json_response(description)
 
 
 def _diagnostics(diagnostics: Iterable[Diagnostic], severity: Severity) -> list[dict[str, Any]]:
