@@ -6,6 +6,7 @@ import { followStream } from "../client/stream.js";
 /** @typedef {import("../client/api.js").Problem} Problem */
 
 const Live = createContext({ paused: false, report: (_state) => {} });
+/** Gives its page `paused`, and `report`, which the page's hooks call with the state of their updates. */
 export const LiveProvider = Live.Provider;
 
 /**

@@ -57,7 +57,7 @@ def problem_response(
 
 
 def error_response(error: LfrError | HttpError) -> Response:
-    """Return the problem document of an error as a response. `_STATUS` has its status, or else it is 409."""
+    """Return the problem document of an error. Status: an HttpError's own; else by `_STATUS`; else 409."""
     if isinstance(error, HttpError):
         return problem_response(error.status, error.detail, error.headers)
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), HTTPStatus.CONFLICT)
