@@ -235,12 +235,7 @@ def encode(kind: str, at: str, values: Mapping[str, Json]) -> list[str]:
 
 def end_task_values(task: StartTask, *, output: Json = None, failure: str | None = None) -> dict[str, Json]:
     """Return the values of an end-task: of a failure for this reason; None: of a success with `output`."""
-    values: dict[str, Json] = {
-        "workflow": task.workflow,
-        "name": task.name,
-        "index": task.index,
-        "attempt": task.attempt,
-    }
+    values = {"workflow": task.workflow, "name": task.name, "index": task.index, "attempt": task.attempt}
     if failure is not None:
         return {**values, "status": Status.FAILURE, "reason": failure}
     return {**values, "status": Status.SUCCESS, "output": output}

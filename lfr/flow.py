@@ -95,10 +95,8 @@ class Step:
     def to_dict(self) -> dict[str, Json]:
         """Return the step as plain data: `index`, `kind`, and the fields without their default value."""
         data: dict[str, Json] = {"index": self.index, "kind": self.kind.value}
-        values = {
-            key: getattr(self, key) for key in ("name", "base", "merge", "iterate", "guard", "uri", "sink")
-        }
-        data |= {key: value for key, value in values.items() if value not in (None, False, "")}
+        keys = ("name", "base", "merge", "iterate", "guard", "uri", "sink")
+        data |= {key: value for key in keys if (value := getattr(self, key)) not in (None, False, "")}
         if self.parameters is not None:
             data["parameters"] = self.parameters
         if self.kind is StepKind.SUBFLOW:

@@ -188,9 +188,15 @@ def _lay_out_scope(
         width = max((size(node)[0] for node in column), default=0.0)
         borders.append((x, x + width))
         for node in column:
-            own_width, height = size(node) if node >= -1 else (width, _LANE_HEIGHT)
-            left = x + (width - own_width) / 2
-            _add_node(layout, layers, boxes, node, Rectangle(left, tops[node], own_width, height))
+            own_width, height = size(node)
+            left, top = x + (width - own_width) / 2, tops[node]
+            if node < -1:
+                lane = layout.lanes.setdefault(layers.lane_of[node], [])
+                lane += ((x, top + height / 2), (x + width, top + height / 2))
+            elif node in boxes:
+                layout.insert(boxes[node], left, top)
+            else:
+                layout.steps[node] = Rectangle(left, top, own_width, height)
         x += width + LAYER_GAP
         layout.height = max([layout.height, *(tops[node] + size(node)[1] for node in column)])
     layout.width = max(0.0, x - LAYER_GAP)
@@ -198,19 +204,6 @@ def _lay_out_scope(
         source, target = layers.layer[node_of(edge[0])], layers.layer[node_of(edge[1])]
         layout.spans[edge] = (borders[source][1], borders[target][0])
     return layout
-
-
-def _add_node(
-    layout: _ScopeLayout, layers: _Layers, boxes: Mapping[int, _ScopeLayout], node: Node, box: Rectangle
-) -> None:
-    if node < -1:
-        middle = box.y + box.height / 2
-        lane = layout.lanes.setdefault(layers.lane_of[node], [])
-        lane += ((box.x, middle), (box.x + box.width, middle))
-    elif node in boxes:
-        layout.insert(boxes[node], box.x, box.y)
-    else:
-        layout.steps[node] = box
 
 
 def _framed(inner: _ScopeLayout, index: int, label_width: float, *, vertical: bool) -> _ScopeLayout:
@@ -264,22 +257,21 @@ class _Layers:
         self.before[target].append(source)
 
     def ordered(self) -> list[list[Node]]:
-        """Return the nodes of each layer, from top to bottom."""
+        """Return the nodes of each layer, from top to bottom.
+
+        The first order is that of the text, with lanes between the ends of their edges.
+        """
+        rank = {node: float(node) for node in self.nodes}
+        for lane, (source, target) in self.lane_of.items():
+            rank[lane] = (source + target) / 2
         columns: list[list[Node]] = [[] for _ in range(max(self.layer.values()) + 1)]
-        for node in self._initial_order():
+        for node in sorted(rank, key=lambda node: (rank[node], node)):
             columns[self.layer[node]].append(node)
         for sweep in range(_SWEEPS):
             neighbours = self.before if sweep % 2 == 0 else self.after
             for column in columns if sweep % 2 == 0 else reversed(columns):
                 self._sort(column, neighbours, columns)
         return columns
-
-    def _initial_order(self) -> list[Node]:
-        """Return the nodes in the order of the text, with lanes between the ends of their edges."""
-        rank = {node: float(node) for node in self.nodes}
-        for lane, (source, target) in self.lane_of.items():
-            rank[lane] = (source + target) / 2
-        return sorted(rank, key=lambda node: (rank[node], node))
 
     def _sort(
         self, column: list[Node], neighbours: Mapping[Node, list[Node]], columns: Sequence[Sequence[Node]]

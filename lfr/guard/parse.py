@@ -213,9 +213,8 @@ class _Parser:
         try:
             string: str = json.loads(quoted, strict=False)
         except ValueError:
-            self.fail(
-                'a backslash in text is followed by one of " \\ / b f n r t, or by u and four digits', offset
-            )
+            escapes = 'one of " \\ / b f n r t, or by u and four digits'
+            self.fail(f"a backslash in text is followed by {escapes}", offset)
         return string
 
 

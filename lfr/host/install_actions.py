@@ -73,15 +73,10 @@ class Run:
 
         Even a command that `may_fail` must exist.
         """
+        env = {**os.environ, **self.environment}
         try:
             process = subprocess.run(
-                self.command,
-                env={**os.environ, **self.environment},
-                umask=0o022,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
+                self.command, env=env, umask=0o022, stdin=subprocess.DEVNULL, capture_output=True, text=True
             )
         except OSError as error:
             raise Conflict(f"{self.command[0]} cannot be run: {error.strerror}") from None

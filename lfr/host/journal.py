@@ -64,16 +64,15 @@ class _JournalHandler(logging.Handler):
         super().close()
 
     def _fields(self, record: logging.LogRecord) -> dict[str, str]:
+        step = getattr(record, "lfr_step", None)
         fields = {
             "MESSAGE": self.format(record),
             "PRIORITY": str(syslog_priority(record.levelno)),
             "SYSLOG_IDENTIFIER": "lfr",
             "LFR_ROLE": self._role,
             "LFR_WORKFLOW": getattr(record, "lfr_workflow", ""),
+            "LFR_STEP": "" if step is None else str(step),
         }
-        step = getattr(record, "lfr_step", None)
-        if step is not None:
-            fields["LFR_STEP"] = str(step)
         return {name: value for name, value in fields.items() if value}
 
 

@@ -102,12 +102,8 @@ def load_unit_states() -> list[UnitState]:
 
     if not is_booted():
         return []
-    process = subprocess.run(
-        ["systemctl", "show", "--all", f"--property={','.join(_PROPERTIES)}", *_UNITS],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["systemctl", "show", "--all", f"--property={','.join(_PROPERTIES)}", *_UNITS]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
     return sorted(parse_unit_states(process.stdout), key=lambda state: state.name)
 
 

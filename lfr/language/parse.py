@@ -153,10 +153,8 @@ class _Parser:
         if opening and token.kind in CLOSING_OF.values() and token.kind is not CLOSING_OF[opening.kind]:
             message = f"{token.text} cannot close {opening.text}"
             raise FatalProblem(token.offset, message, cause=opening.offset)
-        self._fail(
-            f"expected {expected}, found {_describe(token)}",
-            hint or _HINTS.get(token.kind) or _HINTS.get(token.text, ""),
-        )
+        hint = hint or _HINTS.get(token.kind) or _HINTS.get(token.text, "")
+        self._fail(f"expected {expected}, found {_describe(token)}", hint)
 
     def _declaration(self) -> ast.Declaration:
         keyword = self._advance()

@@ -102,9 +102,7 @@ _LOAD_PARAMETERS: Final = (Parameter("method", one_of("GET"), "the HTTP method",
 
 _STORE_PARAMETERS: Final = (
     Parameter(
-        "method",
-        one_of("POST", "PUT", "PATCH"),
-        "the HTTP method; by default PUT for a file, POST for a URL",
+        "method", one_of("POST", "PUT", "PATCH"), "the HTTP method; by default PUT for a file, POST for a URL"
     ),
     _CONTENT_TYPE,
 )

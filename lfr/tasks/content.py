@@ -50,12 +50,8 @@ EXTENSIONS: Final = {
 }
 
 MEDIA_TYPES: Final = {
-    "application/json": Format.JSON,
-    "text/json": Format.JSON,
-    "application/yaml": Format.YAML,
-    "application/x-yaml": Format.YAML,
-    "text/yaml": Format.YAML,
-    "text/x-yaml": Format.YAML,
+    **dict.fromkeys(("application/json", "text/json"), Format.JSON),
+    **dict.fromkeys(("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"), Format.YAML),
 }
 
 CHARSETS: Final = ("utf-8", "us-ascii", "iso-8859-1", "windows-1252")
@@ -101,8 +97,7 @@ def detect_content_type(header: str, path: str) -> ContentType:
 
 
 CONTENT_TYPE: Final = Check(
-    f"a media type: {SUPPORTED}",
-    lambda value: parse_content_type(value) if isinstance(value, str) else None,
+    f"a media type: {SUPPORTED}", lambda value: parse_content_type(value) if isinstance(value, str) else None
 )
 
 

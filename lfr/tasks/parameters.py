@@ -62,15 +62,12 @@ def parse_parameters(
 
 
 def _check_exactly_one(task: str, name: str, instead: str, parameters: Mapping[str, Json]) -> None:
-    descriptions = [
-        f"{each} is {abbreviate(parameters[each])}"
-        for each in (name, instead)
-        if parameters.get(each) is not None
-    ]
-    if not descriptions:
+    names = [each for each in (name, instead) if parameters.get(each) is not None]
+    if not names:
         raise BadParameter(f"{task} needs one of the parameters {name} and {instead}")
-    if len(descriptions) > 1:
-        raise BadParameter(f"{task}: {' and '.join(descriptions)}, but only one of them can be given")
+    if len(names) > 1:
+        both = " and ".join(f"{each} is {abbreviate(parameters[each])}" for each in names)
+        raise BadParameter(f"{task}: {both}, but only one of them can be given")
 
 
 def _parse(task: str, parameter: Parameter, value: Json, label: str) -> Any:

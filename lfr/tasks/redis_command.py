@@ -7,7 +7,7 @@ configuration lists the allowed commands, some are never allowed, and none may w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -123,7 +123,9 @@ def parse_command(task: StartTask, policy: CommandPolicy) -> RedisCommand:
     assert built_in is not None  # by its prefix
     values = parse_parameters(task.base, built_in.parameters, task.parameters)
     arguments = _arguments(task, values)
-    for written in _written_keys(name, arguments):
+    # all arguments of an unknown command may be keys that it writes
+    written_keys = () if name in _READING else arguments[_WRITING.get(name, slice(None))]
+    for written in written_keys:
         if policy.is_own(written):
             raise BadParameter(f"{task.base}: {written[:80]} is a key of lfr's own: no workflow may write it")
     key = next(iter(arguments), None) if values["key"] is None else values["key"]
@@ -144,13 +146,6 @@ def reply_output(command: RedisCommand, input: Json, reply: Any) -> Json:
         return input
     output = {key: value for key, value in input.items() if key != command.key} if is_object else {}
     return output if reply is None else {**output, command.key: _reply_value(command, reply)}
-
-
-def _written_keys(command: str, arguments: Sequence[str]) -> Sequence[str]:
-    """Return the arguments that may be keys that a command writes: all arguments of an unknown command."""
-    if command in _READING:
-        return ()
-    return arguments[_WRITING.get(command, slice(None))]
 
 
 def _arguments(task: StartTask, values: dict[str, Any]) -> list[str]:

@@ -148,13 +148,8 @@ def _location(parameters: RequestParameters, base: str) -> WebLocation:
     assert isinstance(location, WebLocation)  # by its scheme
     if parameters.values["sync"] or not parameters.values["use_context_parameters"]:
         return location
-    context = {
-        "littleflow-name": task.name,
-        "littleflow-base": task.base,
-        "littleflow-index": task.index,
-        "littleflow-workflow": task.workflow,
-        "littleflow-attempt": task.attempt,
-    }
+    names = ("name", "base", "index", "workflow", "attempt")
+    context = {f"littleflow-{name}": getattr(task, name) for name in names}
     query = urlencode(context, quote_via=quote, safe=":")
     return replace(location, query=f"{location.query}&{query}" if location.query else query)
 

@@ -52,9 +52,8 @@ def parse_store(parameters: Json) -> Store:
     if method not in (None, "PUT"):
         raise bad_parameter(STORE, "method", method, "PUT for a file")
     if type is None:
-        raise BadParameter(
-            f"{STORE} needs the parameter content-type, for {location} does not end in .json or .yaml"
-        )
+        reason = f"{location} does not end in .json or .yaml"
+        raise BadParameter(f"{STORE} needs the parameter content-type, for {reason}")
     return Store(location, "PUT", type)
 
 

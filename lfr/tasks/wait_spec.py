@@ -10,13 +10,7 @@ from lfr import events
 from lfr.events import OWN_KINDS, StartTask
 from lfr.tasks.catalogue import ACQUIRE, COUNTDOWN, DELAY, EVENT, RELEASE, find_built_in
 from lfr.tasks.matching import FieldSet, field_set, match_key
-from lfr.tasks.parameters import (
-    BadParameter,
-    bad_parameter,
-    errors_named,
-    fill_parameters,
-    parse_parameters,
-)
+from lfr.tasks.parameters import BadParameter, bad_parameter, errors_named, fill_parameters, parse_parameters
 from lfr.tasks.template import fill_or_look_up
 from lfr.values.checks import is_unicode
 from lfr.values.json import Json, decode_json, decode_json_lines, encode_json, encode_json_lines

@@ -12,14 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lfr.values import times
 from lfr.values.json import Json
-from lfr.values.times import (
-    DURATION_FORMAT,
-    MAX_DURATION_SECONDS,
-    format_duration,
-    parse_duration,
-    parse_timestamp,
-)
 
 _MAX_SHOWN: Final = 40
 
@@ -81,12 +75,13 @@ def duration(least: float = 0.0, most: float | None = None) -> Check:
     """Return the check for a duration (`parse_duration`), in seconds; `most` None: up to a hundred years."""
 
     def read(value: Json) -> float | None:
-        seconds = parse_duration(value)
-        return seconds if seconds is not None and least <= seconds <= (most or MAX_DURATION_SECONDS) else None
+        seconds = times.parse_duration(value)
+        return seconds if seconds is not None and least <= seconds <= (most or seconds) else None
 
-    at_least = f"; at least {format_duration(least)}" if least else ""
-    limits = at_least if most is None else f"; from {format_duration(least)} to {format_duration(most)}"
-    return Check(DURATION_FORMAT + limits, read)
+    limits = f"; at least {times.format_duration(least)}" if least else ""
+    if most is not None:
+        limits = f"; from {times.format_duration(least)} to {times.format_duration(most)}"
+    return Check(times.DURATION_FORMAT + limits, read)
 
 
 def one_of(*texts: str) -> Check:
@@ -115,9 +110,8 @@ def digits(least: int, most: int) -> Check:
 
 
 def _read_number_text(value: Json, type: Callable[[Any], float]) -> Any:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    if type is int and isinstance(value, float):
+    accepted = (str, int) if type is int else (str, int, float)
+    if isinstance(value, bool) or not isinstance(value, accepted):
         return None
     try:
         number = type(value)
@@ -157,4 +151,4 @@ LIST: Final = Check("a list", lambda value: value if isinstance(value, list) els
 TEXTS: Final = Check("a text or a list of texts", _read_texts)
 TEXTS_BY_NAME: Final = Check("an object of texts", _read_texts_by_name)
 WORDS: Final = Check("a list of texts and numbers", _read_words)
-TIME: Final = Check("a time in ISO 8601, in UTC unless it names its zone", parse_timestamp)
+TIME: Final = Check("a time in ISO 8601, in UTC unless it names its zone", times.parse_timestamp)

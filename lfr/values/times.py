@@ -45,9 +45,8 @@ def _parse_duration_text(text: str) -> float | None:
     match = _DURATION.fullmatch(text)
     if match is None:
         return None
-    return sum(
-        float(number) * unit for number, unit in zip(match.groups(), _UNITS.values(), strict=True) if number
-    )
+    numbers = zip(match.groups(), _UNITS.values(), strict=True)
+    return sum(float(number) * unit for number, unit in numbers if number)
 
 
 def format_duration(seconds: float) -> str:

@@ -123,14 +123,9 @@ class _Converter:
         self._count(node, len(node.value))
         if node.tag in _TEXTS:
             return _text(node)
-        construct = {
-            _TAG + "int": self._loader.construct_yaml_int,
-            _TAG + "float": self._loader.construct_yaml_float,
-            _TAG + "bool": self._loader.construct_yaml_bool,
-            _TAG + "null": self._loader.construct_yaml_null,
-        }.get(node.tag)
-        if construct is None:
+        if node.tag not in _KEYS:
             self._fail(node, f"{_short(node.tag)} is not JSON")
+        construct = getattr(self._loader, "construct_yaml_" + node.tag.removeprefix(_TAG))
         if len(node.value) > MAX_DIGITS:
             self._fail(node, f"a number of more than {MAX_DIGITS} digits")
         try:
