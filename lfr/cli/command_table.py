@@ -19,14 +19,14 @@ class Handler(NamedTuple):
     """The part of a command that stands in its module.
 
     add_arguments  adds the options and arguments of the command to its parser
-    run            runs the command and returns its exit code
+    run            runs the command and returns its exit code; None: OK
     description    the text of the command's own help, after the line of the table
     examples       command lines without `lfr`, each with its purpose, which may be empty
     exit_codes     the exit codes that the help lists, without those that every command has
     """
 
     add_arguments: Callable[[ArgumentParser], None]
-    run: Callable[[Namespace, Terminal], int]
+    run: Callable[[Namespace, Terminal], int | None]
     description: str = ""
     examples: tuple[tuple[str, str], ...] = ()
     exit_codes: tuple[ExitCode, ...] = ()

@@ -48,7 +48,7 @@ def _run(words: list[str]) -> int:
         return 0
     handler, arguments = call
     _unwind_on_signals()
-    return handler.run(arguments, terminal)
+    return handler.run(arguments, terminal) or 0
 
 
 def _unwind_on_signals() -> None:

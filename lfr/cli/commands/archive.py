@@ -15,7 +15,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--output", metavar="FILE", help="write to FILE instead of stdout")
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> None:
     store = open_store(arguments)
     from lfr.operations.archive.archive import archive_workflow
     from lfr.values.json import encode_json
@@ -25,7 +25,6 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
         terminal.print(text)
     else:
         write_file(arguments.output, text + "\n")
-    return ExitCode.OK
 
 
 HANDLER = Handler(

@@ -26,7 +26,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     add_connection_options(parser)
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> None:
     loaded = load_command_settings(arguments)
     if arguments.json:
         values = {
@@ -34,11 +34,10 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
             for setting in all_settings()
         }
         terminal.print(long_json(values))
-        return ExitCode.OK
+        return
     rows = [_row(setting, loaded) for setting in all_settings()]
     terminal.print_lines(format_table(terminal, _COLUMNS, rows))
     terminal.print(f"\nfile: {loaded.file or f'none ({DEFAULT_FILE} is not there)'}")
-    return ExitCode.OK
 
 
 def _row(setting: Setting, loaded: LoadedSettings) -> Row:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
-from lfr.cli.exit_codes import WORKFLOW_ERRORS, ExitCode
+from lfr.cli.exit_codes import WORKFLOW_ERRORS
 from lfr.cli.ui.options import add_connection_options, open_store
 from lfr.cli.ui.terminal import Terminal
 
@@ -15,13 +15,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
     add_connection_options(parser)
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> None:
     store = open_store(arguments)
     from lfr.operations.intervene import delete_workflow
 
     for id in arguments.id:
         delete_workflow(store, id)
-    return ExitCode.OK
 
 
 HANDLER = Handler(

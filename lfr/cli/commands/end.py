@@ -26,14 +26,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--output", metavar="JSON|@FILE", help="the output of the task")
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> None:
     output = read_json_option("--output", arguments.output, terminal)
     store = open_store(arguments)
     from lfr.operations.complete_task import complete_task
 
     result = {"status": arguments.status, "reason": arguments.reason, "output": output}
     terminal.print(complete_task(store, arguments.id, arguments.name, arguments.index, **result))
-    return ExitCode.OK
 
 
 HANDLER = Handler(

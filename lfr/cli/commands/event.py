@@ -17,7 +17,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     add_connection_options(parser, has_data_option=True)
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> None:
     fields = read_json_option("--data", arguments.fields, terminal)
     if fields is not None and not isinstance(fields, dict):
         raise BadInput('--data must be an object, as {"order": 7}')
@@ -25,7 +25,6 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     from lfr.operations.events import send_event
 
     terminal.print(send_event(store, arguments.kind, fields))
-    return ExitCode.OK
 
 
 HANDLER = Handler(

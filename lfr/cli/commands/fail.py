@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
-from lfr.cli.exit_codes import WORKFLOW_ERRORS, ExitCode
+from lfr.cli.exit_codes import WORKFLOW_ERRORS
 from lfr.cli.ui.options import add_step_arguments, open_store
 from lfr.cli.ui.terminal import Terminal
 
@@ -17,12 +17,11 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> None:
     store = open_store(arguments)
     from lfr.operations.intervene import fail_task
 
     fail_task(store, arguments.id, arguments.index, arguments.reason)
-    return ExitCode.OK
 
 
 HANDLER = Handler(

@@ -24,7 +24,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--vertical", action="store_true", help="draw from top to bottom")
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> None:
     text, source = read_flow_text(arguments.file, terminal)
     from lfr.language import compile_flow
 
@@ -34,7 +34,6 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
         terminal.out.write(drawing)
     else:
         write_file(arguments.output, drawing)
-    return ExitCode.OK
 
 
 def _draw(flow: Flow, arguments: Namespace) -> str:

@@ -18,18 +18,17 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object, with nothing cut")
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> None:
     store = open_store(arguments)
     from lfr.operations.inspect.workflow import inspect_workflow
 
     workflow = inspect_workflow(store, arguments.id, history=arguments.all)
     if arguments.json:
         terminal.print(long_json(workflow))
-        return ExitCode.OK
+        return
     terminal.print_lines(format_workflow(terminal, workflow))
     if arguments.all:
         terminal.print_lines(["", *format_history(terminal, workflow)])
-    return ExitCode.OK
 
 
 HANDLER = Handler(

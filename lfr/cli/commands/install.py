@@ -63,7 +63,7 @@ def _parse_role(text: str) -> str:
     return text
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> None:
     check_host(arguments, "install")
     if arguments.now and not (is_booted() or arguments.dry_run):
         raise Conflict("systemd does not run this host, so nothing can be started", hint="leave out --now")
@@ -78,11 +78,10 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     run_actions(start_actions(options), arguments, terminal)
     run_actions(old_build_removals(options.prefix / "lib" / "lfr"), arguments, terminal)
     if arguments.dry_run:
-        return ExitCode.OK
+        return
     if options.now and options.valkey:
         _wait_for_valkey()
     _print_next_steps(terminal, options)
-    return ExitCode.OK
 
 
 def _find_program() -> Program:

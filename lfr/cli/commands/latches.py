@@ -29,7 +29,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     add_connection_options(parser)
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> None:
     if arguments.what and not arguments.name:
         raise BadInput("reset needs the name of a latch", hint="lfr latches shows them")
     store = open_store(arguments)
@@ -39,16 +39,15 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
         latch = reset_latch(store, arguments.name)
         text = f"{printable(latch['name'])} was {_value(latch)}, and is 0; {latch['waiters']} went on"
         terminal.print(long_json(latch) if arguments.json else text)
-        return ExitCode.OK
+        return
     latches = list_latches(store)
     if arguments.json:
         terminal.print(long_json(latches))
-        return ExitCode.OK
+        return
     if not latches:
         terminal.print_err("no latch is held")
-        return ExitCode.OK
+        return
     terminal.print_lines(format_table(terminal, _COLUMNS, [_row(latch) for latch in latches]))
-    return ExitCode.OK
 
 
 def _row(latch: Mapping[str, Any]) -> Row:

@@ -22,22 +22,21 @@ def _add_arguments(parser: ArgumentParser) -> None:
     add_connection_options(parser)
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> None:
     store = open_store(arguments)
     from lfr.operations.list_workflows import list_workflows
 
     workflows = list_workflows(store, state=arguments.state, name=arguments.name, limit=arguments.limit)
     if arguments.json:
         terminal.print(long_json(workflows))
-        return ExitCode.OK
+        return
     if not workflows:
         has_filter = arguments.state or arguments.name
         terminal.print_err("no workflow matches" if has_filter else "no workflows yet; lfr run starts one")
-        return ExitCode.OK
+        return
     terminal.print_lines(format_list(terminal, workflows))
     if len(workflows) == arguments.limit:
         terminal.print_err(f"the latest {arguments.limit}; --limit shows more")
-    return ExitCode.OK
 
 
 HANDLER = Handler(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
-from lfr.cli.exit_codes import WORKFLOW_ERRORS, ExitCode
+from lfr.cli.exit_codes import WORKFLOW_ERRORS
 from lfr.cli.ui.options import add_connection_options, open_store, read_json_option
 from lfr.cli.ui.terminal import Terminal
 
@@ -16,13 +16,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
     add_connection_options(parser)
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> None:
     document = read_json_option("FILE", f"@{arguments.file}", terminal)
     store = open_store(arguments)
     from lfr.operations.archive.archive import restore_workflow
 
     terminal.print(restore_workflow(store, document, arguments.workflow_id))
-    return ExitCode.OK
 
 
 HANDLER = Handler(

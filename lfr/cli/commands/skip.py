@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
-from lfr.cli.exit_codes import WORKFLOW_ERRORS, ExitCode
+from lfr.cli.exit_codes import WORKFLOW_ERRORS
 from lfr.cli.ui.options import add_step_arguments, open_store, read_json_option
 from lfr.cli.ui.terminal import Terminal
 
@@ -15,13 +15,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--output", metavar="JSON|@FILE", help="the step's output (default: its input)")
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> None:
     store = open_store(arguments)
     from lfr.operations.intervene import skip_task
 
     output = read_json_option("--output", arguments.output, terminal)
     skip_task(store, arguments.id, arguments.index, output)
-    return ExitCode.OK
 
 
 HANDLER = Handler(

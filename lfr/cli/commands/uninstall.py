@@ -19,14 +19,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
     add_installation_options(parser)
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> None:
     check_host(arguments, "uninstall")
     enabled = [TARGET_UNIT, *sorted(path.name for path in WANTS_FOLDER.glob("lfr*"))]
     actions = uninstall_actions(arguments.prefix, enabled, purge=arguments.purge, is_booted=is_booted())
     run_actions(list(actions), arguments, terminal)
     if not (arguments.purge or arguments.dry_run):
         terminal.print_err("lfr: configuration and data are still there; lfr uninstall --purge removes them")
-    return ExitCode.OK
 
 
 HANDLER = Handler(

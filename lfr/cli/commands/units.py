@@ -18,13 +18,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("name", metavar="FILE", nargs="?", help="print this file")
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> None:
     if arguments.name is not None:
         terminal.print(load_unit_file(arguments.name).rstrip("\n"))
-        return ExitCode.OK
+        return
     rows: list[Row] = [[Cell(file.name, "bold"), file.target, file.help] for file in FILES]
     terminal.print_lines(format_table(terminal, _COLUMNS, rows))
-    return ExitCode.OK
 
 
 HANDLER = Handler(

@@ -6,13 +6,11 @@ from argparse import Namespace
 
 from lfr import __version__
 from lfr.cli.command_table import Handler
-from lfr.cli.exit_codes import ExitCode
 from lfr.cli.ui.terminal import Terminal
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> int:
+def _run(arguments: Namespace, terminal: Terminal) -> None:
     terminal.print(f"lfr {__version__}")
-    return ExitCode.OK
 
 
 # `main` answers the plain command without importing this.
