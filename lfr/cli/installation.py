@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from lfr.cli.ui.options import add_flag
 from lfr.cli.ui.terminal import Terminal
 from lfr.errors import Conflict, Refused
 from lfr.host.install_actions import Action
@@ -22,7 +23,7 @@ def add_installation_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--prefix", metavar="DIR", type=_parse_folder, default=Path("/usr/local"), help="default: /usr/local"
     )
-    parser.add_argument("--dry-run", action="store_true", help="print the steps and change nothing")
+    add_flag(parser, "--dry-run", "print the steps and change nothing")
 
 
 def _parse_folder(text: str) -> Path:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import ExitCode, exit_code
-from lfr.cli.ui.format_values import long_json
-from lfr.cli.ui.options import add_base_option, flow_base, read_flow_text
+from lfr.cli.ui.options import add_base_option, add_flag, flow_base, read_flow_text
 from lfr.cli.ui.terminal import Terminal, printable
 from lfr.errors import LfrError
 from lfr.flow import StepKind
@@ -20,11 +19,9 @@ if TYPE_CHECKING:
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+", help="flow texts; - is stdin")
-    parser.add_argument(
-        "--json", action="store_true", help="print one JSON list of all errors and warnings, for editors"
-    )
+    add_flag(parser, "--json", "print one JSON list of all errors and warnings, for editors")
     add_base_option(parser)
-    parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
+    add_flag(parser, "--strict", "treat warnings as errors")
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> int:
@@ -48,7 +45,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
         is_bad = checked.flow is None or (arguments.strict and checked.diagnostics)
         codes.append(ExitCode.BAD_INPUT if is_bad else ExitCode.OK)
     if arguments.json:
-        terminal.print(long_json(diagnostics))
+        terminal.print_json(diagnostics)
     return next(filter(None, codes), ExitCode.OK)
 
 

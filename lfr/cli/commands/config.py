@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import ExitCode
-from lfr.cli.ui.format_values import long_json
-from lfr.cli.ui.options import add_connection_options, load_command_settings
+from lfr.cli.ui.options import add_connection_options, add_flag, load_command_settings
 from lfr.cli.ui.table import Cell, Column, Row, format_table
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import DEFAULT, DEFAULT_FILE, LoadedSettings
@@ -20,9 +19,7 @@ _COLUMNS = (Column("setting"), Column("value", max_width=60), Column("from", max
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--json", action="store_true", help="print an object: by name, the value and its origin"
-    )
+    add_flag(parser, "--json", "print an object: by name, the value and its origin")
     add_connection_options(parser)
 
 
@@ -33,7 +30,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
             setting.name: {"value": _masked_value(setting, loaded), "origin": _origin(setting, loaded)}
             for setting in all_settings()
         }
-        terminal.print(long_json(values))
+        terminal.print_json(values)
         return
     rows = [_row(setting, loaded) for setting in all_settings()]
     terminal.print_lines(format_table(terminal, _COLUMNS, rows))

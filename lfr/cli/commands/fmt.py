@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import ExitCode, exit_code
-from lfr.cli.ui.options import STDIN, read_flow_text, write_file
+from lfr.cli.ui.options import STDIN, add_flag, read_flow_text, write_file
 from lfr.cli.ui.terminal import Terminal
 from lfr.errors import LfrError
 
@@ -16,9 +16,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "file", metavar="FILE", nargs="+", help="flow text to rewrite in place; - is stdin to stdout"
     )
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; print the files that would change"
-    )
+    add_flag(parser, "--check", "write nothing; print the files that would change")
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> int:

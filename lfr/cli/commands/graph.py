@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import ExitCode
-from lfr.cli.ui.options import add_base_option, flow_base, read_flow_text, write_file
+from lfr.cli.ui.options import add_base_option, add_flag, flow_base, read_flow_text, write_file
 from lfr.cli.ui.terminal import Terminal
 from lfr.flow import Flow
 
@@ -19,9 +19,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("mermaid", "dot", "json", "svg"), default="mermaid", help="default: mermaid"
     )
-    parser.add_argument("--no-docs", action="store_true", help="leave out the docs of flow and tasks")
+    add_flag(parser, "--no-docs", "leave out the docs of flow and tasks")
     parser.add_argument("--output", metavar="FILE", help="write to FILE instead of stdout")
-    parser.add_argument("--vertical", action="store_true", help="draw from top to bottom")
+    add_flag(parser, "--vertical", "draw from top to bottom")
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> None:

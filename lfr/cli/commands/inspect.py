@@ -6,16 +6,15 @@ from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
-from lfr.cli.ui.format_values import long_json
 from lfr.cli.ui.format_workflow import format_history, format_workflow
-from lfr.cli.ui.options import add_workflow_arguments, open_store
+from lfr.cli.ui.options import add_flag, add_workflow_arguments, open_store
 from lfr.cli.ui.terminal import Terminal
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     add_workflow_arguments(parser)
-    parser.add_argument("--all", action="store_true", help="add the history: each change with its time")
-    parser.add_argument("--json", action="store_true", help="print one JSON object, with nothing cut")
+    add_flag(parser, "--all", "add the history: each change with its time")
+    add_flag(parser, "--json", "print one JSON object, with nothing cut")
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> None:
@@ -24,7 +23,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
 
     workflow = inspect_workflow(store, arguments.id, history=arguments.all)
     if arguments.json:
-        terminal.print(long_json(workflow))
+        terminal.print_json(workflow)
         return
     terminal.print_lines(format_workflow(terminal, workflow))
     if arguments.all:

@@ -14,6 +14,7 @@ from typing import Final
 from lfr.cli.command_table import COMMANDS, ROLE, Handler
 from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
 from lfr.cli.installation import WANTS_FOLDER, add_installation_options, check_host, run_actions
+from lfr.cli.ui.options import add_flag
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import DEFAULT, load_with_origins
 from lfr.errors import Conflict, NotFound, Unreachable
@@ -47,10 +48,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
         default=[],
         help="roles that start with this host; lifecycle.2 is a second process of a role",
     )
-    parser.add_argument("--now", action="store_true", help="start them now, and restart those that run")
-    parser.add_argument(
-        "--no-valkey", action="store_true", help="do not install the bundled Valkey (default: see above)"
-    )
+    add_flag(parser, "--now", "start them now, and restart those that run")
+    add_flag(parser, "--no-valkey", "do not install the bundled Valkey (default: see above)")
     add_installation_options(parser)
 
 

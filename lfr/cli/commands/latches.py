@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
-from lfr.cli.ui.format_values import long_json
-from lfr.cli.ui.options import add_connection_options, open_store
+from lfr.cli.ui.options import add_connection_options, add_flag, open_store
 from lfr.cli.ui.table import Column, Row, format_table
 from lfr.cli.ui.terminal import Terminal, printable
 from lfr.errors import BadInput
@@ -25,7 +24,7 @@ _COLUMNS: Final = (
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("what", metavar="reset", nargs="?", choices=("reset",), help="reset a latch to zero")
     parser.add_argument("name", metavar="NAME", nargs="?", help="the latch to reset")
-    parser.add_argument("--json", action="store_true", help="print JSON: name, value, waiters, waiting")
+    add_flag(parser, "--json", "print JSON: name, value, waiters, waiting")
     add_connection_options(parser)
 
 
@@ -35,19 +34,16 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
     store = open_store(arguments)
     from lfr.operations.latches import list_latches, reset_latch
 
-    if arguments.what:
-        latch = reset_latch(store, arguments.name)
-        text = f"{printable(latch['name'])} was {_value(latch)}, and is 0; {latch['waiters']} went on"
-        terminal.print(long_json(latch) if arguments.json else text)
-        return
-    latches = list_latches(store)
+    result: Any = reset_latch(store, arguments.name) if arguments.what else list_latches(store)
     if arguments.json:
-        terminal.print(long_json(latches))
-        return
-    if not latches:
+        terminal.print_json(result)
+    elif arguments.what:
+        name, value, waiters = printable(result["name"]), _value(result), result["waiters"]
+        terminal.print(f"{name} was {value}, and is 0; {waiters} went on")
+    elif result:
+        terminal.print_lines(format_table(terminal, _COLUMNS, [_row(latch) for latch in result]))
+    else:
         terminal.print_err("no latch is held")
-        return
-    terminal.print_lines(format_table(terminal, _COLUMNS, [_row(latch) for latch in latches]))
 
 
 def _row(latch: Mapping[str, Any]) -> Row:

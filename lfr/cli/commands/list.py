@@ -6,9 +6,8 @@ from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
-from lfr.cli.ui.format_values import long_json
 from lfr.cli.ui.format_workflow import format_list
-from lfr.cli.ui.options import add_connection_options, open_store, parse_count
+from lfr.cli.ui.options import add_connection_options, add_flag, open_store, parse_count
 from lfr.cli.ui.terminal import Terminal
 from lfr.states import WorkflowState
 
@@ -18,7 +17,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--state", metavar="STATE", type=str.upper, help=f"only workflows in STATE: {states}")
     parser.add_argument("--name", metavar="NAME", help="only workflows of the flow NAME")
     parser.add_argument("--limit", metavar="N", type=parse_count, default=50, help="at most N (default: 50)")
-    parser.add_argument("--json", action="store_true", help="print a JSON list, with the counts of steps")
+    add_flag(parser, "--json", "print a JSON list, with the counts of steps")
     add_connection_options(parser)
 
 
@@ -28,15 +27,14 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
 
     workflows = list_workflows(store, state=arguments.state, name=arguments.name, limit=arguments.limit)
     if arguments.json:
-        terminal.print(long_json(workflows))
-        return
-    if not workflows:
+        terminal.print_json(workflows)
+    elif workflows:
+        terminal.print_lines(format_list(terminal, workflows))
+        if len(workflows) == arguments.limit:
+            terminal.print_err(f"the latest {arguments.limit}; --limit shows more")
+    else:
         has_filter = arguments.state or arguments.name
         terminal.print_err("no workflow matches" if has_filter else "no workflows yet; lfr run starts one")
-        return
-    terminal.print_lines(format_list(terminal, workflows))
-    if len(workflows) == arguments.limit:
-        terminal.print_err(f"the latest {arguments.limit}; --limit shows more")
 
 
 HANDLER = Handler(

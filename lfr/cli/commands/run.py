@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import WORKFLOW_ERRORS, ExitCode
-from lfr.cli.ui.format_values import format_duration, long_json
+from lfr.cli.ui.format_values import format_duration
 from lfr.cli.ui.options import (
     STDIN,
     add_base_option,
     add_connection_options,
+    add_flag,
     connection_flags,
     flow_base,
     open_store,
@@ -38,19 +39,17 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--input", metavar="JSON|@FILE", help="the workflow's input, an object or a list (default: {})"
     )
     parser.add_argument("--workflow-id", metavar="ID", help="the id; the same id, flow and input start once")
-    parser.add_argument("--wait", action="store_true", help="follow the workflow until it has ended")
+    add_flag(parser, "--wait", "follow the workflow until it has ended")
     parser.add_argument(
         "--timeout", metavar="SECONDS", type=parse_seconds, help="with --wait: stop following after SECONDS"
     )
-    parser.add_argument(
-        "--json",
-        action="store_true",
-        help="with --wait: print the outcome as inspect --json does; with --local: add the trace",
+    add_flag(
+        parser, "--json", "with --wait: print the outcome as inspect --json does; with --local: add the trace"
     )
-    parser.add_argument(
+    add_flag(
+        parser,
         "--local",
-        action="store_true",
-        help="try the flow in this process: no Redis, each task returns its input, nothing is stored or sent",
+        "try the flow in this process: no Redis, each task returns its input, nothing is stored or sent",
     )
     add_base_option(parser)
     add_connection_options(parser)
@@ -105,7 +104,7 @@ def _wait(store: Store, id: str, arguments: Namespace, terminal: Terminal) -> in
         raise
     outcome = inspect_workflow(store, id)
     if arguments.json:
-        terminal.print(long_json(outcome))
+        terminal.print_json(outcome)
     if state not in EXIT_CODES_BY_STATE:
         timeout = format_duration(arguments.timeout)
         terminal.print_err(f"lfr: still {state} after {timeout}; it continues: lfr inspect {id}")

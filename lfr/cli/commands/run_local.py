@@ -10,7 +10,7 @@ import json
 from typing import Final
 
 from lfr.cli.exit_codes import ExitCode
-from lfr.cli.ui.format_values import long_json, short_json
+from lfr.cli.ui.format_values import short_json
 from lfr.cli.ui.format_workflow import step_name
 from lfr.cli.ui.terminal import Terminal, display_width, pad, printable, truncate
 from lfr.config.settings import Settings
@@ -56,7 +56,7 @@ def run_flow_here(flow: Flow, input: Json, terminal: Terminal, *, with_trace: bo
     if with_trace:
         state = "FAILED" if reason else "FINISHED"
         outcome = {"state": state, "reason": reason or None, "output": output}
-        terminal.print(long_json({**outcome, "trace": trace.tasks, "skipped": sorted(trace.skipped)}))
+        terminal.print_json({**outcome, "trace": trace.tasks, "skipped": sorted(trace.skipped)})
     elif not reason:
         terminal.print(json.dumps(output))
     if output is None and not reason:

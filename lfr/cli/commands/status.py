@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
-from lfr.cli.ui.format_values import format_start, long_json
-from lfr.cli.ui.options import add_connection_options, open_store
+from lfr.cli.ui.format_values import format_start
+from lfr.cli.ui.options import add_connection_options, add_flag, open_store
 from lfr.cli.ui.table import Cell, Column, Row, format_table
 from lfr.cli.ui.terminal import Terminal
 from lfr.errors import LfrError
@@ -46,7 +46,7 @@ _LONG_STREAM: Final = 10_000
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_flag(parser, "--json", "print one JSON object")
     add_connection_options(parser)
 
 
@@ -67,7 +67,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     if arguments.json:
         unit_states = [asdict(unit) for unit in units]
         data = {"address": address(store.settings), **status, "units": unit_states, "problems": problems}
-        terminal.print(long_json(data))
+        terminal.print_json(data)
     else:
         _print(terminal, address(store.settings), status, units)
     if redis_error is not None:

@@ -7,15 +7,14 @@ from argparse import ArgumentParser, Namespace
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import ExitCode
 from lfr.cli.installation import WANTS_FOLDER, add_installation_options, check_host, run_actions
+from lfr.cli.ui.options import add_flag
 from lfr.cli.ui.terminal import Terminal
 from lfr.host.install_plan import TARGET_UNIT, uninstall_actions
 from lfr.host.systemd import is_booted
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--purge", action="store_true", help="also remove configuration, data of Valkey, logs and users"
-    )
+    add_flag(parser, "--purge", "also remove configuration, data of Valkey, logs and users")
     add_installation_options(parser)
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from lfr.cli.bundle import Bundle, RoleArguments, running_bundle
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import PERMANENT_FAILURES, ExitCode
-from lfr.cli.ui.options import parse_port
+from lfr.cli.ui.options import add_flag, parse_port
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import Layer, SourcedValue, load_with_origins
 
@@ -42,16 +42,14 @@ def _add_arguments(parser: ArgumentParser) -> None:
         help="folder of the data (default: $LFR_DATA, else ~/.local/share/lfr)",
     )
     parser.add_argument("--port", metavar="N", type=parse_port, help="port of Valkey (default: a free one)")
-    parser.add_argument(
-        "--no-simulate", action="store_true", help="do not simulate tasks: your own workers do them"
-    )
+    add_flag(parser, "--no-simulate", "do not simulate tasks: your own workers do them")
     for server, (title, port) in _SERVERS.items():
         parser.add_argument(
             f"--{server}",
             metavar="HOST:PORT",
             help=f"where {title} listens (default: 127.0.0.1:{port}, or a free port if that is in use)",
         )
-        parser.add_argument(f"--no-{server}", action="store_true", help=f"do not run {title}")
+        add_flag(parser, f"--no-{server}", f"do not run {title}")
     parser.add_argument("--receipts", metavar="FILE", help="log receipts to FILE (default: no log)")
     parser.add_argument("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR")
     parser.add_argument("--config", metavar="FILE", default="", help="YAML file with settings")

@@ -61,8 +61,3 @@ def format_date_time(text: str | None) -> str:
 def short_json(value: Json) -> str:
     """Format JSON for people: in one line, without escaping letters outside ASCII."""
     return json.dumps(value, ensure_ascii=False)
-
-
-def long_json(value: Json) -> str:
-    """Format JSON for programs: indented, in ASCII, so that every encoding and terminal can take it."""
-    return json.dumps(value, indent=2)

@@ -35,6 +35,11 @@ _ADDRESS_FLAGS: Final = _SETTING_FLAGS[:5]
 STDIN: Final = "-"
 
 
+def add_flag(parser: ArgumentParser, flag: str, help: str) -> None:
+    """Add an option without a value: True if it stands on the command line."""
+    parser.add_argument(flag, action="store_true", help=help)
+
+
 def add_connection_options(parser: ArgumentParser, *, has_data_option: bool = False) -> None:
     """Add the options that say where Redis is and which file holds the settings.
 

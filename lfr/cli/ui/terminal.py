@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,7 @@ from typing import BinaryIO, TextIO
 from unicodedata import combining, east_asian_width
 
 from lfr.errors import LfrError
+from lfr.values.json import Json
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
 
@@ -38,6 +40,10 @@ class Terminal:
     def print_lines(self, lines: Iterable[str]) -> None:
         """Write lines to stdout. Raises as `print`."""
         self.out.writelines(f"{line}\n" for line in lines)
+
+    def print_json(self, value: Json) -> None:
+        """Write JSON to stdout for programs: indented, and in ASCII, which every encoding can take."""
+        self.print(json.dumps(value, indent=2))
 
     def print_err(self, text: str = "") -> None:
         """Write a line to stderr, as it is. Ignores an OSError: without stderr, no place could report it."""
