@@ -70,7 +70,6 @@ def run_local(
 
 
 def _as_task(tasks: Mapping[str, Function] | Function) -> Task:
-    """Return one function that runs every task."""
     adapted_tasks: dict[tuple[str, str], Task] = {}
 
     def run(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:

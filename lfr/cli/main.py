@@ -76,7 +76,6 @@ def _unwind_on_signals() -> None:
 
 
 def _report(error: BaseException) -> int:
-    """Print an error in one line on stderr and return its exit code."""
     from lfr.cli.exit_codes import ExitCode, exit_code
     from lfr.cli.ui.parser import UsageError
     from lfr.cli.ui.terminal import printable, process_terminal

@@ -108,7 +108,6 @@ def load_with_origins(
 
 
 def _checked_layer(raw_values: Iterable[_RawValue]) -> Layer:
-    """Check values and return them as a layer. Raises BadSettings."""
     return {
         setting.attribute: SourcedValue(check_setting(setting, raw, origin), origin)
         for setting, raw, origin in raw_values

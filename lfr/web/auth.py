@@ -14,7 +14,6 @@ from lfr.web.problems import HttpError
 from lfr.web.route import Access
 
 _UNSAFE_METHODS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_LOCAL_NAMES: Final = frozenset({"localhost"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def _is_accepted_host(host: str, names: frozenset[str]) -> bool:
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        return name in names or name in _LOCAL_NAMES
+        return name == "localhost" or name in names
     return True
 
 

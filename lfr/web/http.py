@@ -13,10 +13,6 @@ from lfr.values.json import Json, encode_json
 from lfr.web.server import StreamSlots
 
 
-def _stays_connected() -> bool:
-    return False
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request, as handlers get it.
@@ -39,7 +35,7 @@ class Request:
     root: str = ""
     streams: StreamSlots = field(default_factory=StreamSlots)
     last_event_id: str = ""
-    is_disconnected: Callable[[], bool] = _stays_connected
+    is_disconnected: Callable[[], bool] = lambda: False
 
     def number(self, name: str, default: int) -> int:
         """Return a parameter of the query as an integer, or `default`. Its route has checked it."""

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lfr import __version__
-from lfr.web.problems import PROBLEM_MEDIA_TYPE, PROBLEM_SCHEMA
+from lfr.web.problems import PROBLEM_MEDIA_TYPE
 from lfr.web.route import Access, Route
+from lfr.web.routes.schemas import PROBLEM, TEXT
 
 _ALWAYS = (400, 421, 500, 503)
 _WITH_TOKEN = (401, 403)
@@ -26,7 +27,7 @@ def openapi_document(routes: Iterable[Route], root: str = "") -> dict[str, Any]:
         "servers": [{"url": root or "/"}],
         "paths": paths,
         "components": {
-            "schemas": {"Problem": PROBLEM_SCHEMA},
+            "schemas": {"Problem": PROBLEM},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -34,10 +35,14 @@ def openapi_document(routes: Iterable[Route], root: str = "") -> dict[str, Any]:
 
 def _operation(route: Route) -> dict[str, Any]:
     path_words = re.findall(r"[a-z]+", route.path)
+    path_names = re.findall(r"\{(\w+)\}", route.path)
+    parameters = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in path_names]
+    for each in route.query:
+        parameters.append({"name": each.name, "in": "query", "description": each.help, "schema": each.schema})
     operation: dict[str, Any] = {
         "operationId": "-".join([route.method.lower(), *path_words]),
         "summary": route.summary,
-        "parameters": [*_path_parameters(route), *_query_parameters(route)],
+        "parameters": parameters,
         "responses": {str(status): _response(schemas) for status, schemas in route.responses.items()},
     }
     for status in _problems(route):
@@ -54,26 +59,11 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _problems(route: Route) -> list[int]:
-    statuses = {*_ALWAYS, *route.problems, *(_WITH_TOKEN if route.access is not Access.NONE else ())}
-    if route.method == "POST":
-        statuses |= {*_WITH_BODY}
-    return sorted(statuses)
+    with_token = _WITH_TOKEN if route.access is not Access.NONE else ()
+    with_body = _WITH_BODY if route.method == "POST" else ()
+    return sorted({*_ALWAYS, *route.problems, *with_token, *with_body})
 
 
 def _response(schemas: Mapping[str, Any]) -> dict[str, Any]:
     content = {media: {"schema": schema} for media, schema in schemas.items()}
     return {"description": "success", **({"content": content} if content else {})}
-
-
-def _path_parameters(route: Route) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"\{(\w+)\}", route.path)
-    ]
-
-
-def _query_parameters(route: Route) -> list[dict[str, Any]]:
-    return [
-        {"name": each.name, "in": "query", "description": each.help, "schema": each.schema}
-        for each in route.query
-    ]

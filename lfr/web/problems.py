@@ -70,17 +70,3 @@ def error_response(error: LfrError | HttpError) -> Response:
             for each in error.errors
         ]
     return problem_response(status, error.message, **more)
-
-
-PROBLEM_SCHEMA: Final[Mapping[str, Any]] = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "hint": {"type": "string"},
-        "errors": {"type": "array", "items": {"type": "object"}},
-    },
-}

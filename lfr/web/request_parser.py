@@ -38,7 +38,6 @@ def request_headers() -> dict[str, str]:
 
 
 def _parse_query(route: Route) -> dict[str, str]:
-    """Return the query parameters without empty ones. Raises HttpError and BadInput."""
     try:
         query: dict[str, str] = dict(bottle.request.query.decode())
     except UnicodeDecodeError:
@@ -50,7 +49,6 @@ def _parse_query(route: Route) -> dict[str, str]:
 
 
 def _parse_body(route: Route, max_body: int) -> tuple[str, Json]:
-    """Return the media type and the value of the body, if the route takes one. Raises HttpError."""
     request = bottle.request
     length = request.content_length
     if length > max_body:

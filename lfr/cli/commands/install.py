@@ -54,7 +54,6 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _parse_role(text: str) -> str:
-    """Parse the name of a role, with or without a number. Raises ArgumentTypeError."""
     name, dot, number = text.partition(".")
     roles = [command.name for command in COMMANDS.values() if command.group == ROLE]
     if name not in roles or (dot and not number.isdecimal()):

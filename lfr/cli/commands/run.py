@@ -94,7 +94,6 @@ def print_warnings(warnings: Iterable[Diagnostic], terminal: Terminal) -> None:
 
 
 def _wait(store: Store, id: str, arguments: Namespace, terminal: Terminal) -> int:
-    """Follow a workflow to its end; return the exit code for its state."""
     from lfr.operations.inspect.workflow import inspect_workflow
 
     try:
@@ -113,7 +112,6 @@ def _wait(store: Store, id: str, arguments: Namespace, terminal: Terminal) -> in
 
 
 def _check_options(arguments: Namespace) -> None:
-    """Raise UsageError for options that exclude or need each other."""
     if arguments.local:
         set_options = {
             "--wait": arguments.wait,

@@ -80,7 +80,6 @@ def _run_task(name: str, base: str, index: int, input: Json, parameters: Json) -
 
 
 def _load(load: Load, index: int) -> Json:
-    """Load a file; return `{}` for a URL. Raises LocalFailure."""
     if not isinstance(load.location, FileLocation):
         return {}
     from lfr.outbound.resources import ResourceClient, ResourceFailed  # imports urllib3

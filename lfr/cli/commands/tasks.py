@@ -64,7 +64,6 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
 
 
 def _run_processes(arguments: Namespace) -> int:
-    """Run worker processes until a stop signal, and restart those that die."""
     from lfr.host.child_processes import RoleProcesses
     from lfr.host.systemd import ServiceManager
 

@@ -150,7 +150,6 @@ def _step_row(step: Mapping[str, Any]) -> Row:
 
 
 def _result_cell(step: Mapping[str, Any]) -> str | Cell:
-    """Return the last cell of a step: reason, progress, wait, items or output."""
     items, wait = step.get("items"), step.get("waits_for")
     if step["state"] == "SKIPPED":
         output = "" if step["output"] is None else f": {short_json(step['output'])}"

@@ -19,8 +19,7 @@ FORMAT: Final = "lfr-workflow"
 VERSION: Final = 1
 
 _FACTS: Final = re.compile(
-    r"((\+|-|=|~|!|\^)\d{1,7}(/\d{1,9})?(\.\d{1,9})?|"
-    r"finished|failed|terminated|restarted)( (?!$)|$)"
+    r"([-+=~!^]\d{1,7}(/\d{1,9})?(\.\d{1,9})?|finished|failed|terminated|restarted)( (?!$)|$)"
 )
 _COUNT: Final = whole_number(0, 2**53 - 1)
 
@@ -87,7 +86,6 @@ def _check_step(flow: Flow, position: int) -> None:
 
 
 def _parse_snapshot(data: Json, flow: Flow, depth: int) -> dict[str, Any]:
-    """Return the snapshot of a workflow or an item, without unknown fields."""
     record = _field(data, "record", OBJECT)
     last = len(flow.steps)
     counts = data.get("counts")
@@ -115,9 +113,8 @@ def _parse_items(data: dict[str, Any], flow: Flow, depth: int) -> dict[str, Any]
     for index, items in data.items():
         if not flow.steps[int(index)].iterate or depth > 100:
             raise _bad(f"it has items of step {index}, which is not iterated")
-        total, begun, done, round = (
-            _field(items, name, _COUNT) for name in ("total", "begun", "done", "round")
-        )
+        counts = {name: _field(items, name, _COUNT) for name in ("total", "begun", "done", "round")}
+        total, begun, done, round = counts.values()
         if not done <= begun <= total or not round:
             raise _bad(f"the items of step {index} are not counted right")
         part = flow.part(int(index))
@@ -126,10 +123,7 @@ def _parse_items(data: dict[str, Any], flow: Flow, depth: int) -> dict[str, Any]
             return _parse_snapshot(data, part, depth + 1)
 
         parsed[index] = {
-            "total": total,
-            "begun": begun,
-            "done": done,
-            "round": round,
+            **counts,
             "values": _parse_by_number(items, "values", range(begun, total), _parse_output),
             "outputs": _parse_by_number(items, "outputs", range(begun), _parse_output),
             "open": _parse_by_number(items, "open", range(begun), parse_item),
@@ -181,7 +175,6 @@ def _parse_state(record: dict[str, Any]) -> str:
 
 
 def _field(data: Json, name: str, check: Check, default: Json = None) -> Any:
-    """Return a field of an object, as the check reads it. Raises BadInput."""
     value = check.read(data.get(name, default)) if isinstance(data, dict) else None
     if value is None:
         raise _bad(f"its {name} is not {check.words}")

@@ -51,7 +51,6 @@ def describe_steps(flow: Flow, history: Iterable[HistoryEntry], record: Record) 
 
 
 def _apply_fact(step: dict[str, Any], fact: Fact, at: str | None, reason: str) -> None:
-    """Update the description of a step after a fact."""
     had_begun = step["state"] in (StepState.RUNNING, StepState.FAILED)
     step["state"], step["attempt"] = _STATE_AFTER[fact.kind].value, fact.attempt
     if fact.kind is FactKind.RETRIED:
@@ -126,7 +125,6 @@ def add_items(
 
 
 def _latest_rounds(history: Iterable[HistoryEntry]) -> dict[int, _Round]:
-    """Return the latest round of each iterated step, by the step's index."""
     rounds: dict[int, _Round] = {}
     for entry in history:
         for fact in entry.facts:

@@ -174,7 +174,6 @@ def _add_values(step: dict[str, Any], flow: Flow, outputs: Mapping[int, Json]) -
 
 
 def _add_progress_and_waits(connection: Connection, id: str, steps: Iterable[dict[str, Any]]) -> None:
-    """Add `progress` and `waits_for` to the running steps."""
     running = {step["index"]: step for step in steps if step["state"] == StepState.RUNNING}
     attempts = {index: step["attempt"] for index, step in running.items()}
     for index, progress in load_attempt_progress(connection, id, attempts).items():
@@ -235,7 +234,6 @@ def _outline(flow: Flow) -> dict[str, Any]:
 
 
 def _is_small(value: Json) -> bool:
-    """Return whether a value consists of a few words."""
     if isinstance(value, dict):
         return len(value) <= _MAX_WORDS and all(map(_is_word, (*value, *value.values())))
     if isinstance(value, list):

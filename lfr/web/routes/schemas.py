@@ -157,4 +157,8 @@ STATE_OF_STEPS: Final = object_schema(
 
 DIAGNOSTIC: Final = object_schema({"line": INTEGER, "column": INTEGER, "message": TEXT, "hint": TEXT})
 
+PROBLEM: Final = object_schema(
+    {"type": TEXT, "title": TEXT, "status": INTEGER, "detail": TEXT}, {"hint": TEXT, "errors": array(OBJECT)}
+)
+
 WORKFLOW_ID: Final = object_schema({"workflow": TEXT})
