@@ -167,7 +167,6 @@ def _lay_out_scope(
     boxes: Mapping[int, _ScopeLayout],
     scope_of: Sequence[int],
 ) -> _ScopeLayout:
-    """Lay out the nodes of one scope in layers, with the content of nested subflows."""
 
     def node_of(step: int) -> Node:
         return step if scope_of[step] == scope else scope_of[step]

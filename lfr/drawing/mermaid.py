@@ -41,7 +41,6 @@ def _comments(flow: Flow) -> list[str]:
 
 
 def _shape(step: Step) -> str:
-    """Return the node's brackets with its label between them."""
     match step.kind:
         case StepKind.START | StepKind.END:
             return f'(["{_label(step)}"])'

@@ -152,7 +152,6 @@ class _FlowBuilder:
         return Flow(tuple(self._steps), edges, symbols.name, symbols.doc, symbols.docs, symbols.parameters)
 
     def _add(self, kind: StepKind, offset: int, **fields: Any) -> int:
-        """Append a step with these fields; return its index."""
         index = len(self._steps)
         self._check_room(offset, 1)
         self._characters_left -= sum(map(self._length, fields.values()))

@@ -57,7 +57,6 @@ def _input_is_list(flow: Flow, step: Step) -> bool:
 
 
 def _lint_parameters(compiled: Compiled) -> Iterator[Problem]:
-    """Warn of missing and invalid parameters of built-in tasks."""
     built_in = cache(find_built_in)
     for step in compiled.flow.steps:
         if step.kind in (StepKind.TASK, StepKind.RESOURCE):
@@ -94,7 +93,6 @@ def _resource_error(step: Step) -> str | None:
 
 
 def _lint_timeout_outcomes(compiled: Compiled) -> Iterator[Problem]:
-    """Warn of `on_timeout` at an event wait without a timeout: it has no effect."""
     for step in compiled.flow.steps:
         if step.kind is StepKind.TASK and step.task == EVENT:
             parameters = task_parameters(step.parameters)

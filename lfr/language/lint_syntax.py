@@ -42,7 +42,6 @@ def lint_syntax(tree: ast.FlowText, symbols: SymbolTable, text: str) -> Iterator
 
 
 def _lint_declarations(tree: ast.FlowText) -> Iterator[Problem]:
-    """Warn of tasks that are declared twice or never used."""
     declarations: dict[str, ast.Declaration] = {}
     for declaration in tree.declarations:
         if declaration.keyword != "task":
@@ -89,7 +88,6 @@ def _lint_subflow_parameters(tree: ast.FlowText, symbols: SymbolTable) -> Iterat
 
 
 def _lint_names(tree: ast.FlowText) -> Iterator[Problem]:
-    """Warn of names and labels that end with a hyphen or a colon."""
     labels = (label for scope in ast.walk_all_scopes(tree) for label in all_labels(scope))
     nodes: list[ast.Declaration | ast.Task | ast.Label] = [*tree.declarations, *ast.walk_tasks(tree), *labels]
     for node in nodes:
@@ -140,7 +138,6 @@ def _lint_braces_after_resource(one: ast.Statement, following: ast.Statement, te
 
 
 def _lint_guard(step: ast.Step) -> Iterator[Problem]:
-    """Warn of a guard that mixes `and` and `or` without parentheses."""
     if step.guard is None or step.guard_offset is None:
         return
     mixed_offset = parse_guard(step.guard).mixed_offset
@@ -151,7 +148,6 @@ def _lint_guard(step: ast.Step) -> Iterator[Problem]:
 
 
 def _literals(tree: ast.FlowText) -> Iterator[ast.Literal]:
-    """Yield all literals and parameters of a text."""
     tasks: list[ast.Declaration | ast.Task] = [*tree.declarations, *ast.walk_tasks(tree)]
     yield from (task.parameters for task in tasks if task.parameters is not None)
     for statement in (each for scope in ast.walk_all_scopes(tree) for each in scope.statements):

@@ -209,7 +209,6 @@ class _Parser:
         return source, None
 
     def _step_or_target(self) -> ast.Step | ast.Target:
-        """Parse what follows an arrow."""
         merge = self._accept(TokenKind.MERGE)
         merge_offset = merge.offset if merge else None
         if self._token.kind is TokenKind.RESOURCE:

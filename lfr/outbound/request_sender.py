@@ -66,7 +66,7 @@ class RequestSender:
         return _output(request, outcome)
 
     def _try(self, request: Request, trusted: Set[str]) -> HttpResponse | NoResponse:
-        """Send a request without retries, follow redirects, and return the last response."""
+        """Send a request once, follow its redirects, and return the last response."""
         for _ in range(MAX_REDIRECTS):
             response = self._send_once(request, trusted)
             if isinstance(response, NoResponse):
@@ -106,7 +106,6 @@ def _output(request: Request, response: HttpResponse) -> Json:
 
 
 def _origins(setting: str, urls: Iterable[str]) -> list[str]:
-    """Return scheme, host and port of each URL. Raises BadSettings."""
     try:
         return [parse_base_url(url).origin for url in urls]
     except BadLocation as error:

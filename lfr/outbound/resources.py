@@ -136,7 +136,6 @@ class _Failed(Exception):
 
 @contextmanager
 def _errors_located(location: Location) -> Iterator[None]:
-    """Turn errors inside the block into ResourceFailed that names this location."""
     try:
         yield
     except (_Failed, NoResponse, BadContent, UnknownType, BadLocation) as error:

@@ -201,7 +201,6 @@ def _content(parameters: RequestParameters, method: str, content_type: str) -> b
 def _headers(
     parameters: RequestParameters, method: str, content_type: str, content: bytes | None
 ) -> dict[str, str]:
-    """Return the headers of the task, and defaults for those that it does not set."""
     task = parameters.task
     headers = {"Accept": "application/json" if RESPONSE_JSON in parameters.values["output_mode"] else "*/*"}
     if content is not None:

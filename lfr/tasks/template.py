@@ -177,7 +177,6 @@ def _look_up(placeholder: Placeholder, names: Mapping[str, Json]) -> Json:
 
 
 def _item(value: Json, key: Key) -> Json:
-    """Return the item of a value by its key. Raises LookupError."""
     if isinstance(value, dict):
         return value[str(key)]
     if isinstance(value, list) and isinstance(key, int):

@@ -71,8 +71,6 @@ def parse_clauses(text: str, starts: frozenset[int]) -> Block:
 
 
 class _Parser:
-    """The lexemes of a text, and the position of the next one."""
-
     def __init__(self, lexemes: list[_Lexeme], starts: frozenset[int]) -> None:
         self._lexemes = lexemes
         self._starts = starts
@@ -168,7 +166,6 @@ def _move_comments(block: Block) -> None:
 
 
 def _trimmed(comments: list[str]) -> list[str]:
-    """Return the comments without blank lines before the first."""
     return list(dropwhile(lambda comment: comment == BLANK, comments))
 
 

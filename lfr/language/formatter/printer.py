@@ -84,7 +84,6 @@ def _needs_end(clause: Clause, following: Clause) -> bool:
 
 
 def _is_target(clause: Clause) -> bool:
-    """Return whether a statement that ends with a label has it as its target."""
     pieces = clause.segments[-1].pieces
     return len(pieces) == 1 or (pieces[0] == ">" and len(pieces) == 2)
 
@@ -198,7 +197,6 @@ def _joined(words: Sequence[str]) -> str:
 
 
 def _one_line(word: str) -> str:
-    """Return a word in its canonical form."""
     if word == "→":
         return "->"
     if word[:2] in ("(-", "<-") and len(word) > 3:
