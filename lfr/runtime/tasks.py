@@ -81,7 +81,7 @@ def retry_on_disconnect(store: Store, call: Callable[[Connection], T], what: str
 
 
 def is_current_with_retry(store: Store, task: events.StartTask) -> bool:
-    """Return whether an attempt is current, as `is_current` does. Waits for Redis to be back."""
+    """Return whether an attempt is current, as `is_current` does; wait until Redis answers, however long."""
     return retry_on_disconnect(
         store, lambda connection: is_current(connection, task), f"{task.base} of {task.workflow}"
     )

@@ -72,7 +72,7 @@ class TaskExecutor(Consumer):
             return self._concurrency - len(self._running_tasks)
 
     def wait_for_capacity(self, seconds: float) -> None:
-        """Wait until a task ends."""
+        """Wait until a task may start, at most this long. Return at once if one may now."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._running_tasks) < self._concurrency, seconds)
 

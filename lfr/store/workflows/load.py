@@ -369,12 +369,12 @@ def _steps_command(id: str, indices: Iterable[int]) -> Command:
 
 
 def add_steps(progress: Progress, indices: Iterable[int], values: Iterable[Reply]) -> None:
-    """Add the progress of these steps from the values of `W:steps`; None stands for an untouched step."""
+    """Add values of `W:steps` to `progress`, by step index; None stands for an untouched step."""
     for index, value in zip(indices, values, strict=True):
         progress.steps[index] = StepProgress(*map(int, value.split())) if value else StepProgress()
 
 
 def add_outputs(outputs: dict[int, Json], indices: Iterable[int], values: Iterable[Reply]) -> None:
-    """Add the outputs of these steps from the values of `W:outputs`; a step without an output has `{}`."""
+    """Add values of `W:outputs` to `outputs`, by step index; a step without an output has `{}`."""
     for index, value in zip(indices, values, strict=True):
         outputs[index] = decode_json(value) if value else {}
