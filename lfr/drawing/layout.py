@@ -222,7 +222,7 @@ def _framed(inner: _ScopeLayout, index: int, label_width: float, *, vertical: bo
 
 
 class _Layers:
-    """The nodes of a scope by layer, with a lane in each layer that an edge only passes through."""
+    """The nodes of a scope by layer, with lanes in layers that an edge only passes."""
 
     def __init__(self, nodes: Sequence[Node], edges: Sequence[tuple[Edge, Node, Node]]) -> None:
         forward = [each for each in edges if each[2] > each[1]]  # the others lead back
@@ -290,7 +290,7 @@ def _mean(values: Sequence[float], default: float) -> float:
 def _tops(
     columns: Sequence[Sequence[Node]], layers: _Layers, heights: Mapping[Node, float]
 ) -> dict[Node, float]:
-    """Return the top of each node: as near to the middle of its neighbours as the order allows."""
+    """Return the top of each node, as near to its neighbours as the order allows."""
     tops: dict[Node, float] = {}
     totals = [sum(heights[node] + NODE_GAP for node in column) for column in columns]
     for column, total in zip(columns, totals, strict=True):
@@ -349,5 +349,5 @@ def _path(whole: _ScopeLayout, source: int, target: int) -> tuple[Point, ...]:
 
 
 def _meet(one: Point, other: Point) -> bool:
-    """Return whether two points coincide: a curve between them would have no direction for an arrow."""
+    """Return whether points coincide: a curve between them gives an arrow no direction."""
     return abs(one[0] - other[0]) + abs(one[1] - other[1]) < 1

@@ -60,5 +60,5 @@ def _label(step: Step) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Escape all that could end a label, begin markup or an entity such as mermaid's `#number;`."""
+    """Escape all that could end a label, or begin markup or an entity (`#number;`)."""
     return _UNSAFE.sub(lambda match: f"#{ord(match[0])};", text)

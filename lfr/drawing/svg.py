@@ -102,7 +102,7 @@ def _lines(flow: Flow, vertical: bool, docs: bool, states: Mapping[int, StepStat
 
 
 def _frame_label(step: Step, box: Rectangle, vertical: bool) -> Iterator[str]:
-    """Draw the label at the top of a frame; in a vertical picture left of the edge that enters there."""
+    """Draw the label at the top of a frame; if vertical, left of the edge into it."""
     if label := _frame_text(step):
         x, classes = (box.x + 10, "guard label left") if vertical else (box.x + box.width / 2, "guard label")
         yield f'<text class="{classes}" x="{x:.1f}" y="{box.y + 12:.1f}">{_text(label)}</text>'
@@ -198,6 +198,6 @@ def _attributes(box: Rectangle) -> str:
 
 
 def _text(text: str) -> str:
-    """Escape a text for XML, and replace all that is not printable, such as marks of writing direction."""
+    """Escape a text for XML; replace what is not printable, as marks of direction."""
     chars = (char if char.isprintable() or char == "\n" else _REPLACEMENT for char in text)
     return escape(_NOT_IN_XML.sub(_REPLACEMENT, "".join(chars)))

@@ -37,7 +37,7 @@ def _make_side(forms: frozenset[Form]) -> Side:
 
 
 def _compare(operator: str, left: Side, right: Side) -> bool:
-    """Return whether the comparison holds for at least one pair of values, without visiting the pairs."""
+    """Return whether the comparison holds for a pair of values, without visiting all."""
     match operator:
         case "=":
             return not left.forms.isdisjoint(right.forms)
@@ -155,7 +155,7 @@ class Evaluation:
         return self._sides[value]
 
     def _form(self, value: Json) -> Form:
-        """Return the form of a value. `==` would recurse, and would have to compare every pair of values."""
+        """Return the form of a value: `==` would recurse, for every pair of values."""
         stack = [value] if isinstance(value, dict | list) else []
         while stack:
             top = stack[-1]
@@ -199,7 +199,7 @@ def result_on_lists(test: ast.Test) -> bool | None:
 
 
 def _leads_from_lists(path: ast.Path) -> bool | None:
-    """Return whether a path leads anywhere from every list (True), from none (False), or from some (None)."""
+    """Return whether a path leads anywhere from every list; None: from some lists."""
     for segment in path.segments:
         if segment.descends:
             return None
@@ -210,7 +210,7 @@ def _leads_from_lists(path: ast.Path) -> bool | None:
 
 
 def _selects_from_lists(selector: ast.Selector) -> bool | None:
-    """Return True if a selector selects every list itself, False if nothing from any list, None otherwise."""
+    """Return True: it selects every list itself; False: nothing from any; None: else."""
     if isinstance(selector, ast.Filter):
         return result_on_lists(selector.test)
     return False if isinstance(selector, str) else None

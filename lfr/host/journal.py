@@ -42,7 +42,7 @@ def encode_entry(fields: Mapping[str, str]) -> bytes:
 
 
 class _JournalHandler(logging.Handler):
-    """Sends each record as one entry; if the socket refuses it (too large, journal down), as lines."""
+    """Sends each record as an entry; if that is refused (too large, journal down), as lines."""
 
     def __init__(self, role: str, address: str, lines: logging.Handler) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class _JournalHandler(logging.Handler):
 
 
 class _JournalFormatter(logging.Formatter):
-    """Writes the priority before each line, because the journal makes an entry of every line."""
+    """Writes the priority before each line: the journal makes an entry of each."""
 
     def format(self, record: logging.LogRecord) -> str:
         prefix = f"<{syslog_priority(record.levelno)}>"

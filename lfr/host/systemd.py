@@ -60,7 +60,7 @@ class ServiceManager:
 
 
 def _watchdog_seconds(environment: Mapping[str, str]) -> float:
-    """Return the time-out of the watchdog; 0 if there is none, or if it is meant for another process."""
+    """Return the time-out of the watchdog; 0: none, or it is for another process."""
     if environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return 0.0
     with suppress(ValueError):

@@ -90,14 +90,14 @@ def compile_source(source: SourceText, base: str | None = None) -> Compiled:
 
 
 def _label_problems(parsed: Parsed) -> Iterator[Problem]:
-    """Check the labels of each scope, except where labels may be missing because of a syntax error."""
+    """Check the labels of each scope, except where a syntax error may have removed some."""
     for scope in ast.walk_all_scopes(parsed.tree):
         if parsed.is_certain and (parsed.is_complete or scope.is_subflow):
             yield from check_labels(scope)
 
 
 def _surrogate_problem(surrogate: re.Match[str]) -> Problem:
-    """Report half a surrogate pair; decoding with `surrogateescape` makes one of each invalid byte."""
+    """Report half a surrogate pair; `surrogateescape` makes one of each invalid byte."""
     byte = ord(surrogate[0]) - 0xDC00
     if 0x80 <= byte <= 0xFF:
         return Problem(surrogate.start(), f"this is not UTF-8 text: byte 0x{byte:02x}", "save it as UTF-8")
@@ -105,7 +105,7 @@ def _surrogate_problem(surrogate: re.Match[str]) -> Problem:
 
 
 class _Span(NamedTuple):
-    """The step to which edges lead, and the step from which edges go on; they differ for a subflow."""
+    """The step to which edges lead, and the one from which they go on (in a subflow, its end)."""
 
     entry: int
     exit: int
@@ -130,7 +130,7 @@ class _OpenScope:
 
 
 class _FlowBuilder:
-    """Builds a flow from its syntax tree. Resources are resolved against `root`, unless it is empty."""
+    """Builds a flow from its syntax tree; resolves resources against `root`, if there is one."""
 
     def __init__(self, symbols: SymbolTable, root: str) -> None:
         self.problems: list[Problem] = []
@@ -163,7 +163,7 @@ class _FlowBuilder:
         return index
 
     def _length(self, value: Json) -> int:
-        """Return the length of a value in characters, cached by `id`: values live as long as the builder."""
+        """Return the characters of a value, cached by `id`: the builder keeps all values."""
         if not isinstance(value, dict | list):
             return len(value) if isinstance(value, str) else 0
         if id(value) not in self._lengths:
@@ -180,7 +180,7 @@ class _FlowBuilder:
         self._edges.extend(product(sources, targets))
 
     def _fill(self, scope: _OpenScope, statements: Iterable[ast.Statement], closing: StepKind) -> int:
-        """Add the steps of a scope after its start, and all its edges; return the index of its end."""
+        """Add a scope's steps after its start, and its edges; return the index of its end."""
         for statement in statements:
             self._statement(statement, scope)
         end = self._add(closing, scope.offset)
@@ -269,7 +269,7 @@ class _FlowBuilder:
         return self._single(StepKind.TASK, task.offset, **fields)
 
     def _parameters(self, symbol: Symbol, use: ast.Task | ast.Resource) -> Json:
-        """Return the parameters of a use of a task, merged over the defaults; record the error in them."""
+        """Return parameters merged over the defaults; record the error in them."""
         name = use.name if isinstance(use, ast.Task) else ""
         parameters, problem = merge_parameters(symbol, use.parameters, name)
         if problem is not None:

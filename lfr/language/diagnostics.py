@@ -165,7 +165,7 @@ class SourceText:
 
 
 def _excerpt(line: str, offset: int) -> str:
-    """Return the line, shortened around the location if it is long, and a second line with the caret."""
+    """Return the line, shortened around the location, and a line with the caret."""
     start = offset - _EXCERPT_BEFORE if offset > _EXCERPT_BEFORE + 20 else 0
     end = offset + _EXCERPT_AFTER if len(line) > offset + _EXCERPT_AFTER + 20 else len(line)
     before = ("…" if start else "") + _printable(line[start:offset])
@@ -174,7 +174,7 @@ def _excerpt(line: str, offset: int) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Return the text shortened for a message: a name in it may be as long as the flow."""
+    """Return the text, shortened: a name in it may be as long as the flow."""
     short = text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 1] + "…"
     return _printable(short.replace("\t", " "))
 
@@ -186,7 +186,7 @@ def _printable(text: str) -> str:
 
 
 def _blank(char: str) -> str:
-    """Return white space as wide as the character: a tab stays a tab, wide letters take two columns."""
+    """Return white space as wide as the character; wide letters take two columns."""
     if char == "\t" or combining(char):
         return char if char == "\t" else ""
     return "  " if east_asian_width(char) in "WF" else " "

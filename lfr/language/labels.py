@@ -31,7 +31,7 @@ def check_labels(scope: Scope) -> Iterator[Problem]:
 
 
 def _check_step_labels(labels: list[Label], side: str) -> Iterator[Problem]:
-    """Check the labels before all steps, or those after all steps: none is reserved, none is repeated."""
+    """Check the labels on one side of steps: none is reserved, none is repeated."""
     names: set[str] = set()
     for label in labels:
         if label.name in (START, END):

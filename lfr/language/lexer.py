@@ -161,7 +161,7 @@ class Lexer:
         return self._misspelt(TokenKind.RESOURCE, start, _LIKE_RESOURCE, error)
 
     def _misspelt(self, kind: TokenKind, start: int, form: re.Pattern[str], error: FatalProblem) -> Token:
-        """Record the error and continue after the token if the text has this form; else raise the error."""
+        """Record the error and go on after the token if the text has this form; else raise it."""
         match = form.match(self._text, start)
         if match is None:
             raise error

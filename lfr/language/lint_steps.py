@@ -29,7 +29,7 @@ def lint_steps(compiled: Compiled) -> Iterator[Problem]:
 
 
 def _lint_guards_on_lists(compiled: Compiled) -> Iterator[Problem]:
-    """Warn of a guard that has the same result for every list, at a step whose input is a list."""
+    """Warn of a guard with the same result for every list, if its input is a list."""
     result_of = cache(lambda guard: result_on_lists(parse_guard(guard).path))
     for step in compiled.flow.steps:
         if step.guard is None or not _input_is_list(compiled.flow, step):
@@ -70,7 +70,7 @@ def _lint_parameters(compiled: Compiled) -> Iterator[Problem]:
 
 
 def _parameters_error(task: BuiltInTask, name: str, parameters: Json) -> str | None:
-    """Return why a task cannot use these parameters, whichever of them its input may provide."""
+    """Return why a task cannot use these parameters, whatever its input provides."""
     names = parameters if isinstance(parameters, dict) else {}
     table = [each for each in task.parameters if not each.input_first or each.name in names]
     try:
@@ -81,7 +81,7 @@ def _parameters_error(task: BuiltInTask, name: str, parameters: Json) -> str | N
 
 
 def _resource_error(step: Step) -> str | None:
-    """Return why a resource cannot be used; a relative URI is not checked, as its base is unknown here."""
+    """Return why a resource cannot be used; the base of a relative URI is unknown here."""
     if not is_absolute(step.uri):
         return None
     parse_resource = parse_store if step.sink else parse_load

@@ -58,7 +58,7 @@ def _lint_declarations(tree: ast.FlowText) -> Iterator[Problem]:
 
 
 def _used_names(tree: ast.FlowText, declarations: dict[str, ast.Declaration]) -> set[str]:
-    """Return the declared names that the flow uses, directly or through other declarations."""
+    """Return the declared names that the flow uses, also through declarations."""
     used: set[str] = set()
     pending = list(count_task_uses(tree.scope))
     while pending:
@@ -75,7 +75,7 @@ def _used_names(tree: ast.FlowText, declarations: dict[str, ast.Declaration]) ->
 
 
 def _lint_subflow_parameters(tree: ast.FlowText, symbols: SymbolTable) -> Iterator[Problem]:
-    """Warn of parameters of declared subflows and of their uses, except step options."""
+    """Warn of parameters of subflows and of their uses, except step options."""
     subflows = {name for name, symbol in symbols.tasks.items() if symbol.subflow is not None}
     declarations = {each.name: each for each in tree.declarations if each.keyword == "task"}
     tasks: list[ast.Declaration | ast.Task] = [*declarations.values(), *ast.walk_tasks(tree)]
@@ -97,7 +97,7 @@ def _lint_names(tree: ast.FlowText) -> Iterator[Problem]:
 
 
 def _lint_built_ins(tree: ast.FlowText, symbols: SymbolTable) -> Iterator[Problem]:
-    """Warn of reserved names that no built-in task has: such a task would wait for ever."""
+    """Warn of reserved names of no built-in task: such a task waits for ever."""
     names = [(task.name, task.offset) for task in ast.walk_tasks(tree)]
     names += [(declaration.alias, declaration.offset) for declaration in tree.declarations]
     for name, offset in names:
@@ -125,7 +125,7 @@ def _lint_line_ends(statement: ast.Statement, text: str) -> Iterator[Problem]:
 
 
 def _lint_braces_after_resource(one: ast.Statement, following: ast.Statement, text: str) -> Iterator[Problem]:
-    """Warn of `A -> <uri>{{method:PUT}}`: the braces are a second statement, a subflow in a subflow."""
+    """Warn of `A -> <uri>{{method:PUT}}`: the braces are a second statement."""
     target = one.target.to if one.target else None
     if not isinstance(target, ast.Resource) or target.parameters is not None or following.source is not None:
         return

@@ -46,7 +46,7 @@ def completable_steps(flow: Flow, can_end: Callable[[Step], bool]) -> set[int]:
 
 
 def _may_be_skipped(step: Step) -> bool:
-    """Return whether a step may end without doing anything: by its guard, or because there are no items."""
+    """Return whether a step may end at once: by its guard, or without items."""
     return step.guard is not None or step.iterate
 
 
@@ -114,7 +114,7 @@ def _blocking_step(flow: Flow, index: int, completable: set[int]) -> int | None:
 
 
 def _cycle(path: list[int], index: int) -> tuple[int, ...]:
-    """Return the cycle at the end of a backward path that came to `index` again, in forward order."""
+    """Return the cycle at the end of a backward path to `index`, in forward order."""
     cycle = path[path.index(index) :][::-1]
     lowest = cycle.index(min(cycle))
     return (*cycle[lowest:], *cycle[:lowest])

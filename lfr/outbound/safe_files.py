@@ -56,7 +56,7 @@ def replace_file(path: str, content: bytes) -> None:
 
 
 def _mode(folder: int, name: str) -> int | None:
-    """Return the mode of a file, or None if there is none. Raises OSError for what is no regular file."""
+    """Return the mode of a file, or None. Raises OSError for what is no regular file."""
     try:
         mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
     except FileNotFoundError:

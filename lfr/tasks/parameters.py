@@ -71,7 +71,7 @@ def _check_exactly_one(task: str, name: str, instead: str, parameters: Mapping[s
 
 
 def _parse(task: str, parameter: Parameter, value: Json, label: str) -> Any:
-    """Return the value of one parameter, which messages call by `label`. Raises BadParameter."""
+    """Return the value of a parameter, `label` in messages. Raises BadParameter."""
     if value is None and parameter.is_needed:
         raise BadParameter(f"{task} needs the parameter {parameter.name}, {parameter.check.words}")
     value = parameter.default if value is None else value

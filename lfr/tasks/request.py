@@ -155,7 +155,7 @@ def _location(parameters: RequestParameters, base: str) -> WebLocation:
 
 
 def _filled_url(parameters: RequestParameters) -> str:
-    """Return the filled URL. Values are percent-encoded, except one that the URL begins with."""
+    """Return the filled URL, values percent-encoded except one at the beginning."""
     parts: list[str] = []
     for piece in pieces(parameters.values["url"], parameters.names):
         if not is_unicode(piece.text):

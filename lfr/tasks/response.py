@@ -100,7 +100,7 @@ def response_output(request: Request, code: int, content_type: str, content: byt
 
 
 def _text(content_type: str, content: bytes) -> str:
-    """Return the body, decoded by its charset, else as UTF-8; bytes that do not fit are replaced."""
+    """Return the body, decoded by its charset or as UTF-8; wrong bytes are replaced."""
     match = _CHARSET.search(content_type)
     try:
         return content.decode(match[1] if match else "utf-8", errors="replace")

@@ -167,14 +167,14 @@ def _file_location(uri: str, parts: SplitResult) -> FileLocation:
 
 
 def _is_name(path: str) -> bool:
-    """Return whether a path can name a file: it has no surrogates but those for bytes that are not UTF-8."""
+    """Return whether a path has no surrogates but those for bytes that are not UTF-8."""
     with suppress(UnicodeEncodeError):
         return bool(path.encode(errors="surrogateescape"))
     return False
 
 
 def _normal(text: str) -> str:
-    """Return a text in which exactly those characters are encoded that need it. (RFC 3986, 6.2.2)"""
+    """Encode exactly those characters that need it. (RFC 3986, 6.2.2)"""
     return _ENCODED.sub(_normal_octet, quote(text, safe=_SAFE, errors="surrogatepass"))
 
 

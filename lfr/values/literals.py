@@ -67,7 +67,7 @@ def too_deep(format: str) -> str:
 
 
 def _check_json(value: Json) -> None:
-    """Refuse values that the decoder accepts but others could not read: 1e999, half surrogate pairs."""
+    """Refuse values that others could not read: 1e999, half surrogate pairs."""
     level: list[Json] = [value]
     depth = 0
     while level:

@@ -142,7 +142,7 @@ class _Parser:
 
 
 def _attach_inner(segment: Segment, segments: list[Segment], lexeme: _Lexeme) -> None:
-    """Attach a comment after the segment's last piece or, right after an arrow, to the segment before."""
+    """Attach a comment to the segment or, right after an arrow, to the one before."""
     if segment.pieces:
         segment.trailing += _without_blanks(lexeme.leading)
     if not segment.pieces and segment.trailing:
@@ -154,7 +154,7 @@ def _attach_inner(segment: Segment, segments: list[Segment], lexeme: _Lexeme) ->
 
 
 def _move_comments(block: Block) -> None:
-    """Keep one comment after each segment, move the others to the next one, and trim the blank lines."""
+    """Keep one comment after each segment, move others to the next, trim blank lines."""
     segments = [segment for clause in block.clauses for segment in clause.segments]
     for one, following in pairwise(segments):
         one.trailing, following.leading = one.trailing[:1], one.trailing[1:] + following.leading
@@ -170,7 +170,7 @@ def _trimmed(comments: list[str]) -> list[str]:
 
 
 def _without_blanks(comments: list[str]) -> list[str]:
-    """Return the comments without blank lines, which matter between clauses only."""
+    """Drop blank lines, which matter between clauses only."""
     return [comment for comment in comments if comment != BLANK]
 
 

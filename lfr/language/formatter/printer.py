@@ -55,7 +55,7 @@ def format_flow(text: str, *, source: str = "FLOW") -> str:
 
 
 def _block_lines(block: Block, indent: str) -> Iterator[_Line]:
-    """Yield the lines of all clauses, with at most one blank line between them and none at the edges."""
+    """Yield the lines of all clauses, with at most one blank line between them."""
     for clause, following in zip_longest(block.clauses, block.clauses[1:]):
         end = ";" if following is not None and _needs_end(clause, following) else ""
         yield from _comment_lines(clause.segments[0].leading, indent)
@@ -72,7 +72,7 @@ def _comment_lines(comments: Sequence[str], indent: str) -> Iterator[_Line]:
 
 
 def _needs_end(clause: Clause, following: Clause) -> bool:
-    """Return whether the following clause would be parsed as a part of this one without a `;`."""
+    """Return whether the following clause would, without a `;`, be a part of this one."""
     last, first = clause.last.kind, following.first.kind
     if clause.is_declaration:
         return first in CLOSING_OF and last not in _CLOSING
@@ -138,7 +138,7 @@ def _flat_block(block: Block) -> str | None:
 
 
 def _between(clause: Clause, following: Clause) -> str:
-    """Return the separator of two statements on one line: blanks between single steps, else a `;`."""
+    """Return the separator of statements on a line: blanks between single steps, else `;`."""
     is_plain = len(clause.segments) == len(following.segments) == 1
     return "  " if is_plain and not _needs_end(clause, following) else "; "
 
@@ -212,7 +212,7 @@ def _width(line: _Line) -> int:
 
 
 def _aligned(lines: Sequence[_Line]) -> Iterator[str]:
-    """Yield the lines with their comments; comments on adjacent lines begin in the same column."""
+    """Yield the lines; comments on adjacent lines begin in the same column."""
     start = 0
     while start < len(lines):
         end = start
