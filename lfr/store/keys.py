@@ -135,7 +135,7 @@ def opened_countdowns(tag: str) -> str:
 
 def field_sets(kind: str) -> str:
     """HASH: field set -> 1, or 0 until all buffered events of this kind are indexed by it. A field set is the
-    names of the fields that waits for events of this kind ask for, see `lfr.tasks.matching`."""
+    names of the fields that waits for events of this kind ask for, see `lfr.tasks.match_keys`."""
     return f"waits:fields:{kind}"
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from lfr import events
 from lfr.events import OWN_KINDS, StartTask
 from lfr.tasks.catalogue import ACQUIRE, COUNTDOWN, DELAY, EVENT, RELEASE, find_built_in
-from lfr.tasks.matching import FieldSet, field_set, match_key
+from lfr.tasks.match_keys import FieldSet, field_set, match_key
 from lfr.tasks.parameters import BadParameter, bad_parameter, errors_named, fill_parameters, parse_parameters
 from lfr.tasks.template import fill_or_look_up
 from lfr.values.checks import is_unicode

@@ -19,7 +19,7 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Connection, Store, open_store
-from lfr.tasks.matching import match_key
+from lfr.tasks.match_keys import match_key
 from lfr.values.stream_id import StreamId
 from tests.integration.conftest import Stepper, append, events_of, settle
 from tests.support.interference import Killed, kill

@@ -95,7 +95,10 @@ def connection_flags(arguments: Namespace) -> list[str]:
 
 
 def open_store(arguments: Namespace) -> Store:
-    """Return the store for this command line. It connects at first use. Raises as `load_command_settings`."""
+    """Return the store for this command line, which connects at first use.
+
+    Raises BadSettings, UsageError, and Unreachable if nothing runs in the folder of --data.
+    """
     settings = load_command_settings(arguments).settings
     from lfr.store.redis.connection import open_store  # imports redis
 

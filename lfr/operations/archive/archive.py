@@ -10,8 +10,8 @@ from lfr.engine.interventions import terminate
 from lfr.engine.transition import Progress, StepProgress
 from lfr.errors import Conflict, NotFound
 from lfr.flow import Flow
-from lfr.operations.archive.check import FORMAT, VERSION, parse_archive
 from lfr.operations.archive.littleflow import convert_littleflow_archive, is_littleflow_archive
+from lfr.operations.archive.parse import FORMAT, VERSION, parse_archive
 from lfr.operations.inspect.workflow import require_flow
 from lfr.operations.permitted_actions import WorkflowAction, check_action
 from lfr.operations.workflow_ids import PREFIX, generate_workflow_id, parse_new_workflow_id, parse_workflow_id

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from lfr.errors import BadInput
 from lfr.flow import Flow, Step, StepKind
-from lfr.operations.archive.check import FORMAT, VERSION
+from lfr.operations.archive.parse import FORMAT, VERSION
 from lfr.values.json import Json
 
 _KINDS: Final = {

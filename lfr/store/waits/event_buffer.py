@@ -4,7 +4,7 @@ A buffered event is the string `waits:event:ID`. That its id is among the unused
 key is only a hint where to look: the string may have expired, or the event may have been used meanwhile.
 
 Events are indexed under the match keys of the field sets that waits of their kind ask for, see
-`lfr.tasks.matching`. The first wait that asks for a new field set adds it, and indexes what is buffered.
+`lfr.tasks.match_keys`. The first wait that asks for a new field set adds it, and indexes what is buffered.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.entries import parse_pairs
-from lfr.tasks.matching import FieldSet, match_keys
+from lfr.tasks.match_keys import FieldSet, match_keys
 from lfr.values.json import decode_json_lines, encode_json_lines
 from lfr.values.stream_id import StreamId
 

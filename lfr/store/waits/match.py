@@ -36,7 +36,7 @@ from lfr.store.waits.event_buffer import (
 )
 from lfr.store.waits.registry import add_wait_commands, end_task_commands, remove_wait_commands, watch_waits
 from lfr.store.waits.start import StartTasks, processed_commands, watch_start_tasks
-from lfr.tasks.matching import FieldSet, match_keys
+from lfr.tasks.match_keys import FieldSet, match_keys
 from lfr.tasks.wait_spec import Wait
 from lfr.values.json import encode_json
 from lfr.values.stream_id import StreamId

@@ -78,8 +78,8 @@ def load_page(
     """Return start (milliseconds since the epoch) and id of up to `count` workflows, the latest start first.
 
     `state` None: workflows in any state. `after` is the last member of the page before, which may be gone;
-    None: begin with the newest. Workflows that start meanwhile do not move the page. (ZREVRANK, ZCOUNT;
-    ZREVRANGE)
+    None: begin with the newest. Workflows that start between pages do not move them; one that starts during
+    the call, or an `after` that is gone, may repeat workflows. (ZREVRANK, ZCOUNT; ZREVRANGE)
     """
     key = keys.ALL if state is None else keys.state(state)
     first = 0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfr.tasks.matching import field_set, match_key, match_keys
+from lfr.tasks.match_keys import field_set, match_key, match_keys
 from lfr.values.json import Json
 
 VALUES = st.sampled_from([None, True, 1, 1.0, 0, False, "1", "", [], [1], {}, {"a": 1}, {"b": 1.0, "a": [2]}])

@@ -1,4 +1,4 @@
-"""Checks that a document is an archive. It may come from anywhere, so every value is checked."""
+"""Parses a document as an archive. It may come from anywhere, so every value is checked."""
 
 from __future__ import annotations
 
