@@ -205,8 +205,11 @@ class TransitionBuilder:
     def retry(
         self, step: Step, invocation: Invocation, reason: str, *, delay: float = 0.0, retries: int = 0
     ) -> None:
-        """Start another attempt in `delay` seconds, after `stop` or `cancel`. `reason` says why the last one
-        ended; `retries` becomes the step's count of retries. Fails the step if its input cannot be made."""
+        """Add another attempt to the transition, in `delay` seconds, after `stop` or `cancel`.
+
+        `reason` says why the last one ended; `retries` becomes the step's count of retries. Fails the step if
+        its input cannot be made; requests outputs that it needs and that are not loaded.
+        """
         if not self._has_inputs(step.index):
             return
         self.transition.reason = reason

@@ -64,8 +64,11 @@ class Receipts(Consumer):
         return super().on_pass(connection)
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
-        """Log the receipts of a batch. All lines are written before any receipt counts as logged. Other small
-        events stay in memory until their receipt is read. Raises CannotWrite."""
+        """Log the receipts of a batch, then acknowledge them and queue them with their events for clearing.
+
+        Acknowledges all other events. Small ones stay in memory until their receipt is read; the rest is read
+        from the stream again. Raises CannotWrite.
+        """
         receipts: list[tuple[Entry, events.Receipt]] = []
         other_ids: list[str] = []
         for entry, values in _decode_all(batch):

@@ -169,7 +169,10 @@ _UNAVAILABLE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 def host_names(address: Address) -> frozenset[str]:
-    """Return the names of this machine, and the host of the address that it listens at, in lower case."""
+    """Return this machine's host name and full name, and the host that it listens at, in lower case.
+
+    Not `localhost`, which is accepted in any case.
+    """
     names = {socket.gethostname(), socket.getfqdn(), address.host}
     return frozenset(name.lower() for name in names if name)
 
