@@ -10,6 +10,12 @@ export function matchesFilters(workflow, { state, name, text }) {
   );
 }
 
+/** Return whether a workflow stands below a row of a list: it started before, or then and has a lower id. */
+function isBefore(workflow, row) {
+  if (!row || workflow.started !== row.started) return Boolean(row) && workflow.started < row.started;
+  return workflow.id < row.id;
+}
+
 /** The limit of counted new workflows, for pages that stay open for days. */
 export const MAX_NEW = 999;
 
@@ -44,10 +50,10 @@ export function applyListUpdate(list, { changed, gone }, filters) {
   // A later page counts no workflow of the first update: these existed when the page was loaded.
   const otherIds = list.isFirst ? null : (list.otherIds ?? new Set(changedById.keys()));
   const knownIds = new Set([...rows.map((row) => row.id), ...list.newIds, ...(otherIds ?? [])]);
-  const oldest = list.isFirst && list.isLast ? "" : (rows[list.isFirst ? rows.length - 1 : 0]?.started ?? "");
+  const oldest = list.isFirst && list.isLast ? undefined : rows[list.isFirst ? rows.length - 1 : 0];
   const newWorkflows = changed.filter(
     (workflow) =>
-      !knownIds.has(workflow.id) && workflow.started >= oldest && matchesFilters(workflow, filters),
+      !knownIds.has(workflow.id) && !isBefore(workflow, oldest) && matchesFilters(workflow, filters),
   );
   return {
     ...list,

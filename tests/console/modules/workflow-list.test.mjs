@@ -63,6 +63,11 @@ test("what comes to fit later is new, too, if it belongs onto this page", () => 
   ]);
 });
 
+test("of workflows that started in one millisecond, those of the next page are not new", () => {
+  const list = first({ isLast: false }); // its last row is a, of second 10
+  assert.deepEqual(applyListUpdate(list, update([row("0", 10), row("b2", 10)]), ALL).newIds, ["workflow:b2"]);
+});
+
 test("on a later page nothing is new that was there before", () => {
   const before = [row("f", 59), row("e", 50), row("d", 40), row("c", 30)];
   let list = applyListUpdate(first({ isFirst: false }), update(before), ALL);
