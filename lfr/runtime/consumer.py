@@ -21,8 +21,15 @@ from rqse import EventListener
 
 from lfr import events
 from lfr.errors import LfrError, Refused, Unreachable
-from lfr.store.redis.connection import Connection, Store
-from lfr.store.stream.entries import ConsumerId, Entry, NoGroup, acknowledge_command, read_batch
+from lfr.store.redis.connection import Command, Connection, Reply, Store
+from lfr.store.stream.entries import (
+    ConsumerId,
+    Entry,
+    NoGroup,
+    acknowledge_command,
+    parse_batch,
+    read_commands,
+)
 from lfr.store.stream.groups import (
     FIRST_ID,
     create_group,
@@ -173,6 +180,10 @@ class Consumer(EventListener):
         """Return the ids of entries that are processed beyond a pass: their claims are renewed. Here: ()."""
         return ()
 
+    def execute_read(self, connection: Connection, commands: Sequence[Command]) -> list[Reply]:
+        """Send the commands that read a batch and return their replies; the last one may block."""
+        return connection.execute(commands, keep_errors=True)
+
     def run_pass(self, connection: Connection) -> None:
         """Do what is due by the clock, then read a batch and process it. Reclaimed entries come first."""
         due_seconds = self.on_pass(connection)
@@ -209,8 +220,9 @@ class Consumer(EventListener):
             return [self._single_entries.popleft()]
         batch = self._reclaim(connection, count)
         if not batch:
-            done, self._to_acknowledge = self._to_acknowledge, []
-            batch = read_batch(connection, self.id, count=count, block_ms=block_ms, done=done)
+            commands = read_commands(self.id, count=count, block_ms=block_ms, done=self._to_acknowledge)
+            self._to_acknowledge = []
+            batch = parse_batch(self.execute_read(connection, commands))
         self.event_count += len(batch)
         return batch
 

@@ -53,15 +53,18 @@ def complete_tasks(connection: Connection, consumer: ConsumerId, completions: Se
     """Append the end-tasks and receipts, and acknowledge the start-tasks, in one transaction."""
     if not completions:
         return
-    at = events.timestamp(time.time())
-    commands: list[Command] = []
-    for completion in completions:
-        if completion.values is not None:
-            commands.append(append_command(consumer.stream, events.END_TASK, at, completion.values))
-        receipt = events.receipt_values(completion.id)
-        commands.append(append_command(consumer.stream, events.RECEIPT, at, receipt))
+    commands = [command for each in completions for command in completion_commands(consumer.stream, each)]
     ids = [completion.id for completion in completions]
     connection.transact([*commands, acknowledge_command(consumer, ids)])
+
+
+def completion_commands(stream: str, completion: Completion) -> list[Command]:
+    """Return the commands that append the end-task and the receipt. Raises InvalidJson. (XADD)"""
+    at = events.timestamp(time.time())
+    receipt = append_command(stream, events.RECEIPT, at, events.receipt_values(completion.id))
+    if completion.values is None:
+        return [receipt]
+    return [append_command(stream, events.END_TASK, at, completion.values), receipt]
 
 
 def retry_on_disconnect(store: Store, call: Callable[[Connection], T], what: str) -> T:

@@ -43,6 +43,9 @@ and removes their first word; the others are recognized by that word."""
 
 _REFUSAL_ERRORS = (redis.AuthenticationError, redis.exceptions.NoPermissionError)
 
+_CONNECTION_ERRORS = (redis.ConnectionError, redis.TimeoutError, redis.ResponseError, OSError)
+"""Errors of a connection as a whole: no reply can be read."""
+
 _CONNECTING = re.compile(r"Error (-?\d+ )?connecting to .*?\. (?=\S)")
 """The words that redis-py puts before the reason why it cannot connect."""
 
@@ -126,33 +129,39 @@ class Connection:
 
         A WATCH must be the first of the commands.
         """
-        replies = self.execute_unchecked(commands)
-        for reply in replies:
-            if isinstance(reply, redis.RedisError):
-                self._check_error(reply, keep_errors)
-        return replies
+        return self.check(self.execute_unchecked(commands), keep_errors=keep_errors)
 
     def execute_unchecked(self, commands: Sequence[Command]) -> list[Reply]:
         """Do as `execute`, but leave the error of any command among the replies. Raises Unreachable only
         without a connection or an answer, Refused only if Redis refuses the connection."""
         if not commands:
             return []
+        self.send(commands)
+        return self.receive(len(commands))
+
+    def send(self, commands: Sequence[Command]) -> None:
+        """Send all commands in one write; `receive` returns their replies. Raises as `execute_unchecked`."""
         try:
             if self._redis_connection is None:
                 self._redis_connection = self._pool.get_connection()
-            redis_connection = self._redis_connection
             self._note_watch(commands)
-            redis_connection.send_packed_command([pack(commands)], check_health=False)
-            return read_replies(redis_connection, len(commands))
-        except _REFUSAL_ERRORS as error:
-            raise self._refused(error) from None
-        except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
-            raise Unreachable(
-                f"no Redis answers at {self._address}: {_reason(error)}",
-                hint="start it, or say where it is with --url, --host and --port or LFR_REDIS_URL",
-            ) from None
-        except redis.ResponseError as error:  # while connecting: AUTH, SELECT
-            raise self._refused(error) from None
+            self._redis_connection.send_packed_command([pack(commands)], check_health=False)
+        except _CONNECTION_ERRORS as error:
+            raise self._disconnected(error) from None
+
+    def receive(self, count: int) -> list[Reply]:
+        """Return the replies to the next `count` commands that were sent. Raises as `execute_unchecked`."""
+        try:
+            return read_replies(self._redis_connection, count)
+        except _CONNECTION_ERRORS as error:
+            raise self._disconnected(error) from None
+
+    def check(self, replies: list[Reply], *, keep_errors: bool = False) -> list[Reply]:
+        """Return the replies. Raises for the errors among them as `execute` does."""
+        for reply in replies:
+            if isinstance(reply, redis.RedisError):
+                self._check_error(reply, keep_errors)
+        return replies
 
     def transact(self, commands: Sequence[Command]) -> list[Reply] | None:
         """Send all commands in one MULTI/EXEC; return their replies, or None if a watched key has changed.
@@ -160,8 +169,11 @@ class Connection:
         Raises as `execute` does. If Redis refused a command before EXEC, nothing has been written; if one
         failed within EXEC, the others have been; if no answer came, either may be the case.
         """
-        replies = self.execute((("MULTI",), *commands, ("EXEC",)))
-        command_replies: list[Reply] | None = replies[-1]
+        return self.check_transaction(self.execute_unchecked(transaction(commands)))
+
+    def check_transaction(self, replies: list[Reply]) -> list[Reply] | None:
+        """Return what `transact` returns, from the replies to a `transaction`. Raises as `transact` does."""
+        command_replies: list[Reply] | None = self.check(replies)[-1]
         for reply in command_replies or ():
             if isinstance(reply, redis.ResponseError):
                 self._check_error(reply, keep=False)
@@ -185,6 +197,15 @@ class Connection:
         if not keep:
             raise error
 
+    def _disconnected(self, error: Exception) -> Refused | Unreachable:
+        """Return why a connection cannot be made, or is broken."""
+        if isinstance(error, (*_REFUSAL_ERRORS, redis.ResponseError)):  # to connect sends AUTH, SELECT
+            return self._refused(error)
+        return Unreachable(
+            f"no Redis answers at {self._address}: {_reason(error)}",
+            hint="start it, or say where it is with --url, --host and --port or LFR_REDIS_URL",
+        )
+
     def _refused(self, error: Exception) -> Refused:
         return Refused(
             f"Redis at {self._address} refuses: {_reason(error)}",
@@ -194,6 +215,11 @@ class Connection:
 
 def _reason(error: Exception) -> str:
     return _CONNECTING.sub("", " ".join(str(error).split()), count=1).rstrip(".") or type(error).__name__
+
+
+def transaction(commands: Sequence[Command]) -> list[Command]:
+    """Return the commands that execute these in one transaction. (MULTI, EXEC)"""
+    return [("MULTI",), *commands, ("EXEC",)]
 
 
 def is_error(reply: Reply) -> bool:

@@ -81,20 +81,21 @@ def append_command(stream: str, kind: str, at: str, values: Mapping[str, Json]) 
     return ("XADD", stream, "*", *events.encode(kind, at, values))
 
 
-def read_batch(
-    connection: Connection, consumer: ConsumerId, *, count: int, block_ms: int, done: Sequence[str] = ()
-) -> list[Entry]:
-    """Return up to `count` new entries; wait up to `block_ms` milliseconds, at least 1, for the first.
-
-    If none comes, the list is empty. Acknowledges the entries `done` before, in the same write. Raises
-    NoGroup. (XACK, XREADGROUP)
-    """
+def read_commands(
+    consumer: ConsumerId, *, count: int, block_ms: int, done: Sequence[str] = ()
+) -> list[Command]:
+    """Return the commands that acknowledge the entries `done`, read up to `count` new entries, and wait up to
+    `block_ms` milliseconds, at least 1, for the first. (XACK, XREADGROUP)"""
     read: Command = (
         *("XREADGROUP", "GROUP", consumer.group, consumer.name, "COUNT", count, "BLOCK", max(1, block_ms)),
         *("STREAMS", consumer.stream, ">"),
     )
-    commands = [acknowledge_command(consumer, done), read] if done else [read]
-    reply = check_reply(connection.execute(commands, keep_errors=True)[-1])
+    return [acknowledge_command(consumer, done), read] if done else [read]
+
+
+def parse_batch(replies: Sequence[Reply]) -> list[Entry]:
+    """Return the entries of the replies to `read_commands`. Raises NoGroup."""
+    reply = check_reply(replies[-1])
     return parse_entries(reply[0][1]) if reply else []
 
 
