@@ -21,7 +21,7 @@ from lfr.tasks.catalogue import REQUEST_PREFIX
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.request import Request, RequestParameters, build_request, parse_request_parameters
 from lfr.values.json import Json
-from lfr.worker.executor import AttemptOver, CompletedElsewhere, TaskExecutor, TaskFailed
+from lfr.worker.executor import CompletedElsewhere, TaskExecutor, TaskFailed
 
 _CONCURRENCY: Final = 32
 """How many requests run at once; most of their time they wait for servers."""
@@ -47,11 +47,9 @@ def request_executor(store: Store) -> TaskExecutor:
 def send_request(store: Store, sender: RequestSender, task: events.StartTask) -> Json:
     """Send the request of a task and return its output.
 
-    Raises BadParameter, RequestFailed, AttemptOver if the attempt is not current, and CompletedElsewhere
-    after the request if the server completes the task.
+    Raises BadParameter, RequestFailed, and CompletedElsewhere after the request if the server completes the
+    task.
     """
-    if not is_current_with_retry(store, task):
-        raise AttemptOver
     parameters = parse_request_parameters(task)
     base = _load_base_url(store, parameters)
     request = build_request(parameters, base)

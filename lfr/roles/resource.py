@@ -7,7 +7,6 @@ from typing import Final
 from lfr import events
 from lfr.outbound.resources import ResourceClient, ResourceFailed
 from lfr.runtime.process import RoleContext, run_consumers
-from lfr.runtime.tasks import is_current_with_retry
 from lfr.step_options import LOAD, STORE
 from lfr.store.redis.connection import Store
 from lfr.tasks.http import idempotency_key
@@ -15,7 +14,7 @@ from lfr.tasks.parameters import BadParameter
 from lfr.tasks.resource import parse_load, parse_store
 from lfr.tasks.uri_policy import BadLocation
 from lfr.values.json import Json
-from lfr.worker.executor import AttemptOver, TaskExecutor, TaskFailed
+from lfr.worker.executor import TaskExecutor, TaskFailed
 
 _CONCURRENCY: Final = 16
 """How many tasks run at once; most of their time they wait for servers."""
@@ -26,8 +25,6 @@ def resource_executor(store: Store) -> TaskExecutor:
     client = ResourceClient(store.settings)
 
     def work(task: events.StartTask) -> Json:
-        if not is_current_with_retry(store, task):
-            raise AttemptOver
         return load_or_store(client, task)
 
     return TaskExecutor(

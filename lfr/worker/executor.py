@@ -1,30 +1,41 @@
-"""Executes tasks in threads: takes as many as there is capacity for, renews their claims, completes each."""
+"""Executes tasks: takes as many as there is capacity for, renews their claims, completes each.
+
+The thread of the consumer reads tasks and checks that their attempts are current; threads of a pool, or an
+event loop, execute them. See `completions` for how their ends are sent.
+"""
 
 from __future__ import annotations
 
+import inspect
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Final, TypeAlias
 
 from lfr import events
+from lfr.errors import Refused, Unreachable
 from lfr.host.journal import log_fields
 from lfr.runtime.consumer import Consumer
-from lfr.runtime.tasks import Completion, complete_tasks, parse_tasks, retry_on_disconnect
-from lfr.store.redis.connection import Connection, Store
+from lfr.runtime.tasks import Completion, completion_commands, parse_tasks
+from lfr.store.redis.connection import Command, Connection, Reply, Store
 from lfr.store.stream.entries import Entry
 from lfr.store.stream.groups import release_claims
-from lfr.values.json import InvalidJson, Json, encode_json
+from lfr.store.workflows.attempt_status import are_current
+from lfr.values.json import InvalidJson, Json
+from lfr.worker.completions import CompletionQueue, EncodedCompletion
+from lfr.worker.threads import EventLoopThread, ThreadPool
 
 LOGGER = logging.getLogger(__name__)
 
 _OWN_PACKAGES: Final = ("lfr", "asyncio")
 """Packages whose frames the author of a task does not need in a traceback."""
 
-Work: TypeAlias = Callable[[events.StartTask], Json]
-"""Executes a task: returns its output; raises TaskFailed, CompletedElsewhere or AttemptOver."""
+Work: TypeAlias = Callable[[events.StartTask], Json | Awaitable[Json]]
+"""Executes a task: returns its output, or an awaitable of it; raises TaskFailed or CompletedElsewhere."""
 
 
 class TaskFailed(Exception):
@@ -35,15 +46,13 @@ class CompletedElsewhere(Exception):
     """The task has been handed on: another process appends its end-task event."""
 
 
-class AttemptOver(Exception):
-    """The attempt is not current any more: nobody waits for its end."""
-
-
 class TaskExecutor(Consumer):
-    """A consumer of start-task events that executes those it accepts, each in a thread.
+    """A consumer of start-task events that executes those it accepts, if their attempts are current.
 
     work           executes one task; called in many threads at once
     accepts        whether this executor is for a task, by its `base`
+    is_async       whether `work` returns an awaitable at once: it is then called in the event loop
+    end_commands   the commands that go in the transaction that completes a task
     concurrency    how many tasks run at once; no more are read from the stream
     grace_seconds  how long a stop waits for running tasks; the claims of the others are released
     """
@@ -55,104 +64,212 @@ class TaskExecutor(Consumer):
         work: Work,
         *,
         accepts: Callable[[str], bool],
+        is_async: Callable[[str], bool] = lambda base: False,
+        end_commands: Callable[[events.StartTask], Sequence[Command]] = lambda task: (),
         concurrency: int,
         grace_seconds: float = 10.0,
     ) -> None:
         super().__init__(store, group, lease_seconds=store.settings.tasks_lease_seconds)
         self._work = work
         self._accepts = accepts
+        self._is_async = is_async
+        self._end_commands = end_commands
         self._concurrency = concurrency
         self._grace_seconds = grace_seconds
-        self._running_tasks: dict[str, events.StartTask] = {}
+        self._unchecked: list[tuple[str, events.StartTask]] = []  # read, and to be checked before they begin
+        self._claims: set[str] = set()  # the entries that were read and whose completion is not confirmed
+        self._running_count = 0  # the tasks that were read and have not ended
         self._changed = threading.Condition()
+        self._completions = CompletionQueue(self.id, self._forget)
+        # One thread more than tasks: while that of an ended task sends, another task may begin.
+        self._pool = ThreadPool(concurrency + 1)
+        self._event_loop = EventLoopThread()
 
     def capacity(self) -> int:
         """Return how many tasks may begin. Other workers find the other entries on the stream."""
-        with self._changed:
-            return self._concurrency - len(self._running_tasks)
+        return self._concurrency - self._running_count
 
     def wait_for_capacity(self, seconds: float) -> None:
         """Wait until a task may start, at most this long. Return at once if one may now."""
         with self._changed:
-            self._changed.wait_for(lambda: len(self._running_tasks) < self._concurrency, seconds)
+            self._changed.wait_for(lambda: self._running_count < self._concurrency, seconds)
 
     def claimed_ids(self) -> Sequence[str]:
-        """Return the entries of the running tasks."""
+        """Return the entries of the tasks that run or whose completions are not confirmed."""
         with self._changed:
-            return list(self._running_tasks)
+            return list(self._claims)
+
+    def on_pass(self, connection: Connection) -> float:
+        """Do what an earlier pass could not, and send the completions that cannot go with a read."""
+        self._begin_current(connection)
+        if self._completions.has_failed or not self.capacity():
+            self._completions.send(connection)
+        return super().on_pass(connection)
+
+    def execute_read(self, connection: Connection, commands: Sequence[Command]) -> list[Reply]:
+        """Send the commands that read a batch, and all completions in the same write."""
+        return self._completions.send_with_read(connection, commands)
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Begin the accepted tasks of a batch."""
         tasks, other_ids = parse_tasks(batch)
         self.acknowledge_later(other_ids)
         self.acknowledge_later([id for id, task in tasks if not self._accepts(task.base)])
-        accepted = [(id, task) for id, task in tasks if self._accepts(task.base)]
+        # One that is claimed already: its lease ended, and this executor reclaimed it itself.
+        accepted = [(id, task) for id, task in tasks if self._accepts(task.base) and id not in self._claims]
         if not self.listening:  # the stop came while it was reading these
             release_claims(connection, self.id, [id for id, _ in accepted])
             return
-        for id, task in accepted:
-            self._begin(id, task)
+        with self._changed:
+            self._claims.update(id for id, _ in accepted)
+            self._running_count += len(accepted)
+        self._unchecked += accepted
+        self._begin_current(connection)
 
     def leave(self, connection: Connection) -> None:
         """Wait for running tasks and renew their claims meanwhile, then leave the group."""
         deadline = time.monotonic() + self._grace_seconds
+        release_claims(connection, self.id, self._drop_unchecked())
+        self._completions.send(connection)
         while self.claimed_ids() and (remaining := deadline - time.monotonic()) > 0:
             self.renew_claims(connection)
             with self._changed:
                 seconds = min(remaining, self.lease_seconds / 4)
-                self._changed.wait_for(lambda: not self._running_tasks, seconds)
+                self._changed.wait_for(lambda: not (self._claims and self._completions.is_empty), seconds)
+            self._completions.send(connection)
         if unfinished := self.claimed_ids():
             LOGGER.warning("%d tasks are left to others after %g s", len(unfinished), self._grace_seconds)
             release_claims(connection, self.id, unfinished)
         super().leave(connection)
 
-    def _begin(self, id: str, task: events.StartTask) -> None:
+    def onStop(self) -> None:
+        """End the threads that run no task."""
+        self._pool.close()
+
+    def _drop_unchecked(self) -> list[str]:
+        """Forget the tasks that have not begun. Return their entries."""
+        ids, self._unchecked = [id for id, _ in self._unchecked], []
         with self._changed:
-            if id in self._running_tasks:  # its lease ended, and this executor reclaimed it itself
-                return
-            self._running_tasks[id] = task
-        # A daemon thread: a task that outlives the grace must not keep the process alive.
-        thread = threading.Thread(target=self._run, args=(id, task), name=f"task {id}", daemon=True)
+            self._running_count -= len(ids)
+        self._forget(ids)
+        return ids
+
+    def _forget(self, ids: Sequence[str]) -> None:
+        with self._changed:
+            self._claims.difference_update(ids)
+            self._changed.notify_all()
+
+    def _begin_current(self, connection: Connection) -> None:
+        """Begin the tasks that have been read and whose attempts are current, and acknowledge the others.
+
+        They are begun in a later pass if Redis cannot be reached. Raises Unreachable and Refused.
+        """
+        if not self._unchecked:
+            return
         try:
-            thread.start()
-        except RuntimeError:  # too many threads: leave the entry to its next consumer
-            with self._changed:
-                del self._running_tasks[id]
+            current = are_current(connection, [task for _, task in self._unchecked])
+        except (Unreachable, Refused):
             raise
+        except Exception:
+            self._drop_unchecked()  # the consumer processes them again, one by one
+            raise
+        tasks, self._unchecked = self._unchecked, []
+        for (id, task), is_current in zip(tasks, current, strict=True):
+            if is_current:
+                self._begin(id, task)
+            else:
+                self._end(id, completion_commands(self.id.stream, Completion(id, None)))
+
+    def _begin(self, id: str, task: events.StartTask) -> None:
+        try:
+            if self._is_async(task.base):
+                self._event_loop.start(self._run_async(id, task, partial(self._work, task)))
+            else:
+                self._pool.submit(partial(self._run, id, task))
+        except RuntimeError as error:  # too many threads: leave the entry to its next consumer
+            LOGGER.error("task %s cannot begin, and stays pending: %s", id, error)
+            with self._changed:
+                self._running_count -= 1
+            self._forget([id])
 
     def _run(self, id: str, task: events.StartTask) -> None:
-        try:
-            completion = Completion(id, self._execute(task))
-            retry_on_disconnect(
-                self.store,
-                lambda connection: complete_tasks(connection, self.id, [completion]),
-                f"the answer to {id}",
-            )
-        finally:
-            with self._changed:
-                del self._running_tasks[id]
-                self._changed.notify_all()
-
-    def _execute(self, task: events.StartTask) -> dict[str, Json] | None:
-        """Execute a task. Return the values of its end-task event, or None if this executor appends none."""
+        """Execute a task in a thread of the pool; if it turns out to be async, in the event loop."""
         try:
             output = self._work(task)
-            encode_json(output)
-        except (CompletedElsewhere, AttemptOver):
-            return None
-        except TaskFailed as error:
-            return events.end_task_values(task, failure=str(error) or "it gave no reason")
-        except InvalidJson as error:
-            return events.end_task_values(task, failure=f"the output of {task.base} is not JSON: {error}")
-        except BaseException as error:  # whatever a task raises, SystemExit too, is a failure of the task
-            LOGGER.error(
-                "%s of %s, step %d, has failed",
-                *(task.base, task.workflow, task.index),
-                exc_info=(type(error), error, _without_own_frames(error.__traceback__)),
-                extra=log_fields(task.workflow, task.index),
-            )
-            return events.end_task_values(task, failure=f"{type(error).__name__}: {error}")
-        return events.end_task_values(task, output=output)
+            if inspect.isawaitable(output):
+                self._event_loop.start(self._run_async(id, task, lambda: output))
+                return
+            commands = self._completion(id, task, output)
+        except BaseException as error:
+            commands = self._failed_completion(id, task, error)
+        if self._end(id, commands):
+            self._send_completions()
+
+    async def _run_async(self, id: str, task: events.StartTask, work: Callable[[], Json]) -> None:
+        """Execute an async task in the event loop."""
+        try:
+            output = work()
+            commands = self._completion(id, task, await output if inspect.isawaitable(output) else output)
+        except BaseException as error:
+            commands = self._failed_completion(id, task, error)
+        if self._end(id, commands):
+            self._pool.submit(self._send_completions)
+
+    def _end(self, id: str, commands: Sequence[Command]) -> bool:
+        """Note that a task has ended. Return whether the caller has to call `_send_completions`."""
+        must_send = self._completions.add(EncodedCompletion(id, commands))
+        with self._changed:
+            self._running_count -= 1
+            self._changed.notify_all()
+        return must_send
+
+    def _send_completions(self) -> None:
+        """Send completions while the reader is blocked. It sends those that cannot be sent now."""
+        try:
+            with self.store.connect() as connection:
+                self._completions.send_while_blocked(connection)
+        except (Unreachable, Refused) as error:
+            LOGGER.error("%s; the ends of tasks wait", error)
+            with self._changed:
+                self._changed.notify_all()
+
+    def _completion(self, id: str, task: events.StartTask, output: Json) -> list[Command]:
+        """Return the commands that complete a task with its output. Raises InvalidJson."""
+        return self._commands(id, task, events.end_task_values(task, output=output))
+
+    def _failed_completion(self, id: str, task: events.StartTask, error: BaseException) -> list[Command]:
+        """Return the commands that complete a task that has raised this."""
+        if isinstance(error, CompletedElsewhere):
+            return self._commands(id, task, None)
+        if isinstance(error, InvalidJson):
+            reason = f"the output of {task.base} is not JSON: {error}"
+        elif isinstance(error, TaskFailed):
+            reason = str(error) or "it gave no reason"
+        else:  # whatever a task raises, SystemExit too, is a failure of the task
+            reason = _describe(error)
+            _log_failure(task, error)
+        return self._commands(id, task, events.end_task_values(task, failure=reason))
+
+    def _commands(self, id: str, task: events.StartTask, values: dict[str, Json] | None) -> list[Command]:
+        return [*completion_commands(self.id.stream, Completion(id, values)), *self._end_commands(task)]
+
+
+def _describe(error: BaseException) -> str:
+    """Return the name and the text of an exception, whose text may raise another one."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:
+        return f"{type(error).__name__}, whose text cannot be made"
+
+
+def _log_failure(task: events.StartTask, error: BaseException) -> None:
+    with suppress(BaseException):  # an exception that cannot be formatted
+        LOGGER.error(
+            "%s of %s, step %d, has failed",
+            *(task.base, task.workflow, task.index),
+            exc_info=(type(error), error, _without_own_frames(error.__traceback__)),
+            extra=log_fields(task.workflow, task.index),
+        )
 
 
 def _without_own_frames(traceback: TracebackType | None) -> TracebackType | None:

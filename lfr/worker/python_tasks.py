@@ -1,43 +1,50 @@
-"""Executes the task functions of a Python file: checks their parameters, awaits async functions."""
+"""Executes the task functions of a Python file: checks their parameters and calls them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+import inspect
+from collections.abc import Mapping, Sequence
 
 from lfr import events
-from lfr.errors import Refused, Unreachable
-from lfr.runtime.tasks import is_current_with_retry
-from lfr.store.redis.connection import Store
-from lfr.store.workflows.attempt_status import drop_task_progress
+from lfr.store.redis.connection import Command, Store
+from lfr.store.workflows.attempt_status import drop_progress_command
 from lfr.values.json import Json
-from lfr.worker.context import Context
-from lfr.worker.executor import AttemptOver, TaskExecutor, TaskFailed
-from lfr.worker.registry import BadCall, Task, await_output
+from lfr.worker.context import Context, run_at_once
+from lfr.worker.executor import TaskExecutor, TaskFailed
+from lfr.worker.registry import BadCall, Task
+from lfr.worker.threads import ThreadPool
 
 
 def make_executor(
     store: Store, group: str, tasks: Mapping[str, Task], *, concurrency: int, grace_seconds: float
 ) -> TaskExecutor:
     """Return an executor for these tasks, which are given by name."""
+    async_names = {name for name, task in tasks.items() if inspect.iscoroutinefunction(task.function)}
+    contexts: dict[int, Context] = {}  # of the running tasks, by the `id` of the start-task
+    background = ThreadPool(1)
 
     def work(start: events.StartTask) -> Json:
-        if not is_current_with_retry(store, start):
-            raise AttemptOver
+        task = tasks[start.base]
+        context = Context(store, start, background.submit if task.name in async_names else run_at_once)
+        if task.has_context:
+            contexts[id(start)] = context
         try:
-            return _call(tasks[start.base], start, Context(store, start))
-        finally:
-            with suppress(Unreachable, Refused), store.connect() as connection:
-                drop_task_progress(connection, start)
+            arguments = task.arguments(start.input, start.parameters, context)
+        except BadCall as error:
+            raise TaskFailed(f"{start.base}: {error}") from None
+        return task.function(*arguments.args, **arguments.kwargs)
+
+    def end_commands(start: events.StartTask) -> Sequence[Command]:
+        context = contexts.pop(id(start), None)
+        return (drop_progress_command(start),) if context and context.end() else ()
 
     return TaskExecutor(
-        store, group, work, accepts=tasks.__contains__, concurrency=concurrency, grace_seconds=grace_seconds
+        store,
+        group,
+        work,
+        accepts=tasks.__contains__,
+        is_async=async_names.__contains__,
+        end_commands=end_commands,
+        concurrency=concurrency,
+        grace_seconds=grace_seconds,
     )
-
-
-def _call(task: Task, start: events.StartTask, context: Context) -> Json:
-    try:
-        arguments = task.arguments(start.input, start.parameters, context)
-    except BadCall as error:
-        raise TaskFailed(f"{start.base}: {error}") from None
-    return await_output(task.function(*arguments.args, **arguments.kwargs))

@@ -41,6 +41,16 @@ def slow(input, *, context: Context):
     (HERE / "ended").open("a").write("cancelled\\n" if context.cancelled else "done\\n")
     return {"done": True}
 
+@task("hangs")
+def hangs(input):
+    (HERE / "began").open("a").write("a function hangs\\n")
+    time.sleep(1000)
+
+@task("hangs-async")
+async def hangs_async(input):
+    (HERE / "began").open("a").write("a coroutine hangs\\n")
+    await asyncio.sleep(1000)
+
 @task("breaks")
 def breaks(input):
     raise ValueError("no such picture")
@@ -109,6 +119,17 @@ def test_a_stop_waits_for_running_tasks(redis_url: str, client: Client, file: Pa
         (file.parent / "go").touch()
         assert worker.wait(STALL_SECONDS) == 0
     assert client.wait(id, STALL_SECONDS)["output"] == {"done": True}
+
+
+def test_a_task_that_outlives_the_grace_does_not_keep_the_process(
+    redis_url: str, client: Client, file: Path
+) -> None:
+    with role("tasks", str(file), "--grace", "0.1", url=redis_url) as worker:
+        client.run("hangs")
+        client.run("hangs-async")
+        eventually(lambda: len(lines(file, "began")) == 2)
+        worker.terminate()
+        assert worker.wait(STALL_SECONDS) == 0
 
 
 def test_progress_and_cancellation(redis_url: str, client: Client, file: Path) -> None:

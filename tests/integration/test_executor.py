@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +17,9 @@ import redis
 
 from lfr import events
 from lfr.config.settings import Settings
-from lfr.store.redis.connection import Store, open_store
+from lfr.host.valkey import ValkeyServer, free_port
+from lfr.store import keys
+from lfr.store.redis.connection import Command, Connection, Store, open_store
 from lfr.values.json import Json
 from lfr.worker.executor import CompletedElsewhere, TaskExecutor, TaskFailed, Work
 from tests.integration.conftest import append, events_of
@@ -42,7 +48,9 @@ def running(store: Store, work: Work, **options: Any) -> Iterator[TaskExecutor]:
 
 
 def start(client: redis.Redis, index: int, base: str = "mine", input: Json = None) -> str:
-    """Append a start-task event. Return its entry id."""
+    """Append a start-task event, whose attempt is current. Return its entry id."""
+    client.hset("workflow:w", "state", "RUNNING")
+    client.hset(keys.steps("workflow:w"), str(index), "0 1 1")
     fields = {"workflow": "workflow:w", "name": base, "base": base, "index": index, "attempt": 1}
     return append(client, kind="start-task", input=input or {}, parameters={}, **fields)
 
@@ -151,3 +159,144 @@ def test_what_outlives_the_grace_is_left_to_others(store: Store, client: redis.R
         ended = eventually(lambda: events_of(client, "end-task"))
     assert [event.get("output") for event in ended] == [{"by": "another"}]
     never.set()
+
+
+class Unprintable(BaseException):
+    """An exception whose text cannot be made."""
+
+    def __str__(self) -> str:
+        raise SystemExit
+
+
+class UnreadableOutput(dict[str, Json]):
+    """An output that raises when it is written as JSON."""
+
+    def items(self) -> Any:
+        raise Unprintable
+
+
+def test_whatever_a_task_raises_or_returns_completes_it(store: Store, client: redis.Redis) -> None:
+    def work(task: events.StartTask) -> Json:
+        if task.index == 1:
+            raise Unprintable
+        return UnreadableOutput(a=1) if task.index == 2 else {"number": task.index}
+
+    with running(store, work):
+        for index in range(1, 7):
+            start(client, index)
+        eventually(lambda: len(events_of(client, "end-task")) == 6)
+        eventually(lambda: pending(client) == 0)
+    ended = {event["index"]: event for event in events_of(client, "end-task")}
+    reason = "Unprintable, whose text cannot be made"
+    assert (ended[1]["reason"], ended[2]["reason"]) == (reason, reason)
+    assert [ended[index]["output"] for index in range(3, 7)] == [{"number": index} for index in range(3, 7)]
+
+
+def transaction_count(client: redis.Redis) -> int:
+    """Return how many transactions the server has executed since its statistics were reset."""
+    return int(client.info("commandstats").get("cmdstat_exec", {"calls": 0})["calls"])
+
+
+def test_tasks_that_end_meanwhile_are_completed_in_one_transaction(store: Store, client: redis.Redis) -> None:
+    together = threading.Barrier(32)
+
+    def work(task: events.StartTask) -> Json:
+        together.wait(STALL_SECONDS)
+        return {}
+
+    for index in range(32):
+        start(client, index)
+    client.config_resetstat()
+    with running(store, work, concurrency=32):
+        eventually(lambda: len(events_of(client, "end-task")) == 32)
+        eventually(lambda: pending(client) == 0)
+    assert len(events_of(client, "receipt")) == 32
+    assert transaction_count(client) <= 16
+
+
+def test_a_completion_travels_with_the_next_read(
+    store: Store, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: list[list[Any]] = []
+    send = Connection.send
+
+    def send_and_note(connection: Connection, commands: Sequence[Command]) -> None:
+        writes.append([command[0] for command in commands])
+        send(connection, commands)
+
+    for index in range(5):
+        start(client, index)
+    monkeypatch.setattr(Connection, "send", send_and_note)
+    with running(store, lambda task: {}, concurrency=1):
+        eventually(lambda: len(events_of(client, "end-task")) == 5)
+    completing = [names for names in writes if "EXEC" in names]
+    assert completing == [["MULTI", "XADD", "XADD", "XACK", "EXEC", "XREADGROUP"]] * 5
+
+
+def test_attempts_that_are_not_current_take_two_round_trips_for_a_batch(
+    store: Store, client: redis.Redis
+) -> None:
+    for index in range(10):
+        start(client, index)
+    client.delete("workflow:w")
+    client.config_resetstat()
+    with running(store, lambda task: {}, concurrency=10):
+        eventually(lambda: len(events_of(client, "receipt")) == 10)
+    assert events_of(client, "end-task") == []
+    assert transaction_count(client) == 1
+
+
+def test_threads_are_bounded_and_run_many_tasks(store: Store, client: redis.Redis) -> None:
+    threads: set[threading.Thread] = set()
+
+    def work(task: events.StartTask) -> Json:
+        threads.add(threading.current_thread())
+        return {}
+
+    with running(store, work, concurrency=2):
+        for index in range(60):
+            start(client, index)
+        eventually(lambda: len(events_of(client, "end-task")) == 60)
+    assert 1 <= len(threads) <= 3  # one more than tasks: it sends
+    assert all(thread.daemon for thread in threads)
+
+
+def test_tasks_go_on_while_redis_is_killed_and_started_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    began, go = threading.Semaphore(0), threading.Event()
+
+    def sync_work(task: events.StartTask) -> Json:
+        began.release()
+        assert go.wait(STALL_SECONDS)
+        return {"number": task.index}
+
+    def work(task: events.StartTask) -> Any:
+        return asyncio.to_thread(sync_work, task) if task.index % 2 else sync_work(task)
+
+    port = free_port()
+    server = ValkeyServer(tmp_path, port=port)
+    server.start()
+    store = open_store(Settings(redis_url=server.address.url, redis_timeout_seconds=5))
+    try:
+        with (
+            redis.Redis.from_url(server.address.url, decode_responses=True, protocol=2) as client,
+            running(store, work, concurrency=8),
+        ):
+            for index in range(10):
+                start(client, index)
+            for _ in range(8):
+                assert began.acquire(timeout=STALL_SECONDS)
+            assert server.pid
+            os.kill(server.pid, signal.SIGKILL)
+            go.set()
+            eventually(lambda: "no Redis answers" in caplog.text)
+            server.stop()
+            server.start()
+            eventually(lambda: len(events_of(client, "end-task")) >= 10)
+            eventually(lambda: pending(client) == 0)
+            outputs = sorted(event["output"]["number"] for event in events_of(client, "end-task"))
+    finally:
+        store.pool.disconnect()
+        server.stop()
+    assert outputs == list(range(10))

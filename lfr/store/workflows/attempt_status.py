@@ -8,7 +8,7 @@ from typing import Any
 from lfr import events
 from lfr.states import WorkflowState
 from lfr.store import keys
-from lfr.store.redis.connection import Connection, Reply
+from lfr.store.redis.connection import Command, Connection, Reply
 from lfr.store.redis.pipeline import Pipeline
 from lfr.values.json import decode_json, encode_json
 
@@ -53,9 +53,10 @@ def save_task_progress(
     connection.call("SET", keys.task_progress(task.workflow, task.index), report, "EX", _PROGRESS_SECONDS)
 
 
-def drop_task_progress(connection: Connection, task: events.StartTask) -> None:
-    """Delete the progress report of the step of an attempt, whichever attempt it is of. (DEL)"""
-    connection.call("DEL", keys.task_progress(task.workflow, task.index))
+def drop_progress_command(task: events.StartTask) -> Command:
+    """Return the command that deletes the progress report of the step of an attempt, whichever attempt it is
+    of. (DEL)"""
+    return ("DEL", keys.task_progress(task.workflow, task.index))
 
 
 def load_task_progress(

@@ -1,0 +1,145 @@
+"""Sends the completions of tasks in groups: all that wait at a time, in one transaction."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from lfr.errors import Refused, Unreachable
+from lfr.store.redis.connection import Command, Connection, Reply, transaction
+from lfr.store.stream.entries import ConsumerId, acknowledge_command
+
+LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedCompletion:
+    """The commands that complete the start-task with this entry id, except its acknowledgement."""
+
+    id: str
+    commands: Sequence[Command]
+
+
+class CompletionQueue:
+    """The completions that Redis has not confirmed yet. Any thread may use it.
+
+    The reader of the stream sends them with its next read. While it is blocked in a read, the thread that
+    adds a completion sends; one thread at a time, and what is added meanwhile goes with its next transaction.
+    A completion that could not be sent waits for the reader, which sends those one by one at first: so one
+    that Redis refuses does not hold up the others.
+
+    `confirmed` is called with the entry ids of each group that is done with.
+    """
+
+    def __init__(self, consumer: ConsumerId, confirmed: Callable[[Sequence[str]], None]) -> None:
+        self._consumer = consumer
+        self._confirmed = confirmed
+        self._lock = threading.Lock()
+        self._waiting: list[EncodedCompletion] = []
+        self._is_reader_blocked = False
+        self._is_sending = False  # a thread other than the reader
+        self._has_failed = False
+
+    def add(self, completion: EncodedCompletion) -> bool:
+        """Add a completion. Return whether the caller has to call `send_while_blocked`."""
+        with self._lock:
+            self._waiting.append(completion)
+            if not self._is_reader_blocked or self._is_sending or self._has_failed:
+                return False
+            self._is_sending = True
+            return True
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no completion waits to be sent; a thread may be sending some."""
+        return not self._waiting
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the latest completions could not be sent."""
+        return self._has_failed
+
+    def send_while_blocked(self, connection: Connection) -> None:
+        """Send completions until none waits or the reader is back. Raises Unreachable and Refused."""
+        while group := self._take_while_blocked():
+            try:
+                self._send(connection, group)
+            except BaseException:
+                with self._lock:
+                    self._is_sending = False
+                raise
+
+    def send(self, connection: Connection) -> None:
+        """Send all completions. For the reader. Raises Unreachable and Refused."""
+        while group := self._take(reader_blocks=False):
+            self._send(connection, group)
+
+    def send_with_read(self, connection: Connection, read_commands: Sequence[Command]) -> list[Reply]:
+        """Send the completions and these commands in one write; return the replies to these. For the reader.
+
+        The completions are confirmed before the read blocks. Raises Unreachable and Refused.
+        """
+        group = self._take(reader_blocks=True)
+        try:
+            self._send(connection, group, read_commands)
+            return connection.check(connection.receive(len(read_commands)), keep_errors=True)
+        finally:
+            self._is_reader_blocked = False
+
+    def _take(self, *, reader_blocks: bool) -> list[EncodedCompletion]:
+        with self._lock:
+            self._is_reader_blocked = reader_blocks
+            return self._pop_group()
+
+    def _take_while_blocked(self) -> list[EncodedCompletion]:
+        with self._lock:
+            self._is_sending = bool(self._waiting) and self._is_reader_blocked and not self._has_failed
+            return self._pop_group() if self._is_sending else []
+
+    def _pop_group(self) -> list[EncodedCompletion]:
+        count = 1 if self._has_failed else len(self._waiting)
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
+        return group
+
+    def _put_back(self, group: Sequence[EncodedCompletion]) -> None:
+        with self._lock:
+            self._waiting += group  # behind the others: the next one that is tried is another one
+            self._has_failed = True
+
+    def _send(
+        self, connection: Connection, group: Sequence[EncodedCompletion], more: Sequence[Command] = ()
+    ) -> None:
+        """Send a group in one transaction, and in the same write `more`, whose replies the caller receives.
+
+        Raises Unreachable and Refused if the connection breaks; without `more` also if Redis cannot serve.
+        """
+        ids = [completion.id for completion in group]
+        commands = [command for completion in group for command in completion.commands]
+        if group:
+            commands = transaction([*commands, acknowledge_command(self._consumer, ids)])
+        try:
+            connection.send([*commands, *more])
+            replies = connection.receive(len(commands))
+        except BaseException:
+            self._put_back(group)
+            raise
+        if not group:
+            return
+        try:
+            connection.check_transaction(replies)
+        except (Unreachable, Refused) as error:
+            self._put_back(group)
+            if not more:
+                raise
+            LOGGER.error("%s; the ends of %d tasks wait", error, len(group))
+        except Exception:
+            if len(group) > 1:
+                self._put_back(group)
+                return
+            LOGGER.exception("Redis refuses the end of %s, which stays pending", ids[0])
+            self._confirmed(ids)
+        else:
+            self._has_failed = False
+            self._confirmed(ids)
