@@ -18,6 +18,10 @@ class _Interrupted(KeyboardInterrupt):
     """Ctrl-C. See `_unwind_on_signals`."""
 
 
+class _Stopped(SystemExit):
+    """SIGTERM or SIGHUP. Its class tells it from the `sys.exit` of a user's file."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (default: that of this process) and return its exit code. Raises nothing."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -63,7 +67,7 @@ def _unwind_on_signals() -> None:
     from lfr.cli.exit_codes import ExitCode
 
     def unwind(number: int, _: object) -> None:
-        raise SystemExit(int(ExitCode.HUNG_UP if number == signal.SIGHUP else ExitCode.STOPPED))
+        raise _Stopped(int(ExitCode.HUNG_UP if number == signal.SIGHUP else ExitCode.STOPPED))
 
     def interrupt(number: int, _: object) -> None:
         raise _Interrupted

@@ -27,6 +27,7 @@ from lfr.store.stream.groups import release_claims
 from lfr.store.workflows.attempt_status import are_current
 from lfr.values.json import InvalidJson, Json
 from lfr.worker.completions import CompletionQueue, EncodedCompletion
+from lfr.worker.registry import describe_exception
 from lfr.worker.threads import EventLoopThread, ThreadPool
 
 LOGGER = logging.getLogger(__name__)
@@ -246,20 +247,12 @@ class TaskExecutor(Consumer):
         elif isinstance(error, TaskFailed):
             reason = str(error) or "it gave no reason"
         else:  # whatever a task raises, SystemExit too, is a failure of the task
-            reason = _describe(error)
+            reason = describe_exception(error)
             _log_failure(task, error)
         return self._commands(id, task, events.end_task_values(task, failure=reason))
 
     def _commands(self, id: str, task: events.StartTask, values: dict[str, Json] | None) -> list[Command]:
         return [*completion_commands(self.id.stream, Completion(id, values)), *self._end_commands(task)]
-
-
-def _describe(error: BaseException) -> str:
-    """Return the name and the text of an exception, whose text may raise another one."""
-    try:
-        return f"{type(error).__name__}: {error}"
-    except BaseException:
-        return f"{type(error).__name__}, whose text cannot be made"
 
 
 def _log_failure(task: events.StartTask, error: BaseException) -> None:

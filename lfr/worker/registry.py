@@ -155,8 +155,8 @@ def load_tasks(file: str) -> dict[str, Task]:
     if not path.is_file():
         raise NotFound("there is no such file", place=file)
     tasks: dict[str, Task] = {}
-    for value in vars(_import(path, file)).values():
-        for name in getattr(value, _MARK, ()):
+    for value in list(vars(_import(path, file)).values()):
+        for name in _marked_names(value):
             if name in tasks and tasks[name].function is not value:
                 raise BadInput(f"two functions do the task {name}", place=file)
             tasks[name] = make_task(name, value)
@@ -167,22 +167,60 @@ def load_tasks(file: str) -> dict[str, Task]:
     return tasks
 
 
+def _marked_names(value: Any) -> tuple[str, ...]:
+    """Return the names of the tasks that a value of a module executes.
+
+    Runs no code of the value: a proxy or a mock answers to every attribute, or raises.
+    """
+    names = inspect.getattr_static(value, _MARK, ())
+    return names if isinstance(names, tuple) else ()
+
+
 def _import(path: Path, file: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    """Execute a file as a module. Other files of its folder can be imported by it.
+
+    The folder comes last on the path, and the module gets a name that no other has: else `email.py` or
+    `redis.py` would be what lfr and its libraries import by that name.
+    """
+    name = _free_module_name(path.stem)
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise BadInput("this is no Python file", place=file)
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # dataclasses and pickle look it up there
-    sys.path.insert(0, str(path.parent))
+    sys.modules[name] = module  # dataclasses and pickle look it up there
+    sys.path.append(str(path.parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's file raises
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    except BaseException as error:  # whatever the user's file raises
+        if isinstance(error, KeyboardInterrupt) or is_unwinding(error):
+            raise
+        reason = " ".join(describe_exception(error).split())
         raise BadInput(f"it cannot be imported: {reason}", place=_error_place(error, path, file)) from error
     return module
 
 
-def _error_place(error: Exception, path: Path, file: str) -> str:
+def _free_module_name(stem: str) -> str:
+    """Return the name for a file's module: its stem, with `_` behind it if another module has that name."""
+    name = stem
+    while name in sys.modules or ("." not in name and importlib.util.find_spec(name) is not None):
+        name += "_"
+    return name
+
+
+def is_unwinding(error: BaseException) -> bool:
+    """Return whether a signal has raised this to stop the process. What `sys.exit` raises is no such error."""
+    return isinstance(error, SystemExit) and type(error) is not SystemExit
+
+
+def describe_exception(error: BaseException) -> str:
+    """Return the name and the text of an exception, whose text may raise another one."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:
+        return f"{type(error).__name__}, whose text cannot be made"
+
+
+def _error_place(error: BaseException, path: Path, file: str) -> str:
     """Return the file with the line at which the import failed."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f"{file}:{error.lineno}"
@@ -199,11 +237,15 @@ def make_task(name: str, function: Callable[..., Any]) -> Task:
     signature = inspect.signature(function)
     try:
         hints = typing.get_type_hints(function)
-    except (NameError, TypeError):  # annotations that only a type checker can resolve
+    except Exception:  # annotations that only a type checker can resolve: any expression, as text
         hints = {}
     parameter_names = list(signature.parameters)[1:]
-    annotations = {name: hints[name] for name in parameter_names if hints.get(name) in _CHECKED_TYPES}
+    annotations = {name: hints[name] for name in parameter_names if _is_checked(hints.get(name))}
     return Task(name, function, signature, annotations, "context" in signature.parameters)
+
+
+def _is_checked(annotation: Any) -> bool:
+    return any(annotation is checked for checked in _CHECKED_TYPES)  # not `in`: it may have no hash
 
 
 def _check_signature(task: Task, file: str) -> None:

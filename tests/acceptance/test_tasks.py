@@ -100,6 +100,25 @@ def test_processes(redis_url: str, client: Client, file: Path) -> None:
         assert client.wait(client.run(" ".join(["later"] * 40)), STALL_SECONDS)["state"] == "FINISHED"
 
 
+@pytest.mark.parametrize("name", ["email", "redis"])
+def test_the_names_of_modules_as_names_of_files(
+    redis_url: str, client: Client, tmp_path: Path, name: str
+) -> None:
+    """Neither the file nor its folder hides what lfr and its libraries import, at the start and later."""
+    for module in ("email", "redis", "json", "time", "random", "copy", "queue", "asyncio", "typing", "lfr"):
+        (tmp_path / f"{module}.py").write_text("raise RuntimeError('nobody meant this file')")
+    (tmp_path / "beside.py").write_text("def double(text): return 2 * text")
+    file = tmp_path / f"{name}.py"
+    file.write_text(
+        "import email.message, json, redis\nimport beside\nfrom lfr import task\n"
+        "@task('double')\nasync def double(input): return {'text': beside.double(input['text'])}"
+    )
+    for options in ((), ("--processes", "2")):
+        with role("tasks", str(file), *options, url=redis_url):
+            workflow = client.wait(client.run("double", {"text": "ab"}), STALL_SECONDS)
+            assert workflow["output"] == {"text": "abab"}
+
+
 def test_a_task_of_a_killed_worker_goes_to_another(redis_url: str, client: Client, file: Path) -> None:
     with role("tasks", str(file), url=redis_url, more=QUICK) as victim:
         id = client.run("slow")

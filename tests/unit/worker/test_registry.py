@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import pickle
+import queue
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +45,12 @@ def test_a_marked_function_is_still_itself(tmp_path: Path) -> None:
         ),
         ("def f(:", "some.py:1: it cannot be imported: SyntaxError"),
         ("import nothing_like_it", "some.py:1: it cannot be imported: ModuleNotFoundError"),
+        ("x = 1\nimport sys\nsys.exit()", "some.py:3: it cannot be imported: SystemExit"),
+        ("import sys\nsys.exit('no licence')", "some.py:2: it cannot be imported: SystemExit: no licence"),
+        (
+            "class Broken(Exception):\n    def __str__(self): raise ValueError\nraise Broken",
+            "some.py:3: it cannot be imported: Broken, whose text cannot be made",
+        ),
         (
             "from lfr import task\n@task('wait:delay')\ndef f(input): pass",
             "wait:delay is a task of lfr's own",
@@ -59,6 +69,35 @@ def test_errors_of_a_file(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(BadInput) as caught:
         load_tasks(file(tmp_path, text))
     assert message in str(caught.value)
+
+
+def test_a_file_hides_no_module_that_others_import(tmp_path: Path) -> None:
+    for name in ("queue", "json", "redis", "email"):
+        (tmp_path / f"{name}.py").write_text(
+            "import queue, json, redis.backoff, email.message, beside\nfrom lfr import task\n"
+            "@task('a')\ndef f(input): return queue.Queue, json.dumps, beside.VALUE"
+        )
+    (tmp_path / "beside.py").write_text("VALUE = 3")
+    function = load_tasks(str(tmp_path / "queue.py"))["a"].function
+    assert function(None) == (queue.Queue, json.dumps, 3)
+    assert sys.modules["queue"] is queue and function.__module__ not in ("queue", "json")
+    assert pickle.loads(pickle.dumps(function)) is function
+
+
+def test_a_file_may_hold_objects_that_answer_to_every_attribute(tmp_path: Path) -> None:
+    text = """
+from unittest.mock import MagicMock, call
+from lfr import task
+
+class Proxy:
+    def __getattr__(self, name): raise RuntimeError("there is no request")
+
+mock, other, proxy = MagicMock(__lfr_tasks__=3), call, Proxy()
+
+@task("a")
+def f(input, *, width: "not an annotation", height: "numpy.float", depth: [int] = 1): ...
+"""
+    assert list(load_tasks(file(tmp_path, text))) == ["a"]
 
 
 def test_no_file(tmp_path: Path) -> None:
