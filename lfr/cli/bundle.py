@@ -41,14 +41,19 @@ class Bundle:
 
 @contextmanager
 def running_bundle(
-    folder: Path, roles: Sequence[RoleArguments], processes: RoleProcesses, *, port: int | None = None
+    folder: Path,
+    roles: Sequence[RoleArguments],
+    processes: RoleProcesses,
+    *,
+    port: int | None = None,
+    preferred_port: int = 0,
 ) -> Iterator[Bundle]:
     """Start the server and the roles, yield them, and in the end stop the roles first, then the server.
 
-    Without a `port`, it is a free one. From the stop on, SIGINT, SIGTERM and SIGHUP are ignored. Raises as
-    `ValkeyServer.start`.
+    Without a `port`, it is `preferred_port` if that is free, else another free one. From the stop on, SIGINT,
+    SIGTERM and SIGHUP are ignored. Raises as `ValkeyServer.start`.
     """
-    bundle = Bundle(folder, ValkeyServer(folder, port=port), processes)
+    bundle = Bundle(folder, ValkeyServer(folder, port=port, preferred_port=preferred_port), processes)
     with ExitStack() as stack:
         # Registered before the start, so that an interruption during the start stops the server, too.
         stack.callback(lambda: bundle.server.stop())

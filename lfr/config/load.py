@@ -12,8 +12,10 @@ weakest first:
 
 The address of Redis is either a URL or host and port. The strongest layer that has one of these decides:
 `--host` overrides a URL of the environment, and the port then comes from the strongest layer that has one; a
-URL overrides host and port of its own and of weaker layers. User and password in a URL become the user and
-password of that layer and are removed from the URL, so that no URL that lfr shows or logs holds a secret.
+URL overrides host and port of its own and of weaker layers. A layer that has none of these, but the data
+folder of an `lfr up`, decides for the server of that one (`config/running_up.py`). User and password in a URL
+become the user and password of that layer and are removed from the URL, so that no URL that lfr shows or logs
+holds a secret.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
@@ -49,26 +52,39 @@ _RawValue: TypeAlias = tuple[Setting, Any, str]
 """A setting, its value in a source before the check, and the origin."""
 
 
+class RedisSource(Enum):
+    """What says where Redis is: settings of its address, the data folder of an `lfr up`, or nothing."""
+
+    ADDRESS = "address"
+    UP_FOLDER = "up folder"
+    NOTHING = "nothing"
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """The effective settings, the origin of each by attribute, and the file that was read or ""."""
+    """The effective settings, the origin of each by attribute, the file that was read or "", and what says
+    where Redis is."""
 
     settings: Settings
     origins: Mapping[str, str]
     file: str
+    redis_source: RedisSource = RedisSource.ADDRESS
 
 
 def load_settings(overrides: Mapping[str, Any]) -> Settings:
     """Return the settings of this process from all layers; `overrides`, by attribute, is the strongest one.
 
-    An override of None counts as not set. Raises BadSettings as `load_with_origins`.
+    An override of None counts as not set. If nothing says where Redis is, it is the server of the `lfr up`
+    that this user runs, if there is one. Raises BadSettings as `load_with_origins`, and as `with_running_up`.
     """
     layer = {
         name: SourcedValue(value, f"argument {name}")
         for name, value in overrides.items()
         if value is not None
     }
-    return load_with_origins(layer).settings
+    from lfr.config.running_up import with_running_up  # imports this module
+
+    return with_running_up(load_with_origins(layer)).settings
 
 
 def load_with_origins(
@@ -96,15 +112,31 @@ def load_with_origins(
         _find_overridden(overrides, settings),
     )
     merged = {setting.attribute: SourcedValue(setting.default, DEFAULT) for setting in settings}
+    redis_source = RedisSource.NOTHING
     for layer in map(_without_user_in_url, map(_checked_layer, sources)):
         if "redis_url" not in layer and layer.keys() & {"redis_host", "redis_port"}:
             merged["redis_url"] = SourcedValue("", DEFAULT)
+        redis_source = _redis_source(layer) or redis_source
         merged.update(layer)
     return LoadedSettings(
         Settings(**{name: value for name, (value, _) in merged.items()}),
         {name: origin for name, (_, origin) in merged.items()},
         file,
+        redis_source,
     )
+
+
+def _redis_source(layer: Layer) -> RedisSource | None:
+    """Return what of a layer says where Redis is; None if nothing does.
+
+    User and password alone count as an address: they are for the server at the default address.
+    """
+    names = {name for name, (value, _) in layer.items() if value}
+    if names & {"redis_url", "redis_host", "redis_port"}:
+        return RedisSource.ADDRESS
+    if "up_data" in names:
+        return RedisSource.UP_FOLDER
+    return RedisSource.ADDRESS if names & {"redis_username", "redis_password"} else None
 
 
 def _checked_layer(raw_values: Iterable[_RawValue]) -> Layer:

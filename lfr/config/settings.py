@@ -106,7 +106,12 @@ class Settings:
     )
     archive_folder: str = _setting("", "archive.folder", "folder to which the API writes archives")
     api_body: int = _setting(10_000_000, "api.body", "maximum size in bytes of a request to the API")
-    up_data: str = _setting("", "up.data", "folder in which `lfr up` keeps its data", variable="LFR_DATA")
+    up_data: str = _setting(
+        "",
+        "up.data",
+        "folder in which `lfr up` keeps its data; commands use the server there",
+        variable="LFR_DATA",
+    )
 
 
 @dataclass(frozen=True, slots=True)

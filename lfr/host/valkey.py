@@ -87,13 +87,15 @@ class Address:
 class ValkeyServer:
     """A server with its data in a folder, on a port or, if that is None, on a free one.
 
-    It ends with the process that has started it.
+    The free one is `preferred_port` if no other program uses it. The server ends with the process that has
+    started it.
     """
 
-    def __init__(self, data: Path, *, port: int | None = None) -> None:
+    def __init__(self, data: Path, *, port: int | None = None, preferred_port: int = 0) -> None:
         self._data = data
         self._log = data / "valkey.log"
         self._port = port
+        self._preferred_port = preferred_port
         self._process: subprocess.Popen[bytes] | None = None
         self.address = Address("127.0.0.1", port or 0)
 
@@ -124,7 +126,7 @@ class ValkeyServer:
 
     def _start(self, server: Path, lock: TextIO) -> None:
         for _ in range(_TRIES):
-            self.address = Address(self.address.host, self._port or free_port())
+            self.address = Address(self.address.host, self._port or free_port(self._preferred_port))
             with deferred_signals():
                 self._process = self._launch(server, lock)
             write_lock_holder(lock, self._process.pid)

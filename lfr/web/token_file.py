@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from lfr.config.settings import Settings
 from lfr.errors import CannotWrite
+from lfr.host.user_folders import user_state_folder
 
 _NAME: Final = "api-token"
 
@@ -41,8 +42,7 @@ def _state_folder() -> Path:
     systemd_folder = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     if systemd_folder:
         return Path(systemd_folder)
-    base = os.environ.get("XDG_STATE_HOME", "")
-    return Path(base if os.path.isabs(base) else "~/.local/state").expanduser() / "lfr"
+    return user_state_folder()
 
 
 def _read_or_create(file: Path) -> str:

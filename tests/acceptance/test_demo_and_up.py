@@ -146,6 +146,41 @@ def test_up_is_found_by_its_folder_and_by_its_line_and_keeps_its_data(tmp_path: 
         assert "FINISHED" in lfr("list", "--data", data).stdout
 
 
+def test_another_terminal_finds_up_with_nothing_set(tmp_path: Path) -> None:
+    (tmp_path / "a.flow").write_text("A -> B")
+    home = {"HOME": str(tmp_path), "XDG_STATE_HOME": "", "XDG_DATA_HOME": "", "LFR_CONFIG": "/dev/null"}
+    flow = str(tmp_path / "a.flow")
+    with started("up", *ports(), more=home) as up:
+        assert up.stdout is not None
+        lines = [next(up.stdout)]
+        while "LFR_REDIS_URL" not in lines[-1]:
+            lines.append(next(up.stdout))
+        assert f"with its data in {tmp_path}/.local/share/lfr" in lines[0]
+        assert f"  {built_file()} run FILE --wait\n" in lines  # the file is not on the PATH
+        assert lfr("run", flow, "--wait", "--workflow-id", "x", more=home).returncode == 0
+        assert "workflow:x" in lfr("list", more=home).stdout
+        here = {**home, "LFR_DATA": str(tmp_path / ".local/share/lfr")}
+        assert "workflow:x" in lfr("list", more=here).stdout
+        assert "lfr up in" in lfr("config", more=home).stdout
+        elsewhere = lfr("list", more={**home, "LFR_DATA": str(tmp_path)})
+        assert (elsewhere.returncode, "no lfr up runs in" in elsewhere.stderr) == (75, True)
+    assert not list((tmp_path / ".local/state/lfr/up").iterdir())
+
+
+def test_the_port_of_up_is_a_fixed_one_unless_it_is_in_use(tmp_path: Path) -> None:
+    """Two at once: at most one has the fixed port, and both run."""
+    with (
+        started("up", "--data", str(tmp_path / "a"), *ports(), more={"HOME": str(tmp_path)}) as one,
+        started("up", "--data", str(tmp_path / "b"), *ports(), more={"HOME": str(tmp_path)}) as two,
+    ):
+        urls = []
+        for up in (one, two):
+            assert up.stdout is not None
+            urls.append(next(line for line in up.stdout if "LFR_REDIS_URL" in line).strip().partition("=")[2])
+        assert len(set(urls)) == 2
+        assert all(lfr("list", url=url).returncode == 0 for url in urls)
+
+
 def test_up_starts_again_what_dies_and_says_so(tmp_path: Path) -> None:
     data = str(tmp_path / "data")
     (tmp_path / "a.flow").write_text("A -> B")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
+from contextlib import suppress
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import ExitCode
-from lfr.cli.ui.options import add_connection_options, add_flag, load_command_settings
+from lfr.cli.ui.options import add_connection_options, add_flag, read_command_settings
 from lfr.cli.ui.table import Cell, Column, Row, format_table
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import DEFAULT, DEFAULT_FILE, LoadedSettings
+from lfr.config.running_up import with_running_up
 from lfr.config.settings import Setting, Value, all_settings
+from lfr.errors import BadSettings, Unreachable
 
 _MASK = "********"
 
@@ -24,7 +27,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> None:
-    loaded = load_command_settings(arguments)
+    loaded = read_command_settings(arguments)
+    with suppress(Unreachable, BadSettings):  # then it shows what is set
+        loaded = with_running_up(loaded)
     if arguments.json:
         values = {
             setting.name: {"value": _masked_value(setting, loaded), "origin": _origin(setting, loaded)}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
+import shutil
+import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -16,7 +19,7 @@ from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import PERMANENT_FAILURES, ExitCode
 from lfr.cli.ui.options import add_flag, parse_port
 from lfr.cli.ui.terminal import Terminal
-from lfr.config.load import Layer, SourcedValue, load_with_origins
+from lfr.config.load import Layer, RedisSource, SourcedValue, load_with_origins
 
 LOGGER = logging.getLogger(__name__)
 
@@ -28,6 +31,9 @@ _STABLE_SECONDS: Final = 60.0
 
 _FATAL: Final = (*PERMANENT_FAILURES, ExitCode.CANNOT_WRITE)
 """Exit codes of a role that end `lfr up`. A full disk is one of them: a person has to make room first."""
+
+_VALKEY_PORT: Final = 7379
+"""The default port of Valkey: not that of a Redis that this machine may have."""
 
 _SERVERS: Final = {"api": ("the API", 5000), "console": ("the console", 8000)}
 """The title and the default port of each role that serves HTTP."""
@@ -41,7 +47,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the data (default: $LFR_DATA, else ~/.local/share/lfr)",
     )
-    parser.add_argument("--port", metavar="N", type=parse_port, help="port of Valkey (default: a free one)")
+    parser.add_argument(
+        "--port",
+        metavar="N",
+        type=parse_port,
+        help=f"port of Valkey (default: {_VALKEY_PORT}, or a free port if that is in use)",
+    )
     add_flag(parser, "--no-simulate", "do not simulate tasks: your own workers do them")
     for server, (title, port) in _SERVERS.items():
         parser.add_argument(
@@ -59,28 +70,33 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     overrides: Layer = {}
     if arguments.log_level:
         overrides["log_level"] = SourcedValue(arguments.log_level, "--log-level")
-    settings = load_with_origins(overrides, config=arguments.config).settings
+    loaded = load_with_origins(overrides, config=arguments.config)
+    settings = loaded.settings
     from lfr.host.child_processes import RoleProcesses
     from lfr.host.journal import set_up_logging
+    from lfr.host.up_registry import registered_up
+    from lfr.host.user_folders import user_data_folder
     from lfr.host.valkey import hold_data_folder
 
     set_up_logging(settings.log_level, terminal.err)
-    folder = Path(arguments.data_folder or settings.up_data or _default_folder()).expanduser().absolute()
+    folder = Path(arguments.data_folder or settings.up_data or user_data_folder()).expanduser().absolute()
     processes = RoleProcesses({"LOG_LEVEL": settings.log_level})
     servers = {name: _address(arguments, name) for name in _SERVERS if not getattr(arguments, f"no_{name}")}
     roles = _roles(arguments, servers)
-    with hold_data_folder(folder), running_bundle(folder, roles, processes, port=arguments.port) as bundle:
-        _print_addresses(terminal, bundle, servers, simulates=not arguments.no_simulate)
+    with (
+        hold_data_folder(folder),
+        running_bundle(folder, roles, processes, port=arguments.port, preferred_port=_VALKEY_PORT) as bundle,
+        registered_up(folder) as is_registered,
+    ):
+        is_found = is_registered and loaded.redis_source is not RedisSource.ADDRESS
+        _print_addresses(terminal, bundle, servers, is_found=is_found)
+        if not arguments.no_simulate:
+            terminal.print("Tasks are simulated. With workers of your own: lfr up --no-simulate")
+        terminal.out.flush()
         try:
             return _Supervisor(bundle).run()
         finally:
             terminal.print_err(f"lfr: stopping; the data stays in {folder}")
-
-
-def _default_folder() -> Path:
-    """Return the data folder that the XDG Base Directory Specification names."""
-    base = os.environ.get("XDG_DATA_HOME", "")
-    return Path(base if os.path.isabs(base) else "~/.local/share") / "lfr"
 
 
 def _address(arguments: Namespace, server: str) -> str:
@@ -101,19 +117,28 @@ def _roles(arguments: Namespace, servers: Mapping[str, str]) -> list[RoleArgumen
 
 
 def _print_addresses(
-    terminal: Terminal, bundle: Bundle, servers: Mapping[str, str], *, simulates: bool
+    terminal: Terminal, bundle: Bundle, servers: Mapping[str, str], *, is_found: bool
 ) -> None:
+    """Print where everything is. `is_found` says whether other commands find the server with nothing set."""
+    program, option = _program_name(), "" if is_found else f" --data {bundle.folder}"
     terminal.print(f"lfr runs, with its data in {bundle.folder}. Ctrl-C stops it.")
     if "console" in servers:
         terminal.print(f"The console: http://{servers['console']}/")
     if "api" in servers:
         terminal.print(f"The API: http://{servers['api']}/workflows")
-    terminal.print(f"In another terminal:\n\n  export LFR_REDIS_URL={bundle.server.address.url}")
-    terminal.print("  lfr run FILE --wait\n  lfr list\n")
-    terminal.print(f"or without the variable: lfr list --data {bundle.folder}")
-    if simulates:
-        terminal.print("Tasks are simulated. With workers of your own: lfr up --no-simulate")
-    terminal.out.flush()
+    terminal.print(f"In another terminal:\n\n  {program} run FILE --wait{option}\n  {program} list{option}\n")
+    terminal.print(f"For workers: export LFR_REDIS_URL={bundle.server.address.url}")
+
+
+def _program_name() -> str:
+    """Return what to type for this program: `lfr` if the PATH leads to this file, else the file."""
+    file = Path(sys.argv[0])
+    on_path = shutil.which("lfr")
+    if file.name == "__main__.py":
+        return "python3 -m lfr"
+    if file.is_file() and (on_path is None or not Path(on_path).samefile(file)):
+        return shlex.quote(str(file.absolute()))
+    return "lfr"
 
 
 @dataclass(slots=True)
@@ -181,8 +206,8 @@ class _Supervisor:
 HANDLER = Handler(
     _add_arguments,
     _run,
-    "Runs until Ctrl-C or SIGTERM. A role that dies is started again. In a second terminal, use --data "
-    "with the same folder, or the address that this command prints.",
+    "Runs until Ctrl-C or SIGTERM. A role that dies is started again. The commands of this user find it, "
+    "in any terminal, unless settings say where Redis is; --data with the same folder finds it in any case.",
     (
         ("up", ""),
         ("up --data ./data --port 7000", ""),

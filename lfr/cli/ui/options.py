@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import Layer, LoadedSettings, SourcedValue, load_with_origins
-from lfr.errors import BadInput, NotFound, Refused, Unreachable
+from lfr.errors import BadInput, NotFound, Refused
 from lfr.values.checks import NUMBER_TEXT, WHOLE_NUMBER_TEXT, Check
 from lfr.values.json import InvalidJson, Json, decode_json
 
@@ -70,17 +70,24 @@ def add_step_arguments(parser: ArgumentParser) -> None:
 def load_command_settings(arguments: Namespace) -> LoadedSettings:
     """Return the settings for this command line, its options being the strongest layer.
 
-    --data replaces URL, user and password. Raises BadSettings; Unreachable if no server runs in the folder of
-    --data; UsageError if --data and another option both say where Redis is.
+    --data, or else a running `lfr up` if nothing says where Redis is, replaces URL, user and password. Raises
+    BadSettings; Unreachable if no server runs in the folder of --data or LFR_DATA; UsageError if --data and
+    another option both say where Redis is.
     """
+    from lfr.config.running_up import with_running_up
+
+    return with_running_up(read_command_settings(arguments))
+
+
+def read_command_settings(arguments: Namespace) -> LoadedSettings:
+    """Return the settings for this command line without asking whether an `lfr up` runs. Raises BadSettings,
+    and UsageError if --data and another option both say where Redis is."""
     overrides: Layer = {}
-    folder = arguments.data_folder
-    if folder is not None:
+    if arguments.data_folder is not None:
         rivals = [flag for flag, attribute, *_ in _ADDRESS_FLAGS if hasattr(arguments, attribute)]
         if rivals:
             raise UsageError(f"--data says where Redis is, and so does {rivals[0]}: use one of them")
-        address = {"redis_url": _read_address(folder), "redis_username": "", "redis_password": ""}
-        overrides.update({name: SourcedValue(value, f"--data {folder}") for name, value in address.items()})
+        overrides["up_data"] = SourcedValue(arguments.data_folder, "--data")
     for flag, attribute, *_ in _SETTING_FLAGS:
         if hasattr(arguments, attribute):
             overrides[attribute] = SourcedValue(getattr(arguments, attribute), flag)
@@ -97,21 +104,12 @@ def connection_flags(arguments: Namespace) -> list[str]:
 def open_store(arguments: Namespace) -> Store:
     """Return the store for this command line, which connects at first use.
 
-    Raises BadSettings, UsageError, and Unreachable if nothing runs in the folder of --data.
+    Raises as `load_command_settings`.
     """
     settings = load_command_settings(arguments).settings
     from lfr.store.redis.connection import open_store  # imports redis
 
     return open_store(settings)
-
-
-def _read_address(folder: str) -> str:
-    from lfr.host.valkey import read_address
-
-    address = read_address(Path(folder))
-    if address is None:
-        raise Unreachable(f"no lfr up runs in {folder}", hint=f"lfr up --data {folder} starts one")
-    return address
 
 
 def add_base_option(parser: ArgumentParser, default: str = "the folder of FILE") -> None:

@@ -1,0 +1,72 @@
+"""Which `lfr up` of this user run, so that a command in another terminal finds their servers.
+
+Each running `lfr up` has a file in the state folder of its user. The file holds the path of its data folder,
+and `write_address` records the server there. A file that a killed `lfr up` has left behind does no harm: its
+server is asked before it counts as running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+
+from lfr.errors import BadSettings, CannotWrite
+from lfr.host.files import write_atomically
+from lfr.host.user_folders import user_data_folder, user_state_folder
+from lfr.host.valkey import read_address
+
+_FOLDER = "up"
+
+
+@contextmanager
+def registered_up(folder: Path) -> Iterator[bool]:
+    """Register this process as the `lfr up` of a data folder for the block; yield whether that was possible.
+
+    It is not if nothing can be written to the state folder of this user: then only `--data` finds the server.
+    """
+    file = user_state_folder() / _FOLDER / sha256(str(folder).encode()).hexdigest()[:16]
+    is_registered = False
+    with suppress(OSError, CannotWrite):
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _remove_stale(file.parent)
+        write_atomically(file, f"{folder}\n", mode=0o600)
+        is_registered = True
+    try:
+        yield is_registered
+    finally:
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+
+
+def find_running_up() -> tuple[Path, str] | None:
+    """Return the data folder and the URL of the `lfr up` of this user that runs; None if none does.
+
+    If several run, it is the one with the default folder. Raises BadSettings if none of them has that.
+    """
+    running = {folder: url for _, folder in _registered() if (url := read_address(folder)) is not None}
+    default = user_data_folder().absolute()
+    if default in running:
+        return default, running[default]
+    if len(running) > 1:
+        folders = ", ".join(sorted(map(str, running)))
+        hint = "choose one by --data DIR or LFR_DATA"
+        raise BadSettings(f"more than one lfr up runs: in {folders}", hint=hint)
+    return next(iter(running.items()), None)
+
+
+def _registered() -> Iterator[tuple[Path, Path]]:
+    """Yield the file and the data folder of each `lfr up` that has registered itself."""
+    with suppress(OSError):
+        for file in sorted((user_state_folder() / _FOLDER).iterdir()):
+            if not file.name.startswith("."):
+                with suppress(OSError, UnicodeDecodeError):
+                    yield file, Path(file.read_text(encoding="utf-8").strip())
+
+
+def _remove_stale(registry: Path) -> None:
+    """Remove the files of data folders that are deleted."""
+    for file, folder in list(_registered()):
+        if file.parent == registry and not folder.is_dir():
+            file.unlink(missing_ok=True)
