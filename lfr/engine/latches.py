@@ -6,11 +6,14 @@ latch is zero. A release of a latch that is zero fails.
 
 A consumer that has died may have left an earlier request pending, and that may be an acquire. Until it is
 processed, nobody can be sure that a latch is zero: a release is deferred, and a countdown waits.
+
+A step counts once, however many attempts it takes: if an attempt was counted and then stopped before its end
+took effect, as by a termination or a retry, the next attempt succeeds and changes no count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -67,29 +70,39 @@ class LatchChanges:
     """What a batch of requests changes.
 
     changes    changes of the latches and of the countdowns that wait for them, in order
-    counted    requests to mark, so that a second start-task of the same attempt changes nothing: acquires and
-               releases that changed a count, and releases that were refused
+    counted    requests to mark as counted: acquires and releases that changed a count, now or in an earlier
+               attempt
+    refused    releases to mark as refused, so that a second start-task of the same attempt changes nothing
     end_tasks  the values of the end-task events of the steps that complete or fail
     deferred   releases of a latch at zero before which an acquire may be pending: to be read again later
     """
 
     changes: list[SetCount | OpenLatch | StartCountdown] = field(default_factory=list)
     counted: list[LatchRequest] = field(default_factory=list)
+    refused: list[LatchRequest] = field(default_factory=list)
     end_tasks: list[dict[str, Json]] = field(default_factory=list)
     deferred: list[LatchRequest] = field(default_factory=list)
 
 
 def apply_requests(
-    requests: Sequence[LatchRequest], latches: Mapping[str, Latch], *, is_certain: bool
+    requests: Sequence[LatchRequest],
+    latches: Mapping[str, Latch],
+    *,
+    is_certain: bool,
+    counted_ids: Collection[str] = (),
 ) -> LatchChanges:
     """Return what these requests change, decided in the order of the stream.
 
     `latches` holds the latch of each request by name; it stays as it is. `is_certain`: no request that is
-    earlier than these is pending.
+    earlier than these is pending. `counted_ids`: entry ids of requests whose step was counted in an earlier
+    attempt.
     """
     draft = _Draft(latches, is_certain)
     for request in sorted(requests, key=lambda request: StreamId.parse(request.entry_id)):
-        draft.apply(request)
+        if request.entry_id in counted_ids:
+            draft.carry_over(request)
+        else:
+            draft.apply(request)
     return draft.result
 
 
@@ -106,6 +119,11 @@ class _Draft:
         self._latches = dict(latches)
         self._is_certain = is_certain
 
+    def carry_over(self, request: LatchRequest) -> None:
+        """End a step that an earlier attempt has counted."""
+        self.result.counted.append(request)
+        self._end(request)
+
     def apply(self, request: LatchRequest) -> None:
         """Apply one request."""
         latch = self._latches[request.latch]
@@ -118,7 +136,7 @@ class _Draft:
         elif not latch.is_zero:
             self._set_count(request, latch, latch.count - 1)
         elif self._is_certain:
-            self.result.counted.append(request)
+            self.result.refused.append(request)
             self._end(request, f"the latch {latch.name} is at zero, so there is nothing to release")
         else:
             self.result.deferred.append(request)

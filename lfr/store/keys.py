@@ -114,7 +114,8 @@ def wait(workflow: str, index: int, attempt: int) -> str:
 
 
 def counted_attempts(workflow: str) -> str:
-    """HASH: `INDEX.ATTEMPT` -> the latch that this attempt has acquired or released."""
+    """HASH: step index -> `ATTEMPT LATCH`: the latest attempt that has acquired or released a latch, below
+    zero if it was refused; 0 once the step has ended, so that its next start counts anew."""
     return f"{workflow}:latched"
 
 

@@ -103,6 +103,7 @@ def _parse_snapshot(data: Json, flow: Flow, depth: int) -> dict[str, Any]:
         "counts": counts,
         "steps": _parse_by_number(data, "steps", range(last), _parse_progress),
         "outputs": _parse_by_number(data, "outputs", range(-1, last), _parse_output),
+        "latched": _parse_by_number({"latched": {}, **data}, "latched", range(last), _parse_latched),
         "history": [_parse_history_entry(entry, last) for entry in _field(data, "history", LIST)],
         "items": _parse_items(_parse_by_number(data, "items", range(last), lambda items: items), flow, depth),
     }
@@ -146,6 +147,12 @@ def _parse_by_number(data: Json, name: str, numbers: range, parse: Callable[[Any
 def _parse_progress(value: Json) -> list[int]:
     if not (isinstance(value, list) and 3 <= len(value) <= 4 and all(map(_is_count, value))):
         raise _bad("the progress of a step is not three or four numbers")
+    return value
+
+
+def _parse_latched(value: Json) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"0|-?[1-9]\d{0,8} .*", value, re.DOTALL):
+        raise _bad("a step's count of a latch cannot be read")
     return value
 
 

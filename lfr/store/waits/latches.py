@@ -1,8 +1,10 @@
 """Latches in Redis: processes requests to them, completes their countdowns, lists them and resets them.
 
-Each attempt is counted once: it stands in `W:latched` from the transaction on that counts it. A release to
-zero renames the zset of waiting countdowns with one command, however many there are; any wait role completes
-them in transactions of bounded size.
+Each step is counted once: its attempt stands in `W:latched` from the transaction on that counts it until the
+lifecycle commits the end of the step. If that attempt is stopped before, the next one is not counted.
+
+A release to zero renames the zset of waiting countdowns with one command, however many there are; any wait
+role completes them in transactions of bounded size.
 
 A countdown at a latch that is zero completes as soon as no earlier event is pending in the group: an acquire
 may be pending at a consumer that has died.
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import redis
 
@@ -44,23 +47,25 @@ def process_requests(
 
     Appends receipts and acknowledges the start-tasks, also those that change nothing: the attempt has been
     counted or is over. `first_id` is the oldest entry of the batch: while an earlier one is pending in the
-    group, releases at zero stay pending, too. (WATCH, GET, EXISTS, HEXISTS, XPENDING; MULTI/EXEC)
+    group, releases at zero stay pending, too. (WATCH, GET, EXISTS, HGET, XPENDING; MULTI/EXEC)
     """
 
     def attempt(requests: Sequence[LatchRequest]) -> list[Command]:
         tasks = watch_start_tasks(connection, consumer, requests)
         latches = watch_latches(connection, [request.latch for request in requests])
-        counted_ids = _watch_counted(connection, requests)
-        ids_to_count = tasks.to_start - counted_ids
+        marks = _watch_marks(connection, requests)
+        done_ids = {id for id, mark in marks.items() if mark.is_of_attempt}
+        counted_ids = {id for id, mark in marks.items() if mark.is_counted}
         is_certain = is_settled(first_id, _read_oldest_pending(connection, consumer))
-        to_count = [request for request in requests if request.entry_id in ids_to_count]
-        result = apply_requests(to_count, latches, is_certain=is_certain)
+        to_apply = [request for request in requests if request.entry_id in tasks.to_start - done_ids]
+        result = apply_requests(to_apply, latches, is_certain=is_certain, counted_ids=counted_ids)
         commands = [
             command
             for change in result.changes
             for command in _change_commands(consumer.stream, change, tasks.now_ms)
         ]
-        commands += [command for request in result.counted for command in _mark_commands(request)]
+        commands += [_mark_command(request, is_counted=True) for request in result.counted]
+        commands += [_mark_command(request, is_counted=False) for request in result.refused]
         commands += end_task_commands(consumer.stream, result.end_tasks, tasks.now_ms)
         deferred_ids = {request.entry_id for request in result.deferred}
         processed = [request for request in requests if request.entry_id not in deferred_ids]
@@ -87,17 +92,33 @@ def watch_latches(connection: Connection, names: Iterable[str]) -> dict[str, Lat
     }
 
 
-def _watch_counted(connection: Connection, requests: Sequence[LatchRequest]) -> set[str]:
-    """Watch the marks of these attempts; return the entry ids of those counted already. (WATCH, HEXISTS)"""
-    marks = [
-        (keys.counted_attempts(workflow), f"{index}.{attempt}")
-        for workflow, index, attempt in (request.task.attempt_id for request in requests)
-    ]
+class _Mark(NamedTuple):
+    """What `W:latched` says of the step of a request: whether its mark is of the attempt of this request, and
+    whether an attempt was counted, for the same latch, whose end has not been committed."""
+
+    is_of_attempt: bool
+    is_counted: bool
+
+
+def _watch_marks(connection: Connection, requests: Sequence[LatchRequest]) -> dict[str, _Mark]:
+    """Watch and read the marks of the steps of these requests; return them by entry id. (WATCH, HGET)"""
+    if not requests:
+        return {}
+    marks = [(keys.counted_attempts(request.task.workflow), request.task.index) for request in requests]
     pipeline = Pipeline(connection)
     pipeline.add("WATCH", *(key for key, _ in marks))
-    replies = [pipeline.add("HEXISTS", key, attempt) for key, attempt in marks]
+    replies = [pipeline.add("HGET", key, index) for key, index in marks]
     pipeline.send()
-    return {request.entry_id for request, reply in zip(requests, replies, strict=True) if reply.value}
+    return {
+        request.entry_id: _parse_mark(request, reply.value)
+        for request, reply in zip(requests, replies, strict=True)
+    }
+
+
+def _parse_mark(request: LatchRequest, value: bytes | None) -> _Mark:
+    attempt, _, latch = (value or b"0").decode().partition(" ")
+    is_counted = int(attempt) > 0 and latch == request.latch
+    return _Mark(abs(int(attempt)) == request.task.attempt, is_counted)
 
 
 def _read_oldest_pending(connection: Connection, consumer: ConsumerId) -> StreamId | None:
@@ -126,12 +147,10 @@ def _change_commands(
             return [*commands, ("ZADD", keys.LATCHES, "NX", "+inf", latch.name)]
 
 
-def _mark_commands(request: LatchRequest) -> list[Command]:
-    task, key = request.task, keys.counted_attempts(request.task.workflow)
-    commands: list[Command] = [("HSET", key, f"{task.index}.{task.attempt}", request.latch)]
-    if task.attempt > 1:  # loops must not accumulate marks
-        commands.append(("HDEL", key, f"{task.index}.{task.attempt - 1}"))
-    return commands
+def _mark_command(request: LatchRequest, *, is_counted: bool) -> Command:
+    task = request.task
+    mark = f"{task.attempt if is_counted else -task.attempt} {request.latch}"
+    return ("HSET", keys.counted_attempts(task.workflow), task.index, mark)
 
 
 def open_latch_commands(stream: str, latch: Latch, tag: str, now_ms: int) -> list[Command]:

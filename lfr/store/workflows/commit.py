@@ -9,6 +9,7 @@ For each workflow, in this order:
     HSET  W           counts; state, end and reason if they change
     HSET  W:outputs   outputs of the steps that ended
     HSET, HDEL W:steps  progress of the steps that changed
+    HSET  W:latched   0 for steps that have ended and that acquire or release a latch
     XADD  W:history   an entry for each transition
     ZREM, ZADD workflows:state:...  if the state changes
     ZREM, DEL waits:...  deadlines and delayed starts of attempts that are over
@@ -22,7 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from lfr import events
-from lfr.engine.transition import Attempt, Fact, Progress, Start, Transition
+from lfr.engine.transition import Attempt, Fact, FactKind, Progress, Start, Transition
 from lfr.flow import Flow
 from lfr.item_ids import is_item
 from lfr.states import WorkflowState
@@ -30,6 +31,7 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command
 from lfr.store.stream.entries import append_command, flatten_pairs
 from lfr.store.workflows.load import LoadedWorkflow
+from lfr.tasks.catalogue import ACQUIRE, RELEASE
 from lfr.values.json import Json, decode_json, decode_json_lines, encode_json, encode_json_lines
 
 LAYOUT_VERSION: Final = 1
@@ -67,6 +69,7 @@ def transition_commands(
     commands: list[Command] = [("HSET", record.id, *fields)]
     commands += _output_commands(record.id, transitions)
     commands += _step_commands(record.id, workflow.flow, transitions)
+    commands += _latch_commands(record.id, workflow.flow, transitions)
     commands += [history_command(record.id, now_ms, change.facts, change.reason) for change in transitions]
     if progress.state is not record.state and not is_item(record.id):
         commands.append(("ZREM", keys.state(record.state), record.id))
@@ -187,6 +190,20 @@ def _step_commands(
         yield ("HSET", keys.steps(id), *fields)
     if deleted and not is_new:
         yield ("HDEL", keys.steps(id), *deleted)
+
+
+def _latch_commands(id: str, flow: Flow, transitions: Iterable[Transition]) -> Iterator[Command]:
+    # The field is not deleted: a wait role that still counts an attempt of such a step must notice.
+    indices = {
+        fact.index
+        for transition in transitions
+        for fact in transition.facts
+        if fact.kind in (FactKind.ENDED, FactKind.SKIPPED) and fact.index is not None and fact.item is None
+    }
+    tasks = ((index, flow.steps[index].base or flow.steps[index].name) for index in sorted(indices))
+    counting = [index for index, task in tasks if task in (ACQUIRE, RELEASE)]
+    if counting:
+        yield ("HSET", keys.counted_attempts(id), *flatten_pairs((index, 0) for index in counting))
 
 
 def _event_commands(stream: str, id: str, transitions: Iterable[Transition], now_ms: int) -> list[Command]:

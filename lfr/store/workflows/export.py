@@ -2,9 +2,10 @@
 
 A snapshot is plain data: `record` (name, source, state, reason; started and ended in milliseconds since the
 epoch, 0: not yet), `counts` (active, done, skipped, failed), `steps` (index -> waiting, active, attempt,
-retries), `outputs` (index -> JSON; -1: the input), `history` (at, facts, reason; see `history`), and
-`items`: by the index of an iterated step, the counts total, begun, done, and round, the `values` of items
-that have not begun, the `outputs` of those that are done, and the snapshots of the `open` ones, by number.
+retries), `outputs` (index -> JSON; -1: the input), `latched` (index -> text, see `keys`; may be missing),
+`history` (at, facts, reason; see `history`), and `items`: by the index of an iterated step, the counts total,
+begun, done, and round, the `values` of items that have not begun, the `outputs` of those that are done, and
+the snapshots of the `open` ones, by number.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def load_snapshot(connection: Connection, id: str, flow: Flow) -> dict[str, Any]
     counts = pipeline.add("HGET", id, "counts")
     steps = pipeline.add("HGETALL", keys.steps(id))
     outputs = pipeline.add("HGETALL", keys.outputs(id))
+    latched = pipeline.add("HGETALL", keys.counted_attempts(id))
     history = pipeline.add("XRANGE", keys.history(id), "-", "+")
     pipeline.send()
     if counts.value is None:
@@ -54,6 +56,7 @@ def load_snapshot(connection: Connection, id: str, flow: Flow) -> dict[str, Any]
         "counts": _parse_numbers(counts.value),
         "steps": {key.decode(): _parse_numbers(value) for key, value in parse_pairs(steps.value).items()},
         "outputs": {key.decode(): decode_json(value) for key, value in parse_pairs(outputs.value).items()},
+        "latched": {key.decode(): value.decode() for key, value in parse_pairs(latched.value).items()},
         "history": [_parse_history_entry(parse_pairs(flat)) for _, flat in history.value],
         "items": dict(_load_items(connection, id, flow)),
     }
@@ -109,6 +112,7 @@ def snapshot_commands(id: str, flow: Flow, snapshot: Mapping[str, Any]) -> Itera
     for key, values in (
         (keys.steps(id), {index: " ".join(map(str, step)) for index, step in snapshot["steps"].items()}),
         (keys.outputs(id), {index: encode_json(output) for index, output in snapshot["outputs"].items()}),
+        (keys.counted_attempts(id), snapshot.get("latched", {})),
     ):
         if values:
             yield ("HSET", key, *flatten_pairs(values.items()))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lfr import events
 from lfr.engine.latches import (
     Latch,
     LatchChanges,
@@ -156,7 +157,20 @@ def test_requests_are_applied_in_the_order_of_the_stream() -> None:
 def test_each_counted_attempt_is_marked_and_a_countdown_is_not() -> None:
     requests = [request(1, ACQUIRE), request(2, COUNTDOWN), request(3, RELEASE), request(4, RELEASE)]
     result = applied(*requests)
-    assert result.counted == [requests[0], requests[2], requests[3]]
+    assert result.counted == [requests[0], requests[2]]
+    assert result.refused == [requests[3]]
+
+
+@pytest.mark.parametrize("base", [ACQUIRE, RELEASE])
+@pytest.mark.parametrize("count", [0, 3, None])
+def test_a_step_that_an_earlier_attempt_has_counted_ends_and_changes_nothing(
+    base: str, count: int | None
+) -> None:
+    again = request(1, base)
+    latches = {"x": Latch("x", KEY, count, has_waiters=False)}
+    result = apply_requests([again], latches, is_certain=False, counted_ids={again.entry_id})
+    assert result.end_tasks == [events.end_task_values(again.task, output=again.task.input)]
+    assert (result.changes, result.counted, result.deferred) == ([], [again], [])
 
 
 def test_a_release_at_zero_fails_once_no_acquire_can_be_missing() -> None:
