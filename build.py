@@ -8,7 +8,7 @@ python3 build.py test [ARGS]       build if needed, then run all tests; ARGS go 
 python3 build.py test --fuzz       compile 400,000 random texts: some minutes
 python3 build.py check             lint, format and types
 python3 build.py fix               mend what lint can mend, and format
-python3 build.py bench [NAMES]     run the benchmarks
+python3 build.py bench [NAMES]     run the benchmarks, or one with its arguments: comparison --rounds 3
 python3 build.py hooks             let git check what is staged before each commit
 python3 build.py staged            check what is staged: the hook runs this
 python3 build.py lock [NAMES]      resolve the dependencies again, with hashes
@@ -40,6 +40,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -172,17 +173,23 @@ def fix(_: Sequence[str] = ()) -> int:
     return max(_run([ruff, "check", "--fix", "."]), _run([ruff, "format", "."]), _prettier("--write"))
 
 
-def bench(names: Sequence[str]) -> int:
-    """Run benchmarks, one after the other."""
+def bench(words: Sequence[str]) -> int:
+    """Run benchmarks, one after the other; or one with arguments."""
     benchmarks = sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py"))
-    for name in names:
-        if name not in benchmarks:
-            sys.exit(f"build.py bench: no benchmark {name}; there are {', '.join(benchmarks)}")
-    environment = {**os.environ, "LFR_VALKEY_SERVER": str(_valkey(os.uname().machine))}
-    if "comparison" in (names or benchmarks):
+    names = list(takewhile(lambda word: word in benchmarks, words))
+    arguments = words[len(names) :]
+    if arguments and len(names) != 1:
+        existing = ", ".join(benchmarks)
+        sys.exit(
+            f"build.py bench: {arguments[0]} is no benchmark, nor an argument of one; there are {existing}"
+        )
+    names = names or benchmarks
+    environment = {**os.environ, "LFR_VALKEY_SERVER": str(_valkey(os.uname().machine)), "LFR_FILE": str(FILE)}
+    _build_if_stale()
+    if "comparison" in names:
         environment["LFR_BENCH_BULLMQ"] = str(_bullmq())
     python = _environment("test")
-    return max(_run([python, "-m", f"benchmarks.{name}"], environment) for name in names or benchmarks)
+    return max(_run([python, "-m", f"benchmarks.{name}", *arguments], environment) for name in names)
 
 
 def clean(_: Sequence[str] = ()) -> int:

@@ -1,9 +1,10 @@
-"""Throughput, latency and fan beside BullMQ, in alternating rounds of one run.
+"""lfr beside BullMQ, in alternating rounds of one run; ratios with minimum, median and maximum.
 
-Throughput: chains of ten no-op tasks, started at once. Latency: chains of twenty, one after the other. Fan:
-one task, then 1,000 side by side, then one. Each round runs every system on the same server. Ratios compare
-with BullMQ at the same concurrency; more is faster. CPU is for one task, of each process; the client that
-starts workflows does not count. Arguments: the number of rounds (5) and of chains (2,000).
+    build.py bench comparison --only throughput --rounds 3
+    build.py bench comparison --old FILE --json FILE
+
+Each round starts each system once, in another order than the round before, on a fresh server. A ratio divides
+two figures of the same round. docs/performance.md explains systems, workloads and figures.
 
 BullMQ and its locked packages come from npm, see `benchmarks/bullmq/`.
 """
@@ -13,162 +14,174 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import subprocess
-import sys
+import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
 from pathlib import Path
 
 import redis
 
-from benchmarks._installation import processes, server, wait_for_groups
-from lfr import Client
+from benchmarks._installation import server
+from benchmarks._measures import Measure, cpu_and_commands, cpu_seconds, with_server
+from benchmarks._report import (
+    FAN,
+    WIDE_FAN,
+    as_json,
+    print_commands,
+    print_medians,
+    print_ratios,
+    print_round,
+)
+from benchmarks._systems import (
+    ALL_ROLES,
+    Client,
+    System,
+    bullmq,
+    lfr_tasks,
+    lfr_worker,
+    old_lean_worker,
+    running,
+    unpack,
+    write_idle_workers,
+)
 
-LIFECYCLE = ("-m", "lfr", "lifecycle")
-RECEIPTS = ("-m", "lfr", "receipts")
-LEAN_WORKER = ("-m", "benchmarks._noop_worker")
-TASKS_FILE = str(Path(__file__).with_name("_noop_tasks.py"))
-OTHER_ROLES = (*(("-m", "lfr", role) for role in ("wait", "request", "redis", "resource")),)
-WEB_ROLES = (*(("-m", "lfr", role, "127.0.0.1:0") for role in ("api", "console")),)
+WORKLOADS = ("throughput", "latency", "idle", "fan", "wide-fan")
+CHAIN, LONG_CHAIN = 10, 20
+WARM_UP_CHAINS = 50
+LATENCY_TURNS, FAN_TURNS, WIDE_FAN_TURNS = 20, 3, 1
+IDLE_SYSTEMS = ("bullmq-1", "bullmq-50", "tasks-1", "tasks-50", "tasks-50-all")
+"""What is measured after idleness: each costs half a minute a round."""
 
-CHAIN, LONG_CHAIN, FAN = 10, 20, 1000
-TURNS = 10
-"""How many long chains a round measures."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """What one round measures: tasks per second, ms per step of a chain, seconds of a fan, CPU per task in us
-    by process."""
-
-    throughput: float
-    latency: float
-    fan: float
-    cpu: dict[str, float]
-
-
-def _worker(concurrency: int) -> tuple[str, ...]:
-    return ("-m", "lfr", "tasks", TASKS_FILE, "--concurrency", str(concurrency))
-
-
-SYSTEMS: dict[str, tuple[Sequence[Sequence[str]], int]] = {
-    "lfr, lean worker": ((LIFECYCLE, RECEIPTS, LEAN_WORKER), 50),
-    "lfr tasks, 1": ((LIFECYCLE, RECEIPTS, _worker(1)), 1),
-    "lfr tasks, 50": ((LIFECYCLE, RECEIPTS, _worker(50)), 50),
-    "lfr tasks, 1, all roles": ((LIFECYCLE, RECEIPTS, _worker(1), *OTHER_ROLES, *WEB_ROLES), 1),
-    "lfr tasks, 50, all roles": ((LIFECYCLE, RECEIPTS, _worker(50), *OTHER_ROLES, *WEB_ROLES), 50),
-}
-"""By name: the processes, and the concurrency of the BullMQ worker that they are compared with."""
-
-
-def measure_lfr(client: redis.Redis, commands: Sequence[Sequence[str]], chains: int) -> Measure:
-    """Measure an installation of these processes."""
-    client.flushall()
-    port = client.connection_pool.connection_kwargs["port"]
-    with processes(client, *commands) as running:
-        wait_for_groups(client, len([command for command in commands if command not in WEB_ROLES]))
-        lfr = Client(f"redis://127.0.0.1:{port}")
-
-        def run(text: str) -> float:
-            begin = time.perf_counter()
-            lfr.wait(lfr.run(text))
-            return time.perf_counter() - begin
-
-        chain = " -> ".join(["task"] * CHAIN)
-        run(chain)
-        before = client.zcard("workflows:state:FINISHED")
-        names = [" ".join(command[2:3]) or command[1] for command in commands]
-        pids = dict(zip(names, (process.pid for process in running), strict=True))
-        with _cpu_per_task(client, pids, chains * CHAIN) as cpu:
-            begin = time.perf_counter()
-            for _ in range(chains):
-                lfr.run(chain)
-            while client.zcard("workflows:state:FINISHED") < before + chains:
-                time.sleep(0.005)
-            seconds = time.perf_counter() - begin
-        latencies = [run(" -> ".join(["task"] * LONG_CHAIN)) for _ in range(TURNS)]
-        fans = [run("task -> {" + ";".join(["task"] * FAN) + "} -> task") for _ in range(3)]
-    latency = 1000 * statistics.median(latencies) / LONG_CHAIN
-    return Measure(chains * CHAIN / seconds, latency, statistics.median(fans), cpu)
-
-
-def measure_bullmq(client: redis.Redis, concurrency: int, chains: int) -> Measure:
-    """Measure BullMQ with one worker."""
-    client.flushall()
-    folder = Path(os.environ["LFR_BENCH_BULLMQ"])
-    port = str(client.connection_pool.connection_kwargs["port"])
-    command = ["node", "worker.mjs", port, str(concurrency)]
-    worker = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
-    try:
-        assert worker.stdout is not None and worker.stdout.readline() == "ready\n"
-
-        def run(workload: str, number: int) -> list[float]:
-            arguments = ["node", "client.mjs", port, workload, str(number)]
-            process = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=True)
-            seconds: list[float] = json.loads(process.stdout)
-            return seconds
-
-        with _cpu_per_task(client, {"worker": worker.pid}, chains * CHAIN) as cpu:
-            throughput = chains * CHAIN / run("throughput", chains)[0]
-        latency = 1000 * statistics.median(run("chain", TURNS)) / LONG_CHAIN
-        return Measure(throughput, latency, statistics.median(run("fan", FAN)), cpu)
-    finally:
-        worker.kill()
-        worker.wait()
-
-
-@contextmanager
-def _cpu_per_task(client: redis.Redis, pids: dict[str, int], tasks: int) -> Iterator[dict[str, float]]:
-    """Give the CPU microseconds per task of each process and of the server, once the block has ended."""
-    pids = {**pids, "redis": client.info("server")["process_id"]}
-    before = {name: _cpu_seconds(pid) for name, pid in pids.items()}
-    cpu: dict[str, float] = {}
-    yield cpu
-    for name, pid in pids.items():
-        cpu[name] = 1e6 * (_cpu_seconds(pid) - before[name]) / tasks
-
-
-def _cpu_seconds(pid: int) -> float:
-    """Return the user and system time of a process so far. (proc(5), stat: fields 14 and 15)"""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+EXTRA_SYSTEMS = ("tasks-50-receipts", "bus-worker", "old-tasks-50-all")
+"""What is measured only if it is named."""
 
 
 def main() -> None:
-    """Run the rounds; print each, and the minimum, median and maximum of every ratio."""
-    rounds, chains = map(int, (*sys.argv[1:3], *("5", "2000")[len(sys.argv) - 1 :]))
-    measures: dict[str, list[Measure]] = defaultdict(list)
-    with server() as client:
-        for number in range(1, rounds + 1):
-            print(f"round {number} of {rounds}", flush=True)
-            for concurrency in (1, 50):
-                name = f"BullMQ, {concurrency}"
-                measures[name].append(measure_bullmq(client, concurrency, chains))
-                _print(name, measures[name][-1])
-            for name, (commands, _) in SYSTEMS.items():
-                measures[name].append(measure_lfr(client, commands, chains))
-                _print(name, measures[name][-1])
-    print("\nratios to BullMQ (more is faster): minimum, median, maximum")
-    for name, (_, concurrency) in SYSTEMS.items():
-        pairs = list(zip(measures[name], measures[f"BullMQ, {concurrency}"], strict=True))
-        throughput = _spread(pairs, lambda lfr, other: lfr.throughput / other.throughput)
-        latency = _spread(pairs, lambda lfr, other: other.latency / lfr.latency)
-        fan = _spread(pairs, lambda lfr, other: other.fan / lfr.fan)
-        print(f"{name:26} throughput {throughput}   latency {latency}   fan {fan}")
+    """Run the rounds; print each, the medians and the ratios."""
+    options = _options()
+    measures: dict[str, list[Measure]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        systems = _chosen(_systems(options, Path(scratch)), options.systems)
+        for number in range(options.rounds):
+            print(f"round {number + 1} of {options.rounds}", flush=True)
+            for name in _rotated(list(systems), number):
+                with server() as client:
+                    measure = _measure(client, name, systems[name], options)
+                measures.setdefault(name, []).append(measure)
+                print_round(name, measure)
+            if options.json:
+                options.json.write_text(json.dumps(as_json(measures), indent=1) + "\n")
+    ordered = {name: measures[name] for name in systems}
+    print_medians(ordered)
+    print_commands(ordered)
+    print_ratios(ordered)
 
 
-def _print(name: str, measure: Measure) -> None:
-    cpu = ", ".join(f"{process} {us:.0f}" for process, us in measure.cpu.items())
-    speed = f"{measure.throughput:7.0f} tasks/s  {measure.latency:6.2f} ms a step  fan {measure.fan:5.2f} s"
-    print(f"  {name:26} {speed}  CPU us a task: {sum(measure.cpu.values()):.0f} ({cpu})", flush=True)
+def _options() -> Namespace:
+    layout = RawDescriptionHelpFormatter
+    parser = ArgumentParser("build.py bench comparison", description=__doc__, formatter_class=layout)
+    for flag, type, default, help in (
+        ("--rounds", int, 5, "how many rounds (5)"),
+        ("--chains", int, 2000, "how many chains throughput starts (2000)"),
+        ("--idle-seconds", float, 30.0, "how long idleness lasts (30)"),
+        ("--only", _words, WORKLOADS, f"some of the workloads {','.join(WORKLOADS)}"),
+        ("--systems", _words, (), "some of the systems, also those that are left out otherwise"),
+        ("--old", Path, None, "an lfr file of another version, measured beside the others"),
+        ("--json", Path, None, "a file for all figures, written after each round"),
+    ):
+        parser.add_argument(flag, type=type, default=default, help=help)
+    options = parser.parse_args()
+    unknown = set(options.only) - set(WORKLOADS)
+    if unknown:
+        parser.error(f"no workload {', '.join(sorted(unknown))}; there are {', '.join(WORKLOADS)}")
+    return options
 
 
-def _spread(pairs: Sequence[tuple[Measure, Measure]], ratio: Callable[[Measure, Measure], float]) -> str:
-    ratios = [ratio(*pair) for pair in pairs]
-    return f"{min(ratios):.2f} {statistics.median(ratios):.2f} {max(ratios):.2f}"
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+def _systems(options: Namespace, scratch: Path) -> dict[str, System]:
+    """Return all systems by name."""
+    new = unpack(Path(os.environ["LFR_FILE"]), scratch)
+    idle_workers = write_idle_workers(scratch)
+    few = ("lifecycle",)
+    systems = {
+        "bullmq-1": bullmq(1),
+        "bullmq-50": bullmq(50),
+        "lean": lfr_worker(new, few, "_noop_worker"),
+        "tasks-1": lfr_tasks(new, 1, few),
+        "tasks-50": lfr_tasks(new, 50, few),
+        "tasks-1-all": lfr_tasks(new, 1, ALL_ROLES),
+        "tasks-50-all": lfr_tasks(new, 50, ALL_ROLES),
+        "tasks-50-groups": lfr_tasks(new, 50, few, idle_workers),
+        "tasks-50-receipts": lfr_tasks(new, 50, (*few, "receipts")),
+        "bus-worker": lfr_worker(new, few, "_bus_worker"),
+    }
+    if options.old:
+        old = unpack(options.old, scratch)
+        clearing = ("lifecycle", "receipts")  # without receipts, old versions never clear the stream
+        systems |= {
+            "old-lean": lfr_worker(old, clearing, old_lean_worker(old)),
+            "old-tasks-1": lfr_tasks(old, 1, clearing),
+            "old-tasks-50": lfr_tasks(old, 50, clearing),
+            "old-tasks-50-all": lfr_tasks(old, 50, ALL_ROLES),
+        }
+    return systems
+
+
+def _chosen(systems: dict[str, System], names: Sequence[str]) -> dict[str, System]:
+    unknown = set(names) - set(systems)
+    if unknown:
+        raise SystemExit(
+            f"comparison: no system {', '.join(sorted(unknown))}; there are {', '.join(systems)}"
+        )
+    return {
+        name: system
+        for name, system in systems.items()
+        if name in names or not (names or name in EXTRA_SYSTEMS)
+    }
+
+
+def _rotated(names: list[str], number: int) -> list[str]:
+    """Return the names in the order of a round: each begins a third of the list later."""
+    shift = number * max(1, len(names) // 3) % len(names)
+    return names[shift:] + names[:shift]
+
+
+def _measure(client: redis.Redis, name: str, system: System, options: Namespace) -> Measure:
+    measure = Measure()
+    with running(system, client) as (starter, pids):
+        starter.seconds("throughput", WARM_UP_CHAINS)
+        if "throughput" in options.only:
+            tasks = options.chains * CHAIN
+            with cpu_and_commands(client, pids, tasks, measure):
+                [seconds] = starter.seconds("throughput", options.chains)
+            measure.throughput = tasks / seconds
+        if "latency" in options.only:
+            turns = starter.seconds("chain", LATENCY_TURNS)
+            measure.latency = 1000 * statistics.median(turns) / LONG_CHAIN
+        if "fan" in options.only:
+            measure.fan = statistics.median(starter.seconds("fan", FAN, FAN_TURNS))
+        if "wide-fan" in options.only:
+            measure.wide_fan = statistics.median(starter.seconds("fan", WIDE_FAN, WIDE_FAN_TURNS))
+        if "idle" in options.only and (name in IDLE_SYSTEMS or options.systems):
+            _measure_idleness(client, starter, pids, options.idle_seconds, measure)
+    return measure
+
+
+def _measure_idleness(
+    client: redis.Redis, starter: Client, pids: dict[str, int], seconds: float, measure: Measure
+) -> None:
+    starter.seconds("chain", 1)
+    pids = with_server(client, pids)
+    before = cpu_seconds(pids)
+    time.sleep(seconds)
+    after = cpu_seconds(pids)
+    measure.idle = {name: 1000 * (after[name] - before[name]) / seconds for name in pids}
+    [first] = starter.seconds("chain", 1)
+    measure.after_idle = 1000 * first / LONG_CHAIN
 
 
 if __name__ == "__main__":
