@@ -16,7 +16,7 @@ from lfr.errors import BadInput
 from lfr.flow import Flow
 from lfr.tasks.catalogue import DELAY
 from lfr.tasks.parameters import BadParameter
-from lfr.tasks.wait_spec import delay_due_ms
+from lfr.tasks.wait_spec import parse_delay
 from lfr.values.json import InvalidJson, Json, decode_json, encode_json
 from lfr.worker.registry import BadCall, await_output, is_marked, make_task
 
@@ -162,7 +162,7 @@ def _copy(value: Json) -> Json:
 def _delay(input: Json, parameters: Json) -> Json:
     """Run a `wait:delay` without waiting. Raises LocalFailure where a real one would fail."""
     try:
-        delay_due_ms(input, parameters, 0)
+        parse_delay(input, parameters)
     except BadParameter as error:
         raise LocalFailure(str(error)) from None
     return input

@@ -14,6 +14,7 @@ Whether a workflow started before an event may not have been loaded: then the an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -47,11 +48,14 @@ class WorkflowStarts:
 
     started_ms      by workflow, in milliseconds since the epoch; None: there is no such workflow
     is_start_first  by workflow and event id: whether the start stands before the event on the stream. Only
-                    for those of the same millisecond
+                    for those whose times do not tell: of the same millisecond, or the event's id is ahead of
+                    the clock
+    now_ms          the time of Redis, in milliseconds since the epoch
     """
 
     started_ms: dict[str, int | None] = field(default_factory=dict)
     is_start_first: dict[tuple[str, str], bool] = field(default_factory=dict)
+    now_ms: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +242,10 @@ class _Draft:
             self._requested_workflows.add(workflow)
             return True
         started_ms = self._starts.started_ms[workflow]
-        if started_ms != event_ms:
-            return started_ms is not None and started_ms < event_ms
+        if started_ms is None or started_ms > event_ms:
+            return False
+        if started_ms < event_ms <= self._starts.now_ms:
+            return True
         if (workflow, event_id) not in self._starts.is_start_first:
             self._requested_orders.add((workflow, event_id))
             return True

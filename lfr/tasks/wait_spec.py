@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from lfr import events
@@ -57,10 +57,11 @@ class Wait:
 
     task      its start-task, without the parameters once it has been stored
     entry_id  the id of the start-task event; it orders the wait among other waits and events
-    due_ms    when the clock ends the wait, in milliseconds since the epoch; None: never
+    due_ms    when the clock ends the wait, in milliseconds since the epoch; None: never, or see `begun`
     failure   why the step then fails; None: it then completes with its input
     pattern   the events that complete the wait, or None
     latch     the latch that completes the wait when it is zero, or None
+    duration_ms  how long the wait lasts, at most, as long as `due_ms` is not set; None: it is not limited
     """
 
     task: StartTask
@@ -69,6 +70,18 @@ class Wait:
     failure: str | None = None
     pattern: EventPattern | None = None
     latch: str | None = None
+    duration_ms: int | None = None
+
+    def begun(self, now_ms: int) -> Wait:
+        """Return the wait with its due time, if it has a duration. `now_ms` is the time of Redis.
+
+        The duration counts from the id of the start-task, so a role that was away ends the wait in time. An
+        id that is later than now counts as now: the clock has gone back, or another program chose the id.
+        """
+        if self.duration_ms is None:
+            return self
+        started_ms = min(StreamId.parse(self.entry_id).ms, now_ms)
+        return replace(self, due_ms=started_ms + self.duration_ms, duration_ms=None)
 
     def end_task_values(self) -> dict[str, Json]:
         """Return the values of the end-task event when the clock or the latch ends the wait."""
@@ -86,28 +99,26 @@ class LatchRequest:
 
 def parse_wait(entry_id: str, task: StartTask) -> Wait | LatchRequest:
     """Return the wait or latch request of a start-task event. Raises BadParameter."""
-    started_ms = StreamId.parse(entry_id).ms
     if task.base == DELAY:
-        return Wait(task, entry_id, due_ms=delay_due_ms(task.input, task.parameters, started_ms))
+        until_ms, duration_ms = parse_delay(task.input, task.parameters)
+        return Wait(task, entry_id, due_ms=until_ms, duration_ms=duration_ms)
     if task.base == EVENT:
-        return _parse_event_wait(entry_id, task, started_ms)
+        return _parse_event_wait(entry_id, task)
     if task.base in (ACQUIRE, RELEASE, COUNTDOWN):
         return LatchRequest(task, entry_id, _parse_latch_name(task))
     raise BadParameter(f"there is no task {task.base} in lfr")
 
 
-def delay_due_ms(input: Json, parameters: Json, started_ms: int) -> int:
-    """Return when a `wait:delay` ends: its `until`, or `started_ms` and its duration. Raises BadParameter.
-
-    Times are in milliseconds since the epoch.
-    """
+def parse_delay(input: Json, parameters: Json) -> tuple[int | None, int | None]:
+    """Return when a `wait:delay` ends (since the epoch) or how long it lasts, both in milliseconds; the other
+    one is None. Raises BadParameter."""
     values = _parameter_values(DELAY, input, parameters)
     if values["until"] is not None:
-        return int(values["until"])
-    return started_ms + round(1000 * float(values["duration"]))
+        return int(values["until"]), None
+    return None, round(1000 * float(values["duration"]))
 
 
-def _parse_event_wait(entry_id: str, task: StartTask, started_ms: int) -> Wait:
+def _parse_event_wait(entry_id: str, task: StartTask) -> Wait:
     values = _parameter_values(EVENT, task.input, task.parameters)
     kind, timeout = values["event"], values["timeout"]
     if not kind or not is_unicode(kind):
@@ -119,8 +130,8 @@ def _parse_event_wait(entry_id: str, task: StartTask, started_ms: int) -> Wait:
         failure = f"{EVENT}: no event {kind} has come within {timeout:.10g} s"
     match = _parse_match(values["match"], task.input, task.parameters)
     pattern = EventPattern(kind, match, values["receipt"])
-    due_ms = None if timeout is None else started_ms + round(1000 * timeout)
-    return Wait(task, entry_id, due_ms=due_ms, failure=failure, pattern=pattern)
+    duration_ms = None if timeout is None else round(1000 * timeout)
+    return Wait(task, entry_id, failure=failure, pattern=pattern, duration_ms=duration_ms)
 
 
 def _parse_match(match: Any, input: Json, parameters: Json) -> dict[str, Json]:
@@ -165,7 +176,8 @@ def _parameter_values(task: str, input: Json, parameters: Json) -> dict[str, Any
 
 
 def encode_wait(wait: Wait) -> str:
-    """Return a wait as three lines of JSON: its properties, the task's input, the match of its pattern."""
+    """Return a wait that has begun as three lines of JSON: its properties, the task's input, the match of its
+    pattern."""
     task, pattern = wait.task, wait.pattern
     properties: dict[str, Json] = {
         "task": [task.workflow, task.name, task.base, task.index, task.attempt],

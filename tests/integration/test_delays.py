@@ -18,6 +18,9 @@ from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
 
+AHEAD_MS = 4_000_000_000_000
+"""A time that is always to come, in milliseconds since the epoch."""
+
 
 def test_a_delay_is_stored_once_and_ends_when_due_with_its_input(
     store: Store, client: redis.Redis, stepper: Make
@@ -99,6 +102,21 @@ def test_a_delay_counts_from_when_its_step_started(store: Store, client: redis.R
     stepper(WaitTasks(store)).step()
     ((_, due),) = client.zrange("waits:timers", 0, -1, withscores=True)
     assert due == int(started.partition("-")[0]) + 3_600_000
+
+
+@pytest.mark.parametrize(
+    "flow", ["wait:delay (- duration: 1h -)", "wait:event (- {event: ok, timeout: 1h} -)"]
+)
+def test_a_wait_lasts_no_longer_if_the_ids_of_the_stream_are_ahead_of_the_clock(
+    store: Store, client: redis.Redis, stepper: Make, flow: str
+) -> None:
+    """The clock has gone back, or a program has appended an entry with an id of its own."""
+    client.xadd("workflows:run", {"kind": '"other"'}, id=f"{AHEAD_MS}-0")
+    start_workflow(store, flow)
+    stepper(WaitTasks(store)).step()
+    ((_, due),) = client.zrange("waits:timers", 0, -1, withscores=True)
+    seconds, _ = client.time()
+    assert 3590 <= due / 1000 - seconds <= 3601
 
 
 @pytest.mark.parametrize(

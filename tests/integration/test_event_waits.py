@@ -198,6 +198,38 @@ def test_an_event_of_another_time_ends_nothing(
     assert client.hvals("waits:counts:ok") == ["30"]
 
 
+def test_an_event_of_another_time_ends_nothing_while_the_ids_of_the_stream_are_ahead_of_the_clock(
+    client: redis.Redis, store: Store, role: Stepper, stepper: Make
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    client.xadd("workflows:run", {"kind": '"other"'}, id=f"{ALWAYS_MS}-0")
+    append(client, kind="ok", n="before the workflow")
+    id = start_workflow(store, f"A -> {ANY}").id
+    append(client, kind="end-task", workflow=id, name="A", index=1)
+    settle(client, role, lifecycle)
+    assert ended_workflows(client) == [id]
+    append(client, kind="ok", n="for it")
+    settle(client, role, lifecycle)
+    assert ended_workflows(client) == [id, id]
+    id = start_workflow(store, f"A -> {ANY}").id
+    append(client, kind="ok", n="early")
+    append(client, kind="end-task", workflow=id, name="A", index=1)
+    settle(client, role, lifecycle)
+    assert ended_workflows(client)[2:] == [id, id]
+
+
+def test_unused_field_sets_are_looked_for_by_the_clock_not_by_the_ids_of_the_stream(
+    client: redis.Redis, store: Store, role: Stepper
+) -> None:
+    client.xadd("workflows:run", {"kind": '"other"'}, id=f"{ALWAYS_MS}-0")
+    start_workflow(store, ANY)
+    eventually(lambda: role.step() or client.zcard("waits:kinds"))
+    client.delete("waits:kinds")
+    start_workflow(store, ANY)
+    eventually(lambda: role.step() or client.zcard("waits:kinds"))
+    assert client.zscore("waits:kinds", "ok") < ALWAYS_MS / 2
+
+
 def test_an_event_that_comes_right_after_the_start_is_never_lost(
     client: redis.Redis, store: Store, role: Stepper, stepper: Make
 ) -> None:

@@ -137,7 +137,7 @@ def _change_commands(
         case OpenLatch(latch, tag):
             return open_latch_commands(stream, latch, tag, now_ms)
         case StartCountdown(latch, wait):
-            commands = add_wait_commands(wait)
+            commands = add_wait_commands(wait, now_ms)
             if latch.is_zero:
                 start_ms = StreamId.parse(wait.entry_id).ms
                 return [

@@ -65,13 +65,13 @@ def start_event_waits(
 
     def attempt(waits: Sequence[Wait]) -> list[Command]:
         tasks = watch_start_tasks(connection, consumer, waits)
-        to_start = [wait for wait in waits if wait.entry_id in tasks.to_start]
+        to_start = [wait.begun(tasks.now_ms) for wait in waits if wait.entry_id in tasks.to_start]
         field_sets = watch_field_sets(connection, (pattern_of(wait).kind for wait in to_start))
         _add_missing_field_sets(connection, to_start, field_sets, retain_ms, tasks.now_ms)
         events_by_key = _watch_events_of(connection, to_start, tasks)
-        starts = WorkflowStarts(dict(tasks.started_ms))
+        starts = WorkflowStarts(dict(tasks.started_ms), now_ms=tasks.now_ms)
         matches = _decide(connection, consumer.stream, starts, partial(start_waits, to_start, events_by_key))
-        commands = [command for wait in matches.waiting for command in add_wait_commands(wait)]
+        commands = [command for wait in matches.waiting for command in add_wait_commands(wait, tasks.now_ms)]
         commands += _match_commands(consumer.stream, matches, field_sets, retain_ms, tasks.now_ms)
         return commands + processed_commands(consumer, waits, tasks.now_ms)
 
@@ -197,7 +197,7 @@ def _try_deliver(
         for event in user_events
     ]
     decide = partial(deliver_events, arrivals, buffered, fresh_after_ms=now_ms - retain_ms)
-    matches = _decide(connection, consumer.stream, WorkflowStarts(), decide)
+    matches = _decide(connection, consumer.stream, WorkflowStarts(now_ms=now_ms), decide)
     commands = _match_commands(consumer.stream, matches, field_sets, retain_ms, now_ms)
     commands += remove_wait_commands([wait for wait, _ in matches.matches])
     for key, members in members_by_key.items():
@@ -236,8 +236,8 @@ def _decide(
 def _load_starts(connection: Connection, stream: str, request: StartsRequest, starts: WorkflowStarts) -> None:
     """Load what is requested into `starts`. (HGET, XRANGE)
 
-    For the order within one millisecond, look for the start-workflow event behind the event on the stream. If
-    it is not there, the start counts as first.
+    For an order that the times do not tell, look for the start-workflow event behind the event on the stream.
+    If it is not there, the start counts as first.
     """
     pipeline = Pipeline(connection)
     start_replies = {workflow: pipeline.add("HGET", workflow, "started") for workflow in request.workflows}

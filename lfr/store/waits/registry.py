@@ -26,8 +26,8 @@ _MARK_MS: Final = 3_600_000
 """How long a mark stays: longer than it takes to reclaim a start-task from a consumer that has died."""
 
 
-def add_wait_commands(wait: Wait) -> list[Command]:
-    """Return the commands that store a wait and add it to its indexes. (SET, ZADD, HINCRBY)"""
+def add_wait_commands(wait: Wait, now_ms: int) -> list[Command]:
+    """Return the commands that store a wait that has begun and add it to its indexes. (SET, ZADD, HINCRBY)"""
     member, entry_id = keys.attempt_member(*wait.task.attempt_id), StreamId.parse(wait.entry_id)
     commands: list[Command] = [("SET", keys.wait(*wait.task.attempt_id), encode_wait(wait))]
     if wait.due_ms is not None:
@@ -36,7 +36,7 @@ def add_wait_commands(wait: Wait) -> list[Command]:
         kind = wait.pattern.kind
         commands.append(("ZADD", keys.event_waits(wait.pattern.match_key), entry_id.score, member))
         commands.append(("HINCRBY", keys.field_set_counts(kind), wait.pattern.field_set, 1))
-        commands.append(("ZADD", keys.FIELD_SET_KINDS, "NX", entry_id.ms, kind))
+        commands.append(("ZADD", keys.FIELD_SET_KINDS, "NX", now_ms, kind))
     if wait.latch is not None:
         commands.append(("ZADD", keys.latch_waiters(wait.latch), entry_id.score, member))
     return commands

@@ -77,8 +77,8 @@ def start_delays(connection: Connection, consumer: ConsumerId, delays: Sequence[
 
     def attempt(waits: Sequence[Wait]) -> list[Command]:
         tasks = watch_start_tasks(connection, consumer, waits)
-        to_start = [wait for wait in waits if wait.entry_id in tasks.to_start]
-        commands = [command for wait in to_start for command in add_wait_commands(wait)]
+        to_start = [wait.begun(tasks.now_ms) for wait in waits if wait.entry_id in tasks.to_start]
+        commands = [command for wait in to_start for command in add_wait_commands(wait, tasks.now_ms)]
         return commands + processed_commands(consumer, waits, tasks.now_ms)
 
     commit_together_or_singly(connection, delays, attempt)

@@ -186,7 +186,11 @@ def check(installation: Installation, waits: Sequence[Wait], events: Sequence[Us
 
 
 def delivered(
-    event: UserEvent, *waits: Wait, page_size: int = 9, started_ms: int | None = 1, fresh_after_ms: int = 0
+    event: UserEvent,
+    *waits: Wait,
+    page_size: int = 9,
+    started_ms: int | None = 1,
+    fresh_after_ms: int = 0,
 ) -> Matches:
     """Return what an event does that finds these waits on one page."""
     candidates = sort_candidates(event.id, [waits], page_size)
@@ -216,6 +220,21 @@ def test_a_later_wait_takes_a_fresh_event_that_came_after_its_workflow_started(
     result = delivered(event, wait, started_ms=started_ms, fresh_after_ms=fresh_after_ms)
     assert len(result.matches) == is_completed
     assert result.buffered["5-0"].is_used == (is_completed or fresh_after_ms == 5)
+
+
+@pytest.mark.parametrize("is_start_first", [False, True])
+def test_of_an_event_whose_id_is_ahead_of_the_clock_the_order_on_the_stream_counts(
+    is_start_first: bool,
+) -> None:
+    event, wait = UserEvent("50-1", "ok", {}), event_wait("50-3")
+    starts = WorkflowStarts({"workflow:w": 7}, now_ms=9)
+    arrivals = [(event, sort_candidates(event.id, [[wait]], 9))]
+    request = deliver_events(arrivals, {}, starts, fresh_after_ms=0)
+    assert request == StartsRequest(frozenset(), frozenset({("workflow:w", "50-1")}))
+    starts.is_start_first["workflow:w", "50-1"] = is_start_first
+    result = deliver_events(arrivals, {}, starts, fresh_after_ms=0)
+    assert isinstance(result, Matches)
+    assert len(result.matches) == is_start_first
 
 
 def test_an_event_with_more_earlier_waits_than_a_page_holds_is_not_finished() -> None:

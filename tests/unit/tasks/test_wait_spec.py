@@ -19,7 +19,8 @@ INPUT = {"id": 7, "wait": "1m", "at": "2026-01-31", "deep": {"er": [1, {"x": Non
 
 def parse(base: str, parameters: Json, input: Json = INPUT) -> Any:
     """Return the wait or latch request of a task that started one second after the epoch."""
-    return parse_wait("1000-0", StartTask("workflow:a", "name", base, 1, input, parameters, 2))
+    wait = parse_wait("1000-0", StartTask("workflow:a", "name", base, 1, input, parameters, 2))
+    return wait.begun(now_ms=2000) if isinstance(wait, Wait) else wait
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,19 @@ def test_the_fields_that_must_be_equal(parameters: dict[str, Json], input: Json,
     if match is ...:
         match = {"a": [[1, {"x": None}], 1.5], "b": {"c": "{}"}}
     assert parse(EVENT, {"event": "ok", **parameters}, input).pattern.match == match
+
+
+@pytest.mark.parametrize(("base", "name"), [(DELAY, "duration"), (EVENT, "timeout")])
+def test_a_duration_counts_from_now_if_the_id_of_the_start_task_is_ahead_of_the_clock(
+    base: str, name: str
+) -> None:
+    task = StartTask(
+        "workflow:a", "name", base, 1, {}, {"event": "ok", name: 5} if base == EVENT else {name: 5}, 1
+    )
+    wait = parse_wait("1000-0", task)
+    assert isinstance(wait, Wait)
+    assert wait.begun(now_ms=400).due_ms == 5400
+    assert wait.begun(now_ms=400).begun(now_ms=100).due_ms == 5400
 
 
 def test_an_event_with_a_timeout() -> None:
