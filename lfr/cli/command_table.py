@@ -45,10 +45,12 @@ GROUPS = (WORKFLOWS, FLOWS, ROLE, SETUP)
 
 _ROWS = (
     Command("run", WORKFLOWS, "start a workflow"),
-    Command("inspect", WORKFLOWS, "show a workflow and each of its steps"),
+    Command("follow", WORKFLOWS, "follow a workflow to its end"),
+    Command("inspect", WORKFLOWS, "show a workflow and each of its steps, or one step whole"),
     Command("list", WORKFLOWS, "list workflows, newest first"),
     Command("end", WORKFLOWS, "complete a task by hand, in place of its worker"),
     Command("event", WORKFLOWS, "send an event"),
+    Command("events", WORKFLOWS, "list events: of the stream, buffered for waits, or dead letters"),
     Command("latches", WORKFLOWS, "list latches with their waiters, or reset one to zero"),
     Command("terminate", WORKFLOWS, "stop a workflow"),
     Command("restart", WORKFLOWS, "continue a failed or terminated workflow"),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from lfr.cli.exit_codes import ExitCode
+from lfr.cli.ui.format_values import format_duration, seconds_between
+from lfr.cli.ui.options import add_flag, parse_seconds
 from lfr.cli.ui.progress import progress_view
-from lfr.cli.ui.terminal import Terminal
+from lfr.cli.ui.terminal import Terminal, printable
 from lfr.errors import Unreachable
+from lfr.states import WorkflowState
 
 if TYPE_CHECKING:
     from lfr.store.redis.connection import Store
@@ -23,6 +28,43 @@ EXIT_CODES_BY_STATE: Final = {
 
 _RECONNECT_SECONDS: Final = 60.0
 """How long `watch_progress` tries to reach a Redis that has gone away."""
+
+
+_INTERVAL_SECONDS: Final = 1.0
+"""How often to look what steps wait for, and how far tasks are: neither is a change of the workflow."""
+
+
+def add_wait_options(parser: ArgumentParser) -> None:
+    """Add the options that `follow_to_end` reads."""
+    help = "stop following after TIME, as 90s or 10m"
+    parser.add_argument("--timeout", metavar="TIME", type=parse_seconds, help=help)
+    add_flag(parser, "--json", "print the outcome as inspect --json does")
+
+
+def follow_to_end(store: Store, id: str, arguments: Namespace, terminal: Terminal) -> ExitCode:
+    """Show a workflow's progress on stderr until it ends, then the outcome: on stdout its output, on stderr
+    how it has ended. With --json, stdout has the whole outcome. Return the exit code. Raises as
+    `watch_progress`."""
+    from lfr.operations.inspect.workflow import inspect_workflow
+
+    try:
+        state = watch_progress(store, id, terminal, timeout_seconds=arguments.timeout)
+    except KeyboardInterrupt:
+        terminal.print_err(f"lfr: the workflow continues: lfr follow {id}; lfr terminate {id} stops it")
+        raise
+    outcome = inspect_workflow(store, id)
+    if arguments.json:
+        terminal.print_json(outcome)
+    elif outcome["state"] == WorkflowState.FINISHED:
+        terminal.print(json.dumps(outcome["output"]))
+    if state not in EXIT_CODES_BY_STATE:
+        timeout = format_duration(arguments.timeout)
+        terminal.print_err(f"lfr: still {state} after {timeout}; it continues: lfr follow {id}")
+        return ExitCode.TIMED_OUT
+    elapsed = format_duration(seconds_between(outcome["started"], outcome["ended"]))
+    reason = f": {printable(outcome['reason'])}" if outcome["reason"] else ""
+    terminal.print_err(f"{id} is {state} after {elapsed}{reason}")
+    return EXIT_CODES_BY_STATE[state]
 
 
 def watch_progress(store: Store, id: str, terminal: Terminal, *, timeout_seconds: float | None = None) -> str:
@@ -50,7 +92,10 @@ def _follow(
         seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
         skip = changes_yielded
         try:
-            for update in follow_workflow(store, id, timeout_seconds=seconds):
+            updates = follow_workflow(
+                store, id, timeout_seconds=seconds, interval_seconds=_INTERVAL_SECONDS, waits=True
+            )
+            for update in updates:
                 outage_began = None
                 changes = update["changes"][skip:]
                 skip = max(0, skip - len(update["changes"]))

@@ -1,5 +1,7 @@
 """Checks the values of settings: their type and their bounds.
 
+A float is a duration in seconds: a number, or a text with units, such as `10m`.
+
 The environment and credentials have only text: there, commas or white space separate the texts of a list,
 and texts by name are written `NAME=TEXT`. The configuration file has lists and mappings of its own, so
 there a text may hold commas and blanks.
@@ -13,7 +15,7 @@ from typing import Any, Final
 
 from lfr.config.settings import Setting, Value
 from lfr.errors import BadSettings
-from lfr.values.checks import NUMBER_TEXT, WHOLE_NUMBER_TEXT, Check, whole_number
+from lfr.values.checks import WHOLE_NUMBER_TEXT, Check, duration, whole_number
 
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -65,7 +67,7 @@ def _read_level(text: str) -> str | None:
 _TYPES: Final[Mapping[type, Check]] = {
     str: Check("text", lambda raw: raw if isinstance(raw, str) else None),
     int: WHOLE_NUMBER_TEXT,
-    float: NUMBER_TEXT,
+    float: duration(),
     tuple: Check("a list of texts", _read_list),
     dict: Check("NAME=TEXT with each name once", _read_mapping),
 }

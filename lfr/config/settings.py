@@ -25,7 +25,7 @@ def _setting(default: Any, name: str, help: str, *, variable: str = "", secret: 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The effective value of each setting. Durations are in seconds."""
+    """The effective value of each setting. Floats are durations in seconds."""
 
     redis_url: str = _setting(
         "", "redis.url", "address as redis://, rediss:// or unix://; overrides host and port"
@@ -39,7 +39,7 @@ class Settings:
         "", "redis.password", "password for Redis", variable="REDIS_PASSWORD", secret=True
     )
     redis_timeout_seconds: float = _setting(
-        10.0, "redis.timeout", "seconds without a reply after which a connection counts as lost"
+        10.0, "redis.timeout", "time without a reply after which a connection counts as lost"
     )
     redis_commands: tuple[str, ...] = _setting(
         (), "redis.commands", "commands that redis: tasks may send; `usual` stands for the default ones"
@@ -52,20 +52,20 @@ class Settings:
     lease_seconds: float = _setting(
         5.0,
         "lease",
-        "seconds after which another process reclaims the events of a dead lifecycle, wait or receipts role",
+        "time after which another process reclaims the events of a dead lifecycle, wait or receipts role",
     )
     tasks_lease_seconds: float = _setting(
-        30.0, "tasks.lease", "seconds after which another worker reclaims the tasks of a dead one"
+        30.0, "tasks.lease", "time after which another worker reclaims the tasks of a dead one"
     )
     receipts_forget_seconds: float = _setting(
         3600.0,
         "receipts.forget",
-        "seconds without a live consumer after which the stream is cleared without waiting for a group",
+        "time without a live consumer after which the stream is cleared without waiting for a group",
     )
     events_retain_seconds: float = _setting(
         3600.0,
         "events.retain",
-        "seconds that an event is buffered for a wait:event that begins later, and that an event which "
+        "time that an event is buffered for a wait:event that begins later, and that an event which "
         "nobody processes stays on the stream",
     )
     resources_allow: tuple[str, ...] = _setting(
@@ -75,7 +75,7 @@ class Settings:
         10_000_000, "resources.size", "maximum size in bytes of a resource, loaded or stored"
     )
     resources_timeout_seconds: float = _setting(
-        30.0, "resources.timeout", "total seconds that loading or storing a resource may take"
+        30.0, "resources.timeout", "total time that loading or storing a resource may take"
     )
     iterate_limit: int = _setting(
         100, "iterate.limit", "maximum number of items of an iterated step (`*`) that run at the same time"
@@ -120,7 +120,7 @@ class Setting:
 
     attribute  the field of `Settings`
     name       the name in the configuration file, with dots between the levels: `redis.host`
-    type       str, int, float; tuple for a list of texts; dict for texts by name
+    type       str, int; float for a duration; tuple for a list of texts; dict for texts by name
     variable   the environment variable
     secret     whether lfr never shows the value
     """

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from lfr import events
-from lfr.errors import BadInput, NotFound
+from lfr.errors import BadInput, Conflict, NotFound
 from lfr.flow import StepKind
 from lfr.operations.inspect.workflow import require_flow, require_record
 from lfr.operations.workflow_ids import parse_workflow_id
@@ -32,8 +32,9 @@ def complete_task(
 
     `name`, the task's name or the task behind its alias, protects against a wrong index, and `attempt`
     against completing a later attempt; None allows any, but of a wait: task the latest attempt only. Without
-    `reason` or `output` (None), the event has none. A wait: task is cancelled, too. Whether the task runs is
-    not checked. Raises BadInput, also for an iterated step, and NotFound.
+    `reason` or `output` (None), the event has none. A wait: task is cancelled, too. Raises BadInput, also for
+    an iterated step; NotFound; and Conflict if the task, or this attempt of it, does not run. It may end
+    before the event is processed: then the event changes nothing.
     """
     id = parse_workflow_id(id)
     if status not in tuple(events.Status):
@@ -43,7 +44,7 @@ def complete_task(
     with store.connect() as connection:
         record = require_record(connection, id)
         flow = require_flow(connection, id)
-        latest_attempt = load_step(connection, record, index).steps[index].attempt
+        progress = load_step(connection, record, index).steps[index]
     step = next((step for step in flow.own_steps if step.index == index and step.kind is StepKind.TASK), None)
     if step is None:
         raise NotFound(f"{id} has no task at index {index}", hint="lfr inspect shows the indices")
@@ -51,9 +52,15 @@ def complete_task(
         raise BadInput(f"step {index} of {id} is {step.name}, not {name}")
     if step.iterate:
         raise BadInput(f"step {index} of {id} is iterated", hint="end the tasks of its items")
+    if not progress.active:
+        hint = f"lfr restart {id} starts it again" if progress.waiting and record.state.has_ended else ""
+        message = f"step {index} of {id} does not run, so it cannot end"
+        raise Conflict(f"{message}: the workflow is {record.state}", hint=hint)
+    if attempt not in (None, progress.attempt):
+        raise Conflict(f"attempt {attempt} of step {index} of {id} is over: it is attempt {progress.attempt}")
     base = step.base or step.name
     if base.startswith(WAIT_PREFIX):
-        attempt = attempt or latest_attempt
+        attempt = progress.attempt
     optional = {"attempt": attempt, "reason": reason, "output": output}
     values: dict[str, Json] = {
         "workflow": id,

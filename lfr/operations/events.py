@@ -1,4 +1,4 @@
-"""Sends events, and lists the newest events and dead letters."""
+"""Sends events, and lists the newest events, buffered events and dead letters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from lfr.events import timestamp
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.store.redis.connection import Store
 from lfr.store.stream.entries import Entry, append_command, as_text, read_dead_letters, read_newest
-from lfr.values.json import InvalidJson, Json, decode_json
+from lfr.store.waits.event_buffer import read_buffered_events
+from lfr.values.json import InvalidJson, Json, decode_json, encode_json
 
 MAX_LIST_SIZE: Final = 500
 
@@ -80,6 +81,25 @@ def list_dead_letters(store: Store, *, size: int = 50) -> list[dict[str, Any]]:
     return [
         {"id": letter.id, "at": letter.at, "reason": letter.reason, "fields": _truncate_fields(letter.fields)}
         for letter in letters
+    ]
+
+
+def list_buffered_events(store: Store, *, size: int = 50, kind: str | None = None) -> list[dict[str, Any]]:
+    """List up to `size` events that are buffered for a wait:event that begins later, newest first.
+
+    Only those of `kind`, unless it is None. Each as plain data: id, kind; used, whether it has completed a
+    wait; and fields, as in `list_events`.
+    """
+    with store.connect() as connection:
+        events = read_buffered_events(connection, kind, count=size)
+    return [
+        {
+            "id": event.id,
+            "kind": event.kind,
+            "used": event.is_used,
+            "fields": _truncate_fields({name: encode_json(value) for name, value in event.fields.items()}),
+        }
+        for event in events
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from lfr.drawing.labels import resource_title
 from lfr.engine.transition import FactKind
 from lfr.flow import Flow, StepKind
+from lfr.operations.inspect.step_waits import describe_waits
 from lfr.operations.inspect.summary import describe_facts, summarize
 from lfr.operations.inspect.workflow import load_attempt_progress, require_flow, require_record
 from lfr.operations.workflow_ids import parse_workflow_id
@@ -18,6 +19,7 @@ from lfr.states import WorkflowState
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.workflows.history import HistoryEntry, read_history
 from lfr.store.workflows.load import Record
+from lfr.tasks.catalogue import WAIT_PREFIX
 
 _PAGE: Final = 1000
 """How many entries of the history are read for one update."""
@@ -35,12 +37,17 @@ def follow_workflow(
     after: str = "",
     timeout_seconds: float | None = None,
     interval_seconds: float | None = None,
+    waits: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Yield an update on a workflow at once, and after changes until the workflow ends or the time is over.
 
     after             the `moment` of an earlier update: changes up to it are left out; empty: none are
     timeout_seconds   then return without an error; None: no limit
     interval_seconds  yield an update at least this often, even without a change; None: only after changes
+
+    waits             add waits_for: what each of these running steps waits for, as `inspect_workflow`
+    describes
+                      it, by index (as text). A wait begins without a change: use `interval_seconds`, too
 
     The keys of an update: those of `summarize`; changes, the facts since the last update, oldest first, as
     `describe_facts` describes them, each with the name of its step; moment, to continue from; progress by
@@ -57,7 +64,7 @@ def follow_workflow(
         while True:
             is_complete = follower.read()
             record = require_record(connection, id)
-            yield follower.update(record)
+            yield follower.update(record, with_waits=waits)
             if not is_complete or (record.state.has_ended and follower.wait(0)):
                 continue
             if record.state.has_ended:
@@ -104,13 +111,21 @@ class _Follower:
             self._last_id = entries[-1].id
         return len(entries) < _PAGE
 
-    def update(self, record: Record) -> dict[str, Any]:
+    def update(self, record: Record, *, with_waits: bool) -> dict[str, Any]:
         """Return the update for the entries of the latest `read`."""
         running = {} if record.state is WorkflowState.TERMINATED else self._running
         latest = dict(islice(reversed(running.items()), _MAX_PROGRESS))
         progress = load_attempt_progress(self._connection, self._id, latest)
         update = summarize(record)
         update["counts"]["total"] = self._flow.size
+        if with_waits:
+            waiting = {
+                index: attempt
+                for index, attempt in latest.items()
+                if self._flow.steps[index].task.startswith(WAIT_PREFIX)
+            }
+            waits = describe_waits(self._connection, self._id, waiting, latest)
+            update["waits_for"] = {str(index): wait for index, wait in waits.items()}
         return {
             **update,
             "changes": self._changes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from lfr.engine.interventions import StepAction, fail_step, restart, retry_step, skip_step, terminate
 from lfr.engine.transition import Transition
@@ -18,6 +19,18 @@ from lfr.store.workflows.export import load_own_keys
 from lfr.store.workflows.items import load_item_counts, load_open_items
 from lfr.store.workflows.load import FlowCache, LoadedWorkflow, load_whole, watch_references, watch_state
 from lfr.values.json import Json
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedStep:
+    """What an intervention in a step has changed: the workflow's id and state, the index and name of the
+    step, and the number of the attempt that it has started (None: none)."""
+
+    id: str
+    state: WorkflowState
+    index: int
+    name: str
+    attempt: int | None
 
 
 def terminate_workflow(store: Store, id: str) -> WorkflowState:
@@ -38,39 +51,42 @@ def restart_workflow(store: Store, id: str) -> WorkflowState:
     return _set_state(store, id, WorkflowAction.RESTART, WorkflowState.RUNNING)
 
 
-def retry_task(store: Store, id: str, index: int) -> None:
+def retry_task(store: Store, id: str, index: int) -> ChangedStep:
     """Start another attempt of a step's running task; the result of the current attempt is ignored.
 
     If the step has failed or was stopped, restart the workflow. Raises BadInput, also for an iterated step;
     NotFound; and Conflict if the step is in another state.
     """
-    _change_step(store, id, index, StepAction.RETRY)
+    return _change_step(store, id, index, StepAction.RETRY)
 
 
-def fail_task(store: Store, id: str, index: int, reason: str) -> None:
+def fail_task(store: Store, id: str, index: int, reason: str) -> ChangedStep:
     """Fail the running task of a step without a retry, and with it the workflow. Raises Conflict if the task
     does not run, else as `retry_task`."""
-    _change_step(store, id, index, StepAction.FAIL, reason=reason)
+    return _change_step(store, id, index, StepAction.FAIL, reason=reason)
 
 
-def skip_task(store: Store, id: str, index: int, output: Json = None) -> None:
+def skip_task(store: Store, id: str, index: int, output: Json = None) -> ChangedStep:
     """Skip a task that runs, has failed or was stopped. Its output is `output`, or its input if that is None.
 
     If the task does not run, its workflow continues as after a restart. Raises as `retry_task`.
     """
-    _change_step(store, id, index, StepAction.SKIP, output=output)
+    return _change_step(store, id, index, StepAction.SKIP, output=output)
 
 
 def _change_step(
     store: Store, id: str, index: int, action: StepAction, *, reason: str = "", output: Json = None
-) -> None:
+) -> ChangedStep:
     id = parse_workflow_id(id)
+    name = ""
 
     def decide(workflow: LoadedWorkflow | None) -> Transition:
+        nonlocal name
         if workflow is None:
             raise NotFound(f"there is no workflow {id}")
         flow, progress, outputs = workflow.flow, workflow.progress, workflow.outputs
         check_step_action(action, id, flow, progress, index)
+        name = flow.steps[index].name
         match action:
             case StepAction.RETRY:
                 return retry_step(flow, progress, outputs, index)
@@ -80,7 +96,10 @@ def _change_step(
                 return fail_step(flow, progress, index, reason)
 
     with store.connect() as connection:
-        intervene(connection, store.stream, FlowCache(), id, decide)
+        transition = intervene(connection, store.stream, FlowCache(), id, decide)
+    assert transition is not None  # `decide` returns one
+    attempts = [start.attempt for start in transition.starts if start.index == index]
+    return ChangedStep(id, transition.state, index, name, attempts[-1] if attempts else None)
 
 
 def _set_state(store: Store, id: str, action: WorkflowAction, state: WorkflowState) -> WorkflowState:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lfr.values.checks import NUMBER_TEXT, TEXT, Check, duration
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option of a role's command. A `flag` without dashes is an optional positional argument."""
+    """An option of a role's command; `check` reads its text. A `flag` without dashes is an optional
+    positional argument."""
 
     flag: str
-    type: type
+    check: Check
     default: float | str | None
     metavar: str
     help: str
@@ -41,27 +44,27 @@ ROLES = (
         "lfr.roles.simulate",
         "stands in for missing workers: completes each task after a while with its input as output",
         (
-            Option("--wait-period", float, 3.0, "SECONDS", "maximum duration of a task"),
-            Option("--failures", float, 0.0, "PERCENT", "share of tasks that fail"),
+            Option("--wait-period", duration(), 3.0, "TIME", "maximum duration of a task, as 250ms or 2m"),
+            Option("--failures", NUMBER_TEXT, 0.0, "PERCENT", "share of tasks that fail"),
         ),
     ),
     Role(
         "receipts",
         "lfr.roles.receipts",
         "logs each processed event as a line of JSON and removes it from the stream",
-        (Option("--to", str, None, "FILE", "append to FILE instead of stdout"),),
+        (Option("--to", TEXT, None, "FILE", "append to FILE instead of stdout"),),
     ),
     Role(
         "api",
         "lfr.roles.api",
         "serves the HTTP API",
-        (Option("address", str, "", "HOST[:PORT]", "where to listen (default: 0.0.0.0:5000)"),),
+        (Option("address", TEXT, "", "HOST[:PORT]", "where to listen (default: 0.0.0.0:5000)"),),
     ),
     Role(
         "console",
         "lfr.roles.console",
         "serves the console for browsers, with an API of its own",
-        (Option("address", str, "", "HOST[:PORT]", "where to listen (default: 0.0.0.0:8000)"),),
+        (Option("address", TEXT, "", "HOST[:PORT]", "where to listen (default: 0.0.0.0:8000)"),),
     ),
     Role("worker", "lfr.roles.worker", "runs lifecycle and the built-in tasks in one process"),
 )

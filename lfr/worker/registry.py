@@ -208,7 +208,8 @@ def _free_module_name(stem: str) -> str:
 
 
 def is_unwinding(error: BaseException) -> bool:
-    """Return whether a signal has raised this to stop the process. What `sys.exit` raises is no such error."""
+    """Return whether a signal has raised this to stop the process. What `sys.exit` raises is no such
+    error."""
     return isinstance(error, SystemExit) and type(error) is not SystemExit
 
 

@@ -56,9 +56,16 @@ def test_run_prints_the_id_alone(redis_url: str, flow: str) -> None:
 def test_wait_shows_the_steps_and_the_end(roles: str, flow: str) -> None:
     done = lfr("run", flow, "--input", '{"x": 1}', "--wait", url=roles)
     assert done.returncode == 0
-    assert done.stdout.startswith("workflow:chain-") and done.stdout.count("\n") == 1
+    assert json.loads(done.stdout) == {"x": 1}
     for words in ("1 A started", "1 A ended", "2 B skipped", "3 C ended", "finished"):
         assert words in done.stderr
+    id, *_, outcome = done.stderr.splitlines()
+    assert id.startswith("workflow:chain-")
+    assert outcome.startswith(f"{id} is FINISHED after ")
+    again = lfr("follow", id[: len("workflow:chain-") + 9], url=roles)
+    assert (again.returncode, again.stdout) == (0, done.stdout)
+    assert "3 C ended" in again.stderr
+    assert json.loads(lfr("follow", id, "--json", url=roles).stdout)["state"] == "FINISHED"
 
 
 def test_wait_with_json_gives_the_outcome_as_one_object(roles: str, tmp_path: Path, flow: str) -> None:
@@ -76,20 +83,25 @@ def test_a_failure_has_an_exit_code(redis_url: str, flow: str) -> None:
         role("simulate", "--wait-period", "0", "--failures", "100", url=redis_url),
     ):
         done = lfr("run", flow, "--wait", url=redis_url)
-        assert done.returncode == 1
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "is FAILED after" in done.stderr.splitlines()[-1]
+        listed = lfr("list", url=redis_url).stdout.splitlines()
+        assert "simulated failure" in listed[-1] and "FAILED" in listed[-2]
         assert "1 A failed" in done.stderr
         assert "simulated failure" in done.stderr
 
 
 def test_a_time_out_leaves_the_workflow_alone_and_terminate_ends_it(redis_url: str, flow: str) -> None:
-    done = lfr("run", flow, "--wait", "--timeout", "0.1", "--workflow-id", "x", url=redis_url)
-    assert (done.returncode, done.stdout) == (4, "workflow:x\n")
-    assert "still RUNNING" in done.stderr
-    assert lfr("terminate", "x", url=redis_url).stdout == "TERMINATED\n"
+    done = lfr("run", flow, "--wait", "--timeout", "100ms", "--workflow-id", "x", url=redis_url)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith("workflow:x\n")
+    assert "still RUNNING after 100 ms; it continues: lfr follow workflow:x" in done.stderr
+    assert lfr("terminate", "x", url=redis_url).stdout == "workflow:x is TERMINATED\n"
     assert lfr("run", flow, "--wait", "--workflow-id", "x", url=redis_url).returncode == 3
     assert "is TERMINATED" in one_line(again := lfr("terminate", "x", url=redis_url))
     assert again.returncode == 69
-    assert lfr("restart", "x", url=redis_url).stdout == "RUNNING\n"
+    restarted = lfr("restart", "x", "--json", url=redis_url)
+    assert json.loads(restarted.stdout) == {"id": "workflow:x", "state": "RUNNING"}
 
 
 def test_a_task_is_ended_by_hand(redis_url: str, flow: str) -> None:
@@ -101,10 +113,109 @@ def test_a_task_is_ended_by_hand(redis_url: str, flow: str) -> None:
         eventually(
             lambda: '"input": {\n        "by": "hand"' in lfr("inspect", "x", "--json", url=redis_url).stdout
         )
-        lfr("end", "x", "C", "3", "--status", "failure", "--reason", "no \x1b[31mway", url=redis_url)
+        end = ("end", "x", "C", "3", "--status", "failure", "--reason", "no \x1b[31mway")
+        said = lfr(*end, url=redis_url).stdout
+        assert said.startswith("step 3 (C) of workflow:x ends with FAILURE, by the event ")
         eventually(lambda: "FAILED" in lfr("list", url=redis_url).stdout)
+        late = lfr(*end, url=redis_url)
+        assert late.returncode == 69
+        assert one_line(late).endswith(
+            "step 3 of workflow:x does not run, so it cannot end: the workflow is FAILED"
+            " (lfr restart workflow:x starts it again)\n"
+        )
     output = lfr("inspect", "x", "--all", url=redis_url).stdout
     assert r"no \x1b[31mway" in output and "\x1b" not in output
+
+
+def test_a_workflow_is_named_by_the_beginning_of_its_id(redis_url: str, flow: str) -> None:
+    for id in ("build-1", "build-12", "deploy-7"):
+        lfr("run", flow, "--workflow-id", id, url=redis_url)
+    assert lfr("terminate", "dep", url=redis_url).stdout == "workflow:deploy-7 is TERMINATED\n"
+    assert lfr("terminate", "build-1", url=redis_url).stdout == "workflow:build-1 is TERMINATED\n"
+    several = lfr("terminate", "workflow:bu", url=redis_url)
+    assert several.returncode == 65
+    assert "begins with workflow:bu: workflow:build-1, workflow:build-12 (" in one_line(several)
+    none = lfr("terminate", "x", url=redis_url)
+    assert (none.returncode, "there is no workflow workflow:x" in one_line(none)) == (66, True)
+    deleted = lfr("delete", "dep", "build-1", url=redis_url)
+    assert deleted.stdout == "workflow:deploy-7 is deleted\nworkflow:build-1 is deleted\n"
+    assert (
+        lfr("retry", "b", "1", url=redis_url).stdout == "step 1 (A) of workflow:build-12 starts attempt 2\n"
+    )
+    skipped = lfr("skip", "b", "1", "--json", url=redis_url)
+    assert json.loads(skipped.stdout)["workflow"] == "workflow:build-12"
+    failed = lfr("fail", "b", "3", "--reason", "no", url=redis_url)
+    assert failed.stdout == "step 3 (C) of workflow:build-12 has failed: no; the workflow is FAILED\n"
+
+
+def test_one_step_is_shown_whole(roles: str, tmp_path: Path) -> None:
+    path = tmp_path / "long.flow"
+    path.write_text("A (- times: 3 -) -> ? `$.text` B")
+    text = "z" * 500
+    input = json.dumps({"text": text})
+    lfr("run", str(path), "--input", input, "--workflow-id", "x", "--wait", url=roles)
+    shown = lfr("inspect", "x", "1", url=roles).stdout
+    assert shown.startswith("workflow:x  1  A  DONE\n")
+    assert f'"text": "{text}"' in shown
+    assert '"times": 3' in shown
+    assert "attempt 1 started" in shown and "attempt 1 ended" in shown
+    assert "  guard       $.text\n" in lfr("inspect", "x", "2", url=roles).stdout
+    step = json.loads(lfr("inspect", "x", "1", "--json", url=roles).stdout)
+    assert (step["index"], step["parameters"]) == (1, {"times": 3})
+    assert lfr("inspect", "x", "9", url=roles).returncode == 66
+
+
+def test_attempts_and_waits_are_followed(redis_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "waits.flow"
+    path.write_text("""A (- lfr: {retry: {times: 1, delay: 1}} -)
+        -> wait:event (- {event: approved, match: {order: 7}} -)""")
+    with role("worker", url=redis_url):
+        lfr("run", str(path), "--workflow-id", "x", url=redis_url)
+        with subprocess.Popen(
+            [sys.executable, str(built_file()), "follow", "x"],
+            env=environment(redis_url),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as follower:
+            assert follower.stdout is not None and follower.stderr is not None
+            lfr("end", "x", "A", "1", "--status", "FAILURE", "--reason", "busy", url=redis_url)
+            expected = [
+                "1 A started",
+                "and is tried again: busy",
+                "1 A started, attempt 2",
+                '2 waits for the event approved with {"order": 7}',
+            ]
+            for words in expected:
+                next(line for line in follower.stderr if words in line)
+                if words.endswith("attempt 2"):
+                    lfr("end", "x", "A", "1", url=redis_url)
+            fields = {"order": 7, "output": {"by": "ann"}}
+            lfr("event", "approved", "--data", json.dumps(fields), url=redis_url)
+            assert json.loads(follower.stdout.read())["by"] == "ann"
+        assert follower.returncode == 0
+
+
+def test_events_are_listed(redis_url: str) -> None:
+    assert "no events" in lfr("events", url=redis_url).stderr
+    with role("worker", url=redis_url):
+        flow = "wait:event (- event: approved -)"
+        lfr("run", "-", "--workflow-id", "x", input=flow, url=redis_url)
+        for order in ('{"order": 7}', '{"order": 8}'):
+            lfr("event", "approved", "--data", order, url=redis_url)
+        with redis.Redis.from_url(redis_url) as client:
+            client.xadd("workflows:run", {"kind": "no JSON"})
+        eventually(lambda: "no JSON" in lfr("events", "--dead", url=redis_url).stdout)
+        eventually(lambda: len(lfr("events", "--buffered", url=redis_url).stdout.splitlines()) == 3)
+    buffered = json.loads(lfr("events", "approved", "--buffered", "--json", url=redis_url).stdout)
+    assert [(event["kind"], event["used"], event["fields"]["order"]) for event in buffered] == [
+        ("approved", False, "8"),
+        ("approved", True, "7"),
+    ]
+    assert lfr("events", "sold", "--buffered", "--json", url=redis_url).stdout == "[]\n"
+    starts = lfr("events", "start-task", "--workflow", "x", url=redis_url).stdout.splitlines()
+    assert len(starts) == 2 and "wait:event" in starts[1]
+    assert lfr("events", "--dead", "x", url=redis_url).returncode == 64
 
 
 def test_an_event_of_any_kind(redis_url: str) -> None:
@@ -245,8 +356,8 @@ def test_wait_can_be_interrupted(redis_url: str, flow: str, number: signal.Signa
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "workflow:x\n"
+    assert process.stderr is not None
+    assert process.stderr.readline() == "workflow:x\n"
     process.send_signal(number)
     _, err = process.communicate(timeout=STALL_SECONDS)
     assert process.returncode == code
@@ -255,7 +366,7 @@ def test_wait_can_be_interrupted(redis_url: str, flow: str, number: signal.Signa
 
 
 def test_the_live_view_on_a_terminal(roles: str, flow: str) -> None:
-    """stderr is a terminal, stdout is not: stderr has the live view, stdout the id alone."""
+    """stderr is a terminal, stdout is not: stderr has the live view, stdout the output alone."""
     master, slave = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, str(built_file()), "run", flow, "--wait"],
@@ -268,7 +379,7 @@ def test_the_live_view_on_a_terminal(roles: str, flow: str) -> None:
     out, _ = process.communicate(timeout=STALL_SECONDS)
     drawn = read_all(master)
     assert process.returncode == 0
-    assert out.startswith("workflow:chain-") and out.count("\n") == 1
+    assert out == "{}\n"
     assert "FINISHED  5 of 5 steps" in drawn
     assert drawn.count("\x1b[?25l") == drawn.count("\x1b[?25h") == 1
 

@@ -63,7 +63,8 @@ def test_a_task_is_ended_from_afar(call: Caller, store: Store, redis_url: str) -
     id = start(call, input={"n": 1})
     late = call("POST", f"/workflows/{id}/steps/1/end", {"attempt": 2, "output": {"by": "nobody"}})
     accepted = call("POST", f"/workflows/{id}/steps/1/end", {"attempt": 1, "output": {"by": "afar"}})
-    assert (late.status, accepted.status) == (202, 202)
+    assert (late.status, accepted.status) == (409, 202)
+    assert "attempt 2 of step 1" in late.json["detail"]
     assert redis.Redis.from_url(redis_url).xrange("workflows:run", accepted.json["id"], accepted.json["id"])
     step(store)
     assert call("GET", f"/workflows/{id}").json["steps"][2]["input"] == {"by": "afar"}
@@ -72,6 +73,8 @@ def test_a_task_is_ended_from_afar(call: Caller, store: Store, redis_url: str) -
     step(store)
     assert call("GET", f"/workflows/{id}").json["reason"] == "cannot"
     assert call("POST", f"/workflows/{id}/steps/0/end").status == 404  # the flow's start is no task
+    over = call("POST", f"/workflows/{id}/steps/2/end")
+    assert (over.status, "does not run" in over.json["detail"]) == (409, True)
 
 
 def test_start_is_idempotent_by_id(call: Caller) -> None:

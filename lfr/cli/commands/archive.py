@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import WORKFLOW_ERRORS, ExitCode
-from lfr.cli.ui.options import add_workflow_arguments, open_store, write_file
+from lfr.cli.ui.options import add_workflow_arguments, find_workflow, open_store, write_file
 from lfr.cli.ui.terminal import Terminal
 
 
@@ -20,11 +20,13 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
     from lfr.operations.archive.archive import archive_workflow
     from lfr.values.json import encode_json
 
-    text = encode_json(archive_workflow(store, arguments.id))
+    id = find_workflow(store, arguments)
+    text = encode_json(archive_workflow(store, id))
     if arguments.output is None:
         terminal.print(text)
     else:
         write_file(arguments.output, text + "\n")
+        terminal.print_err(f"{id} is archived in {arguments.output}")
 
 
 HANDLER = Handler(

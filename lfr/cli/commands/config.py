@@ -15,10 +15,16 @@ from lfr.config.load import DEFAULT, DEFAULT_FILE, LoadedSettings
 from lfr.config.running_up import with_running_up
 from lfr.config.settings import Setting, Value, all_settings
 from lfr.errors import BadSettings, Unreachable
+from lfr.values.times import format_duration
 
 _MASK = "********"
 
-_COLUMNS = (Column("setting"), Column("value", max_width=60), Column("from", max_width=60), Column("meaning"))
+_COLUMNS = (
+    Column("setting"),
+    Column("value", max_width=60),
+    Column("from", max_width=60, drop=1),
+    Column("meaning", drop=2),
+)
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -58,7 +64,7 @@ def _format_value(value: Value) -> str:
         return " ".join(f"{name}={text}" for name, text in value.items())
     if isinstance(value, tuple):
         return ", ".join(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return format_duration(value) if isinstance(value, float) else str(value)
 
 
 def _masked_value(setting: Setting, loaded: LoadedSettings) -> Value:

@@ -6,21 +6,34 @@ from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import WORKFLOW_ERRORS
-from lfr.cli.ui.options import add_connection_options, open_store
+from lfr.cli.ui.options import add_connection_options, add_json_option, open_store
 from lfr.cli.ui.terminal import Terminal
+from lfr.values.json import Json
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", nargs="+", help="workflows that have ended")
+    help = "workflows that have ended; for each its id, or a beginning that no other id has"
+    parser.add_argument("id", metavar="ID", nargs="+", help=help)
+    add_json_option(parser, "a list of the deleted ids")
     add_connection_options(parser)
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> None:
     store = open_store(arguments)
+    from lfr.operations.find_workflow import find_workflow_id
     from lfr.operations.intervene import delete_workflow
 
-    for id in arguments.id:
-        delete_workflow(store, id)
+    deleted: list[Json] = []
+    try:
+        for text in arguments.id:
+            id = find_workflow_id(store, text)
+            delete_workflow(store, id)
+            deleted.append(id)
+            if not arguments.json:
+                terminal.print(f"{id} is deleted")
+    finally:  # an error names the id that is not deleted
+        if arguments.json:
+            terminal.print_json(deleted)
 
 
 HANDLER = Handler(

@@ -6,7 +6,8 @@ from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
-from lfr.cli.ui.options import add_connection_options, open_store, read_json_option
+from lfr.cli.ui.format_change import print_change
+from lfr.cli.ui.options import add_connection_options, add_json_option, open_store, read_json_option
 from lfr.cli.ui.terminal import Terminal
 from lfr.errors import BadInput
 
@@ -14,6 +15,7 @@ from lfr.errors import BadInput
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("kind", metavar="KIND", help="the kind of event, for example `approved`")
     parser.add_argument("--data", metavar="JSON|@FILE", help="the event's fields, an object", dest="fields")
+    add_json_option(parser)
     add_connection_options(parser, has_data_option=True)
 
 
@@ -24,7 +26,8 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
     store = open_store(arguments)
     from lfr.operations.events import send_event
 
-    terminal.print(send_event(store, arguments.kind, fields))
+    id = send_event(store, arguments.kind, fields)
+    print_change(terminal, id, {"id": id, "kind": arguments.kind}, as_json=arguments.json)
 
 
 HANDLER = Handler(

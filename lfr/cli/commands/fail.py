@@ -6,7 +6,8 @@ from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import WORKFLOW_ERRORS
-from lfr.cli.ui.options import add_step_arguments, open_store
+from lfr.cli.ui.format_change import print_step_change
+from lfr.cli.ui.options import add_json_option, add_step_arguments, find_workflow, open_store
 from lfr.cli.ui.terminal import Terminal
 
 
@@ -15,13 +16,15 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--reason", metavar="TEXT", default="failed by hand", help="the reason in the workflow"
     )
+    add_json_option(parser)
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> None:
     store = open_store(arguments)
     from lfr.operations.intervene import fail_task
 
-    fail_task(store, arguments.id, arguments.index, arguments.reason)
+    change = fail_task(store, find_workflow(store, arguments), arguments.index, arguments.reason)
+    print_step_change(terminal, change, f"has failed: {arguments.reason}", as_json=arguments.json)
 
 
 HANDLER = Handler(

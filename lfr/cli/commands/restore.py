@@ -6,13 +6,15 @@ from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import WORKFLOW_ERRORS
-from lfr.cli.ui.options import add_connection_options, open_store, read_json_option
+from lfr.cli.ui.format_change import print_change
+from lfr.cli.ui.options import add_connection_options, add_json_option, open_store, read_json_option
 from lfr.cli.ui.terminal import Terminal
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="output of lfr archive; - for stdin")
     parser.add_argument("--workflow-id", metavar="ID", help="id of the new workflow (default: as archived)")
+    add_json_option(parser)
     add_connection_options(parser)
 
 
@@ -21,7 +23,8 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
     store = open_store(arguments)
     from lfr.operations.archive.archive import restore_workflow
 
-    terminal.print(restore_workflow(store, document, arguments.workflow_id))
+    id = restore_workflow(store, document, arguments.workflow_id)
+    print_change(terminal, id, {"id": id}, as_json=arguments.json)
 
 
 HANDLER = Handler(

@@ -9,7 +9,7 @@ from importlib import import_module
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import ExitCode
 from lfr.cli.role_context import role_context
-from lfr.cli.ui.options import add_connection_options, open_store
+from lfr.cli.ui.options import add_connection_options, open_store, option_type
 from lfr.cli.ui.terminal import Terminal
 from lfr.runtime.role_table import Role
 
@@ -21,7 +21,7 @@ def _add_arguments(role: Role, parser: ArgumentParser) -> None:
         parser.add_argument(
             option.flag,
             nargs="?" if is_positional else None,
-            type=option.type,
+            type=option_type(option.check),
             default=option.default,
             metavar=option.metavar,
             help=f"{option.help}{default}",

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import WORKFLOW_ERRORS, ExitCode
-from lfr.cli.ui.format_values import format_duration
 from lfr.cli.ui.options import (
     STDIN,
     add_base_option,
@@ -23,11 +22,10 @@ from lfr.cli.ui.options import (
 )
 from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.terminal import Terminal, printable
-from lfr.cli.watch import EXIT_CODES_BY_STATE, watch_progress
+from lfr.cli.watch import follow_to_end
 
 if TYPE_CHECKING:
     from lfr.language import Diagnostic
-    from lfr.store.redis.connection import Store
 
 _MAX_WARNINGS: Final = 5
 """How many warnings about the flow are printed."""
@@ -41,10 +39,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--workflow-id", metavar="ID", help="the id; the same id, flow and input start once")
     add_flag(parser, "--wait", "follow the workflow until it has ended")
     parser.add_argument(
-        "--timeout", metavar="SECONDS", type=parse_seconds, help="with --wait: stop following after SECONDS"
+        "--timeout", metavar="TIME", type=parse_seconds, help="with --wait: stop following after TIME, as 10m"
     )
     add_flag(
-        parser, "--json", "with --wait: print the outcome as inspect --json does; with --local: add the trace"
+        parser,
+        "--json",
+        "print an object: id and is_new; with --wait the outcome, as inspect; with --local also the trace",
     )
     add_flag(
         parser,
@@ -78,10 +78,14 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     )
     if not workflow.is_new:
         terminal.print_err(f"lfr: {workflow.id} had been started before, with the same flow and input")
-    if not arguments.json:
+    if arguments.wait:
+        terminal.print_err(workflow.id)
+        return follow_to_end(store, workflow.id, arguments, terminal)
+    if arguments.json:
+        terminal.print_json({"id": workflow.id, "is_new": workflow.is_new})
+    else:
         terminal.print(workflow.id)
-        terminal.out.flush()
-    return _wait(store, workflow.id, arguments, terminal) if arguments.wait else ExitCode.OK
+    return ExitCode.OK
 
 
 def print_warnings(warnings: Iterable[Diagnostic], terminal: Terminal) -> None:
@@ -91,24 +95,6 @@ def print_warnings(warnings: Iterable[Diagnostic], terminal: Terminal) -> None:
         terminal.print_err(line)
     if len(lines) > _MAX_WARNINGS:
         terminal.print_err(f"lfr: and {len(lines) - _MAX_WARNINGS} more warnings (lfr check shows all)")
-
-
-def _wait(store: Store, id: str, arguments: Namespace, terminal: Terminal) -> int:
-    from lfr.operations.inspect.workflow import inspect_workflow
-
-    try:
-        state = watch_progress(store, id, terminal, timeout_seconds=arguments.timeout)
-    except KeyboardInterrupt:
-        terminal.print_err(f"lfr: the workflow continues; lfr terminate {id} stops it")
-        raise
-    outcome = inspect_workflow(store, id)
-    if arguments.json:
-        terminal.print_json(outcome)
-    if state not in EXIT_CODES_BY_STATE:
-        timeout = format_duration(arguments.timeout)
-        terminal.print_err(f"lfr: still {state} after {timeout}; it continues: lfr inspect {id}")
-        return ExitCode.TIMED_OUT
-    return EXIT_CODES_BY_STATE[state]
 
 
 def _check_options(arguments: Namespace) -> None:
@@ -124,8 +110,6 @@ def _check_options(arguments: Namespace) -> None:
             raise UsageError(f"{flag} does not go with --local, which uses no Redis (lfr run --help)")
     elif arguments.timeout is not None and not arguments.wait:
         raise UsageError("--timeout goes with --wait (lfr run --help)")
-    elif arguments.json and not arguments.wait:
-        raise UsageError("--json goes with --wait, or with --local (lfr run --help)")
     if arguments.file == STDIN and arguments.input == f"@{STDIN}":
         raise UsageError("the flow and the input cannot both come from stdin (lfr run --help)")
 
@@ -134,10 +118,11 @@ HANDLER = Handler(
     _add_arguments,
     _run,
     "Compiles FILE, starts a workflow and prints its id, and nothing else, on stdout. With --wait it "
-    "shows the progress on stderr until the workflow has ended; the exit code says how it ended. If the "
-    "command is interrupted or times out, the workflow continues. With --local it runs the flow in this "
-    "process, without Redis: each task returns its input, stderr shows each step, stdout the result. It "
-    "loads files, but stores, sends and fetches nothing and does not wait.",
+    "shows the progress on stderr until the workflow has ended, with its id and how it ended; stdout then "
+    "has its output as JSON, and nothing if it did not finish; the exit code says how it ended. If the "
+    "command is interrupted or times out, the workflow continues: lfr follow takes it up again. With "
+    "--local it runs the flow in this process, without Redis: each task returns its input, stderr shows "
+    "each step, stdout the result. It loads files, but stores, sends and fetches nothing and does not wait.",
     (
         ("run build.flow", "start it"),
         ('run build.flow --input \'{"branch": "main"}\' --wait', "start it and follow it"),

@@ -6,21 +6,31 @@ from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import WORKFLOW_ERRORS
-from lfr.cli.ui.options import add_step_arguments, open_store, read_json_option
+from lfr.cli.ui.format_change import print_step_change
+from lfr.cli.ui.options import (
+    add_json_option,
+    add_step_arguments,
+    find_workflow,
+    open_store,
+    read_json_option,
+)
 from lfr.cli.ui.terminal import Terminal
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     add_step_arguments(parser)
     parser.add_argument("--output", metavar="JSON|@FILE", help="the step's output (default: its input)")
+    add_json_option(parser)
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> None:
+    output = read_json_option("--output", arguments.output, terminal)
     store = open_store(arguments)
     from lfr.operations.intervene import skip_task
 
-    output = read_json_option("--output", arguments.output, terminal)
-    skip_task(store, arguments.id, arguments.index, output)
+    change = skip_task(store, find_workflow(store, arguments), arguments.index, output)
+    what = "is skipped: its output is " + ("its input" if output is None else "the one given")
+    print_step_change(terminal, change, what, as_json=arguments.json)
 
 
 HANDLER = Handler(

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _ROLE_COLUMNS = (
     Column("role"),
     Column("host"),
-    Column("pid", align_right=True),
-    Column("version"),
-    Column("since"),
+    Column("pid", align_right=True, drop=2),
+    Column("version", drop=3),
+    Column("since", drop=1),
     Column("events", align_right=True),
     Column("heartbeat"),
 )

@@ -34,10 +34,10 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--grace",
-        metavar="SECONDS",
+        metavar="TIME",
         type=parse_seconds,
         default=10.0,
-        help="how long a stop waits for running tasks (default: 10)",
+        help="how long a stop waits for running tasks, as 30s or 5m (default: 10)",
     )
     parser.add_argument("--group", metavar="NAME", help="the consumer group (default: tasks-FILE)")
     add_connection_options(parser)

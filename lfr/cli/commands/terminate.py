@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import WORKFLOW_ERRORS
-from lfr.cli.ui.options import add_workflow_arguments, open_store
+from lfr.cli.ui.format_change import print_change
+from lfr.cli.ui.options import add_json_option, add_workflow_arguments, find_workflow, open_store
 from lfr.cli.ui.terminal import Terminal
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    add_workflow_arguments(parser)
+    add_json_option(parser)
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> None:
     store = open_store(arguments)
     from lfr.operations.intervene import terminate_workflow
 
-    terminal.print(terminate_workflow(store, arguments.id))
+    id = find_workflow(store, arguments)
+    state = terminate_workflow(store, id)
+    print_change(terminal, f"{id} is {state}", {"id": id, "state": state.value}, as_json=arguments.json)
 
 
 HANDLER = Handler(
-    add_workflow_arguments,
+    _add_arguments,
     _run,
     "No further step starts, and the results of running tasks are ignored.",
     (("terminate build-5f0c", ""),),

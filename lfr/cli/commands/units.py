@@ -11,7 +11,7 @@ from lfr.cli.ui.table import Cell, Column, Row, format_table
 from lfr.cli.ui.terminal import Terminal
 from lfr.host.install_plan import FILES, load_unit_file
 
-_COLUMNS: Final = (Column("file"), Column("goes to", max_width=60), Column("what it is"))
+_COLUMNS: Final = (Column("file"), Column("goes to", max_width=60), Column("what it is", drop=1))
 
 
 def _add_arguments(parser: ArgumentParser) -> None:

@@ -34,9 +34,9 @@ _STEP_COLUMNS: Final = (
     Column("#", align_right=True),
     Column("step", max_width=30),
     Column("state"),
-    Column("start"),
-    Column("end"),
-    Column("duration", align_right=True),
+    Column("start", drop=2),
+    Column("end", drop=3),
+    Column("duration", align_right=True, drop=1),
     Column("try", align_right=True),
     Column("output or reason"),
 )
@@ -48,11 +48,14 @@ _TASK_KINDS: Final = (StepKind.TASK, StepKind.RESOURCE)
 
 _LIST_COLUMNS: Final = (
     Column("state"),
-    Column("started"),
-    Column("duration", align_right=True),
-    Column("name", max_width=30),
-    Column("id", max_width=1000),
+    Column("started", drop=1),
+    Column("duration", align_right=True, drop=2),
+    Column("name", max_width=30, drop=3),
+    Column("id", is_whole=True),
 )
+
+_NARROW: Final = 80
+"""In a terminal with fewer columns, a list shows ids without their prefix."""
 
 _HISTORY_COLUMNS: Final = (
     Column("time"),
@@ -111,26 +114,37 @@ def format_history(terminal: Terminal, workflow: Mapping[str, Any]) -> list[str]
     rows: list[Row] = []
     for fact in workflow["history"]:
         index = fact["index"]
-        step = "" if index is None else _step_title(steps[index])
+        step = "" if index is None else step_title(steps[index])
         number = "" if index is None else str(index) if fact["item"] is None else f"{index}/{fact['item']}"
         event = Cell(fact["event"], "red" if fact["event"] == "failed" else "")
         rows.append([format_time(fact["at"]), number, step, event, fact["reason"] or ""])
     return format_table(terminal, _HISTORY_COLUMNS, rows)
 
 
-def format_list(terminal: Terminal, workflows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the lines of `lfr list`, in the order of `workflows`. Ids are never truncated, for copying."""
+def format_list(terminal: Terminal, workflows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of `lfr list`, in the order of `workflows`; below a workflow with a reason also that.
+
+    Ids are never cut, for copying. A narrow terminal shows them without `workflow:`, and leaves out columns.
+    """
+    ids = [workflow["id"] for workflow in workflows]
+    if terminal.width < _NARROW:
+        ids = [id.removeprefix("workflow:") for id in ids]
     rows = [
         [
             Cell(workflow["state"], STATE_COLOURS[workflow["state"]]),
             format_start(workflow["started"]),
             format_duration(seconds_between(workflow["started"], workflow["ended"])),
             workflow["name"],
-            workflow["id"],
+            id,
         ]
-        for workflow in workflows
+        for workflow, id in zip(workflows, ids, strict=True)
     ]
-    return format_table(terminal, _LIST_COLUMNS, rows, width=10_000)
+    heading, *lines = format_table(terminal, _LIST_COLUMNS, rows)
+    yield heading
+    for workflow, line in zip(workflows, lines, strict=True):
+        yield line
+        if workflow["reason"]:
+            yield terminal.paint(truncate(f"    {printable(workflow['reason'])}", terminal.width), "red")
 
 
 def _step_row(step: Mapping[str, Any]) -> Row:
@@ -139,7 +153,7 @@ def _step_row(step: Mapping[str, Any]) -> Row:
     has_attempts = step["attempt"] and step["kind"] in _TASK_KINDS and state != "SKIPPED"
     return [
         Cell(str(step["index"]), colour),
-        Cell(_step_title(step), colour),
+        Cell(step_title(step), colour),
         Cell(state, STATE_COLOURS[state]),
         format_time(step["started"]),
         format_time(step["ended"]),
@@ -161,13 +175,14 @@ def _result_cell(step: Mapping[str, Any]) -> str | Cell:
     if progress:
         return f"{progress['fraction']:.0%} {progress['text']}".strip()
     if wait:
-        return Cell(_format_wait(wait), "dim")
+        return Cell(f"waits {format_wait(wait)}", "dim")
     if items and items["total"] is not None and step["state"] != "DONE":
         return f"{items['done']} of {items['total']} items done, {items['running']} running"
     return "" if step["output"] is None else short_json(step["output"])
 
 
-def _format_wait(wait: Mapping[str, Any]) -> str:
+def format_wait(wait: Mapping[str, Any]) -> str:
+    """Return what a step waits for: `for the event paid with {"order": 7}, until 2026-01-31 ...`."""
     parts = []
     if "event" in wait:
         condition = f" with {short_json(wait['match'])}" if wait["match"] else ""
@@ -176,10 +191,11 @@ def _format_wait(wait: Mapping[str, Any]) -> str:
         parts.append(f"for the latch {wait['latch']} to be zero")
     if wait["until"]:
         parts.append(f"until {format_date_time(wait['until'])}")
-    return "waits " + ", ".join(parts)
+    return ", ".join(parts)
 
 
-def _step_title(step: Mapping[str, Any]) -> str:
+def step_title(step: Mapping[str, Any]) -> str:
+    """Return the name of a step as its description has it; of a resource, what it loads or stores."""
     if step["kind"] == StepKind.RESOURCE:
         return resource_title(step["uri"], is_sink=step["sink"])
     return step_name(step["name"], step["base"], step["kind"])

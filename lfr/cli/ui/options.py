@@ -13,7 +13,7 @@ from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import Layer, LoadedSettings, SourcedValue, load_with_origins
 from lfr.errors import BadInput, NotFound, Refused
-from lfr.values.checks import NUMBER_TEXT, WHOLE_NUMBER_TEXT, Check
+from lfr.values.checks import WHOLE_NUMBER_TEXT, Check, duration
 from lfr.values.json import InvalidJson, Json, decode_json
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def add_connection_options(parser: ArgumentParser, *, has_data_option: bool = Fa
 
 def add_workflow_arguments(parser: ArgumentParser) -> None:
     """Add the id of a workflow, and the options of `add_connection_options`."""
-    parser.add_argument("id", metavar="ID", help="the workflow, with or without workflow:")
+    help = "the workflow: its id, with or without workflow:, or a beginning that no other id has"
+    parser.add_argument("id", metavar="ID", help=help)
     add_connection_options(parser)
 
 
@@ -110,6 +111,19 @@ def open_store(arguments: Namespace) -> Store:
     from lfr.store.redis.connection import open_store  # imports redis
 
     return open_store(settings)
+
+
+def find_workflow(store: Store, arguments: Namespace) -> str:
+    """Return the id of the workflow that `add_workflow_arguments` has read. Raises BadInput and NotFound, and
+    the errors of the connection."""
+    from lfr.operations.find_workflow import find_workflow_id
+
+    return find_workflow_id(store, arguments.id)
+
+
+def add_json_option(parser: ArgumentParser, content: str = "one JSON object") -> None:
+    """Add --json, which prints `content` for programs."""
+    add_flag(parser, "--json", f"print {content}, for programs")
 
 
 def add_base_option(parser: ArgumentParser, default: str = "the folder of FILE") -> None:
@@ -188,18 +202,21 @@ def _read_file(file: str) -> bytes:
         raise NotFound(f"cannot read this file: {error.strerror}", place=file) from None
 
 
-def _number_option(check: Check, words: str, least: int, most: float = math.inf) -> Callable[[str], Any]:
-    """Return a type for argparse that reads a number within these bounds."""
+def option_type(
+    check: Check, words: str = "", least: float = -math.inf, most: float = math.inf
+) -> Callable[[str], Any]:
+    """Return a type for argparse that reads what fits a check and, if it is a number, lies within these
+    bounds. `words` describe that; the default is those of the check."""
 
     def parse(text: str) -> Any:
-        number = check.read(text)
-        if number is None or not least <= number <= most:
-            raise ArgumentTypeError(f"{text} is not {words}")
-        return number
+        value = check.read(text)
+        if value is None or (isinstance(value, int | float) and not least <= value <= most):
+            raise ArgumentTypeError(f"{text} is not {words or check.words}")
+        return value
 
     return parse
 
 
-parse_seconds: Final = _number_option(NUMBER_TEXT, "a number of seconds, 0 or more", 0)
-parse_port: Final = _number_option(WHOLE_NUMBER_TEXT, "a port, 1 to 65535", 1, 65535)
-parse_count: Final = _number_option(WHOLE_NUMBER_TEXT, "a whole number, 1 or more", 1)
+parse_seconds: Final = option_type(duration())
+parse_port: Final = option_type(WHOLE_NUMBER_TEXT, "a port, 1 to 65535", 1, 65535)
+parse_count: Final = option_type(WHOLE_NUMBER_TEXT, "a whole number, 1 or more", 1)

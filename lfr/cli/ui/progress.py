@@ -6,10 +6,11 @@ import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 from lfr.cli.ui.format_values import format_duration, format_time, seconds_between
-from lfr.cli.ui.format_workflow import STATE_COLOURS
+from lfr.cli.ui.format_workflow import STATE_COLOURS, format_wait
 from lfr.cli.ui.terminal import Terminal, display_width, pad, printable, truncate
 
 _STATE_AFTER: Final = {
@@ -19,6 +20,9 @@ _STATE_AFTER: Final = {
     "failed": "FAILED",
     "retried": "RUNNING",
 }
+
+_EVENT_TEXTS: Final = {"retried": "failed"}
+"""What a line says in place of the name of an event."""
 
 _REDRAW_SECONDS: Final = 0.1
 
@@ -34,9 +38,12 @@ class PlainProgress:
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
         self._start_times: dict[int, str] = {}
+        self._attempts: dict[int, int] = {}
+        self._waits: dict[str, str] = {}
 
     def show(self, update: Mapping[str, Any]) -> None:
-        """Print the lines for the changes of an update of `follow_workflow`."""
+        """Print the lines for the changes of an update of `follow_workflow`, and for what steps now wait
+        for."""
         for change in update["changes"]:
             index, event, time = change["index"], change["event"], format_time(change["at"])
             if index is None:
@@ -46,14 +53,25 @@ class PlainProgress:
                     self._terminal.print_err(f"{time}  {index} item {change['item']} failed")
             elif change["name"] or event == "failed":
                 self._terminal.print_err(f"{time}  {index} {self._format_change(change)}")
+        waits = {index: format_wait(wait) for index, wait in update.get("waits_for", {}).items()}
+        for index, wait in waits.items():
+            if wait != self._waits.get(index):
+                self._terminal.print_err(f"{_time_now()}  {index} waits {printable(wait)}")
+        self._waits = waits
 
     def _format_change(self, change: Mapping[str, Any]) -> str:
         index, event, at = change["index"], change["event"], change["at"]
-        text = f"{change['name']} {event}".strip()
+        text = f"{change['name']} {_EVENT_TEXTS.get(event, event)}".strip()
         if event == "started":
             self._start_times[index] = at
+            text += f", attempt {self._attempts[index]}" if index in self._attempts else ""
         elif index in self._start_times:
             text += f" after {format_duration(seconds_between(self._start_times.pop(index), at))}"
+        if event == "retried":
+            self._attempts[index] = self._attempts.get(index, 1) + 1
+            text += ", and is tried again"
+        elif event != "started":
+            self._attempts.pop(index, None)
         if change["reason"]:
             text += f": {change['reason']}"
         return printable(text)
@@ -82,6 +100,8 @@ class Board:
     def __init__(self) -> None:
         self._steps: dict[int, _StepLine] = {}
         self._latest: Mapping[str, Any] = {}
+        self._waits: Mapping[int, Mapping[str, Any]] = {}
+        self._progress: Mapping[int, Mapping[str, Any]] = {}
         self._started: str | None = None
         self._ended: str | None = None
         self._changes = 0
@@ -89,6 +109,8 @@ class Board:
     def apply(self, update: Mapping[str, Any]) -> None:
         """Apply the changes of an update of `follow_workflow`."""
         self._latest = update
+        self._waits = {int(index): wait for index, wait in update.get("waits_for", {}).items()}
+        self._progress = {int(index): report for index, report in update.get("progress", {}).items()}
         for change in update["changes"]:
             self._changes += 1
             self._started = self._started or change["at"]
@@ -125,11 +147,27 @@ class Board:
             _MAX_NAME_WIDTH, max((display_width(printable(line.name)) for line in steps.values()), default=0)
         )
         lines = [self._head(terminal)]
-        lines += [_format_step(terminal, index, line, name_width) for index, line in steps.items()]
+        lines += [
+            _format_step(terminal, index, line, name_width, self._note(index, line))
+            for index, line in steps.items()
+        ]
         if len(steps) < len(self._steps) and step_rows > 1:
             hidden = len(self._steps) - len(steps)
             lines.append(terminal.paint(f"  … and {hidden} more", "dim", terminal.err))
         return lines
+
+    def _note(self, index: int, line: _StepLine) -> str:
+        """Return what the line of a step says at its end: a reason, a wait, its progress, its items."""
+        note = line.reason
+        if line.state == "RUNNING" and index in self._waits:
+            wait = f"waits {format_wait(self._waits[index])}"
+            note = f"{wait}: {note}" if note else wait
+        if not note and line.state == "RUNNING" and index in self._progress:
+            report = self._progress[index]
+            note = f"{report['fraction']:.0%} {report['text']}".strip()
+        if not note and line.items_running + line.items_done:
+            note = f"items: {line.items_done} done, {line.items_running} running"
+        return note
 
     def _select_steps(self, count: int) -> dict[int, _StepLine]:
         """Return `count` steps, by index: failed ones if possible, then running ones, then the latest."""
@@ -149,16 +187,17 @@ class Board:
         return f"{id}  {terminal.paint(state, STATE_COLOURS[state], terminal.err)}{tail}"
 
 
-def _format_step(terminal: Terminal, index: int, line: _StepLine, name_width: int) -> str:
+def _format_step(terminal: Terminal, index: int, line: _StepLine, name_width: int, note: str) -> str:
     state = terminal.paint(f"{line.state:7}", STATE_COLOURS[line.state], terminal.err)
     elapsed = "" if line.state == "SKIPPED" else format_duration(seconds_between(line.started, line.ended))
     head = f"{index:5}  {pad(printable(line.name), name_width)}  "
     tail_width = terminal.width - 1 - display_width(head) - 7 - 12
-    tail = line.reason
-    if not tail and line.items_running + line.items_done:
-        tail = f"items: {line.items_done} done, {line.items_running} running"
-    tail = f"  {truncate(printable(tail), tail_width)}" if tail and tail_width > 0 else ""
+    tail = f"  {truncate(printable(note), tail_width)}" if note and tail_width > 0 else ""
     return f"{head}{state}  {elapsed:>8}{tail}"
+
+
+def _time_now() -> str:
+    return datetime.now(UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
 class LiveProgress:

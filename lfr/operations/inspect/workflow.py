@@ -10,15 +10,14 @@ from lfr.engine.advance import gather_input
 from lfr.engine.step_inputs import InputError
 from lfr.errors import BadInput, NotFound
 from lfr.flow import WORKFLOW_INPUT, Flow
+from lfr.operations.inspect.step_waits import describe_waits
 from lfr.operations.inspect.steps import add_items, describe_steps
 from lfr.operations.inspect.summary import describe_facts, iso_time, summarize
 from lfr.operations.permitted_actions import describe_actions, describe_step_actions
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import StepState, WorkflowState
 from lfr.store.redis.connection import Connection, Store
-from lfr.store.waits.registry import read_waits
 from lfr.store.workflows.attempt_status import load_task_progress
-from lfr.store.workflows.attempt_timers import read_delayed_starts
 from lfr.store.workflows.commit import MAX_BRIEF
 from lfr.store.workflows.history import read_whole_history
 from lfr.store.workflows.load import FlowCache, Record
@@ -178,27 +177,10 @@ def _add_progress_and_waits(connection: Connection, id: str, steps: Iterable[dic
     attempts = {index: step["attempt"] for index, step in running.items()}
     for index, progress in load_attempt_progress(connection, id, attempts).items():
         running[index]["progress"] = progress
-    _add_waits(connection, id, [step for step in running.values() if step["base"].startswith(WAIT_PREFIX)])
-    _add_retries(connection, id, [step for step in running.values() if step["reason"]])
-
-
-def _add_waits(connection: Connection, id: str, steps: list[dict[str, Any]]) -> None:
-    names = [(id, step["index"], step["attempt"]) for step in steps]
-    for step, wait in zip(steps, read_waits(connection, names), strict=True):
-        if wait is not None:
-            waits_for: dict[str, Any] = {"until": None if wait.due_ms is None else iso_time(wait.due_ms)}
-            if wait.pattern is not None:
-                waits_for |= {"event": wait.pattern.kind, "match": dict(wait.pattern.match)}
-            if wait.latch is not None:
-                waits_for["latch"] = wait.latch
-            step["waits_for"] = waits_for
-
-
-def _add_retries(connection: Connection, id: str, steps: list[dict[str, Any]]) -> None:
-    names = [(id, step["index"], step["attempt"] + 1) for step in steps]
-    for step, due_ms in zip(steps, read_delayed_starts(connection, names), strict=True):
-        if due_ms is not None:
-            step["waits_for"] = {"until": iso_time(due_ms)}
+    waiting = {index: attempts[index] for index in running if running[index]["base"].startswith(WAIT_PREFIX)}
+    retried = {index: attempts[index] for index in running if running[index]["reason"]}
+    for index, wait in describe_waits(connection, id, waiting, retried).items():
+        running[index]["waits_for"] = wait
 
 
 def load_attempt_progress(

@@ -9,7 +9,7 @@ Events are indexed under the match keys of the field sets that waits of their ki
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from lfr.engine.waits import UserEvent
 from lfr.store import keys
@@ -29,6 +29,9 @@ _KEEP_UNUSED_MS = 600_000
 """How long an unused field set is kept: to add it again costs more than to look for it."""
 
 _KINDS_AT_ONCE = 1000
+
+_SCAN_COUNT = 5000
+"""About how many keys one step of a scan looks at."""
 
 
 def watch_buffered_events(connection: Connection, ids: Sequence[str]) -> dict[str, UserEvent]:
@@ -66,6 +69,31 @@ def buffer_event_commands(
             ("PEXPIRE", index, lifetime_ms),
         )
     return commands
+
+
+def read_buffered_events(connection: Connection, kind: str | None, *, count: int) -> list[UserEvent]:
+    """Return up to `count` events in the buffer, newest first; only those of `kind`, unless it is None.
+
+    Without a kind this looks at every key of the database, some thousands at a time. (SCAN; ZREVRANGE, GET)
+    """
+    indexes = {keys.buffered_events(kind)} if kind is not None else set(_all_buffers(connection))
+    members: set[str] = set()
+    for index in indexes:
+        members.update(id.decode() for id in connection.call("ZREVRANGE", index, 0, count - 1))
+    ids = sorted(members, key=StreamId.parse, reverse=True)[:count]
+    texts = connection.execute([("GET", keys.buffered_event(id)) for id in ids]) if ids else []
+    return [_decode_event(id, text) for id, text in zip(ids, texts, strict=True) if text]
+
+
+def _all_buffers(connection: Connection) -> Iterator[str]:
+    cursor = "0"
+    while True:
+        pattern = keys.buffered_events("*")
+        reply = connection.call("SCAN", cursor, "MATCH", pattern, "COUNT", _SCAN_COUNT)
+        cursor = reply[0].decode()
+        yield from (key.decode() for key in reply[1])
+        if cursor == "0":
+            return
 
 
 def correct_index(

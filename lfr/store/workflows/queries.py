@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from lfr.engine.transition import Progress
 from lfr.flow import Flow
@@ -19,6 +20,9 @@ from lfr.store.workflows.load import (
     parse_record,
 )
 from lfr.values.json import Json, decode_json
+
+_SCAN_COUNT: Final = 2000
+"""About how many ids one step of a search looks at."""
 
 
 def load_records(
@@ -89,6 +93,26 @@ def load_page(
         first = newer if rank is None else rank + 1
     flat = connection.call("ZREVRANGE", key, first, first + count - 1, "WITHSCORES")
     return [(int(float(score)), id.decode()) for id, score in zip(flat[::2], flat[1::2], strict=True)]
+
+
+def find_ids(connection: Connection, beginning: str, *, count: int) -> list[str]:
+    """Return the ids of workflows that begin with this text, sorted, at least `count` of them if there are so
+    many; only that id if there is a workflow with exactly this one. (ZSCORE, EXISTS; ZSCAN)
+
+    `beginning` is the beginning of an id with `workflow:`, so that no character of it has a meaning in a
+    pattern.
+    """
+    score, exists = connection.execute([("ZSCORE", keys.ALL, beginning), ("EXISTS", beginning)])
+    if score is not None or exists:
+        return [beginning]
+    ids: set[str] = set()
+    cursor = "0"
+    while True:
+        reply = connection.call("ZSCAN", keys.ALL, cursor, "MATCH", f"{beginning}*", "COUNT", _SCAN_COUNT)
+        cursor, members = reply[0].decode(), reply[1][::2]
+        ids.update(member.decode() for member in members)
+        if cursor == "0" or len(ids) >= count:
+            return sorted(ids)
 
 
 def count_states(connection: Connection) -> dict[WorkflowState, int]:

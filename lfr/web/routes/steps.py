@@ -98,7 +98,7 @@ ROUTES: Final = (
         body={JSON: _COMPLETION},
         needs_body=False,
         responses={202: {JSON: object_schema({"id": TEXT})}},
-        problems=(400, 404),
+        problems=(400, 404, 409),
     ),
     _intervention("retry", _retry, "Start a new attempt of a task.", None),
     _intervention(

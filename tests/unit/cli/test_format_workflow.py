@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from lfr.cli.ui.format_workflow import STATE_COLOURS, format_history, format_list, format_workflow
-from lfr.cli.ui.terminal import display_width
+from lfr.cli.ui.terminal import Terminal, display_width
 from lfr.states import StepState, WorkflowState
 from tests.support.screens import terminal
 
@@ -127,9 +129,20 @@ def test_a_history_names_the_steps() -> None:
 
 def test_a_list_never_cuts_an_id() -> None:
     id = "workflow:" + "x" * 240
-    line = format_list(terminal(), [{**workflow(), "id": id}])[1]
+    _, line, reason = format_list(terminal(), [{**workflow(), "id": id}])
     assert line.endswith(id)
-    assert line.startswith("FAILED  2026-01-31 ")
+    assert line.startswith("FAILED  ")
+    assert reason == "    step 3 (C) failed"
+
+
+def test_the_tables_fit_into_60_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Terminal, "_size", lambda _: (60, 24))
+    uuid = "5f0c8f3e-6e0e-4f3c-9a49-0f4c3f2b6d11"
+    workflows = [{**workflow(), "id": f"workflow:nightly-{uuid}", "reason": "x" * 100}, workflow()]
+    lines = [*format_list(terminal(), workflows), *format_workflow(terminal(), workflow())]
+    lines += format_history(terminal(), workflow())
+    assert max(map(display_width, lines)) <= 60
+    assert lines[1].split() == ["FAILED", f"nightly-{uuid}"]
 
 
 def test_every_state_has_a_colour() -> None:

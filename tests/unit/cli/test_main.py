@@ -84,7 +84,8 @@ def test_every_command_but_the_roles_has_a_module_of_its_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "usage", ["check FILE ...", "console [HOST[:PORT]]", "units [FILE]", "end ID NAME INDEX"]
+    "usage",
+    ["check FILE ...", "console [HOST[:PORT]]", "units [FILE]", "end ID NAME INDEX", "inspect ID [INDEX]"],
 )
 def test_the_usage_marks_what_is_optional_or_repeated(usage: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([usage.split()[0], "--help"]) == ExitCode.OK
@@ -106,9 +107,16 @@ def test_help_of_a_command_either_way(capsys: pytest.CaptureFixture[str]) -> Non
         (["run", "f", "--unknown"], ExitCode.USAGE, "--unknown"),
         (["run", "f", "--wai"], ExitCode.USAGE, "--wai"),
         (["run", "f", "--timeout", "1"], ExitCode.USAGE, "--timeout goes with --wait"),
-        (["run", "f", "--json"], ExitCode.USAGE, "--json goes with --wait"),
-        (["run", "f", "--wait", "--timeout", "-1"], ExitCode.USAGE, "-1 is not a number of seconds"),
-        (["run", "f", "--wait", "--timeout", "nan"], ExitCode.USAGE, "nan is not a number of seconds"),
+        (
+            ["run", "f", "--wait", "--timeout", "-1"],
+            ExitCode.USAGE,
+            "-1 is not a number of seconds, or a text",
+        ),
+        (
+            ["run", "f", "--wait", "--timeout", "nan"],
+            ExitCode.USAGE,
+            "nan is not a number of seconds, or a text",
+        ),
         (["run", "f", "--local", "--wait"], ExitCode.USAGE, "--wait does not go with --local"),
         (["run", "f", "--local", "--timeout", "1"], ExitCode.USAGE, "--timeout does not go with --local"),
         (

@@ -27,7 +27,7 @@ def attempts(monkeypatch: pytest.MonkeyPatch, *scripts: list[Any]) -> list[float
     remaining = list(scripts)
     timeouts: list[float | None] = []
 
-    def follow(_: Store, id: str, *, timeout_seconds: float | None) -> Iterator[Any]:
+    def follow(_: Store, id: str, *, timeout_seconds: float | None, **_options: Any) -> Iterator[Any]:
         timeouts.append(timeout_seconds)
         for entry in remaining.pop(0):
             if isinstance(entry, Exception):

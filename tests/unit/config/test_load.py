@@ -167,7 +167,8 @@ def test_dotted_names_are_understood_too(layers: Layers) -> None:
         ("redis: {port: 1.5}", 1, "redis.port must be a whole number"),
         ("redis: {port: 70000}", 1, "redis.port must be a port"),
         ("redis: {port: true}", 1, "redis.port must be a whole number"),
-        ("lease: .inf", 1, "lease must be a number"),
+        ("lease: .inf", 1, "lease must be a number of seconds, or a text such as 90s, 5m, 1h30m or 2d, not"),
+        ("lease: 5 minutes", 1, "lease must be a number of seconds, or a text such as"),
         ("\nlease: 0", 2, "lease must be above 0"),
         ("batch: -1", 1, "batch must be above 0"),
         ("log: {level: loud}", 1, "log.level must be one of DEBUG, INFO, WARNING, ERROR, not 'loud'"),
@@ -299,3 +300,12 @@ def test_texts_by_name_are_pairs_where_there_is_only_text() -> None:
     for wrong in ("a", "=b", "a=b a=c", ["a=b"], {"a": 1}):
         with pytest.raises(BadSettings, match=r"request\.urls must be NAME=TEXT"):
             check_setting(URLS, wrong, "$LFR_URLS")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("7", 7.0), ("0.5", 0.5), ("250ms", 0.25), ("10m", 600.0), ("1h30m", 5400.0)]
+)
+def test_durations_have_units(layers: Layers, text: str, seconds: float) -> None:
+    assert layers.load(layers.write_file(f"lease: {text}\n")).settings.lease_seconds == seconds
+    layers.environment["LFR_TASKS_LEASE"] = text
+    assert layers.load().settings.tasks_lease_seconds == seconds

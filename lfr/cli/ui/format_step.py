@@ -1,0 +1,64 @@
+"""Formats one step as `lfr inspect ID INDEX` shows it: whole, with nothing cut."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from lfr.cli.ui.format_values import format_date_time, format_duration, seconds_between
+from lfr.cli.ui.format_workflow import STATE_COLOURS, format_wait, step_title
+from lfr.cli.ui.terminal import Terminal, printable
+from lfr.values.json import Json
+
+_WIDTH: Final = 12
+"""The width of the headings."""
+
+
+def format_step(terminal: Terminal, id: str, step: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines that show a step of the workflow `id`, as `inspect_step` describes it."""
+    state, title = step["state"], printable(step_title(step))
+    head = terminal.paint(f"{id}  {step['index']}  {title}", "bold")
+    yield f"{head}  {terminal.paint(state, STATE_COLOURS[state])}"
+    for heading, text in _facts(step):
+        yield f"  {heading:{_WIDTH}}{printable(text)}"
+    for heading in ("parameters", "input", "output"):
+        if step[heading] is not None:
+            yield from _value(heading, step[heading])
+    if step["attempts"]:
+        yield "  history"
+    for fact in step["attempts"]:
+        reason = f": {printable(fact['reason'])}" if fact["reason"] else ""
+        yield f"    {format_date_time(fact['at'])}  attempt {fact['attempt']} {fact['event']}{reason}"
+
+
+def _facts(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if step["started"]:
+        yield "started", format_date_time(step["started"])
+        elapsed = format_duration(seconds_between(step["started"], step["ended"]))
+        end = format_date_time(step["ended"]) if step["ended"] else "not yet"
+        yield "ended", f"{end} ({elapsed})"
+    if step["attempt"]:
+        yield "attempt", str(step["attempt"])
+    if step["reason"]:
+        yield "reason", step["reason"]
+    if progress := step.get("progress"):
+        yield "progress", f"{progress['fraction']:.0%} {progress['text']}".strip()
+    if wait := step.get("waits_for"):
+        yield "waits", format_wait(wait)
+    if (items := step.get("items")) and items["total"] is not None:
+        yield "items", f"{items['done']} of {items['total']} done, {items['running']} running"
+    if step.get("uri"):
+        yield "uri", step["uri"]
+    if step["guard"]:
+        yield "guard", step["guard"]
+    permitted = [action for action, refusal in step["actions"].items() if refusal is None]
+    if permitted:
+        yield "permits", ", ".join(permitted)
+
+
+def _value(heading: str, value: Json) -> Iterator[str]:
+    first, *rest = json.dumps(value, indent=2, ensure_ascii=False).splitlines()
+    yield f"  {heading:{_WIDTH}}{printable(first)}"
+    for line in rest:
+        yield f"  {'':{_WIDTH}}{printable(line)}"
