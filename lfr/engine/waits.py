@@ -5,9 +5,9 @@ of the two is earlier, in whatever order they are processed:
 
 - An event completes every earlier wait that matches it.
 - If it completes none when it arrives, it completes the oldest later wait whose workflow started before it.
-- It is then buffered. A wait that starts takes the oldest buffered event after it, if there is one: the wait
-  was processed late. Otherwise it takes the oldest unused event before it, if its workflow started before
-  that event. An event is used once it has completed a wait, so it completes one later wait at most.
+- It is then buffered. A wait that starts takes the oldest unused event before it, if its workflow started
+  before that event. Otherwise it takes the oldest buffered event after it, if there is one: the wait was
+  processed late. An event is used once it has completed a wait, so it completes one later wait at most.
 
 Whether a workflow started before an event may not have been loaded: then the answer is `StartsRequest`.
 """
@@ -216,7 +216,7 @@ class _Draft:
         earlier = [id for id in event_ids if StreamId.parse(id) < start_order(wait)]
         late = event_ids[len(earlier) : len(earlier) + 1]
         unused = (id for id in earlier if not self._events[id].is_used)
-        event_id = late[0] if late else next((id for id in unused if self._started_before(wait, id)), None)
+        event_id = next((id for id in unused if self._started_before(wait, id)), *late or (None,))
         if event_id is None:
             self.result.waiting.append(wait)
         else:

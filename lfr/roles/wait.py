@@ -18,6 +18,7 @@ from lfr.runtime.process import RoleContext, run_consumers
 from lfr.runtime.tasks import Completion, complete_tasks, parse_tasks
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.stream.entries import Entry
+from lfr.store.stream.groups import release_claims
 from lfr.store.waits.event_buffer import remove_unused_field_sets
 from lfr.store.waits.latches import (
     complete_opened_countdowns,
@@ -25,6 +26,7 @@ from lfr.store.waits.latches import (
     process_requests,
 )
 from lfr.store.waits.match import deliver, start_event_waits
+from lfr.store.waits.order import EventOrder, ReadyToProcess
 from lfr.store.waits.start import cancel_waits, start_delays
 from lfr.store.waits.timers import end_due_waits, read_due_work
 from lfr.tasks.catalogue import WAIT_PREFIX
@@ -45,6 +47,7 @@ class WaitTasks(Consumer):
         super().__init__(store, "wait")
         self._retain_ms = round(1000 * store.settings.events_retain_seconds)
         self._tidy_at = 0.0
+        self._order = EventOrder(self.id)
 
     def on_pass(self, connection: Connection) -> float:
         """End some of the waits that end without an event, by the clock or by their latch; return the seconds
@@ -57,10 +60,14 @@ class WaitTasks(Consumer):
             complete_opened_countdowns(connection, self.store.stream, work.now_ms)
         if work.has_due_timers:
             end_due_waits(connection, self.store.stream, work.now_ms, count=self.store.settings.batch)
+        if self._order.held_ids:
+            self._process_ready(connection, self._order.release(connection))
         if work.has_opened_countdowns or work.has_due_timers:
             return 0.0  # there may be more
         due_in = None if work.next_ms is None else (work.next_ms - work.now_ms) / 1000
         seconds = super().on_pass(connection) if due_in is None else due_in
+        if self._order.held_ids:
+            seconds = min(seconds, _SOON_SECONDS)
         if work.has_countdowns:
             self.acknowledge_now(connection)  # latches wait until no earlier entry is pending
             complete_settled_countdowns(connection, self.id, work.now_ms)
@@ -69,17 +76,37 @@ class WaitTasks(Consumer):
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Process a batch, each list of WaitBatch in a transaction with its acknowledgement, or, if that is
-        refused, one by one. Among waits and events, the stream's order decides what is earlier."""
+        refused, one by one. Among waits and events, the stream's order decides what is earlier. Holds back
+        those that come after an event of their kind that another role has read and not processed."""
         waits = classify_batch(batch)
         self.acknowledge_later(waits.foreign)
         complete_tasks(connection, self.id, waits.failures)
         start_delays(connection, self.id, waits.delays)
-        start_event_waits(connection, self.id, waits.event_waits, retain_ms=self._retain_ms)
         if waits.latch_requests:
             self.acknowledge_now(connection)
         process_requests(connection, self.id, waits.latch_requests, first_id=batch[0].id)
+        ready = self._order.release(connection, waits.event_waits, waits.user_events)
+        start_event_waits(connection, self.id, ready.waits, retain_ms=self._retain_ms)
         cancel_waits(connection, self.id, waits.cancels)
-        deliver(connection, self.id, waits.user_events, retain_ms=self._retain_ms)
+        deliver(connection, self.id, ready.user_events, retain_ms=self._retain_ms)
+
+    def _process_ready(self, connection: Connection, ready: ReadyToProcess) -> None:
+        start_event_waits(connection, self.id, ready.waits, retain_ms=self._retain_ms)
+        deliver(connection, self.id, ready.user_events, retain_ms=self._retain_ms)
+
+    def capacity(self) -> int:
+        """Return how many events a pass may read: fewer while many are held back, but at least one, so that
+        what a dead role has read is reclaimed."""
+        return max(1, super().capacity() - len(self._order.held_ids))
+
+    def claimed_ids(self) -> Sequence[str]:
+        """Return the entry ids of the waits and events that are held back."""
+        return self._order.held_ids
+
+    def leave(self, connection: Connection) -> None:
+        """Let other roles reclaim at once what is held back; leave the group."""
+        release_claims(connection, self.id, self._order.held_ids)
+        super().leave(connection)
 
 
 @dataclass(slots=True)

@@ -156,7 +156,7 @@ def buffered_event(id: str) -> str:
 
 
 def buffered_events(kind: str) -> str:
-    """ZSET: the ids of the buffered events of this kind by their time in ms; expires."""
+    """ZSET: the ids of the buffered events of this kind by their `StreamId.score`; expires."""
     return f"waits:kept:{kind}"
 
 

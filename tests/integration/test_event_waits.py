@@ -243,6 +243,149 @@ def test_an_event_that_comes_right_after_the_start_is_never_lost(
     assert client.zcard("workflows:state:FINISHED") == 30
 
 
+def outputs_of_loop(client: redis.Redis) -> list[Any]:
+    return [event["output"] for event in events_of(client, "end-task") if event["name"] == "wait:event"]
+
+
+LOOP = f"A -> {ANY} -> :start"
+
+
+@pytest.mark.parametrize("count", [3, 300])
+def test_a_loop_takes_the_events_of_one_millisecond_in_their_order(
+    client: redis.Redis, store: Store, role: Stepper, stepper: Make, count: int
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    id = start_workflow(store, LOOP).id
+    event = {"kind": '"ok"', "apiVersion": '"v1"', "at": '"2026-01-31T12:00:00.000Z"'}
+    for number in range(count):
+        client.xadd("workflows:run", {**event, "output": str([number])}, id=f"{ALWAYS_MS}-{number}")
+    settle(client, role, lifecycle)
+    turns = min(count, 25)
+    for _ in range(turns):
+        append(client, kind="end-task", workflow=id, name="A", index=1)
+        settle(client, role, lifecycle)
+    assert outputs_of_loop(client) == [[number] for number in range(turns)]
+
+
+def test_an_event_does_not_overtake_one_that_another_role_has_read(
+    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, quick, lifecycle = (
+        stepper(WaitTasks(store)),
+        stepper(WaitTasks(store)),
+        stepper(Lifecycle(store)),
+    )
+    id = start_workflow(store, LOOP).id
+    settle(client, slow, quick, lifecycle)
+    append(client, kind="ok", output=[1])
+
+    def be_quick() -> None:
+        append(client, kind="ok", output=[2])
+        append(client, kind="end-task", workflow=id, name="A", index=1)
+        lifecycle.step()
+        for _ in range(2):
+            quick.step()
+        assert outputs_of_loop(client) == []
+        assert len(quick.consumer.claimed_ids()) == 2
+
+    overtake(monkeypatch, slow.connection, be_quick)
+    slow.step()
+    settle(client, slow, quick, lifecycle)
+    assert outputs_of_loop(client) == [[1]]
+    append(client, kind="end-task", workflow=id, name="A", index=1)
+    settle(client, slow, quick, lifecycle)
+    assert outputs_of_loop(client) == [[1], [2]]
+    assert quick.consumer.claimed_ids() == []
+
+
+def test_an_event_that_a_waiting_step_asks_for_does_not_overtake_an_older_one(
+    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, quick = stepper(WaitTasks(store)), stepper(WaitTasks(store))
+    start_workflow(store, ANY)
+    settle(client, slow, quick)
+    append(client, kind="ok", output=[1])
+
+    def be_quick() -> None:
+        append(client, kind="ok", output=[2])
+        append(client, kind="other", output=[3])
+        quick.step()
+        assert len(quick.consumer.claimed_ids()) == 1
+
+    overtake(monkeypatch, slow.connection, be_quick)
+    slow.step()
+    settle(client, slow, quick)
+    assert outputs_of_loop(client) == [[1]]
+
+
+def test_what_a_role_holds_back_goes_on_when_the_role_of_the_older_event_has_died(
+    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
+    start_workflow(store, ANY)
+    settle(client, role)
+    append(client, kind="ok", output=[1])
+    kill(monkeypatch, dying.connection, at=0)
+    with pytest.raises(Killed):
+        dying.step()
+    append(client, kind="ok", output=[2])
+    role.consumer._reclaim_at = float("inf")
+    role.step()
+    assert outputs_of_loop(client) == []
+    role.consumer._reclaim_at = 0.0
+    settle(client, role)
+    assert outputs_of_loop(client) == [[1]]
+
+
+def test_a_role_that_stops_lets_others_take_at_once_what_it_holds_back(
+    client: redis.Redis, settings: Settings, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(replace(settings, lease_seconds=3600))
+    dying, stopping, role = (stepper(WaitTasks(store)) for _ in range(3))
+    for n in range(2):
+        append(client, kind="ok", output=[n])
+        if n == 0:
+            kill(monkeypatch, dying.connection, at=0)
+            with pytest.raises(Killed):
+                dying.step()
+    stopping.step()
+    (id,) = stopping.consumer.claimed_ids()
+    stopping.consumer.leave(stopping.connection)
+    role.step()
+    assert role.consumer.claimed_ids() == [id]
+
+
+def test_a_role_that_holds_many_events_back_still_reclaims(
+    client: redis.Redis, settings: Settings, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(replace(settings, lease_seconds=0.1, batch=2))
+    dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
+    start_workflow(store, ANY)
+    settle(client, role)
+    append(client, kind="ok", output=[0])
+    kill(monkeypatch, dying.connection, at=0)
+    with pytest.raises(Killed):
+        dying.step()
+    for n in range(1, 7):
+        append(client, kind="ok", output=[n])
+    settle(client, role)
+    assert outputs_of_loop(client) == [[0]]
+
+
+def test_an_event_that_was_delivered_again_and_again_holds_nothing_back(
+    client: redis.Redis, store: Store, role: Stepper
+) -> None:
+    start_workflow(store, ANY)
+    settle(client, role)
+    id = append(client, kind="ok", output=[1])
+    client.xreadgroup("wait", "broken", {"workflows:run": ">"})
+    append(client, kind="ok", output=[2])
+    client.xclaim("workflows:run", "wait", "broken", 0, [id], retrycount=9)
+    role.consumer._reclaim_at = float("inf")
+    role.step()
+    assert outputs_of_loop(client) == [[2]]
+
+
 def test_buffered_events_are_found_by_fields_that_no_wait_asked_for_before(
     client: redis.Redis, store: Store, role: Stepper, stepper: Make
 ) -> None:

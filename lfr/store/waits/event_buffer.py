@@ -64,7 +64,7 @@ def buffer_event_commands(
         indexes.append(_index(event, match_key))
     for index in indexes:
         commands += (
-            ("ZADD", index, event_ms, event.id),
+            ("ZADD", index, StreamId.parse(event.id).score, event.id),
             ("ZREMRANGEBYSCORE", index, "-inf", expired_ms),
             ("PEXPIRE", index, lifetime_ms),
         )
@@ -104,7 +104,7 @@ def correct_index(
     commands: list[Command] = [("UNWATCH",), ("ZREM", keys.unused_events(match_key), *wrong_ids)]
     for id in wrong_ids:
         if id in buffered:
-            commands.append(("ZADD", keys.used_events(match_key), StreamId.parse(id).ms, id))
+            commands.append(("ZADD", keys.used_events(match_key), StreamId.parse(id).score, id))
     connection.execute(commands)
 
 
@@ -143,7 +143,7 @@ def add_field_set(
         for event in (_decode_event(id, text) for id, text in zip(page, texts, strict=True) if text):
             for match_key in match_keys(event.kind, event.fields, [field_set]):
                 index = _index(event, match_key)
-                commands.append(("ZADD", index, StreamId.parse(event.id).ms, event.id))
+                commands.append(("ZADD", index, StreamId.parse(event.id).score, event.id))
                 commands.append(("PEXPIRE", index, max(retain_ms, _LEAST_RETAIN_MS)))
         if commands:
             connection.execute(commands)

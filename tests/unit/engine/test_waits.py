@@ -283,16 +283,19 @@ def test_an_event_that_is_buffered_completes_earlier_waits_only() -> None:
     assert result == Matches(delivered=["5-0"])
 
 
-def test_a_wait_takes_the_oldest_event_after_it_even_if_that_is_used() -> None:
+@pytest.mark.parametrize(("is_used", "id"), [(False, "4-0"), (True, "9-0")])
+def test_a_wait_takes_an_unused_event_before_it_or_else_the_oldest_after_it_even_if_that_is_used(
+    is_used: bool, id: str
+) -> None:
     wait = event_wait("5-0")
     events = [
-        UserEvent("4-0", "ok", {}),
+        UserEvent("4-0", "ok", {}, is_used=is_used),
         UserEvent("10-0", "ok", {}),
         UserEvent("9-0", "ok", {}, is_used=True),
     ]
     result = start_waits([wait], {pattern_of(wait).match_key: events}, WorkflowStarts({"workflow:w": 1}))
     assert isinstance(result, Matches)
-    assert [match.event.id for match in result.matches] == ["9-0"]
+    assert [match.event.id for match in result.matches] == [id]
 
 
 def test_waits_of_a_batch_take_unused_events_in_the_order_of_the_stream() -> None:
