@@ -60,7 +60,7 @@ def test_an_item_fails_and_a_restart_goes_on_with_it(redis_url: str, flow: str) 
         assert f"FAILED  {id}/1.1" in output
         assert lfr("terminate", f"{id}/1.1", url=redis_url).stderr.endswith(f"(name {id})\n")
 
-        assert lfr("restart", id, url=redis_url).stdout == "RUNNING\n"
+        assert lfr("restart", id, url=redis_url).stdout == f"{id} is RUNNING\n"
         end(redis_url, f"{id}/1.1", "resize", 2)
         end(redis_url, f"{id}/1.1", "check", 3, "--output", '{"well": 2}')
         end(redis_url, id, "publish", 5)

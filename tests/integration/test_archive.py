@@ -236,8 +236,9 @@ def test_items_that_end_while_they_are_archived(
         reads_item = reads_item and bool(running)
         if reads_item and not is_late:
             complete_task(store, running.pop(0), "a", 2)
+            lifecycle.step()
             complete_task(store, f"{id}/1.0", "b", 3)
-            for _ in range(3):
+            for _ in range(2):
                 lifecycle.step()
         replies = execute(self, commands, **options)
         if reads_item and is_late:

@@ -40,6 +40,7 @@ def test_it_goes_on_where_it_was(call: Caller, store: Store) -> None:
     assert workflow["flow"]["steps"][1]["parameters"] == {"k": 1} and workflow["flow"]["steps"][6]["merge"]
     assert call("POST", "/workflows/old/restart").json == {"state": "RUNNING"}
     complete_task(store, "old", "c", 4, output={"c": 1})
+    step(store)
     complete_task(store, "old", "d", 6, output={"d": 1})
     step(store)
     workflow = call("GET", "/workflows/old").json
