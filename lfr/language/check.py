@@ -16,12 +16,17 @@ from lfr.language.reachability import lint_reachability
 class CheckResult:
     """The result of `check_flow`.
 
-    flow         None if the text has errors
-    diagnostics  the errors or, if there are none, the warnings; in the order of the text
+    flow         None if the text does not compile
+    diagnostics  the errors; of a text that compiles also the warnings; in the order of the text
     """
 
     flow: Flow | None
     diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def has_errors(self) -> bool:
+        """Return whether a diagnostic is an error: also a text that compiles may have some."""
+        return any(each.severity is Severity.ERROR for each in self.diagnostics)
 
 
 def check_flow(text: str, base: str | None = None, *, source: str = "FLOW") -> CheckResult:

@@ -26,7 +26,8 @@ _WORD = re.compile(r"->|[:@]?[A-Za-z_](?:[\w:]++|-(?!>))*+|[^\s(<`'\"]")
 
 
 class Severity(StrEnum):
-    """A text with an error does not compile; a text with a warning does."""
+    """An error is a certain mistake: the text does not compile, or what it asks for does not exist. A warning
+    is about what probably means something else."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -39,12 +40,14 @@ class Problem:
     offset  the index into the text, from 0
     hint    what to do about it
     cause   the offset of the exact spot, if that is inside what begins at `offset`
+    is_error  of a text that compiles: whether this is an error all the same, not a warning
     """
 
     offset: int
     message: str
     hint: str = ""
     cause: int | None = None
+    is_error: bool = False
 
 
 class FatalProblem(Exception):
@@ -159,7 +162,7 @@ class SourceText:
             message=_one_line(message),
             hint=_one_line(problem.hint),
             source_line=lines[line],
-            severity=severity,
+            severity=Severity.ERROR if problem.is_error else severity,
             end_column=column + len(word[0]) if word else None,
         )
 

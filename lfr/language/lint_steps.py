@@ -1,10 +1,13 @@
-"""Warnings about the steps of a compiled flow: guards on lists, and parameters with which a task fails."""
+"""Problems of the steps of a compiled flow: guards on lists, parameters with which a task fails or that it
+does not have."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 
+from lfr.events import OWN_KINDS
 from lfr.flow import Flow, Step, StepKind
 from lfr.guard import parse_guard
 from lfr.guard.evaluate import result_on_lists
@@ -16,12 +19,15 @@ from lfr.step_options import LOAD, STORE, parse_step_options, task_parameters
 from lfr.tasks.catalogue import EVENT, BuiltInTask, find_built_in
 from lfr.tasks.parameters import BadParameter, parse_parameters
 from lfr.tasks.resource import parse_load, parse_store
+from lfr.tasks.template import BadTemplate, Placeholder, parse_template
 from lfr.tasks.uri_policy import BadLocation
+from lfr.tasks.wait_spec import own_event_error
+from lfr.values.checks import suggestion
 from lfr.values.json import Json
 
 
 def lint_steps(compiled: Compiled) -> Iterator[Problem]:
-    """Yield warnings about guards on lists, parameters, `on_timeout` and `limit`, in any order."""
+    """Yield problems of guards on lists, parameters, `on_timeout` and `limit`, in any order."""
     yield from _lint_guards_on_lists(compiled)
     yield from _lint_parameters(compiled)
     yield from _lint_timeout_outcomes(compiled)
@@ -62,11 +68,51 @@ def _lint_parameters(compiled: Compiled) -> Iterator[Problem]:
         if step.kind in (StepKind.TASK, StepKind.RESOURCE):
             name = step.task or (STORE if step.sink else LOAD)
             task = built_in(name)
+            if task is not None:
+                yield from _lint_unknown_parameters(task, name, step, compiled.offsets[step.index])
             reason = None if task is None else _parameters_error(task, name, task_parameters(step.parameters))
+            if reason is None and name == EVENT:
+                reason = _event_error(task_parameters(step.parameters))
             if step.kind is StepKind.RESOURCE and reason is None:
                 reason = _resource_error(step)
             if reason is not None:
                 yield Problem(compiled.offsets[step.index], f"this would fail: {reason}")
+
+
+def _lint_unknown_parameters(task: BuiltInTask, name: str, step: Step, offset: int) -> Iterator[Problem]:
+    """Yield an error for each parameter that neither the task nor a template in its parameters uses."""
+    parameters = task_parameters(step.parameters)
+    if not isinstance(parameters, dict):
+        return
+    names = [each.name for each in task.parameters]
+    unknown = [key for key in parameters if key not in names]
+    if not unknown:
+        return
+    used = set(_names_in_templates(parameters))
+    for key in unknown:
+        if key not in used and None not in used:
+            message = f"{name} has no parameter {key}, and no template of it uses that"
+            hint = suggestion(key, names) or f"it has {', '.join(names)}"
+            yield Problem(offset, message, hint, is_error=True)
+
+
+def _names_in_templates(value: Json) -> Iterator[str | None]:
+    """Yield the names of the parameters that the templates in a value look up; None for all of them at
+    once."""
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _names_in_templates(each)
+    elif isinstance(value, str) and "{" in value:
+        with suppress(BadTemplate):
+            for part in parse_template(value):
+                if isinstance(part, Placeholder) and part.name == "parameters":
+                    yield str(part.path[0]) if part.path else None
+
+
+def _event_error(parameters: Json) -> str | None:
+    """Return why a wait:event can never end, if its event is none that workflows can wait for."""
+    kind = parameters.get("event") if isinstance(parameters, dict) else None
+    return own_event_error(kind) if isinstance(kind, str) and kind in OWN_KINDS else None
 
 
 def _parameters_error(task: BuiltInTask, name: str, parameters: Json) -> str | None:

@@ -97,7 +97,7 @@ def _lint_names(tree: ast.FlowText) -> Iterator[Problem]:
 
 
 def _lint_built_ins(tree: ast.FlowText, symbols: SymbolTable) -> Iterator[Problem]:
-    """Warn of reserved names of no built-in task: such a task waits for ever."""
+    """Yield an error for each reserved name of no built-in task: such a task would wait for ever."""
     names = [(task.name, task.offset) for task in ast.walk_tasks(tree)]
     names += [(declaration.alias, declaration.offset) for declaration in tree.declarations]
     for name, offset in names:
@@ -106,7 +106,8 @@ def _lint_built_ins(tree: ast.FlowText, symbols: SymbolTable) -> Iterator[Proble
         if find_built_in(name) is None:
             near = suggestion(name, [task.name for task in CATALOGUE])
             hint = near or "choose another name for a task of your own"
-            yield Problem(offset, f"there is no task {name} in lfr, and no other worker may do it", hint)
+            message = f"there is no task {name} in lfr, and no other worker may do it"
+            yield Problem(offset, message, hint, is_error=True)
 
 
 def _lint_line_ends(statement: ast.Statement, text: str) -> Iterator[Problem]:

@@ -118,13 +118,18 @@ def parse_delay(input: Json, parameters: Json) -> tuple[int | None, int | None]:
     return None, round(1000 * float(values["duration"]))
 
 
+def own_event_error(kind: str) -> str:
+    """Return why no workflow can wait for an event of this kind, one of `OWN_KINDS`."""
+    return f"{EVENT}: event is {kind}, which is one of lfr's own events"
+
+
 def _parse_event_wait(entry_id: str, task: StartTask) -> Wait:
     values = _parameter_values(EVENT, task.input, task.parameters)
     kind, timeout = values["event"], values["timeout"]
     if not kind or not is_unicode(kind):
         raise bad_parameter(EVENT, "event", kind, "the kind of an event")
     if kind in OWN_KINDS:
-        raise BadParameter(f"{EVENT}: event is {kind}, which is one of lfr's own events")
+        raise BadParameter(own_event_error(kind))
     failure = None
     if timeout is not None and values["on_timeout"] == "fail":
         failure = f"{EVENT}: no event {kind} has come within {timeout:.10g} s"

@@ -42,7 +42,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
             diagnostics.extend(_to_json(source, diagnostic) for diagnostic in checked.diagnostics)
         else:
             terminal.print(_format_report(source, checked))
-        is_bad = checked.flow is None or (arguments.strict and checked.diagnostics)
+        is_bad = checked.has_errors or (arguments.strict and checked.diagnostics)
         codes.append(ExitCode.BAD_INPUT if is_bad else ExitCode.OK)
     if arguments.json:
         terminal.print_json(diagnostics)
@@ -59,7 +59,7 @@ def _format_report(source: str, checked: CheckResult) -> str:
 
     details = format_diagnostics(checked.diagnostics)
     flow = checked.flow
-    if flow is None:
+    if flow is None or checked.has_errors:
         return details
     tasks = sum(step.kind is StepKind.TASK for step in flow.steps)
     name = f" ({printable(flow.name)})" if flow.name else ""
@@ -73,7 +73,8 @@ HANDLER = Handler(
     _add_arguments,
     _run,
     "Prints each error as FILE:LINE:COLUMN: message, with the line and a caret, and likewise each "
-    "warning about a text that compiles but probably means something else. After an error it continues "
+    "warning about a text that compiles but probably means something else. Unknown parameters of built-in "
+    "tasks, and names with their prefixes that no task has, are errors. After an error it continues "
     "with the next statement. Warnings alone leave the exit code 0. Needs no Redis.",
     (
         ("check build.flow", ""),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from lfr.cli.command_table import Handler
@@ -89,8 +90,13 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
 
 
 def print_warnings(warnings: Iterable[Diagnostic], terminal: Terminal) -> None:
-    """Print warnings about a flow on stderr, a line each, up to a limit."""
-    lines = [f"lfr: {printable(warning.headline)}" for warning in warnings]
+    """Print problems of a flow that compiles on stderr, a line each, up to a limit: to `run` they are
+    warnings."""
+    from lfr.language import Severity
+
+    lines = [
+        f"lfr: {printable(replace(warning, severity=Severity.WARNING).headline)}" for warning in warnings
+    ]
     for line in lines[:_MAX_WARNINGS]:
         terminal.print_err(line)
     if len(lines) > _MAX_WARNINGS:

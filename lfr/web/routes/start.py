@@ -35,7 +35,7 @@ def _check(request: Request) -> Response:
         raise BadInput("workflow is missing: the text of a flow")
     checked = check_flow(text)
     description: dict[str, Any] = {
-        "ok": checked.flow is not None,
+        "ok": not checked.has_errors,
         "name": checked.flow.name if checked.flow else "",
         "errors": _diagnostics(checked.diagnostics, Severity.ERROR),
         "warnings": _diagnostics(checked.diagnostics, Severity.WARNING),

@@ -56,6 +56,17 @@ def test_errors_go_to_stdout(session: Session) -> None:
     assert session.err.getvalue() == ""
 
 
+def test_an_error_of_a_flow_that_compiles_fails(session: Session) -> None:
+    Path("dely.flow").write_text("a -> wait:dely (- duration: 1 -)")
+    assert session.run("dely.flow") == ExitCode.BAD_INPUT
+    headline = session.out.getvalue().splitlines()[0]
+    assert headline.startswith("dely.flow:1:6: there is no task wait:dely in lfr")
+    assert headline.endswith("(did you mean wait:delay?)")
+    terminal = Terminal(io.StringIO(), session.err, io.BytesIO())
+    run.print_warnings(check_flow("wait:dely").diagnostics, terminal)
+    assert session.err.getvalue().startswith("lfr: FLOW:1:1: warning: there is no task wait:dely")
+
+
 def test_warnings_alone_fail_only_with_strict(session: Session) -> None:
     assert session.run("doubtful.flow") == ExitCode.OK
     lines = session.out.getvalue().splitlines()

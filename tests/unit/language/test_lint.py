@@ -31,12 +31,6 @@ def warnings(text: str) -> list[tuple[int, int, str]]:
         ("a- > b", (1, 1), "the last character of the name a- is -"),
         ("a: b", (1, 1), "the last character of the name a: is :"),
         ("a → :x:; :x: → b", (1, 5), "the last character of the name x: is :"),
-        ("a → wait:dealy", (1, 5), "there is no task wait:dealy in lfr, and no other worker may do it"),
-        (
-            "@task x = request:x; x",
-            (1, 1),
-            "there is no task request:x in lfr, and no other worker may do it",
-        ),
         ("wait:delay", (1, 1), "this would fail: wait:delay needs one of the parameters duration and until"),
         (
             "a → * wait:delay (- duration: soon -)",
@@ -59,7 +53,11 @@ def warnings(text: str) -> list[tuple[int, int, str]]:
         ('a ({"k": 1, "l": {"k": 2}, "k": 3})', (1, 28), 'the key "k" stands in this object already'),
         ('<[{"k": 1}, {"k": [], "\\u006b": {}}]> → a', (1, 23), 'the key "k" stands in this object already'),
         ('@task a ({"": 1, "":2}); a', (1, 18), 'the key "" stands in this object already'),
-        ('a → </x.json> ({"k": "\\"k", "k":2})', (1, 29), 'the key "k" stands in this object already'),
+        (
+            'a → </x.json> ({"method": "\\"k", "method":2})',
+            (1, 34),
+            'the key "method" stands in this object',
+        ),
         ("a (- k: 1\n k: 2 -)", (2, 2), 'the key "k" stands in this object already'),
         ("<-\n x: [{k: 1, k: 2}]\n->\n → a", (2, 13), 'the key "k" stands in this object already'),
         ("a (- {1: x, '1': y} -)", (1, 13), 'the key "1" stands in this object already'),
@@ -104,6 +102,79 @@ def warnings(text: str) -> list[tuple[int, int, str]]:
 def test_a_warning_and_its_location(text: str, location: tuple[int, int], message: str) -> None:
     matching = [text for line, column, text in warnings(text) if (line, column) == location]
     assert any(warning.startswith(message) for warning in matching), warnings(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "location", "message", "hint"),
+    [
+        (
+            "a → wait:dely",
+            (1, 5),
+            "there is no task wait:dely in lfr",
+            "did you mean wait:delay?",
+        ),
+        (
+            "@task x = request:x; x",
+            (1, 1),
+            "there is no task request:x in",
+            "did you mean request:",
+        ),
+        ("lfr:x", (1, 1), "there is no task lfr:x in lfr", "choose another name"),
+        (
+            "a → wait:delay (- {duration: 5, durration: 6} -)",
+            (1, 5),
+            "wait:delay has no parameter durration, and no template of it uses that",
+            "did you mean duration?",
+        ),
+        (
+            "redis:GET (- {args: [a], zzz: 1} -)",
+            (1, 1),
+            "redis:GET has no parameter zzz",
+            "it has args, format",
+        ),
+        (
+            "<http://h/x> (- {methode: GET} -) → a",
+            (1, 1),
+            "resource:load has no parameter methode",
+            "method?",
+        ),
+        (
+            "@task w = wait:event (- {event: e, mach: input} -); a → w",
+            (1, 57),
+            "wait:event has no parameter mach",
+            "did you mean match?",
+        ),
+    ],
+)
+def test_an_error_of_a_text_that_compiles(
+    text: str, location: tuple[int, int], message: str, hint: str
+) -> None:
+    checked = check_flow(text)
+    assert checked.flow is not None and checked.has_errors
+    (error,) = (each for each in checked.diagnostics if each.severity is Severity.ERROR)
+    assert (error.line, error.column) == location
+    assert error.message.startswith(message)
+    assert hint in error.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'redis:GET (- {args: ["{parameters[zzz]}"], zzz: 1} -)',
+        "request:post (- {url: u, template: '{parameters[\"a b\"][0]}', 'a b': [1]} -)",
+        "request:post (- {url: u, template: '{parameters}', whatever: 1} -)",
+        "wait:delay (- {duration: 5, lfr: {timeout: 9}} -)",
+        "a (- whatever: 1 -)",
+    ],
+)
+def test_parameters_that_templates_use_are_no_error(text: str) -> None:
+    assert not check_flow(text).has_errors
+
+
+@pytest.mark.parametrize("kind", ["start-task", "end-task", "receipt", "end-workflow"])
+def test_no_workflow_waits_for_the_events_of_lfr(kind: str) -> None:
+    ((_, _, message),) = warnings(f"wait:event (- event: {kind} -)")
+    assert message == f"this would fail: wait:event: event is {kind}, which is one of lfr's own events"
 
 
 def test_steps_that_wait_for_themselves_and_steps_that_wait_for_those() -> None:
