@@ -61,11 +61,20 @@ function applyChange(step, { at, event, attempt, reason }) {
 export const shortenReason = (reason) =>
   reason?.length > MAX_REASON ? `${reason.slice(0, MAX_REASON)}…` : (reason ?? null);
 
-/** Return whether a moment, such as `1795831999924-0`, is later than another. */
+/**
+ * Return whether a moment is later than another. `7` is the seventh entry of a history; `1795831999924-0` is an
+ * entry that an earlier version wrote, before all others.
+ */
 export function isLater(moment, other) {
-  const [ms, number] = moment.split("-").map(Number);
-  const [otherMs, otherNumber] = other.split("-").map(Number);
-  return ms > otherMs || (ms === otherMs && number > otherNumber);
+  const numbers = orderOf(moment);
+  const otherNumbers = orderOf(other);
+  const differing = numbers.findIndex((number, position) => number !== otherNumbers[position]);
+  return differing >= 0 && numbers[differing] > otherNumbers[differing];
+}
+
+function orderOf(moment) {
+  const [first, second] = moment.split("-").map(Number);
+  return second === undefined ? [1, first, 0] : [0, first, second];
 }
 
 /** Return the newest facts, with more appended, without duplicates: streams and responses overlap. */

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from lfr.drawing.labels import resource_title
 from lfr.engine.transition import FactKind
+from lfr.errors import NotFound
 from lfr.flow import Flow, StepKind
 from lfr.operations.inspect.step_waits import describe_waits
 from lfr.operations.inspect.summary import describe_facts, summarize
@@ -17,7 +18,7 @@ from lfr.operations.inspect.workflow import load_attempt_progress, require_flow,
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Connection, Store
-from lfr.store.workflows.history import HistoryEntry, read_history
+from lfr.store.workflows.history import HistoryEntry, entry_order, read_record_and_history
 from lfr.store.workflows.load import Record
 from lfr.tasks.catalogue import WAIT_PREFIX
 
@@ -27,7 +28,11 @@ _PAGE: Final = 1000
 _MAX_PROGRESS: Final = 100
 """For how many running steps an update has the progress."""
 
-_MAX_BLOCK_SECONDS: Final = 1.0
+_MIN_PAUSE_SECONDS: Final = 0.005
+_MAX_PAUSE_SECONDS: Final = 0.25
+_PAUSE_SHARE: Final = 0.1
+"""The pause between two reads, as a share of the time since the first: the end of a short workflow is noticed
+soon, and a long one is read four times a second."""
 
 
 def follow_workflow(
@@ -44,72 +49,71 @@ def follow_workflow(
     after             the `moment` of an earlier update: changes up to it are left out; empty: none are
     timeout_seconds   then return without an error; None: no limit
     interval_seconds  yield an update at least this often, even without a change; None: only after changes
-
     waits             add waits_for: what each of these running steps waits for, as `inspect_workflow`
-    describes
-                      it, by index (as text). A wait begins without a change: use `interval_seconds`, too
+                      describes it, by index (as text). A wait begins without a change: use an interval, too
 
     The keys of an update: those of `summarize`; changes, the facts since the last update, oldest first, as
     `describe_facts` describes them, each with the name of its step; moment, to continue from; progress by
-    index (as text), as `inspect_workflow` describes it, of the 100 running steps that started last. Blocks on
-    the workflow's history, so it misses no change. (XREAD BLOCK)
+    index (as text), as `inspect_workflow` describes it, of the 100 running steps that started last. Reads
+    record and history together, again and again, so it misses no change. (MULTI/EXEC)
 
     Raises NotFound at the first update, and later if the workflow is deleted.
     """
     id = parse_workflow_id(id)
-    deadline = math.inf if timeout_seconds is None else time.monotonic() + timeout_seconds
+    began = next_update = time.monotonic()
+    deadline = math.inf if timeout_seconds is None else began + timeout_seconds
+    interval = math.inf if interval_seconds is None else interval_seconds
     with store.connect() as connection:
-        require_record(connection, id)
-        follower = _Follower(connection, id, require_flow(connection, id), after)
+        first = require_record(connection, id)
+        follower = _Follower(connection, first, require_flow(connection, id), after)
         while True:
-            is_complete = follower.read()
-            record = require_record(connection, id)
-            yield follower.update(record, with_waits=waits)
-            if not is_complete or (record.state.has_ended and follower.wait(0)):
-                continue
-            if record.state.has_ended:
+            record, is_complete = follower.read()
+            has_ended = is_complete and record.state.has_ended
+            now = time.monotonic()
+            if follower.has_read or has_ended or now >= next_update:
+                next_update = now + interval
+                yield follower.update(record, with_waits=waits)
+            if has_ended:
                 return
-            next_update = math.inf if interval_seconds is None else time.monotonic() + interval_seconds
-            while not follower.wait(min(deadline, next_update) - time.monotonic()):
+            if is_complete:
                 now = time.monotonic()
                 if now >= deadline:
                     return
-                if now >= next_update:
-                    break
+                pause = min(max(_MIN_PAUSE_SECONDS, _PAUSE_SHARE * (now - began)), _MAX_PAUSE_SECONDS)
+                time.sleep(max(0.0, min(pause, deadline - now, next_update - now)))
 
 
 class _Follower:
     """How far the history of a workflow has been read, and which steps are running at that point."""
 
-    def __init__(self, connection: Connection, id: str, flow: Flow, after: str) -> None:
+    def __init__(self, connection: Connection, record: Record, flow: Flow, after: str) -> None:
         self._connection = connection
-        self._id = id
+        self._id = record.id
+        self._started_ms = record.started_ms
         self._flow = flow
-        self._after = _parse_entry_id(after)
-        self._last_id = "0-0"
-        self._unprocessed: list[HistoryEntry] = []
+        self._after = entry_order(after)
+        self._last_id = ""
         self._running: dict[int, int] = {}
         self._changes: list[dict[str, Any]] = []
+        self.has_read = False
+        """Whether the latest `read` has read an entry."""
 
-    def wait(self, seconds: float) -> bool:
-        """Wait for new entries, for a second at most; return whether there are any. `read` processes them."""
-        block_ms = max(0, int(min(seconds, _MAX_BLOCK_SECONDS) * 1000))
-        self._unprocessed = read_history(self._connection, self._id, after=self._last_id, block_ms=block_ms)
-        return bool(self._unprocessed)
-
-    def read(self) -> bool:
-        """Process the new entries, up to a page; return False if there may be more."""
-        entries = self._unprocessed or read_history(
+    def read(self) -> tuple[Record, bool]:
+        """Read the record, and up to a page of new entries; return the record, and whether there are no more
+        entries. Raises NotFound if the workflow is deleted, even if another one has its id."""
+        record, entries = read_record_and_history(
             self._connection, self._id, after=self._last_id, count=_PAGE
         )
-        self._unprocessed = []
+        if record is None or record.started_ms != self._started_ms:
+            raise NotFound(f"{self._id} has been deleted")
         for entry in entries:
             self._update_running(entry)
-        new = [entry for entry in entries if _parse_entry_id(entry.id) > self._after]
+        new = [entry for entry in entries if entry_order(entry.id) > self._after]
         self._changes = [{**fact, "name": self._step_name(fact["index"])} for fact in describe_facts(new)]
+        self.has_read = bool(entries)
         if entries:
             self._last_id = entries[-1].id
-        return len(entries) < _PAGE
+        return record, len(entries) < _PAGE
 
     def update(self, record: Record, *, with_waits: bool) -> dict[str, Any]:
         """Return the update for the entries of the latest `read`."""
@@ -147,9 +151,3 @@ class _Follower:
                 self._running.pop(fact.index, None)
                 if fact.kind in (FactKind.STARTED, FactKind.RETRIED):
                     self._running[fact.index] = fact.attempt
-
-
-def _parse_entry_id(text: str) -> tuple[int, int]:
-    """Parse the id of a stream entry into numbers that can be compared; zeros for any other text."""
-    ms, _, number = text.partition("-")
-    return (int(ms), int(number)) if ms.isdecimal() and number.isdecimal() else (0, 0)

@@ -13,7 +13,7 @@ from lfr.item_ids import is_item
 PREFIX = "workflow:"
 
 _KEY_SUFFIX = re.compile(
-    r":(steps|outputs|history|items:\d+|progress:\d+|output:\d+|start:\d+\.\d+|wait:\d+\.\d+|latched)$"
+    r":(steps|outputs|facts|history|items:\d+|progress:\d+|output:\d+|start:\d+\.\d+|wait:\d+\.\d+|latched)$"
 )
 """The ends of the keys of a workflow: an id with such an end would be a key of another workflow."""
 

@@ -76,9 +76,20 @@ def outputs(workflow: str) -> str:
     return f"{workflow}:outputs"
 
 
+def facts(workflow: str) -> str:
+    """LIST: the history, one element for each transition, see `lfr.store.workflows.history`."""
+    return f"{workflow}:facts"
+
+
 def history(workflow: str) -> str:
-    """STREAM: one entry for each transition."""
+    """STREAM: the older part of the history of a workflow that an earlier version began."""
     return f"{workflow}:history"
+
+
+def whole_data(workflow: str) -> tuple[str, ...]:
+    """Return the keys of a workflow that describe it as a whole: all but those of single steps."""
+    data = steps(workflow), outputs(workflow), facts(workflow), history(workflow)
+    return workflow, *data, counted_attempts(workflow)
 
 
 def task_progress(workflow: str, index: int) -> str:

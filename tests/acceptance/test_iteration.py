@@ -71,7 +71,7 @@ def test_an_item_fails_and_a_restart_goes_on_with_it(redis_url: str, flow: str) 
 
 def wait_for_history(client: redis.Redis, id: str, length: int) -> None:
     """Wait until a workflow's history has so many entries."""
-    eventually(lambda: client.xlen(f"{id}:history") >= length)
+    eventually(lambda: client.llen(f"{id}:facts") >= length)
 
 
 def test_kill_the_lifecycle_among_many_items(redis_url: str) -> None:
@@ -85,11 +85,11 @@ def test_kill_the_lifecycle_among_many_items(redis_url: str) -> None:
         id = lfr_client.run("* { a -> * b }", [[number, number] for number in range(items)])
         for _ in range(4):
             with role("lifecycle", url=redis_url, more=quick) as victim:
-                wait_for_history(client, id, client.xlen(f"{id}:history") + 5)
+                wait_for_history(client, id, client.llen(f"{id}:facts") + 5)
                 victim.kill()
         eventually(
             lambda: client.hget(id, "state") == b"FINISHED",
-            progress=lambda: client.xlen(f"{id}:history"),
+            progress=lambda: client.llen(f"{id}:facts"),
         )
     output = lfr_client.inspect(id)["output"]
     assert output == [[[number], [number]] for number in range(items)]

@@ -9,7 +9,8 @@ import pytest
 import redis
 
 from lfr import Client
-from lfr.operations.intervene import terminate_workflow
+from lfr.errors import NotFound
+from lfr.operations.intervene import delete_workflow, terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Store
@@ -22,26 +23,49 @@ def followed_events(store: Store, id: str) -> list[str]:
 
 def test_an_end_between_two_reads_is_followed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     id = start_workflow(store, "A", {}).id
-    execute, ends = Connection.execute, [lambda: terminate_workflow(store, id)]
+    execute, ends = Connection.execute_unchecked, [lambda: terminate_workflow(store, id)]
 
-    def execute_and_end(connection: Connection, commands: Sequence[Command], **options: Any) -> list[Any]:
-        replies = execute(connection, commands, **options)
-        if ends and commands[0][0] == "XREAD":  # after the history and before the record
+    def execute_and_end(connection: Connection, commands: Sequence[Command]) -> list[Any]:
+        replies = execute(connection, commands)
+        if ends and any(command[0] == "LRANGE" for command in commands):
             ends.pop()()
         return replies
 
-    monkeypatch.setattr(Connection, "execute", execute_and_end)
+    monkeypatch.setattr(Connection, "execute_unchecked", execute_and_end)
     assert followed_events(store, id)[-1] == "terminated"
 
 
 def test_a_long_history_is_followed_to_its_end(store: Store, client: redis.Redis) -> None:
     id = start_workflow(store, "A", {}).id
-    fields = client.xrange(keys.history(id))[0][1]
-    with client.pipeline() as pipeline:
-        for _ in range(2500):
-            pipeline.xadd(keys.history(id), fields)
-        pipeline.execute()
+    client.rpush(keys.facts(id), *client.lrange(keys.facts(id), 0, -1) * 2500)
     terminate_workflow(store, id)
     events = followed_events(store, id)
     assert len(events) > 2500
     assert events[-1] == "terminated"
+
+
+def test_a_workflow_that_is_deleted_is_followed_no_longer(store: Store) -> None:
+    id = start_workflow(store, "A", {}, "again").id
+    updates = Client(store.settings.redis_url).follow(id)
+    next(updates)
+    terminate_workflow(store, id)
+    delete_workflow(store, id)
+    start_workflow(store, "B", {}, "again")
+    with pytest.raises(NotFound, match="has been deleted"):
+        next(updates)
+
+
+def test_an_idle_workflow_costs_few_commands(store: Store, client: redis.Redis) -> None:
+    id = start_workflow(store, "A", {}).id
+    updates = Client(store.settings.redis_url).follow(id, timeout=1)
+    next(updates)
+    client.config_resetstat()
+    assert list(updates) == []
+    calls = {name: stats["calls"] for name, stats in client.info("commandstats").items()}
+    assert calls["cmdstat_lrange"] <= 50
+    assert calls.keys() - {"cmdstat_config|resetstat", "cmdstat_config", "cmdstat_info"} == {
+        "cmdstat_multi",
+        "cmdstat_hmget",
+        "cmdstat_lrange",
+        "cmdstat_exec",
+    }

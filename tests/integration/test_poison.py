@@ -63,7 +63,7 @@ def test_a_start_task_that_names_another_key_as_its_workflow_stops_no_wait_role(
     acquire_latches(client, wait, store, "steps", "latched", "n")
     id = start_workflow(store, "A").id
     tasks = []
-    for workflow in (f"{id}:history", f"{id}:outputs", "workflow:latch:n", "workflow:latch"):
+    for workflow in (f"{id}:facts", f"{id}:outputs", "workflow:latch:n", "workflow:latch"):
         task = {"workflow": workflow, "name": base, "base": base, "index": 1, "attempt": 1}
         tasks.append(append(client, kind="start-task", input={}, parameters=WAITS[base], **task))
     wait.step()

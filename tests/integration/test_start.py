@@ -57,7 +57,7 @@ def test_the_name_of_the_flow_is_in_the_id(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "id", ["", "a b", "latch:x", "x" * 300, "x:steps", "x:history", "x:output:3", "a\n", "é\ud800"]
+    "id", ["", "a b", "latch:x", "x" * 300, "x:steps", "x:facts", "x:history", "x:output:3", "a\n", "é\ud800"]
 )
 def test_an_id_that_cannot_be_is_refused(store: Store, id: str) -> None:
     with pytest.raises(BadInput):

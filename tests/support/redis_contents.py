@@ -40,6 +40,8 @@ def write_contents(client: redis.Redis, contents: Contents) -> None:
                 client.set(key, value)
             case "hash":
                 client.hset(key, mapping=value)
+            case "list":
+                client.rpush(key, *value)
             case "set":
                 client.sadd(key, *value)
             case "zset":
@@ -56,6 +58,7 @@ def write_contents(client: redis.Redis, contents: Contents) -> None:
 _READ: dict[str, Any] = {
     "string": lambda client, key: client.get(key),
     "hash": lambda client, key: client.hgetall(key),
+    "list": lambda client, key: client.lrange(key, 0, -1),
     "set": lambda client, key: sorted(client.smembers(key)),
     "zset": lambda client, key: [
         [member, repr(score)] for member, score in client.zrange(key, 0, -1, withscores=True)

@@ -19,7 +19,7 @@ from lfr.states import StepState, WorkflowState
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.workflows.attempt_status import load_task_progress
 from lfr.store.workflows.commit import MAX_BRIEF
-from lfr.store.workflows.history import read_whole_history
+from lfr.store.workflows.history import read_history_since, read_whole_history
 from lfr.store.workflows.load import FlowCache, Record
 from lfr.store.workflows.queries import (
     load_flow,
@@ -143,7 +143,9 @@ def list_history(store: Store, id: str, *, since: str = "") -> list[dict[str, An
     id = parse_workflow_id(id)
     with store.connect() as connection:
         require_record(connection, id)
-        return list(describe_facts(read_whole_history(connection, id, since_ms=max(0, since_ms))))
+        if since:
+            return list(describe_facts(read_history_since(connection, id, max(0, since_ms))))
+        return list(describe_facts(read_whole_history(connection, id)))
 
 
 def require_record(connection: Connection, id: str) -> Record:

@@ -85,7 +85,7 @@ def _fire_delayed_starts(connection: Connection, stream: str, now_ms: int, count
             fields, timeout = parse_delayed_start(start)
             commands += start_task_commands(stream, fields, timeout, now_ms)
             fact = Fact(fields["index"], FactKind.STARTED, fields["attempt"])
-            commands.append(history_command(fields["workflow"], now_ms, [fact]))
+            commands.append(history_command(fields["workflow"], now_ms, [([fact], "")]))
     connection.transact([*commands, ("DEL", *start_keys), ("ZREM", keys.DELAYED_STARTS, *members)])
 
 

@@ -10,7 +10,7 @@ For each workflow, in this order:
     HSET  W:outputs   outputs of the steps that ended
     HSET, HDEL W:steps  progress of the steps that changed
     HSET  W:latched   0 for steps that have ended and that acquire or release a latch
-    XADD  W:history   an entry for each transition
+    RPUSH W:facts     an element of the history for each transition
     ZREM, ZADD workflows:state:...  if the state changes
     ZREM, DEL waits:...  deadlines and delayed starts of attempts that are over
     XADD  the stream  start-task and cancel-task events, and the event that tells the new state
@@ -30,6 +30,7 @@ from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.redis.connection import Command
 from lfr.store.stream.entries import append_command, flatten_pairs
+from lfr.store.workflows.history import format_element
 from lfr.store.workflows.load import LoadedWorkflow
 from lfr.tasks.catalogue import ACQUIRE, RELEASE
 from lfr.values.json import Json, decode_json, decode_json_lines, encode_json, encode_json_lines
@@ -70,7 +71,7 @@ def transition_commands(
     commands += _output_commands(record.id, transitions)
     commands += _step_commands(record.id, workflow.flow, transitions)
     commands += _latch_commands(record.id, workflow.flow, transitions)
-    commands += [history_command(record.id, now_ms, change.facts, change.reason) for change in transitions]
+    commands.append(history_command(record.id, now_ms, [(each.facts, each.reason) for each in transitions]))
     if progress.state is not record.state and not is_item(record.id):
         commands.append(("ZREM", keys.state(record.state), record.id))
         commands.append(("ZADD", keys.state(progress.state), record.started_ms, record.id))
@@ -98,7 +99,7 @@ def create_workflow_commands(
         commands += index_commands(workflow, first.state, now_ms)
     commands += _output_commands(workflow, [first])
     commands += _step_commands(workflow, flow, [first], is_new=True)
-    commands.append(history_command(workflow, now_ms, first.facts, first.reason))
+    commands.append(history_command(workflow, now_ms, [(first.facts, first.reason)]))
     if not is_item(workflow):
         at = events.timestamp(now_ms / 1000)
         commands.append(append_command(stream, events.START_WORKFLOW, at, {"workflow": workflow}))
@@ -139,10 +140,10 @@ def reason_fields(reason: str) -> tuple[str, str, str, str]:
     return "reason", reason, "brief", reason[:MAX_BRIEF]
 
 
-def history_command(workflow: str, at_ms: int, facts: Iterable[Fact], reason: str = "") -> Command:
-    """Return the command that appends an entry to a workflow's history, without an empty reason. (XADD)"""
-    fields = ("at", at_ms, "facts", " ".join(map(str, facts)), *(("reason", reason) if reason else ()))
-    return ("XADD", keys.history(workflow), "*", *fields)
+def history_command(workflow: str, at_ms: int, entries: Iterable[tuple[Iterable[Fact], str]]) -> Command:
+    """Return the command that appends entries, each facts and a reason, to a workflow's history. (RPUSH)"""
+    elements = (format_element(at_ms, " ".join(map(str, facts)), reason) for facts, reason in entries)
+    return ("RPUSH", keys.facts(workflow), *elements)
 
 
 def delete_out_of_band_commands(steps: Iterable[tuple[str, int]]) -> list[Command]:

@@ -11,7 +11,8 @@ the snapshots of the `open` ones, by number.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from lfr.flow import Flow, StepKind
 from lfr.item_ids import ItemId
@@ -20,10 +21,14 @@ from lfr.store.redis.connection import Command, Connection
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.entries import flatten_pairs, parse_pairs
 from lfr.store.workflows.commit import LAYOUT_VERSION, reason_fields
+from lfr.store.workflows.history import RawEntry, format_element, read_raw_history
 from lfr.store.workflows.items import load_item_counts, load_open_items
 from lfr.values.json import Json, decode_json, encode_json
 
 _RECORD_FIELDS = ("name", "source", "state", "reason", "started", "ended")
+
+_MAX_ELEMENTS: Final = 1000
+"""How many elements of a history one command writes."""
 
 
 class WorkflowMissing(Exception):
@@ -34,7 +39,7 @@ def load_snapshot(connection: Connection, id: str, flow: Flow) -> dict[str, Any]
     """Watch a workflow and its open items, and return its snapshot. Raises WorkflowMissing.
 
     `id` may be an item; then `flow` is its part of the flow. The parts of the snapshot belong together only
-    if no watched key changes while they are loaded. (WATCH, HMGET, HGETALL, XRANGE)
+    if no watched key changes while they are loaded. (WATCH, HMGET, HGETALL, LRANGE)
     """
     pipeline = Pipeline(connection)
     pipeline.add("WATCH", id)
@@ -43,7 +48,6 @@ def load_snapshot(connection: Connection, id: str, flow: Flow) -> dict[str, Any]
     steps = pipeline.add("HGETALL", keys.steps(id))
     outputs = pipeline.add("HGETALL", keys.outputs(id))
     latched = pipeline.add("HGETALL", keys.counted_attempts(id))
-    history = pipeline.add("XRANGE", keys.history(id), "-", "+")
     pipeline.send()
     if counts.value is None:
         raise WorkflowMissing(id)
@@ -57,7 +61,7 @@ def load_snapshot(connection: Connection, id: str, flow: Flow) -> dict[str, Any]
         "steps": {key.decode(): _parse_numbers(value) for key, value in parse_pairs(steps.value).items()},
         "outputs": {key.decode(): decode_json(value) for key, value in parse_pairs(outputs.value).items()},
         "latched": {key.decode(): value.decode() for key, value in parse_pairs(latched.value).items()},
-        "history": [_parse_history_entry(parse_pairs(flat)) for _, flat in history.value],
+        "history": [_describe_entry(entry) for entry in read_raw_history(connection, id)],
         "items": dict(_load_items(connection, id, flow)),
     }
 
@@ -94,16 +98,13 @@ def _parse_numbers(value: bytes) -> list[int]:
     return [int(number) for number in value.split()]
 
 
-def _parse_history_entry(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
-    entry: dict[str, Any] = {"at": int(fields[b"at"]), "facts": fields[b"facts"].decode()}
-    if b"reason" in fields:
-        entry["reason"] = fields[b"reason"].decode(errors="replace")
-    return entry
+def _describe_entry(entry: RawEntry) -> dict[str, Any]:
+    return {"at": entry.at_ms, "facts": entry.facts, **({"reason": entry.reason} if entry.reason else {})}
 
 
 def snapshot_commands(id: str, flow: Flow, snapshot: Mapping[str, Any]) -> Iterator[Command]:
     """Yield the commands that write a workflow, or an item, and its open items from its snapshot. They write
-    neither the flow nor the indexes of workflows. (HSET, XADD)"""
+    neither the flow nor the indexes of workflows. (HSET, RPUSH)"""
     record = snapshot["record"]
     fields = [value for name in _RECORD_FIELDS if name != "reason" for value in (name, record[name])]
     fields += (*reason_fields(record["reason"]), "steps", flow.size)
@@ -116,8 +117,11 @@ def snapshot_commands(id: str, flow: Flow, snapshot: Mapping[str, Any]) -> Itera
     ):
         if values:
             yield ("HSET", key, *flatten_pairs(values.items()))
-    for entry in snapshot["history"]:
-        yield ("XADD", keys.history(id), "*", *flatten_pairs(entry.items()))
+    elements = (
+        format_element(entry["at"], entry["facts"], entry.get("reason", "")) for entry in snapshot["history"]
+    )
+    while chunk := list(islice(elements, _MAX_ELEMENTS)):
+        yield ("RPUSH", keys.facts(id), *chunk)
     for index, items in snapshot["items"].items():
         yield from _items_commands(id, int(index), flow, items)
 
@@ -136,7 +140,7 @@ def _items_commands(id: str, index: int, flow: Flow, items: Mapping[str, Any]) -
 def load_own_keys(connection: Connection, id: str, flow: Flow) -> Iterator[str]:
     """Yield the keys to delete with a workflow that has ended: its own and those of its open items. Some may
     not exist. Not those of attempts that run: waits, delayed starts, progress reports. (HMGET, HKEYS)"""
-    yield from (id, keys.steps(id), keys.outputs(id), keys.history(id), keys.counted_attempts(id))
+    yield from keys.whole_data(id)
     tasks = (step.index for step in flow.own_steps if step.kind is StepKind.TASK)
     yield from (keys.out_of_band_output(id, index) for index in tasks)
     for index, items in load_item_counts(connection, id, _iterated_steps(flow)).items():

@@ -122,7 +122,7 @@ def collect_output_commands(result: ItemResult) -> list[Command]:
     item, id = result.id, str(result.id)
     return [
         ("HSET", keys.items(item.parent, item.index), f"o{item.number}", result.output.decode()),
-        ("DEL", id, keys.steps(id), keys.outputs(id), keys.history(id), keys.counted_attempts(id)),
+        ("DEL", *keys.whole_data(id)),
     ]
 
 

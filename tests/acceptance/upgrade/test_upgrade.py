@@ -65,6 +65,7 @@ def test_every_workflow_goes_on_to_its_end(url: str, tmp_path: Path) -> None:
     client = Client(url)
     assert set(OUTPUTS) == set(FLOWS)
     assert {row["id"] for row in client.list(limit=100)} == set(map(id_of, FLOWS))
+    histories = {name: history_of(client, name) for name in FLOWS}
     tasks = tmp_path / "texts.py"
     tasks.write_text(TASKS)
     with ExitStack() as stack:
@@ -79,3 +80,17 @@ def test_every_workflow_goes_on_to_its_end(url: str, tmp_path: Path) -> None:
         outcomes = {name: client.wait(id_of(name), 60) for name in FLOWS}
     assert {name: outcome["state"] for name, outcome in outcomes.items()} == dict.fromkeys(FLOWS, "FINISHED")
     assert {name: outcome["output"] for name, outcome in outcomes.items()} == OUTPUTS
+    for name, earlier in histories.items():
+        whole = history_of(client, name)
+        assert whole[: len(earlier)] == earlier
+        assert [fact["event"] for fact in whole].count("finished") == 1
+        assert whole[-1]["event"] == "finished"
+        followed = [change for update in client.follow(id_of(name)) for change in update["changes"]]
+        assert [{key: change[key] for key in change if key != "name"} for change in followed] == whole
+
+
+def history_of(client: Client, name: str) -> list[dict[str, Any]]:
+    """The history of one of the workflows, with at least one fact."""
+    history = client.inspect(id_of(name), history=True)["history"]
+    assert history
+    return list(history)

@@ -109,6 +109,7 @@ def test_every_key_of_lfr_is_its_own() -> None:
         keys.flow("0"),
         keys.steps("workflow:x"),
         keys.outputs("workflow:x"),
+        keys.facts("workflow:x"),
         keys.history("workflow:x"),
         keys.out_of_band_output("workflow:x", 1),
         keys.wait("workflow:x", 1, 1),
