@@ -63,6 +63,13 @@ def wait_for_groups(client: redis.Redis, count: int, stream: str = "workflows:ru
     raise SystemExit("the roles did not start within 30 s")
 
 
+def shared_streams(client: redis.Redis, *, sizes: bool = True) -> dict[str, int]:
+    """Return the streams that workflows share, each with its bytes, or 0 without `sizes`: the bus, and those
+    that lfr keeps beside it. (SCAN, MEMORY USAGE)"""
+    names = sorted(key.decode() for key in client.scan_iter(match="workflows:*", count=1000, _type="stream"))
+    return {name: int(client.memory_usage(name, samples=0) or 0) if sizes else 0 for name in names}
+
+
 def peak_memory_mib(process: subprocess.Popen[bytes]) -> float:
     """Return the largest resident set of a process so far, in MiB."""
     for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():

@@ -17,6 +17,7 @@ QUIET_SECONDS = 1.0
 """The work counts as done, clearing of the streams included, when nothing has been written for this time."""
 
 LONGEST_QUIET_SECONDS = 30.0
+
 SERVER = "server"
 """The name of Redis among the processes."""
 
@@ -117,21 +118,33 @@ def _until_quiet(
     client: redis.Redis, pids: Mapping[str, int]
 ) -> tuple[dict[str, float], dict[str, tuple[int, int]]]:
     """Wait until nothing is written. Return CPU and commands as they were after the last write."""
+    seconds: dict[str, float] = {}
+    commands: dict[str, tuple[int, int]] = {}
+    for stats in writes_until_quiet(client):
+        commands, seconds = stats, cpu_seconds(pids)
+    return seconds, commands
+
+
+def writes_until_quiet(client: redis.Redis) -> Iterator[dict[str, tuple[int, int]]]:
+    """Yield the command stats at once, and after each 0.1 s in which a stream was written."""
     last_writes = -1
     deadline = time.monotonic() + LONGEST_QUIET_SECONDS
     quiet_at = 0.0
-    seconds: dict[str, float] = {}
-    commands: dict[str, tuple[int, int]] = {}
     while time.monotonic() < deadline:
         stats = command_stats(client)
         writes = sum(stats.get(name, (0, 0))[0] for name in WRITING_COMMANDS)
         if writes != last_writes:
             last_writes, quiet_at = writes, time.monotonic() + QUIET_SECONDS
-            seconds, commands = cpu_seconds(pids), stats
+            yield stats
         elif time.monotonic() >= quiet_at:
-            break
+            return
         time.sleep(0.1)
-    return seconds, commands
+
+
+def wait_until_quiet(client: redis.Redis) -> None:
+    """Wait until no stream is written any more, at most half a minute."""
+    for _ in writes_until_quiet(client):
+        pass
 
 
 def command_stats(client: redis.Redis) -> dict[str, tuple[int, int]]:

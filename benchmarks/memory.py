@@ -1,34 +1,68 @@
-"""Memory: what does a finished workflow take in Redis, and each role at its peak?"""
+"""Memory: what does a finished workflow take in Redis, and each role at its peak?
+
+    build.py bench memory [WORKFLOWS]
+
+Runs chains of ten no-op tasks (2,000 by default) and waits until no stream is written any more. What a
+workflow takes is the growth of Redis' memory without that of the streams that all workflows share.
+"""
 
 from __future__ import annotations
 
-import time
+import statistics
+import sys
+from collections import defaultdict
 
-from benchmarks._installation import peak_memory_mib, processes, server, wait_for_groups
+import redis
+
+from benchmarks._installation import peak_memory_mib, processes, server, shared_streams, wait_for_groups
+from benchmarks._measures import wait_until_quiet
 from lfr import Client
 
 TASKS = 10
-WORKFLOWS = 2000
+FLOW = " -> ".join(["task"] * TASKS)
+SAMPLES = 200
 
 
 def main() -> None:
-    """Run chains of ten. Ask Redis for its memory once the receipts role has cleared the stream."""
+    """Run the workflows; print the memory of each and where it goes, and that of the roles."""
+    workflows = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     roles = (["-m", "lfr", "lifecycle"], ["-m", "lfr", "receipts"], ["-m", "benchmarks._noop_worker"])
     with server() as client:
         port = client.connection_pool.connection_kwargs["port"]
         lfr = Client(f"redis://127.0.0.1:{port}")
         with processes(client, *roles) as started:
-            wait_for_groups(client, 3)
-            lfr.wait(lfr.run(" -> ".join(["task"] * TASKS)))
-            before = client.info("memory")["used_memory"]
-            for _ in range(WORKFLOWS):
-                lfr.run(" -> ".join(["task"] * TASKS))
-            while client.zcard("workflows:state:FINISHED") <= WORKFLOWS or client.xlen("workflows:run"):
-                time.sleep(0.05)
-            bytes_each = (client.info("memory")["used_memory"] - before) / WORKFLOWS
-            print(f"Redis      {bytes_each / 1024:6.2f} KiB a finished workflow of {TASKS} tasks")
+            wait_for_groups(client, 2)
+            lfr.wait(lfr.run(FLOW))
+            wait_until_quiet(client)
+            before = used_bytes(client)
+            ids = [lfr.run(FLOW) for _ in range(workflows)]
+            for id in ids:
+                lfr.wait(id)
+            wait_until_quiet(client)
+            each = (used_bytes(client) - before) / workflows
+            print(f"Redis      {each / 1024:6.2f} KiB a finished workflow of {TASKS} tasks; of its keys:")
+            for name, size in key_sizes(client, ids[:: max(1, workflows // SAMPLES)]).items():
+                print(f"           {size:6.0f} bytes  {name}")
+            left = {name: client.xlen(name) for name in shared_streams(client)}
+            print(f"streams    {', '.join(f'{name} {length:,}' for name, length in left.items())} entries")
             for name, process in zip(("lifecycle", "receipts", "worker"), started, strict=True):
                 print(f"{name:10} {peak_memory_mib(process):6.1f} MiB at its peak")
+
+
+def used_bytes(client: redis.Redis) -> int:
+    """Return the bytes of Redis' data without the streams that workflows share. (INFO, MEMORY USAGE)"""
+    streams = sum(shared_streams(client).values())
+    return int(client.info("memory")["used_memory"]) - streams
+
+
+def key_sizes(client: redis.Redis, ids: list[str]) -> dict[str, float]:
+    """Return the mean size in bytes of the keys of workflows, by what follows the id in their name."""
+    sizes: dict[str, list[int]] = defaultdict(list)
+    for id in ids:
+        for key in client.scan_iter(match=f"{id}*", count=100_000):
+            name = key.decode().removeprefix(id)
+            sizes[f"W{name}"].append(int(client.memory_usage(key, samples=0) or 0))
+    return {name: statistics.fmean(values) for name, values in sorted(sizes.items())}
 
 
 if __name__ == "__main__":

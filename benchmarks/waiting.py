@@ -4,18 +4,17 @@
 
 Starts WAITS workflows (default 100,000), each with one delay and one wait for an event with the workflow's
 number. Kills one wait role (of ROLES, default 1) while the waits start and one while they end, both with
-SIGKILL. Checks each end-task event on the stream. Then measures how late 2,000 delays end on an idle machine.
+SIGKILL. Checks the history of each workflow. Then measures how late 2,000 delays end on an idle machine.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
@@ -23,12 +22,18 @@ import redis
 
 from benchmarks._installation import peak_memory_mib, processes, server, wait_for_groups
 from lfr import Client
+from lfr.config.load import load_settings
+from lfr.operations.inspect.workflow import list_history
+from lfr.store.redis.connection import open_store
 
 FLOW = """
 { wait:delay (- until: "{input[due]}" -)
   wait:event (- {event: answer, match: {number: "{input[number]}"}} -) }
 """
 WAIT = ["-m", "lfr", "wait"]
+DELAY, EVENT = 2, 3
+WAITS = {DELAY, EVENT}
+"""The indexes of the waits among the steps of FLOW."""
 
 
 class WaitRoles:
@@ -95,7 +100,7 @@ def start(
     client: redis.Redis, waits: int, first_due: float, spread: float, roles: WaitRoles
 ) -> dict[str, float]:
     """Start the workflows; kill one role halfway. Return when each delay is due, by the workflow's id."""
-    lfr = Client(f"redis://127.0.0.1:{client.connection_pool.connection_kwargs['port']}")
+    lfr = Client(url(client))
     dues: dict[str, float] = {}
     for number in range(waits):
         due = round(first_due + random.uniform(0, spread), 3)
@@ -119,20 +124,20 @@ def answer(client: redis.Redis, waits: int, roles: WaitRoles) -> None:
 
 
 def check(client: redis.Redis, dues: dict[str, float]) -> None:
-    """Exit with an error unless each wait ended once and no delay before it was due."""
-    ends: Counter[tuple[str, str]] = Counter()
-    early, late = 0, []
-    for id, event in entries(client):
-        if event[b"kind"] == b'"end-task"':
-            workflow, name = json.loads(event[b"workflow"]), json.loads(event[b"name"])
-            ends[workflow, name] += 1
-            if name == "wait:delay":
-                late.append(int(id.partition(b"-")[0]) / 1000 - dues[workflow])
-                early += late[-1] < 0
-    twice = sum(count > 1 for count in ends.values())
-    print(f"  {len(ends):,} waits of {2 * len(dues):,} have ended, {twice} twice, {early} delays early")
+    """Exit with an error unless, by the history of each workflow, each wait ended once and no delay early."""
+    store = open_store(load_settings({"redis_url": url(client)}))
+    ends = twice = early = 0
+    late: list[float] = []
+    for workflow, due in dues.items():
+        facts = [fact for fact in list_history(store, workflow) if fact["event"] == "ended"]
+        counts = Counter(fact["index"] for fact in facts)
+        ends += len(counts.keys() & WAITS)
+        twice += sum(count > 1 for count in counts.values())
+        late += [to_seconds(fact["at"]) - due for fact in facts if fact["index"] == DELAY]
+        early += late[-1] < 0
+    print(f"  {ends:,} waits of {2 * len(dues):,} have ended, {twice} twice, {early} delays early")
     print(f"  delays: {percentiles(late)}")
-    if len(ends) < 2 * len(dues) or twice or early:
+    if ends < 2 * len(dues) or twice or early:
         raise SystemExit("not every wait has ended once and in time")
 
 
@@ -140,7 +145,7 @@ def lateness(client: redis.Redis) -> None:
     """Measure 2,000 delays over 20 seconds, with nothing else to do."""
     with processes(client, ["-m", "lfr", "lifecycle"], WAIT):
         wait_for_groups(client, 2)
-        lfr = Client(f"redis://127.0.0.1:{client.connection_pool.connection_kwargs['port']}")
+        lfr = Client(url(client))
         first_due = time.time() + 10
         dues: dict[str, float] = {}
         for _ in range(2000):
@@ -155,12 +160,14 @@ def lateness(client: redis.Redis) -> None:
     print(f"2,000 delays by themselves, to the end of the workflow: {percentiles(late)}")
 
 
-def entries(client: redis.Redis) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
-    """Yield all entries of the stream."""
-    page = client.xrange("workflows:run", count=10_000)
-    while page:
-        yield from page
-        page = client.xrange("workflows:run", min=b"(" + page[-1][0], count=10_000)
+def url(client: redis.Redis) -> str:
+    """Return the address of the server."""
+    return f"redis://127.0.0.1:{client.connection_pool.connection_kwargs['port']}"
+
+
+def to_seconds(at: str) -> float:
+    """Return the seconds since the epoch of a time in ISO 8601."""
+    return datetime.fromisoformat(at).timestamp()
 
 
 def ended(client: redis.Redis) -> int:
