@@ -37,12 +37,15 @@ def start_workflow(
     base: str | None = None,
     source: str = "FLOW",
     flow: Flow | None = None,
+    name: str = "",
 ) -> StartedWorkflow:
     """Compile a flow text and start a workflow on `input`, an object or a list; None counts as `{}`.
 
-    `base` and `source` are those of `compile_flow`; `flow` is its result, if the caller has it. Without a
-    `workflow_id`, the id is generated. A call with the same `workflow_id`, flow and input as an earlier one
-    starts nothing. Returns as soon as the workflow is stored.
+    `base` and `source` are those of `compile_flow`; `flow` is its result, if the caller has it. `name` is
+    what a flow without a name is called, such as that of its file: it changes the record and a generated id,
+    but not the flow, so that the same text under another name is the same workflow. Without a `workflow_id`,
+    the id is generated. A call with the same `workflow_id`, flow and input as an earlier one starts nothing.
+    Returns as soon as the workflow is stored.
 
     Raises FlowError; BadInput for the id, the input or the base; Conflict if the id belongs to another
     workflow; and the errors of `Connection.execute`.
@@ -50,7 +53,9 @@ def start_workflow(
     flow = flow or _compile(text, base, source)
     workflow_input = normalize_input(input)
     id = (
-        parse_new_workflow_id(workflow_id) if workflow_id is not None else generate_workflow_id(flow, uuid4())
+        parse_new_workflow_id(workflow_id)
+        if workflow_id is not None
+        else generate_workflow_id(flow.name or name, uuid4())
     )
     transition = begin(flow, workflow_input)
     with store.connect() as connection:
@@ -65,7 +70,7 @@ def start_workflow(
                     return None, StartedWorkflow(id, is_new=False)
                 raise Conflict(f"{id} already exists, with another flow or input", hint="choose another id")
             commands = use_flow_commands(flow, is_stored=is_stored)
-            commands += create_workflow_commands(store.stream, id, flow, text, transition, now_ms)
+            commands += create_workflow_commands(store.stream, id, flow, text, transition, now_ms, name=name)
             return commands, StartedWorkflow(id, is_new=True)
 
         return retry_until_committed(connection, attempt)

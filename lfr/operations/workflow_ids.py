@@ -7,7 +7,6 @@ from uuid import UUID
 
 from lfr.errors import BadInput
 from lfr.events import WORKFLOW_ID
-from lfr.flow import Flow
 from lfr.item_ids import is_item
 
 PREFIX = "workflow:"
@@ -40,7 +39,7 @@ def parse_workflow_id(text: str) -> str:
     return id
 
 
-def generate_workflow_id(flow: Flow, uuid: UUID) -> str:
-    """Return a new id: `workflow:NAME-UUID` with the flow's name, or `workflow:UUID` if it has none."""
-    name = _INVALID_CHARACTER.sub("-", flow.name)[:180]
+def generate_workflow_id(name: str, uuid: UUID) -> str:
+    """Return a new id: `workflow:NAME-UUID` with the name of a flow, or `workflow:UUID` if that is empty."""
+    name = _INVALID_CHARACTER.sub("-", name)[:180]
     return f"{PREFIX}{name}-{uuid}" if name else f"{PREFIX}{uuid}"

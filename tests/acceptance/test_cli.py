@@ -226,6 +226,13 @@ def test_an_event_of_any_kind(redis_url: str) -> None:
     assert (fields["kind"], fields["order"]) == ('"approved"', "7")
 
 
+def test_a_flow_without_a_name_is_called_after_its_file(redis_url: str, tmp_path: Path) -> None:
+    (tmp_path / "night build.flow").write_text("A -> B")
+    done = lfr("run", str(tmp_path / "night build.flow"), url=redis_url)
+    assert done.stdout.startswith("workflow:night-build-")
+    assert "night build" in lfr("list", url=redis_url).stdout
+
+
 def test_the_flow_may_come_from_stdin(redis_url: str) -> None:
     assert lfr("run", "-", url=redis_url, input="A -> B").stdout.startswith("workflow:")
     wrong = lfr("run", "-", url=redis_url, input="A -> ?")

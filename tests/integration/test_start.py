@@ -9,6 +9,9 @@ import pytest
 import redis
 
 from lfr.errors import BadInput, Conflict
+from lfr.operations.archive.archive import archive_workflow, restore_workflow
+from lfr.operations.inspect.workflow import inspect_workflow
+from lfr.operations.list_workflows import list_workflows
 from lfr.operations.start import start_workflow
 from lfr.store.redis.connection import Store
 from tests.integration.conftest import started_tasks
@@ -26,6 +29,21 @@ def test_something_else_under_an_id_is_a_conflict(store: Store, text: str, input
     start_workflow(store, "A -> B", {"n": 1}, "mine")
     with pytest.raises(Conflict):
         start_workflow(store, text, input, "mine")
+
+
+def test_a_flow_without_a_name_is_called_after_its_file(store: Store) -> None:
+    """The name is that of the workflow, not of the flow: the text under another name starts nothing again."""
+    id = start_workflow(store, "A", name="night build").id
+    assert id.startswith("workflow:night-build-")
+    assert inspect_workflow(store, id)["name"] == "night build"
+    assert inspect_workflow(store, start_workflow(store, "@flow own\nA", name="file").id)["name"] == "own"
+    start_workflow(store, "A", {}, "mine", name="one")
+    assert not start_workflow(store, "A", {}, "mine", name="two").is_new
+    assert [workflow["id"] for workflow in list_workflows(store, name="one")] == ["workflow:mine"]
+    document = archive_workflow(store, id)
+    copy = restore_workflow(store, document, None)
+    assert copy.startswith("workflow:night-build-") and copy != id
+    assert inspect_workflow(store, copy)["name"] == "night build"
 
 
 def test_many_at_once_under_one_id_start_one(store: Store, client: redis.Redis) -> None:

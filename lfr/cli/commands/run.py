@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lfr.cli.command_table import Handler
@@ -74,8 +75,9 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     store = open_store(arguments)
     from lfr.operations.start import start_workflow
 
+    name = "" if arguments.file == STDIN else Path(arguments.file).stem
     workflow = start_workflow(
-        store, text, input, arguments.workflow_id, base=base, source=source, flow=checked.flow
+        store, text, input, arguments.workflow_id, base=base, source=source, flow=checked.flow, name=name
     )
     if not workflow.is_new:
         terminal.print_err(f"lfr: {workflow.id} had been started before, with the same flow and input")

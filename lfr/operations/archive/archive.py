@@ -77,7 +77,7 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
                 if workflow_id is not None:
                     connection.unwatch()
                     raise Conflict(f"{id} already exists", hint="choose another id")
-                id = generate_workflow_id(flow, uuid4())
+                id = generate_workflow_id(stopped["record"]["name"], uuid4())
                 raise ReadAgain
             commands = use_flow_commands(flow, is_stored=is_stored)
             commands += snapshot_commands(id, flow, stopped)

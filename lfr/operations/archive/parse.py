@@ -93,7 +93,7 @@ def _parse_snapshot(data: Json, flow: Flow, depth: int) -> dict[str, Any]:
         raise _bad("its counts are not four numbers")
     return {
         "record": {
-            "name": flow.name,
+            "name": flow.name or _field(record, "name", TEXT, ""),
             "source": _field(record, "source", TEXT, ""),
             "state": _parse_state(record),
             "reason": _field(record, "reason", TEXT, ""),

@@ -80,16 +80,17 @@ def transition_commands(
 
 
 def create_workflow_commands(
-    stream: str, workflow: str, flow: Flow, source: str, first: Transition, now_ms: int
+    stream: str, workflow: str, flow: Flow, source: str, first: Transition, now_ms: int, *, name: str = ""
 ) -> list[Command]:
     """Return the commands that begin a workflow: its record and its first transition.
 
-    The flow is stored already. `source` is the flow text; if empty, it is not stored. An item is in no index
-    of workflows, and its start is no event: only its parent's history tells it.
+    The flow is stored already. `source` is the flow text; if empty, it is not stored. `name` is the name in
+    the record of a flow without one. An item is in no index of workflows, and its start is no event: only its
+    parent's history tells it.
     """
     progress = Progress()
     progress.apply(first)
-    fields: list[str | int] = ["version", LAYOUT_VERSION, "flow", flow.reference, "name", flow.name]
+    fields: list[str | int] = ["version", LAYOUT_VERSION, "flow", flow.reference, "name", flow.name or name]
     fields += ("steps", flow.size, *(("source", source) if source else ()))
     fields += ("state", first.state, "started", now_ms, *_counts_fields(progress))
     if first.state is not WorkflowState.RUNNING:
