@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lfr.flow import Flow
     from lfr.language import FlowError
     from lfr.local import LocalFailure, compile_flow, run_local
-    from lfr.worker.context import Context
+    from lfr.worker.context import Context, Fatal
     from lfr.worker.registry import task
 
 __version__ = "0.1.0"
@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Client",
     "Context",
+    "Fatal",
     "Flow",
     "FlowError",
     "LfrError",
@@ -42,6 +43,7 @@ _MODULES = {
     "compile_flow": "lfr.local",
     "run_local": "lfr.local",
     "Context": "lfr.worker.context",
+    "Fatal": "lfr.worker.context",
     "task": "lfr.worker.registry",
 }
 

@@ -88,6 +88,7 @@ class EndTask:
 
     has_output  the event has a field `output`, even a null; if not, the output may be stored out of band
     attempt     None: the worker did not name it
+    is_final    of a failure: another attempt would fail as well, so that there is none
     """
 
     workflow: str
@@ -98,6 +99,7 @@ class EndTask:
     output: Json = None
     has_output: bool = False
     attempt: int | None = None
+    is_final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,7 @@ def parse_end_task(values: Values) -> EndTask:
         output=values.get(b"output"),
         has_output=b"output" in values,
         attempt=_attempt(values),
+        is_final=values.get(b"retry") is False,
     )
 
 
@@ -233,11 +236,15 @@ def encode(kind: str, at: str, values: Mapping[str, Json]) -> list[str]:
     return flat
 
 
-def end_task_values(task: StartTask, *, output: Json = None, failure: str | None = None) -> dict[str, Json]:
-    """Return the values of an end-task: of a failure for this reason; None: of a success with `output`."""
+def end_task_values(
+    task: StartTask, *, output: Json = None, failure: str | None = None, is_final: bool = False
+) -> dict[str, Json]:
+    """Return the values of an end-task: of a failure for this reason; None: of a success with `output`. With
+    `is_final` the failure is not retried, whatever the step's options say."""
     values = {"workflow": task.workflow, "name": task.name, "index": task.index, "attempt": task.attempt}
     if failure is not None:
-        return {**values, "status": Status.FAILURE, "reason": failure}
+        final = {"retry": False} if is_final else {}
+        return {**values, "status": Status.FAILURE, "reason": failure, **final}
     return {**values, "status": Status.SUCCESS, "output": output}
 
 

@@ -94,7 +94,9 @@ def advance(
 def _delay_of_retry(invocation: Invocation, before: StepProgress, result: StepResult) -> float | None:
     """Return the seconds after which a failed task is retried, or None if it is not."""
     retry = invocation.options.retry
-    if retry is None or before.retries >= retry.times or not is_retryable(retry, result.failure or ""):
+    if retry is None or before.retries >= retry.times or result.is_final:
+        return None
+    if not is_retryable(retry, result.failure or ""):
         return None
     return retry_delay(retry, before.retries + 1, result.chance)
 

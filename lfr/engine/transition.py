@@ -19,6 +19,7 @@ class StepResult:
     failure  why the task failed, or None if it succeeded
     attempt  the attempt that the result is of, or None if the worker does not say
     chance   a random number from 0 to 1, for the jitter of a retry
+    is_final  of a failure: it is not retried, whatever the step's options say
     """
 
     index: int
@@ -26,6 +27,7 @@ class StepResult:
     failure: str | None = None
     attempt: int | None = None
     chance: float = 0.5
+    is_final: bool = False
 
 
 @dataclass(frozen=True, slots=True)

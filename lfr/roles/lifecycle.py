@@ -297,7 +297,8 @@ def _uses_output(workflow: LoadedWorkflow, task: events.EndTask, has_output: boo
 def _step_result(task: events.EndTask, out_of_band: bytes | None) -> StepResult:
     if task.status is events.Status.FAILURE:
         reason = task.reason or "the worker gave no reason"
-        return StepResult(task.index, failure=reason, attempt=task.attempt, chance=random.random())
+        chance = random.random()
+        return StepResult(task.index, None, reason, task.attempt, chance, is_final=task.is_final)
     output = task.output
     if not task.has_output and out_of_band is not None:
         try:

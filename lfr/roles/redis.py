@@ -49,7 +49,8 @@ class RedisTasks(Consumer):
             try:
                 commands.append((id, task, parse_command(task, self._policy)))
             except BadParameter as error:
-                completions.append(Completion(id, events.end_task_values(task, failure=str(error))))
+                values = events.end_task_values(task, failure=str(error), is_final=True)
+                completions.append(Completion(id, values))
         words = [command.words for _, _, command in commands]
         replies = connection.execute_unchecked(words)
         for (id, task, command), reply in zip(commands, replies, strict=True):

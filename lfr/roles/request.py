@@ -37,7 +37,7 @@ def request_executor(store: Store) -> TaskExecutor:
         try:
             return send_request(store, sender, task)
         except (BadParameter, RequestFailed) as error:
-            raise TaskFailed(str(error)) from None
+            raise TaskFailed(str(error), is_final=isinstance(error, BadParameter)) from None
 
     return TaskExecutor(
         store, "request", work, accepts=lambda task: task.startswith(REQUEST_PREFIX), concurrency=_CONCURRENCY

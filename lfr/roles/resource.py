@@ -41,9 +41,9 @@ def load_or_store(client: ResourceClient, task: events.StartTask) -> Json:
         client.store(parse_store(task.parameters), task.input, key)
         return {}
     except BadParameter as error:
-        raise TaskFailed(str(error)) from None
+        raise TaskFailed(str(error), is_final=True) from None
     except (BadLocation, ResourceFailed) as error:
-        raise TaskFailed(f"{task.base}: {error}") from None
+        raise TaskFailed(f"{task.base}: {error}", is_final=isinstance(error, BadLocation)) from None
 
 
 def run(store: Store, context: RoleContext) -> int:

@@ -134,7 +134,8 @@ class WaitBatch:
         try:
             wait = parse_wait(entry_id, task)
         except BadParameter as error:
-            self.failures.append(Completion(entry_id, events.end_task_values(task, failure=str(error))))
+            values = events.end_task_values(task, failure=str(error), is_final=True)
+            self.failures.append(Completion(entry_id, values))
             return
         if isinstance(wait, LatchRequest):
             self.latch_requests.append(wait)

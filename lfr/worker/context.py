@@ -25,6 +25,11 @@ def run_at_once(call: Callable[[], None]) -> None:
     call()
 
 
+class Fatal(Exception):
+    """A task raises this when another attempt would fail as well: it fails without a retry, whatever the
+    options of its step say. The text is the reason."""
+
+
 class Context:
     """The attempt that a function works on.
 

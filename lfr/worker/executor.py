@@ -27,6 +27,7 @@ from lfr.store.stream.groups import release_claims
 from lfr.store.workflows.attempt_status import are_current
 from lfr.values.json import InvalidJson, Json
 from lfr.worker.completions import CompletionQueue, EncodedCompletion
+from lfr.worker.context import Fatal
 from lfr.worker.registry import describe_exception
 from lfr.worker.threads import EventLoopThread, ThreadPool
 
@@ -40,7 +41,11 @@ Work: TypeAlias = Callable[[events.StartTask], Json | Awaitable[Json]]
 
 
 class TaskFailed(Exception):
-    """The task has failed; the text is the reason."""
+    """The task has failed; the text is the reason. `is_final`: another attempt would fail as well."""
+
+    def __init__(self, reason: str, *, is_final: bool = False) -> None:
+        super().__init__(reason)
+        self.is_final = is_final
 
 
 class CompletedElsewhere(Exception):
@@ -240,6 +245,7 @@ class TaskExecutor(Consumer):
 
     def _failed_completion(self, id: str, task: events.StartTask, error: BaseException) -> list[Command]:
         """Return the commands that complete a task that has raised this."""
+        is_final = isinstance(error, Fatal) or (isinstance(error, TaskFailed) and error.is_final)
         if isinstance(error, CompletedElsewhere):
             return self._commands(id, task, None)
         if isinstance(error, InvalidJson):
@@ -248,8 +254,9 @@ class TaskExecutor(Consumer):
             reason = str(error) or "it gave no reason"
         else:  # whatever a task raises, SystemExit too, is a failure of the task
             reason = describe_exception(error)
-            _log_failure(task, error)
-        return self._commands(id, task, events.end_task_values(task, failure=reason))
+            if not isinstance(error, Fatal):
+                _log_failure(task, error)
+        return self._commands(id, task, events.end_task_values(task, failure=reason, is_final=is_final))
 
     def _commands(self, id: str, task: events.StartTask, values: dict[str, Json] | None) -> list[Command]:
         return [*completion_commands(self.id.stream, Completion(id, values)), *self._end_commands(task)]

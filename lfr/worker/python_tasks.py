@@ -31,7 +31,7 @@ def make_executor(
         try:
             arguments = task.arguments(start.input, start.parameters, context)
         except BadCall as error:
-            raise TaskFailed(f"{start.base}: {error}") from None
+            raise TaskFailed(f"{start.base}: {error}", is_final=True) from None
         return task.function(*arguments.args, **arguments.kwargs)
 
     def end_commands(start: events.StartTask) -> Sequence[Command]:

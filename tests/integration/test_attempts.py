@@ -112,6 +112,14 @@ def test_only_failures_that_a_retry_is_for(store: Store, client: redis.Redis, li
     eventually(lambda: lifecycle.step() or inspect_workflow(store, id)["state"] == "FAILED")
 
 
+def test_a_failure_that_says_so_is_not_retried(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
+    id = start(store, "{retry: {times: 9, delay: 0}}")
+    answer(client, attempts(client, lifecycle, 1)[-1], status="FAILURE", reason="busy", retry=True)
+    answer(client, attempts(client, lifecycle, 2)[-1], status="FAILURE", reason="no such file", retry=False)
+    eventually(lambda: lifecycle.step() or inspect_workflow(store, id)["state"] == "FAILED")
+    assert inspect_workflow(store, id)["reason"] == "no such file"
+
+
 def test_a_worker_that_never_answers(store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
     id = start(store, "{timeout: 30ms, retry: {times: 1, delay: 0, on: timeout}}")
     attempts(client, lifecycle, 2)

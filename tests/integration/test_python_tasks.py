@@ -243,3 +243,23 @@ def test_redis_that_answers_late_does_not_hold_up_the_event_loop(
         eventually(lambda: client.info("commandstats")["cmdstat_del"]["calls"] == 2)
     assert end["output"] == {"cancelled": False}
     assert client.exists(keys.task_progress(id, 1)) == 0
+
+
+def test_a_failure_that_a_retry_cannot_mend_says_so(
+    store: Store, client: redis.Redis, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "fatal_tasks.py"
+    file.write_text(
+        "from lfr import Fatal, task\n"
+        '@task("fatal")\ndef fatal(input): raise Fatal("there is no such customer")\n'
+        '@task("busy")\ndef busy(input, *, times: int = 1): raise OSError("busy")\n'
+    )
+    start_workflow(store, "fatal; busy; busy (- times: many -)", {})
+    with running(store, load_tasks(str(file))):
+        eventually(lambda: len(events_of(client, "end-task")) == 3)
+    ends = {
+        end["index"]: (end["reason"].partition(":")[0], end.get("retry"))
+        for end in events_of(client, "end-task")
+    }
+    assert ends == {1: ("Fatal", False), 2: ("OSError", None), 3: ("busy", False)}
+    assert "there is no such customer" not in caplog.text  # no traceback for what is said on purpose
