@@ -187,6 +187,8 @@ def bench(words: Sequence[str]) -> int:
     environment = {**os.environ, "LFR_VALKEY_SERVER": str(_valkey(os.uname().machine)), "LFR_FILE": str(FILE)}
     _build_if_stale()
     if "comparison" in names:
+        if not shutil.which("node"):
+            sys.exit(f"build.py bench: node is not installed ({TOOLS['node']}): comparison runs BullMQ on it")
         environment["LFR_BENCH_BULLMQ"] = str(_bullmq())
     python = _environment("test")
     return max(_run([python, "-m", f"benchmarks.{name}", *arguments], environment) for name in names)

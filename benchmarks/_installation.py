@@ -18,13 +18,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @contextmanager
-def server() -> Iterator[redis.Redis]:
-    """Start a Redis without persistence on a free port. Floor and engine share it."""
+def server(*options: str) -> Iterator[redis.Redis]:
+    """Start a Redis on a free port: without persistence, unless the options of the server say otherwise."""
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         program = os.environ.get("LFR_VALKEY_SERVER", "redis-server")
-        options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
-        process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+        address = ("--port", str(port), "--bind", "127.0.0.1")
+        command = [program, *address, "--save", "", "--dir", folder, *options]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         client = redis.Redis(host="127.0.0.1", port=port, protocol=2)
         try:
             _wait_until_up(client)

@@ -105,13 +105,20 @@ def with_server(client: redis.Redis, pids: Mapping[str, int]) -> dict[str, int]:
 
 
 def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
-    """Return the user and system time of processes so far. (proc(5), stat: fields 14 and 15)"""
+    """Return the user and system time so far of each process with its children. (proc(5))"""
     ticks = os.sysconf("SC_CLK_TCK")
-    seconds: dict[str, float] = {}
-    for name, pid in pids.items():
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        seconds[name] = (int(fields[11]) + int(fields[12])) / ticks
-    return seconds
+    return {name: sum(map(_cpu_ticks, _with_children(pid))) / ticks for name, pid in pids.items()}
+
+
+def _cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def _with_children(pid: int) -> list[int]:
+    files = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [int(word) for file in files for word in file.read_text().split()]
+    return [pid, *(descendant for child in children for descendant in _with_children(child))]
 
 
 def _until_quiet(

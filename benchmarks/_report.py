@@ -24,6 +24,10 @@ RATIOS: Sequence[tuple[str, str, str, str, str]] = (
     ("throughput", "tasks-50-all", "tasks-50", "at least 0.9", "every role of an installation on"),
     ("throughput", "tasks-1-all", "tasks-1", "at least 0.9", "every role of an installation on"),
     ("throughput", "tasks-50-groups", "tasks-50", "at least 0.95", "ten idle worker groups beside it"),
+    *(
+        ("throughput", f"tasks-{variant}", "tasks-50", "", "")
+        for variant in ("50-receipts", "50-2-lifecycles", "25-2-processes", "50-everysec", "50-always")
+    ),
     ("throughput", "lean", "old-lean", "", ""),
     ("throughput", "tasks-50", "old-tasks-50", "", ""),
     ("throughput", "tasks-1", "old-tasks-1", "", ""),
@@ -101,12 +105,12 @@ def print_medians(measures: Rounds) -> None:
     print("\nCPU, us a task (medians)")
     for name, rounds in measures.items():
         if rounds[0].cpu:
-            print(f"  {name:17} {_by_process([measure.cpu for measure in rounds])}")
+            print(f"  {name:21} {_by_process([measure.cpu for measure in rounds])}")
     if any(rounds[0].idle for rounds in measures.values()):
         print("\nCPU when idle, ms a second (medians)")
         for name, rounds in measures.items():
             if rounds[0].idle:
-                print(f"  {name:17} {_by_process([measure.idle for measure in rounds], 1)}")
+                print(f"  {name:21} {_by_process([measure.idle for measure in rounds], 1)}")
 
 
 def _row(name: str, rounds: Sequence[Measure]) -> str:
@@ -119,7 +123,7 @@ def _row(name: str, rounds: Sequence[Measure]) -> str:
         ("fan of 5,000", "6.2f", "of 5,000"),
     )
     values = [(median(rounds, FIGURES[figure]), layout, unit) for figure, layout, unit in columns]
-    return f"{name:17}" + "".join(
+    return f"{name:21}" + "".join(
         f" {value:{layout}} {unit}" for value, layout, unit in values if value is not None
     )
 
@@ -143,7 +147,7 @@ def print_commands(measures: Rounds) -> None:
         busiest = sorted(first.commands.items(), key=lambda item: -item[1]["usec"])
         parts = [f"{cmd} {use['calls']:.2f} {use['usec']:.1f}" for cmd, use in busiest if use["usec"] >= 0.2]
         total = sum(use["calls"] for use in first.commands.values())
-        print(f"  {name:17} {total:5.1f} calls: {', '.join(parts)}")
+        print(f"  {name:21} {total:5.1f} calls: {', '.join(parts)}")
 
 
 def print_ratios(measures: Rounds) -> None:
@@ -152,7 +156,7 @@ def print_ratios(measures: Rounds) -> None:
     for figure, system, baseline, aim, remark in RATIOS:
         spread = _spread(measures, figure, system, baseline)
         if spread:
-            line = f"  {figure:15} {system:17} / {baseline:13} {spread}  {aim:14} {remark}"
+            line = f"  {figure:15} {system:21} / {baseline:13} {spread}  {aim:14} {remark}"
             print(line.rstrip())
     for name, rounds in measures.items():
         per_task = [
@@ -162,4 +166,4 @@ def print_ratios(measures: Rounds) -> None:
         ]
         if per_task:
             line = f"{min(per_task):5.2f} {statistics.median(per_task):5.2f} {max(per_task):5.2f}"
-            print(f"  a task in a fan of 5,000 to one in a fan of 1,000, {name:17} {line}")
+            print(f"  a task in a fan of 5,000 to one in a fan of 1,000, {name:21} {line}")

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import redis
@@ -38,6 +38,7 @@ class System:
     """What is measured: an installation, with its processes by name, and the command of its client.
 
     Each process command may contain PORT. `heartbeats` is how many roles must report before it is ready.
+    `server_options` are those of Redis.
     """
 
     processes: Mapping[str, Sequence[str]]
@@ -45,6 +46,7 @@ class System:
     environment: Mapping[str, str]
     folder: Path
     heartbeats: int = 0
+    server_options: Sequence[str] = ()
 
 
 class Client:
@@ -86,13 +88,25 @@ def bullmq(concurrency: int) -> System:
     return System(worker, ("node", "client.mjs", "PORT"), {}, Path(os.environ["LFR_BENCH_BULLMQ"]))
 
 
-def lfr_tasks(program: Program, concurrency: int, roles: Sequence[str], idle: Sequence[Path] = ()) -> System:
-    """Return an installation with these roles, `lfr tasks`, and a worker group for each file in `idle`."""
+def lfr_tasks(
+    program: Program,
+    concurrency: int,
+    roles: Sequence[str],
+    *,
+    processes: int = 0,
+    idle: Sequence[Path] = (),
+    server_options: Sequence[str] = (),
+) -> System:
+    """Return an installation with these roles (`lifecycle.2` is a second process of a role), `lfr tasks`, in
+    worker processes if so many are given, and a worker group for each file in `idle`."""
     commands = {role: _role_command(program, role) for role in roles}
-    commands["tasks"] = (*program.command, "tasks", str(TASKS_FILE), "--concurrency", str(concurrency))
+    parallel = ("--processes", str(processes)) if processes else ()
+    tasks = (*program.command, "tasks", str(TASKS_FILE), "--concurrency", str(concurrency), *parallel)
+    commands["tasks"] = tasks
     for path in idle:
         commands[path.stem] = (*program.command, "tasks", str(path), "--concurrency", "50")
-    return _installation(program, commands, len(commands))
+    heartbeats = len(commands) + max(0, processes - 1)
+    return replace(_installation(program, commands, heartbeats), server_options=server_options)
 
 
 def lfr_worker(program: Program, roles: Sequence[str], worker: str) -> System:
@@ -136,7 +150,7 @@ def running(system: System, client: redis.Redis) -> Iterator[tuple[Client, dict[
 
 def _role_command(program: Program, role: str) -> tuple[str, ...]:
     address = ("127.0.0.1:0",) if role in ("api", "console") else ()
-    return (*program.command, role, *address)
+    return (*program.command, role.partition(".")[0], *address)
 
 
 def _installation(program: Program, commands: Mapping[str, Sequence[str]], heartbeats: int) -> System:

@@ -53,8 +53,14 @@ LATENCY_TURNS, FAN_TURNS, WIDE_FAN_TURNS = 20, 3, 1
 IDLE_SYSTEMS = ("bullmq-1", "bullmq-50", "tasks-1", "tasks-50", "tasks-50-all")
 """What is measured after idleness: each costs half a minute a round."""
 
-EXTRA_SYSTEMS = ("tasks-50-receipts", "bus-worker", "old-tasks-50-all")
+EXTRA_SYSTEMS = (
+    *("tasks-50-receipts", "tasks-50-2-lifecycles", "tasks-25-2-processes"),
+    *("tasks-50-everysec", "tasks-50-always", "bus-worker", "old-tasks-50-all"),
+)
 """What is measured only if it is named."""
+
+EVERYSEC = ("--appendonly", "yes", "--appendfsync", "everysec")
+ALWAYS = ("--appendonly", "yes", "--appendfsync", "always")
 
 
 def main() -> None:
@@ -66,7 +72,7 @@ def main() -> None:
         for number in range(options.rounds):
             print(f"round {number + 1} of {options.rounds}", flush=True)
             for name in _rotated(list(systems), number):
-                with server() as client:
+                with server(*systems[name].server_options) as client:
                     measure = _measure(client, name, systems[name], options)
                 measures.setdefault(name, []).append(measure)
                 print_round(name, measure)
@@ -115,8 +121,12 @@ def _systems(options: Namespace, scratch: Path) -> dict[str, System]:
         "tasks-50": lfr_tasks(new, 50, few),
         "tasks-1-all": lfr_tasks(new, 1, ALL_ROLES),
         "tasks-50-all": lfr_tasks(new, 50, ALL_ROLES),
-        "tasks-50-groups": lfr_tasks(new, 50, few, idle_workers),
+        "tasks-50-groups": lfr_tasks(new, 50, few, idle=idle_workers),
         "tasks-50-receipts": lfr_tasks(new, 50, (*few, "receipts")),
+        "tasks-50-2-lifecycles": lfr_tasks(new, 50, (*few, "lifecycle.2")),
+        "tasks-25-2-processes": lfr_tasks(new, 25, few, processes=2),
+        "tasks-50-everysec": lfr_tasks(new, 50, few, server_options=EVERYSEC),
+        "tasks-50-always": lfr_tasks(new, 50, few, server_options=ALWAYS),
         "bus-worker": lfr_worker(new, few, "_bus_worker"),
     }
     if options.old:
