@@ -17,9 +17,12 @@ def write_atomically(path: Path, content: str | bytes, mode: int | None = None) 
     """Write a file so that no reader ever sees a part of it. Raises CannotWrite.
 
     With `mode` the file at `path` is replaced, even if it is a link. Without, a link is followed and an
-    existing file keeps its mode.
+    existing file keeps its mode. A device or a pipe, such as /dev/null, is written to and not replaced.
     """
     target = path.resolve() if mode is None else path
+    if target.exists() and not target.is_file() and not target.is_dir():
+        _write_special_file(target, content)
+        return
     new = target.with_name(f".{target.name}.{os.getpid()}.new")
     try:
         if mode is None and target.exists():
@@ -31,6 +34,14 @@ def write_atomically(path: Path, content: str | bytes, mode: int | None = None) 
     except OSError as error:
         with suppress(OSError):
             new.unlink(missing_ok=True)
+        raise CannotWrite(f"cannot write {path}: {error.strerror}") from None
+
+
+def _write_special_file(path: Path, content: str | bytes) -> None:
+    try:
+        with path.open("wb", buffering=0) as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
         raise CannotWrite(f"cannot write {path}: {error.strerror}") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,16 @@ def test_a_failure_names_the_file_and_leaves_nothing_behind(tmp_path: Path) -> N
         with pytest.raises(CannotWrite, match=f"cannot write {path}: "):
             write_atomically(path, "text")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("mode", [None, 0o600])
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path, mode: int | None) -> None:
+    """As root, a device such as /dev/null would be replaced for all of the machine."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(pipe, "text", mode)
+    assert os.read(reader, 100) == b"text"
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
