@@ -12,7 +12,7 @@ from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.list_workflows import list_workflows
 from lfr.operations.start import start_workflow
 from lfr.store.redis.connection import open_store
-from lfr.values.json import Json
+from lfr.values.json import ABSENT, Json
 
 _ADDRESS_PARTS: Final = frozenset({"host", "port", "username", "password"})
 
@@ -45,11 +45,13 @@ class Client:
     ) -> str:
         """Start a workflow and return its id; do not wait for its end.
 
-        Without `workflow_id`, generate one; if it exists with the same flow and input, start nothing. Without
-        `input`, it is {}. `base`, a folder or a URL, is the base of relative resources. Raises FlowError,
-        BadInput, Conflict if `workflow_id` exists with another flow or input, Unreachable, Refused.
+        Without `workflow_id`, generate one; if it exists with the same flow and input, start nothing.
+        `input` may be any JSON value; None: there is none, which counts as {}. `base`, a folder or a URL, is
+        the base of relative resources. Raises FlowError, BadInput, Conflict if `workflow_id` exists with
+        another flow or input, Unreachable, Refused.
         """
-        return start_workflow(self._store, flow_text, input, workflow_id, base=absolute_base(base)).id
+        start_input = ABSENT if input is None else input
+        return start_workflow(self._store, flow_text, start_input, workflow_id, base=absolute_base(base)).id
 
     def inspect(self, id: str, *, history: bool = False) -> dict[str, Any]:
         """Return all data of a workflow, as `lfr inspect --json` prints it. Raises NotFound and BadInput."""

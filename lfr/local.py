@@ -17,15 +17,14 @@ from lfr.flow import Flow
 from lfr.tasks.catalogue import DELAY
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.wait_spec import parse_delay
-from lfr.values.json import InvalidJson, Json, decode_json, encode_json
+from lfr.values.json import ABSENT, InvalidJson, Json, decode_json, encode_json
 from lfr.worker.registry import BadCall, await_output, is_marked, make_task
 
 __all__ = ["LocalFailure", "compile_flow", "run_local"]
 
 Function: TypeAlias = Callable[..., Any]
 """A task as a function of (name, base, index, input, parameters), (input, parameters), (input) or (), or a
-function with `@task`. It may be async. It returns the output, an object or a list; None counts as {}, a
-scalar as a list of one."""
+function with `@task`. It may be async. It returns the output; None is null."""
 
 
 def compile_flow(text: str, base: Base = None, *, source: str = "FLOW") -> Flow:
@@ -57,19 +56,22 @@ def run_local(
     A `wait:delay` without a function does not wait: its output is its input. Every other built-in task needs
     a function under its name: `request:...`, `resource:load`, `resource:store`.
 
-    Tasks exchange JSON, as workers do: a task cannot change the input of another one. Exceptions of functions
-    pass through. `base` is that of `compile_flow`, for a text. A run stops after `limit` tasks, and after
-    `turns` turns (None: any number) of a loop that leads back to its `:start` and so has no end.
+    `input` may be any JSON value; None: there is none, which counts as {}. Tasks exchange JSON, as workers
+    do: a task cannot change the input of another one. Exceptions of functions pass through. `base` is that of
+    `compile_flow`, for a text. A run stops after `limit` tasks, and after `turns` turns (None: any number) of
+    a loop that leads back to its `:start` and so has no end.
 
-    Raises FlowError; BadInput for an input that is no object or list; LocalFailure if a step fails, if a task
-    has no function or returns no JSON, or if the run was stopped.
+    Raises FlowError; BadInput for an input that is no JSON; LocalFailure if a step fails, if a task has no
+    function or returns no JSON, or if the run was stopped.
     """
     compiled = compile_flow(flow, base) if isinstance(flow, str) else flow
-    task, start_input = _as_task(tasks), normalize_input(input)
-    return local.run_flow(compiled, task, start_input, trace, skipped=skipped, limit=limit, turns=turns)
+    task, start_input = as_task(tasks), normalize_input(ABSENT if input is None else input)
+    output = local.run_flow(compiled, task, start_input, trace, skipped=skipped, limit=limit, turns=turns)
+    return None if output is ABSENT else output
 
 
-def _as_task(tasks: Mapping[str, Function] | Function) -> Task:
+def as_task(tasks: Mapping[str, Function] | Function) -> Task:
+    """Return one task that finds the function for each step, calls it with copies, and checks its output."""
     adapted_tasks: dict[tuple[str, str], Task] = {}
 
     def run(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
@@ -156,7 +158,7 @@ class LocalContext:
 
 def _copy(value: Json) -> Json:
     """Return a copy made through JSON, as another process would get the value. Raises InvalidJson."""
-    return None if value is None else decode_json(encode_json(value).encode())
+    return decode_json(encode_json(value).encode())
 
 
 def _delay(input: Json, parameters: Json) -> Json:

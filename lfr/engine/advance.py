@@ -48,7 +48,7 @@ from lfr.values.json import Json
 def begin(flow: Flow, input: Json) -> Transition:
     """Return the first transition of a workflow: it activates the flow's first step.
 
-    `input` is an object or a list; for the part of a flow that runs for an item it may be any value.
+    The flow may be the part of one that runs for an item.
     """
     builder = TransitionBuilder(flow, Progress(is_whole=True), {WORKFLOW_INPUT: input})
     builder.transition.outputs[WORKFLOW_INPUT] = input
@@ -79,7 +79,7 @@ def advance(
     if step.iterate and result.failure is None:
         result = replace(result, failure=builder.check_output(result.output))
     if result.failure is None:
-        builder.complete(step, FactKind.ENDED, normalize_output(result.output))
+        builder.complete(step, FactKind.ENDED, result.output)
     elif (
         progress.state is WorkflowState.RUNNING
         and (delay := _delay_of_retry(invocation, before, result)) is not None
@@ -101,27 +101,18 @@ def _delay_of_retry(invocation: Invocation, before: StepProgress, result: StepRe
     return retry_delay(retry, before.retries + 1, result.chance)
 
 
-def normalize_output(value: Json) -> Json:
-    """Return the output that a task's value stands for: `{}` for None, a list of one for a scalar."""
-    if value is None:
-        return {}
-    if isinstance(value, dict | list):
-        return value
-    return [value]
-
-
 def gather_input(flow: Flow, output: Callable[[int], Json], index: int) -> Json:
     """Return the input of a step: the outputs of its sources by ascending index, without those that are `{}`.
 
     If none is left, the input is `{}`; if one is left, that output; otherwise a list of them. If the step
-    says `>`, a list is merged into one object. `output` returns the output of a step by index; None counts as
-    `{}`. Raises InputError.
+    says `>`, they are merged into one object. `output` returns the output of a step by index, `{}` if it has
+    none. Raises InputError.
     """
-    outputs = [value for source in flow.input_sources[index] if (value := output(source)) not in (None, {})]
-    if len(outputs) > 1:
-        return merge(outputs) if flow.steps[index].merge else outputs
-    input = outputs[0] if outputs else {}
-    return merge(input) if flow.steps[index].merge and isinstance(input, list) else input
+    outputs = [value for source in flow.input_sources[index] if (value := output(source)) != {}]
+    if flow.steps[index].merge:
+        is_object = len(outputs) == 1 and isinstance(outputs[0], dict)
+        return outputs[0] if is_object else merge(outputs)
+    return outputs if len(outputs) > 1 else outputs[0] if outputs else {}
 
 
 _INVOKING = frozenset({StepKind.TASK, StepKind.RESOURCE})
@@ -264,7 +255,7 @@ class TransitionBuilder:
     def _start(self, step: Step) -> None:
         """Start a step: gather its input, evaluate its guard, then invoke its task or end it."""
         if step.kind is StepKind.LITERAL:
-            self._end(step.index, FactKind.PASSED, normalize_output(step.value))
+            self._end(step.index, FactKind.PASSED, {} if step.value is None else step.value)
             return
         try:
             input = self._gather(step)
@@ -360,8 +351,8 @@ class TransitionBuilder:
         return not missing
 
     def _output(self, index: int) -> Json:
-        changed = self.transition.outputs.get(index)
-        return self.outputs.get(index) if changed is None else changed
+        outputs = self.transition.outputs if index in self.transition.outputs else self.outputs
+        return outputs.get(index, {})
 
     def _has_output(self, index: int) -> bool:
         return self.progress.is_whole or index in self.outputs or index in self.transition.outputs

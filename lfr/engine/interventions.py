@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from lfr.engine.advance import TransitionBuilder, gather_input, normalize_output
+from lfr.engine.advance import TransitionBuilder, gather_input
 from lfr.engine.step_inputs import InputError
 from lfr.engine.transition import UNTOUCHED, Fact, FactKind, LoadRequest, Progress, Start, Transition
 from lfr.flow import Flow
 from lfr.states import MAY_FOLLOW, WorkflowState
-from lfr.values.json import Json
+from lfr.values.json import ABSENT, Json
 
 
 class StepAction(StrEnum):
@@ -98,7 +98,7 @@ def skip_step(
     flow: Flow, progress: Progress, outputs: Mapping[int, Json], index: int, output: Json
 ) -> Transition:
     """Return the transition that skips a task that runs, has failed or was stopped: its output is `output`,
-    or, if that is None, its input, or `{}` if it has failed because there is no input.
+    or, if that is ABSENT, its input, or `{}` if it has failed because there is no input.
 
     If it does not run, the workflow continues as after a restart. Raises NotPossible for any other step.
     """
@@ -141,10 +141,10 @@ def _start_ready_steps(builder: TransitionBuilder) -> None:
 
 
 def _output_of_skipped(flow: Flow, outputs: Mapping[int, Json], index: int, output: Json) -> Json:
-    if output is not None:
-        return normalize_output(output)
+    if output is not ABSENT:
+        return output
     try:
-        return gather_input(flow, outputs.get, index)
+        return gather_input(flow, lambda source: outputs.get(source, {}), index)
     except InputError:  # this is why the step failed
         return {}
 

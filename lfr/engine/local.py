@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lfr.engine.advance import advance, begin, normalize_output
+from lfr.engine.advance import advance, begin
 from lfr.engine.transition import FactKind, Progress, Start, StepResult, Transition
 from lfr.errors import LfrError
 from lfr.flow import Flow
 from lfr.states import WorkflowState
-from lfr.values.json import Json
+from lfr.values.json import ABSENT, Json
 
 Task: TypeAlias = Callable[[str, str, int, Json, Json], Json]
 """A task as a function: (name, base, index, input, parameters) -> output."""
@@ -28,23 +28,22 @@ class LocalFailure(LfrError):
 def run_flow(
     flow: Flow,
     task: Task,
-    input: Json = None,
+    input: Json,
     trace: Trace | None = None,
     *,
     skipped: Trace | None = None,
     limit: int = 1_000_000,
     turns: int | None = None,
 ) -> Json:
-    """Run `flow` to its end and return its output, or None if its end is never reached.
+    """Run `flow` to its end and return its output, or ABSENT if its end is never reached.
 
-    `input` becomes `{}` if it is None, a list of one if it is a scalar. `task` does every task and every
-    resource. `trace` is called before each of them, `skipped` for each step whose guard is false. The items
-    of an iterated step are done one after the other. Nothing is retried.
+    `task` does every task and every resource. `trace` is called before each of them, `skipped` for each step
+    whose guard is false. The items of an iterated step are done one after the other. Nothing is retried.
 
     Raises LocalFailure if a step fails, after `limit` tasks, or after `turns` passes (None: any number)
     through the start of a flow that leads back to it. What `task` raises goes to the caller.
     """
-    return _LocalRun(task, trace, skipped, limit, turns).run(flow, normalize_output(input))
+    return _LocalRun(task, trace, skipped, limit, turns).run(flow, input)
 
 
 @dataclass(slots=True)
@@ -81,7 +80,7 @@ class _LocalRun:
             transition = advance(flow, progress, outputs, StepResult(start.index, self._output(flow, start)))
             assert isinstance(transition, Transition)  # the progress is whole, and no task ends twice
             apply(transition)
-        return outputs.get(flow.last)
+        return outputs.get(flow.last, ABSENT)
 
     def _count_turns(self, flow: Flow, transition: Transition) -> None:
         """Count how often the start of the whole flow passes; parts that run for items have no turns."""
@@ -103,7 +102,7 @@ class _LocalRun:
         if step.iterate:
             part = flow.part(step.index)
             outputs = (self.run(part, item) for item in start.input)
-            return [{} if output is None else output for output in outputs]
+            return [{} if output is ABSENT else output for output in outputs]
         self.task_count += 1
         if self.task_count > self.limit:
             raise LocalFailure(f"after {self.limit} tasks the run was stopped")

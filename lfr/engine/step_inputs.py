@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from lfr.errors import BadInput
-from lfr.values.json import MAX_DEPTH, InvalidJson, Json, decode_json, encode_json
+from lfr.values.json import ABSENT, MAX_DEPTH, InvalidJson, Json, decode_json, encode_json
 
 MAX_VALUES: Final = 10_000_000
 """How many values the lists that one transition makes of outputs may hold together."""
@@ -39,15 +39,9 @@ class TooBig(ValueError):
 
 
 def normalize_input(input: Json) -> Json:
-    """Return the input of a workflow as JSON data; None becomes `{}`.
-
-    Raises BadInput unless the input is an object or a list of JSON values.
-    """
-    value = {} if input is None else input
-    if not isinstance(value, dict | list):
-        raise BadInput(f"the input is {str(value)[:40]}", hint="it must be an object or a list")
+    """Return the input of a workflow as JSON data; ABSENT becomes `{}`. Raises BadInput if it is no JSON."""
     try:
-        return decode_json(encode_json(value).encode())
+        return {} if input is ABSENT else decode_json(encode_json(input).encode())
     except InvalidJson as error:
         raise BadInput(f"the input cannot be written as JSON: {error}") from None
 
@@ -55,7 +49,7 @@ def normalize_input(input: Json) -> Json:
 def merge(members: Iterable[Json]) -> dict[str, Json]:
     """Return one object made of a list of objects: later members win, key by key at the top level.
 
-    A list among the members is merged in its place. Raises InputError for anything else.
+    A list among the members is merged in its place; null adds nothing. Raises InputError for anything else.
     """
     merged: dict[str, Json] = {}
     stack = [iter(members)]  # not recursive: a worker may answer with lists in lists of any depth
@@ -66,7 +60,7 @@ def merge(members: Iterable[Json]) -> dict[str, Json]:
             elif isinstance(member, list):
                 stack.append(iter(member))
                 break
-            else:
+            elif member is not None:
                 raise InputError(f"cannot merge {_shorten(member)}: only objects can be merged")
         else:
             stack.pop()

@@ -15,7 +15,7 @@ from lfr.values.json import Json
 class StepResult:
     """The result of a step's task, as its worker reports it.
 
-    output   the output, if the task succeeded
+    output   the output, if the task succeeded; `{}`: it has none
     failure  why the task failed, or None if it succeeded
     attempt  the attempt that the result is of, or None if the worker does not say
     chance   a random number from 0 to 1, for the jitter of a retry
@@ -23,7 +23,7 @@ class StepResult:
     """
 
     index: int
-    output: Json = None
+    output: Json = field(default_factory=dict)
     failure: str | None = None
     attempt: int | None = None
     chance: float = 0.5

@@ -14,7 +14,7 @@ from lfr.store.redis.connection import Store
 from lfr.store.stream.entries import append_command
 from lfr.store.workflows.queries import load_step
 from lfr.tasks.catalogue import WAIT_PREFIX
-from lfr.values.json import Json
+from lfr.values.json import ABSENT, Json
 
 
 def complete_task(
@@ -26,15 +26,15 @@ def complete_task(
     attempt: int | None = None,
     status: str = events.Status.SUCCESS,
     reason: str | None = None,
-    output: Json = None,
+    output: Json = ABSENT,
 ) -> str:
     """Send the end-task event of a step in place of its worker; return the id of the event.
 
     `name`, the task's name or the task behind its alias, protects against a wrong index, and `attempt`
     against completing a later attempt; None allows any, but of a wait: task the latest attempt only. Without
-    `reason` or `output` (None), the event has none. A wait: task is cancelled, too. Raises BadInput, also for
-    an iterated step; NotFound; and Conflict if the task, or this attempt of it, does not run. It may end
-    before the event is processed: then the event changes nothing.
+    a `reason` (None) or an `output` (ABSENT), the event has none. A wait: task is cancelled, too. Raises
+    BadInput, also for an iterated step; NotFound; and Conflict if the task, or this attempt of it, does not
+    run. It may end before the event is processed: then the event changes nothing.
     """
     id = parse_workflow_id(id)
     if status not in tuple(events.Status):
@@ -61,13 +61,14 @@ def complete_task(
     base = step.base or step.name
     if base.startswith(WAIT_PREFIX):
         attempt = progress.attempt
-    optional = {"attempt": attempt, "reason": reason, "output": output}
+    optional = {"attempt": attempt, "reason": reason}
     values: dict[str, Json] = {
         "workflow": id,
         "name": name or step.name,
         "index": index,
         "status": status,
         **{field: value for field, value in optional.items() if value is not None},
+        **({} if output is ABSENT else {"output": output}),
     }
     return _send_end_task(store, values, base)
 

@@ -18,7 +18,7 @@ from lfr.store.workflows.commit import delete_workflow_commands, transition_comm
 from lfr.store.workflows.export import load_own_keys
 from lfr.store.workflows.items import load_item_counts, load_open_items
 from lfr.store.workflows.load import FlowCache, LoadedWorkflow, load_whole, watch_references, watch_state
-from lfr.values.json import Json
+from lfr.values.json import ABSENT, Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ def fail_task(store: Store, id: str, index: int, reason: str) -> ChangedStep:
     return _change_step(store, id, index, StepAction.FAIL, reason=reason)
 
 
-def skip_task(store: Store, id: str, index: int, output: Json = None) -> ChangedStep:
-    """Skip a task that runs, has failed or was stopped. Its output is `output`, or its input if that is None.
+def skip_task(store: Store, id: str, index: int, output: Json = ABSENT) -> ChangedStep:
+    """Skip a task that runs, has failed or was stopped. Its output is `output`; ABSENT: its input.
 
     If the task does not run, its workflow continues as after a restart. Raises as `retry_task`.
     """
@@ -75,7 +75,7 @@ def skip_task(store: Store, id: str, index: int, output: Json = None) -> Changed
 
 
 def _change_step(
-    store: Store, id: str, index: int, action: StepAction, *, reason: str = "", output: Json = None
+    store: Store, id: str, index: int, action: StepAction, *, reason: str = "", output: Json = ABSENT
 ) -> ChangedStep:
     id = parse_workflow_id(id)
     name = ""

@@ -17,7 +17,7 @@ from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.workflows.commit import create_workflow_commands, use_flow_commands
 from lfr.store.workflows.load import watch_new
 from lfr.store.workflows.queries import load_outputs
-from lfr.values.json import Json
+from lfr.values.json import ABSENT, Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class StartedWorkflow:
 def start_workflow(
     store: Store,
     text: str,
-    input: Json = None,
+    input: Json = ABSENT,
     workflow_id: str | None = None,
     *,
     base: str | None = None,
@@ -39,7 +39,7 @@ def start_workflow(
     flow: Flow | None = None,
     name: str = "",
 ) -> StartedWorkflow:
-    """Compile a flow text and start a workflow on `input`, an object or a list; None counts as `{}`.
+    """Compile a flow text and start a workflow on `input`; ABSENT counts as `{}`, None is null.
 
     `base` and `source` are those of `compile_flow`; `flow` is its result, if the caller has it. `name` is
     what a flow without a name is called, such as that of its file: it changes the record and a generated id,

@@ -299,7 +299,7 @@ def _step_result(task: events.EndTask, out_of_band: bytes | None) -> StepResult:
         reason = task.reason or "the worker gave no reason"
         chance = random.random()
         return StepResult(task.index, None, reason, task.attempt, chance, is_final=task.is_final)
-    output = task.output
+    output = task.output if task.has_output else {}
     if not task.has_output and out_of_band is not None:
         try:
             output = decode_json(out_of_band)

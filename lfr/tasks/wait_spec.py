@@ -43,11 +43,11 @@ class EventPattern:
     def output(self, event_fields: Mapping[str, Json], input: Json) -> Json:
         """Return the step's output when this event completes the wait.
 
-        It is the event's output, if there is one (an object is merged over the match), else the input.
+        It is the event's output, if it has the field (an object is merged over the match), else the input.
         """
-        output = event_fields.get("output")
-        if output is None:
+        if "output" not in event_fields:
             return input
+        output = event_fields["output"]
         return {**self.match, **output} if isinstance(output, dict) else output
 
 

@@ -11,10 +11,20 @@ import json
 import math
 import re
 from collections.abc import Collection, Sequence
-from typing import Any, NoReturn, TypeAlias
+from enum import Enum
+from typing import Any, Final, NoReturn, TypeAlias
 
 Json: TypeAlias = Any
 """A value as `json.loads` gives it: dict, list, str, int, float, bool or None."""
+
+
+class Absent(Enum):
+    """Stands for a value that is not there, where None is a value: null."""
+
+    ABSENT = "absent"
+
+
+ABSENT: Final = Absent.ABSENT
 
 MAX_DEPTH = 200
 """How deeply a value may be nested. It is below Python's limit, because the engine nests values in lists."""

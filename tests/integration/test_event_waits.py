@@ -97,7 +97,7 @@ def test_of_waits_of_one_millisecond_an_event_ends_those_that_are_older(
     [
         ("event: ok", {"a": 1}, {}, {"a": 1}),
         ("event: ok", {"a": 1}, {"output": {"b": 2}}, {"b": 2}),
-        ("event: ok", {"a": 1}, {"output": None}, {"a": 1}),
+        ("event: ok", {"a": 1}, {"output": None}, None),
         ("event: ok, match: input", {"a": 1}, {"a": 1}, {"a": 1}),
         ("event: ok, match: input", [{"a": 1}, {"b": 2}], {"a": 1}, [{"a": 1}, {"b": 2}]),
         ("event: ok, match: input", [{"a": 1}], {"a": 1, "output": {"c": 3}}, {"a": 1, "c": 3}),

@@ -51,14 +51,14 @@ def test_a_function_gets_as_much_as_it_takes() -> None:
         "any": lambda *arguments: calls.append(arguments),
     }
     text = "none -> input -> both(- a: 1 -) -> more(- b: 2 -) -> five -> any(- a: 1 -)"
-    assert run_local(text, tasks, [7]) == {}
+    assert run_local(text, tasks, [7]) is None
     assert calls == [
         (),
-        ({},),
-        ({}, {"a": 1}),
-        ({}, {"b": 2}, 3),
-        ("five", "five", 5, {}),
-        ("any", "any", 6, {}, {"a": 1}),
+        (None,),
+        (None, {"a": 1}),
+        (None, {"b": 2}, 3),
+        ("five", "five", 5, None),
+        ("any", "any", 6, None, {"a": 1}),
     ]
 
 
@@ -162,7 +162,7 @@ def test_tasks_share_no_values() -> None:
     inputs = []
     workflow_input = {"list": [1]}
     tasks = {"A": spoil, "B": lambda input: inputs.append(input)}
-    assert run_local("A -> B; B", tasks, workflow_input) == {}
+    assert run_local("A -> B; B", tasks, workflow_input) == [None, None]
     assert inputs == [{"list": [1]}, [[1, "spoilt"]]]
     assert workflow_input == {"list": [1]}
 
@@ -173,10 +173,18 @@ def test_an_output_that_is_not_json(output: object) -> None:
         run_local("A", {"A": lambda: output})
 
 
-@pytest.mark.parametrize("input", [7, "text", True])
-def test_an_input_that_no_workflow_could_have(input: Json) -> None:
-    with pytest.raises(BadInput, match="the input is"):
-        run_local("A", {"A": dict}, input)
+@pytest.mark.parametrize("input", [7, "text", True, [], {}, 1.5])
+def test_an_input_of_any_kind(input: Json) -> None:
+    assert run_local("A", lambda input: input, input) == input
+
+
+def test_no_input_is_an_empty_object() -> None:
+    assert run_local("A", lambda input: input) == run_local("A", lambda input: input, None) == {}
+
+
+def test_an_input_that_is_no_json() -> None:
+    with pytest.raises(BadInput, match="the input cannot be written as JSON"):
+        run_local("A", dict, {1, 2})
 
 
 def test_the_trace_is_called_before_each_task() -> None:

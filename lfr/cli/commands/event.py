@@ -10,6 +10,7 @@ from lfr.cli.ui.format_change import print_change
 from lfr.cli.ui.options import add_connection_options, add_json_option, open_store, read_json_option
 from lfr.cli.ui.terminal import Terminal
 from lfr.errors import BadInput
+from lfr.values.json import ABSENT
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -21,7 +22,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, terminal: Terminal) -> None:
     fields = read_json_option("--data", arguments.fields, terminal)
-    if fields is not None and not isinstance(fields, dict):
+    if fields is ABSENT:
+        fields = {}
+    if not isinstance(fields, dict):
         raise BadInput('--data must be an object, as {"order": 7}')
     store = open_store(arguments)
     from lfr.operations.events import send_event

@@ -35,9 +35,7 @@ _MAX_WARNINGS: Final = 5
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="the flow text; - is stdin")
-    parser.add_argument(
-        "--input", metavar="JSON|@FILE", help="the workflow's input, an object or a list (default: {})"
-    )
+    parser.add_argument("--input", metavar="JSON|@FILE", help="the workflow's input (default: {})")
     parser.add_argument("--workflow-id", metavar="ID", help="the id; the same id, flow and input start once")
     add_flag(parser, "--wait", "follow the workflow until it has ended")
     parser.add_argument(

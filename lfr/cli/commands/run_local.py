@@ -14,14 +14,16 @@ from lfr.cli.ui.format_values import short_json
 from lfr.cli.ui.format_workflow import step_name
 from lfr.cli.ui.terminal import Terminal, display_width, pad, printable, truncate
 from lfr.config.settings import Settings
+from lfr.engine.local import run_flow
+from lfr.engine.step_inputs import normalize_input
 from lfr.flow import Flow, Step, StepKind
-from lfr.local import LocalFailure, run_local
+from lfr.local import LocalFailure, as_task
 from lfr.step_options import LOAD, STORE
 from lfr.tasks.catalogue import find_built_in
 from lfr.tasks.parameters import BadParameter, parse_parameters
 from lfr.tasks.resource import Load, parse_load, parse_store
 from lfr.tasks.uri_policy import BadLocation, FileLocation
-from lfr.values.json import Json
+from lfr.values.json import ABSENT, Json
 
 MAX_TASKS: Final = 100_000
 """The run stops after this many tasks."""
@@ -38,13 +40,13 @@ def run_flow_here(flow: Flow, input: Json, terminal: Terminal, *, with_trace: bo
     With `with_trace`, print state, reason, output and trace instead. Raises BadInput for the input.
     """
     trace = _Trace(flow, terminal)
-    output: Json = None
+    output: Json = ABSENT
     reason = ""
     try:
-        output = run_local(
+        output = run_flow(
             flow,
-            _run_task,
-            input,
+            as_task(_run_task),
+            normalize_input(input),
             trace.task_starts,
             skipped=trace.step_skipped,
             limit=MAX_TASKS,
@@ -53,13 +55,14 @@ def run_flow_here(flow: Flow, input: Json, terminal: Terminal, *, with_trace: bo
     except LocalFailure as error:
         reason = str(error)
         terminal.print_err(f"lfr: {printable(reason)}")
+    value = None if output is ABSENT else output
     if with_trace:
         state = "FAILED" if reason else "FINISHED"
-        outcome = {"state": state, "reason": reason or None, "output": output}
+        outcome = {"state": state, "reason": reason or None, "output": value}
         terminal.print_json({**outcome, "trace": trace.tasks, "skipped": sorted(trace.skipped)})
     elif not reason:
-        terminal.print(json.dumps(output))
-    if output is None and not reason:
+        terminal.print(json.dumps(value))
+    if output is ABSENT and not reason:
         terminal.print_err("lfr: no step can start any more, and the end is not reached: there is no result")
     return ExitCode.FAILED if reason else ExitCode.OK
 

@@ -15,6 +15,7 @@ from lfr.cli.ui.options import (
     read_json_option,
 )
 from lfr.cli.ui.terminal import Terminal
+from lfr.values.json import ABSENT
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -29,7 +30,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
     from lfr.operations.intervene import skip_task
 
     change = skip_task(store, find_workflow(store, arguments), arguments.index, output)
-    what = "is skipped: its output is " + ("its input" if output is None else "the one given")
+    what = "is skipped: its output is " + ("its input" if output is ABSENT else "the one given")
     print_step_change(terminal, change, what, as_json=arguments.json)
 
 

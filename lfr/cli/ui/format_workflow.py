@@ -99,7 +99,7 @@ def _overview(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     end = format_date_time(workflow["ended"]) if workflow["ended"] else "not yet"
     yield "ended", f"{end} ({elapsed})"
     yield "input", short_json(workflow["input"])
-    if workflow["output"] is not None:
+    if workflow["state"] == "FINISHED":
         yield "output", short_json(workflow["output"])
     if workflow["reason"]:
         yield "reason", workflow["reason"]
@@ -166,8 +166,8 @@ def _step_row(step: Mapping[str, Any]) -> Row:
 def _result_cell(step: Mapping[str, Any]) -> str | Cell:
     items, wait = step.get("items"), step.get("waits_for")
     if step["state"] == "SKIPPED":
-        output = "" if step["output"] is None else f": {short_json(step['output'])}"
-        return Cell(f"{step['reason']}{output}" if step["reason"] else "its guard said no", "dim")
+        skipped = f"{step['reason']}: {short_json(step['output'])}"
+        return Cell(skipped if step["reason"] else "its guard said no", "dim")
     if step["reason"]:
         retry = f"again at {format_time(wait['until'])}: " if wait else ""
         return Cell(retry + step["reason"], "red")
@@ -178,7 +178,7 @@ def _result_cell(step: Mapping[str, Any]) -> str | Cell:
         return Cell(f"waits {format_wait(wait)}", "dim")
     if items and items["total"] is not None and step["state"] != "DONE":
         return f"{items['done']} of {items['total']} items done, {items['running']} running"
-    return "" if step["output"] is None else short_json(step["output"])
+    return short_json(step["output"]) if step["state"] == "DONE" else ""
 
 
 def format_wait(wait: Mapping[str, Any]) -> str:

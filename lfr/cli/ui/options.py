@@ -14,7 +14,7 @@ from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import Layer, LoadedSettings, SourcedValue, load_with_origins
 from lfr.errors import BadInput, NotFound, Refused
 from lfr.values.checks import WHOLE_NUMBER_TEXT, Check, duration
-from lfr.values.json import InvalidJson, Json, decode_json
+from lfr.values.json import ABSENT, InvalidJson, Json, decode_json
 
 if TYPE_CHECKING:
     from lfr.store.redis.connection import Store
@@ -154,10 +154,10 @@ def read_flow_text(file: str, terminal: Terminal) -> tuple[str, str]:
 def read_json_option(flag: str, text: str | None, terminal: Terminal) -> Json:
     """Return the value of an option that takes JSON, or `@FILE` (`@-`: stdin) with JSON in it.
 
-    Returns None if the option is not set. Raises BadInput with the place of the error, and as `_read_file`.
+    Returns ABSENT if the option is not set. Raises BadInput with the place of the error, and as `_read_file`.
     """
     if text is None:
-        return None
+        return ABSENT
     raw, name = text.encode(errors="surrogateescape"), flag
     if text.startswith("@"):
         name = "stdin" if text[1:] == STDIN else text[1:]

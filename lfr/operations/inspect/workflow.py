@@ -72,8 +72,8 @@ def inspect_workflow(
         if values:
             outputs = load_outputs(connection, id)
             has_output = record.state is WorkflowState.FINISHED
-            workflow["input"] = outputs.get(WORKFLOW_INPUT)
-            workflow["output"] = outputs.get(own_flow.last) if has_output else None
+            workflow["input"] = outputs.get(WORKFLOW_INPUT, {})
+            workflow["output"] = outputs.get(own_flow.last, {}) if has_output else None
             for step in steps:
                 _add_values(step, own_flow, outputs)
         else:
@@ -169,9 +169,9 @@ def _add_values(step: dict[str, Any], flow: Flow, outputs: Mapping[int, Json]) -
     if step["state"] == StepState.PENDING:
         return
     with suppress(InputError):  # the step failed for this reason, and `reason` says so
-        step["input"] = gather_input(flow, outputs.get, step["index"])
-    if step["state"] != StepState.RUNNING:
-        step["output"] = outputs.get(step["index"])
+        step["input"] = gather_input(flow, lambda source: outputs.get(source, {}), step["index"])
+    if step["state"] in (StepState.DONE, StepState.SKIPPED):
+        step["output"] = outputs.get(step["index"], {})
 
 
 def _add_progress_and_waits(connection: Connection, id: str, steps: Iterable[dict[str, Any]]) -> None:

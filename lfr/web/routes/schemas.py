@@ -24,7 +24,6 @@ BOOLEAN: Final[Schema] = {"type": "boolean"}
 INTEGER: Final[Schema] = {"type": "integer"}
 ANY: Final[Schema] = {}
 OBJECT: Final[Schema] = {"type": "object"}
-INPUT: Final[Schema] = {"type": ["object", "array", "null"]}
 TIME: Final[Schema] = {"type": ["string", "null"], "format": "date-time"}
 NULLABLE_TEXT: Final[Schema] = {"type": ["string", "null"]}
 NULLABLE_INTEGER: Final[Schema] = {"type": ["integer", "null"]}

@@ -10,15 +10,15 @@ from urllib.parse import quote
 from lfr.errors import BadInput
 from lfr.language import Diagnostic, Severity, check_flow
 from lfr.operations.start import start_workflow
-from lfr.values.json import InvalidJson, Json, decode_json
+from lfr.values.json import ABSENT, InvalidJson, Json, decode_json
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import Access, post
 from lfr.web.routes.schemas import (
+    ANY,
     BOOLEAN,
     DIAGNOSTIC,
     FLOW,
     FLOW_TEXT,
-    INPUT,
     JSON,
     NULLABLE_TEXT,
     TEXT,
@@ -55,9 +55,9 @@ def _diagnostics(diagnostics: Iterable[Diagnostic], severity: Severity) -> list[
 
 def _start(request: Request) -> Response:
     if request.media == "text/plain":
-        return _start_workflow(request, request.body, None, None)
+        return _start_workflow(request, request.body, ABSENT, None)
     body = request.fields()
-    text, input, id = body.get("workflow"), body.get("input"), body.get("id")
+    text, input, id = body.get("workflow"), body.get("input", ABSENT), body.get("id")
     if not isinstance(text, str):
         raise BadInput("workflow is missing: the text of a flow")
     if id is not None and not isinstance(id, str):
@@ -70,7 +70,7 @@ def _upload(request: Request) -> Response:
     if "workflow" not in fields:
         raise BadInput("workflow is missing: the text of a flow, as a file or a field")
     try:
-        input = decode_json(fields["input"].encode()) if fields.get("input") else None
+        input = decode_json(fields["input"].encode()) if fields.get("input") else ABSENT
     except InvalidJson as error:
         raise BadInput(f"input is not JSON: {error}") from None
     return _start_workflow(request, fields["workflow"], input, fields.get("id") or None)
@@ -103,7 +103,7 @@ ROUTES: Final = (
         _start,
         "Start a workflow. A repeated request with the same id, flow and input starts nothing.",
         body={
-            JSON: object_schema({"workflow": FLOW_TEXT}, {"input": INPUT, "id": NULLABLE_TEXT}),
+            JSON: object_schema({"workflow": FLOW_TEXT}, {"input": ANY, "id": NULLABLE_TEXT}),
             "text/plain": FLOW_TEXT,
         },
         responses=_STARTED,

@@ -10,6 +10,7 @@ from lfr.events import Status
 from lfr.operations.complete_task import complete_task
 from lfr.operations.inspect.workflow import inspect_step
 from lfr.operations.intervene import fail_task, retry_task, skip_task
+from lfr.values.json import ABSENT
 from lfr.web.http import Request, Response, json_response, no_content
 from lfr.web.route import Handler, Route, get, post
 from lfr.web.routes.schemas import (
@@ -44,7 +45,8 @@ def _retry(request: Request) -> Response:
 
 
 def _skip(request: Request) -> Response:
-    skip_task(request.store, request.path["id"], _index(request), _optional_body(request).get("output"))
+    output = _optional_body(request).get("output", ABSENT)
+    skip_task(request.store, request.path["id"], _index(request), output)
     return no_content()
 
 

@@ -13,6 +13,7 @@ from lfr.cli.exit_codes import ExitCode
 from lfr.cli.main import main
 from lfr.cli.ui.terminal import truncate
 from lfr.language import compile_flow
+from lfr.values.json import ABSENT
 from tests.support.screens import terminal, written
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -25,7 +26,7 @@ A | D -> wait:delay(- duration: 3600 -) -> ? `$.yes` E -> * F
 
 
 def run(
-    text: str, input: Any = None, *, base: str | None = None, with_trace: bool = False
+    text: str, input: Any = ABSENT, *, base: str | None = None, with_trace: bool = False
 ) -> tuple[Any, str, str]:
     """Run a flow; return the exit code, stdout and stderr."""
     screen = terminal()
@@ -73,6 +74,16 @@ def test_a_step_that_fails_has_the_exit_code_of_a_workflow_that_fails() -> None:
     assert code == ExitCode.FAILED
     assert json.loads(out)["state"] == "FAILED"
     assert json.loads(out)["reason"] == "step 2: cannot merge 1: only objects can be merged"
+
+
+@pytest.mark.parametrize("value", [{}, [], "text", 5, True, None])
+def test_an_input_of_any_kind_comes_out_as_it_is(value: Any) -> None:
+    code, out, err = run("A -> * B -> C", value)
+    assert code == ExitCode.OK
+    assert json.loads(out) == (value if isinstance(value, list) else [value])
+    code, out, err = run("A", value)
+    assert (json.loads(out), err) == (value, f"1  A  {json.dumps(value)}\n")
+    assert json.loads(run("A", value, with_trace=True)[1])["output"] == value
 
 
 def test_an_endless_loop_is_stopped_after_some_turns() -> None:

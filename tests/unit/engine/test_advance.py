@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lfr.engine.advance import advance, begin, normalize_output
+from lfr.engine.advance import advance, begin, gather_input
 from lfr.engine.interventions import restart, terminate
 from lfr.engine.local import LocalFailure, run_flow
 from lfr.engine.step_inputs import InputError, merge
@@ -19,6 +19,7 @@ from lfr.engine.transition import (
     Transition,
 )
 from lfr.flow import Flow, Step, StepKind
+from lfr.language import compile_flow
 from lfr.states import WorkflowState
 from lfr.values.json import Json
 from tests.support.flows import chain, fan, graph
@@ -118,7 +119,7 @@ def test_the_end_of_an_endless_flow_is_refused_locally() -> None:
         ((0, 1), (1, 0), (1, 2)),
     )
     with pytest.raises(LocalFailure):
-        run_flow(flow, lambda *_: {}, limit=100)
+        run_flow(flow, lambda *_: {}, {}, limit=100)
 
 
 def test_the_work_for_one_end_does_not_grow_with_the_flow() -> None:
@@ -144,11 +145,65 @@ def test_a_long_row_of_steps_that_end_at_once_takes_few_rounds_of_loading() -> N
     assert rounds < 12
 
 
+VALUES: list[Json] = [{}, [], "", "x", 0, 5, 1.5, True, False, None, {"a": None}, [None]]
+"""Values of all six kinds of JSON."""
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_an_output_of_any_kind_is_the_input_of_the_next_step_as_it_is(value: Json) -> None:
+    flow = compile_flow("a -> ? `$` b -> { c } -> d")
+    inputs: list[Json] = []
+
+    def task(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
+        inputs.append(input)
+        return value
+
+    output = run_flow(flow, task, value)
+    assert [type(each) for each in (output, *inputs)] == [type(value)] * 5
+    assert [output, *inputs] == [value] * 5
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_an_item_of_any_kind_is_an_input_and_an_output_as_it_is(value: Json) -> None:
+    output = run_flow(compile_flow("* a"), lambda name, base, index, input, parameters: input, [value, value])
+    assert output == [value, value]
+    assert type(output[0]) is type(value)
+
+
 @pytest.mark.parametrize(
-    ("value", "output"), [(None, {}), ({}, {}), ([], []), (5, [5]), ("x", ["x"]), (False, [False])]
+    ("outputs", "input", "merged"),
+    [
+        ([{}, {}], {}, {}),
+        ([{}, {"a": 1}], {"a": 1}, {"a": 1}),
+        ([{}, None], None, {}),
+        ([{}, 5], 5, ...),
+        ([None, None], [None, None], {}),
+        ([None, {"a": 1}], [None, {"a": 1}], {"a": 1}),
+        ([1, "x"], [1, "x"], ...),
+        ([[], {"a": 1}], [[], {"a": 1}], {"a": 1}),
+        ([False, 0], [False, 0], ...),
+    ],
 )
-def test_outputs(value: Json, output: Json) -> None:
-    assert normalize_output(value) == output
+def test_of_several_outputs_only_empty_objects_are_left_out_and_a_merge_takes_objects_and_nulls(
+    outputs: list[Json], input: Json, merged: Json
+) -> None:
+    flow = compile_flow("a -> :x; b -> :x; :x -> c; :x -> > d")
+    by_index = dict(zip((1, 2), outputs, strict=True))
+    gathered = gather_input(flow, by_index.__getitem__, 3)
+    assert gathered == input
+    assert type(gathered) is type(input)
+    if merged is ...:
+        with pytest.raises(InputError, match="only objects can be merged"):
+            gather_input(flow, by_index.__getitem__, 4)
+    else:
+        assert gather_input(flow, by_index.__getitem__, 4) == merged
+
+
+@pytest.mark.parametrize("value", [5, "x", True])
+def test_a_single_output_that_is_no_object_cannot_be_merged(value: Json) -> None:
+    with pytest.raises(InputError, match="only objects can be merged"):
+        gather_input(compile_flow("a -> > b"), lambda source: value, 2)
+    assert gather_input(compile_flow("a -> > b"), lambda source: None, 2) == {}
 
 
 def test_merge_takes_lists_apart_in_place_however_deep() -> None:
@@ -161,7 +216,7 @@ def test_merge_takes_lists_apart_in_place_however_deep() -> None:
 
 def test_merge_refuses_anything_else() -> None:
     with pytest.raises(InputError):
-        merge([{"a": 1}, None])
+        merge([{"a": 1}, 5])
 
 
 def test_a_guard_that_is_too_much_work_for_its_input_fails_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
