@@ -54,11 +54,11 @@ def processes(client: redis.Redis, *commands: Sequence[str]) -> Iterator[list[su
         yield started
 
 
-def wait_for_groups(client: redis.Redis, count: int, stream: str = "workflows:run") -> None:
-    """Wait until so many groups read the stream."""
+def wait_for_roles(client: redis.Redis, count: int) -> None:
+    """Wait until so many processes of roles and workers send heartbeats."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        if client.exists(stream) and len(client.xinfo_groups(stream)) >= count:
+        if client.scard("workflows:processes") >= count:
             return
         time.sleep(0.02)
     raise SystemExit("the roles did not start within 30 s")

@@ -132,8 +132,11 @@ def _until_quiet(
     return seconds, commands
 
 
-def writes_until_quiet(client: redis.Redis) -> Iterator[dict[str, tuple[int, int]]]:
-    """Yield the command stats at once, and after each 0.1 s in which a stream was written."""
+def writes_until_quiet(
+    client: redis.Redis, seconds: float = QUIET_SECONDS
+) -> Iterator[dict[str, tuple[int, int]]]:
+    """Yield the command stats at once, and after each 0.1 s in which a stream was written. End when none has
+    been written for so many seconds, and after half a minute."""
     last_writes = -1
     deadline = time.monotonic() + LONGEST_QUIET_SECONDS
     quiet_at = 0.0
@@ -141,7 +144,7 @@ def writes_until_quiet(client: redis.Redis) -> Iterator[dict[str, tuple[int, int
         stats = command_stats(client)
         writes = sum(stats.get(name, (0, 0))[0] for name in WRITING_COMMANDS)
         if writes != last_writes:
-            last_writes, quiet_at = writes, time.monotonic() + QUIET_SECONDS
+            last_writes, quiet_at = writes, time.monotonic() + seconds
             yield stats
         elif time.monotonic() >= quiet_at:
             return
@@ -149,8 +152,8 @@ def writes_until_quiet(client: redis.Redis) -> Iterator[dict[str, tuple[int, int
 
 
 def wait_until_quiet(client: redis.Redis) -> None:
-    """Wait until no stream is written any more, at most half a minute."""
-    for _ in writes_until_quiet(client):
+    """Wait until no stream has been written for five seconds, at most half a minute."""
+    for _ in writes_until_quiet(client, 5 * QUIET_SECONDS):
         pass
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import redis
 
-from benchmarks._installation import processes, server, shared_streams, wait_for_groups
+from benchmarks._installation import processes, server, shared_streams, wait_for_roles
 from benchmarks._measures import wait_until_quiet
 from lfr import Client
 
@@ -38,7 +38,7 @@ def main() -> None:
         ("beside a foreign group that is gone", (LIFECYCLE,), leave_foreign_group),
     ):
         with server() as client, processes(client, *roles, WORKER):
-            wait_for_groups(client, len(roles))
+            wait_for_roles(client, len(roles) + 1)
             if gone:
                 gone(client)
             print(f"{name}: {measure(client, tasks // TASKS)}", flush=True)

@@ -11,7 +11,7 @@ import time
 
 import redis
 
-from benchmarks._installation import peak_memory_mib, processes, server, wait_for_groups
+from benchmarks._installation import peak_memory_mib, processes, server, wait_for_roles
 from lfr import Client
 
 ROLES = (
@@ -24,7 +24,7 @@ ROLES = (
 def measure(items: int) -> tuple[float, float, float]:
     """Return the seconds per item, and the peak MiB of the lifecycle and of the server's data."""
     with server() as client, processes(client, *ROLES) as roles:
-        wait_for_groups(client, 3)
+        wait_for_roles(client, 3)
         port = client.connection_pool.connection_kwargs["port"]
         lfr = Client(f"redis://127.0.0.1:{port}")
         start = time.monotonic()

@@ -11,7 +11,7 @@ import time
 import redis
 
 from benchmarks import _floor
-from benchmarks._installation import processes, server, wait_for_groups
+from benchmarks._installation import processes, server, wait_for_roles
 from lfr import Client
 
 STEPS = 20
@@ -43,7 +43,7 @@ def main() -> None:
         lfr = Client(f"redis://127.0.0.1:{port}")
         base = floor(client)
         with processes(client, ["-m", "lfr", "lifecycle"], ["-m", "benchmarks._noop_worker"]):
-            wait_for_groups(client, 2)
+            wait_for_roles(client, 2)
             step_milliseconds(lfr)
             warm = sorted(step_milliseconds(lfr) for _ in range(20))
             time.sleep(IDLE_SECONDS)

@@ -14,7 +14,7 @@ from collections import defaultdict
 
 import redis
 
-from benchmarks._installation import peak_memory_mib, processes, server, shared_streams, wait_for_groups
+from benchmarks._installation import peak_memory_mib, processes, server, shared_streams, wait_for_roles
 from benchmarks._measures import wait_until_quiet
 from lfr import Client
 
@@ -31,7 +31,7 @@ def main() -> None:
         port = client.connection_pool.connection_kwargs["port"]
         lfr = Client(f"redis://127.0.0.1:{port}")
         with processes(client, *roles) as started:
-            wait_for_groups(client, 2)
+            wait_for_roles(client, 3)
             lfr.wait(lfr.run(FLOW))
             wait_until_quiet(client)
             before = used_bytes(client)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import redis
 
-from benchmarks._installation import processes, server, wait_for_groups
+from benchmarks._installation import processes, server, wait_for_roles
 from lfr import Client
 
 BUS = "workflows:run"
@@ -36,7 +36,7 @@ def main() -> None:
 def measure(entries: int) -> tuple[float, float, float]:
     """Return the seconds until each of the three workflows has ended."""
     with server() as client, processes(client, ("-m", "lfr", "lifecycle")):
-        wait_for_groups(client, 1)
+        wait_for_roles(client, 1)
         lfr = Client(f"redis://127.0.0.1:{client.connection_pool.connection_kwargs['port']}")
         waiting = [lfr.run("task")]
         fill(client, entries)

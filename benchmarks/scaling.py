@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from benchmarks._installation import processes, server, wait_for_groups
+from benchmarks._installation import processes, server, wait_for_roles
 from lfr import Client
 
 
@@ -38,7 +38,7 @@ def main() -> None:
         port = client.connection_pool.connection_kwargs["port"]
         lfr = Client(f"redis://127.0.0.1:{port}")
         with processes(client, ["-m", "lfr", "lifecycle"], ["-m", "benchmarks._noop_worker"]):
-            wait_for_groups(client, 2)
+            wait_for_roles(client, 2)
             lfr.wait(lfr.run(chain(10)))
             short = microseconds(lfr, chain(10), 10, times=1000)
             print(f"chain of     10 x 1,000  {short:8.1f} us a step")

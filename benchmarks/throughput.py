@@ -14,7 +14,7 @@ import time
 import redis
 
 from benchmarks import _floor
-from benchmarks._installation import processes, server, wait_for_groups
+from benchmarks._installation import processes, server, wait_for_roles
 from lfr import Client
 
 TASKS = 10
@@ -38,7 +38,7 @@ def engine(client: redis.Redis, workflows: int) -> float:
     port = client.connection_pool.connection_kwargs["port"]
     roles = (["-m", "lfr", "lifecycle"], ["-m", "lfr", "receipts"], ["-m", "benchmarks._noop_worker"])
     with processes(client, *roles):
-        wait_for_groups(client, 3)
+        wait_for_roles(client, 3)
         lfr = Client(f"redis://127.0.0.1:{port}")
         lfr.wait(lfr.run(FLOW))
         begin = time.perf_counter()

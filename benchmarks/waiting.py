@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 
 import redis
 
-from benchmarks._installation import peak_memory_mib, processes, server, wait_for_groups
+from benchmarks._installation import peak_memory_mib, processes, server, wait_for_roles
 from lfr import Client
 from lfr.config.load import load_settings
 from lfr.operations.inspect.workflow import list_history
@@ -77,7 +77,7 @@ def many(client: redis.Redis, waits: int, count: int) -> None:
     with ExitStack() as stack:
         stack.enter_context(processes(client, ["-m", "lfr", "lifecycle"]))
         roles = WaitRoles(client, stack, count)
-        wait_for_groups(client, 2)
+        wait_for_roles(client, 2)
         spread = max(10.0, waits / 2000)
         first_due = time.time() + waits / 250 + 10
         dues = start(client, waits, first_due, spread, roles)
@@ -147,7 +147,7 @@ def check(client: redis.Redis, dues: dict[str, float]) -> None:
 def lateness(client: redis.Redis) -> None:
     """Measure 2,000 delays over 20 seconds, with nothing else to do."""
     with processes(client, ["-m", "lfr", "lifecycle"], WAIT):
-        wait_for_groups(client, 2)
+        wait_for_roles(client, 2)
         lfr = Client(url(client))
         first_due = time.time() + 10
         dues: dict[str, float] = {}
