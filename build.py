@@ -2,6 +2,7 @@
 """Build, test and check lfr. Needs Python 3.11 or newer and nothing else.
 
 python3 build.py                   build dist/lfr, the one file
+python3 build.py wheel             build dist/lfr-VERSION-py3-none-any.whl, for pip
 python3 build.py demo              build if needed, then run a real workflow to its end
 python3 build.py fast              quick unit and conformance tests, side by side, without a build
 python3 build.py test [ARGS]       build if needed, then run all tests; ARGS go to pytest: a path, -k NAME
@@ -25,6 +26,7 @@ if sys.version_info < (3, 11):
     sys.exit("lfr needs Python 3.11 or newer; this is " + sys.version.split()[0])
 
 import argparse
+import base64
 import hashlib
 import importlib.util
 import json
@@ -35,6 +37,7 @@ import stat
 import subprocess
 import tempfile
 import time
+import tomllib
 import venv
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
@@ -119,6 +122,25 @@ def build(extra: Sequence[str] = ()) -> int:
         unfinished.replace(FILE)
     (BUILD / "stamp").write_text("" if extra else _inputs())
     print(f"dist/lfr: {FILE.stat().st_size / 2**20:.2f} MiB, SHA-256 {_digest(FILE)}", file=sys.stderr)
+    return 0
+
+
+def wheel(_: Sequence[str]) -> int:
+    """Build the wheel: lfr with its console and its servers; pip installs the packages that it needs."""
+    name = f"lfr-{_current_version()}"
+    target = FILE.with_name(f"{name}-py3-none-any.whl")
+    target.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=_make_folder(BUILD)) as scratch:
+        stage = Path(scratch, "site-packages")
+        _stage(stage, (), with_packages=False)
+        for file, text in _wheel_metadata():
+            path = stage / f"{name}.dist-info" / file
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        unfinished = Path(scratch, target.name)
+        _zip_wheel(stage, unfinished, f"{name}.dist-info/RECORD")
+        unfinished.replace(target)
+    print(f"dist/{target.name}: {target.stat().st_size / 2**20:.2f} MiB", file=sys.stderr)
     return 0
 
 
@@ -271,7 +293,7 @@ def release(arguments: Sequence[str]) -> int:
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     command.__name__: command
-    for command in (build, demo, fast, test, check, fix, bench, hooks, staged, lock, release, clean)
+    for command in (build, wheel, demo, fast, test, check, fix, bench, hooks, staged, lock, release, clean)
 }
 
 
@@ -348,10 +370,10 @@ def _git(*arguments: str) -> str:
 # The one file
 
 
-def _stage(stage: Path, extra: Sequence[str]) -> None:
+def _stage(stage: Path, extra: Sequence[str], *, with_packages: bool = True) -> None:
     """Collect the content of the file: lfr, units, console, licence, the packages, the servers."""
-    for wheel in (*_wheels("bundle"), *_extra_wheels(extra)):
-        _unpack(wheel, stage)
+    for package in (*_wheels("bundle"), *_extra_wheels(extra)) if with_packages else ():
+        _unpack(package, stage)
     for path in _sources():
         target = stage / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -417,6 +439,45 @@ def _finish(target: Path) -> None:
                 entry.external_attr = (stat.S_IFREG | (0o755 if is_program else 0o644)) << 16
                 new.writestr(entry, data, zipfile.ZIP_DEFLATED, compresslevel=9)
     finished.replace(target)
+
+
+def _wheel_metadata() -> Iterable[tuple[str, str]]:
+    """Yield the files that describe a wheel, without the list of its files. (PyPA: "Binary distribution
+    format", "Core metadata", "Entry points")"""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    fields = {
+        "Metadata-Version": "2.4",
+        "Name": project["name"],
+        "Version": _current_version(),
+        "Summary": project["description"],
+        "License-Expression": project["license"],
+        "Requires-Python": project["requires-python"],
+        "Description-Content-Type": "text/markdown",
+    }
+    lines = [f"{field}: {value}" for field, value in fields.items()]
+    lines += [f"Requires-Dist: {requirement}" for requirement in project["dependencies"]]
+    yield "METADATA", "\n".join(lines) + "\n\n" + (ROOT / project["readme"]).read_text()
+    yield "WHEEL", "Wheel-Version: 1.0\nGenerator: build.py\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    scripts = "".join(f"{name} = {target}\n" for name, target in project["scripts"].items())
+    yield "entry_points.txt", f"[console_scripts]\n{scripts}"
+
+
+def _zip_wheel(stage: Path, target: Path, record: str) -> None:
+    """Zip a wheel: the files in their order by name, then the list of them with their digests."""
+    rows: list[str] = []
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for path in sorted(path for path in stage.rglob("*") if path.is_file()):
+            data, name = path.read_bytes(), str(path.relative_to(stage))
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+            rows.append(f"{name},sha256={digest},{len(data)}\n")
+            _write_entry(archive, name, data)
+        _write_entry(archive, record, "".join([*rows, f"{record},,\n"]).encode())
+
+
+def _write_entry(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    entry = zipfile.ZipInfo(name)  # of 1980, so that each build makes the same bytes
+    entry.external_attr = (stat.S_IFREG | (0o755 if name.endswith("/valkey-server") else 0o644)) << 16
+    archive.writestr(entry, data, zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
 def _build_if_stale() -> None:

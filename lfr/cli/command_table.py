@@ -23,6 +23,7 @@ class Handler(NamedTuple):
     description    the text of the command's own help, after the line of the table
     examples       command lines without `lfr`, each with its purpose, which may be empty
     exit_codes     the exit codes that the help lists, without those that every command has
+    passes_on      whether all words after the command are `arguments`, whatever they begin with
     """
 
     add_arguments: Callable[[ArgumentParser], None]
@@ -30,6 +31,7 @@ class Handler(NamedTuple):
     description: str = ""
     examples: tuple[tuple[str, str], ...] = ()
     exit_codes: tuple[ExitCode, ...] = ()
+    passes_on: bool = False
 
 
 class Command(NamedTuple):
@@ -72,6 +74,8 @@ _ROWS = (
     Command("units", SETUP, "list the files that lfr install writes, or print one"),
     Command("status", SETUP, "show the state of roles, stream and this host's units"),
     Command("config", SETUP, "show each setting with its value and its origin"),
+    Command("python", SETUP, "run Python with lfr among its modules"),
+    Command("completion", SETUP, "print the completion of command lines for a shell"),
     Command("version", SETUP, "print the version"),
 )
 

@@ -20,12 +20,13 @@ from tests.support.waiting import eventually
 ROOT = Path(__file__).parents[2]
 
 
-def build_elsewhere(folder: Path, umask: int) -> bytes:
-    """Build a copy of the sources in another folder with a umask. Return the file. Downloads are shared."""
+def build_elsewhere(folder: Path, umask: int, command: str = "build") -> bytes:
+    """Build a copy of the sources in another folder with a umask. Return the file, if it is built. Downloads
+    are shared."""
     folder.mkdir()
     for name in ("lfr", "requirements", "units", "console_static"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
-    for name in ("build.py", "LICENSE"):
+    for name in ("build.py", "LICENSE", "README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
     (folder / ".build").mkdir()
     for made in (ROOT / ".build").iterdir():
@@ -35,8 +36,11 @@ def build_elsewhere(folder: Path, umask: int) -> bytes:
             copy = Path(shutil.copytree(made, folder / ".build" / made.name, symlinks=True))
             for path in copy.rglob("site-packages/shiv/**/*.py"):
                 path.chmod(0o666 & ~umask)
-    subprocess.run([sys.executable, "build.py"], cwd=folder, check=True, umask=umask, capture_output=True)
-    return (folder / "dist" / "lfr").read_bytes()
+    subprocess.run(
+        [sys.executable, "build.py", command], cwd=folder, check=True, umask=umask, capture_output=True
+    )
+    file = folder / "dist" / "lfr"
+    return file.read_bytes() if file.exists() else b""
 
 
 def test_two_builds_are_the_same_bytes(tmp_path: Path) -> None:
@@ -162,3 +166,35 @@ def test_the_version_needs_neither_redis_nor_yaml_nor_argparse() -> None:
     )
     done = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_wheel_is_for_pip_and_brings_all_of_lfr_along(tmp_path: Path) -> None:
+    """A program imports lfr, and the command runs everything: roles, console, the bundled server."""
+    folder = tmp_path / "sources"
+    build_elsewhere(folder, 0o022, "wheel")
+    (wheel,) = (folder / "dist").glob("lfr-*-py3-none-any.whl")
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+    packages = next((ROOT / ".build" / "wheels").glob("bundle-*"))
+    pip = [venv / "bin" / "pip", "install", "--quiet", "--no-index", "--find-links", packages]
+    subprocess.run([*pip, wheel], check=True)
+    home = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "PATH": os.defpath}
+    script = "from lfr import Client, task, run_local; print(run_local('a', {'a': lambda input: {'n': 1}}))"
+    done = subprocess.run(
+        [venv / "bin" / "python", "-c", script], env=home, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("{'n': 1}\n", "")
+    done = subprocess.run(
+        [venv / "bin" / "lfr", "demo"], env=home, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "FINISHED" in done.stdout
+
+
+def test_a_program_imports_lfr_from_the_file(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("import sys, lfr, yaml\nprint(lfr.__name__, sys.argv[1:])")
+    words = ["python", str(tmp_path / "program.py"), "--flag", "-x"]
+    done = subprocess.run(
+        [sys.executable, str(built_file()), *words], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "lfr ['--flag', '-x']\n"), done.stderr

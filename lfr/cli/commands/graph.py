@@ -19,6 +19,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("mermaid", "dot", "json", "svg"), default="mermaid", help="default: mermaid"
     )
+    parser.add_argument(
+        "--json", action="store_const", dest="format", const="json", help="the same as --format json"
+    )
     add_flag(parser, "--no-docs", "leave out the docs of flow and tasks")
     parser.add_argument("--output", metavar="FILE", help="write to FILE instead of stdout")
     add_flag(parser, "--vertical", "draw from top to bottom")

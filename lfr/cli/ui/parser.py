@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import REMAINDER, ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from importlib import import_module
@@ -43,6 +43,8 @@ def parse_command_line(words: Sequence[str], terminal: Terminal) -> tuple[Handle
     if command is None:
         raise UsageError(_unknown_command(name))
     handler = load_handler(command)
+    if handler.passes_on and rest[:1] not in (["--help"], ["-h"]):
+        return handler, Namespace(command=name, arguments=rest)
     return handler, make_parser(command, handler).parse_args(rest, Namespace(command=name))
 
 
@@ -83,7 +85,7 @@ def make_parser(command: Command, handler: Handler) -> ArgumentParser:
 
 def _usage(parser: ArgumentParser) -> str:
     """Return the usage in one short line; the help lists the options below it."""
-    forms = {"?": "[{}]", "+": "{} ..."}
+    forms = {"?": "[{}]", "+": "{} ...", REMAINDER: "[{}]"}
     actions = parser._get_positional_actions()
     positionals = [forms.get(str(action.nargs), "{}").format(action.metavar) for action in actions]
     return " ".join([parser.prog, *positionals, "[options]"])
