@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from lfr.base_uri import Base, absolute_base
-from lfr.operations.events import send_event
+from lfr.events import Status
+from lfr.operations.archive.archive import archive_workflow, restore_workflow
+from lfr.operations.complete_task import complete_task
+from lfr.operations.events import list_buffered_events, list_dead_letters, list_events, send_event
+from lfr.operations.find_workflow import find_workflow_id
 from lfr.operations.follow import follow_workflow
-from lfr.operations.inspect.workflow import inspect_workflow
-from lfr.operations.list_workflows import list_workflows
+from lfr.operations.inspect.workflow import inspect_step, inspect_workflow, read_flow_text
+from lfr.operations.intervene import (
+    delete_workflow,
+    fail_task,
+    restart_workflow,
+    retry_task,
+    skip_task,
+    terminate_workflow,
+)
+from lfr.operations.latches import list_latches, reset_latch
+from lfr.operations.list_workflows import count_workflows, list_workflows
 from lfr.operations.start import start_workflow
+from lfr.operations.status import load_status
 from lfr.store.redis.connection import open_store
 from lfr.values.json import ABSENT, Json
+
+Descriptions: TypeAlias = list[dict[str, Any]]
+"""A list of plain data, each as JSON shows it."""
 
 _ADDRESS_PARTS: Final = frozenset({"host", "port", "username", "password"})
 
@@ -41,17 +58,24 @@ class Client:
         self._store = open_store(load_settings(overrides))
 
     def run(
-        self, flow_text: str, input: Json = None, workflow_id: str | None = None, *, base: Base = None
+        self,
+        flow_text: str,
+        input: Json = None,
+        workflow_id: str | None = None,
+        *,
+        base: Base = None,
+        name: str = "",
     ) -> str:
         """Start a workflow and return its id; do not wait for its end.
 
         Without `workflow_id`, generate one; if it exists with the same flow and input, start nothing.
         `input` may be any JSON value; None: there is none, which counts as {}. `base`, a folder or a URL, is
-        the base of relative resources. Raises FlowError, BadInput, Conflict if `workflow_id` exists with
-        another flow or input, Unreachable, Refused.
+        the base of relative resources. `name` is what a flow without a name is called. Raises FlowError,
+        BadInput, Conflict if `workflow_id` exists with another flow or input, Unreachable, Refused.
         """
         start_input = ABSENT if input is None else input
-        return start_workflow(self._store, flow_text, start_input, workflow_id, base=absolute_base(base)).id
+        base = absolute_base(base)
+        return start_workflow(self._store, flow_text, start_input, workflow_id, base=base, name=name).id
 
     def inspect(self, id: str, *, history: bool = False) -> dict[str, Any]:
         """Return all data of a workflow, as `lfr inspect --json` prints it. Raises NotFound and BadInput."""
@@ -77,13 +101,134 @@ class Client:
         """
         return follow_workflow(self._store, id, timeout_seconds=timeout)
 
-    def list(
-        self, *, state: str | None = None, name: str | None = None, limit: int = 50
-    ) -> list[dict[str, Any]]:
+    def list(self, *, state: str | None = None, name: str | None = None, limit: int = 50) -> Descriptions:
         """Return up to `limit` workflows, newest first: id, name, state, reason, started, ended, parent,
         counts of each; only those in `state` and of the flow called `name`. Raises BadInput for the state."""
         return list_workflows(self._store, state=state, name=name, limit=limit)
 
+    def find(self, beginning: str) -> str:
+        """Return the id of the only workflow whose id begins with this text, which may omit `workflow:`.
+
+        Raises BadInput if several do, and NotFound.
+        """
+        return find_workflow_id(self._store, beginning)
+
+    def inspect_step(self, id: str, index: int) -> dict[str, Any]:
+        """Return all data of one step, as `lfr inspect ID INDEX --json` prints it: with parameters, guard,
+        input, output, the actions that are possible, and the facts about its attempts. Raises NotFound and
+        BadInput."""
+        return inspect_step(self._store, id, index)
+
+    def terminate(self, id: str) -> str:
+        """Stop a workflow: no further step starts, and results of running tasks are ignored. Return its
+        state.
+
+        Raises Conflict if it has finished or is terminated already, NotFound and BadInput.
+        """
+        return terminate_workflow(self._store, id).value
+
+    def restart(self, id: str) -> str:
+        """Continue a failed or terminated workflow: steps that have ended are not repeated. Return its state.
+
+        Raises Conflict if it runs or has finished, NotFound and BadInput.
+        """
+        return restart_workflow(self._store, id).value
+
+    def delete(self, id: str) -> None:
+        """Delete a workflow that has ended, with its items. Raises Conflict if it runs, NotFound,
+        BadInput."""
+        delete_workflow(self._store, id)
+
+    def retry(self, id: str, index: int) -> int | None:
+        """Start another attempt of a step's task, and ignore the result of the current one. Return its
+        number.
+
+        If the step has failed or was stopped, the workflow continues as after `restart`. Raises Conflict if
+        the step is in another state, NotFound and BadInput.
+        """
+        return retry_task(self._store, id, index).attempt
+
+    def skip(self, id: str, index: int, output: Json = None) -> None:
+        """Continue without a task that runs, has failed or was stopped. Its output is `output`, or its input
+        if that is None. Raises as `retry`."""
+        skip_task(self._store, id, index, output)
+
+    def fail(self, id: str, index: int, reason: str = "failed by hand") -> None:
+        """Make a running task fail, without a retry, and so its workflow. Raises as `retry`."""
+        fail_task(self._store, id, index, reason)
+
+    def end(
+        self,
+        id: str,
+        index: int,
+        output: Json = None,
+        *,
+        failure: str | None = None,
+        attempt: int | None = None,
+    ) -> str:
+        """Complete a running task in place of its worker, with an output or with the reason of a failure.
+
+        `attempt` protects against completing a later attempt. Return the id of the event, which a lifecycle
+        processes soon. Raises Conflict if the task, or this attempt of it, does not run; NotFound, BadInput.
+        """
+        status = Status.SUCCESS if failure is None else Status.FAILURE
+        options: dict[str, Any] = {"attempt": attempt, "status": status, "reason": failure, "output": output}
+        return complete_task(self._store, id, None, index, **options)
+
+    def archive(self, id: str) -> dict[str, Any]:
+        """Return all of a workflow as one document for `restore`. Raises NotFound, BadInput, and Conflict for
+        an item."""
+        return archive_workflow(self._store, id)
+
+    def restore(self, document: Mapping[str, Any], workflow_id: str | None = None) -> str:
+        """Create a workflow from an archive, also of another Redis, and return its id: `workflow_id`, or else
+        the archived one if it is free, or else a new one. One that was running is terminated: `restart`
+        continues it. Raises BadInput for the document, and Conflict if `workflow_id` is in use."""
+        return restore_workflow(self._store, dict(document), workflow_id)
+
+    def flow_text(self, id: str) -> str:
+        """Return the flow text of a workflow. Raises NotFound and BadInput."""
+        return read_flow_text(self._store, id)
+
     def event(self, kind: str, data: Mapping[str, Json] | None = None) -> str:
         """Send an event with `data` as its fields and return its id on the stream. Raises BadInput."""
         return send_event(self._store, kind, data)
+
+    def events(
+        self, *, kind: str | None = None, workflow: str | None = None, limit: int = 50
+    ) -> Descriptions:
+        """Return up to `limit` events of the stream, newest first: id, at, kind, workflow, fields (by name,
+        the JSON text of the value) of each; only those of `kind` and about `workflow`, among the newest
+        5000."""
+        return list_events(self._store, size=limit, kind=kind, workflow=workflow)
+
+    def buffered_events(self, *, kind: str | None = None, limit: int = 50) -> Descriptions:
+        """Return up to `limit` events that are kept for a wait:event that begins later, newest first: id,
+        kind, used (whether it has completed a wait), fields of each; only those of `kind`."""
+        return list_buffered_events(self._store, size=limit, kind=kind)
+
+    def dead_letters(self, *, limit: int = 50) -> Descriptions:
+        """Return up to `limit` events that could not be understood, newest first: id, at, reason, fields."""
+        return list_dead_letters(self._store, size=limit)
+
+    def latches(self) -> Descriptions:
+        """Return the latches: name, value, waiters (how many), waiting (workflow and index of the first
+        100)."""
+        return list_latches(self._store)
+
+    def reset_latch(self, name: str) -> dict[str, Any]:
+        """Set a latch to zero and complete the countdowns that wait for it. Return name, value and waiters
+        before.
+
+        Raises NotFound if it is at zero and nobody waits.
+        """
+        return reset_latch(self._store, name)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many workflows there are in each state."""
+        return count_workflows(self._store)
+
+    def status(self) -> dict[str, Any]:
+        """Return the state of the installation, as `lfr status --json` prints it, without units and
+        problems."""
+        return load_status(self._store)
