@@ -151,7 +151,7 @@ class Client:
     def skip(self, id: str, index: int, output: Json = None) -> None:
         """Continue without a task that runs, has failed or was stopped. Its output is `output`, or its input
         if that is None. Raises as `retry`."""
-        skip_task(self._store, id, index, output)
+        skip_task(self._store, id, index, ABSENT if output is None else output)
 
     def fail(self, id: str, index: int, reason: str = "failed by hand") -> None:
         """Make a running task fail, without a retry, and so its workflow. Raises as `retry`."""
@@ -172,7 +172,9 @@ class Client:
         processes soon. Raises Conflict if the task, or this attempt of it, does not run; NotFound, BadInput.
         """
         status = Status.SUCCESS if failure is None else Status.FAILURE
-        options: dict[str, Any] = {"attempt": attempt, "status": status, "reason": failure, "output": output}
+        options: dict[str, Any] = {"attempt": attempt, "status": status, "reason": failure}
+        if output is not None:
+            options["output"] = output
         return complete_task(self._store, id, None, index, **options)
 
     def archive(self, id: str) -> dict[str, Any]:
