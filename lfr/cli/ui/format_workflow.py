@@ -54,6 +54,8 @@ _LIST_COLUMNS: Final = (
     Column("id", is_whole=True),
 )
 
+_UNLIMITED: Final = 100_000
+
 _NARROW: Final = 80
 """In a terminal with fewer columns, a list shows ids without their prefix."""
 
@@ -124,10 +126,12 @@ def format_history(terminal: Terminal, workflow: Mapping[str, Any]) -> list[str]
 def format_list(terminal: Terminal, workflows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the lines of `lfr list`, in the order of `workflows`; below a workflow with a reason also that.
 
-    Ids are never cut, for copying. A narrow terminal shows them without `workflow:`, and leaves out columns.
+    Ids are never cut, for copying. A narrow terminal shows them without `workflow:`, and leaves out columns;
+    a file or a pipe gets all of them.
     """
+    width = terminal.width if terminal.out.isatty() else _UNLIMITED
     ids = [workflow["id"] for workflow in workflows]
-    if terminal.width < _NARROW:
+    if width < _NARROW:
         ids = [id.removeprefix("workflow:") for id in ids]
     rows = [
         [
@@ -139,12 +143,12 @@ def format_list(terminal: Terminal, workflows: Sequence[Mapping[str, Any]]) -> I
         ]
         for workflow, id in zip(workflows, ids, strict=True)
     ]
-    heading, *lines = format_table(terminal, _LIST_COLUMNS, rows)
+    heading, *lines = format_table(terminal, _LIST_COLUMNS, rows, width=width)
     yield heading
     for workflow, line in zip(workflows, lines, strict=True):
         yield line
         if workflow["reason"]:
-            yield terminal.paint(truncate(f"    {printable(workflow['reason'])}", terminal.width), "red")
+            yield terminal.paint(truncate(f"    {printable(workflow['reason'])}", width), "red")
 
 
 def _step_row(step: Mapping[str, Any]) -> Row:

@@ -139,10 +139,14 @@ def test_the_tables_fit_into_60_columns(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(Terminal, "_size", lambda _: (60, 24))
     uuid = "5f0c8f3e-6e0e-4f3c-9a49-0f4c3f2b6d11"
     workflows = [{**workflow(), "id": f"workflow:nightly-{uuid}", "reason": "x" * 100}, workflow()]
-    lines = [*format_list(terminal(), workflows), *format_workflow(terminal(), workflow())]
-    lines += format_history(terminal(), workflow())
+    screen = terminal({"NO_COLOR": "1"}, live=True)
+    lines = [*format_list(screen, workflows), *format_workflow(screen, workflow())]
+    lines += format_history(screen, workflow())
     assert max(map(display_width, lines)) <= 60
     assert lines[1].split() == ["FAILED", f"nightly-{uuid}"]
+    piped = list(format_list(terminal(), workflows))
+    assert piped[1].split()[-2:] == ["x", f"workflow:nightly-{uuid}"]
+    assert piped[2] == "    " + "x" * 100
 
 
 def test_every_state_has_a_colour() -> None:
