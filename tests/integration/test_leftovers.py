@@ -109,7 +109,7 @@ def delete(store: Store, id: str) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_nothing_is_left(settings: Settings, client: redis.Redis, stepper: Make, seed: int) -> None:
-    store = open_store(replace(settings, events_retain_seconds=0.5, lease_seconds=0.05))
+    store = open_store(replace(settings, events_retain_seconds=0.5, lease_seconds=1.0))
     receipts = Receipts(store, io.StringIO())
     lifecycle, wait, worker = Lifecycle(store), WaitTasks(store), Worker(store, client)
     roles = [stepper(consumer) for consumer in (lifecycle, wait, worker, receipts)]
