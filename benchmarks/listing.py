@@ -39,7 +39,7 @@ def fill(client: redis.Redis, first: int, last: int) -> None:
             1_700_000_000_000 + number,
         )
         counts = f"{int(state == 'RUNNING')} 3 0 {int(state == 'FAILED')}"
-        record: dict[str, Any] = {"version": 1, "flow": flow.digest, "name": "demo", "source": "fetch"}
+        record: dict[str, Any] = {"flow": flow.digest, "name": "demo", "source": "fetch"}
         record |= {"state": state, "started": started, "counts": counts, "steps": 5, "brief": "no reason"}
         pipe.hset(id, mapping=record)
         pipe.zadd("workflows:all", {id: started})

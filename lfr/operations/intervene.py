@@ -16,8 +16,9 @@ from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.workflows.commit import delete_workflow_commands, transition_commands
 from lfr.store.workflows.export import load_own_keys
+from lfr.store.workflows.flow_texts import watch_references
 from lfr.store.workflows.items import load_item_counts, load_open_items
-from lfr.store.workflows.load import FlowCache, LoadedWorkflow, load_whole, watch_references, watch_state
+from lfr.store.workflows.load import FlowCache, LoadedWorkflow, load_whole, watch_state
 from lfr.values.json import ABSENT, Json
 
 
@@ -172,8 +173,8 @@ def delete_workflow(store: Store, id: str) -> None:
                 raise ReadAgain
             own_keys = list(load_own_keys(connection, id, workflow.flow))
             # Watched last: every start and deletion of a workflow with this flow changes the references.
-            references = watch_references(connection, record.reference)
-            return delete_workflow_commands(id, record.state, own_keys, record.reference, references), None
+            references = watch_references(connection, id, record.reference)
+            return delete_workflow_commands(id, record.state, own_keys, references), None
 
         retry_until_committed(connection, attempt)
 

@@ -69,7 +69,7 @@ def start_workflow(
                 if record.reference == flow.digest and outputs[WORKFLOW_INPUT] == workflow_input:
                     return None, StartedWorkflow(id, is_new=False)
                 raise Conflict(f"{id} already exists, with another flow or input", hint="choose another id")
-            commands = use_flow_commands(flow, is_stored=is_stored)
+            commands = use_flow_commands(flow, text, is_stored=is_stored)
             commands += create_workflow_commands(store.stream, id, flow, text, transition, now_ms, name=name)
             return commands, StartedWorkflow(id, is_new=True)
 

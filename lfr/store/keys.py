@@ -20,7 +20,7 @@ DEAD_LETTERS = "workflows:dead"
 JSON)."""
 
 FLOW_REFERENCES = "flows:refs"
-"""HASH: digest -> how many workflows use that flow."""
+"""HASH: digest -> how many workflows use that flow; `flow_text_name` -> how many have that flow text."""
 
 PROCESSES = "workflows:processes"
 """SET: the ids of the roles' processes; some may have expired."""
@@ -61,8 +61,14 @@ def state(name: str) -> str:
 
 
 def flow(digest: str) -> str:
-    """STRING: a compiled flow's canonical JSON; shared by all its workflows."""
+    """STRING: a compiled flow's canonical JSON; shared by all its workflows. With a `flow_text_name` in place
+    of the digest, a flow text; shared by all workflows that have it."""
     return f"flow:{digest}"
+
+
+def flow_text_name(digest: str) -> str:
+    """Return the name of the flow text with this digest in `flow` and in `flows:refs`."""
+    return f"text:{digest}"
 
 
 def steps(workflow: str) -> str:

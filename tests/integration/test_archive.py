@@ -232,7 +232,7 @@ def test_items_that_end_while_they_are_archived(
     execute = Connection.execute
 
     def execute_and_end_items(self: Connection, commands: Sequence[Command], **options: Any) -> Any:
-        reads_item = self is not lifecycle.connection and ("HGET", f"{id}/1.0", "counts") in commands
+        reads_item = self is not lifecycle.connection and ("WATCH", f"{id}/1.0") in commands
         reads_item = reads_item and bool(running)
         if reads_item and not is_late:
             complete_task(store, running.pop(0), "a", 2)

@@ -79,7 +79,7 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
                     raise Conflict(f"{id} already exists", hint="choose another id")
                 id = generate_workflow_id(stopped["record"]["name"], uuid4())
                 raise ReadAgain
-            commands = use_flow_commands(flow, is_stored=is_stored)
+            commands = use_flow_commands(flow, stopped["record"]["source"], is_stored=is_stored)
             commands += snapshot_commands(id, flow, stopped)
             return commands + index_commands(id, state, started_ms), id
 

@@ -10,6 +10,7 @@ from lfr.engine.advance import gather_input
 from lfr.engine.step_inputs import InputError
 from lfr.errors import BadInput, NotFound
 from lfr.flow import WORKFLOW_INPUT, Flow
+from lfr.item_ids import root_workflow
 from lfr.operations.inspect.step_waits import describe_waits
 from lfr.operations.inspect.steps import add_items, describe_steps
 from lfr.operations.inspect.summary import describe_facts, iso_time, summarize
@@ -19,6 +20,7 @@ from lfr.states import StepState, WorkflowState
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.workflows.attempt_status import load_task_progress
 from lfr.store.workflows.commit import MAX_BRIEF
+from lfr.store.workflows.flow_texts import load_text
 from lfr.store.workflows.history import read_history_since, read_whole_history
 from lfr.store.workflows.load import FlowCache, Record
 from lfr.store.workflows.queries import (
@@ -26,7 +28,6 @@ from lfr.store.workflows.queries import (
     load_outputs,
     load_records,
     load_some_outputs,
-    load_source,
     load_step,
 )
 from lfr.tasks.catalogue import WAIT_PREFIX
@@ -121,7 +122,7 @@ def read_flow_text(store: Store, id: str) -> str:
     id = parse_workflow_id(id)
     with store.connect() as connection:
         require_record(connection, id)
-        return load_source(connection, id.partition("/")[0])
+        return load_text(connection, root_workflow(id))
 
 
 def read_flow(store: Store, id: str) -> Flow:

@@ -6,7 +6,7 @@ again from the new state. A process killed before EXEC has changed nothing; one 
 everything, and has acknowledged the events that were the cause.
 
 For each workflow, in this order:
-    HSET  W           counts; state, end and reason if they change
+    HSET  W           counts; state, end and reason if they change; HDEL for those that it no longer has
     HSET  W:outputs   outputs of the steps that ended
     HSET, HDEL W:steps  progress of the steps that changed
     HSET  W:latched   0 for steps that have ended and that acquire or release a latch
@@ -30,16 +30,18 @@ from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.redis.connection import Command
 from lfr.store.stream.entries import append_command, flatten_pairs
+from lfr.store.workflows.flow_texts import record_fields, use_text_commands
 from lfr.store.workflows.history import format_element
 from lfr.store.workflows.load import LoadedWorkflow
 from lfr.tasks.catalogue import ACQUIRE, RELEASE
 from lfr.values.json import Json, decode_json, decode_json_lines, encode_json, encode_json_lines
 
-LAYOUT_VERSION: Final = 1
-"""The version of the layout of a record, see `keys`."""
-
 MAX_BRIEF: Final = 300
 """Characters of a reason that lists show."""
+
+STATE_DETAILS: Final = ("ended", "brief", "reason")
+"""Fields of a record that go with its state: when the workflow has ended, the beginning of the reason why it
+failed, and the whole reason if that is longer."""
 
 _STATE_EVENTS: Final = {
     WorkflowState.FINISHED: events.END_WORKFLOW,
@@ -61,13 +63,18 @@ def transition_commands(
         return []
     record, progress = workflow.record, workflow.progress
     fields: list[str | int] = [*_counts_fields(progress)]
+    obsolete: list[str] = []
     if progress.state is not record.state or (
         record.state is not WorkflowState.RUNNING and any(map(_changes_workflow, transitions))
     ):
         failed = (transition for transition in transitions if transition.state is WorkflowState.FAILED)
         reason = next((transition.reason for transition in failed if transition.reason), "")
         fields += _state_fields(progress.state, reason, now_ms)
+        if record.state is not WorkflowState.RUNNING:  # else it has none of them
+            obsolete = [name for name in STATE_DETAILS if name not in fields[::2]]
     commands: list[Command] = [("HSET", record.id, *fields)]
+    if obsolete:
+        commands.append(("HDEL", record.id, *obsolete))
     commands += _output_commands(record.id, transitions)
     commands += _step_commands(record.id, workflow.flow, transitions)
     commands += _latch_commands(record.id, workflow.flow, transitions)
@@ -90,11 +97,8 @@ def create_workflow_commands(
     """
     progress = Progress()
     progress.apply(first)
-    fields: list[str | int] = ["version", LAYOUT_VERSION, "flow", flow.reference, "name", flow.name or name]
-    fields += ("steps", flow.size, *(("source", source) if source else ()))
-    fields += ("state", first.state, "started", now_ms, *_counts_fields(progress))
-    if first.state is not WorkflowState.RUNNING:
-        fields += _state_fields(first.state, first.reason, now_ms)
+    fields = [*flow_fields(flow, flow.name or name, source), "started", now_ms, *_counts_fields(progress)]
+    fields += _state_fields(first.state, first.reason, now_ms)
     commands: list[Command] = [("HSET", workflow, *fields)]
     if not is_item(workflow):
         commands += index_commands(workflow, first.state, now_ms)
@@ -115,30 +119,44 @@ def index_commands(workflow: str, state: WorkflowState, started_ms: int) -> list
     ]
 
 
-def use_flow_commands(flow: Flow, *, is_stored: bool) -> list[Command]:
-    """Return the commands that count one more workflow that uses a flow, and store the flow, unless
-    `is_stored` says that it is. (SET, HINCRBY)"""
-    use: Command = ("HINCRBY", keys.FLOW_REFERENCES, flow.digest, 1)
-    return [use] if is_stored else [("SET", keys.flow(flow.digest), flow.canonical_json), use]
+def use_flow_commands(flow: Flow, text: str, *, is_stored: bool) -> list[Command]:
+    """Return the commands that count one more workflow with this flow and text, and store both; the flow only
+    if it is not `is_stored`. (SET, HINCRBY)"""
+    use: list[Command] = [("HINCRBY", keys.FLOW_REFERENCES, flow.digest, 1), *use_text_commands(text)]
+    return use if is_stored else [("SET", keys.flow(flow.digest), flow.canonical_json), *use]
 
 
 def delete_workflow_commands(
-    id: str, state: WorkflowState, own_keys: Sequence[str], digest: str, references: int
+    id: str, state: WorkflowState, own_keys: Sequence[str], references: Mapping[str, int]
 ) -> list[Command]:
-    """Return the commands that delete a workflow, and its flow unless other workflows use it.
+    """Return the commands that delete a workflow, and its flow and text unless other workflows use them.
 
-    `own_keys` are those of `load_own_keys`, `digest` is the flow's, and `references` is how many workflows
-    use the flow, this one included. (DEL, ZREM, HINCRBY, HDEL)
+    `own_keys` are those of `load_own_keys`. `references` says how many workflows use the flow and the text,
+    this one included, as `watch_references` returns it. (DEL, ZREM, HINCRBY, HDEL)
     """
     commands: list[Command] = [("DEL", *own_keys), ("ZREM", keys.ALL, id), ("ZREM", keys.state(state), id)]
-    if references > 1:
-        return [*commands, ("HINCRBY", keys.FLOW_REFERENCES, digest, -1)]
-    return [*commands, ("HDEL", keys.FLOW_REFERENCES, digest), ("DEL", keys.flow(digest))]
+    for name, count in references.items():
+        if count > 1:
+            commands.append(("HINCRBY", keys.FLOW_REFERENCES, name, -1))
+        else:
+            commands += [("HDEL", keys.FLOW_REFERENCES, name), ("DEL", keys.flow(name))]
+    return commands
 
 
-def reason_fields(reason: str) -> tuple[str, str, str, str]:
-    """Return the fields of a record for why the workflow failed, with their values: the whole and the cut."""
-    return "reason", reason, "brief", reason[:MAX_BRIEF]
+def flow_fields(flow: Flow, name: str, text: str) -> tuple[str | int, ...]:
+    """Return the fields of a record that say which flow a workflow runs, with their values in turn. Name and
+    text may be empty."""
+    names = ("name", name) if name else ()
+    return "flow", flow.reference, *names, "steps", flow.size, *record_fields(text)
+
+
+def state_fields(state: WorkflowState, ended_ms: int, reason: str) -> tuple[str | int, ...]:
+    """Return `state` and those fields of STATE_DETAILS that are not empty, with their values in turn. The end
+    is in milliseconds since the epoch; 0: the workflow has not ended."""
+    ended = ("ended", ended_ms) if ended_ms else ()
+    brief = ("brief", reason[:MAX_BRIEF]) if reason else ()
+    whole = ("reason", reason) if len(reason) > MAX_BRIEF else ()
+    return "state", state, *ended, *brief, *whole
 
 
 def history_command(workflow: str, at_ms: int, entries: Iterable[tuple[Iterable[Fact], str]]) -> Command:
@@ -156,8 +174,8 @@ def _counts_fields(progress: Progress) -> tuple[str, str]:
     return "counts", f"{progress.active} {progress.done} {progress.skipped} {progress.failed}"
 
 
-def _state_fields(state: WorkflowState, reason: str, now_ms: int) -> list[str | int]:
-    return ["state", state, "ended", now_ms if state.has_ended else 0, *reason_fields(reason)]
+def _state_fields(state: WorkflowState, reason: str, now_ms: int) -> tuple[str | int, ...]:
+    return state_fields(state, now_ms if state.has_ended else 0, reason)
 
 
 def _changes_workflow(transition: Transition) -> bool:

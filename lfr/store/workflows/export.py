@@ -15,17 +15,18 @@ from itertools import islice
 from typing import Any, Final
 
 from lfr.flow import Flow, StepKind
-from lfr.item_ids import ItemId
+from lfr.item_ids import ItemId, is_item
+from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.entries import flatten_pairs, parse_pairs
-from lfr.store.workflows.commit import LAYOUT_VERSION, reason_fields
+from lfr.store.workflows.commit import flow_fields, state_fields
+from lfr.store.workflows.flow_texts import load_text
 from lfr.store.workflows.history import RawEntry, format_element, read_raw_history
 from lfr.store.workflows.items import load_item_counts, load_open_items
+from lfr.store.workflows.load import RECORD_FIELDS, parse_record
 from lfr.values.json import Json, decode_json, encode_json
-
-_RECORD_FIELDS = ("name", "source", "state", "reason", "started", "ended")
 
 _MAX_ELEMENTS: Final = 1000
 """How many elements of a history one command writes."""
@@ -43,21 +44,21 @@ def load_snapshot(connection: Connection, id: str, flow: Flow) -> dict[str, Any]
     """
     pipeline = Pipeline(connection)
     pipeline.add("WATCH", id)
-    record = pipeline.add("HMGET", id, *_RECORD_FIELDS)
-    counts = pipeline.add("HGET", id, "counts")
+    record_reply = pipeline.add("HMGET", id, *RECORD_FIELDS)
     steps = pipeline.add("HGETALL", keys.steps(id))
     outputs = pipeline.add("HGETALL", keys.outputs(id))
     latched = pipeline.add("HGETALL", keys.counted_attempts(id))
     pipeline.send()
-    if counts.value is None:
+    record = parse_record(id, record_reply.value)
+    if record is None:
         raise WorkflowMissing(id)
-    name, source, state, reason, started, ended = ((value or b"").decode() for value in record.value)
     return {
         "record": {
-            **{"name": name, "source": source, "state": state, "reason": reason},
-            **{"started": int(started or 0), "ended": int(ended or 0)},
+            **{"name": record.name, "source": load_text(connection, id)},
+            **{"state": record.state.value, "reason": record.reason},
+            **{"started": record.started_ms, "ended": record.ended_ms},
         },
-        "counts": _parse_numbers(counts.value),
+        "counts": [record.active, record.done, record.skipped, record.failed],
         "steps": {key.decode(): _parse_numbers(value) for key, value in parse_pairs(steps.value).items()},
         "outputs": {key.decode(): decode_json(value) for key, value in parse_pairs(outputs.value).items()},
         "latched": {key.decode(): value.decode() for key, value in parse_pairs(latched.value).items()},
@@ -104,12 +105,13 @@ def _describe_entry(entry: RawEntry) -> dict[str, Any]:
 
 def snapshot_commands(id: str, flow: Flow, snapshot: Mapping[str, Any]) -> Iterator[Command]:
     """Yield the commands that write a workflow, or an item, and its open items from its snapshot. They write
-    neither the flow nor the indexes of workflows. (HSET, RPUSH)"""
+    neither the flow, its text nor the indexes of workflows. (HSET, RPUSH)"""
     record = snapshot["record"]
-    fields = [value for name in _RECORD_FIELDS if name != "reason" for value in (name, record[name])]
-    fields += (*reason_fields(record["reason"]), "steps", flow.size)
+    state = state_fields(WorkflowState(record["state"]), record["ended"], record["reason"])
     counts = " ".join(map(str, snapshot["counts"]))
-    yield ("HSET", id, "version", LAYOUT_VERSION, "flow", flow.reference, "counts", counts, *fields)
+    text = "" if is_item(id) else record["source"]
+    fields = (*flow_fields(flow, record["name"], text), "started", record["started"], "counts", counts)
+    yield ("HSET", id, *fields, *state)
     for key, values in (
         (keys.steps(id), {index: " ".join(map(str, step)) for index, step in snapshot["steps"].items()}),
         (keys.outputs(id), {index: encode_json(output) for index, output in snapshot["outputs"].items()}),

@@ -135,12 +135,14 @@ class Record:
 
 
 ADVANCE_FIELDS = ("flow", "state", "started", "counts")
-RECORD_FIELDS = (*ADVANCE_FIELDS, "name", "ended", "steps", "reason")
-LIST_FIELDS = (*RECORD_FIELDS[:-1], "brief")
+LIST_FIELDS = (*ADVANCE_FIELDS, "name", "ended", "steps", "brief")
+RECORD_FIELDS = (*LIST_FIELDS, "reason")
 
 _PREFETCH_LIMIT = 16
 """Of how many steps the successors are loaded ahead for a result. If these do not suffice, the limit becomes
 twice the number of steps that are loaded."""
+
+_NO_VALUES = (None,) * len(RECORD_FIELDS)
 
 _STATES = {state.encode(): state for state in WorkflowState}
 
@@ -154,7 +156,7 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
         return None  # an error: the key holds something else
     reference, state, started, counts = reply[:4]
     active, done, skipped, failed = map(int, counts.split())
-    name, ended, total, reason = (value or b"" for value in reply[4:] or (None,) * 4)
+    name, ended, total, brief, reason = (value or b"" for value in (*reply[4:], *_NO_VALUES[len(reply) :]))
     return Record(
         id=workflow,
         reference=reference.decode(),
@@ -167,7 +169,7 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
         name=name.decode(),
         ended_ms=int(ended or 0),
         total=int(total) if total else None,
-        reason=reason.decode(),
+        reason=(reason or brief).decode(),
     )
 
 
@@ -345,13 +347,6 @@ def watch_new(connection: Connection, id: str, digest: str) -> tuple[int, Record
         [("WATCH", id, flow), TIME, ("HMGET", id, *RECORD_FIELDS), ("EXISTS", flow)], keep_errors=True
     )
     return parse_time_ms(time), parse_record(id, reply), bool(is_stored)
-
-
-def watch_references(connection: Connection, digest: str) -> int:
-    """Watch how many workflows use a flow, and return that number; 0 for an unknown flow. (WATCH, HGET)"""
-    watch = ("WATCH", keys.FLOW_REFERENCES)
-    _, references = connection.execute([watch, ("HGET", keys.FLOW_REFERENCES, digest)])
-    return int(references or 0)
 
 
 def load_out_of_band_outputs(

@@ -43,12 +43,6 @@ def load_names(connection: Connection, workflows: Sequence[str]) -> list[str]:
     return [name.decode() if isinstance(name, bytes) else "" for name in names]
 
 
-def load_source(connection: Connection, workflow: str) -> str:
-    """Return the flow text of a workflow; empty if it is not stored. (HGET)"""
-    source = connection.call("HGET", workflow, "source")
-    return "" if source is None else str(source.decode())
-
-
 def load_flow(connection: Connection, flows: FlowCache, id: str) -> Flow | None:
     """Return the flow of a workflow; None if the workflow or its flow is not stored. (HMGET, GET)"""
     record = load_records(connection, [id])[0]

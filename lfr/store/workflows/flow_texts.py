@@ -1,0 +1,67 @@
+"""The flow texts of workflows: a short one stands in the record, a longer one is stored once for all that
+have it.
+
+A record has the field `source`, the text itself; or `text`, the digest of the text; or neither, without a
+text. `flows:refs` counts the workflows that have a text as it counts those that use a flow: the last of them
+to be deleted takes the text with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from lfr.store import keys
+from lfr.store.redis.connection import Command, Connection
+
+_MAX_BYTES_IN_RECORD: Final = 64
+"""Redis keeps a hash in its compact form as long as no value is longer than this."""
+
+_DIGEST_LENGTH: Final = 32
+"""In hexadecimal digits: 128 bits, so two texts that anybody writes have two digests."""
+
+
+def record_fields(text: str) -> tuple[str, ...]:
+    """Return the fields of a record that hold a flow text or name it, with their values in turn."""
+    if not text:
+        return ()
+    digest = _digest(text)
+    return ("source", text) if digest is None else ("text", digest)
+
+
+def use_text_commands(text: str) -> list[Command]:
+    """Return the commands that count one more workflow that has a flow text, and store the text; none for a
+    text that stands in the record. (HINCRBY, SET NX)"""
+    digest = _digest(text)
+    if digest is None:
+        return []
+    name = keys.flow_text_name(digest)
+    return [("HINCRBY", keys.FLOW_REFERENCES, name, 1), ("SET", keys.flow(name), text, "NX")]
+
+
+def load_text(connection: Connection, workflow: str) -> str:
+    """Return the flow text of a workflow; empty if it has none. (HMGET, GET)"""
+    source, digest = connection.call("HMGET", workflow, "source", "text")
+    if digest is not None:
+        source = connection.call("GET", keys.flow(keys.flow_text_name(digest.decode())))
+    return "" if source is None else str(source.decode())
+
+
+def watch_references(connection: Connection, workflow: str, digest: str) -> dict[str, int]:
+    """Watch how many workflows use the flow and the text of a workflow, and return these numbers.
+
+    `digest` is the flow's. Return them by the names that the flow and the text have in `flows:refs`; the text
+    is missing if it stands in the record. (WATCH, HGET, HMGET)
+    """
+    _, text = connection.execute([("WATCH", keys.FLOW_REFERENCES), ("HGET", workflow, "text")])
+    names = [digest, *([] if text is None else [keys.flow_text_name(text.decode())])]
+    counts = connection.call("HMGET", keys.FLOW_REFERENCES, *names)
+    return {name: int(count or 0) for name, count in zip(names, counts, strict=True)}
+
+
+def _digest(text: str) -> str | None:
+    """Return the digest of a flow text; None if the text is short enough for the record."""
+    data = text.encode(errors="surrogatepass")
+    if len(data) <= _MAX_BYTES_IN_RECORD:
+        return None
+    return hashlib.sha256(data).hexdigest()[:_DIGEST_LENGTH]
