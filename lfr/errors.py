@@ -47,6 +47,10 @@ class Refused(LfrError):
     """The server refuses the request: wrong password, a command that is not allowed."""
 
 
+class WrongServer(Refused):
+    """What answers is no server that lfr can use: too old, a Sentinel, a cluster, a database of others."""
+
+
 class Unreachable(LfrError):
     """The server does not answer, or not in time."""
 

@@ -67,14 +67,18 @@ export function SystemPage() {
         <a href="/events">${system.latches ? "Show them" : "all at zero"}</a>
       <//>
       <${Card} name="Redis" value=${system.redis.version}>
-        <span>${formatSize(system.redis.memory ?? 0).replace("characters", "bytes")}</span>
-        <span class=${system.redis.is_persistent ? "" : "tone-terminating"}>
-          ${
-            system.redis.is_persistent
-              ? "append-only file"
-              : "not persistent: a restart loses all data. Set appendonly yes"
-          }
-        </span>
+        ${
+          system.redis.is_known
+            ? html`<span>${formatSize(system.redis.memory ?? 0).replace("characters", "bytes")}</span>
+                <span class=${system.redis.is_persistent ? "" : "tone-terminating"}>
+                  ${
+                    system.redis.is_persistent
+                      ? "append-only file"
+                      : "not persistent: a restart loses all data. Set appendonly yes"
+                  }
+                </span>`
+            : html`<span>version and memory are unknown: its user may not send INFO</span>`
+        }
       <//>
     </div>
     <h2>Roles</h2>

@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from lfr.errors import BadInput, BadSettings, CannotWrite, Conflict, LfrError, NotFound, Refused, Unreachable
+from lfr.errors import (
+    BadInput,
+    BadSettings,
+    CannotWrite,
+    Conflict,
+    LfrError,
+    NotFound,
+    Refused,
+    Unreachable,
+    WrongServer,
+)
 
 
 class ExitCode(IntEnum):
@@ -24,6 +34,7 @@ class ExitCode(IntEnum):
     NOT_FOUND = 66
     CONFLICT = 69
     DEFECT = 70
+    SYSTEM = 71
     CANNOT_WRITE = 73
     UNREACHABLE = 75
     REFUSED = 77
@@ -44,10 +55,11 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.NOT_FOUND: "a file, a workflow or a step does not exist",
     ExitCode.CONFLICT: "the current state does not allow the command",
     ExitCode.DEFECT: "a defect in lfr; please report it",
+    ExitCode.SYSTEM: "the system refuses memory, a thread or a file",
     ExitCode.CANNOT_WRITE: "a file or the output cannot be written",
     ExitCode.UNREACHABLE: "no Redis answers at the address",
     ExitCode.REFUSED: "wrong password, or no permission",
-    ExitCode.BAD_SETTINGS: "the configuration is not valid",
+    ExitCode.BAD_SETTINGS: "the configuration is not valid, or names a server that lfr cannot use",
     ExitCode.HUNG_UP: "stopped because its terminal was closed",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
     ExitCode.PIPE_CLOSED: "the reader of the output closed the pipe",
@@ -70,6 +82,7 @@ _CODES: tuple[tuple[type[LfrError], ExitCode], ...] = (
     (NotFound, ExitCode.NOT_FOUND),
     (Conflict, ExitCode.CONFLICT),
     (CannotWrite, ExitCode.CANNOT_WRITE),
+    (WrongServer, ExitCode.BAD_SETTINGS),
     (Refused, ExitCode.REFUSED),
     (Unreachable, ExitCode.UNREACHABLE),
 )

@@ -5,11 +5,15 @@ Imports only what `lfr --version` needs.
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from typing import TextIO
 
 from lfr import __version__
+
+_OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EAGAIN)
+"""What writing to stdout may fail with, besides a closed pipe."""
 
 _DEFECT_HINT = "please report it; LOG_LEVEL=DEBUG shows where"
 
@@ -25,6 +29,7 @@ class _Stopped(SystemExit):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (default: that of this process) and return its exit code. Raises nothing."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _open_closed_streams()
     try:
         code = _run(words)
         if sys.stdout is not None:
@@ -37,6 +42,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError:  # nobody reads it any more
         _discard(sys.stderr)
     return code
+
+
+def _open_closed_streams() -> None:
+    """Open /dev/null in place of each standard stream that was closed when the process was started.
+
+    The next file or socket would get its number, and child processes would write into that.
+    """
+    import os
+
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+            os.set_inheritable(null, null == number)
+            stream = open(null, "w" if number else "r", encoding="utf-8")  # noqa: SIM115 - until the exit
+            setattr(sys, name, stream)
 
 
 def _run(words: list[str]) -> int:
@@ -95,7 +115,7 @@ def _report(error: BaseException) -> int:
         case BrokenPipeError():
             _discard(sys.stdout)
             return ExitCode.PIPE_CLOSED
-        case OSError() if error.filename is None:
+        case OSError(errno=number) if number in _OUTPUT_ERRORS and error.filename is None:
             _discard(sys.stdout)
             terminal.print_err(f"lfr: cannot write the output: {error.strerror}")
             return ExitCode.CANNOT_WRITE
@@ -109,9 +129,27 @@ def _report(error: BaseException) -> int:
         import traceback
 
         traceback.print_exception(error)
+    if reason := _system_reason(error):
+        terminal.print_err(f"lfr: {printable(reason)}")
+        return ExitCode.SYSTEM
+    exit_if_damaged = getattr(sys.modules.get("__main__"), "exit_if_damaged", lambda: None)
+    exit_if_damaged()  # of the built file
     text = printable(f"{type(error).__name__}: {error}")[:300]
     terminal.print_err(f"lfr: a defect in lfr {__version__}: {text} ({_DEFECT_HINT})")
     return ExitCode.DEFECT
+
+
+def _system_reason(error: BaseException) -> str:
+    """Return what the operating system has refused, if it has caused this error; else an empty text."""
+    match error:
+        case MemoryError():
+            return "there is not enough memory"
+        case RuntimeError() if "can't start new thread" in str(error):
+            return "no more threads can be started"
+        case OSError(errno=int()):
+            file = f"{error.filename}: " if error.filename is not None else ""
+            return f"{file}{error.strerror}"
+    return ""
 
 
 def _discard(stream: TextIO) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from lfr.config.settings import Setting, Value
 from lfr.errors import BadSettings
-from lfr.values.checks import WHOLE_NUMBER_TEXT, Check, duration, whole_number
+from lfr.values.checks import HOST, WHOLE_NUMBER_TEXT, Check, duration, is_unicode, whole_number
 
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -29,13 +29,26 @@ def check_setting(setting: Setting, raw: Any, place: str) -> Value:
     of bounds; the message of a secret setting leaves the value out.
     """
     value: Any = raw
+    if not _is_unicode(raw):
+        raise BadSettings(f"{setting.name} must be text in UTF-8", place=place)
     for check in (_TYPES[setting.type], _BOUNDS.get(setting.name, _ABOVE_ZERO)):
         value = check.read(value)
         if value is None:
-            value_text = "that value" if setting.secret else repr(raw)
+            may_hold_secret = setting.secret or "@" in repr(raw)  # a URL may have a password in it
+            value_text = "that value" if may_hold_secret else repr(raw)
             raise BadSettings(f"{setting.name} must be {check.words}, not {value_text}", place=place)
     result: Value = value
     return result
+
+
+def _is_unicode(raw: Any) -> bool:
+    """Return whether UTF-8 can encode all texts of a value: the environment may hold other bytes, which
+    Python makes surrogates of."""
+    if isinstance(raw, Mapping):
+        return all(map(_is_unicode, [*raw.keys(), *raw.values()]))
+    if isinstance(raw, list | tuple):
+        return all(map(_is_unicode, raw))
+    return not isinstance(raw, str) or is_unicode(raw)
 
 
 def _read_list(raw: Any) -> tuple[str, ...] | None:
@@ -72,9 +85,35 @@ _TYPES: Final[Mapping[type, Check]] = {
     dict: Check("NAME=TEXT with each name once", _read_mapping),
 }
 
+_LARGEST_TEXT: Final = 512 * 2**20
+"""The bytes that Redis stores in a text."""
+
+_SIZE: Final = whole_number(1, _LARGEST_TEXT)
+_TIMEOUT: Final = duration(0.1, 86_400)
+_LEASE: Final = duration(0.1, 7 * 86_400)
+_PERIOD: Final = duration(0.1, 3650 * 86_400)
+_TOKEN: Final = Check(
+    "printable ASCII characters without blanks around them",  # what a header of HTTP can carry
+    lambda text: text if text.isascii() and text.isprintable() and text == text.strip() else None,
+)
+
 _BOUNDS: Final[Mapping[str, Check]] = {
+    "redis.host": HOST,
     "redis.port": Check("a port, 1 to 65535", whole_number(1, 65535).read),
+    "redis.timeout": _TIMEOUT,
     "log.level": Check(f"one of {', '.join(LOG_LEVELS)}", _read_level),
+    "batch": whole_number(1, 100_000),
+    "lease": _LEASE,
+    "tasks.lease": _LEASE,
+    "receipts.forget": _PERIOD,
+    "events.retain": _PERIOD,
+    "resources.size": _SIZE,
+    "resources.timeout": _TIMEOUT,
+    "iterate.limit": whole_number(1, 1_000_000),
+    "request.size": _SIZE,
+    "api.token": _TOKEN,
+    "api.read_token": _TOKEN,
+    "api.body": _SIZE,
 }
 """The checks of single settings, by name."""
 

@@ -26,11 +26,11 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from lfr.config.check import check_setting
 from lfr.config.settings import Setting, Settings, all_settings
 from lfr.errors import BadSettings
+from lfr.store.redis.url import parse_redis_url
 
 DEFAULT_FILE: Final = "/etc/lfr/lfr.yaml"
 
@@ -103,7 +103,7 @@ def load_with_origins(
     environment = os.environ if environment is None else environment
     settings = list(all_settings())
     file = config or environment.get("LFR_CONFIG", "")
-    if not file and Path(default_file).exists():
+    if not file and os.path.exists(default_file):  # `Path.exists` raises without permission for the folder
         file = default_file
     sources = (
         _read_file(file, settings),
@@ -165,14 +165,16 @@ def _read_environment(environment: Mapping[str, str], settings: list[Setting]) -
 def _read_credentials(folder: str, settings: list[Setting]) -> Iterator[_RawValue]:
     for setting in settings if folder else ():
         paths = (Path(folder, setting.name), Path(folder, f"lfr_{setting.name}"))
-        path = next((path for path in paths if path.is_file()), None)
+        path = next((path for path in paths if os.path.isfile(path)), None)
         if path is None:
             continue
         origin = f"credential {setting.name}"
         try:
-            text = path.read_text(encoding="utf-8").removesuffix("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadSettings(f"cannot be read: {error}", place=origin) from None
+            text = path.read_text(encoding="utf-8-sig").removesuffix("\n").removesuffix("\r")
+        except OSError as error:
+            raise BadSettings(f"cannot be read: {error.strerror}", place=origin) from None
+        except UnicodeDecodeError:
+            raise BadSettings("cannot be read: it is not text in UTF-8", place=origin) from None
         yield setting, text, origin
 
 
@@ -188,20 +190,9 @@ def _without_user_in_url(layer: Layer) -> Layer:
     """Return the layer with user and password of its Redis URL as settings of their own."""
     if "redis_url" not in layer or not layer["redis_url"].value:
         return layer
-    url, origin = layer["redis_url"]
-    try:
-        parts = urlsplit(url)
-        credentials, _, host = parts.netloc.rpartition("@")
-    except ValueError as error:
-        raise BadSettings(f"the URL of Redis cannot be read: {error}", place=origin) from None
-    user, _, password = credentials.partition(":")
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    user = query.pop("username", unquote(user))
-    password = query.pop("password", unquote(password))
-    if not user and not password:
-        return layer
-    bare = parts._replace(netloc=host, query=urlencode(query)).geturl()
-    if not host and parts.scheme == "unix":  # `geturl` drops the slashes of an empty host
-        bare = f"unix://{parts.path}" + (f"?{urlencode(query)}" if query else "")
-    values = {"redis_url": bare, "redis_username": user, "redis_password": password}
+    text, origin = layer["redis_url"]
+    url = parse_redis_url(text, origin)
+    values = {"redis_url": url.text}
+    if url.username or url.password:
+        values |= {"redis_username": url.username, "redis_password": url.password}
     return layer | {name: SourcedValue(value, origin) for name, value in values.items()}

@@ -19,7 +19,10 @@ def write_atomically(path: Path, content: str | bytes, mode: int | None = None) 
     With `mode` the file at `path` is replaced, even if it is a link. Without, a link is followed and an
     existing file keeps its mode. A device or a pipe, such as /dev/null, is written to and not replaced.
     """
-    target = path.resolve() if mode is None else path
+    try:
+        target = path.resolve() if mode is None else path
+    except RuntimeError:
+        raise CannotWrite(f"cannot write {path}: it is a link to itself") from None
     if target.exists() and not target.is_file() and not target.is_dir():
         _write_special_file(target, content)
         return

@@ -13,6 +13,7 @@ import sys
 
 BUILD_ID = "@BUILD_ID@"
 
+DEFECT = 70
 CANNOT_WRITE = 73
 BAD_SETTINGS = 78
 INTERRUPTED = 130
@@ -38,9 +39,16 @@ def start():
     if not os.path.isdir(packages):
         unpack(root, os.path.dirname(packages))
     sys.path[0] = packages
-    from lfr.__main__ import main
+    try:
+        from lfr.__main__ import main
 
-    sys.exit(main())
+        code = main()
+    except ImportError:
+        exit_if_damaged()
+        raise
+    if code == DEFECT:
+        exit_if_damaged()
+    sys.exit(code)
 
 
 def unpack(root, target):
@@ -60,6 +68,25 @@ def unpack(root, target):
         give_up(CANNOT_WRITE, message % (root, error.strerror or error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def exit_if_damaged():
+    """Print one line and exit if files of the unpacked copy are missing or have another size: some program
+    may have tidied the folder up, or the disk was full."""
+    import zipfile
+
+    folder = os.path.dirname(sys.path[0])
+    with zipfile.ZipFile(sys.argv[0]) as archive:
+        files = [(os.path.join(folder, each.filename), each.file_size) for each in archive.infolist()]
+    damaged = [file for file, size in files if file.startswith(sys.path[0]) and not has_size(file, size)]
+    if damaged:
+        message = "lfr: its unpacked copy lacks %d files, such as %s; delete %s: the next start unpacks it"
+        give_up(CANNOT_WRITE, message % (len(damaged), damaged[0], folder))
+
+
+def has_size(file, size):
+    """Return whether a file of the archive is there with its size; folders are not checked."""
+    return file.endswith("/") or (os.path.isfile(file) and os.path.getsize(file) == size)
 
 
 def give_up(code, message):

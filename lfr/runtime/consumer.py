@@ -20,7 +20,7 @@ from uuid import uuid4
 from rqse import EventListener
 
 from lfr import events
-from lfr.errors import LfrError, Refused, Unreachable
+from lfr.errors import LfrError, Refused, Unreachable, WrongServer
 from lfr.store.redis.connection import Command, Connection, Reply, Store
 from lfr.store.stream.entries import (
     ConsumerId,
@@ -95,17 +95,18 @@ class Consumer(EventListener):
 
     def listen(self) -> None:
         """Run passes until `stop` is called, then leave the group. Continues after an outage of Redis, and
-        after a defect of lfr that an event has met, see `_isolate_failing_entry`. Raises other defects, and
-        LfrError, such as CannotWrite, of a pass."""
+        after a defect of lfr that an event has met, see `_isolate_failing_entry`. Raises other defects;
+        LfrError, such as CannotWrite, of a pass; and WrongServer if it has not met another server before."""
         self._running = True
         self.onStart()
         backoff = FIRST_BACKOFF_SECONDS
+        was_established = False
         while self.listening:
             self._batch = []
             try:
                 with self.store.connect() as connection:
                     create_group(connection, self.store.stream, self._group)
-                    self._established = True
+                    self._established = was_established = True
                     LOGGER.info("%s listens to %s as %s", self._group, self.store.stream, self._consumer)
                     self.onEstablished()
                     while self.listening:
@@ -117,6 +118,8 @@ class Consumer(EventListener):
             except NoGroup:
                 LOGGER.warning("the group %s is gone from the stream; creating it again", self._group)
             except (Unreachable, Refused) as error:
+                if isinstance(error, WrongServer) and not was_established:
+                    raise
                 LOGGER.error("%s; trying again in %.1f s", error, backoff)
                 if self.observer:
                     self.observer.disconnected(self, error.message)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 
-from lfr.errors import LfrError, Refused, Unreachable
+from lfr.errors import LfrError, Refused, Unreachable, WrongServer
 from lfr.host.systemd import ServiceManager
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.heartbeat import HeartbeatMonitor
@@ -19,7 +19,10 @@ from lfr.runtime.heartbeat import HeartbeatMonitor
 LOGGER = logging.getLogger(__name__)
 
 EXIT_DEFECT = 70
+EXIT_SYSTEM = 71
 EXIT_CANNOT_WRITE = 73
+EXIT_BAD_SETTINGS = 78
+"""As in lfr/cli/exit_codes.py, which stands above this room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,13 @@ class RoleContext:
 def run_consumers(context: RoleContext, consumers: Sequence[Consumer]) -> int:
     """Run each consumer in its own thread until the process is asked to stop.
 
-    Returns the exit code: 0 after a stop; 73 if a consumer could not write its log, 70 if one met a defect:
-    then the others stop too, so that the supervisor can start the role again. Sends heartbeats, and removes
-    the process from Redis at the end.
+    Returns the exit code: 0 after a stop; 73 if a consumer could not write its log, 78 if lfr cannot use the
+    server that it has met first, 70 if it met a defect, 71 if the system allows no more threads: then the
+    others stop too, so that the supervisor can start the role again. Sends heartbeats, and removes the
+    process from Redis at the end.
     """
     exit_codes: list[int] = []
+    messages: set[str] = set()  # what has been logged: all consumers may meet the same server
     monitor = HeartbeatMonitor(context.name, consumers, context.supervisor)
 
     def stop(signum: int = 0, frame: FrameType | None = None) -> None:
@@ -55,8 +60,10 @@ def run_consumers(context: RoleContext, consumers: Sequence[Consumer]) -> int:
         try:
             consumer.listen()
         except LfrError as error:
-            LOGGER.error("%s", error)
-            exit_codes.append(EXIT_CANNOT_WRITE)
+            if str(error) not in messages:
+                messages.add(str(error))
+                LOGGER.error("%s", error)
+            exit_codes.append(EXIT_BAD_SETTINGS if isinstance(error, WrongServer) else EXIT_CANNOT_WRITE)
             stop()
         except BaseException:
             LOGGER.exception("a defect in lfr; please report it")
@@ -68,9 +75,16 @@ def run_consumers(context: RoleContext, consumers: Sequence[Consumer]) -> int:
     for consumer in consumers:
         consumer.observer = monitor
     threads = [threading.Thread(target=listen, args=(consumer,)) for consumer in consumers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
+    started: list[threading.Thread] = []
+    try:
+        for thread in threads:
+            thread.start()
+            started.append(thread)
+    except RuntimeError as error:  # too many threads
+        LOGGER.error("%s", error)
+        exit_codes.append(EXIT_SYSTEM)
+        stop()
+    for thread in started:
         thread.join()
     with suppress(Unreachable, Refused), consumers[0].store.connect() as connection:
         monitor.remove(connection)

@@ -140,6 +140,17 @@ def _read_texts(value: Json) -> tuple[str, ...] | None:
     return tuple(texts)
 
 
+def _read_host(value: Json) -> str | None:
+    if not isinstance(value, str) or not value.isprintable() or not value or set(value) & set(" /@[]"):
+        return None
+    try:
+        value.encode("idna")  # as the socket module does, which raises no OSError for it
+    except UnicodeError:
+        return None
+    return value
+
+
+HOST: Final = Check("a host name or an IP address", _read_host)
 TEXT: Final = Check("a text", lambda value: value if isinstance(value, str) and is_unicode(value) else None)
 WHOLE_NUMBER_TEXT: Final = Check("a whole number", lambda value: _read_number_text(value, int))
 NUMBER_TEXT: Final = Check("a number", lambda value: _read_number_text(value, float))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from lfr.errors import Refused, Unreachable
+from lfr.errors import Refused, Unreachable, WrongServer
 from lfr.runtime.heartbeat import this_process
 from lfr.runtime.process import RoleContext, handle_reload_signal
 from lfr.store.processes import heartbeat_commands, remove_process_commands
@@ -34,9 +34,10 @@ def serve_http(
     make_application  returns the application for an access policy and stream slots
 
     Creates a token if the address is not on loopback and the settings have none. Raises BadInput for the
-    address, and CannotWrite if the server cannot listen there or cannot store the token.
+    address, CannotWrite if the server cannot listen there or cannot store the token, and WrongServer.
     """
     address = parse_address(address_text, default)
+    _check_server(store)
     tokens = load_tokens(store.settings, is_local=address.is_local)
     policy = AccessPolicy(
         tokens.operate, tokens.read, host_names(address) | frozenset(store.settings.api_hosts)
@@ -55,6 +56,17 @@ def serve_http(
     code = serve(app, address, on_ready, heartbeat.beat, streams.close, max_body=max_body)
     heartbeat.stop()
     return code
+
+
+def _check_server(store: Store) -> None:
+    """Raise WrongServer if lfr cannot use the server at the address. One that does not answer may come."""
+    try:
+        with store.connect() as connection:
+            connection.call("PING")
+    except WrongServer:
+        raise
+    except (Unreachable, Refused):
+        pass
 
 
 class ServerHeartbeat:

@@ -50,13 +50,16 @@ def _read_or_create(file: Path) -> str:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists():
             _create(file)
-        token = file.read_text().strip()
+        token = file.read_text(encoding="utf-8-sig").strip()
+    except UnicodeDecodeError:
+        token = ""
     except OSError as error:
         message = f"cannot store the token in {file}: {error.strerror}"
         raise CannotWrite(message, hint="set api.token") from None
-    if not token:
+    if not (token.isascii() and token.isprintable() and token):
         raise CannotWrite(
-            f"there is no token in {file}", hint="delete the file; the next start creates a token"
+            f"there is no token in {file}: it is one line of ASCII characters",
+            hint="delete the file; the next start creates a token",
         )
     return token
 

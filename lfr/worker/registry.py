@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import os
 import re
 import sys
 import typing
@@ -151,8 +152,8 @@ def load_tasks(file: str) -> dict[str, Task]:
     Raises NotFound if there is no such file, and BadInput if it cannot be imported, has no tasks, or has
     two functions for one.
     """
-    path = Path(file).resolve()
-    if not path.is_file():
+    path = Path(os.path.realpath(file))  # `Path.resolve` raises for a loop of links
+    if not os.path.isfile(path):
         raise NotFound("there is no such file", place=file)
     tasks: dict[str, Task] = {}
     for value in list(vars(_import(path, file)).values()):
@@ -208,8 +209,7 @@ def _free_module_name(stem: str) -> str:
 
 
 def is_unwinding(error: BaseException) -> bool:
-    """Return whether a signal has raised this to stop the process. What `sys.exit` raises is no such
-    error."""
+    """Return whether a signal has raised this to stop the process, and not `sys.exit` in a user's file."""
     return isinstance(error, SystemExit) and type(error) is not SystemExit
 
 

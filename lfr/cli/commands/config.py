@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,6 +16,7 @@ from lfr.config.load import DEFAULT, DEFAULT_FILE, LoadedSettings
 from lfr.config.running_up import with_running_up
 from lfr.config.settings import Setting, Value, all_settings
 from lfr.errors import BadSettings, Unreachable
+from lfr.store.redis.url import parse_redis_url
 from lfr.values.times import format_duration
 
 _MASK = "********"
@@ -69,7 +71,23 @@ def _format_value(value: Value) -> str:
 
 def _masked_value(setting: Setting, loaded: LoadedSettings) -> Value:
     value: Value = getattr(loaded.settings, setting.attribute)
+    if setting.attribute == "redis_url" and value:
+        return parse_redis_url(str(value), loaded.origins["redis_url"]).masked_text
+    if isinstance(value, Mapping):
+        return {name: _masked_url(text) for name, text in value.items()}
+    if isinstance(value, tuple):
+        return tuple(map(_masked_url, value))
     return _MASK if setting.secret and value else value
+
+
+def _masked_url(text: str) -> str:
+    """Return a text with a mask for user and password if it is a URL. No such URL is valid in a list of URLs,
+    but a person may set it. A password that is not encoded may have a `/`, so that it seems to be a port."""
+    scheme, _, rest = text.partition("://")
+    server = re.split("[/?#]", rest, maxsplit=1)[0]
+    if "@" in server or ("@" in rest and re.search(r":(?!\d*$)", server)):
+        return f"{scheme}://{_MASK}@{rest.rpartition('@')[2]}"
+    return text
 
 
 def _origin(setting: Setting, loaded: LoadedSettings) -> str:

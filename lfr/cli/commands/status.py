@@ -101,8 +101,11 @@ def _print(terminal: Terminal, address: str, status: Mapping[str, Any], units: S
 
 def _summary(address: str, status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     redis, stream = status["redis"], status["stream"]
-    persistence = "" if redis["is_persistent"] else "; without an append-only file: it forgets when it stops"
-    yield "redis", f"{redis['version']} at {address}, {redis['memory'] / 2**20:,.1f} MiB{persistence}"
+    if redis["is_known"]:
+        warning = "" if redis["is_persistent"] else "; without an append-only file: it forgets when it stops"
+        yield "redis", f"{redis['version']} at {address}, {redis['memory'] / 2**20:,.1f} MiB{warning}"
+    else:
+        yield "redis", f"at {address}; its version and memory are unknown: this user may not send INFO"
     yield "stream", f"{stream['length']:,} events in {stream['key']}"
     yield "dead letters", f"{status['dead_letters']:,}"
     yield "workflows", _counts({name.lower(): count for name, count in status["workflows"].items()})

@@ -42,10 +42,20 @@ def parse_command_line(words: Sequence[str], terminal: Terminal) -> tuple[Handle
     command = COMMANDS.get(name) or _numbered_role(name)
     if command is None:
         raise UsageError(_unknown_command(name))
+    _check_option_values(rest)
     handler = load_handler(command)
     if handler.passes_on and rest[:1] not in (["--help"], ["-h"]):
         return handler, Namespace(command=name, arguments=rest)
     return handler, make_parser(command, handler).parse_args(rest, Namespace(command=name))
+
+
+def _check_option_values(words: Sequence[str]) -> None:
+    """Raise UsageError for `--option=--`, for which argparse returns an empty list instead of an error."""
+    for word in words:
+        if word == "--":
+            return
+        if word.startswith("--") and word.endswith("=--"):
+            raise UsageError(f"argument {word[:-3]}: -- is not a value (lfr --help)")
 
 
 def load_handler(command: Command) -> Handler:

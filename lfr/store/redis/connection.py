@@ -7,9 +7,11 @@ redis-py's pipeline does not do.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self, TypeAlias
 
 import redis
@@ -19,6 +21,8 @@ from redis.retry import Retry
 from lfr.config.settings import Settings
 from lfr.errors import BadSettings, Refused, Unreachable
 from lfr.store.redis.resp import find_parser_class, pack, read_replies
+from lfr.store.redis.server_check import ServerCheck, is_reserved
+from lfr.store.redis.url import parse_redis_url
 
 Command: TypeAlias = Sequence[str | bytes | int | float]
 """A Redis command: its name and arguments."""
@@ -27,6 +31,8 @@ Reply: TypeAlias = Any
 """A reply of Redis: bytes, int, None, a list of replies, or redis.ResponseError."""
 
 _CONNECT_SECONDS = 5.0
+
+_URL_SETTING = "redis.url"
 
 _UNAVAILABLE_ERRORS = (
     redis.BusyLoadingError,
@@ -43,7 +49,14 @@ and removes their first word; the others are recognized by that word."""
 
 _REFUSAL_ERRORS = (redis.AuthenticationError, redis.exceptions.NoPermissionError)
 
-_CONNECTION_ERRORS = (redis.ConnectionError, redis.TimeoutError, redis.ResponseError, OSError)
+_CONNECTION_ERRORS = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.InvalidResponse,
+    redis.ResponseError,
+    OSError,
+    UnicodeError,  # a host that no name can be; the socket module raises it
+)
 """Errors of a connection as a whole: no reply can be read."""
 
 _CONNECTING = re.compile(r"Error (-?\d+ )?connecting to .*?\. (?=\S)")
@@ -68,7 +81,10 @@ class Store:
 
 
 def open_store(settings: Settings) -> Store:
-    """Return the store that the settings name. Does not connect yet. Raises BadSettings for a bad URL."""
+    """Return the store that the settings name. Does not connect yet. Raises BadSettings for a URL that is not
+    valid, or names files for TLS that cannot be read, and for a stream under a key of other data."""
+    if is_reserved(settings.stream):
+        raise BadSettings(f"{settings.stream} is a key that lfr uses for other data", place="stream")
     options: dict[str, Any] = {
         "socket_timeout": settings.redis_timeout_seconds,
         "socket_connect_timeout": min(_CONNECT_SECONDS, settings.redis_timeout_seconds),
@@ -79,21 +95,52 @@ def open_store(settings: Settings) -> Store:
     }
     if parser_class := find_parser_class():
         options["parser_class"] = parser_class
+    location: dict[str, Any] = {"host": settings.redis_host, "port": settings.redis_port, "db": 0}
     if settings.redis_url:
+        url = parse_redis_url(settings.redis_url, _URL_SETTING)
+        _check_files(url.files)
+        location = url.connection_options()
+        options["username"] = options["username"] or url.username or None
+        options["password"] = options["password"] or url.password or None
+        if url.path:
+            options["connection_class"] = redis.UnixDomainSocketConnection
+        elif url.is_tls:
+            options["connection_class"] = redis.SSLConnection
+    check = ServerCheck(address(settings), settings.stream, location.pop("db"))
+    connect = partial(_set_up, check)
+    return Store(settings, redis.ConnectionPool(redis_connect_func=connect, **location, **options))
+
+
+def _check_files(files: Mapping[str, str]) -> None:
+    for option, file in files.items():
         try:
-            return Store(settings, redis.ConnectionPool.from_url(settings.redis_url, **options))
-        except ValueError as error:
-            raise BadSettings(f"the URL of Redis cannot be read: {error}", place="redis.url") from None
-    pool = redis.ConnectionPool(host=settings.redis_host, port=settings.redis_port, **options)
-    return Store(settings, pool)
+            os.listdir(file) if option == "ssl_ca_path" else open(file, "rb").close()
+        except OSError as error:
+            message = f"{option} of the URL of Redis names {file}, which cannot be read: {error.strerror}"
+            raise BadSettings(message, place=_URL_SETTING) from None
+
+
+def _set_up(check: ServerCheck, connection: Any) -> None:
+    """Set up a new connection of redis-py: log in, choose the database, check the server. Raises as
+    `ServerCheck.check`, and errors of redis-py."""
+    try:
+        try:
+            connection.on_connect()
+            connection.send_packed_command([pack(check.commands)], check_health=False)
+            replies = read_replies(connection, len(check.commands))
+        except (IndexError, ValueError):  # no replies in the protocol of Redis
+            replies = []
+        check.check(replies)
+    except BaseException:
+        connection.disconnect()
+        raise
 
 
 def address(settings: Settings) -> str:
-    """Return where Redis is, for messages: `HOST:PORT`, or the URL without user and password."""
+    """Return where Redis is, for messages: `HOST:PORT`, or the URL without user, password and options."""
     if not settings.redis_url:
         return f"{settings.redis_host}:{settings.redis_port}"
-    scheme, _, rest = settings.redis_url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+    return parse_redis_url(settings.redis_url, _URL_SETTING).address
 
 
 class Connection:
@@ -125,7 +172,7 @@ class Connection:
         Redis runs all of them. Then the first error of a command is raised as redis.ResponseError; with
         `keep_errors` errors stand among the replies instead. Raises Unreachable if there is no connection or
         no answer, or if the server cannot serve at present; Refused for a wrong password or a command that
-        this user may not use: both also with `keep_errors`.
+        this user may not use; WrongServer for a server that lfr cannot use: all also with `keep_errors`.
 
         A WATCH must be the first of the commands.
         """
@@ -192,13 +239,15 @@ class Connection:
     def _check_error(self, error: redis.RedisError, keep: bool) -> None:
         if isinstance(error, _REFUSAL_ERRORS):
             raise self._refused(error)
-        if isinstance(error, _UNAVAILABLE_ERRORS) or str(error).startswith(_UNAVAILABLE_WORDS):
-            raise Unreachable(f"Redis at {self._address} cannot serve: {_reason(error)}")
+        if _is_unavailable(error):
+            raise self._unavailable(error)
         if not keep:
             raise error
 
     def _disconnected(self, error: Exception) -> Refused | Unreachable:
         """Return why a connection cannot be made, or is broken."""
+        if isinstance(error, redis.ResponseError) and _is_unavailable(error):
+            return self._unavailable(error)
         if isinstance(error, (*_REFUSAL_ERRORS, redis.ResponseError)):  # to connect sends AUTH, SELECT
             return self._refused(error)
         return Unreachable(
@@ -206,11 +255,18 @@ class Connection:
             hint="start it, or say where it is with --url, --host and --port or LFR_REDIS_URL",
         )
 
+    def _unavailable(self, error: Exception) -> Unreachable:
+        return Unreachable(f"Redis at {self._address} cannot serve: {_reason(error)}")
+
     def _refused(self, error: Exception) -> Refused:
-        return Refused(
-            f"Redis at {self._address} refuses: {_reason(error)}",
-            hint="check REDIS_USERNAME and REDIS_PASSWORD",
-        )
+        hint = "check REDIS_USERNAME and REDIS_PASSWORD"
+        if isinstance(error, redis.exceptions.NoPermissionError):
+            hint = "permit it to the user, by ACL SETUSER"
+        return Refused(f"Redis at {self._address} refuses: {_reason(error)}", hint=hint)
+
+
+def _is_unavailable(error: Exception) -> bool:
+    return isinstance(error, _UNAVAILABLE_ERRORS) or str(error).startswith(_UNAVAILABLE_WORDS)
 
 
 def _reason(error: Exception) -> str:

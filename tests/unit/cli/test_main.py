@@ -168,7 +168,13 @@ def test_help_of_a_command_either_way(capsys: pytest.CaptureFixture[str]) -> Non
             "log.level must be one of DEBUG, INFO, WARNING, ERROR",
         ),
         (["list", "--config", "none.yaml"], ExitCode.BAD_SETTINGS, "none.yaml"),
-        (["list", "--url", "http://x"], ExitCode.BAD_SETTINGS, "URL of Redis cannot be read"),
+        (["list", "--url", "http://x"], ExitCode.BAD_SETTINGS, "URL of Redis must begin with redis://"),
+        (["list", "--url", "redis://h/x"], ExitCode.BAD_SETTINGS, "the path /x, which is no number"),
+        (["list", "--url", "redis://h?x=1"], ExitCode.BAD_SETTINGS, "has the unknown option x"),
+        (["list", "--host", "a..b"], ExitCode.BAD_SETTINGS, "must be a host name or an IP address"),
+        (["list", "--password", "\udcff"], ExitCode.BAD_SETTINGS, "must be text in UTF-8"),
+        (["list", "--limit=--"], ExitCode.USAGE, "--limit: -- is not a value"),
+        (["tasks", "loop"], ExitCode.NOT_FOUND, "there is no such file"),
         (["list", "--data", "nowhere"], ExitCode.UNREACHABLE, "no lfr up runs in nowhere"),
         (
             ["list", "--url", "unix:///nowhere.sock"],
@@ -197,6 +203,7 @@ def test_an_error_is_one_line_and_an_exit_code(
     words: list[str], code: ExitCode, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "good.flow").write_text("a -> b")
+    (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "bad.json").write_text('\n{"a": 1\n "b": 2}')
     assert main(words) == code
     out, err = capsys.readouterr()
@@ -320,3 +327,34 @@ def test_the_version_costs_no_imports(words: list[str]) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("lfr ")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError(), "lfr: there is not enough memory\n"),
+        (RuntimeError("can't start new thread"), "lfr: no more threads can be started\n"),
+        (OSError(24, "Too many open files"), "lfr: Too many open files\n"),
+        (PermissionError(13, "Permission denied", "/x\n"), "lfr: /x\\n: Permission denied\n"),
+        (FileNotFoundError(2, "No such file or directory"), "lfr: No such file or directory\n"),
+    ],
+)
+def test_what_the_system_refuses_is_no_defect(
+    error: Exception, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr("lfr.cli.main._run", broken)
+    assert main(["list"]) == ExitCode.SYSTEM
+    assert capsys.readouterr().err == message
+
+
+def test_config_masks_passwords_in_urls_of_lists(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LFR_RESOURCES_ALLOW", "http://ann:Sekret@h/ http://ann:p/Sekret@h http://h/@scope/")
+    monkeypatch.setenv("LFR_REQUEST_URLS", "global.base=https://ann:Sekret@h:1/x")
+    assert main(["config"]) == main(["config", "--json"]) == ExitCode.OK
+    out = capsys.readouterr().out
+    assert "Sekret" not in out and "http://********@h" in out and "http://h/@scope/" in out

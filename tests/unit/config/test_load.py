@@ -11,7 +11,7 @@ import pytest
 from lfr.config.check import check_setting
 from lfr.config.file import read_settings_file
 from lfr.config.load import LoadedSettings, SourcedValue, load_settings, load_with_origins
-from lfr.config.settings import Setting
+from lfr.config.settings import Setting, all_settings
 from lfr.errors import BadSettings
 
 
@@ -169,8 +169,8 @@ def test_dotted_names_are_understood_too(layers: Layers) -> None:
         ("redis: {port: true}", 1, "redis.port must be a whole number"),
         ("lease: .inf", 1, "lease must be a number of seconds, or a text such as 90s, 5m, 1h30m or 2d, not"),
         ("lease: 5 minutes", 1, "lease must be a number of seconds, or a text such as"),
-        ("\nlease: 0", 2, "lease must be above 0"),
-        ("batch: -1", 1, "batch must be above 0"),
+        ("\nlease: 0", 2, "; from 100ms to 7d, not"),
+        ("batch: -1", 1, "batch must be a whole number from 1 to"),
         ("log: {level: loud}", 1, "log.level must be one of DEBUG, INFO, WARNING, ERROR, not 'loud'"),
         ("stream: [a]", 1, "stream must have a single value"),
         ("resources:\n  allow:\n  - /a\n  - b: c\n", 4, "each of resources.allow must have a single value"),
@@ -309,3 +309,53 @@ def test_durations_have_units(layers: Layers, text: str, seconds: float) -> None
     assert layers.load(layers.write_file(f"lease: {text}\n")).settings.lease_seconds == seconds
     layers.environment["LFR_TASKS_LEASE"] = text
     assert layers.load().settings.tasks_lease_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("LFR_REDIS_TIMEOUT", "1e300"),
+        ("LFR_LEASE", "1e300"),
+        ("LFR_LEASE", "1e-9"),
+        ("LFR_TASKS_LEASE", "1e9"),
+        ("LFR_RECEIPTS_FORGET", "1e300"),
+        ("LFR_EVENTS_RETAIN", "1e300"),
+        ("LFR_BATCH", "1000000000"),
+        ("LFR_ITERATE_LIMIT", "9" * 30),
+        ("LFR_API_BODY", "9" * 30),
+        ("LFR_API_TOKEN", "a\nb"),
+        ("LFR_API_TOKEN", "ü"),
+        ("REDIS_HOST", "a..b"),
+        ("REDIS_PASSWORD", "\udcff"),
+        ("LFR_STREAM", "\udcff"),
+        ("LFR_RESOURCES_ALLOW", "/a,\udcff"),
+        ("LFR_REQUEST_URLS", "a=\udcff"),
+    ],
+)
+def test_a_value_that_nothing_can_use_is_refused(layers: Layers, variable: str, text: str) -> None:
+    layers.environment[variable] = text
+    with pytest.raises(BadSettings) as caught:
+        layers.load()
+    assert caught.value.place == f"${variable}"
+
+
+def test_every_number_has_bounds_that_the_rest_of_lfr_can_use() -> None:
+    for setting in all_settings():
+        if setting.type in (int, float):
+            for raw in ("1e300", "9" * 30, "-1", "0"):
+                with pytest.raises(BadSettings):
+                    check_setting(setting, raw, "place")
+
+
+def test_a_password_in_a_url_of_another_setting_is_in_no_message(layers: Layers) -> None:
+    layers.environment["LFR_REQUEST_URLS"] = "http://ann:Sekret@h"
+    with pytest.raises(BadSettings) as caught:
+        layers.load()
+    assert "Sekret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbfpw\r\n", b"pw\r\n", b"pw\n", b"pw"])
+def test_a_credential_may_come_from_another_system(layers: Layers, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "redis.password").write_bytes(content)
+    layers.environment["CREDENTIALS_DIRECTORY"] = str(tmp_path)
+    assert layers.load().settings.redis_password == "pw"
