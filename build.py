@@ -81,6 +81,7 @@ TOOLS = {
     "unshare": "apt install util-linux",
     "chromium": "apt install chromium",
     "git": "apt install git",
+    "curl": "apt install curl",
 }
 """Programs that the tests use beyond Python, and how to install them."""
 
