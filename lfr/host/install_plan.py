@@ -167,7 +167,7 @@ def load_unit_file(name: str) -> str:
 
 def relocate_unit_file(text: str, prefix: Path, interpreter: str = "") -> str:
     """Return the text of a file for another prefix and, if one is named, another interpreter."""
-    program = f"ExecStart={PREFIX}bin/lfr "
     if interpreter:
-        text = text.replace(program, f"ExecStart={interpreter} -sE {PREFIX}bin/lfr ")
+        for start in ("ExecStart=", "ExecStartPre=-"):
+            text = text.replace(f"{start}{PREFIX}bin/lfr ", f"{start}{interpreter} -sE {PREFIX}bin/lfr ")
     return text.replace(PREFIX, f"{prefix}/")

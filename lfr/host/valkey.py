@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import shutil
@@ -20,8 +21,11 @@ from pathlib import Path
 from typing import Self, TextIO
 
 from lfr.errors import CannotWrite, Conflict, LfrError, NotFound
+from lfr.host.append_only_file import Damage, cut_zeros, find_damage
 from lfr.host.child_processes import deferred_signals, terminate_with_parent, wait_or_kill
 from lfr.host.files import hold_lock, write_atomically, write_lock_holder
+
+LOGGER = logging.getLogger(__name__)
 
 SERVER_VARIABLE = "LFR_VALKEY_SERVER"
 
@@ -114,14 +118,17 @@ class ValkeyServer:
     def start(self) -> None:
         """Start the server, on a free port unless one is set, and wait until it has read its data.
 
-        If a former server, whose parent was killed, still holds the folder, wait until it has ended. Raises
-        NotFound if there is no server to run, CannotStart, and Conflict if the folder or the port is in use.
+        If a former server, whose parent was killed, still holds the folder, wait until it has ended. Cut off
+        zeros that a loss of power has left at the end of the append-only file. Raises NotFound if there is no
+        server to run, CannotStart, CannotWrite, and Conflict if the folder or the port is in use.
         """
         server = find_server()
         self._data.mkdir(parents=True, exist_ok=True)
         with hold_lock(self._data / "valkey.lock", patience_seconds=_STOP_SECONDS) as lock:
             with suppress(FileNotFoundError):
                 self._log.replace(self._log.with_name("valkey.log.1"))  # it may show why the last server died
+            if mended := cut_zeros(self._data):
+                LOGGER.warning("after a loss of power: %s", mended)
             self._start(server, lock)
 
     def _start(self, server: Path, lock: TextIO) -> None:
@@ -136,7 +143,16 @@ class ValkeyServer:
                 break
             if self._port:
                 raise Conflict(f"port {self._port} is taken", hint="choose another with --port")
+        if damage := self._find_damage():
+            hint = f"lfr mend {self._data} --cut keeps what stands before, and a copy"
+            raise CannotStart(f"{server.name} does not start: {damage}", place=str(self._log), hint=hint)
         raise CannotStart(f"{server.name} does not start: {self._end_of_log()}", place=str(self._log))
+
+    def _find_damage(self) -> Damage | None:
+        with suppress(OSError):
+            if "Bad file format" in self._log.read_text(errors="replace"):
+                return find_damage(self._data)
+        return None
 
     def is_running(self) -> bool:
         """Return whether the server's process is alive."""
@@ -160,6 +176,7 @@ class ValkeyServer:
             "logfile": self._log.name,
             "appendonly": "yes",
             "appendfsync": "everysec",
+            "aof-load-truncated": "yes",
             "save": "",
             "maxmemory-policy": "noeviction",
             "hz": "100",  # how often a second the server ends timed-out reads: delays must not end late
@@ -185,7 +202,7 @@ class ValkeyServer:
             reply = _probe(self.address)
             if _is_ready(reply, self._process.pid):  # and is not another server that took the port before
                 return True
-            if reply.startswith(b"-LOADING"):  # the time that this takes depends on the data
+            if b"\nloading:1\r" in reply:  # the time that this takes depends on the data
                 deadline = time.monotonic() + _START_SECONDS
             time.sleep(0.01)
         self.stop()
@@ -200,22 +217,25 @@ class ValkeyServer:
 
 
 def is_serving(address: Address, pid: int) -> bool:
-    """Return whether the server at this address has read its data and is this process. (PING, INFO)"""
+    """Return whether the server at this address has read its data and is this process. (INFO)"""
     return _is_ready(_probe(address), pid)
 
 
 def is_reachable(address: Address) -> bool:
-    """Return whether a server at this address has read its data; it may ask for a password. (PING)"""
-    return _probe(address).startswith((b"+PONG", b"-NOAUTH"))
+    """Return whether a server at this address has read its data. It may refuse to say so. (INFO)"""
+    reply = _probe(address)
+    return b"\nloading:0\r" in reply or reply.startswith((b"-NOAUTH", b"-NOPERM"))
 
 
 def _probe(address: Address) -> bytes:
-    """Return the reply to PING and INFO, up to an error; empty if there is no server."""
+    """Return the reply to INFO, up to an error; empty if there is no server. PING would not do: a server
+    whose disk is full answers it with an error, and serves all the same."""
     reply = b""
     target = (address.host, address.port)
     with suppress(OSError), socket.create_connection(target, _ANSWER_SECONDS) as connection:
-        connection.sendall(b"*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n")
-        while b"process_id:" not in reply and not reply.startswith(b"-"):
+        for section in (b"server", b"persistence"):
+            connection.sendall(b"*2\r\n$4\r\nINFO\r\n$%d\r\n%b\r\n" % (len(section), section))
+        while b"\nloading:" not in reply and not reply.startswith(b"-"):
             piece = connection.recv(4096)
             if not piece:
                 break
@@ -224,7 +244,7 @@ def _probe(address: Address) -> bytes:
 
 
 def _is_ready(reply: bytes, pid: int) -> bool:
-    return reply.startswith(b"+PONG") and b"process_id:%d\r" % pid in reply
+    return b"\nprocess_id:%d\r" % pid in reply and b"\nloading:0\r" in reply
 
 
 def free_port(preferred: int = 0) -> int:

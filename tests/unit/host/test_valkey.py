@@ -99,10 +99,10 @@ def test_a_server_is_waited_for_while_it_reads_its_data(
     def loading(address: Address) -> bytes:
         nonlocal seconds
         reply = probe(address)
-        if reply.startswith(b"+PONG") and seconds > 100 * valkey._START_SECONDS:
+        if seconds > 100 * valkey._START_SECONDS:
             return reply
         seconds += valkey._START_SECONDS / 2
-        return b"-LOADING"
+        return reply.replace(b"loading:0", b"loading:1") or b"\nloading:1\r"
 
     monkeypatch.setattr(valkey, "_probe", loading)
     monkeypatch.setattr(valkey, "time", SimpleNamespace(monotonic=lambda: seconds, sleep=time.sleep))
