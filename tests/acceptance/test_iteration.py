@@ -92,7 +92,7 @@ def test_kill_the_lifecycle_among_many_items(redis_url: str) -> None:
             progress=lambda: client.llen(f"{id}:facts"),
         )
     output = lfr_client.inspect(id)["output"]
-    assert output == [[[number], [number]] for number in range(items)]
+    assert output == [[number, number] for number in range(items)]
     assert client.xlen("workflows:dead") == 0
     assert list(client.scan_iter(match=f"{id}/*")) == []
     client.close()

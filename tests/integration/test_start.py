@@ -82,7 +82,7 @@ def test_an_id_that_cannot_be_is_refused(store: Store, id: str) -> None:
         start_workflow(store, "A", {}, id)
 
 
-@pytest.mark.parametrize("input", [5, "x", True, {"n": float("nan")}, {"o": object()}])
+@pytest.mark.parametrize("input", [float("nan"), {"n": float("nan")}, {"o": object()}])
 def test_an_input_that_cannot_be_is_refused(store: Store, input: object) -> None:
     with pytest.raises(BadInput):
         start_workflow(store, "A", input)
