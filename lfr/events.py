@@ -16,6 +16,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TypeAlias
 
+from lfr.values.checks import read_whole_number
 from lfr.values.json import InvalidJson, Json, decode_json, decode_json_lists, encode_json
 
 Fields: TypeAlias = Mapping[bytes, bytes]
@@ -282,13 +283,15 @@ def _workflow(values: Values) -> str:
 
 def _index(values: Values) -> int:
     index = values.get(b"index")
-    if type(index) is not int or index < 0:
+    number = read_whole_number(index)
+    if number is None or number < 0:
         raise Malformed(f"its index is {'missing' if index is None else 'not a step'}")
-    return index
+    return number
 
 
 def _attempt(values: Values) -> int | None:
     attempt = values.get(b"attempt")
-    if attempt is None or type(attempt) is int:
-        return attempt
-    raise Malformed("its attempt is not a whole number")
+    number = read_whole_number(attempt)
+    if attempt is not None and number is None:
+        raise Malformed("its attempt is not a whole number")
+    return number

@@ -17,7 +17,7 @@ from lfr.flow import Flow
 from lfr.tasks.catalogue import DELAY
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.wait_spec import parse_delay
-from lfr.values.json import ABSENT, InvalidJson, Json, decode_json, encode_json
+from lfr.values.json import ABSENT, InvalidJson, Json, copy_json
 from lfr.worker.registry import BadCall, await_output, is_marked, make_task
 
 __all__ = ["LocalFailure", "compile_flow", "run_local"]
@@ -80,12 +80,12 @@ def as_task(tasks: Mapping[str, Function] | Function) -> Task:
             adapted_tasks[name, base] = _adapt(function, name)
         adapted = adapted_tasks[name, base]
         try:
-            output = await_output(adapted(name, base, index, _copy(input), _copy(parameters)))
+            output = await_output(adapted(name, base, index, copy_json(input), copy_json(parameters)))
         except Exception as error:
             error.add_note(f"in step {index} of a flow, task {name}")
             raise
         try:
-            return _copy(output)
+            return copy_json(output)
         except InvalidJson as error:
             raise LocalFailure(f"the output of task {name}, step {index}, is not JSON: {error}") from None
 
@@ -154,11 +154,6 @@ class LocalContext:
 
     def progress(self, fraction: float, text: str = "") -> None:
         """Discard the progress."""
-
-
-def _copy(value: Json) -> Json:
-    """Return a copy made through JSON, as another process would get the value. Raises InvalidJson."""
-    return decode_json(encode_json(value).encode())
 
 
 def _delay(input: Json, parameters: Json) -> Json:

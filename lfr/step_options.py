@@ -136,7 +136,7 @@ _RETRY_FIELDS: Final = {
 
 
 def _parse_retry(value: Json) -> Retry:
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return Retry(_read("lfr.retry", value, _RETRY_FIELDS["times"]))
     fields = {"times": None, **_object("lfr.retry", value, tuple(_RETRY_FIELDS))}
     return Retry(**{key: _read(f"lfr.retry.{key}", fields[key], _RETRY_FIELDS[key]) for key in fields})

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from lfr.errors import BadInput
-from lfr.values.json import ABSENT, MAX_DEPTH, InvalidJson, Json, decode_json, encode_json
+from lfr.values.json import ABSENT, MAX_DEPTH, InvalidJson, Json, copy_json
 
 MAX_VALUES: Final = 10_000_000
 """How many values the lists that one transition makes of outputs may hold together."""
@@ -40,10 +40,16 @@ class TooBig(ValueError):
 
 def normalize_input(input: Json) -> Json:
     """Return the input of a workflow as JSON data; ABSENT becomes `{}`. Raises BadInput if it is no JSON."""
+    return {} if input is ABSENT else normalize_value("the input", input)
+
+
+def normalize_value(name: str, value: Json) -> Json:
+    """Return a value that a person or program hands in as JSON data. Raises BadInput, with its name, if it is
+    none, or nested too deeply to be read again."""
     try:
-        return {} if input is ABSENT else decode_json(encode_json(input).encode())
+        return copy_json(value)
     except InvalidJson as error:
-        raise BadInput(f"the input cannot be written as JSON: {error}") from None
+        raise BadInput(f"{name} cannot be written as JSON: {error}") from None
 
 
 def merge(members: Iterable[Json]) -> dict[str, Json]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 
 from lfr import events
+from lfr.engine.step_inputs import normalize_value
 from lfr.errors import BadInput, Conflict, NotFound
 from lfr.flow import StepKind
 from lfr.operations.inspect.workflow import require_flow, require_record
@@ -14,6 +15,7 @@ from lfr.store.redis.connection import Store
 from lfr.store.stream.entries import append_command
 from lfr.store.workflows.queries import load_step
 from lfr.tasks.catalogue import WAIT_PREFIX
+from lfr.values.checks import read_whole_number
 from lfr.values.json import ABSENT, Json
 
 
@@ -39,8 +41,12 @@ def complete_task(
     id = parse_workflow_id(id)
     if status not in tuple(events.Status):
         raise BadInput(f"the status {status!r} is neither SUCCESS nor FAILURE")
-    if attempt is not None and (type(attempt) is not int or attempt < 1):
-        raise BadInput("the attempt must be a whole number from 1")
+    if output is not ABSENT:
+        output = normalize_value("the output", output)
+    if attempt is not None:
+        attempt = read_whole_number(attempt)
+        if attempt is None or attempt < 1:
+            raise BadInput("the attempt must be a whole number from 1")
     with store.connect() as connection:
         record = require_record(connection, id)
         flow = require_flow(connection, id)

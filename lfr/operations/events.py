@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from lfr.engine.step_inputs import normalize_value
 from lfr.errors import BadInput
 from lfr.events import timestamp
 from lfr.operations.workflow_ids import parse_workflow_id
@@ -29,9 +30,10 @@ _MAX_LENGTH: Final = 2000
 def send_event(store: Store, kind: str, data: Mapping[str, Json] | None = None) -> str:
     """Append an event of this kind to the stream, with `data` as its fields (None: none); return its id.
 
-    Raises BadInput for an empty kind and for the fields kind, apiVersion and at, which lfr sets.
+    Raises BadInput for an empty kind, for the fields kind, apiVersion and at, which lfr sets, and for values
+    that are no JSON.
     """
-    values = dict(data or {})
+    values = {name: normalize_value(f"the field {name}", value) for name, value in (data or {}).items()}
     if not kind or not isinstance(kind, str):
         raise BadInput("an event needs a kind")
     reserved = values.keys() & {"kind", "apiVersion", "at"}

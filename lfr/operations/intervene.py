@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lfr.engine.interventions import StepAction, fail_step, restart, retry_step, skip_step, terminate
+from lfr.engine.step_inputs import normalize_value
 from lfr.engine.transition import Transition
 from lfr.errors import NotFound
 from lfr.flow import Flow
@@ -72,6 +73,8 @@ def skip_task(store: Store, id: str, index: int, output: Json = ABSENT) -> Chang
 
     If the task does not run, its workflow continues as after a restart. Raises as `retry_task`.
     """
+    if output is not ABSENT:
+        output = normalize_value("the output", output)
     return _change_step(store, id, index, StepAction.SKIP, output=output)
 
 

@@ -55,12 +55,21 @@ def is_unicode(text: str) -> bool:
     return True
 
 
+def read_whole_number(value: Json) -> int | None:
+    """Return a whole number as an int, None for any other value. In JSON, 2.0 and 2e0 are whole numbers."""
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return value if type(value) is int else None
+
+
 def whole_number(least: int, most: int) -> Check:
     """Return the check for a whole number within these bounds."""
-    return Check(
-        f"a whole number from {least} to {most}",
-        lambda value: value if type(value) is int and least <= value <= most else None,
-    )
+
+    def read(value: Json) -> int | None:
+        number = read_whole_number(value)
+        return number if number is not None and least <= number <= most else None
+
+    return Check(f"a whole number from {least} to {most}", read)
 
 
 def number(least: float, most: float) -> Check:
@@ -162,4 +171,6 @@ LIST: Final = Check("a list", lambda value: value if isinstance(value, list) els
 TEXTS: Final = Check("a text or a list of texts", _read_texts)
 TEXTS_BY_NAME: Final = Check("an object of texts", _read_texts_by_name)
 WORDS: Final = Check("a list of texts and numbers", _read_words)
-TIME: Final = Check("a time in ISO 8601, in UTC unless it names its zone", times.parse_timestamp)
+TIME: Final = Check(
+    "a time in ISO 8601 of the years 1 to 9999, in UTC unless it names its zone", times.parse_timestamp
+)

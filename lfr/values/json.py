@@ -29,6 +29,10 @@ ABSENT: Final = Absent.ABSENT
 MAX_DEPTH = 200
 """How deeply a value may be nested. It is below Python's limit, because the engine nests values in lists."""
 
+MAX_DOCUMENT_DEPTH = 700
+"""How deeply a document with values in it may be nested, such as an archive: an item of an item, a hundred
+times, may hold a value that is nested to the limit."""
+
 _SHORT = 2 * MAX_DEPTH
 """A text of this many bytes or fewer cannot be nested too deeply."""
 
@@ -54,12 +58,17 @@ _decode = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).raw_deco
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
-def decode_json(encoded: bytes) -> Json:
+def decode_json(encoded: bytes, max_depth: int = MAX_DEPTH) -> Json:
     """Return the value of a JSON text in UTF-8. Raises InvalidJson, also for a text nested too deeply."""
     text, value = _decode_text(encoded)
-    if _may_be_deep(encoded) and _depth(text) > MAX_DEPTH:
-        raise InvalidJson(f"it is nested more than {MAX_DEPTH} levels deep")
+    if _may_be_deep(encoded) and _depth(text) > max_depth:
+        raise InvalidJson(f"it is nested more than {max_depth} levels deep")
     return value
+
+
+def copy_json(value: Json) -> Json:
+    """Return a copy of a value, as another process would read it. Raises InvalidJson if none could."""
+    return decode_json(encode_json(value).encode())
 
 
 def decode_json_lists(lists: Sequence[Collection[bytes]]) -> list[list[Json]]:

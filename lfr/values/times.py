@@ -16,11 +16,18 @@ from lfr.values.json import Json
 MAX_DURATION_SECONDS: Final = 100 * 366 * 24 * 3600
 """A hundred years. A longer duration is almost certainly given in the wrong unit."""
 
+MIN_TIME_MS: Final = -62_135_596_800_000
+MAX_TIME_MS: Final = 253_402_300_799_999
+"""The first and the last millisecond that can be shown, since the epoch: of the years 1 and 9999, in UTC."""
+
 DURATION_FORMAT: Final = "a number of seconds, or a text such as 90s, 5m, 1h30m or 2d"
 """The description of a duration in error messages."""
 
 _UNITS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _NUMBER: Final = r"\d+(?:\.\d+)?"
+_JSON_NUMBER: Final = rf"-?{_NUMBER}(?:[eE][+-]?\d+)?"
+"""A number as JSON writes it. Templates are filled with such texts."""
+
 _DURATION: Final = re.compile("".join(rf"(?:({_NUMBER}){unit})?" for unit in _UNITS), re.ASCII)
 
 
@@ -40,7 +47,7 @@ def parse_duration(value: Json) -> float | None:
 def _parse_duration_text(text: str) -> float | None:
     if len(text) > 100 or not text:
         return None
-    if re.fullmatch(_NUMBER, text, re.ASCII):
+    if re.fullmatch(_JSON_NUMBER, text, re.ASCII):
         return float(text)
     match = _DURATION.fullmatch(text)
     if match is None:
@@ -62,12 +69,14 @@ def parse_timestamp(value: Json) -> int | None:
     """Return a timestamp in milliseconds since the epoch, or None if the value is no timestamp.
 
     The format is ISO 8601 as `datetime.fromisoformat` reads it. A date means its first moment. Without a
-    time zone the timestamp is in UTC, because the role may run in another zone than the author's.
+    time zone the timestamp is in UTC, because the role may run in another zone than the author's. None also
+    for a time that is in the year 0 or 10000 in UTC: it could not be shown.
     """
     if not isinstance(value, str):
         return None
     try:
         time = datetime.fromisoformat(value.strip())
-        return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+        ms = round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
+    return ms if MIN_TIME_MS <= ms <= MAX_TIME_MS else None

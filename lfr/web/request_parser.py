@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import bottle
 
-from lfr.values.json import InvalidJson, Json, decode_json
+from lfr.values.json import MAX_DOCUMENT_DEPTH, InvalidJson, Json, decode_json
 from lfr.web.http import Request
 from lfr.web.problems import HttpError
 from lfr.web.route import Route
@@ -67,7 +67,9 @@ def _parse_body(route: Route, max_body: int) -> tuple[str, Json]:
     try:
         if media == "multipart/form-data":
             return media, _parse_form()
-        return media, raw.decode("utf-8-sig") if media == "text/plain" else decode_json(raw)
+        return media, raw.decode("utf-8-sig") if media == "text/plain" else decode_json(
+            raw, MAX_DOCUMENT_DEPTH
+        )
     except UnicodeDecodeError:
         raise HttpError(HTTPStatus.BAD_REQUEST, "the body is not UTF-8") from None
     except InvalidJson as error:

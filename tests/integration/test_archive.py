@@ -13,12 +13,14 @@ import redis
 from lfr.errors import BadInput, Conflict, NotFound
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.complete_task import complete_task
+from lfr.operations.events import send_event
 from lfr.operations.inspect.summary import iso_time
 from lfr.operations.inspect.workflow import inspect_workflow
-from lfr.operations.intervene import delete_workflow, restart_workflow, terminate_workflow
+from lfr.operations.intervene import delete_workflow, restart_workflow, skip_task, terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.store.redis.connection import Command, Connection, Store
+from lfr.values.json import MAX_DEPTH, MAX_DOCUMENT_DEPTH, decode_json, encode_json
 from tests.integration.conftest import Stepper, append, events_of
 from tests.support.waiting import eventually
 
@@ -269,3 +271,107 @@ def test_a_deadline_of_a_task_with_any_name(
     eventually(lambda: lifecycle.step() or client.hget(restored, "state") == "FAILED")
     assert "timeout" in inspect_workflow(store, restored)["reason"]
     assert client.zcard("waits:deadlines") == 0
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def reread(document: Any) -> Any:
+    """Return a document as `lfr archive` writes it and `lfr restore` and the API read it."""
+    return decode_json(encode_json(document).encode(), MAX_DOCUMENT_DEPTH)
+
+
+@pytest.mark.parametrize(
+    "flow", ["A -> B", "* A -> B", "* { A -> * B } -> C", "@task x { * { * y } -> B }\n@task y { * A }\n* x"]
+)
+def test_values_that_are_nested_to_the_limit_are_archived_and_restored(
+    store: Store, client: redis.Redis, lifecycle: Stepper, flow: str
+) -> None:
+    value = nested(MAX_DEPTH)
+    id = start_workflow(store, flow, value).id
+    eventually(lambda: lifecycle.step() or events_of(client, "start-task")[-1]["name"] == "A")
+    task = events_of(client, "start-task")[-1]
+    answer = {name: task[name] for name in ("workflow", "name", "index", "attempt")}
+    append(client, kind="end-task", output=value, **answer)
+    for _ in range(9):
+        lifecycle.step()
+    before = inspect_workflow(store, id)
+    document = reread(archive_workflow(store, id))
+    if before["state"] == "RUNNING":
+        terminate_workflow(store, id)
+        for _ in range(9):
+            lifecycle.step()
+    delete_workflow(store, id)
+    assert restore_workflow(store, document) == id
+    after = inspect_workflow(store, id)
+    assert after["input"] == before["input"] == value
+    assert [step["output"] for step in after["steps"]] == [step["output"] for step in before["steps"]]
+    assert reread(archive_workflow(store, id))["outputs"] == document["outputs"]
+
+
+def test_items_of_items_many_times_are_archived_and_restored(
+    store: Store, client: redis.Redis, lifecycle: Stepper
+) -> None:
+    id = start_workflow(store, "* { " * 30 + "* A" + " }" * 30, [nested(MAX_DEPTH - 1)]).id
+    eventually(lambda: lifecycle.step() or events_of(client, "start-task")[-1]["name"] == "A")
+    document = reread(archive_workflow(store, id))
+    terminate_workflow(store, id)
+    eventually(lambda: lifecycle.step() or not client.keys("*TERMINATING*"))
+    delete_workflow(store, id)
+    assert restore_workflow(store, document) == id
+    assert reread(archive_workflow(store, id))["items"].keys() == document["items"].keys()
+
+
+def test_a_value_that_nobody_could_read_again_is_refused(store: Store, worker: Worker) -> None:
+    id = start_workflow(store, "a -> b").id
+    worker.work("b")
+    document = archive_workflow(store, id)
+    document["outputs"]["1"] = nested(MAX_DEPTH + 1)
+    with pytest.raises(BadInput, match="nested more than 200 levels deep"):
+        restore_workflow(store, document)
+    for act in (
+        skip_task,
+        lambda *arguments: complete_task(*arguments[:2], None, arguments[2], output=arguments[3]),
+    ):
+        with pytest.raises(
+            BadInput, match="the output cannot be written as JSON: it is nested more than 200"
+        ):
+            act(store, id, 2, nested(MAX_DEPTH + 1))
+    with pytest.raises(BadInput, match="the field a cannot be written as JSON"):
+        send_event(store, "ok", {"a": nested(MAX_DEPTH + 1)})
+    with pytest.raises(BadInput, match="the input cannot be written as JSON"):
+        start_workflow(store, "a", nested(MAX_DEPTH + 1))
+
+
+@pytest.mark.parametrize("name", ["started", "ended"])
+def test_a_time_that_cannot_be_shown_is_refused(store: Store, worker: Worker, name: str) -> None:
+    id = start_workflow(store, "a").id
+    worker.work()
+    document = archive_workflow(store, id)
+    document["record"][name] = 253_402_300_800_000
+    with pytest.raises(BadInput, match=f"its {name} is not a whole number"):
+        restore_workflow(store, document)
+    document["record"][name] = 253_402_300_799_999
+    restored = inspect_workflow(store, restore_workflow(store, document))
+    assert restored[name].startswith("9999-12-31T23:59:59.99")
+
+
+def test_whole_numbers_of_an_archive_may_be_written_in_any_form_of_json(store: Store, worker: Worker) -> None:
+    id = start_workflow(store, "a -> b").id
+    worker.work("b")
+    expected = inspect_workflow(store, id)["counts"]
+    document = archive_workflow(store, id)
+    document["counts"] = [float(count) for count in document["counts"]]
+    document["steps"] = {
+        index: [float(number) for number in step] for index, step in document["steps"].items()
+    }
+    document["record"]["started"] = float(document["record"]["started"])
+    copy = restore_workflow(store, json.loads(json.dumps(document)), "copy")
+    assert inspect_workflow(store, copy)["counts"] == {**expected, "running": 0}
+    restart_workflow(store, copy)
+    worker.work()
+    assert inspect_workflow(store, copy)["state"] == "FINISHED"

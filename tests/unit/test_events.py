@@ -112,10 +112,19 @@ def test_a_receipt_of_rqse_is_one_of_ours() -> None:
     )
 
 
+def test_whole_numbers_may_be_written_in_any_form_of_json() -> None:
+    fields = {**raw(kind="end-task", workflow="workflow:x"), b"index": b"3.0", b"attempt": b"2e0"}
+    task = events.parse_end_task(events.decode(fields))
+    assert (task.index, task.attempt) == (3, 2)
+    assert (type(task.index), type(task.attempt)) == (int, int)
+
+
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
         ({"workflow": "workflow:x"}, "index is missing"),
+        ({"workflow": "workflow:x", "index": 1.5}, "index is not a step"),
+        ({"workflow": "workflow:x", "index": 1, "attempt": 1.5}, "attempt"),
         ({"workflow": "workflow:x", "index": -1}, "index is not a step"),
         ({"workflow": "workflow:x", "index": True}, "index is not a step"),
         ({"workflow": "workflow:x", "index": "1"}, "index is not a step"),

@@ -71,6 +71,28 @@ def test_values_of_any_kind(call: Caller, store: Store, value: Any) -> None:
     assert call("GET", f"/workflows/{id}/steps/3").json["input"] == value
 
 
+def test_a_value_may_be_nested_as_deeply_in_a_request_as_elsewhere(call: Caller, store: Store) -> None:
+    value: Any = 1
+    for _ in range(200):
+        value = [value]
+    id = call("POST", "/workflows/start", {"workflow": "a -> b -> c", "input": value}).json["workflow"]
+    assert call("POST", f"/workflows/{id}/steps/1/end", {"output": value}).status == 202
+    step(store)
+    assert call("POST", f"/workflows/{id}/steps/2/skip", {"output": value}).status == 204
+    assert call("GET", f"/workflows/{id}").json["steps"][3]["input"] == value
+    archive = call("GET", f"/workflows/{id}/archive").json
+    call("POST", f"/workflows/{id}/terminate")
+    assert call("DELETE", f"/workflows/{id}").status == 204
+    assert call("POST", "/workflows/restore", archive).status == 201
+    for path, body in (
+        ("/workflows/start", {"workflow": "a", "input": [value]}),
+        (f"/workflows/{id}/steps/3/end", {"output": [value]}),
+        (f"/workflows/{id}/steps/3/skip", {"output": [value]}),
+    ):
+        reply = call("POST", path, body)
+        assert (reply.status, "200 levels" in reply.json["detail"]) == (400, True)
+
+
 def test_without_an_input_and_an_output(call: Caller, store: Store) -> None:
     id = call("POST", "/workflows/start", {"workflow": "a -> b"}).json["workflow"]
     assert call("GET", f"/workflows/{id}").json["input"] == {}

@@ -14,6 +14,15 @@ def parse_time(text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
+def _to_local(text: str) -> datetime:
+    """Parse an ISO 8601 time; return it in the local zone, or in UTC if no year can express it there."""
+    time = parse_time(text)
+    try:
+        return time.astimezone()
+    except OverflowError:  # the last hours of the year 9999, or the first of the year 1
+        return time.astimezone(UTC)
+
+
 def seconds_between(start: str | None, end: str | None) -> float | None:
     """Return the seconds between two ISO times, or 0. Without an end, up to now; without a start, None."""
     if start is None:
@@ -42,19 +51,19 @@ def format_time(text: str | None) -> str:
     """Format the time of day of an ISO time in the local zone, with milliseconds; "" for None."""
     if text is None:
         return ""
-    return parse_time(text).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    return _to_local(text).strftime("%H:%M:%S.%f")[:-3]
 
 
 def format_start(text: str) -> str:
     """Format the local date and time of day of an ISO time, to the second."""
-    return parse_time(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return _to_local(text).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def format_date_time(text: str | None) -> str:
     """Format an ISO time as local date, time of day with milliseconds, and zone; "" for None."""
     if not text:
         return ""
-    time = parse_time(text).astimezone()
+    time = _to_local(text)
     return f"{time:%Y-%m-%d} {format_time(text)} {time:%Z}"
 
 

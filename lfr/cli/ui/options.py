@@ -14,7 +14,7 @@ from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import Layer, LoadedSettings, SourcedValue, load_with_origins
 from lfr.errors import BadInput, NotFound, Refused
 from lfr.values.checks import WHOLE_NUMBER_TEXT, Check, duration
-from lfr.values.json import ABSENT, InvalidJson, Json, decode_json
+from lfr.values.json import ABSENT, MAX_DEPTH, InvalidJson, Json, decode_json
 
 if TYPE_CHECKING:
     from lfr.store.redis.connection import Store
@@ -151,7 +151,7 @@ def read_flow_text(file: str, terminal: Terminal) -> tuple[str, str]:
     return raw.decode("utf-8-sig", "surrogateescape"), "stdin" if file == STDIN else file
 
 
-def read_json_option(flag: str, text: str | None, terminal: Terminal) -> Json:
+def read_json_option(flag: str, text: str | None, terminal: Terminal, *, max_depth: int = MAX_DEPTH) -> Json:
     """Return the value of an option that takes JSON, or `@FILE` (`@-`: stdin) with JSON in it.
 
     Returns ABSENT if the option is not set. Raises BadInput with the place of the error, and as `_read_file`.
@@ -163,7 +163,7 @@ def read_json_option(flag: str, text: str | None, terminal: Terminal) -> Json:
         name = "stdin" if text[1:] == STDIN else text[1:]
         raw = terminal.input.read() if text[1:] == STDIN else _read_file(text[1:])
     try:
-        return decode_json(raw.removeprefix(b"\xef\xbb\xbf"))
+        return decode_json(raw.removeprefix(b"\xef\xbb\xbf"), max_depth)
     except InvalidJson as error:
         hint = "" if text.startswith("@") or "'" not in text else "JSON texts stand in double quotes"
         raise _not_json(name, raw, error, hint) from None

@@ -18,7 +18,9 @@ from typing import Any, Final
 from lfr.errors import BadInput
 from lfr.flow import Flow, Step, StepKind
 from lfr.operations.archive.parse import FORMAT, VERSION
+from lfr.values.checks import whole_number
 from lfr.values.json import Json
+from lfr.values.times import MAX_TIME_MS
 
 _KINDS: Final = {
     "StartFlow": StepKind.START,
@@ -27,7 +29,7 @@ _KINDS: Final = {
     "Sink": StepKind.SUBFLOW_END,
     "Source": StepKind.LITERAL,
 }
-_MAX_NUMBER: Final = 1_000_000
+_NUMBER: Final = whole_number(-1_000_000, 1_000_000)
 
 
 def is_littleflow_archive(document: Json) -> bool:
@@ -131,9 +133,10 @@ def _vectors(trace: list[Any], size: int) -> Iterator[tuple[int, list[int]]]:
         if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[1], list)):
             raise _bad("S and A are not lists of a time and a vector")
         at, vector = entry
-        if len(vector) != size or not all(type(n) is int and abs(n) <= _MAX_NUMBER for n in vector):
+        numbers = [number for each in vector if (number := _NUMBER.read(each)) is not None]
+        if len(vector) != size or len(numbers) != size:
             raise _bad(f"a vector does not have {size} numbers")
-        yield _time(at), vector
+        yield _time(at), numbers
 
 
 def _replay(
@@ -163,7 +166,8 @@ def _time(text: Json) -> int:
         at = datetime.fromisoformat(text)
     except (TypeError, ValueError):
         raise _bad(f"{str(text)[:40]!r} is not a time") from None
-    return max(0, int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000))
+    at_ms = int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    return min(max(0, at_ms), MAX_TIME_MS)
 
 
 def _bad(why: str) -> BadInput:

@@ -13,7 +13,8 @@ from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
 from lfr.step_options import parse_step_options
 from lfr.values.checks import LIST, OBJECT, TEXT, Check, whole_number
-from lfr.values.json import InvalidJson, Json, encode_json
+from lfr.values.json import InvalidJson, Json, copy_json, encode_json
+from lfr.values.times import MAX_TIME_MS
 
 FORMAT: Final = "lfr-workflow"
 VERSION: Final = 1
@@ -22,6 +23,7 @@ _FACTS: Final = re.compile(
     r"([-+=~!^]\d{1,7}(/\d{1,9})?(\.\d{1,9})?|finished|failed|terminated|restarted)( (?!$)|$)"
 )
 _COUNT: Final = whole_number(0, 2**53 - 1)
+_TIME: Final = whole_number(0, MAX_TIME_MS)
 
 
 def parse_archive(document: Json) -> tuple[Flow, dict[str, Any], str]:
@@ -88,8 +90,8 @@ def _check_step(flow: Flow, position: int) -> None:
 def _parse_snapshot(data: Json, flow: Flow, depth: int) -> dict[str, Any]:
     record = _field(data, "record", OBJECT)
     last = len(flow.steps)
-    counts = data.get("counts")
-    if not (isinstance(counts, list) and len(counts) == 4 and all(map(_is_count, counts))):
+    counts = _parse_counts(data.get("counts"))
+    if len(counts) != 4:
         raise _bad("its counts are not four numbers")
     return {
         "record": {
@@ -97,8 +99,8 @@ def _parse_snapshot(data: Json, flow: Flow, depth: int) -> dict[str, Any]:
             "source": _field(record, "source", TEXT, ""),
             "state": _parse_state(record),
             "reason": _field(record, "reason", TEXT, ""),
-            "started": _field(record, "started", _COUNT),
-            "ended": _field(record, "ended", _COUNT),
+            "started": _field(record, "started", _TIME),
+            "ended": _field(record, "ended", _TIME),
         },
         "counts": counts,
         "steps": _parse_by_number(data, "steps", range(last), _parse_progress),
@@ -145,9 +147,16 @@ def _parse_by_number(data: Json, name: str, numbers: range, parse: Callable[[Any
 
 
 def _parse_progress(value: Json) -> list[int]:
-    if not (isinstance(value, list) and 3 <= len(value) <= 4 and all(map(_is_count, value))):
+    progress = _parse_counts(value)
+    if not 3 <= len(progress) <= 4:
         raise _bad("the progress of a step is not three or four numbers")
-    return value
+    return progress
+
+
+def _parse_counts(value: Json) -> list[int]:
+    """Return a list of counts; an empty list if the value is none."""
+    counts = [_COUNT.read(item) for item in value] if isinstance(value, list) else []
+    return [] if None in counts else counts
 
 
 def _parse_latched(value: Json) -> str:
@@ -158,10 +167,9 @@ def _parse_latched(value: Json) -> str:
 
 def _parse_output(value: Json) -> Json:
     try:
-        encode_json(value)
+        return copy_json(value)
     except InvalidJson as error:
         raise _bad(f"an output is not JSON: {error}") from None
-    return value
 
 
 def _parse_history_entry(entry: Json, last: int) -> dict[str, Any]:
@@ -170,7 +178,7 @@ def _parse_history_entry(entry: Json, last: int) -> dict[str, Any]:
         raise _bad("its history cannot be read")
     if any(int(index) >= last for index in re.findall(r"[-+=~!^](\d+)", facts)):
         raise _bad("its history names a step that does not exist")
-    fields: dict[str, Any] = {"at": _field(entry, "at", _COUNT), "facts": facts}
+    fields: dict[str, Any] = {"at": _field(entry, "at", _TIME), "facts": facts}
     return {**fields, "reason": _field(entry, "reason", TEXT, "")} if entry.get("reason") else fields
 
 
@@ -186,10 +194,6 @@ def _field(data: Json, name: str, check: Check, default: Json = None) -> Any:
     if value is None:
         raise _bad(f"its {name} is not {check.words}")
     return value
-
-
-def _is_count(value: Json) -> bool:
-    return _COUNT.read(value) is not None
 
 
 def _bad(why: str) -> BadInput:

@@ -10,6 +10,7 @@ from lfr.engine.transition import FactKind
 from lfr.item_ids import parse_item_id
 from lfr.store.workflows.history import HistoryEntry
 from lfr.store.workflows.load import Record
+from lfr.values.times import MAX_TIME_MS, MIN_TIME_MS
 
 
 def summarize(record: Record) -> dict[str, Any]:
@@ -40,8 +41,9 @@ def summarize(record: Record) -> dict[str, Any]:
 
 
 def iso_time(ms: int) -> str | None:
-    """Format milliseconds since the epoch in ISO 8601, UTC; None for 0."""
-    return events.timestamp(ms / 1000) if ms else None
+    """Format milliseconds since the epoch in ISO 8601, UTC; None for 0. A time that ISO 8601 cannot express
+    becomes the nearest that it can."""
+    return events.timestamp(min(max(ms, MIN_TIME_MS), MAX_TIME_MS) / 1000) if ms else None
 
 
 def describe_facts(history: Iterable[HistoryEntry]) -> Iterator[dict[str, Any]]:

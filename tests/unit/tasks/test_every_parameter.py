@@ -23,7 +23,7 @@ from lfr.values.json import Json
 
 NO_TEXTS = [5, 1.5, True, [], ["a"], {}, {"a": 1}]
 NO_FLAGS = ["yes", "true", 0, 1, [], {}]
-NO_DURATIONS = ["", "soon", "1w", "-1s", "30m1h", "1e3", "٣s", -1, -0.001, True, [], {}, 1e300, "36601d"]
+NO_DURATIONS = ["", "soon", "1w", "-1s", "30m1h", "1e3s", "٣s", -1, -0.001, True, [], {}, 1e300, "36601d"]
 NO_TIMES = ["", "soon", "2026-13-01", "2026-01-31T25:00", "31.1.2026", 1769817600, 0, True, [], {}]
 
 WRONG: Mapping[tuple[str, str], list[Json]] = {
@@ -46,7 +46,7 @@ WRONG: Mapping[tuple[str, str], list[Json]] = {
     ("request:", "category"): NO_TEXTS,
     ("request:", "headers"): ["a: b", 5, True, [], {"a": 5}, {"a": None}, {"a": ["b"]}],
     ("request:", "timeout"): [0, "0s", 3601, "2h", *NO_DURATIONS],
-    ("request:", "retries"): [-1, 11, 1.0, "1", True, [], {}],
+    ("request:", "retries"): [-1, 11, 1.5, "1", True, [], {}],
     ("redis:", "args"): ["a", 5, True, {}, [True], [None], [[]], [{}]],
     ("redis:", "format"): NO_FLAGS,
     ("redis:", "key"): NO_TEXTS,
@@ -142,9 +142,9 @@ def test_parameters_that_are_no_object_are_named(task: BuiltInTask, parameters: 
 
 STEP_OPTIONS: Mapping[str, list[Json]] = {
     "timeout": [0, *NO_DURATIONS],
-    "limit": [0, -1, 1_000_001, 1.0, "1", True, [], {}],
-    "retry": [-1, 1_000_001, 1.0, "1", True, []],
-    "retry.times": [-1, 1_000_001, 1.0, "1", True, [], {}],
+    "limit": [0, -1, 1_000_001, 1.5, "1", True, [], {}],
+    "retry": [-1, 1_000_001, 1.5, "1", True, []],
+    "retry.times": [-1, 1_000_001, 1.5, "1", True, [], {}],
     "retry.delay": NO_DURATIONS,
     "retry.backoff": [0, 0.5, 1001, "2", True, [], {}],
     "retry.longest": NO_DURATIONS,

@@ -14,7 +14,7 @@ from lfr.tasks.parameters import BadParameter
 from lfr.tasks.wait_spec import EventPattern, LatchRequest, Wait, decode_wait, encode_wait, parse_wait
 from lfr.values.json import Json
 
-INPUT = {"id": 7, "wait": "1m", "at": "2026-01-31", "deep": {"er": [1, {"x": None}]}}
+INPUT = {"id": 7, "short": 4e-05, "wait": "1m", "at": "2026-01-31", "deep": {"er": [1, {"x": None}]}}
 
 
 def parse(base: str, parameters: Json, input: Json = INPUT) -> Any:
@@ -36,6 +36,8 @@ def parse(base: str, parameters: Json, input: Json = INPUT) -> Any:
         ({"until": "1970-01-01T00:00:05Z"}, 5000),
         ({"until": "1970-01-01T00:00:00+01:00"}, -3_600_000),
         ({"until": "{input[at]}"}, 1_769_817_600_000),
+        ({"duration": "{input[short]}"}, 1000),
+        ({"duration": "4E+1"}, 41_000),
     ],
 )
 def test_when_a_delay_ends(parameters: Json, due_ms: int) -> None:
@@ -101,7 +103,7 @@ def test_the_name_of_a_latch(task: str, name: str, latch: str) -> None:
 
 
 DURATION = "a number of seconds, or a text such as 90s, 5m, 1h30m or 2d; from 0s to 36600d"
-ISO = "a time in ISO 8601, in UTC unless it names its zone"
+ISO = "a time in ISO 8601 of the years 1 to 9999, in UTC unless it names its zone"
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from lfr.values.checks import (
     [
         (TEXT, ["", "a"], [1, True, [], {}]),
         (FLAG, [True, False], [0, 1, "true", []]),
-        (whole_number(1, 3), [1, 3], [0, 4, 2.0, "2", True, []]),
+        (whole_number(1, 3), [1, 3, 2.0, 1e0], [0, 4, 2.5, "2", True, float("inf"), float("nan"), []]),
         (number(1, 3), [1.0, 2.5, 3.0], [0.9, 4, "2", True, float("nan"), []]),
         (WHOLE_NUMBER_TEXT, [1, -2], [1.0, "1.5", "x", True, [], "9" * 5000]),
         (NUMBER_TEXT, [1.0, -2.5], ["inf", "nan", float("inf"), "x", True, []]),

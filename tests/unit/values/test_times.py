@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lfr.cli.ui.format_values import format_date_time
+from lfr.operations.inspect.summary import iso_time
 from lfr.values.json import Json
 from lfr.values.times import format_duration, parse_duration, parse_timestamp
 
@@ -37,6 +40,16 @@ from lfr.values.times import format_duration, parse_duration, parse_timestamp
         (float("nan"), None),
         (float("inf"), None),
         ("1e3s", None),
+        (4e-05, 4e-05),
+        ("4e-05", 4e-05),
+        ("1E3", 1000),
+        ("1.5e+2", 150),
+        ("0.0", 0),
+        ("-0.0", 0),
+        ("-1", None),
+        ("1e", None),
+        ("1e99", None),
+        ("1e9999", None),
         ("200000d", None),
         ("٣s", None),
         ("9" * 500 + "s", None),
@@ -67,7 +80,7 @@ def test_a_formatted_duration_is_parsed_again(milliseconds: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "time"),
+    ("text", "expected"),
     [
         ("2026-01-31T18:00:00", datetime(2026, 1, 31, 18, tzinfo=UTC)),
         ("2026-01-31T18:00:00.25Z", datetime(2026, 1, 31, 18, 0, 0, 250_000, tzinfo=UTC)),
@@ -75,10 +88,29 @@ def test_a_formatted_duration_is_parsed_again(milliseconds: int) -> None:
         (" 2026-01-31 ", datetime(2026, 1, 31, tzinfo=UTC)),
     ],
 )
-def test_timestamps(text: str, time: datetime) -> None:
-    assert parse_timestamp(text) == time.timestamp() * 1000
+def test_timestamps(text: str, expected: datetime) -> None:
+    assert parse_timestamp(text) == expected.timestamp() * 1000
 
 
-@pytest.mark.parametrize("text", ["", "soon", "18:00", "2026-02-30", 2026, None, True, ["2026-01-31"]])
+@pytest.mark.parametrize("text", ["0001-01-01", "9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59+14:00"])
+def test_the_first_and_the_last_time_can_be_shown(text: str) -> None:
+    ms = parse_timestamp(text)
+    assert ms is not None
+    assert iso_time(ms) is not None
+    for zone in ("UTC", "Etc/GMT-14", "Etc/GMT+12"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TZ", zone)
+            time.tzset()
+            assert format_date_time(iso_time(ms))
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "soon", "18:00", "2026-02-30", 2026, None, True, ["2026-01-31"]),
+        *("9999-12-31T23:59:59-05:00", "9999-12-31T23:59:59.9999Z", "0001-01-01T00:00:00+00:01"),
+    ],
+)
 def test_invalid_timestamps(text: Json) -> None:
     assert parse_timestamp(text) is None
