@@ -14,6 +14,7 @@ from typing import Final
 
 from lfr.errors import NotFound
 from lfr.host.install_actions import Action, Remove, Run, Write
+from lfr.host.zipapp_main import unused_copies
 
 VALKEY_UNIT: Final = "lfr-valkey.service"
 TARGET_UNIT: Final = "lfr.target"
@@ -46,8 +47,11 @@ _PACKAGE: Final = Path(__file__).parents[1]
 _FOLDERS: Final = (_PACKAGE / "units", _PACKAGE.parent / "units")
 """Where the files are in the one file, and in a checkout."""
 
-_BUILDS_KEPT: Final = 2
-"""This build and the one before, which roles that have not been restarted still run."""
+_UNIT_FOLDERS: Final = tuple(
+    Path(root, name) for root in ("/etc/systemd", "/run/systemd") for name in ("system", "system.control")
+)
+_CHANGES: Final = ("lfr@*.service", "lfr@*.service.d", "lfr-valkey.service.d", "lfr.target.d")
+"""What systemctl edit, mask and set-property write for our units."""
 
 _DATA: Final = ("/etc/lfr", "/var/lib/lfr", "/var/lib/lfr-valkey", "/var/log/lfr")
 _USERS: Final = ("lfr", "lfr-valkey")
@@ -121,20 +125,32 @@ def start_actions(options: InstallOptions) -> Iterator[Action]:
         yield Run(["systemctl", "start", TARGET_UNIT, *options.units])
 
 
-def old_build_removals(tree: Path) -> list[Action]:
-    """Return the actions that remove all unpacked builds but the newest two. `tree`: PREFIX/lib/lfr."""
-    builds = [path for path in tree.glob("lfr_*") if path.is_dir()]
-    builds.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    old = builds[_BUILDS_KEPT:]
-    return [Remove(path) for build in old for path in (build, build.with_name(f".{build.name}_lock"))]
+def old_build_removals(tree: Path, installed: str) -> list[Action]:
+    """Return the actions that remove unpacked builds below PREFIX/lib/lfr, the folder `tree`.
+
+    The build with the id `installed`, those that processes run from, and the newest other one stay.
+    """
+    if not tree.is_dir():
+        return []
+    copies: list[str] = unused_copies(str(tree), [f"lfr_{installed}"])  # type: ignore[no-untyped-call]
+    removals: list[Action] = []
+    for copy in map(Path, copies):
+        removals += [Remove(copy), Remove(copy.with_name(f".{copy.name}_lock"))]
+    return removals
 
 
 def uninstall_actions(
-    prefix: Path, enabled: Sequence[str], *, purge: bool, is_booted: bool
+    prefix: Path,
+    enabled: Sequence[str],
+    *,
+    purge: bool,
+    is_booted: bool,
+    changed_units: Sequence[Path] = (),
 ) -> Iterator[Action]:
     """Yield the actions that stop and remove everything but configuration, data and users.
 
-    With `purge`, these too. `enabled` are the units that start with the host.
+    With `purge`, these too. `enabled` are the units that start with the host; `changed_units`, the result of
+    `find_changed_units`, belong to the configuration.
     """
     if is_booted:
         yield Run(["systemctl", "stop", TARGET_UNIT, "lfr@*.service", VALKEY_UNIT], may_fail=True)
@@ -145,6 +161,8 @@ def uninstall_actions(
             yield Remove(Path(file.target))
     yield Remove(prefix / "bin" / "lfr")
     yield Remove(prefix / "lib" / "lfr")
+    for path in changed_units if purge else ():
+        yield Remove(path)
     if is_booted:
         yield Run(["systemctl", "daemon-reload"])
         yield Run(["systemctl", "reset-failed", "lfr@*.service", VALKEY_UNIT], may_fail=True)
@@ -153,6 +171,20 @@ def uninstall_actions(
             yield Remove(Path(folder))
         for user in _USERS:
             yield Run(["userdel", user], may_fail=True)
+
+
+def find_changed_units(folders: Sequence[Path] = _UNIT_FOLDERS) -> list[Path]:
+    """Return the drop-ins, masks and changed properties of our units, which operators have made."""
+    paths = {path for folder in folders for pattern in _CHANGES for path in folder.glob(pattern)}
+    return sorted(path for path in paths if str(path) not in {file.target for file in FILES})
+
+
+def find_closed_folder(folder: Path) -> Path | None:
+    """Return the first of a folder and those above it that not everybody may enter; None if there is none."""
+    for each in (folder, *folder.parents):
+        if each.exists() and each.stat().st_mode & 0o5 != 0o5:
+            return each
+    return None
 
 
 def load_unit_file(name: str) -> str:

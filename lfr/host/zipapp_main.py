@@ -8,10 +8,15 @@ bootstrap takes over.
 This runs before the version of Python is checked, so it must run under old versions too.
 """
 
+import fcntl
 import os
 import sys
+import time
 
 BUILD_ID = "@BUILD_ID@"
+
+DAY_SECONDS = 86400
+"""A copy that is younger stays: builds that hold no lock may still run from it."""
 
 DEFECT = 70
 CANNOT_WRITE = 73
@@ -35,9 +40,10 @@ def start():
         give_up(CANNOT_WRITE, "lfr: cannot tell where %s is, to unpack itself; set SHIV_ROOT" % folder)
     root = os.path.abspath(root)
     name = os.path.basename(os.path.realpath(sys.argv[0]))
-    packages = os.path.join(root, name + "_" + BUILD_ID, "site-packages")
-    if not os.path.isdir(packages):
-        unpack(root, os.path.dirname(packages))
+    target = os.path.join(root, name + "_" + BUILD_ID)
+    packages = os.path.join(target, "site-packages")
+    while not (os.path.isdir(packages) and hold(target) and os.path.isdir(packages)):
+        unpack(root, target)
     sys.path[0] = packages
     try:
         from lfr.__main__ import main
@@ -54,7 +60,8 @@ def start():
 def unpack(root, target):
     """Unpack the file into `target`, atomically; of processes that start together, one does it.
 
-    Only this process compiles it: helper processes of `multiprocessing` would stay as long as lfr runs.
+    Removes old copies. Only this process compiles it: helper processes of `multiprocessing` would stay as
+    long as lfr runs.
     """
     from pathlib import Path
 
@@ -68,6 +75,65 @@ def unpack(root, target):
         give_up(CANNOT_WRITE, message % (root, error.strerror or error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    try:
+        for copy in unused_copies(root, [os.path.basename(target)], least_age=DAY_SECONDS):
+            remove(copy)
+    except OSError:  # another user's, or another process removes them
+        pass
+
+
+def hold(copy):
+    """Hold a shared lock on an unpacked copy as long as this process lives, so that no other removes it.
+    Return True; False if it is gone."""
+    try:
+        number = os.open(copy, os.O_RDONLY)
+        held = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)  # 0 to 2 may be closed, and are for streams
+        os.close(number)
+        fcntl.flock(held, fcntl.LOCK_SH)
+    except FileNotFoundError:
+        return False
+    except OSError:  # no locks on this file system
+        pass
+    return True
+
+
+def is_held(copy):
+    """Return whether a process runs from an unpacked copy."""
+    try:
+        number = os.open(copy, os.O_RDONLY)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(number)
+    return False
+
+
+def unused_copies(root, retained, least_age=0):
+    """Return the unpacked copies of lfr in a folder from which no process runs, but those named `retained`
+    and the newest other one: it is for a return to the version before. `least_age`: their age, in seconds.
+    """
+    copies = []
+    for name in os.listdir(root):
+        copy = os.path.join(root, name)
+        if name not in retained and os.path.isdir(os.path.join(copy, "site-packages", "lfr")):
+            copies.append((os.path.getmtime(copy), copy))
+    latest = time.time() - least_age
+    older = [copy for unpacked_at, copy in sorted(copies)[:-1] if unpacked_at <= latest]
+    return [copy for copy in older if not is_held(copy)]
+
+
+def remove(copy):
+    """Remove an unpacked copy and its lock file. What cannot be removed stays."""
+    import shutil
+
+    shutil.rmtree(copy, ignore_errors=True)
+    lock = os.path.join(os.path.dirname(copy), ".%s_lock" % os.path.basename(copy))
+    if os.path.exists(lock):
+        os.unlink(lock)
 
 
 def exit_if_damaged():

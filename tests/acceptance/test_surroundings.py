@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -84,6 +86,25 @@ def test_a_copy_with_a_file_that_is_cut_off(tmp_path: Path) -> None:
     (copy / "lfr/cli/commands/list.py").write_text("")
     done = lfr("list", more=more)
     assert done.returncode == 73 and "such as" in done.stderr and "list.py" in done.stderr
+
+
+def test_old_copies_are_removed_when_a_new_one_is_unpacked(tmp_path: Path) -> None:
+    """Those that a process runs from stay, and the newest; so do the folders of other programs."""
+    for number, name in enumerate(("lfr_oldest", "lfr_old", "lfr_before", "other_program")):
+        folder = tmp_path / name / "site-packages" / ("lfr" if name.startswith("lfr") else "other")
+        folder.mkdir(parents=True)
+        os.utime(tmp_path / name, (number, number))
+    (tmp_path / "lfr_today" / "site-packages" / "lfr").mkdir(parents=True)
+    (tmp_path / ".lfr_old_lock").touch()
+    descriptor = os.open(tmp_path / "lfr_oldest", os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        assert lfr("check", "-", input="a", more={"SHIV_ROOT": str(tmp_path)}).returncode == 0
+    finally:
+        os.close(descriptor)
+    names = {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")}
+    assert {"lfr_oldest", "lfr_today", "other_program"} < names
+    assert not names & {"lfr_old", "lfr_before"} and not (tmp_path / ".lfr_old_lock").exists()
 
 
 def test_a_folder_that_is_deleted(tmp_path: Path) -> None:

@@ -62,6 +62,24 @@ install_lfr() {
   ./lfr install --enable $ROLES --now 2>install.log || { cat install.log; return 1; }
 }
 
+# Write the file FROM with another build id to TO.
+another_build() {
+  python3 - "$@" <<'END'
+import os, re, sys, zipfile
+
+source, target, number = sys.argv[1:]
+with zipfile.ZipFile(source) as old, open(target, "wb") as file:
+    file.write(b"#!/usr/bin/env python3\n")
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new:
+        for each in old.infolist():
+            content = old.read(each)
+            if each.filename == "__main__.py":
+                content = re.sub(rb'BUILD_ID = "\w+"', b'BUILD_ID = "another%s"' % number.encode(), content)
+            new.writestr(each, content)
+os.chmod(target, 0o755)
+END
+}
+
 # Print the number of workflows in a state.
 count() { lfr status --json | python3 -c "import json, sys; print(json.load(sys.stdin)['workflows']['$1'])"; }
 

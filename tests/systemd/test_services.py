@@ -237,6 +237,23 @@ def test_a_newer_file_replaces_the_old_one_and_uninstall_leaves_nothing(tmp_path
         lfr run quick.flow --wait --timeout 160
         eventually sh -c "lfr status | grep '^wait.2 '"
 
+        # Two newer builds, and the roles still run this one: it stays, and so does the build before.
+        umask 027
+        for number in 1 2; do
+            another_build ./lfr ./lfr-$number $number
+            ./lfr-$number install 2>&1
+        done
+        test $(ls -d /usr/local/lib/lfr/lfr_* | wc -l) = 3
+        systemctl restart lfr@wait
+        eventually is lfr@wait ActiveState active
+        # Back to the first build, which is the oldest.
+        ./lfr install --now 2>&1
+        eventually is lfr@wait ActiveState active
+        lfr run quick.flow --wait --timeout 160
+        umask 022
+        mkdir -p /etc/systemd/system/lfr@wait.service.d
+        printf '[Service]\nNice=1\n' >/etc/systemd/system/lfr@wait.service.d/override.conf
+
         lfr uninstall 2>&1
         test -f /etc/lfr/lfr.yaml -a -d /var/lib/lfr-valkey/appendonlydir
         test -z "$(pgrep -f '/usr/local/(bin|lib)/lfr')"

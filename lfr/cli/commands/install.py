@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from lfr.host.install_plan import (
     InstallOptions,
     Program,
     file_actions,
+    find_closed_folder,
     old_build_removals,
     start_actions,
 )
@@ -72,14 +74,25 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
         now=arguments.now,
         is_booted=is_booted() or arguments.dry_run,
     )
+    tree = options.prefix / "lib" / "lfr"
+    if not arguments.dry_run:
+        os.umask(0o022)  # roles have users of their own, who must be able to read what this writes
     run_actions(file_actions(_find_program(), options), arguments, terminal)
+    closed = None if arguments.dry_run else find_closed_folder(tree)
+    if closed is not None:
+        raise Conflict(f"the users of the roles may not enter {closed}", hint=f"chmod go+rx {closed}")
     run_actions(start_actions(options), arguments, terminal)
-    run_actions(old_build_removals(options.prefix / "lib" / "lfr"), arguments, terminal)
+    run_actions(old_build_removals(tree, _build_id()), arguments, terminal)
     if arguments.dry_run:
         return
     if options.now and options.valkey:
         _wait_for_valkey()
     _print_next_steps(terminal, options)
+
+
+def _build_id() -> str:
+    """Return the id of the build that runs now: the end of the name of the folder it is unpacked into."""
+    return Path(sys.path[0]).parent.name.rpartition("_")[2]
 
 
 def _find_program() -> Program:

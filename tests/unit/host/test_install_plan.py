@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from lfr.host.install_plan import (
     InstallOptions,
     Program,
     file_actions,
+    find_changed_units,
+    find_closed_folder,
     load_unit_file,
     old_build_removals,
     relocate_unit_file,
@@ -115,22 +119,84 @@ def test_a_failed_command_is_reported_with_its_last_line() -> None:
     Run(["sh", "-c", "exit 5"], may_fail=True).perform()
 
 
-def test_two_builds_stay(tmp_path: Path) -> None:
-    for age, name in enumerate(("lfr_new", "lfr_before", "lfr_old")):
-        (tmp_path / name).mkdir()
-        os.utime(tmp_path / name, (10_000 - age, 10_000 - age))
+def unpacked(tree: Path, *names: str) -> None:
+    """Make unpacked builds, the oldest first."""
+    for number, name in enumerate(names):
+        (tree / name / "site-packages" / "lfr").mkdir(parents=True)
+        os.utime(tree / name, (number, number))
+
+
+def removed(tree: Path, installed: str) -> set[str]:
+    """Return the names of what the removal of old builds removes."""
+    return {
+        action.target.name for action in old_build_removals(tree, installed) if isinstance(action, Remove)
+    }
+
+
+def test_the_build_before_stays(tmp_path: Path) -> None:
+    unpacked(tmp_path, "lfr_older", "lfr_old", "lfr_before", "lfr_new")
     (tmp_path / "valkey-server").touch()
-    assert old_build_removals(tmp_path) == [Remove(tmp_path / "lfr_old"), Remove(tmp_path / ".lfr_old_lock")]
+    (tmp_path / "lfr_foreign").mkdir()
+    assert removed(tmp_path, "new") == {"lfr_older", ".lfr_older_lock", "lfr_old", ".lfr_old_lock"}
+
+
+def test_an_older_build_that_is_installed_again_stays(tmp_path: Path) -> None:
+    unpacked(tmp_path, "lfr_old", "lfr_before", "lfr_new")
+    assert removed(tmp_path, "old") == {"lfr_before", ".lfr_before_lock"}
+
+
+def test_a_build_that_a_process_runs_from_stays(tmp_path: Path) -> None:
+    """Two newer ones have been installed, and the roles have not been restarted."""
+    unpacked(tmp_path, "lfr_running", "lfr_before", "lfr_new")
+    script = """
+import sys
+from lfr.host.zipapp_main import hold
+hold(sys.argv[1])
+print("held", flush=True)
+input()
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "lfr_running")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"held\n"
+        assert removed(tmp_path, "new") == set()
+        process.communicate(b"\n")
+    assert removed(tmp_path, "new") == {"lfr_running", ".lfr_running_lock"}
+
+
+def test_a_folder_that_roles_may_not_enter_is_found(tmp_path: Path) -> None:
+    tree = tmp_path / "lib" / "lfr"
+    tree.mkdir(parents=True, mode=0o755)
+    tmp_path.chmod(0o750)
+    assert find_closed_folder(tree) == tmp_path
+
+
+def test_changes_of_units_are_found(tmp_path: Path) -> None:
+    for name in ("lfr@wait.service.d", "lfr@.service.d", "lfr-valkey.service.d", "other.service.d"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "lfr@api.service").symlink_to("/dev/null")
+    assert [path.name for path in find_changed_units([tmp_path])] == [
+        "lfr-valkey.service.d",
+        "lfr@.service.d",
+        "lfr@api.service",
+        "lfr@wait.service.d",
+    ]
 
 
 def test_only_a_purge_removes_data() -> None:
     default = {
         str(action) for action in uninstall_actions(Path("/usr/local"), [], purge=False, is_booted=True)
     }
-    purge = {str(action) for action in uninstall_actions(Path("/usr/local"), [], purge=True, is_booted=True)}
+    changed = [Path("/etc/systemd/system/lfr@wait.service.d")]
+    purge = {
+        str(action)
+        for action in uninstall_actions(
+            Path("/usr/local"), [], purge=True, is_booted=True, changed_units=changed
+        )
+    }
     assert "remove /usr/local/bin/lfr" in default
     assert purge - default == {
         "remove /etc/lfr",
+        "remove /etc/systemd/system/lfr@wait.service.d",
         "remove /var/lib/lfr",
         "remove /var/lib/lfr-valkey",
         "remove /var/log/lfr",
