@@ -8,6 +8,7 @@ from lfr.errors import BadInput, NotFound
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.store.redis.connection import Store
 from lfr.store.workflows.queries import find_ids
+from lfr.store.workflows.remains import has_remains
 
 _MAX_NAMED: Final = 3
 """How many ids a message names."""
@@ -20,6 +21,8 @@ def find_workflow_id(store: Store, text: str) -> str:
     beginning, slash, item = parse_workflow_id(text).partition("/")
     with store.connect() as connection:
         ids = find_ids(connection, beginning, count=_MAX_NAMED + 1)
+        if beginning not in ids and has_remains(connection, beginning):
+            ids = [beginning]
     if not ids:
         raise NotFound(f"there is no workflow {beginning}", hint="lfr list shows the workflows")
     if len(ids) > 1:

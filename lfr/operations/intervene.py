@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from lfr.engine.interventions import StepAction, fail_step, restart, retry_step, skip_step, terminate
 from lfr.engine.step_inputs import normalize_value
 from lfr.engine.transition import Transition
-from lfr.errors import NotFound
 from lfr.flow import Flow
+from lfr.item_ids import is_item
+from lfr.operations.lost_workflows import missing_workflow
 from lfr.operations.permitted_actions import WorkflowAction, check_action, check_step_action
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import MAY_FOLLOW, WorkflowState
@@ -20,6 +21,8 @@ from lfr.store.workflows.export import load_own_keys
 from lfr.store.workflows.flow_texts import watch_references
 from lfr.store.workflows.items import load_item_counts, load_open_items
 from lfr.store.workflows.load import FlowCache, LoadedWorkflow, load_whole, watch_state
+from lfr.store.workflows.queries import load_records
+from lfr.store.workflows.remains import find_keys, has_remains, unlist_commands
 from lfr.values.json import ABSENT, Json
 
 
@@ -87,7 +90,7 @@ def _change_step(
     def decide(workflow: LoadedWorkflow | None) -> Transition:
         nonlocal name
         if workflow is None:
-            raise NotFound(f"there is no workflow {id}")
+            raise missing_workflow(connection, id)
         flow, progress, outputs = workflow.flow, workflow.progress, workflow.outputs
         check_step_action(action, id, flow, progress, index)
         name = flow.steps[index].name
@@ -110,6 +113,8 @@ def _set_state(store: Store, id: str, action: WorkflowAction, state: WorkflowSta
     id = parse_workflow_id(id)
 
     def decide(workflow: LoadedWorkflow | None) -> Transition | None:
+        if workflow is None and not is_item(id):
+            raise missing_workflow(connection, id)
         check_action(action, id, None if workflow is None else workflow.record.state)
         return None if workflow is None else transition_if_allowed(workflow, state)
 
@@ -154,7 +159,8 @@ def transition_if_allowed(workflow: LoadedWorkflow, state: WorkflowState) -> Tra
 
 
 def delete_workflow(store: Store, id: str) -> None:
-    """Delete a workflow that has ended, with all its data and its items.
+    """Delete a workflow that has ended, with all its data and its items, or what is left of one that has lost
+    its record or its flow, whatever its state.
 
     Tasks that still run in a failed workflow are stopped first, in a transaction of their own. Raises
     BadInput for the id, NotFound, and Conflict if it runs or is an item of another workflow.
@@ -165,6 +171,8 @@ def delete_workflow(store: Store, id: str) -> None:
 
         def attempt() -> tuple[list[Command], None]:
             _, workflow = load_whole(connection, FlowCache(), id)
+            if workflow is None and not is_item(id):
+                return _delete_remains_commands(connection, id), None
             check_action(WorkflowAction.DELETE, id, None if workflow is None else workflow.record.state)
             assert workflow is not None
             record = workflow.record
@@ -180,6 +188,18 @@ def delete_workflow(store: Store, id: str) -> None:
             return delete_workflow_commands(id, record.state, own_keys, references), None
 
         retry_until_committed(connection, attempt)
+
+
+def _delete_remains_commands(connection: Connection, id: str) -> list[Command]:
+    """Return the commands that delete a workflow without a record or without a flow. Raises NotFound."""
+    record = load_records(connection, [id])[0]
+    own_keys = find_keys(connection, id)
+    if record is None:
+        if not own_keys and not has_remains(connection, id):
+            raise missing_workflow(connection, id)
+        return [*unlist_commands(id), *([("DEL", *own_keys)] if own_keys else [])]
+    references = watch_references(connection, id, record.reference)
+    return unlist_commands(id) + delete_workflow_commands(id, record.state, own_keys, references)
 
 
 def _terminate_items(store: Store, connection: Connection, id: str, flow: Flow) -> None:

@@ -15,6 +15,7 @@ from lfr.store.redis.connection import Connection, Store
 from lfr.store.stream.entries import read_last_id
 from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import count_all, count_states, load_names, load_page, load_records
+from lfr.store.workflows.remains import load_lost_records
 
 MAX_PAGE_SIZE: Final = 1000
 
@@ -110,8 +111,7 @@ def _load_page(
             ids = load_page(connection, filter.state, cursor, count=chunk_size)
             matches = _select(connection, ids, filter)
             selected = matches[: size - len(workflows)]
-            records = load_records(connection, [id for _, id in selected], for_list=True)
-            workflows += [summarize(record) for record in records if record is not None]
+            workflows += map(summarize, _load_listed(connection, [id for _, id in selected]))
             read_count += len(ids)
             if len(selected) == len(matches) and len(ids) < chunk_size:
                 return Page(workflows, None)
@@ -119,6 +119,14 @@ def _load_page(
             if len(workflows) == size or read_count >= max_read:
                 return Page(workflows, "{}_{}".format(*cursor))
             chunk_size = min(2 * chunk_size, MAX_PAGE_SIZE)  # matches are rare
+
+
+def _load_listed(connection: Connection, ids: list[str]) -> list[Record]:
+    """Return the records of listed workflows, without those that have just been deleted; of one that has lost
+    its record, one that says so."""
+    records = dict(zip(ids, load_records(connection, ids, for_list=True), strict=True))
+    lost = load_lost_records(connection, [id for id, record in records.items() if record is None])
+    return [record for id, each in records.items() if (record := each or lost.get(id)) is not None]
 
 
 def _select(connection: Connection, ids: list[tuple[int, str]], filter: _Filter) -> list[tuple[int, str]]:

@@ -11,12 +11,14 @@ from lfr.engine.step_inputs import normalize_input
 from lfr.errors import Conflict
 from lfr.flow import WORKFLOW_INPUT, Flow
 from lfr.language import compile_flow
+from lfr.operations.lost_workflows import remains_in_the_way
 from lfr.operations.workflow_ids import generate_workflow_id, parse_new_workflow_id
 from lfr.store.redis.connection import Command, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.workflows.commit import create_workflow_commands, use_flow_commands
 from lfr.store.workflows.load import watch_new
 from lfr.store.workflows.queries import load_outputs
+from lfr.store.workflows.remains import has_remains
 from lfr.values.json import ABSENT, Json
 
 
@@ -65,10 +67,15 @@ def start_workflow(
             if record is not None:
                 outputs = load_outputs(connection, id)
                 if WORKFLOW_INPUT not in outputs:
-                    raise ReadAgain  # the workflow has just been deleted
+                    if connection.transact([]) is None:
+                        raise ReadAgain  # the workflow has just been deleted
+                    raise remains_in_the_way(id)
                 if record.reference == flow.digest and outputs[WORKFLOW_INPUT] == workflow_input:
                     return None, StartedWorkflow(id, is_new=False)
                 raise Conflict(f"{id} already exists, with another flow or input", hint="choose another id")
+            if workflow_id is not None and has_remains(connection, id):
+                connection.unwatch()
+                raise remains_in_the_way(id)
             commands = use_flow_commands(flow, text, is_stored=is_stored)
             commands += create_workflow_commands(store.stream, id, flow, text, transition, now_ms, name=name)
             return commands, StartedWorkflow(id, is_new=True)

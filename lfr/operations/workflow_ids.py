@@ -8,12 +8,11 @@ from uuid import UUID
 from lfr.errors import BadInput
 from lfr.events import WORKFLOW_ID
 from lfr.item_ids import is_item
+from lfr.store import keys
 
 PREFIX = "workflow:"
 
-_KEY_SUFFIX = re.compile(
-    r":(steps|outputs|facts|history|items:\d+|progress:\d+|output:\d+|start:\d+\.\d+|wait:\d+\.\d+|latched)$"
-)
+_KEY_SUFFIX = re.compile(keys.OWN_SUFFIX + "$")
 """The ends of the keys of a workflow: an id with such an end would be a key of another workflow."""
 
 _INVALID_CHARACTER = re.compile(r"[^\w.:-]")

@@ -92,6 +92,12 @@ def history(workflow: str) -> str:
     return f"{workflow}:history"
 
 
+OWN_SUFFIX: Final = (
+    r":(?:steps|outputs|facts|history|items:\d+|progress:\d+|output:\d+|start:\d+\.\d+|wait:\d+\.\d+|latched)"
+)
+"""A pattern for what follows the id of a workflow or an item in its keys; the key of a record is the id."""
+
+
 def whole_data(workflow: str) -> tuple[str, ...]:
     """Return the keys of a workflow that describe it as a whole: all but those of single steps."""
     data = steps(workflow), outputs(workflow), facts(workflow), history(workflow)

@@ -10,9 +10,11 @@ from lfr.engine.interventions import terminate
 from lfr.engine.transition import Progress, StepProgress
 from lfr.errors import Conflict, NotFound
 from lfr.flow import Flow
+from lfr.item_ids import is_item
 from lfr.operations.archive.littleflow import convert_littleflow_archive, is_littleflow_archive
 from lfr.operations.archive.parse import FORMAT, VERSION, parse_archive
 from lfr.operations.inspect.workflow import require_flow
+from lfr.operations.lost_workflows import missing_workflow, remains_in_the_way
 from lfr.operations.permitted_actions import WorkflowAction, check_action
 from lfr.operations.workflow_ids import PREFIX, generate_workflow_id, parse_new_workflow_id, parse_workflow_id
 from lfr.states import WorkflowState
@@ -21,6 +23,7 @@ from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.workflows.commit import index_commands, use_flow_commands
 from lfr.store.workflows.export import WorkflowMissing, load_snapshot, snapshot_commands
 from lfr.store.workflows.load import watch_new, watch_state
+from lfr.store.workflows.remains import has_remains
 
 
 def archive_workflow(store: Store, id: str) -> dict[str, Any]:
@@ -34,7 +37,10 @@ def archive_workflow(store: Store, id: str) -> dict[str, Any]:
     with store.connect() as connection:
 
         def attempt() -> tuple[list[Command], dict[str, Any] | NotFound]:
-            check_action(WorkflowAction.ARCHIVE, id, watch_state(connection, id))
+            state = watch_state(connection, id)
+            if state is None and not is_item(id):
+                raise missing_workflow(connection, id)
+            check_action(WorkflowAction.ARCHIVE, id, state)
             flow = require_flow(connection, id)
             try:
                 snapshot = load_snapshot(connection, id, flow)
@@ -73,9 +79,12 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
         def attempt() -> tuple[list[Command], str]:
             nonlocal id
             _, record, is_stored = watch_new(connection, id, flow.digest)
-            if record is not None:
+            is_half_lost = record is None and has_remains(connection, id)
+            if record is not None or is_half_lost:
                 if workflow_id is not None:
                     connection.unwatch()
+                    if is_half_lost:
+                        raise remains_in_the_way(id)
                     raise Conflict(f"{id} already exists", hint="choose another id")
                 id = generate_workflow_id(stopped["record"]["name"], uuid4())
                 raise ReadAgain

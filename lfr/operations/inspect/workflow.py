@@ -14,6 +14,7 @@ from lfr.item_ids import root_workflow
 from lfr.operations.inspect.step_waits import describe_waits
 from lfr.operations.inspect.steps import add_items, describe_steps
 from lfr.operations.inspect.summary import describe_facts, iso_time, summarize
+from lfr.operations.lost_workflows import missing_workflow
 from lfr.operations.permitted_actions import describe_actions, describe_step_actions
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import StepState, WorkflowState
@@ -153,7 +154,7 @@ def require_record(connection: Connection, id: str) -> Record:
     """Read the record of a workflow. Raises NotFound if there is none. `id` has the prefix."""
     record = load_records(connection, [id])[0]
     if record is None:
-        raise NotFound(f"there is no workflow {id}", hint="lfr list shows the workflows")
+        raise missing_workflow(connection, id)
     return record
 
 
@@ -161,7 +162,7 @@ def require_flow(connection: Connection, id: str) -> Flow:
     """Read the flow of a workflow. Raises NotFound if the workflow or its flow is not in Redis."""
     flow = load_flow(connection, FlowCache(), id)
     if flow is None:
-        raise NotFound(f"the flow of {id} is gone from Redis")
+        raise missing_workflow(connection, id)
     return flow
 
 
