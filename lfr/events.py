@@ -67,6 +67,7 @@ class StartTask:
 
     name     as the flow has it; `base`: the task behind an alias, or the same name
     attempt  the number of the attempt, from 1; the end-task repeats it
+    tries    its number since the step last ended, from 1: in a loop, each turn begins with 1
     """
 
     workflow: str
@@ -76,6 +77,7 @@ class StartTask:
     input: Json
     parameters: Json
     attempt: int
+    tries: int = 1
 
     @property
     def attempt_id(self) -> AttemptId:
@@ -178,8 +180,9 @@ def check_event(kind: str, values: Values) -> None:
 
 
 def parse_start_task(values: Values) -> StartTask:
-    """Parse a start-task event. `base` is by default the name, `attempt` 1. Raises Malformed."""
-    name = _text(values, "name")
+    """Parse a start-task event. `base` is by default the name, `attempt` 1, `tries` the attempt. Raises
+    Malformed."""
+    name, attempt, tries = _text(values, "name"), _attempt(values) or 1, values.get(b"tries")
     return StartTask(
         workflow=_workflow(values),
         name=name,
@@ -187,7 +190,8 @@ def parse_start_task(values: Values) -> StartTask:
         index=_index(values),
         input=values.get(b"input"),
         parameters=values.get(b"parameters"),
-        attempt=_attempt(values) or 1,
+        attempt=attempt,
+        tries=tries if type(tries) is int else attempt,
     )
 
 

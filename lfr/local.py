@@ -150,6 +150,7 @@ class LocalContext:
     index: int
     workflow: str = "local"
     attempt: int = 1
+    tries: int = 1
     cancelled: bool = False
 
     def progress(self, fraction: float, text: str = "") -> None:

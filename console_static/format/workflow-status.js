@@ -57,7 +57,7 @@ function describeStep(step, workflow, now) {
   const subject = `Step ${step.index}, ${formatName(step, workflow)},`;
   const waits = step.waits_for;
   if (step.reason) {
-    const retry = waits?.until ? formatUntil(waits.until, now) : `(attempt ${step.attempt})`;
+    const retry = waits?.until ? formatUntil(waits.until, now) : `(attempt ${step.tries})`;
     return { tone: "terminating", step: step.index, text: `${subject} is retried ${retry}: ${step.reason}` };
   }
   const predicate = (waits && describeWait(waits, now)) ?? describeProgress(step, now);

@@ -41,7 +41,9 @@ export function applyUpdate(workflow, update) {
 function applyChange(step, { at, event, attempt, reason }) {
   const state = STATE_AFTER[event];
   if (!state) return step;
-  const changed = { ...step, state, attempt };
+  const begins = event === "started" && (step.state === "DONE" || step.state === "SKIPPED");
+  const tries = event !== "started" ? step.tries : begins ? 1 : (step.tries ?? 0) + 1;
+  const changed = { ...step, state, attempt, tries };
   if (event === "retried") return { ...changed, reason: shortenReason(reason) };
   if (event === "started" || event === "skipped" || (event === "failed" && !step.started)) {
     Object.assign(changed, {
@@ -62,8 +64,8 @@ export const shortenReason = (reason) =>
   reason?.length > MAX_REASON ? `${reason.slice(0, MAX_REASON)}…` : (reason ?? null);
 
 /**
- * Return whether a moment is later than another. `7` is the seventh entry of a history; `1795831999924-0` is an
- * entry that an earlier version wrote, before all others.
+ * Return whether a moment is later than another. `7` is the seventh entry of a history; `1795831999924-0` is
+ * an entry that an earlier version wrote, before all others.
  */
 export function isLater(moment, other) {
   const numbers = orderOf(moment);

@@ -58,7 +58,7 @@ export function StepPanel({ workflow, step, now, onChoose, onClose, refresh }) {
           </span>
         `
       }
-      ${step.attempt > 1 && html`<span>attempt ${step.attempt}</span>`}
+      ${step.tries > 1 && html`<span>attempt ${step.tries}</span>`}
     </p>
     ${doc && html`<p class="doc">${doc}</p>`}
     ${

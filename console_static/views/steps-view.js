@@ -71,7 +71,7 @@ export function StepsView({ workflow, now, chosen, onChoose }) {
               ${step.base && step.base !== step.name && html` <span class="muted">${step.base}</span>`}
             </td>
             <td><${StateLabel} step state=${step.state} /></td>
-            <td data-label="Attempt" class="right number">${step.attempt || "–"}</td>
+            <td data-label="Attempt" class="right number">${step.tries || "–"}</td>
             <td data-label="Started"><${Clock} at=${step.started} now=${now} /></td>
             <td data-label="Duration" class="right">
               <${Duration} start=${step.started} end=${step.ended} now=${now} />

@@ -183,7 +183,7 @@ class TransitionBuilder:
             self.transition.dropped_deadlines.append(attempt)
         if invocation.options.retry is not None and attempt.attempt > 1:  # it may still wait for its start
             self.transition.dropped_starts.append(attempt)
-        self._adjust(index, active=-1, retries=0)
+        self._adjust(index, active=-1, retries=0, earlier=self._step(index).earlier + 1)
         self.transition.active -= 1
 
     def cancel(self, index: int) -> None:
@@ -225,6 +225,8 @@ class TransitionBuilder:
     def complete(self, step: Step, kind: FactKind, output: Json) -> None:
         """End a step with this output and a fact of this kind; `propagate` then activates its successors. If
         it is a subflow, nothing inside it starts, and its end has the same output."""
+        if self._step(step.index).earlier:
+            self._adjust(step.index, earlier=0)
         if step.kind is StepKind.SUBFLOW:
             self._add_fact(step.index, kind)
             self.transition.outputs[step.index] = output
@@ -289,8 +291,9 @@ class TransitionBuilder:
         self.transition.active += 1
         if not delay:
             self._add_fact(step.index, FactKind.STARTED)
-        attempt = self._step(step.index).attempt
-        self.transition.starts.append(Start(step.index, invocation, input, attempt, delay))
+        progress = self._step(step.index)
+        tries = progress.earlier + 1
+        self.transition.starts.append(Start(step.index, invocation, input, progress.attempt, delay, tries))
 
     def _end(self, index: int, kind: FactKind, output: Json) -> None:
         """End a step with this output; `propagate` activates its successors."""
@@ -334,15 +337,23 @@ class TransitionBuilder:
         return before
 
     def _adjust(
-        self, index: int, *, waiting: int = 0, active: int = 0, attempt: int = 0, retries: int | None = None
+        self,
+        index: int,
+        *,
+        waiting: int = 0,
+        active: int = 0,
+        attempt: int = 0,
+        retries: int | None = None,
+        earlier: int | None = None,
     ) -> None:
-        """Change the progress of a step by these numbers; `retries` replaces the former number."""
+        """Change the progress of a step by these numbers; `retries` and `earlier` replace the former ones."""
         before = self._step(index)
         self.transition.steps[index] = StepProgress(
             before.waiting + waiting,
             before.active + active,
             before.attempt + attempt,
             before.retries if retries is None else retries,
+            before.earlier if earlier is None else earlier,
         )
 
     def _has_inputs(self, index: int) -> bool:

@@ -54,12 +54,15 @@ class StepProgress(NamedTuple):
     attempt  how many times the step's task has been started in this workflow; a result of any other
              attempt than this latest one is stale
     retries  how many of these attempts were retries, since the step last started
+    earlier  how many attempts are over without having ended the step, since it last ended: in a loop, in this
+             turn
     """
 
     waiting: int = 0
     active: int = 0
     attempt: int = 0
     retries: int = 0
+    earlier: int = 0
 
 
 UNTOUCHED = StepProgress()
@@ -167,6 +170,7 @@ class Start:
 
     input  for an iterated step, the list of its items, or None to go on with the items that it has
     delay  seconds until the attempt starts; it counts as running meanwhile
+    tries  the number of the attempt since the step last ended, from 1: in a loop, each turn begins with 1
     """
 
     index: int
@@ -174,6 +178,7 @@ class Start:
     input: Json
     attempt: int
     delay: float = 0.0
+    tries: int = 1
 
 
 @dataclass(frozen=True, slots=True)

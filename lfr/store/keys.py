@@ -72,7 +72,7 @@ def flow_text_name(digest: str) -> str:
 
 
 def steps(workflow: str) -> str:
-    """HASH: step index -> "waiting active attempt", with retries as a fourth number if there are any; only
+    """HASH: step index -> "waiting active attempt", then retries and earlier attempts if there are any; only
     steps that have a number other than zero."""
     return f"{workflow}:steps"
 

@@ -33,7 +33,8 @@ class Fatal(Exception):
 class Context:
     """The attempt that a function works on.
 
-    workflow, name, index, attempt  identify it
+    workflow, name, index, attempt  identify it; another process that takes it over has the same
+    tries                           its number since the step last ended, from 1: in a loop, of this turn
 
     `run` runs what waits for Redis: at once, or in another thread for an async function, which must not hold
     up its event loop.
@@ -49,6 +50,7 @@ class Context:
         self.name = task.name
         self.index = task.index
         self.attempt = task.attempt
+        self.tries = task.tries
         self._store = store
         self._task = task
         self._run = run

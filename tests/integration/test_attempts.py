@@ -21,6 +21,7 @@ from lfr.operations.intervene import (
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.store.redis.connection import Store
+from lfr.values.json import ABSENT
 from tests.integration.conftest import Stepper, append, events_of
 from tests.support.waiting import eventually
 
@@ -225,10 +226,12 @@ def test_a_task_fails_by_hand_and_is_not_tried_again(
     assert events_of(client, "start-task")[-1]["attempt"] == 2
 
 
-@pytest.mark.parametrize("output", [None, {"by": "hand"}])
+@pytest.mark.parametrize(
+    ("output", "expected"), [(ABSENT, {}), (None, None), ({"by": "hand"}, {"by": "hand"})]
+)
 @pytest.mark.parametrize("has_failed", [False, True])
 def test_a_task_is_skipped(
-    store: Store, client: redis.Redis, lifecycle: Stepper, output: object, has_failed: bool
+    store: Store, client: redis.Redis, lifecycle: Stepper, output: Any, expected: Any, has_failed: bool
 ) -> None:
     id = running(store, client, lifecycle)
     if has_failed:
@@ -238,9 +241,9 @@ def test_a_task_is_skipped(
     assert [step["state"] for step in workflow["steps"]] == ["DONE", "SKIPPED", "RUNNING", "PENDING"]
     assert (workflow["state"], workflow["reason"]) == ("RUNNING", None)
     skipped = workflow["steps"][1]
-    assert (skipped["reason"], skipped["output"]) == ("skipped by hand", output or {})
+    assert (skipped["reason"], skipped["output"]) == ("skipped by hand", expected)
     assert skipped["started"] == workflow["started"]
-    assert events_of(client, "start-task")[-1]["input"] == (output or {})
+    assert events_of(client, "start-task")[-1]["input"] == expected
     answer(client, events_of(client, "start-task")[-1])
     eventually(lambda: lifecycle.step() or inspect_workflow(store, id)["state"] == "FINISHED")
 
@@ -272,3 +275,17 @@ def test_what_cannot_be_done_to_a_step(store: Store, client: redis.Redis, lifecy
             act(store, id, 2)
         with pytest.raises(NotFound, match="has no step 9"):
             act(store, id, 9)
+
+
+def test_tries_begin_anew_in_each_turn_of_a_loop(
+    store: Store, client: redis.Redis, lifecycle: Stepper
+) -> None:
+    id = start(store, "{retry: {times: 1, delay: 1ms}}", "a (- lfr: {} -) -> :start")
+    numbers = []
+    for count, outcome in enumerate(({}, {"status": "FAILURE"}, {}, {}), 1):
+        task = attempts(client, lifecycle, count)[-1]
+        step = inspect_workflow(store, id)["steps"][1]
+        assert (step["attempt"], step["tries"]) == (task["attempt"], task.get("tries", task["attempt"]))
+        numbers.append((step["attempt"], step["tries"]))
+        answer(client, task, **outcome)
+    assert numbers == [(1, 1), (2, 1), (3, 2), (4, 1)]

@@ -82,9 +82,10 @@ def test_start_task() -> None:
         "parameters": {"p": 1},
     }
     entry = fields(events.encode(events.START_TASK, AT, values | {"attempt": 2}))
-    assert events.parse_start_task(events.decode(entry)) == events.StartTask(
-        "workflow:x", "X", "A", 3, [1], {"p": 1}, 2
-    )
+    task = events.StartTask("workflow:x", "X", "A", 3, [1], {"p": 1}, attempt=2, tries=2)
+    assert events.parse_start_task(events.decode(entry)) == task
+    entry = fields(events.encode(events.START_TASK, AT, values | {"attempt": 2, "tries": 1}))
+    assert events.parse_start_task(events.decode(entry)).tries == 1
 
 
 def test_an_end_task_of_littleflow_redis() -> None:

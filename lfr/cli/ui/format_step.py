@@ -40,7 +40,8 @@ def _facts(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         end = format_date_time(step["ended"]) if step["ended"] else "not yet"
         yield "ended", f"{end} ({elapsed})"
     if step["attempt"]:
-        yield "attempt", str(step["attempt"])
+        turn = f", {step['tries']} since the step last ended" if step["tries"] != step["attempt"] else ""
+        yield "attempt", f"{step['attempt']}{turn}"
     if step["reason"]:
         yield "reason", step["reason"]
     if progress := step.get("progress"):

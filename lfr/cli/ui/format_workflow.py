@@ -154,7 +154,7 @@ def format_list(terminal: Terminal, workflows: Sequence[Mapping[str, Any]]) -> I
 def _step_row(step: Mapping[str, Any]) -> Row:
     state = step["state"]
     colour = "" if step["kind"] in _TASK_KINDS or step["name"] else "dim"
-    has_attempts = step["attempt"] and step["kind"] in _TASK_KINDS and state != "SKIPPED"
+    has_attempts = step["tries"] and step["kind"] in _TASK_KINDS and state != "SKIPPED"
     return [
         Cell(str(step["index"]), colour),
         Cell(step_title(step), colour),
@@ -162,7 +162,7 @@ def _step_row(step: Mapping[str, Any]) -> Row:
         format_time(step["started"]),
         format_time(step["ended"]),
         format_duration(seconds_between(step["started"], step["ended"])),
-        str(step["attempt"]) if has_attempts else "",
+        str(step["tries"]) if has_attempts else "",
         _result_cell(step),
     ]
 

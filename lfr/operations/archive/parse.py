@@ -148,8 +148,8 @@ def _parse_by_number(data: Json, name: str, numbers: range, parse: Callable[[Any
 
 def _parse_progress(value: Json) -> list[int]:
     progress = _parse_counts(value)
-    if not 3 <= len(progress) <= 4:
-        raise _bad("the progress of a step is not three or four numbers")
+    if not 3 <= len(progress) <= 5:
+        raise _bad("the progress of a step is not three to five numbers")
     return progress
 
 

@@ -34,8 +34,9 @@ def describe_steps(flow: Flow, history: Iterable[HistoryEntry], record: Record) 
     """Describe each step, by ascending index, as its history leaves it.
 
     Keys: index; name; base, the task behind the name, or empty; kind; state; started and ended, or None;
-    attempt, 0 before the first; reason, of a failure, a retry or a skip by hand, else None; of a resource
-    also uri and sink. In a terminated workflow, steps that were running are PENDING.
+    attempt, 0 before the first; tries, its number since the step last ended (in a loop: in this turn);
+    reason, of a failure, a retry or a skip by hand, else None; of a resource also uri and sink. In a
+    terminated workflow, steps that were running are PENDING.
     """
     steps = {step.index: _describe_pending(step) for step in flow.own_steps}
     for entry in history:
@@ -52,6 +53,9 @@ def describe_steps(flow: Flow, history: Iterable[HistoryEntry], record: Record) 
 
 def _apply_fact(step: dict[str, Any], fact: Fact, at: str | None, reason: str) -> None:
     had_begun = step["state"] in (StepState.RUNNING, StepState.FAILED)
+    if fact.kind in (FactKind.STARTED, FactKind.PASSED):
+        has_ended = step["state"] in (StepState.DONE, StepState.SKIPPED)
+        step["tries"] = 1 if has_ended else step["tries"] + 1
     step["state"], step["attempt"] = _STATE_AFTER[fact.kind].value, fact.attempt
     if fact.kind is FactKind.RETRIED:
         step["reason"] = reason
@@ -79,6 +83,7 @@ def _describe_pending(step: Step) -> dict[str, Any]:
         "started": None,
         "ended": None,
         "attempt": 0,
+        "tries": 0,
         "reason": None,
     }
 

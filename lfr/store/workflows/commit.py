@@ -202,8 +202,9 @@ def _step_commands(
     steps = {index: step for transition in transitions for index, step in transition.steps.items()}
     for index, step in steps.items():
         if step.waiting or step.active or step.attempt > last_deleted:
-            retries = f" {step.retries}" if step.retries else ""
-            fields += (index, f"{step.waiting} {step.active} {step.attempt}{retries}")
+            more = f" {step.retries}" if step.retries or step.earlier else ""
+            more += f" {step.earlier}" if step.earlier else ""
+            fields += (index, f"{step.waiting} {step.active} {step.attempt}{more}")
         else:
             deleted.append(index)
     if fields:
@@ -263,6 +264,8 @@ def _start_commands(stream: str, id: str, start: Start, now_ms: int) -> list[Com
         "parameters": invocation.parameters,
         "attempt": start.attempt,
     }
+    if start.tries != start.attempt:
+        fields["tries"] = start.tries
     if start.delay:
         return _delayed_start_commands(fields, start.delay, invocation.options.timeout, now_ms)
     return start_task_commands(stream, fields, invocation.options.timeout, now_ms)

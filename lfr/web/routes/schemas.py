@@ -95,6 +95,7 @@ _STEP: Final[Mapping[str, Schema]] = {
     "started": TIME,
     "ended": TIME,
     "attempt": INTEGER,
+    "tries": INTEGER,
     "reason": NULLABLE_TEXT,
 }
 

@@ -15,6 +15,7 @@ const step = (index, more = {}) => ({
   started: "2026-11-28T11:59:59Z",
   ended: null,
   attempt: 1,
+  tries: 1,
   reason: null,
   ...more,
 });
@@ -61,7 +62,7 @@ test("waits and progress", () => {
     [{ items: { total: null, done: 0 } }, "Step 1, s1, has done 0 of its items"],
     [{ progress: { fraction: 0.421, text: "half" } }, "Step 1, s1, is at 42 %: half"],
     [{ progress: { fraction: 0, text: "" } }, "Step 1, s1, is at 0 %"],
-    [{ attempt: 2, reason: "503" }, "Step 1, s1, is retried (attempt 2): 503"],
+    [{ attempt: 5, tries: 2, reason: "503" }, "Step 1, s1, is retried (attempt 2): 503"],
     [{ started: "2026-11-28T11:58:00Z" }, "Step 1, s1, has waited for the result of its worker for 2 min"],
   ];
   for (const [more, expected] of cases)

@@ -34,6 +34,7 @@ const step = (index, more = {}) => ({
   started: null,
   ended: null,
   attempt: 0,
+  tries: 0,
   reason: null,
   ...more,
 });
@@ -60,13 +61,17 @@ test("a step goes through its life", () => {
   const life = [
     [fact(1, 1, "started"), { state: "RUNNING", started: at(1), ended: null, attempt: 1 }],
     [fact(2, 1, "retried", { reason: "no" }), { state: "RUNNING", started: at(1), reason: "no" }],
-    [fact(3, 1, "started", { attempt: 2 }), { state: "RUNNING", started: at(3), attempt: 2, reason: null }],
+    [
+      fact(3, 1, "started", { attempt: 2 }),
+      { state: "RUNNING", started: at(3), attempt: 2, tries: 2, reason: null },
+    ],
     [
       fact(4, 1, "failed", { attempt: 2, reason: "never" }),
       { state: "FAILED", ended: at(4), reason: "never" },
     ],
     [fact(5, 1, "started", { attempt: 3 }), { state: "RUNNING", started: at(5), ended: null, reason: null }],
-    [fact(6, 1, "ended", { attempt: 3 }), { state: "DONE", ended: at(6) }],
+    [fact(6, 1, "ended", { attempt: 3 }), { state: "DONE", ended: at(6), tries: 3 }],
+    [fact(7, 1, "started", { attempt: 4 }), { state: "RUNNING", attempt: 4, tries: 1 }],
   ];
   for (const [change, expected] of life) {
     current = applyUpdate(current, buildUpdate([change]));

@@ -15,7 +15,7 @@ from tests.support.screens import terminal
 def step(index: int, kind: str = "task", **facts: Any) -> dict[str, Any]:
     blank = {"name": "", "base": "", "state": "PENDING", "attempt": 0}
     nothing = dict.fromkeys(("started", "ended", "input", "output", "reason"))
-    return {"index": index, "kind": kind, **blank, **nothing, **facts}
+    return {"index": index, "kind": kind, **blank, **nothing, "tries": facts.get("attempt", 0), **facts}
 
 
 def workflow() -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from lfr.engine.advance import advance, begin, gather_input
-from lfr.engine.interventions import restart, terminate
+from lfr.engine.interventions import restart, retry_step, skip_step, terminate
 from lfr.engine.local import LocalFailure, run_flow
 from lfr.engine.step_inputs import InputError, merge
 from lfr.engine.transition import (
@@ -262,3 +264,30 @@ def test_a_fact_is_a_word_and_back() -> None:
     assert Fact.parse("-9/12.2") == Fact(9, FactKind.ENDED, 2, 12)
     with pytest.raises(ValueError, match="nonsense"):
         Fact.parse("nonsense")
+
+
+def test_tries_count_the_attempts_of_one_turn_and_attempts_go_on_counting() -> None:
+    flow = compile_flow("a (- lfr: {retry: 1} -) -> :start")
+    progress = Progress(is_whole=True)
+    outputs: dict[int, Json] = {}
+
+    def apply(transition: Transition) -> list[tuple[int, int]]:
+        progress.apply(transition)
+        outputs.update(transition.outputs)
+        return [(start.attempt, start.tries) for start in transition.starts]
+
+    def end(**result: Any) -> list[tuple[int, int]]:
+        return apply(checked(advance(flow, progress, outputs, StepResult(1, **result))))
+
+    assert apply(begin(flow, {})) == [(1, 1)]
+    assert end(output={}) == [(2, 1)]
+    assert end(failure="busy") == [(3, 2)]
+    assert end(output={}) == [(4, 1)]
+    assert apply(terminate(flow, progress)) == []
+    assert apply(restart(flow, progress, outputs)) == [(5, 2)]
+    assert end(failure="busy") == [(6, 3)]
+    assert end(failure="busy") == []
+    assert apply(restart(flow, progress, outputs)) == [(7, 4)]
+    assert apply(retry_step(flow, progress, outputs, 1)) == [(8, 5)]
+    assert end(output={}) == [(9, 1)]
+    assert apply(skip_step(flow, progress, outputs, 1, {})) == [(10, 1)]
