@@ -26,6 +26,13 @@ from lfr.web.problems import SECURITY_HEADERS, problem_response
 _REQUEST_TIMEOUT_SECONDS: Final = 60.0
 """A request must arrive completely within this time."""
 
+_FREE_SHARE: Final = 0.1
+"""The share of the connection limit that is kept free, by closing connections on which nothing happens."""
+
+_SHORTEST_IDLE_SECONDS: Final = 1.0
+_SHORTEST_REQUEST_SECONDS: Final = 5.0
+"""No connection is closed to make room before it has been idle, or its request incomplete, for this long."""
+
 _SEND_TIMEOUT_SECONDS: Final = 60.0
 """Close connections whose client has read nothing for this long."""
 
@@ -77,6 +84,16 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         elif self.request is not None and now - self.began_at > _REQUEST_TIMEOUT_SECONDS:
             self._abort_request()
 
+    def dispensable_since(self, now: float) -> float | None:
+        """Return since when nothing has happened on the connection that a server without room has to wait
+        for: no request, or one that does not arrive; None if something has."""
+        if self.requests or self.total_outbufs_len or self.will_close:
+            return None
+        since, least = float(self.last_activity), _SHORTEST_IDLE_SECONDS
+        if self.request is not None:
+            since, least = self.began_at, _SHORTEST_REQUEST_SECONDS
+        return since if now - since >= least else None
+
     def _abort_request(self) -> None:
         with self.requests_lock:
             if self.requests or self.request is None:
@@ -112,6 +129,7 @@ class WaitressServer:
             now = time.time()
             for channel in self._channels():
                 channel.enforce_timeouts(now)
+            self._make_room(now)
             if self._stopping.is_set() and self._servers[0].accepting:
                 self._stop_listening()
             self._iterated.set()
@@ -130,6 +148,22 @@ class WaitressServer:
         self._server.task_dispatcher.shutdown(timeout=seconds)
         while time.monotonic() < deadline and any(each.total_outbufs_len for each in self._channels()):
             time.sleep(0.02)
+
+    def _make_room(self, now: float) -> None:
+        """Close connections on which nothing happens, the longest idle first, if the limit is near: without
+        room, the server accepts nobody."""
+        limit = self._server.adj.connection_limit
+        excess = len(self._sockets) - int(limit * (1 - _FREE_SHARE))
+        if excess < 0:
+            return
+        dispensable = [
+            (since, channel)
+            for channel in self._channels()
+            if (since := channel.dispensable_since(now)) is not None
+        ]
+        dispensable.sort(key=lambda pair: pair[0])
+        for _, channel in dispensable[: excess + int(limit * _FREE_SHARE)]:
+            channel.handle_close()
 
     def _channels(self) -> list[_Channel]:
         return [channel for server in self._servers for channel in list(server.active_channels.values())]

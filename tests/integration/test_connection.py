@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from collections.abc import Iterator
@@ -215,3 +216,31 @@ def test_a_role_reports_an_outage_and_goes_on_after_it(
     finally:
         lifecycle.stop()
         thread.join()
+
+
+def test_a_connection_that_nobody_gives_back_is_closed(own_url: str, admin: redis.Redis) -> None:
+    """As if Ctrl-C came between the pool and its user."""
+    pool = open_store(Settings(redis_url=own_url)).pool
+    before = len(admin.client_list())
+    connection = pool.take()
+    assert len(admin.client_list()) == before + 1
+    del connection
+    gc.collect()
+    eventually(lambda: len(admin.client_list()) == before)
+
+
+def test_a_connection_whose_set_up_was_interrupted_is_not_used(own_url: str, admin: redis.Redis) -> None:
+    """It has chosen no database: its commands would go to that with the number 0."""
+    store = open_store(Settings(redis_url=f"{own_url}/3"))
+    set_up = store.pool.connection_kwargs["redis_connect_func"]
+    store.pool.connection_kwargs["redis_connect_func"] = mock.Mock(side_effect=KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt), store.connect() as connection:
+        connection.call("PING")
+    (interrupted,) = store.pool._available_connections
+    assert interrupted._sock is not None
+    interrupted.redis_connect_func = set_up
+    with store.connect() as connection:
+        connection.call("SET", "interrupted", "value")
+    assert not admin.exists("interrupted")
+    with redis.Redis.from_url(f"{own_url}/3") as other:
+        assert other.getdel("interrupted") == b"value"

@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -20,11 +20,11 @@ BIG = b"x" * 20_000_000
 
 
 @contextmanager
-def serving(app: Callable[..., Iterable[bytes]]) -> Iterator[tuple[WaitressServer, int]]:
+def serving(app: Callable[..., Iterable[bytes]], **limits: int) -> Iterator[tuple[WaitressServer, int]]:
     """A waitress server with this application, and its port."""
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
-    server = WaitressServer(app, [listening], LIMITS)
+    server = WaitressServer(app, [listening], LIMITS | limits)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
@@ -133,3 +133,38 @@ def _is_refused(port: int) -> bool:
     except (ConnectionRefusedError, ConnectionResetError):  # the latter, if it was about to be taken
         return True
     return False
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GET / HTTP/1.1\r\nX: "], ids=["idle", "half a request"])
+def test_idle_connections_hold_nobody_up(monkeypatch: pytest.MonkeyPatch, beginning: bytes) -> None:
+    monkeypatch.setattr(waitress_server, "_SHORTEST_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(waitress_server, "_SHORTEST_REQUEST_SECONDS", 0.05)
+    with serving(app, connection_limit=20, channel_timeout=10**6) as (_, port), ExitStack() as stack:
+        for _ in range(40):
+            idle = stack.enter_context(socket.create_connection(("127.0.0.1", port), STALL_SECONDS))
+            idle.sendall(beginning)
+        status, _, body = answer(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert (status, body) == (200, b"fine")
+
+
+def test_a_request_that_is_worked_on_is_not_closed_to_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waitress_server, "_SHORTEST_IDLE_SECONDS", 0.0)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow_app(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        begun.set()
+        assert go_on.wait(STALL_SECONDS)
+        return app(environ, start)
+
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with serving(slow_app, connection_limit=20) as (_, port), ExitStack() as stack:
+        connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), STALL_SECONDS))
+        connection.sendall(request)
+        assert begun.wait(STALL_SECONDS)
+        others = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), STALL_SECONDS))
+            for _ in range(60)
+        ]
+        assert others[0].recv(1) == b""  # it has been closed
+        go_on.set()
+        assert b"".join(iter(lambda: connection.recv(65536), b"")).endswith(b"fine")

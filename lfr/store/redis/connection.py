@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self, TypeAlias
+from weakref import WeakSet
 
 import redis
 from redis.backoff import NoBackoff
@@ -68,7 +69,7 @@ class Store:
     """Access to the Redis server that the settings name. Opens connections only when they are used."""
 
     settings: Settings
-    pool: redis.ConnectionPool
+    pool: _Pool
 
     @property
     def stream(self) -> str:
@@ -108,7 +109,31 @@ def open_store(settings: Settings) -> Store:
             options["connection_class"] = redis.SSLConnection
     check = ServerCheck(address(settings), settings.stream, location.pop("db"))
     connect = partial(_set_up, check)
-    return Store(settings, redis.ConnectionPool(redis_connect_func=connect, **location, **options))
+    return Store(settings, _Pool(redis_connect_func=connect, **location, **options))
+
+
+class _Pool(redis.ConnectionPool):
+    """A pool that does not keep the connections in use alive.
+
+    An interruption, such as Ctrl-C in a program, may come when a connection is taken and its user does not
+    have it yet, or gives it back. Nobody could give it back later: so it is closed with its last reference.
+    """
+
+    def reset(self) -> None:
+        """Empty the pool. redis-py calls this from the constructor, and in a forked process."""
+        super().reset()
+        self._in_use_connections = WeakSet()  # type: ignore[assignment]
+
+    def take(self) -> Any:
+        """Return a connection that is set up. Raises as `_set_up`, and errors of redis-py.
+
+        redis-py keeps one whose set-up was interrupted, and would use it without password and database.
+        """
+        connection: Any = self.get_connection()
+        if not _is_set_up(connection):
+            connection.disconnect()
+            connection.connect()
+        return connection
 
 
 def _check_files(files: Mapping[str, str]) -> None:
@@ -134,6 +159,11 @@ def _set_up(check: ServerCheck, connection: Any) -> None:
     except BaseException:
         connection.disconnect()
         raise
+    connection.set_up_socket = connection._sock
+
+
+def _is_set_up(connection: Any) -> bool:
+    return getattr(connection, "set_up_socket", None) is connection._sock
 
 
 def address(settings: Settings) -> str:
@@ -146,7 +176,7 @@ def address(settings: Settings) -> str:
 class Connection:
     """One connection to Redis, for one thread. The end of `with` gives it back to the pool."""
 
-    def __init__(self, pool: redis.ConnectionPool, address: str) -> None:
+    def __init__(self, pool: _Pool, address: str) -> None:
         self._pool = pool
         self._address = address
         self._redis_connection: Any = None
@@ -190,7 +220,7 @@ class Connection:
         """Send all commands in one write; `receive` returns their replies. Raises as `execute_unchecked`."""
         try:
             if self._redis_connection is None:
-                self._redis_connection = self._pool.get_connection()
+                self._redis_connection = self._pool.take()
             self._note_watch(commands)
             self._redis_connection.send_packed_command([pack(commands)], check_health=False)
         except _CONNECTION_ERRORS as error:
