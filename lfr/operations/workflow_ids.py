@@ -12,7 +12,7 @@ from lfr.store import keys
 
 PREFIX = "workflow:"
 
-_KEY_SUFFIX = re.compile(keys.OWN_SUFFIX + "$")
+_KEY_SUFFIX = re.compile(keys.OWN_SUFFIX.pattern + "$")
 """The ends of the keys of a workflow: an id with such an end would be a key of another workflow."""
 
 _INVALID_CHARACTER = re.compile(r"[^\w.:-]")

@@ -92,7 +92,7 @@ def history(workflow: str) -> str:
     return f"{workflow}:history"
 
 
-OWN_SUFFIX: Final = (
+OWN_SUFFIX: Final = re.compile(
     r":(?:steps|outputs|facts|history|items:\d+|progress:\d+|output:\d+|start:\d+\.\d+|wait:\d+\.\d+|latched)"
 )
 """A pattern for what follows the id of a workflow or an item in its keys; the key of a record is the id."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -24,6 +25,7 @@ class Format(Enum):
     """How content is written."""
 
     JSON = "json"
+    JSON_SEQUENCE = "json-seq"
     YAML = "yaml"
     TEXT = "text"
 
@@ -42,6 +44,7 @@ _YAML: Final = ContentType("application/yaml", Format.YAML)  # RFC 9512
 
 EXTENSIONS: Final = {
     ".json": _JSON,
+    ".json-seq": ContentType("application/json-seq", Format.JSON_SEQUENCE),  # RFC 7464
     ".yaml": _YAML,
     ".yml": _YAML,
     ".txt": ContentType("text/plain; charset=utf-8", Format.TEXT),
@@ -51,12 +54,14 @@ EXTENSIONS: Final = {
 
 MEDIA_TYPES: Final = {
     **dict.fromkeys(("application/json", "text/json"), Format.JSON),
+    "application/json-seq": Format.JSON_SEQUENCE,
     **dict.fromkeys(("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"), Format.YAML),
 }
 
 CHARSETS: Final = ("utf-8", "us-ascii", "iso-8859-1", "windows-1252")
 
 SUPPORTED: Final = "JSON, YAML and text/*"
+"""In messages; JSON text sequences count as JSON."""
 
 
 def parse_content_type(text: str) -> ContentType | None:
@@ -65,10 +70,11 @@ def parse_content_type(text: str) -> ContentType | None:
     values = dict(parameter.partition("=")[::2] for parameter in parameters)
     charset = values.get("charset", "utf-8").strip('"').replace("utf8", "utf-8")
     format = MEDIA_TYPES.get(media_type)
+    suffix = media_type.rpartition("+")[2] if "+" in media_type else ""
+    if format is None and suffix in ("json", "yaml", "json-seq"):  # RFC 6839, 9512, 8091
+        format = Format(suffix)
     if format is None and media_type.startswith("text/") and len(media_type) > len("text/"):
         format = Format.TEXT
-    if format is None and media_type.endswith(("+json", "+yaml")):
-        format = Format(media_type[-4:])
     if format is None or charset not in CHARSETS or not (text.isascii() and text.isprintable()):
         return None
     return ContentType(text, format, charset)
@@ -108,6 +114,8 @@ def decode(content: bytes, type: ContentType) -> Json:
         match type.format:
             case Format.JSON:
                 return _parse_json(text)
+            case Format.JSON_SEQUENCE:
+                return _parse_sequence(text, 0)
             case Format.YAML:
                 return parse_yaml(text, 0, len(text))
             case Format.TEXT:
@@ -119,13 +127,46 @@ def decode(content: bytes, type: ContentType) -> Json:
         raise BadContent(f"not {error.message}{_position(text, error.offset)}") from None
 
 
+_RECORD_SEPARATOR: Final = "\x1e"
+_BLANKS: Final = re.compile(r"[ \t\r\n]*")
+_SEPARATORS: Final = re.compile(r"[ \t\r\n\x1e]*")
+
+
 def _parse_json(text: str) -> Json:
-    start = len(text) - len(text.lstrip(" \t\r\n"))
+    """Return the value of a JSON text. Several texts, as in a JSON text sequence, are a list of their values:
+    each begins on a line of its own, or with a record separator."""
+    start = _end_of(_BLANKS, text, 0)
+    if text.startswith(_RECORD_SEPARATOR, start):
+        return _parse_sequence(text, start)
     value, end = parse_json(text, start)
-    rest = text[end:].lstrip(" \t\r\n")
-    if rest:
-        raise BadLiteral("JSON: there is more after the value", len(text) - len(rest))
-    return value
+    next_start = _end_of(_BLANKS, text, end)
+    if next_start == len(text):
+        return value
+    if "\n" in text[end:next_start]:
+        return [value, *_parse_sequence(text, next_start)]
+    raise BadLiteral("JSON: there is more after the value", next_start)
+
+
+def _parse_sequence(text: str, start: int) -> list[Json]:
+    """Return the values of a JSON text sequence. (RFC 7464) The record separators may be missing if each text
+    begins on a line of its own. Raises BadLiteral, also for a number or word that may have been cut off."""
+    values: list[Json] = []
+    start = _end_of(_SEPARATORS, text, start)
+    while start < len(text):
+        value, end = parse_json(text, start)
+        values.append(value)
+        start = _end_of(_SEPARATORS, text, end)
+        between = text[end:start]
+        if between.startswith(_RECORD_SEPARATOR) and not isinstance(value, dict | list | str):
+            raise BadLiteral("JSON: a number or a word without a line break after it may be cut off", end)
+        if start < len(text) and "\n" not in between and _RECORD_SEPARATOR not in between:
+            raise BadLiteral("JSON: there is more after the value", start)
+    return values
+
+
+def _end_of(pattern: re.Pattern[str], text: str, start: int) -> int:
+    match = pattern.match(text, start)
+    return match.end() if match else start
 
 
 def _position(text: str, offset: int | None) -> str:
@@ -140,6 +181,9 @@ def encode(value: Json, type: ContentType) -> bytes:
     match type.format:
         case Format.JSON:
             text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+        case Format.JSON_SEQUENCE:
+            values = value if isinstance(value, list) else [value]
+            text = "".join(f"\x1e{json.dumps(each, ensure_ascii=False)}\n" for each in values)
         case Format.YAML:
             text = _encode_yaml(value)
         case Format.TEXT:

@@ -6,6 +6,7 @@ configuration lists the allowed commands, some are never allowed, and none may w
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ MAX_CHARACTERS: Final = 16 * 1024 * 1024
 USUAL: Final = "USUAL"
 """The word in the configuration for the commands that are allowed by default."""
 
-_OK_COMMANDS: Final = ("HMSET", "LSET", "LTRIM", "MSET", "SET", "SETEX")
+_OK_COMMANDS: Final = ("HMSET", "LSET", "LTRIM", "MSET", "PFMERGE", "PSETEX", "RENAME", "SET", "SETEX")
 """Commands whose reply OK does not go into the output."""
 
 _WHOLE: Final = re.compile(r"-?[0-9]{1,1000}", re.ASCII)
@@ -32,6 +33,19 @@ _WHOLE: Final = re.compile(r"-?[0-9]{1,1000}", re.ASCII)
 
 def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
+
+
+# The shapes of replies that have one of their own, as redis-py gives them with RESP2.
+_YES_OR_NO: Final = _names(
+    """COPY EXPIRE EXPIREAT HEXISTS MOVE MSETNX PERSIST PEXPIRE PEXPIREAT RENAMENX SETNX SMOVE"""
+)
+_NUMBER: Final = _names("GEODIST HINCRBYFLOAT INCRBYFLOAT TIME ZADD ZINCRBY ZMSCORE ZSCORE")
+_ENTRIES: Final = _names("XRANGE XREVRANGE")
+_PAIRS: Final = _names("ZPOPMAX ZPOPMIN")
+_SCORES: Final = _names("ZDIFF ZINTER ZRANDMEMBER ZRANGE ZRANGEBYSCORE ZREVRANGE ZREVRANGEBYSCORE ZUNION")
+"""Commands that answer pairs of a member and its score if they have the word WITHSCORES."""
+_RANKS: Final = _names("ZRANK ZREVRANK")
+"""Commands that answer a rank, with the word WITHSCORE also a score."""
 
 
 _READING: Final = _names(
@@ -165,17 +179,60 @@ def _arguments(task: StartTask, values: dict[str, Any]) -> list[str]:
 
 
 def _reply_value(command: RedisCommand, reply: Any) -> Json:
-    if isinstance(reply, list) and command.words[0] == "HGETALL":
-        names = [_decode(command, name) for name in reply[::2]]
-        values = [_reply_value(command, value) for value in reply[1::2]]
-        return dict(zip(names, values, strict=True))
+    """Return a reply in the shape that redis-py gives it."""
+    name = command.words[0]
+    options = {word.upper() for word in command.words[2:]}
+    if name in _YES_OR_NO and isinstance(reply, int):
+        return bool(reply)
+    if name in _NUMBER:
+        return _numbers(command, reply)
     if isinstance(reply, list):
-        return [_reply_value(command, item) for item in reply]
+        if name == "HGETALL":
+            return _object(command, reply)
+        if name in _ENTRIES:
+            return [_entry(command, id, fields) for id, fields in reply]
+        if name in _PAIRS or (name in _SCORES and "WITHSCORES" in options):
+            pairs = zip(reply[::2], reply[1::2], strict=True)
+            return [[_text(command, member), _numbers(command, score)] for member, score in pairs]
+        if name in _RANKS and "WITHSCORE" in options:
+            return _numbers(command, reply)
+    return _text(command, reply)
+
+
+def _object(command: RedisCommand, flat: list[Any]) -> dict[str, Json]:
+    names = [_decode(command, name) for name in flat[::2]]
+    return dict(zip(names, (_text(command, value) for value in flat[1::2]), strict=True))
+
+
+def _entry(command: RedisCommand, id: bytes, fields: list[Any] | None) -> list[Json]:
+    """Return id and fields of a stream entry; None for the fields of one that has been deleted."""
+    return [_decode(command, id), None if fields is None else _object(command, fields)]
+
+
+def _numbers(command: RedisCommand, reply: Any) -> Json:
+    """Return a number, or a list of numbers, that Redis answers as text. One that JSON does not have, such as
+    `inf`, stays text."""
+    if isinstance(reply, list):
+        return [_numbers(command, item) for item in reply]
     if not isinstance(reply, bytes):
         return reply
     text = _decode(command, reply)
-    if command.type == "string":
-        return text
+    if command.type == "int" or command.words[0] == "TIME":
+        return _whole_number(command, text)
+    return float(text) if math.isfinite(float(text)) else text
+
+
+def _text(command: RedisCommand, reply: Any) -> Json:
+    """Return a reply with its texts as the command's type says."""
+    if isinstance(reply, list):
+        return [_text(command, item) for item in reply]
+    if not isinstance(reply, bytes):
+        return reply
+    text = _decode(command, reply)
+    return text if command.type == "string" else _whole_number(command, text)
+
+
+def _whole_number(command: RedisCommand, text: str) -> int:
     if not _WHOLE.fullmatch(text):
         raise BadParameter(f"{command.task}: type is int, but Redis answers {text[:40]!r}")
     return int(text)

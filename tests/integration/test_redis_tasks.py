@@ -69,6 +69,61 @@ def test_commands_of_many_tasks_are_sent_and_answered(
     assert client.xpending("workflows:run", "redis")["pending"] == 0
 
 
+COMMANDS = [
+    ("HEXISTS h a", True),
+    ("HEXISTS h b", False),
+    ("EXPIRE no 5", False),
+    ("SETNX s 1", False),
+    ("SMOVE m n 2", False),
+    ("SISMEMBER m 1", 1),
+    ("ZSCORE z x", 1.5),
+    ("ZMSCORE z x no", [1.5, None]),
+    ("ZINCRBY z 2 y", 4.0),
+    ("ZADD z 7 w", 1),
+    ("ZADD z INCR 1 x", 2.5),
+    ("INCRBYFLOAT f 0.5", 1.0),
+    ("HINCRBYFLOAT h f 0.25", 0.25),
+    ("ZRANGE z 0 -1", ["x", "y"]),
+    ("ZRANGE z 0 -1 withscores", [["x", 1.5], ["y", 2.0]]),
+    ("ZREVRANGE z 0 0 WITHSCORES", [["y", 2.0]]),
+    ("ZRANGEBYSCORE z 2 9 WITHSCORES", [["y", 2.0]]),
+    ("ZRANK z y", 1),
+    ("XRANGE x - +", [["1-0", {"a": "b", "c": "d"}], ["2-0", {"e": "f"}]]),
+    ("XREVRANGE x + - COUNT 1", [["2-0", {"e": "f"}]]),
+    ("XLEN x", 2),
+    ("HGETALL h", {"a": "b"}),
+    ("HMGET h a no", ["b", None]),
+    ("SMEMBERS m", ["1"]),
+    ("TYPE z", "zset"),
+    ("LRANGE no 0 -1", []),
+]
+
+
+@pytest.mark.parametrize(("command", "reply"), COMMANDS)
+def test_a_reply_has_the_shape_that_redis_py_gives_it(
+    store: Store, client: redis.Redis, stepper: Make, command: str, reply: Any
+) -> None:
+    def fill() -> None:
+        client.hset("h", "a", "b")
+        client.zadd("z", {"x": 1.5, "y": 2})
+        client.xadd("x", {"a": "b", "c": "d"}, id="1-0")
+        client.xadd("x", {"e": "f"}, id="2-0")
+        client.mset({"s": "1", "f": "0.5"})
+        client.sadd("m", "1")
+
+    fill()
+    name, *arguments = command.split()
+    start_workflow(store, f"redis:{name.lower()} (- {json.dumps({'args': arguments, 'key': 'reply'})} -)")
+    stepper(RedisTasks(store)).step()
+    (end,) = ends(client)
+    assert json.dumps(end["output"]["reply"]) == json.dumps(reply)
+    client.delete("h", "z", "x", "s", "f", "m")
+    fill()
+    if not {"withscores", "incr"} & set(command.lower().split()):  # only redis-py's methods know these
+        shaped = client.execute_command(name, *arguments)
+        assert json.loads(json.dumps(sorted(shaped) if isinstance(shaped, set) else shaped)) == reply
+
+
 def test_a_stream_of_another_name_is_safe_too(client: redis.Redis, redis_url: str, stepper: Make) -> None:
     store = open_store(Settings(redis_url=redis_url, stream="events", redis_commands=("usual", "rename")))
     start_workflow(store, "redis:rename (- args: [a, events] -)")

@@ -25,7 +25,7 @@ def has_remains(connection: Connection, id: str) -> bool:
 
 def find_keys(connection: Connection, id: str) -> list[str]:
     """Return all keys of a workflow and its items that exist. Looks at every key in Redis. (SCAN)"""
-    own = re.compile(rf"{re.escape(id)}(?:/\d+\.\d+(?:\.\d+)?)*(?:{keys.OWN_SUFFIX})?")
+    own = re.compile(rf"{re.escape(id)}(?:/\d+\.\d+(?:\.\d+)?)*(?:{keys.OWN_SUFFIX.pattern})?")
     own_keys: set[str] = set()
     cursor = 0
     while True:

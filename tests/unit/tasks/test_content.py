@@ -20,6 +20,7 @@ from lfr.tasks.content import (
 from lfr.values.json import Json
 
 JSON = ContentType("application/json", Format.JSON)
+SEQUENCE = ContentType("application/json-seq", Format.JSON_SEQUENCE)
 YAML = ContentType("application/yaml", Format.YAML)
 TEXT = ContentType("text/plain", Format.TEXT)
 LATIN = ContentType("text/plain", Format.TEXT, "iso-8859-1")
@@ -34,6 +35,11 @@ LATIN = ContentType("text/plain", Format.TEXT, "iso-8859-1")
         ("application/yaml", Format.YAML, "utf-8"),
         ("text/x-yaml ; charset=utf8", Format.YAML, "utf-8"),
         ("application/openapi+yaml", Format.YAML, "utf-8"),
+        ("text/plain+json", Format.JSON, "utf-8"),
+        ("text/plain+yaml; charset=utf-8", Format.YAML, "utf-8"),
+        ("application/json-seq", Format.JSON_SEQUENCE, "utf-8"),
+        ("application/geo+json-seq", Format.JSON_SEQUENCE, "utf-8"),
+        ("text/a+b", Format.TEXT, "utf-8"),
         ('text/csv; header=present; charset="iso-8859-1"', Format.TEXT, "iso-8859-1"),
         ("text/plain", Format.TEXT, "utf-8"),
     ],
@@ -66,6 +72,7 @@ def test_unsupported_media_types(text: str) -> None:
         ("/a.b/C.YML", Format.YAML),
         ("/x.yaml", Format.YAML),
         ("/x.csv", Format.TEXT),
+        ("/x.json-seq", Format.JSON_SEQUENCE),
         ("/x.json/y", None),
         ("/json", None),
         ("/x.tar", None),
@@ -111,6 +118,15 @@ def test_an_unsupported_type_is_refused_with_what_would_help(header: str, messag
         (b' {"a": [1, null]}\n', JSON, {"a": [1, None]}),
         (b"\xef\xbb\xbf[]", JSON, []),
         (b"5", JSON, 5),
+        (b'{"x": 12}\n{"x": 3}\r\n\n[]\n', JSON, [{"x": 12}, {"x": 3}, []]),
+        (b'{"x": 12}\n{"x": 3}', JSON, [{"x": 12}, {"x": 3}]),
+        (b'\x1e{"x":\n 12}\n\x1e{"x": 3}\n', JSON, [{"x": 12}, {"x": 3}]),
+        (b'\x1e{"x": 12}\n', JSON, [{"x": 12}]),
+        (b'\x1e{"x": 12}\n', SEQUENCE, [{"x": 12}]),
+        (b'{"x": 12}', SEQUENCE, [{"x": 12}]),
+        (b"", SEQUENCE, []),
+        (b"\x1e\x1e1\n\x1e\x1enull\n\x1e", SEQUENCE, [1, None]),
+        (b'\x1e[1]\x1e"a"\x1e{}', SEQUENCE, [[1], "a", {}]),
         (b"a: 2026-01-31\nb: [yes, 1.5]\n", YAML, {"a": "2026-01-31", "b": [True, 1.5]}),
         (b"", YAML, {}),
         ("grün\r\n".encode(), TEXT, {"text": "grün\r\n"}),
@@ -128,6 +144,14 @@ def test_content_is_decoded(content: bytes, type: ContentType, value: Json) -> N
         (b'{\n  "a": ]', JSON, "not JSON: expecting value, at line 2, column 8"),
         (b"", JSON, "not JSON: expecting value, at line 1, column 1"),
         (b"{} {}", JSON, "there is more after the value, at line 1, column 4"),
+        (b"{}\n{} {}", JSON, "there is more after the value, at line 2, column 4"),
+        (b"{}\n}", JSON, "expecting value, at line 2, column 1"),
+        (
+            b"\x1e12\x1e34\n",
+            SEQUENCE,
+            "a number or a word without a line break after it may be cut off, at line 1",
+        ),
+        (b'\x1e{"a":\n\x1e{}\n', SEQUENCE, "not JSON:"),
         (b"[NaN]", JSON, "NaN is not JSON"),
         (b"[1e999]", JSON, "a number that is too big"),
         (b'["\\ud800"]', JSON, "half of a surrogate pair"),

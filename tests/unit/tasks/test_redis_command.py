@@ -138,6 +138,15 @@ def test_every_key_of_lfr_is_its_own() -> None:
         ),
         (("MGET", "a", "b"), "int", [b"1", None], {"id": 7, "a": [1, None]}),
         (("HGETALL", "a"), "int", [b"x", b"1", b"y", b"2"], {"id": 7, "a": {"x": 1, "y": 2}}),
+        (("ZSCORE", "a", "x"), "string", b"inf", {"id": 7, "a": "inf"}),
+        (("ZSCORE", "a", "x"), "int", b"5", {"id": 7, "a": 5}),
+        (
+            ("ZRANGE", "a", "0", "-1", "WITHSCORES"),
+            "int",
+            [b"1", b"5", b"2", b"6"],
+            {"id": 7, "a": [[1, 5], [2, 6]]},
+        ),
+        (("ZRANGE", "WITHSCORES", "0", "-1"), "string", [b"x"], {"id": 7, "WITHSCORES": ["x"]}),
     ],
 )
 def test_the_output_of_a_reply(words: tuple[str, ...], type: str, reply: Any, output: Any) -> None:
