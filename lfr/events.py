@@ -45,6 +45,8 @@ LATCH_ZERO = "countdown-latch-zero"
 OWN_KINDS = WORKFLOW_EVENTS | {START_TASK, END_TASK, CANCEL_TASK, RECEIPT}
 """The kinds that lfr and workers send each other. Workflows can wait for all other kinds."""
 
+_ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
+
 WORKFLOW_ID = re.compile(r"workflow:(?!latch(?:[:/]|\Z))[\w.:-]{1,240}(/\d{1,7}\.\d{1,9}(\.\d{1,9})?){0,100}")
 """The form of a workflow's id; after each slash, the step and the item that it runs for. Keys that begin with
 `workflow:latch:` are latches, as in littleflow_redis, so no workflow may have such an id."""
@@ -122,6 +124,24 @@ class Receipt:
     action: str
 
 
+CLAIMED = "claimed"
+"""A field of a start-task on the bus: the group that does the task, so this is a copy for others; or null:
+nobody has claimed it. Without it, no lifecycle has routed the event."""
+
+COPY_OF = "copy_of"
+"""A field of a copy on the bus: the id of the entry of `workflows:ends` of which it is one, or null."""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedReceipt:
+    """The entries of a stream with these ids, `targets`, have been processed; `action` is what was done with
+    them. `stream` is the key of the stream."""
+
+    targets: tuple[str, ...]
+    stream: str
+    action: str
+
+
 _REQUIRED = {START_TASK: (b"workflow", b"name", b"index"), RECEIPT: (b"for",)}
 """The fields that an event of a kind must have."""
 
@@ -154,6 +174,11 @@ def parse_kind(values: Values) -> str:
 def peek_kind(fields: Fields) -> str | None:
     """Return the kind of an event without decoding its other fields; None if it has no readable kind."""
     return _decode_kind(fields.get(b"kind", b"null"))
+
+
+def is_copy(fields: Fields) -> bool:
+    """Return whether an event on the bus is a copy for foreign groups, which lfr's own roles ignore."""
+    return fields.get(b"claimed", b"null") != b"null" or b"copy_of" in fields
 
 
 @lru_cache(maxsize=1024)
@@ -225,6 +250,14 @@ def parse_cancel_task(values: Values) -> CancelTask:
 def parse_receipt(values: Values) -> Receipt:
     """Parse a receipt. Raises Malformed."""
     return Receipt(target=_text(values, "for"), action=_text(values, "action", ""))
+
+
+def parse_joined_receipt(values: Values) -> JoinedReceipt:
+    """Parse a receipt for entries of a queue or of `workflows:ends`. Raises Malformed."""
+    targets = values.get(b"for")
+    if not isinstance(targets, list) or not all(_ENTRY_ID.fullmatch(str(target)) for target in targets):
+        raise Malformed("its field for is no list of entry ids")
+    return JoinedReceipt(tuple(targets), _text(values, "stream"), _text(values, "action", ""))
 
 
 @lru_cache(maxsize=4)  # all events of one transaction have the same time

@@ -57,6 +57,11 @@ class Settings:
     tasks_lease_seconds: float = _setting(
         30.0, "tasks.lease", "time after which another worker reclaims the tasks of a dead one"
     )
+    tasks_forget_seconds: float = _setting(
+        3600.0,
+        "tasks.forget",
+        "time without a live worker after which other workers may do the tasks of a group",
+    )
     receipts_forget_seconds: float = _setting(
         3600.0,
         "receipts.forget",

@@ -177,12 +177,8 @@ class TransitionBuilder:
         return True
 
     def stop(self, index: int, invocation: Invocation) -> None:
-        """Count one invocation of a step as ended, drop its attempt's timers, set the step's retries to 0."""
-        attempt = Attempt(index, self._step(index).attempt, invocation)
-        if invocation.options.timeout is not None:
-            self.transition.dropped_deadlines.append(attempt)
-        if invocation.options.retry is not None and attempt.attempt > 1:  # it may still wait for its start
-            self.transition.dropped_starts.append(attempt)
+        """Count one invocation of a step as ended: its attempt is over. Set the step's retries to 0."""
+        self.transition.over.append(Attempt(index, self._step(index).attempt, invocation))
         self._adjust(index, active=-1, retries=0, earlier=self._step(index).earlier + 1)
         self.transition.active -= 1
 

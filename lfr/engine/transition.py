@@ -189,6 +189,11 @@ class Attempt:
     attempt: int
     invocation: Invocation
 
+    @property
+    def may_be_delayed(self) -> bool:
+        """Whether the attempt may still wait for its start."""
+        return self.invocation.options.retry is not None and self.attempt > 1
+
 
 @dataclass(slots=True)
 class Transition:
@@ -199,7 +204,7 @@ class Transition:
     facts     what happened, in order: one entry of the workflow's history
     starts    attempts that start
     cancels   attempts that still run and no longer count: each becomes a cancel-task event
-    dropped_deadlines, dropped_starts   attempts that are over whose deadline, or delayed start, is deleted
+    over      attempts that are over, those of `cancels` included
     outputs   outputs of the steps that ended, by index
     steps     the progress of each step that changed, as it is afterwards
     active, done, skipped, failed   by how much these counts of the progress change
@@ -211,8 +216,7 @@ class Transition:
     facts: list[Fact] = field(default_factory=list)
     starts: list[Start] = field(default_factory=list)
     cancels: list[Attempt] = field(default_factory=list)
-    dropped_deadlines: list[Attempt] = field(default_factory=list)
-    dropped_starts: list[Attempt] = field(default_factory=list)
+    over: list[Attempt] = field(default_factory=list)
     outputs: dict[int, Json] = field(default_factory=dict)
     steps: dict[int, StepProgress] = field(default_factory=dict)
     active: int = 0

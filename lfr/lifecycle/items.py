@@ -22,9 +22,11 @@ from lfr.engine.transition import UNTOUCHED, Fact, FactKind, StepResult, Transit
 from lfr.item_ids import ItemId
 from lfr.operations.intervene import intervene, transition_if_allowed
 from lfr.states import WorkflowState
+from lfr.store.queues.routes import RouteCache, Routes
+from lfr.store.queues.settle import processed_commands
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
-from lfr.store.stream.entries import ConsumerId, Entry, receipt_commands
+from lfr.store.stream.entries import ConsumerId, Entry
 from lfr.store.workflows.commit import transition_commands
 from lfr.store.workflows.items import (
     ItemsMissing,
@@ -83,11 +85,13 @@ class ItemEvents:
 class ItemsProcessor:
     """Processes the events of iterated steps for a consumer of the lifecycle role."""
 
-    def __init__(self, store: Store, consumer: ConsumerId, flows: FlowCache) -> None:
-        self._stream = store.stream
+    def __init__(
+        self, store: Store, consumers: Sequence[ConsumerId], flows: FlowCache, route_cache: RouteCache
+    ) -> None:
         self._limit = store.settings.iterate_limit
-        self._consumer = consumer
+        self._consumers = consumers
         self._flows = flows
+        self._route_cache = route_cache
 
     def process(self, connection: Connection, id: str, item_events: ItemEvents) -> None:
         """Process and acknowledge the events that concern the iterated steps of workflow `id`. Before that,
@@ -100,14 +104,12 @@ class ItemsProcessor:
 
         def attempt() -> tuple[list[Command], None]:
             try:
-                now_ms, commands = self._decide(connection, id, item_events, restarted)
+                routes, commands = self._decide(connection, id, item_events, restarted)
             except ItemsMissing:
                 if connection.transact([]) is not None:
                     raise  # no other client has changed the workflow: the items are lost
                 raise ReadAgain from None
-            actions = {entry.id: "processed" for entry in item_events.entries}
-            at = events.timestamp(now_ms / 1000)
-            return [*commands, *receipt_commands(self._consumer, actions, at)], None
+            return [*commands, *processed_commands(routes, self._consumers, item_events.entries)], None
 
         retry_until_committed(connection, attempt)
 
@@ -116,7 +118,7 @@ class ItemsProcessor:
     ) -> list[ItemId]:
         """Terminate or restart the open items of these steps, or of all steps; return the items that changed.
         Nothing changes once the workflow itself is in another state than `state`."""
-        _, loaded = load(connection, self._flows, {id: ()})
+        _, loaded = load(connection, self._flows, self._route_cache, {id: ()})
         if id not in loaded:
             return []
         iterated = [step.index for step in loaded[id].flow.own_steps if step.iterate]
@@ -136,22 +138,22 @@ class ItemsProcessor:
                 return None
             return None if workflow is None else transition_if_allowed(workflow, state)
 
-        return intervene(connection, self._stream, self._flows, str(item), decide) is not None
+        return intervene(connection, self._route_cache, self._flows, str(item), decide) is not None
 
     def _decide(
         self, connection: Connection, id: str, item_events: ItemEvents, restarted: Sequence[ItemId]
-    ) -> tuple[int, list[Command]]:
-        """Load the workflow; return the time of Redis and commands for all changes. Raises ItemsMissing."""
-        now_ms, loaded = load(connection, self._flows, {id: item_events.indices()})
+    ) -> tuple[Routes, list[Command]]:
+        """Load the workflow; return the routes and commands for all changes. Raises ItemsMissing."""
+        routes, loaded = load(connection, self._flows, self._route_cache, {id: item_events.indices()})
         if id not in loaded:
-            return now_ms, []
+            return routes, []
         workflow = loaded[id]
         commands: list[Command] = []
         facts: list[Fact] = []
         results: list[StepResult] = []
         for change in self._transitions(connection, workflow, item_events):
             inputs = self._load_inputs(connection, id, change)
-            commands += self._item_commands(workflow, change, inputs, now_ms)
+            commands += self._item_commands(routes, workflow, change, inputs)
             facts += change.facts
             same_step = (item for item in restarted if item.index == change.index)
             facts += [Fact(item.index, FactKind.STARTED, item.round, item.number) for item in same_step]
@@ -160,7 +162,7 @@ class ItemsProcessor:
                 results.append(self._result(connection, id, change))
         transitions = [Transition(state=workflow.progress.state, facts=facts)] if facts else []
         transitions += advance_workflows(connection, loaded, {id: results})[id]
-        return now_ms, commands + transition_commands(self._stream, workflow, transitions, now_ms)
+        return routes, commands + transition_commands(routes, workflow, transitions)
 
     def _transitions(
         self, connection: Connection, workflow: LoadedWorkflow, item_events: ItemEvents
@@ -209,7 +211,7 @@ class ItemsProcessor:
         return load_item_inputs(connection, id, change.index, change.begins)
 
     def _item_commands(
-        self, workflow: LoadedWorkflow, change: ItemsTransition, inputs: Sequence[Json], now_ms: int
+        self, routes: Routes, workflow: LoadedWorkflow, change: ItemsTransition, inputs: Sequence[Json]
     ) -> list[Command]:
         """Return the commands that collect outputs, begin items and update the counts of one step."""
         id, index, counts = workflow.record.id, change.index, change.counts
@@ -221,7 +223,7 @@ class ItemsProcessor:
         commands += new_items_commands(id, index, change.new_items)  # also if none begins: for a restart
         items = [ItemId(id, index, number, counts.round) for number in change.begins]
         part = self._flows.part(workflow.flow, index)
-        commands += begin_items_commands(self._stream, part, items, inputs, now_ms)
+        commands += begin_items_commands(routes, part, items, inputs)
         return [*commands, item_counts_command(id, index, counts)]
 
     def _result(self, connection: Connection, id: str, change: ItemsTransition) -> StepResult:

@@ -11,6 +11,9 @@ from lfr.errors import BadInput, Conflict, NotFound
 from lfr.flow import StepKind
 from lfr.operations.inspect.workflow import require_flow, require_record
 from lfr.operations.workflow_ids import parse_workflow_id
+from lfr.store import keys
+from lfr.store.queues.claims import read_claims
+from lfr.store.queues.routes import Routes
 from lfr.store.redis.connection import Store
 from lfr.store.stream.entries import append_command
 from lfr.store.workflows.queries import load_step
@@ -81,13 +84,15 @@ def complete_task(
 
 def _send_end_task(store: Store, values: Mapping[str, Json], base: str) -> str:
     """Send an end-task event. For a wait: task, also send cancel-task, so that the wait role drops the wait;
-    otherwise the wait would stay and claim the event that it waits for."""
+    otherwise the wait would stay and claim the event that it waits for. Workers check what is in their queue,
+    so that they do not begin the task."""
     at = events.timestamp(time.time())
-    commands = [append_command(store.stream, events.END_TASK, at, values)]
+    commands = [append_command(keys.ENDS, events.END_TASK, at, values)]
     if base.startswith(WAIT_PREFIX):
         attempt = {name: values[name] for name in ("workflow", "name", "index", "attempt")}
         commands.append(append_command(store.stream, events.CANCEL_TASK, at, {**attempt, "base": base}))
     with store.connect() as connection:
+        commands += Routes(0, store.stream, read_claims(connection)).stale_commands([base])
         replies = connection.transact(commands)
     assert replies is not None  # no key is watched
     return str(replies[0].decode())

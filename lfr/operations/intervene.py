@@ -14,6 +14,7 @@ from lfr.operations.lost_workflows import missing_workflow
 from lfr.operations.permitted_actions import WorkflowAction, check_action, check_step_action
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import MAY_FOLLOW, WorkflowState
+from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.workflows.commit import delete_workflow_commands, transition_commands
@@ -103,7 +104,7 @@ def _change_step(
                 return fail_step(flow, progress, index, reason)
 
     with store.connect() as connection:
-        transition = intervene(connection, store.stream, FlowCache(), id, decide)
+        transition = intervene(connection, RouteCache(store), FlowCache(), id, decide)
     assert transition is not None  # `decide` returns one
     attempts = [start.attempt for start in transition.starts if start.index == index]
     return ChangedStep(id, transition.state, index, name, attempts[-1] if attempts else None)
@@ -119,14 +120,14 @@ def _set_state(store: Store, id: str, action: WorkflowAction, state: WorkflowSta
         return None if workflow is None else transition_if_allowed(workflow, state)
 
     with store.connect() as connection:
-        transition = intervene(connection, store.stream, FlowCache(), id, decide)
+        transition = intervene(connection, RouteCache(store), FlowCache(), id, decide)
         assert transition is not None  # check_action raises if there is none
         return transition.state
 
 
 def intervene(
     connection: Connection,
-    stream: str,
+    route_cache: RouteCache,
     flows: FlowCache,
     id: str,
     decide: Callable[[LoadedWorkflow | None], Transition | None],
@@ -138,12 +139,12 @@ def intervene(
     """
 
     def attempt() -> tuple[list[Command] | None, Transition | None]:
-        now_ms, workflow = load_whole(connection, flows, id)
+        routes, workflow = load_whole(connection, flows, route_cache, id)
         transition = decide(workflow)
         if workflow is None or transition is None:
             return None, None
         workflow.apply(transition)
-        return transition_commands(stream, workflow, [transition], now_ms), transition
+        return transition_commands(routes, workflow, [transition]), transition
 
     return retry_until_committed(connection, attempt)
 
@@ -170,7 +171,7 @@ def delete_workflow(store: Store, id: str) -> None:
     with store.connect() as connection:
 
         def attempt() -> tuple[list[Command], None]:
-            _, workflow = load_whole(connection, FlowCache(), id)
+            _, workflow = load_whole(connection, FlowCache(), RouteCache(store), id)
             if workflow is None and not is_item(id):
                 return _delete_remains_commands(connection, id), None
             check_action(WorkflowAction.DELETE, id, None if workflow is None else workflow.record.state)
@@ -207,7 +208,7 @@ def _terminate_items(store: Store, connection: Connection, id: str, flow: Flow) 
     iterated = [step.index for step in flow.own_steps if step.iterate]
     for index, counts in load_item_counts(connection, id, iterated).items():
         for item in load_open_items(connection, id, index, counts):
-            intervene(connection, store.stream, FlowCache(), str(item), _termination)
+            intervene(connection, RouteCache(store), FlowCache(), str(item), _termination)
             _terminate_items(store, connection, str(item), flow.part(index))
 
 

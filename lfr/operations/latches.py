@@ -40,6 +40,6 @@ def reset_latch(store: Store, name: str) -> dict[str, Any]:
         latch = reset(connection, store.stream, name, tag=str(uuid4()))
         if latch.count == 0 and not latch.waiter_count:
             raise NotFound(f"there is no latch {name}, or it is at zero", hint="lfr latches shows them")
-        while complete_opened_countdowns(connection, store.stream, read_time_ms(connection)):
+        while complete_opened_countdowns(connection, read_time_ms(connection)):
             pass
         return {"name": name, "value": latch.count, "waiters": latch.waiter_count}

@@ -11,6 +11,7 @@ from typing import Any, Final
 from lfr.errors import BadInput
 from lfr.operations.inspect.summary import summarize
 from lfr.states import WorkflowState
+from lfr.store import keys
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.stream.entries import read_last_id
 from lfr.store.workflows.load import Record
@@ -174,17 +175,18 @@ def follow_workflow_list(
     `state`, `name` and `text` filter as in `list_page`. The keys of an update: counts, of all workflows by
     state; changed, the workflows that are new or have changed, newest first, as `summarize` describes them;
     gone, the ids of followed workflows that are deleted or no longer match, but not of those that only
-    newer ones displace. Reads no workflow while nothing happens on the stream. Raises BadInput, at the first
+    newer ones displace. Reads no workflow while nothing happens on the streams. Raises BadInput, at the first
     update, for an unknown state.
     """
     filter = _Filter.parse(state, name, text)
     followed: dict[str, Any] = {}
     counts: dict[str, int] = {}
-    version: tuple[str, int] | None = None
+    version: tuple[str, str, int] | None = None
     while True:
         with store.connect() as connection:
-            # A transition sends events; a deletion or restore changes the count.
-            new_version = read_last_id(connection, store.stream), count_all(connection)
+            # A transition follows from an event or sends one; a deletion or restore changes the count.
+            bus_id, ends_id = (read_last_id(connection, stream) for stream in (store.stream, keys.ENDS))
+            new_version = bus_id, ends_id, count_all(connection)
         update = None
         if new_version != version:
             version = new_version

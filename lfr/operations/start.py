@@ -13,6 +13,7 @@ from lfr.flow import WORKFLOW_INPUT, Flow
 from lfr.language import compile_flow
 from lfr.operations.lost_workflows import remains_in_the_way
 from lfr.operations.workflow_ids import generate_workflow_id, parse_new_workflow_id
+from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import Command, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.workflows.commit import create_workflow_commands, use_flow_commands
@@ -59,11 +60,11 @@ def start_workflow(
         if workflow_id is not None
         else generate_workflow_id(flow.name or name, uuid4())
     )
-    transition = begin(flow, workflow_input)
+    transition, route_cache = begin(flow, workflow_input), RouteCache(store)
     with store.connect() as connection:
 
         def attempt() -> tuple[list[Command] | None, StartedWorkflow]:
-            now_ms, record, is_stored = watch_new(connection, id, flow.digest)
+            routes, record, is_stored = watch_new(connection, route_cache, id, flow.digest)
             if record is not None:
                 outputs = load_outputs(connection, id)
                 if WORKFLOW_INPUT not in outputs:
@@ -77,7 +78,7 @@ def start_workflow(
                 connection.unwatch()
                 raise remains_in_the_way(id)
             commands = use_flow_commands(flow, text, is_stored=is_stored)
-            commands += create_workflow_commands(store.stream, id, flow, text, transition, now_ms, name=name)
+            commands += create_workflow_commands(routes, id, flow, text, transition, name=name)
             return commands, StartedWorkflow(id, is_new=True)
 
         return retry_until_committed(connection, attempt)

@@ -1,5 +1,7 @@
 """The lifecycle role: reads the results of steps, and starts the steps that follow.
 
+The results of lfr's own workers come over `workflows:ends`, those of foreign workers over the bus.
+
 The way of a batch: `classify_batch` sorts its events; `load` watches and loads the workflows that they
 concern; `advance_workflows` asks the engine what each result changes; one transaction writes all changes
 together with the receipts and the acknowledgement of the events. If the transaction is refused, because
@@ -14,19 +16,25 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from lfr import events
 from lfr.engine.transition import FactKind, StepResult, Transition
 from lfr.host.journal import log_fields
-from lfr.item_ids import is_item, parse_item_id
-from lfr.lifecycle.items import ItemEvents, ItemsProcessor
+from lfr.item_ids import is_item
+from lfr.lifecycle.batch_events import BatchEvents, classify_batch
+from lfr.lifecycle.housekeeper import Housekeeper
+from lfr.lifecycle.items import ItemsProcessor
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
-from lfr.step_options import EACH
+from lfr.store import keys
+from lfr.store.queues.move import route_strays
+from lfr.store.queues.routes import RouteCache, Routes
+from lfr.store.queues.settle import processed_commands
 from lfr.store.redis.connection import Command, Connection, Store
-from lfr.store.stream.entries import Entry, dead_letter_command, receipt_commands
+from lfr.store.stream.cleanup import queue_command
+from lfr.store.stream.entries import Entry, dead_letter_command
 from lfr.store.workflows.attempt_timers import fire_due_timers
 from lfr.store.workflows.commit import delete_out_of_band_commands, transition_commands
 from lfr.store.workflows.load import (
@@ -57,24 +65,37 @@ class Lifecycle(Consumer):
     """Advances workflows. Any number of these may run side by side."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__(store, "lifecycle")
+        super().__init__(store, "lifecycle", streams=(keys.ENDS, store.stream))
         self._flows = FlowCache()
-        self._items = ItemsProcessor(store, self.id, self._flows)
+        self._route_cache = RouteCache(store)
+        self._items = ItemsProcessor(store, self.ids, self._flows, self._route_cache)
+        self._housekeeper = Housekeeper(store, self.id.name, self._route_cache)
+        self._foreign_tasks: dict[str, int] = {}  # when each was noted last, in minutes since the epoch
         self._check_timers_at = 0.0
 
     def on_pass(self, connection: Connection) -> float:
-        """Fire due deadlines and delayed starts, at most every 0.1 s; return seconds until the next try."""
+        """Keep house; fire due deadlines and delayed starts, at most every 0.1 s; return seconds until the
+        next try."""
+        self._housekeeper.run(connection)
         now = time.monotonic()
         if now < self._check_timers_at:
             return self._check_timers_at - now
         self._check_timers_at = now + _TIMER_CHECK_SECONDS
-        return fire_due_timers(connection, self.store.stream, count=self.store.settings.batch)
+        return fire_due_timers(connection, self._route_cache, count=self.store.settings.batch)
+
+    def leave(self, connection: Connection) -> None:
+        """Leave the housekeeping to another lifecycle, then leave the group."""
+        self._housekeeper.release(connection)
+        super().leave(connection)
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Process a batch: results, notices and malformed events in one transaction, or in several if that is
         refused or too large; events of items by workflow. Acknowledge events for other groups later."""
         batch_events = classify_batch(batch)
-        self.acknowledge_later(batch_events.foreign)
+        route_strays(connection, self._route_cache, batch_events.strays)
+        if batch_events.receipts:
+            self.send_later([queue_command(batch_events.receipts)])
+        self.settle_later(batch_events.foreign)
         if batch_events.results or batch_events.notices or batch_events.malformed:
             self._process(connection, batch_events)
         for id, item_events in batch_events.items.items():
@@ -101,7 +122,7 @@ class Lifecycle(Consumer):
         """Load, advance and write the workflows of a batch; return whether the transaction was accepted.
         Raises _TooLarge for several results that are too large for one transaction."""
         outputs = load_out_of_band_outputs(connection, batch_events.steps_without_output())
-        now_ms, loaded = load(connection, self._flows, batch_events.indices())
+        routes, loaded = load(connection, self._flows, self._route_cache, batch_events.indices())
         resolved = resolve_results(batch_events, loaded, outputs)
         transitions = advance_workflows(connection, loaded, resolved.results)
         if batch_events.count_results() > 1:
@@ -109,139 +130,57 @@ class Lifecycle(Consumer):
             size += sum(change.input_bytes for changes in transitions.values() for change in changes)
             if size > _MAX_TRANSACTION_BYTES:
                 raise _TooLarge
-        commands: list[Command] = []
+        # A foreign group sees the end of a task before what follows from it.
+        commands = routes.copy_commands(batch_events.result_entries())
         for id, changes in transitions.items():
-            commands += transition_commands(self.store.stream, loaded[id], changes, now_ms)
-        commands += self._event_commands(batch_events, resolved, now_ms)
+            commands += transition_commands(routes, loaded[id], changes)
+        commands += self._event_commands(routes, batch_events, resolved)
+        commands += self._foreign_commands(routes, batch_events, loaded)
         is_committed = connection.transact(commands) is not None
         if is_committed:
             log_transitions(loaded, transitions)
         return is_committed
 
     def _event_commands(
-        self, batch_events: BatchEvents, resolved: ResolvedResults, now_ms: int
+        self, routes: Routes, batch_events: BatchEvents, resolved: ResolvedResults
     ) -> list[Command]:
-        """Return the commands that store dead letters, and acknowledge all events with receipts."""
-        at = events.timestamp(now_ms / 1000)
+        """Return the commands that store dead letters, and settle all events."""
+        at = events.timestamp(routes.now_ms / 1000)
         dead = [*batch_events.malformed, *resolved.orphans]
-        actions = {entry.id: "processed" for results in batch_events.results.values() for entry, _ in results}
-        actions |= {entry.id: "processed" for entry in batch_events.notices}
-        actions |= {entry.id: "buried" for entry, _ in dead}
+        dead_ids = {(entry.stream, entry.id) for entry, _ in dead}
+        ends = batch_events.result_entries()
+        processed = [entry for entry in ends if (entry.stream, entry.id) not in dead_ids]
         commands: list[Command] = [dead_letter_command(entry, reason, at) for entry, reason in dead]
         commands += delete_out_of_band_commands(resolved.used_outputs)
-        return commands + receipt_commands(self.id, actions, at)
+        commands += processed_commands(routes, self.ids, [*processed, *batch_events.notices])
+        return commands + processed_commands(routes, self.ids, [entry for entry, _ in dead], "buried")
+
+    def _foreign_commands(
+        self, routes: Routes, batch_events: BatchEvents, loaded: Mapping[str, LoadedWorkflow]
+    ) -> list[Command]:
+        """Return the commands that note which tasks foreign workers have ended: those whose end-task came
+        over the bus. If a group has claimed such a task, its queue may hold it still. (HSET, SET)"""
+        minute = routes.now_ms // 60_000
+        bases = {
+            _base_of(loaded[id], task)
+            for id, results in batch_events.results.items()
+            for entry, task in results
+            if id in loaded and entry.stream == self.store.stream
+        }
+        commands = routes.stale_commands(sorted(bases))
+        for base in sorted(bases):
+            if routes.claims.group_of(base) is None and self._foreign_tasks.get(base) != minute:
+                self._foreign_tasks[base] = minute
+                commands.append(("HSET", keys.FOREIGN_TASKS, base, minute * 60_000))
+        return commands
 
 
-@dataclass(slots=True)
-class BatchEvents:
-    """The events of a batch, classified.
-
-    results    end-task events by workflow, in the order of the stream
-    items      events of iterated steps, by workflow
-    notices    events that need nothing but a receipt
-    malformed  events that cannot be understood, with the reason
-    foreign    ids of the events for other groups
-    """
-
-    results: dict[str, list[tuple[Entry, events.EndTask]]] = field(default_factory=dict)
-    items: dict[str, ItemEvents] = field(default_factory=dict)
-    notices: list[Entry] = field(default_factory=list)
-    malformed: list[tuple[Entry, str]] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
-
-    def by_workflow(self) -> list[BatchEvents]:
-        """Split it: a batch for the results of each workflow, and one for all notices and malformed events.
-        Leaves out `items` and `foreign`."""
-        return [BatchEvents({id: results}) for id, results in self.results.items()] + self._without_results()
-
-    def by_event(self) -> list[BatchEvents]:
-        """Split it: a batch for each result, and one for all notices and malformed events."""
-        singles = [BatchEvents({id: [result]}) for id, results in self.results.items() for result in results]
-        return singles + self._without_results()
-
-    def _without_results(self) -> list[BatchEvents]:
-        if not self.notices and not self.malformed:
-            return []
-        return [BatchEvents(notices=self.notices, malformed=self.malformed)]
-
-    def count_results(self) -> int:
-        """Return how many results there are."""
-        return sum(map(len, self.results.values()))
-
-    def count_bytes(self) -> int:
-        """Return how many bytes the field values in the events of the results have."""
-        entries = (entry for results in self.results.values() for entry, _ in results)
-        return sum(sum(map(len, entry.fields.values())) for entry in entries)
-
-    def indices(self) -> dict[str, list[int]]:
-        """Return the steps to which the results belong, by workflow."""
-        return {id: [task.index for _, task in results] for id, results in self.results.items()}
-
-    def steps_without_output(self) -> list[tuple[str, int]]:
-        """Return workflow and index of the successful steps that may have an out-of-band output."""
-        return [
-            (id, task.index)
-            for id, results in self.results.items()
-            for _, task in results
-            if not task.has_output and task.status is events.Status.SUCCESS
-        ]
-
-
-def classify_batch(entries: Sequence[Entry]) -> BatchEvents:
-    """Classify the events of a batch. An end-task of which only the output is malformed becomes a failure of
-    its step; start-tasks but those of iterated steps, receipts and users' events are foreign."""
-    batch_events = BatchEvents()
-    decoded = events.decode_all([entry.fields for entry in entries])
-    for entry, values in zip(entries, decoded, strict=True):
-        try:
-            _classify(batch_events, entry, values)
-        except events.Malformed as error:
-            batch_events.malformed.append((entry, str(error)))
-    return batch_events
-
-
-def _classify(batch_events: BatchEvents, entry: Entry, values: events.Values | events.Malformed) -> None:
-    """Add an event to `batch_events`. Raises Malformed."""
-    if isinstance(values, events.Malformed):
-        task = _parse_without_output(entry, values)
-        batch_events.results.setdefault(task.workflow, []).append((entry, task))
-        return
-    kind = events.parse_kind(values)
-    if kind == events.END_TASK:
-        task = events.parse_end_task(values)
-        batch_events.results.setdefault(task.workflow, []).append((entry, task))
-    elif kind in events.WORKFLOW_EVENTS:
-        _classify_workflow_event(batch_events, entry, kind, str(values.get(b"workflow")))
-    elif kind == events.CANCEL_TASK:
-        events.parse_cancel_task(values)
-        batch_events.notices.append(entry)
-    elif kind == events.START_TASK and values.get(b"base") == EACH:
-        start = events.parse_start_task(values)
-        batch_events.items.setdefault(start.workflow, ItemEvents()).add_start(entry, start)
-    else:
-        events.check_event(kind, values)
-        batch_events.foreign.append(entry.id)
-
-
-def _classify_workflow_event(batch_events: BatchEvents, entry: Entry, kind: str, id: str) -> None:
-    """Add an event of a workflow: the end of an item concerns its parent, a termination the items."""
-    item = parse_item_id(id)
-    if kind == events.TERMINATED_WORKFLOW:
-        batch_events.items.setdefault(id, ItemEvents()).add_termination(entry)
-    elif item is not None and kind != events.START_WORKFLOW:
-        batch_events.items.setdefault(item.parent, ItemEvents()).add_end(entry, item)
-    else:
-        batch_events.notices.append(entry)
-
-
-def _parse_without_output(entry: Entry, error: events.Malformed) -> events.EndTask:
-    """Return a failure for an end-task event of which only the output is malformed, so that no step waits
-    for ever. Raises `error` for any other event."""
-    fields = {name: value for name, value in entry.fields.items() if name != b"output"}
-    if events.peek_kind(entry.fields) != events.END_TASK or len(fields) == len(entry.fields):
-        raise error
-    task = events.parse_end_task(events.decode(fields))
-    return replace(task, status=events.Status.FAILURE, reason=f"its worker's answer is unusable: {error}")
+def _base_of(workflow: LoadedWorkflow, task: events.EndTask) -> str:
+    """Return the task behind the step that an end-task ends."""
+    if task.index >= len(workflow.flow.steps):
+        return task.name
+    step = workflow.flow.steps[task.index]
+    return step.base or step.name
 
 
 @dataclass(slots=True)
@@ -277,6 +216,8 @@ def resolve_results(
                     resolved.orphans.append((entry, f"there is no workflow {id}"))
             elif task.index >= len(workflow.flow.steps):
                 resolved.orphans.append((entry, f"{id} has no step {task.index}"))
+            elif workflow.flow.steps[task.index].iterate and entry.stream != keys.ENDS:
+                resolved.orphans.append((entry, f"step {task.index} of {id} ends with its items"))
             else:
                 resolved.results[id].append(_step_result(task, outputs.get(step)))
                 if _uses_output(workflow, task, step in outputs):

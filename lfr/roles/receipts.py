@@ -1,8 +1,12 @@
-"""The role receipts: logs each event that has been processed, then clears it from the stream.
+"""The role receipts: logs each event that has been processed.
 
 Writes a line of JSON for each receipt: `receipt` and `for`, the ids of the receipt and of its event;
 `action`, `at`; and `target`, the event, or null if it is gone (it had a receipt before). A line is written
 before the receipt counts as logged: after a crash the last lines may stand there twice.
+
+On the bus, each receipt is an event, and the housekeeper of the lifecycles clears both once every group has
+read them. In `workflows:receipts`, a receipt is for many entries of a stream that only one group reads: this
+role deletes them when it has logged them.
 """
 
 from __future__ import annotations
@@ -20,10 +24,9 @@ from lfr import events
 from lfr.errors import CannotWrite
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
-from lfr.store.redis.connection import Connection, Store
-from lfr.store.stream.cleanup import LoggedReceipt, StreamCleaner, queue_old_entries, queue_receipts
-from lfr.store.stream.entries import Entry, as_text, read_entries
-from lfr.store.stream.groups import FIRST_ID
+from lfr.store import keys
+from lfr.store.redis.connection import Command, Connection, Store
+from lfr.store.stream.entries import Entry, acknowledge_command, as_text, read_entries, read_range
 from lfr.values.json import encode_json
 
 _ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
@@ -31,10 +34,9 @@ _ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
 _NICE = 10
 """The niceness of the process: on a busy machine workflows come before the clearing of the stream."""
 
-_CLEAR_EVERY_SECONDS = 0.25
-
-_RESCAN_SECONDS = 60.0
-"""How often the stream is scanned from its beginning for old events that nobody gives a receipt to."""
+_LIFE_SECONDS = 10
+_LIFE_EVERY_SECONDS = 2.0
+"""How long the key lives that tells others that a receipts role runs, and how often it is set."""
 
 _MAX_CACHED_EVENTS = 10_000
 _MAX_CACHED_BYTES = 4096
@@ -42,59 +44,71 @@ _MAX_CACHED_BYTES = 4096
 
 
 class Receipts(Consumer):
-    """Consumes receipts: writes a line to `log` for each, then clears the stream of it and of its event."""
+    """Consumes receipts and writes a line to `log` for each."""
 
     def __init__(self, store: Store, log: TextIO) -> None:
-        super().__init__(store, "__receipt__", select=(events.RECEIPT,))
+        super().__init__(
+            store, "__receipt__", streams=(store.stream, keys.RECEIPTS), select=(events.RECEIPT,)
+        )
         self._log = log
-        self._cleaner = StreamCleaner(self.id, store.settings.receipts_forget_seconds)
-        self._clear_at = 0.0
-        self._retain_ms = round(1000 * store.settings.events_retain_seconds)
-        self._scanned_to = FIRST_ID
-        self._rescan_at = 0.0
+        self._live_at = 0.0
         self._cached_events: dict[str, str] = {}  # entry id -> the event as JSON
 
+    def join(self, connection: Connection) -> None:
+        """Create the groups, then tell others that a receipts role runs."""
+        super().join(connection)
+        self._live_at = 0.0
+
     def on_pass(self, connection: Connection) -> float:
-        """Clear the stream, at most every 0.25 s, because a busy group has many pending entries to read."""
+        """Tell others, every two seconds, that a receipts role runs. (SET EX)"""
         now = time.monotonic()
-        if now >= self._clear_at:
-            self._queue_old_entries(connection, now)
-            self._cleaner.clear(connection)
-            self._clear_at = now + _CLEAR_EVERY_SECONDS
+        if now >= self._live_at:
+            self._live_at = now + _LIFE_EVERY_SECONDS
+            connection.call("SET", keys.RECEIPTS_ROLE, 1, "EX", _LIFE_SECONDS)
         return super().on_pass(connection)
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
-        """Log the receipts of a batch, then acknowledge them and queue them with their events for clearing.
+        """Log the receipts of a batch, then settle them. Raises CannotWrite.
 
         Acknowledges all other events. Small ones stay in memory until their receipt is read; the rest is read
-        from the stream again. Raises CannotWrite.
+        from the stream again.
         """
+        joined = [entry for entry in batch if entry.stream == keys.RECEIPTS]
+        if joined:
+            self._log_joined(connection, joined)
         receipts: list[tuple[Entry, events.Receipt]] = []
-        other_ids: list[str] = []
-        for entry, values in _decode_all(batch):
+        others: list[Entry] = []
+        for entry, values in _decode_all([entry for entry in batch if entry.stream != keys.RECEIPTS]):
             receipt = _parse_receipt(values)
             if receipt is not None:
                 receipts.append((entry, receipt))
                 continue
-            other_ids.append(entry.id)
+            others.append(entry)
             if sum(map(len, entry.fields.values())) <= _MAX_CACHED_BYTES:
                 self._cached_events[entry.id] = _event_json(entry, values)
-        self.acknowledge_later(other_ids)
         if receipts:
             targets = self._load_targets(connection, [receipt.target for _, receipt in receipts])
-            self._write(_log_line(entry, receipt, targets.get(receipt.target)) for entry, receipt in receipts)
-            logged = [
-                # If its event is gone, only the receipt itself is to be cleared.
-                LoggedReceipt(entry.id, receipt.target if receipt.target in targets else entry.id)
+            self._write(
+                _log_line(entry, receipt.target, receipt.action, targets.get(receipt.target))
                 for entry, receipt in receipts
-            ]
-            queue_receipts(connection, self.id, logged)
+            )
+        self.settle_later([*others, *(entry for entry, _ in receipts)])
 
-    def _queue_old_entries(self, connection: Connection, now: float) -> None:
-        scanned_to = queue_old_entries(connection, self.store.stream, self._scanned_to, self._retain_ms)
-        if scanned_to == self._scanned_to and now >= self._rescan_at:
-            scanned_to, self._rescan_at = FIRST_ID, now + _RESCAN_SECONDS
-        self._scanned_to = scanned_to
+    def _log_joined(self, connection: Connection, entries: Sequence[Entry]) -> None:
+        """Log receipts for entries of queues, then delete these and the receipts in one transaction. (XRANGE;
+        XACK, XDEL)"""
+        commands: list[Command] = []
+        for entry, values in _decode_all(entries):
+            receipt = _parse_joined(values)
+            if receipt is None:
+                continue
+            targets = read_range(connection, receipt.stream, receipt.targets)
+            texts = {target.id: _event_json(target, decoded) for target, decoded in _decode_all(targets)}
+            self._write(_log_line(entry, id, receipt.action, texts.get(id)) for id in receipt.targets)
+            commands.append(("XDEL", receipt.stream, *receipt.targets))
+        ids = [entry.id for entry in entries]
+        [consumer] = (id for id in self.ids if id.stream == keys.RECEIPTS)
+        connection.transact([*commands, acknowledge_command(consumer, ids), ("XDEL", keys.RECEIPTS, *ids)])
 
     def _load_targets(self, connection: Connection, ids: Sequence[str]) -> dict[str, str]:
         """Return the events with these ids as JSON: most are cached, the others are read from the stream."""
@@ -130,9 +144,20 @@ def _parse_receipt(values: events.Values | events.Malformed) -> events.Receipt |
     return receipt if _ENTRY_ID.fullmatch(receipt.target) else None
 
 
-def _log_line(entry: Entry, receipt: events.Receipt, target: str | None) -> str:
+def _parse_joined(values: events.Values | events.Malformed) -> events.JoinedReceipt | None:
+    """Return the receipt for entries of a queue, or None if the event is none."""
+    if isinstance(values, events.Malformed):
+        return None
+    try:
+        return events.parse_joined_receipt(values)
+    except events.Malformed:
+        return None
+
+
+def _log_line(entry: Entry, id: str, action: str, target: str | None) -> str:
+    """Return the line of a receipt for the event with this id: `target`, as JSON, or None if it is gone."""
     at = entry.fields.get(b"at", b"null").decode()
-    members = f'"receipt":"{entry.id}","for":"{receipt.target}","action":{encode_json(receipt.action)}'
+    members = f'"receipt":"{entry.id}","for":"{id}","action":{encode_json(action)}'
     return f'{{{members},"at":{at},"target":{target or "null"}}}'.replace("\n", " ") + "\n"
 
 

@@ -26,7 +26,7 @@ class RedisTasks(Consumer):
     """
 
     def __init__(self, store: Store) -> None:
-        super().__init__(store, "redis")
+        super().__init__(store, "redis", claims=(f"{REDIS_PREFIX}*",))
         try:
             commands = allowed_commands(store.settings.redis_commands)
         except ValueError as error:
@@ -38,7 +38,7 @@ class RedisTasks(Consumer):
         wrong parameters, or whose command Redis refuses, fails."""
         all_tasks, _ = parse_tasks(batch)
         tasks = {id: task for id, task in all_tasks if task.base.startswith(REDIS_PREFIX)}
-        self.acknowledge_later([entry.id for entry in batch if entry.id not in tasks])
+        self.settle_later([entry for entry in batch if entry.id not in tasks])
         commands: list[tuple[str, events.StartTask, RedisCommand]] = []
         completions: list[Completion] = []
         current = are_current(connection, list(tasks.values()))
@@ -55,7 +55,7 @@ class RedisTasks(Consumer):
         replies = connection.execute_unchecked(words)
         for (id, task, command), reply in zip(commands, replies, strict=True):
             completions.append(Completion(id, _end_task_values(task, command, reply)))
-        complete_tasks(connection, self.id, completions)
+        complete_tasks(connection, self.id, completions, has_receipts=self.has_receipts)
 
 
 def _end_task_values(task: events.StartTask, command: RedisCommand, reply: Reply) -> dict[str, Json]:

@@ -39,9 +39,7 @@ def request_executor(store: Store) -> TaskExecutor:
         except (BadParameter, RequestFailed) as error:
             raise TaskFailed(str(error), is_final=isinstance(error, BadParameter)) from None
 
-    return TaskExecutor(
-        store, "request", work, accepts=lambda task: task.startswith(REQUEST_PREFIX), concurrency=_CONCURRENCY
-    )
+    return TaskExecutor(store, "request", work, claims=(f"{REQUEST_PREFIX}*",), concurrency=_CONCURRENCY)
 
 
 def send_request(store: Store, sender: RequestSender, task: events.StartTask) -> Json:

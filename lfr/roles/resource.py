@@ -27,9 +27,7 @@ def resource_executor(store: Store) -> TaskExecutor:
     def work(task: events.StartTask) -> Json:
         return load_or_store(client, task)
 
-    return TaskExecutor(
-        store, "resource", work, accepts=lambda task: task in (LOAD, STORE), concurrency=_CONCURRENCY
-    )
+    return TaskExecutor(store, "resource", work, claims=(LOAD, STORE), concurrency=_CONCURRENCY)
 
 
 def load_or_store(client: ResourceClient, task: events.StartTask) -> Json:

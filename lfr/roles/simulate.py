@@ -1,4 +1,6 @@
-"""The role simulate: stands in for missing workers. Ends each task after a while, its input as its output."""
+"""The role simulate: stands in for missing workers. Ends each task after a while, its input as its output.
+
+It takes only tasks that no group of workers has claimed."""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ class Simulate(Consumer):
                 Completion(id, self._end_task_values(task) if is_current else None)
                 for (_, id, task), is_current in zip(due, current, strict=True)
             ]
-            complete_tasks(connection, self.id, completions)
+            complete_tasks(connection, self.id, completions, has_receipts=self.has_receipts)
         except (Unreachable, Refused):
             for item in due:  # they are completed in a later pass
                 heapq.heappush(self._running_tasks, item)

@@ -57,9 +57,9 @@ class WaitTasks(Consumer):
             self._tidy_at = time.monotonic() + _TIDY_EVERY_SECONDS
             remove_unused_field_sets(connection, work.now_ms)
         if work.has_opened_countdowns:
-            complete_opened_countdowns(connection, self.store.stream, work.now_ms)
+            complete_opened_countdowns(connection, work.now_ms)
         if work.has_due_timers:
-            end_due_waits(connection, self.store.stream, work.now_ms, count=self.store.settings.batch)
+            end_due_waits(connection, work.now_ms, count=self.store.settings.batch)
         if self._order.held_ids:
             self._process_ready(connection, self._order.release(connection))
         if work.has_opened_countdowns or work.has_due_timers:
@@ -80,7 +80,7 @@ class WaitTasks(Consumer):
         those that come after an event of their kind that another role has read and not processed."""
         waits = classify_batch(batch)
         self.acknowledge_later(waits.foreign)
-        complete_tasks(connection, self.id, waits.failures)
+        complete_tasks(connection, self.id, waits.failures, has_receipts=self.has_receipts)
         start_delays(connection, self.id, waits.delays)
         if waits.latch_requests:
             self.acknowledge_now(connection)

@@ -1,4 +1,4 @@
-"""A consumer of the stream: rqse's `EventListener`, over a loop that blocks and reads in batches.
+"""A consumer of streams: rqse's `EventListener`, over a loop that blocks and reads in batches.
 
 A subclass can rely on what rqse promises: `process(id, event)` is called for each event that
 `should_process` accepts, and the event is acknowledged if it returns True; `ignore` is called for the others;
@@ -21,14 +21,18 @@ from rqse import EventListener
 
 from lfr import events
 from lfr.errors import LfrError, Refused, Unreachable, WrongServer
+from lfr.runtime.claim_keeper import ClaimKeeper
+from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Reply, Store
 from lfr.store.stream.entries import (
     ConsumerId,
     Entry,
     NoGroup,
     acknowledge_command,
+    check_reply,
     parse_batch,
-    read_commands,
+    read_command,
+    settle_commands,
 )
 from lfr.store.stream.groups import (
     FIRST_ID,
@@ -58,6 +62,9 @@ _REMOVE_IDLE_EVERY_SECONDS = 600.0
 class PassObserver(Protocol):
     """Observes whether consumers are alive. Called in the consumer's thread."""
 
+    def heartbeat_commands(self) -> list[Command]:
+        """Return the commands that tell other processes that this one is alive, and what it claims."""
+
     def pass_completed(self, consumer: Consumer, connection: Connection) -> None:
         """Note a completed pass. May use the connection, and raises as that does."""
 
@@ -66,30 +73,47 @@ class PassObserver(Protocol):
 
 
 class Consumer(EventListener):
-    """A consumer of the stream. One thread runs `listen`; any thread may call `stop`.
+    """A consumer of one or more streams. One thread runs `listen`; any thread may call `stop`.
 
-    id             identifies it in its group
+    ids            identify it in its group, on each of its streams; `id` is the first of them
+    claims         the tasks that its group claims; then its only stream is the queue of the group
     observer       is called after each pass and each outage, if there is one
     event_count    how many events it has read, reclaimed ones included
+    has_receipts   whether a receipts role ran when it last read
+    is_reclaimed   whether the entries of the present batch were read before, by this consumer or another
     lease_seconds  after this time without a renewal its claims go to other consumers
     select         the kinds that `process` is called for; empty: all
     """
 
     def __init__(
-        self, store: Store, group: str, *, select: Sequence[str] = (), lease_seconds: float | None = None
+        self,
+        store: Store,
+        group: str,
+        *,
+        streams: Sequence[str] = (),
+        claims: Sequence[str] = (),
+        select: Sequence[str] = (),
+        lease_seconds: float | None = None,
     ) -> None:
         super().__init__(store.stream, group, pool=store.pool, select=list(select))
         self.store = store
         self._consumer = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
-        self.id = ConsumerId(store.stream, group, self._consumer)
+        streams = (keys.queue(group),) if claims else streams or (store.stream,)
+        self.ids = tuple(ConsumerId(stream, group, self._consumer) for stream in streams)
+        self.id = self.ids[0]
+        self.claims = tuple(claims)
         self.lease_seconds = store.settings.lease_seconds if lease_seconds is None else lease_seconds
         self.observer: PassObserver | None = None
         self.event_count = 0
+        self.has_receipts = False
+        self.is_reclaimed = False
+        self._claim_keeper = ClaimKeeper(store, group, claims) if claims else None
         self._reclaim_at = 0.0
-        self._reclaim_from = FIRST_ID
+        self._reclaim_from = dict.fromkeys(self.ids, FIRST_ID)
         self._renew_at = 0.0
         self._remove_idle_at = 0.0
-        self._to_acknowledge: list[str] = []
+        self._before_read: list[Command] = []  # commands that go with the next read
+        self._to_acknowledge: dict[str, list[str]] = {}  # by stream
         self._batch: list[Entry] = []  # the batch that is being processed
         self._single_entries: deque[Entry] = deque()  # a failed batch, to be processed entry by entry
 
@@ -105,9 +129,9 @@ class Consumer(EventListener):
             self._batch = []
             try:
                 with self.store.connect() as connection:
-                    create_group(connection, self.store.stream, self._group)
+                    self.join(connection)
                     self._established = was_established = True
-                    LOGGER.info("%s listens to %s as %s", self._group, self.store.stream, self._consumer)
+                    LOGGER.info("%s listens to %s as %s", self._group, self.id.stream, self._consumer)
                     self.onEstablished()
                     while self.listening:
                         self.run_pass(connection)
@@ -116,7 +140,7 @@ class Consumer(EventListener):
                             self.observer.pass_completed(self, connection)
                     self.leave(connection)
             except NoGroup:
-                LOGGER.warning("the group %s is gone from the stream; creating it again", self._group)
+                LOGGER.warning("the group %s is gone from its stream; creating it again", self._group)
             except (Unreachable, Refused) as error:
                 if isinstance(error, WrongServer) and not was_established:
                     raise
@@ -133,6 +157,15 @@ class Consumer(EventListener):
         self._running = False
         self.onStop()
 
+    def join(self, connection: Connection) -> None:
+        """Create the group on each stream, and claim its tasks. Raises ClaimConflict if another group that is
+        alive has claimed one of them."""
+        for id in self.ids:
+            create_group(connection, id.stream, self._group)
+        if self._claim_keeper:
+            heartbeat = self.observer.heartbeat_commands if self.observer else list
+            self._claim_keeper.take(connection, heartbeat, may_wait=lambda: self.listening)
+
     def on_pass(self, connection: Connection) -> float:
         """Do what is due by the clock; called before each read. Return the seconds until the next is due.
         Here: do nothing, and return the longest time that a read waits."""
@@ -146,7 +179,7 @@ class Consumer(EventListener):
                 event = events.decode_event(entry.fields)
             except events.Malformed as error:
                 LOGGER.warning("event %s cannot be understood: %s", entry.id, error)
-                self.acknowledge_later([entry.id])
+                self.settle_later([entry])
                 continue
             if not self.should_process(event):
                 self.ignore(entry.id, event)
@@ -161,15 +194,38 @@ class Consumer(EventListener):
         """Acknowledge an event that is not for this consumer, with the next read."""
         self.acknowledge_later([id])
 
-    def acknowledge_later(self, ids: Sequence[str]) -> None:
-        """Acknowledge these entries together with the next read, which costs no round trip."""
-        self._to_acknowledge += ids
+    def acknowledge_later(self, ids: Sequence[str], stream: str = "") -> None:
+        """Acknowledge these entries of a stream, by default the first, together with the next read, which
+        costs no round trip."""
+        self._to_acknowledge.setdefault(stream or self.id.stream, []).extend(ids)
+
+    def settle_later(self, entries: Sequence[Entry]) -> None:
+        """Settle entries together with the next read: acknowledge those of the bus; those of a stream that
+        only this group reads are deleted as well, see `settle_commands`."""
+        at = events.timestamp(time.time())
+        for id in self.ids:
+            own_ids = [entry.id for entry in entries if entry.stream == id.stream]
+            if keys.has_one_group(id.stream):
+                self._before_read += settle_commands(id, own_ids, at, has_receipts=self.has_receipts)
+            elif own_ids:
+                self.acknowledge_later(own_ids, id.stream)
+
+    def send_later(self, commands: Sequence[Command]) -> None:
+        """Send these commands together with the next read, before anything is acknowledged."""
+        self._before_read += commands
 
     def acknowledge_now(self, connection: Connection) -> None:
         """Acknowledge the entries that were to be acknowledged later. (XACK)"""
-        if self._to_acknowledge:
-            ids, self._to_acknowledge = self._to_acknowledge, []
-            connection.execute([acknowledge_command(self.id, ids)])
+        connection.execute(self._take_commands())
+
+    def _take_commands(self) -> list[Command]:
+        """Return the commands that are to go with the next read. They are forgotten."""
+        commands, self._before_read = self._before_read, []
+        to_acknowledge, self._to_acknowledge = self._to_acknowledge, {}
+        for id in self.ids:
+            if acknowledged := to_acknowledge.get(id.stream):
+                commands.append(acknowledge_command(id, acknowledged))
+        return commands
 
     def capacity(self) -> int:
         """Return how many events a pass may read. With 0, `wait_for_capacity` is called instead."""
@@ -184,13 +240,21 @@ class Consumer(EventListener):
         return ()
 
     def execute_read(self, connection: Connection, commands: Sequence[Command]) -> list[Reply]:
-        """Send the commands that read a batch and return their replies; the last one may block."""
+        """Send the commands that read a batch and return their replies; the last but one may block."""
         return connection.execute(commands, keep_errors=True)
+
+    def flag_keys(self) -> tuple[str, ...]:
+        """Return the keys whose existence is read together with a batch, see `process_flags`."""
+        return (keys.RECEIPTS_ROLE,)
+
+    def process_flags(self, flags: Sequence[bool], batch: Sequence[Entry]) -> None:
+        """Note which of the keys of `flag_keys` existed just after this batch was read."""
+        self.has_receipts = flags[0]
 
     def run_pass(self, connection: Connection) -> None:
         """Do what is due by the clock, then read a batch and process it. Reclaimed entries come first."""
         due_seconds = self.on_pass(connection)
-        self.renew_claims(connection)
+        self.keep_claims(connection)
         # Far less than the time-out: a server without new entries must not seem to be gone.
         longest = min(_LONGEST_BLOCK_SECONDS, self.store.settings.redis_timeout_seconds / 2)
         block_seconds = min(max(due_seconds, 0), longest)
@@ -205,6 +269,18 @@ class Consumer(EventListener):
             self.process_batch(connection, self._batch)
             self._batch = []
 
+    def renew_group_claims(self, connection: Connection) -> None:
+        """Claim the tasks of this group again, and release what no process of it does any more. Raises
+        ClaimConflict."""
+        if self._claim_keeper:
+            self._claim_keeper.renew(connection)
+
+    def keep_claims(self, connection: Connection) -> None:
+        """Keep the claims on entries that are processed, and those of the group, if it is time to."""
+        self.renew_claims(connection)
+        if self._claim_keeper:
+            self._claim_keeper.keep(connection)
+
     def renew_claims(self, connection: Connection) -> None:
         """Renew the claims of `claimed_ids` if it is time to."""
         now = time.monotonic()
@@ -216,16 +292,21 @@ class Consumer(EventListener):
     def leave(self, connection: Connection) -> None:
         """Acknowledge what is to be acknowledged, and leave the group unless entries are still pending."""
         self.acknowledge_now(connection)
-        leave_group(connection, self.id)
+        for id in self.ids:
+            leave_group(connection, id)
 
     def _next_batch(self, connection: Connection, count: int, block_ms: int) -> list[Entry]:
+        self.is_reclaimed = True
         if self._single_entries:
             return [self._single_entries.popleft()]
         batch = self._reclaim(connection, count)
         if not batch:
-            commands = read_commands(self.id, count=count, block_ms=block_ms, done=self._to_acknowledge)
-            self._to_acknowledge = []
-            batch = parse_batch(self.execute_read(connection, commands))
+            self.is_reclaimed = False
+            read = read_command(self.ids, count=count, block_ms=block_ms)
+            commands = [*self._take_commands(), read, ("MGET", *self.flag_keys())]
+            *_, reply, flags = self.execute_read(connection, commands)
+            batch = parse_batch(reply)
+            self.process_flags([flag is not None for flag in check_reply(flags)], batch)
         self.event_count += len(batch)
         return batch
 
@@ -248,13 +329,20 @@ class Consumer(EventListener):
         now = time.monotonic()
         if now < self._reclaim_at:
             return []
-        idle_ms, start = int(self.lease_seconds * 1000), self._reclaim_from
-        batch, self._reclaim_from = reclaim(connection, self.id, idle_ms=idle_ms, count=count, start=start)
-        if batch:
-            LOGGER.info("%s takes over %d events that were left behind", self._group, len(batch))
-        elif self._reclaim_from == FIRST_ID:
+        entries: list[Entry] = []
+        idle_ms = int(self.lease_seconds * 1000)
+        for id, start in self._reclaim_from.items():
+            if count > len(entries):
+                part, self._reclaim_from[id] = reclaim(
+                    connection, id, idle_ms=idle_ms, count=count - len(entries), start=start
+                )
+                entries += part
+        if entries:
+            LOGGER.info("%s takes over %d events that were left behind", self._group, len(entries))
+        elif set(self._reclaim_from.values()) == {FIRST_ID}:
             self._reclaim_at = now + self.lease_seconds / 2
             if now >= self._remove_idle_at:
                 self._remove_idle_at = now + _REMOVE_IDLE_EVERY_SECONDS
-                remove_idle_consumers(connection, self.id, idle_ms=round(1000 * _IDLE_CONSUMER_SECONDS))
-        return batch
+                for id in self.ids:
+                    remove_idle_consumers(connection, id, idle_ms=round(1000 * _IDLE_CONSUMER_SECONDS))
+        return entries

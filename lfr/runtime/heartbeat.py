@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 from uuid import uuid4
@@ -20,7 +20,7 @@ from lfr import __version__, events
 from lfr.host.systemd import ServiceManager
 from lfr.runtime.consumer import LONGEST_BACKOFF_SECONDS, Consumer
 from lfr.store.processes import Process, heartbeat_commands, remove_process_commands
-from lfr.store.redis.connection import Connection
+from lfr.store.redis.connection import Command, Connection
 from lfr.store.stream.groups import Group, read_groups
 
 _INTERVAL_SECONDS: Final = 2.0
@@ -30,8 +30,9 @@ _TIME_OUTS_PER_PASS: Final = 2.0
 that waits less is asked to wait that long."""
 
 
-def this_process(name: str) -> Process:
-    """Return a description of this process, which runs the role of this name, with a new unique id."""
+def this_process(name: str, claims: Mapping[str, Sequence[str]]) -> Process:
+    """Return a description of this process, which runs the role of this name, with a new unique id. `claims`
+    are the tasks that it claims, by group."""
     host = socket.gethostname()
     return Process(
         id=f"{name} {host} {os.getpid()} {uuid4().hex[:8]}",
@@ -41,6 +42,7 @@ def this_process(name: str) -> Process:
         pid=os.getpid(),
         version=__version__,
         since=events.timestamp(time.time()),
+        claims=claims,
     )
 
 
@@ -53,24 +55,29 @@ class HeartbeatMonitor:
     def __init__(self, name: str, consumers: Sequence[Consumer], supervisor: ServiceManager) -> None:
         self._supervisor = supervisor
         self._consumers = consumers
-        self._groups = {consumer.id.group for consumer in consumers}
+        self._forget_seconds = consumers[0].store.settings.tasks_forget_seconds
         self._passes = dict.fromkeys(consumers, 0)
         self._passes_at_last_beat = dict(self._passes)
         self._outages: dict[Consumer, str] = {}  # the reason why a consumer cannot reach Redis
         self._lock = threading.Lock()
         self._next_beat_at = 0.0
         self._is_ready = False
-        self._process = this_process(name)
+        claims = {consumer.id.group: consumer.claims for consumer in consumers if consumer.claims}
+        self._process = this_process(name, claims)
         supervisor.notify(*self._watchdog_request())
         self._interval_seconds = min(_INTERVAL_SECONDS, (supervisor.watchdog_seconds or 60) / 3)
+
+    def heartbeat_commands(self) -> list[Command]:
+        """Return the commands of a heartbeat now."""
+        return heartbeat_commands(self._current_process(), self._forget_seconds)
 
     def pass_completed(self, consumer: Consumer, connection: Connection) -> None:
         """Count a completed pass. Send a heartbeat if it is due and all other consumers are alive."""
         self._passes[consumer] += 1
         self._outages.pop(consumer, None)
         if self._is_due():
-            connection.execute(heartbeat_commands(self._current_process()), keep_errors=True)
-            self._notify_supervisor(read_groups(connection, consumer.store.stream))
+            connection.execute(self.heartbeat_commands(), keep_errors=True)
+            self._notify_supervisor(self._read_own_groups(connection))
 
     def disconnected(self, consumer: Consumer, reason: str) -> None:
         """Count a failed try to reach Redis as a pass, and report the reason to the supervisor."""
@@ -113,6 +120,16 @@ class HeartbeatMonitor:
         event_count = sum(consumer.event_count for consumer in self._consumers)
         return replace(self._process, passes=sum(self._passes.values()), events=event_count)
 
+    def _read_own_groups(self, connection: Connection) -> list[Group]:
+        """Return the groups of the consumers, on each of their streams. (XINFO GROUPS)"""
+        ids = {(id.stream, id.group) for consumer in self._consumers for id in consumer.ids}
+        return [
+            group
+            for stream in sorted({stream for stream, _ in ids})
+            for group in read_groups(connection, stream)
+            if (stream, group.name) in ids
+        ]
+
     def _notify_supervisor(self, groups: Sequence[Group]) -> None:
         assignments = [f"STATUS={self._status(groups)}", "WATCHDOG=1"]
         if not self._is_ready:
@@ -123,9 +140,8 @@ class HeartbeatMonitor:
     def _status(self, groups: Sequence[Group]) -> str:
         for reason in list(self._outages.values()):
             return f"{reason}; trying again"
-        own_groups = [group for group in groups if group.name in self._groups]
-        lags = [group.lag for group in own_groups if group.lag is not None]
-        lag = f"{sum(lags):,} to read, " if len(lags) == len(own_groups) else ""
-        pending = sum(group.pending for group in own_groups)
+        lags = [group.lag for group in groups if group.lag is not None]
+        lag = f"{sum(lags):,} to read, " if len(lags) == len(groups) else ""
+        pending = sum(group.pending for group in groups)
         process = self._current_process()
         return f"{lag}{pending:,} pending; {process.events:,} events taken in {process.passes:,} passes"

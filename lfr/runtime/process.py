@@ -11,13 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 
-from lfr.errors import LfrError, Refused, Unreachable, WrongServer
+from lfr.errors import Conflict, LfrError, Refused, Unreachable, WrongServer
 from lfr.host.systemd import ServiceManager
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.heartbeat import HeartbeatMonitor
 
 LOGGER = logging.getLogger(__name__)
 
+EXIT_CONFLICT = 69
 EXIT_DEFECT = 70
 EXIT_SYSTEM = 71
 EXIT_CANNOT_WRITE = 73
@@ -42,10 +43,10 @@ class RoleContext:
 def run_consumers(context: RoleContext, consumers: Sequence[Consumer]) -> int:
     """Run each consumer in its own thread until the process is asked to stop.
 
-    Returns the exit code: 0 after a stop; 73 if a consumer could not write its log, 78 if lfr cannot use the
-    server that it has met first, 70 if it met a defect, 71 if the system allows no more threads: then the
-    others stop too, so that the supervisor can start the role again. Sends heartbeats, and removes the
-    process from Redis at the end.
+    Returns the exit code: 0 after a stop; 73 if a consumer could not write its log, 69 if another group has
+    claimed one of its tasks, 78 if lfr cannot use the server that it has met first, 70 if it met a defect, 71
+    if the system allows no more threads: then the others stop too, so that the supervisor can start the role
+    again. Sends heartbeats, and removes the process from Redis at the end.
     """
     exit_codes: list[int] = []
     messages: set[str] = set()  # what has been logged: all consumers may meet the same server
@@ -63,7 +64,7 @@ def run_consumers(context: RoleContext, consumers: Sequence[Consumer]) -> int:
             if str(error) not in messages:
                 messages.add(str(error))
                 LOGGER.error("%s", error)
-            exit_codes.append(EXIT_BAD_SETTINGS if isinstance(error, WrongServer) else EXIT_CANNOT_WRITE)
+            exit_codes.append(_exit_code(error))
             stop()
         except BaseException:
             LOGGER.exception("a defect in lfr; please report it")
@@ -89,6 +90,12 @@ def run_consumers(context: RoleContext, consumers: Sequence[Consumer]) -> int:
     with suppress(Unreachable, Refused), consumers[0].store.connect() as connection:
         monitor.remove(connection)
     return exit_codes[0] if exit_codes else 0
+
+
+def _exit_code(error: LfrError) -> int:
+    if isinstance(error, WrongServer):
+        return EXIT_BAD_SETTINGS
+    return EXIT_CONFLICT if isinstance(error, Conflict) else EXIT_CANNOT_WRITE
 
 
 def handle_reload_signal(context: RoleContext) -> None:

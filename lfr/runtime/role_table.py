@@ -51,7 +51,7 @@ ROLES = (
     Role(
         "receipts",
         "lfr.roles.receipts",
-        "logs each processed event as a line of JSON and removes it from the stream",
+        "logs each processed event as a line of JSON",
         (Option("--to", TEXT, None, "FILE", "append to FILE instead of stdout"),),
     ),
     Role(

@@ -12,8 +12,9 @@ from typing import TypeVar
 from lfr import events
 from lfr.errors import Refused, Unreachable
 from lfr.runtime.consumer import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
+from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Store
-from lfr.store.stream.entries import ConsumerId, Entry, acknowledge_command, append_command
+from lfr.store.stream.entries import ConsumerId, Entry, append_command, receipt_commands, settle_commands
 from lfr.store.workflows.attempt_status import is_current
 from lfr.values.json import Json
 
@@ -37,9 +38,14 @@ class Completion:
 def parse_tasks(batch: Sequence[Entry]) -> tuple[list[tuple[str, events.StartTask]], list[str]]:
     """Return the start-tasks of a batch with their entry ids, and the ids of all other entries.
 
-    A malformed start-task counts as another entry: the lifecycle copies it to the dead letters.
+    A copy of a start-task that a group has claimed counts as another entry, and so does a malformed one: the
+    lifecycle copies it to the dead letters.
     """
-    candidates = [entry for entry in batch if events.peek_kind(entry.fields) == events.START_TASK]
+    candidates = [
+        entry
+        for entry in batch
+        if events.peek_kind(entry.fields) == events.START_TASK and not events.is_copy(entry.fields)
+    ]
     decoded = events.decode_all([entry.fields for entry in candidates])
     tasks: dict[str, events.StartTask] = {}
     for entry, values in zip(candidates, decoded, strict=True):
@@ -49,22 +55,28 @@ def parse_tasks(batch: Sequence[Entry]) -> tuple[list[tuple[str, events.StartTas
     return list(tasks.items()), [entry.id for entry in batch if entry.id not in tasks]
 
 
-def complete_tasks(connection: Connection, consumer: ConsumerId, completions: Sequence[Completion]) -> None:
-    """Append the end-tasks and receipts, and acknowledge the start-tasks, in one transaction."""
+def complete_tasks(
+    connection: Connection, consumer: ConsumerId, completions: Sequence[Completion], *, has_receipts: bool
+) -> None:
+    """Append the end-tasks, and settle the start-tasks, in one transaction: those on the bus get receipts and
+    are acknowledged; for those in a queue, see `settle_commands`."""
     if not completions:
         return
-    commands = [command for each in completions for command in completion_commands(consumer.stream, each)]
-    ids = [completion.id for completion in completions]
-    connection.transact([*commands, acknowledge_command(consumer, ids)])
-
-
-def completion_commands(stream: str, completion: Completion) -> list[Command]:
-    """Return the commands that append the end-task and the receipt. Raises InvalidJson. (XADD)"""
     at = events.timestamp(time.time())
-    receipt = append_command(stream, events.RECEIPT, at, events.receipt_values(completion.id))
+    commands = [command for each in completions for command in completion_commands(each, at)]
+    ids = [completion.id for completion in completions]
+    if keys.has_one_group(consumer.stream):
+        commands += settle_commands(consumer, ids, at, has_receipts=has_receipts)
+    else:
+        commands += receipt_commands(consumer, dict.fromkeys(ids, "processed"), at)
+    connection.transact(commands)
+
+
+def completion_commands(completion: Completion, at: str) -> list[Command]:
+    """Return the commands that append the end-task, none if it has none. Raises InvalidJson. (XADD)"""
     if completion.values is None:
-        return [receipt]
-    return [append_command(stream, events.END_TASK, at, completion.values), receipt]
+        return []
+    return [append_command(keys.ENDS, events.END_TASK, at, completion.values)]
 
 
 def retry_on_disconnect(store: Store, call: Callable[[Connection], T], what: str) -> T:

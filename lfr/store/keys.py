@@ -12,12 +12,45 @@ _OWN: Final = re.compile(
     r"(?:workflow|workflows|flow|flows|waits|receipts|littleflow):.*|.*env:[^:]*:[^:]*_url", re.DOTALL
 )
 
+_QUEUE_PREFIX: Final = "workflows:tasks:"
+
 ALL = "workflows:all"
 """ZSET: every workflow's id by its start, in milliseconds since the epoch."""
 
 DEAD_LETTERS = "workflows:dead"
 """STREAM: copies of events that could not be understood: `id`, `at`, `reason`, `event` (the raw fields as
 JSON)."""
+
+ENDS = "workflows:ends"
+"""STREAM: what only lifecycles read: end-task events of lfr's own workers, and the events of items."""
+
+RECEIPTS = "workflows:receipts"
+"""STREAM: receipts for entries of queues and of ENDS, each for many entries of one stream."""
+
+RECEIPTS_ROLE = "workflows:receipts:role"
+"""STRING: exists while a receipts role runs; expires. Without it no receipts are written."""
+
+CLAIMS = "workflows:claims"
+"""HASH: the name of a task, or a prefix as `request:*` -> the group that has claimed it."""
+
+CLAIMS_VERSION = "workflows:claims:version"
+"""STRING: a text that changes with CLAIMS, and when tasks are moved. Who routes events watches it."""
+
+UNSORTED = "workflows:unsorted"
+"""SET: the groups whose queues may hold tasks that the group no longer claims."""
+
+UNCLAIMED = "workflows:unclaimed"
+"""SET: the names of tasks of which some may be in `unclaimed`."""
+
+FOREIGN_TASKS = "workflows:foreign"
+"""HASH: the name of a task that a foreign worker has ended -> when that was, in milliseconds since the
+epoch, to the minute."""
+
+HOUSEKEEPER = "workflows:housekeeper"
+"""STRING: the lifecycle that clears and tidies up; expires."""
+
+IS_INDEXED = "workflows:indexed"
+"""STRING: exists once the tasks that an earlier version has left on the bus have been indexed or moved."""
 
 FLOW_REFERENCES = "flows:refs"
 """HASH: digest -> how many workflows use that flow; `flow_text_name` -> how many have that flow text."""
@@ -53,6 +86,33 @@ deadline in milliseconds since the epoch."""
 
 DELAYED_STARTS = "waits:delayed"
 """ZSET: `W INDEX ATTEMPT`, retries that are delayed, by their due time in milliseconds since the epoch."""
+
+
+def queue(group: str) -> str:
+    """STREAM: the start-task events of the tasks that a group has claimed; only this group reads them."""
+    return f"{_QUEUE_PREFIX}{group}"
+
+
+def has_one_group(stream: str) -> bool:
+    """Return whether only one group reads a stream: a queue, or ENDS. Its entries are deleted once they have
+    been processed."""
+    return stream in (ENDS, RECEIPTS) or stream.startswith(_QUEUE_PREFIX)
+
+
+def stale_mark(group: str) -> str:
+    """STRING: exists while the group's queue may hold tasks whose attempt is over."""
+    return f"workflows:stale:{group}"
+
+
+def group_life(group: str) -> str:
+    """STRING: exists while a process of the group runs; expires `tasks.forget` seconds after its end."""
+    return f"workflows:group:{group}"
+
+
+def unclaimed(base: str) -> str:
+    """ZSET: `W INDEX ATTEMPT`, running attempts of a task that nobody has claimed, whose start-task is on the
+    bus, by when they started, in milliseconds since the epoch. The id of that entry is no earlier."""
+    return f"workflows:unclaimed:{base}"
 
 
 def state(name: str) -> str:

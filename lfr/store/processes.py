@@ -8,6 +8,7 @@ are removed when somebody reads the heartbeats.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 from lfr.store import keys
@@ -27,6 +28,7 @@ class Process:
     since   when it started, in ISO 8601, UTC
     passes  how many passes of its loop it has completed
     events  how many events it has read
+    claims  the tasks that it claims, by group; None: its version of lfr knows no queues
     """
 
     id: str
@@ -38,9 +40,10 @@ class Process:
     since: str
     passes: int = 0
     events: int = 0
+    claims: Mapping[str, Sequence[str]] | None = None
 
 
-_PROCESS_FIELDS = {field.name for field in fields(Process)}
+_PROCESS_FIELDS = {each.name for each in fields(Process)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,15 @@ class Heartbeat:
     age_seconds: float
 
 
-def heartbeat_commands(process: Process) -> list[Command]:
-    """Return the commands of a heartbeat: they store the process for EXPIRES_SECONDS. (SET EX, SADD)"""
+def heartbeat_commands(process: Process, forget_seconds: float) -> list[Command]:
+    """Return the commands of a heartbeat: they store the process for EXPIRES_SECONDS, and that its groups are
+    alive for `forget_seconds`. (SET, SADD)"""
     description = json.dumps(asdict(process))
+    forget_ms = max(1, round(1000 * forget_seconds))
     return [
         ("SET", keys.process(process.id), description, "EX", EXPIRES_SECONDS),
         ("SADD", keys.PROCESSES, process.id),
+        *(("SET", keys.group_life(group), 1, "PX", forget_ms) for group in process.claims or ()),
     ]
 
 

@@ -75,7 +75,8 @@ class ServerHeartbeat:
     def __init__(self, context: RoleContext, store: Store) -> None:
         self._supervisor = context.supervisor
         self._store = store
-        self._process = this_process(context.name)
+        self._process = this_process(context.name, {})
+        self._forget_seconds = store.settings.tasks_forget_seconds
         self._status = ""
         handle_reload_signal(context)
 
@@ -90,7 +91,9 @@ class ServerHeartbeat:
         status = self._status
         try:
             with self._store.connect() as connection:
-                connection.execute(heartbeat_commands(self._process))
+                connection.execute(
+                    heartbeat_commands(self._process, self._store.settings.tasks_forget_seconds)
+                )
         except (Unreachable, Refused) as error:
             status = f"{status}; {error.message}"
         self._supervisor.notify("WATCHDOG=1", f"STATUS={status}")

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lfr import events
 from lfr.errors import Refused, Unreachable
 from lfr.store.redis.connection import Command, Connection, Reply, transaction
-from lfr.store.stream.entries import ConsumerId, acknowledge_command
+from lfr.store.stream.entries import ConsumerId, settle_commands
 
 LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedCompletion:
-    """The commands that complete the start-task with this entry id, except its acknowledgement."""
+    """The commands that complete the start-task with this entry id, without those that settle it."""
 
     id: str
     commands: Sequence[Command]
@@ -61,29 +63,32 @@ class CompletionQueue:
         """Whether the latest completions could not be sent."""
         return self._has_failed
 
-    def send_while_blocked(self, connection: Connection) -> None:
-        """Send completions until none waits or the reader is back. Raises Unreachable and Refused."""
+    def send_while_blocked(self, connection: Connection, *, has_receipts: bool) -> None:
+        """Send completions until none waits or the reader is back. Raises Unreachable and Refused.
+        `has_receipts` says whether a receipts role runs."""
         while group := self._take_while_blocked():
             try:
-                self._send(connection, group)
+                self._send(connection, group, has_receipts)
             except BaseException:
                 with self._lock:
                     self._is_sending = False
                 raise
 
-    def send(self, connection: Connection) -> None:
+    def send(self, connection: Connection, *, has_receipts: bool) -> None:
         """Send all completions. For the reader. Raises Unreachable and Refused."""
         while group := self._take(reader_blocks=False):
-            self._send(connection, group)
+            self._send(connection, group, has_receipts)
 
-    def send_with_read(self, connection: Connection, read_commands: Sequence[Command]) -> list[Reply]:
+    def send_with_read(
+        self, connection: Connection, read_commands: Sequence[Command], *, has_receipts: bool
+    ) -> list[Reply]:
         """Send the completions and these commands in one write; return the replies to these. For the reader.
 
         The completions are confirmed before the read blocks. Raises Unreachable and Refused.
         """
         group = self._take(reader_blocks=True)
         try:
-            self._send(connection, group, read_commands)
+            self._send(connection, group, has_receipts, read_commands)
             return connection.check(connection.receive(len(read_commands)), keep_errors=True)
         finally:
             self._is_reader_blocked = False
@@ -109,7 +114,11 @@ class CompletionQueue:
             self._has_failed = True
 
     def _send(
-        self, connection: Connection, group: Sequence[EncodedCompletion], more: Sequence[Command] = ()
+        self,
+        connection: Connection,
+        group: Sequence[EncodedCompletion],
+        has_receipts: bool,
+        more: Sequence[Command] = (),
     ) -> None:
         """Send a group in one transaction, and in the same write `more`, whose replies the caller receives.
 
@@ -118,7 +127,9 @@ class CompletionQueue:
         ids = [completion.id for completion in group]
         commands = [command for completion in group for command in completion.commands]
         if group:
-            commands = transaction([*commands, acknowledge_command(self._consumer, ids)])
+            at = events.timestamp(time.time())
+            settle = settle_commands(self._consumer, ids, at, has_receipts=has_receipts)
+            commands = transaction([*commands, *settle])
         try:
             connection.send([*commands, *more])
             replies = connection.receive(len(commands))

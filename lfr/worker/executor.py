@@ -2,6 +2,10 @@
 
 The thread of the consumer reads tasks and checks that their attempts are current; threads of a pool, or an
 event loop, execute them. See `completions` for how their ends are sent.
+
+With a concurrency of 1, one other thread reads a task, executes it, and sends its end with the next read:
+that is one round trip a task, and no change of threads. The thread of the consumer renews its claims
+meanwhile.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from contextvars import Context
 from functools import partial
 from types import TracebackType
 from typing import Final, TypeAlias
@@ -21,6 +26,9 @@ from lfr.errors import Refused, Unreachable
 from lfr.host.journal import log_fields
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.tasks import Completion, completion_commands, parse_tasks
+from lfr.store import keys
+from lfr.store.queues.claims import covers
+from lfr.store.queues.move import clear_stale_mark, put_back
 from lfr.store.redis.connection import Command, Connection, Reply, Store
 from lfr.store.stream.entries import Entry
 from lfr.store.stream.groups import release_claims
@@ -35,6 +43,17 @@ LOGGER = logging.getLogger(__name__)
 
 _OWN_PACKAGES: Final = ("lfr", "asyncio")
 """Packages whose frames the author of a task does not need in a traceback."""
+
+_STRANGER_SECONDS: Final = 1.0
+"""How long a task that is for another process of the group stays with this one, before it is put back."""
+
+_PUT_BACK_SECONDS: Final = 0.02
+
+_SUPERVISE_SECONDS: Final = 0.25
+"""How often the thread of the consumer looks after the one that executes tasks one by one."""
+
+_LAST_READ_SECONDS: Final = 1.5
+"""How long to wait at a stop for a thread that only reads: longer than a read blocks."""
 
 Work: TypeAlias = Callable[[events.StartTask], Json | Awaitable[Json]]
 """Executes a task: returns its output, or an awaitable of it; raises TaskFailed or CompletedElsewhere."""
@@ -56,7 +75,7 @@ class TaskExecutor(Consumer):
     """A consumer of start-task events that executes those it accepts, if their attempts are current.
 
     work           executes one task; called in many threads at once
-    accepts        whether this executor is for a task, by its `base`
+    claims         the tasks that its group claims: names, or prefixes such as `request:*`
     is_async       whether `work` returns an awaitable at once: it is then called in the event loop
     end_commands   the commands that go in the transaction that completes a task
     concurrency    how many tasks run at once; no more are read from the stream
@@ -69,34 +88,71 @@ class TaskExecutor(Consumer):
         group: str,
         work: Work,
         *,
-        accepts: Callable[[str], bool],
+        claims: Sequence[str],
         is_async: Callable[[str], bool] = lambda base: False,
         end_commands: Callable[[events.StartTask], Sequence[Command]] = lambda task: (),
         concurrency: int,
         grace_seconds: float = 10.0,
     ) -> None:
-        super().__init__(store, group, lease_seconds=store.settings.tasks_lease_seconds)
+        super().__init__(store, group, claims=claims, lease_seconds=store.settings.tasks_lease_seconds)
         self._work = work
-        self._accepts = accepts
         self._is_async = is_async
         self._end_commands = end_commands
         self._concurrency = concurrency
         self._grace_seconds = grace_seconds
         self._unchecked: list[tuple[str, events.StartTask]] = []  # read, and to be checked before they begin
+        self._has_put_back = False
+        self._has_read_all = False
+        self._must_check = True  # whether tasks in the queue may be stale
+        self._strangers: list[tuple[float, Entry]] = []  # not for this executor; when each was read
         self._claims: set[str] = set()  # the entries that were read and whose completion is not confirmed
         self._running_count = 0  # the tasks that were read and have not ended
         self._changed = threading.Condition()
         self._completions = CompletionQueue(self.id, self._forget)
         # One thread more than tasks: while that of an ended task sends, another task may begin.
         self._pool = ThreadPool(concurrency + 1)
+        self._serial_thread: threading.Thread | None = None  # reads and executes, if the concurrency is 1
+        self._serial_failure: BaseException | None = None  # what has ended that thread
         self._event_loop = EventLoopThread()
 
+    def run_pass(self, connection: Connection) -> None:
+        """Do what is due, then read tasks and begin them. With a concurrency of 1, another thread does so."""
+        if self._concurrency > 1:
+            super().run_pass(connection)
+            return
+        if self._serial_thread is None or not self._serial_thread.is_alive():
+            self._serial_thread = threading.Thread(target=self._run_serially, name="tasks", daemon=True)
+            self._serial_thread.start()
+        self.keep_claims(connection)
+        with self._changed:
+            self._changed.wait_for(lambda: self._serial_failure is not None, _SUPERVISE_SECONDS)
+            failure, self._serial_failure = self._serial_failure, None
+        if failure is not None:
+            raise failure
+
+    def _run_serially(self) -> None:
+        """Read tasks and execute them, one after the other, until a stop. What it raises, the thread of the
+        consumer raises again."""
+        try:
+            with self.store.connect() as connection:
+                while self.listening:
+                    super().run_pass(connection)
+        except BaseException as error:
+            with self._changed:
+                self._serial_failure = error
+                self._changed.notify_all()
+
     def capacity(self) -> int:
-        """Return how many tasks may begin. Other workers find the other entries on the stream."""
-        return self._concurrency - self._running_count
+        """Return how many tasks may begin. Other workers find the other entries in the queue."""
+        return 0 if self._has_put_back else self._concurrency - self._running_count
 
     def wait_for_capacity(self, seconds: float) -> None:
-        """Wait until a task may start, at most this long. Return at once if one may now."""
+        """Wait until a task may start, at most this long. Return at once if one may now. After tasks were put
+        back, leave them to another process for a moment."""
+        if self._has_put_back:
+            self._has_put_back = False
+            self.sleep(min(seconds, _PUT_BACK_SECONDS))
+            return
         with self._changed:
             self._changed.wait_for(lambda: self._running_count < self._concurrency, seconds)
 
@@ -108,41 +164,79 @@ class TaskExecutor(Consumer):
     def on_pass(self, connection: Connection) -> float:
         """Do what an earlier pass could not, and send the completions that cannot go with a read."""
         self._begin_current(connection)
+        self._hand_on_strangers(connection)
+        if self._must_check and self._has_read_all:
+            self._has_read_all = False
+            clear_stale_mark(connection, self.id.group)
         if self._completions.has_failed or not self.capacity():
-            self._completions.send(connection)
+            self._completions.send(connection, has_receipts=self.has_receipts)
         return super().on_pass(connection)
 
     def execute_read(self, connection: Connection, commands: Sequence[Command]) -> list[Reply]:
         """Send the commands that read a batch, and all completions in the same write."""
-        return self._completions.send_with_read(connection, commands)
+        return self._completions.send_with_read(connection, commands, has_receipts=self.has_receipts)
+
+    def flag_keys(self) -> tuple[str, ...]:
+        """Return the keys whose existence is read together with a batch."""
+        return (*super().flag_keys(), keys.stale_mark(self.id.group))
+
+    def process_flags(self, flags: Sequence[bool], batch: Sequence[Entry]) -> None:
+        """Note whether a receipts role runs, and whether the tasks of this batch may be stale."""
+        super().process_flags(flags, batch)
+        self._must_check = flags[1]
+        self._has_read_all = not batch
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
-        """Begin the accepted tasks of a batch."""
+        """Begin the tasks of a batch; hand on those that are not for this executor."""
         tasks, other_ids = parse_tasks(batch)
-        self.acknowledge_later(other_ids)
-        self.acknowledge_later([id for id, task in tasks if not self._accepts(task.base)])
+        if other_ids:  # no start-tasks: they have no business in the queue
+            self.settle_later([entry for entry in batch if entry.id in set(other_ids)])
+        strange_ids = {id for id, task in tasks if not self._accepts(task.base)}
+        if strange_ids:
+            now = time.monotonic()
+            self._strangers += [(now, entry) for entry in batch if entry.id in strange_ids]
         # One that is claimed already: its lease ended, and this executor reclaimed it itself.
-        accepted = [(id, task) for id, task in tasks if self._accepts(task.base) and id not in self._claims]
+        accepted = [(id, task) for id, task in tasks if id not in strange_ids and id not in self._claims]
         if not self.listening:  # the stop came while it was reading these
             release_claims(connection, self.id, [id for id, _ in accepted])
             return
         with self._changed:
             self._claims.update(id for id, _ in accepted)
             self._running_count += len(accepted)
-        self._unchecked += accepted
-        self._begin_current(connection)
+        if self._must_check or self.is_reclaimed:
+            self._unchecked += accepted
+            self._begin_current(connection)
+        else:
+            for id, task in accepted:
+                self._begin(id, task)
+
+    def _accepts(self, base: str) -> bool:
+        return any(covers(claim, base) for claim in self.claims)
+
+    def _hand_on_strangers(self, connection: Connection) -> None:
+        """Put tasks that another process of the group does back into the queue, a second after they were
+        read. If no process of the group does them any more, the claim is released, and they are moved."""
+        due_at = time.monotonic() - _STRANGER_SECONDS
+        due = [entry for read_at, entry in self._strangers if read_at <= due_at]
+        if due:
+            self._strangers = [each for each in self._strangers if each[0] > due_at]
+            self.renew_group_claims(connection)
+            put_back(connection, self.id, due)
+            self._has_put_back = True
 
     def leave(self, connection: Connection) -> None:
         """Wait for running tasks and renew their claims meanwhile, then leave the group."""
         deadline = time.monotonic() + self._grace_seconds
+        if self._serial_thread is not None:
+            self._serial_thread.join(min(self._grace_seconds, _LAST_READ_SECONDS))
         release_claims(connection, self.id, self._drop_unchecked())
-        self._completions.send(connection)
+        self._completions.send(connection, has_receipts=self.has_receipts)
         while self.claimed_ids() and (remaining := deadline - time.monotonic()) > 0:
             self.renew_claims(connection)
             with self._changed:
                 seconds = min(remaining, self.lease_seconds / 4)
                 self._changed.wait_for(lambda: not (self._claims and self._completions.is_empty), seconds)
-            self._completions.send(connection)
+            self._completions.send(connection, has_receipts=self.has_receipts)
         if unfinished := self.claimed_ids():
             LOGGER.warning("%d tasks are left to others after %g s", len(unfinished), self._grace_seconds)
             release_claims(connection, self.id, unfinished)
@@ -184,11 +278,13 @@ class TaskExecutor(Consumer):
             if is_current:
                 self._begin(id, task)
             else:
-                self._end(id, completion_commands(self.id.stream, Completion(id, None)))
+                self._end(id, ())
 
     def _begin(self, id: str, task: events.StartTask) -> None:
         try:
-            if self._is_async(task.base):
+            if self._concurrency == 1 and not self._is_async(task.base):
+                Context().run(self._run, id, task)  # as in a pool: without context variables of other tasks
+            elif self._is_async(task.base):
                 self._event_loop.start(self._run_async(id, task, partial(self._work, task)))
             else:
                 self._pool.submit(partial(self._run, id, task))
@@ -233,7 +329,7 @@ class TaskExecutor(Consumer):
         """Send completions while the reader is blocked. It sends those that cannot be sent now."""
         try:
             with self.store.connect() as connection:
-                self._completions.send_while_blocked(connection)
+                self._completions.send_while_blocked(connection, has_receipts=self.has_receipts)
         except (Unreachable, Refused) as error:
             LOGGER.error("%s; the ends of tasks wait", error)
             with self._changed:
@@ -259,7 +355,8 @@ class TaskExecutor(Consumer):
         return self._commands(id, task, events.end_task_values(task, failure=reason, is_final=is_final))
 
     def _commands(self, id: str, task: events.StartTask, values: dict[str, Json] | None) -> list[Command]:
-        return [*completion_commands(self.id.stream, Completion(id, values)), *self._end_commands(task)]
+        at = events.timestamp(time.time())
+        return [*completion_commands(Completion(id, values), at), *self._end_commands(task)]
 
 
 def _log_failure(task: events.StartTask, error: BaseException) -> None:

@@ -42,7 +42,7 @@ def make_executor(
         store,
         group,
         work,
-        accepts=tasks.__contains__,
+        claims=tuple(tasks),
         is_async=async_names.__contains__,
         end_commands=end_commands,
         concurrency=concurrency,

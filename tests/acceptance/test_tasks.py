@@ -92,7 +92,7 @@ def test_sync_and_async_functions_and_their_failures(redis_url: str, client: Cli
 
 
 def test_processes(redis_url: str, client: Client, file: Path) -> None:
-    with role("tasks", str(file), "--processes", "2", url=redis_url) as parent:
+    with role("tasks", str(file), "--processes", "2", url=redis_url, more=QUICK) as parent:
         output = client.wait(client.run(" ".join(["later"] * 40)), STALL_SECONDS)["output"]
         pids = {each["pid"] for each in output}
         assert len(pids) == 2 and parent.pid not in pids

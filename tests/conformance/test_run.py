@@ -15,7 +15,6 @@ from lfr.operations.list_workflows import list_workflows
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.store.redis.connection import open_store
-from lfr.store.stream.groups import create_group
 from lfr.values.json import ABSENT, Json
 from tests.conformance.cases import RIGHT, case_id
 
@@ -69,7 +68,7 @@ def test_by_a_lifecycle(case: dict[str, Any], redis_url: str, monkeypatch: pytes
     trace: list[dict[str, Json]] = []
     answered: set[str] = set()
     with store.connect() as connection:
-        create_group(connection, store.stream, "lifecycle")
+        lifecycle.join(connection)
         while answer_all(client, answered, trace) or list_workflows(store, state="RUNNING"):
             lifecycle.run_pass(connection)
     workflow = inspect_workflow(store, id)

@@ -13,8 +13,10 @@ import redis
 from lfr.config.settings import Settings
 from lfr.host.valkey import ValkeyServer
 from lfr.runtime.consumer import Consumer
+from lfr.store import keys
 from lfr.store.redis.connection import Connection, Store, open_store
-from lfr.store.stream.groups import create_group
+from lfr.store.stream.entries import ConsumerId
+from lfr.values.stream_id import StreamId
 from tests.conftest import emptied
 from tests.support.waiting import eventually
 
@@ -50,7 +52,9 @@ class Stepper:
     def __init__(self, consumer: Consumer, connection: Connection) -> None:
         self.consumer = consumer
         self.connection = connection
-        create_group(connection, consumer.store.stream, consumer.id.group)
+        consumer.join(connection)
+        if consumer.claims:  # no heartbeats tell that its group is alive
+            connection.call("SET", keys.group_life(consumer.id.group), 1)
 
     def step(self) -> None:
         """Run one pass with the entries that are on the stream now."""
@@ -70,36 +74,70 @@ def stepper(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Consumer], St
 
 
 def append(client: redis.Redis, **fields: Any) -> str:
-    """Append an event as another program does. Return its entry id."""
+    """Append an event to the bus as another program does. Return its entry id."""
+    return append_to(client, "workflows:run", **fields)
+
+
+def append_to(client: redis.Redis, stream: str, **fields: Any) -> str:
+    """Append an event to a stream. Return its entry id."""
     from rqse.client import encode_dictionary
     from rqse.messaging import message
 
-    return str(client.xadd("workflows:run", encode_dictionary(message(fields))))
+    return str(client.xadd(stream, encode_dictionary(message(fields))))
+
+
+def hold_events(client: redis.Redis) -> None:
+    """Let a foreign group join that reads nothing: no event leaves the bus, and others are copied to it."""
+    client.xgroup_create("workflows:run", "listener", "0", mkstream=True)
+
+
+def run_receipts_role(client: redis.Redis) -> None:
+    """Tell the roles that a receipts role runs."""
+    client.set(keys.RECEIPTS_ROLE, 1)
+
+
+def joined_receipts(client: redis.Redis) -> list[str]:
+    """Return the entries of queues and of `workflows:ends` that have a receipt, in its order."""
+    receipts = [json.loads(fields["for"]) for _, fields in client.xrange(keys.RECEIPTS)]
+    return [id for ids in receipts for id in ids]
+
+
+def streams(client: redis.Redis) -> list[str]:
+    """Return the streams of events: the bus, the results, the queues."""
+    return ["workflows:run", "workflows:ends", *sorted(client.scan_iter("workflows:tasks:*"))]
+
+
+def all_entries(client: redis.Redis) -> list[tuple[str, dict[str, str]]]:
+    """Return the entries of all streams of events in the order of their ids, with encoded fields."""
+    entries = [entry for stream in streams(client) for entry in client.xrange(stream)]
+    return sorted(entries, key=lambda entry: StreamId.parse(entry[0]))
 
 
 def started_tasks(client: redis.Redis) -> list[dict[str, str]]:
-    """Return the start-task events on the stream, with encoded fields."""
-    return [fields for _, fields in client.xrange("workflows:run") if fields["kind"] == '"start-task"']
+    """Return the start-task events that are on a stream, with encoded fields."""
+    return [fields for _, fields in all_entries(client) if fields["kind"] == '"start-task"']
 
 
 def events_of(client: redis.Redis, kind: str) -> list[dict[str, Any]]:
-    """Return the events of a kind on the stream, in order."""
+    """Return the events of a kind that are on a stream, in the order of their ids."""
     events = [
-        {name: json.loads(value) for name, value in fields.items()}
-        for _, fields in client.xrange("workflows:run")
+        {name: json.loads(value) for name, value in fields.items()} for _, fields in all_entries(client)
     ]
     return [event for event in events if event["kind"] == kind]
 
 
 def settle(client: redis.Redis, *roles: Stepper) -> None:
     """Let the roles take passes until their groups have read and acknowledged all entries."""
-    names = {role.consumer.id.group for role in roles}
 
     def step() -> bool:
         for role in roles:
             role.step()
-        (last_id, _), *_ = client.xrevrange("workflows:run", count=1)
-        groups = [group for group in client.xinfo_groups("workflows:run") if group["name"] in names]
-        return all(group["pending"] == 0 and group["last-delivered-id"] == last_id for group in groups)
+        return all(_has_settled(client, id) for role in roles for id in role.consumer.ids)
 
     eventually(step)
+
+
+def _has_settled(client: redis.Redis, id: ConsumerId) -> bool:
+    groups = {group["name"]: group for group in client.xinfo_groups(id.stream)}
+    last_id = client.xinfo_stream(id.stream)["last-generated-id"]
+    return groups[id.group]["pending"] == 0 and groups[id.group]["last-delivered-id"] == last_id

@@ -36,6 +36,17 @@ def lifecycle(store: Store, stepper: MakeStepper) -> Stepper:
     return stepper(Lifecycle(store))
 
 
+IDLE_KEYS = {
+    "workflows:run",
+    "workflows:ends",
+    "workflows:foreign",
+    "workflows:housekeeper",
+    "workflows:indexed",
+    "workflows:unclaimed",
+    "receipts:logged",
+}
+
+
 class Worker:
     """Completes tasks with their name and input as output, except those that are held."""
 
@@ -73,8 +84,8 @@ def worker(client: redis.Redis, lifecycle: Stepper) -> Worker:
 
 
 def workflow_keys(client: redis.Redis) -> set[str]:
-    """Return all keys except those of the stream and the receipts."""
-    return {key for key in client.scan_iter() if key not in ("workflows:run", "receipts:logged")}
+    """Return all keys except those that stay in an idle installation."""
+    return {key for key in client.scan_iter() if key not in IDLE_KEYS}
 
 
 def document_time(document: dict[str, Any]) -> str | None:

@@ -19,7 +19,7 @@ from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
 from lfr.store.waits.match import BATCH_PAGE_SIZE
-from tests.integration.conftest import Stepper, append, events_of, settle
+from tests.integration.conftest import Stepper, append, events_of, hold_events, settle
 from tests.support.interference import Killed, kill, overtake
 from tests.support.waiting import eventually
 
@@ -146,6 +146,7 @@ def test_an_event_ends_all_waits_that_ask_for_it_however_many(
 def test_an_event_that_comes_before_the_wait_but_after_the_workflow_ends_one_wait(
     client: redis.Redis, store: Store, role: Stepper, stepper: Make
 ) -> None:
+    hold_events(client)
     lifecycle = stepper(Lifecycle(store))
     append(client, kind="ok", n="stale")
     flow = f"A -> {ANY} -> {ANY}"
@@ -389,6 +390,7 @@ def test_an_event_that_was_delivered_again_and_again_holds_nothing_back(
 def test_buffered_events_are_found_by_fields_that_no_wait_asked_for_before(
     client: redis.Redis, store: Store, role: Stepper, stepper: Make
 ) -> None:
+    hold_events(client)
     lifecycle = stepper(Lifecycle(store))
     ids = [start_workflow(store, f"A -> {BY_ID}", {"id": n}).id for n in range(5)]
     for n in range(5):
@@ -476,6 +478,7 @@ def test_a_wait_that_is_read_after_its_cancellation_is_not_started(
 def test_a_workflow_that_is_deleted_and_started_again_under_its_id_waits_again(
     client: redis.Redis, store: Store, role: Stepper, stepper: Make
 ) -> None:
+    hold_events(client)
     lifecycle = stepper(Lifecycle(store))
     for _ in range(2):
         id = start_workflow(store, ANY, {}, "again").id

@@ -13,6 +13,7 @@ import redis
 from lfr import events
 from lfr.config.settings import Settings
 from lfr.errors import Conflict
+from lfr.lifecycle import housekeeper
 from lfr.operations.complete_task import complete_task
 from lfr.operations.events import send_event
 from lfr.operations.intervene import delete_workflow, retry_task, skip_task, terminate_workflow
@@ -23,13 +24,13 @@ from lfr.roles.receipts import Receipts
 from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.tasks import Completion, complete_tasks, parse_tasks
+from lfr.store.queues.move import clear_stale_mark
 from lfr.store.redis.connection import Connection, Store, open_store
 from lfr.store.stream.entries import Entry
 from lfr.store.waits.event_buffer import remove_unused_field_sets
-from lfr.tasks.catalogue import is_reserved
 from lfr.values.json import Json
-from tests.integration.conftest import Stepper, append, events_of
-from tests.support.waiting import eventually
+from tests.integration.conftest import Stepper, append, streams
+from tests.support.waiting import eventually, eventually_equal
 
 Make = Callable[[Consumer], Stepper]
 
@@ -53,19 +54,32 @@ FLOWS = (
 )
 
 
-class Worker(Consumer):
-    """Completes all tasks but `nobody`; `old` as workers for littleflow_redis do, and sometimes twice."""
+TASKS = ("A", "B", "C", "D", "E", "fails", "old")
 
-    def __init__(self, store: Store, client: redis.Redis) -> None:
-        super().__init__(store, "worker")
+
+class Worker(Consumer):
+    """Completes all tasks but `nobody`; `old` as workers for littleflow_redis do, and sometimes twice. Reads
+    the bus, if it claims no tasks.
+
+    completed  the values of the end-tasks of `old`
+    """
+
+    def __init__(self, store: Store, client: redis.Redis, *claims: str) -> None:
+        super().__init__(store, "worker", claims=claims)
+        self.completed: list[dict[str, Json]] = []
         self._client = client
         self._random = Random(1)
+
+    def on_pass(self, connection: Connection) -> float:
+        if self.claims:
+            clear_stale_mark(connection, self.id.group)
+        return super().on_pass(connection)
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         tasks, other_ids = parse_tasks(batch)
         self.acknowledge_later(other_ids)
         for id, task in tasks:
-            if is_reserved(task.base) or task.base == "nobody":
+            if task.base not in TASKS:
                 self.acknowledge_later([id])
             elif task.base == "fails":
                 self._complete(connection, id, events.end_task_values(task, failure="it fails"))
@@ -73,12 +87,13 @@ class Worker(Consumer):
                 for _ in range(self._random.randint(1, 2)):
                     self._client.set(f"{task.workflow}:output:{task.index}", "[1, 2]")
                     values = {"workflow": task.workflow, "name": task.name, "index": task.index}
+                    self.completed.append(values)
                     self._complete(connection, id, values)
             else:
                 self._complete(connection, id, events.end_task_values(task, output=task.input))
 
     def _complete(self, connection: Connection, id: str, values: dict[str, Json]) -> None:
-        complete_tasks(connection, self.id, [Completion(id, values)])
+        complete_tasks(connection, self.id, [Completion(id, values)], has_receipts=self.has_receipts)
 
 
 def interfere(store: Store, random: Random, id: str) -> None:
@@ -107,15 +122,27 @@ def delete(store: Store, id: str) -> None:
         delete_workflow(store, id)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_nothing_is_left(settings: Settings, client: redis.Redis, stepper: Make, seed: int) -> None:
+@pytest.mark.parametrize("has_receipts", [False, True])
+@pytest.mark.parametrize("claims", [(), TASKS])
+@pytest.mark.parametrize("seed", range(2))
+def test_nothing_is_left(
+    settings: Settings,
+    client: redis.Redis,
+    stepper: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+    claims: tuple[str, ...],
+    has_receipts: bool,
+) -> None:
+    for name in ("_EVERY_SECONDS", "_TIDY_SECONDS", "_RESCAN_SECONDS"):
+        monkeypatch.setattr(housekeeper, name, 0)
     store = open_store(replace(settings, events_retain_seconds=0.5, lease_seconds=1.0))
-    receipts = Receipts(store, io.StringIO())
-    lifecycle, wait, worker = Lifecycle(store), WaitTasks(store), Worker(store, client)
-    roles = [stepper(consumer) for consumer in (lifecycle, wait, worker, receipts)]
+    receipts = [Receipts(store, io.StringIO())] if has_receipts else []
+    lifecycle, wait, worker = Lifecycle(store), WaitTasks(store), Worker(store, client, *claims)
+    roles = [stepper(consumer) for consumer in (lifecycle, wait, worker, *receipts)]
 
     def step() -> None:
-        receipts._clear_at = receipts._rescan_at = lifecycle._check_timers_at = 0.0
+        lifecycle._check_timers_at = 0.0
         for role in roles:
             role.step()
 
@@ -132,8 +159,12 @@ def test_nothing_is_left(settings: Settings, client: redis.Redis, stepper: Make,
         send_event(store, "late-4", {"x": 1})
         step()
         interfere(store, random, id)
-    states = {client.hget(id, "state") for id in ids}
-    assert states >= {"RUNNING", "FINISHED", "FAILED", "TERMINATED"}  # much has happened
+
+    def states() -> set[str | None]:
+        step()
+        return {client.hget(id, "state") for id in ids}
+
+    eventually(lambda: states() >= {"RUNNING", "FINISHED", "FAILED", "TERMINATED"})  # much has happened
     random.shuffle(ids)
     for id in ids:
         delete(store, id)
@@ -145,16 +176,21 @@ def test_nothing_is_left(settings: Settings, client: redis.Redis, stepper: Make,
         if latch["value"]:  # the workflow that held it was deleted
             reset_latch(store, latch["name"])
 
-    def is_clear() -> bool:
+    def count_entries() -> int:
         step()
-        return client.xlen("workflows:run") == 0
+        return sum(client.xlen(stream) for stream in (*streams(client), "workflows:receipts"))
 
-    eventually(is_clear)
+    eventually_equal(count_entries, 0)
     with store.connect() as connection:
         remove_unused_field_sets(connection, 10**15)
+    expected = {"workflows:run", "workflows:ends", "workflows:indexed", "waits:latches"}
+    if claims:
+        expected |= {"workflows:tasks:worker", "workflows:group:worker"}
+        expected |= {"workflows:claims", "workflows:claims:version"}
+    if has_receipts:
+        expected.add("workflows:receipts")
     permanent = {str(key) for key in client.scan_iter() if client.ttl(key) == -1}
-    assert permanent == {"workflows:run", "waits:latches"}, {key: client.type(key) for key in permanent}
-    assert client.xrange("workflows:run") == []
+    assert permanent == expected, {key: client.type(key) for key in permanent ^ expected}
 
 
 @pytest.mark.parametrize("flow", ["old", "<[1]> -> * old"])
@@ -162,12 +198,12 @@ def test_a_late_out_of_band_output_is_dropped(
     store: Store, client: redis.Redis, stepper: Make, flow: str
 ) -> None:
     """A worker for littleflow_redis has executed the task once more than it was asked to."""
-    lifecycle, worker = stepper(Lifecycle(store)), stepper(Worker(store, client))
+    lifecycle, worker = stepper(Lifecycle(store)), stepper(Worker(store, client, *TASKS))
     id = start_workflow(store, flow).id
     for _ in range(20):
         lifecycle.step()
         worker.step()
-    task = events_of(client, "end-task")[-1]
+    task = worker.consumer.completed[-1]
     assert client.hget(id, "state") == "FINISHED"
     if task["workflow"] == id:
         delete_workflow(store, id)

@@ -22,7 +22,7 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store
 from lfr.store.stream.groups import create_group
-from tests.integration.conftest import Stepper, append, events_of, started_tasks
+from tests.integration.conftest import Stepper, append, events_of, run_receipts_role, started_tasks
 
 Make = Callable[[Consumer], Stepper]
 
@@ -63,6 +63,7 @@ def test_a_workflow_runs_to_its_end_by_events(store: Store, client: redis.Redis,
 def test_a_duplicate_changes_nothing_and_is_receipted(
     store: Store, client: redis.Redis, stepper: Make
 ) -> None:
+    run_receipts_role(client)
     lifecycle = stepper(Lifecycle(store))
     id = start_workflow(store, "A -> B -> C").id
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Receipts: each is logged with its event; both are cleared once no group needs them any more."""
+"""Receipts: each is logged with its event. The streams are cleared once no group needs an entry any more."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ import pytest
 import redis
 
 from lfr.config.settings import Settings
+from lfr.lifecycle import housekeeper
+from lfr.operations.complete_task import complete_task
 from lfr.operations.intervene import terminate_workflow
 from lfr.operations.start import start_workflow
-from lfr.roles import receipts as module
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.receipts import Receipts
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
 from lfr.store.stream.entries import ConsumerId, NoGroup
 from lfr.store.stream.groups import renew_claims
-from tests.integration.conftest import Stepper, append
+from tests.integration.conftest import Stepper, append, events_of, joined_receipts
 from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
@@ -29,7 +30,7 @@ Make = Callable[[Consumer], Stepper]
 
 @pytest.fixture(autouse=True)
 def clear_at_every_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_CLEAR_EVERY_SECONDS", 0)
+    monkeypatch.setattr(housekeeper, "_EVERY_SECONDS", 0)
 
 
 def lines(log: io.StringIO) -> list[dict[str, Any]]:
@@ -41,12 +42,12 @@ def test_a_receipt_and_its_event_are_logged_and_cleared(
 ) -> None:
     log = io.StringIO()
     lifecycle, receipts = stepper(Lifecycle(store)), stepper(Receipts(store, log))
+    receipts.step()  # it tells that it runs
     id = start_workflow(store, "A").id
     append(client, kind="end-task", workflow=id, name="A", index=1, output={"a": 1})
-    lifecycle.step()
-    receipts.step()
-    lifecycle.step()
-    receipts.step()
+    for _ in range(2):
+        lifecycle.step()
+        receipts.step()
     lines_by_kind = {line["target"]["kind"]: line for line in lines(log)}
     assert lines_by_kind.keys() == {"start-workflow", "end-task", "end-workflow"}
     assert lines_by_kind["end-task"]["target"]["output"] == {"a": 1}
@@ -55,6 +56,40 @@ def test_a_receipt_and_its_event_are_logged_and_cleared(
         receipts.step()
     kinds = [fields["kind"] for _, fields in client.xrange("workflows:run")]
     assert kinds == ['"start-task"']  # no worker has processed it
+
+
+def test_entries_of_other_streams_have_joined_receipts_and_are_deleted_when_these_are_logged(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    log = io.StringIO()
+    lifecycle, receipts = stepper(Lifecycle(store)), stepper(Receipts(store, log))
+    receipts.step()  # it tells that it runs
+    ids = [start_workflow(store, "A").id for _ in range(3)]
+    for id in ids:
+        complete_task(store, id, "A", 1, output={"of": id})
+    lifecycle.step()
+    entries = client.xrange("workflows:ends")
+    assert joined_receipts(client) == [entry for entry, _ in entries]
+    receipts.step()
+    logged = [line for line in lines(log) if line["target"]["kind"] == "end-task"]
+    assert [line["for"] for line in logged] == [entry for entry, _ in entries]
+    assert [line["target"]["output"] for line in logged] == [{"of": id} for id in ids]
+    assert {line["action"] for line in logged} == {"processed"}
+    assert client.xlen("workflows:ends") == client.xlen("workflows:receipts") == 0
+
+
+def test_without_the_role_and_foreign_groups_there_is_no_receipt_and_nothing_stays(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    append(client, kind="end-task", workflow=start_workflow(store, "A").id, name="A", index=1)
+    complete_task(store, start_workflow(store, "A").id, "A", 1)
+    for _ in range(5):
+        lifecycle.step()
+        assert events_of(client, "receipt") == joined_receipts(client) == []
+    kinds = [fields["kind"] for _, fields in client.xrange("workflows:run")]
+    assert kinds == ['"start-task"'] * 2  # no worker has processed them
+    assert client.xlen("workflows:ends") == 0
 
 
 def test_entries_stay_until_a_group_that_lags_has_acknowledged_them(
@@ -70,10 +105,10 @@ def test_entries_stay_until_a_group_that_lags_has_acknowledged_them(
         receipts.step()
     assert client.xrange("workflows:run", event, event)
     client.xreadgroup("mine", "me", {"workflows:run": ">"})
-    receipts.step()
+    lifecycle.step()
     assert client.xrange("workflows:run", event, event)  # read, but pending: it may be read again
     client.xack("workflows:run", "mine", *[row["message_id"] for row in pending(client, "mine")])
-    receipts.step()
+    lifecycle.step()
     assert client.xlen("workflows:run") == 0
 
 
@@ -96,10 +131,12 @@ def test_a_group_without_an_active_consumer_holds_nothing_back(
 
 def test_a_receipt_without_an_event_is_cleared(store: Store, client: redis.Redis, stepper: Make) -> None:
     log = io.StringIO()
-    receipts = stepper(Receipts(store, log))
+    lifecycle, receipts = stepper(Lifecycle(store)), stepper(Receipts(store, log))
     append(client, kind="receipt", **{"for": "9999999999999-0", "action": "processed"})
-    receipts.step()
-    receipts.step()
+    for _ in range(2):
+        receipts.step()
+        lifecycle.step()
+    lifecycle.step()
     assert [line["target"] for line in lines(log)] == [None]
     assert client.xlen("workflows:run") == 0
 
@@ -129,27 +166,29 @@ def test_an_event_without_a_receipt_is_cleared_when_it_is_old_and_every_group_ha
 
 
 def test_a_young_event_without_a_receipt_stays(store: Store, client: redis.Redis, stepper: Make) -> None:
-    receipts = stepper(Receipts(store, io.StringIO()))
+    lifecycle = stepper(Lifecycle(store))
     append(client, kind="approved")
     for _ in range(3):
-        receipts.step()
+        lifecycle.step()
     assert client.xlen("workflows:run") == 1
     assert client.zcard("receipts:logged") == 0
-    receipts.consumer._retain_ms = 0  # type: ignore[attr-defined]
-    receipts.step()
+    lifecycle.consumer._housekeeper._retain_ms = 0  # type: ignore[attr-defined]
+    lifecycle.step()
     assert client.xlen("workflows:run") == 0
 
 
 def test_a_stream_that_is_deleted_while_receipts_are_queued_is_a_missing_group(
     store: Store, client: redis.Redis, stepper: Make
 ) -> None:
-    receipts = stepper(Receipts(store, io.StringIO()))
+    lifecycle = stepper(Lifecycle(store))
     client.xgroup_create("workflows:run", "mine", "0")
     append(client, kind="receipt", **{"for": "9999999999999-0", "action": "processed"})
-    receipts.step()
+    lifecycle.step()
+    lifecycle.step()
+    assert client.zcard("receipts:logged") == 1
     client.delete("workflows:run")
     with pytest.raises(NoGroup):
-        receipts.step()
+        lifecycle.step()
 
 
 def test_renewing_a_claim_in_a_group_that_does_not_exist_is_a_missing_group(store: Store) -> None:
@@ -160,6 +199,7 @@ def test_renewing_a_claim_in_a_group_that_does_not_exist_is_a_missing_group(stor
 def test_garbage_is_logged_as_text(store: Store, client: redis.Redis, stepper: Make) -> None:
     log = io.StringIO()
     lifecycle, receipts = stepper(Lifecycle(store)), stepper(Receipts(store, log))
+    receipts.step()  # it tells that it runs
     client.xadd("workflows:run", {"foo": "bar\n", b"\xff": b"\xff"})
     lifecycle.step()
     receipts.step()
@@ -175,7 +215,7 @@ def pending(client: redis.Redis, group: str) -> list[dict[str, Any]]:
 def test_a_task_without_a_worker_is_cleared_once_it_is_not_current(
     settings: Settings, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_RESCAN_SECONDS", 0)
+    monkeypatch.setattr(housekeeper, "_RESCAN_SECONDS", 0)
     store = open_store(replace(settings, events_retain_seconds=0.001))
     lifecycle, receipts = stepper(Lifecycle(store)), stepper(Receipts(store, io.StringIO()))
     first, second = (start_workflow(store, "nobody").id for _ in range(2))

@@ -19,8 +19,9 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.request import request_executor
 from lfr.runtime.consumer import Consumer
 from lfr.store import keys
+from lfr.store.queues.claims import claim
 from lfr.store.redis.connection import Store, open_store
-from tests.integration.conftest import Stepper, append
+from tests.integration.conftest import Stepper, append, events_of
 from tests.support.waiting import STALL_SECONDS, eventually
 from tests.support.web import Page, WebServer, web_server
 
@@ -51,19 +52,11 @@ def running(store: Store) -> Iterator[None]:
         assert not thread.is_alive()
 
 
-def ends(client: redis.Redis) -> list[dict[str, Any]]:
-    return [
-        {name: json.loads(value) for name, value in fields.items()}
-        for _, fields in client.xrange("workflows:run")
-        if fields["kind"] == '"end-task"'
-    ]
-
-
 def run(store: Store, client: redis.Redis, flow: str, input: Any) -> dict[str, Any]:
     """Run a flow of one task and return its end-task."""
     start_workflow(store, flow, input)
     with running(store):
-        (end,) = eventually(lambda: ends(client))
+        (end,) = eventually(lambda: events_of(client, "end-task"))
     return end
 
 
@@ -74,7 +67,7 @@ def test_the_response_completes_the_task(store: Store, client: redis.Redis, web:
     end = run(store, client, flow, {"id": 7, "environ": "test"})
     assert end["status"] == "SUCCESS", end
     assert end["output"] == {"id": 7, "environ": "test", "response": {"name": "Ann"}}
-    assert client.xpending("workflows:run", "request")["pending"] == 0
+    assert client.xpending(keys.queue("request"), "request")["pending"] == 0
 
 
 @pytest.mark.parametrize(
@@ -112,8 +105,8 @@ def test_with_sync_false_the_server_completes_the_task(
     id = start_workflow(store, flow, {"a": 1}).id
     with running(store):
         eventually(lambda: web.requests and client.get(keys.out_of_band_output(id, 1)) != '{"a":1}')
-        eventually(lambda: client.xpending("workflows:run", "request")["pending"] == 0)
-    assert ends(client) == []
+        eventually(lambda: client.xpending(keys.queue("request"), "request")["pending"] == 0)
+    assert events_of(client, "end-task") == []
     query = {name: values[0] for name, values in parse_qs(urlsplit(web.requests[0].path).query).items()}
     assert query == {
         "littleflow-name": "request:post",
@@ -180,12 +173,15 @@ def test_with_sync_false_a_request_that_fails_fails_the_task(store: Store, clien
 def test_a_request_of_an_attempt_that_is_over_is_not_sent(
     store: Store, client: redis.Redis, web: WebServer, is_deleted: bool
 ) -> None:
+    with store.connect() as connection:
+        claim(connection, "request", ["request:*"])
     id = start_workflow(store, f"request:post (- url: '{web.url}/' -)", {}).id
     terminate_workflow(store, id)
     if is_deleted:
         delete_workflow(store, id)
+    assert client.xlen(keys.queue("request")) == 1
     with running(store):
-        eventually(lambda: [fields for _, fields in client.xrange("workflows:run") if "for" in fields])
+        eventually(lambda: client.xlen(keys.queue("request")) == 0)
     assert web.requests == []
-    assert ends(client) == []  # an end-task of a deleted workflow would be a dead letter
-    assert client.xpending("workflows:run", "request")["pending"] == 0
+    assert events_of(client, "end-task") == []  # an end-task of a deleted workflow would be a dead letter
+    assert client.xpending(keys.queue("request"), "request")["pending"] == 0

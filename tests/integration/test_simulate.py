@@ -62,5 +62,5 @@ def test_a_task_that_is_not_current_is_not_completed(
     assert len(events_of(client, "receipt")) == 1
 
 
-def _raise_unreachable(*_: object) -> None:
+def _raise_unreachable(*_: object, **__: object) -> None:
     raise Unreachable("no Redis answers")

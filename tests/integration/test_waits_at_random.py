@@ -21,7 +21,7 @@ from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Connection, Store, open_store
 from lfr.tasks.match_keys import match_key
 from lfr.values.stream_id import StreamId
-from tests.integration.conftest import Stepper, append, events_of, settle
+from tests.integration.conftest import Stepper, append, events_of, hold_events, settle
 from tests.support.interference import Killed, kill
 
 Make = Callable[[Consumer], Stepper]
@@ -86,6 +86,7 @@ def test_whatever_the_order_each_wait_ends_once_by_an_event_that_is_for_it(
     client: redis.Redis, settings: Settings, stepper: Make, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     store = open_store(replace(settings, lease_seconds=0.1, batch=3))
+    hold_events(client)
     roles = [stepper(WaitTasks(store)) for _ in range(2)]
     lifecycle = stepper(Lifecycle(store))
     installation = Installation(client, store, stepper, monkeypatch, random.Random(seed), roles, lifecycle)

@@ -14,7 +14,6 @@ import redis
 from lfr.config.settings import Settings
 from lfr.roles.lifecycle import Lifecycle
 from lfr.store.redis.connection import Store, open_store
-from lfr.store.stream.groups import create_group
 from lfr.web.app import make_app
 from lfr.web.auth import AccessPolicy
 
@@ -101,7 +100,7 @@ def step(store: Store) -> None:
     """Let a lifecycle process the entries on the stream."""
     lifecycle = Lifecycle(store)
     with store.connect() as connection:
-        create_group(connection, store.stream, "lifecycle")
+        lifecycle.join(connection)
         lifecycle.run_pass(connection)
 
 

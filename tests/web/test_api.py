@@ -107,7 +107,7 @@ def test_a_task_is_ended_from_afar(call: Caller, store: Store, redis_url: str) -
     accepted = call("POST", f"/workflows/{id}/steps/1/end", {"attempt": 1, "output": {"by": "afar"}})
     assert (late.status, accepted.status) == (409, 202)
     assert "attempt 2 of step 1" in late.json["detail"]
-    assert redis.Redis.from_url(redis_url).xrange("workflows:run", accepted.json["id"], accepted.json["id"])
+    assert redis.Redis.from_url(redis_url).xrange("workflows:ends", accepted.json["id"], accepted.json["id"])
     step(store)
     assert call("GET", f"/workflows/{id}").json["steps"][2]["input"] == {"by": "afar"}
     failure = {"status": "FAILURE", "reason": "cannot"}

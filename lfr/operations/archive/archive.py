@@ -18,6 +18,7 @@ from lfr.operations.lost_workflows import missing_workflow, remains_in_the_way
 from lfr.operations.permitted_actions import WorkflowAction, check_action
 from lfr.operations.workflow_ids import PREFIX, generate_workflow_id, parse_new_workflow_id, parse_workflow_id
 from lfr.states import WorkflowState
+from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import Command, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.workflows.commit import index_commands, use_flow_commands
@@ -78,7 +79,7 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
 
         def attempt() -> tuple[list[Command], str]:
             nonlocal id
-            _, record, is_stored = watch_new(connection, id, flow.digest)
+            _, record, is_stored = watch_new(connection, RouteCache(store), id, flow.digest)
             is_half_lost = record is None and has_remains(connection, id)
             if record is not None or is_half_lost:
                 if workflow_id is not None:

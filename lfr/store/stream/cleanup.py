@@ -1,8 +1,9 @@
-"""Clears the stream of entries that no consumer group needs any more.
+"""Clears the bus of entries that no consumer group needs any more.
 
-The queue `receipts:logged` names the entries to clear: an event with its receipt, once the receipt has been
-logged; and old entries that nobody gives a receipt to, which are users' own events and tasks that no worker
-has read while their attempt was current.
+The zset `receipts:logged` names the entries to clear: an event with its receipt, once a lifecycle has read
+the receipt; an event that a lifecycle has processed while nobody reads receipts; and old entries that nobody
+gives a receipt to, which are users' own events and tasks that no worker has read while their attempt was
+current.
 
 They are deleted when every group has read past them and has none of them pending: then no consumer can miss
 them. A group counts as long as one of its consumers has been active within `receipts.forget` seconds. Pending
@@ -18,13 +19,10 @@ from typing import NamedTuple
 
 from lfr import events
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Connection, read_time_ms
+from lfr.store.redis.connection import TIME, Command, Connection, parse_time_ms, read_time_ms
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.entries import (
-    ConsumerId,
     Entry,
-    NoGroup,
-    acknowledge_command,
     flatten_pairs,
     parse_entries,
     parse_pairs,
@@ -45,7 +43,7 @@ _MAX_ENTRIES = 200
 
 
 class LoggedReceipt(NamedTuple):
-    """The ids of a logged receipt and of its event. An old entry without a receipt stands as both."""
+    """The ids of a receipt and of its event. An entry without a receipt stands as both."""
 
     receipt: str
     event: str
@@ -53,13 +51,6 @@ class LoggedReceipt(NamedTuple):
     def ids(self) -> list[StreamId]:
         """Return both ids, that of the receipt first."""
         return [StreamId.parse(self.receipt), StreamId.parse(self.event)]
-
-
-def queue_receipts(connection: Connection, consumer: ConsumerId, receipts: Sequence[LoggedReceipt]) -> None:
-    """Queue logged receipts and their events to be cleared, and acknowledge the receipts, in one transaction.
-    `receipts` is not empty. (ZADD, XACK)"""
-    ids = [each.receipt for each in receipts]
-    connection.transact([_queue_command(receipts), acknowledge_command(consumer, ids)])
 
 
 def queue_old_entries(connection: Connection, stream: str, after: str, retain_ms: int) -> str:
@@ -77,11 +68,12 @@ def queue_old_entries(connection: Connection, stream: str, after: str, retain_ms
     ids = [id for id, kind in kinds.items() if kind is not None and kind not in events.OWN_KINDS]
     ids += _find_obsolete_tasks(connection, entries)
     if ids:
-        connection.execute([_queue_command([LoggedReceipt(id, id) for id in ids])])
+        connection.execute([queue_command([LoggedReceipt(id, id) for id in ids])])
     return entries[-1].id if entries else after
 
 
-def _queue_command(receipts: Sequence[LoggedReceipt]) -> Command:
+def queue_command(receipts: Sequence[LoggedReceipt]) -> Command:
+    """Return the command that queues these receipts and events to be cleared; one at least. (ZADD)"""
     pairs = ((StreamId.parse(each.receipt).ms, " ".join(each)) for each in receipts)
     return ("ZADD", keys.LOGGED_RECEIPTS, *flatten_pairs(pairs))
 
@@ -101,16 +93,16 @@ class StreamCleaner:
     """Deletes queued entries that no active group needs, see `clear`. A group is active if a consumer of it
     was so within `forget_seconds`, or if it has none and the cleaner first saw it within that time."""
 
-    def __init__(self, consumer: ConsumerId, forget_seconds: float) -> None:
-        self._consumer = consumer
+    def __init__(self, bus: str, forget_seconds: float) -> None:
+        self._bus = bus
         self._forget_seconds = forget_seconds
         self._first_seen: dict[bytes, float] = {}
 
     def clear(self, connection: Connection) -> None:
-        """Delete the queued entries that every other active group has read and has not pending.
+        """Delete the queued entries that every active group has read and has not pending.
 
         A pending entry older than `forget_seconds` does not hold it back. At most 20 rounds of 5000, each
-        a transaction, so that a pass stays short. Raises NoGroup. (ZRANGE, XINFO, TIME, XPENDING; MULTI/EXEC:
+        a transaction, so that a pass stays short. (ZRANGE, XINFO, TIME, XPENDING; MULTI/EXEC:
         XDEL, ZREM)
         """
         for _ in range(_MAX_ROUNDS):
@@ -121,14 +113,12 @@ class StreamCleaner:
                 return
             ids = list(dict.fromkeys(id for each in unneeded for id in each))
             cleared = (" ".join(each) for each in unneeded)
-            connection.transact(
-                [("XDEL", self._consumer.stream, *ids), ("ZREM", keys.LOGGED_RECEIPTS, *cleared)]
-            )
+            connection.transact([("XDEL", self._bus, *ids), ("ZREM", keys.LOGGED_RECEIPTS, *cleared)])
             if len(members) < _MAX_MEMBERS:
                 return
 
     def _find_unneeded(self, connection: Connection, queued: Sequence[LoggedReceipt]) -> list[LoggedReceipt]:
-        """Return the queued pairs that every active group has read and none has pending. Raises NoGroup."""
+        """Return the queued pairs that every active group has read and none has pending."""
         groups = self._read_active_groups(connection)
         read_by_all = min((group.last_delivered for group in groups), default=None)
         past = [each for each in queued if read_by_all is None or max(each.ids()) <= read_by_all]
@@ -140,13 +130,10 @@ class StreamCleaner:
         return [each for each in past if pending.isdisjoint(each)]
 
     def _read_active_groups(self, connection: Connection) -> list[Group]:
-        """Return the active groups without our own. Raises NoGroup if that is gone. (XINFO)"""
-        stream, own_name = self._consumer.stream, self._consumer.group.encode()
-        groups = {group.raw_name: group for group in read_groups(connection, stream)}
-        if groups.pop(own_name, None) is None:
-            raise NoGroup(self._consumer.group)
+        """Return the active groups. (XINFO)"""
+        groups = {group.raw_name: group for group in read_groups(connection, self._bus)}
         pipeline = Pipeline(connection)
-        consumers = {name: pipeline.add("XINFO", "CONSUMERS", stream, name) for name in groups}
+        consumers = {name: pipeline.add("XINFO", "CONSUMERS", self._bus, name) for name in groups}
         pipeline.send()
         self._first_seen = {name: self._first_seen.get(name, time.monotonic()) for name in groups}
         return [
@@ -170,9 +157,30 @@ class StreamCleaner:
         start, end = str(max(min(ids), StreamId(oldest_ms, 0))), str(max(ids))
         pending: set[str] = set()
         while True:
-            stream = self._consumer.stream
-            page = call_group(connection, "XPENDING", stream, group, start, end, _PENDING_PAGE)
+            page = call_group(connection, "XPENDING", self._bus, group, start, end, _PENDING_PAGE)
             pending.update(row[0].decode() for row in page)
             if len(page) < _PENDING_PAGE:
                 return pending
             start = f"({page[-1][0].decode()}"
+
+
+def delete_old_receipts(connection: Connection, after_ms: int) -> None:
+    """Delete receipts older than `after_ms` for entries of queues, with these entries, if no receipts role
+    runs: none has been there to log them. (EXISTS, TIME, XRANGE; XDEL)"""
+    is_alive, time, page = connection.execute(
+        [
+            ("EXISTS", keys.RECEIPTS_ROLE),
+            TIME,
+            ("XRANGE", keys.RECEIPTS, "-", "+", "COUNT", _MAX_ENTRIES),
+        ]
+    )
+    oldest_ms = parse_time_ms(time) - after_ms
+    old = [entry for entry in parse_entries(page) if StreamId.parse(entry.id).ms < oldest_ms]
+    if is_alive or not old:
+        return
+    commands: list[Command] = []
+    for entry in old:
+        with suppress(events.Malformed):
+            receipt = events.parse_joined_receipt(events.decode(entry.fields))
+            commands.append(("XDEL", receipt.stream, *receipt.targets))
+    connection.transact([*commands, ("XDEL", keys.RECEIPTS, *(entry.id for entry in old))])

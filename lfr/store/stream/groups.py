@@ -50,7 +50,7 @@ def reclaim(
     next_id, entries, *_ = call_group(connection, "XAUTOCLAIM", *consumer, idle_ms, start, "COUNT", count)
     # Redis 6.2 answers nil for an entry that has been deleted; later versions leave it out.
     existing = (entry for entry in entries if entry is not None and entry[1] is not None)
-    return parse_entries(existing), next_id.decode()
+    return parse_entries(existing, consumer.stream), next_id.decode()
 
 
 def renew_claims(connection: Connection, consumer: ConsumerId, ids: Sequence[str]) -> None:

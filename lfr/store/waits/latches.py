@@ -66,7 +66,7 @@ def process_requests(
         ]
         commands += [_mark_command(request, is_counted=True) for request in result.counted]
         commands += [_mark_command(request, is_counted=False) for request in result.refused]
-        commands += end_task_commands(consumer.stream, result.end_tasks, tasks.now_ms)
+        commands += end_task_commands(result.end_tasks, tasks.now_ms)
         deferred_ids = {request.entry_id for request in result.deferred}
         processed = [request for request in requests if request.entry_id not in deferred_ids]
         return commands + processed_commands(consumer, processed, tasks.now_ms)
@@ -169,7 +169,7 @@ def open_latch_commands(stream: str, latch: Latch, tag: str, now_ms: int) -> lis
     return [*commands, append_command(stream, events.LATCH_ZERO, events.timestamp(now_ms / 1000), values)]
 
 
-def complete_opened_countdowns(connection: Connection, stream: str, now_ms: int) -> bool:
+def complete_opened_countdowns(connection: Connection, now_ms: int) -> bool:
     """Complete up to PAGE_SIZE countdowns of one latch that was opened. Return False if there was none to
     complete, else True: there may be more. (SRANDMEMBER, ZRANGE; WATCH, GET; MULTI/EXEC)"""
     tag = connection.call("SRANDMEMBER", keys.OPENED_TAGS)
@@ -178,7 +178,7 @@ def complete_opened_countdowns(connection: Connection, stream: str, now_ms: int)
     opened = keys.opened_countdowns(tag.decode())
     members = [member.decode() for member in connection.call("ZRANGE", opened, 0, PAGE_SIZE - 1)]
     waits = [wait for wait in watch_waits(connection, members).values() if wait is not None]
-    commands = end_wait_commands(stream, waits, now_ms)
+    commands = end_wait_commands(waits, now_ms)
     commands += [("ZREM", opened, *members)] if members else []
     commands += [("SREM", keys.OPENED_TAGS, tag.decode())] if len(members) < PAGE_SIZE else []
     connection.transact(commands)
@@ -202,7 +202,7 @@ def complete_settled_countdowns(connection: Connection, consumer: ConsumerId, no
     waits = [wait for wait in settled.values() if wait is not None]
     latches = watch_latches(connection, (wait.latch or "" for wait in waits))
     completed = [wait for wait in waits if latches[wait.latch or ""].is_zero]
-    commands = end_wait_commands(consumer.stream, completed, now_ms)
+    commands = end_wait_commands(completed, now_ms)
     connection.transact([*commands, ("ZREM", keys.COUNTDOWNS, *settled)])
 
 

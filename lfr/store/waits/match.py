@@ -269,7 +269,7 @@ def _match_commands(
     now_ms: int,
 ) -> list[Command]:
     """Return the commands that append end-tasks and receipts, and write the buffer. `field_sets`: by kind."""
-    commands = end_task_commands(stream, [match.end_task_values() for match in matches.matches], now_ms)
+    commands = end_task_commands([match.end_task_values() for match in matches.matches], now_ms)
     at = events.timestamp(now_ms / 1000)
     commands += [
         append_command(stream, events.RECEIPT, at, events.receipt_values(id)) for id in matches.receipts

@@ -101,14 +101,14 @@ def may_start(text: bytes | None, entry_id: str) -> bool:
     return StreamId.parse(text.removeprefix(_CANCELLED).decode()) < StreamId.parse(entry_id)
 
 
-def end_wait_commands(stream: str, waits: Sequence[Wait], now_ms: int) -> list[Command]:
+def end_wait_commands(waits: Sequence[Wait], now_ms: int) -> list[Command]:
     """Return the commands that end waits by the clock or by their latch: they append the end-task events and
     remove the waits. (XADD, DEL, ZREM, HINCRBY)"""
     end_tasks = [wait.end_task_values() for wait in waits]
-    return end_task_commands(stream, end_tasks, now_ms) + remove_wait_commands(waits)
+    return end_task_commands(end_tasks, now_ms) + remove_wait_commands(waits)
 
 
-def end_task_commands(stream: str, end_tasks: Sequence[Mapping[str, Json]], now_ms: int) -> list[Command]:
+def end_task_commands(end_tasks: Sequence[Mapping[str, Json]], now_ms: int) -> list[Command]:
     """Return the commands that append end-task events with these values. (XADD)"""
     at = events.timestamp(now_ms / 1000)
-    return [append_command(stream, events.END_TASK, at, values) for values in end_tasks]
+    return [append_command(keys.ENDS, events.END_TASK, at, values) for values in end_tasks]

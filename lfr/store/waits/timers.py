@@ -45,7 +45,7 @@ def read_due_work(connection: Connection) -> DueWork:
     return DueWork(parse_time_ms(time.value), next_ms, bool(opened_tags.value), bool(countdowns.value))
 
 
-def end_due_waits(connection: Connection, stream: str, now_ms: int, *, count: int) -> None:
+def end_due_waits(connection: Connection, now_ms: int, *, count: int) -> None:
     """End up to `count` waits that are due, earliest first, in one transaction; if another role ends one of
     them meanwhile, end none. (ZRANGEBYSCORE; WATCH, GET; MULTI/EXEC)"""
     due = connection.call("ZRANGEBYSCORE", keys.TIMERS, "-inf", now_ms, "LIMIT", 0, count)
@@ -53,5 +53,5 @@ def end_due_waits(connection: Connection, stream: str, now_ms: int, *, count: in
         return
     members = [member.decode() for member in due]
     waits = [wait for wait in watch_waits(connection, members).values() if wait is not None]
-    commands = end_wait_commands(stream, waits, now_ms)
+    commands = end_wait_commands(waits, now_ms)
     connection.transact([*commands, ("ZREM", keys.TIMERS, *members)])

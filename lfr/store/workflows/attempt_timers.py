@@ -14,6 +14,7 @@ from typing import Final
 from lfr import events
 from lfr.engine.transition import Fact, FactKind
 from lfr.store import keys
+from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import TIME, Command, Connection, parse_time_ms
 from lfr.store.stream.entries import append_command
 from lfr.store.workflows.commit import (
@@ -27,7 +28,7 @@ _MAX_WAIT_SECONDS: Final = 1.0
 """How long to wait at most before the timers are read again: other processes set timers, too."""
 
 
-def fire_due_timers(connection: Connection, stream: str, *, count: int) -> float:
+def fire_due_timers(connection: Connection, route_cache: RouteCache, *, count: int) -> float:
     """Fire up to `count` due deadlines or, if none is due, delayed starts. A deadline appends a failed
     end-task and a cancel-task event, a delayed start its start-task event. Return the seconds until the next
     timer, at most 1; 0 if some were due, because there may be more. (TIME, ZRANGE)"""
@@ -37,10 +38,10 @@ def fire_due_timers(connection: Connection, stream: str, *, count: int) -> float
     now_ms = parse_time_ms(time)
     deadline_ms, start_ms = (int(float(member[1])) if member else None for member in first_members)
     if deadline_ms is not None and deadline_ms <= now_ms:
-        _fire_deadlines(connection, stream, now_ms, count)
+        _fire_deadlines(connection, route_cache, now_ms, count)
         return 0.0
     if start_ms is not None and start_ms <= now_ms:
-        _fire_delayed_starts(connection, stream, now_ms, count)
+        _fire_delayed_starts(connection, route_cache, now_ms, count)
         return 0.0
     next_ms = min((due_ms for due_ms in (deadline_ms, start_ms) if due_ms is not None), default=None)
     return _MAX_WAIT_SECONDS if next_ms is None else min((next_ms - now_ms) / 1000, _MAX_WAIT_SECONDS)
@@ -56,36 +57,41 @@ def read_delayed_starts(connection: Connection, attempts: Sequence[tuple[str, in
     return [None if score is None else int(float(score)) for score in scores]
 
 
-def _fire_deadlines(connection: Connection, stream: str, now_ms: int, count: int) -> None:
-    """Fail up to `count` attempts whose deadline has come. (ZRANGEBYSCORE; MULTI/EXEC)"""
+def _fire_deadlines(connection: Connection, route_cache: RouteCache, now_ms: int, count: int) -> None:
+    """Fail up to `count` attempts whose deadline has come. (ZRANGEBYSCORE; WATCH; MULTI/EXEC)"""
     members = _due_members(connection, keys.DEADLINES, now_ms, count)
     if not members:
         return
+    routes = route_cache.watch(connection)
+    bases: list[str] = []
     at = events.timestamp(now_ms / 1000)
     commands: list[Command] = []
     for member in members:
         fields, base, timeout = parse_deadline(member)
         reason = f"timeout: it has not ended within {timeout} s"
         failure = {**fields, "status": events.Status.FAILURE, "reason": reason}
-        commands.append(append_command(stream, events.END_TASK, at, failure))
-        commands.append(append_command(stream, events.CANCEL_TASK, at, {**fields, "base": base}))
+        commands.append(append_command(keys.ENDS, events.END_TASK, at, failure))
+        commands.append(routes.bus_command(events.CANCEL_TASK, at, {**fields, "base": base}))
+        bases.append(base)
+    commands += routes.stale_commands(bases)
     connection.transact([*commands, ("ZREM", keys.DEADLINES, *members)])
 
 
-def _fire_delayed_starts(connection: Connection, stream: str, now_ms: int, count: int) -> None:
+def _fire_delayed_starts(connection: Connection, route_cache: RouteCache, now_ms: int, count: int) -> None:
     """Append up to `count` start-task events that are due. (ZRANGEBYSCORE; WATCH, GET; MULTI/EXEC)"""
     members = _due_members(connection, keys.DELAYED_STARTS, now_ms, count)
     if not members:
         return
     start_keys = [keys.delayed_start(*keys.parse_attempt_member(member)) for member in members]
-    _, *starts = connection.execute([("WATCH", *start_keys), *(("GET", key) for key in start_keys)])
+    routes = route_cache.watch(connection, *start_keys)
+    starts = connection.execute([("GET", key) for key in start_keys])
     commands: list[Command] = []
     for start in starts:
         if start is not None:
             fields, timeout = parse_delayed_start(start)
-            commands += start_task_commands(stream, fields, timeout, now_ms)
+            commands += start_task_commands(routes, fields, timeout)
             fact = Fact(fields["index"], FactKind.STARTED, fields["attempt"])
-            commands.append(history_command(fields["workflow"], now_ms, [([fact], "")]))
+            commands.append(history_command(fields["workflow"], routes.now_ms, [([fact], "")]))
     connection.transact([*commands, ("DEL", *start_keys), ("ZREM", keys.DELAYED_STARTS, *members)])
 
 

@@ -12,8 +12,9 @@ For each workflow, in this order:
     HSET  W:latched   0 for steps that have ended and that acquire or release a latch
     RPUSH W:facts     an element of the history for each transition
     ZREM, ZADD workflows:state:...  if the state changes
-    ZREM, DEL waits:...  deadlines and delayed starts of attempts that are over
-    XADD  the stream  start-task and cancel-task events, and the event that tells the new state
+    ZREM, DEL waits:...  deadlines and delayed starts of attempts that are over, and their places in indexes
+    XADD  a queue, the bus, `workflows:ends`  start-task and cancel-task events, and the event that tells the
+          new state; on which stream they go is decided by `lfr.store.queues.routes`
     SET, ZADD waits:...  new deadlines and delayed starts
 """
 
@@ -28,8 +29,9 @@ from lfr.flow import Flow
 from lfr.item_ids import is_item
 from lfr.states import WorkflowState
 from lfr.store import keys
+from lfr.store.queues.routes import Routes
 from lfr.store.redis.connection import Command
-from lfr.store.stream.entries import append_command, flatten_pairs
+from lfr.store.stream.entries import flatten_pairs
 from lfr.store.workflows.flow_texts import record_fields, use_text_commands
 from lfr.store.workflows.history import format_element
 from lfr.store.workflows.load import LoadedWorkflow
@@ -52,15 +54,16 @@ _STATE_EVENTS: Final = {
 
 
 def transition_commands(
-    stream: str, workflow: LoadedWorkflow, transitions: Sequence[Transition], now_ms: int
+    routes: Routes, workflow: LoadedWorkflow, transitions: Sequence[Transition]
 ) -> list[Command]:
     """Return the commands that write `transitions` of a workflow.
 
     The transitions have been applied to `workflow.progress` in this order; `workflow.record` is as before
-    them. `now_ms` is the time of Redis in milliseconds since the epoch.
+    them. `routes` is when the workflow was loaded.
     """
     if not transitions:
         return []
+    now_ms = routes.now_ms
     record, progress = workflow.record, workflow.progress
     fields: list[str | int] = [*_counts_fields(progress)]
     obsolete: list[str] = []
@@ -82,12 +85,12 @@ def transition_commands(
     if progress.state is not record.state and not is_item(record.id):
         commands.append(("ZREM", keys.state(record.state), record.id))
         commands.append(("ZADD", keys.state(progress.state), record.started_ms, record.id))
-    commands += _event_commands(stream, record.id, transitions, now_ms)
+    commands += _event_commands(routes, record.id, transitions)
     return commands
 
 
 def create_workflow_commands(
-    stream: str, workflow: str, flow: Flow, source: str, first: Transition, now_ms: int, *, name: str = ""
+    routes: Routes, workflow: str, flow: Flow, source: str, first: Transition, *, name: str = ""
 ) -> list[Command]:
     """Return the commands that begin a workflow: its record and its first transition.
 
@@ -95,6 +98,7 @@ def create_workflow_commands(
     the record of a flow without one. An item is in no index of workflows, and its start is no event: only its
     parent's history tells it.
     """
+    now_ms = routes.now_ms
     progress = Progress()
     progress.apply(first)
     fields = [*flow_fields(flow, flow.name or name, source), "started", now_ms, *_counts_fields(progress)]
@@ -107,8 +111,8 @@ def create_workflow_commands(
     commands.append(history_command(workflow, now_ms, [(first.facts, first.reason)]))
     if not is_item(workflow):
         at = events.timestamp(now_ms / 1000)
-        commands.append(append_command(stream, events.START_WORKFLOW, at, {"workflow": workflow}))
-    return commands + _event_commands(stream, workflow, [first], now_ms)
+        commands.append(routes.bus_command(events.START_WORKFLOW, at, {"workflow": workflow}))
+    return commands + _event_commands(routes, workflow, [first])
 
 
 def index_commands(workflow: str, state: WorkflowState, started_ms: int) -> list[Command]:
@@ -227,18 +231,18 @@ def _latch_commands(id: str, flow: Flow, transitions: Iterable[Transition]) -> I
         yield ("HSET", keys.counted_attempts(id), *flatten_pairs((index, 0) for index in counting))
 
 
-def _event_commands(stream: str, id: str, transitions: Iterable[Transition], now_ms: int) -> list[Command]:
-    at = events.timestamp(now_ms / 1000)
+def _event_commands(routes: Routes, id: str, transitions: Iterable[Transition]) -> list[Command]:
+    at = events.timestamp(routes.now_ms / 1000)
     commands: list[Command] = []
     for transition in transitions:
-        commands += _drop_timer_commands(id, transition)
+        commands += _over_commands(routes, id, transition.over)
         for attempt in transition.cancels:
-            commands.append(append_command(stream, events.CANCEL_TASK, at, _attempt_fields(id, attempt)))
+            commands.append(routes.bus_command(events.CANCEL_TASK, at, _attempt_fields(id, attempt)))
+        commands += routes.stale_commands([attempt.invocation.base for attempt in transition.cancels])
         for start in transition.starts:
-            commands += _start_commands(stream, id, start, now_ms)
+            commands += _start_commands(routes, id, start)
         if transition.state in _STATE_EVENTS and _changes_workflow(transition):
-            kind = _STATE_EVENTS[transition.state]
-            commands.append(append_command(stream, kind, at, {"workflow": id}))
+            commands += routes.state_commands(_STATE_EVENTS[transition.state], at, id)
     return commands
 
 
@@ -252,7 +256,7 @@ def _attempt_fields(id: str, attempt: Attempt) -> dict[str, Json]:
     }
 
 
-def _start_commands(stream: str, id: str, start: Start, now_ms: int) -> list[Command]:
+def _start_commands(routes: Routes, id: str, start: Start) -> list[Command]:
     """Return the commands that start an attempt, now or after its delay, and set its deadline."""
     invocation = start.invocation
     fields: dict[str, Json] = {
@@ -267,21 +271,19 @@ def _start_commands(stream: str, id: str, start: Start, now_ms: int) -> list[Com
     if start.tries != start.attempt:
         fields["tries"] = start.tries
     if start.delay:
-        return _delayed_start_commands(fields, start.delay, invocation.options.timeout, now_ms)
-    return start_task_commands(stream, fields, invocation.options.timeout, now_ms)
+        return _delayed_start_commands(fields, start.delay, invocation.options.timeout, routes.now_ms)
+    return start_task_commands(routes, fields, invocation.options.timeout)
 
 
-def start_task_commands(
-    stream: str, fields: Mapping[str, Json], timeout: float | None, now_ms: int
-) -> list[Command]:
+def start_task_commands(routes: Routes, fields: Mapping[str, Json], timeout: float | None) -> list[Command]:
     """Return the commands that append a start-task event with these fields and set the attempt's deadline,
-    `timeout` seconds after `now_ms`; None: it has no deadline. (XADD, ZADD)"""
-    start = append_command(stream, events.START_TASK, events.timestamp(now_ms / 1000), fields)
-    if timeout is None:
-        return [start]
-    attempt = (fields["workflow"], fields["index"], fields["attempt"])
-    member = _deadline_member(*attempt, timeout, fields["name"], fields["base"])
-    return [start, ("ZADD", keys.DEADLINES, now_ms + round(1000 * timeout), member)]
+    `timeout` seconds after `routes`; None: it has no deadline. (XADD, ZADD)"""
+    commands = routes.start_task_commands(fields)
+    if timeout is not None:
+        attempt = (fields["workflow"], fields["index"], fields["attempt"])
+        member = _deadline_member(*attempt, timeout, fields["name"], fields["base"])
+        commands.append(("ZADD", keys.DEADLINES, routes.now_ms + round(1000 * timeout), member))
+    return commands
 
 
 def _deadline_member(workflow: str, index: int, attempt: int, timeout: float, name: str, base: str) -> str:
@@ -321,16 +323,18 @@ def parse_delayed_start(lines: bytes) -> tuple[dict[str, Json], float | None]:
     return {**head["task"], **dict(zip(_NESTED_FIELDS, nested, strict=True))}, head["timeout"]
 
 
-def _drop_timer_commands(id: str, transition: Transition) -> Iterator[Command]:
-    """Yield the commands that delete deadlines and delayed starts of attempts that are over. (ZREM, DEL)"""
+def _over_commands(routes: Routes, id: str, over: Iterable[Attempt]) -> Iterator[Command]:
+    """Yield the commands that delete what there is of attempts that are over: deadlines, delayed starts,
+    places in the index of unclaimed tasks. (ZREM, DEL)"""
     deadlines = [
-        _deadline_member(id, over.index, over.attempt, timeout, over.invocation.name, over.invocation.base)
-        for over in transition.dropped_deadlines
-        if (timeout := over.invocation.options.timeout) is not None
+        _deadline_member(id, each.index, each.attempt, timeout, each.invocation.name, each.invocation.base)
+        for each in over
+        if (timeout := each.invocation.options.timeout) is not None
     ]
     if deadlines:
         yield ("ZREM", keys.DEADLINES, *deadlines)
-    starts = [(id, over.index, over.attempt) for over in transition.dropped_starts]
+    starts = [(id, each.index, each.attempt) for each in over if each.may_be_delayed]
     if starts:
         yield ("DEL", *(keys.delayed_start(*attempt) for attempt in starts))
         yield ("ZREM", keys.DELAYED_STARTS, *(keys.attempt_member(*attempt) for attempt in starts))
+    yield from routes.over_commands(id, [(each.invocation.base, each.index, each.attempt) for each in over])

@@ -15,6 +15,7 @@ from lfr.flow import Flow
 from lfr.item_ids import ItemId
 from lfr.states import WorkflowState
 from lfr.store import keys
+from lfr.store.queues.routes import Routes
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.stream.entries import flatten_pairs
 from lfr.store.workflows.commit import create_workflow_commands
@@ -103,13 +104,13 @@ def item_counts_command(workflow: str, index: int, counts: ItemCounts) -> Comman
 
 
 def begin_items_commands(
-    stream: str, part: Flow, items: Sequence[ItemId], inputs: Sequence[Json], now_ms: int
+    routes: Routes, part: Flow, items: Sequence[ItemId], inputs: Sequence[Json]
 ) -> list[Command]:
     """Return the commands that begin a workflow for each of these items of one step, with its input, and
     delete the stored inputs. `part` is the part of the flow that runs for an item."""
     commands: list[Command] = []
     for item, input in zip(items, inputs, strict=True):
-        commands += create_workflow_commands(stream, str(item), part, "", begin(part, input), now_ms)
+        commands += create_workflow_commands(routes, str(item), part, "", begin(part, input))
     if items:
         fields = (f"i{item.number}" for item in items)
         commands.append(("HDEL", keys.items(items[0].parent, items[0].index), *fields))

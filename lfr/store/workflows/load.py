@@ -17,7 +17,9 @@ from lfr.engine.transition import LoadRequest, Progress, StepProgress, StepResul
 from lfr.flow import Flow, Step, StepKind
 from lfr.states import WorkflowState
 from lfr.store import keys
-from lfr.store.redis.connection import TIME, Command, Connection, Reply, parse_time_ms, read_time_ms
+from lfr.store.queues.routes import RouteCache, Routes
+from lfr.store.redis.connection import Command, Connection, Reply
+from lfr.store.redis.pipeline import Pipeline
 from lfr.values.json import Json, decode_json
 
 
@@ -190,32 +192,33 @@ class LoadedWorkflow:
 
 
 def load(
-    connection: Connection, flows: FlowCache, indices_by_id: Mapping[str, Iterable[int]]
-) -> tuple[int, dict[str, LoadedWorkflow]]:
+    connection: Connection,
+    flows: FlowCache,
+    route_cache: RouteCache,
+    indices_by_id: Mapping[str, Iterable[int]],
+) -> tuple[Routes, dict[str, LoadedWorkflow]]:
     """Watch and load workflows, with the progress that results of these steps are likely to need.
 
-    Return the time of Redis in milliseconds since the epoch, and the workflows by id, without those that, or
-    whose flow, do not exist. (WATCH, TIME, HMGET; one round trip if their flows are cached, else three)
+    Return the routes, and the workflows by id, without those that, or whose flow, do not exist. (WATCH, TIME,
+    MGET, XINFO, HMGET; one round trip if their flows and the claims are cached, else more)
     """
-    ids = list(indices_by_id)
-    if not ids:
-        return read_time_ms(connection), {}
     prefetched: dict[str, list[int]] = {}  # steps to load in the first round trip
-    for id in ids:
+    for id, indices in indices_by_id.items():
         flow = flows.flow_of(id)
-        if flow is not None and (steps := _likely_steps(flow, indices_by_id[id])):
+        if flow is not None and (steps := _likely_steps(flow, indices)):
             prefetched[id] = sorted(steps)
-    _, time, *replies = connection.execute(
-        [
-            ("WATCH", *ids),
-            TIME,
-            *(("HMGET", id, *ADVANCE_FIELDS) for id in ids),
-            *(_steps_command(id, indices) for id, indices in prefetched.items()),
-        ],
-        keep_errors=True,
-    )
-    step_replies = dict(zip(prefetched, replies[len(ids) :], strict=True))
-    records = [record for id, reply in zip(ids, replies, strict=False) if (record := parse_record(id, reply))]
+    pipeline = Pipeline(connection)
+    pipeline.add("WATCH", keys.CLAIMS_VERSION, *indices_by_id)
+    reads = route_cache.add_reads(pipeline)
+    replies = {id: pipeline.add("HMGET", id, *ADVANCE_FIELDS) for id in indices_by_id}
+    step_replies = {id: pipeline.add(*_steps_command(id, steps)) for id, steps in prefetched.items()}
+    pipeline.send()
+    routes = route_cache.parse(connection, reads)
+    records = [
+        record
+        for id, reply in replies.items()
+        if (record := parse_record(id, reply.value_or_none)) is not None
+    ]
     flow_by_reference = flows.fetch(connection, (record.reference for record in records))
     loaded: dict[str, LoadedWorkflow] = {}
     requests: list[tuple[LoadedWorkflow, LoadRequest]] = []
@@ -225,12 +228,12 @@ def load(
             continue
         workflow = loaded[record.id] = LoadedWorkflow(record, flow, record.progress())
         if flows.reference_of(record.id) == record.reference and record.id in prefetched:
-            add_steps(workflow.progress, prefetched[record.id], step_replies[record.id])
+            add_steps(workflow.progress, prefetched[record.id], step_replies[record.id].value)
         else:
             requests.append((workflow, LoadRequest(_likely_steps(flow, indices_by_id[record.id]))))
         flows.remember(record.id, record.reference)
     _load_requested(connection, requests)
-    return parse_time_ms(time), loaded
+    return routes, loaded
 
 
 def advance_workflows(
@@ -315,19 +318,21 @@ def _load_requested(connection: Connection, requests: Sequence[tuple[LoadedWorkf
         receive(reply)
 
 
-def load_whole(connection: Connection, flows: FlowCache, id: str) -> tuple[int, LoadedWorkflow | None]:
+def load_whole(
+    connection: Connection, flows: FlowCache, route_cache: RouteCache, id: str
+) -> tuple[Routes, LoadedWorkflow | None]:
     """Watch and load one workflow with its whole progress and all outputs. (HGETALL)
 
-    Return the time of Redis in milliseconds since the epoch, and the workflow, or None if there is none.
+    Return the routes, and the workflow, or None if there is none.
     """
-    now_ms, loaded = load(connection, flows, {id: ()})
+    routes, loaded = load(connection, flows, route_cache, {id: ()})
     workflow = loaded.get(id)
     if workflow is not None:
         steps, outputs = connection.execute([("HGETALL", keys.steps(id)), ("HGETALL", keys.outputs(id))])
         workflow.progress.is_whole = True
         add_steps(workflow.progress, map(int, steps[::2]), steps[1::2])
         add_outputs(workflow.outputs, map(int, outputs[::2]), outputs[1::2])
-    return now_ms, workflow
+    return routes, workflow
 
 
 def watch_state(connection: Connection, id: str) -> WorkflowState | None:
@@ -336,17 +341,22 @@ def watch_state(connection: Connection, id: str) -> WorkflowState | None:
     return None if state is None else _STATES[state]
 
 
-def watch_new(connection: Connection, id: str, digest: str) -> tuple[int, Record | None, bool]:
-    """Watch what a new workflow depends on: its record and its flow. (WATCH, TIME, HMGET, EXISTS)
+def watch_new(
+    connection: Connection, route_cache: RouteCache, id: str, digest: str
+) -> tuple[Routes, Record | None, bool]:
+    """Watch what a new workflow depends on: its record, its flow, the claims. (WATCH, TIME, MGET, XINFO,
+    HMGET, EXISTS)
 
-    Return the time of Redis in milliseconds since the epoch, the record if the id is taken, and whether the
-    flow is stored.
+    Return the routes, the record if the id is taken, and whether the flow is stored.
     """
-    flow = keys.flow(digest)
-    _, time, reply, is_stored = connection.execute(
-        [("WATCH", id, flow), TIME, ("HMGET", id, *RECORD_FIELDS), ("EXISTS", flow)], keep_errors=True
-    )
-    return parse_time_ms(time), parse_record(id, reply), bool(is_stored)
+    pipeline = Pipeline(connection)
+    pipeline.add("WATCH", keys.CLAIMS_VERSION, id, keys.flow(digest))
+    reads = route_cache.add_reads(pipeline)
+    record = pipeline.add("HMGET", id, *RECORD_FIELDS)
+    is_stored = pipeline.add("EXISTS", keys.flow(digest))
+    pipeline.send()
+    routes = route_cache.parse(connection, reads)
+    return routes, parse_record(id, record.value_or_none), bool(is_stored.value)
 
 
 def load_out_of_band_outputs(

@@ -240,8 +240,8 @@ def test_a_start_carries_the_options_of_its_step_and_its_end_drops_the_deadline(
     assert start.invocation.parameters == {"size": 1}
     assert start.invocation.options.timeout == 60
     transition = checked(advance(flow, progress, outputs, StepResult(1, {})))
-    assert [(over.index, over.attempt) for over in transition.dropped_deadlines] == [(1, 1)]
-    assert transition.dropped_starts == []  # the first attempt is never delayed
+    assert [(over.index, over.attempt) for over in transition.over] == [(1, 1)]
+    assert not transition.over[0].may_be_delayed  # the first attempt never is
 
 
 def test_a_retry_is_delayed_and_a_termination_drops_it() -> None:
@@ -249,12 +249,12 @@ def test_a_retry_is_delayed_and_a_termination_drops_it() -> None:
     progress, outputs = started(flow)
     failure = checked(advance(flow, progress, outputs, StepResult(1, failure="no disk")))
     assert [(start.attempt, start.delay) for start in failure.starts] == [(2, 5.0)]
-    assert [(over.index, over.attempt) for over in failure.dropped_deadlines] == [(1, 1)]
+    assert [(over.index, over.attempt) for over in failure.over] == [(1, 1)]
     assert failure.facts == [Fact(1, FactKind.RETRIED, 1)]
     progress.apply(failure)
     termination = terminate(flow, progress)
-    for attempts in (termination.cancels, termination.dropped_deadlines, termination.dropped_starts):
-        assert [(over.index, over.attempt) for over in attempts] == [(1, 2)]
+    for attempts in (termination.cancels, termination.over):
+        assert [(over.index, over.attempt, over.may_be_delayed) for over in attempts] == [(1, 2, True)]
 
 
 def test_a_fact_is_a_word_and_back() -> None:

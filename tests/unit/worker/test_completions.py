@@ -65,7 +65,7 @@ def test_all_go_in_the_write_of_the_next_read(completions: Completions) -> None:
     assert completions.add("a", "b") == [False, False]
     connection.while_blocked = lambda: confirmed_while_blocked.extend(completions.confirmed)
     confirmed_while_blocked: list[str] = []
-    completions.queue.send_with_read(connection, [READ])
+    completions.queue.send_with_read(connection, [READ], has_receipts=False)
     assert connection.groups == [["a", "b"]]
     assert confirmed_while_blocked == ["a", "b"]
 
@@ -76,15 +76,15 @@ def test_one_thread_sends_while_the_reader_is_blocked(completions: Completions) 
 
     def while_blocked() -> None:
         assert completions.add("a", "b") == [True, False]
-        completions.queue.send_while_blocked(sender)
+        completions.queue.send_while_blocked(sender, has_receipts=False)
         assert completions.add("c") == [True]
 
     reader.while_blocked = while_blocked
-    completions.queue.send_with_read(reader, [READ])
-    completions.queue.send_while_blocked(sender)  # the reader is back, and takes it
+    completions.queue.send_with_read(reader, [READ], has_receipts=False)
+    completions.queue.send_while_blocked(sender, has_receipts=False)  # the reader is back, and takes it
     assert completions.add("d") == [False]
     reader.while_blocked = lambda: None
-    completions.queue.send_with_read(reader, [READ])
+    completions.queue.send_with_read(reader, [READ], has_receipts=False)
     assert (sender.groups, reader.groups) == ([["a", "b"]], [[], ["c", "d"]])
     assert completions.confirmed == ["a", "b", "c", "d"]
 
@@ -95,11 +95,11 @@ def test_what_could_not_be_sent_waits(completions: Completions) -> None:
     completions.add("a", "b")
     for _ in range(2):
         with pytest.raises(Unreachable):
-            completions.queue.send_with_read(connection, [READ])
+            completions.queue.send_with_read(connection, [READ], has_receipts=False)
     with pytest.raises(Unreachable):
-        completions.queue.send(connection)
+        completions.queue.send(connection, has_receipts=False)
     connection.is_broken = False
-    completions.queue.send(connection)
+    completions.queue.send(connection, has_receipts=False)
     assert sorted(completions.confirmed) == ["a", "b"]
     assert completions.queue.is_empty and not completions.queue.has_failed
 
@@ -111,13 +111,13 @@ def test_a_sender_that_fails_leaves_all_to_the_reader(completions: Completions) 
     def while_blocked() -> None:
         assert completions.add("a") == [True]
         with pytest.raises(Unreachable):
-            completions.queue.send_while_blocked(sender)
+            completions.queue.send_while_blocked(sender, has_receipts=False)
         assert completions.add("b") == [False]
 
     reader.while_blocked = while_blocked
-    completions.queue.send_with_read(reader, [READ])
+    completions.queue.send_with_read(reader, [READ], has_receipts=False)
     assert completions.queue.has_failed
-    completions.queue.send(reader)
+    completions.queue.send(reader, has_receipts=False)
     assert completions.confirmed == ["a", "b"]
 
 
@@ -125,7 +125,7 @@ def test_a_refused_completion_does_not_hold_up_the_others(completions: Completio
     refused = ValueError("stands for an error that Redis has replied")
     connection: Any = ScriptedConnection(refused, None, refused, refused)
     completions.add("a", "b", "c")
-    completions.queue.send(connection)
+    completions.queue.send(connection, has_receipts=False)
     assert connection.groups == [["a", "b", "c"], ["a"], ["b", "c"], ["b"], ["c"]]
     assert completions.confirmed == ["a", "b", "c"]
 
@@ -133,5 +133,5 @@ def test_a_refused_completion_does_not_hold_up_the_others(completions: Completio
 def test_a_server_that_cannot_serve_does_not_lose_the_batch_that_it_sends(completions: Completions) -> None:
     connection: Any = ScriptedConnection(Unreachable("out of memory"))
     completions.add("a")
-    assert completions.queue.send_with_read(connection, [READ]) == [None]
+    assert completions.queue.send_with_read(connection, [READ], has_receipts=False) == [None]
     assert completions.queue.has_failed and completions.confirmed == []

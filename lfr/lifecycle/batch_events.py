@@ -1,0 +1,160 @@
+"""The events of one pass of a lifecycle, sorted by what is to be done with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from lfr import events
+from lfr.item_ids import parse_item_id
+from lfr.lifecycle.items import ItemEvents
+from lfr.step_options import EACH
+from lfr.store import keys
+from lfr.store.stream.cleanup import LoggedReceipt
+from lfr.store.stream.entries import Entry
+from lfr.values.stream_id import StreamId
+
+_ENTRY_ID: Final = re.compile(r"\d{1,20}-\d{1,20}")
+
+
+@dataclass(slots=True)
+class BatchEvents:
+    """The events of a batch, classified.
+
+    results    end-task events by workflow, in the order of the stream
+    items      events of iterated steps, by workflow
+    notices    events that need nothing but a receipt
+    malformed  events that cannot be understood, with the reason
+    strays     start-tasks that no lifecycle has routed; they are among `foreign`, too
+    receipts   receipts on the bus; they are among `foreign`, too
+    foreign    events for other groups
+    """
+
+    results: dict[str, list[tuple[Entry, events.EndTask]]] = field(default_factory=dict)
+    items: dict[str, ItemEvents] = field(default_factory=dict)
+    notices: list[Entry] = field(default_factory=list)
+    malformed: list[tuple[Entry, str]] = field(default_factory=list)
+    strays: list[Entry] = field(default_factory=list)
+    receipts: list[LoggedReceipt] = field(default_factory=list)
+    foreign: list[Entry] = field(default_factory=list)
+
+    def by_workflow(self) -> list[BatchEvents]:
+        """Split it: a batch for the results of each workflow, and one for all notices and malformed events.
+        Leaves out `items` and what is foreign."""
+        return [BatchEvents({id: results}) for id, results in self.results.items()] + self._without_results()
+
+    def by_event(self) -> list[BatchEvents]:
+        """Split it: a batch for each result, and one for all notices and malformed events."""
+        singles = [BatchEvents({id: [result]}) for id, results in self.results.items() for result in results]
+        return singles + self._without_results()
+
+    def _without_results(self) -> list[BatchEvents]:
+        if not self.notices and not self.malformed:
+            return []
+        return [BatchEvents(notices=self.notices, malformed=self.malformed)]
+
+    def count_results(self) -> int:
+        """Return how many results there are."""
+        return sum(map(len, self.results.values()))
+
+    def result_entries(self) -> list[Entry]:
+        """Return the entries of the results, by workflow."""
+        return [entry for results in self.results.values() for entry, _ in results]
+
+    def count_bytes(self) -> int:
+        """Return how many bytes the field values in the events of the results have."""
+        return sum(sum(map(len, entry.fields.values())) for entry in self.result_entries())
+
+    def indices(self) -> dict[str, list[int]]:
+        """Return the steps to which the results belong, by workflow."""
+        return {id: [task.index for _, task in results] for id, results in self.results.items()}
+
+    def steps_without_output(self) -> list[tuple[str, int]]:
+        """Return workflow and index of the successful steps that may have an out-of-band output."""
+        return [
+            (id, task.index)
+            for id, results in self.results.items()
+            for _, task in results
+            if not task.has_output and task.status is events.Status.SUCCESS
+        ]
+
+
+def classify_batch(entries: Sequence[Entry]) -> BatchEvents:
+    """Classify the events of a batch. An end-task of which only the output is malformed becomes a failure of
+    its step; start-tasks but those of iterated steps, receipts and users' events are foreign."""
+    batch_events = BatchEvents()
+    decoded = events.decode_all([entry.fields for entry in entries])
+    for entry, values in zip(entries, decoded, strict=True):
+        try:
+            _classify(batch_events, entry, values)
+        except events.Malformed as error:
+            batch_events.malformed.append((entry, str(error)))
+    return batch_events
+
+
+def _classify(batch_events: BatchEvents, entry: Entry, values: events.Values | events.Malformed) -> None:
+    """Add an event to `batch_events`. Raises Malformed."""
+    if isinstance(values, events.Malformed):
+        task = _parse_without_output(entry, values)
+        batch_events.results.setdefault(task.workflow, []).append((entry, task))
+        return
+    kind = events.parse_kind(values)
+    if events.is_copy(entry.fields):
+        batch_events.notices.append(entry)
+    elif kind == events.END_TASK:
+        task = events.parse_end_task(values)
+        batch_events.results.setdefault(task.workflow, []).append((entry, task))
+    elif kind in events.WORKFLOW_EVENTS:
+        _classify_workflow_event(batch_events, entry, kind, str(values.get(b"workflow")))
+    elif kind == events.CANCEL_TASK:
+        events.parse_cancel_task(values)
+        batch_events.notices.append(entry)
+    elif kind == events.START_TASK and values.get(b"base") == EACH:
+        start = events.parse_start_task(values)
+        batch_events.items.setdefault(start.workflow, ItemEvents()).add_start(entry, start)
+    else:
+        _classify_foreign(batch_events, entry, kind, values)
+
+
+def _classify_foreign(batch_events: BatchEvents, entry: Entry, kind: str, values: events.Values) -> None:
+    """Add an event for other groups. Raises Malformed."""
+    events.check_event(kind, values)
+    batch_events.foreign.append(entry)
+    if entry.stream == keys.ENDS:
+        return
+    if kind == events.START_TASK:
+        batch_events.strays.append(entry)
+    elif kind == events.RECEIPT:
+        batch_events.receipts.append(_logged_receipt(entry, values))
+
+
+def _logged_receipt(entry: Entry, values: events.Values) -> LoggedReceipt:
+    """Return a receipt with its event; a receipt for an event that cannot be before it stands for itself."""
+    target = values.get(b"for")
+    is_id = isinstance(target, str) and _ENTRY_ID.fullmatch(target)
+    if is_id and StreamId.parse(str(target)) < StreamId.parse(entry.id):
+        return LoggedReceipt(entry.id, str(target))
+    return LoggedReceipt(entry.id, entry.id)
+
+
+def _classify_workflow_event(batch_events: BatchEvents, entry: Entry, kind: str, id: str) -> None:
+    """Add an event of a workflow: the end of an item concerns its parent, a termination the items."""
+    item = parse_item_id(id)
+    if kind == events.TERMINATED_WORKFLOW:
+        batch_events.items.setdefault(id, ItemEvents()).add_termination(entry)
+    elif item is not None and kind != events.START_WORKFLOW:
+        batch_events.items.setdefault(item.parent, ItemEvents()).add_end(entry, item)
+    else:
+        batch_events.notices.append(entry)
+
+
+def _parse_without_output(entry: Entry, error: events.Malformed) -> events.EndTask:
+    """Return a failure for an end-task event of which only the output is malformed, so that no step waits
+    for ever. Raises `error` for any other event."""
+    fields = {name: value for name, value in entry.fields.items() if name != b"output"}
+    if events.peek_kind(entry.fields) != events.END_TASK or len(fields) == len(entry.fields):
+        raise error
+    task = events.parse_end_task(events.decode(fields))
+    return replace(task, status=events.Status.FAILURE, reason=f"its worker's answer is unusable: {error}")

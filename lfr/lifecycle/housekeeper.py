@@ -1,0 +1,130 @@
+"""Keeps the streams short: one lifecycle at a time clears what nobody needs, and moves what nobody does.
+
+It holds the key `workflows:housekeeper`, which expires: if it dies, another lifecycle goes on. To do
+twice what is done here does no harm.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+from lfr.store import keys
+from lfr.store.processes import read_heartbeats
+from lfr.store.queues.claims import release_lapsed
+from lfr.store.queues.move import forget_names, route_strays, sort_queues
+from lfr.store.queues.routes import RouteCache
+from lfr.store.redis.connection import Connection, Store
+from lfr.store.stream.cleanup import StreamCleaner, delete_old_receipts, queue_old_entries
+from lfr.store.stream.entries import parse_entries
+from lfr.store.stream.groups import FIRST_ID
+
+LOGGER = logging.getLogger(__name__)
+
+_EVERY_SECONDS: Final = 0.25
+"""How often the bus is cleared: a busy group has many pending entries to read."""
+
+_TIDY_SECONDS: Final = 5.0
+"""How often to look for claims that have lapsed and for tasks that are to be moved."""
+
+_HOLD_MS: Final = 10_000
+"""After this time without a sign of the housekeeper another lifecycle takes its place."""
+
+_RESCAN_SECONDS: Final = 60.0
+"""How often the bus is scanned from its beginning for old events that nobody gives a receipt to."""
+
+_INDEX_PAGE: Final = 1000
+"""How many entries of an earlier version are looked at in one pass."""
+
+
+class Housekeeper:
+    """Does the housekeeping, while this process holds the key for it. `name` identifies the process."""
+
+    def __init__(self, store: Store, name: str, route_cache: RouteCache) -> None:
+        self._name = name
+        self._bus = store.stream
+        self._route_cache = route_cache
+        self._forget_seconds = store.settings.receipts_forget_seconds
+        self._retain_ms = round(1000 * store.settings.events_retain_seconds)
+        self._cleaner = StreamCleaner(store.stream, self._forget_seconds)
+        self._due_at = 0.0
+        self._tidy_at = 0.0
+        self._scanned_to = FIRST_ID
+        self._rescan_at = 0.0
+        self._is_indexed = False
+        self._indexed_to = "-"
+        self._index_again_at = 0.0
+
+    def run(self, connection: Connection) -> None:
+        """Do what is due, at most every 0.25 s."""
+        now = time.monotonic()
+        if now < self._due_at:
+            return
+        self._due_at = now + _EVERY_SECONDS
+        if not self._hold(connection):
+            return
+        if not self._is_indexed:
+            self._index_earlier_tasks(connection)
+        self._queue_old_entries(connection, now)
+        self._cleaner.clear(connection)
+        if now >= self._tidy_at:
+            self._tidy_at = now + _TIDY_SECONDS
+            self._tidy(connection)
+
+    def release(self, connection: Connection) -> None:
+        """Let another lifecycle take over at once. (GET, DEL)"""
+        if connection.call("GET", keys.HOUSEKEEPER) == self._name.encode():
+            connection.call("DEL", keys.HOUSEKEEPER)
+
+    def _hold(self, connection: Connection) -> bool:
+        """Take or renew the key; return whether this process holds it. (SET NX PX, GET, PEXPIRE)"""
+        _, holder = connection.execute(
+            [("SET", keys.HOUSEKEEPER, self._name, "NX", "PX", _HOLD_MS), ("GET", keys.HOUSEKEEPER)]
+        )
+        if holder != self._name.encode():
+            return False
+        connection.call("PEXPIRE", keys.HOUSEKEEPER, _HOLD_MS)
+        return True
+
+    def _tidy(self, connection: Connection) -> None:
+        if lapsed := release_lapsed(connection):
+            LOGGER.warning(
+                "no worker of %s has run for a long time: others may do its tasks", ", ".join(lapsed)
+            )
+        sort_queues(connection, self._route_cache)
+        forget_names(connection)
+        if time.monotonic() >= self._index_again_at and _has_earlier_version(connection):
+            self._index_again_at = time.monotonic() + _RESCAN_SECONDS
+            self._is_indexed, self._indexed_to = False, "-"
+            connection.call("DEL", keys.IS_INDEXED)
+        delete_old_receipts(connection, round(1000 * self._forget_seconds))
+
+    def _queue_old_entries(self, connection: Connection, now: float) -> None:
+        scanned_to = queue_old_entries(connection, self._bus, self._scanned_to, self._retain_ms)
+        if scanned_to == self._scanned_to and now >= self._rescan_at:
+            scanned_to, self._rescan_at = FIRST_ID, now + _RESCAN_SECONDS
+        self._scanned_to = scanned_to
+
+    def _index_earlier_tasks(self, connection: Connection) -> None:
+        """Index a page of the tasks that a version without queues has left on the bus, or move them into
+        queues. (EXISTS, XRANGE; SET)"""
+        is_indexed, page = connection.execute(
+            [
+                ("EXISTS", keys.IS_INDEXED),
+                ("XRANGE", self._bus, self._indexed_to, "+", "COUNT", _INDEX_PAGE),
+            ]
+        )
+        entries = parse_entries(page, self._bus)
+        if is_indexed or not entries:
+            self._is_indexed = True
+            connection.call("SET", keys.IS_INDEXED, 1)
+            return
+        route_strays(connection, self._route_cache, entries)
+        self._indexed_to = f"({entries[-1].id}"
+        self._due_at = 0.0  # go on in the next pass
+
+
+def _has_earlier_version(connection: Connection) -> bool:
+    """Return whether a process of a version without queues runs: it leaves tasks on the bus."""
+    return any(heartbeat.process.claims is None for heartbeat in read_heartbeats(connection))

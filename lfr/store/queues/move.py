@@ -1,0 +1,319 @@
+"""Moves start-tasks to where the claims want them: between the bus and the queues of groups.
+
+    move_unclaimed   from the bus to a queue, when a group has claimed a task that waits
+    sort_queue       from a queue to another one, or back to the bus, when the group no longer claims a task
+    route_strays     of start-tasks that no lifecycle of this version has routed
+
+Each is done in transactions that watch the version of the claims, and change it: so of two that move the
+same tasks, one is refused and reads again. A moved task may have ended meanwhile. So the queue gets a mark,
+and the workers of the group check its tasks before they begin them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from lfr import events
+from lfr.step_options import EACH
+from lfr.store import keys
+from lfr.store.queues.claims import covers, new_version_command
+from lfr.store.queues.routes import OWN_GROUPS, RouteCache, Routes
+from lfr.store.redis.connection import Command, Connection
+from lfr.store.redis.pipeline import Pipeline
+from lfr.store.redis.transaction import retry_until_committed
+from lfr.store.stream.entries import ConsumerId, Entry, acknowledge_command, parse_entries
+from lfr.store.stream.groups import read_groups
+from lfr.store.workflows.attempt_status import are_current
+from lfr.tasks.catalogue import WAIT_PREFIX
+from lfr.values.stream_id import StreamId
+
+_CHUNK = 200
+"""How many tasks are moved in one transaction."""
+
+_SEARCH_PAGE = 200
+_MOST_PAGES = 50
+"""How many entries of the bus are read at once, and how often, in search of a start-task behind the time at
+which it was indexed. What is not found by then is no longer on the bus."""
+
+_SIMULATE_GROUP = "starting"
+
+
+def read_waiting_tasks(connection: Connection) -> dict[str, int]:
+    """Return the tasks that nobody has claimed, with how many running attempts of each wait. (SMEMBERS,
+    ZCARD)"""
+    names = sorted(name.decode() for name in connection.call("SMEMBERS", keys.UNCLAIMED))
+    counts = connection.execute([("ZCARD", keys.unclaimed(name)) for name in names])
+    return {name: count for name, count in zip(names, counts, strict=True) if count}
+
+
+def forget_names(connection: Connection) -> None:
+    """Remove the names of unclaimed tasks of which none is left. (SMEMBERS; WATCH, ZCARD; SREM)"""
+    for name in connection.call("SMEMBERS", keys.UNCLAIMED):
+        key = keys.unclaimed(name.decode())
+        _, count = connection.execute([("WATCH", key), ("ZCARD", key)])
+        if count:
+            connection.unwatch()
+        else:
+            connection.transact([("SREM", keys.UNCLAIMED, name)])
+
+
+def move_unclaimed(connection: Connection, route_cache: RouteCache, claims: Sequence[str]) -> int:
+    """Move the tasks that wait on the bus for one of these claims into the queue of whoever has claimed them.
+    Return how many were moved.
+
+    What a foreign worker has taken stays where it is: a task that is pending in its group, if such a worker
+    has ended a task of this name before. (SMEMBERS, ZRANGE, XRANGE, XPENDING; MULTI/EXEC)
+    """
+    names = [name.decode() for name in connection.call("SMEMBERS", keys.UNCLAIMED)]
+    moved = 0
+    for base in names:
+        if any(covers(claim, base) for claim in claims):
+            moved += _move_tasks(connection, route_cache, base)
+    return moved
+
+
+def _move_tasks(connection: Connection, route_cache: RouteCache, base: str) -> int:
+    """Move the waiting tasks of one name, chunk by chunk. Return how many were moved."""
+    moved = offset = 0
+
+    def attempt() -> tuple[list[Command] | None, tuple[int, int]]:
+        routes = route_cache.watch(connection)
+        if routes.claims.group_of(base) is None:
+            return None, (0, 0)
+        flat = connection.call("ZRANGE", keys.unclaimed(base), offset, offset + _CHUNK - 1, "WITHSCORES")
+        started_ms = {
+            member.decode(): int(float(score)) for member, score in zip(flat[::2], flat[1::2], strict=True)
+        }
+        entries = _find_entries(connection, route_cache.bus, started_ms)
+        foreign_ids = _find_foreign_work(connection, route_cache.bus, base, entries)
+        movable = {member: entry for member, entry in entries.items() if entry.id not in foreign_ids}
+        over = _find_over(connection, [member for member in started_ms if member not in entries])
+        stay_count = len(started_ms) - len(movable) - len(over)
+        if not movable and not over:
+            return None, (0, stay_count)
+        commands: list[Command] = []
+        for member, entry in movable.items():
+            fields = _fields_without(entry, events.CLAIMED)
+            commands += routes.task_commands(base, fields, member)
+        commands.append(("ZREM", keys.unclaimed(base), *movable, *over))
+        if movable:
+            commands.append(("XDEL", route_cache.bus, *(entry.id for entry in movable.values())))
+            commands += routes.stale_commands([base])
+        return [*commands, new_version_command()], (len(movable), stay_count)
+
+    while True:
+        count, stay_count = retry_until_committed(connection, attempt)
+        moved += count
+        offset += stay_count
+        if not count:
+            return moved
+
+
+def _find_entries(connection: Connection, bus: str, started_ms: Mapping[str, int]) -> dict[str, Entry]:
+    """Return the start-tasks of these attempts on the bus. `started_ms` says when each was indexed: its entry
+    id is no earlier. (XRANGE)"""
+    entries: dict[str, Entry] = {}
+    missing = dict(started_ms)
+    while missing:
+        start = f"{min(missing.values())}-0"
+        before = len(entries)
+        for _ in range(_MOST_PAGES):
+            page = parse_entries(connection.call("XRANGE", bus, start, "+", "COUNT", _SEARCH_PAGE), bus)
+            for entry in page:
+                member = _member(entry)
+                if member in missing:
+                    del missing[member]
+                    entries[member] = entry
+            is_behind = page and missing and StreamId.parse(page[-1].id).ms < min(missing.values())
+            if not missing or len(page) < _SEARCH_PAGE or is_behind:
+                break
+            start = f"({page[-1].id}"
+        if len(entries) == before:
+            earliest = min(missing, key=lambda member: missing[member])
+            del missing[earliest]
+    return entries
+
+
+def _find_foreign_work(connection: Connection, bus: str, base: str, entries: Mapping[str, Entry]) -> set[str]:
+    """Return the ids of the entries that a foreign worker works on, or the role simulate. (XINFO, HGET,
+    XPENDING)"""
+    is_done_elsewhere = connection.call("HGET", keys.FOREIGN_TASKS, base) is not None
+    groups = [
+        group.raw_name
+        for group in read_groups(connection, bus)
+        if group.pending
+        and (group.name == _SIMULATE_GROUP or (is_done_elsewhere and group.name not in OWN_GROUPS))
+    ]
+    ids = [entry.id for entry in entries.values()]
+    pending = connection.execute(
+        [("XPENDING", bus, group, id, id, 1) for group in groups for id in ids], keep_errors=True
+    )
+    return {row[0].decode() for rows in pending if isinstance(rows, list) for row in rows}
+
+
+def _find_over(connection: Connection, members: Sequence[str]) -> list[str]:
+    """Return those of these attempts that are over. A current one whose start-task is lost stays in the
+    index, so that people see that it waits. (HGET)"""
+    ids = [keys.parse_attempt_member(member) for member in members]
+    tasks = [
+        events.StartTask(workflow, "", "", index, None, None, attempt) for workflow, index, attempt in ids
+    ]
+    current = are_current(connection, tasks)
+    return [member for member, is_current in zip(members, current, strict=True) if not is_current]
+
+
+def sort_queues(connection: Connection, route_cache: RouteCache) -> int:
+    """Move the tasks that their groups no longer claim out of the queues of these groups. Return how many
+    were moved. (SMEMBERS, XRANGE; MULTI/EXEC; SREM)"""
+    groups = [group.decode() for group in connection.call("SMEMBERS", keys.UNSORTED)]
+    return sum(_sort_queue(connection, route_cache, group) for group in groups)
+
+
+def _sort_queue(connection: Connection, route_cache: RouteCache, group: str) -> int:
+    queue = keys.queue(group)
+    after, moved = "-", 0
+
+    def attempt() -> tuple[list[Command] | None, tuple[str, int]]:
+        routes = route_cache.watch(connection)
+        page = parse_entries(connection.call("XRANGE", queue, after, "+", "COUNT", _CHUNK), queue)
+        if not page:
+            return [("SREM", keys.UNSORTED, group)], ("", 0)
+        commands, ids = _sort_commands(routes, page, group)
+        last = f"({page[-1].id}"
+        if not ids:
+            return None, (last, 0)
+        commands += [("XACK", queue, group, *ids), ("XDEL", queue, *ids), new_version_command()]
+        return commands, (last, len(ids))
+
+    while after:
+        after, count = retry_until_committed(connection, attempt)
+        moved += count
+    return moved
+
+
+def _sort_commands(routes: Routes, page: Sequence[Entry], group: str) -> tuple[list[Command], list[str]]:
+    """Return the commands that append the tasks of a page that another group claims, or nobody, where they
+    belong; and the ids of their entries."""
+    commands: list[Command] = []
+    ids: list[str] = []
+    bases: set[str] = set()
+    for entry in page:
+        task = _parse_start(entry)
+        if task is not None and routes.claims.group_of(task.base) != group:
+            member = keys.attempt_member(*task.attempt_id)
+            commands += routes.task_commands(task.base, _fields_without(entry), member)
+            ids.append(entry.id)
+            bases.add(task.base)
+    return commands + routes.stale_commands(sorted(bases)), ids
+
+
+def route_strays(connection: Connection, route_cache: RouteCache, entries: Sequence[Entry]) -> int:
+    """Route start-tasks on the bus that no lifecycle of this version has routed: index those that nobody has
+    claimed, and move the others into their queues. Return how many were routed.
+
+    They come from a version of lfr without queues, or from a foreign program. One that is gone, or whose
+    attempt is over, stays as it is. (WATCH, XRANGE, ZSCORE, HGET)
+    """
+    strays = {entry.id: entry for entry in entries if _is_stray(entry)}
+    if not strays:
+        return 0
+
+    def attempt() -> tuple[list[Command] | None, int]:
+        routes = route_cache.watch(connection)
+        present = _read_present(connection, route_cache.bus, strays)
+        tasks = {id: task for id in present if (task := _parse_start(strays[id])) is not None}
+        current = are_current(connection, list(tasks.values()))
+        pipeline = Pipeline(connection)
+        indexed = {
+            id: pipeline.add("ZSCORE", keys.unclaimed(task.base), keys.attempt_member(*task.attempt_id))
+            for (id, task), is_current in zip(tasks.items(), current, strict=True)
+            if is_current
+        }
+        pipeline.send()
+        commands: list[Command] = []
+        moved: list[str] = []
+        bases: set[str] = set()
+        to_route = [id for id, score in indexed.items() if score.value is None]
+        for id in to_route:
+            task, entry = tasks[id], strays[id]
+            member = keys.attempt_member(*task.attempt_id)
+            if routes.claims.group_of(task.base) is None:
+                commands.append(("ZADD", keys.unclaimed(task.base), StreamId.parse(id).ms, member))
+                commands.append(("SADD", keys.UNCLAIMED, task.base))
+            else:
+                fields = _fields_without(entry)
+                commands += routes.task_commands(task.base, fields, member)
+                moved.append(id)
+                bases.add(task.base)
+        if moved:
+            commands.append(("XDEL", route_cache.bus, *moved))
+            commands += routes.stale_commands(sorted(bases))
+        return [*commands, new_version_command()] if commands else None, len(to_route)
+
+    return retry_until_committed(connection, attempt)
+
+
+def _read_present(connection: Connection, bus: str, entries: Mapping[str, Entry]) -> Iterator[str]:
+    replies = connection.execute([("XRANGE", bus, id, id) for id in entries])
+    return (id for id, reply in zip(entries, replies, strict=True) if reply)
+
+
+def _is_stray(entry: Entry) -> bool:
+    if events.peek_kind(entry.fields) != events.START_TASK or events.CLAIMED.encode() in entry.fields:
+        return False
+    task = _parse_start(entry)
+    return task is not None and task.base != EACH and not task.base.startswith(WAIT_PREFIX)
+
+
+def _parse_start(entry: Entry) -> events.StartTask | None:
+    """Return the start-task of an entry without its input and parameters, or None if it is none."""
+    head = {name: value for name, value in entry.fields.items() if name not in (b"input", b"parameters")}
+    if events.peek_kind(head) != events.START_TASK:
+        return None
+    try:
+        return events.parse_start_task(events.decode(head))
+    except events.Malformed:
+        return None
+
+
+def _member(entry: Entry) -> str:
+    task = _parse_start(entry)
+    return "" if task is None else keys.attempt_member(*task.attempt_id)
+
+
+def _fields_without(entry: Entry, *names: str) -> list[bytes]:
+    left_out = {name.encode() for name in names}
+    return [part for name, value in entry.fields.items() if name not in left_out for part in (name, value)]
+
+
+def clear_stale_mark(connection: Connection, group: str) -> None:
+    """Remove the mark of a queue that says that its tasks are to be checked, if all its entries have been
+    delivered: those were checked, and later ones are not stale. (WATCH, XINFO, XREVRANGE; DEL)"""
+    queue, mark = keys.queue(group), keys.stale_mark(group)
+    _, newest = connection.execute([("WATCH", mark), ("XREVRANGE", queue, "+", "-", "COUNT", 1)])
+    delivered = [each.last_delivered for each in read_groups(connection, queue) if each.name == group]
+    last_id = StreamId.parse(newest[0][0].decode()) if newest else StreamId(0, 0)
+    if delivered and last_id <= delivered[0]:
+        connection.transact([("DEL", mark)])
+    else:
+        connection.unwatch()
+
+
+def put_back(connection: Connection, consumer: ConsumerId, entries: Sequence[Entry]) -> None:
+    """Put entries that a consumer has read at the end of its queue again, those that are still in the queue,
+    so that another consumer of the group reads them. (WATCH, XRANGE; XADD, XACK, XDEL)"""
+
+    def attempt() -> tuple[list[Command] | None, None]:
+        connection.execute([("WATCH", keys.CLAIMS_VERSION)])
+        present = set(_read_present(connection, consumer.stream, {entry.id: entry for entry in entries}))
+        ids = [entry.id for entry in entries if entry.id in present]
+        if not ids:
+            return None, None
+        commands: list[Command] = [
+            ("XADD", consumer.stream, "*", *_fields_without(entry))
+            for entry in entries
+            if entry.id in present
+        ]
+        return [*commands, acknowledge_command(consumer, ids), ("XDEL", consumer.stream, *ids)], None
+
+    retry_until_committed(connection, attempt)

@@ -1,0 +1,213 @@
+"""Routes: on which stream an event goes, as claims and readers require it.
+
+    start-task, end-task of iterated steps   `workflows:ends`: only lifecycles read it
+    start-task of a claimed task             the queue of its group
+    start-task of a `wait:` task             the bus: its order among events counts
+    start-task of any other task             the bus, and the index of unclaimed tasks
+    end-task of lfr's own workers            `workflows:ends`
+    news of workflows, cancel-task           the bus
+
+While a foreign group reads the bus, events that would pass it by are copied to it. A copy has the field
+`claimed`, the group that does the task, or `copy_of`; lfr's own roles ignore it, except that they settle it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from lfr import events
+from lfr.item_ids import is_item
+from lfr.step_options import EACH
+from lfr.store import keys
+from lfr.store.queues.claims import Claims, parse_claims
+from lfr.store.redis.connection import TIME, Command, Connection, Reply, Store, parse_time_ms
+from lfr.store.redis.pipeline import Pipeline, ReplyHandle
+from lfr.store.stream.entries import Entry, append_command, flatten_pairs, parse_pairs
+from lfr.tasks.catalogue import WAIT_PREFIX
+from lfr.values.json import Json, encode_json
+
+OWN_GROUPS: Final = frozenset({"lifecycle", "wait", "starting", "__receipt__"})
+"""The groups in which roles of lfr read the bus."""
+
+_LISTENER_CHECK_SECONDS: Final = 5.0
+"""How often to look whether a foreign group still has a consumer that is active."""
+
+_NULL: Final = "null"
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Where events go at one time. A transaction that counts on it watches CLAIMS_VERSION.
+
+    now_ms         that time, by the clock of Redis, in milliseconds since the epoch
+    bus            the key of the stream that all may read
+    has_listeners  whether a foreign group reads the bus
+    has_receipts   whether a receipts role runs
+    """
+
+    now_ms: int
+    bus: str
+    claims: Claims = field(default_factory=Claims)
+    has_listeners: bool = False
+    has_receipts: bool = False
+
+    def start_task_commands(self, fields: Mapping[str, Json]) -> list[Command]:
+        """Return the commands that append a start-task event with these fields, which include `base`, and
+        index it if nobody has claimed the task. (XADD; ZADD, SADD)"""
+        base = str(fields["base"])
+        event = events.encode(events.START_TASK, events.timestamp(self.now_ms / 1000), fields)
+        if base == EACH:
+            copy = [("XADD", self.bus, "*", *event, events.COPY_OF, _NULL)] if self.has_listeners else []
+            return [("XADD", keys.ENDS, "*", *event), *copy]
+        if base.startswith(WAIT_PREFIX):
+            return [("XADD", self.bus, "*", *event)]
+        return self.task_commands(base, event, _attempt_member(fields))
+
+    def task_commands(self, base: str, event: Sequence[str | bytes], member: str) -> list[Command]:
+        """Return the commands that append a start-task with these encoded fields for a worker. `member`
+        stands for its attempt in the index."""
+        group = self.claims.group_of(base)
+        if group is None:
+            return [
+                ("XADD", self.bus, "*", *event, events.CLAIMED, _NULL),
+                ("ZADD", keys.unclaimed(base), self.now_ms, member),
+                ("SADD", keys.UNCLAIMED, base),
+            ]
+        commands: list[Command] = [("XADD", keys.queue(group), "*", *event)]
+        if self.has_listeners:
+            commands.append(("XADD", self.bus, "*", *event, events.CLAIMED, encode_json(group)))
+        return commands
+
+    def over_commands(self, workflow: str, attempts: Sequence[tuple[str, int, int]]) -> list[Command]:
+        """Return the commands that remove attempts that are over from the index of unclaimed tasks. An
+        attempt is given by the `base` of its task, the step's index and its number. (ZREM)"""
+        return [
+            ("ZREM", keys.unclaimed(base), keys.attempt_member(workflow, index, attempt))
+            for base, index, attempt in attempts
+            if base != EACH and not base.startswith(WAIT_PREFIX) and self.claims.group_of(base) is None
+        ]
+
+    def stale_commands(self, bases: Sequence[str]) -> list[Command]:
+        """Return the commands that note that start-tasks of these tasks may be in a queue although their
+        attempt is over: then the workers of the group check each. (SET)"""
+        groups = {group for base in bases if (group := self.claims.group_of(base)) is not None}
+        return [("SET", keys.stale_mark(group), 1) for group in sorted(groups)]
+
+    def copy_commands(self, ends: Iterable[Entry]) -> list[Command]:
+        """Return the commands that copy end-tasks to the bus, those that are not there, if a foreign group
+        reads it. (XADD)"""
+        if not self.has_listeners:
+            return []
+        return [
+            (
+                "XADD",
+                self.bus,
+                "*",
+                *flatten_pairs(entry.fields.items()),
+                events.COPY_OF,
+                encode_json(entry.id),
+            )
+            for entry in ends
+            if entry.stream == keys.ENDS
+        ]
+
+    def state_commands(self, kind: str, at: str, workflow: str) -> list[Command]:
+        """Return the commands that append the event that a workflow has entered a state. That of an item is
+        for lifecycles, which collect its output. (XADD)"""
+        values: dict[str, Json] = {"workflow": workflow}
+        if not is_item(workflow) or kind == events.TERMINATED_WORKFLOW:
+            return [self.bus_command(kind, at, values)]
+        commands: list[Command] = [append_command(keys.ENDS, kind, at, values)]
+        if self.has_listeners:
+            commands.append(self.bus_command(kind, at, {**values, events.COPY_OF: None}))
+        return commands
+
+    def bus_command(self, kind: str, at: str, values: Mapping[str, Json]) -> Command:
+        """Return the command that appends an event that all may read to the bus. (XADD)"""
+        return append_command(self.bus, kind, at, values)
+
+
+def _attempt_member(fields: Mapping[str, Json]) -> str:
+    return keys.attempt_member(fields["workflow"], fields["index"], fields["attempt"])
+
+
+@dataclass(frozen=True, slots=True)
+class RouteReads:
+    """The replies from which a RouteCache makes Routes."""
+
+    time: ReplyHandle
+    states: ReplyHandle
+    groups: ReplyHandle
+    consumers: Mapping[bytes, ReplyHandle]
+
+
+class RouteCache:
+    """Reads the routes, and caches the claims while their version stays. Each thread has its own.
+
+    A foreign group counts as long as one of its consumers was active within `receipts.forget` seconds.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.bus = store.stream
+        self._forget_seconds = store.settings.receipts_forget_seconds
+        self._claims = Claims()
+        self._listeners: dict[
+            bytes, tuple[float, bool]
+        ] = {}  # when it was checked last; whether it is active
+        self._first_seen: dict[bytes, float] = {}
+
+    def add_reads(self, pipeline: Pipeline) -> RouteReads:
+        """Add the commands that read the routes to a pipeline, whose first command has watched
+        CLAIMS_VERSION. (TIME, MGET, XINFO)"""
+        now = time.monotonic()
+        return RouteReads(
+            pipeline.add(*TIME),
+            pipeline.add("MGET", keys.CLAIMS_VERSION, keys.RECEIPTS_ROLE),
+            pipeline.add("XINFO", "GROUPS", self.bus),
+            {
+                name: pipeline.add("XINFO", "CONSUMERS", self.bus, name)
+                for name, (checked_at, _) in self._listeners.items()
+                if now - checked_at >= _LISTENER_CHECK_SECONDS
+            },
+        )
+
+    def parse(self, connection: Connection, reads: RouteReads) -> Routes:
+        """Return the routes; read the claims again if their version has changed. (HGETALL)"""
+        version, receipts_role = reads.states.value
+        if version != self._claims.version:
+            self._claims = parse_claims(version, connection.call("HGETALL", keys.CLAIMS))
+        has_listeners = self._find_listeners(reads)
+        now_ms = parse_time_ms(reads.time.value)
+        return Routes(now_ms, self.bus, self._claims, has_listeners, receipts_role is not None)
+
+    def watch(self, connection: Connection, *more: str) -> Routes:
+        """Watch CLAIMS_VERSION and `more` keys, and read the routes. (WATCH, TIME, MGET, XINFO)"""
+        pipeline = Pipeline(connection)
+        pipeline.add("WATCH", keys.CLAIMS_VERSION, *more)
+        reads = self.add_reads(pipeline)
+        pipeline.send()
+        return self.parse(connection, reads)
+
+    def _find_listeners(self, reads: RouteReads) -> bool:
+        """Return whether a foreign group reads the bus. A new one counts as active until it is checked."""
+        now = time.monotonic()
+        for name, consumers in reads.consumers.items():
+            self._listeners[name] = now, self._is_active(name, consumers.value_or_none)
+        names = [parse_pairs(group)[b"name"] for group in reads.groups.value_or_none or ()]
+        foreign = [name for name in names if not self._is_own(name)]
+        self._listeners = {name: self._listeners.get(name, (0.0, True)) for name in foreign}
+        self._first_seen = {name: self._first_seen.get(name, now) for name in foreign}
+        return any(is_active for _, is_active in self._listeners.values())
+
+    def _is_own(self, name: bytes) -> bool:
+        group = name.decode(errors="backslashreplace")
+        return group in OWN_GROUPS or group in self._claims.groups.values()
+
+    def _is_active(self, group: bytes, consumers: Reply) -> bool:
+        if not consumers:
+            return time.monotonic() - self._first_seen[group] < self._forget_seconds
+        idle_ms = min(parse_pairs(consumer)[b"idle"] for consumer in consumers)
+        return bool(idle_ms < 1000 * self._forget_seconds)
