@@ -329,6 +329,7 @@ class Consumer(EventListener):
         now = time.monotonic()
         if now < self._reclaim_at:
             return []
+        self.acknowledge_now(connection)  # or it would take over what it has processed itself
         entries: list[Entry] = []
         idle_ms = int(self.lease_seconds * 1000)
         for id, start in self._reclaim_from.items():

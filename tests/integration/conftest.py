@@ -87,7 +87,7 @@ def append_to(client: redis.Redis, stream: str, **fields: Any) -> str:
 
 
 def hold_events(client: redis.Redis) -> None:
-    """Let a foreign group join that reads nothing: no event leaves the bus, and others are copied to it."""
+    """Let a foreign group join that reads nothing. No event leaves the bus, and it gets copies of others."""
     client.xgroup_create("workflows:run", "listener", "0", mkstream=True)
 
 

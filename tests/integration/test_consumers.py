@@ -95,6 +95,21 @@ def test_an_expired_entry_is_reclaimed_behind_many_that_are_in_work(
     assert consumers(client)["alive"] == 52
 
 
+def test_a_role_whose_passes_take_longer_than_the_lease_reads_on(
+    settings: Settings, client: redis.Redis, stepper: Make
+) -> None:
+    """It acknowledges what it has read before it looks for entries whose lease has ended."""
+    lifecycle = stepper(Lifecycle(open_store(replace(settings, lease_seconds=0.0))))
+    for number in range(3):
+        append(client, kind="mine", number=number)
+        lifecycle.step()
+    id = start_workflow(lifecycle.consumer.store, "A").id
+    append(client, kind="end-task", workflow=id, name="A", index=1, attempt=1)
+    for _ in range(2):
+        lifecycle.step()
+    assert inspect_workflow(lifecycle.consumer.store, id)["state"] == "FINISHED"
+
+
 def test_a_consumer_that_stops_reads_nothing_more(store: Store, client: redis.Redis, stepper: Make) -> None:
     lifecycle = stepper(Lifecycle(store))
     append(client, kind="mine")
