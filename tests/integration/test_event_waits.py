@@ -202,6 +202,7 @@ def test_an_event_of_another_time_ends_nothing(
 def test_an_event_of_another_time_ends_nothing_while_the_ids_of_the_stream_are_ahead_of_the_clock(
     client: redis.Redis, store: Store, role: Stepper, stepper: Make
 ) -> None:
+    hold_events(client)
     lifecycle = stepper(Lifecycle(store))
     client.xadd("workflows:run", {"kind": '"other"'}, id=f"{ALWAYS_MS}-0")
     append(client, kind="ok", n="before the workflow")
@@ -255,6 +256,7 @@ LOOP = f"A -> {ANY} -> :start"
 def test_a_loop_takes_the_events_of_one_millisecond_in_their_order(
     client: redis.Redis, store: Store, role: Stepper, stepper: Make, count: int
 ) -> None:
+    hold_events(client)
     lifecycle = stepper(Lifecycle(store))
     id = start_workflow(store, LOOP).id
     event = {"kind": '"ok"', "apiVersion": '"v1"', "at": '"2026-01-31T12:00:00.000Z"'}
@@ -271,6 +273,7 @@ def test_a_loop_takes_the_events_of_one_millisecond_in_their_order(
 def test_an_event_does_not_overtake_one_that_another_role_has_read(
     client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    hold_events(client)
     slow, quick, lifecycle = (
         stepper(WaitTasks(store)),
         stepper(WaitTasks(store)),

@@ -118,8 +118,7 @@ class Worker:
         trace.append((task["index"], task["name"], json.dumps(task["input"], sort_keys=True)))
         output = do(task["name"], task["base"], task["index"], task["input"], task["parameters"])
         answer = {key: task[key] for key in ("workflow", "name", "index", "attempt")}
-        output_field = {} if output is None else {"output": output}
-        append(self.client, kind="end-task", status="SUCCESS", **answer, **output_field)
+        append(self.client, kind="end-task", status="SUCCESS", output=output, **answer)
 
 
 @pytest.mark.parametrize("limit", [1, 3])

@@ -235,7 +235,7 @@ def test_events_that_come_twice_change_nothing(
     again = Counter[str]()
     for _, fields in whole:
         if json.loads(fields["kind"]) in ("end-task", "end-workflow", "start-task"):
-            stream = "workflows:run" if fields.pop("taken", None) is None else "workflows:ends"
+            stream = "workflows:run" if fields.pop("copy_of", None) is None else "workflows:ends"
             client.xadd(stream, fields)
             again[stream] += 1
     assert again == {"workflows:run": 9, "workflows:ends": 4}  # the latter: lfr:each, the ends of the items

@@ -27,6 +27,16 @@ _KEY_TYPES: Final[Mapping[str, str]] = {
     keys.FIELD_SET_KINDS: "zset",
     keys.DEADLINES: "zset",
     keys.DELAYED_STARTS: "zset",
+    keys.ENDS: "stream",
+    keys.RECEIPTS: "stream",
+    keys.RECEIPTS_ROLE: "string",
+    keys.CLAIMS: "hash",
+    keys.CLAIMS_VERSION: "string",
+    keys.UNSORTED: "set",
+    keys.UNCLAIMED: "set",
+    keys.FOREIGN_TASKS: "hash",
+    keys.HOUSEKEEPER: "string",
+    keys.IS_INDEXED: "string",
     **{keys.state(state): "zset" for state in WorkflowState},
 }
 """The keys that are there from the first workflow on, with the type of each."""
@@ -37,7 +47,8 @@ _OTHER_DATABASE_HINT: Final = "give lfr a database of its own, as in redis://HOS
 
 def is_reserved(stream: str) -> bool:
     """Return whether no stream of events can have this key, because lfr has other data there."""
-    return stream in _KEY_TYPES or (keys.is_own(stream) and not stream.startswith("workflows:"))
+    is_other = keys.is_own(stream) and not stream.startswith("workflows:")
+    return stream in _KEY_TYPES or keys.has_one_group(stream) or is_other
 
 
 class ServerCheck:
