@@ -12,7 +12,9 @@ from lfr.runtime.process import RoleContext, run_consumers
 from lfr.runtime.tasks import Completion, complete_tasks, parse_tasks
 from lfr.store.redis.connection import Connection, open_store
 from lfr.store.stream.entries import Entry
-from lfr.tasks.catalogue import is_reserved
+
+CLAIMS = ("task", "a")
+"""The tasks of all benchmarks."""
 
 
 class NoOp(Consumer):
@@ -20,19 +22,12 @@ class NoOp(Consumer):
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Complete the tasks of a batch."""
-        tasks, foreign = parse_tasks(batch)
-        self.acknowledge_later([*foreign, *(id for id, task in tasks if is_reserved(task.base))])
-        complete_tasks(
-            connection,
-            self.id,
-            [
-                Completion(id, events.end_task_values(task, output=task.input))
-                for id, task in tasks
-                if not is_reserved(task.base)
-            ],
-        )
+        tasks, _ = parse_tasks(batch)
+        ends = [Completion(id, events.end_task_values(task, output=task.input)) for id, task in tasks]
+        complete_tasks(connection, self.id, ends, has_receipts=self.has_receipts)
 
 
 if __name__ == "__main__":
     context = RoleContext("no-op", ServiceManager(), lambda: None)
-    raise SystemExit(run_consumers(context, [NoOp(open_store(load_settings({})), "no-op")]))
+    store = open_store(load_settings({}))
+    raise SystemExit(run_consumers(context, [NoOp(store, "no-op", claims=CLAIMS)]))
