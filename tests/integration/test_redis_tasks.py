@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import redis
@@ -106,7 +108,7 @@ def test_a_reply_has_the_shape_that_redis_py_gives_it(
     name, *arguments = command.split()
     start_workflow(store, f"redis:{name.lower()} (- {json.dumps({'args': arguments, 'key': 'reply'})} -)")
     stepper(RedisTasks(store)).step()
-    (end,) = ends(client)
+    (end,) = events_of(client, "end-task")
     assert json.dumps(end["output"]["reply"]) == json.dumps(reply)
     client.delete("h", "z", "x", "s", "f", "m")
     fill()
