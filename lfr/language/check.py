@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from lfr.flow import Flow, gc_paused
 from lfr.language.compile import compile_source
 from lfr.language.diagnostics import Diagnostic, FlowError, Severity, SourceText
-from lfr.language.lint_steps import lint_steps
+from lfr.language.lint_steps import lint_steps, lint_unserved
 from lfr.language.lint_syntax import lint_syntax
 from lfr.language.reachability import lint_reachability
 
@@ -29,8 +31,15 @@ class CheckResult:
         return any(each.severity is Severity.ERROR for each in self.diagnostics)
 
 
-def check_flow(text: str, base: str | None = None, *, source: str = "FLOW") -> CheckResult:
-    """Compile a text and collect its errors or warnings. The arguments are those of `compile_flow`.
+FindUnserved: TypeAlias = Callable[[Iterable[str]], Mapping[str, tuple[str, str]]]
+"""Returns which of these tasks nobody does: by name, a message and a hint."""
+
+
+def check_flow(
+    text: str, base: str | None = None, *, source: str = "FLOW", find_unserved: FindUnserved | None = None
+) -> CheckResult:
+    """Compile a text and collect its errors or warnings. The arguments are those of `compile_flow`; with
+    `find_unserved` also warnings of tasks that nobody does.
 
     Errors in the text are part of the result. Raises BadInput for an unusable base.
     """
@@ -45,4 +54,6 @@ def check_flow(text: str, base: str | None = None, *, source: str = "FLOW") -> C
             *lint_steps(compiled),
             *lint_reachability(compiled.flow, compiled.offsets, compiled.restarts),
         ]
+        if find_unserved is not None:
+            problems += lint_unserved(compiled, find_unserved)
         return CheckResult(compiled.flow, tuple(source_text.diagnostics(problems, Severity.WARNING)))

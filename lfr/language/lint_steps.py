@@ -3,7 +3,7 @@ does not have."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 
@@ -16,7 +16,7 @@ from lfr.language.compile import Compiled
 from lfr.language.diagnostics import Problem
 from lfr.language.resolve import is_absolute
 from lfr.step_options import LOAD, STORE, parse_step_options, task_parameters
-from lfr.tasks.catalogue import EVENT, BuiltInTask, find_built_in
+from lfr.tasks.catalogue import EVENT, BuiltInTask, find_built_in, is_reserved
 from lfr.tasks.parameters import BadParameter, parse_parameters
 from lfr.tasks.resource import parse_load, parse_store
 from lfr.tasks.template import BadTemplate, Placeholder, parse_template
@@ -32,6 +32,20 @@ def lint_steps(compiled: Compiled) -> Iterator[Problem]:
     yield from _lint_parameters(compiled)
     yield from _lint_timeout_outcomes(compiled)
     yield from _lint_limits(compiled.tree)
+
+
+def lint_unserved(
+    compiled: Compiled, find_unserved: Callable[[Iterable[str]], Mapping[str, tuple[str, str]]]
+) -> Iterator[Problem]:
+    """Warn of each task that nobody does, as `find_unserved` says, where it stands first."""
+    offsets: dict[str, int] = {}
+    for step in compiled.flow.steps:
+        if step.kind in (StepKind.TASK, StepKind.RESOURCE):
+            name = step.task or (STORE if step.sink else LOAD)
+            if find_built_in(name) is not None or not is_reserved(name):  # else an error says so
+                offsets.setdefault(name, compiled.offsets[step.index])
+    for name, (message, hint) in find_unserved(offsets).items():
+        yield Problem(offsets[name], message, hint)
 
 
 def _lint_guards_on_lists(compiled: Compiled) -> Iterator[Problem]:

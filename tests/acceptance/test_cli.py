@@ -44,7 +44,10 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
 
 def test_run_prints_the_id_alone(redis_url: str, flow: str) -> None:
     done = lfr("run", flow, url=redis_url)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    warnings = [line.partition("warning: ")[2] for line in done.stderr.splitlines()]
+    hint = "(lfr tasks FILE.py runs a worker)"
+    assert warnings == [f"no worker runs that does the task {name} {hint}" for name in "ABC"]
     id = done.stdout.strip()
     assert done.stdout == f"{id}\n"
     assert id.startswith("workflow:chain-")
@@ -59,8 +62,8 @@ def test_wait_shows_the_steps_and_the_end(roles: str, flow: str) -> None:
     assert json.loads(done.stdout) == {"x": 1}
     for words in ("1 A started", "1 A ended", "2 B skipped", "3 C ended", "finished"):
         assert words in done.stderr
-    id, *_, outcome = done.stderr.splitlines()
-    assert id.startswith("workflow:chain-")
+    lines = done.stderr.splitlines()
+    id, outcome = next(line for line in lines if line.startswith("workflow:chain-")), lines[-1]
     assert outcome.startswith(f"{id} is FINISHED after ")
     again = lfr("follow", id[: len("workflow:chain-") + 9], url=roles)
     assert (again.returncode, again.stdout) == (0, done.stdout)
@@ -94,7 +97,7 @@ def test_a_failure_has_an_exit_code(redis_url: str, flow: str) -> None:
 def test_a_time_out_leaves_the_workflow_alone_and_terminate_ends_it(redis_url: str, flow: str) -> None:
     done = lfr("run", flow, "--wait", "--timeout", "100ms", "--workflow-id", "x", url=redis_url)
     assert (done.returncode, done.stdout) == (4, "")
-    assert done.stderr.startswith("workflow:x\n")
+    assert "workflow:x\n" in done.stderr
     assert "still RUNNING after 100 ms; it continues: lfr follow workflow:x" in done.stderr
     assert lfr("terminate", "x", url=redis_url).stdout == "workflow:x is TERMINATED\n"
     assert lfr("run", flow, "--wait", "--workflow-id", "x", url=redis_url).returncode == 3
@@ -233,6 +236,14 @@ def test_a_flow_without_a_name_is_called_after_its_file(redis_url: str, tmp_path
     assert "night build" in lfr("list", url=redis_url).stdout
 
 
+def test_a_check_says_whether_there_is_somebody_for_each_task(roles: str, tmp_path: Path) -> None:
+    (tmp_path / "mail.flow").write_text("write -> wait:delay (- duration: 1 -) -> send")
+    words = ("check", str(tmp_path / "mail.flow"), "--live", "--json")
+    assert json.loads(eventually(lambda: (done := lfr(*words, url=roles).stdout) == "[]\n" and done)) == []
+    assert lfr(*words, "--url", "redis://127.0.0.1:1").returncode == 75
+    assert lfr("check", str(tmp_path / "mail.flow"), "--url", roles).returncode == 64
+
+
 def test_the_flow_may_come_from_stdin(redis_url: str) -> None:
     assert lfr("run", "-", url=redis_url, input="A -> B").stdout.startswith("workflow:")
     wrong = lfr("run", "-", url=redis_url, input="A -> ?")
@@ -263,7 +274,7 @@ def test_an_id_that_is_in_use(redis_url: str, flow: str) -> None:
     assert (again.returncode, again.stdout) == (0, "workflow:x\n")
     other = lfr("run", flow, "--workflow-id", "x", "--input", "[1]", url=redis_url)
     assert other.returncode == 69
-    assert "workflow:x already exists" in one_line(other)
+    assert "workflow:x already exists" in other.stderr.splitlines()[-1]
 
 
 def test_no_redis_at_the_address(flow: str) -> None:
@@ -364,7 +375,7 @@ def test_wait_can_be_interrupted(redis_url: str, flow: str, number: signal.Signa
         text=True,
     )
     assert process.stderr is not None
-    assert process.stderr.readline() == "workflow:x\n"
+    next(line for line in process.stderr if line == "workflow:x\n")
     process.send_signal(number)
     _, err = process.communicate(timeout=STALL_SECONDS)
     assert process.returncode == code

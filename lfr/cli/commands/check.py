@@ -1,4 +1,4 @@
-"""`lfr check`: report errors and warnings in flow texts. Needs no Redis."""
+"""`lfr check`: report errors and warnings in flow texts. Needs Redis only with --live."""
 
 from __future__ import annotations
 
@@ -6,8 +6,18 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from lfr.cli.command_table import Handler
-from lfr.cli.exit_codes import ExitCode, exit_code
-from lfr.cli.ui.options import add_base_option, add_flag, flow_base, read_flow_text
+from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode, exit_code
+from lfr.cli.ui.options import (
+    add_base_option,
+    add_connection_options,
+    add_flag,
+    connection_flags,
+    flow_base,
+    open_store,
+    read_flow_text,
+    unserved_finder,
+)
+from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.terminal import Terminal, printable
 from lfr.errors import LfrError
 from lfr.flow import StepKind
@@ -22,9 +32,14 @@ def _add_arguments(parser: ArgumentParser) -> None:
     add_flag(parser, "--json", "print one JSON list of all errors and warnings, for editors")
     add_base_option(parser)
     add_flag(parser, "--strict", "treat warnings as errors")
+    add_flag(parser, "--live", "also warn of tasks that no role and no worker does now; needs Redis")
+    add_connection_options(parser)
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> int:
+    find_unserved = unserved_finder(open_store(arguments)) if arguments.live else None
+    if not arguments.live and (flags := connection_flags(arguments)):
+        raise UsageError(f"{flags[0]} goes with --live (lfr check --help)")
     diagnostics: list[Json] = []
     codes: list[int] = []
     for file in arguments.files:
@@ -37,7 +52,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
             continue
         from lfr.language import check_flow
 
-        checked = check_flow(text, base, source=source)
+        checked = check_flow(text, base, source=source, find_unserved=find_unserved)
         if arguments.json:
             diagnostics.extend(_to_json(source, diagnostic) for diagnostic in checked.diagnostics)
         else:
@@ -75,12 +90,14 @@ HANDLER = Handler(
     "Prints each error as FILE:LINE:COLUMN: message, with the line and a caret, and likewise each "
     "warning about a text that compiles but probably means something else. Unknown parameters of built-in "
     "tasks, and names with their prefixes that no task has, are errors. After an error it continues "
-    "with the next statement. Warnings alone leave the exit code 0. Needs no Redis.",
+    "with the next statement. Warnings alone leave the exit code 0. Needs no Redis, but with --live: then it "
+    "warns of each task that nobody does, and names the nearest that somebody does.",
     (
         ("check build.flow", ""),
         ("check *.flow --strict", "treat warnings as errors"),
         ("check --json build.flow", "for editors: file, line, column, end_column, severity, message, hint"),
+        ("check build.flow --live", "is there somebody for each task?"),
         ("check -", "read the flow from stdin"),
     ),
-    (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND),
+    (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, *REDIS_ERRORS),
 )

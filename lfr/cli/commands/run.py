@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,13 +21,16 @@ from lfr.cli.ui.options import (
     parse_seconds,
     read_flow_text,
     read_json_option,
+    unserved_finder,
 )
 from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.terminal import Terminal, printable
 from lfr.cli.watch import follow_to_end
+from lfr.errors import LfrError
 
 if TYPE_CHECKING:
     from lfr.language import Diagnostic
+    from lfr.language.check import FindUnserved
 
 _MAX_WARNINGS: Final = 5
 """How many warnings about the flow are printed."""
@@ -62,15 +65,16 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     from lfr.language import check_flow, compile_flow
 
     base = flow_base(arguments.base, arguments.file)
-    checked = check_flow(text, base, source=source)
+    store = None if arguments.local else open_store(arguments)
+    find_unserved = None if store is None else _lenient(unserved_finder(store))
+    checked = check_flow(text, base, source=source, find_unserved=find_unserved)
     if checked.flow is not None:  # else the start below raises the errors
         print_warnings(checked.diagnostics, terminal)
-    if arguments.local:
+    if store is None:
         from lfr.cli.commands.run_local import run_flow_here
 
         flow = checked.flow or compile_flow(text, base, source=source)
         return run_flow_here(flow, input, terminal, with_trace=arguments.json)
-    store = open_store(arguments)
     from lfr.operations.start import start_workflow
 
     name = "" if arguments.file == STDIN else Path(arguments.file).stem
@@ -87,6 +91,19 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     else:
         terminal.print(workflow.id)
     return ExitCode.OK
+
+
+def _lenient(find_unserved: FindUnserved) -> FindUnserved:
+    """Return a function that finds no tasks if Redis cannot be asked: the start reports why, if that fails,
+    too."""
+
+    def find(names: Iterable[str]) -> Mapping[str, tuple[str, str]]:
+        try:
+            return find_unserved(names)
+        except LfrError:
+            return {}
+
+    return find
 
 
 def print_warnings(warnings: Iterable[Diagnostic], terminal: Terminal) -> None:

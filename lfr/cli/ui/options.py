@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -119,6 +119,18 @@ def find_workflow(store: Store, arguments: Namespace) -> str:
     from lfr.operations.find_workflow import find_workflow_id
 
     return find_workflow_id(store, arguments.id)
+
+
+def unserved_finder(store: Store) -> Callable[[Iterable[str]], dict[str, tuple[str, str]]]:
+    """Return the function by which `check_flow` finds the tasks that nobody does: by name, message and
+    hint."""
+    from lfr.operations.served_tasks import find_unserved_tasks
+
+    def find(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+        unserved = find_unserved_tasks(store, names)
+        return {name: (task.message, task.hint) for name, task in unserved.items()}
+
+    return find
 
 
 def add_json_option(parser: ArgumentParser, content: str = "one JSON object") -> None:
