@@ -103,8 +103,8 @@ def test_waits_end_once_and_none_early(redis_url: str) -> None:
     assert set(ends.values()) == {1}
     started = {id: int(client.hget(id, "started") or 0) for id in ids}
     for end in events_of(client, "end-task"):
-        if end["index"] in (2, 4):  # "taken": the id with which the wait role appended it
-            assert int(end["taken"].partition("-")[0]) >= started[end["workflow"]] + 2000
+        if end["index"] in (2, 4):  # "copy_of": the id with which the wait role appended it
+            assert int(end["copy_of"].partition("-")[0]) >= started[end["workflow"]] + 2000
     assert client.keys("*:wait:*") + client.keys("waits:place:*") == []
     assert client.zcard("waits:timers") == 0
     client.close()
