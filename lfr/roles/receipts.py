@@ -11,6 +11,7 @@ role deletes them when it has logged them.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -18,10 +19,12 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from lfr import events
 from lfr.errors import CannotWrite
+from lfr.host.journal import is_journal
+from lfr.host.rotated_file import RotatedFile
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
 from lfr.store import keys
@@ -30,6 +33,14 @@ from lfr.store.stream.entries import Entry, acknowledge_command, as_text, read_e
 from lfr.values.json import encode_json
 
 _ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
+
+LOGGER = logging.getLogger(__name__)
+
+_FILE = "receipts.jsonl"
+_FILES = 10
+"""The name of the file under systemd, and how many files stay."""
+
+_ROTATE_MB = 100.0
 
 _NICE = 10
 """The niceness of the process: on a busy machine workflows come before the clearing of the stream."""
@@ -173,13 +184,23 @@ def _event_json(entry: Entry, values: events.Values | events.Malformed) -> str:
     return "{" + ",".join(members) + "}"
 
 
-def run(store: Store, context: RoleContext, to: str | None = None) -> int:
-    """Run the role until it is stopped. Return the exit code. `to`: a file to append to instead of stdout.
+def run(store: Store, context: RoleContext, to: str | None = None, rotate: float = _ROTATE_MB) -> int:
+    """Run the role until it is stopped. Return the exit code.
+
+    to      the file to append to; "-": stdout; None: stdout too, but if that is the journal, a file in the
+            folder for logs that systemd names: the journal drops lines, and splits long ones
+    rotate  the size in millions of bytes after which the file becomes FILE.1, and FILE.1 FILE.2; 0: never
 
     Raises CannotWrite if the file cannot be written.
     """
+    if to is None and is_journal(sys.stdout, os.environ):
+        folder = os.environ.get("LOGS_DIRECTORY", "").partition(":")[0]
+        to = str(Path(folder, _FILE)) if folder else None
     try:
-        log = nullcontext(sys.stdout) if to is None else Path(to).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
+        log: Any = nullcontext(sys.stdout)
+        if to not in (None, "-"):
+            log = RotatedFile(Path(str(to)), size=round(rotate * 1e6), count=_FILES)
+            LOGGER.info("the receipts go to %s", to)
     except OSError as error:
         raise CannotWrite(f"cannot append to {to}: {error.strerror}") from None
     with suppress(PermissionError):  # a sandbox may forbid it; then the role has the priority of the others

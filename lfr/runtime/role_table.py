@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from lfr.values.checks import NUMBER_TEXT, TEXT, Check, duration
 
@@ -29,6 +30,14 @@ class Role:
     options: tuple[Option, ...] = ()
 
 
+def _read_megabytes(text: str) -> float | None:
+    size = NUMBER_TEXT.read(text)
+    return size if size is not None and 0 <= size <= _MOST_MEGABYTES else None
+
+
+_MOST_MEGABYTES: Final = 1_000_000
+_MEGABYTES: Final = Check(f"a number from 0 to {_MOST_MEGABYTES}", _read_megabytes)
+
 ROLES = (
     Role(
         "lifecycle",
@@ -52,7 +61,10 @@ ROLES = (
         "receipts",
         "lfr.roles.receipts",
         "logs each processed event as a line of JSON",
-        (Option("--to", TEXT, None, "FILE", "append to FILE instead of stdout"),),
+        (
+            Option("--to", TEXT, None, "FILE", "append to FILE instead of stdout; - is stdout"),
+            Option("--rotate", _MEGABYTES, 100.0, "MB", "size after which FILE becomes FILE.1; 0: never"),
+        ),
     ),
     Role(
         "api",

@@ -40,7 +40,7 @@ def test_a_bare_system_runs_workflows_after_one_command(tmp_path: Path) -> None:
 
         # Log entries have a priority and fields.
         journalctl -q -o json -p info -n 1 LFR_ROLE=wait | grep '"PRIORITY":"6"'
-        test -n "$(journalctl -q _SYSTEMD_UNIT=lfr@receipts.service | grep end-workflow)"
+        eventually grep -q end-workflow /var/log/lfr/receipts.jsonl
         """,
         tmp_path,
     )
@@ -262,4 +262,32 @@ def test_a_newer_file_replaces_the_old_one_and_uninstall_leaves_nothing(tmp_path
         test -z "$(getent passwd lfr lfr-valkey)"
         """,
         tmp_path,
+    )
+
+
+def test_receipts_are_complete(tmp_path: Path) -> None:
+    """More than the journal takes from a service in half a minute, and lines that are longer than its own."""
+    in_box(
+        """
+        install_lfr
+        echo '* a' >items.flow
+        echo 'b' >large.flow
+        python3 -c "import json; print(json.dumps(list(range(5000))))" >items.json
+        python3 -c "import json; print(json.dumps({'text': 'x' * 200_000}))" >large.json
+        lfr run large.flow --input @large.json --wait --timeout 160
+        lfr run items.flow --input @items.json --wait --timeout 500 >/dev/null
+        eventually sh -c 'test $(cat /var/log/lfr/receipts.jsonl* | grep -c end-workflow) -ge 5002'
+        python3 - /var/log/lfr/receipts.jsonl <<'END'
+import json, sys
+lines = [json.loads(line) for line in open(sys.argv[1])]
+targets = [line["target"] for line in lines if line["target"]]
+ends = {target["workflow"] for target in targets if target["kind"] == "end-workflow"}
+assert len(ends) >= 5002, len(ends)
+assert max(len(json.dumps(target)) for target in targets) > 200_000
+END
+        test "$(stat -c '%U %a' /var/log/lfr/receipts.jsonl)" = 'lfr 600'
+        test $(journalctl -u lfr@receipts -o cat | wc -l) -lt 100
+        """,
+        tmp_path,
+        seconds=900,
     )
