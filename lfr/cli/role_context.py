@@ -7,7 +7,7 @@ from argparse import Namespace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lfr.cli.ui.options import load_command_settings
+from lfr.cli.ui.options import load_command_settings, read_command_settings
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.settings import Settings, all_settings
 from lfr.errors import LfrError
@@ -26,6 +26,8 @@ def role_context(store: Store, arguments: Namespace, terminal: Terminal) -> Role
     from lfr.runtime.process import RoleContext
 
     set_up_logging(store.settings.log_level, terminal.err, role=arguments.command)
+    for sentence in read_command_settings(arguments).ignored:
+        LOGGER.warning("%s", sentence)
     reload = partial(_reload, arguments, store.settings)
     return RoleContext(arguments.command, ServiceManager.from_environment(), reload)
 

@@ -27,7 +27,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from lfr.config.check import check_setting
+from lfr.config.check import LOG_LEVELS, check_setting
 from lfr.config.settings import Setting, Settings, all_settings
 from lfr.errors import BadSettings
 from lfr.store.redis.url import parse_redis_url
@@ -62,13 +62,14 @@ class RedisSource(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """The effective settings, the origin of each by attribute, the file that was read or "", and what says
-    where Redis is."""
+    """The effective settings, the origin of each by attribute, the file that was read or "", what says where
+    Redis is, and for each ignored variable of the environment a sentence that says why."""
 
     settings: Settings
     origins: Mapping[str, str]
     file: str
     redis_source: RedisSource = RedisSource.ADDRESS
+    ignored: tuple[str, ...] = ()
 
 
 def load_settings(overrides: Mapping[str, Any]) -> Settings:
@@ -123,6 +124,7 @@ def load_with_origins(
         {name: origin for name, (_, origin) in merged.items()},
         file,
         redis_source,
+        tuple(_ignored_variables(environment).values()),
     )
 
 
@@ -157,9 +159,32 @@ def _read_file(file: str, settings: list[Setting]) -> Iterator[_RawValue]:
 
 
 def _read_environment(environment: Mapping[str, str], settings: list[Setting]) -> Iterator[_RawValue]:
+    ignored = _ignored_variables(environment)
     for setting in settings:
-        if text := environment.get(setting.variable, ""):
+        text = environment.get(setting.variable, "")
+        if text and setting.variable not in ignored:
             yield setting, text, f"${setting.variable}"
+
+
+def _ignored_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that are ignored, each with a sentence that says why.
+
+    Other programs use these names, too, and littleflow_redis runs with such values.
+    """
+    ignored: dict[str, str] = {}
+    level, issuer = environment.get("LOG_LEVEL", ""), environment.get("ISSUER", "")
+    if level and level.upper() not in LOG_LEVELS:
+        ignored["LOG_LEVEL"] = f"$LOG_LEVEL is ignored: {level[:20]!r} is none of {', '.join(LOG_LEVELS)}"
+    if issuer and not issuer.lstrip().startswith("{") and not _is_file(issuer):
+        ignored["ISSUER"] = "$ISSUER is ignored: there is no such file, so requests get no signed token"
+    return ignored
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return os.path.exists(path)
+    except ValueError:  # a NUL
+        return False
 
 
 def _read_credentials(folder: str, settings: list[Setting]) -> Iterator[_RawValue]:

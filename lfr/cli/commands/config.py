@@ -47,6 +47,8 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
         return
     rows = [_row(setting, loaded) for setting in all_settings()]
     terminal.print_lines(format_table(terminal, _COLUMNS, rows))
+    for sentence in loaded.ignored:
+        terminal.print_err(f"lfr: {sentence}")
     terminal.print(f"\nfile: {loaded.file or f'none ({DEFAULT_FILE} is not there)'}")
 
 

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from lfr.cli.command_table import COMMANDS, GROUPS, ROLE, Command, Handler
 from lfr.cli.exit_codes import MEANINGS
+from lfr.cli.ui.foreign_options import FOREIGN_COMMANDS, split_foreign_options
 from lfr.cli.ui.terminal import Terminal
 from lfr.runtime.role_table import ROLES
 
@@ -43,7 +44,13 @@ def parse_command_line(words: Sequence[str], terminal: Terminal) -> tuple[Handle
     if command is None:
         raise UsageError(_unknown_command(name))
     _check_option_values(rest)
+    foreign = split_foreign_options(command.name, rest)
+    if foreign.refusal:
+        raise UsageError(f"{foreign.refusal} (lfr {command.name} --help)")
     handler = load_handler(command)
+    for sentence in foreign.ignored:
+        terminal.print_err(f"lfr: {sentence}")
+    rest = foreign.words
     if handler.passes_on and rest[:1] not in (["--help"], ["-h"]):
         return handler, Namespace(command=name, arguments=rest)
     return handler, make_parser(command, handler).parse_args(rest, Namespace(command=name))
@@ -131,5 +138,7 @@ def _unknown_command(name: str) -> str:
         return f"{name} stands before the command; options follow it: lfr run FILE --wait (lfr --help)"
     from lfr.values.checks import suggestion  # here: only mistakes need it
 
+    if name in FOREIGN_COMMANDS:
+        return f"there is no command {name!r}: {FOREIGN_COMMANDS[name]} (lfr --help)"
     question = suggestion(name, COMMANDS)
     return f"there is no command {name!r}{question and f'; {question}'} (lfr --help)"

@@ -11,7 +11,7 @@ import pytest
 from lfr.config.check import check_setting
 from lfr.config.file import read_settings_file
 from lfr.config.load import LoadedSettings, SourcedValue, load_settings, load_with_origins
-from lfr.config.settings import Setting, all_settings
+from lfr.config.settings import Setting, Settings, all_settings
 from lfr.errors import BadSettings
 
 
@@ -202,7 +202,7 @@ def test_a_file_that_is_named_must_be_there(layers: Layers) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "text"), [("REDIS_PORT", "six"), ("LFR_LEASE", "nan"), ("LOG_LEVEL", "loud")]
+    ("variable", "text"), [("REDIS_PORT", "six"), ("LFR_LEASE", "nan"), ("LFR_BATCH", "0")]
 )
 def test_a_bad_variable_is_named(layers: Layers, variable: str, text: str) -> None:
     layers.environment[variable] = text
@@ -359,3 +359,31 @@ def test_a_credential_may_come_from_another_system(layers: Layers, tmp_path: Pat
     (tmp_path / "redis.password").write_bytes(content)
     layers.environment["CREDENTIALS_DIRECTORY"] = str(tmp_path)
     assert layers.load().settings.redis_password == "pw"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "sentence"),
+    [
+        ("LOG_LEVEL", "critical", "$LOG_LEVEL is ignored: 'critical' is none of DEBUG, INFO, WARNING, ERROR"),
+        ("ISSUER", "/nowhere/key.json", "$ISSUER is ignored: there is no such file"),
+        ("ISSUER", "a\0b", "$ISSUER is ignored: there is no such file"),
+    ],
+)
+def test_values_with_which_littleflow_redis_runs_are_ignored_with_a_sentence(
+    layers: Layers, variable: str, text: str, sentence: str
+) -> None:
+    layers.environment[variable] = text
+    loaded = layers.load()
+    (ignored,) = loaded.ignored
+    assert ignored.startswith(sentence)
+    assert loaded.settings == Settings()
+
+
+def test_the_same_values_elsewhere_are_errors_or_stay(layers: Layers, tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match=r"log\.level must be one of"):
+        layers.load(layers.write_file("log: {level: critical}"))
+    layers.environment["ISSUER"] = str(tmp_path)
+    layers.environment["LOG_LEVEL"] = "warning"
+    loaded = layers.load()
+    assert loaded.ignored == ()
+    assert (loaded.settings.request_issuer, loaded.settings.log_level) == (str(tmp_path), "WARNING")

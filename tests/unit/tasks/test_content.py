@@ -221,6 +221,11 @@ def test_encoded_values_are_decoded_again(value: Json, type: ContentType) -> Non
     assert decode(encode(value, type), type) == value
 
 
+@given(st.lists(VALUES, max_size=4))
+def test_an_encoded_sequence_is_decoded_again(values: list[Json]) -> None:
+    assert decode(encode(values, SEQUENCE), SEQUENCE) == values
+
+
 @given(TEXTS)
 def test_encoded_text_is_decoded_again(text: str) -> None:
     assert decode(encode({"text": text}, TEXT), TEXT) == {"text": text.removeprefix("\ufeff")}
