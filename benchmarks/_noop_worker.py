@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from lfr import events
@@ -9,22 +10,35 @@ from lfr.config.load import load_settings
 from lfr.host.systemd import ServiceManager
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
-from lfr.runtime.tasks import Completion, complete_tasks, parse_tasks
-from lfr.store.redis.connection import Connection, open_store
-from lfr.store.stream.entries import Entry
+from lfr.runtime.tasks import Completion, completion_commands, parse_tasks
+from lfr.store.redis.connection import Command, Connection, Reply, open_store, transaction
+from lfr.store.stream.entries import Entry, check_reply, settle_commands
 
 CLAIMS = ("task", "a")
 """The tasks of all benchmarks."""
 
 
 class NoOp(Consumer):
-    """Completes the tasks of a batch in one transaction."""
+    """Completes the tasks of a batch in one transaction, in the same write as the next read."""
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Complete the tasks of a batch."""
+        at = events.timestamp(time.time())
         tasks, _ = parse_tasks(batch)
-        ends = [Completion(id, events.end_task_values(task, output=task.input)) for id, task in tasks]
-        complete_tasks(connection, self.id, ends, has_receipts=self.has_receipts)
+        commands: list[Command] = []
+        for id, task in tasks:
+            end = Completion(id, events.end_task_values(task, output=task.input))
+            commands += completion_commands(end, at)
+        ids = [id for id, _ in tasks]
+        commands += settle_commands(self.id, ids, at, has_receipts=self.has_receipts)
+        self.send_later(transaction(commands))
+
+    def execute_read(self, connection: Connection, commands: Sequence[Command]) -> list[Reply]:
+        """Read a batch. Raises the error if a command before the read was refused."""
+        replies = super().execute_read(connection, commands)
+        for reply in replies[:-2]:
+            check_reply(reply)
+        return replies
 
 
 if __name__ == "__main__":

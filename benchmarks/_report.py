@@ -40,7 +40,7 @@ RATIOS: Sequence[tuple[str, str, str, str, str]] = (
     ("latency", "tasks-50", "bullmq-50", "at most 1.2", "a step of a chain of 20"),
     ("latency", "tasks-50-all", "bullmq-50", "", "a step of a chain of 20"),
     ("after idleness", "tasks-1", "bullmq-1", "at most 1.2", "a step of a chain of 20"),
-    ("after idleness", "tasks-50", "bullmq-50", "at most 1.2", "a step of a chain of 20"),
+    ("after idleness", "tasks-50", "bullmq-1", "at most 1.2", "a step of a chain of 20"),
     ("fan of 1,000", "lean", "bullmq-50", "at most 0.8", ""),
     ("fan of 1,000", "tasks-50", "bullmq-50", "at most 0.8", ""),
     ("fan of 5,000", "tasks-50", "bullmq-50", "", ""),

@@ -50,7 +50,7 @@ WORKLOADS = ("throughput", "latency", "idle", "fan", "wide-fan")
 CHAIN, LONG_CHAIN = 10, 20
 WARM_UP_CHAINS = 50
 LATENCY_TURNS, FAN_TURNS, WIDE_FAN_TURNS = 20, 3, 1
-IDLE_SYSTEMS = ("bullmq-1", "bullmq-50", "tasks-1", "tasks-50", "tasks-50-all")
+IDLE_SYSTEMS = ("bullmq-1", "tasks-1", "tasks-50", "tasks-50-all")
 """What is measured after idleness: each costs half a minute a round."""
 
 EXTRA_SYSTEMS = (
