@@ -6,6 +6,7 @@ import subprocess
 import threading
 from collections import Counter
 from contextlib import ExitStack
+from pathlib import Path
 
 import redis
 
@@ -22,6 +23,15 @@ FLOW = (
     + '; <[{"n": 1}, {"n": 2}, {"n": 3}]> -> * { v -> w }'
 )
 ROLES = (("lifecycle",), ("wait",), ("simulate", "--wait-period", "0.1"), ("receipts",))
+TASKS = """
+from lfr import task
+
+@task("u0", "u2", "u4", "u6")
+def pass_on(input):
+    return input
+"""
+"""The tasks of one more role, which has a queue; simulate does the others."""
+
 QUICK = {"LFR_LEASE": "1", "LFR_TASKS_LEASE": "2"}
 
 
@@ -43,11 +53,13 @@ class Restarted:
         self.process = self._start()
 
 
-def test_kill_each_role_in_turn(redis_url: str) -> None:
+def test_kill_each_role_in_turn(redis_url: str, tmp_path: Path) -> None:
+    tasks = tmp_path / "own.py"
+    tasks.write_text(TASKS)
     client = redis.Redis.from_url(redis_url, decode_responses=True, protocol=2)
     lfr = Client(redis_url)
     with ExitStack() as stack:
-        roles = [Restarted(arguments, redis_url, stack) for arguments in ROLES]
+        roles = [Restarted(arguments, redis_url, stack) for arguments in (*ROLES, ("tasks", str(tasks)))]
         ids = [lfr.run(FLOW, {"n": n}) for n in range(WORKFLOWS)]
         pause = threading.Event()
 
@@ -64,7 +76,8 @@ def test_kill_each_role_in_turn(redis_url: str) -> None:
         eventually_equal(finished, WORKFLOWS)
         assert kills >= len(roles)
         assert client.xlen("workflows:dead") == 0
-        eventually_equal(lambda: client.xlen("workflows:run"), 0)
+        streams = ("workflows:run", "workflows:ends", "workflows:tasks:tasks-own", "workflows:receipts")
+        eventually_equal(lambda: [client.xlen(stream) for stream in streams], [0] * len(streams))
     for id in ids:
         workflow = lfr.inspect(id, history=True)
         ends = Counter(

@@ -12,7 +12,7 @@ from tests.console.pages import state_of
 
 
 def test_events_are_filtered_and_sent(installation: Installation, page: Page) -> None:
-    id = installation.lfr.run("@flow told\na -> b", {"n": 1})
+    id = installation.lfr.run("@flow told; { a b }", {"n": 1})
     page.goto(f"{installation.url}/events")
     page.get_by_role("button", name="Send an event").click()
     dialog = page.get_by_role("dialog", name="Send an event")
@@ -31,7 +31,7 @@ def test_events_are_filtered_and_sent(installation: Installation, page: Page) ->
     page.get_by_label("Workflow", exact=True).fill(id)
     page.get_by_label("Workflow", exact=True).press("Enter")
     expect(page).to_have_url(re.compile("workflow="))
-    expect(rows).to_have_text([re.compile("start-task"), re.compile("start-workflow")])
+    expect(rows).to_have_text([re.compile('start-task.*base: "b"'), re.compile('start-task.*base: "a"')])
     page.get_by_label("Kind", exact=True).fill("end-task")
     with page.expect_response("**/api/events*"):  # what is drawn anew does not take away what is being typed
         pass

@@ -17,6 +17,7 @@ from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
+from lfr.roles.simulate import Simulate
 from lfr.runtime import claim_keeper
 from lfr.runtime.consumer import Consumer
 from lfr.store import keys
@@ -349,3 +350,45 @@ def test_a_worker_waits_until_a_process_that_died_counts_as_gone(
     stepper(worker(store, "a"))
     assert client.hgetall(keys.CLAIMS) == {"a": "mine"}
     assert time.monotonic() - began < 60
+
+
+def test_a_task_of_simulate_is_moved_only_once_that_works_on_it_no_more(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    lifecycle, simulate = stepper(Lifecycle(store)), stepper(Simulate(store, 1e6, 0))
+    id = start_workflow(store, "a").id
+    simulate.step()
+    assert len(simulate.consumer.claimed_ids()) == 1
+    mine = stepper(worker(store, "a"))
+    mine.step()
+    assert queued(client) == 0 and len(on_bus(client, "start-task")) == 1
+    simulate.consumer.leave(simulate.connection)
+    assert finish(store, id, lifecycle, mine)["output"] == {"by": "mine"}
+
+
+@pytest.mark.parametrize("is_done_elsewhere", [False, True])
+def test_what_an_earlier_version_of_the_group_holds_on_the_bus_is_moved_after_the_lease(
+    store: Store, client: redis.Redis, stepper: Make, is_done_elsewhere: bool
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    id = start_workflow(store, "a").id
+    client.xgroup_create("workflows:run", "mine", id="0")
+    [(_, entries)] = client.xreadgroup("mine", "earlier", {"workflows:run": ">"})
+    if is_done_elsewhere:  # the lifecycle has taken an end of such a task from the bus
+        client.hset(keys.FOREIGN_TASKS, "a", 0)
+    mine = stepper(worker(store, "a"))
+    mine.step()
+    assert queued(client) == 0 and len(on_bus(client, "start-task")) == 1
+    held_ms = round(1000 * store.settings.tasks_lease_seconds)
+    client.xclaim("workflows:run", "mine", "earlier", 0, [id for id, _ in entries], idle=held_ms)
+    assert finish(store, id, lifecycle, mine)["output"] == {"by": "mine"}
+
+
+def test_the_group_of_an_earlier_version_does_not_keep_the_bus_from_being_cleared(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    client.xgroup_create("workflows:run", "mine", id="0", mkstream=True)
+    client.xgroup_createconsumer("workflows:run", "mine", "earlier")
+    lifecycle, mine = stepper(Lifecycle(store)), stepper(worker(store, "a"))
+    finish(store, start_workflow(store, "a").id, lifecycle, mine)
+    eventually(lambda: lifecycle.step() or client.xlen("workflows:run") == 0)

@@ -61,8 +61,8 @@ def move_unclaimed(connection: Connection, route_cache: RouteCache, claims: Sequ
     """Move the tasks that wait on the bus for one of these claims into the queue of whoever has claimed them.
     Return how many were moved.
 
-    What a foreign worker has taken stays where it is: a task that is pending in its group, if such a worker
-    has ended a task of this name before. (SMEMBERS, ZRANGE, XRANGE, XPENDING; MULTI/EXEC)
+    What another worker has taken stays where it is, see `_find_taken`. (SMEMBERS, ZRANGE, XRANGE, XPENDING;
+    MULTI/EXEC)
     """
     names = [name.decode() for name in connection.call("SMEMBERS", keys.UNCLAIMED)]
     moved = 0
@@ -78,14 +78,15 @@ def _move_tasks(connection: Connection, route_cache: RouteCache, base: str) -> i
 
     def attempt() -> tuple[list[Command] | None, tuple[int, int]]:
         routes = route_cache.watch(connection)
-        if routes.claims.group_of(base) is None:
+        group = routes.claims.group_of(base)
+        if group is None:
             return None, (0, 0)
         flat = connection.call("ZRANGE", keys.unclaimed(base), offset, offset + _CHUNK - 1, "WITHSCORES")
         started_ms = {
             member.decode(): int(float(score)) for member, score in zip(flat[::2], flat[1::2], strict=True)
         }
         entries = _find_entries(connection, route_cache.bus, started_ms)
-        foreign_ids = _find_foreign_work(connection, route_cache.bus, base, entries)
+        foreign_ids = _find_foreign_work(connection, route_cache, group, base, entries)
         movable = {member: entry for member, entry in entries.items() if entry.id not in foreign_ids}
         over = _find_over(connection, [member for member in started_ms if member not in entries])
         stay_count = len(started_ms) - len(movable) - len(over)
@@ -134,21 +135,35 @@ def _find_entries(connection: Connection, bus: str, started_ms: Mapping[str, int
     return entries
 
 
-def _find_foreign_work(connection: Connection, bus: str, base: str, entries: Mapping[str, Entry]) -> set[str]:
-    """Return the ids of the entries that a foreign worker works on, or the role simulate. (XINFO, HGET,
-    XPENDING)"""
+def _find_foreign_work(
+    connection: Connection, route_cache: RouteCache, owner: str, base: str, entries: Mapping[str, Entry]
+) -> set[str]:
+    """Return the ids of the entries that another worker works on: they are pending on the bus in the group
+
+    - of simulate, or of `owner`, the group that has claimed the task, whose workers of a version without
+      queues read the bus. They renew what they work on: what is older than the lease is nobody's.
+    - of a foreign worker, if such a one has ended a task of this name before, and has taken the entry within
+      the last `receipts.forget` seconds.
+
+    (XINFO, HGET, XPENDING)
+    """
     is_done_elsewhere = connection.call("HGET", keys.FOREIGN_TASKS, base) is not None
-    groups = [
-        group.raw_name
-        for group in read_groups(connection, bus)
-        if group.pending
-        and (group.name == _SIMULATE_GROUP or (is_done_elsewhere and group.name not in OWN_GROUPS))
-    ]
     ids = [entry.id for entry in entries.values()]
-    pending = connection.execute(
-        [("XPENDING", bus, group, id, id, 1) for group in groups for id in ids], keep_errors=True
-    )
-    return {row[0].decode() for rows in pending if isinstance(rows, list) for row in rows}
+    commands: list[Command] = []
+    most_ms: list[int] = []  # the idle time from which on an entry is nobody's
+    for group in read_groups(connection, route_cache.bus):
+        renews = group.name in (_SIMULATE_GROUP, owner)
+        if group.pending and (renews or (is_done_elsewhere and group.name not in OWN_GROUPS)):
+            commands += [("XPENDING", route_cache.bus, group.raw_name, id, id, 1) for id in ids]
+            most_ms += [route_cache.lease_ms if renews else route_cache.forget_ms] * len(ids)
+    replies = connection.execute(commands, keep_errors=True)
+    return {
+        id.decode()
+        for rows, limit in zip(replies, most_ms, strict=True)
+        if isinstance(rows, list)
+        for id, _, idle_ms, _ in rows
+        if idle_ms < limit
+    }
 
 
 def _find_over(connection: Connection, members: Sequence[str]) -> list[str]:

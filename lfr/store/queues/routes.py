@@ -148,11 +148,16 @@ class RouteCache:
     """Reads the routes, and caches the claims while their version stays. Each thread has its own.
 
     A foreign group counts as long as one of its consumers was active within `receipts.forget` seconds.
+
+    bus       the key of the stream that all may read
+    lease_ms   `tasks.lease` in milliseconds
+    forget_ms  `receipts.forget` in milliseconds
     """
 
     def __init__(self, store: Store) -> None:
         self.bus = store.stream
-        self._forget_seconds = store.settings.receipts_forget_seconds
+        self.lease_ms = round(1000 * store.settings.tasks_lease_seconds)
+        self.forget_ms = round(1000 * store.settings.receipts_forget_seconds)
         self._claims = Claims()
         self._listeners: dict[
             bytes, tuple[float, bool]
@@ -208,6 +213,6 @@ class RouteCache:
 
     def _is_active(self, group: bytes, consumers: Reply) -> bool:
         if not consumers:
-            return time.monotonic() - self._first_seen[group] < self._forget_seconds
+            return 1000 * (time.monotonic() - self._first_seen[group]) < self.forget_ms
         idle_ms = min(parse_pairs(consumer)[b"idle"] for consumer in consumers)
-        return bool(idle_ms < 1000 * self._forget_seconds)
+        return bool(idle_ms < self.forget_ms)

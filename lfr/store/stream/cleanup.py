@@ -91,7 +91,8 @@ def _find_obsolete_tasks(connection: Connection, entries: Sequence[Entry]) -> li
 
 class StreamCleaner:
     """Deletes queued entries that no active group needs, see `clear`. A group is active if a consumer of it
-    was so within `forget_seconds`, or if it has none and the cleaner first saw it within that time."""
+    was so within `forget_seconds`, or if it has none and the cleaner first saw it within that time. Groups
+    that have claimed tasks do not count: they read their queues."""
 
     def __init__(self, bus: str, forget_seconds: float) -> None:
         self._bus = bus
@@ -130,8 +131,10 @@ class StreamCleaner:
         return [each for each in past if pending.isdisjoint(each)]
 
     def _read_active_groups(self, connection: Connection) -> list[Group]:
-        """Return the active groups. (XINFO)"""
+        """Return the active groups. (HVALS, XINFO)"""
+        claimants = set(connection.call("HVALS", keys.CLAIMS))
         groups = {group.raw_name: group for group in read_groups(connection, self._bus)}
+        groups = {name: group for name, group in groups.items() if name not in claimants}
         pipeline = Pipeline(connection)
         consumers = {name: pipeline.add("XINFO", "CONSUMERS", self._bus, name) for name in groups}
         pipeline.send()

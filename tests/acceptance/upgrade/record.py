@@ -27,17 +27,36 @@ FLOWS: dict[str, tuple[str, Any]] = {
     "branches": ("{ text:upper wait:event (- event: all -) } -> > text:upper", {"text": "b"}),
     "buffered": ("text:upper -> wait:event (- event: early -)", {"text": "c"}),
     "countdown": ("wait:countdown (- name: house -)", {"text": "d"}),
-    "delay": ("wait:delay (- duration: 20 -) -> text:upper", {"text": "e"}),
+    "delay": ("wait:delay (- duration: 300 -) -> text:upper", {"text": "e"}),
     "event": ("wait:event (- {event: answer, match: {id: '{input[id]}'}} -)", {"id": 7}),
     "failed": ("text:fail -> text:upper", {"text": "f"}),
     "items": ("* text:upper -> text:count", [{"text": "g"}, {"text": "h"}, {"text": "i"}]),
-    "retry": ("text:fail (- lfr: {retry: {times: 1, delay: 20s}} -)", {"text": "j"}),
+    "retry": ("text:fail (- lfr: {retry: {times: 1, delay: 300s}} -)", {"text": "j"}),
     "task": ("text:upper -> text:upper", {"text": "k"}),
     "timeout": ("text:upper (- lfr: {timeout: 9000d} -)", {"text": "l"}),
 }
 """By name: a flow that stops where nobody does its `text:` tasks, and its input."""
 
+LATER_FLOWS: dict[str, tuple[str, Any]] = {
+    "unread": ("{ text:upper wait:delay (- duration: 0.5 -) } -> > text:upper", {"text": "m"}),
+    "unread-items": ("* text:upper -> text:count", [{"text": "n"}, {"text": "o"}]),
+}
+"""Flows that are begun when no role runs any more."""
+
 ROLES = ("lifecycle", "wait", "receipts")
+
+STUCK_TASKS = """
+import time
+from lfr import task
+
+@task("text:upper")
+def upper(input):
+    time.sleep(10_000)
+"""
+"""The tasks of a worker that is killed while it does two of them."""
+
+TASKS_FILE = "texts.py"
+"""The name of its file. That of its group follows from it."""
 
 
 def id_of(name: str) -> str:
@@ -56,24 +75,45 @@ def begin(file: Path, url: str) -> None:
 
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
         client = stack.enter_context(redis.Redis.from_url(url, decode_responses=True, protocol=2))
-        for role in ROLES:
+
+        def start(*arguments: str) -> subprocess.Popen[bytes]:
             process = subprocess.Popen(
-                [sys.executable, str(file), role], env=environment, stdout=subprocess.DEVNULL
+                [sys.executable, str(file), *arguments], env=environment, stdout=subprocess.DEVNULL
             )
             stack.callback(process.wait)
-            stack.callback(process.terminate)
-        for name, (text, input) in FLOWS.items():
-            path = Path(folder, f"{name}.flow")
-            path.write_text(text)
-            lfr("run", str(path), "--input", json.dumps(input), "--workflow-id", id_of(name))
+            stack.callback(process.kill)
+            return process
+
+        def run(flows: dict[str, tuple[str, Any]]) -> None:
+            for name, (text, input) in flows.items():
+                path = Path(folder, f"{name}.flow")
+                path.write_text(text)
+                lfr("run", str(path), "--input", json.dumps(input), "--workflow-id", id_of(name))
+
+        roles = [start(role) for role in ROLES]
+        tasks = Path(folder, TASKS_FILE)
+        tasks.write_text(STUCK_TASKS)
+        worker = start("tasks", str(tasks), "--concurrency", "2")
+        run(FLOWS)
         _wait_until_quiet(client)
+        worker.kill()
+        worker.wait()
+        group = f"tasks-{tasks.stem}"
+        held = [entry["message_id"] for entry in client.xpending_range("workflows:run", group, "-", "+", 10)]
+        assert len(held) == 2
+        client.xclaim("workflows:run", group, "worker-killed", 0, held, justid=True)
         lfr("fail", id_of("failed"), "1", "--reason", "tried")
         _append_end(client, "retry", "text:fail", status="FAILURE", reason="tried")
         lfr("event", "early", "--data", '{"n": 1}')
         _wait_until_quiet(client)
+        for role in roles:
+            role.terminate()
+            role.wait()
+        run(LATER_FLOWS)
+        lfr("skip", f"{id_of('items')}/1.0", "1", "--output", '{"text": "by hand"}')
     with redis.Redis.from_url(url, decode_responses=True, protocol=2) as client:
         _append_end(client, "task", "text:upper", status="SUCCESS", output={"text": "K"})
-        # A lifecycle that has read this event and was killed.
+        # A lifecycle that has read these events and was killed.
         assert client.xreadgroup("lifecycle", "lifecycle-killed", {"workflows:run": ">"})
 
 
