@@ -69,7 +69,7 @@ class WaitRoles:
 
 def keep_all_events(client: redis.Redis) -> None:
     """Create a foreign group that reads nothing: so the bus keeps all events, and a copy of each end of a
-    task that lifecycles have copy_of in."""
+    task that lifecycles have taken in."""
     client.xgroup_create("workflows:run", "witness", id="0", mkstream=True)
 
 

@@ -149,7 +149,7 @@ class RouteCache:
 
     A foreign group counts as long as one of its consumers was active within `receipts.forget` seconds.
 
-    bus       the key of the stream that all may read
+    bus        the key of the stream that all may read
     lease_ms   `tasks.lease` in milliseconds
     forget_ms  `receipts.forget` in milliseconds
     """
