@@ -201,9 +201,11 @@ def test_attempts_and_waits_are_followed(redis_url: str, tmp_path: Path) -> None
 
 def test_events_are_listed(redis_url: str) -> None:
     assert "no events" in lfr("events", url=redis_url).stderr
+    flow = "wait:event (- event: approved -)"
+    lfr("run", "-", "--workflow-id", "x", input=flow, url=redis_url)
+    starts = lfr("events", "start-task", "--workflow", "x", url=redis_url).stdout.splitlines()
+    assert len(starts) == 2 and "wait:event" in starts[1]
     with role("worker", url=redis_url):
-        flow = "wait:event (- event: approved -)"
-        lfr("run", "-", "--workflow-id", "x", input=flow, url=redis_url)
         for order in ('{"order": 7}', '{"order": 8}'):
             lfr("event", "approved", "--data", order, url=redis_url)
         with redis.Redis.from_url(redis_url) as client:
@@ -216,8 +218,6 @@ def test_events_are_listed(redis_url: str) -> None:
         ("approved", True, "7"),
     ]
     assert lfr("events", "sold", "--buffered", "--json", url=redis_url).stdout == "[]\n"
-    starts = lfr("events", "start-task", "--workflow", "x", url=redis_url).stdout.splitlines()
-    assert len(starts) == 2 and "wait:event" in starts[1]
     assert lfr("events", "--dead", "x", url=redis_url).returncode == 64
 
 
@@ -242,6 +242,21 @@ def test_a_check_says_whether_there_is_somebody_for_each_task(roles: str, tmp_pa
     assert json.loads(eventually(lambda: (done := lfr(*words, url=roles).stdout) == "[]\n" and done)) == []
     assert lfr(*words, "--url", "redis://127.0.0.1:1").returncode == 75
     assert lfr("check", str(tmp_path / "mail.flow"), "--url", roles).returncode == 64
+
+
+def test_a_worker_says_by_its_claims_what_it_does(redis_url: str, tmp_path: Path) -> None:
+    (tmp_path / "images.py").write_text("from lfr import task\n@task('img:resize')\ndef resize(input): ...")
+    (tmp_path / "image.flow").write_text("img:resize -> img:resise")
+    check = ("check", str(tmp_path / "image.flow"), "--live", "--json")
+    with role("tasks", str(tmp_path / "images.py"), url=redis_url):
+        problems = eventually(
+            lambda: [
+                (each["column"], each["hint"])
+                for each in json.loads(lfr(*check, url=redis_url).stdout)
+                if "did you mean" in each["hint"]
+            ]
+        )
+    assert problems == [(15, "did you mean img:resize?")]
 
 
 def test_the_flow_may_come_from_stdin(redis_url: str) -> None:
