@@ -87,7 +87,7 @@ class StartTask:
         return self.workflow, self.index, self.attempt
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EndTask:
     """The end of a task.
 
@@ -168,7 +168,7 @@ def decode(fields: Fields) -> Values:
 
 def parse_kind(values: Values) -> str:
     """Return the kind of an event, known or not. Raises Malformed if it is missing or not a string."""
-    return _text(values, "kind")
+    return _text(values, b"kind")
 
 
 def peek_kind(fields: Fields) -> str | None:
@@ -207,11 +207,11 @@ def check_event(kind: str, values: Values) -> None:
 def parse_start_task(values: Values) -> StartTask:
     """Parse a start-task event. `base` is by default the name, `attempt` 1, `tries` the attempt. Raises
     Malformed."""
-    name, attempt, tries = _text(values, "name"), _attempt(values) or 1, values.get(b"tries")
+    name, attempt, tries = _text(values, b"name"), _attempt(values) or 1, values.get(b"tries")
     return StartTask(
         workflow=_workflow(values),
         name=name,
-        base=_text(values, "base", name) or name,
+        base=_text(values, b"base", name) or name,
         index=_index(values),
         input=values.get(b"input"),
         parameters=values.get(b"parameters"),
@@ -225,13 +225,13 @@ def parse_end_task(values: Values) -> EndTask:
 
     Without `status` it is a success. A reason that is no text becomes its JSON.
     """
-    status = _text(values, "status", Status.SUCCESS)
+    status = _text(values, b"status", Status.SUCCESS)
     if status not in (Status.SUCCESS, Status.FAILURE):
         raise Malformed(f"its status is {status[:40]!r}, neither SUCCESS nor FAILURE")
     reason = values.get(b"reason")
     return EndTask(
         workflow=_workflow(values),
-        name=_text(values, "name", ""),
+        name=_text(values, b"name", ""),
         index=_index(values),
         status=Status(status),
         reason=reason if isinstance(reason, str) else "" if reason is None else encode_json(reason),
@@ -249,7 +249,7 @@ def parse_cancel_task(values: Values) -> CancelTask:
 
 def parse_receipt(values: Values) -> Receipt:
     """Parse a receipt. Raises Malformed."""
-    return Receipt(target=_text(values, "for"), action=_text(values, "action", ""))
+    return Receipt(target=_text(values, b"for"), action=_text(values, b"action", ""))
 
 
 def parse_joined_receipt(values: Values) -> JoinedReceipt:
@@ -257,7 +257,7 @@ def parse_joined_receipt(values: Values) -> JoinedReceipt:
     targets = values.get(b"for")
     if not isinstance(targets, list) or not all(_ENTRY_ID.fullmatch(str(target)) for target in targets):
         raise Malformed("its field for is no list of entry ids")
-    return JoinedReceipt(tuple(targets), _text(values, "stream"), _text(values, "action", ""))
+    return JoinedReceipt(tuple(targets), _text(values, b"stream"), _text(values, b"action", ""))
 
 
 @lru_cache(maxsize=4)  # all events of one transaction have the same time
@@ -302,17 +302,17 @@ def _decode_one(fields: Fields) -> Values | Malformed:
     return values
 
 
-def _text(values: Values, name: str, default: str | None = None) -> str:
-    value = values.get(name.encode())
+def _text(values: Values, name: bytes, default: str | None = None) -> str:
+    value = values.get(name)
     if isinstance(value, str):
         return value
     if value is None and default is not None:
         return default
-    raise Malformed(f"its field {name} is {'missing' if value is None else 'not a string'}")
+    raise Malformed(f"its field {name.decode()} is {'missing' if value is None else 'not a string'}")
 
 
 def _workflow(values: Values) -> str:
-    workflow = _text(values, "workflow")
+    workflow = _text(values, b"workflow")
     if not WORKFLOW_ID.fullmatch(workflow):
         raise Malformed(f"its workflow {workflow[:40]!r} is no workflow's id")
     return workflow

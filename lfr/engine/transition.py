@@ -11,7 +11,7 @@ from lfr.step_options import Invocation
 from lfr.values.json import Json
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StepResult:
     """The result of a step's task, as its worker reports it.
 
@@ -181,7 +181,7 @@ class Start:
     tries: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Attempt:
     """An attempt of a step that is over: it has ended, or its results no longer count."""
 

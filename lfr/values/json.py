@@ -1,8 +1,8 @@
 """Encodes and decodes JSON: strict, compact, ASCII.
 
-`json.loads` guesses the encoding and skips blanks around the value, and `json.dumps` makes an encoder at
-each call with options. Together these are half of the time that an event takes. NaN and Infinity are refused,
-because other languages cannot read them.
+`json.loads` guesses the encoding and skips blanks around the value; `json.dumps`, and `JSONEncoder` too, make
+an encoder at each call. Together these are half of the time that an event takes. NaN and Infinity are
+refused, because other languages cannot read them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import Enum
 from typing import Any, Final, NoReturn, TypeAlias
 
@@ -55,7 +55,24 @@ def _finite(digits: str) -> float:
 
 
 _decode = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).raw_decode
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
+def _find_encode() -> Callable[[Json, int], Iterable[str]]:
+    """Return the function that `_encoder` makes anew for each value: it returns the parts of the text, and
+    does not look for cycles. If this Python has it elsewhere, return one that calls `_encoder`."""
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    encode_string: Any = getattr(json.encoder, "c_encode_basestring_ascii", None)
+    sample = {"a": [1, "\n", None], "b": 0.5}
+    try:
+        encode: Any = make(None, _encoder.default, encode_string, None, ":", ",", False, False, False)
+        is_usable = "".join(encode(sample, 0)) == _encoder.encode(sample)
+    except TypeError:
+        is_usable = False
+    return encode if is_usable else lambda value, _: _encoder.encode(value)
+
+
+_encode = _find_encode()
 
 
 def decode_json(encoded: bytes, max_depth: int = MAX_DEPTH) -> Json:
@@ -113,7 +130,15 @@ def encode_json(value: Json) -> str:
     if type(value) is int:
         return str(value)
     try:
-        return _encode(value)
+        return _encoder.encode(value) if type(value) is str else "".join(_encode(value, 0))
+    except (TypeError, ValueError, RecursionError):
+        return _encode_again(value)
+
+
+def _encode_again(value: Json) -> str:
+    """Do as `encode_json`, slowly, for a value that `_encode` refuses: only `_encoder` names a cycle."""
+    try:
+        return _encoder.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidJson(str(error)) from None
 

@@ -106,7 +106,7 @@ def _part(flow: Flow, indices: Iterable[str]) -> Flow:
     return flow
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
     """The record of a workflow as a whole, as it is stored. Times are in milliseconds since the epoch.
 

@@ -1,0 +1,60 @@
+"""Encodes JSON: the fast way writes what the standard library writes, and refuses with its words."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfr.states import WorkflowState
+from lfr.values import json as lfr_json
+from lfr.values.json import InvalidJson, encode_json
+
+_SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+)
+_VALUES = st.recursive(
+    _SCALARS,
+    lambda values: st.lists(values, max_size=4) | st.dictionaries(st.text(), values, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(_VALUES)
+def test_a_value_is_encoded_as_the_standard_library_does(value: object) -> None:
+    assert encode_json(value) == json.dumps(value, separators=(",", ":"))
+
+
+@pytest.mark.parametrize("value", [WorkflowState.RUNNING, (1, 2), {1: 2, None: 3}, "\ud800", -0.0, 10**30])
+def test_other_python_values_are_encoded_likewise(value: object) -> None:
+    assert encode_json(value) == json.dumps(value, separators=(",", ":"))
+
+
+_CYCLE: list[object] = []
+_CYCLE.append(_CYCLE)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ([_CYCLE], "Circular reference"),
+        ({"a": {1}}, "set is not JSON serializable"),
+        (float("nan"), "not JSON compliant"),
+        ([float("inf")], "not JSON compliant"),
+        ({(1,): 2}, "keys must be str"),
+    ],
+)
+def test_a_value_that_is_no_json_is_refused_with_the_reason(value: object, reason: str) -> None:
+    with pytest.raises(InvalidJson, match=reason):
+        encode_json(value)
+
+
+def test_a_python_without_the_fast_encoder_writes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = lfr_json._encode
+    monkeypatch.setattr(json.encoder, "c_make_encoder", None)
+    slow = lfr_json._find_encode()
+    value = {"a": [1, None, "ü"], "b": 0.5}
+    assert "".join(slow(value, 0)) == "".join(fast(value, 0))
+    assert slow is not fast
