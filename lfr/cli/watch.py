@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from lfr.cli.exit_codes import ExitCode
@@ -32,6 +32,9 @@ _RECONNECT_SECONDS: Final = 60.0
 
 _INTERVAL_SECONDS: Final = 1.0
 """How often to look what steps wait for, and how far tasks are: neither is a change of the workflow."""
+
+_WORKER_PATIENCE_SECONDS: Final = 5.0
+"""How long a task waits before it is said that no live worker does it: one may just be starting."""
 
 
 def add_wait_options(parser: ArgumentParser) -> None:
@@ -73,11 +76,29 @@ def watch_progress(store: Store, id: str, terminal: Terminal, *, timeout_seconds
     Raises NotFound; Unreachable if Redis is away for a minute.
     """
     state = ""
+    missing_since: dict[str, float] = {}
     with progress_view(terminal) as view:
         for update in _follow(store, id, terminal, timeout_seconds):
-            view.show(update)
+            view.show({**update, "missing_workers": _find_lasting(update, missing_since)})
             state = update["state"]
     return state
+
+
+def _find_lasting(update: Mapping[str, Any], missing_since: dict[str, float]) -> dict[str, Any]:
+    """Return the missing workers of an update that have been so in all updates for some seconds.
+    `missing_since` is kept from one update to the next."""
+    missing = update.get("missing_workers")
+    if not missing:
+        missing_since.clear()
+        return {}
+    now = time.monotonic()
+    for task in [task for task in missing_since if task not in missing]:
+        del missing_since[task]
+    return {
+        task: worker
+        for task, worker in missing.items()
+        if now - missing_since.setdefault(task, now) >= _WORKER_PATIENCE_SECONDS
+    }
 
 
 def _follow(
@@ -93,7 +114,12 @@ def _follow(
         skip = changes_yielded
         try:
             updates = follow_workflow(
-                store, id, timeout_seconds=seconds, interval_seconds=_INTERVAL_SECONDS, waits=True
+                store,
+                id,
+                timeout_seconds=seconds,
+                interval_seconds=_INTERVAL_SECONDS,
+                waits=True,
+                workers=True,
             )
             for update in updates:
                 outage_began = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from lfr.flow import Flow, StepKind
 from lfr.operations.inspect.step_waits import describe_waits
 from lfr.operations.inspect.summary import describe_facts, summarize
 from lfr.operations.inspect.workflow import load_attempt_progress, require_flow, require_record
+from lfr.operations.workers import MissingWorker, find_missing_workers, task_of
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Connection, Store
@@ -34,6 +35,9 @@ _PAUSE_SHARE: Final = 0.1
 """The pause between two reads, as a share of the time since the first: the end of a short workflow is noticed
 soon, and a long one is read four times a second."""
 
+_CHECK_WORKERS_SECONDS: Final = 2.0
+"""How often to look whether workers do the running tasks."""
+
 
 def follow_workflow(
     store: Store,
@@ -43,6 +47,7 @@ def follow_workflow(
     timeout_seconds: float | None = None,
     interval_seconds: float | None = None,
     waits: bool = False,
+    workers: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Yield an update on a workflow at once, and after changes until the workflow ends or the time is over.
 
@@ -51,6 +56,9 @@ def follow_workflow(
     interval_seconds  yield an update at least this often, even without a change; None: only after changes
     waits             add waits_for: what each of these running steps waits for, as `inspect_workflow`
                       describes it, by index (as text). A wait begins without a change: use an interval, too
+    workers           add missing_workers, by task, of the running steps whose task no live worker does:
+                      message, hint, and index, that of one of these steps; read every two seconds: use an
+                      interval, too
 
     The keys of an update: those of `summarize`; changes, the facts since the last update, oldest first, as
     `describe_facts` describes them, each with the name of its step; moment, to continue from; progress by
@@ -65,14 +73,14 @@ def follow_workflow(
     interval = math.inf if interval_seconds is None else interval_seconds
     with store.connect() as connection:
         first = require_record(connection, id)
-        follower = _Follower(connection, first, require_flow(connection, id), after)
+        follower = _Follower(store, connection, first, require_flow(connection, id), after)
         while True:
             record, is_complete = follower.read()
             has_ended = is_complete and record.state.has_ended
             now = time.monotonic()
             if follower.has_read or has_ended or now >= next_update:
                 next_update = now + interval
-                yield follower.update(record, with_waits=waits)
+                yield follower.update(record, with_waits=waits, with_workers=workers)
             if has_ended:
                 return
             if is_complete:
@@ -86,7 +94,8 @@ def follow_workflow(
 class _Follower:
     """How far the history of a workflow has been read, and which steps are running at that point."""
 
-    def __init__(self, connection: Connection, record: Record, flow: Flow, after: str) -> None:
+    def __init__(self, store: Store, connection: Connection, record: Record, flow: Flow, after: str) -> None:
+        self._bus = store.stream
         self._connection = connection
         self._id = record.id
         self._started_ms = record.started_ms
@@ -95,6 +104,8 @@ class _Follower:
         self._last_id = ""
         self._running: dict[int, int] = {}
         self._changes: list[dict[str, Any]] = []
+        self._missing: dict[str, tuple[int, MissingWorker]] = {}
+        self._check_workers_at = 0.0
         self.has_read = False
         """Whether the latest `read` has read an entry."""
 
@@ -115,7 +126,7 @@ class _Follower:
             self._last_id = entries[-1].id
         return record, len(entries) < _PAGE
 
-    def update(self, record: Record, *, with_waits: bool) -> dict[str, Any]:
+    def update(self, record: Record, *, with_waits: bool, with_workers: bool) -> dict[str, Any]:
         """Return the update for the entries of the latest `read`."""
         running = {} if record.state is WorkflowState.TERMINATED else self._running
         latest = dict(islice(reversed(running.items()), _MAX_PROGRESS))
@@ -130,11 +141,27 @@ class _Follower:
             }
             waits = describe_waits(self._connection, self._id, waiting, latest)
             update["waits_for"] = {str(index): wait for index, wait in waits.items()}
+        if with_workers:
+            update["missing_workers"] = self._find_missing_workers(running)
         return {
             **update,
             "changes": self._changes,
             "moment": self._last_id,
             "progress": {str(index): report for index, report in progress.items()},
+        }
+
+    def _find_missing_workers(self, running: Mapping[int, int]) -> dict[str, dict[str, Any]]:
+        """Describe the missing workers of the running steps, by task, as they were a moment ago."""
+        now = time.monotonic()
+        if now >= self._check_workers_at:
+            self._check_workers_at = now + _CHECK_WORKERS_SECONDS
+            indices = {task: index for index in running if (task := task_of(self._flow.steps[index]))}
+            missing = find_missing_workers(self._connection, self._bus, indices)
+            self._missing = {task: (indices[task], worker) for task, worker in missing.items()}
+        return {
+            task: {"message": worker.message, "hint": worker.hint, "index": index}
+            for task, (index, worker) in self._missing.items()
+            if index in running
         }
 
     def _step_name(self, index: int | None) -> str:

@@ -1,51 +1,78 @@
-"""Describes the state of the installation: Redis, roles, stream, groups, waits, dead letters."""
+"""Describes the state of the installation: Redis, roles, streams, groups, waits, dead letters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from lfr import events
+from lfr.operations.problems import find_problems
+from lfr.operations.workers import explain_absence
 from lfr.states import WorkflowState
-from lfr.store.processes import Heartbeat, read_heartbeats
-from lfr.store.redis.connection import Connection, Store
+from lfr.store import keys
+from lfr.store.processes import Heartbeat
+from lfr.store.queues.backlog import GroupState, StreamState, WaitingTasks, read_streams, read_unclaimed
+from lfr.store.queues.routes import OWN_GROUPS
+from lfr.store.queues.workforce import Workforce, read_lapses, read_workforce
+from lfr.store.redis.connection import Store
 from lfr.store.statistics import read_statistics
-from lfr.store.stream.groups import Group, count_lag, read_groups
 
 _NEARLY_FULL: Final = 0.9
 
 _PROCESS_KEYS: Final = ("name", "role", "host", "pid", "version", "since", "passes", "events")
 
+_MAX_UNCLAIMED: Final = 100
+"""How many unclaimed tasks are listed, by name."""
+
 
 def load_status(store: Store) -> dict[str, Any]:
-    """Describe the installation as plain data.
+    """Describe the installation as plain data. Durations are in seconds.
 
     redis         the keys of `Statistics.server`; and warnings: texts that name a danger to workflows, and
                   what to do
     roles         each live process: name, role, host, pid, version, since, passes, events, and age, the
                   seconds since its latest heartbeat
-    stream        key and length
-    groups        each group: name, consumers (how many), lag (events to read; up to 1000 if Redis has no
-                  count), pending (events read and not acknowledged)
+    stream        key and length of the bus
+    streams       each stream: key, length, kind: `bus`, `ends`, `receipts`, or `queue` with its group
+    groups        each group: name; kind: `role`, `workers` or `foreign`; consumers (how many), lag (events to
+                  read; on the bus up to 1000 if Redis has no count), pending (events read and not
+                  acknowledged), each over all of its streams; waits, how long its oldest event waits that
+                  nobody works on (None: there is none); streams, each with key, consumers, lag, pending.
+                  Of workers also: claims; processes, how many are alive; length of the queue; lapses, in how
+                  many seconds the claims lapse if none is alive (else None). Of each group on the bus also:
+                  silent, how long no consumer was active (None: it has none); forgotten, in how many seconds
+                  it does not count any more (0: it does not)
+    unclaimed     up to 100 tasks that wait and that nobody has claimed, the one that waits longest first:
+                  task, count, since, waits; problem and hint if no live worker does it, else None
     dead_letters  how many there are
     timers        how many delays, deadlines, retries
     latches       how many there are
     workflows     how many there are in each state
+    problems      what is wrong, and what to do about it: texts
 
     Raises Unreachable, Refused.
     """
     with store.connect() as connection:
         statistics = read_statistics(connection, store.stream)
-        groups = read_groups(connection, store.stream)
-        return {
-            "redis": {**statistics.server, "warnings": list(_warnings(statistics.server))},
-            "roles": [_describe_process(heartbeat) for heartbeat in read_heartbeats(connection)],
-            "stream": {"key": store.stream, "length": statistics.stream_length},
-            "groups": [_describe_group(connection, store.stream, group) for group in groups],
-            "dead_letters": statistics.dead_letters,
-            "timers": statistics.timers,
-            "latches": statistics.latches,
-            "workflows": {state.value: statistics.workflows[state] for state in WorkflowState},
-        }
+        workforce = read_workforce(connection, store.stream)
+        workers = workforce.worker_groups()
+        queues = {keys.queue(group): group for group in workers}
+        streams = read_streams(connection, [store.stream, keys.ENDS, keys.RECEIPTS, *queues])
+        lapses = read_lapses(connection, workers)
+        unclaimed = read_unclaimed(connection)
+    status: dict[str, Any] = {
+        "redis": {**statistics.server, "warnings": list(_warnings(statistics.server))},
+        "roles": [_describe_process(heartbeat) for heartbeat in workforce.heartbeats],
+        "stream": {"key": store.stream, "length": streams[0].length},
+        "streams": [_describe_stream(store.stream, stream, queues) for stream in streams],
+        "groups": _describe_groups(store, workforce, streams, lapses),
+        "unclaimed": [_describe_unclaimed(workforce, tasks) for tasks in unclaimed[:_MAX_UNCLAIMED]],
+        "dead_letters": statistics.dead_letters,
+        "timers": statistics.timers,
+        "latches": statistics.latches,
+        "workflows": {state.value: statistics.workflows[state] for state in WorkflowState},
+    }
+    return {**status, "problems": list(find_problems(status))}
 
 
 def _warnings(server: Mapping[str, Any]) -> Iterator[str]:
@@ -71,10 +98,85 @@ def _describe_process(heartbeat: Heartbeat) -> dict[str, Any]:
     return {**description, "age": round(heartbeat.age_seconds, 1)}
 
 
-def _describe_group(connection: Connection, stream: str, group: Group) -> dict[str, Any]:
-    return {
-        "name": group.name,
-        "consumers": group.consumers,
-        "lag": count_lag(connection, stream, group),
-        "pending": group.pending,
+def _describe_stream(bus: str, stream: StreamState, queues: Mapping[str, str]) -> dict[str, Any]:
+    kinds = {bus: "bus", keys.ENDS: "ends", keys.RECEIPTS: "receipts"}
+    description = {"key": stream.key, "length": stream.length, "kind": kinds.get(stream.key, "queue")}
+    return {**description, "group": queues[stream.key]} if stream.key in queues else description
+
+
+def _describe_groups(
+    store: Store, workforce: Workforce, streams: Sequence[StreamState], lapses: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Describe each group: those on the bus, then those of workers, each by name."""
+    by_name: dict[str, list[tuple[StreamState, GroupState]]] = {
+        name: [] for name in workforce.worker_groups()
     }
+    for stream in streams:
+        for group in stream.groups:
+            by_name.setdefault(group.name, []).append((stream, group))
+    silences = {group.name: group.silent_seconds for group in workforce.bus_groups}
+    descriptions: list[dict[str, Any]] = []
+    for name, states in by_name.items():
+        is_worker, is_alive = name in lapses, bool(workforce.processes(name))
+        oldest = [group.unread_ms for _, group in states]
+        if is_worker and not is_alive:  # nobody works on what has been read either
+            oldest = [stream.oldest_ms for stream in streams if stream.key == keys.queue(name)]
+        description = {
+            "name": name,
+            "kind": "workers" if is_worker else "role" if name in OWN_GROUPS else "foreign",
+            "consumers": max((group.consumers for _, group in states), default=0),
+            "lag": sum(group.lag for _, group in states),
+            "pending": sum(group.pending for _, group in states),
+            "waits": _seconds_since(workforce.now_ms, min(filter(None, oldest), default=None)),
+            "streams": [_describe_group_on(stream, group) for stream, group in states],
+        }
+        if is_worker:
+            description |= _describe_workers(workforce, name, streams, lapses[name])
+        if name in silences:
+            description |= _describe_silence(store, silences[name])
+        descriptions.append(description)
+    return sorted(descriptions, key=lambda group: (group["kind"] == "workers", group["name"]))
+
+
+def _describe_group_on(stream: StreamState, group: GroupState) -> dict[str, Any]:
+    counts = {"consumers": group.consumers, "lag": group.lag, "pending": group.pending}
+    return {"key": stream.key, **counts}
+
+
+def _describe_workers(
+    workforce: Workforce, group: str, streams: Sequence[StreamState], lapses: float
+) -> dict[str, Any]:
+    processes = len(workforce.processes(group))
+    claims = sorted(claim for claim, owner in workforce.claims.groups.items() if owner == group)
+    return {
+        "claims": claims,
+        "unattended": [claim for claim in claims if not workforce.does(group, claim)],
+        "processes": processes,
+        "length": sum(stream.length for stream in streams if stream.key == keys.queue(group)),
+        "lapses": None if processes else round(lapses, 1),
+    }
+
+
+def _describe_silence(store: Store, silent_seconds: float | None) -> dict[str, Any]:
+    forget_seconds = store.settings.receipts_forget_seconds
+    forgotten = None if silent_seconds is None else max(0.0, forget_seconds - silent_seconds)
+    return {
+        "silent": None if silent_seconds is None else round(silent_seconds, 1),
+        "forgotten": None if forgotten is None else round(forgotten, 1),
+    }
+
+
+def _describe_unclaimed(workforce: Workforce, tasks: WaitingTasks) -> dict[str, Any]:
+    missing = explain_absence(workforce, tasks.base)
+    return {
+        "task": tasks.base,
+        "count": tasks.count,
+        "since": events.timestamp(tasks.oldest_ms / 1000),
+        "waits": _seconds_since(workforce.now_ms, tasks.oldest_ms),
+        "problem": None if missing is None else missing.message,
+        "hint": None if missing is None else missing.hint,
+    }
+
+
+def _seconds_since(now_ms: int, ms: int | None) -> float | None:
+    return None if ms is None else round(max(0, now_ms - ms) / 1000, 1)

@@ -65,6 +65,14 @@ def format_duration(seconds: float) -> str:
     return text or "0s"
 
 
+def format_span(seconds: float) -> str:
+    """Format a duration roughly: `45 s`, `12 min`, `3 h`, `2 d`."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size or (unit == "min" and seconds >= size):
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"
+
+
 def parse_timestamp(value: Json) -> int | None:
     """Return a timestamp in milliseconds since the epoch, or None if the value is no timestamp.
 

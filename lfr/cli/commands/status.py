@@ -1,8 +1,9 @@
-"""`lfr status`: show the state of the roles on all hosts, of the stream, and of this host's units."""
+"""`lfr status`: show the state of the roles on all hosts, of streams and groups, and of this host's units."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
@@ -12,8 +13,9 @@ from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
 from lfr.cli.ui.format_values import format_start
 from lfr.cli.ui.options import add_connection_options, add_flag, open_store
 from lfr.cli.ui.table import Cell, Column, Row, format_table
-from lfr.cli.ui.terminal import Terminal
+from lfr.cli.ui.terminal import Terminal, printable
 from lfr.errors import LfrError
+from lfr.values.times import format_span
 
 if TYPE_CHECKING:
     from lfr.host.systemd import UnitState
@@ -31,7 +33,15 @@ _GROUP_COLUMNS = (
     Column("group"),
     Column("consumers", align_right=True),
     Column("to read", align_right=True),
-    Column("pending"),
+    Column("pending", align_right=True),
+    Column("oldest", align_right=True),
+    Column("does"),
+)
+_UNCLAIMED_COLUMNS = (
+    Column("unclaimed task"),
+    Column("waiting", align_right=True),
+    Column("oldest", align_right=True),
+    Column("done by"),
 )
 _UNIT_COLUMNS = (
     Column("unit of this host"),
@@ -40,9 +50,8 @@ _UNIT_COLUMNS = (
     Column("says"),
 )
 
-_LIFECYCLE_ROLES: Final = {"lifecycle", "worker"}
-_LONG_STREAM: Final = 10_000
-"""A stream becomes longer than this only if no role clears it."""
+_MAX_UNCLAIMED: Final = 10
+"""How many unclaimed tasks are listed."""
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -73,7 +82,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     if redis_error is not None:
         raise redis_error
     for problem in problems:
-        terminal.print_err(f"lfr: {terminal.paint(problem, 'red', terminal.err)}")
+        terminal.print_err(f"lfr: {terminal.paint(printable(problem), 'red', terminal.err)}")
     return ExitCode.CONFLICT if problems else ExitCode.OK
 
 
@@ -82,12 +91,7 @@ def find_problems(status: Mapping[str, Any], units: Sequence[UnitState]) -> Iter
     for unit in units:
         if unit.is_broken:
             yield f"{unit.name} does not run (journalctl -u {unit.name} says why)"
-    yield from status["redis"]["warnings"]
-    running_roles = {role["role"] for role in status["roles"]}
-    if not running_roles & _LIFECYCLE_ROLES:
-        yield "no lifecycle runs: no workflow makes progress (lfr lifecycle)"
-    if "receipts" not in running_roles and status["stream"]["length"] > _LONG_STREAM:
-        yield "no receipts role runs: nothing clears the stream, and it grows (lfr receipts)"
+    yield from status["problems"]
 
 
 def _print(terminal: Terminal, address: str, status: Mapping[str, Any], units: Sequence[UnitState]) -> None:
@@ -96,6 +100,8 @@ def _print(terminal: Terminal, address: str, status: Mapping[str, Any], units: S
             terminal.print(f"{terminal.paint(f'{heading:14}', 'dim')}{text}")
         _print_table(terminal, _ROLE_COLUMNS, [_role_row(role) for role in status["roles"]])
         _print_table(terminal, _GROUP_COLUMNS, [_group_row(group) for group in status["groups"]])
+        unclaimed = status["unclaimed"][:_MAX_UNCLAIMED]
+        _print_table(terminal, _UNCLAIMED_COLUMNS, [_unclaimed_row(tasks) for tasks in unclaimed])
     _print_table(terminal, _UNIT_COLUMNS, [_unit_row(unit) for unit in units])
 
 
@@ -107,6 +113,13 @@ def _summary(address: str, status: Mapping[str, Any]) -> Iterator[tuple[str, str
     else:
         yield "redis", f"at {address}; its version and memory are unknown: this user may not send INFO"
     yield "stream", f"{stream['length']:,} events in {stream['key']}"
+    lengths = Counter[str]()
+    for each in status["streams"]:
+        lengths[each["kind"]] += each["length"]
+    yield "results", _counts({"for lifecycles": lengths["ends"], "to log": lengths["receipts"]})
+    yield "queues", _counts({"tasks for workers": lengths["queue"]})
+    unclaimed = sum(tasks["count"] for tasks in status["unclaimed"])
+    yield "unclaimed", _counts({"tasks on the stream": unclaimed})
     yield "dead letters", f"{status['dead_letters']:,}"
     yield "workflows", _counts({name.lower(): count for name, count in status["workflows"].items()})
     yield "waiting", _counts({**status["timers"], "latches": status["latches"]})
@@ -128,7 +141,22 @@ def _role_row(role: Mapping[str, Any]) -> Row:
 
 
 def _group_row(group: Mapping[str, Any]) -> Row:
-    return [group["name"], str(group["consumers"]), f"{group['lag']:,}", f"{group['pending']:,}"]
+    numbers = [f"{group[key]:,}" for key in ("consumers", "lag", "pending")]
+    waits = "" if group["waits"] is None else format_span(group["waits"])
+    return [group["name"], *numbers, waits, _duty(group)]
+
+
+def _duty(group: Mapping[str, Any]) -> str | Cell:
+    """Return what a group does, or that nobody does it."""
+    if group["kind"] != "workers":
+        return "" if group["kind"] == "role" else Cell("foreign", "dim")
+    claims = ", ".join(group["claims"])
+    return claims if group["processes"] else Cell(f"no live worker: {claims}", "red")
+
+
+def _unclaimed_row(tasks: Mapping[str, Any]) -> Row:
+    doer = Cell("nobody", "red") if tasks["problem"] else "others"
+    return [tasks["task"], f"{tasks['count']:,}", format_span(tasks["waits"]), doer]
 
 
 def _unit_row(unit: UnitState) -> Row:
@@ -140,9 +168,10 @@ HANDLER = Handler(
     _add_arguments,
     _run,
     "Shows the roles that are alive on all hosts, by their heartbeats; how many events each consumer "
-    "group has to read and has pending; dead letters; waits; and the units of this host. The exit code "
-    "is 0 if there is no problem, and 69 if a unit has failed, if no lifecycle runs, or if the stream "
-    "grows because nothing clears it.",
+    "group has to read and has pending, how long the oldest waits, and which tasks its workers do; tasks "
+    "that nobody does; dead letters; waits; and the units of this host. The exit code is 0 if there is no "
+    "problem, and 69 if there is one: a unit has failed, no lifecycle runs, tasks wait that no live worker "
+    "does, or a group does not keep up.",
     (("status", ""), ("status --json", "one JSON object, with `problems`")),
     (ExitCode.CONFLICT, *REDIS_ERRORS),
 )

@@ -18,6 +18,7 @@ from lfr.cli.ui.table import Cell, Column, Row, format_table
 from lfr.cli.ui.terminal import Terminal, printable, truncate
 from lfr.drawing.labels import resource_title
 from lfr.flow import StepKind
+from lfr.values.times import format_span
 
 STATE_COLOURS: Final = {
     "PENDING": "dim",
@@ -172,6 +173,8 @@ def _result_cell(step: Mapping[str, Any]) -> str | Cell:
     if step["state"] == "SKIPPED":
         skipped = f"{step['reason']}: {short_json(step['output'])}"
         return Cell(skipped if step["reason"] else "its guard said no", "dim")
+    if wait and "worker" in wait:
+        return Cell(_format_missing_worker(wait), "yellow")
     if step["reason"]:
         retry = f"again at {format_time(wait['until'])}: " if wait else ""
         return Cell(retry + step["reason"], "red")
@@ -196,6 +199,12 @@ def format_wait(wait: Mapping[str, Any]) -> str:
     if wait["until"]:
         parts.append(f"until {format_date_time(wait['until'])}")
     return ", ".join(parts)
+
+
+def _format_missing_worker(wait: Mapping[str, Any]) -> str:
+    seconds = seconds_between(wait["since"], None)
+    since = "" if seconds is None else f", since {format_span(seconds)}"
+    return f"{wait['message']}{since} ({wait['hint']})"
 
 
 def step_title(step: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final, Self
 
 from lfr.cli.ui.format_values import format_duration, format_time, seconds_between
@@ -28,11 +29,15 @@ _REDRAW_SECONDS: Final = 0.1
 
 _MAX_NAME_WIDTH: Final = 30
 
+_MAX_WARNINGS: Final = 3
+"""For how many tasks the live view says that no live worker does them."""
+
 
 class PlainProgress:
     """Prints a line on stderr for each change of a step that has a name, and for each failure.
 
-    Of the items of an iterated step, of which there may be many, it prints only failures.
+    Of the items of an iterated step, of which there may be many, it prints only failures. Of a task that no
+    live worker does it prints so once.
     """
 
     def __init__(self, terminal: Terminal) -> None:
@@ -40,6 +45,7 @@ class PlainProgress:
         self._start_times: dict[int, str] = {}
         self._attempts: dict[int, int] = {}
         self._waits: dict[str, str] = {}
+        self._reported_tasks: set[str] = set()
 
     def show(self, update: Mapping[str, Any]) -> None:
         """Print the lines for the changes of an update of `follow_workflow`, and for what steps now wait
@@ -58,6 +64,10 @@ class PlainProgress:
             if wait != self._waits.get(index):
                 self._terminal.print_err(f"{_time_now()}  {index} waits {printable(wait)}")
         self._waits = waits
+        for task, worker in update.get("missing_workers", {}).items():
+            if task not in self._reported_tasks:
+                self._reported_tasks.add(task)
+                self._terminal.print_err(f"lfr: {_format_missing_worker(worker)}")
 
     def _format_change(self, change: Mapping[str, Any]) -> str:
         index, event, at = change["index"], change["event"], change["at"]
@@ -141,12 +151,20 @@ class Board:
         """Return the view in at most `height` lines, none wider than the terminal; none before an update."""
         if not self._latest:
             return []
-        step_rows = max(1, height - 1)
+        warnings = [
+            terminal.paint(
+                truncate(f"  {_format_missing_worker(worker)}", terminal.width), "yellow", terminal.err
+            )
+            for worker in islice(
+                self._latest.get("missing_workers", {}).values(), min(_MAX_WARNINGS, max(0, height - 2))
+            )
+        ]
+        step_rows = max(1, height - 1 - len(warnings))
         steps = self._select_steps(step_rows if len(self._steps) <= step_rows else max(1, step_rows - 1))
         name_width = min(
             _MAX_NAME_WIDTH, max((display_width(printable(line.name)) for line in steps.values()), default=0)
         )
-        lines = [self._head(terminal)]
+        lines = [self._head(terminal), *warnings]
         lines += [
             _format_step(terminal, index, line, name_width, self._note(index, line))
             for index, line in steps.items()
@@ -185,6 +203,10 @@ class Board:
         tail = f"  {steps_ended} of {counts['total']} steps  {elapsed}"
         id = truncate(self._latest["id"], max(8, terminal.width - len(state) - len(tail) - 3))
         return f"{id}  {terminal.paint(state, STATE_COLOURS[state], terminal.err)}{tail}"
+
+
+def _format_missing_worker(worker: Mapping[str, Any]) -> str:
+    return printable(f"{worker['message']} ({worker['hint']})")
 
 
 def _format_step(terminal: Terminal, index: int, line: _StepLine, name_width: int, note: str) -> str:

@@ -16,6 +16,7 @@ from lfr.operations.inspect.steps import add_items, describe_steps
 from lfr.operations.inspect.summary import describe_facts, iso_time, summarize
 from lfr.operations.lost_workflows import missing_workflow
 from lfr.operations.permitted_actions import describe_actions, describe_step_actions
+from lfr.operations.workers import find_missing_workers, task_of
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import StepState, WorkflowState
 from lfr.store.redis.connection import Connection, Store
@@ -53,7 +54,8 @@ def inspect_workflow(
     items      of an iterated step that has started, as `add_items` describes them
     progress   of a running step whose worker reports it: at, fraction (from 0 to 1), text
     waits_for  of a step that waits or will be retried: until (or None), event (its kind) with match, or latch
-               (its name)
+               (its name); of a running step whose task no live worker does also worker (the task), message
+               (that nobody does it), hint (what to do), since (when the step started)
 
     With `history` also history, as `describe_facts` returns it; with `flow` also flow, as `Flow.to_dict`
     returns it. Without `values`, leave out what may be large: input and output, parameters, literals of more
@@ -67,6 +69,7 @@ def inspect_workflow(
         steps = describe_steps(own_flow, entries, record)
         add_items(connection, own_flow, record, entries, {step["index"]: step for step in steps})
         _add_progress_and_waits(connection, id, steps)
+        _add_missing_workers(connection, store.stream, own_flow, steps)
         workflow = summarize(record)
         workflow["counts"]["total"] = own_flow.size
         workflow["actions"] = describe_actions(id, record.state)
@@ -105,6 +108,7 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
         step = next(step for step in describe_steps(flow, entries, record) if step["index"] == index)
         add_items(connection, flow, record, entries, {index: step})
         _add_progress_and_waits(connection, id, [step])
+        _add_missing_workers(connection, store.stream, flow, [step])
         _add_values(step, flow, load_some_outputs(connection, id, [*flow.input_sources[index], index]))
         progress = load_step(connection, record, index)
     facts = describe_facts(entries)
@@ -185,6 +189,26 @@ def _add_progress_and_waits(connection: Connection, id: str, steps: Iterable[dic
     retried = {index: attempts[index] for index in running if running[index]["reason"]}
     for index, wait in describe_waits(connection, id, waiting, retried).items():
         running[index]["waits_for"] = wait
+
+
+def _add_missing_workers(
+    connection: Connection, bus: str, flow: Flow, steps: Iterable[dict[str, Any]]
+) -> None:
+    """Say of the running steps whose task no live worker does that they wait for one."""
+    running = [step for step in steps if step["state"] == StepState.RUNNING and not _is_delayed(step)]
+    tasks = {step["index"]: task for step in running if (task := task_of(flow.steps[step["index"]]))}
+    missing = find_missing_workers(connection, bus, tasks.values())
+    for step in running:
+        worker = missing.get(tasks.get(step["index"], ""))
+        if worker is not None:
+            reason = {"worker": worker.task, "message": worker.message, "hint": worker.hint}
+            waits_for = step.get("waits_for", {"until": None})
+            step["waits_for"] = {**waits_for, **reason, "since": step["started"]}
+
+
+def _is_delayed(step: Mapping[str, Any]) -> bool:
+    """Return whether the next attempt of a step has not started yet."""
+    return step["reason"] is not None and "waits_for" in step
 
 
 def load_attempt_progress(

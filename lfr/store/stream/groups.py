@@ -119,8 +119,11 @@ class Group:
 def read_groups(connection: Connection, stream: str) -> list[Group]:
     """Return the groups of a stream; an empty list if the stream does not exist. (XINFO GROUPS)"""
     reply = connection.call("XINFO", "GROUPS", stream, keep_errors=True)
-    if isinstance(reply, redis.ResponseError):
-        return []
+    return [] if isinstance(reply, redis.ResponseError) else parse_groups(reply)
+
+
+def parse_groups(reply: Reply) -> list[Group]:
+    """Return the groups of a reply to XINFO GROUPS."""
     return [
         Group(
             raw_name=fields[b"name"],
@@ -131,11 +134,3 @@ def read_groups(connection: Connection, stream: str) -> list[Group]:
         )
         for fields in map(parse_pairs, reply)
     ]
-
-
-def count_lag(connection: Connection, stream: str, group: Group) -> int:
-    """Return how many entries a group has not read: `group.lag`, or if that is None, the number of entries
-    behind the last one that it has read, up to MAX_COUNTED_LAG. (XRANGE)"""
-    if group.lag is not None:
-        return group.lag
-    return len(connection.call("XRANGE", stream, f"({group.last_delivered}", "+", "COUNT", MAX_COUNTED_LAG))

@@ -17,7 +17,9 @@ _EVENT_STREAM: Final = {200: {"text/event-stream": TEXT}}
 
 def _stream_workflow(request: Request) -> Response:
     after = request.last_event_id or request.query.get("after", "")
-    updates = follow_workflow(request.store, request.path["id"], after=after, interval_seconds=1)
+    updates = follow_workflow(
+        request.store, request.path["id"], after=after, interval_seconds=1, workers=True
+    )
     first = next(updates)  # raises NotFound before the response begins
 
     def messages() -> Messages:

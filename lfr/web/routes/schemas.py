@@ -112,7 +112,18 @@ _ITEMS: Final = object_schema(
 _STEP_DETAILS: Final[Mapping[str, Schema]] = {
     "items": _ITEMS,
     "progress": object_schema({"at": TIME, "fraction": {"type": "number"}, "text": TEXT}),
-    "waits_for": object_schema({"until": TIME}, {"event": TEXT, "match": OBJECT, "latch": TEXT}),
+    "waits_for": object_schema(
+        {"until": TIME},
+        {
+            "event": TEXT,
+            "match": OBJECT,
+            "latch": TEXT,
+            "worker": TEXT,
+            "message": TEXT,
+            "hint": TEXT,
+            "since": TIME,
+        },
+    ),
 }
 
 STEP: Final = object_schema(_STEP, {"input": ANY, "output": ANY, **_STEP_DETAILS})

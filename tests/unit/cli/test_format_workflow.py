@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -106,6 +107,14 @@ def test_a_step_that_waits_says_for_what() -> None:
     assert timed.startswith(r"for the event paid\n, until 2026-01-")
     assert latch == "for the latch house to be zero"
     assert delay.startswith("until 2026-01-")
+
+
+def test_a_step_that_no_worker_does_says_so() -> None:
+    wait = {"until": None, "worker": "a", "message": "no live worker does a", "hint": "start\none"}
+    since = (datetime.now(UTC) - timedelta(minutes=12, seconds=5)).isoformat()
+    retried = step(1, name="a", base="a", state="RUNNING", reason="x", waits_for={**wait, "since": since})
+    line = list(format_workflow(terminal(), {**workflow(), "steps": [retried]}))[-1]
+    assert line.endswith(r"no live worker does a, since 12 min (start\none)")
 
 
 def test_a_step_that_is_skipped_by_hand_or_retried_says_so() -> None:

@@ -19,7 +19,14 @@ def change(second: float, index: int | None, event: str, name: str = "", reason:
 
 def update(*changes: Any, state: str = "RUNNING", total: int = 9, **counts: int) -> dict[str, Any]:
     numbers = {"total": total, "running": 0, "done": 0, "skipped": 0, "failed": 0, **counts}
-    return {"id": "workflow:x", "name": "x", "state": state, "counts": numbers, "changes": list(changes)}
+    return {
+        "id": "workflow:x",
+        "name": "x",
+        "state": state,
+        "counts": numbers,
+        "changes": list(changes),
+        "missing_workers": {},
+    }
 
 
 def test_plain_lines_show_steps_with_names_and_failures() -> None:
@@ -96,3 +103,26 @@ def test_the_live_view_outlives_its_terminal() -> None:
 
     with LiveProgress(Terminal(Screen(), ClosedScreen(), BytesIO(), LIVE)) as view:
         view.show(update(change(1, 1, "started", "A")))
+
+
+MISSING = {
+    "img:rezise": {"message": "no live worker does img:rezise\n", "hint": "did you mean b?", "index": 1}
+}
+
+
+def test_plain_lines_say_once_that_no_worker_does_a_task() -> None:
+    screen = terminal()
+    with progress_view(screen) as view:
+        view.show({**update(), "missing_workers": MISSING})
+        view.show({**update(), "missing_workers": MISSING})
+    assert written(screen.err).splitlines() == [r"lfr: no live worker does img:rezise\n (did you mean b?)"]
+
+
+def test_the_board_says_that_no_worker_does_a_task_as_long_as_none_does() -> None:
+    board = Board()
+    board.apply({**update(change(1, 1, "started", "A")), "missing_workers": MISSING})
+    assert board.lines(terminal(), 24)[1] == r"  no live worker does img:rezise\n (did you mean b?)"
+    for height in range(2, 9):
+        assert len(board.lines(terminal(), height)) <= height
+    board.apply(update())
+    assert len(board.lines(terminal(), 24)) == 2

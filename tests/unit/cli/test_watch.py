@@ -90,3 +90,21 @@ def test_an_outage_counts_towards_the_time_out(monkeypatch: pytest.MonkeyPatch) 
 
 def test_every_end_has_an_exit_code() -> None:
     assert watch.EXIT_CODES_BY_STATE.keys() == {state for state in WorkflowState if state.has_ended}
+
+
+def test_a_missing_worker_is_named_once_it_has_been_missing_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    missing = {"a": {"message": "no live worker does a", "hint": "start one", "index": 1}}
+    waiting = {**update(), "missing_workers": missing}
+    clock = iter((0.0, 4.0, 6.0, 10.0, 12.0))
+    attempts(
+        monkeypatch,
+        [waiting, waiting, update(), waiting, waiting, waiting, update(FINISHED, state="FINISHED")],
+    )
+    monkeypatch.setattr(watch.time, "monotonic", lambda: next(clock))
+    screen = terminal()
+    watch.watch_progress(NO_STORE, "workflow:x", screen)
+    assert next(clock, None) is None
+    lines = written(screen.err).splitlines()
+    assert lines[0] == "lfr: no live worker does a (start one)" and len(lines) == 2

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lfr.cli.ui.format_values import format_date_time
 from lfr.operations.inspect.summary import iso_time
 from lfr.values.json import Json
-from lfr.values.times import format_duration, parse_duration, parse_timestamp
+from lfr.values.times import format_duration, format_span, parse_duration, parse_timestamp
 
 
 @pytest.mark.parametrize(
@@ -114,3 +114,11 @@ def test_the_first_and_the_last_time_can_be_shown(text: str) -> None:
 )
 def test_invalid_timestamps(text: Json) -> None:
     assert parse_timestamp(text) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59.9, "59 s"), (60, "1 min"), (7199, "119 min"), (7200, "2 h"), (3 * 86400, "3 d")],
+)
+def test_a_span_is_rough(seconds: float, text: str) -> None:
+    assert format_span(seconds) == text

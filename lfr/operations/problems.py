@@ -1,0 +1,131 @@
+"""Names what is wrong with an installation, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from lfr.operations.workers import SILENT_SECONDS, WAIT_ROLES
+from lfr.values.times import format_span
+
+_LIFECYCLE_ROLES: Final = {"lifecycle", "worker"}
+
+_ROLES_OF_GROUPS: Final = {
+    "lifecycle": "lifecycle",
+    "wait": "wait",
+    "starting": "simulate",
+    "__receipt__": "receipts",
+}
+"""The roles that read the bus, by their group."""
+
+_BUILT_IN_GROUPS: Final = ("request", "redis", "resource")
+"""Groups of workers that are roles of the same name."""
+
+_SLOW_WORKERS_SECONDS: Final = 600.0
+_SLOW_ROLE_SECONDS: Final = 60.0
+"""How long the oldest event of a group waits before its processes count as too few."""
+
+_LONG_STREAM: Final = 10_000
+"""A bus longer than this is held up by a group that is gone."""
+
+_MAX_TASKS: Final = 5
+"""For how many tasks a problem of its own is named."""
+
+
+def find_problems(status: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong, each with what to do about it. `status` is as `load_status` describes it, without
+    `problems`."""
+    yield from status["redis"]["warnings"]
+    roles = {role["role"] for role in status["roles"]}
+    if not roles & _LIFECYCLE_ROLES:
+        yield "no lifecycle runs: no workflow makes progress (lfr lifecycle)"
+    if status["timers"]["delays"] and not roles.intersection(WAIT_ROLES):
+        yield "no wait role runs: delays and time-outs do not end (lfr wait)"
+    for group in status["groups"]:
+        if group["kind"] == "workers":
+            yield from _find_problems_of_workers(group)
+        elif group["kind"] == "role":
+            yield from _find_problems_of_role(group, roles)
+        else:
+            yield from _find_problems_of_foreign(group)
+    yield from _find_unclaimed(status)
+
+
+def _find_problems_of_workers(group: Mapping[str, Any]) -> Iterator[str]:
+    name, length, claims = group["name"], group["length"], ", ".join(group["claims"])
+    start = f"lfr {name}" if name in _BUILT_IN_GROUPS else "start one"
+    if not group["processes"]:
+        problem = f"the group {name} has no live worker"
+        if length:
+            problem += f": {_count(length, 'task')} {_verb(length)} in its queue{_since(group['waits'])}"
+        elif claims:
+            problem += f": nobody does {claims}"
+        else:
+            return
+        lapse = f"; otherwise any other may do them in {format_span(group['lapses'])}" if claims else ""
+        yield f"{problem} ({start}{lapse})"
+        return
+    if group["unattended"]:
+        names = ", ".join(group["unattended"])
+        yield f"no live worker of the group {name} does {names}, which it has claimed ({start})"
+    if (group["waits"] or 0) > _SLOW_WORKERS_SECONDS:
+        yield (
+            f"the workers of {name} do not keep up: {_count(group['lag'], 'task')} {_verb(group['lag'])} in "
+            f"its queue{_since(group['waits'])} (start more of them, or more at once: --concurrency)"
+        )
+
+
+def _find_problems_of_role(group: Mapping[str, Any], roles: set[str]) -> Iterator[str]:
+    role, lag = _ROLES_OF_GROUPS[group["name"]], group["lag"]
+    is_alive = role in roles or ("worker" in roles and role in ("lifecycle", "wait"))
+    if is_alive and (group["waits"] or 0) > _SLOW_ROLE_SECONDS:
+        yield (
+            f"the role {role} does not keep up: {_count(lag, 'event')} {_verb(lag)}{_since(group['waits'])} "
+            f"(start another: lfr {role})"
+        )
+    elif not is_alive and role != "lifecycle" and lag > _LONG_STREAM and group.get("forgotten") != 0:
+        yield (
+            f"the role {role} has stopped, but the bus keeps {_count(lag, 'event')} for it "
+            f"{_until(group)} (lfr {role})"
+        )
+
+
+def _find_problems_of_foreign(group: Mapping[str, Any]) -> Iterator[str]:
+    silent = group.get("silent")
+    is_alive = group["lag"] == 0 or (silent is not None and silent < SILENT_SECONDS)
+    if is_alive or group.get("forgotten") == 0:
+        return
+    since = "has no consumer" if silent is None else f"has read nothing for {format_span(silent)}"
+    yield (
+        f"the foreign group {group['name']} {since}: all events are copied to the bus for it, and stay there "
+        f"{_until(group)} (start it, or XGROUP DESTROY {group['streams'][0]['key']} {group['name']})"
+    )
+
+
+def _until(group: Mapping[str, Any]) -> str:
+    forgotten = group.get("forgotten")
+    return "for up to receipts.forget" if forgotten is None else f"for {format_span(forgotten)} more"
+
+
+def _find_unclaimed(status: Mapping[str, Any]) -> Iterator[str]:
+    unclaimed = [tasks for tasks in status["unclaimed"] if tasks["problem"] is not None]
+    for tasks in unclaimed[:_MAX_TASKS]:
+        count = tasks["count"]
+        yield (
+            f"{tasks['problem']}: {_count(count, 'task')} {_verb(count)}{_since(tasks['waits'])} "
+            f"({tasks['hint']})"
+        )
+    if len(unclaimed) > _MAX_TASKS:
+        yield f"no live worker does {len(unclaimed) - _MAX_TASKS} more tasks (lfr status --json names them)"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _verb(number: int) -> str:
+    return "waits" if number == 1 else "wait"
+
+
+def _since(seconds: float | None) -> str:
+    return "" if seconds is None else f", the oldest since {format_span(seconds)}"
