@@ -5,6 +5,7 @@ import { isolateBidi } from "./text.js";
 import { formatElapsed, formatUntil } from "./times.js";
 
 const MAX_SENTENCES = 4;
+const MISSING_AFTER_MS = 5000; // a worker may just be starting
 const SLOW_AFTER_MS = 10_000; // a step without a result for this long is mentioned
 
 /**
@@ -56,12 +57,22 @@ function describeFailure(workflow) {
 function describeStep(step, workflow, now) {
   const subject = `Step ${step.index}, ${formatName(step, workflow)},`;
   const waits = step.waits_for;
+  if (waits?.worker && now - Date.parse(waits.since) > MISSING_AFTER_MS) {
+    const items = step.items ? `${describeProgress(step, now)}, and ` : "";
+    const text = `${subject} ${items}waits for a worker: ${isolateBidi(describeMissingWorker(waits, now))}`;
+    return { tone: "terminating", step: step.index, text };
+  }
   if (step.reason) {
     const retry = waits?.until ? formatUntil(waits.until, now) : `(attempt ${step.tries})`;
     return { tone: "terminating", step: step.index, text: `${subject} is retried ${retry}: ${step.reason}` };
   }
   const predicate = (waits && describeWait(waits, now)) ?? describeProgress(step, now);
   return predicate && { tone: "running", step: step.index, waits, text: `${subject} ${predicate}` };
+}
+
+/** Return a text that says that no live worker does a task, since when, and what to do. */
+export function describeMissingWorker({ message, hint, since }, now) {
+  return `${message}, for ${formatElapsed(since, null, now)} (${hint})`;
 }
 
 function describeWait({ event, latch, until }, now) {

@@ -157,6 +157,7 @@ function formatTimes(step, state, now) {
 /** Format what a step waits for. */
 function formatWait({ waits_for: waits }) {
   if (!waits) return [];
+  if (waits.worker) return ["no live worker", "no worker"];
   const until = waits.until ? `until ${dropYear(formatClock(waits.until))}` : "";
   if (waits.event !== undefined) return [`event ${waits.event}`, "event …"];
   return waits.latch === undefined ? [until].filter(Boolean) : [`latch ${waits.latch}`, "latch …"];

@@ -92,6 +92,9 @@ export function EventsPage() {
               : html`<p class="muted">All latches are at zero, and no step waits for one.</p>`
           }
           <h2>On the stream</h2>
+          <p class="muted">
+            Tasks that a group of workers does are in its queue: <a href="/system">System</a> lists it.
+          </p>
           <p class="tools">
             <${Filter}
               label="Kind"
@@ -127,7 +130,7 @@ export function EventsPage() {
                 ${
                   params.kind || params.workflow
                     ? "None of the newest events matches."
-                    : "None. The receipts role removes processed events."
+                    : "None. Processed events are removed."
                 }
               </p>`
           }

@@ -1,19 +1,18 @@
-// The page about the installation: roles, stream, groups, Redis, with commands for what is wrong.
+// The page about the installation: roles, streams, groups, queues, Redis, and what is wrong with them.
 
-import { html } from "../vendor/preact.js";
+import { html, useState } from "../vendor/preact.js";
 import { useNow, usePolling } from "../hooks/live.js";
 import { Ago } from "../components/indicators.js";
 import { WORKFLOW_STATES } from "../format/state-labels.js";
 import { ProblemMessage } from "../components/dialog.js";
-import { isAlive, useInstallation } from "../state/installation.js";
+import { useInstallation } from "../state/installation.js";
 import { formatSize } from "../components/json-view.js";
+import { getJson } from "../client/api.js";
+import { formatDuration } from "../format/times.js";
+import { shortenId, workflowAddress } from "../state/address.js";
 
-const REQUIRED_ROLES = [
-  ["lifecycle", "advances workflows"],
-  ["wait", "runs delays, event waits and latches"],
-  ["receipts", "removes processed events from the stream"],
-];
 const POLL_MS = 2000;
+const QUEUE_SIZE = 20;
 const SILENT_AFTER_SECONDS = 6; // a process sends a heartbeat every other second
 
 export function SystemPage() {
@@ -34,16 +33,10 @@ export function SystemPage() {
       <h1>System</h1>
       ${problem ? html`<${ProblemMessage} problem=${problem} />` : html`<p class="loading">Loading …</p>`}
     </section>`;
-  // The top of every page warns of a missing lifecycle.
-  const missing = REQUIRED_ROLES.filter(([role]) => role !== "lifecycle" && !isAlive(system, role));
+  const lengths = sumLengths(system.streams);
   return html`<section class="page system">
     <h1>System</h1>
-    ${missing.map(
-      ([role, duty]) => html`<p class="alarm tone-terminating">
-        <strong>No ${role} is running</strong>, which ${duty}. <code>systemctl start lfr@${role}</code>
-      </p>`,
-    )}
-    ${system.redis.warnings.map((text) => html`<p class="alarm tone-terminating">${text}</p>`)}
+    ${system.problems.map((text) => html`<p key=${text} class="alarm tone-terminating">${text}</p>`)}
     <div class="cards">
       <${Card} name="Workflows" value=${sum(system.workflows)}>
         ${Object.entries(WORKFLOW_STATES).map(
@@ -54,6 +47,14 @@ export function SystemPage() {
       <//>
       <${Card} name="Stream" value=${system.stream.length}>
         <span>entries in <code>${system.stream.key}</code></span>
+        <span>results to process ${number(lengths.ends)}</span>
+        <span>receipts to log ${number(lengths.receipts)}</span>
+      <//>
+      <${Card} name="Tasks in queues" value=${lengths.queue}>
+        <span>of groups of workers</span>
+      <//>
+      <${Card} name="Unclaimed tasks" value=${system.unclaimed.reduce((all, { count }) => all + count, 0)}>
+        <span>on the stream: no group of workers does them</span>
       <//>
       <${Card} name="Dead letters" value=${system.dead_letters} bad=${system.dead_letters > 0}>
         <a href="/events">${system.dead_letters ? "Show them" : "none: all events were understood"}</a>
@@ -122,40 +123,123 @@ export function SystemPage() {
           <code>lfr up</code> to try it out.
         </p>`
     }
+    <${UnclaimedTasks} unclaimed=${system.unclaimed} now=${now} />
+    <h2>Groups of workers</h2>
+    <${Groups}
+      groups=${system.groups.filter(({ kind }) => kind === "workers")}
+      empty="No worker has claimed a task yet. lfr tasks FILE starts one."
+    />
     <h2>Groups of the stream</h2>
-    ${
-      system.groups.length
-        ? html`<table class="list">
-          <thead>
-            <tr>
-              <th>Group</th>
-              <th class="right">Consumers</th>
-              <th class="right">To read</th>
-              <th class="right">Pending</th>
-              <th></th>
-            </tr>
-          </thead>
-          <tbody>
-            ${system.groups.map(
-              (group) => html`<tr key=${group.name}>
-                <td class="name"><strong>${group.name}</strong></td>
-                <td data-label="Consumers" class="right number">${number(group.consumers)}</td>
-                <td data-label="To read" class="right number">${number(group.lag)}</td>
-                <td data-label="Pending" class="right number">${number(group.pending)}</td>
-                <td>
-                  ${
-                    group.lag > 0 && !group.consumers
-                      ? html`<span class="tone-terminating">no consumer reads it</span>`
-                      : ""
-                  }
-                </td>
-              </tr>`,
-            )}
-          </tbody>
-        </table>`
-        : html`<p class="empty">No group reads the stream yet.</p>`
-    }
+    <${Groups}
+      groups=${system.groups.filter(({ kind }) => kind !== "workers")}
+      empty="No group reads the stream yet."
+    />
   </section>`;
+}
+
+/** The tasks that wait and that nobody has claimed; nothing if there is none. */
+const UnclaimedTasks = ({ unclaimed, now }) =>
+  unclaimed.length > 0 &&
+  html`<h2>Unclaimed tasks</h2>
+    <table class="list unclaimed">
+      <thead>
+        <tr>
+          <th>Task</th>
+          <th class="right">Waiting</th>
+          <th>Oldest</th>
+          <th></th>
+        </tr>
+      </thead>
+      <tbody>
+        ${unclaimed.map(
+          ({ task, count, since, problem, hint }) => html`<tr key=${task}>
+            <td class="name"><strong>${task}</strong></td>
+            <td data-label="Waiting" class="right number">${number(count)}</td>
+            <td data-label="Oldest"><${Ago} at=${since} now=${now} /></td>
+            <td>
+              ${
+                problem
+                  ? html`<span class="tone-terminating">${problem} (${hint})</span>`
+                  : "other workers, or simulate, do it"
+              }
+            </td>
+          </tr>`,
+        )}
+      </tbody>
+    </table>`;
+
+/** A table of groups, each with what it does and what it has to do. */
+const Groups = ({ groups, empty }) =>
+  groups.length
+    ? html`<table class="list groups">
+        <thead>
+          <tr>
+            <th>Group</th>
+            <th class="right">Consumers</th>
+            <th class="right">To read</th>
+            <th class="right">Pending</th>
+            <th class="right">Oldest waits</th>
+            <th></th>
+          </tr>
+        </thead>
+        <tbody>
+          ${groups.map(
+            (group) => html`<tr key=${group.name}>
+              <td class="name"><strong>${group.name}</strong></td>
+              <td data-label="Consumers" class="right number">${number(group.consumers)}</td>
+              <td data-label="To read" class="right number">${number(group.lag)}</td>
+              <td data-label="Pending" class="right number">${number(group.pending)}</td>
+              <td data-label="Oldest waits" class="right">
+                ${group.waits === null ? "–" : formatDuration(1000 * group.waits)}
+              </td>
+              <td>${renderDuty(group)}</td>
+            </tr>`,
+          )}
+        </tbody>
+      </table>`
+    : html`<p class="empty">${empty}</p>`;
+
+/** What a group does, whether anybody of it is alive, and its queue. */
+function renderDuty(group) {
+  if (group.kind !== "workers") {
+    const isUnread = group.lag > 0 && !group.consumers;
+    return isUnread ? html`<span class="tone-terminating">no consumer reads it</span>` : "";
+  }
+  return html`
+    ${group.claims.map((claim) => html`<code key=${claim}>${claim}</code> `)}
+    ${!group.processes && html`<span class="tone-failed">no live worker</span>`}
+    ${group.length > 0 && html`<${Queue} group=${group.name} length=${group.length} />`}
+  `;
+}
+
+/** The first tasks in the queue of a group, loaded when somebody opens the list. */
+function Queue({ group, length }) {
+  const [entries, setEntries] = useState(null);
+  const [problem, setProblem] = useState(null);
+  const load = (event) =>
+    event.currentTarget.open &&
+    getJson(`/queues/${encodeURIComponent(group)}?size=${QUEUE_SIZE}`).then(setEntries, setProblem);
+  return html`<details class="queue" onToggle=${load}>
+    <summary>${number(length)} in its queue</summary>
+    ${problem && html`<${ProblemMessage} problem=${problem} />`}
+    ${
+      entries &&
+      html`<ol>
+        ${entries.map(
+          ({ id, workflow, is_read: isRead, fields }) => html`<li key=${id}>
+            <code>${fields.name ?? "?"}</code>${" "}
+            ${workflow && html`<a class="id" href=${workflowAddress(workflow)}>${shortenId(workflow)}</a>`}
+            ${" "}<span class="muted">${isRead ? "read by a worker" : "waits"}</span>
+          </li>`,
+        )}
+      </ol>`
+    }
+    ${
+      entries &&
+      entries.length < length &&
+      html`<p class="muted">and ${number(length - entries.length)} more</p>`
+    }
+  </details>`;
 }
 
 const Card = ({ name, value, bad = false, children }) => html`<div class="card">
@@ -163,6 +247,13 @@ const Card = ({ name, value, bad = false, children }) => html`<div class="card">
   <p class=${`figure ${bad ? "tone-failed" : ""}`}>${number(value)}</p>
   <p class="about">${children}</p>
 </div>`;
+
+/** Return how many entries the streams of each kind have. */
+function sumLengths(streams) {
+  const lengths = { bus: 0, ends: 0, receipts: 0, queue: 0 };
+  for (const { kind, length } of streams) lengths[kind] += length;
+  return lengths;
+}
 
 const sum = (numbers) => Object.values(numbers ?? {}).reduce((all, each) => all + each, 0);
 const number = (value) => (typeof value === "number" ? value.toLocaleString("en") : (value ?? "–"));

@@ -22,7 +22,7 @@ const STATE_AFTER = {
  * @param {any} update from `/workflows/ID/live`
  */
 export function applyUpdate(workflow, update) {
-  const { changes, progress, moment, ...summary } = update;
+  const { changes, progress, moment, missing_workers: missing, ...summary } = update;
   const positions = new Map(workflow.steps.map((step, position) => [step.index, position]));
   const steps = [...workflow.steps];
   for (const change of changes) {
@@ -35,8 +35,35 @@ export function applyUpdate(workflow, update) {
     if (position !== undefined && steps[position].state === "RUNNING")
       steps[position] = { ...steps[position], progress: stepProgress };
   }
+  if (missing) steps.forEach((step, position) => (steps[position] = applyMissingWorkers(step, missing)));
   return { ...workflow, ...summary, moment: moment || workflow.moment, steps };
 }
+
+/** Return the step with what it waits for if no live worker does its task, and without that if one does. */
+function applyMissingWorkers(step, missing) {
+  const { worker, message, hint, since, ...waits } = step.waits_for ?? { until: null };
+  const isDelayed = step.reason && waits.until; // its next attempt has not started
+  const task = isDelayed ? "" : findTask(step);
+  const current = missing[task];
+  if (!current || step.state !== "RUNNING") {
+    if (!worker) return step;
+    return { ...step, waits_for: hasWaitDetails(waits) ? waits : undefined };
+  }
+  if (worker && message === current.message && hint === current.hint && since === step.started) return step;
+  const { message: newMessage, hint: newHint } = current;
+  return {
+    ...step,
+    waits_for: { ...waits, worker: task, message: newMessage, hint: newHint, since: step.started },
+  };
+}
+
+/** Return the task that a worker does for a step, or for each of its items; empty if it needs none. */
+function findTask(step) {
+  if (step.kind === "resource") return step.sink ? "resource:store" : "resource:load";
+  return step.kind === "task" ? step.base : "";
+}
+
+const hasWaitDetails = (waits) => Boolean(waits && (waits.until || waits.event || waits.latch));
 
 function applyChange(step, { at, event, attempt, reason }) {
   const state = STATE_AFTER[event];
@@ -107,7 +134,7 @@ export const needsReload = (update, workflow) =>
 export const lacksWaitDetails = (workflow) =>
   workflow.state === "RUNNING" &&
   workflow.steps.some(
-    (step) => step.state === "RUNNING" && step.base?.startsWith("wait:") && !step.waits_for,
+    (step) => step.state === "RUNNING" && step.base?.startsWith("wait:") && !hasWaitDetails(step.waits_for),
   );
 
 /** Return the step with this index, or undefined. The workflow of an item begins at another index than 0. */

@@ -10,6 +10,7 @@ import { Clock, Duration, StateLabel } from "../components/indicators.js";
 import { JsonView } from "../components/json-view.js";
 import { showNotice } from "../components/notices.js";
 import { isolateBidi } from "../format/text.js";
+import { describeMissingWorker } from "../format/workflow-status.js";
 import { shortenId, workflowAddress } from "../state/address.js";
 import { findSuccessors, formatStepName } from "../state/workflow.js";
 
@@ -37,6 +38,7 @@ export function StepPanel({ workflow, step, now, onChoose, onClose, refresh }) {
     step.items?.done,
     step.items?.failed,
     step.waits_for?.until,
+    step.waits_for?.worker,
   ]);
   const panel = useRef(null);
   useEffect(() => STACKED.matches && panel.current.scrollIntoView({ block: "nearest" }), []);
@@ -126,10 +128,15 @@ const ProgressLine = ({ progress }) => html`<p>
 </p>`;
 
 function WaitsFor({ step, now, onSend }) {
-  const { event, match, latch, until } = step.waits_for;
+  const { event, match, latch, until, worker } = step.waits_for;
   const hasMatch = match && Object.keys(match).length > 0;
   return html`<section>
     <h3>Waits for</h3>
+    ${
+      worker &&
+      html`<p class="tone-terminating">a worker: ${describeMissingWorker(step.waits_for, now)}</p>
+        <p><a href="/system">System</a> shows the workers.</p>`
+    }
     ${
       event &&
       html`<p>

@@ -97,8 +97,11 @@ function countStates(steps) {
   return counts;
 }
 
-/** The reason of a failed step, its progress, or its wait. */
+/** That no worker does a step, the reason of a failed one, its progress, or its wait. */
 function renderDetails(step) {
+  const waits = step.waits_for;
+  if (waits?.worker && !step.items)
+    return html`<span class="tone-terminating" title=${waits.hint}>${waits.message}</span>`;
   if (step.reason)
     return html`<span
       class=${step.state === "FAILED" ? "tone-failed" : "tone-terminating"}
@@ -111,7 +114,6 @@ function renderDetails(step) {
     return `${done} of ${total ?? "?"} items${failed ? `, ${failed} failed` : ""}`;
   }
   if (step.progress) return `${Math.round(100 * step.progress.fraction)} % ${step.progress.text ?? ""}`;
-  const waits = step.waits_for;
   if (waits?.event) return `waits for event ${waits.event}`;
   if (waits?.latch) return `waits for latch ${waits.latch}`;
   return waits?.until ? html`until <${Clock} at=${waits.until} />` : null;

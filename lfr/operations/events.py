@@ -1,4 +1,4 @@
-"""Sends events, and lists the newest events, buffered events and dead letters."""
+"""Sends events, and lists the newest events of the bus, queues, buffered events and dead letters."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lfr.engine.step_inputs import normalize_value
-from lfr.errors import BadInput
+from lfr.errors import BadInput, NotFound
 from lfr.events import timestamp
 from lfr.operations.workflow_ids import parse_workflow_id
+from lfr.store.queues.backlog import read_queue
 from lfr.store.redis.connection import Store
 from lfr.store.stream.entries import Entry, append_command, as_text, read_dead_letters, read_newest
 from lfr.store.waits.event_buffer import read_buffered_events
@@ -70,6 +71,19 @@ def list_events(
                 break
             before = entries[-1].id
     return events[:size]
+
+
+def list_queue(store: Store, group: str, *, size: int = 50) -> list[dict[str, Any]]:
+    """List the first `size` entries of the queue of a group of workers, oldest first.
+
+    Each as `list_events` describes an event, with is_read: whether a worker has read it. An entry leaves the
+    queue when its task has ended. Raises NotFound if the group has no queue.
+    """
+    with store.connect() as connection:
+        entries = read_queue(connection, group, count=size)
+    if entries is None:
+        raise NotFound(f"no group {group[:100]} has a queue", hint="lfr status shows the groups of workers")
+    return [{**_describe_event(entry), "is_read": is_read} for entry, is_read in entries]
 
 
 def list_dead_letters(store: Store, *, size: int = 50) -> list[dict[str, Any]]:

@@ -38,8 +38,9 @@ def load_status(store: Store) -> dict[str, Any]:
                   read; on the bus up to 1000 if Redis has no count), pending (events read and not
                   acknowledged), each over all of its streams; waits, how long its oldest event waits that
                   nobody works on (None: there is none); streams, each with key, consumers, lag, pending.
-                  Of workers also: claims; processes, how many are alive; length of the queue; lapses, in how
-                  many seconds the claims lapse if none is alive (else None). Of each group on the bus also:
+                  Of workers also: claims; unattended, those that no live process makes; processes, how many
+                  are alive; length of the queue; lapses, in how many seconds the claims lapse if none is
+                  alive (else None). Of each group on the bus also:
                   silent, how long no consumer was active (None: it has none); forgotten, in how many seconds
                   it does not count any more (0: it does not)
     unclaimed     up to 100 tasks that wait and that nobody has claimed, the one that waits longest first:

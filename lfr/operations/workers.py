@@ -106,7 +106,7 @@ def suggest_task(workforce: Workforce, task: str) -> str:
     claims = {
         claim
         for heartbeat in workforce.heartbeats
-        for claims in heartbeat.process.claims.values()
+        for claims in (heartbeat.process.claims or {}).values()
         for claim in claims
     }
     built_in = {each.name for each in CATALOGUE if f"{each.name.partition(':')[0]}:*" in claims}

@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import redis
 from playwright.sync_api import Page, expect
 
+from lfr.runtime.heartbeat import this_process
+from lfr.store import keys
+from lfr.store.processes import heartbeat_commands, remove_process_commands
+from lfr.store.queues.claims import claim
+from lfr.store.queues.move import move_unclaimed
+from lfr.store.queues.routes import RouteCache
+from lfr.store.stream.groups import create_group
 from tests.console.installation import Installation
 from tests.console.pages import state_of
+
+
+@contextmanager
+def worker(installation: Installation, group: str, *claims: str) -> Iterator[None]:
+    """A group of workers that is alive and executes nothing: all its tasks stay in its queue."""
+    process = this_process(group, {group: claims})
+    with installation.store.connect() as connection:
+        create_group(connection, keys.queue(group), group)
+        heartbeat = heartbeat_commands(process, 3600)
+        claim(connection, group, claims, heartbeat)
+        move_unclaimed(connection, RouteCache(installation.store), claims)
+        connection.call("PEXPIRE", keys.process(process.id), 3_600_000)
+        try:
+            yield
+        finally:
+            connection.execute(remove_process_commands(process))
 
 
 def test_events_are_filtered_and_sent(installation: Installation, page: Page) -> None:
@@ -88,13 +113,10 @@ def test_events_come_by_themselves_unless_paused(installation: Installation, pag
 
 def test_the_system(installation: Installation, page: Page) -> None:
     page.goto(f"{installation.url}/system")
-    row = page.locator("tr", has_text="worker")
+    row = page.locator("tr", has=page.get_by_text("worker", exact=True))
     expect(row).to_contain_text("alive")
     expect(page.locator(".card", has_text="Redis")).to_contain_text("Valkey")
     expect(page.locator(".card", has_text="Redis")).to_contain_text("append-only file")
-    expect(page.locator(".alarm")).to_have_text(
-        re.compile("No receipts is running.*systemctl start lfr@receipts")
-    )
     with redis.Redis.from_url(installation.redis) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
         try:
@@ -107,3 +129,36 @@ def test_the_system(installation: Installation, page: Page) -> None:
     expect(passes).not_to_have_text(before)
     page.locator(".card", has_text="Workflows").get_by_role("link", name="Failed").click()
     expect(page).to_have_url(f"{installation.url}/?state=FAILED")
+
+
+def test_what_nobody_does_is_shown_with_its_queue(installation: Installation, page: Page) -> None:
+    id = installation.lfr.run("@flow undone\nimg:crop -> img:rezise", {})
+    page.goto(installation.page(id))
+    with worker(installation, "tasks-images", "img:crop", "img:resize"):
+        page.goto(f"{installation.url}/system")
+        row = page.locator(".groups tr", has_text="tasks-images")
+        expect(row).to_contain_text("img:crop img:resize")
+        expect(row).not_to_contain_text("no live worker")
+        row.locator("summary").click()
+        expect(row.locator("li")).to_contain_text("img:crop")
+        expect(row.get_by_role("link", name=id.removeprefix("workflow:"))).to_be_visible()
+    expect(row).to_contain_text("no live worker")
+    expect(
+        page.locator(".alarm", has_text="the group tasks-images has no live worker: 1 task")
+    ).to_be_visible()
+    page.goto(installation.page(id))
+    expect(page.locator(".what-now")).to_contain_text(
+        "waits for a worker: no live worker does img:crop, for "
+    )
+    with worker(installation, "tasks-images", "img:crop", "img:resize"):
+        expect(page.locator(".what-now")).not_to_contain_text("waits for a worker")
+        installation.end(id, 1, {})
+        expect(page.locator(".what-now")).to_contain_text("no live worker does img:rezise")
+        expect(page.locator(".what-now")).to_contain_text("(did you mean img:resize?)")
+        page.locator(".what-now").get_by_role("button", name="Show").click()
+        expect(page.locator(".step-panel")).to_contain_text("a worker: no live worker does img:rezise")
+        page.goto(f"{installation.url}/system")
+        expect(page.locator(".unclaimed tr", has_text="img:rezise")).to_contain_text(
+            "did you mean img:resize?"
+        )
+        expect(page.locator(".alarm", has_text="img:rezise")).to_contain_text("1 task waits")

@@ -18,6 +18,7 @@ from lfr.store.redis.connection import Store, open_store
 from lfr.store.stream.groups import create_group
 from lfr.web.app import make_app
 from lfr.web.auth import AccessPolicy
+from lfr.worker.executor import TaskExecutor
 from tests.web.conftest import Caller, Reply, start, step
 
 API_PAGE = Path(__file__).parents[2] / "docs" / "api.md"
@@ -414,6 +415,44 @@ def test_the_system_is_told(call: Caller) -> None:
     start(call)
     system = call("GET", "/system").json
     assert (system["workflows"]["RUNNING"], system["dead_letters"], system["roles"]) == (1, 0, [])
+    [unclaimed] = system["unclaimed"]
+    assert (unclaimed["task"], unclaimed["count"]) == ("a", 1)
+    lifecycle, task = system["problems"]
+    assert lifecycle.startswith("no lifecycle runs") and task.startswith(
+        "no live worker does a: 1 task waits"
+    )
+
+
+def test_a_step_that_no_worker_does_says_so(call: Caller) -> None:
+    id = start(call)
+    step = call("GET", f"/workflows/{id}/steps/1").json
+    assert step["waits_for"]["message"] == "no live worker does a"
+    assert step["waits_for"]["since"] == step["started"]
+    whole = call("GET", f"/workflows/{id}?values=false").json
+    assert whole["steps"][1]["waits_for"] == step["waits_for"]
+
+
+def test_a_queue_is_listed_oldest_first(call: Caller, store: Store) -> None:
+    with store.connect() as link:
+        worker = TaskExecutor(store, "tasks/1", lambda task: {}, claims=["a"], concurrency=1)
+        worker.join(link)
+        ids = [start(call) for _ in range(3)]
+        link.call("XREADGROUP", "GROUP", *worker.id[1:], "COUNT", 1, "STREAMS", worker.id.stream, ">")
+    entries = call("GET", "/queues/tasks/1").json
+    assert [entry["workflow"] for entry in entries] == ids
+    assert [entry["is_read"] for entry in entries] == [True, False, False]
+    assert entries[0]["kind"] == "start-task" and entries[0]["fields"]["index"] == "1"
+    assert len(call("GET", "/queues/tasks/1?size=2").json) == 2
+    assert call("GET", "/queues/none").status == 404
+    lines = call("GET", "/metrics").body.decode().splitlines()
+    for line in (
+        'lfr_queue_length{group="tasks/1"} 3.0',
+        'lfr_workers{group="tasks/1"} 0.0',
+        'lfr_group_lag{group="tasks/1"} 2.0',
+        'lfr_group_pending{group="tasks/1"} 1.0',
+    ):
+        assert line in lines
+    assert any(line.startswith('lfr_group_oldest_seconds{group="tasks/1"} ') for line in lines)
 
 
 def test_archives_are_kept_in_the_folder(store: Store, tmp_path: Path) -> None:
@@ -441,7 +480,10 @@ def test_figures_for_prometheus(call: Caller, store: Store) -> None:
     assert any(line.startswith('lfr_group_lag{group="lifecycle"} ') for line in lines)
     assert "lfr_dead_letters 0.0" in lines
     names = {line.split()[2] for line in lines if line.startswith("# HELP")}
-    assert len(names) == 8
+    assert "lfr_ends_length 0.0" in lines and "lfr_problems 2.0" in lines
+    assert 'lfr_unclaimed_tasks{task="a"} 1.0' in lines
+    assert any(line.startswith('lfr_unclaimed_oldest_seconds{task="a"} ') for line in lines)
+    assert len(names) == 16
 
 
 def test_latches(call: Caller, store: Store) -> None:

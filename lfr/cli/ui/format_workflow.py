@@ -174,7 +174,8 @@ def _result_cell(step: Mapping[str, Any]) -> str | Cell:
         skipped = f"{step['reason']}: {short_json(step['output'])}"
         return Cell(skipped if step["reason"] else "its guard said no", "dim")
     if wait and "worker" in wait:
-        return Cell(_format_missing_worker(wait), "yellow")
+        begun = f"{_format_items(items)}; " if items and items["total"] is not None else ""
+        return Cell(begun + _format_missing_worker(wait), "yellow")
     if step["reason"]:
         retry = f"again at {format_time(wait['until'])}: " if wait else ""
         return Cell(retry + step["reason"], "red")
@@ -184,7 +185,7 @@ def _result_cell(step: Mapping[str, Any]) -> str | Cell:
     if wait:
         return Cell(f"waits {format_wait(wait)}", "dim")
     if items and items["total"] is not None and step["state"] != "DONE":
-        return f"{items['done']} of {items['total']} items done, {items['running']} running"
+        return _format_items(items)
     return short_json(step["output"]) if step["state"] == "DONE" else ""
 
 
@@ -199,6 +200,10 @@ def format_wait(wait: Mapping[str, Any]) -> str:
     if wait["until"]:
         parts.append(f"until {format_date_time(wait['until'])}")
     return ", ".join(parts)
+
+
+def _format_items(items: Mapping[str, Any]) -> str:
+    return f"{items['done']} of {items['total']} items done, {items['running']} running"
 
 
 def _format_missing_worker(wait: Mapping[str, Any]) -> str:

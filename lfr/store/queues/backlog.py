@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lfr.store import keys
 from lfr.store.redis.connection import Connection, Reply
 from lfr.store.redis.pipeline import Pipeline, ReplyHandle
+from lfr.store.stream.entries import Entry, parse_entries
 from lfr.store.stream.groups import MAX_COUNTED_LAG, Group, parse_groups
 from lfr.values.stream_id import StreamId
 
@@ -152,3 +153,21 @@ def _entry_ms(entries: ReplyHandle) -> int | None:
     """Return the time in the id of the first entry of a reply to XRANGE, or None if there is none."""
     reply: Reply = entries.value_or_none
     return StreamId.parse(reply[0][0].decode()).ms if reply else None
+
+
+def read_queue(connection: Connection, group: str, *, count: int) -> list[tuple[Entry, bool]] | None:
+    """Return up to `count` entries of the queue of a group, oldest first, each with whether a worker has read
+    it; None if the group has no queue. (EXISTS, XRANGE, XINFO)"""
+    queue = keys.queue(group)
+    pipeline = Pipeline(connection)
+    exists = pipeline.add("EXISTS", queue)
+    entries = pipeline.add("XRANGE", queue, "-", "+", "COUNT", count)
+    groups = pipeline.add("XINFO", "GROUPS", queue)
+    pipeline.send()
+    if not exists.value:
+        return None
+    delivered = max((each.last_delivered for each in parse_groups(groups.value_or_none or ())), default=None)
+    return [
+        (entry, delivered is not None and StreamId.parse(entry.id) <= delivered)
+        for entry in parse_entries(entries.value, queue)
+    ]

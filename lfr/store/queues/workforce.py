@@ -63,12 +63,14 @@ class Workforce:
 
     def processes(self, group: str) -> list[Heartbeat]:
         """Return the live processes of a group of workers."""
-        return [each for each in self.heartbeats if group in each.process.claims]
+        return [each for each in self.heartbeats if group in (each.process.claims or ())]
 
     def does(self, group: str, base: str) -> bool:
         """Return whether a live process of this group does the task `base`."""
         return any(
-            covers(claim, base) for each in self.heartbeats for claim in each.process.claims.get(group, ())
+            covers(claim, base)
+            for each in self.heartbeats
+            for claim in (each.process.claims or {}).get(group, ())
         )
 
     def runs_role(self, *roles: str) -> bool:
@@ -77,7 +79,7 @@ class Workforce:
 
     def worker_groups(self) -> list[str]:
         """Return the groups that may have a queue, sorted: those that claim tasks, or have until lately."""
-        living = {group for each in self.heartbeats for group in each.process.claims}
+        living = {group for each in self.heartbeats for group in each.process.claims or ()}
         return sorted({*self.claims.groups.values(), *living, *self.unsorted})
 
 

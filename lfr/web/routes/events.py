@@ -1,4 +1,4 @@
-"""Routes that list and send events, and list dead letters."""
+"""Routes that list and send events, and list queues and dead letters."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from http import HTTPStatus
 from typing import Final
 
 from lfr.errors import BadInput
-from lfr.operations.events import MAX_LIST_SIZE, list_dead_letters, list_events, send_event
+from lfr.operations.events import MAX_LIST_SIZE, list_dead_letters, list_events, list_queue, send_event
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import Parameter, get, post
 from lfr.web.routes.schemas import (
+    BOOLEAN,
     JSON,
     NONEMPTY_TEXT,
     NULLABLE_TEXT,
@@ -39,15 +40,23 @@ def _list_events(request: Request) -> Response:
     return json_response(events)
 
 
+def _list_queue(request: Request) -> Response:
+    return json_response(list_queue(request.store, request.path["name"], size=request.number("size", 50)))
+
+
 def _list_dead_letters(request: Request) -> Response:
     return json_response(list_dead_letters(request.store, size=request.number("size", 50)))
 
 
 _SIZE: Final = Parameter("size", integer(1, MAX_LIST_SIZE), "the maximum number; default: 50")
 _FIELDS: Final = {"type": "object", "additionalProperties": TEXT}
-_EVENT: Final = object_schema(
-    {"id": TEXT, "at": NULLABLE_TEXT, "kind": NULLABLE_TEXT, "workflow": NULLABLE_TEXT, "fields": _FIELDS}
-)
+_EVENT: Final = {
+    "id": TEXT,
+    "at": NULLABLE_TEXT,
+    "kind": NULLABLE_TEXT,
+    "workflow": NULLABLE_TEXT,
+    "fields": _FIELDS,
+}
 
 ROUTES: Final = (
     get(
@@ -59,8 +68,16 @@ ROUTES: Final = (
             Parameter("kind", TEXT, "only events of this kind"),
             Parameter("workflow", TEXT, "only events about this workflow"),
         ),
-        responses=ok(array(_EVENT)),
+        responses=ok(array(object_schema(_EVENT))),
         problems=(400,),
+    ),
+    get(
+        "/queues/{name}",
+        _list_queue,
+        "List the tasks in the queue of a group of workers, oldest first.",
+        query=(_SIZE,),
+        responses=ok(array(object_schema({**_EVENT, "is_read": BOOLEAN}))),
+        problems=(400, 404),
     ),
     get(
         "/dead-letters",

@@ -27,6 +27,8 @@ OBJECT: Final[Schema] = {"type": "object"}
 TIME: Final[Schema] = {"type": ["string", "null"], "format": "date-time"}
 NULLABLE_TEXT: Final[Schema] = {"type": ["string", "null"]}
 NULLABLE_INTEGER: Final[Schema] = {"type": ["integer", "null"]}
+NUMBER: Final[Schema] = {"type": "number"}
+NULLABLE_NUMBER: Final[Schema] = {"type": ["number", "null"]}
 
 
 def enum(*words: str) -> Schema:
@@ -111,7 +113,7 @@ _ITEMS: Final = object_schema(
 
 _STEP_DETAILS: Final[Mapping[str, Schema]] = {
     "items": _ITEMS,
-    "progress": object_schema({"at": TIME, "fraction": {"type": "number"}, "text": TEXT}),
+    "progress": object_schema({"at": TIME, "fraction": NUMBER, "text": TEXT}),
     "waits_for": object_schema(
         {"until": TIME},
         {

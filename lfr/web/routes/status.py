@@ -11,7 +11,20 @@ from lfr.operations.list_workflows import count_workflows
 from lfr.operations.status import load_status
 from lfr.web.http import Request, Response, json_response, text_response
 from lfr.web.route import Access, get
-from lfr.web.routes.schemas import OBJECT, TEXT, object_schema, ok
+from lfr.web.routes.schemas import (
+    COUNTS_BY_STATE,
+    INTEGER,
+    NULLABLE_NUMBER,
+    NULLABLE_TEXT,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    TIME,
+    array,
+    enum,
+    object_schema,
+    ok,
+)
 
 _STATUS: Final = ok(object_schema({"status": TEXT}))
 
@@ -61,27 +74,122 @@ class _Collector:
 
 def _gauges(state: dict[str, Any]) -> Iterator[tuple[str, str, str, dict[str, float]]]:
     """Yield name, help, label name (or empty) and the numbers by label value."""
-    groups = state["groups"]
     processes = Counter(each["role"] for each in state["roles"])
+    lengths = {stream["kind"]: stream["length"] for stream in state["streams"]}
     yield "lfr_workflows", "Workflows in Redis, by state.", "state", state["workflows"]
     yield "lfr_stream_length", "Entries of the stream.", "", {"": state["stream"]["length"]}
+    yield "lfr_ends_length", "Results that no lifecycle has processed.", "", {"": lengths["ends"]}
+    yield "lfr_receipts_length", "Receipts that are not logged.", "", {"": lengths["receipts"]}
     yield "lfr_dead_letters", "Events that could not be understood.", "", {"": state["dead_letters"]}
     yield "lfr_timers", "Timers, by kind.", "kind", state["timers"]
     yield "lfr_latches", "Latches that are not at zero.", "", {"": state["latches"]}
     yield "lfr_processes", "Processes that are alive, by role.", "role", dict(processes)
-    lag = {group["name"]: group["lag"] for group in groups}
-    yield "lfr_group_lag", "Entries that a group has not read.", "group", lag
-    pending = {group["name"]: group["pending"] for group in groups}
-    yield "lfr_group_pending", "Entries that a group has read and not acknowledged.", "group", pending
+    yield "lfr_problems", "Problems that lfr status names.", "", {"": len(state["problems"])}
+    for name, help, label, key, rows in (
+        ("lfr_group_lag", "Entries that a group has not read.", "group", "lag", state["groups"]),
+        (
+            "lfr_group_pending",
+            "Entries that a group has read and not acknowledged.",
+            "group",
+            "pending",
+            state["groups"],
+        ),
+        (
+            "lfr_group_oldest_seconds",
+            "How long the oldest entry waits that nobody in a group works on.",
+            "group",
+            "waits",
+            state["groups"],
+        ),
+        (
+            "lfr_queue_length",
+            "Entries in the queue of a group of workers.",
+            "group",
+            "length",
+            state["groups"],
+        ),
+        ("lfr_workers", "Live processes of a group of workers.", "group", "processes", state["groups"]),
+        (
+            "lfr_unclaimed_tasks",
+            "Tasks that wait and that no group of workers has claimed.",
+            "task",
+            "count",
+            state["unclaimed"],
+        ),
+        (
+            "lfr_unclaimed_oldest_seconds",
+            "How long the oldest task of this name waits that nobody has claimed.",
+            "task",
+            "waits",
+            state["unclaimed"],
+        ),
+    ):
+        names = "name" if label == "group" else label
+        yield name, help, label, {row[names]: row[key] or 0 for row in rows if key in row}
 
+
+_GROUP: Final = object_schema(
+    {
+        "name": TEXT,
+        "kind": enum("role", "workers", "foreign"),
+        "consumers": INTEGER,
+        "lag": INTEGER,
+        "pending": INTEGER,
+        "waits": NULLABLE_NUMBER,
+        "streams": array(
+            object_schema({"key": TEXT, "consumers": INTEGER, "lag": INTEGER, "pending": INTEGER})
+        ),
+    },
+    {
+        "claims": array(TEXT),
+        "unattended": array(TEXT),
+        "processes": INTEGER,
+        "length": INTEGER,
+        "lapses": NULLABLE_NUMBER,
+        "silent": NULLABLE_NUMBER,
+        "forgotten": NULLABLE_NUMBER,
+    },
+)
+
+_UNCLAIMED: Final = object_schema(
+    {
+        "task": TEXT,
+        "count": INTEGER,
+        "since": TIME,
+        "waits": NUMBER,
+        "problem": NULLABLE_TEXT,
+        "hint": NULLABLE_TEXT,
+    }
+)
+
+_SYSTEM: Final = object_schema(
+    {
+        "redis": OBJECT,
+        "roles": array(OBJECT),
+        "stream": object_schema({"key": TEXT, "length": INTEGER}),
+        "streams": array(
+            object_schema(
+                {"key": TEXT, "length": INTEGER, "kind": enum("bus", "ends", "receipts", "queue")},
+                {"group": TEXT},
+            )
+        ),
+        "groups": array(_GROUP),
+        "unclaimed": array(_UNCLAIMED),
+        "dead_letters": INTEGER,
+        "timers": OBJECT,
+        "latches": INTEGER,
+        "workflows": COUNTS_BY_STATE,
+        "problems": array(TEXT),
+    }
+)
 
 ROUTES: Final = (
     get("/", _get_version, "Get the version.", responses=ok(object_schema({"lfr": TEXT}))),
     get(
         "/system",
         _get_system,
-        "Get the live roles, the stream, its groups, timers, latches and dead letters.",
-        responses=ok(OBJECT),
+        "Get the live roles, streams, groups, unclaimed tasks, timers, latches, dead letters and problems.",
+        responses=ok(_SYSTEM),
     ),
     get(
         "/health/live",

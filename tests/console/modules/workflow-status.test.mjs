@@ -75,6 +75,23 @@ test("waits and progress", () => {
   );
 });
 
+test("a task that no live worker does", () => {
+  const waits = { until: null, worker: "s1", message: "no live worker does s1", hint: "did you mean s2?" };
+  const since = "2026-11-28T11:48:00Z";
+  const steps = [
+    step(1, { waits_for: { ...waits, since } }),
+    step(2, { waits_for: { ...waits, since }, items: { total: 5, done: 1 } }),
+    step(3, { waits_for: { ...waits, since: "2026-11-28T11:59:59Z" } }),
+  ];
+  const sentences = describeStatus(workflow("RUNNING", steps), now);
+  assert.deepEqual(texts(sentences), [
+    "Step 1, s1, waits for a worker: no live worker does s1, for 12 min (did you mean s2?)",
+    "Step 2, s2, has done 1 of 5 items, and waits for a worker: no live worker does s1, for 12 min " +
+      "(did you mean s2?)",
+  ]);
+  assert.equal(sentences[0].tone, "terminating");
+});
+
 test("the number of sentences is limited", () => {
   const steps = Array.from({ length: 10 }, (_, at) => step(at, { waits_for: { event: "e", until: null } }));
   const sentences = describeStatus(workflow("RUNNING", steps), now);

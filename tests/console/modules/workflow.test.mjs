@@ -94,6 +94,38 @@ test("a skipped step started and ended at once; what it waited for is over", () 
   );
 });
 
+test("a worker that is missing is what its steps wait for, until there is one", () => {
+  const running = { state: "RUNNING", started: at(1) };
+  const missing = { message: "no live worker does it", hint: "start one", index: 1 };
+  const before = workflow(
+    step(0, { ...running, base: "a" }),
+    step(1, { ...running, kind: "resource", base: "", sink: true }),
+    step(2, { ...running, base: "wait:delay", waits_for: { until: at(9) } }),
+    step(3, { ...running, base: "a", reason: "no", waits_for: { until: at(9) } }), // it is delayed
+    step(4, { ...running, base: "b" }),
+    step(5, { base: "a" }),
+  );
+  const tasks = ["a", "resource:store", "wait:delay"];
+  const update = buildUpdate([], {
+    missing_workers: Object.fromEntries(tasks.map((task) => [task, missing])),
+  });
+  const after = applyUpdate(before, update);
+  assert.deepEqual(after.missing_workers, undefined);
+  const details = { message: missing.message, hint: missing.hint, since: at(1) };
+  assert.deepEqual(after.steps[0].waits_for, { until: null, worker: "a", ...details });
+  assert.equal(after.steps[1].waits_for.worker, "resource:store");
+  assert.deepEqual(after.steps[2].waits_for, { until: at(9), worker: "wait:delay", ...details });
+  for (const index of [3, 4, 5]) assert.equal(after.steps[index], before.steps[index]);
+  const again = applyUpdate(after, update);
+  again.steps.forEach((each, index) => assert.equal(each, after.steps[index]));
+  const over = applyUpdate(after, buildUpdate([], { missing_workers: {} }));
+  assert.deepEqual(
+    over.steps.map((each) => each.waits_for),
+    before.steps.map((each) => each.waits_for),
+  );
+  assert.equal(applyUpdate(after, buildUpdate([])).steps[0], after.steps[0]);
+});
+
 test("only what has changed is a new object, and nothing is changed in place", () => {
   const before = workflow(step(0), step(1));
   const copy = structuredClone(before);
