@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from lfr import events
-from lfr.operations.problems import find_problems
+from lfr.operations.status_problems import find_problems
 from lfr.operations.workers import explain_absence
 from lfr.states import WorkflowState
 from lfr.store import keys

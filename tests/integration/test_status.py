@@ -156,8 +156,8 @@ def test_groups_that_do_not_keep_up_are_a_problem(
     for _ in range(2):
         start_workflow(store, "a")
     assert load_status(store)["problems"] == []
-    monkeypatch.setattr("lfr.operations.problems._SLOW_WORKERS_SECONDS", -1)
-    monkeypatch.setattr("lfr.operations.problems._SLOW_ROLE_SECONDS", -1)
+    monkeypatch.setattr("lfr.operations.status_problems._SLOW_WORKERS_SECONDS", -1)
+    monkeypatch.setattr("lfr.operations.status_problems._SLOW_ROLE_SECONDS", -1)
     role, workers = load_status(store)["problems"]
     assert (
         role.startswith("the role lifecycle does not keep up: ") and "(start another: lfr lifecycle)" in role
@@ -184,7 +184,7 @@ def test_a_foreign_group_that_is_gone_is_a_problem_until_it_is_forgotten(
     append(client, kind="paid")
     settle(client, lifecycle)
     assert load_status(store)["problems"] == []
-    monkeypatch.setattr("lfr.operations.problems.SILENT_SECONDS", -1)
+    monkeypatch.setattr("lfr.operations.status_problems.SILENT_SECONDS", -1)
     [problem] = load_status(store)["problems"]
     assert "has read nothing for 0 s" in problem and re.search("stay there for (59|60) min more", problem)
     forgetful = replace(store, settings=replace(store.settings, receipts_forget_seconds=0))

@@ -518,8 +518,10 @@ def test_the_openapi_document_has_every_documented_route(call: Caller) -> None:
     assert call("GET", "/apispec.json").json == document
 
 
-def test_the_openapi_document_describes_the_responses(call: Caller) -> None:
-    start(call, "a", id="w")
+def test_the_openapi_document_describes_the_responses(call: Caller, store: Store) -> None:
+    with store.connect() as link:
+        TaskExecutor(store, "tasks-x", lambda task: {}, claims=["a"], concurrency=1).join(link)
+    start(call, "{ a; b }", id="w")
     document = call("GET", "/openapi.json").json
     operations = [
         (path, method, operation)
@@ -532,7 +534,8 @@ def test_the_openapi_document_describes_the_responses(call: Caller) -> None:
         names = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
         assert names == set(re.findall(r"\{(\w+)\}", path))
         if method == "get" and "text/event-stream" not in operation["responses"]["200"]["content"]:
-            reply = call("GET", path.replace("{id}", "w").replace("{index}", "1"))
+            named = path.replace("{id}", "w").replace("{name}", "tasks-x")
+            reply = call("GET", named.replace("{index}", "2"))
             content = operation["responses"]["200"]["content"]
             media_type = reply.headers["Content-Type"].partition(";")[0]
             assert (reply.status, media_type in content) == (200, True), path
