@@ -93,7 +93,7 @@ function App() {
                 href=${path}
                 aria-current=${pages.includes(route.page) ? "page" : null}
               >
-                ${label}
+                ${label} ${path === "/system" && html`<${ProblemCount} system=${installation.system} />`}
               </a>`,
             )}
           </nav>
@@ -131,6 +131,13 @@ function App() {
       <//>
     <//>
   <//>`;
+}
+
+/** The number of problems of the installation, beside the link to the page that names them. */
+function ProblemCount({ system }) {
+  const count = system?.problems.length ?? 0;
+  const title = count === 1 ? "1 problem" : `${count} problems`;
+  return count > 0 && html`<span class="count tone-terminating" title=${title}>${count}</span>`;
 }
 
 /** A warning for every page; nothing if the installation works. */

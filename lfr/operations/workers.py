@@ -78,8 +78,7 @@ def explain_absence(workforce: Workforce, task: str) -> MissingWorker | None:
         built_in = find_built_in(task)
         return _missing_role(task, built_in.role) if built_in else _missing(workforce, task)
     if group is not None:
-        hint = suggest_task(workforce, task) or f"its group {group} has no live process that does: start one"
-        return _missing(workforce, task, hint)
+        return _missing(workforce, task, f"its group {group} has no live process that does: start one")
     if workforce.runs_role("simulate"):
         return None
     readers = living_readers(workforce)
@@ -102,13 +101,9 @@ def living_readers(workforce: Workforce) -> list[BusGroup]:
 
 
 def suggest_task(workforce: Workforce, task: str) -> str:
-    """Return a question that names the most similar task that a live worker does, or an empty text."""
-    claims = {
-        claim
-        for heartbeat in workforce.heartbeats
-        for claims in (heartbeat.process.claims or {}).values()
-        for claim in claims
-    }
+    """Return a question that names the most similar task that a group of workers has claimed, a foreign
+    worker does, or a role does that runs; an empty text if there is none."""
+    claims = set(workforce.claims.groups)
     built_in = {each.name for each in CATALOGUE if f"{each.name.partition(':')[0]}:*" in claims}
     if workforce.runs_role(*WAIT_ROLES):
         built_in |= {each.name for each in CATALOGUE if each.name.startswith(WAIT_PREFIX)}

@@ -143,6 +143,7 @@ def test_what_nobody_does_is_shown_with_its_queue(installation: Installation, pa
         expect(row.locator("li")).to_contain_text("img:crop")
         expect(row.get_by_role("link", name=id.removeprefix("workflow:"))).to_be_visible()
     expect(row).to_contain_text("no live worker")
+    expect(page.get_by_role("navigation", name="Pages").locator(".count")).to_have_text(re.compile(r"[1-9]"))
     expect(
         page.locator(".alarm", has_text="the group tasks-images has no live worker: 1 task")
     ).to_be_visible()

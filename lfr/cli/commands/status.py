@@ -144,9 +144,9 @@ def _summary(address: str, status: Mapping[str, Any]) -> Iterator[tuple[str, str
     for each in status["streams"]:
         lengths[each["kind"]] += each["length"]
     yield "results", _counts({"for lifecycles": lengths["ends"], "to log": lengths["receipts"]})
-    yield "queues", _counts({"tasks for workers": lengths["queue"]})
+    yield "queues", _counts({"for workers": lengths["queue"]})
     unclaimed = sum(tasks["count"] for tasks in status["unclaimed"])
-    yield "unclaimed", _counts({"tasks on the stream": unclaimed})
+    yield "unclaimed", _counts({"on the stream": unclaimed})
     yield "dead letters", f"{status['dead_letters']:,}"
     yield "workflows", _counts({name.lower(): count for name, count in status["workflows"].items()})
     yield "waiting", _counts({**status["timers"], "latches": status["latches"]})

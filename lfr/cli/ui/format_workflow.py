@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from lfr.cli.ui.format_values import (
@@ -45,6 +46,9 @@ _STEP_COLUMNS: Final = (
 _MAX_ITEMS: Final = 10
 """How many open items of a step are listed."""
 
+_MAX_MISSING: Final = 5
+"""For how many tasks it is said that no live worker does them."""
+
 _TASK_KINDS: Final = (StepKind.TASK, StepKind.RESOURCE)
 
 _LIST_COLUMNS: Final = (
@@ -72,7 +76,8 @@ _HISTORY_COLUMNS: Final = (
 def format_workflow(terminal: Terminal, workflow: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of `lfr inspect`: the workflow as a whole and a table of its steps.
 
-    Then, for each iterated step, up to ten items that have begun and are not done.
+    Then the tasks that no live worker does; and for each iterated step, up to ten items that have begun and
+    are not done.
     """
     state = workflow["state"]
     yield f"{terminal.paint(workflow['id'], 'bold')}  {terminal.paint(state, STATE_COLOURS[state])}"
@@ -80,8 +85,27 @@ def format_workflow(terminal: Terminal, workflow: Mapping[str, Any]) -> Iterator
         yield truncate(f"  {heading:9}{printable(text)}", terminal.width)
     yield ""
     yield from format_table(terminal, _STEP_COLUMNS, [_step_row(step) for step in workflow["steps"]])
+    yield from _missing_workers(terminal, workflow["steps"])
     for step in workflow["steps"]:
         yield from _open_items(terminal, step.get("items"))
+
+
+def _missing_workers(terminal: Terminal, steps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a line for each task that no live worker does, with its first step."""
+    waits: dict[str, tuple[int, Mapping[str, Any]]] = {}
+    for step in steps:
+        wait = step.get("waits_for", {})
+        if "worker" in wait:
+            waits.setdefault(wait["worker"], (step["index"], wait))
+    if waits:
+        yield ""
+    for index, wait in islice(waits.values(), _MAX_MISSING):
+        seconds = seconds_between(wait["since"], None)
+        since = "" if seconds is None else f", since {format_span(seconds)}"
+        text = f"step {index}: {wait['message']}{since} ({wait['hint']})"
+        yield terminal.paint(printable(text), "yellow")
+    if len(waits) > _MAX_MISSING:
+        yield f"... and {len(waits) - _MAX_MISSING} more tasks that no live worker does"
 
 
 def _open_items(terminal: Terminal, items: Mapping[str, Any] | None) -> Iterator[str]:
@@ -175,7 +199,7 @@ def _result_cell(step: Mapping[str, Any]) -> str | Cell:
         return Cell(skipped if step["reason"] else "its guard said no", "dim")
     if wait and "worker" in wait:
         begun = f"{_format_items(items)}; " if items and items["total"] is not None else ""
-        return Cell(begun + _format_missing_worker(wait), "yellow")
+        return Cell(begun + wait["message"], "yellow")
     if step["reason"]:
         retry = f"again at {format_time(wait['until'])}: " if wait else ""
         return Cell(retry + step["reason"], "red")
@@ -204,12 +228,6 @@ def format_wait(wait: Mapping[str, Any]) -> str:
 
 def _format_items(items: Mapping[str, Any]) -> str:
     return f"{items['done']} of {items['total']} items done, {items['running']} running"
-
-
-def _format_missing_worker(wait: Mapping[str, Any]) -> str:
-    seconds = seconds_between(wait["since"], None)
-    since = "" if seconds is None else f", since {format_span(seconds)}"
-    return f"{wait['message']}{since} ({wait['hint']})"
 
 
 def step_title(step: Mapping[str, Any]) -> str:

@@ -110,11 +110,29 @@ def test_a_step_that_waits_says_for_what() -> None:
 
 
 def test_a_step_that_no_worker_does_says_so() -> None:
-    wait = {"until": None, "worker": "a", "message": "no live worker does a", "hint": "start\none"}
     since = (datetime.now(UTC) - timedelta(minutes=12, seconds=5)).isoformat()
-    retried = step(1, name="a", base="a", state="RUNNING", reason="x", waits_for={**wait, "since": since})
-    line = list(format_workflow(terminal(), {**workflow(), "steps": [retried]}))[-1]
-    assert line.endswith(r"no live worker does a, since 12 min (start\none)")
+    items = {"total": 7, "done": 2, "running": 5, "failed": 0, "open": []}
+
+    def waiting(index: int, task: str, **facts: Any) -> dict[str, Any]:
+        wait = {"until": None, "worker": task, "message": f"no live worker does {task}", "hint": "start\none"}
+        waits_for = {**wait, "since": since}
+        return step(index, name=task, base=task, state="RUNNING", waits_for=waits_for, **facts)
+
+    steps = [
+        waiting(1, "a", reason="503"),
+        waiting(2, "a"),
+        waiting(3, "b", items=items),
+        *(waiting(4 + number, f"c{number}") for number in range(7)),
+    ]
+    lines = list(format_workflow(terminal(), {**workflow(), "steps": steps}))
+    table, missing = lines[-18:-7], lines[-6:]
+    assert table[1].endswith("no live worker does a")
+    assert table[3].endswith("2 of 7 items done, 5 running; no live worker does b")
+    assert missing[:2] == [
+        r"step 1: no live worker does a, since 12 min (start\none)",
+        r"step 3: no live worker does b, since 12 min (start\none)",
+    ]
+    assert missing[5] == "... and 4 more tasks that no live worker does"
 
 
 def test_a_step_that_is_skipped_by_hand_or_retried_says_so() -> None:
