@@ -50,7 +50,7 @@ _QUEUE_COLUMNS = (
     Column("task"),
     Column("step", align_right=True),
     Column("try", align_right=True),
-    Column("workflow"),
+    Column("workflow", is_whole=True),
 )
 _UNIT_COLUMNS = (
     Column("unit of this host"),

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lfr.store.queues.claims import Claims, covers, parse_claims
-from lfr.store.queues.routes import OWN_GROUPS
-
 from lfr.store import keys
 from lfr.store.processes import Heartbeat, read_heartbeats
+from lfr.store.queues.claims import Claims, covers, parse_claims
+from lfr.store.queues.routes import OWN_GROUPS
 from lfr.store.redis.connection import TIME, Connection, Reply, parse_time_ms
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.entries import parse_pairs
