@@ -151,7 +151,7 @@ def _describe_workers(
     claims = sorted(claim for claim, owner in workforce.claims.groups.items() if owner == group)
     return {
         "claims": claims,
-        "unattended": [claim for claim in claims if not workforce.does(group, claim)],
+        "unattended": [claim for claim in claims if not workforce.does(claim, group)],
         "processes": processes,
         "length": sum(stream.length for stream in streams if stream.key == keys.queue(group)),
         "lapses": None if processes else round(lapses, 1),

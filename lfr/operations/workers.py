@@ -10,7 +10,7 @@ from lfr.flow import Step, StepKind
 from lfr.step_options import LOAD, STORE
 from lfr.store.queues.backlog import count_waiting
 from lfr.store.queues.workforce import BusGroup, Workforce, read_workforce
-from lfr.store.redis.connection import Connection
+from lfr.store.redis.connection import Connection, Store
 from lfr.tasks.catalogue import CATALOGUE, WAIT_PREFIX, find_built_in, is_reserved
 from lfr.values.checks import suggestion
 
@@ -18,7 +18,12 @@ SILENT_SECONDS: Final = 300.0
 """A foreign group that has something to read and has not done so for this time counts as gone. A busy one may
 read less often than an idle one."""
 
-WAIT_ROLES: Final = ("wait", "worker")
+_ALL_ROLE: Final = "worker"
+"""The role that does all built-in tasks."""
+
+_SIMULATE_ROLE: Final = "simulate"
+
+WAIT_ROLES: Final = ("wait", _ALL_ROLE)
 """The roles that do the `wait:` tasks."""
 
 
@@ -26,13 +31,15 @@ WAIT_ROLES: Final = ("wait", "worker")
 class MissingWorker:
     """A task that no live worker does.
 
-    message  says so, such as `no live worker does img:resize`
-    hint     what to do, or what may be the reason
+    message     says so, such as `no live worker does img:resize`
+    hint        what to do, or what may be the reason
+    is_certain  False if a foreign worker is there that may do it, although none has done so
     """
 
     task: str
     message: str
     hint: str
+    is_certain: bool = True
 
 
 def find_missing_workers(connection: Connection, bus: str, tasks: Iterable[str]) -> dict[str, MissingWorker]:
@@ -60,6 +67,15 @@ def find_missing_workers(connection: Connection, bus: str, tasks: Iterable[str])
     }
 
 
+def find_unserved_tasks(store: Store, tasks: Iterable[str]) -> dict[str, MissingWorker]:
+    """Return which of these tasks certainly nobody does now, by name, whether or not one waits; for an alias,
+    name the task behind it."""
+    with store.connect() as connection:
+        workforce = read_workforce(connection, store.stream)
+    absences = {task: explain_absence(workforce, task) for task in dict.fromkeys(tasks)}
+    return {task: worker for task, worker in absences.items() if worker is not None and worker.is_certain}
+
+
 def task_of(step: Step) -> str:
     """Return the task that a worker does for a step, or for each of its items; empty if it needs none."""
     if step.kind is StepKind.RESOURCE:
@@ -69,26 +85,27 @@ def task_of(step: Step) -> str:
 
 def explain_absence(workforce: Workforce, task: str) -> MissingWorker | None:
     """Return why no live worker does a task, or None if one does."""
-    if task.startswith(WAIT_PREFIX):
-        return None if workforce.runs_role(*WAIT_ROLES) else _missing_role(task, "wait")
+    built_in = find_built_in(task)
+    if built_in is not None:
+        if workforce.runs_role(built_in.role, _ALL_ROLE):
+            return None
+        message = f"no role {built_in.role} runs, which does {task}"
+        return MissingWorker(task, message, f"lfr {built_in.role}, or lfr {_ALL_ROLE}")
+    if workforce.does(task) or (workforce.runs_role(_SIMULATE_ROLE) and not is_reserved(task)):
+        return None
+    message = f"no live worker does {task}"
     group = workforce.claims.group_of(task)
-    if group is not None and workforce.does(group, task):
-        return None
-    if is_reserved(task):
-        built_in = find_built_in(task)
-        return _missing_role(task, built_in.role) if built_in else _missing(workforce, task)
     if group is not None:
-        return _missing(workforce, task, f"its group {group} has no live process that does: start one")
-    if workforce.runs_role("simulate"):
-        return None
-    readers = living_readers(workforce)
-    if task not in workforce.foreign_tasks:
-        message = f"no live worker {'is known to do' if readers else 'does'} {task}"
-        return MissingWorker(task, message, suggest_task(workforce, task) or _START_HINT)
-    return None if readers else _missing(workforce, task, "the foreign workers that did it read nothing now")
-
-
-_START_HINT: Final = "start a worker for it, such as lfr tasks FILE"
+        return MissingWorker(task, message, f"its group {group} has no live process that does: start one")
+    readers = bool(living_readers(workforce)) or workforce.has_earlier_worker
+    if task in workforce.foreign_tasks:
+        return (
+            None if readers else MissingWorker(task, message, "the foreign workers that did it read nothing")
+        )
+    hint = suggest_task(workforce, task) or "lfr tasks FILE.py runs a worker"
+    if readers:
+        return MissingWorker(task, f"no live worker is known to do {task}", hint, is_certain=False)
+    return MissingWorker(task, message, hint)
 
 
 def living_readers(workforce: Workforce) -> list[BusGroup]:
@@ -96,27 +113,17 @@ def living_readers(workforce: Workforce) -> list[BusGroup]:
     return [
         group
         for group in workforce.foreign_groups
-        if group.has_read_all or (group.silent_seconds is not None and group.silent_seconds < SILENT_SECONDS)
+        if group.silent_seconds is not None and (group.has_read_all or group.silent_seconds < SILENT_SECONDS)
     ]
 
 
 def suggest_task(workforce: Workforce, task: str) -> str:
     """Return a question that names the most similar task that a group of workers has claimed, a foreign
     worker does, or a role does that runs; an empty text if there is none."""
-    claims = set(workforce.claims.groups)
+    claims = set(workforce.claims.groups) | workforce.living_claims()
     built_in = {each.name for each in CATALOGUE if f"{each.name.partition(':')[0]}:*" in claims}
     if workforce.runs_role(*WAIT_ROLES):
         built_in |= {each.name for each in CATALOGUE if each.name.startswith(WAIT_PREFIX)}
     foreign = set(workforce.foreign_tasks) if living_readers(workforce) else set()
     names = {claim for claim in claims if not claim.endswith("*")} | built_in | foreign
     return suggestion(task, sorted(names - {task}))
-
-
-def _missing(workforce: Workforce, task: str, hint: str = "") -> MissingWorker:
-    return MissingWorker(
-        task, f"no live worker does {task}", hint or suggest_task(workforce, task) or _START_HINT
-    )
-
-
-def _missing_role(task: str, role: str) -> MissingWorker:
-    return MissingWorker(task, f"no live worker does {task}", f"start the role {role}: lfr {role}")

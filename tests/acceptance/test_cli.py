@@ -47,7 +47,7 @@ def test_run_prints_the_id_alone(redis_url: str, flow: str) -> None:
     assert done.returncode == 0
     warnings = [line.partition("warning: ")[2] for line in done.stderr.splitlines()]
     hint = "(lfr tasks FILE.py runs a worker)"
-    assert warnings == [f"no worker runs that does the task {name} {hint}" for name in "ABC"]
+    assert warnings == [f"no live worker does {name} {hint}" for name in "ABC"]
     id = done.stdout.strip()
     assert done.stdout == f"{id}\n"
     assert id.startswith("workflow:chain-")

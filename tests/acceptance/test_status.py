@@ -48,12 +48,12 @@ def test_a_worker_that_is_gone_is_a_problem(redis_url: str, tmp_path: Path) -> N
 
 
 def _read_first_warning(url: str, flow: Path) -> str:
-    """Run a flow with --wait; return the first line on stderr that is no change of a step."""
+    """Run a flow with --wait; return the first line on stderr that says that nobody does a task."""
     command = [sys.executable, str(built_file()), "run", str(flow), "--wait", "--timeout", str(STALL_SECONDS)]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, env=environment(url), text=True, **pipes) as process:
         assert process.stderr is not None
         try:
-            return next((line.strip() for line in process.stderr if line.startswith("lfr: ")), "")
+            return next((line.strip() for line in process.stderr if line.startswith("lfr: no ")), "")
         finally:
             process.kill()

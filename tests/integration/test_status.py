@@ -71,13 +71,13 @@ def test_a_task_that_nobody_does_is_a_problem_with_its_count(store: Store) -> No
     assert unclaimed["since"] and unclaimed["waits"] >= 0
     [problem] = status["problems"]
     assert problem.startswith("no live worker does img:resize: 2 tasks wait, the oldest since ")
-    assert "lfr tasks FILE" in problem
+    assert problem.endswith("(lfr tasks FILE.py runs a worker)")
     step = inspect_workflow(store, ids[0])["steps"][1]
     assert step["waits_for"] == {
         "until": None,
         "worker": "img:resize",
         "message": "no live worker does img:resize",
-        "hint": "start a worker for it, such as lfr tasks FILE",
+        "hint": "lfr tasks FILE.py runs a worker",
         "since": step["started"],
     }
 
@@ -204,7 +204,7 @@ def test_without_a_lifecycle_or_a_wait_role(store: Store, client: redis.Redis, s
     monitor.remove(wait.connection)
     assert any(problem.startswith("no wait role runs") for problem in load_status(store)["problems"])
     waits_for = wait_of(store, id)
-    assert waits_for["until"] and waits_for["hint"] == "start the role wait: lfr wait"
+    assert waits_for["until"] and waits_for["hint"] == "lfr wait, or lfr worker"
 
 
 def test_what_foreign_workers_do_is_no_problem_while_they_read(
@@ -222,7 +222,7 @@ def test_what_foreign_workers_do_is_no_problem_while_they_read(
     assert wait_of(store, id, 2) == {} and status["problems"] == []
     assert status["unclaimed"][0]["problem"] is None
     monkeypatch.setattr("lfr.operations.workers.SILENT_SECONDS", -1)
-    assert wait_of(store, id, 2)["hint"] == "the foreign workers that did it read nothing now"
+    assert wait_of(store, id, 2)["hint"] == "the foreign workers that did it read nothing"
 
 
 @pytest.mark.usefixtures("lifecycle")
@@ -230,9 +230,9 @@ def test_what_simulate_does_is_no_problem(store: Store, stepper: MakeStepper) ->
     live(stepper, Simulate(store, 1e6, 0), "simulate")
     id = start_workflow(store, "{ a; request:get (- url: http://x/ -) }").id
     assert wait_of(store, id, 2) == {}
-    assert wait_of(store, id, 3)["hint"] == "start the role request: lfr request"
+    assert wait_of(store, id, 3)["hint"] == "lfr request, or lfr worker"
     [problem] = load_status(store)["problems"]
-    assert problem.startswith("no live worker does request:get: 1 task waits")
+    assert problem.startswith("no role request runs, which does request:get: 1 task waits")
 
 
 def test_a_task_that_its_worker_has_handed_on_waits_for_no_worker(
@@ -296,8 +296,8 @@ def test_a_follower_learns_that_a_worker_is_missing_and_that_it_is_not(
     updates = follow_workflow(store, id, interval_seconds=0, workers=True)
     missing = next(updates)["missing_workers"]
     assert missing["resource:load"] == {
-        "message": "no live worker does resource:load",
-        "hint": "start the role resource: lfr resource",
+        "message": "no role resource runs, which does resource:load",
+        "hint": "lfr resource, or lfr worker",
         "index": 3,
     }
     settle(client, lifecycle)

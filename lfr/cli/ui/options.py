@@ -124,7 +124,7 @@ def find_workflow(store: Store, arguments: Namespace) -> str:
 def unserved_finder(store: Store) -> Callable[[Iterable[str]], dict[str, tuple[str, str]]]:
     """Return the function by which `check_flow` finds the tasks that nobody does: by name, message and
     hint."""
-    from lfr.operations.served_tasks import find_unserved_tasks
+    from lfr.operations.workers import find_unserved_tasks
 
     def find(names: Iterable[str]) -> dict[str, tuple[str, str]]:
         unserved = find_unserved_tasks(store, names)

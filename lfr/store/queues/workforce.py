@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from lfr.store import keys
 from lfr.store.processes import Heartbeat, read_heartbeats
@@ -14,6 +15,8 @@ from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.entries import parse_pairs
 from lfr.store.stream.groups import Group, parse_groups
 from lfr.values.stream_id import StreamId
+
+_TASKS_ROLE: Final = "tasks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,30 @@ class Workforce:
         """Return the live processes of a group of workers."""
         return [each for each in self.heartbeats if group in (each.process.claims or ())]
 
-    def does(self, group: str, base: str) -> bool:
-        """Return whether a live process of this group does the task `base`."""
+    def does(self, task: str, group: str | None = None) -> bool:
+        """Return whether a live process does this task, or makes this claim: one of `group`, or any."""
         return any(
-            covers(claim, base)
+            task == claim or covers(claim, task)
             for each in self.heartbeats
-            for claim in (each.process.claims or {}).get(group, ())
+            for owner, claims in (each.process.claims or {}).items()
+            if group in (None, owner)
+            for claim in claims
+        )
+
+    def living_claims(self) -> set[str]:
+        """Return the claims that live processes make."""
+        return {
+            claim
+            for each in self.heartbeats
+            for claims in (each.process.claims or {}).values()
+            for claim in claims
+        }
+
+    @property
+    def has_earlier_worker(self) -> bool:
+        """Whether a worker is alive whose version of lfr knows no claims: it may do any task."""
+        return any(
+            each.process.role == _TASKS_ROLE and each.process.claims is None for each in self.heartbeats
         )
 
     def runs_role(self, *roles: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import redis
 
 from lfr.language import check_flow
-from lfr.operations.served_tasks import find_unserved_tasks
+from lfr.operations.workers import find_unserved_tasks
 from lfr.store import keys
 from lfr.store.processes import Process
 from lfr.store.redis.connection import Store
@@ -30,10 +30,10 @@ def unserved(store: Store) -> dict[str, tuple[str, str]]:
 
 def test_with_nobody_there_nobody_does_a_task(store: Store) -> None:
     assert unserved(store) == {
-        "img:resize": ("no worker runs that does the task img:resize", "lfr tasks FILE.py runs a worker"),
+        "img:resize": ("no live worker does img:resize", "lfr tasks FILE.py runs a worker"),
         "wait:delay": ("no role wait runs, which does wait:delay", "lfr wait, or lfr worker"),
         "redis:GET": ("no role redis runs, which does redis:GET", "lfr redis, or lfr worker"),
-        "send": ("no worker runs that does the task send", "lfr tasks FILE.py runs a worker"),
+        "send": ("no live worker does send", "lfr tasks FILE.py runs a worker"),
     }
 
 
