@@ -38,9 +38,9 @@ def test_a_worker_that_is_gone_is_a_problem(redis_url: str, tmp_path: Path) -> N
         assert reply.returncode == 69
         assert "the group tasks-images has no live worker: 1 task waits in its queue" in reply.stderr
         assert "no live worker: img:resize" in reply.stdout
-        queue = lfr("status", "--queue", "tasks-images", url=redis_url)
+        queue = lfr("events", "--queue", "tasks-images", url=redis_url)
         assert queue.returncode == 0 and id in queue.stdout
-        assert lfr("status", "--queue", "nobody", url=redis_url).returncode == 66
+        assert lfr("events", "--queue", "nobody", url=redis_url).returncode == 66
         assert "step 1: no live worker does img:resize, since " in lfr("inspect", id, url=redis_url).stdout
         assert _read_first_warning(redis_url, tmp_path / "mistyped.flow") == (
             "lfr: no live worker does img:rezise (did you mean img:resize?)"

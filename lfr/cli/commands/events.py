@@ -1,4 +1,4 @@
-"""`lfr events`: list events: of the stream, buffered for waits, or dead letters."""
+"""`lfr events`: list events: of the stream, of a queue, buffered for waits, or dead letters."""
 
 from __future__ import annotations
 
@@ -32,6 +32,14 @@ _BUFFERED_COLUMNS: Final = (
     Column("used"),
     Column("fields"),
 )
+_QUEUE_COLUMNS: Final = (
+    Column("time", drop=2),
+    Column("state"),
+    Column("task"),
+    Column("step", align_right=True),
+    Column("try", align_right=True, drop=1),
+    Column("workflow", is_whole=True),
+)
 _DEAD_COLUMNS: Final = (
     Column("time", drop=2),
     Column("id", drop=1),
@@ -46,6 +54,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     source.add_argument(
         "--buffered", action="store_true", help="those that are kept for a wait:event that begins later"
     )
+    source.add_argument("--queue", metavar="GROUP", help="the tasks in the queue of a group of workers")
     source.add_argument("--dead", action="store_true", help="those that could not be understood, and why")
     parser.add_argument("--workflow", metavar="ID", help="only events about this workflow")
     parser.add_argument("--limit", metavar="N", type=parse_count, default=50, help="at most N (default: 50)")
@@ -54,18 +63,22 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> None:
-    if arguments.workflow is not None and (arguments.buffered or arguments.dead):
+    is_queue = arguments.queue is not None
+    if arguments.workflow is not None and (arguments.buffered or arguments.dead or is_queue):
         raise UsageError("--workflow goes with the events of the stream (lfr events --help)")
-    if arguments.dead and arguments.kind is not None:
-        raise UsageError("--dead lists events of any kind: leave out KIND (lfr events --help)")
+    if (arguments.dead or is_queue) and arguments.kind is not None:
+        option = "--queue" if is_queue else "--dead"
+        raise UsageError(f"{option} lists events of any kind: leave out KIND (lfr events --help)")
     store = open_store(arguments)
-    from lfr.operations.events import list_buffered_events, list_dead_letters, list_events
+    from lfr.operations.events import list_buffered_events, list_dead_letters, list_events, list_queue
     from lfr.operations.find_workflow import find_workflow_id
 
     size, kind = arguments.limit, arguments.kind
     table = _STREAM
     if arguments.dead:
         table, events = _DEAD, list_dead_letters(store, size=size)
+    elif is_queue:
+        table, events = _QUEUE, list_queue(store, arguments.queue, size=size)
     elif arguments.buffered:
         table, events = _BUFFERED, list_buffered_events(store, size=size, kind=kind)
     else:
@@ -92,6 +105,13 @@ def _buffered_row(event: Mapping[str, Any]) -> Row:
     return [_time(event["id"]), event["id"], Cell(event["kind"], "bold"), used, _format_fields(fields)]
 
 
+def _queue_row(event: Mapping[str, Any]) -> Row:
+    fields = event["fields"]
+    task, step, attempt = (fields.get(name, "").strip('"') for name in ("name", "index", "attempt"))
+    state = Cell("read", "dim") if event["is_read"] else "waits"
+    return [_time(event["id"]), state, Cell(task, "bold"), step, attempt, event["workflow"] or ""]
+
+
 def _dead_row(letter: Mapping[str, Any]) -> Row:
     time = format_start(letter["at"]) if letter["at"] else ""
     return [time, letter["id"], Cell(letter["reason"], "red"), short_json(letter["fields"])]
@@ -106,6 +126,7 @@ class _Table(NamedTuple):
 
 _STREAM: Final = _Table(_COLUMNS, _row)
 _BUFFERED: Final = _Table(_BUFFERED_COLUMNS, _buffered_row)
+_QUEUE: Final = _Table(_QUEUE_COLUMNS, _queue_row)
 _DEAD: Final = _Table(_DEAD_COLUMNS, _dead_row)
 
 
@@ -125,12 +146,14 @@ HANDLER = Handler(
     _add_arguments,
     _run,
     "Lists the newest events of the stream, newest first, among the newest 5000. With --buffered, the events "
-    "that wait for a wait:event that begins later, as the setting events.retain says. With --dead, the dead "
-    "letters: events that could not be understood, each with the reason.",
+    "that wait for a wait:event that begins later, as the setting events.retain says. With --queue, "
+    "the first tasks in the queue of a group of workers, oldest first, and whether a worker has read each. "
+    "With --dead, the dead letters: events that could not be understood, each with the reason.",
     (
         ("events", "the newest 50"),
         ("events end-task --workflow build-5f0c", "the ends of one workflow's tasks"),
         ("events approved --buffered", "that nobody has waited for yet"),
+        ("events --queue tasks-images", "what waits for the workers of this group"),
         ("events --dead --json", "dead letters, whole"),
     ),
     (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, *REDIS_ERRORS),

@@ -19,7 +19,6 @@ from lfr.values.times import format_span
 
 if TYPE_CHECKING:
     from lfr.host.systemd import UnitState
-    from lfr.store.redis.connection import Store
 
 _ROLE_COLUMNS = (
     Column("role"),
@@ -44,14 +43,6 @@ _UNCLAIMED_COLUMNS = (
     Column("oldest", align_right=True),
     Column("done by"),
 )
-_QUEUE_COLUMNS = (
-    Column("since"),
-    Column("state"),
-    Column("task"),
-    Column("step", align_right=True),
-    Column("try", align_right=True),
-    Column("workflow", is_whole=True),
-)
 _UNIT_COLUMNS = (
     Column("unit of this host"),
     Column("state"),
@@ -64,17 +55,12 @@ _MAX_UNCLAIMED: Final = 10
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--queue", metavar="GROUP", help="print the first tasks in the queue of a group of workers instead"
-    )
-    add_flag(parser, "--json", "print one JSON object; with --queue: a list")
+    add_flag(parser, "--json", "print one JSON object")
     add_connection_options(parser)
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> int:
     store = open_store(arguments)
-    if arguments.queue is not None:
-        return _print_queue(arguments, terminal, store)
     from lfr.host.systemd import load_unit_states
     from lfr.operations.status import load_status
     from lfr.store.redis.connection import address
@@ -98,19 +84,6 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     for problem in problems:
         terminal.print_err(f"lfr: {terminal.paint(printable(problem), 'red', terminal.err)}")
     return ExitCode.CONFLICT if problems else ExitCode.OK
-
-
-def _print_queue(arguments: Namespace, terminal: Terminal, store: Store) -> int:
-    from lfr.operations.events import list_queue
-
-    entries = list_queue(store, arguments.queue)
-    if arguments.json:
-        terminal.print_json(entries)
-    elif entries:
-        terminal.print_lines(format_table(terminal, _QUEUE_COLUMNS, [_queue_row(entry) for entry in entries]))
-    else:
-        terminal.print_err(f"the queue of {printable(arguments.queue)} is empty")
-    return ExitCode.OK
 
 
 def find_problems(status: Mapping[str, Any], units: Sequence[UnitState]) -> Iterator[str]:
@@ -186,14 +159,6 @@ def _unclaimed_row(tasks: Mapping[str, Any]) -> Row:
     return [tasks["task"], f"{tasks['count']:,}", format_span(tasks["waits"]), doer]
 
 
-def _queue_row(entry: Mapping[str, Any]) -> Row:
-    fields = entry["fields"]
-    since = "" if entry["at"] is None else format_start(entry["at"])
-    texts = [fields.get(name, "").strip('"') for name in ("name", "index", "attempt")]
-    state = "read" if entry["is_read"] else "waits"
-    return [since, state, *texts, entry["workflow"] or ""]
-
-
 def _unit_row(unit: UnitState) -> Row:
     colour = "red" if unit.is_broken else "green" if unit.active == "active" else ""
     return [unit.name, Cell(f"{unit.active} ({unit.sub})", colour), str(unit.restarts), unit.status]
@@ -210,7 +175,6 @@ HANDLER = Handler(
     (
         ("status", ""),
         ("status --json", "one JSON object, with `problems`"),
-        ("status --queue tasks-images", "what waits for the workers of this group"),
     ),
-    (ExitCode.NOT_FOUND, ExitCode.CONFLICT, *REDIS_ERRORS),
+    (ExitCode.CONFLICT, *REDIS_ERRORS),
 )
