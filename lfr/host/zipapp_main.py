@@ -15,6 +15,9 @@ import time
 
 BUILD_ID = "@BUILD_ID@"
 
+HELD = []  # type: ignore[var-annotated]
+"""The open files with the locks of this process."""
+
 DAY_SECONDS = 86400
 """A copy that is younger stays: builds that hold no lock may still run from it."""
 
@@ -89,6 +92,7 @@ def hold(copy):
         number = os.open(copy, os.O_RDONLY)
         held = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)  # 0 to 2 may be closed, and are for streams
         os.close(number)
+        HELD.append(held)
         fcntl.flock(held, fcntl.LOCK_SH)
     except FileNotFoundError:
         return False

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from lfr.errors import BadInput, CannotWrite
+from lfr.values.checks import HOST
 
 Application: TypeAlias = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 """A WSGI application (PEP 3333)."""
@@ -80,6 +81,8 @@ def parse_address(text: str, default: Address) -> Address:
         host, _, port = text.partition(":")
     if port and not (port.isascii() and port.isdigit() and int(port) < 65536):
         raise BadInput(f"{text!r} is no address", hint="HOST:PORT, as 127.0.0.1:5000")
+    if host and HOST.read(host) is None:
+        raise BadInput(f"{text!r} is no address: its host must be {HOST.words}")
     return Address(host or default.host, int(port) if port else default.port)
 
 

@@ -107,6 +107,21 @@ def test_old_copies_are_removed_when_a_new_one_is_unpacked(tmp_path: Path) -> No
     assert not names & {"lfr_old", "lfr_before"} and not (tmp_path / ".lfr_old_lock").exists()
 
 
+HOLDS = """
+import fcntl, os, lfr
+folder = os.path.dirname(os.path.dirname(os.path.dirname(lfr.__file__)))
+try:
+    fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    print("held")
+"""
+
+
+def test_a_program_that_imports_from_a_copy_holds_it() -> None:
+    more = {"PYTHONSAFEPATH": "1"}  # else it imports lfr from this folder
+    assert lfr("python", "-c", HOLDS, more=more).stdout == "held\n"
+
+
 def test_a_folder_that_is_deleted(tmp_path: Path) -> None:
     done = run_in_shell(f"mkdir {tmp_path}/gone; cd {tmp_path}/gone; rmdir {tmp_path}/gone; $LFR graph x")
     assert (done.returncode, done.stdout) == (66, "")

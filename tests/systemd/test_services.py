@@ -291,3 +291,21 @@ END
         tmp_path,
         seconds=900,
     )
+
+
+def test_valkey_starts_after_a_loss_of_power(tmp_path: Path) -> None:
+    """It has left zeros at the end of the append-only file."""
+    in_box(
+        """
+        install_lfr
+        lfr run quick.flow --wait --timeout 160
+        systemctl stop lfr-valkey
+        head -c 5000 /dev/zero >>$(ls /var/lib/lfr-valkey/appendonlydir/*.incr.aof)
+        systemctl start lfr-valkey
+        eventually sh -c "lfr list | grep FINISHED"
+        lfr run quick.flow --wait --timeout 160
+        test $(ls /var/lib/lfr-valkey/*.damaged | wc -l) = 1
+        journalctl -u lfr-valkey -o cat | grep 'cut 5,000 bytes off the end of'
+        """,
+        tmp_path,
+    )

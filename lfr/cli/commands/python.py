@@ -26,6 +26,8 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
     former = os.environ.get("PYTHONPATH", "")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (packages, former)))}
     terminal.out.flush()
+    for number in getattr(sys.modules["__main__"], "HELD", ()):  # the program imports from this build
+        os.set_inheritable(number, True)
     os.execve(sys.executable, [sys.executable, *arguments.arguments], environment)
 
 

@@ -231,4 +231,4 @@ def option_type(
 
 parse_seconds: Final = option_type(duration())
 parse_port: Final = option_type(WHOLE_NUMBER_TEXT, "a port, 1 to 65535", 1, 65535)
-parse_count: Final = option_type(WHOLE_NUMBER_TEXT, "a whole number, 1 or more", 1)
+parse_count: Final = option_type(WHOLE_NUMBER_TEXT, "a whole number, 1 to 1000000", 1, 1_000_000)
