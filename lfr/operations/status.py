@@ -16,6 +16,7 @@ from lfr.store.queues.routes import OWN_GROUPS
 from lfr.store.queues.workforce import Workforce, read_lapses, read_workforce
 from lfr.store.redis.connection import Store
 from lfr.store.statistics import read_statistics
+from lfr.store.stream.groups import role_of_group
 
 _NEARLY_FULL: Final = 0.9
 
@@ -34,7 +35,7 @@ def load_status(store: Store) -> dict[str, Any]:
                   seconds since its latest heartbeat
     stream        key and length of the bus
     streams       each stream: key, length, kind: `bus`, `ends`, `receipts`, or `queue` with its group
-    groups        each group: name; kind: `role`, `workers` or `foreign`; consumers (how many), lag (events to
+    groups        each group: name, that of its role for a role; group, its name in Redis; kind: `role`, `workers` or `foreign`; consumers (how many), lag (events to
                   read; on the bus up to 1000 if Redis has no count), pending (events read and not
                   acknowledged), each over all of its streams; waits, how long its oldest event waits that
                   nobody works on (None: there is none); streams, each with key, consumers, lag, pending.
@@ -123,7 +124,8 @@ def _describe_groups(
         if is_worker and not is_alive:  # nobody works on what has been read either
             oldest = [stream.oldest_ms for stream in streams if stream.key == keys.queue(name)]
         description = {
-            "name": name,
+            "name": role_of_group(name),
+            "group": name,
             "kind": "workers" if is_worker else "role" if name in OWN_GROUPS else "foreign",
             "consumers": max((group.consumers for _, group in states), default=0),
             "lag": sum(group.lag for _, group in states),

@@ -78,5 +78,9 @@ ROLES = (
         "serves the console for browsers, with an API of its own",
         (Option("address", TEXT, "", "HOST[:PORT]", "where to listen (default: 0.0.0.0:8000)"),),
     ),
-    Role("worker", "lfr.roles.worker", "runs lifecycle and the built-in tasks in one process"),
+    Role(
+        "worker",
+        "lfr.roles.worker",
+        "runs lifecycle and the built-in tasks in one process; tasks of your own: lfr tasks",
+    ),
 )

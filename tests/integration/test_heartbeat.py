@@ -91,7 +91,7 @@ def test_a_completed_pass_sends_a_heartbeat(
     assert streams == {"workflows:run": (0, 0), "workflows:ends": (0, 0)}
     assert 0 <= group.pop("silent") < 3600 and 0 < group.pop("forgotten") <= 3600
     counts = {"consumers": 1, "lag": 0, "pending": 0, "waits": None}
-    assert group == {"name": "lifecycle", "kind": "role", **counts}
+    assert group == {"name": "lifecycle", "group": "lifecycle", "kind": "role", **counts}
     assert state["stream"] == {"key": "workflows:run", "length": client.xlen("workflows:run")}
     assert state["workflows"]["RUNNING"] == 1
     [problem] = find_problems(state, [])
@@ -208,3 +208,15 @@ def test_settings_of_a_server_that_endanger_workflows_are_reported(
     [warning] = state["redis"]["warnings"]
     assert word in warning
     assert warning in find_problems(state, [])
+
+
+def test_a_group_is_called_like_its_role(store: Store, client: redis.Redis) -> None:
+    for group in ("lifecycle", "starting", "__receipt__", "mine"):
+        client.xgroup_create(store.stream, group, mkstream=True)
+    groups = {group["group"]: group["name"] for group in load_status(store)["groups"]}
+    assert groups == {
+        "lifecycle": "lifecycle",
+        "starting": "simulate",
+        "__receipt__": "receipts",
+        "mine": "mine",
+    }

@@ -16,12 +16,11 @@ from lfr.cli.role_context import role_context
 from lfr.cli.ui.options import add_connection_options, open_store, parse_count, parse_seconds
 from lfr.cli.ui.terminal import Terminal
 from lfr.errors import BadInput
+from lfr.runtime.role_table import ROLES
 
 _POLL_SECONDS: Final = 0.2
 
-_RESERVED_GROUPS: Final = frozenset(
-    {"lifecycle", "wait", "starting", "request", "redis", "resource", "__receipt__"}
-)
+_RESERVED_GROUPS: Final = frozenset({"starting", "__receipt__", *(role.name for role in ROLES)})
 
 
 def _add_arguments(parser: ArgumentParser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import redis
 
@@ -22,6 +23,15 @@ _MAX_PENDING = 100_000
 
 _EXPIRED_IDLE_MS = 30 * 24 * 3600 * 1000
 """An idle time longer than any lease: an entry with it is reclaimed at once."""
+
+
+_ROLES_BY_GROUP: Final = {"starting": "simulate", "__receipt__": "receipts"}
+"""The roles whose groups have other names: those that littleflow_redis gives them."""
+
+
+def role_of_group(group: str) -> str:
+    """Return the name under which people see a group: that of its role, or of the group of workers."""
+    return _ROLES_BY_GROUP.get(group, group)
 
 
 def call_group(connection: Connection, *command: str | bytes | int) -> Reply:
