@@ -37,9 +37,9 @@ class Severity(StrEnum):
 class Problem:
     """An error or a warning at an offset, before line and column are computed.
 
-    offset  the index into the text, from 0
-    hint    what to do about it
-    cause   the offset of the exact spot, if that is inside what begins at `offset`
+    offset    the index into the text, from 0
+    hint      what to do about it
+    cause     the offset of the exact spot, if that is inside what begins at `offset`
     is_error  of a text that compiles: whether this is an error all the same, not a warning
     """
 

@@ -35,7 +35,8 @@ def load_status(store: Store) -> dict[str, Any]:
                   seconds since its latest heartbeat
     stream        key and length of the bus
     streams       each stream: key, length, kind: `bus`, `ends`, `receipts`, or `queue` with its group
-    groups        each group: name, that of its role for a role; group, its name in Redis; kind: `role`, `workers` or `foreign`; consumers (how many), lag (events to
+    groups        each group: name, for a role that of the role; group, as Redis has it; kind: `role`,
+                  `workers` or `foreign`; consumers (how many), lag (events to
                   read; on the bus up to 1000 if Redis has no count), pending (events read and not
                   acknowledged), each over all of its streams; waits, how long its oldest event waits that
                   nobody works on (None: there is none); streams, each with key, consumers, lag, pending.

@@ -76,7 +76,7 @@ def _find_problems_of_workers(group: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _find_problems_of_role(group: Mapping[str, Any], roles: set[str]) -> Iterator[str]:
-    role, lag = _ROLES_OF_GROUPS[group["name"]], group["lag"]
+    role, lag = _ROLES_OF_GROUPS[group["group"]], group["lag"]
     is_alive = role in roles or ("worker" in roles and role in ("lifecycle", "wait"))
     if is_alive and (group["waits"] or 0) > _SLOW_ROLE_SECONDS:
         yield (

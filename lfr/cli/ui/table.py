@@ -36,8 +36,8 @@ Row: TypeAlias = Sequence[str | Cell]
 class Column:
     """A column of a table. `max_width`, in columns of the terminal, does not limit the last column.
 
-    `drop`  0: always shown; else left out of a table that is too wide, the column with the greatest number
-    first `is_whole`  never cut, so that its text can be copied
+    drop      0: always there; else left out of a table that is too wide, the greatest number first
+    is_whole  never cut, so that its text can be copied
     """
 
     heading: str
