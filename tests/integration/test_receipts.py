@@ -20,6 +20,7 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.receipts import Receipts
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
+from lfr.store.stream.cleanup import queue_old_entries
 from lfr.store.stream.entries import ConsumerId, NoGroup
 from lfr.store.stream.groups import renew_claims
 from tests.integration.conftest import Stepper, append, events_of, joined_receipts
@@ -163,6 +164,21 @@ def test_an_event_without_a_receipt_is_cleared_when_it_is_old_and_every_group_ha
     eventually(lambda: step() or client.xlen("workflows:run") == 1)
     assert [fields["kind"] for _, fields in client.xrange("workflows:run")] == ['"start-task"']
     assert [line["target"]["kind"] for line in lines(log)] == ["start-workflow"]
+
+
+@pytest.mark.parametrize(
+    ("at", "is_old"), [("2026-01-31T12:00:00.000Z", True), ("9999-01-31T12:00:00.000Z", False), (None, True)]
+)
+def test_of_events_whose_ids_are_ahead_of_the_clock_their_own_time_counts(
+    store: Store, client: redis.Redis, at: str | None, is_old: bool
+) -> None:
+    fields = {"kind": '"approved"', **({} if at is None else {"at": json.dumps(at)})}
+    ids = [client.xadd("workflows:run", fields, id=f"4000000000000-{number}") for number in range(3)]
+    with store.connect() as connection:
+        last = queue_old_entries(connection, "workflows:run", "0-0", 1000)
+        assert queue_old_entries(connection, "workflows:run", last, 1000) == last
+    assert client.zrange("receipts:logged", 0, -1) == ([f"{id} {id}" for id in ids] if is_old else [])
+    assert last == (ids[-1] if is_old else "0-0")
 
 
 def test_a_young_event_without_a_receipt_stays(store: Store, client: redis.Redis, stepper: Make) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import takewhile
 from typing import NamedTuple
 
 from lfr import events
@@ -29,7 +30,9 @@ from lfr.store.stream.entries import (
 )
 from lfr.store.stream.groups import Group, call_group, read_groups
 from lfr.store.workflows.attempt_status import are_current
+from lfr.values.json import InvalidJson, decode_json
 from lfr.values.stream_id import StreamId
+from lfr.values.times import parse_timestamp
 
 _MAX_MEMBERS = 5000
 """How many members of the queue are looked at in one round."""
@@ -37,6 +40,9 @@ _MAX_MEMBERS = 5000
 _MAX_ROUNDS = 20
 
 _PENDING_PAGE = 1000
+
+_LAST_SEQUENCE = 2**64 - 1
+"""The largest sequence of an entry id."""
 
 _MAX_ENTRIES = 200
 """How many of the oldest entries are looked at in one pass: they are read whole."""
@@ -60,16 +66,33 @@ def queue_old_entries(connection: Connection, stream: str, after: str, retain_ms
     Looks at up to 200 entries behind the id `after`, and returns the id of the last one that it has
     looked at, or `after` if it has looked at none. (TIME, XRANGE; HGET; ZADD)
     """
-    newest_ms = read_time_ms(connection) - retain_ms
-    if newest_ms <= StreamId.parse(after).ms:
-        return after
-    entries = parse_entries(connection.call("XRANGE", stream, f"({after}", newest_ms, "COUNT", _MAX_ENTRIES))
+    now_ms = read_time_ms(connection)
+    newest_ms = now_ms - retain_ms
+    last_ahead = max(StreamId.parse(after), StreamId(now_ms, _LAST_SEQUENCE))
+    commands: list[Command] = [("XRANGE", stream, f"({last_ahead}", "+", "COUNT", _MAX_ENTRIES)]
+    if StreamId.parse(after).ms < newest_ms:
+        commands.append(("XRANGE", stream, f"({after}", newest_ms, "COUNT", _MAX_ENTRIES))
+    ahead, *old = connection.execute(commands)
+    entries = [entry for page in old for entry in parse_entries(page)]
+    if not entries:
+        entries = [*takewhile(lambda each: _written_ms(each, now_ms) <= newest_ms, parse_entries(ahead))]
     kinds = {entry.id: events.peek_kind(entry.fields) for entry in entries}
     ids = [id for id, kind in kinds.items() if kind is not None and kind not in events.OWN_KINDS]
     ids += _find_obsolete_tasks(connection, entries)
     if ids:
         connection.execute([queue_command([LoggedReceipt(id, id) for id in ids])])
     return entries[-1].id if entries else after
+
+
+def _written_ms(entry: Entry, now_ms: int) -> int:
+    """Return when an entry was written, in milliseconds since the epoch: by its id or, if that is ahead of
+    the clock, because the clock has gone back, by the event's own time; 0 if that is missing."""
+    id_ms = StreamId.parse(entry.id).ms
+    if id_ms <= now_ms:
+        return id_ms
+    with suppress(InvalidJson):
+        return parse_timestamp(decode_json(entry.fields.get(b"at", b"null"))) or 0
+    return 0
 
 
 def queue_command(receipts: Sequence[LoggedReceipt]) -> Command:
@@ -177,8 +200,8 @@ def delete_old_receipts(connection: Connection, after_ms: int) -> None:
             ("XRANGE", keys.RECEIPTS, "-", "+", "COUNT", _MAX_ENTRIES),
         ]
     )
-    oldest_ms = parse_time_ms(time) - after_ms
-    old = [entry for entry in parse_entries(page) if StreamId.parse(entry.id).ms < oldest_ms]
+    now_ms = parse_time_ms(time)
+    old = [entry for entry in parse_entries(page) if _written_ms(entry, now_ms) < now_ms - after_ms]
     if is_alive or not old:
         return
     commands: list[Command] = []
