@@ -75,7 +75,8 @@ def start_workflow(
                     return None, StartedWorkflow(id, is_new=False)
                 raise Conflict(f"{id} already exists, with another flow or input", hint="choose another id")
             if workflow_id is not None and has_remains(connection, id):
-                connection.unwatch()
+                if connection.transact([]) is None:
+                    raise ReadAgain  # another call has just started it
                 raise remains_in_the_way(id)
             commands = use_flow_commands(flow, text, is_stored=is_stored)
             commands += create_workflow_commands(routes, id, flow, text, transition, name=name)

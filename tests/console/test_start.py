@@ -65,13 +65,10 @@ def test_an_input_that_is_not_json(installation: Installation, page: Page, guard
     input_field(page).fill("{name: you}")
     expect(page.locator(".trouble")).to_contain_text("The input is not JSON:")
     expect(start_button(page)).to_be_disabled()
-    guard.expects("400")
-    input_field(page).fill('"text"')  # JSON, but no input: that says the API
+    input_field(page).fill('"text"')  # any JSON is an input
     expect(page.locator(".trouble")).to_have_count(0)
     start_button(page).click()
-    expect(page.locator(".trouble")).to_contain_text("input")
-    page.get_by_label("Input", exact=True).fill('{"name": "you"}')
-    expect(page.locator(".trouble")).to_have_count(0)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Running")
 
 
 def test_refusals_are_the_only_trouble(installation: Installation, page: Page, guard: Guard) -> None:

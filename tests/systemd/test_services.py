@@ -67,7 +67,8 @@ def test_a_reload_applies_the_log_level_and_names_settings_that_need_a_restart(t
         printf 'log:\\n  level: DEBUG\\nlease: 7\\n' >/etc/lfr/lfr.yaml
         systemctl reload lfr@lifecycle
         eventually sh -c "journalctl -q -o cat -u lfr@lifecycle | grep 'restart the role.*lease'"
-        id=$(lfr run quick.flow --wait --timeout 160)
+        id=$(lfr run quick.flow)
+        lfr follow $id --timeout 160
         eventually sh -c "journalctl -q -o cat -p debug LFR_WORKFLOW=$id | grep finished"
 
         # An invalid configuration changes nothing.
@@ -130,7 +131,8 @@ def test_without_redis_roles_stay_up_report_it_and_go_on_when_it_is_back(tmp_pat
         printf '[Service]\\nWatchdogSec=4\\n' >/etc/systemd/system/lfr@.service.d/quick.conf
         printf 'redis:\\n  timeout: 1\\n' >/etc/lfr/lfr.yaml
         install_lfr
-        id=$(lfr run quick.flow --wait --timeout 160)
+        id=$(lfr run quick.flow)
+        lfr follow $id --timeout 160
         systemctl stop lfr-valkey
         for role in lifecycle wait simulate receipts; do
           eventually begins lfr@$role StatusText "no Redis answers at 0.0.0.0:6379"

@@ -81,6 +81,8 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
             nonlocal id
             _, record, is_stored = watch_new(connection, RouteCache(store), id, flow.digest)
             is_half_lost = record is None and has_remains(connection, id)
+            if is_half_lost and connection.transact([]) is None:
+                raise ReadAgain  # it has just been created
             if record is not None or is_half_lost:
                 if workflow_id is not None:
                     connection.unwatch()
