@@ -219,7 +219,11 @@ def resolve_results(
             elif workflow.flow.steps[task.index].iterate and entry.stream != keys.ENDS:
                 resolved.orphans.append((entry, f"step {task.index} of {id} ends with its items"))
             else:
-                resolved.results[id].append(_step_result(task, outputs.get(step)))
+                encoded = entry.fields[b"output"] if task.has_output else outputs.get(step)
+                result = _step_result(task, encoded)
+                if encoded is not None and result.failure is None:
+                    workflow.texts.add(result.output, encoded)
+                resolved.results[id].append(result)
                 if _uses_output(workflow, task, step in outputs):
                     resolved.used_outputs.add(step)
     return resolved
@@ -235,15 +239,16 @@ def _uses_output(workflow: LoadedWorkflow, task: events.EndTask, has_output: boo
     return has_output or (step.base or step.name).startswith(REQUEST_PREFIX)
 
 
-def _step_result(task: events.EndTask, out_of_band: bytes | None) -> StepResult:
+def _step_result(task: events.EndTask, encoded: bytes | None) -> StepResult:
+    """Return the result for the engine; `encoded` is its output as JSON, from the event or out of band."""
     if task.status is events.Status.FAILURE:
         reason = task.reason or "the worker gave no reason"
         chance = random.random()
         return StepResult(task.index, None, reason, task.attempt, chance, is_final=task.is_final)
     output = task.output if task.has_output else {}
-    if not task.has_output and out_of_band is not None:
+    if not task.has_output and encoded is not None:
         try:
-            output = decode_json(out_of_band)
+            output = decode_json(encoded)
         except InvalidJson:
             return StepResult(task.index, failure="the output that its worker wrote is not JSON")
     return StepResult(task.index, output, attempt=task.attempt)

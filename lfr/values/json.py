@@ -36,6 +36,9 @@ times, may hold a value that is nested to the limit."""
 _SHORT = 2 * MAX_DEPTH
 """A text of this many bytes or fewer cannot be nested too deeply."""
 
+_LONG = 200
+"""A text of more bytes is decoded by itself, and goes on as it came, see `JsonTexts`."""
+
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])')
 
 
@@ -91,14 +94,25 @@ def copy_json(value: Json) -> Json:
 def decode_json_lists(lists: Sequence[Collection[bytes]]) -> list[list[Json]]:
     """Return the values of many JSON texts at once, list by list; this is much faster than one by one.
 
-    Raises InvalidJson if any of them is not JSON, or might be nested too deeply.
+    Raises InvalidJson if any of them is not JSON, or might be nested too deeply. Texts that are not JSON by
+    themselves, but together, may be taken for values; not so long ones, which are decoded one by one.
     """
     joined = list(map(b",".join, lists))
-    if any(len(text) > _SHORT and _may_be_deep(text) for text in joined):
-        raise InvalidJson("one of them might be nested too deeply")
+    long: list[tuple[int, int, Json]] = []  # where a value stands, and the value
+    for number, text in enumerate(joined):
+        if len(text) > _SHORT:
+            texts = list(lists[number])
+            for position in [at for at, each in enumerate(texts) if len(each) > _LONG]:
+                long.append((number, position, decode_json(texts[position])))
+                texts[position] = b"0"
+            joined[number] = b",".join(texts)
+            if _may_be_deep(joined[number]):
+                raise InvalidJson("one of them might be nested too deeply")
     values: list[list[Json]] = _decode_text(b"[[" + b"],[".join(joined) + b"]]")[1]
     if list(map(len, values)) != list(map(len, lists)):
         raise InvalidJson("one of them is not JSON")
+    for number, position, value in long:
+        values[number][position] = value
     return values
 
 
@@ -125,10 +139,50 @@ def _depth(text: str) -> int:
     return deepest
 
 
+class JsonText(str):
+    """A JSON text that stands for its value, so that the value need not be encoded."""
+
+    __slots__ = ()
+
+
+class JsonTexts:
+    """The JSON texts of long values: a value that came as text, or goes to many, is not encoded again.
+
+    It knows a value as an object: a copy of it is another value. None of them may change. A text goes on as
+    it came twice, as an output and as an input. Then the value is encoded: it may take far fewer bytes than a
+    text with blanks and escapes, and a thousand steps may get it.
+    """
+
+    def __init__(self) -> None:
+        # By the id of a value: the value, so that no other gets this id; its text; how often that may go on.
+        self._texts: dict[int, tuple[Json, JsonText, float]] = {}
+
+    def add(self, value: Json, encoded: bytes) -> None:
+        """Note the text from which `decode_json`, or `decode_json_lists`, has made a value. A text that is
+        not on one line of ASCII is not kept: it would not be what `encode_json` may return."""
+        if len(encoded) > _LONG and encoded.isascii() and (text := encoded.decode()).isprintable():
+            self._texts[id(value)] = value, JsonText(text), 2
+
+    def encode(self, value: Json) -> JsonText:
+        """Return the text of a value. Raises InvalidJson as `encode_json` does."""
+        _, text, uses = self._texts.get(id(value), _UNKNOWN)
+        if not uses:
+            text, uses = JsonText(encode_json(value)), math.inf
+        if len(text) > _LONG:
+            self._texts[id(value)] = value, text, uses - 1
+        return text
+
+
+_UNKNOWN = (None, JsonText(), 0)
+
+
 def encode_json(value: Json) -> str:
-    """Return a value as JSON text. Raises InvalidJson, also for a value nested too deeply for Python."""
+    """Return a value as JSON text; a JsonText as it is. Raises InvalidJson, also for a value nested too
+    deeply for Python."""
     if type(value) is int:
         return str(value)
+    if type(value) is JsonText:
+        return value
     try:
         return _encoder.encode(value) if type(value) is str else "".join(_encode(value, 0))
     except (TypeError, ValueError, RecursionError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -58,6 +59,27 @@ def test_a_workflow_runs_to_its_end_by_events(store: Store, client: redis.Redis,
     kinds = Counter(fields["kind"] for _, fields in client.xrange("workflows:run"))
     assert kinds['"end-workflow"'] == 1
     assert kinds['"start-task"'] == 2
+
+
+def test_a_long_output_goes_on_as_it_came(store: Store, client: redis.Redis, stepper: Make) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    id = start_workflow(store, "A -> { B C D }").id
+    output = {"text": "x" * 300, "numbers": [1.5, None, 10**30]}
+    end(client, id, 1, output=output, attempt=1)
+    lifecycle.step()
+    inputs = [json.loads(task["input"]) for task in started_tasks(client) if task["name"] != '"A"']
+    assert inputs == [output] * 3
+    assert inspect_workflow(store, id)["steps"][1]["output"] == output
+
+
+def test_the_output_of_a_failure_is_no_other_output(store: Store, client: redis.Redis, stepper: Make) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    id = start_workflow(store, "A; B").id
+    end(client, id, 1, output="x" * 300, attempt=1, status="FAILURE", reason="it broke")
+    end(client, id, 2, output=None, attempt=1)
+    lifecycle.step()
+    assert states(store, id)[1] == "FAILED"
+    assert client.hget(f"{id}:outputs", "2") == "null"
 
 
 def test_a_duplicate_changes_nothing_and_is_receipted(

@@ -36,7 +36,7 @@ from lfr.store.workflows.flow_texts import record_fields, use_text_commands
 from lfr.store.workflows.history import format_element
 from lfr.store.workflows.load import LoadedWorkflow
 from lfr.tasks.catalogue import ACQUIRE, RELEASE
-from lfr.values.json import Json, decode_json, decode_json_lines, encode_json, encode_json_lines
+from lfr.values.json import Json, JsonTexts, decode_json, decode_json_lines, encode_json, encode_json_lines
 
 MAX_BRIEF: Final = 300
 """Characters of a reason that lists show."""
@@ -78,14 +78,14 @@ def transition_commands(
     commands: list[Command] = [("HSET", record.id, *fields)]
     if obsolete:
         commands.append(("HDEL", record.id, *obsolete))
-    commands += _output_commands(record.id, transitions)
+    commands += _output_commands(record.id, transitions, workflow.texts)
     commands += _step_commands(record.id, workflow.flow, transitions)
     commands += _latch_commands(record.id, workflow.flow, transitions)
     commands.append(history_command(record.id, now_ms, [(each.facts, each.reason) for each in transitions]))
     if progress.state is not record.state and not is_item(record.id):
         commands.append(("ZREM", keys.state(record.state), record.id))
         commands.append(("ZADD", keys.state(progress.state), record.started_ms, record.id))
-    commands += _event_commands(routes, record.id, transitions)
+    commands += _event_commands(routes, record.id, transitions, workflow.texts)
     return commands
 
 
@@ -98,7 +98,7 @@ def create_workflow_commands(
     the record of a flow without one. An item is in no index of workflows, and its start is no event: only its
     parent's history tells it.
     """
-    now_ms = routes.now_ms
+    now_ms, texts = routes.now_ms, JsonTexts()
     progress = Progress()
     progress.apply(first)
     fields = [*flow_fields(flow, flow.name or name, source), "started", now_ms, *_counts_fields(progress)]
@@ -106,13 +106,13 @@ def create_workflow_commands(
     commands: list[Command] = [("HSET", workflow, *fields)]
     if not is_item(workflow):
         commands += index_commands(workflow, first.state, now_ms)
-    commands += _output_commands(workflow, [first])
+    commands += _output_commands(workflow, [first], texts)
     commands += _step_commands(workflow, flow, [first], is_new=True)
     commands.append(history_command(workflow, now_ms, [(first.facts, first.reason)]))
     if not is_item(workflow):
         at = events.timestamp(now_ms / 1000)
         commands.append(routes.bus_command(events.START_WORKFLOW, at, {"workflow": workflow}))
-    return commands + _event_commands(routes, workflow, [first])
+    return commands + _event_commands(routes, workflow, [first], texts)
 
 
 def index_commands(workflow: str, state: WorkflowState, started_ms: int) -> list[Command]:
@@ -188,10 +188,10 @@ def _changes_workflow(transition: Transition) -> bool:
     return any(fact.index is None for fact in transition.facts)
 
 
-def _output_commands(id: str, transitions: Iterable[Transition]) -> Iterator[Command]:
+def _output_commands(id: str, transitions: Iterable[Transition], texts: JsonTexts) -> Iterator[Command]:
     outputs = {index: output for transition in transitions for index, output in transition.outputs.items()}
     if outputs:
-        fields = flatten_pairs((index, encode_json(output)) for index, output in outputs.items())
+        fields = flatten_pairs((index, texts.encode(output)) for index, output in outputs.items())
         yield ("HSET", keys.outputs(id), *fields)
 
 
@@ -231,7 +231,9 @@ def _latch_commands(id: str, flow: Flow, transitions: Iterable[Transition]) -> I
         yield ("HSET", keys.counted_attempts(id), *flatten_pairs((index, 0) for index in counting))
 
 
-def _event_commands(routes: Routes, id: str, transitions: Iterable[Transition]) -> list[Command]:
+def _event_commands(
+    routes: Routes, id: str, transitions: Iterable[Transition], texts: JsonTexts
+) -> list[Command]:
     at = events.timestamp(routes.now_ms / 1000)
     commands: list[Command] = []
     for transition in transitions:
@@ -240,7 +242,7 @@ def _event_commands(routes: Routes, id: str, transitions: Iterable[Transition]) 
             commands.append(routes.bus_command(events.CANCEL_TASK, at, _attempt_fields(id, attempt)))
         commands += routes.stale_commands([attempt.invocation.base for attempt in transition.cancels])
         for start in transition.starts:
-            commands += _start_commands(routes, id, start)
+            commands += _start_commands(routes, id, start, texts)
         if transition.state in _STATE_EVENTS and _changes_workflow(transition):
             commands += routes.state_commands(_STATE_EVENTS[transition.state], at, id)
     return commands
@@ -256,7 +258,7 @@ def _attempt_fields(id: str, attempt: Attempt) -> dict[str, Json]:
     }
 
 
-def _start_commands(routes: Routes, id: str, start: Start) -> list[Command]:
+def _start_commands(routes: Routes, id: str, start: Start, texts: JsonTexts) -> list[Command]:
     """Return the commands that start an attempt, now or after its delay, and set its deadline."""
     invocation = start.invocation
     fields: dict[str, Json] = {
@@ -264,7 +266,7 @@ def _start_commands(routes: Routes, id: str, start: Start) -> list[Command]:
         "name": invocation.name,
         "base": invocation.base,
         "index": start.index,
-        "input": start.input,
+        "input": texts.encode(start.input),
         "parameters": invocation.parameters,
         "attempt": start.attempt,
     }

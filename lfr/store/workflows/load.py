@@ -20,7 +20,7 @@ from lfr.store import keys
 from lfr.store.queues.routes import RouteCache, Routes
 from lfr.store.redis.connection import Command, Connection, Reply
 from lfr.store.redis.pipeline import Pipeline
-from lfr.values.json import Json, decode_json
+from lfr.values.json import Json, JsonTexts, decode_json
 
 
 class FlowCache:
@@ -178,17 +178,26 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
 @dataclass(slots=True)
 class LoadedWorkflow:
     """A watched workflow: its record as stored, which stays so, and the loaded part of its progress and
-    outputs (by index), which `apply` changes."""
+    outputs (by index), which `apply` changes. `texts` are those of outputs, loaded or new."""
 
     record: Record
     flow: Flow
     progress: Progress
     outputs: dict[int, Json] = field(default_factory=dict)
+    texts: JsonTexts = field(default_factory=JsonTexts)
 
     def apply(self, transition: Transition) -> None:
         """Change progress and outputs as `transition` says. Nothing is written yet."""
         self.progress.apply(transition)
         self.outputs.update(transition.outputs)
+
+    def add_outputs(self, indices: Iterable[int], values: Sequence[Reply]) -> None:
+        """Add values of `W:outputs`, by step index; a step without an output has `{}`."""
+        indices = list(indices)
+        add_outputs(self.outputs, indices, values)
+        for index, value in zip(indices, values, strict=True):
+            if value:
+                self.texts.add(self.outputs[index], value)
 
 
 def load(
@@ -313,7 +322,7 @@ def _load_requested(connection: Connection, requests: Sequence[tuple[LoadedWorkf
             receivers.append(partial(add_steps, workflow.progress, steps))
         if outputs := sorted(request.outputs):
             commands.append(("HMGET", keys.outputs(workflow.record.id), *outputs))
-            receivers.append(partial(add_outputs, workflow.outputs, outputs))
+            receivers.append(partial(workflow.add_outputs, outputs))
     for receive, reply in zip(receivers, connection.execute(commands), strict=True):
         receive(reply)
 
@@ -331,7 +340,7 @@ def load_whole(
         steps, outputs = connection.execute([("HGETALL", keys.steps(id)), ("HGETALL", keys.outputs(id))])
         workflow.progress.is_whole = True
         add_steps(workflow.progress, map(int, steps[::2]), steps[1::2])
-        add_outputs(workflow.outputs, map(int, outputs[::2]), outputs[1::2])
+        workflow.add_outputs(map(int, outputs[::2]), outputs[1::2])
     return routes, workflow
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lfr.states import WorkflowState
 from lfr.values import json as lfr_json
-from lfr.values.json import InvalidJson, encode_json
+from lfr.values.json import InvalidJson, JsonTexts, decode_json, decode_json_lists, encode_json
 
 _SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -58,3 +58,48 @@ def test_a_python_without_the_fast_encoder_writes_the_same(monkeypatch: pytest.M
     value = {"a": [1, None, "ü"], "b": 0.5}
     assert "".join(slow(value, 0)) == "".join(fast(value, 0))
     assert slow is not fast
+
+
+_LONG_VALUE = {"a": list(range(100)), "b": "ü"}
+_LONG_TEXT = json.dumps(_LONG_VALUE).encode()  # with blanks
+
+
+def test_a_long_text_goes_on_as_it_came_twice_and_then_encoded() -> None:
+    texts, value = JsonTexts(), decode_json(_LONG_TEXT)
+    texts.add(value, _LONG_TEXT)
+    assert [texts.encode(value) for _ in range(2)] == [_LONG_TEXT.decode()] * 2
+    assert [texts.encode(value) for _ in range(5)] == [encode_json(_LONG_VALUE)] * 5
+
+
+def test_a_copy_of_a_value_does_not_have_its_text() -> None:
+    texts, value = JsonTexts(), decode_json(_LONG_TEXT)
+    texts.add(value, _LONG_TEXT)
+    assert texts.encode(dict(value)) == encode_json(_LONG_VALUE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(_LONG_VALUE, indent=1).encode(),
+        json.dumps(_LONG_VALUE, ensure_ascii=False).encode(),
+        b'{"a": 1}',
+    ],
+    ids=["lines", "beyond-ascii", "short"],
+)
+def test_other_texts_are_encoded_again(text: bytes) -> None:
+    texts, value = JsonTexts(), decode_json(text)
+    texts.add(value, text)
+    assert texts.encode(value) == encode_json(value)
+
+
+@given(st.lists(st.lists(_VALUES | st.just(_LONG_VALUE), max_size=4), min_size=1, max_size=4))
+def test_many_texts_are_decoded_at_once(lists: list[list[object]]) -> None:
+    encoded = [[json.dumps(value).encode() for value in values] for values in lists]
+    assert decode_json_lists(encoded) == lists
+
+
+@pytest.mark.parametrize("texts", [(b"[1", b"2]", b"3,4"), (b"[[", b"]]", b"1],[2"), (b'"a', b'b"', b"3,4")])
+def test_a_long_text_must_be_json_by_itself(texts: tuple[bytes, ...]) -> None:
+    *halves, two = texts
+    with pytest.raises(InvalidJson):
+        decode_json_lists([[*halves, two.rjust(300) + b" " * 300]])
