@@ -140,11 +140,6 @@ def release_lapsed(connection: Connection) -> list[str]:
     return retry_until_committed(connection, attempt)
 
 
-def find_living_groups(heartbeats: Iterable[Heartbeat]) -> dict[str, Heartbeat]:
-    """Return the groups that are alive, each with a heartbeat of one of its processes."""
-    return {group: heartbeat for heartbeat in heartbeats for group in heartbeat.process.claims or ()}
-
-
 def _find_living(heartbeats: Iterable[Heartbeat]) -> dict[tuple[str, str], Heartbeat]:
     """Return the claims that living processes make: (group, claim) -> the heartbeat of one."""
     return {

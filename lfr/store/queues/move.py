@@ -38,14 +38,6 @@ which it was indexed. What is not found by then is no longer on the bus."""
 _SIMULATE_GROUP = "starting"
 
 
-def read_waiting_tasks(connection: Connection) -> dict[str, int]:
-    """Return the tasks that nobody has claimed, with how many running attempts of each wait. (SMEMBERS,
-    ZCARD)"""
-    names = sorted(name.decode() for name in connection.call("SMEMBERS", keys.UNCLAIMED))
-    counts = connection.execute([("ZCARD", keys.unclaimed(name)) for name in names])
-    return {name: count for name, count in zip(names, counts, strict=True) if count}
-
-
 def forget_names(connection: Connection) -> None:
     """Remove the names of unclaimed tasks of which none is left. (SMEMBERS; WATCH, ZCARD; SREM)"""
     for name in connection.call("SMEMBERS", keys.UNCLAIMED):
