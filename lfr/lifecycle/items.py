@@ -28,6 +28,7 @@ from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.stream.entries import ConsumerId, Entry
 from lfr.store.workflows.commit import transition_commands
+from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.items import (
     ItemsMissing,
     begin_items_commands,
@@ -41,7 +42,7 @@ from lfr.store.workflows.items import (
     load_open_items,
     new_items_commands,
 )
-from lfr.store.workflows.load import FlowCache, LoadedWorkflow, advance_workflows, load, watch_state
+from lfr.store.workflows.load import LoadedWorkflow, advance_workflows, load, watch_state
 from lfr.values.json import Json
 
 

@@ -19,9 +19,10 @@ from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.workflows.commit import delete_workflow_commands, transition_commands
 from lfr.store.workflows.export import load_own_keys
+from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.flow_texts import watch_references
 from lfr.store.workflows.items import load_item_counts, load_open_items
-from lfr.store.workflows.load import FlowCache, LoadedWorkflow, load_whole, watch_state
+from lfr.store.workflows.load import LoadedWorkflow, load_whole, watch_state
 from lfr.store.workflows.queries import load_records
 from lfr.store.workflows.remains import find_keys, has_remains, unlist_commands
 from lfr.values.json import ABSENT, Json

@@ -37,8 +37,8 @@ from lfr.store.stream.cleanup import queue_command
 from lfr.store.stream.entries import Entry, dead_letter_command
 from lfr.store.workflows.attempt_timers import fire_due_timers
 from lfr.store.workflows.commit import delete_out_of_band_commands, transition_commands
+from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.load import (
-    FlowCache,
     LoadedWorkflow,
     advance_workflows,
     load,

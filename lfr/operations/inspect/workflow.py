@@ -22,9 +22,10 @@ from lfr.states import StepState, WorkflowState
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.workflows.attempt_status import load_task_progress
 from lfr.store.workflows.commit import MAX_BRIEF
+from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.flow_texts import load_text
 from lfr.store.workflows.history import read_history_since, read_whole_history
-from lfr.store.workflows.load import FlowCache, Record
+from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import (
     load_flow,
     load_outputs,

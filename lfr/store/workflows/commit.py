@@ -219,16 +219,17 @@ def _step_commands(
 
 def _latch_commands(id: str, flow: Flow, transitions: Iterable[Transition]) -> Iterator[Command]:
     # The field is not deleted: a wait role that still counts an attempt of such a step must notice.
-    indices = {
+    counting = {
         fact.index
         for transition in transitions
         for fact in transition.facts
-        if fact.kind in (FactKind.ENDED, FactKind.SKIPPED) and fact.index is not None and fact.item is None
+        if fact.kind in (FactKind.ENDED, FactKind.SKIPPED)
+        and fact.index is not None
+        and fact.item is None
+        and flow.steps[fact.index].task in (ACQUIRE, RELEASE)
     }
-    tasks = ((index, flow.steps[index].base or flow.steps[index].name) for index in sorted(indices))
-    counting = [index for index, task in tasks if task in (ACQUIRE, RELEASE)]
     if counting:
-        yield ("HSET", keys.counted_attempts(id), *flatten_pairs((index, 0) for index in counting))
+        yield ("HSET", keys.counted_attempts(id), *flatten_pairs((index, 0) for index in sorted(counting)))
 
 
 def _event_commands(
@@ -240,7 +241,8 @@ def _event_commands(
         commands += _over_commands(routes, id, transition.over)
         for attempt in transition.cancels:
             commands.append(routes.bus_command(events.CANCEL_TASK, at, _attempt_fields(id, attempt)))
-        commands += routes.stale_commands([attempt.invocation.base for attempt in transition.cancels])
+        if transition.cancels:
+            commands += routes.stale_commands([attempt.invocation.base for attempt in transition.cancels])
         for start in transition.starts:
             commands += _start_commands(routes, id, start, texts)
         if transition.state in _STATE_EVENTS and _changes_workflow(transition):

@@ -10,10 +10,10 @@ from lfr.flow import Flow
 from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.redis.connection import Connection
+from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.load import (
     LIST_FIELDS,
     RECORD_FIELDS,
-    FlowCache,
     Record,
     add_outputs,
     add_steps,

@@ -9,7 +9,8 @@ from lfr.engine.transition import Progress, StepProgress, StepResult
 from lfr.flow import Flow, Step, StepKind
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Command, Reply
-from lfr.store.workflows.load import FlowCache, LoadedWorkflow, Record, advance_workflows
+from lfr.store.workflows.flow_cache import FlowCache, likely_steps
+from lfr.store.workflows.load import LoadedWorkflow, Record, advance_workflows
 from tests.support.flows import chain, graph
 
 
@@ -98,3 +99,10 @@ def test_a_result_loads_only_the_steps_around_it() -> None:
     assert [start.index for start in transition.starts] == [501]
     assert set(server.loaded_steps) == {500, 501}
     assert workflow.progress.steps[501] == StepProgress(active=1, attempt=1)
+
+
+def test_a_cache_finds_the_same_likely_steps_again() -> None:
+    flow, cache = row_of_joins(20), FlowCache()
+    for indices in ([1], [2], [1, 2], [1], [2], []):
+        assert cache.likely_steps(flow, indices) == sorted(likely_steps(flow, indices))
+    assert cache.likely_steps(flow.part(1), [1]) == [1]
