@@ -13,8 +13,9 @@ from typing import Final
 from lfr.store import keys
 from lfr.store.processes import read_heartbeats
 from lfr.store.queues.claims import release_lapsed
-from lfr.store.queues.move import forget_names, route_strays, sort_queues
+from lfr.store.queues.move import route_strays, sort_queues
 from lfr.store.queues.routes import RouteCache
+from lfr.store.queues.unclaimed import forget_foreign_tasks, tidy_index
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.stream.cleanup import StreamCleaner, delete_old_receipts, queue_old_entries
 from lfr.store.stream.entries import parse_entries
@@ -50,6 +51,7 @@ class Housekeeper:
         self._cleaner = StreamCleaner(store.stream, self._forget_seconds)
         self._due_at = 0.0
         self._tidy_at = 0.0
+        self._tidied_to = 0
         self._scanned_to = FIRST_ID
         self._rescan_at = 0.0
         self._is_indexed = False
@@ -93,7 +95,8 @@ class Housekeeper:
                 "no worker of %s has run for a long time: others may do its tasks", ", ".join(lapsed)
             )
         sort_queues(connection, self._route_cache)
-        forget_names(connection)
+        self._tidied_to = tidy_index(connection, self._tidied_to)
+        forget_foreign_tasks(connection)
         if time.monotonic() >= self._index_again_at and _has_earlier_version(connection):
             self._index_again_at = time.monotonic() + _RESCAN_SECONDS
             self._is_indexed, self._indexed_to = False, "-"

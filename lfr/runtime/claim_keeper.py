@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -24,7 +25,7 @@ _RETRY_SECONDS: Final = 0.25
 
 
 class ClaimKeeper:
-    """The claims of one group, kept by one of its processes.
+    """The claims of one group, kept by one of its processes. Any thread may use it.
 
     claims  names of tasks, or prefixes such as `request:*`
     """
@@ -33,6 +34,7 @@ class ClaimKeeper:
         self._group = group
         self._claims = tuple(claims)
         self._route_cache = RouteCache(store)
+        self._lock = threading.RLock()
         self._version: bytes | None = None
         self._check_at = 0.0
         self._heartbeat: Callable[[], list[Command]] = list
@@ -67,6 +69,14 @@ class ClaimKeeper:
     def keep(self, connection: Connection) -> None:
         """Every two seconds: claim again if the claims have changed, and move tasks that are to be moved.
         Raises ClaimConflict if another group has taken a claim, because this process seemed to be dead."""
+        if not self._lock.acquire(blocking=False):
+            return  # another thread does so
+        try:
+            self._keep(connection)
+        finally:
+            self._lock.release()
+
+    def _keep(self, connection: Connection) -> None:
         now = time.monotonic()
         if now < self._check_at:
             return
@@ -82,8 +92,9 @@ class ClaimKeeper:
     def renew(self, connection: Connection) -> None:
         """Claim the tasks again, release those that no process of the group does any more, and move tasks.
         Raises ClaimConflict."""
-        self._version = claim(connection, self._group, self._claims, self._heartbeat()).version
-        self._move(connection)
+        with self._lock:
+            self._version = claim(connection, self._group, self._claims, self._heartbeat()).version
+            self._move(connection)
 
     def _move(self, connection: Connection) -> None:
         """Move tasks into this group's queue, and others out of queues in which they do not belong."""

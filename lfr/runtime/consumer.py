@@ -71,6 +71,9 @@ class PassObserver(Protocol):
     def disconnected(self, consumer: Consumer, reason: str) -> None:
         """Note that Redis could not be reached or did not answer in time. The consumer tries again."""
 
+    def has_left(self, consumer: Consumer) -> None:
+        """Note that a consumer has left its group for good: nobody waits for its passes any more."""
+
 
 class Consumer(EventListener):
     """A consumer of one or more streams. One thread runs `listen`; any thread may call `stop`.
@@ -139,6 +142,8 @@ class Consumer(EventListener):
                         if self.observer:
                             self.observer.pass_completed(self, connection)
                     self.leave(connection)
+                    if self.observer:
+                        self.observer.has_left(self)
             except NoGroup:
                 LOGGER.warning("the group %s is gone from its stream; creating it again", self._group)
             except (Unreachable, Refused) as error:

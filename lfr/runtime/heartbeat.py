@@ -59,9 +59,11 @@ class HeartbeatMonitor:
         self._passes = dict.fromkeys(consumers, 0)
         self._passes_at_last_beat = dict(self._passes)
         self._outages: dict[Consumer, str] = {}  # the reason why a consumer cannot reach Redis
+        self._left: set[Consumer] = set()
         self._lock = threading.Lock()
         self._next_beat_at = 0.0
         self._is_ready = False
+        self._is_stopping = False
         claims = {consumer.id.group: consumer.claims for consumer in consumers if consumer.claims}
         self._process = this_process(name, claims)
         supervisor.notify(*self._watchdog_request())
@@ -86,8 +88,14 @@ class HeartbeatMonitor:
         if self._is_due():
             self._notify_supervisor([])
 
+    def has_left(self, consumer: Consumer) -> None:
+        """Wait for no more passes of a consumer that has left its group, while others finish their tasks."""
+        with self._lock:
+            self._left.add(consumer)
+
     def stopping(self) -> None:
         """Report to the supervisor that the process has been asked to stop."""
+        self._is_stopping = True
         self._supervisor.notify("STOPPING=1", "STATUS=finishes what it has begun")
 
     def remove(self, connection: Connection) -> None:
@@ -108,7 +116,8 @@ class HeartbeatMonitor:
         with self._lock:
             now = time.monotonic()
             waits_for_pass = any(
-                count == self._passes_at_last_beat[consumer] for consumer, count in self._passes.items()
+                count == self._passes_at_last_beat[consumer] and consumer not in self._left
+                for consumer, count in self._passes.items()
             )
             if now < self._next_beat_at or waits_for_pass:
                 return False
@@ -131,6 +140,9 @@ class HeartbeatMonitor:
         ]
 
     def _notify_supervisor(self, groups: Sequence[Group]) -> None:
+        if self._is_stopping:
+            self._supervisor.notify("WATCHDOG=1")
+            return
         assignments = [f"STATUS={self._status(groups)}", "WATCHDOG=1"]
         if not self._is_ready:
             assignments.append("READY=1")

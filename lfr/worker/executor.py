@@ -229,12 +229,15 @@ class TaskExecutor(Consumer):
         deadline = time.monotonic() + self._grace_seconds
         if self._serial_thread is not None:
             self._serial_thread.join(min(self._grace_seconds, _LAST_READ_SECONDS))
-        release_claims(connection, self.id, self._drop_unchecked())
+        strange_ids = [entry.id for _, entry in self._strangers]
+        release_claims(connection, self.id, [*self._drop_unchecked(), *strange_ids])
         self._completions.send(connection, has_receipts=self.has_receipts)
         while self.claimed_ids() and (remaining := deadline - time.monotonic()) > 0:
             self.renew_claims(connection)
+            if self.observer:  # or its group would seem to be dead, and others would do its tasks as well
+                self.observer.pass_completed(self, connection)
             with self._changed:
-                seconds = min(remaining, self.lease_seconds / 4)
+                seconds = min(remaining, self.lease_seconds / 4, _SUPERVISE_SECONDS)
                 self._changed.wait_for(lambda: not (self._claims and self._completions.is_empty), seconds)
             self._completions.send(connection, has_receipts=self.has_receipts)
         if unfinished := self.claimed_ids():

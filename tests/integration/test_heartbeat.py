@@ -169,6 +169,7 @@ def test_a_consumer_without_redis_reports_it_and_goes_on(store: Store, systemd: 
 def test_an_observer_can_use_the_connection_of_the_pass(store: Store) -> None:
     """So a heartbeat needs no connection of its own."""
     passes: list[tuple[Consumer, bytes]] = []
+    left: list[Consumer] = []
 
     class Once:
         def pass_completed(self, consumer: Consumer, connection: Connection) -> None:
@@ -178,10 +179,14 @@ def test_an_observer_can_use_the_connection_of_the_pass(store: Store) -> None:
         def disconnected(self, consumer: Consumer, reason: str) -> None:
             raise AssertionError(reason)
 
+        def has_left(self, consumer: Consumer) -> None:
+            left.append(consumer)
+
     consumer = Lifecycle(store)
     consumer.observer = Once()
     consumer.listen()
     assert passes == [(consumer, b"PONG")]
+    assert left == [consumer]
 
 
 @pytest.mark.parametrize(

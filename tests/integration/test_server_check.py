@@ -182,6 +182,9 @@ def test_a_role_waits_if_its_server_becomes_another_one(redis_url: str, client: 
             states.append("away")
             client.delete("workflows:run")
 
+        def has_left(self, _: object) -> None:
+            pass
+
     consumer.observer = Observer()
     consumer.listen()
     assert states[0] == states[-1] == "passed" and "away" in states

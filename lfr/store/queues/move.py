@@ -18,11 +18,18 @@ from lfr.step_options import EACH
 from lfr.store import keys
 from lfr.store.queues.claims import covers, new_version_command
 from lfr.store.queues.routes import OWN_GROUPS, RouteCache, Routes
+from lfr.store.queues.unclaimed import FOREIGN_MS, find_over
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.redis.transaction import retry_until_committed
-from lfr.store.stream.entries import ConsumerId, Entry, acknowledge_command, parse_entries
-from lfr.store.stream.groups import read_groups
+from lfr.store.stream.entries import (
+    ConsumerId,
+    Entry,
+    acknowledge_command,
+    parse_entries,
+    settle_commands,
+)
+from lfr.store.stream.groups import call_group, read_groups
 from lfr.store.workflows.attempt_status import are_current
 from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.stream_id import StreamId
@@ -38,22 +45,11 @@ which it was indexed. What is not found by then is no longer on the bus."""
 _SIMULATE_GROUP = "starting"
 
 
-def forget_names(connection: Connection) -> None:
-    """Remove the names of unclaimed tasks of which none is left. (SMEMBERS; WATCH, ZCARD; SREM)"""
-    for name in connection.call("SMEMBERS", keys.UNCLAIMED):
-        key = keys.unclaimed(name.decode())
-        _, count = connection.execute([("WATCH", key), ("ZCARD", key)])
-        if count:
-            connection.unwatch()
-        else:
-            connection.transact([("SREM", keys.UNCLAIMED, name)])
-
-
 def move_unclaimed(connection: Connection, route_cache: RouteCache, claims: Sequence[str]) -> int:
     """Move the tasks that wait on the bus for one of these claims into the queue of whoever has claimed them.
     Return how many were moved.
 
-    What another worker has taken stays where it is, see `_find_taken`. (SMEMBERS, ZRANGE, XRANGE, XPENDING;
+    What another worker has taken stays where it is, see `_find_foreign_work`. (SMEMBERS, ZRANGE, XRANGE, XPENDING;
     MULTI/EXEC)
     """
     names = [name.decode() for name in connection.call("SMEMBERS", keys.UNCLAIMED)]
@@ -78,9 +74,9 @@ def _move_tasks(connection: Connection, route_cache: RouteCache, base: str) -> i
             member.decode(): int(float(score)) for member, score in zip(flat[::2], flat[1::2], strict=True)
         }
         entries = _find_entries(connection, route_cache.bus, started_ms)
-        foreign_ids = _find_foreign_work(connection, route_cache, group, base, entries)
+        foreign_ids = _find_foreign_work(connection, route_cache, routes.now_ms, group, base, entries)
         movable = {member: entry for member, entry in entries.items() if entry.id not in foreign_ids}
-        over = _find_over(connection, [member for member in started_ms if member not in entries])
+        over = find_over(connection, [member for member in started_ms if member not in entries])
         stay_count = len(started_ms) - len(movable) - len(over)
         if not movable and not over:
             return None, (0, stay_count)
@@ -128,18 +124,24 @@ def _find_entries(connection: Connection, bus: str, started_ms: Mapping[str, int
 
 
 def _find_foreign_work(
-    connection: Connection, route_cache: RouteCache, owner: str, base: str, entries: Mapping[str, Entry]
+    connection: Connection,
+    route_cache: RouteCache,
+    now_ms: int,
+    owner: str,
+    base: str,
+    entries: Mapping[str, Entry],
 ) -> set[str]:
     """Return the ids of the entries that another worker works on: they are pending on the bus in the group
 
     - of simulate, or of `owner`, the group that has claimed the task, whose workers of a version without
       queues read the bus. They renew what they work on: what is older than the lease is nobody's.
-    - of a foreign worker, if such a one has ended a task of this name before, and has taken the entry within
-      the last `receipts.forget` seconds.
+    - of a foreign worker, if such a one has ended a task of this name within a day, and has taken the
+      entry within the last `receipts.forget` seconds.
 
     (XINFO, HGET, XPENDING)
     """
-    is_done_elsewhere = connection.call("HGET", keys.FOREIGN_TASKS, base) is not None
+    ended_ms = connection.call("HGET", keys.FOREIGN_TASKS, base)
+    is_done_elsewhere = ended_ms is not None and int(ended_ms) > now_ms - FOREIGN_MS
     ids = [entry.id for entry in entries.values()]
     commands: list[Command] = []
     most_ms: list[int] = []  # the idle time from which on an entry is nobody's
@@ -158,38 +160,44 @@ def _find_foreign_work(
     }
 
 
-def _find_over(connection: Connection, members: Sequence[str]) -> list[str]:
-    """Return those of these attempts that are over. A current one whose start-task is lost stays in the
-    index, so that people see that it waits. (HGET)"""
-    ids = [keys.parse_attempt_member(member) for member in members]
-    tasks = [
-        events.StartTask(workflow, "", "", index, None, None, attempt) for workflow, index, attempt in ids
-    ]
-    current = are_current(connection, tasks)
-    return [member for member, is_current in zip(members, current, strict=True) if not is_current]
-
-
 def sort_queues(connection: Connection, route_cache: RouteCache) -> int:
-    """Move the tasks that their groups no longer claim out of the queues of these groups. Return how many
-    were moved. (SMEMBERS, XRANGE; MULTI/EXEC; SREM)"""
+    """Move the tasks that their groups no longer claim out of the queues of these groups, and remove the
+    queues of groups that claim nothing any more. Return how many tasks were moved. (SMEMBERS, XRANGE;
+    MULTI/EXEC; SREM, DEL)"""
     groups = [group.decode() for group in connection.call("SMEMBERS", keys.UNSORTED)]
-    return sum(_sort_queue(connection, route_cache, group) for group in groups)
+    moved = sum(_sort_queue(connection, route_cache, group) for group in groups)
+    for group in groups:
+        _finish_sorting(connection, group)
+    return moved
 
 
 def _sort_queue(connection: Connection, route_cache: RouteCache, group: str) -> int:
-    queue = keys.queue(group)
+    """Move tasks, page by page. One that is done stays until its receipt is logged; one whose attempt is over
+    is settled: on the bus, somebody would do it again."""
+    queue = ConsumerId(keys.queue(group), group, "")
     after, moved = "-", 0
 
     def attempt() -> tuple[list[Command] | None, tuple[str, int]]:
         routes = route_cache.watch(connection)
-        page = parse_entries(connection.call("XRANGE", queue, after, "+", "COUNT", _CHUNK), queue)
+        page_reply = connection.call("XRANGE", queue.stream, after, "+", "COUNT", _CHUNK)
+        page = parse_entries(page_reply, queue.stream)
         if not page:
-            return [("SREM", keys.UNSORTED, group)], ("", 0)
-        commands, ids = _sort_commands(routes, page, group)
+            return None, ("", 0)
         last = f"({page[-1].id}"
-        if not ids:
-            return None, (last, 0)
-        commands += [("XACK", queue, group, *ids), ("XDEL", queue, *ids), new_version_command()]
+        tasks = _find_misplaced(connection, routes, queue, page)
+        current = are_current(connection, [task for _, task in tasks])
+        moving = [each for each, is_current in zip(tasks, current, strict=True) if is_current]
+        over_ids = [entry.id for (entry, _), is_current in zip(tasks, current, strict=True) if not is_current]
+        at = events.timestamp(routes.now_ms / 1000)
+        commands = settle_commands(queue, over_ids, at, has_receipts=routes.has_receipts)
+        if not moving:
+            return commands or None, (last, 0)
+        for entry, task in moving:
+            member = keys.attempt_member(*task.attempt_id)
+            commands += routes.task_commands(task.base, _fields_without(entry), member)
+        commands += routes.stale_commands(sorted({task.base for _, task in moving}))
+        ids = [entry.id for entry, _ in moving]
+        commands += [acknowledge_command(queue, ids), ("XDEL", queue.stream, *ids), new_version_command()]
         return commands, (last, len(ids))
 
     while after:
@@ -198,20 +206,46 @@ def _sort_queue(connection: Connection, route_cache: RouteCache, group: str) -> 
     return moved
 
 
-def _sort_commands(routes: Routes, page: Sequence[Entry], group: str) -> tuple[list[Command], list[str]]:
-    """Return the commands that append the tasks of a page that another group claims, or nobody, where they
-    belong; and the ids of their entries."""
-    commands: list[Command] = []
-    ids: list[str] = []
-    bases: set[str] = set()
-    for entry in page:
-        task = _parse_start(entry)
-        if task is not None and routes.claims.group_of(task.base) != group:
-            member = keys.attempt_member(*task.attempt_id)
-            commands += routes.task_commands(task.base, _fields_without(entry), member)
-            ids.append(entry.id)
-            bases.add(task.base)
-    return commands + routes.stale_commands(sorted(bases)), ids
+def _find_misplaced(
+    connection: Connection, routes: Routes, queue: ConsumerId, page: Sequence[Entry]
+) -> list[tuple[Entry, events.StartTask]]:
+    """Return the start-tasks of a page of a queue that its group does not claim, without those that are done.
+    (XINFO, XPENDING)"""
+    tasks = [
+        (entry, task)
+        for entry in page
+        if (task := _parse_start(entry)) is not None and routes.claims.group_of(task.base) != queue.group
+    ]
+    delivered = [each for each in read_groups(connection, queue.stream) if each.name == queue.group]
+    if not tasks or not delivered:
+        return tasks
+    last_delivered = delivered[0].last_delivered
+    span = tasks[0][0].id, tasks[-1][0].id
+    rows = call_group(connection, "XPENDING", queue.stream, queue.group, *span, len(page))
+    pending = {row[0].decode() for row in rows}
+    return [
+        (entry, task)
+        for entry, task in tasks
+        if entry.id in pending or StreamId.parse(entry.id) > last_delivered
+    ]
+
+
+def _finish_sorting(connection: Connection, group: str) -> None:
+    """Note that a queue has been sorted. If its group claims nothing any more, remove the queue and its mark
+    once it is empty; until then it remains to be sorted. (WATCH, HVALS, XLEN; SREM, DEL)"""
+
+    def attempt() -> tuple[list[Command] | None, None]:
+        queue = keys.queue(group)
+        _, groups, count = connection.execute(
+            [("WATCH", keys.CLAIMS_VERSION, queue), ("HVALS", keys.CLAIMS), ("XLEN", queue)]
+        )
+        if group.encode() in groups:
+            return [("SREM", keys.UNSORTED, group)], None
+        if count:
+            return None, None
+        return [("SREM", keys.UNSORTED, group), ("DEL", queue, keys.stale_mark(group))], None
+
+    retry_until_committed(connection, attempt)
 
 
 def route_strays(connection: Connection, route_cache: RouteCache, entries: Sequence[Entry]) -> int:
