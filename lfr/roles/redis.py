@@ -41,7 +41,7 @@ class RedisTasks(Consumer):
         self.settle_later([entry for entry in batch if entry.id not in tasks])
         commands: list[tuple[str, events.StartTask, RedisCommand]] = []
         completions: list[Completion] = []
-        current = are_current(connection, list(tasks.values()))
+        current = are_current(connection, list(tasks.values()), list(tasks))
         for (id, task), is_current in zip(tasks.items(), current, strict=True):
             if not is_current:
                 completions.append(Completion(id, None))

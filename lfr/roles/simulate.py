@@ -41,7 +41,7 @@ class Simulate(Consumer):
         while self._running_tasks and self._running_tasks[0][0] <= now:
             due.append(heapq.heappop(self._running_tasks))
         try:
-            current = are_current(connection, [task for _, _, task in due])
+            current = are_current(connection, [task for _, _, task in due], [id for _, id, _ in due])
             completions = [
                 Completion(id, self._end_task_values(task) if is_current else None)
                 for (_, id, task), is_current in zip(due, current, strict=True)

@@ -163,13 +163,13 @@ class Consumer(EventListener):
         self.onStop()
 
     def join(self, connection: Connection) -> None:
-        """Create the group on each stream, and claim its tasks. Raises ClaimConflict if another group that is
-        alive has claimed one of them."""
-        for id in self.ids:
-            create_group(connection, id.stream, self._group)
+        """Claim the tasks of the group, and create it on each stream. Raises ClaimConflict if another group
+        that is alive has claimed one of them: then there is no queue that nobody needs."""
         if self._claim_keeper:
             heartbeat = self.observer.heartbeat_commands if self.observer else list
             self._claim_keeper.take(connection, heartbeat, may_wait=lambda: self.listening)
+        for id in self.ids:
+            create_group(connection, id.stream, self._group)
 
     def on_pass(self, connection: Connection) -> float:
         """Do what is due by the clock; called before each read. Return the seconds until the next is due.

@@ -59,7 +59,7 @@ class HeartbeatMonitor:
         self._passes = dict.fromkeys(consumers, 0)
         self._passes_at_last_beat = dict(self._passes)
         self._outages: dict[Consumer, str] = {}  # the reason why a consumer cannot reach Redis
-        self._left: set[Consumer] = set()
+        self._ended_consumers: set[Consumer] = set()
         self._lock = threading.Lock()
         self._next_beat_at = 0.0
         self._is_ready = False
@@ -91,7 +91,7 @@ class HeartbeatMonitor:
     def has_left(self, consumer: Consumer) -> None:
         """Wait for no more passes of a consumer that has left its group, while others finish their tasks."""
         with self._lock:
-            self._left.add(consumer)
+            self._ended_consumers.add(consumer)
 
     def stopping(self) -> None:
         """Report to the supervisor that the process has been asked to stop."""
@@ -116,7 +116,7 @@ class HeartbeatMonitor:
         with self._lock:
             now = time.monotonic()
             waits_for_pass = any(
-                count == self._passes_at_last_beat[consumer] and consumer not in self._left
+                count == self._passes_at_last_beat[consumer] and consumer not in self._ended_consumers
                 for consumer, count in self._passes.items()
             )
             if now < self._next_beat_at or waits_for_pass:

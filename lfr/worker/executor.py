@@ -270,7 +270,8 @@ class TaskExecutor(Consumer):
         if not self._unchecked:
             return
         try:
-            current = are_current(connection, [task for _, task in self._unchecked])
+            ids = [id for id, _ in self._unchecked]
+            current = are_current(connection, [task for _, task in self._unchecked], ids)
         except (Unreachable, Refused):
             raise
         except Exception:

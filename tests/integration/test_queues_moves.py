@@ -6,16 +6,18 @@ import threading
 import time
 from dataclasses import replace
 
+import pytest
 import redis
 
 from lfr.config.settings import Settings
 from lfr.host.systemd import ServiceManager
-from lfr.operations.intervene import terminate_workflow
+from lfr.operations.intervene import delete_workflow, terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.runtime.heartbeat import HeartbeatMonitor
 from lfr.store import keys
-from lfr.store.queues.claims import claim
+from lfr.store.processes import heartbeat_commands
+from lfr.store.queues.claims import ClaimConflict, claim
 from lfr.store.queues.move import sort_queues
 from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import Store, open_store
@@ -26,6 +28,7 @@ from tests.integration.test_queues import (  # noqa: F401
     always_due,
     finish,
     on_bus,
+    process,
     queued,
     worker,
 )
@@ -132,3 +135,31 @@ def test_a_worker_counts_as_alive_while_it_finishes_its_tasks(
     finally:
         must_end.set()
         thread.join()
+
+
+def test_a_group_that_may_not_have_its_tasks_leaves_no_queue(
+    store: Store, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lfr.runtime.claim_keeper.EXPIRES_SECONDS", 0)
+    with store.connect() as connection:
+        claim(connection, "mine", ["a"], heartbeat_commands(process("one", "mine", "a"), 60))
+        executor = worker(store, "a", group="yours")
+        with pytest.raises(ClaimConflict):
+            executor.join(connection)
+    assert not client.exists(keys.queue("yours"))
+
+
+@pytest.mark.parametrize("is_claimed", [True, False])
+def test_a_task_of_a_deleted_workflow_is_not_done_for_another_one_with_its_id(
+    store: Store, client: redis.Redis, stepper: Make, is_claimed: bool
+) -> None:
+    done: list[object] = []
+    executor = TaskExecutor(store, "mine", lambda task: done.append(task.input), claims=("a",), concurrency=4)
+    lifecycle = stepper(Lifecycle(store))
+    mine = stepper(executor) if is_claimed else None
+    id = start_workflow(store, "a", {"n": 1}, workflow_id="workflow:x").id
+    terminate_workflow(store, id)
+    delete_workflow(store, id)
+    start_workflow(store, "a", {"n": 2}, workflow_id="workflow:x")
+    finish(store, id, lifecycle, mine or stepper(executor))
+    assert done == [{"n": 2}]

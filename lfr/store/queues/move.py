@@ -49,8 +49,8 @@ def move_unclaimed(connection: Connection, route_cache: RouteCache, claims: Sequ
     """Move the tasks that wait on the bus for one of these claims into the queue of whoever has claimed them.
     Return how many were moved.
 
-    What another worker has taken stays where it is, see `_find_foreign_work`. (SMEMBERS, ZRANGE, XRANGE, XPENDING;
-    MULTI/EXEC)
+    What another worker has taken stays where it is, see `_find_foreign_work`. (SMEMBERS, ZRANGE, XRANGE,
+    XPENDING; MULTI/EXEC)
     """
     names = [name.decode() for name in connection.call("SMEMBERS", keys.UNCLAIMED)]
     moved = 0
@@ -185,7 +185,8 @@ def _sort_queue(connection: Connection, route_cache: RouteCache, group: str) -> 
             return None, ("", 0)
         last = f"({page[-1].id}"
         tasks = _find_misplaced(connection, routes, queue, page)
-        current = are_current(connection, [task for _, task in tasks])
+        ids = [entry.id for entry, _ in tasks]
+        current = are_current(connection, [task for _, task in tasks], ids)
         moving = [each for each, is_current in zip(tasks, current, strict=True) if is_current]
         over_ids = [entry.id for (entry, _), is_current in zip(tasks, current, strict=True) if not is_current]
         at = events.timestamp(routes.now_ms / 1000)
@@ -263,7 +264,7 @@ def route_strays(connection: Connection, route_cache: RouteCache, entries: Seque
         routes = route_cache.watch(connection)
         present = _read_present(connection, route_cache.bus, strays)
         tasks = {id: task for id in present if (task := _parse_start(strays[id])) is not None}
-        current = are_current(connection, list(tasks.values()))
+        current = are_current(connection, list(tasks.values()), list(tasks))
         pipeline = Pipeline(connection)
         indexed = {
             id: pipeline.add("ZSCORE", keys.unclaimed(task.base), keys.attempt_member(*task.attempt_id))

@@ -108,7 +108,7 @@ def _find_obsolete_tasks(connection: Connection, entries: Sequence[Entry]) -> li
         if events.peek_kind(entry.fields) == events.START_TASK:
             with suppress(events.Malformed):  # the lifecycle copies it to the dead letters
                 tasks[entry.id] = events.parse_start_task(events.decode(entry.fields))
-    current = are_current(connection, list(tasks.values()))
+    current = are_current(connection, list(tasks.values()), list(tasks))
     return [id for id, is_current in zip(tasks, current, strict=True) if not is_current]
 
 

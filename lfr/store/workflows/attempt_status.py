@@ -11,6 +11,7 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Reply
 from lfr.store.redis.pipeline import Pipeline
 from lfr.values.json import decode_json, encode_json
+from lfr.values.stream_id import StreamId
 
 _PROGRESS_SECONDS = 24 * 3600
 """After this time Redis drops a progress report: a worker that dies does not delete its own."""
@@ -22,16 +23,30 @@ def is_current(connection: Connection, task: events.StartTask) -> bool:
     return are_current(connection, [task])[0]
 
 
-def are_current(connection: Connection, tasks: Sequence[events.StartTask]) -> list[bool]:
-    """Return `is_current` for each of these attempts, in this order, in one round trip. (HGET)"""
+def are_current(
+    connection: Connection, tasks: Sequence[events.StartTask], entry_ids: Sequence[str] = ()
+) -> list[bool]:
+    """Return `is_current` for each of these attempts, in this order, in one round trip.
+
+    With the ids of their entries, those are not current whose entry is older than the workflow: they belong
+    to an earlier one with its id, which was deleted. (HGET)
+    """
     pipeline = Pipeline(connection)
     states = [pipeline.add("HGET", task.workflow, "state") for task in tasks]
+    starts = [pipeline.add("HGET", task.workflow, "started") for task in tasks[: len(entry_ids)]]
     steps = [pipeline.add("HGET", keys.steps(task.workflow), task.index) for task in tasks]
     pipeline.send()
+    earlier = {
+        index
+        for index, (id, started) in enumerate(zip(entry_ids, starts, strict=True))
+        if StreamId.parse(id).ms < int(started.value_or_none or 0)
+    }
     not_current = (None, WorkflowState.TERMINATED.encode())  # None: deleted, or a key that is no workflow
     return [
-        state.value_or_none not in not_current and runs(step.value_or_none, task.attempt)
-        for task, state, step in zip(tasks, states, steps, strict=True)
+        index not in earlier
+        and state.value_or_none not in not_current
+        and runs(step.value_or_none, task.attempt)
+        for index, (task, state, step) in enumerate(zip(tasks, states, steps, strict=True))
     ]
 
 
