@@ -102,7 +102,8 @@ def print_medians(measures: Rounds) -> None:
     print("\nmedians")
     for name, rounds in measures.items():
         print(f"  {_row(name, rounds)}")
-    print("\nCPU, us a task (medians)")
+    if any(rounds[0].cpu for rounds in measures.values()):
+        print("\nCPU, us a task (medians)")
     for name, rounds in measures.items():
         if rounds[0].cpu:
             print(f"  {name:21} {_by_process([measure.cpu for measure in rounds])}")
