@@ -333,12 +333,13 @@ def test_a_stranger_cannot_end_an_iterated_step(store: Store, client: redis.Redi
 
 
 def test_a_housekeeper_that_died_is_followed_by_another(
-    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    store: Store, client: redis.Redis, stepper: Make
 ) -> None:
-    monkeypatch.setattr(housekeeper, "_HOLD_MS", 50)
     one, two = stepper(Lifecycle(store)), stepper(Lifecycle(store))
     one.step()
+    two.step()
     assert client.get(keys.HOUSEKEEPER) == one.consumer.id.name
+    client.pexpire(keys.HOUSEKEEPER, 50)
     eventually(lambda: two.step() or client.get(keys.HOUSEKEEPER) == two.consumer.id.name)
     two.consumer.leave(two.connection)
     assert not client.exists(keys.HOUSEKEEPER)
