@@ -50,10 +50,6 @@ OUTPUTS: dict[str, Any] = {
     "unread-items": {"count": 2},
 }
 
-STAY = [id_of("failed"), f"{id_of('items')}/1.0", id_of("retry"), id_of("task")]
-"""The workflows of which a start-task stays on the bus for `events.retain` seconds: its attempt was ended by
-hand before a worker came."""
-
 
 @pytest.fixture(params=RECORDS, ids=lambda path: path.stem)
 def url(request: pytest.FixtureRequest, each_server: ValkeyServer) -> Iterator[str]:
@@ -99,7 +95,8 @@ def test_every_workflow_goes_on_to_its_end(url: str, tmp_path: Path) -> None:
         assert lfr("restart", id_of("failed"), url=url).returncode == 0
         outcomes = {name: client.wait(id_of(name), 60) for name in OUTPUTS}
         with redis.Redis.from_url(url, decode_responses=True, protocol=2) as server:
-            eventually_equal(lambda: what_is_left(server), [("start-task", id) for id in STAY])
+            # What the earlier version has begun is older than `events.retain`: so nothing stays on the bus.
+            eventually_equal(lambda: what_is_left(server), [])
     states = {name: outcome["state"] for name, outcome in outcomes.items()}
     assert states == dict.fromkeys(OUTPUTS, "FINISHED")
     assert {name: outcome["output"] for name, outcome in outcomes.items()} == OUTPUTS
