@@ -1,8 +1,8 @@
 """Moves start-tasks to where the claims want them: between the bus and the queues of groups.
 
     move_unclaimed   from the bus to a queue, when a group has claimed a task that waits
-    sort_queue       from a queue to another one, or back to the bus, when the group no longer claims a task
-    route_strays     of start-tasks that no lifecycle of this version has routed
+    sort_queues      from a queue to another one, or back to the bus, when the group no longer claims a task
+    route_strays     to either of them, if no lifecycle of this version has routed the start-task
 
 Each is done in transactions that watch the version of the claims, and change it: so of two that move the
 same tasks, one is refused and reads again. A moved task may have ended meanwhile. So the queue gets a mark,
