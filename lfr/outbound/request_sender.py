@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
 
 from lfr.config.settings import Settings
 from lfr.errors import BadSettings
@@ -37,17 +37,18 @@ class RequestSender:
     def __init__(self, settings: Settings) -> None:
         self._client = HttpClient(settings.request_size)
         self._tokens = TokenSource(settings)
-        self._trusted = frozenset(_origins("request.token_for", settings.request_token_for))
-        _origins("request.urls", settings.request_urls.values())
+        self._trusted = frozenset(
+            _origins("request.token_for", settings.request_token_for)
+            + _origins("request.urls", settings.request_urls.values())
+        )
 
-    def send(self, request: Request, base: str, is_current: Callable[[], bool] = lambda: True) -> Json:
+    def send(self, request: Request, is_current: Callable[[], bool] = lambda: True) -> Json:
         """Send a request, follow its redirects, and return the output of its task. Raises RequestFailed.
 
         Retries up to `request.retries` times, with a sleep before each, while the attempt `is_current`. The
-        server of `base`, the base URL or empty, and those of `request.token_for` get the token.
+        servers of `request.urls` and of `request.token_for` get the token.
         """
-        trusted = self._trusted | ({parse_base_url(base).origin} if base else frozenset())
-        outcome = self._try(request, trusted)
+        outcome = self._try(request)
         for number in range(1, request.retries + 1):
             if isinstance(outcome, NoResponse):
                 reason, delay = str(outcome), retry_delay(number)
@@ -60,26 +61,26 @@ class RequestSender:
             time.sleep(delay)
             if not is_current():
                 break
-            outcome = self._try(request, trusted)
+            outcome = self._try(request)
         if isinstance(outcome, NoResponse):
             raise RequestFailed(f"{describe_request(request)}: {outcome}")
         return _output(request, outcome)
 
-    def _try(self, request: Request, trusted: Set[str]) -> HttpResponse | NoResponse:
+    def _try(self, request: Request) -> HttpResponse | NoResponse:
         """Send a request once, follow its redirects, and return the last response."""
         for _ in range(MAX_REDIRECTS):
-            response = self._send_once(request, trusted)
+            response = self._send_once(request)
             if isinstance(response, NoResponse):
                 return response
             following = redirected_request(request, response.code, response.headers.get("Location", ""))
             if following is None:
                 return response
             request = following
-        return self._send_once(request, trusted)
+        return self._send_once(request)
 
-    def _send_once(self, request: Request, trusted: Set[str]) -> HttpResponse | NoResponse:
+    def _send_once(self, request: Request) -> HttpResponse | NoResponse:
         headers = dict(request.headers)
-        token = self._tokens.authorization() if request.location.origin in trusted else ""
+        token = self._tokens.authorization() if request.location.origin in self._trusted else ""
         if token and "authorization" not in {name.lower() for name in headers}:
             headers["Authorization"] = token
         try:

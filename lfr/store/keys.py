@@ -8,8 +8,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
+_BASE_URL: Final = re.compile(r"env:[^:]*:[^:]*_url")
+"""The key of a base URL behind its prefix. Names have no colon, so every such key can be told by its end."""
+
 _OWN: Final = re.compile(
-    r"(?:workflow|workflows|flow|flows|waits|receipts|littleflow):.*|.*env:[^:]*:[^:]*_url", re.DOTALL
+    rf"(?:workflow|workflows|flow|flows|waits|receipts|littleflow):.*|.*{_BASE_URL.pattern}", re.DOTALL
 )
 
 _QUEUE_PREFIX: Final = "workflows:tasks:"
@@ -86,6 +89,21 @@ deadline in milliseconds since the epoch."""
 
 DELAYED_STARTS = "waits:delayed"
 """ZSET: `W INDEX ATTEMPT`, retries that are delayed, by their due time in milliseconds since the epoch."""
+
+
+BASE_URL_PREFIX = "littleflow:config:env-prefix"
+"""STRING: the prefix of the keys of base URLs; littleflow_redis defines it."""
+
+
+def base_url(prefix: str, environ: str, category: str) -> str:
+    """STRING: the base URL of an environment for a category, as littleflow_redis reads it.
+
+    Raises ValueError for a key that is not one of lfr's own (`is_own`): a flow could write that.
+    """
+    key = f"env:{environ}:{category}_url"
+    if not _BASE_URL.fullmatch(key):
+        raise ValueError(f"no base URL has the key {key!r}: its names have no colon")
+    return f"{prefix}{key}"
 
 
 def queue(group: str) -> str:

@@ -6,8 +6,6 @@ from lfr.store import keys
 from lfr.store.redis.connection import Connection
 from lfr.values.json import Json, encode_json
 
-_PREFIX_KEY = "littleflow:config:env-prefix"
-
 
 def save_out_of_band_output(connection: Connection, workflow: str, index: int, output: Json) -> None:
     """Write the output of a step as JSON to a key of its own; the lifecycle reads and deletes it when it
@@ -31,11 +29,12 @@ def load_base_url(connection: Connection, environ: str, category: str) -> str:
 
     Its key is `PREFIXenv:ENVIRON:CATEGORY_url`, and `PREFIX` is the value of another key. For the category
     `base` it may also be `PREFIXenv:ENVIRON:_url`, which littleflow_redis reads if no category is given.
+    Raises ValueError for a name with a colon.
     """
     # MGET: unlike GET it answers nil, not an error, for a key that holds no string.
-    prefix = _decode(connection.call("MGET", _PREFIX_KEY)[0])
+    prefix = _decode(connection.call("MGET", keys.BASE_URL_PREFIX)[0])
     categories = (category, "") if category == "base" else (category,)
-    urls = connection.call("MGET", *(f"{prefix}env:{environ}:{name}_url" for name in categories))
+    urls = connection.call("MGET", *(keys.base_url(prefix, environ, name) for name in categories))
     return next((_decode(url) for url in urls if url), "")
 
 

@@ -9,7 +9,18 @@ from typing import Final
 from lfr.step_options import LOAD, STORE
 from lfr.tasks.content import CONTENT_TYPE
 from lfr.tasks.parameters import MATCH, TEMPLATE, Parameter, or_template
-from lfr.values.checks import FLAG, TEXT, TEXTS_BY_NAME, TIME, WORDS, duration, one_of, some_of, whole_number
+from lfr.values.checks import (
+    FLAG,
+    NAME,
+    TEXT,
+    TEXTS_BY_NAME,
+    TIME,
+    WORDS,
+    duration,
+    one_of,
+    some_of,
+    whole_number,
+)
 from lfr.values.times import MAX_DURATION_SECONDS
 
 RESERVED_PREFIXES = ("lfr:", "wait:", "request:", "redis:", "resource:")
@@ -44,7 +55,7 @@ _or_input = partial(Parameter, input_first=True)
 _REQUEST_PARAMETERS: Final = (
     _or_input("url", TEXT, "the URL, a template; relative to the base URL, if there is one", is_needed=True),
     _or_input("sync", FLAG, "`true`: the response completes the task; `false`: a later end-task does", True),
-    _or_input("environ", TEXT, "the environment whose base URL is used", "global"),
+    _or_input("environ", NAME, "the environment whose base URL is used", "global"),
     _or_input("template", TEXT, "the template of the body, in place of the input as JSON"),
     _or_input("content_type", TEXT, "the media type of the body, a template", "application/json"),
     _or_input("use_context_parameters", FLAG, "with `sync: false`: whether the query names the task", True),
@@ -55,7 +66,7 @@ _REQUEST_PARAMETERS: Final = (
         [],
     ),
     _or_input("error_on_status", FLAG, "whether a response other than 2xx fails the task", True),
-    Parameter("category", TEXT, "which of the environment's base URLs is used", "base"),
+    Parameter("category", NAME, "which of the environment's base URLs is used", "base"),
     Parameter("headers", TEXTS_BY_NAME, "header fields; their values are templates", {}),
     Parameter("timeout", duration(0.001, 3600), "how long one try may take", 30),
     Parameter(

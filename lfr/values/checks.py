@@ -161,6 +161,10 @@ def _read_host(value: Json) -> str | None:
 
 HOST: Final = Check("a host name or an IP address", _read_host)
 TEXT: Final = Check("a text", lambda value: value if isinstance(value, str) and is_unicode(value) else None)
+NAME: Final = Check(
+    "a text without a colon",
+    lambda value: value if TEXT.read(value) is not None and ":" not in value else None,
+)
 WHOLE_NUMBER_TEXT: Final = Check("a whole number", lambda value: _read_number_text(value, int))
 NUMBER_TEXT: Final = Check("a number", lambda value: _read_number_text(value, float))
 """A number, or the text of one, as a setting or an option has it."""

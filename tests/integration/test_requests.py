@@ -96,6 +96,32 @@ def test_base_urls_of_littleflow_redis_are_found(
     assert run(store, client, "request:delete (- url: a -)", {})["status"] == "SUCCESS"
 
 
+@pytest.mark.parametrize(("environ", "category"), [("a:b", "base"), ("a", "b:c"), ("a:env:b", "base")])
+def test_a_flow_cannot_make_a_base_url(
+    store: Store, client: redis.Redis, web: WebServer, environ: str, category: str
+) -> None:
+    """What `redis:set` may write, `request:get` does not read."""
+    web.pages["/a"] = Page()
+    store = open_store(replace(store.settings, request_token="t0ken"))
+    key = f"env:{environ}:{category}_url"
+    if not keys.is_own(key):  # `redis:set` is allowed to write it
+        client.set(key, f"{web.url}/")
+    parameters = f"(- {{url: a, environ: '{environ}', category: '{category}'}} -)"
+    end = run(store, client, f"request:get {parameters}", {})
+    assert end["status"] == "FAILURE"
+    assert web.requests == []
+
+
+def test_the_server_of_a_base_url_in_redis_gets_no_token(
+    store: Store, client: redis.Redis, web: WebServer
+) -> None:
+    web.pages["/a"] = Page()
+    client.set("env:global:base_url", f"{web.url}/")
+    store = open_store(replace(store.settings, request_token="t0ken"))
+    assert run(store, client, "request:get (- url: a -)", {})["status"] == "SUCCESS"
+    assert [request.headers.get("authorization") for request in web.requests] == [None]
+
+
 def test_with_sync_false_the_server_completes_the_task(
     store: Store, client: redis.Redis, web: WebServer, stepper: Callable[[Consumer], Stepper]
 ) -> None:

@@ -41,7 +41,7 @@ def send(
     method: str, base: str, settings: Settings | None = None, input: Json = None, **parameters: Any
 ) -> Json:
     sender = RequestSender(settings or Settings())
-    return sender.send(build(task(method, parameters, input or {}), base), base)
+    return sender.send(build(task(method, parameters, input or {}), base))
 
 
 def test_the_response_is_put_into_the_output(web: WebServer) -> None:
@@ -88,10 +88,10 @@ def test_the_token_goes_to_the_base_and_to_trusted_servers_alone(web: WebServer)
     with web_server() as other:
         other.pages["/a"] = Page()
         web.pages["/away"] = Page(status=307, headers={"Location": f"{other.url}/a"})
-        settings = Settings(request_token="t0ken")
+        settings = Settings(request_token="t0ken", request_urls={"global.base": f"{web.url}/"})
         send("get", f"{web.url}/", settings, url="a")
         send("get", f"{web.url}/", settings, url=f"{other.url}/a")
-        send("get", "", settings, url=f"{web.url}/a")
+        send("get", f"{web.url}/", Settings(request_token="t0ken"), url="a")
         send("get", f"{web.url}/", settings, url="away", headers={"X-Secret": "x"})
         send(
             "delete",
@@ -128,7 +128,7 @@ def test_a_request_of_an_attempt_that_is_over_is_not_retried(web: WebServer, del
     request = build(task("post", {"url": f"{web.url}/busy", "retries": 9}, {}), "")
     is_current = iter([True, False])
     with pytest.raises(RequestFailed, match="answers 503"):
-        RequestSender(Settings()).send(request, "", is_current=lambda: next(is_current))
+        RequestSender(Settings()).send(request, is_current=lambda: next(is_current))
     assert len(web.requests) == 2
 
 

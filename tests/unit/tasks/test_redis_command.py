@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lfr.events import StartTask
 from lfr.store import keys
@@ -118,6 +120,16 @@ def test_every_key_of_lfr_is_its_own() -> None:
     assert [key for key in constants + built if not keys.is_own(key)] == []
     assert keys.is_own("prod:env:global:base_url")
     assert not keys.is_own("user:7")
+
+
+@given(st.text("ab:_\n"), st.text("ab:_\n"), st.text("ab:_\n"))
+def test_every_key_of_a_base_url_is_protected(prefix: str, environ: str, category: str) -> None:
+    try:
+        key = keys.base_url(prefix, environ, category)
+    except ValueError:
+        assert ":" in environ + category
+    else:
+        assert keys.is_own(key)
 
 
 @pytest.mark.parametrize(
