@@ -128,6 +128,9 @@ CLAIMED = "claimed"
 """A field of a start-task on the bus: the group that does the task, so this is a copy for others; or null:
 nobody has claimed it. Without it, no lifecycle has routed the event."""
 
+SIMULATED = "simulated"
+"""A field of an end-task: true if no worker has done the task, but `lfr simulate`."""
+
 COPY_OF = "copy_of"
 """A field of a copy on the bus: the id of the entry of `workflows:ends` of which it is one, or null."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from lfr.operations.workers import SILENT_SECONDS, WAIT_ROLES
+from lfr.operations.workers import WAIT_ROLES
+from lfr.store.queues.workforce import SILENT_SECONDS
 from lfr.values.times import format_span
 
 _LIFECYCLE_ROLES: Final = {"lifecycle", "worker"}

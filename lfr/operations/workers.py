@@ -9,14 +9,10 @@ from typing import Final
 from lfr.flow import Step, StepKind
 from lfr.step_options import LOAD, STORE
 from lfr.store.queues.backlog import count_waiting
-from lfr.store.queues.workforce import BusGroup, Workforce, read_workforce
+from lfr.store.queues.workforce import Workforce, read_workforce
 from lfr.store.redis.connection import Connection, Store
 from lfr.tasks.catalogue import CATALOGUE, WAIT_PREFIX, find_built_in, is_reserved
 from lfr.values.checks import suggestion
-
-SILENT_SECONDS: Final = 300.0
-"""A foreign group that has something to read and has not done so for this time counts as gone. A busy one may
-read less often than an idle one."""
 
 _ALL_ROLE: Final = "worker"
 """The role that does all built-in tasks."""
@@ -97,7 +93,7 @@ def explain_absence(workforce: Workforce, task: str) -> MissingWorker | None:
     group = workforce.claims.group_of(task)
     if group is not None:
         return MissingWorker(task, message, f"its group {group} has no live process that does: start one")
-    readers = bool(living_readers(workforce)) or workforce.has_earlier_worker
+    readers = bool(workforce.living_readers) or workforce.has_earlier_worker
     if task in workforce.foreign_tasks:
         return (
             None if readers else MissingWorker(task, message, "the foreign workers that did it read nothing")
@@ -108,15 +104,6 @@ def explain_absence(workforce: Workforce, task: str) -> MissingWorker | None:
     return MissingWorker(task, message, hint)
 
 
-def living_readers(workforce: Workforce) -> list[BusGroup]:
-    """Return the foreign groups on the bus that seem to be alive."""
-    return [
-        group
-        for group in workforce.foreign_groups
-        if group.silent_seconds is not None and (group.has_read_all or group.silent_seconds < SILENT_SECONDS)
-    ]
-
-
 def suggest_task(workforce: Workforce, task: str) -> str:
     """Return a question that names the most similar task that a group of workers has claimed, a foreign
     worker does, or a role does that runs; an empty text if there is none."""
@@ -124,6 +111,6 @@ def suggest_task(workforce: Workforce, task: str) -> str:
     built_in = {each.name for each in CATALOGUE if f"{each.name.partition(':')[0]}:*" in claims}
     if workforce.runs_role(*WAIT_ROLES):
         built_in |= {each.name for each in CATALOGUE if each.name.startswith(WAIT_PREFIX)}
-    foreign = set(workforce.foreign_tasks) if living_readers(workforce) else set()
+    foreign = set(workforce.foreign_tasks) if workforce.living_readers else set()
     names = {claim for claim in claims if not claim.endswith("*")} | built_in | foreign
     return suggestion(task, sorted(names - {task}))

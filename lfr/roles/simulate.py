@@ -1,25 +1,38 @@
 """The role simulate: stands in for missing workers. Ends each task after a while, its input as its output.
 
-It takes only tasks that no group of workers has claimed."""
+It completes only tasks that nobody does at that time: no group of workers has claimed them, and no foreign
+worker does them as far as that can be known, see `lfr.store.queues.served`. Its end-tasks say that they are
+simulated.
+"""
 
 from __future__ import annotations
 
 import heapq
+import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from lfr import events
 from lfr.errors import BadInput, Refused, Unreachable
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
-from lfr.runtime.tasks import Completion, complete_tasks, parse_tasks
-from lfr.store.redis.connection import Connection, Store
-from lfr.store.stream.entries import Entry
-from lfr.store.stream.groups import release_claims
+from lfr.runtime.tasks import Completion, complete_tasks_commands, parse_tasks
+from lfr.store.queues.routes import RouteCache
+from lfr.store.queues.served import find_present, find_served
+from lfr.store.redis.connection import Command, Connection, Store
+from lfr.store.redis.transaction import retry_until_committed
+from lfr.store.stream.entries import Entry, acknowledge_command
+from lfr.store.stream.groups import release_claims, role_of_group
 from lfr.store.workflows.attempt_status import are_current
 from lfr.tasks.catalogue import is_reserved
 from lfr.values.json import Json
+
+LOGGER = logging.getLogger(__name__)
+
+_LOOK_AGAIN_SECONDS: Final = 1.0
+"""How soon to look again whether somebody does a task."""
 
 
 class Simulate(Consumer):
@@ -32,26 +45,64 @@ class Simulate(Consumer):
         super().__init__(store, "starting", lease_seconds=store.settings.tasks_lease_seconds)
         self._wait_seconds = wait_seconds
         self._failures = failures
+        self._route_cache = RouteCache(store)
+        self._served: dict[str, str] = {}  # the tasks that groups do, as the log has them
         self._running_tasks: list[tuple[float, str, events.StartTask]] = []  # a heap by due time
 
     def on_pass(self, connection: Connection) -> float:
-        """Complete the tasks that are due. Return the seconds until the next is due."""
+        """Complete the tasks that are due and that nobody does. Return the seconds until the next is due."""
         now = time.monotonic()
         due: list[tuple[float, str, events.StartTask]] = []
         while self._running_tasks and self._running_tasks[0][0] <= now:
             due.append(heapq.heappop(self._running_tasks))
         try:
-            current = are_current(connection, [task for _, _, task in due], [id for _, id, _ in due])
-            completions = [
-                Completion(id, self._end_task_values(task) if is_current else None)
-                for (_, id, task), is_current in zip(due, current, strict=True)
-            ]
-            complete_tasks(connection, self.id, completions, has_receipts=self.has_receipts)
+            served = self._complete(connection, {id: task for _, id, task in due})
         except (Unreachable, Refused):
             for item in due:  # they are completed in a later pass
                 heapq.heappush(self._running_tasks, item)
             raise
+        for _, id, task in due:
+            if id in served:
+                heapq.heappush(self._running_tasks, (now + _LOOK_AGAIN_SECONDS, id, task))
         return self._running_tasks[0][0] - now if self._running_tasks else super().on_pass(connection)
+
+    def _complete(self, connection: Connection, tasks: Mapping[str, events.StartTask]) -> set[str]:
+        """Complete those of these tasks that nobody does; those that are moved or over it forgets. Return the
+        entry ids of the others: somebody does them now. (WATCH; MULTI/EXEC)"""
+        if not tasks:
+            return set()
+
+        def attempt() -> tuple[list[Command] | None, set[str]]:
+            routes = self._route_cache.watch(connection)
+            current = dict(
+                zip(tasks, are_current(connection, list(tasks.values()), list(tasks)), strict=True)
+            )
+            running = {id: task for id, task in tasks.items() if current[id]}
+            served = find_served(connection, routes, running, self._route_cache.forget_ms)
+            present = find_present(connection, self.id.stream, list(served))
+            over = [Completion(id, None) for id in tasks if not current[id]]
+            simulated = [
+                Completion(id, self._end_task_values(task))
+                for id, task in running.items()
+                if id not in served
+            ]
+            commands: list[Command] = []
+            for completions, action in ((over, "processed"), (simulated, "simulated")):
+                commands += complete_tasks_commands(
+                    self.id, completions, has_receipts=self.has_receipts, action=action
+                )
+            if moved := served.keys() - present:
+                commands.append(acknowledge_command(self.id, sorted(moved)))
+            self._log_served({tasks[id].base: group for id, group in served.items()})
+            return commands or None, present
+
+        return retry_until_committed(connection, attempt)
+
+    def _log_served(self, groups: Mapping[str, str]) -> None:
+        for base, group in groups.items():
+            if self._served.get(base) != group:
+                LOGGER.info("%s is not simulated: the group %s does it", base, role_of_group(group))
+        self._served |= groups
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Take the tasks of a batch, for `on_pass` to complete; acknowledge built-in tasks and the rest."""
@@ -76,8 +127,8 @@ class Simulate(Consumer):
 
     def _end_task_values(self, task: events.StartTask) -> dict[str, Json]:
         if random.uniform(0, 100) < self._failures:
-            return events.end_task_values(task, failure="simulated failure")
-        return events.end_task_values(task, output=task.input)
+            return events.end_task_values(task, failure="simulated failure") | {events.SIMULATED: True}
+        return events.end_task_values(task, output=task.input) | {events.SIMULATED: True}
 
 
 def run(store: Store, context: RoleContext, wait_period: float = 3.0, failures: float = 0.0) -> int:

@@ -51,7 +51,7 @@ ROLES = (
     Role(
         "simulate",
         "lfr.roles.simulate",
-        "stands in for missing workers: completes each task after a while with its input as output",
+        "stands in for missing workers: completes each task that nobody does with its input as output",
         (
             Option("--wait-period", duration(), 3.0, "TIME", "maximum duration of a task, as 250ms or 2m"),
             Option("--failures", NUMBER_TEXT, 0.0, "PERCENT", "share of tasks that fail"),

@@ -58,18 +58,26 @@ def parse_tasks(batch: Sequence[Entry]) -> tuple[list[tuple[str, events.StartTas
 def complete_tasks(
     connection: Connection, consumer: ConsumerId, completions: Sequence[Completion], *, has_receipts: bool
 ) -> None:
-    """Append the end-tasks, and settle the start-tasks, in one transaction: those on the bus get receipts and
-    are acknowledged; for those in a queue, see `settle_commands`."""
-    if not completions:
-        return
+    """Append the end-tasks, and settle the start-tasks, in one transaction."""
+    if completions:
+        connection.transact(complete_tasks_commands(consumer, completions, has_receipts=has_receipts))
+
+
+def complete_tasks_commands(
+    consumer: ConsumerId,
+    completions: Sequence[Completion],
+    *,
+    has_receipts: bool,
+    action: str = "processed",
+) -> list[Command]:
+    """Return the commands that append the end-tasks and settle the start-tasks: those on the bus get receipts
+    with this `action` and are acknowledged; for those in a queue, see `settle_commands`."""
     at = events.timestamp(time.time())
     commands = [command for each in completions for command in completion_commands(each, at)]
     ids = [completion.id for completion in completions]
     if keys.has_one_group(consumer.stream):
-        commands += settle_commands(consumer, ids, at, has_receipts=has_receipts)
-    else:
-        commands += receipt_commands(consumer, dict.fromkeys(ids, "processed"), at)
-    connection.transact(commands)
+        return commands + settle_commands(consumer, ids, at, has_receipts=has_receipts, action=action)
+    return commands + receipt_commands(consumer, dict.fromkeys(ids, action), at)
 
 
 def completion_commands(completion: Completion, at: str) -> list[Command]:

@@ -118,7 +118,7 @@ def test_a_demo_whose_role_dies_says_so(tmp_path: Path) -> None:
 
 def test_up_is_found_by_its_folder_and_by_its_line_and_keeps_its_data(tmp_path: Path) -> None:
     data = str(tmp_path / "data")
-    (tmp_path / "a.flow").write_text("A -> wait:delay (- duration: 0.01 -)")
+    (tmp_path / "a.flow").write_text("wait:delay (- duration: 0.01 -)")
     more = {"HOME": str(tmp_path)}
     with started("up", "--data", data, *ports(), more=more) as up:
         assert up.stdout is not None
@@ -150,7 +150,7 @@ def test_another_terminal_finds_up_with_nothing_set(tmp_path: Path) -> None:
     (tmp_path / "a.flow").write_text("A -> B")
     home = {"HOME": str(tmp_path), "XDG_STATE_HOME": "", "XDG_DATA_HOME": "", "LFR_CONFIG": "/dev/null"}
     flow = str(tmp_path / "a.flow")
-    with started("up", *ports(), more=home) as up:
+    with started("up", "--simulate", *ports(), more=home) as up:
         assert up.stdout is not None
         lines = [next(up.stdout)]
         while "LFR_REDIS_URL" not in lines[-1]:
@@ -181,9 +181,27 @@ def test_the_port_of_up_is_a_fixed_one_unless_it_is_in_use(tmp_path: Path) -> No
         assert all(lfr("list", url=url).returncode == 0 for url in urls)
 
 
-def test_up_starts_again_what_dies_and_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_simulated", [False, True])
+def test_up_simulates_only_if_it_is_asked_to(tmp_path: Path, is_simulated: bool) -> None:
     data = str(tmp_path / "data")
     (tmp_path / "a.flow").write_text("A -> B")
+    more = {"HOME": str(tmp_path)}
+    option = "--simulate" if is_simulated else "--no-simulate"  # an option of earlier versions
+    with started("up", option, "--data", data, *ports(), more=more) as up:
+        assert up.stdout is not None
+        line = next(line for line in up.stdout if "no worker does" in line)
+        assert ("wait for one (lfr tasks FILE.py), or for lfr up --simulate" in line) is not is_simulated
+        done = lfr("run", str(tmp_path / "a.flow"), "--input", "{}", "--workflow-id", "x", "--data", data)
+        assert done.returncode == 0
+        inspected = "FINISHED" if is_simulated else "no live worker does A"
+        eventually(lambda: inspected in lfr("inspect", "x", "--data", data, more=more).stdout)
+        roles = {line.partition(" --data")[0].split()[-1] for line in descendants(up.pid).values()}
+        assert ("simulate" in roles) is is_simulated
+
+
+def test_up_starts_again_what_dies_and_says_so(tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    (tmp_path / "a.flow").write_text("wait:delay (- duration: 0.01 -)")
     with started("up", "--data", data, *ports(), more={"HOME": str(tmp_path)}) as up:
         assert up.stdout is not None and up.stderr is not None
         next(line for line in up.stdout if "export" in line)

@@ -25,7 +25,7 @@ from lfr.store.processes import Process, heartbeat_commands
 from lfr.store.queues.claims import ClaimConflict, claim, read_claims
 from lfr.store.redis.connection import Store, open_store
 from lfr.worker.executor import TaskExecutor
-from tests.integration.conftest import Stepper, append
+from tests.integration.conftest import Stepper, append, events_of
 from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
@@ -357,17 +357,16 @@ def test_a_worker_waits_until_a_process_that_died_counts_as_gone(
     assert time.monotonic() - began < 60
 
 
-def test_a_task_of_simulate_is_moved_only_once_that_works_on_it_no_more(
+def test_simulate_gives_way_to_a_group_that_claims_its_task(
     store: Store, client: redis.Redis, stepper: Make
 ) -> None:
-    lifecycle, simulate = stepper(Lifecycle(store)), stepper(Simulate(store, 1e6, 0))
+    lifecycle, simulate = stepper(Lifecycle(store)), stepper(Simulate(store, 0, 0))
     id = start_workflow(store, "a").id
     simulate.step()
     assert len(simulate.consumer.claimed_ids()) == 1
     mine = stepper(worker(store, "a"))
-    mine.step()
-    assert queued(client) == 0 and len(on_bus(client, "start-task")) == 1
-    simulate.consumer.leave(simulate.connection)
+    simulate.step()
+    assert events_of(client, "end-task") == [] and simulate.consumer.claimed_ids() == []
     assert finish(store, id, lifecycle, mine)["output"] == {"by": "mine"}
 
 

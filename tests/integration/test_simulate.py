@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +13,7 @@ from lfr.operations.intervene import terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.simulate import Simulate
 from lfr.runtime.consumer import Consumer
+from lfr.store import keys
 from lfr.store.redis.connection import Store
 from tests.integration.conftest import Stepper, events_of
 
@@ -41,7 +43,7 @@ def test_a_task_that_cannot_be_completed_during_an_outage_is_completed_later(
     simulate = stepper(Simulate(store, 0, 0))
     simulate.step()
     with monkeypatch.context() as outage:
-        outage.setattr("lfr.roles.simulate.complete_tasks", _raise_unreachable)
+        outage.setattr("lfr.roles.simulate.complete_tasks_commands", _raise_unreachable)
         with pytest.raises(Unreachable):
             simulate.step()
     assert len(simulate.consumer.claimed_ids()) == 1
@@ -60,6 +62,51 @@ def test_a_task_that_is_not_current_is_not_completed(
     assert events_of(client, "end-task") == []
     assert simulate.consumer.claimed_ids() == []
     assert len(events_of(client, "receipt")) == 1
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+@pytest.mark.parametrize("reads", ["nothing yet", "it", "past it"])
+def test_what_a_foreign_worker_does_is_not_simulated(
+    store: Store,
+    client: redis.Redis,
+    stepper: Callable[[Consumer], Stepper],
+    monkeypatch: pytest.MonkeyPatch,
+    is_known: bool,
+    reads: str,
+) -> None:
+    monkeypatch.setattr("lfr.roles.simulate._LOOK_AGAIN_SECONDS", 0)
+    start_workflow(store, "a")
+    client.xgroup_create(store.stream, "foreign", id="0")
+    client.xgroup_createconsumer(store.stream, "foreign", "one")
+    if is_known:
+        client.hset(keys.FOREIGN_TASKS, "a", int(1000 * time.time()))
+    if reads != "nothing yet":
+        [(_, entries)] = client.xreadgroup("foreign", "one", {store.stream: ">"})
+        if reads == "past it":
+            client.xack(store.stream, "foreign", *(id for id, _ in entries))
+    simulate = stepper(Simulate(store, 0, 0))
+    for _ in range(3):
+        simulate.step()
+    is_served = is_known or reads != "past it"
+    assert [event["name"] for event in events_of(client, "end-task")] == ([] if is_served else ["a"])
+    client.xgroup_destroy(store.stream, "foreign")
+    simulate.step()
+    assert [event["simulated"] for event in events_of(client, "end-task")] == [True]
+    assert [event["action"] for event in events_of(client, "receipt")] == ["simulated"]
+
+
+def test_what_a_foreign_worker_has_left_for_long_is_simulated(
+    store: Store, client: redis.Redis, stepper: Callable[[Consumer], Stepper]
+) -> None:
+    start_workflow(store, "a")
+    client.xgroup_create(store.stream, "foreign", id="0")
+    [(_, entries)] = client.xreadgroup("foreign", "one", {store.stream: ">"})
+    long_ms = round(1000 * store.settings.receipts_forget_seconds)
+    client.xclaim(store.stream, "foreign", "one", 0, [id for id, _ in entries], idle=long_ms)
+    simulate = stepper(Simulate(store, 0, 0))
+    simulate.step()
+    simulate.step()
+    assert [event["name"] for event in events_of(client, "end-task")] == ["a"]
 
 
 def _raise_unreachable(*_: object, **__: object) -> None:

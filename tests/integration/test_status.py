@@ -221,7 +221,7 @@ def test_what_foreign_workers_do_is_no_problem_while_they_read(
     status = load_status(store)
     assert wait_of(store, id, 2) == {} and status["problems"] == []
     assert status["unclaimed"][0]["problem"] is None
-    monkeypatch.setattr("lfr.operations.workers.SILENT_SECONDS", -1)
+    monkeypatch.setattr("lfr.store.queues.workforce.SILENT_SECONDS", -1)
     assert wait_of(store, id, 2)["hint"] == "the foreign workers that did it read nothing"
 
 

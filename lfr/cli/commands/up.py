@@ -35,6 +35,11 @@ _FATAL: Final = (*PERMANENT_FAILURES, ExitCode.CANNOT_WRITE)
 _VALKEY_PORT: Final = 7379
 """The default port of Valkey: not that of a Redis that this machine may have."""
 
+_SIMULATED: Final = "Tasks that no worker does are simulated: their output is their input."
+_NOT_SIMULATED: Final = (
+    "Tasks that no worker does wait for one (lfr tasks FILE.py), or for lfr up --simulate."
+)
+
 _SERVERS: Final = {"api": ("the API", 5000), "console": ("the console", 8000)}
 """The title and the default port of each role that serves HTTP."""
 
@@ -53,7 +58,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         type=parse_port,
         help=f"port of Valkey (default: {_VALKEY_PORT}, or a free port if that is in use)",
     )
-    add_flag(parser, "--no-simulate", "do not simulate tasks: your own workers do them")
+    add_flag(parser, "--simulate", "complete tasks that no worker does: their output is their input")
     for server, (title, port) in _SERVERS.items():
         parser.add_argument(
             f"--{server}",
@@ -90,8 +95,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     ):
         is_found = is_registered and loaded.redis_source is not RedisSource.ADDRESS
         _print_addresses(terminal, bundle, servers, is_found=is_found)
-        if not arguments.no_simulate:
-            terminal.print("Tasks are simulated. With workers of your own: lfr up --no-simulate")
+        terminal.print(_SIMULATED if arguments.simulate else _NOT_SIMULATED)
         terminal.out.flush()
         try:
             return _Supervisor(bundle).run()
@@ -110,7 +114,7 @@ def _roles(arguments: Namespace, servers: Mapping[str, str]) -> list[RoleArgumen
     config = ["--config", str(Path(arguments.config).absolute())] if arguments.config else []
     receipts = str(Path(arguments.receipts).absolute()) if arguments.receipts else os.devnull
     roles = [["lifecycle"], ["wait"], ["request"], ["resource"], ["redis"], ["receipts", "--to", receipts]]
-    if not arguments.no_simulate:
+    if arguments.simulate:
         roles.append(["simulate"])
     roles += [[name, address] for name, address in servers.items()]
     return [[*role, *config] for role in roles]
@@ -211,7 +215,7 @@ HANDLER = Handler(
     (
         ("up", ""),
         ("up --data ./data --port 7000", ""),
-        ("up --no-simulate", "with task workers of your own"),
+        ("up --simulate", "with no workers yet"),
     ),
     (ExitCode.CONFLICT, ExitCode.CANNOT_WRITE, ExitCode.INTERRUPTED, ExitCode.STOPPED),
 )

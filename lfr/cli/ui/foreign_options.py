@@ -1,4 +1,5 @@
-"""Options of littleflow_redis and littleflow that lfr does not have: a sentence says what to do instead.
+"""Options of littleflow_redis, littleflow and earlier versions that lfr does not have: a sentence says what
+to do instead.
 
 Those that change nothing here are left out of the command line, so that scripts and units go on working.
 """
@@ -10,7 +11,7 @@ from typing import Final, NamedTuple
 
 
 class ForeignOption(NamedTuple):
-    """An option of another program.
+    """An option of another program, or of an earlier version.
 
     sentence    what there is in its place, the continuation of `--group ...`
     has_value   whether a word follows it
@@ -34,6 +35,11 @@ _OPTIONS: Final[Mapping[str, Mapping[str, ForeignOption]]] = {
         "--issuer": ForeignOption("is the setting request.issuer: set ISSUER to the file", is_ignored=False),
     },
     "simulate": {"--group": _GROUP},
+    "up": {
+        "--no-simulate": ForeignOption(
+            "is ignored: tasks are simulated only with --simulate", has_value=False
+        ),
+    },
     "run": {
         "--limit": ForeignOption("is ignored: lfr run --local stops by itself after very many tasks"),
         "--show-cache": ForeignOption(

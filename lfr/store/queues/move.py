@@ -42,8 +42,6 @@ _MOST_PAGES = 50
 """How many entries of the bus are read at once, and how often, in search of a start-task behind the time at
 which it was indexed. What is not found by then is no longer on the bus."""
 
-_SIMULATE_GROUP = "starting"
-
 
 def move_unclaimed(connection: Connection, route_cache: RouteCache, claims: Sequence[str]) -> int:
     """Move the tasks that wait on the bus for one of these claims into the queue of whoever has claimed them.
@@ -133,12 +131,12 @@ def _find_foreign_work(
 ) -> set[str]:
     """Return the ids of the entries that another worker works on: they are pending on the bus in the group
 
-    - of simulate, or of `owner`, the group that has claimed the task, whose workers of a version without
-      queues read the bus. They renew what they work on: what is older than the lease is nobody's.
+    - of `owner`, the group that has claimed the task, whose workers of a version without queues read the bus.
+      They renew what they work on: what is older than the lease is nobody's.
     - of a foreign worker, if such a one has ended a task of this name within a day, and has taken the
       entry within the last `receipts.forget` seconds.
 
-    (XINFO, HGET, XPENDING)
+    The role simulate gives way. (XINFO, HGET, XPENDING)
     """
     ended_ms = connection.call("HGET", keys.FOREIGN_TASKS, base)
     is_done_elsewhere = ended_ms is not None and int(ended_ms) > now_ms - FOREIGN_MS
@@ -146,7 +144,7 @@ def _find_foreign_work(
     commands: list[Command] = []
     most_ms: list[int] = []  # the idle time from which on an entry is nobody's
     for group in read_groups(connection, route_cache.bus):
-        renews = group.name in (_SIMULATE_GROUP, owner)
+        renews = group.name == owner
         if group.pending and (renews or (is_done_elsewhere and group.name not in OWN_GROUPS)):
             commands += [("XPENDING", route_cache.bus, group.raw_name, id, id, 1) for id in ids]
             most_ms += [route_cache.lease_ms if renews else route_cache.forget_ms] * len(ids)

@@ -18,6 +18,10 @@ from lfr.values.stream_id import StreamId
 
 _TASKS_ROLE: Final = "tasks"
 
+SILENT_SECONDS: Final = 300.0
+"""A foreign group that has something to read and has not done so for this time counts as gone. A busy one may
+read less often than an idle one."""
+
 
 @dataclass(frozen=True, slots=True)
 class BusGroup:
@@ -26,11 +30,13 @@ class BusGroup:
     raw_name        its name in Redis
     silent_seconds  since a consumer of it was active; None if it has no consumer
     has_read_all    whether it has read the newest entry; then it may well be silent
+    last_delivered  the id of the last entry that it has read
     """
 
     raw_name: bytes
     silent_seconds: float | None
     has_read_all: bool
+    last_delivered: StreamId
 
     @property
     def name(self) -> str:
@@ -62,6 +68,16 @@ class Workforce:
         """The groups on the bus that are none of lfr's own."""
         own = OWN_GROUPS.union(self.claims.groups.values())
         return [group for group in self.bus_groups if group.name not in own]
+
+    @property
+    def living_readers(self) -> list[BusGroup]:
+        """The foreign groups on the bus that seem to be alive."""
+        return [
+            group
+            for group in self.foreign_groups
+            if group.silent_seconds is not None
+            and (group.has_read_all or group.silent_seconds < SILENT_SECONDS)
+        ]
 
     def processes(self, group: str) -> list[Heartbeat]:
         """Return the live processes of a group of workers."""
@@ -138,7 +154,8 @@ def _read_bus_groups(
     for group, consumers in zip(groups, replies, strict=True):
         idle_ms = [parse_pairs(consumer)[b"idle"] for consumer in consumers.value_or_none or ()]
         silent_seconds = min(idle_ms) / 1000 if idle_ms else None
-        bus_groups.append(BusGroup(group.raw_name, silent_seconds, group.last_delivered >= last_id))
+        has_read_all = group.last_delivered >= last_id
+        bus_groups.append(BusGroup(group.raw_name, silent_seconds, has_read_all, group.last_delivered))
     return bus_groups
 
 
