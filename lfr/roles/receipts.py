@@ -16,8 +16,10 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -49,6 +51,12 @@ _LIFE_SECONDS = 10
 _LIFE_EVERY_SECONDS = 2.0
 """How long the key lives that tells others that a receipts role runs, and how often it is set."""
 
+_MAX_JOINED = 16
+"""How many receipts for entries of queues are logged at once: each may be for a whole batch of a worker."""
+
+_PAUSE_SECONDS = 0.05
+"""The pause after a read of less than a batch: the receipts of a busy installation come in fewer reads."""
+
 _MAX_CACHED_EVENTS = 10_000
 _MAX_CACHED_BYTES = 4096
 """How many events are kept in memory until their receipt is read, and the size of the largest."""
@@ -63,6 +71,7 @@ class Receipts(Consumer):
         )
         self._log = log
         self._live_at = 0.0
+        self._must_pause = False
         self._cached_events: dict[str, str] = {}  # entry id -> the event as JSON
 
     def join(self, connection: Connection) -> None:
@@ -71,7 +80,10 @@ class Receipts(Consumer):
         self._live_at = 0.0
 
     def on_pass(self, connection: Connection) -> float:
-        """Tell others, every two seconds, that a receipts role runs. (SET EX)"""
+        """Tell others, every two seconds, that a receipts role runs. (SET EX) Pause after a small batch."""
+        if self._must_pause:
+            self._must_pause = False
+            self.sleep(_PAUSE_SECONDS)
         now = time.monotonic()
         if now >= self._live_at:
             self._live_at = now + _LIFE_EVERY_SECONDS
@@ -84,9 +96,10 @@ class Receipts(Consumer):
         Acknowledges all other events. Small ones stay in memory until their receipt is read; the rest is read
         from the stream again.
         """
+        self._must_pause = len(batch) < self.capacity()
         joined = [entry for entry in batch if entry.stream == keys.RECEIPTS]
-        if joined:
-            self._log_joined(connection, joined)
+        for start in range(0, len(joined), _MAX_JOINED):
+            self._log_joined(connection, joined[start : start + _MAX_JOINED])
         receipts: list[tuple[Entry, events.Receipt]] = []
         others: list[Entry] = []
         for entry, values in _decode_all([entry for entry in batch if entry.stream != keys.RECEIPTS]):
@@ -100,26 +113,32 @@ class Receipts(Consumer):
         if receipts:
             targets = self._load_targets(connection, [receipt.target for _, receipt in receipts])
             self._write(
-                _log_line(entry, receipt.target, receipt.action, targets.get(receipt.target))
+                line
                 for entry, receipt in receipts
+                for line in _log_lines(entry, receipt.action, [receipt.target], targets)
             )
         self.settle_later([*others, *(entry for entry, _ in receipts)])
 
     def _log_joined(self, connection: Connection, entries: Sequence[Entry]) -> None:
-        """Log receipts for entries of queues, then delete these and the receipts in one transaction. (XRANGE;
-        XACK, XDEL)"""
-        commands: list[Command] = []
-        for entry, values in _decode_all(entries):
-            receipt = _parse_joined(values)
-            if receipt is None:
-                continue
-            targets = read_range(connection, receipt.stream, receipt.targets)
-            texts = {target.id: _event_json(target, decoded) for target, decoded in _decode_all(targets)}
-            self._write(_log_line(entry, id, receipt.action, texts.get(id)) for id in receipt.targets)
-            commands.append(("XDEL", receipt.stream, *receipt.targets))
-        ids = [entry.id for entry in entries]
+        """Log receipts for entries of queues, then delete these and the receipts in one transaction. One read
+        serves all entries of a stream. (XRANGE; XACK, XDEL)"""
+        receipts = [(entry, _parse_joined(values)) for entry, values in _decode_all(entries)]
+        ids: dict[str, list[str]] = defaultdict(list)
+        for _, receipt in receipts:
+            if receipt is not None:
+                ids[receipt.stream] += receipt.targets
+        targets: dict[str, dict[str, str]] = {}
+        for stream, target_ids in ids.items():
+            decoded = _decode_all(read_range(connection, stream, target_ids))
+            targets[stream] = {target.id: _event_json(target, values) for target, values in decoded}
+        for entry, receipt in receipts:
+            if receipt is not None:
+                self._write(_log_lines(entry, receipt.action, receipt.targets, targets[receipt.stream]))
+        receipt_ids = [entry.id for entry in entries]
         [consumer] = (id for id in self.ids if id.stream == keys.RECEIPTS)
-        connection.transact([*commands, acknowledge_command(consumer, ids), ("XDEL", keys.RECEIPTS, *ids)])
+        commands: list[Command] = [("XDEL", stream, *target_ids) for stream, target_ids in ids.items()]
+        commands += [acknowledge_command(consumer, receipt_ids), ("XDEL", keys.RECEIPTS, *receipt_ids)]
+        connection.transact(commands)
 
     def _load_targets(self, connection: Connection, ids: Sequence[str]) -> dict[str, str]:
         """Return the events with these ids as JSON: most are cached, the others are read from the stream."""
@@ -165,11 +184,16 @@ def _parse_joined(values: events.Values | events.Malformed) -> events.JoinedRece
         return None
 
 
-def _log_line(entry: Entry, id: str, action: str, target: str | None) -> str:
-    """Return the line of a receipt for the event with this id: `target`, as JSON, or None if it is gone."""
+def _log_lines(entry: Entry, action: str, ids: Iterable[str], targets: Mapping[str, str]) -> Iterator[str]:
+    """Yield the lines of a receipt for the events with these ids. `targets` has the events as JSON, by id,
+    without those that are gone."""
     at = entry.fields.get(b"at", b"null").decode()
-    members = f'"receipt":"{entry.id}","for":"{id}","action":{encode_json(action)}'
-    return f'{{{members},"at":{at},"target":{target or "null"}}}'.replace("\n", " ") + "\n"
+    before, between = (
+        f'{{"receipt":"{entry.id}","for":"',
+        f'","action":{encode_json(action)},"at":{at},"target":',
+    )
+    for id in ids:
+        yield f"{before}{id}{between}{targets.get(id, 'null')}}}".replace("\n", " ") + "\n"
 
 
 def _event_json(entry: Entry, values: events.Values | events.Malformed) -> str:
@@ -177,11 +201,14 @@ def _event_json(entry: Entry, values: events.Values | events.Malformed) -> str:
     texts."""
     if isinstance(values, events.Malformed):
         return encode_json(as_text(entry))
-    members = (
-        f"{encode_json(name.decode(errors='backslashreplace'))}:{value.decode()}"
-        for name, value in entry.fields.items()
-    )
-    return "{" + ",".join(members) + "}"
+    return (_object_template(tuple(entry.fields)) % tuple(entry.fields.values())).decode()
+
+
+@lru_cache(maxsize=16)
+def _object_template(names: tuple[bytes, ...]) -> bytes:
+    """Return a JSON object with these members, `%b` in place of each value. Few kinds of event are many."""
+    members = (encode_json(name.decode(errors="backslashreplace")).encode() for name in names)
+    return b"{" + b",".join(member.replace(b"%", b"%%") + b":%b" for member in members) + b"}"
 
 
 def run(store: Store, context: RoleContext, to: str | None = None, rotate: float = _ROTATE_MB) -> int:
