@@ -71,7 +71,6 @@ class Receipts(Consumer):
         )
         self._log = log
         self._live_at = 0.0
-        self._must_pause = False
         self._cached_events: dict[str, str] = {}  # entry id -> the event as JSON
 
     def join(self, connection: Connection) -> None:
@@ -80,10 +79,7 @@ class Receipts(Consumer):
         self._live_at = 0.0
 
     def on_pass(self, connection: Connection) -> float:
-        """Tell others, every two seconds, that a receipts role runs. (SET EX) Pause after a small batch."""
-        if self._must_pause:
-            self._must_pause = False
-            self.sleep(_PAUSE_SECONDS)
+        """Tell others, every two seconds, that a receipts role runs. (SET EX)"""
         now = time.monotonic()
         if now >= self._live_at:
             self._live_at = now + _LIFE_EVERY_SECONDS
@@ -96,7 +92,8 @@ class Receipts(Consumer):
         Acknowledges all other events. Small ones stay in memory until their receipt is read; the rest is read
         from the stream again.
         """
-        self._must_pause = len(batch) < self.capacity()
+        if len(batch) < self.capacity():
+            self.pause_once(_PAUSE_SECONDS)
         joined = [entry for entry in batch if entry.stream == keys.RECEIPTS]
         for start in range(0, len(joined), _MAX_JOINED):
             self._log_joined(connection, joined[start : start + _MAX_JOINED])

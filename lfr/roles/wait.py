@@ -37,6 +37,9 @@ from lfr.values.checks import is_unicode
 _SOON_SECONDS: Final = 0.02
 """How soon to look again for pending entries that another role is about to finish."""
 
+_PAUSE_SECONDS: Final = 0.005
+"""The pause after a batch in which nothing is for this role, as is most of the bus while much is going on."""
+
 _TIDY_EVERY_SECONDS: Final = 10.0
 
 
@@ -79,6 +82,8 @@ class WaitTasks(Consumer):
         refused, one by one. Among waits and events, the stream's order decides what is earlier. Holds back
         those that come after an event of their kind that another role has read and not processed."""
         waits = classify_batch(batch)
+        if len(waits.foreign) == len(batch) < self.capacity():
+            self.pause_once(_PAUSE_SECONDS)
         self.acknowledge_later(waits.foreign)
         complete_tasks(connection, self.id, waits.failures, has_receipts=self.has_receipts)
         start_delays(connection, self.id, waits.delays)

@@ -114,6 +114,7 @@ class Consumer(EventListener):
         self._reclaim_at = 0.0
         self._reclaim_from = dict.fromkeys(self.ids, FIRST_ID)
         self._renew_at = 0.0
+        self._pause_seconds = 0.0  # before the next pass
         self._remove_idle_at = 0.0
         self._before_read: list[Command] = []  # commands that go with the next read
         self._to_acknowledge: dict[str, list[str]] = {}  # by stream
@@ -232,6 +233,11 @@ class Consumer(EventListener):
                 commands.append(acknowledge_command(id, acknowledged))
         return commands
 
+    def pause_once(self, seconds: float) -> None:
+        """Pause before the next pass, so that it reads many events at once: each read has its price, for this
+        process and for Redis. For events that nobody waits for."""
+        self._pause_seconds = seconds
+
     def capacity(self) -> int:
         """Return how many events a pass may read. With 0, `wait_for_capacity` is called instead."""
         return self.store.settings.batch
@@ -258,6 +264,9 @@ class Consumer(EventListener):
 
     def run_pass(self, connection: Connection) -> None:
         """Do what is due by the clock, then read a batch and process it. Reclaimed entries come first."""
+        if self._pause_seconds:
+            self.sleep(self._pause_seconds)
+            self._pause_seconds = 0.0
         due_seconds = self.on_pass(connection)
         self.keep_claims(connection)
         # Far less than the time-out: a server without new entries must not seem to be gone.

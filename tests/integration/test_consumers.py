@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,8 @@ from lfr.config.settings import Settings
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
+from lfr.roles.receipts import Receipts
+from lfr.roles.wait import WaitTasks
 from lfr.runtime import consumer as module
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
@@ -121,3 +124,23 @@ def test_a_consumer_that_stops_reads_nothing_more(store: Store, client: redis.Re
     assert (
         client.xinfo_groups("workflows:run")[0]["last-delivered-id"] == client.xrange("workflows:run")[0][0]
     )
+
+
+def test_a_role_lets_events_gather_while_nobody_waits_for_it(
+    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait, receipts = stepper(WaitTasks(store)), stepper(Receipts(store, io.StringIO()))
+    pauses: list[tuple[object, float]] = []
+    for role in (wait.consumer, receipts.consumer):
+        monkeypatch.setattr(role, "sleep", lambda seconds, role=role: pauses.append((role, seconds)))
+    for role in (wait, receipts):
+        role.step()  # it makes its group
+    append(client, kind="start-workflow", workflow="w")  # not for the wait role
+    for _ in range(3):
+        wait.step()
+        receipts.step()
+    assert [role for role, _ in pauses] == [wait.consumer, receipts.consumer]
+    append(client, kind="mine")
+    for _ in range(2):
+        wait.step()
+    assert len(pauses) == 2  # an event that ends waits is processed at once, and so is the next
