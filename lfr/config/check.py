@@ -15,11 +15,13 @@ from typing import Any, Final
 
 from lfr.config.settings import Setting, Value
 from lfr.errors import BadSettings
+from lfr.store.keys import has_first_word
 from lfr.values.checks import HOST, WHOLE_NUMBER_TEXT, Check, duration, is_unicode, whole_number
 
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 _SEPARATOR: Final = re.compile(r"[\s,]+")
+_PREFIX_TEXT: Final = re.compile(r"(?:[A-Za-z0-9._/-]+:)+")
 
 
 def check_setting(setting: Setting, raw: Any, place: str) -> Value:
@@ -97,8 +99,14 @@ _TOKEN: Final = Check(
     lambda text: text if text.isascii() and text.isprintable() and text == text.strip() else None,
 )
 
+_PREFIX: Final = Check(
+    "letters, digits and . _ / - with a : behind them, such as staging: (none of lfr's own, such as flow:)",
+    lambda text: text if not text or (_PREFIX_TEXT.fullmatch(text) and not has_first_word(text)) else None,
+)
+
 _BOUNDS: Final[Mapping[str, Check]] = {
     "redis.host": HOST,
+    "redis.prefix": _PREFIX,
     "redis.port": Check("a port, 1 to 65535", whole_number(1, 65535).read),
     "redis.timeout": _TIMEOUT,
     "log.level": Check(f"one of {', '.join(LOG_LEVELS)}", _read_level),

@@ -38,6 +38,11 @@ class Settings:
     redis_password: str = _setting(
         "", "redis.password", "password for Redis", variable="REDIS_PASSWORD", secret=True
     )
+    redis_prefix: str = _setting(
+        "",
+        "redis.prefix",
+        "what all keys begin with, such as `staging:`: for several installations on one Redis",
+    )
     redis_timeout_seconds: float = _setting(
         10.0, "redis.timeout", "time without a reply after which a connection counts as lost"
     )

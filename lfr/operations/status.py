@@ -66,6 +66,7 @@ def load_status(store: Store) -> dict[str, Any]:
     status: dict[str, Any] = {
         "redis": {**statistics.server, "warnings": list(_warnings(statistics.server))},
         "roles": [_describe_process(heartbeat) for heartbeat in workforce.heartbeats],
+        "prefix": store.settings.redis_prefix,
         "stream": {"key": store.stream, "length": streams[0].length},
         "streams": [_describe_stream(store.stream, stream, queues) for stream in streams],
         "groups": _describe_groups(store, workforce, streams, lapses),

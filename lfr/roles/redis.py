@@ -9,7 +9,7 @@ from lfr.errors import BadSettings
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
 from lfr.runtime.tasks import Completion, complete_tasks, parse_tasks
-from lfr.store.keys import is_own
+from lfr.store.keys import is_of_an_installation
 from lfr.store.redis.connection import Connection, Reply, Store, is_error
 from lfr.store.stream.entries import Entry
 from lfr.store.workflows.attempt_status import are_current
@@ -31,7 +31,8 @@ class RedisTasks(Consumer):
             commands = allowed_commands(store.settings.redis_commands)
         except ValueError as error:
             raise BadSettings(str(error), place="redis.commands") from None
-        self._policy = CommandPolicy(commands, lambda key: key == store.stream or is_own(key))
+        prefix = store.settings.redis_prefix
+        self._policy = CommandPolicy(commands, lambda key: is_of_an_installation(key, prefix, store.stream))
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Run the `redis:` tasks of a batch whose attempts are current; acknowledge the others. A task with
@@ -52,7 +53,7 @@ class RedisTasks(Consumer):
                 values = events.end_task_values(task, failure=str(error), is_final=True)
                 completions.append(Completion(id, values))
         words = [command.words for _, _, command in commands]
-        replies = connection.execute_unchecked(words)
+        replies = connection.execute_with_raw_keys(words)
         for (id, task, command), reply in zip(commands, replies, strict=True):
             completions.append(Completion(id, _end_task_values(task, command, reply)))
         complete_tasks(connection, self.id, completions, has_receipts=self.has_receipts)

@@ -98,7 +98,8 @@ class Consumer(EventListener):
         select: Sequence[str] = (),
         lease_seconds: float | None = None,
     ) -> None:
-        super().__init__(store.stream, group, pool=store.pool, select=list(select))
+        key = store.settings.redis_prefix + store.stream  # for rqse's own methods
+        super().__init__(key, group, pool=store.pool, select=list(select))
         self.store = store
         self._consumer = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
         streams = (keys.queue(group),) if claims else streams or (store.stream,)

@@ -11,9 +11,23 @@ from typing import Final
 _BASE_URL: Final = re.compile(r"env:[^:]*:[^:]*_url")
 """The key of a base URL behind its prefix. Names have no colon, so every such key can be told by its end."""
 
-_OWN: Final = re.compile(
-    rf"(?:workflow|workflows|flow|flows|waits|receipts|littleflow):.*|.*{_BASE_URL.pattern}", re.DOTALL
+_FIRST_WORDS: Final = ("workflow", "workflows", "flow", "flows", "waits", "receipts", "littleflow")
+
+_OWN: Final = re.compile(rf"(?:{'|'.join(_FIRST_WORDS)}):.*|.*{_BASE_URL.pattern}", re.DOTALL)
+
+_OWN_WITH_A_PREFIX: Final = re.compile(
+    r"""(?:[\w./-]+:)+(?:
+        workflow:(?:[^:]*-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}.* | workflow:latch:.*
+        | workflows:(?:all|dead|run|ends|receipts|claims|un\w+|foreign|housekeeper|indexed|stream)
+        | workflows:(?:process|processes|claims|group|receipts|stale|state|tasks|unclaimed)(?::.*)?
+        | littleflow:config:env-prefix | flow:(?:text:[0-9a-f]{32} | [0-9a-f]{64}) | flows:refs | receipts:logged
+        | waits:(?:latches|timers|countdowns|kinds|deadlines|delayed)
+        | waits:(?:latch|opened|fields|counts|place|event|kept|free|taken)(?::.*)?
+    )""",
+    re.DOTALL | re.VERBOSE | re.ASCII,
 )
+"""A pattern for the keys of an installation with another `redis.prefix`. It is narrow: a user may have keys
+of other forms, such as `order:flow:7`."""
 
 _QUEUE_PREFIX: Final = "workflows:tasks:"
 
@@ -291,3 +305,16 @@ def is_own(key: str) -> bool:
     """Return whether lfr writes or reads a key: those above, those of littleflow_redis, and the base URLs of
     `request:` tasks. False for the stream, which may have any name: compare that as well."""
     return _OWN.fullmatch(key) is not None
+
+
+def is_of_an_installation(key: str, prefix: str, stream: str) -> bool:
+    """Return whether an installation of lfr uses a key, given with its prefix: the installation with this
+    `redis.prefix` and this stream, one without a prefix, or one with any other prefix."""
+    own = key.removeprefix(prefix)
+    return stream in (own, key) or is_own(own) or is_own(key) or bool(_OWN_WITH_A_PREFIX.fullmatch(key))
+
+
+def has_first_word(prefix: str) -> bool:
+    """Return whether a prefix has a word in it with which keys begin: then a key with it could be the same as
+    a key with another prefix."""
+    return not set(_FIRST_WORDS).isdisjoint(prefix.split(":"))

@@ -112,7 +112,7 @@ def _summary(address: str, status: Mapping[str, Any]) -> Iterator[tuple[str, str
         yield "redis", f"{redis['version']} at {address}, {redis['memory'] / 2**20:,.1f} MiB{warning}"
     else:
         yield "redis", f"at {address}; its version and memory are unknown: this user may not send INFO"
-    yield "stream", f"{stream['length']:,} events in {stream['key']}"
+    yield "stream", f"{stream['length']:,} events in {status['prefix']}{stream['key']}"
     lengths = Counter[str]()
     for each in status["streams"]:
         lengths[each["kind"]] += each["length"]

@@ -21,6 +21,7 @@ from redis.retry import Retry
 
 from lfr.config.settings import Settings
 from lfr.errors import BadSettings, Refused, Unreachable
+from lfr.store.redis.key_prefix import KeyPrefix
 from lfr.store.redis.resp import find_parser_class, pack, read_replies
 from lfr.store.redis.server_check import ServerCheck, is_reserved
 from lfr.store.redis.url import parse_redis_url
@@ -70,6 +71,7 @@ class Store:
 
     settings: Settings
     pool: _Pool
+    key_prefix: KeyPrefix | None
 
     @property
     def stream(self) -> str:
@@ -78,7 +80,7 @@ class Store:
 
     def connect(self) -> Connection:
         """Return a connection for one thread, to be used with `with`. It connects at its first command."""
-        return Connection(self.pool, address(self.settings))
+        return Connection(self.pool, address(self.settings), self.key_prefix)
 
 
 def open_store(settings: Settings) -> Store:
@@ -107,9 +109,11 @@ def open_store(settings: Settings) -> Store:
             options["connection_class"] = redis.UnixDomainSocketConnection
         elif url.is_tls:
             options["connection_class"] = redis.SSLConnection
-    check = ServerCheck(address(settings), settings.stream, location.pop("db"))
+    prefix = settings.redis_prefix
+    check = ServerCheck(address(settings), settings.stream, location.pop("db"), prefix)
     connect = partial(_set_up, check)
-    return Store(settings, _Pool(redis_connect_func=connect, **location, **options))
+    pool = _Pool(redis_connect_func=connect, **location, **options)
+    return Store(settings, pool, KeyPrefix(prefix) if prefix else None)
 
 
 class _Pool(redis.ConnectionPool):
@@ -176,9 +180,11 @@ def address(settings: Settings) -> str:
 class Connection:
     """One connection to Redis, for one thread. The end of `with` gives it back to the pool."""
 
-    def __init__(self, pool: _Pool, address: str) -> None:
+    def __init__(self, pool: _Pool, address: str, key_prefix: KeyPrefix | None) -> None:
         self._pool = pool
         self._address = address
+        self._key_prefix = key_prefix
+        self._sent_names: list[str] = []  # with a prefix: of the commands whose replies are to come
         self._redis_connection: Any = None
         self._is_watching = False
 
@@ -216,8 +222,23 @@ class Connection:
         self.send(commands)
         return self.receive(len(commands))
 
+    def execute_with_raw_keys(self, commands: Sequence[Command]) -> list[Reply]:
+        """Do as `execute_unchecked`, but with keys of users: they are used as they are, without the prefix of
+        lfr's own keys."""
+        if self._key_prefix is None or not commands:
+            return self.execute_unchecked(commands)
+        self._write(commands, [""] * len(commands))
+        return self.receive(len(commands))
+
     def send(self, commands: Sequence[Command]) -> None:
         """Send all commands in one write; `receive` returns their replies. Raises as `execute_unchecked`."""
+        if self._key_prefix is None:
+            self._write(commands, ())
+        else:
+            self._write(self._key_prefix.add(commands), [str(command[0]) for command in commands])
+
+    def _write(self, commands: Sequence[Command], names: Sequence[str]) -> None:
+        """Send commands whose keys have their prefix. With a prefix, `names` says what their replies are."""
         try:
             if self._redis_connection is None:
                 self._redis_connection = self._pool.take()
@@ -225,13 +246,18 @@ class Connection:
             self._redis_connection.send_packed_command([pack(commands)], check_health=False)
         except _CONNECTION_ERRORS as error:
             raise self._disconnected(error) from None
+        self._sent_names += names
 
     def receive(self, count: int) -> list[Reply]:
         """Return the replies to the next `count` commands that were sent. Raises as `execute_unchecked`."""
         try:
-            return read_replies(self._redis_connection, count)
+            replies = read_replies(self._redis_connection, count)
         except _CONNECTION_ERRORS as error:
             raise self._disconnected(error) from None
+        if self._key_prefix is None:
+            return replies
+        names, self._sent_names = self._sent_names[:count], self._sent_names[count:]
+        return list(map(self._key_prefix.remove, names, replies))
 
     def check(self, replies: list[Reply], *, keep_errors: bool = False) -> list[Reply]:
         """Return the replies. Raises for the errors among them as `execute` does."""
@@ -276,6 +302,7 @@ class Connection:
 
     def _disconnected(self, error: Exception) -> Refused | Unreachable:
         """Return why a connection cannot be made, or is broken."""
+        self._sent_names = []
         if isinstance(error, redis.ResponseError) and _is_unavailable(error):
             return self._unavailable(error)
         if isinstance(error, (*_REFUSAL_ERRORS, redis.ResponseError)):  # to connect sends AUTH, SELECT

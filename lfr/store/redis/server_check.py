@@ -57,10 +57,10 @@ class ServerCheck:
     commands  the commands to send on a new connection; the replies go to `check`
     """
 
-    def __init__(self, address: str, stream: str, database: int) -> None:
+    def __init__(self, address: str, stream: str, database: int, prefix: str) -> None:
         self._address = address
         self._database = database
-        self._types = {**_KEY_TYPES, stream: "stream"}
+        self._types = {f"{prefix}{key}": type for key, type in {**_KEY_TYPES, stream: "stream"}.items()}
         self.commands: Sequence[tuple[str | int, ...]] = (
             ("HELLO", 2),
             ("COMMAND", "INFO", "XAUTOCLAIM"),

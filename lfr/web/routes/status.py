@@ -166,6 +166,7 @@ _SYSTEM: Final = object_schema(
     {
         "redis": OBJECT,
         "roles": array(OBJECT),
+        "prefix": TEXT,
         "stream": object_schema({"key": TEXT, "length": INTEGER}),
         "streams": array(
             object_schema(

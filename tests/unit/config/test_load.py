@@ -202,7 +202,16 @@ def test_a_file_that_is_named_must_be_there(layers: Layers) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "text"), [("REDIS_PORT", "six"), ("LFR_LEASE", "nan"), ("LFR_BATCH", "0")]
+    ("variable", "text"),
+    [
+        ("REDIS_PORT", "six"),
+        ("LFR_LEASE", "nan"),
+        ("LFR_BATCH", "0"),
+        *(
+            ("LFR_REDIS_PREFIX", prefix)
+            for prefix in ("a", ":", "a*:", "a b:", "é:", "flow:", "a:waits:", "a::")
+        ),
+    ],
 )
 def test_a_bad_variable_is_named(layers: Layers, variable: str, text: str) -> None:
     layers.environment[variable] = text
