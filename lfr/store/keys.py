@@ -20,7 +20,8 @@ _OWN_WITH_A_PREFIX: Final = re.compile(
         workflow:(?:[^:]*-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}.* | workflow:latch:.*
         | workflows:(?:all|dead|run|ends|receipts|claims|un\w+|foreign|housekeeper|indexed|stream)
         | workflows:(?:process|processes|claims|group|receipts|stale|state|tasks|unclaimed)(?::.*)?
-        | littleflow:config:env-prefix | flow:(?:text:[0-9a-f]{32} | [0-9a-f]{64}) | flows:refs | receipts:logged
+        | littleflow:config:env-prefix
+        | flow:(?:text:[0-9a-f]{32} | [0-9a-f]{64}) | flows:refs | receipts:logged
         | waits:(?:latches|timers|countdowns|kinds|deadlines|delayed)
         | waits:(?:latch|opened|fields|counts|place|event|kept|free|taken)(?::.*)?
     )""",

@@ -37,6 +37,7 @@ _KEY_TYPES: Final[Mapping[str, str]] = {
     keys.FOREIGN_TASKS: "hash",
     keys.HOUSEKEEPER: "string",
     keys.IS_INDEXED: "string",
+    keys.BASE_URL_PREFIX: "string",
     **{keys.state(state): "zset" for state in WorkflowState},
 }
 """The keys that are there from the first workflow on, with the type of each."""
