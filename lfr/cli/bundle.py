@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lfr.host.child_processes import RoleProcesses
-from lfr.host.valkey import ValkeyServer, write_address
+from lfr.host.valkey import ValkeyServer
+from lfr.host.valkey_address import write_address
 
 RoleArguments: TypeAlias = Sequence[str]
 """A role and its options, as on a command line."""
@@ -25,18 +27,14 @@ class Bundle:
     processes: RoleProcesses
 
     def start_server(self) -> None:
-        """Start the server and write its address to the folder. Raises as `ValkeyServer.start`."""
+        """Start the server, also one that has died, and write its address to the folder. Raises as
+        `ValkeyServer.start`."""
         self.server.start()
         write_address(self.folder, self.server.address, self.server.pid)
 
     def start_role(self, arguments: RoleArguments) -> None:
         """Start a role process. `--data` makes it use this server, whatever else is configured."""
         self.processes.start([*arguments, "--data", str(self.folder)])
-
-    def restart_server(self) -> None:
-        """Start a new server in the same folder, on the same port. Raises as `ValkeyServer.start`."""
-        self.server = ValkeyServer(self.folder, port=self.server.address.port)
-        self.start_server()
 
 
 @contextmanager
@@ -46,14 +44,14 @@ def running_bundle(
     processes: RoleProcesses,
     *,
     port: int | None = None,
-    preferred_port: int = 0,
 ) -> Iterator[Bundle]:
     """Start the server and the roles, yield them, and in the end stop the roles first, then the server.
 
-    Without a `port`, it is `preferred_port` if that is free, else another free one. From the stop on, SIGINT,
-    SIGTERM and SIGHUP are ignored. Raises as `ValkeyServer.start`.
+    The server listens on a unix socket or, with a `port`, there, with a new password. From the stop on,
+    SIGINT, SIGTERM and SIGHUP are ignored. Raises as `ValkeyServer.start`.
     """
-    bundle = Bundle(folder, ValkeyServer(folder, port=port, preferred_port=preferred_port), processes)
+    password = "" if port is None else secrets.token_urlsafe(32)
+    bundle = Bundle(folder, ValkeyServer(folder, port=port, password=password), processes)
     with ExitStack() as stack:
         # Registered before the start, so that an interruption during the start stops the server, too.
         stack.callback(lambda: bundle.server.stop())

@@ -13,7 +13,8 @@ weakest first:
 The address of Redis is either a URL or host and port. The strongest layer that has one of these decides:
 `--host` overrides a URL of the environment, and the port then comes from the strongest layer that has one; a
 URL overrides host and port of its own and of weaker layers. A layer that has none of these, but the data
-folder of an `lfr up`, decides for the server of that one (`config/running_up.py`). User and password in a URL
+folder of an `lfr up`, decides for the server of that one (`config/running_up.py`); a layer with a user or a
+password alone, for the server at the default address. User and password in a URL
 become the user and password of that layer and are removed from the URL, so that no URL that lfr shows or logs
 holds a secret.
 """
@@ -53,9 +54,11 @@ _RawValue: TypeAlias = tuple[Setting, Any, str]
 
 
 class RedisSource(Enum):
-    """What says where Redis is: settings of its address, the data folder of an `lfr up`, or nothing."""
+    """What says where Redis is: settings of its address; only a user or a password, for the server at the
+    default address; the data folder of an `lfr up`; or nothing."""
 
     ADDRESS = "address"
+    PASSWORD = "password"
     UP_FOLDER = "up folder"
     NOTHING = "nothing"
 
@@ -129,16 +132,13 @@ def load_with_origins(
 
 
 def _redis_source(layer: Layer) -> RedisSource | None:
-    """Return what of a layer says where Redis is; None if nothing does.
-
-    User and password alone count as an address: they are for the server at the default address.
-    """
+    """Return what of a layer says where Redis is; None if nothing does."""
     names = {name for name, (value, _) in layer.items() if value}
     if names & {"redis_url", "redis_host", "redis_port"}:
         return RedisSource.ADDRESS
     if "up_data" in names:
         return RedisSource.UP_FOLDER
-    return RedisSource.ADDRESS if names & {"redis_username", "redis_password"} else None
+    return RedisSource.PASSWORD if names & {"redis_username", "redis_password"} else None
 
 
 def _checked_layer(raw_values: Iterable[_RawValue]) -> Layer:

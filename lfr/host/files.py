@@ -30,9 +30,12 @@ def write_atomically(path: Path, content: str | bytes, mode: int | None = None) 
     try:
         if mode is None and target.exists():
             mode = target.stat().st_mode & 0o7777
-        new.write_bytes(content.encode() if isinstance(content, str) else content)
+        # With its mode from the beginning: others must not read a secret in between.
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666 if mode is None else mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         if mode is not None:
-            new.chmod(mode)
+            new.chmod(mode)  # whatever the umask is
         new.replace(target)
     except OSError as error:
         with suppress(OSError):

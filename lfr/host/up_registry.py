@@ -15,7 +15,7 @@ from pathlib import Path
 from lfr.errors import BadSettings, CannotWrite
 from lfr.host.files import write_atomically
 from lfr.host.user_folders import user_data_folder, user_state_folder
-from lfr.host.valkey import read_address
+from lfr.host.valkey_address import Address, read_address
 
 _FOLDER = "up"
 
@@ -40,12 +40,12 @@ def registered_up(folder: Path) -> Iterator[bool]:
             file.unlink(missing_ok=True)
 
 
-def find_running_up() -> tuple[Path, str] | None:
-    """Return the data folder and the URL of the `lfr up` of this user that runs; None if none does.
+def find_running_up() -> tuple[Path, Address] | None:
+    """Return the data folder and the address of the `lfr up` of this user that runs; None if none does.
 
     If several run, it is the one with the default folder. Raises BadSettings if none of them has that.
     """
-    running = {folder: url for _, folder in _registered() if (url := read_address(folder)) is not None}
+    running = {folder: found for _, folder in _registered() if (found := read_address(folder)) is not None}
     default = user_data_folder().absolute()
     if default in running:
         return default, running[default]

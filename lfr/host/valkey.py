@@ -1,22 +1,21 @@
 """The Valkey server that is bundled with lfr: its program, its process, its data folder, its address.
 
-`lfr up` and `lfr demo` run it on loopback, with an append-only file in its data folder.
+`lfr up` and `lfr demo` run it on a unix socket, with an append-only file in its data folder.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import platform
 import shutil
 import signal
-import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Self, TextIO
 
@@ -24,18 +23,20 @@ from lfr.errors import CannotWrite, Conflict, LfrError, NotFound
 from lfr.host.append_only_file import Damage, cut_zeros, find_damage
 from lfr.host.child_processes import deferred_signals, terminate_with_parent, wait_or_kill
 from lfr.host.files import hold_lock, write_atomically, write_lock_holder
+from lfr.host.valkey_address import Address, free_port, is_ready, probe, remove_address
 
 LOGGER = logging.getLogger(__name__)
 
 SERVER_VARIABLE = "LFR_VALKEY_SERVER"
 
 _LOCK = "lfr-up.lock"
-_ADDRESS = "lfr-up.json"
+_SOCKET = "valkey.sock"
+_LONGEST_PATH = 100
+"""The bytes that the path of a unix socket may have: unix(7) has 108, some systems fewer."""
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 20.0
 _TRIES = 5
-_ANSWER_SECONDS = 1.0
 
 
 class CannotStart(LfrError):
@@ -75,33 +76,20 @@ def _bundled() -> Path:
     return Path(__file__).parent / "servers" / platform.machine() / "valkey-server"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """The address of a server."""
-
-    host: str
-    port: int
-
-    @property
-    def url(self) -> str:
-        """Return the address as `--url` takes it."""
-        return f"redis://{self.host}:{self.port}"
-
-
 class ValkeyServer:
-    """A server with its data in a folder, on a port or, if that is None, on a free one.
+    """A server with its data in a folder. It ends with the process that has started it.
 
-    The free one is `preferred_port` if no other program uses it. The server ends with the process that has
-    started it.
+    address  where it listens: by default a unix socket that only this user can connect to. With a `port`, it
+             is that port of loopback, or a free one for 0, and `password` is required there
     """
 
-    def __init__(self, data: Path, *, port: int | None = None, preferred_port: int = 0) -> None:
+    def __init__(self, data: Path, *, port: int | None = None, password: str = "") -> None:
         self._data = data
         self._log = data / "valkey.log"
         self._port = port
-        self._preferred_port = preferred_port
         self._process: subprocess.Popen[bytes] | None = None
-        self.address = Address("127.0.0.1", port or 0)
+        self._socket_folder: Path | None = None  # if the socket cannot be in the data folder
+        self.address = Address(port=port or 0, password=password)
 
     def __enter__(self) -> Self:
         self.start()
@@ -116,7 +104,7 @@ class ValkeyServer:
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Start the server, on a free port unless one is set, and wait until it has read its data.
+        """Start the server and wait until it has read its data. Another start has the same address.
 
         If a former server, whose parent was killed, still holds the folder, wait until it has ended. Cut off
         zeros that a loss of power has left at the end of the append-only file. Raises NotFound if there is no
@@ -132,14 +120,15 @@ class ValkeyServer:
             self._start(server, lock)
 
     def _start(self, server: Path, lock: TextIO) -> None:
-        for _ in range(_TRIES):
-            self.address = Address(self.address.host, self._port or free_port(self._preferred_port))
+        for number in range(_TRIES):
+            self.address = self._next_address(is_first=number == 0)
             with deferred_signals():
                 self._process = self._launch(server, lock)
             write_lock_holder(lock, self._process.pid)
             if self._wait_until_ready():
                 return
-            if "in use" not in self._log.read_text(errors="replace"):
+            log = self._log.read_text(errors="replace")
+            if not ("in use" in log or "opening Unix socket" in log):
                 break
             if self._port:
                 raise Conflict(f"port {self._port} is taken", hint="choose another with --port")
@@ -147,6 +136,19 @@ class ValkeyServer:
             hint = f"lfr mend {self._data} --cut keeps what stands before, and a copy"
             raise CannotStart(f"{server.name} does not start: {damage}", place=str(self._log), hint=hint)
         raise CannotStart(f"{server.name} does not start: {self._end_of_log()}", place=str(self._log))
+
+    def _next_address(self, *, is_first: bool) -> Address:
+        """Return where to listen: where it listened before, if this is the first try of a start."""
+        if self._port is not None:
+            has_port = self._port or (is_first and self.address.port)
+            return replace(self.address, port=has_port or free_port())
+        if is_first and self.address.path:
+            return self.address
+        path = self._data.absolute() / _SOCKET
+        if not is_first or len(os.fsencode(path)) > _LONGEST_PATH:  # or a file system without sockets
+            self._socket_folder = self._socket_folder or Path(tempfile.mkdtemp(prefix="lfr-"))
+            path = self._socket_folder / _SOCKET
+        return Address(str(path))
 
     def _find_damage(self) -> Damage | None:
         with suppress(OSError):
@@ -160,15 +162,17 @@ class ValkeyServer:
 
     def stop(self) -> None:
         """Stop the server, which writes its data first; kill it after 20 s. Do nothing if it does not run."""
-        if self._process is None:
-            return
-        with suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGTERM)
-        wait_or_kill(self._process, _STOP_SECONDS)
-        self._process = None
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGTERM)
+            wait_or_kill(self._process, _STOP_SECONDS)
+            self._process = None
+        if self._socket_folder is not None:
+            shutil.rmtree(self._socket_folder, ignore_errors=True)
+            self._socket_folder = None
 
     def _launch(self, server: Path, lock: TextIO) -> subprocess.Popen[bytes]:
-        self._log.write_bytes(b"")
+        write_atomically(self._log, b"", mode=0o600)
         options = {
             "bind": self.address.host,
             "port": str(self.address.port),
@@ -181,17 +185,25 @@ class ValkeyServer:
             "maxmemory-policy": "noeviction",
             "hz": "100",  # how often a second the server ends timed-out reads: delays must not end late
         }
+        if self.address.path:
+            options |= {"unixsocket": self.address.path, "unixsocketperm": "700"}
         arguments = [text for name, value in options.items() for text in (f"--{name}", value)]
-        return subprocess.Popen(
-            [str(server), *arguments],
+        password = self.address.password
+        process = subprocess.Popen(
+            [str(server), *arguments, *(["-"] if password else [])],
             cwd=self._data,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C must not reach the server, which stops last
             preexec_fn=terminate_with_parent(),
             pass_fds=[lock.fileno()],
+            umask=0o077,  # socket and data are for this user alone
         )
+        assert process.stdin is not None
+        with suppress(BrokenPipeError), process.stdin as settings:  # everybody can read the arguments
+            settings.write(f"requirepass {password}\n".encode() if password else b"")
+        return process
 
     def _wait_until_ready(self) -> bool:
         assert self._process is not None
@@ -199,8 +211,8 @@ class ValkeyServer:
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 return False
-            reply = _probe(self.address)
-            if _is_ready(reply, self._process.pid):  # and is not another server that took the port before
+            reply = probe(self.address)
+            if is_ready(reply, self._process.pid):  # and is not another server that took the port before
                 return True
             if b"\nloading:1\r" in reply:  # the time that this takes depends on the data
                 deadline = time.monotonic() + _START_SECONDS
@@ -216,53 +228,6 @@ class ValkeyServer:
         return "its log cannot be read"
 
 
-def is_serving(address: Address, pid: int) -> bool:
-    """Return whether the server at this address has read its data and is this process. (INFO)"""
-    return _is_ready(_probe(address), pid)
-
-
-def is_reachable(address: Address) -> bool:
-    """Return whether a server at this address has read its data. It may refuse to say so. (INFO)"""
-    reply = _probe(address)
-    return b"\nloading:0\r" in reply or reply.startswith((b"-NOAUTH", b"-NOPERM"))
-
-
-def _probe(address: Address) -> bytes:
-    """Return the reply to INFO, up to an error; empty if there is no server. PING would not do: a server
-    whose disk is full answers it with an error, and serves all the same."""
-    reply = b""
-    target = (address.host, address.port)
-    with suppress(OSError), socket.create_connection(target, _ANSWER_SECONDS) as connection:
-        for section in (b"server", b"persistence"):
-            connection.sendall(b"*2\r\n$4\r\nINFO\r\n$%d\r\n%b\r\n" % (len(section), section))
-        while b"\nloading:" not in reply and not reply.startswith(b"-"):
-            piece = connection.recv(4096)
-            if not piece:
-                break
-            reply += piece
-    return reply
-
-
-def _is_ready(reply: bytes, pid: int) -> bool:
-    return b"\nprocess_id:%d\r" % pid in reply and b"\nloading:0\r" in reply
-
-
-def free_port(preferred: int = 0) -> int:
-    """Return a free port of 127.0.0.1: the preferred one if it is free, else one that the kernel chooses.
-
-    It is not reserved: another process may take it first. Raises OSError if no port is free.
-    """
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise OSError("no port is free")
-
-
 @contextmanager
 def hold_data_folder(folder: Path) -> Iterator[None]:
     """Hold the data folder of `lfr up`, made if need be, for the block; then remove the address in it.
@@ -275,20 +240,5 @@ def hold_data_folder(folder: Path) -> Iterator[None]:
             stack.enter_context(hold_lock(folder / _LOCK))
         except OSError as error:
             raise CannotWrite(f"cannot keep data in {folder}: {error.strerror}") from None
-        stack.callback((folder / _ADDRESS).unlink, missing_ok=True)
+        stack.callback(remove_address, folder)
         yield
-
-
-def write_address(folder: Path, address: Address, pid: int | None) -> None:
-    """Write the address of a folder's server, the process `pid`, for other commands. Raises CannotWrite."""
-    record = {"host": address.host, "port": address.port, "pid": pid}
-    write_atomically(folder / _ADDRESS, json.dumps(record))
-
-
-def read_address(folder: Path) -> str | None:
-    """Return the URL of the server that `write_address` recorded for this folder; None if it does not run."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        record = json.loads((folder / _ADDRESS).read_text())
-        address = Address(str(record["host"]), int(record["port"]))
-        return address.url if is_serving(address, int(record["pid"])) else None
-    return None

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from lfr.host.valkey import free_port
+from lfr.host.valkey_address import free_port
 from tests.support.processes import built_file, environment, lfr
 from tests.support.waiting import STALL_SECONDS, eventually
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from lfr import Client
-from lfr.host.valkey import free_port
+from lfr.host.valkey_address import free_port
 from tests.support.pages import ROOT, block, blocks
 from tests.support.processes import built_file, environment, lfr, role
 from tests.support.waiting import STALL_SECONDS, eventually

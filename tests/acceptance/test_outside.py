@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from lfr import Client
-from lfr.host.valkey import free_port
+from lfr.host.valkey_address import free_port
 from tests.support.processes import role
 from tests.support.waiting import STALL_SECONDS, eventually
 from tests.support.web import Page, web_server

@@ -14,7 +14,8 @@ from urllib.request import Request, urlopen
 from lfr import Client
 from lfr.config.settings import Settings
 from lfr.errors import NotFound
-from lfr.host.valkey import ValkeyServer, free_port
+from lfr.host.valkey import ValkeyServer
+from lfr.host.valkey_address import free_port
 from lfr.operations.complete_task import complete_task
 from lfr.operations.status import load_status
 from lfr.store.redis.connection import Store, open_store

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
-from lfr.host.valkey import ValkeyServer, free_port
+from lfr.host.valkey import ValkeyServer
+from lfr.host.valkey_address import free_port
 from lfr.operations.intervene import terminate_workflow
 from tests.console.browser_checks import Guard
 from tests.console.installation import Installation, console, is_serving

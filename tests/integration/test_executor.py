@@ -18,7 +18,8 @@ import redis
 
 from lfr import events
 from lfr.config.settings import Settings
-from lfr.host.valkey import ValkeyServer, free_port
+from lfr.host.valkey import ValkeyServer
+from lfr.host.valkey_address import free_port
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Store, open_store
 from lfr.values.json import Json

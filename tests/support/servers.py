@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lfr.host.valkey import SERVER_VARIABLE, ValkeyServer, free_port
+from lfr.host.valkey import SERVER_VARIABLE, ValkeyServer
+from lfr.host.valkey_address import free_port
 from tests.support.waiting import STALL_SECONDS, eventually
 
 KINDS = ("valkey", "redis")
@@ -29,7 +30,7 @@ def running(kind: str, data: Path) -> Iterator[ValkeyServer]:
     before = os.environ.get(SERVER_VARIABLE)
     os.environ[SERVER_VARIABLE] = path
     try:
-        server = ValkeyServer(data)
+        server = ValkeyServer(data, port=0)
         server.start()
     finally:
         if before is None:

@@ -82,7 +82,7 @@ def test_a_reload_applies_the_log_level_and_names_settings_that_need_a_restart(t
         is lfr@lifecycle ActiveState failed
         is lfr@lifecycle ExecMainStatus 78
         is lfr@lifecycle NRestarts 0
-        code=0; REDIS_PORT=6379 lfr status --config /dev/null >status.out 2>&1 || code=$?
+        code=0; lfr status --config /dev/null >status.out 2>&1 || code=$?
         test $code = 69
         grep -q 'lfr@lifecycle.service does not run' status.out
         """,
@@ -135,7 +135,7 @@ def test_without_redis_roles_stay_up_report_it_and_go_on_when_it_is_back(tmp_pat
         lfr follow $id --timeout 160
         systemctl stop lfr-valkey
         for role in lifecycle wait simulate receipts; do
-          eventually begins lfr@$role StatusText "no Redis answers at 0.0.0.0:6379"
+          eventually begins lfr@$role StatusText "no Redis answers at /run/lfr-valkey/valkey.sock"
         done
         for role in api console; do eventually contains lfr@$role StatusText "; no Redis answers at"; done
         test "$(get http://127.0.0.1:5000/health/live)" = 200

@@ -122,22 +122,22 @@ def _needs_valkey() -> bool:
 
     Ignores the environment: roles do not have the environment of this shell.
     """
-    from lfr.host.valkey import Address, is_reachable
+    from lfr.host.valkey_address import Address, is_reachable
 
     loaded = load_with_origins({}, environment={})
     names = ("redis_url", "redis_host", "redis_port")
     if any(loaded.origins[name] != DEFAULT for name in names):
         return False
     is_installed = (WANTS_FOLDER / VALKEY_UNIT).is_symlink()
-    return is_installed or not is_reachable(Address("127.0.0.1", loaded.settings.redis_port))
+    return is_installed or not is_reachable(Address(port=loaded.settings.redis_port))
 
 
 def _wait_for_valkey() -> None:
     """Wait until Valkey has loaded its data, so that lfr is usable after the command. Raises Unreachable."""
-    from lfr.host.valkey import Address, is_reachable
+    from lfr.host.valkey_address import INSTALLED_SOCKET, Address, is_reachable
 
     deadline = time.monotonic() + _VALKEY_START_SECONDS
-    while not is_reachable(Address("127.0.0.1", 6379)):
+    while not is_reachable(Address(INSTALLED_SOCKET)):
         if time.monotonic() > deadline:
             raise Unreachable(
                 f"Valkey does not answer after {_VALKEY_START_SECONDS:.0f} s",

@@ -32,8 +32,8 @@ _STABLE_SECONDS: Final = 60.0
 _FATAL: Final = (*PERMANENT_FAILURES, ExitCode.CANNOT_WRITE)
 """Exit codes of a role that end `lfr up`. A full disk is one of them: a person has to make room first."""
 
-_VALKEY_PORT: Final = 7379
-"""The default port of Valkey: not that of a Redis that this machine may have."""
+_URL_FILE: Final = "valkey.url"
+"""The file of the data folder that has the URL of Valkey with its password, for workers."""
 
 _SIMULATED: Final = "Tasks that no worker does are simulated: their output is their input."
 _NOT_SIMULATED: Final = (
@@ -56,7 +56,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--port",
         metavar="N",
         type=parse_port,
-        help=f"port of Valkey (default: {_VALKEY_PORT}, or a free port if that is in use)",
+        help="port of Valkey, with a new password (default: none, it listens on a unix socket)",
     )
     add_flag(parser, "--simulate", "complete tasks that no worker does: their output is their input")
     for server, (title, port) in _SERVERS.items():
@@ -90,10 +90,10 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     roles = _roles(arguments, servers)
     with (
         hold_data_folder(folder),
-        running_bundle(folder, roles, processes, port=arguments.port, preferred_port=_VALKEY_PORT) as bundle,
+        running_bundle(folder, roles, processes, port=arguments.port) as bundle,
         registered_up(folder) as is_registered,
     ):
-        is_found = is_registered and loaded.redis_source is not RedisSource.ADDRESS
+        is_found = is_registered and loaded.redis_source in (RedisSource.UP_FOLDER, RedisSource.NOTHING)
         _print_addresses(terminal, bundle, servers, is_found=is_found)
         terminal.print(_SIMULATED if arguments.simulate else _NOT_SIMULATED)
         terminal.out.flush()
@@ -104,7 +104,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
 
 
 def _address(arguments: Namespace, server: str) -> str:
-    from lfr.host.valkey import free_port
+    from lfr.host.valkey_address import free_port
 
     address: str | None = getattr(arguments, server)
     return address or f"127.0.0.1:{free_port(_SERVERS[server][1])}"
@@ -131,7 +131,20 @@ def _print_addresses(
     if "api" in servers:
         terminal.print(f"The API: http://{servers['api']}/workflows")
     terminal.print(f"In another terminal:\n\n  {program} run FILE --wait{option}\n  {program} list{option}\n")
-    terminal.print(f"For workers: export LFR_REDIS_URL={bundle.server.address.url}")
+    terminal.print(f"For other programs: export LFR_REDIS_URL={_url_for_shell(bundle)}")
+
+
+def _url_for_shell(bundle: Bundle) -> str:
+    """Return what a shell takes for the URL of Valkey. A password stands in a file that only this user reads.
+    Raises CannotWrite."""
+    from lfr.host.files import write_atomically
+
+    address, file = bundle.server.address, bundle.folder / _URL_FILE
+    if not address.password:
+        file.unlink(missing_ok=True)
+        return shlex.quote(address.url)
+    write_atomically(file, f"{address.url}\n", mode=0o600)
+    return f"$(cat {shlex.quote(str(file))})"
 
 
 def _program_name() -> str:
@@ -182,8 +195,8 @@ class _Supervisor:
     def _check_server(self) -> None:
         server = self._bundle.server
         if not server.is_running():
-            LOGGER.error("Valkey has died; starting it again at %s", server.address.url)
-            self._bundle.restart_server()
+            LOGGER.error("Valkey has died; starting it again")
+            self._bundle.start_server()
 
     def _check_roles(self) -> int | None:
         now = time.monotonic()
@@ -214,7 +227,7 @@ HANDLER = Handler(
     "in any terminal, unless settings say where Redis is; --data with the same folder finds it in any case.",
     (
         ("up", ""),
-        ("up --data ./data --port 7000", ""),
+        ("up --data ./data --port 7379", "for workers in languages that know no unix sockets"),
         ("up --simulate", "with no workers yet"),
     ),
     (ExitCode.CONFLICT, ExitCode.CANNOT_WRITE, ExitCode.INTERRUPTED, ExitCode.STOPPED),

@@ -12,7 +12,8 @@ from lfr.config.load import LoadedSettings, SourcedValue, load_settings, load_wi
 from lfr.config.running_up import with_running_up
 from lfr.errors import BadSettings, Unreachable
 from lfr.host.up_registry import registered_up
-from lfr.host.valkey import ValkeyServer, write_address
+from lfr.host.valkey import ValkeyServer
+from lfr.host.valkey_address import write_address
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +71,30 @@ def test_settings_of_an_address_come_first(
     with up(server, home / "data"):
         settings = with_running_up(loaded(environment, **overrides)).settings
         assert settings.redis_url == (server.address.url if url == "found" else url)
+
+
+def test_the_installed_server_comes_after_settings_and_lfr_up(
+    server: ValkeyServer, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = home / "lfr-valkey" / "valkey.sock"
+    monkeypatch.setattr("lfr.host.valkey_address.INSTALLED_SOCKET", str(socket))
+    assert with_running_up(loaded()).settings.redis_url == ""
+    socket.parent.mkdir()
+    found = with_running_up(loaded({"REDIS_USERNAME": ""}))
+    assert found.settings.redis_url == f"unix://{socket}"
+    assert found.origins["redis_url"] == "lfr-valkey.service"
+    settings = with_running_up(loaded({"REDIS_PASSWORD": "secret"})).settings
+    assert (settings.redis_url, settings.redis_password) == (f"unix://{socket}", "secret")
+    assert with_running_up(loaded({"REDIS_HOST": "h"})).settings.redis_url == ""
+    with up(server, home / "data"):
+        assert with_running_up(loaded()).settings.redis_url == server.address.url
+
+
+def test_a_server_with_a_password_is_found_with_it(home: Path) -> None:
+    with ValkeyServer(home / "data", port=0, password="secret") as server, up(server, home / "data"):
+        settings = with_running_up(loaded()).settings
+        assert settings.redis_url == f"redis://127.0.0.1:{server.address.port}"
+        assert settings.redis_password == "secret"
 
 
 def test_the_folder_that_is_set_decides_among_several(server: ValkeyServer, home: Path) -> None:

@@ -13,7 +13,8 @@ import redis
 from lfr.cli.exit_codes import ExitCode
 from lfr.cli.main import main
 from lfr.host.append_only_file import cut_zeros, find_damage, find_file
-from lfr.host.valkey import Address, CannotStart, ValkeyServer, is_reachable, is_serving
+from lfr.host.valkey import CannotStart, ValkeyServer
+from lfr.host.valkey_address import Address, is_reachable, is_serving
 from tests.support.waiting import STALL_SECONDS
 
 
@@ -128,7 +129,7 @@ def test_a_server_with_a_full_disk_runs(ping: bytes, loading: int, expected: boo
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        address = Address("127.0.0.1", listening.getsockname()[1])
+        address = Address(port=listening.getsockname()[1])
         assert is_serving(address, 7) == is_reachable(address) == expected
         assert not is_serving(address, 8)
         thread.join(STALL_SECONDS)

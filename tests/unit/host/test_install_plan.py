@@ -59,7 +59,7 @@ def test_the_units_name_the_prefix_and_nothing_but_it() -> None:
     assert "Environment=SHIV_ROOT=/opt/x/lib/lfr\n" in text
     assert "/usr/local" not in text
     text = relocate_unit_file(load_unit_file("lfr-valkey.service"), Path("/opt/x"), "/usr/bin/python3.12")
-    assert "ExecStart=/opt/x/lib/lfr/valkey-server /etc/lfr/valkey.conf\n" in text
+    assert "ExecStart=/opt/x/lib/lfr/valkey-server /etc/lfr/valkey.conf --unixsocket /run" in text
 
 
 def test_the_program_comes_first_and_the_configuration_is_kept(program: Program) -> None:

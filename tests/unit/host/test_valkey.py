@@ -16,15 +16,8 @@ import redis
 
 from lfr.errors import CannotWrite, Conflict, NotFound
 from lfr.host import valkey
-from lfr.host.valkey import (
-    Address,
-    CannotStart,
-    ValkeyServer,
-    hold_data_folder,
-    is_serving,
-    read_address,
-    write_address,
-)
+from lfr.host.valkey import CannotStart, ValkeyServer, hold_data_folder
+from lfr.host.valkey_address import Address, is_serving, read_address, write_address
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
@@ -48,8 +41,64 @@ def test_the_server_keeps_its_data(tmp_path: Path) -> None:
     assert not is_serving(server.address, pid)
 
 
+def test_nobody_else_can_reach_the_server_or_read_its_data(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with ValkeyServer(tmp_path) as server, redis.Redis.from_url(server.address.url) as client:
+        client.set("secret", 1)
+        write_address(tmp_path, server.address, server.pid)
+        assert client.config_get("port") == {"port": "0"}
+        assert Path(server.address.path) == tmp_path / "valkey.sock"
+        modes = {str(path.relative_to(tmp_path)): path.stat().st_mode & 0o077 for path in tmp_path.rglob("*")}
+    assert {"valkey.sock", "lfr-up.json", "appendonlydir"} <= modes.keys()
+    modes.pop("valkey.lock")
+    assert set(modes.values()) == {0}, modes
+
+
+def test_a_port_needs_the_password_which_no_process_list_shows(tmp_path: Path) -> None:
+    with ValkeyServer(tmp_path, port=0, password="not-for-others") as server:
+        arguments = Path(f"/proc/{server.pid}/cmdline").read_bytes()
+        environment = Path(f"/proc/{server.pid}/environ").read_bytes()
+        assert b"not-for-others" not in arguments + environment
+        with redis.Redis(port=server.address.port) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+        with redis.Redis.from_url(server.address.url) as client:
+            assert client.ping()
+        write_address(tmp_path, server.address, server.pid)
+        assert read_address(tmp_path) == server.address
+        assert "not-for-others" not in repr(server.address)
+
+
+def test_a_server_that_died_starts_again_at_its_address(tmp_path: Path) -> None:
+    for server in (ValkeyServer(tmp_path / "a"), ValkeyServer(tmp_path / "b", port=0)):
+        with server:
+            address = server.address
+            assert server.pid
+            os.kill(server.pid, signal.SIGKILL)
+            eventually(lambda server=server: not server.is_running())
+            server.start()
+            assert server.address == address
+            assert server.is_running()
+
+
+def test_a_long_path_has_its_socket_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with (
+        ValkeyServer(tmp_path / ("x" * 120)) as server,
+        redis.Redis.from_url(server.address.url) as client,
+    ):
+        assert client.ping()
+        folder = Path(server.address.path).parent
+        assert folder.parent == tmp_path
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert not folder.exists()
+
+
 def test_a_port_that_is_taken_is_a_conflict(tmp_path: Path) -> None:
-    with ValkeyServer(tmp_path / "a") as server, pytest.raises(Conflict, match=str(server.address.port)):
+    with (
+        ValkeyServer(tmp_path / "a", port=0) as server,
+        pytest.raises(Conflict, match=str(server.address.port)),
+    ):
         ValkeyServer(tmp_path / "b", port=server.address.port).start()
 
 
@@ -93,7 +142,7 @@ def test_a_bundled_server_that_may_not_be_run_is_named(
 def test_a_server_is_waited_for_while_it_reads_its_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    probe = valkey._probe
+    probe = valkey.probe
     seconds = 0.0
 
     def loading(address: Address) -> bytes:
@@ -104,7 +153,7 @@ def test_a_server_is_waited_for_while_it_reads_its_data(
         seconds += valkey._START_SECONDS / 2
         return reply.replace(b"loading:0", b"loading:1") or b"\nloading:1\r"
 
-    monkeypatch.setattr(valkey, "_probe", loading)
+    monkeypatch.setattr(valkey, "probe", loading)
     monkeypatch.setattr(valkey, "time", SimpleNamespace(monotonic=lambda: seconds, sleep=time.sleep))
     with ValkeyServer(tmp_path) as server:
         assert server.is_running()
@@ -173,7 +222,7 @@ def test_an_address_counts_while_the_server_answers(tmp_path: Path) -> None:
     with ValkeyServer(tmp_path) as server:
         assert server.pid
         write_address(tmp_path, server.address, server.pid)
-        assert read_address(tmp_path) == server.address.url
+        assert read_address(tmp_path) == server.address
         write_address(tmp_path, server.address, server.pid + 1)  # another server has the port
         assert read_address(tmp_path) is None
         write_address(tmp_path, server.address, server.pid)
