@@ -135,7 +135,7 @@ def test_without_redis_roles_stay_up_report_it_and_go_on_when_it_is_back(tmp_pat
         lfr follow $id --timeout 160
         systemctl stop lfr-valkey
         for role in lifecycle wait simulate receipts; do
-          eventually begins lfr@$role StatusText "no Redis answers at /run/lfr-valkey/valkey.sock"
+          eventually begins lfr@$role StatusText "no Redis answers at unix:///run/lfr-valkey/valkey.sock"
         done
         for role in api console; do eventually contains lfr@$role StatusText "; no Redis answers at"; done
         test "$(get http://127.0.0.1:5000/health/live)" = 200
