@@ -45,7 +45,8 @@ def find_running_up() -> tuple[Path, Address] | None:
 
     If several run, it is the one with the default folder. Raises BadSettings if none of them has that.
     """
-    running = {folder: found for _, folder in _registered() if (found := read_address(folder)) is not None}
+    addresses = {folder: read_address(folder) for _, folder in _registered()}
+    running = {folder: address for folder, address in addresses.items() if address is not None}
     default = user_data_folder().absolute()
     if default in running:
         return default, running[default]
