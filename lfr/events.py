@@ -25,8 +25,8 @@ Fields: TypeAlias = Mapping[bytes, bytes]
 Values: TypeAlias = Mapping[bytes, Json]
 """The fields of an entry with decoded values, as `decode` returns them."""
 
-AttemptId: TypeAlias = tuple[str, int, int]
-"""An attempt of a step: its workflow, the step's index, the attempt's number."""
+AttemptId: TypeAlias = tuple[str, int, int, str]
+"""An attempt of a step: its workflow, the step's index, the attempt's number, the workflow's run."""
 
 START_WORKFLOW = "start-workflow"
 END_WORKFLOW = "end-workflow"
@@ -70,6 +70,7 @@ class StartTask:
     name     as the flow has it; `base`: the task behind an alias, or the same name
     attempt  the number of the attempt, from 1; the end-task repeats it
     tries    its number since the step last ended, from 1: in a loop, each turn begins with 1
+    run      the run of the workflow's id, see `Record`; the end-task repeats it. Empty: the event has none
     """
 
     workflow: str
@@ -80,11 +81,12 @@ class StartTask:
     parameters: Json
     attempt: int
     tries: int = 1
+    run: str = ""
 
     @property
     def attempt_id(self) -> AttemptId:
         """Return the attempt that is requested."""
-        return self.workflow, self.index, self.attempt
+        return self.workflow, self.index, self.attempt, self.run
 
 
 @dataclass(slots=True)
@@ -94,6 +96,7 @@ class EndTask:
     has_output  the event has a field `output`, even a null; if not, the output may be stored out of band
     attempt     None: the worker did not name it
     is_final    of a failure: another attempt would fail as well, so that there is none
+    run         the run of the start-task; empty: the worker did not repeat it
     """
 
     workflow: str
@@ -105,6 +108,7 @@ class EndTask:
     has_output: bool = False
     attempt: int | None = None
     is_final: bool = False
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,12 @@ class CancelTask:
     workflow: str
     index: int
     attempt: int
+    run: str = ""
+
+    @property
+    def attempt_id(self) -> AttemptId:
+        """Return the attempt that is over."""
+        return self.workflow, self.index, self.attempt, self.run
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +230,7 @@ def parse_start_task(values: Values) -> StartTask:
         parameters=values.get(b"parameters"),
         attempt=attempt,
         tries=tries if type(tries) is int else attempt,
+        run=_run(values),
     )
 
 
@@ -242,12 +253,13 @@ def parse_end_task(values: Values) -> EndTask:
         has_output=b"output" in values,
         attempt=_attempt(values),
         is_final=values.get(b"retry") is False,
+        run=_run(values),
     )
 
 
 def parse_cancel_task(values: Values) -> CancelTask:
     """Parse a cancel-task event. Raises Malformed."""
-    return CancelTask(_workflow(values), _index(values), _attempt(values) or 1)
+    return CancelTask(_workflow(values), _index(values), _attempt(values) or 1, _run(values))
 
 
 def parse_receipt(values: Values) -> Receipt:
@@ -283,6 +295,8 @@ def end_task_values(
     """Return the values of an end-task: of a failure for this reason; None: of a success with `output`. With
     `is_final` the failure is not retried, whatever the step's options say."""
     values = {"workflow": task.workflow, "name": task.name, "index": task.index, "attempt": task.attempt}
+    if task.run:
+        values["run"] = task.run
     if failure is not None:
         final = {"retry": False} if is_final else {}
         return {**values, "status": Status.FAILURE, "reason": failure, **final}
@@ -327,6 +341,13 @@ def _index(values: Values) -> int:
     if number is None or number < 0:
         raise Malformed(f"its index is {'missing' if index is None else 'not a step'}")
     return number
+
+
+def _run(values: Values) -> str:
+    run = values.get(b"run")
+    if run is None:
+        return ""
+    return run if isinstance(run, str) else encode_json(run)  # it is compared only
 
 
 def _attempt(values: Values) -> int | None:

@@ -65,7 +65,7 @@ def read(flat):
 def handle(redis, id, flat):
     event = read(flat)
     if event.get("kind") == "start-task" and event.get("base") == "text:count":
-        answer = {name: event.get(name) for name in ("workflow", "name", "index", "attempt")}
+        answer = {name: event.get(name) for name in ("workflow", "name", "index", "attempt", "run")}
         try:
             answer.update(status="SUCCESS", output=do(event))
         except Exception as error:

@@ -74,8 +74,8 @@ function work({ input }) {
 async function handle(id, flat) {
   const event = readEvent(flat);
   if (event.kind === "start-task" && event.base === "text:reverse-words") {
-    const { workflow = null, name = null, index = null, attempt = null } = event;
-    await append({ kind: "end-task", workflow, name, index, attempt, ...work(event) });
+    const { workflow = null, name = null, index = null, attempt = null, run = null } = event;
+    await append({ kind: "end-task", workflow, name, index, attempt, run, ...work(event) });
     await append({ kind: "receipt", for: id, action: "processed" });
   }
   await call("XACK", STREAM, GROUP, id);

@@ -15,7 +15,7 @@ class SleepWorker(EventListener):
     def process(self, event_id, event):
         """Do one task. True acknowledges the event."""
         if event.get("base") == "sleep":
-            answer = {key: event.get(key) for key in ("workflow", "name", "index", "attempt")}
+            answer = {key: event.get(key) for key in ("workflow", "name", "index", "attempt", "run")}
             try:
                 time.sleep((event.get("parameters") or {}).get("seconds", 1))
                 answer |= {"status": "SUCCESS", "output": event.get("input")}

@@ -23,7 +23,7 @@ while true; do
         else
             answer=(status '"FAILURE"' reason '"the input has no text"')
         fi
-        for name in workflow name index attempt; do answer+=("$name" "${event[$name]:-null}"); done
+        for name in workflow name index attempt run; do answer+=("$name" "${event[$name]:-null}"); done
         redis XADD $stream '*' kind '"end-task"' apiVersion '"v1"' "${answer[@]}" >/dev/null
         redis XADD $stream '*' kind '"receipt"' apiVersion '"v1"' for "\"$id\"" action '"processed"' >/dev/null
     fi

@@ -13,7 +13,7 @@ does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lfr import events
@@ -65,7 +65,8 @@ class ItemEvents:
         """Add the start of a step. A restart has no items: it does not replace the start that has them."""
         self.entries.append(entry)
         former = self.starts.get(start.index)
-        if former is None or former.attempt != start.attempt or isinstance(start.input, list):
+        is_other = former is None or (former.attempt, former.run) != (start.attempt, start.run)
+        if is_other or isinstance(start.input, list):
             self.starts[start.index] = start
 
     def add_end(self, entry: Entry, item: ItemId) -> None:
@@ -77,6 +78,10 @@ class ItemEvents:
         """Add the termination of the workflow."""
         self.entries.append(entry)
         self.is_terminated = True
+
+    def current_starts(self, run: str) -> dict[int, events.StartTask]:
+        """Return the starts of this run of the workflow."""
+        return {index: start for index, start in self.starts.items() if start.run == run}
 
     def indices(self) -> list[int]:
         """Return the indices of the steps that start or whose items have ended, in ascending order."""
@@ -101,7 +106,7 @@ class ItemsProcessor:
             self._change_open_items(connection, id, None, WorkflowState.TERMINATED)
         restarted: list[ItemId] = []
         if item_events.starts:
-            restarted = self._change_open_items(connection, id, item_events.starts, WorkflowState.RUNNING)
+            restarted = self._change_open_items(connection, id, item_events, WorkflowState.RUNNING)
 
         def attempt() -> tuple[list[Command], None]:
             try:
@@ -115,15 +120,18 @@ class ItemsProcessor:
         retry_until_committed(connection, attempt)
 
     def _change_open_items(
-        self, connection: Connection, id: str, indices: Iterable[int] | None, state: WorkflowState
+        self, connection: Connection, id: str, item_events: ItemEvents | None, state: WorkflowState
     ) -> list[ItemId]:
-        """Terminate or restart the open items of these steps, or of all steps; return the items that changed.
-        Nothing changes once the workflow itself is in another state than `state`."""
+        """Terminate or restart the open items of the steps that start, or of all steps; return the items that
+        changed. Nothing changes once the workflow itself is in another state than `state`."""
         _, loaded = load(connection, self._flows, self._route_cache, {id: ()})
         if id not in loaded:
             return []
-        iterated = [step.index for step in loaded[id].flow.own_steps if step.iterate]
-        chosen = iterated if indices is None else sorted(set(iterated) & set(indices))
+        workflow = loaded[id]
+        chosen = [step.index for step in workflow.flow.own_steps if step.iterate]
+        if item_events is not None:
+            starts = item_events.current_starts(workflow.record.run)
+            chosen = [index for index in chosen if index in starts]
         return [
             item
             for index, counts in load_item_counts(connection, id, chosen).items()
@@ -174,12 +182,13 @@ class ItemsProcessor:
         indices = [index for index in indices if flow.steps[index].iterate]
         counts = load_item_counts(connection, id, indices)
         results = self._load_results(connection, workflow, item_events, indices, counts)
+        starts = item_events.current_starts(workflow.record.run)
         for index in indices:
             yield advance_items(
                 index,
                 workflow.progress.step(index) or UNTOUCHED,
                 counts.get(index),
-                start=_items_start(item_events.starts.get(index)),
+                start=_items_start(starts.get(index)),
                 results=[result for result in results if result.id.index == index],
                 limit=flow.invocation_of(index).options.limit or self._limit,
                 may_begin=workflow.progress.state is WorkflowState.RUNNING,
@@ -224,7 +233,7 @@ class ItemsProcessor:
         commands += new_items_commands(id, index, change.new_items)  # also if none begins: for a restart
         items = [ItemId(id, index, number, counts.round) for number in change.begins]
         part = self._flows.part(workflow.flow, index)
-        commands += begin_items_commands(routes, part, items, inputs)
+        commands += begin_items_commands(routes, part, items, inputs, workflow.record.run)
         return [*commands, item_counts_command(id, index, counts)]
 
     def _result(self, connection: Connection, id: str, change: ItemsTransition) -> StepResult:

@@ -70,7 +70,7 @@ def complete_task(
     base = step.base or step.name
     if base.startswith(WAIT_PREFIX):
         attempt = progress.attempt
-    optional = {"attempt": attempt, "reason": reason}
+    optional = {"attempt": attempt, "run": record.run or None, "reason": reason}
     values: dict[str, Json] = {
         "workflow": id,
         "name": name or step.name,
@@ -89,7 +89,8 @@ def _send_end_task(store: Store, values: Mapping[str, Json], base: str) -> str:
     at = events.timestamp(time.time())
     commands = [append_command(keys.ENDS, events.END_TASK, at, values)]
     if base.startswith(WAIT_PREFIX):
-        attempt = {name: values[name] for name in ("workflow", "name", "index", "attempt")}
+        names = ("workflow", "name", "index", "attempt", "run")
+        attempt = {name: values[name] for name in names if name in values}
         commands.append(append_command(store.stream, events.CANCEL_TASK, at, {**attempt, "base": base}))
     with store.connect() as connection:
         commands += Routes(0, store.stream, read_claims(connection)).stale_commands([base])

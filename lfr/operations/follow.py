@@ -130,7 +130,7 @@ class _Follower:
         """Return the update for the entries of the latest `read`."""
         running = {} if record.state is WorkflowState.TERMINATED else self._running
         latest = dict(islice(reversed(running.items()), _MAX_PROGRESS))
-        progress = load_attempt_progress(self._connection, self._id, latest)
+        progress = load_attempt_progress(self._connection, self._id, record.run, latest)
         update = summarize(record)
         update["counts"]["total"] = self._flow.size
         if with_waits:
@@ -139,7 +139,7 @@ class _Follower:
                 for index, attempt in latest.items()
                 if self._flow.steps[index].task.startswith(WAIT_PREFIX)
             }
-            waits = describe_waits(self._connection, self._id, waiting, latest)
+            waits = describe_waits(self._connection, self._id, record.run, waiting, latest)
             update["waits_for"] = {str(index): wait for index, wait in waits.items()}
         if with_workers:
             update["missing_workers"] = self._find_missing_workers(running)

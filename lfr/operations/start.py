@@ -12,7 +12,7 @@ from lfr.errors import Conflict
 from lfr.flow import WORKFLOW_INPUT, Flow
 from lfr.language import compile_flow
 from lfr.operations.lost_workflows import remains_in_the_way
-from lfr.operations.workflow_ids import generate_workflow_id, parse_new_workflow_id
+from lfr.operations.workflow_ids import generate_run, generate_workflow_id, parse_new_workflow_id
 from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import Command, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
@@ -60,7 +60,7 @@ def start_workflow(
         if workflow_id is not None
         else generate_workflow_id(flow.name or name, uuid4())
     )
-    transition, route_cache = begin(flow, workflow_input), RouteCache(store)
+    transition, run, route_cache = begin(flow, workflow_input), generate_run(), RouteCache(store)
     with store.connect() as connection:
 
         def attempt() -> tuple[list[Command] | None, StartedWorkflow]:
@@ -79,7 +79,7 @@ def start_workflow(
                     raise ReadAgain  # another call has just started it
                 raise remains_in_the_way(id)
             commands = use_flow_commands(flow, text, is_stored=is_stored)
-            commands += create_workflow_commands(routes, id, flow, text, transition, name=name)
+            commands += create_workflow_commands(routes, id, flow, text, transition, run=run, name=name)
             return commands, StartedWorkflow(id, is_new=True)
 
         return retry_until_committed(connection, attempt)

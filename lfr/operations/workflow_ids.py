@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from lfr.errors import BadInput
 from lfr.events import WORKFLOW_ID
@@ -42,3 +42,9 @@ def generate_workflow_id(name: str, uuid: UUID) -> str:
     """Return a new id: `workflow:NAME-UUID` with the name of a flow, or `workflow:UUID` if that is empty."""
     name = _INVALID_CHARACTER.sub("-", name)[:180]
     return f"{PREFIX}{name}-{uuid}" if name else f"{PREFIX}{uuid}"
+
+
+def generate_run() -> str:
+    """Return what identifies a new run of an id, see Record: eight hexadecimal digits by chance, because a
+    clock may show the same time twice."""
+    return uuid4().hex[:8]

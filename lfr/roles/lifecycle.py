@@ -35,11 +35,13 @@ from lfr.store.queues.settle import processed_commands
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.stream.cleanup import queue_command
 from lfr.store.stream.entries import Entry, dead_letter_command
+from lfr.store.workflows.attempt_status import is_of_run
 from lfr.store.workflows.attempt_timers import fire_due_timers
 from lfr.store.workflows.commit import delete_out_of_band_commands, transition_commands
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.load import (
     LoadedWorkflow,
+    Record,
     advance_workflows,
     load,
     load_out_of_band_outputs,
@@ -202,8 +204,8 @@ def resolve_results(
     loaded: Mapping[str, LoadedWorkflow],
     outputs: Mapping[tuple[str, int], bytes],
 ) -> ResolvedResults:
-    """Return the results for the engine, and the events that concern no existing step. `outputs` are the
-    out-of-band outputs, as JSON."""
+    """Return the results for the engine, and the events that concern no existing step. Leave out those of an
+    earlier workflow with the same id. `outputs` are the out-of-band outputs, as JSON."""
     resolved = ResolvedResults()
     for id, results in batch_events.results.items():
         workflow = loaded.get(id)
@@ -214,6 +216,8 @@ def resolve_results(
                     resolved.used_outputs.add(step)
                 if not is_item(id):  # an item that is done has been deleted: the event is a duplicate
                     resolved.orphans.append((entry, f"there is no workflow {id}"))
+            elif not _is_of_run(workflow.record, entry, task):
+                continue
             elif task.index >= len(workflow.flow.steps):
                 resolved.orphans.append((entry, f"{id} has no step {task.index}"))
             elif workflow.flow.steps[task.index].iterate and entry.stream != keys.ENDS:
@@ -227,6 +231,14 @@ def resolve_results(
                 if _uses_output(workflow, task, step in outputs):
                     resolved.used_outputs.add(step)
     return resolved
+
+
+def _is_of_run(record: Record, entry: Entry, task: events.EndTask) -> bool:
+    """Return whether an end-task concerns this workflow, not an earlier one with its id."""
+    # In a workflow without a run all end-tasks are without one. If the clock has gone back, those on ENDS may
+    # be older than the workflow; on the bus, which had its start, they are not.
+    entry_id = "" if entry.stream == keys.ENDS and not record.run else entry.id
+    return is_of_run(task.run, entry_id, run=record.run, started_ms=record.started_ms)
 
 
 def _uses_output(workflow: LoadedWorkflow, task: events.EndTask, has_output: bool) -> bool:

@@ -85,10 +85,10 @@ LATCHES = "waits:latches"
 """ZSET: the names of latches, by when each became zero in milliseconds since the epoch; +inf: it is not."""
 
 TIMERS = "waits:timers"
-"""ZSET: `W INDEX ATTEMPT` by due time, in milliseconds since the epoch."""
+"""ZSET: `attempt_member` by due time, in milliseconds since the epoch."""
 
 COUNTDOWNS = "waits:countdowns"
-"""ZSET: `W INDEX ATTEMPT`, countdowns that started at a latch of zero, by the time of their start-task event.
+"""ZSET: `attempt_member`, countdowns that started at a latch of zero, by the time of their start-task event.
 They complete once no earlier event is pending, because that might be an acquire."""
 
 OPENED_TAGS = "waits:opened"
@@ -99,11 +99,11 @@ FIELD_SET_KINDS = "waits:kinds"
 since the epoch."""
 
 DEADLINES = "waits:deadlines"
-"""ZSET: `W INDEX ATTEMPT SECONDS ["NAME","BASE"]`, attempts that may take so many seconds, by their
-deadline in milliseconds since the epoch."""
+"""ZSET: `W INDEX ATTEMPT SECONDS ["NAME","BASE","RUN"]`, attempts that may take so many seconds, by their
+deadline in milliseconds since the epoch. Without a run as in `attempt_member`."""
 
 DELAYED_STARTS = "waits:delayed"
-"""ZSET: `W INDEX ATTEMPT`, retries that are delayed, by their due time in milliseconds since the epoch."""
+"""ZSET: `attempt_member`, retries that are delayed, by their due time in milliseconds since the epoch."""
 
 
 BASE_URL_PREFIX = "littleflow:config:env-prefix"
@@ -143,7 +143,7 @@ def group_life(group: str) -> str:
 
 
 def unclaimed(base: str) -> str:
-    """ZSET: `W INDEX ATTEMPT`, running attempts of a task that nobody has claimed, whose start-task is on the
+    """ZSET: `attempt_member`, running attempts of a task that nobody has claimed, whose start-task is on the
     bus, by when they started, in milliseconds since the epoch. The id of that entry is no earlier."""
     return f"workflows:unclaimed:{base}"
 
@@ -186,7 +186,8 @@ def history(workflow: str) -> str:
 
 
 OWN_SUFFIX: Final = re.compile(
-    r":(?:steps|outputs|facts|history|items:\d+|progress:\d+|output:\d+|start:\d+\.\d+|wait:\d+\.\d+|latched)"
+    r":(?:steps|outputs|facts|history|items:\d+|progress:\d+|output:\d+|latched"
+    r"|(?:start|wait):\d+\.\d+(?:\.[0-9a-f]+)?)"
 )
 """A pattern for what follows the id of a workflow or an item in its keys; the key of a record is the id."""
 
@@ -199,14 +200,14 @@ def whole_data(workflow: str) -> tuple[str, ...]:
 
 def task_progress(workflow: str, index: int) -> str:
     """STRING: the last progress report of a running task's worker, as JSON: at (milliseconds since the
-    epoch), attempt, fraction, text; expires."""
+    epoch), attempt, run, fraction, text; expires."""
     return f"{workflow}:progress:{index}"
 
 
-def delayed_start(workflow: str, index: int, attempt: int) -> str:
+def delayed_start(workflow: str, index: int, attempt: int, run: str) -> str:
     """STRING: the start-task event of a delayed attempt, in lines of JSON: its values and its timeout, its
     input, its parameters."""
-    return f"{workflow}:start:{index}.{attempt}"
+    return f"{workflow}:start:{index}.{attempt}{_run_suffix('.', run)}"
 
 
 def items(workflow: str, index: int) -> str:
@@ -224,14 +225,15 @@ def out_of_band_output(workflow: str, index: int) -> str:
     return f"{workflow}:output:{index}"
 
 
-def wait(workflow: str, index: int, attempt: int) -> str:
+def wait(workflow: str, index: int, attempt: int, run: str) -> str:
     """STRING: the wait of an attempt, in lines of JSON; or a mark, for a while after it was cancelled."""
-    return f"{workflow}:wait:{index}.{attempt}"
+    return f"{workflow}:wait:{index}.{attempt}{_run_suffix('.', run)}"
 
 
 def counted_attempts(workflow: str) -> str:
     """HASH: step index -> `ATTEMPT LATCH`: the latest attempt that has acquired or released a latch, below
-    zero if it was refused; 0 once the step has ended, so that its next start counts anew."""
+    zero if it was refused; 0 once the step has ended, so that its next start counts anew. `stopped`
+    -> 0 once such an attempt was stopped: that changes the hash for those who watch it."""
     return f"{workflow}:latched"
 
 
@@ -241,7 +243,7 @@ def latch(name: str) -> str:
 
 
 def latch_waiters(name: str) -> str:
-    """ZSET: `W INDEX ATTEMPT`, the countdowns of a latch by the `StreamId.score` of their start-task."""
+    """ZSET: `attempt_member`, the countdowns of a latch by the `StreamId.score` of their start-task."""
     return f"waits:latch:{name}"
 
 
@@ -262,7 +264,7 @@ def field_set_counts(kind: str) -> str:
 
 
 def event_waits(match_key: str) -> str:
-    """ZSET: `W INDEX ATTEMPT`, the waits of this match key by the `StreamId.score` of their start-task."""
+    """ZSET: `attempt_member`, the waits of this match key by the `StreamId.score` of their start-task."""
     return f"waits:place:{match_key}"
 
 
@@ -291,15 +293,21 @@ def process(id: str) -> str:
     return f"workflows:process:{id}"
 
 
-def attempt_member(workflow: str, index: int, attempt: int) -> str:
-    """Return the member `W INDEX ATTEMPT`, which stands for an attempt, or for its wait, in a zset."""
-    return f"{workflow} {index} {attempt}"
+def attempt_member(workflow: str, index: int, attempt: int, run: str) -> str:
+    """Return the member `W INDEX ATTEMPT RUN`, which stands for an attempt, or for its wait, in a zset. A
+    workflow that an earlier version has started has no run: then it is `W INDEX ATTEMPT`."""
+    return f"{workflow} {index} {attempt}{_run_suffix(' ', run)}"
 
 
-def parse_attempt_member(member: str) -> tuple[str, int, int]:
-    """Return the workflow's id, step index and attempt number of a member from `attempt_member`."""
-    workflow, index, attempt = member.rsplit(" ", 2)
-    return workflow, int(index), int(attempt)
+def parse_attempt_member(member: str) -> tuple[str, int, int, str]:
+    """Return the workflow's id, the step's index, the attempt's number and the run, empty if there is none,
+    of a member from `attempt_member`."""
+    workflow, index, attempt, *run = member.split(" ")
+    return workflow, int(index), int(attempt), "".join(run)
+
+
+def _run_suffix(separator: str, run: str) -> str:
+    return f"{separator}{run}" if run else ""
 
 
 def is_own(key: str) -> bool:

@@ -188,6 +188,7 @@ def encode_wait(wait: Wait) -> str:
         "task": [task.workflow, task.name, task.base, task.index, task.attempt],
         "since": wait.entry_id,
     }
+    properties |= {"run": task.run} if task.run else {}
     properties |= {} if wait.due_ms is None else {"due": wait.due_ms}
     properties |= {} if wait.failure is None else {"failure": wait.failure}
     properties |= {} if wait.latch is None else {"latch": wait.latch}
@@ -201,7 +202,7 @@ def decode_wait(text: bytes) -> Wait:
     workflow, name, base, index, attempt = properties["task"]
     has_pattern = "event" in properties
     return Wait(
-        task=StartTask(workflow, name, base, index, input, None, attempt),
+        task=StartTask(workflow, name, base, index, input, None, attempt, run=properties.get("run", "")),
         entry_id=properties["since"],
         due_ms=properties.get("due"),
         failure=properties.get("failure"),

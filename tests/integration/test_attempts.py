@@ -58,7 +58,7 @@ def attempts(client: redis.Redis, lifecycle: Stepper, count: int) -> list[dict[s
 def cancelled(client: redis.Redis) -> list[tuple[str, int]]:
     """Return name and attempt of each cancel-task event."""
     cancels = events_of(client, "cancel-task")
-    names = {"workflow", "name", "base", "index", "attempt", "kind", "apiVersion", "at"}
+    names = {"workflow", "name", "base", "index", "attempt", "run", "kind", "apiVersion", "at"}
     assert all(event.keys() == names for event in cancels)
     return [(event["name"], event["attempt"]) for event in cancels]
 

@@ -16,7 +16,13 @@ from lfr.operations.archive.parse import FORMAT, VERSION, parse_archive
 from lfr.operations.inspect.workflow import require_flow
 from lfr.operations.lost_workflows import missing_workflow, remains_in_the_way
 from lfr.operations.permitted_actions import WorkflowAction, check_action
-from lfr.operations.workflow_ids import PREFIX, generate_workflow_id, parse_new_workflow_id, parse_workflow_id
+from lfr.operations.workflow_ids import (
+    PREFIX,
+    generate_run,
+    generate_workflow_id,
+    parse_new_workflow_id,
+    parse_workflow_id,
+)
 from lfr.states import WorkflowState
 from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import Command, Store
@@ -92,7 +98,7 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
                 id = generate_workflow_id(stopped["record"]["name"], uuid4())
                 raise ReadAgain
             commands = use_flow_commands(flow, stopped["record"]["source"], is_stored=is_stored)
-            commands += snapshot_commands(id, flow, stopped)
+            commands += snapshot_commands(id, flow, stopped, generate_run())
             return commands + index_commands(id, state, started_ms), id
 
         return retry_until_committed(connection, attempt)

@@ -69,7 +69,7 @@ def inspect_workflow(
         entries = read_whole_history(connection, id)
         steps = describe_steps(own_flow, entries, record)
         add_items(connection, own_flow, record, entries, {step["index"]: step for step in steps})
-        _add_progress_and_waits(connection, id, steps)
+        _add_progress_and_waits(connection, id, record.run, steps)
         _add_missing_workers(connection, store.stream, own_flow, steps)
         workflow = summarize(record)
         workflow["counts"]["total"] = own_flow.size
@@ -108,7 +108,7 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
         entries = read_whole_history(connection, id)
         step = next(step for step in describe_steps(flow, entries, record) if step["index"] == index)
         add_items(connection, flow, record, entries, {index: step})
-        _add_progress_and_waits(connection, id, [step])
+        _add_progress_and_waits(connection, id, record.run, [step])
         _add_missing_workers(connection, store.stream, flow, [step])
         _add_values(step, flow, load_some_outputs(connection, id, [*flow.input_sources[index], index]))
         progress = load_step(connection, record, index)
@@ -181,14 +181,16 @@ def _add_values(step: dict[str, Any], flow: Flow, outputs: Mapping[int, Json]) -
         step["output"] = outputs.get(step["index"], {})
 
 
-def _add_progress_and_waits(connection: Connection, id: str, steps: Iterable[dict[str, Any]]) -> None:
+def _add_progress_and_waits(
+    connection: Connection, id: str, run: str, steps: Iterable[dict[str, Any]]
+) -> None:
     running = {step["index"]: step for step in steps if step["state"] == StepState.RUNNING}
     attempts = {index: step["attempt"] for index, step in running.items()}
-    for index, progress in load_attempt_progress(connection, id, attempts).items():
+    for index, progress in load_attempt_progress(connection, id, run, attempts).items():
         running[index]["progress"] = progress
     waiting = {index: attempts[index] for index in running if running[index]["base"].startswith(WAIT_PREFIX)}
     retried = {index: attempts[index] for index in running if running[index]["reason"]}
-    for index, wait in describe_waits(connection, id, waiting, retried).items():
+    for index, wait in describe_waits(connection, id, run, waiting, retried).items():
         running[index]["waits_for"] = wait
 
 
@@ -213,16 +215,17 @@ def _is_delayed(step: Mapping[str, Any]) -> bool:
 
 
 def load_attempt_progress(
-    connection: Connection, id: str, attempts: Mapping[int, int]
+    connection: Connection, id: str, run: str, attempts: Mapping[int, int]
 ) -> dict[int, dict[str, Any]]:
-    """Read the progress that workers report for these attempts (step index -> attempt).
+    """Read the progress that workers report for these attempts (step index -> attempt) of a workflow.
 
-    Return it by index: at, fraction (0 to 1), text; without steps whose attempt has no report.
+    `run` is that of its record. Return it by index: at, fraction (0 to 1), text; without steps whose attempt
+    has no report.
     """
     return {
         index: {"at": iso_time(report["at"]), "fraction": report["fraction"], "text": report["text"]}
         for index, report in load_task_progress(connection, id, list(attempts)).items()
-        if report["attempt"] == attempts[index]
+        if report["attempt"] == attempts[index] and report.get("run", "") == run
     }
 
 

@@ -81,12 +81,12 @@ class Routes:
             commands.append(("XADD", self.bus, "*", *event, events.CLAIMED, encode_json(group)))
         return commands
 
-    def over_commands(self, workflow: str, attempts: Sequence[tuple[str, int, int]]) -> list[Command]:
-        """Return the commands that remove attempts that are over from the index of unclaimed tasks. An
-        attempt is given by the `base` of its task, the step's index and its number. (ZREM)"""
+    def over_commands(self, attempts: Sequence[tuple[str, events.AttemptId]]) -> list[Command]:
+        """Return the commands that remove attempts that are over, each behind the `base` of its task, from
+        the index of unclaimed tasks. (ZREM)"""
         return [
-            ("ZREM", keys.unclaimed(base), keys.attempt_member(workflow, index, attempt))
-            for base, index, attempt in attempts
+            ("ZREM", keys.unclaimed(base), keys.attempt_member(*attempt))
+            for base, attempt in attempts
             if base != EACH and not base.startswith(WAIT_PREFIX) and self.claims.group_of(base) is None
         ]
 
@@ -131,7 +131,7 @@ class Routes:
 
 
 def _attempt_member(fields: Mapping[str, Json]) -> str:
-    return keys.attempt_member(fields["workflow"], fields["index"], fields["attempt"])
+    return keys.attempt_member(fields["workflow"], fields["index"], fields["attempt"], fields.get("run", ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,8 @@ def find_over(connection: Connection, members: Sequence[str]) -> list[str]:
     index, so that people see that it waits. (HGET)"""
     ids = [keys.parse_attempt_member(member) for member in members]
     tasks = [
-        events.StartTask(workflow, "", "", index, None, None, attempt) for workflow, index, attempt in ids
+        events.StartTask(workflow, "", "", index, None, None, attempt, run=run)
+        for workflow, index, attempt, run in ids
     ]
     current = are_current(connection, tasks)
     return [member for member, is_current in zip(members, current, strict=True) if not is_current]

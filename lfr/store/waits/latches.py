@@ -230,7 +230,7 @@ def read_latches(connection: Connection) -> list[LatchSummary]:
     summaries: list[LatchSummary] = []
     for name, count, waiter_count, members in zip(names, counts, waiter_counts, first_members, strict=True):
         attempts = [keys.parse_attempt_member(member.decode()) for member in members.value]
-        first_waiters = [(workflow, index) for workflow, index, _ in attempts]
+        first_waiters = [(workflow, index) for workflow, index, *_ in attempts]
         summaries.append(LatchSummary(name, _parse_count(count), waiter_count.value, first_waiters))
     return summaries
 

@@ -24,7 +24,7 @@ from lfr.store.waits.registry import (
     remove_wait_commands,
     watch_waits,
 )
-from lfr.store.workflows.attempt_status import runs
+from lfr.store.workflows.attempt_status import is_of_run, runs
 from lfr.tasks.wait_spec import LatchRequest, Wait
 
 
@@ -47,7 +47,7 @@ def watch_start_tasks(
     connection: Connection, consumer: ConsumerId, tasks: Sequence[Wait | LatchRequest]
 ) -> StartTasks:
     """Watch the wait keys of these attempts, then read which of them must still start. Raises NoGroup.
-    (WATCH, TIME, GET, XPENDING, HGET)"""
+    (WATCH, TIME, GET, XPENDING, HGET, HMGET)"""
     pipeline = Pipeline(connection)
     pipeline.add("WATCH", *(keys.wait(*each.task.attempt_id) for each in tasks))
     time = pipeline.add(*TIME)
@@ -56,18 +56,23 @@ def watch_start_tasks(
             pipeline.add("GET", keys.wait(*each.task.attempt_id)),
             pipeline.add("XPENDING", consumer.stream, consumer.group, each.entry_id, each.entry_id, 1),
             pipeline.add("HGET", keys.steps(each.task.workflow), each.task.index),
-            pipeline.add("HGET", root_workflow(each.task.workflow), "started"),
+            pipeline.add("HMGET", root_workflow(each.task.workflow), "run", "started"),
         )
         for each in tasks
     ]
     pipeline.send()
     to_start: set[str] = set()
     started_ms: dict[str, int] = {}
-    for each, (text, pending, progress, started) in zip(tasks, replies, strict=True):
+    for each, (text, pending, progress, record) in zip(tasks, replies, strict=True):
+        run, started = record.value_or_none or (None, None)
         can_start = may_start(text.value, each.entry_id) and runs(progress.value_or_none, each.task.attempt)
-        if can_start and check_reply(pending.value_or_error) and started.value_or_none is not None:
+        if not can_start or started is None:
+            continue
+        run = (run or b"").decode()
+        is_present = is_of_run(each.task.run, each.entry_id, run=run, started_ms=int(started))
+        if is_present and check_reply(pending.value_or_error):
             to_start.add(each.entry_id)
-            started_ms[root_workflow(each.task.workflow)] = int(started.value)
+            started_ms[root_workflow(each.task.workflow)] = int(started)
     return StartTasks(parse_time_ms(time.value), frozenset(to_start), started_ms)
 
 
@@ -93,7 +98,7 @@ def cancel_waits(
     """
 
     def attempt(cancels: Sequence[tuple[str, events.CancelTask]]) -> list[Command]:
-        ids = [(cancel.workflow, cancel.index, cancel.attempt) for _, cancel in cancels]
+        ids = [cancel.attempt_id for _, cancel in cancels]
         waits = watch_waits(connection, [keys.attempt_member(*id) for id in ids])
         commands = remove_wait_commands([wait for wait in waits.values() if wait is not None])
         for (entry_id, _), id in zip(cancels, ids, strict=True):

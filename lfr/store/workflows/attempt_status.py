@@ -26,28 +26,36 @@ def is_current(connection: Connection, task: events.StartTask) -> bool:
 def are_current(
     connection: Connection, tasks: Sequence[events.StartTask], entry_ids: Sequence[str] = ()
 ) -> list[bool]:
-    """Return `is_current` for each of these attempts, in this order, in one round trip.
-
-    With the ids of their entries, those are not current whose entry is older than the workflow: they belong
-    to an earlier one with its id, which was deleted. (HGET)
-    """
+    """Return `is_current` for each of these attempts, in this order, in one round trip. `entry_ids` are those
+    of their start-tasks, if the caller has them, see `is_of_run`. (HMGET, HGET)"""
     pipeline = Pipeline(connection)
-    states = [pipeline.add("HGET", task.workflow, "state") for task in tasks]
-    starts = [pipeline.add("HGET", task.workflow, "started") for task in tasks[: len(entry_ids)]]
+    records = [pipeline.add("HMGET", task.workflow, "state", "run", "started") for task in tasks]
     steps = [pipeline.add("HGET", keys.steps(task.workflow), task.index) for task in tasks]
     pipeline.send()
-    earlier = {
-        index
-        for index, (id, started) in enumerate(zip(entry_ids, starts, strict=True))
-        if StreamId.parse(id).ms < int(started.value_or_none or 0)
-    }
     not_current = (None, WorkflowState.TERMINATED.encode())  # None: deleted, or a key that is no workflow
-    return [
-        index not in earlier
-        and state.value_or_none not in not_current
-        and runs(step.value_or_none, task.attempt)
-        for index, (task, state, step) in enumerate(zip(tasks, states, steps, strict=True))
-    ]
+    current: list[bool] = []
+    for task, entry_id, record, step in zip(
+        tasks, entry_ids or [""] * len(tasks), records, steps, strict=True
+    ):
+        state, run, started = record.value_or_none or (None, None, None)
+        current.append(
+            state not in not_current
+            and is_of_run(task.run, entry_id, run=(run or b"").decode(), started_ms=int(started or 0))
+            and runs(step.value_or_none, task.attempt)
+        )
+    return current
+
+
+def is_of_run(event_run: str, entry_id: str, *, run: str, started_ms: int) -> bool:
+    """Return whether an event concerns the workflow that has its id now, not an earlier one that was deleted.
+
+    `run` and `started_ms` are those of the record. An event without a run, of a foreign worker or of an
+    earlier version, concerns an earlier workflow if its entry is older than this one; if `entry_id` is empty,
+    that is not checked.
+    """
+    if event_run:
+        return event_run == run
+    return not entry_id or StreamId.parse(entry_id).ms >= started_ms
 
 
 def runs(step: Reply, attempt: int) -> bool:
@@ -64,7 +72,8 @@ def save_task_progress(
 ) -> None:
     """Save how far an attempt is, from 0 to 1, and a short text, for a day; replaces the last report of its
     step. `at_ms` is now, since the epoch. (SET EX)"""
-    report = encode_json({"at": at_ms, "attempt": task.attempt, "fraction": fraction, "text": text})
+    attempt = {"attempt": task.attempt, "run": task.run}
+    report = encode_json({"at": at_ms, **attempt, "fraction": fraction, "text": text})
     connection.call("SET", keys.task_progress(task.workflow, task.index), report, "EX", _PROGRESS_SECONDS)
 
 
@@ -78,7 +87,7 @@ def load_task_progress(
     connection: Connection, workflow: str, indices: Sequence[int]
 ) -> dict[int, dict[str, Any]]:
     """Return the progress reports of these steps by index, without steps that have none: at (milliseconds
-    since the epoch), attempt, fraction, text. (MGET)"""
+    since the epoch), attempt, run, fraction, text. (MGET)"""
     if not indices:
         return {}
     reports = connection.call("MGET", *(keys.task_progress(workflow, index) for index in indices))

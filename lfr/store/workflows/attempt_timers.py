@@ -47,11 +47,9 @@ def fire_due_timers(connection: Connection, route_cache: RouteCache, *, count: i
     return _MAX_WAIT_SECONDS if next_ms is None else min((next_ms - now_ms) / 1000, _MAX_WAIT_SECONDS)
 
 
-def read_delayed_starts(connection: Connection, attempts: Sequence[tuple[str, int, int]]) -> list[int | None]:
+def read_delayed_starts(connection: Connection, attempts: Sequence[events.AttemptId]) -> list[int | None]:
     """Return when each of these attempts starts, in milliseconds since the epoch; None if it is not delayed.
-
-    An attempt is the workflow's id, the step's index and the attempt's number. (ZSCORE)
-    """
+    (ZSCORE)"""
     members = (keys.attempt_member(*attempt) for attempt in attempts)
     scores = connection.execute([("ZSCORE", keys.DELAYED_STARTS, member) for member in members])
     return [None if score is None else int(float(score)) for score in scores]

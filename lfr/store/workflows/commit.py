@@ -9,7 +9,7 @@ For each workflow, in this order:
     HSET  W           counts; state, end and reason if they change; HDEL for those that it no longer has
     HSET  W:outputs   outputs of the steps that ended
     HSET, HDEL W:steps  progress of the steps that changed
-    HSET  W:latched   0 for steps that have ended and that acquire or release a latch
+    HSET  W:latched   0 for steps that have ended and that acquire or release a latch; `stopped`
     RPUSH W:facts     an element of the history for each transition
     ZREM, ZADD workflows:state:...  if the state changes
     ZREM, DEL waits:...  deadlines and delayed starts of attempts that are over, and their places in indexes
@@ -44,6 +44,9 @@ MAX_BRIEF: Final = 300
 STATE_DETAILS: Final = ("ended", "brief", "reason")
 """Fields of a record that go with its state: when the workflow has ended, the beginning of the reason why it
 failed, and the whole reason if that is longer."""
+
+STOPPED_FIELD: Final = "stopped"
+"""A field of `keys.counted_attempts`."""
 
 _STATE_EVENTS: Final = {
     WorkflowState.FINISHED: events.END_WORKFLOW,
@@ -85,23 +88,24 @@ def transition_commands(
     if progress.state is not record.state and not is_item(record.id):
         commands.append(("ZREM", keys.state(record.state), record.id))
         commands.append(("ZADD", keys.state(progress.state), record.started_ms, record.id))
-    commands += _event_commands(routes, record.id, transitions, workflow.texts)
+    commands += _event_commands(routes, record.id, record.run, transitions, workflow.texts)
     return commands
 
 
 def create_workflow_commands(
-    routes: Routes, workflow: str, flow: Flow, source: str, first: Transition, *, name: str = ""
+    routes: Routes, workflow: str, flow: Flow, source: str, first: Transition, *, run: str, name: str = ""
 ) -> list[Command]:
     """Return the commands that begin a workflow: its record and its first transition.
 
-    The flow is stored already. `source` is the flow text; if empty, it is not stored. `name` is the name in
-    the record of a flow without one. An item is in no index of workflows, and its start is no event: only its
-    parent's history tells it.
+    The flow is stored already. `source` is the flow text; if empty, it is not stored. `run` is a new one, or
+    that of the parent. `name` is the name in the record of a flow without one. An item is in no index of
+    workflows, and its start is no event: only its parent's history tells it.
     """
     now_ms, texts = routes.now_ms, JsonTexts()
     progress = Progress()
     progress.apply(first)
-    fields = [*flow_fields(flow, flow.name or name, source), "started", now_ms, *_counts_fields(progress)]
+    fields = [*flow_fields(flow, flow.name or name, source, run), "started", now_ms]
+    fields += _counts_fields(progress)
     fields += _state_fields(first.state, first.reason, now_ms)
     commands: list[Command] = [("HSET", workflow, *fields)]
     if not is_item(workflow):
@@ -112,7 +116,7 @@ def create_workflow_commands(
     if not is_item(workflow):
         at = events.timestamp(now_ms / 1000)
         commands.append(routes.bus_command(events.START_WORKFLOW, at, {"workflow": workflow}))
-    return commands + _event_commands(routes, workflow, [first], texts)
+    return commands + _event_commands(routes, workflow, run, [first], texts)
 
 
 def index_commands(workflow: str, state: WorkflowState, started_ms: int) -> list[Command]:
@@ -147,11 +151,12 @@ def delete_workflow_commands(
     return commands
 
 
-def flow_fields(flow: Flow, name: str, text: str) -> tuple[str | int, ...]:
-    """Return the fields of a record that say which flow a workflow runs, with their values in turn. Name and
-    text may be empty."""
+def flow_fields(flow: Flow, name: str, text: str, run: str) -> tuple[str | int, ...]:
+    """Return the fields of a record that say which flow a workflow runs, and in which run of its id, with
+    their values in turn. Name, text and run may be empty."""
     names = ("name", name) if name else ()
-    return "flow", flow.reference, *names, "steps", flow.size, *record_fields(text)
+    runs = ("run", run) if run else ()
+    return "flow", flow.reference, *names, "steps", flow.size, *runs, *record_fields(text)
 
 
 def state_fields(state: WorkflowState, ended_ms: int, reason: str) -> tuple[str | int, ...]:
@@ -217,8 +222,9 @@ def _step_commands(
         yield ("HDEL", keys.steps(id), *deleted)
 
 
-def _latch_commands(id: str, flow: Flow, transitions: Iterable[Transition]) -> Iterator[Command]:
-    # The field is not deleted: a wait role that still counts an attempt of such a step must notice.
+def _latch_commands(id: str, flow: Flow, transitions: Sequence[Transition]) -> Iterator[Command]:
+    # A wait role that still counts an attempt of such a step must notice: it watches the hash. So the field
+    # is not deleted, and an attempt that is stopped changes the hash, too; the note of its step stays.
     counting = {
         fact.index
         for transition in transitions
@@ -228,31 +234,35 @@ def _latch_commands(id: str, flow: Flow, transitions: Iterable[Transition]) -> I
         and fact.item is None
         and flow.steps[fact.index].task in (ACQUIRE, RELEASE)
     }
+    over = (attempt for transition in transitions for attempt in transition.over)
     if counting:
         yield ("HSET", keys.counted_attempts(id), *flatten_pairs((index, 0) for index in sorted(counting)))
+    elif any(attempt.invocation.base in (ACQUIRE, RELEASE) for attempt in over):
+        yield ("HSET", keys.counted_attempts(id), STOPPED_FIELD, 0)
 
 
 def _event_commands(
-    routes: Routes, id: str, transitions: Iterable[Transition], texts: JsonTexts
+    routes: Routes, id: str, run: str, transitions: Iterable[Transition], texts: JsonTexts
 ) -> list[Command]:
     at = events.timestamp(routes.now_ms / 1000)
     commands: list[Command] = []
     for transition in transitions:
-        commands += _over_commands(routes, id, transition.over)
+        commands += _over_commands(routes, id, run, transition.over)
         for attempt in transition.cancels:
-            commands.append(routes.bus_command(events.CANCEL_TASK, at, _attempt_fields(id, attempt)))
+            commands.append(routes.bus_command(events.CANCEL_TASK, at, _attempt_fields(id, run, attempt)))
         if transition.cancels:
             commands += routes.stale_commands([attempt.invocation.base for attempt in transition.cancels])
         for start in transition.starts:
-            commands += _start_commands(routes, id, start, texts)
+            commands += _start_commands(routes, id, run, start, texts)
         if transition.state in _STATE_EVENTS and _changes_workflow(transition):
             commands += routes.state_commands(_STATE_EVENTS[transition.state], at, id)
     return commands
 
 
-def _attempt_fields(id: str, attempt: Attempt) -> dict[str, Json]:
+def _attempt_fields(id: str, run: str, attempt: Attempt) -> dict[str, Json]:
     return {
         "workflow": id,
+        **({"run": run} if run else {}),
         "index": attempt.index,
         "attempt": attempt.attempt,
         "name": attempt.invocation.name,
@@ -260,7 +270,7 @@ def _attempt_fields(id: str, attempt: Attempt) -> dict[str, Json]:
     }
 
 
-def _start_commands(routes: Routes, id: str, start: Start, texts: JsonTexts) -> list[Command]:
+def _start_commands(routes: Routes, id: str, run: str, start: Start, texts: JsonTexts) -> list[Command]:
     """Return the commands that start an attempt, now or after its delay, and set its deadline."""
     invocation = start.invocation
     fields: dict[str, Json] = {
@@ -274,6 +284,8 @@ def _start_commands(routes: Routes, id: str, start: Start, texts: JsonTexts) -> 
     }
     if start.tries != start.attempt:
         fields["tries"] = start.tries
+    if run:
+        fields["run"] = run
     if start.delay:
         return _delayed_start_commands(fields, start.delay, invocation.options.timeout, routes.now_ms)
     return start_task_commands(routes, fields, invocation.options.timeout)
@@ -284,24 +296,32 @@ def start_task_commands(routes: Routes, fields: Mapping[str, Json], timeout: flo
     `timeout` seconds after `routes`; None: it has no deadline. (XADD, ZADD)"""
     commands = routes.start_task_commands(fields)
     if timeout is not None:
-        attempt = (fields["workflow"], fields["index"], fields["attempt"])
-        member = _deadline_member(*attempt, timeout, fields["name"], fields["base"])
+        names = [fields["name"], fields["base"]]
+        member = _deadline_member(timeout, names, *attempt_of(fields))
         commands.append(("ZADD", keys.DEADLINES, routes.now_ms + round(1000 * timeout), member))
     return commands
 
 
-def _deadline_member(workflow: str, index: int, attempt: int, timeout: float, name: str, base: str) -> str:
+def attempt_of(fields: Mapping[str, Json]) -> events.AttemptId:
+    """Return the attempt that the fields of a start-task event name."""
+    return fields["workflow"], fields["index"], fields["attempt"], fields.get("run", "")
+
+
+def _deadline_member(
+    timeout: float, names: list[str], workflow: str, index: int, attempt: int, run: str
+) -> str:
     # JSON, because a name from a foreign archive may be any text.
-    return f"{workflow} {index} {attempt} {timeout:.10g} {encode_json([name, base])}"
+    last = encode_json([*names, run] if run else names)
+    return f"{workflow} {index} {attempt} {timeout:.10g} {last}"
 
 
 def parse_deadline(member: str) -> tuple[dict[str, Json], str, str]:
-    """Return the attempt of a deadline as an event's fields (workflow, name, index, attempt), its `base`, and
-    its timeout in seconds as text."""
+    """Return the attempt of a deadline as an event's fields (workflow, name, index, attempt, run), its
+    `base`, and its timeout in seconds as text."""
     workflow, index, attempt, timeout, names = member.split(" ", 4)
-    name, base = decode_json(names.encode())
+    name, base, *run = decode_json(names.encode())
     fields = {"workflow": workflow, "name": name, "index": int(index), "attempt": int(attempt)}
-    return fields, base, timeout
+    return {**fields, **({"run": run[0]} if run else {})}, base, timeout
 
 
 _NESTED_FIELDS: Final = ("input", "parameters")
@@ -312,7 +332,7 @@ def _delayed_start_commands(
     fields: Mapping[str, Json], delay: float, timeout: float | None, now_ms: int
 ) -> list[Command]:
     """Return the commands that store a start-task event until it is due, in `delay` seconds. (SET, ZADD)"""
-    attempt = (fields["workflow"], fields["index"], fields["attempt"])
+    attempt = attempt_of(fields)
     flat = {name: value for name, value in fields.items() if name not in _NESTED_FIELDS}
     lines = encode_json_lines({"task": flat, "timeout": timeout}, *(fields[name] for name in _NESTED_FIELDS))
     return [
@@ -327,18 +347,21 @@ def parse_delayed_start(lines: bytes) -> tuple[dict[str, Json], float | None]:
     return {**head["task"], **dict(zip(_NESTED_FIELDS, nested, strict=True))}, head["timeout"]
 
 
-def _over_commands(routes: Routes, id: str, over: Iterable[Attempt]) -> Iterator[Command]:
+def _over_commands(routes: Routes, id: str, run: str, over: Iterable[Attempt]) -> Iterator[Command]:
     """Yield the commands that delete what there is of attempts that are over: deadlines, delayed starts,
     places in the index of unclaimed tasks. (ZREM, DEL)"""
     deadlines = [
-        _deadline_member(id, each.index, each.attempt, timeout, each.invocation.name, each.invocation.base)
+        _deadline_member(
+            timeout, [each.invocation.name, each.invocation.base], id, each.index, each.attempt, run
+        )
         for each in over
         if (timeout := each.invocation.options.timeout) is not None
     ]
     if deadlines:
         yield ("ZREM", keys.DEADLINES, *deadlines)
-    starts = [(id, each.index, each.attempt) for each in over if each.may_be_delayed]
+    starts = [(id, each.index, each.attempt, run) for each in over if each.may_be_delayed]
     if starts:
         yield ("DEL", *(keys.delayed_start(*attempt) for attempt in starts))
         yield ("ZREM", keys.DELAYED_STARTS, *(keys.attempt_member(*attempt) for attempt in starts))
-    yield from routes.over_commands(id, [(each.invocation.base, each.index, each.attempt) for each in over])
+    attempts = [(each.invocation.base, (id, each.index, each.attempt, run)) for each in over]
+    yield from routes.over_commands(attempts)

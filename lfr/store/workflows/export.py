@@ -21,7 +21,7 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.entries import flatten_pairs, parse_pairs
-from lfr.store.workflows.commit import flow_fields, state_fields
+from lfr.store.workflows.commit import STOPPED_FIELD, flow_fields, state_fields
 from lfr.store.workflows.flow_texts import load_text
 from lfr.store.workflows.history import RawEntry, format_element, read_raw_history
 from lfr.store.workflows.items import load_item_counts, load_open_items
@@ -61,7 +61,11 @@ def load_snapshot(connection: Connection, id: str, flow: Flow) -> dict[str, Any]
         "counts": [record.active, record.done, record.skipped, record.failed],
         "steps": {key.decode(): _parse_numbers(value) for key, value in parse_pairs(steps.value).items()},
         "outputs": {key.decode(): decode_json(value) for key, value in parse_pairs(outputs.value).items()},
-        "latched": {key.decode(): value.decode() for key, value in parse_pairs(latched.value).items()},
+        "latched": {
+            key.decode(): value.decode()
+            for key, value in parse_pairs(latched.value).items()
+            if key != STOPPED_FIELD.encode()
+        },
         "history": [_describe_entry(entry) for entry in read_raw_history(connection, id)],
         "items": dict(_load_items(connection, id, flow)),
     }
@@ -103,15 +107,15 @@ def _describe_entry(entry: RawEntry) -> dict[str, Any]:
     return {"at": entry.at_ms, "facts": entry.facts, **({"reason": entry.reason} if entry.reason else {})}
 
 
-def snapshot_commands(id: str, flow: Flow, snapshot: Mapping[str, Any]) -> Iterator[Command]:
+def snapshot_commands(id: str, flow: Flow, snapshot: Mapping[str, Any], run: str) -> Iterator[Command]:
     """Yield the commands that write a workflow, or an item, and its open items from its snapshot. They write
-    neither the flow, its text nor the indexes of workflows. (HSET, RPUSH)"""
+    neither the flow, its text nor the indexes of workflows. `run` is a new one, see Record. (HSET, RPUSH)"""
     record = snapshot["record"]
     state = state_fields(WorkflowState(record["state"]), record["ended"], record["reason"])
     counts = " ".join(map(str, snapshot["counts"]))
     text = "" if is_item(id) else record["source"]
-    fields = (*flow_fields(flow, record["name"], text), "started", record["started"], "counts", counts)
-    yield ("HSET", id, *fields, *state)
+    fields = (*flow_fields(flow, record["name"], text, run), "started", record["started"])
+    yield ("HSET", id, *fields, "counts", counts, *state)
     for key, values in (
         (keys.steps(id), {index: " ".join(map(str, step)) for index, step in snapshot["steps"].items()}),
         (keys.outputs(id), {index: encode_json(output) for index, output in snapshot["outputs"].items()}),
@@ -125,10 +129,10 @@ def snapshot_commands(id: str, flow: Flow, snapshot: Mapping[str, Any]) -> Itera
     while chunk := list(islice(elements, _MAX_ELEMENTS)):
         yield ("RPUSH", keys.facts(id), *chunk)
     for index, items in snapshot["items"].items():
-        yield from _items_commands(id, int(index), flow, items)
+        yield from _items_commands(id, int(index), flow, items, run)
 
 
-def _items_commands(id: str, index: int, flow: Flow, items: Mapping[str, Any]) -> Iterator[Command]:
+def _items_commands(id: str, index: int, flow: Flow, items: Mapping[str, Any], run: str) -> Iterator[Command]:
     fields = flatten_pairs((name, items[name]) for name in ("total", "begun", "done", "round"))
     for prefix, values in (("i", items["values"]), ("o", items["outputs"])):
         pairs = ((f"{prefix}{number}", encode_json(value)) for number, value in values.items())
@@ -136,7 +140,7 @@ def _items_commands(id: str, index: int, flow: Flow, items: Mapping[str, Any]) -
     yield ("HSET", keys.items(id, index), *fields)
     for number, snapshot in items["open"].items():
         item = ItemId(id, index, int(number), items["round"])
-        yield from snapshot_commands(str(item), flow.part(index), snapshot)
+        yield from snapshot_commands(str(item), flow.part(index), snapshot, run)
 
 
 def load_own_keys(connection: Connection, id: str, flow: Flow) -> Iterator[str]:

@@ -104,13 +104,13 @@ def item_counts_command(workflow: str, index: int, counts: ItemCounts) -> Comman
 
 
 def begin_items_commands(
-    routes: Routes, part: Flow, items: Sequence[ItemId], inputs: Sequence[Json]
+    routes: Routes, part: Flow, items: Sequence[ItemId], inputs: Sequence[Json], run: str
 ) -> list[Command]:
     """Return the commands that begin a workflow for each of these items of one step, with its input, and
-    delete the stored inputs. `part` is the part of the flow that runs for an item."""
+    delete the stored inputs. `part` is the part of the flow that runs for an item; `run`: see Record."""
     commands: list[Command] = []
     for item, input in zip(items, inputs, strict=True):
-        commands += create_workflow_commands(routes, str(item), part, "", begin(part, input))
+        commands += create_workflow_commands(routes, str(item), part, "", begin(part, input), run=run)
     if items:
         fields = (f"i{item.number}" for item in items)
         commands.append(("HDEL", keys.items(items[0].parent, items[0].index), *fields))

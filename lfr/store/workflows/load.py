@@ -31,6 +31,8 @@ class Record:
     reference  of the flow: its digest, and `/INDEX` for each part of a flow that it runs for an item
     total      how many steps its flow has; None if the record does not say it
     reason     why it failed; cut if the record was loaded for a list
+    run        identifies this run of the id, which may be used again after a deletion: what names another run
+               is of the past. Items have that of their parent. Empty: an earlier version has started it
     """
 
     id: str
@@ -45,6 +47,7 @@ class Record:
     ended_ms: int
     total: int | None
     reason: str
+    run: str = ""
 
     def progress(self) -> Progress:
         """Return state and counts as a Progress of which no step has been loaded."""
@@ -53,7 +56,7 @@ class Record:
         )
 
 
-ADVANCE_FIELDS = ("flow", "state", "started", "counts")
+ADVANCE_FIELDS = ("flow", "state", "started", "counts", "run")
 LIST_FIELDS = (*ADVANCE_FIELDS, "name", "ended", "steps", "brief")
 RECORD_FIELDS = (*LIST_FIELDS, "reason")
 
@@ -69,9 +72,9 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
     """
     if not isinstance(reply, list) or reply[0] is None:
         return None  # an error: the key holds something else
-    reference, state, started, counts = reply[:4]
+    reference, state, started, counts, run = reply[:5]
     active, done, skipped, failed = map(int, counts.split())
-    name, ended, total, brief, reason = (value or b"" for value in (*reply[4:], *_NO_VALUES[len(reply) :]))
+    name, ended, total, brief, reason = (value or b"" for value in (*reply[5:], *_NO_VALUES[len(reply) :]))
     return Record(
         id=workflow,
         reference=reference.decode(),
@@ -85,6 +88,7 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
         ended_ms=int(ended or 0),
         total=int(total) if total else None,
         reason=(reason or brief).decode(),
+        run=run.decode() if run else "",
     )
 
 

@@ -114,7 +114,8 @@ def test_every_key_of_lfr_is_its_own() -> None:
         keys.facts("workflow:x"),
         keys.history("workflow:x"),
         keys.out_of_band_output("workflow:x", 1),
-        keys.wait("workflow:x", 1, 1),
+        keys.wait("workflow:x", 1, 1, ""),
+        keys.wait("workflow:x", 1, 1, "0123abcd"),
     ]
     assert len(constants) >= 5
     assert [key for key in constants + built if not keys.is_own(key)] == []
