@@ -55,6 +55,20 @@ class BatchEvents:
             return []
         return [BatchEvents(notices=self.notices, malformed=self.malformed)]
 
+    def without(self, entries: Sequence[Entry]) -> BatchEvents:
+        """Return it without the results in these entries."""
+        ids = {(entry.stream, entry.id) for entry in entries}
+        results = {
+            id: remaining
+            for id, pairs in self.results.items()
+            if (remaining := [pair for pair in pairs if (pair[0].stream, pair[0].id) not in ids])
+        }
+        return replace(self, results=results)
+
+    def results_without_attempt(self) -> list[Entry]:
+        """Return the entries of the results that do not say which attempt they are of."""
+        return [entry for results in self.results.values() for entry, task in results if task.attempt is None]
+
     def count_results(self) -> int:
         """Return how many results there are."""
         return sum(map(len, self.results.values()))

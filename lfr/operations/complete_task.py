@@ -36,7 +36,7 @@ def complete_task(
     """Send the end-task event of a step in place of its worker; return the id of the event.
 
     `name`, the task's name or the task behind its alias, protects against a wrong index, and `attempt`
-    against completing a later attempt; None allows any, but of a wait: task the latest attempt only. Without
+    against completing a later attempt; without it (None), the attempt that runs now is completed. Without
     a `reason` (None) or an `output` (ABSENT), the event has none. A wait: task is cancelled, too. Raises
     BadInput, also for an iterated step; NotFound; and Conflict if the task, or this attempt of it, does not
     run. It may end before the event is processed: then the event changes nothing.
@@ -67,19 +67,17 @@ def complete_task(
         raise Conflict(f"{message}: the workflow is {record.state}", hint=hint)
     if attempt not in (None, progress.attempt):
         raise Conflict(f"attempt {attempt} of step {index} of {id} is over: it is attempt {progress.attempt}")
-    base = step.base or step.name
-    if base.startswith(WAIT_PREFIX):
-        attempt = progress.attempt
-    optional = {"attempt": attempt, "run": record.run or None, "reason": reason}
+    optional = {"run": record.run or None, "reason": reason}
     values: dict[str, Json] = {
         "workflow": id,
         "name": name or step.name,
         "index": index,
+        "attempt": progress.attempt,
         "status": status,
         **{field: value for field, value in optional.items() if value is not None},
         **({} if output is ABSENT else {"output": output}),
     }
-    return _send_end_task(store, values, base)
+    return _send_end_task(store, values, step.base or step.name)
 
 
 def _send_end_task(store: Store, values: Mapping[str, Json], base: str) -> str:

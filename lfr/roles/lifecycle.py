@@ -35,6 +35,7 @@ from lfr.store.queues.settle import processed_commands
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.stream.cleanup import queue_command
 from lfr.store.stream.entries import Entry, dead_letter_command
+from lfr.store.stream.groups import PendingReads
 from lfr.store.workflows.attempt_status import is_of_run
 from lfr.store.workflows.attempt_timers import fire_due_timers
 from lfr.store.workflows.commit import delete_out_of_band_commands, transition_commands
@@ -124,7 +125,11 @@ class Lifecycle(Consumer):
         """Load, advance and write the workflows of a batch; return whether the transaction was accepted.
         Raises _TooLarge for several results that are too large for one transaction."""
         outputs = load_out_of_band_outputs(connection, batch_events.steps_without_output())
-        routes, loaded = load(connection, self._flows, self._route_cache, batch_events.indices())
+        pending = PendingReads(self.ids, batch_events.results_without_attempt())
+        indices = batch_events.indices()
+        routes, loaded = load(connection, self._flows, self._route_cache, indices, pending.add_to)
+        if lost := pending.lost_entries():  # another lifecycle has them: here they could end a later attempt
+            batch_events = batch_events.without(lost)
         resolved = resolve_results(batch_events, loaded, outputs)
         transitions = advance_workflows(connection, loaded, resolved.results)
         if batch_events.count_results() > 1:

@@ -9,6 +9,7 @@ from typing import Final
 import redis
 
 from lfr.store.redis.connection import Command, Connection, Reply
+from lfr.store.redis.pipeline import Pipeline, ReplyHandle
 from lfr.store.stream.entries import ConsumerId, Entry, check_reply, parse_entries, parse_pairs
 from lfr.values.stream_id import StreamId
 
@@ -74,6 +75,34 @@ def release_claims(connection: Connection, consumer: ConsumerId, ids: Sequence[s
     """Let other consumers reclaim these pending entries at once. Raises NoGroup. (XCLAIM IDLE)"""
     if ids:
         call_group(connection, "XCLAIM", *consumer, 0, *ids, "IDLE", _EXPIRED_IDLE_MS, "JUSTID")
+
+
+class PendingReads:
+    """Reads which of these entries are pending for their consumer still. Another consumer may have reclaimed
+    and processed the others, if this one has been slow or frozen. `consumers`: one on each stream."""
+
+    def __init__(self, consumers: Sequence[ConsumerId], entries: Sequence[Entry]) -> None:
+        self._consumers = consumers
+        self._entries = entries
+        self._replies: dict[str, ReplyHandle] = {}
+
+    def add_to(self, pipeline: Pipeline) -> None:
+        """Add the commands to a pipeline, none for no entries. (XPENDING)"""
+        for consumer in self._consumers:
+            ids = [StreamId.parse(entry.id) for entry in self._entries if entry.stream == consumer.stream]
+            if ids:
+                span = (str(min(ids)), str(max(ids)), _MAX_PENDING)
+                command = ("XPENDING", consumer.stream, consumer.group, *span, consumer.name)
+                self._replies[consumer.stream] = pipeline.add(*command)
+
+    def lost_entries(self) -> list[Entry]:
+        """Return the entries that are not pending for the consumer any more. Raises NoGroup."""
+        pending = {
+            (stream, row[0].decode())
+            for stream, reply in self._replies.items()
+            for row in check_reply(reply.value_or_error)
+        }
+        return [entry for entry in self._entries if (entry.stream, entry.id) not in pending]
 
 
 def leave_group(connection: Connection, consumer: ConsumerId) -> None:

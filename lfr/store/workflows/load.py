@@ -122,11 +122,13 @@ def load(
     flows: FlowCache,
     route_cache: RouteCache,
     indices_by_id: Mapping[str, Iterable[int]],
+    add_reads: Callable[[Pipeline], None] = lambda pipeline: None,
 ) -> tuple[Routes, dict[str, LoadedWorkflow]]:
     """Watch and load workflows, with the progress that results of these steps are likely to need.
 
-    Return the routes, and the workflows by id, without those that, or whose flow, do not exist. (WATCH, TIME,
-    MGET, XINFO, HMGET; one round trip if their flows and the claims are cached, else more)
+    `add_reads` adds commands that are sent with the first round trip, behind WATCH. Return the routes, and the
+    workflows by id, without those that, or whose flow, do not exist. (WATCH, TIME, MGET, XINFO, HMGET; one
+    round trip if their flows and the claims are cached, else more)
     """
     prefetched: dict[str, list[int]] = {}  # steps to load in the first round trip
     for id, indices in indices_by_id.items():
@@ -138,6 +140,7 @@ def load(
     reads = route_cache.add_reads(pipeline)
     replies = {id: pipeline.add("HMGET", id, *ADVANCE_FIELDS) for id in indices_by_id}
     step_replies = {id: pipeline.add(*_steps_command(id, steps)) for id, steps in prefetched.items()}
+    add_reads(pipeline)
     pipeline.send()
     routes = route_cache.parse(connection, reads)
     records = [
