@@ -164,7 +164,8 @@ class ItemsProcessor:
             inputs = self._load_inputs(connection, id, change)
             commands += self._item_commands(routes, workflow, change, inputs)
             facts += change.facts
-            same_step = (item for item in restarted if item.index == change.index)
+            starts = item_events.current_starts(workflow.record.run)
+            same_step = (item for item in restarted if item.index == change.index and item.index in starts)
             facts += [Fact(item.index, FactKind.STARTED, item.round, item.number) for item in same_step]
             results += change.failures
             if change.is_complete:
@@ -225,14 +226,16 @@ class ItemsProcessor:
     ) -> list[Command]:
         """Return the commands that collect outputs, begin items and update the counts of one step."""
         id, index, counts = workflow.record.id, change.index, change.counts
-        commands = [command for result in change.completed for command in collect_output_commands(result)]
+        part = self._flows.part(workflow.flow, index)
+        commands = [
+            command for result in change.completed for command in collect_output_commands(part, result)
+        ]
         if counts is None:
             return commands
         if change.is_complete:
             return [*commands, delete_items_command(id, index)]
         commands += new_items_commands(id, index, change.new_items)  # also if none begins: for a restart
         items = [ItemId(id, index, number, counts.round) for number in change.begins]
-        part = self._flows.part(workflow.flow, index)
         commands += begin_items_commands(routes, part, items, inputs, workflow.record.run)
         return [*commands, item_counts_command(id, index, counts)]
 

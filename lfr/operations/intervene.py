@@ -22,7 +22,7 @@ from lfr.store.workflows.export import load_own_keys
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.flow_texts import watch_references
 from lfr.store.workflows.items import load_item_counts, load_open_items
-from lfr.store.workflows.load import LoadedWorkflow, load_whole, watch_state
+from lfr.store.workflows.load import LoadedWorkflow, load_whole, watch_run
 from lfr.store.workflows.queries import load_records
 from lfr.store.workflows.remains import find_keys, has_remains, unlist_commands
 from lfr.values.json import ABSENT, Json
@@ -179,10 +179,10 @@ def delete_workflow(store: Store, id: str) -> None:
             assert workflow is not None
             record = workflow.record
             if record.active and record.state is WorkflowState.FAILED:
-                terminate_workflow(store, id)
+                _terminate_run(store, connection, id, record.run)
                 raise ReadAgain
             _terminate_items(store, connection, id, workflow.flow)
-            if watch_state(connection, id) is not record.state:
+            if watch_run(connection, id) != (record.state, record.run):
                 raise ReadAgain
             own_keys = list(load_own_keys(connection, id, workflow.flow))
             # Watched last: every start and deletion of a workflow with this flow changes the references.
@@ -202,6 +202,15 @@ def _delete_remains_commands(connection: Connection, id: str) -> list[Command]:
         return [*unlist_commands(id), *([("DEL", *own_keys)] if own_keys else [])]
     references = watch_references(connection, id, record.reference)
     return unlist_commands(id) + delete_workflow_commands(id, record.state, own_keys, references)
+
+
+def _terminate_run(store: Store, connection: Connection, id: str, run: str) -> None:
+    """Terminate a workflow, unless another one has its id meanwhile."""
+
+    def decide(workflow: LoadedWorkflow | None) -> Transition | None:
+        return _termination(workflow if workflow and workflow.record.run == run else None)
+
+    intervene(connection, RouteCache(store), FlowCache(), id, decide)
 
 
 def _terminate_items(store: Store, connection: Connection, id: str, flow: Flow) -> None:

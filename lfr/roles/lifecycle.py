@@ -142,9 +142,11 @@ class Lifecycle(Consumer):
         for id, changes in transitions.items():
             commands += transition_commands(routes, loaded[id], changes)
         commands += self._event_commands(routes, batch_events, resolved)
-        commands += self._foreign_commands(routes, batch_events, loaded)
+        foreign = self._foreign_bases(batch_events, loaded)
+        commands += self._foreign_commands(routes, foreign)
         is_committed = connection.transact(commands) is not None
         if is_committed:
+            self._foreign_tasks |= dict.fromkeys(foreign, routes.now_ms // 60_000)
             log_transitions(loaded, transitions)
         return is_committed
 
@@ -162,24 +164,27 @@ class Lifecycle(Consumer):
         commands += processed_commands(routes, self.ids, [*processed, *batch_events.notices])
         return commands + processed_commands(routes, self.ids, [entry for entry, _ in dead], "buried")
 
-    def _foreign_commands(
-        self, routes: Routes, batch_events: BatchEvents, loaded: Mapping[str, LoadedWorkflow]
-    ) -> list[Command]:
-        """Return the commands that note which tasks foreign workers have ended: those whose end-task came
-        over the bus. If a group has claimed such a task, its queue may hold it still. (HSET, SET)"""
-        minute = routes.now_ms // 60_000
+    def _foreign_bases(self, batch_events: BatchEvents, loaded: Mapping[str, LoadedWorkflow]) -> list[str]:
+        """Return the tasks that foreign workers have ended: those whose end-task came over the bus."""
         bases = {
             _base_of(loaded[id], task)
             for id, results in batch_events.results.items()
             for entry, task in results
             if id in loaded and entry.stream == self.store.stream
         }
-        commands = routes.stale_commands(sorted(bases))
-        for base in sorted(bases):
-            if routes.claims.group_of(base) is None and self._foreign_tasks.get(base) != minute:
-                self._foreign_tasks[base] = minute
-                commands.append(("HSET", keys.FOREIGN_TASKS, base, minute * 60_000))
-        return commands
+        return sorted(bases)
+
+    def _foreign_commands(self, routes: Routes, bases: Sequence[str]) -> list[Command]:
+        """Return the commands that note that foreign workers have ended these tasks. If a group has claimed
+        one of them, its queue may hold it still. (HSET, SET)"""
+        minute = routes.now_ms // 60_000
+        new = [base for base in bases if self._foreign_tasks.get(base) != minute]
+        notes = [
+            ("HSET", keys.FOREIGN_TASKS, base, minute * 60_000)
+            for base in new
+            if routes.claims.group_of(base) is None
+        ]
+        return [*routes.stale_commands(bases), *notes]
 
 
 def _base_of(workflow: LoadedWorkflow, task: events.EndTask) -> str:
@@ -217,8 +222,7 @@ def resolve_results(
         for entry, task in results:
             step = (id, task.index)
             if workflow is None:
-                if step in outputs:
-                    resolved.used_outputs.add(step)
+                resolved.used_outputs.add(step)  # its worker may have written it when the workflow was gone
                 if not is_item(id):  # an item that is done has been deleted: the event is a duplicate
                     resolved.orphans.append((entry, f"there is no workflow {id}"))
             elif not _is_of_run(workflow.record, entry, task):

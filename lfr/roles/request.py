@@ -69,18 +69,18 @@ def _send_with_output_left(store: Store, request: Request, send: Callable[[], Js
     """Send a request whose task the server completes, and leave an out-of-band output for it.
 
     At first this is the input, because the task may end before the response; then the request's output. An
-    end-task with an output overrides it.
+    end-task with an output overrides it. If the attempt is over, nothing is sent.
     """
     task = request.task
-    step = (task.workflow, task.index)
-    _retry(store, lambda connection: save_out_of_band_output(connection, *step, task.input))
+    if not _retry(store, lambda connection: save_out_of_band_output(connection, task, task.input)):
+        return
     try:
         output = send()
     except RequestFailed:
-        _retry(store, lambda connection: drop_out_of_band_output(connection, *step))
+        _retry(store, lambda connection: drop_out_of_band_output(connection, task))
         raise
     if request.output_modes:
-        _retry(store, lambda connection: replace_out_of_band_output(connection, *step, output))
+        _retry(store, lambda connection: replace_out_of_band_output(connection, task, output))
 
 
 def run(store: Store, context: RoleContext) -> int:

@@ -456,8 +456,9 @@ def test_a_cancellation_that_is_appended_twice_ends_a_wait_once(
 ) -> None:
     cancelled, other = (start_workflow(store, ANY).id for _ in range(2))
     settle(client, role)
+    attempt = {"workflow": cancelled, "index": 1, "attempt": 1, "run": client.hget(cancelled, "run")}
     for _ in range(2):
-        append(client, kind="cancel-task", workflow=cancelled, base="wait:event", index=1, attempt=1)
+        append(client, kind="cancel-task", base="wait:event", **attempt)
     settle(client, role)
     assert client.hvals("waits:counts:ok") == ["1"]
     append(client, kind="ok")

@@ -12,6 +12,7 @@ import redis
 
 from lfr import events
 from lfr.config.settings import Settings
+from lfr.operations import intervene
 from lfr.operations import start as start_module
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.complete_task import complete_task
@@ -213,6 +214,22 @@ def test_a_progress_report_of_an_earlier_workflow_is_not_shown(store: Store) -> 
             connection, replace(task, run=str(inspect_run(store))), 1_700_000_000_000, 0.5, "new"
         )
     assert inspect_workflow(store, ID)["steps"][1]["progress"]["text"] == "new"
+
+
+def test_a_deletion_that_is_overtaken_deletes_one_workflow_whole(
+    store: Store, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(store, "<[1]>", {})
+    terminate_items = intervene._terminate_items
+
+    def overtake_once(*arguments: Any) -> None:
+        monkeypatch.setattr(intervene, "_terminate_items", terminate_items)
+        delete_workflow(store, ID)
+        start(store, "<[2]>", {})
+
+    monkeypatch.setattr(intervene, "_terminate_items", overtake_once)
+    delete_workflow(store, ID)
+    assert client.keys(f"{ID}*") == client.keys("flow*") == []
 
 
 def inspect_run(store: Store) -> str:

@@ -15,6 +15,7 @@ from lfr.operations.intervene import restart_workflow, retry_task
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.runtime.consumer import Consumer
+from lfr.store import keys
 from lfr.store.redis.connection import Store, open_store
 from tests.integration.conftest import Stepper, append
 from tests.support.interference import overtake
@@ -76,3 +77,14 @@ def test_a_task_is_completed_by_hand_in_the_attempt_that_runs(store: Store, step
     retry_task(store, id, 1)
     eventually(lambda: lifecycle.step() or not lifecycle.connection.call("XLEN", "workflows:ends"))
     assert state(store, id) == "RUNNING"
+
+
+def test_a_note_of_a_refused_try_is_written_by_the_next(
+    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    id = start_workflow(store, "a").id
+    append(client, kind="end-task", workflow=id, index=1, attempt=1)
+    overtake(monkeypatch, lifecycle.connection, lambda: retry_task(store, id, 1))
+    lifecycle.step()
+    assert client.hkeys(keys.FOREIGN_TASKS) == ["a"]

@@ -26,7 +26,7 @@ from lfr.store.queues.claims import Claims, parse_claims
 from lfr.store.redis.connection import TIME, Command, Connection, Reply, Store, parse_time_ms
 from lfr.store.redis.pipeline import Pipeline, ReplyHandle
 from lfr.store.stream.entries import Entry, append_command, flatten_pairs, parse_pairs
-from lfr.tasks.catalogue import WAIT_PREFIX
+from lfr.tasks.catalogue import REQUEST_PREFIX, WAIT_PREFIX
 from lfr.values.json import Json, encode_json
 
 OWN_GROUPS: Final = frozenset({"lifecycle", "wait", "starting", "__receipt__"})
@@ -56,7 +56,8 @@ class Routes:
 
     def start_task_commands(self, fields: Mapping[str, Json]) -> list[Command]:
         """Return the commands that append a start-task event with these fields, which include `base`, and
-        index it if nobody has claimed the task. (XADD; ZADD, SADD)"""
+        index it if nobody has claimed the task. They delete an out-of-band output that another attempt has
+        left, if the task is one that may have such an output. (DEL; XADD; ZADD, SADD)"""
         base = str(fields["base"])
         event = events.encode(events.START_TASK, events.timestamp(self.now_ms / 1000), fields)
         if base == EACH:
@@ -64,7 +65,11 @@ class Routes:
             return [("XADD", keys.ENDS, "*", *event), *copy]
         if base.startswith(WAIT_PREFIX):
             return [("XADD", self.bus, "*", *event)]
-        return self.task_commands(base, event, _attempt_member(fields))
+        commands = self.task_commands(base, event, _attempt_member(fields))
+        if base.startswith(REQUEST_PREFIX) or self.claims.group_of(base) is None:
+            output = keys.out_of_band_output(fields["workflow"], fields["index"])
+            return [("DEL", output), *commands]
+        return commands
 
     def task_commands(self, base: str, event: Sequence[str | bytes], member: str) -> list[Command]:
         """Return the commands that append a start-task with these encoded fields for a worker. `member`

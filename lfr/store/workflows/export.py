@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
-from lfr.flow import Flow, StepKind
+from lfr.flow import Flow
 from lfr.item_ids import ItemId, is_item
 from lfr.states import WorkflowState
 from lfr.store import keys
@@ -24,7 +24,7 @@ from lfr.store.stream.entries import flatten_pairs, parse_pairs
 from lfr.store.workflows.commit import STOPPED_FIELD, flow_fields, state_fields
 from lfr.store.workflows.flow_texts import load_text
 from lfr.store.workflows.history import RawEntry, format_element, read_raw_history
-from lfr.store.workflows.items import load_item_counts, load_open_items
+from lfr.store.workflows.items import load_item_counts, load_open_items, out_of_band_keys
 from lfr.store.workflows.load import RECORD_FIELDS, parse_record
 from lfr.values.json import Json, decode_json, encode_json
 
@@ -147,8 +147,7 @@ def load_own_keys(connection: Connection, id: str, flow: Flow) -> Iterator[str]:
     """Yield the keys to delete with a workflow that has ended: its own and those of its open items. Some may
     not exist. Not those of attempts that run: waits, delayed starts, progress reports. (HMGET, HKEYS)"""
     yield from keys.whole_data(id)
-    tasks = (step.index for step in flow.own_steps if step.kind is StepKind.TASK)
-    yield from (keys.out_of_band_output(id, index) for index in tasks)
+    yield from out_of_band_keys(id, flow)
     for index, items in load_item_counts(connection, id, _iterated_steps(flow)).items():
         yield keys.items(id, index)
         for item in load_open_items(connection, id, index, items):

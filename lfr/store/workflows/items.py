@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lfr.engine.advance import begin
 from lfr.engine.items import ItemCounts, ItemResult
-from lfr.flow import Flow
+from lfr.flow import Flow, StepKind
 from lfr.item_ids import ItemId
 from lfr.states import WorkflowState
 from lfr.store import keys
@@ -117,14 +117,20 @@ def begin_items_commands(
     return commands
 
 
-def collect_output_commands(result: ItemResult) -> list[Command]:
+def collect_output_commands(part: Flow, result: ItemResult) -> list[Command]:
     """Return the commands that store the output of an item that has succeeded with its parent, and delete the
-    item's workflow. (HSET, DEL)"""
+    item's workflow. `part` is the part of the flow that has run for it. (HSET, DEL)"""
     item, id = result.id, str(result.id)
     return [
         ("HSET", keys.items(item.parent, item.index), f"o{item.number}", result.output.decode()),
-        ("DEL", *keys.whole_data(id)),
+        ("DEL", *keys.whole_data(id), *out_of_band_keys(id, part)),
     ]
+
+
+def out_of_band_keys(id: str, flow: Flow) -> list[str]:
+    """Return the keys under which the workers of a workflow's tasks may have written their outputs."""
+    tasks = (step.index for step in flow.own_steps if step.kind is StepKind.TASK)
+    return [keys.out_of_band_output(id, index) for index in tasks]
 
 
 def delete_items_command(workflow: str, index: int) -> Command:

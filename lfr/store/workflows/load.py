@@ -126,9 +126,9 @@ def load(
 ) -> tuple[Routes, dict[str, LoadedWorkflow]]:
     """Watch and load workflows, with the progress that results of these steps are likely to need.
 
-    `add_reads` adds commands that are sent with the first round trip, behind WATCH. Return the routes, and the
-    workflows by id, without those that, or whose flow, do not exist. (WATCH, TIME, MGET, XINFO, HMGET; one
-    round trip if their flows and the claims are cached, else more)
+    `add_reads` adds commands that are sent with the first round trip, behind WATCH. Return the routes, and
+    the workflows by id, without those that, or whose flow, do not exist. (WATCH, TIME, MGET, XINFO, HMGET;
+    one round trip if their flows and the claims are cached, else more)
     """
     prefetched: dict[str, list[int]] = {}  # steps to load in the first round trip
     for id, indices in indices_by_id.items():
@@ -239,6 +239,12 @@ def watch_state(connection: Connection, id: str) -> WorkflowState | None:
     """Watch a workflow; return its state, or None if there is no such workflow. (WATCH, HGET)"""
     _, state = connection.execute([("WATCH", id), ("HGET", id, "state")])
     return None if state is None else _STATES[state]
+
+
+def watch_run(connection: Connection, id: str) -> tuple[WorkflowState, str] | None:
+    """Watch a workflow; return its state and its run, or None if there is no such workflow. (WATCH, HMGET)"""
+    _, (state, run) = connection.execute([("WATCH", id), ("HMGET", id, "state", "run")])
+    return None if state is None else (_STATES[state], run.decode() if run else "")
 
 
 def watch_new(
