@@ -219,13 +219,13 @@ def test_a_progress_report_of_an_earlier_workflow_is_not_shown(store: Store) -> 
 def test_a_deletion_that_is_overtaken_deletes_one_workflow_whole(
     store: Store, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start(store, "<[1]>", {})
+    start(store, "?`$.never` a", {})
     terminate_items = intervene._terminate_items
 
     def overtake_once(*arguments: Any) -> None:
         monkeypatch.setattr(intervene, "_terminate_items", terminate_items)
         delete_workflow(store, ID)
-        start(store, "<[2]>", {})
+        start(store, "?`$.never` b", {})
 
     monkeypatch.setattr(intervene, "_terminate_items", overtake_once)
     delete_workflow(store, ID)
