@@ -11,7 +11,8 @@ OWN = [
     *(value for name, value in vars(keys).items() if name[:1].isupper() and isinstance(value, str)),
     *(ID, ID.replace("invoice-", ""), f"{ID}/3.0", f"{ID}:steps", keys.latch("any name")),
     *(
-        keys.wait(ID, 1, 2),
+        keys.wait(ID, 1, 2, "0123abcd"),
+        keys.wait(ID, 1, 2, ""),
         keys.items(ID, 1),
         keys.flow("0f" * 32),
         keys.flow(keys.flow_text_name("0f" * 16)),
