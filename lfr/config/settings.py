@@ -79,7 +79,9 @@ class Settings:
         "nobody processes stays on the stream",
     )
     resources_allow: tuple[str, ...] = _setting(
-        (), "resources.allow", "folders and URL prefixes that flows may load from and store to"
+        (),
+        "resources.allow",
+        "folders, URL prefixes, addresses and networks that flows may load from and store to",
     )
     resources_size: int = _setting(
         10_000_000, "resources.size", "maximum size in bytes of a resource, loaded or stored"
@@ -92,6 +94,11 @@ class Settings:
     )
     request_urls: Mapping[str, str] = _setting(
         {}, "request.urls", "base URLs of request: tasks, by environment and category: global.base and so on"
+    )
+    request_allow: tuple[str, ...] = _setting(
+        (),
+        "request.allow",
+        "URL prefixes, addresses and networks to which request: tasks may go besides the base URLs",
     )
     request_size: int = _setting(
         10_000_000, "request.size", "maximum size in bytes of a response in the output of a request: task"

@@ -132,7 +132,7 @@ def _event_error(parameters: Json) -> str | None:
 def _parameters_error(task: BuiltInTask, name: str, parameters: Json) -> str | None:
     """Return why a task cannot use these parameters, whatever its input provides."""
     names = parameters if isinstance(parameters, dict) else {}
-    table = [each for each in task.parameters if not each.input_first or each.name in names]
+    table = [each for each in task.parameters if not each.from_input or each.name in names]
     try:
         parse_parameters(name, table, parameters)
     except BadParameter as error:

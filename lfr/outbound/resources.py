@@ -11,18 +11,12 @@ from lfr.config.settings import Settings
 from lfr.errors import BadSettings
 from lfr.outbound.http_client import HttpClient, HttpResponse, NoResponse
 from lfr.outbound.safe_files import read_file, real_path, replace_file
+from lfr.outbound.timed_socket import AddressDenied
+from lfr.tasks.allow_list import parse_allow_list
 from lfr.tasks.content import BadContent, UnknownType, decode, detect_content_type, encode
 from lfr.tasks.http import MAX_REDIRECTS, NOT_IDEMPOTENT, excerpt, redirect_target
 from lfr.tasks.resource import Load, Store
-from lfr.tasks.uri_policy import (
-    BadLocation,
-    FileLocation,
-    Location,
-    WebLocation,
-    denial_reason,
-    is_allowed,
-    parse_allow_list,
-)
+from lfr.tasks.uri_policy import BadLocation, FileLocation, Location, WebLocation
 from lfr.values.json import Json
 
 _ACCEPT: Final = "application/json, application/yaml, text/*;q=0.9, */*;q=0.5"
@@ -36,15 +30,14 @@ class ResourceClient:
     """Loads and stores resources that `resources.allow` names. Thread-safe. Raises BadSettings."""
 
     def __init__(self, settings: Settings) -> None:
-        self._entries = settings.resources_allow
         self._max_bytes = settings.resources_size
         self._limit = f"the {self._max_bytes} that resources.size allows"
-        client = HttpClient(self._max_bytes)
-        self._request = partial(client.request, timeout_seconds=settings.resources_timeout_seconds)
         try:
-            self._allowed = parse_allow_list(self._entries)
+            self._allowed = parse_allow_list(settings.resources_allow)
         except BadLocation as error:
             raise BadSettings(str(error), hint="lfr config says where it is set") from None
+        client = HttpClient(self._max_bytes, self._allowed.address_denial)
+        self._request = partial(client.request, timeout_seconds=settings.resources_timeout_seconds)
 
     def load(self, load: Load) -> Json:
         """Return the decoded content of a file or of a server's response. Raises ResourceFailed."""
@@ -79,9 +72,9 @@ class ResourceClient:
         `named` is the location in the flow, from which links and redirects may have led to this one.
         """
         real = _real(location)
-        if not is_allowed(real, [_real(each) for each in self._allowed]):
+        if not self._allowed.mapped(_real).allows(real):
             subject = "it is" if real == location == named else f"it leads to {real}, which is"
-            raise _Failed(f"{subject} {denial_reason(real, self._entries)}")
+            raise _Failed(f"{subject} {self._allowed.denial_reason(real)}")
         return real
 
     def _read(self, location: FileLocation) -> bytes:
@@ -107,7 +100,7 @@ class ResourceClient:
         """Return the response and its location, after redirects, each of which must be allowed too."""
         location = named
         for _ in range(MAX_REDIRECTS + 1):
-            response = self._request("GET", str(location), {"Accept": accept})
+            response = self._request("GET", location, {"Accept": accept})
             target = _redirect_target(location, response)
             if target is None:
                 _check_status(response)
@@ -122,7 +115,7 @@ class ResourceClient:
         headers = {"Content-Type": store.type.name}
         if store.method in NOT_IDEMPOTENT:
             headers["Idempotency-Key"] = key
-        response = self._request(store.method, str(location), headers, content)
+        response = self._request(store.method, location, headers, content)
         target = _redirect_target(location, response)
         if target is not None:
             reason = "and a store follows no redirect"
@@ -138,7 +131,7 @@ class _Failed(Exception):
 def _errors_located(location: Location) -> Iterator[None]:
     try:
         yield
-    except (_Failed, NoResponse, BadContent, UnknownType, BadLocation) as error:
+    except (_Failed, AddressDenied, NoResponse, BadContent, UnknownType, BadLocation) as error:
         raise ResourceFailed(f"{location}: {error}") from None
 
 

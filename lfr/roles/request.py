@@ -51,7 +51,7 @@ def send_request(store: Store, sender: RequestSender, task: events.StartTask) ->
     parameters = parse_request_parameters(task)
     base = _load_base_url(store, parameters)
     request = build_request(parameters, base)
-    send = partial(sender.send, request, is_current=lambda: is_current_with_retry(store, task))
+    send = partial(sender.send, request, base, is_current=lambda: is_current_with_retry(store, task))
     if request.is_sync:
         return send()
     _send_with_output_left(store, request, send)

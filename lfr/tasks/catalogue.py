@@ -49,8 +49,13 @@ WAIT_PREFIX, REQUEST_PREFIX, REDIS_PREFIX = "wait:", "request:", "redis:"
 STATUS, RESPONSE_TEXT, RESPONSE_JSON = "status", "response_text", "response_json"
 """The output modes of a request: what of the response goes into the output."""
 
-_or_input = partial(Parameter, input_first=True)
-"""A parameter; if the input has a member of the same name, that takes precedence."""
+_or_input = partial(Parameter, from_input=True)
+"""A parameter that a member of the input may override, if the flow says so."""
+
+_FROM_INPUT: Final = (
+    *("url", "sync", "environ", "template", "content_type"),
+    *("use_context_parameters", "output_mode", "error_on_status"),
+)
 
 _REQUEST_PARAMETERS: Final = (
     _or_input("url", TEXT, "the URL, a template; relative to the base URL, if there is one", is_needed=True),
@@ -67,8 +72,15 @@ _REQUEST_PARAMETERS: Final = (
     ),
     _or_input("error_on_status", FLAG, "whether a response other than 2xx fails the task", True),
     Parameter("category", NAME, "which of the environment's base URLs is used", "base"),
+    Parameter(
+        "from_input",
+        some_of(*_FROM_INPUT),
+        "the parameters that members of the input override; by default `url`, if the flow does not give it",
+    ),
     Parameter("headers", TEXTS_BY_NAME, "header fields; their values are templates", {}),
-    Parameter("timeout", duration(0.001, 3600), "how long one try may take", 30),
+    Parameter(
+        "timeout", duration(0.001, 3600), "how long one try may take, to the last byte of the response", 30
+    ),
     Parameter(
         "retries",
         whole_number(0, 10),

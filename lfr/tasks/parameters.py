@@ -5,7 +5,7 @@ Null counts as not given. Every message names the task, the parameter and the va
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,9 +24,9 @@ class BadParameter(ValueError):
 class Parameter:
     """A parameter of a task: its name, the check of its value, a line of help, its default.
 
-    is_needed    whether it is an error if it is not given; it has no default then
-    input_first  whether a member of the input that has this name takes precedence
-    instead      another parameter: exactly one of the two must be given
+    is_needed   whether it is an error if it is not given; it has no default then
+    from_input  whether a member of the input may override it
+    instead     another parameter: exactly one of the two must be given
     """
 
     name: str
@@ -34,14 +34,20 @@ class Parameter:
     help: str
     default: Json = None
     is_needed: bool = False
-    input_first: bool = False
+    from_input: bool = False
     instead: str = ""
 
 
 def parse_parameters(
-    task: str, table: Sequence[Parameter], parameters: Json, input: Json = None
+    task: str,
+    table: Sequence[Parameter],
+    parameters: Json,
+    input: Json = None,
+    input_names: Container[str] = (),
 ) -> dict[str, Any]:
     """Return the value of every parameter in the table, by name, as its check reads it. Raises BadParameter.
+
+    Members of the input override those of `input_names`, if the table says that they may.
 
     One that is not given has its default, or None. Templates are not filled yet: see `fill_parameters`.
     Parameters that are not in the table are allowed, and left out: templates may use them.
@@ -51,7 +57,7 @@ def parse_parameters(
     members = input if isinstance(input, dict) else {}
     values: dict[str, Any] = {}
     for each in table:
-        if each.input_first and members.get(each.name) is not None:
+        if each.from_input and each.name in input_names and members.get(each.name) is not None:
             values[each.name] = _parse(task, each, members[each.name], f"{each.name} in the input")
         else:
             values[each.name] = _parse(task, each, (parameters or {}).get(each.name), each.name)

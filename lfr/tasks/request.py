@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote, quote_plus, urlencode, urljoin, urlsplit
@@ -15,7 +15,7 @@ from urllib.parse import quote, quote_plus, urlencode, urljoin, urlsplit
 from lfr.events import StartTask
 from lfr.tasks.catalogue import REQUEST_PREFIX, RESPONSE_JSON, find_built_in
 from lfr.tasks.http import NOT_IDEMPOTENT, idempotency_key
-from lfr.tasks.parameters import BadParameter, errors_named, parse_parameters
+from lfr.tasks.parameters import BadParameter, Parameter, errors_named, parse_parameters
 from lfr.tasks.template import TemplateError, fill, pieces
 from lfr.tasks.uri_policy import BadLocation, WebLocation, parse_location
 from lfr.values.checks import is_unicode
@@ -23,6 +23,8 @@ from lfr.values.json import Json, encode_json
 
 _WITH_BODY: Final = ("post", "put", "patch")
 """The methods that send the input if there is no template."""
+
+_FROM_INPUT: Final = "from_input"
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
@@ -77,15 +79,37 @@ class Request:
 
 
 def parse_request_parameters(task: StartTask) -> RequestParameters:
-    """Return the parameters of a task; members of the input override some. Raises BadParameter.
-
-    The catalogue marks these with `input_first`. Templates are not filled yet.
-    """
+    """Return the parameters of a task; members of the input override those that the flow says. Raises
+    BadParameter. Templates are not filled yet."""
     built_in = find_built_in(task.base)
     if built_in is None:
         raise BadParameter(f"{task.base}: there is no such task, only get, post, put, patch and delete")
-    values = parse_parameters(task.base, built_in.parameters, task.parameters, task.input)
+    names = _names_from_input(task, built_in.parameters)
+    values = parse_parameters(task.base, built_in.parameters, task.parameters, task.input, names)
     return RequestParameters(task, values)
+
+
+def _names_from_input(task: StartTask, table: Sequence[Parameter]) -> Sequence[str]:
+    """Return the parameters that members of the input override. Raises BadParameter.
+
+    The flow lists them in `from_input`. Without it, the input gives the URL if the flow does not. A member
+    that littleflow_redis would use, and of which the flow says nothing, is an error: to use it might let
+    whoever gives the input steer the request, and to leave it out might send the request elsewhere.
+    """
+    parameters = task.parameters if isinstance(task.parameters, dict) else {}
+    members = task.input if isinstance(task.input, dict) else {}
+    if parameters.get(_FROM_INPUT) is not None:
+        (row,) = (each for each in table if each.name == _FROM_INPUT)
+        names: Sequence[str] = parse_parameters(task.base, [row], parameters)[_FROM_INPUT]
+        return names
+    is_open = {each.name: each.from_input and parameters.get(each.name) is None for each in table}
+    for name in (name for name, value in members.items() if value is not None and name != "url"):
+        if is_open.get(name):
+            raise BadParameter(
+                f"{task.base}: the input has a member {name}, and the flow does not say whether it overrides "
+                f"the parameter: give the parameter from_input, [{name}] or []"
+            )
+    return ["url"] if is_open["url"] else []
 
 
 def build_request(parameters: RequestParameters, base: str) -> Request:

@@ -73,7 +73,12 @@ def failure_message(request: Request, status: str, header: str, content: bytes) 
 
 def describe_request(request: Request) -> str:
     """Return the task and its URL for messages and logs, without the query, which may hold secrets."""
-    return f"{request.task.base}: {replace(request.location, query='')}"
+    return f"{request.task.base}: {describe_location(request)}"
+
+
+def describe_location(request: Request) -> str:
+    """Return the URL of a request without its query."""
+    return str(replace(request.location, query=""))
 
 
 def response_output(request: Request, code: int, content_type: str, content: bytes, *, is_cut: bool) -> Json:

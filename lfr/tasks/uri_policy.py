@@ -1,21 +1,19 @@
-"""URIs of resources: parsed into locations, and compared with the locations that are allowed.
+"""URIs of resources and requests: parsed into locations, which `allow_list` compares.
 
 Flows are not trusted. A URI is parsed here, once; an ambiguous one is refused; and the URL that is requested
 is built from the parts that were checked, so that no later reader understands it differently. The caller
-resolves the links in paths of files before it compares them: this module does no I/O.
+resolves the links in paths of files before they are compared: this module does no I/O.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-SETTING: Final = "resources.allow"
+from lfr.tasks.addresses import normal_host
 
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
@@ -44,7 +42,8 @@ class FileLocation:
 class WebLocation:
     """A location on the web in normal form: equal locations are equal in letter case, port and encoding.
 
-    `path` begins with a slash; `query` has no question mark and may be empty.
+    `host` is as `normal_host` returns it; `path` begins with a slash; `query` has no question mark and may be
+    empty.
     """
 
     scheme: str
@@ -87,58 +86,6 @@ def parse_location(uri: str) -> Location:
     )
 
 
-def parse_allow_list(entries: Sequence[str]) -> tuple[Location, ...]:
-    """Return the locations of the setting `resources.allow`. Raises BadLocation for one that cannot match."""
-    locations = []
-    for entry in entries:
-        if entry.startswith("/"):
-            location: Location = FileLocation(entry)
-        elif "://" in entry:
-            location = parse_location(entry)
-        else:
-            raise BadLocation(f"{SETTING}: {_short(entry)} is neither an absolute path nor a URL")
-        if isinstance(location, WebLocation) and location.query:
-            raise BadLocation(f"{SETTING}: {_short(entry)} has a query, which is not compared")
-        locations.append(location)
-    return tuple(locations)
-
-
-def is_allowed(location: Location, allowed: Sequence[Location]) -> bool:
-    """Return whether an allowed location is or contains this one. Queries do not matter.
-
-    Paths of files must be real ones, without links.
-    """
-    return any(_holds(each, location) for each in allowed)
-
-
-def _holds(outer: Location, inner: Location) -> bool:
-    if isinstance(outer, WebLocation) and isinstance(inner, WebLocation):
-        same = (outer.scheme, outer.host, outer.port) == (inner.scheme, inner.host, inner.port)
-        return same and _is_under(inner.path, outer.path)
-    if isinstance(outer, FileLocation) and isinstance(inner, FileLocation):
-        return _is_under(inner.path, outer.path)
-    return False
-
-
-def _is_under(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
-
-
-def denial_reason(location: Location, allowed: Sequence[str]) -> str:
-    """Return why a location is refused: `not allowed: ...`, with the setting that would allow its folder.
-
-    `allowed` is the present value of this setting, to which the folder is added.
-    """
-    folder = location.path.rpartition("/")[0]
-    entry = f"{location.origin}{folder}/" if isinstance(location, WebLocation) else folder or location.path
-    line = f"{SETTING}: {json.dumps([*allowed, entry], ensure_ascii=False)}"
-    instead = f", in place of its present {SETTING}" if allowed else ""
-    return (
-        f"not allowed: to allow what is in {entry}, the configuration file of the resource role needs "
-        f"the line `{line}`{instead}"
-    )
-
-
 def _web_location(uri: str, parts: SplitResult) -> WebLocation:
     if "@" in parts.netloc:
         raise BadLocation(f"{_short(uri.rpartition('@')[2])}: no user or password may stand before the host")
@@ -147,8 +94,15 @@ def _web_location(uri: str, parts: SplitResult) -> WebLocation:
     except ValueError:
         raise BadLocation(f"{_short(uri)}: the port is not a number from 1 to 65535") from None
     host = f"[{parts.hostname}]" if "[" in parts.netloc else parts.hostname or ""
-    if not _HOST.fullmatch(host):
-        raise BadLocation(f"{_short(uri)}: the host must be letters, digits, dots and hyphens, or an address")
+    try:
+        host = normal_host(host) if _HOST.fullmatch(host) else ""
+    except ValueError:
+        host = ""
+    if not host:
+        raise BadLocation(
+            f"{_short(uri)}: the host must be letters, digits, dots and hyphens, or an address such as "
+            "192.0.2.1 or [2001:db8::1]"
+        )
     path = _normal(parts.path or "/")
     if _has_dots(path):
         raise BadLocation(f"{_short(uri)}: a path must not have . or .. between its slashes")

@@ -61,7 +61,7 @@ def test_the_far_side_ends_a_task_by_the_api(redis_url: str, is_quick: bool) -> 
     with (
         web_server() as web,
         role("lifecycle", url=redis_url),
-        role("request", url=redis_url),
+        role("request", url=redis_url, more={"LFR_REQUEST_ALLOW": web.url}),
         role("api", f"127.0.0.1:{port}", url=redis_url),
     ):
         lfr = Client(redis_url)

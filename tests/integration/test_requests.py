@@ -32,6 +32,12 @@ def web() -> Iterator[WebServer]:
         yield server
 
 
+@pytest.fixture
+def store(store: Store, web: WebServer) -> Store:
+    """A store whose settings allow the server of these tests, and a port where nothing listens."""
+    return open_store(replace(store.settings, request_allow=(web.url, "http://127.0.0.1:1/")))
+
+
 @pytest.fixture(autouse=True)
 def quick_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the blocking read, because a stop takes effect after it."""
@@ -63,7 +69,7 @@ def run(store: Store, client: redis.Redis, flow: str, input: Any) -> dict[str, A
 def test_the_response_completes_the_task(store: Store, client: redis.Redis, web: WebServer) -> None:
     web.pages["/users/7"] = Page(b'{"name": "Ann"}', "application/json")
     store = open_store(replace(store.settings, request_urls={"test.base": f"{web.url}/"}))
-    flow = "request:get (- {url: 'users/{input[id]}', output_mode: response_json} -)"
+    flow = "request:get (- {url: 'users/{input[id]}', output_mode: response_json, from_input: environ} -)"
     end = run(store, client, flow, {"id": 7, "environ": "test"})
     assert end["status"] == "SUCCESS", end
     assert end["output"] == {"id": 7, "environ": "test", "response": {"name": "Ann"}}
@@ -76,6 +82,10 @@ def test_the_response_completes_the_task(store: Store, client: redis.Redis, web:
         ("request:get", "request:get needs the parameter url, a text"),
         ("request:head (- url: a -)", "request:head: there is no such task"),
         ("request:get (- url: a -)", "request:get: url: 'a' is relative, and there is no base URL for it"),
+        (
+            "request:get (- url: 'http://127.0.0.1:2/' -)",
+            "request:get: http://127.0.0.1:2/: it is not allowed",
+        ),
         ("request:get (- url: 'http://127.0.0.1:1/' -)", "request:get: http://127.0.0.1:1/: no connection"),
     ],
 )

@@ -8,8 +8,8 @@ from pathlib import Path
 from lfr.config.load import load_with_origins
 from lfr.config.settings import all_settings
 from lfr.language import compile_flow
+from lfr.tasks.allow_list import parse_allow_list
 from lfr.tasks.content import CHARSETS, EXTENSIONS, MEDIA_TYPES, Format
-from lfr.tasks.uri_policy import parse_allow_list
 from lfr.values.yaml import MAX_YAML_LENGTH
 
 PAGE = (Path(__file__).parents[2] / "docs" / "resources.md").read_text(encoding="utf-8")
@@ -30,7 +30,7 @@ def test_its_configuration_can_be_used(tmp_path: Path) -> None:
     file = tmp_path / "lfr.yaml"
     file.write_text(text)
     settings = load_with_origins({}, config=str(file), environment={}).settings
-    assert len(parse_allow_list(settings.resources_allow)) == 2
+    assert len(parse_allow_list(settings.resources_allow).locations) == 2
 
 
 def test_its_limits_are_the_defaults() -> None:

@@ -44,6 +44,7 @@ WRONG: Mapping[tuple[str, str], list[Json]] = {
     ("request:", "output_mode"): ["all", "", 5, True, {}, ["status", "all"], [1]],
     ("request:", "error_on_status"): NO_FLAGS,
     ("request:", "category"): ["a:b", *NO_TEXTS],
+    ("request:", "from_input"): ["category", "", 5, True, {}, ["url", "all"], [1]],
     ("request:", "headers"): ["a: b", 5, True, [], {"a": 5}, {"a": None}, {"a": ["b"]}],
     ("request:", "timeout"): [0, "0s", 3601, "2h", *NO_DURATIONS],
     ("request:", "retries"): [-1, 11, 1.5, "1", True, [], {}],
@@ -117,10 +118,11 @@ def test_a_wrong_value_is_named(task: BuiltInTask, parameter: Parameter) -> None
         assert ", but must be " in message
 
 
-@pytest.mark.parametrize(("task", "parameter"), cases(lambda parameter: parameter.input_first))
+@pytest.mark.parametrize(("task", "parameter"), cases(lambda parameter: parameter.from_input))
 def test_a_wrong_value_in_the_input_is_named(task: BuiltInTask, parameter: Parameter) -> None:
+    needed = {**row(NEEDED, task.name), "from_input": [parameter.name]}
     for value in row(WRONG, task.name, parameter.name):
-        message = reason(task.name, row(NEEDED, task.name), {parameter.name: value})
+        message = reason(task.name, needed, {parameter.name: value})
         beginning = f"{task.name}: {parameter.name} in the input is {abbreviated(value)}"
         assert message.startswith(beginning), value
 

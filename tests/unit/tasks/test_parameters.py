@@ -22,17 +22,18 @@ def test_a_missing_or_null_parameter_has_its_default() -> None:
     assert parse_parameters("t:a", TABLE, {"url": "u", "retries": None, "more": 1}) == expected
 
 
-def test_a_member_of_the_input_comes_first_where_that_is_so() -> None:
+def test_a_member_of_the_input_comes_first_where_caller_and_table_say_so() -> None:
     table = (
-        Parameter("url", TEXT, "where to", is_needed=True, input_first=True),
+        Parameter("url", TEXT, "where to", is_needed=True, from_input=True),
         Parameter("to", TEXT, "who"),
     )
-    input = {"url": "mine", "to": "mine"}
-    assert parse_parameters("t:a", table, {"url": "u", "to": "t"}, input) == {"url": "mine", "to": "t"}
-    assert parse_parameters("t:a", table, None, input) == {"url": "mine", "to": None}
-    assert parse_parameters("t:a", table, {"url": "u"}, {"url": None}) == {"url": "u", "to": None}
+    input, names = {"url": "mine", "to": "mine"}, ("url", "to")
+    assert parse_parameters("t:a", table, {"url": "u", "to": "t"}, input, names) == {"url": "mine", "to": "t"}
+    assert parse_parameters("t:a", table, None, input, names) == {"url": "mine", "to": None}
+    assert parse_parameters("t:a", table, {"url": "u"}, {"url": None}, names) == {"url": "u", "to": None}
     with pytest.raises(BadParameter, match="t:a: url in the input is 5, but must be a text"):
-        parse_parameters("t:a", table, {"url": "u"}, {"url": 5})
+        parse_parameters("t:a", table, {"url": "u"}, {"url": 5}, names)
+    assert parse_parameters("t:a", table, {"url": "u"}, {"url": 5}) == {"url": "u", "to": None}
 
 
 @pytest.mark.parametrize(

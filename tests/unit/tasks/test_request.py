@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lfr.events import StartTask
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.request import Request, build_request, fill_body, parse_request_parameters
+from lfr.values.json import Json
 
 BASE = "https://api.test/v1/"
 INPUT = {"id": "a/7", "n": 3, "dots": "..", "quoted": 'say "hi"\n'}
@@ -85,19 +86,51 @@ def test_any_text_that_is_filled_into_a_url_stays_in_its_place(item: str) -> Non
     assert (location.origin, location.path.count("/"), location.query) == ("https://api.test", 4, "")
 
 
-def test_the_input_overrides_some_parameters() -> None:
-    built = request(
-        "post",
-        {"url": "a", "timeout": "5s", "category": "mine", "headers": {"X-A": "b"}},
-        {"url": "b", "timeout": 9, "category": "theirs", "headers": {"X-A": "c"}, "sync": False, "n": 1},
-    )
+def test_the_input_overrides_what_the_flow_says() -> None:
+    own = {"url": "a", "timeout": "5s", "category": "mine", "headers": {"X-A": "b"}, "environ": "test"}
+    input = {"url": "b", "timeout": 9, "category": "theirs", "headers": {"X-A": "c"}, "sync": False, "n": 1}
+    built = request("post", {**own, "from_input": ["url", "sync", "template"]}, input)
     assert built.location.path == "/v1/b"
     assert (built.timeout, built.is_sync) == (5, False)
     assert built.headers["X-A"] == "b"
+    built = request("post", {**own, "from_input": []}, input)
+    assert (built.location.path, built.is_sync) == ("/v1/a", True)
     parameters = parse_request_parameters(
-        task("get", {"url": "a", "category": "mine"}, {"category": "x", "environ": "test"})
+        task(
+            "get",
+            {"url": "a", "category": "mine", "from_input": "environ"},
+            {"category": "x", "environ": "t"},
+        )
     )
-    assert (parameters.values["environ"], parameters.values["category"]) == ("test", "mine")
+    assert (parameters.values["environ"], parameters.values["category"]) == ("t", "mine")
+
+
+def test_the_url_of_a_flow_is_that_of_the_request() -> None:
+    assert request("get", {"url": "a"}, {"url": "https://evil.test/"}).location.path == "/v1/a"
+    assert str(request("get", {"url": "a"}, {"url": "https://evil.test/"}).location).startswith(BASE)
+
+
+@pytest.mark.parametrize("parameters", [None, {}, {"url": None}])
+def test_the_input_gives_the_url_if_the_flow_does_not(parameters: Any) -> None:
+    assert request("get", parameters, {"url": "b"}).location.path == "/v1/b"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sync", False),
+        ("environ", "staging"),
+        ("template", "x"),
+        ("content_type", "text/plain"),
+        ("use_context_parameters", False),
+        ("output_mode", "status"),
+        ("error_on_status", False),
+    ],
+)
+def test_the_input_steers_nothing_of_which_the_flow_says_nothing(name: str, value: Json) -> None:
+    with pytest.raises(BadParameter, match=f"the input has a member {name}, and the flow does not say"):
+        request("post", {"url": "a"}, {name: value})
+    assert request("post", {"url": "a"}, {name: None}).location.path == "/v1/a"
 
 
 def test_defaults() -> None:
@@ -244,7 +277,7 @@ def test_a_wrong_parameter_is_named(parameters: Any, reason: str) -> None:
 )
 def test_a_wrong_member_of_the_input_is_named(member: Any, reason: str) -> None:
     with pytest.raises(BadParameter) as caught:
-        request("get", {"url": "a"}, member)
+        request("get", {"url": "a", "from_input": list(member)}, member)
     assert str(caught.value).startswith(reason)
 
 
