@@ -41,9 +41,10 @@ class TimedOut(TimeoutError):
 class Client:
     """A client of an installation of lfr. It connects at first use. Threads may share it.
 
-    `url` is redis://, rediss:// or unix://. Instead, the parts `host`, `port`, `username`, `password` may
-    name the server; without any of these the client finds it as the command line does, by configuration
-    file and environment. `connection` may also hold any other setting, by its attribute in `Settings`.
+    `url` is redis://, rediss://, unix:// or redis+sentinel://. Instead, the parts `host`, `port`, `username`,
+    `password` may name the server; without any of these the client finds it as the command line does, by
+    configuration file and environment. `connection` may also hold any other setting, by its attribute in
+    `Settings`.
     Raises BadSettings.
     """
 

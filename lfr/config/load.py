@@ -220,4 +220,9 @@ def _without_user_in_url(layer: Layer) -> Layer:
     values = {"redis_url": url.text}
     if url.username or url.password:
         values |= {"redis_username": url.username, "redis_password": url.password}
+    if url.sentinel_username or url.sentinel_password:
+        values |= {
+            "redis_sentinel_username": url.sentinel_username,
+            "redis_sentinel_password": url.sentinel_password,
+        }
     return layer | {name: SourcedValue(value, origin) for name, value in values.items()}

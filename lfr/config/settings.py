@@ -28,7 +28,9 @@ class Settings:
     """The effective value of each setting. Floats are durations in seconds."""
 
     redis_url: str = _setting(
-        "", "redis.url", "address as redis://, rediss:// or unix://; overrides host and port"
+        "",
+        "redis.url",
+        "address as redis://, rediss://, unix:// or redis+sentinel://; overrides host and port",
     )
     redis_host: str = _setting("0.0.0.0", "redis.host", "host of Redis", variable="REDIS_HOST")
     redis_port: int = _setting(6379, "redis.port", "port of Redis", variable="REDIS_PORT")
@@ -42,6 +44,12 @@ class Settings:
         "",
         "redis.prefix",
         "what all keys begin with, such as `staging:`: for several installations on one Redis",
+    )
+    redis_sentinel_username: str = _setting(
+        "", "redis.sentinel_username", "user name for the Sentinels of a redis+sentinel:// URL"
+    )
+    redis_sentinel_password: str = _setting(
+        "", "redis.sentinel_password", "password for these Sentinels", secret=True
     )
     redis_timeout_seconds: float = _setting(
         10.0, "redis.timeout", "time without a reply after which a connection counts as lost"

@@ -26,8 +26,8 @@ from lfr.store.stream.groups import Group, read_groups
 _INTERVAL_SECONDS: Final = 2.0
 
 _TIME_OUTS_PER_PASS: Final = 2.0
-"""A try to reach Redis takes up to the longest backoff and two time-outs: to connect, and to read. A watchdog
-that waits less is asked to wait that long."""
+"""A try to reach Redis takes up to the longest backoff, the time to ask Sentinels, and two time-outs: to
+connect, and to read. A watchdog that waits less is asked to wait that long."""
 
 
 def this_process(name: str, claims: Mapping[str, Sequence[str]]) -> Process:
@@ -104,8 +104,10 @@ class HeartbeatMonitor:
 
     def _watchdog_request(self) -> list[str]:
         """Return the request for a longer watchdog, if a try to reach Redis may take longer than it waits."""
-        timeout = max(consumer.store.settings.redis_timeout_seconds for consumer in self._consumers)
-        least_seconds = LONGEST_BACKOFF_SECONDS + _TIME_OUTS_PER_PASS * timeout
+        stores = [consumer.store for consumer in self._consumers]
+        timeout = max(store.settings.redis_timeout_seconds for store in stores)
+        asking = max(store.longest_ask_seconds for store in stores)
+        least_seconds = LONGEST_BACKOFF_SECONDS + asking + _TIME_OUTS_PER_PASS * timeout
         is_short = 0 < self._supervisor.watchdog_seconds < least_seconds
         return [f"WATCHDOG_USEC={int(least_seconds * 1e6)}"] if is_short else []
 

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from lfr.store.redis.connection import Store
 
 _SETTING_FLAGS: Final = (
-    ("--url", "redis_url", "URL", "redis://, rediss:// or unix://; overrides host and port"),
+    (
+        "--url",
+        "redis_url",
+        "URL",
+        "redis://, rediss://, unix:// or redis+sentinel://; not with --host, --port",
+    ),
     ("--host", "redis_host", "HOST", "host of Redis"),
     ("--port", "redis_port", "PORT", "port of Redis"),
     ("--username", "redis_username", "NAME", "user of Redis"),

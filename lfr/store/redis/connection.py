@@ -18,13 +18,15 @@ from weakref import WeakSet
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
 
 from lfr.config.settings import Settings
 from lfr.errors import BadSettings, Refused, Unreachable
 from lfr.store.redis.key_prefix import KeyPrefix
 from lfr.store.redis.resp import find_parser_class, pack, read_replies
+from lfr.store.redis.sentinel import Sentinels
 from lfr.store.redis.server_check import ServerCheck, is_reserved
-from lfr.store.redis.url import parse_redis_url
+from lfr.store.redis.url import RedisUrl, parse_redis_url
 
 Command: TypeAlias = Sequence[str | bytes | int | float]
 """A Redis command: its name and arguments."""
@@ -45,9 +47,10 @@ _UNAVAILABLE_ERRORS = (
     redis.exceptions.ExecAbortError,  # EXEC itself; the error of the command that caused it comes first
     redis.ConnectionError,  # too many clients
 )
-_UNAVAILABLE_WORDS = ("MISCONF", "NOREPLICAS", "BUSY ")
+_UNAVAILABLE_WORDS = ("MISCONF", "NOREPLICAS", "BUSY ", "UNBLOCKED")
 """Errors that mean that the server as a whole cannot serve at present. redis-py has classes for some of them
-and removes their first word; the others are recognized by that word."""
+and removes their first word; the others are recognized by that word. UNBLOCKED ends a blocked read on a
+primary that becomes a replica."""
 
 _REFUSAL_ERRORS = (redis.AuthenticationError, redis.exceptions.NoPermissionError)
 
@@ -72,6 +75,7 @@ class Store:
     settings: Settings
     pool: _Pool
     key_prefix: KeyPrefix | None
+    sentinels: Sentinels | None
 
     @property
     def stream(self) -> str:
@@ -80,7 +84,12 @@ class Store:
 
     def connect(self) -> Connection:
         """Return a connection for one thread, to be used with `with`. It connects at its first command."""
-        return Connection(self.pool, address(self.settings), self.key_prefix)
+        return Connection(self.pool, address(self.settings), self.key_prefix, self.sentinels)
+
+    @property
+    def longest_ask_seconds(self) -> float:
+        """How long it may take to ask all Sentinels in vain."""
+        return self.sentinels.longest_ask_seconds if self.sentinels else 0.0
 
 
 def open_store(settings: Settings) -> Store:
@@ -99,21 +108,39 @@ def open_store(settings: Settings) -> Store:
     if parser_class := find_parser_class():
         options["parser_class"] = parser_class
     location: dict[str, Any] = {"host": settings.redis_host, "port": settings.redis_port, "db": 0}
+    sentinels = None
     if settings.redis_url:
         url = parse_redis_url(settings.redis_url, _URL_SETTING)
         _check_files(url.files)
+        sentinels = _sentinels(settings, url) if url.sentinels else None
         location = url.connection_options()
         options["username"] = options["username"] or url.username or None
         options["password"] = options["password"] or url.password or None
-        if url.path:
+        if sentinels:
+            options["connection_class"] = (
+                SentinelManagedSSLConnection if url.is_tls else SentinelManagedConnection
+            )
+            options["connection_pool"] = sentinels
+        elif url.path:
             options["connection_class"] = redis.UnixDomainSocketConnection
         elif url.is_tls:
             options["connection_class"] = redis.SSLConnection
-    prefix = settings.redis_prefix
-    check = ServerCheck(address(settings), settings.stream, location.pop("db"), prefix)
+    prefix, database = settings.redis_prefix, location.pop("db")
+    check = ServerCheck(
+        address(settings), settings.stream, database, prefix, must_be_primary=sentinels is not None
+    )
     connect = partial(_set_up, check)
     pool = _Pool(redis_connect_func=connect, **location, **options)
-    return Store(settings, pool, KeyPrefix(prefix) if prefix else None)
+    return Store(settings, pool, KeyPrefix(prefix) if prefix else None, sentinels)
+
+
+def _sentinels(settings: Settings, url: RedisUrl) -> Sentinels:
+    options = {
+        **url.common_options(),
+        "username": settings.redis_sentinel_username or url.sentinel_username or None,
+        "password": settings.redis_sentinel_password or url.sentinel_password or None,
+    }
+    return Sentinels(url.sentinels, url.primary, options, is_tls=url.is_tls)
 
 
 class _Pool(redis.ConnectionPool):
@@ -134,10 +161,16 @@ class _Pool(redis.ConnectionPool):
         redis-py keeps one whose set-up was interrupted, and would use it without password and database.
         """
         connection: Any = self.get_connection()
-        if not _is_set_up(connection):
+        if not _is_set_up(connection) or self._has_moved(connection):
             connection.disconnect()
             connection.connect()
         return connection
+
+    def _has_moved(self, connection: Any) -> bool:
+        """Return whether a later connection has met another primary: one that was cut off from the Sentinels
+        need not have closed this one."""
+        sentinels = self.connection_kwargs.get("connection_pool")
+        return sentinels is not None and sentinels.primary != (connection.host, connection.port)
 
 
 def _check_files(files: Mapping[str, str]) -> None:
@@ -180,10 +213,13 @@ def address(settings: Settings) -> str:
 class Connection:
     """One connection to Redis, for one thread. The end of `with` gives it back to the pool."""
 
-    def __init__(self, pool: _Pool, address: str, key_prefix: KeyPrefix | None) -> None:
+    def __init__(
+        self, pool: _Pool, address: str, key_prefix: KeyPrefix | None, sentinels: Sentinels | None
+    ) -> None:
         self._pool = pool
         self._address = address
         self._key_prefix = key_prefix
+        self._sentinels = sentinels
         self._sent_names: list[str] = []  # with a prefix: of the commands whose replies are to come
         self._redis_connection: Any = None
         self._is_watching = False
@@ -307,13 +343,19 @@ class Connection:
             return self._unavailable(error)
         if isinstance(error, (*_REFUSAL_ERRORS, redis.ResponseError)):  # to connect sends AUTH, SELECT
             return self._refused(error)
-        return Unreachable(
-            f"no Redis answers at {self._address}: {_reason(error)}",
-            hint="start it, or say where it is with --url, --host and --port or LFR_REDIS_URL",
-        )
+        hint = "start it, or say where it is with --url, --host and --port or LFR_REDIS_URL"
+        if self._sentinels:
+            hint = "the Sentinels choose another one if it stays away"
+        return Unreachable(f"no Redis answers at {self._server()}: {_reason(error)}", hint=hint)
 
     def _unavailable(self, error: Exception) -> Unreachable:
-        return Unreachable(f"Redis at {self._address} cannot serve: {_reason(error)}")
+        return Unreachable(f"Redis at {self._server()} cannot serve: {_reason(error)}")
+
+    def _server(self) -> str:
+        """Return where Redis is, for messages: with Sentinels, also which primary they have named."""
+        if self._sentinels is None or self._sentinels.primary is None:
+            return self._address
+        return f"{':'.join(map(str, self._sentinels.primary))} (the primary of {self._address})"
 
     def _refused(self, error: Exception) -> Refused:
         hint = "check REDIS_USERNAME and REDIS_PASSWORD"

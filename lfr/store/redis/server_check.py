@@ -58,26 +58,30 @@ class ServerCheck:
     commands  the commands to send on a new connection; the replies go to `check`
     """
 
-    def __init__(self, address: str, stream: str, database: int, prefix: str) -> None:
+    def __init__(
+        self, address: str, stream: str, database: int, prefix: str, *, must_be_primary: bool
+    ) -> None:
         self._address = address
+        self._must_be_primary = must_be_primary
         self._database = database
         self._types = {f"{prefix}{key}": type for key, type in {**_KEY_TYPES, stream: "stream"}.items()}
         self.commands: Sequence[tuple[str | int, ...]] = (
             ("HELLO", 2),
             ("COMMAND", "INFO", "XAUTOCLAIM"),
             ("SELECT", database) if database else ("PING",),
+            ("ROLE",) if must_be_primary else ("PING",),
             *(("TYPE", key) for key in self._types),
         )
 
     def check(self, replies: Sequence[Any]) -> None:
         """Raise WrongServer if the replies to `commands` are not those of a server that lfr can use, and
-        redis.RedisError if the database could not be chosen.
+        redis.RedisError if the database could not be chosen, or the server must be a primary and is none.
 
         What this user may not ask (ACL) or the server cannot answer at present is not checked.
         """
         if not replies or not isinstance(replies[0], list | redis.RedisError):
             raise WrongServer(f"what answers at {self._address} is no Redis")
-        server, commands, selected, *types = replies
+        server, commands, selected, role, *types = replies
         self._check_server(server)
         if isinstance(commands, list) and commands[0] is None:
             raise WrongServer(f"the Redis at {self._address} does not know XAUTOCLAIM: {_NEEDED}")
@@ -86,6 +90,8 @@ class ServerCheck:
                 hint = "CONFIG GET databases says how many there are"
                 raise WrongServer(f"the Redis at {self._address} has no such database", hint=hint)
             raise selected
+        if self._must_be_primary and isinstance(role, list) and role[0] != b"master":
+            raise redis.ReadOnlyError("it is a replica, and the Sentinels have not named its primary yet")
         for (key, expected), reply in zip(self._types.items(), types, strict=True):
             if isinstance(reply, bytes) and reply.decode() not in ("none", expected):
                 raise self._wrong_type(key, reply.decode(), expected)
@@ -99,9 +105,8 @@ class ServerCheck:
         mode = properties.get(b"mode")
         if mode == b"sentinel":
             message = f"what answers at {self._address} is a Sentinel, which stores nothing"
-            raise WrongServer(
-                message, hint="name the Redis that it watches: SENTINEL GET-MASTER-ADDR-BY-NAME"
-            )
+            hint = "redis+sentinel://HOST:PORT/NAME uses it to find the primary of that name"
+            raise WrongServer(message, hint=hint)
         if mode == b"cluster":
             message = f"the Redis at {self._address} is a node of a cluster, which lfr cannot use"
             raise WrongServer(message, hint="use a Redis with cluster-enabled no")

@@ -137,6 +137,16 @@ def test_user_and_password_are_taken_out_of_a_url(
     assert (settings.redis_url, settings.redis_username, settings.redis_password) == (bare, user, password)
 
 
+def test_the_password_of_sentinels_is_removed_from_a_url(layers: Layers) -> None:
+    layers.environment["LFR_REDIS_SENTINEL_PASSWORD"] = "weaker"
+    url = "redis+sentinel://:pw@h,g/m/1?sentinel_username=sam&sentinel_password=s"
+    settings = layers.load(overrides={"redis_url": url}).settings
+    assert (settings.redis_url, settings.redis_password) == ("redis+sentinel://h,g/m/1", "pw")
+    assert (settings.redis_sentinel_username, settings.redis_sentinel_password) == ("sam", "s")
+    settings = layers.load(overrides={"redis_url": "redis+sentinel://h/m"}).settings
+    assert settings.redis_sentinel_password == "weaker"
+
+
 def test_a_stronger_layers_password_beats_that_of_a_url(layers: Layers) -> None:
     layers.environment["LFR_REDIS_URL"] = "redis://ann:old@h"
     settings = layers.load(overrides={"redis_password": "new"}).settings

@@ -42,6 +42,22 @@ def test_user_and_password() -> None:
         assert url.text == url.address == "redis://h/1" and "p/" not in repr(url)
 
 
+def test_sentinels() -> None:
+    text = (
+        "redis+sentinel://ann:p%2F@h,[::1]:7,g:8/my.master-1/3?sentinel_username=sam&sentinel_password=s%23"
+    )
+    url = parse_redis_url(text, "place")
+    assert url.sentinels == (("h", 26379), ("::1", 7), ("g", 8))
+    assert (url.primary, url.database, url.is_tls) == ("my.master-1", 3, False)
+    assert (url.username, url.password) == ("ann", "p/")
+    assert (url.sentinel_username, url.sentinel_password) == ("sam", "s#")
+    assert url.text == url.masked_text == url.address == "redis+sentinel://h,[::1]:7,g:8/my.master-1/3"
+    assert "p/" not in repr(url) and "s#" not in repr(url)
+    url = parse_redis_url("rediss+sentinel://h/m?ssl_ca_certs=/c&db=2", "place")
+    assert (url.primary, url.database, url.is_tls) == ("m", 2, True)
+    assert url.files == {"ssl_ca_certs": "/c"} and url.common_options() == {"ssl_ca_certs": "/c"}
+
+
 def test_a_password_of_a_key_is_masked() -> None:
     url = parse_redis_url(f"rediss://h/1?ssl_keyfile=/k&ssl_password={SECRET}", "place")
     assert url.masked_text == "rediss://h/1?ssl_keyfile=/k&ssl_password=********"
@@ -68,7 +84,19 @@ def test_a_password_of_a_key_is_masked() -> None:
         ("redis://a..b", "has a host that is not a host name or an IP address"),
         (f"redis://{'a' * 64}.example", "has a host that is not a host name"),
         ("redis://h#x", "has a part behind a #"),
-        ("http://h", "must begin with redis://, rediss:// or unix://"),
+        ("http://h", "must begin with redis://, rediss://, unix:// or redis+sentinel://"),
+        ("redis+sentinel://h", "names no primary behind its Sentinels"),
+        ("redis+sentinel://h/", "names no primary behind its Sentinels"),
+        ("redis+sentinel://h//1", "names no primary behind its Sentinels"),
+        ("redis+sentinel://h/my name", "names no primary behind its Sentinels"),
+        ("redis+sentinel://h/m/production", "has the path /production, which is no number of a database"),
+        ("redis+sentinel://h/m/1/2", "has the path /1/2"),
+        ("redis+sentinel://h/m/1?db=2", "names two databases"),
+        ("redis+sentinel:///m", "names no Sentinels"),
+        ("redis+sentinel://h,,g/m", "names no Sentinels"),
+        ("redis+sentinel://h,g:x/m", "has no port behind its host"),
+        ("redis+sentinel://h/m?ssl_ca_certs=/x", "which goes with rediss:// only"),
+        ("redis://h?sentinel_password=x", "which goes with redis+sentinel:// only"),
         ("localhost:6379", "must begin with redis://"),
         ("redis:h", "must begin with redis://"),
         ("unix://run/redis.sock", "it is unix:///PATH, with three slashes"),
@@ -95,6 +123,13 @@ def test_no_error_shows_a_password_that_is_not_encoded(user: str, sign: str, bef
         for rest in ("@h:1/0", "@h", "@h?db=1", "@[::1]:1"):
             try:
                 url = parse_redis_url(f"redis://{user}:{secret}{rest}", "place")
+            except BadSettings as error:
+                assert SECRET not in str(error)
+            else:
+                assert SECRET not in url.address and SECRET not in url.masked_text
+        for rest in ("@h:1,g:2/m/0", "@h/m", "@h/m?db=1"):
+            try:
+                url = parse_redis_url(f"redis+sentinel://{user}:{secret}{rest}", "place")
             except BadSettings as error:
                 assert SECRET not in str(error)
             else:
