@@ -247,6 +247,33 @@ class Flow:
         return hashlib.sha256(self.canonical_json.encode()).hexdigest()
 
 
+class TooManyParts(ValueError):
+    """The parts of a flow that are needed have too many steps together."""
+
+
+class FlowParts:
+    """The parts of flows that one operation needs. Each is made once: to make one, and to follow its edges
+    for the first time, takes time that grows with the whole flow.
+
+    `max_steps` is how many steps their flows may have together; None: any number.
+    """
+
+    def __init__(self, max_steps: int | None = None) -> None:
+        self._parts: dict[str, Flow] = {}
+        self._max_steps = max_steps
+        self._steps = 0
+
+    def part(self, flow: Flow, index: int) -> Flow:
+        """Return `flow.part(index)`. Raises TooManyParts."""
+        reference = f"{flow.reference}/{index}"
+        if reference not in self._parts:
+            self._steps += len(flow.steps)
+            if self._max_steps is not None and self._steps > self._max_steps:
+                raise TooManyParts(f"the parts of its flow have more than {self._max_steps:,} steps")
+            self._parts[reference] = flow.part(index)
+        return self._parts[reference]
+
+
 def _neighbours(edges: Iterable[Edge], size: int) -> tuple[tuple[int, ...], ...]:
     """Return by the first index of the edges all of their second ones."""
     lists: list[list[int]] = [[] for _ in range(size)]

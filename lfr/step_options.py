@@ -60,7 +60,8 @@ class StepOptions:
 
     timeout  seconds that an attempt of its task may take; None: any time
     retry    None: a failed attempt is not retried
-    limit    how many of its items run at once, at most; None: as many as the setting `iterate.limit` says
+    limit    how many of its items run at once, at most; the setting `iterate.limit` is the ceiling, and the
+             value if this is None
     """
 
     timeout: float | None = None

@@ -98,7 +98,10 @@ class Settings:
         30.0, "resources.timeout", "total time that loading or storing a resource may take"
     )
     iterate_limit: int = _setting(
-        100, "iterate.limit", "maximum number of items of an iterated step (`*`) that run at the same time"
+        100,
+        "iterate.limit",
+        "maximum number of items of an iterated step (`*`) that run at the same time; iterations within "
+        "each other share it",
     )
     request_urls: Mapping[str, str] = _setting(
         {}, "request.urls", "base URLs of request: tasks, by environment and category: global.base and so on"

@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from typing import Final
 
 from lfr.engine.step_inputs import InputError, PayloadMeter, TooBig, merge
 from lfr.engine.transition import (
@@ -43,14 +44,19 @@ from lfr.guard import Guard, GuardError, parse_guard
 from lfr.states import WorkflowState
 from lfr.step_options import Invocation, is_retryable, retry_delay
 from lfr.values.json import Json
+from lfr.values.work import LookBudget
+
+MAX_STARTS: Final = 10_000
+"""How many steps one transition may start besides four times the steps of its flow. More are a loop without a
+task, which the compiler refuses, or activations that no run of the flow can have made."""
 
 
-def begin(flow: Flow, input: Json) -> Transition:
+def begin(flow: Flow, input: Json, budget: LookBudget | None = None) -> Transition:
     """Return the first transition of a workflow: it activates the flow's first step.
 
-    The flow may be the part of one that runs for an item.
+    The flow may be the part of one that runs for an item. `budget` is as for `advance`.
     """
-    builder = TransitionBuilder(flow, Progress(is_whole=True), {WORKFLOW_INPUT: input})
+    builder = TransitionBuilder(flow, Progress(is_whole=True), {WORKFLOW_INPUT: input}, budget)
     builder.transition.outputs[WORKFLOW_INPUT] = input
     builder.activate(flow.first)
     builder.propagate()
@@ -58,13 +64,18 @@ def begin(flow: Flow, input: Json) -> Transition:
 
 
 def advance(
-    flow: Flow, progress: Progress, outputs: Mapping[int, Json], result: StepResult
+    flow: Flow,
+    progress: Progress,
+    outputs: Mapping[int, Json],
+    result: StepResult,
+    budget: LookBudget | None = None,
 ) -> Transition | LoadRequest | StaleResult:
     """Return what the result of a step changes; StaleResult if the step does not run or runs another attempt;
     LoadRequest if something that it depends on is not loaded. `progress` and `outputs` stay as they are.
 
-    If `progress` is not whole, an output that is not in `outputs` has not been loaded. Raises IndexError if
-    the flow has no such step.
+    If `progress` is not whole, an output that is not in `outputs` has not been loaded. `budget` is for the
+    guards and merges of the transition: a step beyond it fails; None: MAX_LOOKS. Raises IndexError if the
+    flow has no such step.
     """
     step, before = flow.steps[result.index], progress.step(result.index)
     if before is None:
@@ -74,7 +85,7 @@ def advance(
     if result.attempt is not None and result.attempt != before.attempt:
         return StaleResult(f"attempt {result.attempt} is over, attempt {before.attempt} runs")
     invocation = flow.invocation_of(result.index)
-    builder = TransitionBuilder(flow, progress, outputs)
+    builder = TransitionBuilder(flow, progress, outputs, budget)
     builder.stop(result.index, invocation)
     if step.iterate and result.failure is None:
         result = replace(result, failure=builder.check_output(result.output))
@@ -101,19 +112,23 @@ def _delay_of_retry(invocation: Invocation, before: StepProgress, result: StepRe
     return retry_delay(retry, before.retries + 1, result.chance)
 
 
-def gather_input(flow: Flow, output: Callable[[int], Json], index: int) -> Json:
+def gather_input(
+    flow: Flow, output: Callable[[int], Json], index: int, budget: LookBudget | None = None
+) -> Json:
     """Return the input of a step: the outputs of its sources by ascending index, without those that are `{}`.
 
     If none is left, the input is `{}`; if one is left, that output; otherwise a list of them. If the step
     says `>`, they are merged into one object. `output` returns the output of a step by index, `{}` if it has
-    none. Raises InputError.
+    none. `budget` is for the merge, see there. Raises InputError.
     """
     outputs = [value for source in flow.input_sources[index] if (value := output(source)) != {}]
     if flow.steps[index].merge:
         is_object = len(outputs) == 1 and isinstance(outputs[0], dict)
-        return outputs[0] if is_object else merge(outputs)
+        return outputs[0] if is_object else merge(outputs, budget)
     return outputs if len(outputs) > 1 else outputs[0] if outputs else {}
 
+
+_TOO_MANY_STARTS: Final = "more steps would start at once than a run of this flow can start without a task"
 
 _INVOKING = frozenset({StepKind.TASK, StepKind.RESOURCE})
 """The kinds of steps that invoke a task. All others end at once."""
@@ -132,12 +147,20 @@ def _guard(text: str) -> Guard:
 class TransitionBuilder:
     """Builds a transition: holds the state before it, which stays, and over that what has changed so far."""
 
-    def __init__(self, flow: Flow, progress: Progress, outputs: Mapping[int, Json]) -> None:
+    def __init__(
+        self,
+        flow: Flow,
+        progress: Progress,
+        outputs: Mapping[int, Json],
+        budget: LookBudget | None = None,
+    ) -> None:
         self.flow = flow
         self.progress = progress
         self.outputs = outputs
         self.transition = Transition(state=progress.state)
         self._meter = PayloadMeter()
+        self._budget = budget or LookBudget()
+        self._starts_left = MAX_STARTS + 4 * flow.size
         self._has_gathered = False
         self._ended: deque[int] = deque()
         self._missing_steps: set[int] = set()
@@ -173,23 +196,29 @@ class TransitionBuilder:
         if self._step(index).waiting < threshold or not self._has_inputs(index):
             return False
         self._adjust(index, waiting=-threshold)
-        self._start(self.flow.steps[index])
+        self._starts_left -= 1
+        if self._starts_left < 0:
+            self.fail(self.flow.steps[index], _TOO_MANY_STARTS)
+        else:
+            self._start(self.flow.steps[index])
         return True
 
-    def stop(self, index: int, invocation: Invocation) -> None:
-        """Count one invocation of a step as ended: its attempt is over. Set the step's retries to 0."""
+    def stop(self, index: int, invocation: Invocation, invocations: int = 1) -> None:
+        """Count so many invocations of a step as ended: its attempt is over. Set the step's retries to 0."""
         self.transition.over.append(Attempt(index, self._step(index).attempt, invocation))
-        self._adjust(index, active=-1, retries=0, earlier=self._step(index).earlier + 1)
-        self.transition.active -= 1
+        earlier = self._step(index).earlier + invocations
+        self._adjust(index, active=-invocations, retries=0, earlier=earlier)
+        self.transition.active -= invocations
 
-    def cancel(self, index: int) -> None:
-        """End one invocation of a step whose task still runs, with a cancel-task event for its worker (none
-        for an iterated step). Does not give the activations back."""
+    def cancel(self, index: int, invocations: int = 1) -> None:
+        """End so many invocations of a step whose task still runs, with one cancel-task event for them (none
+        for an iterated step): all have the number of the latest attempt. Does not give the activations
+        back."""
         step = self.flow.steps[index]
         invocation = self.flow.invocation_of(index)
         if not step.iterate:  # its items are cancelled one by one
             self.transition.cancels.append(Attempt(index, self._step(index).attempt, invocation))
-        self.stop(index, invocation)
+        self.stop(index, invocation, invocations)
 
     def retry(
         self, step: Step, invocation: Invocation, reason: str, *, delay: float = 0.0, retries: int = 0
@@ -210,9 +239,9 @@ class TransitionBuilder:
             return
         self._start_attempt(step, invocation, input, delay=delay, retries=retries)
 
-    def return_activations(self, index: int) -> None:
-        """Give a step back the activations that its last start has used."""
-        self._adjust(index, waiting=self.flow.thresholds[index])
+    def return_activations(self, index: int, starts: int = 1) -> None:
+        """Give a step back the activations that so many starts of it have used."""
+        self._adjust(index, waiting=starts * self.flow.thresholds[index])
 
     def use_activations(self, index: int) -> None:
         """Use up the activations that were given back to a step, without starting it."""
@@ -257,7 +286,7 @@ class TransitionBuilder:
             return
         try:
             input = self._gather(step)
-            may_run = step.guard is None or _guard(step.guard).holds(input)
+            may_run = step.guard is None or _guard(step.guard).holds(input, self._budget)
         except InputError as error:
             self.fail(step, str(error))
             return
@@ -300,7 +329,7 @@ class TransitionBuilder:
 
     def _gather(self, step: Step) -> Json:
         """Return the input of a step. Raises InputError if there is none, or it is too big."""
-        input = gather_input(self.flow, self._output, step.index)
+        input = gather_input(self.flow, self._output, step.index, self._budget)
         is_new = isinstance(input, list) and len(self.flow.input_sources[step.index]) > 1
         try:
             if is_new:

@@ -34,9 +34,9 @@ def terminate(flow: Flow, progress: Progress) -> Transition:
     and does not stop the workflows of items."""
     builder = TransitionBuilder(flow, progress, {})
     for index, step in progress.steps.items():
-        for _ in range(step.active):
-            builder.cancel(index)
-            builder.return_activations(index)
+        if step.active:
+            builder.cancel(index, step.active)
+            builder.return_activations(index, step.active)
     builder.transition.state = WorkflowState.TERMINATED
     builder.transition.facts.append(Fact(None, FactKind.TERMINATED))
     return builder.transition

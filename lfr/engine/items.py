@@ -70,6 +70,18 @@ class ItemsTransition:
     is_complete: bool = False
 
 
+def item_limit(ceiling: int, running: Sequence[int], own_limit: int | None) -> int:
+    """Return how many items of a step may run at once.
+
+    `ceiling` is the setting. An iteration within others gets its share of it: `running` says for each of
+    these, from the outermost on, how many of its items run. `own_limit` is that of the step's options, or
+    None; it cannot be more than the share.
+    """
+    for count in running:
+        ceiling = max(1, ceiling // max(1, count))
+    return ceiling if own_limit is None else min(own_limit, ceiling)
+
+
 def advance_items(
     index: int,
     step: StepProgress,

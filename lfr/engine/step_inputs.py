@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from lfr.errors import BadInput
 from lfr.values.json import ABSENT, MAX_DEPTH, InvalidJson, Json, copy_json
+from lfr.values.work import LookBudget, TooMuchWork
 
 MAX_VALUES: Final = 10_000_000
 """How many values the lists that one transition makes of outputs may hold together."""
@@ -52,15 +53,18 @@ def normalize_value(name: str, value: Json) -> Json:
         raise BadInput(f"{name} cannot be written as JSON: {error}") from None
 
 
-def merge(members: Iterable[Json]) -> dict[str, Json]:
+def merge(members: Iterable[Json], budget: LookBudget | None = None) -> dict[str, Json]:
     """Return one object made of a list of objects: later members win, key by key at the top level.
 
-    A list among the members is merged in its place; null adds nothing. Raises InputError for anything else.
+    A list among the members is merged in its place; null adds nothing. Raises InputError for anything else,
+    and if there are more keys and members than the budget has looks; None: it is not limited.
     """
     merged: dict[str, Json] = {}
     stack = [iter(members)]  # not recursive: a worker may answer with lists in lists of any depth
     while stack:
         for member in stack[-1]:
+            if budget is not None:
+                _spend(budget, 1 + (len(member) if isinstance(member, dict) else 0))
             if isinstance(member, dict):
                 merged.update(member)
             elif isinstance(member, list):
@@ -71,6 +75,13 @@ def merge(members: Iterable[Json]) -> dict[str, Json]:
         else:
             stack.pop()
     return merged
+
+
+def _spend(budget: LookBudget, count: int) -> None:
+    try:
+        budget.spend(count)
+    except TooMuchWork as error:
+        raise InputError(f"its merge would take {error}") from None
 
 
 def _shorten(value: Json) -> str:

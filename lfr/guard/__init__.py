@@ -19,9 +19,10 @@ it, not that value's members, so `$[*][?(@.n=0)]` tests members.
 number of items of a list or of characters of a text. A comparison holds if it holds for at least one pair
 of values, so it never holds if one of its paths leads nowhere.
 
-A guard never runs code, and its work is bounded. A value that is reached twice is visited once, so a path
-takes time in proportion to the input. Only `..` within filters after `..` can take longer, up to a limit.
-Neither a deep guard nor a deep input causes deep recursion.
+A guard never runs code, and its work is bounded: each try of a selector on a value is a look, whether it
+finds something or not, and all guards of a transition share a budget of looks. A value that is reached twice
+is visited once, so a path takes time in proportion to the input and to its selectors. Neither a deep guard
+nor a deep input causes deep recursion.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from lfr.guard.ast import GuardError, Path
 from lfr.guard.evaluate import Evaluation
 from lfr.guard.parse import parse_path
 from lfr.values.json import Json
+from lfr.values.work import LookBudget
 
 __all__ = ["Guard", "GuardError", "parse_guard"]
 
@@ -46,9 +48,10 @@ class Guard:
     path: Path
     mixed_offset: int | None = None
 
-    def holds(self, input: Json) -> bool:
-        """Return whether the step may run on this input. Raises GuardError if that is too much work."""
-        return bool(Evaluation(input).values(self.path, input))
+    def holds(self, input: Json, budget: LookBudget | None = None) -> bool:
+        """Return whether the step may run on this input. Raises GuardError if that takes more looks at values
+        than the budget has; None: one of MAX_LOOKS."""
+        return bool(Evaluation(input, budget or LookBudget()).values(self.path, input))
 
 
 def parse_guard(text: str) -> Guard:

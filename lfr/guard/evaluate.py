@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from lfr.guard import ast
 from lfr.guard.ast import GuardError
 from lfr.values.json import Json
-
-MAX_VALUES: Final = 5_000_000
-"""How many values one evaluation may visit: some seconds of work."""
+from lfr.values.work import LookBudget, TooMuchWork
 
 Form: TypeAlias = Json | object
 """What stands for a value in comparisons: a scalar itself, or one marker that equal objects or lists share.
@@ -59,14 +57,15 @@ def _members(value: Json) -> Collection[Json]:
 
 
 class Evaluation:
-    """The evaluation of one guard on one input: the input, cached results, and the remaining budget.
+    """The evaluation of one guard on one input: the input, cached results, and the budget.
 
+    Each member that a selector yields is a look, and so is each try of a selector that yields nothing.
     Values are identified by `id`: they belong to the input, which lives as long as the evaluation.
     """
 
-    def __init__(self, input: Json) -> None:
+    def __init__(self, input: Json, budget: LookBudget) -> None:
         self._input = input
-        self._budget = MAX_VALUES
+        self._budget = budget
         self._values: dict[ast.Path, list[Json]] = {}
         self._sides: dict[ast.Path, Side] = {}
         self._forms: dict[int, Form] = {}
@@ -85,21 +84,20 @@ class Evaluation:
         for segment in path.segments:
             if segment.descends:
                 values = self._descend(values)
-            values = [
-                member
-                for value in values
-                for selector in segment.selectors
-                for member in self._select(selector, value)
-            ]
-            self._spend(len(values))
+            members: list[Json] = []
+            for value in values:
+                for selector in segment.selectors:
+                    members += self._select(selector, value)
+            values = members
             if segment.descends or len(segment.selectors) > 1:
                 values = list({id(value): value for value in values}.values())
         return values
 
     def _spend(self, count: int) -> None:
-        self._budget -= count + 1
-        if self._budget < 0:
-            raise GuardError(f"the guard would have to visit more than {MAX_VALUES:,} values of its input", 0)
+        try:
+            self._budget.spend(count + 1)
+        except TooMuchWork as error:
+            raise GuardError(f"its guard would take {error}", 0) from None
 
     def _descend(self, values: list[Json]) -> list[Json]:
         """Return the values and everything inside them, each once."""
@@ -109,14 +107,21 @@ class Evaluation:
             value = stack.pop()
             if id(value) not in visited:
                 visited[id(value)] = value
-                stack.extend(_members(value))
-        self._spend(len(visited))
+                members = _members(value)
+                self._spend(len(members))
+                stack.extend(members)
         return list(visited.values())
 
     def _select(self, selector: ast.Selector, value: Json) -> Collection[Json]:
+        if isinstance(selector, ast.Every):
+            members = _members(value)
+            self._spend(len(members))
+            return members
+        if isinstance(selector, slice) and isinstance(value, list):
+            self._spend(len(range(*selector.indices(len(value)))))
+            return value[selector]
+        self._spend(0)
         match selector:
-            case ast.Every():
-                return _members(value)
             case ast.Length():
                 return (len(value),) if isinstance(value, list | str) else ()
             case ast.Filter(test):
@@ -126,8 +131,8 @@ class Evaluation:
             case int():
                 exists = isinstance(value, list) and -len(value) <= selector < len(value)
                 return (value[selector],) if exists else ()
-            case slice():
-                return value[selector] if isinstance(value, list) else ()
+            case _:
+                return ()
 
     def holds(self, test: ast.Test, current: Json) -> bool:
         """Return whether a filter's test holds for a value of the input. Raises GuardError."""
@@ -137,8 +142,10 @@ class Evaluation:
                 return bool(self.values(test, current))
             case ast.Constant(value):
                 return bool(value)
-            case ast.Compare(operator, left, right):
-                return _compare(operator, self._side(left, current), self._side(right, current))
+            case ast.Compare(operator, left_value, right_value):
+                left, right = self._side(left_value, current), self._side(right_value, current)
+                self._spend(min(len(left.forms), len(right.forms)))
+                return _compare(operator, left, right)
             case ast.Not(inner):
                 return not self.holds(inner, current)
             case ast.Join(needs_all, tests):

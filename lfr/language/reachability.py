@@ -24,13 +24,13 @@ _HINT: Final = "a step waits for all steps that lead to it; only -> :start makes
 
 
 def completable_steps(flow: Flow, can_end: Callable[[Step], bool]) -> set[int]:
-    """Return the indices of the steps that can end if only the start and steps that pass `can_end` do.
+    """Return the indices of the steps that can end if only the first and steps that pass `can_end` do.
 
-    If a subflow may be skipped, its end counts as ended when its start does.
+    The flow may be a part of one. If a subflow may be skipped, its end counts as ended when its start does.
     """
     missing = [len(sources) for sources in flow.predecessors]
     ended: set[int] = set()
-    stack = [0]
+    stack = [flow.first]
     while stack:
         step = flow.steps[stack.pop()]
         if step.index in ended:

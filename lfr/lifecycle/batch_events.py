@@ -77,6 +77,10 @@ class BatchEvents:
         """Return the entries of the results, by workflow."""
         return [entry for results in self.results.values() for entry, _ in results]
 
+    def entries(self) -> list[Entry]:
+        """Return the entries of results, notices and malformed events."""
+        return [*self.result_entries(), *self.notices, *(entry for entry, _ in self.malformed)]
+
     def count_bytes(self) -> int:
         """Return how many bytes the field values in the events of the results have."""
         return sum(sum(map(len, entry.fields.values())) for entry in self.result_entries())

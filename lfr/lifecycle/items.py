@@ -14,10 +14,19 @@ does no harm.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Final
 
 from lfr import events
-from lfr.engine.items import ItemCounts, ItemResult, ItemsStart, ItemsTransition, advance_items
+from lfr.engine.items import (
+    ItemCounts,
+    ItemResult,
+    ItemsStart,
+    ItemsTransition,
+    advance_items,
+    item_limit,
+)
 from lfr.engine.transition import UNTOUCHED, Fact, FactKind, StepResult, Transition
 from lfr.item_ids import ItemId
 from lfr.operations.intervene import intervene, transition_if_allowed
@@ -40,10 +49,15 @@ from lfr.store.workflows.items import (
     load_item_outputs,
     load_item_results,
     load_open_items,
+    load_outer_counts,
     new_items_commands,
 )
 from lfr.store.workflows.load import LoadedWorkflow, advance_workflows, load, watch_state
 from lfr.values.json import Json
+from lfr.values.work import MAX_LOOKS, LookBudget, TooMuchWork
+
+_MAX_LOOKS: Final = 10 * MAX_LOOKS
+"""How many looks the guards and merges of all items that begin together may take."""
 
 
 @dataclass(slots=True)
@@ -99,9 +113,12 @@ class ItemsProcessor:
         self._flows = flows
         self._route_cache = route_cache
 
-    def process(self, connection: Connection, id: str, item_events: ItemEvents) -> None:
+    def process(self, connection: Connection, id: str, item_events: ItemEvents, looks: LookBudget) -> None:
         """Process and acknowledge the events that concern the iterated steps of workflow `id`. Before that,
-        terminate or restart open items, if they say so. Raises ItemsMissing if inputs or outputs are lost."""
+        terminate or restart open items, if they say so. Raises ItemsMissing if inputs or outputs are lost.
+
+        The guards and merges of each item that begins have a budget, and share one; what they use of it is
+        taken from `looks`, the budget of the pass."""
         if item_events.is_terminated:
             self._change_open_items(connection, id, None, WorkflowState.TERMINATED)
         restarted: list[ItemId] = []
@@ -109,12 +126,15 @@ class ItemsProcessor:
             restarted = self._change_open_items(connection, id, item_events, WorkflowState.RUNNING)
 
         def attempt() -> tuple[list[Command], None]:
+            shared = LookBudget(_MAX_LOOKS)
             try:
-                routes, commands = self._decide(connection, id, item_events, restarted)
+                routes, commands = self._decide(connection, id, item_events, restarted, shared)
             except ItemsMissing:
                 if connection.transact([]) is not None:
                     raise  # no other client has changed the workflow: the items are lost
                 raise ReadAgain from None
+            with suppress(TooMuchWork):  # then later events of this pass have a pass of their own
+                looks.spend(shared.used)
             return [*commands, *processed_commands(routes, self._consumers, item_events.entries)], None
 
         retry_until_committed(connection, attempt)
@@ -150,19 +170,25 @@ class ItemsProcessor:
         return intervene(connection, self._route_cache, self._flows, str(item), decide) is not None
 
     def _decide(
-        self, connection: Connection, id: str, item_events: ItemEvents, restarted: Sequence[ItemId]
+        self,
+        connection: Connection,
+        id: str,
+        item_events: ItemEvents,
+        restarted: Sequence[ItemId],
+        shared: LookBudget,
     ) -> tuple[Routes, list[Command]]:
         """Load the workflow; return the routes and commands for all changes. Raises ItemsMissing."""
         routes, loaded = load(connection, self._flows, self._route_cache, {id: item_events.indices()})
         if id not in loaded:
             return routes, []
         workflow = loaded[id]
+        workflow.budget = LookBudget(shared=shared)
         commands: list[Command] = []
         facts: list[Fact] = []
         results: list[StepResult] = []
         for change in self._transitions(connection, workflow, item_events):
             inputs = self._load_inputs(connection, id, change)
-            commands += self._item_commands(routes, workflow, change, inputs)
+            commands += self._item_commands(routes, workflow, change, inputs, shared)
             facts += change.facts
             starts = item_events.current_starts(workflow.record.run)
             same_step = (item for item in restarted if item.index == change.index and item.index in starts)
@@ -184,6 +210,7 @@ class ItemsProcessor:
         counts = load_item_counts(connection, id, indices)
         results = self._load_results(connection, workflow, item_events, indices, counts)
         starts = item_events.current_starts(workflow.record.run)
+        running = load_outer_counts(connection, id)
         for index in indices:
             yield advance_items(
                 index,
@@ -191,7 +218,7 @@ class ItemsProcessor:
                 counts.get(index),
                 start=_items_start(starts.get(index)),
                 results=[result for result in results if result.id.index == index],
-                limit=flow.invocation_of(index).options.limit or self._limit,
+                limit=item_limit(self._limit, running, flow.invocation_of(index).options.limit),
                 may_begin=workflow.progress.state is WorkflowState.RUNNING,
             )
 
@@ -222,7 +249,12 @@ class ItemsProcessor:
         return load_item_inputs(connection, id, change.index, change.begins)
 
     def _item_commands(
-        self, routes: Routes, workflow: LoadedWorkflow, change: ItemsTransition, inputs: Sequence[Json]
+        self,
+        routes: Routes,
+        workflow: LoadedWorkflow,
+        change: ItemsTransition,
+        inputs: Sequence[Json],
+        shared: LookBudget,
     ) -> list[Command]:
         """Return the commands that collect outputs, begin items and update the counts of one step."""
         id, index, counts = workflow.record.id, change.index, change.counts
@@ -236,7 +268,7 @@ class ItemsProcessor:
             return [*commands, delete_items_command(id, index)]
         commands += new_items_commands(id, index, change.new_items)  # also if none begins: for a restart
         items = [ItemId(id, index, number, counts.round) for number in change.begins]
-        commands += begin_items_commands(routes, part, items, inputs, workflow.record.run)
+        commands += begin_items_commands(routes, part, items, inputs, workflow.record.run, shared)
         return [*commands, item_counts_command(id, index, counts)]
 
     def _result(self, connection: Connection, id: str, change: ItemsTransition) -> StepResult:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lfr.engine.interventions import StepAction, fail_step, restart, retry_step, skip_step, terminate
 from lfr.engine.step_inputs import normalize_value
 from lfr.engine.transition import Transition
-from lfr.flow import Flow
+from lfr.flow import Flow, FlowParts
 from lfr.item_ids import is_item
 from lfr.operations.lost_workflows import missing_workflow
 from lfr.operations.permitted_actions import WorkflowAction, check_action, check_step_action
@@ -181,7 +181,7 @@ def delete_workflow(store: Store, id: str) -> None:
             if record.active and record.state is WorkflowState.FAILED:
                 _terminate_run(store, connection, id, record.run)
                 raise ReadAgain
-            _terminate_items(store, connection, id, workflow.flow)
+            _terminate_items(store, connection, id, workflow.flow, FlowParts())
             if watch_run(connection, id) != (record.state, record.run):
                 raise ReadAgain
             own_keys = list(load_own_keys(connection, id, workflow.flow))
@@ -213,13 +213,13 @@ def _terminate_run(store: Store, connection: Connection, id: str, run: str) -> N
     intervene(connection, RouteCache(store), FlowCache(), id, decide)
 
 
-def _terminate_items(store: Store, connection: Connection, id: str, flow: Flow) -> None:
+def _terminate_items(store: Store, connection: Connection, id: str, flow: Flow, parts: FlowParts) -> None:
     """Terminate the running items of a workflow, and theirs, so that their waits and workers end, too."""
     iterated = [step.index for step in flow.own_steps if step.iterate]
     for index, counts in load_item_counts(connection, id, iterated).items():
         for item in load_open_items(connection, id, index, counts):
             intervene(connection, RouteCache(store), FlowCache(), str(item), _termination)
-            _terminate_items(store, connection, str(item), flow.part(index))
+            _terminate_items(store, connection, str(item), parts.part(flow, index), parts)
 
 
 def _termination(workflow: LoadedWorkflow | None) -> Transition | None:

@@ -49,6 +49,7 @@ from lfr.store.workflows.load import (
 )
 from lfr.tasks.catalogue import REQUEST_PREFIX
 from lfr.values.json import InvalidJson, decode_json
+from lfr.values.work import MAX_LOOKS, LookBudget, TooMuchWork
 
 LOGGER = logging.getLogger(__name__)
 
@@ -58,6 +59,11 @@ Redis closes a connection that has sent more than 1 GiB of one transaction."""
 
 _TIMER_CHECK_SECONDS: Final = 0.1
 """How late a timer may fire in a busy role."""
+
+
+_MAX_LOOKS: Final = 4 * MAX_LOOKS
+"""How many looks the guards and merges of a pass may take, seconds of work: more than those of one event. A
+pass that takes half a minute would look like one that hangs."""
 
 
 class _TooLarge(Exception):
@@ -75,6 +81,7 @@ class Lifecycle(Consumer):
         self._housekeeper = Housekeeper(store, self.id.name, self._route_cache)
         self._foreign_tasks: dict[str, int] = {}  # when each was noted last, in minutes since the epoch
         self._check_timers_at = 0.0
+        self._looks = LookBudget(_MAX_LOOKS)
 
     def on_pass(self, connection: Connection) -> float:
         """Keep house; fire due deadlines and delayed starts, at most every 0.1 s; return seconds until the
@@ -93,7 +100,9 @@ class Lifecycle(Consumer):
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Process a batch: results, notices and malformed events in one transaction, or in several if that is
-        refused or too large; events of items by workflow. Acknowledge events for other groups later."""
+        refused or too large; events of items by workflow. Acknowledge events for other groups later. Events
+        of which the guards and merges would keep this pass too long have a pass of their own each."""
+        self._looks = LookBudget(_MAX_LOOKS)
         batch_events = classify_batch(batch)
         route_strays(connection, self._route_cache, batch_events.strays)
         if batch_events.receipts:
@@ -102,16 +111,23 @@ class Lifecycle(Consumer):
         if batch_events.results or batch_events.notices or batch_events.malformed:
             self._process(connection, batch_events)
         for id, item_events in batch_events.items.items():
-            self._items.process(connection, id, item_events)
+            if self._looks.is_used_up:
+                self.process_singly(item_events.entries)
+            else:
+                self._items.process(connection, id, item_events, self._looks)
 
     def _process(self, connection: Connection, batch_events: BatchEvents) -> None:
         """Process a batch in one transaction; if that is refused, workflow by workflow; if it is too large,
-        result by result."""
+        result by result; if it is too much work, result by result in later passes."""
         while True:
             try:
                 if self._commit(connection, batch_events):
                     return
                 parts = batch_events.by_workflow()
+            except TooMuchWork:
+                connection.unwatch()
+                self.process_singly(batch_events.entries())
+                return
             except _TooLarge:
                 connection.unwatch()
                 parts = batch_events.by_event()
@@ -131,7 +147,7 @@ class Lifecycle(Consumer):
         if lost := pending.lost_entries():  # another lifecycle has them: here they could end a later attempt
             batch_events = batch_events.without(lost)
         resolved = resolve_results(batch_events, loaded, outputs)
-        transitions = advance_workflows(connection, loaded, resolved.results)
+        transitions = advance_workflows(connection, loaded, resolved.results, self._looks)
         if batch_events.count_results() > 1:
             size = batch_events.count_bytes() + sum(map(len, outputs.values()))
             size += sum(change.input_bytes for changes in transitions.values() for change in changes)

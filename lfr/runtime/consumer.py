@@ -325,6 +325,10 @@ class Consumer(EventListener):
         self.event_count += len(batch)
         return batch
 
+    def process_singly(self, entries: Sequence[Entry]) -> None:
+        """Process these entries, which stay pending, in the next passes, each in one of its own."""
+        self._single_entries.extend(entries)
+
     def _isolate_failing_entry(self) -> None:
         """Queue the entries of a failed batch to be processed one by one, so that one event does not stop the
         others. A single entry that fails stays pending, and is reclaimed after the lease. Called in the

@@ -16,7 +16,7 @@ from lfr.events import StartTask
 from lfr.tasks.catalogue import REQUEST_PREFIX, RESPONSE_JSON, find_built_in
 from lfr.tasks.http import NOT_IDEMPOTENT, idempotency_key
 from lfr.tasks.parameters import BadParameter, Parameter, errors_named, parse_parameters
-from lfr.tasks.template import TemplateError, fill, pieces
+from lfr.tasks.template import CharacterBudget, TemplateError, fill, pieces
 from lfr.tasks.uri_policy import BadLocation, WebLocation, parse_location
 from lfr.values.checks import is_unicode
 from lfr.values.json import Json, encode_json
@@ -35,6 +35,9 @@ _SENDERS_HEADERS: Final = (
     *("te", "trailer", "transfer-encoding", "upgrade"),
 )
 """Headers that a flow cannot set: they belong to the connection, or only the sender knows their value."""
+
+_MAX_HEADER_CHARACTERS: Final = 2**16
+"""How many characters the templates of all headers make together: servers take far fewer."""
 
 _FORM_TYPE: Final = "application/x-www-form-urlencoded"
 _JSON_TYPE: Final = re.compile(r"application/json|[^;\s]+\+json")
@@ -243,9 +246,10 @@ def _headers(
 def _own_headers(parameters: RequestParameters) -> dict[str, str]:
     task = parameters.task
     headers: dict[str, str] = {}
+    budget = CharacterBudget(_MAX_HEADER_CHARACTERS)
     for name, template in parameters.values["headers"].items():
         if not _HEADER_NAME.fullmatch(name) or name.lower() in _SENDERS_HEADERS:
             raise BadParameter(f"{task.base}: headers: {ascii(name)[:40]} is no header that a task can give")
         with errors_named(task.base, f"headers: {name[:40]}"):
-            headers[name] = fill(template, parameters.names)
+            headers[name] = fill(template, parameters.names, budget)
     return headers

@@ -27,6 +27,20 @@ MAX_CHARACTERS: Final = 16 * 1024 * 1024
 _MAX_SHOWN: Final = 60
 
 
+@dataclass(slots=True)
+class CharacterBudget:
+    """How many characters the templates of a task may still make together, of `limit` at first."""
+
+    limit: int = MAX_CHARACTERS
+    _used: int = 0
+
+    def spend(self, count: int) -> None:
+        """Count characters that a template has made. Raises TemplateError if there are too many."""
+        self._used += count
+        if self._used > self.limit:
+            raise TemplateError(f"what the templates make is longer than {self.limit} characters")
+
+
 class TemplateError(ValueError):
     """A template that cannot be parsed or filled; the text says why."""
 
@@ -74,34 +88,37 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
-def fill(template: str, names: Mapping[str, Json]) -> str:
-    """Return the filled template; `names` are the values behind `input`, `parameters` and so on.
+def fill(template: str, names: Mapping[str, Json], budget: CharacterBudget | None = None) -> str:
+    """Return the filled template; `names` are the values behind `input`, `parameters` and so on. `budget` is
+    for several templates together; None: MAX_CHARACTERS for this one.
 
     Raises BadTemplate if it cannot be parsed, MissingItem if a value does not exist, TemplateError if the
     result is too long.
     """
-    return "".join(piece.text for piece in pieces(template, names))
+    return "".join(piece.text for piece in pieces(template, names, budget))
 
 
-def fill_or_look_up(template: str, names: Mapping[str, Json]) -> Json:
-    """Return the value itself if the template is one placeholder and nothing else; else as `fill`."""
+def fill_or_look_up(template: str, names: Mapping[str, Json], budget: CharacterBudget) -> Json:
+    """Return the value itself if the template is one placeholder and nothing else, which counts as long as
+    its JSON; else as `fill`."""
     parts = parse_template(template)
     if len(parts) == 1 and isinstance(parts[0], Placeholder):
+        budget.spend(len(_as_text(parts[0], names)))
         return _look_up(parts[0], names)
-    return fill(template, names)
+    return fill(template, names, budget)
 
 
-def pieces(template: str, names: Mapping[str, Json]) -> Iterator[Piece]:
+def pieces(
+    template: str, names: Mapping[str, Json], budget: CharacterBudget | None = None
+) -> Iterator[Piece]:
     """Yield the parts of the filled template, for callers that escape what is filled in.
 
     Raises as `fill`; BadTemplate before the first piece.
     """
-    length = 0
+    budget = budget or CharacterBudget()
     for part in parse_template(template):
         piece = Piece(part, False) if isinstance(part, str) else Piece(_as_text(part, names), True)
-        length += len(piece.text)
-        if length > MAX_CHARACTERS:
-            raise TemplateError(f"what the template makes is longer than {MAX_CHARACTERS} characters")
+        budget.spend(len(piece.text))
         yield piece
 
 

@@ -11,12 +11,15 @@ from lfr.events import OWN_KINDS, StartTask
 from lfr.tasks.catalogue import ACQUIRE, COUNTDOWN, DELAY, EVENT, RELEASE, find_built_in
 from lfr.tasks.match_keys import FieldSet, field_set, match_key
 from lfr.tasks.parameters import BadParameter, bad_parameter, errors_named, fill_parameters, parse_parameters
-from lfr.tasks.template import fill_or_look_up
+from lfr.tasks.template import CharacterBudget, fill_or_look_up
 from lfr.values.checks import is_unicode
 from lfr.values.json import Json, decode_json, decode_json_lines, encode_json, encode_json_lines
 from lfr.values.stream_id import StreamId
 
 LONGEST_NAME: Final = 1000
+
+MAX_MATCH_CHARACTERS: Final = 2**18
+"""How many characters the templates of a match make together: a role holds the matches of a whole batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,19 +152,20 @@ def _parse_match(match: Any, input: Json, parameters: Json) -> dict[str, Json]:
         source = "first item of the input" if isinstance(input, list) else "input"
         raise BadParameter(f"{EVENT}: match is input, but the {source} is no object")
     with errors_named(EVENT, "match"):
-        filled = _fill_templates(match, {"input": input, "parameters": parameters})
+        names = {"input": input, "parameters": parameters}
+        filled = _fill_templates(match, names, CharacterBudget(MAX_MATCH_CHARACTERS))
         decode_json(encode_json(filled).encode())  # filling may nest it too deeply to be read again
     assert isinstance(filled, dict)
     return filled
 
 
-def _fill_templates(value: Json, names: Mapping[str, Json]) -> Json:
+def _fill_templates(value: Json, names: Mapping[str, Json], budget: CharacterBudget) -> Json:
     if isinstance(value, str):
-        return fill_or_look_up(value, names)
+        return fill_or_look_up(value, names, budget)
     if isinstance(value, list):
-        return [_fill_templates(item, names) for item in value]
+        return [_fill_templates(item, names, budget) for item in value]
     if isinstance(value, dict):
-        return {key: _fill_templates(member, names) for key, member in value.items()}
+        return {key: _fill_templates(member, names, budget) for key, member in value.items()}
     return value
 
 

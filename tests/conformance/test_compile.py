@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lfr.language import FlowError, compile_flow
+from lfr.language.graph_rules import check_graph
 from tests.conformance.cases import CASES, RIGHT, WRONG, Case, case_id
 
 
@@ -13,6 +14,11 @@ def test_steps_and_edges(case: Case) -> None:
     flow = compile_flow(case["flow"]).to_dict()
     assert flow["steps"] == case["steps"]
     assert flow["edges"] == case["edges"]
+
+
+@pytest.mark.parametrize("case", RIGHT, ids=case_id)
+def test_the_rules_for_archives_refuse_no_flow_that_compiles(case: Case) -> None:
+    check_graph(compile_flow(case["flow"]))
 
 
 @pytest.mark.parametrize("case", WRONG, ids=case_id)

@@ -18,6 +18,8 @@ import redis
 from lfr.config.settings import Settings
 from lfr.engine.local import LocalFailure
 from lfr.local import run_local
+from lfr.operations.archive.archive import archive_workflow
+from lfr.operations.archive.parse import parse_archive
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
@@ -138,6 +140,8 @@ def test_a_lifecycle_does_what_a_local_run_does(
         for _ in range(MAX_PASSES):
             lifecycle.step()
             worker.answer_all()
+            if number % 3 == 0:
+                parse_archive(archive_workflow(store, id))  # every state that a run reaches is accepted
             if client.hget(id, "state") != "RUNNING":
                 break
         workflow = inspect_workflow(store, id)

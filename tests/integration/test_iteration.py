@@ -166,10 +166,11 @@ def test_a_failing_item_and_a_restart_after_it(store: Store, lifecycle: Stepper,
 
 
 def test_failed_items_are_listed_before_running_items(
-    store: Store, lifecycle: Stepper, worker: Worker
+    store: Store, stepper: Callable[[Lifecycle], Stepper], worker: Worker
 ) -> None:
+    lifecycle = stepper(Lifecycle(open_store(replace(store.settings, iterate_limit=6))))
     worker.bad = [5]
-    id = start_workflow(store, "* a (- lfr: {limit: 6} -)", list(range(6))).id
+    id = start_workflow(store, "* a", list(range(6))).id
     process_all(lifecycle)
     for task in worker.open_tasks():
         if task["input"] == 5:
@@ -184,10 +185,10 @@ def test_terminate_and_restart_reach_the_items(store: Store, lifecycle: Stepper,
     id = start_workflow(store, "* { * a }", [[1, 2, 3], [4, 5, 6]]).id
     process_all(lifecycle)
     late = worker.open_tasks()
-    assert len(late) == 4
+    assert len(late) == 2
     terminate_workflow(store, id)
     process_all(lifecycle)
-    for item in (f"{id}/1.0", f"{id}/1.1", f"{id}/1.0/2.0", f"{id}/1.1/2.1"):
+    for item in (f"{id}/1.0", f"{id}/1.1", f"{id}/1.0/2.0", f"{id}/1.1/2.0"):
         assert inspect_workflow(store, item)["state"] == "TERMINATED"
     for task in late:
         worker.take(task)  # too late: of no effect
@@ -387,12 +388,36 @@ def test_an_item_that_fails_at_once_when_it_goes_on(store: Store, lifecycle: Ste
         restart_workflow(store, id)
 
 
-def test_the_limit_of_a_step(store: Store, lifecycle: Stepper, worker: Worker) -> None:
-    start_workflow(store, "* a (- lfr: {limit: 3} -)", [1, 2, 3, 4])
-    start_workflow(store, "@task X { a } * X (- lfr: {limit: 4} -)", [1, 2, 3, 4])
+@pytest.mark.parametrize(("limit", "running"), [(3, 3), (4, 4), (5, 4), (1_000_000, 4)])
+def test_the_setting_is_the_ceiling_of_the_limit_of_a_step(
+    store: Store, stepper: Callable[[Lifecycle], Stepper], worker: Worker, limit: int, running: int
+) -> None:
+    lifecycle = stepper(Lifecycle(open_store(replace(store.settings, iterate_limit=4))))
+    start_workflow(store, f"* a (- lfr: {{limit: {limit}}} -)", list(range(9)))
+    start_workflow(store, f"@task X {{ a }} * X (- lfr: {{limit: {limit}}} -)", list(range(9)))
     process_all(lifecycle)
-    assert len(worker.open_tasks()) == 7
+    assert len(worker.open_tasks()) == 2 * running
     assert all(task["parameters"] == {} for task in worker.open_tasks())
+
+
+@pytest.mark.parametrize(
+    ("text", "running"),
+    [
+        ("* { * a }", 9),  # 9 run, each of them 1
+        ("* { * { * a } }", 9),
+        ("@task X { * { * a } } * X (- lfr: {limit: 3} -)", 12),  # 3, each of them 4, each of them 1
+        ("@task X { * a } * X (- lfr: {limit: 5} -)", 10),  # 5, each of them 2
+        ("* { a; * a (- lfr: {limit: 9} -) }", 18),
+    ],
+)
+def test_iterations_within_each_other_share_the_limit(
+    store: Store, stepper: Callable[[Lifecycle], Stepper], worker: Worker, text: str, running: int
+) -> None:
+    lifecycle = stepper(Lifecycle(open_store(replace(store.settings, iterate_limit=12))))
+    start_workflow(store, text, [[[1] * 5] * 5] * 9)
+    process_all(lifecycle)
+    assert len(worker.open_tasks()) == running
+    finish(lifecycle, worker)
 
 
 def test_what_runs_for_an_item_is_made_once_of_the_flow(

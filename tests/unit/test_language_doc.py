@@ -17,10 +17,10 @@ from typing import NamedTuple
 import pytest
 
 from lfr.cli.main import main
+from lfr.engine.advance import MAX_STARTS
 from lfr.engine.step_inputs import MAX_BYTES
 from lfr.engine.step_inputs import MAX_VALUES as MAX_MADE_VALUES
 from lfr.guard import parse_guard
-from lfr.guard.evaluate import MAX_VALUES
 from lfr.guard.parse import MAX_DEPTH as MAX_GUARD_DEPTH
 from lfr.language import FlowError, compile_flow
 from lfr.language.compile import MAX_CHARACTERS, MAX_EDGES, MAX_STEPS
@@ -30,6 +30,7 @@ from lfr.values.json import MAX_DEPTH as MAX_VALUE_DEPTH
 from lfr.values.literals import MAX_DEPTH as MAX_LITERAL_DEPTH
 from lfr.values.literals import MAX_DIGITS
 from lfr.values.times import parse_duration
+from lfr.values.work import MAX_LOOKS
 from lfr.values.yaml import MAX_YAML_LENGTH, MAX_YAML_SIZE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
@@ -140,7 +141,8 @@ def test_the_limits_are_those_of_the_code() -> None:
             MAX_YAML_SIZE,
             MAX_DIGITS,
             MAX_GUARD_DEPTH,
-            MAX_VALUES,
+            MAX_LOOKS,
+            MAX_STARTS,
         )
     ]
 

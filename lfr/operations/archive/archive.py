@@ -9,7 +9,7 @@ from uuid import uuid4
 from lfr.engine.interventions import terminate
 from lfr.engine.transition import Progress, StepProgress
 from lfr.errors import Conflict, NotFound
-from lfr.flow import Flow
+from lfr.flow import Flow, FlowParts
 from lfr.item_ids import is_item
 from lfr.operations.archive.littleflow import convert_littleflow_archive, is_littleflow_archive
 from lfr.operations.archive.parse import FORMAT, VERSION, parse_archive
@@ -77,7 +77,8 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
     if is_littleflow_archive(document):
         document = convert_littleflow_archive(document, f"{PREFIX}{uuid4()}")
     flow, snapshot, archived_id = parse_archive(document)
-    stopped = _stopped(flow, snapshot)
+    parts = FlowParts()
+    stopped = _stopped(flow, snapshot, parts)
     state, started_ms = WorkflowState(stopped["record"]["state"]), stopped["record"]["started"]
     id = parse_new_workflow_id(workflow_id or archived_id)
 
@@ -98,19 +99,22 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
                 id = generate_workflow_id(stopped["record"]["name"], uuid4())
                 raise ReadAgain
             commands = use_flow_commands(flow, stopped["record"]["source"], is_stored=is_stored)
-            commands += snapshot_commands(id, flow, stopped, generate_run())
+            commands += snapshot_commands(id, flow, stopped, generate_run(), parts)
             return commands + index_commands(id, state, started_ms), id
 
         return retry_until_committed(connection, attempt)
 
 
-def _stopped(flow: Flow, snapshot: dict[str, Any]) -> dict[str, Any]:
+def _stopped(flow: Flow, snapshot: dict[str, Any], parts: FlowParts) -> dict[str, Any]:
     """Return the snapshot with all running steps stopped; a restart starts them again. The time of its end is
     that of its latest history entry."""
     items = {
         index: {
             **items,
-            "open": {number: _stopped(flow.part(int(index)), item) for number, item in items["open"].items()},
+            "open": {
+                number: _stopped(parts.part(flow, int(index)), item, parts)
+                for number, item in items["open"].items()
+            },
         }
         for index, items in snapshot["items"].items()
     }

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Final
 
 from lfr.errors import BadInput
-from lfr.flow import Flow, StepKind
+from lfr.flow import WORKFLOW_INPUT, Flow, FlowParts, StepKind, TooManyParts
 from lfr.guard import parse_guard
+from lfr.language.graph_rules import (
+    MAX_ATTEMPT,
+    BadGraph,
+    check_graph,
+    progress_error,
+    steps_that_can_start,
+)
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
 from lfr.step_options import parse_step_options
-from lfr.values.checks import LIST, OBJECT, TEXT, Check, whole_number
+from lfr.tasks.wait_spec import LONGEST_NAME
+from lfr.values.checks import LIST, OBJECT, TEXT, Check, is_unicode, whole_number
 from lfr.values.json import InvalidJson, Json, copy_json, encode_json
 from lfr.values.times import MAX_TIME_MS
 
@@ -20,10 +28,20 @@ FORMAT: Final = "lfr-workflow"
 VERSION: Final = 1
 
 _FACTS: Final = re.compile(
-    r"([-+=~!^]\d{1,7}(/\d{1,9})?(\.\d{1,9})?|finished|failed|terminated|restarted)( (?!$)|$)"
+    r"([-+=~!^]\d{1,7}(/\d{1,9})?(\.\d{1,9})?|finished|failed|terminated|restarted)( (?!$)|$)", re.ASCII
 )
-_COUNT: Final = whole_number(0, 2**53 - 1)
+_COUNT: Final = whole_number(0, 10**12)
+"""How many steps have ended in some way: in a loop, each turn counts."""
+
+_PROGRESS: Final = whole_number(0, 10**9)
+_ROUND: Final = whole_number(1, MAX_ATTEMPT)
 _TIME: Final = whole_number(0, MAX_TIME_MS)
+
+_MAX_DEPTH: Final = 100
+"""How deeply items may be nested in items."""
+
+_MAX_PART_STEPS: Final = 5_000_000
+"""How many steps the parts of the flow that run for items may have together."""
 
 
 def parse_archive(document: Json) -> tuple[Flow, dict[str, Any], str]:
@@ -39,7 +57,7 @@ def parse_archive(document: Json) -> tuple[Flow, dict[str, Any], str]:
     if not isinstance(id, str):
         raise _bad("it has no id")
     flow = _parse_flow(document.get("flow"))
-    return flow, _parse_snapshot(document, flow, depth=0), parse_workflow_id(id)
+    return flow, _SnapshotParser().parse(document, flow, depth=0), parse_workflow_id(id)
 
 
 def _parse_flow(data: Json) -> Flow:
@@ -55,10 +73,13 @@ def _parse_flow(data: Json) -> Flow:
                 parse_guard(step.guard)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _bad(f"its flow cannot be read: {type(error).__name__}: {str(error)[:80]}") from None
-    steps = range(len(flow.steps))
-    has_ends = all(type(end) is int and end in steps for edge in flow.edges for end in edge)
-    if len(flow.steps) < 2 or not has_ends or list(flow.edges) != sorted(set(flow.edges)):
+    has_ends = all(type(end) is int for edge in flow.edges for end in edge)
+    if not has_ends or list(flow.edges) != sorted(set(flow.edges)):
         raise _bad("the edges of its flow do not fit its steps")
+    try:
+        check_graph(flow)
+    except BadGraph as error:
+        raise _bad(f"nothing compiles to its flow: {error}") from None
     return flow
 
 
@@ -87,80 +108,112 @@ def _check_step(flow: Flow, position: int) -> None:
         raise ValueError(f"step {position} cannot be iterated")
 
 
-def _parse_snapshot(data: Json, flow: Flow, depth: int) -> dict[str, Any]:
-    record = _field(data, "record", OBJECT)
-    last = len(flow.steps)
-    counts = _parse_counts(data.get("counts"))
-    if len(counts) != 4:
-        raise _bad("its counts are not four numbers")
-    return {
-        "record": {
-            "name": flow.name or _field(record, "name", TEXT, ""),
-            "source": _field(record, "source", TEXT, ""),
-            "state": _parse_state(record),
-            "reason": _field(record, "reason", TEXT, ""),
-            "started": _field(record, "started", _TIME),
-            "ended": _field(record, "ended", _TIME),
-        },
-        "counts": counts,
-        "steps": _parse_by_number(data, "steps", range(last), _parse_progress),
-        "outputs": _parse_by_number(data, "outputs", range(-1, last), _parse_output),
-        "latched": _parse_by_number({"latched": {}, **data}, "latched", range(last), _parse_latched),
-        "history": [_parse_history_entry(entry, last) for entry in _field(data, "history", LIST)],
-        "items": _parse_items(_parse_by_number(data, "items", range(last), lambda items: items), flow, depth),
-    }
+class _SnapshotParser:
+    """Parses the snapshots of one archive: of the workflow, and of the items in it."""
 
+    def __init__(self) -> None:
+        self._parts = FlowParts(_MAX_PART_STEPS)
+        self._can_start: dict[str, frozenset[int]] = {}
 
-def _parse_items(data: dict[str, Any], flow: Flow, depth: int) -> dict[str, Any]:
-    parsed: dict[str, Any] = {}
-    for index, items in data.items():
-        if not flow.steps[int(index)].iterate or depth > 100:
-            raise _bad(f"it has items of step {index}, which is not iterated")
-        counts = {name: _field(items, name, _COUNT) for name in ("total", "begun", "done", "round")}
-        total, begun, done, round = counts.values()
-        if not done <= begun <= total or not round:
-            raise _bad(f"the items of step {index} are not counted right")
-        part = flow.part(int(index))
-
-        def parse_item(data: Json, part: Flow = part) -> dict[str, Any]:
-            return _parse_snapshot(data, part, depth + 1)
-
-        parsed[index] = {
-            **counts,
-            "values": _parse_by_number(items, "values", range(begun, total), _parse_output),
-            "outputs": _parse_by_number(items, "outputs", range(begun), _parse_output),
-            "open": _parse_by_number(items, "open", range(begun), parse_item),
+    def parse(self, data: Json, flow: Flow, depth: int) -> dict[str, Any]:
+        """Return the snapshot of a workflow, or of an item; then `flow` is the part that runs for it."""
+        record = _field(data, "record", OBJECT)
+        steps = range(flow.first, flow.last + 1)
+        progress = _parse_by_number(data, "steps", steps, _parse_progress)
+        counts = self._parse_counts(data, flow, progress)
+        items = _parse_by_number(data, "items", steps, lambda items: items)
+        return {
+            "record": {
+                "name": flow.name or _field(record, "name", TEXT, ""),
+                "source": _field(record, "source", TEXT, ""),
+                "state": _parse_state(record),
+                "reason": _field(record, "reason", TEXT, ""),
+                "started": _field(record, "started", _TIME),
+                "ended": _field(record, "ended", _TIME),
+            },
+            "counts": counts,
+            "steps": progress,
+            "outputs": _parse_by_number(data, "outputs", (WORKFLOW_INPUT, *steps), _parse_output),
+            "latched": _parse_by_number({"latched": {}, **data}, "latched", steps, _parse_latched),
+            "history": [_parse_history_entry(entry, steps) for entry in _field(data, "history", LIST)],
+            "items": self._parse_items(items, flow, progress, depth),
         }
-        sizes = (len(parsed[index][name]) for name in ("values", "outputs", "open"))
-        if list(sizes) != [total - begun, done, begun - done]:
-            raise _bad(f"the items of step {index} are not complete")
-    return parsed
+
+    def _parse_counts(self, data: Json, flow: Flow, steps: Mapping[str, list[int]]) -> list[int]:
+        """Return the counts of a workflow, which fit the progress of its steps; check that progress."""
+        counts = _parse_numbers(data.get("counts"), _COUNT)
+        if len(counts) != 4:
+            raise _bad("its counts are not four numbers")
+        if flow.reference not in self._can_start:
+            self._can_start[flow.reference] = steps_that_can_start(flow)
+        numbers = {int(index): step for index, step in steps.items()}
+        if error := progress_error(flow, self._can_start[flow.reference], numbers):
+            raise _bad(f"no run of its flow gets there: {error}")
+        active = sum(active for _, active, *_ in numbers.values())
+        if active != counts[0]:
+            raise _bad(f"its counts say that {counts[0]} steps run, its steps {active}")
+        return counts
+
+    def _parse_items(
+        self, data: dict[str, Any], flow: Flow, steps: Mapping[str, list[int]], depth: int
+    ) -> dict[str, Any]:
+        parsed: dict[str, Any] = {}
+        for index, items in data.items():
+            if not flow.steps[int(index)].iterate or depth > _MAX_DEPTH:
+                raise _bad(f"it has items of step {index}, which is not iterated")
+            counts = {name: _field(items, name, _COUNT) for name in ("total", "begun", "done")}
+            total, begun, done = counts.values()
+            counts["round"] = _field(items, "round", _ROUND)
+            attempt = max(1, *steps.get(index, [0, 0, 0])[2:3])
+            if not done <= begun <= total or counts["round"] > attempt:
+                raise _bad(f"the items of step {index} are not counted right")
+            try:
+                part = self._parts.part(flow, int(index))
+            except TooManyParts as error:
+                raise _bad(str(error)) from None
+
+            def parse_item(data: Json, part: Flow = part) -> dict[str, Any]:
+                return self.parse(data, part, depth + 1)
+
+            parsed[index] = {
+                **counts,
+                "values": _parse_by_number(items, "values", range(begun, total), _parse_output),
+                "outputs": _parse_by_number(items, "outputs", range(begun), _parse_output),
+                "open": _parse_by_number(items, "open", range(begun), parse_item),
+            }
+            sizes = (len(parsed[index][name]) for name in ("values", "outputs", "open"))
+            if list(sizes) != [total - begun, done, begun - done]:
+                raise _bad(f"the items of step {index} are not complete")
+        return parsed
 
 
-def _parse_by_number(data: Json, name: str, numbers: range, parse: Callable[[Any], Any]) -> dict[str, Any]:
+def _parse_by_number(
+    data: Json, name: str, numbers: Container[int], parse: Callable[[Any], Any]
+) -> dict[str, Any]:
     parsed = {}
     for key, value in _field(data, name, OBJECT).items():
-        if not re.fullmatch(r"-1|0|[1-9]\d{0,8}", key) or int(key) not in numbers:
+        if not re.fullmatch(r"-1|0|[1-9][0-9]{0,8}", key) or int(key) not in numbers:
             raise _bad(f"its {name} name {key[:20]!r}, which does not exist")
         parsed[key] = parse(value)
     return parsed
 
 
 def _parse_progress(value: Json) -> list[int]:
-    progress = _parse_counts(value)
+    progress = _parse_numbers(value, _PROGRESS)
     if not 3 <= len(progress) <= 5:
         raise _bad("the progress of a step is not three to five numbers")
     return progress
 
 
-def _parse_counts(value: Json) -> list[int]:
-    """Return a list of counts; an empty list if the value is none."""
-    counts = [_COUNT.read(item) for item in value] if isinstance(value, list) else []
-    return [] if None in counts else counts
+def _parse_numbers(value: Json, check: Check) -> list[int]:
+    """Return a list of numbers as the check reads them; an empty list if the value is none."""
+    numbers = [check.read(item) for item in value] if isinstance(value, list) else []
+    return [] if None in numbers else numbers
 
 
 def _parse_latched(value: Json) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"0|-?[1-9]\d{0,8} .*", value, re.DOTALL):
+    pattern = rf"0|-?[1-9][0-9]{{0,8}} .{{0,{LONGEST_NAME}}}"
+    if not isinstance(value, str) or not is_unicode(value) or not re.fullmatch(pattern, value, re.DOTALL):
         raise _bad("a step's count of a latch cannot be read")
     return value
 
@@ -172,11 +225,11 @@ def _parse_output(value: Json) -> Json:
         raise _bad(f"an output is not JSON: {error}") from None
 
 
-def _parse_history_entry(entry: Json, last: int) -> dict[str, Any]:
+def _parse_history_entry(entry: Json, steps: range) -> dict[str, Any]:
     facts = _field(entry, "facts", TEXT, "")
     if _FACTS.sub("", facts):
         raise _bad("its history cannot be read")
-    if any(int(index) >= last for index in re.findall(r"[-+=~!^](\d+)", facts)):
+    if any(int(index) not in steps for index in re.findall(r"[-+=~!^](\d+)", facts)):
         raise _bad("its history names a step that does not exist")
     fields: dict[str, Any] = {"at": _field(entry, "at", _TIME), "facts": facts}
     return {**fields, "reason": _field(entry, "reason", TEXT, "")} if entry.get("reason") else fields

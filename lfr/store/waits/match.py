@@ -7,7 +7,7 @@ of the two transactions, and its next try sees what the other has written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 from lfr import events
@@ -38,7 +38,7 @@ from lfr.store.waits.registry import add_wait_commands, end_task_commands, remov
 from lfr.store.waits.start import StartTasks, processed_commands, watch_start_tasks
 from lfr.tasks.match_keys import FieldSet, match_keys
 from lfr.tasks.wait_spec import Wait
-from lfr.values.json import encode_json
+from lfr.values.json import Json, encode_json
 from lfr.values.stream_id import StreamId
 
 BATCH_PAGE_SIZE = 8
@@ -47,6 +47,9 @@ BATCH_PAGE_SIZE = 8
 SINGLE_PAGE_SIZE = 500
 """How many waits of a match key are loaded for an event that has a transaction of its own."""
 
+MAX_FIELD_SETS = 200
+"""By how many field sets the waits of one kind may match: each event of it is compared by all of them."""
+
 _EXTRA_EVENTS = 100
 """How many buffered events of a match key are loaded besides one for each wait."""
 
@@ -54,7 +57,8 @@ _EXTRA_EVENTS = 100
 def start_event_waits(
     connection: Connection, consumer: ConsumerId, waits: Sequence[Wait], *, retain_ms: int
 ) -> None:
-    """Complete each of these new waits by a buffered event, or store it until an event arrives.
+    """Complete each of these new waits by a buffered event, or store it until an event arrives. Fails the
+    step of one that would add a field set to a kind that has MAX_FIELD_SETS of them.
 
     Ignores waits whose attempt is over. Appends receipts for all their start-tasks and acknowledges them.
     `retain_ms` is how long events are buffered.
@@ -67,15 +71,46 @@ def start_event_waits(
         tasks = watch_start_tasks(connection, consumer, waits)
         to_start = [wait.begun(tasks.now_ms) for wait in waits if wait.entry_id in tasks.to_start]
         field_sets = watch_field_sets(connection, (pattern_of(wait).kind for wait in to_start))
+        to_start, refused = _split_by_field_sets(to_start, field_sets)
         _add_missing_field_sets(connection, to_start, field_sets, retain_ms, tasks.now_ms)
         events_by_key = _watch_events_of(connection, to_start, tasks)
         starts = WorkflowStarts(dict(tasks.started_ms), now_ms=tasks.now_ms)
         matches = _decide(connection, consumer.stream, starts, partial(start_waits, to_start, events_by_key))
         commands = [command for wait in matches.waiting for command in add_wait_commands(wait, tasks.now_ms)]
         commands += _match_commands(consumer.stream, matches, field_sets, retain_ms, tasks.now_ms)
+        commands += end_task_commands(list(map(_refusal_values, refused)), tasks.now_ms)
         return commands + processed_commands(consumer, waits, tasks.now_ms)
 
     commit_together_or_singly(connection, waits, attempt)
+
+
+def _split_by_field_sets(
+    waits: Sequence[Wait], field_sets: Mapping[str, Collection[FieldSet]]
+) -> tuple[list[Wait], list[Wait]]:
+    """Return the waits that may start, and those whose field set is one too many for their kind. `field_sets`
+    are the present ones, by kind."""
+    accepted: list[Wait] = []
+    refused: list[Wait] = []
+    sets_by_kind = {kind: set(present) for kind, present in field_sets.items()}
+    for wait in waits:
+        pattern = pattern_of(wait)
+        present = sets_by_kind[pattern.kind]
+        if pattern.field_set in present or len(present) < MAX_FIELD_SETS:
+            present.add(pattern.field_set)
+            accepted.append(wait)
+        else:
+            refused.append(wait)
+    return accepted, refused
+
+
+def _refusal_values(wait: Wait) -> dict[str, Json]:
+    """Return the values of the end-task that fails the step of a refused wait."""
+    kind = pattern_of(wait).kind[:80]
+    reason = (
+        f"{wait.task.base}: the waits for events {kind} match by {MAX_FIELD_SETS} different sets of fields "
+        "already, and an event is compared by each of them; match by the same fields"
+    )
+    return events.end_task_values(wait.task, failure=reason, is_final=True)
 
 
 def _add_missing_field_sets(

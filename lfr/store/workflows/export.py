@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
-from lfr.flow import Flow
+from lfr.flow import Flow, FlowParts
 from lfr.item_ids import ItemId, is_item
 from lfr.states import WorkflowState
 from lfr.store import keys
@@ -36,11 +36,13 @@ class WorkflowMissing(Exception):
     """A workflow or an item of it does not exist any more."""
 
 
-def load_snapshot(connection: Connection, id: str, flow: Flow) -> dict[str, Any]:
+def load_snapshot(
+    connection: Connection, id: str, flow: Flow, parts: FlowParts | None = None
+) -> dict[str, Any]:
     """Watch a workflow and its open items, and return its snapshot. Raises WorkflowMissing.
 
-    `id` may be an item; then `flow` is its part of the flow. The parts of the snapshot belong together only
-    if no watched key changes while they are loaded. (WATCH, HMGET, HGETALL, LRANGE)
+    `id` may be an item; then `flow` is its part of the flow, one of `parts`. What is loaded belongs together
+    only if no watched key changes meanwhile. (WATCH, HMGET, HGETALL, LRANGE)
     """
     pipeline = Pipeline(connection)
     pipeline.add("WATCH", id)
@@ -67,11 +69,13 @@ def load_snapshot(connection: Connection, id: str, flow: Flow) -> dict[str, Any]
             if key != STOPPED_FIELD.encode()
         },
         "history": [_describe_entry(entry) for entry in read_raw_history(connection, id)],
-        "items": dict(_load_items(connection, id, flow)),
+        "items": dict(_load_items(connection, id, flow, parts or FlowParts())),
     }
 
 
-def _load_items(connection: Connection, id: str, flow: Flow) -> Iterator[tuple[str, dict[str, Any]]]:
+def _load_items(
+    connection: Connection, id: str, flow: Flow, parts: FlowParts
+) -> Iterator[tuple[str, dict[str, Any]]]:
     for index, items in load_item_counts(connection, id, _iterated_steps(flow)).items():
         fields = parse_pairs(connection.call("HGETALL", keys.items(id, index)))
         snapshot = {
@@ -79,7 +83,7 @@ def _load_items(connection: Connection, id: str, flow: Flow) -> Iterator[tuple[s
             "values": _decode_numbered(fields, b"i"),
             "outputs": _decode_numbered(fields, b"o"),
             "open": {
-                str(item.number): load_snapshot(connection, str(item), flow.part(index))
+                str(item.number): load_snapshot(connection, str(item), parts.part(flow, index), parts)
                 for item in load_open_items(connection, id, index, items)
             },
         }
@@ -107,7 +111,9 @@ def _describe_entry(entry: RawEntry) -> dict[str, Any]:
     return {"at": entry.at_ms, "facts": entry.facts, **({"reason": entry.reason} if entry.reason else {})}
 
 
-def snapshot_commands(id: str, flow: Flow, snapshot: Mapping[str, Any], run: str) -> Iterator[Command]:
+def snapshot_commands(
+    id: str, flow: Flow, snapshot: Mapping[str, Any], run: str, parts: FlowParts
+) -> Iterator[Command]:
     """Yield the commands that write a workflow, or an item, and its open items from its snapshot. They write
     neither the flow, its text nor the indexes of workflows. `run` is a new one, see Record. (HSET, RPUSH)"""
     record = snapshot["record"]
@@ -129,10 +135,12 @@ def snapshot_commands(id: str, flow: Flow, snapshot: Mapping[str, Any], run: str
     while chunk := list(islice(elements, _MAX_ELEMENTS)):
         yield ("RPUSH", keys.facts(id), *chunk)
     for index, items in snapshot["items"].items():
-        yield from _items_commands(id, int(index), flow, items, run)
+        yield from _items_commands(id, int(index), flow, items, run, parts)
 
 
-def _items_commands(id: str, index: int, flow: Flow, items: Mapping[str, Any], run: str) -> Iterator[Command]:
+def _items_commands(
+    id: str, index: int, flow: Flow, items: Mapping[str, Any], run: str, parts: FlowParts
+) -> Iterator[Command]:
     fields = flatten_pairs((name, items[name]) for name in ("total", "begun", "done", "round"))
     for prefix, values in (("i", items["values"]), ("o", items["outputs"])):
         pairs = ((f"{prefix}{number}", encode_json(value)) for number, value in values.items())
@@ -140,15 +148,18 @@ def _items_commands(id: str, index: int, flow: Flow, items: Mapping[str, Any], r
     yield ("HSET", keys.items(id, index), *fields)
     for number, snapshot in items["open"].items():
         item = ItemId(id, index, int(number), items["round"])
-        yield from snapshot_commands(str(item), flow.part(index), snapshot, run)
+        yield from snapshot_commands(str(item), parts.part(flow, index), snapshot, run, parts)
 
 
-def load_own_keys(connection: Connection, id: str, flow: Flow) -> Iterator[str]:
+def load_own_keys(
+    connection: Connection, id: str, flow: Flow, parts: FlowParts | None = None
+) -> Iterator[str]:
     """Yield the keys to delete with a workflow that has ended: its own and those of its open items. Some may
     not exist. Not those of attempts that run: waits, delayed starts, progress reports. (HMGET, HKEYS)"""
+    parts = parts or FlowParts()
     yield from keys.whole_data(id)
     yield from out_of_band_keys(id, flow)
     for index, items in load_item_counts(connection, id, _iterated_steps(flow)).items():
         yield keys.items(id, index)
         for item in load_open_items(connection, id, index, items):
-            yield from load_own_keys(connection, str(item), flow.part(index))
+            yield from load_own_keys(connection, str(item), parts.part(flow, index), parts)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from lfr.engine.advance import begin
 from lfr.engine.items import ItemCounts, ItemResult
 from lfr.flow import Flow, StepKind
-from lfr.item_ids import ItemId
+from lfr.item_ids import ItemId, parse_item_id
 from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.queues.routes import Routes
@@ -21,6 +21,7 @@ from lfr.store.stream.entries import flatten_pairs
 from lfr.store.workflows.commit import create_workflow_commands
 from lfr.store.workflows.load import RECORD_FIELDS, parse_record
 from lfr.values.json import Json, decode_json, encode_json
+from lfr.values.work import LookBudget
 
 
 class ItemsMissing(Exception):
@@ -36,6 +37,17 @@ def load_item_counts(connection: Connection, workflow: str, indices: Sequence[in
         for index, reply in zip(indices, replies, strict=True)
         if reply[0] is not None
     }
+
+
+def load_outer_counts(connection: Connection, workflow: str) -> list[int]:
+    """Return how many items run of each iterated step around this workflow, from the outermost on: none if it
+    is no item itself. (HMGET)"""
+    commands: list[Command] = []
+    while (item := parse_item_id(workflow)) is not None:
+        commands.append(("HMGET", keys.items(item.parent, item.index), "begun", "done"))
+        workflow = item.parent
+    replies = connection.execute(commands) if commands else []
+    return [int(begun or 0) - int(done or 0) for begun, done in reversed(replies)]
 
 
 def load_item_results(
@@ -104,13 +116,20 @@ def item_counts_command(workflow: str, index: int, counts: ItemCounts) -> Comman
 
 
 def begin_items_commands(
-    routes: Routes, part: Flow, items: Sequence[ItemId], inputs: Sequence[Json], run: str
+    routes: Routes,
+    part: Flow,
+    items: Sequence[ItemId],
+    inputs: Sequence[Json],
+    run: str,
+    shared: LookBudget,
 ) -> list[Command]:
     """Return the commands that begin a workflow for each of these items of one step, with its input, and
-    delete the stored inputs. `part` is the part of the flow that runs for an item; `run`: see Record."""
+    delete the stored inputs. `part` is the part of the flow that runs for an item; `run`: see Record;
+    `shared` is the budget of all of them together."""
     commands: list[Command] = []
     for item, input in zip(items, inputs, strict=True):
-        commands += create_workflow_commands(routes, str(item), part, "", begin(part, input), run=run)
+        first = begin(part, input, LookBudget(shared=shared))
+        commands += create_workflow_commands(routes, str(item), part, "", first, run=run)
     if items:
         fields = (f"i{item.number}" for item in items)
         commands.append(("HDEL", keys.items(items[0].parent, items[0].index), *fields))

@@ -21,6 +21,7 @@ from lfr.store.redis.connection import Command, Connection, Reply
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.workflows.flow_cache import PREFETCH_LIMIT, FlowCache, likely_steps
 from lfr.values.json import Json, JsonTexts, decode_json
+from lfr.values.work import LookBudget
 
 
 @dataclass(slots=True)
@@ -95,13 +96,15 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
 @dataclass(slots=True)
 class LoadedWorkflow:
     """A watched workflow: its record as stored, which stays so, and the loaded part of its progress and
-    outputs (by index), which `apply` changes. `texts` are those of outputs, loaded or new."""
+    outputs (by index), which `apply` changes. `texts` are those of outputs, loaded or new; `budget` is for
+    the next transition."""
 
     record: Record
     flow: Flow
     progress: Progress
     outputs: dict[int, Json] = field(default_factory=dict)
     texts: JsonTexts = field(default_factory=JsonTexts)
+    budget: LookBudget = field(default_factory=LookBudget)
 
     def apply(self, transition: Transition) -> None:
         """Change progress and outputs as `transition` says. Nothing is written yet."""
@@ -169,15 +172,20 @@ def advance_workflows(
     connection: Connection,
     loaded: Mapping[str, LoadedWorkflow],
     results_by_id: Mapping[str, Iterable[StepResult]],
+    shared: LookBudget | None = None,
 ) -> dict[str, list[Transition]]:
     """Advance each workflow by its results, in order; return the transitions by id. Load what the engine
-    needs. Changes `loaded`, which has all these workflows, and writes nothing. Ignores stale results."""
+    needs. Changes `loaded`, which has all these workflows, and writes nothing. Ignores stale results.
+
+    Each result has a budget of MAX_LOOKS for its transition, however often that is decided anew. `shared`
+    counts the looks of all of them. Raises TooMuchWork if it is used up while results remain.
+    """
     transitions: dict[str, list[Transition]] = {id: [] for id in results_by_id}
     queues = {id: deque(results) for id, results in results_by_id.items()}
     while queues:
         requests: list[tuple[LoadedWorkflow, LoadRequest]] = []
         for id, results in list(queues.items()):
-            request = _advance(loaded[id], results, transitions[id])
+            request = _advance(loaded[id], results, transitions[id], shared)
             if request is None:
                 del queues[id]
             else:
@@ -187,16 +195,24 @@ def advance_workflows(
 
 
 def _advance(
-    workflow: LoadedWorkflow, results: deque[StepResult], transitions: list[Transition]
+    workflow: LoadedWorkflow,
+    results: deque[StepResult],
+    transitions: list[Transition],
+    shared: LookBudget | None,
 ) -> LoadRequest | None:
     """Advance a workflow until no result is left, or something must be loaded for the next one."""
     while results:
-        outcome = advance(workflow.flow, workflow.progress, workflow.outputs, results[0])
+        used, budget = workflow.budget.used, workflow.budget
+        outcome = advance(workflow.flow, workflow.progress, workflow.outputs, results[0], budget)
+        if shared is not None and budget.used > used:
+            shared.spend(budget.used - used)
         if isinstance(outcome, LoadRequest):
             limit = max(PREFETCH_LIMIT, 2 * len(workflow.progress.steps))
             ahead = likely_steps(workflow.flow, outcome.steps, limit) - workflow.progress.steps.keys()
             return LoadRequest(ahead, outcome.outputs)
         results.popleft()
+        if budget.used:
+            workflow.budget = LookBudget(shared=budget.shared)
         if isinstance(outcome, Transition):
             workflow.apply(outcome)
             transitions.append(outcome)

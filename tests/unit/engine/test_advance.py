@@ -24,6 +24,7 @@ from lfr.flow import Flow, Step, StepKind
 from lfr.language import compile_flow
 from lfr.states import WorkflowState
 from lfr.values.json import Json
+from lfr.values.work import LookBudget
 from tests.support.flows import chain, fan, graph
 
 
@@ -221,12 +222,11 @@ def test_merge_refuses_anything_else() -> None:
         merge([{"a": 1}, 5])
 
 
-def test_a_guard_that_is_too_much_work_for_its_input_fails_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lfr.guard.evaluate.MAX_VALUES", 100)
+def test_a_guard_that_is_too_much_work_for_its_input_fails_the_step() -> None:
     flow = graph([Step(1, StepKind.TASK, name="A", guard="$..[?(@..x)]")], [])
-    first = begin(flow, {"list": [[] for _ in range(200)]})
+    first = begin(flow, {"list": [[] for _ in range(200)]}, LookBudget(100))
     assert first.state is WorkflowState.FAILED
-    assert "100 values" in first.reason
+    assert "its guard would take more than 100 looks" in first.reason
 
 
 TIMED = {"lfr": {"timeout": 60, "retry": {"times": 2, "delay": 5}}}

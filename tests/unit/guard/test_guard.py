@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lfr.guard import GuardError, evaluate, parse_guard
-from lfr.guard.evaluate import Evaluation
+from lfr.guard import GuardError, parse_guard
+from lfr.values.work import LookBudget
 
 values = st.recursive(
     st.none()
@@ -166,15 +166,49 @@ def test_a_deep_input_is_evaluated() -> None:
     assert not holds("$[?(@.a=@.b)]", {"a": deep, "b": [other]})
 
 
-def test_an_evaluation_with_too_much_work_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluate, "MAX_VALUES", 10_000)
+def test_an_evaluation_with_too_much_work_is_refused() -> None:
     deep: Any = {}
     for _ in range(300):
         deep = [deep]
     guard = parse_guard("$..[?(@..x)]")
-    assert not guard.holds([[], []])
+    assert not guard.holds([[], []], LookBudget(10_000))
     with pytest.raises(GuardError, match="10,000"):
-        guard.holds(deep)
+        guard.holds(deep, LookBudget(10_000))
+
+
+WIDE = [{"b": {}} for _ in range(300)]
+"""Many values in which the members that the guards below look for do not stand."""
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("$..[" + ",".join(f'"a{number}"' for number in range(100)) + "]", WIDE),
+        ("$[*][" + ",".join(map(str, range(100))) + "]", WIDE),
+        ("$[*][?(" + " or ".join(f"@.a{number}" for number in range(100)) + ")]", WIDE),
+        ("$[*][?($..a = $..b)]", [{"a": number, "b": -1 - number} for number in range(300)]),
+        ("$[*][?($[*] = @)]", WIDE),
+        ("$..[" + ",".join(["*"] * 100) + "]", [[]] * 300),
+        ("$[" + ",".join(["0:"] * 100) + "]", [0] * 300),
+    ],
+)
+def test_a_look_counts_whether_it_finds_something_or_not(text: str, value: Any) -> None:
+    with pytest.raises(GuardError, match="its guard would take more than 1,000 looks at values"):
+        parse_guard(text).holds(value, LookBudget(1000))
+
+
+def test_what_a_guard_selects_is_counted_before_it_is_made() -> None:
+    """A thousand copies of a list of a million values would take gigabytes."""
+    with pytest.raises(GuardError, match="more than 5,000,000 looks"):
+        parse_guard("$[" + ",".join(["0:"] * 1000) + "]").holds([0] * 1_000_000)
+
+
+def test_guards_share_a_budget() -> None:
+    guard, budget = parse_guard("$[*].x"), LookBudget(2500)
+    for _ in range(2):
+        guard.holds([0] * 500, budget)
+    with pytest.raises(GuardError, match="more than 2,500 looks"):
+        guard.holds([0] * 500, budget)
 
 
 @pytest.mark.parametrize(
@@ -199,17 +233,16 @@ def test_without_descending_the_work_is_linear_in_the_input(text: str) -> None:
 def _work(text: str, count: int) -> int:
     """Return the work of a guard on a list of this many items."""
     items = [{"n": number, "name": [str(number)], "tags": [[number], 0]} for number in range(count)]
-    evaluation = Evaluation({"items": items})
-    evaluation.values(parse_guard(text).path, evaluation._input)
-    return evaluate.MAX_VALUES - evaluation._budget
+    budget = LookBudget()
+    parse_guard(text).holds({"items": items}, budget)
+    return budget.used
 
 
-def test_a_long_guard_on_a_long_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluate, "MAX_VALUES", 10_000)
+def test_a_long_guard_on_a_long_input_is_refused() -> None:
     guard = parse_guard("$[*][?(" + " or ".join(["1=2"] * 1000) + ")]")
-    assert not guard.holds([1])
+    assert not guard.holds([1], LookBudget(10_000))
     with pytest.raises(GuardError, match="10,000"):
-        guard.holds([1] * 1000)
+        guard.holds([1] * 1000, LookBudget(10_000))
 
 
 def test_the_message_of_a_long_guard_is_short() -> None:

@@ -295,3 +295,10 @@ def test_an_invalid_base_is_refused(base: str) -> None:
 def test_an_unknown_method_is_refused() -> None:
     with pytest.raises(BadParameter, match="request:head: there is no such task, only get, post"):
         parse_request_parameters(task("head", {"url": "a"}))
+
+
+def test_the_templates_of_all_headers_make_a_bounded_text() -> None:
+    headers = {f"X-{number}": "{input}" for number in range(150)}
+    assert request("get", {"url": "a", "headers": headers}, "x" * 400).headers["X-149"] == "x" * 400
+    with pytest.raises(BadParameter, match="headers: X-65: what the templates make is longer than 65536"):
+        request("get", {"url": "a", "headers": headers}, "x" * 1000)

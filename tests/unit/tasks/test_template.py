@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from lfr.tasks.template import (
     MAX_CHARACTERS,
     BadTemplate,
+    CharacterBudget,
     MissingItem,
     TemplateError,
     fill,
+    fill_or_look_up,
     parse_template,
     pieces,
 )
@@ -182,3 +184,17 @@ def test_what_python_formats_is_formatted_alike(template: str) -> None:
             return key.upper()
 
     assert fill(template, {"input": Every()}) == template.format(input=Every())
+
+
+def test_templates_share_a_budget_of_characters() -> None:
+    budget = CharacterBudget(100)
+    assert len(fill("{input}", {"input": "x" * 60}, budget)) == 60
+    with pytest.raises(TemplateError, match="longer than 100 characters"):
+        fill("{input}", {"input": "x" * 60}, budget)
+
+
+def test_a_look_up_counts_as_its_json() -> None:
+    budget = CharacterBudget(100)
+    fill_or_look_up("{input}", {"input": ["x" * 60]}, budget)
+    with pytest.raises(TemplateError, match="longer than 100 characters"):
+        fill_or_look_up("{input}", {"input": ["x" * 60]}, budget)

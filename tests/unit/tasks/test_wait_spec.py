@@ -203,3 +203,16 @@ def test_an_encoded_wait_is_decoded_unchanged(
     task = StartTask("workflow:a", name, "wait:event", 3, input, None, 2)
     wait = Wait(task, "5-1", due_ms, failure, pattern, latch)
     assert decode_wait(encode_wait(wait).encode()) == wait
+
+
+@pytest.mark.parametrize("template", ["{input}", "x{input}", "{input}{input}"])
+def test_the_templates_of_a_match_make_a_bounded_text(template: str) -> None:
+    """150 of them on an input of a megabyte made hundreds of megabytes, for each of the waits of a batch."""
+    match = {f"field{number}": template for number in range(150)}
+    parse(EVENT, {"event": "ok", "match": match}, "x" * 800)
+    with pytest.raises(
+        BadParameter, match="wait:event: match: what the templates make is longer than 262144"
+    ):
+        parse(EVENT, {"event": "ok", "match": match}, "x" * 1_000_000)
+    with pytest.raises(BadParameter, match="longer than 262144 characters"):
+        parse(EVENT, {"event": "ok", "match": {"list": [template] * 150}}, ["x"] * 1000)

@@ -1,0 +1,65 @@
+"""docs/security.md: each bound has a test that exists, and the numbers are those of the code."""
+
+from __future__ import annotations
+
+import pytest
+
+from lfr.config.settings import all_settings
+from lfr.engine.advance import MAX_STARTS
+from lfr.engine.step_inputs import MAX_BYTES, MAX_VALUES
+from lfr.language.graph_rules import MAX_ATTEMPT, MAX_TURNS
+from lfr.lifecycle import items
+from lfr.operations.archive import parse
+from lfr.roles import lifecycle
+from lfr.store.waits.match import MAX_FIELD_SETS
+from lfr.tasks import request
+from lfr.tasks.template import MAX_CHARACTERS
+from lfr.tasks.wait_spec import MAX_MATCH_CHARACTERS
+from lfr.values.work import MAX_LOOKS
+from tests.support.pages import PAGES, ROOT
+
+PAGE = PAGES["docs/security.md"]
+
+BOUNDS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in PAGE.partition("\n## Bounds\n")[2].splitlines()
+    if line.startswith("| ") and not line.startswith(("| ---", "| what"))
+]
+
+
+@pytest.mark.parametrize("row", BOUNDS, ids=lambda row: row[0])
+def test_each_bound_has_its_setting_and_its_test(row: list[str]) -> None:
+    _, limit, setting, outcome, test = row
+    assert limit and outcome
+    names = {each.name for each in all_settings()} | {"none"}
+    is_parameter = setting.startswith("parameter ")
+    assert is_parameter or set(setting.replace("`", "").split(", ")) <= names
+    assert all((ROOT / each.strip(" `")).is_file() for each in test.split(","))
+
+
+@pytest.mark.parametrize(
+    ("what", "limit"),
+    [
+        ("looks at values by guards and merges of one transition", f"{MAX_LOOKS:,}"),
+        ("such looks of one pass of a lifecycle", f"{lifecycle._MAX_LOOKS:,}"),
+        ("such looks of the items that begin together", f"{items._MAX_LOOKS:,}"),
+        ("steps that start in one transition", f"{MAX_STARTS:,}, and four times those of the flow"),
+        ("values in the lists that one transition makes", f"{MAX_VALUES:,}"),
+        ("bytes of the inputs of one transition", f"{MAX_BYTES // 2**20} MiB"),
+        ("characters that a template makes", f"{MAX_CHARACTERS // 2**20} Mi"),
+        ("characters that the templates of a `match` make", f"{MAX_MATCH_CHARACTERS // 2**10} Ki"),
+        (
+            "characters that the templates of all headers make",
+            f"{request._MAX_HEADER_CHARACTERS // 2**10} Ki",
+        ),
+        ("sets of fields that waits for one kind match by", f"{MAX_FIELD_SETS}"),
+        (
+            "activations and invocations of a step in an archive",
+            f"what its edges give; {MAX_TURNS:,} turns of a loop",
+        ),
+        ("attempts of a step in an archive", f"{MAX_ATTEMPT:,}"),
+        ("steps of all parts of a flow that run for items in an archive", f"{parse._MAX_PART_STEPS:,}"),
+    ],
+)
+def test_a_number_in_the_table_is_that_of_the_code(what: str, limit: str) -> None:
+    assert {row[0]: row[1] for row in BOUNDS}[what] == limit
