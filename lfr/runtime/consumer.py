@@ -38,6 +38,7 @@ from lfr.store.stream.groups import (
     FIRST_ID,
     create_group,
     leave_group,
+    note_stream,
     reclaim,
     remove_idle_consumers,
     renew_claims,
@@ -166,7 +167,9 @@ class Consumer(EventListener):
 
     def join(self, connection: Connection) -> None:
         """Claim the tasks of the group, and create it on each stream. Raises ClaimConflict if another group
-        that is alive has claimed one of them: then there is no queue that nobody needs."""
+        that is alive has claimed one of them: then there is no queue that nobody needs; and WrongServer if
+        this database has another bus."""
+        note_stream(connection, self.store.stream)
         if self._claim_keeper:
             heartbeat = self.observer.heartbeat_commands if self.observer else list
             self._claim_keeper.take(connection, heartbeat, may_wait=lambda: self.listening)

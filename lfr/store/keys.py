@@ -35,6 +35,9 @@ _QUEUE_PREFIX: Final = "workflows:tasks:"
 ALL = "workflows:all"
 """ZSET: every workflow's id by its start, in milliseconds since the epoch."""
 
+STREAM = "workflows:stream"
+"""STRING: the key of the bus, which is the setting `stream`: all roles and commands must have the same."""
+
 DEAD_LETTERS = "workflows:dead"
 """STREAM: copies of events that could not be understood: `id`, `at`, `reason`, `event` (the raw fields as
 JSON)."""

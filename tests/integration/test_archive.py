@@ -42,6 +42,7 @@ IDLE_KEYS = {
     "workflows:foreign",
     "workflows:housekeeper",
     "workflows:indexed",
+    "workflows:stream",
     "workflows:unclaimed",
     "receipts:logged",
 }

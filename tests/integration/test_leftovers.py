@@ -183,7 +183,7 @@ def test_nothing_is_left(
     eventually_equal(count_entries, 0)
     with store.connect() as connection:
         remove_unused_field_sets(connection, 10**15)
-    expected = {"workflows:run", "workflows:ends", "workflows:indexed", "waits:latches"}
+    expected = {"workflows:run", "workflows:ends", "workflows:indexed", "workflows:stream", "waits:latches"}
     if claims:
         expected |= {"workflows:tasks:worker", "workflows:group:worker"}
         expected |= {"workflows:claims", "workflows:claims:version"}

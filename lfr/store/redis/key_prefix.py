@@ -18,7 +18,7 @@ def _names(text: str, keys: slice) -> dict[str, slice]:
 
 
 _KEYS: Final[Mapping[str, slice]] = {
-    **_names("COMMAND EXEC HELLO INFO MULTI PING SELECT TIME UNWATCH", slice(0)),
+    **_names("COMMAND EXEC HELLO INFO MULTI PING ROLE SELECT SENTINEL TIME UNWATCH WAIT WAITAOF", slice(0)),
     **_names("GET PEXPIRE PTTL SET TYPE", slice(1, 2)),
     **_names("HDEL HGET HGETALL HINCRBY HKEYS HMGET HSET HSETNX HVALS", slice(1, 2)),
     **_names("LLEN LRANGE RPUSH SADD SCARD SMEMBERS SRANDMEMBER SREM", slice(1, 2)),

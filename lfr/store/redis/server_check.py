@@ -5,6 +5,7 @@ Each process meets this check with its first connection, whatever it does with i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -37,13 +38,28 @@ _KEY_TYPES: Final[Mapping[str, str]] = {
     keys.FOREIGN_TASKS: "hash",
     keys.HOUSEKEEPER: "string",
     keys.IS_INDEXED: "string",
+    keys.STREAM: "string",
     keys.BASE_URL_PREFIX: "string",
     **{keys.state(state): "zset" for state in WorkflowState},
 }
 """The keys that are there from the first workflow on, with the type of each."""
 
+_LITTLEFLOW_SET: Final = "workflows:inprogress"
+"""A key that littleflow_redis has, and lfr has not."""
+
+_LITTLEFLOW_GROUPS: Final = ("ending", "lifecycle", "wait")
+"""Groups of the worker of littleflow_redis. The others are not those of a worker only."""
+
+_LITTLEFLOW_CONSUMER: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The name of a consumer of littleflow_redis, as rqse chooses it. Those of lfr begin with a host."""
+
+_ALIVE_MS: Final = 60_000
+"""A consumer of littleflow_redis asks for events every few seconds."""
+
 _NEEDED: Final = "lfr needs Redis 6.2 or newer, or Valkey"
-_OTHER_DATABASE_HINT: Final = "give lfr a database of its own, as in redis://HOST:PORT/1"
+_OTHER_DATABASE_HINT: Final = (
+    "give lfr a database of its own, as in redis://HOST:PORT/1, or a redis.prefix, as LFR_REDIS_PREFIX=lfr:"
+)
 
 
 def is_reserved(stream: str) -> bool:
@@ -64,12 +80,18 @@ class ServerCheck:
         self._address = address
         self._must_be_primary = must_be_primary
         self._database = database
+        self._stream = stream
+        self._bus, self._all = f"{prefix}{stream}", f"{prefix}{keys.ALL}"
         self._types = {f"{prefix}{key}": type for key, type in {**_KEY_TYPES, stream: "stream"}.items()}
+        consumers = (("XINFO", "CONSUMERS", self._bus, group) for group in _LITTLEFLOW_GROUPS)
         self.commands: Sequence[tuple[str | int, ...]] = (
             ("HELLO", 2),
             ("COMMAND", "INFO", "XAUTOCLAIM"),
             ("SELECT", database) if database else ("PING",),
             ("ROLE",) if must_be_primary else ("PING",),
+            ("GET", f"{prefix}{keys.STREAM}"),
+            *consumers,
+            ("TYPE", f"{prefix}{_LITTLEFLOW_SET}"),
             *(("TYPE", key) for key in self._types),
         )
 
@@ -81,7 +103,9 @@ class ServerCheck:
         """
         if not replies or not isinstance(replies[0], list | redis.RedisError):
             raise WrongServer(f"what answers at {self._address} is no Redis")
-        server, commands, selected, role, *types = replies
+        server, commands, selected, role, stream, *more = replies
+        count = len(_LITTLEFLOW_GROUPS)
+        consumers, littleflow_set, replies_to_type = more[:count], more[count], more[count + 1 :]
         self._check_server(server)
         if isinstance(commands, list) and commands[0] is None:
             raise WrongServer(f"the Redis at {self._address} does not know XAUTOCLAIM: {_NEEDED}")
@@ -92,9 +116,13 @@ class ServerCheck:
             raise selected
         if self._must_be_primary and isinstance(role, list) and role[0] != b"master":
             raise redis.ReadOnlyError("it is a replica, and the Sentinels have not named its primary yet")
-        for (key, expected), reply in zip(self._types.items(), types, strict=True):
-            if isinstance(reply, bytes) and reply.decode() not in ("none", expected):
-                raise self._wrong_type(key, reply.decode(), expected)
+        types = dict(zip(self._types, replies_to_type, strict=True))
+        self._check_littleflow(consumers, littleflow_set == b"set" or types[self._all] == b"list")
+        for key, type in types.items():
+            if isinstance(type, bytes) and type.decode() not in ("none", self._types[key]):
+                raise self._wrong_type(key, type.decode(), self._types[key])
+        if isinstance(stream, bytes):
+            check_noted_stream(stream, self._stream)
 
     def _check_server(self, reply: Any) -> None:
         if isinstance(reply, redis.ResponseError) and str(reply).startswith("unknown command"):
@@ -111,12 +139,45 @@ class ServerCheck:
             message = f"the Redis at {self._address} is a node of a cluster, which lfr cannot use"
             raise WrongServer(message, hint="use a Redis with cluster-enabled no")
 
-    def _wrong_type(self, key: str, type: str, expected: str) -> WrongServer:
-        if key == keys.ALL and type == "list":
+    def _check_littleflow(self, consumers: Sequence[Any], has_data: bool) -> None:
+        """Raise WrongServer if littleflow_redis has data here, or if a process of it reads the stream: both
+        would take events from each other, because they have groups of the same name."""
+        if has_data:
             message = f"littleflow_redis keeps its workflows in this database of the Redis at {self._address}"
-        else:
-            message = (
-                f"another program uses this database of the Redis at {self._address}: "
-                f"the key {key} is a {type}, but must be a {expected}"
-            )
+            raise WrongServer(message, hint=_OTHER_DATABASE_HINT)
+        for group, reply in zip(_LITTLEFLOW_GROUPS, consumers, strict=True):
+            # Up to 7.0, Redis does not know a consumer that has read nothing yet. lfr has no group "ending".
+            is_idle = group == "ending" and reply == []
+            if is_idle or (isinstance(reply, list) and any(map(_is_littleflow_alive, reply))):
+                message = (
+                    f"a worker of littleflow_redis reads {self._bus} in this database of the Redis at "
+                    f"{self._address}, in the group {group}: it and lfr would take events from each other"
+                )
+                way = f"remove its group (XGROUP DESTROY {self._bus} {group})" if is_idle else "wait a minute"
+                raise WrongServer(message, hint=f"stop it and {way}, or {_OTHER_DATABASE_HINT}")
+
+    def _wrong_type(self, key: str, type: str, expected: str) -> WrongServer:
+        message = (
+            f"another program uses this database of the Redis at {self._address}: "
+            f"the key {key} is a {type}, but must be a {expected}"
+        )
         return WrongServer(message, hint=_OTHER_DATABASE_HINT)
+
+
+def check_noted_stream(noted: bytes, stream: str) -> None:
+    """Raise WrongServer if another stream than that of the settings is noted in Redis."""
+    if noted != stream.encode():
+        other = noted.decode(errors="backslashreplace")
+        message = (
+            f"the installation in this database has the stream {other}, these settings name {stream}: "
+            "two streams would share timers, latches and lists"
+        )
+        hint = f"set stream to {other}, or give the other stream a redis.prefix or a database of its own"
+        raise WrongServer(message, hint=hint)
+
+
+def _is_littleflow_alive(consumer: Any) -> bool:
+    """Return whether a consumer, as XINFO CONSUMERS describes it, is a process of littleflow_redis."""
+    properties = dict(zip(consumer[::2], consumer[1::2], strict=False))
+    name, idle_ms = properties[b"name"], properties[b"idle"]
+    return idle_ms < _ALIVE_MS and _LITTLEFLOW_CONSUMER.fullmatch(name) is not None

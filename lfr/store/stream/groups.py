@@ -8,8 +8,10 @@ from typing import Final
 
 import redis
 
+from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Reply
 from lfr.store.redis.pipeline import Pipeline, ReplyHandle
+from lfr.store.redis.server_check import check_noted_stream
 from lfr.store.stream.entries import ConsumerId, Entry, check_reply, parse_entries, parse_pairs
 from lfr.values.stream_id import StreamId
 
@@ -38,6 +40,17 @@ def role_of_group(group: str) -> str:
 def call_group(connection: Connection, *command: str | bytes | int) -> Reply:
     """Send one command about a group and return its reply. Raises NoGroup, else as `Connection.call` does."""
     return check_reply(connection.call(*command, keep_errors=True))
+
+
+def note_stream(connection: Connection, bus: str) -> None:
+    """Note which stream is the bus, unless that is noted. Raises WrongServer if another is. (SET, GET)"""
+    _, noted = connection.execute([note_stream_command(bus), ("GET", keys.STREAM)])
+    check_noted_stream(noted, bus)
+
+
+def note_stream_command(bus: str) -> Command:
+    """Return the command that notes which stream is the bus, unless that is noted. (SET)"""
+    return ("SET", keys.STREAM, bus, "NX")
 
 
 def create_group(connection: Connection, stream: str, group: str) -> None:

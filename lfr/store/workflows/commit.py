@@ -32,6 +32,7 @@ from lfr.store import keys
 from lfr.store.queues.routes import Routes
 from lfr.store.redis.connection import Command
 from lfr.store.stream.entries import flatten_pairs
+from lfr.store.stream.groups import note_stream_command
 from lfr.store.workflows.flow_texts import record_fields, use_text_commands
 from lfr.store.workflows.history import format_element
 from lfr.store.workflows.load import LoadedWorkflow
@@ -115,6 +116,7 @@ def create_workflow_commands(
     commands.append(history_command(workflow, now_ms, [(first.facts, first.reason)]))
     if not is_item(workflow):
         at = events.timestamp(now_ms / 1000)
+        commands.append(note_stream_command(routes.bus))
         commands.append(routes.bus_command(events.START_WORKFLOW, at, {"workflow": workflow}))
     return commands + _event_commands(routes, workflow, run, [first], texts)
 
