@@ -217,15 +217,19 @@ def test_a_progress_report_of_an_earlier_workflow_is_not_shown(store: Store) -> 
 
 
 def test_a_deletion_that_is_overtaken_deletes_one_workflow_whole(
-    store: Store, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start(store, "?`$.never` a", {})
+    start(store, "* a", [1])
+    stepper(Lifecycle(store)).step()
+    terminate_workflow(store, ID)
     terminate_items = intervene._terminate_items
 
     def overtake_once(*arguments: Any) -> None:
         monkeypatch.setattr(intervene, "_terminate_items", terminate_items)
+        terminate_items(*arguments)
         delete_workflow(store, ID)
-        start(store, "?`$.never` b", {})
+        start(store, "* b", [1])
+        terminate_workflow(store, ID)
 
     monkeypatch.setattr(intervene, "_terminate_items", overtake_once)
     delete_workflow(store, ID)
