@@ -20,6 +20,7 @@ class StepResult:
     attempt  the attempt that the result is of, or None if the worker does not say
     chance   a random number from 0 to 1, for the jitter of a retry
     is_final  of a failure: it is not retried, whatever the step's options say
+    entry_id  the id of the event that reports it; empty: of none
     """
 
     index: int
@@ -28,6 +29,7 @@ class StepResult:
     attempt: int | None = None
     chance: float = 0.5
     is_final: bool = False
+    entry_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,7 @@ class Transition:
     steps     the progress of each step that changed, as it is afterwards
     active, done, skipped, failed   by how much these counts of the progress change
     input_bytes  about how many bytes of JSON the starts hold, besides one output that goes to one step
+    entry_id  that of the result
     """
 
     state: WorkflowState
@@ -224,3 +227,4 @@ class Transition:
     skipped: int = 0
     failed: int = 0
     input_bytes: int = 0
+    entry_id: str = ""

@@ -46,9 +46,11 @@ class BatchEvents:
         return [BatchEvents({id: results}) for id, results in self.results.items()] + self._without_results()
 
     def by_event(self) -> list[BatchEvents]:
-        """Split it: a batch for each result, and one for all notices and malformed events."""
-        singles = [BatchEvents({id: [result]}) for id, results in self.results.items() for result in results]
-        return singles + self._without_results()
+        """Split it: a batch for each result, in the order of their entry ids, and one for all notices and
+        malformed events."""
+        pairs = [(id, result) for id, results in self.results.items() for result in results]
+        pairs.sort(key=lambda pair: StreamId.parse(pair[1][0].id))
+        return [BatchEvents({id: [result]}) for id, result in pairs] + self._without_results()
 
     def _without_results(self) -> list[BatchEvents]:
         if not self.notices and not self.malformed:
@@ -78,8 +80,9 @@ class BatchEvents:
         return [entry for results in self.results.values() for entry, _ in results]
 
     def entries(self) -> list[Entry]:
-        """Return the entries of results, notices and malformed events."""
-        return [*self.result_entries(), *self.notices, *(entry for entry, _ in self.malformed)]
+        """Return the entries of results, in their order, then those of notices and malformed events."""
+        results = sorted(self.result_entries(), key=lambda entry: StreamId.parse(entry.id))
+        return [*results, *self.notices, *(entry for entry, _ in self.malformed)]
 
     def count_bytes(self) -> int:
         """Return how many bytes the field values in the events of the results have."""

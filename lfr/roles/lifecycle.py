@@ -14,18 +14,20 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from lfr import events
 from lfr.engine.transition import FactKind, StepResult, Transition
+from lfr.errors import Refused, Unreachable
 from lfr.host.journal import log_fields
 from lfr.item_ids import is_item
 from lfr.lifecycle.batch_events import BatchEvents, classify_batch
 from lfr.lifecycle.housekeeper import Housekeeper
 from lfr.lifecycle.items import ItemsProcessor
+from lfr.lifecycle.latch_order import LatchOrder, in_order, uses_latches
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
 from lfr.store import keys
@@ -38,7 +40,12 @@ from lfr.store.stream.entries import Entry, dead_letter_command
 from lfr.store.stream.groups import PendingReads
 from lfr.store.workflows.attempt_status import is_of_run
 from lfr.store.workflows.attempt_timers import fire_due_timers
-from lfr.store.workflows.commit import delete_out_of_band_commands, transition_commands
+from lfr.store.workflows.commit import (
+    delete_out_of_band_commands,
+    event_commands,
+    state_commands,
+    transition_commands,
+)
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.load import (
     LoadedWorkflow,
@@ -57,6 +64,9 @@ _MAX_TRANSACTION_BYTES: Final = 64 * 2**20
 """How many bytes the results of a transaction and the inputs in it may have, unless there is only one result.
 Redis closes a connection that has sent more than 1 GiB of one transaction."""
 
+_SOON_SECONDS: Final = 0.02
+"""How soon to look again for results that another lifecycle is about to finish."""
+
 _TIMER_CHECK_SECONDS: Final = 0.1
 """How late a timer may fire in a busy role."""
 
@@ -64,10 +74,6 @@ _TIMER_CHECK_SECONDS: Final = 0.1
 _MAX_LOOKS: Final = 4 * MAX_LOOKS
 """How many looks the guards and merges of a pass may take, seconds of work: more than those of one event. A
 pass that takes half a minute would look like one that hangs."""
-
-
-class _TooLarge(Exception):
-    """The results of a batch are too large for one transaction."""
 
 
 class Lifecycle(Consumer):
@@ -79,6 +85,7 @@ class Lifecycle(Consumer):
         self._route_cache = RouteCache(store)
         self._items = ItemsProcessor(store, self.ids, self._flows, self._route_cache)
         self._housekeeper = Housekeeper(store, self.id.name, self._route_cache)
+        self._latch_order = LatchOrder(self.ids)
         self._foreign_tasks: dict[str, int] = {}  # when each was noted last, in minutes since the epoch
         self._check_timers_at = 0.0
         self._looks = LookBudget(_MAX_LOOKS)
@@ -87,15 +94,29 @@ class Lifecycle(Consumer):
         """Keep house; fire due deadlines and delayed starts, at most every 0.1 s; return seconds until the
         next try."""
         self._housekeeper.run(connection)
+        if self._latch_order.has_held:
+            self._process_held(connection)
         now = time.monotonic()
-        if now < self._check_timers_at:
-            return self._check_timers_at - now
-        self._check_timers_at = now + _TIMER_CHECK_SECONDS
-        return fire_due_timers(connection, self._route_cache, count=self.store.settings.batch)
+        seconds = self._check_timers_at - now
+        if seconds <= 0:
+            self._check_timers_at = now + _TIMER_CHECK_SECONDS
+            seconds = fire_due_timers(connection, self._route_cache, count=self.store.settings.batch)
+        return min(seconds, _SOON_SECONDS) if self._latch_order.has_held else seconds
+
+    def _process_held(self, connection: Connection) -> None:
+        self._looks = LookBudget(_MAX_LOOKS)
+        self._batch = self._latch_order.release()  # a defect that one of them meets stops no other
+        try:
+            self._process(connection, classify_batch(self._batch))
+        except (Unreachable, Refused):
+            self._latch_order.hold(self._batch)
+            raise
+        self._batch = []
 
     def leave(self, connection: Connection) -> None:
-        """Leave the housekeeping to another lifecycle, then leave the group."""
+        """Leave the housekeeping, and what is held back, to another lifecycle, then leave the group."""
         self._housekeeper.release(connection)
+        self._latch_order.leave(connection)
         super().leave(connection)
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
@@ -118,28 +139,19 @@ class Lifecycle(Consumer):
 
     def _process(self, connection: Connection, batch_events: BatchEvents) -> None:
         """Process a batch in one transaction; if that is refused, workflow by workflow; if it is too large,
-        result by result; if it is too much work, result by result in later passes."""
-        while True:
+        result by result, or if its order counts; if it is too much work, result by result in later passes."""
+        parts = deque([batch_events])
+        while parts:
+            part = parts.popleft()
             try:
-                if self._commit(connection, batch_events):
-                    return
-                parts = batch_events.by_workflow()
+                parts.extendleft(reversed(self._commit(connection, part)))
             except TooMuchWork:
                 connection.unwatch()
-                self.process_singly(batch_events.entries())
-                return
-            except _TooLarge:
-                connection.unwatch()
-                parts = batch_events.by_event()
-            if len(parts) > 1:
-                for part in parts:
-                    self._process(connection, part)
-                return
-            # Another client has changed this one workflow again: load it anew.
+                self.process_singly(part.entries())
 
-    def _commit(self, connection: Connection, batch_events: BatchEvents) -> bool:
-        """Load, advance and write the workflows of a batch; return whether the transaction was accepted.
-        Raises _TooLarge for several results that are too large for one transaction."""
+    def _commit(self, connection: Connection, batch_events: BatchEvents) -> list[BatchEvents]:
+        """Load, advance and write the workflows of a batch; return what remains to be done, in parts: nothing
+        if the transaction was accepted."""
         outputs = load_out_of_band_outputs(connection, batch_events.steps_without_output())
         pending = PendingReads(self.ids, batch_events.results_without_attempt())
         indices = batch_events.indices()
@@ -152,19 +164,32 @@ class Lifecycle(Consumer):
             size = batch_events.count_bytes() + sum(map(len, outputs.values()))
             size += sum(change.input_bytes for changes in transitions.values() for change in changes)
             if size > _MAX_TRANSACTION_BYTES:
-                raise _TooLarge
+                connection.unwatch()
+                return batch_events.by_event()
+        is_ordered = uses_latches(transitions)
+        if is_ordered and (early := self._latch_order.find_early(connection, transitions)):
+            connection.unwatch()
+            entries = [entry for id in early for entry, _ in batch_events.results[id]]
+            self._latch_order.hold(entries)
+            return batch_events.without(entries).by_workflow()
         # A foreign group sees the end of a task before what follows from it.
         commands = routes.copy_commands(batch_events.result_entries())
-        for id, changes in transitions.items():
-            commands += transition_commands(routes, loaded[id], changes)
+        if is_ordered:
+            for id, changes in transitions.items():
+                commands += state_commands(routes, loaded[id], changes)
+            for id, change in in_order(transitions):
+                commands += event_commands(routes, loaded[id], [change])
+        else:
+            for id, changes in transitions.items():
+                commands += transition_commands(routes, loaded[id], changes)
         commands += self._event_commands(routes, batch_events, resolved)
         foreign = self._foreign_bases(batch_events, loaded)
         commands += self._foreign_commands(routes, foreign)
-        is_committed = connection.transact(commands) is not None
-        if is_committed:
-            self._foreign_tasks |= dict.fromkeys(foreign, routes.now_ms // 60_000)
-            log_transitions(loaded, transitions)
-        return is_committed
+        if connection.transact(commands) is None:  # another client has changed one of the workflows
+            return batch_events.by_event() if is_ordered else batch_events.by_workflow()
+        self._foreign_tasks |= dict.fromkeys(foreign, routes.now_ms // 60_000)
+        log_transitions(loaded, transitions)
+        return []
 
     def _event_commands(
         self, routes: Routes, batch_events: BatchEvents, resolved: ResolvedResults
@@ -250,6 +275,7 @@ def resolve_results(
             else:
                 encoded = entry.fields[b"output"] if task.has_output else outputs.get(step)
                 result = _step_result(task, encoded)
+                result.entry_id = entry.id
                 if encoded is not None and result.failure is None:
                     workflow.texts.add(result.output, encoded)
                 resolved.results[id].append(result)

@@ -21,6 +21,9 @@ FIRST_ID = "0-0"
 MAX_COUNTED_LAG = 1000
 """Where Redis does not report a group's lag, unread entries are counted up to this number."""
 
+_PENDING_PAGE = 1000
+"""How many pending entries are read at once in search of those of other consumers."""
+
 _MAX_PENDING = 100_000
 """More entries than any consumer reads at once."""
 
@@ -116,6 +119,31 @@ class PendingReads:
             for row in check_reply(reply.value_or_error)
         }
         return [entry for entry in self._entries if (entry.stream, entry.id) not in pending]
+
+
+def read_oldest_of_others(
+    connection: Connection, consumers: Sequence[ConsumerId], *, before: StreamId, most_deliveries: int
+) -> StreamId | None:
+    """Return the oldest entry before this id that another consumer of the group has pending, on any of the
+    streams; None: there is none. Leaves out those that were delivered more than `most_deliveries` times.
+    `consumers` is one consumer, on each of its streams. Raises NoGroup. (XPENDING)"""
+    groups = [(consumer.stream, consumer.group) for consumer in consumers]
+    summaries = connection.execute([("XPENDING", *group) for group in groups], keep_errors=True)
+    name = consumers[0].name.encode()
+    shared = [
+        group
+        for group, (*_, owners) in zip(groups, map(check_reply, summaries), strict=True)
+        if any(owner != name for owner, _ in owners or ())
+    ]
+    span = ("-", f"({before}", _PENDING_PAGE)
+    pages = connection.execute([("XPENDING", *group, *span) for group in shared], keep_errors=True)
+    ids = (
+        StreamId.parse(id.decode())
+        for page in pages
+        for id, owner, _, deliveries in check_reply(page)
+        if owner != name and deliveries <= most_deliveries
+    )
+    return min(ids, default=None)
 
 
 def leave_group(connection: Connection, consumer: ConsumerId) -> None:

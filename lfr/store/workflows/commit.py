@@ -65,6 +65,14 @@ def transition_commands(
     The transitions have been applied to `workflow.progress` in this order; `workflow.record` is as before
     them. `routes` is when the workflow was loaded.
     """
+    commands = state_commands(routes, workflow, transitions)
+    return commands + event_commands(routes, workflow, transitions)
+
+
+def state_commands(
+    routes: Routes, workflow: LoadedWorkflow, transitions: Sequence[Transition]
+) -> list[Command]:
+    """Return those of `transition_commands` that write the workflow."""
     if not transitions:
         return []
     now_ms = routes.now_ms
@@ -89,8 +97,16 @@ def transition_commands(
     if progress.state is not record.state and not is_item(record.id):
         commands.append(("ZREM", keys.state(record.state), record.id))
         commands.append(("ZADD", keys.state(progress.state), record.started_ms, record.id))
-    commands += _event_commands(routes, record.id, record.run, transitions, workflow.texts)
     return commands
+
+
+def event_commands(
+    routes: Routes, workflow: LoadedWorkflow, transitions: Sequence[Transition]
+) -> list[Command]:
+    """Return those of `transition_commands` that append events, and that write what attempts have elsewhere:
+    deadlines, delayed starts, places in indexes."""
+    record = workflow.record
+    return _event_commands(routes, record.id, record.run, transitions, workflow.texts)
 
 
 def create_workflow_commands(

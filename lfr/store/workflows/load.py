@@ -210,10 +210,11 @@ def _advance(
             limit = max(PREFETCH_LIMIT, 2 * len(workflow.progress.steps))
             ahead = likely_steps(workflow.flow, outcome.steps, limit) - workflow.progress.steps.keys()
             return LoadRequest(ahead, outcome.outputs)
-        results.popleft()
+        result = results.popleft()
         if budget.used:
             workflow.budget = LookBudget(shared=budget.shared)
         if isinstance(outcome, Transition):
+            outcome.entry_id = result.entry_id
             workflow.apply(outcome)
             transitions.append(outcome)
     return None
