@@ -29,6 +29,7 @@ def complete_task(
     index: int,
     *,
     attempt: int | None = None,
+    run: str | None = None,
     status: str = events.Status.SUCCESS,
     reason: str | None = None,
     output: Json = ABSENT,
@@ -36,8 +37,9 @@ def complete_task(
     """Send the end-task event of a step in place of its worker; return the id of the event.
 
     `name`, the task's name or the task behind its alias, protects against a wrong index, and `attempt`
-    against completing a later attempt; without it (None), the attempt that runs now is completed. Without
-    a `reason` (None) or an `output` (ABSENT), the event has none. A wait: task is cancelled, too. Raises
+    against completing a later attempt; without it (None), the attempt that runs now is completed. `run` as
+    in the start-task protects against completing a task of a later workflow with the same id. Without a
+    `reason` (None) or an `output` (ABSENT), the event has none. A wait: task is cancelled, too. Raises
     BadInput, also for an iterated step; NotFound; and Conflict if the task, or this attempt of it, does not
     run. It may end before the event is processed: then the event changes nothing.
     """
@@ -67,6 +69,8 @@ def complete_task(
         raise Conflict(f"{message}: the workflow is {record.state}", hint=hint)
     if attempt not in (None, progress.attempt):
         raise Conflict(f"attempt {attempt} of step {index} of {id} is over: it is attempt {progress.attempt}")
+    if run not in (None, record.run):
+        raise Conflict(f"the workflow with this task was deleted, and {id} is another one")
     optional = {"run": record.run or None, "reason": reason}
     values: dict[str, Json] = {
         "workflow": id,

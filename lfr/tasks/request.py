@@ -177,6 +177,8 @@ def _location(parameters: RequestParameters, base: str) -> WebLocation:
         return location
     names = ("name", "base", "index", "workflow", "attempt")
     context = {f"littleflow-{name}": getattr(task, name) for name in names}
+    if task.run:
+        context["littleflow-run"] = task.run
     query = urlencode(context, quote_via=quote, safe=":")
     return replace(location, query=f"{location.query}&{query}" if location.query else query)
 

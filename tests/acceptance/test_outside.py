@@ -71,7 +71,8 @@ def test_the_far_side_ends_a_task_by_the_api(redis_url: str, is_quick: bool) -> 
         id = lfr.run(flow, {"a": 1})
         query = dict(parse_qsl(urlsplit(eventually(lambda: web.requests)[0].path).query))
         step = f"{query['littleflow-workflow']}/steps/{query['littleflow-index']}"
-        answer = {"attempt": int(query["littleflow-attempt"]), "output": {"b": 2}}
+        attempt = {"attempt": int(query["littleflow-attempt"]), "run": query["littleflow-run"]}
+        answer = {**attempt, "output": {"b": 2}}
         assert eventually(lambda: post(f"http://127.0.0.1:{port}/workflows/{step}/end", answer)) == 202
         workflow = lfr.wait(id, timeout=STALL_SECONDS)
         hold.set()

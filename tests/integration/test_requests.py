@@ -149,6 +149,7 @@ def test_with_sync_false_the_server_completes_the_task(
         "littleflow-base": "request:post",
         "littleflow-index": "1",
         "littleflow-workflow": id,
+        "littleflow-run": client.hget(id, "run"),
         "littleflow-attempt": "1",
     }
     append(client, kind="end-task", workflow=id, name="request:post", index=1, attempt=1, status="SUCCESS")

@@ -12,6 +12,7 @@ import redis
 
 from lfr import events
 from lfr.config.settings import Settings
+from lfr.errors import Conflict
 from lfr.operations import intervene
 from lfr.operations import start as start_module
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
@@ -128,9 +129,12 @@ def test_a_result_by_hand_is_of_one_run(store: Store, stepper: Make) -> None:
     lifecycle = stepper(Lifecycle(store))
     start(store, "a", {})
     complete_task(store, ID, "a", 1, output="old")
+    run = inspect_run(store)
     run_again(store, "a", {})
     lifecycle.step()
     assert step_state(store) == "RUNNING"
+    with pytest.raises(Conflict, match="another one"):
+        complete_task(store, ID, "a", 1, run=run, output="old")
     complete_task(store, ID, "a", 1, output="new")
     lifecycle.step()
     assert inspect_workflow(store, ID)["output"] == "new"
@@ -204,15 +208,13 @@ def test_a_latch_is_not_counted_for_a_workflow_that_was_deleted_meanwhile(
 
 def test_a_progress_report_of_an_earlier_workflow_is_not_shown(store: Store) -> None:
     start(store, "a", {})
-    run = str(inspect_run(store))
+    run = inspect_run(store)
     run_again(store, "a", {})
     with store.connect() as connection:
         task = events.StartTask(ID, "a", "a", 1, {}, {}, 1, run=run)
         save_task_progress(connection, task, 1_700_000_000_000, 0.5, "old")
         assert "progress" not in inspect_workflow(store, ID)["steps"][1]
-        save_task_progress(
-            connection, replace(task, run=str(inspect_run(store))), 1_700_000_000_000, 0.5, "new"
-        )
+        save_task_progress(connection, replace(task, run=inspect_run(store)), 1_700_000_000_000, 0.5, "new")
     assert inspect_workflow(store, ID)["steps"][1]["progress"]["text"] == "new"
 
 

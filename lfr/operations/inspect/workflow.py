@@ -225,7 +225,7 @@ def load_attempt_progress(
     return {
         index: {"at": iso_time(report["at"]), "fraction": report["fraction"], "text": report["text"]}
         for index, report in load_task_progress(connection, id, list(attempts)).items()
-        if report["attempt"] == attempts[index] and report.get("run", "") == run
+        if report["attempt"] == attempts[index] and report.get("run") in (run, "", None)
     }
 
 

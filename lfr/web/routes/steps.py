@@ -32,9 +32,11 @@ def _get(request: Request) -> Response:
 
 def _complete(request: Request) -> Response:
     body = _optional_body(request)
-    if not isinstance(body.get("reason", ""), str):
-        raise BadInput("reason must be a text")
-    options = {name: body[name] for name in ("attempt", "status", "reason", "output") if name in body}
+    for name in ("reason", "run"):
+        if not isinstance(body.get(name, ""), str):
+            raise BadInput(f"{name} must be a text")
+    names = ("attempt", "run", "status", "reason", "output")
+    options = {name: body[name] for name in names if name in body}
     event_id = complete_task(request.store, request.path["id"], None, _index(request), **options)
     return json_response({"id": event_id}, HTTPStatus.ACCEPTED)
 
@@ -82,7 +84,7 @@ def _intervention(action: str, handler: Handler, summary: str, body: Schema | No
 
 
 _COMPLETION: Final = object_schema(
-    {}, {"status": enum(*Status), "output": ANY, "reason": TEXT, "attempt": NULLABLE_INTEGER}
+    {}, {"status": enum(*Status), "output": ANY, "reason": TEXT, "attempt": NULLABLE_INTEGER, "run": TEXT}
 )
 
 ROUTES: Final = (

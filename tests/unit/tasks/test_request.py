@@ -202,6 +202,13 @@ def test_with_sync_false_the_query_names_the_task_to_complete() -> None:
     assert request("get", {"url": "a", "use_context_parameters": True}).location.query == ""
 
 
+def test_with_sync_false_the_query_names_the_run() -> None:
+    parameters = {"url": "http://x", "sync": False}
+    task = StartTask("workflow:w", "fetch", "request:get", 4, {}, parameters, 2, run="0f5c9a31")
+    query = build_request(parse_request_parameters(task), "").location.query
+    assert query.endswith("&littleflow-attempt=2&littleflow-run=0f5c9a31")
+
+
 def test_default_headers_and_the_tasks_own() -> None:
     own = {"x-id": "{input[n]}", "accept": "text/csv", "Content-TYPE": "text/x"}
     headers = dict(request("post", {"url": "a", "headers": own}).headers)
