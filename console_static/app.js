@@ -10,7 +10,7 @@ import {
   useRef,
   useState,
 } from "./vendor/preact.js";
-import { deleteToken, onUnauthorized, readToken, storeToken } from "./client/api.js";
+import { deleteToken, logInByLink, onUnauthorized, readToken, storeToken } from "./client/api.js";
 import { HelpDialog, LiveButton, SearchField, ThemeButton } from "./components/top-bar.js";
 import { DropZone } from "./components/transfer.js";
 import { useKeys } from "./hooks/keys.js";
@@ -174,6 +174,7 @@ const NotFoundPage = () => html`<section class="empty">
   <p><a href="/">All workflows</a></p>
 </section>`;
 
+await logInByLink();
 const element = document.getElementById("app");
 element.replaceChildren();
 render(html`<${App} />`, element);

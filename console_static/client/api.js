@@ -39,6 +39,18 @@ export function deleteToken() {
   localStorage.removeItem(TOKEN_KEY);
 }
 
+/**
+ * Log in by the link that has opened this page, if it is one: its fragment is `#login=CODE`. Remember the token,
+ * and take the code out of the address.
+ */
+export async function logInByLink() {
+  const code = /^#login=([\w-]+)$/.exec(location.hash)?.[1];
+  if (!code) return;
+  history.replaceState(history.state, "", location.pathname + location.search);
+  const response = await fetch("/login", { method: "POST", body: code }).catch(() => null);
+  if (response?.ok) storeToken(await response.text(), true);
+}
+
 /** Call a function whenever the API requires another token. Return a function that ends this. */
 export function onUnauthorized(callback) {
   addEventListener(UNAUTHORIZED_EVENT, callback);

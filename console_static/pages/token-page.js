@@ -15,8 +15,9 @@ export function TokenPage({ onEnter }) {
     <h1>A token is required</h1>
     ${readToken() && html`<p class="trouble" role="alert"><strong>This token is wrong.</strong></p>`}
     <p>
-      Other machines can reach this server, so it requires a token: the setting${" "}<code>api.token</code>,
-      or else a token that its first start created. The log of the server names the file.
+      This server requires a token: the setting <code>api.token</code>, or else one that its first start has
+      made. On the server, <code>lfr token</code> prints it, and <code>lfr token --link</code> an address that
+      logs you in.
     </p>
     <label>
       Token${" "}

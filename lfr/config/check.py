@@ -121,6 +121,7 @@ _BOUNDS: Final[Mapping[str, Check]] = {
     "request.size": _SIZE,
     "api.token": _TOKEN,
     "api.read_token": _TOKEN,
+    "api.require_token": Check("always or remote", {"always": "always", "remote": "remote"}.get),
     "api.body": _SIZE,
 }
 """The checks of single settings, by name."""

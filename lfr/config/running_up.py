@@ -42,7 +42,8 @@ def with_running_up(loaded: LoadedSettings) -> LoadedSettings:
 
     has_password = loaded.redis_source is RedisSource.PASSWORD
     if not has_password and (running := find_running_up()):
-        return _with_address(loaded, f"lfr up in {running[0]}", running[1])
+        from_up = _with_address(loaded, f"lfr up in {running[0]}", running[1])
+        return replace(from_up, settings=replace(from_up.settings, up_data=str(running[0])))
     installed = find_installed_address()
     if installed is None:
         return loaded

@@ -129,6 +129,9 @@ class Settings:
     )
     api_token: str = _setting("", "api.token", "API token that allows everything", secret=True)
     api_read_token: str = _setting("", "api.read_token", "API token that allows reading only", secret=True)
+    api_require_token: str = _setting(
+        "always", "api.require_token", "always; remote: programs of this machine need no token on loopback"
+    )
     api_hosts: tuple[str, ...] = _setting(
         (), "api.hosts", "further host names that requests to the API may use, besides this machine's own"
     )

@@ -22,6 +22,10 @@ MAX_YAML_LENGTH: Final = 256 * 1024
 MAX_YAML_SIZE: Final = 4 * MAX_YAML_LENGTH
 """Values and characters of a YAML text with all aliases written out."""
 
+_LEAST_YAML_SIZE: Final = 64 * 1024
+_MOST_GROWTH: Final = 16
+"""A short text may become this large, or this many times as large: a flow may have many literals."""
+
 _TAG: Final = "tag:yaml.org,2002:"
 _TEXTS: Final = frozenset(_TAG + name for name in ("str", "timestamp", "value"))
 _KEYS: Final = _TEXTS | {_TAG + name for name in ("int", "float", "bool", "null")}
@@ -35,7 +39,7 @@ def parse_yaml_document(body: str, start: int) -> Json:
     try:
         loader = yaml.SafeLoader(body)
         node = loader.get_single_node()
-        return {} if node is None else _Converter(loader, start).value(node, 1)
+        return {} if node is None else _Converter(loader, start, _size_limit(body)).value(node, 1)
     except BadLiteral:
         raise
     except yaml.MarkedYAMLError as error:
@@ -58,6 +62,10 @@ def _message(error: yaml.MarkedYAMLError) -> str:
     return f"YAML: {problem}"
 
 
+def _size_limit(body: str) -> int:
+    return min(MAX_YAML_SIZE, max(_LEAST_YAML_SIZE, _MOST_GROWTH * len(body)))
+
+
 class _Converter:
     """Converts the nodes of one YAML document to values.
 
@@ -65,10 +73,10 @@ class _Converter:
     grow without bound. Here a value counts each time it occurs.
     """
 
-    def __init__(self, loader: yaml.SafeLoader, start: int) -> None:
+    def __init__(self, loader: yaml.SafeLoader, start: int, budget: int) -> None:
         self._loader = loader
         self._start = start
-        self._budget = MAX_YAML_SIZE
+        self._budget = budget
 
     def value(self, node: yaml.Node, depth: int) -> Json:
         self._enter(node, depth)

@@ -104,7 +104,8 @@ def _bottle_handler(
 ) -> Callable[..., bottle.HTTPResponse]:
     def handle(**path: str) -> bottle.HTTPResponse:
         try:
-            authorize(policy, route.method, route.access, request_headers())
+            client = str(bottle.request.environ.get("REMOTE_ADDR", ""))
+            authorize(policy, route.method, route.access, request_headers(), client)
             return _bottle_response(route.handler(parse_request(base, route, path, max_body)))
         except (LfrError, HttpError) as error:
             return _bottle_response(error_response(error))

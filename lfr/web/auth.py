@@ -5,40 +5,54 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
 from lfr.web.problems import HttpError
+from lfr.web.refusals import Refusals
 from lfr.web.route import Access
 
 _UNSAFE_METHODS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+_FORWARDING_HEADERS: Final = frozenset(
+    ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+)
+"""Headers of proxies: with one of them, a request on loopback may come from anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
     """The tokens and host names that a server accepts.
 
-    operate, read  tokens for everything and for reading only; if both are empty, no token is required
+    operate, read  tokens for everything and for reading only; a token that is empty fits nothing
     hosts          names of this server, in lower case; localhost and every IP address are accepted besides
+    is_open        whether requests that no proxy has forwarded need no token: for loopback
+    refusals       counts the wrong tokens of each client
     """
 
     operate: str = ""
     read: str = ""
     hosts: frozenset[str] = frozenset()
+    is_open: bool = False
+    refusals: Refusals = field(default_factory=Refusals)
 
-    @property
-    def requires_token(self) -> bool:
-        """Whether requests without a token are refused."""
-        return bool(self.operate or self.read)
+    def requires_token(self, headers: Mapping[str, str]) -> bool:
+        """Return whether a request with these headers needs a token. `headers` has names in lower case."""
+        return not self.is_open or not _FORWARDING_HEADERS.isdisjoint(headers)
 
 
-def authorize(policy: AccessPolicy, method: str, access: Access, headers: Mapping[str, str]) -> None:
-    """Raise HttpError (401, 403, 421) if the request is not permitted. `headers` has names in lower case.
+def authorize(
+    policy: AccessPolicy, method: str, access: Access, headers: Mapping[str, str], client: str = ""
+) -> None:
+    """Raise HttpError (401, 403, 421, 429) if the request is not permitted.
+
+    `headers` has names in lower case; `client` is the address that the request comes from.
 
     A page of another site can make a browser send requests to this server. The check of `Host` prevents
-    DNS rebinding; the check of `Origin`, for methods that change something, prevents changes.
+    DNS rebinding. That of `Sec-Fetch-Site`, which no page can forge, refuses all other requests of other
+    sites, but for a link that somebody follows; that of `Origin` changes from browsers without it.
     """
     host = headers.get("host", "")
     if not _is_accepted_host(host, policy.hosts):
@@ -46,17 +60,34 @@ def authorize(policy: AccessPolicy, method: str, access: Access, headers: Mappin
             HTTPStatus.MISDIRECTED_REQUEST,
             f"{host[:80]!r} is no name of this server; the setting api.hosts lists its names",
         )
-    if method in _UNSAFE_METHODS and not _is_same_origin(headers, host):
+    site = headers.get("sec-fetch-site")
+    if site not in (None, "same-origin", "none") and not _is_followed_link(method, headers):
+        raise HttpError(HTTPStatus.FORBIDDEN, "a page of another site may send no requests to this server")
+    if site is None and method in _UNSAFE_METHODS and not _has_same_origin(headers, host):
         raise HttpError(HTTPStatus.FORBIDDEN, "a page of another origin may change nothing here")
-    if access is not Access.NONE and policy.requires_token:
-        _check_token(policy, access, headers.get("authorization", ""))
+    if access is not Access.NONE and policy.requires_token(headers):
+        _check_token(policy, access, headers.get("authorization", ""), client)
 
 
-def _check_token(policy: AccessPolicy, access: Access, authorization: str) -> None:
+def may_send_body(policy: AccessPolicy, headers: Mapping[str, str], client: str) -> bool:
+    """Return whether the body of a request is to be read, if it is longer than that of a login: its token
+    must be right. `headers` and `client` as for `authorize`."""
+    try:
+        if policy.requires_token(headers):
+            _check_token(policy, Access.READ, headers.get("authorization", ""), client)
+    except HttpError:
+        return False
+    return True
+
+
+def _check_token(policy: AccessPolicy, access: Access, authorization: str, client: str) -> None:
     scheme, _, credentials = authorization.partition(" ")
     token = credentials.strip() if scheme.lower() == "bearer" else ""
+    policy.refusals.check(client)
     may_operate = _equals(token, policy.operate)
     may_read = may_operate or _equals(token, policy.read)
+    if token:
+        policy.refusals.note(client, is_right=may_read)
     if may_operate or (access is Access.READ and may_read):
         return
     if may_read:
@@ -68,6 +99,15 @@ def _check_token(policy: AccessPolicy, access: Access, authorization: str) -> No
 
 def _equals(token: str, secret: str) -> bool:
     return bool(secret) and hmac.compare_digest(token.encode(), secret.encode())
+
+
+def _is_followed_link(method: str, headers: Mapping[str, str]) -> bool:
+    """Return whether somebody has followed a link to this server: the page with the link sees no answer."""
+    return (
+        method in ("GET", "HEAD")
+        and headers.get("sec-fetch-mode") == "navigate"
+        and headers.get("sec-fetch-dest") == "document"
+    )
 
 
 def _is_accepted_host(host: str, names: frozenset[str]) -> bool:
@@ -84,9 +124,7 @@ def _is_accepted_host(host: str, names: frozenset[str]) -> bool:
     return True
 
 
-def _is_same_origin(headers: Mapping[str, str], host: str) -> bool:
-    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return False
+def _has_same_origin(headers: Mapping[str, str], host: str) -> bool:
     origin = headers.get("origin")
     try:
         return origin is None or urlsplit(origin).netloc.lower() == host.lower()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lfr.errors import NotFound
+from lfr.web import login
 from lfr.web.auth import AccessPolicy, authorize
 from lfr.web.http import Response
 from lfr.web.problems import HttpError, error_response, problem_response
@@ -23,6 +24,8 @@ from lfr.web.server import Application
 
 API: Final = "/api"
 """The path at which the console expects the API."""
+
+_LONGEST_CODE: Final = 100
 
 _PAGES: Final = re.compile(r"/(start|events|system|workflows/.+)?")
 """The paths of pages: each serves the one document, which renders the page of its address."""
@@ -63,27 +66,57 @@ def read_static_files() -> dict[str, StaticFile]:
     raise NotFound("this installation of lfr has no console; the built file dist/lfr has it")
 
 
-def make_console(api: Application, policy: AccessPolicy, files: Mapping[str, StaticFile]) -> Application:
-    """Return the console: `files`, which need no token but a host of `policy`, and the API at `API`."""
+def make_console(
+    api: Application, policy: AccessPolicy, files: Mapping[str, StaticFile], token_file: Path | None = None
+) -> Application:
+    """Return the console: `files`, which need no token but a host of `policy`, and the API at `API`.
+    `token_file` has the token that the links of `lfr.web.login` give; None: there are none."""
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
+        if path == login.PATH:
+            return _send(_log_in(environ, policy, token_file), environ, start_response)
         if path.startswith(f"{API}/"):
             script = environ.get("SCRIPT_NAME", "") + API
             inner = {**environ, "SCRIPT_NAME": script, "PATH_INFO": path.removeprefix(API)}
             return api(inner, start_response)
-        response = _respond(environ, path, policy, files)
-        headers = {**_HEADERS, **response.headers}
-        if response.content_type:
-            headers["Content-Type"] = response.content_type
-        assert isinstance(response.content, bytes)
-        status = HTTPStatus(response.status)
-        if status is not HTTPStatus.NOT_MODIFIED:
-            headers["Content-Length"] = str(len(response.content))
-        start_response(f"{status} {status.phrase}", list(headers.items()))
-        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else response.content]
+        return _send(_respond(environ, path, policy, files), environ, start_response)
 
     return serve
+
+
+def _send(
+    response: Response, environ: Mapping[str, Any], start_response: Callable[..., Any]
+) -> Iterable[bytes]:
+    headers = {**_HEADERS, **response.headers}
+    if response.content_type:
+        headers["Content-Type"] = response.content_type
+    assert isinstance(response.content, bytes)
+    status = HTTPStatus(response.status)
+    if status is not HTTPStatus.NOT_MODIFIED:
+        headers["Content-Length"] = str(len(response.content))
+    start_response(f"{status} {status.phrase}", list(headers.items()))
+    return [b"" if environ["REQUEST_METHOD"] == "HEAD" else response.content]
+
+
+def _log_in(environ: Mapping[str, Any], policy: AccessPolicy, token_file: Path | None) -> Response:
+    """Return the token for the code of a link, which is the body of the request."""
+    headers = {
+        name.removeprefix("HTTP_").replace("_", "-").lower(): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    }
+    if environ["REQUEST_METHOD"] != "POST":
+        return problem_response(HTTPStatus.METHOD_NOT_ALLOWED, "a login is a POST", {"Allow": "POST"})
+    try:
+        authorize(policy, "POST", Access.NONE, headers)
+        if token_file is None:
+            raise HttpError(HTTPStatus.NOT_FOUND, "this console has a token of its settings, and no links")
+        code = environ["wsgi.input"].read(_LONGEST_CODE).decode("ascii", "replace")
+        login.use_code(code, token_file, str(environ.get("REMOTE_ADDR", "")), policy.refusals)
+    except HttpError as error:
+        return error_response(error)
+    return Response(policy.operate.encode(), content_type="text/plain; charset=utf-8")
 
 
 def _respond(

@@ -6,15 +6,17 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
+from lfr.config.settings import Settings
 from lfr.errors import Refused, Unreachable, WrongServer
 from lfr.runtime.heartbeat import this_process
 from lfr.runtime.process import RoleContext, handle_reload_signal
 from lfr.store.processes import heartbeat_commands, remove_process_commands
 from lfr.store.redis.connection import Store
-from lfr.web.auth import AccessPolicy
+from lfr.web.auth import AccessPolicy, may_send_body
 from lfr.web.server import Address, Application, StreamSlots, host_names, parse_address, serve
-from lfr.web.token_file import load_tokens
+from lfr.web.token_file import Tokens, load_tokens
 
 LOGGER = logging.getLogger(__name__)
 
@@ -33,29 +35,45 @@ def serve_http(
     address_text      the address to listen at; `default` supplies missing parts
     make_application  returns the application for an access policy and stream slots
 
-    Creates a token if the address is not on loopback and the settings have none. Raises BadInput for the
+    Creates a token if the settings have none. Raises BadInput for the
     address, CannotWrite if the server cannot listen there or cannot store the token, and WrongServer.
     """
     address = parse_address(address_text, default)
     _check_server(store)
-    tokens = load_tokens(store.settings, is_local=address.is_local)
-    policy = AccessPolicy(
-        tokens.operate, tokens.read, host_names(address) | frozenset(store.settings.api_hosts)
-    )
+    tokens = load_tokens(store.settings)
+    policy = make_policy(store.settings, tokens, address)
     heartbeat = ServerHeartbeat(context, store)
 
     def on_ready(bound: Address) -> None:
         LOGGER.info("the %s listens at http://%s", name, bound)
         if tokens.file is not None:
             LOGGER.info("it requires the token in %s", tokens.file)
+        if policy.is_open:
+            LOGGER.info("programs of this machine need none (api.require_token)")
         heartbeat.start(bound)
 
     streams = StreamSlots()
     app = make_application(policy, streams)
     max_body = store.settings.api_body
-    code = serve(app, address, on_ready, heartbeat.beat, streams.close, max_body=max_body)
+    code = serve(
+        app,
+        address,
+        on_ready,
+        heartbeat.beat,
+        streams.close,
+        may_send_body=partial(may_send_body, policy),
+        max_body=max_body,
+    )
     heartbeat.stop()
     return code
+
+
+def make_policy(settings: Settings, tokens: Tokens, address: Address) -> AccessPolicy:
+    """Return the policy of a server at this address. It is open if the settings say so, the address is on
+    loopback, and no proxy is expected, which `api.hosts` tells."""
+    hosts = frozenset(settings.api_hosts)
+    is_open = settings.api_require_token == "remote" and address.is_local and not hosts
+    return AccessPolicy(tokens.operate, tokens.read, host_names(address) | hosts, is_open)
 
 
 def _check_server(store: Store) -> None:

@@ -9,10 +9,13 @@ import threading
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from types import FrameType
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from lfr.errors import BadInput, CannotWrite
 from lfr.values.checks import HOST
+
+if TYPE_CHECKING:
+    from lfr.web.waitress_server import BodyCheck
 
 Application: TypeAlias = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 """A WSGI application (PEP 3333)."""
@@ -93,6 +96,7 @@ def serve(
     on_alive: Callable[[], None] = lambda: None,
     on_stop: Callable[[], None] = lambda: None,
     *,
+    may_send_body: BodyCheck = lambda headers, client: True,
     max_body: int = _DEFAULT_MAX_BODY,
 ) -> int:
     """Serve until SIGTERM or SIGINT, then finish the open requests for up to 5 seconds. Return 0.
@@ -101,6 +105,7 @@ def serve(
     on_alive  called every other second, if the server's loop has made progress since the last call
     on_stop   called when the server stops, to end the responses that stay open
     max_body  bytes that a body may have; a longer one is not stored
+    may_send_body  returns whether to read a long body, see WaitressServer
 
     The callbacks run in the calling thread, which must be the main thread: it installs signal handlers.
     Raises CannotWrite if the server cannot listen at the address.
@@ -115,7 +120,7 @@ def serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    server = WaitressServer(app, sockets, _limits(max_body))
+    server = WaitressServer(app, sockets, _limits(max_body), may_send_body)
     threading.Thread(target=server.run, daemon=True).start()
     on_ready(Address(address.host, sockets[0].getsockname()[1]))
     while not stop_requested.wait(_ALIVE_INTERVAL_SECONDS):
@@ -135,7 +140,7 @@ def _limits(max_body: int) -> dict[str, Any]:
         "channel_timeout": _IDLE_SECONDS,
         "channel_request_lookahead": 1,  # else waitress does not notice that a client has disconnected
         "ident": None,
-        "clear_untrusted_proxy_headers": True,
+        "clear_untrusted_proxy_headers": False,  # they say that a proxy is there: `auth` needs to know
     }
 
 

@@ -10,10 +10,13 @@ from tempfile import mkstemp
 from typing import Final, NamedTuple
 
 from lfr.config.settings import Settings
-from lfr.errors import CannotWrite
+from lfr.errors import CannotWrite, NotFound
 from lfr.host.user_folders import user_state_folder
 
 _NAME: Final = "api-token"
+
+_SERVICE_FOLDER: Final = Path("/var/lib/lfr")
+"""$STATE_DIRECTORY of the installed roles."""
 
 
 class Tokens(NamedTuple):
@@ -25,16 +28,36 @@ class Tokens(NamedTuple):
     file: Path | None = None
 
 
-def load_tokens(settings: Settings, *, is_local: bool) -> Tokens:
-    """Return the tokens that the server requires.
-
-    On loopback, only tokens of the settings count. At other addresses, if none is set, it is the token in a
-    file of the state folder, created if it is missing. Raises CannotWrite if it cannot be stored or read.
-    """
-    if settings.api_token or settings.api_read_token or is_local:
+def load_tokens(settings: Settings) -> Tokens:
+    """Return the tokens of the settings. If they have none, it is the token in a file, created if it is
+    missing. Raises CannotWrite if it cannot be stored or read."""
+    if settings.api_token or settings.api_read_token:
         return Tokens(settings.api_token, settings.api_read_token)
-    file = _state_folder() / _NAME
+    file = find_token_file(settings)
     return Tokens(_read_or_create(file), "", file)
+
+
+def find_token_file(settings: Settings) -> Path:
+    """Return the file of the token that counts if none is set: in the data folder of `lfr up` if that is the
+    server, else in systemd's $STATE_DIRECTORY, else in the state folder of the user."""
+    if settings.up_data:
+        return Path(settings.up_data).expanduser() / _NAME
+    return _state_folder() / _NAME
+
+
+def read_token(settings: Settings) -> str:
+    """Return the token that permits most: that of the settings, else that of the file.
+
+    Raises NotFound if there is no file, and CannotWrite if nobody can read a token in it."""
+    if settings.api_token or settings.api_read_token:
+        return settings.api_token or settings.api_read_token
+    for file in (find_token_file(settings), _SERVICE_FOLDER / _NAME):
+        if os.access(file, os.R_OK):
+            return _read_or_create(file)
+    raise NotFound(
+        f"there is no token yet, or not for you: {find_token_file(settings)}",
+        hint="the first start of lfr api, lfr console or lfr up makes it",
+    )
 
 
 def _state_folder() -> Path:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import waitress
 from waitress import wasyncore
@@ -22,6 +22,8 @@ from waitress.task import ErrorTask
 from waitress.utilities import Error
 
 from lfr.web.problems import SECURITY_HEADERS, problem_response
+
+BodyCheck: TypeAlias = Callable[[Mapping[str, str], str], bool]
 
 _REQUEST_TIMEOUT_SECONDS: Final = 60.0
 """A request must arrive completely within this time."""
@@ -33,6 +35,9 @@ _SHORTEST_IDLE_SECONDS: Final = 1.0
 _SHORTEST_REQUEST_SECONDS: Final = 5.0
 """No connection is closed to make room before it has been idle, or its request incomplete, for this long."""
 
+_FREE_BODY: Final = 8192
+"""The bytes of a body that are read in any case: those of a login, and what comes with the headers."""
+
 _SEND_TIMEOUT_SECONDS: Final = 60.0
 """Close connections whose client has read nothing for this long."""
 
@@ -42,6 +47,13 @@ class RequestTimeout(Error):  # type: ignore[misc]  # waitress has no types
 
     code = int(HTTPStatus.REQUEST_TIMEOUT)
     reason = HTTPStatus.REQUEST_TIMEOUT.phrase
+
+
+class TokenRequired(Error):  # type: ignore[misc]
+    """A request whose body is not read, because it has no right token. (RFC 9110, section 15.5.2)"""
+
+    code = int(HTTPStatus.UNAUTHORIZED)
+    reason = HTTPStatus.UNAUTHORIZED.phrase
 
 
 _DETAILS: Final = {413: "the body has too many bytes", 431: "the headers have too many bytes"}
@@ -63,11 +75,12 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection that records when its current request began."""
+    """A connection that records when its current request began, and reads no body from strangers."""
 
     error_task_class = _ProblemTask
     request: Any
     began_at = 0.0
+    is_checked = False
 
     def received(self, data: bytes) -> bool:
         """Parse received bytes, and note the time if they begin a request. Return waitress's result."""
@@ -75,14 +88,27 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         result = bool(super().received(data))
         if self.request is not None and self.request is not before:
             self.began_at = time.time()
+            self.is_checked = False
+        if self.request is not None and self.request.headers_finished and not self.is_checked:
+            self.is_checked = True
+            self._check_body()
         return result
+
+    def _check_body(self) -> None:
+        """Answer a request (401) before its body has come, if its token does not permit to send one."""
+        request = self.request
+        is_small = not request.chunked and request.content_length <= _FREE_BODY
+        headers = {name.lower().replace("_", "-"): value for name, value in request.headers.items()}
+        client = str(self.addr[0]) if isinstance(self.addr, tuple) else ""
+        if not is_small and not self.server.may_send_body(headers, client):
+            self._answer(TokenRequired("a right token must come before a body: Authorization: Bearer TOKEN"))
 
     def enforce_timeouts(self, now: float) -> None:
         """Close the connection if its client is too slow to read; answer a request that is too slow (408)."""
         if self.total_outbufs_len and now - self.last_activity > _SEND_TIMEOUT_SECONDS:
             self.handle_close()  # waitress would honour `will_close` only once the client reads again
         elif self.request is not None and now - self.began_at > _REQUEST_TIMEOUT_SECONDS:
-            self._abort_request()
+            self._answer(RequestTimeout("the request did not arrive completely in time"))
 
     def dispensable_since(self, now: float) -> float | None:
         """Return since when nothing has happened on the connection that a server without room has to wait
@@ -94,23 +120,33 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
             since, least = self.began_at, _SHORTEST_REQUEST_SECONDS
         return since if now - since >= least else None
 
-    def _abort_request(self) -> None:
+    def _answer(self, error: Error) -> None:
+        """Answer the incomplete request with an error and close the connection."""
         with self.requests_lock:
             if self.requests or self.request is None:
                 self.will_close = True
                 return
             request, self.request = self.request, None
-            request.error = RequestTimeout("the request did not arrive completely in time")
+            request.error = error
             request.completed = True
             self.requests.append(request)
             self.server.add_task(self)
 
 
 class WaitressServer:
-    """Serves an application at listening sockets, from `run` on. `limits`: settings of waitress."""
+    """Serves an application at listening sockets, from `run` on.
+
+    limits         settings of waitress
+    may_send_body  returns whether a request may have a long body, from its headers, with names in lower case,
+                   and the address of the client
+    """
 
     def __init__(
-        self, app: Callable[..., Any], listening: Sequence[socket.socket], limits: Mapping[str, Any]
+        self,
+        app: Callable[..., Any],
+        listening: Sequence[socket.socket],
+        limits: Mapping[str, Any],
+        may_send_body: BodyCheck,
     ) -> None:
         logging.getLogger("waitress").setLevel(logging.WARNING)  # else it logs each client that disconnects
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # and each request that is queued
@@ -119,6 +155,7 @@ class WaitressServer:
         self._servers = [each for each in self._sockets.values() if isinstance(each, BaseWSGIServer)]
         for server in self._servers:
             server.channel_class = _Channel
+            server.may_send_body = may_send_body
         self._iterated = threading.Event()
         self._stopping = threading.Event()
 

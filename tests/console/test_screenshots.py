@@ -46,7 +46,7 @@ def gallery(busy: Installation) -> Gallery:
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Installation]:
     """Nothing has been started here, no role runs, and a token is asked for."""
-    more = {"LFR_API_TOKEN": "abc", "LFR_API_READ_TOKEN": "def"}
+    more = {"LFR_API_REQUIRE_TOKEN": "always", "LFR_API_TOKEN": "abc", "LFR_API_READ_TOKEN": "def"}
     with installed(tmp_path_factory.mktemp("empty"), (), token="abc", more=more) as installation:
         yield installation
 

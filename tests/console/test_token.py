@@ -9,11 +9,16 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.console.browser_checks import Guard
 from tests.console.installation import Installation, installed
+from tests.support.processes import lfr
 
 
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Installation]:
-    more = {"LFR_API_TOKEN": "may-operate", "LFR_API_READ_TOKEN": "may-read"}
+    more = {
+        "LFR_API_REQUIRE_TOKEN": "always",
+        "LFR_API_TOKEN": "may-operate",
+        "LFR_API_READ_TOKEN": "may-read",
+    }
     with installed(tmp_path_factory.mktemp("closed"), token="may-operate", more=more) as installation:
         installation.lfr.run("@flow closed\na -> b", {}, "closed-1")
         yield installation
@@ -97,3 +102,24 @@ def test_with_a_read_token_one_looks_and_changes_nothing(
     expect(page.locator(".verdict")).to_be_visible()
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("this token is for reading only")
+
+
+def test_a_link_logs_a_browser_in_once(
+    tmp_path_factory: pytest.TempPathFactory, page: Page, browser: Browser
+) -> None:
+    more = {
+        "LFR_API_REQUIRE_TOKEN": "always",
+        "LFR_API_TOKEN": "",
+        "STATE_DIRECTORY": str(tmp_path_factory.mktemp("state")),
+    }
+    with installed(tmp_path_factory.mktemp("linked"), (), more=more) as installation:
+        made = lfr("token", "--link", f"{installation.url}/", url=installation.redis, more=more)
+        assert made.returncode == 0, made.stderr
+        page.goto(made.stdout.strip())
+        expect(page.get_by_role("heading", name="Workflows")).to_be_visible()
+        expect(page).to_have_url(f"{installation.url}/")
+        context = browser.new_context()
+        other = context.new_page()
+        other.goto(made.stdout.strip())
+        expect(other.get_by_role("heading", name="A token is required")).to_be_visible()
+        context.close()

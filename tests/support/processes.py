@@ -23,10 +23,12 @@ def built_file() -> Path:
 
 
 def environment(url: str | None, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment of a process: of lfr's variables, only the address of Redis is set."""
+    """Return the environment of a process: of lfr's variables, only the address of Redis is set, and that
+    tests need no token on loopback."""
     others = {name: value for name, value in os.environ.items() if not name.startswith(("LFR_", "REDIS_"))}
     address = {} if url is None else {"LFR_REDIS_URL": url}
-    return {**others, "LOG_LEVEL": "WARNING", **address, **(more or {})}
+    access = {"LFR_API_TOKEN": "token-of-tests", "LFR_API_REQUIRE_TOKEN": "remote"}
+    return {**others, "LOG_LEVEL": "WARNING", **access, **address, **(more or {})}
 
 
 def lfr(

@@ -458,7 +458,9 @@ def test_a_queue_is_listed_oldest_first(call: Caller, store: Store) -> None:
 def test_archives_are_kept_in_the_folder(store: Store, tmp_path: Path) -> None:
     def caller(folder: str) -> Caller:
         settings = replace(store.settings, archive_folder=folder)
-        return Caller(make_app(replace(store, settings=settings), AccessPolicy(), max_body=100_000))
+        return Caller(
+            make_app(replace(store, settings=settings), AccessPolicy(is_open=True), max_body=100_000)
+        )
 
     call = caller(str(tmp_path))
     id = start(call, id="a:b")
@@ -552,7 +554,9 @@ def test_safe_headers_stand_on_everything(call: Caller) -> None:
 
 def test_redis_away_is_said(store: Store) -> None:
     away = Caller(
-        make_app(open_store(Settings(redis_url="redis://127.0.0.1:1")), AccessPolicy(), max_body=1000)
+        make_app(
+            open_store(Settings(redis_url="redis://127.0.0.1:1")), AccessPolicy(is_open=True), max_body=1000
+        )
     )
     assert away("GET", "/health/live").status == 200
     assert away("GET", "/health/ready").status == 503

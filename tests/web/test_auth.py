@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import re
 import stat
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lfr.config.settings import Settings
-from lfr.errors import CannotWrite
-from lfr.web.app import all_routes
+from lfr.errors import CannotWrite, NotFound
+from lfr.store.redis.connection import Store
+from lfr.web.app import all_routes, make_app
+from lfr.web.auth import AccessPolicy
+from lfr.web.http_process import make_policy
+from lfr.web.refusals import Refusals
 from lfr.web.route import Access
 from lfr.web.server import Address, parse_address
-from lfr.web.token_file import load_tokens
+from lfr.web.token_file import Tokens, load_tokens, read_token
 from tests.web.conftest import Caller
 
 EVERY = [(route.method, re.sub(r"\{\w+\}", "1", route.path), route.access) for route in all_routes()]
@@ -52,6 +58,73 @@ def test_a_page_of_another_origin_changes_nothing(call: Caller, origin: str) -> 
     assert call("GET", "/workflows", origin=origin).status == 200
 
 
+def test_a_page_of_another_site_gets_nothing(call: Caller) -> None:
+    """Not even a live stream, of which there are few, and not the difference between two ids."""
+    for site in ("cross-site", "same-site", "anything"):
+        for path in ("/workflows", "/workflows/none", "/health/live", "/live"):
+            assert call("GET", path, sec_fetch_site=site, sec_fetch_mode="no-cors").status == 403
+            frame = call("GET", path, sec_fetch_site=site, sec_fetch_mode="navigate", sec_fetch_dest="iframe")
+            assert frame.status == 403
+    link = {"sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
+    assert call("GET", "/workflows", sec_fetch_site="cross-site", **link).status == 200
+    assert call("POST", "/events", {"kind": "x"}, sec_fetch_site="cross-site", **link).status == 403
+
+
+@pytest.mark.parametrize("header", ["x_forwarded_for", "forwarded", "via", "x_real_ip", "x_forwarded_host"])
+def test_a_request_through_a_proxy_needs_a_token_though_the_server_is_open(store: Store, header: str) -> None:
+    policy = AccessPolicy("may-operate", "may-read", is_open=True)
+    call = Caller(make_app(store, policy, max_body=1000))
+    assert call("GET", "/workflows").status == 200
+    assert call("GET", "/workflows", **{header: "192.0.2.1"}).status == 401
+    answer = call("GET", "/workflows", authorization="Bearer may-read", **{header: "192.0.2.1"})
+    assert answer.status == 200
+
+
+def test_a_server_is_open_on_loopback_alone_and_behind_no_proxy() -> None:
+    tokens, loopback = Tokens("o", "r"), Address("127.0.0.1", 80)
+    remote = Settings(api_require_token="remote")
+    assert not make_policy(Settings(), tokens, loopback).is_open
+    assert make_policy(remote, tokens, loopback).is_open
+    assert not make_policy(remote, tokens, Address("0.0.0.0", 80)).is_open
+    assert not make_policy(replace(remote, api_hosts=("lfr.example",)), tokens, loopback).is_open
+
+
+def test_without_any_token_nobody_gets_in(store: Store) -> None:
+    call = Caller(make_app(store, AccessPolicy(), max_body=1000))
+    assert call("GET", "/workflows").status == 401
+    assert call("GET", "/workflows", authorization="Bearer ").status == 401
+
+
+def test_few_wrong_tokens_are_looked_at(
+    guarded: Caller, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statuses = [guarded("GET", "/workflows", authorization=f"Bearer {n}").status for n in range(30)]
+    assert statuses == [401] * 20 + [429] * 10
+    refused = guarded("GET", "/workflows", authorization="Bearer may-read")
+    assert refused.status == 429
+    assert 1 <= int(refused.headers["Retry-After"]) <= 61
+    assert guarded("GET", "/workflows").status == 429
+    assert [record.getMessage()[:16] for record in caplog.records] == ["wrong token from"] * 2
+    later = time.monotonic() + 60
+    monkeypatch.setattr("lfr.web.refusals.time.monotonic", lambda: later)
+    assert guarded("GET", "/workflows", authorization="Bearer may-read").status == 200
+
+
+def test_who_has_a_right_token_is_not_locked_out_by_others_at_its_address(guarded: Caller) -> None:
+    assert guarded("GET", "/workflows", authorization="Bearer may-read").status == 200
+    for number in range(30):
+        assert guarded("GET", "/workflows", authorization=f"Bearer {number}").status == 401
+    assert guarded("GET", "/workflows", authorization="Bearer may-read").status == 200
+
+
+def test_clients_that_send_wrong_tokens_are_forgotten_in_their_order() -> None:
+    refusals = Refusals()
+    for number in range(10_100):
+        refusals.note(str(number), is_right=False)
+    assert len(refusals._clients) == 10_000
+    assert list(refusals._clients)[-1] == "10099"
+
+
 def test_a_page_of_the_same_origin_may(call: Caller) -> None:
     assert call("POST", "/events", {"kind": "x"}, origin="http://127.0.0.1:5000").status == 201
     assert call("POST", "/events", {"kind": "x"}, sec_fetch_site="cross-site").status == 403
@@ -80,18 +153,24 @@ def test_a_token_is_made_once_and_nobody_else_reads_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
-    first = load_tokens(Settings(), is_local=False)
+    first = load_tokens(Settings())
     assert len(first.operate) > 30 and first.file is not None
     assert stat.S_IMODE(os.stat(first.file).st_mode) == 0o600
-    assert load_tokens(Settings(), is_local=False) == first
-    assert load_tokens(Settings(), is_local=True) == ("", "", None)
-    assert load_tokens(Settings(api_read_token="r"), is_local=True) == ("", "r", None)
+    assert load_tokens(Settings()) == first
+    assert load_tokens(Settings(api_read_token="r")) == ("", "r", None)
+    assert read_token(Settings()) == first.operate
+    assert read_token(Settings(api_token="o", api_read_token="r")) == "o"
+    folder = tmp_path / "data"
+    of_up = load_tokens(Settings(up_data=str(folder)))
+    assert of_up.file == folder / "api-token" and of_up != first
+    with pytest.raises(NotFound, match="there is no token yet"):
+        read_token(Settings(up_data=str(tmp_path / "other")))
 
 
 def test_all_who_start_at_once_have_the_same_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     monkeypatch.setattr(Path, "exists", lambda _: False)  # each finds that there is none yet
-    tokens = {load_tokens(Settings(), is_local=False) for _ in range(3)}
+    tokens = {load_tokens(Settings()) for _ in range(3)}
     assert len(tokens) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["api-token"]
 
@@ -100,7 +179,7 @@ def test_an_empty_file_is_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     (tmp_path / "api-token").touch()
     with pytest.raises(CannotWrite, match="no token"):
-        load_tokens(Settings(), is_local=False)
+        load_tokens(Settings())
 
 
 @pytest.mark.parametrize(

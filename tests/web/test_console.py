@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from lfr.store.redis.connection import Store
 from lfr.web.app import make_app
 from lfr.web.auth import AccessPolicy
 from lfr.web.console import API, StaticFile, make_console, read_static_files
+from lfr.web.login import make_link
 from tests.web.conftest import Caller
 
 PAGES = (
@@ -34,7 +37,7 @@ def made(store: Store, rules: AccessPolicy) -> Caller:
 @pytest.fixture
 def console(store: Store) -> Caller:
     """The console without tokens."""
-    return made(store, AccessPolicy())
+    return made(store, AccessPolicy(is_open=True))
 
 
 @pytest.fixture
@@ -216,6 +219,42 @@ def test_what_the_console_is_made_of_is_kept_apart_from_what_makes_it(console: C
     files: dict[str, StaticFile] = read_static_files()
     assert "/index.html" in files
     app: Callable[..., Any] = make_console(
-        lambda *_: [], AccessPolicy(), {"/index.html": files["/index.html"]}
+        lambda *_: [], AccessPolicy(is_open=True), {"/index.html": files["/index.html"]}
     )
     assert Caller(app)("GET", "/app.js").status == 404
+
+
+def test_a_link_gives_the_token_once(store: Store, tmp_path: Path) -> None:
+    policy, file = AccessPolicy("may-operate"), tmp_path / "api-token"
+    api = make_app(store, policy, max_body=10_000, root=API)
+    console = Caller(make_console(api, policy, read_static_files(), file))
+    old = make_link("http://127.0.0.1:8000/", file).partition("#login=")[2]
+    code = make_link("http://127.0.0.1:8000/", file).partition("#login=")[2]
+    assert stat.S_IMODE((tmp_path / "login-code").stat().st_mode) == 0o600
+    for wrong in (old, "", code + "x", "\xff"):
+        assert console("POST", "/login", wrong, content_type="text/plain").status == 403
+    foreign = console("POST", "/login", code, content_type="text/plain", sec_fetch_site="cross-site")
+    assert foreign.status == 403
+    assert console("GET", "/login").status == 405
+    right = console("POST", "/login", code, content_type="text/plain")
+    assert (right.status, right.body) == (200, b"may-operate")
+    assert console("POST", "/login", code, content_type="text/plain").status == 403
+
+
+def test_an_old_link_does_not_work(store: Store, tmp_path: Path) -> None:
+    policy, file = AccessPolicy("may-operate"), tmp_path / "api-token"
+    console = Caller(make_console(lambda *_: [], policy, read_static_files(), file))
+    code = make_link("http://127.0.0.1:8000/", file).partition("#login=")[2]
+    os.utime(tmp_path / "login-code", (0, 0))
+    assert console("POST", "/login", code, content_type="text/plain").status == 403
+
+
+def test_codes_cannot_be_guessed_at_leisure_nor_asked_for_where_there_are_none(
+    store: Store, tmp_path: Path
+) -> None:
+    policy = AccessPolicy("may-operate")
+    console = Caller(make_console(lambda *_: [], policy, read_static_files(), tmp_path / "api-token"))
+    statuses = [console("POST", "/login", "guess", content_type="text/plain").status for _ in range(22)]
+    assert statuses == [403] * 20 + [429] * 2
+    without = Caller(make_console(lambda *_: [], policy, read_static_files()))
+    assert without("POST", "/login", "guess", content_type="text/plain").status == 404

@@ -54,7 +54,7 @@ def test_a_body_that_is_too_large_is_not_even_read(redis_url: str) -> None:
 
 
 def test_two_processes_ask_for_one_token(redis_url: str, tmp_path: Path) -> None:
-    more = {"STATE_DIRECTORY": str(tmp_path)}
+    more = {"STATE_DIRECTORY": str(tmp_path), "LFR_API_TOKEN": ""}
     with (
         serving(redis_url, "0.0.0.0:0", more) as (_, first),
         serving(redis_url, "0.0.0.0:0", more) as (_, second),
@@ -71,3 +71,19 @@ def ask(port: int, token: str) -> int:
         with connection.getresponse() as reply:
             reply.read()
             return reply.status
+
+
+def test_the_body_of_a_stranger_is_not_read(redis_url: str) -> None:
+    more = {"LFR_API_TOKEN": "sesame", "LFR_API_REQUIRE_TOKEN": "always"}
+    with serving(redis_url, more=more) as (_, port):
+        for token, status in (("", 401), ("Bearer wrong", 401), ("Bearer sesame", 201)):
+            for framing in ("Content-Length: 100000", "Transfer-Encoding: chunked"):
+                with socket.create_connection(("127.0.0.1", port), STALL_SECONDS) as connection:
+                    head = f"POST /events HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {token}\r\n"
+                    head += f"Content-Type: application/json\r\n{framing}\r\n\r\n"
+                    connection.sendall(head.encode())
+                    if status == 201:  # only now the body
+                        body = b'{"kind": "x"}'.ljust(100_000)
+                        chunk = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+                        connection.sendall(body if "Length" in framing else chunk)
+                    assert until(connection, b"\r\n\r\n").startswith(f"HTTP/1.1 {status} ".encode())

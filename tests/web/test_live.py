@@ -175,7 +175,7 @@ def test_a_stream_ends_with_its_reader(call: Caller) -> None:
 
 def test_streams_end_when_the_server_stops(store: Store) -> None:
     streams = StreamSlots()
-    call = Caller(make_app(store, AccessPolicy(), max_body=1000, streams=streams))
+    call = Caller(make_app(store, AccessPolicy(is_open=True), max_body=1000, streams=streams))
     id = start(call, "a")
     replies = [call("GET", path, stream=True) for path in ("/live", f"/workflows/{id}/live")]
     updates = [messages(reply) for reply in replies]

@@ -47,7 +47,7 @@ def test_so_is_every_answer_about_what_is_there(redis_url: str, store: Store, tm
 def run(redis_url: str, folder: Path, configuration: str, *arguments: str) -> str:
     """Return the output of schemathesis. Fail the test if it finds an error."""
     (folder / "schemathesis.toml").write_text(configuration)
-    with serving(redis_url, more={"LFR_API_TOKEN": "sesame"}) as (_, port):
+    with serving(redis_url, more={"LFR_API_TOKEN": "sesame", "LFR_API_REQUIRE_TOKEN": "always"}) as (_, port):
         command = [sys.executable, "-m", "schemathesis.cli", "run"]
         command += [f"http://127.0.0.1:{port}/openapi.json", "--header", "Authorization: Bearer sesame"]
         command += [word for path in STREAMS for word in ("--exclude-path", path)]

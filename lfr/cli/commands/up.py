@@ -10,7 +10,7 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from lfr.cli.exit_codes import PERMANENT_FAILURES, ExitCode
 from lfr.cli.ui.options import add_flag, parse_port
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import Layer, RedisSource, SourcedValue, load_with_origins
+from lfr.config.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
         registered_up(folder) as is_registered,
     ):
         is_found = is_registered and loaded.redis_source in (RedisSource.UP_FOLDER, RedisSource.NOTHING)
-        _print_addresses(terminal, bundle, servers, is_found=is_found)
+        _print_addresses(terminal, bundle, servers, settings, is_found=is_found)
         terminal.print(_SIMULATED if arguments.simulate else _NOT_SIMULATED)
         terminal.out.flush()
         try:
@@ -121,17 +122,32 @@ def _roles(arguments: Namespace, servers: Mapping[str, str]) -> list[RoleArgumen
 
 
 def _print_addresses(
-    terminal: Terminal, bundle: Bundle, servers: Mapping[str, str], *, is_found: bool
+    terminal: Terminal, bundle: Bundle, servers: Mapping[str, str], settings: Settings, *, is_found: bool
 ) -> None:
-    """Print where everything is. `is_found` says whether other commands find the server with nothing set."""
+    """Print where everything is; the console with a link that logs a browser in once. `is_found` says
+    whether other commands find the server with nothing set."""
     program, option = _program_name(), "" if is_found else f" --data {bundle.folder}"
     terminal.print(f"lfr runs, with its data in {bundle.folder}. Ctrl-C stops it.")
     if "console" in servers:
-        terminal.print(f"The console: http://{servers['console']}/")
+        terminal.print(f"The console: {_console_link(servers['console'], bundle.folder, settings)}")
     if "api" in servers:
-        terminal.print(f"The API: http://{servers['api']}/workflows")
+        terminal.print(
+            f"The API: http://{servers['api']}/workflows, with the token of {program} token{option}"
+        )
     terminal.print(f"In another terminal:\n\n  {program} run FILE --wait{option}\n  {program} list{option}\n")
     terminal.print(f"For other programs: export LFR_REDIS_URL={_url_for_shell(bundle)}")
+
+
+def _console_link(address: str, folder: Path, settings: Settings) -> str:
+    """Return the URL of the console, with what logs a browser in unless the settings have a token, or say
+    that none is needed. Raises CannotWrite."""
+    url = f"http://{address}/"
+    if settings.api_token or settings.api_read_token or settings.api_require_token != "always":
+        return url
+    from lfr.web.login import make_link
+    from lfr.web.token_file import find_token_file
+
+    return make_link(url, find_token_file(replace(settings, up_data=str(folder))))
 
 
 def _url_for_shell(bundle: Bundle) -> str:
