@@ -134,5 +134,6 @@ def test_a_folder_that_is_deleted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"\xff\n", b"two\nlines\n", b"", "ü".encode()])
 def test_a_file_that_holds_no_token(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "api-token").write_bytes(content)
-    done = lfr("api", ":0", "--url", "redis://127.0.0.1:1", more={"STATE_DIRECTORY": str(tmp_path)})
+    more = {"STATE_DIRECTORY": str(tmp_path), "LFR_API_TOKEN": ""}
+    done = lfr("api", ":0", "--url", "redis://127.0.0.1:1", more=more)
     assert done.returncode == 73 and "there is no token in" in done.stderr

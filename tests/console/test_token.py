@@ -116,7 +116,7 @@ def test_a_link_logs_a_browser_in_once(
         made = lfr("token", "--link", f"{installation.url}/", url=installation.redis, more=more)
         assert made.returncode == 0, made.stderr
         page.goto(made.stdout.strip())
-        expect(page.get_by_role("heading", name="Workflows")).to_be_visible()
+        expect(page.get_by_role("heading", name="Workflows", exact=True)).to_be_visible()
         expect(page).to_have_url(f"{installation.url}/")
         context = browser.new_context()
         other = context.new_page()

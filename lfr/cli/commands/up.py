@@ -134,7 +134,10 @@ def _print_addresses(
         terminal.print(
             f"The API: http://{servers['api']}/workflows, with the token of {program} token{option}"
         )
-    terminal.print(f"In another terminal:\n\n  {program} run FILE --wait{option}\n  {program} list{option}\n")
+    terminal.print(
+        f"In another terminal:\n\n  {program} run FILE --wait{option}\n  {program} list{option}\n"
+        f"  {program} token{option}  # for programs that use the API\n"
+    )
     terminal.print(f"For other programs: export LFR_REDIS_URL={_url_for_shell(bundle)}")
 
 

@@ -165,3 +165,13 @@ def test_a_literal_is_an_object_or_a_list() -> None:
     ]
     with pytest.raises(FlowError, match="object or a list"):
         compile_flow("<- text -> → a")
+
+
+def test_a_short_text_does_not_become_a_large_value() -> None:
+    """A flow may have many literals, each of which would be allowed alone."""
+    doubled = "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 15))
+    text = f"(-\na0: &a0 {{x: 1}}\n{doubled}-)"
+    assert len(text) < 500
+    assert "all its aliases written out" in refusal(text)
+    shared = "(-\nbase: &base {x: 1, y: 2}\n" + "".join(f"k{n}: *base\n" for n in range(1000)) + "-)"
+    assert len(parameters(shared)) == 1001
