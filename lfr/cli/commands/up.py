@@ -131,9 +131,7 @@ def _print_addresses(
     if "console" in servers:
         terminal.print(f"The console: {_console_link(servers['console'], bundle.folder, settings)}")
     if "api" in servers:
-        terminal.print(
-            f"The API: http://{servers['api']}/workflows, with the token of {program} token{option}"
-        )
+        terminal.print(f"The API: http://{servers['api']}/workflows")
     terminal.print(
         f"In another terminal:\n\n  {program} run FILE --wait{option}\n  {program} list{option}\n"
         f"  {program} token{option}  # for programs that use the API\n"
