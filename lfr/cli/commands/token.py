@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import ExitCode
-from lfr.cli.ui.options import add_connection_options, load_command_settings
+from lfr.cli.ui.options import add_connection_options, add_json_option, load_command_settings
 from lfr.cli.ui.terminal import Terminal
 from lfr.errors import Conflict
 
@@ -21,6 +21,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         const=_CONSOLE,
         help=f"print a link that logs a browser in once, at the console with this URL (default: {_CONSOLE})",
     )
+    add_json_option(parser)
     add_connection_options(parser)
 
 
@@ -31,11 +32,19 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
     settings = load_command_settings(arguments).settings
     token = read_token(settings)
     if not arguments.link:
-        terminal.print(token)
+        _print(terminal, "token", token, as_json=arguments.json)
         return
     if settings.api_token or settings.api_read_token:
         raise Conflict("the settings have a token, so there are no links", hint="type the token: lfr token")
-    terminal.print(make_link(arguments.link, find_token_file(settings)))
+    link = make_link(arguments.link, find_token_file(settings))
+    _print(terminal, "link", link, as_json=arguments.json)
+
+
+def _print(terminal: Terminal, name: str, text: str, *, as_json: bool) -> None:
+    if as_json:
+        terminal.print_json({name: text})
+    else:
+        terminal.print(text)
 
 
 HANDLER = Handler(
