@@ -123,9 +123,12 @@ export async function sendJson(method, path, value = undefined) {
   return text ? parseJson(text) : null;
 }
 
+/** Return a name as one segment of a path. `.` and `..`, which a browser would resolve, become what names nothing. */
+export const pathSegment = (name) =>
+  encodeURIComponent(name).replace(/^\.{1,2}$/, (dots) => dots.replaceAll(".", "%252E"));
+
 /** Return the API's path of a workflow; `rest`, such as `/history`, is appended as it is. */
-export const apiPath = (id, rest = "") =>
-  `/workflows/${encodeURIComponent(id).replaceAll("%2F", "/")}${rest}`;
+export const apiPath = (id, rest = "") => `/workflows/${id.split("/").map(pathSegment).join("/")}${rest}`;
 
 /** Make the browser save a text as a file. */
 export function saveFile(name, text, type = "application/json") {

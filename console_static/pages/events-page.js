@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { useNow, usePolling } from "../hooks/live.js";
 import { Clock } from "../components/indicators.js";
-import { getJson, sendJson } from "../client/api.js";
+import { getJson, pathSegment, sendJson } from "../client/api.js";
 import { buildAddress, shortenId, workflowAddress } from "../state/address.js";
 import { Confirm, ProblemMessage } from "../components/dialog.js";
 import { navigate, useRoute } from "../hooks/navigation.js";
@@ -143,7 +143,7 @@ export function EventsPage() {
         title=${`Set the latch ${reset.name} to zero?`}
         word="Set to zero"
         danger
-        act=${() => sendJson("POST", `/latches/${encodeURIComponent(reset.name)}/reset`)}
+        act=${() => sendJson("POST", `/latches/${pathSegment(reset.name)}/reset`)}
         onClose=${() => setReset(null)}
         onDone=${() => {
           showNotice(`The latch ${reset.name} is at zero`);

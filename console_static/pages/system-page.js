@@ -7,7 +7,7 @@ import { WORKFLOW_STATES } from "../format/state-labels.js";
 import { ProblemMessage } from "../components/dialog.js";
 import { useInstallation } from "../state/installation.js";
 import { formatSize } from "../components/json-view.js";
-import { getJson } from "../client/api.js";
+import { getJson, pathSegment } from "../client/api.js";
 import { formatDuration } from "../format/times.js";
 import { shortenId, workflowAddress } from "../state/address.js";
 
@@ -218,7 +218,7 @@ function Queue({ group, length }) {
   const [problem, setProblem] = useState(null);
   const load = (event) =>
     event.currentTarget.open &&
-    getJson(`/queues/${encodeURIComponent(group)}?size=${QUEUE_SIZE}`).then(setEntries, setProblem);
+    getJson(`/queues/${pathSegment(group)}?size=${QUEUE_SIZE}`).then(setEntries, setProblem);
   return html`<details class="queue" onToggle=${load}>
     <summary>${number(length)} in its queue</summary>
     ${problem && html`<${ProblemMessage} problem=${problem} />`}

@@ -1,12 +1,17 @@
 // Addresses of pages <-> routes. An address holds all state of a page that is worth a link.
 
+// As the server has it. An id of `..` would make the console ask for another path of the API.
+const ID = /^(?!\.{1,2}(?:\/|$))[\p{L}\p{N}_.:-]{1,300}(?:\/\d{1,7}\.\d{1,9}(?:\.\d{1,9})?){0,100}$/u;
+
 const PAGES = { "/": "workflows", "/start": "start", "/events": "events", "/system": "system" };
 
 /** Parse an address: `page` ("nothing": unknown), `id` of a workflow or empty, and the query as `params`. */
 export function parseAddress(path, search) {
   const params = Object.fromEntries(new URLSearchParams(search));
-  if (path.length > "/workflows/".length && path.startsWith("/workflows/"))
-    return { page: "workflow", id: decode(path.slice("/workflows/".length)), params };
+  if (path.startsWith("/workflows/")) {
+    const id = decode(path.slice("/workflows/".length));
+    return ID.test(id) ? { page: "workflow", id, params } : { page: "nothing", id: "", params };
+  }
   return { page: PAGES[path] ?? "nothing", id: "", params };
 }
 

@@ -102,8 +102,9 @@ def _unwind_on_signals() -> None:
 def _report(error: BaseException) -> int:
     from lfr.cli.exit_codes import ExitCode, exit_code
     from lfr.cli.ui.parser import UsageError
-    from lfr.cli.ui.terminal import printable, process_terminal
+    from lfr.cli.ui.terminal import process_terminal
     from lfr.errors import LfrError
+    from lfr.values.printable import printable
 
     terminal = process_terminal()
     match error:

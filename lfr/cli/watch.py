@@ -12,9 +12,10 @@ from lfr.cli.exit_codes import ExitCode
 from lfr.cli.ui.format_values import format_duration, seconds_between
 from lfr.cli.ui.options import add_flag, parse_seconds
 from lfr.cli.ui.progress import progress_view
-from lfr.cli.ui.terminal import Terminal, printable
+from lfr.cli.ui.terminal import Terminal
 from lfr.errors import Unreachable
 from lfr.states import WorkflowState
+from lfr.values.printable import printable
 
 if TYPE_CHECKING:
     from lfr.store.redis.connection import Store

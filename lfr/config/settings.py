@@ -55,7 +55,9 @@ class Settings:
         10.0, "redis.timeout", "time without a reply after which a connection counts as lost"
     )
     redis_commands: tuple[str, ...] = _setting(
-        (), "redis.commands", "commands that redis: tasks may send; `usual` stands for the default ones"
+        ("usual",),
+        "redis.commands",
+        "commands that redis: tasks may send; `usual` stands for those that docs/tasks.md lists",
     )
     stream: str = _setting("workflows:run", "stream", "key of the stream of events")
     log_level: str = _setting(

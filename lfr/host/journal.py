@@ -12,7 +12,9 @@ import logging
 import os
 import socket
 from collections.abc import Mapping
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
+
+from lfr.values.printable import printable, printable_lines
 
 _PRIORITIES: Final = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 """Least level -> priority of syslog: err, warning, info."""
@@ -76,12 +78,27 @@ class _JournalHandler(logging.Handler):
         return {name: value for name, value in fields.items() if value}
 
 
-class _JournalFormatter(logging.Formatter):
+class _Formatter(logging.Formatter):
+    """Writes a message in one line, and the lines of a traceback indented below it: texts from outside cannot
+    add lines that look like those of lfr, nor control the terminal that shows them."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = printable(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:
+        return "  " + printable_lines(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:
+        return "  " + printable_lines(stack_info)
+
+
+class _JournalFormatter(_Formatter):
     """Writes the priority before each line: the journal makes an entry of each."""
 
     def format(self, record: logging.LogRecord) -> str:
         prefix = f"<{syslog_priority(record.levelno)}>"
-        return "\n".join(prefix + line for line in super().format(record).splitlines() or [""])
+        return "\n".join(prefix + line for line in super().format(record).split("\n"))
 
 
 def syslog_priority(level: int) -> int:
@@ -113,8 +130,9 @@ def set_up_logging(
     if is_journal(stream, os.environ if environment is None else environment):
         handler.setFormatter(_JournalFormatter("%(message)s"))
         handler = _JournalHandler(role, journal, handler)
+        handler.setFormatter(_Formatter("%(message)s"))
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

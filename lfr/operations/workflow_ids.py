@@ -39,9 +39,14 @@ def parse_workflow_id(text: str) -> str:
 
 
 def generate_workflow_id(name: str, uuid: UUID) -> str:
-    """Return a new id: `workflow:NAME-UUID` with the name of a flow, or `workflow:UUID` if that is empty."""
+    """Return a new id: `workflow:NAME-UUID` with the name of a flow, or `workflow:UUID` if that is empty.
+
+    `parse_new_workflow_id` accepts it, whatever the name is: with a name as `latch:x` its colons become
+    hyphens, because the id would be the key of a latch.
+    """
     name = _INVALID_CHARACTER.sub("-", name)[:180]
-    return f"{PREFIX}{name}-{uuid}" if name else f"{PREFIX}{uuid}"
+    id = f"{PREFIX}{name}-{uuid}" if name else f"{PREFIX}{uuid}"
+    return id if WORKFLOW_ID.fullmatch(id) else f"{PREFIX}{name.replace(':', '-')}-{uuid}"
 
 
 def generate_run() -> str:

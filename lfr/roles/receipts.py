@@ -33,6 +33,7 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.stream.entries import Entry, acknowledge_command, as_text, read_entries, read_range
 from lfr.values.json import encode_json
+from lfr.values.printable import printable_json
 
 _ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
 
@@ -190,7 +191,7 @@ def _log_lines(entry: Entry, action: str, ids: Iterable[str], targets: Mapping[s
         f'","action":{encode_json(action)},"at":{at},"target":',
     )
     for id in ids:
-        yield f"{before}{id}{between}{targets.get(id, 'null')}}}".replace("\n", " ") + "\n"
+        yield printable_json(f"{before}{id}{between}{targets.get(id, 'null')}}}") + "\n"
 
 
 def _event_json(entry: Entry, values: events.Values | events.Malformed) -> str:

@@ -116,13 +116,13 @@ class RedisCommand:
 def allowed_commands(names: Iterable[str]) -> frozenset[str]:
     """Return the commands that the setting redis.commands allows, in capitals.
 
-    In it `USUAL` stands for the commands that are allowed by default, and so does an empty setting. Raises
+    In it `USUAL` stands for the commands that are allowed by default. An empty setting allows none. Raises
     ValueError for a command that is never allowed.
     """
-    commands = frozenset(name.upper() for name in names) or frozenset({USUAL})
+    commands = frozenset(name.upper() for name in names)
     if forbidden := commands & FORBIDDEN_COMMANDS:
         raise ValueError(f"{', '.join(sorted(forbidden))} cannot be allowed: lfr itself would not be safe")
-    return commands | USUAL_COMMANDS if USUAL in commands else commands
+    return (commands - {USUAL}) | USUAL_COMMANDS if USUAL in commands else commands
 
 
 def parse_command(task: StartTask, policy: CommandPolicy) -> RedisCommand:

@@ -12,7 +12,7 @@ from lfr.tasks.catalogue import ACQUIRE, COUNTDOWN, DELAY, EVENT, RELEASE, find_
 from lfr.tasks.match_keys import FieldSet, field_set, match_key
 from lfr.tasks.parameters import BadParameter, bad_parameter, errors_named, fill_parameters, parse_parameters
 from lfr.tasks.template import CharacterBudget, fill_or_look_up
-from lfr.values.checks import is_unicode
+from lfr.values.checks import is_addressable, is_unicode
 from lfr.values.json import Json, decode_json, decode_json_lines, encode_json, encode_json_lines
 from lfr.values.stream_id import StreamId
 
@@ -171,8 +171,8 @@ def _fill_templates(value: Json, names: Mapping[str, Json], budget: CharacterBud
 
 def _parse_latch_name(task: StartTask) -> str:
     name = _parameter_values(task.base, task.input, task.parameters)["name"]
-    if not name or len(name) > LONGEST_NAME or not is_unicode(name):
-        expected = f"a text of 1 to {LONGEST_NAME} characters"
+    if len(name) > LONGEST_NAME or not is_addressable(name):
+        expected = f"a text of 1 to {LONGEST_NAME} printable characters, and neither . nor .."
         raise BadParameter(f"{task.base}: name is {encode_json(name[:40])}, but must be {expected}")
     return str(name)
 

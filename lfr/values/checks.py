@@ -55,6 +55,12 @@ def is_unicode(text: str) -> bool:
     return True
 
 
+def is_addressable(text: str) -> bool:
+    """Return whether a name can stand in a URL and on a command line: it is not empty, all is printable, and
+    it is neither `.` nor `..`, which browsers and proxies take out of a path."""
+    return bool(text) and text.isprintable() and text not in (".", "..")
+
+
 def read_whole_number(value: Json) -> int | None:
     """Return a whole number as an int, None for any other value. In JSON, 2.0 and 2e0 are whole numbers."""
     if type(value) is float and value.is_integer():

@@ -29,7 +29,7 @@ _RESOURCES = (status, workflow_list, start, archives, workflows, steps, live, ev
 _PATTERNS: Final = {
     "id": r"<id:re:[\w.:-]{1,300}(?:/\d{1,7}\.\d{1,9}(?:\.\d{1,9})?){0,100}>",
     "index": r"<index:re:[^/]+>",
-    "name": r"<name:re:.+>",
+    "name": r"<name:re:[\s\S]+>",
 }
 """bottle's patterns of the variable parts. An item's id has slashes: `/1.0` is a part of it, `/state` not."""
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import threading
+from uuid import UUID
 
 import pytest
 import redis
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lfr.errors import BadInput, Conflict
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
+from lfr.operations.find_workflow import find_workflow_id
 from lfr.operations.inspect.workflow import inspect_workflow
+from lfr.operations.intervene import delete_workflow, terminate_workflow
 from lfr.operations.list_workflows import list_workflows
 from lfr.operations.start import start_workflow
+from lfr.operations.workflow_ids import generate_workflow_id, parse_new_workflow_id
 from lfr.store.redis.connection import Store
 from tests.integration.conftest import started_tasks
 
@@ -74,6 +80,21 @@ def test_the_name_of_the_flow_is_in_the_id(store: Store) -> None:
     assert start_workflow(store, "@flow my-flow\nA").id.startswith("workflow:my-flow-")
 
 
+@pytest.mark.parametrize("name", ["latch:x", "latch:x:steps", "x:steps", "..", "a/b", "a\nb", ":", "é" * 300])
+def test_a_workflow_can_be_reached_whatever_the_name_of_its_flow_is(store: Store, name: str) -> None:
+    id = start_workflow(store, "a", name=name).id
+    assert find_workflow_id(store, id) == id
+    assert inspect_workflow(store, id)["state"] == "RUNNING"
+    terminate_workflow(store, id)
+    delete_workflow(store, id)
+
+
+@given(st.text())
+def test_every_generated_id_is_the_id_of_a_workflow(name: str) -> None:
+    id = generate_workflow_id(name, UUID(int=0))
+    assert parse_new_workflow_id(id) == id
+
+
 @pytest.mark.parametrize(
     "id", ["", "a b", "latch:x", "x" * 300, "x:steps", "x:facts", "x:history", "x:output:3", "a\n", "é\ud800"]
 )
@@ -89,8 +110,6 @@ def test_an_input_that_cannot_be_is_refused(store: Store, input: object) -> None
 
 
 def test_a_flow_without_tasks_is_finished_at_once(store: Store, client: redis.Redis) -> None:
-    from lfr.operations.inspect.workflow import inspect_workflow
-
     id = start_workflow(store, '<{"a": 1}> -> { > { ?`$.no` A } }').id
     workflow = inspect_workflow(store, id)
     assert (workflow["state"], workflow["output"]) == ("FINISHED", {"a": 1})

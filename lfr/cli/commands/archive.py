@@ -19,11 +19,12 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
     store = open_store(arguments)
     from lfr.operations.archive.archive import archive_workflow
     from lfr.values.json import encode_json
+    from lfr.values.printable import printable_json
 
     id = find_workflow(store, arguments)
     text = encode_json(archive_workflow(store, id))
     if arguments.output is None:
-        terminal.print(text)
+        terminal.print(printable_json(text))
     else:
         write_file(arguments.output, text + "\n")
         terminal.print_err(f"{id} is archived in {arguments.output}")

@@ -18,10 +18,11 @@ from lfr.cli.ui.options import (
     unserved_finder,
 )
 from lfr.cli.ui.parser import UsageError
-from lfr.cli.ui.terminal import Terminal, printable
+from lfr.cli.ui.terminal import Terminal
 from lfr.errors import LfrError
 from lfr.flow import StepKind
 from lfr.values.json import Json
+from lfr.values.printable import printable
 
 if TYPE_CHECKING:
     from lfr.language import CheckResult, Diagnostic

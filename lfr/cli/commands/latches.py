@@ -10,8 +10,9 @@ from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
 from lfr.cli.ui.options import add_connection_options, add_flag, open_store
 from lfr.cli.ui.table import Column, Row, format_table
-from lfr.cli.ui.terminal import Terminal, printable
+from lfr.cli.ui.terminal import Terminal
 from lfr.errors import BadInput
+from lfr.values.printable import printable
 
 _COLUMNS: Final = (
     Column("value", align_right=True),

@@ -24,9 +24,10 @@ from lfr.cli.ui.options import (
     unserved_finder,
 )
 from lfr.cli.ui.parser import UsageError
-from lfr.cli.ui.terminal import Terminal, printable
+from lfr.cli.ui.terminal import Terminal
 from lfr.cli.watch import follow_to_end
 from lfr.errors import LfrError
+from lfr.values.printable import printable
 
 if TYPE_CHECKING:
     from lfr.language import Diagnostic

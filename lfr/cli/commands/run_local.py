@@ -12,7 +12,7 @@ from typing import Final
 from lfr.cli.exit_codes import ExitCode
 from lfr.cli.ui.format_values import short_json
 from lfr.cli.ui.format_workflow import step_name
-from lfr.cli.ui.terminal import Terminal, display_width, pad, printable, truncate
+from lfr.cli.ui.terminal import Terminal, display_width, pad, truncate
 from lfr.config.settings import Settings
 from lfr.engine.local import run_flow
 from lfr.engine.step_inputs import normalize_input
@@ -24,6 +24,7 @@ from lfr.tasks.parameters import BadParameter, parse_parameters
 from lfr.tasks.resource import Load, parse_load, parse_store
 from lfr.tasks.uri_policy import BadLocation, FileLocation
 from lfr.values.json import ABSENT, Json
+from lfr.values.printable import printable
 
 MAX_TASKS: Final = 100_000
 """The run stops after this many tasks."""

@@ -13,8 +13,9 @@ from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
 from lfr.cli.ui.format_values import format_start
 from lfr.cli.ui.options import add_connection_options, add_flag, open_store
 from lfr.cli.ui.table import Cell, Column, Row, format_table
-from lfr.cli.ui.terminal import Terminal, printable
+from lfr.cli.ui.terminal import Terminal
 from lfr.errors import LfrError
+from lfr.values.printable import printable
 from lfr.values.times import format_span
 
 if TYPE_CHECKING:

@@ -51,9 +51,14 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     store = open_store(arguments)
     context = role_context(store, arguments, terminal)
     from lfr.runtime.process import run_consumers
+    from lfr.values.checks import is_addressable
     from lfr.worker.python_tasks import make_executor
 
     group = arguments.group or f"tasks-{Path(arguments.file).stem}"
+    if not is_addressable(group):
+        raise BadInput(
+            f"{group!a} cannot be the name of a group", hint="printable characters, as in --group mine"
+        )
     if group in _RESERVED_GROUPS:
         raise BadInput(f"the group {group} belongs to a role of lfr", hint="choose another --group")
     runner = make_executor(

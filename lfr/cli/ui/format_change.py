@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from lfr.cli.ui.terminal import Terminal, printable
+from lfr.cli.ui.terminal import Terminal
 from lfr.states import WorkflowState
 from lfr.values.json import Json
+from lfr.values.printable import printable
 
 if TYPE_CHECKING:
     from lfr.operations.intervene import ChangedStep

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from lfr.cli.ui.format_values import format_date_time, format_duration, seconds_between
 from lfr.cli.ui.format_workflow import STATE_COLOURS, format_wait, step_title
-from lfr.cli.ui.terminal import Terminal, printable
+from lfr.cli.ui.terminal import Terminal
 from lfr.values.json import Json
+from lfr.values.printable import printable
 
 _WIDTH: Final = 12
 """The width of the headings."""

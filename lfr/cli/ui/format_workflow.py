@@ -16,9 +16,10 @@ from lfr.cli.ui.format_values import (
     short_json,
 )
 from lfr.cli.ui.table import Cell, Column, Row, format_table
-from lfr.cli.ui.terminal import Terminal, printable, truncate
+from lfr.cli.ui.terminal import Terminal, truncate
 from lfr.drawing.labels import resource_title
 from lfr.flow import StepKind
+from lfr.values.printable import printable
 from lfr.values.times import format_span
 
 STATE_COLOURS: Final = {

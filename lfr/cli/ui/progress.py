@@ -12,7 +12,8 @@ from typing import Any, Final, Self
 
 from lfr.cli.ui.format_values import format_duration, format_time, seconds_between
 from lfr.cli.ui.format_workflow import STATE_COLOURS, format_wait
-from lfr.cli.ui.terminal import Terminal, display_width, pad, printable, truncate
+from lfr.cli.ui.terminal import Terminal, display_width, pad, truncate
+from lfr.values.printable import printable
 
 _STATE_AFTER: Final = {
     "started": "RUNNING",

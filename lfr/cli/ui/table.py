@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from lfr.cli.ui.terminal import Terminal, display_width, pad, printable, truncate
+from lfr.cli.ui.terminal import Terminal, display_width, pad, truncate
+from lfr.values.printable import printable
 
 _GAP: Final = "  "
 _LAST_COLUMN_MIN: Final = 12

@@ -5,17 +5,22 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, Final, TextIO
 from unicodedata import combining, east_asian_width
 
 from lfr.errors import LfrError
 from lfr.values.json import Json
+from lfr.values.printable import printable
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
+
+_OWN: Final = re.compile(rf"(\x1b\[(?:0|{'|'.join(_COLOURS.values())})m|[\n\t])")
+"""What a command writes itself besides printable characters: colours, line breaks, tabs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +39,21 @@ class Terminal:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def print(self, text: str = "") -> None:
-        """Write a line to stdout, as it is. Raises OSError if that is not possible."""
-        self.out.write(f"{text}\n")
+        """Write a line to stdout. Raises OSError if that is not possible."""
+        self.out.write(f"{_harmless(text)}\n")
 
     def print_lines(self, lines: Iterable[str]) -> None:
         """Write lines to stdout. Raises as `print`."""
-        self.out.writelines(f"{line}\n" for line in lines)
+        self.out.writelines(f"{_harmless(line)}\n" for line in lines)
 
     def print_json(self, value: Json) -> None:
         """Write JSON to stdout for programs: indented, and in ASCII, which every encoding can take."""
         self.print(json.dumps(value, indent=2))
 
     def print_err(self, text: str = "") -> None:
-        """Write a line to stderr, as it is. Ignores an OSError: without stderr, no place could report it."""
+        """Write a line to stderr. Ignores an OSError: without stderr, no place could report it."""
         try:
-            self.err.write(f"{text}\n")
+            self.err.write(f"{_harmless(text)}\n")
             self.err.flush()
         except OSError:
             pass
@@ -110,13 +115,15 @@ def _lenient(stream: TextIO | None) -> TextIO:
     return stream
 
 
-def printable(text: str) -> str:
-    """Return the text in one line, with control characters escaped so that they have no effect."""
+def _harmless(text: str) -> str:
+    """Return what a command writes without anything that could control the terminal but colours.
+
+    Whoever puts a text from outside into a line makes it `printable` first: it may not break the line either.
+    This is for what somebody forgets.
+    """
     if text.isprintable():
         return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
-    )
+    return "".join(part if number % 2 else printable(part) for number, part in enumerate(_OWN.split(text)))
 
 
 def display_width(text: str) -> int:

@@ -6,6 +6,7 @@ import { test } from "node:test";
 const { buildAddress, parseAddress, shortenId, workflowAddress } = await import(
   `${process.env.LFR_CONSOLE}/state/address.js`
 );
+const { apiPath, pathSegment } = await import(`${process.env.LFR_CONSOLE}/client/api.js`);
 
 test("every page has its address", () => {
   for (const [path, page] of [
@@ -36,7 +37,7 @@ test("the id of a workflow comes back from its address", () => {
     assert.equal(parseAddress(new URL(path, "http://localhost").pathname, "").id, id);
   }
   assert.equal(workflowAddress("workflow:p/1.0"), "/workflows/workflow:p/1.0");
-  assert.deepEqual(parseAddress("/workflows/%E0%A4%A", ""), { page: "workflow", id: "%E0%A4%A", params: {} });
+  assert.deepEqual(parseAddress("/workflows/x?y", ""), { page: "nothing", id: "", params: {} });
 });
 
 test("parameters come back, and those that are empty are left out", () => {
@@ -60,4 +61,40 @@ test("no parameter is one that nobody gave", () => {
 test("an id without the word that all begin with", () => {
   assert.equal(shortenId("workflow:x"), "x");
   assert.equal(shortenId("x-workflow:y"), "x-workflow:y");
+});
+
+test("a link that somebody else has made leads to no other path of the API", () => {
+  for (const id of [
+    "..",
+    ".",
+    "../latches",
+    "workflow:x/../../latches",
+    "workflow:x/..",
+    "..%2F..%2Flatches",
+    "workflow:x%2F..%2F..%2Flatches%2Fa%2Freset",
+    "%2e%2e/latches",
+    "%2e%2e%2flatches",
+    "x?values=false",
+    "x%3Fvalues%3Dfalse",
+    "x%23y",
+    "x%5C..%5Clatches",
+    "x//evil.example",
+    "x%0Ay",
+    "x%1B",
+    "%E0%A4%A",
+  ]) {
+    assert.equal(parseAddress(`/workflows/${id}`, "").page, "nothing", id);
+  }
+});
+
+test("a path of the API has the segments that it is built of", () => {
+  for (const id of ["..", ".", "../latches", "a/../../latches", "a?b", "a#b", "a\\\\..\\\\b", "%2e%2e/b"]) {
+    const path = apiPath(id, "/history");
+    const { pathname, search, hash } = new URL(`/api${path}`, "http://localhost");
+    assert.equal(pathname, `/api${path}`, id);
+    assert.ok(pathname.startsWith("/api/workflows/") && pathname.endsWith("/history"), id);
+    assert.equal(search + hash, "");
+  }
+  assert.equal(apiPath("workflow:p/1.0"), "/workflows/workflow%3Ap/1.0");
+  assert.equal(pathSegment("a/b"), "a%2Fb");
 });

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lfr.cli.ui.format_values import format_duration, seconds_between
 from lfr.cli.ui.table import Cell, Column, format_table
-from lfr.cli.ui.terminal import display_width, pad, printable, truncate
+from lfr.cli.ui.terminal import Terminal, display_width, pad, truncate
+from lfr.values.printable import printable
 from tests.support.screens import terminal
 
 
@@ -97,3 +100,14 @@ def test_seconds_between_two_times() -> None:
     assert seconds_between(start, end) == 0.75
     assert seconds_between(None, end) is None
     assert seconds_between(end, start) == 0  # two clocks: nothing takes less than no time
+
+
+def test_what_is_not_escaped_controls_the_terminal_no_more_than_by_colours() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    terminal = Terminal(out, err, io.BytesIO())
+    hostile = "\x1b[31ma\x1b[0m\t\x1b[2J\x1b]0;title\x07\x9b31m\r\u202eb"
+    terminal.print(hostile)
+    terminal.print_lines([hostile])
+    terminal.print_err(hostile)
+    line = "\x1b[31ma\x1b[0m\t\\x1b[2J\\x1b]0;title\\x07\\x9b31m\\r\\u202eb\n"
+    assert (out.getvalue(), err.getvalue()) == (2 * line, line)

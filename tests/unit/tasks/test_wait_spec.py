@@ -144,7 +144,7 @@ ISO = "a time in ISO 8601 of the years 1 to 9999, in UTC unless it names its zon
         ),
         (ACQUIRE, {}, "wait:acquire needs the parameter name, a template"),
         (RELEASE, {"name": 5}, "wait:release: name is 5, but must be a template"),
-        (COUNTDOWN, {"name": ""}, 'wait:countdown: name is "", but must be a text of 1 to 1000 characters'),
+        (COUNTDOWN, {"name": ""}, 'wait:countdown: name is "", but must be a text of 1 to 1000 printable'),
         (ACQUIRE, {"name": "x" * 1001}, 'wait:acquire: name is "xxxxx'),
         (ACQUIRE, {"name": "{input.id}"}, "wait:acquire: name: a template only looks items up"),
         (RELEASE, {"name": "{input[no]}"}, 'wait:release: name: {input[no]}: the input has no "no"'),
