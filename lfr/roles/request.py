@@ -23,8 +23,11 @@ from lfr.tasks.request import Request, RequestParameters, build_request, parse_r
 from lfr.values.json import Json
 from lfr.worker.executor import CompletedElsewhere, TaskExecutor, TaskFailed
 
-_CONCURRENCY: Final = 32
+_CONCURRENCY: Final = 64
 """How many requests run at once; most of their time they wait for servers."""
+
+_SHARE: Final = 32
+"""How many of them one workflow may have, so that slow ones do not stop the others."""
 
 _retry = partial(retry_on_disconnect, what="a request")
 
@@ -39,7 +42,9 @@ def request_executor(store: Store) -> TaskExecutor:
         except (BadParameter, RequestFailed) as error:
             raise TaskFailed(str(error), is_final=isinstance(error, BadParameter)) from None
 
-    return TaskExecutor(store, "request", work, claims=(f"{REQUEST_PREFIX}*",), concurrency=_CONCURRENCY)
+    return TaskExecutor(
+        store, "request", work, claims=(f"{REQUEST_PREFIX}*",), concurrency=_CONCURRENCY, share=_SHARE
+    )
 
 
 def send_request(store: Store, sender: RequestSender, task: events.StartTask) -> Json:

@@ -16,8 +16,11 @@ from lfr.tasks.uri_policy import BadLocation
 from lfr.values.json import Json
 from lfr.worker.executor import TaskExecutor, TaskFailed
 
-_CONCURRENCY: Final = 16
+_CONCURRENCY: Final = 32
 """How many tasks run at once; most of their time they wait for servers."""
+
+_SHARE: Final = 16
+"""How many of them one workflow may have, so that slow ones do not stop the others."""
 
 
 def resource_executor(store: Store) -> TaskExecutor:
@@ -27,7 +30,8 @@ def resource_executor(store: Store) -> TaskExecutor:
     def work(task: events.StartTask) -> Json:
         return load_or_store(client, task)
 
-    return TaskExecutor(store, "resource", work, claims=(LOAD, STORE), concurrency=_CONCURRENCY)
+    claims = (LOAD, STORE)
+    return TaskExecutor(store, "resource", work, claims=claims, concurrency=_CONCURRENCY, share=_SHARE)
 
 
 def load_or_store(client: ResourceClient, task: events.StartTask) -> Json:

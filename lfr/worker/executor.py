@@ -15,17 +15,14 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from contextvars import Context
 from functools import partial
-from types import TracebackType
 from typing import Final, TypeAlias
 
 from lfr import events
 from lfr.errors import Refused, Unreachable
-from lfr.host.journal import log_fields
 from lfr.runtime.consumer import Consumer
-from lfr.runtime.tasks import Completion, completion_commands, parse_tasks
+from lfr.runtime.tasks import Completion, completion_commands, parse_tasks, retry_on_disconnect
 from lfr.store import keys
 from lfr.store.queues.claims import covers
 from lfr.store.queues.move import clear_stale_mark, put_back
@@ -36,13 +33,12 @@ from lfr.store.workflows.attempt_status import are_current
 from lfr.values.json import InvalidJson, Json
 from lfr.worker.completions import CompletionQueue, EncodedCompletion
 from lfr.worker.context import Fatal
+from lfr.worker.failure_log import log_failure
+from lfr.worker.fair_share import FairShare
 from lfr.worker.registry import describe_exception
 from lfr.worker.threads import EventLoopThread, ThreadPool
 
 LOGGER = logging.getLogger(__name__)
-
-_OWN_PACKAGES: Final = ("lfr", "asyncio")
-"""Packages whose frames the author of a task does not need in a traceback."""
 
 _STRANGER_SECONDS: Final = 1.0
 """How long a task that is for another process of the group stays with this one, before it is put back."""
@@ -79,6 +75,7 @@ class TaskExecutor(Consumer):
     is_async       whether `work` returns an awaitable at once: it is then called in the event loop
     end_commands   the commands that go in the transaction that completes a task
     concurrency    how many tasks run at once; no more are read from the stream
+    share          how many of these one workflow may have; None: all
     grace_seconds  how long a stop waits for running tasks; the claims of the others are released
     """
 
@@ -92,6 +89,7 @@ class TaskExecutor(Consumer):
         is_async: Callable[[str], bool] = lambda base: False,
         end_commands: Callable[[events.StartTask], Sequence[Command]] = lambda task: (),
         concurrency: int,
+        share: int | None = None,
         grace_seconds: float = 10.0,
     ) -> None:
         super().__init__(store, group, claims=claims, lease_seconds=store.settings.tasks_lease_seconds)
@@ -99,12 +97,13 @@ class TaskExecutor(Consumer):
         self._is_async = is_async
         self._end_commands = end_commands
         self._concurrency = concurrency
+        self._fair_share = None if share is None else FairShare(share)
         self._grace_seconds = grace_seconds
         self._unchecked: list[tuple[str, events.StartTask]] = []  # read, and to be checked before they begin
         self._has_put_back = False
         self._has_read_all = False
         self._must_check = True  # whether tasks in the queue may be stale
-        self._strangers: list[tuple[float, Entry]] = []  # not for this executor; when each was read
+        self._strangers: list[tuple[float, Entry]] = []  # to be put back; when each was read
         self._claims: set[str] = set()  # the entries that were read and whose completion is not confirmed
         self._running_count = 0  # the tasks that were read and have not ended
         self._changed = threading.Condition()
@@ -163,6 +162,11 @@ class TaskExecutor(Consumer):
 
     def on_pass(self, connection: Connection) -> float:
         """Do what an earlier pass could not, and send the completions that cannot go with a read."""
+        if self._fair_share:  # what a thread that could not start has left
+            with self._changed:
+                begun = self._fair_share.begin_any_held()
+                self._running_count += len(begun)
+            self._unchecked += begun
         self._begin_current(connection)
         self._hand_on_strangers(connection)
         if self._must_check and self._has_read_all:
@@ -193,8 +197,7 @@ class TaskExecutor(Consumer):
             self.settle_later([entry for entry in batch if entry.id in set(other_ids)])
         strange_ids = {id for id, task in tasks if not self._accepts(task.base)}
         if strange_ids:
-            now = time.monotonic()
-            self._strangers += [(now, entry) for entry in batch if entry.id in strange_ids]
+            self._strangers += [(time.monotonic(), entry) for entry in batch if entry.id in strange_ids]
         # One that is claimed already: its lease ended, and this executor reclaimed it itself.
         accepted = [(id, task) for id, task in tasks if id not in strange_ids and id not in self._claims]
         if not self.listening:  # the stop came while it was reading these
@@ -202,6 +205,11 @@ class TaskExecutor(Consumer):
             return
         with self._changed:
             self._claims.update(id for id, _ in accepted)
+            if self._fair_share:
+                accepted, excess = self._fair_share.admit(accepted, batch)
+                self._claims.difference_update(entry.id for entry in excess)
+                self._strangers += [(time.monotonic(), entry) for entry in excess]
+                self._has_put_back |= bool(excess)  # go on, but slowly: all behind may be of one workflow
             self._running_count += len(accepted)
         if self._must_check or self.is_reclaimed:
             self._unchecked += accepted
@@ -254,6 +262,10 @@ class TaskExecutor(Consumer):
         ids, self._unchecked = [id for id, _ in self._unchecked], []
         with self._changed:
             self._running_count -= len(ids)
+            if self._fair_share:
+                ids += self._fair_share.clear()
+                for id in ids:
+                    self._fair_share.free(id)
         self._forget(ids)
         return ids
 
@@ -293,10 +305,15 @@ class TaskExecutor(Consumer):
             else:
                 self._pool.submit(partial(self._run, id, task))
         except RuntimeError as error:  # too many threads: leave the entry to its next consumer
-            LOGGER.error("task %s cannot begin, and stays pending: %s", id, error)
-            with self._changed:
-                self._running_count -= 1
-            self._forget([id])
+            self._leave_pending(id, error)
+
+    def _leave_pending(self, id: str, error: RuntimeError) -> None:
+        LOGGER.error("task %s cannot begin, and stays pending: %s", id, error)
+        with self._changed:
+            self._running_count -= 1
+            if self._fair_share:
+                self._fair_share.free(id)
+        self._forget([id])
 
     def _run(self, id: str, task: events.StartTask) -> None:
         """Execute a task in a thread of the pool; if it turns out to be async, in the event loop."""
@@ -326,8 +343,28 @@ class TaskExecutor(Consumer):
         must_send = self._completions.add(EncodedCompletion(id, commands))
         with self._changed:
             self._running_count -= 1
+            next_task = self._fair_share.end(id, begin_next=self.listening) if self._fair_share else None
+            if next_task:
+                self._running_count += 1
             self._changed.notify_all()
+        if next_task:
+            self._begin_held(*next_task)
         return must_send
+
+    def _begin_held(self, id: str, task: events.StartTask) -> None:
+        """Begin a task that was held back, if its attempt is current still."""
+
+        def run() -> None:
+            what = f"{task.base} of {task.workflow}"
+            if retry_on_disconnect(self.store, lambda each: are_current(each, [task], [id])[0], what):
+                self._run(id, task)
+            elif self._end(id, ()):
+                self._send_completions()
+
+        try:
+            self._pool.submit(run)
+        except RuntimeError as error:
+            self._leave_pending(id, error)
 
     def _send_completions(self) -> None:
         """Send completions while the reader is blocked. It sends those that cannot be sent now."""
@@ -355,27 +392,9 @@ class TaskExecutor(Consumer):
         else:  # whatever a task raises, SystemExit too, is a failure of the task
             reason = describe_exception(error)
             if not isinstance(error, Fatal):
-                _log_failure(task, error)
+                log_failure(task, error)
         return self._commands(id, task, events.end_task_values(task, failure=reason, is_final=is_final))
 
     def _commands(self, id: str, task: events.StartTask, values: dict[str, Json] | None) -> list[Command]:
         at = events.timestamp(time.time())
         return [*completion_commands(Completion(id, values), at), *self._end_commands(task)]
-
-
-def _log_failure(task: events.StartTask, error: BaseException) -> None:
-    with suppress(BaseException):  # an exception that cannot be formatted
-        LOGGER.error(
-            "%s of %s, step %d, has failed",
-            *(task.base, task.workflow, task.index),
-            exc_info=(type(error), error, _without_own_frames(error.__traceback__)),
-            extra=log_fields(task.workflow, task.index),
-        )
-
-
-def _without_own_frames(traceback: TracebackType | None) -> TracebackType | None:
-    """Return a traceback from the task's first frame on: the frames of lfr tell its author nothing."""
-    own = traceback
-    while own is not None and own.tb_frame.f_globals.get("__name__", "").partition(".")[0] in _OWN_PACKAGES:
-        own = own.tb_next
-    return own or traceback

@@ -222,3 +222,60 @@ def test_a_request_of_an_attempt_that_is_over_is_not_sent(
     assert web.requests == []
     assert events_of(client, "end-task") == []  # an end-task of a deleted workflow would be a dead letter
     assert client.xpending(keys.queue("request"), "request")["pending"] == 0
+
+
+@pytest.mark.parametrize("max_held", [1000, 5, 0])
+def test_slow_requests_of_one_workflow_do_not_stop_those_of_another(
+    store: Store, client: redis.Redis, web: WebServer, monkeypatch: pytest.MonkeyPatch, max_held: int
+) -> None:
+    """Also if more are waiting than the role may hold back."""
+    monkeypatch.setattr("lfr.worker.fair_share._MAX_HELD", max_held)
+    hold = threading.Event()
+    web.pages["/slow"], web.pages["/quick"] = Page(hold=hold), Page()
+    slow, quick = (f"request:get (- url: '{web.url}/{path}' -)" for path in ("slow", "quick"))
+    many = start_workflow(store, f"{{ {'; '.join([slow] * 90)} }}", {}).id
+    with running(store):
+        eventually(lambda: len(web.requests) >= 32)
+        other = start_workflow(store, quick, {}).id
+        (end,) = eventually(lambda: events_of(client, "end-task"))
+        assert (end["workflow"], end["status"]) == (other, "SUCCESS")
+        assert len([request for request in web.requests if request.path == "/slow"]) == 32
+        hold.set()
+        eventually(lambda: len(events_of(client, "end-task")) == 91)
+        eventually(lambda: client.xlen(keys.queue("request")) == 0)
+    ends = [end for end in events_of(client, "end-task") if end["workflow"] == many]
+    assert len({end["index"] for end in ends}) == 90
+    assert len(web.requests) == 91
+
+
+def test_requests_that_are_held_back_are_left_to_others_at_a_stop(
+    store: Store, client: redis.Redis, web: WebServer
+) -> None:
+    hold = threading.Event()
+    web.pages["/"] = Page(hold=hold)
+    task = f"request:get (- url: '{web.url}/' -)"
+    id = start_workflow(store, f"{{ {'; '.join([task] * 50)} }}", {}).id
+    with running(store):
+        eventually(lambda: len(web.requests) == 32)
+        eventually(lambda: client.xpending(keys.queue("request"), "request")["pending"] == 50)
+        threading.Timer(0.1, hold.set).start()
+    with running(store):
+        eventually(lambda: len(events_of(client, "end-task")) == 50)
+    assert len(web.requests) == 50
+    assert {end["workflow"] for end in events_of(client, "end-task")} == {id}
+
+
+def test_a_request_that_is_held_back_is_not_sent_once_its_attempt_is_over(
+    store: Store, client: redis.Redis, web: WebServer
+) -> None:
+    hold = threading.Event()
+    web.pages["/"] = Page(hold=hold)
+    task = f"request:get (- url: '{web.url}/' -)"
+    id = start_workflow(store, f"{{ {'; '.join([task] * 50)} }}", {}).id
+    with running(store):
+        eventually(lambda: len(web.requests) == 32)
+        eventually(lambda: client.xpending(keys.queue("request"), "request")["pending"] == 50)
+        terminate_workflow(store, id)
+        hold.set()
+        eventually(lambda: client.xlen(keys.queue("request")) == 0)
+    assert len(web.requests) == 32

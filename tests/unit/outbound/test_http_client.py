@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import repeat
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -172,3 +176,40 @@ def test_of_many_addresses_some_are_tried(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(ConnectionRefusedError):
         connect("many.example", 80, time.monotonic() + STALL_SECONDS, lambda address: "")
     assert len(tried) == 8
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for localhost with its key, in one file."""
+    folder = tmp_path_factory.mktemp("tls")
+    files = ["-keyout", str(folder / "key"), "-out", str(folder / "certificate")]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *files, *names]
+    subprocess.run(command, check=True, capture_output=True)
+    both = folder / "both"
+    both.write_bytes((folder / "key").read_bytes() + (folder / "certificate").read_bytes())
+    return both
+
+
+def test_the_certificate_must_be_that_of_the_host(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although the connection goes to an address."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    http = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    http.socket = context.wrap_socket(http.socket, server_side=True)
+    threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        strict = HttpClient(1000, lambda location, address: "")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        client = HttpClient(1000, lambda location, address: "")
+        locations = [
+            WebLocation("https", host, http.server_port, "/none") for host in ("localhost", "127.0.0.1")
+        ]
+        assert client.request("GET", locations[0], {}, timeout_seconds=STALL_SECONDS).code == 501
+        with pytest.raises(NoResponse, match=r"TLS: .*IP address mismatch"):
+            client.request("GET", locations[1], {}, timeout_seconds=STALL_SECONDS)
+        with pytest.raises(NoResponse, match=r"TLS: .*self.signed certificate"):
+            strict.request("GET", locations[0], {}, timeout_seconds=STALL_SECONDS)
+    finally:
+        http.shutdown()
+        http.server_close()
