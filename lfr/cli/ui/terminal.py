@@ -48,7 +48,7 @@ class Terminal:
 
     def print_json(self, value: Json) -> None:
         """Write JSON to stdout for programs: indented, and in ASCII, which every encoding can take."""
-        self.print(json.dumps(value, indent=2))
+        self.out.write(f"{json.dumps(value, indent=2)}\n")
 
     def print_err(self, text: str = "") -> None:
         """Write a line to stderr. Ignores an OSError: without stderr, no place could report it."""

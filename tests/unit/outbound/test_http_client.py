@@ -213,3 +213,21 @@ def test_the_certificate_must_be_that_of_the_host(certificate: Path, monkeypatch
     finally:
         http.shutdown()
         http.server_close()
+
+
+def test_look_ups_that_do_not_end_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each keeps a thread, after its request as well."""
+    is_over, begun, system = threading.Event(), [], socket.getaddrinfo
+
+    def getaddrinfo(*args: Any, **options: Any) -> Any:
+        if not options["flags"]:
+            begun.append(args)
+            is_over.wait(STALL_SECONDS)
+        return system("x", 1, flags=socket.AI_NUMERICHOST)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("lfr.outbound.timed_socket._LOOKUPS", threading.BoundedSemaphore(3))
+    reasons = [request(WebLocation("http", f"{i}.example", 80, "/"), seconds=0.01) for i in range(9)]
+    is_over.set()
+    assert len(begun) == 3
+    assert set(reasons) == {"no whole answer within 0.01 s"}
