@@ -97,6 +97,7 @@ class EndTask:
     attempt     None: the worker did not name it
     is_final    of a failure: another attempt would fail as well, so that there is none
     run         the run of the start-task; empty: the worker did not repeat it
+    is_simulated  no worker has done the task
     """
 
     workflow: str
@@ -109,6 +110,7 @@ class EndTask:
     attempt: int | None = None
     is_final: bool = False
     run: str = ""
+    is_simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +256,7 @@ def parse_end_task(values: Values) -> EndTask:
         attempt=_attempt(values),
         is_final=values.get(b"retry") is False,
         run=_run(values),
+        is_simulated=values.get(b"simulated") is True,
     )
 
 

@@ -17,6 +17,10 @@ export function StateLabel({ state, step = false }) {
   return html`<span class="state tone-${tone}"><${StateIcon} icon=${icon} />${label}</span>`;
 }
 
+/** The mark of a step that `lfr simulate` has ended. */
+export const SimulatedMark = () =>
+  html`<span class="muted" title="No worker has done this task: lfr simulate has ended it.">simulated</span>`;
+
 /** A bar and numbers for `counts`, as in a workflow's summary: total may be null. Skipped counts as ended. */
 export function StepProgress({ counts }) {
   if (!counts) return "–";

@@ -57,7 +57,7 @@ const startOfDay = (now) => new Date(now).setHours(0, 0, 0, 0);
 
 function buildTooltip(node, step, word) {
   if (!step) return node.hint.join("\n");
-  const attempt = step.tries > 1 ? `, attempt ${step.tries}` : "";
+  const attempt = (step.tries > 1 ? `, attempt ${step.tries}` : "") + (step.simulated ? ", simulated" : "");
   const lines = [
     step.reason,
     step.progress?.text,
@@ -147,6 +147,7 @@ function CardNode({ node, step, style, state, figures, took, times, measure }) {
       html`<text class="word" x=${INSET} y=${node.tab + (isFlat ? 39 : 41)}>
         ${style?.label ?? state}
         ${step.tries > 1 ? html`<tspan class="attempt"> · attempt ${step.tries}</tspan>` : ""}
+        ${step.simulated ? html`<tspan class="attempt"> · simulated</tspan>` : ""}
       </text>`
     }
     ${
@@ -174,7 +175,9 @@ function CardNode({ node, step, style, state, figures, took, times, measure }) {
 const chooseFitting = (texts, room, measure) => texts.find((text) => measure(text) <= room) ?? "";
 
 const formatState = (step, style, state) =>
-  `${style?.label ?? state}${step.tries > 1 ? ` · attempt ${step.tries}` : ""}`;
+  [style?.label ?? state, step.tries > 1 && `attempt ${step.tries}`, step.simulated && "simulated"]
+    .filter(Boolean)
+    .join(" · ");
 
 const GuardTab = ({ text, width, y }) => html`<g class="guard">
   <rect x=${INSET - 4} y=${y - 10} width=${Math.ceil(width) + 16} height="18" rx="9" />

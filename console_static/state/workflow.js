@@ -65,12 +65,13 @@ function findTask(step) {
 
 const hasWaitDetails = (waits) => Boolean(waits && (waits.until || waits.event || waits.latch));
 
-function applyChange(step, { at, event, attempt, reason }) {
+function applyChange(step, { at, event, attempt, reason, simulated }) {
   const state = STATE_AFTER[event];
   if (!state) return step;
   const begins = event === "started" && (step.state === "DONE" || step.state === "SKIPPED");
   const tries = event !== "started" ? step.tries : begins ? 1 : (step.tries ?? 0) + 1;
-  const changed = { ...step, state, attempt, tries };
+  const ends = event !== "started" && event !== "skipped";
+  const changed = { ...step, state, attempt, tries, simulated: simulated || (ends && step.simulated) };
   if (event === "retried") return { ...changed, reason: shortenReason(reason) };
   if (event === "started" || event === "skipped" || (event === "failed" && !step.started)) {
     Object.assign(changed, {

@@ -34,6 +34,7 @@ export function HistoryView({ workflow, facts, now, onChoose }) {
             </td>
             <td class=${`tone-${TONES[fact.event] ?? "pending"}`}>
               ${fact.event}
+              ${fact.simulated ? " (simulated)" : ""}
               ${fact.attempt > 1 && fact.event === "started" ? ` (attempt ${fact.attempt})` : ""}
             </td>
             <td class="name">

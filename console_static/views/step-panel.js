@@ -6,7 +6,7 @@ import { apiPath, getJson } from "../client/api.js";
 import { formatJson, parseJson } from "../client/exact-json.js";
 import { Confirm, ProblemMessage } from "../components/dialog.js";
 import { EventDialog } from "../components/event-dialog.js";
-import { Clock, Duration, StateLabel } from "../components/indicators.js";
+import { Clock, Duration, SimulatedMark, StateLabel } from "../components/indicators.js";
 import { JsonView } from "../components/json-view.js";
 import { showNotice } from "../components/notices.js";
 import { isolateBidi } from "../format/text.js";
@@ -61,6 +61,7 @@ export function StepPanel({ workflow, step, now, onChoose, onClose, refresh }) {
         `
       }
       ${step.tries > 1 && html`<span>attempt ${step.tries}</span>`}
+      ${step.simulated && html`<${SimulatedMark} />`}
     </p>
     ${doc && html`<p class="doc">${doc}</p>`}
     ${
@@ -178,6 +179,8 @@ const Attempts = ({ attempts, now }) =>
       ${attempts.slice(-50).map(
         (fact) => html`<li>
           <${Clock} at=${fact.at} now=${now} /> ${fact.event}
+          ${" "}
+          ${fact.simulated ? "(simulated)" : ""}
           ${" "}
           ${fact.attempt > 1 || fact.event === "retried" ? `(attempt ${fact.attempt})` : ""}
           ${" "}

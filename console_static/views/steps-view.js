@@ -1,7 +1,7 @@
 // The table of a workflow's steps.
 
 import { html, useMemo, useState } from "../vendor/preact.js";
-import { Clock, Duration, StateLabel } from "../components/indicators.js";
+import { Clock, Duration, SimulatedMark, StateLabel } from "../components/indicators.js";
 import { STEP_STATES } from "../format/state-labels.js";
 import { useRowKeys } from "../hooks/keys.js";
 import { formatStepName } from "../state/workflow.js";
@@ -70,7 +70,10 @@ export function StepsView({ workflow, now, chosen, onChoose }) {
               </button>
               ${step.base && step.base !== step.name && html` <span class="muted">${step.base}</span>`}
             </td>
-            <td><${StateLabel} step state=${step.state} /></td>
+            <td>
+              <${StateLabel} step state=${step.state} />
+              ${step.simulated && html` <${SimulatedMark} />`}
+            </td>
             <td data-label="Attempt" class="right number">${step.tries || "–"}</td>
             <td data-label="Started"><${Clock} at=${step.started} now=${now} /></td>
             <td data-label="Duration" class="right">

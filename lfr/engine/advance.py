@@ -98,6 +98,8 @@ def advance(
         builder.retry(step, invocation, result.failure, delay=delay, retries=before.retries + 1)
     else:
         builder.fail(step, result.failure)
+    if result.is_simulated:
+        builder.mark_simulated(step.index)
     builder.propagate()
     return builder.result()
 
@@ -270,6 +272,13 @@ class TransitionBuilder:
         if transition.state is WorkflowState.RUNNING:
             transition.state = WorkflowState.FAILED
             transition.facts.append(Fact(None, FactKind.FAILED))
+
+    def mark_simulated(self, index: int) -> None:
+        """Note in the facts of a step so far that no worker has done its task."""
+        for fact in self.transition.facts:
+            if fact.index == index:
+                fact.is_simulated = True
+                self.transition.simulated += 1
 
     def check_output(self, outputs: list[Json]) -> str | None:
         """Return why the list of the outputs of all items is too big to be an output, or None."""

@@ -32,11 +32,15 @@ class ItemCounts:
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """The result of an item: its output as JSON, or the reason of its failure (None: it has succeeded)."""
+    """The result of an item: its output as JSON, or the reason of its failure (None: it has succeeded).
+
+    is_simulated  whether no worker has done one of its tasks
+    """
 
     id: ItemId
     output: bytes = b""
     failure: str | None = None
+    is_simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +124,10 @@ def _add_result(change: ItemsTransition, step: StepProgress, result: ItemResult)
         assert change.counts is not None
         change.counts = replace(change.counts, done=change.counts.done + 1)
         change.completed.append(result)
-        change.facts.append(Fact(index, FactKind.ENDED, result.id.round, number))
+        change.facts.append(Fact(index, FactKind.ENDED, result.id.round, number, result.is_simulated))
     elif step.active:
         change.failures.append(StepResult(index, failure=f"item {number}: {result.failure}"))
-        change.facts.append(Fact(index, FactKind.FAILED, result.id.round, number))
+        change.facts.append(Fact(index, FactKind.FAILED, result.id.round, number, result.is_simulated))
 
 
 def _begin_items(change: ItemsTransition, step: StepProgress, limit: int) -> None:

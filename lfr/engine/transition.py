@@ -21,6 +21,7 @@ class StepResult:
     chance   a random number from 0 to 1, for the jitter of a retry
     is_final  of a failure: it is not retried, whatever the step's options say
     entry_id  the id of the event that reports it; empty: of none
+    is_simulated  no worker has done the task
     """
 
     index: int
@@ -30,6 +31,7 @@ class StepResult:
     chance: float = 0.5
     is_final: bool = False
     entry_id: str = ""
+    is_simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,17 +137,20 @@ class Fact:
 
     item     the number of an item from 0, if it happened to one item of an iterated step
     attempt  the attempt of the step; for an item, the attempt that began with the items
+    is_simulated  of an end: no worker has done the task; of the end of an item: a task of one of its steps
 
     In a history, a fact is a word: a symbol, the step's index, `/ITEM` for an item, `.ATTEMPT` from the
-    second attempt on; or the kind of a fact of the workflow. `+5 -5 =6 ~7 !8.2 ^8.3 +9/0 finished` says: step
-    5 started and ended, step 6 passed, step 7 was skipped, attempt 2 of step 8 failed, attempt 3 failed and
-    is retried, the first item of step 9 started, the workflow has finished.
+    second attempt on, `*` if it is simulated; or the kind of a fact of the workflow. `+5 -5* =6 ~7 !8.2 ^8.3
+    +9/0 finished` says: step 5 started and its end was simulated, step 6 passed, step 7 was skipped, attempt
+    2 of step 8 failed, attempt 3 failed and is retried, the first item of step 9 started, the workflow has
+    finished.
     """
 
     index: int | None
     kind: FactKind
     attempt: int = 0
     item: int | None = None
+    is_simulated: bool = False
 
     def __str__(self) -> str:
         """Return the word for this fact."""
@@ -153,7 +158,7 @@ class Fact:
             return self.kind.value
         item = "" if self.item is None else f"/{self.item}"
         attempt = f".{self.attempt}" if self.attempt > 1 else ""
-        return f"{_SYMBOLS[self.kind]}{self.index}{item}{attempt}"
+        return f"{_SYMBOLS[self.kind]}{self.index}{item}{attempt}{'*' if self.is_simulated else ''}"
 
     @classmethod
     def parse(cls, word: str) -> Fact:
@@ -161,9 +166,10 @@ class Fact:
         kind = _KINDS.get(word[:1])
         if kind is None:
             return cls(None, FactKind(word))
-        step, _, attempt = word[1:].partition(".")
+        is_simulated = word[-1] == "*"
+        step, _, attempt = (word[1:-1] if is_simulated else word[1:]).partition(".")
         index, _, item = step.partition("/")
-        return cls(int(index), kind, int(attempt or 1), int(item) if item else None)
+        return cls(int(index), kind, int(attempt or 1), int(item) if item else None, is_simulated)
 
 
 @dataclass(slots=True)
@@ -210,6 +216,7 @@ class Transition:
     outputs   outputs of the steps that ended, by index
     steps     the progress of each step that changed, as it is afterwards
     active, done, skipped, failed   by how much these counts of the progress change
+    simulated  how many of the facts are simulated
     input_bytes  about how many bytes of JSON the starts hold, besides one output that goes to one step
     entry_id  that of the result
     """
@@ -228,3 +235,4 @@ class Transition:
     failed: int = 0
     input_bytes: int = 0
     entry_id: str = ""
+    simulated: int = 0

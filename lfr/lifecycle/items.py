@@ -196,7 +196,10 @@ class ItemsProcessor:
             results += change.failures
             if change.is_complete:
                 results.append(self._result(connection, id, change))
-        transitions = [Transition(state=workflow.progress.state, facts=facts)] if facts else []
+        simulated = sum(fact.is_simulated for fact in facts)
+        transitions = (
+            [Transition(state=workflow.progress.state, facts=facts, simulated=simulated)] if facts else []
+        )
         transitions += advance_workflows(connection, loaded, {id: results})[id]
         return routes, commands + transition_commands(routes, workflow, transitions)
 

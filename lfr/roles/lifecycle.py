@@ -276,6 +276,7 @@ def resolve_results(
                 encoded = entry.fields[b"output"] if task.has_output else outputs.get(step)
                 result = _step_result(task, encoded)
                 result.entry_id = entry.id
+                result.is_simulated = task.is_simulated
                 if encoded is not None and result.failure is None:
                     workflow.texts.add(result.output, encoded)
                 resolved.results[id].append(result)

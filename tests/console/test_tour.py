@@ -55,6 +55,8 @@ def test_the_tour(simulated: Installation, page: Page, guard: Guard, tmp_path: P
     _send_the_event(page)
     expect(state_of(page)).to_contain_text("Finished")
     expect(page.locator(".graph .state-pending.node")).to_have_count(0)
+    expect(page.locator(".graph .node").filter(has_text="deliver")).to_contain_text("simulated")
+    expect(page.locator(".graph .node").filter(has_text="wait:delay")).not_to_contain_text("simulated")
 
     # Deleted, it is gone; dropped, it is there again as it was archived, and finishes a second time.
     page.get_by_role("button", name="Delete").click()

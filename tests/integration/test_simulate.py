@@ -9,8 +9,13 @@ import pytest
 import redis
 
 from lfr.errors import Unreachable
-from lfr.operations.intervene import terminate_workflow
+from lfr.operations.archive.archive import archive_workflow, restore_workflow
+from lfr.operations.complete_task import complete_task
+from lfr.operations.follow import follow_workflow
+from lfr.operations.inspect.workflow import inspect_step, inspect_workflow
+from lfr.operations.intervene import restart_workflow, terminate_workflow
 from lfr.operations.start import start_workflow
+from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.simulate import Simulate
 from lfr.runtime.consumer import Consumer
 from lfr.store import keys
@@ -107,6 +112,42 @@ def test_what_a_foreign_worker_has_left_for_long_is_simulated(
     simulate.step()
     simulate.step()
     assert [event["name"] for event in events_of(client, "end-task")] == ["a"]
+
+
+def test_what_was_simulated_says_so_for_ever(
+    store: Store, client: redis.Redis, stepper: Callable[[Consumer], Stepper]
+) -> None:
+    """In steps, history, counts, items, follow, and after archive and restore; until a worker does it."""
+    simulate, lifecycle = stepper(Simulate(store, 0, 0)), stepper(Lifecycle(store))
+    id = start_workflow(store, "* a -> b (- lfr: {retry: {times: 1, delay: 0}} -) -> c").id
+
+    def run(*steppers: Stepper) -> None:
+        for each in steppers * 20:
+            each.step()
+
+    run(simulate, lifecycle)
+    flow = inspect_workflow(store, id, history=True)
+    assert flow["state"] == "FINISHED"
+    assert [step["name"] for step in flow["steps"] if step["simulated"]] == ["a", "b", "c"]
+    marks = [(fact["index"], fact["item"], fact["event"]) for fact in flow["history"] if fact["simulated"]]
+    assert marks == [(1, 0, "ended"), (2, None, "ended"), (3, None, "ended")]
+    assert flow["counts"]["simulated"] == 3
+    *_, update = follow_workflow(store, id)
+    assert [change["name"] for change in update["changes"] if change["simulated"]] == ["a", "b", "c"]
+    again = inspect_workflow(store, restore_workflow(store, archive_workflow(store, id), "again"))
+    assert again["counts"]["simulated"] == 3 and again["steps"][3]["simulated"] is True
+
+    failing = stepper(Simulate(store, 0, 100))
+    id = start_workflow(store, "b").id
+    run(failing, lifecycle)
+    [step] = [step for step in inspect_workflow(store, id)["steps"] if step["name"] == "b"]
+    assert (step["state"], step["reason"], step["simulated"]) == ("FAILED", "simulated failure", True)
+    restart_workflow(store, id)
+    complete_task(store, id, "b", 1)
+    run(lifecycle)
+    step = inspect_step(store, id, 1)
+    assert (step["state"], step["simulated"]) == ("DONE", False)
+    assert [fact["simulated"] for fact in step["attempts"]] == [False, True, False, False]
 
 
 def _raise_unreachable(*_: object, **__: object) -> None:

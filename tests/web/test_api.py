@@ -263,7 +263,7 @@ def test_words_of_paths_are_no_ids(call: Caller) -> None:
 
 def test_a_list_tells_how_far_each_is_and_why_it_failed(call: Caller) -> None:
     id = start(call, "a -> b -> c")
-    counts = {"total": 5, "running": 1, "done": 1, "skipped": 0, "failed": 0}
+    counts = {"total": 5, "running": 1, "done": 1, "skipped": 0, "failed": 0, "simulated": 0}
     assert call("GET", "/workflows").json[0]["counts"] == counts
     call("POST", f"/workflows/{id}/steps/1/fail", {"reason": "é" * 1000})
     workflow = call("GET", "/workflows").json[0]

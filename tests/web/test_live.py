@@ -35,7 +35,7 @@ def test_changes_of_a_workflow(call: Caller, store: Store) -> None:
     updates = messages(reply)
     name, first, id_line = next(updates)
     assert (name, first["state"], id_line) == ("change", "RUNNING", first["moment"])
-    assert first["counts"] == {"total": 3, "running": 1, "done": 1, "skipped": 0, "failed": 0}
+    assert first["counts"] == {"total": 3, "running": 1, "done": 1, "skipped": 0, "failed": 0, "simulated": 0}
     assert [(each["index"], each["name"], each["event"]) for each in first["changes"]] == [
         (0, "", "started"),
         (0, "", "ended"),

@@ -30,7 +30,8 @@ def format_step(terminal: Terminal, id: str, step: Mapping[str, Any]) -> Iterato
     if step["attempts"]:
         yield "  history"
     for fact in step["attempts"]:
-        reason = f": {printable(fact['reason'])}" if fact["reason"] else ""
+        reason = " (simulated)" if fact["simulated"] else ""
+        reason += f": {printable(fact['reason'])}" if fact["reason"] else ""
         yield f"    {format_date_time(fact['at'])}  attempt {fact['attempt']} {fact['event']}{reason}"
 
 
@@ -43,6 +44,8 @@ def _facts(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if step["attempt"]:
         turn = f", {step['tries']} since the step last ended" if step["tries"] != step["attempt"] else ""
         yield "attempt", f"{step['attempt']}{turn}"
+    if step["simulated"]:
+        yield "simulated", "no worker has done it"
     if step["reason"]:
         yield "reason", step["reason"]
     if progress := step.get("progress"):

@@ -133,7 +133,9 @@ def _overview(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "reason", workflow["reason"]
     states = Counter(step["state"] for step in workflow["steps"])
     counts = ", ".join(f"{number} {state}" for state, number in states.items())
-    yield "steps", f"{len(workflow['steps'])}: {counts}"
+    simulated = sum(step["simulated"] for step in workflow["steps"])
+    note = f" ({simulated} simulated: no worker has done them)" if simulated else ""
+    yield "steps", f"{len(workflow['steps'])}: {counts}{note}"
 
 
 def format_history(terminal: Terminal, workflow: Mapping[str, Any]) -> list[str]:
@@ -144,7 +146,8 @@ def format_history(terminal: Terminal, workflow: Mapping[str, Any]) -> list[str]
         index = fact["index"]
         step = "" if index is None else step_title(steps[index])
         number = "" if index is None else str(index) if fact["item"] is None else f"{index}/{fact['item']}"
-        event = Cell(fact["event"], "red" if fact["event"] == "failed" else "")
+        text = f"{fact['event']} (simulated)" if fact["simulated"] else fact["event"]
+        event = Cell(text, "red" if fact["event"] == "failed" else "")
         rows.append([format_time(fact["at"]), number, step, event, fact["reason"] or ""])
     return format_table(terminal, _HISTORY_COLUMNS, rows)
 
@@ -189,8 +192,15 @@ def _step_row(step: Mapping[str, Any]) -> Row:
         format_time(step["ended"]),
         format_duration(seconds_between(step["started"], step["ended"])),
         str(step["tries"]) if has_attempts else "",
-        _result_cell(step),
+        _mark_simulated(step, _result_cell(step)),
     ]
+
+
+def _mark_simulated(step: Mapping[str, Any], cell: str | Cell) -> str | Cell:
+    if not step["simulated"]:
+        return cell
+    text, colour = (cell.text, cell.colour) if isinstance(cell, Cell) else (cell, "dim")
+    return Cell(f"simulated: {text}", colour)
 
 
 def _result_cell(step: Mapping[str, Any]) -> str | Cell:

@@ -73,6 +73,7 @@ class PlainProgress:
     def _format_change(self, change: Mapping[str, Any]) -> str:
         index, event, at = change["index"], change["event"], change["at"]
         text = f"{change['name']} {_EVENT_TEXTS.get(event, event)}".strip()
+        text += " (simulated)" if change["simulated"] else ""
         if event == "started":
             self._start_times[index] = at
             text += f", attempt {self._attempts[index]}" if index in self._attempts else ""
@@ -100,6 +101,7 @@ class _StepLine:
     changed: int = 0
     items_running: int = 0
     items_done: int = 0
+    simulated: bool = False
 
 
 class Board:
@@ -143,6 +145,7 @@ class Board:
         line.state = _STATE_AFTER[change["event"]]
         line.changed = self._changes
         line.reason = change["reason"] or ""
+        line.simulated = change["simulated"]
         if line.state in ("RUNNING", "SKIPPED"):
             line.started, line.ended = change["at"], None
         if line.state != "RUNNING":
@@ -186,6 +189,8 @@ class Board:
             note = f"{report['fraction']:.0%} {report['text']}".strip()
         if not note and line.items_running + line.items_done:
             note = f"items: {line.items_done} done, {line.items_running} running"
+        if line.simulated:
+            return f"simulated: {note}" if note else "simulated"
         return note
 
     def _select_steps(self, count: int) -> dict[int, _StepLine]:

@@ -28,7 +28,7 @@ FORMAT: Final = "lfr-workflow"
 VERSION: Final = 1
 
 _FACTS: Final = re.compile(
-    r"([-+=~!^]\d{1,7}(/\d{1,9})?(\.\d{1,9})?|finished|failed|terminated|restarted)( (?!$)|$)", re.ASCII
+    r"([-+=~!^]\d{1,7}(/\d{1,9})?(\.\d{1,9})?\*?|finished|failed|terminated|restarted)( (?!$)|$)", re.ASCII
 )
 _COUNT: Final = whole_number(0, 10**12)
 """How many steps have ended in some way: in a loop, each turn counts."""
@@ -130,6 +130,7 @@ class _SnapshotParser:
                 "reason": _field(record, "reason", TEXT, ""),
                 "started": _field(record, "started", _TIME),
                 "ended": _field(record, "ended", _TIME),
+                "simulated": _field(record, "simulated", _COUNT, 0),
             },
             "counts": counts,
             "steps": progress,

@@ -29,14 +29,17 @@ _STATE_AFTER: Final = {
 }
 """The state of a step, or of an item, after a fact."""
 
+_ENDS: Final = (FactKind.ENDED, FactKind.FAILED, FactKind.RETRIED)
+
 
 def describe_steps(flow: Flow, history: Iterable[HistoryEntry], record: Record) -> list[dict[str, Any]]:
     """Describe each step, by ascending index, as its history leaves it.
 
     Keys: index; name; base, the task behind the name, or empty; kind; state; started and ended, or None;
     attempt, 0 before the first; tries, its number since the step last ended (in a loop: in this turn);
-    reason, of a failure, a retry or a skip by hand, else None; of a resource also uri and sink. In a
-    terminated workflow, steps that were running are PENDING.
+    reason, of a failure, a retry or a skip by hand, else None; simulated, whether no worker has done its
+    latest attempt, or one of its items; of a resource also uri and sink. In a terminated workflow, steps that
+    were running are PENDING.
     """
     steps = {step.index: _describe_pending(step) for step in flow.own_steps}
     for entry in history:
@@ -44,6 +47,8 @@ def describe_steps(flow: Flow, history: Iterable[HistoryEntry], record: Record) 
         for fact in entry.facts:
             if fact.index is not None and fact.item is None:
                 _apply_fact(steps[fact.index], fact, at, entry.reason)
+            elif fact.index is not None and fact.is_simulated:
+                steps[fact.index]["simulated"] = True
     if record.state is WorkflowState.TERMINATED:
         for step in steps.values():
             if step["state"] == StepState.RUNNING:
@@ -57,6 +62,7 @@ def _apply_fact(step: dict[str, Any], fact: Fact, at: str | None, reason: str) -
         has_ended = step["state"] in (StepState.DONE, StepState.SKIPPED)
         step["tries"] = 1 if has_ended else step["tries"] + 1
     step["state"], step["attempt"] = _STATE_AFTER[fact.kind].value, fact.attempt
+    step["simulated"] = fact.is_simulated or (step["simulated"] and fact.kind in _ENDS)
     if fact.kind is FactKind.RETRIED:
         step["reason"] = reason
         return
@@ -85,6 +91,7 @@ def _describe_pending(step: Step) -> dict[str, Any]:
         "attempt": 0,
         "tries": 0,
         "reason": None,
+        "simulated": False,
     }
 
 

@@ -18,8 +18,8 @@ def summarize(record: Record) -> dict[str, Any]:
 
     Keys: id, name (of its flow), state, reason (of a failure, else None), started, ended (None: it runs),
     parent (the id of the workflow that an item belongs to, else None), counts: total, the number of steps
-    (None if the record lacks it), and how many are running, done, skipped, failed. In a loop, a step counts
-    each time that it ends.
+    (None if the record lacks it), and how many are running, done, skipped, failed; simulated, how many
+    attempts or items no worker has done. In a loop, a step counts each time that it ends.
     """
     item = parse_item_id(record.id)
     return {
@@ -36,6 +36,7 @@ def summarize(record: Record) -> dict[str, Any]:
             "done": record.done,
             "skipped": record.skipped,
             "failed": record.failed,
+            "simulated": record.simulated,
         },
     }
 
@@ -50,8 +51,8 @@ def describe_facts(history: Iterable[HistoryEntry]) -> Iterator[dict[str, Any]]:
     """Describe each fact of a history, in its order.
 
     Keys: at, index (None: a fact about the workflow), item (of an iterated step, else None), event (such as
-    `started`), attempt (None if index is), reason (why it failed or is retried, else None). A step that
-    started and ended at once is described as two facts.
+    `started`), attempt (None if index is), reason (why it failed or is retried, else None), simulated
+    (whether no worker has done what ended). A step that started and ended at once is described as two facts.
     """
     for entry in history:
         at = iso_time(entry.at_ms)
@@ -66,4 +67,5 @@ def describe_facts(history: Iterable[HistoryEntry]) -> Iterator[dict[str, Any]]:
                     "event": name,
                     "attempt": None if fact.index is None else fact.attempt,
                     "reason": reason,
+                    "simulated": fact.is_simulated,
                 }

@@ -7,6 +7,7 @@ everything, and has acknowledged the events that were the cause.
 
 For each workflow, in this order:
     HSET  W           counts; state, end and reason if they change; HDEL for those that it no longer has
+    HINCRBY W         how many results were simulated, if some are
     HSET  W:outputs   outputs of the steps that ended
     HSET, HDEL W:steps  progress of the steps that changed
     HSET  W:latched   0 for steps that have ended and that acquire or release a latch; `stopped`
@@ -90,6 +91,8 @@ def state_commands(
     commands: list[Command] = [("HSET", record.id, *fields)]
     if obsolete:
         commands.append(("HDEL", record.id, *obsolete))
+    if simulated := sum(transition.simulated for transition in transitions):
+        commands.append(("HINCRBY", record.id, "simulated", simulated))
     commands += _output_commands(record.id, transitions, workflow.texts)
     commands += _step_commands(record.id, workflow.flow, transitions)
     commands += _latch_commands(record.id, workflow.flow, transitions)

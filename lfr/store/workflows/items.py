@@ -66,9 +66,9 @@ def load_item_results(
     for item, record_reply, output in zip(distinct, replies, replies[len(distinct) :], strict=False):
         record = parse_record(str(item), record_reply)
         if record is not None and record.state is WorkflowState.FINISHED:
-            results.append(ItemResult(item, output or b"{}"))
+            results.append(ItemResult(item, output or b"{}", is_simulated=bool(record.simulated)))
         elif record is not None and record.state is WorkflowState.FAILED:
-            results.append(ItemResult(item, failure=record.reason))
+            results.append(ItemResult(item, failure=record.reason, is_simulated=bool(record.simulated)))
     return results
 
 

@@ -31,6 +31,7 @@ class Record:
     ended_ms   when it ended; 0: not yet. `active`, `done`, `skipped`, `failed`: see Progress
     reference  of the flow: its digest, and `/INDEX` for each part of a flow that it runs for an item
     total      how many steps its flow has; None if the record does not say it
+    simulated  how many attempts of its steps, or items of them, no worker has done
     reason     why it failed; cut if the record was loaded for a list
     run        identifies this run of the id, which may be used again after a deletion: what names another run
                is of the past. Items have that of their parent. Empty: an earlier version has started it
@@ -47,6 +48,7 @@ class Record:
     name: str
     ended_ms: int
     total: int | None
+    simulated: int
     reason: str
     run: str = ""
 
@@ -58,7 +60,7 @@ class Record:
 
 
 ADVANCE_FIELDS = ("flow", "state", "started", "counts", "run")
-LIST_FIELDS = (*ADVANCE_FIELDS, "name", "ended", "steps", "brief")
+LIST_FIELDS = (*ADVANCE_FIELDS, "name", "ended", "steps", "simulated", "brief")
 RECORD_FIELDS = (*LIST_FIELDS, "reason")
 
 _NO_VALUES = (None,) * len(RECORD_FIELDS)
@@ -75,7 +77,9 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
         return None  # an error: the key holds something else
     reference, state, started, counts, run = reply[:5]
     active, done, skipped, failed = map(int, counts.split())
-    name, ended, total, brief, reason = (value or b"" for value in (*reply[5:], *_NO_VALUES[len(reply) :]))
+    name, ended, total, simulated, brief, reason = (
+        value or b"" for value in (*reply[5:], *_NO_VALUES[len(reply) :])
+    )
     return Record(
         id=workflow,
         reference=reference.decode(),
@@ -88,6 +92,7 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
         name=name.decode(),
         ended_ms=int(ended or 0),
         total=int(total) if total else None,
+        simulated=int(simulated or 0),
         reason=(reason or brief).decode(),
         run=run.decode() if run else "",
     )

@@ -79,5 +79,6 @@ def _lost_record(id: str, started_ms: float, has_state: Sequence[bool]) -> Recor
         name="",
         ended_ms=0,
         total=None,
+        simulated=0,
         reason=f"its record is gone from Redis; lfr delete {id} removes what is left of it",
     )

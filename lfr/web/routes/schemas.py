@@ -60,7 +60,14 @@ STATE: Final = enum(*WorkflowState)
 STEP_STATE: Final = enum(*StepState)
 
 COUNTS: Final = object_schema(
-    {"total": NULLABLE_INTEGER, "running": INTEGER, "done": INTEGER, "skipped": INTEGER, "failed": INTEGER}
+    {
+        "total": NULLABLE_INTEGER,
+        "running": INTEGER,
+        "done": INTEGER,
+        "skipped": INTEGER,
+        "failed": INTEGER,
+        "simulated": INTEGER,
+    }
 )
 COUNTS_BY_STATE: Final = object_schema({state.value: INTEGER for state in WorkflowState})
 
@@ -85,6 +92,7 @@ FACT: Final = object_schema(
         "event": TEXT,
         "attempt": NULLABLE_INTEGER,
         "reason": NULLABLE_TEXT,
+        "simulated": BOOLEAN,
     }
 )
 
@@ -99,6 +107,7 @@ _STEP: Final[Mapping[str, Schema]] = {
     "attempt": INTEGER,
     "tries": INTEGER,
     "reason": NULLABLE_TEXT,
+    "simulated": BOOLEAN,
 }
 
 _ITEMS: Final = object_schema(

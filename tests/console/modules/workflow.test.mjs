@@ -70,8 +70,11 @@ test("a step goes through its life", () => {
       { state: "FAILED", ended: at(4), reason: "never" },
     ],
     [fact(5, 1, "started", { attempt: 3 }), { state: "RUNNING", started: at(5), ended: null, reason: null }],
-    [fact(6, 1, "ended", { attempt: 3 }), { state: "DONE", ended: at(6), tries: 3 }],
-    [fact(7, 1, "started", { attempt: 4 }), { state: "RUNNING", attempt: 4, tries: 1 }],
+    [
+      fact(6, 1, "ended", { attempt: 3, simulated: true }),
+      { state: "DONE", ended: at(6), tries: 3, simulated: true },
+    ],
+    [fact(7, 1, "started", { attempt: 4 }), { state: "RUNNING", attempt: 4, tries: 1, simulated: false }],
   ];
   for (const [change, expected] of life) {
     current = applyUpdate(current, buildUpdate([change]));

@@ -16,7 +16,8 @@ from tests.support.screens import terminal
 def step(index: int, kind: str = "task", **facts: Any) -> dict[str, Any]:
     blank = {"name": "", "base": "", "state": "PENDING", "attempt": 0}
     nothing = dict.fromkeys(("started", "ended", "input", "output", "reason"))
-    return {"index": index, "kind": kind, **blank, **nothing, "tries": facts.get("attempt", 0), **facts}
+    more = {"tries": facts.get("attempt", 0), "simulated": False}
+    return {"index": index, "kind": kind, **blank, **nothing, **more, **facts}
 
 
 def workflow() -> dict[str, Any]:
@@ -43,7 +44,7 @@ def workflow() -> dict[str, Any]:
         "reason": "step 3 (C) failed",
         "counts": {"DONE": 2, "SKIPPED": 1, "FAILED": 1, "PENDING": 1},
         "steps": steps,
-        "history": history,
+        "history": [{**fact, "simulated": False} for fact in history],
     }
 
 
@@ -178,3 +179,16 @@ def test_the_tables_fit_into_60_columns(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_every_state_has_a_colour() -> None:
     assert {*WorkflowState, *StepState} == STATE_COLOURS.keys()
+
+
+def test_simulated_steps_are_marked() -> None:
+    shown = workflow()
+    shown["steps"][1]["simulated"] = shown["steps"][3]["simulated"] = True
+    lines = list(format_workflow(terminal(), shown))
+    counts = "2 DONE, 1 SKIPPED, 1 FAILED, 1 PENDING"
+    assert f"  steps    5: {counts} (2 simulated: no worker has done them)" in lines
+    marks = [line.partition("  simulated: ")[2] for line in lines if "  simulated: " in line]
+    assert [mark[:4] for mark in marks] == ['{"é"', "no\\n"]
+    fact = {"at": "2026-01-31T12:00:00.000Z", "index": 1, "item": None, "event": "ended", "reason": None}
+    table = format_history(terminal(), {**shown, "history": [{**fact, "simulated": True}]})
+    assert "ended (simulated)" in table[1]

@@ -14,11 +14,12 @@ LIVE = {"TERM": "xterm", "NO_COLOR": "1"}
 
 def change(second: float, index: int | None, event: str, name: str = "", reason: str | None = None) -> Any:
     at = f"2026-01-31T12:00:{second:06.3f}Z"
-    return {"at": at, "index": index, "item": None, "name": name, "event": event, "reason": reason}
+    fact = {"at": at, "index": index, "item": None, "name": name, "event": event, "reason": reason}
+    return {**fact, "simulated": False}
 
 
 def update(*changes: Any, state: str = "RUNNING", total: int = 9, **counts: int) -> dict[str, Any]:
-    numbers = {"total": total, "running": 0, "done": 0, "skipped": 0, "failed": 0, **counts}
+    numbers = {"total": total, "running": 0, "done": 0, "skipped": 0, "failed": 0, "simulated": 0, **counts}
     return {
         "id": "workflow:x",
         "name": "x",
@@ -126,3 +127,14 @@ def test_the_board_says_that_no_worker_does_a_task_as_long_as_none_does() -> Non
         assert len(board.lines(terminal(), height)) <= height
     board.apply(update())
     assert len(board.lines(terminal(), 24)) == 2
+
+
+def test_a_simulated_step_is_marked() -> None:
+    simulated = {**change(2, 1, "ended", "A"), "simulated": True}
+    screen = terminal()
+    with progress_view(screen) as view:
+        view.show(update(simulated))
+    assert "A ended (simulated)" in written(screen.err)
+    board = Board()
+    board.apply(update(change(1, 1, "started", "A"), simulated))
+    assert board.lines(terminal(), 10)[1].endswith("  simulated")

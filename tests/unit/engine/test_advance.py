@@ -258,9 +258,10 @@ def test_a_retry_is_delayed_and_a_termination_drops_it() -> None:
 
 
 def test_a_fact_is_a_word_and_back() -> None:
-    words = "+5 -5 =6 ~7 !8.2 ^8.3 +9/0 -9/12.2 finished"
+    words = "+5 -5 =6 ~7 !8.2 ^8.3 +9/0 -9/12.2 -9/3.2* -4* finished"
     assert " ".join(str(Fact.parse(word)) for word in words.split()) == words
     assert Fact.parse("!8.2") == Fact(8, FactKind.FAILED, 2)
+    assert Fact.parse("!8.2*") == Fact(8, FactKind.FAILED, 2, is_simulated=True)
     assert Fact.parse("-9/12.2") == Fact(9, FactKind.ENDED, 2, 12)
     with pytest.raises(ValueError, match="nonsense"):
         Fact.parse("nonsense")

@@ -80,7 +80,7 @@ def test_a_long_row_of_steps_that_pass_is_loaded_in_few_round_trips() -> None:
     flow = row_of_joins(1000)
     steps = {index: "1 0 0" for index in range(3, 1003)}  # step 2 has ended
     server: Any = StepServer({**steps, 1: "0 1 1"})
-    record = Record("workflow:x", flow.digest, WorkflowState.RUNNING, 1, 1, 2, 0, 0, "", 0, None, "")
+    record = Record("workflow:x", flow.digest, WorkflowState.RUNNING, 1, 1, 2, 0, 0, "", 0, None, 0, "")
     workflow = LoadedWorkflow(record, flow, record.progress())
     transitions = advance_workflows(server, {"workflow:x": workflow}, {"workflow:x": [StepResult(1)]})
     assert [transition.state for transition in transitions["workflow:x"]] == [WorkflowState.FINISHED]
@@ -91,7 +91,7 @@ def test_a_long_row_of_steps_that_pass_is_loaded_in_few_round_trips() -> None:
 def test_a_result_loads_only_the_steps_around_it() -> None:
     flow = chain(*(f"t{n}" for n in range(1000)))
     server: Any = StepServer({500: "0 1 1"})
-    record = Record("workflow:x", flow.digest, WorkflowState.RUNNING, 1, 1, 500, 0, 0, "", 0, None, "")
+    record = Record("workflow:x", flow.digest, WorkflowState.RUNNING, 1, 1, 500, 0, 0, "", 0, None, 0, "")
     workflow = LoadedWorkflow(record, flow, Progress(active=1))
     (transition,) = advance_workflows(server, {"workflow:x": workflow}, {"workflow:x": [StepResult(500)]})[
         "workflow:x"
