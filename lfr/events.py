@@ -71,6 +71,8 @@ class StartTask:
     attempt  the number of the attempt, from 1; the end-task repeats it
     tries    its number since the step last ended, from 1: in a loop, each turn begins with 1
     run      the run of the workflow's id, see `Record`; the end-task repeats it. Empty: the event has none
+    delivery how often this attempt was handed out, from 1; not in the event: who takes it over from another
+             worker counts
     """
 
     workflow: str
@@ -82,6 +84,7 @@ class StartTask:
     attempt: int
     tries: int = 1
     run: str = ""
+    delivery: int = 1
 
     @property
     def attempt_id(self) -> AttemptId:

@@ -62,11 +62,13 @@ def read(flat):
         return {}
 
 
-def handle(redis, id, flat):
+def handle(redis, id, flat, deliveries=1):
     event = read(flat)
     if event.get("kind") == "start-task" and event.get("base") == "text:count":
         answer = {name: event.get(name) for name in ("workflow", "name", "index", "attempt", "run")}
         try:
+            if deliveries > 5:
+                raise RuntimeError("the worker died 5 times with this task")
             answer.update(status="SUCCESS", output=do(event))
         except Exception as error:
             answer.update(status="FAILURE", reason=f"{type(error).__name__}: {error}")
@@ -87,9 +89,11 @@ def main(port):
         if not str(error).startswith("BUSYGROUP"):
             raise
     while True:
-        reclaimed = redis.call("XAUTOCLAIM", STREAM, GROUP, ME, 30_000, "0-0", "COUNT", 10)[1]
+        # One at a time: Redis counts how often each was delivered, and one of them may kill this worker.
+        for id, flat in redis.call("XAUTOCLAIM", STREAM, GROUP, ME, 30_000, "0-0", "COUNT", 1)[1]:
+            handle(redis, id, flat, redis.call("XPENDING", STREAM, GROUP, id, id, 1)[0][3])
         new = redis.call("XREADGROUP", "GROUP", GROUP, ME, "COUNT", 10, "BLOCK", 1000, "STREAMS", STREAM, ">")
-        for id, flat in [*reclaimed, *(new[0][1] if new else [])]:
+        for id, flat in new[0][1] if new else []:
             handle(redis, id, flat)
 
 

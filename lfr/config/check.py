@@ -111,6 +111,7 @@ _BOUNDS: Final[Mapping[str, Check]] = {
     "redis.timeout": _TIMEOUT,
     "log.level": Check(f"one of {', '.join(LOG_LEVELS)}", _read_level),
     "batch": whole_number(1, 100_000),
+    "tasks.deliveries": whole_number(1, 1_000_000),
     "lease": _LEASE,
     "tasks.lease": _LEASE,
     "receipts.forget": _PERIOD,

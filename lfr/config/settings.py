@@ -72,6 +72,9 @@ class Settings:
     tasks_lease_seconds: float = _setting(
         30.0, "tasks.lease", "time after which another worker reclaims the tasks of a dead one"
     )
+    tasks_deliveries: int = _setting(
+        5, "tasks.deliveries", "how often a task is handed out whose worker dies with it, before it fails"
+    )
     tasks_forget_seconds: float = _setting(
         3600.0,
         "tasks.forget",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lfr import events
 from lfr.errors import BadSettings
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
-from lfr.runtime.tasks import Completion, complete_tasks, parse_tasks
+from lfr.runtime.tasks import Completion, complete_tasks, deadly_reason, parse_tasks
 from lfr.store.keys import is_of_an_installation
 from lfr.store.redis.connection import Connection, Reply, Store, is_error
 from lfr.store.stream.entries import Entry
+from lfr.store.stream.groups import read_deliveries, write_deliveries
 from lfr.store.workflows.attempt_status import are_current
 from lfr.tasks.catalogue import REDIS_PREFIX
 from lfr.tasks.parameters import BadParameter
@@ -40,6 +41,28 @@ class RedisTasks(Consumer):
         all_tasks, _ = parse_tasks(batch)
         tasks = {id: task for id, task in all_tasks if task.base.startswith(REDIS_PREFIX)}
         self.settle_later([entry for entry in batch if entry.id not in tasks])
+        if self.is_reclaimed:
+            self._run_singly(connection, tasks)
+        else:
+            self._run(connection, tasks)
+
+    def _run_singly(self, connection: Connection, tasks: Mapping[str, events.StartTask]) -> None:
+        """Run tasks that were taken over one by one, so that each counts as delivered only once it begins.
+        One that was delivered too often fails."""
+        deliveries = read_deliveries(connection, self.id, list(tasks))
+        write_deliveries(connection, self.id, {id: count - 1 for id, count in deliveries.items()})
+        most = self.store.settings.tasks_deliveries
+        for id, task in tasks.items():
+            count = deliveries.get(id, 1)
+            if count > most and are_current(connection, [task], [id])[0]:
+                values = events.end_task_values(task, failure=deadly_reason(most), is_final=True)
+                completions = [Completion(id, values)]
+                complete_tasks(connection, self.id, completions, has_receipts=self.has_receipts)
+            else:
+                write_deliveries(connection, self.id, {id: count})
+                self._run(connection, {id: task})
+
+    def _run(self, connection: Connection, tasks: Mapping[str, events.StartTask]) -> None:
         commands: list[tuple[str, events.StartTask, RedisCommand]] = []
         completions: list[Completion] = []
         current = are_current(connection, list(tasks.values()), list(tasks))

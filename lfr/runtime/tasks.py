@@ -87,6 +87,11 @@ def completion_commands(completion: Completion, at: str) -> list[Command]:
     return [append_command(keys.ENDS, events.END_TASK, at, completion.values)]
 
 
+def deadly_reason(deliveries: int) -> str:
+    """Return why a task fails that was handed out so often, each time to a worker that died with it."""
+    return f"the worker died {deliveries} times with this task (setting tasks.deliveries)"
+
+
 def retry_on_disconnect(store: Store, call: Callable[[Connection], T], what: str) -> T:
     """Return what `call` returns; call it again until Redis is back, so that an outage does not fail a task.
 

@@ -3,6 +3,9 @@
 The thread of the consumer reads tasks and checks that their attempts are current; threads of a pool, or an
 event loop, execute them. See `completions` for how their ends are sent.
 
+A task that its worker has died with may be the reason, see `suspects`. It fails once that has happened
+`tasks.deliveries` times.
+
 With a concurrency of 1, one other thread reads a task, executes it, and sends its end with the next read:
 that is one round trip a task, and no change of threads. The thread of the consumer renews its claims
 meanwhile.
@@ -22,7 +25,13 @@ from typing import Final, TypeAlias
 from lfr import events
 from lfr.errors import Refused, Unreachable
 from lfr.runtime.consumer import Consumer
-from lfr.runtime.tasks import Completion, completion_commands, parse_tasks, retry_on_disconnect
+from lfr.runtime.tasks import (
+    Completion,
+    completion_commands,
+    deadly_reason,
+    parse_tasks,
+    retry_on_disconnect,
+)
 from lfr.store import keys
 from lfr.store.queues.claims import covers
 from lfr.store.queues.move import clear_stale_mark, put_back
@@ -36,6 +45,7 @@ from lfr.worker.context import Fatal
 from lfr.worker.failure_log import log_failure
 from lfr.worker.fair_share import FairShare
 from lfr.worker.registry import describe_exception
+from lfr.worker.suspects import Suspects
 from lfr.worker.threads import EventLoopThread, ThreadPool
 
 LOGGER = logging.getLogger(__name__)
@@ -100,6 +110,8 @@ class TaskExecutor(Consumer):
         self._fair_share = None if share is None else FairShare(share)
         self._grace_seconds = grace_seconds
         self._unchecked: list[tuple[str, events.StartTask]] = []  # read, and to be checked before they begin
+        self._suspects = Suspects(self.id, store.settings.tasks_deliveries)
+        self._running_suspect = ""  # its entry id
         self._has_put_back = False
         self._has_read_all = False
         self._must_check = True  # whether tasks in the queue may be stale
@@ -168,6 +180,7 @@ class TaskExecutor(Consumer):
                 self._running_count += len(begun)
             self._unchecked += begun
         self._begin_current(connection)
+        self._begin_suspect(connection)
         self._hand_on_strangers(connection)
         if self._must_check and self._has_read_all:
             self._has_read_all = False
@@ -203,6 +216,10 @@ class TaskExecutor(Consumer):
         if not self.listening:  # the stop came while it was reading these
             release_claims(connection, self.id, [id for id, _ in accepted])
             return
+        if self.is_reclaimed:
+            accepted, suspect_ids = self._suspects.set_aside(connection, accepted)
+            with self._changed:
+                self._claims.update(suspect_ids)
         with self._changed:
             self._claims.update(id for id, _ in accepted)
             if self._fair_share:
@@ -217,6 +234,16 @@ class TaskExecutor(Consumer):
         else:
             for id, task in accepted:
                 self._begin(id, task)
+
+    def _begin_suspect(self, connection: Connection) -> None:
+        """Begin the next suspect if there is capacity and none runs."""
+        if self._suspects and self._running_suspect not in self._claims and self.capacity():
+            suspect = self._suspects.begin(connection)
+            self._running_suspect = suspect[0]
+            self._unchecked.append(suspect)
+            with self._changed:
+                self._running_count += 1
+            self._begin_current(connection)
 
     def _accepts(self, base: str) -> bool:
         return any(covers(claim, base) for claim in self.claims)
@@ -239,6 +266,7 @@ class TaskExecutor(Consumer):
             self._serial_thread.join(min(self._grace_seconds, _LAST_READ_SECONDS))
         strange_ids = [entry.id for _, entry in self._strangers]
         release_claims(connection, self.id, [*self._drop_unchecked(), *strange_ids])
+        self._forget(self._suspects.release(connection))
         self._completions.send(connection, has_receipts=self.has_receipts)
         while self.claimed_ids() and (remaining := deadline - time.monotonic()) > 0:
             self.renew_claims(connection)
@@ -291,10 +319,13 @@ class TaskExecutor(Consumer):
             raise
         tasks, self._unchecked = self._unchecked, []
         for (id, task), is_current in zip(tasks, current, strict=True):
-            if is_current:
-                self._begin(id, task)
-            else:
+            if not is_current:
                 self._end(id, ())
+            elif task.delivery > (most := self.store.settings.tasks_deliveries):
+                values = events.end_task_values(task, failure=deadly_reason(most), is_final=True)
+                self._end(id, self._commands(id, task, values))
+            else:
+                self._begin(id, task)
 
     def _begin(self, id: str, task: events.StartTask) -> None:
         try:

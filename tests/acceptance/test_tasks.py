@@ -51,6 +51,16 @@ async def hangs_async(input):
     (HERE / "began").open("a").write("a coroutine hangs\\n")
     await asyncio.sleep(1000)
 
+@task("dies")
+def dies(input):
+    os._exit(1)
+
+@task("near")
+def near(input, *, context: Context):
+    (HERE / "near").open("a").write(f"{context.attempt} {context.delivery}\\n")
+    while context.delivery < 3 and not (HERE / "go").exists():
+        time.sleep(0.02)
+
 @task("breaks")
 def breaks(input):
     raise ValueError("no such picture")
@@ -128,6 +138,43 @@ def test_a_task_of_a_killed_worker_goes_to_another(redis_url: str, client: Clien
         eventually(lambda: len(lines(file, "began")) == 2)
         (file.parent / "go").touch()
         assert client.wait(id, STALL_SECONDS)["output"] == {"done": True}
+
+
+@pytest.mark.parametrize("options", [("--concurrency", "4"), ("--concurrency", "1")])
+def test_a_task_that_kills_its_worker_fails_and_its_neighbours_go_on(
+    redis_url: str, client: Client, file: Path, options: tuple[str, str]
+) -> None:
+    """An item of an iteration, with the reason in the item, in its parent and in the step."""
+    more = {**QUICK, "LFR_TASKS_LEASE": "1", "LFR_TASKS_DELIVERIES": "4"}
+    id = client.run("* dies (- lfr: {retry: 9} -)", [1])
+    others = [client.run("near") for _ in range(2)]
+    with role("tasks", str(file), "--processes", "1", *options, url=redis_url, more=more):
+        if options[1] == "1":
+            (file.parent / "go").touch()
+        failed = client.wait(id, 4 * STALL_SECONDS)
+        reason = "the worker died 4 times with this task (setting tasks.deliveries)"
+        assert (failed["state"], failed["reason"]) == ("FAILED", f"item 0: {reason}")
+        [item] = client.inspect_step(id, 1)["items"]["open"]
+        [item_step] = [each for each in client.inspect(item["id"])["steps"] if each["name"] == "dies"]
+        assert (item_step["state"], item_step["attempt"], item_step["reason"]) == ("FAILED", 1, reason)
+        assert reason in lfr("inspect", item["id"], "1", url=redis_url).stdout
+        assert [client.wait(other, STALL_SECONDS)["state"] for other in others] == ["FINISHED"] * 2
+    assert {line.partition(" ")[0] for line in lines(file, "near")} == {"1"}  # one attempt
+
+
+def test_a_task_that_is_added_to_a_file_gets_the_work_that_waits(
+    redis_url: str, client: Client, file: Path
+) -> None:
+    """Also if another worker of its group has read the bus past it."""
+    with role("tasks", str(file), url=redis_url) as before:
+        id = client.run("upper -> added", {"text": "a"})
+        eventually(lambda: "waits_for" in client.inspect_step(id, 2))
+        more = "\n@task('added')\ndef added(input): return {'added': input}\n"
+        file.write_text(file.read_text() + more)
+        with role("tasks", str(file), url=redis_url):  # beside a process that runs the file as it was
+            assert client.wait(id, STALL_SECONDS)["output"] == {"added": {"text": "A"}}
+        before.terminate()
+        assert before.wait(STALL_SECONDS) == 0
 
 
 def test_a_stop_waits_for_running_tasks(redis_url: str, client: Client, file: Path) -> None:

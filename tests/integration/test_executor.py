@@ -177,6 +177,65 @@ def test_what_outlives_the_grace_is_left_to_others(store: Store, client: redis.R
     never.set()
 
 
+def left_by_the_dead(client: redis.Redis, deliveries: dict[str, int]) -> None:
+    """Make entries pending at a consumer that has died; each was delivered so often."""
+    client.xgroup_create(QUEUE, "runner", id="0", mkstream=True)
+    client.xreadgroup("runner", "dead", {QUEUE: ">"})
+    for id, count in deliveries.items():
+        client.xclaim(QUEUE, "runner", "dead", 0, [id], idle=10_000, retrycount=count, justid=True)
+
+
+def test_a_task_that_kills_its_workers_fails_and_its_neighbours_do_not(
+    store: Store, client: redis.Redis
+) -> None:
+    """Suspects run one at a time; those that wait do not count as delivered."""
+    deliveries = {start(client, index): count for index, count in enumerate((1, 2, 3, 4, 5, 9), start=1)}
+    left_by_the_dead(client, deliveries)
+    running_now: list[int] = []
+    delivered: dict[int, int] = {}
+    counts: list[list[int]] = []
+
+    def work(task: events.StartTask) -> Json:
+        delivered[task.index] = task.delivery
+        if task.delivery >= 3:
+            running_now.append(task.index)
+            assert len(running_now) == 1
+            rows = client.xpending_range(QUEUE, "runner", "-", "+", 10)
+            counts.append([row["times_delivered"] for row in rows if row["message_id"] in deliveries])
+            running_now.remove(task.index)
+        return {}
+
+    with running(store, work, concurrency=8):
+        eventually(lambda: pending(client) == 0)
+    assert delivered == {1: 2, 2: 3, 3: 4, 4: 5}
+    assert all(max(each[1:4], default=0) <= 5 for each in counts)
+    ends = {event["index"]: event for event in events_of(client, "end-task")}
+    assert [ends[index]["status"] for index in (1, 2, 3, 4)] == ["SUCCESS"] * 4
+    for index in (5, 6):
+        assert ends[index]["reason"] == "the worker died 5 times with this task (setting tasks.deliveries)"
+        assert ends[index]["retry"] is False
+
+
+def test_a_worker_that_is_stopped_has_not_died(store: Store, client: redis.Redis) -> None:
+    began, never = threading.Event(), threading.Event()
+
+    def hang(task: events.StartTask) -> Json:
+        began.set()
+        never.wait(STALL_SECONDS)
+        return {}
+
+    left_by_the_dead(client, {start(client, 1): 1})
+    for _ in range(7):
+        with running(store, hang, grace_seconds=0.01):
+            assert began.wait(STALL_SECONDS)
+            began.clear()
+    deliveries: list[int] = []
+    with running(store, lambda task: deliveries.append(task.delivery)):
+        eventually(lambda: events_of(client, "end-task"))
+    assert deliveries == [2]
+    never.set()
+
+
 class Unprintable(BaseException):
     """An exception whose text cannot be made."""
 

@@ -15,6 +15,7 @@ from lfr.operations.intervene import terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.redis import RedisTasks
 from lfr.runtime.consumer import Consumer
+from lfr.store import keys
 from lfr.store.redis.connection import Store, open_store
 from tests.integration.conftest import Stepper, events_of
 
@@ -156,3 +157,17 @@ def test_commands_that_nobody_waits_for_are_not_sent(
     assert (client.get("one"), client.get("two")) == (None, "1")
     assert [end["workflow"] for end in events_of(client, "end-task")] == [id]
     assert client.xpending("workflows:tasks:redis", "redis")["pending"] == 0
+
+
+def test_a_command_that_kills_the_role_fails(store: Store, client: redis.Redis, stepper: Make) -> None:
+    ids = [start_workflow(store, "redis:set (- {args: [note, x], key: reply} -)").id for _ in range(2)]
+    queue = keys.queue("redis")
+    role = stepper(RedisTasks(store))
+    start_workflow(store, "redis:get (- {args: [note], key: reply} -)")
+    [(_, entries)] = client.xreadgroup("redis", "dead", {queue: ">"})
+    for (id, _), count in zip(entries, (5, 4, 1), strict=False):
+        client.xclaim(queue, "redis", "dead", 0, [id], idle=100_000, retrycount=count, justid=True)
+    role.step()
+    ends = {event["workflow"]: event for event in events_of(client, "end-task")}
+    assert ends[ids[0]]["reason"].startswith("the worker died 5 times with this task")
+    assert ends[ids[1]]["status"] == "SUCCESS" and len(ends) == len(entries)

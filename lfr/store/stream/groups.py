@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -87,10 +87,36 @@ def renew_claims(connection: Connection, consumer: ConsumerId, ids: Sequence[str
         call_group(connection, "XCLAIM", *consumer, 0, *ids, "JUSTID")
 
 
-def release_claims(connection: Connection, consumer: ConsumerId, ids: Sequence[str]) -> None:
-    """Let other consumers reclaim these pending entries at once. Raises NoGroup. (XCLAIM IDLE)"""
+def release_claims(
+    connection: Connection, consumer: ConsumerId, ids: Sequence[str], *, counts: bool = False
+) -> None:
+    """Let other consumers reclaim these pending entries at once. That this consumer has read them counts as a
+    delivery only if it `counts`. Raises NoGroup. (XPENDING, XCLAIM IDLE)"""
     if ids:
-        call_group(connection, "XCLAIM", *consumer, 0, *ids, "IDLE", _EXPIRED_IDLE_MS, "JUSTID")
+        deliveries = read_deliveries(connection, consumer, ids)
+        less = 0 if counts else 1
+        _claim(connection, consumer, {id: deliveries.get(id, 1) - less for id in ids}, _EXPIRED_IDLE_MS)
+
+
+def read_deliveries(connection: Connection, consumer: ConsumerId, ids: Sequence[str]) -> dict[str, int]:
+    """Return how often each of these entries was delivered in the group, without those that are not pending.
+    (XPENDING)"""
+    commands = [("XPENDING", consumer.stream, consumer.group, id, id, 1) for id in ids]
+    replies = connection.execute(commands, keep_errors=True)
+    return {id.decode(): count for reply in replies for id, _, _, count in check_reply(reply)}
+
+
+def write_deliveries(connection: Connection, consumer: ConsumerId, deliveries: Mapping[str, int]) -> None:
+    """Set how often pending entries count as delivered, by id. Renews their claims, too. Raises NoGroup.
+    (XCLAIM RETRYCOUNT)"""
+    _claim(connection, consumer, deliveries, 0)
+
+
+def _claim(connection: Connection, consumer: ConsumerId, deliveries: Mapping[str, int], idle_ms: int) -> None:
+    for count in sorted(set(deliveries.values())):
+        ids = [id for id, number in deliveries.items() if number == count]
+        options = ("IDLE", idle_ms, "RETRYCOUNT", max(0, count), "JUSTID")
+        call_group(connection, "XCLAIM", *consumer, 0, *ids, *options)
 
 
 class PendingReads:
