@@ -18,7 +18,17 @@ from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Final, TypeAlias
 
-from lfr.step_options import EACH, LOAD, STORE, Invocation, StepOptions, parse_step_options, task_parameters
+from lfr.step_options import (
+    EACH,
+    LOAD,
+    STORE,
+    BadStepOptions,
+    Invocation,
+    StepOptions,
+    parse_flow_timeout,
+    parse_step_options,
+    task_parameters,
+)
 from lfr.values.json import Json
 
 WORKFLOW_INPUT: Final = -1
@@ -124,7 +134,7 @@ class Flow:
     name        from `@flow NAME`, else empty
     doc         the documentation of `@flow`
     docs        the documentation of declared tasks, by name
-    parameters  those of `@flow`, or None; they are kept for readers of the flow, no run uses them
+    parameters  those of `@flow`, or None; only what stands under `lfr` is for lfr, the rest for readers
 
     A child workflow, which runs one item of an iterated step, runs a part of a flow: the same steps with
     the same indices, of which only those from `first` to `last` take part. `part` makes it and sets
@@ -145,6 +155,16 @@ class Flow:
     def invocation_of(self) -> Callable[[int], Invocation]:
         """A function that returns `Step.invocation` by the step's index, cached. Raises BadStepOptions."""
         return lru_cache(maxsize=4096)(lambda index: self.steps[index].invocation())
+
+    @cached_property
+    def timeout(self) -> float | None:
+        """How many seconds a workflow of this flow may take; None: any time, also for the part of an item."""
+        if self.part_end is not None:
+            return None
+        try:
+            return parse_flow_timeout(self.parameters)
+        except BadStepOptions:  # an earlier version has compiled it, and stored whatever stood there
+            return None
 
     @cached_property
     def successors(self) -> tuple[tuple[int, ...], ...]:

@@ -71,6 +71,10 @@ class StepOptions:
 
 NO_OPTIONS: Final = StepOptions()
 
+STEP_KEYS: Final = ("timeout", "retry", "limit")
+FLOW_KEYS: Final = ("timeout",)
+"""The keys under the reserved key, in the parameters of a step and in those of `@flow`."""
+
 _TIMEOUT: Final = duration(0.001)
 _LIMIT: Final = whole_number(1, 1_000_000)
 
@@ -101,12 +105,33 @@ def parse_step_options(parameters: Json) -> StepOptions:
     """Return the options in a step's parameters, those under the key `lfr`. Raises BadStepOptions."""
     if not isinstance(parameters, dict) or RESERVED_KEY not in parameters:
         return NO_OPTIONS
-    fields = _object(RESERVED_KEY, parameters[RESERVED_KEY], ("timeout", "retry", "limit"))
+    fields = _object(RESERVED_KEY, parameters[RESERVED_KEY], STEP_KEYS)
     return StepOptions(
         timeout=_read("lfr.timeout", fields["timeout"], _TIMEOUT) if "timeout" in fields else None,
         retry=_parse_retry(fields["retry"]) if "retry" in fields else None,
         limit=_read("lfr.limit", fields["limit"], _LIMIT) if "limit" in fields else None,
     )
+
+
+def parse_flow_timeout(parameters: Json) -> float | None:
+    """Return how many seconds a workflow may take, as the parameters of its `@flow` say; None: any time.
+
+    Raises BadStepOptions, also for a key beside the reserved one that looks as if it were meant for it.
+    """
+    if not isinstance(parameters, dict):
+        return None
+    for key in parameters:
+        if key in STEP_KEYS:
+            raise BadStepOptions(
+                f"@flow knows {key} only under {RESERVED_KEY}, as (- lfr: {{timeout: 2h}} -)"
+            )
+        if key != RESERVED_KEY and (hint := suggestion(key, [RESERVED_KEY])):
+            raise BadStepOptions(f"@flow knows {RESERVED_KEY}, but not {key}; {hint}")
+    if RESERVED_KEY not in parameters:
+        return None
+    fields = _object(RESERVED_KEY, parameters[RESERVED_KEY], FLOW_KEYS)
+    timeout: float | None = _read("lfr.timeout", fields["timeout"], _TIMEOUT) if "timeout" in fields else None
+    return timeout
 
 
 def retry_delay(retry: Retry, number: int, chance: float) -> float:

@@ -3,7 +3,7 @@
 import { html, useMemo } from "../vendor/preact.js";
 import { useNow } from "../hooks/live.js";
 import { ProblemMessage } from "../components/dialog.js";
-import { Ago, Duration, StateLabel, StepProgress } from "../components/indicators.js";
+import { Ago, Clock, Duration, StateLabel, StepProgress } from "../components/indicators.js";
 import { CopyButton } from "../components/transfer.js";
 import { hasEnded, WORKFLOW_STATES } from "../format/state-labels.js";
 import { buildGraph } from "../graph/graph-model.js";
@@ -135,7 +135,7 @@ function WorkflowDetails({ workflow, facts, problem, refresh, params }) {
 }
 
 function Header({ workflow, now, refresh }) {
-  const { id, name, state, started, ended, parent, counts } = workflow;
+  const { id, name, state, started, ended, parent, counts, deadline } = workflow;
   return html`<header class="heading workflow-heading">
     <div>
       ${parent && html`<p class="crumbs"><a href=${workflowAddress(parent)}>${shortenId(parent)}</a> ›</p>`}
@@ -145,6 +145,7 @@ function Header({ workflow, now, refresh }) {
         <code class="id">${id}</code> <${CopyButton} text=${id} />
         <span>started <${Ago} at=${started} now=${now} /></span>
         <span>${ended ? "took" : "for"} <${Duration} start=${started} end=${ended} now=${now} /></span>
+        ${deadline && !ended && html`<span>deadline <${Clock} at=${deadline} now=${now} /></span>`}
         <${StepProgress} counts=${counts} />
       </p>
       ${workflow.flow.doc && html`<p class="doc">${workflow.flow.doc}</p>`}

@@ -10,6 +10,7 @@ const TONES = {
   ended: "done",
   finished: "done",
   failed: "failed",
+  "timed-out": "failed",
   retried: "terminating",
   terminated: "terminated",
   skipped: "skipped",

@@ -1,6 +1,7 @@
-"""The transitions that people ask for: terminate and restart a workflow; retry, skip and fail a step.
+"""The transitions that people ask for: terminate and restart a workflow; retry, skip and fail a step. And the
+one that ends a workflow which takes too long.
 
-All of them need the whole progress, and all but `terminate` and `fail_step` need all outputs.
+All of them need the whole progress, and all but `terminate`, `time_out` and `fail_step` need all outputs.
 """
 
 from __future__ import annotations
@@ -32,13 +33,28 @@ def terminate(flow: Flow, progress: Progress) -> Transition:
     """Return the transition that stops a workflow. It cancels the tasks that run, and gives their steps the
     activations back, as if they had never started: later results of them are stale. Does not check the state,
     and does not stop the workflows of items."""
+    transition = _stop_all(flow, progress)
+    transition.state = WorkflowState.TERMINATED
+    transition.facts.append(Fact(None, FactKind.TERMINATED))
+    return transition
+
+
+def time_out(flow: Flow, progress: Progress, reason: str) -> Transition:
+    """Return the transition that fails a workflow which has taken too long. It stops what runs as `terminate`
+    does. Does not check the state."""
+    transition = _stop_all(flow, progress)
+    transition.state, transition.reason = WorkflowState.FAILED, reason
+    transition.facts += (Fact(None, FactKind.TIMED_OUT), Fact(None, FactKind.FAILED))
+    return transition
+
+
+def _stop_all(flow: Flow, progress: Progress) -> Transition:
+    """Cancel all tasks that run, and give their steps the activations back."""
     builder = TransitionBuilder(flow, progress, {})
     for index, step in progress.steps.items():
         if step.active:
             builder.cancel(index, step.active)
             builder.return_activations(index, step.active)
-    builder.transition.state = WorkflowState.TERMINATED
-    builder.transition.facts.append(Fact(None, FactKind.TERMINATED))
     return builder.transition
 
 

@@ -118,6 +118,8 @@ class FactKind(StrEnum):
     FINISHED = "finished"
     TERMINATED = "terminated"
     RESTARTED = "restarted"
+    TIMED_OUT = "timed-out"
+    """It has taken too long: what ran was stopped. It fails at the same time."""
 
 
 _SYMBOLS = {

@@ -10,7 +10,7 @@ from typing import Final
 from lfr.language.ast import Declaration, FlowText, Literal, Scope, walk_scopes
 from lfr.language.diagnostics import Problem
 from lfr.language.parse import AFTER_DECLARATION
-from lfr.step_options import BadStepOptions, parse_step_options
+from lfr.step_options import BadStepOptions, parse_flow_timeout, parse_step_options
 from lfr.values.json import Json
 
 MAX_SIZE: Final = 10**9
@@ -64,6 +64,11 @@ def build_symbol_table(tree: FlowText) -> SymbolTable:
     if flows:
         table.name, table.doc = flows[0].name, flows[0].doc
         table.parameters = _value(flows[0].parameters)
+        try:
+            parse_flow_timeout(table.parameters)
+        except BadStepOptions as error:
+            offset = flows[0].parameters.offset if flows[0].parameters else flows[0].offset
+            table.problems.append(Problem(offset, str(error)))
     table.docs = {name: task.doc for name, task in declarations.items() if task.doc}
     for name in declarations:
         _resolve_aliases(name, declarations, table)

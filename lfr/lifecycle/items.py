@@ -36,6 +36,7 @@ from lfr.store.queues.settle import processed_commands
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.stream.entries import ConsumerId, Entry
+from lfr.store.workflows.attempt_status import is_active
 from lfr.store.workflows.commit import transition_commands
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.items import (
@@ -160,12 +161,19 @@ class ItemsProcessor:
         ]
 
     def _change_item(self, connection: Connection, item: ItemId, state: WorkflowState) -> bool:
-        """Terminate or restart an item if its parent is in this state; return whether that was done."""
+        """Terminate or restart an item if its parent is in this state; return whether that was done.
+
+        The items of a workflow that was failed because it took too long are terminated, too: then their step
+        does not run.
+        """
 
         def decide(workflow: LoadedWorkflow | None) -> Transition | None:
-            if watch_state(connection, item.parent) is not state:
-                return None
-            return None if workflow is None else transition_if_allowed(workflow, state)
+            parent = watch_state(connection, item.parent)
+            is_stopped = parent is WorkflowState.FAILED and not is_active(connection, item.parent, item.index)
+            expected = WorkflowState.TERMINATED if is_stopped else parent
+            return (
+                None if workflow is None or expected is not state else transition_if_allowed(workflow, state)
+            )
 
         return intervene(connection, self._route_cache, self._flows, str(item), decide) is not None
 

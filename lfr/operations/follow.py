@@ -172,7 +172,7 @@ class _Follower:
 
     def _update_running(self, entry: HistoryEntry) -> None:
         for fact in entry.facts:
-            if fact.index is None and fact.kind is FactKind.TERMINATED:
+            if fact.index is None and fact.kind in (FactKind.TERMINATED, FactKind.TIMED_OUT):
                 self._running.clear()
             elif fact.index is not None and fact.item is None:
                 self._running.pop(fact.index, None)

@@ -100,7 +100,9 @@ class Lifecycle(Consumer):
         seconds = self._check_timers_at - now
         if seconds <= 0:
             self._check_timers_at = now + _TIMER_CHECK_SECONDS
-            seconds = fire_due_timers(connection, self._route_cache, count=self.store.settings.batch)
+            seconds = fire_due_timers(
+                connection, self._route_cache, self._flows, count=self.store.settings.batch
+            )
         return min(seconds, _SOON_SECONDS) if self._latch_order.has_held else seconds
 
     def _process_held(self, connection: Connection) -> None:

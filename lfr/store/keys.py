@@ -105,6 +105,10 @@ DEADLINES = "waits:deadlines"
 """ZSET: `W INDEX ATTEMPT SECONDS ["NAME","BASE","RUN"]`, attempts that may take so many seconds, by their
 deadline in milliseconds since the epoch. Without a run as in `attempt_member`."""
 
+WORKFLOW_DEADLINES = "waits:workflows"
+"""ZSET: the ids of the running workflows that may take a limited time, by their deadline in milliseconds
+since the epoch."""
+
 DELAYED_STARTS = "waits:delayed"
 """ZSET: `attempt_member`, retries that are delayed, by their due time in milliseconds since the epoch."""
 

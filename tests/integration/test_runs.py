@@ -27,6 +27,7 @@ from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import Store, open_store
 from lfr.store.workflows.attempt_status import save_task_progress
 from lfr.store.workflows.attempt_timers import fire_due_timers
+from lfr.store.workflows.flow_cache import FlowCache
 from lfr.values.json import Json
 from lfr.worker.executor import TaskExecutor
 from tests.integration.conftest import Stepper, append, events_of, started_tasks
@@ -163,7 +164,9 @@ def test_a_cancellation_that_is_processed_late_ends_no_wait_of_a_later_workflow(
 def test_a_deadline_of_an_earlier_workflow_fails_no_step(store: Store, stepper: Make) -> None:
     start(store, "a (- lfr: {timeout: 0.001} -)", {})
     lifecycle = stepper(Lifecycle(store))
-    assert eventually(lambda: fire_due_timers(lifecycle.connection, RouteCache(store), count=10) == 0)
+    assert eventually(
+        lambda: fire_due_timers(lifecycle.connection, RouteCache(store), FlowCache(), count=10) == 0
+    )
     run_again(store, "a", {})
     lifecycle.step()
     assert step_state(store) == "RUNNING"

@@ -126,6 +126,8 @@ def _overview(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     elapsed = format_duration(seconds_between(workflow["started"], workflow["ended"]))
     end = format_date_time(workflow["ended"]) if workflow["ended"] else "not yet"
     yield "ended", f"{end} ({elapsed})"
+    if workflow["deadline"]:
+        yield "deadline", format_date_time(workflow["deadline"])
     yield "input", short_json(workflow["input"])
     if workflow["state"] == "FINISHED":
         yield "output", short_json(workflow["output"])

@@ -28,7 +28,8 @@ FORMAT: Final = "lfr-workflow"
 VERSION: Final = 1
 
 _FACTS: Final = re.compile(
-    r"([-+=~!^]\d{1,7}(/\d{1,9})?(\.\d{1,9})?\*?|finished|failed|terminated|restarted)( (?!$)|$)", re.ASCII
+    r"([-+=~!^]\d{1,7}(/\d{1,9})?(\.\d{1,9})?\*?|finished|failed|terminated|restarted|timed-out)( (?!$)|$)",
+    re.ASCII,
 )
 _COUNT: Final = whole_number(0, 10**12)
 """How many steps have ended in some way: in a loop, each turn counts."""

@@ -45,15 +45,21 @@ def describe_steps(flow: Flow, history: Iterable[HistoryEntry], record: Record) 
     for entry in history:
         at = iso_time(entry.at_ms)
         for fact in entry.facts:
-            if fact.index is not None and fact.item is None:
+            if fact.kind is FactKind.TIMED_OUT:
+                _stop_running(steps.values())
+            elif fact.index is not None and fact.item is None:
                 _apply_fact(steps[fact.index], fact, at, entry.reason)
             elif fact.index is not None and fact.is_simulated:
                 steps[fact.index]["simulated"] = True
     if record.state is WorkflowState.TERMINATED:
-        for step in steps.values():
-            if step["state"] == StepState.RUNNING:
-                step["state"] = StepState.PENDING.value  # a restart starts it again
+        _stop_running(steps.values())
     return list(steps.values())
+
+
+def _stop_running(steps: Iterable[dict[str, Any]]) -> None:
+    for step in steps:
+        if step["state"] == StepState.RUNNING:
+            step["state"] = StepState.PENDING.value  # a restart starts it again
 
 
 def _apply_fact(step: dict[str, Any], fact: Fact, at: str | None, reason: str) -> None:
@@ -140,19 +146,24 @@ def _latest_rounds(history: Iterable[HistoryEntry]) -> dict[int, _Round]:
     rounds: dict[int, _Round] = {}
     for entry in history:
         for fact in entry.facts:
-            if fact.index is not None and fact.item is not None:
+            if fact.kind is FactKind.TIMED_OUT:
+                for round in rounds.values():
+                    round.states = {item: _stopped(state) for item, state in round.states.items()}
+            elif fact.index is not None and fact.item is not None:
                 if fact.index not in rounds or fact.attempt > rounds[fact.index].number:
                     rounds[fact.index] = _Round(fact.attempt)
                 rounds[fact.index].states[fact.item] = _STATE_AFTER[fact.kind]
     return rounds
 
 
+def _stopped(state: StepState) -> StepState:
+    return StepState.PENDING if state is StepState.RUNNING else state
+
+
 def _describe_items(record: Record, index: int, round: _Round) -> dict[str, Any]:
     states = round.states
     if record.state is WorkflowState.TERMINATED:  # a restart starts again the items that were running
-        states = {
-            item: StepState.PENDING if state is StepState.RUNNING else state for item, state in states.items()
-        }
+        states = {item: _stopped(state) for item, state in states.items()}
     item_states = list(states.values())
     open_items = [item for item in states if states[item] is not StepState.DONE]
     open_items.sort(key=lambda item: (states[item] is not StepState.FAILED, item))

@@ -33,6 +33,7 @@ from lfr.store.workflows.queries import (
     load_some_outputs,
     load_step,
 )
+from lfr.store.workflows.workflow_deadlines import read_workflow_deadline
 from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.json import Json
 from lfr.values.times import parse_timestamp
@@ -47,9 +48,10 @@ def inspect_workflow(
 ) -> dict[str, Any]:
     """Describe a workflow with all its steps as plain data. Times are in ISO 8601, UTC, or None.
 
-    Keys: those of `summarize`; actions, as `describe_actions` returns them; moment, the id of the latest
-    entry of the history (empty: none), after which `follow_workflow` continues; input; output (None unless
-    it has finished); steps, each with the keys of `describe_steps`, input, output. Some steps also have:
+    Keys: those of `summarize`; deadline, when it fails unless it has ended (None: it may run for ever);
+    actions, as `describe_actions` returns them; moment, the id of the latest entry of the history (empty:
+    none), after which `follow_workflow` continues; input; output (None unless it has finished); steps, each
+    with the keys of `describe_steps`, input, output. Some steps also have:
 
     uri, sink  of a resource
     items      of an iterated step that has started, as `add_items` describes them
@@ -73,6 +75,7 @@ def inspect_workflow(
         _add_missing_workers(connection, store.stream, own_flow, steps)
         workflow = summarize(record)
         workflow["counts"]["total"] = own_flow.size
+        workflow["deadline"] = iso_time(read_workflow_deadline(connection, id) or 0)
         workflow["actions"] = describe_actions(id, record.state)
         workflow["moment"] = entries[-1].id if entries else ""
         if values:

@@ -27,6 +27,7 @@ _KEY_TYPES: Final[Mapping[str, str]] = {
     keys.OPENED_TAGS: "set",
     keys.FIELD_SET_KINDS: "zset",
     keys.DEADLINES: "zset",
+    keys.WORKFLOW_DEADLINES: "zset",
     keys.DELAYED_STARTS: "zset",
     keys.ENDS: "stream",
     keys.RECEIPTS: "stream",

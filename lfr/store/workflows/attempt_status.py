@@ -67,6 +67,12 @@ def runs(step: Reply, attempt: int) -> bool:
     return active > 0 and latest_attempt == attempt
 
 
+def is_active(connection: Connection, workflow: str, index: int) -> bool:
+    """Return whether an attempt of a step runs, whichever. (HGET)"""
+    step = connection.call("HGET", keys.steps(workflow), index)
+    return step is not None and int(step.split()[1]) > 0
+
+
 def save_task_progress(
     connection: Connection, task: events.StartTask, at_ms: int, fraction: float, text: str
 ) -> None:

@@ -23,27 +23,41 @@ from lfr.store.workflows.commit import (
     parse_delayed_start,
     start_task_commands,
 )
+from lfr.store.workflows.flow_cache import FlowCache
+from lfr.store.workflows.workflow_deadlines import fire_workflow_deadlines
 
 _MAX_WAIT_SECONDS: Final = 1.0
 """How long to wait at most before the timers are read again: other processes set timers, too."""
 
 
-def fire_due_timers(connection: Connection, route_cache: RouteCache, *, count: int) -> float:
-    """Fire up to `count` due deadlines or, if none is due, delayed starts. A deadline appends a failed
-    end-task and a cancel-task event, a delayed start its start-task event. Return the seconds until the next
-    timer, at most 1; 0 if some were due, because there may be more. (TIME, ZRANGE)"""
+_ZSETS: Final = (keys.DEADLINES, keys.DELAYED_STARTS, keys.WORKFLOW_DEADLINES)
+
+
+def fire_due_timers(
+    connection: Connection, route_cache: RouteCache, flows: FlowCache, *, count: int
+) -> float:
+    """Fire up to `count` due deadlines of attempts or, if none is due, delayed starts, or deadlines of
+    workflows. The deadline of an attempt appends a failed end-task and a cancel-task event, a delayed start
+    its start-task event. Return the seconds until the next timer, at most 1; 0 if some were due, because
+    there may be more. (TIME, ZRANGE)"""
     time, *first_members = connection.execute(
-        [TIME, *(("ZRANGE", key, 0, 0, "WITHSCORES") for key in (keys.DEADLINES, keys.DELAYED_STARTS))]
+        [TIME, *(("ZRANGE", key, 0, 0, "WITHSCORES") for key in _ZSETS)]
     )
     now_ms = parse_time_ms(time)
-    deadline_ms, start_ms = (int(float(member[1])) if member else None for member in first_members)
+    deadline_ms, start_ms, workflow_ms = (
+        int(float(member[1])) if member else None for member in first_members
+    )
     if deadline_ms is not None and deadline_ms <= now_ms:
         _fire_deadlines(connection, route_cache, now_ms, count)
         return 0.0
     if start_ms is not None and start_ms <= now_ms:
         _fire_delayed_starts(connection, route_cache, now_ms, count)
         return 0.0
-    next_ms = min((due_ms for due_ms in (deadline_ms, start_ms) if due_ms is not None), default=None)
+    if workflow_ms is not None and workflow_ms <= now_ms:
+        fire_workflow_deadlines(connection, route_cache, flows, now_ms)
+        return 0.0
+    times = (deadline_ms, start_ms, workflow_ms)
+    next_ms = min((due_ms for due_ms in times if due_ms is not None), default=None)
     return _MAX_WAIT_SECONDS if next_ms is None else min((next_ms - now_ms) / 1000, _MAX_WAIT_SECONDS)
 
 

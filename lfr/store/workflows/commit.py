@@ -13,6 +13,7 @@ For each workflow, in this order:
     HSET  W:latched   0 for steps that have ended and that acquire or release a latch; `stopped`
     RPUSH W:facts     an element of the history for each transition
     ZREM, ZADD workflows:state:...  if the state changes
+    ZADD, ZREM waits:workflows  the deadline of the workflow, if its flow has a timeout and the state changes
     ZREM, DEL waits:...  deadlines and delayed starts of attempts that are over, and their places in indexes
     XADD  a queue, the bus, `workflows:ends`  start-task and cancel-task events, and the event that tells the
           new state; on which stream they go is decided by `lfr.store.queues.routes`
@@ -32,7 +33,7 @@ from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.queues.routes import Routes
 from lfr.store.redis.connection import Command
-from lfr.store.stream.entries import flatten_pairs
+from lfr.store.stream.entries import append_command, flatten_pairs
 from lfr.store.stream.groups import note_stream_command
 from lfr.store.workflows.flow_texts import record_fields, use_text_commands
 from lfr.store.workflows.history import format_element
@@ -100,6 +101,7 @@ def state_commands(
     if progress.state is not record.state and not is_item(record.id):
         commands.append(("ZREM", keys.state(record.state), record.id))
         commands.append(("ZADD", keys.state(progress.state), record.started_ms, record.id))
+        commands += _deadline_commands(record.id, workflow.flow, progress.state, now_ms)
     return commands
 
 
@@ -130,6 +132,7 @@ def create_workflow_commands(
     commands: list[Command] = [("HSET", workflow, *fields)]
     if not is_item(workflow):
         commands += index_commands(workflow, first.state, now_ms)
+        commands += _deadline_commands(workflow, flow, first.state, now_ms)
     commands += _output_commands(workflow, [first], texts)
     commands += _step_commands(workflow, flow, [first], is_new=True)
     commands.append(history_command(workflow, now_ms, [(first.facts, first.reason)]))
@@ -138,6 +141,15 @@ def create_workflow_commands(
         commands.append(note_stream_command(routes.bus))
         commands.append(routes.bus_command(events.START_WORKFLOW, at, {"workflow": workflow}))
     return commands + _event_commands(routes, workflow, run, [first], texts)
+
+
+def _deadline_commands(id: str, flow: Flow, state: WorkflowState, now_ms: int) -> Iterator[Command]:
+    """Yield the command that sets the deadline of a workflow that begins to run, or removes that of one that
+    does no more, if its flow has a timeout. (ZADD or ZREM)"""
+    if flow.timeout is not None and state is WorkflowState.RUNNING:
+        yield ("ZADD", keys.WORKFLOW_DEADLINES, now_ms + round(1000 * flow.timeout), id)
+    elif flow.timeout is not None:
+        yield ("ZREM", keys.WORKFLOW_DEADLINES, id)
 
 
 def index_commands(workflow: str, state: WorkflowState, started_ms: int) -> list[Command]:
@@ -214,6 +226,10 @@ def _changes_workflow(transition: Transition) -> bool:
     return any(fact.index is None for fact in transition.facts)
 
 
+def _is_timed_out(transition: Transition) -> bool:
+    return any(fact.kind is FactKind.TIMED_OUT for fact in transition.facts)
+
+
 def _output_commands(id: str, transitions: Iterable[Transition], texts: JsonTexts) -> Iterator[Command]:
     outputs = {index: output for transition in transitions for index, output in transition.outputs.items()}
     if outputs:
@@ -277,6 +293,8 @@ def _event_commands(
             commands += _start_commands(routes, id, run, start, texts)
         if transition.state in _STATE_EVENTS and _changes_workflow(transition):
             commands += routes.state_commands(_STATE_EVENTS[transition.state], at, id)
+        if transition.state is WorkflowState.FAILED and _is_timed_out(transition):  # its items are to stop
+            commands.append(append_command(keys.ENDS, events.TERMINATED_WORKFLOW, at, {"workflow": id}))
     return commands
 
 

@@ -39,7 +39,7 @@ def find_keys(connection: Connection, id: str) -> list[str]:
 def unlist_commands(id: str) -> list[Command]:
     """Return the commands that remove a workflow from all lists, whatever its state. (ZREM)"""
     indexes = (keys.ALL, *(keys.state(state) for state in WorkflowState))
-    return [("ZREM", index, id) for index in indexes]
+    return [("ZREM", index, id) for index in (*indexes, keys.WORKFLOW_DEADLINES)]
 
 
 def load_lost_records(connection: Connection, ids: Sequence[str]) -> dict[str, Record]:

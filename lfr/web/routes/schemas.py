@@ -165,6 +165,7 @@ FLOW: Final = object_schema(
 WORKFLOW: Final = object_schema(
     {
         **SUMMARY["properties"],
+        "deadline": TIME,
         "actions": _actions(WorkflowAction),
         "moment": TEXT,
         "steps": array(STEP),

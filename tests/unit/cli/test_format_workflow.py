@@ -39,6 +39,7 @@ def workflow() -> dict[str, Any]:
         "name": "x",
         "state": "FAILED",
         **times,
+        "deadline": None,
         "input": {"long": "z" * 500},
         "output": None,
         "reason": "step 3 (C) failed",
