@@ -51,11 +51,16 @@ def _operation(route: Route) -> dict[str, Any]:
             "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
     if route.body:
-        content = {media: {"schema": schema} for media, schema in route.body.items()}
+        content = {media: {"schema": _closed(schema)} for media, schema in route.body.items()}
         operation["requestBody"] = {"required": route.needs_body, "content": content}
     if route.access is not Access.NONE:
         operation["security"] = [{"token": []}]
     return operation
+
+
+def _closed(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema of a body: an object with properties has no others."""
+    return {**schema, "additionalProperties": False} if "properties" in schema else schema
 
 
 def _problems(route: Route) -> list[int]:

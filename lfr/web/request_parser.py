@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 
 import bottle
 
+from lfr.errors import BadInput
+from lfr.values.checks import suggestion
 from lfr.values.json import MAX_DOCUMENT_DEPTH, InvalidJson, Json, decode_json
 from lfr.web.http import Request
 from lfr.web.problems import HttpError
@@ -17,14 +19,18 @@ from lfr.web.route import Route
 def parse_request(base: Request, route: Route, path: Mapping[str, str], max_body: int) -> Request:
     """Return `base` with the fields of bottle's current request; `path` has the variable parts of its path.
 
-    Raises BadInput for a query parameter that does not match the route, and HttpError for a body that is
-    missing, longer than `max_body` bytes, of another media type, or malformed.
+    Raises BadInput for a parameter of the query, or a field of the body, that the route does not have or that
+    does not match it; and HttpError for a body that is missing, longer than `max_body` bytes, of another
+    media type, or malformed.
     """
+    query = _parse_query(route)
     media, body = _parse_body(route, max_body)
+    if isinstance(body, dict) and (properties := route.body[media].get("properties")):
+        _refuse_unknown("the body has no field", body, list(properties))
     return replace(
         base,
         path=path,
-        query=_parse_query(route),
+        query=query,
         body=body,
         media=media,
         last_event_id=bottle.request.get_header("Last-Event-ID", ""),
@@ -42,10 +48,19 @@ def _parse_query(route: Route) -> dict[str, str]:
         query: dict[str, str] = dict(bottle.request.query.decode())
     except UnicodeDecodeError:
         raise HttpError(HTTPStatus.BAD_REQUEST, "the query is not UTF-8") from None
+    _refuse_unknown("the query has no parameter", query, [parameter.name for parameter in route.query])
     for parameter in route.query:
         if parameter.name in query:
             parameter.check(query[parameter.name])
     return {name: value for name, value in query.items() if value}
+
+
+def _refuse_unknown(message: str, names: Iterable[str], known: Sequence[str]) -> None:
+    """Raise BadInput for the first name that is not one of these."""
+    for name in names:
+        if name not in known:
+            hint = suggestion(name, known) or (f"it has {', '.join(known)}" if known else "it has none")
+            raise BadInput(f"{message} {name[:40]!r}", hint=hint)
 
 
 def _parse_body(route: Route, max_body: int) -> tuple[str, Json]:
