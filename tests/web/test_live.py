@@ -78,9 +78,9 @@ def test_progress_of_what_runs_is_told(call: Caller, store: Store) -> None:
     updates = messages(reply)
     assert next(updates)[1]["progress"] == {}
     with store.connect() as connection:
-        save_task_progress(
-            connection, events.StartTask(id, "a", "a", 1, {}, {}, 1), 1_700_000_000_000, 0.5, "half"
-        )
+        run = connection.call("HGET", id, "run").decode()
+        task = events.StartTask(id, "a", "a", 1, {}, {}, 1, run=run)
+        save_task_progress(connection, task, 1_700_000_000_000, 0.5, "half")
     name, update, _ = next(updates)
     assert (name, update["changes"], update["progress"]["1"]["fraction"]) == ("change", [], 0.5)
     reply.stream.close()
