@@ -113,7 +113,9 @@ def test_the_log_shows_where_in_the_file_a_task_has_failed(
 @pytest.mark.parametrize(("reported", "saved"), [(0.25, 0.25), (-1, 0.0), (7, 1.0), (float("nan"), 1.0)])
 def test_any_number_is_a_progress(store: Store, reported: float, saved: float) -> None:
     id = start_workflow(store, "A", {}).id
-    Context(store, StartTask(id, "A", "A", 1, {}, {}, 1)).progress(reported, "so far")
+    with store.connect() as connection:
+        run = connection.call("HGET", id, "run").decode()
+    Context(store, StartTask(id, "A", "A", 1, {}, {}, 1, run=run)).progress(reported, "so far")
     step = inspect_workflow(store, id)["steps"][1]
     assert (step["progress"]["fraction"], step["progress"]["text"]) == (saved, "so far")
 

@@ -24,7 +24,7 @@ from lfr.store.workflows.commit import (
     start_task_commands,
 )
 from lfr.store.workflows.flow_cache import FlowCache
-from lfr.store.workflows.workflow_deadlines import fire_workflow_deadlines
+from lfr.store.workflows.workflow_timeouts import fire_workflow_deadlines
 
 _MAX_WAIT_SECONDS: Final = 1.0
 """How long to wait at most before the timers are read again: other processes set timers, too."""

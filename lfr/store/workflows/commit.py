@@ -38,6 +38,7 @@ from lfr.store.stream.groups import note_stream_command
 from lfr.store.workflows.flow_texts import record_fields, use_text_commands
 from lfr.store.workflows.history import format_element
 from lfr.store.workflows.load import LoadedWorkflow
+from lfr.store.workflows.workflow_deadlines import deadline_commands
 from lfr.tasks.catalogue import ACQUIRE, RELEASE
 from lfr.values.json import Json, JsonTexts, decode_json, decode_json_lines, encode_json, encode_json_lines
 
@@ -101,7 +102,7 @@ def state_commands(
     if progress.state is not record.state and not is_item(record.id):
         commands.append(("ZREM", keys.state(record.state), record.id))
         commands.append(("ZADD", keys.state(progress.state), record.started_ms, record.id))
-        commands += _deadline_commands(record.id, workflow.flow, progress.state, now_ms)
+        commands += deadline_commands(record.id, workflow.flow, progress.state, now_ms)
     return commands
 
 
@@ -132,7 +133,7 @@ def create_workflow_commands(
     commands: list[Command] = [("HSET", workflow, *fields)]
     if not is_item(workflow):
         commands += index_commands(workflow, first.state, now_ms)
-        commands += _deadline_commands(workflow, flow, first.state, now_ms)
+        commands += deadline_commands(workflow, flow, first.state, now_ms)
     commands += _output_commands(workflow, [first], texts)
     commands += _step_commands(workflow, flow, [first], is_new=True)
     commands.append(history_command(workflow, now_ms, [(first.facts, first.reason)]))
@@ -141,15 +142,6 @@ def create_workflow_commands(
         commands.append(note_stream_command(routes.bus))
         commands.append(routes.bus_command(events.START_WORKFLOW, at, {"workflow": workflow}))
     return commands + _event_commands(routes, workflow, run, [first], texts)
-
-
-def _deadline_commands(id: str, flow: Flow, state: WorkflowState, now_ms: int) -> Iterator[Command]:
-    """Yield the command that sets the deadline of a workflow that begins to run, or removes that of one that
-    does no more, if its flow has a timeout. (ZADD or ZREM)"""
-    if flow.timeout is not None and state is WorkflowState.RUNNING:
-        yield ("ZADD", keys.WORKFLOW_DEADLINES, now_ms + round(1000 * flow.timeout), id)
-    elif flow.timeout is not None:
-        yield ("ZREM", keys.WORKFLOW_DEADLINES, id)
 
 
 def index_commands(workflow: str, state: WorkflowState, started_ms: int) -> list[Command]:
