@@ -21,7 +21,8 @@ from lfr.tasks.catalogue import REQUEST_PREFIX
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.request import Request, RequestParameters, build_request, parse_request_parameters
 from lfr.values.json import Json
-from lfr.worker.executor import CompletedElsewhere, TaskExecutor, TaskFailed
+from lfr.worker.executor import TaskExecutor
+from lfr.worker.failures import CompletedElsewhere, TaskFailed
 
 _CONCURRENCY: Final = 64
 """How many requests run at once; most of their time they wait for servers."""

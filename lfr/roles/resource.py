@@ -14,7 +14,8 @@ from lfr.tasks.parameters import BadParameter
 from lfr.tasks.resource import parse_load, parse_store
 from lfr.tasks.uri_policy import BadLocation
 from lfr.values.json import Json
-from lfr.worker.executor import TaskExecutor, TaskFailed
+from lfr.worker.executor import TaskExecutor
+from lfr.worker.failures import TaskFailed
 
 _CONCURRENCY: Final = 32
 """How many tasks run at once; most of their time they wait for servers."""

@@ -22,7 +22,7 @@ _OWN_WITH_A_PREFIX: Final = re.compile(
         | workflows:(?:process|processes|claims|group|receipts|stale|state|tasks|unclaimed)(?::.*)?
         | littleflow:config:env-prefix
         | flow:(?:text:[0-9a-f]{32} | [0-9a-f]{64}) | flows:refs | receipts:logged
-        | waits:(?:latches|timers|countdowns|kinds|deadlines|delayed)
+        | waits:(?:latches|timers|countdowns|kinds|deadlines|workflows|delayed)
         | waits:(?:latch|opened|fields|counts|place|event|kept|free|taken)(?::.*)?
     )""",
     re.DOTALL | re.VERBOSE | re.ASCII,

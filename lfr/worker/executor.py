@@ -17,21 +17,15 @@ import inspect
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
 from lfr import events
 from lfr.errors import Refused, Unreachable
 from lfr.runtime.consumer import Consumer
-from lfr.runtime.tasks import (
-    Completion,
-    completion_commands,
-    deadly_reason,
-    parse_tasks,
-    retry_on_disconnect,
-)
+from lfr.runtime.tasks import Completion, completion_commands, parse_tasks, retry_on_disconnect
 from lfr.store import keys
 from lfr.store.queues.claims import covers
 from lfr.store.queues.move import clear_stale_mark, put_back
@@ -39,13 +33,11 @@ from lfr.store.redis.connection import Command, Connection, Reply, Store
 from lfr.store.stream.entries import Entry
 from lfr.store.stream.groups import release_claims
 from lfr.store.workflows.attempt_status import are_current
-from lfr.values.json import InvalidJson, Json
+from lfr.values.json import Json
 from lfr.worker.completions import CompletionQueue, EncodedCompletion
-from lfr.worker.context import Fatal
-from lfr.worker.failure_log import log_failure
+from lfr.worker.failures import failed_task_values
 from lfr.worker.fair_share import FairShare
-from lfr.worker.registry import describe_exception
-from lfr.worker.suspects import Suspects
+from lfr.worker.suspects import Suspects, Work, refuse_deadly
 from lfr.worker.threads import EventLoopThread, ThreadPool
 
 LOGGER = logging.getLogger(__name__)
@@ -60,21 +52,6 @@ _SUPERVISE_SECONDS: Final = 0.25
 
 _LAST_READ_SECONDS: Final = 1.5
 """How long to wait at a stop for a thread that only reads: longer than a read blocks."""
-
-Work: TypeAlias = Callable[[events.StartTask], Json | Awaitable[Json]]
-"""Executes a task: returns its output, or an awaitable of it; raises TaskFailed or CompletedElsewhere."""
-
-
-class TaskFailed(Exception):
-    """The task has failed; the text is the reason. `is_final`: another attempt would fail as well."""
-
-    def __init__(self, reason: str, *, is_final: bool = False) -> None:
-        super().__init__(reason)
-        self.is_final = is_final
-
-
-class CompletedElsewhere(Exception):
-    """The task has been handed on: another process appends its end-task event."""
 
 
 class TaskExecutor(Consumer):
@@ -103,7 +80,7 @@ class TaskExecutor(Consumer):
         grace_seconds: float = 10.0,
     ) -> None:
         super().__init__(store, group, claims=claims, lease_seconds=store.settings.tasks_lease_seconds)
-        self._work = work
+        self._work = refuse_deadly(work, store.settings.tasks_deliveries)
         self._is_async = is_async
         self._end_commands = end_commands
         self._concurrency = concurrency
@@ -319,13 +296,10 @@ class TaskExecutor(Consumer):
             raise
         tasks, self._unchecked = self._unchecked, []
         for (id, task), is_current in zip(tasks, current, strict=True):
-            if not is_current:
-                self._end(id, ())
-            elif task.delivery > (most := self.store.settings.tasks_deliveries):
-                values = events.end_task_values(task, failure=deadly_reason(most), is_final=True)
-                self._end(id, self._commands(id, task, values))
-            else:
+            if is_current:
                 self._begin(id, task)
+            else:
+                self._end(id, ())
 
     def _begin(self, id: str, task: events.StartTask) -> None:
         try:
@@ -413,18 +387,7 @@ class TaskExecutor(Consumer):
 
     def _failed_completion(self, id: str, task: events.StartTask, error: BaseException) -> list[Command]:
         """Return the commands that complete a task that has raised this."""
-        is_final = isinstance(error, Fatal) or (isinstance(error, TaskFailed) and error.is_final)
-        if isinstance(error, CompletedElsewhere):
-            return self._commands(id, task, None)
-        if isinstance(error, InvalidJson):
-            reason = f"the output of {task.base} is not JSON: {error}"
-        elif isinstance(error, TaskFailed):
-            reason = str(error) or "it gave no reason"
-        else:  # whatever a task raises, SystemExit too, is a failure of the task
-            reason = describe_exception(error)
-            if not isinstance(error, Fatal):
-                log_failure(task, error)
-        return self._commands(id, task, events.end_task_values(task, failure=reason, is_final=is_final))
+        return self._commands(id, task, failed_task_values(task, error))
 
     def _commands(self, id: str, task: events.StartTask, values: dict[str, Json] | None) -> list[Command]:
         at = events.timestamp(time.time())

@@ -10,7 +10,8 @@ from lfr.store.redis.connection import Command, Store
 from lfr.store.workflows.attempt_status import drop_progress_command
 from lfr.values.json import Json
 from lfr.worker.context import Context, run_at_once
-from lfr.worker.executor import TaskExecutor, TaskFailed
+from lfr.worker.executor import TaskExecutor
+from lfr.worker.failures import TaskFailed
 from lfr.worker.registry import BadCall, Task
 from lfr.worker.threads import ThreadPool
 

@@ -8,20 +8,37 @@ often fails for its own sake, and not for that of its neighbours.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
 from lfr import events
+from lfr.runtime.tasks import deadly_reason
 from lfr.store.redis.connection import Connection
 from lfr.store.stream.entries import ConsumerId
 from lfr.store.stream.groups import read_deliveries, release_claims, write_deliveries
+from lfr.values.json import Json
+from lfr.worker.failures import TaskFailed
 
 IdentifiedTask: TypeAlias = tuple[str, events.StartTask]
 """A start-task with its entry id."""
 
+Work: TypeAlias = Callable[[events.StartTask], Json | Awaitable[Json]]
+"""Executes a task: returns its output, or an awaitable of it; raises TaskFailed or CompletedElsewhere."""
+
 _FIRST_DELIVERY: Final = 3
 """From this delivery on, a task is a suspect."""
+
+
+def refuse_deadly(work: Work, most: int) -> Work:
+    """Return `work` for tasks that were delivered up to `most` times; all others it fails."""
+
+    def guarded(task: events.StartTask) -> Json | Awaitable[Json]:
+        if task.delivery > most:
+            raise TaskFailed(deadly_reason(most), is_final=True)
+        return work(task)
+
+    return guarded
 
 
 class Suspects:

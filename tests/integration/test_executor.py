@@ -23,7 +23,9 @@ from lfr.host.valkey_address import free_port
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Store, open_store
 from lfr.values.json import Json
-from lfr.worker.executor import CompletedElsewhere, TaskExecutor, TaskFailed, Work
+from lfr.worker.executor import TaskExecutor
+from lfr.worker.failures import CompletedElsewhere, TaskFailed
+from lfr.worker.suspects import Work
 from tests.integration.conftest import append_to, events_of, joined_receipts, run_receipts_role
 from tests.support.waiting import STALL_SECONDS, eventually
 

@@ -11,7 +11,7 @@ from lfr.config.settings import Settings
 from lfr.outbound.resources import ResourceClient
 from lfr.roles.resource import load_or_store
 from lfr.values.json import Json
-from lfr.worker.executor import TaskFailed
+from lfr.worker.failures import TaskFailed
 
 
 def do(folder: Path, base: str, parameters: Json, input: Json = None) -> Json:
