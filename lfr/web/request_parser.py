@@ -55,11 +55,13 @@ def _parse_query(route: Route) -> dict[str, str]:
     return {name: value for name, value in query.items() if value}
 
 
-def _refuse_unknown(message: str, names: Iterable[str], known: Sequence[str]) -> None:
+def _refuse_unknown(message: str, names: Iterable[str], declared_names: Sequence[str]) -> None:
     """Raise BadInput for the first name that is not one of these."""
     for name in names:
-        if name not in known:
-            hint = suggestion(name, known) or (f"it has {', '.join(known)}" if known else "it has none")
+        if name not in declared_names:
+            hint = suggestion(name, declared_names) or (
+                f"it has {', '.join(declared_names)}" if declared_names else "it has none"
+            )
             raise BadInput(f"{message} {name[:40]!r}", hint=hint)
 
 
