@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, TypeAlias, TypeVar
 
 from lfr.base_uri import Base, absolute_base
+from lfr.errors import Unconfirmed
 from lfr.events import Status
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.complete_task import complete_task
@@ -25,8 +26,10 @@ from lfr.operations.latches import list_latches, reset_latch
 from lfr.operations.list_workflows import count_workflows, list_workflows
 from lfr.operations.start import start_workflow
 from lfr.operations.status import load_status
-from lfr.store.redis.connection import open_store
+from lfr.store.redis.connection import Store, open_store
 from lfr.values.json import ABSENT, Json
+
+T = TypeVar("T")
 
 Descriptions: TypeAlias = list[dict[str, Any]]
 """A list of plain data, each as JSON shows it."""
@@ -44,8 +47,11 @@ class Client:
     `url` is redis://, rediss://, unix:// or redis+sentinel://. Instead, the parts `host`, `port`, `username`,
     `password` may name the server; without any of these the client finds it as the command line does, by
     configuration file and environment. `connection` may also hold any other setting, by its attribute in
-    `Settings`.
-    Raises BadSettings.
+    `Settings`. Raises BadSettings.
+
+    With the setting `redis.replicas`, methods that change something raise Unconfirmed if the replicas do not
+    confirm it in time. Then it is done all the same; `result` of the error is what the method would have
+    returned.
     """
 
     def __init__(self, url: str | None = None, **connection: Any) -> None:
@@ -76,7 +82,9 @@ class Client:
         """
         start_input = ABSENT if input is None else input
         base = absolute_base(base)
-        return start_workflow(self._store, flow_text, start_input, workflow_id, base=base, name=name).id
+        return self._change(
+            lambda store: start_workflow(store, flow_text, start_input, workflow_id, base=base, name=name).id
+        )
 
     def inspect(self, id: str, *, history: bool = False) -> dict[str, Any]:
         """Return all data of a workflow, as `lfr inspect --json` prints it. Raises NotFound and BadInput."""
@@ -126,19 +134,19 @@ class Client:
 
         Raises Conflict if it has finished or is terminated already, NotFound and BadInput.
         """
-        return terminate_workflow(self._store, id).value
+        return self._change(lambda store: terminate_workflow(store, id).value)
 
     def restart(self, id: str) -> str:
         """Continue a failed or terminated workflow: steps that have ended are not repeated. Return its state.
 
         Raises Conflict if it runs or has finished, NotFound and BadInput.
         """
-        return restart_workflow(self._store, id).value
+        return self._change(lambda store: restart_workflow(store, id).value)
 
     def delete(self, id: str) -> None:
         """Delete a workflow that has ended, with its items. Raises Conflict if it runs, NotFound,
         BadInput."""
-        delete_workflow(self._store, id)
+        self._change(lambda store: delete_workflow(store, id))
 
     def retry(self, id: str, index: int) -> int | None:
         """Start another attempt of a step's task, and ignore the result of the current one. Return its
@@ -147,16 +155,16 @@ class Client:
         If the step has failed or was stopped, the workflow continues as after `restart`. Raises Conflict if
         the step is in another state, NotFound and BadInput.
         """
-        return retry_task(self._store, id, index).attempt
+        return self._change(lambda store: retry_task(store, id, index).attempt)
 
     def skip(self, id: str, index: int, output: Json = None) -> None:
         """Continue without a task that runs, has failed or was stopped. Its output is `output`, or its input
         if that is None. Raises as `retry`."""
-        skip_task(self._store, id, index, ABSENT if output is None else output)
+        self._change(lambda store: skip_task(store, id, index, ABSENT if output is None else output))
 
     def fail(self, id: str, index: int, reason: str = "failed by hand") -> None:
         """Make a running task fail, without a retry, and so its workflow. Raises as `retry`."""
-        fail_task(self._store, id, index, reason)
+        self._change(lambda store: fail_task(store, id, index, reason))
 
     def end(
         self,
@@ -176,7 +184,7 @@ class Client:
         options: dict[str, Any] = {"attempt": attempt, "status": status, "reason": failure}
         if output is not None:
             options["output"] = output
-        return complete_task(self._store, id, None, index, **options)
+        return self._change(lambda store: complete_task(store, id, None, index, **options))
 
     def archive(self, id: str) -> dict[str, Any]:
         """Return all of a workflow as one document for `restore`. Raises NotFound, BadInput, and Conflict for
@@ -187,7 +195,7 @@ class Client:
         """Create a workflow from an archive, also of another Redis, and return its id: `workflow_id`, or else
         the archived one if it is free, or else a new one. One that was running is terminated: `restart`
         continues it. Raises BadInput for the document, and Conflict if `workflow_id` is in use."""
-        return restore_workflow(self._store, dict(document), workflow_id)
+        return self._change(lambda store: restore_workflow(store, dict(document), workflow_id))
 
     def flow_text(self, id: str) -> str:
         """Return the flow text of a workflow. Raises NotFound and BadInput."""
@@ -195,7 +203,7 @@ class Client:
 
     def event(self, kind: str, data: Mapping[str, Json] | None = None) -> str:
         """Send an event with `data` as its fields and return its id on the stream. Raises BadInput."""
-        return send_event(self._store, kind, data)
+        return self._change(lambda store: send_event(store, kind, data))
 
     def events(
         self, *, kind: str | None = None, workflow: str | None = None, limit: int = 50
@@ -225,7 +233,7 @@ class Client:
 
         Raises NotFound if it is at zero and nobody waits.
         """
-        return reset_latch(self._store, name)
+        return self._change(lambda store: reset_latch(store, name))
 
     def counts(self) -> dict[str, int]:
         """Return how many workflows there are in each state."""
@@ -235,3 +243,11 @@ class Client:
         """Return the state of the installation, as `lfr status --json` prints it, without units and
         problems."""
         return load_status(self._store)
+
+    def _change(self, operation: Callable[[Store], T]) -> T:
+        """Return what an operation returns that changes something. Raises Unconfirmed."""
+        store, confirmations = self._store.confirming()
+        result = operation(store)
+        if confirmations.problem:
+            raise Unconfirmed(confirmations.problem, result)
+        return result

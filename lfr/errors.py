@@ -55,5 +55,17 @@ class Unreachable(LfrError):
     """The server does not answer, or not in time."""
 
 
+class Unconfirmed(LfrError):
+    """What was asked is done and stored, but the replicas of `redis.replicas` have not confirmed it.
+
+    result  what the call would have returned
+    """
+
+    def __init__(self, problem: str, result: object = None) -> None:
+        hint = "lfr status shows the replicas; a failover before they have it would lose it"
+        super().__init__(f"it is stored, but {problem}", hint=hint)
+        self.result = result
+
+
 class CannotWrite(LfrError):
     """A file cannot be written: no permission, no space, no such folder."""

@@ -17,6 +17,7 @@ from lfr.errors import (
     LfrError,
     NotFound,
     Refused,
+    Unconfirmed,
     Unreachable,
     WrongServer,
 )
@@ -36,6 +37,7 @@ class ExitCode(IntEnum):
     DEFECT = 70
     SYSTEM = 71
     CANNOT_WRITE = 73
+    UNCONFIRMED = 74
     UNREACHABLE = 75
     REFUSED = 77
     BAD_SETTINGS = 78
@@ -57,6 +59,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.DEFECT: "a defect in lfr; please report it",
     ExitCode.SYSTEM: "the system refuses memory, a thread or a file",
     ExitCode.CANNOT_WRITE: "a file or the output cannot be written",
+    ExitCode.UNCONFIRMED: "it is done, but not confirmed by as many replicas as redis.replicas says",
     ExitCode.UNREACHABLE: "no Redis answers at the address",
     ExitCode.REFUSED: "wrong password, or no permission",
     ExitCode.BAD_SETTINGS: "the configuration is not valid, or names a server that lfr cannot use",
@@ -70,7 +73,10 @@ MEANINGS: dict[ExitCode, str] = {
 REDIS_ERRORS = (ExitCode.UNREACHABLE, ExitCode.REFUSED, ExitCode.BAD_SETTINGS)
 """The exit codes of every command that connects to Redis."""
 
-WORKFLOW_ERRORS = (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.CONFLICT, *REDIS_ERRORS)
+CHANGE_ERRORS = (ExitCode.UNCONFIRMED, *REDIS_ERRORS)
+"""The exit codes of commands that change something."""
+
+WORKFLOW_ERRORS = (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.CONFLICT, *CHANGE_ERRORS)
 """The exit codes of commands that the state of a workflow may forbid."""
 
 PERMANENT_FAILURES = (ExitCode.USAGE, ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.BAD_SETTINGS)
@@ -82,6 +88,7 @@ _CODES: tuple[tuple[type[LfrError], ExitCode], ...] = (
     (NotFound, ExitCode.NOT_FOUND),
     (Conflict, ExitCode.CONFLICT),
     (CannotWrite, ExitCode.CANNOT_WRITE),
+    (Unconfirmed, ExitCode.UNCONFIRMED),
     (WrongServer, ExitCode.BAD_SETTINGS),
     (Refused, ExitCode.REFUSED),
     (Unreachable, ExitCode.UNREACHABLE),

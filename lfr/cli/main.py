@@ -72,7 +72,12 @@ def _run(words: list[str]) -> int:
         return 0
     handler, arguments = call
     _unwind_on_signals()
-    return handler.run(arguments, terminal) or 0
+    code = handler.run(arguments, terminal) or 0
+    if code == 0 and hasattr(arguments, "confirmations"):
+        from lfr.cli.ui.options import raise_unconfirmed
+
+        raise_unconfirmed(arguments)
+    return code
 
 
 def _unwind_on_signals() -> None:

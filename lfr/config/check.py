@@ -16,7 +16,7 @@ from typing import Any, Final
 from lfr.config.settings import Setting, Value
 from lfr.errors import BadSettings
 from lfr.store.keys import has_first_word
-from lfr.values.checks import HOST, WHOLE_NUMBER_TEXT, Check, duration, is_unicode, whole_number
+from lfr.values.checks import HOST, WHOLE_NUMBER_TEXT, Check, duration, is_unicode, one_of, whole_number
 
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -109,6 +109,9 @@ _BOUNDS: Final[Mapping[str, Check]] = {
     "redis.prefix": _PREFIX,
     "redis.port": Check("a port, 1 to 65535", whole_number(1, 65535).read),
     "redis.timeout": _TIMEOUT,
+    "redis.replicas": whole_number(0, 100),
+    "redis.replicas_timeout": duration(0.001, 600),
+    "redis.replicas_store": one_of("memory", "disk"),
     "log.level": Check(f"one of {', '.join(LOG_LEVELS)}", _read_level),
     "batch": whole_number(1, 100_000),
     "tasks.deliveries": whole_number(1, 1_000_000),

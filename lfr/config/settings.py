@@ -51,6 +51,15 @@ class Settings:
     redis_sentinel_password: str = _setting(
         "", "redis.sentinel_password", "password for these Sentinels", secret=True
     )
+    redis_replicas: int = _setting(
+        0, "redis.replicas", "how many replicas are to confirm a start, an event, an answer before it counts"
+    )
+    redis_replicas_timeout_seconds: float = _setting(
+        2.0, "redis.replicas_timeout", "how long to wait for these replicas; up to 0.4 of redis.timeout"
+    )
+    redis_replicas_store: str = _setting(
+        "memory", "redis.replicas_store", "where they must have it: memory, or disk (with the primary)"
+    )
     redis_timeout_seconds: float = _setting(
         10.0, "redis.timeout", "time without a reply after which a connection counts as lost"
     )

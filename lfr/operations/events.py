@@ -42,7 +42,8 @@ def send_event(store: Store, kind: str, data: Mapping[str, Json] | None = None) 
         raise BadInput(f"the event's data may not have the field {min(reserved)}: lfr sets it")
     with store.connect() as connection:
         command = append_command(store.stream, kind, timestamp(time.time()), values)
-        return str(connection.execute([command])[0].decode())
+        [id] = connection.transact([command]) or [b""]  # no key is watched, so it has been appended
+        return str(id.decode())
 
 
 def list_events(

@@ -72,7 +72,10 @@ def start_workflow(
                         raise ReadAgain  # the workflow has just been deleted
                     raise remains_in_the_way(id)
                 if record.reference == flow.digest and outputs[WORKFLOW_INPUT] == workflow_input:
-                    return None, StartedWorkflow(id, is_new=False)
+                    # What replicas confirm is what this connection has written, not what another one has.
+                    again: list[Command] = [("HSET", id, "flow", record.reference)]
+                    is_confirming = store.confirmations is not None
+                    return again if is_confirming else None, StartedWorkflow(id, is_new=False)
                 raise Conflict(f"{id} already exists, with another flow or input", hint="choose another id")
             if workflow_id is not None and has_remains(connection, id):
                 if connection.transact([]) is None:

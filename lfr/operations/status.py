@@ -64,7 +64,7 @@ def load_status(store: Store) -> dict[str, Any]:
         lapses = read_lapses(connection, workers)
         unclaimed = read_unclaimed(connection)
     status: dict[str, Any] = {
-        "redis": {**statistics.server, "warnings": list(_warnings(statistics.server))},
+        "redis": {**statistics.server, "warnings": list(_warnings(store, statistics.server))},
         "roles": [_describe_process(heartbeat) for heartbeat in workforce.heartbeats],
         "prefix": store.settings.redis_prefix,
         "stream": {"key": store.stream, "length": streams[0].length},
@@ -79,8 +79,13 @@ def load_status(store: Store) -> dict[str, Any]:
     return {**status, "problems": list(find_problems(status))}
 
 
-def _warnings(server: Mapping[str, Any]) -> Iterator[str]:
-    limit = server["max_memory"]
+def _warnings(store: Store, server: Mapping[str, Any]) -> Iterator[str]:
+    limit, replicas = server["max_memory"], store.settings.redis_replicas
+    if server["is_known"] and server["replicas"] < replicas:
+        yield (
+            f"{server['replicas']} of the {replicas} replicas that redis.replicas asks for are online: what "
+            "is stored now is not confirmed, and a failover could lose it (INFO replication)"
+        )
     if server["is_replica"]:
         yield "this Redis is a replica and cannot be written to (use its primary, or REPLICAOF NO ONE)"
     if server["evicts"]:

@@ -10,7 +10,7 @@ from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
 from lfr.runtime.tasks import Completion, complete_tasks, deadly_reason, parse_tasks
 from lfr.store.keys import is_of_an_installation
-from lfr.store.redis.connection import Connection, Reply, Store, is_error
+from lfr.store.redis.connection import Connection, Reply, Store, is_error, is_unavailable
 from lfr.store.stream.entries import Entry
 from lfr.store.stream.groups import read_deliveries, write_deliveries
 from lfr.store.workflows.attempt_status import are_current
@@ -37,7 +37,7 @@ class RedisTasks(Consumer):
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Run the `redis:` tasks of a batch whose attempts are current; acknowledge the others. A task with
-        wrong parameters, or whose command Redis refuses, fails."""
+        wrong parameters, or whose command Redis refuses, fails. Raises Unreachable if Redis cannot serve."""
         all_tasks, _ = parse_tasks(batch)
         tasks = {id: task for id, task in all_tasks if task.base.startswith(REDIS_PREFIX)}
         self.settle_later([entry for entry in batch if entry.id not in tasks])
@@ -77,9 +77,14 @@ class RedisTasks(Consumer):
                 completions.append(Completion(id, values))
         words = [command.words for _, _, command in commands]
         replies = connection.execute_with_raw_keys(words)
+        refusals: list[Reply] = []  # a server that cannot serve at present fails no task: it is tried again
         for (id, task, command), reply in zip(commands, replies, strict=True):
-            completions.append(Completion(id, _end_task_values(task, command, reply)))
+            if is_error(reply) and is_unavailable(reply):
+                refusals.append(reply)
+            else:
+                completions.append(Completion(id, _end_task_values(task, command, reply)))
         complete_tasks(connection, self.id, completions, has_receipts=self.has_receipts)
+        connection.check(refusals)
 
 
 def _end_task_values(task: events.StartTask, command: RedisCommand, reply: Reply) -> dict[str, Json]:

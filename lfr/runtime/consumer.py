@@ -24,6 +24,7 @@ from lfr.errors import LfrError, Refused, Unreachable, WrongServer
 from lfr.runtime.claim_keeper import ClaimKeeper
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Reply, Store
+from lfr.store.redis.replicas import RoleConfirmations
 from lfr.store.stream.entries import (
     ConsumerId,
     Entry,
@@ -112,6 +113,7 @@ class Consumer(EventListener):
         self.event_count = 0
         self.has_receipts = False
         self.is_reclaimed = False
+        self._confirmations = RoleConfirmations(store.settings)
         self._claim_keeper = ClaimKeeper(store, group, claims) if claims else None
         self._reclaim_at = 0.0
         self._reclaim_from = dict.fromkeys(self.ids, FIRST_ID)
@@ -258,6 +260,10 @@ class Consumer(EventListener):
         """Send the commands that read a batch and return their replies; the last but one may block."""
         return connection.execute(commands, keep_errors=True)
 
+    def has_written(self, connection: Connection) -> bool:
+        """Return whether there is something that replicas are to confirm before the next batch is read."""
+        return connection.has_written
+
     def flag_keys(self) -> tuple[str, ...]:
         """Return the keys whose existence is read together with a batch, see `process_flags`."""
         return (keys.RECEIPTS_ROLE,)
@@ -321,8 +327,12 @@ class Consumer(EventListener):
         if not batch:
             self.is_reclaimed = False
             read = read_command(self.ids, count=count, block_ms=block_ms)
-            commands = [*self._take_commands(), read, ("MGET", *self.flag_keys())]
-            *_, reply, flags = self.execute_read(connection, commands)
+            wait = self._confirmations.commands() if self.has_written(connection) else []
+            commands = [*self._take_commands(), *wait, read, ("MGET", *self.flag_keys())]
+            connection.has_written = False
+            *replies, reply, flags = self.execute_read(connection, commands)
+            if wait:
+                self._confirmations.note(replies[-1])
             batch = parse_batch(reply)
             self.process_flags([flag is not None for flag in check_reply(flags)], batch)
         self.event_count += len(batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from lfr.store.redis.pipeline import Pipeline
 
 _TIMER_KEYS = {"delays": keys.TIMERS, "deadlines": keys.DEADLINES, "retries": keys.DELAYED_STARTS}
 
+_REPLICA_FIELD = re.compile(r"slave\d+")
+
 _FILE_STATUS_FIELDS = {"snapshot": "rdb_last_bgsave_status", "append-only file": "aof_last_write_status"}
 
 
@@ -23,8 +26,9 @@ class Statistics:
 
     server     of Redis: version, memory (bytes in use), is_persistent (it keeps an append-only file),
                max_memory (bytes that it may use; 0: no limit), evicts (its eviction policy when that is used
-               up; empty: it evicts nothing), is_replica, cannot_write (the files that it could not write);
-               is_known: False if this user may not read them, which leaves them empty
+               up; empty: it evicts nothing), is_replica, replicas (how many are online), cannot_write (the
+               files that it could not write); is_known: False if this user may not read them, which leaves
+               them empty
     timers     how many are set, by purpose: delays (and time-outs of event waits), deadlines, retries
     latches    how many are above zero or became zero recently
     workflows  how many there are, by state
@@ -78,6 +82,9 @@ def _parse_info(text: str) -> dict[str, Any]:
         "max_memory": int(info.get("maxmemory", 0)),
         "evicts": info.get("maxmemory_policy", "noeviction").removeprefix("noeviction"),
         "is_replica": info.get("role") == "slave",
+        "replicas": sum(
+            "state=online" in value for name, value in info.items() if _REPLICA_FIELD.fullmatch(name)
+        ),
         "cannot_write": [
             name for name, field in _FILE_STATUS_FIELDS.items() if info.get(field, "ok") != "ok"
         ],

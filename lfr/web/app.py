@@ -14,7 +14,7 @@ import bottle
 from lfr.errors import LfrError
 from lfr.store.redis.connection import Store
 from lfr.web.auth import AccessPolicy, authorize
-from lfr.web.http import Request, Response, json_response
+from lfr.web.http import Request, Response, json_response, with_confirmations
 from lfr.web.openapi import openapi_document
 from lfr.web.problems import SECURITY_HEADERS, HttpError, error_response, problem_response
 from lfr.web.request_parser import parse_request, request_headers
@@ -106,7 +106,12 @@ def _bottle_handler(
         try:
             client = str(bottle.request.environ.get("REMOTE_ADDR", ""))
             authorize(policy, route.method, route.access, request_headers(), client)
-            return _bottle_response(route.handler(parse_request(base, route, path, max_body)))
+            request = parse_request(base, route, path, max_body)
+            if route.access is not Access.OPERATE or not request.store.settings.redis_replicas:
+                return _bottle_response(route.handler(request))
+            store, confirmations = request.store.confirming()
+            response = route.handler(replace(request, store=store))
+            return _bottle_response(with_confirmations(response, confirmations.problem))
         except (LfrError, HttpError) as error:
             return _bottle_response(error_response(error))
         except Exception:  # the details of a defect are not for clients

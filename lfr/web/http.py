@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -77,3 +77,14 @@ def text_response(text: str, content_type: str = "text/plain; charset=utf-8") ->
 def no_content() -> Response:
     """Return a response without a body. (RFC 9110, section 15.3.5)"""
     return Response(status=HTTPStatus.NO_CONTENT, content_type="")
+
+
+def with_confirmations(response: Response, problem: str) -> Response:
+    """Return the response to a request that has changed something, with the header Lfr-Replicas: `confirmed`,
+    or `unconfirmed` and the problem as a sentence. Then success has the status 202 (Accepted)."""
+    if not problem:
+        return replace(response, headers={**response.headers, "Lfr-Replicas": "confirmed"})
+    status = HTTPStatus.ACCEPTED if response.status < HTTPStatus.MULTIPLE_CHOICES else response.status
+    text = problem.encode("ascii", "backslashreplace").decode()
+    headers = {**response.headers, "Lfr-Replicas": f"unconfirmed; {text}"}
+    return replace(response, status=status, headers=headers)

@@ -45,6 +45,10 @@ def _operation(route: Route) -> dict[str, Any]:
         "parameters": parameters,
         "responses": {str(status): _response(schemas) for status, schemas in route.responses.items()},
     }
+    if route.access is Access.OPERATE:
+        unconfirmed = _response(next(iter(route.responses.values()), {}))
+        description = "done, but not confirmed by the replicas of redis.replicas: see the header Lfr-Replicas"
+        operation["responses"].setdefault("202", {**unconfirmed, "description": description})
     for status in _problems(route):
         operation["responses"][str(status)] = {
             "description": "the problem",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from lfr import events
@@ -43,11 +43,29 @@ class CompletionQueue:
         self._is_reader_blocked = False
         self._is_sending = False  # a thread other than the reader
         self._has_failed = False
+        self._dropped: set[str] = set()
+
+    def drop(self, ids: Collection[str]) -> None:
+        """Send nothing for these entries, neither what waits nor what is still to come."""
+        with self._lock:
+            self._dropped.update(ids)
+            waiting = [completion.id for completion in self._waiting if completion.id in self._dropped]
+            self._waiting = [each for each in self._waiting if each.id not in self._dropped]
+        if waiting:
+            self._dropped.difference_update(waiting)
+            self._confirmed(waiting)
 
     def add(self, completion: EncodedCompletion) -> bool:
         """Add a completion. Return whether the caller has to call `send_while_blocked`."""
         with self._lock:
-            self._waiting.append(completion)
+            is_dropped = completion.id in self._dropped
+            self._dropped.discard(completion.id)
+            if not is_dropped:
+                self._waiting.append(completion)
+        if is_dropped:
+            self._confirmed([completion.id])
+            return False
+        with self._lock:
             if not self._is_reader_blocked or self._is_sending or self._has_failed:
                 return False
             self._is_sending = True
@@ -132,6 +150,7 @@ class CompletionQueue:
             commands = transaction([*commands, *settle])
         try:
             connection.send([*commands, *more])
+            connection.has_written = connection.has_written or bool(group)
             replies = connection.receive(len(commands))
         except BaseException:
             self._put_back(group)

@@ -30,7 +30,7 @@ from lfr.store import keys
 from lfr.store.queues.claims import covers
 from lfr.store.queues.move import clear_stale_mark, put_back
 from lfr.store.redis.connection import Command, Connection, Reply, Store
-from lfr.store.stream.entries import Entry
+from lfr.store.stream.entries import Entry, read_entries
 from lfr.store.stream.groups import release_claims
 from lfr.store.workflows.attempt_status import are_current
 from lfr.values.json import Json
@@ -103,6 +103,21 @@ class TaskExecutor(Consumer):
         self._serial_failure: BaseException | None = None  # what has ended that thread
         self._event_loop = EventLoopThread()
 
+    def join(self, connection: Connection) -> None:
+        """Claim the tasks and create the group. After an outage, drop the tasks that have left the queue."""
+        super().join(connection)
+        self._drop_lost(connection)
+
+    def _drop_lost(self, connection: Connection) -> None:
+        """Drop the tasks whose start-tasks are no longer in the queue: this Redis does not know that they
+        have begun, because a failover or a crash has lost that, or others have them now. Their ends must not
+        be taken for those of attempts that start anew. (XRANGE)"""
+        ids = self.claimed_ids()
+        present = {entry.id for entry in read_entries(connection, self.id.stream, ids)}
+        if lost := set(ids) - present:
+            LOGGER.warning("%d tasks have left the queue meanwhile: their ends are dropped", len(lost))
+            self._completions.drop(lost)
+
     def run_pass(self, connection: Connection) -> None:
         """Do what is due, then read tasks and begin them. With a concurrency of 1, another thread does so."""
         if self._concurrency > 1:
@@ -169,6 +184,10 @@ class TaskExecutor(Consumer):
     def execute_read(self, connection: Connection, commands: Sequence[Command]) -> list[Reply]:
         """Send the commands that read a batch, and all completions in the same write."""
         return self._completions.send_with_read(connection, commands, has_receipts=self.has_receipts)
+
+    def has_written(self, connection: Connection) -> bool:
+        """Return whether there is something that replicas are to confirm: completions go with the read."""
+        return connection.has_written or not self._completions.is_empty
 
     def flag_keys(self) -> tuple[str, ...]:
         """Return the keys whose existence is read together with a batch."""
@@ -376,6 +395,9 @@ class TaskExecutor(Consumer):
         try:
             with self.store.connect() as connection:
                 self._completions.send_while_blocked(connection, has_receipts=self.has_receipts)
+                if wait := self._confirmations.commands():
+                    [reply] = connection.execute_unchecked(wait)
+                    self._confirmations.note(reply)
         except (Unreachable, Refused) as error:
             LOGGER.error("%s; the ends of tasks wait", error)
             with self._changed:

@@ -379,3 +379,29 @@ def test_tasks_go_on_while_redis_is_killed_and_started_again(
         store.pool.disconnect()
         server.stop()
     assert outputs == list(range(10))
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_the_end_of_a_task_that_a_failover_has_lost_is_dropped(
+    store: Store, client: redis.Redis, concurrency: int
+) -> None:
+    """Its start is lost with it. The step may start anew, with another input and the same number."""
+    began, go = threading.Semaphore(0), threading.Event()
+
+    def work(task: events.StartTask) -> Json:
+        began.release()
+        assert go.wait(STALL_SECONDS)
+        return {"input": task.input}
+
+    with running(store, work, concurrency=concurrency) as executor:
+        lost = start(client, 1, input={"number": 1})
+        assert began.acquire(timeout=STALL_SECONDS)
+        client.xdel(QUEUE, lost)
+        client.xack(QUEUE, "runner", lost)
+        client.client_kill_filter(_type="normal", skipme=True)  # as Sentinels do with a former primary
+        eventually(lambda: executor._completions._dropped)
+        start(client, 1, input={"number": 2})
+        go.set()
+        eventually(lambda: events_of(client, "end-task"))
+        eventually(lambda: pending(client) == 0 and not executor.claimed_ids())
+    assert [event["output"] for event in events_of(client, "end-task")] == [{"input": {"number": 2}}]

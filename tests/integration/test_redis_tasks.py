@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import redis
 
 from lfr.config.settings import Settings
-from lfr.errors import BadSettings
+from lfr.errors import BadSettings, Unreachable
 from lfr.operations.intervene import terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.redis import RedisTasks
@@ -18,6 +19,7 @@ from lfr.runtime.consumer import Consumer
 from lfr.store import keys
 from lfr.store.redis.connection import Store, open_store
 from tests.integration.conftest import Stepper, events_of
+from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
 
@@ -137,6 +139,28 @@ def test_a_command_that_redis_forbids_fails_the_task_and_not_the_role(
     assert end["status"] == "FAILURE"
     assert "no permissions" in end["reason"]
     client.acl_deluser("small")
+
+
+def test_a_command_is_tried_again_if_the_server_cannot_serve(
+    settings: Settings, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A primary that has become a replica, or has lost its replicas, says nothing about the task."""
+    store = open_store(replace(settings, redis_commands=("SET",), tasks_lease_seconds=0.2))
+    start_workflow(store, "redis:set (- args: [note, 1] -)")
+    role = stepper(RedisTasks(store))
+    with monkeypatch.context() as patch:
+        refused = [redis.ReadOnlyError("You can't write against a read only replica.")]
+        patch.setattr(role.connection, "execute_with_raw_keys", lambda words: refused if words else [])
+        with pytest.raises(Unreachable, match="read only"):
+            eventually(role.step)
+    assert events_of(client, "end-task") == []
+
+    def has_ended() -> bool:
+        role.step()
+        return bool(events_of(client, "end-task"))
+
+    eventually(has_ended)
+    assert [event["status"] for event in events_of(client, "end-task")] == ["SUCCESS"]
 
 
 def test_commands_that_cannot_be_allowed_stop_the_role(settings: Settings) -> None:

@@ -114,6 +114,27 @@ def test_a_sentinel_that_is_away(replication: Replication) -> None:
     assert store.sentinels._servers == ((HOST, port), (HOST, away))  # the next one to ask is one that answers
 
 
+def test_a_failover_that_has_begun_is_known(replication: Replication) -> None:
+    """The former primary goes on for a while, and so do the replicas that are not promoted."""
+    store = open_store(Settings(redis_url=replication.url))
+    with store.connect() as connection:
+        connection.call("PING")
+    sentinels, before = store.sentinels, replication.primary().address
+    assert sentinels is not None
+    assert sentinels.find_risk(before) == ""
+    assert "have made another server the primary" in sentinels.find_risk((HOST, 1))
+    eventually(replication.is_whole)
+    with replication.sentinels[0].client() as client:
+        client.execute_command("SENTINEL", "FAILOVER", "mymaster")
+        assert sentinels.find_risk(before)  # from the first moment on
+        client.execute_command("CLIENT", "KILL", "TYPE", "normal")
+    assert sentinels.find_risk(before)  # it has connected again
+    eventually(lambda: replication.primary().address != before)
+    assert sentinels.find_risk(before)
+    eventually(lambda: not sentinels.find_risk(replication.primary().address))
+    eventually(replication.is_in_step)
+
+
 def test_no_sentinel_answers() -> None:
     away = free_port()
     error = error_of(f"redis+sentinel://{HOST}:{away}/mymaster")

@@ -108,7 +108,9 @@ class Replication:
         return f"redis+sentinel://{places}/{PRIMARY_NAME}"
 
     def primary(self) -> Server:
-        """Return the server that the Sentinels call the primary."""
+        """Return the server that the Sentinels call the primary; without Sentinels, the first."""
+        if not self.sentinels:
+            return self.servers[0]
         for sentinel in self.sentinels:
             with suppress(redis.RedisError), sentinel.client() as client:
                 reply = client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", PRIMARY_NAME)

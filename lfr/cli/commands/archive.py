@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
-from lfr.cli.exit_codes import WORKFLOW_ERRORS, ExitCode
+from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
 from lfr.cli.ui.options import add_workflow_arguments, find_workflow, open_store, write_file
 from lfr.cli.ui.terminal import Terminal
 
@@ -36,5 +36,5 @@ HANDLER = Handler(
     "The document holds the flow, the progress, the outputs and the history. lfr restore creates a "
     "workflow from it, on this Redis or on another one.",
     (("archive build-5f0c --output build.json", ""),),
-    (ExitCode.CANNOT_WRITE, *WORKFLOW_ERRORS),
+    (ExitCode.CANNOT_WRITE, ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.CONFLICT, *REDIS_ERRORS),
 )

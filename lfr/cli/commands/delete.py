@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import WORKFLOW_ERRORS
-from lfr.cli.ui.options import add_connection_options, add_json_option, open_store
+from lfr.cli.ui.options import add_connection_options, add_json_option, open_store_to_change
 from lfr.cli.ui.terminal import Terminal
 from lfr.values.json import Json
 
@@ -19,7 +19,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> None:
-    store = open_store(arguments)
+    store = open_store_to_change(arguments)
     from lfr.operations.find_workflow import find_workflow_id
     from lfr.operations.intervene import delete_workflow
 

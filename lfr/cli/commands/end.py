@@ -11,7 +11,7 @@ from lfr.cli.ui.options import (
     add_json_option,
     add_workflow_arguments,
     find_workflow,
-    open_store,
+    open_store_to_change,
     read_json_option,
 )
 from lfr.cli.ui.terminal import Terminal
@@ -36,7 +36,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, terminal: Terminal) -> None:
     output = read_json_option("--output", arguments.output, terminal)
-    store = open_store(arguments)
+    store = open_store_to_change(arguments)
     from lfr.operations.complete_task import complete_task
 
     result = {"status": arguments.status, "reason": arguments.reason, "output": output}

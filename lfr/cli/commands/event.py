@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
-from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
+from lfr.cli.exit_codes import CHANGE_ERRORS, ExitCode
 from lfr.cli.ui.format_change import print_change
-from lfr.cli.ui.options import add_connection_options, add_json_option, open_store, read_json_option
+from lfr.cli.ui.options import add_connection_options, add_json_option, open_store_to_change, read_json_option
 from lfr.cli.ui.terminal import Terminal
 from lfr.errors import BadInput
 from lfr.values.json import ABSENT
@@ -26,7 +26,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
         fields = {}
     if not isinstance(fields, dict):
         raise BadInput('--data must be an object, as {"order": 7}')
-    store = open_store(arguments)
+    store = open_store_to_change(arguments)
     from lfr.operations.events import send_event
 
     id = send_event(store, arguments.kind, fields)
@@ -38,5 +38,5 @@ HANDLER = Handler(
     _run,
     "Appends an event of any kind to the stream and prints its id.",
     (("event approved --data '{\"order\": 7}'", ""), ("event approved --data @order.json", "")),
-    (ExitCode.BAD_INPUT, *REDIS_ERRORS),
+    (ExitCode.BAD_INPUT, *CHANGE_ERRORS),
 )

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lfr.cli.command_table import Handler
-from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
-from lfr.cli.ui.options import add_connection_options, add_flag, open_store
+from lfr.cli.exit_codes import CHANGE_ERRORS, ExitCode
+from lfr.cli.ui.options import add_connection_options, add_flag, open_store_to_change
 from lfr.cli.ui.table import Column, Row, format_table
 from lfr.cli.ui.terminal import Terminal
 from lfr.errors import BadInput
@@ -32,7 +32,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace, terminal: Terminal) -> None:
     if arguments.what and not arguments.name:
         raise BadInput("reset needs the name of a latch", hint="lfr latches shows them")
-    store = open_store(arguments)
+    store = open_store_to_change(arguments)
     from lfr.operations.latches import list_latches, reset_latch
 
     result: Any = reset_latch(store, arguments.name) if arguments.what else list_latches(store)
@@ -67,5 +67,5 @@ HANDLER = Handler(
         ("latches --json", "a JSON list"),
         ("latches reset house-12", "after its holder has died"),
     ),
-    (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, *REDIS_ERRORS),
+    (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, *CHANGE_ERRORS),
 )

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import WORKFLOW_ERRORS
 from lfr.cli.ui.format_change import print_change
-from lfr.cli.ui.options import add_connection_options, add_json_option, open_store, read_json_option
+from lfr.cli.ui.options import add_connection_options, add_json_option, open_store_to_change, read_json_option
 from lfr.cli.ui.terminal import Terminal
 from lfr.values.json import MAX_DOCUMENT_DEPTH
 
@@ -21,7 +21,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, terminal: Terminal) -> None:
     document = read_json_option("FILE", f"@{arguments.file}", terminal, max_depth=MAX_DOCUMENT_DEPTH)
-    store = open_store(arguments)
+    store = open_store_to_change(arguments)
     from lfr.operations.archive.archive import restore_workflow
 
     id = restore_workflow(store, document, arguments.workflow_id)

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import WORKFLOW_ERRORS
 from lfr.cli.ui.format_change import print_step_change
-from lfr.cli.ui.options import add_json_option, add_step_arguments, find_workflow, open_store
+from lfr.cli.ui.options import add_json_option, add_step_arguments, find_workflow, open_store_to_change
 from lfr.cli.ui.terminal import Terminal
 
 
@@ -17,7 +17,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> None:
-    store = open_store(arguments)
+    store = open_store_to_change(arguments)
     from lfr.operations.intervene import retry_task
 
     change = retry_task(store, find_workflow(store, arguments), arguments.index)

@@ -17,8 +17,9 @@ from lfr.cli.ui.options import (
     add_flag,
     connection_flags,
     flow_base,
-    open_store,
+    open_store_to_change,
     parse_seconds,
+    raise_unconfirmed,
     read_flow_text,
     read_json_option,
     unserved_finder,
@@ -26,7 +27,7 @@ from lfr.cli.ui.options import (
 from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.terminal import Terminal
 from lfr.cli.watch import follow_to_end
-from lfr.errors import LfrError
+from lfr.errors import LfrError, Unconfirmed
 from lfr.values.printable import printable
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     from lfr.language import check_flow, compile_flow
 
     base = flow_base(arguments.base, arguments.file)
-    store = None if arguments.local else open_store(arguments)
+    store = None if arguments.local else open_store_to_change(arguments)
     find_unserved = None if store is None else _lenient(unserved_finder(store))
     checked = check_flow(text, base, source=source, find_unserved=find_unserved)
     if checked.flow is not None:  # else the start below raises the errors
@@ -86,6 +87,10 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
         terminal.print_err(f"lfr: {workflow.id} had been started before, with the same flow and input")
     if arguments.wait:
         terminal.print_err(workflow.id)
+        try:
+            raise_unconfirmed(arguments)
+        except Unconfirmed as error:  # the outcome decides about the exit code
+            terminal.print_error(error)
         return follow_to_end(store, workflow.id, arguments, terminal)
     if arguments.json:
         terminal.print_json({"id": workflow.id, "is_new": workflow.is_new})

@@ -64,7 +64,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     store = open_store(arguments)
     from lfr.host.systemd import load_unit_states
     from lfr.operations.status import load_status
-    from lfr.store.redis.connection import address
+    from lfr.store.redis.pool import address
 
     units = load_unit_states()
     redis_error: LfrError | None = None

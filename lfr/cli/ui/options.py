@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import Layer, LoadedSettings, SourcedValue, load_with_origins
-from lfr.errors import BadInput, NotFound, Refused
+from lfr.errors import BadInput, NotFound, Refused, Unconfirmed
 from lfr.values.checks import WHOLE_NUMBER_TEXT, Check, duration
 from lfr.values.json import ABSENT, MAX_DEPTH, InvalidJson, Json, decode_json
 
 if TYPE_CHECKING:
     from lfr.store.redis.connection import Store
+    from lfr.store.redis.replicas import Confirmations
 
 _SETTING_FLAGS: Final = (
     (
@@ -116,6 +117,21 @@ def open_store(arguments: Namespace) -> Store:
     from lfr.store.redis.connection import open_store  # imports redis
 
     return open_store(settings)
+
+
+def open_store_to_change(arguments: Namespace) -> Store:
+    """Do as `open_store`, for a command that changes something: what replicas have not confirmed at its end
+    stands in `arguments.confirmations`."""
+    store, arguments.confirmations = open_store(arguments).confirming()
+    return store
+
+
+def raise_unconfirmed(arguments: Namespace) -> None:
+    """Raise Unconfirmed if replicas have not confirmed what the command has changed so far."""
+    confirmations: Confirmations | None = getattr(arguments, "confirmations", None)
+    if confirmations is not None and confirmations.problem:
+        problem, arguments.confirmations = confirmations.problem, None
+        raise Unconfirmed(problem)
 
 
 def find_workflow(store: Store, arguments: Namespace) -> str:

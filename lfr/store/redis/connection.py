@@ -1,42 +1,32 @@
 """Settings -> connections to Redis, and the one way in which commands travel: many in one write.
 
-redis-py connects: URL, TLS, unix socket, user, password, time-outs. Its pipelines are not used: a pass of a
-role sends WATCH and reads in one round trip and MULTI ... EXEC in a second, both on one connection, which
-redis-py's pipeline does not do.
+redis-py connects (`pool`). Its pipelines are not used: a pass of a role sends WATCH and reads in one round
+trip and MULTI ... EXEC in a second, both on one connection, which redis-py's pipeline does not do.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self, TypeAlias
-from weakref import WeakSet
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
 
 from lfr.config.settings import Settings
 from lfr.errors import BadSettings, Refused, Unreachable
 from lfr.store.redis.key_prefix import KeyPrefix
-from lfr.store.redis.resp import find_parser_class, pack, read_replies
+from lfr.store.redis.pool import Pool, address, open_pool
+from lfr.store.redis.replicas import Confirmations, ReplicaSettings
+from lfr.store.redis.resp import pack, read_replies
 from lfr.store.redis.sentinel import Sentinels
-from lfr.store.redis.server_check import ServerCheck, is_reserved
-from lfr.store.redis.url import RedisUrl, parse_redis_url
+from lfr.store.redis.server_check import is_reserved
 
 Command: TypeAlias = Sequence[str | bytes | int | float]
 """A Redis command: its name and arguments."""
 
 Reply: TypeAlias = Any
 """A reply of Redis: bytes, int, None, a list of replies, or redis.ResponseError."""
-
-_CONNECT_SECONDS = 5.0
-
-_URL_SETTING = "redis.url"
 
 _UNAVAILABLE_ERRORS = (
     redis.BusyLoadingError,
@@ -70,12 +60,24 @@ _CONNECTING = re.compile(r"Error (-?\d+ )?connecting to .*?\. (?=\S)")
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Access to the Redis server that the settings name. Opens connections only when they are used."""
+    """Access to the Redis server that the settings name. Opens connections only when they are used.
+
+    confirmations  notes whether replicas have confirmed what its connections write; None: none is waited for
+    """
 
     settings: Settings
-    pool: _Pool
+    pool: Pool
     key_prefix: KeyPrefix | None
     sentinels: Sentinels | None
+    confirmations: Confirmations | None = None
+
+    def confirming(self) -> tuple[Store, Confirmations]:
+        """Return a store whose connections wait, at their end, for the replicas that the settings ask for,
+        and what notes if these do not confirm. It shares all connections with this one."""
+        confirmations = Confirmations()
+        if not self.settings.redis_replicas:
+            return self, confirmations
+        return replace(self, confirmations=confirmations), confirmations
 
     @property
     def stream(self) -> str:
@@ -84,7 +86,7 @@ class Store:
 
     def connect(self) -> Connection:
         """Return a connection for one thread, to be used with `with`. It connects at its first command."""
-        return Connection(self.pool, address(self.settings), self.key_prefix, self.sentinels)
+        return Connection(self)
 
     @property
     def longest_ask_seconds(self) -> float:
@@ -97,142 +99,55 @@ def open_store(settings: Settings) -> Store:
     valid, or names files for TLS that cannot be read, and for a stream under a key of other data."""
     if is_reserved(settings.stream):
         raise BadSettings(f"{settings.stream} is a key that lfr uses for other data", place="stream")
-    options: dict[str, Any] = {
-        "socket_timeout": settings.redis_timeout_seconds,
-        "socket_connect_timeout": min(_CONNECT_SECONDS, settings.redis_timeout_seconds),
-        "retry": Retry(NoBackoff(), 0),  # roles and users decide whether to try again
-        "protocol": 2,  # rqse reads replies in the form of RESP2
-        "username": settings.redis_username or None,
-        "password": settings.redis_password or None,
-    }
-    if parser_class := find_parser_class():
-        options["parser_class"] = parser_class
-    location: dict[str, Any] = {"host": settings.redis_host, "port": settings.redis_port, "db": 0}
-    sentinels = None
-    if settings.redis_url:
-        url = parse_redis_url(settings.redis_url, _URL_SETTING)
-        _check_files(url.files)
-        sentinels = _sentinels(settings, url) if url.sentinels else None
-        location = url.connection_options()
-        options["username"] = options["username"] or url.username or None
-        options["password"] = options["password"] or url.password or None
-        if sentinels:
-            options["connection_class"] = (
-                SentinelManagedSSLConnection if url.is_tls else SentinelManagedConnection
-            )
-            options["connection_pool"] = sentinels
-        elif url.path:
-            options["connection_class"] = redis.UnixDomainSocketConnection
-        elif url.is_tls:
-            options["connection_class"] = redis.SSLConnection
-    prefix, database = settings.redis_prefix, location.pop("db")
-    check = ServerCheck(
-        address(settings), settings.stream, database, prefix, must_be_primary=sentinels is not None
-    )
-    connect = partial(_set_up, check)
-    pool = _Pool(redis_connect_func=connect, **location, **options)
+    pool, sentinels = open_pool(settings)
+    prefix = settings.redis_prefix
     return Store(settings, pool, KeyPrefix(prefix) if prefix else None, sentinels)
 
 
-def _sentinels(settings: Settings, url: RedisUrl) -> Sentinels:
-    options = {
-        **url.common_options(),
-        "username": settings.redis_sentinel_username or url.sentinel_username or None,
-        "password": settings.redis_sentinel_password or url.sentinel_password or None,
-    }
-    return Sentinels(url.sentinels, url.primary, options, is_tls=url.is_tls)
+class Connection:
+    """One connection to Redis, for one thread. The end of `with` gives it back to the pool.
 
-
-class _Pool(redis.ConnectionPool):
-    """A pool that does not keep the connections in use alive.
-
-    An interruption, such as Ctrl-C in a program, may come when a connection is taken and its user does not
-    have it yet, or gives it back. Nobody could give it back later: so it is closed with its last reference.
+    has_written  whether it has sent a transaction since `has_written` was set to False
     """
 
-    def reset(self) -> None:
-        """Empty the pool. redis-py calls this from the constructor, and in a forked process."""
-        super().reset()
-        self._in_use_connections = WeakSet()  # type: ignore[assignment]
-
-    def take(self) -> Any:
-        """Return a connection that is set up. Raises as `_set_up`, and errors of redis-py.
-
-        redis-py keeps one whose set-up was interrupted, and would use it without password and database.
-        """
-        connection: Any = self.get_connection()
-        if not _is_set_up(connection) or self._has_moved(connection):
-            connection.disconnect()
-            connection.connect()
-        return connection
-
-    def _has_moved(self, connection: Any) -> bool:
-        """Return whether a later connection has met another primary: one that was cut off from the Sentinels
-        need not have closed this one."""
-        sentinels = self.connection_kwargs.get("connection_pool")
-        return sentinels is not None and sentinels.primary != (connection.host, connection.port)
-
-
-def _check_files(files: Mapping[str, str]) -> None:
-    for option, file in files.items():
-        try:
-            os.listdir(file) if option == "ssl_ca_path" else open(file, "rb").close()
-        except OSError as error:
-            message = f"{option} of the URL of Redis names {file}, which cannot be read: {error.strerror}"
-            raise BadSettings(message, place=_URL_SETTING) from None
-
-
-def _set_up(check: ServerCheck, connection: Any) -> None:
-    """Set up a new connection of redis-py: log in, choose the database, check the server. Raises as
-    `ServerCheck.check`, and errors of redis-py."""
-    try:
-        try:
-            connection.on_connect()
-            connection.send_packed_command([pack(check.commands)], check_health=False)
-            replies = read_replies(connection, len(check.commands))
-        except (IndexError, ValueError):  # no replies in the protocol of Redis
-            replies = []
-        check.check(replies)
-    except BaseException:
-        connection.disconnect()
-        raise
-    connection.set_up_socket = connection._sock
-
-
-def _is_set_up(connection: Any) -> bool:
-    return getattr(connection, "set_up_socket", None) is connection._sock
-
-
-def address(settings: Settings) -> str:
-    """Return where Redis is, for messages: `HOST:PORT`, or the URL without user, password and options."""
-    if not settings.redis_url:
-        return f"{settings.redis_host}:{settings.redis_port}"
-    return parse_redis_url(settings.redis_url, _URL_SETTING).address
-
-
-class Connection:
-    """One connection to Redis, for one thread. The end of `with` gives it back to the pool."""
-
-    def __init__(
-        self, pool: _Pool, address: str, key_prefix: KeyPrefix | None, sentinels: Sentinels | None
-    ) -> None:
-        self._pool = pool
-        self._address = address
-        self._key_prefix = key_prefix
-        self._sentinels = sentinels
+    def __init__(self, store: Store) -> None:
+        self._pool = store.pool
+        self._settings = store.settings
+        self._key_prefix = store.key_prefix
+        self._sentinels = store.sentinels
+        self._confirmations = store.confirmations
         self._sent_names: list[str] = []  # with a prefix: of the commands whose replies are to come
         self._redis_connection: Any = None
         self._is_watching = False
+        self.has_written = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if self._redis_connection is not None:
+            if error is None and self.has_written and self._confirmations is not None:
+                error = self._confirm(self._confirmations)
             if error is not None or self._is_watching:  # the next user must not inherit this WATCH
                 self._redis_connection.disconnect()
             self._pool.release(self._redis_connection)
             self._redis_connection = None
+
+    def _confirm(self, confirmations: Confirmations) -> BaseException | None:
+        """Wait for the replicas that are to confirm what was written; return the error that has broken the
+        connection meanwhile. (WAIT, WAITAOF)"""
+        replicas = ReplicaSettings.of(self._settings)
+        try:
+            [reply] = self.execute_unchecked([replicas.command(replicas.timeout_seconds)])
+        except (Unreachable, Refused) as error:
+            confirmations.add(f"no replica is known to have confirmed it: {error.message}")
+            return error
+        problem = replicas.problem(reply)
+        if not problem and self._sentinels:
+            connected = self._redis_connection
+            problem = self._sentinels.find_risk((connected.host, connected.port))
+        confirmations.add(problem)
+        return None
 
     def call(self, *command: str | bytes | int | float, keep_errors: bool = False) -> Reply:
         """Send one command and return its reply. Raises as `execute` does."""
@@ -325,13 +240,15 @@ class Connection:
 
     def _note_watch(self, commands: Sequence[Command]) -> None:
         """Note whether keys are watched after these commands: WATCH stands first, EXEC and UNWATCH last."""
-        begins, ends = commands[0][0] == "WATCH", commands[-1][0] in ("EXEC", "UNWATCH")
+        last = commands[-1][0]
+        self.has_written = self.has_written or last == "EXEC"
+        begins, ends = commands[0][0] == "WATCH", last in ("EXEC", "UNWATCH")
         self._is_watching = (self._is_watching or begins) and not ends
 
     def _check_error(self, error: redis.RedisError, keep: bool) -> None:
         if isinstance(error, _REFUSAL_ERRORS):
             raise self._refused(error)
-        if _is_unavailable(error):
+        if is_unavailable(error):
             raise self._unavailable(error)
         if not keep:
             raise error
@@ -339,7 +256,7 @@ class Connection:
     def _disconnected(self, error: Exception) -> Refused | Unreachable:
         """Return why a connection cannot be made, or is broken."""
         self._sent_names = []
-        if isinstance(error, redis.ResponseError) and _is_unavailable(error):
+        if isinstance(error, redis.ResponseError) and is_unavailable(error):
             return self._unavailable(error)
         if isinstance(error, (*_REFUSAL_ERRORS, redis.ResponseError)):  # to connect sends AUTH, SELECT
             return self._refused(error)
@@ -354,17 +271,18 @@ class Connection:
     def _server(self) -> str:
         """Return where Redis is, for messages: with Sentinels, also which primary they have named."""
         if self._sentinels is None or self._sentinels.primary is None:
-            return self._address
-        return f"{':'.join(map(str, self._sentinels.primary))} (the primary of {self._address})"
+            return address(self._settings)
+        return f"{':'.join(map(str, self._sentinels.primary))} (the primary of {address(self._settings)})"
 
     def _refused(self, error: Exception) -> Refused:
         hint = "check REDIS_USERNAME and REDIS_PASSWORD"
         if isinstance(error, redis.exceptions.NoPermissionError):
             hint = "permit it to the user, by ACL SETUSER"
-        return Refused(f"Redis at {self._address} refuses: {_reason(error)}", hint=hint)
+        return Refused(f"Redis at {address(self._settings)} refuses: {_reason(error)}", hint=hint)
 
 
-def _is_unavailable(error: Exception) -> bool:
+def is_unavailable(error: Exception) -> bool:
+    """Return whether an error means that the server as a whole cannot serve at present."""
     return isinstance(error, _UNAVAILABLE_ERRORS) or str(error).startswith(_UNAVAILABLE_WORDS)
 
 

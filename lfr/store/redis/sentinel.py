@@ -8,7 +8,9 @@ https://redis.io/docs/latest/develop/reference/sentinel-clients/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import redis
@@ -20,6 +22,9 @@ from lfr.store.redis.resp import find_parser_class, pack, read_replies
 
 ASK_SECONDS: Final = 2.0
 """How long one Sentinel may take to accept a connection, and how long to answer."""
+
+_AWAY_SECONDS: Final = 10.0
+"""For how long a Sentinel that does not answer is not asked again what it is about to do."""
 
 
 class Sentinels:
@@ -48,6 +53,9 @@ class Sentinels:
         self._servers = servers  # the one that has answered last comes first
         self._connection_class = redis.SSLConnection if is_tls else redis.Connection
         self._options = dict(options)
+        self._lock = threading.Lock()  # of what follows
+        self._kept_open: dict[tuple[str, int], Any] = {}  # connections for `find_risk`
+        self._away_until: dict[tuple[str, int], float] = {}  # when to ask again one that does not answer
         if parser_class := find_parser_class():
             self._options["parser_class"] = parser_class
 
@@ -65,7 +73,7 @@ class Sentinels:
         problem: Exception | None = None
         for server in self._servers:
             try:
-                self.primary = self._ask(*server)
+                self.primary = self._ask(server)
             except (Unreachable, Refused) as error:
                 problem = error if problem is None or isinstance(error, Refused) else problem
             else:
@@ -74,8 +82,55 @@ class Sentinels:
         assert problem is not None  # there is at least one
         raise problem
 
-    def _ask(self, host: str, port: int) -> tuple[str, int]:
-        connection: Any = self._connection_class(
+    def find_risk(self, primary: tuple[str, int]) -> str:
+        """Return why what this server stores now may be lost although replicas have it: a Sentinel has begun
+        to make another one the primary, or has done so. Empty: none of those that answer says that.
+
+        From the moment at which a replica is promoted until its primary is told, that primary goes on, and
+        the other replicas follow it.
+        """
+        risks: list[str] = []
+        with self._lock:
+            for server in self._servers:
+                if time.monotonic() >= self._away_until.get(server, 0.0):
+                    risks += self._find_risks(server, primary)
+        return risks[0] if risks else ""
+
+    def _find_risks(self, server: tuple[str, int], primary: tuple[str, int]) -> Iterator[str]:
+        question = ("SENTINEL", "MASTER", self.service_name)
+        try:
+            connection = self._kept_open.pop(server, None)
+            try:
+                connection = connection or self._connect(server)
+                reply = self._exchange(server, connection, question)
+            except Unreachable:  # it may have been closed while nobody used it
+                connection = self._connect(server)
+                reply = self._exchange(server, connection, question)
+        except (Unreachable, Refused):
+            self._away_until[server] = time.monotonic() + _AWAY_SECONDS
+            return
+        self._kept_open[server] = connection
+        if not isinstance(reply, list):
+            return
+        fields = dict(zip(reply[::2], reply[1::2], strict=False))
+        if (fields[b"ip"].decode(), int(fields[b"port"])) != primary:
+            yield "the Sentinels have made another server the primary"
+        elif b"failover_in_progress" in fields[b"flags"].split(b","):
+            yield "the Sentinels make another server the primary just now"
+
+    def _ask(self, server: tuple[str, int]) -> tuple[str, int]:
+        connection = self._connect(server)
+        try:
+            reply = self._exchange(
+                server, connection, ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.service_name)
+            )
+        finally:
+            connection.disconnect()
+        return self._read(_name(server), reply)
+
+    def _connect(self, server: tuple[str, int]) -> Any:
+        host, port = server
+        return self._connection_class(
             host=host,
             port=port,
             socket_timeout=ASK_SECONDS,
@@ -84,19 +139,21 @@ class Sentinels:
             protocol=2,
             **self._options,
         )
-        where = f"{host}:{port}"
+
+    def _exchange(self, server: tuple[str, int], connection: Any, question: Sequence[str]) -> Any:
+        """Send a command and return the reply; close the connection if that fails. Raises Unreachable and
+        Refused."""
         try:
             connection.connect()
-            question = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.service_name)
             connection.send_packed_command([pack([question])], check_health=False)
             [reply] = read_replies(connection, 1)
         except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
-            raise _refused(where, error) from None
-        except (redis.RedisError, OSError, UnicodeError, IndexError, ValueError) as error:
-            raise _unreachable(where, error) from None
-        finally:
             connection.disconnect()
-        return self._read(where, reply)
+            raise _refused(_name(server), error) from None
+        except (redis.RedisError, OSError, UnicodeError, IndexError, ValueError) as error:
+            connection.disconnect()
+            raise _unreachable(_name(server), error) from None
+        return reply
 
     def _read(self, where: str, reply: Any) -> tuple[str, int]:
         if isinstance(reply, (redis.AuthenticationError, redis.exceptions.NoPermissionError)):
@@ -113,6 +170,10 @@ class Sentinels:
             raise WrongServer(message, hint="SENTINEL MASTERS lists those that it watches")
         host, port = reply
         return host.decode(), int(port)
+
+
+def _name(server: tuple[str, int]) -> str:
+    return ":".join(map(str, server))
 
 
 def _unreachable(where: str, error: Exception) -> Unreachable:

@@ -76,7 +76,14 @@ class ServerCheck:
     """
 
     def __init__(
-        self, address: str, stream: str, database: int, prefix: str, *, must_be_primary: bool
+        self,
+        address: str,
+        stream: str,
+        database: int,
+        prefix: str,
+        *,
+        must_be_primary: bool,
+        needs_waitaof: bool,
     ) -> None:
         self._address = address
         self._must_be_primary = must_be_primary
@@ -87,7 +94,7 @@ class ServerCheck:
         consumers = (("XINFO", "CONSUMERS", self._bus, group) for group in _LITTLEFLOW_GROUPS)
         self.commands: Sequence[tuple[str | int, ...]] = (
             ("HELLO", 2),
-            ("COMMAND", "INFO", "XAUTOCLAIM"),
+            ("COMMAND", "INFO", "XAUTOCLAIM", *(["WAITAOF"] if needs_waitaof else [])),
             ("SELECT", database) if database else ("PING",),
             ("ROLE",) if must_be_primary else ("PING",),
             ("GET", f"{prefix}{keys.STREAM}"),
@@ -110,6 +117,13 @@ class ServerCheck:
         self._check_server(server)
         if isinstance(commands, list) and commands[0] is None:
             raise WrongServer(f"the Redis at {self._address} does not know XAUTOCLAIM: {_NEEDED}")
+        if isinstance(commands, list) and commands[-1] is None:
+            message = (
+                f"the Redis at {self._address} does not know WAITAOF, so it cannot confirm what is on disk"
+            )
+            raise WrongServer(
+                message, hint="Redis 7.2 and Valkey know it; or set redis.replicas_store: memory"
+            )
         if self._database and isinstance(selected, redis.RedisError):
             if "DB index" in str(selected):
                 hint = "CONFIG GET databases says how many there are"

@@ -21,7 +21,7 @@ class ScriptedConnection:
     def __init__(self, *errors: Exception | None) -> None:
         self.errors = list(errors)
         self.groups: list[list[Any]] = []
-        self.is_broken = False
+        self.is_broken = self.has_written = False
         self.while_blocked: Any = lambda: None
 
     def send(self, commands: Sequence[Command]) -> None:
