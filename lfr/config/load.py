@@ -200,7 +200,8 @@ def _read_credentials(folder: str, settings: list[Setting]) -> Iterator[_RawValu
             raise BadSettings(f"cannot be read: {error.strerror}", place=origin) from None
         except UnicodeDecodeError:
             raise BadSettings("cannot be read: it is not text in UTF-8", place=origin) from None
-        yield setting, text, origin
+        if text:  # systemd passes an empty one in place of a file that does not exist
+            yield setting, text, origin
 
 
 def _find_overridden(overrides: Layer, settings: list[Setting]) -> Iterator[_RawValue]:

@@ -14,10 +14,24 @@ Value: TypeAlias = str | int | float | tuple[str, ...] | Mapping[str, str]
 """The value of a setting: a single value, a list of texts, or texts by name."""
 
 
-def _setting(default: Any, name: str, help: str, *, variable: str = "", secret: bool = False) -> Any:
+_REQUEST_ROLES = ("request", "worker")
+_API_ROLES = ("api", "console")
+"""The roles that need the tokens of requests, and those of the API."""
+
+
+def _setting(
+    default: Any,
+    name: str,
+    help: str,
+    *,
+    variable: str = "",
+    secret: bool = False,
+    roles: tuple[str, ...] = (),
+) -> Any:
     """Return a field of `Settings`. The default of `variable` is `LFR_` and the name in the file."""
     variable = variable or "LFR_" + name.replace(".", "_").upper()
     metadata = {"name": name, "help": help, "variable": variable, "secret": secret, "default": default}
+    metadata["roles"] = roles
     if isinstance(default, dict):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -129,7 +143,11 @@ class Settings:
         10_000_000, "request.size", "maximum size in bytes of a response in the output of a request: task"
     )
     request_token: str = _setting(
-        "", "request.token", "token that request: tasks send to the servers of the base URLs", secret=True
+        "",
+        "request.token",
+        "token that request: tasks send to the servers of the base URLs",
+        secret=True,
+        roles=_REQUEST_ROLES,
     )
     request_token_for: tuple[str, ...] = _setting(
         (), "request.token_for", "other servers that receive the token, each as https://HOST"
@@ -140,9 +158,14 @@ class Settings:
         "a JSON file, or its text, to sign a token every hour: client_email, private_key, private_key_id",
         variable="ISSUER",
         secret=True,
+        roles=_REQUEST_ROLES,
     )
-    api_token: str = _setting("", "api.token", "API token that allows everything", secret=True)
-    api_read_token: str = _setting("", "api.read_token", "API token that allows reading only", secret=True)
+    api_token: str = _setting(
+        "", "api.token", "API token that allows everything", secret=True, roles=_API_ROLES
+    )
+    api_read_token: str = _setting(
+        "", "api.read_token", "API token that allows reading only", secret=True, roles=_API_ROLES
+    )
     api_require_token: str = _setting(
         "always", "api.require_token", "always; remote: programs of this machine need no token on loopback"
     )
@@ -168,6 +191,7 @@ class Setting:
     type       str, int; float for a duration; tuple for a list of texts; dict for texts by name
     variable   the environment variable
     secret     whether lfr never shows the value
+    roles      of a secret: the only roles that need it; empty: all
     """
 
     attribute: str
@@ -177,6 +201,12 @@ class Setting:
     variable: str
     help: str
     secret: bool
+    roles: tuple[str, ...] = ()
+
+
+def secret_variables_of_others(role: str) -> frozenset[str]:
+    """Return the environment variables of secrets that a role does not need."""
+    return frozenset(each.variable for each in all_settings() if each.roles and role not in each.roles)
 
 
 def all_settings() -> Iterator[Setting]:

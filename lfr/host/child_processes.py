@@ -16,6 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Self
 
+from lfr.config.settings import secret_variables_of_others
+
 _PR_SET_PDEATHSIG = 1
 """prctl(2): sets the signal that this process gets when its parent dies."""
 
@@ -105,7 +107,8 @@ class RoleProcess:
 
 
 class RoleProcesses:
-    """Role processes that end with the process that started them; Ctrl-C does not reach them.
+    """Role processes that end with the process that started them; Ctrl-C does not reach them. Of the secrets
+    in the environment each gets those of its own role.
 
     Each writes to `ROLE.log` in `log_folder`; without one, to the output of this process.
     """
@@ -126,9 +129,10 @@ class RoleProcesses:
         with deferred_signals(), ExitStack() as stack:
             log = None if self._log_folder is None else self._log_folder / f"{arguments[0]}.log"
             output = None if log is None else stack.enter_context(log.open("ab"))
+            others = secret_variables_of_others(arguments[0])
             process = subprocess.Popen(
                 [*own_command(), *arguments],
-                env=self._environment,
+                env={name: value for name, value in self._environment.items() if name not in others},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

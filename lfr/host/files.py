@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
@@ -59,7 +59,7 @@ def hold_lock(path: Path, *, patience_seconds: float = 0.0) -> Iterator[TextIO]:
     until it ends, even if this process is killed (flock(2)). Raises Conflict with the id of the process that
     has the lock, and OSError if the file cannot be created.
     """
-    with path.open("a+") as lock:
+    with open(path, "a+", opener=_open_for_owner) as lock:
         deadline = time.monotonic() + patience_seconds
         while not _try_lock(lock):
             if time.monotonic() >= deadline:
@@ -68,6 +68,25 @@ def hold_lock(path: Path, *, patience_seconds: float = 0.0) -> Iterator[TextIO]:
             time.sleep(0.05)
         write_lock_holder(lock, os.getpid())
         yield lock
+
+
+def _open_for_owner(path: str, flags: int) -> int:
+    """Open a file, which others can neither read nor lock if it is new."""
+    return os.open(path, flags, 0o600)
+
+
+def close_to_others(paths: Iterable[Path]) -> None:
+    """Take from all others the right to read, write and lock these files and folders, as far as they belong
+    to this user. Links stay, and what they lead to."""
+    for path in paths:
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                mode = os.fstat(descriptor).st_mode & 0o7777
+                if mode & 0o077:
+                    os.fchmod(descriptor, mode & 0o7700)
+            finally:
+                os.close(descriptor)
 
 
 def write_lock_holder(lock: TextIO, pid: int) -> None:

@@ -31,10 +31,17 @@ class Write:
         if self.is_kept and self.target.exists():
             return
         try:
-            self.target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+            _make_folder(self.target.parent)
         except OSError as error:
             raise CannotWrite(f"cannot write {self.target}: {error.strerror}") from None
         write_atomically(self.target, self.content, self.mode)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it, to which only their owner can write, whatever the umask is."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True, mode=0o755)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lfr.errors import NotFound
+from lfr.errors import Conflict, NotFound
 from lfr.host.install_actions import Action, Remove, Run, Write
-from lfr.host.zipapp_main import unused_copies
+from lfr.host.role_credentials import drop_in_removals, drop_in_writes, holds_only_credentials
+from lfr.host.zipapp_main import find_danger, unused_copies
 
 VALKEY_UNIT: Final = "lfr-valkey.service"
 TARGET_UNIT: Final = "lfr.target"
@@ -77,12 +78,14 @@ class InstallOptions:
 
     roles      to start with the host, as `lifecycle` or `lifecycle.2`
     valkey     whether the bundled Valkey starts with them
+    enabled    roles that start with the host already
     now        whether they start at once
     is_booted  whether systemd runs this host; if not, it finds the units when it starts
     """
 
     prefix: Path = Path("/usr/local")
     roles: Sequence[str] = ()
+    enabled: Sequence[str] = ()
     valkey: bool = False
     now: bool = False
     is_booted: bool = True
@@ -105,6 +108,7 @@ def file_actions(program: Program, options: InstallOptions) -> Iterator[Action]:
     for file in FILES:
         text = relocate_unit_file(load_unit_file(file.name), options.prefix, program.interpreter)
         yield Write(Path(file.target), text.encode(), is_kept=file.is_kept)
+    yield from drop_in_writes([*options.roles, *options.enabled])
     yield Run(["systemd-sysusers", "/etc/sysusers.d/lfr.conf"])
     yield Run(["systemd-tmpfiles", "--create", "/etc/tmpfiles.d/lfr.conf"])
 
@@ -159,6 +163,7 @@ def uninstall_actions(
     for file in FILES:
         if not file.is_kept:
             yield Remove(Path(file.target))
+    yield from drop_in_removals()
     yield Remove(prefix / "bin" / "lfr")
     yield Remove(prefix / "lib" / "lfr")
     for path in changed_units if purge else ():
@@ -176,7 +181,16 @@ def uninstall_actions(
 def find_changed_units(folders: Sequence[Path] = _UNIT_FOLDERS) -> list[Path]:
     """Return the drop-ins, masks and changed properties of our units, which operators have made."""
     paths = {path for folder in folders for pattern in _CHANGES for path in folder.glob(pattern)}
-    return sorted(path for path in paths if str(path) not in {file.target for file in FILES})
+    own = {file.target for file in FILES}
+    return sorted(path for path in paths if str(path) not in own and not holds_only_credentials(path))
+
+
+def check_prefix(tree: Path) -> None:
+    """Check that only root can change what is installed below a prefix, the folder PREFIX/lib/lfr and the
+    programs. Raises Conflict."""
+    for folder in (tree, tree.parents[1] / "bin"):
+        if danger := find_danger(str(folder)):  # type: ignore[no-untyped-call]
+            raise Conflict(f"what stands in {folder} is not safe: {danger}")
 
 
 def find_closed_folder(folder: Path) -> Path | None:

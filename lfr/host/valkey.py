@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -22,7 +23,7 @@ from typing import Self, TextIO
 from lfr.errors import CannotWrite, Conflict, LfrError, NotFound
 from lfr.host.append_only_file import Damage, cut_zeros, find_damage
 from lfr.host.child_processes import deferred_signals, terminate_with_parent, wait_or_kill
-from lfr.host.files import hold_lock, write_atomically, write_lock_holder
+from lfr.host.files import close_to_others, hold_lock, write_atomically, write_lock_holder
 from lfr.host.valkey_address import Address, free_port, is_ready, probe, remove_address
 
 LOGGER = logging.getLogger(__name__)
@@ -37,6 +38,9 @@ _LONGEST_PATH = 100
 _START_SECONDS = 20.0
 _STOP_SECONDS = 20.0
 _TRIES = 5
+
+_OWN_FILES = ("valkey.log*", "*.lock", "lfr-up.*", "appendonlydir", "appendonlydir/*", "dump.rdb")
+"""What lfr and the server keep in a data folder. An earlier version let everybody read it."""
 
 
 class CannotStart(LfrError):
@@ -111,7 +115,8 @@ class ValkeyServer:
         server to run, CannotStart, CannotWrite, and Conflict if the folder or the port is in use.
         """
         server = find_server()
-        self._data.mkdir(parents=True, exist_ok=True)
+        self._data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        close_to_others(path for pattern in _OWN_FILES for path in self._data.glob(pattern))
         with hold_lock(self._data / "valkey.lock", patience_seconds=_STOP_SECONDS) as lock:
             with suppress(FileNotFoundError):
                 self._log.replace(self._log.with_name("valkey.log.1"))  # it may show why the last server died
@@ -237,6 +242,8 @@ def hold_data_folder(folder: Path) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if folder.stat().st_mode & stat.S_IWOTH:
+                raise CannotWrite(f"everybody can write to {folder}", hint=f"chmod o-w {folder}")
             stack.enter_context(hold_lock(folder / _LOCK))
         except OSError as error:
             raise CannotWrite(f"cannot keep data in {folder}: {error.strerror}") from None

@@ -10,10 +10,14 @@ This runs before the version of Python is checked, so it must run under old vers
 
 import fcntl
 import os
+import stat
 import sys
 import time
 
 BUILD_ID = "@BUILD_ID@"
+
+SHARED_WRITE = 0o022
+"""The modes that let others write."""
 
 HELD = []  # type: ignore[var-annotated]
 """The open files with the locks of this process."""
@@ -34,10 +38,9 @@ def start():
         give_up(BAD_SETTINGS, "lfr needs Python 3.11 or newer; this is Python %d.%d" % sys.version_info[:2])
     folder = os.environ.get("SHIV_ROOT") or "~/.shiv"
     switches = [name for name in os.environ if name.startswith("SHIV_") and name != "SHIV_ROOT"]
-    if switches or folder.startswith("$"):
-        import _bootstrap
-
-        _bootstrap.bootstrap()
+    is_shivs = bool(switches) or folder.startswith("$")
+    if folder.startswith("$"):
+        folder = os.environ.get(folder[1:], folder[1:])
     root = os.path.expanduser(folder)
     if root.startswith("~"):  # neither HOME nor an account names the folder
         give_up(CANNOT_WRITE, "lfr: cannot tell where %s is, to unpack itself; set SHIV_ROOT" % folder)
@@ -45,6 +48,12 @@ def start():
     name = os.path.basename(os.path.realpath(sys.argv[0]))
     target = os.path.join(root, name + "_" + BUILD_ID)
     packages = os.path.join(target, "site-packages")
+    refuse_unsafe(packages)
+    if is_shivs:
+        import _bootstrap
+
+        os.umask(os.umask(0) | SHARED_WRITE)
+        _bootstrap.bootstrap()
     while not (os.path.isdir(packages) and hold(target) and os.path.isdir(packages)):
         unpack(root, target)
     sys.path[0] = packages
@@ -70,7 +79,10 @@ def unpack(root, target):
 
     from _bootstrap import current_zipfile, extract_site_packages
 
+    mask = os.umask(0)
+    os.umask(mask | SHARED_WRITE)
     try:
+        os.makedirs(root, exist_ok=True)
         with current_zipfile() as archive:
             extract_site_packages(archive, Path(target), compile_pyc=True, compile_workers=1)
     except OSError as error:
@@ -78,11 +90,57 @@ def unpack(root, target):
         give_up(CANNOT_WRITE, message % (root, error.strerror or error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    finally:
+        os.umask(mask)
     try:
         for copy in unused_copies(root, [os.path.basename(target)], least_age=DAY_SECONDS):
             remove(copy)
     except OSError:  # another user's, or another process removes them
         pass
+
+
+def refuse_unsafe(path):
+    """Exit unless only this user and root can change what stands at `path`."""
+    danger = find_danger(path)
+    if danger:
+        message = "lfr: it does not run from %s, because %s; or set SHIV_ROOT to a folder of your own"
+        give_up(CANNOT_WRITE, message % (path, danger))
+
+
+def find_danger(path):
+    """Return why others than this user and root can change what stands at `path`, which need not exist; an
+    empty text if they cannot. They can if it, or a folder or link above it, is theirs or open to them.
+
+    In a folder with the sticky bit, such as /tmp, nobody can replace what belongs to another user. A folder
+    of root may be written by a group of the system, as /usr/local by `staff` on some hosts.
+    """
+    for each in above(path):
+        try:
+            status = os.lstat(each)
+        except OSError:  # what does not exist is made by this process, or nothing is
+            continue
+        if status.st_uid not in (0, os.geteuid()):
+            return "%s belongs to another user" % each
+        elif stat.S_ISLNK(status.st_mode) or status.st_mode & stat.S_ISVTX:
+            continue
+        elif status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and not is_of_system(status)):
+            return "others can write to %s: chmod go-w %s" % (each, each)
+    return ""
+
+
+def is_of_system(status):
+    """Return whether a file belongs to root and to a group whose id every host reserves for the system."""
+    return status.st_uid == 0 and status.st_gid < 100
+
+
+def above(path):
+    """Return a path, all folders above it, and those of the folder that its links lead to."""
+    paths = []
+    for each in (path, os.path.realpath(path)):
+        while each not in paths:
+            paths.append(each)
+            each = os.path.dirname(each)
+    return paths
 
 
 def hold(copy):

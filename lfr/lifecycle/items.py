@@ -57,7 +57,7 @@ from lfr.store.workflows.load import LoadedWorkflow, advance_workflows, load, wa
 from lfr.values.json import Json
 from lfr.values.work import MAX_LOOKS, LookBudget, TooMuchWork
 
-_MAX_LOOKS: Final = 10 * MAX_LOOKS
+_MAX_LOOKS: Final = 4 * MAX_LOOKS
 """How many looks the guards and merges of all items that begin together may take."""
 
 

@@ -71,7 +71,7 @@ _TIMER_CHECK_SECONDS: Final = 0.1
 """How late a timer may fire in a busy role."""
 
 
-_MAX_LOOKS: Final = 4 * MAX_LOOKS
+_MAX_LOOKS: Final = 2 * MAX_LOOKS
 """How many looks the guards and merges of a pass may take, seconds of work: more than those of one event. A
 pass that takes half a minute would look like one that hangs."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-MAX_LOOKS: Final = 5_000_000
+MAX_LOOKS: Final = 2_000_000
 """How many looks one transition may take: a few seconds of work."""
 
 

@@ -55,7 +55,7 @@ def test_a_step_beyond_the_budget_fails_and_the_lifecycle_goes_on(
     assert inspect_workflow(store, hostile)["state"] == "FAILED"
     assert (
         inspect_workflow(store, hostile)["reason"]
-        == "its guard would take more than 5,000,000 looks at values"
+        == "its guard would take more than 2,000,000 looks at values"
     )
 
 

@@ -223,6 +223,30 @@ def test_a_password_is_a_credential(tmp_path: Path) -> None:
     )
 
 
+def test_a_role_gets_its_own_credentials_only(tmp_path: Path) -> None:
+    in_box(
+        """
+        mkdir -p -m 700 /etc/lfr/credentials
+        for name in redis.username request.token api.token api.read_token; do
+            echo "secret-of-$name" >/etc/lfr/credentials/$name
+        done
+        rm /etc/lfr/credentials/redis.username
+        install_lfr
+        ./lfr install --enable request request.2 --now 2>&1
+        secrets() { grep -rhs . /run/credentials/lfr@$1.service | sort | paste -sd' '; }
+        eventually is lfr@request.2 ActiveState active
+        test "$(secrets lifecycle)" = ''
+        test "$(secrets wait)" = ''
+        test "$(secrets request)" = 'secret-of-request.token'
+        test "$(secrets request.2)" = 'secret-of-request.token'
+        test "$(secrets api)" = 'secret-of-api.read_token secret-of-api.token'
+        lfr uninstall --purge >/dev/null 2>&1
+        test -z "$(find /etc/systemd -name '*lfr*')"
+        """,
+        tmp_path,
+    )
+
+
 def test_a_newer_file_replaces_the_old_one_and_uninstall_leaves_nothing(tmp_path: Path) -> None:
     in_box(
         """

@@ -24,6 +24,7 @@ from lfr.host.install_plan import (
     VALKEY_UNIT,
     InstallOptions,
     Program,
+    check_prefix,
     file_actions,
     find_closed_folder,
     old_build_removals,
@@ -70,12 +71,14 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
     options = InstallOptions(
         prefix=arguments.prefix,
         roles=list(dict.fromkeys(arguments.enable)),
+        enabled=[path.stem.partition("@")[2] for path in sorted(WANTS_FOLDER.glob("lfr@*.service"))],
         valkey=bool(arguments.enable) and not arguments.no_valkey and _needs_valkey(),
         now=arguments.now,
         is_booted=is_booted() or arguments.dry_run,
     )
     tree = options.prefix / "lib" / "lfr"
     if not arguments.dry_run:
+        check_prefix(tree)
         os.umask(0o022)  # roles have users of their own, who must be able to read what this writes
     run_actions(file_actions(_find_program(), options), arguments, terminal)
     closed = None if arguments.dry_run else find_closed_folder(tree)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -81,3 +82,27 @@ def test_role_processes_are_stopped_together(
         eventually(lambda: client.exists("workflows:run") and len(client.xinfo_groups("workflows:run")) == 2)
     assert [child.process.returncode for child in started] == [0, 0]
     client.close()
+
+
+@pytest.mark.parametrize(
+    ("role", "secrets"),
+    [
+        ("lifecycle", {"REDIS_PASSWORD"}),
+        ("resource", {"REDIS_PASSWORD"}),
+        ("request", {"REDIS_PASSWORD", "LFR_REQUEST_TOKEN", "ISSUER"}),
+        ("worker", {"REDIS_PASSWORD", "LFR_REQUEST_TOKEN", "ISSUER"}),
+        ("api", {"REDIS_PASSWORD", "LFR_API_TOKEN", "LFR_API_READ_TOKEN"}),
+        ("console", {"REDIS_PASSWORD", "LFR_API_TOKEN", "LFR_API_READ_TOKEN"}),
+    ],
+)
+def test_a_role_gets_its_own_secrets_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, role: str, secrets: set[str]
+) -> None:
+    for name in ("REDIS_PASSWORD", "LFR_REQUEST_TOKEN", "ISSUER", "LFR_API_TOKEN", "LFR_API_READ_TOKEN"):
+        monkeypatch.setenv(name, "top secret")
+    program = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
+    monkeypatch.setattr("lfr.host.child_processes.own_command", lambda: program)
+    with RoleProcesses({}, tmp_path) as processes:
+        assert processes.start([role]).process.wait() == 0
+    environment = json.loads((tmp_path / f"{role}.log").read_text())
+    assert {name for name, value in environment.items() if value == "top secret"} == secrets

@@ -7,7 +7,9 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,7 @@ from lfr.host.install_plan import (
     FILES,
     InstallOptions,
     Program,
+    check_prefix,
     file_actions,
     find_changed_units,
     find_closed_folder,
@@ -255,3 +258,49 @@ def test_the_configuration_that_is_installed_can_be_read(
         (tmp_path / name).write_text(content)
         assert main(["config", "--config", str(tmp_path / name)]) == ExitCode.OK, capsys.readouterr().err
     assert "rediss://" in capsys.readouterr().out
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """Let everybody write to what this process makes."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_nothing_that_is_installed_can_be_written_by_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[int] = []
+    replace = Path.replace
+
+    def observed(self: Path, target: Path) -> Path:
+        modes.append(self.stat().st_mode)
+        return replace(self, target)
+
+    fdopen = os.fdopen
+
+    def observed_descriptor(descriptor: int, mode: str) -> Any:
+        modes.append(os.fstat(descriptor).st_mode)
+        return fdopen(descriptor, mode)
+
+    monkeypatch.setattr(Path, "replace", observed)
+    monkeypatch.setattr(os, "fdopen", observed_descriptor)
+    Write(tmp_path / "opt" / "x" / "bin" / "lfr", b"program", 0o755).perform()
+    Write(tmp_path / "etc" / "lfr" / "lfr.yaml", b"settings").perform()
+    modes += [path.stat().st_mode for path in tmp_path.rglob("*")]
+    assert len(modes) == 11
+    assert not any(mode & 0o022 for mode in modes)
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o757])
+@pytest.mark.parametrize("name", ["opt", "opt/x", "opt/x/lib/lfr", "opt/x/bin"])
+def test_a_prefix_that_others_can_change_is_refused(tmp_path: Path, name: str, mode: int) -> None:
+    tree = tmp_path / "opt" / "x" / "lib" / "lfr"
+    tree.mkdir(parents=True)
+    (tmp_path / "opt" / "x" / "bin").mkdir()
+    check_prefix(tree)
+    (tmp_path / name).chmod(mode)
+    with pytest.raises(Conflict, match="others can write to"):
+        check_prefix(tree)

@@ -49,9 +49,35 @@ def test_nobody_else_can_reach_the_server_or_read_its_data(tmp_path: Path) -> No
         assert client.config_get("port") == {"port": "0"}
         assert Path(server.address.path) == tmp_path / "valkey.sock"
         modes = {str(path.relative_to(tmp_path)): path.stat().st_mode & 0o077 for path in tmp_path.rglob("*")}
-    assert {"valkey.sock", "lfr-up.json", "appendonlydir"} <= modes.keys()
-    modes.pop("valkey.lock")
+    assert {"valkey.sock", "lfr-up.json", "appendonlydir", "valkey.lock"} <= modes.keys()
     assert set(modes.values()) == {0}, modes
+
+
+def test_what_an_earlier_version_let_everybody_read_is_closed(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
+    (data / "appendonlydir").mkdir(mode=0o755)
+    (data / "of-mine.txt").touch(0o644)
+    (data / "lfr-up.link").symlink_to(data / "of-mine.txt")
+    old = ["valkey.log", "valkey.lock", "lfr-up.lock", "appendonlydir/appendonly.aof.1.incr.aof"]
+    for name in old:
+        (data / name).touch(0o644)
+    (data / "appendonlydir" / "appendonly.aof.manifest").write_text(
+        "file appendonly.aof.1.incr.aof seq 1 type i\n"
+    )
+    with hold_data_folder(data), ValkeyServer(data) as server, redis.Redis.from_url(server.address.url):
+        modes = {str(path.relative_to(data)): path.lstat().st_mode & 0o077 for path in data.rglob("*")}
+    assert (modes.pop("of-mine.txt"), modes.pop("lfr-up.link")) == (0o044, 0o077)
+    assert {*old[2:], "appendonlydir", "valkey.log.1"} <= modes.keys()
+    assert set(modes.values()) == {0}, modes
+
+
+def test_a_folder_to_which_everybody_can_write_is_refused(tmp_path: Path) -> None:
+    """Somebody else might put links in place of its files."""
+    tmp_path.chmod(0o777)
+    with pytest.raises(CannotWrite, match="everybody can write to"), hold_data_folder(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_port_needs_the_password_which_no_process_list_shows(tmp_path: Path) -> None:
