@@ -45,6 +45,8 @@ LATCH_ZERO = "countdown-latch-zero"
 OWN_KINDS = WORKFLOW_EVENTS | {START_TASK, END_TASK, CANCEL_TASK, RECEIPT}
 """The kinds that lfr and workers send each other. Workflows can wait for all other kinds."""
 
+_LARGE = 2**16
+
 _ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
 
 WORKFLOW_ID = re.compile(r"workflow:(?!latch(?:[:/]|\Z))[\w.:-]{1,240}(/\d{1,7}\.\d{1,9}(\.\d{1,9})?){0,100}")
@@ -191,7 +193,20 @@ def parse_kind(values: Values) -> str:
 
 def peek_kind(fields: Fields) -> str | None:
     """Return the kind of an event without decoding its other fields; None if it has no readable kind."""
-    return _decode_kind(fields.get(b"kind", b"null"))
+    return _decode_name(fields.get(b"kind", b"null"))
+
+
+def peek_base(fields: Fields) -> str | None:
+    """Return the task behind a start-task event without decoding its other fields; None if it names none."""
+    return _decode_name(fields.get(b"base", b"null")) or _decode_name(fields.get(b"name", b"null"))
+
+
+def without_large_values(fields: Fields) -> Fields:
+    """Return the fields of an event without values that are too large to be decoded by whom they do not
+    concern: those of more than 64 KiB."""
+    if max(map(len, fields.values()), default=0) <= _LARGE:
+        return fields
+    return {name: value for name, value in fields.items() if len(value) <= _LARGE}
 
 
 def is_copy(fields: Fields) -> bool:
@@ -200,10 +215,10 @@ def is_copy(fields: Fields) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _decode_kind(encoded: bytes) -> str | None:
+def _decode_name(encoded: bytes) -> str | None:
     with suppress(InvalidJson):
-        kind = decode_json(encoded)
-        return kind if isinstance(kind, str) else None
+        name = decode_json(encoded)
+        return name if isinstance(name, str) else None
     return None
 
 

@@ -13,7 +13,7 @@ from lfr.lifecycle.items import ItemEvents
 from lfr.step_options import EACH
 from lfr.store import keys
 from lfr.store.stream.cleanup import LoggedReceipt
-from lfr.store.stream.entries import Entry
+from lfr.store.stream.entries import Entry, entry_bytes
 from lfr.values.stream_id import StreamId
 
 _ENTRY_ID: Final = re.compile(r"\d{1,20}-\d{1,20}")
@@ -86,7 +86,7 @@ class BatchEvents:
 
     def count_bytes(self) -> int:
         """Return how many bytes the field values in the events of the results have."""
-        return sum(sum(map(len, entry.fields.values())) for entry in self.result_entries())
+        return sum(map(entry_bytes, self.result_entries()))
 
     def indices(self) -> dict[str, list[int]]:
         """Return the steps to which the results belong, by workflow."""
@@ -104,15 +104,24 @@ class BatchEvents:
 
 def classify_batch(entries: Sequence[Entry]) -> BatchEvents:
     """Classify the events of a batch. An end-task of which only the output is malformed becomes a failure of
-    its step; start-tasks but those of iterated steps, receipts and users' events are foreign."""
+    its step; start-tasks but those of iterated steps, receipts and users' events are foreign. Large values of
+    foreign events are not decoded: that such a value is JSON is not checked."""
     batch_events = BatchEvents()
-    decoded = events.decode_all([entry.fields for entry in entries])
+    decoded = events.decode_all([_own_fields(entry.fields) for entry in entries])
     for entry, values in zip(entries, decoded, strict=True):
         try:
             _classify(batch_events, entry, values)
         except events.Malformed as error:
             batch_events.malformed.append((entry, str(error)))
     return batch_events
+
+
+def _own_fields(fields: events.Fields) -> events.Fields:
+    """Return the fields that a lifecycle reads."""
+    is_result = events.peek_kind(fields) == events.END_TASK and not events.is_copy(fields)
+    if is_result or events.peek_base(fields) == EACH:
+        return fields
+    return events.without_large_values(fields)
 
 
 def _classify(batch_events: BatchEvents, entry: Entry, values: events.Values | events.Malformed) -> None:

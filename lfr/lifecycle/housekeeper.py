@@ -20,6 +20,7 @@ from lfr.store.redis.connection import Connection, Store
 from lfr.store.stream.cleanup import StreamCleaner, delete_old_receipts, queue_old_entries
 from lfr.store.stream.entries import parse_entries
 from lfr.store.stream.groups import FIRST_ID
+from lfr.store.stream.read_size import ReadSize
 
 LOGGER = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Housekeeper:
         self._due_at = 0.0
         self._tidy_at = 0.0
         self._tidied_to = 0
+        self._read_size = ReadSize()
         self._scanned_to = FIRST_ID
         self._rescan_at = 0.0
         self._is_indexed = False
@@ -104,7 +106,9 @@ class Housekeeper:
         delete_old_receipts(connection, round(1000 * self._forget_seconds))
 
     def _queue_old_entries(self, connection: Connection, now: float) -> None:
-        scanned_to = queue_old_entries(connection, self._bus, self._scanned_to, self._retain_ms)
+        scanned_to = queue_old_entries(
+            connection, self._bus, self._scanned_to, self._retain_ms, self._read_size
+        )
         if scanned_to == self._scanned_to and now >= self._rescan_at:
             scanned_to, self._rescan_at = FIRST_ID, now + _RESCAN_SECONDS
         self._scanned_to = scanned_to

@@ -31,7 +31,8 @@ from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Store
-from lfr.store.stream.entries import Entry, acknowledge_command, as_text, read_entries, read_range
+from lfr.store.stream.entries import Entry, acknowledge_command, as_text
+from lfr.store.stream.read_size import MAX_READ_BYTES, ReadSize, read_entries, read_ranges
 from lfr.values.json import encode_json
 from lfr.values.printable import printable_json
 
@@ -72,6 +73,8 @@ class Receipts(Consumer):
         )
         self._log = log
         self._live_at = 0.0
+        self._target_read_size = ReadSize()
+        self._joined_read_size = ReadSize()
         self._cached_events: dict[str, str] = {}  # entry id -> the event as JSON
 
     def join(self, connection: Connection) -> None:
@@ -96,8 +99,8 @@ class Receipts(Consumer):
         if len(batch) < self.capacity():
             self.pause_once(_PAUSE_SECONDS)
         joined = [entry for entry in batch if entry.stream == keys.RECEIPTS]
-        for start in range(0, len(joined), _MAX_JOINED):
-            self._log_joined(connection, joined[start : start + _MAX_JOINED])
+        if joined:
+            self._log_some_joined(connection, joined)
         receipts: list[tuple[Entry, events.Receipt]] = []
         others: list[Entry] = []
         for entry, values in _decode_all([entry for entry in batch if entry.stream != keys.RECEIPTS]):
@@ -109,26 +112,36 @@ class Receipts(Consumer):
             if sum(map(len, entry.fields.values())) <= _MAX_CACHED_BYTES:
                 self._cached_events[entry.id] = _event_json(entry, values)
         if receipts:
-            targets = self._load_targets(connection, [receipt.target for _, receipt in receipts])
-            self._write(
-                line
-                for entry, receipt in receipts
-                for line in _log_lines(entry, receipt.action, [receipt.target], targets)
-            )
+            self._write(self._bus_lines(connection, receipts))
         self.settle_later([*others, *(entry for entry, _ in receipts)])
+
+    def _log_some_joined(self, connection: Connection, entries: Sequence[Entry]) -> None:
+        """Log receipts for entries of queues, fewer at once if these are large; leave the rest to later
+        passes once they are too large for one pass."""
+        while entries:
+            count = self._joined_read_size.next_count(_MAX_JOINED)
+            received_before = connection.received_bytes
+            self._log_joined(connection, entries[:count])
+            size = connection.received_bytes - received_before
+            self._joined_read_size.note(len(entries[:count]), size)
+            entries = entries[count:]
+            if entries and size > MAX_READ_BYTES // 2:
+                self.process_later(entries)
+                return
 
     def _log_joined(self, connection: Connection, entries: Sequence[Entry]) -> None:
         """Log receipts for entries of queues, then delete these and the receipts in one transaction. One read
-        serves all entries of a stream. (XRANGE; XACK, XDEL)"""
+        serves all entries of a stream, unless they are large. (XRANGE; XACK, XDEL)"""
         receipts = [(entry, _parse_joined(values)) for entry, values in _decode_all(entries)]
         ids: dict[str, list[str]] = defaultdict(list)
         for _, receipt in receipts:
             if receipt is not None:
                 ids[receipt.stream] += receipt.targets
-        targets: dict[str, dict[str, str]] = {}
+        targets: dict[str, dict[str, str]] = defaultdict(dict)
         for stream, target_ids in ids.items():
-            decoded = _decode_all(read_range(connection, stream, target_ids))
-            targets[stream] = {target.id: _event_json(target, values) for target, values in decoded}
+            for page in read_ranges(connection, stream, target_ids, self._target_read_size):
+                decoded = _decode_all(page)
+                targets[stream] |= {target.id: _event_json(target, values) for target, values in decoded}
         for entry, receipt in receipts:
             if receipt is not None:
                 self._write(_log_lines(entry, receipt.action, receipt.targets, targets[receipt.stream]))
@@ -138,16 +151,24 @@ class Receipts(Consumer):
         commands += [acknowledge_command(consumer, receipt_ids), ("XDEL", keys.RECEIPTS, *receipt_ids)]
         connection.transact(commands)
 
-    def _load_targets(self, connection: Connection, ids: Sequence[str]) -> dict[str, str]:
-        """Return the events with these ids as JSON: most are cached, the others are read from the stream."""
-        targets = {id: self._cached_events.pop(id) for id in ids if id in self._cached_events}
-        missing = [id for id in ids if id not in targets]
-        if missing:
-            entries = read_entries(connection, self.store.stream, missing)
-            targets.update((entry.id, _event_json(entry, values)) for entry, values in _decode_all(entries))
+    def _bus_lines(
+        self, connection: Connection, receipts: Sequence[tuple[Entry, events.Receipt]]
+    ) -> Iterator[str]:
+        """Yield the lines of receipts on the bus. Most of their events are cached, the others are read from
+        the stream, a few at a time."""
+        cached = [self._cached_events.pop(receipt.target, None) for _, receipt in receipts]
+        missing = [each.target for (_, each), text in zip(receipts, cached, strict=True) if text is None]
+        targets = read_entries(connection, self.store.stream, missing)
+        target = next(targets, None)
+        for (entry, receipt), text in zip(receipts, cached, strict=True):
+            events_by_id = {} if text is None else {receipt.target: text}
+            if text is None and target is not None and target.id == receipt.target:
+                [(_, values)] = _decode_all([target])
+                events_by_id[receipt.target] = _event_json(target, values)
+                target = next(targets, None)
+            yield from _log_lines(entry, receipt.action, [receipt.target], events_by_id)
         while len(self._cached_events) > _MAX_CACHED_EVENTS:
             del self._cached_events[next(iter(self._cached_events))]
-        return targets
 
     def _write(self, lines: Iterable[str]) -> None:
         try:

@@ -38,8 +38,7 @@ class RedisTasks(Consumer):
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Run the `redis:` tasks of a batch whose attempts are current; acknowledge the others. A task with
         wrong parameters, or whose command Redis refuses, fails. Raises Unreachable if Redis cannot serve."""
-        all_tasks, _ = parse_tasks(batch)
-        tasks = {id: task for id, task in all_tasks if task.base.startswith(REDIS_PREFIX)}
+        tasks = dict(parse_tasks(batch, lambda base: base.startswith(REDIS_PREFIX))[0])
         self.settle_later([entry for entry in batch if entry.id not in tasks])
         if self.is_reclaimed:
             self._run_singly(connection, tasks)

@@ -106,15 +106,12 @@ class Simulate(Consumer):
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Take the tasks of a batch, for `on_pass` to complete; acknowledge built-in tasks and the rest."""
-        tasks, other_ids = parse_tasks(batch)
+        tasks, other_ids = parse_tasks(batch, lambda base: not is_reserved(base))
         self.acknowledge_later(other_ids)
         now = time.monotonic()
         for id, task in tasks:
-            if is_reserved(task.base):
-                self.acknowledge_later([id])
-            else:
-                due = now + random.uniform(0, self._wait_seconds)
-                heapq.heappush(self._running_tasks, (due, id, task))
+            due = now + random.uniform(0, self._wait_seconds)
+            heapq.heappush(self._running_tasks, (due, id, task))
 
     def claimed_ids(self) -> Sequence[str]:
         """Return the entry ids of the tasks that have been taken and not completed."""

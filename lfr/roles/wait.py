@@ -166,14 +166,11 @@ class WaitBatch:
 
 
 def classify_batch(batch: Sequence[Entry]) -> WaitBatch:
-    """Sort the events of a batch. Tasks that are not `wait:` tasks are foreign, too."""
+    """Sort the events of a batch. Tasks that are not `wait:` tasks are foreign, too, and not decoded."""
     waits = WaitBatch()
-    tasks, other_ids = parse_tasks(batch)
+    tasks, other_ids = parse_tasks(batch, lambda base: base.startswith(WAIT_PREFIX))
     for entry_id, task in tasks:
-        if task.base.startswith(WAIT_PREFIX):
-            waits.add_task(entry_id, task)
-        else:
-            waits.foreign.append(entry_id)
+        waits.add_task(entry_id, task)
     entries = {entry.id: entry for entry in batch}
     for entry_id in other_ids:
         waits.add_event(entries[entry_id])

@@ -35,16 +35,21 @@ class Completion:
     values: Mapping[str, Json] | None
 
 
-def parse_tasks(batch: Sequence[Entry]) -> tuple[list[tuple[str, events.StartTask]], list[str]]:
+def parse_tasks(
+    batch: Sequence[Entry], accepts: Callable[[str], bool] = lambda base: True
+) -> tuple[list[tuple[str, events.StartTask]], list[str]]:
     """Return the start-tasks of a batch with their entry ids, and the ids of all other entries.
 
-    A copy of a start-task that a group has claimed counts as another entry, and so does a malformed one: the
+    `accepts` says by the `base` of a task whether the caller does it; the others are not decoded, and count
+    as other entries. So does a copy of a start-task that a group has claimed, and a malformed one: the
     lifecycle copies it to the dead letters.
     """
     candidates = [
         entry
         for entry in batch
-        if events.peek_kind(entry.fields) == events.START_TASK and not events.is_copy(entry.fields)
+        if events.peek_kind(entry.fields) == events.START_TASK
+        and not events.is_copy(entry.fields)
+        and accepts(events.peek_base(entry.fields) or "")
     ]
     decoded = events.decode_all([entry.fields for entry in candidates])
     tasks: dict[str, events.StartTask] = {}

@@ -26,10 +26,12 @@ from lfr.store.stream.entries import (
     ConsumerId,
     Entry,
     acknowledge_command,
+    entry_bytes,
     parse_entries,
     settle_commands,
 )
 from lfr.store.stream.groups import call_group, read_groups
+from lfr.store.stream.read_size import MAX_READ_BYTES, ReadSize
 from lfr.store.workflows.attempt_status import are_current
 from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.stream_id import StreamId
@@ -71,7 +73,9 @@ def _move_tasks(connection: Connection, route_cache: RouteCache, base: str) -> i
         started_ms = {
             member.decode(): int(float(score)) for member, score in zip(flat[::2], flat[1::2], strict=True)
         }
-        entries = _find_entries(connection, route_cache.bus, started_ms)
+        entries, is_cut = _find_entries(connection, route_cache.bus, started_ms)
+        if is_cut:
+            started_ms = {member: started_ms[member] for member in entries}
         foreign_ids = _find_foreign_work(connection, route_cache, routes.now_ms, group, base, entries)
         movable = {member: entry for member, entry in entries.items() if entry.id not in foreign_ids}
         over = find_over(connection, [member for member in started_ms if member not in entries])
@@ -96,29 +100,37 @@ def _move_tasks(connection: Connection, route_cache: RouteCache, base: str) -> i
             return moved
 
 
-def _find_entries(connection: Connection, bus: str, started_ms: Mapping[str, int]) -> dict[str, Entry]:
-    """Return the start-tasks of these attempts on the bus. `started_ms` says when each was indexed: its entry
-    id is no earlier. (XRANGE)"""
+def _find_entries(
+    connection: Connection, bus: str, started_ms: Mapping[str, int]
+) -> tuple[dict[str, Entry], bool]:
+    """Return the start-tasks of these attempts on the bus, and whether they are only those that fit into one
+    transaction. `started_ms` says when each was indexed: its entry id is no earlier. (XRANGE)"""
     entries: dict[str, Entry] = {}
     missing = dict(started_ms)
+    size, total_bytes = ReadSize(), 0
     while missing:
         start = f"{min(missing.values())}-0"
         before = len(entries)
         for _ in range(_MOST_PAGES):
-            page = parse_entries(connection.call("XRANGE", bus, start, "+", "COUNT", _SEARCH_PAGE), bus)
+            count = size.next_count(_SEARCH_PAGE)
+            page = parse_entries(connection.call("XRANGE", bus, start, "+", "COUNT", count), bus)
+            size.note_entries(page)
             for entry in page:
                 member = _member(entry)
                 if member in missing:
                     del missing[member]
                     entries[member] = entry
+                    total_bytes += entry_bytes(entry)
+            if total_bytes > MAX_READ_BYTES:
+                return entries, bool(missing)
             is_behind = page and missing and StreamId.parse(page[-1].id).ms < min(missing.values())
-            if not missing or len(page) < _SEARCH_PAGE or is_behind:
+            if not missing or len(page) < count or is_behind:
                 break
             start = f"({page[-1].id}"
         if len(entries) == before:
             earliest = min(missing, key=lambda member: missing[member])
             del missing[earliest]
-    return entries
+    return entries, False
 
 
 def _find_foreign_work(
@@ -173,12 +185,15 @@ def _sort_queue(connection: Connection, route_cache: RouteCache, group: str) -> 
     """Move tasks, page by page. One that is done stays until its receipt is logged; one whose attempt is over
     is settled: on the bus, somebody would do it again."""
     queue = ConsumerId(keys.queue(group), group, "")
-    after, moved = "-", 0
+    after, moved, size = "-", 0, ReadSize()
 
     def attempt() -> tuple[list[Command] | None, tuple[str, int]]:
         routes = route_cache.watch(connection)
-        page_reply = connection.call("XRANGE", queue.stream, after, "+", "COUNT", _CHUNK)
-        page = parse_entries(page_reply, queue.stream)
+        count = size.next_count(_CHUNK)
+        page = parse_entries(
+            connection.call("XRANGE", queue.stream, after, "+", "COUNT", count), queue.stream
+        )
+        size.note_entries(page)
         if not page:
             return None, ("", 0)
         last = f"({page[-1].id}"

@@ -233,6 +233,12 @@ class Connection:
                 self._check_error(reply, keep=False)
         return command_replies
 
+    @property
+    def received_bytes(self) -> int:
+        """How many bytes this connection has received so far; 0 if its parser is not ours."""
+        parser = getattr(self._redis_connection, "_parser", None)
+        return getattr(parser, "received_bytes", 0)
+
     def unwatch(self) -> None:
         """Stop watching keys, if any are watched. (UNWATCH)"""
         if self._is_watching:

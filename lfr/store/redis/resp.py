@@ -93,7 +93,10 @@ def read_replies(connection: Any, count: int) -> list[Any]:
 
 
 class Parser:
-    """Reads replies, for redis-py's `Connection(parser_class=...)`. Returns strings as bytes."""
+    """Reads replies, for redis-py's `Connection(parser_class=...)`. Returns strings as bytes.
+
+    received_bytes  how many bytes it has received from the server so far
+    """
 
     def __init__(self, socket_read_size: int) -> None:
         self._sock: Any = None
@@ -101,6 +104,7 @@ class Parser:
         self._lines: list[bytes] = []  # the received lines
         self._next = 0  # the index of the first unused line
         self._tail = b""  # the bytes received after the last line end
+        self.received_bytes = 0
 
     def on_connect(self, connection: Any) -> None:
         """Take the socket of a connection, as redis-py's own parsers do, and drop all received bytes."""
@@ -261,6 +265,7 @@ class Parser:
                 raise redis.ConnectionError("the server has closed the connection")
             pieces.append(bytes(self._buffer[:read]))
             length += read
+            self.received_bytes += read
             if length >= size:
                 lines = b"".join(pieces).split(b"\r\n")
                 if len(lines) > 1:

@@ -29,6 +29,7 @@ from lfr.store.stream.entries import (
     parse_pairs,
 )
 from lfr.store.stream.groups import Group, call_group, read_groups
+from lfr.store.stream.read_size import ReadSize
 from lfr.store.workflows.attempt_status import are_current
 from lfr.values.json import InvalidJson, decode_json
 from lfr.values.stream_id import StreamId
@@ -59,23 +60,26 @@ class LoggedReceipt(NamedTuple):
         return [StreamId.parse(self.receipt), StreamId.parse(self.event)]
 
 
-def queue_old_entries(connection: Connection, stream: str, after: str, retain_ms: int) -> str:
+def queue_old_entries(connection: Connection, stream: str, after: str, retain_ms: int, size: ReadSize) -> str:
     """Queue entries to be cleared that are older than `retain_ms` and that nobody gives a receipt to: users'
     events, and start-tasks of attempts that are not current.
 
-    Looks at up to 200 entries behind the id `after`, and returns the id of the last one that it has
-    looked at, or `after` if it has looked at none. (TIME, XRANGE; HGET; ZADD)
+    Looks at up to 200 entries behind the id `after`, fewer if they are large, and returns the id of the last
+    one that it has looked at, or `after` if it has looked at none. (TIME, XRANGE; HGET; ZADD)
     """
     now_ms = read_time_ms(connection)
     newest_ms = now_ms - retain_ms
     last_ahead = max(StreamId.parse(after), StreamId(now_ms, _LAST_SEQUENCE))
-    commands: list[Command] = [("XRANGE", stream, f"({last_ahead}", "+", "COUNT", _MAX_ENTRIES)]
+    count = size.next_count(_MAX_ENTRIES)
+    commands: list[Command] = [("XRANGE", stream, f"({last_ahead}", "+", "COUNT", count)]
     if StreamId.parse(after).ms < newest_ms:
-        commands.append(("XRANGE", stream, f"({after}", newest_ms, "COUNT", _MAX_ENTRIES))
+        commands.append(("XRANGE", stream, f"({after}", newest_ms, "COUNT", count))
     ahead, *old = connection.execute(commands)
     entries = [entry for page in old for entry in parse_entries(page)]
+    later_entries = parse_entries(ahead)
+    size.note_entries([*entries, *later_entries])
     if not entries:
-        entries = [*takewhile(lambda each: _written_ms(each, now_ms) <= newest_ms, parse_entries(ahead))]
+        entries = [*takewhile(lambda each: _written_ms(each, now_ms) <= newest_ms, later_entries)]
     kinds = {entry.id: events.peek_kind(entry.fields) for entry in entries}
     ids = [id for id, kind in kinds.items() if kind is not None and kind not in events.OWN_KINDS]
     ids += _find_obsolete_tasks(connection, entries)
@@ -107,7 +111,8 @@ def _find_obsolete_tasks(connection: Connection, entries: Sequence[Entry]) -> li
     for entry in entries:
         if events.peek_kind(entry.fields) == events.START_TASK:
             with suppress(events.Malformed):  # the lifecycle copies it to the dead letters
-                tasks[entry.id] = events.parse_start_task(events.decode(entry.fields))
+                values = events.decode(events.without_large_values(entry.fields))
+                tasks[entry.id] = events.parse_start_task(values)
     current = are_current(connection, list(tasks.values()), list(tasks))
     return [id for id, is_current in zip(tasks, current, strict=True) if not is_current]
 

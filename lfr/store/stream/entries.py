@@ -16,7 +16,6 @@ from lfr import events
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Reply
 from lfr.values.json import InvalidJson, Json, decode_json, encode_json
-from lfr.values.stream_id import StreamId
 
 _MAX_DEAD_LETTERS = 10_000
 """About how many dead letters are kept; Redis drops the oldest."""
@@ -44,6 +43,11 @@ class ConsumerId(NamedTuple):
 
 class NoGroup(Exception):
     """The stream or the group does not exist any more: create it and go on."""
+
+
+def entry_bytes(entry: Entry) -> int:
+    """Return how many bytes the values of an entry have."""
+    return sum(map(len, entry.fields.values()))
 
 
 def parse_entries(reply: Iterable[Reply], stream: str = "") -> list[Entry]:
@@ -137,25 +141,6 @@ def settle_commands(
         acknowledge_command(consumer, ids),
         append_command(keys.RECEIPTS, events.RECEIPT, at, values),
     ]
-
-
-def read_entries(connection: Connection, stream: str, ids: Sequence[str]) -> list[Entry]:
-    """Return the entries with these ids, in this order, without those that are not on the stream. (XRANGE)"""
-    replies = connection.execute([("XRANGE", stream, id, id) for id in ids], keep_errors=True)
-    return [entry for reply in replies if isinstance(reply, list) for entry in parse_entries(reply, stream)]
-
-
-def read_range(connection: Connection, stream: str, ids: Sequence[str]) -> list[Entry]:
-    """Return what `read_entries` returns, in the order of the stream; faster for entries that stand close
-    together. (XRANGE)"""
-    ordered = sorted(ids, key=StreamId.parse)
-    requested = set(ids)
-    reply = connection.call("XRANGE", stream, ordered[0], ordered[-1], "COUNT", 2 * len(ordered))
-    entries = [entry for entry in parse_entries(reply, stream) if entry.id in requested]
-    missing = requested.difference(entry.id for entry in entries)
-    if len(reply) < 2 * len(ordered) or not missing:
-        return entries
-    return entries + read_entries(connection, stream, sorted(missing, key=StreamId.parse))
 
 
 def read_newest(connection: Connection, stream: str, *, before: str = "+", count: int) -> list[Entry]:

@@ -14,8 +14,9 @@ from typing import Final, NamedTuple
 from lfr import events
 from lfr.engine.waits import UserEvent, pattern_of
 from lfr.store.redis.connection import Connection
-from lfr.store.stream.entries import ConsumerId, read_entries
+from lfr.store.stream.entries import ConsumerId
 from lfr.store.stream.groups import call_group
+from lfr.store.stream.read_size import read_entries
 from lfr.tasks.wait_spec import Wait
 from lfr.values.stream_id import StreamId
 
