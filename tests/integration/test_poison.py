@@ -134,11 +134,11 @@ def test_an_event_that_meets_a_defect_stops_no_other_and_is_tried_again(
         append(client, kind="end-task", workflow=id, name="A", index=1, attempt=1)
     tries: list[int] = []
 
-    def advance(connection: Any, loaded: Any, results_by_id: Any) -> Any:
+    def advance(connection: Any, loaded: Any, results_by_id: Any, *more: Any) -> Any:
         if failing in results_by_id and len(tries) < 4:
             tries.append(len(results_by_id))
             raise KeyError("a defect")
-        return advance_workflows(connection, loaded, results_by_id)
+        return advance_workflows(connection, loaded, results_by_id, *more)
 
     monkeypatch.setattr("lfr.roles.lifecycle.advance_workflows", advance)
     lifecycle = Lifecycle(store)
