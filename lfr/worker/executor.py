@@ -30,8 +30,9 @@ from lfr.store import keys
 from lfr.store.queues.claims import covers
 from lfr.store.queues.move import clear_stale_mark, put_back
 from lfr.store.redis.connection import Command, Connection, Reply, Store
-from lfr.store.stream.entries import Entry, read_entries
+from lfr.store.stream.entries import Entry
 from lfr.store.stream.groups import release_claims
+from lfr.store.stream.read_size import read_entries
 from lfr.store.workflows.attempt_status import are_current
 from lfr.values.json import Json
 from lfr.worker.completions import CompletionQueue, EncodedCompletion
