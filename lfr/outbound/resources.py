@@ -131,7 +131,9 @@ class _Failed(Exception):
 def _errors_located(location: Location) -> Iterator[None]:
     try:
         yield
-    except (_Failed, AddressDenied, NoResponse, BadContent, UnknownType, BadLocation) as error:
+    except AddressDenied as error:
+        raise ResourceFailed(f"{location}: it is {error}") from None
+    except (_Failed, NoResponse, BadContent, UnknownType, BadLocation) as error:
         raise ResourceFailed(f"{location}: {error}") from None
 
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -309,3 +310,31 @@ def test_a_server_that_trickles_is_given_up() -> None:
 def test_a_setting_that_could_never_match_stops_the_role() -> None:
     with pytest.raises(BadSettings, match=r"resources\.allow: 'data' is neither"):
         resources("data")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "10.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_a_name_leads_to_no_address_of_this_network(
+    server: WebServer, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    system = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *args: Any, **options: Any) -> Any:
+        if options["flags"] and host == "api.example":
+            raise socket.gaierror(socket.EAI_NONAME, "not numeric")
+        return system(address if host == "api.example" else host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    base = f"http://api.example:{server.url.rpartition(':')[2]}/"
+    client = resources(base)
+    for failure in (load_failure(client, base + "a"), store_failure(client, base + "a", 1)):
+        assert failure.startswith(f"{base}a: it is not allowed: api.example has the address")
+    assert server.requests == []
+    server.pages["/a"] = Page(b"1", "application/json")
+    if address == "127.0.0.1":
+        assert load(resources(base, "127.0.0.0/8"), base + "a") == 1
+
+
+def test_any_host_of_the_internet_is_none_of_this_machine(server: WebServer) -> None:
+    client = resources(f"http://*:{server.url.rpartition(':')[2]}/")
+    assert "127.0.0.1 is loopback" in load_failure(client, f"{server.url}/a")
+    assert server.requests == []
