@@ -151,6 +151,7 @@ class LocalContext:
     workflow: str = "local"
     attempt: int = 1
     tries: int = 1
+    delivery: int = 1
     cancelled: bool = False
 
     def progress(self, fraction: float, text: str = "") -> None:

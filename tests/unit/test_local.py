@@ -14,7 +14,11 @@ import pytest
 
 import lfr
 from lfr import Context, Flow, FlowError, LocalFailure, compile_flow, run_local, task
+from lfr.config.settings import Settings
 from lfr.errors import BadInput
+from lfr.events import StartTask
+from lfr.local import LocalContext
+from lfr.store.redis.connection import open_store
 from lfr.values.json import Json
 
 
@@ -255,3 +259,10 @@ def test_a_base_may_be_relative_here(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert absolute_base("http://example.com/") == "http://example.com/"
     assert absolute_base(None) is None
     assert compile_flow("A", base="flows") == compile_flow("A", tmp_path)
+
+
+def test_the_context_of_a_local_run_has_what_that_of_a_worker_has() -> None:
+    task = StartTask("workflow:a", "a", "a", 1, None, None, 1)
+    context = Context(open_store(Settings()), task)
+    names = {name for name in (*dir(Context), *vars(context)) if not name.startswith("_")}
+    assert names - {"end"} <= set(dir(LocalContext("a", 1)))  # `end` is for the executor
