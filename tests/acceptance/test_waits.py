@@ -13,7 +13,7 @@ import redis
 
 from lfr import Client
 from tests.support.processes import lfr, role
-from tests.support.waiting import eventually, eventually_equal
+from tests.support.waiting import STALL_SECONDS, eventually, eventually_equal
 
 WORKFLOWS = 1000
 FLOW = """
@@ -145,3 +145,21 @@ def test_latches_are_listed_and_reset(redis_url: str) -> None:
         reset = lfr("latches", "reset", "house 12", url=redis_url)
         assert (reset.returncode, reset.stdout) == (0, "house 12 was 1, and is 0; 1 went on\n")
         assert lfr_client.wait(id)["state"] == "FINISHED"
+
+
+def test_a_workflow_that_takes_too_long_fails_whoever_was_away(redis_url: str) -> None:
+    """No lifecycle runs when the time is over; the next one fails the workflow. A restart has new time."""
+    client = Client(redis_url)
+    id = client.run("@flow f (- lfr: {timeout: 100ms} -); nobody-does-it -> after")
+    assert "  deadline " in lfr("inspect", id, url=redis_url).stdout
+    with role("lifecycle", url=redis_url):
+        failed = client.wait(id, STALL_SECONDS)
+        assert failed["reason"] == "timeout: the workflow has not ended within 0.1 s"
+        assert failed["state"] == "FAILED"
+        assert lfr("restart", id, url=redis_url).returncode == 0
+        eventually(
+            lambda: (
+                [fact["event"] for fact in client.inspect(id, history=True)["history"]].count("timed-out")
+                == 2
+            )
+        )
