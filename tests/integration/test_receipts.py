@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from lfr.config.settings import Settings
+from lfr.errors import Refused, Unreachable
 from lfr.lifecycle import housekeeper
 from lfr.operations.complete_task import complete_task
 from lfr.operations.intervene import terminate_workflow
@@ -23,8 +24,14 @@ from lfr.store.redis.connection import Store, open_store
 from lfr.store.stream.cleanup import queue_old_entries
 from lfr.store.stream.entries import ConsumerId, NoGroup
 from lfr.store.stream.groups import renew_claims
-from lfr.store.stream.read_size import ReadSize
-from tests.integration.conftest import Stepper, append, events_of, joined_receipts
+from tests.integration.conftest import (
+    Stepper,
+    append,
+    append_to,
+    events_of,
+    joined_receipts,
+    run_receipts_role,
+)
 from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
@@ -176,8 +183,8 @@ def test_of_events_whose_ids_are_ahead_of_the_clock_their_own_time_counts(
     fields = {"kind": '"approved"', **({} if at is None else {"at": json.dumps(at)})}
     ids = [client.xadd("workflows:run", fields, id=f"4000000000000-{number}") for number in range(3)]
     with store.connect() as connection:
-        last = queue_old_entries(connection, "workflows:run", "0-0", 1000, ReadSize())
-        assert queue_old_entries(connection, "workflows:run", last, 1000, ReadSize()) == last
+        last = queue_old_entries(connection, "workflows:run", "0-0", 1000)
+        assert queue_old_entries(connection, "workflows:run", last, 1000) == last
     assert client.zrange("receipts:logged", 0, -1) == ([f"{id} {id}" for id in ids] if is_old else [])
     assert last == (ids[-1] if is_old else "0-0")
 
@@ -247,3 +254,31 @@ def test_a_task_without_a_worker_is_cleared_once_it_is_not_current(
     terminate_workflow(store, second)
     eventually(lambda: workflows_on_stream() == [])
     assert client.zcard("receipts:logged") == 0
+
+
+@pytest.mark.parametrize("stream", ["workflows:run", "workflows:ends"])
+def test_what_redis_refuses_for_lack_of_memory_is_cleared_later(
+    settings: Settings, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch, stream: str
+) -> None:
+    store = open_store(replace(settings, lease_seconds=0.1))
+    lifecycle = stepper(Lifecycle(store))
+    run_receipts_role(client)
+    lifecycle.step()
+    id = append_to(client, stream, kind="noise")
+    append(client, kind="receipt", action="processed", **{"for": id})
+    lifecycle.step()  # what it has processed goes with the next read
+    client.config_set("maxmemory", 1)
+    try:
+        with monkeypatch.context() as patch, pytest.raises((Unreachable, Refused)):
+            patch.setattr(lifecycle.consumer, "on_pass", lambda connection: 0.0)  # it would be refused, too
+            lifecycle.step()
+    finally:
+        client.config_set("maxmemory", 0)
+
+    def has_been_noted() -> bool:
+        lifecycle.step()
+        return client.xlen("workflows:run") == 0 and (
+            stream == "workflows:run" or joined_receipts(client) == [id]
+        )
+
+    eventually(has_been_noted)
