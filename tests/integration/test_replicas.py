@@ -160,8 +160,9 @@ def test_the_command_line(
         assert main(["event", "kind", *place]) == ExitCode.UNCONFIRMED
         assert re.fullmatch(r"\d+-\d+\n", capsys.readouterr().out)
         assert main(["run", str(flow), "--wait", "--timeout", "1ms", *place]) == ExitCode.TIMED_OUT
-        assert "0 of 1 replicas" in capsys.readouterr().err
+        assert capsys.readouterr().err.count("0 of 1 replicas") == 1
         assert main(["list", *place]) == ExitCode.OK  # it changes nothing
+        assert main(["latches", *place]) == ExitCode.OK
 
 
 def test_the_api(store: Store, settings: Settings, replication: Replication) -> None:

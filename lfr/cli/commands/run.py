@@ -91,7 +91,8 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
             raise_unconfirmed(arguments)
         except Unconfirmed as error:  # the outcome decides about the exit code
             terminal.print_error(error)
-        return follow_to_end(store, workflow.id, arguments, terminal)
+        arguments.confirmations = None
+        return follow_to_end(replace(store, confirmations=None), workflow.id, arguments, terminal)
     if arguments.json:
         terminal.print_json({"id": workflow.id, "is_new": workflow.is_new})
     else:
