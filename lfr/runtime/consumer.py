@@ -14,7 +14,6 @@ import socket
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
 from uuid import uuid4
 
 from rqse import EventListener
@@ -22,14 +21,18 @@ from rqse import EventListener
 from lfr import events
 from lfr.errors import LfrError, Refused, Unreachable, WrongServer
 from lfr.runtime.claim_keeper import ClaimKeeper
+from lfr.runtime.claim_renewer import ClaimRenewer
+from lfr.runtime.pass_observer import PassObserver
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Reply, Store, transaction
+from lfr.store.redis.replicas import RoleConfirmations
 from lfr.store.stream.entries import (
     ConsumerId,
     Entry,
     NoGroup,
     acknowledge_command,
     check_reply,
+    entry_bytes,
     parse_batch,
     read_command,
     settle_commands,
@@ -40,9 +43,11 @@ from lfr.store.stream.groups import (
     leave_group,
     note_stream,
     reclaim,
+    release_claims,
     remove_idle_consumers,
     renew_claims,
 )
+from lfr.store.stream.read_size import MAX_READ_BYTES, ReadSize, split_by_bytes
 from lfr.values.json import Json
 
 LOGGER = logging.getLogger(__name__)
@@ -58,22 +63,6 @@ _IDLE_CONSUMER_SECONDS = 3600.0
 """After this idle time other consumers of the group are removed: a process that dies does not leave it."""
 
 _REMOVE_IDLE_EVERY_SECONDS = 600.0
-
-
-class PassObserver(Protocol):
-    """Observes whether consumers are alive. Called in the consumer's thread."""
-
-    def heartbeat_commands(self) -> list[Command]:
-        """Return the commands that tell other processes that this one is alive, and what it claims."""
-
-    def pass_completed(self, consumer: Consumer, connection: Connection) -> None:
-        """Note a completed pass. May use the connection, and raises as that does."""
-
-    def disconnected(self, consumer: Consumer, reason: str) -> None:
-        """Note that Redis could not be reached or did not answer in time. The consumer tries again."""
-
-    def has_left(self, consumer: Consumer) -> None:
-        """Note that a consumer has left its group for good: nobody waits for its passes any more."""
 
 
 class Consumer(EventListener):
@@ -112,6 +101,7 @@ class Consumer(EventListener):
         self.event_count = 0
         self.has_receipts = False
         self.is_reclaimed = False
+        self._confirmations = RoleConfirmations(store.settings)
         self._claim_keeper = ClaimKeeper(store, group, claims) if claims else None
         self._reclaim_at = 0.0
         self._reclaim_from = dict.fromkeys(self.ids, FIRST_ID)
@@ -121,6 +111,9 @@ class Consumer(EventListener):
         self._before_read: list[Command] = []  # commands that go with the next read
         self._to_acknowledge: dict[str, list[str]] = {}  # by stream
         self._batch: list[Entry] = []  # the batch that is being processed
+        self._parts: deque[list[Entry]] = deque()  # what was read and is too large for one pass
+        self._read_size = ReadSize()
+        self._renewer = ClaimRenewer(store, self.ids, self.lease_seconds, self._entries_in_work)
         self._single_entries: deque[Entry] = deque()  # a failed batch, to be processed entry by entry
 
     def listen(self) -> None:
@@ -131,6 +124,7 @@ class Consumer(EventListener):
         self.onStart()
         backoff = FIRST_BACKOFF_SECONDS
         was_established = False
+        self._renewer.start()
         while self.listening:
             self._batch = []
             try:
@@ -149,10 +143,12 @@ class Consumer(EventListener):
                         self.observer.has_left(self)
             except NoGroup:
                 LOGGER.warning("the group %s is gone from its stream; creating it again", self._group)
+                self._parts.clear()
             except (Unreachable, Refused) as error:
                 if isinstance(error, WrongServer) and not was_established:
                     raise
                 LOGGER.error("%s; trying again in %.1f s", error, backoff)
+                self._parts.clear()  # they are reclaimed, by this consumer or another
                 if self.observer:
                     self.observer.disconnected(self, error.message)
                 self.sleep(backoff)
@@ -163,6 +159,7 @@ class Consumer(EventListener):
                 self._isolate_failing_entry()
             self._established = False
         self._running = False
+        self._renewer.stop()
         self.onStop()
 
     def join(self, connection: Connection) -> None:
@@ -220,6 +217,10 @@ class Consumer(EventListener):
             elif own_ids:
                 self.acknowledge_later(own_ids, id.stream)
 
+    def process_later(self, entries: Sequence[Entry]) -> None:
+        """Leave entries of the present batch to a later pass."""
+        self._parts.appendleft(list(entries))
+
     def send_later(self, commands: Sequence[Command]) -> None:
         """Send these commands together with the next read, before anything is acknowledged."""
         self._before_read += commands
@@ -263,6 +264,10 @@ class Consumer(EventListener):
         """Send the commands that read a batch and return their replies; the last but one may block."""
         return connection.execute(commands, keep_errors=True)
 
+    def has_written(self, connection: Connection) -> bool:
+        """Return whether there is something that replicas are to confirm before the next batch is read."""
+        return connection.has_written
+
     def flag_keys(self) -> tuple[str, ...]:
         """Return the keys whose existence is read together with a batch, see `process_flags`."""
         return (keys.RECEIPTS_ROLE,)
@@ -272,7 +277,8 @@ class Consumer(EventListener):
         self.has_receipts = flags[0]
 
     def run_pass(self, connection: Connection) -> None:
-        """Do what is due by the clock, then read a batch and process it. Reclaimed entries come first."""
+        """Do what is due by the clock, then read a batch and process it: the rest of what an earlier pass has
+        read, else reclaimed entries, else new ones."""
         if self._pause_seconds:
             self.sleep(self._pause_seconds)
             self._pause_seconds = 0.0
@@ -301,6 +307,8 @@ class Consumer(EventListener):
     def keep_claims(self, connection: Connection) -> None:
         """Keep the claims on entries that are processed, and those of the group, if it is time to."""
         self.renew_claims(connection)
+        if self._parts:
+            self._renewer.renew(connection)
         if self._claim_keeper:
             self._claim_keeper.keep(connection)
 
@@ -313,29 +321,55 @@ class Consumer(EventListener):
             renew_claims(connection, self.id, ids)
 
     def leave(self, connection: Connection) -> None:
-        """Acknowledge what is to be acknowledged, and leave the group unless entries are still pending."""
+        """Acknowledge what is to be acknowledged, let others reclaim what was read and not processed, and
+        leave the group unless entries are still pending."""
         self.acknowledge_now(connection)
+        remaining = [entry for part in self._parts for entry in part]
+        for id in self.ids:
+            release_claims(connection, id, [entry.id for entry in remaining if entry.stream == id.stream])
         for id in self.ids:
             leave_group(connection, id)
 
-    def _next_batch(self, connection: Connection, count: int, block_ms: int) -> list[Entry]:
+    def _next_batch(self, connection: Connection, capacity: int, block_ms: int) -> list[Entry]:
         self.is_reclaimed = True
         if self._single_entries:
             return [self._single_entries.popleft()]
+        if self._parts and self._renewer.has_lost_claims():
+            self._parts.clear()
+        if self._parts:
+            return self._parts.popleft()
+        self._read_size.look_ahead(connection, [id.stream for id in self.ids])
+        count = self._read_size.next_count(capacity)
+        received_before = connection.received_bytes
         batch = self._reclaim(connection, count)
         if not batch:
             self.is_reclaimed = False
+            received_before = connection.received_bytes
             read = read_command(self.ids, count=count, block_ms=block_ms)
-            commands = [*self._take_commands(), read, ("MGET", *self.flag_keys())]
-            *_, reply, flags = self.execute_read(connection, commands)
+            wait = self._confirmations.commands() if self.has_written(connection) else []
+            commands = [*self._take_commands(), *wait, read, ("MGET", *self.flag_keys())]
+            connection.has_written = False
+            *replies, reply, flags = self.execute_read(connection, commands)
+            if wait:
+                self._confirmations.note(replies[-1])
             batch = parse_batch(reply)
             self.process_flags([flag is not None for flag in check_reply(flags)], batch)
+        self._renewer.begin()
         self.event_count += len(batch)
+        size = connection.received_bytes - received_before or sum(map(entry_bytes, batch))
+        self._read_size.note(len(batch), size)
+        if size > MAX_READ_BYTES and len(batch) > 1:
+            batch, *rest = split_by_bytes(batch)
+            self._parts.extend(rest)
         return batch
 
     def process_singly(self, entries: Sequence[Entry]) -> None:
         """Process these entries, which stay pending, in the next passes, each in one of its own."""
         self._single_entries.extend(entries)
+
+    def _entries_in_work(self) -> list[Entry]:
+        """Return the entries that were read and are not processed yet. Any thread may call it."""
+        return [*self._batch, *(entry for part in tuple(self._parts) for entry in part)]
 
     def _isolate_failing_entry(self) -> None:
         """Queue the entries of a failed batch to be processed one by one, so that one event does not stop the
@@ -365,6 +399,8 @@ class Consumer(EventListener):
                     connection, id, idle_ms=idle_ms, count=count - len(entries), start=start
                 )
                 entries += part
+        own_ids = set(self.claimed_ids()) if entries else ()
+        entries = [entry for entry in entries if entry.id not in own_ids or entry.stream != self.id.stream]
         if entries:
             LOGGER.info("%s takes over %d events that were left behind", self._group, len(entries))
         elif set(self._reclaim_from.values()) == {FIRST_ID}:

@@ -24,6 +24,7 @@ from lfr.store.redis.connection import Store, open_store
 from lfr.store.stream.cleanup import queue_old_entries
 from lfr.store.stream.entries import ConsumerId, NoGroup
 from lfr.store.stream.groups import renew_claims
+from lfr.store.stream.read_size import ReadSize
 from tests.integration.conftest import (
     Stepper,
     append,
@@ -183,8 +184,8 @@ def test_of_events_whose_ids_are_ahead_of_the_clock_their_own_time_counts(
     fields = {"kind": '"approved"', **({} if at is None else {"at": json.dumps(at)})}
     ids = [client.xadd("workflows:run", fields, id=f"4000000000000-{number}") for number in range(3)]
     with store.connect() as connection:
-        last = queue_old_entries(connection, "workflows:run", "0-0", 1000)
-        assert queue_old_entries(connection, "workflows:run", last, 1000) == last
+        last = queue_old_entries(connection, "workflows:run", "0-0", 1000, ReadSize())
+        assert queue_old_entries(connection, "workflows:run", last, 1000, ReadSize()) == last
     assert client.zrange("receipts:logged", 0, -1) == ([f"{id} {id}" for id in ids] if is_old else [])
     assert last == (ids[-1] if is_old else "0-0")
 
