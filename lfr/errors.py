@@ -31,6 +31,10 @@ class BadInput(LfrError):
     """The input of a user is not valid: a flow, JSON, an id, the value of an option."""
 
 
+class TooLarge(BadInput):
+    """A value, or what goes in one transaction, has more bytes than Redis takes."""
+
+
 class BadSettings(LfrError):
     """The configuration is not valid: an unknown key, a value of the wrong type."""
 

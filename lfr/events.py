@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 from lfr.values.checks import read_whole_number
 from lfr.values.json import InvalidJson, Json, decode_json, decode_json_lists, encode_json
+from lfr.values.pointers import Pointer, parse_pointer
 
 Fields: TypeAlias = Mapping[bytes, bytes]
 """The fields of an entry as Redis returns them: name -> JSON text, both in UTF-8."""
@@ -46,7 +47,6 @@ OWN_KINDS = WORKFLOW_EVENTS | {START_TASK, END_TASK, CANCEL_TASK, RECEIPT}
 """The kinds that lfr and workers send each other. Workflows can wait for all other kinds."""
 
 _LARGE = 2**16
-
 _ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
 
 WORKFLOW_ID = re.compile(r"workflow:(?!latch(?:[:/]|\Z))[\w.:-]{1,240}(/\d{1,7}\.\d{1,9}(\.\d{1,9})?){0,100}")
@@ -71,6 +71,7 @@ class StartTask:
 
     name     as the flow has it; `base`: the task behind an alias, or the same name
     attempt  the number of the attempt, from 1; the end-task repeats it
+    input_from  where the input is, if the event does not have it: `input` is None until it is loaded
     tries    its number since the step last ended, from 1: in a loop, each turn begins with 1
     run      the run of the workflow's id, see `Record`; the end-task repeats it. Empty: the event has none
     delivery how often this attempt was handed out, from 1; not in the event: who takes it over from another
@@ -87,6 +88,7 @@ class StartTask:
     tries: int = 1
     run: str = ""
     delivery: int = 1
+    input_from: Pointer | None = None
 
     @property
     def attempt_id(self) -> AttemptId:
@@ -99,6 +101,7 @@ class EndTask:
     """The end of a task.
 
     has_output  the event has a field `output`, even a null; if not, the output may be stored out of band
+    output_from  where the output is, if the event does not have it, but refers to it
     attempt     None: the worker did not name it
     is_final    of a failure: another attempt would fail as well, so that there is none
     run         the run of the start-task; empty: the worker did not repeat it
@@ -116,6 +119,7 @@ class EndTask:
     is_final: bool = False
     run: str = ""
     is_simulated: bool = False
+    output_from: Pointer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +206,8 @@ def peek_base(fields: Fields) -> str | None:
 
 
 def without_large_values(fields: Fields) -> Fields:
-    """Return the fields of an event without values that are too large to be decoded by whom they do not
-    concern: those of more than 64 KiB."""
+    """Return the fields of an event without values that whom they do not concern need not decode: those of
+    more than 64 KiB."""
     if max(map(len, fields.values()), default=0) <= _LARGE:
         return fields
     return {name: value for name, value in fields.items() if len(value) <= _LARGE}
@@ -251,6 +255,7 @@ def parse_start_task(values: Values) -> StartTask:
         attempt=attempt,
         tries=tries if type(tries) is int else attempt,
         run=_run(values),
+        input_from=_pointer(values, b"input_from"),
     )
 
 
@@ -275,6 +280,7 @@ def parse_end_task(values: Values) -> EndTask:
         is_final=values.get(b"retry") is False,
         run=_run(values),
         is_simulated=values.get(b"simulated") is True,
+        output_from=_pointer(values, b"output_from"),
     )
 
 
@@ -311,16 +317,23 @@ def encode(kind: str, at: str, values: Mapping[str, Json]) -> list[str]:
 
 
 def end_task_values(
-    task: StartTask, *, output: Json = None, failure: str | None = None, is_final: bool = False
+    task: StartTask,
+    *,
+    output: Json = None,
+    output_from: Pointer | None = None,
+    failure: str | None = None,
+    is_final: bool = False,
 ) -> dict[str, Json]:
-    """Return the values of an end-task: of a failure for this reason; None: of a success with `output`. With
-    `is_final` the failure is not retried, whatever the step's options say."""
+    """Return the values of an end-task: of a failure for this reason; None: of a success with `output`, or
+    that of `output_from`. With `is_final` the failure is not retried, whatever the step's options say."""
     values = {"workflow": task.workflow, "name": task.name, "index": task.index, "attempt": task.attempt}
     if task.run:
         values["run"] = task.run
     if failure is not None:
         final = {"retry": False} if is_final else {}
         return {**values, "status": Status.FAILURE, "reason": failure, **final}
+    if output_from is not None:
+        return {**values, "status": Status.SUCCESS, "output_from": output_from}
     return {**values, "status": Status.SUCCESS, "output": output}
 
 
@@ -354,6 +367,15 @@ def _workflow(values: Values) -> str:
     if not WORKFLOW_ID.fullmatch(workflow):
         raise Malformed(f"its workflow {workflow[:40]!r} is no workflow's id")
     return workflow
+
+
+def _pointer(values: Values, name: bytes) -> Pointer | None:
+    if name not in values:
+        return None
+    pointer = parse_pointer(values[name], _workflow(values))
+    if pointer is None:
+        raise Malformed(f"its field {name.decode()} does not say where a value of its workflow is")
+    return pointer
 
 
 def _index(values: Values) -> int:

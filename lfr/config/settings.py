@@ -87,6 +87,11 @@ class Settings:
         "INFO", "log.level", "least level to log: DEBUG, INFO, WARNING or ERROR", variable="LOG_LEVEL"
     )
     batch: int = _setting(500, "batch", "maximum number of events that a role reads in one pass")
+    values_large: int = _setting(
+        65_536,
+        "values.large",
+        "size in bytes from which on inputs and outputs of tasks are stored once, and named in events",
+    )
     lease_seconds: float = _setting(
         5.0,
         "lease",

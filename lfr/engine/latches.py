@@ -160,4 +160,5 @@ class _Draft:
     def _end(self, request: LatchRequest, failure: str | None = None) -> None:
         reason = None if failure is None else f"{request.task.base}: {failure}"
         task = request.task
-        self.result.end_tasks.append(events.end_task_values(task, output=task.input, failure=reason))
+        values = events.end_task_values(task, output=task.input, output_from=task.input_from, failure=reason)
+        self.result.end_tasks.append(values)

@@ -77,7 +77,8 @@ class Match(NamedTuple):
         """Return the values of the end-task event for the step that waited."""
         task = self.wait.task
         output = pattern_of(self.wait).output(self.event.fields, task.input)
-        return events.end_task_values(task, output=output)
+        output_from = None if "output" in self.event.fields else task.input_from
+        return events.end_task_values(task, output=output, output_from=output_from)
 
 
 @dataclass(slots=True)

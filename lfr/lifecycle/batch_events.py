@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from lfr import events
+from lfr.errors import TooLarge
 from lfr.item_ids import parse_item_id
 from lfr.lifecycle.items import ItemEvents
 from lfr.step_options import EACH
 from lfr.store import keys
 from lfr.store.stream.cleanup import LoggedReceipt
 from lfr.store.stream.entries import Entry, entry_bytes
+from lfr.values.pointers import Pointer
 from lfr.values.stream_id import StreamId
 
 _ENTRY_ID: Final = re.compile(r"\d{1,20}-\d{1,20}")
@@ -51,6 +53,25 @@ class BatchEvents:
         pairs = [(id, result) for id, results in self.results.items() for result in results]
         pairs.sort(key=lambda pair: StreamId.parse(pair[1][0].id))
         return [BatchEvents({id: [result]}) for id, result in pairs] + self._without_results()
+
+    def smaller(self, error: TooLarge) -> list[BatchEvents]:
+        """Return these events in smaller parts, because what follows from all of them cannot be written at
+        once: each result by itself; of a single one, its failure. Raises the error for a failure."""
+        parts = self.by_event()
+        if len(parts) > 1:
+            return parts
+        tasks = [task for results in self.results.values() for _, task in results]
+        if all(task.status is events.Status.FAILURE for task in tasks):
+            raise error
+        reason = f"what follows from it cannot be stored: {error}"
+        return [
+            BatchEvents(
+                {
+                    id: [(entry, _failure_of(task, reason)) for entry, task in results]
+                    for id, results in self.results.items()
+                }
+            )
+        ]
 
     def _without_results(self) -> list[BatchEvents]:
         if not self.notices and not self.malformed:
@@ -98,8 +119,17 @@ class BatchEvents:
             (id, task.index)
             for id, results in self.results.items()
             for _, task in results
-            if not task.has_output and task.status is events.Status.SUCCESS
+            if not task.has_output and task.output_from is None and task.status is events.Status.SUCCESS
         ]
+
+    def pointers(self) -> dict[str, list[Pointer]]:
+        """Return the pointers to outputs in the results, by workflow."""
+        pointers: dict[str, list[Pointer]] = {}
+        for id, results in self.results.items():
+            for _, task in results:
+                if task.output_from is not None:
+                    pointers.setdefault(id, []).append(task.output_from)
+        return pointers
 
 
 def classify_batch(entries: Sequence[Entry]) -> BatchEvents:
@@ -178,6 +208,18 @@ def _classify_workflow_event(batch_events: BatchEvents, entry: Entry, kind: str,
         batch_events.items.setdefault(item.parent, ItemEvents()).add_end(entry, item)
     else:
         batch_events.notices.append(entry)
+
+
+def _failure_of(task: events.EndTask, reason: str) -> events.EndTask:
+    return replace(
+        task,
+        status=events.Status.FAILURE,
+        reason=reason,
+        output=None,
+        has_output=False,
+        output_from=None,
+        is_final=True,
+    )
 
 
 def _parse_without_output(entry: Entry, error: events.Malformed) -> events.EndTask:

@@ -31,11 +31,13 @@ from lfr.engine.transition import UNTOUCHED, Fact, FactKind, StepResult, Transit
 from lfr.item_ids import ItemId
 from lfr.operations.intervene import intervene, transition_if_allowed
 from lfr.states import WorkflowState
+from lfr.step_options import EACH
+from lfr.store import keys
 from lfr.store.queues.routes import RouteCache, Routes
 from lfr.store.queues.settle import processed_commands
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
-from lfr.store.stream.entries import ConsumerId, Entry
+from lfr.store.stream.entries import ConsumerId, Entry, append_command
 from lfr.store.workflows.attempt_status import is_active
 from lfr.store.workflows.commit import transition_commands
 from lfr.store.workflows.flow_cache import FlowCache
@@ -136,6 +138,22 @@ class ItemsProcessor:
                 raise ReadAgain from None
             with suppress(TooMuchWork):  # then later events of this pass have a pass of their own
                 looks.spend(shared.used)
+            return [*commands, *processed_commands(routes, self._consumers, item_events.entries)], None
+
+        retry_until_committed(connection, attempt)
+
+    def fail(self, connection: Connection, id: str, item_events: ItemEvents, reason: str) -> None:
+        """Fail the steps that these events concern, because what follows from them cannot be written, and
+        acknowledge the events. (WATCH; MULTI/EXEC: XADD, XACK)"""
+
+        def attempt() -> tuple[list[Command], None]:
+            routes = self._route_cache.watch(connection)
+            at = events.timestamp(routes.now_ms / 1000)
+            failure = {"workflow": id, "status": events.Status.FAILURE, "reason": reason, "retry": False}
+            commands = [
+                append_command(keys.ENDS, events.END_TASK, at, {**failure, "name": EACH, "index": index})
+                for index in item_events.indices()
+            ]
             return [*commands, *processed_commands(routes, self._consumers, item_events.entries)], None
 
         retry_until_committed(connection, attempt)

@@ -21,12 +21,13 @@ from typing import Final
 
 from lfr import events
 from lfr.engine.transition import FactKind, StepResult, Transition
-from lfr.errors import Refused, Unreachable
+from lfr.errors import Refused, TooLarge, Unreachable
 from lfr.host.journal import log_fields
 from lfr.item_ids import is_item
 from lfr.lifecycle.batch_events import BatchEvents, classify_batch
 from lfr.lifecycle.housekeeper import Housekeeper
 from lfr.lifecycle.items import ItemsProcessor
+from lfr.lifecycle.large_outputs import LargeOutputs
 from lfr.lifecycle.latch_order import LatchOrder, in_order, uses_latches
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
@@ -43,6 +44,7 @@ from lfr.store.workflows.attempt_timers import fire_due_timers
 from lfr.store.workflows.commit import (
     delete_out_of_band_commands,
     event_commands,
+    large_value_commands,
     state_commands,
     transition_commands,
 )
@@ -136,8 +138,12 @@ class Lifecycle(Consumer):
         for id, item_events in batch_events.items.items():
             if self._looks.is_used_up:
                 self.process_singly(item_events.entries)
-            else:
+                continue
+            try:
                 self._items.process(connection, id, item_events, self._looks)
+            except TooLarge as error:
+                connection.unwatch()
+                self._items.fail(connection, id, item_events, f"its items cannot be stored: {error}")
 
     def _process(self, connection: Connection, batch_events: BatchEvents) -> None:
         """Process a batch in one transaction; if that is refused, workflow by workflow; if it is too large,
@@ -150,20 +156,28 @@ class Lifecycle(Consumer):
             except TooMuchWork:
                 connection.unwatch()
                 self.process_singly(part.entries())
+            except TooLarge as error:
+                connection.unwatch()
+                parts.extendleft(reversed(part.smaller(error)))
 
     def _commit(self, connection: Connection, batch_events: BatchEvents) -> list[BatchEvents]:
         """Load, advance and write the workflows of a batch; return what remains to be done, in parts: nothing
         if the transaction was accepted."""
         outputs = load_out_of_band_outputs(connection, batch_events.steps_without_output())
+        pointers = batch_events.pointers()
+        large_outputs = LargeOutputs(connection, pointers)
         pending = PendingReads(self.ids, batch_events.results_without_attempt())
         indices = batch_events.indices()
-        routes, loaded = load(connection, self._flows, self._route_cache, indices, pending.add_to)
+        routes, loaded = load(
+            connection, self._flows, self._route_cache, indices, pending.add_to, pointers.keys()
+        )
         if lost := pending.lost_entries():  # another lifecycle has them: here they could end a later attempt
             batch_events = batch_events.without(lost)
-        resolved = resolve_results(batch_events, loaded, outputs)
+        resolved = resolve_results(batch_events, loaded, outputs, large_outputs)
         transitions = advance_workflows(connection, loaded, resolved.results, self._looks)
         if batch_events.count_results() > 1:
             size = batch_events.count_bytes() + sum(map(len, outputs.values()))
+            size += large_outputs.count_bytes()
             size += sum(change.input_bytes for changes in transitions.values() for change in changes)
             if size > _MAX_TRANSACTION_BYTES:
                 connection.unwatch()
@@ -175,12 +189,15 @@ class Lifecycle(Consumer):
             self._latch_order.hold(entries)
             return batch_events.without(entries).by_workflow()
         # A foreign group sees the end of a task before what follows from it.
-        commands = routes.copy_commands(batch_events.result_entries())
+        commands = routes.copy_commands(large_outputs.add_to(batch_events.result_entries()))
+        commands += large_outputs.cleanup_commands(loaded, transitions)
         if is_ordered:
             for id, changes in transitions.items():
                 commands += state_commands(routes, loaded[id], changes)
             for id, change in in_order(transitions):
                 commands += event_commands(routes, loaded[id], [change])
+            for id in transitions:
+                commands += large_value_commands(loaded[id])
         else:
             for id, changes in transitions.items():
                 commands += transition_commands(routes, loaded[id], changes)
@@ -256,9 +273,11 @@ def resolve_results(
     batch_events: BatchEvents,
     loaded: Mapping[str, LoadedWorkflow],
     outputs: Mapping[tuple[str, int], bytes],
+    large_outputs: LargeOutputs,
 ) -> ResolvedResults:
     """Return the results for the engine, and the events that concern no existing step. Leave out those of an
-    earlier workflow with the same id. `outputs` are the out-of-band outputs, as JSON."""
+    earlier workflow with the same id. `outputs` are the out-of-band outputs, as JSON; `large_outputs` are
+    those to which end-tasks refer."""
     resolved = ResolvedResults()
     for id, results in batch_events.results.items():
         workflow = loaded.get(id)
@@ -274,6 +293,10 @@ def resolve_results(
                 resolved.orphans.append((entry, f"{id} has no step {task.index}"))
             elif workflow.flow.steps[task.index].iterate and entry.stream != keys.ENDS:
                 resolved.orphans.append((entry, f"step {task.index} of {id} ends with its items"))
+            elif task.output_from is not None:
+                result = large_outputs.result(workflow, task, task.output_from)
+                result.entry_id = entry.id
+                resolved.results[id].append(result)
             else:
                 encoded = entry.fields[b"output"] if task.has_output else outputs.get(step)
                 result = _step_result(task, encoded)

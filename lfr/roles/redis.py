@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from lfr import events
-from lfr.errors import BadSettings
+from lfr.errors import BadSettings, TooLarge
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
-from lfr.runtime.tasks import Completion, complete_tasks, deadly_reason, parse_tasks
+from lfr.runtime.tasks import (
+    INPUT_IS_GONE,
+    Completion,
+    complete_tasks,
+    deadly_reason,
+    load_inputs,
+    parse_tasks,
+    successful_completion,
+)
 from lfr.store.keys import is_of_an_installation
 from lfr.store.redis.connection import Connection, Reply, Store, is_error, is_unavailable
 from lfr.store.stream.entries import Entry
@@ -17,7 +25,7 @@ from lfr.store.workflows.attempt_status import are_current
 from lfr.tasks.catalogue import REDIS_PREFIX
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.redis_command import CommandPolicy, RedisCommand, allowed_commands, parse_command, reply_output
-from lfr.values.json import Json
+from lfr.values.json import ABSENT
 
 
 class RedisTasks(Consumer):
@@ -39,6 +47,7 @@ class RedisTasks(Consumer):
         """Run the `redis:` tasks of a batch whose attempts are current; acknowledge the others. A task with
         wrong parameters, or whose command Redis refuses, fails. Raises Unreachable if Redis cannot serve."""
         tasks = dict(parse_tasks(batch, lambda base: base.startswith(REDIS_PREFIX))[0])
+        tasks = dict(load_inputs(connection, list(tasks.items())))
         self.settle_later([entry for entry in batch if entry.id not in tasks])
         if self.is_reclaimed:
             self._run_singly(connection, tasks)
@@ -69,9 +78,14 @@ class RedisTasks(Consumer):
             if not is_current:
                 completions.append(Completion(id, None))
                 continue
+            if task.input is ABSENT:
+                completions.append(Completion(id, events.end_task_values(task, failure=INPUT_IS_GONE)))
+                continue
             try:
-                commands.append((id, task, parse_command(task, self._policy)))
-            except BadParameter as error:
+                command = parse_command(task, self._policy)
+                connection.check_size([command.words])
+                commands.append((id, task, command))
+            except (BadParameter, TooLarge) as error:
                 values = events.end_task_values(task, failure=str(error), is_final=True)
                 completions.append(Completion(id, values))
         words = [command.words for _, _, command in commands]
@@ -81,18 +95,19 @@ class RedisTasks(Consumer):
             if is_error(reply) and is_unavailable(reply):
                 refusals.append(reply)
             else:
-                completions.append(Completion(id, _end_task_values(task, command, reply)))
+                completions.append(self._completion(id, task, command, reply))
         complete_tasks(connection, self.id, completions, has_receipts=self.has_receipts)
         connection.check(refusals)
 
-
-def _end_task_values(task: events.StartTask, command: RedisCommand, reply: Reply) -> dict[str, Json]:
-    if is_error(reply):
-        return events.end_task_values(task, failure=f"{task.base}: Redis refuses {command.words[0]}: {reply}")
-    try:
-        return events.end_task_values(task, output=reply_output(command, task.input, reply))
-    except BadParameter as error:
-        return events.end_task_values(task, failure=str(error))
+    def _completion(self, id: str, task: events.StartTask, command: RedisCommand, reply: Reply) -> Completion:
+        failure = f"{task.base}: Redis refuses {command.words[0]}: {reply}"
+        if not is_error(reply):
+            try:
+                output = reply_output(command, task.input, reply)
+                return successful_completion(id, task, output, self.store.settings.values_large)
+            except BadParameter as error:
+                failure = str(error)
+        return Completion(id, events.end_task_values(task, failure=failure))
 
 
 def run(store: Store, context: RoleContext) -> int:

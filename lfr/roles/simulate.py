@@ -23,8 +23,9 @@ from lfr.store.queues.routes import RouteCache
 from lfr.store.queues.served import find_present, find_served
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import retry_until_committed
-from lfr.store.stream.entries import Entry, acknowledge_command
+from lfr.store.stream.entries import Entry, acknowledge_command, entry_bytes
 from lfr.store.stream.groups import release_claims, role_of_group
+from lfr.store.stream.read_size import MAX_READ_BYTES
 from lfr.store.workflows.attempt_status import are_current
 from lfr.tasks.catalogue import is_reserved
 from lfr.values.json import Json
@@ -33,6 +34,10 @@ LOGGER = logging.getLogger(__name__)
 
 _LOOK_AGAIN_SECONDS: Final = 1.0
 """How soon to look again whether somebody does a task."""
+
+
+_MAX_HELD_BYTES: Final = 4 * MAX_READ_BYTES
+"""How many bytes the start-tasks have together that are in work."""
 
 
 class Simulate(Consumer):
@@ -48,13 +53,16 @@ class Simulate(Consumer):
         self._route_cache = RouteCache(store)
         self._served: dict[str, str] = {}  # the tasks that groups do, as the log has them
         self._running_tasks: list[tuple[float, str, events.StartTask]] = []  # a heap by due time
+        self._sizes: dict[str, int] = {}  # of the entries of these tasks, in bytes
 
     def on_pass(self, connection: Connection) -> float:
         """Complete the tasks that are due and that nobody does. Return the seconds until the next is due."""
         now = time.monotonic()
         due: list[tuple[float, str, events.StartTask]] = []
-        while self._running_tasks and self._running_tasks[0][0] <= now:
+        due_bytes = 0
+        while self._running_tasks and self._running_tasks[0][0] <= now and due_bytes < MAX_READ_BYTES:
             due.append(heapq.heappop(self._running_tasks))
+            due_bytes += self._sizes.get(due[-1][1], 0)
         try:
             served = self._complete(connection, {id: task for _, id, task in due})
         except (Unreachable, Refused):
@@ -62,7 +70,9 @@ class Simulate(Consumer):
                 heapq.heappush(self._running_tasks, item)
             raise
         for _, id, task in due:
-            if id in served:
+            if id not in served:
+                self._sizes.pop(id, None)
+            else:
                 heapq.heappush(self._running_tasks, (now + _LOOK_AGAIN_SECONDS, id, task))
         return self._running_tasks[0][0] - now if self._running_tasks else super().on_pass(connection)
 
@@ -109,9 +119,15 @@ class Simulate(Consumer):
         tasks, other_ids = parse_tasks(batch, lambda base: not is_reserved(base))
         self.acknowledge_later(other_ids)
         now = time.monotonic()
+        own_ids = {id for id, _ in tasks}
+        self._sizes |= {entry.id: entry_bytes(entry) for entry in batch if entry.id in own_ids}
         for id, task in tasks:
             due = now + random.uniform(0, self._wait_seconds)
             heapq.heappush(self._running_tasks, (due, id, task))
+
+    def capacity(self) -> int:
+        """Return how many events a pass may read: none while the tasks in work are very large together."""
+        return super().capacity() if sum(self._sizes.values()) < _MAX_HELD_BYTES else 0
 
     def claimed_ids(self) -> Sequence[str]:
         """Return the entry ids of the tasks that have been taken and not completed."""
@@ -125,7 +141,8 @@ class Simulate(Consumer):
     def _end_task_values(self, task: events.StartTask) -> dict[str, Json]:
         if random.uniform(0, 100) < self._failures:
             return events.end_task_values(task, failure="simulated failure") | {events.SIMULATED: True}
-        return events.end_task_values(task, output=task.input) | {events.SIMULATED: True}
+        values = events.end_task_values(task, output=task.input, output_from=task.input_from)
+        return values | {events.SIMULATED: True}
 
 
 def run(store: Store, context: RoleContext, wait_period: float = 3.0, failures: float = 0.0) -> int:

@@ -6,16 +6,17 @@ All waits are in Redis, so a restart loses none and a waiting step costs this pr
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from lfr import events
 from lfr.engine.waits import UserEvent
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
-from lfr.runtime.tasks import Completion, complete_tasks, parse_tasks
+from lfr.runtime.tasks import INPUT_IS_GONE, Completion, complete_tasks, load_inputs, parse_tasks
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.stream.entries import Entry
 from lfr.store.stream.groups import release_claims
@@ -33,6 +34,7 @@ from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.wait_spec import LatchRequest, Wait, parse_wait
 from lfr.values.checks import is_unicode
+from lfr.values.json import ABSENT
 
 _SOON_SECONDS: Final = 0.02
 """How soon to look again for pending entries that another role is about to finish."""
@@ -81,7 +83,7 @@ class WaitTasks(Consumer):
         """Process a batch, each list of WaitBatch in a transaction with its acknowledgement, or, if that is
         refused, one by one. Among waits and events, the stream's order decides what is earlier. Holds back
         those that come after an event of their kind that another role has read and not processed."""
-        waits = classify_batch(batch)
+        waits = classify_batch(batch, partial(load_inputs, connection))
         if len(waits.foreign) == len(batch) < self.capacity():
             self.pause_once(_PAUSE_SECONDS)
         self.acknowledge_later(waits.foreign)
@@ -136,6 +138,10 @@ class WaitBatch:
 
     def add_task(self, entry_id: str, task: events.StartTask) -> None:
         """Add a `wait:` task; one with wrong parameters becomes a failure."""
+        if task.input is ABSENT:
+            values = events.end_task_values(task, failure=INPUT_IS_GONE)
+            self.failures.append(Completion(entry_id, values))
+            return
         try:
             wait = parse_wait(entry_id, task)
         except BadParameter as error:
@@ -165,11 +171,15 @@ class WaitBatch:
         self.foreign.append(entry.id)
 
 
-def classify_batch(batch: Sequence[Entry]) -> WaitBatch:
-    """Sort the events of a batch. Tasks that are not `wait:` tasks are foreign, too, and not decoded."""
+def classify_batch(
+    batch: Sequence[Entry],
+    load: Callable[[list[tuple[str, events.StartTask]]], list[tuple[str, events.StartTask]]] = list,
+) -> WaitBatch:
+    """Sort the events of a batch. Tasks that are not `wait:` tasks are foreign, too, and not decoded.
+    `load` loads the inputs to which tasks refer."""
     waits = WaitBatch()
     tasks, other_ids = parse_tasks(batch, lambda base: base.startswith(WAIT_PREFIX))
-    for entry_id, task in tasks:
+    for entry_id, task in load(tasks):
         waits.add_task(entry_id, task)
     entries = {entry.id: entry for entry in batch}
     for entry_id in other_ids:

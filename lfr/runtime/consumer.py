@@ -19,7 +19,7 @@ from uuid import uuid4
 from rqse import EventListener
 
 from lfr import events
-from lfr.errors import LfrError, Refused, Unreachable, WrongServer
+from lfr.errors import LfrError, Refused, TooLarge, Unreachable, WrongServer
 from lfr.runtime.claim_keeper import ClaimKeeper
 from lfr.runtime.claim_renewer import ClaimRenewer
 from lfr.runtime.pass_observer import PassObserver
@@ -34,6 +34,7 @@ from lfr.store.stream.entries import (
     check_reply,
     entry_bytes,
     parse_batch,
+    pointed_size,
     read_command,
     settle_commands,
 )
@@ -153,6 +154,8 @@ class Consumer(EventListener):
                     self.observer.disconnected(self, error.message)
                 self.sleep(backoff)
                 backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+            except TooLarge as error:
+                self._isolate_failing_entry(str(error))
             except LfrError:
                 raise
             except Exception:
@@ -307,7 +310,7 @@ class Consumer(EventListener):
     def keep_claims(self, connection: Connection) -> None:
         """Keep the claims on entries that are processed, and those of the group, if it is time to."""
         self.renew_claims(connection)
-        if self._parts:
+        if self._parts or self._single_entries:
             self._renewer.renew(connection)
         if self._claim_keeper:
             self._claim_keeper.keep(connection)
@@ -358,7 +361,7 @@ class Consumer(EventListener):
         self.event_count += len(batch)
         size = connection.received_bytes - received_before or sum(map(entry_bytes, batch))
         self._read_size.note(len(batch), size)
-        if size > MAX_READ_BYTES and len(batch) > 1:
+        if len(batch) > 1 and size + sum(map(pointed_size, batch)) > MAX_READ_BYTES:
             batch, *rest = split_by_bytes(batch)
             self._parts.extend(rest)
         return batch
@@ -369,9 +372,10 @@ class Consumer(EventListener):
 
     def _entries_in_work(self) -> list[Entry]:
         """Return the entries that were read and are not processed yet. Any thread may call it."""
-        return [*self._batch, *(entry for part in tuple(self._parts) for entry in part)]
+        parts = (entry for part in tuple(self._parts) for entry in part)
+        return [*self._batch, *tuple(self._single_entries), *parts]
 
-    def _isolate_failing_entry(self) -> None:
+    def _isolate_failing_entry(self, what: str = "a defect in lfr") -> None:
         """Queue the entries of a failed batch to be processed one by one, so that one event does not stop the
         others. A single entry that fails stays pending, and is reclaimed after the lease. Called in the
         `except` of a defect of lfr: re-raises it if no entry was being processed."""
@@ -379,11 +383,11 @@ class Consumer(EventListener):
         if not batch:
             raise
         if len(batch) > 1:
-            LOGGER.exception("a defect in lfr; each of these %d events is done by itself", len(batch))
+            LOGGER.exception("%s; each of these %d events is done by itself", what, len(batch))
             self._single_entries.extend(batch)
         else:
-            details = (batch[0].id, self._group, self.lease_seconds)
-            LOGGER.exception("a defect in lfr; event %s stays pending in %s for %g s", *details)
+            details = (what, batch[0].id, self._group, self.lease_seconds)
+            LOGGER.exception("%s; event %s stays pending in %s for %g s", *details)
 
     def _reclaim(self, connection: Connection, count: int) -> list[Entry]:
         """Take over entries whose lease has ended, if it is time to look for some."""

@@ -6,19 +6,24 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
 
 from lfr import events
-from lfr.errors import Refused, Unreachable
+from lfr.errors import Refused, TooLarge, Unreachable
 from lfr.runtime.consumer import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.stream.entries import ConsumerId, Entry, append_command, receipt_commands, settle_commands
 from lfr.store.workflows.attempt_status import is_current
-from lfr.values.json import Json
+from lfr.store.workflows.large_values import is_stored_as, load_large_values, store_output_commands
+from lfr.values.json import ABSENT, InvalidJson, Json, JsonText, decode_json, encode_json
+from lfr.values.pointers import Pointer
 
 LOGGER = logging.getLogger(__name__)
+
+INPUT_IS_GONE: Final = "its input is gone from Redis"
+"""Why a task fails whose input is ABSENT."""
 
 T = TypeVar("T")
 
@@ -28,11 +33,12 @@ class Completion:
     """How a worker completes the start-task with this entry id.
 
     `values` are those of the end-task event; None if another process appends that event, or if the attempt
-    is not current.
+    is not current. `commands` go before that event.
     """
 
     id: str
     values: Mapping[str, Json] | None
+    commands: Sequence[Command] = ()
 
 
 def parse_tasks(
@@ -63,9 +69,28 @@ def parse_tasks(
 def complete_tasks(
     connection: Connection, consumer: ConsumerId, completions: Sequence[Completion], *, has_receipts: bool
 ) -> None:
-    """Append the end-tasks, and settle the start-tasks, in one transaction."""
-    if completions:
+    """Append the end-tasks, and settle the start-tasks, in one transaction; if that is too large, in one for
+    each. A task whose output is too large by itself fails."""
+    if not completions:
+        return
+    try:
         connection.transact(complete_tasks_commands(consumer, completions, has_receipts=has_receipts))
+    except TooLarge as error:
+        if len(completions) == 1:
+            completions = [failed_completion(completions[0], str(error))]
+        for completion in completions:
+            complete_tasks(connection, consumer, [completion], has_receipts=has_receipts)
+
+
+def failed_completion(completion: Completion, reason: str) -> Completion:
+    """Return the completion of the same task by a failure that is not retried: its output is too large."""
+    values = {
+        name: value
+        for name, value in (completion.values or {}).items()
+        if name not in ("output", "output_from")
+    }
+    values |= {"status": events.Status.FAILURE, "reason": f"its output cannot be stored: {reason}"}
+    return Completion(completion.id, {**values, "retry": False})
 
 
 def complete_tasks_commands(
@@ -89,7 +114,41 @@ def completion_commands(completion: Completion, at: str) -> list[Command]:
     """Return the commands that append the end-task, none if it has none. Raises InvalidJson. (XADD)"""
     if completion.values is None:
         return []
-    return [append_command(keys.ENDS, events.END_TASK, at, completion.values)]
+    return [*completion.commands, append_command(keys.ENDS, events.END_TASK, at, completion.values)]
+
+
+def successful_completion(id: str, task: events.StartTask, output: Json, large_bytes: int) -> Completion:
+    """Return the completion of the start-task with this entry id by an output. One of `large_bytes` or more
+    is stored beside the end-task, unless it is the input, which is stored already. Raises InvalidJson."""
+    text = JsonText(encode_json(output))
+    if len(text) < large_bytes:
+        return Completion(id, events.end_task_values(task, output=text))
+    pointer, commands = task.input_from, list[Command]()
+    if pointer is None or not is_stored_as(text, pointer):
+        pointer, commands = store_output_commands(task.workflow, task.index, task.attempt, text)
+    return Completion(id, events.end_task_values(task, output_from=pointer), commands)
+
+
+def load_inputs(
+    connection: Connection, tasks: Sequence[tuple[str, events.StartTask]]
+) -> list[tuple[str, events.StartTask]]:
+    """Return start-tasks, each with its entry id, with the inputs to which they refer; ABSENT if that is gone
+    from Redis: then the attempt is over, or somebody has deleted the key. (HGET)"""
+    pointers = [task.input_from for _, task in tasks if task.input_from is not None]
+    if not pointers:
+        return list(tasks)
+    inputs = load_large_values(connection, pointers)
+    return [(id, _with_input(task, inputs)) for id, task in tasks]
+
+
+def _with_input(task: events.StartTask, inputs: Mapping[Pointer, bytes]) -> events.StartTask:
+    if task.input_from is None:
+        return task
+    encoded = inputs.get(task.input_from)
+    try:
+        return replace(task, input=ABSENT if encoded is None else decode_json(encoded))
+    except InvalidJson:
+        return replace(task, input=ABSENT)
 
 
 def deadly_reason(deliveries: int) -> str:

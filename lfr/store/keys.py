@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from lfr.values import pointers
+
 _BASE_URL: Final = re.compile(r"env:[^:]*:[^:]*_url")
 """The key of a base URL behind its prefix. Names have no colon, so every such key can be told by its end."""
 
@@ -18,7 +20,7 @@ _OWN: Final = re.compile(rf"(?:{'|'.join(_FIRST_WORDS)}):.*|.*{_BASE_URL.pattern
 _OWN_WITH_A_PREFIX: Final = re.compile(
     r"""(?:[\w./-]+:)+(?:
         workflow:(?:[^:]*-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}.* | workflow:latch:.*
-        | workflows:(?:all|dead|run|ends|receipts|claims|un\w+|foreign|housekeeper|indexed|stream)
+        | workflows:(?:all|dead|run|ends|receipts|claims|pointers|un\w+|foreign|housekeeper|indexed|stream)
         | workflows:(?:process|processes|claims|group|receipts|stale|state|tasks|unclaimed)(?::.*)?
         | littleflow:config:env-prefix
         | flow:(?:text:[0-9a-f]{32} | [0-9a-f]{64}) | flows:refs | receipts:logged
@@ -62,6 +64,9 @@ UNSORTED = "workflows:unsorted"
 
 UNCLAIMED = "workflows:unclaimed"
 """SET: the names of tasks of which some may be in `unclaimed`."""
+
+POINTER_READERS = "workflows:pointers"
+"""SET: the foreign groups whose workers read inputs by pointer."""
 
 FOREIGN_TASKS = "workflows:foreign"
 """HASH: the name of a task that a foreign worker has ended -> when that was, in milliseconds since the
@@ -182,6 +187,11 @@ def outputs(workflow: str) -> str:
     return f"{workflow}:outputs"
 
 
+def large_values(workflow: str) -> str:
+    """HASH: the large inputs and outputs of attempts that run, see `lfr.store.workflows.large_values`."""
+    return f"{workflow}{pointers.LARGE_SUFFIX}"
+
+
 def facts(workflow: str) -> str:
     """LIST: the history, one element for each transition, see `lfr.store.workflows.history`."""
     return f"{workflow}:facts"
@@ -193,7 +203,7 @@ def history(workflow: str) -> str:
 
 
 OWN_SUFFIX: Final = re.compile(
-    r":(?:steps|outputs|facts|history|items:\d+|progress:\d+|output:\d+|latched"
+    r":(?:steps|outputs|large|facts|history|items:\d+|progress:\d+|output:\d+|latched"
     r"|(?:start|wait):\d+\.\d+(?:\.[0-9a-f]+)?)"
 )
 """A pattern for what follows the id of a workflow or an item in its keys; the key of a record is the id."""
@@ -202,7 +212,7 @@ OWN_SUFFIX: Final = re.compile(
 def whole_data(workflow: str) -> tuple[str, ...]:
     """Return the keys of a workflow that describe it as a whole: all but those of single steps."""
     data = steps(workflow), outputs(workflow), facts(workflow), history(workflow)
-    return workflow, *data, counted_attempts(workflow)
+    return workflow, *data, counted_attempts(workflow), large_values(workflow)
 
 
 def task_progress(workflow: str, index: int) -> str:

@@ -14,6 +14,7 @@ from lfr.tasks.parameters import BadParameter, bad_parameter, errors_named, fill
 from lfr.tasks.template import CharacterBudget, fill_or_look_up
 from lfr.values.checks import is_addressable, is_unicode
 from lfr.values.json import Json, decode_json, decode_json_lines, encode_json, encode_json_lines
+from lfr.values.pointers import parse_pointer
 from lfr.values.stream_id import StreamId
 
 LONGEST_NAME: Final = 1000
@@ -88,7 +89,10 @@ class Wait:
 
     def end_task_values(self) -> dict[str, Json]:
         """Return the values of the end-task event when the clock or the latch ends the wait."""
-        return events.end_task_values(self.task, output=self.task.input, failure=self.failure)
+        task = self.task
+        return events.end_task_values(
+            task, output=task.input, output_from=task.input_from, failure=self.failure
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,19 +189,21 @@ def _parameter_values(task: str, input: Json, parameters: Json) -> dict[str, Any
 
 
 def encode_wait(wait: Wait) -> str:
-    """Return a wait that has begun as three lines of JSON: its properties, the task's input, the match of its
-    pattern."""
+    """Return a wait that has begun as three lines of JSON: its properties, the task's input (null if it has
+    a pointer), the match of its pattern."""
     task, pattern = wait.task, wait.pattern
     properties: dict[str, Json] = {
         "task": [task.workflow, task.name, task.base, task.index, task.attempt],
         "since": wait.entry_id,
     }
     properties |= {"run": task.run} if task.run else {}
+    properties |= {"input_from": task.input_from} if task.input_from else {}
     properties |= {} if wait.due_ms is None else {"due": wait.due_ms}
     properties |= {} if wait.failure is None else {"failure": wait.failure}
     properties |= {} if wait.latch is None else {"latch": wait.latch}
     properties |= {} if pattern is None else {"event": pattern.kind, "receipt": pattern.is_receipted}
-    return encode_json_lines(properties, task.input, {} if pattern is None else dict(pattern.match))
+    input = None if task.input_from else task.input
+    return encode_json_lines(properties, input, {} if pattern is None else dict(pattern.match))
 
 
 def decode_wait(text: bytes) -> Wait:
@@ -205,8 +211,11 @@ def decode_wait(text: bytes) -> Wait:
     properties, input, match = decode_json_lines(text)
     workflow, name, base, index, attempt = properties["task"]
     has_pattern = "event" in properties
+    task = StartTask(workflow, name, base, index, input, None, attempt, run=properties.get("run", ""))
+    if "input_from" in properties:
+        task = replace(task, input_from=parse_pointer(properties["input_from"], workflow))
     return Wait(
-        task=StartTask(workflow, name, base, index, input, None, attempt, run=properties.get("run", "")),
+        task=task,
         entry_id=properties["since"],
         due_ms=properties.get("due"),
         failure=properties.get("failure"),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from lfr import events
-from lfr.errors import Refused, Unreachable
+from lfr.errors import Refused, TooLarge, Unreachable
 from lfr.store.redis.connection import Command, Connection, Reply, transaction
 from lfr.store.stream.entries import ConsumerId, settle_commands
 
@@ -18,10 +18,12 @@ LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class EncodedCompletion:
-    """The commands that complete the start-task with this entry id, without those that settle it."""
+    """The commands that complete the start-task with this entry id, without those that settle it. `fail`
+    returns those that complete it by a failure, for this reason."""
 
     id: str
     commands: Sequence[Command]
+    fail: Callable[[str], Sequence[Command]] | None = None
 
 
 class CompletionQueue:
@@ -131,6 +133,17 @@ class CompletionQueue:
             self._waiting += group  # behind the others: the next one that is tried is another one
             self._has_failed = True
 
+    def _put_back_too_large(self, group: Sequence[EncodedCompletion], error: TooLarge) -> None:
+        """Put a group back that is too large for one transaction; one completion becomes a failure."""
+        if len(group) > 1:
+            self._put_back(group)
+            return
+        [completion] = group
+        if completion.fail is None:
+            raise error
+        reason = f"its output cannot be stored: {error}"
+        self._put_back([EncodedCompletion(completion.id, completion.fail(reason))])
+
     def _send(
         self,
         connection: Connection,
@@ -149,7 +162,13 @@ class CompletionQueue:
             settle = settle_commands(self._consumer, ids, at, has_receipts=has_receipts)
             commands = transaction([*commands, *settle])
         try:
-            connection.send([*commands, *more])
+            try:
+                connection.send([*commands, *more])
+            except TooLarge as error:  # nothing was sent
+                self._put_back_too_large(group, error)
+                if more:
+                    connection.send(more)
+                return
             connection.has_written = connection.has_written or bool(group)
             replies = connection.receive(len(commands))
         except BaseException:

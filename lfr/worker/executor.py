@@ -25,7 +25,15 @@ from typing import Final
 from lfr import events
 from lfr.errors import Refused, Unreachable
 from lfr.runtime.consumer import Consumer
-from lfr.runtime.tasks import Completion, completion_commands, parse_tasks, retry_on_disconnect
+from lfr.runtime.tasks import (
+    INPUT_IS_GONE,
+    Completion,
+    completion_commands,
+    load_inputs,
+    parse_tasks,
+    retry_on_disconnect,
+    successful_completion,
+)
 from lfr.store import keys
 from lfr.store.queues.claims import covers
 from lfr.store.queues.move import clear_stale_mark, put_back
@@ -34,9 +42,9 @@ from lfr.store.stream.entries import Entry
 from lfr.store.stream.groups import release_claims
 from lfr.store.stream.read_size import read_entries
 from lfr.store.workflows.attempt_status import are_current
-from lfr.values.json import Json
+from lfr.values.json import ABSENT, Json
 from lfr.worker.completions import CompletionQueue, EncodedCompletion
-from lfr.worker.failures import failed_task_values
+from lfr.worker.failures import TaskFailed, failed_task_values
 from lfr.worker.fair_share import FairShare
 from lfr.worker.suspects import Suspects, Work, refuse_deadly
 from lfr.worker.threads import EventLoopThread, ThreadPool
@@ -87,6 +95,7 @@ class TaskExecutor(Consumer):
         self._concurrency = concurrency
         self._fair_share = None if share is None else FairShare(share)
         self._grace_seconds = grace_seconds
+        self._large_bytes = store.settings.values_large
         self._unchecked: list[tuple[str, events.StartTask]] = []  # read, and to be checked before they begin
         self._suspects = Suspects(self.id, store.settings.tasks_deliveries)
         self._running_suspect = ""  # its entry id
@@ -210,6 +219,7 @@ class TaskExecutor(Consumer):
             self._strangers += [(time.monotonic(), entry) for entry in batch if entry.id in strange_ids]
         # One that is claimed already: its lease ended, and this executor reclaimed it itself.
         accepted = [(id, task) for id, task in tasks if id not in strange_ids and id not in self._claims]
+        accepted = load_inputs(connection, accepted)
         if not self.listening:  # the stop came while it was reading these
             release_claims(connection, self.id, [id for id, _ in accepted])
             return
@@ -322,6 +332,9 @@ class TaskExecutor(Consumer):
                 self._end(id, ())
 
     def _begin(self, id: str, task: events.StartTask) -> None:
+        if task.input is ABSENT:
+            self._end(id, self._failed_completion(id, task, TaskFailed(INPUT_IS_GONE)))
+            return
         try:
             if self._concurrency == 1 and not self._is_async(task.base):
                 Context().run(self._run, id, task)  # as in a pool: without context variables of other tasks
@@ -350,7 +363,7 @@ class TaskExecutor(Consumer):
             commands = self._completion(id, task, output)
         except BaseException as error:
             commands = self._failed_completion(id, task, error)
-        if self._end(id, commands):
+        if self._end(id, commands, self._fail_with(id, task)):
             self._send_completions()
 
     async def _run_async(self, id: str, task: events.StartTask, work: Callable[[], Json]) -> None:
@@ -360,12 +373,18 @@ class TaskExecutor(Consumer):
             commands = self._completion(id, task, await output if inspect.isawaitable(output) else output)
         except BaseException as error:
             commands = self._failed_completion(id, task, error)
-        if self._end(id, commands):
+        if self._end(id, commands, self._fail_with(id, task)):
             self._pool.submit(self._send_completions)
 
-    def _end(self, id: str, commands: Sequence[Command]) -> bool:
-        """Note that a task has ended. Return whether the caller has to call `_send_completions`."""
-        must_send = self._completions.add(EncodedCompletion(id, commands))
+    def _fail_with(self, id: str, task: events.StartTask) -> Callable[[str], Sequence[Command]]:
+        return lambda reason: self._failed_completion(id, task, TaskFailed(reason, is_final=True))
+
+    def _end(
+        self, id: str, commands: Sequence[Command], fail: Callable[[str], Sequence[Command]] | None = None
+    ) -> bool:
+        """Note that a task has ended; `fail` is that of EncodedCompletion. Return whether the caller has to
+        call `_send_completions`."""
+        must_send = self._completions.add(EncodedCompletion(id, commands, fail))
         with self._changed:
             self._running_count -= 1
             next_task = self._fair_share.end(id, begin_next=self.listening) if self._fair_share else None
@@ -406,12 +425,12 @@ class TaskExecutor(Consumer):
 
     def _completion(self, id: str, task: events.StartTask, output: Json) -> list[Command]:
         """Return the commands that complete a task with its output. Raises InvalidJson."""
-        return self._commands(id, task, events.end_task_values(task, output=output))
+        return self._commands(task, successful_completion(id, task, output, self._large_bytes))
 
     def _failed_completion(self, id: str, task: events.StartTask, error: BaseException) -> list[Command]:
         """Return the commands that complete a task that has raised this."""
-        return self._commands(id, task, failed_task_values(task, error))
+        return self._commands(task, Completion(id, failed_task_values(task, error)))
 
-    def _commands(self, id: str, task: events.StartTask, values: dict[str, Json] | None) -> list[Command]:
+    def _commands(self, task: events.StartTask, completion: Completion) -> list[Command]:
         at = events.timestamp(time.time())
-        return [*completion_commands(Completion(id, values), at), *self._end_commands(task)]
+        return [*completion_commands(completion, at), *self._end_commands(task)]

@@ -23,12 +23,18 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.receipts import Receipts
 from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
-from lfr.runtime.tasks import Completion, complete_tasks, parse_tasks
+from lfr.runtime.tasks import (
+    Completion,
+    complete_tasks,
+    load_inputs,
+    parse_tasks,
+    successful_completion,
+)
 from lfr.store.queues.move import clear_stale_mark
 from lfr.store.redis.connection import Connection, Store, open_store
 from lfr.store.stream.entries import Entry
 from lfr.store.waits.event_buffer import remove_unused_field_sets
-from lfr.values.json import Json
+from lfr.values.json import ABSENT, Json
 from tests.integration.conftest import Stepper, append, streams
 from tests.support.waiting import eventually, eventually_equal
 
@@ -78,7 +84,7 @@ class Worker(Consumer):
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         tasks, other_ids = parse_tasks(batch)
         self.acknowledge_later(other_ids)
-        for id, task in tasks:
+        for id, task in load_inputs(connection, tasks):
             if task.base not in TASKS:
                 self.acknowledge_later([id])
             elif task.base == "fails":
@@ -90,7 +96,10 @@ class Worker(Consumer):
                     self.completed.append(values)
                     self._complete(connection, id, values)
             else:
-                self._complete(connection, id, events.end_task_values(task, output=task.input))
+                completion = successful_completion(
+                    id, task, None if task.input is ABSENT else task.input, self.store.settings.values_large
+                )
+                complete_tasks(connection, self.id, [completion], has_receipts=self.has_receipts)
 
     def _complete(self, connection: Connection, id: str, values: dict[str, Json]) -> None:
         complete_tasks(connection, self.id, [Completion(id, values)], has_receipts=self.has_receipts)
@@ -136,7 +145,8 @@ def test_nothing_is_left(
 ) -> None:
     for name in ("_EVERY_SECONDS", "_TIDY_SECONDS", "_RESCAN_SECONDS"):
         monkeypatch.setattr(housekeeper, name, 0)
-    store = open_store(replace(settings, events_retain_seconds=0.5, lease_seconds=1.0))
+    large = 2 if seed else settings.values_large  # all inputs go by pointer, or none
+    store = open_store(replace(settings, events_retain_seconds=0.5, lease_seconds=1.0, values_large=large))
     receipts = [Receipts(store, io.StringIO())] if has_receipts else []
     lifecycle, wait, worker = Lifecycle(store), WaitTasks(store), Worker(store, client, *claims)
     roles = [stepper(consumer) for consumer in (lifecycle, wait, worker, *receipts)]

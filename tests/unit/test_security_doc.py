@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from lfr.config.settings import all_settings
+from lfr.config.settings import Settings, all_settings
 from lfr.engine.advance import MAX_STARTS
 from lfr.engine.step_inputs import MAX_BYTES, MAX_VALUES
 from lfr.language.graph_rules import MAX_ATTEMPT, MAX_TURNS
 from lfr.lifecycle import items
 from lfr.operations.archive import parse
 from lfr.roles import lifecycle
+from lfr.store.stream.read_size import MAX_READ_BYTES
 from lfr.store.waits.match import MAX_FIELD_SETS
 from lfr.tasks import request
 from lfr.tasks.template import MAX_CHARACTERS
@@ -53,6 +54,8 @@ def test_each_bound_has_its_setting_and_its_test(row: list[str]) -> None:
             f"{request._MAX_HEADER_CHARACTERS // 2**10} Ki",
         ),
         ("sets of fields that waits for one kind match by", f"{MAX_FIELD_SETS}"),
+        ("bytes of the events of one pass", f"{MAX_READ_BYTES // 2**20} MiB, or one event"),
+        ("size of a value in events of lfr's own workers", f"{Settings().values_large // 2**10} KiB"),
         (
             "activations and invocations of a step in an archive",
             f"what its edges give; {MAX_TURNS:,} turns of a loop",

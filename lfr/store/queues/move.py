@@ -208,7 +208,8 @@ def _sort_queue(connection: Connection, route_cache: RouteCache, group: str) -> 
             return commands or None, (last, 0)
         for entry, task in moving:
             member = keys.attempt_member(*task.attempt_id)
-            commands += routes.task_commands(task.base, _fields_without(entry), member)
+            fields = _whole_fields(connection, routes, entry, task)
+            commands += routes.task_commands(task.base, fields, member)
         commands += routes.stale_commands(sorted({task.base for _, task in moving}))
         ids = [entry.id for entry, _ in moving]
         commands += [acknowledge_command(queue, ids), ("XDEL", queue.stream, *ids), new_version_command()]
@@ -339,6 +340,19 @@ def _member(entry: Entry) -> str:
 def _fields_without(entry: Entry, *names: str) -> list[bytes]:
     left_out = {name.encode() for name in names}
     return [part for name, value in entry.fields.items() if name not in left_out for part in (name, value)]
+
+
+def _whole_fields(
+    connection: Connection, routes: Routes, entry: Entry, task: events.StartTask
+) -> list[bytes]:
+    """Return the fields of a start-task, with its input if this goes by pointer no more. (HGET)"""
+    pointer = task.input_from
+    if pointer is None or routes.goes_by_pointer(task.base, pointer.size):
+        return _fields_without(entry)
+    encoded = connection.call("HGET", *pointer)
+    if encoded is None:  # the worker fails the task
+        return _fields_without(entry)
+    return [*_fields_without(entry, "input_from"), b"input", encoded]
 
 
 def clear_stale_mark(connection: Connection, group: str) -> None:

@@ -46,6 +46,8 @@ class Routes:
     bus            the key of the stream that all may read
     has_listeners  whether a foreign group reads the bus
     has_receipts   whether a receipts role runs
+    large_bytes    the size from which on an input goes by pointer; None: none does
+    listeners_read_pointers  whether the workers of all foreign groups read pointers
     """
 
     now_ms: int
@@ -53,6 +55,18 @@ class Routes:
     claims: Claims = field(default_factory=Claims)
     has_listeners: bool = False
     has_receipts: bool = False
+    large_bytes: int | None = None
+    listeners_read_pointers: bool = False
+
+    def goes_by_pointer(self, base: str, size: int) -> bool:
+        """Return whether an input of this many bytes goes by pointer to a task. It does to lfr's own
+        workers, and to foreign ones if all that read the bus can read pointers. While none reads it, a task
+        that nobody has claimed may be for a foreign worker that is to come."""
+        if self.large_bytes is None or size < self.large_bytes or base == EACH:
+            return False
+        if self.has_listeners:
+            return self.listeners_read_pointers
+        return base.startswith(WAIT_PREFIX) or self.claims.group_of(base) is not None
 
     def start_task_commands(self, fields: Mapping[str, Json]) -> list[Command]:
         """Return the commands that append a start-task event with these fields, which include `base`, and
@@ -146,7 +160,7 @@ class RouteReads:
     time: ReplyHandle
     states: ReplyHandle
     groups: ReplyHandle
-    consumers: Mapping[bytes, ReplyHandle]
+    consumers: Mapping[bytes, tuple[ReplyHandle, ReplyHandle]]
 
 
 class RouteCache:
@@ -164,9 +178,9 @@ class RouteCache:
         self.lease_ms = round(1000 * store.settings.tasks_lease_seconds)
         self.forget_ms = round(1000 * store.settings.receipts_forget_seconds)
         self._claims = Claims()
-        self._listeners: dict[
-            bytes, tuple[float, bool]
-        ] = {}  # when it was checked last; whether it is active
+        self._large_bytes = store.settings.values_large
+        # When it was checked last; whether it is active, whether it reads pointers.
+        self._listeners: dict[bytes, tuple[float, bool, bool]] = {}
         self._first_seen: dict[bytes, float] = {}
 
     def add_reads(self, pipeline: Pipeline) -> RouteReads:
@@ -178,8 +192,11 @@ class RouteCache:
             pipeline.add("MGET", keys.CLAIMS_VERSION, keys.RECEIPTS_ROLE),
             pipeline.add("XINFO", "GROUPS", self.bus),
             {
-                name: pipeline.add("XINFO", "CONSUMERS", self.bus, name)
-                for name, (checked_at, _) in self._listeners.items()
+                name: (
+                    pipeline.add("XINFO", "CONSUMERS", self.bus, name),
+                    pipeline.add("SISMEMBER", keys.POINTER_READERS, name),
+                )
+                for name, (checked_at, _, _) in self._listeners.items()
                 if now - checked_at >= _LISTENER_CHECK_SECONDS
             },
         )
@@ -189,9 +206,16 @@ class RouteCache:
         version, receipts_role = reads.states.value
         if version != self._claims.version:
             self._claims = parse_claims(version, connection.call("HGETALL", keys.CLAIMS))
-        has_listeners = self._find_listeners(reads)
-        now_ms = parse_time_ms(reads.time.value)
-        return Routes(now_ms, self.bus, self._claims, has_listeners, receipts_role is not None)
+        listeners = self._find_listeners(reads)
+        return Routes(
+            now_ms=parse_time_ms(reads.time.value),
+            bus=self.bus,
+            claims=self._claims,
+            has_listeners=bool(listeners),
+            has_receipts=receipts_role is not None,
+            large_bytes=self._large_bytes,
+            listeners_read_pointers=all(listeners),
+        )
 
     def watch(self, connection: Connection, *more: str) -> Routes:
         """Watch CLAIMS_VERSION and `more` keys, and read the routes. (WATCH, TIME, MGET, XINFO)"""
@@ -201,16 +225,18 @@ class RouteCache:
         pipeline.send()
         return self.parse(connection, reads)
 
-    def _find_listeners(self, reads: RouteReads) -> bool:
-        """Return whether a foreign group reads the bus. A new one counts as active until it is checked."""
+    def _find_listeners(self, reads: RouteReads) -> list[bool]:
+        """Return for each foreign group that reads the bus whether it reads pointers. A new one counts as
+        active, and as one that does not, until it is checked."""
         now = time.monotonic()
-        for name, consumers in reads.consumers.items():
-            self._listeners[name] = now, self._is_active(name, consumers.value_or_none)
+        for name, (consumers, is_reader) in reads.consumers.items():
+            is_active = self._is_active(name, consumers.value_or_none)
+            self._listeners[name] = now, is_active, bool(is_reader.value_or_none)
         names = [parse_pairs(group)[b"name"] for group in reads.groups.value_or_none or ()]
         foreign = [name for name in names if not self._is_own(name)]
-        self._listeners = {name: self._listeners.get(name, (0.0, True)) for name in foreign}
+        self._listeners = {name: self._listeners.get(name, (0.0, True, False)) for name in foreign}
         self._first_seen = {name: self._first_seen.get(name, now) for name in foreign}
-        return any(is_active for _, is_active in self._listeners.values())
+        return [reads_pointers for _, is_active, reads_pointers in self._listeners.values() if is_active]
 
     def _is_own(self, name: bytes) -> bool:
         group = name.decode(errors="backslashreplace")

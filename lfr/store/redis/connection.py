@@ -14,13 +14,14 @@ from typing import Any, Self, TypeAlias
 import redis
 
 from lfr.config.settings import Settings
-from lfr.errors import BadSettings, Refused, Unreachable
+from lfr.errors import BadSettings, Refused, TooLarge, Unreachable
 from lfr.store.redis.key_prefix import KeyPrefix
 from lfr.store.redis.pool import Pool, address, open_pool
 from lfr.store.redis.replicas import Confirmations, ReplicaSettings
 from lfr.store.redis.resp import pack, read_replies
 from lfr.store.redis.sentinel import Sentinels
 from lfr.store.redis.server_check import is_reserved
+from lfr.store.redis.size_limits import LEAST_LIMIT
 
 Command: TypeAlias = Sequence[str | bytes | int | float]
 """A Redis command: its name and arguments."""
@@ -190,14 +191,26 @@ class Connection:
 
     def _write(self, commands: Sequence[Command], names: Sequence[str]) -> None:
         """Send commands whose keys have their prefix. With a prefix, `names` says what their replies are."""
+        packed = pack(commands)
+        if len(packed) > LEAST_LIMIT:
+            self.check_size(commands)
         try:
             if self._redis_connection is None:
                 self._redis_connection = self._pool.take()
             self._note_watch(commands)
-            self._redis_connection.send_packed_command([pack(commands)], check_health=False)
+            self._redis_connection.send_packed_command([packed], check_health=False)
         except _CONNECTION_ERRORS as error:
             raise self._disconnected(error) from None
         self._sent_names += names
+
+    def check_size(self, commands: Sequence[Command]) -> None:
+        """Raise TooLarge if the server would refuse these commands in one write because of their size."""
+        try:
+            limits = self._pool.load_limits()
+        except _CONNECTION_ERRORS as error:
+            raise self._disconnected(error) from None
+        if excess := limits.find_excess(commands):
+            raise TooLarge(excess, hint="make the value smaller, or raise this limit of the server")
 
     def receive(self, count: int) -> list[Reply]:
         """Return the replies to the next `count` commands that were sent. Raises as `execute_unchecked`."""

@@ -18,14 +18,16 @@ def _names(text: str, keys: slice) -> dict[str, slice]:
 
 
 _KEYS: Final[Mapping[str, slice]] = {
-    **_names("COMMAND EXEC HELLO INFO MULTI PING ROLE SELECT SENTINEL TIME UNWATCH WAIT WAITAOF", slice(0)),
+    **_names(
+        "COMMAND CONFIG EXEC HELLO INFO MULTI PING ROLE SELECT SENTINEL TIME UNWATCH WAIT WAITAOF", slice(0)
+    ),
     **_names("GET PEXPIRE PTTL SET TYPE", slice(1, 2)),
     **_names("HDEL HGET HGETALL HINCRBY HKEYS HMGET HSET HSETNX HVALS", slice(1, 2)),
-    **_names("LLEN LRANGE RPUSH SADD SCARD SMEMBERS SRANDMEMBER SREM", slice(1, 2)),
+    **_names("LLEN LRANGE RPUSH SADD SCARD SISMEMBER SMEMBERS SRANDMEMBER SREM", slice(1, 2)),
     **_names("XACK XADD XAUTOCLAIM XCLAIM XDEL XLEN XPENDING XRANGE XREVRANGE", slice(1, 2)),
     **_names("ZADD ZCARD ZCOUNT ZRANGE ZRANGEBYSCORE ZREM ZREMRANGEBYSCORE", slice(1, 2)),
     **_names("ZREVRANGE ZREVRANK ZSCAN ZSCORE", slice(1, 2)),
-    **_names("XGROUP XINFO", slice(2, 3)),
+    **_names("MEMORY XGROUP XINFO", slice(2, 3)),
     **_names("DEL EXISTS MGET RENAME WATCH", slice(1, None)),
 }
 """The arguments of each command that are keys, but for those of `_find_keys`."""

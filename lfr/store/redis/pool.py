@@ -5,7 +5,9 @@ redis-py connects: URL, TLS, unix socket, Sentinels, user, password, time-outs.
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -22,11 +24,15 @@ from lfr.store.redis.replicas import DISK
 from lfr.store.redis.resp import find_parser_class, pack, read_replies
 from lfr.store.redis.sentinel import Sentinels
 from lfr.store.redis.server_check import ServerCheck
+from lfr.store.redis.size_limits import LIMIT_COMMANDS, SizeLimits, parse_limits
 from lfr.store.redis.url import RedisUrl, parse_redis_url
 
 _CONNECT_SECONDS = 5.0
 
 _URL_SETTING = "redis.url"
+
+_LIMITS_SECONDS = 60.0
+"""How long the limits of a server count as known."""
 
 
 def open_pool(settings: Settings) -> tuple[Pool, Sentinels | None]:
@@ -89,6 +95,9 @@ class Pool(redis.ConnectionPool):
     have it yet, or gives it back. Nobody could give it back later: so it is closed with its last reference.
     """
 
+    size_limits = SizeLimits()
+    limits_read_at = -math.inf
+
     def reset(self) -> None:
         """Empty the pool. redis-py calls this from the constructor, and in a forked process."""
         super().reset()
@@ -104,6 +113,18 @@ class Pool(redis.ConnectionPool):
             connection.disconnect()
             connection.connect()
         return connection
+
+    def load_limits(self) -> SizeLimits:
+        """Return the limits of the server, as read within the last minute. (CONFIG GET)"""
+        if time.monotonic() - self.limits_read_at > _LIMITS_SECONDS:
+            connection = self.take()
+            try:
+                connection.send_packed_command([pack(LIMIT_COMMANDS)], check_health=False)
+                self.size_limits = parse_limits(read_replies(connection, len(LIMIT_COMMANDS)))
+            finally:
+                self.release(connection)
+            self.limits_read_at = time.monotonic()
+        return self.size_limits
 
     def _has_moved(self, connection: Any) -> bool:
         """Return whether a later connection has met another primary: one that was cut off from the Sentinels

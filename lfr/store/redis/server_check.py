@@ -36,6 +36,7 @@ _KEY_TYPES: Final[Mapping[str, str]] = {
     keys.CLAIMS_VERSION: "string",
     keys.UNSORTED: "set",
     keys.UNCLAIMED: "set",
+    keys.POINTER_READERS: "set",
     keys.FOREIGN_TASKS: "hash",
     keys.HOUSEKEEPER: "string",
     keys.IS_INDEXED: "string",

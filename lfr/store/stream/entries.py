@@ -16,6 +16,7 @@ from lfr import events
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Reply
 from lfr.values.json import InvalidJson, Json, decode_json, encode_json
+from lfr.values.pointers import pointed_bytes
 
 _MAX_DEAD_LETTERS = 10_000
 """About how many dead letters are kept; Redis drops the oldest."""
@@ -46,8 +47,14 @@ class NoGroup(Exception):
 
 
 def entry_bytes(entry: Entry) -> int:
-    """Return how many bytes the values of an entry have."""
-    return sum(map(len, entry.fields.values()))
+    """Return how many bytes the values of an entry have, with the value to which it refers."""
+    return sum(map(len, entry.fields.values())) + pointed_size(entry)
+
+
+def pointed_size(entry: Entry) -> int:
+    """Return how many bytes the value has to which an entry refers; 0 if it refers to none."""
+    pointer = entry.fields.get(b"input_from") or entry.fields.get(b"output_from")
+    return 0 if pointer is None else pointed_bytes(pointer)
 
 
 def parse_entries(reply: Iterable[Reply], stream: str = "") -> list[Entry]:

@@ -47,7 +47,7 @@ class ReadSize:
             return
         commands: list[Command] = [("XLEN", stream) for stream in streams]
         commands += [("MEMORY", "USAGE", stream) for stream in streams]
-        replies = connection.execute(commands, keep_errors=True)
+        replies = connection.execute_unchecked(commands)
         for length, size in zip(replies[: len(streams)], replies[len(streams) :], strict=True):
             if isinstance(length, int) and isinstance(size, int) and length:  # a user may not ask for it
                 self._count = min(self._count, max(1, MAX_READ_BYTES * length // max(size, 1)))

@@ -17,13 +17,10 @@ from lfr.store import keys
 from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import TIME, Command, Connection, parse_time_ms
 from lfr.store.stream.entries import append_command
-from lfr.store.workflows.commit import (
-    history_command,
-    parse_deadline,
-    parse_delayed_start,
-    start_task_commands,
-)
+from lfr.store.workflows.commit import history_command
 from lfr.store.workflows.flow_cache import FlowCache
+from lfr.store.workflows.large_values import with_whole_input
+from lfr.store.workflows.start_events import parse_deadline, parse_delayed_start, start_task_commands
 from lfr.store.workflows.workflow_timeouts import fire_workflow_deadlines
 
 _MAX_WAIT_SECONDS: Final = 1.0
@@ -101,6 +98,7 @@ def _fire_delayed_starts(connection: Connection, route_cache: RouteCache, now_ms
     for start in starts:
         if start is not None:
             fields, timeout = parse_delayed_start(start)
+            fields = with_whole_input(connection, routes, fields)
             commands += start_task_commands(routes, fields, timeout)
             fact = Fact(fields["index"], FactKind.STARTED, fields["attempt"])
             commands.append(history_command(fields["workflow"], routes.now_ms, [([fact], "")]))

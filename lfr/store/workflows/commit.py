@@ -10,6 +10,7 @@ For each workflow, in this order:
     HINCRBY W         how many results were simulated, if some are
     HSET  W:outputs   outputs of the steps that ended
     HSET, HDEL W:steps  progress of the steps that changed
+    HSET, HDEL W:large  large inputs of attempts that start; those that no attempt uses any more
     HSET  W:latched   0 for steps that have ended and that acquire or release a latch; `stopped`
     RPUSH W:facts     an element of the history for each transition
     ZREM, ZADD workflows:state:...  if the state changes
@@ -37,10 +38,19 @@ from lfr.store.stream.entries import append_command, flatten_pairs
 from lfr.store.stream.groups import note_stream_command
 from lfr.store.workflows.flow_texts import record_fields, use_text_commands
 from lfr.store.workflows.history import format_element
+from lfr.store.workflows.large_values import LargeValues
 from lfr.store.workflows.load import LoadedWorkflow
+from lfr.store.workflows.start_events import (
+    deadline_member,
+    delayed_start_commands,
+    start_task_commands,
+)
 from lfr.store.workflows.workflow_deadlines import deadline_commands
 from lfr.tasks.catalogue import ACQUIRE, RELEASE
-from lfr.values.json import Json, JsonTexts, decode_json, decode_json_lines, encode_json, encode_json_lines
+from lfr.values.json import (
+    Json,
+    JsonTexts,
+)
 
 MAX_BRIEF: Final = 300
 """Characters of a reason that lists show."""
@@ -69,7 +79,8 @@ def transition_commands(
     them. `routes` is when the workflow was loaded.
     """
     commands = state_commands(routes, workflow, transitions)
-    return commands + event_commands(routes, workflow, transitions)
+    commands += event_commands(routes, workflow, transitions)
+    return commands + large_value_commands(workflow)
 
 
 def state_commands(
@@ -112,7 +123,12 @@ def event_commands(
     """Return those of `transition_commands` that append events, and that write what attempts have elsewhere:
     deadlines, delayed starts, places in indexes."""
     record = workflow.record
-    return _event_commands(routes, record.id, record.run, transitions, workflow.texts)
+    return _event_commands(routes, record.id, record.run, transitions, workflow.texts, workflow.large_values)
+
+
+def large_value_commands(workflow: LoadedWorkflow) -> list[Command]:
+    """Return those of `transition_commands` that store and delete large values; they come last."""
+    return workflow.large_values.commands(workflow.progress)
 
 
 def create_workflow_commands(
@@ -141,7 +157,9 @@ def create_workflow_commands(
         at = events.timestamp(now_ms / 1000)
         commands.append(note_stream_command(routes.bus))
         commands.append(routes.bus_command(events.START_WORKFLOW, at, {"workflow": workflow}))
-    return commands + _event_commands(routes, workflow, run, [first], texts)
+    large_values = LargeValues(workflow)
+    commands += _event_commands(routes, workflow, run, [first], texts, large_values)
+    return commands + large_values.commands(progress)
 
 
 def index_commands(workflow: str, state: WorkflowState, started_ms: int) -> list[Command]:
@@ -271,7 +289,12 @@ def _latch_commands(id: str, flow: Flow, transitions: Sequence[Transition]) -> I
 
 
 def _event_commands(
-    routes: Routes, id: str, run: str, transitions: Iterable[Transition], texts: JsonTexts
+    routes: Routes,
+    id: str,
+    run: str,
+    transitions: Iterable[Transition],
+    texts: JsonTexts,
+    large_values: LargeValues,
 ) -> list[Command]:
     at = events.timestamp(routes.now_ms / 1000)
     commands: list[Command] = []
@@ -282,7 +305,7 @@ def _event_commands(
         if transition.cancels:
             commands += routes.stale_commands([attempt.invocation.base for attempt in transition.cancels])
         for start in transition.starts:
-            commands += _start_commands(routes, id, run, start, texts)
+            commands += _start_commands(routes, id, run, start, texts, large_values)
         if transition.state in _STATE_EVENTS and _changes_workflow(transition):
             commands += routes.state_commands(_STATE_EVENTS[transition.state], at, id)
         if transition.state is WorkflowState.FAILED and _is_timed_out(transition):  # its items are to stop
@@ -301,15 +324,21 @@ def _attempt_fields(id: str, run: str, attempt: Attempt) -> dict[str, Json]:
     }
 
 
-def _start_commands(routes: Routes, id: str, run: str, start: Start, texts: JsonTexts) -> list[Command]:
+def _start_commands(
+    routes: Routes, id: str, run: str, start: Start, texts: JsonTexts, large_values: LargeValues
+) -> list[Command]:
     """Return the commands that start an attempt, now or after its delay, and set its deadline."""
     invocation = start.invocation
+    text = texts.encode(start.input)
+    input: dict[str, Json] = {"input": text}
+    if routes.goes_by_pointer(invocation.base, len(text)):
+        input = {"input_from": large_values.refer(start.input, text, start.index, start.attempt)}
     fields: dict[str, Json] = {
         "workflow": id,
         "name": invocation.name,
         "base": invocation.base,
         "index": start.index,
-        "input": texts.encode(start.input),
+        **input,
         "parameters": invocation.parameters,
         "attempt": start.attempt,
     }
@@ -318,71 +347,15 @@ def _start_commands(routes: Routes, id: str, run: str, start: Start, texts: Json
     if run:
         fields["run"] = run
     if start.delay:
-        return _delayed_start_commands(fields, start.delay, invocation.options.timeout, routes.now_ms)
+        return delayed_start_commands(fields, start.delay, invocation.options.timeout, routes.now_ms)
     return start_task_commands(routes, fields, invocation.options.timeout)
-
-
-def start_task_commands(routes: Routes, fields: Mapping[str, Json], timeout: float | None) -> list[Command]:
-    """Return the commands that append a start-task event with these fields and set the attempt's deadline,
-    `timeout` seconds after `routes`; None: it has no deadline. (XADD, ZADD)"""
-    commands = routes.start_task_commands(fields)
-    if timeout is not None:
-        names = [fields["name"], fields["base"]]
-        member = _deadline_member(timeout, names, *attempt_of(fields))
-        commands.append(("ZADD", keys.DEADLINES, routes.now_ms + round(1000 * timeout), member))
-    return commands
-
-
-def attempt_of(fields: Mapping[str, Json]) -> events.AttemptId:
-    """Return the attempt that the fields of a start-task event name."""
-    return fields["workflow"], fields["index"], fields["attempt"], fields.get("run", "")
-
-
-def _deadline_member(
-    timeout: float, names: list[str], workflow: str, index: int, attempt: int, run: str
-) -> str:
-    # JSON, because a name from a foreign archive may be any text.
-    last = encode_json([*names, run] if run else names)
-    return f"{workflow} {index} {attempt} {timeout:.10g} {last}"
-
-
-def parse_deadline(member: str) -> tuple[dict[str, Json], str, str]:
-    """Return the attempt of a deadline as an event's fields (workflow, name, index, attempt, run), its
-    `base`, and its timeout in seconds as text."""
-    workflow, index, attempt, timeout, names = member.split(" ", 4)
-    name, base, *run = decode_json(names.encode())
-    fields = {"workflow": workflow, "name": name, "index": int(index), "attempt": int(attempt)}
-    return {**fields, **({"run": run[0]} if run else {})}, base, timeout
-
-
-_NESTED_FIELDS: Final = ("input", "parameters")
-"""The fields of a start-task event that may be nested to the limit: no JSON may stand around them."""
-
-
-def _delayed_start_commands(
-    fields: Mapping[str, Json], delay: float, timeout: float | None, now_ms: int
-) -> list[Command]:
-    """Return the commands that store a start-task event until it is due, in `delay` seconds. (SET, ZADD)"""
-    attempt = attempt_of(fields)
-    flat = {name: value for name, value in fields.items() if name not in _NESTED_FIELDS}
-    lines = encode_json_lines({"task": flat, "timeout": timeout}, *(fields[name] for name in _NESTED_FIELDS))
-    return [
-        ("SET", keys.delayed_start(*attempt), lines),
-        ("ZADD", keys.DELAYED_STARTS, now_ms + round(1000 * delay), keys.attempt_member(*attempt)),
-    ]
-
-
-def parse_delayed_start(lines: bytes) -> tuple[dict[str, Json], float | None]:
-    """Return the fields of a delayed start-task event, and the timeout of its attempt in seconds or None."""
-    head, *nested = decode_json_lines(lines)
-    return {**head["task"], **dict(zip(_NESTED_FIELDS, nested, strict=True))}, head["timeout"]
 
 
 def _over_commands(routes: Routes, id: str, run: str, over: Iterable[Attempt]) -> Iterator[Command]:
     """Yield the commands that delete what there is of attempts that are over: deadlines, delayed starts,
     places in the index of unclaimed tasks. (ZREM, DEL)"""
     deadlines = [
-        _deadline_member(
+        deadline_member(
             timeout, [each.invocation.name, each.invocation.base], id, each.index, each.attempt, run
         )
         for each in over

@@ -7,7 +7,7 @@ commit on the same connection succeeds: it is refused if another client has chan
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -20,6 +20,7 @@ from lfr.store.queues.routes import RouteCache, Routes
 from lfr.store.redis.connection import Command, Connection, Reply
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.workflows.flow_cache import PREFETCH_LIMIT, FlowCache, likely_steps
+from lfr.store.workflows.large_values import LargeValues, load_names
 from lfr.values.json import Json, JsonTexts, decode_json
 from lfr.values.work import LookBudget
 
@@ -35,6 +36,7 @@ class Record:
     reason     why it failed; cut if the record was loaded for a list
     run        identifies this run of the id, which may be used again after a deletion: what names another run
                is of the past. Items have that of their parent. Empty: an earlier version has started it
+    has_large  whether it may have large values beside the streams
     """
 
     id: str
@@ -51,6 +53,7 @@ class Record:
     simulated: int
     reason: str
     run: str = ""
+    has_large: bool = False
 
     def progress(self) -> Progress:
         """Return state and counts as a Progress of which no step has been loaded."""
@@ -59,7 +62,7 @@ class Record:
         )
 
 
-ADVANCE_FIELDS = ("flow", "state", "started", "counts", "run")
+ADVANCE_FIELDS = ("flow", "state", "started", "counts", "run", "large")
 LIST_FIELDS = (*ADVANCE_FIELDS, "name", "ended", "steps", "simulated", "brief")
 RECORD_FIELDS = (*LIST_FIELDS, "reason")
 
@@ -75,10 +78,10 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
     """
     if not isinstance(reply, list) or reply[0] is None:
         return None  # an error: the key holds something else
-    reference, state, started, counts, run = reply[:5]
+    reference, state, started, counts, run, large = reply[:6]
     active, done, skipped, failed = map(int, counts.split())
     name, ended, total, simulated, brief, reason = (
-        value or b"" for value in (*reply[5:], *_NO_VALUES[len(reply) :])
+        value or b"" for value in (*reply[6:], *_NO_VALUES[len(reply) :])
     )
     return Record(
         id=workflow,
@@ -95,14 +98,15 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
         simulated=int(simulated or 0),
         reason=(reason or brief).decode(),
         run=run.decode() if run else "",
+        has_large=large is not None,
     )
 
 
 @dataclass(slots=True)
 class LoadedWorkflow:
     """A watched workflow: its record as stored, which stays so, and the loaded part of its progress and
-    outputs (by index), which `apply` changes. `texts` are those of outputs, loaded or new; `budget` is for
-    the next transition."""
+    outputs (by index), which `apply` changes. `texts` are those of outputs, loaded or new; `large_values` are
+    those beside the streams; `budget` is for the next transition."""
 
     record: Record
     flow: Flow
@@ -110,6 +114,10 @@ class LoadedWorkflow:
     outputs: dict[int, Json] = field(default_factory=dict)
     texts: JsonTexts = field(default_factory=JsonTexts)
     budget: LookBudget = field(default_factory=LookBudget)
+    large_values: LargeValues = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.large_values = LargeValues(self.record.id, has_record=self.record.has_large)
 
     def apply(self, transition: Transition) -> None:
         """Change progress and outputs as `transition` says. Nothing is written yet."""
@@ -131,8 +139,10 @@ def load(
     route_cache: RouteCache,
     indices_by_id: Mapping[str, Iterable[int]],
     add_reads: Callable[[Pipeline], None] = lambda pipeline: None,
+    pointing: Collection[str] = (),
 ) -> tuple[Routes, dict[str, LoadedWorkflow]]:
-    """Watch and load workflows, with the progress that results of these steps are likely to need.
+    """Watch and load workflows, with the progress that results of these steps are likely to need. `pointing`
+    are those to which results with large outputs belong.
 
     `add_reads` adds commands that are sent with the first round trip, behind WATCH. Return the routes, and
     the workflows by id, without those that, or whose flow, do not exist. (WATCH, TIME, MGET, XINFO, HMGET;
@@ -170,6 +180,11 @@ def load(
             requests.append((workflow, LoadRequest(likely_steps(flow, indices_by_id[record.id]))))
         flows.remember(record.id, record.reference)
     _load_requested(connection, requests)
+    large = [each for id, each in loaded.items() if each.record.has_large or id in pointing]
+    for workflow, names in zip(
+        large, load_names(connection, [each.record.id for each in large]), strict=True
+    ):
+        workflow.large_values.stored = names
     return routes, loaded
 
 

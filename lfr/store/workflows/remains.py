@@ -19,7 +19,9 @@ _SCAN_COUNT = 5000
 
 def has_remains(connection: Connection, id: str) -> bool:
     """Return whether Redis holds data of a workflow besides its record, or lists it. (EXISTS, ZSCORE)"""
-    exists, score = connection.execute([("EXISTS", *keys.whole_data(id)), ("ZSCORE", keys.ALL, id)])
+    # A worker may store a large output of a deleted workflow: a lifecycle deletes it with its end-task.
+    data = [key for key in keys.whole_data(id) if key != keys.large_values(id)]
+    exists, score = connection.execute([("EXISTS", *data), ("ZSCORE", keys.ALL, id)])
     return bool(exists) or score is not None
 
 
