@@ -35,18 +35,27 @@ class LatchOrder:
         self._held: dict[tuple[str, str], Entry] = {}
 
     @property
-    def has_held(self) -> bool:
-        """Whether results are held back."""
-        return bool(self._held)
+    def held_count(self) -> int:
+        """How many results are held back."""
+        return len(self._held)
 
     def hold(self, entries: Iterable[Entry]) -> None:
         """Hold these results back."""
         self._held |= {(entry.stream, entry.id): entry for entry in entries}
 
-    def release(self) -> list[Entry]:
-        """Return the results that are held back, in their order, and hold them back no more."""
-        held, self._held = self._held, {}
-        return sorted(held.values(), key=lambda entry: StreamId.parse(entry.id))
+    def release(self, connection: Connection) -> list[Entry]:
+        """Return the results that are held back, in their order, and hold them back no more; none as long as
+        an earlier result than all of them is pending at another lifecycle. (XPENDING)"""
+        held = sorted(self._held.values(), key=lambda entry: StreamId.parse(entry.id))
+        if not held or self._read_oldest(connection, StreamId.parse(held[0].id)) is not None:
+            return []
+        self._held = {}
+        return held
+
+    def _read_oldest(self, connection: Connection, before: StreamId) -> StreamId | None:
+        return read_oldest_of_others(
+            connection, self._consumers, before=before, most_deliveries=_MAX_DELIVERIES
+        )
 
     def find_early(self, connection: Connection, transitions: Mapping[str, Sequence[Transition]]) -> set[str]:
         """Return the workflows with transitions that start steps with latches, while an earlier result is
@@ -57,10 +66,7 @@ class LatchOrder:
             for id, changes in transitions.items()
             if (ids := [StreamId.parse(change.entry_id) for change in changes if _uses_latch(change)])
         }
-        last = max(last for _, last in spans.values())
-        oldest = read_oldest_of_others(
-            connection, self._consumers, before=last, most_deliveries=_MAX_DELIVERIES
-        )
+        oldest = self._read_oldest(connection, max(last for _, last in spans.values()))
         earlier = [StreamId.parse(entry.id) for entry in self._held.values()]
         earlier += [] if oldest is None else [oldest]
         early: set[str] = set()

@@ -96,7 +96,7 @@ class Lifecycle(Consumer):
         """Keep house; fire due deadlines and delayed starts, at most every 0.1 s; return seconds until the
         next try."""
         self._housekeeper.run(connection)
-        if self._latch_order.has_held:
+        if self._latch_order.held_count:
             self._process_held(connection)
         now = time.monotonic()
         seconds = self._check_timers_at - now
@@ -105,11 +105,18 @@ class Lifecycle(Consumer):
             seconds = fire_due_timers(
                 connection, self._route_cache, self._flows, count=self.store.settings.batch
             )
-        return min(seconds, _SOON_SECONDS) if self._latch_order.has_held else seconds
+        return min(seconds, _SOON_SECONDS) if self._latch_order.held_count else seconds
+
+    def capacity(self) -> int:
+        """Return how many events a pass may read: fewer while many are held back, but at least one, so that
+        what a dead lifecycle has read is reclaimed."""
+        return max(1, super().capacity() - self._latch_order.held_count)
 
     def _process_held(self, connection: Connection) -> None:
+        self._batch = self._latch_order.release(connection)  # a defect that one of them meets stops no other
+        if not self._batch:
+            return
         self._looks = LookBudget(_MAX_LOOKS)
-        self._batch = self._latch_order.release()  # a defect that one of them meets stops no other
         try:
             self._process(connection, classify_batch(self._batch))
         except (Unreachable, Refused):

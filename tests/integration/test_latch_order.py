@@ -63,6 +63,7 @@ def test_a_countdown_waits_for_an_acquire_whose_cause_another_lifecycle_has_read
     lifecycle.step()
     assert latch_starts(client) == []
     assert inspect_workflow(store, other)["steps"][1]["state"] == "DONE"  # this one does not wait
+    assert lifecycle.consumer.capacity() == store.settings.batch - 1
     eventually(lambda: lifecycle.step() or len(latch_starts(client)) == 2)
     assert latch_starts(client) == ["wait:acquire", "wait:countdown"]
     settle(client, lifecycle)
