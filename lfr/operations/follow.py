@@ -98,7 +98,7 @@ class _Follower:
         self._bus = store.stream
         self._connection = connection
         self._id = record.id
-        self._started_ms = record.started_ms
+        self._identity = record.started_ms, record.run  # a restored workflow has the start of the archived
         self._flow = flow
         self._after = entry_order(after)
         self._last_id = ""
@@ -115,7 +115,7 @@ class _Follower:
         record, entries = read_record_and_history(
             self._connection, self._id, after=self._last_id, count=_PAGE
         )
-        if record is None or record.started_ms != self._started_ms:
+        if record is None or (record.started_ms, record.run) != self._identity:
             raise NotFound(f"{self._id} has been deleted")
         for entry in entries:
             self._update_running(entry)

@@ -10,6 +10,7 @@ import redis
 
 from lfr import Client
 from lfr.errors import NotFound
+from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.intervene import delete_workflow, terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.store import keys
@@ -51,6 +52,18 @@ def test_a_workflow_that_is_deleted_is_followed_no_longer(store: Store) -> None:
     terminate_workflow(store, id)
     delete_workflow(store, id)
     start_workflow(store, "B", {}, "again")
+    with pytest.raises(NotFound, match="has been deleted"):
+        next(updates)
+
+
+def test_a_workflow_that_is_restored_under_its_id_is_another_one(store: Store) -> None:
+    id = start_workflow(store, "A", {}).id
+    updates = Client(store.settings.redis_url).follow(id)
+    next(updates)
+    document = archive_workflow(store, id)
+    terminate_workflow(store, id)
+    delete_workflow(store, id)
+    assert restore_workflow(store, document) == id
     with pytest.raises(NotFound, match="has been deleted"):
         next(updates)
 
