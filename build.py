@@ -12,6 +12,7 @@ python3 build.py fix               mend what lint can mend, and format
 python3 build.py bench [NAMES]     run the benchmarks, or one with its arguments: comparison --rounds 3
 python3 build.py hooks             let git check what is staged before each commit
 python3 build.py staged            check what is staged: the hook runs this
+python3 build.py audit             look for known holes in what the file bundles
 python3 build.py lock [NAMES]      resolve the dependencies again, with hashes
 python3 build.py release X.Y.Z     changelog, version, tests, build, sums, commit, tag (--no-tests: no tests)
 python3 build.py clean             remove everything that was built
@@ -40,11 +41,12 @@ import time
 import tomllib
 import venv
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 BUILD = ROOT / ".build"
@@ -121,6 +123,7 @@ def build(extra: Sequence[str] = ()) -> int:
         _finish(unfinished)
         unfinished.chmod(0o755)
         unfinished.replace(FILE)
+        shutil.copyfile(stage / "lfr" / "components.cdx.json", FILE.with_name("lfr.cdx.json"))
     (BUILD / "stamp").write_text("" if extra else _inputs())
     print(f"dist/lfr: {FILE.stat().st_size / 2**20:.2f} MiB, SHA-256 {_digest(FILE)}", file=sys.stderr)
     return 0
@@ -194,6 +197,20 @@ def fix(_: Sequence[str] = ()) -> int:
     """Mend what lint can mend by itself, and format."""
     ruff = _program("ruff")
     return max(_run([ruff, "check", "--fix", "."]), _run([ruff, "format", "."]), _prettier("--write"))
+
+
+def audit(_: Sequence[str] = ()) -> int:
+    """Look for known holes in the packages that the file bundles: ask PyPI and npm. Return 1 if there are
+    some, or if one of the two does not answer."""
+    tool = str(Path(_environment("audit")).parent / "pip-audit")
+    codes = []
+    for name in ("bundle", "valkey", "build"):
+        print(f"build.py audit: requirements/{name}.txt", file=sys.stderr, flush=True)
+        options = ["--strict", "--no-deps", "--disable-pip", "--progress-spinner=off"]
+        codes.append(_run([tool, *options, "-r", str(REQUIREMENTS / f"{name}.txt")]))
+    print("build.py audit: console_static/package-lock.json", file=sys.stderr, flush=True)
+    codes.append(_run([*_node("npm"), "audit", "--package-lock-only"], folder=CONSOLE))
+    return int(any(codes))
 
 
 def bench(words: Sequence[str]) -> int:
@@ -294,7 +311,22 @@ def release(arguments: Sequence[str]) -> int:
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     command.__name__: command
-    for command in (build, wheel, demo, fast, test, check, fix, bench, hooks, staged, lock, release, clean)
+    for command in (
+        build,
+        wheel,
+        demo,
+        fast,
+        test,
+        check,
+        fix,
+        bench,
+        hooks,
+        staged,
+        audit,
+        lock,
+        release,
+        clean,
+    )
 }
 
 
@@ -384,11 +416,60 @@ def _stage(stage: Path, extra: Sequence[str], *, with_packages: bool = True) -> 
     console = stage / "lfr" / "console_static"
     shutil.copytree(CONSOLE, console, ignore=shutil.ignore_patterns("*~", ".*", "package*.json", "vendor"))
     _copy_vendored(console / "vendor")
+    bill = json.dumps(_bill_of_materials(extra), indent=1, sort_keys=True)
+    (stage / "lfr" / "components.cdx.json").write_text(f"{bill}\n")
     for cpu in CPUS:
         server = stage / "lfr" / "host" / "servers" / cpu / "valkey-server"
         server.parent.mkdir(parents=True)
         shutil.copyfile(_valkey(cpu), server)
         shutil.copyfile(_valkey(cpu).with_name("LICENSE"), server.with_name("LICENSE"))
+
+
+def _bill_of_materials(extra: Sequence[str]) -> dict[str, Any]:
+    """Return what the file has from others, as a software bill of materials. (CycloneDX 1.6, ECMA-424)"""
+    wheels = [*_wheels("bundle"), *(_extra_wheels(extra) if extra else ())]
+    components = [_python_component(wheel, wheel.name) for wheel in wheels]
+    components += [
+        _python_component(_wheels("valkey", cpu=cpu)[0], f"valkey-server for {cpu}") for cpu in CPUS
+    ]
+    lock = json.loads((CONSOLE / "package-lock.json").read_text())["packages"]
+    components += [_npm_component(path, package) for path, package in lock.items() if path]
+    ends = (REQUIREMENTS / "build.txt").read_text().splitlines()
+    shiv = next(line.partition("==")[2].split()[0] for line in ends if line.startswith("shiv=="))
+    components.append(_component("pypi", "shiv", shiv, "BSD-2-Clause", "the code that unpacks the file"))
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {"component": {"type": "application", "name": "lfr", "version": _current_version()}},
+        "components": components,
+    }
+
+
+def _python_component(wheel: Path, what: str) -> dict[str, Any]:
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        lines = archive.read(name).decode().partition("\n\n")[0].splitlines()
+    fields = dict(reversed([line.split(": ", 1) for line in lines if ": " in line]))
+    licence = fields.get("License-Expression") or fields.get("License", "")
+    return _component("pypi", fields["Name"], fields["Version"], licence, what, "SHA-256", _digest(wheel))
+
+
+def _npm_component(path: str, package: Mapping[str, str]) -> dict[str, Any]:
+    name = path.removeprefix("node_modules/")
+    digest = base64.b64decode(package["integrity"].removeprefix("sha512-")).hex()
+    what = "in the console, with preact" if name == "htm" else "in the console"
+    return _component("npm", name, package["version"], package["license"], what, "SHA-512", digest)
+
+
+def _component(
+    registry: str, name: str, version: str, licence: str, what: str, algorithm: str = "", digest: str = ""
+) -> dict[str, Any]:
+    """Return a component. `digest` is that of what the registry serves."""
+    url = f"pkg:{registry}/{name.lower().replace('@', '%40')}@{version}"
+    component: dict[str, Any] = {"type": "library", "name": name, "version": version, "description": what}
+    component |= {"bom-ref": f"{url}#{what}", "purl": url, "licenses": [{"license": {"name": licence}}]}
+    return component | ({"hashes": [{"alg": algorithm, "content": digest}]} if digest else {})
 
 
 def _sources() -> list[Path]:

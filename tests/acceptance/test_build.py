@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from lfr.cli.exit_codes import ExitCode
-from tests.support.processes import built_file
+from tests.support.processes import built_file, lfr
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -198,3 +199,28 @@ def test_a_program_imports_lfr_from_the_file(tmp_path: Path) -> None:
         [sys.executable, str(built_file()), *words], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, "lfr ['--flag', '-x']\n"), done.stderr
+
+
+def test_the_file_names_all_that_it_bundles() -> None:
+    bill = json.loads(lfr("version", "--all", "--json").stdout)
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    assert bill == json.loads(built_file().with_name("lfr.cdx.json").read_text())
+    urls = [each["purl"] for each in bill["components"]]
+    locked = [line.split()[0] for line in pinned("bundle") + pinned("valkey") * 2]
+    lock = json.loads((ROOT / "console_static" / "package-lock.json").read_text())["packages"]
+    assert len(urls) == len(locked) + len(lock)  # `lock` has the console itself, and the file has shiv
+    for name, version in (line.split("==") for line in locked):
+        assert f"pkg:pypi/{name.lower()}@{version}" in urls
+    assert len({each["bom-ref"] for each in bill["components"]}) == len(urls)
+    assert all(each["licenses"][0]["license"]["name"] for each in bill["components"])
+    with zipfile.ZipFile(built_file()) as archive:
+        metadata = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+    assert len(metadata) == len(pinned("bundle"))
+    table = lfr("version", "--all").stdout
+    assert all(each["name"] in table for each in bill["components"])
+
+
+def pinned(name: str) -> list[str]:
+    """Return the lines of a lock file that pin a package."""
+    lines = (ROOT / "requirements" / f"{name}.txt").read_text().splitlines()
+    return [line for line in lines if "==" in line]
