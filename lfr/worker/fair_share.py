@@ -1,7 +1,7 @@
-"""Shares the places of an executor among workflows: one with many slow tasks leaves some to the others.
+"""Shares the slots of an executor among workflows: one with many slow tasks leaves some to the others.
 
-A task that has been read while its workflow has all the places that it may have is held back here, and begins
-when one of these places is free. The queue behind it is read on, so that the tasks of others are found.
+A task that has been read while its workflow has all the slots that it may have is held back here, and begins
+when one of these slots is free. The queue behind it is read on, so that the tasks of others are found.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MAX_HELD_BYTES: Final = 16 * 1024 * 1024
 class FairShare:
     """Which tasks run, and which are held back. Not thread-safe.
 
-    An item counts as its outermost parent. `share` is how many places one workflow has at most.
+    An item counts as its outermost parent. `share` is how many slots one workflow has at most.
     """
 
     def __init__(self, share: int) -> None:
@@ -38,9 +38,9 @@ class FairShare:
     def admit(
         self, tasks: Sequence[tuple[str, StartTask]], batch: Sequence[Entry]
     ) -> tuple[list[tuple[str, StartTask]], list[Entry]]:
-        """Give the tasks of a batch places, and hold back those whose workflows have all that they may have.
+        """Give the tasks of a batch slots, and hold back those whose workflows have all that they may have.
 
-        Return the tasks that have places, and the entries of those that are too many to be held back.
+        Return the tasks that have slots, and the entries of those that are too many to be held back.
         """
         begun: list[tuple[str, StartTask]] = []
         excess: list[Entry] = []
@@ -55,7 +55,7 @@ class FairShare:
         return begun, excess
 
     def _begin(self, id: str, task: StartTask) -> bool:
-        """Give a task a place if its workflow may have one more. Return whether it has one."""
+        """Give a task a slot if its workflow may have one more. Return whether it has one."""
         workflow = root_workflow(task.workflow)
         if self._counts[workflow] >= self._share:
             return False
@@ -73,13 +73,13 @@ class FairShare:
         return True
 
     def end(self, id: str, *, begin_next: bool) -> tuple[str, StartTask] | None:
-        """Free the place of a task. With `begin_next`, give it to the next one of its workflow that is held,
+        """Free the slot of a task. With `begin_next`, give it to the next one of its workflow that is held,
         and return that."""
         workflow = self.free(id)
         return self._begin_held(workflow) if workflow is not None and begin_next else None
 
     def free(self, id: str) -> str | None:
-        """Free the place of a task, if it has one. Return its workflow."""
+        """Free the slot of a task, if it has one. Return its workflow."""
         workflow = self._running.pop(id, None)
         if workflow is not None:
             self._counts[workflow] -= 1
@@ -88,7 +88,7 @@ class FairShare:
         return workflow
 
     def begin_any_held(self) -> list[tuple[str, StartTask]]:
-        """Give places to all held tasks whose workflows have free ones. Return these tasks."""
+        """Give slots to all held tasks whose workflows have free ones. Return these tasks."""
         begun = []
         for workflow in list(self._held):
             while (task := self._begin_held(workflow)) is not None:

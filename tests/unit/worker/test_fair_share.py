@@ -1,4 +1,4 @@
-"""How the places of an executor are shared among workflows."""
+"""How the slots of an executor are shared among workflows."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_what_is_held_back_has_bounds() -> None:
     assert (len(begun), len(excess)) == (1, 1)
 
 
-def test_a_place_that_a_thread_could_not_use_goes_to_another_task() -> None:
+def test_a_slot_that_a_thread_could_not_use_goes_to_another_task() -> None:
     share = FairShare(1)
     share.admit(*batch(["workflow:a"] * 3))
     share.free("0-0")
