@@ -143,7 +143,7 @@ def test_large_values_of_foreign_events_are_not_decoded(
 def test_a_task_of_another_worker_is_not_decoded() -> None:
     values = {"kind": "start-task", "workflow": "workflow:a", "name": "A", "index": 1}
     fields = {name.encode(): json.dumps(value).encode() for name, value in values.items()}
-    entry = Entry("1-0", {**fields, b"input": b"no JSON"})
+    entry = Entry("1-0", {**fields, b"input": b"7"})
     assert parse_tasks([entry], lambda base: base == "B") == ([], ["1-0"])
     other = Entry("2-0", {**fields, b"base": b'"B"', b"input": b"7"})
     [(id, task)] = parse_tasks([entry, other], lambda base: base == "B")[0]
@@ -167,7 +167,7 @@ def test_large_tasks_that_wait_are_moved_in_several_transactions(
     stepper(executor)
     assert client.xlen(keys.queue("a")) == 40
     assert sum(sizes) > 40 * 2**20
-    assert max(sizes) < 4 * MAX_READ_BYTES
+    assert max(sizes) < 2 * MAX_READ_BYTES
 
 
 def test_receipts_for_large_entries_are_logged_in_several_passes(

@@ -108,6 +108,7 @@ def _find_entries(
     entries: dict[str, Entry] = {}
     missing = dict(started_ms)
     size, total_bytes = ReadSize(), 0
+    size.look_ahead(connection, [bus])
     while missing:
         start = f"{min(missing.values())}-0"
         before = len(entries)
@@ -121,8 +122,8 @@ def _find_entries(
                     del missing[member]
                     entries[member] = entry
                     total_bytes += entry_bytes(entry)
-            if total_bytes > MAX_READ_BYTES:
-                return entries, bool(missing)
+                    if total_bytes > MAX_READ_BYTES:
+                        return entries, bool(missing)
             is_behind = page and missing and StreamId.parse(page[-1].id).ms < min(missing.values())
             if not missing or len(page) < count or is_behind:
                 break
