@@ -9,6 +9,8 @@ python3 build.py test [ARGS]       build if needed, then run all tests; ARGS go 
 python3 build.py test --fuzz       compile 400,000 random texts: some minutes
 python3 build.py check             lint, format and types
 python3 build.py fix               mend what lint can mend, and format
+python3 build.py faults [ARGS]     run 10,000 random workflows under faults: --seed 1 --minutes 25
+python3 build.py mutations [WORDS] make mistakes in a copy of the code, and see whether the tests find them
 python3 build.py bench [NAMES]     run the benchmarks, or one with its arguments: comparison --rounds 3
 python3 build.py hooks             let git check what is staged before each commit
 python3 build.py staged            check what is staged: the hook runs this
@@ -90,6 +92,12 @@ TOOLS = {
 FAST_TESTS = ("tests/unit", "tests/conformance")
 STAGED_TESTS = ("tests/unit/test_layers.py", "tests/unit/test_glossary.py")
 
+WITH_ARGUMENTS = ("demo", "fast", "test", "faults", "mutations", "bench", "lock", "release")
+"""The commands that take arguments."""
+
+WITH_ARGUMENTS = ("demo", "fast", "test", "faults", "mutations", "bench", "lock", "release")
+"""The commands that take arguments."""
+
 FUZZ_COUNT = 200_000
 """Number of texts of each of the two sorts that --fuzz compiles."""
 
@@ -104,7 +112,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("command", nargs="?", default="build", choices=sorted(COMMANDS), metavar="COMMAND")
     parser.add_argument("--with", dest="extra", action="append", default=[], metavar="PACKAGE")
     options, rest = parser.parse_known_args(argv)
-    if rest and options.command not in ("demo", "fast", "test", "bench", "lock", "release"):
+    if rest and options.command not in WITH_ARGUMENTS:
         parser.error(f"{options.command} takes no {rest[0]}")
     if options.extra and options.command != "build":
         parser.error("--with goes with the build")
@@ -182,6 +190,21 @@ def test(arguments: Sequence[str]) -> int:
     return _pytest(f"all tests, {workers} files side by side", chosen, environment, "test", True)
 
 
+def faults(arguments: Sequence[str]) -> int:
+    """Run random workflows under faults, and check that none was lost, doubled or invented."""
+    _build_if_stale()
+    return _run([_environment("test"), "-m", "tests.faults", *arguments], _servers_and_file())
+
+
+def mutations(words: Sequence[str]) -> int:
+    """Make each mistake of a table in a copy of the code, and check that the tests find it."""
+    return _run([_environment("test"), "-m", "tests.mutations", *words], _servers_and_file())
+
+
+def _servers_and_file() -> dict[str, str]:
+    return {**os.environ, "LFR_VALKEY_SERVER": str(_valkey(os.uname().machine)), "LFR_FILE": str(FILE)}
+
+
 def check(_: Sequence[str] = ()) -> int:
     """Check lint, format and types."""
     ruff = _program("ruff")
@@ -224,7 +247,7 @@ def bench(words: Sequence[str]) -> int:
             f"build.py bench: {arguments[0]} is no benchmark, nor an argument of one; there are {existing}"
         )
     names = names or benchmarks
-    environment = {**os.environ, "LFR_VALKEY_SERVER": str(_valkey(os.uname().machine)), "LFR_FILE": str(FILE)}
+    environment = _servers_and_file()
     _build_if_stale()
     if "comparison" in names:
         if not shutil.which("node"):
@@ -317,6 +340,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
         demo,
         fast,
         test,
+        faults,
+        mutations,
         check,
         fix,
         bench,

@@ -22,7 +22,10 @@ hypothesis.settings.register_profile("lfr", **BUSY)
 hypothesis.settings.register_profile("fast", **BUSY, max_examples=20)
 hypothesis.settings.load_profile(os.environ.get("LFR_TEST_PROFILE", "lfr"))
 
-SLOW_FIRST = ("console", "systemd", "acceptance", "web", "integration", "fuzz", "conformance", "unit")
+SLOW_FIRST = (
+    *("faults", "console", "systemd", "acceptance", "web", "integration"),
+    *("fuzz", "model", "conformance", "unit"),
+)
 """The folders of tests in the order in which they begin: at the end of a run, when the first worker is out of
 tests, the files that the others still run are short."""
 
