@@ -1,0 +1,309 @@
+"""Mistakes in lfr's own code that the tests must find: each one is a text in a file, and what stands there
+instead.
+
+The old text stands in its file exactly once: `tests/unit/test_mutations.py` holds that, so that who changes
+such a line meets this table. `python3 build.py mutations` applies each to a copy and runs its tests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A mistake: `old` in `file` becomes `new`; at least one of `tests` must fail then."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+_INTEGRATION: Final = "tests/integration/"
+
+
+def _tests(*names: str) -> tuple[str, ...]:
+    return tuple(_INTEGRATION + name for name in names)
+
+
+MUTATIONS: Final = (
+    Mutation(
+        "load without WATCH",
+        "lfr/store/workflows/load.py",
+        'pipeline.add("WATCH", keys.CLAIMS_VERSION, *indices_by_id)',
+        'pipeline.add("PING")',
+        _tests("test_lifecycle.py", "test_consumers.py"),
+    ),
+    Mutation(
+        "route without WATCH of the claims",
+        "lfr/store/workflows/load.py",
+        'pipeline.add("WATCH", keys.CLAIMS_VERSION, *indices_by_id)',
+        'pipeline.add("WATCH", *(indices_by_id or [keys.ALL]))',
+        _tests("test_queues.py", "test_queues_moves.py"),
+    ),
+    Mutation(
+        "start without WATCH",
+        "lfr/store/workflows/load.py",
+        'pipeline.add("WATCH", keys.CLAIMS_VERSION, id, keys.flow(digest))',
+        'pipeline.add("PING")',
+        _tests("test_start.py", "test_queues.py"),
+    ),
+    Mutation(
+        "keep the decision over a refused try",
+        "lfr/store/redis/transaction.py",
+        """        if connection.transact(commands) is not None:
+            return result
+""",
+        """        while connection.transact(commands) is None:
+            pass
+        return result
+""",
+        _tests("test_lifecycle.py", "test_iteration.py", "test_start.py", "test_queues_moves.py"),
+    ),
+    Mutation(
+        "take a refused transaction for an accepted one",
+        "lfr/store/redis/transaction.py",
+        "        if connection.transact(attempt(items)) is not None:",
+        "        if connection.transact(attempt(items)) is not False:",
+        _tests("test_latches.py", "test_delays.py", "test_event_waits.py"),
+    ),
+    Mutation(
+        "drop a refused batch",
+        "lfr/roles/lifecycle.py",
+        "            return batch_events.by_event() if is_ordered else batch_events.by_workflow()\n",
+        "            return []\n",
+        _tests("test_lifecycle.py"),
+    ),
+    Mutation(
+        "acknowledge before the commit",
+        "lfr/roles/lifecycle.py",
+        "        batch_events = classify_batch(batch)\n",
+        """        batch_events = classify_batch(batch)
+        for each in self.ids:
+            ids = [entry.id for entry in batch if entry.stream == each.stream]
+            if ids:
+                connection.call("XACK", each.stream, each.group, *ids)
+""",
+        _tests("test_lifecycle.py", "test_consumers.py", "test_poison.py"),
+    ),
+    Mutation(
+        "never acknowledge results",
+        "lfr/roles/lifecycle.py",
+        "        commands += processed_commands(routes, self.ids, [*processed, *batch_events.notices])\n",
+        "        commands += processed_commands(routes, self.ids, batch_events.notices)\n",
+        _tests("test_lifecycle.py"),
+    ),
+    Mutation(
+        "believe anybody's end of an iterated step",
+        "lfr/roles/lifecycle.py",
+        "elif workflow.flow.steps[task.index].iterate and entry.stream != keys.ENDS:",
+        "elif workflow.flow.steps[task.index].iterate and entry.stream == keys.DEAD_LETTERS:",
+        _tests("test_iteration.py"),
+    ),
+    Mutation(
+        "ignore the attempt",
+        "lfr/engine/advance.py",
+        "    if result.attempt is not None and result.attempt != before.attempt:",
+        "    if result.attempt is not None and result.attempt > before.attempt:",
+        ("tests/unit/engine", _INTEGRATION + "test_attempts.py"),
+    ),
+    Mutation(
+        "ignore whether the step runs",
+        "lfr/engine/advance.py",
+        "    if before.active == 0:\n",
+        "    if before.active < 0:\n",
+        ("tests/unit/engine", _INTEGRATION + "test_lifecycle.py"),
+    ),
+    Mutation(
+        "keep activations of a step that failed",
+        "lfr/engine/advance.py",
+        "        transition = self.transition\n        self.return_activations(step.index)\n",
+        "        transition = self.transition\n",
+        ("tests/unit/engine",),
+    ),
+    Mutation(
+        "forget attempts in a loop",
+        "lfr/store/workflows/commit.py",
+        "    last_deleted = 0 if flow.predecessors[0] else 1\n",
+        "    last_deleted = 1\n",
+        _tests("test_lifecycle.py", "test_attempts.py"),
+    ),
+    Mutation(
+        "keep the mark of a latch in a loop",
+        "lfr/store/workflows/commit.py",
+        "    if counting:\n",
+        "    if not counting:\n",
+        _tests("test_latches.py"),
+    ),
+    Mutation(
+        "leave deadlines of attempts that are over",
+        "lfr/store/workflows/commit.py",
+        "    if deadlines:\n",
+        "    if not deadlines:\n",
+        _tests("test_attempts.py", "test_leftovers.py"),
+    ),
+    Mutation(
+        "leave delayed starts of attempts that are over",
+        "lfr/store/workflows/commit.py",
+        "    if starts:\n",
+        "    if not starts and id == '':\n",
+        _tests("test_attempts.py", "test_leftovers.py"),
+    ),
+    Mutation(
+        "fire a delayed start without WATCH",
+        "lfr/store/workflows/attempt_timers.py",
+        "    routes = route_cache.watch(connection, *start_keys)\n",
+        "    routes = route_cache.watch(connection)\n",
+        _tests("test_attempts.py"),
+    ),
+    Mutation(
+        "start a wait without WATCH",
+        "lfr/store/waits/start.py",
+        '    pipeline.add("WATCH", *(keys.wait(*each.task.attempt_id) for each in tasks))\n',
+        '    pipeline.add("PING")\n',
+        _tests("test_delays.py", "test_latches.py", "test_event_waits.py"),
+    ),
+    Mutation(
+        "start a wait of a start-task that is no longer pending",
+        "lfr/store/waits/start.py",
+        "        if is_present and check_reply(pending.value_or_error):\n",
+        "        if is_present:\n",
+        _tests("test_delays.py", "test_latches.py", "test_event_waits.py", "test_waits_at_random.py"),
+    ),
+    Mutation(
+        "end a wait without WATCH",
+        "lfr/store/waits/registry.py",
+        '    pipeline.add("WATCH", *wait_keys.values())\n',
+        '    pipeline.add("PING")\n',
+        _tests("test_delays.py", "test_event_waits.py", "test_latches.py"),
+    ),
+    Mutation(
+        "count a latch again in each attempt",
+        "lfr/store/waits/latches.py",
+        "        counted_ids = {id for id, mark in marks.items() if mark.is_counted}\n",
+        "        counted_ids: set[str] = set()\n",
+        _tests("test_latches.py"),
+    ),
+    Mutation(
+        "count the same attempt of a latch twice",
+        "lfr/store/waits/latches.py",
+        "        done_ids = {id for id, mark in marks.items() if mark.is_of_attempt}\n",
+        "        done_ids: set[str] = set()\n",
+        _tests("test_latches.py"),
+    ),
+    Mutation(
+        "count a latch without WATCH",
+        "lfr/store/waits/latches.py",
+        '    pipeline.add("WATCH", *(key for pair in key_pairs.values() for key in pair))\n',
+        '    pipeline.add("PING")\n',
+        _tests("test_latches.py"),
+    ),
+    Mutation(
+        "deliver events without WATCH",
+        "lfr/store/waits/match.py",
+        '    pipeline.add("WATCH", *index_keys.values())\n',
+        '    pipeline.add("PING")\n',
+        _tests("test_event_waits.py", "test_waits_at_random.py"),
+    ),
+    Mutation(
+        "start an event wait without WATCH of the buffer",
+        "lfr/store/waits/match.py",
+        'pipeline.add("WATCH", *map(keys.unused_events, waits_by_key), *map(keys.used_events, waits_by_key))',
+        'pipeline.add("PING")',
+        _tests("test_event_waits.py", "test_waits_at_random.py"),
+    ),
+    Mutation(
+        "let a later event overtake",
+        "lfr/store/waits/order.py",
+        "            if kind in oldest and oldest[kind] < StreamId.parse(id):\n",
+        "            if kind in oldest and oldest[kind] > StreamId.parse(id):\n",
+        _tests("test_event_waits.py"),
+    ),
+    Mutation(
+        "claim without WATCH",
+        "lfr/store/queues/claims.py",
+        '        [("WATCH", keys.CLAIMS_VERSION), ("GET", keys.CLAIMS_VERSION), ("HGETALL", keys.CLAIMS)]\n',
+        '        [("PING",), ("GET", keys.CLAIMS_VERSION), ("HGETALL", keys.CLAIMS)]\n',
+        _tests("test_queues.py", "test_queues_moves.py"),
+    ),
+    Mutation(
+        "claim without a new version",
+        "lfr/store/queues/claims.py",
+        "        if added or released:\n            commands.append(new_version_command())\n",
+        "",
+        _tests("test_queues.py", "test_queues_moves.py"),
+    ),
+    Mutation(
+        "move a task and leave it on the bus",
+        "lfr/store/queues/move.py",
+        '            commands.append(("XDEL", route_cache.bus, *(entry.id for entry in movable.values())))\n',
+        "",
+        _tests("test_queues.py", "test_queues_moves.py"),
+    ),
+    Mutation(
+        "move what a foreign worker works on",
+        "lfr/store/queues/move.py",
+        "movable = {member: entry for member, entry in entries.items() if entry.id not in foreign_ids}",
+        "movable = dict(entries)",
+        _tests("test_queues.py", "test_queues_moves.py"),
+    ),
+    Mutation(
+        "execute what it has reclaimed from itself",
+        "lfr/worker/executor.py",
+        "if id not in strange_ids and id not in self._claims]",
+        "if id not in strange_ids]",
+        _tests("test_executor.py"),
+    ),
+    Mutation(
+        "execute stale tasks",
+        "lfr/worker/executor.py",
+        "        if self._must_check or self.is_reclaimed:\n",
+        "        if self.is_reclaimed and not self._claims:\n",
+        _tests("test_executor.py", "test_queues.py", "test_queues_moves.py"),
+    ),
+    Mutation(
+        "forget the ends that could not be sent",
+        "lfr/worker/completions.py",
+        "self._waiting += group  # behind the others: the next one that is tried is another one",
+        "pass",
+        _tests("test_executor.py"),
+    ),
+    Mutation(
+        "never take over what was left behind",
+        "lfr/runtime/consumer.py",
+        "                entries += part\n",
+        "",
+        _tests("test_consumers.py", "test_executor.py"),
+    ),
+    Mutation(
+        "drop what a removed consumer has just read",
+        "lfr/store/stream/groups.py",
+        "        if replies and replies[0]:\n",
+        "        if not replies:\n",
+        _tests("test_consumers.py"),
+    ),
+    Mutation(
+        "clear an entry that a group has pending",
+        "lfr/store/stream/cleanup.py",
+        "        return [each for each in past if pending.isdisjoint(each)]\n",
+        "        return past\n",
+        _tests("test_receipts.py"),
+    ),
+    Mutation(
+        "restart an item whose parent was terminated",
+        "lfr/lifecycle/items.py",
+        "None if workflow is None or expected is not state else transition_if_allowed(workflow, state)",
+        "None if workflow is None else transition_if_allowed(workflow, state)",
+        _tests("test_iteration.py"),
+    ),
+    Mutation(
+        "delete a workflow and leave it in the list",
+        "lfr/store/workflows/commit.py",
+        '[("DEL", *own_keys), ("ZREM", keys.ALL, id), ("ZREM", keys.state(state), id)]',
+        '[("DEL", *own_keys), ("ZREM", keys.state(state), id)]',
+        _tests("test_leftovers.py", "test_records.py"),
+    ),
+)
