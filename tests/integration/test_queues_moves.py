@@ -30,8 +30,10 @@ from tests.integration.test_queues import (  # noqa: F401
     on_bus,
     process,
     queued,
+    waiting,
     worker,
 )
+from tests.support.interference import overtake
 from tests.support.waiting import eventually
 
 
@@ -163,3 +165,16 @@ def test_a_task_of_a_deleted_workflow_is_not_done_for_another_one_with_its_id(
     start_workflow(store, "a", {"n": 2}, workflow_id="workflow:x")
     finish(store, id, lifecycle, mine or stepper(executor))
     assert done == [{"n": 2}]
+
+
+def test_a_task_that_starts_while_its_name_is_claimed_goes_to_the_queue(
+    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    id = start_workflow(store, "a -> b").id
+    append(client, kind="end-task", workflow=id, name="a", index=1)
+    monkeypatch.setattr(lifecycle.consumer, "on_pass", lambda connection: 0.0)
+    overtake(monkeypatch, lifecycle.connection, lambda: stepper(worker(store, "b")))
+    lifecycle.step()
+    assert queued(client) == 1
+    assert "b" not in waiting(client)
