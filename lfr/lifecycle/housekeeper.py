@@ -49,7 +49,8 @@ class Housekeeper:
         self._route_cache = route_cache
         self._forget_seconds = store.settings.receipts_forget_seconds
         self._retain_ms = round(1000 * store.settings.events_retain_seconds)
-        self._cleaner = StreamCleaner(store.stream, self._forget_seconds)
+        lease_seconds = store.settings.tasks_lease_seconds
+        self._cleaner = StreamCleaner(store.stream, self._forget_seconds, lease_seconds)
         self._due_at = 0.0
         self._tidy_at = 0.0
         self._tidied_to = 0

@@ -33,7 +33,7 @@ from tests.integration.conftest import (
     joined_receipts,
     run_receipts_role,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, eventually_equal
 
 Make = Callable[[Consumer], Stepper]
 
@@ -283,3 +283,92 @@ def test_what_redis_refuses_for_lack_of_memory_is_cleared_later(
         )
 
     eventually(has_been_noted)
+
+
+class LittleflowWorker:
+    """A worker in a group of its own, on the bus, which leaves the tasks of others pending."""
+
+    def __init__(self, client: redis.Redis, task: str) -> None:
+        self._client, self._task = client, task
+        client.xgroup_create("workflows:run", task, "0", mkstream=True)
+
+    def step(self) -> None:
+        """Read all events. Complete own tasks, and acknowledge all other events but the tasks of others."""
+        ((_, entries),) = self._client.xreadgroup(self._task, "me", {"workflows:run": ">"}) or [("", [])]
+        pipeline = self._client.pipeline(transaction=False)
+        for id, fields in entries:
+            is_task = fields["kind"] == '"start-task"'
+            if is_task and fields["name"] == json.dumps(self._task):
+                names = ("workflow", "name", "index")
+                pipeline.xadd(
+                    "workflows:run", {"kind": '"end-task"', **{name: fields[name] for name in names}}
+                )
+                pipeline.xadd(
+                    "workflows:run", {"kind": '"receipt"', "for": f'"{id}"', "action": '"processed"'}
+                )
+            if not is_task or fields["name"] == json.dumps(self._task):
+                pipeline.xack("workflows:run", self._task, id)
+        pipeline.execute()
+
+
+@pytest.mark.parametrize("has_receipts", [True, False])
+def test_tasks_that_workers_leave_pending_do_not_pile_up(
+    settings: Settings, client: redis.Redis, stepper: Make, has_receipts: bool
+) -> None:
+    """As a worker for littleflow_redis does with what is not for it. It looks through all of it again and
+    again, so each task would take longer than the one before."""
+    store = open_store(replace(settings, tasks_lease_seconds=0.5))
+    workers = [LittleflowWorker(client, name) for name in ("resize", "print")]
+    roles = [stepper(Lifecycle(store))]
+    roles += [stepper(Receipts(store, io.StringIO()))] if has_receipts else []
+
+    def step() -> None:
+        for each in (*roles, *workers):
+            each.step()
+
+    def count_commands() -> int:
+        return int(client.info("stats")["total_commands_processed"])
+
+    commands: list[int] = []
+    for _ in range(50):
+        before = count_commands()
+        for _ in range(100):
+            start_workflow(store, "resize -> print")
+        for _ in range(6):
+            step()
+        commands.append(count_commands() - before)
+    assert client.zcard("workflows:state:FINISHED") == 5000
+    assert max(commands[-10:]) < 2 * max(commands[:10])
+
+    def counts() -> tuple[int, int, int]:
+        step()
+        groups = {group["name"]: group["pending"] for group in client.xinfo_groups("workflows:run")}
+        return client.xlen("workflows:run"), groups["resize"], groups["print"]
+
+    eventually_equal(counts, (0, 0, 0))
+
+
+def test_what_a_dead_consumer_has_read_stays_for_another(
+    settings: Settings, client: redis.Redis, stepper: Make
+) -> None:
+    """It has not left the events: it may have died while it processed them."""
+    store = open_store(replace(settings, tasks_lease_seconds=0.1))
+    lifecycle = stepper(Lifecycle(store))
+    client.xgroup_create("workflows:run", "audit", "0")
+    terminate_workflow(store, start_workflow(store, "A").id)
+    client.xreadgroup("audit", "dead", {"workflows:run": ">"})
+    left = [row["message_id"] for row in pending(client, "audit")]
+    eventually(lambda: client.xinfo_consumers("workflows:run", "audit")[0]["idle"] > 200)
+
+    def step() -> int:
+        lifecycle.step()
+        for _, entries in client.xreadgroup("audit", "alive", {"workflows:run": ">"}):
+            client.xack("workflows:run", "audit", *(id for id, _ in entries))
+        return int(client.xlen("workflows:run"))
+
+    for _ in range(5):
+        step()
+    assert left and [row["message_id"] for row in pending(client, "audit")] == left
+    assert all(client.xrange("workflows:run", id, id) for id in left)
+    client.xack("workflows:run", "audit", *left)
+    eventually_equal(step, 1)  # the start-task, which may still find a worker

@@ -7,19 +7,23 @@ current.
 
 They are deleted when every group has read past them and has none of them pending: then no consumer can miss
 them. A group counts as long as one of its consumers has been active within `receipts.forget` seconds. Pending
-entries older than that hold nothing back.
+entries older than that hold nothing back. Nor do those that a foreign consumer has left pending: it is alive,
+and for `tasks.lease` seconds it has neither acknowledged them nor claimed them again. Workers for
+littleflow_redis leave the tasks of others so. Their groups would slow down without an end, because they look
+through all of their pending entries in each turn.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from itertools import takewhile
 from typing import NamedTuple
 
 from lfr import events
 from lfr.store import keys
+from lfr.store.queues.routes import OWN_GROUPS
 from lfr.store.redis.connection import TIME, Command, Connection, parse_time_ms, read_time_ms
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.entries import (
@@ -120,46 +124,61 @@ def _find_obsolete_tasks(connection: Connection, entries: Sequence[Entry]) -> li
 class StreamCleaner:
     """Deletes queued entries that no active group needs, see `clear`. A group is active if a consumer of it
     was so within `forget_seconds`, or if it has none and the cleaner first saw it within that time. Groups
-    that have claimed tasks do not count: they read their queues."""
+    that have claimed tasks do not count: they read their queues. A consumer that was active within
+    `lease_seconds` is alive."""
 
-    def __init__(self, bus: str, forget_seconds: float) -> None:
+    def __init__(self, bus: str, forget_seconds: float, lease_seconds: float) -> None:
         self._bus = bus
         self._forget_seconds = forget_seconds
+        self._lease_ms = lease_seconds * 1000
         self._first_seen: dict[bytes, float] = {}
 
     def clear(self, connection: Connection) -> None:
         """Delete the queued entries that every active group has read and has not pending.
 
-        A pending entry older than `forget_seconds` does not hold it back. At most 20 rounds of 5000, each
-        a transaction, so that a pass stays short. (ZRANGE, XINFO, TIME, XPENDING; MULTI/EXEC:
-        XDEL, ZREM)
+        A pending entry older than `forget_seconds` does not hold it back, nor one that its consumer has left.
+        Those are acknowledged in its place. At most 20 rounds of 5000, each a transaction, so that a pass
+        stays short. (ZRANGE, XINFO, TIME, XPENDING; MULTI/EXEC: XDEL, ZREM, XACK)
         """
         for _ in range(_MAX_ROUNDS):
             members = connection.call("ZRANGE", keys.LOGGED_RECEIPTS, 0, _MAX_MEMBERS - 1)
             queued = [LoggedReceipt(*member.decode().split(" ")) for member in members]
-            unneeded = self._find_unneeded(connection, queued) if queued else []
+            unneeded, abandoned = self._find_unneeded(connection, queued) if queued else ([], {})
             if not unneeded:
                 return
             ids = list(dict.fromkeys(id for each in unneeded for id in each))
             cleared = (" ".join(each) for each in unneeded)
-            connection.transact([("XDEL", self._bus, *ids), ("ZREM", keys.LOGGED_RECEIPTS, *cleared)])
+            commands: list[Command] = [("XDEL", self._bus, *ids), ("ZREM", keys.LOGGED_RECEIPTS, *cleared)]
+            for group, pending_ids in abandoned.items():
+                if to_acknowledge := pending_ids.intersection(ids):
+                    commands.append(("XACK", self._bus, group, *sorted(to_acknowledge)))
+            connection.transact(commands)
             if len(members) < _MAX_MEMBERS:
                 return
 
-    def _find_unneeded(self, connection: Connection, queued: Sequence[LoggedReceipt]) -> list[LoggedReceipt]:
-        """Return the queued pairs that every active group has read and none has pending."""
+    def _find_unneeded(
+        self, connection: Connection, queued: Sequence[LoggedReceipt]
+    ) -> tuple[list[LoggedReceipt], dict[bytes, set[str]]]:
+        """Return the queued pairs that every active group has read and none has pending, and by group the ids
+        that foreign consumers have left pending."""
         groups = self._read_active_groups(connection)
-        read_by_all = min((group.last_delivered for group in groups), default=None)
+        read_by_all = min((group.last_delivered for group, _ in groups), default=None)
         past = [each for each in queued if read_by_all is None or max(each.ids()) <= read_by_all]
         oldest_ms = read_time_ms(connection) - int(self._forget_seconds * 1000)
         pending: set[str] = set()
-        for group in groups:
+        abandoned: dict[bytes, set[str]] = {}
+        for group, living in groups:
             if past and group.pending:
-                pending |= self._read_pending(connection, group.raw_name, past, oldest_ms)
-        return [each for each in past if pending.isdisjoint(each)]
+                abandoned_ids: set[str] = set()
+                for id, name, idle_ms, _ in self._read_pending(connection, group.raw_name, past, oldest_ms):
+                    is_abandoned = name in living and idle_ms > self._lease_ms
+                    (abandoned_ids if is_abandoned else pending).add(id.decode())
+                abandoned[group.raw_name] = abandoned_ids
+        return [each for each in past if pending.isdisjoint(each)], abandoned
 
-    def _read_active_groups(self, connection: Connection) -> list[Group]:
-        """Return the active groups. (HVALS, XINFO)"""
+    def _read_active_groups(self, connection: Connection) -> list[tuple[Group, set[bytes]]]:
+        """Return the active groups, each with the names of its consumers that are alive; without names if it
+        is a group of lfr's roles, which leave nothing pending. (HVALS, XINFO)"""
         claimants = set(connection.call("HVALS", keys.CLAIMS))
         groups = {group.raw_name: group for group in read_groups(connection, self._bus)}
         groups = {name: group for name, group in groups.items() if name not in claimants}
@@ -167,31 +186,35 @@ class StreamCleaner:
         consumers = {name: pipeline.add("XINFO", "CONSUMERS", self._bus, name) for name in groups}
         pipeline.send()
         self._first_seen = {name: self._first_seen.get(name, time.monotonic()) for name in groups}
-        return [
-            group
-            for name, group in groups.items()
-            if self._is_active(name, consumers[name].value_or_none or ())
-        ]
+        active: list[tuple[Group, set[bytes]]] = []
+        for name, group in groups.items():
+            idle_ms = {
+                fields[b"name"]: fields[b"idle"]
+                for fields in map(parse_pairs, consumers[name].value_or_none or ())
+            }
+            if self._is_active(name, idle_ms.values()):
+                is_own = group.name in OWN_GROUPS
+                living = {each for each, idle in idle_ms.items() if idle <= self._lease_ms and not is_own}
+                active.append((group, living))
+        return active
 
-    def _is_active(self, group: bytes, consumers: Sequence[list[bytes]]) -> bool:
-        if not consumers:
+    def _is_active(self, group: bytes, idle_ms: Collection[int]) -> bool:
+        if not idle_ms:
             return time.monotonic() - self._first_seen[group] < self._forget_seconds
-        idle_ms = min(parse_pairs(consumer)[b"idle"] for consumer in consumers)
-        return bool(idle_ms < self._forget_seconds * 1000)
+        return min(idle_ms) < self._forget_seconds * 1000
 
     def _read_pending(
         self, connection: Connection, group: bytes, receipts: Sequence[LoggedReceipt], oldest_ms: int
-    ) -> set[str]:
-        """Return the ids that a group has pending between the first and the last of `receipts`, without those
-        older than `oldest_ms`. (XPENDING)"""
+    ) -> Iterator[tuple[bytes, bytes, int, int]]:
+        """Yield what a group has pending between the first and the last of `receipts`, without what is older
+        than `oldest_ms`: id, consumer, idle time in milliseconds, deliveries. (XPENDING)"""
         ids = [id for each in receipts for id in each.ids()]
         start, end = str(max(min(ids), StreamId(oldest_ms, 0))), str(max(ids))
-        pending: set[str] = set()
         while True:
             page = call_group(connection, "XPENDING", self._bus, group, start, end, _PENDING_PAGE)
-            pending.update(row[0].decode() for row in page)
+            yield from page
             if len(page) < _PENDING_PAGE:
-                return pending
+                return
             start = f"({page[-1][0].decode()}"
 
 
