@@ -47,6 +47,17 @@ class Conflict(LfrError):
     """The action is not possible in the present state of the workflow or installation."""
 
 
+class WrongType(Conflict):
+    """A key of lfr's own holds data of another type: another program, or a person, has written it.
+
+    key  the key, without the prefix of `redis.prefix`
+    """
+
+    def __init__(self, message: str, key: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.key = key
+
+
 class Refused(LfrError):
     """The server refuses the request: wrong password, a command that is not allowed."""
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from lfr.engine.interventions import StepAction, fail_step, restart, retry_step, skip_step, terminate
 from lfr.engine.step_inputs import normalize_value
 from lfr.engine.transition import Transition
+from lfr.errors import WrongType
 from lfr.flow import Flow, FlowParts
 from lfr.item_ids import is_item
 from lfr.operations.lost_workflows import missing_workflow
 from lfr.operations.permitted_actions import WorkflowAction, check_action, check_step_action
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import MAY_FOLLOW, WorkflowState
+from lfr.store import keys
 from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
@@ -162,7 +164,7 @@ def transition_if_allowed(workflow: LoadedWorkflow, state: WorkflowState) -> Tra
 
 def delete_workflow(store: Store, id: str) -> None:
     """Delete a workflow that has ended, with all its data and its items, or what is left of one that has lost
-    its record or its flow, whatever its state.
+    its record or its flow, or has a key of another type, whatever its state.
 
     Tasks that still run in a failed workflow are stopped first, in a transaction of their own. Raises
     BadInput for the id, NotFound, and Conflict if it runs or is an item of another workflow.
@@ -189,7 +191,13 @@ def delete_workflow(store: Store, id: str) -> None:
             references = watch_references(connection, id, record.reference)
             return delete_workflow_commands(id, record.state, own_keys, references), None
 
-        retry_until_committed(connection, attempt)
+        try:
+            retry_until_committed(connection, attempt)
+        except WrongType as error:  # nothing can be made of its data
+            if keys.owner(error.key) != id:
+                raise
+            connection.unwatch()
+            retry_until_committed(connection, lambda: (_delete_remains_commands(connection, id), None))
 
 
 def _delete_remains_commands(connection: Connection, id: str) -> list[Command]:

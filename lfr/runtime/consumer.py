@@ -19,7 +19,7 @@ from uuid import uuid4
 from rqse import EventListener
 
 from lfr import events
-from lfr.errors import LfrError, Refused, TooLarge, Unreachable, WrongServer
+from lfr.errors import LfrError, Refused, TooLarge, Unreachable, WrongServer, WrongType
 from lfr.runtime.claim_keeper import ClaimKeeper
 from lfr.runtime.claim_renewer import ClaimRenewer
 from lfr.runtime.pass_observer import PassObserver
@@ -154,7 +154,7 @@ class Consumer(EventListener):
                     self.observer.disconnected(self, error.message)
                 self.sleep(backoff)
                 backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
-            except TooLarge as error:
+            except (TooLarge, WrongType) as error:
                 self._isolate_failing_entry(str(error))
             except LfrError:
                 raise
@@ -375,19 +375,22 @@ class Consumer(EventListener):
         parts = (entry for part in tuple(self._parts) for entry in part)
         return [*self._batch, *tuple(self._single_entries), *parts]
 
-    def _isolate_failing_entry(self, what: str = "a defect in lfr") -> None:
+    def _isolate_failing_entry(self, reason: str = "") -> None:
         """Queue the entries of a failed batch to be processed one by one, so that one event does not stop the
         others. A single entry that fails stays pending, and is reclaimed after the lease. Called in the
-        `except` of a defect of lfr: re-raises it if no entry was being processed."""
+        `except` of an error: re-raises it if no entry was being processed. Without a `reason` it is a defect
+        of lfr, and the log shows where."""
         batch = self._batch
         if not batch:
             raise
+        words, is_defect = reason or "a defect in lfr", not reason
         if len(batch) > 1:
-            LOGGER.exception("%s; each of these %d events is done by itself", what, len(batch))
+            message = "%s; each of these %d events is done by itself"
+            LOGGER.error(message, words, len(batch), exc_info=is_defect)
             self._single_entries.extend(batch)
         else:
-            details = (what, batch[0].id, self._group, self.lease_seconds)
-            LOGGER.exception("%s; event %s stays pending in %s for %g s", *details)
+            details = (words, batch[0].id, self._group, self.lease_seconds)
+            LOGGER.error("%s; event %s stays pending in %s for %g s", *details, exc_info=is_defect)
 
     def _reclaim(self, connection: Connection, count: int) -> list[Entry]:
         """Take over entries whose lease has ended, if it is time to look for some."""

@@ -208,6 +208,10 @@ OWN_SUFFIX: Final = re.compile(
 )
 """A pattern for what follows the id of a workflow or an item in its keys; the key of a record is the id."""
 
+_OWNED: Final = re.compile(
+    rf"(?P<workflow>workflow:.*?)(?:/\d+\.\d+(?:\.\d+)?)*(?:{OWN_SUFFIX.pattern})?", re.DOTALL
+)
+
 
 def whole_data(workflow: str) -> tuple[str, ...]:
     """Return the keys of a workflow that describe it as a whole: all but those of single steps."""
@@ -308,6 +312,12 @@ def used_events(match_key: str) -> str:
 def process(id: str) -> str:
     """STRING: the description of a role's process, as JSON; expires without heartbeats."""
     return f"workflows:process:{id}"
+
+
+def owner(key: str) -> str:
+    """Return the id of the workflow to which a key belongs, or to an item of which; empty: to none."""
+    match = _OWNED.fullmatch(key)
+    return match["workflow"] if match and not key.startswith(latch("")) else ""
 
 
 def attempt_member(workflow: str, index: int, attempt: int, run: str) -> str:

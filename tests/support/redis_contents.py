@@ -21,6 +21,8 @@ def read_contents(client: redis.Redis, *, without: str) -> Contents:
         if key.startswith(without):
             continue
         kind, ttl_ms = client.type(key), client.pttl(key)
+        if kind == "none":  # it has just expired
+            continue
         contents[key] = {
             "type": kind,
             "ttl_ms": ttl_ms if ttl_ms >= 0 else None,

@@ -22,6 +22,7 @@ from lfr.store.redis.resp import pack, read_replies
 from lfr.store.redis.sentinel import Sentinels
 from lfr.store.redis.server_check import is_reserved
 from lfr.store.redis.size_limits import LEAST_LIMIT
+from lfr.store.redis.wrong_type import with_key
 
 Command: TypeAlias = Sequence[str | bytes | int | float]
 """A Redis command: its name and arguments."""
@@ -157,14 +158,15 @@ class Connection:
     def execute(self, commands: Sequence[Command], *, keep_errors: bool = False) -> list[Reply]:
         """Send all commands in one write and return a reply to each, in order; without commands, do nothing.
 
-        Redis runs all of them. Then the first error of a command is raised as redis.ResponseError; with
-        `keep_errors` errors stand among the replies instead. Raises Unreachable if there is no connection or
-        no answer, or if the server cannot serve at present; Refused for a wrong password or a command that
-        this user may not use; WrongServer for a server that lfr cannot use: all also with `keep_errors`.
+        Redis runs all of them. Then the first error of a command is raised as redis.ResponseError (for a key
+        of another type as WrongTypeReply, which is an LfrError, too); with `keep_errors` errors stand among
+        the replies instead. Raises Unreachable if there is no connection or no answer, or if the server
+        cannot serve at present; Refused for a wrong password or a command that this user may not use;
+        WrongServer for a server that lfr cannot use: all also with `keep_errors`.
 
         A WATCH must be the first of the commands.
         """
-        return self.check(self.execute_unchecked(commands), keep_errors=keep_errors)
+        return self.check(self.execute_unchecked(commands), keep_errors=keep_errors, commands=commands)
 
     def execute_unchecked(self, commands: Sequence[Command]) -> list[Reply]:
         """Do as `execute`, but leave the error of any command among the replies. Raises Unreachable only
@@ -223,10 +225,15 @@ class Connection:
         names, self._sent_names = self._sent_names[:count], self._sent_names[count:]
         return list(map(self._key_prefix.remove, names, replies))
 
-    def check(self, replies: list[Reply], *, keep_errors: bool = False) -> list[Reply]:
-        """Return the replies. Raises for the errors among them as `execute` does."""
-        for reply in replies:
+    def check(
+        self, replies: list[Reply], *, keep_errors: bool = False, commands: Sequence[Command] = ()
+    ) -> list[Reply]:
+        """Return the replies. Raises for the errors among them as `execute` does; if `commands` has their
+        commands, also as WrongTypeReply."""
+        for number, reply in enumerate(replies):
             if isinstance(reply, redis.RedisError):
+                if commands:
+                    replies[number] = reply = with_key(reply, commands[number])
                 self._check_error(reply, keep_errors)
         return replies
 
@@ -236,15 +243,13 @@ class Connection:
         Raises as `execute` does. If Redis refused a command before EXEC, nothing has been written; if one
         failed within EXEC, the others have been; if no answer came, either may be the case.
         """
-        return self.check_transaction(self.execute_unchecked(transaction(commands)))
+        return self.check_transaction(self.execute_unchecked(transaction(commands)), commands)
 
-    def check_transaction(self, replies: list[Reply]) -> list[Reply] | None:
-        """Return what `transact` returns, from the replies to a `transaction`. Raises as `transact` does."""
+    def check_transaction(self, replies: list[Reply], commands: Sequence[Command] = ()) -> list[Reply] | None:
+        """Return what `transact` returns, from the replies to a `transaction` of these commands. Raises as
+        `transact` does."""
         command_replies: list[Reply] | None = self.check(replies)[-1]
-        for reply in command_replies or ():
-            if isinstance(reply, redis.ResponseError):
-                self._check_error(reply, keep=False)
-        return command_replies
+        return command_replies and self.check(command_replies, commands=commands)
 
     @property
     def received_bytes(self) -> int:

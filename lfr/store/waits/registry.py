@@ -70,7 +70,7 @@ def watch_waits(connection: Connection, members: Sequence[str]) -> dict[str, Wai
     pipeline.add("WATCH", *wait_keys.values())
     replies = {member: pipeline.add("GET", key) for member, key in wait_keys.items()}
     pipeline.send()
-    return {member: _parse_wait(reply.value) for member, reply in replies.items()}
+    return {member: _parse_wait(reply.value_or_none) for member, reply in replies.items()}
 
 
 def read_waits(connection: Connection, ids: Sequence[events.AttemptId]) -> list[Wait | None]:
@@ -78,7 +78,7 @@ def read_waits(connection: Connection, ids: Sequence[events.AttemptId]) -> list[
     pipeline = Pipeline(connection)
     replies = [pipeline.add("GET", keys.wait(*id)) for id in ids]
     pipeline.send()
-    return [_parse_wait(reply.value) for reply in replies]
+    return [_parse_wait(reply.value_or_none) for reply in replies]
 
 
 def _parse_wait(text: Reply) -> Wait | None:

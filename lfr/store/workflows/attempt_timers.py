@@ -87,13 +87,13 @@ def _fire_deadlines(connection: Connection, route_cache: RouteCache, now_ms: int
 
 
 def _fire_delayed_starts(connection: Connection, route_cache: RouteCache, now_ms: int, count: int) -> None:
-    """Append up to `count` start-task events that are due. (ZRANGEBYSCORE; WATCH, GET; MULTI/EXEC)"""
+    """Append up to `count` start-task events that are due. (ZRANGEBYSCORE; WATCH, MGET; MULTI/EXEC)"""
     members = _due_members(connection, keys.DELAYED_STARTS, now_ms, count)
     if not members:
         return
     start_keys = [keys.delayed_start(*keys.parse_attempt_member(member)) for member in members]
     routes = route_cache.watch(connection, *start_keys)
-    starts = connection.execute([("GET", key) for key in start_keys])
+    starts = connection.call("MGET", *start_keys)  # unlike GET it answers nil for a key of another type
     commands: list[Command] = []
     for start in starts:
         if start is not None:
