@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from unittest import mock
 
 import pytest
@@ -15,7 +15,8 @@ from lfr.config.settings import Settings
 from lfr.errors import LfrError, Refused, Unreachable
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
-from lfr.store.redis.connection import Store, open_store
+from lfr.store.redis.connection import Command, Store, open_store
+from lfr.store.redis.transaction import commit_together_or_singly
 from tests.support.servers import running
 from tests.support.waiting import eventually
 
@@ -245,3 +246,21 @@ def test_a_connection_whose_set_up_was_interrupted_is_not_used(own_url: str, adm
     assert not admin.exists("interrupted")
     with redis.Redis.from_url(f"{own_url}/3") as other:
         assert other.getdel("interrupted") == b"value"
+
+
+def test_items_whose_common_transaction_is_refused_are_committed_one_by_one(
+    store: Store, client: redis.Redis
+) -> None:
+    tries: list[list[str]] = []
+    with store.connect() as connection:
+
+        def attempt(items: Sequence[str]) -> list[Command]:
+            connection.execute([("WATCH", "shared")])
+            tries.append(list(items))
+            if len(tries) == 1:
+                client.set("shared", 1)
+            return [("RPUSH", "done", *items)]
+
+        commit_together_or_singly(connection, ["a", "b"], attempt)
+    assert tries == [["a", "b"], ["a"], ["b"]]
+    assert client.lrange("done", 0, -1) == ["a", "b"]

@@ -68,7 +68,7 @@ MUTATIONS: Final = (
         "lfr/store/redis/transaction.py",
         "        if connection.transact(attempt(items)) is not None:",
         "        if connection.transact(attempt(items)) is not False:",
-        _tests("test_latches.py", "test_delays.py", "test_event_waits.py"),
+        _tests("test_connection.py"),
     ),
     Mutation(
         "drop a refused batch",
@@ -101,7 +101,7 @@ MUTATIONS: Final = (
         "lfr/roles/lifecycle.py",
         "elif workflow.flow.steps[task.index].iterate and entry.stream != keys.ENDS:",
         "elif workflow.flow.steps[task.index].iterate and entry.stream == keys.DEAD_LETTERS:",
-        _tests("test_iteration.py"),
+        _tests("test_queues.py", "test_iteration.py"),
     ),
     Mutation(
         "ignore the attempt",
