@@ -291,3 +291,15 @@ def test_tries_begin_anew_in_each_turn_of_a_loop(
         numbers.append((step["attempt"], step["tries"]))
         answer(client, task, **outcome)
     assert numbers == [(1, 1), (2, 1), (3, 2), (4, 1)]
+
+
+def test_a_result_of_an_earlier_turn_of_a_loop_ends_no_later_turn(
+    store: Store, client: redis.Redis, stepper: MakeStepper
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    id = start_workflow(store, "a -> b -> :start").id
+    for name, index in (("a", 1), ("b", 2), ("a", 1)):
+        append(client, kind="end-task", workflow=id, name=name, index=index, attempt=1)
+        lifecycle.step()
+    starts = [(task["name"], task["attempt"]) for task in events_of(client, "start-task")]
+    assert starts == [("a", 1), ("b", 1), ("a", 2)]
