@@ -23,6 +23,7 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.store.redis.connection import Store
 from lfr.values.json import ABSENT
 from tests.integration.conftest import Stepper, append, events_of
+from tests.support.interference import overtake
 from tests.support.waiting import eventually
 
 MakeStepper = Callable[[Lifecycle], Stepper]
@@ -303,3 +304,21 @@ def test_a_result_of_an_earlier_turn_of_a_loop_ends_no_later_turn(
         lifecycle.step()
     starts = [(task["name"], task["attempt"]) for task in events_of(client, "start-task")]
     assert starts == [("a", 1), ("b", 1), ("a", 2)]
+
+
+def test_a_delayed_attempt_that_two_lifecycles_start_at_once_starts_once(
+    store: Store, client: redis.Redis, stepper: MakeStepper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = stepper(Lifecycle(store)), stepper(Lifecycle(store))
+    start(store, "{retry: {times: 1, delay: 20ms}}")
+    answer(client, attempts(client, one, 1)[-1], status="FAILURE", reason="no")
+    one.step()
+    [(_, due_ms)] = client.zrange("waits:delayed", 0, -1, withscores=True)
+    eventually(lambda: 1000 * client.time()[0] + client.time()[1] // 1000 > due_ms + 1)
+    monkeypatch.setattr("lfr.roles.lifecycle._TIMER_CHECK_SECONDS", 0.0)
+    for lifecycle in (one, two):
+        monkeypatch.setattr(lifecycle.consumer, "_check_timers_at", 0.0)
+    overtake(monkeypatch, one.connection, two.step, times=2)
+    one.step()
+    one.step()
+    assert len(events_of(client, "start-task")) == 2
