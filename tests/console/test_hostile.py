@@ -63,6 +63,7 @@ def hostile(installation: Installation) -> dict[str, str]:
         "@flow failing\na (- lfr: {retry: {times: 1, delay: 0}} -) -> b", {}, "hostile-failed"
     )
     installation.end(failed, 1, reason=LONG)
+    eventually(lambda: installation.lfr.inspect(failed)["steps"][1]["attempt"] == 2)
     installation.end(failed, 1, reason=LONG)
     installation.until(failed, "FAILED")
     items = installation.lfr.run("@flow items\n* a -> b", [INPUT["harm"], {"n": HARM}], "hostile-items")
