@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any, Final, TypeAlias, TypeVar
 
 from lfr.base_uri import Base, absolute_base
-from lfr.errors import Unconfirmed
+from lfr.errors import BadInput, Unconfirmed
 from lfr.events import Status
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.complete_task import complete_task
@@ -26,6 +27,13 @@ from lfr.operations.latches import list_latches, reset_latch
 from lfr.operations.list_workflows import count_workflows, list_workflows
 from lfr.operations.start import start_workflow
 from lfr.operations.status import load_status
+from lfr.operations.stored_flows import (
+    FlowSource,
+    apply_flows,
+    describe_flow,
+    list_flows,
+    start_stored_flow,
+)
 from lfr.store.redis.connection import Store, open_store
 from lfr.values.json import ABSENT, Json
 
@@ -66,10 +74,11 @@ class Client:
 
     def run(
         self,
-        flow_text: str,
+        flow_text: str | None = None,
         input: Json = None,
         workflow_id: str | None = None,
         *,
+        flow: str | None = None,
         base: Base = None,
         name: str = "",
     ) -> str:
@@ -77,14 +86,47 @@ class Client:
 
         Without `workflow_id`, generate one; if it exists with the same flow and input, start nothing.
         `input` may be any JSON value; None: there is none, which counts as {}. `base`, a folder or a URL, is
-        the base of relative resources. `name` is what a flow without a name is called. Raises FlowError,
-        BadInput, Conflict if `workflow_id` exists with another flow or input, Unreachable, Refused.
+        the base of relative resources. `name` is what a flow without a name is called. `flow`, in place of
+        `flow_text`, is the name of a stored flow: `NAME`, its latest version, or `NAME@VERSION`. Raises
+        FlowError, BadInput, NotFound for `flow`, Conflict if `workflow_id` exists with another flow or input,
+        Unreachable, Refused.
         """
         start_input = ABSENT if input is None else input
+        if flow is not None:
+            if flow_text is not None or base is not None or name:
+                raise BadInput("a stored flow goes with neither flow_text nor base nor name")
+            return self._change(lambda store: start_stored_flow(store, flow, start_input, workflow_id).id)
+        if flow_text is None:
+            raise BadInput("run needs flow_text, or flow, the name of a stored flow")
         base = absolute_base(base)
         return self._change(
             lambda store: start_workflow(store, flow_text, start_input, workflow_id, base=base, name=name).id
         )
+
+    def apply_flows(
+        self, flow_texts: Iterable[str], *, base: Base = None, prune: bool = False, dry_run: bool = False
+    ) -> Descriptions:
+        """Store flows under their names, as `lfr apply` does, all or none; with `prune`, remove all others.
+
+        Return the plan, which `dry_run` does not carry out: name, change (new, changed, unchanged, removed,
+        missing), version, previous, source, diff of each flow. Raises FlowError, and BadInput for a flow
+        without a name or with that of another one.
+        """
+        base = absolute_base(base)
+        texts = [flow_texts] if isinstance(flow_texts, str) else flow_texts
+        sources = [FlowSource(text, f"text {n}", base) for n, text in enumerate(texts, 1)]
+        plan = self._change(lambda store: apply_flows(store, sources, prune=prune, dry_run=dry_run))
+        return [asdict(change) for change in plan]
+
+    def flows(self) -> Descriptions:
+        """Return the stored flows by name: name, version, versions (how many), applied, steps, doc,
+        digest."""
+        return list_flows(self._store)
+
+    def flow(self, name: str) -> dict[str, Any]:
+        """Return a stored flow, `NAME` or `NAME@VERSION`, with its text and all of its versions. Raises
+        NotFound and BadInput."""
+        return describe_flow(self._store, name)
 
     def inspect(self, id: str, *, history: bool = False) -> dict[str, Any]:
         """Return all data of a workflow, as `lfr inspect --json` prints it. Raises NotFound and BadInput."""

@@ -62,6 +62,8 @@ _ROWS = (
     Command("retry", WORKFLOWS, "start a new attempt of a task"),
     Command("skip", WORKFLOWS, "continue without a task"),
     Command("fail", WORKFLOWS, "make a running task fail"),
+    Command("apply", FLOWS, "store flows under their names, in numbered versions"),
+    Command("flows", FLOWS, "list the stored flows, or show one with its versions"),
     Command("check", FLOWS, "report errors and warnings in flow texts"),
     Command("graph", FLOWS, "draw a flow as mermaid, Graphviz DOT, JSON or SVG"),
     Command("fmt", FLOWS, "format flow texts in the canonical layout"),

@@ -41,12 +41,14 @@ def start_workflow(
     source: str = "FLOW",
     flow: Flow | None = None,
     name: str = "",
+    version: int | None = None,
 ) -> StartedWorkflow:
     """Compile a flow text and start a workflow on `input`; ABSENT counts as `{}`, None is null.
 
     `base` and `source` are those of `compile_flow`; `flow` is its result, if the caller has it. `name` is
     what a flow without a name is called, such as that of its file: it changes the record and a generated id,
-    but not the flow, so that the same text under another name is the same workflow. Without a `workflow_id`,
+    but not the flow, so that the same text under another name is the same workflow. `version` is that of a
+    stored flow, for the record; `start_stored_flow` finds it. Without a `workflow_id`,
     the id is generated. A call with the same `workflow_id`, flow and input as an earlier one starts nothing.
     Returns as soon as the workflow is stored.
 
@@ -82,7 +84,9 @@ def start_workflow(
                     raise ReadAgain  # another call has just started it
                 raise remains_in_the_way(id)
             commands = use_flow_commands(flow, text, is_stored=is_stored)
-            commands += create_workflow_commands(routes, id, flow, text, transition, run=run, name=name)
+            commands += create_workflow_commands(
+                routes, id, flow, text, transition, run=run, name=name, version=version
+            )
             return commands, StartedWorkflow(id, is_new=True)
 
         return retry_until_committed(connection, attempt)

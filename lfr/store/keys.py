@@ -23,7 +23,8 @@ _OWN_WITH_A_PREFIX: Final = re.compile(
         | workflows:(?:all|dead|run|ends|receipts|claims|pointers|un\w+|foreign|housekeeper|indexed|stream)
         | workflows:(?:process|processes|claims|group|receipts|stale|state|tasks|unclaimed)(?::.*)?
         | littleflow:config:env-prefix
-        | flow:(?:text:[0-9a-f]{32} | [0-9a-f]{64}) | flows:refs | receipts:logged
+        | flow:(?:text:[0-9a-f]{32} | [0-9a-f]{64})
+        | flows:(?:refs|names) | flows:versions:.* | receipts:logged
         | waits:(?:latches|timers|countdowns|kinds|deadlines|workflows|delayed)
         | waits:(?:latch|opened|fields|counts|place|event|kept|free|taken)(?::.*)?
     )""",
@@ -79,7 +80,12 @@ IS_INDEXED = "workflows:indexed"
 """STRING: exists once the tasks that an earlier version has left on the bus have been indexed or moved."""
 
 FLOW_REFERENCES = "flows:refs"
-"""HASH: digest -> how many workflows use that flow; `flow_text_name` -> how many have that flow text."""
+"""HASH: digest -> how many workflows and stored versions use that flow; `flow_text_name` -> how many have
+that flow text."""
+
+FLOW_NAMES = "flows:names"
+"""HASH: the name of a stored flow -> the greatest number that a version of it has had, also once the flow is
+removed. Each change of stored flows writes it, so who changes them watches it."""
 
 PROCESSES = "workflows:processes"
 """SET: the ids of the roles' processes; some may have expired."""
@@ -174,6 +180,12 @@ def flow(digest: str) -> str:
 def flow_text_name(digest: str) -> str:
     """Return the name of the flow text with this digest in `flow` and in `flows:refs`."""
     return f"text:{digest}"
+
+
+def flow_versions(name: str) -> str:
+    """HASH: the number of a version of a stored flow -> what is stored for it, as JSON, see
+    `lfr.store.workflows.flow_versions`."""
+    return f"flows:versions:{name}"
 
 
 def steps(workflow: str) -> str:

@@ -19,12 +19,23 @@ from lfr.web.openapi import openapi_document
 from lfr.web.problems import SECURITY_HEADERS, HttpError, error_response, problem_response
 from lfr.web.request_parser import parse_request, request_headers
 from lfr.web.route import Access, Route, get
-from lfr.web.routes import archives, events, latches, live, start, status, steps, workflow_list, workflows
+from lfr.web.routes import (
+    archives,
+    events,
+    flows,
+    latches,
+    live,
+    start,
+    status,
+    steps,
+    workflow_list,
+    workflows,
+)
 from lfr.web.server import StreamSlots
 
 LOGGER = logging.getLogger(__name__)
 
-_RESOURCES = (status, workflow_list, start, archives, workflows, steps, live, events, latches)
+_RESOURCES = (status, workflow_list, start, flows, archives, workflows, steps, live, events, latches)
 
 _PATTERNS: Final = {
     "id": r"<id:re:[\w.:-]{1,300}(?:/\d{1,7}\.\d{1,9}(?:\.\d{1,9})?){0,100}>",

@@ -56,6 +56,53 @@ def test_run_prints_the_id_alone(redis_url: str, flow: str) -> None:
     assert id.removeprefix("workflow:") in lfr("inspect", id.removeprefix("workflow:"), url=redis_url).stdout
 
 
+def test_flows_are_stored_and_started_by_name(redis_url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "flows"
+    (folder / "shop").mkdir(parents=True)
+    (folder / "build.flow").write_text("@flow build A")
+    order = folder / "shop" / "order.flow"
+    text = '@flow order """Sells."""\nA -> B'
+    order.write_text(text)
+    dry = lfr("apply", str(folder), "--dry-run", url=redis_url)
+    assert (dry.returncode, dry.stderr) == (0, "2 new\nnothing has been changed: --dry-run\n")
+    assert lfr("flows", url=redis_url).stderr == "no flow is stored (lfr apply FILE stores one)\n"
+    done = lfr("apply", str(folder), url=redis_url)
+    assert done.stdout.splitlines()[1] == f"+ order  version 1, new ({order})"
+    order.write_text("@flow order A -> C")
+    done = lfr("apply", str(order), url=redis_url)
+    assert done.stdout.splitlines() == [
+        f"~ order  version 2, changed from version 1 ({order})",
+        "      - documentation: Sells.",
+        "      - task: B",
+        "      + task: C",
+        "      - A -> B",
+        "      - B -> end",
+        "      + A -> C",
+        "      + C -> end",
+        "  build  version 1, in none of these texts: it stays (--prune removes it)",
+    ]
+    assert done.stderr == "1 changed, 1 missing\n"
+    id = lfr("run", "--flow", "order@1", url=redis_url).stdout.strip()
+    assert "order, version 1" in lfr("inspect", id, url=redis_url).stdout
+    assert lfr("flows", "order@1", "--text", url=redis_url).stdout == f"{text}\n"
+    assert "Sells." in lfr("flows", "order@1", url=redis_url).stdout
+    plan = json.loads(lfr("apply", str(order), "--prune", "--json", url=redis_url).stdout)
+    assert [(change["name"], change["change"]) for change in plan] == [
+        ("order", "unchanged"),
+        ("build", "removed"),
+    ]
+    assert [line.split()[:2] for line in lfr("flows", url=redis_url).stdout.splitlines()[1:]] == [
+        ["order", "2"]
+    ]
+    assert lfr("run", "--flow", "build", url=redis_url).returncode == 66
+    for words in (["run"], ["run", "a.flow", "--flow", "order"], ["run", "--flow", "order", "--base", "."]):
+        assert lfr(*words, url=redis_url).returncode == 64
+    (tmp_path / "empty").mkdir()
+    assert "no file in this folder ends with .flow" in one_line(
+        lfr("apply", str(tmp_path / "empty"), url=redis_url)
+    )
+
+
 def test_wait_shows_the_steps_and_the_end(roles: str, flow: str) -> None:
     done = lfr("run", flow, "--input", '{"x": 1}', "--wait", url=roles)
     assert done.returncode == 0

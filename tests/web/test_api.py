@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from lfr.config.settings import Settings
+from lfr.operations.stored_flows import FlowSource, apply_flows
 from lfr.roles.wait import WaitTasks
 from lfr.store.redis.connection import Store, open_store
 from lfr.store.stream.groups import create_group
@@ -126,6 +127,29 @@ def test_start_is_idempotent_by_id(call: Caller) -> None:
     assert (again.status, again.json) == (200, {"workflow": id})
     other = call("POST", "/workflows/start", {"workflow": "a", "id": "mine"})
     assert (other.status, other.headers["Content-Type"]) == (409, "application/problem+json")
+
+
+def test_a_stored_flow_is_started_by_its_name(call: Caller, store: Store) -> None:
+    assert call("GET", "/flows").json == []
+    apply_flows(store, [FlowSource("@flow order A")])
+    apply_flows(store, [FlowSource("@flow order A -> B")])
+    assert [(flow["name"], flow["version"]) for flow in call("GET", "/flows").json] == [("order", 2)]
+    assert call("GET", "/flows/order@1").json["text"] == "@flow order A"
+    for reference, version in (("order", 2), ("order@1", 1)):
+        reply = call("POST", "/workflows/start", {"flow": reference, "input": {"n": 1}})
+        assert reply.status == 201
+        workflow = call("GET", f"/workflows/{reply.json['workflow']}").json
+        assert (workflow["version"], workflow["input"]) == (version, {"n": 1})
+    for body, status in (
+        ({"flow": "odrer"}, 404),
+        ({"flow": "order@3"}, 404),
+        ({"flow": "or der"}, 400),
+        ({"flow": 3}, 400),
+        ({"flow": "order", "workflow": "A"}, 400),
+        ({"input": {}}, 400),
+    ):
+        assert call("POST", "/workflows/start", body).status == status
+    assert "order" in call("GET", "/flows/odrer").json["hint"]
 
 
 def test_a_flow_as_text_or_as_a_form(call: Caller) -> None:
@@ -524,6 +548,7 @@ def test_the_openapi_document_describes_the_responses(call: Caller, store: Store
     with store.connect() as link:
         TaskExecutor(store, "tasks-x", lambda task: {}, claims=["a"], concurrency=1).join(link)
     start(call, "{ a; b }", id="w")
+    apply_flows(store, [FlowSource("@flow tasks-x A")])
     document = call("GET", "/openapi.json").json
     operations = [
         (path, method, operation)

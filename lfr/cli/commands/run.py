@@ -28,18 +28,23 @@ from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.terminal import Terminal
 from lfr.cli.watch import follow_to_end
 from lfr.errors import LfrError, Unconfirmed
+from lfr.values.json import Json
 from lfr.values.printable import printable
 
 if TYPE_CHECKING:
     from lfr.language import Diagnostic
     from lfr.language.check import FindUnserved
+    from lfr.operations.start import StartedWorkflow
+    from lfr.store.redis.connection import Store
 
 _MAX_WARNINGS: Final = 5
 """How many warnings about the flow are printed."""
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="the flow text; - is stdin")
+    parser.add_argument("file", metavar="FILE", nargs="?", help="the flow text; - is stdin")
+    help = "start a stored flow in place of FILE: its latest version, or this one (lfr flows)"
+    parser.add_argument("--flow", metavar="NAME[@VERSION]", help=help)
     parser.add_argument("--input", metavar="JSON|@FILE", help="the workflow's input (default: {})")
     parser.add_argument("--workflow-id", metavar="ID", help="the id; the same id, flow and input start once")
     add_flag(parser, "--wait", "follow the workflow until it has ended")
@@ -62,8 +67,18 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, terminal: Terminal) -> int:
     _check_options(arguments)
-    text, source = read_flow_text(arguments.file, terminal)
     input = read_json_option("--input", arguments.input, terminal)
+    if arguments.flow is not None:
+        store = open_store_to_change(arguments)
+        from lfr.operations.stored_flows import start_stored_flow
+
+        workflow = start_stored_flow(store, arguments.flow, input, arguments.workflow_id)
+        return _report(store, workflow, arguments, terminal)
+    return _run_file(input, arguments, terminal)
+
+
+def _run_file(input: Json, arguments: Namespace, terminal: Terminal) -> int:
+    text, source = read_flow_text(arguments.file, terminal)
     from lfr.language import check_flow, compile_flow
 
     base = flow_base(arguments.base, arguments.file)
@@ -83,6 +98,11 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     workflow = start_workflow(
         store, text, input, arguments.workflow_id, base=base, source=source, flow=checked.flow, name=name
     )
+    return _report(store, workflow, arguments, terminal)
+
+
+def _report(store: Store, workflow: StartedWorkflow, arguments: Namespace, terminal: Terminal) -> int:
+    """Print what was started, and with --wait follow it; return the exit code."""
     if not workflow.is_new:
         terminal.print_err(f"lfr: {workflow.id} had been started before, with the same flow and input")
     if arguments.wait:
@@ -128,11 +148,16 @@ def print_warnings(warnings: Iterable[Diagnostic], terminal: Terminal) -> None:
 
 
 def _check_options(arguments: Namespace) -> None:
+    if (arguments.file is None) == (arguments.flow is None):
+        raise UsageError("run needs FILE, or --flow NAME, and not both (lfr run --help)")
+    if arguments.flow is not None and arguments.base is not None:
+        raise UsageError("--base goes with FILE: a stored flow has its base (lfr run --help)")
     if arguments.local:
         set_options = {
             "--wait": arguments.wait,
             "--timeout": arguments.timeout is not None,
             "--workflow-id": arguments.workflow_id is not None,
+            "--flow": arguments.flow is not None,
         }
         for flag in [flag for flag, is_set in set_options.items() if is_set]:
             raise UsageError(f"{flag} does not go with --local, which starts no workflow (lfr run --help)")
@@ -147,18 +172,20 @@ def _check_options(arguments: Namespace) -> None:
 HANDLER = Handler(
     _add_arguments,
     _run,
-    "Compiles FILE, starts a workflow and prints its id, and nothing else, on stdout. With --wait it "
-    "shows the progress on stderr until the workflow has ended, with its id and how it ended; stdout then "
-    "has its output as JSON, and nothing if it did not finish; the exit code says how it ended. If the "
-    "command is interrupted or times out, the workflow continues: lfr follow takes it up again. With "
-    "--local it runs the flow in this process, without Redis: each task returns its input, stderr shows "
-    "each step, stdout the result. It loads files, but stores, sends and fetches nothing and does not wait.",
+    "Compiles FILE, or reads the stored flow NAME, starts a workflow and prints its id, and nothing else, "
+    "on stdout. With --wait it shows the progress on stderr until the workflow has ended, with its id and "
+    "how it ended; stdout then has its output as JSON, and nothing if it did not finish; the exit code "
+    "says how it ended. If the command is interrupted or times out, the workflow continues: lfr follow "
+    "takes it up again. With --local it runs the flow in this process, without Redis: each task returns "
+    "its input, stderr shows each step, stdout the result. It loads files, but stores, sends and fetches "
+    "nothing and does not wait.",
     (
         ("run build.flow", "start it"),
         ('run build.flow --input \'{"branch": "main"}\' --wait', "start it and follow it"),
         ("run build.flow --input @input.json --wait --json", "for a script"),
         ("run build.flow --workflow-id nightly-2026-01-31", "starts once, however often it is run"),
         ("run -", "read the flow from stdin"),
+        ("run --flow order@3 --wait", "a stored flow, see lfr apply; without @3 its latest version"),
         ("run build.flow --local --input '{}'", "try it: no Redis, no workers"),
     ),
     (ExitCode.FAILED, ExitCode.TERMINATED, ExitCode.TIMED_OUT, *WORKFLOW_ERRORS),

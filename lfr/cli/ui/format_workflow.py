@@ -121,7 +121,8 @@ def _open_items(terminal: Terminal, items: Mapping[str, Any] | None) -> Iterator
 
 def _overview(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if workflow["name"]:
-        yield "flow", workflow["name"]
+        version = "" if workflow["version"] is None else f", version {workflow['version']}"
+        yield "flow", f"{workflow['name']}{version}"
     yield "started", format_date_time(workflow["started"])
     elapsed = format_duration(seconds_between(workflow["started"], workflow["ended"]))
     end = format_date_time(workflow["ended"]) if workflow["ended"] else "not yet"

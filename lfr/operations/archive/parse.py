@@ -132,6 +132,7 @@ class _SnapshotParser:
                 "started": _field(record, "started", _TIME),
                 "ended": _field(record, "ended", _TIME),
                 "simulated": _field(record, "simulated", _COUNT, 0),
+                **({"version": _field(record, "version", _COUNT)} if "version" in record else {}),
             },
             "counts": counts,
             "steps": progress,

@@ -16,15 +16,17 @@ from lfr.values.times import MAX_TIME_MS, MIN_TIME_MS
 def summarize(record: Record) -> dict[str, Any]:
     """Describe a workflow as a whole.
 
-    Keys: id, name (of its flow), state, reason (of a failure, else None), started, ended (None: it runs),
-    parent (the id of the workflow that an item belongs to, else None), counts: total, the number of steps
-    (None if the record lacks it), and how many are running, done, skipped, failed; simulated, how many
-    attempts or items no worker has done. In a loop, a step counts each time that it ends.
+    Keys: id, name (of its flow), version (of the stored flow, else None), state, reason (of a failure, else
+    None), started, ended (None: it runs), parent (the id of the workflow that an item belongs to, else
+    None), counts: total, the number of steps (None if the record lacks it), and how many are running, done,
+    skipped, failed; simulated, how many attempts or items no worker has done. In a loop, a step counts each
+    time that it ends.
     """
     item = parse_item_id(record.id)
     return {
         "id": record.id,
         "name": record.name,
+        "version": record.version,
         "state": record.state.value,
         "reason": record.reason or None,
         "started": iso_time(record.started_ms),

@@ -19,6 +19,7 @@ _KEY_TYPES: Final[Mapping[str, str]] = {
     keys.ALL: "zset",
     keys.DEAD_LETTERS: "stream",
     keys.FLOW_REFERENCES: "hash",
+    keys.FLOW_NAMES: "hash",
     keys.PROCESSES: "set",
     keys.LOGGED_RECEIPTS: "zset",
     keys.LATCHES: "zset",

@@ -36,7 +36,7 @@ from lfr.store.queues.routes import Routes
 from lfr.store.redis.connection import Command
 from lfr.store.stream.entries import append_command, flatten_pairs
 from lfr.store.stream.groups import note_stream_command
-from lfr.store.workflows.flow_texts import record_fields, use_text_commands
+from lfr.store.workflows.flow_texts import record_fields, release_commands, use_text_commands
 from lfr.store.workflows.history import format_element
 from lfr.store.workflows.large_values import LargeValues
 from lfr.store.workflows.load import LoadedWorkflow
@@ -132,18 +132,27 @@ def large_value_commands(workflow: LoadedWorkflow) -> list[Command]:
 
 
 def create_workflow_commands(
-    routes: Routes, workflow: str, flow: Flow, source: str, first: Transition, *, run: str, name: str = ""
+    routes: Routes,
+    workflow: str,
+    flow: Flow,
+    source: str,
+    first: Transition,
+    *,
+    run: str,
+    name: str = "",
+    version: int | None = None,
 ) -> list[Command]:
     """Return the commands that begin a workflow: its record and its first transition.
 
     The flow is stored already. `source` is the flow text; if empty, it is not stored. `run` is a new one, or
-    that of the parent. `name` is the name in the record of a flow without one. An item is in no index of
-    workflows, and its start is no event: only its parent's history tells it.
+    that of the parent. `name` is the name in the record of a flow without one; `version` the number of the
+    stored version that starts. An item is in no index of workflows, and its start is no event: only its
+    parent's history tells it.
     """
     now_ms, texts = routes.now_ms, JsonTexts()
     progress = Progress()
     progress.apply(first)
-    fields = [*flow_fields(flow, flow.name or name, source, run), "started", now_ms]
+    fields = [*flow_fields(flow, flow.name or name, source, run, version), "started", now_ms]
     fields += _counts_fields(progress)
     fields += _state_fields(first.state, first.reason, now_ms)
     commands: list[Command] = [("HSET", workflow, *fields)]
@@ -186,20 +195,18 @@ def delete_workflow_commands(
     this one included, as `watch_references` returns it. (DEL, ZREM, HINCRBY, HDEL)
     """
     commands: list[Command] = [("DEL", *own_keys), ("ZREM", keys.ALL, id), ("ZREM", keys.state(state), id)]
-    for name, count in references.items():
-        if count > 1:
-            commands.append(("HINCRBY", keys.FLOW_REFERENCES, name, -1))
-        else:
-            commands += [("HDEL", keys.FLOW_REFERENCES, name), ("DEL", keys.flow(name))]
-    return commands
+    return commands + release_commands(references)
 
 
-def flow_fields(flow: Flow, name: str, text: str, run: str) -> tuple[str | int, ...]:
+def flow_fields(
+    flow: Flow, name: str, text: str, run: str, version: int | None = None
+) -> tuple[str | int, ...]:
     """Return the fields of a record that say which flow a workflow runs, and in which run of its id, with
-    their values in turn. Name, text and run may be empty."""
+    their values in turn. Name, text and run may be empty; no version: the flow is not a stored one."""
     names = ("name", name) if name else ()
     runs = ("run", run) if run else ()
-    return "flow", flow.reference, *names, "steps", flow.size, *runs, *record_fields(text)
+    versions = ("version", version) if version is not None else ()
+    return "flow", flow.reference, *names, *versions, "steps", flow.size, *runs, *record_fields(text)
 
 
 def state_fields(state: WorkflowState, ended_ms: int, reason: str) -> tuple[str | int, ...]:

@@ -3,12 +3,13 @@ have it.
 
 A record has the field `source`, the text itself; or `text`, the digest of the text; or neither, without a
 text. `flows:refs` counts the workflows that have a text as it counts those that use a flow: the last of them
-to be deleted takes the text with it.
+to be deleted takes the text with it. A version of a stored flow counts as a workflow does.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from lfr.store import keys
@@ -55,8 +56,30 @@ def watch_references(connection: Connection, workflow: str, digest: str) -> dict
     """
     _, text = connection.execute([("WATCH", keys.FLOW_REFERENCES), ("HGET", workflow, "text")])
     names = [digest, *([] if text is None else [keys.flow_text_name(text.decode())])]
+    return load_references(connection, names)
+
+
+def load_references(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    """Return how many users these flows and texts have, one at least, by their names in `flows:refs`.
+    (HMGET)"""
     counts = connection.call("HMGET", keys.FLOW_REFERENCES, *names)
     return {name: int(count or 0) for name, count in zip(names, counts, strict=True)}
+
+
+def release_commands(references: Mapping[str, int], uses: Mapping[str, int] | None = None) -> list[Command]:
+    """Return the commands that count users less, and delete the flows and texts that then have none.
+
+    `references` says how many users each has, by its name in `flows:refs`; `uses`, how many of them go: one
+    of each if it is None. (HINCRBY, HDEL, DEL)
+    """
+    commands: list[Command] = []
+    for name, count in references.items():
+        released = 1 if uses is None else uses[name]
+        if count > released:
+            commands.append(("HINCRBY", keys.FLOW_REFERENCES, name, -released))
+        else:
+            commands += [("HDEL", keys.FLOW_REFERENCES, name), ("DEL", keys.flow(name))]
+    return commands
 
 
 def _digest(text: str) -> str | None:

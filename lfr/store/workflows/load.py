@@ -37,6 +37,7 @@ class Record:
     run        identifies this run of the id, which may be used again after a deletion: what names another run
                is of the past. Items have that of their parent. Empty: an earlier version has started it
     has_large  whether it may have large values beside the streams
+    version    the number of the version of the stored flow that was started by its name; None: it was a text
     """
 
     id: str
@@ -54,6 +55,7 @@ class Record:
     reason: str
     run: str = ""
     has_large: bool = False
+    version: int | None = None
 
     def progress(self) -> Progress:
         """Return state and counts as a Progress of which no step has been loaded."""
@@ -63,7 +65,7 @@ class Record:
 
 
 ADVANCE_FIELDS = ("flow", "state", "started", "counts", "run", "large")
-LIST_FIELDS = (*ADVANCE_FIELDS, "name", "ended", "steps", "simulated", "brief")
+LIST_FIELDS = (*ADVANCE_FIELDS, "name", "ended", "steps", "simulated", "version", "brief")
 RECORD_FIELDS = (*LIST_FIELDS, "reason")
 
 _NO_VALUES = (None,) * len(RECORD_FIELDS)
@@ -80,7 +82,7 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
         return None  # an error: the key holds something else
     reference, state, started, counts, run, large = reply[:6]
     active, done, skipped, failed = map(int, counts.split())
-    name, ended, total, simulated, brief, reason = (
+    name, ended, total, simulated, version, brief, reason = (
         value or b"" for value in (*reply[6:], *_NO_VALUES[len(reply) :])
     )
     return Record(
@@ -99,6 +101,7 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
         reason=(reason or brief).decode(),
         run=run.decode() if run else "",
         has_large=large is not None,
+        version=int(version) if version else None,
     )
 
 

@@ -75,6 +75,7 @@ SUMMARY: Final = object_schema(
     {
         "id": TEXT,
         "name": TEXT,
+        "version": NULLABLE_INTEGER,
         "state": STATE,
         "reason": NULLABLE_TEXT,
         "started": TIME,

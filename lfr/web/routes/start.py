@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from lfr.errors import BadInput
 from lfr.language import Diagnostic, Severity, check_flow
-from lfr.operations.start import start_workflow
+from lfr.operations.start import StartedWorkflow, start_workflow
+from lfr.operations.stored_flows import start_stored_flow
 from lfr.values.json import ABSENT, InvalidJson, Json, decode_json
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import Access, post
@@ -58,10 +59,16 @@ def _start(request: Request) -> Response:
         return _start_workflow(request, request.body, ABSENT, None)
     body = request.fields()
     text, input, id = body.get("workflow"), body.get("input", ABSENT), body.get("id")
-    if not isinstance(text, str):
-        raise BadInput("workflow is missing: the text of a flow")
     if id is not None and not isinstance(id, str):
         raise BadInput("id must be a text")
+    if "flow" in body:
+        if "workflow" in body:
+            raise BadInput("workflow and flow both say what to start: send one of them")
+        if not isinstance(body["flow"], str):
+            raise BadInput("flow must be a text: the name of a stored flow, as order or order@3")
+        return _started(request, start_stored_flow(request.store, body["flow"], input, id))
+    if not isinstance(text, str):
+        raise BadInput("workflow is missing: the text of a flow; or flow, the name of a stored one")
     return _start_workflow(request, text, input, id)
 
 
@@ -77,7 +84,10 @@ def _upload(request: Request) -> Response:
 
 
 def _start_workflow(request: Request, text: str, input: Json, id: str | None) -> Response:
-    started = start_workflow(request.store, text, input, id)
+    return _started(request, start_workflow(request.store, text, input, id))
+
+
+def _started(request: Request, started: StartedWorkflow) -> Response:
     status = HTTPStatus.CREATED if started.is_new else HTTPStatus.OK
     location = f"{request.root}/workflows/{quote(started.id)}"
     return json_response({"workflow": started.id}, status, {"Location": location})
@@ -86,6 +96,10 @@ def _start_workflow(request: Request, text: str, input: Json, id: str | None) ->
 _CHECK: Final = object_schema(
     {"ok": BOOLEAN, "name": TEXT, "errors": array(DIAGNOSTIC), "warnings": array(DIAGNOSTIC)}, {"flow": FLOW}
 )
+_START: Final = {
+    **object_schema({}, {"workflow": FLOW_TEXT, "flow": TEXT, "input": ANY, "id": NULLABLE_TEXT}),
+    "oneOf": [{"required": ["workflow"]}, {"required": ["flow"]}],
+}
 _STARTED: Final = {201: {JSON: WORKFLOW_ID}, 200: {JSON: WORKFLOW_ID}}
 
 ROUTES: Final = (
@@ -101,13 +115,11 @@ ROUTES: Final = (
     post(
         "/workflows/start",
         _start,
-        "Start a workflow. A repeated request with the same id, flow and input starts nothing.",
-        body={
-            JSON: object_schema({"workflow": FLOW_TEXT}, {"input": ANY, "id": NULLABLE_TEXT}),
-            "text/plain": FLOW_TEXT,
-        },
+        "Start a workflow of a flow text, or of a stored flow, NAME or NAME@VERSION. A repeated request with "
+        "the same id, flow and input starts nothing.",
+        body={JSON: _START, "text/plain": FLOW_TEXT},
         responses=_STARTED,
-        problems=(400, 409),
+        problems=(400, 404, 409),
     ),
     post(
         "/workflows/start/upload",

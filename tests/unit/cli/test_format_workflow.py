@@ -37,6 +37,7 @@ def workflow() -> dict[str, Any]:
     return {
         "id": "workflow:x",
         "name": "x",
+        "version": 2,
         "state": "FAILED",
         **times,
         "deadline": None,

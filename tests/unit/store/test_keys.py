@@ -15,6 +15,7 @@ OWN = [
         keys.wait(ID, 1, 2, ""),
         keys.items(ID, 1),
         keys.flow("0f" * 32),
+        keys.flow_versions("order"),
         keys.flow(keys.flow_text_name("0f" * 16)),
     ),
     *(keys.queue("g"), keys.state("FAILED"), keys.unclaimed("a:b"), keys.stale_mark("g"), keys.process("p")),

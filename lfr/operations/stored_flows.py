@@ -1,0 +1,235 @@
+"""Stores flows under their names, in numbered versions, and lists and starts them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from itertools import chain
+from typing import Any, Final, NamedTuple
+
+from lfr.errors import BadInput, NotFound
+from lfr.flow import Flow, gc_paused
+from lfr.language import Diagnostic, FlowError, compile_flow
+from lfr.operations.flow_changes import describe_changes
+from lfr.operations.inspect.summary import iso_time
+from lfr.operations.start import StartedWorkflow, start_workflow
+from lfr.store.redis.connection import Command, Connection, Store, read_time_ms
+from lfr.store.redis.transaction import ReadAgain, retry_until_committed
+from lfr.store.workflows.flow_versions import (
+    FlowVersion,
+    StoredFlows,
+    load_flow_and_text,
+    load_stored_flows,
+    load_version,
+    remove_commands,
+    store_version_commands,
+    watch_stored_flows,
+    watch_users,
+)
+from lfr.values.checks import suggestion
+from lfr.values.json import ABSENT, Json
+
+_REFERENCE: Final = re.compile(r"([A-Za-z_][\w:-]*)(?:@([1-9]\d{0,8}))?")
+
+
+class FlowSource(NamedTuple):
+    """A flow text to store, with the name that messages call it by, such as its file, and the base of its
+    relative resources, as for `compile_flow`."""
+
+    text: str
+    source: str = "FLOW"
+    base: str | None = None
+
+
+class Change(StrEnum):
+    """What `apply_flows` does with a flow."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    REMOVED = "removed"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class FlowChange:
+    """A line of a plan.
+
+    change    MISSING: the flow is stored, but no text has its name; REMOVED: likewise, and it is to go
+    version   the number of the latest version, after the change; of a removed one, before it
+    previous  the number of the latest version before the change; None: there is none
+    source    the name of its text in messages; empty without one
+    diff      lines as `describe_changes` returns them
+    """
+
+    name: str
+    change: Change
+    version: int
+    previous: int | None
+    source: str = ""
+    diff: tuple[str, ...] = ()
+
+
+def apply_flows(
+    store: Store, sources: Iterable[FlowSource], *, prune: bool = False, dry_run: bool = False
+) -> list[FlowChange]:
+    """Store each flow under the name in its `@flow`, as a new version if it differs from the latest one.
+
+    All or nothing, in one transaction. With `prune`, flows with other names are removed, with all of their
+    versions; workflows that run them go on. With `dry_run`, nothing changes. Return the plan that was carried
+    out, or would be: by name, those without a text last.
+
+    Raises FlowError with the errors in all texts; BadInput for a flow without a name, and for a name that two
+    have.
+    """
+    texts = list(sources)
+    flows = _compile_all(texts)
+    with store.connect() as connection:
+
+        def attempt() -> tuple[list[Command] | None, list[FlowChange]]:
+            stored = watch_stored_flows(connection)
+            now_ms = read_time_ms(connection)
+            commands: list[Command] = []
+            plan: list[FlowChange] = []
+            for (text, source, _), flow in sorted(
+                zip(texts, flows, strict=True), key=lambda pair: pair[1].name
+            ):
+                change = _plan(connection, stored, flow, source)
+                plan.append(change)
+                if change.change is not Change.UNCHANGED:
+                    commands += store_version_commands(flow, text, change.version, now_ms)
+            others = sorted(stored.versions.keys() - {flow.name for flow in flows})
+            for name in others:
+                number = stored.versions[name][-1].number
+                plan.append(FlowChange(name, Change.REMOVED if prune else Change.MISSING, number, number))
+            if prune and others:
+                users = watch_users(connection, chain.from_iterable(stored.versions[name] for name in others))
+                commands += remove_commands(stored, others, users)
+            return (None if dry_run else commands), plan
+
+        return retry_until_committed(connection, attempt)
+
+
+def list_flows(store: Store) -> list[dict[str, Any]]:
+    """Return the stored flows by name, as plain data: name, version (the number of the latest), versions (how
+    many), applied (when the latest was stored), steps, doc, digest."""
+    with store.connect() as connection:
+        stored = load_stored_flows(connection)
+    return [
+        {"name": name, "versions": len(versions), **_describe(versions[-1])}
+        for name, versions in stored.versions.items()
+    ]
+
+
+def describe_flow(store: Store, reference: str) -> dict[str, Any]:
+    """Return one version of a stored flow, `NAME` or `NAME@VERSION`, as plain data: what `list_flows`
+    returns, with its text, and all versions, the newest first. Raises BadInput and NotFound."""
+    name, number = parse_flow_reference(reference)
+    with store.connect() as connection:
+        version = _require_version(connection, name, number)
+        versions = load_stored_flows(connection, [name]).versions.get(name, [version])
+        _, text = load_flow_and_text(connection, version)
+    return {
+        "name": name,
+        **_describe(version),
+        "text": text,
+        "versions": [_describe(each) for each in reversed(versions)],
+    }
+
+
+def start_stored_flow(
+    store: Store, reference: str, input: Json = ABSENT, workflow_id: str | None = None
+) -> StartedWorkflow:
+    """Start a workflow of a stored flow, `NAME` (its latest version) or `NAME@VERSION`. The workflow keeps
+    this version. Raises BadInput, NotFound, and as `start_workflow`."""
+    name, number = parse_flow_reference(reference)
+    with store.connect() as connection:
+        version = _require_version(connection, name, number)
+        data, text = load_flow_and_text(connection, version)
+    if data is None:
+        raise NotFound(
+            f"the flow of {name}@{version.number} has just been removed", hint="lfr flows lists them"
+        )
+    flow = _parse_flow(data)
+    return start_workflow(store, text, input, workflow_id, flow=flow, version=version.number)
+
+
+def parse_flow_reference(text: str) -> tuple[str, int | None]:
+    """Return the name and the number in `NAME` or `NAME@VERSION`. Raises BadInput."""
+    match = _REFERENCE.fullmatch(text)
+    if match is None:
+        hint = "NAME or NAME@VERSION, as order or order@3; lfr flows lists them"
+        raise BadInput(f"{text[:60]!r} cannot be the name of a stored flow", hint=hint)
+    return match[1], int(match[2]) if match[2] else None
+
+
+def _compile_all(sources: Sequence[FlowSource]) -> list[Flow]:
+    """Compile all texts. Raises FlowError and BadInput as `apply_flows`."""
+    flows: list[Flow] = []
+    errors: list[Diagnostic] = []
+    sources_by_name: dict[str, str] = {}
+    for text, source, base in sources:
+        try:
+            flows.append(compile_flow(text, base, source=source))
+        except FlowError as error:
+            errors += error.errors
+    if errors:
+        raise FlowError(errors)
+    for flow, (_, source, _) in zip(flows, sources, strict=True):
+        if not flow.name:
+            hint = "begin it with @flow NAME"
+            raise BadInput("a flow without a name cannot be stored", place=source, hint=hint)
+        if flow.name in sources_by_name:
+            hint = "a name has one text: change one of the two"
+            message = f"the flow {flow.name} stands in {sources_by_name[flow.name]}, too"
+            raise BadInput(message, place=source, hint=hint)
+        sources_by_name[flow.name] = source
+    return flows
+
+
+def _plan(connection: Connection, stored: StoredFlows, flow: Flow, source: str) -> FlowChange:
+    name, number = flow.name, stored.numbers.get(flow.name, 0)
+    if name not in stored.versions:
+        return FlowChange(name, Change.NEW, number + 1, None, source)
+    latest = stored.versions[name][-1]
+    if latest.digest == flow.digest:
+        return FlowChange(name, Change.UNCHANGED, latest.number, latest.number, source)
+    data, _ = load_flow_and_text(connection, latest)
+    if data is None:  # another apply has just removed it
+        raise ReadAgain
+    diff = tuple(describe_changes(_parse_flow(data), flow))
+    return FlowChange(name, Change.CHANGED, number + 1, latest.number, source, diff)
+
+
+def _require_version(connection: Connection, name: str, number: int | None) -> FlowVersion:
+    version = load_version(connection, name, number)
+    if version is not None:
+        return version
+    versions = load_stored_flows(connection, [name]).versions.get(name)
+    if versions:
+        numbers = ", ".join(str(each.number) for each in versions[-5:])
+        raise NotFound(f"the stored flow {name} has no version {number}", hint=f"the latest are {numbers}")
+    names = load_stored_flows(connection).versions
+    hint = suggestion(name, names) or "lfr flows lists them; lfr apply FILE stores one"
+    raise NotFound(f"no flow is stored under the name {name}", hint=hint)
+
+
+def _describe(version: FlowVersion) -> dict[str, Any]:
+    return {
+        "version": version.number,
+        "applied": iso_time(version.applied_ms),
+        "steps": version.steps,
+        "doc": version.doc,
+        "digest": version.digest,
+    }
+
+
+@lru_cache(maxsize=64)
+def _parse_flow(data: bytes) -> Flow:
+    """Parse the canonical JSON of a flow. Cached: programs start the same flow many times."""
+    with gc_paused():
+        return Flow.from_dict(json.loads(data))

@@ -1,0 +1,163 @@
+"""The stored flows: by its name, each has numbered versions, which never change.
+
+`flows:names` has the greatest number that each name has had, `flows:versions:NAME` its versions. A version is
+a JSON object: digest (of the flow), source or text (as in a record: the flow text or its digest), applied
+(milliseconds since the epoch), steps (how many), doc. It uses its flow and its text as a workflow does, so
+both stay as long as the version is stored or a workflow of it exists.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lfr.flow import Flow
+from lfr.store import keys
+from lfr.store.redis.connection import Command, Connection
+from lfr.store.stream.entries import parse_pairs
+from lfr.store.workflows.commit import use_flow_commands
+from lfr.store.workflows.flow_texts import load_references, record_fields, release_commands
+
+
+@dataclass(frozen=True, slots=True)
+class FlowVersion:
+    """A version of a stored flow.
+
+    number      counted from 1 for each name; a number is never used again
+    digest      of the flow
+    source      the flow text, if it is short
+    text        the digest of a longer flow text, or empty
+    applied_ms  when it was stored, in milliseconds since the epoch
+    steps       how many steps the flow has
+    doc         the documentation of `@flow`
+    """
+
+    name: str
+    number: int
+    digest: str
+    source: str
+    text: str
+    applied_ms: int
+    steps: int
+    doc: str
+
+    @property
+    def reference_names(self) -> list[str]:
+        """The names of its flow and, if that stands by itself, its text in `flows:refs`."""
+        return [self.digest, *([keys.flow_text_name(self.text)] if self.text else [])]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFlows:
+    """Stored flows as `watch_stored_flows` and `load_stored_flows` read them.
+
+    numbers   the greatest number that each name has had, removed flows included
+    versions  by name: the versions that are stored, the oldest first; no name without versions
+    """
+
+    numbers: Mapping[str, int]
+    versions: Mapping[str, Sequence[FlowVersion]]
+
+
+def _load_numbers(connection: Connection) -> dict[str, int]:
+    """Return the names that stored flows have or had, each with its greatest number. (HGETALL)"""
+    pairs = parse_pairs(connection.call("HGETALL", keys.FLOW_NAMES))
+    return {name.decode(): int(number) for name, number in pairs.items()}
+
+
+def load_stored_flows(connection: Connection, names: Iterable[str] | None = None) -> StoredFlows:
+    """Return the stored flows with these names; None: all. (HGETALL)"""
+    numbers = _load_numbers(connection)
+    chosen = sorted(numbers if names is None else numbers.keys() & set(names))
+    replies = connection.execute([("HGETALL", keys.flow_versions(name)) for name in chosen])
+    versions = {
+        name: _parse_versions(name, reply) for name, reply in zip(chosen, replies, strict=True) if reply
+    }
+    return StoredFlows(numbers, versions)
+
+
+def watch_stored_flows(connection: Connection) -> StoredFlows:
+    """Return all stored flows, and watch that none of them changes. (WATCH, HGETALL)"""
+    connection.execute([("WATCH", keys.FLOW_NAMES)])
+    return load_stored_flows(connection)
+
+
+def load_version(connection: Connection, name: str, number: int | None) -> FlowVersion | None:
+    """Return a version of a stored flow; `number` None: the latest one. None if it is not stored. (HGET)"""
+    if number is None:
+        latest = connection.call("HGET", keys.FLOW_NAMES, name)
+        if latest is None:
+            return None
+        number = int(latest)
+    data = connection.call("HGET", keys.flow_versions(name), number)
+    return None if data is None else _parse_version(name, number, data)
+
+
+def load_flow_and_text(connection: Connection, version: FlowVersion) -> tuple[bytes | None, str]:
+    """Return the canonical JSON of a version's flow, None if it is not stored, and its flow text. (GET)"""
+    names = version.reference_names
+    flow, *texts = connection.execute([("GET", keys.flow(name)) for name in names])
+    text = texts[0].decode() if texts and texts[0] is not None else version.source
+    return flow, text
+
+
+def store_version_commands(flow: Flow, text: str, number: int, now_ms: int) -> list[Command]:
+    """Return the commands that store a new version of the flow with its name. (SET, HINCRBY, HSET)"""
+    field, value = record_fields(text)
+    data = {
+        "digest": flow.digest,
+        field: value,
+        "applied": now_ms,
+        "steps": flow.size,
+        **({"doc": flow.doc} if flow.doc else {}),
+    }
+    return [
+        *use_flow_commands(flow, text, is_stored=False),
+        ("HSET", keys.flow_versions(flow.name), number, json.dumps(data)),
+        ("HSET", keys.FLOW_NAMES, flow.name, number),
+    ]
+
+
+def watch_users(connection: Connection, versions: Iterable[FlowVersion]) -> dict[str, int]:
+    """Watch who uses the flows and the texts of these versions, one at least, and return how many users each
+    has, by its name in `flows:refs`. (WATCH, HMGET)"""
+    connection.execute([("WATCH", keys.FLOW_REFERENCES)])
+    return load_references(connection, list(_count_uses(versions)))
+
+
+def remove_commands(stored: StoredFlows, names: Sequence[str], users: Mapping[str, int]) -> list[Command]:
+    """Return the commands that remove stored flows with these names, one at least: all of their versions.
+
+    Their greatest number stays. `users` is what `watch_users` has returned for these versions. (DEL, HSET,
+    HINCRBY, HDEL)
+    """
+    commands: list[Command] = [("DEL", *map(keys.flow_versions, names))]
+    commands += [("HSET", keys.FLOW_NAMES, name, stored.numbers[name]) for name in names]
+    uses = _count_uses(version for name in names for version in stored.versions[name])
+    return commands + release_commands(users, uses)
+
+
+def _count_uses(versions: Iterable[FlowVersion]) -> Counter[str]:
+    return Counter(name for version in versions for name in version.reference_names)
+
+
+def _parse_versions(name: str, reply: Any) -> list[FlowVersion]:
+    versions = [_parse_version(name, int(number), data) for number, data in parse_pairs(reply).items()]
+    return sorted(versions, key=lambda version: version.number)
+
+
+def _parse_version(name: str, number: int, data: bytes) -> FlowVersion:
+    fields = json.loads(data)
+    return FlowVersion(
+        name,
+        number,
+        digest=fields["digest"],
+        source=fields.get("source", ""),
+        text=fields.get("text", ""),
+        applied_ms=fields["applied"],
+        steps=fields["steps"],
+        doc=fields.get("doc", ""),
+    )

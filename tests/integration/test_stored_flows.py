@@ -1,0 +1,165 @@
+"""Stored flows: versions, plans, starts by name, and what a removal takes with it."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+import redis
+
+from lfr import Client
+from lfr.errors import BadInput, NotFound
+from lfr.language import FlowError
+from lfr.operations.archive.archive import archive_workflow, restore_workflow
+from lfr.operations.inspect.workflow import inspect_workflow, read_flow, read_flow_text
+from lfr.operations.intervene import delete_workflow, terminate_workflow
+from lfr.operations.stored_flows import (
+    Change,
+    FlowChange,
+    FlowSource,
+    apply_flows,
+    describe_flow,
+    list_flows,
+    start_stored_flow,
+)
+from lfr.store.redis.connection import Store
+
+ONE = "@flow order '''Sells.'''\ncheck -> pay"
+TWO = "@flow order '''Sells.'''\ncheck -> pay (- currency: EUR -) -> send"
+
+
+def applied(store: Store, *texts: str, prune: bool = False, dry_run: bool = False) -> list[FlowChange]:
+    return apply_flows(
+        store, [FlowSource(text, f"{n}.flow") for n, text in enumerate(texts)], prune=prune, dry_run=dry_run
+    )
+
+
+def brief(plan: list[FlowChange]) -> list[tuple[str, Change, int]]:
+    return [(change.name, change.change, change.version) for change in plan]
+
+
+def test_a_flow_that_differs_becomes_the_next_version(store: Store) -> None:
+    assert brief(applied(store, ONE, "@flow build A")) == [("build", Change.NEW, 1), ("order", Change.NEW, 1)]
+    assert brief(applied(store, "# a comment\n" + ONE)) == [
+        ("order", Change.UNCHANGED, 1),
+        ("build", Change.MISSING, 1),
+    ]
+    change, _ = applied(store, TWO)
+    assert (change.change, change.version, change.previous) == (Change.CHANGED, 2, 1)
+    assert change.diff == (
+        "- task: pay",
+        '+ task: pay (- {"currency": "EUR"} -)',
+        "+ task: send",
+        "- pay -> end",
+        "+ pay -> send",
+        "+ send -> end",
+    )
+    assert brief(applied(store, ONE))[0] == ("order", Change.CHANGED, 3)  # back: numbers only grow
+    order = describe_flow(store, "order@2")
+    assert (order["version"], order["text"], order["doc"]) == (2, TWO, "Sells.")
+    assert [version["version"] for version in order["versions"]] == [3, 2, 1]
+    assert [(flow["name"], flow["version"], flow["versions"]) for flow in list_flows(store)] == [
+        ("build", 1, 1),
+        ("order", 3, 3),
+    ]
+
+
+def test_a_workflow_keeps_its_version(store: Store) -> None:
+    applied(store, ONE)
+    first = start_stored_flow(store, "order", {"n": 1}, "mine")
+    applied(store, TWO)
+    assert not start_stored_flow(store, "order@1", {"n": 1}, "mine").is_new
+    second = start_stored_flow(store, "order").id
+    assert second.startswith("workflow:order-")
+    assert inspect_workflow(store, first.id)["version"] == 1
+    assert inspect_workflow(store, second)["version"] == 2
+    assert read_flow_text(store, second) == TWO
+    applied(store, prune=True)
+    assert read_flow_text(store, first.id) == ONE and len(read_flow(store, first.id).steps) == 4
+    terminate_workflow(store, second)
+    document = json.loads(json.dumps(archive_workflow(store, second)))
+    delete_workflow(store, second)
+    assert inspect_workflow(store, restore_workflow(store, document, None))["version"] == 2
+
+
+def test_a_removal_leaves_what_workflows_use(store: Store, client: redis.Redis) -> None:
+    short, long = "@flow a A", "@flow b " + " -> ".join(["long-name"] * 20)
+    applied(store, short, long)
+    applied(store, "@flow a B", long)
+    applied(store, short)
+    id = start_stored_flow(store, "b").id
+    references = client.hgetall("flows:refs")
+    assert sorted(map(int, references.values())) == [1, 2, 2, 2]  # a@2; a@1 and a@3; b twice, and its text
+    assert brief(applied(store, prune=True, dry_run=True)) == [
+        ("a", Change.REMOVED, 3),
+        ("b", Change.REMOVED, 1),
+    ]
+    assert client.hgetall("flows:refs") == references
+    applied(store, prune=True)
+    assert list_flows(store) == []
+    assert sorted(map(int, client.hgetall("flows:refs").values())) == [1, 1]
+    assert len(client.keys("flow:*")) == 2
+    terminate_workflow(store, id)
+    delete_workflow(store, id)
+    assert not client.exists("flows:refs") and client.keys("flow:*") == []
+    assert brief(applied(store, short)) == [("a", Change.NEW, 4)]
+
+
+def test_all_or_nothing(store: Store, client: redis.Redis) -> None:
+    with pytest.raises(FlowError) as error:
+        applied(store, ONE, "@flow x A -> ->", "@flow y -> B")
+    assert [each.place.partition(":")[0] for each in error.value.errors] == ["1.flow", "2.flow"]
+    with pytest.raises(BadInput, match=r"2\.flow: the flow order stands in 0\.flow, too"):
+        applied(store, ONE, "@flow x A", TWO)
+    with pytest.raises(BadInput, match=r"0\.flow: a flow without a name .*@flow NAME"):
+        applied(store, "A -> B")
+    assert brief(applied(store, ONE, dry_run=True)) == [("order", Change.NEW, 1)]
+    assert client.keys("flow*") == []
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("ordre", r"no flow is stored under the name ordre \(.*order"),
+        ("order@7", r"the stored flow order has no version 7 \(the latest are 1"),
+        ("order@0", "cannot be the name of a stored flow"),
+        ("order@1\n", "cannot be the name of a stored flow"),
+        ("", "cannot be the name of a stored flow"),
+    ],
+)
+def test_what_is_not_stored(store: Store, reference: str, message: str) -> None:
+    applied(store, ONE)
+    for operation in (start_stored_flow, describe_flow):
+        with pytest.raises((NotFound, BadInput), match=message):
+            operation(store, reference)
+
+
+def test_many_at_once_get_numbers_of_their_own(store: Store) -> None:
+    gate = threading.Barrier(6)
+
+    def apply(number: int) -> None:
+        gate.wait()
+        applied(store, f"@flow order task{number}")
+
+    threads = [threading.Thread(target=apply, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    versions = describe_flow(store, "order")["versions"]
+    assert [version["version"] for version in versions] == [6, 5, 4, 3, 2, 1]
+    assert len({version["digest"] for version in versions}) == 6
+
+
+def test_the_client(store: Store) -> None:
+    lfr = Client(store.settings.redis_url)
+    assert [change["change"] for change in lfr.apply_flows([ONE], dry_run=True)] == ["new"]
+    assert [change["version"] for change in lfr.apply_flows(ONE)] == [1]
+    assert lfr.inspect(lfr.run(flow="order", input={"n": 1}))["version"] == 1
+    assert lfr.inspect(lfr.run("A"))["version"] is None
+    assert ([flow["name"] for flow in lfr.flows()], lfr.flow("order@1")["text"]) == (["order"], ONE)
+    for arguments in ({}, {"flow_text": "A", "flow": "order"}, {"flow": "order", "name": "x"}):
+        with pytest.raises(BadInput):
+            lfr.run(**arguments)
+    assert [change["change"] for change in lfr.apply_flows([], prune=True)] == ["removed"]
