@@ -212,6 +212,21 @@ def test_a_step_that_two_roles_have_read_is_counted_once(
     assert len(events_of(client, "end-task")) == 1
 
 
+def test_a_start_task_that_was_refused_and_comes_again_counts_nothing(
+    client: redis.Redis, store: Store, role: Stepper
+) -> None:
+    """Its attempt has failed, though no lifecycle has read that yet."""
+    start(store, RELEASE)
+    (start_task,) = [fields for _, fields in client.xrange("workflows:run") if "wait:release" in str(fields)]
+    settle(client, role)
+    start(store, ACQUIRE)
+    settle(client, role)
+    client.xadd("workflows:run", start_task)
+    settle(client, role)
+    assert client.get(COUNT) == "1"
+    assert len(events_of(client, "end-task")) == 2
+
+
 def test_a_start_task_that_is_appended_twice_is_counted_once(
     client: redis.Redis, store: Store, role: Stepper
 ) -> None:
