@@ -12,6 +12,7 @@ import redis
 from lfr.client import Client
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.complete_task import complete_task
+from lfr.operations.inspect import workflow as workflow_description
 from lfr.operations.inspect.workflow import inspect_step, inspect_workflow
 from lfr.operations.intervene import skip_task, terminate_workflow
 from lfr.operations.start import start_workflow
@@ -182,3 +183,25 @@ def test_a_client_starts_with_any_value_and_without_an_input(redis_url: str, sto
     assert client.inspect(client.run("A"))["input"] == {}
     assert client.inspect(client.run("A", None))["input"] == {}
     assert inspect_workflow(store, start_workflow(store, "A", ABSENT).id)["input"] == {}
+
+
+@pytest.mark.parametrize("merge", ["", "> "], ids=["as it is", "merged"])
+def test_a_big_output_before_many_steps_stands_in_the_description_a_few_times(
+    store: Store, monkeypatch: pytest.MonkeyPatch, client: redis.Redis, lifecycle: Stepper, merge: str
+) -> None:
+    monkeypatch.setattr(workflow_description, "MAX_INPUT_BYTES", 45_000, raising=False)
+    fan = " ".join(f"{merge}T{number}" for number in range(20))
+    big = {"text": "x" * 10_000}
+    id = start_workflow(store, f"{{ A B }} -> {{ {fan} }}").id
+    index = {step["name"]: step["index"] for step in inspect_workflow(store, id)["steps"]}
+    end(client, id, index["A"], output=big)
+    end(client, id, index["B"], output={"n": 1})
+    lifecycle.step()
+    workflow = inspect_workflow(store, id)
+    assert len(json.dumps(workflow)) < 100_000
+    steps = {step["name"]: step for step in workflow["steps"]}
+    input = {**big, "n": 1} if merge else [big, {"n": 1}]
+    assert (steps["T1"]["input"], "omitted" in steps["T1"]) == (input, False)
+    assert (steps["T19"]["input"], steps["T19"]["omitted"]) == (None, ["input"])
+    step = inspect_step(store, id, steps["T19"]["index"])
+    assert (step["input"], "omitted" in step) == (input, False)

@@ -28,7 +28,7 @@ from lfr.store.workflows.history import read_history_since, read_whole_history
 from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import (
     load_flow,
-    load_outputs,
+    load_outputs_with_sizes,
     load_records,
     load_some_outputs,
     load_step,
@@ -37,6 +37,10 @@ from lfr.store.workflows.workflow_deadlines import read_workflow_deadline
 from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.json import Json
 from lfr.values.times import parse_timestamp
+
+MAX_INPUT_BYTES: Final = 64 * 2**20
+"""How many bytes of inputs of steps the description of a workflow has: it has a big output once for itself,
+and once for each step that gets it."""
 
 _MAX_WORDS: Final = 5
 _MAX_WORD_LENGTH: Final = 40
@@ -53,6 +57,8 @@ def inspect_workflow(
     none), after which `follow_workflow` continues; input; output (None unless it has finished); steps, each
     with the keys of `describe_steps`, input, output. Some steps also have:
 
+    omitted    ["input"] if its input would make the inputs of all steps larger than MAX_INPUT_BYTES; then
+               input is None, and `inspect_step` returns it
     uri, sink  of a resource
     items      of an iterated step that has started, as `add_items` describes them
     progress   of a running step whose worker reports it: at, fraction (from 0 to 1), text
@@ -79,12 +85,15 @@ def inspect_workflow(
         workflow["actions"] = describe_actions(id, record.state)
         workflow["moment"] = entries[-1].id if entries else ""
         if values:
-            outputs = load_outputs(connection, id)
+            outputs, sizes = load_outputs_with_sizes(connection, id)
             has_output = record.state is WorkflowState.FINISHED
             workflow["input"] = outputs.get(WORKFLOW_INPUT, {})
             workflow["output"] = outputs.get(own_flow.last, {}) if has_output else None
+            remaining = MAX_INPUT_BYTES
             for step in steps:
-                _add_values(step, own_flow, outputs)
+                size = _input_size(step, own_flow, sizes)
+                _add_values(step, own_flow, outputs, omits_input=size > remaining)
+                remaining -= size if size <= remaining else 0
         else:
             _remove_values([workflow, *steps])
     workflow["steps"] = steps
@@ -174,12 +183,24 @@ def require_flow(connection: Connection, id: str) -> Flow:
     return flow
 
 
-def _add_values(step: dict[str, Any], flow: Flow, outputs: Mapping[int, Json]) -> None:
+def _input_size(step: Mapping[str, Any], flow: Flow, sizes: Mapping[int, int]) -> int:
+    """Return about how many bytes the input of a step has, by those of the outputs; 0: it has none yet."""
+    if step["state"] == StepState.PENDING:
+        return 0
+    return sum(sizes.get(source, 0) for source in flow.input_sources[step["index"]])
+
+
+def _add_values(
+    step: dict[str, Any], flow: Flow, outputs: Mapping[int, Json], *, omits_input: bool = False
+) -> None:
     step["input"] = step["output"] = None
     if step["state"] == StepState.PENDING:
         return
-    with suppress(InputError):  # the step failed for this reason, and `reason` says so
-        step["input"] = gather_input(flow, lambda source: outputs.get(source, {}), step["index"])
+    if omits_input:
+        step["omitted"] = ["input"]
+    else:
+        with suppress(InputError):  # the step failed for this reason, and `reason` says so
+            step["input"] = gather_input(flow, lambda source: outputs.get(source, {}), step["index"])
     if step["state"] in (StepState.DONE, StepState.SKIPPED):
         step["output"] = outputs.get(step["index"], {})
 

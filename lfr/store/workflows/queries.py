@@ -58,10 +58,16 @@ def load_step(connection: Connection, record: Record, index: int) -> Progress:
 
 def load_outputs(connection: Connection, id: str) -> dict[int, Json]:
     """Return all outputs of a workflow by step index; its input at -1. (HGETALL)"""
+    return load_outputs_with_sizes(connection, id)[0]
+
+
+def load_outputs_with_sizes(connection: Connection, id: str) -> tuple[dict[int, Json], dict[int, int]]:
+    """Return all outputs of a workflow as `load_outputs` does, and how many bytes each has. (HGETALL)"""
     reply = connection.call("HGETALL", keys.outputs(id))
+    indices, values = list(map(int, reply[::2])), reply[1::2]
     outputs: dict[int, Json] = {}
-    add_outputs(outputs, map(int, reply[::2]), reply[1::2])
-    return outputs
+    add_outputs(outputs, indices, values)
+    return outputs, dict(zip(indices, map(len, values), strict=True))
 
 
 def load_some_outputs(connection: Connection, id: str, indices: Sequence[int]) -> dict[int, Json]:

@@ -138,7 +138,9 @@ _STEP_DETAILS: Final[Mapping[str, Schema]] = {
     ),
 }
 
-STEP: Final = object_schema(_STEP, {"input": ANY, "output": ANY, **_STEP_DETAILS})
+STEP: Final = object_schema(
+    _STEP, {"input": ANY, "output": ANY, "omitted": array(enum("input")), **_STEP_DETAILS}
+)
 
 
 def _actions(words: Iterable[str]) -> Schema:
