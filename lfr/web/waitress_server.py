@@ -33,7 +33,13 @@ _FREE_SHARE: Final = 0.1
 
 _SHORTEST_IDLE_SECONDS: Final = 1.0
 _SHORTEST_REQUEST_SECONDS: Final = 5.0
-"""No connection is closed to make room before it has been idle, or its request incomplete, for this long."""
+_SHORTEST_RESPONSE_SECONDS: Final = 10.0
+"""No connection is closed to make room before it has been idle, its request incomplete, or its complete
+response unread, for this long."""
+
+_MAX_REQUESTS: Final = 2
+"""How many requests of a connection wait for their responses: one packet may hold hundreds, each with a
+response that stays in memory until the client reads it."""
 
 _FREE_BODY: Final = 8192
 """The bytes of a body that are read in any case: those of a login, and what comes with the headers."""
@@ -80,6 +86,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     error_task_class = _ProblemTask
     request: Any
     began_at = 0.0
+    unread_since = 0.0
     is_checked = False
 
     def received(self, data: bytes) -> bool:
@@ -92,7 +99,21 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         if self.request is not None and self.request.headers_finished and not self.is_checked:
             self.is_checked = True
             self._check_body()
+        self._limit_requests()
         return result
+
+    def _limit_requests(self) -> None:
+        """Drop all but the first requests that wait, and close the connection after their responses: a client
+        then sends the others again. (RFC 9112, 9.3.2)"""
+        with self.requests_lock:
+            if len(self.requests) <= _MAX_REQUESTS:
+                return
+            for request in [*self.requests[_MAX_REQUESTS:], self.request]:
+                if request is not None:
+                    request.close()
+            del self.requests[_MAX_REQUESTS:]
+            self.request = None
+            self.requests[-1].headers["CONNECTION"] = "close"
 
     def _check_body(self) -> None:
         """Answer a request (401) before its body has come, if its token does not permit to send one."""
@@ -105,6 +126,10 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
     def enforce_timeouts(self, now: float) -> None:
         """Close the connection if its client is too slow to read; answer a request that is too slow (408)."""
+        if not self.total_outbufs_len or self.requests:
+            self.unread_since = 0.0
+        elif not self.unread_since:
+            self.unread_since = now
         if self.total_outbufs_len and now - self.last_activity > _SEND_TIMEOUT_SECONDS:
             self.handle_close()  # waitress would honour `will_close` only once the client reads again
         elif self.request is not None and now - self.began_at > _REQUEST_TIMEOUT_SECONDS:
@@ -112,11 +137,14 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
     def dispensable_since(self, now: float) -> float | None:
         """Return since when nothing has happened on the connection that a server without room has to wait
-        for: no request, or one that does not arrive; None if something has."""
-        if self.requests or self.total_outbufs_len or self.will_close:
+        for: no request, or one that does not arrive, or a response that is read slowly; None if something
+        has."""
+        if self.requests or self.will_close:
             return None
         since, least = float(self.last_activity), _SHORTEST_IDLE_SECONDS
-        if self.request is not None:
+        if self.total_outbufs_len:
+            since, least = self.unread_since or now, _SHORTEST_RESPONSE_SECONDS
+        elif self.request is not None:
             since, least = self.began_at, _SHORTEST_REQUEST_SECONDS
         return since if now - since >= least else None
 

@@ -168,3 +168,46 @@ def test_a_request_that_is_worked_on_is_not_closed_to_make_room(monkeypatch: pyt
         assert others[0].recv(1) == b""  # it has been closed
         go_on.set()
         assert b"".join(iter(lambda: connection.recv(65536), b"")).endswith(b"fine")
+
+
+def test_many_requests_in_one_packet_make_few_responses() -> None:
+    paths: list[str] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow_app(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        paths.append(environ["PATH_INFO"])
+        begun.set()
+        assert go_on.wait(STALL_SECONDS)
+        return app(environ, start)
+
+    requests = [f"GET /{number} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for number in range(101)]
+    with (
+        serving(slow_app) as (_, port),
+        socket.create_connection(("127.0.0.1", port), STALL_SECONDS) as connection,
+    ):
+        connection.sendall(b"".join(requests[:100]))
+        assert begun.wait(STALL_SECONDS)
+        with socket.create_connection(("127.0.0.1", port), STALL_SECONDS) as other:
+            other.sendall(requests[100])  # once it is worked on, the server has read the others
+            eventually(lambda: "/100" in paths)
+            go_on.set()
+        responses = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert responses.count(b"HTTP/1.1 200 OK") == 2
+    assert paths[:1] == ["/0"] and sorted(paths) == ["/0", "/1", "/100"]
+
+
+def test_clients_that_do_not_read_their_responses_hold_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waitress_server, "_SHORTEST_RESPONSE_SECONDS", 0.0, raising=False)
+
+    def long_app(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        content = app(environ, start)
+        return [BIG[:8_000_000]] if environ["PATH_INFO"] == "/long" else content
+
+    with serving(long_app, connection_limit=20) as (_, port), ExitStack() as stack:
+        for _ in range(30):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            client.connect(("127.0.0.1", port))
+            client.sendall(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+        status, _, body = answer(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert (status, body) == (200, b"fine")
