@@ -14,6 +14,7 @@ from lfr.engine.local import LocalFailure, Task, Trace
 from lfr.engine.step_inputs import normalize_input
 from lfr.errors import BadInput
 from lfr.flow import Flow
+from lfr.flow_inputs import complete_input
 from lfr.tasks.catalogue import DELAY
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.wait_spec import parse_delay
@@ -65,7 +66,8 @@ def run_local(
     function or returns no JSON, or if the run was stopped.
     """
     compiled = compile_flow(flow, base) if isinstance(flow, str) else flow
-    task, start_input = as_task(tasks), normalize_input(ABSENT if input is None else input)
+    task = as_task(tasks)
+    start_input = complete_input(compiled.parameters, normalize_input(ABSENT if input is None else input))
     output = local.run_flow(compiled, task, start_input, trace, skipped=skipped, limit=limit, turns=turns)
     return None if output is ABSENT else output
 

@@ -10,6 +10,7 @@ from lfr.engine.advance import begin
 from lfr.engine.step_inputs import normalize_input
 from lfr.errors import Conflict
 from lfr.flow import WORKFLOW_INPUT, Flow
+from lfr.flow_inputs import complete_input
 from lfr.language import compile_flow
 from lfr.operations.lost_workflows import remains_in_the_way
 from lfr.operations.workflow_ids import generate_run, generate_workflow_id, parse_new_workflow_id
@@ -43,7 +44,8 @@ def start_workflow(
     name: str = "",
     version: int | None = None,
 ) -> StartedWorkflow:
-    """Compile a flow text and start a workflow on `input`; ABSENT counts as `{}`, None is null.
+    """Compile a flow text and start a workflow on `input`; ABSENT counts as `{}`, None is null. The
+    input is checked, and completed by defaults, as the flow declares it (`complete_input`).
 
     `base` and `source` are those of `compile_flow`; `flow` is its result, if the caller has it. `name` is
     what a flow without a name is called, such as that of its file: it changes the record and a generated id,
@@ -56,7 +58,7 @@ def start_workflow(
     workflow; and the errors of `Connection.execute`.
     """
     flow = flow or _compile(text, base, source)
-    workflow_input = normalize_input(input)
+    workflow_input = complete_input(flow.parameters, normalize_input(input))
     id = (
         parse_new_workflow_id(workflow_id)
         if workflow_id is not None

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from lfr.errors import BadInput, NotFound
 from lfr.flow import Flow, gc_paused
+from lfr.flow_inputs import declared_inputs
 from lfr.language import Diagnostic, FlowError, compile_flow
 from lfr.operations.flow_changes import describe_changes
 from lfr.operations.inspect.summary import iso_time
@@ -127,16 +128,18 @@ def list_flows(store: Store) -> list[dict[str, Any]]:
 
 def describe_flow(store: Store, reference: str) -> dict[str, Any]:
     """Return one version of a stored flow, `NAME` or `NAME@VERSION`, as plain data: what `list_flows`
-    returns, with its text, and all versions, the newest first. Raises BadInput and NotFound."""
+    returns, with its text, its inputs as declared, and all versions, the newest first. Raises BadInput and
+    NotFound."""
     name, number = parse_flow_reference(reference)
     with store.connect() as connection:
         version = _require_version(connection, name, number)
         versions = load_stored_flows(connection, [name]).versions.get(name, [version])
-        _, text = load_flow_and_text(connection, version)
+        data, text = load_flow_and_text(connection, version)
     return {
         "name": name,
         **_describe(version),
         "text": text,
+        "inputs": {} if data is None else declared_inputs(_parse_flow(data).parameters),
         "versions": [_describe(each) for each in reversed(versions)],
     }
 

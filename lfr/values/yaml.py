@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NoReturn
 
 import yaml
@@ -53,6 +53,23 @@ def parse_yaml_document(body: str, start: int) -> Json:
         raise BadLiteral(too_deep("YAML")) from None
     except (ValueError, OverflowError):  # PyYAML's scanner: "\\UFFFFFFFF", or a %YAML of 5000 digits
         raise BadLiteral("YAML: a number in it is too big") from None
+
+
+def locate_key(body: str, path: Sequence[str]) -> int | None:
+    """Return the offset of the key in a YAML text to which a path of keys leads, or of the last one on it
+    that the text has; None for a text without any, and one that cannot be read."""
+    try:
+        node = yaml.SafeLoader(body).get_single_node()
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
+        return None
+    offset: int | None = None
+    for key in path:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+        match = next((pair for pair in pairs if pair[0].value == key), None)
+        if match is None:
+            break
+        offset, node = match[0].start_mark.index, match[1]
+    return offset
 
 
 def _message(error: yaml.MarkedYAMLError) -> str:

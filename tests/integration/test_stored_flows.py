@@ -14,6 +14,7 @@ from lfr.language import FlowError
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.inspect.workflow import inspect_workflow, read_flow, read_flow_text
 from lfr.operations.intervene import delete_workflow, terminate_workflow
+from lfr.operations.start import start_workflow
 from lfr.operations.stored_flows import (
     Change,
     FlowChange,
@@ -150,6 +151,22 @@ def test_many_at_once_get_numbers_of_their_own(store: Store) -> None:
     versions = describe_flow(store, "order")["versions"]
     assert [version["version"] for version in versions] == [6, 5, 4, 3, 2, 1]
     assert len({version["digest"] for version in versions}) == 6
+
+
+def test_a_start_checks_its_input_and_fills_in_defaults(store: Store) -> None:
+    text = "@flow order (- inputs: {n: {type: integer, required: true}, unit: {default: kg}} -)\nA"
+    applied(store, text)
+    for start in (
+        lambda input: start_stored_flow(store, "order", input),
+        lambda input: start_workflow(store, text, input),
+    ):
+        assert inspect_workflow(store, start({"n": 1}).id)["input"] == {"n": 1, "unit": "kg"}
+        with pytest.raises(
+            BadInput, match=r'input\.n is "1", but must be a whole number; input\.m is unknown'
+        ):
+            start({"n": "1", "m": 2})
+    assert not start_workflow(store, text, {"n": 1}, start_stored_flow(store, "order", {"n": 1}).id).is_new
+    assert list(describe_flow(store, "order")["inputs"]) == ["n", "unit"]
 
 
 def test_the_client(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -73,6 +74,10 @@ def _flow_lines(terminal: Terminal, description: Mapping[str, Any]) -> Iterator[
     yield f"{terminal.paint(name, 'bold')}  version {version}, {steps} steps"
     for line in description["doc"].strip().splitlines():
         yield f"  {printable(line.strip())}".rstrip()
+    if description["inputs"]:
+        yield "\n  inputs:"
+    for input, declaration in description["inputs"].items():
+        yield printable(f"    {input}: {json.dumps(declaration, ensure_ascii=False)}")
     yield ""
     rows = [
         [str(each["version"]), str(each["steps"]), format_date_time(each["applied"]), each["digest"][:12]]
@@ -85,7 +90,7 @@ HANDLER = Handler(
     _add_arguments,
     _run,
     "Lists the flows that `lfr apply` has stored: name, latest version, documentation. With NAME, shows the "
-    "documentation and all versions of this flow.",
+    "documentation, the declared inputs and all versions of this flow.",
     (
         ("flows", ""),
         ("flows order", "its documentation and its versions"),

@@ -17,6 +17,7 @@ from lfr.config.settings import Settings
 from lfr.engine.local import run_flow
 from lfr.engine.step_inputs import normalize_input
 from lfr.flow import Flow, Step, StepKind
+from lfr.flow_inputs import complete_input
 from lfr.local import LocalFailure, as_task
 from lfr.step_options import LOAD, STORE
 from lfr.tasks.catalogue import find_built_in
@@ -47,7 +48,7 @@ def run_flow_here(flow: Flow, input: Json, terminal: Terminal, *, with_trace: bo
         output = run_flow(
             flow,
             as_task(_run_task),
-            normalize_input(input),
+            complete_input(flow.parameters, normalize_input(input)),
             trace.task_starts,
             skipped=trace.step_skipped,
             limit=MAX_TASKS,

@@ -7,7 +7,7 @@ from typing import Final
 from lfr.operations.stored_flows import describe_flow, list_flows
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import get
-from lfr.web.routes.schemas import INTEGER, TEXT, TIME, array, object_schema, ok
+from lfr.web.routes.schemas import INTEGER, OBJECT, TEXT, TIME, array, object_schema, ok
 
 
 def _list_flows(request: Request) -> Response:
@@ -33,7 +33,13 @@ ROUTES: Final = (
         "Get a stored flow, NAME or NAME@VERSION, with its text and all of its versions.",
         responses=ok(
             object_schema(
-                {"name": TEXT, "text": TEXT, "versions": array(object_schema(_VERSION)), **_VERSION}
+                {
+                    "name": TEXT,
+                    "text": TEXT,
+                    "inputs": OBJECT,
+                    "versions": array(object_schema(_VERSION)),
+                    **_VERSION,
+                }
             )
         ),
         problems=(400, 404),

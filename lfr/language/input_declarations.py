@@ -1,0 +1,33 @@
+"""The errors in what `@flow` declares about inputs, each at its key in the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from lfr.flow_inputs import find_input_faults
+from lfr.language.ast import FlowText, Literal
+from lfr.language.diagnostics import Problem
+
+_OPENING: Final = "(-"
+_CLOSING: Final = "-)"
+
+
+def input_problems(tree: FlowText, text: str) -> Iterator[Problem]:
+    """Yield the errors in the declared inputs of a flow."""
+    for declaration in tree.declarations:
+        if declaration.keyword == "flow" and declaration.parameters is not None:
+            literal = declaration.parameters
+            for path, message in find_input_faults(literal.value):
+                yield Problem(_locate(literal, path, text), message)
+            return
+
+
+def _locate(literal: Literal, path: tuple[str, ...], text: str) -> int:
+    """Return the offset of a key; that of the parameters if their end cannot be seen without parsing them."""
+    from lfr.values.yaml import locate_key  # here: only mistakes need it
+
+    start = literal.offset + len(_OPENING)
+    body = text[start : text.find(_CLOSING, start)]
+    offset = locate_key(body, path)
+    return literal.offset if offset is None else start + offset

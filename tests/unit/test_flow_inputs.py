@@ -1,0 +1,90 @@
+"""Declared inputs: the errors in them, and the check of an input at each start."""
+
+from __future__ import annotations
+
+import pytest
+
+from lfr.errors import BadInput
+from lfr.flow_inputs import complete_input
+from lfr.language import FlowError, compile_flow
+from lfr.local import run_local
+from lfr.values.json import Json
+
+PARAMETERS = {
+    "inputs": {
+        "branch": {"type": "string", "required": True, "pattern": "^[a-z]+$"},
+        "level": {"enum": ["debug", 1], "default": "debug"},
+        "tries": {"type": "integer", "minimum": 1, "maximum": 5},
+        "more": {"type": "object"},
+    }
+}
+
+
+def test_each_error_in_a_declaration_has_its_place() -> None:
+    text = """@flow f (- inputs: {
+  a: {type: text},
+  b: {typ: string},
+  c: {type: string, minimum: 1},
+  d: {type: integer, default: x},
+  e: {type: string, pattern: '(?=a)'},
+  f: {required: true, default: 1},
+  g: 3,
+  h: {type: number, minimum: 3, maximum: 2},
+  i: {type: string, enum: []}
+} -)
+A"""
+    with pytest.raises(FlowError) as error:
+        compile_flow(text)
+    assert [(each.line, each.column) for each in error.value.errors] == [
+        (2, 7),
+        (3, 7),
+        (4, 21),
+        (5, 22),
+        (6, 21),
+        (7, 23),
+        (8, 3),
+        (9, 21),
+        (10, 21),
+    ]
+    messages = [f"{each.message} {each.hint}" for each in error.value.errors]
+    assert messages[0].startswith('inputs.a.type is "text", but must be one of string, number')
+    assert "does not know typ: did you mean type?" in messages[1]
+    for parameters in ("inputs: [a]", "input: {a: {type: string}}"):
+        with pytest.raises(FlowError, match="inputs"):
+            compile_flow(f"@flow f (- {parameters} -) A")
+
+
+def test_defaults_are_filled_in() -> None:
+    assert complete_input(PARAMETERS, {"branch": "x"}) == {"branch": "x", "level": "debug"}
+    given = {"branch": "x", "level": 1, "tries": 5, "more": {"any": []}}
+    assert complete_input(PARAMETERS, given) == given
+    assert complete_input({"owner": "me"}, [1]) == [1]
+    assert complete_input({"inputs": "of an earlier version"}, {"a": 1}) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("input", "message"),
+    [
+        ({}, "input.branch is missing: a text"),
+        ({"branch": "X"}, 'input.branch is "X", but must be a text that matches ^[a-z]+$'),
+        ({"branch": 1}, "input.branch is 1, but must be a text"),
+        ({"branch": "x" * 2001}, "must be a text of up to 2000 characters"),
+        ({"branch": "x", "level": True}, 'input.level is true, but must be one of "debug", 1'),
+        ({"branch": "x", "tries": 9}, "input.tries is 9, but must be 5 or less"),
+        ({"branch": "x", "tries": True}, "input.tries is true, but must be a whole number"),
+        ({"branch": "x", "trys": 1}, "input.trys is unknown: did you mean tries?"),
+        ([1], "input is [1], but must be an object with some of branch, level, tries, more"),
+        ({"tries": 0, "zzz": 1}, "tries is 0, but must be 1 or more; input.zzz is unknown: it takes branch"),
+    ],
+)
+def test_all_that_does_not_fit_is_named(input: Json, message: str) -> None:
+    with pytest.raises(BadInput) as error:
+        complete_input(PARAMETERS, input)
+    assert message in str(error.value)
+
+
+def test_a_local_run_checks_its_input() -> None:
+    text = "@flow f (- inputs: {n: {type: integer, default: 3}} -)\nA"
+    assert run_local(text, lambda input: input, None) == {"n": 3}
+    with pytest.raises(BadInput, match=r"input\.n"):
+        run_local(text, lambda input: input, {"n": "x"})
