@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from lfr.flow import Flow, gc_paused
-from lfr.language.compile import compile_source
+from lfr.language.compile import LARGEST_FLOW, FlowLimits, compile_source
 from lfr.language.diagnostics import Diagnostic, FlowError, Severity, SourceText
 from lfr.language.lint_steps import lint_steps, lint_unserved
 from lfr.language.lint_syntax import lint_syntax
@@ -36,17 +36,22 @@ FindUnserved: TypeAlias = Callable[[Iterable[str]], Mapping[str, tuple[str, str]
 
 
 def check_flow(
-    text: str, base: str | None = None, *, source: str = "FLOW", find_unserved: FindUnserved | None = None
+    text: str,
+    base: str | None = None,
+    *,
+    source: str = "FLOW",
+    find_unserved: FindUnserved | None = None,
+    limits: FlowLimits = LARGEST_FLOW,
 ) -> CheckResult:
     """Compile a text and collect its errors or warnings. The arguments are those of `compile_flow`; with
-    `find_unserved` also warnings of tasks that nobody does.
+    `find_unserved` also warnings of tasks that nobody does. A flow beyond `limits` is an error.
 
     Errors in the text are part of the result. Raises BadInput for an unusable base.
     """
     source_text = SourceText.of(text, source)
     with gc_paused():
         try:
-            compiled = compile_source(source_text, base)
+            compiled = compile_source(source_text, base, limits)
         except FlowError as error:
             return CheckResult(None, error.errors)
         problems = [

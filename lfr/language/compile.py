@@ -37,6 +37,22 @@ MAX_EDGES: Final = 2_000_000
 MAX_CHARACTERS: Final = 128 * 1024 * 1024
 """Characters of all values, names and guards; those of a declaration count at each of its uses."""
 
+
+@dataclass(frozen=True, slots=True)
+class FlowLimits:
+    """How big a flow may be that a text makes, written out: its steps, its edges, its characters.
+
+    hint  what to do beyond that
+    """
+
+    steps: int = MAX_STEPS
+    edges: int = MAX_EDGES
+    characters: int = MAX_CHARACTERS
+    hint: str = ""
+
+
+LARGEST_FLOW: Final = FlowLimits()
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PLAIN: Final = Symbol()
 
@@ -67,7 +83,9 @@ def compile_flow(text: str, base: str | None = None, *, source: str = "FLOW") ->
         return compile_source(SourceText.of(text, source), base).flow
 
 
-def compile_source(source: SourceText, base: str | None = None) -> Compiled:
+def compile_source(
+    source: SourceText, base: str | None = None, limits: FlowLimits = LARGEST_FLOW
+) -> Compiled:
     """Compile a text as `compile_flow` does, with the same errors; add the facts that warnings need."""
     root = "" if base is None else parse_base(base)
     if surrogate := _SURROGATE.search(source.text):
@@ -78,7 +96,7 @@ def compile_source(source: SourceText, base: str | None = None) -> Compiled:
     problems += input_problems(tree, source.text)
     if symbols.has_cycle or not parsed.is_certain:
         raise source.error(problems)
-    builder = _FlowBuilder(symbols, root)
+    builder = _FlowBuilder(symbols, root, limits)
     try:
         flow = builder.build(tree.scope)
     except FatalProblem as error:
@@ -134,7 +152,7 @@ class _OpenScope:
 class _FlowBuilder:
     """Builds a flow from its syntax tree; resolves resources against `root`, if there is one."""
 
-    def __init__(self, symbols: SymbolTable, root: str) -> None:
+    def __init__(self, symbols: SymbolTable, root: str, limits: FlowLimits) -> None:
         self.problems: list[Problem] = []
         self.offsets: list[int] = []
         self.restarts: dict[int, int] = {}
@@ -142,7 +160,8 @@ class _FlowBuilder:
         self._root = root
         self._steps: list[Step] = []
         self._edges: list[Edge] = []
-        self._characters_left = MAX_CHARACTERS
+        self._limits = limits
+        self._characters_left = limits.characters
         self._lengths: dict[int, int] = {}
         self._depth = 0
 
@@ -158,8 +177,7 @@ class _FlowBuilder:
         self._check_room(offset, 1)
         self._characters_left -= sum(map(self._length, fields.values()))
         if self._characters_left < 0:
-            message = f"here the flow has more than {MAX_CHARACTERS:,} characters, written out"
-            raise FatalProblem(offset, message)
+            raise self._too_big(offset, f"{self._limits.characters:,} characters, written out")
         self._steps.append(Step(index, kind, **fields))
         self.offsets.append(offset)
         return index
@@ -173,12 +191,15 @@ class _FlowBuilder:
         return self._lengths[id(value)]
 
     def _check_room(self, offset: int, steps: int) -> None:
-        if len(self._steps) + steps > MAX_STEPS:
-            raise FatalProblem(offset, f"here the flow has more than {MAX_STEPS:,} steps")
+        if len(self._steps) + steps > self._limits.steps:
+            raise self._too_big(offset, f"{self._limits.steps:,} steps")
+
+    def _too_big(self, offset: int, limit: str) -> FatalProblem:
+        return FatalProblem(offset, f"here the flow has more than {limit}", self._limits.hint)
 
     def _connect(self, offset: int, sources: list[int], targets: list[int]) -> None:
-        if len(self._edges) + len(sources) * len(targets) > MAX_EDGES:
-            raise FatalProblem(offset, f"here the flow has more than {MAX_EDGES:,} edges")
+        if len(self._edges) + len(sources) * len(targets) > self._limits.edges:
+            raise self._too_big(offset, f"{self._limits.edges:,} edges")
         self._edges.extend(product(sources, targets))
 
     def _fill(self, scope: _OpenScope, statements: Iterable[ast.Statement], closing: StepKind) -> int:

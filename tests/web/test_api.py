@@ -19,6 +19,7 @@ from lfr.store.redis.connection import Store, open_store
 from lfr.store.stream.groups import create_group
 from lfr.web.app import make_app
 from lfr.web.auth import AccessPolicy
+from lfr.web.routes.start import MAX_CHECKED_CHARACTERS
 from lfr.worker.executor import TaskExecutor
 from tests.web.conftest import Caller, Reply, start, step
 
@@ -171,6 +172,22 @@ def test_errors_of_a_flow_have_their_places(call: Caller) -> None:
     assert checked["ok"] and [warning["line"] for warning in checked["warnings"]] == [1]
     assert not call("POST", "/workflows/check", "->").json["ok"]
     assert call("GET", "/workflows").json == []
+
+
+def test_a_small_text_cannot_make_the_check_of_a_flow_big(call: Caller) -> None:
+    def doubled(levels: int) -> str:
+        lines = [f"@task t{level} {{ t{level - 1} t{level - 1} }}" for level in range(1, levels + 1)]
+        return "\n".join(["@task t0 { a a }", *lines, f"t{levels}"])
+
+    assert call("POST", "/workflows/check", {"workflow": doubled(11)}).json["ok"]
+    reply = call("POST", "/workflows/check", {"workflow": doubled(14)})
+    error = reply.json["errors"][0]
+    assert error["message"] == "here the flow has more than 20,000 steps"
+    assert error["hint"] == "too big to be checked here: use lfr check"
+    assert len(reply.body) < 1000
+    long = (MAX_CHECKED_CHARACTERS // 2 + 1) * "a "
+    reply = call("POST", "/workflows/check", {"workflow": long})
+    assert (reply.status, "more than 65,536 characters" in reply.json["detail"]) == (400, True)
 
 
 def test_pages_stay_where_they_are_while_new_ones_arrive(call: Caller) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from lfr.errors import BadInput
-from lfr.language import Diagnostic, Severity, check_flow
+from lfr.language import Diagnostic, FlowLimits, Severity, check_flow
 from lfr.operations.start import StartedWorkflow, start_workflow
 from lfr.operations.stored_flows import start_stored_flow
 from lfr.values.json import ABSENT, InvalidJson, Json, decode_json
@@ -29,12 +29,23 @@ from lfr.web.routes.schemas import (
     ok,
 )
 
+MAX_CHECKED_CHARACTERS: Final = 64 * 1024
+"""How long a text may be that the API checks."""
+
+_CHECK_LIMITS: Final = FlowLimits(
+    steps=20_000, edges=50_000, characters=4 * 2**20, hint="too big to be checked here: use lfr check"
+)
+"""A token for reading permits to check a flow: a few hundred characters can ask for a million steps."""
+
 
 def _check(request: Request) -> Response:
     text = request.body if request.media == "text/plain" else request.fields().get("workflow")
     if not isinstance(text, str):
         raise BadInput("workflow is missing: the text of a flow")
-    checked = check_flow(text)
+    if len(text) > MAX_CHECKED_CHARACTERS:
+        message = f"the text of the flow has more than {MAX_CHECKED_CHARACTERS:,} characters"
+        raise BadInput(message, hint=_CHECK_LIMITS.hint)
+    checked = check_flow(text, limits=_CHECK_LIMITS)
     description: dict[str, Any] = {
         "ok": not checked.has_errors,
         "name": checked.flow.name if checked.flow else "",
