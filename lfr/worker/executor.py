@@ -217,8 +217,7 @@ class TaskExecutor(Consumer):
         strange_ids = {id for id, task in tasks if not self._accepts(task.base)}
         if strange_ids:
             self._strangers += [(time.monotonic(), entry) for entry in batch if entry.id in strange_ids]
-        # One that is claimed already: its lease ended, and this executor reclaimed it itself.
-        accepted = [(id, task) for id, task in tasks if id not in strange_ids and id not in self._claims]
+        accepted = [(id, task) for id, task in tasks if id not in strange_ids]
         accepted = load_inputs(connection, accepted)
         if not self.listening:  # the stop came while it was reading these
             release_claims(connection, self.id, [id for id, _ in accepted])

@@ -22,6 +22,7 @@ from lfr.host.valkey import ValkeyServer
 from lfr.host.valkey_address import free_port
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Store, open_store
+from lfr.store.stream.groups import reclaim
 from lfr.values.json import Json
 from lfr.worker.executor import TaskExecutor
 from lfr.worker.failures import CompletedElsewhere, TaskFailed
@@ -126,6 +127,36 @@ def test_no_more_are_taken_than_there_is_room_for(store: Store, client: redis.Re
         assert pending(client) == 2
         go.set()
         eventually(lambda: len(events_of(client, "end-task")) == 5)
+
+
+def test_a_task_that_its_own_process_reclaims_runs_once(
+    store: Store, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease ends before the process can renew it, as after a freeze."""
+    begun: list[int] = []
+    reclaimed: list[int] = []
+    may_end = threading.Event()
+
+    def work(task: events.StartTask) -> Json:
+        begun.append(task.index)
+        may_end.wait(STALL_SECONDS)
+        return {}
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        entries, next_id = reclaim(*arguments, **options)
+        reclaimed.append(len(entries))
+        return entries, next_id
+
+    monkeypatch.setattr("lfr.runtime.consumer.reclaim", counted)
+    with running(store, work) as executor:
+        start(client, 1)
+        eventually(lambda: begun)
+        executor.lease_seconds = executor._reclaim_at = 0.0
+        eventually(lambda: sum(reclaimed) >= 2)
+        may_end.set()
+        eventually(lambda: not pending(client))
+    assert begun == [1]
+    assert len(events_of(client, "end-task")) == 1
 
 
 def test_a_task_longer_than_the_lease_runs_once(store: Store, client: redis.Redis) -> None:

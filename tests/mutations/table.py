@@ -252,9 +252,9 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "execute what it has reclaimed from itself",
-        "lfr/worker/executor.py",
-        "if id not in strange_ids and id not in self._claims]",
-        "if id not in strange_ids]",
+        "lfr/runtime/consumer.py",
+        "        own_ids = set(self.claimed_ids()) if entries else ()\n",
+        "        own_ids: set[str] = set()\n",
         _tests("test_executor.py"),
     ),
     Mutation(
@@ -288,8 +288,8 @@ MUTATIONS: Final = (
     Mutation(
         "clear an entry that a group has pending",
         "lfr/store/stream/cleanup.py",
-        "        return [each for each in past if pending.isdisjoint(each)]\n",
-        "        return past\n",
+        "        return [each for each in past if pending.isdisjoint(each)], abandoned\n",
+        "        return past, abandoned\n",
         _tests("test_receipts.py"),
     ),
     Mutation(
