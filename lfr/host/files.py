@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from lfr.errors import CannotWrite, Conflict
+
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
 def write_atomically(path: Path, content: str | bytes, mode: int | None = None) -> None:
@@ -26,12 +29,13 @@ def write_atomically(path: Path, content: str | bytes, mode: int | None = None) 
     if target.exists() and not target.is_file() and not target.is_dir():
         _write_special_file(target, content)
         return
-    new = target.with_name(f".{target.name}.{os.getpid()}.new")
+    # Nobody can guess this name, and no link that somebody else has made is followed: the folder may be /tmp.
+    new = target.with_name(f".{target.name}.{secrets.token_hex(8)}.new")
     try:
         if mode is None and target.exists():
             mode = target.stat().st_mode & 0o7777
         # With its mode from the beginning: others must not read a secret in between.
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666 if mode is None else mode)
+        descriptor = os.open(new, _NEW_FILE, 0o666 if mode is None else mode)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
         if mode is not None:

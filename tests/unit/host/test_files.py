@@ -21,6 +21,19 @@ def test_a_link_leads_to_the_file_that_is_written_and_its_mode_stays(tmp_path: P
     assert link.is_symlink()
 
 
+def test_no_link_of_another_user_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    victim, target = tmp_path / "victim", tmp_path / "target"
+    victim.write_text("as it was")
+    (tmp_path / f".target.{os.getpid()}.new").symlink_to(victim)
+    write_atomically(target, "new")
+    assert (victim.read_text(), target.read_text(), target.is_symlink()) == ("as it was", "new", False)
+    monkeypatch.setattr("lfr.host.files.secrets.token_hex", lambda size: "guess")
+    (tmp_path / ".target.guess.new").symlink_to(victim)
+    with pytest.raises(CannotWrite, match="File exists"):
+        write_atomically(target, "newer")
+    assert (victim.read_text(), target.read_text()) == ("as it was", "new")
+
+
 def test_with_a_mode_a_link_is_replaced(tmp_path: Path) -> None:
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_text("old")
