@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 import waitress
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask
 from waitress.utilities import Error
@@ -80,10 +81,22 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]
         self.write(response.content)
 
 
+class _Parser(HTTPRequestParser):  # type: ignore[misc]
+    """Parses a request whose end no proxy before this server can see elsewhere."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Parse the headers. Raises ParsingError, also if they give the length of the body in two ways.
+        (RFC 9112, 6.1)"""
+        super().parse_header(header_plus)
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("the headers have both Content-Length and Transfer-Encoding")
+
+
 class _Channel(HTTPChannel):  # type: ignore[misc]
     """A connection that records when its current request began, and reads no body from strangers."""
 
     error_task_class = _ProblemTask
+    parser_class = _Parser
     request: Any
     began_at = 0.0
     unread_since = 0.0
