@@ -83,9 +83,9 @@ def may_send_body(policy: AccessPolicy, headers: Mapping[str, str], client: str)
 def _check_token(policy: AccessPolicy, access: Access, authorization: str, client: str) -> None:
     scheme, _, credentials = authorization.partition(" ")
     token = credentials.strip() if scheme.lower() == "bearer" else ""
-    policy.refusals.check(client)
     may_operate = _equals(token, policy.operate)
     may_read = may_operate or _equals(token, policy.read)
+    policy.refusals.check(client, is_right=may_read, length=len(token))
     if token:
         policy.refusals.note(client, is_right=may_read)
     if may_operate or (access is Access.READ and may_read):

@@ -36,13 +36,13 @@ def make_link(url: str, token_file: Path) -> str:
 
 def use_code(code: str, token_file: Path, client: str, refusals: Refusals) -> None:
     """Use the code of a link up. Raises HttpError (403, 429) if it is wrong, too old or was used before."""
-    refusals.check(client)
     file = _code_file(token_file)
     current = ""
     with suppress(OSError, UnicodeDecodeError):
         if time.time() - file.stat().st_mtime < _LIFE_SECONDS:
             current = file.read_text(encoding="ascii")
     is_right = bool(current) and hmac.compare_digest(code.encode(), current.encode())
+    refusals.check(client, is_right=is_right, length=len(code))
     if is_right:
         try:
             file.unlink()

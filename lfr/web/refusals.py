@@ -1,6 +1,7 @@
 """Counts the wrong tokens that each client has sent, and refuses to look at more than some in a minute.
 
-A client with a right token in the last hour is never refused: behind a proxy all clients have one address.
+A client with a right token in the last hour is never refused: behind a proxy, and on loopback, all clients
+have one address. Nor is a right token that is too long to be guessed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ LOGGER = logging.getLogger(__name__)
 _MOST: Final = 20
 _WINDOW_SECONDS: Final = 60.0
 """How many wrong tokens a client may send in this time."""
+
+_UNGUESSABLE: Final = 32
+"""The length of a token that nobody can guess, however often he tries: those that lfr makes have as many."""
 
 _TRUST_SECONDS: Final = 3600.0
 
@@ -42,8 +46,11 @@ class Refusals:
         self._clients: dict[str, _Client] = {}
         self._lock = threading.Lock()
 
-    def check(self, address: str) -> None:
-        """Raise HttpError (429) if a client has sent too many wrong tokens in the last minute."""
+    def check(self, address: str, *, is_right: bool = False, length: int = 0) -> None:
+        """Raise HttpError (429) if a client has sent too many wrong tokens in the last minute. A right token
+        that is too long to be guessed is not refused: others at that address could lock its holder out."""
+        if is_right and length >= _UNGUESSABLE:
+            return
         now = time.monotonic()
         with self._lock:
             client = self._clients.get(address)

@@ -117,6 +117,15 @@ def test_who_has_a_right_token_is_not_locked_out_by_others_at_its_address(guarde
     assert guarded("GET", "/workflows", authorization="Bearer may-read").status == 200
 
 
+def test_a_token_that_nobody_can_guess_is_not_locked_out(store: Store) -> None:
+    call = Caller(make_app(store, AccessPolicy(operate="t" * 32, read="may-read"), max_body=1000))
+    for number in range(30):
+        call("GET", "/workflows", authorization=f"Bearer {number}")
+    assert call("GET", "/workflows", authorization="Bearer may-read").status == 429
+    assert call("GET", "/workflows", authorization=f"Bearer {'u' * 32}").status == 429
+    assert call("GET", "/workflows", authorization=f"Bearer {'t' * 32}").status == 200
+
+
 def test_clients_that_send_wrong_tokens_are_forgotten_in_their_order() -> None:
     refusals = Refusals()
     for number in range(10_100):

@@ -256,5 +256,7 @@ def test_codes_cannot_be_guessed_at_leisure_nor_asked_for_where_there_are_none(
     console = Caller(make_console(lambda *_: [], policy, read_static_files(), tmp_path / "api-token"))
     statuses = [console("POST", "/login", "guess", content_type="text/plain").status for _ in range(22)]
     assert statuses == [403] * 20 + [429] * 2
+    code = make_link("http://127.0.0.1:8000/", tmp_path / "api-token").partition("#login=")[2]
+    assert console("POST", "/login", code, content_type="text/plain").status == 200
     without = Caller(make_console(lambda *_: [], policy, read_static_files()))
     assert without("POST", "/login", "guess", content_type="text/plain").status == 404
