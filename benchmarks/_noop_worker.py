@@ -11,7 +11,7 @@ from lfr.host.systemd import ServiceManager
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
 from lfr.runtime.tasks import Completion, completion_commands, parse_tasks
-from lfr.store.redis.connection import Command, Connection, Reply, open_store, transaction
+from lfr.store.redis.connection import Command, Connection, Reply, open_store
 from lfr.store.stream.entries import Entry, check_reply, settle_commands
 
 CLAIMS = ("task", "a")
@@ -19,7 +19,7 @@ CLAIMS = ("task", "a")
 
 
 class NoOp(Consumer):
-    """Completes the tasks of a batch in one transaction, in the same write as the next read."""
+    """Completes the tasks of a batch in one transaction with the next read, as `Consumer` sends it."""
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Complete the tasks of a batch."""
@@ -31,7 +31,7 @@ class NoOp(Consumer):
             commands += completion_commands(end, at)
         ids = [id for id, _ in tasks]
         commands += settle_commands(self.id, ids, at, has_receipts=self.has_receipts)
-        self.send_later(transaction(commands))
+        self.send_later(commands)
 
     def execute_read(self, connection: Connection, commands: Sequence[Command]) -> list[Reply]:
         """Read a batch. Raises the error if a command before the read was refused."""
