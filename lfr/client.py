@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
 from lfr.base_uri import Base, absolute_base
 from lfr.errors import BadInput, Unconfirmed
 from lfr.events import Status
+from lfr.host.archive_folder import write_archive
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.complete_task import complete_task
 from lfr.operations.events import list_buffered_events, list_dead_letters, list_events, send_event
@@ -25,6 +28,7 @@ from lfr.operations.intervene import (
 )
 from lfr.operations.latches import list_latches, reset_latch
 from lfr.operations.list_workflows import count_workflows, list_workflows
+from lfr.operations.prune import plan_prune, prune
 from lfr.operations.start import start_workflow
 from lfr.operations.status import load_status
 from lfr.operations.stored_flows import (
@@ -189,6 +193,33 @@ class Client:
         """Delete a workflow that has ended, with its items. Raises Conflict if it runs, NotFound,
         BadInput."""
         self._change(lambda store: delete_workflow(store, id))
+
+    def prune(
+        self,
+        older: float | str,
+        *,
+        states: Iterable[str] = ("FINISHED",),
+        flow: str | None = None,
+        archive: str | Path | None = None,
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        """Delete the workflows in these states that ended at least `older` ago (seconds, or a text as `30d`),
+        of the flow with this name, as `lfr prune --yes` does.
+
+        With `archive`, write the archive of each into this folder before. `dry_run` changes nothing. Return
+        what matched, workflows, states (how many of each) and bytes (None: the server does not say it;
+        bytes_estimated), how many are deleted, and problems, the reason by id why a workflow stays. Raises
+        BadInput, and CannotWrite for an archive.
+        """
+        write = None if archive is None else partial(write_archive, Path(archive))
+
+        def operation(store: Store) -> dict[str, Any]:
+            plan = plan_prune(store, older, states, flow)
+            steps = [] if dry_run else [*prune(store, plan, write)]
+            problems = {step.id: step.problem for step in steps if step.problem}
+            return {**plan.to_dict(), "deleted": sum(s.is_deleted for s in steps), "problems": problems}
+
+        return self._change(operation)
 
     def retry(self, id: str, index: int) -> int | None:
         """Start another attempt of a step's task, and ignore the result of the current one. Return its

@@ -57,6 +57,7 @@ _ROWS = (
     Command("terminate", WORKFLOWS, "stop a workflow"),
     Command("restart", WORKFLOWS, "continue a failed or terminated workflow"),
     Command("delete", WORKFLOWS, "delete workflows that have ended"),
+    Command("prune", WORKFLOWS, "delete all workflows that ended long ago"),
     Command("archive", WORKFLOWS, "write a workflow to one JSON document"),
     Command("restore", WORKFLOWS, "create a workflow from an archive"),
     Command("retry", WORKFLOWS, "start a new attempt of a task"),

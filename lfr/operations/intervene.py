@@ -24,7 +24,7 @@ from lfr.store.workflows.export import load_own_keys
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.flow_texts import watch_references
 from lfr.store.workflows.items import load_item_counts, load_open_items
-from lfr.store.workflows.load import LoadedWorkflow, load_whole, watch_run
+from lfr.store.workflows.load import LoadedWorkflow, Record, load_whole, watch_run
 from lfr.store.workflows.queries import load_records
 from lfr.store.workflows.remains import find_keys, has_remains, unlist_commands
 from lfr.values.json import ABSENT, Json
@@ -170,13 +170,33 @@ def delete_workflow(store: Store, id: str) -> None:
     BadInput for the id, NotFound, and Conflict if it runs or is an item of another workflow.
     """
     id = parse_workflow_id(id)
+    try:
+        delete_workflow_if(store, FlowCache(), id, None)
+    except WrongType as error:  # nothing can be made of its data
+        if keys.owner(error.key) != id:
+            raise
+        with store.connect() as connection:
+            retry_until_committed(connection, lambda: (_delete_remains_commands(connection, id), None))
 
+
+def delete_workflow_if(
+    store: Store, flows: FlowCache, id: str, condition: Callable[[Record], bool] | None
+) -> bool:
+    """Delete a workflow as `delete_workflow` does, if its record fulfils the condition in the transaction
+    that deletes it; return whether it did. None: there is no condition.
+
+    With a condition, a workflow that has no record is none, and a key of another type raises WrongType.
+    """
     with store.connect() as connection:
 
-        def attempt() -> tuple[list[Command], None]:
-            _, workflow = load_whole(connection, FlowCache(), RouteCache(store), id)
+        def attempt() -> tuple[list[Command] | None, bool]:
+            _, workflow = load_whole(connection, flows, RouteCache(store), id)
+            if condition is not None:
+                whole_record = load_records(connection, [id])[0]
+                if whole_record is None or not condition(whole_record):
+                    return None, False
             if workflow is None and not is_item(id):
-                return _delete_remains_commands(connection, id), None
+                return _delete_remains_commands(connection, id), True
             check_action(WorkflowAction.DELETE, id, None if workflow is None else workflow.record.state)
             assert workflow is not None
             record = workflow.record
@@ -189,15 +209,9 @@ def delete_workflow(store: Store, id: str) -> None:
             own_keys = list(load_own_keys(connection, id, workflow.flow))
             # Watched last: every start and deletion of a workflow with this flow changes the references.
             references = watch_references(connection, id, record.reference)
-            return delete_workflow_commands(id, record.state, own_keys, references), None
+            return delete_workflow_commands(id, record.state, own_keys, references), True
 
-        try:
-            retry_until_committed(connection, attempt)
-        except WrongType as error:  # nothing can be made of its data
-            if keys.owner(error.key) != id:
-                raise
-            connection.unwatch()
-            retry_until_committed(connection, lambda: (_delete_remains_commands(connection, id), None))
+        return retry_until_committed(connection, attempt)
 
 
 def _delete_remains_commands(connection: Connection, id: str) -> list[Command]:

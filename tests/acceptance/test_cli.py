@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -196,6 +197,25 @@ def test_a_workflow_is_named_by_the_beginning_of_its_id(redis_url: str, flow: st
     assert json.loads(skipped.stdout)["workflow"] == "workflow:build-12"
     failed = lfr("fail", "b", "3", "--reason", "no", url=redis_url)
     assert failed.stdout == "step 3 (C) of workflow:build-12 has failed: no; the workflow is FAILED\n"
+
+
+def test_a_prune_says_what_it_deletes(redis_url: str, flow: str, tmp_path: Path) -> None:
+    for id in ("old", "new", "runs"):
+        lfr("run", flow, "--workflow-id", id, url=redis_url)
+    lfr("terminate", "old", url=redis_url)
+    options = ["prune", "--older", "0s", "--state", "terminated", "FAILED"]
+    refused = lfr(*options, url=redis_url, input="yes\n")
+    assert (refused.returncode, "prune needs --yes" in refused.stderr) == (64, True)
+    dry = lfr(*options, "--dry-run", url=redis_url)
+    assert dry.stdout == "workflow:old\n"
+    assert re.search(r"1 TERMINATED: \d\.\d KiB of Redis\n", dry.stderr)
+    folder = tmp_path / "archives"
+    pruned = lfr(*options, "--yes", "--archive", str(folder), url=redis_url)
+    assert (pruned.returncode, pruned.stdout) == (0, "1 of 1 workflows are deleted\n")
+    again = lfr(*options, "--yes", "--json", url=redis_url)
+    assert json.loads(again.stdout)["workflows"] == 0
+    assert lfr("restore", str(folder / "old.json"), url=redis_url).returncode == 0
+    assert lfr("prune", "--older", "0s", "--state", "RUNNING", "--yes", url=redis_url).returncode == 65
 
 
 def test_one_step_is_shown_whole(roles: str, tmp_path: Path) -> None:

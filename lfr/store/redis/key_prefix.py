@@ -26,7 +26,7 @@ _KEYS: Final[Mapping[str, slice]] = {
     **_names("LLEN LRANGE RPUSH SADD SCARD SISMEMBER SMEMBERS SRANDMEMBER SREM", slice(1, 2)),
     **_names("XACK XADD XAUTOCLAIM XCLAIM XDEL XLEN XPENDING XRANGE XREVRANGE", slice(1, 2)),
     **_names("ZADD ZCARD ZCOUNT ZRANGE ZRANGEBYSCORE ZREM ZREMRANGEBYSCORE", slice(1, 2)),
-    **_names("ZREVRANGE ZREVRANK ZSCAN ZSCORE", slice(1, 2)),
+    **_names("ZRANK ZREVRANGE ZREVRANK ZSCAN ZSCORE", slice(1, 2)),
     **_names("MEMORY XGROUP XINFO", slice(2, 3)),
     **_names("DEL EXISTS MGET RENAME WATCH", slice(1, None)),
 }

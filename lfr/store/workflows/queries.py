@@ -95,6 +95,25 @@ def load_page(
     return [(int(float(score)), id.decode()) for id, score in zip(flat[::2], flat[1::2], strict=True)]
 
 
+def load_oldest(
+    connection: Connection, state: WorkflowState, after: tuple[int, str] | None, until_ms: int, *, count: int
+) -> list[tuple[int, str]]:
+    """Return start and id of up to `count` workflows in this state that started no later than `until_ms`, the
+    earliest start first; times are in milliseconds since the epoch.
+
+    `after` is the last member of the page before, which may be gone; None: begin with the oldest. If it is
+    gone, workflows that started in the same millisecond may be repeated. (ZRANK, ZCOUNT; ZRANGE)
+    """
+    key, first = keys.state(state), 0
+    if after is not None:
+        started_ms, id = after
+        rank, older = connection.execute([("ZRANK", key, id), ("ZCOUNT", key, "-inf", f"({started_ms}")])
+        first = older if rank is None else rank + 1
+    flat = connection.call("ZRANGE", key, first, first + count - 1, "WITHSCORES")
+    page = [(int(float(score)), id.decode()) for id, score in zip(flat[::2], flat[1::2], strict=True)]
+    return [(started_ms, id) for started_ms, id in page if started_ms <= until_ms]
+
+
 def find_ids(connection: Connection, beginning: str, *, count: int) -> list[str]:
     """Return the ids of workflows that begin with this text, sorted, at least `count` of them if there are so
     many; only that id if there is a workflow with exactly this one. (ZSCORE, EXISTS; ZSCAN)

@@ -1,0 +1,185 @@
+"""Prunes workflows: finds those that ended long ago, says how much they take, archives and deletes them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from lfr.errors import BadInput, Conflict, NotFound
+from lfr.operations.archive.archive import archive_workflow
+from lfr.operations.intervene import delete_workflow_if
+from lfr.states import WorkflowState
+from lfr.store.redis.connection import Connection, Store, read_time_ms
+from lfr.store.workflows.flow_cache import FlowCache
+from lfr.store.workflows.load import Record
+from lfr.store.workflows.queries import load_oldest, load_records
+from lfr.store.workflows.sizes import measure_workflows
+from lfr.values.times import DURATION_FORMAT, parse_duration
+
+WriteArchive: TypeAlias = Callable[[dict[str, Any]], object]
+"""Writes an archive durably. Raises CannotWrite."""
+
+ENDED_STATES: Final = tuple(state for state in WorkflowState if state.has_ended)
+
+_PAGE: Final = 500
+"""How many records are read at once."""
+
+_MAX_MEASURED: Final = 500
+"""How many workflows are measured; of more than these, the size is estimated from so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class PruneFilter:
+    """Which workflows are pruned: those in one of these states that ended no later than `until_ms`
+    (milliseconds since the epoch, by the clock of Redis), of the flow with this name; None: of any."""
+
+    states: tuple[WorkflowState, ...]
+    until_ms: int
+    flow: str | None = None
+
+    def matches(self, record: Record) -> bool:
+        """Return whether a workflow is pruned. One that has failed is not as long as tasks of it run."""
+        return (
+            record.state in self.states
+            and 0 < record.ended_ms <= self.until_ms
+            and not record.active
+            and self.flow in (None, record.name)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PrunePlan:
+    """What is pruned: the ids, by state how many. `bytes` is what they take in Redis, None if the server does
+    not say it; estimated from a part of them if `is_estimate`."""
+
+    filter: PruneFilter
+    ids: tuple[str, ...]
+    counts: dict[str, int]
+    bytes: int | None
+    is_estimate: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as plain data, without the ids."""
+        return {
+            "workflows": len(self.ids),
+            "states": self.counts,
+            "bytes": self.bytes,
+            "bytes_estimated": self.is_estimate,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PruneStep:
+    """What has become of one workflow of a plan: deleted, or not: then `problem` says why. Without a problem,
+    it has changed meanwhile, or somebody else has deleted it."""
+
+    id: str
+    is_deleted: bool
+    problem: str = ""
+
+
+def plan_prune(
+    store: Store,
+    older: float | str,
+    states: Iterable[str] = (WorkflowState.FINISHED,),
+    flow: str | None = None,
+) -> PrunePlan:
+    """Return what a prune would delete: workflows in these states that ended `older` ago, a duration in
+    seconds or as `30d`, of the flow with this name (None: of any). Writes nothing.
+
+    Raises BadInput for a duration or a state that is not valid, and for a state that has not ended.
+    """
+    seconds = parse_duration(older)
+    if seconds is None:
+        raise BadInput(f"{str(older)[:40]} is no age", hint=DURATION_FORMAT)
+    parsed_states = tuple(dict.fromkeys(map(_parse_state, states)))
+    if not parsed_states:
+        raise BadInput("a prune needs a state", hint="one of " + ", ".join(ENDED_STATES))
+    flows = FlowCache()
+    with store.connect() as connection:
+        filter = PruneFilter(parsed_states, read_time_ms(connection) - round(1000 * seconds), flow)
+        matches = {
+            record.id: record.state
+            for state in parsed_states
+            for page in _pages(connection, filter, state)
+            for record in page
+        }
+        ids = tuple(matches)
+        stride = -(-len(ids) // _MAX_MEASURED) or 1
+        measured = ids[::stride]
+        size = _measure(connection, flows, measured)
+    counts = Counter(matches.values())
+    return PrunePlan(
+        filter=filter,
+        ids=ids,
+        counts={state.value: counts[state] for state in parsed_states},
+        bytes=size if size is None or not measured else round(size * len(ids) / len(measured)),
+        is_estimate=len(measured) < len(ids),
+    )
+
+
+def prune(store: Store, plan: PrunePlan, write_archive: WriteArchive | None = None) -> Iterator[PruneStep]:
+    """Delete the workflows of a plan one after the other, each in a transaction of its own; yield what has
+    become of each.
+
+    A workflow is deleted only if it still matches the filter in its transaction. With `write_archive`, its
+    archive is written before, and it is deleted only if it has not been started or restarted since. It may be
+    stopped after each one; a later prune goes on. Raises CannotWrite: then nothing more is deleted.
+    """
+    flows = FlowCache()
+    for id in plan.ids:
+        yield prune_workflow(store, flows, plan.filter, id, write_archive)
+
+
+def prune_workflow(
+    store: Store, flows: FlowCache, filter: PruneFilter, id: str, write_archive: WriteArchive | None
+) -> PruneStep:
+    """Archive and delete one workflow, as `prune` does. Raises CannotWrite."""
+    try:
+        condition: Callable[[Record], bool] = filter.matches
+        if write_archive is not None:
+            with store.connect() as connection:
+                archived = load_records(connection, [id])[0]
+            if archived is None or not filter.matches(archived):
+                return PruneStep(id, is_deleted=False)
+            write_archive(archive_workflow(store, id))
+            condition = _same_run(filter, archived)
+        return PruneStep(id, delete_workflow_if(store, flows, id, condition))
+    except (NotFound, Conflict) as error:  # half lost, or a key of another type: a person must look at it
+        return PruneStep(id, is_deleted=False, problem=str(error))
+
+
+def _same_run(filter: PruneFilter, archived: Record) -> Callable[[Record], bool]:
+    identity = archived.run, archived.started_ms, archived.ended_ms
+    return lambda record: (
+        filter.matches(record) and (record.run, record.started_ms, record.ended_ms) == identity
+    )
+
+
+def _parse_state(text: str) -> WorkflowState:
+    if text not in tuple(WorkflowState):
+        raise BadInput(f"there is no state {text[:40]}", hint="one of " + ", ".join(ENDED_STATES))
+    state = WorkflowState(text)
+    if not state.has_ended:
+        raise BadInput(f"workflows that are {state} are not pruned", hint="one of " + ", ".join(ENDED_STATES))
+    return state
+
+
+def _pages(connection: Connection, filter: PruneFilter, state: WorkflowState) -> Iterator[list[Record]]:
+    """Yield the workflows that match, page by page, those that started first first."""
+    after = None
+    while ids := load_oldest(connection, state, after, filter.until_ms, count=_PAGE):
+        records = load_records(connection, [id for _, id in ids], for_list=True)
+        yield [record for record in records if record is not None and filter.matches(record)]
+        after = ids[-1]
+
+
+def _measure(connection: Connection, flows: FlowCache, ids: tuple[str, ...]) -> int | None:
+    records = [record for record in load_records(connection, ids, for_list=True) if record is not None]
+    sizes = [
+        measure_workflows(connection, flows, records[first : first + 50])
+        for first in range(0, len(records), 50)
+    ]
+    return None if None in sizes else sum(size or 0 for size in sizes)

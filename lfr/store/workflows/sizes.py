@@ -1,0 +1,43 @@
+"""How many bytes of Redis workflows take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from lfr.errors import WrongType
+from lfr.flow import Flow
+from lfr.store import keys
+from lfr.store.redis.connection import Connection
+from lfr.store.workflows.export import load_own_keys
+from lfr.store.workflows.flow_cache import FlowCache
+from lfr.store.workflows.load import Record
+
+_OUT_OF_BAND: Final = re.compile(r".*:output:\d+")
+"""Keys that a workflow may have for each step, and that hardly ever exist."""
+
+
+def measure_workflows(connection: Connection, flows: FlowCache, records: Sequence[Record]) -> int | None:
+    """Return how many bytes these workflows take together, with their items, but without their flows, which
+    others may share, and without indexes. Large keys are estimated by the server. None if the server does not
+    permit the command. (GET, HMGET, MEMORY USAGE)"""
+    flow_by_reference = flows.fetch(connection, (record.reference for record in records))
+    commands = [
+        ("MEMORY", "USAGE", key)
+        for record in records
+        for key in _measured_keys(connection, record.id, flow_by_reference.get(record.reference))
+    ]
+    sizes = connection.execute(commands, keep_errors=True)
+    if any(isinstance(size, Exception) for size in sizes):
+        return None
+    return sum(size or 0 for size in sizes)
+
+
+def _measured_keys(connection: Connection, id: str, flow: Flow | None) -> list[str]:
+    if flow is None:
+        return list(keys.whole_data(id))
+    try:
+        return [key for key in load_own_keys(connection, id, flow) if not _OUT_OF_BAND.fullmatch(key)]
+    except WrongType:
+        return list(keys.whole_data(id))
