@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from lfr.config.settings import Settings
+from lfr.engine.transition import FactKind
 from lfr.errors import BadInput, Conflict
 from lfr.flow import Flow
 from lfr.operations.complete_task import complete_task
@@ -22,8 +23,10 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.store.redis.connection import Command, Connection, Store, open_store
 from lfr.store.stream.entries import Entry, parse_entries
 from lfr.store.stream.groups import create_group
+from lfr.store.workflows.history import read_whole_history
 from lfr.values.json import Json
 from tests.integration.conftest import Stepper, append, hold_events
+from tests.support.interference import overtake
 
 MakeStepper = Callable[[Lifecycle], Stepper]
 
@@ -198,6 +201,29 @@ def test_terminate_and_restart_reach_the_items(store: Store, lifecycle: Stepper,
     finish(lifecycle, worker)
     output = [[{"was": number} for number in numbers] for numbers in ([1, 2, 3], [4, 5, 6])]
     assert inspect_workflow(store, id)["output"] == output
+
+
+def test_a_parent_that_is_terminated_in_between_restarts_no_item(
+    store: Store, lifecycle: Stepper, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is terminated after the lifecycle has looked at it, before it restarts the item."""
+    id = start_workflow(store, "* a", [1]).id
+    worker.bad = [1]
+    finish(lifecycle, worker)
+    assert inspect_workflow(store, f"{id}/1.0")["state"] == "FAILED"
+    restart_workflow(store, id)
+    restarted: list[str] = []
+
+    def terminate_once() -> None:
+        if not restarted and inspect_workflow(store, id)["state"] == "RUNNING":
+            restarted.append(id)
+            terminate_workflow(store, id)
+
+    overtake(monkeypatch, lifecycle.connection, terminate_once)
+    process_all(lifecycle)
+    assert restarted
+    history = read_whole_history(lifecycle.connection, f"{id}/1.0")
+    assert FactKind.RESTARTED not in [fact.kind for entry in history for fact in entry.facts]
 
 
 def test_items_go_on_when_a_workflow_does_that_failed_elsewhere(
