@@ -47,6 +47,7 @@ from lfr.store.stream.groups import (
     release_claims,
     remove_idle_consumers,
     renew_claims,
+    role_of_group,
 )
 from lfr.store.stream.read_size import MAX_READ_BYTES, ReadSize, split_by_bytes
 from lfr.values.json import Json
@@ -132,7 +133,8 @@ class Consumer(EventListener):
                 with self.store.connect() as connection:
                     self.join(connection)
                     self._established = was_established = True
-                    LOGGER.info("%s listens to %s as %s", self._group, self.id.stream, self._consumer)
+                    name = role_of_group(self._group)
+                    LOGGER.info("%s listens to %s as %s", name, self.id.stream, self._consumer)
                     self.onEstablished()
                     while self.listening:
                         self.run_pass(connection)
@@ -389,7 +391,7 @@ class Consumer(EventListener):
             LOGGER.error(message, words, len(batch), exc_info=is_defect)
             self._single_entries.extend(batch)
         else:
-            details = (words, batch[0].id, self._group, self.lease_seconds)
+            details = (words, batch[0].id, role_of_group(self._group), self.lease_seconds)
             LOGGER.error("%s; event %s stays pending in %s for %g s", *details, exc_info=is_defect)
 
     def _reclaim(self, connection: Connection, count: int) -> list[Entry]:
@@ -409,7 +411,8 @@ class Consumer(EventListener):
         own_ids = set(self.claimed_ids()) if entries else ()
         entries = [entry for entry in entries if entry.id not in own_ids or entry.stream != self.id.stream]
         if entries:
-            LOGGER.info("%s takes over %d events that were left behind", self._group, len(entries))
+            name = role_of_group(self._group)
+            LOGGER.info("%s takes over %d events that were left behind", name, len(entries))
         elif set(self._reclaim_from.values()) == {FIRST_ID}:
             self._reclaim_at = now + self.lease_seconds / 2
             if now >= self._remove_idle_at:
