@@ -145,7 +145,7 @@ def test_redis_pys_own_parser_reads_the_same(
     store: Store, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where redis-py has no place for our parser any more."""
-    monkeypatch.setattr("lfr.store.redis.connection.find_parser_class", lambda: None)
+    monkeypatch.setattr("lfr.store.redis.pool.find_parser_class", lambda: None)
     other_store = open_store(store.settings)
     assert "parser_class" not in other_store.pool.connection_kwargs
     client.xadd("stream", {"field": "value"}, id="1-0")

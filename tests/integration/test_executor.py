@@ -389,10 +389,9 @@ def test_tasks_go_on_while_redis_is_killed_and_started_again(
     server.start()
     store = open_store(Settings(redis_url=server.address.url, redis_timeout_seconds=5))
     try:
-        with (
-            redis.Redis.from_url(server.address.url, decode_responses=True, protocol=2) as client,
-            running(store, work, concurrency=8),
-        ):
+        client = redis.Redis.from_url(server.address.url, decode_responses=True, protocol=2)
+        client.config_set("appendfsync", "always")  # else a slow disk may have written nothing yet
+        with client, running(store, work, concurrency=8):
             for index in range(10):
                 start(client, index)
             for _ in range(8):
