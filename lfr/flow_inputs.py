@@ -6,7 +6,7 @@ member itself. The compiler reads the declarations, and each start checks its in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from lfr.errors import BadInput
@@ -19,6 +19,9 @@ INPUTS_KEY: Final = "inputs"
 
 _MAX_FAULTS: Final = 10
 """How many faults of an input one message names."""
+
+_MAX_MEMBERS: Final = 100
+"""How many members `UnfitInput` names."""
 
 _TYPES: Final[Mapping[str, tuple[str, Callable[[Json], bool]]]] = {
     "string": ("a text", lambda value: isinstance(value, str)),
@@ -59,6 +62,23 @@ class InputFault(NamedTuple):
     message: str
 
 
+class MemberFault(NamedTuple):
+    """A member of an input that does not fit: its name, empty for the input as a whole, and a message."""
+
+    name: str
+    message: str
+
+
+class UnfitInput(BadInput):
+    """The input of a workflow does not fit the declarations. `members`: the first 100 that do not."""
+
+    def __init__(self, faults: Sequence[MemberFault]) -> None:
+        more = f"; and {len(faults) - _MAX_FAULTS} more" if len(faults) > _MAX_FAULTS else ""
+        messages = "; ".join(fault.message for fault in faults[:_MAX_FAULTS])
+        super().__init__(f"the input does not fit the flow: {messages}{more}")
+        self.members = tuple(faults[:_MAX_MEMBERS])
+
+
 def find_input_faults(parameters: Json) -> list[InputFault]:
     """Return each fault in what the parameters of `@flow` declare about inputs."""
     if isinstance(parameters, dict) and "input" in parameters:
@@ -87,33 +107,33 @@ def declared_inputs(parameters: Json) -> dict[str, dict[str, Json]]:
 def complete_input(parameters: Json, input: Json) -> Json:
     """Return the input of a workflow with the defaults that the parameters of its `@flow` declare.
 
-    Raises BadInput that names each member that does not fit. A flow without declarations takes any input.
+    Raises UnfitInput that names each member that does not fit. A flow without declarations takes any input.
     """
     declarations = declared_inputs(parameters)
     if not declarations:
         return input
     faults = list(_faults_of_input(declarations, input))
     if faults:
-        more = f"; and {len(faults) - _MAX_FAULTS} more" if len(faults) > _MAX_FAULTS else ""
-        raise BadInput(f"the input does not fit the flow: {'; '.join(faults[:_MAX_FAULTS])}{more}")
+        raise UnfitInput(faults)
     defaults = {name: each["default"] for name, each in declarations.items() if "default" in each}
     return {**defaults, **input}
 
 
-def _faults_of_input(declarations: Mapping[str, Mapping[str, Json]], input: Json) -> Iterator[str]:
+def _faults_of_input(declarations: Mapping[str, Mapping[str, Json]], input: Json) -> Iterator[MemberFault]:
     if not isinstance(input, dict):
-        yield mismatch("input", input, f"an object with some of {', '.join(declarations)}")
+        yield MemberFault("", mismatch("input", input, f"an object with some of {', '.join(declarations)}"))
         return
     for name, declaration in declarations.items():
         if name in input:
             if expected := _misfit(declaration, input[name]):
-                yield mismatch(f"input.{name}", input[name], expected)
+                yield MemberFault(name, mismatch(f"input.{name}", input[name], expected))
         elif declaration.get("required"):
             words = _TYPES[declaration["type"]][0] if "type" in declaration else "any value"
-            yield f"input.{name} is missing: {words}"
+            yield MemberFault(name, f"input.{name} is missing: {words}")
     for name in input.keys() - declarations.keys():
         hint = suggestion(name, declarations) or f"it takes {', '.join(declarations)}"
-        yield f"input.{abbreviate(name)[1:-1]} is unknown: {hint}"
+        short_name = abbreviate(name)[1:-1]
+        yield MemberFault(short_name, f"input.{short_name} is unknown: {hint}")
 
 
 def _misfit(declaration: Mapping[str, Json], value: Json) -> str:

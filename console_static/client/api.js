@@ -9,18 +9,21 @@ const TIMEOUT_MS = 120_000; // for a response as a whole
 
 /**
  * An error of the API. (RFC 9457) `status` 0: no response, or a broken one. `hint`: what to do, or empty.
- * `errors`: those of a flow, each with line and column, or none.
+ * `errors`: those of a flow, each with line and column, or none. `inputs`: the members of an input that do
+ * not fit what its flow declares, each with name (empty: the whole) and message, or none.
  */
 export class Problem extends Error {
   /**
    * @param {number} status
-   * @param {{title?: string, detail?: string, hint?: string, errors?: object[]}} [document]
+   * @param {{title?: string, detail?: string, hint?: string,
+   *   errors?: object[], inputs?: object[]}} [document]
    */
   constructor(status, document = {}) {
     super(document.detail || document.title || "the API cannot be reached");
     this.status = status;
     this.hint = document.hint ?? "";
     this.errors = document.errors ?? [];
+    this.inputs = document.inputs ?? [];
   }
 }
 
@@ -40,8 +43,8 @@ export function deleteToken() {
 }
 
 /**
- * Log in by the link that has opened this page, if it is one: its fragment is `#login=CODE`. Remember the token,
- * and take the code out of the address.
+ * Log in by the link that has opened this page, if it is one: its fragment is `#login=CODE`. Remember the
+ * token, and take the code out of the address.
  */
 export async function logInByLink() {
   const code = /^#login=([\w-]+)$/.exec(location.hash)?.[1];
@@ -123,7 +126,10 @@ export async function sendJson(method, path, value = undefined) {
   return text ? parseJson(text) : null;
 }
 
-/** Return a name as one segment of a path. `.` and `..`, which a browser would resolve, become what names nothing. */
+/**
+ * Return a name as one segment of a path. `.` and `..`, which a browser would resolve, become what names
+ * nothing.
+ */
 export const pathSegment = (name) =>
   encodeURIComponent(name).replace(/^\.{1,2}$/, (dots) => dots.replaceAll(".", "%252E"));
 

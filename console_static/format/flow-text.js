@@ -30,8 +30,13 @@ export const quoteForShell = (text) =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** Build the command line that starts the same workflow. `input` and `id` may be empty. */
-export function buildCommandLine(file, input, id) {
-  const words = ["lfr", "run", file || "FILE"];
+export const buildCommandLine = (file, input, id) => buildRun([file || "FILE"], input, id);
+
+/** Build the command line that starts a stored flow, `NAME@VERSION`. `input` and `id` may be empty. */
+export const buildStoredCommandLine = (reference, input, id) => buildRun(["--flow", reference], input, id);
+
+function buildRun(flow, input, id) {
+  const words = ["lfr", "run", ...flow];
   if (id) words.push("--workflow-id", id);
   if (input.trim()) words.push("--input", input.trim());
   return words.map((word) => quoteForShell(word)).join(" ");

@@ -1,4 +1,4 @@
-// The page that starts a workflow: flow editor with checks, input, graph.
+// The page that starts a workflow, of a stored flow or of a text: flow editor with checks, input, graph.
 
 import { html, useEffect, useMemo, useState } from "../vendor/preact.js";
 import { restoreArchive } from "../client/actions.js";
@@ -10,8 +10,11 @@ import { showNotice } from "../components/notices.js";
 import { CopyButton, FilePicker } from "../components/transfer.js";
 import { buildCommandLine, EXAMPLE_FLOW } from "../format/flow-text.js";
 import { Graph } from "../graph/graph.js";
-import { navigate } from "../hooks/navigation.js";
+import { navigate, useRoute } from "../hooks/navigation.js";
 import { shortenId, workflowAddress } from "../state/address.js";
+import { storedFlowsAddress } from "../state/stored-flows.js";
+import { StoredFlowForm } from "../views/stored-flow-form.js";
+import { StoredFlows } from "../views/stored-flows.js";
 
 const CHECK_DELAY_MS = 300; // after the last key
 
@@ -39,6 +42,30 @@ export async function receiveFile(file) {
 }
 
 export function StartPage() {
+  const { params } = useRoute();
+  const isStored = Boolean(params.flow) || params.view === "stored";
+  if (!isStored) return html`<${FlowTextForm} />`;
+  return html`<section class="page start">
+    <h1>Start a workflow</h1>
+    <${Tabs} isStored=${true} />
+    ${
+      params.flow
+        ? html`<${StoredFlowForm}
+          reference=${params.flow}
+          onEdit=${(text) => openDraft(text, "")}
+        />`
+        : html`<${StoredFlows} text=${params.text ?? ""} />`
+    }
+  </section>`;
+}
+
+/** The two ways to say what starts. */
+const Tabs = ({ isStored }) => html`<nav class="tabs" aria-label="What to start">
+  <a href="/start" aria-current=${isStored ? null : "true"}>A flow that you write</a>
+  <a href=${storedFlowsAddress()} aria-current=${isStored ? "true" : null}>Stored flows</a>
+</nav>`;
+
+function FlowTextForm() {
   const [form, setForm] = useState({ ...draft });
   const [problem, setProblem] = useState(null);
   const [busy, setBusy] = useState(false);
@@ -86,6 +113,7 @@ export function StartPage() {
         <button class="primary" form="start" disabled=${!mayStart}>Start</button>
       </div>
     </div>
+    <${Tabs} isStored=${false} />
     ${problem && html`<${ProblemMessage} problem=${problem} />`}
     <div class="columns">
       <form id="start" onSubmit=${start}>

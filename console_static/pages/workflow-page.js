@@ -12,6 +12,7 @@ import { useKeys } from "../hooks/keys.js";
 import { navigate, useRoute } from "../hooks/navigation.js";
 import { useWorkflow } from "../hooks/use-workflow.js";
 import { buildAddress, shortenId, workflowAddress } from "../state/address.js";
+import { formatReference, storedFlowAddress } from "../state/stored-flows.js";
 import { findStep } from "../state/workflow.js";
 import { Timeline } from "../timeline/timeline.js";
 import { HistoryView } from "../views/history-view.js";
@@ -135,7 +136,8 @@ function WorkflowDetails({ workflow, facts, problem, refresh, params }) {
 }
 
 function Header({ workflow, now, refresh }) {
-  const { id, name, state, started, ended, parent, counts, deadline } = workflow;
+  const { id, name, version, state, started, ended, parent, counts, deadline } = workflow;
+  const reference = version && formatReference(name, version);
   return html`<header class="heading workflow-heading">
     <div>
       ${parent && html`<p class="crumbs"><a href=${workflowAddress(parent)}>${shortenId(parent)}</a> ›</p>`}
@@ -143,6 +145,9 @@ function Header({ workflow, now, refresh }) {
       <p class="hidden" role="status">${name || shortenId(id)}: ${WORKFLOW_STATES[state]?.label}</p>
       <p class="facts">
         <code class="id">${id}</code> <${CopyButton} text=${id} />
+        ${
+          reference && html`<span>stored flow <a href=${storedFlowAddress(reference)}>${reference}</a></span>`
+        }
         <span>started <${Ago} at=${started} now=${now} /></span>
         <span>${ended ? "took" : "for"} <${Duration} start=${started} end=${ended} now=${now} /></span>
         ${deadline && !ended && html`<span>deadline <${Clock} at=${deadline} now=${now} /></span>`}

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from lfr.errors import BadInput, BadSettings, CannotWrite, Conflict, LfrError, NotFound, Refused, Unreachable
+from lfr.flow_inputs import UnfitInput
 from lfr.language import FlowError
 from lfr.values.json import Json, encode_json
 from lfr.web.http import Response
@@ -69,4 +70,6 @@ def error_response(error: LfrError | HttpError) -> Response:
             {"line": each.line, "column": each.column, "message": each.message, "hint": each.hint}
             for each in error.errors
         ]
+    if isinstance(error, UnfitInput):
+        more["inputs"] = [{"name": each.name, "message": each.message} for each in error.members]
     return problem_response(status, error.message, **more)

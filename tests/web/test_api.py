@@ -153,6 +153,22 @@ def test_a_stored_flow_is_started_by_its_name(call: Caller, store: Store) -> Non
     assert "order" in call("GET", "/flows/odrer").json["hint"]
 
 
+def test_a_refused_input_names_its_members(call: Caller, store: Store) -> None:
+    text = "@flow build (- inputs: {branch: {type: string, required: true}, tries: {type: integer}} -) A"
+    apply_flows(store, [FlowSource(text)])
+    refusal = call("POST", "/workflows/start", {"flow": "build", "input": {"tries": "x", "b" * 9000: 1}})
+    assert refusal.status == 400
+    first, second, third = refusal.json["inputs"]
+    assert first == {"name": "branch", "message": "input.branch is missing: a text"}
+    assert (second["name"], "a whole number" in second["message"]) == ("tries", True)
+    assert len(third["name"]) < 200  # names that nobody has declared are abbreviated
+    assert first["message"] in refusal.json["detail"]
+    whole = call("POST", "/workflows/start", {"flow": "build", "input": [1]})
+    assert [each["name"] for each in whole.json["inputs"]] == [""]
+    names = {f"n{number}": number for number in range(5000)}
+    assert len(call("POST", "/workflows/start", {"flow": "build", "input": names}).json["inputs"]) == 100
+
+
 def test_a_flow_as_text_or_as_a_form(call: Caller) -> None:
     assert call("POST", "/workflows/start", "a → b").status == 201
     form = (

@@ -184,7 +184,8 @@ STATE_OF_STEPS: Final = object_schema(
 DIAGNOSTIC: Final = object_schema({"line": INTEGER, "column": INTEGER, "message": TEXT, "hint": TEXT})
 
 PROBLEM: Final = object_schema(
-    {"type": TEXT, "title": TEXT, "status": INTEGER, "detail": TEXT}, {"hint": TEXT, "errors": array(OBJECT)}
+    {"type": TEXT, "title": TEXT, "status": INTEGER, "detail": TEXT},
+    {"hint": TEXT, "errors": array(OBJECT), "inputs": array(object_schema({"name": TEXT, "message": TEXT}))},
 )
 
 WORKFLOW_ID: Final = object_schema({"workflow": TEXT})
