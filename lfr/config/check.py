@@ -99,6 +99,12 @@ _TOKEN: Final = Check(
     lambda text: text if text.isascii() and text.isprintable() and text == text.strip() else None,
 )
 
+_RETENTION: Final = duration()
+_FOLDER: Final = Check(
+    "an absolute path, such as /var/lib/lfr/archives",  # the working folder of a role is nobody's choice
+    lambda text: text if not text or (text.startswith("/") and "\0" not in text) else None,
+)
+
 _PREFIX: Final = Check(
     "letters, digits and . _ / - with a : behind them, such as staging: (none of lfr's own, such as flow:)",
     lambda text: text if not text or (_PREFIX_TEXT.fullmatch(text) and not has_first_word(text)) else None,
@@ -119,6 +125,10 @@ _BOUNDS: Final[Mapping[str, Check]] = {
     "tasks.lease": _LEASE,
     "receipts.forget": _PERIOD,
     "events.retain": _PERIOD,
+    "retention.finished": _RETENTION,
+    "retention.failed": _RETENTION,
+    "retention.terminated": _RETENTION,
+    "retention.archive": _FOLDER,
     "resources.size": _SIZE,
     "resources.timeout": _TIMEOUT,
     "iterate.limit": whole_number(1, 1_000_000),

@@ -119,6 +119,20 @@ class Settings:
         "time that an event is buffered for a wait:event that begins later, and that an event which "
         "nobody processes stays on the stream",
     )
+    retention_finished_seconds: float = _setting(
+        0.0,
+        "retention.finished",
+        "time after which lifecycles delete a workflow that has FINISHED; 0: they never do",
+    )
+    retention_failed_seconds: float = _setting(
+        0.0, "retention.failed", "the same for a workflow that has FAILED, once none of its tasks runs"
+    )
+    retention_terminated_seconds: float = _setting(
+        0.0, "retention.terminated", "the same for a workflow that was TERMINATED"
+    )
+    retention_archive: str = _setting(
+        "", "retention.archive", "folder in which lifecycles archive a workflow before they delete it"
+    )
     resources_allow: tuple[str, ...] = _setting(
         (),
         "resources.allow",

@@ -1,4 +1,5 @@
-"""Keeps the streams short: one lifecycle at a time clears what nobody needs, and moves what nobody does.
+"""Keeps the streams short: one lifecycle at a time clears what nobody needs, and moves what nobody does. It
+also prunes old workflows, if the settings say so.
 
 It holds the key `workflows:housekeeper`, which expires: if it dies, another lifecycle goes on. To do
 twice what is done here does no harm.
@@ -7,9 +8,11 @@ twice what is done here does no harm.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from typing import Final
 
+from lfr.lifecycle.retention import Retention, retention_rules
 from lfr.store import keys
 from lfr.store.processes import read_heartbeats
 from lfr.store.queues.claims import release_lapsed
@@ -51,6 +54,9 @@ class Housekeeper:
         self._retain_ms = round(1000 * store.settings.events_retain_seconds)
         lease_seconds = store.settings.tasks_lease_seconds
         self._cleaner = StreamCleaner(store.stream, self._forget_seconds, lease_seconds)
+        rules = retention_rules(store.settings)
+        self._retention = Retention(store, rules) if rules else None
+        self._is_holder = False
         self._due_at = 0.0
         self._tidy_at = 0.0
         self._tidied_to = 0
@@ -61,14 +67,25 @@ class Housekeeper:
         self._indexed_to = "-"
         self._index_again_at = 0.0
 
+    @property
+    def due_seconds(self) -> float:
+        """In how many seconds old workflows are to be pruned; infinite: this process prunes none."""
+        if self._retention is None or not self._is_holder:
+            return math.inf
+        return self._retention.due_seconds
+
     def run(self, connection: Connection) -> None:
-        """Do what is due, at most every 0.25 s."""
+        """Do what is due: the housekeeping at most every 0.25 s, and a slice of the pruning."""
         now = time.monotonic()
-        if now < self._due_at:
-            return
-        self._due_at = now + _EVERY_SECONDS
-        if not self._hold(connection):
-            return
+        if now >= self._due_at:
+            self._due_at = now + _EVERY_SECONDS
+            self._is_holder = self._hold(connection)
+            if self._is_holder:
+                self._keep_house(connection, now)
+        if self._retention is not None and self._is_holder:
+            self._retention.run(connection)
+
+    def _keep_house(self, connection: Connection, now: float) -> None:
         if not self._is_indexed:
             self._index_earlier_tasks(connection)
         self._queue_old_entries(connection, now)

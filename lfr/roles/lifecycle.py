@@ -105,6 +105,7 @@ class Lifecycle(Consumer):
             seconds = fire_due_timers(
                 connection, self._route_cache, self._flows, count=self.store.settings.batch
             )
+        seconds = min(seconds, self._housekeeper.due_seconds)
         return min(seconds, _SOON_SECONDS) if self._latch_order.held_count else seconds
 
     def capacity(self) -> int:
