@@ -129,6 +129,7 @@ _BOUNDS: Final[Mapping[str, Check]] = {
     "retention.failed": _RETENTION,
     "retention.terminated": _RETENTION,
     "retention.archive": _FOLDER,
+    "values.large": _SIZE,
     "resources.size": _SIZE,
     "resources.timeout": _TIMEOUT,
     "iterate.limit": whole_number(1, 1_000_000),
