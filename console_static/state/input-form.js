@@ -31,16 +31,14 @@ const formatForPeople = (value) => (typeof value === "string" ? value : formatLi
 /**
  * Return the fields for the declarations of `/flows/NAME`: `name`; `label`; `hint`, what its value may be;
  * `kind`: `choice` of `options`, `check`, `number`, `text`, or `json`; `required`; `hasDefault`; `initial`,
- * its content before anybody changes it: true or false of a check, else a text. Required fields are first.
+ * its content before anybody changes it: true or false of a check, else a text.
  * Without declarations there is one field for the whole input.
  *
  * @param {Record<string, any>} inputs
  */
 export function listFields(inputs) {
   const names = Object.keys(inputs);
-  if (!names.length) return [WHOLE_INPUT];
-  const fields = names.map((name) => describeField(name, inputs[name]));
-  return fields.sort((a, b) => Number(b.required) - Number(a.required));
+  return names.length ? names.map((name) => describeField(name, inputs[name])) : [WHOLE_INPUT];
 }
 
 function describeField(name, declaration) {

@@ -1,13 +1,14 @@
-"""The errors in what `@flow` declares about inputs, each at its key in the text."""
+"""What `@flow` declares about inputs: its errors, each at its key in the text, and its order there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
-from lfr.flow_inputs import find_input_faults
+from lfr.flow_inputs import declared_inputs, find_input_faults
 from lfr.language.ast import FlowText, Literal
 from lfr.language.diagnostics import Problem
+from lfr.language.parse import parse
 
 _OPENING: Final = "(-"
 _CLOSING: Final = "-)"
@@ -21,6 +22,15 @@ def input_problems(tree: FlowText, text: str) -> Iterator[Problem]:
             for path, message in find_input_faults(literal.value):
                 yield Problem(_locate(literal, path, text), message)
             return
+
+
+def input_names(text: str) -> list[str]:
+    """Return the names of the inputs that a flow text declares, in the order of the text. A compiled flow has
+    lost this order."""
+    for declaration in parse(text).tree.declarations:
+        if declaration.keyword == "flow" and declaration.parameters is not None:
+            return list(declared_inputs(declaration.parameters.value))
+    return []
 
 
 def _locate(literal: Literal, path: tuple[str, ...], text: str) -> int:

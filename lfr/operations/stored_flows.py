@@ -15,6 +15,7 @@ from lfr.errors import BadInput, NotFound
 from lfr.flow import Flow, gc_paused
 from lfr.flow_inputs import declared_inputs
 from lfr.language import Diagnostic, FlowError, compile_flow
+from lfr.language.input_declarations import input_names
 from lfr.operations.flow_changes import describe_changes
 from lfr.operations.inspect.summary import iso_time
 from lfr.operations.start import StartedWorkflow, start_workflow
@@ -128,8 +129,8 @@ def list_flows(store: Store) -> list[dict[str, Any]]:
 
 def describe_flow(store: Store, reference: str) -> dict[str, Any]:
     """Return one version of a stored flow, `NAME` or `NAME@VERSION`, as plain data: what `list_flows`
-    returns, with its text, its inputs as declared, and all versions, the newest first. Raises BadInput and
-    NotFound."""
+    returns, with its text, its inputs as declared, in the order of the text, and all versions, the newest
+    first. Raises BadInput and NotFound."""
     name, number = parse_flow_reference(reference)
     with store.connect() as connection:
         version = _require_version(connection, name, number)
@@ -139,7 +140,7 @@ def describe_flow(store: Store, reference: str) -> dict[str, Any]:
         "name": name,
         **_describe(version),
         "text": text,
-        "inputs": {} if data is None else declared_inputs(_parse_flow(data).parameters),
+        "inputs": {} if data is None else _describe_inputs(_parse_flow(data), text),
         "versions": [_describe(each) for each in reversed(versions)],
     }
 
@@ -206,6 +207,20 @@ def _plan(connection: Connection, stored: StoredFlows, flow: Flow, source: str) 
         raise ReadAgain
     diff = tuple(describe_changes(_parse_flow(data), flow))
     return FlowChange(name, Change.CHANGED, number + 1, latest.number, source, diff)
+
+
+def _describe_inputs(flow: Flow, text: str) -> dict[str, Any]:
+    inputs = declared_inputs(flow.parameters)
+    if len(inputs) < 2:
+        return inputs
+    positions = {name: position for position, name in enumerate(_input_names(text))}
+    return dict(sorted(inputs.items(), key=lambda item: positions.get(item[0], len(positions))))
+
+
+@lru_cache(maxsize=16)
+def _input_names(text: str) -> tuple[str, ...]:
+    """Return the names of the declared inputs. Cached: people open the same few flows many times."""
+    return tuple(input_names(text))
 
 
 def _require_version(connection: Connection, name: str, number: int | None) -> FlowVersion:

@@ -79,7 +79,9 @@ def test_the_list_is_searched_and_a_flow_is_chosen_with_keys(stored: Installatio
 
 def test_fields_stand_for_the_declared_inputs(stored: Installation, page: Page) -> None:
     page.goto(f"{stored.url}/start?flow=build")
-    branch = page.get_by_role("textbox", name="Branch branch (required)")
+    names = ["Branch branch (required)", "level", "tries", "clean", "push", "tags", "Id"]
+    expect(page.locator("form label")).to_have_text(names)  # in the order of the flow text
+    branch = page.get_by_role("textbox", name=names[0])
     expect(branch).to_have_accessible_description("what to build. A text that matches ^[a-z0-9-]+$")
     assert branch.evaluate("(field) => [field.required, field.spellcheck]") == [True, False]
     expect(page.get_by_role("combobox", name="level")).to_have_value('"debug"')
@@ -130,7 +132,7 @@ def test_a_start_goes_to_its_workflow_which_names_the_version(stored: Installati
     page.get_by_label("clean").check()
     page.get_by_text("An id of your own").click()
     page.get_by_label("Id", exact=True).fill("stored-1")
-    input = """'{"branch": "main", "clean": true, "level": "release"}'"""
+    input = """'{"branch": "main", "level": "release", "clean": true}'"""
     line = f"lfr run --flow build@2 --workflow-id stored-1 --input {input}"
     expect(page.locator(".command code")).to_have_text(line)
     start_button(page).click()
@@ -158,8 +160,8 @@ def test_another_version_is_chosen(stored: Installation, page: Page) -> None:
     expect(page.locator(".values .tree").first).to_contain_text("12345678901234567890")
 
 
-def test_an_id_that_belongs_to_another_workflow(stored: Installation, page: Page, guard: Guard) -> None:
-    guard.expects("409")
+def test_the_error_of_an_id_stands_at_the_id(stored: Installation, page: Page, guard: Guard) -> None:
+    guard.expects("409", "400")
     stored.lfr.run("@flow other\na", {}, "stored-other")
     page.goto(f"{stored.url}/start?flow=plain")
     page.get_by_text("An id of your own").click()
@@ -170,6 +172,10 @@ def test_an_id_that_belongs_to_another_workflow(stored: Installation, page: Page
         "already exists, with another flow or input: choose another id"
     )
     expect(id).to_be_focused()
+    id.fill("two words")
+    expect(id).to_have_attribute("aria-invalid", "false")
+    start_button(page).click()
+    expect(error_of(page, id)).to_contain_text("cannot be a workflow's id: letters, digits")
 
 
 def test_a_flow_that_is_not_stored(stored: Installation, page: Page, guard: Guard) -> None:

@@ -154,7 +154,7 @@ def test_many_at_once_get_numbers_of_their_own(store: Store) -> None:
 
 
 def test_a_start_checks_its_input_and_fills_in_defaults(store: Store) -> None:
-    text = "@flow order (- inputs: {n: {type: integer, required: true}, unit: {default: kg}} -)\nA"
+    text = "@flow order (- inputs: {unit: {default: kg}, n: {type: integer, required: true}} -)\nA"
     applied(store, text)
     for start in (
         lambda input: start_stored_flow(store, "order", input),
@@ -166,7 +166,7 @@ def test_a_start_checks_its_input_and_fills_in_defaults(store: Store) -> None:
         ):
             start({"n": "1", "m": 2})
     assert not start_workflow(store, text, {"n": 1}, start_stored_flow(store, "order", {"n": 1}).id).is_new
-    assert list(describe_flow(store, "order")["inputs"]) == ["n", "unit"]
+    assert list(describe_flow(store, "order")["inputs"]) == ["unit", "n"]  # as in the text
 
 
 def test_the_client(store: Store) -> None:

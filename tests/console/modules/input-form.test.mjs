@@ -31,16 +31,16 @@ const inputOf = (contents) => {
   return formatLine(input);
 };
 
-test("each declaration has a field of its kind, the required ones first", () => {
+test("each declaration has a field of its kind, in their order", () => {
   const kinds = fields.map(({ name, kind }) => `${name} ${kind}`);
   assert.deepEqual(kinds, [
     "branch text",
-    "ask check",
     "level choice",
     "tries number",
     "share number",
     "clean check",
     "push check",
+    "ask check",
     "tags json",
     "extra json",
   ]);
@@ -89,8 +89,8 @@ test("contents become values, with numbers as they are written", () => {
   };
   assert.equal(
     inputOf(contents),
-    '{"branch": "main", "ask": true, "level": 3, "tries": 12345678901234567890, "share": -0.01, ' +
-      '"clean": false, "push": false, "tags": [1, {}], "extra": null}',
+    '{"branch": "main", "level": 3, "tries": 12345678901234567890, "share": -0.01, "clean": false, ' +
+      '"push": false, "ask": true, "tags": [1, {}], "extra": null}',
   );
   const line = formatLine({ text: "two\nlines,\nof a text", list: [1, 2] });
   assert.deepEqual(JSON.parse(line), { text: "two\nlines,\nof a text", list: [1, 2] });
