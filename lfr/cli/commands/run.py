@@ -185,7 +185,7 @@ HANDLER = Handler(
         ("run build.flow --input @input.json --wait --json", "for a script"),
         ("run build.flow --workflow-id nightly-2026-01-31", "starts once, however often it is run"),
         ("run -", "read the flow from stdin"),
-        ("run --flow order@3 --wait", "a stored flow, see lfr apply; without @3 its latest version"),
+        ("run --flow order@3 --wait", "a stored flow; without @3 its latest version"),
         ("run build.flow --local --input '{}'", "try it: no Redis, no workers"),
     ),
     (ExitCode.FAILED, ExitCode.TERMINATED, ExitCode.TIMED_OUT, *WORKFLOW_ERRORS),

@@ -114,7 +114,7 @@ def test_every_command_that_prints_data_has_json() -> None:
 
 def test_help_of_a_command_either_way(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["help", "run"]) == ExitCode.OK
-    assert capsys.readouterr().out.startswith("usage: lfr run FILE [options]")
+    assert capsys.readouterr().out.startswith("usage: lfr run [FILE] [options]")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_help_of_a_command_either_way(capsys: pytest.CaptureFixture[str]) -> Non
         (["rnu"], ExitCode.USAGE, "there is no command 'rnu'; did you mean run?"),
         (["help", "rnu"], ExitCode.USAGE, "there is no command 'rnu'"),
         (["--url", "x", "list"], ExitCode.USAGE, "--url stands before the command"),
-        (["run"], ExitCode.USAGE, "required: FILE"),
+        (["run"], ExitCode.USAGE, "run needs FILE, or --flow NAME"),
         (["run", "f", "--unknown"], ExitCode.USAGE, "--unknown"),
         (["run", "f", "--wai"], ExitCode.USAGE, "--wai"),
         (["run", "f", "--timeout", "1"], ExitCode.USAGE, "--timeout goes with --wait"),
