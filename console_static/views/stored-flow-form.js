@@ -95,7 +95,6 @@ function Form({ flow, onEdit }) {
       <div class="buttons">
         <${VersionChoice} flow=${flow} />
         <button onClick=${() => onEdit(flow.text)}>Edit a copy</button>
-        <button class="primary" form="start" disabled=${busy}>Start</button>
       </div>
     </div>
     ${flow.doc && html`<p class="doc">${flow.doc}</p>`}
@@ -136,8 +135,11 @@ function Form({ flow, onEdit }) {
           ${refusal.idError && html`<p class="error" id="own-id-error">${refusal.idError}</p>`}
         </div>
       </details>
-      <p class="command"><code>${command}</code><${CopyButton} text=${command} label="Copy" /></p>
+      <div class="buttons">
+        <button class="primary" aria-disabled=${busy ? "true" : null}>Start</button>
+      </div>
     </form>
+    <p class="command"><code>${command}</code><${CopyButton} text=${command} label="Copy" /></p>
     <details class="source">
       <summary>Flow text</summary>
       <pre>${flow.text}</pre>
