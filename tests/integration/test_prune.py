@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,9 @@ import pytest
 import redis
 
 from lfr import Client
+from lfr.cli.command_table import COMMANDS
+from lfr.cli.commands.prune import HANDLER
+from lfr.cli.ui.parser import UsageError, make_parser
 from lfr.errors import BadInput, CannotWrite
 from lfr.host.archive_folder import write_archive
 from lfr.operations import prune as prune_module
@@ -20,6 +25,7 @@ from lfr.operations.intervene import fail_task, restart_workflow, skip_task, ter
 from lfr.operations.prune import PruneStep, plan_prune, prune
 from lfr.operations.start import start_workflow
 from lfr.store.redis.connection import Store
+from tests.support.screens import terminal, written
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -201,3 +207,56 @@ def test_a_workflow_that_is_half_lost_stays_with_its_reason(
 def test_what_cannot_be_pruned(store: Store, older: str, states: list[str], message: str) -> None:
     with pytest.raises(BadInput, match=message):
         plan_prune(store, older, states)
+
+
+class Answer(BytesIO):
+    """A terminal at which somebody types this."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def run_command(store: Store, answer: bytes, *words: str) -> tuple[int | None, str, str]:
+    """Run `lfr prune` at a terminal. Return its exit code, and what stdout and stderr show."""
+    screen = replace(terminal(), input=Answer(answer))
+    parser = make_parser(COMMANDS["prune"], HANDLER)
+    arguments = parser.parse_args(["--older", "30d", "--url", store.settings.redis_url, *words])
+    code = HANDLER.run(arguments, screen)
+    return code, written(screen.out), written(screen.err)
+
+
+def test_the_command_asks(store: Store, client: redis.Redis, tmp_path: Path) -> None:
+    id = finished(store, client, "old", 40)
+    for answer in (b"no\n", b"\n", b""):
+        code, out, err = run_command(store, answer)
+        assert (code, out) == (None, "")
+        assert "1 FINISHED: " in err and err.endswith("delete them? Type yes:\nnothing has been changed\n")
+    assert client.exists(id)
+    code, out, err = run_command(store, b"yes\n", "--archive", str(tmp_path))
+    assert (code, out) == (None, "1 of 1 workflows are deleted\n")
+    assert f"archive them in {tmp_path} and delete them? " in err
+    assert not client.exists(id) and (tmp_path / "old.json").exists()
+    assert run_command(store, b"")[2] == "no workflow matches\n"
+    with pytest.raises(UsageError, match="needs --yes"):
+        run_command(store, b"yes\n", "--json")
+
+
+def test_an_interrupted_command_says_how_far_it_is(
+    store: Store, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [finished(store, client, f"w{n}", 40 - n) for n in range(3)]
+    original = prune_module.prune_workflow
+
+    def interrupt(*arguments: Any) -> PruneStep:
+        if arguments[3] == ids[1]:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(prune_module, "prune_workflow", interrupt)
+    screen = terminal()
+    parser = make_parser(COMMANDS["prune"], HANDLER)
+    arguments = parser.parse_args(["--older", "30d", "--url", store.settings.redis_url, "--yes"])
+    with pytest.raises(KeyboardInterrupt):
+        HANDLER.run(arguments, screen)
+    assert written(screen.out) == "1 of 3 workflows are deleted\n"
+    assert sorted(listed_ids(store)) == ids[1:]
