@@ -8,7 +8,7 @@ from typing import Final
 from lfr.flow_inputs import declared_inputs, find_input_faults
 from lfr.language.ast import FlowText, Literal
 from lfr.language.diagnostics import Problem
-from lfr.language.parse import parse
+from lfr.language.parse import parse_first_declarations
 
 _OPENING: Final = "(-"
 _CLOSING: Final = "-)"
@@ -25,9 +25,9 @@ def input_problems(tree: FlowText, text: str) -> Iterator[Problem]:
 
 
 def input_names(text: str) -> list[str]:
-    """Return the names of the inputs that a flow text declares, in the order of the text. A compiled flow has
-    lost this order."""
-    for declaration in parse(text).tree.declarations:
+    """Return the names of the inputs that a flow text declares before its first statement, in the order of
+    the text. A compiled flow has lost this order."""
+    for declaration in parse_first_declarations(text):
         if declaration.keyword == "flow" and declaration.parameters is not None:
             return list(declared_inputs(declaration.parameters.value))
     return []

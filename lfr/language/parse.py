@@ -19,6 +19,7 @@ next token can begin a step; otherwise, and always after `>`, it is the target. 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -60,6 +61,11 @@ def parse(text: str) -> Parsed:
     return _Parser(text).parse()
 
 
+def parse_first_declarations(text: str) -> list[ast.Declaration]:
+    """Parse the declarations before the first statement, up to the first error, and nothing behind them."""
+    return _Parser(text).parse_first_declarations()
+
+
 class _Parser:
     """A parser with one token of lookahead, and a stack of the brackets that are open."""
 
@@ -86,6 +92,13 @@ class _Parser:
         scope = ast.Scope(tuple(self._statements), 0, is_subflow=False)
         tree = ast.FlowText(tuple(self._declarations), scope)
         return Parsed(tree, self._problems, is_complete, is_certain=not self._lexer.may_have_skipped)
+
+    def parse_first_declarations(self) -> list[ast.Declaration]:
+        with suppress(FatalProblem):
+            self._advance()
+            while self._token.kind is TokenKind.DECLARATION:
+                self._declarations.append(self._declaration())
+        return self._declarations
 
     def _parse_rest(self) -> None:
         while self._token.kind is not TokenKind.END:

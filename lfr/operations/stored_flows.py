@@ -213,14 +213,8 @@ def _describe_inputs(flow: Flow, text: str) -> dict[str, Any]:
     inputs = declared_inputs(flow.parameters)
     if len(inputs) < 2:
         return inputs
-    positions = {name: position for position, name in enumerate(_input_names(text))}
+    positions = {name: position for position, name in enumerate(input_names(text))}
     return dict(sorted(inputs.items(), key=lambda item: positions.get(item[0], len(positions))))
-
-
-@lru_cache(maxsize=16)
-def _input_names(text: str) -> tuple[str, ...]:
-    """Return the names of the declared inputs. Cached: people open the same few flows many times."""
-    return tuple(input_names(text))
 
 
 def _require_version(connection: Connection, name: str, number: int | None) -> FlowVersion:

@@ -7,6 +7,7 @@ import pytest
 from lfr.errors import BadInput
 from lfr.flow_inputs import complete_input
 from lfr.language import FlowError, compile_flow
+from lfr.language.input_declarations import input_names
 from lfr.local import run_local
 from lfr.values.json import Json
 
@@ -88,3 +89,18 @@ def test_a_local_run_checks_its_input() -> None:
     assert run_local(text, lambda input: input, None) == {"n": 3}
     with pytest.raises(BadInput, match=r"input\.n"):
         run_local(text, lambda input: input, {"n": "x"})
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("@flow f (- inputs: {b: {}, c: {}, a: {}} -) 'x' -> y", ["b", "c", "a"]),
+        ("@task t (- {z: 1} -)\n@flow f (- inputs: {b: {}, a: {}} -)\nt -> (", ["b", "a"]),
+        ("@flow f\nx", []),
+        ("@flow f (- inputs: {b: -)\nx", []),
+        ("x\n@flow f (- inputs: {b: {}, a: {}} -)", []),
+        ("", []),
+    ],
+)
+def test_the_order_of_the_text(text: str, names: list[str]) -> None:
+    assert input_names(text) == names
