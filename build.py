@@ -10,7 +10,7 @@ python3 build.py test --fuzz       compile 400,000 random texts: some minutes
 python3 build.py check             lint, format and types
 python3 build.py fix               mend what lint can mend, and format
 python3 build.py faults [ARGS]     run 10,000 random workflows under faults: --seed 1 --minutes 25
-python3 build.py mutations [WORDS] make mistakes in a copy of the code, and see whether the tests find them
+python3 build.py mutations [WORDS]  make mistakes in a copy of the code, and see whether the tests find them
 python3 build.py bench [NAMES]     run the benchmarks, or one with its arguments: comparison --rounds 3
 python3 build.py hooks             let git check what is staged before each commit
 python3 build.py staged            check what is staged: the hook runs this

@@ -7,7 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from lfr.language import FlowError, compile, compile_flow
+from lfr.language import FlowError, compile_flow
+from lfr.language.compile import FlowLimits, compile_source
+from lfr.language.diagnostics import SourceText
 
 
 @pytest.mark.parametrize(
@@ -84,8 +86,8 @@ def test_compiled(text: str, steps: int) -> None:
     assert len(compile_flow(text).steps) == steps
 
 
-def test_a_flow_has_as_many_steps_as_it_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compile, "MAX_STEPS", 10)
-    assert len(compile_flow("a b c d e f g h").steps) == 10
+def test_a_flow_has_as_many_steps_as_it_may_have() -> None:
+    limits = FlowLimits(steps=10)
+    assert len(compile_source(SourceText.of("a b c d e f g h", "FLOW"), limits=limits).flow.steps) == 10
     with pytest.raises(FlowError, match="10 steps"):
-        compile_flow("a b c d e f g h i")
+        compile_source(SourceText.of("a b c d e f g h i", "FLOW"), limits=limits)
