@@ -16,7 +16,7 @@ import json
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -85,7 +85,7 @@ def check(load: Load, journal: Journal) -> Findings:
     findings.invented += [f"{id}: executed, but never started" for id in executions]
     findings.invented += [f"{id}: {reason}" for id, reason in load.failures.items()]
     _check_listing(load, findings)
-    _check_dead_letters(load.redis, journal, findings)
+    _check_dead_letters(load.redis, journal, load.earlier.keys(), findings)
     _check_streams(load.redis, findings)
     for name in load.redis.scan_iter("workflow:latch:*"):
         if load.redis.get(name) != "0":
@@ -226,13 +226,15 @@ def _check_listing(load: Load, findings: Findings) -> None:
     findings.invented += [f"{id} was never started" for id in listed - load.plans.keys()]
 
 
-def _check_dead_letters(client: redis.Redis, journal: Journal, findings: Findings) -> None:
+def _check_dead_letters(client: redis.Redis, journal: Journal, deleted: Set[str], findings: Findings) -> None:
+    """Check that all dead letters are expected: those that were appended, and late results of `deleted`
+    workflows, under whose ids others were started."""
     marks: set[str] = set()
     for id, fields in client.xrange("workflows:dead"):
         event = json.loads(fields["event"])
         if "mark" in event:
             marks.add(json.loads(event["mark"]))
-        else:
+        elif not any(fields["reason"] == f"there is no workflow {each}" for each in deleted):
             findings.invented.append(f"dead letter {id}: {fields['reason']}")
     findings.lost += [f"{mark} is no dead letter" for mark in sorted(journal.dead_letters - marks)]
 

@@ -8,6 +8,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Final
+
+from lfr.runtime.consumer import LONGEST_BACKOFF_SECONDS
 
 EVERYBODY = "*"
 """A fault that hits all processes, because it hits Redis."""
@@ -21,6 +24,9 @@ class Hit:
     slot: str
     begin: float
     end: float = float("inf")
+
+
+_RECOVERY_SECONDS: Final = LONGEST_BACKOFF_SECONDS + 1.0
 
 
 @dataclass(slots=True)
@@ -67,9 +73,10 @@ class Journal:
 
     def excuses(self, slots: set[str], first: float, second: float) -> bool:
         """Return whether a fault has hit one of two workers, or everybody, between their executions of one
-        attempt. The second may be that of a worker that was frozen when it had read the task."""
+        attempt, or so shortly before that one of them had read the task and could not begin it yet: after an
+        outage it tries again after up to five seconds."""
         return any(
-            hit.begin <= second and hit.end >= first - 1
+            hit.begin <= second and hit.end >= first - _RECOVERY_SECONDS
             for each in (*slots, EVERYBODY)
             for hit in self.hits[each]
         )
