@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from lfr.operations.intervene import delete_workflow, terminate_workflow
 from tests.console.browser_checks import Guard
 from tests.console.installation import Installation, installed
+from tests.support.waiting import eventually
 
 ROWS = "table.workflows tbody tr"
 
@@ -87,7 +88,7 @@ def test_search_finds_a_text_and_opens_an_id(hundred: Installation, page: Page, 
     page.locator(ROWS).first.hover()
     page.locator(ROWS).first.get_by_role("link", name="of this flow").click()
     expect(page.get_by_role("link", name="of the flow one")).to_be_visible()
-    assert all(int(id.split("-")[1]) % 2 for id in ids(page))
+    eventually(lambda: (shown := ids(page)) and all(int(id.split("-")[1]) % 2 for id in shown))
 
 
 def test_pages(hundred: Installation, page: Page) -> None:

@@ -244,14 +244,16 @@ def _streams(client: redis.Redis) -> list[str]:
 
 
 def _open_entries(client: redis.Redis) -> list[str]:
-    """Return what stands on streams and is not a user event that waits for its time to go; and all pending
-    entries."""
+    """Return what stands on streams and does not wait for its time to go, `events.retain`; and all pending
+    entries. On the bus, user events wait for that, and start-tasks whose attempt has ended without their
+    worker: by now all attempts have ended."""
     remaining: list[str] = []
     for stream in _streams(client):
         if not client.exists(stream):
             continue
         for id, fields in client.xrange(stream):
-            if stream != "workflows:run" or not _USER_EVENT.fullmatch(fields.get("kind", "")):
+            kind = fields.get("kind", "")
+            if stream != "workflows:run" or not (_USER_EVENT.fullmatch(kind) or kind == '"start-task"'):
                 remaining.append(f"{stream} {id} {fields.get('kind')} {fields.get('workflow')}")
         for group in client.xinfo_groups(stream):
             if group["pending"]:

@@ -219,6 +219,7 @@ def test_a_role_reports_an_outage_and_goes_on_after_it(
         thread.join()
 
 
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # the collector may meet the socket first
 def test_a_connection_that_nobody_gives_back_is_closed(own_url: str, admin: redis.Redis) -> None:
     """As if Ctrl-C came between the pool and its user."""
     pool = open_store(Settings(redis_url=own_url)).pool
