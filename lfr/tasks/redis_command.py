@@ -1,7 +1,8 @@
 """`redis:COMMAND`: the command that a task sends, whether it is allowed, and the output made of its reply.
 
 The state of the engine is in the same Redis: a workflow must neither harm it nor block the role. So the
-configuration lists the allowed commands, some are never allowed, and none may write a key of lfr's own.
+configuration lists the allowed commands, some are never allowed, and none may name a key of lfr's own: there
+are the inputs and outputs of others.
 """
 
 from __future__ import annotations
@@ -48,28 +49,24 @@ _RANKS: Final = _names("ZRANK ZREVRANK")
 """Commands that answer a rank, with the word WITHSCORE also a score."""
 
 
-_READING: Final = _names(
-    """ECHO EXISTS GET GETRANGE HEXISTS HGET HGETALL HKEYS HLEN HMGET HSTRLEN HVALS LINDEX LLEN LPOS LRANGE
-    MGET PING PTTL SCARD SDIFF SINTER SISMEMBER SMEMBERS SMISMEMBER SRANDMEMBER STRLEN SUNION TIME TTL TYPE
-    XLEN XRANGE XREVRANGE ZCARD ZCOUNT ZMSCORE ZRANGE ZRANGEBYSCORE ZRANK ZREVRANGE ZREVRANK ZSCORE"""
+_ONE_KEY: Final = _names(
+    """APPEND DECR DECRBY EXPIRE EXPIREAT GET GETDEL GETEX GETRANGE GETSET HDEL HEXISTS HGET HGETALL HINCRBY
+    HINCRBYFLOAT HKEYS HLEN HMGET HMSET HSET HSETNX HSTRLEN HVALS INCR INCRBY INCRBYFLOAT LINDEX LLEN LPOP
+    LPOS LPUSH LRANGE LREM LSET LTRIM PERSIST PEXPIRE PTTL RPOP RPUSH SADD SCARD SET SETEX SETNX SISMEMBER
+    SMEMBERS SMISMEMBER SPOP SRANDMEMBER SREM STRLEN TTL TYPE XADD XLEN XRANGE XREVRANGE ZADD ZCARD ZCOUNT
+    ZINCRBY ZMSCORE ZRANGE ZRANGEBYSCORE ZRANK ZREM ZREVRANGE ZREVRANK ZSCORE"""
 )
 
-_WRITING_ITS_FIRST: Final = _names(
-    """APPEND DECR DECRBY EXPIRE EXPIREAT GETDEL GETEX GETSET HDEL HINCRBY HINCRBYFLOAT HMSET HSET HSETNX INCR
-    INCRBY INCRBYFLOAT LPOP LPUSH LREM LSET LTRIM PERSIST PEXPIRE RPOP RPUSH SADD SET SETEX SETNX SPOP SREM
-    XADD ZADD ZINCRBY ZREM"""
-)
-
-_WRITING: Final = {
-    **dict.fromkeys(_WRITING_ITS_FIRST, slice(1)),
-    "DEL": slice(None),
-    "UNLINK": slice(None),
+_KEYS: Final = {
+    **dict.fromkeys(_names("ECHO PING TIME"), slice(0)),
+    **dict.fromkeys(_ONE_KEY, slice(1)),
+    **dict.fromkeys(_names("DEL EXISTS MGET SDIFF SINTER SUNION UNLINK"), slice(None)),
     "MSET": slice(None, None, 2),
     "SMOVE": slice(2),
 }
-"""The arguments of a command that are keys that it writes. (COMMAND INFO)"""
+"""The arguments of a command that are keys. (COMMAND INFO)"""
 
-USUAL_COMMANDS: Final = _READING | _WRITING.keys()
+USUAL_COMMANDS: Final = frozenset(_KEYS)
 """The commands that are allowed by default: they read, or write little, and return at once."""
 
 _ABOUT_THE_CONNECTION: Final = _names(
@@ -85,6 +82,7 @@ _ABOUT_THE_SERVER: Final = _names(
 )
 _SCRIPTING: Final = _names("EVAL EVALSHA EVALSHA_RO EVAL_RO FCALL FCALL_RO FUNCTION SCRIPT")
 _SEARCHING_ALL_KEYS: Final = _names("KEYS RANDOMKEY SCAN")
+_SORTING: Final = _names("SORT SORT_RO")
 FORBIDDEN_COMMANDS: Final = (
     _ABOUT_THE_CONNECTION | _BLOCKING | _ABOUT_THE_SERVER | _SCRIPTING | _SEARCHING_ALL_KEYS
 )
@@ -93,7 +91,7 @@ FORBIDDEN_COMMANDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class CommandPolicy:
-    """What is allowed: these commands, in capitals, and writing any key that is not `is_own`."""
+    """What is allowed: these commands, in capitals, and any key that is not `is_own`."""
 
     commands: frozenset[str]
     is_own: Callable[[str], bool]
@@ -128,7 +126,7 @@ def allowed_commands(names: Iterable[str]) -> frozenset[str]:
 def parse_command(task: StartTask, policy: CommandPolicy) -> RedisCommand:
     """Return the command of a task, with its templates filled.
 
-    Raises BadParameter, also for a command that is not allowed or may write a key of lfr's own.
+    Raises BadParameter, also for a command that is not allowed or may name a key of lfr's own.
     """
     name = task.base.removeprefix(REDIS_PREFIX).upper()
     if name not in policy.commands:
@@ -137,11 +135,12 @@ def parse_command(task: StartTask, policy: CommandPolicy) -> RedisCommand:
     assert built_in is not None  # by its prefix
     values = parse_parameters(task.base, built_in.parameters, task.parameters)
     arguments = _arguments(task, values)
-    # all arguments of an unknown command may be keys that it writes
-    written_keys = () if name in _READING else arguments[_WRITING.get(name, slice(None))]
-    for written in written_keys:
-        if policy.is_own(written):
-            raise BadParameter(f"{task.base}: {written[:80]} is a key of lfr's own: no workflow may write it")
+    # all arguments of an unknown command may be keys
+    for each in arguments[_KEYS.get(name, slice(None))]:
+        if policy.is_own(each):
+            raise BadParameter(f"{task.base}: {each[:80]} is a key of lfr's own: no workflow may use it")
+    if name in _SORTING and any("*" in each for each in arguments[1:]):
+        raise BadParameter(f"{task.base}: BY and GET with a * are not allowed: they may read any key")
     key = next(iter(arguments), None) if values["key"] is None else values["key"]
     return RedisCommand(task.base, (name, *arguments), key, values["type"])
 

@@ -115,8 +115,9 @@ def _bottle_handler(
 ) -> Callable[..., bottle.HTTPResponse]:
     def handle(**path: str) -> bottle.HTTPResponse:
         try:
-            client = str(bottle.request.environ.get("REMOTE_ADDR", ""))
-            authorize(policy, route.method, route.access, request_headers(), client)
+            environ = bottle.request.environ
+            client, protocol = (str(environ.get(name, "")) for name in ("REMOTE_ADDR", "SERVER_PROTOCOL"))
+            authorize(policy, route.method, route.access, request_headers(), client, protocol)
             request = parse_request(base, route, path, max_body)
             if route.access is not Access.OPERATE or not request.store.settings.redis_replicas:
                 return _bottle_response(route.handler(request))

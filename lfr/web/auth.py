@@ -16,10 +16,12 @@ from lfr.web.route import Access
 
 _UNSAFE_METHODS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
-_FORWARDING_HEADERS: Final = frozenset(
-    ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+_FORWARDING_HEADERS: Final = (
+    *("forwarded", "via", "x-forwarded", "x-real-ip", "x-original-", "x-client-ip", "x-cluster-client-ip"),
+    *("true-client-ip", "cf-", "cdn-", "fastly-", "x-envoy-", "x-amz", "x-azure-", "x-appengine-"),
 )
-"""Headers of proxies: with one of them, a request on loopback may come from anywhere."""
+"""How the names of headers begin that proxies add: with one of them, a request on loopback may come from
+anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,19 @@ class AccessPolicy:
     is_open: bool = False
     refusals: Refusals = field(default_factory=Refusals)
 
-    def requires_token(self, headers: Mapping[str, str]) -> bool:
-        """Return whether a request with these headers needs a token. `headers` has names in lower case."""
-        return not self.is_open or not _FORWARDING_HEADERS.isdisjoint(headers)
+    def requires_token(self, headers: Mapping[str, str], protocol: str) -> bool:
+        """Return whether a request with these headers, and of this version of HTTP, needs a token. `headers`
+        has names in lower case."""
+        return not self.is_open or _may_be_forwarded(headers, protocol)
 
 
 def authorize(
-    policy: AccessPolicy, method: str, access: Access, headers: Mapping[str, str], client: str = ""
+    policy: AccessPolicy,
+    method: str,
+    access: Access,
+    headers: Mapping[str, str],
+    client: str = "",
+    protocol: str = "HTTP/1.1",
 ) -> None:
     """Raise HttpError (401, 403, 421, 429) if the request is not permitted.
 
@@ -65,15 +73,15 @@ def authorize(
         raise HttpError(HTTPStatus.FORBIDDEN, "a page of another site may send no requests to this server")
     if site is None and method in _UNSAFE_METHODS and not _has_same_origin(headers, host):
         raise HttpError(HTTPStatus.FORBIDDEN, "a page of another origin may change nothing here")
-    if access is not Access.NONE and policy.requires_token(headers):
+    if access is not Access.NONE and policy.requires_token(headers, protocol):
         _check_token(policy, access, headers.get("authorization", ""), client)
 
 
-def may_send_body(policy: AccessPolicy, headers: Mapping[str, str], client: str) -> bool:
+def may_send_body(policy: AccessPolicy, headers: Mapping[str, str], client: str, protocol: str) -> bool:
     """Return whether the body of a request is to be read, if it is longer than that of a login: its token
-    must be right. `headers` and `client` as for `authorize`."""
+    must be right. `headers`, `client` and `protocol` as for `authorize`."""
     try:
-        if policy.requires_token(headers):
+        if policy.requires_token(headers, protocol):
             _check_token(policy, Access.READ, headers.get("authorization", ""), client)
     except HttpError:
         return False
@@ -99,6 +107,26 @@ def _check_token(policy: AccessPolicy, access: Access, authorization: str, clien
 
 def _equals(token: str, secret: str) -> bool:
     return bool(secret) and hmac.compare_digest(token.encode(), secret.encode())
+
+
+def _may_be_forwarded(headers: Mapping[str, str], protocol: str) -> bool:
+    """Return whether a request on loopback looks as if a proxy had brought it: by a header that proxies add;
+    by a name or an address that is not of this machine alone, which a proxy has passed on; or by HTTP/1.0,
+    which nginx speaks with servers unless it is told otherwise."""
+    urls = [headers[name] for name in ("origin", "referer") if name in headers]
+    return (
+        protocol == "HTTP/1.0"
+        or any(name.startswith(_FORWARDING_HEADERS) for name in headers)
+        or not all(map(_is_of_loopback, (f"//{headers.get('host', '')}", *urls)))
+    )
+
+
+def _is_of_loopback(url: str) -> bool:
+    try:
+        name = urlsplit(url).hostname or ""
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_followed_link(method: str, headers: Mapping[str, str]) -> bool:

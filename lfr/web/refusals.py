@@ -1,6 +1,7 @@
 """Counts the wrong tokens that each client has sent, and refuses to look at more than some in a minute.
 
-A client with a right token in the last hour is never refused: behind a proxy, and on loopback, all clients
+A client is an address, or a network of IPv6: who has one address there has all. A client with a right
+token in the last hour is never refused: behind a proxy, and on loopback, all clients
 have one address. Nor is a right token that is too long to be guessed.
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from lfr.web.client_network import client_network
 from lfr.web.problems import HttpError
 
 LOGGER = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ class Refusals:
         that is too long to be guessed is not refused: others at that address could lock its holder out."""
         if is_right and length >= _UNGUESSABLE:
             return
+        address = client_network(address)
         now = time.monotonic()
         with self._lock:
             client = self._clients.get(address)
@@ -67,6 +70,7 @@ class Refusals:
     def note(self, address: str, *, is_right: bool) -> None:
         """Note a token of a client. Log a warning at the first wrong one of a minute, and at the last that
         is looked at."""
+        address = client_network(address)
         now = time.monotonic()
         with self._lock:
             client = self._clients.pop(address, None)

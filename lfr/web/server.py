@@ -96,7 +96,7 @@ def serve(
     on_alive: Callable[[], None] = lambda: None,
     on_stop: Callable[[], None] = lambda: None,
     *,
-    may_send_body: BodyCheck = lambda headers, client: True,
+    may_send_body: BodyCheck = lambda headers, client, protocol: True,
     max_body: int = _DEFAULT_MAX_BODY,
 ) -> int:
     """Serve until SIGTERM or SIGINT, then finish the open requests for up to 5 seconds. Return 0.

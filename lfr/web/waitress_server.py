@@ -24,7 +24,7 @@ from waitress.utilities import Error
 
 from lfr.web.problems import SECURITY_HEADERS, problem_response
 
-BodyCheck: TypeAlias = Callable[[Mapping[str, str], str], bool]
+BodyCheck: TypeAlias = Callable[[Mapping[str, str], str, str], bool]
 
 _REQUEST_TIMEOUT_SECONDS: Final = 60.0
 """A request must arrive completely within this time."""
@@ -134,7 +134,8 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         is_small = not request.chunked and request.content_length <= _FREE_BODY
         headers = {name.lower().replace("_", "-"): value for name, value in request.headers.items()}
         client = str(self.addr[0]) if isinstance(self.addr, tuple) else ""
-        if not is_small and not self.server.may_send_body(headers, client):
+        protocol = f"HTTP/{request.version}"
+        if not is_small and not self.server.may_send_body(headers, client, protocol):
             self._answer(TokenRequired("a right token must come before a body: Authorization: Bearer TOKEN"))
 
     def enforce_timeouts(self, now: float) -> None:
@@ -179,7 +180,7 @@ class WaitressServer:
 
     limits         settings of waitress
     may_send_body  returns whether a request may have a long body, from its headers, with names in lower case,
-                   and the address of the client
+                   the address of the client, and the version of HTTP, as `HTTP/1.1`
     """
 
     def __init__(

@@ -38,6 +38,8 @@ def test_commands_of_many_tasks_are_sent_and_answered(
         "redis:get (- args: [] -)",
         "redis:flushall",
         "redis:set (- args: ['workflows:run', 1] -)",
+        "redis:hget (- args: ['workflow:secret:outputs', -1] -)",
+        "redis:xrange (- args: ['workflows:run', '-', '+'] -)",
         "other:task",
     ):
         start_workflow(store, flow, {"id": 7})
@@ -57,7 +59,9 @@ def test_commands_of_many_tasks_are_sent_and_answered(
                 " of value",
                 "redis:get: Redis refuses GET: wrong number of arguments for 'get' command",
                 "redis:flushall: the configuration (redis.commands) does not allow FLUSHALL",
-                "redis:set: workflows:run is a key of lfr's own: no workflow may write it",
+                "redis:set: workflows:run is a key of lfr's own: no workflow may use it",
+                "redis:hget: workflow:secret:outputs is a key of lfr's own: no workflow may use it",
+                "redis:xrange: workflows:run is a key of lfr's own: no workflow may use it",
             ],
         )
     )
@@ -125,7 +129,7 @@ def test_a_stream_of_another_name_is_safe_too(client: redis.Redis, redis_url: st
     start_workflow(store, "redis:rename (- args: [a, events] -)")
     stepper(RedisTasks(store)).step()
     reasons = [fields["reason"] for _, fields in client.xrange("workflows:ends") if "reason" in fields]
-    assert reasons == ['"redis:rename: events is a key of lfr\'s own: no workflow may write it"']
+    assert reasons == ['"redis:rename: events is a key of lfr\'s own: no workflow may use it"']
 
 
 def test_a_command_that_redis_forbids_fails_the_task_and_not_the_role(

@@ -8,6 +8,7 @@ import stat
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,9 @@ from lfr.config.settings import Settings
 from lfr.errors import CannotWrite, NotFound
 from lfr.store.redis.connection import Store
 from lfr.web.app import all_routes, make_app
-from lfr.web.auth import AccessPolicy
+from lfr.web.auth import AccessPolicy, may_send_body
 from lfr.web.http_process import make_policy
+from lfr.web.problems import HttpError
 from lfr.web.refusals import Refusals
 from lfr.web.route import Access
 from lfr.web.server import Address, parse_address
@@ -55,7 +57,7 @@ def test_what_a_token_allows(guarded: Caller) -> None:
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "http://[::1", "x"])
 def test_a_page_of_another_origin_changes_nothing(call: Caller, origin: str) -> None:
     assert call("POST", "/events", {"kind": "x"}, origin=origin).status == 403
-    assert call("GET", "/workflows", origin=origin).status == 200
+    assert call("GET", "/workflows", origin=origin).status == (200 if "127.0.0.1" in origin else 401)
 
 
 def test_a_page_of_another_site_gets_nothing(call: Caller) -> None:
@@ -70,7 +72,13 @@ def test_a_page_of_another_site_gets_nothing(call: Caller) -> None:
     assert call("POST", "/events", {"kind": "x"}, sec_fetch_site="cross-site", **link).status == 403
 
 
-@pytest.mark.parametrize("header", ["x_forwarded_for", "forwarded", "via", "x_real_ip", "x_forwarded_host"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("x_forwarded_for", "forwarded", "via", "x_real_ip", "x_forwarded_host", "x_forwarded_server"),
+        *("cf_ray", "true_client_ip", "x_envoy_external_address", "x_amzn_trace_id", "x_original_host"),
+    ],
+)
 def test_a_request_through_a_proxy_needs_a_token_though_the_server_is_open(store: Store, header: str) -> None:
     policy = AccessPolicy("may-operate", "may-read", is_open=True)
     call = Caller(make_app(store, policy, max_body=1000))
@@ -78,6 +86,37 @@ def test_a_request_through_a_proxy_needs_a_token_though_the_server_is_open(store
     assert call("GET", "/workflows", **{header: "192.0.2.1"}).status == 401
     answer = call("GET", "/workflows", authorization="Bearer may-read", **{header: "192.0.2.1"})
     assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        {"host": "192.0.2.7"},  # HAProxy, and a forwarded port
+        {"host": "[2001:db8::7]:80"},
+        {"host": "lfr.example"},
+        {"origin": "https://lfr.example", "sec_fetch_site": "same-origin"},  # nginx sends a Host of its own
+        {"origin": "null", "sec_fetch_site": "same-origin"},
+        {"referer": "https://192.0.2.7/workflows", "sec_fetch_site": "same-origin"},
+        {"protocol": "HTTP/1.0"},
+    ],
+)
+def test_a_proxy_that_adds_no_header_is_known_by_what_it_passes_on(
+    store: Store, sign: dict[str, str]
+) -> None:
+    policy = AccessPolicy("may-operate", "may-read", frozenset(["lfr.example"]), is_open=True)
+    app = make_app(store, policy, max_body=1000)
+    headers = {name: value for name, value in sign.items() if name != "protocol"}
+
+    def through_proxy(environ: dict[str, Any], start_response: Any) -> Any:
+        return app({**environ, "SERVER_PROTOCOL": sign.get("protocol", "HTTP/1.1")}, start_response)
+
+    assert Caller(through_proxy)("GET", "/workflows", **headers).status == 401
+    assert not may_send_body(
+        policy, {"host": "127.0.0.1", **headers}, "127.0.0.1", sign.get("protocol", "HTTP/1.1")
+    )
+    for host in ("localhost:5000", "127.0.0.1", "[::1]:5000", "127.1.2.3"):
+        own = {"origin": f"http://{host}", "sec_fetch_site": "same-origin"}
+        assert Caller(app)("GET", "/workflows", host=host, **own).status == 200
 
 
 def test_a_server_is_open_on_loopback_alone_and_behind_no_proxy() -> None:
@@ -124,6 +163,21 @@ def test_a_token_that_nobody_can_guess_is_not_locked_out(store: Store) -> None:
     assert call("GET", "/workflows", authorization="Bearer may-read").status == 429
     assert call("GET", "/workflows", authorization=f"Bearer {'u' * 32}").status == 429
     assert call("GET", "/workflows", authorization=f"Bearer {'t' * 32}").status == 200
+
+
+def test_all_addresses_of_an_ipv6_network_count_as_one_client() -> None:
+    refusals = Refusals()
+    for number in range(20):
+        refusals.note(f"2001:db8:0:7:{number:x}::1", is_right=False)
+    for refused in ("2001:db8:0:7:ffff::9", "2001:db8:0:7::%eth0"):
+        with pytest.raises(HttpError):
+            refusals.check(refused)
+    refusals.check("2001:db8:0:8::1")
+    for _ in range(20):
+        refusals.note("::ffff:192.0.2.1", is_right=False)
+    refusals.check("::ffff:192.0.2.2")
+    with pytest.raises(HttpError):
+        refusals.check("192.0.2.1")
 
 
 def test_clients_that_send_wrong_tokens_are_forgotten_in_their_order() -> None:

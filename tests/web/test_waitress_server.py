@@ -24,7 +24,7 @@ def serving(app: Callable[..., Iterable[bytes]], **limits: int) -> Iterator[tupl
     """A waitress server with this application, and its port."""
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
-    server = WaitressServer(app, [listening], LIMITS | limits, lambda headers, client: True)
+    server = WaitressServer(app, [listening], LIMITS | limits, lambda headers, client, protocol: True)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -42,7 +42,6 @@ def task(command: str, parameters: Any = None, input: Any = INPUT) -> StartTask:
         ("rpush", {"args": ["a", "{input}"]}, ("RPUSH", "a", '{"id":7,"list":[1]}'), "a"),
         ("get", {"args": ["{parameters[to]}"], "to": "b", "key": ""}, ("GET", "b"), ""),
         ("set", {"args": ["last", "workflow:x"]}, ("SET", "last", "workflow:x"), "last"),
-        ("hgetall", {"args": ["workflow:x"]}, ("HGETALL", "workflow:x"), "workflow:x"),
     ],
 )
 def test_the_sent_command(command: str, parameters: Any, words: tuple[str, ...], key: str | None) -> None:
@@ -74,6 +73,10 @@ def test_the_sent_command(command: str, parameters: Any, words: tuple[str, ...],
         ("mset", {"args": ["a", "b", "flow:x", "b"]}, "flow:x is a key of lfr's own"),
         ("smove", {"args": ["a", "waits:timers", "b"]}, "waits:timers is a key of lfr's own"),
         ("set", {"args": ["{input[key]}", "x"]}, "littleflow:config:env-prefix is a key of lfr's own"),
+        ("hgetall", {"args": ["workflow:x:outputs"]}, "workflow:x:outputs is a key of lfr's own"),
+        ("mget", {"args": ["a", "env:global:base_url"]}, "env:global:base_url is a key of lfr's own"),
+        ("sunion", {"args": ["a", "waits:event:x"]}, "waits:event:x is a key of lfr's own"),
+        ("zrange", {"args": ["workflows:all", 0, -1]}, "workflows:all is a key of lfr's own"),
     ],
 )
 def test_a_wrong_or_forbidden_argument_is_named(command: str, parameters: Any, reason: str) -> None:
@@ -84,6 +87,29 @@ def test_a_wrong_or_forbidden_argument_is_named(command: str, parameters: Any, r
         parse_command(task(command, parameters, input), POLICY)
     assert reason in str(caught.value)
     assert str(caught.value).startswith(f"redis:{command}: ")
+
+
+@pytest.mark.parametrize("command", sorted(USUAL_COMMANDS - {"ECHO", "PING", "TIME"}))
+def test_no_usual_command_names_a_key_of_lfr(command: str) -> None:
+    with pytest.raises(BadParameter, match="workflow:x:outputs is a key of lfr's own"):
+        parse_command(task(command.lower(), {"args": ["workflow:x:outputs", "a", "b"]}), POLICY)
+
+
+def test_a_value_may_be_what_a_key_is() -> None:
+    for command, args in (("set", ["a", "workflow:x"]), ("hget", ["h", "workflow:x"]), ("echo", ["flow:x"])):
+        assert parse_command(task(command, {"args": args}), POLICY).words[1:] == tuple(args)
+
+
+def test_a_sort_follows_no_pattern_to_other_keys() -> None:
+    policy = CommandPolicy(allowed_commands(["sort"]), keys.is_own)
+    assert parse_command(task("sort", {"args": ["ids", "ALPHA"]}), policy).words == ("SORT", "ids", "ALPHA")
+    for args in (
+        ["ids", "BY", "nosort", "GET", "*"],
+        ["ids", "BY", "*->state"],
+        ["ids", "GET", "w*->source"],
+    ):
+        with pytest.raises(BadParameter, match=r"BY and GET with a \* are not allowed"):
+            parse_command(task("sort", {"args": args}), policy)
 
 
 def test_every_argument_of_an_unknown_command_counts_as_a_key() -> None:
