@@ -27,7 +27,7 @@ from lfr.operations.intervene import (
     terminate_workflow,
 )
 from lfr.operations.latches import list_latches, reset_latch
-from lfr.operations.list_workflows import count_workflows, list_workflows
+from lfr.operations.list_workflows import count_workflows, list_workflows, make_filter
 from lfr.operations.prune import plan_prune, prune
 from lfr.operations.start import start_workflow
 from lfr.operations.status import load_status
@@ -85,26 +85,41 @@ class Client:
         flow: str | None = None,
         base: Base = None,
         name: str = "",
+        labels: Mapping[str, str | int] | None = None,
     ) -> str:
         """Start a workflow and return its id; do not wait for its end.
 
         Without `workflow_id`, generate one; if it exists with the same flow and input, start nothing.
         `input` may be any JSON value; None: there is none, which counts as {}. `base`, a folder or a URL, is
         the base of relative resources. `name` is what a flow without a name is called. `flow`, in place of
-        `flow_text`, is the name of a stored flow: `NAME`, its latest version, or `NAME@VERSION`. Raises
+        `flow_text`, is the name of a stored flow: `NAME`, its latest version, or `NAME@VERSION`. `labels`
+        are texts by which the workflow is found. Raises
         FlowError, BadInput, NotFound for `flow`, Conflict if `workflow_id` exists with another flow or input,
         Unreachable, Refused.
         """
         start_input = ABSENT if input is None else input
+        own_labels = None if labels is None else dict(labels)
         if flow is not None:
             if flow_text is not None or base is not None or name:
                 raise BadInput("a stored flow goes with neither flow_text nor base nor name")
-            return self._change(lambda store: start_stored_flow(store, flow, start_input, workflow_id).id)
+            return self._change(
+                lambda store: start_stored_flow(store, flow, start_input, workflow_id, labels=own_labels).id
+            )
         if flow_text is None:
             raise BadInput("run needs flow_text, or flow, the name of a stored flow")
         base = absolute_base(base)
         return self._change(
-            lambda store: start_workflow(store, flow_text, start_input, workflow_id, base=base, name=name).id
+            lambda store: (
+                start_workflow(
+                    store,
+                    flow_text,
+                    start_input,
+                    workflow_id,
+                    base=base,
+                    name=name,
+                    labels=own_labels,
+                ).id
+            )
         )
 
     def apply_flows(
@@ -156,10 +171,20 @@ class Client:
         """
         return follow_workflow(self._store, id, timeout_seconds=timeout)
 
-    def list(self, *, state: str | None = None, name: str | None = None, limit: int = 50) -> Descriptions:
-        """Return up to `limit` workflows, newest first: id, name, state, reason, started, ended, parent,
-        counts of each; only those in `state` and of the flow called `name`. Raises BadInput for the state."""
-        return list_workflows(self._store, state=state, name=name, limit=limit)
+    def list(
+        self,
+        *,
+        state: str | None = None,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        where: str | None = None,
+        limit: int = 50,
+    ) -> Descriptions:
+        """Return up to `limit` workflows, newest first: id, name, state, reason, started, ended, labels,
+        parent, counts of each; only those in `state`, of the flow called `name`, with these labels, and that
+        `where` describes, a filter as for `lfr list --where`. Raises BadInput."""
+        filter = make_filter(self._store, state=state, name=name, labels=labels, where=where)
+        return list_workflows(self._store, filter, limit=limit)
 
     def find(self, beginning: str) -> str:
         """Return the id of the only workflow whose id begins with this text, which may omit `workflow:`.

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 from lfr.flow import Edge, Flow, Step, StepKind, gc_paused
 from lfr.language import ast
 from lfr.language.diagnostics import FatalProblem, Problem, SourceText
-from lfr.language.input_declarations import input_problems
+from lfr.language.input_declarations import flow_parameter_problems
 from lfr.language.labels import END, START, check_labels
 from lfr.language.parse import MAX_DEPTH, Parsed, parse
 from lfr.language.reachability import check_loops
@@ -93,7 +93,7 @@ def compile_source(
     parsed = parse(source.text)
     tree, symbols = parsed.tree, build_symbol_table(parsed.tree)
     problems = [*parsed.problems, *_label_problems(parsed), *symbols.problems]
-    problems += input_problems(tree, source.text)
+    problems += flow_parameter_problems(tree, source.text)
     if symbols.has_cycle or not parsed.is_certain:
         raise source.error(problems)
     builder = _FlowBuilder(symbols, root, limits)

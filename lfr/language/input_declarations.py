@@ -1,4 +1,5 @@
-"""What `@flow` declares about inputs: its errors, each at its key in the text, and its order there."""
+"""What `@flow` declares about inputs and labels: its errors, each at its key in the text, and the order of
+the inputs there."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from lfr.flow_inputs import declared_inputs, find_input_faults
+from lfr.labels import find_label_faults
 from lfr.language.ast import FlowText, Literal
 from lfr.language.diagnostics import Problem
 from lfr.language.parse import parse_first_declarations
@@ -14,12 +16,13 @@ _OPENING: Final = "(-"
 _CLOSING: Final = "-)"
 
 
-def input_problems(tree: FlowText, text: str) -> Iterator[Problem]:
-    """Yield the errors in the declared inputs of a flow."""
+def flow_parameter_problems(tree: FlowText, text: str) -> Iterator[Problem]:
+    """Yield the errors in the declared inputs and in the labels of a flow."""
     for declaration in tree.declarations:
         if declaration.keyword == "flow" and declaration.parameters is not None:
             literal = declaration.parameters
-            for path, message in find_input_faults(literal.value):
+            faults = [*find_input_faults(literal.value), *find_label_faults(literal.value)]
+            for path, message in faults:
                 yield Problem(_locate(literal, path, text), message)
             return
 

@@ -13,6 +13,7 @@ import time
 from typing import Final
 
 from lfr.lifecycle.retention import Retention, retention_rules
+from lfr.lifecycle.search_indexer import SearchIndexer
 from lfr.store import keys
 from lfr.store.processes import read_heartbeats
 from lfr.store.queues.claims import release_lapsed
@@ -56,6 +57,7 @@ class Housekeeper:
         self._cleaner = StreamCleaner(store.stream, self._forget_seconds, lease_seconds)
         rules = retention_rules(store.settings)
         self._retention = Retention(store, rules) if rules else None
+        self._search_indexer = SearchIndexer()
         self._is_holder = False
         self._due_at = 0.0
         self._tidy_at = 0.0
@@ -88,6 +90,8 @@ class Housekeeper:
     def _keep_house(self, connection: Connection, now: float) -> None:
         if not self._is_indexed:
             self._index_earlier_tasks(connection)
+        if self._search_indexer.run(connection):
+            self._due_at = 0.0  # go on in the next pass
         self._queue_old_entries(connection, now)
         self._cleaner.clear(connection)
         if now >= self._tidy_at:

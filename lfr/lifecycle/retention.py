@@ -13,11 +13,12 @@ from typing import Final
 from lfr.config.settings import Settings
 from lfr.errors import CannotWrite, Refused, Unreachable
 from lfr.host.archive_folder import write_archive
-from lfr.operations.prune import PruneFilter, prune_workflow
+from lfr.operations.prune import prune_workflow
+from lfr.operations.select_workflows import RECORD_COST, Position, select_workflows
+from lfr.operations.workflow_filter import WorkflowFilter
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Connection, Store, read_time_ms
 from lfr.store.workflows.flow_cache import FlowCache
-from lfr.store.workflows.queries import load_oldest, load_records
 
 LOGGER = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ _RESCAN_SECONDS: Final = 60.0
 """How often to look for workflows that have become old enough."""
 
 _PAGE: Final = 50
-"""How many records a slice reads."""
+"""How many workflows a slice finds; it reads as many records, at most."""
 
 _MAX_REPORTED: Final = 1000
 """For how many workflows it is remembered that the log says why they stay."""
@@ -59,8 +60,9 @@ class Retention:
         self._flows = FlowCache()
         self._due_at = 0.0
         self._remaining_rules: deque[tuple[WorkflowState, float]] = deque()
-        self._after: tuple[int, str] | None = None
-        self._filter: PruneFilter | None = None
+        self._after: Position | None = None
+        self._filter: WorkflowFilter | None = None
+        self._is_last_page = False
         self._ids: deque[str] = deque()
         self._reported: set[str] = set()
 
@@ -84,27 +86,34 @@ class Retention:
                 return
 
     def _read_page(self, connection: Connection) -> None:
+        if self._is_last_page:
+            self._end_rule()
+            return
         if self._filter is None:
             if not self._remaining_rules:
                 self._remaining_rules.extend(self._rules)
             state, seconds = self._remaining_rules.popleft()
-            self._filter = PruneFilter((state,), read_time_ms(connection) - round(1000 * seconds))
+            ended_by_ms = read_time_ms(connection) - round(1000 * seconds)
+            self._filter = WorkflowFilter((state,), ended_by_ms=ended_by_ms)
             self._after = None
-        filter = self._filter
-        page = load_oldest(connection, filter.states[0], self._after, filter.until_ms, count=_PAGE)
-        records = load_records(connection, [id for _, id in page], for_list=True) if page else []
-        self._ids.extend(record.id for record in records if record is not None and filter.matches(record))
-        if page:
-            self._after = page[-1]
-        else:
-            self._end_rule()
+        selection = select_workflows(
+            connection,
+            self._filter,
+            self._after,
+            count=_PAGE,
+            newest_first=False,
+            max_cost=_PAGE * RECORD_COST,
+        )
+        self._ids.extend(record.id for record in selection.records)
+        self._after = selection.next
+        self._is_last_page = selection.next is None
 
     def _end_rule(self) -> None:
-        self._filter = None
+        self._filter, self._is_last_page = None, False
         if not self._remaining_rules:
             self._due_at = time.monotonic() + _RESCAN_SECONDS
 
-    def _prune(self, filter: PruneFilter, id: str) -> None:
+    def _prune(self, filter: WorkflowFilter, id: str) -> None:
         try:
             problem = prune_workflow(self._store, self._flows, filter, id, self._write).problem
         except (Unreachable, Refused):

@@ -27,6 +27,7 @@ from lfr.store.workflows.items import load_item_counts, load_open_items
 from lfr.store.workflows.load import LoadedWorkflow, Record, load_whole, watch_run
 from lfr.store.workflows.queries import load_records
 from lfr.store.workflows.remains import find_keys, has_remains, unlist_commands
+from lfr.store.workflows.search_indexes import find_index_keys
 from lfr.values.json import ABSENT, Json
 
 
@@ -191,15 +192,13 @@ def delete_workflow_if(
 
         def attempt() -> tuple[list[Command] | None, bool]:
             _, workflow = load_whole(connection, flows, RouteCache(store), id)
-            if condition is not None:
-                whole_record = load_records(connection, [id])[0]
-                if whole_record is None or not condition(whole_record):
-                    return None, False
+            record = load_records(connection, [id])[0]
+            if condition is not None and (record is None or not condition(record)):
+                return None, False
             if workflow is None and not is_item(id):
                 return _delete_remains_commands(connection, id), True
             check_action(WorkflowAction.DELETE, id, None if workflow is None else workflow.record.state)
-            assert workflow is not None
-            record = workflow.record
+            assert workflow is not None and record is not None
             if record.active and record.state is WorkflowState.FAILED:
                 _terminate_run(store, connection, id, record.run)
                 raise ReadAgain
@@ -209,7 +208,7 @@ def delete_workflow_if(
             own_keys = list(load_own_keys(connection, id, workflow.flow))
             # Watched last: every start and deletion of a workflow with this flow changes the references.
             references = watch_references(connection, id, record.reference)
-            return delete_workflow_commands(id, record.state, own_keys, references), True
+            return delete_workflow_commands(record, own_keys, references), True
 
         return retry_until_committed(connection, attempt)
 
@@ -221,9 +220,11 @@ def _delete_remains_commands(connection: Connection, id: str) -> list[Command]:
     if record is None:
         if not own_keys and not has_remains(connection, id):
             raise missing_workflow(connection, id)
-        return [*unlist_commands(id), *([("DEL", *own_keys)] if own_keys else [])]
+        indexes = find_index_keys(connection)  # nothing says any more in which ones it stands
+        commands = [*unlist_commands(id), *(("ZREM", index, id) for index in indexes)]
+        return [*commands, ("DEL", *own_keys)] if own_keys else commands
     references = watch_references(connection, id, record.reference)
-    return unlist_commands(id) + delete_workflow_commands(id, record.state, own_keys, references)
+    return unlist_commands(id) + delete_workflow_commands(record, own_keys, references)
 
 
 def _terminate_run(store: Store, connection: Connection, id: str, run: str) -> None:

@@ -10,11 +10,13 @@ from typing import Any, Final, TypeAlias
 from lfr.errors import BadInput, Conflict, NotFound
 from lfr.operations.archive.archive import archive_workflow
 from lfr.operations.intervene import delete_workflow_if
+from lfr.operations.select_workflows import iterate_workflows
+from lfr.operations.workflow_filter import WorkflowFilter, parse_states
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Connection, Store, read_time_ms
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.load import Record
-from lfr.store.workflows.queries import load_oldest, load_records
+from lfr.store.workflows.queries import load_records
 from lfr.store.workflows.sizes import measure_workflows
 from lfr.values.times import DURATION_FORMAT, parse_duration
 
@@ -23,30 +25,8 @@ WriteArchive: TypeAlias = Callable[[dict[str, Any]], object]
 
 ENDED_STATES: Final = tuple(state for state in WorkflowState if state.has_ended)
 
-_PAGE: Final = 500
-"""How many records are read at once."""
-
 _MAX_MEASURED: Final = 500
 """How many workflows are measured; of more than these, the size is estimated from so many."""
-
-
-@dataclass(frozen=True, slots=True)
-class PruneFilter:
-    """Which workflows are pruned: those in one of these states that ended no later than `until_ms`
-    (milliseconds since the epoch, by the clock of Redis), of the flow with this name; None: of any."""
-
-    states: tuple[WorkflowState, ...]
-    until_ms: int
-    flow: str | None = None
-
-    def matches(self, record: Record) -> bool:
-        """Return whether a workflow is pruned. One that has failed is not as long as tasks of it run."""
-        return (
-            record.state in self.states
-            and 0 < record.ended_ms <= self.until_ms
-            and not record.active
-            and self.flow in (None, record.name)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +34,7 @@ class PrunePlan:
     """What is pruned: the ids, by state how many. `bytes` is what they take in Redis, None if the server does
     not say it; estimated from a part of them if `is_estimate`."""
 
-    filter: PruneFilter
+    filter: WorkflowFilter
     ids: tuple[str, ...]
     counts: dict[str, int]
     bytes: int | None
@@ -94,18 +74,15 @@ def plan_prune(
     seconds = parse_duration(older)
     if seconds is None:
         raise BadInput(f"{str(older)[:40]} is no age", hint=DURATION_FORMAT)
-    parsed_states = tuple(dict.fromkeys(map(_parse_state, states)))
+    parsed_states = _parse_ended_states(states)
     if not parsed_states:
         raise BadInput("a prune needs a state", hint="one of " + ", ".join(ENDED_STATES))
     flows = FlowCache()
     with store.connect() as connection:
-        filter = PruneFilter(parsed_states, read_time_ms(connection) - round(1000 * seconds), flow)
-        matches = {
-            record.id: record.state
-            for state in parsed_states
-            for page in _pages(connection, filter, state)
-            for record in page
-        }
+        ended_by_ms = read_time_ms(connection) - round(1000 * seconds)
+        filter = WorkflowFilter(parsed_states, flow, ended_by_ms=ended_by_ms)
+        pages = iterate_workflows(connection, filter)
+        matches = {record.id: record.state for page in pages for record in page}
         ids = tuple(matches)
         stride = -(-len(ids) // _MAX_MEASURED) or 1
         measured = ids[::stride]
@@ -134,7 +111,7 @@ def prune(store: Store, plan: PrunePlan, write_archive: WriteArchive | None = No
 
 
 def prune_workflow(
-    store: Store, flows: FlowCache, filter: PruneFilter, id: str, write_archive: WriteArchive | None
+    store: Store, flows: FlowCache, filter: WorkflowFilter, id: str, write_archive: WriteArchive | None
 ) -> PruneStep:
     """Archive and delete one workflow, as `prune` does. Raises CannotWrite."""
     try:
@@ -151,29 +128,20 @@ def prune_workflow(
         return PruneStep(id, is_deleted=False, problem=str(error))
 
 
-def _same_run(filter: PruneFilter, archived: Record) -> Callable[[Record], bool]:
+def _same_run(filter: WorkflowFilter, archived: Record) -> Callable[[Record], bool]:
     identity = archived.run, archived.started_ms, archived.ended_ms
     return lambda record: (
         filter.matches(record) and (record.run, record.started_ms, record.ended_ms) == identity
     )
 
 
-def _parse_state(text: str) -> WorkflowState:
-    if text not in tuple(WorkflowState):
-        raise BadInput(f"there is no state {text[:40]}", hint="one of " + ", ".join(ENDED_STATES))
-    state = WorkflowState(text)
-    if not state.has_ended:
-        raise BadInput(f"workflows that are {state} are not pruned", hint="one of " + ", ".join(ENDED_STATES))
-    return state
-
-
-def _pages(connection: Connection, filter: PruneFilter, state: WorkflowState) -> Iterator[list[Record]]:
-    """Yield the workflows that match, page by page, those that started first first."""
-    after = None
-    while ids := load_oldest(connection, state, after, filter.until_ms, count=_PAGE):
-        records = load_records(connection, [id for _, id in ids], for_list=True)
-        yield [record for record in records if record is not None and filter.matches(record)]
-        after = ids[-1]
+def _parse_ended_states(texts: Iterable[str]) -> tuple[WorkflowState, ...]:
+    states = parse_states(texts)
+    for state in states:
+        if not state.has_ended:
+            hint = "one of " + ", ".join(ENDED_STATES)
+            raise BadInput(f"workflows that are {state} are not pruned", hint=hint)
+    return states
 
 
 def _measure(connection: Connection, flows: FlowCache, ids: tuple[str, ...]) -> int | None:

@@ -11,6 +11,7 @@ from lfr.engine.step_inputs import normalize_input
 from lfr.errors import Conflict
 from lfr.flow import WORKFLOW_INPUT, Flow
 from lfr.flow_inputs import complete_input
+from lfr.labels import merge_labels, parse_labels
 from lfr.language import compile_flow
 from lfr.operations.lost_workflows import remains_in_the_way
 from lfr.operations.workflow_ids import generate_run, generate_workflow_id, parse_new_workflow_id
@@ -43,6 +44,7 @@ def start_workflow(
     flow: Flow | None = None,
     name: str = "",
     version: int | None = None,
+    labels: Json = None,
 ) -> StartedWorkflow:
     """Compile a flow text and start a workflow on `input`; ABSENT counts as `{}`, None is null. The
     input is checked, and completed by defaults, as the flow declares it (`complete_input`).
@@ -50,15 +52,17 @@ def start_workflow(
     `base` and `source` are those of `compile_flow`; `flow` is its result, if the caller has it. `name` is
     what a flow without a name is called, such as that of its file: it changes the record and a generated id,
     but not the flow, so that the same text under another name is the same workflow. `version` is that of a
-    stored flow, for the record; `start_stored_flow` finds it. Without a `workflow_id`,
-    the id is generated. A call with the same `workflow_id`, flow and input as an earlier one starts nothing.
-    Returns as soon as the workflow is stored.
+    stored flow, for the record; `start_stored_flow` finds it. `labels`, an object, come on top of those of
+    the flow (`lfr.labels`). Without a `workflow_id`, the id is generated. A call with the same `workflow_id`,
+    flow and input as an earlier one starts nothing, and changes no labels. Returns as soon as the workflow is
+    stored.
 
-    Raises FlowError; BadInput for the id, the input or the base; Conflict if the id belongs to another
-    workflow; and the errors of `Connection.execute`.
+    Raises FlowError; BadInput for the id, the input, the labels or the base; Conflict if the id belongs to
+    another workflow; and the errors of `Connection.execute`.
     """
     flow = flow or _compile(text, base, source)
     workflow_input = complete_input(flow.parameters, normalize_input(input))
+    own_labels = merge_labels(flow.parameters, {} if labels is None else parse_labels(labels))
     id = (
         parse_new_workflow_id(workflow_id)
         if workflow_id is not None
@@ -87,7 +91,7 @@ def start_workflow(
                 raise remains_in_the_way(id)
             commands = use_flow_commands(flow, text, is_stored=is_stored)
             commands += create_workflow_commands(
-                routes, id, flow, text, transition, run=run, name=name, version=version
+                routes, id, flow, text, transition, run=run, name=name, version=version, labels=own_labels
             )
             return commands, StartedWorkflow(id, is_new=True)
 

@@ -146,7 +146,12 @@ def describe_flow(store: Store, reference: str) -> dict[str, Any]:
 
 
 def start_stored_flow(
-    store: Store, reference: str, input: Json = ABSENT, workflow_id: str | None = None
+    store: Store,
+    reference: str,
+    input: Json = ABSENT,
+    workflow_id: str | None = None,
+    *,
+    labels: Json = None,
 ) -> StartedWorkflow:
     """Start a workflow of a stored flow, `NAME` (its latest version) or `NAME@VERSION`. The workflow keeps
     this version. Raises BadInput, NotFound, and as `start_workflow`."""
@@ -159,7 +164,7 @@ def start_stored_flow(
             f"the flow of {name}@{version.number} has just been removed", hint="lfr flows lists them"
         )
     flow = _parse_flow(data)
-    return start_workflow(store, text, input, workflow_id, flow=flow, version=version.number)
+    return start_workflow(store, text, input, workflow_id, flow=flow, version=version.number, labels=labels)
 
 
 def parse_flow_reference(text: str) -> tuple[str, int | None]:

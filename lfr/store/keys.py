@@ -21,7 +21,8 @@ _OWN_WITH_A_PREFIX: Final = re.compile(
     r"""(?:[\w./-]+:)+(?:
         workflow:(?:[^:]*-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}.* | workflow:latch:.*
         | workflows:(?:all|dead|run|ends|receipts|claims|pointers|un\w+|foreign|housekeeper|indexed|stream)
-        | workflows:(?:process|processes|claims|group|receipts|stale|state|tasks|unclaimed)(?::.*)?
+        | workflows:(?:flows|searchable)
+        | workflows:(?:process|processes|claims|group|receipts|stale|state|tasks|unclaimed|flow|label)(?::.*)?
         | littleflow:config:env-prefix
         | flow:(?:text:[0-9a-f]{32} | [0-9a-f]{64})
         | flows:(?:refs|names) | flows:versions:.* | receipts:logged
@@ -78,6 +79,13 @@ HOUSEKEEPER = "workflows:housekeeper"
 
 IS_INDEXED = "workflows:indexed"
 """STRING: exists once the tasks that an earlier version has left on the bus have been indexed or moved."""
+
+IS_SEARCHABLE = "workflows:searchable"
+"""STRING: exists once all workflows of earlier versions are in `flow_index` and `label_index`."""
+
+INDEXED_FLOWS = "workflows:flows"
+"""SET: the names of the flows that have a `flow_index`, and of some that had one; empty: flows without a
+name."""
 
 FLOW_REFERENCES = "flows:refs"
 """HASH: digest -> how many workflows and stored versions use that flow; `flow_text_name` -> how many have
@@ -169,6 +177,22 @@ def unclaimed(base: str) -> str:
 def state(name: str) -> str:
     """ZSET: the ids of the workflows in this state by their start, as in `workflows:all`."""
     return f"workflows:state:{name}"
+
+
+def flow_index(name: str) -> str:
+    """ZSET: the ids of the workflows of the flow with this name, by their start, as in `workflows:all`. An
+    empty name: those of flows without a name."""
+    return f"workflows:flow:{name}"
+
+
+def label_index(name: str, value: str) -> str:
+    """ZSET: the ids of the workflows with this label, by their start, as in `workflows:all`."""
+    return f"workflows:label:{name}={value}"
+
+
+def is_search_index(key: str) -> bool:
+    """Return whether a key is a `flow_index` or a `label_index`."""
+    return key.startswith((flow_index(""), "workflows:label:"))
 
 
 def flow(digest: str) -> str:

@@ -13,7 +13,9 @@ from lfr.local import run_local
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.list_workflows import list_workflows
 from lfr.operations.start import start_workflow
+from lfr.operations.workflow_filter import WorkflowFilter
 from lfr.roles.lifecycle import Lifecycle
+from lfr.states import WorkflowState
 from lfr.store.redis.connection import open_store
 from lfr.values.json import ABSENT, Json
 from tests.conformance.cases import RIGHT, case_id
@@ -69,7 +71,9 @@ def test_by_a_lifecycle(case: dict[str, Any], redis_url: str, monkeypatch: pytes
     answered: set[str] = set()
     with store.connect() as connection:
         lifecycle.join(connection)
-        while answer_all(client, answered, trace) or list_workflows(store, state="RUNNING"):
+        while answer_all(client, answered, trace) or list_workflows(
+            store, WorkflowFilter((WorkflowState.RUNNING,))
+        ):
             lifecycle.run_pass(connection)
     workflow = inspect_workflow(store, id)
     assert (workflow["state"], workflow["output"]) == ("FINISHED", case["result"])

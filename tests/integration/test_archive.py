@@ -39,9 +39,11 @@ def lifecycle(store: Store, stepper: MakeStepper) -> Stepper:
 IDLE_KEYS = {
     "workflows:run",
     "workflows:ends",
+    "workflows:flows",
     "workflows:foreign",
     "workflows:housekeeper",
     "workflows:indexed",
+    "workflows:searchable",
     "workflows:stream",
     "workflows:unclaimed",
     "receipts:logged",

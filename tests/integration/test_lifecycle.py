@@ -19,8 +19,10 @@ from lfr.operations.intervene import (
 )
 from lfr.operations.list_workflows import list_workflows
 from lfr.operations.start import start_workflow
+from lfr.operations.workflow_filter import WorkflowFilter
 from lfr.roles.lifecycle import Lifecycle
 from lfr.runtime.consumer import Consumer
+from lfr.states import WorkflowState
 from lfr.store.redis.connection import Store
 from lfr.store.stream.groups import create_group
 from tests.integration.conftest import Stepper, append, events_of, run_receipts_role, started_tasks
@@ -210,12 +212,17 @@ def test_the_workflow_index_follows_the_state(store: Store, client: redis.Redis,
     end(client, ids[0], 1, status="FAILURE", reason="no disk")
     lifecycle.step()
     terminate_workflow(store, ids[1])
-    assert {workflow["id"] for workflow in list_workflows(store)} == set(ids)
-    assert [workflow["id"] for workflow in list_workflows(store, state="FAILED")] == [ids[0]]
-    assert [workflow["id"] for workflow in list_workflows(store, state="TERMINATED", name="x")] == [ids[1]]
-    assert list_workflows(store, name="y") == []
+    failed, terminated, running = WorkflowState.FAILED, WorkflowState.TERMINATED, WorkflowState.RUNNING
+
+    def listed(filter: WorkflowFilter | None = None) -> set[str]:
+        return {workflow["id"] for workflow in list_workflows(store, filter)}
+
+    assert listed() == set(ids)
+    assert listed(WorkflowFilter((failed,))) == {ids[0]}
+    assert listed(WorkflowFilter((terminated,), "x")) == {ids[1]}
+    assert listed(WorkflowFilter(flow="y")) == set()
     assert restart_workflow(store, ids[0]) == "RUNNING"
-    assert {workflow["id"] for workflow in list_workflows(store, state="RUNNING")} == {ids[2], ids[0]}
+    assert listed(WorkflowFilter((running,))) == {ids[2], ids[0]}
     task = started_tasks(client)[-1]
     assert (task["workflow"], task["attempt"]) == (f'"{ids[0]}"', "2")
     end(client, ids[0], 1, output={}, attempt=1)  # the attempt that failed, once more

@@ -24,9 +24,11 @@ from lfr.operations.intervene import (
 )
 from lfr.operations.list_workflows import list_workflows
 from lfr.operations.start import start_workflow
+from lfr.operations.workflow_filter import WorkflowFilter
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
+from lfr.states import WorkflowState
 from lfr.store.redis.connection import Store
 from tests.integration.conftest import Stepper, append, events_of, settle
 
@@ -98,7 +100,7 @@ def test_it_is_listed(store: Store, client: redis.Redis, id: str, what: str) -> 
     (listed,) = list_workflows(store)
     assert (listed["id"], listed["state"]) == (id, "RUNNING")
     assert ("its record is gone from Redis" in str(listed["reason"])) == (what == "record")
-    assert list_workflows(store, state="FINISHED") == []
+    assert list_workflows(store, WorkflowFilter((WorkflowState.FINISHED,))) == []
 
 
 @pytest.mark.parametrize("what", ["record", "flow", "both"])

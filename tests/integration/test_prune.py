@@ -19,6 +19,7 @@ from lfr.cli.ui.parser import UsageError, make_parser
 from lfr.errors import BadInput, CannotWrite
 from lfr.host.archive_folder import write_archive
 from lfr.operations import prune as prune_module
+from lfr.operations import select_workflows as select_module
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import fail_task, restart_workflow, skip_task, terminate_workflow
@@ -93,7 +94,8 @@ def test_only_what_matches_is_deleted(store: Store, client: redis.Redis) -> None
 def test_pages_of_workflows_that_started_together(
     store: Store, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prune_module, "_PAGE", 2)
+    monkeypatch.setattr(select_module, "_MIN_CHUNK", 2)
+    monkeypatch.setattr(select_module, "_MAX_CHUNK", 2)
     monkeypatch.setattr(prune_module, "_MAX_MEASURED", 3)
     ids = [finished(store, client, f"w{n}", 40) for n in range(7)]
     for id in ids:
@@ -132,11 +134,14 @@ def test_a_workflow_that_has_changed_since_its_archive_stays(store: Store, clien
     make_older(client, id, 40)
     plan = plan_prune(store, "0s", ["TERMINATED"])
 
+    ended_by_ms = plan.filter.ended_by_ms
+    assert ended_by_ms is not None
+
     def write_and_interfere(document: dict[str, Any]) -> None:
         assert document["record"]["state"] == "TERMINATED"
         restart_workflow(store, id)
         terminate_workflow(store, id)
-        client.hset(id, "ended", plan.filter.until_ms - 1)  # it still matches the filter
+        client.hset(id, "ended", ended_by_ms - 1)  # it still matches the filter
 
     assert list(prune(store, plan, write_and_interfere)) == [PruneStep(id, is_deleted=False)]
     assert inspect_workflow(store, id)["state"] == "TERMINATED"

@@ -18,6 +18,7 @@ from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import delete_workflow, terminate_workflow
 from lfr.operations.list_workflows import list_workflows
 from lfr.operations.start import start_workflow
+from lfr.operations.workflow_filter import WorkflowFilter
 from lfr.operations.workflow_ids import generate_workflow_id, parse_new_workflow_id
 from lfr.store.redis.connection import Store
 from tests.integration.conftest import started_tasks
@@ -45,7 +46,9 @@ def test_a_flow_without_a_name_is_called_after_its_file(store: Store) -> None:
     assert inspect_workflow(store, start_workflow(store, "@flow own\nA", name="file").id)["name"] == "own"
     start_workflow(store, "A", {}, "mine", name="one")
     assert not start_workflow(store, "A", {}, "mine", name="two").is_new
-    assert [workflow["id"] for workflow in list_workflows(store, name="one")] == ["workflow:mine"]
+    assert [workflow["id"] for workflow in list_workflows(store, WorkflowFilter(flow="one"))] == [
+        "workflow:mine"
+    ]
     document = archive_workflow(store, id)
     copy = restore_workflow(store, document, None)
     assert copy.startswith("workflow:night-build-") and copy != id

@@ -7,9 +7,12 @@ import pytest
 from lfr.config.settings import Settings, all_settings
 from lfr.engine.advance import MAX_STARTS
 from lfr.engine.step_inputs import MAX_BYTES, MAX_VALUES
+from lfr.labels import MAX_LABELS, MAX_VALUE
 from lfr.language.graph_rules import MAX_ATTEMPT, MAX_TURNS
 from lfr.lifecycle import items
+from lfr.operations import workflow_filter
 from lfr.operations.archive import parse
+from lfr.operations.select_workflows import MAX_COST, RECORD_COST
 from lfr.roles import lifecycle
 from lfr.store.stream.read_size import MAX_READ_BYTES
 from lfr.store.waits.match import MAX_FIELD_SETS
@@ -61,6 +64,9 @@ def test_each_bound_has_its_setting_and_its_test(row: list[str]) -> None:
             f"what its edges give; {MAX_TURNS:,} turns of a loop",
         ),
         ("attempts of a step in an archive", f"{MAX_ATTEMPT:,}"),
+        ("labels of a workflow; characters of a name, of a value", f"{MAX_LABELS}; 63, {MAX_VALUE}"),
+        ("characters of a filter", f"{workflow_filter.MAX_CHARACTERS:,}"),
+        (f"ids that one page of a list looks at; a record counts as {RECORD_COST}", f"{MAX_COST:,}"),
         ("steps of all parts of a flow that run for items in an archive", f"{parse._MAX_PART_STEPS:,}"),
     ],
 )

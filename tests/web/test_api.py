@@ -344,6 +344,7 @@ def test_a_record_without_the_number_of_its_steps_is_told_all_the_same(
 def test_a_page_costs_what_it_shows(call: Caller, client: redis.Redis, query: str) -> None:
     for number in range(60):
         start(call, id=f"w1{number:02}")
+    client.set("workflows:searchable", 1)
     client.config_resetstat()
     assert len(call("GET", f"/workflows?{query}").json) == 7
     calls = {name.partition("_")[2]: stats["calls"] for name, stats in client.info("commandstats").items()}

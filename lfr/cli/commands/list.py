@@ -9,6 +9,7 @@ from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
 from lfr.cli.ui.format_workflow import format_list
 from lfr.cli.ui.options import add_connection_options, add_flag, open_store, parse_count
 from lfr.cli.ui.terminal import Terminal
+from lfr.labels import parse_label
 from lfr.states import WorkflowState
 
 
@@ -16,6 +17,10 @@ def _add_arguments(parser: ArgumentParser) -> None:
     states = ", ".join(WorkflowState)
     parser.add_argument("--state", metavar="STATE", type=str.upper, help=f"only workflows in STATE: {states}")
     parser.add_argument("--name", metavar="NAME", help="only workflows of the flow NAME")
+    help = "only workflows with this label; may be repeated"
+    parser.add_argument("--label", metavar="NAME=VALUE", action="append", default=[], help=help)
+    help = "only workflows that match, as 'since=1d reason~timeout' (docs/commands.md)"
+    parser.add_argument("--where", metavar="FILTER", help=help)
     parser.add_argument("--limit", metavar="N", type=parse_count, default=50, help="at most N (default: 50)")
     add_flag(parser, "--json", "print a JSON list, with the counts of steps")
     add_connection_options(parser)
@@ -23,9 +28,17 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, terminal: Terminal) -> None:
     store = open_store(arguments)
-    from lfr.operations.list_workflows import list_workflows
+    from lfr.operations.list_workflows import list_workflows, make_filter
 
-    workflows = list_workflows(store, state=arguments.state, name=arguments.name, limit=arguments.limit)
+    filter = make_filter(
+        store,
+        state=arguments.state,
+        name=arguments.name,
+        labels=dict(map(parse_label, arguments.label)),
+        where=arguments.where,
+        source="--where",
+    )
+    workflows = list_workflows(store, filter, limit=arguments.limit)
     if arguments.json:
         terminal.print_json(workflows)
     elif workflows:
@@ -33,7 +46,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
         if len(workflows) == arguments.limit:
             terminal.print_err(f"the latest {arguments.limit}; --limit shows more")
     else:
-        has_filter = arguments.state or arguments.name
+        has_filter = arguments.state or arguments.name or arguments.label or arguments.where
         terminal.print_err("no workflow matches" if has_filter else "no workflows yet; lfr run starts one")
 
 
@@ -43,6 +56,7 @@ HANDLER = Handler(
     examples=(
         ("list", "the latest 50"),
         ("list --state FAILED --name build", "the failed workflows of one flow"),
+        ("list --label tenant=7 --where 'since=1d reason~timeout'", "of one tenant: what timed out today"),
         ("list --limit 1000 --json", "a JSON list"),
     ),
     exit_codes=(ExitCode.BAD_INPUT, *REDIS_ERRORS),

@@ -28,6 +28,7 @@ from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.terminal import Terminal
 from lfr.cli.watch import follow_to_end
 from lfr.errors import LfrError, Unconfirmed
+from lfr.labels import parse_label
 from lfr.values.json import Json
 from lfr.values.printable import printable
 
@@ -47,6 +48,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--flow", metavar="NAME[@VERSION]", help=help)
     parser.add_argument("--input", metavar="JSON|@FILE", help="the workflow's input (default: {})")
     parser.add_argument("--workflow-id", metavar="ID", help="the id; the same id, flow and input start once")
+    help = "a label by which it is found, as tenant=7; may be repeated"
+    parser.add_argument("--label", metavar="NAME=VALUE", action="append", default=[], help=help)
     add_flag(parser, "--wait", "follow the workflow until it has ended")
     parser.add_argument(
         "--timeout", metavar="TIME", type=parse_seconds, help="with --wait: stop following after TIME, as 10m"
@@ -72,7 +75,8 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
         store = open_store_to_change(arguments)
         from lfr.operations.stored_flows import start_stored_flow
 
-        workflow = start_stored_flow(store, arguments.flow, input, arguments.workflow_id)
+        labels = dict(map(parse_label, arguments.label))
+        workflow = start_stored_flow(store, arguments.flow, input, arguments.workflow_id, labels=labels)
         return _report(store, workflow, arguments, terminal)
     return _run_file(input, arguments, terminal)
 
@@ -96,7 +100,15 @@ def _run_file(input: Json, arguments: Namespace, terminal: Terminal) -> int:
 
     name = "" if arguments.file == STDIN else Path(arguments.file).stem
     workflow = start_workflow(
-        store, text, input, arguments.workflow_id, base=base, source=source, flow=checked.flow, name=name
+        store,
+        text,
+        input,
+        arguments.workflow_id,
+        base=base,
+        source=source,
+        flow=checked.flow,
+        name=name,
+        labels=dict(map(parse_label, arguments.label)),
     )
     return _report(store, workflow, arguments, terminal)
 
@@ -158,6 +170,7 @@ def _check_options(arguments: Namespace) -> None:
             "--timeout": arguments.timeout is not None,
             "--workflow-id": arguments.workflow_id is not None,
             "--flow": arguments.flow is not None,
+            "--label": bool(arguments.label),
         }
         for flag in [flag for flag, is_set in set_options.items() if is_set]:
             raise UsageError(f"{flag} does not go with --local, which starts no workflow (lfr run --help)")
@@ -184,6 +197,7 @@ HANDLER = Handler(
         ('run build.flow --input \'{"branch": "main"}\' --wait', "start it and follow it"),
         ("run build.flow --input @input.json --wait --json", "for a script"),
         ("run build.flow --workflow-id nightly-2026-01-31", "starts once, however often it is run"),
+        ("run --flow order --label tenant=7 --label prio=high", "lfr list --label tenant=7 finds it"),
         ("run -", "read the flow from stdin"),
         ("run --flow order@3 --wait", "a stored flow; without @3 its latest version"),
         ("run build.flow --local --input '{}'", "try it: no Redis, no workers"),

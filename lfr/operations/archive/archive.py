@@ -28,10 +28,11 @@ from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import Command, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.stream.groups import note_stream_command
-from lfr.store.workflows.commit import index_commands, use_flow_commands
+from lfr.store.workflows.commit import use_flow_commands
 from lfr.store.workflows.export import WorkflowMissing, load_snapshot, snapshot_commands
 from lfr.store.workflows.load import watch_new, watch_state
 from lfr.store.workflows.remains import has_remains
+from lfr.store.workflows.search_indexes import index_commands
 
 
 def archive_workflow(store: Store, id: str) -> dict[str, Any]:
@@ -102,7 +103,8 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
             commands = use_flow_commands(flow, stopped["record"]["source"], is_stored=is_stored)
             commands += snapshot_commands(id, flow, stopped, generate_run(), parts)
             commands.append(note_stream_command(store.stream))
-            return commands + index_commands(id, state, started_ms), id
+            labels = stopped["record"].get("labels", {})
+            return commands + index_commands(id, state, started_ms, stopped["record"]["name"], labels), id
 
         return retry_until_committed(connection, attempt)
 

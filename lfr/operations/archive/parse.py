@@ -9,6 +9,7 @@ from typing import Any, Final
 from lfr.errors import BadInput
 from lfr.flow import WORKFLOW_INPUT, Flow, FlowParts, StepKind, TooManyParts
 from lfr.guard import parse_guard
+from lfr.labels import parse_labels
 from lfr.language.graph_rules import (
     MAX_ATTEMPT,
     BadGraph,
@@ -109,6 +110,13 @@ def _check_step(flow: Flow, position: int) -> None:
         raise ValueError(f"step {position} cannot be iterated")
 
 
+def _parse_labels(labels: Json) -> dict[str, str]:
+    try:
+        return parse_labels(labels)
+    except BadInput as error:
+        raise _bad(error.message) from None
+
+
 class _SnapshotParser:
     """Parses the snapshots of one archive: of the workflow, and of the items in it."""
 
@@ -133,6 +141,7 @@ class _SnapshotParser:
                 "ended": _field(record, "ended", _TIME),
                 "simulated": _field(record, "simulated", _COUNT, 0),
                 **({"version": _field(record, "version", _COUNT)} if "version" in record else {}),
+                **({"labels": _parse_labels(record["labels"])} if "labels" in record and not depth else {}),
             },
             "counts": counts,
             "steps": progress,

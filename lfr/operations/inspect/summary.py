@@ -17,10 +17,10 @@ def summarize(record: Record) -> dict[str, Any]:
     """Describe a workflow as a whole.
 
     Keys: id, name (of its flow), version (of the stored flow, else None), state, reason (of a failure, else
-    None), started, ended (None: it runs), parent (the id of the workflow that an item belongs to, else
-    None), counts: total, the number of steps (None if the record lacks it), and how many are running, done,
-    skipped, failed; simulated, how many attempts or items no worker has done. In a loop, a step counts each
-    time that it ends.
+    None), started, ended (None: it runs), labels (texts by name), parent (the id of the workflow that an item
+    belongs to, else None), counts: total, the number of steps (None if the record lacks it), and how many are
+    running, done, skipped, failed; simulated, how many attempts or items no worker has done. In a loop, a
+    step counts each time that it ends.
     """
     item = parse_item_id(record.id)
     return {
@@ -31,6 +31,7 @@ def summarize(record: Record) -> dict[str, Any]:
         "reason": record.reason or None,
         "started": iso_time(record.started_ms),
         "ended": iso_time(record.ended_ms),
+        "labels": record.labels,
         "parent": None if item is None else item.parent,
         "counts": {
             "total": record.total,

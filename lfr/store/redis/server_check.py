@@ -20,6 +20,8 @@ _KEY_TYPES: Final[Mapping[str, str]] = {
     keys.DEAD_LETTERS: "stream",
     keys.FLOW_REFERENCES: "hash",
     keys.FLOW_NAMES: "hash",
+    keys.INDEXED_FLOWS: "set",
+    keys.IS_SEARCHABLE: "string",
     keys.PROCESSES: "set",
     keys.LOGGED_RECEIPTS: "zset",
     keys.LATCHES: "zset",

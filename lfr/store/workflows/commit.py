@@ -24,6 +24,7 @@ For each workflow, in this order:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from lfr import events
@@ -39,7 +40,8 @@ from lfr.store.stream.groups import note_stream_command
 from lfr.store.workflows.flow_texts import record_fields, release_commands, use_text_commands
 from lfr.store.workflows.history import format_element
 from lfr.store.workflows.large_values import LargeValues
-from lfr.store.workflows.load import LoadedWorkflow
+from lfr.store.workflows.load import LoadedWorkflow, Record
+from lfr.store.workflows.search_indexes import index_commands, unindex_commands
 from lfr.store.workflows.start_events import (
     deadline_member,
     delayed_start_commands,
@@ -50,7 +52,10 @@ from lfr.tasks.catalogue import ACQUIRE, RELEASE
 from lfr.values.json import (
     Json,
     JsonTexts,
+    encode_json,
 )
+
+NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
 
 MAX_BRIEF: Final = 300
 """Characters of a reason that lists show."""
@@ -141,23 +146,25 @@ def create_workflow_commands(
     run: str,
     name: str = "",
     version: int | None = None,
+    labels: Mapping[str, str] = NO_LABELS,
 ) -> list[Command]:
     """Return the commands that begin a workflow: its record and its first transition.
 
     The flow is stored already. `source` is the flow text; if empty, it is not stored. `run` is a new one, or
     that of the parent. `name` is the name in the record of a flow without one; `version` the number of the
-    stored version that starts. An item is in no index of workflows, and its start is no event: only its
-    parent's history tells it.
+    stored version that starts. An item has no labels, is in no index of workflows, and
+    its start is no event: only its parent's history tells it.
     """
     now_ms, texts = routes.now_ms, JsonTexts()
     progress = Progress()
     progress.apply(first)
-    fields = [*flow_fields(flow, flow.name or name, source, run, version), "started", now_ms]
+    name = flow.name or name
+    fields = [*flow_fields(flow, name, source, run, version, labels), "started", now_ms]
     fields += _counts_fields(progress)
     fields += _state_fields(first.state, first.reason, now_ms)
     commands: list[Command] = [("HSET", workflow, *fields)]
     if not is_item(workflow):
-        commands += index_commands(workflow, first.state, now_ms)
+        commands += index_commands(workflow, first.state, now_ms, name, labels)
         commands += deadline_commands(workflow, flow, first.state, now_ms)
     commands += _output_commands(workflow, [first], texts)
     commands += _step_commands(workflow, flow, [first], is_new=True)
@@ -171,14 +178,6 @@ def create_workflow_commands(
     return commands + large_values.commands(progress)
 
 
-def index_commands(workflow: str, state: WorkflowState, started_ms: int) -> list[Command]:
-    """Return the commands that add a workflow to the indexes by which workflows are listed. (ZADD)"""
-    return [
-        ("ZADD", keys.ALL, started_ms, workflow),
-        ("ZADD", keys.state(state), started_ms, workflow),
-    ]
-
-
 def use_flow_commands(flow: Flow, text: str, *, is_stored: bool) -> list[Command]:
     """Return the commands that count one more workflow with this flow and text, and store both; the flow only
     if it is not `is_stored`. (SET, HINCRBY)"""
@@ -187,26 +186,36 @@ def use_flow_commands(flow: Flow, text: str, *, is_stored: bool) -> list[Command
 
 
 def delete_workflow_commands(
-    id: str, state: WorkflowState, own_keys: Sequence[str], references: Mapping[str, int]
+    record: Record, own_keys: Sequence[str], references: Mapping[str, int]
 ) -> list[Command]:
-    """Return the commands that delete a workflow, and its flow and text unless other workflows use them.
+    """Return the commands that delete a workflow, given with its name and labels, and its flow and text
+    unless other workflows use them.
 
     `own_keys` are those of `load_own_keys`. `references` says how many workflows use the flow and the text,
     this one included, as `watch_references` returns it. (DEL, ZREM, HINCRBY, HDEL)
     """
-    commands: list[Command] = [("DEL", *own_keys), ("ZREM", keys.ALL, id), ("ZREM", keys.state(state), id)]
+    commands: list[Command] = [("DEL", *own_keys)]
+    commands += unindex_commands(record.id, [record.state], record.name, record.labels)
     return commands + release_commands(references)
 
 
 def flow_fields(
-    flow: Flow, name: str, text: str, run: str, version: int | None = None
+    flow: Flow,
+    name: str,
+    text: str,
+    run: str,
+    version: int | None = None,
+    labels: Mapping[str, str] = NO_LABELS,
 ) -> tuple[str | int, ...]:
-    """Return the fields of a record that say which flow a workflow runs, and in which run of its id, with
-    their values in turn. Name, text and run may be empty; no version: the flow is not a stored one."""
+    """Return the fields of a record that say which flow a workflow runs, in which run of its id, and with
+    which labels; with their values in turn. Name, text and run may be empty; no version: the flow is not a
+    stored one."""
     names = ("name", name) if name else ()
     runs = ("run", run) if run else ()
     versions = ("version", version) if version is not None else ()
-    return "flow", flow.reference, *names, *versions, "steps", flow.size, *runs, *record_fields(text)
+    own_labels = ("labels", encode_json(dict(labels))) if labels else ()
+    fields = "flow", flow.reference, *names, *versions, "steps", flow.size, *runs, *own_labels
+    return *fields, *record_fields(text)
 
 
 def state_fields(state: WorkflowState, ended_ms: int, reason: str) -> tuple[str | int, ...]:

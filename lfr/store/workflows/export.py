@@ -1,10 +1,10 @@
 """Everything that is stored for a workflow: loaded for an archive, and written by a restore.
 
 A snapshot is plain data: `record` (name, source, state, reason; started and ended in milliseconds since the
-epoch, 0: not yet; simulated, version, see `load.Record`, may be missing), `counts` (active, done, skipped,
-failed), `steps` (index -> waiting, active, attempt, retries), `outputs` (index -> JSON; -1: the input),
-`latched` (index -> text, see `keys`; may be missing), `history` (at, facts, reason; see `history`), and
-`items`: by the index of an iterated step, the counts total, begun, done, and round, the `values` of items
+epoch, 0: not yet; simulated, version, labels, see `load.Record`, may be missing), `counts` (active, done,
+skipped, failed), `steps` (index -> waiting, active, attempt, retries), `outputs` (index -> JSON; -1: the
+input), `latched` (index -> text, see `keys`; may be missing), `history` (at, facts, reason; see `history`),
+and `items`: by the index of an iterated step, the counts total, begun, done, and round, the `values` of items
 that have not begun, the `outputs` of those that are done, and the snapshots of the `open` ones, by number.
 """
 
@@ -61,6 +61,7 @@ def load_snapshot(
             **{"started": record.started_ms, "ended": record.ended_ms},
             **({"simulated": record.simulated} if record.simulated else {}),
             **({} if record.version is None else {"version": record.version}),
+            **({"labels": record.labels} if record.labels else {}),
         },
         "counts": [record.active, record.done, record.skipped, record.failed],
         "steps": {key.decode(): _parse_numbers(value) for key, value in parse_pairs(steps.value).items()},
@@ -122,8 +123,8 @@ def snapshot_commands(
     state = state_fields(WorkflowState(record["state"]), record["ended"], record["reason"])
     counts = " ".join(map(str, snapshot["counts"]))
     text = "" if is_item(id) else record["source"]
-    version = record.get("version")
-    fields = (*flow_fields(flow, record["name"], text, run, version), "started", record["started"])
+    version, labels = record.get("version"), record.get("labels", {})
+    fields = (*flow_fields(flow, record["name"], text, run, version, labels), "started", record["started"])
     simulated = ("simulated", record["simulated"]) if record.get("simulated") else ()
     yield ("HSET", id, *fields, "counts", counts, *state, *simulated)
     for key, values in (

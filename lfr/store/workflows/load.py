@@ -38,6 +38,7 @@ class Record:
                is of the past. Items have that of their parent. Empty: an earlier version has started it
     has_large  whether it may have large values beside the streams
     version    the number of the version of the stored flow that was started by its name; None: it was a text
+    labels     by name; an item has none
     """
 
     id: str
@@ -56,6 +57,7 @@ class Record:
     run: str = ""
     has_large: bool = False
     version: int | None = None
+    labels: dict[str, str] = field(default_factory=dict)
 
     def progress(self) -> Progress:
         """Return state and counts as a Progress of which no step has been loaded."""
@@ -65,7 +67,7 @@ class Record:
 
 
 ADVANCE_FIELDS = ("flow", "state", "started", "counts", "run", "large")
-LIST_FIELDS = (*ADVANCE_FIELDS, "name", "ended", "steps", "simulated", "version", "brief")
+LIST_FIELDS = (*ADVANCE_FIELDS, "name", "ended", "steps", "simulated", "version", "labels", "brief")
 RECORD_FIELDS = (*LIST_FIELDS, "reason")
 
 _NO_VALUES = (None,) * len(RECORD_FIELDS)
@@ -82,7 +84,7 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
         return None  # an error: the key holds something else
     reference, state, started, counts, run, large = reply[:6]
     active, done, skipped, failed = map(int, counts.split())
-    name, ended, total, simulated, version, brief, reason = (
+    name, ended, total, simulated, version, labels, brief, reason = (
         value or b"" for value in (*reply[6:], *_NO_VALUES[len(reply) :])
     )
     return Record(
@@ -102,6 +104,7 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
         run=run.decode() if run else "",
         has_large=large is not None,
         version=int(version) if version else None,
+        labels=decode_json(labels) if labels else {},
     )
 
 

@@ -76,42 +76,54 @@ def load_some_outputs(connection: Connection, id: str, indices: Sequence[int]) -
     return {index: decode_json(value) for index, value in zip(indices, values, strict=True) if value}
 
 
-def load_page(
-    connection: Connection, state: WorkflowState | None, after: tuple[int, str] | None, *, count: int
+def load_range(
+    connection: Connection,
+    key: str,
+    after: tuple[int, str] | None,
+    *,
+    count: int,
+    since_ms: int | None = None,
+    until_ms: int | None = None,
+    newest_first: bool = True,
 ) -> list[tuple[int, str]]:
-    """Return start (milliseconds since the epoch) and id of up to `count` workflows, the latest start first.
+    """Return start and id of up to `count` workflows in the index with this key that started within these
+    times, which belong to it; in milliseconds since the epoch. Fewer than `count`: there are no more.
 
-    `state` None: workflows in any state. `after` is the last member of the page before, which may be gone;
-    None: begin with the newest. Workflows that start between pages do not move them; one that starts during
-    the call, or an `after` that is gone, may repeat workflows. (ZREVRANK, ZCOUNT; ZREVRANGE)
+    They begin with the latest start, or with the earliest one. `after` is the last member of the page before,
+    which may be gone; None: begin at the first. Whatever is added or removed between two pages, no other
+    workflow is repeated or missing. (ZREVRANGEBYSCORE, or ZRANGEBYSCORE)
     """
-    key = keys.ALL if state is None else keys.state(state)
-    first = 0
-    if after is not None:
-        started_ms, id = after
-        rank, newer = connection.execute([("ZREVRANK", key, id), ("ZCOUNT", key, f"({started_ms}", "+inf")])
-        first = newer if rank is None else rank + 1
-    flat = connection.call("ZREVRANGE", key, first, first + count - 1, "WITHSCORES")
-    return [(int(float(score)), id.decode()) for id, score in zip(flat[::2], flat[1::2], strict=True)]
+    least, most = since_ms, until_ms
+    if after is not None and newest_first:
+        most = after[0] if most is None else min(most, after[0])
+    elif after is not None:
+        least = after[0] if least is None else max(least, after[0])
+    low, high = "-inf" if least is None else least, "+inf" if most is None else most
+    command, bounds = ("ZREVRANGEBYSCORE", (high, low)) if newest_first else ("ZRANGEBYSCORE", (low, high))
+    limit = count
+    while True:
+        flat = connection.call(command, key, *bounds, "WITHSCORES", "LIMIT", 0, limit)
+        members = [(int(float(score)), id.decode()) for id, score in zip(flat[::2], flat[1::2], strict=True)]
+        page = [each for each in members if after is None or (each < after if newest_first else each > after)]
+        if len(page) >= count or len(members) < limit:
+            return page[:count]
+        limit = 2 * limit  # those of the same millisecond as `after` come first
 
 
-def load_oldest(
-    connection: Connection, state: WorkflowState, after: tuple[int, str] | None, until_ms: int, *, count: int
-) -> list[tuple[int, str]]:
-    """Return start and id of up to `count` workflows in this state that started no later than `until_ms`, the
-    earliest start first; times are in milliseconds since the epoch.
+def count_range(
+    connection: Connection, indexes: Sequence[str], since_ms: int | None, until_ms: int | None
+) -> list[int]:
+    """Return how many workflows of each index started within these times. (ZCOUNT)"""
+    low, high = "-inf" if since_ms is None else since_ms, "+inf" if until_ms is None else until_ms
+    return list(map(int, connection.execute([("ZCOUNT", index, low, high) for index in indexes])))
 
-    `after` is the last member of the page before, which may be gone; None: begin with the oldest. If it is
-    gone, workflows that started in the same millisecond may be repeated. (ZRANK, ZCOUNT; ZRANGE)
-    """
-    key, first = keys.state(state), 0
-    if after is not None:
-        started_ms, id = after
-        rank, older = connection.execute([("ZRANK", key, id), ("ZCOUNT", key, "-inf", f"({started_ms}")])
-        first = older if rank is None else rank + 1
-    flat = connection.call("ZRANGE", key, first, first + count - 1, "WITHSCORES")
-    page = [(int(float(score)), id.decode()) for id, score in zip(flat[::2], flat[1::2], strict=True)]
-    return [(started_ms, id) for started_ms, id in page if started_ms <= until_ms]
+
+def load_members(connection: Connection, indexes: Sequence[str], ids: Sequence[str]) -> list[str]:
+    """Return those of these ids that are in one of the indexes, in their order. (ZMSCORE)"""
+    replies = connection.execute([("ZMSCORE", index, *ids) for index in indexes])
+    return [
+        id for id, *scores in zip(ids, *replies, strict=True) if any(score is not None for score in scores)
+    ]
 
 
 def find_ids(connection: Connection, beginning: str, *, count: int) -> list[str]:

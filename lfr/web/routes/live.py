@@ -9,7 +9,7 @@ from lfr.operations.list_workflows import follow_workflow_list
 from lfr.web.http import Request, Response
 from lfr.web.route import Parameter, get
 from lfr.web.routes.schemas import TEXT
-from lfr.web.routes.workflow_list import FILTERS
+from lfr.web.routes.workflow_list import FILTERS, read_filter
 from lfr.web.sse import Message, Messages, stream_events
 
 _EVENT_STREAM: Final = {200: {"text/event-stream": TEXT}}
@@ -37,10 +37,7 @@ def _stream_workflow(request: Request) -> Response:
 
 
 def _stream_list(request: Request) -> Response:
-    query = request.query
-    updates = follow_workflow_list(
-        request.store, state=query.get("state"), name=query.get("name"), text=query.get("text")
-    )
+    updates = follow_workflow_list(request.store, read_filter(request))
 
     def messages() -> Messages:
         for update in updates:

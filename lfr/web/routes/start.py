@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -22,6 +22,7 @@ from lfr.web.routes.schemas import (
     FLOW_TEXT,
     JSON,
     NULLABLE_TEXT,
+    OBJECT,
     TEXT,
     WORKFLOW_ID,
     array,
@@ -67,9 +68,10 @@ def _diagnostics(diagnostics: Iterable[Diagnostic], severity: Severity) -> list[
 
 def _start(request: Request) -> Response:
     if request.media == "text/plain":
-        return _start_workflow(request, request.body, ABSENT, None)
+        return _start_workflow(request, request.body, ABSENT, None, None)
     body = request.fields()
     text, input, id = body.get("workflow"), body.get("input", ABSENT), body.get("id")
+    labels = body.get("labels")
     if id is not None and not isinstance(id, str):
         raise BadInput("id must be a text")
     if "flow" in body:
@@ -77,25 +79,29 @@ def _start(request: Request) -> Response:
             raise BadInput("workflow and flow both say what to start: send one of them")
         if not isinstance(body["flow"], str):
             raise BadInput("flow must be a text: the name of a stored flow, as order or order@3")
-        return _started(request, start_stored_flow(request.store, body["flow"], input, id))
+        return _started(request, start_stored_flow(request.store, body["flow"], input, id, labels=labels))
     if not isinstance(text, str):
         raise BadInput("workflow is missing: the text of a flow; or flow, the name of a stored one")
-    return _start_workflow(request, text, input, id)
+    return _start_workflow(request, text, input, id, labels)
 
 
 def _upload(request: Request) -> Response:
     fields = request.fields()
     if "workflow" not in fields:
         raise BadInput("workflow is missing: the text of a flow, as a file or a field")
+    input, labels = _decode_field(fields, "input", ABSENT), _decode_field(fields, "labels", None)
+    return _start_workflow(request, fields["workflow"], input, fields.get("id") or None, labels)
+
+
+def _decode_field(fields: Mapping[str, str], name: str, default: Json) -> Json:
     try:
-        input = decode_json(fields["input"].encode()) if fields.get("input") else ABSENT
+        return decode_json(fields[name].encode()) if fields.get(name) else default
     except InvalidJson as error:
-        raise BadInput(f"input is not JSON: {error}") from None
-    return _start_workflow(request, fields["workflow"], input, fields.get("id") or None)
+        raise BadInput(f"{name} is not JSON: {error}") from None
 
 
-def _start_workflow(request: Request, text: str, input: Json, id: str | None) -> Response:
-    return _started(request, start_workflow(request.store, text, input, id))
+def _start_workflow(request: Request, text: str, input: Json, id: str | None, labels: Json) -> Response:
+    return _started(request, start_workflow(request.store, text, input, id, labels=labels))
 
 
 def _started(request: Request, started: StartedWorkflow) -> Response:
@@ -108,7 +114,9 @@ _CHECK: Final = object_schema(
     {"ok": BOOLEAN, "name": TEXT, "errors": array(DIAGNOSTIC), "warnings": array(DIAGNOSTIC)}, {"flow": FLOW}
 )
 _START: Final = {
-    **object_schema({}, {"workflow": FLOW_TEXT, "flow": TEXT, "input": ANY, "id": NULLABLE_TEXT}),
+    **object_schema(
+        {}, {"workflow": FLOW_TEXT, "flow": TEXT, "input": ANY, "id": NULLABLE_TEXT, "labels": OBJECT}
+    ),
     "oneOf": [{"required": ["workflow"]}, {"required": ["flow"]}],
 }
 _STARTED: Final = {201: {JSON: WORKFLOW_ID}, 200: {JSON: WORKFLOW_ID}}
@@ -136,7 +144,11 @@ ROUTES: Final = (
         "/workflows/start/upload",
         _upload,
         "Start a workflow from a form: the flow as the file or field `workflow`, its input as `input`.",
-        body={"multipart/form-data": object_schema({"workflow": FLOW_TEXT}, {"input": TEXT, "id": TEXT})},
+        body={
+            "multipart/form-data": object_schema(
+                {"workflow": FLOW_TEXT}, {"input": TEXT, "id": TEXT, "labels": TEXT}
+            )
+        },
         responses=_STARTED,
         problems=(400, 409),
     ),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlencode
 
-from lfr.operations.list_workflows import MAX_PAGE_SIZE, count_workflows, list_page
+from lfr.operations.list_workflows import MAX_PAGE_SIZE, count_workflows, list_page, make_filter
+from lfr.operations.workflow_filter import WorkflowFilter
 from lfr.states import WorkflowState
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import Parameter, get
@@ -15,27 +16,35 @@ FILTERS: Final = (
     Parameter("state", STATE, "only workflows in this state"),
     Parameter("name", TEXT, "only workflows of the flow with this name"),
     Parameter("text", TEXT, "only workflows with this text in id or name"),
+    Parameter("where", TEXT, 'only workflows that match, as `label.tenant=7 since=1d reason~"timeout"`'),
 )
 
 
-def _list(request: Request) -> Response:
+def read_filter(request: Request) -> WorkflowFilter:
+    """Return the filter that the query of a request describes by FILTERS."""
     query = request.query
-    page = list_page(
+    return make_filter(
         request.store,
         state=query.get("state"),
         name=query.get("name"),
         text=query.get("text"),
-        size=request.number("size", 50),
-        after=query.get("next"),
+        where=query.get("where"),
     )
-    if page.next is None:
-        return json_response(page.workflows)
-    link = f"{request.root}/workflows?{urlencode({**query, 'next': page.next})}"
-    return json_response(page.workflows, headers={"Link": f'<{link}>; rel="next"'})
+
+
+def _list(request: Request) -> Response:
+    query = request.query
+    size = request.number("size", 50)
+    page = list_page(request.store, read_filter(request), size=size, after=query.get("next"))
+    headers = {"Lfr-Examined": f"{page.examined}/{page.candidates}"}
+    if page.next is not None:
+        link = f"{request.root}/workflows?{urlencode({**query, 'next': page.next})}"
+        headers["Link"] = f'<{link}>; rel="next"'
+    return json_response(page.workflows, headers=headers)
 
 
 def _list_running_ids(request: Request) -> Response:
-    page = list_page(request.store, state=WorkflowState.RUNNING, size=MAX_PAGE_SIZE)
+    page = list_page(request.store, WorkflowFilter((WorkflowState.RUNNING,)), size=MAX_PAGE_SIZE)
     return json_response([workflow["id"] for workflow in page.workflows])
 
 
@@ -47,7 +56,8 @@ ROUTES: Final = (
     get(
         "/workflows",
         _list,
-        "List workflows, newest first. The header Link has the address of the next page.",
+        "List workflows, newest first. The header Link has the address of the next page, Lfr-Examined how "
+        "many workflows were looked at, of how many.",
         query=(
             *FILTERS,
             Parameter("size", integer(1, MAX_PAGE_SIZE), "the maximum number; default: 50"),
