@@ -301,9 +301,23 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "delete a workflow and leave it in the list",
-        "lfr/store/workflows/commit.py",
-        '[("DEL", *own_keys), ("ZREM", keys.ALL, id), ("ZREM", keys.state(state), id)]',
-        '[("DEL", *own_keys), ("ZREM", keys.state(state), id)]',
+        "lfr/store/workflows/search_indexes.py",
+        "(keys.ALL, *map(keys.state, states), *_own_indexes(name, labels))",
+        "(*map(keys.state, states), *_own_indexes(name, labels))",
         _tests("test_leftovers.py", "test_records.py"),
+    ),
+    Mutation(
+        "delete a workflow and leave it in the index of its labels",
+        "lfr/store/workflows/search_indexes.py",
+        "(keys.ALL, *map(keys.state, states), *_own_indexes(name, labels))",
+        "(keys.ALL, *map(keys.state, states), keys.flow_index(name))",
+        _tests("test_search.py"),
+    ),
+    Mutation(
+        "go on behind the chunk, not behind the last workflow of the page",
+        "lfr/operations/select_workflows.py",
+        "if chunk and not ids:",
+        "if chunk:",
+        _tests("test_search.py"),
     ),
 )
