@@ -476,7 +476,8 @@ def _python_component(wheel: Path, what: str) -> dict[str, Any]:
         name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         lines = archive.read(name).decode().partition("\n\n")[0].splitlines()
     fields = dict(reversed([line.split(": ", 1) for line in lines if ": " in line]))
-    licence = fields.get("License-Expression") or fields.get("License", "")
+    classified = [line.rpartition(" :: ")[2] for line in lines if line.startswith("Classifier: License ::")]
+    licence = fields.get("License-Expression") or fields.get("License") or ", ".join(classified)
     return _component("pypi", fields["Name"], fields["Version"], licence, what, "SHA-256", _digest(wheel))
 
 

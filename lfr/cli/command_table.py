@@ -65,6 +65,7 @@ _ROWS = (
     Command("fail", WORKFLOWS, "make a running task fail"),
     Command("apply", FLOWS, "store flows under their names, in numbered versions"),
     Command("flows", FLOWS, "list the stored flows, or show one with its versions"),
+    Command("schedule", FLOWS, "list schedules, or show, make, pause, trigger or remove one"),
     Command("check", FLOWS, "report errors and warnings in flow texts"),
     Command("graph", FLOWS, "draw a flow as mermaid, Graphviz DOT, JSON or SVG"),
     Command("fmt", FLOWS, "format flow texts in the canonical layout"),

@@ -1,5 +1,5 @@
-"""What `@flow` declares about inputs and labels: its errors, each at its key in the text, and the order of
-the inputs there."""
+"""What `@flow` declares about inputs, labels and a schedule: its errors, each at its key in the text, and the
+order of the inputs there."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from lfr.labels import find_label_faults
 from lfr.language.ast import FlowText, Literal
 from lfr.language.diagnostics import Problem
 from lfr.language.parse import parse_first_declarations
+from lfr.schedules.spec import find_schedule_faults
 
 _OPENING: Final = "(-"
 _CLOSING: Final = "-)"
 
 
 def flow_parameter_problems(tree: FlowText, text: str) -> Iterator[Problem]:
-    """Yield the errors in the declared inputs and in the labels of a flow."""
+    """Yield the errors in the declared inputs, in the labels and in the schedule of a flow."""
     for declaration in tree.declarations:
         if declaration.keyword == "flow" and declaration.parameters is not None:
             literal = declaration.parameters
             faults = [*find_input_faults(literal.value), *find_label_faults(literal.value)]
-            for path, message in faults:
+            for path, message in faults or find_schedule_faults(declaration.name, literal.value):
                 yield Problem(_locate(literal, path, text), message)
             return
 

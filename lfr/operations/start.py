@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from uuid import uuid4
@@ -16,7 +17,7 @@ from lfr.language import compile_flow
 from lfr.operations.lost_workflows import remains_in_the_way
 from lfr.operations.workflow_ids import generate_run, generate_workflow_id, parse_new_workflow_id
 from lfr.store.queues.routes import RouteCache
-from lfr.store.redis.connection import Command, Store
+from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.workflows.commit import create_workflow_commands, use_flow_commands
 from lfr.store.workflows.load import watch_new
@@ -68,34 +69,84 @@ def start_workflow(
         if workflow_id is not None
         else generate_workflow_id(flow.name or name, uuid4())
     )
-    transition, run, route_cache = begin(flow, workflow_input), generate_run(), RouteCache(store)
+    start = WorkflowStart(store, id, flow, text, workflow_input, own_labels, name=name, version=version)
     with store.connect() as connection:
 
         def attempt() -> tuple[list[Command] | None, StartedWorkflow]:
-            routes, record, is_stored = watch_new(connection, route_cache, id, flow.digest)
-            if record is not None:
-                outputs = load_outputs(connection, id)
-                if WORKFLOW_INPUT not in outputs:
-                    if connection.transact([]) is None:
-                        raise ReadAgain  # the workflow has just been deleted
-                    raise remains_in_the_way(id)
-                if record.reference == flow.digest and outputs[WORKFLOW_INPUT] == workflow_input:
-                    # What replicas confirm is what this connection has written, not what another one has.
-                    again: list[Command] = [("HSET", id, "flow", record.reference)]
-                    is_confirming = store.confirmations is not None
-                    return again if is_confirming else None, StartedWorkflow(id, is_new=False)
-                raise Conflict(f"{id} already exists, with another flow or input", hint="choose another id")
-            if workflow_id is not None and has_remains(connection, id):
-                if connection.transact([]) is None:
-                    raise ReadAgain  # another call has just started it
-                raise remains_in_the_way(id)
-            commands = use_flow_commands(flow, text, is_stored=is_stored)
-            commands += create_workflow_commands(
-                routes, id, flow, text, transition, run=run, name=name, version=version, labels=own_labels
-            )
-            return commands, StartedWorkflow(id, is_new=True)
+            commands = start.commands(connection, may_exist=workflow_id is not None)
+            if commands is not None:
+                return commands, StartedWorkflow(id, is_new=True)
+            # What replicas confirm is what this connection has written, not what another one has.
+            again: list[Command] = [("HSET", id, "flow", flow.reference)]
+            is_confirming = store.confirmations is not None
+            return again if is_confirming else None, StartedWorkflow(id, is_new=False)
 
         return retry_until_committed(connection, attempt)
+
+
+class WorkflowStart:
+    """The start of a workflow, which `commands` puts into a transaction. `input` is as the flow declares it,
+    `labels` are all that it gets; the other arguments are as for `start_workflow`."""
+
+    def __init__(
+        self,
+        store: Store,
+        id: str,
+        flow: Flow,
+        text: str,
+        input: Json,
+        labels: Mapping[str, str],
+        *,
+        name: str = "",
+        version: int | None = None,
+    ) -> None:
+        self._id = id
+        self._flow = flow
+        self._text = text
+        self._input = input
+        self._labels = labels
+        self._name = name
+        self._version = version
+        self._first = begin(flow, input)
+        self._run = generate_run()
+        self._route_cache = RouteCache(store)
+
+    def commands(self, connection: Connection, *, may_exist: bool) -> list[Command] | None:
+        """Watch what the start depends on, and return its commands; None if the workflow exists, with the
+        same flow and input. With a generated id it cannot: then `may_exist` is False.
+
+        Raises Conflict if the id belongs to another workflow; then nothing is watched any more. Raises
+        ReadAgain.
+        """
+        id, flow = self._id, self._flow
+        routes, record, is_stored = watch_new(connection, self._route_cache, id, flow.digest)
+        if record is not None:
+            outputs = load_outputs(connection, id)
+            if WORKFLOW_INPUT not in outputs:
+                if connection.transact([]) is None:
+                    raise ReadAgain  # the workflow has just been deleted
+                raise remains_in_the_way(id)
+            if record.reference == flow.digest and outputs[WORKFLOW_INPUT] == self._input:
+                return None
+            raise Conflict(f"{id} already exists, with another flow or input", hint="choose another id")
+        if may_exist and has_remains(connection, id):
+            if connection.transact([]) is None:
+                raise ReadAgain  # another call has just started it
+            raise remains_in_the_way(id)
+        return [
+            *use_flow_commands(flow, self._text, is_stored=is_stored),
+            *create_workflow_commands(
+                routes,
+                id,
+                flow,
+                self._text,
+                self._first,
+                run=self._run,
+                name=self._name,
+                version=self._version,
+                labels=self._labels,
+            ),
+        ]
 
 
 @lru_cache(maxsize=64)

@@ -15,6 +15,7 @@ from lfr.store.queues.backlog import GroupState, StreamState, WaitingTasks, read
 from lfr.store.queues.routes import OWN_GROUPS
 from lfr.store.queues.workforce import Workforce, read_lapses, read_workforce
 from lfr.store.redis.connection import Store
+from lfr.store.schedules import count_schedules, load_problems
 from lfr.store.statistics import read_statistics
 from lfr.store.stream.groups import role_of_group
 
@@ -51,6 +52,7 @@ def load_status(store: Store) -> dict[str, Any]:
     timers        how many delays, deadlines, retries
     latches       how many there are
     workflows     how many there are in each state
+    schedules     count; due, how many are neither paused nor over; problems, what is wrong, by name
     problems      what is wrong, and what to do about it: texts
 
     Raises Unreachable, Refused.
@@ -63,6 +65,7 @@ def load_status(store: Store) -> dict[str, Any]:
         streams = read_streams(connection, [store.stream, keys.ENDS, keys.RECEIPTS, *queues])
         lapses = read_lapses(connection, workers)
         unclaimed = read_unclaimed(connection)
+        schedules = {**count_schedules(connection), "problems": load_problems(connection)}
     status: dict[str, Any] = {
         "redis": {**statistics.server, "warnings": list(_warnings(store, statistics.server))},
         "roles": [_describe_process(heartbeat) for heartbeat in workforce.heartbeats],
@@ -74,6 +77,7 @@ def load_status(store: Store) -> dict[str, Any]:
         "dead_letters": statistics.dead_letters,
         "timers": statistics.timers,
         "latches": statistics.latches,
+        "schedules": schedules,
         "workflows": {state.value: statistics.workflows[state] for state in WorkflowState},
     }
     return {**status, "problems": list(find_problems(status))}

@@ -29,6 +29,9 @@ _SLOW_ROLE_SECONDS: Final = 60.0
 _LONG_STREAM: Final = 10_000
 """A bus longer than this is held up by a group that is gone."""
 
+_MAX_SCHEDULES: Final = 5
+"""How many schedules with problems are named."""
+
 _MAX_TASKS: Final = 5
 """For how many tasks a problem of its own is named."""
 
@@ -50,6 +53,7 @@ def find_problems(status: Mapping[str, Any]) -> Iterator[str]:
         else:
             yield from _find_problems_of_foreign(group)
     yield from _find_unclaimed(status)
+    yield from _find_problems_of_schedules(status["schedules"]["problems"])
 
 
 def _find_problems_of_workers(group: Mapping[str, Any]) -> Iterator[str]:
@@ -106,6 +110,16 @@ def _find_problems_of_foreign(group: Mapping[str, Any]) -> Iterator[str]:
 def _until(group: Mapping[str, Any]) -> str:
     forgotten = group.get("forgotten")
     return "for up to receipts.forget" if forgotten is None else f"for {format_span(forgotten)} more"
+
+
+def _find_problems_of_schedules(problems: Mapping[str, str]) -> Iterator[str]:
+    for name, problem in list(problems.items())[:_MAX_SCHEDULES]:
+        kind, _, reason = problem.partition(": ")
+        cure = f"lfr schedule {'resume' if kind == 'paused' else 'show'} {name}"
+        verb = "is paused" if kind == "paused" else kind
+        yield f"the schedule {name} {verb}: {reason} ({cure})"
+    if len(problems) > _MAX_SCHEDULES:
+        yield f"{len(problems) - _MAX_SCHEDULES} more schedules have problems (lfr schedule list)"
 
 
 def _find_unclaimed(status: Mapping[str, Any]) -> Iterator[str]:

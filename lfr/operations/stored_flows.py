@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from itertools import chain
@@ -18,9 +18,12 @@ from lfr.language import Diagnostic, FlowError, compile_flow
 from lfr.language.input_declarations import input_names
 from lfr.operations.flow_changes import describe_changes
 from lfr.operations.inspect.summary import iso_time
+from lfr.operations.schedule_changes import schedule_changes
 from lfr.operations.start import StartedWorkflow, start_workflow
+from lfr.schedules.spec import declared_schedule
 from lfr.store.redis.connection import Command, Connection, Store, read_time_ms
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
+from lfr.store.schedules import watch_schedules
 from lfr.store.workflows.flow_versions import (
     FlowVersion,
     StoredFlows,
@@ -66,6 +69,7 @@ class FlowChange:
     previous  the number of the latest version before the change; None: there is none
     source    the name of its text in messages; empty without one
     diff      lines as `describe_changes` returns them
+    schedule  what becomes of its schedule: new, changed, removed; empty: nothing
     """
 
     name: str
@@ -74,6 +78,7 @@ class FlowChange:
     previous: int | None
     source: str = ""
     diff: tuple[str, ...] = ()
+    schedule: str = ""
 
 
 def apply_flows(
@@ -82,11 +87,12 @@ def apply_flows(
     """Store each flow under the name in its `@flow`, as a new version if it differs from the latest one.
 
     All or nothing, in one transaction. With `prune`, flows with other names are removed, with all of their
-    versions; workflows that run them go on. With `dry_run`, nothing changes. Return the plan that was carried
-    out, or would be: by name, those without a text last.
+    versions; workflows that run them go on. The schedule in a text is stored, changed and removed with its
+    flow. With `dry_run`, nothing changes. Return the plan that was carried out, or would be: by name, those
+    without a text last.
 
     Raises FlowError with the errors in all texts; BadInput for a flow without a name, and for a name that two
-    have.
+    have; Conflict if a schedule that was made by hand has the name of one in a text.
     """
     texts = list(sources)
     flows = _compile_all(texts)
@@ -94,20 +100,31 @@ def apply_flows(
 
         def attempt() -> tuple[list[Command] | None, list[FlowChange]]:
             stored = watch_stored_flows(connection)
+            others = sorted(stored.versions.keys() - {flow.name for flow in flows})
+            names = sorted([flow.name for flow in flows] + (others if prune else []))
+            schedules = watch_schedules(connection, names)
             now_ms = read_time_ms(connection)
             commands: list[Command] = []
             plan: list[FlowChange] = []
+
+            def change_schedule(name: str, declared: dict[str, Json] | None) -> str:
+                word, more = schedule_changes(name, declared, schedules.get(name), now_ms)
+                commands.extend(more)
+                return word
+
             for (text, source, _), flow in sorted(
                 zip(texts, flows, strict=True), key=lambda pair: pair[1].name
             ):
                 change = _plan(connection, stored, flow, source)
-                plan.append(change)
                 if change.change is not Change.UNCHANGED:
                     commands += store_version_commands(flow, text, change.version, now_ms)
-            others = sorted(stored.versions.keys() - {flow.name for flow in flows})
+                word = change_schedule(flow.name, declared_schedule(flow.parameters))
+                plan.append(replace(change, schedule=word))
             for name in others:
                 number = stored.versions[name][-1].number
-                plan.append(FlowChange(name, Change.REMOVED if prune else Change.MISSING, number, number))
+                word = change_schedule(name, None) if prune else ""
+                change_kind = Change.REMOVED if prune else Change.MISSING
+                plan.append(FlowChange(name, change_kind, number, number, schedule=word))
             if prune and others:
                 users = watch_users(connection, chain.from_iterable(stored.versions[name] for name in others))
                 commands += remove_commands(stored, others, users)
@@ -155,16 +172,37 @@ def start_stored_flow(
 ) -> StartedWorkflow:
     """Start a workflow of a stored flow, `NAME` (its latest version) or `NAME@VERSION`. The workflow keeps
     this version. Raises BadInput, NotFound, and as `start_workflow`."""
-    name, number = parse_flow_reference(reference)
     with store.connect() as connection:
-        version = _require_version(connection, name, number)
-        data, text = load_flow_and_text(connection, version)
+        stored = load_stored_flow(connection, reference)
+    return start_workflow(
+        store,
+        stored.text,
+        input,
+        workflow_id,
+        flow=stored.flow,
+        version=stored.version.number,
+        labels=labels,
+    )
+
+
+class StoredFlow(NamedTuple):
+    """A version of a stored flow, with the flow and its text."""
+
+    version: FlowVersion
+    flow: Flow
+    text: str
+
+
+def load_stored_flow(connection: Connection, reference: str) -> StoredFlow:
+    """Return `NAME` (its latest version) or `NAME@VERSION`. Raises BadInput and NotFound."""
+    name, number = parse_flow_reference(reference)
+    version = _require_version(connection, name, number)
+    data, text = load_flow_and_text(connection, version)
     if data is None:
         raise NotFound(
             f"the flow of {name}@{version.number} has just been removed", hint="lfr flows lists them"
         )
-    flow = _parse_flow(data)
-    return start_workflow(store, text, input, workflow_id, flow=flow, version=version.number, labels=labels)
+    return StoredFlow(version, _parse_flow(data), text)
 
 
 def parse_flow_reference(text: str) -> tuple[str, int | None]:

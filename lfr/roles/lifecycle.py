@@ -17,6 +17,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from lfr import events
@@ -25,6 +26,7 @@ from lfr.errors import Refused, TooLarge, Unreachable
 from lfr.host.journal import log_fields
 from lfr.item_ids import is_item
 from lfr.lifecycle.batch_events import BatchEvents, classify_batch
+from lfr.lifecycle.due_schedules import decide_due_schedules
 from lfr.lifecycle.housekeeper import Housekeeper
 from lfr.lifecycle.items import ItemsProcessor
 from lfr.lifecycle.large_outputs import LargeOutputs
@@ -93,8 +95,8 @@ class Lifecycle(Consumer):
         self._looks = LookBudget(_MAX_LOOKS)
 
     def on_pass(self, connection: Connection) -> float:
-        """Keep house; fire due deadlines and delayed starts, at most every 0.1 s; return seconds until the
-        next try."""
+        """Keep house; fire due deadlines and delayed starts, and decide due schedules, at most every 0.1 s;
+        return seconds until the next try."""
         self._housekeeper.run(connection)
         if self._latch_order.held_count:
             self._process_held(connection)
@@ -103,7 +105,11 @@ class Lifecycle(Consumer):
         if seconds <= 0:
             self._check_timers_at = now + _TIMER_CHECK_SECONDS
             seconds = fire_due_timers(
-                connection, self._route_cache, self._flows, count=self.store.settings.batch
+                connection,
+                self._route_cache,
+                self._flows,
+                partial(decide_due_schedules, self.store),
+                count=self.store.settings.batch,
             )
         seconds = min(seconds, self._housekeeper.due_seconds)
         return min(seconds, _SOON_SECONDS) if self._latch_order.held_count else seconds

@@ -25,7 +25,8 @@ _OWN_WITH_A_PREFIX: Final = re.compile(
         | workflows:(?:process|processes|claims|group|receipts|stale|state|tasks|unclaimed|flow|label)(?::.*)?
         | littleflow:config:env-prefix
         | flow:(?:text:[0-9a-f]{32} | [0-9a-f]{64})
-        | flows:(?:refs|names) | flows:versions:.* | receipts:logged
+        | flows:(?:refs|names) | flows:schedules(?::due|:problems)?
+        | flows:(?:versions|schedule|outcomes):.* | receipts:logged
         | waits:(?:latches|timers|countdowns|kinds|deadlines|workflows|delayed)
         | waits:(?:latch|opened|fields|counts|place|event|kept|free|taken)(?::.*)?
     )""",
@@ -94,6 +95,17 @@ that flow text."""
 FLOW_NAMES = "flows:names"
 """HASH: the name of a stored flow -> the greatest number that a version of it has had, also once the flow is
 removed. Each change of stored flows writes it, so who changes them watches it."""
+
+SCHEDULES = "flows:schedules"
+"""SET: the names of the schedules."""
+
+SCHEDULES_DUE = "flows:schedules:due"
+"""ZSET: the names of the schedules that are not paused, by when each is to be decided again, in milliseconds
+since the epoch. Who ends a workflow of a schedule brings that forward."""
+
+SCHEDULE_PROBLEMS = "flows:schedules:problems"
+"""HASH: the name of a schedule -> what is wrong with it: it is paused, its latest times were missed, its
+latest start was refused."""
 
 PROCESSES = "workflows:processes"
 """SET: the ids of the roles' processes; some may have expired."""
@@ -210,6 +222,16 @@ def flow_versions(name: str) -> str:
     """HASH: the number of a version of a stored flow -> what is stored for it, as JSON, see
     `lfr.store.workflows.flow_versions`."""
     return f"flows:versions:{name}"
+
+
+def schedule(name: str) -> str:
+    """HASH: a schedule, and how far it is, see `lfr.store.schedules`."""
+    return f"flows:schedule:{name}"
+
+
+def schedule_outcomes(name: str) -> str:
+    """LIST: what has become of the latest times of a schedule, as JSON, the oldest first."""
+    return f"flows:outcomes:{name}"
 
 
 def steps(workflow: str) -> str:

@@ -31,6 +31,7 @@ SHARED_NAMES = {
     "local": "local runs of a flow: the algorithm, and the functions for users",
     "parse": "the parsers of flows and of guards",
     "registry": "the waits that are registered in Redis, and the tasks that are registered in a worker",
+    "schedules": "schedules: the operations, and their Redis keys",
     "start": "starts a workflow, and starts a wait",
 }
 """Names of modules in more than one of the other rooms, each with what they have in common."""

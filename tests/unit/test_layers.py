@@ -13,7 +13,7 @@ ROOT = Path(lfr.__file__).parent
 LAYERS = (
     {"errors", "item_ids", "states"},
     {"values"},
-    {"guard", "step_options", "flow_inputs", "labels"},
+    {"guard", "step_options", "flow_inputs", "labels", "schedules"},
     {"flow", "config.settings"},
     {"events", "tasks"},
     {"language"},

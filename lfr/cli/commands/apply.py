@@ -95,13 +95,14 @@ def _plan_lines(terminal: Terminal, plan: Sequence[FlowChange]) -> Iterator[str]
 
 def _explain(change: FlowChange) -> str:
     source = f" ({change.source})" if change.source else ""
+    source += f"; its schedule is {change.schedule}" if change.schedule else ""
     match change.change.value:
         case "new":
             return f"version {change.version}, new{source}"
         case "changed":
             return f"version {change.version}, changed from version {change.previous}{source}"
         case "removed":
-            return f"version {change.version}, removed with all earlier ones"
+            return f"version {change.version}, removed with all earlier ones{source}"
         case "missing":
             return f"version {change.version}, in none of these texts: it stays (--prune removes it)"
     return f"version {change.version}, unchanged{source}"

@@ -8,7 +8,7 @@ event. `commit` sets and deletes both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from lfr import events
@@ -27,23 +27,31 @@ _MAX_WAIT_SECONDS: Final = 1.0
 """How long to wait at most before the timers are read again: other processes set timers, too."""
 
 
-_ZSETS: Final = (keys.DEADLINES, keys.DELAYED_STARTS, keys.WORKFLOW_DEADLINES)
+_ZSETS: Final = (keys.DEADLINES, keys.DELAYED_STARTS, keys.WORKFLOW_DEADLINES, keys.SCHEDULES_DUE)
 
 
 def fire_due_timers(
-    connection: Connection, route_cache: RouteCache, flows: FlowCache, *, count: int
+    connection: Connection,
+    route_cache: RouteCache,
+    flows: FlowCache,
+    decide_schedules: Callable[[Connection, int], None],
+    *,
+    count: int,
 ) -> float:
     """Fire up to `count` due deadlines of attempts or, if none is due, delayed starts, or deadlines of
     workflows. The deadline of an attempt appends a failed end-task and a cancel-task event, a delayed start
-    its start-task event. Return the seconds until the next timer, at most 1; 0 if some were due, because
-    there may be more. (TIME, ZRANGE)"""
+    its start-task event. Before, if schedules are due, call
+    `decide_schedules` with the time. Return the seconds until the next timer, at most 1; 0 if some were due,
+    because there may be more. (TIME, ZRANGE)"""
     time, *first_members = connection.execute(
         [TIME, *(("ZRANGE", key, 0, 0, "WITHSCORES") for key in _ZSETS)]
     )
     now_ms = parse_time_ms(time)
-    deadline_ms, start_ms, workflow_ms = (
+    deadline_ms, start_ms, workflow_ms, schedule_ms = (
         int(float(member[1])) if member else None for member in first_members
     )
+    if schedule_ms is not None and schedule_ms <= now_ms:
+        decide_schedules(connection, now_ms)
     if deadline_ms is not None and deadline_ms <= now_ms:
         _fire_deadlines(connection, route_cache, now_ms, count)
         return 0.0
@@ -53,9 +61,9 @@ def fire_due_timers(
     if workflow_ms is not None and workflow_ms <= now_ms:
         fire_workflow_deadlines(connection, route_cache, flows, now_ms)
         return 0.0
-    times = (deadline_ms, start_ms, workflow_ms)
+    times = (deadline_ms, start_ms, workflow_ms, schedule_ms)
     next_ms = min((due_ms for due_ms in times if due_ms is not None), default=None)
-    return _MAX_WAIT_SECONDS if next_ms is None else min((next_ms - now_ms) / 1000, _MAX_WAIT_SECONDS)
+    return _MAX_WAIT_SECONDS if next_ms is None else min(max(0, next_ms - now_ms) / 1000, _MAX_WAIT_SECONDS)
 
 
 def read_delayed_starts(connection: Connection, attempts: Sequence[events.AttemptId]) -> list[int | None]:

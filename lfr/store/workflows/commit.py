@@ -31,6 +31,7 @@ from lfr import events
 from lfr.engine.transition import Attempt, Fact, FactKind, Progress, Start, Transition
 from lfr.flow import Flow
 from lfr.item_ids import is_item
+from lfr.schedules.start_ids import schedule_of_id
 from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.queues.routes import Routes
@@ -119,6 +120,8 @@ def state_commands(
         commands.append(("ZREM", keys.state(record.state), record.id))
         commands.append(("ZADD", keys.state(progress.state), record.started_ms, record.id))
         commands += deadline_commands(record.id, workflow.flow, progress.state, now_ms)
+        if progress.state.has_ended and (schedule := schedule_of_id(record.id)):
+            commands.append(("ZADD", keys.SCHEDULES_DUE, "XX", "LT", now_ms, schedule))
     return commands
 
 
