@@ -15,6 +15,7 @@ from lfr.host.archive_folder import write_archive
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.complete_task import complete_task
 from lfr.operations.events import list_buffered_events, list_dead_letters, list_events, send_event
+from lfr.operations.explain.explanation import explain_workflow
 from lfr.operations.find_workflow import find_workflow_id
 from lfr.operations.follow import follow_workflow
 from lfr.operations.inspect.workflow import inspect_step, inspect_workflow, read_flow_text
@@ -198,6 +199,12 @@ class Client:
         input, output, the actions that are possible, and the facts about its attempts. Raises NotFound and
         BadInput."""
         return inspect_step(self._store, id, index)
+
+    def why(self, id: str, index: int | None = None) -> dict[str, Any]:
+        """Return why a workflow stands, as `lfr why ID --json` prints it: cause, text and cure of the
+        workflow as a whole, and of its steps that run or have failed; or of the step `index`. Raises NotFound
+        and BadInput."""
+        return explain_workflow(self._store, id, index)
 
     def terminate(self, id: str) -> str:
         """Stop a workflow: no further step starts, and results of running tasks are ignored. Return its

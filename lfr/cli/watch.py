@@ -67,6 +67,8 @@ def follow_to_end(store: Store, id: str, arguments: Namespace, terminal: Termina
         return ExitCode.TIMED_OUT
     elapsed = format_duration(seconds_between(outcome["started"], outcome["ended"]))
     reason = f": {printable(outcome['reason'])}" if outcome["reason"] else ""
+    if state == WorkflowState.FINISHED and outcome["warning"]:
+        reason = f", but {printable(outcome['warning'])}"
     terminal.print_err(f"{id} is {state} after {elapsed}{reason}")
     return EXIT_CODES_BY_STATE[state]
 

@@ -41,11 +41,12 @@ class Latch:
 
 
 class SetCount(NamedTuple):
-    """A latch gets a count above zero, by an acquire or by a release."""
+    """A latch gets a count above zero, by an acquire or by a release of a step of this workflow."""
 
     latch: Latch
     new_count: int
     is_acquire: bool
+    workflow: str
 
 
 class OpenLatch(NamedTuple):
@@ -143,7 +144,11 @@ class _Draft:
 
     def _set_count(self, request: LatchRequest, latch: Latch, count: int) -> None:
         is_acquire = request.task.base == ACQUIRE
-        change = SetCount(latch, count, is_acquire) if count else OpenLatch(latch, tag=request.entry_id)
+        change = (
+            SetCount(latch, count, is_acquire, request.task.workflow)
+            if count
+            else OpenLatch(latch, tag=request.entry_id)
+        )
         self._latches[latch.name] = replace(latch, count=count, has_waiters=latch.has_waiters and count > 0)
         self.result.changes.append(change)
         self.result.counted.append(request)

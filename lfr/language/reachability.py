@@ -75,6 +75,29 @@ def lint_reachability(flow: Flow, offsets: Sequence[int], restarts: Mapping[int,
         yield Problem(offsets[cycle[0]], message, _HINT)
 
 
+def explain_unreachable(flow: Flow, index: int) -> str:
+    """Return why a step of a whole flow can never start; empty: it can. A workflow whose end never starts
+    finishes without an output, once nothing else runs."""
+    completable = completable_steps(flow, lambda step: True)
+    if index in completable:
+        return ""
+    for cycle, blocked in _blocked_by_cycle(flow, completable).items():
+        if index in blocked:
+            return _explain_cycle(flow, cycle)
+    return "no path leads to it"
+
+
+def explain_unfinished(flow: Flow) -> str:
+    """Return which part of a whole flow can never run, and why; empty: each can. Its end may be that part:
+    then a workflow finishes without an output, once nothing else runs."""
+    completable = completable_steps(flow, lambda step: True)
+    never = [step.index for step in flow.steps if step.index not in completable]
+    if not never or (never == [flow.last] and not flow.predecessors[flow.last]):
+        return ""  # a flow that goes round for ever has no way to its end
+    reason = explain_unreachable(flow, never[0])
+    return f"its end can never be reached: {reason}" if flow.last in never else reason
+
+
 def _endless_loops(restarts: Mapping[int, int], completable: set[int]) -> Iterator[Problem]:
     offsets = [offset for index, offset in restarts.items() if index in completable]
     for offset in offsets:

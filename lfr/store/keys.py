@@ -28,7 +28,7 @@ _OWN_WITH_A_PREFIX: Final = re.compile(
         | flows:(?:refs|names) | flows:schedules(?::due|:problems)?
         | flows:(?:versions|schedule|outcomes):.* | receipts:logged
         | waits:(?:latches|timers|countdowns|kinds|deadlines|workflows|delayed)
-        | waits:(?:latch|opened|fields|counts|place|event|kept|free|taken)(?::.*)?
+        | waits:(?:latch|holders|opened|fields|counts|place|event|kept|free|taken)(?::.*)?
     )""",
     re.DOTALL | re.VERBOSE | re.ASCII,
 )
@@ -87,6 +87,9 @@ IS_SEARCHABLE = "workflows:searchable"
 INDEXED_FLOWS = "workflows:flows"
 """SET: the names of the flows that have a `flow_index`, and of some that had one; empty: flows without a
 name."""
+
+PROBE = "workflows:unwritten"
+"""Never exists: a write that would change only an existing key shows whether Redis takes writes."""
 
 FLOW_REFERENCES = "flows:refs"
 """HASH: digest -> how many workflows and stored versions use that flow; `flow_text_name` -> how many have
@@ -324,6 +327,12 @@ def latch(name: str) -> str:
 def latch_waiters(name: str) -> str:
     """ZSET: `attempt_member`, the countdowns of a latch by the `StreamId.score` of their start-task."""
     return f"waits:latch:{name}"
+
+
+def latch_holders(name: str) -> str:
+    """ZSET: the ids of the workflows and items that hold a latch, by how many acquires of each no release of
+    its own has undone. It says who may hold the latch: another workflow may release it for them."""
+    return f"waits:holders:{name}"
 
 
 def opened_countdowns(tag: str) -> str:

@@ -134,6 +134,8 @@ def _overview(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "output", short_json(workflow["output"])
     if workflow["reason"]:
         yield "reason", workflow["reason"]
+    if workflow["warning"]:
+        yield "warning", workflow["warning"]
     states = Counter(step["state"] for step in workflow["steps"])
     counts = ", ".join(f"{number} {state}" for state, number in states.items())
     simulated = sum(step["simulated"] for step in workflow["steps"])

@@ -10,7 +10,8 @@ from lfr.engine.advance import gather_input
 from lfr.engine.step_inputs import InputError
 from lfr.errors import BadInput, NotFound
 from lfr.flow import WORKFLOW_INPUT, Flow
-from lfr.item_ids import root_workflow
+from lfr.item_ids import is_item, root_workflow
+from lfr.language.reachability import explain_unfinished
 from lfr.operations.inspect.step_waits import describe_waits
 from lfr.operations.inspect.steps import add_items, describe_steps
 from lfr.operations.inspect.summary import describe_facts, iso_time, summarize
@@ -53,9 +54,10 @@ def inspect_workflow(
     """Describe a workflow with all its steps as plain data. Times are in ISO 8601, UTC, or None.
 
     Keys: those of `summarize`; deadline, when it fails unless it has ended (None: it may run for ever);
-    actions, as `describe_actions` returns them; moment, the id of the latest entry of the history (empty:
-    none), after which `follow_workflow` continues; input; output (None unless it has finished); steps, each
-    with the keys of `describe_steps`, input, output. Some steps also have:
+    warning, which step can never start, so that it finishes without it (None: all can); actions, as
+    `describe_actions` returns them; moment, the id of the latest entry of the history (empty: none), after
+    which `follow_workflow` continues; input; output (None unless it has finished); steps, each with the keys
+    of `describe_steps`, input, output. Some steps also have:
 
     omitted    ["input"] if its input would make the inputs of all steps larger than MAX_INPUT_BYTES; then
                input is None, and `inspect_step` returns it
@@ -82,6 +84,7 @@ def inspect_workflow(
         workflow = summarize(record)
         workflow["counts"]["total"] = own_flow.size
         workflow["deadline"] = iso_time(read_workflow_deadline(connection, id) or 0)
+        workflow["warning"] = None if is_item(id) else explain_unfinished(own_flow) or None
         workflow["actions"] = describe_actions(id, record.state)
         workflow["moment"] = entries[-1].id if entries else ""
         if values:

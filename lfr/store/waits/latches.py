@@ -16,16 +16,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import redis
-
 from lfr import events
 from lfr.engine.latches import Latch, OpenLatch, SetCount, StartCountdown, apply_requests, is_settled
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, read_time_ms
-from lfr.store.redis.pipeline import Pipeline, ReplyHandle
+from lfr.store.redis.pipeline import Pipeline
 from lfr.store.redis.transaction import commit_together_or_singly, retry_until_committed
 from lfr.store.stream.entries import ConsumerId, append_command
 from lfr.store.stream.groups import call_group
+from lfr.store.waits.latch_holders import count_holder_commands, parse_count
 from lfr.store.waits.registry import add_wait_commands, end_task_commands, end_wait_commands, watch_waits
 from lfr.store.waits.start import processed_commands, watch_start_tasks
 from lfr.tasks.wait_spec import LatchRequest
@@ -87,7 +86,7 @@ def watch_latches(connection: Connection, names: Iterable[str]) -> dict[str, Lat
     }
     pipeline.send()
     return {
-        name: Latch(name, keys.latch(name), _parse_count(count), bool(waiters.value))
+        name: Latch(name, keys.latch(name), parse_count(count.value_or_error), bool(waiters.value))
         for name, (count, waiters) in replies.items()
     }
 
@@ -131,8 +130,9 @@ def _change_commands(
     stream: str, change: SetCount | OpenLatch | StartCountdown, now_ms: int
 ) -> list[Command]:
     match change:
-        case SetCount(latch, count, is_acquire):
+        case SetCount(latch, count, is_acquire, workflow):
             commands: list[Command] = [("SET", latch.key, count)]
+            commands += count_holder_commands(latch.name, workflow, is_acquire=is_acquire)
             return [*commands, ("ZADD", keys.LATCHES, "+inf", latch.name)] if is_acquire else commands
         case OpenLatch(latch, tag):
             return open_latch_commands(stream, latch, tag, now_ms)
@@ -156,9 +156,10 @@ def _mark_command(request: LatchRequest, *, is_counted: bool) -> Command:
 def open_latch_commands(stream: str, latch: Latch, tag: str, now_ms: int) -> list[Command]:
     """Return the commands that set a latch to zero, append the event that says so, and move its countdowns to
     the key of the unique `tag`, from where `complete_opened_countdowns` completes them. They also unlist the
-    latches that became zero an hour ago. (SET, ZREMRANGEBYSCORE, ZADD, RENAME, SADD, XADD)"""
+    latches that became zero an hour ago. (SET, DEL, ZREMRANGEBYSCORE, ZADD, RENAME, SADD, XADD)"""
     commands: list[Command] = [
         ("SET", latch.key, 0, "PX", _ZERO_MS),
+        ("DEL", keys.latch_holders(latch.name)),
         ("ZREMRANGEBYSCORE", keys.LATCHES, "-inf", now_ms - _ZERO_MS),
         ("ZADD", keys.LATCHES, now_ms, latch.name),
     ]
@@ -231,7 +232,9 @@ def read_latches(connection: Connection) -> list[LatchSummary]:
     for name, count, waiter_count, members in zip(names, counts, waiter_counts, first_members, strict=True):
         attempts = [keys.parse_attempt_member(member.decode()) for member in members.value]
         first_waiters = [(workflow, index) for workflow, index, *_ in attempts]
-        summaries.append(LatchSummary(name, _parse_count(count), waiter_count.value, first_waiters))
+        summaries.append(
+            LatchSummary(name, parse_count(count.value_or_error), waiter_count.value, first_waiters)
+        )
     return summaries
 
 
@@ -248,10 +251,3 @@ def reset(connection: Connection, stream: str, name: str, tag: str) -> LatchSumm
         return commands, LatchSummary(name, latch.count, waiter_count)
 
     return retry_until_committed(connection, attempt)
-
-
-def _parse_count(handle: ReplyHandle) -> int | None:
-    try:
-        return int(handle.value or 0)
-    except (redis.ResponseError, ValueError):  # another type of key; a string that is no integer
-        return None

@@ -56,6 +56,14 @@ def load_step(connection: Connection, record: Record, index: int) -> Progress:
     return progress
 
 
+def load_running_steps(connection: Connection, id: str) -> dict[int, int]:
+    """Return the steps of a workflow that run, by index, with the number of the latest attempt. (HGETALL)"""
+    progress = Progress()
+    reply = connection.call("HGETALL", keys.steps(id))
+    add_steps(progress, map(int, reply[::2]), reply[1::2])
+    return {index: step.attempt for index, step in progress.steps.items() if step.active}
+
+
 def load_outputs(connection: Connection, id: str) -> dict[int, Json]:
     """Return all outputs of a workflow by step index; its input at -1. (HGETALL)"""
     return load_outputs_with_sizes(connection, id)[0]

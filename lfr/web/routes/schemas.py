@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from lfr.engine.interventions import StepAction
 from lfr.flow import StepKind
+from lfr.operations.explain.cause import CauseKind
 from lfr.operations.permitted_actions import WorkflowAction
 from lfr.states import StepState, WorkflowState
 
@@ -161,6 +162,30 @@ WHOLE_STEP: Final = object_schema(
     _STEP_DETAILS,
 )
 
+_CAUSE: Final[Mapping[str, Schema]] = {
+    "index": INTEGER,
+    "name": TEXT,
+    "state": STEP_STATE,
+    "cause": enum(*CauseKind),
+    "text": TEXT,
+    "cure": TEXT,
+}
+
+_ITEM_CAUSES: Final = object_schema({"id": TEXT, "state": STEP_STATE, "steps": array(object_schema(_CAUSE))})
+
+EXPLANATION: Final = object_schema(
+    {
+        "id": TEXT,
+        "name": TEXT,
+        "state": STATE,
+        "cause": {"enum": [*map(str, CauseKind), None]},
+        "text": NULLABLE_TEXT,
+        "cure": NULLABLE_TEXT,
+        "steps": array(object_schema(_CAUSE, {"items": array(_ITEM_CAUSES)})),
+        "more": INTEGER,
+    }
+)
+
 FLOW: Final = object_schema(
     {"steps": array(OBJECT), "edges": array(array(INTEGER))}, {"name": TEXT, "doc": TEXT, "docs": OBJECT}
 )
@@ -169,6 +194,7 @@ WORKFLOW: Final = object_schema(
     {
         **SUMMARY["properties"],
         "deadline": TIME,
+        "warning": NULLABLE_TEXT,
         "actions": _actions(WorkflowAction),
         "moment": TEXT,
         "steps": array(STEP),

@@ -6,12 +6,14 @@ from typing import Final
 
 from lfr.drawing.mermaid import to_mermaid
 from lfr.errors import BadInput
+from lfr.operations.explain.explanation import explain_workflow
 from lfr.operations.inspect.workflow import inspect_workflow, list_history, read_flow, read_flow_text
 from lfr.operations.intervene import delete_workflow, restart_workflow, terminate_workflow
 from lfr.web.http import Request, Response, json_response, no_content, text_response
 from lfr.web.route import Parameter, delete, get, post
 from lfr.web.routes.schemas import (
     BOOLEAN,
+    EXPLANATION,
     FACT,
     FLOW,
     JSON,
@@ -22,6 +24,7 @@ from lfr.web.routes.schemas import (
     WORKFLOW,
     array,
     enum,
+    integer,
     object_schema,
     ok,
 )
@@ -35,6 +38,11 @@ def _get(request: Request) -> Response:
 def _get_state(request: Request) -> Response:
     workflow = inspect_workflow(request.store, request.path["id"])
     return json_response({key: workflow[key] for key in ("state", "reason", "counts", "steps")})
+
+
+def _get_why(request: Request) -> Response:
+    index = request.number("step", -1)
+    return json_response(explain_workflow(request.store, request.path["id"], None if index < 0 else index))
 
 
 def _get_history(request: Request) -> Response:
@@ -91,6 +99,14 @@ ROUTES: Final = (
         _get_state,
         "Get the state of a workflow and of its steps.",
         responses=ok(STATE_OF_STEPS),
+        problems=_ERRORS,
+    ),
+    get(
+        "/workflows/{id}/why",
+        _get_why,
+        "Get why a workflow stands, or one of its steps, and what to do about it.",
+        query=(Parameter("step", integer(0, 10**9), "the index of one step; default: all that stand"),),
+        responses=ok(EXPLANATION),
         problems=_ERRORS,
     ),
     get(

@@ -41,6 +41,7 @@ def workflow() -> dict[str, Any]:
         "state": "FAILED",
         **times,
         "deadline": None,
+        "warning": None,
         "input": {"long": "z" * 500},
         "output": None,
         "reason": "step 3 (C) failed",

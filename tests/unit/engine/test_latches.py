@@ -64,7 +64,7 @@ class Installation:
         result = apply_requests(batch, latches, is_certain=is_certain)
         for change in result.changes:
             match change:
-                case SetCount(_, count, is_acquire):
+                case SetCount(_, count, is_acquire, _):
                     assert count == self.count + (1 if is_acquire else -1) > 0
                     self.count = count
                 case OpenLatch(latch, _):

@@ -19,7 +19,13 @@ OWN = [
         keys.flow(keys.flow_text_name("0f" * 16)),
     ),
     *(keys.queue("g"), keys.state("FAILED"), keys.unclaimed("a:b"), keys.stale_mark("g"), keys.process("p")),
-    *(keys.group_life("g"), keys.latch_waiters("n"), keys.opened_countdowns("t"), keys.field_sets("k")),
+    *(
+        keys.group_life("g"),
+        keys.latch_waiters("n"),
+        keys.latch_holders("n"),
+        keys.opened_countdowns("t"),
+        keys.field_sets("k"),
+    ),
     *(
         keys.field_set_counts("k"),
         keys.event_waits("k"),
