@@ -57,6 +57,7 @@ REQUIREMENTS = ROOT / "requirements"
 CONSOLE = ROOT / "console_static"
 BULLMQ = ROOT / "benchmarks" / "bullmq"
 CONSOLE_CHECKS = REQUIREMENTS / "console"
+CONSOLE_BUNDLER = REQUIREMENTS / "bundler"
 CONSOLE_LINE_LENGTH = 110
 CHANGELOG = ROOT / "CHANGELOG.md"
 VERSION_MODULE = ROOT / "lfr" / "__init__.py"
@@ -66,6 +67,9 @@ INTERPRETER = "/usr/bin/python3 -sE"
 
 CPUS = ("x86_64", "aarch64")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+CONSOLE_ENTRIES = ("app.js", "graph/layout-worker.js", "styles/console.css")
+"""Each becomes one file in the console, with all that it imports."""
 
 NATIVE_SUFFIXES = {".so", ".pyd", ".dylib"}
 """Such a file would tie dist/lfr to one CPU and one version of Python."""
@@ -438,9 +442,7 @@ def _stage(stage: Path, extra: Sequence[str], *, with_packages: bool = True) -> 
         shutil.copyfile(path, target)
     shutil.copyfile(ROOT / "LICENSE", stage / "lfr" / "LICENSE")
     shutil.copytree(ROOT / "units", stage / "lfr" / "units", ignore=shutil.ignore_patterns("*~", ".*"))
-    console = stage / "lfr" / "console_static"
-    shutil.copytree(CONSOLE, console, ignore=shutil.ignore_patterns("*~", ".*", "package*.json", "vendor"))
-    _copy_vendored(console / "vendor")
+    _bundle_console(stage / "lfr" / "console_static")
     bill = json.dumps(_bill_of_materials(extra), indent=1, sort_keys=True)
     (stage / "lfr" / "components.cdx.json").write_text(f"{bill}\n")
     for cpu in CPUS:
@@ -599,6 +601,7 @@ def _inputs() -> str:
     """Return a digest of everything that the file is made of."""
     paths = [Path(__file__).resolve(), ROOT / "LICENSE", *_sources(), *sorted(REQUIREMENTS.glob("*.txt"))]
     paths += sorted((ROOT / "units").iterdir())
+    paths += sorted(CONSOLE_BUNDLER.iterdir())
     paths += sorted(path for path in CONSOLE.rglob("*") if path.is_file() and "vendor" not in path.parts)
     digests = "".join(f"{path.relative_to(ROOT)} {_digest(path)}\n" for path in paths)
     return hashlib.sha256(digests.encode()).hexdigest()
@@ -615,6 +618,33 @@ def _copy_vendored(target: Path) -> None:
         text = (packages / path).read_text(encoding="utf-8")
         lines = [line for line in text.splitlines() if not line.startswith("//# sourceMappingURL=")]
         (target / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _bundle_console(target: Path) -> None:
+    """Make the console of a few files: scripts and styles in a folder named after their content, so that
+    browsers may keep them for ever."""
+    program = _npm_packages(CONSOLE_BUNDLER) / "esbuild" / "bin" / "esbuild"
+    options = ("--bundle", "--minify", "--format=esm", "--target=es2022", "--charset=utf8")
+    output = ("--outdir=bundle", "--entry-names=[name]", "--legal-comments=none", "--log-level=warning")
+    with tempfile.TemporaryDirectory(dir=_make_folder(BUILD)) as scratch:
+        sources, bundle = Path(scratch) / "console", Path(scratch) / "bundle"
+        shutil.copytree(
+            CONSOLE, sources, ignore=shutil.ignore_patterns("*~", ".*", "package*.json", "vendor")
+        )
+        _copy_vendored(sources / "vendor")
+        entries = [f"console/{name}" for name in CONSOLE_ENTRIES]
+        subprocess.run([*_node(), str(program), *entries, *options, *output], check=True, cwd=scratch)
+        digests = "".join(f"{path.name} {_digest(path)}\n" for path in sorted(bundle.iterdir()))
+        folder = f"assets/{hashlib.sha256(digests.encode()).hexdigest()[:16]}"
+        shutil.copytree(bundle, target / folder)
+        document = (sources / "index.html").read_text(encoding="utf-8")
+        for name in CONSOLE_ENTRIES:
+            document = document.replace(f'"{name}"', f'"{folder}/{Path(name).name}"')
+        (target / "index.html").write_text(document, encoding="utf-8")
+        shutil.copy(sources / "icon.svg", target)
+        (target / "vendor").mkdir()
+        for licence in (sources / "vendor").glob("*.LICENSE"):
+            shutil.copy(licence, target / "vendor")
 
 
 def _bullmq() -> Path:

@@ -37,10 +37,10 @@ const PAGES = {
   system: SystemPage,
 };
 const LINKS = [
-  { path: "/", label: "Workflows", pages: ["workflows", "workflow"] },
-  { path: "/start", label: "Start", pages: ["start"] },
-  { path: "/events", label: "Events", pages: ["events"] },
-  { path: "/system", label: "System", pages: ["system"] },
+  { path: "./", label: "Workflows", pages: ["workflows", "workflow"] },
+  { path: "start", label: "Start", pages: ["start"] },
+  { path: "events", label: "Events", pages: ["events"] },
+  { path: "system", label: "System", pages: ["system"] },
 ];
 
 function App() {
@@ -85,7 +85,7 @@ function App() {
     <${InstallationProvider} value=${installation}>
       <${LiveProvider} value=${liveContext}>
         <header class="top">
-          <a class="brand" href="/"><img src="/icon.svg" alt="" width="22" height="22" />lfr</a>
+          <a class="brand" href="./"><img src="icon.svg" alt="" width="22" height="22" />lfr</a>
           <nav aria-label="Pages">
             ${LINKS.map(
               ({ path, label, pages }) => html`<a
@@ -93,7 +93,7 @@ function App() {
                 href=${path}
                 aria-current=${pages.includes(route.page) ? "page" : null}
               >
-                ${label} ${path === "/system" && html`<${ProblemCount} system=${installation.system} />`}
+                ${label} ${path === "system" && html`<${ProblemCount} system=${installation.system} />`}
               </a>`,
             )}
           </nav>
@@ -152,7 +152,7 @@ function Alarm() {
   if (system && !isAlive(system, "lifecycle")) {
     return html`<p class="alarm tone-terminating" role="alert">
       <strong>No lifecycle is running, so workflows do not advance.</strong>${" "}Start one:${" "}
-      <code>systemctl start lfr@lifecycle</code> or <code>lfr lifecycle</code>. <a href="/system">System</a>
+      <code>systemctl start lfr@lifecycle</code> or <code>lfr lifecycle</code>. <a href="system">System</a>
     </p>`;
   }
   return null;
@@ -171,7 +171,7 @@ function ErrorBoundary({ children }) {
 
 const NotFoundPage = () => html`<section class="empty">
   <h1>There is nothing at this address</h1>
-  <p><a href="/">All workflows</a></p>
+  <p><a href="./">All workflows</a></p>
 </section>`;
 
 await logInByLink();

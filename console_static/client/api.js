@@ -2,7 +2,7 @@
 
 import { formatJson, parseJson } from "./exact-json.js";
 
-const ROOT = "/api";
+const ROOT = "api"; // below the address of the console
 const TOKEN_KEY = "lfr.token";
 const UNAUTHORIZED_EVENT = "lfr:unauthorized";
 const TIMEOUT_MS = 120_000; // for a response as a whole
@@ -50,7 +50,7 @@ export async function logInByLink() {
   const code = /^#login=([\w-]+)$/.exec(location.hash)?.[1];
   if (!code) return;
   history.replaceState(history.state, "", location.pathname + location.search);
-  const response = await fetch("/login", { method: "POST", body: code }).catch(() => null);
+  const response = await fetch("login", { method: "POST", body: code }).catch(() => null);
   if (response?.ok) storeToken(await response.text(), true);
 }
 

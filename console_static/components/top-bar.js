@@ -18,7 +18,7 @@ export function SearchField({ inputRef, text }) {
       const workflow = await getJson(apiPath(query, "?values=false")).catch(() => null);
       if (workflow) return navigate(workflowAddress(workflow.id));
     }
-    return navigate(buildAddress("/", { text: query }));
+    return navigate(buildAddress("./", { text: query }));
   }
   return html`<form class="search" role="search" onSubmit=${submit}>
     <input
@@ -89,7 +89,7 @@ export const HelpDialog = ({ onClose }) => html`<${Dialog} title="Keys" onClose=
   <dl class="keys">${KEYS.map(([key, effect]) => html`<dt><kbd>${key}</kbd></dt><dd>${effect}</dd>`)}</dl>
   <p class="muted">
     Everything here can also be done with <code>lfr</code> on the command line (<code>lfr --help</code>) and
-    with the${" "}<a href="/api/openapi.json" target="_blank" rel="noreferrer">API</a>.
+    with the${" "}<a href="api/openapi.json" target="_blank" rel="noreferrer">API</a>.
   </p>
   <div class="buttons"><button onClick=${onClose} autofocus>Close</button></div>
 <//>`;

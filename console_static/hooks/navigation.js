@@ -11,7 +11,7 @@ export const useRoute = () => useContext(Route);
 
 /** Return the route of the address, updated when it changes. Makes plain links navigate without a reload. */
 export function useAddress() {
-  const readRoute = () => parseAddress(location.pathname, location.search);
+  const readRoute = () => parseAddress(location.pathname.slice(consolePath().length), location.search);
   const [route, setRoute] = useState(readRoute());
   useEffect(() => {
     const update = () => setRoute(readRoute());
@@ -25,10 +25,14 @@ export function useAddress() {
   return route;
 }
 
-/** Go to an address. With `replace`, it replaces the current one in the browser's history. */
+/** The path of the console's own address, with a slash at its end: `/`, or what a proxy has put before it. */
+const consolePath = () => new URL(document.baseURI).pathname;
+
+/** Go to an address of the console. With `replace`, it replaces the current one in the browser's history. */
 export function navigate(address, replace = false) {
-  if (address === location.pathname + location.search) return;
-  history[replace ? "replaceState" : "pushState"](null, "", address);
+  const url = new URL(address, document.baseURI);
+  if (url.pathname + url.search === location.pathname + location.search) return;
+  history[replace ? "replaceState" : "pushState"](null, "", url);
   if (!replace) scrollTo(0, 0);
   dispatchEvent(new PopStateEvent("popstate"));
 }
@@ -40,6 +44,7 @@ function handleClick(event) {
   if (!link || event.defaultPrevented || !isPlain) return;
   const url = new URL(link.href);
   if (url.origin !== location.origin || link.target || link.hasAttribute("download")) return;
+  if (!url.pathname.startsWith(consolePath())) return;
   event.preventDefault();
-  navigate(url.pathname + url.search);
+  navigate(url.href);
 }

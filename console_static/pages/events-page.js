@@ -33,7 +33,7 @@ export function EventsPage() {
     },
     POLL_MS,
   );
-  const setFilters = (changes) => navigate(buildAddress("/events", { ...params, ...changes }), true);
+  const setFilters = (changes) => navigate(buildAddress("events", { ...params, ...changes }), true);
   return html`<section class="page events">
     <div class="heading">
       <h1>Events</h1>

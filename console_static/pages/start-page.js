@@ -24,7 +24,7 @@ const draft = { text: "", file: "", input: "", id: "" };
 /** Open the start page with a flow in place of the draft; its input and id stay. */
 export function openDraft(text, file) {
   Object.assign(draft, { text, file });
-  navigate("/start");
+  navigate("start");
   dispatchEvent(new Event("lfr:draft"));
 }
 
@@ -61,7 +61,7 @@ export function StartPage() {
 
 /** The two ways to say what starts. */
 const Tabs = ({ isStored }) => html`<nav class="tabs" aria-label="What to start">
-  <a href="/start" aria-current=${isStored ? null : "true"}>A flow that you write</a>
+  <a href="start" aria-current=${isStored ? null : "true"}>A flow that you write</a>
   <a href=${storedFlowsAddress()} aria-current=${isStored ? "true" : null}>Stored flows</a>
 </nav>`;
 

@@ -40,7 +40,7 @@ export function SystemPage() {
     <div class="cards">
       <${Card} name="Workflows" value=${sum(system.workflows)}>
         ${Object.entries(WORKFLOW_STATES).map(
-          ([word, { label, tone }]) => html`<a class=${`tone-${tone}`} href=${`/?state=${word}`}>
+          ([word, { label, tone }]) => html`<a class=${`tone-${tone}`} href=${`./?state=${word}`}>
             ${label} ${number(system.workflows[word])}
           </a>`,
         )}
@@ -57,7 +57,7 @@ export function SystemPage() {
         <span>on the stream: no group of workers does them</span>
       <//>
       <${Card} name="Dead letters" value=${system.dead_letters} bad=${system.dead_letters > 0}>
-        <a href="/events">${system.dead_letters ? "Show them" : "none: all events were understood"}</a>
+        <a href="events">${system.dead_letters ? "Show them" : "none: all events were understood"}</a>
       <//>
       <${Card} name="Timers" value=${sum(system.timers)}>
         ${Object.entries(system.timers).map(
@@ -65,7 +65,7 @@ export function SystemPage() {
         )}
       <//>
       <${Card} name="Latches" value=${system.latches}>
-        <a href="/events">${system.latches ? "Show them" : "all at zero"}</a>
+        <a href="events">${system.latches ? "Show them" : "all at zero"}</a>
       <//>
       <${Card} name="Redis" value=${system.redis.version}>
         ${

@@ -42,7 +42,7 @@ export function WorkflowPage() {
     return html`<section class="page">
       <h1>${shortenId(id)}</h1>
       <${ProblemMessage} problem=${problem} />
-      <p><a href="/">All workflows</a></p>
+      <p><a href="./">All workflows</a></p>
     </section>`;
   }
   return html`<${WorkflowDetails} ...${data} key=${workflow.id} params=${params} refresh=${refresh} />`;

@@ -65,13 +65,13 @@ export function WorkflowsPage() {
   }, [list]);
 
   useRowKeys();
-  const linkTo = (changes) => buildAddress("/", { ...filters, ...changes });
+  const linkTo = (changes) => buildAddress("./", { ...filters, ...changes });
   return html`<section class="page">
     <div class="heading">
       <h1>Workflows</h1>
       <div class="buttons">
         <${FilePicker} label="Restore an archive" accept=".json,application/json" onFile=${receiveFile} />
-        <a class="button primary" href="/start">Start a workflow</a>
+        <a class="button primary" href="start">Start a workflow</a>
       </div>
     </div>
     <${StateTabs} counts=${counts} state=${params.state ?? ""} to=${(state) => linkTo({ state })} />
@@ -340,16 +340,16 @@ function EmptyList({ filters, hasMore, counts }) {
       <p>
         ${hasMore ? "None of the newest matches; older ones may." : "No workflow matches."}
         ${" "}
-        <a href="/">Show all</a>
+        <a href="./">Show all</a>
       </p>
     </div>`;
   }
   const hasWorkflows = counts && Object.values(counts).some(Boolean);
   if (hasWorkflows)
-    return html`<div class="empty"><h2>This page is empty now</h2><p><a href="/">Show all</a></p></div>`;
+    return html`<div class="empty"><h2>This page is empty now</h2><p><a href="./">Show all</a></p></div>`;
   return html`<div class="empty">
     <h2>No workflows yet</h2>
-    <p><a class="button primary" href="/start">Start a workflow</a></p>
+    <p><a class="button primary" href="start">Start a workflow</a></p>
     <p>or on the command line:</p>
     <pre>echo 'hello -> world' | lfr run - --wait</pre>
     <p class="muted">Drop a flow here to start it, or an archive to restore it.</p>

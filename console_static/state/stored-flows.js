@@ -3,10 +3,10 @@
 import { buildAddress } from "./address.js";
 
 /** Return the address of the list of stored flows, searched for a text. */
-export const storedFlowsAddress = (text = "") => buildAddress("/start", { view: "stored", text });
+export const storedFlowsAddress = (text = "") => buildAddress("start", { view: "stored", text });
 
 /** Return the address of the form that starts a stored flow, `NAME` or `NAME@VERSION`. */
-export const storedFlowAddress = (reference) => buildAddress("/start", { flow: reference });
+export const storedFlowAddress = (reference) => buildAddress("start", { flow: reference });
 
 /** Return `NAME@VERSION`. */
 export const formatReference = (name, version) => `${name}@${version}`;

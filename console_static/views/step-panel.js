@@ -136,17 +136,17 @@ function WaitsFor({ step, now, onSend }) {
     ${
       worker &&
       html`<p class="tone-terminating">a worker: ${describeMissingWorker(step.waits_for, now)}</p>
-        <p><a href="/system">System</a> shows the workers.</p>`
+        <p><a href="system">System</a> shows the workers.</p>`
     }
     ${
       event &&
       html`<p>
-        an event <a href=${`/events?kind=${encodeURIComponent(event)}`}>${event}</a>
+        an event <a href=${`events?kind=${encodeURIComponent(event)}`}>${event}</a>
         <button class="quiet" onClick=${onSend}>Send it</button>
       </p>`
     }
     ${hasMatch && html`<${JsonView} title="with" value=${match} name="match" />`}
-    ${latch && html`<p>the <a href="/events">latch ${latch}</a> to be at zero</p>`}
+    ${latch && html`<p>the <a href="events">latch ${latch}</a> to be at zero</p>`}
     ${until && html`<p>${event || latch ? "at the most " : ""}until <${Clock} at=${until} now=${now} /></p>`}
   </section>`;
 }

@@ -21,7 +21,7 @@ export function WorkflowActions({ workflow, refresh }) {
   const archive = async () => showNotice(`Archived in ${await archiveOnServer(id)} on the server`);
   const finish = (action) => {
     showNotice(`${name} ${WORKFLOW_ACTIONS[action].done}`);
-    if (action === "delete") navigate("/");
+    if (action === "delete") navigate("./");
     else refresh();
   };
   return html`<div class="buttons actions">

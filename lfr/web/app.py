@@ -14,6 +14,7 @@ import bottle
 from lfr.errors import LfrError
 from lfr.store.redis.connection import Store
 from lfr.web.auth import AccessPolicy, authorize
+from lfr.web.compression import compressed
 from lfr.web.http import Request, Response, json_response, with_confirmations
 from lfr.web.openapi import openapi_document
 from lfr.web.problems import SECURITY_HEADERS, HttpError, error_response, problem_response
@@ -135,6 +136,7 @@ def _bottle_handler(
 
 
 def _bottle_response(response: Response) -> bottle.HTTPResponse:
+    response = compressed(response, request_headers().get("accept-encoding", ""))
     headers = {**SECURITY_HEADERS, **response.headers}
     if response.content_type:
         headers["Content-Type"] = response.content_type

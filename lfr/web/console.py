@@ -5,6 +5,7 @@ One process serves both, so that they have the same origin.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import mimetypes
 import re
@@ -17,6 +18,7 @@ from typing import Any, Final
 from lfr.errors import NotFound
 from lfr.web import login
 from lfr.web.auth import AccessPolicy, authorize
+from lfr.web.compression import accepts_gzip, is_worth_it
 from lfr.web.http import Response
 from lfr.web.problems import HttpError, error_response, problem_response
 from lfr.web.route import Access
@@ -32,9 +34,15 @@ _PAGES: Final = re.compile(r"/(start|events|system|workflows/.+)?")
 
 _DOCUMENT: Final = "/index.html"
 
+_ASSETS: Final = re.compile(r"/assets/[0-9a-f]{16}/.*")
+"""The paths of files whose folder is named after their content."""
+
+_BASE: Final = b'<base href="./">'
+"""What the document says of the console's address, for pages at its top."""
+
 _HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'self'; object-src 'none'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -50,11 +58,12 @@ _FOLDERS: Final = (_PACKAGE / "console_static", _PACKAGE.parent / "console_stati
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """A file of the console, with its ETag. (RFC 9110, section 8.8.3)"""
+    """A file of the console, with its ETag (RFC 9110, section 8.8.3), and compressed if that is worth it."""
 
     content: bytes
     media_type: str
     etag: str
+    gzipped: bytes | None = None
 
 
 def read_static_files() -> dict[str, StaticFile]:
@@ -128,28 +137,55 @@ def _respond(
         return error_response(error)
     if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
         return problem_response(HTTPStatus.METHOD_NOT_ALLOWED, "pages are read-only", {"Allow": "GET, HEAD"})
-    file = files.get(_DOCUMENT if _PAGES.fullmatch(path) else path)
-    if file is None and "text/html" in environ.get("HTTP_ACCEPT", ""):
-        document = files[_DOCUMENT]  # people get a page, programs the problem
-        return Response(document.content, HTTPStatus.NOT_FOUND, document.media_type)
-    if file is None:
+    if _PAGES.fullmatch(path):
+        file = _document(files, environ)
+    elif path in files:
+        file = files[path]
+    elif "text/html" in environ.get("HTTP_ACCEPT", ""):
+        file = _document(files, environ)  # people get a page, programs the problem
+        return Response(file.content, HTTPStatus.NOT_FOUND, file.media_type)
+    else:
         return problem_response(HTTPStatus.NOT_FOUND, "there is nothing at this path")
     headers = {"ETag": file.etag}
+    if _ASSETS.fullmatch(path):
+        headers["Cache-Control"] = "public, max-age=31536000, immutable"  # RFC 8246
+    if file.gzipped is not None:
+        headers["Vary"] = "Accept-Encoding"
     if _matches(environ.get("HTTP_IF_NONE_MATCH", ""), file.etag):
         return Response(status=HTTPStatus.NOT_MODIFIED, content_type="", headers=headers)
+    if file.gzipped is not None and accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
+        headers["Content-Encoding"] = "gzip"
+        return Response(file.gzipped, content_type=file.media_type, headers=headers)
     return Response(file.content, content_type=file.media_type, headers=headers)
 
 
+def _document(files: Mapping[str, StaticFile], environ: Mapping[str, Any]) -> StaticFile:
+    """Return the document for the page of a request. Its references are relative to the console's address,
+    which is some folders above: so a proxy may have the console below any path of its own."""
+    document = files[_DOCUMENT]
+    path = str(environ.get("REQUEST_URI") or environ.get("PATH_INFO", "")).partition("?")[0]
+    depth = path.count("/") - 1
+    if depth < 1:
+        return document
+    base = b'<base href="%b">' % (b"../" * depth)
+    return _static_file(document.content.replace(_BASE, base), document.media_type)
+
+
 def _matches(if_none_match: str, etag: str) -> bool:
-    """Return whether the header matches the ETag, also one that a proxy has weakened. (RFC 9110, 13.1.2)"""
+    """Return whether the header matches the ETag; weak ones are equal to strong ones. (RFC 9110, 13.1.2)"""
     etags = [each.strip().removeprefix("W/") for each in if_none_match.split(",")]
-    return etag in etags or etags == ["*"]
+    return etag.removeprefix("W/") in etags or etags == ["*"]
 
 
 def _read(path: Path) -> StaticFile:
     content = path.read_bytes()
     media_type = _MEDIA_TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "text/plain"
-    return StaticFile(content, media_type, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+    return _static_file(content, media_type)
+
+
+def _static_file(content: bytes, media_type: str) -> StaticFile:
+    gzipped = gzip.compress(content, mtime=0) if is_worth_it(content, media_type) else None
+    return StaticFile(content, media_type, f'W/"{hashlib.sha256(content).hexdigest()[:32]}"', gzipped)
 
 
 _MEDIA_TYPES: Final = {

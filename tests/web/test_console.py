@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import stat
@@ -51,7 +52,9 @@ def test_every_page_is_the_one_document(console: Caller) -> None:
     assert b"<title>lfr</title>" in document
     for path in PAGES:
         reply = console("GET", path)
-        assert (reply.status, reply.body) == (200, document), path
+        base = b"../" * (path.count("/") - 1) or b"./"
+        expected = document.replace(b'<base href="./">', b'<base href="%b">' % base)
+        assert (reply.status, reply.body) == (200, expected), path
         assert reply.headers["Content-Type"] == "text/html; charset=utf-8"
 
 
@@ -60,7 +63,7 @@ def test_the_document_loads_nothing_that_is_not_there(console: Caller) -> None:
     named = re.findall(r'(?:href|src)="([^"]+)"', document)
     assert len(named) >= 4
     for path in named:
-        assert console("GET", path).status == 200, path
+        assert console("GET", "/" + path.removeprefix("./")).status == 200, path
 
 
 @pytest.mark.parametrize(
@@ -102,7 +105,11 @@ def test_every_answer_says_what_a_browser_may_do(console: Caller, method: str, p
     if path.startswith(API):
         assert headers["Cache-Control"] == "no-store"
     else:
-        assert (policy["base-uri"], policy["form-action"], policy["object-src"]) == ("'none'",) * 3
+        assert (policy["base-uri"], policy["form-action"], policy["object-src"]) == (
+            "'self'",
+            "'none'",
+            "'none'",
+        )
         assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
         assert headers["Cache-Control"] == "no-cache"
 
@@ -110,14 +117,46 @@ def test_every_answer_says_what_a_browser_may_do(console: Caller, method: str, p
 def test_what_a_browser_has_already_is_not_sent(console: Caller) -> None:
     reply = console("GET", "/app.js")
     tag = reply.headers["ETag"]
-    assert re.fullmatch(r'"[0-9a-f]{32}"', tag)
+    assert re.fullmatch(r'W/"[0-9a-f]{32}"', tag)
     assert console("GET", "/styles/site.css").headers["ETag"] != tag
-    for if_none_match_value in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+    for if_none_match_value in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
         again = console("GET", "/app.js", if_none_match=if_none_match_value)
         assert (again.status, again.body, again.headers["ETag"]) == (304, b"", tag), if_none_match_value
         assert "Content-Length" not in again.headers  # RFC 9110, section 8.6
         assert "Content-Security-Policy" in again.headers
     assert console("GET", "/app.js", if_none_match='"other"').status == 200
+
+
+def test_what_is_text_and_long_is_compressed_for_those_who_accept_it(console: Caller) -> None:
+    plain = console("GET", "/app.js")
+    for accepted in ("gzip", "gzip, deflate, br", "br, *", "deflate;q=0.5, GZIP;q=0.1"):
+        reply = console("GET", "/app.js", accept_encoding=accepted)
+        assert (reply.status, reply.headers["Content-Encoding"]) == (200, "gzip"), accepted
+        assert gzip.decompress(reply.body) == plain.body
+        assert reply.headers["Content-Length"] == str(len(reply.body))
+        assert len(reply.body) < len(plain.body) / 2
+    for refused in ("", "br", "gzip;q=0", "gzip;q=0.0, *", "*;q=0", "gzip;q=x"):
+        reply = console("GET", "/app.js", accept_encoding=refused)
+        assert "Content-Encoding" not in reply.headers, refused
+        assert reply.body == plain.body
+        assert reply.headers["Vary"] == "Accept-Encoding"
+
+
+def test_long_answers_of_the_api_are_compressed(console: Caller) -> None:
+    plain = console("GET", "/api/openapi.json")
+    reply = console("GET", "/api/openapi.json", accept_encoding="gzip")
+    assert reply.headers["Content-Encoding"] == "gzip"
+    assert reply.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
+    assert gzip.decompress(reply.body) == plain.body
+    assert "Content-Encoding" not in plain.headers
+    assert "Content-Encoding" not in console("GET", "/api/workflows", accept_encoding="gzip").headers
+
+
+def test_files_named_after_their_content_are_kept_for_ever(store: Store) -> None:
+    files = {"/assets/0123456789abcdef/app.js": StaticFile(b"1", "text/javascript", '"x"')}
+    console = Caller(make_console(lambda *_: [], AccessPolicy(is_open=True), files))
+    reply = console("GET", "/assets/0123456789abcdef/app.js")
+    assert reply.headers["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
 def test_head_tells_what_get_would(console: Caller) -> None:

@@ -10,14 +10,14 @@ const { apiPath, pathSegment } = await import(`${process.env.LFR_CONSOLE}/client
 
 test("every page has its address", () => {
   for (const [path, page] of [
-    ["/", "workflows"],
-    ["/start", "start"],
-    ["/events", "events"],
-    ["/system", "system"],
-    ["/nowhere", "nothing"],
-    ["/start/", "nothing"],
-    ["/constructor", "nothing"],
-    ["/workflows/", "nothing"],
+    ["", "workflows"],
+    ["start", "start"],
+    ["events", "events"],
+    ["system", "system"],
+    ["nowhere", "nothing"],
+    ["start/", "nothing"],
+    ["constructor", "nothing"],
+    ["workflows/", "nothing"],
   ]) {
     assert.equal(parseAddress(path, "").page, page, path);
   }
@@ -34,25 +34,25 @@ test("the id of a workflow comes back from its address", () => {
   ]) {
     const path = workflowAddress(id);
     assert.equal(parseAddress(path, "").id, id);
-    assert.equal(parseAddress(new URL(path, "http://localhost").pathname, "").id, id);
+    assert.equal(parseAddress(new URL(path, "http://localhost/").pathname.slice(1), "").id, id);
   }
-  assert.equal(workflowAddress("workflow:p/1.0"), "/workflows/workflow:p/1.0");
-  assert.deepEqual(parseAddress("/workflows/x?y", ""), { page: "nothing", id: "", params: {} });
+  assert.equal(workflowAddress("workflow:p/1.0"), "workflows/workflow:p/1.0");
+  assert.deepEqual(parseAddress("workflows/x?y", ""), { page: "nothing", id: "", params: {} });
 });
 
 test("parameters come back, and those that are empty are left out", () => {
   const params = { text: "a&b=c ü/?#", state: "FAILED", name: "", next: undefined, step: 0, size: null };
-  const [path, query] = buildAddress("/", params).split("?");
+  const [path, query] = buildAddress("./", params).split("?");
   assert.deepEqual(parseAddress(path, `?${query}`).params, {
     text: "a&b=c ü/?#",
     state: "FAILED",
     step: "0",
   });
-  assert.equal(buildAddress("/events", { kind: "" }), "/events");
+  assert.equal(buildAddress("events", { kind: "" }), "events");
 });
 
 test("no parameter is one that nobody gave", () => {
-  const { params } = parseAddress("/", "?__proto__=x&constructor=y");
+  const { params } = parseAddress("", "?__proto__=x&constructor=y");
   assert.equal(params.toString === Object.prototype.toString, true);
   assert.equal({}.x, undefined);
   assert.equal(params.constructor, "y");
@@ -83,7 +83,7 @@ test("a link that somebody else has made leads to no other path of the API", () 
     "x%1B",
     "%E0%A4%A",
   ]) {
-    assert.equal(parseAddress(`/workflows/${id}`, "").page, "nothing", id);
+    assert.equal(parseAddress(`workflows/${id}`, "").page, "nothing", id);
   }
 });
 
