@@ -90,6 +90,8 @@ TOOLS = {
     "chromium": "apt install chromium",
     "git": "apt install git",
     "curl": "apt install curl",
+    "nginx": "apt install nginx-light",
+    "caddy": "apt install caddy",
 }
 """Programs that the tests use beyond Python, and how to install them."""
 

@@ -5,7 +5,9 @@ import { parseJson } from "./exact-json.js";
 
 const MIN_DELAY_MS = 500;
 const MAX_DELAY_MS = 5000;
-const SILENCE_TIMEOUT_MS = 40_000; // the server sends a line every 15 s
+const SILENCE_TIMEOUT_MS = 15_000; // the server sends a line every 5 s
+const MOST_STREAMS = 4; // a browser opens six connections to a server: two are left for requests
+const WAITING_MS = 10_000;
 export const PERMANENT_ERRORS = [400, 401, 403, 404]; // the same request would fail again
 
 /**
@@ -15,8 +17,9 @@ export const PERMANENT_ERRORS = [400, 401, 403, 404]; // the same request would 
  * @param {string} path of the API
  * @param {object} listener
  * @param {(name: string, data: any) => void} listener.onEvent
- * @param {(state: "on"|"off"|"refused", problem?: unknown) => void} listener.onState `on`: before each event;
- *   `off`: it is retried; `refused`: it is not
+ * @param {(state: "on"|"off"|"refused"|"waiting", problem?: unknown) => void} listener.onState `on`: before
+ *   each event; `off`: it is retried; `refused`: it is not; `waiting`: again and again while other windows
+ *   have all streams
  * @param {() => string} [listener.lastEventId] the id to resume after; by default that of the last event
  */
 export function followStream(path, listener) {
@@ -33,7 +36,11 @@ export function followStream(path, listener) {
     const current = (connection = new AbortController());
     let problem;
     try {
-      await read(current);
+      await inStreamSlot(
+        current.signal,
+        () => listener.onState("waiting"),
+        () => read(current),
+      );
     } catch (error) {
       problem = error;
     }
@@ -98,6 +105,27 @@ export function followStream(path, listener) {
   document.addEventListener("visibilitychange", followVisibility);
   connect();
   return stop;
+}
+
+/**
+ * Do `work` in one of the slots for streams that all windows of this browser share. Call `onWait` at once and
+ * at an interval while none is free: without slots, requests of a further window would wait for ever. Browsers
+ * have no locks for pages that come neither by TLS nor from this machine; there, slots are not counted.
+ */
+async function inStreamSlot(signal, onWait, work) {
+  const locks = globalThis.navigator?.locks;
+  if (!locks) return work();
+  const useSlot = (number, options, callback) => locks.request(`lfr.stream.${number}`, options, callback);
+  for (let number = 0; number < MOST_STREAMS; number += 1) {
+    const used = await useSlot(number, { ifAvailable: true }, (lock) => lock && work().then(() => true));
+    if (used) return undefined;
+  }
+  onWait();
+  const timer = setInterval(onWait, WAITING_MS);
+  return useSlot(Math.floor(Math.random() * MOST_STREAMS), { signal }, () => {
+    clearInterval(timer);
+    return work();
+  }).finally(() => clearInterval(timer));
 }
 
 /** Call `onTimeout` unless `reset` comes in time: a connection may be lost without an error. */

@@ -38,7 +38,12 @@ export function SearchField({ inputRef, text }) {
  * them.
  */
 export function LiveButton({ paused, state, since, onToggle }) {
-  const labels = { on: "Live", off: `No updates since ${formatClock(since)}`, refused: "No updates" };
+  const labels = {
+    on: "Live",
+    off: `No updates since ${formatClock(since)}`,
+    refused: "No updates",
+    waiting: "Updated every 10 s: other windows are live",
+  };
   const tones = { on: "done", off: "failed", refused: "failed" };
   return html`<button
     class=${`live tone-${paused ? "pending" : (tones[state] ?? "pending")}`}

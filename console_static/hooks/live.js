@@ -15,7 +15,7 @@ export const LiveProvider = Live.Provider;
  * @param {string|null} path null: none
  * @param {object} handlers
  * @param {(name: string, data: any) => void} handlers.onEvent
- * @param {() => void} [handlers.onReconnect] the stream began anew, so changes may be missing
+ * @param {() => void} [handlers.onReconnect] changes may be missing: the stream began anew, or there is none
  * @param {(problem: Problem) => void} [handlers.onRefused] the stream ends for good
  * @param {() => string} [handlers.lastEventId] the id to resume after
  */
@@ -32,7 +32,8 @@ export function useStream(path, handlers) {
       lastEventId: () => latest.current.lastEventId?.() ?? "",
       onState: (state, problem) => {
         report(state);
-        if (state === "on" && !isOn && connectedPath.current === path) latest.current.onReconnect?.();
+        const mayMiss = state === "waiting" || (state === "on" && !isOn && connectedPath.current === path);
+        if (mayMiss) latest.current.onReconnect?.();
         if (state === "on") connectedPath.current = path;
         if (state === "refused") latest.current.onRefused?.(/** @type {Problem} */ (problem));
         isOn = state === "on";

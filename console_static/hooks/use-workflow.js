@@ -27,6 +27,7 @@ export function useWorkflow(id) {
       if (name === "change") source.applyUpdate(data);
     },
     lastEventId: () => source.workflow.moment,
+    onReconnect: refresh,
     onRefused: refresh,
   });
   const mayRecover = problem !== null && !PERMANENT_ERRORS.includes(problem.status);

@@ -105,6 +105,14 @@ _FOLDER: Final = Check(
     lambda text: text if not text or (text.startswith("/") and "\0" not in text) else None,
 )
 
+
+def _read_host_names(names: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Lower their letters: browsers send names so. Addresses are accepted without being named."""
+    are_names = all(HOST.read(name) is not None and not set(name) & set(":*/") for name in names)
+    return tuple(name.lower() for name in names) if are_names else None
+
+
+_HOST_NAMES: Final = Check("host names without scheme, port or *, such as lfr.example.com", _read_host_names)
 _PREFIX: Final = Check(
     "letters, digits and . _ / - with a : behind them, such as staging: (none of lfr's own, such as flow:)",
     lambda text: text if not text or (_PREFIX_TEXT.fullmatch(text) and not has_first_word(text)) else None,
@@ -138,6 +146,7 @@ _BOUNDS: Final[Mapping[str, Check]] = {
     "api.read_token": _TOKEN,
     "api.require_token": Check("always or remote", {"always": "always", "remote": "remote"}.get),
     "api.body": _SIZE,
+    "api.hosts": _HOST_NAMES,
 }
 """The checks of single settings, by name."""
 

@@ -29,8 +29,9 @@ class Message(NamedTuple):
 Messages: TypeAlias = Generator[Message | None, None, None]
 """The messages of a stream. While there is none it yields None, at least every other second."""
 
-_KEEPALIVE_SECONDS: Final = 15.0
-"""The interval of comment lines on an idle stream: they keep proxies from closing it."""
+_KEEPALIVE_SECONDS: Final = 5.0
+"""The interval of comment lines on an idle stream: they keep proxies from closing it, and let clients notice
+a server that hangs."""
 
 
 def stream_events(request: Request, messages: Messages) -> Response:

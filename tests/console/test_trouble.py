@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import APIResponse, Browser, Page, Route, expect
+from playwright.sync_api import APIResponse, Browser, BrowserContext, Page, Route, expect
 
 from lfr.host.valkey import ValkeyServer
 from lfr.host.valkey_address import free_port
@@ -33,7 +33,7 @@ def test_no_lifecycle(server: ValkeyServer, page: Page) -> None:
         page.goto(installation.page(id))
         alarm = page.get_by_role("alert")
         expect(alarm).to_contain_text("No lifecycle is running, so workflows do not advance. Start one:")
-        for path in ("/", "/start", "/events", "/system"):
+        for path in ("./", "start", "events", "system"):
             page.locator(f"nav[aria-label=Pages] a[href='{path}']").click()
             expect(alarm).to_contain_text("No lifecycle is running")
         with role("lifecycle", url=installation.redis):
@@ -108,7 +108,7 @@ def test_a_line_that_fell_silent_is_noticed(installation: Installation, page: Pa
     page.goto(installation.url)
     expect(page.get_by_role("button", name="Live")).to_be_visible()
     with page.expect_request("**/api/live"):
-        page.clock.fast_forward(41_000)  # the server gives a sign every 15 seconds
+        page.clock.fast_forward(16_000)  # the server gives a sign every 5 seconds
         page.clock.fast_forward(1000)
     expect(page.get_by_role("button", name="Live")).to_be_visible()
 
@@ -161,3 +161,20 @@ def test_the_newest_choice_of_a_list_counts(installation: Installation, page: Pa
     page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
     expect(page.locator("table.workflows tbody tr", has_text="choice")).to_be_visible()
     expect(page.locator("table.workflows .state.tone-running")).to_have_count(0)
+
+
+def test_more_windows_than_a_browser_has_connections(
+    installation: Installation, context: BrowserContext, guard: Guard
+) -> None:
+    """Browsers open six connections to a server, and a live stream holds one."""
+    id = installation.lfr.run("@flow many\na -> b", {})
+    pages = [context.new_page() for _ in range(8)]
+    for page in pages:
+        page.goto(installation.page(id))
+        expect(page.get_by_role("heading", level=1)).to_contain_text("many")
+    waiting = page.get_by_role("button", name="other windows are live")
+    expect(waiting).to_be_visible()
+    installation.end(id, 1)
+    installation.end(id, 2)
+    for page in pages:
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Finished")

@@ -186,6 +186,10 @@ def test_dotted_names_are_understood_too(layers: Layers) -> None:
         ("resources:\n  allow:\n  - /a\n  - b: c\n", 4, "each of resources.allow must have a single value"),
         ("resources:\n  allow:\n  - /a\n  -\n", 4, "each of resources.allow must have a single value"),
         ("resources:\n  allow: {a: b}", 2, "resources.allow must have a single value"),
+        ("api: {hosts: ['*']}", 1, "api.hosts must be host names without scheme, port or *"),
+        ("api: {hosts: ['https://lfr.example']}", 1, "api.hosts must be host names without scheme"),
+        ("api: {hosts: ['lfr.example:5001']}", 1, "api.hosts must be host names without scheme, port"),
+        ("api: {hosts: [a, 'b/c']}", 1, "api.hosts must be host names"),
         ("redis: 6379", 1, "redis must be a mapping of settings"),
         ("- a\n", 1, "the file must be a mapping of settings"),
         ("stream: a\nstream: b", 2, "stream occurs twice"),
@@ -407,3 +411,8 @@ def test_the_same_values_elsewhere_are_errors_or_stay(layers: Layers, tmp_path: 
     loaded = layers.load()
     assert loaded.ignored == ()
     assert (loaded.settings.request_issuer, loaded.settings.log_level) == (str(tmp_path), "WARNING")
+
+
+def test_the_names_of_hosts_are_in_lower_case(layers: Layers) -> None:
+    layers.environment["LFR_API_HOSTS"] = "LFR.Example, other"
+    assert layers.load().settings.api_hosts == ("lfr.example", "other")
