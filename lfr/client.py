@@ -13,11 +13,13 @@ from lfr.errors import BadInput, Unconfirmed
 from lfr.events import Status
 from lfr.host.archive_folder import write_archive
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
+from lfr.operations.bulk import BulkAction, count_whole_bulk, plan_bulk, run_bulk
 from lfr.operations.complete_task import complete_task
 from lfr.operations.events import list_buffered_events, list_dead_letters, list_events, send_event
 from lfr.operations.explain.explanation import explain_workflow
 from lfr.operations.find_workflow import find_workflow_id
 from lfr.operations.follow import follow_workflow
+from lfr.operations.inspect.summary import iso_time
 from lfr.operations.inspect.workflow import inspect_step, inspect_workflow, read_flow_text
 from lfr.operations.intervene import (
     delete_workflow,
@@ -250,6 +252,40 @@ class Client:
             steps = [] if dry_run else [*prune(store, plan, write)]
             problems = {step.id: step.problem for step in steps if step.problem}
             return {**plan.to_dict(), "deleted": sum(s.is_deleted for s in steps), "problems": problems}
+
+        return self._change(operation)
+
+    def bulk(
+        self,
+        action: str,
+        where: str,
+        *,
+        as_of: str | None = None,
+        index: int | None = None,
+        archive: str | Path | None = None,
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        """Do an action to all workflows that the filter `where` selects, as `lfr terminate --where` does:
+        terminate, restart, delete, archive (into the folder `archive`), or retry (the step `index`).
+
+        Return as_of, states (how many matched, by state), how many are changed, and problems, the reason by
+        id why a workflow stays. `dry_run` changes nothing. `as_of` of an earlier call goes on with that.
+        Raises BadInput, and CannotWrite for an archive.
+        """
+        if (archive is None) == (action == BulkAction.ARCHIVE):
+            raise BadInput("archive, and no other action, needs a folder: archive=FOLDER")
+        write = None if archive is None else partial(write_archive, Path(archive))
+
+        def operation(store: Store) -> dict[str, Any]:
+            plan = plan_bulk(store, action, where, as_of=as_of, index=index)
+            states = {state.value: count for state, count in count_whole_bulk(store, plan).items()}
+            steps = [] if dry_run else [step for step, _ in run_bulk(store, plan, write_archive=write)]
+            return {
+                "as_of": iso_time(plan.as_of_ms),
+                "states": states,
+                "changed": sum(step.is_changed for step in steps),
+                "problems": {step.id: step.problem for step in steps if step.problem},
+            }
 
         return self._change(operation)
 

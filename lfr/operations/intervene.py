@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from lfr.engine.interventions import StepAction, fail_step, restart, retry_step, skip_step, terminate
 from lfr.engine.step_inputs import normalize_value
@@ -29,6 +30,13 @@ from lfr.store.workflows.queries import load_records
 from lfr.store.workflows.remains import find_keys, has_remains, unlist_commands
 from lfr.store.workflows.search_indexes import find_index_keys
 from lfr.values.json import ABSENT, Json
+
+Condition: TypeAlias = Callable[[Record], bool]
+"""Whether an intervention is done to the workflow with this record, which lists show."""
+
+
+class _Unfulfilled(Exception):
+    """The workflow does not fulfil the condition of an intervention, or does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,28 @@ def restart_workflow(store: Store, id: str) -> WorkflowState:
     return _set_state(store, id, WorkflowAction.RESTART, WorkflowState.RUNNING)
 
 
+def change_state_if(store: Store, id: str, action: WorkflowAction, condition: Condition) -> bool:
+    """Terminate or restart a workflow if it fulfils the condition in the transaction that does it; return
+    whether it did. Raises as `terminate_workflow` and `restart_workflow`."""
+    is_terminating = action is WorkflowAction.TERMINATE
+    state = WorkflowState.TERMINATED if is_terminating else WorkflowState.RUNNING
+    try:
+        _set_state(store, id, action, state, condition)
+    except _Unfulfilled:
+        return False
+    return True
+
+
+def retry_task_if(store: Store, id: str, index: int, condition: Condition) -> bool:
+    """Retry the task of a step as `retry_task` does, if its workflow fulfils the condition in the same
+    transaction; return whether it did."""
+    try:
+        _change_step(store, id, index, StepAction.RETRY, condition=condition)
+    except _Unfulfilled:
+        return False
+    return True
+
+
 def retry_task(store: Store, id: str, index: int) -> ChangedStep:
     """Start another attempt of a step's running task; the result of the current attempt is ignored.
 
@@ -87,13 +117,21 @@ def skip_task(store: Store, id: str, index: int, output: Json = ABSENT) -> Chang
 
 
 def _change_step(
-    store: Store, id: str, index: int, action: StepAction, *, reason: str = "", output: Json = ABSENT
+    store: Store,
+    id: str,
+    index: int,
+    action: StepAction,
+    *,
+    reason: str = "",
+    output: Json = ABSENT,
+    condition: Condition | None = None,
 ) -> ChangedStep:
     id = parse_workflow_id(id)
     name = ""
 
     def decide(workflow: LoadedWorkflow | None) -> Transition:
         nonlocal name
+        _check_condition(connection, id, condition)
         if workflow is None:
             raise missing_workflow(connection, id)
         flow, progress, outputs = workflow.flow, workflow.progress, workflow.outputs
@@ -114,10 +152,17 @@ def _change_step(
     return ChangedStep(id, transition.state, index, name, attempts[-1] if attempts else None)
 
 
-def _set_state(store: Store, id: str, action: WorkflowAction, state: WorkflowState) -> WorkflowState:
+def _set_state(
+    store: Store,
+    id: str,
+    action: WorkflowAction,
+    state: WorkflowState,
+    condition: Condition | None = None,
+) -> WorkflowState:
     id = parse_workflow_id(id)
 
     def decide(workflow: LoadedWorkflow | None) -> Transition | None:
+        _check_condition(connection, id, condition)
         if workflow is None and not is_item(id):
             raise missing_workflow(connection, id)
         check_action(action, id, None if workflow is None else workflow.record.state)
@@ -127,6 +172,14 @@ def _set_state(store: Store, id: str, action: WorkflowAction, state: WorkflowSta
         transition = intervene(connection, RouteCache(store), FlowCache(), id, decide)
         assert transition is not None  # check_action raises if there is none
         return transition.state
+
+
+def _check_condition(connection: Connection, id: str, condition: Condition | None) -> None:
+    """Raise _Unfulfilled if a workflow, which is watched, does not fulfil a condition."""
+    if condition is not None:
+        record = load_records(connection, [id])[0]
+        if record is None or not condition(record):
+            raise _Unfulfilled
 
 
 def intervene(
@@ -180,20 +233,22 @@ def delete_workflow(store: Store, id: str) -> None:
             retry_until_committed(connection, lambda: (_delete_remains_commands(connection, id), None))
 
 
-def delete_workflow_if(
-    store: Store, flows: FlowCache, id: str, condition: Callable[[Record], bool] | None
-) -> bool:
+def delete_workflow_if(store: Store, flows: FlowCache, id: str, condition: Condition | None) -> bool:
     """Delete a workflow as `delete_workflow` does, if its record fulfils the condition in the transaction
     that deletes it; return whether it did. None: there is no condition.
 
     With a condition, a workflow that has no record is none, and a key of another type raises WrongType.
     """
+    stopped_run: str | None = None
     with store.connect() as connection:
 
         def attempt() -> tuple[list[Command] | None, bool]:
+            nonlocal stopped_run
             _, workflow = load_whole(connection, flows, RouteCache(store), id)
             record = load_records(connection, [id])[0]
-            if condition is not None and (record is None or not condition(record)):
+            if condition is not None and (
+                record is None or not (condition(record) or record.run == stopped_run)
+            ):
                 return None, False
             if workflow is None and not is_item(id):
                 return _delete_remains_commands(connection, id), True
@@ -201,6 +256,7 @@ def delete_workflow_if(
             assert workflow is not None and record is not None
             if record.active and record.state is WorkflowState.FAILED:
                 _terminate_run(store, connection, id, record.run)
+                stopped_run = record.run  # it was as the condition needs it, until now
                 raise ReadAgain
             _terminate_items(store, connection, id, workflow.flow, FlowParts())
             if watch_run(connection, id) != (record.state, record.run):

@@ -56,6 +56,13 @@ def check_action(action: WorkflowAction, id: str, state: WorkflowState | None) -
         raise Conflict(f"{id} is {state} and cannot be deleted", hint="terminate it first")
 
 
+def states_that_permit(action: WorkflowAction) -> tuple[WorkflowState, ...]:
+    """Return the states of a workflow in which an action is possible."""
+    return tuple(
+        state for state in WorkflowState if not _reason(partial(check_action, action, "workflow:any", state))
+    )
+
+
 def check_step_action(action: StepAction, id: str, flow: Flow, progress: Progress, index: int) -> None:
     """Raise an error if the state of a step of the workflow `id` does not permit an action.
 

@@ -22,6 +22,7 @@ from lfr.web.request_parser import parse_request, request_headers
 from lfr.web.route import Access, Route, get
 from lfr.web.routes import (
     archives,
+    bulk,
     events,
     flows,
     latches,
@@ -36,7 +37,7 @@ from lfr.web.server import StreamSlots
 
 LOGGER = logging.getLogger(__name__)
 
-_RESOURCES = (status, workflow_list, start, flows, archives, workflows, steps, live, events, latches)
+_RESOURCES = (status, workflow_list, bulk, start, flows, archives, workflows, steps, live, events, latches)
 
 _PATTERNS: Final = {
     "id": r"<id:re:[\w.:-]{1,300}(?:/\d{1,7}\.\d{1,9}(?:\.\d{1,9})?){0,100}>",

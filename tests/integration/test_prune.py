@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from dataclasses import replace
 from io import BytesIO
 from itertools import islice
@@ -225,7 +226,9 @@ def run_command(store: Store, answer: bytes, *words: str) -> tuple[int | None, s
     """Run `lfr prune` at a terminal. Return its exit code, and what stdout and stderr show."""
     screen = replace(terminal(), input=Answer(answer))
     parser = make_parser(COMMANDS["prune"], HANDLER)
-    arguments = parser.parse_args(["--older", "30d", "--url", store.settings.redis_url, *words])
+    arguments = parser.parse_args(
+        ["--older", "30d", "--url", store.settings.redis_url, *words], Namespace(command="prune")
+    )
     code = HANDLER.run(arguments, screen)
     return code, written(screen.out), written(screen.err)
 
@@ -260,7 +263,9 @@ def test_an_interrupted_command_says_how_far_it_is(
     monkeypatch.setattr(prune_module, "prune_workflow", interrupt)
     screen = terminal()
     parser = make_parser(COMMANDS["prune"], HANDLER)
-    arguments = parser.parse_args(["--older", "30d", "--url", store.settings.redis_url, "--yes"])
+    arguments = parser.parse_args(
+        ["--older", "30d", "--url", store.settings.redis_url, "--yes"], Namespace(command="prune")
+    )
     with pytest.raises(KeyboardInterrupt):
         HANDLER.run(arguments, screen)
     assert written(screen.out) == "1 of 3 workflows are deleted\n"

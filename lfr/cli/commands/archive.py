@@ -6,16 +6,34 @@ from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
-from lfr.cli.ui.options import add_workflow_arguments, find_workflow, open_store, write_file
+from lfr.cli.ui.bulk_command import add_where_options, is_many, run_where
+from lfr.cli.ui.options import (
+    add_json_option,
+    add_workflow_arguments,
+    find_workflow,
+    open_store,
+    write_file,
+)
+from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.terminal import Terminal
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    add_workflow_arguments(parser)
-    parser.add_argument("--output", metavar="FILE", help="write to FILE instead of stdout")
+    add_workflow_arguments(parser, is_optional=True)
+    parser.add_argument(
+        "--output", metavar="FILE", help="write to FILE instead of stdout; with --where into this folder"
+    )
+    add_where_options(parser)
+    add_json_option(parser, "with --where, one JSON object")
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> None:
+def _run(arguments: Namespace, terminal: Terminal) -> int | None:
+    if is_many(arguments, arguments.id):
+        if arguments.output is None:
+            raise UsageError("archive --where needs --output DIR, a folder (lfr archive --help)")
+        return run_where(arguments, terminal, folder=arguments.output)
+    if arguments.json:
+        raise UsageError("--json goes with --where (lfr archive --help)")
     store = open_store(arguments)
     from lfr.operations.archive.archive import archive_workflow
     from lfr.values.json import encode_json
@@ -28,6 +46,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
     else:
         write_file(arguments.output, text + "\n")
         terminal.print_err(f"{id} is archived in {arguments.output}")
+    return None
 
 
 HANDLER = Handler(
@@ -35,6 +54,9 @@ HANDLER = Handler(
     _run,
     "The document holds the flow, the progress, the outputs and the history. lfr restore creates a "
     "workflow from it, on this Redis or on another one.",
-    (("archive build-5f0c --output build.json", ""),),
+    (
+        ("archive build-5f0c --output build.json", ""),
+        ("archive --where 'flow=order since=7d' --output orders --yes", "a file for each"),
+    ),
     (ExitCode.CANNOT_WRITE, ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.CONFLICT, *REDIS_ERRORS),
 )

@@ -5,10 +5,17 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import CHANGE_ERRORS, ExitCode
+from lfr.cli.ui.bulk_command import (
+    ProgressLines,
+    add_yes_option,
+    check_can_ask,
+    format_counts,
+    is_confirmed,
+)
 from lfr.cli.ui.options import (
     add_connection_options,
     add_flag,
@@ -17,18 +24,14 @@ from lfr.cli.ui.options import (
     open_store_to_change,
     parse_seconds,
 )
-from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.terminal import Terminal
 from lfr.states import WorkflowState
 from lfr.values.json import Json
 from lfr.values.printable import printable
 
 if TYPE_CHECKING:
-    from lfr.operations.prune import PrunePlan, PruneStep
+    from lfr.operations.prune import PrunePlan
     from lfr.store.redis.connection import Store
-
-_PROGRESS_EVERY: Final = 100
-"""After how many workflows the progress is shown again."""
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -43,15 +46,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
     help = "write the archive of each into this folder before it is deleted"
     parser.add_argument("--archive", metavar="DIR", help=help)
     add_flag(parser, "--dry-run", "say what would be deleted, and change nothing")
-    add_flag(parser, "--yes", "do not ask")
+    add_yes_option(parser)
     add_json_option(parser)
     add_connection_options(parser)
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> int | None:
-    is_asking = not arguments.yes and not arguments.dry_run
-    if is_asking and (arguments.json or not terminal.input.isatty()):
-        raise UsageError("without a terminal that can answer, prune needs --yes or --dry-run")
+    is_asking = check_can_ask(arguments, terminal, "--yes or --dry-run")
     store = open_store(arguments) if arguments.dry_run else open_store_to_change(arguments)
     from lfr.operations.prune import plan_prune
 
@@ -60,7 +61,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int | None:
     terminal.print_err(_describe(plan))
     if arguments.dry_run:
         terminal.print_err("nothing has been changed: --dry-run")
-    elif plan.ids and is_asking and not _is_confirmed(terminal, arguments.archive):
+    elif plan.ids and is_asking and not is_confirmed(terminal, _describe_action(arguments.archive)):
         terminal.print_err("nothing has been changed")
         return None
     if arguments.dry_run or not plan.ids:
@@ -77,6 +78,7 @@ def _prune(store: Store, plan: PrunePlan, arguments: Namespace, terminal: Termin
     from lfr.operations.prune import prune
 
     write = None if arguments.archive is None else partial(write_archive, Path(arguments.archive))
+    progress = ProgressLines(terminal, len(plan.ids))
     deleted = 0
     problems: dict[str, Json] = {}
     try:
@@ -84,7 +86,8 @@ def _prune(store: Store, plan: PrunePlan, arguments: Namespace, terminal: Termin
             deleted += step.is_deleted
             if step.problem:
                 problems[step.id] = step.problem
-            _show_step(terminal, step, number, len(plan.ids))
+                terminal.print_err(f"{step.id} stays: {printable(step.problem)}")
+            progress.show(number)
     finally:  # also after Ctrl-C or an error: what is deleted is deleted
         if not arguments.json:
             terminal.print(f"{deleted:,} of {len(plan.ids):,} workflows are deleted")
@@ -93,17 +96,10 @@ def _prune(store: Store, plan: PrunePlan, arguments: Namespace, terminal: Termin
     return ExitCode.CONFLICT if problems else None
 
 
-def _show_step(terminal: Terminal, step: PruneStep, number: int, total: int) -> None:
-    if step.problem:
-        terminal.print_err(f"{step.id} stays: {printable(step.problem)}")
-    if number % _PROGRESS_EVERY == 0 and number < total:
-        terminal.print_err(f"{number:,} of {total:,}")
-
-
 def _describe(plan: PrunePlan) -> str:
     if not plan.ids:
         return "no workflow matches"
-    counts = ", ".join(f"{count:,} {state}" for state, count in plan.counts.items() if count)
+    counts = format_counts(plan.counts)
     if plan.bytes is None:
         return f"{counts}; the server does not say how many bytes they take"
     about = "about " if plan.is_estimate else ""
@@ -112,10 +108,8 @@ def _describe(plan: PrunePlan) -> str:
     return f"{counts}: {about}{size} of Redis"
 
 
-def _is_confirmed(terminal: Terminal, archive: str | None) -> bool:
-    action = "delete them" if archive is None else f"archive them in {printable(archive)} and delete them"
-    terminal.print_err(f"{action}? Type yes:")
-    return terminal.input.readline().strip().lower() in (b"yes", b"y")
+def _describe_action(archive: str | None) -> str:
+    return "delete them" if archive is None else f"archive them in {printable(archive)} and delete them"
 
 
 HANDLER = Handler(

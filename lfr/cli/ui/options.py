@@ -61,10 +61,11 @@ def add_connection_options(parser: ArgumentParser, *, has_data_option: bool = Fa
     group.add_argument("--config", metavar="FILE", default="", help="YAML file with settings")
 
 
-def add_workflow_arguments(parser: ArgumentParser) -> None:
-    """Add the id of a workflow, and the options of `add_connection_options`."""
+def add_workflow_arguments(parser: ArgumentParser, *, is_optional: bool = False) -> None:
+    """Add the id of a workflow, and the options of `add_connection_options`. With `is_optional`, the command
+    may do without the id."""
     help = "the workflow: its id, with or without workflow:, or a beginning that no other id has"
-    parser.add_argument("id", metavar="ID", help=help)
+    parser.add_argument("id", metavar="ID", nargs="?" if is_optional else None, help=help)
     add_connection_options(parser)
 
 

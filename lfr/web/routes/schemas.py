@@ -81,6 +81,7 @@ SUMMARY: Final = object_schema(
         "reason": NULLABLE_TEXT,
         "started": TIME,
         "ended": TIME,
+        "labels": OBJECT,
         "parent": NULLABLE_TEXT,
         "counts": COUNTS,
     }

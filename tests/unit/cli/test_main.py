@@ -105,8 +105,8 @@ def test_what_a_command_prints_is_there_as_json(
 
 
 def test_every_command_that_prints_data_has_json() -> None:
-    others = {"archive", "fmt", "up", "demo", "install", "mend", "uninstall", "tasks", "python", "completion"}
-    roles = {role.name for role in ROLES}  # archive prints JSON in any case; fmt, flow texts; the rest, notes
+    others = {"fmt", "up", "demo", "install", "mend", "uninstall", "tasks", "python", "completion"}
+    roles = {role.name for role in ROLES}  # fmt prints flow texts; the rest, notes
     for command in COMMANDS.values():
         flags = make_parser(command, load_handler(command))._option_string_actions
         assert ("--json" in flags) == (command.name not in others | roles), command.name

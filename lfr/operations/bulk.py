@@ -1,0 +1,229 @@
+"""Bulk actions: one action on all workflows that a filter selects, each in a transaction of its own.
+
+The filter has a fixed time: what has started or ended since does not match. So an action that was interrupted
+goes on with the same filter and time, however far it had come: it does nothing twice, and nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final
+
+from lfr.errors import BadInput, Conflict, NotFound
+from lfr.operations.archive.archive import archive_workflow
+from lfr.operations.intervene import change_state_if, delete_workflow_if, retry_task_if
+from lfr.operations.permitted_actions import WorkflowAction, states_that_permit
+from lfr.operations.prune import WriteArchive
+from lfr.operations.select_workflows import Position, select_workflows
+from lfr.operations.workflow_filter import WorkflowFilter, parse_filter
+from lfr.states import WorkflowState
+from lfr.store.redis.connection import Store, read_time_ms
+from lfr.store.workflows.flow_cache import FlowCache
+from lfr.store.workflows.load import Record
+from lfr.store.workflows.queries import load_records
+from lfr.values.times import parse_timestamp
+
+_PAGE: Final = 200
+"""How many workflows are selected at once."""
+
+
+_MAX_COUNTED: Final = 20_000
+"""How many workflows one call of `count_bulk` counts."""
+
+
+class BulkAction(StrEnum):
+    """An action that can be done to many workflows."""
+
+    TERMINATE = "terminate"
+    RESTART = "restart"
+    RETRY = "retry"
+    DELETE = "delete"
+    ARCHIVE = "archive"
+
+
+_STATES: Final[Mapping[BulkAction, tuple[WorkflowState, ...]]] = {
+    **{BulkAction(action.value): states_that_permit(action) for action in WorkflowAction},
+    BulkAction.RETRY: (WorkflowState.FAILED, WorkflowState.TERMINATED),
+}
+"""The states of a workflow in which each action is possible. A task that runs is not retried: nothing would
+say whether an action that was interrupted has done that already."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkPlan:
+    """What a bulk action does. `filter` has the states that permit it, and its time; `index` is that of the
+    step to retry."""
+
+    action: BulkAction
+    filter: WorkflowFilter
+    index: int | None = None
+
+    @property
+    def as_of_ms(self) -> int:
+        """The time of the filter, in milliseconds since the epoch."""
+        assert self.filter.as_of_ms is not None  # `plan_bulk` sets it
+        return self.filter.as_of_ms
+
+
+@dataclass(frozen=True, slots=True)
+class BulkStep:
+    """What has become of one workflow: changed, or not: then `problem` says why. Without a problem, it has
+    changed meanwhile, so that it no longer matches, or somebody else has deleted it."""
+
+    id: str
+    is_changed: bool
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class BulkCount:
+    """How many workflows match, by state. `next`: there may be more behind it; None: these were all.
+    `examined`, `candidates` as in Selection."""
+
+    states: Counter[WorkflowState] = field(default_factory=Counter)
+    next: Position | None = None
+    examined: int = 0
+    candidates: int = 0
+
+
+def plan_bulk(
+    store: Store,
+    action: str,
+    where: str,
+    *,
+    as_of: str | None = None,
+    index: int | None = None,
+    source: str = "where",
+) -> BulkPlan:
+    """Return the plan of an action on the workflows that the filter `where` selects. Writes nothing.
+
+    `as_of` is the time of a plan before, as text, to go on with that; None: now. Ages in the filter count
+    back from it. Raises FlowError for the filter, and BadInput for the rest, also if no state that the filter
+    names permits the action.
+    """
+    if action not in tuple(BulkAction):
+        raise BadInput(f"there is no action {action[:40]}", hint="one of " + ", ".join(BulkAction))
+    bulk_action = BulkAction(action)
+    if (index is None) == (bulk_action is BulkAction.RETRY):
+        raise BadInput("retry, and no other action, needs the index of a step")
+    with store.connect() as connection:
+        now_ms = read_time_ms(connection)
+    as_of_ms = now_ms if as_of is None else parse_timestamp(as_of)
+    if as_of_ms is None or as_of_ms > now_ms:
+        raise BadInput(f"as_of is {as_of!r:.40}, which is no time before now", hint="in ISO 8601")
+    filter = parse_filter(where, as_of_ms, source=source)
+    states = _STATES[bulk_action]
+    if filter.states:
+        states = tuple(state for state in filter.states if state in states)
+    if not states:
+        hint = f"{action} is possible in the states {', '.join(_STATES[bulk_action])}"
+        raise BadInput(f"{source} names no state in which {action} is possible", hint=hint)
+    return BulkPlan(bulk_action, replace(filter, states=states, as_of_ms=as_of_ms), index)
+
+
+def count_bulk(store: Store, plan: BulkPlan, after: Position | None = None) -> BulkCount:
+    """Count some of the workflows that a plan concerns, those behind `after`. The work is bounded."""
+    with store.connect() as connection:
+        selection = select_workflows(connection, plan.filter, after, count=_MAX_COUNTED, newest_first=False)
+    states = Counter(record.state for record in selection.records)
+    return BulkCount(states, selection.next, selection.examined, selection.candidates)
+
+
+def count_whole_bulk(store: Store, plan: BulkPlan) -> dict[WorkflowState, int]:
+    """Return how many workflows a plan concerns, by state, without states that none is in."""
+    states: Counter[WorkflowState] = Counter()
+    count = BulkCount(next=Position(0, ""))
+    after: Position | None = None
+    while count.next is not None:
+        count = count_bulk(store, plan, after)
+        states += count.states
+        after = count.next
+    return dict(states)
+
+
+def run_bulk(
+    store: Store,
+    plan: BulkPlan,
+    after: Position | None = None,
+    *,
+    write_archive: WriteArchive | None = None,
+) -> Iterator[tuple[BulkStep, Position]]:
+    """Do the action to the workflows behind `after`, those that started first first; yield what has become of
+    each, and its position, to go on behind it.
+
+    Each is checked again in its transaction. It may be stopped after each one; the same plan goes on. ARCHIVE
+    needs `write_archive`. Raises CannotWrite: then nothing more is done.
+    """
+    flows = FlowCache()
+    while True:
+        with store.connect() as connection:
+            selection = select_workflows(connection, plan.filter, after, count=_PAGE, newest_first=False)
+        for record in selection.records:
+            step = _act(store, flows, plan, record, write_archive)
+            yield step, Position(record.started_ms, record.id)
+        after = selection.next
+        if after is None:
+            return
+
+
+def _act(
+    store: Store, flows: FlowCache, plan: BulkPlan, record: Record, write_archive: WriteArchive | None
+) -> BulkStep:
+    id, matches = record.id, plan.filter.matches
+    try:
+        match plan.action:
+            case BulkAction.DELETE:
+                is_changed = delete_workflow_if(store, flows, id, matches)
+            case BulkAction.ARCHIVE:
+                assert write_archive is not None
+                with store.connect() as connection:
+                    current = load_records(connection, [id])[0]
+                is_changed = current is not None and matches(current)
+                if is_changed:
+                    write_archive(archive_workflow(store, id))
+            case BulkAction.RETRY:
+                assert plan.index is not None
+                is_changed = retry_task_if(store, id, plan.index, matches)
+            case BulkAction.TERMINATE | BulkAction.RESTART:
+                is_changed = change_state_if(store, id, WorkflowAction(plan.action.value), matches)
+    except (BadInput, NotFound, Conflict) as error:  # this one is not as the action needs it
+        return BulkStep(id, is_changed=False, problem=str(error))
+    return BulkStep(id, is_changed)
+
+
+@dataclass(slots=True)
+class BulkSlice:
+    """What `run_bulk_slice` has done. `next` is None after the last workflow."""
+
+    changed: int = 0
+    unchanged: int = 0
+    problems: dict[str, str] = field(default_factory=dict)
+    next: Position | None = None
+
+
+def run_bulk_slice(
+    store: Store,
+    plan: BulkPlan,
+    after: Position | None,
+    *,
+    max_workflows: int,
+    max_seconds: float,
+    write_archive: WriteArchive | None = None,
+) -> BulkSlice:
+    """Do the action to some of the workflows behind `after`, as `run_bulk` does, and at least to one."""
+    done = BulkSlice()
+    deadline = time.monotonic() + max_seconds
+    for step, position in run_bulk(store, plan, after, write_archive=write_archive):
+        done.changed += step.is_changed
+        done.unchanged += not step.is_changed and not step.problem
+        if step.problem:
+            done.problems[step.id] = step.problem
+        number = done.changed + done.unchanged + len(done.problems)
+        if number >= max_workflows or time.monotonic() >= deadline:
+            done.next = position
+            break
+    return done
