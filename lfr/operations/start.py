@@ -21,7 +21,7 @@ from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.workflows.commit import create_workflow_commands, use_flow_commands
 from lfr.store.workflows.load import watch_new
-from lfr.store.workflows.queries import load_outputs
+from lfr.store.workflows.queries import load_outputs_up_to
 from lfr.store.workflows.remains import has_remains
 from lfr.values.json import ABSENT, Json
 
@@ -121,7 +121,7 @@ class WorkflowStart:
         id, flow = self._id, self._flow
         routes, record, is_stored = watch_new(connection, self._route_cache, id, flow.digest)
         if record is not None:
-            outputs = load_outputs(connection, id)
+            outputs, _ = load_outputs_up_to(connection, id, 0, [WORKFLOW_INPUT])
             if WORKFLOW_INPUT not in outputs:
                 if connection.transact([]) is None:
                     raise ReadAgain  # the workflow has just been deleted

@@ -10,6 +10,7 @@ from typing import Any
 from lfr.errors import BadInput
 from lfr.store.redis.connection import Store
 from lfr.values.json import Json, encode_json
+from lfr.web.memory import ResponseMemory
 from lfr.web.server import StreamSlots
 
 
@@ -23,6 +24,7 @@ class Request:
     media            the media type of the body, without parameters and in lower case; empty without a body
     root             the path at which the API is mounted, without a slash at its end
     streams          the slots for responses that stay open
+    memory           the memory for values of responses that are being made
     last_event_id    the header Last-Event-ID of a client that resumes an event stream, or empty
     is_disconnected  returns whether the client has closed its connection
     """
@@ -34,6 +36,7 @@ class Request:
     media: str = ""
     root: str = ""
     streams: StreamSlots = field(default_factory=StreamSlots)
+    memory: ResponseMemory = field(default_factory=ResponseMemory)
     last_event_id: str = ""
     is_disconnected: Callable[[], bool] = lambda: False
 

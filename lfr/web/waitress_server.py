@@ -10,6 +10,7 @@ import logging
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
@@ -22,6 +23,7 @@ from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask
 from waitress.utilities import Error
 
+from lfr.web.client_network import client_network
 from lfr.web.problems import SECURITY_HEADERS, problem_response
 
 BodyCheck: TypeAlias = Callable[[Mapping[str, str], str, str], bool]
@@ -41,6 +43,11 @@ response unread, for this long."""
 _MAX_REQUESTS: Final = 2
 """How many requests of a connection wait for their responses: one packet may hold hundreds, each with a
 response that stays in memory until the client reads it."""
+
+_MAX_UNREAD_BYTES: Final = 256 * 2**20
+_MAX_UNREAD_BYTES_OF_CLIENT: Final = 64 * 2**20
+"""How many bytes of responses, in files of the system's temporary folder, wait to be read: of all clients,
+and of one. Beyond it a request is refused; slow readers make room for others."""
 
 _FREE_BODY: Final = 8192
 """The bytes of a body that are read in any case: those of a login, and what comes with the headers."""
@@ -63,6 +70,13 @@ class TokenRequired(Error):  # type: ignore[misc]
     reason = HTTPStatus.UNAUTHORIZED.phrase
 
 
+class TooMuchUnread(Error):  # type: ignore[misc]
+    """A request that is refused because clients do not read their responses. (RFC 9110, section 15.6.4)"""
+
+    code = int(HTTPStatus.SERVICE_UNAVAILABLE)
+    reason = HTTPStatus.SERVICE_UNAVAILABLE.phrase
+
+
 _DETAILS: Final = {413: "the body has too many bytes", 431: "the headers have too many bytes"}
 
 
@@ -75,7 +89,10 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]
         response = problem_response(HTTPStatus(error.code), _DETAILS.get(error.code) or str(error.body))
         assert isinstance(response.content, bytes)
         self.status = f"{error.code} {error.reason}"
-        self.response_headers.extend({**SECURITY_HEADERS, "Content-Type": response.content_type}.items())
+        headers = {**SECURITY_HEADERS, "Content-Type": response.content_type}
+        if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers["Retry-After"] = "10"
+        self.response_headers.extend(headers.items())
         self.set_close_on_finish()
         self.content_length = len(response.content)
         self.write(response.content)
@@ -115,6 +132,18 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         self._limit_requests()
         return result
 
+    def service(self) -> None:
+        """Execute one request; refuse it if too much is to be read already."""
+        request = self.requests[0]
+        if not request.error and (whose := self.server.too_much_unread(self.client)):
+            request.error = TooMuchUnread(f"too many bytes of responses {whose} are not read yet")
+        super().service()
+
+    @property
+    def client(self) -> str:
+        """The client, as `client_network` names it; empty for one without an address."""
+        return client_network(str(self.addr[0])) if isinstance(self.addr, tuple) else ""
+
     def _limit_requests(self) -> None:
         """Drop all but the first requests that wait, and close the connection after their responses: a client
         then sends the others again. (RFC 9112, 9.3.2)"""
@@ -133,9 +162,8 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         request = self.request
         is_small = not request.chunked and request.content_length <= _FREE_BODY
         headers = {name.lower().replace("_", "-"): value for name, value in request.headers.items()}
-        client = str(self.addr[0]) if isinstance(self.addr, tuple) else ""
         protocol = f"HTTP/{request.version}"
-        if not is_small and not self.server.may_send_body(headers, client, protocol):
+        if not is_small and not self.server.may_send_body(headers, self.client, protocol):
             self._answer(TokenRequired("a right token must come before a body: Authorization: Bearer TOKEN"))
 
     def enforce_timeouts(self, now: float) -> None:
@@ -198,6 +226,7 @@ class WaitressServer:
         for server in self._servers:
             server.channel_class = _Channel
             server.may_send_body = may_send_body
+            server.too_much_unread = self._too_much_unread
         self._iterated = threading.Event()
         self._stopping = threading.Event()
 
@@ -228,9 +257,22 @@ class WaitressServer:
         while time.monotonic() < deadline and any(each.total_outbufs_len for each in self._channels()):
             time.sleep(0.02)
 
+    def _too_much_unread(self, client: str) -> str:
+        """Return whose responses are too much to take more requests of a client; empty: it may have more."""
+        unread = self._unread()
+        if sum(size for each, size in unread if each.client == client) > _MAX_UNREAD_BYTES_OF_CLIENT:
+            return f"to {client}"
+        return "to all clients" if sum(size for _, size in unread) > _MAX_UNREAD_BYTES else ""
+
+    def _unread(self) -> list[tuple[_Channel, int]]:
+        """Return the connections with responses that are not read yet, and how many bytes these have."""
+        return [(each, size) for each in self._channels() if (size := each.total_outbufs_len)]
+
     def _make_room(self, now: float) -> None:
         """Close connections on which nothing happens, the longest idle first, if the limit is near: without
-        room, the server accepts nobody."""
+        room, the server accepts nobody. Close those with responses that are read slowly if these are too
+        much."""
+        self._drop_unread(now)
         limit = self._server.adj.connection_limit
         excess = len(self._sockets) - int(limit * (1 - _FREE_SHARE))
         if excess < 0:
@@ -243,6 +285,21 @@ class WaitressServer:
         dispensable.sort(key=lambda pair: pair[0])
         for _, channel in dispensable[: excess + int(limit * _FREE_SHARE)]:
             channel.handle_close()
+
+    def _drop_unread(self, now: float) -> None:
+        """Close connections whose client reads slowly, the longest unread first, while too much is unread of
+        one client or of all: else one reader would hold up others, also those at its address."""
+        unread = self._unread()
+        rest = sum(size for _, size in unread)
+        rest_by_client: Counter[str] = Counter()
+        for channel, size in unread:
+            rest_by_client[channel.client] += size
+        slow = [(since, *each) for each in unread if (since := each[0].dispensable_since(now)) is not None]
+        for _, channel, size in sorted(slow, key=lambda each: each[0]):
+            if rest > _MAX_UNREAD_BYTES or rest_by_client[channel.client] > _MAX_UNREAD_BYTES_OF_CLIENT:
+                rest -= size
+                rest_by_client[channel.client] -= size
+                channel.handle_close()
 
     def _channels(self) -> list[_Channel]:
         return [channel for server in self._servers for channel in list(server.active_channels.values())]

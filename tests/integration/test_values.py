@@ -12,7 +12,7 @@ import redis
 from lfr.client import Client
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.complete_task import complete_task
-from lfr.operations.inspect import workflow as workflow_description
+from lfr.operations.inspect import values as described_values
 from lfr.operations.inspect.workflow import inspect_step, inspect_workflow
 from lfr.operations.intervene import skip_task, terminate_workflow
 from lfr.operations.start import start_workflow
@@ -189,7 +189,7 @@ def test_a_client_starts_with_any_value_and_without_an_input(redis_url: str, sto
 def test_a_big_output_before_many_steps_stands_in_the_description_a_few_times(
     store: Store, monkeypatch: pytest.MonkeyPatch, client: redis.Redis, lifecycle: Stepper, merge: str
 ) -> None:
-    monkeypatch.setattr(workflow_description, "MAX_INPUT_BYTES", 45_000, raising=False)
+    monkeypatch.setattr(described_values, "MAX_INPUT_BYTES", 45_000)
     fan = " ".join(f"{merge}T{number}" for number in range(20))
     big = {"text": "x" * 10_000}
     id = start_workflow(store, f"{{ A B }} -> {{ {fan} }}").id
@@ -205,3 +205,29 @@ def test_a_big_output_before_many_steps_stands_in_the_description_a_few_times(
     assert (steps["T19"]["input"], steps["T19"]["omitted"]) == (None, ["input"])
     step = inspect_step(store, id, steps["T19"]["index"])
     assert (step["input"], "omitted" in step) == (input, False)
+
+
+def test_the_outputs_of_a_description_are_bounded_but_not_input_and_output_of_the_workflow(
+    store: Store, monkeypatch: pytest.MonkeyPatch, client: redis.Redis, lifecycle: Stepper
+) -> None:
+    monkeypatch.setattr(described_values, "MAX_OUTPUT_BYTES", 35_000)
+    id = start_workflow(store, "A -> B -> C -> D -> E", "i" * 50_000).id
+    index = {step["name"]: step["index"] for step in inspect_workflow(store, id)["steps"]}
+    for name in "ABCDE":
+        end(client, id, index[name], output=name * (30_000 if name in "BE" else 10_000))
+        lifecycle.step()
+    workflow = inspect_workflow(store, id)
+    assert (workflow["state"], workflow["output"]) == ("FINISHED", "E" * 30_000)
+    assert workflow["input"] == "i" * 50_000
+    steps = {step["name"]: step for step in workflow["steps"]}
+    assert {name: step.get("omitted") for name, step in steps.items() if name} == {
+        "A": ["input"],
+        "B": ["output"],
+        "C": ["input"],
+        "D": None,
+        "E": ["output"],
+    }
+    assert steps["A"]["output"] == "A" * 10_000 and steps["D"]["input"] == "C" * 10_000
+    assert steps["B"]["output"] is None and steps["C"]["input"] is None
+    assert inspect_step(store, id, index["B"])["output"] == inspect_step(store, id, index["C"])["input"]
+    assert inspect_step(store, id, index["B"])["output"] == "B" * 30_000

@@ -12,6 +12,7 @@ from lfr.language.graph_rules import MAX_ATTEMPT, MAX_TURNS
 from lfr.lifecycle import items
 from lfr.operations import workflow_filter
 from lfr.operations.archive import parse
+from lfr.operations.inspect.values import MAX_INPUT_BYTES, MAX_OUTPUT_BYTES
 from lfr.operations.select_workflows import MAX_COST, RECORD_COST
 from lfr.roles import lifecycle
 from lfr.store.stream.read_size import MAX_READ_BYTES
@@ -20,6 +21,8 @@ from lfr.tasks import request
 from lfr.tasks.template import MAX_CHARACTERS
 from lfr.tasks.wait_spec import MAX_MATCH_CHARACTERS
 from lfr.values.work import MAX_LOOKS
+from lfr.web import memory, waitress_server
+from lfr.web.large_responses import MAX_ARCHIVE_BYTES
 from tests.support.pages import PAGES, ROOT
 
 PAGE = PAGES["docs/security.md"]
@@ -67,6 +70,20 @@ def test_each_bound_has_its_setting_and_its_test(row: list[str]) -> None:
         ("labels of a workflow; characters of a name, of a value", f"{MAX_LABELS}; 63, {MAX_VALUE}"),
         ("characters of a filter", f"{workflow_filter.MAX_CHARACTERS:,}"),
         (f"ids that one page of a list looks at; a record counts as {RECORD_COST}", f"{MAX_COST:,}"),
+        (
+            "bytes of the inputs of all steps that one description of a workflow has; of the outputs",
+            f"{MAX_INPUT_BYTES // 2**20} MiB; {MAX_OUTPUT_BYTES // 2**20} MiB",
+        ),
+        (
+            "bytes of values in memory for responses that are being made",
+            f"{memory.MAX_BYTES // 2**20} MiB, or one response",
+        ),
+        ("bytes of a workflow that the API archives", f"{MAX_ARCHIVE_BYTES // 2**20} MiB"),
+        (
+            "bytes of responses that one client has not read; all clients",
+            f"{waitress_server._MAX_UNREAD_BYTES_OF_CLIENT // 2**20} MiB;"
+            f" {waitress_server._MAX_UNREAD_BYTES // 2**20} MiB",
+        ),
         ("steps of all parts of a flow that run for items in an archive", f"{parse._MAX_PART_STEPS:,}"),
     ],
 )

@@ -199,6 +199,7 @@ def test_many_requests_in_one_packet_make_few_responses() -> None:
 
 def test_clients_that_do_not_read_their_responses_hold_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waitress_server, "_SHORTEST_RESPONSE_SECONDS", 0.0, raising=False)
+    monkeypatch.setattr(waitress_server, "_MAX_UNREAD_BYTES_OF_CLIENT", 10**9, raising=False)
 
     def long_app(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
         content = app(environ, start)
@@ -212,3 +213,34 @@ def test_clients_that_do_not_read_their_responses_hold_nobody_up(monkeypatch: py
             client.sendall(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
         status, _, body = answer(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert (status, body) == (200, b"fine")
+
+
+def test_a_client_that_reads_nothing_gets_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not read fills the system's temporary folder, which may be memory."""
+    monkeypatch.setattr(waitress_server, "_MAX_UNREAD_BYTES_OF_CLIENT", 15_000_000)
+    with serving(app) as (server, port):
+        with socket.create_connection(("127.0.0.1", port), STALL_SECONDS) as reader:
+            reader.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+            reader.recv(10)
+            eventually(lambda: any(each.total_outbufs_len > 15_000_000 for each in server._channels()))
+            status, headers, body = answer(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (status, headers["retry-after"], headers["connection"]) == (503, "10", "close")
+            assert json.loads(body)["detail"] == "too many bytes of responses to 127.0.0.1 are not read yet"
+            monkeypatch.setattr(waitress_server, "_SHORTEST_RESPONSE_SECONDS", 0.0)
+            eventually(lambda: not server._channels())  # others at that address go on
+        assert answer(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")[0] == 200
+
+
+def test_slow_readers_make_room_if_all_leave_too_much_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waitress_server, "_MAX_UNREAD_BYTES", 30_000_000)
+    with serving(app) as (server, port), ExitStack() as stack:
+        for _ in range(3):
+            reader = stack.enter_context(socket.create_connection(("127.0.0.1", port), STALL_SECONDS))
+            reader.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+            reader.recv(10)
+        eventually(lambda: sum(each.total_outbufs_len > 0 for each in server._channels()) == 3)
+        status, _, body = answer(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (status, b"to all clients are not read" in body) == (503, True)
+        monkeypatch.setattr(waitress_server, "_SHORTEST_RESPONSE_SECONDS", 0.0)
+        eventually(lambda: len(server._channels()) == 1)  # what it has left is little enough
+        assert answer(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")[0] == 200

@@ -226,6 +226,8 @@ def _result_cell(step: Mapping[str, Any]) -> str | Cell:
         return Cell(f"waits {format_wait(wait)}", "dim")
     if items and items["total"] is not None and step["state"] != "DONE":
         return _format_items(items)
+    if "output" in step.get("omitted", ()):
+        return Cell("large: lfr inspect with its index shows it", "dim")
     return short_json(step["output"]) if step["state"] == "DONE" else ""
 
 

@@ -30,9 +30,12 @@ from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.stream.groups import note_stream_command
 from lfr.store.workflows.commit import use_flow_commands
 from lfr.store.workflows.export import WorkflowMissing, load_snapshot, snapshot_commands
+from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.load import watch_new, watch_state
+from lfr.store.workflows.queries import load_records
 from lfr.store.workflows.remains import has_remains
 from lfr.store.workflows.search_indexes import index_commands
+from lfr.store.workflows.sizes import measure_workflows
 
 
 def archive_workflow(store: Store, id: str) -> dict[str, Any]:
@@ -61,6 +64,15 @@ def archive_workflow(store: Store, id: str) -> dict[str, Any]:
     if isinstance(document, NotFound):
         raise document
     return document
+
+
+def archive_bytes(store: Store, id: str) -> int | None:
+    """Return about how many bytes of Redis a workflow takes, with its items; 0 if there is none. None if the
+    server does not permit to ask. Raises BadInput for the id."""
+    id = parse_workflow_id(id)
+    with store.connect() as connection:
+        records = [record for record in load_records(connection, [id]) if record is not None]
+        return measure_workflows(connection, FlowCache(), records)
 
 
 def archive_file_name(document: dict[str, Any]) -> str:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from typing import Any, Final
 
-from lfr.engine.advance import gather_input
-from lfr.engine.step_inputs import InputError
 from lfr.errors import BadInput, NotFound
-from lfr.flow import WORKFLOW_INPUT, Flow
+from lfr.flow import Flow
 from lfr.item_ids import is_item, root_workflow
 from lfr.language.reachability import explain_unfinished
 from lfr.operations.inspect.step_waits import describe_waits
 from lfr.operations.inspect.steps import add_items, describe_steps
 from lfr.operations.inspect.summary import describe_facts, iso_time, summarize
+from lfr.operations.inspect.values import add_step_values, add_workflow_values
 from lfr.operations.lost_workflows import missing_workflow
 from lfr.operations.permitted_actions import describe_actions, describe_step_actions
 from lfr.operations.workers import find_missing_workers, task_of
 from lfr.operations.workflow_ids import parse_workflow_id
-from lfr.states import StepState, WorkflowState
+from lfr.states import StepState
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.workflows.attempt_status import load_task_progress
 from lfr.store.workflows.commit import MAX_BRIEF
@@ -29,7 +27,6 @@ from lfr.store.workflows.history import read_history_since, read_whole_history
 from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import (
     load_flow,
-    load_outputs_with_sizes,
     load_records,
     load_some_outputs,
     load_step,
@@ -38,10 +35,6 @@ from lfr.store.workflows.workflow_deadlines import read_workflow_deadline
 from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.json import Json
 from lfr.values.times import parse_timestamp
-
-MAX_INPUT_BYTES: Final = 64 * 2**20
-"""How many bytes of inputs of steps the description of a workflow has: it has a big output once for itself,
-and once for each step that gets it."""
 
 _MAX_WORDS: Final = 5
 _MAX_WORD_LENGTH: Final = 40
@@ -59,8 +52,8 @@ def inspect_workflow(
     which `follow_workflow` continues; input; output (None unless it has finished); steps, each with the keys
     of `describe_steps`, input, output. Some steps also have:
 
-    omitted    ["input"] if its input would make the inputs of all steps larger than MAX_INPUT_BYTES; then
-               input is None, and `inspect_step` returns it
+    omitted    which of input and output are None because the values of all steps would have more bytes than
+               MAX_INPUT_BYTES and MAX_OUTPUT_BYTES; `inspect_step` returns them
     uri, sink  of a resource
     items      of an iterated step that has started, as `add_items` describes them
     progress   of a running step whose worker reports it: at, fraction (from 0 to 1), text
@@ -88,15 +81,7 @@ def inspect_workflow(
         workflow["actions"] = describe_actions(id, record.state)
         workflow["moment"] = entries[-1].id if entries else ""
         if values:
-            outputs, sizes = load_outputs_with_sizes(connection, id)
-            has_output = record.state is WorkflowState.FINISHED
-            workflow["input"] = outputs.get(WORKFLOW_INPUT, {})
-            workflow["output"] = outputs.get(own_flow.last, {}) if has_output else None
-            remaining = MAX_INPUT_BYTES
-            for step in steps:
-                size = _input_size(step, own_flow, sizes)
-                _add_values(step, own_flow, outputs, omits_input=size > remaining)
-                remaining -= size if size <= remaining else 0
+            add_workflow_values(connection, record, own_flow, workflow, steps)
         else:
             _remove_values([workflow, *steps])
     workflow["steps"] = steps
@@ -125,7 +110,7 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
         add_items(connection, flow, record, entries, {index: step})
         _add_progress_and_waits(connection, id, record.run, [step])
         _add_missing_workers(connection, store.stream, flow, [step])
-        _add_values(step, flow, load_some_outputs(connection, id, [*flow.input_sources[index], index]))
+        add_step_values(step, flow, load_some_outputs(connection, id, [*flow.input_sources[index], index]))
         progress = load_step(connection, record, index)
     facts = describe_facts(entries)
     return {
@@ -184,28 +169,6 @@ def require_flow(connection: Connection, id: str) -> Flow:
     if flow is None:
         raise missing_workflow(connection, id)
     return flow
-
-
-def _input_size(step: Mapping[str, Any], flow: Flow, sizes: Mapping[int, int]) -> int:
-    """Return about how many bytes the input of a step has, by those of the outputs; 0: it has none yet."""
-    if step["state"] == StepState.PENDING:
-        return 0
-    return sum(sizes.get(source, 0) for source in flow.input_sources[step["index"]])
-
-
-def _add_values(
-    step: dict[str, Any], flow: Flow, outputs: Mapping[int, Json], *, omits_input: bool = False
-) -> None:
-    step["input"] = step["output"] = None
-    if step["state"] == StepState.PENDING:
-        return
-    if omits_input:
-        step["omitted"] = ["input"]
-    else:
-        with suppress(InputError):  # the step failed for this reason, and `reason` says so
-            step["input"] = gather_input(flow, lambda source: outputs.get(source, {}), step["index"])
-    if step["state"] in (StepState.DONE, StepState.SKIPPED):
-        step["output"] = outputs.get(step["index"], {})
 
 
 def _add_progress_and_waits(

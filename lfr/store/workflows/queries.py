@@ -64,18 +64,27 @@ def load_running_steps(connection: Connection, id: str) -> dict[int, int]:
     return {index: step.attempt for index, step in progress.steps.items() if step.active}
 
 
-def load_outputs(connection: Connection, id: str) -> dict[int, Json]:
-    """Return all outputs of a workflow by step index; its input at -1. (HGETALL)"""
-    return load_outputs_with_sizes(connection, id)[0]
+def load_outputs_up_to(
+    connection: Connection, id: str, most: int, always: Sequence[int]
+) -> tuple[dict[int, Json], dict[int, int]]:
+    """Return outputs of a workflow by step index, its input at -1, and how many bytes each output has.
 
-
-def load_outputs_with_sizes(connection: Connection, id: str) -> tuple[dict[int, Json], dict[int, int]]:
-    """Return all outputs of a workflow as `load_outputs` does, and how many bytes each has. (HGETALL)"""
-    reply = connection.call("HGETALL", keys.outputs(id))
-    indices, values = list(map(int, reply[::2])), reply[1::2]
+    They are those of `always`, and of the others, by ascending index, as many as have `most` bytes together.
+    The sizes are of all. (HKEYS, HSTRLEN; HMGET)
+    """
+    key = keys.outputs(id)
+    indices = sorted(map(int, connection.call("HKEYS", key)))
+    lengths = connection.execute([("HSTRLEN", key, index) for index in indices])
+    sizes = dict(zip(indices, lengths, strict=True))
     outputs: dict[int, Json] = {}
-    add_outputs(outputs, indices, values)
-    return outputs, dict(zip(indices, map(len, values), strict=True))
+    chosen = [index for index in always if index in sizes]
+    for index, size in sizes.items():
+        if size <= most and index not in always:
+            most -= size
+            chosen.append(index)
+    if chosen:
+        add_outputs(outputs, chosen, connection.call("HMGET", key, *chosen))
+    return outputs, sizes
 
 
 def load_some_outputs(connection: Connection, id: str, indices: Sequence[int]) -> dict[int, Json]:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+import redis
+
 from lfr.errors import WrongType
 from lfr.flow import Flow
 from lfr.store import keys
-from lfr.store.redis.connection import Connection
+from lfr.store.redis.connection import Command, Connection
 from lfr.store.workflows.export import load_own_keys
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.load import Record
@@ -23,15 +25,30 @@ def measure_workflows(connection: Connection, flows: FlowCache, records: Sequenc
     others may share, and without indexes. Large keys are estimated by the server. None if the server does not
     permit the command. (GET, HMGET, MEMORY USAGE)"""
     flow_by_reference = flows.fetch(connection, (record.reference for record in records))
-    commands = [
-        ("MEMORY", "USAGE", key)
-        for record in records
-        for key in _measured_keys(connection, record.id, flow_by_reference.get(record.reference))
-    ]
-    sizes = connection.execute(commands, keep_errors=True)
-    if any(isinstance(size, Exception) for size in sizes):
+    return _measure(
+        connection,
+        [
+            ("MEMORY", "USAGE", key)
+            for record in records
+            for key in _measured_keys(connection, record.id, flow_by_reference.get(record.reference))
+        ],
+    )
+
+
+def measure_description(connection: Connection, id: str, *, values: bool) -> int | None:
+    """Return how many bytes of Redis that take which describes a workflow as a whole, with or without the
+    `values` of its steps. None if the server does not permit the command. (MEMORY USAGE)"""
+    left_out = () if values else (keys.outputs(id), keys.large_values(id))
+    measured = [key for key in keys.whole_data(id) if key not in left_out]
+    return _measure(connection, [("MEMORY", "USAGE", key, "SAMPLES", 0) for key in measured])
+
+
+def _measure(connection: Connection, commands: Sequence[Command]) -> int | None:
+    """Return the sum of the replies; None if the server refuses a command or does not know it."""
+    sizes = connection.execute_unchecked(commands)
+    if any(isinstance(size, redis.ResponseError) for size in sizes):
         return None
-    return sum(size or 0 for size in sizes)
+    return sum(size or 0 for size in connection.check(sizes))
 
 
 def _measured_keys(connection: Connection, id: str, flow: Flow | None) -> list[str]:

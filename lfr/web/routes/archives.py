@@ -12,6 +12,7 @@ from lfr.host.files import write_atomically
 from lfr.operations.archive.archive import archive_file_name, archive_workflow, restore_workflow
 from lfr.values.json import encode_json
 from lfr.web.http import Request, Response, json_response
+from lfr.web.large_responses import archiving
 from lfr.web.route import Parameter, get, post
 from lfr.web.routes.schemas import JSON, OBJECT, TEXT, WORKFLOW_ID, object_schema, ok
 
@@ -50,16 +51,16 @@ ROUTES: Final = (
     ),
     get(
         "/workflows/{id}/archive",
-        _get_archive,
+        archiving(_get_archive),
         "Get the archive of a workflow.",
         responses=ok(OBJECT),
-        problems=(400, 404, 409),
+        problems=(400, 404, 409, 503),
     ),
     post(
         "/workflows/{id}/archive",
-        _write_archive,
+        archiving(_write_archive),
         "Write the archive of a workflow to the server's folder for archives.",
         responses={201: {JSON: object_schema({"file": TEXT})}},
-        problems=(400, 404, 409, 507),
+        problems=(400, 404, 409, 503, 507),
     ),
 )

@@ -141,7 +141,7 @@ _STEP_DETAILS: Final[Mapping[str, Schema]] = {
 }
 
 STEP: Final = object_schema(
-    _STEP, {"input": ANY, "output": ANY, "omitted": array(enum("input")), **_STEP_DETAILS}
+    _STEP, {"input": ANY, "output": ANY, "omitted": array(enum("input", "output")), **_STEP_DETAILS}
 )
 
 

@@ -12,6 +12,7 @@ from lfr.operations.inspect.workflow import inspect_step
 from lfr.operations.intervene import fail_task, retry_task, skip_task
 from lfr.values.json import ABSENT
 from lfr.web.http import Request, Response, json_response, no_content
+from lfr.web.large_responses import describing
 from lfr.web.route import Handler, Route, get, post
 from lfr.web.routes.schemas import (
     ANY,
@@ -90,7 +91,7 @@ _COMPLETION: Final = object_schema(
 ROUTES: Final = (
     get(
         "/workflows/{id}/steps/{index}",
-        _get,
+        describing(_get),
         "Get a step with its values and attempts.",
         responses=ok(WHOLE_STEP),
         problems=(400, 404),

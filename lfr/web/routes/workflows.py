@@ -10,6 +10,7 @@ from lfr.operations.explain.explanation import explain_workflow
 from lfr.operations.inspect.workflow import inspect_workflow, list_history, read_flow, read_flow_text
 from lfr.operations.intervene import delete_workflow, restart_workflow, terminate_workflow
 from lfr.web.http import Request, Response, json_response, no_content, text_response
+from lfr.web.large_responses import describing
 from lfr.web.route import Parameter, delete, get, post
 from lfr.web.routes.schemas import (
     BOOLEAN,
@@ -88,7 +89,7 @@ _ERRORS: Final = (400, 404)
 ROUTES: Final = (
     get(
         "/workflows/{id}",
-        _get,
+        describing(_get),
         "Get a workflow with its steps and its flow.",
         query=(Parameter("values", BOOLEAN, "false: omit inputs, outputs and parameters, cut long reasons"),),
         responses=ok(WORKFLOW),
@@ -96,7 +97,7 @@ ROUTES: Final = (
     ),
     get(
         "/workflows/{id}/state",
-        _get_state,
+        describing(_get_state),
         "Get the state of a workflow and of its steps.",
         responses=ok(STATE_OF_STEPS),
         problems=_ERRORS,
@@ -111,7 +112,7 @@ ROUTES: Final = (
     ),
     get(
         "/workflows/{id}/history",
-        _get_history,
+        describing(_get_history, values=False),
         "Get the history of a workflow, oldest fact first.",
         query=(Parameter("since", TEXT, "only facts after this time, in ISO 8601"),),
         responses=ok(array(FACT)),

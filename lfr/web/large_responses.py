@@ -1,0 +1,58 @@
+"""Makes responses with the values of a workflow within the memory that the server has for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from typing import Final
+
+from lfr.errors import Conflict
+from lfr.operations.archive.archive import archive_bytes
+from lfr.operations.inspect.values import description_bytes
+from lfr.web.http import Request, Response
+from lfr.web.problems import HttpError
+from lfr.web.route import Handler
+
+MAX_ARCHIVE_BYTES: Final = 256 * 2**20
+"""How many bytes of Redis a workflow may take of which the server makes an archive."""
+
+
+def describing(handler: Handler, *, values: bool = True) -> Handler:
+    """Return a handler that reserves memory for the description of its workflow, with its values if `values`
+    and the query permit."""
+    return partial(
+        _reserve,
+        handler,
+        lambda request: description_bytes(
+            request.store, request.path["id"], values=values and request.flag("values", True)
+        ),
+    )
+
+
+def archiving(handler: Handler) -> Handler:
+    """Return a handler that reserves memory for the archive of its workflow. It raises Conflict for one that
+    is too large."""
+    return partial(_reserve, handler, _archive_bytes)
+
+
+def _archive_bytes(request: Request) -> int | None:
+    size = archive_bytes(request.store, request.path["id"])
+    if size is not None and size > MAX_ARCHIVE_BYTES:
+        raise Conflict(
+            f"the workflow takes {size:,} bytes, too many for the API",
+            hint=f"on the server: lfr archive {request.path['id']}",
+        )
+    return size
+
+
+def _reserve(handler: Handler, measure: Callable[[Request], int | None], request: Request) -> Response:
+    """Return the response of a handler. Raises HttpError (503) if there is no memory for it."""
+    share = request.memory.acquire(measure(request))
+    if share is None:
+        detail = "too many large responses are being made; try again"
+        raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": "5"})
+    try:
+        return handler(request)
+    finally:
+        request.memory.release(share)

@@ -1,0 +1,108 @@
+"""Large responses: how many values are in memory for them at once, and who waits or is refused."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+import redis
+
+from lfr.config.settings import Settings
+from lfr.store.redis.connection import Store, open_store
+from lfr.web import large_responses, memory
+from lfr.web.app import make_app
+from lfr.web.auth import AccessPolicy
+from lfr.web.memory import ResponseMemory
+from lfr.web.routes import archives
+from tests.support.waiting import STALL_SECONDS
+from tests.web.conftest import Caller, start
+
+
+def test_small_values_need_no_memory_and_large_ones_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_PATIENCE_SECONDS", 0.0)
+    held = ResponseMemory()
+    assert held.acquire(memory.MAX_BYTES // 2) == memory.MAX_BYTES // 2
+    assert held.acquire(10 * memory.MAX_BYTES) is None and held.acquire(None) is None
+    assert held.acquire(1000) == 0
+    assert held.acquire(memory.MAX_BYTES // 2) == memory.MAX_BYTES // 2
+    held.release(memory.MAX_BYTES // 2)
+    held.release(memory.MAX_BYTES // 2)
+    assert held.acquire(None) == memory.MAX_BYTES  # one at a time may be larger than all of it
+
+
+def test_a_large_response_waits_for_another_and_few_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_PATIENCE_SECONDS", STALL_SECONDS)
+    monkeypatch.setattr(memory, "_MAX_WAITING", 1)
+    held, taken = ResponseMemory(), threading.Event()
+    assert held.acquire(None) == memory.MAX_BYTES
+
+    def wait() -> None:
+        if held.acquire(None):
+            taken.set()
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    while not held._waiting:
+        pass
+    assert held.acquire(None) is None
+    held.release(memory.MAX_BYTES)
+    waiting.join(STALL_SECONDS)
+    assert taken.is_set()
+
+
+@pytest.mark.parametrize("path", ["", "/archive", "/state", "/steps/1"])
+def test_no_more_large_responses_are_made_than_there_is_memory_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(memory, "MAX_BYTES", 60_000)
+    monkeypatch.setattr(memory, "_SMALL_BYTES", 20_000)
+    monkeypatch.setattr(memory, "_PATIENCE_SECONDS", 0.0)
+    call = Caller(make_app(store, AccessPolicy(is_open=True), max_body=100_000))
+    large, small = start(call, input="x" * 50_000), start(call)
+    begun, go_on = threading.Event(), threading.Event()
+    original = archives.archive_workflow
+
+    def slow(*arguments: Any) -> Any:
+        begun.set()
+        assert go_on.wait(STALL_SECONDS)
+        return original(*arguments)
+
+    monkeypatch.setattr(archives, "archive_workflow", slow)
+    first: list[int] = []
+    thread = threading.Thread(
+        target=lambda: first.append(call("GET", f"/workflows/{large}/archive").status), daemon=True
+    )
+    thread.start()
+    assert begun.wait(STALL_SECONDS)
+    refused = call("GET", f"/workflows/{large}{path}")
+    assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
+    assert refused.json["detail"] == "too many large responses are being made; try again"
+    assert call("GET", f"/workflows/{small}").status == 200
+    assert call("GET", f"/workflows/{large}?values=false").status == 200
+    go_on.set()
+    thread.join(STALL_SECONDS)
+    assert first == [200]
+    assert call("GET", f"/workflows/{large}{path}").status == 200
+
+
+def test_an_archive_that_is_too_large_is_for_the_command_line(
+    call: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(large_responses, "MAX_ARCHIVE_BYTES", 100_000)
+    id = start(call, input="x" * 20_000)
+    assert call("GET", f"/workflows/{id}/archive").status == 200
+    id = start(call, input="x" * 90_000)
+    refused = call("GET", f"/workflows/{id}/archive")
+    assert (refused.status, refused.json["hint"]) == (409, f"on the server: lfr archive {id}")
+    assert "too many for the API" in refused.json["detail"]
+
+
+def test_a_server_that_may_not_ask_for_sizes_makes_one_large_response_at_a_time(
+    redis_url: str, client: redis.Redis
+) -> None:
+    client.acl_setuser("small", enabled=True, nopass=True, keys="*", commands=["+@all", "-memory"])
+    store = open_store(Settings(redis_url=redis_url, redis_username="small", redis_password="any"))
+    call = Caller(make_app(store, AccessPolicy(is_open=True), max_body=1000))
+    id = start(call)
+    assert call("GET", f"/workflows/{id}").status == call("GET", f"/workflows/{id}/archive").status == 200
