@@ -299,3 +299,12 @@ def test_codes_cannot_be_guessed_at_leisure_nor_asked_for_where_there_are_none(
     assert console("POST", "/login", code, content_type="text/plain").status == 200
     without = Caller(make_console(lambda *_: [], policy, read_static_files()))
     assert without("POST", "/login", "guess", content_type="text/plain").status == 404
+
+
+def test_no_address_of_the_console_begins_at_the_root() -> None:
+    """A proxy may have the console below a path of its own."""
+    pattern = re.compile(r"""(?:href=\$?\{?|src=|navigate\(|buildAddress\(|fetch\()["`]/""")
+    folder = Path(__file__).parents[2] / "console_static"
+    scripts = [path for path in folder.rglob("*.js") if "vendor" not in path.parts]
+    assert len(scripts) > 30
+    assert not [path.name for path in scripts if pattern.search(path.read_text())]
