@@ -93,7 +93,7 @@ export function EventsPage() {
           }
           <h2>On the stream</h2>
           <p class="muted">
-            Tasks that a group of workers does are in its queue: <a href="/system">System</a> lists it.
+            Tasks that a group of workers does are in its queue: <a href="system">System</a> lists it.
           </p>
           <p class="tools">
             <${Filter}
