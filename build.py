@@ -101,9 +101,6 @@ STAGED_TESTS = ("tests/unit/test_layers.py", "tests/unit/test_glossary.py")
 WITH_ARGUMENTS = ("demo", "fast", "test", "faults", "mutations", "bench", "lock", "release")
 """The commands that take arguments."""
 
-WITH_ARGUMENTS = ("demo", "fast", "test", "faults", "mutations", "bench", "lock", "release")
-"""The commands that take arguments."""
-
 FUZZ_COUNT = 200_000
 """Number of texts of each of the two sorts that --fuzz compiles."""
 
