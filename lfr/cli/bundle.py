@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from lfr.cli.signals import ignore_signals
 from lfr.host.child_processes import RoleProcesses
 from lfr.host.valkey import ValkeyServer
 from lfr.host.valkey_address import write_address
@@ -56,14 +56,8 @@ def running_bundle(
         # Registered before the start, so that an interruption during the start stops the server, too.
         stack.callback(lambda: bundle.server.stop())
         stack.enter_context(processes)
-        stack.callback(_ignore_stop_signals)
+        stack.callback(ignore_signals)
         bundle.start_server()
         for arguments in roles:
             bundle.start_role(arguments)
         yield bundle
-
-
-def _ignore_stop_signals() -> None:
-    """Let neither another stop signal nor the end of a role (SIGCHLD) interrupt the clean-up."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL if number == signal.SIGCHLD else signal.SIG_IGN)

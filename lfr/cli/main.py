@@ -18,14 +18,6 @@ _OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBAD
 _DEFECT_HINT = "please report it; LOG_LEVEL=DEBUG shows where"
 
 
-class _Interrupted(KeyboardInterrupt):
-    """Ctrl-C. See `_unwind_on_signals`."""
-
-
-class _Stopped(SystemExit):
-    """SIGTERM or SIGHUP. Its class tells it from the `sys.exit` of a user's file."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (default: that of this process) and return its exit code. Raises nothing."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -63,6 +55,7 @@ def _run(words: list[str]) -> int:
     if words in (["--version"], ["version"]):
         sys.stdout.write(f"lfr {__version__}\n")
         return 0
+    from lfr.cli.signals import signals_that_unwind
     from lfr.cli.ui.parser import parse_command_line
     from lfr.cli.ui.terminal import process_terminal
 
@@ -71,8 +64,8 @@ def _run(words: list[str]) -> int:
     if call is None:
         return 0
     handler, arguments = call
-    _unwind_on_signals()
-    code = handler.run(arguments, terminal) or 0
+    with signals_that_unwind():
+        code = handler.run(arguments, terminal) or 0
     if code == 0 and hasattr(arguments, "confirmations"):
         from lfr.cli.ui.options import raise_unconfirmed
 
@@ -80,38 +73,22 @@ def _run(words: list[str]) -> int:
     return code
 
 
-def _unwind_on_signals() -> None:
-    """Make SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that `finally` and `with` clean up.
-
-    A signal that is ignored (nohup) stays ignored. Roles install handlers of their own. Ctrl-C raises a
-    subclass of KeyboardInterrupt: if KeyboardInterrupt itself leaves code that `exec` runs, such as that of
-    dataclasses, CPython kills the process at its exit, even if the exception is caught.
-    """
-    import signal
-
-    from lfr.cli.exit_codes import ExitCode
-
-    def unwind(number: int, _: object) -> None:
-        raise _Stopped(int(ExitCode.HUNG_UP if number == signal.SIGHUP else ExitCode.STOPPED))
-
-    def interrupt(number: int, _: object) -> None:
-        raise _Interrupted
-
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, interrupt)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, unwind)
-
-
 def _report(error: BaseException) -> int:
     from lfr.cli.exit_codes import ExitCode, exit_code
+    from lfr.cli.signals import ChildDied, find_thrown
     from lfr.cli.ui.parser import UsageError
     from lfr.cli.ui.terminal import process_terminal
     from lfr.errors import LfrError
     from lfr.values.printable import printable
 
     terminal = process_terminal()
+    thrown = find_thrown(error)
+    if isinstance(thrown, ChildDied):
+        error = thrown.error
+    elif thrown is not None:
+        if isinstance(error, LfrError):  # of the clean-up
+            terminal.print_error(error)
+        error = thrown
     match error:
         case SystemExit(code=int(code)):
             return code

@@ -40,6 +40,7 @@ def terminate_with_parent(number: int = signal.SIGTERM) -> Callable[[], None]:
     def set_death_signal() -> None:
         prctl(_PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:  # it died before
+            signal.signal(number, signal.SIG_DFL)  # the parent may have deferred its handler
             os.kill(os.getpid(), number)
 
     return set_death_signal

@@ -42,9 +42,10 @@ def write_atomically(path: Path, content: str | bytes, mode: int | None = None) 
             new.chmod(mode)  # whatever the umask is
         new.replace(target)
     except OSError as error:
+        raise CannotWrite(f"cannot write {path}: {error.strerror}") from None
+    finally:  # also if a signal ends the command
         with suppress(OSError):
             new.unlink(missing_ok=True)
-        raise CannotWrite(f"cannot write {path}: {error.strerror}") from None
 
 
 def _write_special_file(path: Path, content: str | bytes) -> None:

@@ -151,7 +151,8 @@ class ValkeyServer:
             return self.address
         path = self._data.absolute() / _SOCKET
         if not is_first or len(os.fsencode(path)) > _LONGEST_PATH:  # or a file system without sockets
-            self._socket_folder = self._socket_folder or Path(tempfile.mkdtemp(prefix="lfr-"))
+            with deferred_signals():
+                self._socket_folder = self._socket_folder or Path(tempfile.mkdtemp(prefix="lfr-"))
             path = self._socket_folder / _SOCKET
         return Address(str(path))
 

@@ -8,6 +8,7 @@ bootstrap takes over.
 This runs before the version of Python is checked, so it must run under old versions too.
 """
 
+import _signal  # without the import of enum that signal costs
 import fcntl
 import os
 import stat
@@ -28,12 +29,13 @@ DAY_SECONDS = 86400
 DEFECT = 70
 CANNOT_WRITE = 73
 BAD_SETTINGS = 78
-INTERRUPTED = 130
 """As in lfr/cli/exit_codes.py, which cannot be imported yet. 1 would mean that a workflow has failed."""
 
 
 def start():
     """Unpack the file unless it is unpacked already, then run lfr."""
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # until lfr has handlers: no traceback at Ctrl-C
     if sys.version_info < (3, 11):
         give_up(BAD_SETTINGS, "lfr needs Python 3.11 or newer; this is Python %d.%d" % sys.version_info[:2])
     folder = os.environ.get("SHIV_ROOT") or "~/.shiv"
@@ -88,8 +90,6 @@ def unpack(root, target):
     except OSError as error:
         message = "lfr: cannot unpack itself into %s: %s; set SHIV_ROOT to a folder that can be written"
         give_up(CANNOT_WRITE, message % (root, error.strerror or error))
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
     finally:
         os.umask(mask)
     try:

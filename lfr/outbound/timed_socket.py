@@ -76,7 +76,8 @@ def _look_up(host: str, port: int, deadline: float) -> list[tuple[socket.Address
     """Return the addresses of a host as the socket module takes them, each with its family."""
     with suppress(socket.gaierror):
         return _call_getaddrinfo(host, port, socket.AI_NUMERICHOST)
-    if not _LOOKUPS.acquire(timeout=remaining(deadline)):
+    slots = _LOOKUPS
+    if not slots.acquire(timeout=remaining(deadline)):
         raise TimeoutError
     results: SimpleQueue[list[tuple[socket.AddressFamily, Any]] | Exception] = SimpleQueue()
 
@@ -86,12 +87,12 @@ def _look_up(host: str, port: int, deadline: float) -> list[tuple[socket.Address
         except Exception as error:
             results.put(error)
         finally:
-            _LOOKUPS.release()
+            slots.release()
 
     try:
         threading.Thread(target=look_up, name="look-up", daemon=True).start()
     except RuntimeError:  # the system has no further thread
-        _LOOKUPS.release()
+        slots.release()
         raise OSError("the system has no thread for the look-up") from None
     try:
         result = results.get(timeout=remaining(deadline))

@@ -6,7 +6,6 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from tempfile import mkstemp
 from typing import Final, NamedTuple
 
 from lfr.config.settings import Settings
@@ -92,11 +91,12 @@ def _create(file: Path) -> None:
 
     If another process creates it first, its token stays. (link(2) fails if the name exists)
     """
-    descriptor, temporary = mkstemp(prefix=f".{file.name}.", dir=file.parent)  # with mode 0600
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}.new")
     try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w") as stream:
             stream.write(f"{secrets.token_urlsafe(32)}\n")
         with suppress(FileExistsError):
             os.link(temporary, file)
-    finally:
-        os.unlink(temporary)
+    finally:  # also if a signal ends the command
+        temporary.unlink(missing_ok=True)

@@ -193,7 +193,7 @@ def _import(path: Path, file: str) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except BaseException as error:  # whatever the user's file raises
-        if isinstance(error, KeyboardInterrupt) or is_unwinding(error):
+        if is_unwinding(error) or (error.__cause__ is not None and is_unwinding(error.__cause__)):
             raise
         reason = " ".join(describe_exception(error).split())
         raise BadInput(f"it cannot be imported: {reason}", place=_error_place(error, path, file)) from error
@@ -210,7 +210,9 @@ def _free_module_name(stem: str) -> str:
 
 def is_unwinding(error: BaseException) -> bool:
     """Return whether a signal has raised this to stop the process, and not `sys.exit` in a user's file."""
-    return isinstance(error, SystemExit) and type(error) is not SystemExit
+    return isinstance(error, KeyboardInterrupt) or (
+        isinstance(error, SystemExit) and type(error) is not SystemExit
+    )
 
 
 def describe_exception(error: BaseException) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 from argparse import Namespace
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -12,6 +12,7 @@ from typing import Final
 from lfr.cli.bundle import Bundle, running_bundle
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import ExitCode
+from lfr.cli.signals import raise_when_children_die
 from lfr.cli.ui.format_workflow import format_workflow
 from lfr.cli.ui.terminal import Terminal
 from lfr.cli.watch import EXIT_CODES_BY_STATE, watch_progress
@@ -24,10 +25,11 @@ _TIMEOUT_SECONDS: Final = 120.0
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> int:
-    from lfr.host.child_processes import RoleProcesses
+    from lfr.host.child_processes import RoleProcesses, deferred_signals
 
-    with TemporaryDirectory(prefix="lfr-demo-") as temporary:
-        folder = Path(temporary)
+    with ExitStack() as stack:
+        with deferred_signals():
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="lfr-demo-")))
         roles = (
             ("lifecycle",),
             ("wait",),
@@ -37,8 +39,9 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
         # Without the user's configuration, so that the demo is the same everywhere.
         processes = RoleProcesses({"LFR_CONFIG": os.devnull}, log_folder=folder)
         with running_bundle(folder, roles, processes) as bundle:
-            signal.signal(signal.SIGCHLD, lambda *_: _check_alive(bundle))
-            _check_alive(bundle)
+            raise_when_children_die(lambda: _find_death(bundle))
+            if death := _find_death(bundle):
+                raise death
             names = ", ".join(arguments[0] for arguments in roles)
             terminal.print_err(f"Valkey runs on {bundle.server.address.url}, with the roles {names}.")
             terminal.print_err("The flow, as in examples/demo.flow:\n")
@@ -66,12 +69,13 @@ def _run_flow(bundle: Bundle, text: str, terminal: Terminal) -> int:
     return EXIT_CODES_BY_STATE.get(state, ExitCode.TIMED_OUT)
 
 
-def _check_alive(bundle: Bundle) -> None:
-    """Raise Conflict, with the end of its log, if a role or the server has died; nothing would progress."""
+def _find_death(bundle: Bundle) -> Conflict | None:
+    """Return an error, with the end of its log, if a role or the server has died; nothing would progress."""
     for process in bundle.processes.pop_exited():
-        raise Conflict(f"the role {process.name} has died: {process.log_tail() or 'its log is empty'}")
+        return Conflict(f"the role {process.name} has died: {process.log_tail() or 'its log is empty'}")
     if not bundle.server.is_running():
-        raise Conflict("the bundled Valkey has died")
+        return Conflict("the bundled Valkey has died")
+    return None
 
 
 HANDLER = Handler(

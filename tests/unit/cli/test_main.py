@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shlex
 import signal
 import subprocess
@@ -276,28 +275,6 @@ def test_an_interruption_has_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("lfr.cli.main._run", interrupted)
     assert main(["list"]) == ExitCode.INTERRUPTED
-
-
-def test_an_interruption_of_generated_code_has_its_code(tmp_path: Path) -> None:
-    """`exec` runs such code, for example that of dataclasses. See `_unwind_on_signals`."""
-    (tmp_path / "interrupted.py").write_text("""
-import os, signal, sys
-import lfr.cli.ui.parser, lfr.errors  # before: code that ends well makes CPython forget the interruption
-from lfr.cli import main as cli
-def run(words):
-    cli._unwind_on_signals()
-    exec("os.kill(os.getpid(), signal.SIGINT)")
-cli._run = run
-sys.exit(cli.main(["list"]))
-""")
-    done = subprocess.run(
-        [sys.executable, "-m", "interrupted"],
-        capture_output=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (ExitCode.INTERRUPTED, b"\n")
 
 
 def test_every_exit_code_has_a_meaning_and_none_is_systemds() -> None:

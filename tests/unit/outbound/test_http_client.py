@@ -126,6 +126,16 @@ def test_a_server_that_reads_nothing() -> None:
         assert request(location, bytes(50_000_000)) == "no whole answer within 0.3 s"
 
 
+@contextmanager
+def look_ups_that_end(is_over: threading.Event) -> Iterator[None]:
+    """After the block let the look-ups go on, and wait for their threads."""
+    yield
+    is_over.set()
+    for thread in threading.enumerate():
+        if thread.name == "look-up":
+            thread.join(STALL_SECONDS)
+
+
 def test_a_look_up_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
     is_over, system = threading.Event(), socket.getaddrinfo
 
@@ -135,8 +145,8 @@ def test_a_look_up_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
         return system("x", 1, flags=socket.AI_NUMERICHOST)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    assert request(WebLocation("http", "slow.example", 80, "/")) == "no whole answer within 0.3 s"
-    is_over.set()
+    with look_ups_that_end(is_over):
+        assert request(WebLocation("http", "slow.example", 80, "/")) == "no whole answer within 0.3 s"
 
 
 def test_a_handshake_that_does_not_end() -> None:
@@ -227,7 +237,7 @@ def test_look_ups_that_do_not_end_are_few(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     monkeypatch.setattr("lfr.outbound.timed_socket._LOOKUPS", threading.BoundedSemaphore(3))
-    reasons = [request(WebLocation("http", f"{i}.example", 80, "/"), seconds=0.01) for i in range(9)]
-    is_over.set()
+    with look_ups_that_end(is_over):
+        reasons = [request(WebLocation("http", f"{i}.example", 80, "/"), seconds=0.01) for i in range(9)]
     assert len(begun) == 3
     assert set(reasons) == {"no whole answer within 0.01 s"}
