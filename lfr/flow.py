@@ -19,6 +19,7 @@ from functools import cached_property, lru_cache
 from typing import Final, TypeAlias
 
 from lfr.step_options import (
+    CALL_PREFIX,
     EACH,
     LOAD,
     STORE,
@@ -29,6 +30,7 @@ from lfr.step_options import (
     parse_step_options,
     task_parameters,
 )
+from lfr.values.checks import read_whole_number
 from lfr.values.json import Json
 
 WORKFLOW_INPUT: Final = -1
@@ -81,6 +83,28 @@ class Step:
     def task(self) -> str:
         """The task that a worker is chosen for: the one behind the alias, or the name itself."""
         return self.base or self.name
+
+    @property
+    def is_call(self) -> bool:
+        """Whether the step runs a stored flow as its child. An iterated one does so in each of its items."""
+        return self.kind is StepKind.TASK and not self.iterate and self.task.startswith(CALL_PREFIX)
+
+    @property
+    def called_flow(self) -> str:
+        """The name of the stored flow that the step, or each of its items, calls; empty if it is no call."""
+        is_task = self.kind is StepKind.TASK and self.task.startswith(CALL_PREFIX)
+        return self.task.removeprefix(CALL_PREFIX) if is_task else ""
+
+    @property
+    def called_version(self) -> int | None:
+        """The version that a call names, if it is one; None: the latest."""
+        parameters = task_parameters(self.parameters)
+        return read_whole_number(parameters.get("version")) if isinstance(parameters, dict) else None
+
+    @property
+    def has_children(self) -> bool:
+        """Whether child workflows run for the step: the items of an iteration, or the flow that it calls."""
+        return self.iterate or self.is_call
 
     @property
     def ignores_input(self) -> bool:
@@ -204,6 +228,16 @@ class Flow:
     def own_steps(self) -> tuple[Step, ...]:
         """The steps of the flow, or of the part."""
         return self.steps[self.first : self.last + 1]
+
+    @cached_property
+    def steps_with_children(self) -> tuple[int, ...]:
+        """The indices of `own_steps` that are iterated or call a flow, in ascending order."""
+        return tuple(step.index for step in self.own_steps if step.has_children)
+
+    @cached_property
+    def has_calls(self) -> bool:
+        """Whether a step of the whole flow calls a stored flow, itself or in each of its items."""
+        return any(step.called_flow for step in self.steps)
 
     @property
     def size(self) -> int:

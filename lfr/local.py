@@ -15,6 +15,7 @@ from lfr.engine.step_inputs import normalize_input
 from lfr.errors import BadInput
 from lfr.flow import Flow
 from lfr.flow_inputs import complete_input
+from lfr.step_options import CALL_PREFIX
 from lfr.tasks.catalogue import DELAY
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.wait_spec import parse_delay
@@ -55,7 +56,8 @@ def run_local(
     task, and `skipped` for each step whose guard says no.
 
     A `wait:delay` without a function does not wait: its output is its input. Every other built-in task needs
-    a function under its name: `request:...`, `resource:load`, `resource:store`.
+    a function under its name: `request:...`, `resource:load`, `resource:store`, and `flow:NAME` for the call
+    of a stored flow; that function may call `run_local`.
 
     `input` may be any JSON value; None: there is none, which counts as {}. Tasks exchange JSON, as workers
     do: a task cannot change the input of another one. Exceptions of functions pass through. `base` is that of
@@ -100,6 +102,9 @@ def _find(tasks: Mapping[str, Function], name: str, base: str) -> Function:
             return tasks[key]
     if base in _BUILT_IN:
         return _BUILT_IN[base]
+    if base.startswith(CALL_PREFIX):
+        hint = f'give one, as {{"{base}": lambda input: run_local(TEXT, tasks, input)}}'
+        raise LocalFailure(f"{base} is a stored flow, and there is no function for it", hint=hint)
     alias = "" if name == base else f", which is an alias of {base}"
     raise LocalFailure(f"there is no function for task {name}{alias}")
 

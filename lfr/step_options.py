@@ -18,6 +18,9 @@ from lfr.values.json import Json
 EACH: Final = "lfr:each"
 """The task of an iterated step. The lifecycle runs it: one workflow for each item."""
 
+CALL_PREFIX: Final = "flow:"
+"""The prefix of the tasks that call a stored flow. The lifecycle runs it as a child workflow."""
+
 LOAD: Final = "resource:load"
 """The task of a resource as a source."""
 
@@ -92,6 +95,11 @@ class Invocation(NamedTuple):
     base: str
     parameters: Json
     options: StepOptions = NO_OPTIONS
+
+
+def is_for_lifecycles(base: str) -> bool:
+    """Return whether a task runs children: only lifecycles do it."""
+    return base == EACH or base.startswith(CALL_PREFIX)
 
 
 def task_parameters(parameters: Json) -> Json:

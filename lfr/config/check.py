@@ -141,6 +141,7 @@ _BOUNDS: Final[Mapping[str, Check]] = {
     "resources.size": _SIZE,
     "resources.timeout": _TIMEOUT,
     "iterate.limit": whole_number(1, 1_000_000),
+    "calls.depth": whole_number(1, 100),
     "request.size": _SIZE,
     "api.token": _TOKEN,
     "api.read_token": _TOKEN,

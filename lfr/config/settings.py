@@ -150,6 +150,12 @@ class Settings:
         "maximum number of items of an iterated step (`*`) that run at the same time; iterations within "
         "each other share it",
     )
+    calls_depth: int = _setting(
+        16,
+        "calls.depth",
+        "in how many workflows, one within the other, a called flow may run: each call and each iteration "
+        "around it counts",
+    )
     request_urls: Mapping[str, str] = _setting(
         {}, "request.urls", "base URLs of request: tasks, by environment and category: global.base and so on"
     )

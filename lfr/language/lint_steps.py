@@ -37,12 +37,15 @@ def lint_steps(compiled: Compiled) -> Iterator[Problem]:
 def lint_unserved(
     compiled: Compiled, find_unserved: Callable[[Iterable[str]], Mapping[str, tuple[str, str]]]
 ) -> Iterator[Problem]:
-    """Warn of each task that nobody does, as `find_unserved` says, where it stands first."""
+    """Warn of each task that nobody does, as `find_unserved` says, where it stands first. It is given a call
+    as `flow:NAME` or `flow:NAME@VERSION`."""
     offsets: dict[str, int] = {}
     for step in compiled.flow.steps:
         if step.kind in (StepKind.TASK, StepKind.RESOURCE):
             name = step.task or (STORE if step.sink else LOAD)
             if find_built_in(name) is not None or not is_reserved(name):  # else an error says so
+                if step.called_flow and step.called_version is not None:
+                    name = f"{name}@{step.called_version}"
                 offsets.setdefault(name, compiled.offsets[step.index])
     for name, (message, hint) in find_unserved(offsets).items():
         yield Problem(offsets[name], message, hint)

@@ -1,1 +1,1 @@
-"""The part of the lifecycle role that runs the items of iterated steps."""
+"""The part of the lifecycle role that runs the children of workflows: items and calls."""

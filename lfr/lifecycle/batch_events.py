@@ -10,8 +10,8 @@ from typing import Final
 from lfr import events
 from lfr.errors import TooLarge
 from lfr.item_ids import parse_item_id
-from lfr.lifecycle.items import ItemEvents
-from lfr.step_options import EACH
+from lfr.lifecycle.item_events import ItemEvents
+from lfr.step_options import is_for_lifecycles
 from lfr.store import keys
 from lfr.store.stream.cleanup import LoggedReceipt
 from lfr.store.stream.entries import Entry, entry_bytes
@@ -26,7 +26,7 @@ class BatchEvents:
     """The events of a batch, classified.
 
     results    end-task events by workflow, in the order of the stream
-    items      events of iterated steps, by workflow
+    items      events of iterated steps and calls, by workflow
     notices    events that need nothing but a receipt
     malformed  events that cannot be understood, with the reason
     strays     start-tasks that no lifecycle has routed; they are among `foreign`, too
@@ -134,8 +134,8 @@ class BatchEvents:
 
 def classify_batch(entries: Sequence[Entry]) -> BatchEvents:
     """Classify the events of a batch. An end-task of which only the output is malformed becomes a failure of
-    its step; start-tasks but those of iterated steps, receipts and users' events are foreign. Large values of
-    foreign events are not decoded: that such a value is JSON is not checked."""
+    its step; start-tasks but those of steps with children, receipts and users' events are foreign. Large
+    values of foreign events are not decoded: that such a value is JSON is not checked."""
     batch_events = BatchEvents()
     decoded = events.decode_all([_own_fields(entry.fields) for entry in entries])
     for entry, values in zip(entries, decoded, strict=True):
@@ -149,7 +149,7 @@ def classify_batch(entries: Sequence[Entry]) -> BatchEvents:
 def _own_fields(fields: events.Fields) -> events.Fields:
     """Return the fields that a lifecycle reads."""
     is_result = events.peek_kind(fields) == events.END_TASK and not events.is_copy(fields)
-    if is_result or events.peek_base(fields) == EACH:
+    if is_result or is_for_lifecycles(events.peek_base(fields) or ""):
         return fields
     return events.without_large_values(fields)
 
@@ -169,9 +169,12 @@ def _classify(batch_events: BatchEvents, entry: Entry, values: events.Values | e
     elif kind in events.WORKFLOW_EVENTS:
         _classify_workflow_event(batch_events, entry, kind, str(values.get(b"workflow")))
     elif kind == events.CANCEL_TASK:
-        events.parse_cancel_task(values)
-        batch_events.notices.append(entry)
-    elif kind == events.START_TASK and values.get(b"base") == EACH:
+        cancel = events.parse_cancel_task(values)
+        if entry.stream == keys.ENDS:  # of a call
+            batch_events.items.setdefault(cancel.workflow, ItemEvents()).add_cancel(entry, cancel)
+        else:
+            batch_events.notices.append(entry)
+    elif kind == events.START_TASK and is_for_lifecycles(str(values.get(b"base"))):
         start = events.parse_start_task(values)
         batch_events.items.setdefault(start.workflow, ItemEvents()).add_start(entry, start)
     else:

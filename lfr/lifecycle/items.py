@@ -6,16 +6,15 @@ The events that concern the items of a workflow:
     end-workflow, failed-workflow   of an item: collect its output and begin the next item; or fail the step
     terminated-workflow             terminate the items that run
 
-All events of one workflow are processed in one transaction, under the watch of its record. Only the items
-that are to be terminated or restarted are changed before, each in a transaction of its own: to do that twice
-does no harm.
+All events of one workflow, those of its calls included (`lfr.lifecycle.calls`), are processed in one
+transaction, under the watch of its record. Only the children that are to be terminated, restarted or deleted
+are changed before, each in a transaction of its own: to do that twice does no harm.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Final
 
 from lfr import events
@@ -29,6 +28,8 @@ from lfr.engine.items import (
 )
 from lfr.engine.transition import UNTOUCHED, Fact, FactKind, StepResult, Transition
 from lfr.item_ids import ItemId
+from lfr.lifecycle.calls import CallsProcessor
+from lfr.lifecycle.item_events import ItemEvents
 from lfr.operations.intervene import intervene, transition_if_allowed
 from lfr.states import WorkflowState
 from lfr.step_options import EACH
@@ -37,7 +38,7 @@ from lfr.store.queues.routes import RouteCache, Routes
 from lfr.store.queues.settle import processed_commands
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
-from lfr.store.stream.entries import ConsumerId, Entry, append_command
+from lfr.store.stream.entries import ConsumerId, append_command
 from lfr.store.workflows.attempt_status import is_active
 from lfr.store.workflows.commit import transition_commands
 from lfr.store.workflows.flow_cache import FlowCache
@@ -63,65 +64,25 @@ _MAX_LOOKS: Final = 4 * MAX_LOOKS
 """How many looks the guards and merges of all items that begin together may take."""
 
 
-@dataclass(slots=True)
-class ItemEvents:
-    """The events of a pass that concern the iterated steps of one workflow, in the order of the stream.
-
-    entries        the entries of these events
-    starts         the latest start of each step, by index
-    ended          items that have ended
-    is_terminated  whether the workflow was terminated
-    """
-
-    entries: list[Entry] = field(default_factory=list)
-    starts: dict[int, events.StartTask] = field(default_factory=dict)
-    ended: list[ItemId] = field(default_factory=list)
-    is_terminated: bool = False
-
-    def add_start(self, entry: Entry, start: events.StartTask) -> None:
-        """Add the start of a step. A restart has no items: it does not replace the start that has them."""
-        self.entries.append(entry)
-        former = self.starts.get(start.index)
-        is_other = former is None or (former.attempt, former.run) != (start.attempt, start.run)
-        if is_other or isinstance(start.input, list):
-            self.starts[start.index] = start
-
-    def add_end(self, entry: Entry, item: ItemId) -> None:
-        """Add the end of an item."""
-        self.entries.append(entry)
-        self.ended.append(item)
-
-    def add_termination(self, entry: Entry) -> None:
-        """Add the termination of the workflow."""
-        self.entries.append(entry)
-        self.is_terminated = True
-
-    def current_starts(self, run: str) -> dict[int, events.StartTask]:
-        """Return the starts of this run of the workflow."""
-        return {index: start for index, start in self.starts.items() if start.run == run}
-
-    def indices(self) -> list[int]:
-        """Return the indices of the steps that start or whose items have ended, in ascending order."""
-        return sorted({*self.starts, *(item.index for item in self.ended)})
-
-
 class ItemsProcessor:
-    """Processes the events of iterated steps for a consumer of the lifecycle role."""
+    """Processes the events of iterated steps and calls for a consumer of the lifecycle role."""
 
     def __init__(
         self, store: Store, consumers: Sequence[ConsumerId], flows: FlowCache, route_cache: RouteCache
     ) -> None:
         self._limit = store.settings.iterate_limit
+        self._calls = CallsProcessor(store, flows, route_cache)
         self._consumers = consumers
         self._flows = flows
         self._route_cache = route_cache
 
     def process(self, connection: Connection, id: str, item_events: ItemEvents, looks: LookBudget) -> None:
-        """Process and acknowledge the events that concern the iterated steps of workflow `id`. Before that,
+        """Process and acknowledge the events that concern the children of workflow `id`. Before that,
         terminate or restart open items, if they say so. Raises ItemsMissing if inputs or outputs are lost.
 
         The guards and merges of each item that begins have a budget, and share one; what they use of it is
         taken from `looks`, the budget of the pass."""
+        self._calls.prepare(connection, id, item_events)
         if item_events.is_terminated:
             self._change_open_items(connection, id, None, WorkflowState.TERMINATED)
         restarted: list[ItemId] = []
@@ -222,6 +183,10 @@ class ItemsProcessor:
             results += change.failures
             if change.is_complete:
                 results.append(self._result(connection, id, change))
+        calls = self._calls.decide(connection, routes, workflow, item_events, shared)
+        commands += calls.commands
+        results += calls.results
+        facts += (fact for change in calls.transitions for fact in change.facts)
         simulated = sum(fact.is_simulated for fact in facts)
         transitions = (
             [Transition(state=workflow.progress.state, facts=facts, simulated=simulated)] if facts else []

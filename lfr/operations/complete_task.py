@@ -40,8 +40,8 @@ def complete_task(
     against completing a later attempt; without it (None), the attempt that runs now is completed. `run` as
     in the start-task protects against completing a task of a later workflow with the same id. Without a
     `reason` (None) or an `output` (ABSENT), the event has none. A wait: task is cancelled, too. Raises
-    BadInput, also for an iterated step; NotFound; and Conflict if the task, or this attempt of it, does not
-    run. It may end before the event is processed: then the event changes nothing.
+    BadInput, also for an iterated step or a call; NotFound; and Conflict if the task, or this attempt of it,
+    does not run. It may end before the event is processed: then the event changes nothing.
     """
     id = parse_workflow_id(id)
     if status not in tuple(events.Status):
@@ -63,6 +63,9 @@ def complete_task(
         raise BadInput(f"step {index} of {id} is {step.name}, not {name}")
     if step.iterate:
         raise BadInput(f"step {index} of {id} is iterated", hint="end the tasks of its items")
+    if step.is_call:
+        hint = f"lfr skip {id} {index} gives it an output; or end the tasks of its child"
+        raise BadInput(f"step {index} of {id} ends with the flow that it calls", hint=hint)
     if not progress.active:
         hint = f"lfr restart {id} starts it again" if progress.waiting and record.state.has_ended else ""
         message = f"step {index} of {id} does not run, so it cannot end"

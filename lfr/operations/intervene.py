@@ -10,7 +10,7 @@ from lfr.engine.interventions import StepAction, fail_step, restart, retry_step,
 from lfr.engine.step_inputs import normalize_value
 from lfr.engine.transition import Transition
 from lfr.errors import WrongType
-from lfr.flow import Flow, FlowParts
+from lfr.flow import Flow
 from lfr.item_ids import is_item
 from lfr.operations.lost_workflows import missing_workflow
 from lfr.operations.permitted_actions import WorkflowAction, check_action, check_step_action
@@ -21,10 +21,10 @@ from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.workflows.commit import delete_workflow_commands, transition_commands
-from lfr.store.workflows.export import load_own_keys
+from lfr.store.workflows.export import load_own_data
 from lfr.store.workflows.flow_cache import FlowCache
-from lfr.store.workflows.flow_texts import watch_references
-from lfr.store.workflows.items import load_item_counts, load_open_items
+from lfr.store.workflows.flow_texts import load_reference_names, watch_references
+from lfr.store.workflows.items import load_child_flow, load_item_counts, load_open_items
 from lfr.store.workflows.load import LoadedWorkflow, Record, load_whole, watch_run
 from lfr.store.workflows.queries import load_records
 from lfr.store.workflows.remains import find_keys, has_remains, unlist_commands
@@ -255,18 +255,42 @@ def delete_workflow_if(store: Store, flows: FlowCache, id: str, condition: Condi
             check_action(WorkflowAction.DELETE, id, None if workflow is None else workflow.record.state)
             assert workflow is not None and record is not None
             if record.active and record.state is WorkflowState.FAILED:
-                _terminate_run(store, connection, id, record.run)
+                terminate_run(store, connection, id, record.run)
                 stopped_run = record.run  # it was as the condition needs it, until now
                 raise ReadAgain
-            _terminate_items(store, connection, id, workflow.flow, FlowParts())
-            if watch_run(connection, id) != (record.state, record.run):
-                raise ReadAgain
-            own_keys = list(load_own_keys(connection, id, workflow.flow))
-            # Watched last: every start and deletion of a workflow with this flow changes the references.
-            references = watch_references(connection, id, record.reference)
-            return delete_workflow_commands(record, own_keys, references), True
+            return _delete_commands(store, connection, flows, record, workflow.flow), True
 
         return retry_until_committed(connection, attempt)
+
+
+def delete_child(store: Store, connection: Connection, flows: FlowCache, id: str) -> None:
+    """Delete the child of a call, whatever its state, with its own children. What it runs is stopped first,
+    in a transaction of its own. If there is no such workflow, do nothing."""
+
+    def attempt() -> tuple[list[Command] | None, None]:
+        _, workflow = load_whole(connection, flows, RouteCache(store), id)
+        if workflow is None:
+            return None, None
+        if workflow.record.active:
+            terminate_run(store, connection, id, workflow.record.run)
+            raise ReadAgain
+        return _delete_commands(store, connection, flows, workflow.record, workflow.flow), None
+
+    retry_until_committed(connection, attempt)
+
+
+def _delete_commands(
+    store: Store, connection: Connection, flows: FlowCache, record: Record, flow: Flow
+) -> list[Command]:
+    """Terminate the children of a workflow of which no task runs; return the commands that delete it and
+    them. Raises ReadAgain. `record` has name and labels, but for a child: that is in no index."""
+    _terminate_children(store, connection, flows, record.id, flow)
+    if watch_run(connection, record.id) != (record.state, record.run):
+        raise ReadAgain
+    own = load_own_data(connection, record.id, flow, flows)
+    # Watched last: every start and deletion of a workflow with this flow changes the references.
+    references = watch_references(connection, list(own.uses))
+    return delete_workflow_commands(record, own.keys, references, own.uses)
 
 
 def _delete_remains_commands(connection: Connection, id: str) -> list[Command]:
@@ -279,12 +303,13 @@ def _delete_remains_commands(connection: Connection, id: str) -> list[Command]:
         indexes = find_index_keys(connection)  # nothing says any more in which ones it stands
         commands = [*unlist_commands(id), *(("ZREM", index, id) for index in indexes)]
         return [*commands, ("DEL", *own_keys)] if own_keys else commands
-    references = watch_references(connection, id, record.reference)
-    return unlist_commands(id) + delete_workflow_commands(record, own_keys, references)
+    uses = dict.fromkeys(load_reference_names(connection, id), 1)
+    references = watch_references(connection, list(uses))
+    return unlist_commands(id) + delete_workflow_commands(record, own_keys, references, uses)
 
 
-def _terminate_run(store: Store, connection: Connection, id: str, run: str) -> None:
-    """Terminate a workflow, unless another one has its id meanwhile."""
+def terminate_run(store: Store, connection: Connection, id: str, run: str) -> None:
+    """Terminate a workflow if its state permits it, unless another one has its id meanwhile."""
 
     def decide(workflow: LoadedWorkflow | None) -> Transition | None:
         return _termination(workflow if workflow and workflow.record.run == run else None)
@@ -292,13 +317,14 @@ def _terminate_run(store: Store, connection: Connection, id: str, run: str) -> N
     intervene(connection, RouteCache(store), FlowCache(), id, decide)
 
 
-def _terminate_items(store: Store, connection: Connection, id: str, flow: Flow, parts: FlowParts) -> None:
-    """Terminate the running items of a workflow, and theirs, so that their waits and workers end, too."""
-    iterated = [step.index for step in flow.own_steps if step.iterate]
-    for index, counts in load_item_counts(connection, id, iterated).items():
-        for item in load_open_items(connection, id, index, counts):
-            intervene(connection, RouteCache(store), FlowCache(), str(item), _termination)
-            _terminate_items(store, connection, str(item), parts.part(flow, index), parts)
+def _terminate_children(store: Store, connection: Connection, flows: FlowCache, id: str, flow: Flow) -> None:
+    """Terminate the running children of a workflow, and theirs, so that their waits and workers end, too."""
+    for index, counts in load_item_counts(connection, id, flow.steps_with_children).items():
+        for child in load_open_items(connection, id, index, counts):
+            intervene(connection, RouteCache(store), flows, str(child), _termination)
+            child_flow = load_child_flow(connection, flows, flow, child)
+            if child_flow is not None:
+                _terminate_children(store, connection, flows, str(child), child_flow)
 
 
 def _termination(workflow: LoadedWorkflow | None) -> Transition | None:

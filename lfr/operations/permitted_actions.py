@@ -40,13 +40,13 @@ def check_action(action: WorkflowAction, id: str, state: WorkflowState | None) -
     """Raise an error if the workflow `id`, whose state this is, does not permit an action.
 
     The state is None if there is no such workflow: raises NotFound. Raises Conflict if the state forbids the
-    action, and for an item, whatever its state: it permits no action of its own.
+    action, and for a child, whatever its state: it permits no action of its own.
     """
     item = parse_item_id(id)
     participle = _PARTICIPLES[action]
     if item is not None:
         raise Conflict(
-            f"{id} is an item of {item.parent}, and is {participle} with it", hint=f"name {item.parent}"
+            f"{id} is a child of {item.parent}, and is {participle} with it", hint=f"name {item.parent}"
         )
     if state is None:
         raise NotFound(f"there is no workflow {id}")

@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from lfr.errors import BadInput, NotFound
+from lfr.errors import BadInput, LfrError, NotFound
 from lfr.flow import Flow, gc_paused
 from lfr.flow_inputs import declared_inputs
 from lfr.language import Diagnostic, FlowError, compile_flow
@@ -91,8 +91,9 @@ def apply_flows(
     flow. With `dry_run`, nothing changes. Return the plan that was carried out, or would be: by name, those
     without a text last.
 
-    Raises FlowError with the errors in all texts; BadInput for a flow without a name, and for a name that two
-    have; Conflict if a schedule that was made by hand has the name of one in a text.
+    Raises FlowError with the errors in all texts; BadInput for a flow without a name, for a name that two
+    have, and for a flow that calls one that would not be stored then; Conflict if a schedule that was made by
+    hand has the name of one in a text.
     """
     texts = list(sources)
     flows = _compile_all(texts)
@@ -120,6 +121,7 @@ def apply_flows(
                     commands += store_version_commands(flow, text, change.version, now_ms)
                 word = change_schedule(flow.name, declared_schedule(flow.parameters))
                 plan.append(replace(change, schedule=word))
+            _check_calls(flows, plan, stored, prune=prune)
             for name in others:
                 number = stored.versions[name][-1].number
                 word = change_schedule(name, None) if prune else ""
@@ -150,7 +152,7 @@ def describe_flow(store: Store, reference: str) -> dict[str, Any]:
     first. Raises BadInput and NotFound."""
     name, number = parse_flow_reference(reference)
     with store.connect() as connection:
-        version = _require_version(connection, name, number)
+        version = require_version(connection, name, number)
         versions = load_stored_flows(connection, [name]).versions.get(name, [version])
         data, text = load_flow_and_text(connection, version)
     return {
@@ -196,7 +198,7 @@ class StoredFlow(NamedTuple):
 def load_stored_flow(connection: Connection, reference: str) -> StoredFlow:
     """Return `NAME` (its latest version) or `NAME@VERSION`. Raises BadInput and NotFound."""
     name, number = parse_flow_reference(reference)
-    version = _require_version(connection, name, number)
+    version = require_version(connection, name, number)
     data, text = load_flow_and_text(connection, version)
     if data is None:
         raise NotFound(
@@ -212,6 +214,18 @@ def parse_flow_reference(text: str) -> tuple[str, int | None]:
         hint = "NAME or NAME@VERSION, as order or order@3; lfr flows lists them"
         raise BadInput(f"{text[:60]!r} cannot be the name of a stored flow", hint=hint)
     return match[1], int(match[2]) if match[2] else None
+
+
+def find_missing_flows(connection: Connection, references: Iterable[str]) -> dict[str, LfrError]:
+    """Return, for each of these names, `NAME` or `NAME@VERSION`, that no stored flow has, the error that says
+    so."""
+    missing: dict[str, LfrError] = {}
+    for reference in references:
+        try:
+            require_version(connection, *parse_flow_reference(reference))
+        except (BadInput, NotFound) as error:
+            missing[reference] = error
+    return missing
 
 
 def _compile_all(sources: Sequence[FlowSource]) -> list[Flow]:
@@ -252,6 +266,34 @@ def _plan(connection: Connection, stored: StoredFlows, flow: Flow, source: str) 
     return FlowChange(name, Change.CHANGED, number + 1, latest.number, source, diff)
 
 
+def _check_calls(
+    flows: Iterable[Flow], plan: Iterable[FlowChange], stored: StoredFlows, *, prune: bool
+) -> None:
+    """Raise BadInput if one of the flows calls a flow or a version that is not stored once `plan` is done."""
+    names = {change.name for change in plan} if prune else stored.versions.keys()
+    numbers = {name: {each.number for each in stored.versions.get(name, ())} for name in names}
+    sources: dict[str, str] = {}
+    for change in plan:
+        numbers.setdefault(change.name, set()).add(change.version)
+        sources[change.name] = change.source
+    for flow in flows:
+        for step in flow.steps:
+            name, version = step.called_flow, step.called_version
+            if name and name not in numbers:
+                hint = suggestion(name, numbers) or "apply the flow that is called, too"
+                reason = f"{name} is neither stored nor one of these texts"
+            elif name and version is not None and version not in numbers[name]:
+                hint = f"it has {', '.join(map(str, sorted(numbers[name])[-5:]))}"
+                reason = f"{name} has no version {version}"
+            else:
+                continue
+            raise BadInput(
+                f"step {step.index} of {flow.name} calls a flow that does not exist: {reason}",
+                place=sources[flow.name],
+                hint=hint,
+            )
+
+
 def _describe_inputs(flow: Flow, text: str) -> dict[str, Any]:
     inputs = declared_inputs(flow.parameters)
     if len(inputs) < 2:
@@ -260,7 +302,9 @@ def _describe_inputs(flow: Flow, text: str) -> dict[str, Any]:
     return dict(sorted(inputs.items(), key=lambda item: positions.get(item[0], len(positions))))
 
 
-def _require_version(connection: Connection, name: str, number: int | None) -> FlowVersion:
+def require_version(connection: Connection, name: str, number: int | None) -> FlowVersion:
+    """Return a version of a stored flow; `number` None: the latest. Raises NotFound; it has the nearest
+    name."""
     version = load_version(connection, name, number)
     if version is not None:
         return version

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from lfr.flow import Step, StepKind
-from lfr.step_options import LOAD, STORE
+from lfr.operations.stored_flows import find_missing_flows
+from lfr.step_options import CALL_PREFIX, LOAD, STORE
 from lfr.store.queues.backlog import count_waiting
 from lfr.store.queues.workforce import Workforce, read_workforce
 from lfr.store.redis.connection import Connection, Store
@@ -65,10 +66,17 @@ def find_missing_workers(connection: Connection, bus: str, tasks: Iterable[str])
 
 def find_unserved_tasks(store: Store, tasks: Iterable[str]) -> dict[str, MissingWorker]:
     """Return which of these tasks certainly nobody does now, by name, whether or not one waits; for an alias,
-    name the task behind it."""
+    name the task behind it. A call, `flow:NAME` or `flow:NAME@VERSION`, needs a stored flow."""
+    names = dict.fromkeys(tasks)
     with store.connect() as connection:
         workforce = read_workforce(connection, store.stream)
-    absences = {task: explain_absence(workforce, task) for task in dict.fromkeys(tasks)}
+        missing_flows = find_missing_flows(
+            connection, [name.removeprefix(CALL_PREFIX) for name in names if name.startswith(CALL_PREFIX)]
+        )
+    absences = {task: explain_absence(workforce, task.partition("@")[0]) for task in names}
+    for reference, error in missing_flows.items():
+        task = f"{CALL_PREFIX}{reference}"
+        absences[task] = MissingWorker(task, error.message, error.hint)
     return {task: worker for task, worker in absences.items() if worker is not None and worker.is_certain}
 
 

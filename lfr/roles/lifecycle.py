@@ -305,8 +305,8 @@ def resolve_results(
                 continue
             elif task.index >= len(workflow.flow.steps):
                 resolved.orphans.append((entry, f"{id} has no step {task.index}"))
-            elif workflow.flow.steps[task.index].iterate and entry.stream != keys.ENDS:
-                resolved.orphans.append((entry, f"step {task.index} of {id} ends with its items"))
+            elif entry.stream != keys.ENDS and workflow.flow.steps[task.index].has_children:
+                resolved.orphans.append((entry, f"step {task.index} of {id} ends with its children"))
             elif task.output_from is not None:
                 result = large_outputs.result(workflow, task, task.output_from)
                 result.entry_id = entry.id

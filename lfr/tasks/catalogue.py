@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from lfr.step_options import LOAD, STORE
+from lfr.step_options import CALL_PREFIX, LOAD, STORE
 from lfr.tasks.content import CONTENT_TYPE
 from lfr.tasks.parameters import MATCH, TEMPLATE, Parameter, or_template
 from lfr.values.checks import (
@@ -23,7 +23,7 @@ from lfr.values.checks import (
 )
 from lfr.values.times import MAX_DURATION_SECONDS
 
-RESERVED_PREFIXES = ("lfr:", "wait:", "request:", "redis:", "resource:")
+RESERVED_PREFIXES = ("lfr:", "wait:", "request:", "redis:", "resource:", CALL_PREFIX)
 """The prefixes of built-in tasks, including future ones: no other worker runs such tasks."""
 
 
@@ -117,6 +117,14 @@ _REDIS_PARAMETERS: Final = (
     Parameter("type", one_of("string", "int"), "how texts in the reply are read", "string"),
 )
 
+CALL_PARAMETERS: Final = (
+    Parameter(
+        "version",
+        whole_number(1, 999_999_999),
+        "the version of the flow; without it, the latest when the step starts",
+    ),
+)
+
 _CONTENT_TYPE: Final = Parameter(
     "content-type", CONTENT_TYPE, "the media type, instead of what the extension or the server says"
 )
@@ -148,6 +156,12 @@ CATALOGUE: Final = tuple(
             "redis",
             "sends a command to Redis and puts the reply into the output",
             _REDIS_PARAMETERS,
+        ),
+        (
+            f"{CALL_PREFIX}NAME",
+            "lifecycle",
+            "runs a stored flow as a child; its output is that of the flow",
+            CALL_PARAMETERS,
         ),
         (LOAD, "resource", "loads a file or a URL; its output is the content", _LOAD_PARAMETERS),
         (STORE, "resource", "stores its input in a file or at a URL; its output is {}", _STORE_PARAMETERS),

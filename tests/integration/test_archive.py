@@ -184,7 +184,7 @@ def test_ids(store: Store, worker: Worker) -> None:
     with pytest.raises(Conflict, match="already exists"):
         restore_workflow(store, document, id)
     assert restore_workflow(store, document, "mine") == "workflow:mine"
-    with pytest.raises(Conflict, match="is an item of"):
+    with pytest.raises(Conflict, match="is a child of"):
         delete_workflow(store, f"{id}/1.0")
 
 

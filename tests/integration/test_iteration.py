@@ -247,7 +247,7 @@ def test_an_item_is_terminated_with_its_parent_alone(
 ) -> None:
     id = start_workflow(store, "* a", [1]).id
     process_all(lifecycle)
-    with pytest.raises(Conflict, match="is an item of"):
+    with pytest.raises(Conflict, match="is a child of"):
         terminate_workflow(store, f"{id}/1.0")
 
 

@@ -130,7 +130,7 @@ def test_it_is_deleted_with_all_its_keys_and_those_of_no_other(
 
 def test_an_item_is_not_deleted_by_itself(store: Store, client: redis.Redis, id: str) -> None:
     lose(client, id, "flow")
-    with pytest.raises(Conflict, match="is an item of"):
+    with pytest.raises(Conflict, match="is a child of"):
         delete_workflow(store, f"{id}/2.0")
 
 

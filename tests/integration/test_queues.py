@@ -342,7 +342,7 @@ def test_a_stranger_cannot_end_an_iterated_step(store: Store, client: redis.Redi
     append(client, kind="end-task", workflow=id, name="a", index=1, status="SUCCESS", output=["forged"])
     assert finish(store, id, lifecycle, mine)["output"] == [{"by": "mine"}, {"by": "mine"}]
     [(_, letter)] = client.xrange("workflows:dead")
-    assert letter["reason"] == f"step 1 of {id} ends with its items"
+    assert letter["reason"] == f"step 1 of {id} ends with its children"
 
 
 def test_a_housekeeper_that_died_is_followed_by_another(

@@ -227,16 +227,16 @@ def test_a_deletion_that_is_overtaken_deletes_one_workflow_whole(
     start(store, "* a", [1])
     stepper(Lifecycle(store)).step()
     terminate_workflow(store, ID)
-    terminate_items = intervene._terminate_items
+    terminate_children = intervene._terminate_children
 
     def overtake_once(*arguments: Any) -> None:
-        monkeypatch.setattr(intervene, "_terminate_items", terminate_items)
-        terminate_items(*arguments)
+        monkeypatch.setattr(intervene, "_terminate_children", terminate_children)
+        terminate_children(*arguments)
         delete_workflow(store, ID)
         start(store, "* b", [1])
         terminate_workflow(store, ID)
 
-    monkeypatch.setattr(intervene, "_terminate_items", overtake_once)
+    monkeypatch.setattr(intervene, "_terminate_children", overtake_once)
     delete_workflow(store, ID)
     assert client.keys(f"{ID}*") == client.keys("flow*") == []
 

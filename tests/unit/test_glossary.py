@@ -24,6 +24,7 @@ SHARED_NAMES = {
     "check": "the checks of a flow text, of a configuration file and of an archive",
     "events": "events, and the operations on them",
     "http": "the rules of HTTP for the tasks, and requests and responses of the API",
+    "calls": "the calls of stored flows: the decisions, the consumer's part, and their children in Redis",
     "items": "the items of a step: the decisions, the consumer's part, and their Redis keys",
     "labels": "labels of a flow text, and labels in a drawing",
     "latches": "latches: the decisions, the operations, and their Redis keys",

@@ -565,7 +565,7 @@ def test_an_item_has_a_place_of_its_own(call: Caller, store: Store) -> None:
     item = call("GET", f"/workflows/{id}/1.0").json
     assert (item["id"], item["steps"][1]["input"]) == (f"{id}/1.0", 7)
     assert call("GET", f"/workflows/{id}/1.0/source").body == b"* {a}"
-    assert item["parent"] == id and all("is an item of" in why for why in item["actions"].values())
+    assert item["parent"] == id and all("is a child of" in why for why in item["actions"].values())
     assert call("GET", f"/workflows/{id}/1.0/archive").status == 409
     assert call("GET", f"/workflows/{id}").json["steps"][1]["items"]["total"] == 1
     assert call("POST", f"/workflows/{id}/1.0/terminate").status == 409

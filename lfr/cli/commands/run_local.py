@@ -110,8 +110,12 @@ class _Trace:
     def task_starts(self, index: int, name: str, input: Json) -> None:
         """Add a task that is about to start."""
         self.tasks.append({"index": index, "name": name, "input": input})
-        uri = self._steps[index].uri
-        self._print(index, uri if name == LOAD else f"{uri} {short_json(input)}".lstrip())
+        step = self._steps[index]
+        if step.called_flow:
+            note = f"{short_json(input)} (stored flows are not run here: its output is its input)"
+            self._print(index, note)
+        else:
+            self._print(index, step.uri if name == LOAD else f"{step.uri} {short_json(input)}".lstrip())
 
     def step_skipped(self, index: int, name: str, input: Json) -> None:
         """Add a step whose guard said no."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from lfr.cli.ui.format_values import format_date_time, format_duration, seconds_between
-from lfr.cli.ui.format_workflow import STATE_COLOURS, format_wait, step_title
+from lfr.cli.ui.format_workflow import STATE_COLOURS, format_call, format_wait, step_title
 from lfr.cli.ui.terminal import Terminal
 from lfr.values.json import Json
 from lfr.values.printable import printable
@@ -54,6 +54,8 @@ def _facts(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "waits", format_wait(wait)
     if (items := step.get("items")) and items["total"] is not None:
         yield "items", f"{items['done']} of {items['total']} done, {items['running']} running"
+    if call := step.get("call"):
+        yield "calls", format_call(call)
     if step.get("uri"):
         yield "uri", step["uri"]
     if step["guard"]:

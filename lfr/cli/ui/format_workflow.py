@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -77,8 +77,8 @@ _HISTORY_COLUMNS: Final = (
 def format_workflow(terminal: Terminal, workflow: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of `lfr inspect`: the workflow as a whole and a table of its steps.
 
-    Then the tasks that no live worker does; and for each iterated step, up to ten items that have begun and
-    are not done.
+    Then the tasks that no live worker does; for each iterated step, up to ten items that have begun and are
+    not done; up to ten children of calls.
     """
     state = workflow["state"]
     yield f"{terminal.paint(workflow['id'], 'bold')}  {terminal.paint(state, STATE_COLOURS[state])}"
@@ -89,6 +89,7 @@ def format_workflow(terminal: Terminal, workflow: Mapping[str, Any]) -> Iterator
     yield from _missing_workers(terminal, workflow["steps"])
     for step in workflow["steps"]:
         yield from _open_items(terminal, step.get("items"))
+    yield from _children_of_calls(terminal, workflow["steps"])
 
 
 def _missing_workers(terminal: Terminal, steps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -119,10 +120,23 @@ def _open_items(terminal: Terminal, items: Mapping[str, Any] | None) -> Iterator
         yield f"  ... {items['total'] - items['done']:,} of {items['total']:,} are not done"
 
 
+def _children_of_calls(terminal: Terminal, steps: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    calls = [call for step in steps if (call := step.get("call")) and call["id"]]
+    if calls:
+        yield "\nflows that steps have called, each with steps of its own to inspect:"
+    for call in calls[:_MAX_ITEMS]:
+        state = terminal.paint(call["state"], STATE_COLOURS[call["state"]])
+        yield f"  {state}  {call['id']}  {printable(_format_version(call))}"
+    if len(calls) > _MAX_ITEMS:
+        yield f"  ... and {len(calls) - _MAX_ITEMS} more"
+
+
 def _overview(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if workflow["name"]:
         version = "" if workflow["version"] is None else f", version {workflow['version']}"
         yield "flow", f"{workflow['name']}{version}"
+    if workflow["parent"]:
+        yield "parent", workflow["parent"]
     yield "started", format_date_time(workflow["started"])
     elapsed = format_duration(seconds_between(workflow["started"], workflow["ended"]))
     end = format_date_time(workflow["ended"]) if workflow["ended"] else "not yet"
@@ -226,6 +240,8 @@ def _result_cell(step: Mapping[str, Any]) -> str | Cell:
         return Cell(f"waits {format_wait(wait)}", "dim")
     if items and items["total"] is not None and step["state"] != "DONE":
         return _format_items(items)
+    if (call := step.get("call")) and call["id"] and step["state"] != "DONE":
+        return _format_version(call)
     if "output" in step.get("omitted", ()):
         return Cell("large: lfr inspect with its index shows it", "dim")
     return short_json(step["output"]) if step["state"] == "DONE" else ""
@@ -242,6 +258,17 @@ def format_wait(wait: Mapping[str, Any]) -> str:
     if wait["until"]:
         parts.append(f"until {format_date_time(wait['until'])}")
     return ", ".join(parts)
+
+
+def format_call(call: Mapping[str, Any]) -> str:
+    """Return what a call that has started runs: `workflow:w/3.0 (pay, version 2) RUNNING`."""
+    return (
+        str(call["flow"]) if call["id"] is None else f"{call['id']} ({_format_version(call)}) {call['state']}"
+    )
+
+
+def _format_version(call: Mapping[str, Any]) -> str:
+    return f"{call['flow']}, version {call['version']}"
 
 
 def _format_items(items: Mapping[str, Any]) -> str:

@@ -29,7 +29,12 @@ from lfr.store.redis.connection import Command, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.stream.groups import note_stream_command
 from lfr.store.workflows.commit import use_flow_commands
-from lfr.store.workflows.export import WorkflowMissing, load_snapshot, snapshot_commands
+from lfr.store.workflows.export import (
+    WorkflowMissing,
+    child_flow_of,
+    load_snapshot,
+    snapshot_commands,
+)
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.load import watch_new, watch_state
 from lfr.store.workflows.queries import load_records
@@ -55,7 +60,7 @@ def archive_workflow(store: Store, id: str) -> dict[str, Any]:
             check_action(WorkflowAction.ARCHIVE, id, state)
             flow = require_flow(connection, id)
             try:
-                snapshot = load_snapshot(connection, id, flow)
+                snapshot = load_snapshot(connection, id, flow, FlowCache())
             except WorkflowMissing as missing:
                 return [], NotFound(f"{missing} is gone from Redis")
             return [], {"format": FORMAT, "version": VERSION, "id": id, "flow": flow.to_dict(), **snapshot}
@@ -128,8 +133,8 @@ def _stopped(flow: Flow, snapshot: dict[str, Any], parts: FlowParts) -> dict[str
         index: {
             **items,
             "open": {
-                number: _stopped(parts.part(flow, int(index)), item, parts)
-                for number, item in items["open"].items()
+                number: _stopped(child_flow_of(flow, int(index), child, parts), child, parts)
+                for number, child in items["open"].items()
             },
         }
         for index, items in snapshot["items"].items()

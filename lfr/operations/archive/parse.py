@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Mapping
+from functools import partial
 from typing import Any, Final
 
 from lfr.errors import BadInput
@@ -125,7 +126,7 @@ class _SnapshotParser:
         self._can_start: dict[str, frozenset[int]] = {}
 
     def parse(self, data: Json, flow: Flow, depth: int) -> dict[str, Any]:
-        """Return the snapshot of a workflow, or of an item; then `flow` is the part that runs for it."""
+        """Return the snapshot of a workflow, or of a child; then `flow` is the one that runs for it."""
         record = _field(data, "record", OBJECT)
         steps = range(flow.first, flow.last + 1)
         progress = _parse_by_number(data, "steps", steps, _parse_progress)
@@ -171,7 +172,8 @@ class _SnapshotParser:
     ) -> dict[str, Any]:
         parsed: dict[str, Any] = {}
         for index, items in data.items():
-            if not flow.steps[int(index)].iterate or depth > _MAX_DEPTH:
+            step = flow.steps[int(index)]
+            if not step.has_children or depth > _MAX_DEPTH:
                 raise _bad(f"it has items of step {index}, which is not iterated")
             counts = {name: _field(items, name, _COUNT) for name in ("total", "begun", "done")}
             total, begun, done = counts.values()
@@ -179,24 +181,30 @@ class _SnapshotParser:
             attempt = max(1, *steps.get(index, [0, 0, 0])[2:3])
             if not done <= begun <= total or counts["round"] > attempt:
                 raise _bad(f"the items of step {index} are not counted right")
-            try:
-                part = self._parts.part(flow, int(index))
-            except TooManyParts as error:
-                raise _bad(str(error)) from None
-
-            def parse_item(data: Json, part: Flow = part) -> dict[str, Any]:
-                return self.parse(data, part, depth + 1)
-
+            if step.is_call and (total, begun, done) != (1, 1, 0):
+                raise _bad(f"step {index}, a call, has not one child")
+            parse_child = partial(self._parse_child, flow, int(index), depth + 1)
             parsed[index] = {
                 **counts,
                 "values": _parse_by_number(items, "values", range(begun, total), _parse_output),
                 "outputs": _parse_by_number(items, "outputs", range(begun), _parse_output),
-                "open": _parse_by_number(items, "open", range(begun), parse_item),
+                "open": _parse_by_number(items, "open", range(begun), parse_child),
             }
             sizes = (len(parsed[index][name]) for name in ("values", "outputs", "open"))
             if list(sizes) != [total - begun, done, begun - done]:
                 raise _bad(f"the items of step {index} are not complete")
         return parsed
+
+    def _parse_child(self, flow: Flow, index: int, depth: int, data: Json) -> dict[str, Any]:
+        """Return the snapshot of a child; that of a call has the flow that runs as a `Flow`."""
+        if flow.steps[index].is_call:
+            called = _parse_flow(_field(data, "flow", OBJECT))
+            return {"flow": called, **self.parse(data, called, depth)}
+        try:
+            part = self._parts.part(flow, index)
+        except TooManyParts as error:
+            raise _bad(str(error)) from None
+        return self.parse(data, part, depth)
 
 
 def _parse_by_number(

@@ -1,4 +1,4 @@
-"""Describes the steps of a workflow and the items of iterated steps from the flow and the history."""
+"""Describes the steps of a workflow and their children from the flow and the history."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lfr.store.redis.connection import Connection
 from lfr.store.workflows.history import HistoryEntry
 from lfr.store.workflows.items import load_item_counts
 from lfr.store.workflows.load import Record
+from lfr.store.workflows.queries import load_records
 
 MAX_OPEN_ITEMS: Final = 100
 """How many open items of a step are listed."""
@@ -140,6 +141,30 @@ def add_items(
         elif steps[index]["ended"] is None:
             items["total"] = None
         steps[index]["items"] = items
+
+
+def add_calls(
+    connection: Connection, flow: Flow, record: Record, steps: Mapping[int, dict[str, Any]]
+) -> None:
+    """Add the key `call` to the descriptions in `steps`, by index, of calls that have started.
+
+    Its keys: flow, the name; id of the latest child, None once it has succeeded and its output is that of the
+    step; version and state of that child, None with it or if it has not begun.
+    """
+    calls = [index for index, step in steps.items() if flow.steps[index].is_call and step["attempt"]]
+    if not calls:
+        return
+    counts = load_item_counts(connection, record.id, calls)
+    ids = {index: str(ItemId(record.id, index, 0, each.round)) for index, each in counts.items()}
+    children = dict(zip(ids, load_records(connection, list(ids.values()), for_list=True), strict=True))
+    for index in calls:
+        child = children.get(index)
+        steps[index]["call"] = {
+            "flow": flow.steps[index].called_flow,
+            "id": None if child is None else child.id,
+            "version": None if child is None else child.version,
+            "state": None if child is None else child.state.value,
+        }
 
 
 def _latest_rounds(history: Iterable[HistoryEntry]) -> dict[int, _Round]:

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from lfr.errors import BadInput, NotFound
 from lfr.flow import Flow
-from lfr.item_ids import is_item, root_workflow
+from lfr.item_ids import is_item
 from lfr.language.reachability import explain_unfinished
 from lfr.operations.inspect.step_waits import describe_waits
-from lfr.operations.inspect.steps import add_items, describe_steps
+from lfr.operations.inspect.steps import add_calls, add_items, describe_steps
 from lfr.operations.inspect.summary import describe_facts, iso_time, summarize
 from lfr.operations.inspect.values import add_step_values, add_workflow_values
 from lfr.operations.lost_workflows import missing_workflow
@@ -56,6 +56,7 @@ def inspect_workflow(
                MAX_INPUT_BYTES and MAX_OUTPUT_BYTES; `inspect_step` returns them
     uri, sink  of a resource
     items      of an iterated step that has started, as `add_items` describes them
+    call       of a call that has started, as `add_calls` describes it
     progress   of a running step whose worker reports it: at, fraction (from 0 to 1), text
     waits_for  of a step that waits or will be retried: until (or None), event (its kind) with match, or latch
                (its name); of a running step whose task no live worker does also worker (the task), message
@@ -72,6 +73,7 @@ def inspect_workflow(
         entries = read_whole_history(connection, id)
         steps = describe_steps(own_flow, entries, record)
         add_items(connection, own_flow, record, entries, {step["index"]: step for step in steps})
+        add_calls(connection, own_flow, record, {step["index"]: step for step in steps})
         _add_progress_and_waits(connection, id, record.run, steps)
         _add_missing_workers(connection, store.stream, own_flow, steps)
         workflow = summarize(record)
@@ -108,6 +110,7 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
         entries = read_whole_history(connection, id)
         step = next(step for step in describe_steps(flow, entries, record) if step["index"] == index)
         add_items(connection, flow, record, entries, {index: step})
+        add_calls(connection, flow, record, {index: step})
         _add_progress_and_waits(connection, id, record.run, [step])
         _add_missing_workers(connection, store.stream, flow, [step])
         add_step_values(step, flow, load_some_outputs(connection, id, [*flow.input_sources[index], index]))
@@ -123,12 +126,14 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
 
 
 def read_flow_text(store: Store, id: str) -> str:
-    """Read the flow text of a workflow, empty if none is stored; of an item, that of its outermost parent.
+    """Read the flow text of a workflow, empty if none is stored; of an item, that of the workflow around it.
     Raises BadInput for the id, and NotFound."""
     id = parse_workflow_id(id)
     with store.connect() as connection:
-        require_record(connection, id)
-        return load_text(connection, root_workflow(id))
+        record = require_record(connection, id)
+        for _ in range(record.reference.count("/")):  # an item runs a part of the flow of its parent
+            id = id.rpartition("/")[0]
+        return load_text(connection, id)
 
 
 def read_flow(store: Store, id: str) -> Flow:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from lfr import events
-from lfr.step_options import EACH
+from lfr.step_options import is_for_lifecycles
 from lfr.store import keys
 from lfr.store.queues.claims import covers, new_version_command
 from lfr.store.queues.routes import OWN_GROUPS, RouteCache, Routes
@@ -319,7 +319,7 @@ def _is_stray(entry: Entry) -> bool:
     if events.peek_kind(entry.fields) != events.START_TASK or events.CLAIMED.encode() in entry.fields:
         return False
     task = _parse_start(entry)
-    return task is not None and task.base != EACH and not task.base.startswith(WAIT_PREFIX)
+    return task is not None and not is_for_lifecycles(task.base) and not task.base.startswith(WAIT_PREFIX)
 
 
 def _parse_start(entry: Entry) -> events.StartTask | None:

@@ -1,6 +1,6 @@
 """Routes: on which stream an event goes, as claims and readers require it.
 
-    start-task, end-task of iterated steps   `workflows:ends`: only lifecycles read it
+    start-task, cancel-task and end-task of steps with children   `workflows:ends`: only lifecycles read it
     start-task of a claimed task             the queue of its group
     start-task of a `wait:` task             the bus: its order among events counts
     start-task of any other task             the bus, and the index of unclaimed tasks
@@ -20,7 +20,7 @@ from typing import Final
 
 from lfr import events
 from lfr.item_ids import is_item
-from lfr.step_options import EACH
+from lfr.step_options import is_for_lifecycles
 from lfr.store import keys
 from lfr.store.queues.claims import Claims, parse_claims
 from lfr.store.redis.connection import TIME, Command, Connection, Reply, Store, parse_time_ms
@@ -62,7 +62,7 @@ class Routes:
         """Return whether an input of this many bytes goes by pointer to a task. It does to lfr's own
         workers, and to foreign ones if all that read the bus can read pointers. While none reads it, a task
         that nobody has claimed may be for a foreign worker that is to come."""
-        if self.large_bytes is None or size < self.large_bytes or base == EACH:
+        if self.large_bytes is None or size < self.large_bytes or is_for_lifecycles(base):
             return False
         if self.has_listeners:
             return self.listeners_read_pointers
@@ -74,7 +74,7 @@ class Routes:
         left, if the task is one that may have such an output. (DEL; XADD; ZADD, SADD)"""
         base = str(fields["base"])
         event = events.encode(events.START_TASK, events.timestamp(self.now_ms / 1000), fields)
-        if base == EACH:
+        if is_for_lifecycles(base):
             copy = [("XADD", self.bus, "*", *event, events.COPY_OF, _NULL)] if self.has_listeners else []
             return [("XADD", keys.ENDS, "*", *event), *copy]
         if base.startswith(WAIT_PREFIX):
@@ -106,7 +106,9 @@ class Routes:
         return [
             ("ZREM", keys.unclaimed(base), keys.attempt_member(*attempt))
             for base, attempt in attempts
-            if base != EACH and not base.startswith(WAIT_PREFIX) and self.claims.group_of(base) is None
+            if not is_for_lifecycles(base)
+            and not base.startswith(WAIT_PREFIX)
+            and self.claims.group_of(base) is None
         ]
 
     def stale_commands(self, bases: Sequence[str]) -> list[Command]:
@@ -143,6 +145,12 @@ class Routes:
         if self.has_listeners:
             commands.append(self.bus_command(kind, at, {**values, events.COPY_OF: None}))
         return commands
+
+    def cancel_command(self, at: str, values: Mapping[str, Json]) -> Command:
+        """Return the command that appends a cancel-task event with these fields, which include `base`. That
+        of a call is for lifecycles, which terminate the child. (XADD)"""
+        stream = keys.ENDS if is_for_lifecycles(str(values["base"])) else self.bus
+        return append_command(stream, events.CANCEL_TASK, at, values)
 
     def bus_command(self, kind: str, at: str, values: Mapping[str, Json]) -> Command:
         """Return the command that appends an event that all may read to the bus. (XADD)"""

@@ -88,7 +88,7 @@ def _fire_deadlines(connection: Connection, route_cache: RouteCache, now_ms: int
         reason = f"timeout: it has not ended within {timeout} s"
         failure = {**fields, "status": events.Status.FAILURE, "reason": reason}
         commands.append(append_command(keys.ENDS, events.END_TASK, at, failure))
-        commands.append(routes.bus_command(events.CANCEL_TASK, at, {**fields, "base": base}))
+        commands.append(routes.cancel_command(at, {**fields, "base": base}))
         bases.append(base)
     commands += routes.stale_commands(bases)
     connection.transact([*commands, ("ZREM", keys.DEADLINES, *members)])

@@ -119,6 +119,7 @@ def state_commands(
     if progress.state is not record.state and not is_item(record.id):
         commands.append(("ZREM", keys.state(record.state), record.id))
         commands.append(("ZADD", keys.state(progress.state), record.started_ms, record.id))
+    if progress.state is not record.state:  # also of a child: the flow that is called may have a timeout
         commands += deadline_commands(record.id, workflow.flow, progress.state, now_ms)
         if progress.state.has_ended and (schedule := schedule_of_id(record.id)):
             commands.append(("ZADD", keys.SCHEDULES_DUE, "XX", "LT", now_ms, schedule))
@@ -155,8 +156,8 @@ def create_workflow_commands(
 
     The flow is stored already. `source` is the flow text; if empty, it is not stored. `run` is a new one, or
     that of the parent. `name` is the name in the record of a flow without one; `version` the number of the
-    stored version that starts. An item has no labels, is in no index of workflows, and
-    its start is no event: only its parent's history tells it.
+    stored version that starts. A child has no labels, is in no index of workflows, and its start is no event:
+    only its parent's history tells it.
     """
     now_ms, texts = routes.now_ms, JsonTexts()
     progress = Progress()
@@ -168,7 +169,7 @@ def create_workflow_commands(
     commands: list[Command] = [("HSET", workflow, *fields)]
     if not is_item(workflow):
         commands += index_commands(workflow, first.state, now_ms, name, labels)
-        commands += deadline_commands(workflow, flow, first.state, now_ms)
+    commands += deadline_commands(workflow, flow, first.state, now_ms)
     commands += _output_commands(workflow, [first], texts)
     commands += _step_commands(workflow, flow, [first], is_new=True)
     commands.append(history_command(workflow, now_ms, [(first.facts, first.reason)]))
@@ -189,17 +190,17 @@ def use_flow_commands(flow: Flow, text: str, *, is_stored: bool) -> list[Command
 
 
 def delete_workflow_commands(
-    record: Record, own_keys: Sequence[str], references: Mapping[str, int]
+    record: Record, own_keys: Sequence[str], references: Mapping[str, int], uses: Mapping[str, int]
 ) -> list[Command]:
-    """Return the commands that delete a workflow, given with its name and labels, and its flow and text
-    unless other workflows use them.
+    """Return the commands that delete a workflow, given with its name and labels, and flows and texts that no
+    others use then.
 
-    `own_keys` are those of `load_own_keys`. `references` says how many workflows use the flow and the text,
-    this one included, as `watch_references` returns it. (DEL, ZREM, HINCRBY, HDEL)
+    `own_keys` and `uses` are those of `load_own_data`. `references` says how many users these flows and texts
+    have, this one included, as `watch_references` returns it. (DEL, ZREM, HINCRBY, HDEL)
     """
     commands: list[Command] = [("DEL", *own_keys)]
     commands += unindex_commands(record.id, [record.state], record.name, record.labels)
-    return commands + release_commands(references)
+    return commands + release_commands(references, uses)
 
 
 def flow_fields(
@@ -320,7 +321,7 @@ def _event_commands(
     for transition in transitions:
         commands += _over_commands(routes, id, run, transition.over)
         for attempt in transition.cancels:
-            commands.append(routes.bus_command(events.CANCEL_TASK, at, _attempt_fields(id, run, attempt)))
+            commands.append(routes.cancel_command(at, _attempt_fields(id, run, attempt)))
         if transition.cancels:
             commands += routes.stale_commands([attempt.invocation.base for attempt in transition.cancels])
         for start in transition.starts:

@@ -10,21 +10,29 @@ that have not begun, the `outputs` of those that are done, and the snapshots of 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
 
 from lfr.flow import Flow, FlowParts
-from lfr.item_ids import ItemId, is_item
+from lfr.item_ids import ItemId
 from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.entries import flatten_pairs, parse_pairs
-from lfr.store.workflows.commit import STOPPED_FIELD, flow_fields, state_fields
-from lfr.store.workflows.flow_texts import load_text
+from lfr.store.workflows.commit import STOPPED_FIELD, flow_fields, state_fields, use_flow_commands
+from lfr.store.workflows.flow_cache import FlowCache
+from lfr.store.workflows.flow_texts import load_reference_names, load_text
 from lfr.store.workflows.history import RawEntry, format_element, read_raw_history
-from lfr.store.workflows.items import load_item_counts, load_open_items, out_of_band_keys
+from lfr.store.workflows.items import (
+    load_child_flow,
+    load_item_counts,
+    load_open_items,
+    out_of_band_keys,
+)
 from lfr.store.workflows.load import RECORD_FIELDS, parse_record
 from lfr.values.json import Json, decode_json, encode_json
 
@@ -36,12 +44,10 @@ class WorkflowMissing(Exception):
     """A workflow or an item of it does not exist any more."""
 
 
-def load_snapshot(
-    connection: Connection, id: str, flow: Flow, parts: FlowParts | None = None
-) -> dict[str, Any]:
-    """Watch a workflow and its open items, and return its snapshot. Raises WorkflowMissing.
+def load_snapshot(connection: Connection, id: str, flow: Flow, flows: FlowCache) -> dict[str, Any]:
+    """Watch a workflow and its open children, and return its snapshot. Raises WorkflowMissing.
 
-    `id` may be an item; then `flow` is its part of the flow, one of `parts`. What is loaded belongs together
+    `id` may be a child; then `flow` is that of `load_child_flow`. What is loaded belongs together
     only if no watched key changes meanwhile. (WATCH, HMGET, HGETALL, LRANGE)
     """
     pipeline = Pipeline(connection)
@@ -72,29 +78,33 @@ def load_snapshot(
             if key != STOPPED_FIELD.encode()
         },
         "history": [_describe_entry(entry) for entry in read_raw_history(connection, id)],
-        "items": dict(_load_items(connection, id, flow, parts or FlowParts())),
+        "items": dict(_load_items(connection, id, flow, flows)),
     }
 
 
 def _load_items(
-    connection: Connection, id: str, flow: Flow, parts: FlowParts
+    connection: Connection, id: str, flow: Flow, flows: FlowCache
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    for index, items in load_item_counts(connection, id, _iterated_steps(flow)).items():
+    for index, items in load_item_counts(connection, id, flow.steps_with_children).items():
         fields = parse_pairs(connection.call("HGETALL", keys.items(id, index)))
         snapshot = {
             **{"total": items.total, "begun": items.begun, "done": items.done, "round": items.round},
             "values": _decode_numbered(fields, b"i"),
             "outputs": _decode_numbered(fields, b"o"),
             "open": {
-                str(item.number): load_snapshot(connection, str(item), parts.part(flow, index), parts)
+                str(item.number): _load_child(connection, flow, item, flows)
                 for item in load_open_items(connection, id, index, items)
             },
         }
         yield str(index), snapshot
 
 
-def _iterated_steps(flow: Flow) -> list[int]:
-    return [step.index for step in flow.own_steps if step.iterate]
+def _load_child(connection: Connection, flow: Flow, child: ItemId, flows: FlowCache) -> dict[str, Any]:
+    own_flow = load_child_flow(connection, flows, flow, child)
+    if own_flow is None:
+        raise WorkflowMissing(str(child))
+    called = {} if flow.steps[child.index].iterate else {"flow": own_flow.to_dict()}
+    return {**called, **load_snapshot(connection, str(child), own_flow, flows)}
 
 
 def _decode_numbered(fields: Mapping[bytes, bytes], prefix: bytes) -> dict[str, Json]:
@@ -117,12 +127,13 @@ def _describe_entry(entry: RawEntry) -> dict[str, Any]:
 def snapshot_commands(
     id: str, flow: Flow, snapshot: Mapping[str, Any], run: str, parts: FlowParts
 ) -> Iterator[Command]:
-    """Yield the commands that write a workflow, or an item, and its open items from its snapshot. They write
-    neither the flow, its text nor the indexes of workflows. `run` is a new one, see Record. (HSET, RPUSH)"""
+    """Yield the commands that write a workflow, or a child, and its open children from its snapshot. They
+    write neither the flow, its text nor the indexes of workflows, but the flows that are called. `run` is a
+    new one, see Record. (HSET, RPUSH; HINCRBY, SET)"""
     record = snapshot["record"]
     state = state_fields(WorkflowState(record["state"]), record["ended"], record["reason"])
     counts = " ".join(map(str, snapshot["counts"]))
-    text = "" if is_item(id) else record["source"]
+    text = "" if flow.part_end is not None else record["source"]
     version, labels = record.get("version"), record.get("labels", {})
     fields = (*flow_fields(flow, record["name"], text, run, version, labels), "started", record["started"])
     simulated = ("simulated", record["simulated"]) if record.get("simulated") else ()
@@ -153,18 +164,41 @@ def _items_commands(
     yield ("HSET", keys.items(id, index), *fields)
     for number, snapshot in items["open"].items():
         item = ItemId(id, index, int(number), items["round"])
-        yield from snapshot_commands(str(item), parts.part(flow, index), snapshot, run, parts)
+        child_flow = child_flow_of(flow, index, snapshot, parts)
+        if child_flow.part_end is None:
+            yield from use_flow_commands(child_flow, snapshot["record"]["source"], is_stored=False)
+        yield from snapshot_commands(str(item), child_flow, snapshot, run, parts)
 
 
-def load_own_keys(
-    connection: Connection, id: str, flow: Flow, parts: FlowParts | None = None
-) -> Iterator[str]:
-    """Yield the keys to delete with a workflow that has ended: its own and those of its open items. Some may
-    not exist. Not those of attempts that run: waits, delayed starts, progress reports. (HMGET, HKEYS)"""
-    parts = parts or FlowParts()
-    yield from keys.whole_data(id)
-    yield from out_of_band_keys(id, flow)
-    for index, items in load_item_counts(connection, id, _iterated_steps(flow)).items():
-        yield keys.items(id, index)
-        for item in load_open_items(connection, id, index, items):
-            yield from load_own_keys(connection, str(item), parts.part(flow, index), parts)
+def child_flow_of(flow: Flow, index: int, snapshot: Mapping[str, Any], parts: FlowParts) -> Flow:
+    """Return the flow of a child whose parsed snapshot this is: that in it, or the part of its parent's."""
+    called: Flow | None = snapshot.get("flow")
+    return parts.part(flow, index) if called is None else called
+
+
+@dataclass(frozen=True, slots=True)
+class OwnData:
+    """What is deleted with a workflow: keys, and how often it and the children of its calls use each flow and
+    each flow text, by their names in `flows:refs`."""
+
+    keys: list[str] = field(default_factory=list)
+    uses: Counter[str] = field(default_factory=Counter)
+
+
+def load_own_data(
+    connection: Connection, id: str, flow: Flow, flows: FlowCache, data: OwnData | None = None
+) -> OwnData:
+    """Return what is to be deleted with a workflow that has ended, and with its open children; added to
+    `data`. Some keys may not exist. Not those of attempts that run: waits, delayed starts, progress reports.
+    (HMGET, HKEYS)"""
+    data = data or OwnData()
+    data.keys.extend((*keys.whole_data(id), *out_of_band_keys(id, flow)))
+    if flow.part_end is None:
+        data.uses.update(load_reference_names(connection, id))
+    for index, items in load_item_counts(connection, id, flow.steps_with_children).items():
+        data.keys.append(keys.items(id, index))
+        for child in load_open_items(connection, id, index, items):
+            child_flow = load_child_flow(connection, flows, flow, child)
+            if child_flow is not None:
+                load_own_data(connection, str(child), child_flow, flows, data)
+    return data

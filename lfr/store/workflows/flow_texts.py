@@ -48,14 +48,19 @@ def load_text(connection: Connection, workflow: str) -> str:
     return "" if source is None else str(source.decode())
 
 
-def watch_references(connection: Connection, workflow: str, digest: str) -> dict[str, int]:
-    """Watch how many workflows use the flow and the text of a workflow, and return these numbers.
+def load_reference_names(connection: Connection, workflow: str) -> list[str]:
+    """Return the names in `flows:refs` of the flow and the text of a workflow: no text if it stands in the
+    record; no name if there is no record. (HMGET)"""
+    digest, text = connection.call("HMGET", workflow, "flow", "text")
+    if digest is None:
+        return []
+    return [digest.decode(), *([] if text is None else [keys.flow_text_name(text.decode())])]
 
-    `digest` is the flow's. Return them by the names that the flow and the text have in `flows:refs`; the text
-    is missing if it stands in the record. (WATCH, HGET, HMGET)
-    """
-    _, text = connection.execute([("WATCH", keys.FLOW_REFERENCES), ("HGET", workflow, "text")])
-    names = [digest, *([] if text is None else [keys.flow_text_name(text.decode())])]
+
+def watch_references(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    """Watch how many users flows and texts have, one at least, and return these numbers by their names in
+    `flows:refs`. (WATCH, HMGET)"""
+    connection.execute([("WATCH", keys.FLOW_REFERENCES)])
     return load_references(connection, names)
 
 
@@ -66,17 +71,16 @@ def load_references(connection: Connection, names: Sequence[str]) -> dict[str, i
     return {name: int(count or 0) for name, count in zip(names, counts, strict=True)}
 
 
-def release_commands(references: Mapping[str, int], uses: Mapping[str, int] | None = None) -> list[Command]:
+def release_commands(references: Mapping[str, int], uses: Mapping[str, int]) -> list[Command]:
     """Return the commands that count users less, and delete the flows and texts that then have none.
 
-    `references` says how many users each has, by its name in `flows:refs`; `uses`, how many of them go: one
-    of each if it is None. (HINCRBY, HDEL, DEL)
+    `references` says how many users each has, by its name in `flows:refs`; `uses`, how many of them go.
+    (HINCRBY, HDEL, DEL)
     """
     commands: list[Command] = []
     for name, count in references.items():
-        released = 1 if uses is None else uses[name]
-        if count > released:
-            commands.append(("HINCRBY", keys.FLOW_REFERENCES, name, -released))
+        if count > uses[name]:
+            commands.append(("HINCRBY", keys.FLOW_REFERENCES, name, -uses[name]))
         else:
             commands += [("HDEL", keys.FLOW_REFERENCES, name), ("DEL", keys.flow(name))]
     return commands

@@ -98,10 +98,15 @@ def load_version(connection: Connection, name: str, number: int | None) -> FlowV
 
 def load_flow_and_text(connection: Connection, version: FlowVersion) -> tuple[bytes | None, str]:
     """Return the canonical JSON of a version's flow, None if it is not stored, and its flow text. (GET)"""
-    names = version.reference_names
-    flow, *texts = connection.execute([("GET", keys.flow(name)) for name in names])
-    text = texts[0].decode() if texts and texts[0] is not None else version.source
-    return flow, text
+    return connection.call("GET", keys.flow(version.digest)), load_text_of(connection, version)
+
+
+def load_text_of(connection: Connection, version: FlowVersion) -> str:
+    """Return the flow text of a version; empty if it has just been removed. (GET)"""
+    if not version.text:
+        return version.source
+    text = connection.call("GET", keys.flow(keys.flow_text_name(version.text)))
+    return "" if text is None else str(text.decode())
 
 
 def store_version_commands(flow: Flow, text: str, number: int, now_ms: int) -> list[Command]:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from lfr.engine.transition import Fact
+from lfr.engine.transition import Fact, FactKind
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Reply
 from lfr.store.stream.entries import parse_pairs
@@ -25,6 +25,9 @@ from lfr.store.workflows.load import RECORD_FIELDS, Record, parse_record
 
 _PAGE: Final = 1000
 """How many elements of the list, or entries of the stream, are read at once."""
+
+_LATEST: Final = 100
+"""How many elements at the end of the list may follow a failure that is looked for: what ran has ended."""
 
 _ENTRY_ID: Final = re.compile(r"(\d{1,20})(?:-(\d{1,20}))?", re.ASCII)
 
@@ -104,6 +107,17 @@ def read_raw_history(connection: Connection, workflow: str) -> list[RawEntry]:
         entries += page
         is_complete = len(page) < _PAGE
     return entries
+
+
+def read_failed_step(connection: Connection, workflow: str) -> int | None:
+    """Return the index of the step with which a failed workflow has failed; None if it was no step, as in one
+    that took too long. Looks at the latest entries only. (LRANGE)"""
+    elements = connection.call("LRANGE", keys.facts(workflow), -_LATEST, -1)
+    for entry in map(_parse_facts, reversed(_parse_elements(elements, 0))):
+        failed = [fact for fact in entry.facts if fact.kind is FactKind.FAILED]
+        if any(fact.index is None for fact in failed):
+            return next((fact.index for fact in failed if fact.index is not None), None)
+    return None
 
 
 def read_history_since(connection: Connection, workflow: str, since_ms: int) -> list[HistoryEntry]:

@@ -19,6 +19,7 @@ from lfr.store.queues.routes import Routes
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.stream.entries import flatten_pairs
 from lfr.store.workflows.commit import create_workflow_commands
+from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.load import RECORD_FIELDS, parse_record
 from lfr.values.json import Json, decode_json, encode_json
 from lfr.values.work import LookBudget
@@ -103,6 +104,16 @@ def load_open_items(connection: Connection, workflow: str, index: int, counts: I
     return [ItemId(workflow, index, number, counts.round) for number in numbers]
 
 
+def load_child_flow(connection: Connection, flows: FlowCache, flow: Flow, child: ItemId) -> Flow | None:
+    """Return the flow of a child of a workflow that runs `flow`: for an item, its part of that; for the child
+    of a call, the flow in its record, None if it has no record. (HGET, GET)"""
+    if flow.steps[child.index].iterate:
+        return flows.part(flow, child.index)
+    data = connection.call("HGET", str(child), "flow")
+    reference = "" if data is None else data.decode()
+    return flows.fetch(connection, [reference]).get(reference) if reference else None
+
+
 def new_items_commands(workflow: str, index: int, inputs: Sequence[Json]) -> list[Command]:
     """Return the commands that store the inputs of items until they begin. (HSET)"""
     fields = flatten_pairs((f"i{number}", encode_json(input)) for number, input in enumerate(inputs))
@@ -142,8 +153,15 @@ def collect_output_commands(part: Flow, result: ItemResult) -> list[Command]:
     item, id = result.id, str(result.id)
     return [
         ("HSET", keys.items(item.parent, item.index), f"o{item.number}", result.output.decode()),
-        ("DEL", *keys.whole_data(id), *out_of_band_keys(id, part)),
+        delete_finished_command(id, part),
     ]
+
+
+def delete_finished_command(id: str, flow: Flow) -> Command:
+    """Return the command that deletes a child that has succeeded and has no children any more. `flow` is the
+    one that it has run. (DEL)"""
+    calls = [keys.items(id, index) for index in flow.steps_with_children] if flow.has_calls else []
+    return ("DEL", *keys.whole_data(id), *out_of_band_keys(id, flow), *calls)
 
 
 def out_of_band_keys(id: str, flow: Flow) -> list[str]:

@@ -12,7 +12,7 @@ from lfr.errors import WrongType
 from lfr.flow import Flow
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
-from lfr.store.workflows.export import load_own_keys
+from lfr.store.workflows.export import load_own_data
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.load import Record
 
@@ -30,7 +30,7 @@ def measure_workflows(connection: Connection, flows: FlowCache, records: Sequenc
         [
             ("MEMORY", "USAGE", key)
             for record in records
-            for key in _measured_keys(connection, record.id, flow_by_reference.get(record.reference))
+            for key in _measured_keys(connection, flows, record.id, flow_by_reference.get(record.reference))
         ],
     )
 
@@ -51,10 +51,12 @@ def _measure(connection: Connection, commands: Sequence[Command]) -> int | None:
     return sum(size or 0 for size in connection.check(sizes))
 
 
-def _measured_keys(connection: Connection, id: str, flow: Flow | None) -> list[str]:
+def _measured_keys(connection: Connection, flows: FlowCache, id: str, flow: Flow | None) -> list[str]:
     if flow is None:
         return list(keys.whole_data(id))
     try:
-        return [key for key in load_own_keys(connection, id, flow) if not _OUT_OF_BAND.fullmatch(key)]
+        return [
+            key for key in load_own_data(connection, id, flow, flows).keys if not _OUT_OF_BAND.fullmatch(key)
+        ]
     except WrongType:
         return list(keys.whole_data(id))

@@ -39,6 +39,7 @@ def workflow() -> dict[str, Any]:
         "name": "x",
         "version": 2,
         "state": "FAILED",
+        "parent": None,
         **times,
         "deadline": None,
         "warning": None,

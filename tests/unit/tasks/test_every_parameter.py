@@ -13,8 +13,8 @@ import pytest
 
 from lfr.events import StartTask
 from lfr.step_options import BadStepOptions, parse_step_options
-from lfr.tasks.catalogue import CATALOGUE, BuiltInTask
-from lfr.tasks.parameters import BadParameter, Parameter
+from lfr.tasks.catalogue import CALL_PARAMETERS, CATALOGUE, BuiltInTask
+from lfr.tasks.parameters import BadParameter, Parameter, parse_parameters
 from lfr.tasks.redis_command import CommandPolicy, allowed_commands, parse_command
 from lfr.tasks.request import build_request, parse_request_parameters
 from lfr.tasks.resource import parse_load, parse_store
@@ -52,6 +52,7 @@ WRONG: Mapping[tuple[str, str], list[Json]] = {
     ("redis:", "format"): NO_FLAGS,
     ("redis:", "key"): NO_TEXTS,
     ("redis:", "type"): ["float", "", "INT", 1, True, [], {}],
+    ("flow:", "version"): [0, -1, 1.5, "1", "latest", True, [], {}, 10**9],
     ("resource:load", "method"): ["POST", "get", "", 1, True, [], {}],
     ("resource:store", "method"): ["GET", "put", "", 1, True, [], {}],
     ("resource:", "content-type"): ["csv", "image/png", "", 1, True, [], {}],
@@ -65,6 +66,7 @@ NEEDED: Mapping[str, dict[str, Json]] = {
     "request:": {"url": "http://127.0.0.1/"},
     "redis:": {"args": ["a"]},
     "resource:": {"uri": "file:///a.json"},
+    "flow:": {},
 }
 """The other parameters that a task needs, by the task or the prefix of its name."""
 
@@ -96,6 +98,7 @@ def reason(task: str, parameters: Json, input: Json = None) -> str:
     parsers: Mapping[str, Callable[[], object]] = {
         "wait": lambda: parse_wait("1000-0", started),
         "request": lambda: build_request(parse_request_parameters(started), ""),
+        "flow": lambda: parse_parameters(task, CALL_PARAMETERS, parameters),
         "redis": lambda: parse_command(started, policy),
         "resource": lambda: (parse_load if task.endswith("load") else parse_store)(parameters),
     }
