@@ -455,9 +455,10 @@ def _bill_of_materials(extra: Sequence[str]) -> dict[str, Any]:
     """Return what the file has from others, as a software bill of materials. (CycloneDX 1.6, ECMA-424)"""
     wheels = [*_wheels("bundle"), *(_extra_wheels(extra) if extra else ())]
     components = [_python_component(wheel, wheel.name) for wheel in wheels]
-    components += [
-        _python_component(_wheels("valkey", cpu=cpu)[0], f"valkey-server for {cpu}") for cpu in CPUS
-    ]
+    for cpu in CPUS:
+        wheel = _wheels("valkey", cpu=cpu)[0]
+        components.append(_python_component(wheel, f"the package with valkey-server for {cpu}"))
+        components.append(_valkey_component(cpu, components[-1]["version"]))
     lock = json.loads((CONSOLE / "package-lock.json").read_text())["packages"]
     components += [_npm_component(path, package) for path, package in lock.items() if path]
     ends = (REQUIREMENTS / "build.txt").read_text().splitlines()
@@ -480,6 +481,20 @@ def _python_component(wheel: Path, what: str) -> dict[str, Any]:
     classified = [line.rpartition(" :: ")[2] for line in lines if line.startswith("Classifier: License ::")]
     licence = fields.get("License-Expression") or fields.get("License") or ", ".join(classified)
     return _component("pypi", fields["Name"], fields["Version"], licence, what, "SHA-256", _digest(wheel))
+
+
+def _valkey_component(cpu: str, package_version: str) -> dict[str, Any]:
+    """Return the server as a component of its own, by the name under which its holes are published. The
+    version of its package begins with its own."""
+    program, version = _valkey(cpu), package_version.partition(".post")[0]
+    if f"\0{version}\0".encode() not in program.read_bytes():
+        sys.exit(f"build.py: valkey-server for {cpu} is not {version}, as its package says")
+    what = f"valkey-server for {cpu}"
+    component = _component(
+        "github", "valkey-io/valkey", version, "BSD-3-Clause", what, "SHA-256", _digest(program)
+    )
+    cpe = f"cpe:2.3:a:lfprojects:valkey:{version}:*:*:*:*:*:*:*"
+    return component | {"name": "valkey", "type": "application", "cpe": cpe}
 
 
 def _npm_component(path: str, package: Mapping[str, str]) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import zipfile
@@ -210,7 +212,10 @@ def test_the_file_names_all_that_it_bundles() -> None:
     urls = [each["purl"] for each in bill["components"]]
     locked = [line.split()[0] for line in pinned("bundle") + pinned("valkey") * 2]
     lock = json.loads((ROOT / "console_static" / "package-lock.json").read_text())["packages"]
-    assert len(urls) == len(locked) + len(lock)  # `lock` has the console itself, and the file has shiv
+    servers = [each for each in bill["components"] if each["name"] == "valkey"]
+    assert [each["licenses"][0]["license"]["name"] for each in servers] == ["BSD-3-Clause"] * 2
+    # `lock` has the console itself, and the file has shiv
+    assert len(urls) == len(locked) + len(servers) + len(lock)
     for name, version in (line.split("==") for line in locked):
         assert f"pkg:pypi/{name.lower()}@{version}" in urls
     assert len({each["bom-ref"] for each in bill["components"]}) == len(urls)
@@ -220,6 +225,33 @@ def test_the_file_names_all_that_it_bundles() -> None:
     assert len(metadata) == len(pinned("bundle"))
     table = lfr("version", "--all").stdout
     assert all(each["name"] in table for each in bill["components"])
+
+
+@pytest.mark.parametrize("cpu", ["x86_64", "aarch64"])
+def test_the_page_says_which_server_is_bundled_and_how_it_is_hardened(cpu: str) -> None:
+    """A better server is welcome: then the page has to say so."""
+    with zipfile.ZipFile(built_file()) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(f"/{cpu}/valkey-server"))
+        program = archive.read(name)
+    page = (ROOT / "docs" / "security.md").read_text()
+    digest = hashlib.sha256(program).hexdigest()
+    assert f"| {cpu} | `{digest}` |" in page
+    bill = json.loads(lfr("version", "--all", "--json").stdout)["components"]
+    (server,) = [each for each in bill if each["description"] == f"valkey-server for {cpu}"]
+    assert server["hashes"] == [{"alg": "SHA-256", "content": digest}]
+    assert f"Valkey {server['version']}" in page
+    # ELF-64: type at 16, offset of the program headers at 32, their size and number at 54
+    assert program[:4] == b"\x7fELF"
+    assert struct.unpack_from("<H", program, 16)[0] == 2  # EXEC: not position-independent
+    (offset,), (size, count) = struct.unpack_from("<Q", program, 32), struct.unpack_from("<HH", program, 54)
+    headers = [struct.unpack_from("<IIQQQQ", program, offset + n * size) for n in range(count)]
+    flags = {kind: flags for kind, flags, *_ in headers}
+    assert flags[0x6474E551] == 6  # GNU_STACK: read and write
+    assert 0x6474E552 in flags  # GNU_RELRO
+    (start, length) = next((each[2], each[5]) for each in headers if each[0] == 2)  # PT_DYNAMIC
+    tags = dict(struct.iter_unpack("<QQ", program[start : start + length // 16 * 16]))
+    assert 24 not in tags and not tags.get(30, 0) & 8 and not tags.get(0x6FFFFFFB, 0) & 1  # BIND_NOW
+    assert b"__stack_chk_fail" not in program
 
 
 def pinned(name: str) -> list[str]:
