@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,17 @@ from lfr.operations.intervene import (
 from lfr.operations.latches import list_latches, reset_latch
 from lfr.operations.list_workflows import count_workflows, list_workflows, make_filter
 from lfr.operations.prune import plan_prune, prune
+from lfr.operations.schedules import (
+    add_schedule,
+    backfill,
+    describe_schedule,
+    list_schedules,
+    pause_schedule,
+    plan_backfill,
+    remove_schedule,
+    resume_schedule,
+    trigger_schedule,
+)
 from lfr.operations.start import start_workflow
 from lfr.operations.status import load_status
 from lfr.operations.stored_flows import (
@@ -149,6 +160,53 @@ class Client:
         """Return a stored flow, `NAME` or `NAME@VERSION`, with its text and all of its versions. Raises
         NotFound and BadInput."""
         return describe_flow(self._store, name)
+
+    def schedules(self) -> Descriptions:
+        """Return the schedules by name, as `lfr schedule list --json` prints them."""
+        return list_schedules(self._store)
+
+    def schedule(self, name: str) -> dict[str, Any]:
+        """Return a schedule, as `lfr schedule show NAME --json` prints it. Raises NotFound."""
+        return describe_schedule(self._store, name)
+
+    def add_schedule(
+        self, name: str, schedule: Mapping[str, Json], flow: str | None = None
+    ) -> dict[str, Any]:
+        """Make a schedule for a stored flow, `NAME` or `NAME@VERSION`; None: the one with its name. Return it
+        as `schedule` does.
+
+        `schedule` is as in a flow text: `{"cron": "0 3 * * 1-5", "timezone": "Europe/Berlin"}`. Raises
+        BadInput, NotFound for the flow, Conflict if the name is in use.
+        """
+        return self._change(lambda store: add_schedule(store, name, schedule, flow or name))
+
+    def remove_schedule(self, name: str) -> None:
+        """Remove a schedule. Raises NotFound, and Conflict for one that stands in a flow text."""
+        self._change(lambda store: remove_schedule(store, name))
+
+    def pause_schedule(self, name: str, reason: str = "") -> None:
+        """Pause a schedule: nothing is started until it is resumed. Raises NotFound, and Conflict if it is
+        paused."""
+        self._change(lambda store: pause_schedule(store, name, reason))
+
+    def resume_schedule(self, name: str) -> None:
+        """Resume a paused schedule, from now on. Raises NotFound, and Conflict if it is not paused."""
+        self._change(lambda store: resume_schedule(store, name))
+
+    def trigger_schedule(self, name: str) -> str:
+        """Start a workflow of a schedule now, and return its id. Raises NotFound, also for its flow, and
+        BadInput if its input does not fit."""
+        return self._change(lambda store: trigger_schedule(store, name))
+
+    def backfill_schedule(self, name: str, start: str, end: str) -> Sequence[str]:
+        """Start a workflow for each time of a schedule from `start` to `end`, in ISO 8601, that lies behind
+        and has none; return their ids. Raises BadInput, also for more than a thousand times, and NotFound."""
+
+        def operation(store: Store) -> Sequence[str]:
+            plan = plan_backfill(store, name, start, end)
+            return [id for id, is_new in backfill(store, plan) if is_new]
+
+        return self._change(operation)
 
     def inspect(self, id: str, *, history: bool = False) -> dict[str, Any]:
         """Return all data of a workflow, as `lfr inspect --json` prints it. Raises NotFound and BadInput."""

@@ -27,6 +27,7 @@ from lfr.web.routes import (
     flows,
     latches,
     live,
+    schedules,
     start,
     status,
     steps,
@@ -37,7 +38,20 @@ from lfr.web.server import StreamSlots
 
 LOGGER = logging.getLogger(__name__)
 
-_RESOURCES = (status, workflow_list, bulk, start, flows, archives, workflows, steps, live, events, latches)
+_RESOURCES = (
+    status,
+    workflow_list,
+    bulk,
+    start,
+    flows,
+    archives,
+    workflows,
+    steps,
+    live,
+    events,
+    latches,
+    schedules,
+)
 
 _PATTERNS: Final = {
     "id": r"<id:re:[\w.:-]{1,300}(?:/\d{1,7}\.\d{1,9}(?:\.\d{1,9})?){0,100}>",

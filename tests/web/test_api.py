@@ -582,7 +582,7 @@ def test_the_openapi_document_describes_the_responses(call: Caller, store: Store
     with store.connect() as link:
         TaskExecutor(store, "tasks-x", lambda task: {}, claims=["a"], concurrency=1).join(link)
     start(call, "{ a; b }", id="w")
-    apply_flows(store, [FlowSource("@flow tasks-x A")])
+    apply_flows(store, [FlowSource("@flow tasks-x (- schedule: {every: 1h} -) A")])
     document = call("GET", "/openapi.json").json
     operations = [
         (path, method, operation)
