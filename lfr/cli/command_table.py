@@ -74,6 +74,7 @@ _ROWS = (
     Command("tasks", ROLE, "runs the tasks of a Python file"),
     Command("up", SETUP, "run the bundled Valkey and all roles, with the data in one folder"),
     Command("demo", SETUP, "run an example for some seconds and leave nothing behind"),
+    Command("doctor", SETUP, "examine Redis, groups and workflows, and mend what is safe to mend"),
     Command("mend", SETUP, "cut a damaged end off the append-only file of Valkey"),
     Command("install", SETUP, "install lfr as services: systemd units, users, folders"),
     Command("uninstall", SETUP, "stop the services and remove what lfr install wrote"),

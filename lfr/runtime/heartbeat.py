@@ -129,7 +129,8 @@ class HeartbeatMonitor:
 
     def _current_process(self) -> Process:
         event_count = sum(consumer.event_count for consumer in self._consumers)
-        return replace(self._process, passes=sum(self._passes.values()), events=event_count)
+        passes, clock_ms = sum(self._passes.values()), round(1000 * time.time())
+        return replace(self._process, passes=passes, events=event_count, clock_ms=clock_ms)
 
     def _read_own_groups(self, connection: Connection) -> list[Group]:
         """Return the groups of the consumers, on each of their streams. (XINFO GROUPS)"""

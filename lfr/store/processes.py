@@ -28,6 +28,7 @@ class Process:
     since   when it started, in ISO 8601, UTC
     passes  how many passes of its loop it has completed
     events  how many events it has read
+    clock_ms  the time of its host when it sent the heartbeat, in milliseconds since the epoch; 0: not known
     claims  the tasks that it claims, by group; None: its version of lfr knows no queues
     """
 
@@ -41,6 +42,7 @@ class Process:
     passes: int = 0
     events: int = 0
     claims: Mapping[str, Sequence[str]] | None = None
+    clock_ms: int = 0
 
 
 _PROCESS_FIELDS = {each.name for each in fields(Process)}

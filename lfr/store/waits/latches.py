@@ -24,7 +24,7 @@ from lfr.store.redis.pipeline import Pipeline
 from lfr.store.redis.transaction import commit_together_or_singly, retry_until_committed
 from lfr.store.stream.entries import ConsumerId, append_command
 from lfr.store.stream.groups import call_group
-from lfr.store.waits.latch_holders import count_holder_commands, parse_count
+from lfr.store.waits.latch_holders import HeldLatch, count_holder_commands, parse_count, read_held_latches
 from lfr.store.waits.registry import add_wait_commands, end_task_commands, end_wait_commands, watch_waits
 from lfr.store.waits.start import processed_commands, watch_start_tasks
 from lfr.tasks.wait_spec import LatchRequest
@@ -238,15 +238,20 @@ def read_latches(connection: Connection) -> list[LatchSummary]:
     return summaries
 
 
-def reset(connection: Connection, stream: str, name: str, tag: str) -> LatchSummary:
+def reset(
+    connection: Connection, stream: str, name: str, tag: str, expected: HeldLatch | None = None
+) -> LatchSummary:
     """Set a latch to zero and open it, unless it is zero and no countdown waits. Return the latch as it was
-    before. `tag` is unique. (TIME; WATCH, GET, EXISTS; ZCARD; MULTI/EXEC)"""
+    before. `tag` is unique. With `expected`, do nothing if its count or its holders are others. (TIME; WATCH,
+    GET, EXISTS; ZCARD; MULTI/EXEC)"""
 
     def attempt() -> tuple[list[Command] | None, LatchSummary]:
         now_ms = read_time_ms(connection)
         latch = watch_latches(connection, [name])[name]
         waiter_count = connection.call("ZCARD", keys.latch_waiters(name))
         is_at_rest = latch.count == 0 and not waiter_count
+        if expected is not None and read_held_latches(connection, [name])[name] != expected:
+            return None, LatchSummary(name, latch.count, 0)
         commands = None if is_at_rest else open_latch_commands(stream, latch, tag, now_ms)
         return commands, LatchSummary(name, latch.count, waiter_count)
 
