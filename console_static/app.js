@@ -28,6 +28,7 @@ import {
   useInstallation,
   usePolledInstallation,
 } from "./state/installation.js";
+import { pickFilters } from "./state/list-filter.js";
 
 const PAGES = {
   workflows: WorkflowsPage,
@@ -99,7 +100,7 @@ function App() {
           </nav>
           <${SearchField}
             inputRef=${searchInput}
-            text=${route.page === "workflows" ? (route.params.text ?? "") : ""}
+            filters=${route.page === "workflows" ? pickFilters(route.params) : {}}
           />
           <div class="ends">
             ${

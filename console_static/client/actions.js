@@ -100,3 +100,42 @@ export async function runForEach(ids, run, concurrency = 4) {
   await Promise.all(Array.from({ length: concurrency }, runNext));
   return problems;
 }
+
+/**
+ * Count the workflows that match a filter and permit an action. Return `total`, `states` (how many by state),
+ * and `asOf`, the time for `runForMatches`. Throws a Problem.
+ */
+export async function countMatches(action, where) {
+  const states = {};
+  let asOf = null;
+  let next = null;
+  do {
+    const body = { action, where, as_of: asOf, next, dry_run: true };
+    const part = await sendJson("POST", "/workflows/bulk", body);
+    for (const [state, count] of Object.entries(part.states)) states[state] = (states[state] ?? 0) + count;
+    asOf = part.as_of;
+    next = part.next;
+  } while (next !== null);
+  const total = Object.values(states).reduce((sum, count) => sum + count, 0);
+  return { total, states, asOf };
+}
+
+/**
+ * Do an action to all workflows that matched a filter at the time `asOf`, some with each request. Return
+ * whether it came to the end. Throws a Problem.
+ *
+ * @param {string} action
+ * @param {string} where
+ * @param {string} asOf
+ * @param {{onProgress: (part: object) => void, isStopped: () => boolean}} handlers
+ */
+export async function runForMatches(action, where, asOf, { onProgress, isStopped }) {
+  let next = null;
+  do {
+    if (isStopped()) return false;
+    const part = await sendJson("POST", "/workflows/bulk", { action, where, as_of: asOf, next });
+    onProgress(part);
+    next = part.next;
+  } while (next !== null);
+  return true;
+}

@@ -103,12 +103,16 @@ export const getJson = async (path) => parseJson(await getText(path));
 /** Get a path of the API as text. Throws a Problem. */
 export const getText = async (path) => readBody(await request("GET", path));
 
-/** Get a page of a list: its `items`, and `next`, the parameter for the next page, null on the last. */
+/**
+ * Get a page of a list: its `items`, and `next`, the parameter for the next page, null on the last; of
+ * workflows also how many the server has `examined`, of how many `candidates`.
+ */
 export async function getPage(path) {
   const response = await request("GET", path);
   const link = /<([^>]*)>; rel="next"/.exec(response.headers.get("Link") ?? "");
   const next = link ? new URL(link[1], location.origin).searchParams.get("next") : null;
-  return { items: parseJson(await readBody(response)), next };
+  const [examined = 0, candidates = 0] = (response.headers.get("Lfr-Examined") ?? "").split("/").map(Number);
+  return { items: parseJson(await readBody(response)), next, examined, candidates };
 }
 
 /** Get a file: its `text`, and `name`, the file name that the API suggests, or undefined. */

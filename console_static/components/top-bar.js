@@ -7,8 +7,12 @@ import { navigate } from "../hooks/navigation.js";
 import { buildAddress, workflowAddress } from "../state/address.js";
 import { Dialog } from "./dialog.js";
 
-/** The field that searches for a part of an id or of a flow's name. A whole id opens its workflow. */
-export function SearchField({ inputRef, text }) {
+/**
+ * The field that searches for a part of an id or of a flow's name, besides the other `filters` of the list. A
+ * whole id opens its workflow.
+ */
+export function SearchField({ inputRef, filters }) {
+  const text = filters.text ?? "";
   const [draft, setDraft] = useState(text);
   useEffect(() => setDraft(text), [text]);
   async function submit(event) {
@@ -18,7 +22,7 @@ export function SearchField({ inputRef, text }) {
       const workflow = await getJson(apiPath(query, "?values=false")).catch(() => null);
       if (workflow) return navigate(workflowAddress(workflow.id));
     }
-    return navigate(buildAddress("./", { text: query }));
+    return navigate(buildAddress("./", { ...filters, text: query }));
   }
   return html`<form class="search" role="search" onSubmit=${submit}>
     <input

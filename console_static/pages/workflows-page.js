@@ -2,9 +2,8 @@
 
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { useNow, useStream } from "../hooks/live.js";
-import { downloadArchive, runForEach, runWorkflowAction, WORKFLOW_ACTIONS } from "../client/actions.js";
 import { getJson, getPage } from "../client/api.js";
-import { Confirm, Dialog, ProblemMessage } from "../components/dialog.js";
+import { ProblemMessage } from "../components/dialog.js";
 import { Ago, Duration, StateLabel, StepProgress } from "../components/indicators.js";
 import { CopyButton, FilePicker } from "../components/transfer.js";
 import { hasEnded, WORKFLOW_STATES } from "../format/state-labels.js";
@@ -12,18 +11,23 @@ import { useRowKeys } from "../hooks/keys.js";
 import { navigate, useRoute } from "../hooks/navigation.js";
 import { receiveFile } from "./start-page.js";
 import { buildAddress, shortenId, workflowAddress } from "../state/address.js";
+import { formatWhere, pickFilters } from "../state/list-filter.js";
 import { applyListUpdate, createList, MAX_NEW } from "../state/workflow-list.js";
+import { BulkActions, MatchActions } from "../views/bulk-actions.js";
+import { FilterChips, FilterForm } from "../views/list-filters.js";
 
 const PAGE_SIZE = 50;
 
 export function WorkflowsPage() {
   const { params } = useRoute();
-  const filters = { state: params.state, name: params.name, text: params.text };
-  const query = buildAddress("", { ...filters, size: PAGE_SIZE, next: params.next });
+  const filters = pickFilters(params);
+  const where = formatWhere(filters);
+  const query = buildAddress("", { where, size: PAGE_SIZE, next: params.next });
   const [list, setList] = useState(null);
   const [next, setNext] = useState(null);
   const [counts, setCounts] = useState(null);
   const [problem, setProblem] = useState(null);
+  const [search, setSearch] = useState(null);
   const [selected, setSelected] = useState(new Set());
   const [previousPages, setPreviousPages] = useState([]);
   const latest = useRef("");
@@ -31,11 +35,19 @@ export function WorkflowsPage() {
   async function load() {
     const requested = (latest.current = query);
     try {
-      const [page, newCounts] = await Promise.all([
+      const [firstPage, newCounts] = await Promise.all([
         getPage(`/workflows${query}`),
         getJson("/workflows/counts"),
       ]);
+      let page = firstPage;
+      let examined = page.examined;
+      while (!page.items.length && page.next !== null && latest.current === requested) {
+        setSearch({ examined, candidates: firstPage.candidates });
+        page = await getPage(`/workflows${buildAddress("", { where, size: PAGE_SIZE, next: page.next })}`);
+        examined += page.examined;
+      }
       if (latest.current !== requested) return; // the filters have changed since
+      setSearch(null);
       setList(createList(page.items, { isFirst: !params.next, isLast: page.next === null }));
       const visibleIds = new Set(page.items.map((row) => row.id));
       // Actions apply only to visible workflows.
@@ -44,7 +56,9 @@ export function WorkflowsPage() {
       setCounts(newCounts);
       setProblem(null);
     } catch (error) {
-      if (latest.current === requested) setProblem(error);
+      if (latest.current !== requested) return;
+      setSearch(null);
+      setProblem(error);
     }
   }
   useEffect(() => {
@@ -75,24 +89,15 @@ export function WorkflowsPage() {
       </div>
     </div>
     <${StateTabs} counts=${counts} state=${params.state ?? ""} to=${(state) => linkTo({ state })} />
-    ${
-      (params.text || params.name) &&
-      html`<p class="chips">
-        ${
-          params.text &&
-          html`<a class="chip" href=${linkTo({ text: "" })}>
-            with “${params.text}” <span aria-label="remove">×</span>
-          </a>`
-        }
-        ${
-          params.name &&
-          html`<a class="chip" href=${linkTo({ name: "" })}>
-            of the flow ${params.name} <span aria-label="remove">×</span>
-          </a>`
-        }
-      </p>`
-    }
+    <${FilterForm} filters=${filters} linkTo=${linkTo} />
+    <${FilterChips} filters=${filters} linkTo=${linkTo} />
     ${problem && html`<${ProblemMessage} problem=${problem} />`}
+    ${
+      where &&
+      list?.rows.length > 0 &&
+      !selected.size &&
+      html`<${MatchActions} key=${where} where=${where} onDone=${load} />`
+    }
     ${
       selected.size > 0 &&
       html`<${BulkActions}
@@ -112,8 +117,8 @@ export function WorkflowsPage() {
       </button>`
     }
     ${
-      !list
-        ? !problem && html`<p class="loading">Loading …</p>`
+      !list || search
+        ? !problem && html`<p class="loading" role="status">${describeSearch(search)}</p>`
         : list.rows.length
           ? html`<${WorkflowTable}
             rows=${list.rows}
@@ -121,14 +126,13 @@ export function WorkflowsPage() {
             setSelected=${setSelected}
             linkTo=${linkTo}
           />`
-          : html`<${EmptyList} filters=${filters} hasMore=${next !== null} counts=${counts} />`
+          : html`<${EmptyList} isFiltered=${where !== ""} counts=${counts} />`
     }
     ${
       list &&
       html`<${Pager}
         next=${next}
         first=${!params.next}
-        rows=${list.rows.length}
         onNext=${() => {
           setPreviousPages([...previousPages, params.next ?? ""]);
           navigate(linkTo({ next }));
@@ -261,87 +265,24 @@ function renderNow(row) {
   return `${row.counts.running} running`;
 }
 
-function BulkActions({ ids, onDone, onClear }) {
-  const [action, setAction] = useState(null);
-  const [problems, setProblems] = useState(null);
-  const subject = ids.length === 1 ? shortenId(ids[0]) : `${ids.length} workflows`;
-  async function archive() {
-    const failures = await runForEach(ids, downloadArchive, 1);
-    if (failures.size) setProblems(failures);
-  }
-  return html`<div class="bulk" role="toolbar" aria-label="For what is chosen">
-    <span>${ids.length} chosen</span>
-    ${Object.entries(WORKFLOW_ACTIONS).map(
-      ([word, { label }]) => html`<button key=${word} onClick=${() => setAction(word)}>${label}</button>`,
-    )}
-    <button onClick=${archive}>Download archives</button>
-    <button class="quiet" onClick=${onClear}>Choose none</button>
-    ${
-      action &&
-      html`<${Confirm}
-        title=${WORKFLOW_ACTIONS[action].ask(subject)}
-        word=${`${WORKFLOW_ACTIONS[action].label} ${ids.length}`}
-        danger=${WORKFLOW_ACTIONS[action].danger}
-        act=${() => runForEach(ids, (id) => runWorkflowAction(action, id))}
-        onClose=${() => setAction(null)}
-        onDone=${(failures) => {
-          if (failures.size) setProblems(failures);
-          else onDone();
-        }}
-      >
-        <p>${WORKFLOW_ACTIONS[action].effect}</p>
-        <ul class="ids">
-          ${ids.slice(0, 20).map((id) => html`<li>${shortenId(id)}</li>`)}
-          ${ids.length > 20 && html`<li>… and ${ids.length - 20} more</li>`}
-        </ul>
-      <//>`
-    }
-    ${
-      problems &&
-      html`<${Dialog}
-        title=${`${problems.size} of ${ids.length} failed`}
-        onClose=${() => {
-          setProblems(null);
-          onDone();
-        }}
-      >
-        <ul class="ids">
-          ${[...problems]
-            .slice(0, 50)
-            .map(([id, problem]) => html`<li><strong>${shortenId(id)}</strong>: ${problem.message}</li>`)}
-        </ul>
-        <div class="buttons">
-          <button
-            onClick=${() => {
-              setProblems(null);
-              onDone();
-            }}
-          >
-            Close
-          </button>
-        </div>
-      <//>`
-    }
-  </div>`;
-}
-
-const Pager = ({ next, first, rows, onNext, onBack, newest }) =>
+const Pager = ({ next, first, onNext, onBack, newest }) =>
   (next || !first) &&
   html`<nav class="pager" aria-label="Pages of the list">
     ${!first && html`<a class="button" href=${newest}>Newest</a>`}
     ${onBack && html`<button onClick=${onBack}>Newer</button>`}
-    ${next && html`<button onClick=${onNext}>${rows ? "Older" : "Search older"}</button>`}
+    ${next && html`<button onClick=${onNext}>Older</button>`}
   </nav>`;
 
-function EmptyList({ filters, hasMore, counts }) {
-  if (filters.state || filters.text || filters.name) {
+const describeSearch = (search) =>
+  search
+    ? `Searching … ${search.examined.toLocaleString("en")} of ${search.candidates.toLocaleString("en")}`
+    : "Loading …";
+
+function EmptyList({ isFiltered, counts }) {
+  if (isFiltered) {
     return html`<div class="empty">
-      <h2>Nothing matches${hasMore ? " so far" : ""}</h2>
-      <p>
-        ${hasMore ? "None of the newest matches; older ones may." : "No workflow matches."}
-        ${" "}
-        <a href="./">Show all</a>
-      </p>
+      <h2>Nothing matches</h2>
+      <p>No workflow matches. <a href="./">Show all</a></p>
     </div>`;
   }
   const hasWorkflows = counts && Object.values(counts).some(Boolean);

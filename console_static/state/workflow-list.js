@@ -1,14 +1,6 @@
 // A page of the list of workflows, and its live updates. No DOM.
 
-/** Return whether a workflow matches the filters of a list, as `/workflows` applies them. Empty: any. */
-export function matchesFilters(workflow, { state, name, text }) {
-  if (state && workflow.state !== state) return false;
-  if (name && workflow.name !== name) return false;
-  const needle = (text ?? "").toLowerCase();
-  return (
-    !needle || workflow.id.toLowerCase().includes(needle) || workflow.name.toLowerCase().includes(needle)
-  );
-}
+import { matchesFilters } from "./list-filter.js";
 
 /** Return whether a workflow stands below a row of a list: it started before, or then and has a lower id. */
 function isBefore(workflow, row) {

@@ -79,7 +79,7 @@ def test_search_finds_a_text_and_opens_an_id(hundred: Installation, page: Page, 
     expect(page.locator(ROWS)).to_have_count(50)
     search.fill("no such workflow")
     search.press("Enter")
-    expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
+    expect(page.get_by_role("heading", name="Nothing matches", exact=True)).to_be_visible()
     search.fill("workflow:one-7")
     search.press("Enter")
     expect(page).to_have_url(hundred.page("workflow:one-7"))
@@ -89,6 +89,71 @@ def test_search_finds_a_text_and_opens_an_id(hundred: Installation, page: Page, 
     page.locator(ROWS).first.get_by_role("link", name="of this flow").click()
     expect(page.get_by_role("link", name="of the flow one")).to_be_visible()
     eventually(lambda: (shown := ids(page)) and all(int(id.split("-")[1]) % 2 for id in shown))
+
+
+def test_a_search_keeps_the_state_and_finds_at_once(hundred: Installation, page: Page) -> None:
+    page.goto(f"{hundred.url}/?state=TERMINATED")
+    expect(page.locator(ROWS)).to_have_count(2)
+    search = page.get_by_role("searchbox", name="Search workflows")
+    search.fill("one-118")
+    search.press("Enter")
+    expect(page.locator(ROWS)).to_have_count(1)
+    assert "state=TERMINATED" in page.url and "text=one-118" in page.url
+    page.goto(f"{hundred.url}/?name=two&text=one-1")
+    expect(page.locator(ROWS)).to_have_count(15)
+    page.get_by_role("navigation", name="States").get_by_role("link", name="Failed").click()
+    expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
+    expect(page.get_by_role("link", name="of the flow two")).to_be_visible()
+
+
+def test_a_form_filters_by_label_and_reason(hundred: Installation, page: Page, guard: Guard) -> None:
+    guard.expects("400")  # what cannot be a label
+    installation = hundred
+    installation.lfr.run("@flow labelled\na", {}, "labelled-1", labels={"tenant": 7})
+    installation.lfr.run("@flow labelled\na", {}, "labelled-2", labels={"tenant": 8})
+    page.goto(installation.url)
+    form = page.get_by_role("form", name="Filter")
+    form.get_by_label("Label").fill("tenant=7")
+    form.get_by_label("Label").press("Enter")
+    expect(page.locator(ROWS)).to_have_count(1)
+    assert ids(page) == ["labelled-1"]
+    page.get_by_role("link", name="labelled tenant=7").click()
+    expect(page.locator(ROWS)).to_have_count(50)
+    form.get_by_label("Reason").fill("DISK")
+    form.get_by_role("button", name="Filter").click()
+    expect(page.locator(ROWS)).to_have_count(1)
+    assert ids(page) == ["one-119"]
+    form.get_by_label("Label").fill("1=2")
+    form.get_by_role("button", name="Filter").click()
+    expect(page.get_by_role("alert")).to_contain_text("a label's name")
+    for name in ("labelled-1", "labelled-2"):
+        terminate_workflow(installation.store, name)
+        delete_workflow(installation.store, name)
+
+
+def test_all_that_match_are_changed(hundred: Installation, page: Page) -> None:
+    installation = hundred
+    for number in range(130):
+        installation.lfr.run("@flow many\na", {}, f"many-{number}")
+    page.goto(f"{installation.url}/?name=many")
+    expect(page.locator(ROWS)).to_have_count(50)
+    matches = page.get_by_role("toolbar", name="For all that match")
+    matches.get_by_role("button", name="Terminate all").click()
+    dialog = page.get_by_role("dialog", name="Terminate 130 workflows?")
+    expect(dialog).to_contain_text("130 running")
+    dialog.get_by_role("button", name="Cancel").click()
+    matches.get_by_role("button", name="Terminate all").click()
+    dialog.get_by_role("button", name="Terminate 130").click()
+    expect(dialog.get_by_role("status")).to_have_text("Done: 130 of 130 workflows")
+    dialog.get_by_role("button", name="Close").click()
+    expect(page.locator(ROWS).first).to_contain_text("Terminated")
+    page.goto(f"{installation.url}/?state=TERMINATED&name=many")
+    matches.get_by_role("button", name="Delete all").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete 130").click()
+    expect(page.get_by_role("dialog").get_by_role("status")).to_have_text("Done: 130 of 130 workflows")
+    page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
+    assert installation.lfr.list(where="state=RUNNING flow=one")  # nothing else has changed
 
 
 def test_pages(hundred: Installation, page: Page) -> None:

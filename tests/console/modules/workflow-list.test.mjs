@@ -4,7 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 const { runForEach } = await import(`${process.env.LFR_CONSOLE}/client/actions.js`);
-const { MAX_NEW, matchesFilters, createList, applyListUpdate } = await import(
+const { formatWhere, matchesFilters, pickFilters } = await import(
+  `${process.env.LFR_CONSOLE}/state/list-filter.js`
+);
+const { MAX_NEW, createList, applyListUpdate } = await import(
   `${process.env.LFR_CONSOLE}/state/workflow-list.js`
 );
 
@@ -121,4 +124,43 @@ test("a function runs for each id, a few at a time, and problems are returned", 
     [...refused].map(([id, problem]) => [id, problem.message]),
     [["c", "no"]],
   );
+});
+
+test("a filter is a text for the API", () => {
+  assert.equal(formatWhere({}), "");
+  const filters = {
+    state: "FAILED",
+    name: "order",
+    text: 'a "b"',
+    label: "tenant=7  a=b=c",
+    since: "1d",
+    reason: "x\\y",
+  };
+  assert.equal(
+    formatWhere(filters),
+    'state="FAILED" flow="order" text~"a \\"b\\"" label.tenant="7" label.a="b=c" since="1d" reason~"x\\\\y"',
+  );
+  assert.equal(formatWhere({ label: "tenant" }), "label.tenant");
+  assert.deepEqual(pickFilters({ state: "FAILED", next: "1_workflow:a", text: "" }), { state: "FAILED" });
+});
+
+test("a live update matches by label and reason", () => {
+  const workflow = {
+    id: "workflow:a",
+    name: "a",
+    state: "FAILED",
+    labels: { tenant: "7" },
+    reason: "Timeout",
+  };
+  for (const filters of [{ label: "tenant=7" }, { reason: "time" }, { since: "1d" }]) {
+    assert.ok(matchesFilters(workflow, filters));
+  }
+  for (const filters of [
+    { label: "tenant=8" },
+    { label: "tenant" },
+    { label: "tenant=7 a=b" },
+    { reason: "disk" },
+  ]) {
+    assert.ok(!matchesFilters(workflow, filters));
+  }
 });

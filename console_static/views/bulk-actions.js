@@ -1,0 +1,202 @@
+// What is done to many workflows: to those that are chosen, or to all that match the filter.
+
+import { html, useEffect, useRef, useState } from "../vendor/preact.js";
+import {
+  countMatches,
+  downloadArchive,
+  runForEach,
+  runForMatches,
+  runWorkflowAction,
+  WORKFLOW_ACTIONS,
+} from "../client/actions.js";
+import { Confirm, Dialog, ProblemMessage } from "../components/dialog.js";
+import { WORKFLOW_STATES } from "../format/state-labels.js";
+import { shortenId } from "../state/address.js";
+
+export function BulkActions({ ids, onDone, onClear }) {
+  const [action, setAction] = useState(null);
+  const [problems, setProblems] = useState(null);
+  const subject = ids.length === 1 ? shortenId(ids[0]) : `${ids.length} workflows`;
+  async function archive() {
+    const failures = await runForEach(ids, downloadArchive, 1);
+    if (failures.size) setProblems(failures);
+  }
+  return html`<div class="bulk" role="toolbar" aria-label="For what is chosen">
+    <span>${ids.length} chosen</span>
+    ${Object.entries(WORKFLOW_ACTIONS).map(
+      ([word, { label }]) => html`<button key=${word} onClick=${() => setAction(word)}>${label}</button>`,
+    )}
+    <button onClick=${archive}>Download archives</button>
+    <button class="quiet" onClick=${onClear}>Choose none</button>
+    ${
+      action &&
+      html`<${Confirm}
+        title=${WORKFLOW_ACTIONS[action].ask(subject)}
+        word=${`${WORKFLOW_ACTIONS[action].label} ${ids.length}`}
+        danger=${WORKFLOW_ACTIONS[action].danger}
+        act=${() => runForEach(ids, (id) => runWorkflowAction(action, id))}
+        onClose=${() => setAction(null)}
+        onDone=${(failures) => {
+          if (failures.size) setProblems(failures);
+          else onDone();
+        }}
+      >
+        <p>${WORKFLOW_ACTIONS[action].effect}</p>
+        <ul class="ids">
+          ${ids.slice(0, 20).map((id) => html`<li>${shortenId(id)}</li>`)}
+          ${ids.length > 20 && html`<li>… and ${ids.length - 20} more</li>`}
+        </ul>
+      <//>`
+    }
+    ${
+      problems &&
+      html`<${Dialog}
+        title=${`${problems.size} of ${ids.length} failed`}
+        onClose=${() => {
+          setProblems(null);
+          onDone();
+        }}
+      >
+        <ul class="ids">
+          ${[...problems]
+            .slice(0, 50)
+            .map(([id, problem]) => html`<li><strong>${shortenId(id)}</strong>: ${problem.message}</li>`)}
+        </ul>
+        <div class="buttons">
+          <button
+            onClick=${() => {
+              setProblems(null);
+              onDone();
+            }}
+          >
+            Close
+          </button>
+        </div>
+      <//>`
+    }
+  </div>`;
+}
+
+/** The actions on all workflows that match the filter `where`, however many pages they have. */
+export function MatchActions({ where, onDone }) {
+  const [action, setAction] = useState(null);
+  return html`<div class="match-actions" role="toolbar" aria-label="For all that match">
+    <span class="muted">All that match:</span>
+    ${Object.entries(WORKFLOW_ACTIONS).map(
+      ([word, { label }]) => html`<button key=${word} class="quiet" onClick=${() => setAction(word)}>
+        ${label} all
+      </button>`,
+    )}
+    ${
+      action &&
+      html`<${MatchDialog}
+        action=${action}
+        where=${where}
+        onClose=${(hasChanged) => {
+          setAction(null);
+          if (hasChanged) onDone();
+        }}
+      />`
+    }
+  </div>`;
+}
+
+const formatCount = (count) => `${count.toLocaleString("en")} ${count === 1 ? "workflow" : "workflows"}`;
+
+/**
+ * Counts what matches, asks, and shows the progress. *Stop* ends it behind the request that runs; *Go on*
+ * takes it up with the same time, so that nothing is done twice.
+ */
+function MatchDialog({ action, where, onClose }) {
+  const { label, ask, effect, danger } = WORKFLOW_ACTIONS[action];
+  const [matches, setMatches] = useState(null);
+  const [done, setDone] = useState({ changed: 0, unchanged: 0, problems: [] });
+  const [phase, setPhase] = useState("counting");
+  const [problem, setProblem] = useState(null);
+  const stopping = useRef(false);
+  useEffect(() => {
+    countMatches(action, where).then(
+      (counted) => {
+        setMatches(counted);
+        setPhase("asking");
+      },
+      (error) => setProblem(error),
+    );
+    return () => {
+      stopping.current = true;
+    };
+  }, []);
+  async function run() {
+    stopping.current = false;
+    setProblem(null);
+    setPhase("running");
+    let ended = false;
+    try {
+      ended = await runForMatches(action, where, matches.asOf, {
+        onProgress: (/** @type {any} */ part) =>
+          setDone((previous) => ({
+            changed: previous.changed + part.changed,
+            unchanged: previous.unchanged + part.unchanged,
+            problems: [...previous.problems, ...part.problems].slice(0, 1000),
+          })),
+        isStopped: () => stopping.current,
+      });
+    } catch (error) {
+      setProblem(error);
+    }
+    setPhase(ended ? "ended" : "stopped");
+  }
+  const close = () => onClose(phase !== "counting" && phase !== "asking");
+  return html`<${Dialog}
+    title=${matches ? ask(formatCount(matches.total)) : ask("all that match")}
+    onClose=${close}
+  >
+    ${phase === "counting" && !problem && html`<p role="status">Counting …</p>`}
+    ${
+      phase === "asking" &&
+      html`<p>${matches.total ? describeStates(matches.states) : "Its state permits this for none."}</p>
+        <p>${effect}</p>`
+    }
+    ${
+      phase !== "counting" &&
+      phase !== "asking" &&
+      html`<p role="status">
+          ${phase === "ended" ? "Done" : phase === "stopped" ? "Stopped" : "Working"}:
+          ${" "}${done.changed.toLocaleString("en")} of ${formatCount(matches.total)}
+          ${done.unchanged > 0 && html`, ${done.unchanged} have changed meanwhile and stay`}
+        </p>
+        <progress aria-label="Progress" max=${Math.max(1, matches.total)} value=${done.changed} />
+        ${
+          done.problems.length > 0 &&
+          html`<ul class="ids">
+            ${done.problems
+              .slice(0, 50)
+              .map((each) => html`<li><strong>${shortenId(each.workflow)}</strong>: ${each.problem}</li>`)}
+          </ul>`
+        }`
+    }
+    ${problem && html`<${ProblemMessage} problem=${problem} />`}
+    <div class="buttons">
+      ${
+        phase === "running"
+          ? html`<button onClick=${() => (stopping.current = true)}>Stop</button>`
+          : html`<button onClick=${close} autofocus>
+              ${phase === "counting" || phase === "asking" ? "Cancel" : "Close"}
+            </button>`
+      }
+      ${
+        phase === "asking" &&
+        matches.total > 0 &&
+        html`<button class=${danger ? "danger" : "primary"} onClick=${run}>
+          ${label} ${matches.total.toLocaleString("en")}
+        </button>`
+      }
+      ${phase === "stopped" && html`<button class="primary" onClick=${run}>Go on</button>`}
+    </div>
+  <//>`;
+}
+
+const describeStates = (states) =>
+  Object.entries(states)
+    .map(([state, count]) => `${count.toLocaleString("en")} ${WORKFLOW_STATES[state].label.toLowerCase()}`)
+    .join(", ");
