@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
+from lfr.actor import make_actor
 from lfr.base_uri import Base, absolute_base
 from lfr.errors import BadInput, Unconfirmed
 from lfr.events import Status
 from lfr.host.archive_folder import write_archive
+from lfr.host.os_user import operating_system_user
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.bulk import BulkAction, count_whole_bulk, plan_bulk, run_bulk
 from lfr.operations.complete_task import complete_task
@@ -78,9 +81,12 @@ class Client:
     With the setting `redis.replicas`, methods that change something raise Unconfirmed if the replicas do not
     confirm it in time. Then it is done all the same; `result` of the error is what the method would have
     returned.
+
+    `actor` is who stands in the history of what the client changes; the default is the user of the process
+    and its host, as `ann@web1`. `acting` gives another one, or a reason.
     """
 
-    def __init__(self, url: str | None = None, **connection: Any) -> None:
+    def __init__(self, url: str | None = None, *, actor: str | None = None, **connection: Any) -> None:
         from lfr.config.load import load_settings  # reads YAML only if there is a file
 
         overrides = {
@@ -88,7 +94,16 @@ class Client:
         }
         if url is not None:
             overrides["redis_url"] = url
-        self._store = open_store(load_settings(overrides))
+        actor = operating_system_user() if actor is None else actor
+        self._store = open_store(load_settings(overrides)).acting(make_actor(actor))
+
+    def acting(self, actor: str | None = None, *, reason: str = "") -> Client:
+        """Return a client for changes by this actor (None: that of this client), made for this reason, with
+        the same connections: `client.acting(reason="wrong input").terminate(id)`."""
+        client = copy(self)
+        name = self._store.actor.name if actor is None and self._store.actor else actor or ""
+        client._store = self._store.acting(make_actor(name, reason))
+        return client
 
     def run(
         self,

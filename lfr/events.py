@@ -16,6 +16,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TypeAlias
 
+from lfr.actor import Actor, make_actor
 from lfr.values.checks import read_whole_number
 from lfr.values.json import InvalidJson, Json, decode_json, decode_json_lists, encode_json
 from lfr.values.pointers import Pointer, parse_pointer
@@ -37,13 +38,14 @@ START_TASK = "start-task"
 END_TASK = "end-task"
 CANCEL_TASK = "cancel-task"
 RECEIPT = "receipt"
+OPERATOR_ACTION = "operator-action"
 
 WORKFLOW_EVENTS = frozenset({START_WORKFLOW, END_WORKFLOW, FAILED_WORKFLOW, TERMINATED_WORKFLOW})
 """The kinds of events about a workflow as a whole."""
 
 LATCH_ZERO = "countdown-latch-zero"
 
-OWN_KINDS = WORKFLOW_EVENTS | {START_TASK, END_TASK, CANCEL_TASK, RECEIPT}
+OWN_KINDS = WORKFLOW_EVENTS | {START_TASK, END_TASK, CANCEL_TASK, RECEIPT, OPERATOR_ACTION}
 """The kinds that lfr and workers send each other. Workflows can wait for all other kinds."""
 
 _LARGE = 2**16
@@ -106,6 +108,7 @@ class EndTask:
     is_final    of a failure: another attempt would fail as well, so that there is none
     run         the run of the start-task; empty: the worker did not repeat it
     is_simulated  no worker has done the task
+    actor       who has ended it by hand, in place of a worker
     """
 
     workflow: str
@@ -120,6 +123,7 @@ class EndTask:
     run: str = ""
     is_simulated: bool = False
     output_from: Pointer | None = None
+    actor: Actor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,10 @@ class Receipt:
 CLAIMED = "claimed"
 """A field of a start-task on the bus: the group that does the task, so this is a copy for others; or null:
 nobody has claimed it. Without it, no lifecycle has routed the event."""
+
+ACTOR = "lfr_actor"
+ACTOR_REASON = "lfr_reason"
+"""Fields of an event that somebody has caused by hand: who it was, and why, if he has said that."""
 
 SIMULATED = "simulated"
 """A field of an end-task: true if no worker has done the task, but `lfr simulate`."""
@@ -281,7 +289,21 @@ def parse_end_task(values: Values) -> EndTask:
         run=_run(values),
         is_simulated=values.get(b"simulated") is True,
         output_from=_pointer(values, b"output_from"),
+        actor=parse_actor(values) if b"lfr_actor" in values else None,
     )
+
+
+def actor_values(actor: Actor | None) -> dict[str, Json]:
+    """Return the fields of an event that say who has caused it; without an actor, there are none."""
+    if actor is None:
+        return {}
+    return {ACTOR: actor.name, **({ACTOR_REASON: actor.reason} if actor.reason else {})}
+
+
+def parse_actor(values: Values) -> Actor | None:
+    """Return who has caused an event by hand; None: it does not say."""
+    name, reason = values.get(b"lfr_actor"), values.get(b"lfr_reason")
+    return make_actor(name, reason if isinstance(reason, str) else "") if isinstance(name, str) else None
 
 
 def parse_cancel_task(values: Values) -> CancelTask:

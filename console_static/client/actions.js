@@ -1,6 +1,7 @@
 // What people can do to workflows and steps: the texts, and the requests.
 
-import { apiPath, getFile, getText, saveFile, sendJson } from "./api.js";
+import { buildAddress } from "../state/address.js";
+import { apiPath, getFile, getText, pathSegment, saveFile, sendJson } from "./api.js";
 
 /**
  * The actions on a workflow, by the API's word. `title`: the tooltip; `ask`: the question before the action;
@@ -63,9 +64,18 @@ export const STEP_ACTIONS = {
   },
 };
 
-/** Send an action of `WORKFLOW_ACTIONS` on a workflow. Throws a Problem. */
-export const runWorkflowAction = (action, id) =>
-  action === "delete" ? sendJson("DELETE", apiPath(id)) : sendJson("POST", apiPath(id, `/${action}`));
+/** Return the body of a request with a reason; undefined without one. */
+const reasonBody = (reason) => (reason ? { reason } : undefined);
+
+/** Send an action of `WORKFLOW_ACTIONS` on a workflow; `reason` may be empty. Throws a Problem. */
+export const runWorkflowAction = (action, id, reason) =>
+  action === "delete"
+    ? sendJson("DELETE", buildAddress(apiPath(id), { reason }))
+    : sendJson("POST", apiPath(id, `/${action}`), reasonBody(reason));
+
+/** Set a latch to zero; `reason` may be empty. Throws a Problem. */
+export const resetLatch = (name, reason) =>
+  sendJson("POST", `/latches/${pathSegment(name)}/reset`, reasonBody(reason));
 
 /** Send an action of `STEP_ACTIONS` on a step; `body` may hold its output or reason. Throws a Problem. */
 export const runStepAction = (action, id, index, body) =>
@@ -127,13 +137,15 @@ export async function countMatches(action, where) {
  * @param {string} action
  * @param {string} where
  * @param {string} asOf
- * @param {{onProgress: (part: object) => void, isStopped: () => boolean}} handlers
+ * @param {{onProgress: (part: object) => void, isStopped: () => boolean, reason?: string}} options `reason`:
+ *   why, for the history
  */
-export async function runForMatches(action, where, asOf, { onProgress, isStopped }) {
+export async function runForMatches(action, where, asOf, { onProgress, isStopped, reason = "" }) {
   let next = null;
   do {
     if (isStopped()) return false;
-    const part = await sendJson("POST", "/workflows/bulk", { action, where, as_of: asOf, next });
+    const body = { action, where, as_of: asOf, next, reason };
+    const part = await sendJson("POST", "/workflows/bulk", body);
     onProgress(part);
     next = part.next;
   } while (next !== null);

@@ -1,6 +1,7 @@
 // Sentences on the status of a workflow: why it failed, or what its steps wait for.
 
 import { formatStepName } from "../state/workflow.js";
+import { describeActor } from "./actors.js";
 import { isolateBidi } from "./text.js";
 import { formatElapsed, formatUntil } from "./times.js";
 
@@ -28,9 +29,10 @@ export function describeStatus(workflow, now) {
   const { state, steps } = workflow;
   if (state === "FAILED") return [describeFailure(workflow)];
   if (state === "TERMINATED") {
-    return [
-      { tone: "terminated", text: "It was terminated. Restart continues it; completed steps stay done." },
-    ];
+    const last = workflow.by_hand?.at(-1);
+    const actor = last?.event === "terminated" ? ` ${isolateBidi(describeActor(last))}` : "";
+    const text = `It was terminated${actor}. Restart continues it; completed steps stay done.`;
+    return [{ tone: "terminated", text }];
   }
   if (state !== "RUNNING") return [];
   const running = steps.filter((step) => step.state === "RUNNING" && step.kind !== "subflow");

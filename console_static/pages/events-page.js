@@ -3,7 +3,8 @@
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { useNow, usePolling } from "../hooks/live.js";
 import { Clock } from "../components/indicators.js";
-import { getJson, pathSegment, sendJson } from "../client/api.js";
+import { resetLatch } from "../client/actions.js";
+import { getJson } from "../client/api.js";
 import { buildAddress, shortenId, workflowAddress } from "../state/address.js";
 import { Confirm, ProblemMessage } from "../components/dialog.js";
 import { navigate, useRoute } from "../hooks/navigation.js";
@@ -143,7 +144,7 @@ export function EventsPage() {
         title=${`Set the latch ${reset.name} to zero?`}
         word="Set to zero"
         danger
-        act=${() => sendJson("POST", `/latches/${pathSegment(reset.name)}/reset`)}
+        act=${(reason) => resetLatch(reset.name, reason)}
         onClose=${() => setReset(null)}
         onDone=${() => {
           showNotice(`The latch ${reset.name} is at zero`);

@@ -23,6 +23,7 @@
  * @property {Row[]} rows of steps, by start
  * @property {Map<number, Row[]>} items rows of items by step
  * @property {{at: number, event: string}[]} marks events of the workflow itself
+ * @property {object[]} byHand the first fact of each change that somebody has made by hand
  * @property {number} begin
  * @property {number} last the time of the latest fact
  * @property {boolean} isOpen whether anything still runs
@@ -34,7 +35,7 @@ const ENDS = new Set(["finished", "failed", "terminated"]);
 
 /**
  * Build the rows of a history.
- * @param {object[]} facts `{at, index, item, event, reason}`, oldest first
+ * @param {object[]} facts `{at, index, item, event, reason, actor, actor_reason}`, oldest first
  * @param {object} flow
  * @returns {History|null} null without facts
  */
@@ -42,10 +43,13 @@ export function buildHistory(facts, flow) {
   if (!facts.length) return null;
   const rows = new Map();
   const marks = [];
+  const byHand = [];
   let hasEnded = false;
   let at = 0;
   for (const fact of facts) {
     at = Date.parse(fact.at);
+    const last = byHand.at(-1);
+    if (fact.actor && (last?.at !== fact.at || last.actor !== fact.actor)) byHand.push(fact);
     if (fact.index === null) {
       marks.push({ at, event: fact.event });
       hasEnded = ENDS.has(fact.event);
@@ -55,7 +59,7 @@ export function buildHistory(facts, flow) {
   const all = [...rows.values()].filter((row) => isVisible(row, flow));
   for (const row of all) if (row.item !== null) stopWithStep(row, rows.get(`${row.index}`));
   const isOpen = !hasEnded || all.some(isRunning);
-  return { ...sortRows(all), marks, begin: Date.parse(facts[0].at), last: at, isOpen };
+  return { ...sortRows(all), marks, byHand, begin: Date.parse(facts[0].at), last: at, isOpen };
 }
 
 function findOrAddRow(rows, { index, item }, flow) {

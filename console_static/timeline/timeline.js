@@ -2,6 +2,7 @@
 
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/preact.js";
 import { formatTitle } from "../graph/labels.js";
+import { describeActor } from "../format/actors.js";
 import { STEP_STATES } from "../format/state-labels.js";
 import { formatClock, formatDate } from "../format/times.js";
 import { buildHistory, listVisibleRows, isRunning } from "./history-rows.js";
@@ -11,6 +12,7 @@ import { Axis, Bars, Grid, LABEL_ROOM } from "./bars.js";
 const ROW_HEIGHT = 30;
 const OVERSCAN = 10;
 const NARROW_WIDTH = 560;
+const MOST_CHANGES = 20; // of those by hand, the latest
 
 /**
  * @param {object} props
@@ -103,6 +105,17 @@ function Chart({ history, flow, states, now, chosen, onChoose }) {
         </div>
       </div>
     </div>
+    ${
+      history.byHand.length > 0 &&
+      html`<ul class="timeline-by-hand" aria-label="Changes by hand">
+        ${history.byHand.slice(-MOST_CHANGES).map(
+          (fact) => html`<li key=${`${fact.at} ${fact.event}`}>
+            ${formatClock(fact.at, now)} ${fact.index === null ? "" : `step ${fact.index} `}${fact.event}
+            ${" "}${describeActor(fact)}
+          </li>`,
+        )}
+      </ul>`
+    }
     <p class="timeline-foot">
       <span class="key work">works</span>
       <span class="key wait">waits</span>

@@ -9,7 +9,7 @@ import {
   runWorkflowAction,
   WORKFLOW_ACTIONS,
 } from "../client/actions.js";
-import { Confirm, Dialog, ProblemMessage } from "../components/dialog.js";
+import { Confirm, Dialog, ProblemMessage, ReasonField } from "../components/dialog.js";
 import { WORKFLOW_STATES } from "../format/state-labels.js";
 import { shortenId } from "../state/address.js";
 
@@ -34,7 +34,7 @@ export function BulkActions({ ids, onDone, onClear }) {
         title=${WORKFLOW_ACTIONS[action].ask(subject)}
         word=${`${WORKFLOW_ACTIONS[action].label} ${ids.length}`}
         danger=${WORKFLOW_ACTIONS[action].danger}
-        act=${() => runForEach(ids, (id) => runWorkflowAction(action, id))}
+        act=${(reason) => runForEach(ids, (id) => runWorkflowAction(action, id, reason))}
         onClose=${() => setAction(null)}
         onDone=${(failures) => {
           if (failures.size) setProblems(failures);
@@ -111,6 +111,7 @@ function MatchDialog({ action, where, onClose }) {
   const { label, ask, effect, danger } = WORKFLOW_ACTIONS[action];
   const [matches, setMatches] = useState(null);
   const [done, setDone] = useState({ changed: 0, unchanged: 0, problems: [] });
+  const [reason, setReason] = useState("");
   const [phase, setPhase] = useState("counting");
   const [problem, setProblem] = useState(null);
   const stopping = useRef(false);
@@ -140,6 +141,7 @@ function MatchDialog({ action, where, onClose }) {
             problems: [...previous.problems, ...part.problems].slice(0, 1000),
           })),
         isStopped: () => stopping.current,
+        reason: reason.trim(),
       });
     } catch (error) {
       setProblem(error);
@@ -155,7 +157,8 @@ function MatchDialog({ action, where, onClose }) {
     ${
       phase === "asking" &&
       html`<p>${matches.total ? describeStates(matches.states) : "Its state permits this for none."}</p>
-        <p>${effect}</p>`
+        <p>${effect}</p>
+        ${matches.total > 0 && html`<${ReasonField} value=${reason} onInput=${setReason} />`}`
     }
     ${
       phase !== "counting" &&

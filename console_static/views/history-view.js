@@ -1,6 +1,7 @@
 // The history of a workflow, newest fact first.
 
 import { html, useState } from "../vendor/preact.js";
+import { describeReason } from "../format/actors.js";
 import { formatClock, formatExact } from "../format/times.js";
 import { shortenReason, findStep, formatStepName } from "../state/workflow.js";
 
@@ -48,7 +49,9 @@ export function HistoryView({ workflow, facts, now, onChoose }) {
                   </button>`
               }
             </td>
-            <td class="now">${fact.reason && html`<span>${shortenReason(fact.reason)}</span>`}</td>
+            <td class="now">
+              ${describeReason(fact) && html`<span>${shortenReason(describeReason(fact))}</span>`}
+            </td>
           </tr>`,
         )}
       </tbody>

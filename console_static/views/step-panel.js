@@ -10,6 +10,7 @@ import { Clock, Duration, SimulatedMark, StateLabel } from "../components/indica
 import { JsonView } from "../components/json-view.js";
 import { showNotice } from "../components/notices.js";
 import { isolateBidi } from "../format/text.js";
+import { describeReason } from "../format/actors.js";
 import { describeMissingWorker } from "../format/workflow-status.js";
 import { shortenId, workflowAddress } from "../state/address.js";
 import { findSuccessors, formatStepName } from "../state/workflow.js";
@@ -184,7 +185,7 @@ const Attempts = ({ attempts, now }) =>
           ${" "}
           ${fact.attempt > 1 || fact.event === "retried" ? `(attempt ${fact.attempt})` : ""}
           ${" "}
-          ${fact.reason && html`<span class="muted">${fact.reason}</span>`}
+          ${describeReason(fact) && html`<span class="muted">${describeReason(fact)}</span>`}
         </li>`,
       )}
     </ul>
@@ -226,10 +227,9 @@ function StepActions({ workflow, step, refresh }) {
     setText(word === "fail" ? "failed by hand" : "");
     setAction(word);
   };
-  const buildBody = () => {
-    if (action === "retry") return undefined;
+  const buildBody = (reason) => {
     if (action === "fail") return { reason: text };
-    return text.trim() ? { output: parseJson(text) } : {};
+    return { ...(reason && { reason }), ...(text.trim() && { output: parseJson(text) }) };
   };
   return html`<div class="buttons">
     ${permitted.map(
@@ -243,7 +243,8 @@ function StepActions({ workflow, step, refresh }) {
         title=${`${STEP_ACTIONS[action].label} ${name}?`}
         word=${STEP_ACTIONS[action].label}
         danger=${STEP_ACTIONS[action].danger}
-        act=${async () => runStepAction(action, workflow.id, step.index, buildBody())}
+        asksReason=${action !== "fail"}
+        act=${async (reason) => runStepAction(action, workflow.id, step.index, buildBody(reason))}
         onDone=${() => {
           showNotice(`${name} ${STEP_ACTIONS[action].done}`);
           refresh();

@@ -52,7 +52,7 @@ export function WorkflowActions({ workflow, refresh }) {
         title=${WORKFLOW_ACTIONS[openAction].ask(name)}
         word=${WORKFLOW_ACTIONS[openAction].label}
         danger=${WORKFLOW_ACTIONS[openAction].danger}
-        act=${() => runWorkflowAction(openAction, id)}
+        act=${(reason) => runWorkflowAction(openAction, id, reason)}
         onDone=${() => finish(openAction)}
         onClose=${() => setOpenAction(null)}
       >

@@ -100,6 +100,7 @@ def advance(
         builder.fail(step, result.failure)
     if result.is_simulated:
         builder.mark_simulated(step.index)
+    builder.transition.actor = result.actor
     builder.propagate()
     return builder.result()
 

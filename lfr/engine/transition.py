@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from lfr.actor import Actor
 from lfr.states import WorkflowState
 from lfr.step_options import Invocation
 from lfr.values.json import Json
@@ -22,6 +23,7 @@ class StepResult:
     is_final  of a failure: it is not retried, whatever the step's options say
     entry_id  the id of the event that reports it; empty: of none
     is_simulated  no worker has done the task
+    actor    who has made it by hand, in place of a worker
     """
 
     index: int
@@ -32,6 +34,7 @@ class StepResult:
     is_final: bool = False
     entry_id: str = ""
     is_simulated: bool = False
+    actor: Actor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +224,7 @@ class Transition:
     simulated  how many of the facts are simulated
     input_bytes  about how many bytes of JSON the starts hold, besides one output that goes to one step
     entry_id  that of the result
+    actor     who has caused it by hand
     """
 
     state: WorkflowState
@@ -238,3 +242,4 @@ class Transition:
     input_bytes: int = 0
     entry_id: str = ""
     simulated: int = 0
+    actor: Actor | None = None

@@ -168,6 +168,8 @@ def _classify(batch_events: BatchEvents, entry: Entry, values: events.Values | e
         batch_events.results.setdefault(task.workflow, []).append((entry, task))
     elif kind in events.WORKFLOW_EVENTS:
         _classify_workflow_event(batch_events, entry, kind, str(values.get(b"workflow")))
+    elif kind == events.OPERATOR_ACTION:
+        batch_events.notices.append(entry)
     elif kind == events.CANCEL_TASK:
         cancel = events.parse_cancel_task(values)
         if entry.stream == keys.ENDS:  # of a call

@@ -83,6 +83,7 @@ def complete_task(
         "status": status,
         **{field: value for field, value in optional.items() if value is not None},
         **({} if output is ABSENT else {"output": output}),
+        **events.actor_values(store.actor),
     }
     return _send_end_task(store, values, step.base or step.name)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from lfr.actor import make_actor
 from lfr.engine.step_inputs import normalize_input
 from lfr.errors import Conflict, LfrError, NotFound, Refused, TooLarge, Unreachable
 from lfr.flow_inputs import complete_input
@@ -48,6 +49,7 @@ def decide_schedule(
 
     A start that is not possible is an outcome, too. A workflow that is to make way is terminated before.
     """
+    store = store.acting(make_actor(f"schedule {name}"))
     refusals: dict[int, str] = {}
     latest_start: list[int] = []
     terminated: list[str] = []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from lfr.actor import Actor
 from lfr.engine.interventions import StepAction, fail_step, restart, retry_step, skip_step, terminate
 from lfr.engine.step_inputs import normalize_value
 from lfr.engine.transition import Transition
@@ -13,6 +14,7 @@ from lfr.errors import WrongType
 from lfr.flow import Flow
 from lfr.item_ids import is_item
 from lfr.operations.lost_workflows import missing_workflow
+from lfr.operations.operator_actions import note_action
 from lfr.operations.permitted_actions import WorkflowAction, check_action, check_step_action
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import MAY_FOLLOW, WorkflowState
@@ -146,7 +148,10 @@ def _change_step(
                 return fail_step(flow, progress, index, reason)
 
     with store.connect() as connection:
-        transition = intervene(connection, RouteCache(store), FlowCache(), id, decide)
+        note = note_action(store, action, workflow=id, index=index)
+        transition = intervene(
+            connection, RouteCache(store), FlowCache(), id, decide, actor=store.actor, also=note
+        )
     assert transition is not None  # `decide` returns one
     attempts = [start.attempt for start in transition.starts if start.index == index]
     return ChangedStep(id, transition.state, index, name, attempts[-1] if attempts else None)
@@ -169,7 +174,10 @@ def _set_state(
         return None if workflow is None else transition_if_allowed(workflow, state)
 
     with store.connect() as connection:
-        transition = intervene(connection, RouteCache(store), FlowCache(), id, decide)
+        note = note_action(store, action, workflow=id)
+        transition = intervene(
+            connection, RouteCache(store), FlowCache(), id, decide, actor=store.actor, also=note
+        )
         assert transition is not None  # check_action raises if there is none
         return transition.state
 
@@ -188,11 +196,15 @@ def intervene(
     flows: FlowCache,
     id: str,
     decide: Callable[[LoadedWorkflow | None], Transition | None],
+    *,
+    actor: Actor | None = None,
+    also: Sequence[Command] = (),
 ) -> Transition | None:
     """Load a workflow whole and write the transition that `decide` returns for it; return that transition.
 
     If another client changes the workflow meanwhile, load it and decide again. `decide` gets None if there is
-    no such workflow; if it returns None, nothing is written. What it raises goes to the caller.
+    no such workflow; if it returns None, nothing is written. What it raises goes to the caller. `actor` is
+    who causes it by hand; `also` are commands for the same transaction.
     """
 
     def attempt() -> tuple[list[Command] | None, Transition | None]:
@@ -200,8 +212,9 @@ def intervene(
         transition = decide(workflow)
         if workflow is None or transition is None:
             return None, None
+        transition.actor = actor
         workflow.apply(transition)
-        return transition_commands(routes, workflow, [transition]), transition
+        return [*transition_commands(routes, workflow, [transition]), *also], transition
 
     return retry_until_committed(connection, attempt)
 
@@ -230,7 +243,8 @@ def delete_workflow(store: Store, id: str) -> None:
         if keys.owner(error.key) != id:
             raise
         with store.connect() as connection:
-            retry_until_committed(connection, lambda: (_delete_remains_commands(connection, id), None))
+            note = note_action(store, WorkflowAction.DELETE, workflow=id)
+            retry_until_committed(connection, lambda: (_delete_remains_commands(connection, id) + note, None))
 
 
 def delete_workflow_if(store: Store, flows: FlowCache, id: str, condition: Condition | None) -> bool:
@@ -240,6 +254,7 @@ def delete_workflow_if(store: Store, flows: FlowCache, id: str, condition: Condi
     With a condition, a workflow that has no record is none, and a key of another type raises WrongType.
     """
     stopped_run: str | None = None
+    note = note_action(store, WorkflowAction.DELETE, workflow=id)
     with store.connect() as connection:
 
         def attempt() -> tuple[list[Command] | None, bool]:
@@ -251,14 +266,14 @@ def delete_workflow_if(store: Store, flows: FlowCache, id: str, condition: Condi
             ):
                 return None, False
             if workflow is None and not is_item(id):
-                return _delete_remains_commands(connection, id), True
+                return _delete_remains_commands(connection, id) + note, True
             check_action(WorkflowAction.DELETE, id, None if workflow is None else workflow.record.state)
             assert workflow is not None and record is not None
             if record.active and record.state is WorkflowState.FAILED:
                 terminate_run(store, connection, id, record.run)
                 stopped_run = record.run  # it was as the condition needs it, until now
                 raise ReadAgain
-            return _delete_commands(store, connection, flows, record, workflow.flow), True
+            return _delete_commands(store, connection, flows, record, workflow.flow) + note, True
 
         return retry_until_committed(connection, attempt)
 

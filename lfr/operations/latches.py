@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from lfr.errors import NotFound
+from lfr.operations.operator_actions import note_action
 from lfr.store.redis.connection import Store, read_time_ms
 from lfr.store.waits.latches import complete_opened_countdowns, read_latches, reset
 
@@ -37,7 +38,8 @@ def reset_latch(store: Store, name: str) -> dict[str, Any]:
     zero. Raises NotFound if the latch is zero already and no countdown waits for it.
     """
     with store.connect() as connection:
-        latch = reset(connection, store.stream, name, tag=str(uuid4()))
+        note = note_action(store, "reset-latch", latch=name)
+        latch = reset(connection, store.stream, name, tag=str(uuid4()), also=note)
         if latch.count == 0 and not latch.waiter_count:
             raise NotFound(f"there is no latch {name}, or it is at zero", hint="lfr latches shows them")
         while complete_opened_countdowns(connection, read_time_ms(connection)):

@@ -12,6 +12,7 @@ from typing import Any, Final
 from lfr.errors import BadInput, Conflict, NotFound
 from lfr.operations.decide_schedule import start_of
 from lfr.operations.inspect.summary import iso_time
+from lfr.operations.operator_actions import note_action
 from lfr.operations.schedule_changes import new_schedule_commands
 from lfr.operations.stored_flows import load_stored_flow
 from lfr.schedules.decide import MAX_RUNNING, Outcome, OutcomeKind, ScheduleState, pass_over
@@ -112,7 +113,8 @@ def add_schedule(store: Store, name: str, schedule: Mapping[str, Json], flow: st
                 hint = "choose another name, or lfr schedule remove it"
                 raise Conflict(f"there is a schedule {name} already", hint=hint)
             now_ms = read_time_ms(connection)
-            return new_schedule_commands(name, spec, flow=flow, origin=BY_HAND, now_ms=now_ms), None
+            commands = new_schedule_commands(name, spec, flow=flow, origin=BY_HAND, now_ms=now_ms)
+            return [*commands, *note_action(store, "add-schedule", schedule=name)], None
 
         retry_until_committed(connection, attempt)
     return describe_schedule(store, name)
@@ -128,7 +130,8 @@ def remove_schedule(store: Store, name: str) -> None:
             if schedule.origin == FROM_TEXT:
                 hint = f"remove it there and lfr apply it, or lfr schedule pause {name}"
                 raise Conflict(f"the schedule {name} stands in the text of the flow {name}", hint=hint)
-            return remove_schedule_commands(name), None
+            note = note_action(store, "remove-schedule", schedule=name)
+            return [*remove_schedule_commands(name), *note], None
 
         retry_until_committed(connection, attempt)
 
@@ -146,7 +149,7 @@ def pause_schedule(store: Store, name: str, reason: str = "") -> None:
         outcome = Outcome(OutcomeKind.PAUSED, now_ms, now_ms, 1, now_ms, reason=words)
         return replace(schedule.state, paused=words), [outcome]
 
-    _change(store, name, change)
+    _change(store, "pause-schedule", name, change)
 
 
 def resume_schedule(store: Store, name: str) -> None:
@@ -162,7 +165,7 @@ def resume_schedule(store: Store, name: str) -> None:
         outcomes.append(Outcome(OutcomeKind.RESUMED, now_ms, now_ms, 1, now_ms))
         return replace(state, paused="", failures=0), outcomes
 
-    _change(store, name, change)
+    _change(store, "resume-schedule", name, change)
 
 
 def trigger_schedule(store: Store, name: str) -> str:
@@ -240,6 +243,7 @@ def _start_by_hand(store: Store, name: str, time_ms: int | None, kind: OutcomeKi
 
 def _change(
     store: Store,
+    action: str,
     name: str,
     change: Callable[[StoredSchedule, Schedule, int], tuple[ScheduleState, list[Outcome]]],
 ) -> None:
@@ -257,6 +261,7 @@ def _change(
                 *state_commands(changed, None if changed.state.paused else now_ms),
                 *outcome_commands(schedule, outcomes),
                 *problems,
+                *note_action(store, action, schedule=name),
             ], None
 
         retry_until_committed(connection, attempt)

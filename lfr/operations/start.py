@@ -108,6 +108,7 @@ class WorkflowStart:
         self._name = name
         self._version = version
         self._first = begin(flow, input)
+        self._first.actor = store.actor
         self._run = generate_run()
         self._route_cache = RouteCache(store)
 

@@ -18,6 +18,7 @@ from lfr.language import Diagnostic, FlowError, compile_flow
 from lfr.language.input_declarations import input_names
 from lfr.operations.flow_changes import describe_changes
 from lfr.operations.inspect.summary import iso_time
+from lfr.operations.operator_actions import note_action
 from lfr.operations.schedule_changes import schedule_changes
 from lfr.operations.start import StartedWorkflow, start_workflow
 from lfr.schedules.spec import declared_schedule
@@ -58,6 +59,9 @@ class Change(StrEnum):
     UNCHANGED = "unchanged"
     REMOVED = "removed"
     MISSING = "missing"
+
+
+_APPLIED: Final = (Change.NEW, Change.CHANGED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,9 @@ def apply_flows(
             if prune and others:
                 users = watch_users(connection, chain.from_iterable(stored.versions[name] for name in others))
                 commands += remove_commands(stored, others, users)
+            if commands:
+                changed = [f"{change.name}@{change.version}" for change in plan if change.change in _APPLIED]
+                commands += note_action(store, "apply", flows=changed, removed=others if prune else [])
             return (None if dry_run else commands), plan
 
         return retry_until_committed(connection, attempt)

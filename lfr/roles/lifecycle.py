@@ -309,12 +309,12 @@ def resolve_results(
                 resolved.orphans.append((entry, f"step {task.index} of {id} ends with its children"))
             elif task.output_from is not None:
                 result = large_outputs.result(workflow, task, task.output_from)
-                result.entry_id = entry.id
+                result.entry_id, result.actor = entry.id, task.actor
                 resolved.results[id].append(result)
             else:
                 encoded = entry.fields[b"output"] if task.has_output else outputs.get(step)
                 result = _step_result(task, encoded)
-                result.entry_id = entry.id
+                result.entry_id, result.actor = entry.id, task.actor
                 result.is_simulated = task.is_simulated
                 if encoded is not None and result.failure is None:
                     workflow.texts.add(result.output, encoded)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import bottle
 
+from lfr.actor import make_actor
 from lfr.errors import LfrError
 from lfr.store.redis.connection import Store
 from lfr.web.auth import AccessPolicy, authorize
@@ -133,11 +134,14 @@ def _bottle_handler(
         try:
             environ = bottle.request.environ
             client, protocol = (str(environ.get(name, "")) for name in ("REMOTE_ADDR", "SERVER_PROTOCOL"))
-            authorize(policy, route.method, route.access, request_headers(), client, protocol)
+            caller = authorize(policy, route.method, route.access, request_headers(), client, protocol)
             request = parse_request(base, route, path, max_body)
-            if route.access is not Access.OPERATE or not request.store.settings.redis_replicas:
+            if route.access is not Access.OPERATE:
                 return _bottle_response(route.handler(request))
-            store, confirmations = request.store.confirming()
+            acting = request.store.acting(make_actor(caller, route.reason_of(request)))
+            if not acting.settings.redis_replicas:
+                return _bottle_response(route.handler(replace(request, store=acting)))
+            store, confirmations = acting.confirming()
             response = route.handler(replace(request, store=store))
             return _bottle_response(with_confirmations(response, confirmations.problem))
         except (LfrError, HttpError) as error:

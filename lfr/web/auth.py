@@ -24,6 +24,10 @@ _FORWARDING_HEADERS: Final = (
 anywhere."""
 
 
+WITHOUT_TOKEN: Final = "loopback"
+"""Who sends a request that needs no token."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
     """The tokens and host names that a server accepts.
@@ -53,8 +57,9 @@ def authorize(
     headers: Mapping[str, str],
     client: str = "",
     protocol: str = "HTTP/1.1",
-) -> None:
-    """Raise HttpError (401, 403, 421, 429) if the request is not permitted.
+) -> str:
+    """Return who sends the request: the name of its token. Raise HttpError (401, 403, 421, 429) if the
+    request is not permitted.
 
     `headers` has names in lower case; `client` is the address that the request comes from.
 
@@ -74,7 +79,8 @@ def authorize(
     if site is None and method in _UNSAFE_METHODS and not _has_same_origin(headers, host):
         raise HttpError(HTTPStatus.FORBIDDEN, "a page of another origin may change nothing here")
     if access is not Access.NONE and policy.requires_token(headers, protocol):
-        _check_token(policy, access, headers.get("authorization", ""), client)
+        return _check_token(policy, access, headers.get("authorization", ""), client)
+    return WITHOUT_TOKEN
 
 
 def may_send_body(policy: AccessPolicy, headers: Mapping[str, str], client: str, protocol: str) -> bool:
@@ -88,7 +94,7 @@ def may_send_body(policy: AccessPolicy, headers: Mapping[str, str], client: str,
     return True
 
 
-def _check_token(policy: AccessPolicy, access: Access, authorization: str, client: str) -> None:
+def _check_token(policy: AccessPolicy, access: Access, authorization: str, client: str) -> str:
     scheme, _, credentials = authorization.partition(" ")
     token = credentials.strip() if scheme.lower() == "bearer" else ""
     may_operate = _equals(token, policy.operate)
@@ -97,7 +103,7 @@ def _check_token(policy: AccessPolicy, access: Access, authorization: str, clien
     if token:
         policy.refusals.note(client, is_right=may_read)
     if may_operate or (access is Access.READ and may_read):
-        return
+        return "api.token" if may_operate else "api.read_token"
     if may_read:
         raise HttpError(HTTPStatus.FORBIDDEN, "this token is for reading only")
     challenge = {"WWW-Authenticate": 'Bearer realm="lfr"'}

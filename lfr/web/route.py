@@ -69,8 +69,54 @@ class Route:
     responses: Mapping[int, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     problems: tuple[int, ...] = ()
 
+    def reason_of(self, request: Request) -> str:
+        """Return why somebody sends a request of this route, which changes something: the member `reason` of
+        its body, or the parameter. Raises BadInput if it is no text, or the body no object."""
+        reason: Any = request.query.get(REASON.name, "")
+        if request.media == _JSON and REASON.name in self.body[_JSON].get("properties", ()):
+            reason = request.fields().get(REASON.name, reason)
+        if not isinstance(reason, str):
+            raise BadInput("reason must be a text")
+        return reason
+
+
+REASON: Final = Parameter("reason", {"type": "string"}, "why you do it, for the history")
+
+
+def _change(
+    method: str,
+    path: str,
+    handler: Handler,
+    summary: str,
+    *,
+    access: Access = Access.OPERATE,
+    query: tuple[Parameter, ...] = (),
+    body: Mapping[str, Mapping[str, Any]] | None = None,
+    needs_body: bool = True,
+    **more: Any,
+) -> Route:
+    """Make a route that changes something. It takes a reason: as a parameter, and as a member of the body if
+    that is an object with named members, or if there is no other."""
+    if access is not Access.READ:
+        query = (*query, REASON)
+        if body is None and method == "POST":
+            body, needs_body = {_JSON: {"type": "object", "properties": {}}}, False
+        body = {media: _with_reason(media, schema) for media, schema in (body or {}).items()}
+    return Route(
+        method, path, handler, summary, access, query=query, body=body or {}, needs_body=needs_body, **more
+    )
+
+
+_JSON: Final = "application/json"
+
+
+def _with_reason(media: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    if media != _JSON or "properties" not in schema:
+        return schema
+    return {**schema, "properties": {**schema["properties"], REASON.name: REASON.schema}}
+
 
 get: Final = partial(Route, "GET", access=Access.READ)
-post: Final = partial(Route, "POST", access=Access.OPERATE)
-delete: Final = partial(Route, "DELETE", access=Access.OPERATE)
+post: Final = partial(_change, "POST")
+delete: Final = partial(_change, "DELETE")
 """Make a route of this method, with the access that most of its routes require."""

@@ -298,3 +298,21 @@ def test_a_flow_too_large_for_a_picture(installation: Installation, page: Page) 
     installation.end(id, 1, {})
     page.get_by_role("link", name="Steps").click()
     expect(page.locator(".steps tbody tr").nth(1)).to_contain_text("Running")
+
+
+def test_history_and_timeline_show_who_has_changed_what_and_why(
+    installation: Installation, page: Page
+) -> None:
+    id = installation.lfr.acting("ann").run(FLOW, {"n": 1})
+    page.goto(installation.page(id, view="timeline"))
+    changes = page.get_by_role("list", name="Changes by hand")
+    expect(changes.get_by_role("listitem")).to_have_count(1)
+    expect(changes).to_contain_text("started by ann")
+    page.locator(".actions").get_by_role("button", name="Terminate").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("wrong <b>input</b>")
+    dialog.get_by_role("button", name="Terminate").click()
+    expect(changes.get_by_role("listitem").last).to_contain_text("by api.token: wrong <b>input</b>")
+    expect(page.locator(".what-now")).to_contain_text("It was terminated by api.token: wrong <b>input</b>.")
+    page.goto(installation.page(id, view="history"))
+    expect(page.locator(".history tbody tr").first).to_contain_text("by api.token: wrong <b>input</b>")

@@ -31,8 +31,8 @@ REASONS = ["no", "a\nb\n", "\n", " 5 -4", "\r\n\t\0", "é\U0001f600", "179601332
 def test_any_reason_is_read_as_it_was_written(store: Store) -> None:
     facts = [Fact(4, FactKind.ENDED, 1), Fact(5, FactKind.FAILED, 2)]
     with store.connect() as connection:
-        entries = [(facts, reason) for reason in REASONS]
-        connection.execute([history_command("workflow:x", 7, [*entries, (facts, ""), ([], "")])])
+        entries = [(facts, reason, None) for reason in REASONS]
+        connection.execute([history_command("workflow:x", 7, [*entries, (facts, "", None), ([], "", None)])])
         read = read_whole_history(connection, "workflow:x")
     assert [entry.reason for entry in read] == [*REASONS, "", ""]
     assert [entry.at_ms for entry in read] == [7] * len(read)

@@ -11,7 +11,7 @@ import lfr
 ROOT = Path(lfr.__file__).parent
 
 LAYERS = (
-    {"errors", "item_ids", "states"},
+    {"actor", "errors", "item_ids", "states"},
     {"values"},
     {"guard", "step_options", "flow_inputs", "labels", "schedules"},
     {"flow", "config.settings"},

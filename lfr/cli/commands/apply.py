@@ -17,6 +17,7 @@ from lfr.cli.ui.options import (
     add_connection_options,
     add_flag,
     add_json_option,
+    add_reason_option,
     flow_base,
     open_store,
     open_store_to_change,
@@ -43,6 +44,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("files", metavar="FILE|DIR", nargs="+", help=help)
     add_flag(parser, "--dry-run", "show what would be done, and change nothing")
     add_flag(parser, "--prune", "remove the stored flows that stand in none of the texts")
+    add_reason_option(parser)
     add_json_option(parser, "a list of the changes")
     add_base_option(parser)
     add_connection_options(parser)

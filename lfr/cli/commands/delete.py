@@ -7,7 +7,12 @@ from argparse import ArgumentParser, Namespace
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import WORKFLOW_ERRORS
 from lfr.cli.ui.bulk_command import add_where_options, is_many, run_where
-from lfr.cli.ui.options import add_connection_options, add_json_option, open_store_to_change
+from lfr.cli.ui.options import (
+    add_connection_options,
+    add_json_option,
+    add_reason_option,
+    open_store_to_change,
+)
 from lfr.cli.ui.terminal import Terminal
 from lfr.values.json import Json
 
@@ -16,6 +21,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     help = "workflows that have ended; for each its id, or a beginning that no other id has"
     parser.add_argument("id", metavar="ID", nargs="*", help=help)
     add_where_options(parser)
+    add_reason_option(parser)
     add_json_option(parser, "a list of the deleted ids, with --where an object")
     add_connection_options(parser)
 

@@ -7,7 +7,13 @@ from argparse import ArgumentParser, Namespace
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import CHANGE_ERRORS, ExitCode
 from lfr.cli.ui.format_change import print_change
-from lfr.cli.ui.options import add_connection_options, add_json_option, open_store_to_change, read_json_option
+from lfr.cli.ui.options import (
+    add_connection_options,
+    add_json_option,
+    add_reason_option,
+    open_store_to_change,
+    read_json_option,
+)
 from lfr.cli.ui.terminal import Terminal
 from lfr.errors import BadInput
 from lfr.values.json import ABSENT
@@ -16,6 +22,7 @@ from lfr.values.json import ABSENT
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("kind", metavar="KIND", help="the kind of event, for example `approved`")
     parser.add_argument("--data", metavar="JSON|@FILE", help="the event's fields, an object", dest="fields")
+    add_reason_option(parser)
     add_json_option(parser)
     add_connection_options(parser, has_data_option=True)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import CHANGE_ERRORS, ExitCode
-from lfr.cli.ui.options import add_connection_options, add_flag, open_store_to_change
+from lfr.cli.ui.options import add_connection_options, add_flag, add_reason_option, open_store_to_change
 from lfr.cli.ui.table import Column, Row, format_table
 from lfr.cli.ui.terminal import Terminal
 from lfr.errors import BadInput
@@ -25,6 +25,7 @@ _COLUMNS: Final = (
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("what", metavar="reset", nargs="?", choices=("reset",), help="reset a latch to zero")
     parser.add_argument("name", metavar="NAME", nargs="?", help="the latch to reset")
+    add_reason_option(parser)
     add_flag(parser, "--json", "print JSON: name, value, waiters, waiting")
     add_connection_options(parser)
 

@@ -20,6 +20,7 @@ from lfr.cli.ui.options import (
     add_connection_options,
     add_flag,
     add_json_option,
+    add_reason_option,
     open_store,
     open_store_to_change,
     parse_seconds,
@@ -47,6 +48,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--archive", metavar="DIR", help=help)
     add_flag(parser, "--dry-run", "say what would be deleted, and change nothing")
     add_yes_option(parser)
+    add_reason_option(parser)
     add_json_option(parser)
     add_connection_options(parser)
 

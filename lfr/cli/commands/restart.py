@@ -8,13 +8,20 @@ from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import WORKFLOW_ERRORS
 from lfr.cli.ui.bulk_command import add_where_options, is_many, run_where
 from lfr.cli.ui.format_change import print_change
-from lfr.cli.ui.options import add_json_option, add_workflow_arguments, find_workflow, open_store_to_change
+from lfr.cli.ui.options import (
+    add_json_option,
+    add_reason_option,
+    add_workflow_arguments,
+    find_workflow,
+    open_store_to_change,
+)
 from lfr.cli.ui.terminal import Terminal
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     add_workflow_arguments(parser, is_optional=True)
     add_where_options(parser)
+    add_reason_option(parser)
     add_json_option(parser)
 
 

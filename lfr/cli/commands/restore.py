@@ -7,7 +7,13 @@ from argparse import ArgumentParser, Namespace
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import WORKFLOW_ERRORS
 from lfr.cli.ui.format_change import print_change
-from lfr.cli.ui.options import add_connection_options, add_json_option, open_store_to_change, read_json_option
+from lfr.cli.ui.options import (
+    add_connection_options,
+    add_json_option,
+    add_reason_option,
+    open_store_to_change,
+    read_json_option,
+)
 from lfr.cli.ui.terminal import Terminal
 from lfr.values.json import MAX_DOCUMENT_DEPTH
 
@@ -15,6 +21,7 @@ from lfr.values.json import MAX_DOCUMENT_DEPTH
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="output of lfr archive; - for stdin")
     parser.add_argument("--workflow-id", metavar="ID", help="id of the new workflow (default: as archived)")
+    add_reason_option(parser)
     add_json_option(parser)
     add_connection_options(parser)
 

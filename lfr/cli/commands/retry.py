@@ -10,6 +10,7 @@ from lfr.cli.ui.bulk_command import add_where_options, is_many, run_where
 from lfr.cli.ui.format_change import print_step_change
 from lfr.cli.ui.options import (
     add_json_option,
+    add_reason_option,
     add_workflow_arguments,
     find_workflow,
     open_store_to_change,
@@ -24,6 +25,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     help = "the step's index; lfr inspect shows it"
     parser.add_argument("index", metavar="INDEX", type=int, nargs="?", help=help)
     add_where_options(parser)
+    add_reason_option(parser)
     add_json_option(parser)
 
 

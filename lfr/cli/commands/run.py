@@ -15,6 +15,7 @@ from lfr.cli.ui.options import (
     add_base_option,
     add_connection_options,
     add_flag,
+    add_reason_option,
     connection_flags,
     flow_base,
     open_store_to_change,
@@ -54,6 +55,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", metavar="TIME", type=parse_seconds, help="with --wait: stop following after TIME, as 10m"
     )
+    add_reason_option(parser)
     add_flag(
         parser,
         "--json",

@@ -9,6 +9,7 @@ from lfr.cli.exit_codes import WORKFLOW_ERRORS
 from lfr.cli.ui.format_change import print_step_change
 from lfr.cli.ui.options import (
     add_json_option,
+    add_reason_option,
     add_step_arguments,
     find_workflow,
     open_store_to_change,
@@ -21,6 +22,7 @@ from lfr.values.json import ABSENT
 def _add_arguments(parser: ArgumentParser) -> None:
     add_step_arguments(parser)
     parser.add_argument("--output", metavar="JSON|@FILE", help="the step's output (default: its input)")
+    add_reason_option(parser)
     add_json_option(parser)
 
 

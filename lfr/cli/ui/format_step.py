@@ -7,7 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from lfr.cli.ui.format_values import format_date_time, format_duration, seconds_between
-from lfr.cli.ui.format_workflow import STATE_COLOURS, format_call, format_wait, step_title
+from lfr.cli.ui.format_workflow import (
+    STATE_COLOURS,
+    format_actor,
+    format_call,
+    format_wait,
+    step_title,
+)
 from lfr.cli.ui.terminal import Terminal
 from lfr.values.json import Json
 from lfr.values.printable import printable
@@ -32,6 +38,7 @@ def format_step(terminal: Terminal, id: str, step: Mapping[str, Any]) -> Iterato
     for fact in step["attempts"]:
         reason = " (simulated)" if fact["simulated"] else ""
         reason += f": {printable(fact['reason'])}" if fact["reason"] else ""
+        reason += f" {printable(format_actor(fact))}" if fact["actor"] else ""
         yield f"    {format_date_time(fact['at'])}  attempt {fact['attempt']} {fact['event']}{reason}"
 
 

@@ -150,11 +150,26 @@ def _overview(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "reason", workflow["reason"]
     if workflow["warning"]:
         yield "warning", workflow["warning"]
+    for change in workflow["by_hand"]:
+        yield "by hand", _format_change(change)
     states = Counter(step["state"] for step in workflow["steps"])
     counts = ", ".join(f"{number} {state}" for state, number in states.items())
     simulated = sum(step["simulated"] for step in workflow["steps"])
     note = f" ({simulated} simulated: no worker has done them)" if simulated else ""
     yield "steps", f"{len(workflow['steps'])}: {counts}{note}"
+
+
+def _format_change(change: Mapping[str, Any]) -> str:
+    step = "" if change["index"] is None else f"step {change['index']} "
+    return f"{format_date_time(change['at'])} {step}{change['event']} {format_actor(change)}"
+
+
+def format_actor(change: Mapping[str, Any]) -> str:
+    """Return who has caused a change by hand, and why: `by ann@web1: wrong input`; empty: nobody has."""
+    if not change["actor"]:
+        return ""
+    reason = f": {change['actor_reason']}" if change["actor_reason"] else ""
+    return f"by {change['actor']}{reason}"
 
 
 def format_history(terminal: Terminal, workflow: Mapping[str, Any]) -> list[str]:
@@ -167,7 +182,8 @@ def format_history(terminal: Terminal, workflow: Mapping[str, Any]) -> list[str]
         number = "" if index is None else str(index) if fact["item"] is None else f"{index}/{fact['item']}"
         text = f"{fact['event']} (simulated)" if fact["simulated"] else fact["event"]
         event = Cell(text, "red" if fact["event"] == "failed" else "")
-        rows.append([format_time(fact["at"]), number, step, event, fact["reason"] or ""])
+        reason = "; ".join(filter(None, (fact["reason"], format_actor(fact))))
+        rows.append([format_time(fact["at"]), number, step, event, reason])
     return format_table(terminal, _HISTORY_COLUMNS, rows)
 
 

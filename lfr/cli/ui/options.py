@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from lfr.actor import make_actor
 from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import Layer, LoadedSettings, SourcedValue, load_with_origins
@@ -121,10 +122,19 @@ def open_store(arguments: Namespace) -> Store:
 
 
 def open_store_to_change(arguments: Namespace) -> Store:
-    """Do as `open_store`, for a command that changes something: what replicas have not confirmed at its end
-    stands in `arguments.confirmations`."""
+    """Do as `open_store`, for a command that changes something: the user of this process does it, for the
+    reason in `arguments.reason`. What replicas have not confirmed at its end stands in
+    `arguments.confirmations`."""
     store, arguments.confirmations = open_store(arguments).confirming()
-    return store
+    from lfr.host.os_user import operating_system_user
+
+    return store.acting(make_actor(operating_system_user(), getattr(arguments, "reason", None) or ""))
+
+
+def add_reason_option(parser: ArgumentParser) -> None:
+    """Add --reason, for a command that changes something."""
+    help = "why you do it, for the history and the log of receipts"
+    parser.add_argument("--reason", metavar="TEXT", help=help)
 
 
 def raise_unconfirmed(arguments: Namespace) -> None:

@@ -15,6 +15,7 @@ from lfr.operations.archive.littleflow import convert_littleflow_archive, is_lit
 from lfr.operations.archive.parse import FORMAT, VERSION, parse_archive
 from lfr.operations.inspect.workflow import require_flow
 from lfr.operations.lost_workflows import missing_workflow, remains_in_the_way
+from lfr.operations.operator_actions import note_action
 from lfr.operations.permitted_actions import WorkflowAction, check_action
 from lfr.operations.workflow_ids import (
     PREFIX,
@@ -121,7 +122,8 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
             commands += snapshot_commands(id, flow, stopped, generate_run(), parts)
             commands.append(note_stream_command(store.stream))
             labels = stopped["record"].get("labels", {})
-            return commands + index_commands(id, state, started_ms, stopped["record"]["name"], labels), id
+            commands += index_commands(id, state, started_ms, stopped["record"]["name"], labels)
+            return commands + note_action(store, "restore", workflow=id), id
 
         return retry_until_committed(connection, attempt)
 

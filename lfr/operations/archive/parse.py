@@ -252,7 +252,8 @@ def _parse_history_entry(entry: Json, steps: range) -> dict[str, Any]:
     if any(int(index) not in steps for index in re.findall(r"[-+=~!^](\d+)", facts)):
         raise _bad("its history names a step that does not exist")
     fields: dict[str, Any] = {"at": _field(entry, "at", _TIME), "facts": facts}
-    return {**fields, "reason": _field(entry, "reason", TEXT, "")} if entry.get("reason") else fields
+    texts = {name: _field(entry, name, TEXT, "") for name in ("reason", "actor", "actor_reason")}
+    return {**fields, **{name: text for name, text in texts.items() if text}}
 
 
 def _parse_state(record: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from lfr.actor import Actor
 from lfr.engine.transition import Fact, FactKind
 from lfr.flow import Flow, Step, StepKind
 from lfr.item_ids import ItemId
@@ -49,7 +50,7 @@ def describe_steps(flow: Flow, history: Iterable[HistoryEntry], record: Record) 
             if fact.kind is FactKind.TIMED_OUT:
                 _stop_running(steps.values())
             elif fact.index is not None and fact.item is None:
-                _apply_fact(steps[fact.index], fact, at, entry.reason)
+                _apply_fact(steps[fact.index], fact, at, entry)
             elif fact.index is not None and fact.is_simulated:
                 steps[fact.index]["simulated"] = True
     if record.state is WorkflowState.TERMINATED:
@@ -63,7 +64,7 @@ def _stop_running(steps: Iterable[dict[str, Any]]) -> None:
             step["state"] = StepState.PENDING.value  # a restart starts it again
 
 
-def _apply_fact(step: dict[str, Any], fact: Fact, at: str | None, reason: str) -> None:
+def _apply_fact(step: dict[str, Any], fact: Fact, at: str | None, entry: HistoryEntry) -> None:
     had_begun = step["state"] in (StepState.RUNNING, StepState.FAILED)
     if fact.kind in (FactKind.STARTED, FactKind.PASSED):
         has_ended = step["state"] in (StepState.DONE, StepState.SKIPPED)
@@ -71,18 +72,24 @@ def _apply_fact(step: dict[str, Any], fact: Fact, at: str | None, reason: str) -
     step["state"], step["attempt"] = _STATE_AFTER[fact.kind].value, fact.attempt
     step["simulated"] = fact.is_simulated or (step["simulated"] and fact.kind in _ENDS)
     if fact.kind is FactKind.RETRIED:
-        step["reason"] = reason
+        step["reason"] = entry.reason
         return
     starts = fact.kind in (FactKind.STARTED, FactKind.PASSED)
     if starts or (fact.kind is not FactKind.ENDED and not had_begun):
         step["started"] = at
     step["ended"] = None if fact.kind is FactKind.STARTED else at
     if fact.kind is FactKind.FAILED:
-        step["reason"] = reason
+        step["reason"] = entry.reason
     elif fact.kind is FactKind.SKIPPED and had_begun:  # so it was not the guard that skipped it
-        step["reason"] = "skipped by hand"
+        step["reason"] = _reason_of_skip(entry.actor)
     else:
         step["reason"] = None
+
+
+def _reason_of_skip(actor: Actor | None) -> str:
+    if actor is None:
+        return "skipped by hand"
+    return f"skipped by {actor.name}: {actor.reason}" if actor.reason else f"skipped by {actor.name}"
 
 
 def _describe_pending(step: Step) -> dict[str, Any]:

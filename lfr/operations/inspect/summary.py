@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from lfr import events
 from lfr.engine.transition import FactKind
@@ -11,6 +12,9 @@ from lfr.item_ids import parse_item_id
 from lfr.store.workflows.history import HistoryEntry
 from lfr.store.workflows.load import Record
 from lfr.values.times import MAX_TIME_MS, MIN_TIME_MS
+
+_MAX_CHANGES: Final = 20
+"""How many changes by hand are described."""
 
 
 def summarize(record: Record) -> dict[str, Any]:
@@ -55,7 +59,8 @@ def describe_facts(history: Iterable[HistoryEntry]) -> Iterator[dict[str, Any]]:
 
     Keys: at, index (None: a fact about the workflow), item (of an iterated step, else None), event (such as
     `started`), attempt (None if index is), reason (why it failed or is retried, else None), simulated
-    (whether no worker has done what ended). A step that started and ended at once is described as two facts.
+    (whether no worker has done what ended), actor and actor_reason (who has caused it by hand, and why, else
+    None). A step that started and ended at once is described as two facts.
     """
     for entry in history:
         at = iso_time(entry.at_ms)
@@ -71,4 +76,35 @@ def describe_facts(history: Iterable[HistoryEntry]) -> Iterator[dict[str, Any]]:
                     "attempt": None if fact.index is None else fact.attempt,
                     "reason": reason,
                     "simulated": fact.is_simulated,
+                    **_describe_actor(entry),
                 }
+
+
+def describe_changes_by_hand(history: Iterable[HistoryEntry]) -> list[dict[str, Any]]:
+    """Describe what people have done to a workflow, oldest first; of more than 20 changes, the latest.
+
+    Keys: at; event, as `describe_facts` describes it; index, of the step to which it was done (None: to the
+    workflow); actor; actor_reason (None: there is none).
+    """
+    changes: deque[dict[str, Any]] = deque(maxlen=_MAX_CHANGES)
+    for number, entry in enumerate(history):
+        if entry.actor is not None and entry.facts:
+            first = entry.facts[0]
+            kind = FactKind.STARTED if first.kind is FactKind.PASSED else first.kind
+            changes.append(
+                {
+                    "at": iso_time(entry.at_ms),
+                    "event": kind.value,
+                    "index": first.index if number else None,  # the first entry starts the workflow
+                    **_describe_actor(entry),
+                }
+            )
+    return list(changes)
+
+
+def _describe_actor(entry: HistoryEntry) -> dict[str, str | None]:
+    """Return who has caused an entry, and why; the reason of a failure is not said twice."""
+    if entry.actor is None:
+        return {"actor": None, "actor_reason": None}
+    reason = "" if entry.actor.reason == entry.reason else entry.actor.reason
+    return {"actor": entry.actor.name, "actor_reason": reason or None}

@@ -11,7 +11,12 @@ from lfr.item_ids import is_item
 from lfr.language.reachability import explain_unfinished
 from lfr.operations.inspect.step_waits import describe_waits
 from lfr.operations.inspect.steps import add_calls, add_items, describe_steps
-from lfr.operations.inspect.summary import describe_facts, iso_time, summarize
+from lfr.operations.inspect.summary import (
+    describe_changes_by_hand,
+    describe_facts,
+    iso_time,
+    summarize,
+)
 from lfr.operations.inspect.values import add_step_values, add_workflow_values
 from lfr.operations.lost_workflows import missing_workflow
 from lfr.operations.permitted_actions import describe_actions, describe_step_actions
@@ -48,9 +53,10 @@ def inspect_workflow(
 
     Keys: those of `summarize`; deadline, when it fails unless it has ended (None: it may run for ever);
     warning, which step can never start, so that it finishes without it (None: all can); actions, as
-    `describe_actions` returns them; moment, the id of the latest entry of the history (empty: none), after
-    which `follow_workflow` continues; input; output (None unless it has finished); steps, each with the keys
-    of `describe_steps`, input, output. Some steps also have:
+    `describe_actions` returns them; by_hand, as `describe_changes_by_hand` returns it; moment, the id of the
+    latest entry of the history (empty: none), after which `follow_workflow` continues; input; output (None
+    unless it has finished); steps, each with the keys of `describe_steps`, input, output. Some steps also
+    have:
 
     omitted    which of input and output are None because the values of all steps would have more bytes than
                MAX_INPUT_BYTES and MAX_OUTPUT_BYTES; `inspect_step` returns them
@@ -81,6 +87,7 @@ def inspect_workflow(
         workflow["deadline"] = iso_time(read_workflow_deadline(connection, id) or 0)
         workflow["warning"] = None if is_item(id) else explain_unfinished(own_flow) or None
         workflow["actions"] = describe_actions(id, record.state)
+        workflow["by_hand"] = describe_changes_by_hand(entries)
         workflow["moment"] = entries[-1].id if entries else ""
         if values:
             add_workflow_values(connection, record, own_flow, workflow, steps)

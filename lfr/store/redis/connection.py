@@ -13,6 +13,7 @@ from typing import Any, Self, TypeAlias
 
 import redis
 
+from lfr.actor import Actor
 from lfr.config.settings import Settings
 from lfr.errors import BadSettings, Refused, TooLarge, Unreachable
 from lfr.store.redis.key_prefix import KeyPrefix
@@ -65,6 +66,7 @@ class Store:
     """Access to the Redis server that the settings name. Opens connections only when they are used.
 
     confirmations  notes whether replicas have confirmed what its connections write; None: none is waited for
+    actor          who changes by hand what operations change with it; None: nobody, or it is not known
     """
 
     settings: Settings
@@ -72,6 +74,7 @@ class Store:
     key_prefix: KeyPrefix | None
     sentinels: Sentinels | None
     confirmations: Confirmations | None = None
+    actor: Actor | None = None
 
     def confirming(self) -> tuple[Store, Confirmations]:
         """Return a store whose connections wait, at their end, for the replicas that the settings ask for,
@@ -80,6 +83,10 @@ class Store:
         if not self.settings.redis_replicas:
             return self, confirmations
         return replace(self, confirmations=confirmations), confirmations
+
+    def acting(self, actor: Actor | None) -> Store:
+        """Return a store for operations of this actor. It shares all connections with this one."""
+        return replace(self, actor=actor)
 
     @property
     def stream(self) -> str:

@@ -239,11 +239,16 @@ def read_latches(connection: Connection) -> list[LatchSummary]:
 
 
 def reset(
-    connection: Connection, stream: str, name: str, tag: str, expected: HeldLatch | None = None
+    connection: Connection,
+    stream: str,
+    name: str,
+    tag: str,
+    expected: HeldLatch | None = None,
+    also: Sequence[Command] = (),
 ) -> LatchSummary:
     """Set a latch to zero and open it, unless it is zero and no countdown waits. Return the latch as it was
-    before. `tag` is unique. With `expected`, do nothing if its count or its holders are others. (TIME; WATCH,
-    GET, EXISTS; ZCARD; MULTI/EXEC)"""
+    before. `tag` is unique. With `expected`, do nothing if its count or its holders are others. `also` are
+    commands for the same transaction. (TIME; WATCH, GET, EXISTS; ZCARD; MULTI/EXEC)"""
 
     def attempt() -> tuple[list[Command] | None, LatchSummary]:
         now_ms = read_time_ms(connection)
@@ -252,7 +257,7 @@ def reset(
         is_at_rest = latch.count == 0 and not waiter_count
         if expected is not None and read_held_latches(connection, [name])[name] != expected:
             return None, LatchSummary(name, latch.count, 0)
-        commands = None if is_at_rest else open_latch_commands(stream, latch, tag, now_ms)
+        commands = None if is_at_rest else [*open_latch_commands(stream, latch, tag, now_ms), *also]
         return commands, LatchSummary(name, latch.count, waiter_count)
 
     return retry_until_committed(connection, attempt)

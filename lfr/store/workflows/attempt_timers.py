@@ -109,7 +109,7 @@ def _fire_delayed_starts(connection: Connection, route_cache: RouteCache, now_ms
             fields = with_whole_input(connection, routes, fields)
             commands += start_task_commands(routes, fields, timeout)
             fact = Fact(fields["index"], FactKind.STARTED, fields["attempt"])
-            commands.append(history_command(fields["workflow"], routes.now_ms, [([fact], "")]))
+            commands.append(history_command(fields["workflow"], routes.now_ms, [([fact], "", None)]))
     connection.transact([*commands, ("DEL", *start_keys), ("ZREM", keys.DELAYED_STARTS, *members)])
 
 

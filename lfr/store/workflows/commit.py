@@ -28,6 +28,7 @@ from types import MappingProxyType
 from typing import Final
 
 from lfr import events
+from lfr.actor import Actor
 from lfr.engine.transition import Attempt, Fact, FactKind, Progress, Start, Transition
 from lfr.flow import Flow
 from lfr.item_ids import is_item
@@ -115,7 +116,9 @@ def state_commands(
     commands += _output_commands(record.id, transitions, workflow.texts)
     commands += _step_commands(record.id, workflow.flow, transitions)
     commands += _latch_commands(record.id, workflow.flow, transitions)
-    commands.append(history_command(record.id, now_ms, [(each.facts, each.reason) for each in transitions]))
+    commands.append(
+        history_command(record.id, now_ms, [(each.facts, each.reason, each.actor) for each in transitions])
+    )
     if progress.state is not record.state and not is_item(record.id):
         commands.append(("ZREM", keys.state(record.state), record.id))
         commands.append(("ZADD", keys.state(progress.state), record.started_ms, record.id))
@@ -172,11 +175,12 @@ def create_workflow_commands(
     commands += deadline_commands(workflow, flow, first.state, now_ms)
     commands += _output_commands(workflow, [first], texts)
     commands += _step_commands(workflow, flow, [first], is_new=True)
-    commands.append(history_command(workflow, now_ms, [(first.facts, first.reason)]))
+    commands.append(history_command(workflow, now_ms, [(first.facts, first.reason, first.actor)]))
     if not is_item(workflow):
         at = events.timestamp(now_ms / 1000)
+        start = {"workflow": workflow, **events.actor_values(first.actor)}
         commands.append(note_stream_command(routes.bus))
-        commands.append(routes.bus_command(events.START_WORKFLOW, at, {"workflow": workflow}))
+        commands.append(routes.bus_command(events.START_WORKFLOW, at, start))
     large_values = LargeValues(workflow)
     commands += _event_commands(routes, workflow, run, [first], texts, large_values)
     return commands + large_values.commands(progress)
@@ -231,9 +235,14 @@ def state_fields(state: WorkflowState, ended_ms: int, reason: str) -> tuple[str 
     return "state", state, *ended, *brief, *whole
 
 
-def history_command(workflow: str, at_ms: int, entries: Iterable[tuple[Iterable[Fact], str]]) -> Command:
-    """Return the command that appends entries, each facts and a reason, to a workflow's history. (RPUSH)"""
-    elements = (format_element(at_ms, " ".join(map(str, facts)), reason) for facts, reason in entries)
+def history_command(
+    workflow: str, at_ms: int, entries: Iterable[tuple[Iterable[Fact], str, Actor | None]]
+) -> Command:
+    """Return the command that appends entries, each facts, a reason and who has caused them by hand, to a
+    workflow's history. (RPUSH)"""
+    elements = (
+        format_element(at_ms, " ".join(map(str, facts)), reason, actor) for facts, reason, actor in entries
+    )
     return ("RPUSH", keys.facts(workflow), *elements)
 
 

@@ -3,9 +3,10 @@
 A snapshot is plain data: `record` (name, source, state, reason; started and ended in milliseconds since the
 epoch, 0: not yet; simulated, version, labels, see `load.Record`, may be missing), `counts` (active, done,
 skipped, failed), `steps` (index -> waiting, active, attempt, retries), `outputs` (index -> JSON; -1: the
-input), `latched` (index -> text, see `keys`; may be missing), `history` (at, facts, reason; see `history`),
-and `items`: by the index of an iterated step, the counts total, begun, done, and round, the `values` of items
-that have not begun, the `outputs` of those that are done, and the snapshots of the `open` ones, by number.
+input), `latched` (index -> text, see `keys`; may be missing), `history` (at, facts, reason, actor and
+actor_reason; see `history`), and `items`: by the index of an iterated step, the counts total, begun, done,
+and round, the `values` of items that have not begun, the `outputs` of those that are done, and the snapshots
+of the `open` ones, by number.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
 
+from lfr.actor import make_actor
 from lfr.flow import Flow, FlowParts
 from lfr.item_ids import ItemId
 from lfr.states import WorkflowState
@@ -121,7 +123,22 @@ def _parse_numbers(value: bytes) -> list[int]:
 
 
 def _describe_entry(entry: RawEntry) -> dict[str, Any]:
-    return {"at": entry.at_ms, "facts": entry.facts, **({"reason": entry.reason} if entry.reason else {})}
+    actor = entry.actor
+    optional = {
+        "reason": entry.reason,
+        "actor": actor.name if actor else "",
+        "actor_reason": actor.reason if actor else "",
+    }
+    return {
+        "at": entry.at_ms,
+        "facts": entry.facts,
+        **{name: text for name, text in optional.items() if text},
+    }
+
+
+def _format_entry(entry: Mapping[str, Any]) -> str:
+    actor = make_actor(entry["actor"], entry.get("actor_reason", "")) if entry.get("actor") else None
+    return format_element(entry["at"], entry["facts"], entry.get("reason", ""), actor)
 
 
 def snapshot_commands(
@@ -145,9 +162,7 @@ def snapshot_commands(
     ):
         if values:
             yield ("HSET", key, *flatten_pairs(values.items()))
-    elements = (
-        format_element(entry["at"], entry["facts"], entry.get("reason", "")) for entry in snapshot["history"]
-    )
+    elements = map(_format_entry, snapshot["history"])
     while chunk := list(islice(elements, _MAX_ELEMENTS)):
         yield ("RPUSH", keys.facts(id), *chunk)
     for index, items in snapshot["items"].items():

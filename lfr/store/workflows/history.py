@@ -5,6 +5,10 @@ them (see `lfr.engine.transition.Fact`). If a step failed, the reason follows, b
 
     1796013322152 -4 !5
 
+If somebody has caused the transition by hand, who and why follow the facts, a tab before each:
+
+    1796013322152 terminated	ann@web1	wrong input
+
 An earlier version wrote the history as a stream, whose entries have the fields `at`, `facts` and `reason`.
 The workflows that it began keep this stream: its entries come before those of the list.
 """
@@ -17,6 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from lfr.actor import Actor
 from lfr.engine.transition import Fact, FactKind
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Reply
@@ -41,12 +46,14 @@ class HistoryEntry:
     at_ms   the time of the transition, in milliseconds since the epoch
     facts   what happened, in order
     reason  why a step, or an attempt of it, failed; else empty
+    actor   who has caused it by hand
     """
 
     id: str
     at_ms: int
     facts: tuple[Fact, ...]
     reason: str
+    actor: Actor | None = None
 
 
 class RawEntry(NamedTuple):
@@ -56,10 +63,13 @@ class RawEntry(NamedTuple):
     at_ms: int
     facts: str
     reason: str
+    actor: Actor | None = None
 
 
-def format_element(at_ms: int, facts: str, reason: str = "") -> str:
+def format_element(at_ms: int, facts: str, reason: str = "", actor: Actor | None = None) -> str:
     """Return the element of a history's list; `facts` are words with a blank between them."""
+    if actor is not None:
+        facts = f"{facts}\t{actor.name}\t{actor.reason}" if actor.reason else f"{facts}\t{actor.name}"
     return f"{at_ms} {facts}\n{reason}" if reason else f"{at_ms} {facts}"
 
 
@@ -179,8 +189,11 @@ def _parse_elements(elements: Iterable[bytes], first: int) -> list[RawEntry]:
 
 def _parse_element(id: str, element: bytes) -> RawEntry:
     head, _, reason = element.partition(b"\n")
-    at_ms, _, facts = head.partition(b" ")
-    return RawEntry(id, int(at_ms), facts.decode(), reason.decode(errors="replace"))
+    at_ms, _, text = head.partition(b" ")
+    facts, *actor = text.decode(errors="replace").split("\t")
+    return RawEntry(
+        id, int(at_ms), facts, reason.decode(errors="replace"), Actor(*actor[:2]) if actor else None
+    )
 
 
 def _parse_stream(reply: Reply) -> list[RawEntry]:
@@ -193,4 +206,5 @@ def _parse_stream_entry(id: str, fields: Mapping[bytes, bytes]) -> RawEntry:
 
 
 def _parse_facts(entry: RawEntry) -> HistoryEntry:
-    return HistoryEntry(entry.id, entry.at_ms, tuple(map(Fact.parse, entry.facts.split())), entry.reason)
+    facts = tuple(map(Fact.parse, entry.facts.split()))
+    return HistoryEntry(entry.id, entry.at_ms, facts, entry.reason, entry.actor)

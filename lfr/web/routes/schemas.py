@@ -87,6 +87,8 @@ SUMMARY: Final = object_schema(
     }
 )
 
+_ACTOR: Final[Mapping[str, Schema]] = {"actor": NULLABLE_TEXT, "actor_reason": NULLABLE_TEXT}
+
 FACT: Final = object_schema(
     {
         "at": TIME,
@@ -96,6 +98,7 @@ FACT: Final = object_schema(
         "attempt": NULLABLE_INTEGER,
         "reason": NULLABLE_TEXT,
         "simulated": BOOLEAN,
+        **_ACTOR,
     }
 )
 
@@ -197,6 +200,7 @@ WORKFLOW: Final = object_schema(
         "deadline": TIME,
         "warning": NULLABLE_TEXT,
         "actions": _actions(WorkflowAction),
+        "by_hand": array(object_schema({"at": TIME, "event": TEXT, "index": NULLABLE_INTEGER, **_ACTOR})),
         "moment": TEXT,
         "steps": array(STEP),
         "flow": FLOW,

@@ -72,12 +72,12 @@ def _optional_body(request: Request) -> dict[str, Any]:
     return request.fields() if request.media else {}
 
 
-def _intervention(action: str, handler: Handler, summary: str, body: Schema | None) -> Route:
+def _intervention(action: str, handler: Handler, summary: str, body: Schema | None = None) -> Route:
     return post(
         f"/workflows/{{id}}/steps/{{index}}/{action}",
         handler,
         summary,
-        body={} if body is None else {JSON: body},
+        body=None if body is None else {JSON: body},
         needs_body=False,
         responses={204: {}},
         problems=(400, 404, 409),
@@ -105,7 +105,7 @@ ROUTES: Final = (
         responses={202: {JSON: object_schema({"id": TEXT})}},
         problems=(400, 404, 409),
     ),
-    _intervention("retry", _retry, "Start a new attempt of a task.", None),
+    _intervention("retry", _retry, "Start a new attempt of a task."),
     _intervention(
         "skip",
         _skip,

@@ -43,12 +43,13 @@ def workflow() -> dict[str, Any]:
         **times,
         "deadline": None,
         "warning": None,
+        "by_hand": [],
         "input": {"long": "z" * 500},
         "output": None,
         "reason": "step 3 (C) failed",
         "counts": {"DONE": 2, "SKIPPED": 1, "FAILED": 1, "PENDING": 1},
         "steps": steps,
-        "history": [{**fact, "simulated": False} for fact in history],
+        "history": [{**fact, "simulated": False, "actor": None} for fact in history],
     }
 
 
@@ -194,5 +195,5 @@ def test_simulated_steps_are_marked() -> None:
     marks = [line.partition("  simulated: ")[2] for line in lines if "  simulated: " in line]
     assert [mark[:4] for mark in marks] == ['{"é"', "no\\n"]
     fact = {"at": "2026-01-31T12:00:00.000Z", "index": 1, "item": None, "event": "ended", "reason": None}
-    table = format_history(terminal(), {**shown, "history": [{**fact, "simulated": True}]})
+    table = format_history(terminal(), {**shown, "history": [{**fact, "simulated": True, "actor": None}]})
     assert "ended (simulated)" in table[1]
