@@ -110,7 +110,7 @@ function Chart({ history, flow, states, now, chosen, onChoose }) {
       html`<ul class="timeline-by-hand" aria-label="Changes by hand">
         ${history.byHand.slice(-MOST_CHANGES).map(
           (fact) => html`<li key=${`${fact.at} ${fact.event}`}>
-            ${formatClock(fact.at, now)} ${fact.index === null ? "" : `step ${fact.index} `}${fact.event}
+            ${formatClock(fact.at, now)} ${isOfStep(fact, flow) ? `step ${fact.index} ` : ""}${fact.event}
             ${" "}${describeActor(fact)}
           </li>`,
         )}
@@ -130,6 +130,9 @@ function Chart({ history, flow, states, now, chosen, onChoose }) {
     </p>
   </div>`;
 }
+
+/** Return whether a change by hand was made to a step, not to the workflow. */
+const isOfStep = ({ index }, flow) => index !== null && flow.steps[index]?.kind !== "start";
 
 function TimelineRow({ row, step, state, nameWidth, scale, from, to, end, isChosen, isOpen }) {
   const style = STEP_STATES[state];

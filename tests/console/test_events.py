@@ -52,7 +52,7 @@ def test_events_are_filtered_and_sent(installation: Installation, page: Page) ->
     rows = page.locator("h2:has-text('On the stream') ~ table tbody tr")
     expect(rows.first).to_contain_text("order-paid")
     rows.first.locator("summary").click()
-    expect(rows.first.locator("pre")).to_have_text("id: 12345678901234567890")
+    expect(rows.first.locator("pre")).to_contain_text("id: 12345678901234567890")
     page.get_by_label("Workflow", exact=True).fill(id)
     page.get_by_label("Workflow", exact=True).press("Enter")
     expect(page).to_have_url(re.compile("workflow="))
