@@ -138,7 +138,7 @@ function TimelineRow({ row, step, state, nameWidth, scale, from, to, end, isChos
   const style = STEP_STATES[state];
   const isItem = row.item !== null;
   const role = isItem ? " item" : isChosen ? " chosen" : "";
-  const title = isItem ? `item ${row.item}` : formatTitle(step);
+  const title = !isItem ? formatTitle(step) : step.call ? "child" : `item ${row.item}`;
   const bars = useMemo(
     () => html`<${Bars} row=${row} scale=${scale} from=${from} to=${to} end=${end} name=${title} />`,
     [row, scale, from, to, isRunning(row) ? end : 0],

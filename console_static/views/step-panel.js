@@ -1,4 +1,4 @@
-// The panel of one step: state, actions, waits, items, values, attempts, neighbours.
+// The panel of one step: state, actions, waits, children, values, attempts, neighbours.
 
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
 import { runStepAction, STEP_ACTIONS } from "../client/actions.js";
@@ -13,6 +13,7 @@ import { isolateBidi } from "../format/text.js";
 import { describeReason } from "../format/actors.js";
 import { describeMissingWorker } from "../format/workflow-status.js";
 import { shortenId, workflowAddress } from "../state/address.js";
+import { storedFlowAddress } from "../state/stored-flows.js";
 import { findSuccessors, formatStepName } from "../state/workflow.js";
 
 const STACKED = matchMedia("(max-width: 1000px)"); // the panel stands above the view, perhaps out of sight
@@ -38,6 +39,8 @@ export function StepPanel({ workflow, step, now, onChoose, onClose, refresh }) {
     step.attempt,
     step.items?.done,
     step.items?.failed,
+    step.call?.id,
+    step.call?.state,
     step.waits_for?.until,
     step.waits_for?.worker,
   ]);
@@ -87,6 +90,7 @@ export function StepPanel({ workflow, step, now, onChoose, onClose, refresh }) {
     }
     ${step.progress && html`<${ProgressLine} progress=${step.progress} />`}
     ${(step.items ?? details?.items) && html`<${Items} items=${step.items ?? details.items} />`}
+    ${(step.call ?? details?.call) && html`<${Call} call=${step.call ?? details.call} />`}
     <dl class="about">
       ${step.base && step.base !== step.name && html`<dt>Task</dt><dd><code>${step.base}</code></dd>`}
       ${flowStep.guard && html`<dt>Guard</dt><dd><code>${flowStep.guard}</code></dd>`}
@@ -169,6 +173,23 @@ const Items = ({ items }) => html`<section>
         </li>`,
       )}
     </ul>`
+  }
+</section>`;
+
+/** The stored flow that the step calls, and its child; without an id, that has not begun or has succeeded. */
+const Call = ({ call }) => html`<section>
+  <h3>Calls</h3>
+  <p>
+    the stored flow <a href=${storedFlowAddress(call.flow)}>${call.flow}</a>
+    ${call.version ? `, version ${call.version}` : ""}
+  </p>
+  ${
+    call.id &&
+    html`<p>
+      <${StateLabel} state=${call.state} />
+      ${" "}
+      <a href=${workflowAddress(call.id)}>${shortenId(call.id)}</a>
+    </p>`
   }
 </section>`;
 

@@ -116,6 +116,10 @@ function renderDetails(step) {
     const { done, total, failed } = step.items;
     return `${done} of ${total ?? "?"} items${failed ? `, ${failed} failed` : ""}`;
   }
+  if (step.call?.id) {
+    const { flow, version, state } = step.call;
+    return `calls ${flow}, version ${version}: ${state}`;
+  }
   if (step.progress) return `${Math.round(100 * step.progress.fraction)} % ${step.progress.text ?? ""}`;
   if (waits?.event) return `waits for event ${waits.event}`;
   if (waits?.latch) return `waits for latch ${waits.latch}`;

@@ -44,7 +44,7 @@ _USER_EVENT: Final = re.compile(r'"(go.*|noise|countdown-latch-zero)"')
 
 _MAY_REMAIN: Final = re.compile(
     "workflows:(run|ends|receipts|dead|tasks:.*|claims|claims:version|group:.*|processes|process:.*|foreign"
-    "|housekeeper|indexed|flows|searchable|stream|unclaimed|receipts:role|stale:.*)|receipts:logged"
+    "|housekeeper|indexed|flows|searchable|stream|unclaimed|receipts:role|stale:.*)|receipts:logged|flows:names"
 )
 """Keys that an installation without workflows has."""
 
@@ -281,6 +281,7 @@ def _check_keys(load: Load, findings: Findings) -> None:
         findings.left_over += list(load.redis.scan_iter(pattern, count=10_000))[:5]
     for id in load.plans:
         client.delete(id)
+    client.apply_flows([], prune=True)  # nobody uses the stored flows any more
     findings.left_over += sorted(_remaining_keys(load.redis))[:20]
 
 

@@ -34,6 +34,23 @@ LITERALS: Final[list[Value]] = [{}, {"yes": 0}, [], [1, [2], {"n": 4}], [{"yes":
 SHARED_LATCHES: Final = 3
 
 
+def _stored_flows() -> dict[str, Program]:
+    pair = Step([Call("many:pair")], prefix="* ")
+    merge = Step([Call("one:mark"), Call("many:echo")])
+    delay = Step([Call("wait:delay", {"duration": 0.1})])
+    inner = Program(Scope([Statement([Step([Call("many:echo")]), pair])]), ["@flow inner_flow"])
+    outer = Program(
+        Scope([Statement([merge, Step(scope=inner.scope, stored="inner_flow"), delay])]), ["@flow outer_flow"]
+    )
+    for program in (inner, outer):
+        number_steps(program)
+    return {"inner_flow": inner, "outer_flow": outer}
+
+
+STORED_FLOWS: Final = _stored_flows()
+"""The flows that other flows call, by name."""
+
+
 def _is_number(value: Value) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -214,7 +231,7 @@ class _Generator:
         if depth < 2:
             choices.append((4, self._subflow))
         if not self._in_loop:
-            choices += [(2, self._event), (1, self._large), (1, self._declared)]
+            choices += [(2, self._event), (1, self._large), (1, self._declared), (2, self._stored)]
         weights = [weight for weight, _ in choices]
         return self.random.choices([make for _, make in choices], weights)[0](depth)
 
@@ -252,6 +269,10 @@ class _Generator:
         pair = Step([Call("many:pair")], prefix="* ")
         scope = Scope([Statement([Step([Call("many:echo")]), pair])])
         return [self._dressed(Step(scope=scope, declared="inner"))]
+
+    def _stored(self, depth: int) -> list[Step]:
+        name = self.random.choice(list(STORED_FLOWS))
+        return [self._dressed(Step(scope=STORED_FLOWS[name].scope, stored=name))]
 
     def _delay(self, depth: int) -> list[Step]:
         duration = self.random.choice((0, 0.1, 0.3, "200ms", 1))

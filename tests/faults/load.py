@@ -19,7 +19,7 @@ from lfr.config.settings import Settings
 from lfr.errors import LfrError, Refused, Unreachable
 from lfr.operations.start import start_workflow
 from lfr.store.redis.connection import open_store
-from tests.faults.generate import Plan, make_plan
+from tests.faults.generate import STORED_FLOWS, Plan, make_plan
 from tests.faults.installation import Installation
 from tests.faults.journal import Journal
 from tests.support.waiting import STALL_SECONDS
@@ -69,6 +69,11 @@ class Load:
         self._number = 0
         self._ended = 0
         self._continued: set[str] = set()
+
+    def store_flows(self) -> None:
+        """Store the flows that others call."""
+        texts = [program.text() for program in STORED_FLOWS.values()]
+        persist(lambda: self.client.apply_flows(texts))
 
     def running_count(self) -> int:
         """Return how many workflows are to reach their end."""

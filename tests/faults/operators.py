@@ -7,6 +7,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 from typing import Any, Final
 from urllib.parse import quote
@@ -21,7 +22,7 @@ from tests.faults.load import Load, persist
 from tests.faults.oracle import Execution, Place
 
 _STEP_ACTIONS: Final = ("retry", "retry", "retry", "skip", "end", "fail")
-_ACTIONS: Final = ("terminate", "restart", "step", "step", "step")
+_ACTIONS: Final = ("terminate", "restart", "call", "step", "step", "step")
 
 _COUNTING: Final = ("wait:acquire", "wait:release")
 """Tasks that nobody may skip or end by hand: their latch would keep its count."""
@@ -145,6 +146,8 @@ class Operators:
             return lambda: client.terminate(plan.id)
         if action == "restart":
             return lambda: client.restart(plan.id)
+        if action == "call" and (called := self._choose_call(plan)):
+            return lambda: client.retry(plan.id, called)
         step = self._choose_step(plan)
         if step is None:
             return lambda: None
@@ -160,10 +163,18 @@ class Operators:
             case _:
                 return lambda: client.retry(id, index)
 
+    def _choose_call(self, plan: Plan) -> int | None:
+        """Return the index of a step whose stored flow runs; it is to begin anew."""
+        with suppress(LfrError):
+            steps = persist(lambda: self._client.inspect(plan.id))["steps"]
+            calls = [step["index"] for step in steps if step["state"] == "RUNNING" and "call" in step]
+            return self._random.choice(calls) if calls else None
+        return None
+
     def _choose_step(self, plan: Plan) -> tuple[str, int, Execution, int] | None:
         """Return a task that runs: the workflow or item, the step, what is expected of it, its attempt."""
         id, path = plan.id, ()
-        for _ in range(3):
+        for _ in range(6):
             try:
                 workflow = persist(lambda id=id: self._client.inspect(id))
             except LfrError:
@@ -173,6 +184,8 @@ class Operators:
                 return None
             step = self._random.choice(steps)
             open_items = step.get("items", {}).get("open", [])
+            if step.get("call", {}).get("id"):
+                open_items = [step["call"]]
             if not open_items:
                 place: Place = (path, step["index"])
                 execution = plan.expectation.executions.get(place)

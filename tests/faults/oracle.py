@@ -103,6 +103,8 @@ class _Oracle:
         return FAILED if FAILED in outputs else outputs
 
     def _run_body(self, step: Step, input: Value, path: Path) -> Value:
+        if step.stored:
+            path = (*path, (step.index, 0))
         if step.scope is not None:
             return _gather(self.run_scope(step.scope, input, path))
         return _gather([self._execute(call, input, path) for call in step.calls])

@@ -50,6 +50,7 @@ def run(seed: int, scale: Scale, server: str, folder: Path) -> tuple[Findings, J
     journal = Journal()
     with running_installation(folder, server, scale.size) as installation:
         load = Load(seed, scale.workflows, installation, journal)
+        load.store_flows()
         operators = Operators(load, journal, Random(f"{seed}/operators"))
         faults = Faults(load, operators, journal, Random(f"{seed}/faults"))
         with _watching_the_machine(journal), _happening(seed, scale, faults, operators) as stop:

@@ -44,11 +44,13 @@ class Call:
 
 @dataclass(slots=True)
 class Step:
-    """A step: calls side by side (`a|b`), a subflow in braces, or a subflow that is declared as a task."""
+    """A step: calls side by side (`a|b`), a subflow in braces, a subflow that is declared as a task, or a
+    stored flow, by its name, with the numbers that its steps have there."""
 
     calls: list[Call] = field(default_factory=list)
     scope: Scope | None = None
     declared: str = ""
+    stored: str = ""
     prefix: str = ""
     guard: Guard | None = None
     index: int = 0
@@ -140,6 +142,8 @@ def _number_step(step: Step, index: int) -> int:
     if step.is_simple:
         step.calls[0].index = index
         return index + 1
+    if step.stored:
+        return index + 1
     if step.scope is not None:
         return _number_scope(step.scope, index + 1) + 1
     for call in step.calls:
@@ -182,6 +186,8 @@ def _step_text(step: Step) -> str:
     guard = f"? `{step.guard.text}` " if step.guard else ""
     if step.declared:
         body = step.declared
+    elif step.stored:
+        body = f"flow:{step.stored}"
     elif step.scope is not None:
         body = "{ " + _scope_text(step.scope) + " }"
     else:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from lfr.engine.local import LocalFailure, Task
+from lfr.engine.local import LocalFailure, Task, run_flow
 from lfr.flow import Flow, StepKind
 from lfr.local import compile_flow, run_local
 from lfr.values.json import Json
-from tests.faults.generate import LITERALS, Plan, Surroundings, make_plan
+from tests.faults.generate import LITERALS, STORED_FLOWS, Surroundings, make_plan
 from tests.faults.oracle import task_output
 from tests.faults.run import Scale, run
+from tests.faults.syntax import Call, Program, Scope
 from tests.faults.workers.behaviour import digest
 
 SEED = int(datetime.now(UTC).strftime("%Y%m%d"))
@@ -40,7 +42,7 @@ def test_the_oracle_and_the_engine_agree_where_nothing_goes_wrong(numbers: range
             continue
         executed: list[tuple[int, str]] = []
         try:
-            output = run_local(flow, _tasks(plan, flow, executed), plan.input)
+            output = run_local(flow, _tasks(plan.program, flow, executed), plan.input)
         except LocalFailure:
             assert plan.expectation.has_failed, (SEED, number)
             continue
@@ -49,11 +51,22 @@ def test_the_oracle_and_the_engine_agree_where_nothing_goes_wrong(numbers: range
         assert sorted(executed) == sorted(expected), (SEED, number)
 
 
-def _tasks(plan: Plan, flow: Flow, executed: list[tuple[int, str]]) -> Task:
+def _own_calls(scope: Scope) -> Iterator[Call]:
+    """Yield the calls of a flow, without those of the stored flows that it calls."""
+    for step in (step for statement in scope.statements for step in statement.steps):
+        yield from step.calls
+        if step.scope is not None and not step.stored:
+            yield from _own_calls(step.scope)
+
+
+def _tasks(program: Program, flow: Flow, executed: list[tuple[int, str]]) -> Task:
     """Return a function that does all tasks as the oracle has them, and notes which."""
-    calls = {call.index: call for call, _ in plan.program.calls()}
+    calls = {call.index: call for call in _own_calls(program.scope)}
 
     def do(name: str, base: str, index: int, input: Json, parameters: Json) -> Json:
+        if stored := STORED_FLOWS.get(base.removeprefix("flow:")):
+            called = compile_flow(stored.text())
+            return run_flow(called, _tasks(stored, called, executed), input)
         step = flow.steps[index]
         if step.kind is StepKind.RESOURCE:
             return {} if step.sink else LITERALS[int(step.uri.rpartition("-")[2].partition(".")[0])]

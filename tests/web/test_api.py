@@ -153,6 +153,35 @@ def test_a_stored_flow_is_started_by_its_name(call: Caller, store: Store) -> Non
     assert "order" in call("GET", "/flows/odrer").json["hint"]
 
 
+def test_flows_are_stored_as_by_the_command(call: Caller) -> None:
+    texts = ["@flow pay card", "@flow order flow:pay"]
+    plan = call("POST", "/flows", {"flows": texts, "dry_run": True})
+    assert (plan.status, [each["change"] for each in plan.json]) == (200, ["new", "new"])
+    assert call("GET", "/flows").json == []
+    assert call("POST", "/flows", {"flows": texts}).json == plan.json
+    assert call("POST", "/flows", "@flow pay card -> bill").json[0]["diff"] == [
+        "+ task: bill",
+        "- card -> end",
+        "+ card -> bill",
+        "+ bill -> end",
+    ]
+    refused = call("POST", "/flows", {"flows": ["@flow order flow:pya"]})
+    assert (refused.status, refused.json["hint"]) == (400, "did you mean pay?")
+    pruned = call("POST", "/flows", {"flows": ["@flow pay card"], "prune": True}).json
+    assert [(each["name"], each["change"]) for each in pruned] == [("pay", "changed"), ("order", "removed")]
+    for body in (
+        {},
+        {"flows": "A"},
+        {"flows": [1]},
+        {"flows": ["A"]},
+        {"flows": [], "prune": 1},
+        {"flows": [], "dry": True},
+        {"flows": ["@flow a ->"]},
+    ):
+        assert call("POST", "/flows", body).status == 400
+    assert call("POST", "/flows", {"flows": [], "dryrun": True}).json["hint"] == "did you mean dry_run?"
+
+
 def test_a_refused_input_names_its_members(call: Caller, store: Store) -> None:
     text = "@flow build (- inputs: {branch: {type: string, required: true}, tries: {type: integer}} -) A"
     apply_flows(store, [FlowSource(text)])

@@ -1,13 +1,29 @@
-"""Routes that list the stored flows."""
+"""Routes that list and store flows."""
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import asdict
+from typing import Any, Final
 
-from lfr.operations.stored_flows import describe_flow, list_flows
+from lfr.errors import BadInput
+from lfr.operations.stored_flows import Change, FlowSource, apply_flows, describe_flow, list_flows
+from lfr.values.checks import mismatch
 from lfr.web.http import Request, Response, json_response
-from lfr.web.route import get
-from lfr.web.routes.schemas import INTEGER, OBJECT, TEXT, TIME, array, object_schema, ok
+from lfr.web.route import get, post
+from lfr.web.routes.schemas import (
+    BOOLEAN,
+    FLOW_TEXT,
+    INTEGER,
+    JSON,
+    NULLABLE_INTEGER,
+    OBJECT,
+    TEXT,
+    TIME,
+    array,
+    enum,
+    object_schema,
+    ok,
+)
 
 
 def _list_flows(request: Request) -> Response:
@@ -18,6 +34,41 @@ def _describe_flow(request: Request) -> Response:
     return json_response(describe_flow(request.store, request.path["name"]))
 
 
+def _apply(request: Request) -> Response:
+    if request.media == "text/plain":
+        return _applied(request, [request.body], {})
+    body = request.fields()
+    texts = body.get("flows")
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise BadInput(mismatch("flows", texts, "a list of flow texts"))
+    return _applied(request, texts, body)
+
+
+def _applied(request: Request, texts: list[str], body: dict[str, Any]) -> Response:
+    """Store flows as `body` says; return the plan. Messages call the texts `text 1` and so on."""
+    for name in ("prune", "dry_run"):
+        if not isinstance(body.get(name, False), bool):
+            raise BadInput(mismatch(name, body[name], "true or false"))
+    plan = apply_flows(
+        request.store,
+        [FlowSource(text, f"text {number}") for number, text in enumerate(texts, 1)],
+        prune=body.get("prune", False),
+        dry_run=body.get("dry_run", False),
+    )
+    return json_response([{**asdict(change), "diff": list(change.diff)} for change in plan])
+
+
+_CHANGE: Final = object_schema(
+    {
+        "name": TEXT,
+        "change": enum(*Change),
+        "version": INTEGER,
+        "previous": NULLABLE_INTEGER,
+        "source": TEXT,
+        "diff": array(TEXT),
+        "schedule": TEXT,
+    }
+)
 _VERSION: Final = {"version": INTEGER, "applied": TIME, "steps": INTEGER, "doc": TEXT, "digest": TEXT}
 
 ROUTES: Final = (
@@ -26,6 +77,18 @@ ROUTES: Final = (
         _list_flows,
         "List the stored flows by name, each with its latest version.",
         responses=ok(array(object_schema({"name": TEXT, "versions": INTEGER, **_VERSION}))),
+    ),
+    post(
+        "/flows",
+        _apply,
+        "Store each flow under the name in its `@flow`, all or none; with `prune`, remove all others. With "
+        "`dry_run`, nothing changes. The response is the plan.",
+        body={
+            JSON: object_schema({"flows": array(FLOW_TEXT)}, {"prune": BOOLEAN, "dry_run": BOOLEAN}),
+            "text/plain": FLOW_TEXT,
+        },
+        responses=ok(array(_CHANGE)),
+        problems=(400, 409),
     ),
     get(
         "/flows/{name}",
