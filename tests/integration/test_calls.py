@@ -14,6 +14,7 @@ from lfr.config.settings import Settings
 from lfr.errors import BadInput, Conflict
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.complete_task import complete_task
+from lfr.operations.explain.explanation import explain_workflow
 from lfr.operations.inspect.workflow import inspect_step, inspect_workflow, read_flow_text
 from lfr.operations.intervene import (
     delete_workflow,
@@ -377,3 +378,11 @@ def test_an_archive_with_a_bad_child_is_refused(bench: Bench, damage: str) -> No
         items["open"]["0"]["flow"]["edges"] = [[0, 99]]
     with pytest.raises(BadInput, match="no archive of a workflow"):
         restore_workflow(bench.store, document, "workflow:other")
+
+
+def test_why_says_what_the_child_waits_for(bench: Bench) -> None:
+    bench.apply("@flow sub wait:event (- event: paid -)")
+    bench.start("flow:sub")
+    (step,) = explain_workflow(bench.store, ID)["steps"]
+    assert step["cause"] == "call"
+    assert step["text"].startswith(f"the flow sub that it calls, {ID}/1.0, is RUNNING; its step 1: ")

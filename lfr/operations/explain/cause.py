@@ -28,6 +28,7 @@ class CauseKind(StrEnum):
     DUE = "due"
     RETRY = "retry"
     ITEMS = "items"
+    CALL = "call"
     LOST = "lost"
     PREDECESSORS = "predecessors"
     NEVER = "never"

@@ -7,12 +7,11 @@ from typing import Any, Final
 
 from lfr.errors import NotFound
 from lfr.flow import Flow
-from lfr.item_ids import is_item
 from lfr.language.reachability import explain_unfinished, explain_unreachable
 from lfr.operations.explain.cause import Cause, CauseKind, format_at
 from lfr.operations.explain.facts import FactsLoader
 from lfr.operations.explain.step import explain_running
-from lfr.operations.inspect.steps import add_items, describe_steps
+from lfr.operations.inspect.steps import add_calls, add_items, describe_steps
 from lfr.operations.inspect.workflow import require_flow, require_record
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import StepState, WorkflowState
@@ -76,10 +75,12 @@ class _Explainer:
         self._write_refusal = find_write_refusal(connection)
 
     def describe(self, record: Record, flow: Flow) -> list[dict[str, Any]]:
-        """Return the descriptions of all steps, with their items."""
+        """Return the descriptions of all steps, with their children."""
         entries = read_whole_history(self._connection, record.id)
         steps = describe_steps(flow, entries, record)
-        add_items(self._connection, flow, record, entries, {step["index"]: step for step in steps})
+        by_index = {step["index"]: step for step in steps}
+        add_items(self._connection, flow, record, entries, by_index)
+        add_calls(self._connection, flow, record, by_index)
         return steps
 
     def explain_whole(self, record: Record, flow: Flow, steps: Sequence[Mapping[str, Any]]) -> Cause | None:
@@ -87,7 +88,7 @@ class _Explainer:
         ended = format_at(record.ended_ms)
         match record.state:
             case WorkflowState.FINISHED:
-                reason = "" if is_item(record.id) else explain_unfinished(flow)
+                reason = "" if flow.part_end is not None else explain_unfinished(flow)
                 if reason:
                     text = f"it finished at {ended}, but {reason}"
                     return Cause(CauseKind.NEVER, text, "mend the flow: lfr check shows where, and start it")
@@ -125,11 +126,17 @@ class _Explainer:
         items = []
         if with_items and step["state"] == StepState.RUNNING and step.get("items"):
             items = list(self._explain_items(step["items"]["open"][:_MAX_ITEMS]))
+        elif with_items and step["state"] == StepState.RUNNING and step.get("call", {}).get("id"):
+            items = list(self._explain_items([step["call"]]))
         cause = self._cause_of(record, flow, steps, step)
         head = {key: step[key] for key in ("index", "name", "state")}
         if cause.kind is CauseKind.ITEMS and items and items[0]["steps"]:
             first = items[0]["steps"][0]
             text = f"{cause.text}; item {items[0]['id'].rpartition('.')[2]}: {first['text']}"
+            cause = Cause(cause.kind, text, first["cure"])
+        if cause.kind is CauseKind.CALL and items and items[0]["steps"]:
+            first = items[0]["steps"][0]
+            text = f"{cause.text}; its step {first['index']}: {first['text']}"
             cause = Cause(cause.kind, text, first["cure"])
         return {**head, **cause.to_dict(), **({"items": items} if items else {})}
 
@@ -152,6 +159,9 @@ class _Explainer:
             case StepState.RUNNING:
                 if self._write_refusal:
                     return self._refused_writes()
+                if (call := step.get("call", {})).get("id"):
+                    text = f"the flow {call['flow']} that it calls, {call['id']}, is {call['state']}"
+                    return Cause(CauseKind.CALL, text, f"lfr why {call['id']} says more")
                 return explain_running(self._loader.load(record, flow, step))
             case StepState.FAILED:
                 cure = f"mend the reason, then lfr retry {record.id} {step['index']}; or lfr skip, to go on"
@@ -169,7 +179,7 @@ class _Explainer:
 
 
 def _explain_pending(record: Record, flow: Flow, steps: Sequence[Mapping[str, Any]], index: int) -> Cause:
-    if not is_item(record.id) and (reason := explain_unreachable(flow, index)):
+    if flow.part_end is None and (reason := explain_unreachable(flow, index)):
         return Cause(CauseKind.NEVER, f"it can never start: {reason}", "mend the flow, and start it again")
     by_index = {step["index"]: step for step in steps}
     has_ended = (StepState.DONE, StepState.SKIPPED)

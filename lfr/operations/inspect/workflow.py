@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from lfr.errors import BadInput, NotFound
 from lfr.flow import Flow
-from lfr.item_ids import is_item
 from lfr.language.reachability import explain_unfinished
 from lfr.operations.inspect.step_waits import describe_waits
 from lfr.operations.inspect.steps import add_calls, add_items, describe_steps
@@ -85,7 +84,7 @@ def inspect_workflow(
         workflow = summarize(record)
         workflow["counts"]["total"] = own_flow.size
         workflow["deadline"] = iso_time(read_workflow_deadline(connection, id) or 0)
-        workflow["warning"] = None if is_item(id) else explain_unfinished(own_flow) or None
+        workflow["warning"] = None if own_flow.part_end is not None else explain_unfinished(own_flow) or None
         workflow["actions"] = describe_actions(id, record.state)
         workflow["by_hand"] = describe_changes_by_hand(entries)
         workflow["moment"] = entries[-1].id if entries else ""

@@ -128,6 +128,14 @@ _ITEMS: Final = object_schema(
 
 _STEP_DETAILS: Final[Mapping[str, Schema]] = {
     "items": _ITEMS,
+    "call": object_schema(
+        {
+            "flow": TEXT,
+            "id": NULLABLE_TEXT,
+            "version": NULLABLE_INTEGER,
+            "state": {"enum": [*map(str, WorkflowState), None]},
+        }
+    ),
     "progress": object_schema({"at": TIME, "fraction": NUMBER, "text": TEXT}),
     "waits_for": object_schema(
         {"until": TIME},
