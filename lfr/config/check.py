@@ -142,6 +142,7 @@ _BOUNDS: Final[Mapping[str, Check]] = {
     "resources.timeout": _TIMEOUT,
     "iterate.limit": whole_number(1, 1_000_000),
     "calls.depth": whole_number(1, 100),
+    "calls.total": whole_number(1, 1_000_000_000),
     "request.size": _SIZE,
     "api.token": _TOKEN,
     "api.read_token": _TOKEN,

@@ -156,6 +156,11 @@ class Settings:
         "in how many workflows, one within the other, a called flow may run: each call and each iteration "
         "around it counts",
     )
+    calls_total: int = _setting(
+        100_000,
+        "calls.total",
+        "how many called flows may begin for one workflow, at all depths, without a day's pause",
+    )
     request_urls: Mapping[str, str] = _setting(
         {}, "request.urls", "base URLs of request: tasks, by environment and category: global.base and so on"
     )

@@ -21,7 +21,7 @@ from lfr.engine.transition import UNTOUCHED, StepResult
 from lfr.errors import BadInput, NotFound
 from lfr.flow import Flow
 from lfr.flow_inputs import complete_input
-from lfr.item_ids import ItemId, nesting_depth
+from lfr.item_ids import ItemId, nesting_depth, root_workflow
 from lfr.lifecycle.item_events import ItemEvents
 from lfr.operations.intervene import delete_child, terminate_run
 from lfr.operations.stored_flows import require_version
@@ -33,6 +33,8 @@ from lfr.store.workflows.calls import (
     EndedChild,
     begin_child_commands,
     collect_finished_children,
+    count_begun_calls_commands,
+    load_begun_calls,
     load_ended_children,
     watch_called_flow,
 )
@@ -72,6 +74,7 @@ class CallsProcessor:
         self._flows = flows
         self._route_cache = route_cache
         self._max_depth = store.settings.calls_depth
+        self._max_total = store.settings.calls_total
 
     def prepare(self, connection: Connection, id: str, item_events: ItemEvents) -> None:
         """Terminate the children whose attempt is over. Delete those that are in the way: of the earlier
@@ -127,6 +130,12 @@ class CallsProcessor:
         if not indices:
             return changes
         starts = _call_starts(workflow, item_events)
+        root, run, begun = root_workflow(id), workflow.record.run, 0
+        if starts:
+            loaded_begun = load_begun_calls(connection, root, run)
+            begun = loaded_begun or 0
+            if loaded_begun is None:  # what cancels this workflow, too, is on its way
+                starts = {}
         counts = load_item_counts(connection, id, indices)
         ended = {
             child.result.id: child
@@ -138,8 +147,11 @@ class CallsProcessor:
         finished: list[EndedChild] = []
         for index in indices:
             change, commands = self._advance(
-                routes, workflow, index, counts.get(index), starts.get(index), ended, called, shared
+                routes, workflow, index, counts.get(index), starts.get(index), ended, called, shared, begun
             )
+            if change.begins:
+                begun += 1
+                changes.commands += count_begun_calls_commands(root, run, 1)
             changes.transitions.append(change)
             changes.results += change.failures
             changes.commands += commands
@@ -160,13 +172,15 @@ class CallsProcessor:
         ended: Mapping[ItemId, EndedChild],
         called: _Resolver,
         shared: LookBudget,
+        all_begun: int,
     ) -> tuple[ItemsTransition, list[Command]]:
-        """Return what happens to one call, and the commands for it but those that delete its child."""
+        """Return what happens to one call, and the commands for it but those that delete its child.
+        `all_begun`: how many children have begun for the outermost workflow."""
         id, step = workflow.record.id, workflow.progress.step(index) or UNTOUCHED
         begun: tuple[CalledFlow, Json] | None = None
         call_start: CallStart | None = None
         if start is not None and begins_anew(step, counts, start.attempt):
-            outcome = self._resolve(workflow, index, start, called)
+            outcome = self._resolve(workflow, index, start, called, all_begun)
             if isinstance(outcome, CallStart):
                 call_start = outcome
             else:
@@ -183,7 +197,7 @@ class CallsProcessor:
         return change, [*commands, item_counts_command(id, index, change.counts)]
 
     def _resolve(
-        self, workflow: LoadedWorkflow, index: int, start: events.StartTask, called: _Resolver
+        self, workflow: LoadedWorkflow, index: int, start: events.StartTask, called: _Resolver, all_begun: int
     ) -> tuple[CalledFlow, Json] | CallStart:
         """Return the flow that a call runs, with its input; or a start that says why there is none."""
         step = workflow.flow.steps[index]
@@ -192,6 +206,12 @@ class CallsProcessor:
             reason = (
                 f"{step.task} would run in {nesting_depth(str(child))} workflows, one within the other, and "
                 f"the setting calls.depth allows {self._max_depth}"
+            )
+            return CallStart(start.attempt, reason, is_final=True)
+        if all_begun >= self._max_total:
+            reason = (
+                f"{step.task} would be more than the {self._max_total:,} called flows of one workflow "
+                "that the setting calls.total allows"
             )
             return CallStart(start.attempt, reason, is_final=True)
         parameters = workflow.flow.invocation_of(index).parameters

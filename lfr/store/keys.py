@@ -21,7 +21,7 @@ _OWN_WITH_A_PREFIX: Final = re.compile(
     r"""(?:[\w./-]+:)+(?:
         workflow:(?:[^:]*-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}.* | workflow:latch:.*
         | workflows:(?:all|dead|run|ends|receipts|claims|pointers|un\w+|foreign|housekeeper|indexed|stream)
-        | workflows:(?:flows|searchable)
+        | workflows:(?:flows|searchable) | workflows:calls:.*
         | workflows:(?:process|processes|claims|group|receipts|stale|state|tasks|unclaimed|flow|label)(?::.*)?
         | littleflow:config:env-prefix
         | flow:(?:text:[0-9a-f]{32} | [0-9a-f]{64})
@@ -374,6 +374,11 @@ def unused_events(match_key: str) -> str:
 def used_events(match_key: str) -> str:
     """ZSET: as `unused_events`: those that have completed a wait. They still complete earlier waits."""
     return f"waits:taken:{match_key}"
+
+
+def begun_calls(root: str, run: str) -> str:
+    """STRING: how many children of calls have begun for an outermost workflow; expires."""
+    return f"workflows:calls:{root} {run}"
 
 
 def process(id: str) -> str:

@@ -275,6 +275,39 @@ def test_a_flow_that_calls_itself_ends_at_the_depth(settings: Settings, bench: B
     assert not list(bench.client.scan_iter(f"{ID}*"))
 
 
+def test_a_flow_that_calls_itself_in_many_steps_ends_at_the_number(settings: Settings, bench: Bench) -> None:
+    """Two calls in each of 16 levels would be 130,000 workflows, and the events of others behind them."""
+    bench.lifecycle.consumer = Lifecycle(open_store(replace(settings, calls_total=20)))  # type: ignore[assignment]
+    bench.apply("@flow bomb; { flow:bomb flow:bomb }")
+    bench.start("flow:bomb")
+    assert (
+        "more than the 20 called flows of one workflow that the setting calls.total allows"
+        in (bench.workflow()["reason"])
+    )
+    assert len(list(bench.client.scan_iter(f"{ID}*:steps"))) <= 25
+    delete_workflow(bench.store, ID)
+    assert not list(bench.client.scan_iter(f"{ID}*"))
+    (count,) = bench.client.scan_iter("workflows:calls:*")
+    assert 0 < bench.client.ttl(count) <= 86_400
+
+
+def test_nothing_begins_in_a_workflow_that_is_terminated(settings: Settings, bench: Bench) -> None:
+    """Children that begin faster than they are terminated would never end."""
+    bench.lifecycle.consumer = Lifecycle(open_store(replace(settings, calls_total=200)))  # type: ignore[assignment]
+    bench.apply("@flow bomb; { flow:bomb flow:bomb flow:bomb }")
+    start_workflow(bench.store, "flow:bomb", None, ID)
+    for _ in range(4):
+        bench.lifecycle.step()
+    begun = [int(bench.client.get(key) or 0) for key in bench.client.scan_iter("workflows:calls:*")]
+    assert begun and begun[0] > 1
+    terminate_workflow(bench.store, ID)
+    bench.settle()
+    assert [int(bench.client.get(key) or 0) for key in bench.client.scan_iter("workflows:calls:*")] == begun
+    assert bench.workflow()["state"] == "TERMINATED"
+    running = [key for key in bench.client.scan_iter(f"{ID}/*") if bench.client.type(key) == "hash"]
+    assert not [key for key in running if bench.client.hget(key, "state") == "RUNNING"]
+
+
 def test_calls_in_iterations_and_boxes(bench: Bench) -> None:
     bench.apply("@flow sub A")
     bench.start("* flow:sub -> { flow:sub }", [1, 2])

@@ -29,6 +29,9 @@ from lfr.store.workflows.queries import load_records
 from lfr.values.json import Json
 from lfr.values.work import LookBudget
 
+_PAUSE_SECONDS: Final = 86_400
+"""For how long no call may begin until those before count no more."""
+
 _MAX_REASON: Final = 4000
 """Characters of the reason why a child has failed that its parent has: each level of calls adds some."""
 
@@ -66,6 +69,20 @@ def begin_child_commands(
     first = begin(flow, input, LookBudget(shared=shared))
     commands = use_flow_commands(flow, text, is_stored=True)
     return commands + create_workflow_commands(routes, str(child), flow, text, first, run=run, version=number)
+
+
+def load_begun_calls(connection: Connection, root: str, run: str) -> int | None:
+    """Return how many children of calls have begun for an outermost workflow; None if it is terminated or
+    deleted, so that none may begin. (HGET, GET)"""
+    state, begun = connection.execute([("HGET", root, "state"), ("GET", keys.begun_calls(root, run))])
+    stopped = (b"", WorkflowState.TERMINATING.value.encode(), WorkflowState.TERMINATED.value.encode())
+    return None if (state or b"") in stopped else int(begun or 0)
+
+
+def count_begun_calls_commands(root: str, run: str, number: int) -> list[Command]:
+    """Return the commands that count children of calls that begin. (INCRBY, EXPIRE)"""
+    key = keys.begun_calls(root, run)
+    return [("INCRBY", key, number), ("EXPIRE", key, _PAUSE_SECONDS)]
 
 
 def load_ended_children(
