@@ -85,8 +85,8 @@ def check(load: Load, journal: Journal) -> Findings:
     findings.invented += [f"{id}: executed, but never started" for id in executions]
     findings.invented += [f"{id}: {reason}" for id, reason in load.failures.items()]
     _check_listing(load, findings)
-    _check_dead_letters(load.redis, journal, load.earlier.keys(), findings)
-    _check_streams(load.redis, findings)
+    _check_dead_letters(load, journal, findings)
+    _check_streams(load.redis, journal.touched | load.earlier.keys(), findings)
     for name in load.redis.scan_iter("workflow:latch:*"):
         if load.redis.get(name) != "0":
             findings.left_over.append(f"{name} is {load.redis.get(name)}")
@@ -226,46 +226,63 @@ def _check_listing(load: Load, findings: Findings) -> None:
     findings.invented += [f"{id} was never started" for id in listed - load.plans.keys()]
 
 
-def _check_dead_letters(client: redis.Redis, journal: Journal, deleted: Set[str], findings: Findings) -> None:
-    """Check that all dead letters are expected: those that were appended, and late results of `deleted`
-    workflows, under whose ids others were started."""
+def _check_dead_letters(load: Load, journal: Journal, findings: Findings) -> None:
+    """Check that all dead letters are expected: those that were appended, and late results of workflows that
+    were deleted, from before others had their ids."""
     marks: set[str] = set()
-    for id, fields in client.xrange("workflows:dead"):
-        event = json.loads(fields["event"])
+    for entry_id, fields in load.redis.xrange("workflows:dead"):
+        event = {name: json.loads(value) for name, value in json.loads(fields["event"]).items()}
         if "mark" in event:
-            marks.add(json.loads(event["mark"]))
-        elif not any(fields["reason"] == f"there is no workflow {each}" for each in deleted):
-            findings.invented.append(f"dead letter {id}: {fields['reason']}")
+            marks.add(event["mark"])
+        elif not _is_result_of_deleted(load, entry_id, event, fields["reason"]):
+            findings.invented.append(f"dead letter {entry_id}: {fields['reason']}")
     findings.lost += [f"{mark} is no dead letter" for mark in sorted(journal.dead_letters - marks)]
+
+
+def _is_result_of_deleted(load: Load, entry_id: str, event: dict[str, Any], reason: str) -> bool:
+    """Return whether a dead letter is the result of a step of an earlier workflow, which was deleted, and
+    came before the one that has its id now. The transaction that writes a dead letter watches the workflow,
+    so it is not written later."""
+    id = event.get("workflow")
+    earlier = load.earlier.get(id)
+    if earlier is None or event["kind"] != "end-task" or reason != f"there is no workflow {id}":
+        return False
+    begin, end = load.gone[id]
+    has_step = 0 < event["index"] < earlier.program.last_index
+    is_of_another_run = event.get("run", "") != load.redis.hget(id, "run")
+    return has_step and is_of_another_run and begin <= int(entry_id.partition("-")[0]) / 1000 <= end
 
 
 def _streams(client: redis.Redis) -> list[str]:
     return ["workflows:run", "workflows:ends", "workflows:receipts", *client.scan_iter("workflows:tasks:*")]
 
 
-def _open_entries(client: redis.Redis) -> list[str]:
+def _open_entries(client: redis.Redis, stopped: Set[str]) -> list[str]:
     """Return what stands on streams and does not wait for its time to go, `events.retain`; and all pending
-    entries. On the bus, user events wait for that, and start-tasks whose attempt has ended without their
-    worker: by now all attempts have ended."""
+    entries. On the bus, events of users wait for that, and start-tasks of `stopped` workflows, which
+    operators have changed or deleted: nobody does an attempt that they have ended, or gives it a receipt."""
     remaining: list[str] = []
     for stream in _streams(client):
         if not client.exists(stream):
             continue
         for id, fields in client.xrange(stream):
-            kind = fields.get("kind", "")
-            if stream != "workflows:run" or not (_USER_EVENT.fullmatch(kind) or kind == '"start-task"'):
-                remaining.append(f"{stream} {id} {fields.get('kind')} {fields.get('workflow')}")
+            kind, workflow = fields.get("kind", ""), json.loads(fields.get("workflow", '""'))
+            is_stopped = kind == '"start-task"' and root(workflow) in stopped
+            if stream != "workflows:run" or not (_USER_EVENT.fullmatch(kind) or is_stopped):
+                remaining.append(
+                    f"{stream} {id} {kind} {workflow} {fields.get('base')} {fields.get('index')}"
+                )
         for group in client.xinfo_groups(stream):
             if group["pending"]:
                 remaining.append(f"{stream}: {group['pending']} entries are pending in {group['name']}")
     return remaining
 
 
-def _check_streams(client: redis.Redis, findings: Findings) -> None:
-    last, last_change = _open_entries(client), time.monotonic()
+def _check_streams(client: redis.Redis, stopped: Set[str], findings: Findings) -> None:
+    last, last_change = _open_entries(client, stopped), time.monotonic()
     while last and time.monotonic() - last_change < STALL_SECONDS:
         time.sleep(0.2)
-        current = _open_entries(client)
+        current = _open_entries(client, stopped)
         if current != last:
             last, last_change = current, time.monotonic()
     findings.left_over += last[:20]

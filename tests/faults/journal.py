@@ -27,6 +27,11 @@ class Hit:
 
 
 _RECOVERY_SECONDS: Final = LONGEST_BACKOFF_SECONDS + 1.0
+"""For how long after an outage a worker may wait before it begins what it had read: its longest pause, and
+the time to connect."""
+
+_WITHOUT_PAUSE: Final = ("kill", "freeze", "stall")
+"""Faults after which a worker goes on, or is gone, at once: its connection has not failed."""
 
 
 @dataclass(slots=True)
@@ -73,10 +78,10 @@ class Journal:
 
     def excuses(self, slots: set[str], first: float, second: float) -> bool:
         """Return whether a fault has hit one of two workers, or everybody, between their executions of one
-        attempt, or so shortly before that one of them had read the task and could not begin it yet: after an
-        outage it tries again after up to five seconds."""
+        attempt; or whether the second one, when its connection had failed, was in the pause before it tries
+        again: it had read the task, could not renew its claim, and begins it now."""
         return any(
-            hit.begin <= second and hit.end >= first - _RECOVERY_SECONDS
+            hit.begin <= second and hit.end >= min(first - 1, second - _pause_seconds(hit))
             for each in (*slots, EVERYBODY)
             for hit in self.hits[each]
         )
@@ -87,3 +92,7 @@ class Journal:
             self.actions[action] += 1
             self.touched.add(id)
             self.lines.append(f"{time.time():.3f} {action} {id}")
+
+
+def _pause_seconds(hit: Hit) -> float:
+    return 0.0 if hit.kind in _WITHOUT_PAUSE else _RECOVERY_SECONDS

@@ -50,6 +50,7 @@ class Load:
 
     plans      by workflow id, of those that have been started
     earlier    workflows that ran under an id of `plans` before, and were deleted
+    gone       when such an id may have had no workflow: from when to when, in seconds since the epoch
     failures   workflows that have failed for a reason that nobody expects
     """
 
@@ -59,6 +60,7 @@ class Load:
         self.journal = journal
         self.plans: dict[str, Plan] = {}
         self.earlier: dict[str, Plan] = {}
+        self.gone: dict[str, tuple[float, float]] = {}
         self.failures: dict[str, str] = {}
         self.client = Client(installation.server.url, redis_timeout_seconds=10.0)
         self._store = open_store(Settings(redis_url=installation.server.url))
@@ -124,10 +126,12 @@ class Load:
             if due > time.monotonic():
                 self._to_replace.append((due, plan))
                 continue
+            begin = time.time()
             for action in (self.client.terminate, self.client.delete):
                 with suppress(LfrError):  # it has ended already
                     persist(partial(action, plan.id))
             self._start_plan(plan)
+            self.gone[plan.id] = (begin, time.time())
             self.journal.count("id used again", plan.id)
 
     def _start_plan(self, plan: Plan) -> None:

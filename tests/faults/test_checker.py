@@ -57,7 +57,9 @@ def test_an_attempt_that_was_executed_twice_needs_a_fault_of_its_worker(plan: Pl
     lines = [line(plan, 1), line(plan, 1, slot="one.2", at=103.5), line(plan, 2)]
     assert len(check(plan, lines).doubled) == 1
     assert len(check(plan, lines, Hit("kill", "many.1", 102.0, 103.0)).doubled) == 1  # it hit another one
-    assert len(check(plan, lines, Hit("kill", "one.1", 88.0, 93.0)).doubled) == 1  # it was over before
+    assert len(check(plan, lines, Hit("kill", "one.1", 98.0, 99.0)).doubled) == 1  # it was over before
+    assert len(check(plan, lines, Hit("server killed", "*", 94.0, 97.0)).doubled) == 1
+    assert check(plan, lines, Hit("server killed", "*", 94.0, 98.0)).is_clean  # a worker still waited
     assert check(plan, lines, Hit("kill", "one.1", 102.0, 103.0)).is_clean
     assert check(plan, lines, Hit("freeze", "one.2", 98.0, 103.0)).is_clean
     assert check(plan, lines, Hit("server killed", "*", 102.0, 103.0)).is_clean
