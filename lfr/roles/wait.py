@@ -16,10 +16,18 @@ from lfr import events
 from lfr.engine.waits import UserEvent
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
-from lfr.runtime.tasks import INPUT_IS_GONE, Completion, complete_tasks, load_inputs, parse_tasks
+from lfr.runtime.tasks import (
+    FIRST_SUSPECT_DELIVERY,
+    INPUT_IS_GONE,
+    Completion,
+    complete_tasks,
+    deadly_reason,
+    load_inputs,
+    parse_tasks,
+)
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.stream.entries import Entry
-from lfr.store.stream.groups import release_claims
+from lfr.store.stream.groups import read_deliveries, release_claims, write_deliveries
 from lfr.store.waits.event_buffer import remove_unused_field_sets
 from lfr.store.waits.latches import (
     complete_opened_countdowns,
@@ -53,6 +61,8 @@ class WaitTasks(Consumer):
         self._retain_ms = round(1000 * store.settings.events_retain_seconds)
         self._tidy_at = 0.0
         self._order = EventOrder(self.id)
+        self._begun: set[str] = set()  # entries with which this process has not died
+        self._uncounted: set[str] = set()  # suspects whose present delivery does not count yet
 
     def on_pass(self, connection: Connection) -> float:
         """End some of the waits that end without an event, by the clock or by their latch; return the seconds
@@ -83,6 +93,13 @@ class WaitTasks(Consumer):
         """Process a batch, each list of WaitBatch in a transaction with its acknowledgement, or, if that is
         refused, one by one. Among waits and events, the stream's order decides what is earlier. Holds back
         those that come after an event of their kind that another role has read and not processed."""
+        if self.is_reclaimed and not (batch := self._without_deadly(connection, batch)):
+            return
+        self._begun.update(entry.id for entry in batch)
+        self._process(connection, batch)
+        self._begun.difference_update(entry.id for entry in batch)
+
+    def _process(self, connection: Connection, batch: Sequence[Entry]) -> None:
         waits = classify_batch(batch, partial(load_inputs, connection))
         if len(waits.foreign) == len(batch) < self.capacity():
             self.pause_once(_PAUSE_SECONDS)
@@ -96,6 +113,37 @@ class WaitTasks(Consumer):
         start_event_waits(connection, self.id, ready.waits, retain_ms=self._retain_ms)
         cancel_waits(connection, self.id, waits.cancels)
         deliver(connection, self.id, ready.user_events, retain_ms=self._retain_ms)
+
+    def _without_deadly(self, connection: Connection, batch: Sequence[Entry]) -> Sequence[Entry]:
+        """Return what is to be processed now of a batch that was taken over. If a role may have died with one
+        of its entries, each is processed in a pass of its own, and does not count as delivered before: so a
+        task that was delivered more than `tasks.deliveries` times fails for its own sake. An outage in which
+        this process had it is no death. (XPENDING, XCLAIM)"""
+        most = self.store.settings.tasks_deliveries
+        deliveries = read_deliveries(connection, self.id, [entry.id for entry in batch])
+        for id in self._begun & deliveries.keys():
+            deliveries[id] -= 1
+        if len(batch) > 1:
+            if max(deliveries.values(), default=0) < min(FIRST_SUSPECT_DELIVERY, most):
+                return batch
+            write_deliveries(connection, self.id, {id: count - 1 for id, count in deliveries.items()})
+            self._uncounted |= deliveries.keys()
+            self.process_singly(batch)
+            return []
+        [entry] = batch
+        if entry.id in deliveries:
+            deliveries[entry.id] += entry.id in self._uncounted
+            write_deliveries(connection, self.id, deliveries)
+        self._uncounted.discard(entry.id)
+        if deliveries.get(entry.id, 0) <= most:
+            return batch
+        tasks, _ = parse_tasks(batch, lambda base: base.startswith(WAIT_PREFIX))
+        failures = [
+            Completion(id, events.end_task_values(task, failure=deadly_reason(most), is_final=True))
+            for id, task in tasks
+        ]
+        complete_tasks(connection, self.id, failures, has_receipts=self.has_receipts)
+        return [] if failures else batch
 
     def _process_ready(self, connection: Connection, ready: ReadyToProcess) -> None:
         start_event_waits(connection, self.id, ready.waits, retain_ms=self._retain_ms)

@@ -22,6 +22,9 @@ from lfr.values.pointers import Pointer
 
 LOGGER = logging.getLogger(__name__)
 
+FIRST_SUSPECT_DELIVERY: Final = 3
+"""From this delivery on, a task may be what has killed those who had read it."""
+
 INPUT_IS_GONE: Final = "its input is gone from Redis"
 """Why a task fails whose input is ABSENT."""
 

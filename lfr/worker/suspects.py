@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from lfr import events
-from lfr.runtime.tasks import deadly_reason
+from lfr.runtime.tasks import FIRST_SUSPECT_DELIVERY, deadly_reason
 from lfr.store.redis.connection import Connection
 from lfr.store.stream.entries import ConsumerId
 from lfr.store.stream.groups import read_deliveries, release_claims, write_deliveries
@@ -25,9 +25,6 @@ IdentifiedTask: TypeAlias = tuple[str, events.StartTask]
 
 Work: TypeAlias = Callable[[events.StartTask], Json | Awaitable[Json]]
 """Executes a task: returns its output, or an awaitable of it; raises TaskFailed or CompletedElsewhere."""
-
-_FIRST_DELIVERY: Final = 3
-"""From this delivery on, a task is a suspect."""
 
 
 def refuse_deadly(work: Work, most: int) -> Work:
@@ -62,7 +59,7 @@ class Suspects:
         which wait; and the entry ids of these. (XPENDING, XCLAIM)"""
         deliveries = read_deliveries(connection, self._consumer, [id for id, _ in tasks])
         counted = [(id, replace(task, delivery=deliveries.get(id, 1))) for id, task in tasks]
-        first = min(_FIRST_DELIVERY, self._most)
+        first = min(FIRST_SUSPECT_DELIVERY, self._most)
         suspects = [each for each in counted if first <= each[1].delivery <= self._most]
         ids = [id for id, _ in suspects]
         write_deliveries(connection, self._consumer, {id: task.delivery - 1 for id, task in suspects})

@@ -8,10 +8,13 @@ from dataclasses import replace
 import pytest
 import redis
 
+from lfr.errors import Unreachable
+from lfr.events import StartTask
 from lfr.operations.start import start_workflow
 from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
+from lfr.tasks.wait_spec import LatchRequest, Wait, parse_wait
 from tests.integration.conftest import Stepper, events_of
 from tests.support.interference import Killed, kill, overtake
 from tests.support.waiting import eventually
@@ -167,3 +170,56 @@ def test_other_tasks_are_left_alone(store: Store, client: redis.Redis, stepper: 
     wait.step()
     assert events_of(client, "end-task") == []
     assert client.xpending("workflows:run", "wait")["pending"] == 0
+
+
+@pytest.fixture
+def deadly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the role die with a task whose duration is 13 seconds, when it reads its parameters."""
+
+    def parse_or_die(entry_id: str, task: StartTask) -> Wait | LatchRequest:
+        if task.parameters == {"duration": 13}:
+            raise Killed
+        return parse_wait(entry_id, task)
+
+    monkeypatch.setattr("lfr.roles.wait.parse_wait", parse_or_die)
+
+
+def test_a_task_with_which_roles_die_fails_and_its_neighbours_do_not(
+    store: Store, client: redis.Redis, stepper: Make, deadly: None
+) -> None:
+    for seconds in (3600, 13, 3600):
+        start_workflow(store, f"wait:delay (- duration: {seconds} -)")
+    deaths = 0
+    while not events_of(client, "end-task"):
+        role = stepper(WaitTasks(replace(store, settings=replace(store.settings, lease_seconds=0))))
+        try:
+            eventually(
+                lambda role=role: role.step() or client.xpending("workflows:run", "wait")["pending"] == 0
+            )
+        except Killed:
+            deaths += 1
+    assert deaths == store.settings.tasks_deliveries
+    (ended,) = events_of(client, "end-task")
+    assert ended["reason"] == "the worker died 5 times with this task (setting tasks.deliveries)"
+    assert ended["retry"] is False
+    assert client.zcard("waits:timers") == 2
+    assert client.xpending("workflows:run", "wait")["pending"] == 0
+
+
+def test_an_outage_is_no_death_of_the_role(
+    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_workflow(store, "wait:delay (- duration: 3600 -)")
+    role = stepper(WaitTasks(replace(store, settings=replace(store.settings, lease_seconds=0))))
+    with monkeypatch.context() as patch:
+
+        def refuse(*_: object) -> None:
+            raise Unreachable("no Redis answers")
+
+        patch.setattr("lfr.roles.wait.start_delays", refuse)
+        for _ in range(9):
+            with pytest.raises(Unreachable):
+                role.step()
+    role.step()
+    assert client.zcard("waits:timers") == 1
+    assert events_of(client, "end-task") == []
