@@ -300,14 +300,12 @@ export function Toolbar({ actions, follows, canFollow, onFollow }) {
   </div>`;
 }
 
-/** The states with icon, label and number of steps. */
+/** The states that there are, with icon, label and number of steps. */
 export function Legend({ counts }) {
+  const present = Object.entries(STEP_STATES).filter(([state]) => counts[state]);
   return html`<ul class="graph-legend" aria-label="States of steps">
-    ${Object.entries(STEP_STATES).map(
-      ([state, { label, icon, tone }]) => html`<li
-        key=${state}
-        class=${`state-${tone}${counts[state] ? "" : " none"}`}
-      >
+    ${present.map(
+      ([state, { label, icon, tone }]) => html`<li key=${state} class=${`state-${tone}`}>
         <svg viewBox="0 0 16 16" width="12" height="12" aria-hidden="true"><path d=${icon} /></svg>
         ${label} <span class="number">${counts[state]}</span>
       </li>`,

@@ -1,7 +1,8 @@
 """Pictures of every page and view, to be looked at: light and dark, on a desk and on a phone.
 
 They are kept in .build/screenshots. What a machine can see in them is held here: nothing is wider than its
-screen, and every word stands out from what is behind it.
+screen, every word stands out from what is behind it, everything can be clicked, and people who hear pages
+can use them (axe-core).
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.console.browser_checks import Guard
 from tests.console.conftest import DEADLINE_MS
 from tests.console.contrast import too_faint
 from tests.console.gallery import Gallery, fill
+from tests.console.hit_test import covered
 from tests.console.installation import Installation, installed
 
 FOLDER = Path(__file__).parents[2] / ".build" / "screenshots"
@@ -51,8 +54,17 @@ def empty(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterato
         yield installation
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 380])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1440, "light"),
+        (1280, "dark"),
+        (1024, "light"),
+        (768, "light"),
+        (380, "light"),
+        (380, "dark"),
+    ],
+)
 def test_pictures(
     busy: Installation,
     empty: Installation,
@@ -69,6 +81,7 @@ def test_pictures(
     guard = Guard(context)
     page = context.new_page()
     findings: list[str] = []
+    axe = Axe()
 
     def shoot(name: str, installation: str = "") -> None:
         if installation:
@@ -79,6 +92,12 @@ def test_pictures(
         if wide > width:
             findings.append(f"{name} is {wide} pixels wide")
         findings.extend(f"{name}: {line}" for line in too_faint(page))
+        findings.extend(f"{name}: {line}" for line in covered(page))
+        if width in (1280, 380):
+            violations = axe.run(page).response["violations"]
+            findings.extend(
+                f"{name}: {each['id']}: {node['html'][:120]}" for each in violations for node in each["nodes"]
+            )
 
     _workflow_pages(page, busy, gallery, shoot)
     _other_pages(page, busy, shoot)
@@ -99,7 +118,7 @@ def test_pictures(
     shoot("workflow-missing", ".trouble")
     guard.check()
     context.close()
-    assert findings == []
+    assert not findings, "\n".join(findings)
 
 
 Shoot = Callable[..., None]
