@@ -37,6 +37,7 @@ export function SystemPage() {
   return html`<section class="page system">
     <h1>System</h1>
     ${system.problems.map((text) => html`<p key=${text} class="alarm tone-terminating">${text}</p>`)}
+    <h2 class="hidden">Overview</h2>
     <div class="cards">
       <${Card} name="Workflows" value=${sum(system.workflows)}>
         ${Object.entries(WORKFLOW_STATES).map(
@@ -147,7 +148,7 @@ const UnclaimedTasks = ({ unclaimed, now }) =>
           <th>Task</th>
           <th class="right">Waiting</th>
           <th>Oldest</th>
-          <th></th>
+          <th><span class="hidden">Actions</span></th>
         </tr>
       </thead>
       <tbody>
@@ -179,7 +180,7 @@ const Groups = ({ groups, empty }) =>
             <th class="right">To read</th>
             <th class="right">Pending</th>
             <th class="right">Oldest waits</th>
-            <th></th>
+            <th><span class="hidden">Actions</span></th>
           </tr>
         </thead>
         <tbody>

@@ -34,5 +34,5 @@ const NumberedText = ({ text }) =>
     const lines = text.replace(/\n$/, "").split("\n");
     if (lines.length > MAX_NUMBERED_LINES) return html`<pre>${text}</pre>`;
     const spans = lines.map((line, at) => html`<span key=${at} class="line">${`${line}\n`}</span>`);
-    return html`<pre class="numbered">${spans}</pre>`;
+    return html`<pre class="numbered" tabindex="0">${spans}</pre>`;
   }, [text]);

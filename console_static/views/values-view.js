@@ -36,6 +36,7 @@ export function ValuesView({ workflow }) {
 }
 
 const Values = ({ values, state, name }) => html`<div class="values">
+  <h2 class="hidden">Input and output</h2>
   <section><${JsonView} title="Input" value=${values.input} name=${`${name}-input`} /></section>
   <section>
     ${
