@@ -40,6 +40,6 @@ _SCRIPT = """
 
 
 def covered(page: Page) -> list[str]:
-    """Return the buttons and links of a page, or of its open dialog, that cannot be clicked at their centre or
-    corners, each with what lies there."""
+    """Return the buttons and links that cannot be clicked at their centre or corners, each with what lies
+    there; those of the open dialog, if there is one."""
     return list(page.evaluate(_SCRIPT))
