@@ -19,7 +19,8 @@ const SLOW_AFTER_MS = 10_000; // a step without a result for this long is mentio
 
 /**
  * Return sentences: on the first failure, on the termination, or on running steps: up to four by index, and
- * how many more. None if the workflow has finished or nothing is worth a sentence.
+ * how many more. None if the workflow has finished, unless a part of its flow can
+ * never start, or nothing is worth a sentence.
  *
  * @param {any} workflow with its flow
  * @param {number} now milliseconds
@@ -33,6 +34,9 @@ export function describeStatus(workflow, now) {
     const actor = last?.event === "terminated" ? ` ${isolateBidi(describeActor(last))}` : "";
     const text = `It was terminated${actor}. Restart continues it; completed steps stay done.`;
     return [{ tone: "terminated", text }];
+  }
+  if (state === "FINISHED" && workflow.warning) {
+    return [{ tone: "terminating", text: `It finished, but ${isolateBidi(workflow.warning)}.` }];
   }
   if (state !== "RUNNING") return [];
   const running = steps.filter((step) => step.state === "RUNNING" && step.kind !== "subflow");

@@ -15,6 +15,9 @@ import { describeMissingWorker } from "../format/workflow-status.js";
 import { shortenId, workflowAddress } from "../state/address.js";
 import { storedFlowAddress } from "../state/stored-flows.js";
 import { findSuccessors, formatStepName } from "../state/workflow.js";
+import { StepCause } from "./step-cause.js";
+
+const STANDING_STATES = ["RUNNING", "PENDING"];
 
 const STACKED = matchMedia("(max-width: 1000px)"); // the panel stands above the view, perhaps out of sight
 
@@ -80,6 +83,11 @@ export function StepPanel({ workflow, step, now, onChoose, onClose, refresh }) {
       details?.waits_for &&
       step.state === "RUNNING" &&
       html`<${WaitsFor} step=${details} now=${now} onSend=${() => setIsSending(true)} />`
+    }
+    ${
+      workflow.state === "RUNNING" &&
+      STANDING_STATES.includes(step.state) &&
+      html`<${StepCause} workflow=${workflow} step=${step} />`
     }
     ${
       isSending &&

@@ -316,3 +316,18 @@ def test_history_and_timeline_show_who_has_changed_what_and_why(
     expect(page.locator(".what-now")).to_contain_text("It was terminated by loopback: wrong <b>input</b>.")
     page.goto(installation.page(id, view="history"))
     expect(page.locator(".history tbody tr").first).to_contain_text("by loopback: wrong <b>input</b>")
+
+
+def test_the_panel_says_why_a_step_stands(installation: Installation, page: Page) -> None:
+    id = installation.lfr.run("img:rezise -> after")
+    page.goto(installation.page(id, view="steps"))
+    page.get_by_role("button", name="img:rezise").click()
+    expect(page.locator(".step-panel .why")).to_contain_text("no live worker does img:rezise: it waits since")
+    page.get_by_role("button", name="after", exact=True).click()
+    expect(page.locator(".step-panel .why")).to_contain_text("it waits for step 1 (img:rezise)")
+
+
+def test_the_banner_says_that_a_part_of_the_flow_never_ran(installation: Installation, page: Page) -> None:
+    id = installation.lfr.run(":w A -> B -> :w")
+    page.goto(installation.page(id))
+    expect(page.locator(".what-now")).to_contain_text("It finished, but its end can never be reached: A can")

@@ -46,7 +46,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
             if not arguments.json:
                 terminal.print(f"mended {finding.check}: {printable(mended[finding.check])}")
     elif mendable and not arguments.json:
-        terminal.print_err(f"lfr doctor --fix mends {len(mendable)} of these")
+        terminal.print_err(f"lfr doctor --fix mends {len(mendable)} of {len(findings)}")
     if arguments.json:
         rows: list[dict[str, Any]] = [
             {**finding.to_dict(), "mended": mended.get(finding.check)} for finding in findings
@@ -79,7 +79,7 @@ def _examine_host() -> Iterator[Finding]:
         yield Finding(
             Severity.NOTE,
             "old-copies",
-            f"{folder} has {len(copies)} unpacked copies of lfr that nobody uses",
+            f"{folder} has unpacked copies of lfr that nobody uses: {len(copies)}",
             "they take some megabytes each",
             "removes them",
             partial(_remove_copies, copies),
@@ -89,7 +89,7 @@ def _examine_host() -> Iterator[Finding]:
 def _remove_copies(copies: list[Path]) -> str:
     from lfr.host.unpacked_copies import remove_copies
 
-    return f"{remove_copies(copies)} copies are removed"
+    return f"removed: {remove_copies(copies)}"
 
 
 def _print(terminal: Terminal, findings: Sequence[Finding]) -> None:

@@ -67,7 +67,7 @@ def _examine_consumers(
         yield Finding(
             Severity.WARNING,
             "dead-consumers",
-            f"{count} consumers of processes that are gone are still in the groups {groups}",
+            f"consumers of processes that are gone are still in groups, {count:,} in all: {groups}",
             "they make each look into the group slower",
             "removes those that have nothing pending",
             partial(_remove_consumers, store, list(dead), idle_seconds, count),
@@ -82,7 +82,7 @@ def _remove_consumers(
             consumer = ConsumerId(stream, group, "lfr-doctor")
             remove_idle_consumers(connection, consumer, idle_ms=round(1000 * idle_seconds))
             call_group(connection, "XGROUP", "DELCONSUMER", stream, group, consumer.name)
-    return f"{count} consumers are removed"
+    return f"removed: {count:,}"
 
 
 def _examine_claims(store: Store, connection: Connection, workforce: Workforce) -> Iterator[Finding]:
@@ -116,7 +116,7 @@ def _release_claims(store: Store) -> str:
     with store.connect() as connection:
         released = release_lapsed(connection)
         moved = sort_queues(connection, RouteCache(store))
-    return f"the claims of {len(released)} groups are released, {moved} tasks moved"
+    return f"groups without claims now: {len(released):,}; moved tasks: {moved:,}"
 
 
 def _end_lives(store: Store, groups: Sequence[str]) -> str:
@@ -125,7 +125,7 @@ def _end_lives(store: Store, groups: Sequence[str]) -> str:
         for group in groups:
             if connection.call("PTTL", keys.group_life(group)) == -1:
                 connection.call("PEXPIRE", keys.group_life(group), forget_ms)
-    return f"the claims of {len(groups)} groups will lapse"
+    return f"groups whose claims will lapse: {len(groups):,}"
 
 
 def _examine_queues(
@@ -139,7 +139,7 @@ def _examine_queues(
         yield Finding(
             Severity.ERROR,
             "unread-queues",
-            f"{count} tasks stand in queues of groups that claim nothing: {name_some(unread)}",
+            f"tasks stand in queues of groups that claim nothing, {count:,} in all: {name_some(unread)}",
             "nobody can take them",
             "moves them to those who claim them, or to the bus",
             partial(_empty_queues, store, unread),
@@ -150,7 +150,7 @@ def _empty_queues(store: Store, groups: Sequence[str]) -> str:
     with store.connect() as connection:
         connection.call("SADD", keys.UNSORTED, *groups)
         moved = sort_queues(connection, RouteCache(store))
-    return f"{moved} tasks are moved"
+    return f"moved: {moved:,}"
 
 
 def _examine_unclaimed(store: Store, connection: Connection) -> Iterator[Finding]:
@@ -162,7 +162,7 @@ def _examine_unclaimed(store: Store, connection: Connection) -> Iterator[Finding
         yield Finding(
             Severity.WARNING,
             "stale-index",
-            f"{len(over)} tasks that are over still count as waiting for a worker",
+            f"tasks that are over still count as waiting for a worker: {len(over):,}",
             "lfr status names problems that are none; a lifecycle would remove them",
             "removes them from the index",
             partial(_tidy_index, store, len(over)),
@@ -174,7 +174,7 @@ def _tidy_index(store: Store, count: int) -> str:
         offset = tidy_index(connection, 0)
         while offset:
             offset = tidy_index(connection, offset)
-    return f"{count} tasks are removed from the index"
+    return f"removed: {count:,}"
 
 
 def _examine_marks(store: Store, connection: Connection, workforce: Workforce) -> Iterator[Finding]:

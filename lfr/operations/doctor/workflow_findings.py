@@ -3,6 +3,7 @@ release, workflows that cannot move."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
@@ -42,7 +43,7 @@ def examine_workflows(store: Store, connection: Connection, space: KeySpace) -> 
         yield Finding(
             Severity.WARNING,
             "orphaned-keys",
-            f"{count} keys are left of {len(orphans)} workflows that are gone: {name_some(orphans)}",
+            f"keys are left of workflows that are gone, {count:,} in all: {name_some(orphans)}",
             "they take memory for nothing",
             "deletes them",
             partial(_delete_orphans, store, orphans),
@@ -53,7 +54,7 @@ def examine_workflows(store: Store, connection: Connection, space: KeySpace) -> 
         yield Finding(
             Severity.WARNING,
             "stale-timers",
-            f"{count} timers belong to attempts or workflows that are over",
+            f"timers belong to attempts or workflows that are over: {count:,}",
             "they take memory, and lfr status counts them",
             "removes them",
             partial(_remove_timers, store, timers),
@@ -64,12 +65,12 @@ def examine_workflows(store: Store, connection: Connection, space: KeySpace) -> 
 
 def _delete_orphans(store: Store, orphans: Mapping[str, Sequence[str]]) -> str:
     with store.connect() as connection:
-        return f"{delete_orphans(connection, orphans)} keys are deleted"
+        return f"deleted: {delete_orphans(connection, orphans):,}"
 
 
 def _remove_timers(store: Store, timers: Mapping[str, Sequence[str]]) -> str:
     with store.connect() as connection:
-        return f"{remove_stale_timers(connection, timers)} timers are removed"
+        return f"removed: {remove_stale_timers(connection, timers):,}"
 
 
 def _examine_lists(store: Store, connection: Connection) -> Iterator[Finding]:
@@ -78,7 +79,7 @@ def _examine_lists(store: Store, connection: Connection) -> Iterator[Finding]:
         yield Finding(
             Severity.WARNING,
             ListFault.RECORDLESS,
-            f"{len(ids)} workflows are listed of which nothing is left: {name_some(ids)}",
+            f"workflows are listed of which nothing is left: {name_some(ids)}",
             "lists and counts are wrong",
             "removes them from the lists",
             partial(_correct_lists, store, ids),
@@ -87,7 +88,7 @@ def _examine_lists(store: Store, connection: Connection) -> Iterator[Finding]:
         yield Finding(
             Severity.WARNING,
             ListFault.MISPLACED,
-            f"{len(ids)} workflows are listed in another state than they have: {name_some(ids)}",
+            f"workflows are listed in another state than they have: {name_some(ids)}",
             "lists, counts and retention are wrong",
             "lists each under the state of its record",
             partial(_correct_lists, store, ids),
@@ -96,7 +97,7 @@ def _examine_lists(store: Store, connection: Connection) -> Iterator[Finding]:
         yield Finding(
             Severity.ERROR,
             ListFault.HALF_LOST,
-            f"the record of {len(ids)} workflows is gone: {name_some(ids)}",
+            f"the record of workflows is gone: {name_some(ids)}",
             "nothing can continue them",
             f"lfr delete {ids[0]} removes what is left of one",
         )
@@ -104,7 +105,7 @@ def _examine_lists(store: Store, connection: Connection) -> Iterator[Finding]:
         yield Finding(
             Severity.ERROR,
             ListFault.FLOWLESS,
-            f"the flow of {len(ids)} workflows is gone: {name_some(ids)}",
+            f"the flow of workflows is gone: {name_some(ids)}",
             "they cannot go on",
             "a start of the same flow text stores it again; else lfr delete",
         )
@@ -112,7 +113,7 @@ def _examine_lists(store: Store, connection: Connection) -> Iterator[Finding]:
         yield Finding(
             Severity.ERROR,
             ListFault.IDLE,
-            f"{len(ids)} workflows run of which no step does: {name_some(ids)}",
+            f"workflows run of which no step does: {name_some(ids)}",
             "they cannot move",
             f"lfr terminate {ids[0]}, and lfr restart, start its steps again",
         )
@@ -120,7 +121,7 @@ def _examine_lists(store: Store, connection: Connection) -> Iterator[Finding]:
 
 def _correct_lists(store: Store, ids: Sequence[str]) -> str:
     with store.connect() as connection:
-        return f"the lists of {correct_lists(connection, ids)} workflows are corrected"
+        return f"corrected: {correct_lists(connection, ids):,}"
 
 
 def _examine_latches(store: Store, connection: Connection) -> Iterator[Finding]:
@@ -145,17 +146,29 @@ def _examine_latches(store: Store, connection: Connection) -> Iterator[Finding]:
                 "latch-of-ended",
                 f"the latch {latch.name} is at {latch.count}, and all its holders have ended: {ids}",
                 "what waits for it may wait for ever",
-                "restart a holder, so that it releases it; or lfr latches reset NAME",
+                _cure_of_latch(latch, states),
             )
     if leaked:
         yield Finding(
             Severity.ERROR,
             "leaked-latches",
-            f"all holders of {len(leaked)} latches are deleted: {name_some(each.name for each in leaked)}",
+            f"latches are held by workflows that are deleted: {name_some(each.name for each in leaked)}",
             "nobody will release them, and what waits for them waits for ever",
             "resets them to zero, and resumes what waits",
             partial(_reset_latches, store, leaked),
         )
+
+
+def _cure_of_latch(latch: HeldLatch, states: Mapping[str, WorkflowState | None]) -> str:
+    way = f"lfr latches reset {shlex.quote(latch.name)}"
+    stopped = [
+        id
+        for id in map(root_workflow, latch.holders)
+        if states[id] in (WorkflowState.FAILED, WorkflowState.TERMINATED)
+    ]
+    if stopped:
+        return f"lfr restart {stopped[0]}, so that it releases it; or {way}"
+    return f"{way}, unless another workflow is to release it"
 
 
 def _reset_latches(store: Store, latches: Sequence[HeldLatch]) -> str:
@@ -166,7 +179,7 @@ def _reset_latches(store: Store, latches: Sequence[HeldLatch]) -> str:
             resumed += before.waiter_count
         while complete_opened_countdowns(connection, read_time_ms(connection)):
             pass
-    return f"{len(latches)} latches are at zero, {resumed} steps resume"
+    return f"reset: {len(latches):,}; steps that resume: {resumed:,}"
 
 
 def _examine_standing(store: Store, connection: Connection) -> Iterator[Finding]:
