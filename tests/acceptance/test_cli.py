@@ -218,6 +218,26 @@ def test_a_prune_says_what_it_deletes(redis_url: str, flow: str, tmp_path: Path)
     assert lfr("prune", "--older", "0s", "--state", "RUNNING", "--yes", url=redis_url).returncode == 65
 
 
+def test_why_and_doctor_say_what_is_wrong_and_mend_it(redis_url: str, flow: str) -> None:
+    lfr("run", flow, "--workflow-id", "x", url=redis_url)
+    why = lfr("why", "x", url=redis_url)
+    assert (why.returncode, why.stdout.splitlines()[0]) == (0, "workflow:x  RUNNING")
+    assert "no lifecycle runs: no workflow makes progress\n  -> lfr lifecycle\n" in why.stdout
+    assert json.loads(lfr("why", "x", "9", "--json", url=redis_url).stdout or "null") is None
+    with redis.Redis.from_url(redis_url) as client:
+        client.hset("workflow:gone:outputs", "1", "5")
+    refused = lfr("doctor", "--fix", url=redis_url, input="yes\n")
+    assert (refused.returncode, "--fix needs --yes" in refused.stderr) == (64, True)
+    found = lfr("doctor", url=redis_url)
+    assert found.returncode == 69
+    assert "keys are left of workflows that are gone, 1 in all: workflow:gone\n" in found.stdout
+    mended = lfr("doctor", "--fix", "--yes", "--json", url=redis_url)
+    assert mended.returncode == 69  # there is still no lifecycle
+    rows = {row["check"]: row["mended"] for row in json.loads(mended.stdout)["findings"]}
+    assert rows["orphaned-keys"] == "deleted: 1"
+    assert "orphaned-keys" not in lfr("doctor", "--json", url=redis_url).stdout
+
+
 def test_one_step_is_shown_whole(roles: str, tmp_path: Path) -> None:
     path = tmp_path / "long.flow"
     path.write_text("A (- times: 3 -) -> ? `$.text` B")

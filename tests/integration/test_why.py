@@ -18,6 +18,7 @@ from lfr.operations.events import send_event
 from lfr.operations.explain.explanation import explain_workflow
 from lfr.operations.intervene import delete_workflow, terminate_workflow
 from lfr.operations.start import start_workflow
+from lfr.operations.stored_flows import FlowSource, apply_flows
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
@@ -253,6 +254,13 @@ def items(scene: Scene) -> str:
     return id
 
 
+def call(scene: Scene) -> str:
+    apply_flows(scene.store, [FlowSource("@flow child img:resize", "child.flow")])
+    id = scene.start("flow:child")
+    scene.wait()
+    return id
+
+
 def result_waits(scene: Scene) -> str:
     id = scene.start("img:resize")
     scene.client.xadd(
@@ -427,6 +435,12 @@ TABLE: list[tuple[Situation, str, str, str]] = [
         items,
         "items",
         "0 of 3 items are done, 2 run, and no more than 2 may at once .*; item 0: no live worker does .*",
+        "lfr tasks FILE.py runs a worker",
+    ),
+    (
+        call,
+        "call",
+        "the flow child that it calls, workflow:w/1.0, is RUNNING; its step 1: no live worker does .*",
         "lfr tasks FILE.py runs a worker",
     ),
     (

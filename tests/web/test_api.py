@@ -34,6 +34,10 @@ def test_the_life_of_a_workflow(call: Caller, store: Store) -> None:
     assert workflow["flow"]["edges"] == [[0, 1], [1, 2], [2, 3]]
     state = call("GET", f"/workflows/{id.removeprefix('workflow:')}/state").json
     assert state["steps"][1]["state"] == "RUNNING"
+    why = call("GET", f"/workflows/{id}/why?step=2").json
+    assert [(step["cause"], step["cure"]) for step in why["steps"]] == [("predecessors", f"lfr why {id} 1")]
+    assert call("GET", f"/workflows/{id}/why").json["steps"][0]["cause"] == "no-worker"
+    assert call("GET", f"/workflows/{id}/why?step=9").status == 404
     assert call("GET", f"/workflows/{id}/source").body == b"@flow x\na -> b"
     assert call("GET", f"/workflows/{id}/graph").body.startswith(b"flowchart LR")
     assert call("GET", f"/workflows/{id}/graph?format=json").json["name"] == "x"

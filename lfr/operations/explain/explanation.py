@@ -37,7 +37,7 @@ def explain_workflow(store: Store, id: str, index: int | None = None) -> dict[st
     cause, text, cure  why it stands as a whole: it has ended, no lifecycle runs; all None: `steps` say it
     steps              the steps that run or have failed, up to MAX_STEPS: index, name, state; cause, a word
                        of CauseKind; text, the one cause in words; cure, what to do (empty: nothing); of an
-                       iterated step also items: id, state and steps of the first that are open
+                       iterated step or a call also items: id, state and steps of its first open children
     more               how many more steps stand
 
     Reads bounded parts of streams and lists. Raises BadInput for the id, and NotFound.
@@ -124,20 +124,15 @@ class _Explainer:
     ) -> dict[str, Any]:
         """Return index, name, state, cause, text and cure of a step, and its items if they are awaited."""
         items = []
-        if with_items and step["state"] == StepState.RUNNING and step.get("items"):
-            items = list(self._explain_items(step["items"]["open"][:_MAX_ITEMS]))
-        elif with_items and step["state"] == StepState.RUNNING and step.get("call", {}).get("id"):
-            items = list(self._explain_items([step["call"]]))
+        if with_items and step["state"] == StepState.RUNNING:
+            items = list(self._explain_items(_open_children(step)[:_MAX_ITEMS]))
         cause = self._cause_of(record, flow, steps, step)
         head = {key: step[key] for key in ("index", "name", "state")}
-        if cause.kind is CauseKind.ITEMS and items and items[0]["steps"]:
+        if cause.kind in (CauseKind.ITEMS, CauseKind.CALL) and items and items[0]["steps"]:
             first = items[0]["steps"][0]
-            text = f"{cause.text}; item {items[0]['id'].rpartition('.')[2]}: {first['text']}"
-            cause = Cause(cause.kind, text, first["cure"])
-        if cause.kind is CauseKind.CALL and items and items[0]["steps"]:
-            first = items[0]["steps"][0]
-            text = f"{cause.text}; its step {first['index']}: {first['text']}"
-            cause = Cause(cause.kind, text, first["cure"])
+            is_call = cause.kind is CauseKind.CALL
+            child = f"its step {first['index']}" if is_call else f"item {items[0]['id'].rpartition('.')[2]}"
+            cause = Cause(cause.kind, f"{cause.text}; {child}: {first['text']}", first["cure"])
         return {**head, **cause.to_dict(), **({"items": items} if items else {})}
 
     def _explain_items(self, open_items: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -159,9 +154,6 @@ class _Explainer:
             case StepState.RUNNING:
                 if self._write_refusal:
                     return self._refused_writes()
-                if (call := step.get("call", {})).get("id"):
-                    text = f"the flow {call['flow']} that it calls, {call['id']}, is {call['state']}"
-                    return Cause(CauseKind.CALL, text, f"lfr why {call['id']} says more")
                 return explain_running(self._loader.load(record, flow, step))
             case StepState.FAILED:
                 cure = f"mend the reason, then lfr retry {record.id} {step['index']}; or lfr skip, to go on"
@@ -176,6 +168,14 @@ class _Explainer:
         text = f"Redis refuses writes, so nothing goes on: {self._write_refusal}"
         cure = "give it memory or disk, or use its primary: lfr doctor says what is wrong"
         return Cause(CauseKind.REFUSED_WRITES, text, cure)
+
+
+def _open_children(step: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return id and state of the items of a step that have begun and are not done, or of its child."""
+    if "items" in step:
+        return list(step["items"]["open"])
+    call = step.get("call")
+    return [] if call is None or call["id"] is None else [{"id": call["id"], "state": call["state"]}]
 
 
 def _explain_pending(record: Record, flow: Flow, steps: Sequence[Mapping[str, Any]], index: int) -> Cause:

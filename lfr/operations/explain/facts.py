@@ -12,7 +12,7 @@ from lfr.flow import Flow
 from lfr.item_ids import is_item, root_workflow
 from lfr.operations.explain.cause import format_at
 from lfr.operations.explain.circles import find_circle
-from lfr.operations.explain.step import GroupFacts, ItemFacts, LatchFacts, OtherEvent, StepFacts
+from lfr.operations.explain.step import CallFacts, GroupFacts, ItemFacts, LatchFacts, OtherEvent, StepFacts
 from lfr.operations.workers import explain_absence, task_of
 from lfr.states import WorkflowState
 from lfr.store import keys
@@ -92,6 +92,9 @@ class FactsLoader:
         [retry_ms] = read_delayed_starts(self._connection, [(*attempt[:2], attempt[2] + 1, record.run)])
         if step["reason"] and retry_ms is not None:
             return replace(common, retry_ms=retry_ms)
+        if flow.steps[index].is_call:
+            call = step["call"]
+            return replace(common, call=CallFacts(call["flow"], call["id"], call["state"]))
         if task.startswith(WAIT_PREFIX):
             return self._with_wait(common, attempt)
         return self._with_position(common, record, attempt)
@@ -172,7 +175,7 @@ class FactsLoader:
 
     def _latches_of_step(self, flow: Flow, record: Record, index: int, attempt: int) -> list[str]:
         step = flow.steps[index]
-        if step.iterate:
+        if step.has_children:
             counts = load_item_counts(self._connection, record.id, [index]).get(index)
             items = load_open_items(self._connection, record.id, index, counts) if counts else []
             blocked = [self._blocking_latches(str(item)) for item in items[:_MAX_HOLDERS]]

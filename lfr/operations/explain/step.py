@@ -69,6 +69,16 @@ class ItemFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class CallFacts:
+    """The stored flow that a step calls, and the child that runs it, with its state; None: it has not
+    begun."""
+
+    flow: str
+    child: str | None
+    state: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StepFacts:
     """What is known about a step that runs; times are in milliseconds since the epoch, by the clock of Redis.
 
@@ -104,6 +114,7 @@ class StepFacts:
     is_own_worker: bool = True
     usual: float | None = None
     items: ItemFacts | None = None
+    call: CallFacts | None = None
 
 
 def explain_running(facts: StepFacts) -> Cause:
@@ -114,6 +125,8 @@ def explain_running(facts: StepFacts) -> Cause:
         return _items(facts, facts.items)
     if facts.retry_ms is not None:
         return _retry(facts, facts.retry_ms)
+    if facts.call is not None:
+        return _call(facts, facts.call)
     if facts.missing is not None:
         return _no_worker(facts, facts.missing)
     if facts.wait is not None:
@@ -264,6 +277,16 @@ def _items(facts: StepFacts, items: ItemFacts) -> Cause:
         return Cause(CauseKind.NO_LIFECYCLE, f"{text}; no lifecycle begins the others", "lfr lifecycle")
     text += f"; {items.first}" if items.first else ""
     return Cause(CauseKind.ITEMS, text, "see why each item stands")
+
+
+def _call(facts: StepFacts, call: CallFacts) -> Cause:
+    if call.child is not None:
+        text = f"the flow {call.flow} that it calls, {call.child}, is {call.state}"
+        return Cause(CauseKind.CALL, text + _timeout(facts), f"lfr why {call.child} says more")
+    text = f"it calls the flow {call.flow}, which has not begun {_since(facts)}"
+    if not facts.has_lifecycle:
+        return Cause(CauseKind.NO_LIFECYCLE, f"no lifecycle runs: {text}", "lfr lifecycle")
+    return Cause(CauseKind.SLOW_LIFECYCLE, text, "start another one if this lasts: lfr lifecycle")
 
 
 def _timeout(facts: StepFacts) -> str:

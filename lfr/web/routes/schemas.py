@@ -183,7 +183,13 @@ _CAUSE: Final[Mapping[str, Schema]] = {
     "cure": TEXT,
 }
 
-_ITEM_CAUSES: Final = object_schema({"id": TEXT, "state": STEP_STATE, "steps": array(object_schema(_CAUSE))})
+_ITEM_CAUSES: Final = object_schema(
+    {
+        "id": TEXT,
+        "state": enum(*dict.fromkeys((*StepState, *WorkflowState))),
+        "steps": array(object_schema(_CAUSE)),
+    }
+)
 
 EXPLANATION: Final = object_schema(
     {
