@@ -26,6 +26,7 @@ class Request:
     streams          the slots for responses that stay open
     memory           the memory for values of responses that are being made
     last_event_id    the header Last-Event-ID of a client that resumes an event stream, or empty
+    idempotency_key  the header Idempotency-Key of a client that may send a request twice, or empty
     is_disconnected  returns whether the client has closed its connection
     """
 
@@ -38,6 +39,7 @@ class Request:
     streams: StreamSlots = field(default_factory=StreamSlots)
     memory: ResponseMemory = field(default_factory=ResponseMemory)
     last_event_id: str = ""
+    idempotency_key: str = ""
     is_disconnected: Callable[[], bool] = lambda: False
 
     def number(self, name: str, default: int) -> int:

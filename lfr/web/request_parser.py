@@ -33,6 +33,7 @@ def parse_request(base: Request, route: Route, path: Mapping[str, str], max_body
         query=query,
         body=body,
         media=media,
+        idempotency_key=bottle.request.get_header("Idempotency-Key", ""),
         last_event_id=bottle.request.get_header("Last-Event-ID", ""),
         is_disconnected=bottle.request.environ.get("waitress.client_disconnected", base.is_disconnected),
     )

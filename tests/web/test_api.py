@@ -134,6 +134,20 @@ def test_start_is_idempotent_by_id(call: Caller) -> None:
     assert (other.status, other.headers["Content-Type"]) == (409, "application/problem+json")
 
 
+def test_a_start_with_the_same_idempotency_key_starts_nothing(call: Caller) -> None:
+    body = {"workflow": "a", "input": {"n": 1}}
+    first = call("POST", "/workflows/start", body, idempotency_key="order-7")
+    again = call("POST", "/workflows/start", body, idempotency_key='"order-7"')
+    assert (first.status, again.status) == (201, 200)
+    assert first.json == again.json
+    other = call("POST", "/workflows/start", {"workflow": "a", "input": {"n": 2}}, idempotency_key="order-7")
+    assert other.status == 409
+    assert call("POST", "/workflows/start", body, idempotency_key="order-8").json != first.json
+    named = call("POST", "/workflows/start", {**body, "id": "x"}, idempotency_key="order-7")
+    assert (named.status, named.json) == (201, {"workflow": "workflow:x"})
+    assert call("POST", "/workflows/start", body, idempotency_key="k" * 256).status == 400
+
+
 def test_a_stored_flow_is_started_by_its_name(call: Caller, store: Store) -> None:
     assert call("GET", "/flows").json == []
     apply_flows(store, [FlowSource("@flow order A")])

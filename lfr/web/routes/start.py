@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -32,6 +33,9 @@ from lfr.web.routes.schemas import (
 
 MAX_CHECKED_CHARACTERS: Final = 64 * 1024
 """How long a text may be that the API checks."""
+
+_LONGEST_KEY: Final = 255
+"""The characters of an Idempotency-Key."""
 
 _CHECK_LIMITS: Final = FlowLimits(
     steps=20_000, edges=50_000, characters=4 * 2**20, hint="too big to be checked here: use lfr check"
@@ -68,12 +72,13 @@ def _diagnostics(diagnostics: Iterable[Diagnostic], severity: Severity) -> list[
 
 def _start(request: Request) -> Response:
     if request.media == "text/plain":
-        return _start_workflow(request, request.body, ABSENT, None, None)
+        return _start_workflow(request, request.body, ABSENT, _id_of_key(request), None)
     body = request.fields()
     text, input, id = body.get("workflow"), body.get("input", ABSENT), body.get("id")
     labels = body.get("labels")
     if id is not None and not isinstance(id, str):
         raise BadInput("id must be a text")
+    id = id or _id_of_key(request)
     if "flow" in body:
         if "workflow" in body:
             raise BadInput("workflow and flow both say what to start: send one of them")
@@ -90,7 +95,20 @@ def _upload(request: Request) -> Response:
     if "workflow" not in fields:
         raise BadInput("workflow is missing: the text of a flow, as a file or a field")
     input, labels = _decode_field(fields, "input", ABSENT), _decode_field(fields, "labels", None)
-    return _start_workflow(request, fields["workflow"], input, fields.get("id") or None, labels)
+    return _start_workflow(
+        request, fields["workflow"], input, fields.get("id") or _id_of_key(request), labels
+    )
+
+
+def _id_of_key(request: Request) -> str | None:
+    """Return the id of the workflow that a request with the header Idempotency-Key starts: the same for the
+    same key, so that a repeated request starts nothing. None: there is no such header."""
+    key = request.idempotency_key.strip().strip('"')
+    if not key:
+        return None
+    if len(key) > _LONGEST_KEY:
+        raise BadInput(f"the header Idempotency-Key has more than {_LONGEST_KEY} characters")
+    return f"key-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
 
 
 def _decode_field(fields: Mapping[str, str], name: str, default: Json) -> Json:
@@ -135,7 +153,7 @@ ROUTES: Final = (
         "/workflows/start",
         _start,
         "Start a workflow of a flow text, or of a stored flow, NAME or NAME@VERSION. A repeated request with "
-        "the same id, flow and input starts nothing.",
+        "the same id, flow and input starts nothing; nor does one with the same header Idempotency-Key.",
         body={JSON: _START, "text/plain": FLOW_TEXT},
         responses=_STARTED,
         problems=(400, 404, 409),
