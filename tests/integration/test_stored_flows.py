@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterable
 
 import pytest
 import redis
 
 from lfr import Client
 from lfr.errors import BadInput, NotFound
-from lfr.language import FlowError
+from lfr.language import FlowError, check_flow
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.inspect.workflow import inspect_workflow, read_flow, read_flow_text
 from lfr.operations.intervene import delete_workflow, terminate_workflow
@@ -24,6 +25,7 @@ from lfr.operations.stored_flows import (
     list_flows,
     start_stored_flow,
 )
+from lfr.operations.workers import find_unserved_tasks
 from lfr.store.redis.connection import Store
 
 ONE = "@flow order '''Sells.'''\ncheck -> pay"
@@ -180,3 +182,38 @@ def test_the_client(store: Store) -> None:
         with pytest.raises(BadInput):
             lfr.run(**arguments)
     assert [change["change"] for change in lfr.apply_flows([], prune=True)] == ["removed"]
+
+
+def test_a_flow_that_calls_what_is_not_stored_is_refused(store: Store) -> None:
+    with pytest.raises(BadInput, match="pay is neither stored nor one") as caught:
+        applied(store, "@flow order flow:pay")
+    assert caught.value.place == "0.flow"
+    assert list_flows(store) == []
+    applied(store, "@flow order flow:pay", "@flow pay A")
+    applied(
+        store, "@flow order flow:pay (- version: 1 -) -> * flow:order"
+    )  # what is stored already, and itself
+    with pytest.raises(BadInput, match="pay has no version 2") as caught:
+        applied(store, "@flow order flow:pay (- version: 2 -)", dry_run=True)
+    assert caught.value.hint == "it has 1"
+    with pytest.raises(BadInput, match="pay is neither stored"):
+        applied(store, "@flow order flow:pay", prune=True)
+    assert [flow["name"] for flow in list_flows(store)] == ["order", "pay"]
+    applied(store, "@flow order flow:pay (- version: 2 -)", "@flow pay B")  # the version that it gets with it
+
+
+def test_a_call_is_checked_like_any_built_in_task(store: Store) -> None:
+    applied(store, "@flow pay A")
+
+    def problems(text: str) -> list[str]:
+        def find(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+            unserved = find_unserved_tasks(store, names)
+            return {name: (task.message, task.hint) for name, task in unserved.items()}
+
+        return [each.message for each in check_flow(text, find_unserved=find).diagnostics]
+
+    assert problems("flow:pay (- versoin: 1 -)")[0].startswith("flow:pay has no parameter versoin")
+    assert "this would fail: flow:pay: version is 0, but must be" in problems("flow:pay (- version: 0 -)")[0]
+    assert problems("@task p = flow:pya p") == ["no flow is stored under the name pya"]
+    assert problems("* flow:pay (- version: 7 -)") == ["the stored flow pay has no version 7"]
+    assert problems("flow:1x") == ["'1x' cannot be the name of a stored flow"]

@@ -266,3 +266,11 @@ def test_the_context_of_a_local_run_has_what_that_of_a_worker_has() -> None:
     context = Context(open_store(Settings()), task)
     names = {name for name in (*dir(Context), *vars(context)) if not name.startswith("_")}
     assert names - {"end"} <= set(dir(LocalContext("a", 1)))  # `end` is for the executor
+
+
+def test_a_call_needs_a_function_which_may_run_a_flow() -> None:
+    tasks = {"card": lambda input: {"paid": input["n"]}}
+    with pytest.raises(LocalFailure, match="flow:pay is a stored flow, and there is no function for it"):
+        run_local("@task p = flow:pay p", tasks, {"n": 1})
+    pay = {"flow:pay": lambda input: run_local("@flow pay card", tasks, input)}
+    assert run_local("@task p = flow:pay * p", pay, [{"n": 1}, {"n": 2}]) == [{"paid": 1}, {"paid": 2}]
