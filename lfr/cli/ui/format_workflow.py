@@ -121,7 +121,8 @@ def _open_items(terminal: Terminal, items: Mapping[str, Any] | None) -> Iterator
 
 
 def _children_of_calls(terminal: Terminal, steps: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    calls = [call for step in steps if (call := step.get("call")) and call["id"]]
+    standing = (step for step in steps if step["state"] not in ("DONE", "SKIPPED"))
+    calls = [call for step in standing if (call := step.get("call")) and call["id"]]
     if calls:
         yield "\nflows that steps have called, each with steps of its own to inspect:"
     for call in calls[:_MAX_ITEMS]:

@@ -33,7 +33,7 @@ _PAUSE_SECONDS: Final = 86_400
 """For how long no call may begin until those before count no more."""
 
 _MAX_REASON: Final = 4000
-"""Characters of the reason why a child has failed that its parent has: each level of calls adds some."""
+"""Characters of the reason why a child has failed that its parent has."""
 
 
 class CalledFlow(NamedTuple):
@@ -136,6 +136,8 @@ def collect_finished_children(connection: Connection, children: Sequence[EndedCh
 
 
 def _describe_failure(record: Record, flow: Flow, index: int | None) -> str:
-    """Return why a child has failed, with its step and its id."""
+    """Return why a child has failed, with its step and its id; or, if a child of its own has, why that has."""
+    if f"{record.id}/" in record.reason:
+        return record.reason[:_MAX_REASON]
     step = "" if index is None else f"step {index}, {flow.steps[index].name or flow.steps[index].kind}: "
     return f"{record.id} of the flow {record.name} failed: {step}{record.reason}"[:_MAX_REASON]
