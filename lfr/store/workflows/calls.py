@@ -136,7 +136,7 @@ def collect_finished_children(connection: Connection, children: Sequence[EndedCh
 
 
 def _describe_failure(record: Record, flow: Flow, index: int | None) -> str:
-    """Return why a child has failed, with its step and its id; or, if a child of its own has, why that has."""
+    """Return why a child has failed, with its step and its id; if a child of its own has, why that has."""
     if f"{record.id}/" in record.reason:
         return record.reason[:_MAX_REASON]
     step = "" if index is None else f"step {index}, {flow.steps[index].name or flow.steps[index].kind}: "
