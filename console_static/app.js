@@ -22,6 +22,7 @@ import { SystemPage } from "./pages/system-page.js";
 import { TokenPage } from "./pages/token-page.js";
 import { WorkflowPage } from "./pages/workflow-page.js";
 import { WorkflowsPage } from "./pages/workflows-page.js";
+import { AccessProvider, useRole } from "./state/access.js";
 import {
   InstallationProvider,
   isAlive,
@@ -52,6 +53,7 @@ function App() {
   const [isHelpOpen, setIsHelpOpen] = useState(false);
   const searchInput = useRef(null);
   const installation = usePolledInstallation(access.token);
+  const role = useRole(access.token);
   const report = useCallback((state) => {
     const since = new Date().toISOString();
     setLive((previous) => (previous.state === state ? previous : { state, since }));
@@ -83,7 +85,7 @@ function App() {
 
   const Page = PAGES[route.page] ?? NotFoundPage;
   return html`<${RouteProvider} value=${route}>
-    <${InstallationProvider} value=${installation}>
+    <${InstallationProvider} value=${installation}><${AccessProvider} value=${role}>
       <${LiveProvider} value=${liveContext}>
         <header class="top">
           <a class="brand" href="./"><img src="icon.svg" alt="" width="22" height="22" />lfr</a>
@@ -130,7 +132,7 @@ function App() {
         }
         ${isHelpOpen && html`<${HelpDialog} onClose=${() => setIsHelpOpen(false)} />`}
       <//>
-    <//>
+    <//><//>
   <//>`;
 }
 

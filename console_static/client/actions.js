@@ -4,12 +4,14 @@ import { buildAddress } from "../state/address.js";
 import { apiPath, getFile, getText, pathSegment, saveFile, sendJson } from "./api.js";
 
 /**
- * The actions on a workflow, by the API's word. `title`: the tooltip; `ask`: the question before the action;
- * `effect`: its explanation there; `done`: the end of the notice after it; `danger`: its button is red.
+ * The actions on a workflow, by the API's word. `role`: what a token needs for it; `title`: the tooltip;
+ * `ask`: the question before the action; `effect`: its explanation there; `done`: the end of the notice after
+ * it; `danger`: its button is red.
  */
 export const WORKFLOW_ACTIONS = {
   terminate: {
     label: "Terminate",
+    role: "operate",
     title: "Terminate it: nothing more starts, and running tasks are cancelled. You can restart it.",
     ask: (subject) => `Terminate ${subject}?`,
     effect:
@@ -20,6 +22,7 @@ export const WORKFLOW_ACTIONS = {
   },
   restart: {
     label: "Restart",
+    role: "operate",
     title: "Continue with the steps that failed or were running",
     ask: (subject) => `Restart ${subject}?`,
     effect:
@@ -30,6 +33,7 @@ export const WORKFLOW_ACTIONS = {
   },
   delete: {
     label: "Delete",
+    role: "admin",
     title: "Delete it with its input, outputs and history",
     ask: (subject) => `Delete ${subject}?`,
     effect:

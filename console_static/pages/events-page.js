@@ -5,6 +5,7 @@ import { useNow, usePolling } from "../hooks/live.js";
 import { Clock } from "../components/indicators.js";
 import { resetLatch } from "../client/actions.js";
 import { getJson } from "../client/api.js";
+import { useAccess } from "../state/access.js";
 import { buildAddress, shortenId, workflowAddress } from "../state/address.js";
 import { Confirm, ProblemMessage } from "../components/dialog.js";
 import { navigate, useRoute } from "../hooks/navigation.js";
@@ -17,6 +18,7 @@ export function EventsPage() {
   const { params } = useRoute();
   const [data, setData] = useState(null);
   const [problem, setProblem] = useState(null);
+  const may = useAccess();
   const [isSending, setIsSending] = useState(false);
   const [reset, setReset] = useState(null);
   const now = useNow(true);
@@ -39,7 +41,10 @@ export function EventsPage() {
     <div class="heading">
       <h1>Events</h1>
       <div class="buttons">
-        <button class="primary" onClick=${() => setIsSending(true)}>Send an event</button>
+        ${
+          may("operate") &&
+          html`<button class="primary" onClick=${() => setIsSending(true)}>Send an event</button>`
+        }
       </div>
     </div>
     ${problem && html`<${ProblemMessage} problem=${problem} />`}
@@ -81,7 +86,7 @@ export function EventsPage() {
                       <td data-label="Waiting">${renderWaiters(latch)}</td>
                       <td class="right">
                         ${
-                          latch.value !== 0 || latch.waiters
+                          may("operate") && (latch.value !== 0 || latch.waiters)
                             ? html`<button onClick=${() => setReset(latch)}>Set to zero</button>`
                             : ""
                         }

@@ -2,6 +2,7 @@
 
 import { html, useEffect, useMemo, useState } from "../vendor/preact.js";
 import { restoreArchive } from "../client/actions.js";
+import { useAccess } from "../state/access.js";
 import { sendJson } from "../client/api.js";
 import { parseJson } from "../client/exact-json.js";
 import { ProblemMessage } from "../components/dialog.js";
@@ -83,6 +84,7 @@ function FlowTextForm() {
     addEventListener("lfr:draft", showDraft);
     return () => removeEventListener("lfr:draft", showDraft);
   }, []);
+  const may = useAccess();
   const mayStart = form.text.trim() && !busy && !input.problem && check?.ok !== false;
 
   async function start(event) {
@@ -110,7 +112,7 @@ function FlowTextForm() {
           html`<button onClick=${() => change({ text: EXAMPLE_FLOW, file: "" })}>Example</button>`
         }
         <${FilePicker} label="Open a file" accept=".flow,.txt,.json,text/plain" onFile=${receiveFile} />
-        <button class="primary" form="start" disabled=${!mayStart}>Start</button>
+        ${may("operate") && html`<button class="primary" form="start" disabled=${!mayStart}>Start</button>`}
       </div>
     </div>
     <${Tabs} isStored=${false} />

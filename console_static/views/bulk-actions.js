@@ -11,9 +11,11 @@ import {
 } from "../client/actions.js";
 import { Confirm, Dialog, ProblemMessage, ReasonField } from "../components/dialog.js";
 import { WORKFLOW_STATES } from "../format/state-labels.js";
+import { useAccess } from "../state/access.js";
 import { shortenId } from "../state/address.js";
 
 export function BulkActions({ ids, onDone, onClear }) {
+  const may = useAccess();
   const [action, setAction] = useState(null);
   const [problems, setProblems] = useState(null);
   const subject = ids.length === 1 ? shortenId(ids[0]) : `${ids.length} workflows`;
@@ -23,9 +25,11 @@ export function BulkActions({ ids, onDone, onClear }) {
   }
   return html`<div class="bulk" role="toolbar" aria-label="For what is chosen">
     <span>${ids.length} chosen</span>
-    ${Object.entries(WORKFLOW_ACTIONS).map(
-      ([word, { label }]) => html`<button key=${word} onClick=${() => setAction(word)}>${label}</button>`,
-    )}
+    ${Object.entries(WORKFLOW_ACTIONS)
+      .filter(([, { role }]) => may(role))
+      .map(
+        ([word, { label }]) => html`<button key=${word} onClick=${() => setAction(word)}>${label}</button>`,
+      )}
     <button onClick=${archive}>Download archives</button>
     <button class="quiet" onClick=${onClear}>Choose none</button>
     ${
@@ -79,14 +83,18 @@ export function BulkActions({ ids, onDone, onClear }) {
 
 /** The actions on all workflows that match the filter `where`, however many pages they have. */
 export function MatchActions({ where, onDone }) {
+  const may = useAccess();
   const [action, setAction] = useState(null);
+  if (!may("operate")) return null;
   return html`<div class="match-actions" role="toolbar" aria-label="For all that match">
     <span class="muted">All that match:</span>
-    ${Object.entries(WORKFLOW_ACTIONS).map(
-      ([word, { label }]) => html`<button key=${word} class="quiet" onClick=${() => setAction(word)}>
+    ${Object.entries(WORKFLOW_ACTIONS)
+      .filter(([, { role }]) => may(role))
+      .map(
+        ([word, { label }]) => html`<button key=${word} class="quiet" onClick=${() => setAction(word)}>
         ${label} all
       </button>`,
-    )}
+      )}
     ${
       action &&
       html`<${MatchDialog}

@@ -2,10 +2,12 @@
 
 import { html, useState } from "../vendor/preact.js";
 import { describeStatus } from "../format/workflow-status.js";
+import { useAccess } from "../state/access.js";
 import { EventDialog } from "../components/event-dialog.js";
 
 /** Calls `onChoose(index)` to show the step of a sentence. */
 export function StatusBanner({ workflow, now, onChoose }) {
+  const may = useAccess();
   const [waitingStep, setWaitingStep] = useState(null);
   const close = () => setWaitingStep(null);
   const sentences = describeStatus(workflow, now);
@@ -17,6 +19,7 @@ export function StatusBanner({ workflow, now, onChoose }) {
         ${step !== undefined && html`<button class="quiet" onClick=${() => onChoose(step)}>Show</button>`}
         ${
           waits?.event &&
+          may("operate") &&
           html`<button class="quiet" onClick=${() => setWaitingStep({ id: workflow.id, index: step })}>
             Send it
           </button>`

@@ -12,6 +12,7 @@ import { showNotice } from "../components/notices.js";
 import { isolateBidi } from "../format/text.js";
 import { describeReason } from "../format/actors.js";
 import { describeMissingWorker } from "../format/workflow-status.js";
+import { useAccess } from "../state/access.js";
 import { shortenId, workflowAddress } from "../state/address.js";
 import { storedFlowAddress } from "../state/stored-flows.js";
 import { findSuccessors, formatStepName } from "../state/workflow.js";
@@ -142,6 +143,7 @@ const ProgressLine = ({ progress }) => html`<p>
 </p>`;
 
 function WaitsFor({ step, now, onSend }) {
+  const may = useAccess();
   const { event, match, latch, until, worker } = step.waits_for;
   const hasMatch = match && Object.keys(match).length > 0;
   return html`<section>
@@ -155,7 +157,7 @@ function WaitsFor({ step, now, onSend }) {
       event &&
       html`<p>
         an event <a href=${`events?kind=${encodeURIComponent(event)}`}>${event}</a>
-        <button class="quiet" onClick=${onSend}>Send it</button>
+        ${may("operate") && html`<button class="quiet" onClick=${onSend}>Send it</button>`}
       </p>`
     }
     ${hasMatch && html`<${JsonView} title="with" value=${match} name="match" />`}
@@ -247,10 +249,11 @@ function Neighbours({ workflow, index, onChoose }) {
 
 /** The actions on a step, each with its dialog. */
 function StepActions({ workflow, step, refresh }) {
+  const may = useAccess();
   const [action, setAction] = useState(null);
   const [text, setText] = useState("");
   const permitted = Object.keys(STEP_ACTIONS).filter((word) => step.actions[word] === null);
-  if (!permitted.length && !action) return null; // an open dialog stays open
+  if ((!permitted.length && !action) || !may("operate")) return null; // an open dialog stays open
   const name = `step ${step.index}, ${isolateBidi(formatStepName(step))}`;
   const open = (word) => {
     setText(word === "fail" ? "failed by hand" : "");

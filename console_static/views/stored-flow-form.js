@@ -2,6 +2,7 @@
 
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
 import { getJson, pathSegment, sendJson } from "../client/api.js";
+import { useAccess } from "../state/access.js";
 import { ProblemMessage } from "../components/dialog.js";
 import { InputField } from "../components/input-field.js";
 import { CopyButton } from "../components/transfer.js";
@@ -38,6 +39,7 @@ export function StoredFlowForm({ reference, onEdit }) {
 }
 
 function Form({ flow, onEdit }) {
+  const may = useAccess();
   const [draft, setDraft] = useState(drafts.get(flow.name) ?? { contents: new Map(), id: "" });
   const [refusal, setRefusal] = useState(NO_ERRORS);
   const [busy, setBusy] = useState(false);
@@ -136,7 +138,9 @@ function Form({ flow, onEdit }) {
         </div>
       </details>
       <div class="buttons">
-        <button class="primary" aria-disabled=${busy ? "true" : null}>Start</button>
+        ${
+          may("operate") && html`<button class="primary" aria-disabled=${busy ? "true" : null}>Start</button>`
+        }
       </div>
     </form>
     <p class="command"><code>${command}</code><${CopyButton} text=${command} label="Copy" /></p>

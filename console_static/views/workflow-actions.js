@@ -5,9 +5,11 @@ import { archiveOnServer, downloadArchive, runWorkflowAction, WORKFLOW_ACTIONS }
 import { Confirm } from "../components/dialog.js";
 import { showNotice } from "../components/notices.js";
 import { navigate } from "../hooks/navigation.js";
+import { useAccess } from "../state/access.js";
 import { shortenId } from "../state/address.js";
 
 export function WorkflowActions({ workflow, refresh }) {
+  const may = useAccess();
   const [openAction, setOpenAction] = useState(null);
   const [isDownloaded, setIsDownloaded] = useState(false);
   const { id, actions } = workflow;
@@ -25,27 +27,32 @@ export function WorkflowActions({ workflow, refresh }) {
     else refresh();
   };
   return html`<div class="buttons actions">
-    ${Object.entries(WORKFLOW_ACTIONS).map(
-      ([action, { label, title }]) => html`<${ActionButton}
+    ${Object.entries(WORKFLOW_ACTIONS)
+      .filter(([, { role }]) => may(role))
+      .map(
+        ([action, { label, title }]) => html`<${ActionButton}
         key=${action}
         label=${label}
         title=${title}
         refusal=${actions[action]}
         onClick=${() => setOpenAction(action)}
       />`,
-    )}
+      )}
     <${ActionButton}
       label="Download archive"
       title="Download the workflow as one JSON document, which you can restore"
       refusal=${actions.archive}
       onClick=${() => reportProblem(download())}
     />
-    <${ActionButton}
+    ${
+      may("admin") &&
+      html`<${ActionButton}
       label="Archive on server"
       title="Write the archive to the folder archive.folder of the server"
       refusal=${actions.archive}
       onClick=${() => reportProblem(archive())}
-    />
+    />`
+    }
     ${
       openAction &&
       html`<${Confirm}

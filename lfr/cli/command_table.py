@@ -80,7 +80,7 @@ _ROWS = (
     Command("uninstall", SETUP, "stop the services and remove what lfr install wrote"),
     Command("units", SETUP, "list the files that lfr install writes, or print one"),
     Command("status", SETUP, "show the state of roles, stream and this host's units"),
-    Command("token", SETUP, "print the token of the API, or a link that opens the console"),
+    Command("token", SETUP, "print the token of the API or a link to the console; named tokens"),
     Command("config", SETUP, "show each setting with its value and its origin"),
     Command("python", SETUP, "run Python with lfr among its modules"),
     Command("completion", SETUP, "print the completion of command lines for a shell"),

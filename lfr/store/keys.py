@@ -21,7 +21,7 @@ _OWN_WITH_A_PREFIX: Final = re.compile(
     r"""(?:[\w./-]+:)+(?:
         workflow:(?:[^:]*-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}.* | workflow:latch:.*
         | workflows:(?:all|dead|run|ends|receipts|claims|pointers|un\w+|foreign|housekeeper|indexed|stream)
-        | workflows:(?:flows|searchable) | workflows:calls:.*
+        | workflows:(?:flows|searchable|tokens) | workflows:calls:.*
         | workflows:(?:process|processes|claims|group|receipts|stale|state|tasks|unclaimed|flow|label)(?::.*)?
         | littleflow:config:env-prefix
         | flow:(?:text:[0-9a-f]{32} | [0-9a-f]{64})
@@ -55,6 +55,9 @@ RECEIPTS = "workflows:receipts"
 
 RECEIPTS_ROLE = "workflows:receipts:role"
 """STRING: exists while a receipts role runs; expires. Without it no receipts are written."""
+
+TOKENS = "workflows:tokens"
+"""HASH: the name of a token of the API -> JSON, see `lfr.store.api_tokens`."""
 
 CLAIMS = "workflows:claims"
 """HASH: the name of a task, or a prefix as `request:*` -> the group that has claimed it."""

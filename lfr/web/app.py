@@ -13,6 +13,7 @@ import bottle
 
 from lfr.actor import make_actor
 from lfr.errors import LfrError
+from lfr.operations.access import Access
 from lfr.store.redis.connection import Store
 from lfr.web.auth import AccessPolicy, authorize
 from lfr.web.compression import compressed
@@ -20,7 +21,7 @@ from lfr.web.http import Request, Response, json_response, with_confirmations
 from lfr.web.openapi import openapi_document
 from lfr.web.problems import SECURITY_HEADERS, HttpError, error_response, problem_response
 from lfr.web.request_parser import parse_request, request_headers
-from lfr.web.route import Access, Route, get
+from lfr.web.route import Route, get
 from lfr.web.routes import (
     archives,
     bulk,
@@ -32,6 +33,7 @@ from lfr.web.routes import (
     start,
     status,
     steps,
+    tokens,
     workflow_list,
     workflows,
 )
@@ -52,6 +54,7 @@ _RESOURCES = (
     events,
     latches,
     schedules,
+    tokens,
 )
 
 _PATTERNS: Final = {
@@ -135,10 +138,10 @@ def _bottle_handler(
             environ = bottle.request.environ
             client, protocol = (str(environ.get(name, "")) for name in ("REMOTE_ADDR", "SERVER_PROTOCOL"))
             caller = authorize(policy, route.method, route.access, request_headers(), client, protocol)
-            request = parse_request(base, route, path, max_body)
-            if route.access is not Access.OPERATE:
+            request = replace(parse_request(base, route, path, max_body), caller=caller)
+            if not route.changes:
                 return _bottle_response(route.handler(request))
-            acting = request.store.acting(make_actor(caller, route.reason_of(request)))
+            acting = request.store.acting(make_actor(caller.name, route.reason_of(request)))
             if not acting.settings.redis_replicas:
                 return _bottle_response(route.handler(replace(request, store=acting)))
             store, confirmations = acting.confirming()

@@ -10,9 +10,11 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
+from lfr.operations.access import Access
+from lfr.web.http import WITHOUT_TOKEN, Caller
+from lfr.web.named_tokens import NamedTokens
 from lfr.web.problems import HttpError
 from lfr.web.refusals import Refusals
-from lfr.web.route import Access
 
 _UNSAFE_METHODS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -24,25 +26,23 @@ _FORWARDING_HEADERS: Final = (
 anywhere."""
 
 
-WITHOUT_TOKEN: Final = "loopback"
-"""Who sends a request that needs no token."""
-
-
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
     """The tokens and host names that a server accepts.
 
-    operate, read  tokens for everything and for reading only; a token that is empty fits nothing
+    admin, read    tokens for everything and for reading only; a token that is empty fits nothing
+    named          the named tokens
     hosts          names of this server, in lower case; localhost and every IP address are accepted besides
     is_open        whether requests that no proxy has forwarded need no token: for loopback
     refusals       counts the wrong tokens of each client
     """
 
-    operate: str = ""
+    admin: str = ""
     read: str = ""
     hosts: frozenset[str] = frozenset()
     is_open: bool = False
     refusals: Refusals = field(default_factory=Refusals)
+    named: NamedTokens = field(default_factory=NamedTokens)
 
     def requires_token(self, headers: Mapping[str, str], protocol: str) -> bool:
         """Return whether a request with these headers, and of this version of HTTP, needs a token. `headers`
@@ -57,8 +57,8 @@ def authorize(
     headers: Mapping[str, str],
     client: str = "",
     protocol: str = "HTTP/1.1",
-) -> str:
-    """Return who sends the request: the name of its token. Raise HttpError (401, 403, 421, 429) if the
+) -> Caller:
+    """Return who sends the request. Raise HttpError (401, 403, 421, 429) if the
     request is not permitted.
 
     `headers` has names in lower case; `client` is the address that the request comes from.
@@ -94,21 +94,34 @@ def may_send_body(policy: AccessPolicy, headers: Mapping[str, str], client: str,
     return True
 
 
-def _check_token(policy: AccessPolicy, access: Access, authorization: str, client: str) -> str:
+def _check_token(policy: AccessPolicy, access: Access, authorization: str, client: str) -> Caller:
     scheme, _, credentials = authorization.partition(" ")
     token = credentials.strip() if scheme.lower() == "bearer" else ""
-    may_operate = _equals(token, policy.operate)
-    may_read = may_operate or _equals(token, policy.read)
-    policy.refusals.check(client, is_right=may_read, length=len(token))
+    caller = _find_caller(policy, token)
+    policy.refusals.check(client, is_right=caller is not None, length=len(token))
     if token:
-        policy.refusals.note(client, is_right=may_read)
-    if may_operate or (access is Access.READ and may_read):
-        return "api.token" if may_operate else "api.read_token"
-    if may_read:
-        raise HttpError(HTTPStatus.FORBIDDEN, "this token is for reading only")
-    challenge = {"WWW-Authenticate": 'Bearer realm="lfr"'}
-    detail = "the token is wrong" if token else "a token is required: Authorization: Bearer TOKEN"
-    raise HttpError(HTTPStatus.UNAUTHORIZED, detail, challenge)
+        policy.refusals.note(client, is_right=caller is not None)
+    if caller is None:
+        challenge = {"WWW-Authenticate": 'Bearer realm="lfr"'}
+        detail = "the token is wrong" if token else "a token is required: Authorization: Bearer TOKEN"
+        raise HttpError(HTTPStatus.UNAUTHORIZED, detail, challenge)
+    require(caller, access)
+    return caller
+
+
+def require(caller: Caller, access: Access) -> None:
+    """Raise HttpError (403) if what somebody requests needs a permission that his token does not give."""
+    if not caller.access.includes(access):
+        role = "for reading only" if caller.access is Access.READ else f"for the role {caller.access}"
+        raise HttpError(HTTPStatus.FORBIDDEN, f"this token is {role}; this needs the role {access}")
+
+
+def _find_caller(policy: AccessPolicy, token: str) -> Caller | None:
+    if _equals(token, policy.admin):
+        return Caller("api.token", Access.ADMIN)
+    if _equals(token, policy.read):
+        return Caller("api.read_token", Access.READ)
+    return policy.named.find(token)
 
 
 def _equals(token: str, secret: str) -> bool:

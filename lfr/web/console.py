@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from lfr.errors import NotFound
+from lfr.operations.access import Access
 from lfr.web import login
 from lfr.web.auth import AccessPolicy, authorize
 from lfr.web.compression import accepts_gzip, is_worth_it
 from lfr.web.http import Response
 from lfr.web.problems import HttpError, error_response, problem_response
-from lfr.web.route import Access
 from lfr.web.server import Application
 
 API: Final = "/api"
@@ -125,7 +125,7 @@ def _log_in(environ: Mapping[str, Any], policy: AccessPolicy, token_file: Path |
         login.use_code(code, token_file, str(environ.get("REMOTE_ADDR", "")), policy.refusals)
     except HttpError as error:
         return error_response(error)
-    return Response(policy.operate.encode(), content_type="text/plain; charset=utf-8")
+    return Response(policy.admin.encode(), content_type="text/plain; charset=utf-8")
 
 
 def _respond(

@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from lfr.errors import BadInput
+from lfr.operations.access import Access
 from lfr.store.redis.connection import Store
 from lfr.values.json import Json, encode_json
 from lfr.web.memory import ResponseMemory
 from lfr.web.server import StreamSlots
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request: the name of the token, and what it permits."""
+
+    name: str
+    access: Access
+
+
+WITHOUT_TOKEN: Final = Caller("loopback", Access.ADMIN)
+"""Who sends a request that needs no token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,7 @@ class Request:
     last_event_id    the header Last-Event-ID of a client that resumes an event stream, or empty
     idempotency_key  the header Idempotency-Key of a client that may send a request twice, or empty
     is_disconnected  returns whether the client has closed its connection
+    caller           who sends it
     """
 
     store: Store
@@ -41,6 +55,7 @@ class Request:
     last_event_id: str = ""
     idempotency_key: str = ""
     is_disconnected: Callable[[], bool] = lambda: False
+    caller: Caller = WITHOUT_TOKEN
 
     def number(self, name: str, default: int) -> int:
         """Return a parameter of the query as an integer, or `default`. Its route has checked it."""

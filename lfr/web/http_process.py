@@ -15,6 +15,7 @@ from lfr.runtime.process import RoleContext, handle_reload_signal
 from lfr.store.processes import heartbeat_commands, remove_process_commands
 from lfr.store.redis.connection import Store
 from lfr.web.auth import AccessPolicy, may_send_body
+from lfr.web.named_tokens import NamedTokens
 from lfr.web.server import Address, Application, StreamSlots, host_names, parse_address, serve
 from lfr.web.token_file import Tokens, load_tokens
 
@@ -42,7 +43,8 @@ def serve_http(
     _check_server(store)
     tokens = load_tokens(store.settings)
     policy = make_policy(store.settings, tokens, address)
-    heartbeat = ServerHeartbeat(context, store)
+    _load_named_tokens(store, policy.named)
+    heartbeat = ServerHeartbeat(context, store, policy.named)
 
     def on_ready(bound: Address) -> None:
         LOGGER.info("the %s listens at http://%s", name, bound)
@@ -87,10 +89,18 @@ def _check_server(store: Store) -> None:
         pass
 
 
-class ServerHeartbeat:
-    """Reports a server's state to systemd and Redis, from the main thread. Handles the reload signal, too."""
+def _load_named_tokens(store: Store, tokens: NamedTokens) -> None:
+    """Load the named tokens before the first request. Without Redis, the heartbeat will load them."""
+    with suppress(Unreachable, Refused), store.connect() as connection:
+        tokens.refresh(connection)
 
-    def __init__(self, context: RoleContext, store: Store) -> None:
+
+class ServerHeartbeat:
+    """Reports a server's state to systemd and Redis, from the main thread, and renews its copy of the named
+    tokens. Handles the reload signal, too."""
+
+    def __init__(self, context: RoleContext, store: Store, tokens: NamedTokens) -> None:
+        self._tokens = tokens
         self._supervisor = context.supervisor
         self._store = store
         self._process = this_process(context.name, {})
@@ -112,6 +122,7 @@ class ServerHeartbeat:
                 connection.execute(
                     heartbeat_commands(self._process, self._store.settings.tasks_forget_seconds)
                 )
+                self._tokens.refresh(connection)
         except (Unreachable, Refused) as error:
             status = f"{status}; {error.message}"
         self._supervisor.notify("WATCHDOG=1", f"STATUS={status}")

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lfr import __version__
+from lfr.operations.access import Access
 from lfr.web.problems import PROBLEM_MEDIA_TYPE
-from lfr.web.route import Access, Route
+from lfr.web.route import Route
 from lfr.web.routes.schemas import PROBLEM, TEXT
 
 _ALWAYS = (400, 421, 500, 503)
@@ -45,7 +46,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "parameters": parameters,
         "responses": {str(status): _response(schemas) for status, schemas in route.responses.items()},
     }
-    if route.access is Access.OPERATE:
+    if route.changes:
         unconfirmed = _response(next(iter(route.responses.values()), {}))
         description = "done, but not confirmed by the replicas of redis.replicas: see the header Lfr-Replicas"
         operation["responses"].setdefault("202", {**unconfirmed, "description": description})
@@ -58,7 +59,7 @@ def _operation(route: Route) -> dict[str, Any]:
         content = {media: {"schema": _closed(schema)} for media, schema in route.body.items()}
         operation["requestBody"] = {"required": route.needs_body, "content": content}
     if route.access is not Access.NONE:
-        operation["security"] = [{"token": []}]
+        operation["security"] = [{"token": [route.access.value]}]
     return operation
 
 

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 from lfr.errors import BadInput
+from lfr.operations.access import Access
 from lfr.values.checks import Check, digits, mismatch, one_of
 from lfr.web.http import Request, Response
 
 Handler: TypeAlias = Callable[[Request], Response]
-
-
-class Access(StrEnum):
-    """The permission that a route requires; with NONE, it needs no token. OPERATE includes READ."""
-
-    NONE = "none"
-    READ = "read"
-    OPERATE = "operate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +60,11 @@ class Route:
     needs_body: bool = True
     responses: Mapping[int, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     problems: tuple[int, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes something."""
+        return REASON in self.query
 
     def reason_of(self, request: Request) -> str:
         """Return why somebody sends a request of this route, which changes something: the member `reason` of

@@ -14,13 +14,13 @@ import pytest
 
 from lfr.config.settings import Settings
 from lfr.errors import CannotWrite, NotFound
+from lfr.operations.access import Access
 from lfr.store.redis.connection import Store
 from lfr.web.app import all_routes, make_app
 from lfr.web.auth import AccessPolicy, may_send_body
 from lfr.web.http_process import make_policy
 from lfr.web.problems import HttpError
 from lfr.web.refusals import Refusals
-from lfr.web.route import Access
 from lfr.web.server import Address, parse_address
 from lfr.web.token_file import Tokens, load_tokens, read_token
 from tests.web.conftest import Caller
@@ -157,7 +157,7 @@ def test_who_has_a_right_token_is_not_locked_out_by_others_at_its_address(guarde
 
 
 def test_a_token_that_nobody_can_guess_is_not_locked_out(store: Store) -> None:
-    call = Caller(make_app(store, AccessPolicy(operate="t" * 32, read="may-read"), max_body=1000))
+    call = Caller(make_app(store, AccessPolicy(admin="t" * 32, read="may-read"), max_body=1000))
     for number in range(30):
         call("GET", "/workflows", authorization=f"Bearer {number}")
     assert call("GET", "/workflows", authorization="Bearer may-read").status == 429

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from lfr.errors import Conflict
 from lfr.host.files import write_atomically
+from lfr.operations.access import Access
 from lfr.operations.archive.archive import archive_file_name, archive_workflow, restore_workflow
 from lfr.values.json import encode_json
 from lfr.web.http import Request, Response, json_response
@@ -44,6 +45,7 @@ ROUTES: Final = (
         "/workflows/restore",
         _restore,
         "Restore a workflow from an archive.",
+        access=Access.ADMIN,
         query=(Parameter("workflow", TEXT, "its id; default: the archived id if it is free, else a new id"),),
         body={JSON: OBJECT},
         responses={201: {JSON: WORKFLOW_ID}},
@@ -60,6 +62,7 @@ ROUTES: Final = (
         "/workflows/{id}/archive",
         archiving(_write_archive),
         "Write the archive of a workflow to the server's folder for archives.",
+        access=Access.ADMIN,
         responses={201: {JSON: object_schema({"file": TEXT})}},
         problems=(400, 404, 409, 503, 507),
     ),

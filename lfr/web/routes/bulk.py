@@ -8,11 +8,13 @@ from typing import Any, Final
 
 from lfr.errors import BadInput, Conflict
 from lfr.host.archive_folder import write_archive
+from lfr.operations.access import Access
 from lfr.operations.bulk import BulkAction, BulkPlan, count_bulk, plan_bulk, run_bulk_slice
 from lfr.operations.inspect.summary import iso_time
 from lfr.operations.list_workflows import format_cursor, parse_cursor
 from lfr.operations.prune import WriteArchive
 from lfr.values.checks import mismatch, read_whole_number
+from lfr.web.auth import require
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import post
 from lfr.web.routes.schemas import (
@@ -43,6 +45,8 @@ def _act(request: Request) -> Response:
         as_of=_text(body, "as_of") if body.get("as_of") is not None else None,
         index=_index(body),
     )
+    if plan.action in (BulkAction.DELETE, BulkAction.ARCHIVE):
+        require(request.caller, Access.ADMIN)
     after = parse_cursor(_text(body, "next")) if body.get("next") is not None else None
     is_dry_run = body.get("dry_run", False)
     if not isinstance(is_dry_run, bool):

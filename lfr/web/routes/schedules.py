@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import quote
 
 from lfr.errors import BadInput
+from lfr.operations.access import Access
 from lfr.operations.schedules import (
     add_schedule,
     backfill,
@@ -142,6 +143,7 @@ ROUTES: Final = (
         "/schedules",
         _add_schedule,
         "Make a schedule for a stored flow, NAME or NAME@VERSION; without a flow, for that with its name.",
+        access=Access.ADMIN,
         body={JSON: object_schema({"name": TEXT, "schedule": OBJECT}, {"flow": TEXT})},
         responses={201: {JSON: _SCHEDULE}},
         problems=(400, 404, 409),
@@ -157,6 +159,7 @@ ROUTES: Final = (
         "/schedules/{name}",
         _remove_schedule,
         "Remove a schedule that was made by hand.",
+        access=Access.ADMIN,
         responses={204: {}},
         problems=(404, 409),
     ),

@@ -10,11 +10,12 @@ from urllib.parse import quote
 
 from lfr.errors import BadInput
 from lfr.language import Diagnostic, FlowLimits, Severity, check_flow
+from lfr.operations.access import Access
 from lfr.operations.start import StartedWorkflow, start_workflow
 from lfr.operations.stored_flows import start_stored_flow
 from lfr.values.json import ABSENT, InvalidJson, Json, decode_json
 from lfr.web.http import Request, Response, json_response
-from lfr.web.route import Access, post
+from lfr.web.route import post
 from lfr.web.routes.schemas import (
     ANY,
     BOOLEAN,

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from lfr import __version__
+from lfr.operations.access import Access
 from lfr.operations.list_workflows import count_workflows
 from lfr.operations.status import load_status
 from lfr.web.http import Request, Response, json_response, text_response
-from lfr.web.route import Access, get
+from lfr.web.route import get
 from lfr.web.routes.schemas import (
     COUNTS_BY_STATE,
     INTEGER,

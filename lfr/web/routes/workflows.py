@@ -6,6 +6,7 @@ from typing import Final
 
 from lfr.drawing.mermaid import to_mermaid
 from lfr.errors import BadInput
+from lfr.operations.access import Access
 from lfr.operations.explain.explanation import explain_workflow
 from lfr.operations.inspect.workflow import inspect_workflow, list_history, read_flow, read_flow_text
 from lfr.operations.intervene import delete_workflow, restart_workflow, terminate_workflow
@@ -164,6 +165,7 @@ ROUTES: Final = (
         "/workflows/{id}",
         _delete,
         "Delete a workflow that has ended.",
+        access=Access.ADMIN,
         responses={204: {}},
         problems=(*_ERRORS, 409),
     ),
