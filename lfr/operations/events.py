@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from lfr.engine.step_inputs import normalize_value
 from lfr.errors import BadInput, NotFound
-from lfr.events import ACTOR, ACTOR_REASON, actor_values, timestamp
+from lfr.events import ACTOR, ACTOR_REASON, OPERATOR_ACTION, actor_values, timestamp
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.store.queues.backlog import read_queue
 from lfr.store.redis.connection import Store
@@ -31,12 +31,14 @@ _MAX_LENGTH: Final = 2000
 def send_event(store: Store, kind: str, data: Mapping[str, Json] | None = None) -> str:
     """Append an event of this kind to the stream, with `data` as its fields (None: none); return its id.
 
-    Raises BadInput for an empty kind, for fields that lfr sets (kind, apiVersion, at; lfr_actor and
-    lfr_reason, which say who sends it by hand), and for values that are no JSON.
+    Raises BadInput for an empty kind, or that of `operator_actions`; for fields that lfr sets (kind,
+    apiVersion, at; lfr_actor and lfr_reason, which say who sends it by hand); for values that are no JSON.
     """
     values = {name: normalize_value(f"the field {name}", value) for name, value in (data or {}).items()}
     if not kind or not isinstance(kind, str):
         raise BadInput("an event needs a kind")
+    if kind == OPERATOR_ACTION:
+        raise BadInput(f"lfr itself sends {kind}, for what somebody has done: nobody else may say so")
     reserved = values.keys() & {"kind", "apiVersion", "at", ACTOR, ACTOR_REASON}
     if reserved:
         raise BadInput(f"the event's data may not have the field {min(reserved)}: lfr sets it")

@@ -208,6 +208,8 @@ def _with_condition(
             if seconds is None:
                 raise FatalProblem(value_offset, mismatch(name, value, DURATION_FORMAT))
             return replace(filter, ended_by_ms=now_ms - round(1000 * seconds))
+        case "text" | "reason" if not value:
+            raise FatalProblem(value_offset, f"{name}~ needs a text: an empty one is in all workflows")
         case "text":
             return replace(filter, text=value)
         case "reason":

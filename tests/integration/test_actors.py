@@ -216,3 +216,8 @@ def test_a_reset_says_who(store: Store, client: redis.Redis) -> None:
     assert reset_latch(store.acting(ANN), "l")["value"] == 1
     [action] = read_bus(client, store, "operator-action")
     assert (action["action"], action["latch"], action["lfr_reason"]) == ("reset-latch", "l", ANN.reason)
+
+
+def test_nobody_says_that_an_action_was_done_but_lfr(store: Store) -> None:
+    with pytest.raises(BadInput, match="nobody else may say so"):
+        send_event(store, "operator-action", {"action": "delete", "workflow": "workflow:x"})

@@ -77,6 +77,8 @@ def test_a_filter_is_read(text: str, expected: WorkflowFilter) -> None:
         ("flow= state=FAILED", "after flow= there must be a value", 6),
         ('reason~"a', 'this " has no end', 8),
         ('reason~"a"flow=b', "between two conditions there must be a space", 11),
+        ('flow=a text~""', "text~ needs a text", 13),  # where a shell's variable is empty
+        ('reason~""', "reason~ needs a text", 8),
         ("since=yesterday", 'since is "yesterday", but must be an age', 7),
         ("older=2026-01-31", 'older is "2026-01-31", but must be', 7),
         ("label.1=a", 'a label\'s name is "1"', 1),
