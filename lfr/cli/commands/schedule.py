@@ -35,6 +35,7 @@ _ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "trigger": ("NAME",),
     "backfill": ("NAME", "FROM", "TO"),
     "remove": ("NAME",),
+    "import": ("FILE",),
 }
 """What follows each word."""
 
@@ -44,6 +45,7 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "add": ("flow", *_TIMINGS, "at", "input"),
     "pause": ("reason",),
     "backfill": ("dry_run", "yes"),
+    "import": ("timezone", "output"),
 }
 """The options that go with each word, besides those of every word."""
 
@@ -64,14 +66,14 @@ _COLOURS: Final = {"missed": "red", "refused": "red", "paused": "yellow", "skipp
 def _add_arguments(parser: ArgumentParser) -> None:
     help = "what to do (default: list)"
     parser.add_argument("what", metavar="ACTION", nargs="?", default="list", choices=_ACTIONS, help=help)
-    help = "the schedule; with backfill, the first and the last time follow it"
+    help = "the schedule; with backfill, two times follow it; with import, the files"
     parser.add_argument("names", metavar="NAME", nargs="*", help=help)
     group = parser.add_argument_group("add")
     group.add_argument("--flow", metavar="NAME[@VERSION]", help="the stored flow to start (default: NAME)")
     group.add_argument("--cron", metavar="LINE", help="minute, hour, day of month, month, day of week")
     group.add_argument("--every", metavar="TIME", help="an interval, such as 15m")
     group.add_argument("--at", metavar="TIME", action="append", help="a time in ISO 8601; may be repeated")
-    group.add_argument("--timezone", metavar="ZONE", help="zone of --cron and --at (default: UTC)")
+    group.add_argument("--timezone", metavar="ZONE", help="zone of --cron and --at, or of what is imported")
     help = "while its last workflow runs: skip (the default), allow, queue or terminate"
     group.add_argument("--overlap", metavar="WORD", help=help)
     group.add_argument("--catch-up", metavar="TIME", help="how late a start may be (default: 1m)")
@@ -79,6 +81,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
     help = "pause it after so many failed workflows in a row"
     group.add_argument("--pause-after", metavar="NUMBER", help=help)
     group.add_argument("--input", metavar="JSON|@FILE", help="input of its workflows")
+    help = "with import: folder of the flow texts (default: this one)"
+    parser.add_argument("--output", metavar="DIR", help=help)
     add_flag(parser, "--dry-run", "with backfill: show what would be started")
     add_flag(parser, "--yes", "with backfill: do not ask")
     parser.add_argument("--reason", metavar="TEXT", help="with pause: why")
@@ -89,12 +93,18 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace, terminal: Terminal) -> int | None:
     what: str = arguments.what
     words = _ACTIONS[what]
-    if len(arguments.names) != len(words):
+    if len(arguments.names) != len(words) and not (what == "import" and arguments.names):
         raise UsageError(f"it is lfr schedule {' '.join((what, *words))} (lfr schedule --help)")
-    for option in {name for names in _OPTIONS.values() for name in names} - set(_OPTIONS.get(what, ())):
+    all_options = {name for names in _OPTIONS.values() for name in names}
+    for option in sorted(all_options - set(_OPTIONS.get(what, ()))):
         if getattr(arguments, option):
             flag = option.replace("_", "-")
             raise UsageError(f"--{flag} does not go with {what} (lfr schedule --help)")
+    if what == "import":
+        from lfr.cli.ui.import_schedules import import_schedules
+
+        folder, zone = arguments.output or ".", arguments.timezone
+        return import_schedules(arguments.names, folder, zone, terminal, as_json=arguments.json)
     if what in ("list", "show"):
         _show(arguments, terminal)
         return None
@@ -258,13 +268,14 @@ HANDLER = Handler(
     "Lists the schedules, each with its next time and what has become of the latest; shows one with its next "
     "twenty times. A schedule stands in a flow text, (- schedule: {cron: ...} -) in @flow, and `lfr apply` "
     "takes it up; add makes one by hand. trigger starts a workflow now; backfill starts one for each time "
-    "that lies behind.",
+    "that lies behind. import writes flow texts for crontabs and systemd timers.",
     (
         ("schedule", ""),
         ("schedule show nightly", "its next times, and its outcomes"),
         ("schedule add hourly --flow report --cron '5 * * * *'", "by hand"),
         ("schedule pause nightly --reason 'the store moves'", ""),
+        ("schedule import /etc/crontab backup.timer --output flows", "write flow texts for them"),
         ("schedule backfill nightly 2026-11-01 2026-11-08", "start what was missed"),
     ),
-    (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.CONFLICT, *CHANGE_ERRORS),
+    (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, ExitCode.CONFLICT, ExitCode.CANNOT_WRITE, *CHANGE_ERRORS),
 )
