@@ -28,13 +28,15 @@ class WorkflowState(StrEnum):
 
 
 class StepState(StrEnum):
-    """The state of one step of a workflow."""
+    """The state of one step of a workflow. STOPPED: it ran when its workflow was stopped, by terminate or by
+    its time limit; a restart starts it again."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
     DONE = "DONE"
     SKIPPED = "SKIPPED"
     FAILED = "FAILED"
+    STOPPED = "STOPPED"
 
 
 MAY_FOLLOW: dict[WorkflowState, frozenset[WorkflowState]] = {

@@ -26,6 +26,7 @@ export const STEP_STATES = {
   DONE: { label: "Done", ...CHECK },
   SKIPPED: { label: "Skipped", tone: "skipped", icon: "M2 3.5v9L7.5 8zM8 3.5v9L13.5 8z" },
   FAILED: { label: "Failed", ...CROSS },
+  STOPPED: { label: "Stopped", tone: "terminated", icon: "M3 3h10v10H3z" },
 };
 
 /** Return whether a workflow in this state has ended. */

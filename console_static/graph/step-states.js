@@ -4,7 +4,7 @@
 
 import { formatElapsed, formatClock } from "../format/times.js";
 
-const STATES = ["PENDING", "RUNNING", "DONE", "SKIPPED", "FAILED"];
+const STATES = ["PENDING", "RUNNING", "DONE", "SKIPPED", "FAILED", "STOPPED"];
 
 /**
  * @typedef {object} StepIndex the steps of a workflow, indexed
@@ -45,10 +45,11 @@ export function indexSteps(steps, length) {
  */
 export function deriveSubflowState(stepIndex, index, end) {
   const own = stepIndex.step(index).state;
-  if (own === "SKIPPED" || own === "FAILED" || own === "RUNNING") return own;
+  if (["SKIPPED", "FAILED", "RUNNING", "STOPPED"].includes(own)) return own;
   const counts = stepIndex.count(index + 1, end - 1);
   if (counts.FAILED) return "FAILED";
   if (counts.RUNNING) return "RUNNING";
+  if (counts.STOPPED) return "STOPPED";
   if (own === "PENDING") return "PENDING";
   return stepIndex.step(end).state === "PENDING"
     ? end > index + 1 && !isUntouched(counts)

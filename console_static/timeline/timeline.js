@@ -185,7 +185,7 @@ const STATE_BY_OUTCOME = {
   done: "DONE",
   failed: "FAILED",
   skipped: "SKIPPED",
-  stopped: "PENDING",
+  stopped: "STOPPED",
   delayed: "RUNNING",
 };
 const deriveState = (row, states) =>

@@ -34,6 +34,7 @@ _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
 _SYMBOLS: Final = {
     StepState.PENDING: "",
+    StepState.STOPPED: "■",
     StepState.RUNNING: "▶",
     StepState.DONE: "✓",
     StepState.SKIPPED: "↷",

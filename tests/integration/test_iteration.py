@@ -203,6 +203,26 @@ def test_terminate_and_restart_reach_the_items(store: Store, lifecycle: Stepper,
     assert inspect_workflow(store, id)["output"] == output
 
 
+def test_what_ran_when_its_workflow_was_terminated_is_stopped_and_has_an_end(
+    store: Store, lifecycle: Stepper, worker: Worker
+) -> None:
+    id = start_workflow(store, "a -> b", {"n": 1}).id
+    process_all(lifecycle)
+    terminate_workflow(store, id)
+    process_all(lifecycle)
+    workflow = inspect_workflow(store, id)
+    stopped = workflow["steps"][1]
+    assert (stopped["state"], stopped["ended"]) == ("STOPPED", workflow["ended"])
+    assert (stopped["input"], stopped["output"]) == ({"n": 1}, None)
+    assert workflow["steps"][2]["state"] == "PENDING"
+    restart_workflow(store, id)
+    process_all(lifecycle)
+    again = inspect_workflow(store, id)["steps"][1]
+    assert (again["state"], again["ended"], again["attempt"]) == ("RUNNING", None, 2)
+    finish(lifecycle, worker)
+    assert inspect_workflow(store, id)["state"] == "FINISHED"
+
+
 def test_a_parent_that_is_terminated_in_between_restarts_no_item(
     store: Store, lifecycle: Stepper, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,7 +57,7 @@ def test_what_runs_is_stopped_and_a_restart_has_new_time(
     assert (failed["state"], failed["reason"], failed["deadline"]) == ("FAILED", REASON, None)
     assert (failed["counts"]["running"], client.zcard(keys.TIMERS)) == (0, 0)
     states = {step["name"]: step["state"] for step in failed["steps"] if step["name"]}
-    assert states == {"a": "PENDING", "wait:delay": "PENDING", "b": "PENDING"}
+    assert states == {"a": "STOPPED", "wait:delay": "STOPPED", "b": "PENDING"}
     assert [(fact["event"], fact["reason"]) for fact in failed["history"][-2:]] == [
         ("timed-out", None),
         ("failed", REASON),
@@ -91,7 +91,7 @@ def test_items_stop_and_go_on(store: Store, client: redis.Redis, stepper: Make) 
     run(lifecycle)
     failed = inspect_workflow(store, id)
     assert (failed["state"], failed["reason"]) == ("FAILED", REASON)
-    assert [item["state"] for item in failed["steps"][1]["items"]["open"]] == ["PENDING"] * 2
+    assert [item["state"] for item in failed["steps"][1]["items"]["open"]] == ["STOPPED"] * 2
     assert [inspect_workflow(store, f"{id}/1.{item}")["state"] for item in (0, 1)] == ["TERMINATED"] * 2
     restart_workflow(store, id)
     run(lifecycle)

@@ -29,7 +29,10 @@ def format_step(terminal: Terminal, id: str, step: Mapping[str, Any]) -> Iterato
     yield f"{head}  {terminal.paint(state, STATE_COLOURS[state])}"
     for heading, text in _facts(step):
         yield f"  {heading:{_WIDTH}}{printable(text)}"
-    is_known = {"input": state in ("RUNNING", "DONE", "SKIPPED"), "output": state in ("DONE", "SKIPPED")}
+    is_known = {
+        "input": state in ("RUNNING", "DONE", "SKIPPED", "STOPPED"),
+        "output": state in ("DONE", "SKIPPED"),
+    }
     for heading in ("parameters", "input", "output"):
         if step[heading] is not None or is_known.get(heading):
             yield from _value(heading, step[heading])

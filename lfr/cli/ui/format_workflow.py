@@ -28,6 +28,7 @@ STATE_COLOURS: Final = {
     "DONE": "green",
     "FINISHED": "green",
     "SKIPPED": "dim",
+    "STOPPED": "dim",
     "FAILED": "red",
     "TERMINATING": "yellow",
     "TERMINATED": "yellow",

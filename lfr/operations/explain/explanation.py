@@ -158,6 +158,9 @@ class _Explainer:
             case StepState.FAILED:
                 cure = f"mend the reason, then lfr retry {record.id} {step['index']}; or lfr skip, to go on"
                 return Cause(CauseKind.FAILED, f"it failed at {step['ended']}: {step['reason']}", cure)
+            case StepState.STOPPED:
+                text = f"it was stopped at {step['ended']}, with its workflow"
+                return Cause(CauseKind.ENDED, text, f"lfr restart {record.id} starts it again")
             case StepState.PENDING:
                 return _explain_pending(record, flow, steps, step["index"])
         reason = f": {step['reason']}" if step["reason"] else ""

@@ -40,28 +40,28 @@ def describe_steps(flow: Flow, history: Iterable[HistoryEntry], record: Record) 
     Keys: index; name; base, the task behind the name, or empty; kind; state; started and ended, or None;
     attempt, 0 before the first; tries, its number since the step last ended (in a loop: in this turn);
     reason, of a failure, a retry or a skip by hand, else None; simulated, whether no worker has done its
-    latest attempt, or one of its items; of a resource also uri and sink. In a terminated workflow, steps that
-    were running are PENDING.
+    latest attempt, or one of its items; of a resource also uri and sink. Steps that
+    ran when their workflow was stopped are STOPPED, and ended then.
     """
     steps = {step.index: _describe_pending(step) for step in flow.own_steps}
     for entry in history:
         at = iso_time(entry.at_ms)
         for fact in entry.facts:
             if fact.kind is FactKind.TIMED_OUT:
-                _stop_running(steps.values())
+                _stop_running(steps.values(), at)
             elif fact.index is not None and fact.item is None:
                 _apply_fact(steps[fact.index], fact, at, entry)
             elif fact.index is not None and fact.is_simulated:
                 steps[fact.index]["simulated"] = True
     if record.state is WorkflowState.TERMINATED:
-        _stop_running(steps.values())
+        _stop_running(steps.values(), iso_time(record.ended_ms))
     return list(steps.values())
 
 
-def _stop_running(steps: Iterable[dict[str, Any]]) -> None:
+def _stop_running(steps: Iterable[dict[str, Any]], at: str | None) -> None:
     for step in steps:
         if step["state"] == StepState.RUNNING:
-            step["state"] = StepState.PENDING.value  # a restart starts it again
+            step["state"], step["ended"] = StepState.STOPPED.value, at
 
 
 def _apply_fact(step: dict[str, Any], fact: Fact, at: str | None, entry: HistoryEntry) -> None:
@@ -189,7 +189,7 @@ def _latest_rounds(history: Iterable[HistoryEntry]) -> dict[int, _Round]:
 
 
 def _stopped(state: StepState) -> StepState:
-    return StepState.PENDING if state is StepState.RUNNING else state
+    return StepState.STOPPED if state is StepState.RUNNING else state
 
 
 def _describe_items(record: Record, index: int, round: _Round) -> dict[str, Any]:

@@ -144,7 +144,15 @@ test("a folded subflow takes from its beginning to its end", () => {
 test("missing steps are pending", () => {
   const steps = indexSteps([{ index: 3, state: D }], 8);
   assert.equal(steps.step(7).state, P);
-  assert.deepEqual(steps.count(0, 7), { total: 8, PENDING: 7, RUNNING: 0, DONE: 1, SKIPPED: 0, FAILED: 0 });
+  assert.deepEqual(steps.count(0, 7), {
+    total: 8,
+    PENDING: 7,
+    RUNNING: 0,
+    DONE: 1,
+    SKIPPED: 0,
+    FAILED: 0,
+    STOPPED: 0,
+  });
 });
 
 const pane = { width: 1000, height: 600, top: 40, bottom: 32 };
