@@ -380,7 +380,7 @@ def used_events(match_key: str) -> str:
 
 
 def begun_calls(root: str, run: str) -> str:
-    """STRING: how many children of calls have begun for an outermost workflow; expires."""
+    """STRING: how many children of calls have begun for an outermost workflow; expires, and goes with it."""
     return f"workflows:calls:{root} {run}"
 
 

@@ -194,6 +194,7 @@ def test_nothing_is_left(
     with store.connect() as connection:
         remove_unused_field_sets(connection, 10**15)
     expected = {"workflows:run", "workflows:ends", "workflows:indexed", "workflows:stream", "waits:latches"}
+    expected |= {"workflows:flows", "workflows:searchable"}
     if claims:
         expected |= {"workflows:tasks:worker", "workflows:group:worker"}
         expected |= {"workflows:claims", "workflows:claims:version"}

@@ -202,7 +202,7 @@ def delete_workflow_commands(
     `own_keys` and `uses` are those of `load_own_data`. `references` says how many users these flows and texts
     have, this one included, as `watch_references` returns it. (DEL, ZREM, HINCRBY, HDEL)
     """
-    commands: list[Command] = [("DEL", *own_keys)]
+    commands: list[Command] = [("DEL", *own_keys, keys.begun_calls(record.id, record.run))]
     commands += unindex_commands(record.id, [record.state], record.name, record.labels)
     return commands + release_commands(references, uses)
 
