@@ -91,7 +91,7 @@ export function MatchActions({ where, onDone }) {
     ${Object.entries(WORKFLOW_ACTIONS)
       .filter(([, { role }]) => may(role))
       .map(
-        ([word, { label }]) => html`<button key=${word} class="quiet" onClick=${() => setAction(word)}>
+        ([word, { label }]) => html`<button key=${word} onClick=${() => setAction(word)}>
         ${label} all
       </button>`,
       )}
