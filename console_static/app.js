@@ -30,6 +30,7 @@ import {
   usePolledInstallation,
 } from "./state/installation.js";
 import { pickFilters } from "./state/list-filter.js";
+import { PauseBanner } from "./views/pauses.js";
 
 const PAGES = {
   workflows: WorkflowsPage,
@@ -126,6 +127,7 @@ function App() {
             ? html`<main><${TokenPage} onEnter=${signIn} /></main>`
             : html`<main key=${access.token}>
               <${Alarm} />
+              <${PauseBanner} />
               <${ErrorBoundary} key=${route.page + route.id}><${Page} /><//>
               <${DropZone} onFile=${receiveFile}>Drop a flow to start it, or an archive to restore it<//>
             </main>`

@@ -34,6 +34,7 @@ from lfr.operations.intervene import (
 )
 from lfr.operations.latches import list_latches, reset_latch
 from lfr.operations.list_workflows import count_workflows, list_workflows, make_filter
+from lfr.operations.pause import list_pauses, pause, pause_workflow, resume, resume_workflow
 from lfr.operations.prune import plan_prune, prune
 from lfr.operations.schedules import (
     add_schedule,
@@ -64,6 +65,12 @@ Descriptions: TypeAlias = list[dict[str, Any]]
 """A list of plain data, each as JSON shows it."""
 
 _ADDRESS_PARTS: Final = frozenset({"host", "port", "username", "password"})
+
+
+def _stops_deadlines(deadlines: str) -> bool:
+    if deadlines not in ("run", "stop"):
+        raise BadInput("deadlines must be run or stop")
+    return deadlines == "stop"
 
 
 class TimedOut(TimeoutError):
@@ -295,6 +302,35 @@ class Client:
         Raises Conflict if it runs or has finished, NotFound and BadInput.
         """
         return self._change(lambda store: restart_workflow(store, id).value)
+
+    def pause(self, id: str, *, deadlines: str = "run") -> str:
+        """Pause a workflow: what runs may end, and nothing new starts. Return its state, RUNNING.
+
+        With `deadlines="stop"`, deadlines stand still meanwhile. Raises Conflict if it does not run or is
+        paused, NotFound and BadInput.
+        """
+        stops_deadlines = _stops_deadlines(deadlines)
+        return self._change(lambda store: pause_workflow(store, id, stops_deadlines=stops_deadlines).value)
+
+    def resume(self, id: str) -> str:
+        """Let a paused workflow continue. Return its state. Raises Conflict if it is not paused, NotFound and
+        BadInput."""
+        return self._change(lambda store: resume_workflow(store, id).value)
+
+    def pause_all(self, scope: str = "all", name: str = "", *, deadlines: str = "run") -> dict[str, Any]:
+        """Pause everything, all workflows of a flow (scope `flow`), or all steps that invoke a task (`task`).
+        Return scope, name, since, deadlines. Raises Conflict if it is paused, and BadInput."""
+        stops_deadlines = _stops_deadlines(deadlines)
+        return self._change(lambda store: pause(store, scope, name, stops_deadlines=stops_deadlines))
+
+    def resume_all(self, scope: str = "all", name: str = "") -> dict[str, Any]:
+        """End what `pause_all` with the same scope and name began. Raises Conflict if it is not paused, and
+        BadInput."""
+        return self._change(lambda store: resume(store, scope, name))
+
+    def pauses(self) -> Descriptions:
+        """Return what is paused: scope (`workflow`, `flow`, `task`, `all`), name, since, deadlines."""
+        return list_pauses(self._store)
 
     def delete(self, id: str) -> None:
         """Delete a workflow that has ended, with its items. Raises Conflict if it runs, NotFound,

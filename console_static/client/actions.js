@@ -31,6 +31,22 @@ export const WORKFLOW_ACTIONS = {
     done: "is restarted",
     danger: false,
   },
+  pause: {
+    label: "Pause",
+    title: "Pause it: what runs may end, and nothing new starts until it is resumed",
+    ask: (subject) => `Pause ${subject}?`,
+    effect: "What runs may end, and its results are stored. Nothing new starts. Deadlines go on.",
+    done: "is paused",
+    danger: false,
+  },
+  resume: {
+    label: "Resume",
+    title: "Start what the pause has held back",
+    ask: (subject) => `Resume ${subject}?`,
+    effect: "The steps that the pause has held back start, unless another pause holds them back.",
+    done: "is resumed",
+    danger: false,
+  },
   delete: {
     label: "Delete",
     role: "admin",

@@ -3,7 +3,7 @@
 import { formatStepName } from "../state/workflow.js";
 import { describeActor } from "./actors.js";
 import { isolateBidi } from "./text.js";
-import { formatElapsed, formatUntil } from "./times.js";
+import { formatElapsed, formatExact, formatUntil } from "./times.js";
 
 const MAX_SENTENCES = 4;
 const MISSING_AFTER_MS = 5000; // a worker may just be starting
@@ -39,11 +39,20 @@ export function describeStatus(workflow, now) {
     return [{ tone: "terminating", text: `It finished, but ${isolateBidi(workflow.warning)}.` }];
   }
   if (state !== "RUNNING") return [];
+  /** @type {Sentence[]} */
+  const paused = workflow.paused
+    ? [
+        {
+          tone: "terminating",
+          text: `${formatPause(workflow.paused)}: what runs may end, nothing new starts.`,
+        },
+      ]
+    : [];
   const running = steps.filter((step) => step.state === "RUNNING" && step.kind !== "subflow");
   const sentences = running.map((step) => describeStep(step, workflow, now)).filter(Boolean);
   const others = sentences.splice(MAX_SENTENCES);
   if (others.length) sentences.push({ tone: "running", text: `and ${others.length} more steps` });
-  return sentences;
+  return [...paused, ...sentences];
 }
 
 /** @returns {Sentence} */
@@ -74,6 +83,14 @@ function describeStep(step, workflow, now) {
   }
   const predicate = (waits && describeWait(waits, now)) ?? describeProgress(step, now);
   return predicate && { tone: "running", step: step.index, waits, text: `${subject} ${predicate}` };
+}
+
+/** Return what is paused, and since when: `Everything is paused since ...`. */
+export function formatPause({ scope, name, since, deadlines }) {
+  const words = { all: "Everything", workflow: "It" };
+  const what = words[scope] ?? `The ${scope} ${isolateBidi(name)}`;
+  const stop = deadlines === "stop" ? ", deadlines stand still" : "";
+  return `${what} is paused since ${formatExact(since)}${stop}`;
 }
 
 /** Return a text that says that no live worker does a task, since when, and what to do. */

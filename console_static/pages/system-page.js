@@ -10,6 +10,7 @@ import { formatSize } from "../components/json-view.js";
 import { getJson, pathSegment } from "../client/api.js";
 import { formatDuration } from "../format/times.js";
 import { shortenId, workflowAddress } from "../state/address.js";
+import { PauseControls } from "../views/pauses.js";
 
 const POLL_MS = 2000;
 const QUEUE_SIZE = 20;
@@ -36,6 +37,7 @@ export function SystemPage() {
   const lengths = sumLengths(system.streams);
   return html`<section class="page system">
     <h1>System</h1>
+    <${PauseControls} />
     ${system.problems.map((text) => html`<p key=${text} class="alarm tone-terminating">${text}</p>`)}
     <h2 class="hidden">Overview</h2>
     <div class="cards">

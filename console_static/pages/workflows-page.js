@@ -262,6 +262,7 @@ const shortenRowId = (row) => {
 function renderNow(row) {
   if (row.reason) return html`<span class="tone-failed reason" title=${row.reason}>${row.reason}</span>`;
   if (hasEnded(row.state)) return null;
+  if (row.paused) return html`<span class="tone-terminating">paused</span>`;
   return `${row.counts.running} running`;
 }
 

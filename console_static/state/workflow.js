@@ -122,6 +122,7 @@ const factKey = ({ at, index, item, event, attempt }) => [at, index, item, event
 /** Return whether an update may change what only the whole workflow has: waits, items, actions. */
 export const needsReload = (update, workflow) =>
   update.state !== workflow.state ||
+  update.paused?.since !== workflow.paused?.since ||
   update.changes.some(
     (change) =>
       change.item !== null ||

@@ -16,6 +16,8 @@ const TONES = {
   terminated: "terminated",
   skipped: "skipped",
   restarted: "running",
+  paused: "terminating",
+  resumed: "running",
 };
 
 export function HistoryView({ workflow, facts, now, onChoose }) {

@@ -57,6 +57,8 @@ _ROWS = (
     Command("latches", WORKFLOWS, "list latches with their waiters, or reset one to zero"),
     Command("terminate", WORKFLOWS, "stop a workflow"),
     Command("restart", WORKFLOWS, "continue a failed or terminated workflow"),
+    Command("pause", WORKFLOWS, "start nothing new: of a workflow, a flow, a task, or at all"),
+    Command("resume", WORKFLOWS, "end a pause"),
     Command("delete", WORKFLOWS, "delete workflows that have ended"),
     Command("prune", WORKFLOWS, "delete all workflows that ended long ago"),
     Command("archive", WORKFLOWS, "write a workflow to one JSON document"),

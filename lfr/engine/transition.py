@@ -121,6 +121,8 @@ class FactKind(StrEnum):
     FINISHED = "finished"
     TERMINATED = "terminated"
     RESTARTED = "restarted"
+    PAUSED = "paused"
+    RESUMED = "resumed"
     TIMED_OUT = "timed-out"
     """It has taken too long: what ran was stopped. It fails at the same time."""
 
@@ -183,6 +185,7 @@ class Start:
 
     input  for an iterated step, the list of its items, or None to go on with the items that it has
     delay  seconds until the attempt starts; it counts as running meanwhile
+    is_held  whether a pause holds it back; it counts as running meanwhile, see `lfr.engine.pauses`
     tries  the number of the attempt since the step last ended, from 1: in a loop, each turn begins with 1
     """
 
@@ -192,6 +195,7 @@ class Start:
     attempt: int
     delay: float = 0.0
     tries: int = 1
+    is_held: bool = False
 
 
 @dataclass(slots=True)

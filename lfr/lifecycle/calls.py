@@ -193,7 +193,7 @@ class CallsProcessor:
             return change, []
         child = ItemId(id, index, 0, change.counts.round)
         run = workflow.record.run
-        commands = begin_child_commands(routes, child, *begun, run, shared)
+        commands = begin_child_commands(routes, child, *begun, run, shared, workflow.hold)
         return change, [*commands, item_counts_command(id, index, change.counts)]
 
     def _resolve(

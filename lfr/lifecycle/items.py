@@ -262,7 +262,8 @@ class ItemsProcessor:
             return [*commands, delete_items_command(id, index)]
         commands += new_items_commands(id, index, change.new_items)  # also if none begins: for a restart
         items = [ItemId(id, index, number, counts.round) for number in change.begins]
-        commands += begin_items_commands(routes, part, items, inputs, workflow.record.run, shared)
+        run, hold = workflow.record.run, workflow.hold
+        commands += begin_items_commands(routes, part, items, inputs, run, shared, hold)
         return [*commands, item_counts_command(id, index, counts)]
 
     def _result(self, connection: Connection, id: str, change: ItemsTransition) -> StepResult:

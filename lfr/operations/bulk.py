@@ -46,7 +46,11 @@ class BulkAction(StrEnum):
 
 
 _STATES: Final[Mapping[BulkAction, tuple[WorkflowState, ...]]] = {
-    **{BulkAction(action.value): states_that_permit(action) for action in WorkflowAction},
+    **{
+        action: states_that_permit(WorkflowAction(action.value))
+        for action in BulkAction
+        if action is not BulkAction.RETRY
+    },
     BulkAction.RETRY: (WorkflowState.FAILED, WorkflowState.TERMINATED),
 }
 """The states of a workflow in which each action is possible. A task that runs is not retried: nothing would

@@ -18,6 +18,7 @@ from lfr.operations.inspect.workflow import load_attempt_progress, require_flow,
 from lfr.operations.workers import MissingWorker, find_missing_workers, task_of
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
+from lfr.store.queues.pauses import read_pauses
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.workflows.history import HistoryEntry, entry_order, read_record_and_history
 from lfr.store.workflows.load import Record
@@ -131,7 +132,7 @@ class _Follower:
         running = {} if record.state is WorkflowState.TERMINATED else self._running
         latest = dict(islice(reversed(running.items()), _MAX_PROGRESS))
         progress = load_attempt_progress(self._connection, self._id, record.run, latest)
-        update = summarize(record)
+        update = summarize(record, read_pauses(self._connection))
         update["counts"]["total"] = self._flow.size
         if with_waits:
             waiting = {

@@ -19,6 +19,7 @@ from lfr.operations.permitted_actions import WorkflowAction, check_action, check
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import MAY_FOLLOW, WorkflowState
 from lfr.store import keys
+from lfr.store.queues.pauses import forget_commands
 from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
@@ -259,7 +260,7 @@ def delete_workflow_if(store: Store, flows: FlowCache, id: str, condition: Condi
 
         def attempt() -> tuple[list[Command] | None, bool]:
             nonlocal stopped_run
-            _, workflow = load_whole(connection, flows, RouteCache(store), id)
+            routes, workflow = load_whole(connection, flows, RouteCache(store), id)
             record = load_records(connection, [id])[0]
             if condition is not None and (
                 record is None or not (condition(record) or record.run == stopped_run)
@@ -273,7 +274,8 @@ def delete_workflow_if(store: Store, flows: FlowCache, id: str, condition: Condi
                 terminate_run(store, connection, id, record.run)
                 stopped_run = record.run  # it was as the condition needs it, until now
                 raise ReadAgain
-            return _delete_commands(store, connection, flows, record, workflow.flow) + note, True
+            commands = _delete_commands(store, connection, flows, record, workflow.flow)
+            return [*commands, *forget_commands(routes.pauses, id), *note], True
 
         return retry_until_committed(connection, attempt)
 

@@ -14,6 +14,7 @@ from lfr.operations.inspect.summary import summarize
 from lfr.operations.select_workflows import Position, select_workflows
 from lfr.operations.workflow_filter import WorkflowFilter, parse_filter, parse_states
 from lfr.store import keys
+from lfr.store.queues.pauses import read_pauses
 from lfr.store.redis.connection import Store, read_time_ms
 from lfr.store.stream.entries import read_last_id
 from lfr.store.workflows.queries import count_all, count_states, load_records
@@ -87,8 +88,9 @@ def list_page(
         selection = select_workflows(
             connection, filter or WorkflowFilter(), position, count=size, with_lost=True
         )
+        pauses = read_pauses(connection)
     return Page(
-        [summarize(record) for record in selection.records],
+        [summarize(record, pauses) for record in selection.records],
         format_cursor(selection.next),
         selection.examined,
         selection.candidates,
@@ -154,7 +156,8 @@ def follow_workflow_list(
                 selection = select_workflows(
                     connection, filter, count=_FOLLOWED, max_cost=_MAX_COST_TO_FOLLOW, with_lost=True
                 )
-            newest = {record.id: summarize(record) for record in selection.records}
+                pauses = read_pauses(connection)
+            newest = {record.id: summarize(record, pauses) for record in selection.records}
             changed = [workflow for id, workflow in newest.items() if followed.get(id) != workflow]
             removed = _select_removed(store, [id for id in followed if id not in newest], filter)
             new_counts = count_workflows(store)

@@ -21,6 +21,8 @@ class WorkflowAction(StrEnum):
     RESTART = "restart"
     DELETE = "delete"
     ARCHIVE = "archive"
+    PAUSE = "pause"
+    RESUME = "resume"
 
 
 _LEADS_TO = {
@@ -33,14 +35,19 @@ _PARTICIPLES = {
     WorkflowAction.RESTART: "restarted",
     WorkflowAction.DELETE: "deleted",
     WorkflowAction.ARCHIVE: "archived",
+    WorkflowAction.PAUSE: "paused",
+    WorkflowAction.RESUME: "resumed",
 }
 
 
-def check_action(action: WorkflowAction, id: str, state: WorkflowState | None) -> None:
+def check_action(
+    action: WorkflowAction, id: str, state: WorkflowState | None, *, is_paused: bool = False
+) -> None:
     """Raise an error if the workflow `id`, whose state this is, does not permit an action.
 
-    The state is None if there is no such workflow: raises NotFound. Raises Conflict if the state forbids the
-    action, and for a child, whatever its state: it permits no action of its own.
+    `is_paused`: the workflow itself, not its flow or everything. The state is None if there is no such
+    workflow: raises NotFound. Raises Conflict if the state forbids the action, and for a child, whatever its
+    state: it permits no action of its own.
     """
     item = parse_item_id(id)
     participle = _PARTICIPLES[action]
@@ -52,6 +59,12 @@ def check_action(action: WorkflowAction, id: str, state: WorkflowState | None) -
         raise NotFound(f"there is no workflow {id}")
     if action in _LEADS_TO and _LEADS_TO[action] not in MAY_FOLLOW[state]:
         raise Conflict(f"{id} is {state} and cannot be {participle}")
+    if action is WorkflowAction.PAUSE and is_paused:
+        raise Conflict(f"{id} is paused already", hint=f"lfr resume {id} continues it")
+    if action is WorkflowAction.PAUSE and state.has_ended:
+        raise Conflict(f"{id} is {state} and cannot be paused")
+    if action is WorkflowAction.RESUME and not is_paused:
+        raise Conflict(f"{id} is not paused", hint="lfr status shows what is paused")
     if action is WorkflowAction.DELETE and not state.has_ended:
         raise Conflict(f"{id} is {state} and cannot be deleted", hint="terminate it first")
 
@@ -78,9 +91,12 @@ def check_step_action(action: StepAction, id: str, flow: Flow, progress: Progres
         raise Conflict(f"step {index} of {id}: {reason}")
 
 
-def describe_actions(id: str, state: WorkflowState) -> dict[str, str | None]:
+def describe_actions(id: str, state: WorkflowState, *, is_paused: bool = False) -> dict[str, str | None]:
     """Return, for each action on the workflow, why it is not possible now; None if it is possible."""
-    return {action.value: _reason(partial(check_action, action, id, state)) for action in WorkflowAction}
+    return {
+        action.value: _reason(partial(check_action, action, id, state, is_paused=is_paused))
+        for action in WorkflowAction
+    }
 
 
 def describe_step_actions(id: str, flow: Flow, progress: Progress, index: int) -> dict[str, str | None]:

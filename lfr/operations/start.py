@@ -56,7 +56,7 @@ def start_workflow(
     stored flow, for the record; `start_stored_flow` finds it. `labels`, an object, come on top of those of
     the flow (`lfr.labels`). Without a `workflow_id`, the id is generated. A call with the same `workflow_id`,
     flow and input as an earlier one starts nothing, and changes no labels. Returns as soon as the workflow is
-    stored.
+    stored. While its flow or everything is paused, its steps are held.
 
     Raises FlowError; BadInput for the id, the input, the labels or the base; Conflict if the id belongs to
     another workflow; and the errors of `Connection.execute`.
@@ -146,6 +146,7 @@ class WorkflowStart:
                 name=self._name,
                 version=self._version,
                 labels=self._labels,
+                hold=routes.pauses.hold_of(id, [flow.name or self._name]),
             ),
         ]
 

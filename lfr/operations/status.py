@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from lfr import events
+from lfr.operations.inspect.summary import describe_pause
 from lfr.operations.status_problems import find_problems
 from lfr.operations.workers import explain_absence
 from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.processes import Heartbeat
 from lfr.store.queues.backlog import GroupState, StreamState, WaitingTasks, read_streams, read_unclaimed
+from lfr.store.queues.pauses import read_pauses
 from lfr.store.queues.routes import OWN_GROUPS
 from lfr.store.queues.workforce import Workforce, read_lapses, read_workforce
 from lfr.store.redis.connection import Store
@@ -22,6 +24,8 @@ from lfr.store.stream.groups import role_of_group
 _NEARLY_FULL: Final = 0.9
 
 _PROCESS_KEYS: Final = ("name", "role", "host", "pid", "version", "since", "passes", "events")
+
+_MAX_PAUSES: Final = 100
 
 _MAX_UNCLAIMED: Final = 100
 """How many unclaimed tasks are listed, by name."""
@@ -53,6 +57,7 @@ def load_status(store: Store) -> dict[str, Any]:
     latches       how many there are
     workflows     how many there are in each state
     schedules     count; due, how many are neither paused nor over; problems, what is wrong, by name
+    pauses        up to 100 pauses, each as `describe_pause` describes it; paused, how many there are
     problems      what is wrong, and what to do about it: texts
 
     Raises Unreachable, Refused.
@@ -66,6 +71,7 @@ def load_status(store: Store) -> dict[str, Any]:
         lapses = read_lapses(connection, workers)
         unclaimed = read_unclaimed(connection)
         schedules = {**count_schedules(connection), "problems": load_problems(connection)}
+        pauses = list(read_pauses(connection))
     status: dict[str, Any] = {
         "redis": {**statistics.server, "warnings": list(_warnings(store, statistics.server))},
         "roles": [_describe_process(heartbeat) for heartbeat in workforce.heartbeats],
@@ -79,6 +85,8 @@ def load_status(store: Store) -> dict[str, Any]:
         "latches": statistics.latches,
         "schedules": schedules,
         "workflows": {state.value: statistics.workflows[state] for state in WorkflowState},
+        "paused": len(pauses),
+        "pauses": [describe_pause(pause) for pause in pauses[:_MAX_PAUSES]],
     }
     return {**status, "problems": list(find_problems(status))}
 

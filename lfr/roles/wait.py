@@ -74,7 +74,8 @@ class WaitTasks(Consumer):
         if work.has_opened_countdowns:
             complete_opened_countdowns(connection, work.now_ms)
         if work.has_due_timers:
-            end_due_waits(connection, work.now_ms, count=self.store.settings.batch)
+            count = self.store.settings.batch
+            end_due_waits(connection, work.now_ms, count=count, has_pauses=work.has_pauses)
         if self._order.held_ids:
             self._process_ready(connection, self._order.release(connection))
         if work.has_opened_countdowns or work.has_due_timers:

@@ -20,14 +20,15 @@ _OWN: Final = re.compile(rf"(?:{'|'.join(_FIRST_WORDS)}):.*|.*{_BASE_URL.pattern
 _OWN_WITH_A_PREFIX: Final = re.compile(
     r"""(?:[\w./-]+:)+(?:
         workflow:(?:[^:]*-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}.* | workflow:latch:.*
-        | workflows:(?:all|dead|run|ends|receipts|claims|pointers|un\w+|foreign|housekeeper|indexed|stream)
-        | workflows:(?:flows|searchable|tokens) | workflows:calls:.*
+        | workflows:(?:all|dead|run|ends|receipts|claims|pauses|pointers|un\w+|foreign|housekeeper)
+        | workflows:(?:indexed|stream|flows|searchable|tokens) | workflows:calls:.*
         | workflows:(?:process|processes|claims|group|receipts|stale|state|tasks|unclaimed|flow|label)(?::.*)?
         | littleflow:config:env-prefix
         | flow:(?:text:[0-9a-f]{32} | [0-9a-f]{64})
         | flows:(?:refs|names) | flows:schedules(?::due|:problems)?
         | flows:(?:versions|schedule|outcomes):.* | receipts:logged
-        | waits:(?:latches|timers|countdowns|kinds|deadlines|workflows|delayed)
+        | waits:(?:latches|countdowns|kinds|delayed|held)
+        | waits:(?:timers|deadlines|workflows)(?::standing)?
         | waits:(?:latch|holders|opened|fields|counts|place|event|kept|free|taken)(?::.*)?
     )""",
     re.DOTALL | re.VERBOSE | re.ASCII,
@@ -63,7 +64,8 @@ CLAIMS = "workflows:claims"
 """HASH: the name of a task, or a prefix as `request:*` -> the group that has claimed it."""
 
 CLAIMS_VERSION = "workflows:claims:version"
-"""STRING: a text that changes with CLAIMS, and when tasks are moved. Who routes events watches it."""
+"""STRING: a text that changes with CLAIMS and PAUSES, and when tasks are moved. Who routes events watches
+it."""
 
 UNSORTED = "workflows:unsorted"
 """SET: the groups whose queues may hold tasks that the group no longer claims."""
@@ -146,8 +148,22 @@ WORKFLOW_DEADLINES = "waits:workflows"
 """ZSET: the ids of the running workflows that may take a limited time, by their deadline in milliseconds
 since the epoch."""
 
+PAUSES = "workflows:pauses"
+"""HASH: what is paused (`all`, `flow NAME`, `task NAME`, or the id of a workflow) -> since when and how, as
+JSON, see `lfr.store.queues.pauses`. Who changes it changes CLAIMS_VERSION, too."""
+
 DELAYED_STARTS = "waits:delayed"
 """ZSET: `attempt_member`, retries that are delayed, by their due time in milliseconds since the epoch."""
+
+HELD_STARTS = "waits:held"
+"""ZSET: `attempt_member`, attempts that a pause holds back, by when they would have started, in milliseconds
+since the epoch. A resume moves all of them to DELAYED_STARTS."""
+
+
+def standing(key: str) -> str:
+    """ZSET: those members of TIMERS, DEADLINES or WORKFLOW_DEADLINES that were due while they stand still, by
+    when they were due."""
+    return f"{key}:standing"
 
 
 BASE_URL_PREFIX = "littleflow:config:env-prefix"
@@ -290,8 +306,8 @@ def task_progress(workflow: str, index: int) -> str:
 
 
 def delayed_start(workflow: str, index: int, attempt: int, run: str) -> str:
-    """STRING: the start-task event of a delayed attempt, in lines of JSON: its values and its timeout, its
-    input, its parameters."""
+    """STRING: the start-task event of an attempt that is delayed or held back, in lines of JSON: its values
+    and its timeout, its input, its parameters."""
     return f"{workflow}:start:{index}.{attempt}{_run_suffix('.', run)}"
 
 

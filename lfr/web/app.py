@@ -29,6 +29,7 @@ from lfr.web.routes import (
     flows,
     latches,
     live,
+    pauses,
     schedules,
     start,
     status,
@@ -53,6 +54,7 @@ _RESOURCES = (
     live,
     events,
     latches,
+    pauses,
     schedules,
     tokens,
 )

@@ -331,3 +331,26 @@ def test_the_banner_says_that_a_part_of_the_flow_never_ran(installation: Install
     id = installation.lfr.run(":w A -> B -> :w")
     page.goto(installation.page(id))
     expect(page.locator(".what-now")).to_contain_text("It finished, but its end can never be reached: A can")
+
+
+def test_a_workflow_is_paused_and_everything(installation: Installation, page: Page) -> None:
+    id = installation.lfr.run("@flow held\na -> b", {})
+    page.goto(installation.page(id))
+    actions = page.locator(".actions")
+    actions.get_by_role("button", name="Pause").click()
+    page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    expect(page.locator(".what-now")).to_contain_text("It is paused since")
+    installation.end(id, 1, {})
+    expect(page.locator('.graph .node[data-index="1"]')).to_contain_text("Done")
+    expect(page.locator('.graph .node[data-index="2"]')).not_to_contain_text("Running")
+    actions.get_by_role("button", name="Resume").click()
+    page.get_by_role("dialog").get_by_role("button", name="Resume").click()
+    expect(page.locator('.graph .node[data-index="2"]')).to_contain_text("Running")
+    page.goto(f"{installation.url}/system")
+    page.get_by_role("button", name="Pause everything").click()
+    page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    banner = page.locator(".alarm", has_text="Everything is paused since")
+    expect(banner).to_be_visible()
+    banner.get_by_role("button", name="Resume").click()
+    expect(banner).to_have_count(0)
+    assert installation.lfr.pauses() == []

@@ -169,14 +169,14 @@ MUTATIONS: Final = (
     Mutation(
         "leave delayed starts of attempts that are over",
         "lfr/store/workflows/commit.py",
-        "    if starts:\n",
-        "    if not starts and id == '':\n",
+        "    yield from forget_start_commands(starts)\n",
+        "    yield from forget_start_commands([])\n",
         _tests("test_attempts.py", "test_leftovers.py"),
     ),
     Mutation(
         "fire a delayed start without WATCH",
         "lfr/store/workflows/attempt_timers.py",
-        "    routes = route_cache.watch(connection, *start_keys)\n",
+        "    routes = route_cache.watch(connection, *start_keys.values())\n",
         "    routes = route_cache.watch(connection)\n",
         _tests("test_attempts.py"),
     ),

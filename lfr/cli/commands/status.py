@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
-from lfr.cli.ui.format_values import format_start
+from lfr.cli.ui.format_values import format_pause, format_start
 from lfr.cli.ui.options import add_connection_options, add_flag, open_store
 from lfr.cli.ui.table import Cell, Column, Row, format_table
 from lfr.cli.ui.terminal import Terminal
@@ -50,6 +50,8 @@ _UNIT_COLUMNS = (
     Column("restarts", align_right=True),
     Column("says"),
 )
+
+_MAX_PAUSES: Final = 5
 
 _MAX_UNCLAIMED: Final = 10
 """How many unclaimed tasks are listed."""
@@ -98,7 +100,7 @@ def find_problems(status: Mapping[str, Any], units: Sequence[UnitState]) -> Iter
 def _print(terminal: Terminal, address: str, status: Mapping[str, Any], units: Sequence[UnitState]) -> None:
     if status:
         for heading, text in _summary(address, status):
-            terminal.print(f"{terminal.paint(f'{heading:14}', 'dim')}{text}")
+            terminal.print(f"{terminal.paint(f'{heading:14}', 'dim')}{printable(text)}")
         _print_table(terminal, _ROLE_COLUMNS, [_role_row(role) for role in status["roles"]])
         _print_table(terminal, _GROUP_COLUMNS, [_group_row(group) for group in status["groups"]])
         unclaimed = status["unclaimed"][:_MAX_UNCLAIMED]
@@ -123,7 +125,15 @@ def _summary(address: str, status: Mapping[str, Any]) -> Iterator[tuple[str, str
     yield "unclaimed", _counts({"on the stream": unclaimed})
     yield "dead letters", f"{status['dead_letters']:,}"
     yield "workflows", _counts({name.lower(): count for name, count in status["workflows"].items()})
+    if status["paused"]:
+        yield "paused", _format_pauses(status)
     yield "waiting", _counts({**status["timers"], "latches": status["latches"]})
+
+
+def _format_pauses(status: Mapping[str, Any]) -> str:
+    names = [format_pause(pause) for pause in status["pauses"][:_MAX_PAUSES]]
+    more = status["paused"] - len(names)
+    return ", ".join(names) + (f" and {more:,} more" if more else "")
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from lfr.values.json import Json
 
@@ -70,3 +72,11 @@ def format_date_time(text: str | None) -> str:
 def short_json(value: Json) -> str:
     """Format JSON for people: in one line, without escaping letters outside ASCII."""
     return json.dumps(value, ensure_ascii=False)
+
+
+def format_pause(pause: Mapping[str, Any]) -> str:
+    """Return what is paused and since when: `the flow order since 2026-01-31 18:00:00`."""
+    scope, name = pause["scope"], pause["name"]
+    what = "everything" if scope == "all" else name if scope == "workflow" else f"the {scope} {name}"
+    deadlines = ", deadlines stand still" if pause["deadlines"] == "stop" else ""
+    return f"{what} is paused since {format_date_time(pause['since'])}{deadlines}"

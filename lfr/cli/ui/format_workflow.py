@@ -10,6 +10,7 @@ from typing import Any, Final
 from lfr.cli.ui.format_values import (
     format_date_time,
     format_duration,
+    format_pause,
     format_start,
     format_time,
     seconds_between,
@@ -82,7 +83,8 @@ def format_workflow(terminal: Terminal, workflow: Mapping[str, Any]) -> Iterator
     not done; up to ten children of calls.
     """
     state = workflow["state"]
-    yield f"{terminal.paint(workflow['id'], 'bold')}  {terminal.paint(state, STATE_COLOURS[state])}"
+    paused = terminal.paint("  paused", "yellow") if workflow["paused"] else ""
+    yield f"{terminal.paint(workflow['id'], 'bold')}  {terminal.paint(state, STATE_COLOURS[state])}{paused}"
     for heading, text in _overview(workflow):
         yield truncate(f"  {heading:9}{printable(text)}", terminal.width)
     yield ""
@@ -143,6 +145,8 @@ def _overview(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     elapsed = format_duration(seconds_between(workflow["started"], workflow["ended"]))
     end = format_date_time(workflow["ended"]) if workflow["ended"] else "not yet"
     yield "ended", f"{end} ({elapsed})"
+    if workflow["paused"]:
+        yield "paused", format_pause(workflow["paused"])
     if workflow["deadline"]:
         yield "deadline", format_date_time(workflow["deadline"])
     yield "input", short_json(workflow["input"])
@@ -201,7 +205,7 @@ def format_list(terminal: Terminal, workflows: Sequence[Mapping[str, Any]]) -> I
         ids = [id.removeprefix("workflow:") for id in ids]
     rows = [
         [
-            Cell(workflow["state"], STATE_COLOURS[workflow["state"]]),
+            _state_cell(workflow),
             format_start(workflow["started"]),
             format_duration(seconds_between(workflow["started"], workflow["ended"])),
             workflow["name"],
@@ -215,6 +219,11 @@ def format_list(terminal: Terminal, workflows: Sequence[Mapping[str, Any]]) -> I
         yield line
         if workflow["reason"]:
             yield terminal.paint(truncate(f"    {printable(workflow['reason'])}", width), "red")
+
+
+def _state_cell(workflow: Mapping[str, Any]) -> Cell:
+    state = workflow["state"]
+    return Cell(f"{state} paused", "yellow") if workflow["paused"] else Cell(state, STATE_COLOURS[state])
 
 
 def _step_row(step: Mapping[str, Any]) -> Row:
@@ -245,6 +254,8 @@ def _result_cell(step: Mapping[str, Any]) -> str | Cell:
     if step["state"] == "SKIPPED":
         skipped = f"{step['reason']}: {short_json(step['output'])}"
         return Cell(skipped if step["reason"] else "its guard said no", "dim")
+    if wait and "pause" in wait:
+        return Cell(f"held: {format_pause(wait['pause'])}", "yellow")
     if wait and "worker" in wait:
         begun = f"{_format_items(items)}; " if items and items["total"] is not None else ""
         return Cell(begun + wait["message"], "yellow")

@@ -7,12 +7,14 @@ from typing import Any
 from uuid import uuid4
 
 from lfr.engine.interventions import terminate
+from lfr.engine.pauses import Pause, PauseScope
 from lfr.engine.transition import Progress, StepProgress
 from lfr.errors import Conflict, NotFound
 from lfr.flow import Flow, FlowParts
 from lfr.item_ids import is_item
 from lfr.operations.archive.littleflow import convert_littleflow_archive, is_littleflow_archive
 from lfr.operations.archive.parse import FORMAT, VERSION, parse_archive
+from lfr.operations.inspect.summary import describe_pause
 from lfr.operations.inspect.workflow import require_flow
 from lfr.operations.lost_workflows import missing_workflow, remains_in_the_way
 from lfr.operations.operator_actions import note_action
@@ -25,6 +27,7 @@ from lfr.operations.workflow_ids import (
     parse_workflow_id,
 )
 from lfr.states import WorkflowState
+from lfr.store.queues.pauses import pause_commands, watch_pauses
 from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import Command, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
@@ -62,8 +65,11 @@ def archive_workflow(store: Store, id: str) -> dict[str, Any]:
             flow = require_flow(connection, id)
             try:
                 snapshot = load_snapshot(connection, id, flow, FlowCache())
+                pause = watch_pauses(connection).workflows.get(id)
             except WorkflowMissing as missing:
                 return [], NotFound(f"{missing} is gone from Redis")
+            if pause is not None:
+                snapshot["record"]["paused"] = {"deadlines": describe_pause(pause)["deadlines"]}
             return [], {"format": FORMAT, "version": VERSION, "id": id, "flow": flow.to_dict(), **snapshot}
 
         document = retry_until_committed(connection, attempt)
@@ -106,7 +112,7 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
 
         def attempt() -> tuple[list[Command], str]:
             nonlocal id
-            _, record, is_stored = watch_new(connection, RouteCache(store), id, flow.digest)
+            routes, record, is_stored = watch_new(connection, RouteCache(store), id, flow.digest)
             is_half_lost = record is None and has_remains(connection, id)
             if is_half_lost and connection.transact([]) is None:
                 raise ReadAgain  # it has just been created
@@ -120,6 +126,10 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
                 raise ReadAgain
             commands = use_flow_commands(flow, stopped["record"]["source"], is_stored=is_stored)
             commands += snapshot_commands(id, flow, stopped, generate_run(), parts)
+            if (paused := snapshot["record"].get("paused")) is not None:
+                stops_deadlines = paused["deadlines"] == "stop"
+                pause = Pause(PauseScope.WORKFLOW, id, routes.now_ms, stops_deadlines)
+                commands += pause_commands(pause)
             commands.append(note_stream_command(store.stream))
             labels = stopped["record"].get("labels", {})
             commands += index_commands(id, state, started_ms, stopped["record"]["name"], labels)

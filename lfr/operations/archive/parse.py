@@ -30,7 +30,8 @@ FORMAT: Final = "lfr-workflow"
 VERSION: Final = 1
 
 _FACTS: Final = re.compile(
-    r"([-+=~!^]\d{1,7}(/\d{1,9})?(\.\d{1,9})?\*?|finished|failed|terminated|restarted|timed-out)( (?!$)|$)",
+    r"([-+=~!^]\d{1,7}(/\d{1,9})?(\.\d{1,9})?\*?"
+    r"|finished|failed|terminated|restarted|paused|resumed|timed-out)( (?!$)|$)",
     re.ASCII,
 )
 _COUNT: Final = whole_number(0, 10**12)
@@ -143,6 +144,7 @@ class _SnapshotParser:
                 "simulated": _field(record, "simulated", _COUNT, 0),
                 **({"version": _field(record, "version", _COUNT)} if "version" in record else {}),
                 **({"labels": _parse_labels(record["labels"])} if "labels" in record and not depth else {}),
+                **({"paused": _parse_paused(record)} if "paused" in record else {}),
             },
             "counts": counts,
             "steps": progress,
@@ -254,6 +256,13 @@ def _parse_history_entry(entry: Json, steps: range) -> dict[str, Any]:
     fields: dict[str, Any] = {"at": _field(entry, "at", _TIME), "facts": facts}
     texts = {name: _field(entry, name, TEXT, "") for name in ("reason", "actor", "actor_reason")}
     return {**fields, **{name: text for name, text in texts.items() if text}}
+
+
+def _parse_paused(record: dict[str, Any]) -> dict[str, str]:
+    deadlines = _field(_field(record, "paused", OBJECT), "deadlines", TEXT)
+    if deadlines not in ("run", "stop"):
+        raise _bad("its deadlines neither run nor stop while it is paused")
+    return {"deadlines": deadlines}
 
 
 def _parse_state(record: dict[str, Any]) -> str:

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from lfr import events
+from lfr.engine.pauses import Pause, Pauses
 from lfr.engine.transition import FactKind
 from lfr.item_ids import parse_item_id
+from lfr.states import WorkflowState
 from lfr.store.workflows.history import HistoryEntry
 from lfr.store.workflows.load import Record
 from lfr.values.times import MAX_TIME_MS, MIN_TIME_MS
@@ -17,16 +19,19 @@ _MAX_CHANGES: Final = 20
 """How many changes by hand are described."""
 
 
-def summarize(record: Record) -> dict[str, Any]:
-    """Describe a workflow as a whole.
+def summarize(record: Record, pauses: Pauses) -> dict[str, Any]:
+    """Describe a workflow as a whole. `pauses` are all that are in force.
 
     Keys: id, name (of its flow), version (of the stored flow, else None), state, reason (of a failure, else
     None), started, ended (None: it runs), labels (texts by name), parent (the id of the workflow that an item
     belongs to, else None), counts: total, the number of steps (None if the record lacks it), and how many are
-    running, done, skipped, failed; simulated, how many attempts or items no worker has done. In a loop, a
-    step counts each time that it ends.
+    running, done, skipped, failed; simulated, how many attempts or items no worker has done; paused, the
+    pause that holds back all its steps, as `describe_pause` describes it (None: none). In a loop, a step
+    counts each time that it ends.
     """
     item = parse_item_id(record.id)
+    own = pauses.of_workflow(record.id, [record.name])
+    is_over = record.state is WorkflowState.FINISHED
     return {
         "id": record.id,
         "name": record.name,
@@ -45,6 +50,18 @@ def summarize(record: Record) -> dict[str, Any]:
             "failed": record.failed,
             "simulated": record.simulated,
         },
+        "paused": describe_pause(own[0]) if own and not is_over else None,
+    }
+
+
+def describe_pause(pause: Pause) -> dict[str, Any]:
+    """Describe a pause: scope (`workflow`, `flow`, `task` or `all`), name (the id of a workflow; None for
+    all), since, deadlines (`run`, or `stop`: they stand still)."""
+    return {
+        "scope": pause.scope.value,
+        "name": pause.name or None,
+        "since": iso_time(pause.since_ms),
+        "deadlines": "stop" if pause.stops_deadlines else "run",
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from lfr.engine.pauses import Pauses
 from lfr.errors import BadInput, NotFound
 from lfr.flow import Flow
 from lfr.language.reachability import explain_unfinished
@@ -13,6 +14,7 @@ from lfr.operations.inspect.steps import add_calls, add_items, describe_steps
 from lfr.operations.inspect.summary import (
     describe_changes_by_hand,
     describe_facts,
+    describe_pause,
     iso_time,
     summarize,
 )
@@ -22,8 +24,10 @@ from lfr.operations.permitted_actions import describe_actions, describe_step_act
 from lfr.operations.workers import find_missing_workers, task_of
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import StepState
+from lfr.store.queues.pauses import load_holds, read_pauses
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.workflows.attempt_status import load_task_progress
+from lfr.store.workflows.attempt_timers import read_held_starts
 from lfr.store.workflows.commit import MAX_BRIEF
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.flow_texts import load_text
@@ -34,6 +38,7 @@ from lfr.store.workflows.queries import (
     load_records,
     load_some_outputs,
     load_step,
+    load_steps,
 )
 from lfr.store.workflows.workflow_deadlines import read_workflow_deadline
 from lfr.tasks.catalogue import WAIT_PREFIX
@@ -65,7 +70,8 @@ def inspect_workflow(
     progress   of a running step whose worker reports it: at, fraction (from 0 to 1), text
     waits_for  of a step that waits or will be retried: until (or None), event (its kind) with match, or latch
                (its name); of a running step whose task no live worker does also worker (the task), message
-               (that nobody does it), hint (what to do), since (when the step started)
+               (that nobody does it), hint (what to do), since (when the step started); of a step that a
+               pause holds back only until (None) and pause, as `describe_pause` describes it
 
     With `history` also history, as `describe_facts` returns it; with `flow` also flow, as `Flow.to_dict`
     returns it. Without `values`, leave out what may be large: input and output, parameters, literals of more
@@ -81,11 +87,13 @@ def inspect_workflow(
         add_calls(connection, own_flow, record, {step["index"]: step for step in steps})
         _add_progress_and_waits(connection, id, record.run, steps)
         _add_missing_workers(connection, store.stream, own_flow, steps)
-        workflow = summarize(record)
+        pauses = read_pauses(connection)
+        workflow = summarize(record, pauses)
+        _add_holds(connection, pauses, record, own_flow, steps)
         workflow["counts"]["total"] = own_flow.size
         workflow["deadline"] = iso_time(read_workflow_deadline(connection, id) or 0)
         workflow["warning"] = None if own_flow.part_end is not None else explain_unfinished(own_flow) or None
-        workflow["actions"] = describe_actions(id, record.state)
+        workflow["actions"] = describe_actions(id, record.state, is_paused=id in pauses.workflows)
         workflow["by_hand"] = describe_changes_by_hand(entries)
         workflow["moment"] = entries[-1].id if entries else ""
         if values:
@@ -119,6 +127,7 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
         add_calls(connection, flow, record, {index: step})
         _add_progress_and_waits(connection, id, record.run, [step])
         _add_missing_workers(connection, store.stream, flow, [step])
+        _add_holds(connection, read_pauses(connection), record, flow, [step])
         add_step_values(step, flow, load_some_outputs(connection, id, [*flow.input_sources[index], index]))
         progress = load_step(connection, record, index)
     facts = describe_facts(entries)
@@ -193,6 +202,26 @@ def _add_progress_and_waits(
     retried = {index: attempts[index] for index in running if running[index]["reason"]}
     for index, wait in describe_waits(connection, id, run, waiting, retried).items():
         running[index]["waits_for"] = wait
+
+
+def _add_holds(
+    connection: Connection, pauses: Pauses, record: Record, flow: Flow, steps: Iterable[dict[str, Any]]
+) -> None:
+    """Say of the steps that a pause holds back that they wait for its end."""
+    hold = load_holds(connection, pauses, [record.id]).get(record.id)
+    if hold is None:
+        return
+    by_index = {step["index"]: step for step in steps}
+    progress = load_steps(connection, record, list(by_index)).steps
+    pauses_by_index = {
+        index: pause
+        for index in by_index
+        if progress[index].active and (pause := hold.pause_of(flow.invocation_of(index))) is not None
+    }
+    attempts = [(record.id, index, progress[index].attempt, record.run) for index in pauses_by_index]
+    for index, is_held in zip(pauses_by_index, read_held_starts(connection, attempts), strict=True):
+        if is_held:
+            by_index[index]["waits_for"] = {"until": None, "pause": describe_pause(pauses_by_index[index])}
 
 
 def _add_missing_workers(

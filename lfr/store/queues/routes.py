@@ -19,10 +19,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from lfr import events
+from lfr.engine.pauses import Pauses
 from lfr.item_ids import is_item
 from lfr.step_options import is_for_lifecycles
 from lfr.store import keys
 from lfr.store.queues.claims import Claims, parse_claims
+from lfr.store.queues.pauses import parse_pauses
 from lfr.store.redis.connection import TIME, Command, Connection, Reply, Store, parse_time_ms
 from lfr.store.redis.pipeline import Pipeline, ReplyHandle
 from lfr.store.stream.entries import Entry, append_command, flatten_pairs, parse_pairs
@@ -44,6 +46,7 @@ class Routes:
 
     now_ms         that time, by the clock of Redis, in milliseconds since the epoch
     bus            the key of the stream that all may read
+    pauses         what is paused
     has_listeners  whether a foreign group reads the bus
     has_receipts   whether a receipts role runs
     large_bytes    the size from which on an input goes by pointer; None: none does
@@ -53,6 +56,7 @@ class Routes:
     now_ms: int
     bus: str
     claims: Claims = field(default_factory=Claims)
+    pauses: Pauses = field(default_factory=Pauses)
     has_listeners: bool = False
     has_receipts: bool = False
     large_bytes: int | None = None
@@ -172,7 +176,7 @@ class RouteReads:
 
 
 class RouteCache:
-    """Reads the routes, and caches the claims while their version stays. Each thread has its own.
+    """Reads the routes, and caches claims and pauses while their version stays. Each thread has its own.
 
     A foreign group counts as long as one of its consumers was active within `receipts.forget` seconds.
 
@@ -186,6 +190,7 @@ class RouteCache:
         self.lease_ms = round(1000 * store.settings.tasks_lease_seconds)
         self.forget_ms = round(1000 * store.settings.receipts_forget_seconds)
         self._claims = Claims()
+        self._pauses = Pauses()
         self._large_bytes = store.settings.values_large
         # When it was checked last; whether it is active, whether it reads pointers.
         self._listeners: dict[bytes, tuple[float, bool, bool]] = {}
@@ -210,15 +215,18 @@ class RouteCache:
         )
 
     def parse(self, connection: Connection, reads: RouteReads) -> Routes:
-        """Return the routes; read the claims again if their version has changed. (HGETALL)"""
+        """Return the routes; read claims and pauses again if their version has changed. (HGETALL)"""
         version, receipts_role = reads.states.value
         if version != self._claims.version:
-            self._claims = parse_claims(version, connection.call("HGETALL", keys.CLAIMS))
+            claims, pauses = connection.execute([("HGETALL", keys.CLAIMS), ("HGETALL", keys.PAUSES)])
+            self._claims = parse_claims(version, claims)
+            self._pauses = parse_pauses(pauses)
         listeners = self._find_listeners(reads)
         return Routes(
             now_ms=parse_time_ms(reads.time.value),
             bus=self.bus,
             claims=self._claims,
+            pauses=self._pauses,
             has_listeners=bool(listeners),
             has_receipts=receipts_role is not None,
             large_bytes=self._large_bytes,

@@ -41,6 +41,8 @@ def _find_keys(command: _Command) -> slice:
     if name in ("XREAD", "XREADGROUP"):  # ... STREAMS key ... id ...
         start = command.index("STREAMS") + 1
         return slice(start, (start + len(command)) // 2)
+    if name == "ZUNIONSTORE":  # destination count key ...: the count is no text, and stays
+        return slice(1, 3 + int(command[2]))
     if name == "SCAN":
         start = command.index("MATCH") + 1
         return slice(start, start + 1)
@@ -77,7 +79,9 @@ class KeyPrefix:
         remover = self._removers.get(name)
         return remover(reply) if remover is not None and isinstance(reply, list) else reply
 
-    def _with(self, key: str | bytes | int | float) -> str | bytes:
+    def _with(self, key: str | bytes | int | float) -> str | bytes | int | float:
+        if isinstance(key, int | float):
+            return key
         return self._bytes + key if isinstance(key, bytes) else f"{self._text}{key}"
 
     def _without(self, key: bytes) -> bytes:

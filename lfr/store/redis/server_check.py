@@ -32,6 +32,8 @@ _KEY_TYPES: Final[Mapping[str, str]] = {
     keys.DEADLINES: "zset",
     keys.WORKFLOW_DEADLINES: "zset",
     keys.DELAYED_STARTS: "zset",
+    keys.HELD_STARTS: "zset",
+    keys.PAUSES: "hash",
     keys.ENDS: "stream",
     keys.RECEIPTS: "stream",
     keys.RECEIPTS_ROLE: "string",

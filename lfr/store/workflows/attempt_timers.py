@@ -13,13 +13,17 @@ from typing import Final
 
 from lfr import events
 from lfr.engine.transition import Fact, FactKind
+from lfr.step_options import Invocation
 from lfr.store import keys
+from lfr.store.queues.pauses import load_holds
 from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import TIME, Command, Connection, parse_time_ms
-from lfr.store.stream.entries import append_command
+from lfr.store.stream.entries import append_command, flatten_pairs
+from lfr.store.workflows.attempt_status import runs
 from lfr.store.workflows.commit import history_command
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.large_values import with_whole_input
+from lfr.store.workflows.standing_deadlines import find_standing, put_aside
 from lfr.store.workflows.start_events import parse_deadline, parse_delayed_start, start_task_commands
 from lfr.store.workflows.workflow_timeouts import fire_workflow_deadlines
 
@@ -66,6 +70,13 @@ def fire_due_timers(
     return _MAX_WAIT_SECONDS if next_ms is None else min(max(0, next_ms - now_ms) / 1000, _MAX_WAIT_SECONDS)
 
 
+def read_held_starts(connection: Connection, attempts: Sequence[events.AttemptId]) -> list[bool]:
+    """Return for each of these attempts whether a pause holds it back. (ZSCORE)"""
+    members = (keys.attempt_member(*attempt) for attempt in attempts)
+    scores = connection.execute([("ZSCORE", keys.HELD_STARTS, member) for member in members])
+    return [score is not None for score in scores]
+
+
 def read_delayed_starts(connection: Connection, attempts: Sequence[events.AttemptId]) -> list[int | None]:
     """Return when each of these attempts starts, in milliseconds since the epoch; None if it is not delayed.
     (ZSCORE)"""
@@ -75,15 +86,20 @@ def read_delayed_starts(connection: Connection, attempts: Sequence[events.Attemp
 
 
 def _fire_deadlines(connection: Connection, route_cache: RouteCache, now_ms: int, count: int) -> None:
-    """Fail up to `count` attempts whose deadline has come. (ZRANGEBYSCORE; WATCH; MULTI/EXEC)"""
+    """Fail up to `count` attempts whose deadline has come, and does not stand still. (ZRANGEBYSCORE; WATCH;
+    MULTI/EXEC)"""
     members = _due_members(connection, keys.DEADLINES, now_ms, count)
     if not members:
         return
     routes = route_cache.watch(connection)
     bases: list[str] = []
     at = events.timestamp(now_ms / 1000)
-    commands: list[Command] = []
+    standing = find_standing(connection, routes.pauses, [member.split(" ")[0] for member in members])
+    aside = [member for member in members if member.split(" ")[0] in standing]
+    commands = put_aside(connection, keys.DEADLINES, aside)
     for member in members:
+        if member in aside:
+            continue
         fields, base, timeout = parse_deadline(member)
         reason = f"timeout: it has not ended within {timeout} s"
         failure = {**fields, "status": events.Status.FAILURE, "reason": reason}
@@ -95,22 +111,43 @@ def _fire_deadlines(connection: Connection, route_cache: RouteCache, now_ms: int
 
 
 def _fire_delayed_starts(connection: Connection, route_cache: RouteCache, now_ms: int, count: int) -> None:
-    """Append up to `count` start-task events that are due. (ZRANGEBYSCORE; WATCH, MGET; MULTI/EXEC)"""
+    """Append up to `count` start-task events that are due; those that a pause holds back become held starts,
+    and those of attempts that are over are dropped. (ZRANGEBYSCORE; WATCH, MGET, HGET; MULTI/EXEC)"""
     members = _due_members(connection, keys.DELAYED_STARTS, now_ms, count)
     if not members:
         return
-    start_keys = [keys.delayed_start(*keys.parse_attempt_member(member)) for member in members]
-    routes = route_cache.watch(connection, *start_keys)
-    starts = connection.call("MGET", *start_keys)  # unlike GET it answers nil for a key of another type
+    attempts = {member: keys.parse_attempt_member(member) for member in members}
+    start_keys = {member: keys.delayed_start(*attempt) for member, attempt in attempts.items()}
+    routes = route_cache.watch(connection, *start_keys.values())
+    # Unlike GET, MGET answers nil for a key of another type.
+    texts, *steps = connection.execute(
+        [
+            ("MGET", *start_keys.values()),
+            *(("HGET", keys.steps(id), index) for id, index, _, _ in attempts.values()),
+        ],
+        keep_errors=True,
+    )
+    holds = load_holds(connection, routes.pauses, [attempt[0] for attempt in attempts.values()])
     commands: list[Command] = []
-    for start in starts:
-        if start is not None:
-            fields, timeout = parse_delayed_start(start)
-            fields = with_whole_input(connection, routes, fields)
-            commands += start_task_commands(routes, fields, timeout)
-            fact = Fact(fields["index"], FactKind.STARTED, fields["attempt"])
-            commands.append(history_command(fields["workflow"], routes.now_ms, [([fact], "", None)]))
-    connection.transact([*commands, ("DEL", *start_keys), ("ZREM", keys.DELAYED_STARTS, *members)])
+    held: list[str] = []
+    for (member, attempt), text, step in zip(attempts.items(), texts, steps, strict=True):
+        is_current = isinstance(step, bytes) and runs(step, attempt[2])
+        if text is None or not is_current:
+            continue
+        fields, timeout = parse_delayed_start(text)
+        invocation = Invocation(fields["name"], fields["base"], {})
+        if attempt[0] in holds and holds[attempt[0]].pause_of(invocation) is not None:
+            held.append(member)
+            continue
+        fields = with_whole_input(connection, routes, fields)
+        commands += start_task_commands(routes, fields, timeout)
+        fact = Fact(fields["index"], FactKind.STARTED, fields["attempt"])
+        commands.append(history_command(fields["workflow"], routes.now_ms, [([fact], "", None)]))
+    if held:
+        commands.append(("ZADD", keys.HELD_STARTS, *flatten_pairs((now_ms, member) for member in held)))
+    if done := [start_keys[member] for member in members if member not in held]:
+        commands.append(("DEL", *done))
+    connection.transact([*commands, ("ZREM", keys.DELAYED_STARTS, *members)])
 
 
 def _due_members(connection: Connection, key: str, now_ms: int, count: int) -> list[str]:

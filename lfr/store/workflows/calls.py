@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from lfr.engine.advance import begin
 from lfr.engine.items import ItemResult
+from lfr.engine.pauses import Hold
 from lfr.flow import Flow
 from lfr.item_ids import ItemId
 from lfr.states import WorkflowState
@@ -61,14 +62,23 @@ def watch_called_flow(connection: Connection, flows: FlowCache, version: FlowVer
 
 
 def begin_child_commands(
-    routes: Routes, child: ItemId, called: CalledFlow, input: Json, run: str, shared: LookBudget
+    routes: Routes,
+    child: ItemId,
+    called: CalledFlow,
+    input: Json,
+    run: str,
+    shared: LookBudget,
+    hold: Hold | None,
 ) -> list[Command]:
     """Return the commands that begin the child of a call. `input` is complete, see `complete_input`; `run`
-    and `shared` as for `begin_items_commands`."""
+    and `shared` as for `begin_items_commands`; `hold` is that of the parent."""
     flow, text, number = called
     first = begin(flow, input, LookBudget(shared=shared))
     commands = use_flow_commands(flow, text, is_stored=True)
-    return commands + create_workflow_commands(routes, str(child), flow, text, first, run=run, version=number)
+    hold = routes.pauses.hold_of_call(hold, flow.name)
+    return commands + create_workflow_commands(
+        routes, str(child), flow, text, first, run=run, version=number, hold=hold
+    )
 
 
 def load_begun_calls(connection: Connection, root: str, run: str) -> int | None:

@@ -24,17 +24,20 @@ For each workflow, in this order:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
 from lfr import events
 from lfr.actor import Actor
+from lfr.engine.pauses import Hold, hold_starts
 from lfr.engine.transition import Attempt, Fact, FactKind, Progress, Start, Transition
 from lfr.flow import Flow
 from lfr.item_ids import is_item
 from lfr.schedules.start_ids import schedule_of_id
 from lfr.states import WorkflowState
 from lfr.store import keys
+from lfr.store.queues.pauses import forget_commands
 from lfr.store.queues.routes import Routes
 from lfr.store.redis.connection import Command
 from lfr.store.stream.entries import append_command, flatten_pairs
@@ -47,6 +50,8 @@ from lfr.store.workflows.search_indexes import index_commands, unindex_commands
 from lfr.store.workflows.start_events import (
     deadline_member,
     delayed_start_commands,
+    forget_start_commands,
+    held_start_commands,
     start_task_commands,
 )
 from lfr.store.workflows.workflow_deadlines import deadline_commands
@@ -126,6 +131,8 @@ def state_commands(
         commands += deadline_commands(record.id, workflow.flow, progress.state, now_ms)
         if progress.state.has_ended and (schedule := schedule_of_id(record.id)):
             commands.append(("ZADD", keys.SCHEDULES_DUE, "XX", "LT", now_ms, schedule))
+        if progress.state is WorkflowState.FINISHED:
+            commands += forget_commands(routes.pauses, record.id)
     return commands
 
 
@@ -154,15 +161,20 @@ def create_workflow_commands(
     name: str = "",
     version: int | None = None,
     labels: Mapping[str, str] = NO_LABELS,
+    hold: Hold | None = None,
 ) -> list[Command]:
     """Return the commands that begin a workflow: its record and its first transition.
 
     The flow is stored already. `source` is the flow text; if empty, it is not stored. `run` is a new one, or
     that of the parent. `name` is the name in the record of a flow without one; `version` the number of the
-    stored version that starts. A child has no labels, is in no index of workflows, and its start is no event:
-    only its parent's history tells it.
+    stored version that starts; `hold` what may hold back its steps. A child has no labels, is in no index of
+    workflows, and its start is no event: only its parent's history tells it.
     """
     now_ms, texts = routes.now_ms, JsonTexts()
+    if hold is not None:
+        # A copy: the next try of this transaction may find no hold.
+        first = replace(first, starts=[replace(start) for start in first.starts])
+        hold_starts(first, hold)
     progress = Progress()
     progress.apply(first)
     name = flow.name or name
@@ -328,7 +340,7 @@ def _event_commands(
     at = events.timestamp(routes.now_ms / 1000)
     commands: list[Command] = []
     for transition in transitions:
-        commands += _over_commands(routes, id, run, transition.over)
+        commands += _over_commands(routes, id, run, transition)
         for attempt in transition.cancels:
             commands.append(routes.cancel_command(at, _attempt_fields(id, run, attempt)))
         if transition.cancels:
@@ -375,14 +387,17 @@ def _start_commands(
         fields["tries"] = start.tries
     if run:
         fields["run"] = run
+    if start.is_held:
+        return held_start_commands(fields, invocation.options.timeout, routes.now_ms)
     if start.delay:
         return delayed_start_commands(fields, start.delay, invocation.options.timeout, routes.now_ms)
     return start_task_commands(routes, fields, invocation.options.timeout)
 
 
-def _over_commands(routes: Routes, id: str, run: str, over: Iterable[Attempt]) -> Iterator[Command]:
+def _over_commands(routes: Routes, id: str, run: str, transition: Transition) -> Iterator[Command]:
     """Yield the commands that delete what there is of attempts that are over: deadlines, delayed starts,
     places in the index of unclaimed tasks. (ZREM, DEL)"""
+    over = transition.over
     deadlines = [
         deadline_member(
             timeout, [each.invocation.name, each.invocation.base], id, each.index, each.attempt, run
@@ -392,9 +407,8 @@ def _over_commands(routes: Routes, id: str, run: str, over: Iterable[Attempt]) -
     ]
     if deadlines:
         yield ("ZREM", keys.DEADLINES, *deadlines)
-    starts = [(id, each.index, each.attempt, run) for each in over if each.may_be_delayed]
-    if starts:
-        yield ("DEL", *(keys.delayed_start(*attempt) for attempt in starts))
-        yield ("ZREM", keys.DELAYED_STARTS, *(keys.attempt_member(*attempt) for attempt in starts))
+    may_be_held = bool(transition.cancels or routes.pauses)
+    starts = [(id, each.index, each.attempt, run) for each in over if may_be_held or each.may_be_delayed]
+    yield from forget_start_commands(starts)
     attempts = [(each.invocation.base, (id, each.index, each.attempt, run)) for each in over]
     yield from routes.over_commands(attempts)

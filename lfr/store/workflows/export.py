@@ -1,12 +1,12 @@
 """Everything that is stored for a workflow: loaded for an archive, and written by a restore.
 
 A snapshot is plain data: `record` (name, source, state, reason; started and ended in milliseconds since the
-epoch, 0: not yet; simulated, version, labels, see `load.Record`, may be missing), `counts` (active, done,
-skipped, failed), `steps` (index -> waiting, active, attempt, retries), `outputs` (index -> JSON; -1: the
-input), `latched` (index -> text, see `keys`; may be missing), `history` (at, facts, reason, actor and
-actor_reason; see `history`), and `items`: by the index of an iterated step, the counts total, begun, done,
-and round, the `values` of items that have not begun, the `outputs` of those that are done, and the snapshots
-of the `open` ones, by number.
+epoch, 0: not yet; simulated, version, labels, see `load.Record`, and paused, with deadlines `run` or `stop`,
+may be missing), `counts` (active, done, skipped, failed), `steps` (index -> waiting, active, attempt,
+retries), `outputs` (index -> JSON; -1: the input), `latched` (index -> text, see `keys`; may be missing),
+`history` (at, facts, reason, actor and actor_reason; see `history`), and `items`: by the index of an iterated
+step, the counts total, begun, done, and round, the `values` of items that have not begun, the `outputs` of
+those that are done, and the snapshots of the `open` ones, by number.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lfr.engine.advance import begin
 from lfr.engine.items import ItemCounts, ItemResult
+from lfr.engine.pauses import Hold
 from lfr.flow import Flow, StepKind
 from lfr.item_ids import ItemId, parse_item_id
 from lfr.states import WorkflowState
@@ -133,14 +134,15 @@ def begin_items_commands(
     inputs: Sequence[Json],
     run: str,
     shared: LookBudget,
+    hold: Hold | None,
 ) -> list[Command]:
     """Return the commands that begin a workflow for each of these items of one step, with its input, and
     delete the stored inputs. `part` is the part of the flow that runs for an item; `run`: see Record;
-    `shared` is the budget of all of them together."""
+    `shared` is the budget of all of them together; `hold` what may hold back their steps."""
     commands: list[Command] = []
     for item, input in zip(items, inputs, strict=True):
         first = begin(part, input, LookBudget(shared=shared))
-        commands += create_workflow_commands(routes, str(item), part, "", first, run=run)
+        commands += create_workflow_commands(routes, str(item), part, "", first, run=run, hold=hold)
     if items:
         fields = (f"i{item.number}" for item in items)
         commands.append(("HDEL", keys.items(items[0].parent, items[0].index), *fields))

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from lfr.engine.advance import advance
+from lfr.engine.pauses import Hold, hold_starts
 from lfr.engine.transition import LoadRequest, Progress, StepProgress, StepResult, Transition
 from lfr.flow import Flow
 from lfr.states import WorkflowState
 from lfr.store import keys
+from lfr.store.queues.pauses import load_holds
 from lfr.store.queues.routes import RouteCache, Routes
 from lfr.store.redis.connection import Command, Connection, Reply
 from lfr.store.redis.pipeline import Pipeline
@@ -112,7 +114,7 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
 class LoadedWorkflow:
     """A watched workflow: its record as stored, which stays so, and the loaded part of its progress and
     outputs (by index), which `apply` changes. `texts` are those of outputs, loaded or new; `large_values` are
-    those beside the streams; `budget` is for the next transition."""
+    those beside the streams; `budget` is for the next transition; `hold` is what may hold back its steps."""
 
     record: Record
     flow: Flow
@@ -120,13 +122,16 @@ class LoadedWorkflow:
     outputs: dict[int, Json] = field(default_factory=dict)
     texts: JsonTexts = field(default_factory=JsonTexts)
     budget: LookBudget = field(default_factory=LookBudget)
+    hold: Hold | None = None
     large_values: LargeValues = field(init=False)
 
     def __post_init__(self) -> None:
         self.large_values = LargeValues(self.record.id, has_record=self.record.has_large)
 
     def apply(self, transition: Transition) -> None:
-        """Change progress and outputs as `transition` says. Nothing is written yet."""
+        """Change progress and outputs as `transition` says; mark its starts that are held back. Nothing is
+        written yet."""
+        hold_starts(transition, self.hold)
         self.progress.apply(transition)
         self.outputs.update(transition.outputs)
 
@@ -185,6 +190,8 @@ def load(
         else:
             requests.append((workflow, LoadRequest(likely_steps(flow, indices_by_id[record.id]))))
         flows.remember(record.id, record.reference)
+    for id, hold in load_holds(connection, routes.pauses, loaded).items():
+        loaded[id].hold = hold
     _load_requested(connection, requests)
     large = [each for id, each in loaded.items() if each.record.has_large or id in pointing]
     for workflow, names in zip(

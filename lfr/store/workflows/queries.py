@@ -51,8 +51,14 @@ def load_flow(connection: Connection, flows: FlowCache, id: str) -> Flow | None:
 
 def load_step(connection: Connection, record: Record, index: int) -> Progress:
     """Return state and counts of `record` as a Progress of which only the step `index` is loaded. (HMGET)"""
+    return load_steps(connection, record, [index])
+
+
+def load_steps(connection: Connection, record: Record, indices: Sequence[int]) -> Progress:
+    """Return state and counts of `record` as a Progress of which these steps, one at least, are loaded.
+    (HMGET)"""
     progress = record.progress()
-    add_steps(progress, [index], connection.call("HMGET", keys.steps(record.id), index))
+    add_steps(progress, indices, connection.call("HMGET", keys.steps(record.id), *indices))
     return progress
 
 

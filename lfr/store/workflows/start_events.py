@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from lfr import events
@@ -56,12 +56,32 @@ def delayed_start_commands(
 ) -> list[Command]:
     """Return the commands that store a start-task event until it is due, in `delay` seconds. (SET, ZADD)"""
     attempt = attempt_of(fields)
+    due = ("ZADD", keys.DELAYED_STARTS, now_ms + round(1000 * delay), keys.attempt_member(*attempt))
+    return [_store_start_command(fields, timeout), due]
+
+
+def held_start_commands(fields: Mapping[str, Json], timeout: float | None, now_ms: int) -> list[Command]:
+    """Return the commands that store a start-task event until no pause holds it back. (SET, ZADD)"""
+    member = keys.attempt_member(*attempt_of(fields))
+    return [_store_start_command(fields, timeout), ("ZADD", keys.HELD_STARTS, now_ms, member)]
+
+
+def _store_start_command(fields: Mapping[str, Json], timeout: float | None) -> Command:
     flat = {name: value for name, value in fields.items() if name not in _NESTED_FIELDS}
     nested = (fields.get(name) for name in _NESTED_FIELDS)  # an input by pointer is in `flat`
     lines = encode_json_lines({"task": flat, "timeout": timeout}, *nested)
+    return ("SET", keys.delayed_start(*attempt_of(fields)), lines)
+
+
+def forget_start_commands(attempts: Sequence[events.AttemptId]) -> list[Command]:
+    """Return the commands that delete what there is of starts that are delayed or held. (DEL, ZREM)"""
+    if not attempts:
+        return []
+    members = [keys.attempt_member(*attempt) for attempt in attempts]
     return [
-        ("SET", keys.delayed_start(*attempt), lines),
-        ("ZADD", keys.DELAYED_STARTS, now_ms + round(1000 * delay), keys.attempt_member(*attempt)),
+        ("DEL", *(keys.delayed_start(*attempt) for attempt in attempts)),
+        ("ZREM", keys.DELAYED_STARTS, *members),
+        ("ZREM", keys.HELD_STARTS, *members),
     ]
 
 

@@ -14,6 +14,7 @@ from lfr.store.redis.transaction import retry_until_committed
 from lfr.store.workflows.commit import transition_commands
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.load import load_whole
+from lfr.store.workflows.standing_deadlines import find_standing, put_aside
 from lfr.store.workflows.workflow_deadlines import read_workflow_deadline
 
 LOGGER = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ def _time_out(connection: Connection, route_cache: RouteCache, flows: FlowCache,
         timeout = None if workflow is None else workflow.flow.timeout
         if workflow is None or timeout is None or workflow.record.state is not WorkflowState.RUNNING:
             return [("ZREM", keys.WORKFLOW_DEADLINES, id)], ""
+        if find_standing(connection, routes.pauses, [id]):
+            return put_aside(connection, keys.WORKFLOW_DEADLINES, [id]), ""
         reason = f"timeout: the workflow has not ended within {timeout:.10g} s"
         transition = time_out(workflow.flow, workflow.progress, reason)
         workflow.apply(transition)

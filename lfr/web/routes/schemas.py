@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from lfr.engine.interventions import StepAction
+from lfr.engine.pauses import PauseScope
 from lfr.flow import StepKind
 from lfr.operations.explain.cause import CauseKind
 from lfr.operations.permitted_actions import WorkflowAction
@@ -72,6 +73,15 @@ COUNTS: Final = object_schema(
 )
 COUNTS_BY_STATE: Final = object_schema({state.value: INTEGER for state in WorkflowState})
 
+_PAUSED: Final[Mapping[str, Schema]] = {
+    "scope": enum(*PauseScope),
+    "name": NULLABLE_TEXT,
+    "since": TIME,
+    "deadlines": enum("run", "stop"),
+}
+
+PAUSE: Final = object_schema(_PAUSED)
+
 SUMMARY: Final = object_schema(
     {
         "id": TEXT,
@@ -84,6 +94,7 @@ SUMMARY: Final = object_schema(
         "labels": OBJECT,
         "parent": NULLABLE_TEXT,
         "counts": COUNTS,
+        "paused": {**PAUSE, "type": ["object", "null"]},
     }
 )
 
@@ -147,6 +158,7 @@ _STEP_DETAILS: Final[Mapping[str, Schema]] = {
             "message": TEXT,
             "hint": TEXT,
             "since": TIME,
+            "pause": PAUSE,
         },
     ),
 }

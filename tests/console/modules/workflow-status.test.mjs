@@ -110,3 +110,12 @@ test("words that turn the direction of writing do so within themselves", () => {
   )[0].text;
   assert.equal(text, "Step 1, \u2068n\u202e\u2069, failed: \u2068r\u202e\u2069.");
 });
+
+test("a paused workflow says so before anything else", () => {
+  const paused = { scope: "flow", name: "f", since: "2026-11-28T11:00:00Z", deadlines: "stop" };
+  const [first, ...others] = texts(
+    describeStatus(workflow("RUNNING", [step(1, { reason: "broke" })], { paused }), now),
+  );
+  assert.match(first, /^The flow .*f.* is paused since .*, deadlines stand still: what runs may end/);
+  assert.equal(others.length, 1);
+});

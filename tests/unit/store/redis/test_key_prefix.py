@@ -37,6 +37,7 @@ def test_every_command_is_in_the_table() -> None:
     assert {"XADD", "XPENDING", "WATCH", "XREADGROUP", "SCAN", "XAUTOCLAIM", "ZSCAN", "XCLAIM"} <= names
     words = {"COUNT", "NAME", "LIMIT", "BLOCK", "IDLE", "MISCONF", "NOGROUP"}  # tuples of other words
     options = {"XREADGROUP": ["STREAMS", "s", ">"], "XREAD": ["STREAMS", "s", "$"], "SCAN": [0, "MATCH", "*"]}
+    options["ZUNIONSTORE"] = ["d", 1, "s"]
     for name in sorted(names - words):
         command_keys([name, *options.get(name, ["a", "b"])])
 
@@ -54,6 +55,7 @@ def test_every_command_is_in_the_table() -> None:
         (("MULTI",), ["MULTI"]),
         (("COMMAND", "INFO", "GET"), ["COMMAND", "INFO", "GET"]),
         (("SCAN", 0, "MATCH", "w:*", "COUNT", 9), ["SCAN", 0, "MATCH", "p:w:*", "COUNT", 9]),
+        (("ZUNIONSTORE", "d", 2, "d", "h"), ["ZUNIONSTORE", "p:d", 2, "p:d", "p:h"]),
         (("XREAD", "COUNT", 1, "STREAMS", "s", "$"), ["XREAD", "COUNT", 1, "STREAMS", "p:s", "$"]),
         (
             ("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", "t", ">", ">"),
