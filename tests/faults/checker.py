@@ -48,9 +48,11 @@ _MAY_REMAIN: Final = re.compile(
 )
 """Keys that an installation without workflows has."""
 
-_EXPIRING: Final = re.compile("workflow:latch:.*|waits:(event|kept|free|taken):.*|workflow:.*:wait:.*")
-"""Keys that may remain if they expire: latches at zero, events that are kept for later waits, marks of
-cancelled attempts."""
+_EXPIRING: Final = re.compile(
+    "workflow:latch:.*|workflows:calls:.*|waits:(event|kept|free|taken):.*|workflow:.*:wait:.*"
+)
+"""Keys that may remain if they expire: latches at zero, numbers of calls, events that are kept for later
+waits, marks of cancelled attempts."""
 
 _WITH_EVENTS: Final = re.compile("waits:(kinds|fields:.*|counts:.*|latches)")
 """Keys that remain as long as events are kept, and the list of latches."""
