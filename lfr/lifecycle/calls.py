@@ -11,7 +11,7 @@ The events that concern the calls of a workflow:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lfr import events
@@ -25,6 +25,7 @@ from lfr.item_ids import ItemId, nesting_depth, root_workflow
 from lfr.lifecycle.item_events import ItemEvents
 from lfr.operations.intervene import delete_child, terminate_run
 from lfr.operations.stored_flows import require_version
+from lfr.states import WorkflowState
 from lfr.store.queues.routes import RouteCache, Routes
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import ReadAgain
@@ -46,6 +47,7 @@ from lfr.store.workflows.items import (
     load_item_counts,
 )
 from lfr.store.workflows.load import LoadedWorkflow, load
+from lfr.store.workflows.queries import load_records
 from lfr.tasks.catalogue import CALL_PARAMETERS
 from lfr.tasks.parameters import BadParameter, parse_parameters
 from lfr.values.json import Json, decode_json
@@ -78,8 +80,8 @@ class CallsProcessor:
 
     def prepare(self, connection: Connection, id: str, item_events: ItemEvents) -> None:
         """Terminate the children whose attempt is over. Delete those that are in the way: of the earlier
-        attempts of calls that start, and what is left of calls in children that have ended. To do that twice
-        does no harm."""
+        attempts of calls that start, and what is left of calls in children that have finished. To do that
+        twice does no harm."""
         for cancel in item_events.cancels:
             child = ItemId(cancel.workflow, cancel.index, 0, cancel.attempt)
             terminate_run(self._store, connection, str(child), cancel.run)
@@ -91,13 +93,31 @@ class CallsProcessor:
         if id not in loaded or not loaded[id].flow.has_calls:
             return
         workflow = loaded[id]
+        if item_events.is_terminated:
+            for child in self._children_that_are_over(connection, workflow):
+                terminate_run(self._store, connection, str(child), workflow.record.run)
         for child in self._former_children(connection, workflow, item_events):
             delete_child(self._store, connection, self._flows, str(child))
-        for child in dict.fromkeys(item_events.ended):
+        ended = list(dict.fromkeys(item_events.ended))
+        records = load_records(connection, list(map(str, ended)))
+        for child, record in zip(ended, records, strict=True):
+            if record is None or record.state is not WorkflowState.FINISHED:
+                continue  # what a failed one runs may end
             child_flow = self._child_flow(connection, workflow, child)
             if child_flow is not None and child_flow.has_calls:
                 for leftover in _children_of_calls(connection, str(child), child_flow):
                     delete_child(self._store, connection, self._flows, str(leftover))
+
+    def _children_that_are_over(self, connection: Connection, workflow: LoadedWorkflow) -> list[ItemId]:
+        """Return the children of attempts that are over. One that has failed may still run tasks."""
+        id = workflow.record.id
+        children = _children_of_calls(connection, id, workflow.flow)
+        _, loaded = load(connection, self._flows, self._route_cache, {id: [each.index for each in children]})
+        connection.unwatch()
+        if id not in loaded:
+            return []
+        steps = {each: loaded[id].progress.step(each.index) or UNTOUCHED for each in children}
+        return [each for each, step in steps.items() if not step.active or step.attempt != each.round]
 
     def _former_children(
         self, connection: Connection, workflow: LoadedWorkflow, item_events: ItemEvents
@@ -134,7 +154,10 @@ class CallsProcessor:
         if starts:
             loaded_begun = load_begun_calls(connection, root, run)
             begun = loaded_begun or 0
-            if loaded_begun is None:  # what cancels this workflow, too, is on its way
+            if loaded_begun is None:
+                # What cancels this workflow, too, is on its way, unless the outermost one is restarted
+                # before: so the starts are neither done nor dropped.
+                changes.commands += _again_commands(routes, workflow, starts.values())
                 starts = {}
         counts = load_item_counts(connection, id, indices)
         ended = {
@@ -245,6 +268,22 @@ class _Resolver:
                 raise ReadAgain
             self._called[name, number] = called
         return self._called[name, number]
+
+
+def _again_commands(
+    routes: Routes, workflow: LoadedWorkflow, starts: Iterable[events.StartTask]
+) -> list[Command]:
+    """Return the commands that append again those of these starts whose attempt still runs. (XADD)"""
+    commands: list[Command] = []
+    for start in starts:
+        step = workflow.progress.step(start.index) or UNTOUCHED
+        if step.active and step.attempt == start.attempt:
+            fields = {
+                name: getattr(start, name)
+                for name in ("workflow", "name", "base", "index", "input", "parameters", "attempt", "tries")
+            }
+            commands += routes.start_task_commands({**fields, **({"run": start.run} if start.run else {})})
+    return commands
 
 
 def _call_starts(workflow: LoadedWorkflow, item_events: ItemEvents) -> dict[int, events.StartTask]:

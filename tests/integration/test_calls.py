@@ -419,3 +419,41 @@ def test_why_says_what_the_child_waits_for(bench: Bench) -> None:
     (step,) = explain_workflow(bench.store, ID)["steps"]
     assert step["cause"] == "call"
     assert step["text"].startswith(f"the flow sub that it calls, {ID}/1.0, is RUNNING; its step 1: ")
+
+
+def test_a_call_that_starts_while_a_termination_is_taken_back_begins(bench: Bench) -> None:
+    bench.apply("@flow inner A", "@flow outer flow:inner")
+    start_workflow(bench.store, "* flow:outer", [1], ID)
+    while f"{ID}/1.0/1.0" not in bench.children():
+        bench.lifecycle.step()
+    terminate_workflow(bench.store, ID)
+    bench.client.xtrim("workflows:run", maxlen=0, approximate=False)  # no lifecycle has read of it yet
+    bench.lifecycle.step()  # it reads the start of the inner call
+    assert f"{ID}/1.0/1.0/1.0" not in bench.children()
+    restart_workflow(bench.store, ID)
+    append(bench.client, kind="terminated-workflow", workflow=ID)
+    bench.settle()
+    bench.end(f"{ID}/1.0/1.0/1.0", "output")
+    assert bench.workflow()["output"] == ["output"]
+
+
+def test_a_termination_reaches_what_a_failed_child_still_runs(bench: Bench) -> None:
+    bench.apply("@flow inner A", "@flow outer B; flow:inner")
+    bench.start("flow:outer")
+    bench.end(f"{ID}/1.0", reason="bad")
+    assert (bench.workflow()["state"], bench.workflow(f"{ID}/1.0/2.0")["state"]) == ("FAILED", "RUNNING")
+    terminate_workflow(bench.store, ID)
+    bench.settle()
+    assert bench.workflow(f"{ID}/1.0/2.0")["state"] == "TERMINATED"
+
+
+def test_a_failed_item_goes_on_with_the_call_that_it_still_runs(bench: Bench) -> None:
+    bench.apply("@flow inner A")
+    bench.start("* { B  flow:inner }", [1])
+    bench.end(f"{ID}/1.0", reason="bad")
+    assert (bench.workflow()["state"], bench.workflow(f"{ID}/1.0/3.0")["state"]) == ("FAILED", "RUNNING")
+    restart_workflow(bench.store, ID)
+    bench.settle()
+    bench.end(f"{ID}/1.0/3.0", "a")
+    bench.end(f"{ID}/1.0", "b")
+    assert bench.workflow()["output"] == [["b", "a"]]
