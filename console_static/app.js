@@ -17,6 +17,7 @@ import { useKeys } from "./hooks/keys.js";
 import { LiveProvider } from "./hooks/live.js";
 import { RouteProvider, useAddress } from "./hooks/navigation.js";
 import { EventsPage } from "./pages/events-page.js";
+import { SchedulesPage } from "./pages/schedules-page.js";
 import { StartPage, receiveFile } from "./pages/start-page.js";
 import { SystemPage } from "./pages/system-page.js";
 import { TokenPage } from "./pages/token-page.js";
@@ -36,12 +37,14 @@ const PAGES = {
   workflows: WorkflowsPage,
   workflow: WorkflowPage,
   start: StartPage,
+  schedules: SchedulesPage,
   events: EventsPage,
   system: SystemPage,
 };
 const LINKS = [
   { path: "./", label: "Workflows", pages: ["workflows", "workflow"] },
   { path: "start", label: "Start", pages: ["start"] },
+  { path: "schedules", label: "Schedules", pages: ["schedules"] },
   { path: "events", label: "Events", pages: ["events"] },
   { path: "system", label: "System", pages: ["system"] },
 ];

@@ -60,6 +60,28 @@ export const WORKFLOW_ACTIONS = {
   },
 };
 
+/** The actions on a schedule, by the API's word, with texts as in `WORKFLOW_ACTIONS`. */
+export const SCHEDULE_ACTIONS = {
+  trigger: {
+    label: "Trigger",
+    ask: (name) => `Start a workflow of ${name} now?`,
+    effect: "It starts at once, also while another one runs. The times of the schedule stay as they are.",
+    done: "has started a workflow",
+  },
+  pause: {
+    label: "Pause",
+    ask: (name) => `Pause ${name}?`,
+    effect: "It starts nothing until it is resumed. Times that pass meanwhile are missed.",
+    done: "is paused",
+  },
+  resume: {
+    label: "Resume",
+    ask: (name) => `Resume ${name}?`,
+    effect: "It starts workflows again, from its next time on.",
+    done: "is resumed",
+  },
+};
+
 /** The actions on a step, by the API's word, with texts as in `WORKFLOW_ACTIONS`. */
 export const STEP_ACTIONS = {
   retry: {
@@ -92,6 +114,10 @@ export const runWorkflowAction = (action, id, reason) =>
   action === "delete"
     ? sendJson("DELETE", buildAddress(apiPath(id), { reason }))
     : sendJson("POST", apiPath(id, `/${action}`), reasonBody(reason));
+
+/** Send an action of `SCHEDULE_ACTIONS` on a schedule; `reason` may be empty. Throws a Problem. */
+export const runScheduleAction = (action, name, reason) =>
+  sendJson("POST", `/schedules/${pathSegment(name)}/${action}`, reasonBody(reason));
 
 /** Set a latch to zero; `reason` may be empty. Throws a Problem. */
 export const resetLatch = (name, reason) =>

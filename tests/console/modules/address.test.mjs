@@ -12,6 +12,7 @@ test("every page has its address", () => {
   for (const [path, page] of [
     ["", "workflows"],
     ["start", "start"],
+    ["schedules", "schedules"],
     ["events", "events"],
     ["system", "system"],
     ["nowhere", "nothing"],
