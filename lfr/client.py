@@ -375,7 +375,8 @@ class Client:
         dry_run: bool = False,
     ) -> dict[str, Any]:
         """Do an action to all workflows that the filter `where` selects, as `lfr terminate --where` does:
-        terminate, restart, delete, archive (into the folder `archive`), or retry (the step `index`).
+        terminate, restart, pause, resume, delete, archive (into the folder `archive`), or retry (the step
+        `index`).
 
         Return as_of, states (how many matched, by state), how many are changed, and problems, the reason by
         id why a workflow stays. `dry_run` changes nothing. `as_of` of an earlier call goes on with that.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
@@ -16,12 +16,14 @@ from typing import Final
 from lfr.errors import BadInput, Conflict, NotFound
 from lfr.operations.archive.archive import archive_workflow
 from lfr.operations.intervene import change_state_if, delete_workflow_if, retry_task_if
+from lfr.operations.pause import change_pause_if
 from lfr.operations.permitted_actions import WorkflowAction, states_that_permit
 from lfr.operations.prune import WriteArchive
 from lfr.operations.select_workflows import Position, select_workflows
 from lfr.operations.workflow_filter import WorkflowFilter, parse_filter
 from lfr.states import WorkflowState
-from lfr.store.redis.connection import Store, read_time_ms
+from lfr.store.queues.pauses import read_pauses
+from lfr.store.redis.connection import Connection, Store, read_time_ms
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_records
@@ -43,14 +45,17 @@ class BulkAction(StrEnum):
     RETRY = "retry"
     DELETE = "delete"
     ARCHIVE = "archive"
+    PAUSE = "pause"
+    RESUME = "resume"
 
 
 _STATES: Final[Mapping[BulkAction, tuple[WorkflowState, ...]]] = {
     **{
         action: states_that_permit(WorkflowAction(action.value))
         for action in BulkAction
-        if action is not BulkAction.RETRY
+        if action not in (BulkAction.RETRY, BulkAction.RESUME)
     },
+    BulkAction.RESUME: states_that_permit(WorkflowAction.PAUSE),
     BulkAction.RETRY: (WorkflowState.FAILED, WorkflowState.TERMINATED),
 }
 """The states of a workflow in which each action is possible. A task that runs is not retried: nothing would
@@ -133,7 +138,8 @@ def count_bulk(store: Store, plan: BulkPlan, after: Position | None = None) -> B
     """Count some of the workflows that a plan concerns, those behind `after`. The work is bounded."""
     with store.connect() as connection:
         selection = select_workflows(connection, plan.filter, after, count=_MAX_COUNTED, newest_first=False)
-    states = Counter(record.state for record in selection.records)
+        records = _select_by_pause(connection, plan, selection.records)
+    states = Counter(record.state for record in records)
     return BulkCount(states, selection.next, selection.examined, selection.candidates)
 
 
@@ -166,12 +172,22 @@ def run_bulk(
     while True:
         with store.connect() as connection:
             selection = select_workflows(connection, plan.filter, after, count=_PAGE, newest_first=False)
-        for record in selection.records:
+            records = _select_by_pause(connection, plan, selection.records)
+        for record in records:
             step = _act(store, flows, plan, record, write_archive)
             yield step, Position(record.started_ms, record.id)
         after = selection.next
         if after is None:
             return
+
+
+def _select_by_pause(connection: Connection, plan: BulkPlan, records: Sequence[Record]) -> Sequence[Record]:
+    """Return the workflows that a plan to pause or to resume concerns; of any other plan, all."""
+    if plan.action not in (BulkAction.PAUSE, BulkAction.RESUME):
+        return records
+    paused = read_pauses(connection).workflows
+    is_resuming = plan.action is BulkAction.RESUME
+    return [record for record in records if (record.id in paused) == is_resuming]
 
 
 def _act(
@@ -194,6 +210,8 @@ def _act(
                 is_changed = retry_task_if(store, id, plan.index, matches)
             case BulkAction.TERMINATE | BulkAction.RESTART:
                 is_changed = change_state_if(store, id, WorkflowAction(plan.action.value), matches)
+            case BulkAction.PAUSE | BulkAction.RESUME:
+                is_changed = change_pause_if(store, id, WorkflowAction(plan.action.value), matches)
     except (BadInput, NotFound, Conflict) as error:  # this one is not as the action needs it
         return BulkStep(id, is_changed=False, problem=str(error))
     return BulkStep(id, is_changed)

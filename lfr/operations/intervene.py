@@ -38,7 +38,7 @@ Condition: TypeAlias = Callable[[Record], bool]
 """Whether an intervention is done to the workflow with this record, which lists show."""
 
 
-class _Unfulfilled(Exception):
+class Unfulfilled(Exception):
     """The workflow does not fulfil the condition of an intervention, or does not exist."""
 
 
@@ -79,7 +79,7 @@ def change_state_if(store: Store, id: str, action: WorkflowAction, condition: Co
     state = WorkflowState.TERMINATED if is_terminating else WorkflowState.RUNNING
     try:
         _set_state(store, id, action, state, condition)
-    except _Unfulfilled:
+    except Unfulfilled:
         return False
     return True
 
@@ -89,7 +89,7 @@ def retry_task_if(store: Store, id: str, index: int, condition: Condition) -> bo
     transaction; return whether it did."""
     try:
         _change_step(store, id, index, StepAction.RETRY, condition=condition)
-    except _Unfulfilled:
+    except Unfulfilled:
         return False
     return True
 
@@ -134,7 +134,7 @@ def _change_step(
 
     def decide(workflow: LoadedWorkflow | None) -> Transition:
         nonlocal name
-        _check_condition(connection, id, condition)
+        check_condition(connection, id, condition)
         if workflow is None:
             raise missing_workflow(connection, id)
         flow, progress, outputs = workflow.flow, workflow.progress, workflow.outputs
@@ -168,7 +168,7 @@ def _set_state(
     id = parse_workflow_id(id)
 
     def decide(workflow: LoadedWorkflow | None) -> Transition | None:
-        _check_condition(connection, id, condition)
+        check_condition(connection, id, condition)
         if workflow is None and not is_item(id):
             raise missing_workflow(connection, id)
         check_action(action, id, None if workflow is None else workflow.record.state)
@@ -183,12 +183,12 @@ def _set_state(
         return transition.state
 
 
-def _check_condition(connection: Connection, id: str, condition: Condition | None) -> None:
-    """Raise _Unfulfilled if a workflow, which is watched, does not fulfil a condition."""
+def check_condition(connection: Connection, id: str, condition: Condition | None) -> None:
+    """Raise Unfulfilled if a workflow, which is watched, does not fulfil a condition."""
     if condition is not None:
         record = load_records(connection, [id])[0]
         if record is None or not condition(record):
-            raise _Unfulfilled
+            raise Unfulfilled
 
 
 def intervene(

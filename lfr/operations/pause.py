@@ -9,6 +9,7 @@ from lfr.engine.transition import Fact, FactKind
 from lfr.errors import BadInput, Conflict
 from lfr.item_ids import is_item
 from lfr.operations.inspect.summary import describe_pause
+from lfr.operations.intervene import Condition, Unfulfilled, check_condition
 from lfr.operations.lost_workflows import missing_workflow
 from lfr.operations.operator_actions import note_action
 from lfr.operations.permitted_actions import WorkflowAction, check_action
@@ -44,12 +45,29 @@ def resume_workflow(store: Store, id: str) -> WorkflowState:
     return _change_workflow(store, id, WorkflowAction.RESUME, False)
 
 
-def _change_workflow(store: Store, id: str, action: WorkflowAction, stops_deadlines: bool) -> WorkflowState:
+def change_pause_if(store: Store, id: str, action: WorkflowAction, condition: Condition) -> bool:
+    """Pause or resume a workflow if it fulfils the condition in the transaction that does it; return whether
+    it did. Raises as `pause_workflow` and `resume_workflow`."""
+    try:
+        _change_workflow(store, id, action, False, condition)
+    except Unfulfilled:
+        return False
+    return True
+
+
+def _change_workflow(
+    store: Store,
+    id: str,
+    action: WorkflowAction,
+    stops_deadlines: bool,
+    condition: Condition | None = None,
+) -> WorkflowState:
     id = parse_workflow_id(id)
 
     def attempt() -> tuple[list[Command], WorkflowState]:
         pauses, now_ms = _watch(connection)
         state = watch_state(connection, id)
+        check_condition(connection, id, condition)
         if state is None and not is_item(id):
             raise missing_workflow(connection, id)
         pause = pauses.workflows.get(id)

@@ -22,6 +22,7 @@ from lfr.operations import bulk
 from lfr.operations.bulk import BulkStep, count_whole_bulk, plan_bulk, run_bulk
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import fail_task, restart_workflow, skip_task, terminate_workflow
+from lfr.operations.pause import list_pauses, pause_workflow
 from lfr.operations.start import start_workflow
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Store
@@ -157,6 +158,24 @@ def test_what_changes_between_selection_and_transaction_stays(store: Store) -> N
     restart_workflow(store, ids[1])
     assert [(step.is_changed, step.problem) for step, _ in steps] == [(False, ""), (True, "")]
     assert inspect_workflow(store, ids[1])["state"] == "RUNNING"
+
+
+def test_those_that_match_are_paused_and_resumed(store: Store) -> None:
+    for n in range(3):
+        start_workflow(store, FLOW, {}, f"w{n}", labels={"tenant": n % 2})
+    pause_workflow(store, "w0")
+    assert [step.id for step in run(store, "pause", "label.tenant=0")] == ["workflow:w2"]
+    assert run(store, "pause", "label.tenant=0") == []
+    assert count_whole_bulk(store, plan_bulk(store, "resume", "flow=order")) == {WorkflowState.RUNNING: 2}
+    steps = run(store, "resume", "flow=order")
+    assert [(step.id, step.is_changed) for step in steps] == [("workflow:w0", True), ("workflow:w2", True)]
+    assert list_pauses(store) == []
+    code, out, _ = run_command(store, "pause", "--where", "label.tenant=1", "--yes")
+    assert (code, out) == (None, "pause: done for 1 of 1 workflow\n")
+    assert [pause["name"] for pause in list_pauses(store)] == ["workflow:w1"]
+    for words in (("pause",), ("pause", "--all", "--where", "flow=a"), ("resume", "w1", "--yes")):
+        with pytest.raises(UsageError):
+            run_command(store, *words)
 
 
 def test_a_failed_workflow_of_which_tasks_run_is_deleted(store: Store, client: redis.Redis) -> None:

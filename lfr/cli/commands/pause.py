@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import WORKFLOW_ERRORS
+from lfr.cli.ui.bulk_command import add_where_options, is_many, run_where
 from lfr.cli.ui.format_change import print_change
 from lfr.cli.ui.options import (
     add_connection_options,
@@ -13,12 +14,14 @@ from lfr.cli.ui.options import (
     add_reason_option,
     open_store_to_change,
 )
+from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.pause_scope import add_scope_arguments, parse_scope
 from lfr.cli.ui.terminal import Terminal
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     add_scope_arguments(parser)
+    add_where_options(parser)
     help = "whether deadlines run on or stop meanwhile (default: run)"
     parser.add_argument("--deadlines", choices=("run", "stop"), default="run", help=help)
     add_reason_option(parser)
@@ -26,7 +29,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
     add_connection_options(parser)
 
 
-def _run(arguments: Namespace, terminal: Terminal) -> None:
+def _run(arguments: Namespace, terminal: Terminal) -> int | None:
+    names = arguments.id or arguments.flow or arguments.task or ("--all" if arguments.all else None)
+    if is_many(arguments, names):
+        if arguments.deadlines == "stop":
+            raise UsageError("--deadlines stop goes with a scope, not with --where (lfr pause --help)")
+        return run_where(arguments, terminal)
     scope, name = parse_scope(arguments)
     stops_deadlines = arguments.deadlines == "stop"
     store = open_store_to_change(arguments)
@@ -38,10 +46,11 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
         state = pause_workflow(store, id, stops_deadlines=stops_deadlines)
         fields = {"id": id, "state": state.value}
         print_change(terminal, f"{id} is paused", fields, as_json=arguments.json)
-        return
+        return None
     description = pause(store, scope, name, stops_deadlines=stops_deadlines)
     what = "everything" if scope == "all" else f"the {scope} {name}"
     print_change(terminal, f"{what} is paused", description, as_json=arguments.json)
+    return None
 
 
 HANDLER = Handler(
@@ -55,6 +64,7 @@ HANDLER = Handler(
         ("pause build-5f0c", "one workflow, with its items"),
         ("pause --flow build", "all workflows of a flow"),
         ("pause --task 'request:*'", "all steps that invoke a task, here all HTTP requests"),
+        ("pause --where 'flow=build label.tenant=7'", "all workflows that match, each by itself"),
         ("pause --all --deadlines stop", "everything, for maintenance"),
     ),
     WORKFLOW_ERRORS,

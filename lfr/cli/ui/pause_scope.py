@@ -6,8 +6,8 @@ from argparse import ArgumentParser, Namespace
 
 
 def add_scope_arguments(parser: ArgumentParser) -> None:
-    """Add ID, --flow, --task and --all, one of which is required."""
-    group = parser.add_mutually_exclusive_group(required=True)
+    """Add ID, --flow, --task and --all, of which there may be one."""
+    group = parser.add_mutually_exclusive_group()
     group.add_argument("id", metavar="ID", nargs="?", help="a workflow: its id, or its beginning")
     group.add_argument("--flow", metavar="NAME", help="all workflows of the flow NAME")
     help = "all steps that invoke the task NAME, or with NAME:* those whose task begins so"
@@ -22,4 +22,4 @@ def parse_scope(arguments: Namespace) -> tuple[str, str]:
     for scope, name in (("flow", arguments.flow), ("task", arguments.task), ("workflow", arguments.id)):
         if name is not None:
             return scope, name
-    raise AssertionError("argparse requires one of them")
+    raise AssertionError("`is_many` requires one of them, or --where")
