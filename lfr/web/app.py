@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from lfr.actor import make_actor
 from lfr.errors import LfrError
 from lfr.operations.access import Access
 from lfr.store.redis.connection import Store
-from lfr.web.auth import AccessPolicy, authorize
+from lfr.web.auth import AccessPolicy, authorize, is_still_permitted
 from lfr.web.compression import compressed
 from lfr.web.http import Request, Response, json_response, with_confirmations
 from lfr.web.openapi import openapi_document
@@ -139,8 +140,13 @@ def _bottle_handler(
         try:
             environ = bottle.request.environ
             client, protocol = (str(environ.get(name, "")) for name in ("REMOTE_ADDR", "SERVER_PROTOCOL"))
-            caller = authorize(policy, route.method, route.access, request_headers(), client, protocol)
-            request = replace(parse_request(base, route, path, max_body), caller=caller)
+            headers = request_headers()
+            caller = authorize(policy, route.method, route.access, headers, client, protocol)
+            request = replace(
+                parse_request(base, route, path, max_body),
+                caller=caller,
+                is_permitted=partial(is_still_permitted, policy, headers, caller),
+            )
             if not route.changes:
                 return _bottle_response(route.handler(request))
             acting = request.store.acting(make_actor(caller.name, route.reason_of(request)))

@@ -79,7 +79,7 @@ def authorize(
     if site is None and method in _UNSAFE_METHODS and not _has_same_origin(headers, host):
         raise HttpError(HTTPStatus.FORBIDDEN, "a page of another origin may change nothing here")
     if access is not Access.NONE and policy.requires_token(headers, protocol):
-        return _check_token(policy, access, headers.get("authorization", ""), client)
+        return _check_token(policy, access, headers, client)
     return WITHOUT_TOKEN
 
 
@@ -88,15 +88,25 @@ def may_send_body(policy: AccessPolicy, headers: Mapping[str, str], client: str,
     must be right. `headers`, `client` and `protocol` as for `authorize`."""
     try:
         if policy.requires_token(headers, protocol):
-            _check_token(policy, Access.READ, headers.get("authorization", ""), client)
+            _check_token(policy, Access.READ, headers, client)
     except HttpError:
         return False
     return True
 
 
-def _check_token(policy: AccessPolicy, access: Access, authorization: str, client: str) -> Caller:
-    scheme, _, credentials = authorization.partition(" ")
-    token = credentials.strip() if scheme.lower() == "bearer" else ""
+def is_still_permitted(policy: AccessPolicy, headers: Mapping[str, str], caller: Caller) -> bool:
+    """Return whether the token of a request that lasts still is that of its caller. `headers` as for
+    `authorize`."""
+    return caller == WITHOUT_TOKEN or _find_caller(policy, _token_in(headers)) == caller
+
+
+def _token_in(headers: Mapping[str, str]) -> str:
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    return credentials.strip() if scheme.lower() == "bearer" else ""
+
+
+def _check_token(policy: AccessPolicy, access: Access, headers: Mapping[str, str], client: str) -> Caller:
+    token = _token_in(headers)
     caller = _find_caller(policy, token)
     policy.refusals.check(client, is_right=caller is not None, length=len(token))
     if token:

@@ -41,6 +41,7 @@ class Request:
     last_event_id    the header Last-Event-ID of a client that resumes an event stream, or empty
     idempotency_key  the header Idempotency-Key of a client that may send a request twice, or empty
     is_disconnected  returns whether the client has closed its connection
+    is_permitted     returns whether its token is still right
     caller           who sends it
     """
 
@@ -55,6 +56,7 @@ class Request:
     last_event_id: str = ""
     idempotency_key: str = ""
     is_disconnected: Callable[[], bool] = lambda: False
+    is_permitted: Callable[[], bool] = lambda: True
     caller: Caller = WITHOUT_TOKEN
 
     def number(self, name: str, default: int) -> int:

@@ -37,8 +37,8 @@ a server that hangs."""
 def stream_events(request: Request, messages: Messages) -> Response:
     """Return a response that streams the messages.
 
-    It ends with the messages, with the client's connection, or when the server stops. An LfrError ends it
-    with the message `problem`. Raises HttpError if too many streams are open or the server is stopping.
+    It ends with the messages, with the client's connection or token, or when the server stops. An LfrError
+    ends it with the message `problem`. Raises HttpError if too many streams are open or the server stops.
     """
     if not request.streams.acquire():
         raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "too many streams are open")
@@ -75,7 +75,7 @@ def _encode_messages(messages: Messages, request: Request) -> Generator[bytes, N
     sent_at = time.monotonic()
     try:
         for message in messages:
-            if request.streams.is_closed or request.is_disconnected():
+            if request.streams.is_closed or request.is_disconnected() or not request.is_permitted():
                 return
             if message is None and time.monotonic() - sent_at < _KEEPALIVE_SECONDS:
                 continue

@@ -12,6 +12,7 @@ import redis
 from lfr.actor import Actor
 from lfr.errors import BadInput, Conflict, NotFound
 from lfr.operations.access import Access
+from lfr.operations.intervene import terminate_workflow
 from lfr.operations.tokens import MAX_TOKENS, RESERVED_NAMES, add_token, list_tokens, remove_token
 from lfr.runtime.process import RoleContext
 from lfr.store.redis.connection import Store
@@ -90,6 +91,29 @@ def test_a_token_counts_without_a_restart_until_it_is_removed(
     assert caller("GET", "/whoami", **header).status == 401
     with pytest.raises(NotFound, match="there is no token ci"):
         remove_token(store, "ci")
+
+
+@pytest.mark.parametrize("path", ["/live", "/workflows/{id}/live"])
+def test_the_streams_of_a_token_end_when_it_is_removed(
+    store: Store, caller: Caller, refresh: Callable[[], None], path: str
+) -> None:
+    header = {"authorization": f"Bearer {add_token(store, 'ci', 'operate').token}"}
+    other = {"authorization": f"Bearer {add_token(store, 'ops', 'read').token}"}
+    refresh()
+    id = caller("POST", "/workflows/start", {"workflow": "A"}, **header).json["workflow"]
+    replies = [caller("GET", path.replace("{id}", id), stream=True, **each) for each in (header, other)]
+    streams = [iter(reply.stream) for reply in replies]
+    for stream in streams:
+        assert next(stream).startswith(b"retry")
+        assert next(stream).startswith((b"event", b"id"))
+    remove_token(store, "ci")
+    refresh()
+    terminate_workflow(store, id)
+    removed, permitted = streams
+    assert not list(removed)
+    assert b"TERMINATED" in next(permitted)
+    for reply in replies:
+        reply.stream.close()
 
 
 def test_nobody_reads_a_token_in_redis(store: Store, client: redis.Redis) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from lfr.errors import BadInput
+from lfr.operations.access import Access
 from lfr.operations.stored_flows import Change, FlowSource, apply_flows, describe_flow, list_flows
 from lfr.values.checks import mismatch
 from lfr.web.http import Request, Response, json_response
@@ -83,6 +84,7 @@ ROUTES: Final = (
         _apply,
         "Store each flow under the name in its `@flow`, all or none; with `prune`, remove all others. With "
         "`dry_run`, nothing changes. The response is the plan.",
+        access=Access.ADMIN,  # a text may have a schedule, and others run what it changes
         body={
             JSON: object_schema({"flows": array(FLOW_TEXT)}, {"prune": BOOLEAN, "dry_run": BOOLEAN}),
             "text/plain": FLOW_TEXT,
