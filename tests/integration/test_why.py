@@ -17,6 +17,7 @@ from lfr.errors import NotFound
 from lfr.operations.events import send_event
 from lfr.operations.explain.explanation import explain_workflow
 from lfr.operations.intervene import delete_workflow, terminate_workflow
+from lfr.operations.pause import pause
 from lfr.operations.start import start_workflow
 from lfr.operations.stored_flows import FlowSource, apply_flows
 from lfr.roles.lifecycle import Lifecycle
@@ -261,6 +262,11 @@ def call(scene: Scene) -> str:
     return id
 
 
+def paused(scene: Scene) -> str:
+    pause(scene.store, "task", "img:resize")
+    return scene.start("img:resize")
+
+
 def result_waits(scene: Scene) -> str:
     id = scene.start("img:resize")
     scene.client.xadd(
@@ -442,6 +448,12 @@ TABLE: list[tuple[Situation, str, str, str]] = [
         "call",
         "the flow child that it calls, workflow:w/1.0, is RUNNING; its step 1: no live worker does .*",
         "lfr tasks FILE.py runs a worker",
+    ),
+    (
+        paused,
+        "pause",
+        f"the task img:resize is paused, since {TIME}: it starts at the end of the pause",
+        "lfr resume --task img:resize",
     ),
     (
         result_waits,

@@ -29,6 +29,7 @@ class CauseKind(StrEnum):
     RETRY = "retry"
     ITEMS = "items"
     CALL = "call"
+    PAUSE = "pause"
     LOST = "lost"
     PREDECESSORS = "predecessors"
     NEVER = "never"

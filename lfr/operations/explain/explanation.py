@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -12,9 +13,10 @@ from lfr.operations.explain.cause import Cause, CauseKind, format_at
 from lfr.operations.explain.facts import FactsLoader
 from lfr.operations.explain.step import explain_running
 from lfr.operations.inspect.steps import add_calls, add_items, describe_steps
-from lfr.operations.inspect.workflow import require_flow, require_record
+from lfr.operations.inspect.workflow import add_holds, require_flow, require_record
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import StepState, WorkflowState
+from lfr.store.queues.pauses import read_pauses
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.redis.write_probe import find_write_refusal
 from lfr.store.workflows.history import read_whole_history
@@ -52,7 +54,7 @@ def explain_workflow(store: Store, id: str, index: int | None = None) -> dict[st
             if not chosen:
                 raise NotFound(f"{id} has no step {index}", hint="lfr inspect shows the indices")
         else:
-            chosen = [step for step in steps if step["state"] in _STANDING]
+            chosen = [step for step in steps if step["state"] in _STANDING or _pause_of(step)]
         whole = explainer.explain_whole(record, flow, steps)
         explained = [explainer.explain_step(record, flow, steps, step) for step in chosen[:MAX_STEPS]]
     none: dict[str, Any] = {"cause": None, "text": None, "cure": None}
@@ -81,6 +83,7 @@ class _Explainer:
         by_index = {step["index"]: step for step in steps}
         add_items(self._connection, flow, record, entries, by_index)
         add_calls(self._connection, flow, record, by_index)
+        add_holds(self._connection, read_pauses(self._connection), record, flow, steps)
         return steps
 
     def explain_whole(self, record: Record, flow: Flow, steps: Sequence[Mapping[str, Any]]) -> Cause | None:
@@ -150,6 +153,8 @@ class _Explainer:
     def _cause_of(
         self, record: Record, flow: Flow, steps: Sequence[Mapping[str, Any]], step: Mapping[str, Any]
     ) -> Cause:
+        if (pause := _pause_of(step)) and not self._write_refusal:
+            return _explain_pause(pause)
         match step["state"]:
             case StepState.RUNNING:
                 if self._write_refusal:
@@ -179,6 +184,26 @@ def _open_children(step: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         return list(step["items"]["open"])
     call = step.get("call")
     return [] if call is None or call["id"] is None else [{"id": call["id"], "state": call["state"]}]
+
+
+def _pause_of(step: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the pause that holds back a step, as `describe_pause` describes it; empty: none."""
+    pause: Mapping[str, Any] = step.get("waits_for", {}).get("pause", {})
+    return pause
+
+
+def _explain_pause(pause: Mapping[str, Any]) -> Cause:
+    if pause["name"] is None:
+        text, way = "everything is paused", "lfr resume --all"
+    else:
+        text = f"the {pause['scope']} {pause['name']} is paused"
+        name = shlex.quote(pause["name"])
+        way = (
+            f"lfr resume {name}" if pause["scope"] == "workflow" else f"lfr resume --{pause['scope']} {name}"
+        )
+    return Cause(
+        CauseKind.PAUSE, f"{text}, since {pause['since'][:19]}Z: it starts at the end of the pause", way
+    )
 
 
 def _explain_pending(record: Record, flow: Flow, steps: Sequence[Mapping[str, Any]], index: int) -> Cause:

@@ -89,7 +89,7 @@ def inspect_workflow(
         _add_missing_workers(connection, store.stream, own_flow, steps)
         pauses = read_pauses(connection)
         workflow = summarize(record, pauses)
-        _add_holds(connection, pauses, record, own_flow, steps)
+        add_holds(connection, pauses, record, own_flow, steps)
         workflow["counts"]["total"] = own_flow.size
         workflow["deadline"] = iso_time(read_workflow_deadline(connection, id) or 0)
         workflow["warning"] = None if own_flow.part_end is not None else explain_unfinished(own_flow) or None
@@ -127,7 +127,7 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
         add_calls(connection, flow, record, {index: step})
         _add_progress_and_waits(connection, id, record.run, [step])
         _add_missing_workers(connection, store.stream, flow, [step])
-        _add_holds(connection, read_pauses(connection), record, flow, [step])
+        add_holds(connection, read_pauses(connection), record, flow, [step])
         add_step_values(step, flow, load_some_outputs(connection, id, [*flow.input_sources[index], index]))
         progress = load_step(connection, record, index)
     facts = describe_facts(entries)
@@ -204,7 +204,7 @@ def _add_progress_and_waits(
         running[index]["waits_for"] = wait
 
 
-def _add_holds(
+def add_holds(
     connection: Connection, pauses: Pauses, record: Record, flow: Flow, steps: Iterable[dict[str, Any]]
 ) -> None:
     """Say of the steps that a pause holds back that they wait for its end."""
