@@ -141,6 +141,8 @@ def _overview(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "flow", f"{workflow['name']}{version}"
     if workflow["parent"]:
         yield "parent", workflow["parent"]
+    if workflow["labels"]:
+        yield "labels", " ".join(f"{name}={value}" for name, value in workflow["labels"].items())
     yield "started", format_date_time(workflow["started"])
     elapsed = format_duration(seconds_between(workflow["started"], workflow["ended"]))
     end = format_date_time(workflow["ended"]) if workflow["ended"] else "not yet"

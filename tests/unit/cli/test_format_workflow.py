@@ -43,6 +43,7 @@ def workflow() -> dict[str, Any]:
         **times,
         "deadline": None,
         "warning": None,
+        "labels": {"tenant": "7", "team": "red"},
         "by_hand": [],
         "input": {"long": "z" * 500},
         "output": None,
@@ -58,6 +59,7 @@ def test_a_workflow_is_shown_with_each_step_and_escaped() -> None:
     assert lines[0] == "workflow:x  FAILED"
     assert all(display_width(line) <= 100 and line.isprintable() for line in lines)
     assert "  reason   step 3 (C) failed" in lines
+    assert "  labels   tenant=7 team=red" in lines
     assert "  steps    5: 2 DONE, 1 SKIPPED, 1 FAILED, 1 PENDING" in lines
     assert any(line.endswith("(2.5 s)") for line in lines)
     table = lines[lines.index("") + 1 :]
