@@ -67,9 +67,11 @@ def decide_schedule(
         decision = decide(name, schedule, stored.state, load_states(connection, stored.state.running), now_ms)
         if decision.terminate:
             connection.unwatch()
+            words = "it makes way for the next one (overlap: terminate)"
+            acting = store.acting(make_actor(f"schedule {name}", words))
             for id in decision.terminate:
                 with suppress(Conflict, NotFound):  # it has just ended
-                    terminate_workflow(store, id)
+                    terminate_workflow(acting, id)
             terminated.extend(decision.terminate)
             raise ReadAgain
         commands: list[Command] = []

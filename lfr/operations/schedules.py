@@ -139,7 +139,7 @@ def remove_schedule(store: Store, name: str) -> None:
 def pause_schedule(store: Store, name: str, reason: str = "") -> None:
     """Pause a schedule: nothing is started until it is resumed. Raises NotFound, and Conflict if it is
     paused."""
-    words = reason.strip() or "by hand"
+    words = " ".join(filter(None, (reason.strip() or "by hand", _name_of(store))))
 
     def change(
         schedule: StoredSchedule, parsed: Schedule, now_ms: int
@@ -150,6 +150,10 @@ def pause_schedule(store: Store, name: str, reason: str = "") -> None:
         return replace(schedule.state, paused=words), [outcome]
 
     _change(store, "pause-schedule", name, change)
+
+
+def _name_of(store: Store) -> str:
+    return f"({store.actor.name})" if store.actor else ""
 
 
 def resume_schedule(store: Store, name: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import re
+import shlex
 import signal
 import time
 from contextlib import ExitStack
@@ -225,3 +227,22 @@ def test_lifecycles_of_the_built_file_under_kill(redis_url: str, tmp_path: Path)
     assert {outcome.workflow for outcome in outcomes} == set(client.zrange("workflows:all", 0, -1))
     shown = lfr("schedule", "show", "f", url=redis_url)
     assert shown.returncode == 0 and start_id("f", times[-1]) in shown.stdout
+
+
+def test_the_examples_of_the_page(redis_url: str, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "schedules.md").read_text()
+    (flow,) = re.findall(r"```flow\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "nightly.flow").write_text(flow)
+    (tmp_path / "backup.timer").write_text("[Timer]\nOnCalendar=daily\n")
+    outputs: list[str] = []
+    for line in re.findall(r"^\$ lfr (.*)$", page, re.MULTILINE):
+        words = [
+            str(tmp_path / word) if word in ("nightly.flow", "backup.timer", "flows") else word
+            for word in shlex.split(line.replace("/etc/crontab ", ""))
+        ]
+        done = lfr(*words, url=redis_url)
+        assert done.returncode == 0, (line, done.stderr)
+        outputs.append(done.stdout)
+    assert "version 1, new" in outputs[0] and "its schedule is new" in outputs[0]
+    assert outputs[2].count("T02:30:00-0") >= 19
+    assert (tmp_path / "flows" / "backup.flow").exists()

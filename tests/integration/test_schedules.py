@@ -161,6 +161,12 @@ def test_each_overlap(
     assert {id for id, state in states.items() if state == "RUNNING"} == set(map(hour, running))
     if overlap == "terminate":
         assert states[hour(1)] == "TERMINATED"
+        (fact,) = (
+            each
+            for each in inspect_workflow(store, hour(1), history=True)["history"]
+            if each["event"] == "terminated"
+        )
+        assert (fact["actor"], "makes way" in str(fact)) == ("schedule f", True)
         latest = describe_schedule(store, "f")["latest"]
         assert latest["reason"] == f"{hour(2)} made way for it"
 
