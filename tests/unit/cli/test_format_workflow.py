@@ -44,6 +44,7 @@ def workflow() -> dict[str, Any]:
         "deadline": None,
         "warning": None,
         "labels": {"tenant": "7", "team": "red"},
+        "paused": None,
         "by_hand": [],
         "input": {"long": "z" * 500},
         "output": None,
