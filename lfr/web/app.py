@@ -97,7 +97,7 @@ def make_app(
         for method in _METHODS - methods:
             app.route(path, method, _refuse_method(methods))
     for route in sorted(routes, key=lambda route: "{" in route.path):
-        path = re.sub(r"\{(\w+)\}", lambda part: _PATTERNS[part[1]], route.path)
+        path = _bottle_path(route.path, [other.path for other in routes])
         app.route(path, route.method, _bottle_handler(route, base, policy, max_body))
     app.add_hook("before_request", _strip_trailing_slash)
     app.default_error_handler = _unrouted_problem
@@ -106,6 +106,17 @@ def make_app(
 
 _METHODS: Final = frozenset({"GET", "POST", "DELETE", "ANY"})
 """The methods of our routes; ANY is bottle's word for all others."""
+
+
+def _bottle_path(path: str, others: Iterable[str]) -> str:
+    """Return a path with bottle's patterns of its variable parts. If other paths go on behind it, its last
+    part has no slash: `/schedules/a/pause` is none of `/schedules/{name}`."""
+    if path.endswith("/{name}") and any(other.startswith(f"{path}/") for other in others):
+        path = path.removesuffix("{name}") + _NAME_WITHOUT_SLASH
+    return re.sub(r"\{(\w+)\}", lambda part: _PATTERNS[part[1]], path)
+
+
+_NAME_WITHOUT_SLASH: Final = "<name:re:[^/]+>"
 
 
 def _methods_by_fixed_path(routes: Iterable[Route]) -> dict[str, set[str]]:

@@ -107,8 +107,8 @@ def test_every_curl_of_the_api(redis_url: str, tmp_path: Path) -> None:
     """In the order of the page: start a workflow, list it, complete its first task."""
     port = free_port()
     texts = [text for text in blocks("docs/api.md") if text.startswith("curl")]
-    assert len(texts) == 3
-    listing, start, end = texts
+    listing, start, *others, end, terminate = texts
+    assert len(others) == 3  # store flows, make a schedule, act on many
     token = tmp_path / ".local" / "state" / "lfr" / "api-token"
     home = {"HOME": str(tmp_path), "XDG_STATE_HOME": "", "LFR_API_HOSTS": "server", "LFR_API_TOKEN": ""}
     with role("lifecycle", url=redis_url), role("api", f"0.0.0.0:{port}", url=redis_url, more=home):
@@ -139,6 +139,9 @@ def test_every_curl_of_the_api(redis_url: str, tmp_path: Path) -> None:
         client = Client(redis_url)
         eventually(lambda: client.inspect_step("build-7", 1)["output"] == {"pages": 12})
         assert curl(end)[0] == "409"
+        assert [curl(text)[0] for text in others] == ["200", "404", "200"]  # no flow is stored: dry_run
+        assert curl(terminate) == ("200", '{"state":"TERMINATED"}')
+        assert client.inspect("build-7")["by_hand"][-1]["actor_reason"] == "wrong branch"
 
 
 def test_the_programs_of_the_client_page(redis_url: str, tmp_path: Path) -> None:
