@@ -239,6 +239,17 @@ class Flow:
         """Whether a step of the whole flow calls a stored flow, itself or in each of its items."""
         return any(step.called_flow for step in self.steps)
 
+    @cached_property
+    def steps_of_items(self) -> frozenset[int]:
+        """The indices of `own_steps` that are inside an iterated subflow: they run in its items alone."""
+        boxes = (step for step in self.own_steps if step.iterate and step.kind is StepKind.SUBFLOW)
+        return frozenset(index for box in boxes for index in range(box.index + 1, box.end))
+
+    @property
+    def step_count(self) -> int:
+        """How many of `own_steps` the workflow itself does."""
+        return self.size - len(self.steps_of_items)
+
     @property
     def size(self) -> int:
         """The number of `own_steps`."""

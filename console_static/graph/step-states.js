@@ -14,7 +14,8 @@ const STATES = ["PENDING", "RUNNING", "DONE", "SKIPPED", "FAILED", "STOPPED"];
 
 /**
  * Index steps, so that counts of any range take constant time.
- * @param {object[]} steps with index and state, ascending; those that are missing count as pending
+ * @param {object[]} steps with index and state, ascending; those that are missing count as pending,
+ *   those of items not at all
  * @param {number} length of the flow
  * @returns {StepIndex}
  */
@@ -23,14 +24,17 @@ export function indexSteps(steps, length) {
   for (const step of steps) byIndex[step.index] = step;
   const sums = Object.fromEntries(STATES.map((state) => [state, new Int32Array(length + 1)]));
   for (let at = 0; at < length; at += 1) {
-    const state = byIndex[at]?.state ?? "PENDING";
+    const state = byIndex[at]?.of_items ? null : (byIndex[at]?.state ?? "PENDING");
     for (const each of STATES) sums[each][at + 1] = sums[each][at] + (each === state ? 1 : 0);
   }
   return {
     step: (index) => byIndex[index] ?? { index, state: "PENDING" },
     count(first, last) {
-      const counts = { total: last - first + 1 };
-      for (const state of STATES) counts[state] = sums[state][last + 1] - sums[state][first];
+      const counts = { total: 0 };
+      for (const state of STATES) {
+        counts[state] = sums[state][last + 1] - sums[state][first];
+        counts.total += counts[state];
+      }
       return counts;
     },
   };

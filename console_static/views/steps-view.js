@@ -25,7 +25,7 @@ export function StepsView({ workflow, now, chosen, onChoose }) {
   const matches = namedSteps.filter(
     ({ step, name }) =>
       (showsAll || !SMALL.has(step.kind)) &&
-      (!state || step.state === state) &&
+      (!state || (step.state === state && !step.of_items)) &&
       (!query || name.toLowerCase().includes(query) || String(step.index) === query),
   );
   return html`<div class="steps">
@@ -71,7 +71,11 @@ export function StepsView({ workflow, now, chosen, onChoose }) {
               ${step.base && step.base !== step.name && html` <span class="muted">${step.base}</span>`}
             </td>
             <td>
-              <${StateLabel} step state=${step.state} />
+              ${
+                step.of_items
+                  ? html`<span class="muted">in each item</span>`
+                  : html`<${StateLabel} step state=${step.state} />`
+              }
               ${step.simulated && html` <${SimulatedMark} />`}
             </td>
             <td data-label="Attempt" class="right number">${step.tries || "–"}</td>
@@ -96,7 +100,7 @@ export function StepsView({ workflow, now, chosen, onChoose }) {
 
 function countStates(steps) {
   const counts = new Map();
-  for (const { state } of steps) counts.set(state, (counts.get(state) ?? 0) + 1);
+  for (const { state, of_items } of steps) if (!of_items) counts.set(state, (counts.get(state) ?? 0) + 1);
   return counts;
 }
 

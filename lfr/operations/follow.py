@@ -133,7 +133,7 @@ class _Follower:
         latest = dict(islice(reversed(running.items()), _MAX_PROGRESS))
         progress = load_attempt_progress(self._connection, self._id, record.run, latest)
         update = summarize(record, read_pauses(self._connection))
-        update["counts"]["total"] = self._flow.size
+        update["counts"]["total"] = self._flow.step_count
         if with_waits:
             waiting = {
                 index: attempt

@@ -18,6 +18,7 @@ from lfr.flow import Flow
 from lfr.operations.complete_task import complete_task
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import restart_workflow, terminate_workflow
+from lfr.operations.list_workflows import list_workflows
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.store.redis.connection import Command, Connection, Store, open_store
@@ -201,6 +202,19 @@ def test_terminate_and_restart_reach_the_items(store: Store, lifecycle: Stepper,
     finish(lifecycle, worker)
     output = [[{"was": number} for number in numbers] for numbers in ([1, 2, 3], [4, 5, 6])]
     assert inspect_workflow(store, id)["output"] == output
+
+
+def test_steps_inside_an_iterated_subflow_are_not_counted_in_the_workflow(
+    store: Store, lifecycle: Stepper, worker: Worker
+) -> None:
+    id = start_workflow(store, "* { a -> b } -> c", [1, 2]).id
+    finish(lifecycle, worker)
+    workflow = inspect_workflow(store, id)
+    assert workflow["state"] == "FINISHED"
+    assert (workflow["counts"]["total"], workflow["counts"]["done"]) == (5, 5)
+    assert [step["name"] for step in workflow["steps"] if step["of_items"]] == ["a", "b"]
+    [listed] = list_workflows(store)
+    assert listed["counts"]["total"] == 5
 
 
 def test_what_ran_when_its_workflow_was_terminated_is_stopped_and_has_an_end(

@@ -160,11 +160,12 @@ def _overview(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "warning", workflow["warning"]
     for change in workflow["by_hand"]:
         yield "by hand", _format_change(change)
-    states = Counter(step["state"] for step in workflow["steps"])
+    own_steps = [step for step in workflow["steps"] if not step["of_items"]]
+    states = Counter(step["state"] for step in own_steps)
     counts = ", ".join(f"{number} {state}" for state, number in states.items())
     simulated = sum(step["simulated"] for step in workflow["steps"])
     note = f" ({simulated} simulated: no worker has done them)" if simulated else ""
-    yield "steps", f"{len(workflow['steps'])}: {counts}{note}"
+    yield "steps", f"{len(own_steps)}: {counts}{note}"
 
 
 def _format_change(change: Mapping[str, Any]) -> str:
@@ -235,7 +236,7 @@ def _step_row(step: Mapping[str, Any]) -> Row:
     return [
         Cell(str(step["index"]), colour),
         Cell(step_title(step), colour),
-        Cell(state, STATE_COLOURS[state]),
+        Cell("in items", "dim") if step["of_items"] else Cell(state, STATE_COLOURS[state]),
         format_time(step["started"]),
         format_time(step["ended"]),
         format_duration(seconds_between(step["started"], step["ended"])),

@@ -40,10 +40,12 @@ def describe_steps(flow: Flow, history: Iterable[HistoryEntry], record: Record) 
     Keys: index; name; base, the task behind the name, or empty; kind; state; started and ended, or None;
     attempt, 0 before the first; tries, its number since the step last ended (in a loop: in this turn);
     reason, of a failure, a retry or a skip by hand, else None; simulated, whether no worker has done its
-    latest attempt, or one of its items; of a resource also uri and sink. Steps that
+    latest attempt, or one of its items; of_items, whether it runs in the items of a step and not in this
+    workflow, so that it stays PENDING here; of a resource also uri and sink. Steps that
     ran when their workflow was stopped are STOPPED, and ended then.
     """
-    steps = {step.index: _describe_pending(step) for step in flow.own_steps}
+    of_items = flow.steps_of_items
+    steps = {step.index: _describe_pending(step, step.index in of_items) for step in flow.own_steps}
     for entry in history:
         at = iso_time(entry.at_ms)
         for fact in entry.facts:
@@ -92,7 +94,7 @@ def _reason_of_skip(actor: Actor | None) -> str:
     return f"skipped by {actor.name}: {actor.reason}" if actor.reason else f"skipped by {actor.name}"
 
 
-def _describe_pending(step: Step) -> dict[str, Any]:
+def _describe_pending(step: Step, is_of_items: bool) -> dict[str, Any]:
     return {
         "index": step.index,
         "name": step.name,
@@ -106,6 +108,7 @@ def _describe_pending(step: Step) -> dict[str, Any]:
         "tries": 0,
         "reason": None,
         "simulated": False,
+        "of_items": is_of_items,
     }
 
 

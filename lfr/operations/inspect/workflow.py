@@ -90,7 +90,7 @@ def inspect_workflow(
         pauses = read_pauses(connection)
         workflow = summarize(record, pauses)
         add_holds(connection, pauses, record, own_flow, steps)
-        workflow["counts"]["total"] = own_flow.size
+        workflow["counts"]["total"] = own_flow.step_count
         workflow["deadline"] = iso_time(read_workflow_deadline(connection, id) or 0)
         workflow["warning"] = None if own_flow.part_end is not None else explain_unfinished(own_flow) or None
         workflow["actions"] = describe_actions(id, record.state, is_paused=id in pauses.workflows)

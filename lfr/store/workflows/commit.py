@@ -234,7 +234,7 @@ def flow_fields(
     runs = ("run", run) if run else ()
     versions = ("version", version) if version is not None else ()
     own_labels = ("labels", encode_json(dict(labels))) if labels else ()
-    fields = "flow", flow.reference, *names, *versions, "steps", flow.size, *runs, *own_labels
+    fields = "flow", flow.reference, *names, *versions, "steps", flow.step_count, *runs, *own_labels
     return *fields, *record_fields(text)
 
 

@@ -125,6 +125,7 @@ _STEP: Final[Mapping[str, Schema]] = {
     "tries": INTEGER,
     "reason": NULLABLE_TEXT,
     "simulated": BOOLEAN,
+    "of_items": BOOLEAN,
 }
 
 _ITEMS: Final = object_schema(

@@ -141,6 +141,16 @@ test("a folded subflow takes from its beginning to its end", () => {
   assert.equal(findNodeStep(steps, node, R).ended, null);
 });
 
+test("steps that run in items count for nothing", () => {
+  const inner = [2, 3].map((index) => ({ index, state: P, of_items: true }));
+  const steps = indexSteps(
+    [{ index: 0, state: D }, { index: 1, state: D }, ...inner, { index: 4, state: D }],
+    5,
+  );
+  const { total, PENDING, DONE } = steps.count(0, 4);
+  assert.deepEqual([total, PENDING, DONE], [3, 0, 3]);
+});
+
 test("missing steps are pending", () => {
   const steps = indexSteps([{ index: 3, state: D }], 8);
   assert.equal(steps.step(7).state, P);

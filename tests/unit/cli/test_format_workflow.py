@@ -16,7 +16,7 @@ from tests.support.screens import terminal
 def step(index: int, kind: str = "task", **facts: Any) -> dict[str, Any]:
     blank = {"name": "", "base": "", "state": "PENDING", "attempt": 0}
     nothing = dict.fromkeys(("started", "ended", "input", "output", "reason"))
-    more = {"tries": facts.get("attempt", 0), "simulated": False}
+    more = {"tries": facts.get("attempt", 0), "simulated": False, "of_items": False}
     return {"index": index, "kind": kind, **blank, **nothing, **more, **facts}
 
 
