@@ -341,4 +341,18 @@ MUTATIONS: Final = (
         "if chunk:",
         _tests("test_search.py"),
     ),
+    Mutation(
+        "decide a schedule without WATCH",
+        "lfr/store/schedules.py",
+        'connection.execute([("WATCH", *map(keys.schedule, names))])',
+        'connection.execute([("PING",)])',
+        _tests("test_schedules.py"),
+    ),
+    Mutation(
+        "let the end of a workflow wake no schedule",
+        "lfr/store/workflows/commit.py",
+        'commands.append(("ZADD", keys.SCHEDULES_DUE, "XX", "LT", now_ms, schedule))',
+        "pass",
+        _tests("test_schedules.py"),
+    ),
 )
