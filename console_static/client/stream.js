@@ -108,9 +108,9 @@ export function followStream(path, listener) {
 }
 
 /**
- * Do `work` in one of the slots for streams that all windows of this browser share. Call `onWait` at once and
- * at an interval while none is free: without slots, requests of a further window would wait for ever. Browsers
- * have no locks for pages that come neither by TLS nor from this machine; there, slots are not counted.
+ * Do `work` in one of the slots for streams that all windows of this browser share. Call `onWait` at once
+ * and at an interval while none is free: without slots, a further window would wait for ever. Browsers have
+ * no locks for pages that come neither by TLS nor from this machine; there, slots are not counted.
  */
 async function inStreamSlot(signal, onWait, work) {
   const locks = globalThis.navigator?.locks;

@@ -76,7 +76,12 @@ export function EventsPage() {
             data.latches.length
               ? html`<table class="list">
                 <thead>
-                  <tr><th>Name</th><th class="right">Value</th><th>Waiting steps</th><th><span class="hidden">Actions</span></th></tr>
+                  <tr>
+                    <th>Name</th>
+                    <th class="right">Value</th>
+                    <th>Waiting steps</th>
+                    <th><span class="hidden">Actions</span></th>
+                  </tr>
                 </thead>
                 <tbody>
                   ${data.latches.map(

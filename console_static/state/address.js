@@ -12,7 +12,10 @@ const PAGES = new Map([
   ["system", "system"],
 ]);
 
-/** Parse an address, its path below that of the console: `page` ("nothing": unknown), `id` of a workflow or empty, and the query as `params`. */
+/**
+ * Parse an address, its path below that of the console: `page` ("nothing": unknown), `id` of a workflow or
+ * empty, and the query as `params`.
+ */
 export function parseAddress(path, search) {
   const params = Object.fromEntries(new URLSearchParams(search));
   if (path.startsWith("workflows/")) {
