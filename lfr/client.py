@@ -131,7 +131,7 @@ class Client:
         `flow_text`, is the name of a stored flow: `NAME`, its latest version, or `NAME@VERSION`. `labels`
         are texts by which the workflow is found. Raises
         FlowError, BadInput, NotFound for `flow`, Conflict if `workflow_id` exists with another flow or input,
-        Unreachable, Refused.
+        NoMemory (`limits.memory`), Unreachable, Refused.
         """
         start_input = ABSENT if input is None else input
         own_labels = None if labels is None else dict(labels)

@@ -70,6 +70,10 @@ class Unreachable(LfrError):
     """The server does not answer, or not in time."""
 
 
+class NoMemory(LfrError):
+    """Redis has less memory left than `limits.memory` keeps free for the workflows that run."""
+
+
 class Unconfirmed(LfrError):
     """What was asked is done and stored, but the replicas of `redis.replicas` have not confirmed it.
 

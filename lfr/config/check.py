@@ -1,6 +1,6 @@
 """Checks the values of settings: their type and their bounds.
 
-A float is a duration in seconds: a number, or a text with units, such as `10m`.
+A duration is a number of seconds, or a text with units, such as `10m`.
 
 The environment and credentials have only text: there, commas or white space separate the texts of a list,
 and texts by name are written `NAME=TEXT`. The configuration file has lists and mappings of its own, so
@@ -16,7 +16,17 @@ from typing import Any, Final
 from lfr.config.settings import Setting, Value
 from lfr.errors import BadSettings
 from lfr.store.keys import has_first_word
-from lfr.values.checks import HOST, WHOLE_NUMBER_TEXT, Check, duration, is_unicode, one_of, whole_number
+from lfr.values.checks import (
+    HOST,
+    NUMBER_TEXT,
+    WHOLE_NUMBER_TEXT,
+    Check,
+    duration,
+    is_unicode,
+    number,
+    one_of,
+    whole_number,
+)
 
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -33,7 +43,8 @@ def check_setting(setting: Setting, raw: Any, place: str) -> Value:
     value: Any = raw
     if not _is_unicode(raw):
         raise BadSettings(f"{setting.name} must be text in UTF-8", place=place)
-    for check in (_TYPES[setting.type], _BOUNDS.get(setting.name, _ABOVE_ZERO)):
+    type_check = _DURATION if setting.is_duration else _TYPES[setting.type]
+    for check in (type_check, _BOUNDS.get(setting.name, _ABOVE_ZERO)):
         value = check.read(value)
         if value is None:
             may_hold_secret = setting.secret or "@" in repr(raw)  # a URL may have a password in it
@@ -82,11 +93,12 @@ def _read_level(text: str) -> str | None:
 _TYPES: Final[Mapping[type, Check]] = {
     str: Check("text", lambda raw: raw if isinstance(raw, str) else None),
     int: WHOLE_NUMBER_TEXT,
-    float: duration(),
+    float: NUMBER_TEXT,
     tuple: Check("a list of texts", _read_list),
     dict: Check("NAME=TEXT with each name once", _read_mapping),
 }
 
+_DURATION: Final = duration()
 _LARGEST_TEXT: Final = 512 * 2**20
 """The bytes that Redis stores in a text."""
 
@@ -137,6 +149,7 @@ _BOUNDS: Final[Mapping[str, Check]] = {
     "retention.failed": _RETENTION,
     "retention.terminated": _RETENTION,
     "retention.archive": _FOLDER,
+    "limits.memory": number(0.1, 1),
     "values.large": _SIZE,
     "resources.size": _SIZE,
     "resources.timeout": _TIMEOUT,

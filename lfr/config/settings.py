@@ -39,7 +39,7 @@ def _setting(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The effective value of each setting. Floats are durations in seconds."""
+    """The effective value of each setting. Floats whose names end in `_seconds` are durations."""
 
     redis_url: str = _setting(
         "",
@@ -133,6 +133,9 @@ class Settings:
     retention_archive: str = _setting(
         "", "retention.archive", "folder in which lifecycles archive a workflow before they delete it"
     )
+    limits_memory: float = _setting(
+        0.9, "limits.memory", "the share of the maxmemory of Redis above which no workflow is started"
+    )
     resources_allow: tuple[str, ...] = _setting(
         (),
         "resources.allow",
@@ -218,7 +221,7 @@ class Setting:
 
     attribute  the field of `Settings`
     name       the name in the configuration file, with dots between the levels: `redis.host`
-    type       str, int; float for a duration; tuple for a list of texts; dict for texts by name
+    type       str, int, float; tuple for a list of texts; dict for texts by name
     variable   the environment variable
     secret     whether lfr never shows the value
     roles      of a secret: the only roles that need it; empty: all
@@ -232,6 +235,11 @@ class Setting:
     help: str
     secret: bool
     roles: tuple[str, ...] = ()
+
+    @property
+    def is_duration(self) -> bool:
+        """Whether its value is a duration in seconds."""
+        return self.attribute.endswith("_seconds")
 
 
 def secret_variables_of_others(role: str) -> frozenset[str]:

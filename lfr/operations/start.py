@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from lfr.engine.advance import begin
 from lfr.engine.step_inputs import normalize_input
-from lfr.errors import Conflict
+from lfr.errors import Conflict, NoMemory
 from lfr.flow import WORKFLOW_INPUT, Flow
 from lfr.flow_inputs import complete_input
 from lfr.labels import merge_labels, parse_labels
@@ -59,7 +59,7 @@ def start_workflow(
     stored. While its flow or everything is paused, its steps are held.
 
     Raises FlowError; BadInput for the id, the input, the labels or the base; Conflict if the id belongs to
-    another workflow; and the errors of `Connection.execute`.
+    another workflow; NoMemory if Redis has too little left; and the errors of `Connection.execute`.
     """
     flow = flow or _compile(text, base, source)
     workflow_input = complete_input(flow.parameters, normalize_input(input))
@@ -110,6 +110,7 @@ class WorkflowStart:
         self._first = begin(flow, input)
         self._first.actor = store.actor
         self._run = generate_run()
+        self._memory_share = store.settings.limits_memory
         self._route_cache = RouteCache(store)
 
     def commands(self, connection: Connection, *, may_exist: bool) -> list[Command] | None:
@@ -117,7 +118,7 @@ class WorkflowStart:
         same flow and input. With a generated id it cannot: then `may_exist` is False.
 
         Raises Conflict if the id belongs to another workflow; then nothing is watched any more. Raises
-        ReadAgain.
+        NoMemory if Redis uses more than `limits.memory`, and ReadAgain.
         """
         id, flow = self._id, self._flow
         routes, record, is_stored = watch_new(connection, self._route_cache, id, flow.digest)
@@ -134,6 +135,7 @@ class WorkflowStart:
             if connection.transact([]) is None:
                 raise ReadAgain  # another call has just started it
             raise remains_in_the_way(id)
+        self._check_memory(connection)
         return [
             *use_flow_commands(flow, self._text, is_stored=is_stored),
             *create_workflow_commands(
@@ -149,6 +151,15 @@ class WorkflowStart:
                 hold=routes.pauses.hold_of(id, [flow.name or self._name]),
             ),
         ]
+
+    def _check_memory(self, connection: Connection) -> None:
+        use = connection.load_memory_use()
+        if use.exceeds(self._memory_share):
+            raise NoMemory(
+                f"no workflow is started: Redis uses {use}, and above {self._memory_share:.0%} the rest is "
+                "for the workflows that run",
+                hint="lfr prune deletes old workflows; or raise limits.memory, or maxmemory of Redis",
+            )
 
 
 @lru_cache(maxsize=64)

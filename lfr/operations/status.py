@@ -17,11 +17,10 @@ from lfr.store.queues.pauses import read_pauses
 from lfr.store.queues.routes import OWN_GROUPS
 from lfr.store.queues.workforce import Workforce, read_lapses, read_workforce
 from lfr.store.redis.connection import Store
+from lfr.store.redis.memory_use import MemoryUse
 from lfr.store.schedules import count_schedules, load_problems
 from lfr.store.statistics import read_statistics
 from lfr.store.stream.groups import role_of_group
-
-_NEARLY_FULL: Final = 0.9
 
 _PROCESS_KEYS: Final = ("name", "role", "host", "pid", "version", "since", "passes", "events")
 
@@ -92,7 +91,7 @@ def load_status(store: Store) -> dict[str, Any]:
 
 
 def _warnings(store: Store, server: Mapping[str, Any]) -> Iterator[str]:
-    limit, replicas = server["max_memory"], store.settings.redis_replicas
+    replicas = store.settings.redis_replicas
     if server["is_known"] and server["replicas"] < replicas:
         yield (
             f"{server['replicas']} of the {replicas} replicas that redis.replicas asks for are online: what "
@@ -105,10 +104,11 @@ def _warnings(store: Store, server: Mapping[str, Any]) -> Iterator[str]:
             f"Redis deletes keys when its memory is full, by {server['evicts']}: workflows would be lost "
             "(CONFIG SET maxmemory-policy noeviction)"
         )
-    if limit and server["memory"] > _NEARLY_FULL * limit:
+    use, share = MemoryUse(server["memory"], server["max_memory"]), store.settings.limits_memory
+    if use.exceeds(share):
         yield (
-            f"Redis uses {server['memory'] / limit:.0%} of its memory; when it is full, no workflow makes "
-            "progress (delete workflows, or CONFIG SET maxmemory)"
+            f"Redis uses {use} of memory: no workflow is started above {share:.0%} (limits.memory), and when "
+            "it is full, no workflow makes progress (delete workflows, or CONFIG SET maxmemory)"
         )
     for file in server["cannot_write"]:
         yield f"Redis could not write its {file}: its disk may be full (its log says why)"

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from lfr.errors import BadInput, BadSettings, CannotWrite, Conflict, LfrError, NotFound, Refused, Unreachable
+from lfr.errors import (
+    BadInput,
+    BadSettings,
+    CannotWrite,
+    Conflict,
+    LfrError,
+    NoMemory,
+    NotFound,
+    Refused,
+    Unreachable,
+)
 from lfr.flow_inputs import UnfitInput
 from lfr.language import FlowError
 from lfr.values.json import Json, encode_json
@@ -29,6 +39,7 @@ _STATUS: Final[tuple[tuple[type[LfrError], HTTPStatus], ...]] = (
     (Unreachable, HTTPStatus.SERVICE_UNAVAILABLE),
     (Refused, HTTPStatus.BAD_GATEWAY),
     (CannotWrite, HTTPStatus.INSUFFICIENT_STORAGE),
+    (NoMemory, HTTPStatus.INSUFFICIENT_STORAGE),
     (BadSettings, HTTPStatus.INTERNAL_SERVER_ERROR),
 )
 

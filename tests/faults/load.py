@@ -16,7 +16,7 @@ import redis
 
 from lfr import Client
 from lfr.config.settings import Settings
-from lfr.errors import LfrError, Refused, Unreachable
+from lfr.errors import LfrError, NoMemory, Refused, Unreachable
 from lfr.operations.start import start_workflow
 from lfr.store.redis.connection import open_store
 from tests.faults.generate import STORED_FLOWS, Plan, make_plan
@@ -41,7 +41,9 @@ def persist(action: Callable[[], Any]) -> Any:
     while True:
         try:
             return action()
-        except (Unreachable, Refused, redis.ConnectionError, redis.TimeoutError, redis.OutOfMemoryError):
+        except (Unreachable, Refused, NoMemory):
+            time.sleep(0.1)
+        except (redis.ConnectionError, redis.TimeoutError, redis.OutOfMemoryError):
             time.sleep(0.1)
 
 

@@ -668,3 +668,15 @@ def test_redis_away_is_said(store: Store) -> None:
     assert away("GET", "/health/live").status == 200
     assert away("GET", "/health/ready").status == 503
     assert away("GET", "/workflows").status == 503
+
+
+def test_a_start_for_which_too_little_memory_is_free(call: Caller, client: redis.Redis) -> None:
+    client.setrange("ballast", 20_000_000, "x")
+    client.config_set("maxmemory", str(round(client.info("memory")["used_memory"] / 0.95)))
+    try:
+        reply = call("POST", "/workflows/start", {"workflow": "a"})
+    finally:
+        client.config_set("maxmemory", "0")
+    assert reply.status == 507
+    assert "no workflow is started: Redis uses " in reply.json["detail"]
+    assert "limits.memory" in reply.json["hint"]

@@ -57,18 +57,18 @@ def _row(setting: Setting, loaded: LoadedSettings) -> Row:
     is_default = origin == DEFAULT
     return [
         setting.name,
-        Cell(_format_value(_masked_value(setting, loaded)), "" if is_default else "bold"),
+        Cell(_format_value(setting, _masked_value(setting, loaded)), "" if is_default else "bold"),
         Cell(origin, "dim" if is_default else ""),
         Cell(setting.help, "dim"),
     ]
 
 
-def _format_value(value: Value) -> str:
+def _format_value(setting: Setting, value: Value) -> str:
     if isinstance(value, Mapping):
         return " ".join(f"{name}={text}" for name, text in value.items())
     if isinstance(value, tuple):
         return ", ".join(value)
-    return format_duration(value) if isinstance(value, float) else str(value)
+    return format_duration(value) if setting.is_duration and isinstance(value, float) else str(value)
 
 
 def _masked_value(setting: Setting, loaded: LoadedSettings) -> Value:

@@ -204,5 +204,5 @@ HANDLER = Handler(
         ("run --flow order@3 --wait", "a stored flow; without @3 its latest version"),
         ("run build.flow --local --input '{}'", "try it: no Redis, no workers"),
     ),
-    (ExitCode.FAILED, ExitCode.TERMINATED, ExitCode.TIMED_OUT, *WORKFLOW_ERRORS),
+    (ExitCode.FAILED, ExitCode.TERMINATED, ExitCode.TIMED_OUT, ExitCode.SYSTEM, *WORKFLOW_ERRORS),
 )

@@ -112,7 +112,9 @@ def _summary(address: str, status: Mapping[str, Any]) -> Iterator[tuple[str, str
     redis, stream = status["redis"], status["stream"]
     if redis["is_known"]:
         warning = "" if redis["is_persistent"] else "; without an append-only file: it forgets when it stops"
-        yield "redis", f"{redis['version']} at {address}, {redis['memory'] / 2**20:,.1f} MiB{warning}"
+        limit = f" of {redis['max_memory'] / 2**20:,.1f}" if redis["max_memory"] else ""
+        memory = f"{redis['memory'] / 2**20:,.1f}{limit} MiB"
+        yield "redis", f"{redis['version']} at {address}, {memory}{warning}"
     else:
         yield "redis", f"at {address}; its version and memory are unknown: this user may not send INFO"
     yield "stream", f"{stream['length']:,} events in {status['prefix']}{stream['key']}"

@@ -41,7 +41,10 @@ def examine_server(connection: Connection, server: Mapping[str, Any]) -> Iterato
             "appendonly yes in its configuration, and CONFIG SET",
         )
     if not server["max_memory"]:
-        text = "Redis has no memory limit: when the host has none left, the kernel kills it"
+        text = (
+            "Redis has no memory limit: limits.memory stops no start, and when the host has none left, the "
+            "kernel kills it"
+        )
         yield Finding(Severity.NOTE, "no-memory-limit", text, cure="maxmemory in its configuration")
     yield from _examine_settings(_read_settings(connection))
 

@@ -17,6 +17,7 @@ from lfr.actor import Actor
 from lfr.config.settings import Settings
 from lfr.errors import BadSettings, Refused, TooLarge, Unreachable
 from lfr.store.redis.key_prefix import KeyPrefix
+from lfr.store.redis.memory_use import MEMORY_COMMAND, MemoryUse, parse_memory_use
 from lfr.store.redis.pool import Pool, address, open_pool
 from lfr.store.redis.replicas import Confirmations, ReplicaSettings
 from lfr.store.redis.resp import pack, read_replies
@@ -257,6 +258,13 @@ class Connection:
         `transact` does."""
         command_replies: list[Reply] | None = self.check(replies)[-1]
         return command_replies and self.check(command_replies, commands=commands)
+
+    def load_memory_use(self) -> MemoryUse:
+        """Return how much memory the server uses, as read within the last second by this process. (INFO)"""
+        if self._pool.memory_use.is_old:
+            [reply] = self.execute_unchecked([MEMORY_COMMAND])
+            self._pool.memory_use = parse_memory_use(reply)
+        return self._pool.memory_use
 
     @property
     def received_bytes(self) -> int:

@@ -20,6 +20,7 @@ from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnecti
 
 from lfr.config.settings import Settings
 from lfr.errors import BadSettings
+from lfr.store.redis.memory_use import MemoryUse
 from lfr.store.redis.replicas import DISK
 from lfr.store.redis.resp import find_parser_class, pack, read_replies
 from lfr.store.redis.sentinel import Sentinels
@@ -97,6 +98,7 @@ class Pool(redis.ConnectionPool):
 
     size_limits = SizeLimits()
     limits_read_at = -math.inf
+    memory_use = MemoryUse()
 
     def reset(self) -> None:
         """Empty the pool. redis-py calls this from the constructor, and in a forked process."""

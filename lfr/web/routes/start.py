@@ -157,7 +157,7 @@ ROUTES: Final = (
         "the same id, flow and input starts nothing; nor does one with the same header Idempotency-Key.",
         body={JSON: _START, "text/plain": FLOW_TEXT},
         responses=_STARTED,
-        problems=(400, 404, 409),
+        problems=(400, 404, 409, 507),
     ),
     post(
         "/workflows/start/upload",
@@ -169,6 +169,6 @@ ROUTES: Final = (
             )
         },
         responses=_STARTED,
-        problems=(400, 409),
+        problems=(400, 409, 507),
     ),
 )
