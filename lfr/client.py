@@ -232,7 +232,7 @@ class Client:
 
     def inspect(self, id: str, *, history: bool = False) -> dict[str, Any]:
         """Return all data of a workflow, as `lfr inspect --json` prints it. Raises NotFound and BadInput."""
-        return inspect_workflow(self._store, id, history=history)
+        return inspect_workflow(self._store, id, history=history, size=True)
 
     def wait(self, id: str, timeout: float | None = None) -> dict[str, Any]:
         """Wait until a workflow has ended, however it ends, and return it as `inspect` does.

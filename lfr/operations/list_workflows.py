@@ -6,9 +6,10 @@ import re
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any, Final
 
-from lfr.errors import BadInput
+from lfr.errors import BadInput, Refused
 from lfr.labels import parse_labels
 from lfr.operations.inspect.summary import summarize
 from lfr.operations.select_workflows import Position, select_workflows
@@ -17,9 +18,16 @@ from lfr.store import keys
 from lfr.store.queues.pauses import read_pauses
 from lfr.store.redis.connection import Store, read_time_ms
 from lfr.store.stream.entries import read_last_id
+from lfr.store.workflows.flow_cache import FlowCache
+from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import count_all, count_states, load_records
+from lfr.store.workflows.sizes import measure_workflows
 
 MAX_PAGE_SIZE: Final = 1000
+
+MAX_MEASURED: Final = 1000
+_MEASURED_AT_ONCE: Final = 200
+"""How many workflows `list_largest` measures, and how many it selects at once."""
 
 _FOLLOWED: Final = 100
 """How many of the newest workflows that match `follow_workflow_list` follows."""
@@ -121,6 +129,32 @@ def list_workflows(
         page = list_page(store, filter, size=size, after=page.next or None)
         workflows += page.workflows
     return workflows
+
+
+def list_largest(
+    store: Store, filter: WorkflowFilter | None = None, *, limit: int = 50
+) -> list[dict[str, Any]]:
+    """List up to `limit` of the newest MAX_MEASURED workflows that match, the largest first, as `summarize`
+    describes them, each with bytes, as `measure_workflows` returns them. Raises Refused if the server does
+    not say them."""
+    flows = FlowCache()
+    measured: list[tuple[int, Record]] = []
+    next: Position | None = None
+    with store.connect() as connection:
+        while len(measured) < MAX_MEASURED:
+            count = min(_MEASURED_AT_ONCE, MAX_MEASURED - len(measured))
+            selection = select_workflows(connection, filter or WorkflowFilter(), next, count=count)
+            for record in selection.records:
+                size = measure_workflows(connection, flows, [record])
+                if size is None:
+                    raise Refused("Redis does not say how large keys are", hint="permit MEMORY USAGE")
+                measured.append((size, record))
+            next = selection.next
+            if next is None:
+                break
+        pauses = read_pauses(connection)
+    measured.sort(key=itemgetter(0), reverse=True)
+    return [{**summarize(record, pauses), "bytes": size} for size, record in measured[:limit]]
 
 
 def count_workflows(store: Store) -> dict[str, int]:

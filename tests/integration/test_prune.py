@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from argparse import Namespace
 from dataclasses import replace
 from io import BytesIO
@@ -16,14 +17,16 @@ import redis
 from lfr import Client
 from lfr.cli.command_table import COMMANDS
 from lfr.cli.commands.prune import HANDLER
-from lfr.cli.ui.parser import UsageError, make_parser
-from lfr.errors import BadInput, CannotWrite
+from lfr.cli.ui.parser import UsageError, load_handler, make_parser
+from lfr.errors import BadInput, CannotWrite, Refused
 from lfr.host.archive_folder import write_archive
+from lfr.operations import list_workflows as list_module
 from lfr.operations import prune as prune_module
 from lfr.operations import select_workflows as select_module
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import fail_task, restart_workflow, skip_task, terminate_workflow
+from lfr.operations.list_workflows import list_largest, make_filter
 from lfr.operations.prune import PruneStep, plan_prune, prune
 from lfr.operations.start import start_workflow
 from lfr.store.redis.connection import Store
@@ -270,3 +273,47 @@ def test_an_interrupted_command_says_how_far_it_is(
         HANDLER.run(arguments, screen)
     assert written(screen.out) == "1 of 3 workflows are deleted\n"
     assert sorted(listed_ids(store)) == ids[1:]
+
+
+def test_the_largest_come_first(store: Store, client: redis.Redis) -> None:
+    small, large, middle = [
+        start_workflow(store, "A", "x" * size, f"w{size}").id for size in (20_000, 2_000_000, 200_000)
+    ]
+    for age, id in enumerate((middle, large, small)):
+        make_older(client, id, age + 1)
+    largest = list_largest(store, limit=2)
+    assert [workflow["id"] for workflow in largest] == [large, middle]
+    sizes = [Client(store.settings.redis_url).inspect(id)["bytes"] for id in (large, middle)]
+    assert [workflow["bytes"] for workflow in largest] == sizes
+    assert 2_000_000 < sizes[0] < 8_000_000
+    matches = list_largest(store, make_filter(store, text="w2000000"))
+    assert [workflow["id"] for workflow in matches] == [large]
+
+
+def test_only_the_newest_are_measured(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_module, "MAX_MEASURED", 3)
+    monkeypatch.setattr(list_module, "_MEASURED_AT_ONCE", 2)
+    ids = [start_workflow(store, "A", "x" * 10_000 * (5 - n), f"w{n}").id for n in range(5)]
+    assert [workflow["id"] for workflow in list_largest(store)] == ids[2:]
+
+
+def test_sizes_are_shown(store: Store) -> None:
+    id = start_workflow(store, "A", "x" * 3_000_000, "w").id
+    for words in (["list", "--sort", "size"], ["inspect", id]):
+        screen = terminal()
+        handler = load_handler(COMMANDS[words[0]])
+        parser = make_parser(COMMANDS[words[0]], handler)
+        options = [*words[1:], "--url", store.settings.redis_url]
+        handler.run(parser.parse_args(options, Namespace(command=words[0])), screen)
+        assert re.search(r"\b[2-8]\.\d MiB", written(screen.out))
+
+
+def test_a_server_that_does_not_say_sizes(store: Store, client: redis.Redis) -> None:
+    id = start_workflow(store, "A", {}, "w").id
+    client.execute_command("ACL", "SETUSER", "default", "-memory")
+    try:
+        with pytest.raises(Refused, match="permit MEMORY USAGE"):
+            list_largest(store)
+        assert inspect_workflow(store, id, size=True)["bytes"] is None
+    finally:
+        client.execute_command("ACL", "SETUSER", "default", "+@all")

@@ -32,7 +32,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
         else:
             terminal.print_lines(format_step(terminal, id, step))
         return
-    workflow = inspect_workflow(store, id, history=arguments.all)
+    workflow = inspect_workflow(store, id, history=arguments.all, size=True)
     if arguments.json:
         terminal.print_json(workflow)
         return

@@ -22,13 +22,15 @@ def _add_arguments(parser: ArgumentParser) -> None:
     help = "only workflows that match, as 'since=1d reason~timeout' (docs/commands.md)"
     parser.add_argument("--where", metavar="FILTER", help=help)
     parser.add_argument("--limit", metavar="N", type=parse_count, default=50, help="at most N (default: 50)")
+    help = "the largest in Redis first, of the latest 1,000 that match; or start: the latest first (default)"
+    parser.add_argument("--sort", choices=("size", "start"), default="start", help=help)
     add_flag(parser, "--json", "print a JSON list, with the counts of steps")
     add_connection_options(parser)
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> None:
     store = open_store(arguments)
-    from lfr.operations.list_workflows import list_workflows, make_filter
+    from lfr.operations.list_workflows import MAX_MEASURED, list_largest, list_workflows, make_filter
 
     filter = make_filter(
         store,
@@ -38,13 +40,15 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
         where=arguments.where,
         source="--where",
     )
-    workflows = list_workflows(store, filter, limit=arguments.limit)
+    is_by_size = arguments.sort == "size"
+    workflows = (list_largest if is_by_size else list_workflows)(store, filter, limit=arguments.limit)
     if arguments.json:
         terminal.print_json(workflows)
     elif workflows:
         terminal.print_lines(format_list(terminal, workflows))
         if len(workflows) == arguments.limit:
-            terminal.print_err(f"the latest {arguments.limit}; --limit shows more")
+            order = f"largest of the latest {MAX_MEASURED:,}" if is_by_size else "latest"
+            terminal.print_err(f"the {order}: {arguments.limit}; --limit shows more")
     else:
         has_filter = arguments.state or arguments.name or arguments.label or arguments.where
         terminal.print_err("no workflow matches" if has_filter else "no workflows yet; lfr run starts one")
@@ -57,6 +61,7 @@ HANDLER = Handler(
         ("list", "the latest 50"),
         ("list --state FAILED --name build", "the failed workflows of one flow"),
         ("list --label tenant=7 --where 'since=1d reason~timeout'", "of one tenant: what timed out today"),
+        ("list --sort size --limit 10", "those that take the most memory of Redis"),
         ("list --limit 1000 --json", "a JSON list"),
     ),
     exit_codes=(ExitCode.BAD_INPUT, *REDIS_ERRORS),

@@ -16,6 +16,7 @@ from lfr.cli.ui.bulk_command import (
     format_counts,
     is_confirmed,
 )
+from lfr.cli.ui.format_values import format_size
 from lfr.cli.ui.options import (
     add_connection_options,
     add_flag,
@@ -105,9 +106,7 @@ def _describe(plan: PrunePlan) -> str:
     if plan.bytes is None:
         return f"{counts}; the server does not say how many bytes they take"
     about = "about " if plan.is_estimate else ""
-    is_small = plan.bytes < 2**20
-    size = f"{plan.bytes / 2**10:.1f} KiB" if is_small else f"{plan.bytes / 2**20:,.1f} MiB"
-    return f"{counts}: {about}{size} of Redis"
+    return f"{counts}: {about}{format_size(plan.bytes)} of Redis"
 
 
 def _describe_action(archive: str | None) -> str:

@@ -74,6 +74,11 @@ def short_json(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def format_size(bytes: int) -> str:
+    """Format a number of bytes, as `1.5 KiB` or `1,234.5 MiB`."""
+    return f"{bytes / 2**10:.1f} KiB" if bytes < 2**20 else f"{bytes / 2**20:,.1f} MiB"
+
+
 def format_pause(pause: Mapping[str, Any]) -> str:
     """Return what is paused and since when: `the flow order since 2026-01-31 18:00:00`."""
     scope, name = pause["scope"], pause["name"]

@@ -11,6 +11,7 @@ from lfr.cli.ui.format_values import (
     format_date_time,
     format_duration,
     format_pause,
+    format_size,
     format_start,
     format_time,
     seconds_between,
@@ -61,6 +62,7 @@ _LIST_COLUMNS: Final = (
     Column("name", max_width=30, drop=3),
     Column("id", is_whole=True),
 )
+_SIZE_COLUMN: Final = Column("size", align_right=True)
 
 _UNLIMITED: Final = 100_000
 
@@ -149,6 +151,8 @@ def _overview(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "ended", f"{end} ({elapsed})"
     if workflow["paused"]:
         yield "paused", format_pause(workflow["paused"])
+    if workflow.get("bytes") is not None:
+        yield "size", format_size(workflow["bytes"])
     if workflow["deadline"]:
         yield "deadline", format_date_time(workflow["deadline"])
     yield "input", short_json(workflow["input"])
@@ -198,6 +202,7 @@ def format_history(terminal: Terminal, workflow: Mapping[str, Any]) -> list[str]
 
 def format_list(terminal: Terminal, workflows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the lines of `lfr list`, in the order of `workflows`; below a workflow with a reason also that.
+    If they have `bytes`, a column shows them.
 
     Ids are never cut, for copying. A narrow terminal shows them without `workflow:`, and leaves out columns;
     a file or a pipe gets all of them.
@@ -216,7 +221,11 @@ def format_list(terminal: Terminal, workflows: Sequence[Mapping[str, Any]]) -> I
         ]
         for workflow, id in zip(workflows, ids, strict=True)
     ]
-    heading, *lines = format_table(terminal, _LIST_COLUMNS, rows, width=width)
+    columns: Sequence[Column] = _LIST_COLUMNS
+    if workflows and "bytes" in workflows[0]:
+        columns = (_SIZE_COLUMN, *columns)
+        rows = [[format_size(each["bytes"]), *row] for each, row in zip(workflows, rows, strict=True)]
+    heading, *lines = format_table(terminal, columns, rows, width=width)
     yield heading
     for workflow, line in zip(workflows, lines, strict=True):
         yield line

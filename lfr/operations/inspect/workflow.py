@@ -40,6 +40,7 @@ from lfr.store.workflows.queries import (
     load_step,
     load_steps,
 )
+from lfr.store.workflows.sizes import measure_workflows
 from lfr.store.workflows.workflow_deadlines import read_workflow_deadline
 from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.json import Json
@@ -51,7 +52,13 @@ _MAX_WORD_LENGTH: Final = 40
 
 
 def inspect_workflow(
-    store: Store, id: str, *, history: bool = False, values: bool = True, flow: bool = False
+    store: Store,
+    id: str,
+    *,
+    history: bool = False,
+    values: bool = True,
+    flow: bool = False,
+    size: bool = False,
 ) -> dict[str, Any]:
     """Describe a workflow with all its steps as plain data. Times are in ISO 8601, UTC, or None.
 
@@ -74,8 +81,9 @@ def inspect_workflow(
                pause holds back only until (None) and pause, as `describe_pause` describes it
 
     With `history` also history, as `describe_facts` returns it; with `flow` also flow, as `Flow.to_dict`
-    returns it. Without `values`, leave out what may be large: input and output, parameters, literals of more
-    than a few words, match, and all but the beginning of a reason. Raises BadInput for the id, and NotFound.
+    returns it; with `size` also bytes, as `measure_workflows` returns them. Without `values`, leave out
+    what may be large: input and output, parameters, literals of more than a few words, match, and all but
+    the beginning of a reason. Raises BadInput for the id, and NotFound.
     """
     id = parse_workflow_id(id)
     with store.connect() as connection:
@@ -100,6 +108,8 @@ def inspect_workflow(
             add_workflow_values(connection, record, own_flow, workflow, steps)
         else:
             _remove_values([workflow, *steps])
+        if size:
+            workflow["bytes"] = measure_workflows(connection, FlowCache(), [record])
     workflow["steps"] = steps
     if history:
         workflow["history"] = list(describe_facts(entries))
