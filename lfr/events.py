@@ -213,6 +213,11 @@ def peek_base(fields: Fields) -> str | None:
     return _decode_name(fields.get(b"base", b"null")) or _decode_name(fields.get(b"name", b"null"))
 
 
+def peek_workflow(fields: Fields) -> str | None:
+    """Return the workflow of an event without decoding its other fields; None if it names none."""
+    return _decode_name(fields.get(b"workflow", b"null"))
+
+
 def without_large_values(fields: Fields) -> Fields:
     """Return the fields of an event without values that whom they do not concern need not decode: those of
     more than 64 KiB."""

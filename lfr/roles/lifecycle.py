@@ -26,6 +26,7 @@ from lfr.errors import Refused, TooLarge, Unreachable
 from lfr.host.journal import log_fields
 from lfr.item_ids import is_item
 from lfr.lifecycle.batch_events import BatchEvents, classify_batch
+from lfr.lifecycle.change_counts import WorkflowChanges, count_task_ends
 from lfr.lifecycle.due_schedules import decide_due_schedules
 from lfr.lifecycle.housekeeper import Housekeeper
 from lfr.lifecycle.items import ItemsProcessor
@@ -90,6 +91,7 @@ class Lifecycle(Consumer):
         self._items = ItemsProcessor(store, self.ids, self._flows, self._route_cache)
         self._housekeeper = Housekeeper(store, self.id.name, self._route_cache)
         self._latch_order = LatchOrder(self.ids)
+        self._workflow_changes = WorkflowChanges(self.totals, self._flows)
         self._foreign_tasks: dict[str, int] = {}  # when each was noted last, in minutes since the epoch
         self._check_timers_at = 0.0
         self._looks = LookBudget(_MAX_LOOKS)
@@ -158,6 +160,11 @@ class Lifecycle(Consumer):
             except TooLarge as error:
                 connection.unwatch()
                 self._items.fail(connection, id, item_events, f"its items cannot be stored: {error}")
+        self._workflow_changes.note(batch)
+
+    def complete_totals(self, connection: Connection) -> None:
+        """Count the workflows that have changed their state. (HGET)"""
+        self._workflow_changes.count(connection)
 
     def _process(self, connection: Connection, batch_events: BatchEvents) -> None:
         """Process a batch in one transaction; if that is refused, workflow by workflow; if it is too large,
@@ -222,6 +229,7 @@ class Lifecycle(Consumer):
             return batch_events.by_event() if is_ordered else batch_events.by_workflow()
         self._foreign_tasks |= dict.fromkeys(foreign, routes.now_ms // 60_000)
         log_transitions(loaded, transitions)
+        count_task_ends(self.totals, loaded, transitions)
         return []
 
     def _event_commands(

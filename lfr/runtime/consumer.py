@@ -50,6 +50,7 @@ from lfr.store.stream.groups import (
     role_of_group,
 )
 from lfr.store.stream.read_size import MAX_READ_BYTES, ReadSize, split_by_bytes
+from lfr.store.totals import NewTotals
 from lfr.values.json import Json
 
 LOGGER = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class Consumer(EventListener):
     claims         the tasks that its group claims; then its only stream is the queue of the group
     observer       is called after each pass and each outage, if there is one
     event_count    how many events it has read, reclaimed ones included
+    totals         what it has counted for the metrics since the last heartbeat
     has_receipts   whether a receipts role ran when it last read
     is_reclaimed   whether the entries of the present batch were read before, by this consumer or another
     lease_seconds  after this time without a renewal its claims go to other consumers
@@ -101,6 +103,7 @@ class Consumer(EventListener):
         self.lease_seconds = store.settings.lease_seconds if lease_seconds is None else lease_seconds
         self.observer: PassObserver | None = None
         self.event_count = 0
+        self.totals = NewTotals()
         self.has_receipts = False
         self.is_reclaimed = False
         self._confirmations = RoleConfirmations(store.settings)
@@ -197,6 +200,9 @@ class Consumer(EventListener):
                 self.ignore(entry.id, event)
             elif self.process(entry.id, event):
                 self.acknowledge(entry.id, event)
+
+    def complete_totals(self, connection: Connection) -> None:
+        """Add to `totals` what takes a look into Redis; called before they are stored. Here: nothing."""
 
     def acknowledge(self, id: str, event: Json) -> None:
         """Acknowledge an event that has been processed, with the next read."""

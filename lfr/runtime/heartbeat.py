@@ -3,6 +3,7 @@
 A heartbeat is sent once every consumer of the process has completed a pass since the last one. A failed try
 to reach Redis counts as a pass, since it is bounded in time: so a hanging loop is noticed, and an outage of
 Redis does not restart every role. There is no heartbeat thread: it would keep beating while a loop hangs.
+Heartbeats to Redis take along what the consumers have counted for the metrics.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -22,6 +24,7 @@ from lfr.runtime.consumer import LONGEST_BACKOFF_SECONDS, Consumer
 from lfr.store.processes import Process, heartbeat_commands, remove_process_commands
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.stream.groups import Group, read_groups
+from lfr.store.totals import TotalsWriter
 
 _INTERVAL_SECONDS: Final = 2.0
 
@@ -60,6 +63,7 @@ class HeartbeatMonitor:
         self._passes_at_last_beat = dict(self._passes)
         self._outages: dict[Consumer, str] = {}  # the reason why a consumer cannot reach Redis
         self._ended_consumers: set[Consumer] = set()
+        self._totals_writer = TotalsWriter()
         self._lock = threading.Lock()
         self._next_beat_at = 0.0
         self._is_ready = False
@@ -78,7 +82,8 @@ class HeartbeatMonitor:
         self._passes[consumer] += 1
         self._outages.pop(consumer, None)
         if self._is_due():
-            connection.execute(self.heartbeat_commands(), keep_errors=True)
+            totals = self._totals_commands(connection)
+            connection.execute([*self.heartbeat_commands(), *totals], keep_errors=True)
             self._notify_supervisor(self._read_own_groups(connection))
 
     def disconnected(self, consumer: Consumer, reason: str) -> None:
@@ -99,8 +104,17 @@ class HeartbeatMonitor:
         self._supervisor.notify("STOPPING=1", "STATUS=finishes what it has begun")
 
     def remove(self, connection: Connection) -> None:
-        """Remove the process from Redis, so that nobody waits for its heartbeat to expire."""
-        connection.execute(remove_process_commands(self._process))
+        """Store the totals, and remove the process, so that nobody waits for its heartbeat to expire."""
+        totals = self._totals_commands(connection)
+        connection.execute([*remove_process_commands(self._process), *totals], keep_errors=True)
+
+    def _totals_commands(self, connection: Connection) -> list[Command]:
+        """Return the commands that store what the consumers have counted since the last call."""
+        numbers: Counter[tuple[str, str, str]] = Counter()
+        for consumer in self._consumers:
+            consumer.complete_totals(connection)
+            numbers.update(consumer.totals.take())
+        return self._totals_writer.commands(connection, numbers)
 
     def _watchdog_request(self) -> list[str]:
         """Return the request for a longer watchdog, if a try to reach Redis may take longer than it waits."""

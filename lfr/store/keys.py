@@ -23,6 +23,7 @@ _OWN_WITH_A_PREFIX: Final = re.compile(
         | workflows:(?:all|dead|run|ends|receipts|claims|pauses|pointers|un\w+|foreign|housekeeper)
         | workflows:(?:indexed|stream|flows|searchable|tokens) | workflows:calls:.*
         | workflows:(?:process|processes|claims|group|receipts|stale|state|tasks|unclaimed|flow|label)(?::.*)?
+        | workflows:totals:(?:flows|tasks)
         | littleflow:config:env-prefix
         | flow:(?:text:[0-9a-f]{32} | [0-9a-f]{64})
         | flows:(?:refs|names) | flows:schedules(?::due|:problems)?
@@ -114,6 +115,14 @@ since the epoch. Who ends a workflow of a schedule brings that forward."""
 SCHEDULE_PROBLEMS = "flows:schedules:problems"
 """HASH: the name of a schedule -> what is wrong with it: it is paused, its latest times were missed, its
 latest start was refused."""
+
+FLOW_TOTALS = "workflows:totals:flows"
+"""HASH: `WHAT FLOW` -> how many workflows of this flow have started, finished, failed or were terminated, see
+`lfr.store.totals`."""
+
+TASK_TOTALS = "workflows:totals:tasks"
+"""HASH: `WHAT TASK` -> how many attempts of this task have ended, failed or were retried, and how long they
+took, see `lfr.store.totals`."""
 
 PROCESSES = "workflows:processes"
 """SET: the ids of the roles' processes; some may have expired."""

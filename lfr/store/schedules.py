@@ -152,6 +152,13 @@ def read_due_schedules(connection: Connection, now_ms: int, count: int) -> list[
     return [name.decode() for name in names]
 
 
+def read_oldest_due_ms(connection: Connection) -> int | None:
+    """Return when the first of all schedules is to be decided, in milliseconds since the epoch; it may be to
+    come. None: none is. (ZRANGE)"""
+    first = connection.call("ZRANGE", keys.SCHEDULES_DUE, 0, 0, "WITHSCORES")
+    return int(float(first[1])) if first else None
+
+
 def load_states(connection: Connection, ids: Sequence[str]) -> dict[str, WorkflowState | None]:
     """Return the states of workflows by id; None: there is none. (HGET)"""
     states = connection.execute([("HGET", id, "state") for id in ids], keep_errors=True)

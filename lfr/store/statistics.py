@@ -62,6 +62,12 @@ def read_statistics(connection: Connection, stream: str) -> Statistics:
     )
 
 
+def count_held_starts(connection: Connection) -> int:
+    """Return how many attempts pauses hold back. (ZCARD)"""
+    count: int = connection.call("ZCARD", keys.HELD_STARTS)
+    return count
+
+
 def _read_info(connection: Connection) -> str:
     """Return the reply to INFO, or an empty text if this user may not send it: it is one of the dangerous
     commands that operators often forbid."""

@@ -44,6 +44,7 @@ from lfr.store.stream.read_size import read_entries
 from lfr.store.workflows.attempt_status import are_current
 from lfr.values.json import ABSENT, Json
 from lfr.worker.completions import CompletionQueue, EncodedCompletion
+from lfr.worker.durations import measured
 from lfr.worker.failures import TaskFailed, failed_task_values
 from lfr.worker.fair_share import FairShare
 from lfr.worker.suspects import Suspects, Work, refuse_deadly
@@ -89,7 +90,7 @@ class TaskExecutor(Consumer):
         grace_seconds: float = 10.0,
     ) -> None:
         super().__init__(store, group, claims=claims, lease_seconds=store.settings.tasks_lease_seconds)
-        self._work = refuse_deadly(work, store.settings.tasks_deliveries)
+        self._work = measured(refuse_deadly(work, store.settings.tasks_deliveries), self.totals)
         self._is_async = is_async
         self._end_commands = end_commands
         self._concurrency = concurrency

@@ -591,7 +591,7 @@ def test_figures_for_prometheus(call: Caller, store: Store) -> None:
     assert "lfr_ends_length 0.0" in lines and "lfr_problems 2.0" in lines
     assert 'lfr_unclaimed_tasks{task="a"} 1.0' in lines
     assert any(line.startswith('lfr_unclaimed_oldest_seconds{task="a"} ') for line in lines)
-    assert len(names) == 16
+    assert {"lfr_workflows_started_total", "lfr_task_seconds"} < names
 
 
 def test_latches(call: Caller, store: Store) -> None:

@@ -23,6 +23,8 @@ _KEY_TYPES: Final[Mapping[str, str]] = {
     keys.INDEXED_FLOWS: "set",
     keys.IS_SEARCHABLE: "string",
     keys.PROCESSES: "set",
+    keys.FLOW_TOTALS: "hash",
+    keys.TASK_TOTALS: "hash",
     keys.LOGGED_RECEIPTS: "zset",
     keys.LATCHES: "zset",
     keys.TIMERS: "zset",

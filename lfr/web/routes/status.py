@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from lfr import __version__
 from lfr.operations.access import Access
 from lfr.operations.list_workflows import count_workflows
+from lfr.operations.metrics import load_metrics
 from lfr.operations.status import load_status
 from lfr.web.http import Request, Response, json_response, text_response
+from lfr.web.prometheus import format_metrics
 from lfr.web.route import get
 from lfr.web.routes.schemas import (
     COUNTS_BY_STATE,
@@ -48,85 +48,8 @@ def _get_system(request: Request) -> Response:
 
 
 def _get_metrics(request: Request) -> Response:
-    from prometheus_client import CollectorRegistry, generate_latest
-    from prometheus_client.exposition import CONTENT_TYPE_LATEST
-
-    registry = CollectorRegistry()
-    registry.register(_Collector(load_status(request.store)))
-    return text_response(generate_latest(registry).decode(), CONTENT_TYPE_LATEST)
-
-
-class _Collector:
-    """A collector of prometheus_client over the result of `load_status`."""
-
-    def __init__(self, state: dict[str, Any]) -> None:
-        self._state = state
-
-    def collect(self) -> Iterator[Any]:
-        """Yield each metric as a gauge: name, help and a number for each value of its label."""
-        from prometheus_client.core import GaugeMetricFamily
-
-        for name, help, label, values in _gauges(self._state):
-            family = GaugeMetricFamily(name, help, labels=[label] if label else [])
-            for value, number in values.items():
-                family.add_metric([value] if label else [], number)
-            yield family
-
-
-def _gauges(state: dict[str, Any]) -> Iterator[tuple[str, str, str, dict[str, float]]]:
-    """Yield name, help, label name (or empty) and the numbers by label value."""
-    processes = Counter(each["role"] for each in state["roles"])
-    lengths = {stream["kind"]: stream["length"] for stream in state["streams"]}
-    yield "lfr_workflows", "Workflows in Redis, by state.", "state", state["workflows"]
-    yield "lfr_stream_length", "Entries of the stream.", "", {"": state["stream"]["length"]}
-    yield "lfr_ends_length", "Results that no lifecycle has processed.", "", {"": lengths["ends"]}
-    yield "lfr_receipts_length", "Receipts that are not logged.", "", {"": lengths["receipts"]}
-    yield "lfr_dead_letters", "Events that could not be understood.", "", {"": state["dead_letters"]}
-    yield "lfr_timers", "Timers, by kind.", "kind", state["timers"]
-    yield "lfr_latches", "Latches that are not at zero.", "", {"": state["latches"]}
-    yield "lfr_processes", "Processes that are alive, by role.", "role", dict(processes)
-    yield "lfr_problems", "Problems that lfr status names.", "", {"": len(state["problems"])}
-    for name, help, label, key, rows in (
-        ("lfr_group_lag", "Entries that a group has not read.", "group", "lag", state["groups"]),
-        (
-            "lfr_group_pending",
-            "Entries that a group has read and not acknowledged.",
-            "group",
-            "pending",
-            state["groups"],
-        ),
-        (
-            "lfr_group_oldest_seconds",
-            "How long the oldest entry waits that nobody in a group works on.",
-            "group",
-            "waits",
-            state["groups"],
-        ),
-        (
-            "lfr_queue_length",
-            "Entries in the queue of a group of workers.",
-            "group",
-            "length",
-            state["groups"],
-        ),
-        ("lfr_workers", "Live processes of a group of workers.", "group", "processes", state["groups"]),
-        (
-            "lfr_unclaimed_tasks",
-            "Tasks that wait and that no group of workers has claimed.",
-            "task",
-            "count",
-            state["unclaimed"],
-        ),
-        (
-            "lfr_unclaimed_oldest_seconds",
-            "How long the oldest task of this name waits that nobody has claimed.",
-            "task",
-            "waits",
-            state["unclaimed"],
-        ),
-    ):
-        names = "name" if label == "group" else label
-        yield name, help, label, {row[names]: row[key] or 0 for row in rows if key in row}
+    text, content_type = format_metrics(load_metrics(request.store))
+    return text_response(text, content_type)
 
 
 _GROUP: Final = object_schema(
