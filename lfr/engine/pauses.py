@@ -37,12 +37,14 @@ class Pause:
     name             the id of the workflow, the name of the flow or of the task; empty for all
     since_ms         when it began, in milliseconds since the epoch
     stops_deadlines  whether deadlines stand still meanwhile
+    actor            the name of who has paused it; empty: nobody, or it is not known
     """
 
     scope: PauseScope
     name: str
     since_ms: int
     stops_deadlines: bool = False
+    actor: str = ""
 
     def __str__(self) -> str:
         """Say what is paused, as `the flow order`."""

@@ -63,6 +63,7 @@ def _change_workflow(
     condition: Condition | None = None,
 ) -> WorkflowState:
     id = parse_workflow_id(id)
+    actor_name = store.actor.name if store.actor else ""
 
     def attempt() -> tuple[list[Command], WorkflowState]:
         pauses, now_ms = _watch(connection)
@@ -76,7 +77,7 @@ def _change_workflow(
         if pause is not None:
             commands, kind = _resume_commands(connection, pauses, pause, now_ms), FactKind.RESUMED
         else:
-            new = Pause(PauseScope.WORKFLOW, id, now_ms, stops_deadlines)
+            new = Pause(PauseScope.WORKFLOW, id, now_ms, stops_deadlines, actor_name)
             commands, kind = _pause_commands(pauses, new), FactKind.PAUSED
         commands.append(history_command(id, now_ms, [([Fact(None, kind)], "", store.actor)]))
         return [*commands, *note], state
@@ -94,10 +95,11 @@ def pause(store: Store, scope: str, name: str = "", *, stops_deadlines: bool = F
     begin so. Return the pause as `list_pauses` does. Raises BadInput, and Conflict if it is paused already.
     """
     parsed_scope = _parse_scope(scope, name, stops_deadlines=stops_deadlines)
+    actor_name = store.actor.name if store.actor else ""
 
     def attempt() -> tuple[list[Command], Pause]:
         pauses, now_ms = _watch(connection)
-        new = Pause(parsed_scope, name, now_ms, stops_deadlines)
+        new = Pause(parsed_scope, name, now_ms, stops_deadlines, actor_name)
         if (existing := _find(pauses, parsed_scope, name)) is not None:
             raise Conflict(f"{existing} is paused already", hint="lfr status shows since when")
         return [*_pause_commands(pauses, new), *note], new

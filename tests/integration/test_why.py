@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 import pytest
 import redis
 
+from lfr.actor import make_actor
 from lfr.config.settings import Settings
 from lfr.errors import NotFound
 from lfr.operations.events import send_event
@@ -263,7 +264,7 @@ def call(scene: Scene) -> str:
 
 
 def paused(scene: Scene) -> str:
-    pause(scene.store, "task", "img:resize")
+    pause(scene.store.acting(make_actor("ann@web1")), "task", "img:resize")
     return scene.start("img:resize")
 
 
@@ -452,7 +453,7 @@ TABLE: list[tuple[Situation, str, str, str]] = [
     (
         paused,
         "pause",
-        f"the task img:resize is paused, since {TIME}: it starts at the end of the pause",
+        f"the task img:resize is paused, since {TIME} by ann@web1: it starts at the end of the pause",
         "lfr resume --task img:resize",
     ),
     (

@@ -80,8 +80,9 @@ def format_size(bytes: int) -> str:
 
 
 def format_pause(pause: Mapping[str, Any]) -> str:
-    """Return what is paused and since when: `the flow order since 2026-01-31 18:00:00`."""
+    """Return what is paused and since when: `the flow order since 2026-01-31 18:00:00 by ann@web1`."""
     scope, name = pause["scope"], pause["name"]
     what = "everything" if scope == "all" else name if scope == "workflow" else f"the {scope} {name}"
+    actor = f" by {pause['by']}" if pause["by"] else ""
     deadlines = ", deadlines stand still" if pause["deadlines"] == "stop" else ""
-    return f"{what} is paused since {format_date_time(pause['since'])}{deadlines}"
+    return f"{what} is paused since {format_date_time(pause['since'])}{actor}{deadlines}"

@@ -201,8 +201,11 @@ def _explain_pause(pause: Mapping[str, Any]) -> Cause:
         way = (
             f"lfr resume {name}" if pause["scope"] == "workflow" else f"lfr resume --{pause['scope']} {name}"
         )
+    actor = f" by {pause['by']}" if pause["by"] else ""
     return Cause(
-        CauseKind.PAUSE, f"{text}, since {pause['since'][:19]}Z: it starts at the end of the pause", way
+        CauseKind.PAUSE,
+        f"{text}, since {pause['since'][:19]}Z{actor}: it starts at the end of the pause",
+        way,
     )
 
 

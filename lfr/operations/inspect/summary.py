@@ -56,11 +56,12 @@ def summarize(record: Record, pauses: Pauses) -> dict[str, Any]:
 
 def describe_pause(pause: Pause) -> dict[str, Any]:
     """Describe a pause: scope (`workflow`, `flow`, `task` or `all`), name (the id of a workflow; None for
-    all), since, deadlines (`run`, or `stop`: they stand still)."""
+    all), since, by (who has paused it, or None), deadlines (`run`, or `stop`: they stand still)."""
     return {
         "scope": pause.scope.value,
         "name": pause.name or None,
         "since": iso_time(pause.since_ms),
+        "by": pause.actor or None,
         "deadlines": "stop" if pause.stops_deadlines else "run",
     }
 

@@ -53,7 +53,7 @@ def _parse_pause(field: str, value: bytes) -> Pause:
         scope = PauseScope(word)
     else:
         scope, name = PauseScope.WORKFLOW, field
-    return Pause(scope, name, data["since"], data.get("deadlines") == "stop")
+    return Pause(scope, name, data["since"], data.get("deadlines") == "stop", data.get("by", ""))
 
 
 def _field(scope: PauseScope, name: str) -> str:
@@ -76,7 +76,8 @@ def watch_pauses(connection: Connection) -> Pauses:
 def pause_commands(pause: Pause) -> list[Command]:
     """Return the commands that put a pause into force. (HSET, SET)"""
     deadlines = {"deadlines": "stop"} if pause.stops_deadlines else {}
-    value = encode_json({"since": pause.since_ms, **deadlines})
+    actor = {"by": pause.actor} if pause.actor else {}
+    value = encode_json({"since": pause.since_ms, **deadlines, **actor})
     return [("HSET", keys.PAUSES, _field(pause.scope, pause.name), value), new_version_command()]
 
 

@@ -77,6 +77,7 @@ _PAUSED: Final[Mapping[str, Schema]] = {
     "scope": enum(*PauseScope),
     "name": NULLABLE_TEXT,
     "since": TIME,
+    "by": NULLABLE_TEXT,
     "deadlines": enum("run", "stop"),
 }
 
