@@ -23,6 +23,7 @@ def parse_request(base: Request, route: Route, path: Mapping[str, str], max_body
     does not match it; and HttpError for a body that is missing, longer than `max_body` bytes, of another
     media type, or malformed.
     """
+    headers = request_headers()
     query = _parse_query(route)
     media, body = _parse_body(route, max_body)
     if isinstance(body, dict) and (properties := route.body[media].get("properties")):
@@ -33,15 +34,22 @@ def parse_request(base: Request, route: Route, path: Mapping[str, str], max_body
         query=query,
         body=body,
         media=media,
-        idempotency_key=bottle.request.get_header("Idempotency-Key", ""),
-        last_event_id=bottle.request.get_header("Last-Event-ID", ""),
+        idempotency_key=headers.get("idempotency-key", ""),
+        last_event_id=headers.get("last-event-id", ""),
         is_disconnected=bottle.request.environ.get("waitress.client_disconnected", base.is_disconnected),
     )
 
 
 def request_headers() -> dict[str, str]:
     """Return the headers of bottle's current request, with names in lower case."""
-    return {name.lower(): value for name, value in bottle.request.headers.items() if value is not None}
+    headers = bottle.request.headers
+    return {name.lower(): _decode(headers.raw(name)) for name in headers}
+
+
+def _decode(header: str | None) -> str:
+    """Return a header that WSGI gives as ISO 8859-1 (PEP 3333), and that is UTF-8; other bytes are replaced:
+    bottle raises an error for them, before anybody has looked at the token."""
+    return (header or "").encode("latin-1").decode(errors="replace")
 
 
 def _parse_query(route: Route) -> dict[str, str]:

@@ -260,3 +260,17 @@ def test_an_empty_file_is_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_addresses(text: str, host: str, port: int, is_local: bool) -> None:
     address = parse_address(text, Address("0.0.0.0", 5000))
     assert (address, address.is_local) == ((host, port), is_local)
+
+
+@pytest.mark.parametrize("name", ["x", "authorization", "accept_encoding", "origin", "idempotency_key"])
+def test_a_header_that_is_not_utf_8_is_no_defect(
+    guarded: Caller, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    reply = guarded("GET", "/workflows", **{name: "\xff\xfe"})
+    assert reply.status in (401, 403) and not caplog.records
+
+
+def test_a_key_that_is_not_utf_8_is_refused(guarded: Caller) -> None:
+    more = {"authorization": "Bearer may-operate", "idempotency_key": "\xff"}
+    reply = guarded("POST", "/workflows/start", {"workflow": "a"}, **more)
+    assert reply.status == 400 and "not UTF-8" in reply.json["detail"]

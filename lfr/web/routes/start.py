@@ -107,6 +107,8 @@ def _id_of_key(request: Request) -> str | None:
     key = request.idempotency_key.strip().strip('"')
     if not key:
         return None
+    if "\ufffd" in key:  # bytes were replaced: other keys would be the same
+        raise BadInput("the header Idempotency-Key is not UTF-8")
     if len(key) > _LONGEST_KEY:
         raise BadInput(f"the header Idempotency-Key has more than {_LONGEST_KEY} characters")
     return f"key-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
