@@ -27,6 +27,10 @@ from lfr.values.checks import is_unicode
 MAX_PAUSES: Final = 10_000
 """How many pauses there may be at once: every lifecycle reads all of them when one of them changes."""
 
+MAX_NAMED: Final = 500
+"""How many of them may be pauses of flows and tasks: their names can be long, and each step that starts is
+compared with all those of tasks."""
+
 _MAX_NAME: Final = 1000
 
 
@@ -171,4 +175,8 @@ def _pause_commands(pauses: Pauses, new: Pause) -> list[Command]:
     if sum(1 for _ in pauses) >= MAX_PAUSES:
         hint = "pause their flow, or everything (--all)"
         raise Conflict(f"there are {MAX_PAUSES:,} pauses already, as many as there may be", hint=hint)
+    named = len(pauses.flows) + len(pauses.tasks)
+    if new.scope in (PauseScope.FLOW, PauseScope.TASK) and named >= MAX_NAMED:
+        hint = "pause tasks by what their names begin with (--task 'request:*'), or everything (--all)"
+        raise Conflict(f"there are {MAX_NAMED} pauses of flows and tasks already", hint=hint)
     return pause_commands(new)

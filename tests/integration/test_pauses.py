@@ -21,7 +21,15 @@ from lfr.operations.intervene import (
     skip_task,
     terminate_workflow,
 )
-from lfr.operations.pause import list_pauses, pause, pause_workflow, resume, resume_workflow
+from lfr.operations.pause import (
+    MAX_NAMED,
+    MAX_PAUSES,
+    list_pauses,
+    pause,
+    pause_workflow,
+    resume,
+    resume_workflow,
+)
 from lfr.operations.start import start_workflow
 from lfr.operations.stored_flows import FlowSource, apply_flows
 from lfr.roles.lifecycle import Lifecycle
@@ -406,3 +414,21 @@ def test_a_called_flow_is_held_with_its_caller_and_by_its_own_name(
     assert sorted(started(client)) == [("a", 1), ("a", 1), ("b", 1)]
     with pytest.raises(BadInput, match="a call starts"):
         pause(store, "task", "flow:inner")
+
+
+def test_pauses_are_bounded(store: Store, client: redis.Redis) -> None:
+    for number in range(MAX_NAMED):
+        client.hset(keys.PAUSES, f"task t{number}", '{"since":1}')
+    for scope in ("flow", "task"):
+        with pytest.raises(Conflict, match="there are 500 pauses of flows and tasks already"):
+            pause(store, scope, "one-more")
+    start_workflow(store, "a", workflow_id="w")
+    pause_workflow(store, "w")
+    pause(store, "all")
+    resume(store, "task", "t0")
+    pause(store, "task", "one-more")
+    for number in range(MAX_PAUSES):
+        client.hset(keys.PAUSES, f"workflow:{number}", '{"since":1}')
+    start_workflow(store, "a", workflow_id="v")
+    with pytest.raises(Conflict, match="there are 10,000 pauses already"):
+        pause_workflow(store, "v")
