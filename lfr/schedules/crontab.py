@@ -9,9 +9,9 @@ from lfr.schedules.imported import Import, ImportedSchedule, name_of
 from lfr.schedules.occurrences import CRON_WORDS, BadTiming, check_cron
 from lfr.values.json import Json
 
-_VARIABLE: Final = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(.*?)\s*")
-_FIELDS: Final = re.compile(r"\s*(@\w+|(?:\S+\s+){4}\S+)\s+(.*)")
-_USER: Final = re.compile(r"(\S+)\s+(.*)")
+_VARIABLE: Final = re.compile(r"\s*([A-Za-z_]\w*)\s*=(.*)", re.DOTALL)
+_FIELDS: Final = re.compile(r"\s*(@\w+|(?:\S+\s+){4}\S+)\s+(.*)", re.DOTALL)
+_USER: Final = re.compile(r"(\S+)\s+(.*)", re.DOTALL)
 _ZONES: Final = ("CRON_TZ", "TZ")
 
 
@@ -22,12 +22,12 @@ def read_crontab(text: str, source: str, zone: str, *, has_users: bool) -> Impor
     refusals: list[str] = []
     variables: dict[str, str] = {}
     names: set[str] = set()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # cron knows no other end of a line
         location = f"{source}:{number}"
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         if variable := _VARIABLE.fullmatch(line):
-            name, value = variable[1], variable[2].strip("\"'")
+            name, value = variable[1], variable[2].strip().strip("\"'")
             if name in _ZONES:
                 zone = value
             else:

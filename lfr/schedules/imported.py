@@ -10,7 +10,7 @@ from typing import Final
 
 from lfr.schedules.start_ids import MAX_NAME
 from lfr.values.json import Json
-from lfr.values.printable import printable
+from lfr.values.printable import printable, printable_json
 
 TASK_PREFIX: Final = "cron:"
 """What the names of the tasks begin with."""
@@ -69,5 +69,6 @@ def name_of(words: str, used_names: set[str]) -> str:
 
 
 def _literal(value: Json) -> str:
-    """Return JSON that does not end the parameters around it."""
-    return json.dumps(value, ensure_ascii=False).replace("-)", "-\\u0029")
+    """Return JSON that does not end the parameters around it, and shows what it says: with marks of direction
+    a command could look like another one."""
+    return printable_json(json.dumps(value, ensure_ascii=False)).replace("-)", "-\\u0029")

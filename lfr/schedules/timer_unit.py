@@ -86,7 +86,7 @@ def _settings(text: str, section: str = "Timer") -> dict[str, list[str]]:
     """Return the values of each key of a section of a unit; an empty value removes those before it."""
     values: dict[str, list[str]] = {}
     current = ""
-    for line in text.replace("\\\n", " ").splitlines():
+    for line in text.replace("\\\n", " ").split("\n"):  # as systemd: other separators end no line
         line = line.strip()
         if line.startswith("[") and line.endswith("]"):
             current = line[1:-1]

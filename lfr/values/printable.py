@@ -32,5 +32,9 @@ def printable_json(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        char if char.isprintable() else " " if char in "\t\n\r" else json.dumps(char)[1:-1] for char in text
+        char if char.isprintable() else " " if char in "\t\n\r" else _json_escape(char) for char in text
     )
+
+
+def _json_escape(char: str) -> str:
+    return "\\u007f" if char == "\x7f" else json.dumps(char)[1:-1]  # DEL is ASCII: json.dumps leaves it

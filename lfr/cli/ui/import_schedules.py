@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from lfr.schedules.imported import Import, ImportedSchedule
 
 _TIMER: Final = ".timer"
+_LONGEST_NAME: Final = 256
+"""The characters of a unit's name. (systemd.unit(5))"""
+
 _OF_THE_SYSTEM: Final = ("/etc/crontab", "/etc/cron.d/")
 
 
@@ -56,8 +59,10 @@ def _read(file: str, zone: str, terminal: Terminal) -> Import:
     if not file.endswith(_TIMER):
         has_users = str(Path(file).absolute()).startswith(_OF_THE_SYSTEM)
         return read_crontab(text, source, zone, has_users=has_users)
-    service = Path(file).parent / service_of(text, Path(file).name)
-    command = read_command(service.read_text(errors="replace")) if service.is_file() else ""
+    name = service_of(text, Path(file).name)
+    service = Path(file).parent / name
+    is_there = "/" not in name and len(name) < _LONGEST_NAME and service.is_file()
+    command = read_command(service.read_text(errors="replace")) if is_there else ""
     return read_timer_unit(text, source, zone, command)
 
 
@@ -65,11 +70,15 @@ def _write(folder: Path, schedule: ImportedSchedule) -> Path:
     path, text = folder / f"{schedule.name}.flow", schedule.flow_text()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            if path.read_text() == text:
+        try:
+            with path.open("x", encoding="utf-8") as file:  # which follows no link
+                file.write(text)
+        except FileExistsError:
+            if path.is_file() and path.read_bytes() == text.encode():
                 return path
-            raise Conflict(f"{path} exists, with another content", hint="choose another folder by --output")
-        path.write_text(text)
+            raise Conflict(
+                f"{path} exists, with another content", hint="choose another folder by --output"
+            ) from None
     except OSError as error:
         raise CannotWrite(
             f"cannot write {path}: {error.strerror}", hint="--output names the folder"

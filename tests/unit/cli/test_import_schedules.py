@@ -61,3 +61,18 @@ def test_what_does_not_go_together(folder: Path, capsys: pytest.CaptureFixture[s
     assert run(folder, str(folder / "nothing")) == ExitCode.NOT_FOUND
     (folder / "flows").write_text("a file")
     assert run(folder, str(folder / "tab")) == ExitCode.CANNOT_WRITE
+
+
+def test_no_link_is_followed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "flows").mkdir()
+    (folder / "flows" / "backup.flow").symlink_to(folder / "elsewhere")
+    assert run(folder, str(folder / "tab")) == ExitCode.CONFLICT
+    assert not (folder / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("unit", ["../sync.service", "/etc/x.service", "a" * 5000])
+def test_the_service_of_a_timer_stands_beside_it(folder: Path, unit: str) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "a.timer").write_text(f"[Timer]\nOnCalendar=hourly\nUnit={unit}\n")
+    assert run(folder, str(folder / "sub" / "a.timer")) == ExitCode.OK
+    assert compile_flow((folder / "flows" / "a.flow").read_text()).steps[1].parameters == {"command": ""}

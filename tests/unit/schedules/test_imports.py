@@ -134,3 +134,26 @@ def test_names_of_flows(words: str) -> None:
     for _ in range(3):
         compile_flow(f"@flow {name_of(words, names)} (- schedule: {{every: 5m}} -) A")
     assert len(names) == 3
+
+
+@pytest.mark.parametrize("separator", list("\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\r"))
+def test_only_a_line_feed_ends_a_line(separator: str) -> None:
+    hidden = f"# a comment{separator}* * * * * /bin/evil\n"
+    assert read_crontab(hidden, "tab", "UTC", has_users=False) == Import((), ())
+    (job,) = read_crontab(f"@daily /bin/a{separator}@daily b\n", "tab", "UTC", has_users=False).schedules
+    assert job.command == f"/bin/a{separator}@daily b"
+    compiled(job)
+    timer = f"[Timer]\nOnCalendar=daily\n#{separator}OnCalendar=hourly\n"
+    assert len(read_timer_unit(timer, "a.timer", "UTC", "/bin/a").schedules) == 1
+
+
+@pytest.mark.parametrize("command", ["a\x7fb", "rm \u202etxt.\u202c", "a\u2028b", "\ufeffa", "x -)\u200b-)"])
+def test_a_flow_text_hides_no_character_of_a_command(command: str) -> None:
+    (job,) = read_crontab(f"@daily {command}\n", "tab", "UTC", has_users=False).schedules
+    assert job.command == command and all(map(str.isprintable, job.flow_text().split("\n")))
+    compiled(job)
+
+
+def test_many_blanks_take_no_time() -> None:
+    text = "A=x" + " " * 1_000_000 + "y\n"
+    assert read_crontab(text, "tab", "UTC", has_users=False) == Import((), ())
