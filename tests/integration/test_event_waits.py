@@ -571,6 +571,31 @@ def test_a_wait_and_its_event_that_two_roles_process_at_once_find_each_other(
     assert ended_workflows(client) == [id, id]
 
 
+def test_a_wait_that_starts_while_a_later_event_is_delivered_gets_it(
+    client: redis.Redis, settings: Settings, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order holds neither of them back, as the wait is the first, though it is processed last."""
+    store = open_store(replace(settings, lease_seconds=60))
+    one, two = stepper(WaitTasks(store)), stepper(WaitTasks(store))
+    start_workflow(store, BY_ID, {"id": 0})  # so that the field set is known
+    settle(client, one)
+    id = start_workflow(store, BY_ID, {"id": 7}).id
+    ((_, entries),) = client.xreadgroup("wait", "dead", {"workflows:run": ">"})
+    client.xclaim("workflows:run", "wait", "dead", 0, [id for id, _ in entries], idle=100_000)
+    append(client, kind="ok", id=7)
+
+    def take_over() -> None:
+        two.consumer._reclaim_at = 0.0
+        eventually(lambda: two.step() or client.keys(f"{id}:wait:*"))
+
+    one.consumer._reclaim_at = float("inf")
+    overtake(monkeypatch, one.connection, take_over)
+    one.step()
+    settle(client, one, two)
+    assert ended_workflows(client) == [id]
+    store.pool.disconnect()
+
+
 def test_the_timeout_and_the_event_end_a_wait_once(
     client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
