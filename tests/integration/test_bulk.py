@@ -21,7 +21,13 @@ from lfr.language import FlowError
 from lfr.operations import bulk
 from lfr.operations.bulk import BulkStep, count_whole_bulk, plan_bulk, run_bulk
 from lfr.operations.inspect.workflow import inspect_workflow
-from lfr.operations.intervene import fail_task, restart_workflow, skip_task, terminate_workflow
+from lfr.operations.intervene import (
+    delete_workflow,
+    fail_task,
+    restart_workflow,
+    skip_task,
+    terminate_workflow,
+)
 from lfr.operations.pause import list_pauses, pause_workflow
 from lfr.operations.start import start_workflow
 from lfr.states import WorkflowState
@@ -158,6 +164,36 @@ def test_what_changes_between_selection_and_transaction_stays(store: Store) -> N
     restart_workflow(store, ids[1])
     assert [(step.is_changed, step.problem) for step, _ in steps] == [(False, ""), (True, "")]
     assert inspect_workflow(store, ids[1])["state"] == "RUNNING"
+
+
+@pytest.mark.parametrize("action", ["terminate", "restart", "retry", "delete", "archive", "pause", "resume"])
+def test_another_workflow_that_has_the_id_of_one_that_matched_stays(
+    store: Store, client: redis.Redis, action: str
+) -> None:
+    is_failed = action in ("restart", "retry", "delete", "archive")
+
+    def start(name: str) -> None:
+        start_workflow(store, FLOW, {}, name)
+        if is_failed:
+            fail_task(store, name, 1, "no")
+        if action == "resume":
+            pause_workflow(store, name)
+
+    for name in ("w0", "w1"):
+        start(name)
+    wait_for_the_next_millisecond(client)
+    plan = plan_bulk(store, action, "flow=order", index=1 if action == "retry" else None)
+    archives: list[object] = []
+    steps = run_bulk(store, plan, write_archive=archives.append)
+    assert next(steps)[0].is_changed
+    wait_for_the_next_millisecond(client)
+    terminate_workflow(store, "w1")
+    delete_workflow(store, "w1")
+    start("w1")
+    before = (inspect_workflow(store, "w1"), list_pauses(store))
+    assert [(step.id, step.is_changed, step.problem) for step, _ in steps] == [("workflow:w1", False, "")]
+    assert (inspect_workflow(store, "w1"), list_pauses(store)) == before
+    assert len(archives) == (action == "archive")
 
 
 def test_those_that_match_are_paused_and_resumed(store: Store) -> None:

@@ -168,6 +168,26 @@ def test_a_retry_is_held(store: Store, client: redis.Redis, stepper: Make) -> No
     assert state(store, id) == "FINISHED"
 
 
+def test_a_resume_leaves_the_starts_that_only_the_clock_delays(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    hold_events(client)
+    id = start_workflow(store, "a (- lfr: {retry: {times: 1, delay: 3600}} -)").id
+    complete_task(store, id, "a", 1, status="FAILURE")
+    run(lifecycle)
+    ((member, due_ms),) = client.zrange(keys.DELAYED_STARTS, 0, -1, withscores=True)
+    pause(store, "task", "b")
+    start_workflow(store, "b")
+    resume(store, "task", "b")
+    run(lifecycle)
+    assert started(client) == [("a", 1), ("b", 1)]
+    assert client.zrange(keys.DELAYED_STARTS, 0, -1, withscores=True) == [(member, due_ms)]
+    client.zadd(keys.DELAYED_STARTS, {member: 1})
+    run(lifecycle)
+    assert started(client) == [("a", 1), ("b", 1), ("a", 2)]
+
+
 def test_what_is_held_is_skipped_ended_or_terminated_for_good(
     store: Store, client: redis.Redis, stepper: Make
 ) -> None:

@@ -32,6 +32,7 @@ from lfr.runtime.consumer import Consumer
 from lfr.schedules.start_ids import start_id
 from lfr.store.redis.connection import Command, Store, open_store
 from tests.integration.conftest import Stepper
+from tests.support.interference import Killed, kill
 from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
@@ -282,6 +283,24 @@ def test_many_at_once_start_each_time_once(store: Store, client: redis.Redis) ->
     assert [each["workflow"] for each in reversed(listed)] == [hour(number) for number in range(1, 21)]
     for each in stores:
         each.pool.disconnect()
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_lifecycle_dies_as_it_starts_a_workflow(
+    store: Store, client: redis.Redis, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    scheduled(store, client)
+    with store.connect() as dying:
+        kill(monkeypatch, dying, at=0, after=after)
+        with pytest.raises(Killed):
+            decide_schedule(store, dying, "f", lambda _: BEGIN + HOUR)
+    assert workflows(client) == ({hour(1)} if after else set())
+    if after:  # that it has started stands in the schedule, not only in the workflow
+        terminate_workflow(store, hour(1))
+        delete_workflow(store, hour(1))
+    decide_until(store, BEGIN + HOUR)
+    assert workflows(client) == (set() if after else {hour(1)})
+    assert outcomes(store) == [("started", 1)]
 
 
 def test_a_schedule_by_hand(store: Store, client: redis.Redis) -> None:

@@ -355,4 +355,35 @@ MUTATIONS: Final = (
         "pass",
         _tests("test_schedules.py"),
     ),
+    Mutation(
+        "start the workflow of a schedule before its cursor is moved",
+        "lfr/operations/decide_schedule.py",
+        "        commands += decision_commands(stored, decision, now_ms)\n",
+        """        if commands and connection.transact(commands) is None:
+            raise ReadAgain
+        commands = decision_commands(stored, decision, now_ms)
+""",
+        _tests("test_schedules.py"),
+    ),
+    Mutation(
+        "drop with a resume what waits for the clock",
+        "lfr/store/queues/pauses.py",
+        '("ZUNIONSTORE", keys.DELAYED_STARTS, 2, keys.DELAYED_STARTS, keys.HELD_STARTS)',
+        '("ZUNIONSTORE", keys.DELAYED_STARTS, 1, keys.HELD_STARTS)',
+        _tests("test_pauses.py"),
+    ),
+    Mutation(
+        "begin the child of an attempt beside that of the attempt before",
+        "lfr/lifecycle/calls.py",
+        "        for child in self._former_children(connection, workflow, item_events):\n",
+        "        for child in ():\n",
+        _tests("test_calls.py"),
+    ),
+    Mutation(
+        "delete another workflow that has the id of one that matched",
+        "lfr/operations/intervene.py",
+        "record is None or not (condition(record) or record.run == stopped_run)",
+        "record is None",
+        _tests("test_bulk.py"),
+    ),
 )
