@@ -15,6 +15,7 @@ from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import delete_workflow, terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
+from lfr.roles.wait import WaitTasks
 from lfr.store import keys
 from lfr.store.redis.connection import Store
 from tests.integration.conftest import append, events_of
@@ -80,3 +81,41 @@ def test_a_delayed_start_of_another_type_holds_no_other_up(store: Store, client:
         eventually(lambda: client.zcard(keys.DELAYED_STARTS) == 0)
     second = [task["workflow"] for task in events_of(client, "start-task") if task["attempt"] == 2]
     assert second == [other]
+
+
+@contextmanager
+def waiting(store: Store) -> Iterator[list[threading.Thread]]:
+    """A lifecycle and a wait role."""
+    consumers = (Lifecycle(store), WaitTasks(store))
+    threads = [threading.Thread(target=consumer.listen) for consumer in consumers]
+    for thread in threads:
+        thread.start()
+    try:
+        yield threads
+    finally:
+        for consumer in consumers:
+            consumer.stop()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        (keys.latch("l"), "workflow:latch:l holds something that is no whole number"),
+        (keys.latch_waiters("l"), "the key waits:latch:l has data of another type"),
+        (keys.latch_holders("l"), "the key waits:holders:l has data of another type"),
+    ],
+)
+def test_a_latch_of_another_type_holds_up_no_other_wait(
+    store: Store, client: redis.Redis, caplog: pytest.LogCaptureFixture, key: str, message: str
+) -> None:
+    client.xadd(key, {"another": "program"})
+    with waiting(store) as threads, caplog.at_level(logging.WARNING):
+        start_workflow(store, "wait:acquire (- name: l -) -> wait:countdown (- name: l -)")
+        start_workflow(store, "wait:countdown (- name: l -)")
+        other = start_workflow(store, "wait:delay (- duration: 0.01 -) -> wait:delay (- duration: 0.01 -)").id
+        eventually(lambda: inspect_workflow(store, other)["state"] == "FINISHED")
+        eventually(lambda: message in caplog.text)
+        assert all(thread.is_alive() for thread in threads)
+    assert "defect" not in caplog.text
