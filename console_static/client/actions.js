@@ -33,6 +33,7 @@ export const WORKFLOW_ACTIONS = {
   },
   pause: {
     label: "Pause",
+    role: "operate",
     title: "Pause it: what runs may end, and nothing new starts until it is resumed",
     ask: (subject) => `Pause ${subject}?`,
     effect: "What runs may end, and its results are stored. Nothing new starts. Deadlines go on.",
@@ -41,6 +42,7 @@ export const WORKFLOW_ACTIONS = {
   },
   resume: {
     label: "Resume",
+    role: "operate",
     title: "Start what the pause has held back",
     ask: (subject) => `Resume ${subject}?`,
     effect: "The steps that the pause has held back start, unless another pause holds them back.",

@@ -94,8 +94,11 @@ def test_it_is_remembered_if_that_is_wished(closed: Installation, page: Page) ->
     ("role", "expected"),
     [
         ("read", ["Download archive"]),
-        ("operate", ["Terminate", "Restart", "Download archive"]),
-        ("admin", ["Terminate", "Restart", "Delete", "Download archive", "Archive on server"]),
+        ("operate", ["Terminate", "Restart", "Pause", "Resume", "Download archive"]),
+        (
+            "admin",
+            ["Terminate", "Restart", "Pause", "Resume", "Delete", "Download archive", "Archive on server"],
+        ),
     ],
 )
 def test_a_token_sees_the_buttons_that_its_role_permits(

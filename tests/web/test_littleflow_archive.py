@@ -32,7 +32,7 @@ def test_it_goes_on_where_it_was(call: Caller, store: Store) -> None:
         ("task", "a", "DONE"),
         ("subflow", "", "DONE"),
         ("task", "B", "DONE"),
-        ("task", "c", "PENDING"),
+        ("task", "c", "STOPPED"),
         ("subflow-end", "", "PENDING"),
         ("task", "d", "PENDING"),
         ("end", "", "PENDING"),
