@@ -1,6 +1,6 @@
 // Moves text and files between the page and the computer: clipboard, drag and drop, file picker.
 
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useState } from "../vendor/preact.js";
 
 /** A button that copies a text to the clipboard. */
 export function CopyButton({ text, label = "Copy id" }) {
@@ -37,7 +37,8 @@ function copyBySelection(text) {
  */
 export function DropZone({ onFile, children }) {
   const [isDragging, setIsDragging] = useState(false);
-  useEffect(() => {
+  // Before the page is painted: whoever sees it may drop a file.
+  useLayoutEffect(() => {
     const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
     const drag = (event) => {
       if (!hasFiles(event)) return;

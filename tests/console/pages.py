@@ -23,7 +23,8 @@ def state_of(page: Page) -> Locator:
 
 
 def drop_file(page: Page, name: str, text: str) -> None:
-    """Drop a file onto the page, as from a desktop."""
+    """Drop a file onto the page, as from a desktop, once it is there."""
+    page.locator("h1").first.wait_for()
     page.evaluate(
         """([name, text]) => {
           const dataTransfer = new DataTransfer();

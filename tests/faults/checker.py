@@ -44,7 +44,8 @@ _USER_EVENT: Final = re.compile(r'"(go.*|noise|countdown-latch-zero)"')
 
 _MAY_REMAIN: Final = re.compile(
     "workflows:(run|ends|receipts|dead|tasks:.*|claims|claims:version|group:.*|processes|process:.*|foreign"
-    "|housekeeper|indexed|flows|searchable|stream|unclaimed|receipts:role|stale:.*)|receipts:logged|flows:names"
+    "|housekeeper|indexed|flows|searchable|stream|totals:.*|unclaimed|receipts:role|stale:.*)"
+    "|receipts:logged|flows:names"
 )
 """Keys that an installation without workflows has."""
 
