@@ -2,7 +2,6 @@
 
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
 import { runStepAction, STEP_ACTIONS } from "../client/actions.js";
-import { apiPath, getJson } from "../client/api.js";
 import { formatJson, parseJson } from "../client/exact-json.js";
 import { Confirm, ProblemMessage } from "../components/dialog.js";
 import { EventDialog } from "../components/event-dialog.js";
@@ -12,6 +11,7 @@ import { showNotice } from "../components/notices.js";
 import { isolateBidi } from "../format/text.js";
 import { describeReason } from "../format/actors.js";
 import { describeMissingWorker } from "../format/workflow-status.js";
+import { useStepResource } from "../hooks/use-step-resource.js";
 import { useAccess } from "../state/access.js";
 import { shortenId, workflowAddress } from "../state/address.js";
 import { storedFlowAddress } from "../state/stored-flows.js";
@@ -23,31 +23,8 @@ const STANDING_STATES = ["RUNNING", "PENDING"];
 const STACKED = matchMedia("(max-width: 1000px)"); // the panel stands above the view, perhaps out of sight
 
 export function StepPanel({ workflow, step, now, onChoose, onClose, refresh }) {
-  const [details, setDetails] = useState(null);
-  const [problem, setProblem] = useState(null);
+  const { response: details, problem } = useStepResource(workflow, step, `/steps/${step.index}`);
   const [isSending, setIsSending] = useState(false);
-  useEffect(() => {
-    let isStale = false;
-    getJson(apiPath(workflow.id, `/steps/${step.index}`)).then(
-      (response) => isStale || (setDetails(response), setProblem(null)),
-      (error) => isStale || setProblem(error),
-    );
-    return () => {
-      isStale = true;
-    };
-  }, [
-    workflow.id,
-    workflow.state,
-    step.index,
-    step.state,
-    step.attempt,
-    step.items?.done,
-    step.items?.failed,
-    step.call?.id,
-    step.call?.state,
-    step.waits_for?.until,
-    step.waits_for?.worker,
-  ]);
   const panel = useRef(null);
   useEffect(() => STACKED.matches && panel.current.scrollIntoView({ block: "nearest" }), []);
   const flowStep = workflow.flow.steps[step.index];
