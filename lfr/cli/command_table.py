@@ -51,6 +51,7 @@ _ROWS = (
     Command("inspect", WORKFLOWS, "show a workflow and each of its steps, or one step whole"),
     Command("why", WORKFLOWS, "say why a workflow or a step stands, and what to do"),
     Command("list", WORKFLOWS, "list workflows, newest first"),
+    Command("failures", WORKFLOWS, "group failed workflows by flow, step and reason"),
     Command("end", WORKFLOWS, "complete a task by hand, in place of its worker"),
     Command("event", WORKFLOWS, "send an event"),
     Command("events", WORKFLOWS, "list events: of the stream, buffered for waits, or dead letters"),

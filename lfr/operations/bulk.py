@@ -36,6 +36,9 @@ _PAGE: Final = 200
 _MAX_COUNTED: Final = 20_000
 """How many workflows one call of `count_bulk` counts."""
 
+_MAX_NAMED: Final = 5
+"""How many of the workflows that are counted are named."""
+
 
 class BulkAction(StrEnum):
     """An action that can be done to many workflows."""
@@ -90,10 +93,11 @@ class BulkStep:
 
 @dataclass(slots=True)
 class BulkCount:
-    """How many workflows match, by state. `next`: there may be more behind it; None: these were all.
-    `examined`, `candidates` as in Selection."""
+    """How many workflows match, by state. `first_ids`: of the first of them, up to _MAX_NAMED. `next`: there
+    may be more behind it; None: these were all. `examined`, `candidates` as in Selection."""
 
     states: Counter[WorkflowState] = field(default_factory=Counter)
+    first_ids: list[str] = field(default_factory=list)
     next: Position | None = None
     examined: int = 0
     candidates: int = 0
@@ -140,19 +144,17 @@ def count_bulk(store: Store, plan: BulkPlan, after: Position | None = None) -> B
         selection = select_workflows(connection, plan.filter, after, count=_MAX_COUNTED, newest_first=False)
         records = _select_by_pause(connection, plan, selection.records)
     states = Counter(record.state for record in records)
-    return BulkCount(states, selection.next, selection.examined, selection.candidates)
+    ids = [record.id for record in records[:_MAX_NAMED]]
+    return BulkCount(states, ids, selection.next, selection.examined, selection.candidates)
 
 
-def count_whole_bulk(store: Store, plan: BulkPlan) -> dict[WorkflowState, int]:
-    """Return how many workflows a plan concerns, by state, without states that none is in."""
-    states: Counter[WorkflowState] = Counter()
-    count = BulkCount(next=Position(0, ""))
-    after: Position | None = None
-    while count.next is not None:
-        count = count_bulk(store, plan, after)
-        states += count.states
-        after = count.next
-    return dict(states)
+def count_whole_bulk(store: Store, plan: BulkPlan) -> BulkCount:
+    """Count all workflows that a plan concerns."""
+    whole = part = count_bulk(store, plan)
+    while part.next is not None:
+        part = count_bulk(store, plan, part.next)
+        whole = BulkCount(whole.states + part.states, (whole.first_ids + part.first_ids)[:_MAX_NAMED])
+    return whole
 
 
 def run_bulk(

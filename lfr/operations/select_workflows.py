@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from lfr.operations.workflow_filter import WorkflowFilter
-from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.redis.connection import Connection
 from lfr.store.workflows.load import Record
@@ -133,10 +132,8 @@ def _plan(
 ) -> _Plan:
     is_searchable = bool(connection.call("EXISTS", keys.IS_SEARCHABLE))
     groups: list[list[str]] = []
-    if filter.states:
-        groups.append([keys.state(state) for state in filter.states])
-    elif filter.reason:
-        groups.append([keys.state(WorkflowState.FAILED)])
+    if states := filter.possible_states:
+        groups.append([keys.state(state) for state in states])
     if is_searchable and filter.flow is not None:
         groups.append([keys.flow_index(filter.flow)])
     if is_searchable:
@@ -148,8 +145,10 @@ def _plan(
     first = min(range(len(groups)), key=sizes.__getitem__)
     flows = _flows_with_text(connection, filter) if filter.text and is_searchable else None
     is_indexed = is_searchable or not (filter.flow is not None or filter.labels)
-    is_decided = is_indexed and not filter.reason and (flows is not None or not filter.text)
-    has_ends = filter.ended_by_ms is not None or filter.as_of_ms is not None
+    has_reason = bool(filter.reason or filter.failure)
+    is_decided = is_indexed and not has_reason and (flows is not None or not filter.text)
+    ends = (filter.ended_since_ms, filter.ended_by_ms, filter.as_of_ms)
+    has_ends = any(end is not None for end in ends)
     others = groups[:first] + groups[first + 1 :]
     return _Plan(groups[first], others, flows, has_ends or not is_decided, sizes[first])
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from lfr.errors import BadInput
 from lfr.labels import NAME_WORDS, is_label_name
 from lfr.language.diagnostics import FatalProblem, SourceText
+from lfr.operations.failures.failure import FAILURE_ID, failure_of
+from lfr.operations.failures.reason_pattern import MAX_REASON
 from lfr.states import WorkflowState
 from lfr.store.workflows.load import Record
 from lfr.values.checks import mismatch, suggestion
@@ -27,10 +29,13 @@ MAX_CHARACTERS: Final = 2_000
 _LABEL: Final = "label."
 
 _OPERATORS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("flow", "state", "since", "until", "older"), "="),
+    **dict.fromkeys(("flow", "state", "since", "until", "ended", "older", "failure"), "="),
     **dict.fromkeys(("text", "reason"), "~"),
 }
 """The names in conditions besides `label.NAME`, and the operator of each."""
+
+_TIMES: Final[Mapping[str, str]] = {"since": "since_ms", "until": "until_ms", "ended": "ended_since_ms"}
+"""The conditions on a time, and the field of WorkflowFilter of each."""
 
 _SPACE: Final = re.compile(r"\s*")
 _NAME: Final = re.compile(r"[^\s=~\"]+")
@@ -50,10 +55,12 @@ class WorkflowFilter:
     flow       of the flow with this name; empty: of one without a name
     labels     with these labels
     since_ms, until_ms   which started no earlier, no later
+    ended_since_ms  which have ended no earlier than then
     ended_by_ms  which have ended no later than then, and of which no task runs
     as_of_ms   which started, and if they have ended, ended no later than then
     text       with this text in id or name, in any case
     reason     with this text in the first 300 characters of the reason of their failure, in any case
+    failure    which failed by that with this id, see `Failure`
     """
 
     states: tuple[WorkflowState, ...] = ()
@@ -61,10 +68,17 @@ class WorkflowFilter:
     labels: Mapping[str, str] = field(default_factory=dict)
     since_ms: int | None = None
     until_ms: int | None = None
+    ended_since_ms: int | None = None
     ended_by_ms: int | None = None
     as_of_ms: int | None = None
     text: str = ""
     reason: str = ""
+    failure: str = ""
+
+    @property
+    def possible_states(self) -> tuple[WorkflowState, ...]:
+        """The states of the workflows that may match; empty: any."""
+        return (WorkflowState.FAILED,) if self.reason or self.failure else self.states
 
     @property
     def latest_ms(self) -> int | None:
@@ -85,6 +99,7 @@ class WorkflowFilter:
             and self._matches_times(record)
             and (self.matches_id(record.id) or self.text.casefold() in record.name.casefold())
             and (not self.reason or self._matches_reason(record))
+            and (not self.failure or self._matches_failure(record))
         )
 
     def _matches_times(self, record: Record) -> bool:
@@ -95,15 +110,16 @@ class WorkflowFilter:
             return False
         if self.as_of_ms is not None and ended_ms > self.as_of_ms:
             return False
+        if self.ended_since_ms is not None and (not ended_ms or ended_ms < self.ended_since_ms):
+            return False
         return self.ended_by_ms is None or (0 < ended_ms <= self.ended_by_ms and not record.active)
 
     def _matches_reason(self, record: Record) -> bool:
         is_failed = record.state is WorkflowState.FAILED
         return is_failed and self.reason.casefold() in record.reason[:MAX_REASON].casefold()
 
-
-MAX_REASON: Final = 300
-"""Characters of a reason that are searched: those that lists show."""
+    def _matches_failure(self, record: Record) -> bool:
+        return record.state is WorkflowState.FAILED and failure_of(record).id == self.failure
 
 
 def parse_filter(text: str, now_ms: int, *, source: str = "--where") -> WorkflowFilter:
@@ -198,11 +214,12 @@ def _with_condition(
                 return replace(filter, states=parse_states(value.upper().split(",")))
             except BadInput as error:
                 raise FatalProblem(value_offset, error.message, error.hint) from None
-        case "since" | "until":
+        case _ if name in _TIMES:
             ms = parse_age_or_time(value, now_ms)
             if ms is None:
                 raise FatalProblem(value_offset, mismatch(name, value, TIME_WORDS))
-            return replace(filter, since_ms=ms) if name == "since" else replace(filter, until_ms=ms)
+            changes: dict[str, Any] = {_TIMES[name]: ms}
+            return replace(filter, **changes)
         case "older":
             seconds = parse_duration(value)
             if seconds is None:
@@ -214,6 +231,10 @@ def _with_condition(
             return replace(filter, text=value)
         case "reason":
             return replace(filter, reason=value)
+        case "failure":
+            if not FAILURE_ID.fullmatch(value):
+                raise FatalProblem(value_offset, mismatch(name, value, "the id of a group of lfr failures"))
+            return replace(filter, failure=value)
         case _:
             return replace(filter, flow=value)
 

@@ -90,7 +90,7 @@ def test_what_the_filter_selects_is_changed_and_nothing_else(
 ) -> None:
     expected = {**states(store, client), **changes}
     plan = plan_bulk(store, action, where)
-    assert sum(count_whole_bulk(store, plan).values()) == len(changes)
+    assert count_whole_bulk(store, plan).states.total() == len(changes)
     steps = run(store, action, where)
     assert {step.id.removeprefix("workflow:") for step in steps} == changes.keys()
     assert all(step.is_changed and not step.problem for step in steps)
@@ -151,8 +151,10 @@ def test_what_was_restarted_and_fails_again_is_not_restarted_twice(store: Store,
     assert len(list(run_bulk(store, plan))) == 1
     fail_task(store, id, 1, "no")
     wait_for_the_next_millisecond(client)
-    assert count_whole_bulk(store, plan) == {} and list(run_bulk(store, plan)) == []
-    assert count_whole_bulk(store, plan_bulk(store, "restart", "state=FAILED")) == {WorkflowState.FAILED: 1}
+    assert count_whole_bulk(store, plan).states == {} and list(run_bulk(store, plan)) == []
+    assert count_whole_bulk(store, plan_bulk(store, "restart", "state=FAILED")).states == {
+        WorkflowState.FAILED: 1
+    }
 
 
 def test_what_changes_between_selection_and_transaction_stays(store: Store) -> None:
@@ -202,7 +204,9 @@ def test_those_that_match_are_paused_and_resumed(store: Store) -> None:
     pause_workflow(store, "w0")
     assert [step.id for step in run(store, "pause", "label.tenant=0")] == ["workflow:w2"]
     assert run(store, "pause", "label.tenant=0") == []
-    assert count_whole_bulk(store, plan_bulk(store, "resume", "flow=order")) == {WorkflowState.RUNNING: 2}
+    assert count_whole_bulk(store, plan_bulk(store, "resume", "flow=order")).states == {
+        WorkflowState.RUNNING: 2
+    }
     steps = run(store, "resume", "flow=order")
     assert [(step.id, step.is_changed) for step in steps] == [("workflow:w0", True), ("workflow:w2", True)]
     assert list_pauses(store) == []
@@ -260,7 +264,10 @@ def test_a_command_asks(store: Store, client: redis.Redis, tmp_path: Path) -> No
     for answer in (b"no\n", b""):
         code, out, err = run_command(store, *terminate, answer=answer)
         assert (code, out) == (None, "")
-        assert err == ("1 RUNNING, 1 FAILED\nterminate 2 workflows? Type yes:\nnothing has been changed\n")
+        counts, *rest = err.splitlines()
+        assert counts.startswith("1 RUNNING, 1 FAILED: ")
+        assert set(counts.partition(": ")[2].split(", ")) == {"running-1", "failed-1"}
+        assert rest == ["terminate 2 workflows? Type yes:", "nothing has been changed"]
     assert run_command(store, *terminate, "--dry-run")[2].endswith("nothing has been changed: --dry-run\n")
     code, out, err = run_command(store, *terminate, answer=b"yes\n")
     assert (code, out) == (None, "terminate: done for 2 of 2 workflows\n")

@@ -23,7 +23,7 @@ LONG = f"{SHORT} # {'é' * 60}"
 OTHER = f"{SHORT} # {'o' * 60}"
 """Three texts of the same flow."""
 
-STATE_DETAILS = {"ended", "brief", "reason"}
+STATE_DETAILS = {"ended", "failed_step", "brief", "reason"}
 
 
 def text_keys(client: redis.Redis) -> list[str]:
@@ -102,7 +102,7 @@ def test_a_record_holds_no_detail_of_an_earlier_state(store: Store, client: redi
     long_reason = "no " * 200
     id = start_workflow(store, "A; B").id
     assert STATE_DETAILS.isdisjoint(client.hgetall(id))
-    for reason, fields in ((long_reason, STATE_DETAILS), ("no", {"ended", "brief"})):
+    for reason, fields in ((long_reason, STATE_DETAILS), ("no", {"ended", "failed_step", "brief"})):
         fail_task(store, id, 1, reason)
         assert STATE_DETAILS & client.hgetall(id).keys() == fields
         assert inspect_workflow(store, id)["reason"] == reason

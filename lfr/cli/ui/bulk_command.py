@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -107,9 +107,12 @@ def run_where(
     command: str = arguments.command
     as_of: str | None = arguments.as_of
     plan = plan_bulk(store, command, arguments.where, as_of=as_of, index=index, source="--where")
-    counts = {state.value: number for state, number in count_whole_bulk(store, plan).items()}
-    terminal.print_err(format_counts(counts) or "no workflow matches")
+    count = count_whole_bulk(store, plan)
+    counts = {state.value: number for state, number in count.states.items()}
     total = sum(counts.values())
+    terminal.print_err(
+        f"{format_counts(counts)}: {_name(count.first_ids, total)}" if total else "no workflow matches"
+    )
     if arguments.dry_run:
         terminal.print_err("nothing has been changed: --dry-run")
     elif total and is_asking and not is_confirmed(terminal, f"{command} {_them(total)}"):
@@ -172,6 +175,12 @@ def _as_of(plan: BulkPlan) -> str:
     from lfr.events import timestamp
 
     return timestamp(plan.as_of_ms / 1000)
+
+
+def _name(ids: Sequence[str], total: int) -> str:
+    """Return the first ids, and how many there are besides, as `order-1, order-2 and 94 more`."""
+    names = ", ".join(id.removeprefix("workflow:") for id in ids)
+    return f"{names} and {total - len(ids):,} more" if total > len(ids) else names
 
 
 def _them(total: int) -> str:

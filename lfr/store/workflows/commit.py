@@ -6,7 +6,8 @@ again from the new state. A process killed before EXEC has changed nothing; one 
 everything, and has acknowledged the events that were the cause.
 
 For each workflow, in this order:
-    HSET  W           counts; state, end and reason if they change; HDEL for those that it no longer has
+    HSET  W           counts; state, end, failed step and reason if they change; HDEL for those that it no
+                      longer has
     HINCRBY W         how many results were simulated, if some are
     HSET  W:outputs   outputs of the steps that ended
     HSET, HDEL W:steps  progress of the steps that changed
@@ -45,7 +46,7 @@ from lfr.store.stream.groups import note_stream_command
 from lfr.store.workflows.flow_texts import record_fields, release_commands, use_text_commands
 from lfr.store.workflows.history import format_element
 from lfr.store.workflows.large_values import LargeValues
-from lfr.store.workflows.load import LoadedWorkflow, Record
+from lfr.store.workflows.load import FailedStep, LoadedWorkflow, Record
 from lfr.store.workflows.search_indexes import index_commands, unindex_commands
 from lfr.store.workflows.start_events import (
     deadline_member,
@@ -67,9 +68,9 @@ NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
 MAX_BRIEF: Final = 300
 """Characters of a reason that lists show."""
 
-STATE_DETAILS: Final = ("ended", "brief", "reason")
-"""Fields of a record that go with its state: when the workflow has ended, the beginning of the reason why it
-failed, and the whole reason if that is longer."""
+STATE_DETAILS: Final = ("ended", "failed_step", "brief", "reason")
+"""Fields of a record that go with its state: when the workflow has ended, the step that failed it, the
+beginning of the reason why it failed, and the whole reason if that is longer."""
 
 STOPPED_FIELD: Final = "stopped"
 """A field of `keys.counted_attempts`."""
@@ -108,9 +109,9 @@ def state_commands(
     if progress.state is not record.state or (
         record.state is not WorkflowState.RUNNING and any(map(_changes_workflow, transitions))
     ):
-        failed = (transition for transition in transitions if transition.state is WorkflowState.FAILED)
-        reason = next((transition.reason for transition in failed if transition.reason), "")
-        fields += _state_fields(progress.state, reason, now_ms)
+        failed = [transition for transition in transitions if transition.state is WorkflowState.FAILED]
+        cause = next((transition for transition in failed if transition.reason), None)
+        fields += _state_fields(progress.state, cause, workflow.flow, now_ms)
         if record.state is not WorkflowState.RUNNING:  # else it has none of them
             obsolete = [name for name in STATE_DETAILS if name not in fields[::2]]
     commands: list[Command] = [("HSET", record.id, *fields)]
@@ -180,7 +181,7 @@ def create_workflow_commands(
     name = flow.name or name
     fields = [*flow_fields(flow, name, source, run, version, labels), "started", now_ms]
     fields += _counts_fields(progress)
-    fields += _state_fields(first.state, first.reason, now_ms)
+    fields += _state_fields(first.state, first, flow, now_ms)
     commands: list[Command] = [("HSET", workflow, *fields)]
     if not is_item(workflow):
         commands += index_commands(workflow, first.state, now_ms, name, labels)
@@ -238,13 +239,25 @@ def flow_fields(
     return *fields, *record_fields(text)
 
 
-def state_fields(state: WorkflowState, ended_ms: int, reason: str) -> tuple[str | int, ...]:
+def state_fields(
+    state: WorkflowState, ended_ms: int, reason: str, failed_step: FailedStep | None
+) -> tuple[str | int, ...]:
     """Return `state` and those fields of STATE_DETAILS that are not empty, with their values in turn. The end
     is in milliseconds since the epoch; 0: the workflow has not ended."""
     ended = ("ended", ended_ms) if ended_ms else ()
+    step = ("failed_step", failed_step.format()) if failed_step else ()
     brief = ("brief", reason[:MAX_BRIEF]) if reason else ()
     whole = ("reason", reason) if len(reason) > MAX_BRIEF else ()
-    return "state", state, *ended, *brief, *whole
+    return "state", state, *ended, *step, *brief, *whole
+
+
+def failed_step_of(facts: Iterable[Fact], flow: Flow) -> FailedStep | None:
+    """Return the step that has failed by the facts of the transition that failed a workflow."""
+    for fact in facts:
+        if fact.index is not None and fact.item is None and fact.kind is FactKind.FAILED:
+            step = flow.steps[fact.index]
+            return FailedStep(fact.index, step.name or step.kind.value)
+    return None
 
 
 def history_command(
@@ -267,8 +280,12 @@ def _counts_fields(progress: Progress) -> tuple[str, str]:
     return "counts", f"{progress.active} {progress.done} {progress.skipped} {progress.failed}"
 
 
-def _state_fields(state: WorkflowState, reason: str, now_ms: int) -> tuple[str | int, ...]:
-    return state_fields(state, now_ms if state.has_ended else 0, reason)
+def _state_fields(
+    state: WorkflowState, cause: Transition | None, flow: Flow, now_ms: int
+) -> tuple[str | int, ...]:
+    """Return the fields of a state; `cause` is the transition that has led to it, if that says a reason."""
+    failed_step = failed_step_of(cause.facts, flow) if cause and state is WorkflowState.FAILED else None
+    return state_fields(state, now_ms if state.has_ended else 0, cause.reason if cause else "", failed_step)
 
 
 def _changes_workflow(transition: Transition) -> bool:

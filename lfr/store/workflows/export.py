@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Any, Final
 
 from lfr.actor import make_actor
+from lfr.engine.transition import Fact, FactKind
 from lfr.flow import Flow, FlowParts
 from lfr.item_ids import ItemId
 from lfr.states import WorkflowState
@@ -25,7 +26,13 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.entries import flatten_pairs, parse_pairs
-from lfr.store.workflows.commit import STOPPED_FIELD, flow_fields, state_fields, use_flow_commands
+from lfr.store.workflows.commit import (
+    STOPPED_FIELD,
+    failed_step_of,
+    flow_fields,
+    state_fields,
+    use_flow_commands,
+)
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.flow_texts import load_reference_names, load_text
 from lfr.store.workflows.history import RawEntry, format_element, read_raw_history
@@ -35,7 +42,7 @@ from lfr.store.workflows.items import (
     load_open_items,
     out_of_band_keys,
 )
-from lfr.store.workflows.load import RECORD_FIELDS, parse_record
+from lfr.store.workflows.load import RECORD_FIELDS, FailedStep, parse_record
 from lfr.values.json import Json, decode_json, encode_json
 
 _MAX_ELEMENTS: Final = 1000
@@ -148,7 +155,9 @@ def snapshot_commands(
     write neither the flow, its text nor the indexes of workflows, but the flows that are called. `run` is a
     new one, see Record. (HSET, RPUSH; HINCRBY, SET)"""
     record = snapshot["record"]
-    state = state_fields(WorkflowState(record["state"]), record["ended"], record["reason"])
+    state = state_fields(
+        WorkflowState(record["state"]), record["ended"], record["reason"], _failed_step(flow, snapshot)
+    )
     counts = " ".join(map(str, snapshot["counts"]))
     text = "" if flow.part_end is not None else record["source"]
     version, labels = record.get("version"), record.get("labels", {})
@@ -167,6 +176,16 @@ def snapshot_commands(
         yield ("RPUSH", keys.facts(id), *chunk)
     for index, items in snapshot["items"].items():
         yield from _items_commands(id, int(index), flow, items, run, parts)
+
+
+def _failed_step(flow: Flow, snapshot: Mapping[str, Any]) -> FailedStep | None:
+    """Return the step that has failed a workflow, by the latest failure in its history."""
+    if snapshot["record"]["state"] == WorkflowState.FAILED:
+        for entry in reversed(snapshot["history"]):
+            facts = list(map(Fact.parse, entry["facts"].split()))
+            if any(fact.index is None and fact.kind is FactKind.FAILED for fact in facts):
+                return failed_step_of(facts, flow)
+    return None
 
 
 def _items_commands(

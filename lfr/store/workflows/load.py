@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 from lfr.engine.advance import advance
 from lfr.engine.pauses import Hold, hold_starts
@@ -27,6 +28,28 @@ from lfr.values.json import Json, JsonTexts, decode_json
 from lfr.values.work import LookBudget
 
 
+@dataclass(frozen=True, slots=True)
+class FailedStep:
+    """The step that failed a workflow. `name` is cut to MAX_STEP_NAME characters, and may be empty."""
+
+    index: int
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> FailedStep:
+        """Return what `format` has made a text of."""
+        index, _, name = text.partition(" ")
+        return cls(int(index), name)
+
+    def format(self) -> str:
+        """Return the text in the record: the index, a blank, the name."""
+        return f"{self.index} {self.name[:MAX_STEP_NAME]}"
+
+
+MAX_STEP_NAME: Final = 100
+"""Characters of the name of a failed step that a record has."""
+
+
 @dataclass(slots=True)
 class Record:
     """The record of a workflow as a whole, as it is stored. Times are in milliseconds since the epoch.
@@ -36,6 +59,7 @@ class Record:
     total      how many steps its flow has; None if the record does not say it
     simulated  how many attempts of its steps, or items of them, no worker has done
     reason     why it failed; cut if the record was loaded for a list
+    failed_step  the step that failed it; None: no step did, or an earlier version noted none
     run        identifies this run of the id, which may be used again after a deletion: what names another run
                is of the past. Items have that of their parent. Empty: an earlier version has started it
     has_large  whether it may have large values beside the streams
@@ -56,6 +80,7 @@ class Record:
     total: int | None
     simulated: int
     reason: str
+    failed_step: FailedStep | None = None
     run: str = ""
     has_large: bool = False
     version: int | None = None
@@ -69,7 +94,17 @@ class Record:
 
 
 ADVANCE_FIELDS = ("flow", "state", "started", "counts", "run", "large")
-LIST_FIELDS = (*ADVANCE_FIELDS, "name", "ended", "steps", "simulated", "version", "labels", "brief")
+LIST_FIELDS = (
+    *ADVANCE_FIELDS,
+    "name",
+    "ended",
+    "steps",
+    "simulated",
+    "version",
+    "labels",
+    "failed_step",
+    "brief",
+)
 RECORD_FIELDS = (*LIST_FIELDS, "reason")
 
 _NO_VALUES = (None,) * len(RECORD_FIELDS)
@@ -86,7 +121,7 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
         return None  # an error: the key holds something else
     reference, state, started, counts, run, large = reply[:6]
     active, done, skipped, failed = map(int, counts.split())
-    name, ended, total, simulated, version, labels, brief, reason = (
+    name, ended, total, simulated, version, labels, failed_step, brief, reason = (
         value or b"" for value in (*reply[6:], *_NO_VALUES[len(reply) :])
     )
     return Record(
@@ -103,6 +138,7 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
         total=int(total) if total else None,
         simulated=int(simulated or 0),
         reason=(reason or brief).decode(),
+        failed_step=FailedStep.parse(failed_step.decode()) if failed_step else None,
         run=run.decode() if run else "",
         has_large=large is not None,
         version=int(version) if version else None,

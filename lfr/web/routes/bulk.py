@@ -57,7 +57,13 @@ def _act(request: Request) -> Response:
         states = {state.value: number for state, number in count.states.items()}
         progress = {"examined": count.examined, "candidates": count.candidates}
         return json_response(
-            {"as_of": as_of, "states": states, "next": format_cursor(count.next), **progress}
+            {
+                "as_of": as_of,
+                "states": states,
+                "workflows": count.first_ids,
+                "next": format_cursor(count.next),
+                **progress,
+            }
         )
     done = run_bulk_slice(
         request.store,
@@ -114,6 +120,7 @@ _RESULT: Final = object_schema(
         "unchanged": INTEGER,
         "problems": array(_PROBLEM),
         "states": {**COUNTS_BY_STATE, "required": []},
+        "workflows": array(TEXT),
         "examined": INTEGER,
         "candidates": INTEGER,
     },

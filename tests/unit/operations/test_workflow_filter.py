@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from lfr.errors import BadInput
 from lfr.language import FlowError
+from lfr.operations.failures.failure import failure_of
 from lfr.operations.workflow_filter import MAX_CHARACTERS, WorkflowFilter, parse_filter
 from lfr.states import WorkflowState
-from lfr.store.workflows.load import Record
+from lfr.store.workflows.load import FailedStep, Record
 
 NOW_MS = 1_800_000_000_000
 HOUR_MS = 3_600_000
@@ -55,6 +56,10 @@ def record(**fields: object) -> Record:
             WorkflowFilter(since_ms=NOW_MS - HOUR_MS, until_ms=1769882400000),
         ),
         ("older=30m", WorkflowFilter(ended_by_ms=NOW_MS - HOUR_MS // 2)),
+        (
+            "ended=1h failure=0123456789ab",
+            WorkflowFilter(ended_since_ms=NOW_MS - HOUR_MS, failure="0123456789ab"),
+        ),
         ("label.tenant=7 label.a.b=c=d", WorkflowFilter(labels={"tenant": "7", "a.b": "c=d"})),
         (r'reason~"say \"no\" \\ now" text~5f', WorkflowFilter(reason='say "no" \\ now', text="5f")),
     ],
@@ -80,6 +85,8 @@ def test_a_filter_is_read(text: str, expected: WorkflowFilter) -> None:
         ('flow=a text~""', "text~ needs a text", 13),  # where a shell's variable is empty
         ('reason~""', "reason~ needs a text", 8),
         ("since=yesterday", 'since is "yesterday", but must be an age', 7),
+        ("ended=never", 'ended is "never", but must be an age', 7),
+        ("failure=ab12", 'failure is "ab12", but must be the id of a group', 9),
         ("older=2026-01-31", 'older is "2026-01-31", but must be', 7),
         ("label.1=a", 'a label\'s name is "1"', 1),
         ("=a", "here must be a name", 1),
@@ -122,6 +129,10 @@ def test_a_quoted_value_comes_back(value: str) -> None:
         ("until=2h", False),
         ("older=30m", True),
         ("older=31m", False),
+        ("ended=30m", True),
+        ("ended=29m", False),
+        (f"failure={failure_of(record()).id}", True),
+        ("failure=000000000000", False),
         ("label.tenant=8", False),
         ("label.other=7", False),
         ("reason~time-out", False),
@@ -141,7 +152,20 @@ def test_what_has_changed_since_does_not_match() -> None:
     assert then.matches(record(state=WorkflowState.RUNNING, ended_ms=0))
 
 
+def test_a_failure_is_that_of_failed_workflows_with_one_flow_step_and_pattern() -> None:
+    same = WorkflowFilter(failure=failure_of(record()).id)
+    assert same.matches(record(id="workflow:other", reason="HTTP 503: Timeout of upstream  "))
+    for other in (
+        record(name="invoice"),
+        record(reason="HTTP 504: Timeout of upstream"),
+        record(failed_step=FailedStep(1, "pay")),
+        record(state=WorkflowState.TERMINATED),
+    ):
+        assert not same.matches(other)
+
+
 def test_what_still_runs_is_not_older() -> None:
     older = parse_filter("older=0s", NOW_MS)
     assert not older.matches(record(state=WorkflowState.RUNNING, ended_ms=0))
     assert not older.matches(record(active=1))
+    assert not parse_filter("ended=1h", NOW_MS).matches(record(state=WorkflowState.RUNNING, ended_ms=0))

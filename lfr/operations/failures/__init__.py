@@ -1,0 +1,1 @@
+"""Groups failed workflows by their cause: for CLI, API and console."""
