@@ -55,7 +55,7 @@ def _step_lines(flow: Flow) -> list[str]:
 
 
 def _edge_lines(flow: Flow) -> list[str]:
-    names = [_title(step) for step in flow.steps]
+    names = [step_title(step) for step in flow.steps]
     return [f"{names[source]} -> {names[target]}" for source, target in flow.edges]
 
 
@@ -64,10 +64,11 @@ def _describe(step: Step) -> str:
     guard = f"? `{_one_line(step.guard)}` " if step.guard is not None else ""
     marks = f"{'> ' if step.merge else ''}{'* ' if step.iterate else ''}"
     parameters = "" if step.parameters is None else f" (- {_json(step.parameters)} -)"
-    return f"{step.kind.value}: {marks}{guard}{_title(step)}{alias}{parameters}"
+    return f"{step.kind.value}: {marks}{guard}{step_title(step)}{alias}{parameters}"
 
 
-def _title(step: Step) -> str:
+def step_title(step: Step) -> str:
+    """Return what a step is called in a comparison: its name, its literal, its resource, or its bracket."""
     match step.kind:
         case StepKind.LITERAL:
             return _json(step.value)

@@ -155,18 +155,24 @@ def list_flows(store: Store) -> list[dict[str, Any]]:
 
 def describe_flow(store: Store, reference: str) -> dict[str, Any]:
     """Return one version of a stored flow, `NAME` or `NAME@VERSION`, as plain data: what `list_flows`
-    returns, with its text, its inputs as declared, in the order of the text, and all versions, the newest
-    first. Raises BadInput and NotFound."""
+    returns, with its text, its inputs as declared, in the order of the text, all versions, the newest first,
+    and `changes`: in what it differs from the version before, as `describe_changes` returns it (None: there
+    is none before). Raises BadInput and NotFound."""
     name, number = parse_flow_reference(reference)
     with store.connect() as connection:
         version = require_version(connection, name, number)
         versions = load_stored_flows(connection, [name]).versions.get(name, [version])
         data, text = load_flow_and_text(connection, version)
+        before = next((each for each in reversed(versions) if each.number < version.number), None)
+        data_before = None if before is None else load_flow_and_text(connection, before)[0]
     return {
         "name": name,
         **_describe(version),
         "text": text,
         "inputs": {} if data is None else _describe_inputs(_parse_flow(data), text),
+        "changes": None
+        if data is None or data_before is None
+        else describe_changes(_parse_flow(data_before), _parse_flow(data)),
         "versions": [_describe(each) for each in reversed(versions)],
     }
 

@@ -32,6 +32,7 @@ from lfr.web.routes import (
     latches,
     live,
     pauses,
+    runs,
     schedules,
     start,
     status,
@@ -51,6 +52,7 @@ _RESOURCES = (
     failures,
     start,
     flows,
+    runs,
     archives,
     workflows,
     steps,
@@ -62,8 +64,11 @@ _RESOURCES = (
     tokens,
 )
 
+_ID: Final = r"[\w.:-]{1,300}(?:/\d{1,7}\.\d{1,9}(?:\.\d{1,9})?){0,100}"
+
 _PATTERNS: Final = {
-    "id": r"<id:re:[\w.:-]{1,300}(?:/\d{1,7}\.\d{1,9}(?:\.\d{1,9})?){0,100}>",
+    "id": f"<id:re:{_ID}>",
+    "other": f"<other:re:{_ID}>",
     "index": r"<index:re:[^/]+>",
     "name": r"<name:re:[\s\S]+>",
 }

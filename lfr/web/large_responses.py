@@ -30,10 +30,20 @@ def describing(handler: Handler, *, values: bool = True) -> Handler:
     )
 
 
+def comparing(handler: Handler) -> Handler:
+    """Return a handler that reserves memory for the values of both workflows in its path."""
+    return partial(_reserve, handler, _compared_bytes)
+
+
 def archiving(handler: Handler) -> Handler:
     """Return a handler that reserves memory for the archive of its workflow. It raises Conflict for one that
     is too large."""
     return partial(_reserve, handler, _archive_bytes)
+
+
+def _compared_bytes(request: Request) -> int | None:
+    sizes = [description_bytes(request.store, request.path[name], values=True) for name in ("id", "other")]
+    return None if None in sizes else sum(filter(None, sizes))
 
 
 def _archive_bytes(request: Request) -> int | None:

@@ -643,7 +643,7 @@ def test_the_openapi_document_describes_the_responses(call: Caller, store: Store
         names = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
         assert names == set(re.findall(r"\{(\w+)\}", path))
         if method == "get" and "text/event-stream" not in operation["responses"]["200"]["content"]:
-            named = path.replace("{id}", "w").replace("{name}", "tasks-x")
+            named = path.replace("{id}", "w").replace("{other}", "w").replace("{name}", "tasks-x")
             reply = call("GET", named.replace("{index}", "2"))
             content = operation["responses"]["200"]["content"]
             media_type = reply.headers["Content-Type"].partition(";")[0]

@@ -84,6 +84,10 @@ def _flow_lines(terminal: Terminal, description: Mapping[str, Any]) -> Iterator[
         for each in description["versions"]
     ]
     yield from format_table(terminal, _VERSION_COLUMNS, rows)
+    if description["changes"]:
+        yield f"\n  version {version} differs from the one before:"
+        for line in description["changes"]:
+            yield printable(f"    {line}")
 
 
 HANDLER = Handler(

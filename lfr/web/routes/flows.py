@@ -95,13 +95,15 @@ ROUTES: Final = (
     get(
         "/flows/{name}",
         _describe_flow,
-        "Get a stored flow, NAME or NAME@VERSION, with its text and all of its versions.",
+        "Get a stored flow, NAME or NAME@VERSION, with its text, all of its versions, and in what it differs "
+        "from the version before.",
         responses=ok(
             object_schema(
                 {
                     "name": TEXT,
                     "text": TEXT,
                     "inputs": OBJECT,
+                    "changes": {"type": ["array", "null"], "items": TEXT},
                     "versions": array(object_schema(_VERSION)),
                     **_VERSION,
                 }
