@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -13,7 +12,6 @@ from lfr.actor import make_actor
 from lfr.base_uri import Base, absolute_base
 from lfr.errors import BadInput, Unconfirmed
 from lfr.events import Status
-from lfr.host.archive_folder import write_archive
 from lfr.host.os_user import operating_system_user
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.bulk import BulkAction, count_whole_bulk, plan_bulk, run_bulk
@@ -35,7 +33,7 @@ from lfr.operations.intervene import (
 from lfr.operations.latches import list_latches, reset_latch
 from lfr.operations.list_workflows import count_workflows, list_workflows, make_filter
 from lfr.operations.pause import list_pauses, pause, pause_workflow, resume, resume_workflow
-from lfr.operations.prune import plan_prune, prune
+from lfr.operations.prune import WriteArchive, plan_prune, prune
 from lfr.operations.schedules import (
     add_schedule,
     backfill,
@@ -349,12 +347,12 @@ class Client:
         """Delete the workflows in these states that ended at least `older` ago (seconds, or a text as `30d`),
         of the flow with this name, as `lfr prune --yes` does.
 
-        With `archive`, write the archive of each into this folder before. `dry_run` changes nothing. Return
-        what matched, workflows, states (how many of each) and bytes (None: the server does not say it;
-        bytes_estimated), how many are deleted, and problems, the reason by id why a workflow stays. Raises
-        BadInput, and CannotWrite for an archive.
+        With `archive`, write the archive of each into this folder, or `s3://BUCKET/FOLDER`, before. `dry_run`
+        changes nothing. Return what matched, workflows, states (how many of each) and bytes (None: the server
+        does not say it; bytes_estimated), how many are deleted, and problems, the reason by id why a workflow
+        stays. Raises BadInput, and CannotWrite for an archive.
         """
-        write = None if archive is None else partial(write_archive, Path(archive))
+        write = None if archive is None else self._archive_writer(archive)
 
         def operation(store: Store) -> dict[str, Any]:
             plan = plan_prune(store, older, states, flow)
@@ -384,7 +382,7 @@ class Client:
         """
         if (archive is None) == (action == BulkAction.ARCHIVE):
             raise BadInput("archive, and no other action, needs a folder: archive=FOLDER")
-        write = None if archive is None else partial(write_archive, Path(archive))
+        write = None if archive is None else self._archive_writer(archive)
 
         def operation(store: Store) -> dict[str, Any]:
             plan = plan_bulk(store, action, where, as_of=as_of, index=index)
@@ -436,6 +434,11 @@ class Client:
         if output is not None:
             options["output"] = output
         return self._change(lambda store: complete_task(store, id, None, index, **options))
+
+    def _archive_writer(self, folder: str | Path) -> WriteArchive:
+        from lfr.outbound.archive_objects import archive_writer  # imports urllib3
+
+        return archive_writer(self._store.settings, folder)
 
     def archive(self, id: str) -> dict[str, Any]:
         """Return all of a workflow as one document for `restore`. Raises NotFound, BadInput, and Conflict for

@@ -135,8 +135,14 @@ export async function downloadArchive(id) {
   saveFile(name ?? "workflow.json", text);
 }
 
-/** Let the server write a workflow's archive to its folder. Return the path of the file. Throws a Problem. */
-export const archiveOnServer = async (id) => (await sendJson("POST", apiPath(id, "/archive"))).file;
+/**
+ * Let the server write a workflow's archive to its folder, or to `uri`, as `s3://BUCKET/FOLDER/`. Return the
+ * path of the file, or the URI of the object. Throws a Problem.
+ */
+export async function archiveOnServer(id, uri) {
+  const archive = await sendJson("POST", apiPath(id, "/archive"), uri ? { uri } : undefined);
+  return archive.file ?? archive.uri;
+}
 
 /** Get a workflow's flow text and make the browser save it as `NAME.flow`. Throws a Problem. */
 export async function downloadSource(id, name) {

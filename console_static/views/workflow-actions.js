@@ -7,10 +7,12 @@ import { showNotice } from "../components/notices.js";
 import { navigate } from "../hooks/navigation.js";
 import { useAccess } from "../state/access.js";
 import { shortenId } from "../state/address.js";
+import { useInstallation } from "../state/installation.js";
 
 export function WorkflowActions({ workflow, refresh }) {
   const may = useAccess();
   const [openAction, setOpenAction] = useState(null);
+  const [objectUri, setObjectUri] = useState(null);
   const [isDownloaded, setIsDownloaded] = useState(false);
   const { id, actions } = workflow;
   const name = shortenId(id);
@@ -20,7 +22,8 @@ export function WorkflowActions({ workflow, refresh }) {
     await downloadArchive(id);
     setIsDownloaded(true);
   };
-  const archive = async () => showNotice(`Archived in ${await archiveOnServer(id)} on the server`);
+  const archives = useInstallation().system?.archives ?? { folder: false, buckets: [] };
+  const archive = async (uri) => showNotice(`Archived in ${await archiveOnServer(id, uri)}`);
   const finish = (action) => {
     showNotice(`${name} ${WORKFLOW_ACTIONS[action].done}`);
     if (action === "delete") navigate("./");
@@ -46,12 +49,42 @@ export function WorkflowActions({ workflow, refresh }) {
     />
     ${
       may("admin") &&
+      archives.folder &&
       html`<${ActionButton}
-      label="Archive on server"
-      title="Write the archive to the folder archive.folder of the server"
-      refusal=${actions.archive}
-      onClick=${() => reportProblem(archive())}
-    />`
+        label="Archive on server"
+        title="Write the archive to the folder archive.folder of the server"
+        refusal=${actions.archive}
+        onClick=${() => reportProblem(archive())}
+      />`
+    }
+    ${
+      may("admin") &&
+      archives.buckets.length > 0 &&
+      html`<${ActionButton}
+        label="Archive in S3"
+        title="Let the server write the archive to S3"
+        refusal=${actions.archive}
+        onClick=${() => setObjectUri(`s3://${archives.buckets[0].replace(/\/$/, "")}/`)}
+      />`
+    }
+    ${
+      objectUri !== null &&
+      html`<${Confirm}
+        title=${`Archive ${name} in S3?`}
+        word="Archive"
+        asksReason=${false}
+        act=${() => archive(objectUri.trim())}
+        onClose=${() => setObjectUri(null)}
+      >
+        <label>
+          Where${" "}
+          <input value=${objectUri} onInput=${(event) => setObjectUri(event.target.value)} />
+        </label>
+        <p class="muted">
+          s3://BUCKET/KEY. A folder, which ends with a slash, gets a name of the workflow. An object that is
+          there is replaced.
+        </p>
+      <//>`
     }
     ${
       openAction &&

@@ -31,6 +31,7 @@ from lfr.values.checks import (
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 _SEPARATOR: Final = re.compile(r"[\s,]+")
+_BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]+(/[^/]+)*/?")
 _PREFIX_TEXT: Final = re.compile(r"(?:[A-Za-z0-9._/-]+:)+")
 
 
@@ -118,6 +119,12 @@ _FOLDER: Final = Check(
 )
 
 
+_BUCKETS: Final = Check(
+    "names of buckets without s3://, each perhaps with /FOLDER behind it",
+    lambda entries: entries if all(map(_BUCKET.fullmatch, entries)) else None,
+)
+
+
 def _read_host_names(names: tuple[str, ...]) -> tuple[str, ...] | None:
     """Lower their letters: browsers send names so. Addresses are accepted without being named."""
     are_names = all(HOST.read(name) is not None and not set(name) & set(":*/") for name in names)
@@ -156,6 +163,8 @@ _BOUNDS: Final[Mapping[str, Check]] = {
     "iterate.limit": whole_number(1, 1_000_000),
     "calls.depth": whole_number(1, 100),
     "calls.total": whole_number(1, 1_000_000_000),
+    "archive.buckets": _BUCKETS,
+    "s3.timeout": _TIMEOUT,
     "request.size": _SIZE,
     "api.token": _TOKEN,
     "api.read_token": _TOKEN,

@@ -161,9 +161,10 @@ def _read_file(file: str, settings: list[Setting]) -> Iterator[_RawValue]:
 def _read_environment(environment: Mapping[str, str], settings: list[Setting]) -> Iterator[_RawValue]:
     ignored = _ignored_variables(environment)
     for setting in settings:
-        text = environment.get(setting.variable, "")
-        if text and setting.variable not in ignored:
-            yield setting, text, f"${setting.variable}"
+        variables = (setting.variable, setting.second_variable)
+        variable = next((each for each in variables if environment.get(each)), "")
+        if variable and variable not in ignored:
+            yield setting, environment[variable], f"${variable}"
 
 
 def _ignored_variables(environment: Mapping[str, str]) -> dict[str, str]:

@@ -25,13 +25,14 @@ def _setting(
     help: str,
     *,
     variable: str = "",
+    second_variable: str = "",
     secret: bool = False,
     roles: tuple[str, ...] = (),
 ) -> Any:
     """Return a field of `Settings`. The default of `variable` is `LFR_` and the name in the file."""
     variable = variable or "LFR_" + name.replace(".", "_").upper()
     metadata = {"name": name, "help": help, "variable": variable, "secret": secret, "default": default}
-    metadata["roles"] = roles
+    metadata |= {"roles": roles, "second_variable": second_variable}
     if isinstance(default, dict):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -206,6 +207,47 @@ class Settings:
         (), "api.hosts", "further host names that requests to the API may use, besides this machine's own"
     )
     archive_folder: str = _setting("", "archive.folder", "folder to which the API writes archives")
+    archive_buckets: tuple[str, ...] = _setting(
+        (),
+        "archive.buckets",
+        "buckets of S3 to which the API writes archives and from which it restores: BUCKET or BUCKET/FOLDER",
+    )
+    s3_endpoint: str = _setting(
+        "",
+        "s3.endpoint",
+        "URL of the S3 server, if it is not Amazon's; AWS_ENDPOINT_URL counts, too",
+        variable="AWS_ENDPOINT_URL_S3",
+        second_variable="AWS_ENDPOINT_URL",
+    )
+    s3_region: str = _setting(
+        "us-east-1",
+        "s3.region",
+        "region of the buckets; AWS_DEFAULT_REGION counts, too",
+        variable="AWS_REGION",
+        second_variable="AWS_DEFAULT_REGION",
+    )
+    s3_access_key: str = _setting(
+        "",
+        "s3.access_key",
+        "id of the key for S3",
+        variable="AWS_ACCESS_KEY_ID",
+        secret=True,
+        roles=_API_ROLES,
+    )
+    s3_secret_key: str = _setting(
+        "", "s3.secret_key", "that key", variable="AWS_SECRET_ACCESS_KEY", secret=True, roles=_API_ROLES
+    )
+    s3_session_token: str = _setting(
+        "",
+        "s3.session_token",
+        "the token that belongs to a key for a limited time",
+        variable="AWS_SESSION_TOKEN",
+        secret=True,
+        roles=_API_ROLES,
+    )
+    s3_timeout_seconds: float = _setting(
+        60.0, "s3.timeout", "total time that writing or reading an object may take"
+    )
     api_body: int = _setting(10_000_000, "api.body", "maximum size in bytes of a request to the API")
     up_data: str = _setting(
         "",
@@ -225,6 +267,7 @@ class Setting:
     variable   the environment variable
     secret     whether lfr never shows the value
     roles      of a secret: the only roles that need it; empty: all
+    second_variable  the environment variable that counts if `variable` is not set, or empty
     """
 
     attribute: str
@@ -235,6 +278,7 @@ class Setting:
     help: str
     secret: bool
     roles: tuple[str, ...] = ()
+    second_variable: str = ""
 
     @property
     def is_duration(self) -> bool:

@@ -17,6 +17,7 @@ import redis
 
 from lfr.host.valkey import ValkeyServer
 from tests.support.processes import built_file, environment, lfr, role
+from tests.support.s3 import s3_server
 from tests.support.servers import running
 from tests.support.waiting import STALL_SECONDS, eventually
 
@@ -216,6 +217,29 @@ def test_a_prune_says_what_it_deletes(redis_url: str, flow: str, tmp_path: Path)
     assert json.loads(again.stdout)["workflows"] == 0
     assert lfr("restore", str(folder / "old.json"), url=redis_url).returncode == 0
     assert lfr("prune", "--older", "0s", "--state", "RUNNING", "--yes", url=redis_url).returncode == 65
+
+
+def test_archives_go_to_s3_and_come_back(redis_url: str, flow: str) -> None:
+    with s3_server() as s3:
+        more = s3.environment()
+        lfr("run", flow, "--workflow-id", "a", url=redis_url)
+        output = ("--output", "s3://archives/x/")
+        archived = lfr("archive", "a", *output, url=redis_url, more=more)
+        assert archived.stderr == "workflow:a is archived in s3://archives/x/a.json\n"
+        lfr("terminate", "a", url=redis_url)
+        options = ("prune", "--older", "0s", "--state", "terminated", "--yes")
+        pruned = lfr(*options, "--archive", "s3://archives", url=redis_url, more=more)
+        assert (pruned.returncode, pruned.stdout) == (0, "1 of 1 workflows are deleted\n")
+        name = next(name for name in s3.objects if re.fullmatch(r"a\.[0-9a-f]{12}\.json", name))
+        restored = lfr("restore", f"s3://archives/{name}", url=redis_url, more=more)
+        assert restored.stdout == "workflow:a\n"
+        missing = lfr("restore", "s3://archives/none", url=redis_url, more=more)
+        assert (missing.returncode, "there is no such object" in one_line(missing)) == (66, True)
+        s3.failures = [(403, "AccessDenied")]
+        denied = lfr(*options, "--archive", "s3://archives", url=redis_url, more=more)
+        assert (denied.returncode, "s3:PutObject" in denied.stderr) == (73, True)
+    keyless = lfr("archive", "a", *output, url=redis_url)
+    assert (keyless.returncode, "AWS_ACCESS_KEY_ID" in one_line(keyless)) == (78, True)
 
 
 def test_why_and_doctor_say_what_is_wrong_and_mend_it(redis_url: str, flow: str) -> None:

@@ -95,10 +95,7 @@ def test_it_is_remembered_if_that_is_wished(closed: Installation, page: Page) ->
     [
         ("read", ["Download archive"]),
         ("operate", ["Terminate", "Restart", "Pause", "Resume", "Download archive"]),
-        (
-            "admin",
-            ["Terminate", "Restart", "Pause", "Resume", "Delete", "Download archive", "Archive on server"],
-        ),
+        ("admin", ["Terminate", "Restart", "Pause", "Resume", "Delete", "Download archive"]),
     ],
 )
 def test_a_token_sees_the_buttons_that_its_role_permits(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lfr.cli.command_table import Handler
@@ -45,8 +43,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--state", metavar="STATE", type=str.upper, nargs="+", action="extend", default=[], help=help
     )
     parser.add_argument("--flow", metavar="NAME", help="only workflows of the flow NAME")
-    help = "write the archive of each into this folder before it is deleted"
-    parser.add_argument("--archive", metavar="DIR", help=help)
+    help = "write the archive of each into this folder, or s3://BUCKET/FOLDER, before it is deleted"
+    parser.add_argument("--archive", metavar="DIR|URI", help=help)
     add_flag(parser, "--dry-run", "say what would be deleted, and change nothing")
     add_yes_option(parser)
     add_reason_option(parser)
@@ -77,10 +75,13 @@ def _run(arguments: Namespace, terminal: Terminal) -> int | None:
 
 
 def _prune(store: Store, plan: PrunePlan, arguments: Namespace, terminal: Terminal) -> int | None:
-    from lfr.host.archive_folder import write_archive
     from lfr.operations.prune import prune
 
-    write = None if arguments.archive is None else partial(write_archive, Path(arguments.archive))
+    write = None
+    if arguments.archive is not None:
+        from lfr.outbound.archive_objects import archive_writer
+
+        write = archive_writer(store.settings, arguments.archive)
     progress = ProgressLines(terminal, len(plan.ids))
     deleted = 0
     problems: dict[str, Json] = {}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lfr.cli.exit_codes import ExitCode
@@ -133,15 +131,15 @@ def _run(
     terminal: Terminal,
     folder: str | None,
 ) -> int | None:
-    from lfr.host.archive_folder import write_archive
     from lfr.operations.bulk import run_bulk
+    from lfr.outbound.archive_objects import archive_writer
 
     total = sum(counts.values())
     terminal.print_err(f"if it is interrupted, go on with --as-of {_as_of(plan)}")
     progress = ProgressLines(terminal, total)
     changed = 0
     problems: dict[str, Json] = {}
-    write = None if folder is None else partial(write_archive, Path(folder))
+    write = None if folder is None else archive_writer(store.settings, folder)
     try:
         for number, (step, _) in enumerate(run_bulk(store, plan, write_archive=write), 1):
             changed += step.is_changed

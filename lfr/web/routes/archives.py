@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from lfr.errors import Conflict
+from lfr.errors import BadInput, Conflict
 from lfr.host.files import write_atomically
 from lfr.operations.access import Access
 from lfr.operations.archive.archive import archive_file_name, archive_workflow, restore_workflow
-from lfr.values.json import encode_json
+from lfr.outbound.archive_objects import parse_archive_uri, read_archive_object, write_archive_object
+from lfr.outbound.object_store import ObjectLocation, parse_object_uri
+from lfr.values.checks import mismatch
+from lfr.values.json import Json, encode_json
 from lfr.web.http import Request, Response, json_response
 from lfr.web.large_responses import archiving
 from lfr.web.route import Parameter, get, post
-from lfr.web.routes.schemas import JSON, OBJECT, TEXT, WORKFLOW_ID, object_schema, ok
+from lfr.web.routes.schemas import JSON, NULLABLE_TEXT, OBJECT, TEXT, WORKFLOW_ID, object_schema, ok
 
 
 def _get_archive(request: Request) -> Response:
@@ -25,20 +28,55 @@ def _get_archive(request: Request) -> Response:
 
 
 def _write_archive(request: Request) -> Response:
-    folder = request.store.settings.archive_folder
-    if not folder:
-        raise Conflict("this server has no folder for archives", hint="set archive.folder")
+    settings = request.store.settings
+    uri = request.fields().get("uri") if request.body is not None else None
+    if uri is None and not settings.archive_folder:
+        raise Conflict("this server has no folder for archives", hint="set archive.folder, or name a uri")
     document = archive_workflow(request.store, request.path["id"])
-    path = Path(folder) / archive_file_name(document)
+    if uri is not None:
+        location = parse_archive_uri(_text(uri), document)
+        _check_permitted(location, settings.archive_buckets)
+        write_archive_object(settings, location, document)
+        return json_response({"uri": str(location)}, HTTPStatus.CREATED)
+    path = Path(settings.archive_folder) / archive_file_name(document)
     write_atomically(path, encode_json(document) + "\n")
     return json_response({"file": str(path)}, HTTPStatus.CREATED)
 
 
+def _check_permitted(location: ObjectLocation, buckets: tuple[str, ...]) -> None:
+    """Raise Conflict unless the setting `archive.buckets` has the location: a token must not permit all that
+    the server's key for S3 permits."""
+    if not any(map(location.is_in, buckets)):
+        hint = f"archive.buckets needs {location.bucket}, or a folder in it"
+        raise Conflict(f"{location} is in no bucket that this server may use for archives", hint=hint)
+
+
+def _text(uri: Json) -> str:
+    if not isinstance(uri, str):
+        raise BadInput(mismatch("uri", uri, "a text"))
+    return uri
+
+
 def _restore(request: Request) -> Response:
-    id = restore_workflow(request.store, request.body, request.query.get("workflow"))
+    document = request.body
+    if isinstance(document, dict) and "uri" in document:
+        document = _read_archive(request, document)
+    id = restore_workflow(request.store, document, request.query.get("workflow"))
     location = f"{request.root}/workflows/{quote(id)}"
     return json_response({"workflow": id}, HTTPStatus.CREATED, {"Location": location})
 
+
+def _read_archive(request: Request, body: dict[str, Json]) -> Json:
+    """Return the archive that the body names, in place of having it."""
+    if others := [name for name in body if name != "uri"]:
+        raise BadInput(f"a body with uri has no other field, such as {others[0][:40]!r}")
+    settings = request.store.settings
+    location = parse_object_uri(_text(body["uri"]))
+    _check_permitted(location, settings.archive_buckets)
+    return read_archive_object(settings, location, settings.api_body)
+
+
+_ARCHIVE: Final = {**OBJECT, "description": 'an archive; or {"uri": "s3://BUCKET/KEY"}, where it is'}
 
 ROUTES: Final = (
     post(
@@ -47,9 +85,9 @@ ROUTES: Final = (
         "Restore a workflow from an archive.",
         access=Access.ADMIN,
         query=(Parameter("workflow", TEXT, "its id; default: the archived id if it is free, else a new id"),),
-        body={JSON: OBJECT},
+        body={JSON: _ARCHIVE},
         responses={201: {JSON: WORKFLOW_ID}},
-        problems=(400, 409),
+        problems=(400, 404, 409, 502, 503),
     ),
     get(
         "/workflows/{id}/archive",
@@ -61,9 +99,11 @@ ROUTES: Final = (
     post(
         "/workflows/{id}/archive",
         archiving(_write_archive),
-        "Write the archive of a workflow to the server's folder for archives.",
+        "Write the archive of a workflow to the server's folder for archives, or to S3.",
         access=Access.ADMIN,
-        responses={201: {JSON: object_schema({"file": TEXT})}},
+        body={JSON: object_schema({}, {"uri": NULLABLE_TEXT})},
+        needs_body=False,
+        responses={201: {JSON: object_schema({}, {"file": TEXT, "uri": TEXT})}},
         problems=(400, 404, 409, 503, 507),
     ),
 )

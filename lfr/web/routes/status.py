@@ -13,6 +13,7 @@ from lfr.web.http import Request, Response, json_response, text_response
 from lfr.web.prometheus import format_metrics
 from lfr.web.route import get
 from lfr.web.routes.schemas import (
+    BOOLEAN,
     COUNTS_BY_STATE,
     INTEGER,
     NULLABLE_NUMBER,
@@ -44,7 +45,9 @@ def _get_readiness(request: Request) -> Response:
 
 
 def _get_system(request: Request) -> Response:
-    return json_response(load_status(request.store))
+    settings = request.store.settings
+    archives = {"folder": bool(settings.archive_folder), "buckets": list(settings.archive_buckets)}
+    return json_response({**load_status(request.store), "archives": archives})
 
 
 def _get_metrics(request: Request) -> Response:
@@ -105,6 +108,7 @@ _SYSTEM: Final = object_schema(
         "latches": INTEGER,
         "workflows": COUNTS_BY_STATE,
         "problems": array(TEXT),
+        "archives": object_schema({"folder": BOOLEAN, "buckets": array(TEXT)}),
     }
 )
 

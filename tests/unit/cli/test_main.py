@@ -234,11 +234,11 @@ def test_config_masks_secrets_and_shows_origins(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("REDIS_PASSWORD", "hunter2")
-    assert main(["config", "--url", "redis://ann:secret@h:1"]) == ExitCode.OK
+    assert main(["config", "--url", "redis://ann:sesame@h:1"]) == ExitCode.OK
     assert main(["config", "--host", "h", "--json"]) == ExitCode.OK
     out, err = capsys.readouterr()
     assert "hunter2" not in out + err
-    assert "secret" not in (out + err).replace("secrets", "")
+    assert "sesame" not in out + err
     assert "not used: redis.url" in out
     assert '"origin": "$REDIS_PASSWORD"' in out
     assert '"origin": "--host"' in out

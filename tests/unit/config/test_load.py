@@ -68,6 +68,19 @@ def test_each_layer_beats_the_one_before_and_says_so(layers: Layers) -> None:
     assert stream() == ("from-argv", "--stream")
 
 
+def test_a_second_variable_counts_if_the_first_is_not_set(layers: Layers) -> None:
+    layers.environment |= {
+        "AWS_ENDPOINT_URL_S3": "",
+        "AWS_ENDPOINT_URL": "http://a",
+        "AWS_DEFAULT_REGION": "b",
+    }
+    loaded = layers.load()
+    assert (loaded.settings.s3_endpoint, loaded.settings.s3_region) == ("http://a", "b")
+    assert loaded.origins["s3_endpoint"] == "$AWS_ENDPOINT_URL"
+    layers.environment["AWS_ENDPOINT_URL_S3"] = "http://s3"
+    assert layers.load().settings.s3_endpoint == "http://s3"
+
+
 def test_the_file_is_the_named_one_else_that_of_the_variable_else_the_default(tmp_path: Path) -> None:
     named, variable, default = (tmp_path / name for name in ("named", "variable", "default"))
     for path in (named, variable, default):
@@ -353,6 +366,8 @@ def test_durations_have_units(layers: Layers, text: str, seconds: float) -> None
         ("LFR_STREAM", "\udcff"),
         ("LFR_RESOURCES_ALLOW", "/a,\udcff"),
         ("LFR_REQUEST_URLS", "a=\udcff"),
+        ("LFR_ARCHIVE_BUCKETS", "s3://a"),
+        ("LFR_ARCHIVE_BUCKETS", "aa,/x"),
     ],
 )
 def test_a_value_that_nothing_can_use_is_refused(layers: Layers, variable: str, text: str) -> None:
