@@ -54,6 +54,7 @@ from lfr.operations.stored_flows import (
     list_flows,
     start_stored_flow,
 )
+from lfr.operations.waits.list_waits import collect_waits
 from lfr.store.redis.connection import Store, open_store
 from lfr.values.json import ABSENT, Json
 
@@ -475,6 +476,14 @@ class Client:
     def dead_letters(self, *, limit: int = 50) -> Descriptions:
         """Return up to `limit` events that could not be understood, newest first: id, at, reason, fields."""
         return list_dead_letters(self._store, size=limit)
+
+    def waits(
+        self, kind: str | None = None, name: str | None = None, where: str | None = None, limit: int = 50
+    ) -> Descriptions:
+        """Return up to `limit` waits, as `GET /waits` describes them: of this kind, for the event or latch
+        of this name, of the workflows that a filter selects, as for `lfr waiting`."""
+        filter = make_filter(self._store, where=where)
+        return collect_waits(self._store, kind=kind, name=name, filter=filter, limit=limit).waits
 
     def latches(self) -> Descriptions:
         """Return the latches: name, value, waiters (how many), waiting (workflow and index of the first

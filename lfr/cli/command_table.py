@@ -54,6 +54,7 @@ _ROWS = (
     Command("failures", WORKFLOWS, "group failed workflows by flow, step and reason"),
     Command("compare", WORKFLOWS, "compare two workflows: input, output, and what became of each step"),
     Command("end", WORKFLOWS, "complete a task by hand, in place of its worker"),
+    Command("waiting", WORKFLOWS, "list who waits, for what, since when and until when"),
     Command("event", WORKFLOWS, "send an event"),
     Command("events", WORKFLOWS, "list events: of the stream, buffered for waits, or dead letters"),
     Command("latches", WORKFLOWS, "list latches with their waiters, or reset one to zero"),

@@ -34,6 +34,7 @@ from lfr.store.waits.latches import (
     complete_settled_countdowns,
     process_requests,
 )
+from lfr.store.waits.listing import list_earlier_waits
 from lfr.store.waits.match import deliver, start_event_waits
 from lfr.store.waits.order import EventOrder, ReadyToProcess
 from lfr.store.waits.start import cancel_waits, start_delays
@@ -60,17 +61,20 @@ class WaitTasks(Consumer):
         super().__init__(store, "wait")
         self._retain_ms = round(1000 * store.settings.events_retain_seconds)
         self._tidy_at = 0.0
+        self._list_from = 0  # the cursor of the search for waits of earlier versions
         self._order = EventOrder(self.id)
         self._begun: set[str] = set()  # entries with which this process has not died
         self._uncounted: set[str] = set()  # suspects whose present delivery does not count yet
 
     def on_pass(self, connection: Connection) -> float:
         """End some of the waits that end without an event, by the clock or by their latch; return the seconds
-        until the next is due, 0 if there may be more now. Every ten seconds, drop unused field sets."""
+        until the next is due, 0 if there may be more now. Every ten seconds, drop unused field sets, and look
+        for waits of earlier versions that no list has."""
         work = read_due_work(connection)
         if time.monotonic() >= self._tidy_at:
-            self._tidy_at = time.monotonic() + _TIDY_EVERY_SECONDS
             remove_unused_field_sets(connection, work.now_ms)
+            self._list_from = list_earlier_waits(connection, self._list_from)
+            self._tidy_at = time.monotonic() + (0.0 if self._list_from else _TIDY_EVERY_SECONDS)
         if work.has_opened_countdowns:
             complete_opened_countdowns(connection, work.now_ms)
         if work.has_due_timers:

@@ -21,16 +21,16 @@ _OWN_WITH_A_PREFIX: Final = re.compile(
     r"""(?:[\w./-]+:)+(?:
         workflow:(?:[^:]*-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}.* | workflow:latch:.*
         | workflows:(?:all|dead|run|ends|receipts|claims|pauses|pointers|un\w+|foreign|housekeeper)
-        | workflows:(?:indexed|stream|flows|searchable|tokens) | workflows:calls:.*
+        | workflows:(?:indexed|listed|stream|flows|searchable|tokens) | workflows:calls:.*
         | workflows:(?:process|processes|claims|group|receipts|stale|state|tasks|unclaimed|flow|label)(?::.*)?
         | workflows:totals:(?:flows|tasks)
         | littleflow:config:env-prefix
         | flow:(?:text:[0-9a-f]{32} | [0-9a-f]{64})
         | flows:(?:refs|names) | flows:schedules(?::due|:problems)?
         | flows:(?:versions|schedule|outcomes):.* | receipts:logged
-        | waits:(?:latches|countdowns|kinds|delayed|held)
+        | waits:(?:latches|countdowns|kinds|delays|delayed|held)
         | waits:(?:timers|deadlines|workflows)(?::standing)?
-        | waits:(?:latch|holders|opened|fields|counts|place|event|kept|free|taken)(?::.*)?
+        | waits:(?:latch|holders|opened|fields|counts|place|kind|event|kept|free|taken)(?::.*)?
     )""",
     re.DOTALL | re.VERBOSE | re.ASCII,
 )
@@ -137,6 +137,13 @@ LATCHES = "waits:latches"
 
 TIMERS = "waits:timers"
 """ZSET: `attempt_member` by due time, in milliseconds since the epoch."""
+
+DELAYS = "waits:delays"
+"""ZSET: those members of TIMERS that no event and no latch ends, by due time likewise. People list them."""
+
+ARE_WAITS_LISTED = "workflows:listed"
+"""STRING: exists if the waits that an earlier version has begun are in DELAYS and in `kind_waits`; expires,
+because one may still run."""
 
 COUNTDOWNS = "waits:countdowns"
 """ZSET: `attempt_member`, countdowns that started at a latch of zero, by the time of their start-task event.
@@ -382,6 +389,11 @@ def field_set_counts(kind: str) -> str:
 def event_waits(match_key: str) -> str:
     """ZSET: `attempt_member`, the waits of this match key by the `StreamId.score` of their start-task."""
     return f"waits:place:{match_key}"
+
+
+def kind_waits(kind: str) -> str:
+    """ZSET: as `event_waits`: the waits for events of this kind, whatever their match. People list them."""
+    return f"waits:kind:{kind}"
 
 
 def buffered_event(id: str) -> str:

@@ -213,11 +213,14 @@ def find_stale_timers(connection: Connection) -> dict[str, list[str]]:
     HGET)"""
     stale = {
         keys.TIMERS: _without_key(connection, keys.TIMERS, keys.wait),
+        keys.DELAYS: _without_key(connection, keys.DELAYS, keys.wait),
         keys.COUNTDOWNS: _without_key(connection, keys.COUNTDOWNS, keys.wait),
         keys.DELAYED_STARTS: _without_key(connection, keys.DELAYED_STARTS, keys.delayed_start),
         keys.DEADLINES: _over_deadlines(connection),
         keys.WORKFLOW_DEADLINES: _over_workflows(connection),
     }
+    for kind in _read_members(connection, keys.FIELD_SET_KINDS):
+        stale[keys.kind_waits(kind)] = _without_key(connection, keys.kind_waits(kind), keys.wait)
     return {key: members for key, members in stale.items() if members}
 
 

@@ -38,6 +38,7 @@ from lfr.web.routes import (
     status,
     steps,
     tokens,
+    waits,
     workflow_list,
     workflows,
 )
@@ -59,6 +60,7 @@ _RESOURCES = (
     live,
     events,
     latches,
+    waits,
     pauses,
     schedules,
     tokens,

@@ -106,7 +106,8 @@ def test_waits_end_once_and_none_early(redis_url: str) -> None:
         if end["index"] in (2, 4):  # "copy_of": the id with which the wait role appended it
             assert int(end["copy_of"].partition("-")[0]) >= started[end["workflow"]] + 2000
     assert client.keys("*:wait:*") + client.keys("waits:place:*") == []
-    assert client.zcard("waits:timers") == 0
+    assert client.zcard("waits:timers") == client.zcard("waits:delays") == 0
+    assert client.keys("waits:kind:*") == []
     client.close()
 
 
@@ -145,6 +146,25 @@ def test_latches_are_listed_and_reset(redis_url: str) -> None:
         reset = lfr("latches", "reset", "house 12", url=redis_url)
         assert (reset.returncode, reset.stdout) == (0, "house 12 was 1, and is 0; 1 went on\n")
         assert lfr_client.wait(id)["state"] == "FINISHED"
+
+
+def test_who_waits_is_listed_and_each_gets_its_event(redis_url: str) -> None:
+    lfr_client = Client(redis_url)
+    assert lfr("waiting", url=redis_url).stderr == "nobody waits\n"
+    with role("worker", url=redis_url):
+        flow = "@flow order; wait:event (- {event: paid, timeout: 1h, match: {order: '{input[n]}'}} -)"
+        ids = [lfr_client.run(flow, {"n": n}) for n in range(3)]
+        eventually_equal(lambda: len(lfr_client.waits(kind="event", name="paid")), 3)
+        listed = lfr("waiting", "--event", "paid", "--limit", "2", url=redis_url)
+        _, first, _ = listed.stdout.splitlines()
+        assert first.startswith('the event paid with {"order"') and "  in 59 m " in first
+        assert listed.stderr == "the first 2; --limit shows more. In all: 3 for the event paid\n"
+        assert lfr("waiting", "--latch", "x", "--event", "y", url=redis_url).returncode == 65
+        assert lfr("event", "paid", "--flow", "order", url=redis_url).returncode == 65
+        sent = lfr("event", "paid", "--each", "--where", "flow=order", "--json", url=redis_url)
+        assert len(json.loads(sent.stdout)["ids"]) == 3
+        assert {lfr_client.wait(id)["state"] for id in ids} == {"FINISHED"}
+        assert lfr("event", "paid", "--each", url=redis_url).stdout == ""
 
 
 def test_a_workflow_that_takes_too_long_fails_whoever_was_away(redis_url: str) -> None:

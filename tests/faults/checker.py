@@ -44,7 +44,7 @@ _USER_EVENT: Final = re.compile(r'"(go.*|noise|countdown-latch-zero)"')
 
 _MAY_REMAIN: Final = re.compile(
     "workflows:(run|ends|receipts|dead|tasks:.*|claims|claims:version|group:.*|processes|process:.*|foreign"
-    "|housekeeper|indexed|flows|searchable|stream|totals:.*|unclaimed|receipts:role|stale:.*)"
+    "|housekeeper|indexed|listed|flows|searchable|stream|totals:.*|unclaimed|receipts:role|stale:.*)"
     "|receipts:logged|flows:names"
 )
 """Keys that an installation without workflows has."""
@@ -289,7 +289,7 @@ def _check_streams(client: redis.Redis, stopped: Set[str], findings: Findings) -
         if current != last:
             last, last_change = current, time.monotonic()
     findings.left_over += last[:20]
-    for key in ("waits:timers", "waits:deadlines", "waits:delayed", "waits:countdowns"):
+    for key in ("waits:timers", "waits:delays", "waits:deadlines", "waits:delayed", "waits:countdowns"):
         if members := client.zrange(key, 0, 4):
             findings.left_over.append(f"{key}: {members}")
 
@@ -297,7 +297,8 @@ def _check_streams(client: redis.Redis, stopped: Set[str], findings: Findings) -
 def _check_keys(load: Load, findings: Findings) -> None:
     """Delete all workflows, and look for keys that still name one of them."""
     client = Client(load.installation.server.url)
-    for pattern in ("*:output:*", "*:start:*", "*:progress:*", "workflows:unclaimed:*", "waits:place:*"):
+    indexes = ("workflows:unclaimed:*", "waits:place:*", "waits:kind:*")
+    for pattern in ("*:output:*", "*:start:*", "*:progress:*", *indexes):
         findings.left_over += list(load.redis.scan_iter(pattern, count=10_000))[:5]
     for id in load.plans:
         client.delete(id)

@@ -140,7 +140,7 @@ def test_an_event_ends_all_waits_that_ask_for_it_however_many(
     append(client, kind="ok", id=5)
     settle(client, role)
     assert sorted(ended_workflows(client)) == sorted(ids)
-    assert len(wait_keys(client)) == 2
+    assert len(wait_keys(client)) == 3
 
 
 def test_an_event_that_comes_before_the_wait_but_after_the_workflow_ends_one_wait(
@@ -440,7 +440,7 @@ def test_a_terminated_workflow_waits_for_nothing(
     lifecycle = stepper(Lifecycle(store))
     waiting = start_workflow(store, "{ " + ANY + " wait:delay (- duration: 1h -) }").id
     settle(client, role, lifecycle)
-    assert len(wait_keys(client)) == 4
+    assert len(wait_keys(client)) == 6
     terminate_workflow(store, waiting)
     settle(client, role, lifecycle)
     marks = {key for key in wait_keys(client) if "cancelled" in str(client.get(key))}

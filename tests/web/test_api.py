@@ -594,6 +594,22 @@ def test_figures_for_prometheus(call: Caller, store: Store) -> None:
     assert {"lfr_workflows_started_total", "lfr_task_seconds"} < names
 
 
+def test_waits(call: Caller, store: Store) -> None:
+    id = start(call, "@flow order; wait:event (- {event: paid, timeout: 60, match: {order: 7}} -)")
+    step(store)
+    role = WaitTasks(store)
+    with store.connect() as connection:
+        role.join(connection)
+        role.run_pass(connection)
+    listed = call("GET", "/waits?flow=order&kind=event&name=paid").json
+    [row] = listed["waits"]
+    assert (row["workflow"], row["event"], row["match"]) == (id, "paid", {"order": 7})
+    assert (listed["next"], listed["groups"][0]["count"]) == (None, 1)
+    assert call("GET", "/waits?flow=other").json["waits"] == []
+    assert call("GET", "/waits?next=x").status == 400
+    assert call("GET", "/waits?kind=x").status == 400
+
+
 def test_latches(call: Caller, store: Store) -> None:
     assert call("GET", "/latches").json == []
     assert call("POST", "/latches/none/reset").status == 404

@@ -33,6 +33,8 @@ _KEY_TYPES: Final[Mapping[str, str]] = {
     keys.LOGGED_RECEIPTS: "zset",
     keys.LATCHES: "zset",
     keys.TIMERS: "zset",
+    keys.DELAYS: "zset",
+    keys.ARE_WAITS_LISTED: "string",
     keys.COUNTDOWNS: "zset",
     keys.OPENED_TAGS: "set",
     keys.FIELD_SET_KINDS: "zset",

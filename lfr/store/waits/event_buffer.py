@@ -174,7 +174,7 @@ def _remove_unused_field_sets(connection: Connection, kind: str, now_ms: int) ->
     unused = [field_set for field_set in all_sets.value if int(waits.get(field_set, 0)) <= 0]
     commands: list[Command] = [("HDEL", field_sets, *unused), ("HDEL", counts, *unused)] if unused else []
     if len(unused) == len(all_sets.value):
-        commands.append(("ZREM", keys.FIELD_SET_KINDS, kind))
+        commands += [("ZREM", keys.FIELD_SET_KINDS, kind), ("DEL", keys.kind_waits(kind))]
     else:
         commands.append(("ZADD", keys.FIELD_SET_KINDS, now_ms, kind))
     connection.transact(commands)

@@ -2,8 +2,9 @@
 
 The string `W:wait:INDEX.ATTEMPT` is what everyone watches who ends that wait: the first to commit deletes it,
 so Redis refuses the others. Each index has the wait as the member `W INDEX ATTEMPT`: `waits:timers` by due
-time, the zset of its match key, the zset of its latch. When an attempt is cancelled, a mark replaces the
-string for a while, because the start-task of that attempt may not have been processed yet.
+time, the zset of its match key, the zset of its latch. In another index people find it, see `listing`. When
+an attempt is cancelled, a mark replaces the string for a while, because the start-task of that attempt may
+not have been processed yet.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def add_wait_commands(wait: Wait, now_ms: int) -> list[Command]:
     """Return the commands that store a wait that has begun and add it to its indexes. (SET, ZADD, HINCRBY)"""
     member, entry_id = keys.attempt_member(*wait.task.attempt_id), StreamId.parse(wait.entry_id)
     commands: list[Command] = [("SET", keys.wait(*wait.task.attempt_id), encode_wait(wait))]
+    commands += list_wait_commands(wait)
     if wait.due_ms is not None:
         commands.append(("ZADD", keys.TIMERS, wait.due_ms, member))
     if wait.pattern is not None:
@@ -42,6 +44,15 @@ def add_wait_commands(wait: Wait, now_ms: int) -> list[Command]:
     return commands
 
 
+def list_wait_commands(wait: Wait) -> list[Command]:
+    """Return the command that adds a wait that has begun to the index in which people find it; none for a
+    countdown, which they find in that of its latch. (ZADD)"""
+    member = keys.attempt_member(*wait.task.attempt_id)
+    if wait.pattern is not None:
+        return [("ZADD", keys.kind_waits(wait.pattern.kind), StreamId.parse(wait.entry_id).score, member)]
+    return [] if wait.latch is not None else [("ZADD", keys.DELAYS, wait.due_ms or 0, member)]
+
+
 def remove_wait_commands(waits: Sequence[Wait]) -> list[Command]:
     """Return the commands that undo `add_wait_commands` for these waits. (DEL, ZREM, HINCRBY)"""
     if not waits:
@@ -50,10 +61,15 @@ def remove_wait_commands(waits: Sequence[Wait]) -> list[Command]:
     timer_members = [keys.attempt_member(*wait.task.attempt_id) for wait in waits if wait.due_ms is not None]
     if timer_members:
         commands.append(("ZREM", keys.TIMERS, *timer_members))
+    if delays := [wait for wait in waits if wait.pattern is None and wait.latch is None]:
+        commands.append(
+            ("ZREM", keys.DELAYS, *(keys.attempt_member(*each.task.attempt_id) for each in delays))
+        )
     for wait in waits:
         member = keys.attempt_member(*wait.task.attempt_id)
         if wait.pattern is not None:
             commands.append(("ZREM", keys.event_waits(wait.pattern.match_key), member))
+            commands.append(("ZREM", keys.kind_waits(wait.pattern.kind), member))
             counts = keys.field_set_counts(wait.pattern.kind)
             commands.append(("HINCRBY", counts, wait.pattern.field_set, -1))
         if wait.latch is not None:

@@ -70,6 +70,8 @@ def end_due_waits(connection: Connection, now_ms: int, *, count: int, has_pauses
     aside = _find_aside(connection, waits) if has_pauses else []
     ended = [wait for member, wait in waits.items() if wait is not None and member not in aside]
     commands = put_aside(connection, keys.TIMERS, aside) + end_wait_commands(ended, now_ms)
+    ended_members = [member for member, wait in waits.items() if wait is None]
+    commands += [("ZREM", keys.DELAYS, *ended_members)] if ended_members else []
     connection.transact([*commands, ("ZREM", keys.TIMERS, *members)])
 
 

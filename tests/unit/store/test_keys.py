@@ -29,6 +29,7 @@ OWN = [
     *(
         keys.field_set_counts("k"),
         keys.event_waits("k"),
+        keys.kind_waits("k"),
         keys.buffered_event("1-0"),
         keys.buffered_events("k"),
     ),
