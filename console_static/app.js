@@ -16,6 +16,7 @@ import { DropZone } from "./components/transfer.js";
 import { useKeys } from "./hooks/keys.js";
 import { LiveProvider } from "./hooks/live.js";
 import { RouteProvider, useAddress } from "./hooks/navigation.js";
+import { DocsPage } from "./pages/docs-page.js";
 import { EventsPage } from "./pages/events-page.js";
 import { SchedulesPage } from "./pages/schedules-page.js";
 import { StartPage, receiveFile } from "./pages/start-page.js";
@@ -40,13 +41,14 @@ const PAGES = {
   schedules: SchedulesPage,
   events: EventsPage,
   system: SystemPage,
+  docs: DocsPage,
 };
 const LINKS = [
   { path: "./", label: "Workflows", pages: ["workflows", "workflow"] },
   { path: "start", label: "Start", pages: ["start"] },
   { path: "schedules", label: "Schedules", pages: ["schedules"] },
   { path: "events", label: "Events", pages: ["events"] },
-  { path: "system", label: "System", pages: ["system"] },
+  { path: "system", label: "System", pages: ["system", "docs"] },
 ];
 
 function App() {

@@ -27,6 +27,9 @@ export class Problem extends Error {
   }
 }
 
+/** Return the whole URL of the API, without a slash at its end. */
+export const apiRoot = () => new URL(ROOT, document.baseURI).href;
+
 /** Return the stored token, or an empty text. */
 export const readToken = () => sessionStorage.getItem(TOKEN_KEY) ?? localStorage.getItem(TOKEN_KEY) ?? "";
 

@@ -98,7 +98,7 @@ export const HelpDialog = ({ onClose }) => html`<${Dialog} title="Keys" onClose=
   <dl class="keys">${KEYS.map(([key, effect]) => html`<dt><kbd>${key}</kbd></dt><dd>${effect}</dd>`)}</dl>
   <p class="muted">
     Everything here can also be done with <code>lfr</code> on the command line (<code>lfr --help</code>) and
-    with the${" "}<a href="api/openapi.json" target="_blank" rel="noreferrer">API</a>.
+    with the${" "}<a href="docs" onClick=${onClose}>API</a>.
   </p>
   <div class="buttons"><button onClick=${onClose} autofocus>Close</button></div>
 <//>`;

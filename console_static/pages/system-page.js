@@ -36,7 +36,10 @@ export function SystemPage() {
     </section>`;
   const lengths = sumLengths(system.streams);
   return html`<section class="page system">
-    <h1>System</h1>
+    <div class="heading">
+      <h1>System</h1>
+      <a href="docs">API of this server</a>
+    </div>
     <${PauseControls} />
     ${system.problems.map((text) => html`<p key=${text} class="alarm tone-terminating">${text}</p>`)}
     <h2 class="hidden">Overview</h2>

@@ -10,6 +10,7 @@ const PAGES = new Map([
   ["schedules", "schedules"],
   ["events", "events"],
   ["system", "system"],
+  ["docs", "docs"],
 ]);
 
 /**

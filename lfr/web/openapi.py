@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Final
 
 from lfr import __version__
 from lfr.operations.access import Access
@@ -15,6 +16,21 @@ from lfr.web.routes.schemas import PROBLEM, TEXT
 _ALWAYS = (400, 421, 500, 503)
 _WITH_TOKEN = (401, 403)
 _WITH_BODY = (411, 413, 415)
+
+_TAGS: Final = {
+    "": "server",
+    "health": "server",
+    "system": "server",
+    "metrics": "server",
+    "openapi.json": "server",
+    "apispec.json": "server",
+    "whoami": "tokens",
+    "inprogress": "workflows",
+    "live": "workflows",
+    "queues": "events",
+    "dead-letters": "events",
+}
+"""The group of routes to which a path belongs, by its first word; that of any other word is the word."""
 
 
 def openapi_document(routes: Iterable[Route], root: str = "") -> dict[str, Any]:
@@ -40,8 +56,13 @@ def _operation(route: Route) -> dict[str, Any]:
     parameters = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in path_names]
     for each in route.query:
         parameters.append({"name": each.name, "in": "query", "description": each.help, "schema": each.schema})
+    for each in route.headers:
+        parameters.append(
+            {"name": each.name, "in": "header", "description": each.help, "schema": each.schema}
+        )
     operation: dict[str, Any] = {
         "operationId": "-".join([route.method.lower(), *path_words]),
+        "tags": [_tag(route.path)],
         "summary": route.summary,
         "parameters": parameters,
         "responses": {str(status): _response(schemas) for status, schemas in route.responses.items()},
@@ -52,7 +73,7 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["responses"].setdefault("202", {**unconfirmed, "description": description})
     for status in _problems(route):
         operation["responses"][str(status)] = {
-            "description": "the problem",
+            "description": HTTPStatus(status).phrase,
             "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
     if route.body:
@@ -61,6 +82,15 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.access is not Access.NONE:
         operation["security"] = [{"token": [route.access.value]}]
     return operation
+
+
+def _tag(path: str) -> str:
+    if path.startswith("/workflows/{id}/steps/"):
+        return "steps"
+    if path.startswith("/workflows/{id}"):
+        return "one workflow"
+    word = path.split("/")[1]
+    return _TAGS.get(word, word)
 
 
 def _closed(schema: Mapping[str, Any]) -> Mapping[str, Any]:

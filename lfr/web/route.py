@@ -17,7 +17,7 @@ Handler: TypeAlias = Callable[[Request], Response]
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of the query: its name, its JSON schema, a line of help."""
+    """A parameter of the query, or a header: its name, its JSON schema, a line of help."""
 
     name: str
     schema: Mapping[str, Any]
@@ -44,6 +44,7 @@ class Route:
     path        with its variable parts in braces: `/workflows/{id}`
     summary     a line of help
     query       the parameters of the query
+    headers     the headers that mean something to it alone
     body        media type -> JSON schema of the request's body; empty: the route takes no body
     needs_body  whether the body is required, if the route takes one
     responses   status -> media type -> JSON schema of the response's body; no media type: no content
@@ -56,6 +57,7 @@ class Route:
     summary: str
     access: Access
     query: tuple[Parameter, ...] = ()
+    headers: tuple[Parameter, ...] = ()
     body: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     needs_body: bool = True
     responses: Mapping[int, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)

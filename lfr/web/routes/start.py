@@ -15,7 +15,7 @@ from lfr.operations.start import StartedWorkflow, start_workflow
 from lfr.operations.stored_flows import start_stored_flow
 from lfr.values.json import ABSENT, InvalidJson, Json, decode_json
 from lfr.web.http import Request, Response, json_response
-from lfr.web.route import post
+from lfr.web.route import Parameter, post
 from lfr.web.routes.schemas import (
     ANY,
     BOOLEAN,
@@ -140,6 +140,7 @@ _START: Final = {
     ),
     "oneOf": [{"required": ["workflow"]}, {"required": ["flow"]}],
 }
+_KEY: Final = Parameter("Idempotency-Key", TEXT, "a text of yours: a second request with it starts nothing")
 _STARTED: Final = {201: {JSON: WORKFLOW_ID}, 200: {JSON: WORKFLOW_ID}}
 
 ROUTES: Final = (
@@ -157,6 +158,7 @@ ROUTES: Final = (
         _start,
         "Start a workflow of a flow text, or of a stored flow, NAME or NAME@VERSION. A repeated request with "
         "the same id, flow and input starts nothing; nor does one with the same header Idempotency-Key.",
+        headers=(_KEY,),
         body={JSON: _START, "text/plain": FLOW_TEXT},
         responses=_STARTED,
         problems=(400, 404, 409, 507),
@@ -165,6 +167,7 @@ ROUTES: Final = (
         "/workflows/start/upload",
         _upload,
         "Start a workflow from a form: the flow as the file or field `workflow`, its input as `input`.",
+        headers=(_KEY,),
         body={
             "multipart/form-data": object_schema(
                 {"workflow": FLOW_TEXT}, {"input": TEXT, "id": TEXT, "labels": TEXT}

@@ -15,6 +15,7 @@ test("every page has its address", () => {
     ["schedules", "schedules"],
     ["events", "events"],
     ["system", "system"],
+    ["docs", "docs"],
     ["nowhere", "nothing"],
     ["start/", "nothing"],
     ["constructor", "nothing"],
