@@ -32,6 +32,7 @@ export function Timeline({ facts, flow, steps = [], now, chosen = null, onChoose
       of its attempts.
     </p>`;
   return html`<${Chart}
+    facts=${facts}
     history=${history}
     flow=${flow}
     states=${states}
@@ -41,7 +42,7 @@ export function Timeline({ facts, flow, steps = [], now, chosen = null, onChoose
   />`;
 }
 
-function Chart({ history, flow, states, now, chosen, onChoose }) {
+function Chart({ facts, history, flow, states, now, chosen, onChoose }) {
   const [openSteps, setOpenSteps] = useState(new Set());
   const [range, setRange] = useState(null);
   const { pane, width, height, top } = usePane();
@@ -120,6 +121,7 @@ function Chart({ history, flow, states, now, chosen, onChoose }) {
       <span class="key work">works</span>
       <span class="key wait">waits</span>
       <span class="key failed">failed attempt</span>
+      ${facts[0].event === "removed" && html`<span class="removed">${facts[0].reason}</span>`}
       ${
         pending > 0 &&
         html`<span>

@@ -160,6 +160,7 @@ _BOUNDS: Final[Mapping[str, Check]] = {
     "values.large": _SIZE,
     "resources.size": _SIZE,
     "resources.timeout": _TIMEOUT,
+    "history.most": whole_number(100, 10_000_000),
     "iterate.limit": whole_number(1, 1_000_000),
     "calls.depth": whole_number(1, 100),
     "calls.total": whole_number(1, 1_000_000_000),

@@ -134,6 +134,11 @@ class Settings:
     retention_archive: str = _setting(
         "", "retention.archive", "folder in which lifecycles archive a workflow before they delete it"
     )
+    history_most: int = _setting(
+        50_000,
+        "history.most",
+        "how many entries the history of a workflow may have; lifecycles remove older ones, and say so",
+    )
     limits_memory: float = _setting(
         0.9, "limits.memory", "the share of the maxmemory of Redis above which no workflow is started"
     )

@@ -29,6 +29,7 @@ from lfr.engine.items import (
 from lfr.engine.transition import UNTOUCHED, Fact, FactKind, StepResult, Transition
 from lfr.item_ids import ItemId
 from lfr.lifecycle.calls import CallsProcessor
+from lfr.lifecycle.history_trimmer import HistoryTrimmer
 from lfr.lifecycle.item_events import ItemEvents
 from lfr.operations.intervene import intervene, transition_if_allowed
 from lfr.states import WorkflowState
@@ -68,13 +69,19 @@ class ItemsProcessor:
     """Processes the events of iterated steps and calls for a consumer of the lifecycle role."""
 
     def __init__(
-        self, store: Store, consumers: Sequence[ConsumerId], flows: FlowCache, route_cache: RouteCache
+        self,
+        store: Store,
+        consumers: Sequence[ConsumerId],
+        flows: FlowCache,
+        route_cache: RouteCache,
+        history_trimmer: HistoryTrimmer,
     ) -> None:
         self._limit = store.settings.iterate_limit
         self._calls = CallsProcessor(store, flows, route_cache)
         self._consumers = consumers
         self._flows = flows
         self._route_cache = route_cache
+        self._history_trimmer = history_trimmer
 
     def process(self, connection: Connection, id: str, item_events: ItemEvents, looks: LookBudget) -> None:
         """Process and acknowledge the events that concern the children of workflow `id`. Before that,
@@ -101,7 +108,7 @@ class ItemsProcessor:
                 looks.spend(shared.used)
             return [*commands, *processed_commands(routes, self._consumers, item_events.entries)], None
 
-        retry_until_committed(connection, attempt)
+        retry_until_committed(connection, attempt, self._history_trimmer.note)
 
     def fail(self, connection: Connection, id: str, item_events: ItemEvents, reason: str) -> None:
         """Fail the steps that these events concern, because what follows from them cannot be written, and

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from lfr.errors import BadInput
 from lfr.flow import Flow, Step, StepKind
 from lfr.operations.flow_changes import step_title
+from lfr.operations.inspect.history_state import HistoryState
 from lfr.operations.inspect.steps import describe_steps
 from lfr.operations.inspect.summary import summarize
 from lfr.operations.list_workflows import format_cursor, parse_cursor
@@ -20,7 +21,7 @@ from lfr.states import WorkflowState
 from lfr.store.queues.pauses import read_pauses
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.workflows.flow_cache import FlowCache
-from lfr.store.workflows.history import read_history
+from lfr.store.workflows.history import History, read_history
 from lfr.store.workflows.load import Record
 from lfr.values.times import parse_timestamp
 
@@ -124,9 +125,10 @@ def _load_steps(connection: Connection, flows: FlowCache, record: Record) -> dic
     if flow is None:
         return {}
     entries = read_history(connection, record.id, count=MAX_ENTRIES)
-    if len(entries) == MAX_ENTRIES:
+    if record.removed != (0, 0) or len(entries) == MAX_ENTRIES:
         return {}
-    described = {step["index"]: step for step in describe_steps(flow, entries, record)}
+    state = HistoryState.of(History(entries))
+    described = {step["index"]: step for step in describe_steps(flow, state, record)}
     return {key: _describe_cell(described[step.index]) for key, step in key_steps(flow)}
 
 

@@ -12,6 +12,7 @@ from lfr.drawing.labels import resource_title
 from lfr.engine.transition import FactKind
 from lfr.errors import NotFound
 from lfr.flow import Flow, StepKind
+from lfr.operations.inspect.history_state import HistoryState, describe_removed
 from lfr.operations.inspect.step_waits import describe_waits
 from lfr.operations.inspect.summary import describe_facts, summarize
 from lfr.operations.inspect.workflow import load_attempt_progress, require_flow, require_record
@@ -20,7 +21,12 @@ from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
 from lfr.store.queues.pauses import read_pauses
 from lfr.store.redis.connection import Connection, Store
-from lfr.store.workflows.history import HistoryEntry, entry_order, read_record_and_history
+from lfr.store.workflows.history import (
+    HistoryEntry,
+    entry_order,
+    read_record_and_history,
+    read_removed_history,
+)
 from lfr.store.workflows.load import Record
 from lfr.tasks.catalogue import WAIT_PREFIX
 
@@ -62,7 +68,7 @@ def follow_workflow(
                       interval, too
 
     The keys of an update: those of `summarize`; changes, the facts since the last update, oldest first, as
-    `describe_facts` describes them, each with the name of its step; moment, to continue from; progress by
+    `describe_history` describes them, each with the name of its step; moment, to continue from; progress by
     index (as text), as `inspect_workflow` describes it, of the 100 running steps that started last. Reads
     record and history together, again and again, so it misses no change. (MULTI/EXEC)
 
@@ -103,6 +109,7 @@ class _Follower:
         self._flow = flow
         self._after = entry_order(after)
         self._last_id = ""
+        self._removed = (0, 0)
         self._running: dict[int, int] = {}
         self._changes: list[dict[str, Any]] = []
         self._missing: dict[str, tuple[int, MissingWorker]] = {}
@@ -114,18 +121,32 @@ class _Follower:
         """Read the record, and up to a page of new entries; return the record, and whether there are no more
         entries. Raises NotFound if the workflow is deleted, even if another one has its id."""
         record, entries = read_record_and_history(
-            self._connection, self._id, after=self._last_id, count=_PAGE
+            self._connection, self._id, after=self._last_id, removed=self._removed, count=_PAGE
         )
         if record is None or (record.started_ms, record.run) != self._identity:
             raise NotFound(f"{self._id} has been deleted")
+        facts = list(self._skip_removed(record))
         for entry in entries:
             self._update_running(entry)
         new = [entry for entry in entries if entry_order(entry.id) > self._after]
-        self._changes = [{**fact, "name": self._step_name(fact["index"])} for fact in describe_facts(new)]
+        facts += describe_facts(new)
+        self._changes = [{**fact, "name": self._step_name(fact["index"])} for fact in facts]
         self.has_read = bool(entries)
         if entries:
             self._last_id = entries[-1].id
         return record, len(entries) < _PAGE
+
+    def _skip_removed(self, record: Record) -> Iterator[dict[str, Any]]:
+        """If entries were removed that have not been read, go on behind them; yield a fact that says so."""
+        first_remaining = (1, record.removed[0], 0)
+        is_first = not self._last_id and record.removed[1] > 0
+        self._removed = record.removed
+        if not is_first and (not record.removed[0] or entry_order(self._last_id) >= first_remaining):
+            return
+        removed = HistoryState.parse(read_removed_history(self._connection, self._id))
+        self._running = removed.running_attempts()
+        if self._after < first_remaining:
+            yield describe_removed(removed)
 
     def update(self, record: Record, *, with_waits: bool, with_workers: bool) -> dict[str, Any]:
         """Return the update for the entries of the latest `read`."""

@@ -28,6 +28,7 @@ from lfr.item_ids import is_item
 from lfr.lifecycle.batch_events import BatchEvents, classify_batch
 from lfr.lifecycle.change_counts import WorkflowChanges, count_task_ends
 from lfr.lifecycle.due_schedules import decide_due_schedules
+from lfr.lifecycle.history_trimmer import HistoryTrimmer
 from lfr.lifecycle.housekeeper import Housekeeper
 from lfr.lifecycle.items import ItemsProcessor
 from lfr.lifecycle.large_outputs import LargeOutputs
@@ -88,7 +89,8 @@ class Lifecycle(Consumer):
         super().__init__(store, "lifecycle", streams=(keys.ENDS, store.stream))
         self._flows = FlowCache()
         self._route_cache = RouteCache(store)
-        self._items = ItemsProcessor(store, self.ids, self._flows, self._route_cache)
+        self._history_trimmer = HistoryTrimmer(store.settings.history_most)
+        self._items = ItemsProcessor(store, self.ids, self._flows, self._route_cache, self._history_trimmer)
         self._housekeeper = Housekeeper(store, self.id.name, self._route_cache)
         self._latch_order = LatchOrder(self.ids)
         self._workflow_changes = WorkflowChanges(self.totals, self._flows)
@@ -97,9 +99,10 @@ class Lifecycle(Consumer):
         self._looks = LookBudget(_MAX_LOOKS)
 
     def on_pass(self, connection: Connection) -> float:
-        """Keep house; fire due deadlines and delayed starts, and decide due schedules, at most every 0.1 s;
-        return seconds until the next try."""
+        """Keep house, and shorten a history that is too long; fire due deadlines and delayed starts, and
+        decide due schedules, at most every 0.1 s; return seconds until the next try."""
         self._housekeeper.run(connection)
+        self._history_trimmer.run(connection)
         if self._latch_order.held_count:
             self._process_held(connection)
         now = time.monotonic()
@@ -225,8 +228,10 @@ class Lifecycle(Consumer):
         commands += self._event_commands(routes, batch_events, resolved)
         foreign = self._foreign_bases(batch_events, loaded)
         commands += self._foreign_commands(routes, foreign)
-        if connection.transact(commands) is None:  # another client has changed one of the workflows
+        replies = connection.transact(commands)
+        if replies is None:  # another client has changed one of the workflows
             return batch_events.by_event() if is_ordered else batch_events.by_workflow()
+        self._history_trimmer.note(commands, replies)
         self._foreign_tasks |= dict.fromkeys(foreign, routes.now_ms // 60_000)
         log_transitions(loaded, transitions)
         count_task_ends(self.totals, loaded, transitions)

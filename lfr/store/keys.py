@@ -293,13 +293,19 @@ def facts(workflow: str) -> str:
     return f"{workflow}:facts"
 
 
+def removed_history(workflow: str) -> str:
+    """STRING: what the entries of the history said that were removed, as JSON, see
+    `lfr.operations.inspect.history_state`."""
+    return f"{workflow}:removed"
+
+
 def history(workflow: str) -> str:
     """STREAM: the older part of the history of a workflow that an earlier version began."""
     return f"{workflow}:history"
 
 
 OWN_SUFFIX: Final = re.compile(
-    r":(?:steps|outputs|large|facts|history|items:\d+|progress:\d+|output:\d+|latched"
+    r":(?:steps|outputs|large|facts|removed|history|items:\d+|progress:\d+|output:\d+|latched"
     r"|(?:start|wait):\d+\.\d+(?:\.[0-9a-f]+)?)"
 )
 """A pattern for what follows the id of a workflow or an item in its keys; the key of a record is the id."""
@@ -311,7 +317,8 @@ _OWNED: Final = re.compile(
 
 def whole_data(workflow: str) -> tuple[str, ...]:
     """Return the keys of a workflow that describe it as a whole: all but those of single steps."""
-    data = steps(workflow), outputs(workflow), facts(workflow), history(workflow)
+    histories = facts(workflow), removed_history(workflow), history(workflow)
+    data = steps(workflow), outputs(workflow), *histories
     return workflow, *data, counted_attempts(workflow), large_values(workflow)
 
 

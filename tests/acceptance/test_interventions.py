@@ -224,7 +224,7 @@ def test_whatever_people_do_and_whatever_dies(redis_url: str) -> None:
         records = stress.records()
         with store.connect() as connection:
             for record in records:
-                check_history(record, read_whole_history(connection, record.id))
+                check_history(record, read_whole_history(connection, record.id).entries)
         for record in records:
             delete_workflow(store, record.id)
         eventually(

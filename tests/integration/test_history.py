@@ -33,7 +33,7 @@ def test_any_reason_is_read_as_it_was_written(store: Store) -> None:
     with store.connect() as connection:
         entries = [(facts, reason, None) for reason in REASONS]
         connection.execute([history_command("workflow:x", 7, [*entries, (facts, "", None), ([], "", None)])])
-        read = read_whole_history(connection, "workflow:x")
+        read = read_whole_history(connection, "workflow:x").entries
     assert [entry.reason for entry in read] == [*REASONS, "", ""]
     assert [entry.at_ms for entry in read] == [7] * len(read)
     assert [list(entry.facts) for entry in read] == [facts] * (len(read) - 1) + [[]]
@@ -72,7 +72,7 @@ def test_a_history_is_a_stream_and_then_a_list(
     client.rpush(f"{id}:facts", *(f"{number} ^1.{number}\nr{number}" for number in range(8, 16)))
     times = list(range(1, 16))
     with store.connect() as connection:
-        whole = read_whole_history(connection, id)
+        whole = read_whole_history(connection, id).entries
         assert [entry.at_ms for entry in whole] == times
         assert [entry.reason for entry in whole] == ["", *(f"r{number}" for number in times[1:])]
         assert [entry.facts[-1].attempt for entry in whole] == times
@@ -81,7 +81,9 @@ def test_a_history_is_a_stream_and_then_a_list(
         for count in (1, 2, 7, 8, 100):
             assert read_by_pages(store, id, count) == whole
         for since in (0, 1, 6, 7, 8, 14, 15, 99):
-            assert [entry.at_ms for entry in read_history_since(connection, id, since)] == times[since:]
+            assert [entry.at_ms for entry in read_history_since(connection, id, since).entries] == times[
+                since:
+            ]
         record, entries = read_record_and_history(connection, id, after="7-0")
         assert record is not None and record.id == id
         assert entries == whole[7:]

@@ -256,7 +256,7 @@ def test_a_parent_that_is_terminated_in_between_restarts_no_item(
     overtake(monkeypatch, lifecycle.connection, terminate_once)
     process_all(lifecycle)
     assert restarted
-    history = read_whole_history(lifecycle.connection, f"{id}/1.0")
+    history = read_whole_history(lifecycle.connection, f"{id}/1.0").entries
     assert FactKind.RESTARTED not in [fact.kind for entry in history for fact in entry.facts]
 
 

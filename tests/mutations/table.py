@@ -54,14 +54,20 @@ MUTATIONS: Final = (
     Mutation(
         "keep the decision over a refused try",
         "lfr/store/redis/transaction.py",
-        """        if connection.transact(commands) is not None:
-            return result
+        """        if (replies := connection.transact(commands)) is not None:
 """,
-        """        while connection.transact(commands) is None:
+        """        while (replies := connection.transact(commands)) is None:
             pass
-        return result
+        else:
 """,
         _tests("test_lifecycle.py", "test_iteration.py", "test_start.py", "test_queues_moves.py"),
+    ),
+    Mutation(
+        "remove the oldest entries twice",
+        "lfr/store/workflows/history.py",
+        "        if now != before:  # another lifecycle has done it, or another workflow has the id\n",
+        "        if now[0] != before[0]:\n",
+        _tests("test_long_histories.py"),
     ),
     Mutation(
         "take a refused transaction for an accepted one",

@@ -42,7 +42,8 @@ def format_step(terminal: Terminal, id: str, step: Mapping[str, Any]) -> Iterato
         reason = " (simulated)" if fact["simulated"] else ""
         reason += f": {printable(fact['reason'])}" if fact["reason"] else ""
         reason += f" {printable(format_actor(fact))}" if fact["actor"] else ""
-        yield f"    {format_date_time(fact['at'])}  attempt {fact['attempt']} {fact['event']}{reason}"
+        attempt = "" if fact["attempt"] is None else f"attempt {fact['attempt']} "
+        yield f"    {format_date_time(fact['at'])}  {attempt}{fact['event']}{reason}"
 
 
 def _facts(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

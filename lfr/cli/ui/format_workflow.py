@@ -162,6 +162,9 @@ def _overview(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "reason", workflow["reason"]
     if workflow["warning"]:
         yield "warning", workflow["warning"]
+    if removed := workflow["removed"]:
+        until = format_date_time(removed["until"])
+        yield "history", f"{removed['entries']:,} entries up to {until} were removed"
     for change in workflow["by_hand"]:
         yield "by hand", _format_change(change)
     own_steps = [step for step in workflow["steps"] if not step["of_items"]]

@@ -54,7 +54,8 @@ class PlainProgress:
         for change in update["changes"]:
             index, event, time = change["index"], change["event"], format_time(change["at"])
             if index is None:
-                self._terminal.print_err(f"{time}  {update['id']} {event}")
+                text = f": {change['reason']}" if event == "removed" else ""
+                self._terminal.print_err(f"{time}  {update['id']} {event}{text}")
             elif change["item"] is not None:
                 if event == "failed":
                     self._terminal.print_err(f"{time}  {index} item {change['item']} failed")
@@ -126,7 +127,7 @@ class Board:
         self._progress = {int(index): report for index, report in update.get("progress", {}).items()}
         for change in update["changes"]:
             self._changes += 1
-            self._started = self._started or change["at"]
+            self._started = self._started or update.get("started") or change["at"]
             self._ended = change["at"]
             index = change["index"]
             if index is not None and change["item"] is not None:

@@ -18,6 +18,7 @@ from lfr.language.graph_rules import (
     progress_error,
     steps_that_can_start,
 )
+from lfr.operations.inspect.history_state import BadHistoryState, HistoryState
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
 from lfr.step_options import parse_step_options
@@ -151,6 +152,7 @@ class _SnapshotParser:
             "outputs": _parse_by_number(data, "outputs", (WORKFLOW_INPUT, *steps), _parse_output),
             "latched": _parse_by_number({"latched": {}, **data}, "latched", steps, _parse_latched),
             "history": [_parse_history_entry(entry, steps) for entry in _field(data, "history", LIST)],
+            **({"removed": _parse_removed(data["removed"], steps)} if "removed" in data else {}),
             "items": self._parse_items(items, flow, progress, depth),
         }
 
@@ -256,6 +258,16 @@ def _parse_history_entry(entry: Json, steps: range) -> dict[str, Any]:
     fields: dict[str, Any] = {"at": _field(entry, "at", _TIME), "facts": facts}
     texts = {name: _field(entry, name, TEXT, "") for name in ("reason", "actor", "actor_reason")}
     return {**fields, **{name: text for name, text in texts.items() if text}}
+
+
+def _parse_removed(data: Json, steps: range) -> dict[str, Any]:
+    try:
+        state = HistoryState.parse(data)
+    except BadHistoryState as error:
+        raise _bad(f"what it says of removed entries cannot be read: {error}") from None
+    if not all(index in steps for index in (*state.steps, *state.rounds)):
+        raise _bad("its removed entries name a step that does not exist")
+    return state.to_dict()
 
 
 def _parse_paused(record: dict[str, Any]) -> dict[str, str]:

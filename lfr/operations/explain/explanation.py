@@ -12,6 +12,7 @@ from lfr.language.reachability import explain_unfinished, explain_unreachable
 from lfr.operations.explain.cause import Cause, CauseKind, format_at
 from lfr.operations.explain.facts import FactsLoader
 from lfr.operations.explain.step import explain_running
+from lfr.operations.inspect.history_state import HistoryState
 from lfr.operations.inspect.steps import add_calls, add_items, describe_steps
 from lfr.operations.inspect.workflow import add_holds, require_flow, require_record
 from lfr.operations.workflow_ids import parse_workflow_id
@@ -78,10 +79,10 @@ class _Explainer:
 
     def describe(self, record: Record, flow: Flow) -> list[dict[str, Any]]:
         """Return the descriptions of all steps, with their children."""
-        entries = read_whole_history(self._connection, record.id)
-        steps = describe_steps(flow, entries, record)
+        history = HistoryState.of(read_whole_history(self._connection, record.id))
+        steps = describe_steps(flow, history, record)
         by_index = {step["index"]: step for step in steps}
-        add_items(self._connection, flow, record, entries, by_index)
+        add_items(self._connection, flow, record, history, by_index)
         add_calls(self._connection, flow, record, by_index)
         add_holds(self._connection, read_pauses(self._connection), record, flow, steps)
         return steps

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any
 
 from lfr import events
 from lfr.engine.pauses import Pause, Pauses
@@ -14,9 +13,6 @@ from lfr.states import WorkflowState
 from lfr.store.workflows.history import HistoryEntry
 from lfr.store.workflows.load import Record
 from lfr.values.times import MAX_TIME_MS, MIN_TIME_MS
-
-_MAX_CHANGES: Final = 20
-"""How many changes by hand are described."""
 
 
 def summarize(record: Record, pauses: Pauses) -> dict[str, Any]:
@@ -94,33 +90,11 @@ def describe_facts(history: Iterable[HistoryEntry]) -> Iterator[dict[str, Any]]:
                     "attempt": None if fact.index is None else fact.attempt,
                     "reason": reason,
                     "simulated": fact.is_simulated,
-                    **_describe_actor(entry),
+                    **describe_actor(entry),
                 }
 
 
-def describe_changes_by_hand(history: Iterable[HistoryEntry]) -> list[dict[str, Any]]:
-    """Describe what people have done to a workflow, oldest first; of more than 20 changes, the latest.
-
-    Keys: at; event, as `describe_facts` describes it; index, of the step to which it was done (None: to the
-    workflow); actor; actor_reason (None: there is none).
-    """
-    changes: deque[dict[str, Any]] = deque(maxlen=_MAX_CHANGES)
-    for number, entry in enumerate(history):
-        if entry.actor is not None and entry.facts:
-            first = entry.facts[0]
-            kind = FactKind.STARTED if first.kind is FactKind.PASSED else first.kind
-            changes.append(
-                {
-                    "at": iso_time(entry.at_ms),
-                    "event": kind.value,
-                    "index": first.index if number else None,  # the first entry starts the workflow
-                    **_describe_actor(entry),
-                }
-            )
-    return list(changes)
-
-
-def _describe_actor(entry: HistoryEntry) -> dict[str, str | None]:
+def describe_actor(entry: HistoryEntry) -> dict[str, str | None]:
     """Return who has caused an entry, and why; the reason of a failure is not said twice."""
     if entry.actor is None:
         return {"actor": None, "actor_reason": None}

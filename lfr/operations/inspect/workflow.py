@@ -9,11 +9,10 @@ from lfr.engine.pauses import Pauses
 from lfr.errors import BadInput, NotFound
 from lfr.flow import Flow
 from lfr.language.reachability import explain_unfinished
+from lfr.operations.inspect.history_state import HistoryState, describe_history, summarize_removed
 from lfr.operations.inspect.step_waits import describe_waits
 from lfr.operations.inspect.steps import add_calls, add_items, describe_steps
 from lfr.operations.inspect.summary import (
-    describe_changes_by_hand,
-    describe_facts,
     describe_pause,
     iso_time,
     summarize,
@@ -64,10 +63,10 @@ def inspect_workflow(
 
     Keys: those of `summarize`; deadline, when it fails unless it has ended (None: it may run for ever);
     warning, which step can never start, so that it finishes without it (None: all can); actions, as
-    `describe_actions` returns them; by_hand, as `describe_changes_by_hand` returns it; moment, the id of the
-    latest entry of the history (empty: none), after which `follow_workflow` continues; input; output (None
-    unless it has finished); steps, each with the keys of `describe_steps`, input, output. Some steps also
-    have:
+    `describe_actions` returns them; by_hand, as HistoryState has it; moment, the id of the latest entry of
+    the history (empty: none), after which `follow_workflow` continues; removed, how many entries of the
+    history were removed: entries, since, until (None: none); input; output (None unless it has finished);
+    steps, each with the keys of `describe_steps`, input, output. Some steps also have:
 
     omitted    which of input and output are None because the values of all steps would have more bytes than
                MAX_INPUT_BYTES and MAX_OUTPUT_BYTES; `inspect_step` returns them
@@ -80,7 +79,7 @@ def inspect_workflow(
                (that nobody does it), hint (what to do), since (when the step started); of a step that a
                pause holds back only until (None) and pause, as `describe_pause` describes it
 
-    With `history` also history, as `describe_facts` returns it; with `flow` also flow, as `Flow.to_dict`
+    With `history` also history, as `describe_history` returns it; with `flow` also flow, as `Flow.to_dict`
     returns it; with `size` also bytes, as `measure_workflows` returns them. Without `values`, leave out
     what may be large: input and output, parameters, literals of more than a few words, match, and all but
     the beginning of a reason. Raises BadInput for the id, and NotFound.
@@ -89,9 +88,10 @@ def inspect_workflow(
     with store.connect() as connection:
         record = require_record(connection, id)
         own_flow = require_flow(connection, id)
-        entries = read_whole_history(connection, id)
-        steps = describe_steps(own_flow, entries, record)
-        add_items(connection, own_flow, record, entries, {step["index"]: step for step in steps})
+        whole = read_whole_history(connection, id)
+        state = HistoryState.of(whole)
+        steps = describe_steps(own_flow, state, record)
+        add_items(connection, own_flow, record, state, {step["index"]: step for step in steps})
         add_calls(connection, own_flow, record, {step["index"]: step for step in steps})
         _add_progress_and_waits(connection, id, record.run, steps)
         _add_missing_workers(connection, store.stream, own_flow, steps)
@@ -102,8 +102,9 @@ def inspect_workflow(
         workflow["deadline"] = iso_time(read_workflow_deadline(connection, id) or 0)
         workflow["warning"] = None if own_flow.part_end is not None else explain_unfinished(own_flow) or None
         workflow["actions"] = describe_actions(id, record.state, is_paused=id in pauses.workflows)
-        workflow["by_hand"] = describe_changes_by_hand(entries)
-        workflow["moment"] = entries[-1].id if entries else ""
+        workflow["by_hand"] = state.by_hand
+        workflow["moment"] = whole.entries[-1].id if whole.entries else ""
+        workflow["removed"] = summarize_removed(whole)
         if values:
             add_workflow_values(connection, record, own_flow, workflow, steps)
         else:
@@ -112,7 +113,7 @@ def inspect_workflow(
             workflow["bytes"] = measure_workflows(connection, FlowCache(), [record])
     workflow["steps"] = steps
     if history:
-        workflow["history"] = list(describe_facts(entries))
+        workflow["history"] = describe_history(whole)
     if flow:
         workflow["flow"] = own_flow.to_dict() if values else _outline(own_flow)
     return workflow
@@ -122,7 +123,7 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
     """Describe one step as `inspect_workflow` does with values, and with more keys.
 
     These are: parameters and guard (or None) from the flow; actions, as `describe_step_actions` returns them;
-    attempts, the facts about the step but not about its items, oldest first, as `describe_facts` describes
+    attempts, the facts about the step but not about its items, oldest first, as `describe_history` describes
     them. Raises BadInput for the id; NotFound, also for an index outside the flow.
     """
     id = parse_workflow_id(id)
@@ -131,22 +132,27 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
         flow = require_flow(connection, id)
         if not flow.first <= index <= flow.last:
             raise NotFound(f"{id} has no step {index}", hint="lfr inspect shows the indices")
-        entries = read_whole_history(connection, id)
-        step = next(step for step in describe_steps(flow, entries, record) if step["index"] == index)
-        add_items(connection, flow, record, entries, {index: step})
+        history = read_whole_history(connection, id)
+        state = HistoryState.of(history)
+        step = next(step for step in describe_steps(flow, state, record) if step["index"] == index)
+        add_items(connection, flow, record, state, {index: step})
         add_calls(connection, flow, record, {index: step})
         _add_progress_and_waits(connection, id, record.run, [step])
         _add_missing_workers(connection, store.stream, flow, [step])
         add_holds(connection, read_pauses(connection), record, flow, [step])
         add_step_values(step, flow, load_some_outputs(connection, id, [*flow.input_sources[index], index]))
         progress = load_step(connection, record, index)
-    facts = describe_facts(entries)
+    facts = describe_history(history)
     return {
         **step,
         "parameters": flow.steps[index].parameters,
         "guard": flow.steps[index].guard,
         "actions": describe_step_actions(id, flow, progress, index),
-        "attempts": [fact for fact in facts if fact["index"] == index and fact["item"] is None],
+        "attempts": [
+            fact
+            for fact in facts
+            if fact["event"] == "removed" or (fact["index"] == index and fact["item"] is None)
+        ],
     }
 
 
@@ -170,7 +176,7 @@ def read_flow(store: Store, id: str) -> Flow:
 
 
 def list_history(store: Store, id: str, *, since: str = "") -> list[dict[str, Any]]:
-    """Return a workflow's history as `describe_facts` describes it, oldest first.
+    """Return a workflow's history as `describe_history` describes it, oldest first.
 
     With `since` (ISO 8601; empty: all), only the facts later than that. Raises BadInput and NotFound.
     """
@@ -181,8 +187,8 @@ def list_history(store: Store, id: str, *, since: str = "") -> list[dict[str, An
     with store.connect() as connection:
         require_record(connection, id)
         if since:
-            return list(describe_facts(read_history_since(connection, id, max(0, since_ms))))
-        return list(describe_facts(read_whole_history(connection, id)))
+            return describe_history(read_history_since(connection, id, max(0, since_ms)), since_ms)
+        return describe_history(read_whole_history(connection, id))
 
 
 def require_record(connection: Connection, id: str) -> Record:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from lfr.store.redis.connection import Command, Connection
+from lfr.store.redis.connection import Command, Connection, Reply
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -21,13 +21,16 @@ class ReadAgain(Exception):
 
 
 def retry_until_committed(
-    connection: Connection, attempt: Callable[[], tuple[Sequence[Command] | None, Result]]
+    connection: Connection,
+    attempt: Callable[[], tuple[Sequence[Command] | None, Result]],
+    on_commit: Callable[[Sequence[Command], Sequence[Reply]], None] | None = None,
 ) -> Result:
     """Call `attempt` and commit its commands, again and again until EXEC is accepted; return its last result.
 
     `attempt` watches and reads on `connection`, and returns the commands to write and a result. After an
     empty list, EXEC writes nothing, but is refused if a watched key has changed. After None, its result is
     returned without EXEC. After ReadAgain it is called again; what else it raises goes to the caller.
+    `on_commit` gets the commands that were committed, and the replies to them.
     """
     while True:
         try:
@@ -38,7 +41,9 @@ def retry_until_committed(
         if commands is None:
             connection.unwatch()
             return result
-        if connection.transact(commands) is not None:
+        if (replies := connection.transact(commands)) is not None:
+            if on_commit is not None:
+                on_commit(commands, replies)
             return result
 
 

@@ -4,7 +4,8 @@ A snapshot is plain data: `record` (name, source, state, reason; started and end
 epoch, 0: not yet; simulated, version, labels, see `load.Record`, and paused, with deadlines `run` or `stop`,
 may be missing), `counts` (active, done, skipped, failed), `steps` (index -> waiting, active, attempt,
 retries), `outputs` (index -> JSON; -1: the input), `latched` (index -> text, see `keys`; may be missing),
-`history` (at, facts, reason, actor and actor_reason; see `history`), and `items`: by the index of an iterated
+`history` (at, facts, reason, actor and actor_reason; see `history`), `removed` (what earlier entries of the
+history said, see there; may be missing), and `items`: by the index of an iterated
 step, the counts total, begun, done, and round, the `values` of items that have not begun, the `outputs` of
 those that are done, and the snapshots of the `open` ones, by number.
 """
@@ -69,6 +70,7 @@ def load_snapshot(connection: Connection, id: str, flow: Flow, flows: FlowCache)
     record = parse_record(id, record_reply.value)
     if record is None:
         raise WorkflowMissing(id)
+    history = read_raw_history(connection, id)
     return {
         "record": {
             **{"name": record.name, "source": load_text(connection, id)},
@@ -86,7 +88,8 @@ def load_snapshot(connection: Connection, id: str, flow: Flow, flows: FlowCache)
             for key, value in parse_pairs(latched.value).items()
             if key != STOPPED_FIELD.encode()
         },
-        "history": [_describe_entry(entry) for entry in read_raw_history(connection, id)],
+        "history": [_describe_entry(entry) for entry in history.entries],
+        **({} if history.removed is None else {"removed": history.removed}),
         "items": dict(_load_items(connection, id, flow, flows)),
     }
 
@@ -174,6 +177,9 @@ def snapshot_commands(
     elements = map(_format_entry, snapshot["history"])
     while chunk := list(islice(elements, _MAX_ELEMENTS)):
         yield ("RPUSH", keys.facts(id), *chunk)
+    if removed := snapshot.get("removed"):
+        yield ("SET", keys.removed_history(id), encode_json(removed))
+        yield ("HSET", id, "removed", f"{removed['entries']} {removed['entries']}")
     for index, items in snapshot["items"].items():
         yield from _items_commands(id, int(index), flow, items, run, parts)
 

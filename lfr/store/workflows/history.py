@@ -9,6 +9,10 @@ If somebody has caused the transition by hand, who and why follow the facts, a t
 
     1796013322152 terminated	ann@web1	wrong input
 
+The oldest elements of a long history are removed (`trim_history`). Then the field `removed` of the record
+says how many elements of the list, and how many entries in all, they were; `W:removed` holds what they said,
+as JSON that this module does not look into.
+
 An earlier version wrote the history as a stream, whose entries have the fields `at`, `facts` and `reason`.
 The workflows that it began keep this stream: its entries come before those of the list.
 """
@@ -17,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -26,13 +30,17 @@ from lfr.engine.transition import Fact, FactKind
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Reply
 from lfr.store.stream.entries import parse_pairs
-from lfr.store.workflows.load import RECORD_FIELDS, Record, parse_record
+from lfr.store.workflows.load import RECORD_FIELDS, Record, Removed, parse_record, parse_removed
+from lfr.values.json import Json, decode_json, encode_json
 
 _PAGE: Final = 1000
 """How many elements of the list, or entries of the stream, are read at once."""
 
 _LATEST: Final = 100
 """How many elements at the end of the list may follow a failure that is looked for: what ran has ended."""
+
+_MAX_TRIES: Final = 10
+"""How often to try to remove elements while others append some."""
 
 _ENTRY_ID: Final = re.compile(r"(\d{1,20})(?:-(\d{1,20}))?", re.ASCII)
 
@@ -41,7 +49,7 @@ _ENTRY_ID: Final = re.compile(r"(\d{1,20})(?:-(\d{1,20}))?", re.ASCII)
 class HistoryEntry:
     """One entry of a history.
 
-    id      from which reading goes on: how many elements the list has up to this one; in the stream, the
+    id      from which reading goes on: how many elements the list has had up to this one; in the stream, the
             entry id
     at_ms   the time of the transition, in milliseconds since the epoch
     facts   what happened, in order
@@ -66,6 +74,20 @@ class RawEntry(NamedTuple):
     actor: Actor | None = None
 
 
+class History(NamedTuple):
+    """A history: its entries, oldest first, and what those said that were removed before; None: none were."""
+
+    entries: list[HistoryEntry]
+    removed: Json = None
+
+
+class RawHistory(NamedTuple):
+    """A history whose facts are not parsed."""
+
+    entries: list[RawEntry]
+    removed: Json = None
+
+
 def format_element(at_ms: int, facts: str, reason: str = "", actor: Actor | None = None) -> str:
     """Return the element of a history's list; `facts` are words with a blank between them."""
     if actor is not None:
@@ -86,37 +108,58 @@ def read_history(
     connection: Connection, workflow: str, *, after: str = "", count: int = _PAGE
 ) -> list[HistoryEntry]:
     """Return the entries later than the one with id `after` (empty: all), oldest first. If these are fewer
-    than `count`, there are no more. (LRANGE, XREAD)"""
-    replies = connection.execute(_read_commands(workflow, after, count))
-    return list(map(_parse_facts, _parse_replies(replies, after, count)))
+    than `count`, there are no more. (HGET, LRANGE, XREAD)"""
+    removed = _read_removed(connection, workflow)
+    while (page := _read_page(connection, workflow, after, count, removed)) is None:
+        removed = _read_removed(connection, workflow)
+    return list(map(_parse_facts, page))
 
 
 def read_record_and_history(
-    connection: Connection, workflow: str, *, after: str = "", count: int = _PAGE
+    connection: Connection, workflow: str, *, after: str = "", removed: Removed = (0, 0), count: int = _PAGE
 ) -> tuple[Record | None, list[HistoryEntry]]:
     """Return the record of a workflow, None if there is none, and what `read_history` returns, both at the
-    same point in time. (MULTI/EXEC)"""
-    commands = [("HMGET", workflow, *RECORD_FIELDS), *_read_commands(workflow, after, count)]
-    record, *replies = connection.transact(commands) or [None]
-    return parse_record(workflow, record), list(map(_parse_facts, _parse_replies(replies, after, count)))
+    same point in time. `removed` is that of the record, if it is known. (MULTI/EXEC)"""
+    while True:
+        commands = [("HMGET", workflow, *RECORD_FIELDS), *_read_commands(workflow, after, count, removed)]
+        reply, *replies = connection.transact(commands) or [None]
+        record = parse_record(workflow, reply)
+        if record is None:
+            return None, []
+        if record.removed == removed:
+            return record, list(map(_parse_facts, _parse_replies(replies, after, count, removed)))
+        removed = record.removed
 
 
-def read_whole_history(connection: Connection, workflow: str) -> list[HistoryEntry]:
-    """Return all entries of a history, oldest first."""
-    return list(map(_parse_facts, read_raw_history(connection, workflow)))
+def read_whole_history(connection: Connection, workflow: str) -> History:
+    """Return a whole history."""
+    entries, removed = read_raw_history(connection, workflow)
+    return History(list(map(_parse_facts, entries)), removed)
 
 
-def read_raw_history(connection: Connection, workflow: str) -> list[RawEntry]:
+def read_raw_history(connection: Connection, workflow: str) -> RawHistory:
     """Return what `read_whole_history` returns, with unparsed facts."""
-    entries: list[RawEntry] = []
-    is_complete = False
-    while not is_complete:
-        after = entries[-1].id if entries else ""
-        replies = connection.execute(_read_commands(workflow, after, _PAGE))
-        page = _parse_replies(replies, after, _PAGE)
-        entries += page
-        is_complete = len(page) < _PAGE
-    return entries
+    while True:
+        removed_reply, text = connection.execute(
+            [("HGET", workflow, "removed"), ("GET", keys.removed_history(workflow))]
+        )
+        removed = parse_removed(removed_reply)
+        entries: list[RawEntry] = []
+        page: list[RawEntry] | None = []
+        is_complete = False
+        while page is not None and not is_complete:
+            after = entries[-1].id if entries else ""
+            page = _read_page(connection, workflow, after, _PAGE, removed)
+            entries += page or []
+            is_complete = page is not None and len(page) < _PAGE
+        if is_complete:
+            return RawHistory(entries, None if text is None else decode_json(text))
+
+
+def read_removed_history(connection: Connection, workflow: str) -> Json:
+    """Return what the entries said that were removed; None: none were. (GET)"""
+    text = connection.call("GET", keys.removed_history(workflow))
+    return None if text is None else decode_json(text)
 
 
 def read_failed_step(connection: Connection, workflow: str) -> int | None:
@@ -130,9 +173,23 @@ def read_failed_step(connection: Connection, workflow: str) -> int | None:
     return None
 
 
-def read_history_since(connection: Connection, workflow: str, since_ms: int) -> list[HistoryEntry]:
-    """Return the entries that are later than `since_ms` (since the epoch), oldest first. Reads few that are
-    earlier. (LLEN, LRANGE, XREAD)"""
+def read_history_since(connection: Connection, workflow: str, since_ms: int) -> History:
+    """Return the part of a history that is later than `since_ms` (since the epoch). Reads few entries before
+    it. (HGET, LLEN, LRANGE, XREAD)"""
+    while True:
+        removed = _read_removed(connection, workflow)
+        entries, reaches_stream = _read_list_since(connection, workflow, since_ms)
+        text = None
+        if reaches_stream:  # so it, and what was removed, may have entries that are later, too
+            entries = _read_stream_since(connection, workflow, since_ms) + entries
+            text = connection.call("GET", keys.removed_history(workflow))
+        if _read_removed(connection, workflow) == removed:
+            later = [_parse_facts(entry) for entry in entries if entry.at_ms > since_ms]
+            return History(later, None if text is None else decode_json(text))
+
+
+def _read_list_since(connection: Connection, workflow: str, since_ms: int) -> tuple[list[RawEntry], bool]:
+    """Return the last pages of the list, and whether they are all of it."""
     key, pages = keys.facts(workflow), deque[list[RawEntry]]()
     end = int(connection.call("LLEN", key))
     while end:
@@ -142,10 +199,7 @@ def read_history_since(connection: Connection, workflow: str, since_ms: int) -> 
             break
         pages.appendleft(page)
         end = first
-    entries = [entry for page in pages for entry in page]
-    if not end:  # so the stream may have entries that are later, too
-        entries = _read_stream_since(connection, workflow, since_ms) + entries
-    return [_parse_facts(entry) for entry in entries if entry.at_ms > since_ms]
+    return [entry for page in pages for entry in page], not end
 
 
 def _read_stream_since(connection: Connection, workflow: str, since_ms: int) -> list[RawEntry]:
@@ -157,13 +211,77 @@ def _read_stream_since(connection: Connection, workflow: str, since_ms: int) -> 
     return entries
 
 
+def trim_history(
+    connection: Connection, workflow: str, *, most: int, count: int, add: Callable[[History], Json]
+) -> bool:
+    """Remove the `count` oldest entries if a history has more than `most`; those of the stream first. Return
+    whether it has more than that still.
+
+    `add` returns what the removed entries say, from these and from what those said that were removed before.
+    Does nothing if others change the workflow all the time. (HGET, GET, LLEN, LRANGE, XLEN, XRANGE; WATCH;
+    MULTI/EXEC: LTRIM, XDEL, HSET, SET)
+    """
+    key, stream = keys.facts(workflow), keys.history(workflow)
+    identity = ("HMGET", workflow, "started", "run", "removed")
+    before, text, length, elements, stream_length, stream_entries = (
+        connection.transact(
+            [
+                identity,
+                ("GET", keys.removed_history(workflow)),
+                ("LLEN", key),
+                ("LRANGE", key, 0, count - 1),
+                ("XLEN", stream),
+                ("XRANGE", stream, "-", "+", "COUNT", count),
+            ]
+        )
+        or [None] * 6
+    )
+    if before is None or before[0] is None or length + stream_length <= most:
+        return False
+    of_list, of_all = parse_removed(before[2])
+    oldest = _parse_stream_entries(stream_entries) or _parse_elements(elements, of_list)
+    former = None if text is None else decode_json(text)
+    removed = encode_json(add(History(list(map(_parse_facts, oldest)), former)))
+    if stream_entries:
+        cut: Command = ("XDEL", stream, *(entry.id for entry in oldest))
+    else:
+        cut = ("LTRIM", key, len(oldest), -1)
+        of_list += len(oldest)
+    commands = [
+        cut,
+        ("HSET", workflow, "removed", f"{of_list} {of_all + len(oldest)}"),
+        ("SET", keys.removed_history(workflow), removed),
+    ]
+    for _ in range(_MAX_TRIES):
+        _, now = connection.execute([("WATCH", workflow), identity])
+        if now != before:  # another lifecycle has done it, or another workflow has the id
+            connection.unwatch()
+            return False
+        if connection.transact(commands) is not None:
+            return bool(length + stream_length - len(oldest) > most)
+    return True
+
+
+def _read_removed(connection: Connection, workflow: str) -> Removed:
+    return parse_removed(connection.call("HGET", workflow, "removed"))
+
+
+def _read_page(
+    connection: Connection, workflow: str, after: str, count: int, removed: Removed
+) -> list[RawEntry] | None:
+    """Return a page of entries; None if others than `removed` have been removed."""
+    commands = _read_commands(workflow, after, count, removed)
+    *replies, reply = connection.execute([*commands, ("HGET", workflow, "removed")])
+    return _parse_replies(replies, after, count, removed) if parse_removed(reply) == removed else None
+
+
 def _is_in_list(id: str) -> bool:
     return entry_order(id)[0] == 1
 
 
-def _read_commands(workflow: str, after: str, count: int) -> list[Command]:
+def _read_commands(workflow: str, after: str, count: int, removed: Removed) -> list[Command]:
     if _is_in_list(after):
-        return [_list_command(workflow, int(after), count)]
+        return [_list_command(workflow, max(0, int(after) - removed[0]), count)]
     return [_stream_command(workflow, after or "0-0", count), _list_command(workflow, 0, count)]
 
 
@@ -175,12 +293,12 @@ def _stream_command(workflow: str, after: str, count: int) -> Command:
     return ("XREAD", "COUNT", count, "STREAMS", keys.history(workflow), after)
 
 
-def _parse_replies(replies: Sequence[Reply], after: str, count: int) -> list[RawEntry]:
+def _parse_replies(replies: Sequence[Reply], after: str, count: int, removed: Removed) -> list[RawEntry]:
     """Return the entries that `_read_commands` has read; those of the list only after the whole stream."""
     if _is_in_list(after):
-        return _parse_elements(replies[0], int(after))
+        return _parse_elements(replies[0], max(int(after), removed[0]))
     entries = _parse_stream(replies[0])
-    return entries if len(entries) >= count else entries + _parse_elements(replies[1], 0)
+    return entries if len(entries) >= count else entries + _parse_elements(replies[1], removed[0])
 
 
 def _parse_elements(elements: Iterable[bytes], first: int) -> list[RawEntry]:
@@ -197,7 +315,11 @@ def _parse_element(id: str, element: bytes) -> RawEntry:
 
 
 def _parse_stream(reply: Reply) -> list[RawEntry]:
-    return [_parse_stream_entry(id.decode(), parse_pairs(flat)) for id, flat in reply[0][1]] if reply else []
+    return _parse_stream_entries(reply[0][1]) if reply else []
+
+
+def _parse_stream_entries(reply: Reply) -> list[RawEntry]:
+    return [_parse_stream_entry(id.decode(), parse_pairs(flat)) for id, flat in reply]
 
 
 def _parse_stream_entry(id: str, fields: Mapping[bytes, bytes]) -> RawEntry:

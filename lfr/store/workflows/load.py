@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from lfr.engine.advance import advance
 from lfr.engine.pauses import Hold, hold_starts
@@ -26,6 +26,9 @@ from lfr.store.workflows.flow_cache import PREFETCH_LIMIT, FlowCache, likely_ste
 from lfr.store.workflows.large_values import LargeValues, load_names
 from lfr.values.json import Json, JsonTexts, decode_json
 from lfr.values.work import LookBudget
+
+Removed: TypeAlias = tuple[int, int]
+"""How many elements of the list of a history, and how many entries of it in all, were removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Record:
     has_large  whether it may have large values beside the streams
     version    the number of the version of the stored flow that was started by its name; None: it was a text
     labels     by name; an item has none
+    removed    see Removed
     """
 
     id: str
@@ -85,6 +89,7 @@ class Record:
     has_large: bool = False
     version: int | None = None
     labels: dict[str, str] = field(default_factory=dict)
+    removed: Removed = (0, 0)
 
     def progress(self) -> Progress:
         """Return state and counts as a Progress of which no step has been loaded."""
@@ -103,6 +108,7 @@ LIST_FIELDS = (
     "version",
     "labels",
     "failed_step",
+    "removed",
     "brief",
 )
 RECORD_FIELDS = (*LIST_FIELDS, "reason")
@@ -121,7 +127,7 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
         return None  # an error: the key holds something else
     reference, state, started, counts, run, large = reply[:6]
     active, done, skipped, failed = map(int, counts.split())
-    name, ended, total, simulated, version, labels, failed_step, brief, reason = (
+    name, ended, total, simulated, version, labels, failed_step, removed, brief, reason = (
         value or b"" for value in (*reply[6:], *_NO_VALUES[len(reply) :])
     )
     return Record(
@@ -143,7 +149,16 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
         has_large=large is not None,
         version=int(version) if version else None,
         labels=decode_json(labels) if labels else {},
+        removed=parse_removed(removed),
     )
+
+
+def parse_removed(reply: Reply) -> Removed:
+    """Return how many entries of a history were removed, from the field `removed` of the record."""
+    if not reply:
+        return 0, 0
+    of_list, of_all = reply.split()
+    return int(of_list), int(of_all)
 
 
 @dataclass(slots=True)

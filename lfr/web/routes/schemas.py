@@ -222,6 +222,8 @@ FLOW: Final = object_schema(
     {"steps": array(OBJECT), "edges": array(array(INTEGER))}, {"name": TEXT, "doc": TEXT, "docs": OBJECT}
 )
 
+_REMOVED: Final = object_schema({"entries": INTEGER, "since": TIME, "until": TIME})
+
 WORKFLOW: Final = object_schema(
     {
         **SUMMARY["properties"],
@@ -230,6 +232,9 @@ WORKFLOW: Final = object_schema(
         "actions": _actions(WorkflowAction),
         "by_hand": array(object_schema({"at": TIME, "event": TEXT, "index": NULLABLE_INTEGER, **_ACTOR})),
         "moment": TEXT,
+        "removed": {
+            "anyOf": [object_schema({"entries": INTEGER, "since": TIME, "until": TIME}), {"type": "null"}]
+        },
         "steps": array(STEP),
         "flow": FLOW,
     },

@@ -46,6 +46,7 @@ def workflow() -> dict[str, Any]:
         "labels": {"tenant": "7", "team": "red"},
         "paused": None,
         "by_hand": [],
+        "removed": None,
         "input": {"long": "z" * 500},
         "output": None,
         "reason": "step 3 (C) failed",
@@ -142,6 +143,13 @@ def test_a_step_that_no_worker_does_says_so() -> None:
         r"step 3: no live worker does b, since 12 min (start\none)",
     ]
     assert missing[5] == "... and 4 more tasks that no live worker does"
+
+
+def test_a_history_without_its_oldest_entries_says_so() -> None:
+    times = {"since": "2026-11-28T10:00:00.000+00:00", "until": "2026-11-29T10:00:00.000+00:00"}
+    removed = {"entries": 12_000, **times}
+    lines = list(format_workflow(terminal(), {**workflow(), "removed": removed}))
+    assert "  history  12,000 entries up to 2026-11-29 10:00:00.000 UTC were removed" in lines
 
 
 def test_a_step_that_is_skipped_by_hand_or_retried_says_so() -> None:
