@@ -54,6 +54,7 @@ from lfr.operations.stored_flows import (
     list_flows,
     start_stored_flow,
 )
+from lfr.operations.task_list import list_tasks
 from lfr.operations.waits.list_waits import collect_waits
 from lfr.store.redis.connection import Store, open_store
 from lfr.values.json import ABSENT, Json
@@ -484,6 +485,10 @@ class Client:
         of this name, of the workflows that a filter selects, as for `lfr waiting`."""
         filter = make_filter(self._store, where=where)
         return collect_waits(self._store, kind=kind, name=name, filter=filter, limit=limit).waits
+
+    def tasks(self) -> Descriptions:
+        """Return the tasks by name, as `GET /tasks` describes them: who does each, how fast, what waits."""
+        return list_tasks(self._store)
 
     def latches(self) -> Descriptions:
         """Return the latches: name, value, waiters (how many), waiting (workflow and index of the first

@@ -55,6 +55,7 @@ _ROWS = (
     Command("compare", WORKFLOWS, "compare two workflows: input, output, and what became of each step"),
     Command("end", WORKFLOWS, "complete a task by hand, in place of its worker"),
     Command("waiting", WORKFLOWS, "list who waits, for what, since when and until when"),
+    Command("workers", WORKFLOWS, "list the tasks by name: who does each, what waits, what nobody does"),
     Command("event", WORKFLOWS, "send an event"),
     Command("events", WORKFLOWS, "list events: of the stream, buffered for waits, or dead letters"),
     Command("latches", WORKFLOWS, "list latches with their waiters, or reset one to zero"),

@@ -22,9 +22,9 @@ from lfr import __version__, events
 from lfr.host.systemd import ServiceManager
 from lfr.runtime.consumer import LONGEST_BACKOFF_SECONDS, Consumer
 from lfr.store.processes import Process, heartbeat_commands, remove_process_commands
-from lfr.store.redis.connection import Command, Connection
+from lfr.store.redis.connection import Command, Connection, read_time_ms
 from lfr.store.stream.groups import Group, read_groups
-from lfr.store.totals import TotalsWriter
+from lfr.store.totals import DURATION_SUM, TotalsWriter
 
 _INTERVAL_SECONDS: Final = 2.0
 
@@ -111,10 +111,17 @@ class HeartbeatMonitor:
     def _totals_commands(self, connection: Connection) -> list[Command]:
         """Return the commands that store what the consumers have counted since the last call."""
         numbers: Counter[tuple[str, str, str]] = Counter()
+        served: dict[str, str] = {}
         for consumer in self._consumers:
             consumer.complete_totals(connection)
-            numbers.update(consumer.totals.take())
-        return self._totals_writer.commands(connection, numbers)
+            own = consumer.totals.take()
+            numbers.update(own)
+            if consumer.claims:
+                served |= {name: consumer.id.group for _, what, name in own if what == DURATION_SUM}
+        commands = self._totals_writer.commands(connection, numbers)
+        if served:
+            commands += self._totals_writer.served_commands(served, read_time_ms(connection))
+        return commands
 
     def _watchdog_request(self) -> list[str]:
         """Return the request for a longer watchdog, if a try to reach Redis may take longer than it waits."""

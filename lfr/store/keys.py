@@ -21,7 +21,7 @@ _OWN_WITH_A_PREFIX: Final = re.compile(
     r"""(?:[\w./-]+:)+(?:
         workflow:(?:[^:]*-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}.* | workflow:latch:.*
         | workflows:(?:all|dead|run|ends|receipts|claims|pauses|pointers|un\w+|foreign|housekeeper)
-        | workflows:(?:indexed|listed|stream|flows|searchable|tokens) | workflows:calls:.*
+        | workflows:(?:indexed|listed|served|stream|flows|searchable|tokens) | workflows:calls:.*
         | workflows:(?:process|processes|claims|group|receipts|stale|state|tasks|unclaimed|flow|label)(?::.*)?
         | workflows:totals:(?:flows|tasks)
         | littleflow:config:env-prefix
@@ -80,6 +80,10 @@ POINTER_READERS = "workflows:pointers"
 FOREIGN_TASKS = "workflows:foreign"
 """HASH: the name of a task that a foreign worker has ended -> when that was, in milliseconds since the
 epoch, to the minute."""
+
+SERVED_TASKS = "workflows:served"
+"""HASH: the name of a task that a worker of lfr has done -> `MS GROUP`: when that was last, in milliseconds
+since the epoch, to some seconds, and the group of the worker. It has as many names as TASK_TOTALS."""
 
 HOUSEKEEPER = "workflows:housekeeper"
 """STRING: the lifecycle that clears and tidies up; expires."""

@@ -23,7 +23,10 @@ OTHER: Final = "other"
 
 DURATION_BOUNDS: Final = (0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0)
 """The upper bounds of the classes of durations, in seconds. `leN` counts those of class N; above the last
-bound is one more class. `microseconds` is the sum of all durations."""
+bound is one more class. DURATION_SUM is the sum of all durations, in microseconds."""
+
+DURATION_SUM: Final = "microseconds"
+"""What a worker counts of each task, and nobody else."""
 
 _MAX_NAME_LENGTH: Final = 200
 
@@ -66,6 +69,16 @@ class TotalsWriter:
         for (key, what, name), number in numbers.items():
             bounded[key, f"{what} {name if name in self._names[key] else OTHER}"] += number
         return [("HINCRBY", key, field, number) for (key, field), number in bounded.items()]
+
+    def served_commands(self, groups: Mapping[str, str], now_ms: int) -> list[Command]:
+        """Return the commands that note that the groups, by task, have done these tasks at this time of
+        Redis; without tasks that count as OTHER. Call it after `commands`. (HSET)"""
+        names = self._names[keys.TASK_TOTALS]
+        return [
+            ("HSET", keys.SERVED_TASKS, name, f"{now_ms} {group}")
+            for name, group in groups.items()
+            if name in names
+        ]
 
     def _add_names(self, connection: Connection, key: str, new: Iterable[str]) -> None:
         names = self._names[key]

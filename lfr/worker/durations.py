@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 
 from lfr import events
 from lfr.store import keys
-from lfr.store.totals import DURATION_BOUNDS, NewTotals
+from lfr.store.totals import DURATION_BOUNDS, DURATION_SUM, NewTotals
 from lfr.values.json import Json
 from lfr.worker.suspects import Work
 
@@ -41,4 +41,4 @@ def measured(work: Work, totals: NewTotals) -> Work:
 
 def _note(totals: NewTotals, task: str, seconds: float) -> None:
     bucket = f"le{bisect_left(DURATION_BOUNDS, seconds)}"
-    totals.add(keys.TASK_TOTALS, {(bucket, task): 1, ("microseconds", task): round(1e6 * seconds)})
+    totals.add(keys.TASK_TOTALS, {(bucket, task): 1, (DURATION_SUM, task): round(1e6 * seconds)})

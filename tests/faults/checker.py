@@ -44,7 +44,7 @@ _USER_EVENT: Final = re.compile(r'"(go.*|noise|countdown-latch-zero)"')
 
 _MAY_REMAIN: Final = re.compile(
     "workflows:(run|ends|receipts|dead|tasks:.*|claims|claims:version|group:.*|processes|process:.*|foreign"
-    "|housekeeper|indexed|listed|flows|searchable|stream|totals:.*|unclaimed|receipts:role|stale:.*)"
+    "|housekeeper|indexed|listed|served|flows|searchable|stream|totals:.*|unclaimed|receipts:role|stale:.*)"
     "|receipts:logged|flows:names"
 )
 """Keys that an installation without workflows has."""

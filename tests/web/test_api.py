@@ -610,6 +610,14 @@ def test_waits(call: Caller, store: Store) -> None:
     assert call("GET", "/waits?kind=x").status == 400
 
 
+def test_tasks(call: Caller, store: Store) -> None:
+    start(call, "video:transcode")
+    step(store)
+    [task] = call("GET", "/tasks").json
+    assert (task["task"], task["waiting"], task["never"]) == ("video:transcode", 1, True)
+    assert task["problem"] == "no live worker does video:transcode"
+
+
 def test_latches(call: Caller, store: Store) -> None:
     assert call("GET", "/latches").json == []
     assert call("POST", "/latches/none/reset").status == 404

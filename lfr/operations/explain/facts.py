@@ -223,6 +223,8 @@ class FactsLoader:
 
     def _last_seen(self, task: str, group: str | None) -> str:
         """Return in words who did a task last, and when, as far as Redis still knows it."""
+        if service := self._workforce.served_tasks.get(task):
+            return f"the group {service.group} did one last at {format_at(service.at_ms)}"
         if group is not None and not self._workforce.processes(group):
             lapses = read_lapses(self._connection, [group])[group]
             silent = max(0.0, self._settings.tasks_forget_seconds - lapses)

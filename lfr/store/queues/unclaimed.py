@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lfr import events
+from lfr.item_ids import root_workflow
 from lfr.store import keys
 from lfr.store.redis.connection import TIME, Connection, parse_time_ms
 from lfr.store.stream.entries import parse_pairs
@@ -12,6 +13,8 @@ from lfr.store.workflows.attempt_status import are_current
 
 _PAGE = 200
 """How many attempts of a task are looked at once."""
+
+_MOST_COUNTED = 1000
 
 FOREIGN_MS = 24 * 3600 * 1000
 """How long it counts that a foreign worker has ended a task of a name."""
@@ -49,6 +52,16 @@ def forget_foreign_tasks(connection: Connection) -> None:
     old = [base for base, ended in parse_pairs(flat).items() if int(ended) < oldest_ms]
     if old:
         connection.call("HDEL", keys.FOREIGN_TASKS, *old)
+
+
+def count_waiting_workflows(connection: Connection, bases: Sequence[str]) -> dict[str, int]:
+    """Return how many workflows wait for each of these tasks, items with their outermost one, by name: of the
+    thousand attempts that wait longest. (ZRANGE)"""
+    replies = connection.execute([("ZRANGE", keys.unclaimed(base), 0, _MOST_COUNTED - 1) for base in bases])
+    return {
+        base: len({root_workflow(keys.parse_attempt_member(member.decode())[0]) for member in members})
+        for base, members in zip(bases, replies, strict=True)
+    }
 
 
 def find_over(connection: Connection, members: Sequence[str]) -> list[str]:

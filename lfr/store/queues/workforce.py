@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from lfr.store import keys
 from lfr.store.processes import Heartbeat, read_heartbeats
@@ -44,6 +44,13 @@ class BusGroup:
         return self.raw_name.decode(errors="backslashreplace")
 
 
+class Service(NamedTuple):
+    """When a task was done last, as `Workforce.now_ms`, and by which group."""
+
+    at_ms: int
+    group: str
+
+
 @dataclass(frozen=True, slots=True)
 class Workforce:
     """Who does tasks at one time.
@@ -52,6 +59,7 @@ class Workforce:
     claims         which group has claimed which tasks, be it alive or not
     heartbeats     of the processes that are alive
     foreign_tasks  the names of tasks that foreign workers have ended, with when that was, as `now_ms`
+    served_tasks   the names of tasks that workers of lfr have done, each with who did it last
     bus_groups     the groups that read the bus
     unsorted       groups whose queues may hold tasks that they no longer claim
     """
@@ -60,6 +68,7 @@ class Workforce:
     claims: Claims = field(default_factory=Claims)
     heartbeats: Sequence[Heartbeat] = ()
     foreign_tasks: Mapping[str, int] = field(default_factory=dict)
+    served_tasks: Mapping[str, Service] = field(default_factory=dict)
     bus_groups: Sequence[BusGroup] = ()
     unsorted: Sequence[str] = ()
 
@@ -127,6 +136,7 @@ def read_workforce(connection: Connection, bus: str) -> Workforce:
     version = pipeline.add("GET", keys.CLAIMS_VERSION)
     claims = pipeline.add("HGETALL", keys.CLAIMS)
     foreign_tasks = pipeline.add("HGETALL", keys.FOREIGN_TASKS)
+    served_tasks = pipeline.add("HGETALL", keys.SERVED_TASKS)
     unsorted = pipeline.add("SMEMBERS", keys.UNSORTED)
     groups = pipeline.add("XINFO", "GROUPS", bus)
     newest = pipeline.add("XREVRANGE", bus, "+", "-", "COUNT", 1)
@@ -136,11 +146,20 @@ def read_workforce(connection: Connection, bus: str) -> Workforce:
         claims=parse_claims(version.value, claims.value),
         heartbeats=read_heartbeats(connection),
         foreign_tasks={name.decode(): int(at) for name, at in parse_pairs(foreign_tasks.value).items()},
+        served_tasks={
+            name.decode(): _parse_service(text.decode())
+            for name, text in parse_pairs(served_tasks.value).items()
+        },
         bus_groups=_read_bus_groups(
             connection, bus, parse_groups(groups.value_or_none or ()), newest.value_or_none
         ),
         unsorted=[group.decode() for group in unsorted.value],
     )
+
+
+def _parse_service(text: str) -> Service:
+    at_ms, _, group = text.partition(" ")
+    return Service(int(at_ms), group)
 
 
 def _read_bus_groups(

@@ -30,6 +30,7 @@ _KEY_TYPES: Final[Mapping[str, str]] = {
     keys.PROCESSES: "set",
     keys.FLOW_TOTALS: "hash",
     keys.TASK_TOTALS: "hash",
+    keys.SERVED_TASKS: "hash",
     keys.LOGGED_RECEIPTS: "zset",
     keys.LATCHES: "zset",
     keys.TIMERS: "zset",
