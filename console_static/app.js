@@ -17,7 +17,9 @@ import { useKeys } from "./hooks/keys.js";
 import { LiveProvider } from "./hooks/live.js";
 import { RouteProvider, useAddress } from "./hooks/navigation.js";
 import { DocsPage } from "./pages/docs-page.js";
+import { ComparePage } from "./pages/compare-page.js";
 import { EventsPage } from "./pages/events-page.js";
+import { FlowPage } from "./pages/flow-page.js";
 import { SchedulesPage } from "./pages/schedules-page.js";
 import { StartPage, receiveFile } from "./pages/start-page.js";
 import { SystemPage } from "./pages/system-page.js";
@@ -37,6 +39,8 @@ import { PauseBanner } from "./views/pauses.js";
 const PAGES = {
   workflows: WorkflowsPage,
   workflow: WorkflowPage,
+  flow: FlowPage,
+  compare: ComparePage,
   start: StartPage,
   schedules: SchedulesPage,
   events: EventsPage,
@@ -44,7 +48,7 @@ const PAGES = {
   docs: DocsPage,
 };
 const LINKS = [
-  { path: "./", label: "Workflows", pages: ["workflows", "workflow"] },
+  { path: "./", label: "Workflows", pages: ["workflows", "workflow", "flow", "compare"] },
   { path: "start", label: "Start", pages: ["start"] },
   { path: "schedules", label: "Schedules", pages: ["schedules"] },
   { path: "events", label: "Events", pages: ["events"] },

@@ -140,8 +140,11 @@ export async function sendJson(method, path, value = undefined) {
 export const pathSegment = (name) =>
   encodeURIComponent(name).replace(/^\.{1,2}$/, (dots) => dots.replaceAll(".", "%252E"));
 
+/** Return the id of a workflow as segments of a path. */
+export const idSegments = (id) => id.split("/").map(pathSegment).join("/");
+
 /** Return the API's path of a workflow; `rest`, such as `/history`, is appended as it is. */
-export const apiPath = (id, rest = "") => `/workflows/${id.split("/").map(pathSegment).join("/")}${rest}`;
+export const apiPath = (id, rest = "") => `/workflows/${idSegments(id)}${rest}`;
 
 /** Make the browser save a text as a file. */
 export function saveFile(name, text, type = "application/json") {

@@ -13,18 +13,16 @@ import { buildCommandLine, EXAMPLE_FLOW } from "../format/flow-text.js";
 import { Graph } from "../graph/graph.js";
 import { navigate, useRoute } from "../hooks/navigation.js";
 import { shortenId, workflowAddress } from "../state/address.js";
+import { textDraft } from "../state/drafts.js";
 import { storedFlowsAddress } from "../state/stored-flows.js";
 import { StoredFlowForm } from "../views/stored-flow-form.js";
 import { StoredFlows } from "../views/stored-flows.js";
 
 const CHECK_DELAY_MS = 300; // after the last key
 
-/** The form outlives the page, so that a visit to another page loses nothing. */
-const draft = { text: "", file: "", input: "", id: "" };
-
 /** Open the start page with a flow in place of the draft; its input and id stay. */
 export function openDraft(text, file) {
-  Object.assign(draft, { text, file });
+  Object.assign(textDraft, { text, file });
   navigate("start");
   dispatchEvent(new Event("lfr:draft"));
 }
@@ -67,17 +65,17 @@ const Tabs = ({ isStored }) => html`<nav class="tabs" aria-label="What to start"
 </nav>`;
 
 function FlowTextForm() {
-  const [form, setForm] = useState({ ...draft });
+  const [form, setForm] = useState({ ...textDraft });
   const [problem, setProblem] = useState(null);
   const [busy, setBusy] = useState(false);
   const check = useCheck(form.text);
   const input = useMemo(() => parseInput(form.input), [form.input]);
   const showDraft = () => {
     setProblem(null);
-    setForm({ ...draft });
+    setForm({ ...textDraft });
   };
   const change = (changes) => {
-    Object.assign(draft, changes);
+    Object.assign(textDraft, changes);
     showDraft();
   };
   useEffect(() => {
@@ -94,7 +92,7 @@ function FlowTextForm() {
     setProblem(null);
     try {
       const { workflow } = await sendJson("POST", "/workflows/start", buildBody(form, input.value));
-      draft.id = "";
+      textDraft.id = "";
       navigate(workflowAddress(workflow));
     } catch (error) {
       setProblem(error);

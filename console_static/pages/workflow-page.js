@@ -12,6 +12,7 @@ import { useKeys } from "../hooks/keys.js";
 import { navigate, useRoute } from "../hooks/navigation.js";
 import { useWorkflow } from "../hooks/use-workflow.js";
 import { buildAddress, shortenId, workflowAddress } from "../state/address.js";
+import { flowAddress } from "../state/flow-runs.js";
 import { formatReference, storedFlowAddress } from "../state/stored-flows.js";
 import { findStep } from "../state/workflow.js";
 import { Timeline } from "../timeline/timeline.js";
@@ -148,6 +149,7 @@ function Header({ workflow, now, refresh }) {
         ${
           reference && html`<span>stored flow <a href=${storedFlowAddress(reference)}>${reference}</a></span>`
         }
+        ${name && html`<span><a href=${flowAddress(name)}>all runs of ${name}</a></span>`}
         <span>started <${Ago} at=${started} now=${now} /></span>
         <span>${ended ? "took" : "for"} <${Duration} start=${started} end=${ended} now=${now} /></span>
         ${deadline && !ended && html`<span>deadline <${Clock} at=${deadline} now=${now} /></span>`}

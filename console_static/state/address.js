@@ -11,11 +11,12 @@ const PAGES = new Map([
   ["events", "events"],
   ["system", "system"],
   ["docs", "docs"],
+  ["compare", "compare"],
 ]);
 
 /**
- * Parse an address, its path below that of the console: `page` ("nothing": unknown), `id` of a workflow or
- * empty, and the query as `params`.
+ * Parse an address, its path below that of the console: `page` ("nothing": unknown), `id` of a workflow,
+ * name of a flow, or empty, and the query as `params`.
  */
 export function parseAddress(path, search) {
   const params = Object.fromEntries(new URLSearchParams(search));
@@ -23,6 +24,7 @@ export function parseAddress(path, search) {
     const id = decode(path.slice("workflows/".length));
     return ID.test(id) ? { page: "workflow", id, params } : { page: "nothing", id: "", params };
   }
+  if (path.startsWith("flows/")) return { page: "flow", id: decode(path.slice("flows/".length)), params };
   return { page: PAGES.get(path) ?? "nothing", id: "", params };
 }
 

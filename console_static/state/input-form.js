@@ -103,6 +103,24 @@ export function readContent(field, contents) {
   return isMissing ? field.initial : content;
 }
 
+/**
+ * Return the contents, by name, with which the fields make this input again. What no field has is omitted.
+ *
+ * @param {any[]} fields
+ * @param {any} input
+ */
+export function fillContents(fields, input) {
+  if (fields[0] === WHOLE_INPUT) return new Map([[WHOLE_INPUT.name, formatJson(input)]]);
+  const given = fields.filter(({ name }) => Object.hasOwn(input ?? {}, name));
+  return new Map(given.map((field) => [field.name, formatContent(field, input[field.name])]));
+}
+
+function formatContent(field, value) {
+  if (field.kind === "check") return value === true;
+  if (field.kind === "text") return String(value);
+  return field.kind === "json" ? formatJson(value) : formatLine(value);
+}
+
 const findOption = (field, content) => field.options.find((option) => option.content === content);
 
 /**

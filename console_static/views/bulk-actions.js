@@ -13,6 +13,7 @@ import { Confirm, Dialog, ProblemMessage, ReasonField } from "../components/dial
 import { WORKFLOW_STATES } from "../format/state-labels.js";
 import { useAccess } from "../state/access.js";
 import { shortenId } from "../state/address.js";
+import { compareAddress } from "../state/flow-runs.js";
 
 export function BulkActions({ ids, onDone, onClear }) {
   const may = useAccess();
@@ -31,6 +32,7 @@ export function BulkActions({ ids, onDone, onClear }) {
         ([word, { label }]) => html`<button key=${word} onClick=${() => setAction(word)}>${label}</button>`,
       )}
     <button onClick=${archive}>Download archives</button>
+    ${ids.length === 2 && html`<a class="button" href=${compareAddress(ids[0], ids[1])}>Compare</a>`}
     <button class="quiet" onClick=${onClear}>Choose none</button>
     ${
       action &&

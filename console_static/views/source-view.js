@@ -5,7 +5,6 @@ import { downloadSource } from "../client/actions.js";
 import { apiPath, getText } from "../client/api.js";
 import { ProblemMessage } from "../components/dialog.js";
 import { CopyButton } from "../components/transfer.js";
-import { openDraft } from "../pages/start-page.js";
 
 const MAX_NUMBERED_LINES = 5000; // more would make the page slow
 
@@ -22,7 +21,6 @@ export function SourceView({ workflow }) {
     <p class="tools">
       <${CopyButton} text=${text} label="Copy" />
       <button class="quiet" onClick=${() => downloadSource(workflow.id, workflow.name)}>Download</button>
-      <button class="quiet" onClick=${() => openDraft(text, "")}>Start it again</button>
     </p>
     <${NumberedText} text=${text} />
   </div>`;

@@ -10,13 +10,12 @@ import { buildStoredCommandLine } from "../format/flow-text.js";
 import { formatClock } from "../format/times.js";
 import { navigate } from "../hooks/navigation.js";
 import { workflowAddress } from "../state/address.js";
+import { keepStoredDraft, readStoredDraft } from "../state/drafts.js";
+import { flowAddress } from "../state/flow-runs.js";
 import { buildInput, formatLine, listFields, placeErrors, readContent } from "../state/input-form.js";
 import { formatReference, storedFlowAddress, storedFlowsAddress } from "../state/stored-flows.js";
 
 const NO_ERRORS = { errors: new Map(), idError: "", problem: null };
-
-/** What somebody has typed, by the name of the flow. It outlives the page, as the draft of a text does. */
-const drafts = new Map();
 
 /** The form of a stored flow, `NAME` or `NAME@VERSION`. `onEdit(text)` opens its text in the editor. */
 export function StoredFlowForm({ reference, onEdit }) {
@@ -40,7 +39,7 @@ export function StoredFlowForm({ reference, onEdit }) {
 
 function Form({ flow, onEdit }) {
   const may = useAccess();
-  const [draft, setDraft] = useState(drafts.get(flow.name) ?? { contents: new Map(), id: "" });
+  const [draft, setDraft] = useState(readStoredDraft(flow.name));
   const [refusal, setRefusal] = useState(NO_ERRORS);
   const [busy, setBusy] = useState(false);
   const form = useRef(null);
@@ -61,7 +60,7 @@ function Form({ flow, onEdit }) {
     setRefusal(newRefusal);
   }
   function change(newDraft) {
-    drafts.set(flow.name, newDraft);
+    keepStoredDraft(flow.name, newDraft);
     setDraft(newDraft);
   }
   function changeField(name, content) {
@@ -82,7 +81,7 @@ function Form({ flow, onEdit }) {
     try {
       const body = { flow: reference, ...(input !== undefined && { input }), ...(id && { id }) };
       const { workflow } = await sendJson("POST", "/workflows/start", body);
-      drafts.set(flow.name, { ...draft, id: "" });
+      keepStoredDraft(flow.name, { ...draft, id: "" });
       navigate(workflowAddress(workflow));
     } catch (error) {
       refuse(placeErrors(error, fields, id));
@@ -96,6 +95,7 @@ function Form({ flow, onEdit }) {
       <h2>${flow.name}</h2>
       <div class="buttons">
         <${VersionChoice} flow=${flow} />
+        <a class="button" href=${flowAddress(flow.name)}>Runs and versions</a>
         <button onClick=${() => onEdit(flow.text)}>Edit a copy</button>
       </div>
     </div>

@@ -8,6 +8,7 @@ import { navigate } from "../hooks/navigation.js";
 import { useAccess } from "../state/access.js";
 import { shortenId } from "../state/address.js";
 import { useInstallation } from "../state/installation.js";
+import { StartAgain } from "./start-again.js";
 
 export function WorkflowActions({ workflow, refresh }) {
   const may = useAccess();
@@ -41,6 +42,7 @@ export function WorkflowActions({ workflow, refresh }) {
         onClick=${() => setOpenAction(action)}
       />`,
       )}
+    ${may("operate") && !workflow.parent && html`<${StartAgain} workflow=${workflow} />`}
     <${ActionButton}
       label="Download archive"
       title="Download the workflow as one JSON document, which you can restore"

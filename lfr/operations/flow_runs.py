@@ -21,6 +21,7 @@ from lfr.states import WorkflowState
 from lfr.store.queues.pauses import read_pauses
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.workflows.flow_cache import FlowCache
+from lfr.store.workflows.flow_versions import load_version
 from lfr.store.workflows.history import History, read_history
 from lfr.store.workflows.load import Record
 from lfr.values.times import parse_timestamp
@@ -47,11 +48,13 @@ def describe_runs(
 ) -> dict[str, Any]:
     """Describe up to `count` runs of the flow with this name behind the cursor `after` (None: the newest).
 
-    Keys: name; next, the cursor of earlier runs, or None; runs, the newest first, each with the keys of
-    `summarize`, `seconds` from start to end (None: it has not ended) and `steps`, for each element of the
-    outer `steps` index, state, and seconds of that step (None: this run has no such step, or too long a
-    history); steps, in the order of the newest run's flow, then those of others: title, seconds, the median
-    of those that are DONE (None: none is); `statistics` of these runs, as `describe_durations` returns it.
+    Keys: name; version, the latest of the stored flow (None: none is stored); next, the cursor of earlier
+    runs, or None; runs, the newest first, each with the keys of `summarize`, `seconds` from start to end
+    (None: it has not ended) and `steps`, for each element of the outer `steps` index, state, and seconds of
+    that step (None: this run has no such step, or too long a history); steps, in the order of the newest
+    run's flow, then those of others: title, seconds, the median of those that are DONE (None: none is);
+    `statistics` of these runs, as `describe_durations` returns it.
+
     Raises BadInput for a count below 1 or above 100, and for a bad cursor.
     """
     if not 1 <= count <= MAX_RUNS:
@@ -62,10 +65,12 @@ def describe_runs(
         selection = select_workflows(connection, WorkflowFilter(flow=flow_name), position, count=count)
         steps_by_run = [_load_steps(connection, flows, record) for record in selection.records]
         pauses = read_pauses(connection)
+        stored = load_version(connection, flow_name, None)
     order = list(dict.fromkeys(key for steps in steps_by_run for key in steps))[:MAX_STEPS]
     summaries = [summarize(record, pauses) for record in selection.records]
     return {
         "name": flow_name,
+        "version": None if stored is None else stored.number,
         "next": format_cursor(selection.next),
         "runs": [
             {**summary, "seconds": seconds_of(summary), "steps": [steps.get(key) for key in order]}

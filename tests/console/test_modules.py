@@ -13,8 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TESTS = sorted((Path(__file__).parent / "modules").glob("*.test.mjs"))
-BROWSER_ONLY = {"format/state-labels.js", "graph/layout-worker.js"}
-"""Labels without logic, and a module that acts when it is loaded: the tests of pages cover these."""
+BROWSER_ONLY = {"graph/layout-worker.js"}
+"""A module that acts when it is loaded: the tests of pages cover it."""
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,8 @@ def test_pages_of_runs(store: Store) -> None:
     rest = describe_runs(store, "order", count=2, after=page["next"])
     assert [each["id"] for each in (*page["runs"], *rest["runs"])] == ids[::-1]
     assert rest["next"] is None
-    assert describe_runs(store, "nobody")["statistics"]["success"] is None
+    nobody = describe_runs(store, "nobody")
+    assert (nobody["version"], nobody["statistics"]["success"]) == (None, None)
     with pytest.raises(BadInput, match="from 1 to 100"):
         describe_runs(store, "order", count=101)
 
@@ -96,6 +97,7 @@ def test_two_runs_of_two_versions(store: Store) -> None:
         ("send", True, False),
     ]
     assert (comparison["first"]["version"], comparison["second"]["version"]) == (1, 2)
+    assert describe_runs(store, "order")["version"] == 2
 
 
 def test_large_values_are_cut(store: Store) -> None:

@@ -11,6 +11,7 @@ from lfr.web.large_responses import comparing
 from lfr.web.route import Parameter, get
 from lfr.web.routes.schemas import (
     INTEGER,
+    NULLABLE_INTEGER,
     NULLABLE_NUMBER,
     NULLABLE_TEXT,
     STATE,
@@ -105,6 +106,7 @@ ROUTES: Final = (
             object_schema(
                 {
                     "name": TEXT,
+                    "version": NULLABLE_INTEGER,
                     "next": NULLABLE_TEXT,
                     "runs": array(_RUN),
                     "steps": array(object_schema({"title": TEXT, "seconds": NULLABLE_NUMBER})),
