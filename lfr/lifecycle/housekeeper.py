@@ -15,6 +15,7 @@ from typing import Final
 from lfr.lifecycle.retention import Retention, retention_rules
 from lfr.lifecycle.search_indexer import SearchIndexer
 from lfr.store import keys
+from lfr.store.hold import hold_key, release_key
 from lfr.store.processes import read_heartbeats
 from lfr.store.queues.claims import release_lapsed
 from lfr.store.queues.move import route_strays, sort_queues
@@ -81,7 +82,7 @@ class Housekeeper:
         now = time.monotonic()
         if now >= self._due_at:
             self._due_at = now + _EVERY_SECONDS
-            self._is_holder = self._hold(connection)
+            self._is_holder = hold_key(connection, keys.HOUSEKEEPER, self._name, _HOLD_MS)
             if self._is_holder:
                 self._keep_house(connection, now)
         if self._retention is not None and self._is_holder:
@@ -99,19 +100,8 @@ class Housekeeper:
             self._tidy(connection)
 
     def release(self, connection: Connection) -> None:
-        """Let another lifecycle take over at once. (GET, DEL)"""
-        if connection.call("GET", keys.HOUSEKEEPER) == self._name.encode():
-            connection.call("DEL", keys.HOUSEKEEPER)
-
-    def _hold(self, connection: Connection) -> bool:
-        """Take or renew the key; return whether this process holds it. (SET NX PX, GET, PEXPIRE)"""
-        _, holder = connection.execute(
-            [("SET", keys.HOUSEKEEPER, self._name, "NX", "PX", _HOLD_MS), ("GET", keys.HOUSEKEEPER)]
-        )
-        if holder != self._name.encode():
-            return False
-        connection.call("PEXPIRE", keys.HOUSEKEEPER, _HOLD_MS)
-        return True
+        """Let another lifecycle take over at once."""
+        release_key(connection, keys.HOUSEKEEPER, self._name)
 
     def _tidy(self, connection: Connection) -> None:
         if lapsed := release_lapsed(connection):
