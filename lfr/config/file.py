@@ -24,9 +24,10 @@ def read_settings_file(file: str, types: Mapping[str, type]) -> Iterator[tuple[s
     """Yield each setting in the file: name, with dots between the levels; value; place, as `FILE:LINE`.
 
     `types` maps the names of the settings to their types, as `settings.Setting` has them. A list may also be
-    a single text. In texts by name, dots join the names of inner mappings. A key without a value counts as
-    not set. Values are not checked (`check_setting`), only their shape. Raises BadSettings for a file that
-    cannot be read, is not YAML, or has an unknown or repeated key or a value of another shape.
+    a single text. In texts by name, dots join the names of inner mappings, and commas the items of a list. A
+    key without a value counts as not set. Values are not checked (`check_setting`), only their shape. Raises
+    BadSettings for a file that cannot be read, is not YAML, or has an unknown or repeated key or a value of
+    another shape.
     """
     try:
         root = yaml.compose(Path(file).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
@@ -92,6 +93,9 @@ def _texts_by_name(file: str, setting: str, root: yaml.Node) -> dict[str, str]:
                 mappings.append((value, f"{name}.", depth + 1))
             elif name in texts:
                 raise BadSettings(f"{setting}.{name} occurs twice", place=_place(file, key))
+            elif isinstance(value, yaml.SequenceNode):
+                items = [_text(file, f"each of {setting}.{name}", item) for item in value.value]
+                texts[name] = ", ".join(items)
             elif not _is_null(value):
                 texts[name] = _text(file, f"{setting}.{name}", value)
     return texts

@@ -73,6 +73,8 @@ def _format_value(setting: Setting, value: Value) -> str:
 
 def _masked_value(setting: Setting, loaded: LoadedSettings) -> Value:
     value: Value = getattr(loaded.settings, setting.attribute)
+    if setting.secret and isinstance(value, Mapping):
+        return dict.fromkeys(value, _MASK)
     if setting.attribute == "redis_url" and value:
         return parse_redis_url(str(value), loaded.origins["redis_url"]).masked_text
     if isinstance(value, Mapping):

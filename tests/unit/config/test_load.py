@@ -315,7 +315,7 @@ def test_texts_by_name_are_mappings_in_the_file(layers: Layers) -> None:
     ("text", "line", "message"),
     [
         ("request:\n  urls: http://a", 2, "request.urls must be a mapping of names to texts"),
-        ("request:\n  urls:\n    a: [b]", 3, "request.urls.a must have a single value"),
+        ("request:\n  urls:\n    a: [b, [c]]", 3, "each of request.urls.a must have a single value"),
         ("request:\n  urls:\n    a: b\n    a: c", 4, "a occurs twice"),
         ("request:\n  urls:\n    a.b: c\n    a:\n      b: d", 5, "request.urls.a.b occurs twice"),
         ("request:\n  urls: &u\n    a: *u", 2, "request.urls must be a mapping of names to texts"),
