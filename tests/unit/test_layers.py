@@ -13,7 +13,7 @@ ROOT = Path(lfr.__file__).parent
 LAYERS = (
     {"actor", "errors", "item_ids", "states"},
     {"values"},
-    {"guard", "step_options", "flow_inputs", "labels", "schedules"},
+    {"guard", "step_options", "flow_inputs", "labels", "notices", "schedules"},
     {"flow", "config.settings"},
     {"events", "tasks"},
     {"language"},
@@ -22,7 +22,7 @@ LAYERS = (
     {"operations"},
     {"host", "outbound", "base_uri", "config"},
     {"runtime"},
-    {"worker", "lifecycle"},
+    {"worker", "lifecycle", "notifier"},
     {"roles", "web", "client", "local"},
     {"cli"},
     {"__init__", "__main__"},
