@@ -172,6 +172,9 @@ _BOUNDS: Final[Mapping[str, Check]] = {
     "api.require_token": Check("always or remote", {"always": "always", "remote": "remote"}.get),
     "api.body": _SIZE,
     "api.hosts": _HOST_NAMES,
+    "notify.mail_tls": one_of("starttls", "tls", "none"),
+    "notify.alive_every": duration(1, 86_400),
+    "notify.give_up": _PERIOD,
 }
 """The checks of single settings, by name."""
 

@@ -16,7 +16,8 @@ Value: TypeAlias = str | int | float | tuple[str, ...] | Mapping[str, str]
 
 _REQUEST_ROLES = ("request", "worker")
 _API_ROLES = ("api", "console")
-"""The roles that need the tokens of requests, and those of the API."""
+_NOTIFY_ROLES = ("notify",)
+"""The roles that need the tokens of requests, those of the API, and the secrets of notices."""
 
 
 def _setting(
@@ -254,6 +255,53 @@ class Settings:
         60.0, "s3.timeout", "total time that writing or reading an object may take"
     )
     api_body: int = _setting(10_000_000, "api.body", "maximum size in bytes of a request to the API")
+    notify_rules: Mapping[str, str] = _setting(
+        {}, "notify.rules", "what gives a notice, and to whom, by the name of the rule (docs/notices.md)"
+    )
+    notify_webhooks: Mapping[str, str] = _setting(
+        {},
+        "notify.webhooks",
+        "URLs to which notices are posted, by the names that rules use",
+        secret=True,
+        roles=_NOTIFY_ROLES,
+    )
+    notify_signing_keys: Mapping[str, str] = _setting(
+        {},
+        "notify.signing_keys",
+        "keys that sign what is posted, by the name of the webhook: whsec_ and base64",
+        secret=True,
+        roles=_NOTIFY_ROLES,
+    )
+    notify_allow: tuple[str, ...] = _setting(
+        (),
+        "notify.allow",
+        "addresses and networks to which the host names of webhooks may lead, if not public",
+    )
+    notify_commands: Mapping[str, str] = _setting(
+        {}, "notify.commands", "command lines that notices may run, by the names that rules use"
+    )
+    notify_mail_server: str = _setting("", "notify.mail_server", "HOST or HOST:PORT that takes mail by SMTP")
+    notify_mail_tls: str = _setting(
+        "starttls", "notify.mail_tls", "starttls (port 587), tls (port 465), or none (port 25)"
+    )
+    notify_mail_from: str = _setting("", "notify.mail_from", "the address from which notices come")
+    notify_mail_username: str = _setting(
+        "", "notify.mail_username", "user name for the mail server, if it requires one"
+    )
+    notify_mail_password: str = _setting(
+        "", "notify.mail_password", "password for the mail server", secret=True, roles=_NOTIFY_ROLES
+    )
+    notify_give_up_seconds: float = _setting(
+        86_400.0, "notify.give_up", "time after which a notice that cannot be delivered is dropped"
+    )
+    notify_alive_url: str = _setting(
+        "",
+        "notify.alive_url",
+        "URL that the role notify gets while all is well: a dead man's switch",
+        secret=True,
+        roles=_NOTIFY_ROLES,
+    )
+    notify_alive_every_seconds: float = _setting(60.0, "notify.alive_every", "how often it gets that URL")
     up_data: str = _setting(
         "",
         "up.data",

@@ -7,6 +7,7 @@ from typing import Any
 
 from lfr.operations.status import load_status
 from lfr.store import keys
+from lfr.store.notices import read_recipients
 from lfr.store.redis.connection import Store, read_time_ms
 from lfr.store.schedules import read_oldest_due_ms
 from lfr.store.statistics import count_held_starts
@@ -21,6 +22,9 @@ class Metrics:
     late_seconds   how long the schedule that is to be decided first has waited; 0: none is due
     held_starts    how many attempts pauses hold back
     flow_totals    by flow, or `other`: how many workflows have started, finished, failed, were terminated
+    notice_totals  by rule of notices, or `other`: how many were sent, counted only, tried in vain, given up,
+                   dropped
+    queued_notices by recipient: how many notices wait for it
     task_totals    by task, or `other`: how many attempts have ended, failed, were retried, and how many
                    took how long, see `lfr.store.totals`
     """
@@ -30,6 +34,8 @@ class Metrics:
     held_starts: int
     flow_totals: dict[str, dict[str, int]]
     task_totals: dict[str, dict[str, int]]
+    notice_totals: dict[str, dict[str, int]]
+    queued_notices: dict[str, int]
 
 
 def load_metrics(store: Store) -> Metrics:
@@ -43,4 +49,6 @@ def load_metrics(store: Store) -> Metrics:
             held_starts=count_held_starts(connection),
             flow_totals=load_totals(connection, keys.FLOW_TOTALS),
             task_totals=load_totals(connection, keys.TASK_TOTALS),
+            notice_totals=load_totals(connection, keys.NOTICE_TOTALS),
+            queued_notices={name: state.queued for name, state in read_recipients(connection).items()},
         )

@@ -11,6 +11,7 @@ from lfr.operations.status_problems import find_problems
 from lfr.operations.workers import explain_absence
 from lfr.states import WorkflowState
 from lfr.store import keys
+from lfr.store.notices import RecipientState, read_recipients
 from lfr.store.processes import Heartbeat
 from lfr.store.queues.backlog import GroupState, StreamState, WaitingTasks, read_streams, read_unclaimed
 from lfr.store.queues.pauses import read_pauses
@@ -56,6 +57,8 @@ def load_status(store: Store) -> dict[str, Any]:
     latches       how many there are
     workflows     how many there are in each state
     schedules     count; due, how many are neither paused nor over; problems, what is wrong, by name
+    notices       queued, how many notices wait; failing, each recipient that takes none: recipient, queued,
+                  since (when the first try was in vain), reason
     pauses        up to 100 pauses, each as `describe_pause` describes it; paused, how many there are
     problems      what is wrong, and what to do about it: texts
 
@@ -71,6 +74,7 @@ def load_status(store: Store) -> dict[str, Any]:
         unclaimed = read_unclaimed(connection)
         schedules = {**count_schedules(connection), "problems": load_problems(connection)}
         pauses = list(read_pauses(connection))
+        recipients = read_recipients(connection)
     status: dict[str, Any] = {
         "redis": {**statistics.server, "warnings": list(_warnings(store, statistics.server))},
         "roles": [_describe_process(heartbeat) for heartbeat in workforce.heartbeats],
@@ -84,6 +88,7 @@ def load_status(store: Store) -> dict[str, Any]:
         "latches": statistics.latches,
         "schedules": schedules,
         "workflows": {state.value: statistics.workflows[state] for state in WorkflowState},
+        "notices": _describe_notices(recipients),
         "paused": len(pauses),
         "pauses": [describe_pause(pause) for pause in pauses[:_MAX_PAUSES]],
     }
@@ -185,6 +190,22 @@ def _describe_silence(store: Store, silent_seconds: float | None) -> dict[str, A
     return {
         "silent": None if silent_seconds is None else round(silent_seconds, 1),
         "forgotten": None if forgotten is None else round(forgotten, 1),
+    }
+
+
+def _describe_notices(recipients: Mapping[str, RecipientState]) -> dict[str, Any]:
+    return {
+        "queued": sum(state.queued for state in recipients.values()),
+        "failing": [
+            {
+                "recipient": name,
+                "queued": state.queued,
+                "since": events.timestamp(state.since_ms / 1000),
+                "reason": state.reason,
+            }
+            for name, state in recipients.items()
+            if state.failures and state.queued
+        ],
     }
 
 

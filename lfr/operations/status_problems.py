@@ -15,6 +15,7 @@ _ROLES_OF_GROUPS: Final = {
     "lifecycle": "lifecycle",
     "wait": "wait",
     "starting": "simulate",
+    "notify": "notify",
     "__receipt__": "receipts",
 }
 """The roles that read the bus, by their group."""
@@ -54,6 +55,7 @@ def find_problems(status: Mapping[str, Any]) -> Iterator[str]:
             yield from _find_problems_of_foreign(group)
     yield from _find_unclaimed(status)
     yield from _find_problems_of_schedules(status["schedules"]["problems"])
+    yield from _find_problems_of_notices(status["notices"], roles)
 
 
 def _find_problems_of_workers(group: Mapping[str, Any]) -> Iterator[str]:
@@ -120,6 +122,17 @@ def _find_problems_of_schedules(problems: Mapping[str, str]) -> Iterator[str]:
         yield f"the schedule {name} {verb}: {reason} ({cure})"
     if len(problems) > _MAX_SCHEDULES:
         yield f"{len(problems) - _MAX_SCHEDULES} more schedules have problems (lfr schedule list)"
+
+
+def _find_problems_of_notices(notices: Mapping[str, Any], roles: set[str]) -> Iterator[str]:
+    if notices["queued"] and "notify" not in roles:
+        queued = notices["queued"]
+        yield f"{_count(queued, 'notice')} {_verb(queued)}, but no notify role runs (lfr notify)"
+    for each in notices["failing"]:
+        yield (
+            f"{each['recipient']} takes no notices since {each['since'][:19]}Z: {each['reason']}: "
+            f"{_count(each['queued'], 'notice')} {_verb(each['queued'])} (lfr notify list)"
+        )
 
 
 def _find_unclaimed(status: Mapping[str, Any]) -> Iterator[str]:

@@ -22,12 +22,14 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role. `module` has `run(store, context, **options) -> exit code`, with options named after flags."""
+    """A role. `module` has `run(store, context, **options) -> exit code`, with options named after flags.
+    `has_command`: its command does more than run it, and has a module of its own."""
 
     name: str
     module: str
     help: str
     options: tuple[Option, ...] = ()
+    has_command: bool = False
 
 
 def _read_megabytes(text: str) -> float | None:
@@ -65,6 +67,12 @@ ROLES = (
             Option("--to", TEXT, None, "FILE", "append to FILE instead of stdout; - is stdout"),
             Option("--rotate", _MEGABYTES, 100.0, "MB", "size after which FILE becomes FILE.1; 0: never"),
         ),
+    ),
+    Role(
+        "notify",
+        "lfr.roles.notify",
+        "sends notices of failures and other troubles: by webhook, mail or command",
+        has_command=True,
     ),
     Role(
         "api",

@@ -23,7 +23,7 @@ _OWN_WITH_A_PREFIX: Final = re.compile(
         | workflows:(?:all|dead|run|ends|receipts|claims|pauses|pointers|un\w+|foreign|housekeeper)
         | workflows:(?:indexed|listed|served|stream|flows|searchable|tokens) | workflows:calls:.*
         | workflows:(?:process|processes|claims|group|receipts|stale|state|tasks|unclaimed|flow|label)(?::.*)?
-        | workflows:totals:(?:flows|tasks)
+        | workflows:totals:(?:flows|tasks|notices) | workflows:notices(?::.*)?
         | littleflow:config:env-prefix
         | flow:(?:text:[0-9a-f]{32} | [0-9a-f]{64})
         | flows:(?:refs|names) | flows:schedules(?::due|:problems)?
@@ -128,6 +128,36 @@ TASK_TOTALS = "workflows:totals:tasks"
 """HASH: `WHAT TASK` -> how many attempts of this task have ended, failed or were retried, and how long they
 took, see `lfr.store.totals`."""
 
+NOTICE_TOTALS = "workflows:totals:notices"
+"""HASH: `WHAT RULE` -> how many notices of this rule were sent, counted only, tried in vain, given up or
+dropped, see `lfr.store.totals`."""
+
+NOTICES = "workflows:notices"
+"""HASH: `RECIPIENT ID` -> a notice that is to be delivered, as JSON, see `lfr.store.notices`."""
+
+NOTICE_RECIPIENTS = "workflows:notices:recipients"
+"""HASH: a recipient of notices -> how the latest try went, as JSON, see `lfr.store.notices`."""
+
+NOTICE_RULES = "workflows:notices:rules"
+"""HASH: the name of a rule -> what it says, as JSON: as the role notify that started last has it."""
+
+NOTICE_QUIET = "workflows:notices:quiet"
+"""HASH: `RULE TOPIC` -> until when notices of a topic are only counted, and those that were, as JSON."""
+
+NOTICE_CONDITIONS = "workflows:notices:conditions"
+"""HASH: `RULE TRIGGER SUBJECT` -> since when a condition holds of which notice was given, in milliseconds
+since the epoch; below zero: since when it is over. Under `dead-letters`: the id of the last dead letter that
+was looked at."""
+
+NOTICE_ROLES = "workflows:notices:roles"
+"""HASH: a role, or `tasks GROUP` -> when a process of it was alive last, in milliseconds since the epoch."""
+
+NOTICE_WATCHER = "workflows:notices:watcher"
+"""STRING: the process that looks for what only time shows; expires."""
+
+LOST_NOTICES = "workflows:notices:lost"
+"""LIST: the latest notices that were given up, as JSON, the oldest first."""
+
 PROCESSES = "workflows:processes"
 """SET: the ids of the roles' processes; some may have expired."""
 
@@ -199,6 +229,17 @@ def base_url(prefix: str, environ: str, category: str) -> str:
     if not _BASE_URL.fullmatch(key):
         raise ValueError(f"no base URL has the key {key!r}: its names have no colon")
     return f"{prefix}{key}"
+
+
+def notices_due(recipient: str) -> str:
+    """ZSET: the ids of the notices for a recipient, by when each is tried again, in milliseconds since the
+    epoch. 0: at once, a test."""
+    return f"workflows:notices:due:{recipient}"
+
+
+def notice_test(id: str) -> str:
+    """LIST: how a test of a rule went, one JSON for each recipient; expires."""
+    return f"workflows:notices:test:{id}"
 
 
 def queue(group: str) -> str:

@@ -56,7 +56,9 @@ class TotalsWriter:
     """Makes the commands that store totals. Knows which names the hashes have."""
 
     def __init__(self) -> None:
-        self._names: dict[str, set[str]] = {keys.FLOW_TOTALS: set(), keys.TASK_TOTALS: set()}
+        self._names: dict[str, set[str]] = {
+            key: set() for key in (keys.FLOW_TOTALS, keys.TASK_TOTALS, keys.NOTICE_TOTALS)
+        }
 
     def commands(self, connection: Connection, numbers: Mapping[tuple[str, str, str], int]) -> list[Command]:
         """Return the commands that add these numbers. Reads the names in the hashes only if a name is new

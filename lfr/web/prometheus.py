@@ -23,6 +23,14 @@ _TASK_TOTALS: Final = {
     "retried": "Attempts of a task that have failed, with another one to follow.",
 }
 
+_NOTICE_TOTALS: Final = {
+    "sent": "Notices that a recipient has taken.",
+    "counted": "Notices that were only counted, in a quiet time.",
+    "failed": "Tries to deliver a notice that have failed.",
+    "given_up": "Notices that could not be delivered for too long.",
+    "dropped": "Notices that were dropped because too many waited.",
+}
+
 _GROUP_GAUGES: Final = {
     "lag": ("lfr_group_lag", "Entries that a group has not read."),
     "pending": ("lfr_group_pending", "Entries that a group has read and not acknowledged."),
@@ -72,6 +80,7 @@ class _Collector:
         for prefix, label, helps, totals in (
             ("lfr_workflows_", "flow", _WORKFLOW_TOTALS, metrics.flow_totals),
             ("lfr_tasks_", "task", _TASK_TOTALS, metrics.task_totals),
+            ("lfr_notices_", "rule", _NOTICE_TOTALS, metrics.notice_totals),
         ):
             for what, help in helps.items():
                 counter = CounterMetricFamily(prefix + what, help, labels=[label])
@@ -113,6 +122,7 @@ def _gauges(metrics: Metrics) -> Iterator[tuple[str, str, str, Mapping[str, floa
     yield from _schedule_gauges(metrics)
     yield "lfr_pauses", "Pauses that are in force.", "", {"": status["paused"]}
     yield "lfr_held_starts", "Attempts that pauses hold back.", "", {"": metrics.held_starts}
+    yield "lfr_notices_queued", "Notices that wait for a recipient.", "recipient", metrics.queued_notices
     for label, key, gauges, rows in (
         ("group", "name", _GROUP_GAUGES, status["groups"]),
         ("task", "task", _UNCLAIMED_GAUGES, status["unclaimed"]),

@@ -51,6 +51,8 @@ def metrics(server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> d
         stack.enter_context(role("lifecycle", url=url))
         stack.enter_context(role("tasks", str(folder / "images.py"), url=url))
         stack.enter_context(role("api", address, url=url))
+        rules = {"LFR_NOTIFY_RULES": "r.when=failed r.to=command:c", "LFR_NOTIFY_COMMANDS": "c=/bin/true"}
+        stack.enter_context(role("notify", url=url, more=rules))
         for arguments in (
             ("apply", str(folder / "nightly.flow")),
             ("run", str(folder / "good.flow"), "--wait"),
@@ -72,7 +74,8 @@ def metrics(server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> d
                     labels.setdefault(sample.name, set()).update(sample.labels)
             return labels
 
-        eventually(lambda: {"lfr_workflows_failed_total", "lfr_task_seconds_count"} <= read_labels().keys())
+        expected = {"lfr_workflows_failed_total", "lfr_task_seconds_count", "lfr_notices_sent_total"}
+        eventually(lambda: expected <= read_labels().keys())
         return read_labels()
 
 

@@ -31,6 +31,7 @@ SHARED_NAMES = {
     "load": "loads the settings, and loads workflows",
     "local": "local runs of a flow: the algorithm, and the functions for users",
     "pauses": "pauses: the decisions, and their Redis keys",
+    "notices": "notices: the operations, and their Redis keys",
     "parse": "the parsers of flows and of guards",
     "registry": "the waits that are registered in Redis, and the tasks that are registered in a worker",
     "schedules": "schedules: the operations, and their Redis keys",

@@ -88,7 +88,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     folder = Path(arguments.data_folder or settings.up_data or user_data_folder()).expanduser().absolute()
     processes = RoleProcesses({"LOG_LEVEL": settings.log_level})
     servers = {name: _address(arguments, name) for name in _SERVERS if not getattr(arguments, f"no_{name}")}
-    roles = _roles(arguments, servers)
+    roles = _roles(arguments, servers, settings)
     with (
         hold_data_folder(folder),
         running_bundle(folder, roles, processes, port=arguments.port) as bundle,
@@ -111,12 +111,14 @@ def _address(arguments: Namespace, server: str) -> str:
     return address or f"127.0.0.1:{free_port(_SERVERS[server][1])}"
 
 
-def _roles(arguments: Namespace, servers: Mapping[str, str]) -> list[RoleArguments]:
+def _roles(arguments: Namespace, servers: Mapping[str, str], settings: Settings) -> list[RoleArguments]:
     config = ["--config", str(Path(arguments.config).absolute())] if arguments.config else []
     receipts = str(Path(arguments.receipts).absolute()) if arguments.receipts else os.devnull
     roles = [["lifecycle"], ["wait"], ["request"], ["resource"], ["redis"], ["receipts", "--to", receipts]]
     if arguments.simulate:
         roles.append(["simulate"])
+    if settings.notify_rules or settings.notify_alive_url:
+        roles.append(["notify"])
     roles += [[name, address] for name, address in servers.items()]
     return [[*role, *config] for role in roles]
 

@@ -68,7 +68,7 @@ def _check_option_values(words: Sequence[str]) -> None:
 def load_handler(command: Command) -> Handler:
     """Import the module of a command and return the command's handler, its row of `HANDLERS`."""
     for role in ROLES:
-        if role.name == command.name:
+        if role.name == command.name and not role.has_command:
             from lfr.cli.commands.roles import make_handler
 
             return make_handler(role)

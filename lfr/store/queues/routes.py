@@ -31,7 +31,7 @@ from lfr.store.stream.entries import Entry, append_command, flatten_pairs, parse
 from lfr.tasks.catalogue import REQUEST_PREFIX, WAIT_PREFIX
 from lfr.values.json import Json, encode_json
 
-OWN_GROUPS: Final = frozenset({"lifecycle", "wait", "starting", "__receipt__"})
+OWN_GROUPS: Final = frozenset({"lifecycle", "wait", "starting", "notify", "__receipt__"})
 """The groups in which roles of lfr read the bus."""
 
 _LISTENER_CHECK_SECONDS: Final = 5.0
