@@ -55,6 +55,7 @@ from lfr.operations.stored_flows import (
     start_stored_flow,
 )
 from lfr.operations.task_list import list_tasks
+from lfr.operations.task_logs import follow_task_log, read_whole_task_log
 from lfr.operations.waits.list_waits import collect_waits
 from lfr.store.redis.connection import Store, open_store
 from lfr.values.json import ABSENT, Json
@@ -281,6 +282,16 @@ class Client:
         input, output, the actions that are possible, and the facts about its attempts. Raises NotFound and
         BadInput."""
         return inspect_step(self._store, id, index)
+
+    def logs(
+        self, id: str, index: int | None = None, attempt: int | None = None, *, follow: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the lines that the tasks of a workflow have written, as `lfr logs ID --json` prints them: of
+        all, of the step `index`, or of one attempt of it; with `follow` until the workflow has ended. Raises
+        NotFound and BadInput."""
+        read = follow_task_log if follow else read_whole_task_log
+        for lines in read(self._store, id, index=index, attempt=attempt):
+            yield from lines
 
     def why(self, id: str, index: int | None = None) -> dict[str, Any]:
         """Return why a workflow stands, as `lfr why ID --json` prints it: cause, text and cure of the

@@ -37,6 +37,7 @@ TERMINATED_WORKFLOW = "terminated-workflow"
 START_TASK = "start-task"
 END_TASK = "end-task"
 CANCEL_TASK = "cancel-task"
+TASK_LOG = "task-log"
 RECEIPT = "receipt"
 OPERATOR_ACTION = "operator-action"
 
@@ -45,7 +46,7 @@ WORKFLOW_EVENTS = frozenset({START_WORKFLOW, END_WORKFLOW, FAILED_WORKFLOW, TERM
 
 LATCH_ZERO = "countdown-latch-zero"
 
-OWN_KINDS = WORKFLOW_EVENTS | {START_TASK, END_TASK, CANCEL_TASK, RECEIPT, OPERATOR_ACTION}
+OWN_KINDS = WORKFLOW_EVENTS | {START_TASK, END_TASK, CANCEL_TASK, TASK_LOG, RECEIPT, OPERATOR_ACTION}
 """The kinds that lfr and workers send each other. Workflows can wait for all other kinds."""
 
 _LARGE = 2**16

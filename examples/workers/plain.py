@@ -4,7 +4,7 @@
 
 It does the task `text:count`, which counts the words of a text. It shows everything that a worker must do:
 read start-task events in a group of its own, reclaim the entries of dead workers, and end each task with an
-end-task event, a receipt and XACK.
+end-task event, a receipt and XACK. Its task-log event is what `lfr logs` shows; a worker need not send one.
 """
 
 import json
@@ -72,7 +72,10 @@ def handle(redis, id, flat, deliveries=1):
             answer.update(status="SUCCESS", output=do(event))
         except Exception as error:
             answer.update(status="FAILURE", reason=f"{type(error).__name__}: {error}")
+        attempt = {name: event.get(name) for name in ("workflow", "index", "attempt", "run")}
+        line = f"{GROUP} ends it with {answer['status']}"
         redis.call("MULTI")  # all or nothing: if this worker dies here, another one reclaims the task
+        append(redis, "task-log", **attempt, lines=[line], host=socket.gethostname(), process=os.getpid())
         append(redis, "end-task", **answer)
         append(redis, "receipt", **{"for": id, "action": "processed"})
         redis.call("XACK", STREAM, GROUP, id)

@@ -49,6 +49,7 @@ _ROWS = (
     Command("run", WORKFLOWS, "start a workflow"),
     Command("follow", WORKFLOWS, "follow a workflow to its end"),
     Command("inspect", WORKFLOWS, "show a workflow and each of its steps, or one step whole"),
+    Command("logs", WORKFLOWS, "show what the tasks of a workflow have printed and logged"),
     Command("why", WORKFLOWS, "say why a workflow or a step stands, and what to do"),
     Command("list", WORKFLOWS, "list workflows, newest first"),
     Command("failures", WORKFLOWS, "group failed workflows by flow, step and reason"),

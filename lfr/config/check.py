@@ -146,6 +146,8 @@ _BOUNDS: Final[Mapping[str, Check]] = {
     "redis.replicas_timeout": duration(0.001, 600),
     "redis.replicas_store": one_of("memory", "disk"),
     "log.level": Check(f"one of {', '.join(LOG_LEVELS)}", _read_level),
+    "logs.attempt": whole_number(0, 16 * 2**20),
+    "logs.workflow": whole_number(1024, 256 * 2**20),
     "batch": whole_number(1, 100_000),
     "tasks.deliveries": whole_number(1, 1_000_000),
     "lease": _LEASE,

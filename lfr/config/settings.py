@@ -88,6 +88,16 @@ class Settings:
     log_level: str = _setting(
         "INFO", "log.level", "least level to log: DEBUG, INFO, WARNING or ERROR", variable="LOG_LEVEL"
     )
+    logs_attempt: int = _setting(
+        65_536,
+        "logs.attempt",
+        "how many bytes of what one attempt writes are kept: its first and its last lines; 0: nothing is",
+    )
+    logs_workflow: int = _setting(
+        1_048_576,
+        "logs.workflow",
+        "how many bytes of that are kept for a workflow, and for each item: of more, the latest",
+    )
     batch: int = _setting(500, "batch", "maximum number of events that a role reads in one pass")
     values_large: int = _setting(
         65_536,

@@ -15,6 +15,7 @@ from lfr.step_options import is_for_lifecycles
 from lfr.store import keys
 from lfr.store.stream.cleanup import LoggedReceipt
 from lfr.store.stream.entries import Entry, entry_bytes
+from lfr.task_log import MAX_EVENT_BYTES, TaskLog, parse_task_log
 from lfr.values.pointers import Pointer
 from lfr.values.stream_id import StreamId
 
@@ -32,6 +33,7 @@ class BatchEvents:
     strays     start-tasks that no lifecycle has routed; they are among `foreign`, too
     receipts   receipts on the bus; they are among `foreign`, too
     foreign    events for other groups
+    logs       what tasks have written
     """
 
     results: dict[str, list[tuple[Entry, events.EndTask]]] = field(default_factory=dict)
@@ -41,10 +43,11 @@ class BatchEvents:
     strays: list[Entry] = field(default_factory=list)
     receipts: list[LoggedReceipt] = field(default_factory=list)
     foreign: list[Entry] = field(default_factory=list)
+    logs: list[tuple[Entry, TaskLog]] = field(default_factory=list)
 
     def by_workflow(self) -> list[BatchEvents]:
         """Split it: a batch for the results of each workflow, and one for all notices and malformed events.
-        Leaves out `items` and what is foreign."""
+        Leaves out `items`, `logs` and what is foreign."""
         return [BatchEvents({id: results}) for id, results in self.results.items()] + self._without_results()
 
     def by_event(self) -> list[BatchEvents]:
@@ -166,6 +169,8 @@ def _classify(batch_events: BatchEvents, entry: Entry, values: events.Values | e
     elif kind == events.END_TASK:
         task = events.parse_end_task(values)
         batch_events.results.setdefault(task.workflow, []).append((entry, task))
+    elif kind == events.TASK_LOG:
+        batch_events.logs.append((entry, _parse_task_log(entry, values)))
     elif kind in events.WORKFLOW_EVENTS:
         _classify_workflow_event(batch_events, entry, kind, str(values.get(b"workflow")))
     elif kind == events.OPERATOR_ACTION:
@@ -213,6 +218,17 @@ def _classify_workflow_event(batch_events: BatchEvents, entry: Entry, kind: str,
         batch_events.items.setdefault(item.parent, ItemEvents()).add_end(entry, item)
     else:
         batch_events.notices.append(entry)
+
+
+def _parse_task_log(entry: Entry, values: events.Values) -> TaskLog:
+    """Parse a task-log event. In place of lines that are too large, and so not decoded, it says so. Raises
+    Malformed."""
+    at_ms = StreamId.parse(entry.id).ms
+    size = len(entry.fields.get(b"lines", b""))
+    if size <= MAX_EVENT_BYTES:
+        return parse_task_log(values, at_ms)
+    text = f"{size} bytes of lines are left out: one task-log event may have {MAX_EVENT_BYTES}"
+    return parse_task_log({**values, b"lines": [[at_ms, "lfr", text]]}, at_ms)
 
 
 def _failure_of(task: events.EndTask, reason: str) -> events.EndTask:

@@ -33,6 +33,7 @@ from lfr.lifecycle.housekeeper import Housekeeper
 from lfr.lifecycle.items import ItemsProcessor
 from lfr.lifecycle.large_outputs import LargeOutputs
 from lfr.lifecycle.latch_order import LatchOrder, in_order, uses_latches
+from lfr.lifecycle.task_logs import TaskLogWriter
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
 from lfr.store import keys
@@ -97,6 +98,7 @@ class Lifecycle(Consumer):
         self._foreign_tasks: dict[str, int] = {}  # when each was noted last, in minutes since the epoch
         self._check_timers_at = 0.0
         self._looks = LookBudget(_MAX_LOOKS)
+        self._task_logs = TaskLogWriter(store.settings, self.ids, self._route_cache)
 
     def on_pass(self, connection: Connection) -> float:
         """Keep house, and shorten a history that is too long; fire due deadlines and delayed starts, and
@@ -152,6 +154,7 @@ class Lifecycle(Consumer):
         if batch_events.receipts:
             self.send_later([queue_command(batch_events.receipts)])
         self.settle_later(batch_events.foreign)
+        self._task_logs.process(connection, batch_events.logs)  # before the ends of these tasks
         if batch_events.results or batch_events.notices or batch_events.malformed:
             self._process(connection, batch_events)
         for id, item_events in batch_events.items.items():

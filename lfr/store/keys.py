@@ -349,8 +349,13 @@ def history(workflow: str) -> str:
     return f"{workflow}:history"
 
 
+def task_log(workflow: str) -> str:
+    """HASH: what the tasks of a workflow have written, see `lfr.store.workflows.task_logs`."""
+    return f"{workflow}:task-log"
+
+
 OWN_SUFFIX: Final = re.compile(
-    r":(?:steps|outputs|large|facts|removed|history|items:\d+|progress:\d+|output:\d+|latched"
+    r":(?:steps|outputs|large|facts|removed|history|task-log|items:\d+|progress:\d+|output:\d+|latched"
     r"|(?:start|wait):\d+\.\d+(?:\.[0-9a-f]+)?)"
 )
 """A pattern for what follows the id of a workflow or an item in its keys; the key of a record is the id."""
@@ -364,7 +369,7 @@ def whole_data(workflow: str) -> tuple[str, ...]:
     """Return the keys of a workflow that describe it as a whole: all but those of single steps."""
     histories = facts(workflow), removed_history(workflow), history(workflow)
     data = steps(workflow), outputs(workflow), *histories
-    return workflow, *data, counted_attempts(workflow), large_values(workflow)
+    return workflow, *data, counted_attempts(workflow), large_values(workflow), task_log(workflow)
 
 
 def task_progress(workflow: str, index: int) -> str:

@@ -433,4 +433,4 @@ class TaskExecutor(Consumer):
 
     def _commands(self, task: events.StartTask, completion: Completion) -> list[Command]:
         at = events.timestamp(time.time())
-        return [*completion_commands(completion, at), *self._end_commands(task)]
+        return [*self._end_commands(task), *completion_commands(completion, at)]

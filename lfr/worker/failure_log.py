@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from traceback import format_exception
 from types import TracebackType
 from typing import Final
 
@@ -25,6 +26,14 @@ def log_failure(task: events.StartTask, error: BaseException) -> None:
             exc_info=(type(error), error, _without_own_frames(error.__traceback__)),
             extra=log_fields(task.workflow, task.index),
         )
+
+
+def format_traceback(error: BaseException) -> str:
+    """Return the traceback of what a task has raised, from the task's first frame on; empty if the exception
+    cannot be formatted."""
+    with suppress(BaseException):
+        return "".join(format_exception(type(error), error, _without_own_frames(error.__traceback__)))
+    return ""
 
 
 def _without_own_frames(traceback: TracebackType | None) -> TracebackType | None:

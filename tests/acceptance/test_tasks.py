@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -64,6 +65,13 @@ def near(input, *, context: Context):
 @task("breaks")
 def breaks(input):
     raise ValueError("no such picture")
+
+@task("talks")
+def talks(input, *, context: Context):
+    print(f"it is delivery {context.delivery} \\x1b]0;title\\x07")
+    if context.delivery == 1:
+        time.sleep(1000)
+    raise ValueError("it \\x1b[2J broke")
 """
 
 
@@ -138,6 +146,29 @@ def test_a_task_of_a_killed_worker_goes_to_another(redis_url: str, client: Clien
         eventually(lambda: len(lines(file, "began")) == 2)
         (file.parent / "go").touch()
         assert client.wait(id, STALL_SECONDS)["output"] == {"done": True}
+
+
+def test_what_a_killed_worker_has_written_stays(redis_url: str, client: Client, file: Path) -> None:
+    """Beside what the next one writes; no line controls the terminal."""
+    with role("tasks", str(file), "--processes", "1", url=redis_url, more=QUICK):
+        id = client.run("talks")
+
+        def logs(*options: str) -> list[str]:
+            return lfr("logs", id, *options, url=redis_url).stdout.splitlines()
+
+        [first] = eventually(logs)
+        assert first.endswith(r"1 talks #1  stdout     it is delivery 1 \x1b]0;title\x07")
+        [evidence] = client.inspect_step(id, 1)["evidence"]
+        os.kill(evidence["process"], signal.SIGKILL)
+        followed = logs("--follow")
+        assert client.wait(id, STALL_SECONDS)["state"] == "FAILED"
+    assert followed[0] == first
+    assert followed[1].endswith("#1  lfr        handed out again: delivery 2")
+    assert followed[-1].endswith(r"#1  traceback  ValueError: it \x1b[2J broke")
+    records = [json.loads(line) for line in logs("1", "--attempt", "1", "--json")]
+    assert [record["number"] for record in records] == list(range(1, len(followed) + 1))
+    shown = lfr("inspect", id, "1", url=redis_url).stdout
+    assert "delivery 2, took" in shown and "lines" in shown
 
 
 @pytest.mark.parametrize("options", [("--concurrency", "4"), ("--concurrency", "1")])

@@ -16,7 +16,7 @@ import redis
 from lfr import Client
 from lfr.host.valkey import ValkeyServer
 from tests.support.processes import role
-from tests.support.waiting import STALL_SECONDS
+from tests.support.waiting import STALL_SECONDS, eventually
 
 WORKERS = Path(__file__).parents[2] / "examples" / "workers"
 
@@ -66,7 +66,11 @@ def test_each(
 ) -> None:
     lfr = Client(redis_url)
     with role("lifecycle", url=redis_url), worker(name, server):
-        assert lfr.wait(lfr.run(flow, input), STALL_SECONDS)["output"] == output
+        id = lfr.run(flow, input)
+        assert lfr.wait(id, STALL_SECONDS)["output"] == output
+        if name == "plain.py":
+            [line] = eventually(lambda: list(lfr.logs(id)))
+            assert line["text"] == "plain ends it with SUCCESS"
 
 
 @pytest.mark.parametrize(

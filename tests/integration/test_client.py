@@ -39,6 +39,7 @@ def test_workflows_from_their_start_to_their_end(lfr: Client, lifecycle: Stepper
     assert (lfr.find("bu"), lfr.flow_text(id)) == (id, "a (- k: 1 -) -> b")
     assert [workflow["name"] for workflow in lfr.list(state="RUNNING", name="build")] == ["build"]
     assert lfr.inspect_step(id, 1)["parameters"] == {"k": 1}
+    assert list(lfr.logs(id, 1)) == []
     assert lfr.end(id, 1, {"by": "hand"}, attempt=1)
     lifecycle.step()
     lfr.end(id, 2, failure="no disk")

@@ -35,6 +35,7 @@ SHARED_NAMES = {
     "parse": "the parsers of flows and of guards",
     "registry": "the waits that are registered in Redis, and the tasks that are registered in a worker",
     "schedules": "schedules: the operations, and their Redis keys",
+    "task_logs": "what tasks have written: how it is stored, and how it is read",
     "start": "starts a workflow, and starts a wait",
 }
 """Names of modules in more than one of the other rooms, each with what they have in common."""

@@ -43,13 +43,18 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> int:
+    from lfr.worker.capture import capture_logging, capture_streams
     from lfr.worker.registry import load_tasks
 
+    store = open_store(arguments)
+    if store.settings.logs_attempt and not arguments.processes:
+        capture_streams()
     tasks = load_tasks(arguments.file)
     if arguments.processes:
         return _run_processes(arguments)
-    store = open_store(arguments)
     context = role_context(store, arguments, terminal)
+    if store.settings.logs_attempt:
+        capture_logging()
     from lfr.runtime.process import run_consumers
     from lfr.values.checks import is_addressable
     from lfr.worker.python_tasks import make_executor

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from lfr.cli.ui.format_values import format_date_time, format_duration, seconds_between
+from lfr.cli.ui.format_values import format_date_time, format_duration, format_size, seconds_between
 from lfr.cli.ui.format_workflow import (
     STATE_COLOURS,
     format_actor,
@@ -44,6 +44,10 @@ def format_step(terminal: Terminal, id: str, step: Mapping[str, Any]) -> Iterato
         reason += f" {printable(format_actor(fact))}" if fact["actor"] else ""
         attempt = "" if fact["attempt"] is None else f"attempt {fact['attempt']} "
         yield f"    {format_date_time(fact['at'])}  {attempt}{fact['event']}{reason}"
+    if step["evidence"]:
+        yield "  workers"
+    for evidence in step["evidence"]:
+        yield f"    attempt {evidence['attempt']}  {printable(', '.join(_worker(evidence)))}"
 
 
 def _facts(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -74,6 +78,23 @@ def _facts(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     permitted = [action for action, refusal in step["actions"].items() if refusal is None]
     if permitted:
         yield "permits", ", ".join(permitted)
+
+
+def _worker(evidence: Mapping[str, Any]) -> Iterator[str]:
+    """Yield who has run an attempt, and what that took, in parts."""
+    process = f"process {evidence['process']}" if evidence["process"] is not None else ""
+    where = " on ".join(part for part in (process, evidence["host"]) if part)
+    yield where or "a worker that has not said where it runs"
+    if evidence["delivery"] > 1:
+        yield f"delivery {evidence['delivery']}"
+    if evidence["started"] and evidence["ended"]:
+        yield f"took {format_duration(seconds_between(evidence['started'], evidence['ended']))}"
+    if evidence["cpu_seconds"] is not None:
+        yield f"processor {format_duration(evidence['cpu_seconds'])}"
+    if evidence["peak_bytes"]:
+        yield f"process up to {format_size(evidence['peak_bytes'])}"
+    if evidence["lines"]:
+        yield f"{evidence['lines']} lines"
 
 
 def _value(heading: str, value: Json) -> Iterator[str]:

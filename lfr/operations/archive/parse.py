@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from lfr.errors import BadInput
+from lfr.events import Malformed
 from lfr.flow import WORKFLOW_INPUT, Flow, FlowParts, StepKind, TooManyParts
 from lfr.guard import parse_guard
 from lfr.labels import parse_labels
@@ -22,6 +23,7 @@ from lfr.operations.inspect.history_state import BadHistoryState, HistoryState
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
 from lfr.step_options import parse_step_options
+from lfr.task_log import EVIDENCE, parse_lines
 from lfr.tasks.wait_spec import LONGEST_NAME
 from lfr.values.checks import LIST, OBJECT, TEXT, Check, is_unicode, whole_number
 from lfr.values.json import InvalidJson, Json, copy_json, encode_json
@@ -153,6 +155,7 @@ class _SnapshotParser:
             "latched": _parse_by_number({"latched": {}, **data}, "latched", steps, _parse_latched),
             "history": [_parse_history_entry(entry, steps) for entry in _field(data, "history", LIST)],
             **({"removed": _parse_removed(data["removed"], steps)} if "removed" in data else {}),
+            "log": [_parse_log(entry, steps) for entry in _field(data, "log", LIST, [])],
             "items": self._parse_items(items, flow, progress, depth),
         }
 
@@ -268,6 +271,21 @@ def _parse_removed(data: Json, steps: range) -> dict[str, Any]:
     if not all(index in steps for index in (*state.steps, *state.rounds)):
         raise _bad("its removed entries name a step that does not exist")
     return state.to_dict()
+
+
+def _parse_log(entry: Json, steps: range) -> dict[str, Any]:
+    """Return what an attempt has written, for `restored_log_commands`."""
+    index = _field(entry, "index", whole_number(steps.start, steps.stop - 1))
+    evidence = _field(entry, "evidence", OBJECT, {})
+    try:
+        lines = parse_lines(_field(entry, "lines", LIST), 0)
+    except Malformed as error:
+        raise _bad(f"what its step {index} has written cannot be read: {error}") from None
+    return {
+        **{"index": index, "attempt": _field(entry, "attempt", _ROUND), "lines": lines},
+        "delivery": _field(entry, "delivery", _COUNT, 1),
+        "evidence": {name: _field(evidence, name, EVIDENCE[name]) for name in EVIDENCE.keys() & evidence},
+    }
 
 
 def _parse_paused(record: dict[str, Any]) -> dict[str, str]:

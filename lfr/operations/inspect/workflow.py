@@ -9,6 +9,7 @@ from lfr.engine.pauses import Pauses
 from lfr.errors import BadInput, NotFound
 from lfr.flow import Flow
 from lfr.language.reachability import explain_unfinished
+from lfr.operations.inspect.evidence import load_step_evidence
 from lfr.operations.inspect.history_state import HistoryState, describe_history, summarize_removed
 from lfr.operations.inspect.step_waits import describe_waits
 from lfr.operations.inspect.steps import add_calls, add_items, describe_steps
@@ -124,7 +125,8 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
 
     These are: parameters and guard (or None) from the flow; actions, as `describe_step_actions` returns them;
     attempts, the facts about the step but not about its items, oldest first, as `describe_history` describes
-    them. Raises BadInput for the id; NotFound, also for an index outside the flow.
+    them; evidence, as `load_step_evidence` returns it. Raises BadInput for the id; NotFound, also for an
+    index outside the flow.
     """
     id = parse_workflow_id(id)
     with store.connect() as connection:
@@ -142,6 +144,7 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
         add_holds(connection, read_pauses(connection), record, flow, [step])
         add_step_values(step, flow, load_some_outputs(connection, id, [*flow.input_sources[index], index]))
         progress = load_step(connection, record, index)
+        evidence = load_step_evidence(connection, id, index, step["attempt"])
     facts = describe_history(history)
     return {
         **step,
@@ -153,6 +156,7 @@ def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
             for fact in facts
             if fact["event"] == "removed" or (fact["index"] == index and fact["item"] is None)
         ],
+        "evidence": evidence,
     }
 
 

@@ -5,9 +5,10 @@ epoch, 0: not yet; simulated, version, labels, see `load.Record`, and paused, wi
 may be missing), `counts` (active, done, skipped, failed), `steps` (index -> waiting, active, attempt,
 retries), `outputs` (index -> JSON; -1: the input), `latched` (index -> text, see `keys`; may be missing),
 `history` (at, facts, reason, actor and actor_reason; see `history`), `removed` (what earlier entries of the
-history said, see there; may be missing), and `items`: by the index of an iterated
-step, the counts total, begun, done, and round, the `values` of items that have not begun, the `outputs` of
-those that are done, and the snapshots of the `open` ones, by number.
+history said, see there; may be missing), `log` (may be missing: for each attempt
+that has written something index, attempt, delivery, lines, evidence; see `task_logs`), and `items`: by the
+index of an iterated step, the counts total, begun, done, and round, the `values` of items that have not
+begun, the `outputs` of those that are done, and the snapshots of the `open` ones, by number.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from lfr.store.workflows.items import (
     out_of_band_keys,
 )
 from lfr.store.workflows.load import RECORD_FIELDS, FailedStep, parse_record
+from lfr.store.workflows.task_logs import export_log, restored_log_commands
 from lfr.values.json import Json, decode_json, encode_json
 
 _MAX_ELEMENTS: Final = 1000
@@ -90,6 +92,7 @@ def load_snapshot(connection: Connection, id: str, flow: Flow, flows: FlowCache)
         },
         "history": [_describe_entry(entry) for entry in history.entries],
         **({} if history.removed is None else {"removed": history.removed}),
+        **({"log": log} if (log := export_log(connection, id)) else {}),
         "items": dict(_load_items(connection, id, flow, flows)),
     }
 
@@ -180,6 +183,7 @@ def snapshot_commands(
     if removed := snapshot.get("removed"):
         yield ("SET", keys.removed_history(id), encode_json(removed))
         yield ("HSET", id, "removed", f"{removed['entries']} {removed['entries']}")
+    yield from restored_log_commands(id, snapshot.get("log", ()))
     for index, items in snapshot["items"].items():
         yield from _items_commands(id, int(index), flow, items, run, parts)
 

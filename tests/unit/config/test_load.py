@@ -380,7 +380,8 @@ def test_a_value_that_nothing_can_use_is_refused(layers: Layers, variable: str, 
 def test_every_number_has_bounds_that_the_rest_of_lfr_can_use() -> None:
     for setting in all_settings():
         if setting.type in (int, float):
-            is_off_at_zero = setting.name == "redis.replicas" or setting.name.startswith("retention.")
+            is_off_at_zero = setting.name in ("redis.replicas", "logs.attempt")
+            is_off_at_zero |= setting.name.startswith("retention.")
             for raw in ("1e300", "9" * 30, "-1", *([] if is_off_at_zero else ["0"])):
                 with pytest.raises(BadSettings):
                     check_setting(setting, raw, "place")
