@@ -56,10 +56,12 @@ export function useStream(path, handlers) {
  * @param {(response: any) => void} [handlers.onResponse]
  * @param {(problem: Problem) => void} [handlers.onProblem]
  * @param {number} intervalMs
+ * @param {boolean} reports whether the page is as current as this request; false: something else says that
  * @returns {() => void} sends the request now
  */
-export function usePolling(key, handlers, intervalMs) {
-  const { paused, report } = useContext(Live);
+export function usePolling(key, handlers, intervalMs, reports = true) {
+  const { paused, report: reportToPage } = useContext(Live);
+  const report = (state) => reports && reportToPage(state);
   const latest = useRef(handlers);
   latest.current = handlers;
   const runNow = useRef(() => {});

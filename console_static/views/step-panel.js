@@ -17,6 +17,7 @@ import { shortenId, workflowAddress } from "../state/address.js";
 import { storedFlowAddress } from "../state/stored-flows.js";
 import { findSuccessors, formatStepName } from "../state/workflow.js";
 import { StepCause } from "./step-cause.js";
+import { StepLog } from "./step-log.js";
 
 const STANDING_STATES = ["RUNNING", "PENDING"];
 
@@ -74,6 +75,7 @@ export function StepPanel({ workflow, step, now, onChoose, onClose, refresh }) {
         onClose=${() => setIsSending(false)}
       />`
     }
+    <${StepLog} key=${`${workflow.id} ${step.index}`} workflow=${workflow} step=${step} />
     ${step.progress && html`<${ProgressLine} progress=${step.progress} />`}
     ${(step.items ?? details?.items) && html`<${Items} items=${step.items ?? details.items} />`}
     ${(step.call ?? details?.call) && html`<${Call} call=${step.call ?? details.call} />`}

@@ -36,13 +36,13 @@ class AttemptLog:
     """The lines of one attempt, from when they are written until the worker knows that Redis has them.
 
     Of an attempt that writes more than `limit` bytes, the first half and the latest lines are kept. Threads
-    and coroutines of the task may write at the same time.
+    and coroutines of the task may write at the same time. `process` is the id of this process.
     """
 
-    def __init__(self, task: events.StartTask, limit: int) -> None:
+    def __init__(self, task: events.StartTask, limit: int, process: int) -> None:
         self._task = task
         self._limit = limit - limit // 8  # what a lifecycle adds to each chunk must fit in, too
-        self._process = os.getpid()
+        self._process = process
         # Reentrant: the garbage collector may call a `__del__` that prints.
         self._lock = threading.RLock()
         self._partial: dict[str, str] = {}  # by source: the line that no line break has ended yet
@@ -56,7 +56,7 @@ class AttemptLog:
         self._has_failed = False
         self._started = time.time()
         self._cpu_started = time.thread_time()
-        self._cpu_seconds: float | None = None
+        self._is_in_thread = True
 
     @property
     def is_of_this_process(self) -> bool:
@@ -87,9 +87,9 @@ class AttemptLog:
         if traceback:
             self.add("traceback", traceback)
 
-    def note_cpu(self) -> None:
-        """Note how much processor time the attempt has taken: the function was called in this thread."""
-        self._cpu_seconds = time.thread_time() - self._cpu_started
+    def leave_thread(self) -> None:
+        """Note that the attempt goes on in an event loop: how much processor time it takes is not known."""
+        self._is_in_thread = False
 
     def _add(self, source: str, text: str) -> None:
         at_ms = int(time.time() * 1000)
@@ -126,7 +126,8 @@ class AttemptLog:
 
     def end(self) -> list[Command]:
         """Return the commands that append what Redis may not have, with the evidence of the whole attempt;
-        none if the attempt was short, and has succeeded without a word. (XADD)"""
+        none if the attempt was short, and has succeeded without a word. For the thread that has run the
+        attempt. (XADD)"""
         with self._lock:
             for source, text in self._partial.items():
                 if text:
@@ -168,18 +169,18 @@ class AttemptLog:
         return {**identity, **run, "delivery": task.delivery}
 
     def _evidence(self, ended: bool) -> dict[str, Json]:
-        evidence = {**_process_evidence(), "started": int(self._started * 1000)}
+        evidence = {**_process_evidence(), "process": self._process, "started": int(self._started * 1000)}
         if not ended:
             return evidence
         evidence["ended"] = int(time.time() * 1000)
-        if self._cpu_seconds is not None:
-            evidence["cpu_seconds"] = round(self._cpu_seconds, 6)
+        if self._is_in_thread:
+            evidence["cpu_seconds"] = round(time.thread_time() - self._cpu_started, 6)
         return {**evidence, "peak_bytes": _peak_bytes()}
 
 
 @cache
 def _process_evidence() -> dict[str, Json]:
-    return {"host": socket.gethostname(), "process": os.getpid(), "version": lfr.__version__}
+    return {"host": socket.gethostname(), "version": lfr.__version__}
 
 
 def _peak_bytes() -> int:

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple, TextIO, cast
 
@@ -40,18 +39,22 @@ _LEVELS: Final = (
 """Least level -> source of a line; below, it is `debug`."""
 
 
-@contextmanager
-def writing_to(log: AttemptLog, sender: LogSender) -> Iterator[None]:
-    """Let this log have what is written within, and the traceback of what is raised."""
-    token = _TARGET.set(_Target(log, sender))
-    try:
-        yield
-    except BaseException as error:
-        is_reason_enough = isinstance(error, TaskFailed)  # it says itself what is wrong
-        log.fail("" if is_reason_enough else format_traceback(error))
-        raise
-    finally:
-        _TARGET.reset(token)
+class AttemptCapture:
+    """A context manager: lets a log have what is written within it, and the traceback of what is raised."""
+
+    __slots__ = ("_target", "_token")
+
+    def __init__(self, log: AttemptLog, sender: LogSender) -> None:
+        self._target = _Target(log, sender)
+
+    def __enter__(self) -> None:
+        self._token = _TARGET.set(self._target)
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        _TARGET.reset(self._token)
+        if error is not None:
+            is_reason_enough = isinstance(error, TaskFailed)  # it says itself what is wrong
+            self._target.log.fail("" if is_reason_enough else format_traceback(error))
 
 
 def _target() -> _Target | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Awaitable, Mapping, Sequence
 
 from lfr import events
@@ -10,7 +11,7 @@ from lfr.store.redis.connection import Command, Store
 from lfr.store.workflows.attempt_status import drop_progress_command
 from lfr.values.json import Json
 from lfr.worker.attempt_log import AttemptLog
-from lfr.worker.capture import writing_to
+from lfr.worker.capture import AttemptCapture
 from lfr.worker.context import Context, run_at_once
 from lfr.worker.executor import TaskExecutor
 from lfr.worker.failures import TaskFailed
@@ -28,21 +29,21 @@ def make_executor(
     logs: dict[int, AttemptLog] = {}  # likewise
     background = ThreadPool(1)
     sender = LogSender(store)
-    log_limit = store.settings.logs_attempt
+    log_limit, process = store.settings.logs_attempt, os.getpid()
 
     def work(start: events.StartTask) -> Json | Awaitable[Json]:
         if not log_limit:
             return call(start)
-        log = logs[id(start)] = AttemptLog(start, log_limit)
-        with writing_to(log, sender):
+        log = logs[id(start)] = AttemptLog(start, log_limit, process)
+        with AttemptCapture(log, sender):
             output = call(start)
         if inspect.isawaitable(output):
+            log.leave_thread()
             return awaited(log, output)
-        log.note_cpu()
         return output
 
     async def awaited(log: AttemptLog, output: Awaitable[Json]) -> Json:
-        with writing_to(log, sender):
+        with AttemptCapture(log, sender):
             return await output
 
     def call(start: events.StartTask) -> Json | Awaitable[Json]:

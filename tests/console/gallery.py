@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import redis
@@ -64,6 +65,8 @@ def fill(installation: Installation) -> Gallery:
         installation.end(gallery.finished, index, {"text": "hello, you", "index": index})
     installation.end(gallery.waiting, 1, {"id": "a1", "amount": 200})
     installation.end(gallery.failed, 1, {"rows": 3})
+    with redis.Redis.from_url(installation.redis) as client:
+        client.xadd(installation.store.stream, _log(gallery.retried))
     installation.end(gallery.retried, 1, reason="the far side answered 503 Service Unavailable")
     for number in range(3):
         installation.end(f"{gallery.items}/1.{number}", 1, {"small": number})
@@ -79,3 +82,20 @@ def fill(installation: Installation) -> Gallery:
     eventually(lambda: installation.ask("GET", "/latches"))
     eventually(lambda: installation.lfr.inspect(gallery.retried)["steps"][1]["reason"])
     return gallery
+
+
+def _log(id: str) -> dict[str, str]:
+    """Return an event with what an attempt has written, of the kinds that there are."""
+    at = 1_796_000_000_000
+    lines = [
+        "connected to upload.example.com",
+        1200,
+        [at, "warning", "slow: " + "a-name-without-a-blank-" * 8],
+        [at, "traceback", "Traceback (most recent call last):"],
+        [at, "traceback", '  File "/srv/tasks/upload.py", line 7, in send'],
+        [at, "traceback", "HTTPError: 503 Service Unavailable"],
+    ]
+    evidence = {"host": "worker-3.example.com", "process": 4711, "started": at, "ended": at + 7000}
+    evidence |= {"cpu_seconds": 1.5, "peak_bytes": 50_000_000}
+    values = {"kind": "task-log", "workflow": id, "index": 1, "attempt": 1, "lines": lines, **evidence}
+    return {name: json.dumps(value) for name, value in values.items()}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
+import redis
 from playwright.sync_api import Page, expect
 
 from lfr.operations.intervene import delete_workflow, restart_workflow, terminate_workflow
@@ -354,3 +357,39 @@ def test_a_workflow_is_paused_and_everything(installation: Installation, page: P
     banner.get_by_role("button", name="Resume").click()
     expect(banner).to_have_count(0)
     assert installation.lfr.pauses() == []
+
+
+def test_the_panel_shows_what_a_task_writes_while_it_writes_it(
+    installation: Installation, page: Page, guard: Guard
+) -> None:
+    id = installation.lfr.run("real:talk -> after", {})
+    hostile = "<b onclick='harm()'>&amp; \x1b[31mred\x1b[0m \x1b]0;title\x07 \u202egnp"
+
+    def write(*lines: Any, **fields: Any) -> None:
+        values = {"kind": "task-log", "workflow": id, "index": 1, "attempt": 1, "lines": lines, **fields}
+        encoded = {name: json.dumps(value) for name, value in values.items()}
+        with redis.Redis.from_url(installation.redis) as client:
+            client.xadd(installation.store.stream, encoded)
+
+    page.goto(installation.page(id, view="steps"))
+    page.get_by_role("button", name="real:talk").click()
+    log = page.locator(".step-panel .logs")
+    expect(page.locator(".step-panel")).to_contain_text("real:talk")
+    expect(log).to_have_count(0)
+    write("one", 1200, hostile, host="pi <i>", process=7, first=1)
+    lines = log.get_by_role("region", name="Log of attempt 1")
+    expect(lines).to_contain_text("one")
+    expect(lines).to_contain_text("… 1,200 lines are left out")
+    expect(lines).to_contain_text(r"<b onclick='harm()'>&amp; red \x1b]0;title\x07 \u202egnp")
+    expect(log.locator("summary")).to_contain_text("process 7 on pi <i>")
+    write([1_700_000_000_000, "traceback", "ValueError: two"], started=1000, ended=4000, cpu_seconds=0.5)
+    expect(lines.locator(".log-line.tone-failed")).to_contain_text("ValueError: two")
+    expect(log.locator("summary")).to_contain_text("took 3.0 s, processor 0.5 s")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    log.get_by_role("button", name="Copy log").click()
+    expect(log.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert copied[0].endswith("Z stdout one") or copied[0].endswith("+00:00 stdout one")
+    assert copied[-1] == "2023-11-14T22:13:20.000+00:00 traceback ValueError: two"
+    page.get_by_role("button", name="after", exact=True).click()
+    expect(log).to_have_count(0)

@@ -26,6 +26,26 @@ from tests.web.conftest import Caller, Reply, start, step
 API_PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 
 
+def test_logs_are_read_page_by_page(call: Caller, store: Store, client: redis.Redis) -> None:
+    id = start(call, input={"n": 1})
+    log = {"kind": '"task-log"', "workflow": json.dumps(id), "index": "1", "attempt": "1", "host": '"pi"'}
+    for number in range(4):
+        client.xadd(store.stream, {**log, "lines": json.dumps([f"{number} {line}" for line in range(400)])})
+    step(store)
+    first = call("GET", f"/workflows/{id}/logs?step=1").json
+    assert (first["has_more"], first["has_ended"]) == (True, False)
+    assert (first["attempts"][0]["host"], first["attempts"][0]["lines"]) == ("pi", 1600)
+    rest = call("GET", f"/workflows/{id}/logs?step=1&after={first['cursor']}").json
+    lines = first["lines"] + rest["lines"]
+    assert [line["number"] for line in lines] == list(range(1, 1601))
+    assert (lines[-1]["text"], lines[-1]["name"], rest["has_more"]) == ("3 399", "a", False)
+    assert call("GET", f"/workflows/{id}/logs?after={rest['cursor']}").json["lines"] == []
+    assert call("GET", f"/workflows/{id}/logs?step=2").json["lines"] == []
+    assert call("GET", f"/workflows/{id}/logs?step=9").status == 404
+    assert call("GET", f"/workflows/{id}/logs?attempt=1").status == 400
+    assert call("GET", f"/workflows/{id}/steps/1").json["evidence"] == first["attempts"]
+
+
 def test_the_life_of_a_workflow(call: Caller, store: Store) -> None:
     id = start(call, input={"n": 1})
     assert call("GET", "/inprogress").json == [id]

@@ -11,6 +11,7 @@ from lfr.flow import StepKind
 from lfr.operations.explain.cause import CauseKind
 from lfr.operations.permitted_actions import WorkflowAction
 from lfr.states import StepState, WorkflowState
+from lfr.task_log import SOURCES
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -175,6 +176,37 @@ def _actions(words: Iterable[str]) -> Schema:
     return object_schema({word: NULLABLE_TEXT for word in words})
 
 
+_EVIDENCE: Final = object_schema(
+    {
+        "index": INTEGER,
+        "attempt": INTEGER,
+        "delivery": INTEGER,
+        "lines": INTEGER,
+        "started": TIME,
+        "ended": TIME,
+        "host": NULLABLE_TEXT,
+        "process": NULLABLE_INTEGER,
+        "version": NULLABLE_TEXT,
+        "cpu_seconds": NULLABLE_NUMBER,
+        "peak_bytes": NULLABLE_INTEGER,
+    }
+)
+
+TASK_LOG: Final = object_schema(
+    {
+        "lines": array(
+            object_schema(
+                {"index": INTEGER, "name": TEXT, "attempt": INTEGER, "number": INTEGER},
+                {"at": TIME, "source": enum(*SOURCES), "text": TEXT, "omitted": INTEGER},
+            )
+        ),
+        "attempts": array(_EVIDENCE),
+        "cursor": INTEGER,
+        "has_more": BOOLEAN,
+        "has_ended": BOOLEAN,
+    }
+)
+
 WHOLE_STEP: Final = object_schema(
     {
         **_STEP,
@@ -184,6 +216,7 @@ WHOLE_STEP: Final = object_schema(
         "guard": NULLABLE_TEXT,
         "actions": _actions(StepAction),
         "attempts": array(FACT),
+        "evidence": array(_EVIDENCE),
     },
     _STEP_DETAILS,
 )

@@ -10,6 +10,7 @@ from lfr.operations.access import Access
 from lfr.operations.explain.explanation import explain_workflow
 from lfr.operations.inspect.workflow import inspect_workflow, list_history, read_flow, read_flow_text
 from lfr.operations.intervene import delete_workflow, restart_workflow, terminate_workflow
+from lfr.operations.task_logs import read_task_log
 from lfr.web.http import Request, Response, json_response, no_content, text_response
 from lfr.web.large_responses import describing
 from lfr.web.route import Parameter, delete, get, post
@@ -22,6 +23,7 @@ from lfr.web.routes.schemas import (
     NONEMPTY_TEXT,
     STATE,
     STATE_OF_STEPS,
+    TASK_LOG,
     TEXT,
     WORKFLOW,
     array,
@@ -45,6 +47,15 @@ def _get_state(request: Request) -> Response:
 def _get_why(request: Request) -> Response:
     index = request.number("step", -1)
     return json_response(explain_workflow(request.store, request.path["id"], None if index < 0 else index))
+
+
+def _get_logs(request: Request) -> Response:
+    choice = {name: request.number(name, -1) for name in ("step", "attempt")}
+    index, attempt = (None if number < 0 else number for number in choice.values())
+    after = request.number("after", 0)
+    return json_response(
+        read_task_log(request.store, request.path["id"], index=index, attempt=attempt, after=after)
+    )
 
 
 def _get_history(request: Request) -> Response:
@@ -109,6 +120,18 @@ ROUTES: Final = (
         "Get why a workflow stands, or one of its steps, and what to do about it.",
         query=(Parameter("step", integer(0, 10**9), "the index of one step; default: all that stand"),),
         responses=ok(EXPLANATION),
+        problems=_ERRORS,
+    ),
+    get(
+        "/workflows/{id}/logs",
+        _get_logs,
+        "Get what the tasks of a workflow have printed and logged, about 1000 lines a page.",
+        query=(
+            Parameter("step", integer(0, 10**9), "the index of one step; default: all"),
+            Parameter("attempt", integer(1, 10**9), "one attempt of this step; default: all"),
+            Parameter("after", integer(0, 10**15), "the cursor of an earlier page: only what came later"),
+        ),
+        responses=ok(TASK_LOG),
         problems=_ERRORS,
     ),
     get(

@@ -31,13 +31,12 @@ def texts_of(commands: Sequence[Command]) -> list[Any]:
 
 
 def test_a_short_attempt_that_writes_nothing_costs_nothing() -> None:
-    log = AttemptLog(TASK, 10_000)
-    log.note_cpu()
+    log = AttemptLog(TASK, 10_000, os.getpid())
     assert log.end() == []
 
 
 def test_a_failed_attempt_has_evidence_and_traceback() -> None:
-    log = AttemptLog(TASK, 10_000)
+    log = AttemptLog(TASK, 10_000, os.getpid())
     log.fail("Traceback\n  line\n")
     [event] = values_of(log.end())
     assert [line[1:] for line in event["lines"]] == [["traceback", "Traceback"], ["traceback", "  line"]]
@@ -47,7 +46,7 @@ def test_a_failed_attempt_has_evidence_and_traceback() -> None:
 
 
 def test_parts_of_lines_become_lines() -> None:
-    log = AttemptLog(TASK, 10_000)
+    log = AttemptLog(TASK, 10_000, os.getpid())
     assert not log.write("stdout", "a")
     assert not log.write("stderr", "\r10%")
     assert log.write("stdout", "b\nc\nd")
@@ -58,14 +57,14 @@ def test_parts_of_lines_become_lines() -> None:
 
 
 def test_a_line_without_end_is_bounded() -> None:
-    log = AttemptLog(TASK, 100_000)
+    log = AttemptLog(TASK, 100_000, os.getpid())
     for _ in range(100):
         log.write("stdout", "x" * 1000)
     assert max(map(len, texts_of(log.end()))) <= MAX_LINE
 
 
 def test_what_is_under_way_goes_with_the_end_again() -> None:
-    log = AttemptLog(TASK, 10_000)
+    log = AttemptLog(TASK, 10_000, os.getpid())
     log.add("stdout", "a\nb")
     number, commands = log.unsent()
     log.add("stdout", "c")
@@ -76,7 +75,7 @@ def test_what_is_under_way_goes_with_the_end_again() -> None:
 
 
 def test_of_a_flood_the_first_and_the_latest_lines_are_kept() -> None:
-    log = AttemptLog(TASK, 20_000)
+    log = AttemptLog(TASK, 20_000, os.getpid())
     sent: list[Any] = []
     for number in range(100_000):
         log.add("stdout", f"line {number}")
@@ -94,7 +93,7 @@ def test_of_a_flood_the_first_and_the_latest_lines_are_kept() -> None:
 
 
 def test_events_are_small_enough_for_a_lifecycle() -> None:
-    log = AttemptLog(TASK, 2**20)
+    log = AttemptLog(TASK, 2**20, os.getpid())
     for _ in range(400):
         log.add("stdout", "\x1b" * 1000)  # six characters each in JSON
     events = log.end()
